@@ -1,0 +1,93 @@
+//! Writes what is generated from the configuration: `bindings/ts/generated.ts` and
+//! `config.schema.json`, into the folder given as the argument. `scripts/generate.mjs` calls it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use residual_spec as spec;
+use ts_rs::{TypeVisitor, TS};
+
+/// Every type reachable from the roots, by name.
+struct Declarations<'c> {
+    cfg: &'c ts_rs::Config,
+    found: BTreeMap<String, String>,
+}
+
+impl Declarations<'_> {
+    fn add<T: TS + 'static + ?Sized>(&mut self) {
+        self.visit::<T>();
+    }
+}
+
+impl TypeVisitor for Declarations<'_> {
+    fn visit<T: TS + 'static + ?Sized>(&mut self) {
+        // Only types with an output path have a declaration; the rest stand for themselves.
+        if T::output_path().is_some() {
+            let name = T::ident(self.cfg);
+            if self.found.contains_key(&name) {
+                return;
+            }
+            let mut text = T::docs().unwrap_or_default();
+            let declaration = optional_may_be_undefined(&T::decl(self.cfg));
+            let _ = writeln!(text, "export {declaration}");
+            self.found.insert(name, text);
+        }
+        T::visit_dependencies(self);
+        T::visit_generics(self);
+    }
+}
+
+/// `key?: T,` as `key?: T | undefined,`, so that callers under `exactOptionalPropertyTypes` may
+/// pass a value that they do not have.
+fn optional_may_be_undefined(declaration: &str) -> String {
+    let mut out = String::with_capacity(declaration.len());
+    let mut rest = declaration;
+    while let Some(start) = rest.find("?: ") {
+        let mut depth = 0i32;
+        let body = &rest[start + 3..];
+        let end = body
+            .char_indices()
+            .find(|(_, c)| {
+                match c {
+                    '<' | '{' | '[' | '(' => depth += 1,
+                    '>' | ']' | ')' => depth -= 1,
+                    '}' if depth > 0 => depth -= 1,
+                    _ => {}
+                }
+                depth == 0 && matches!(c, ',' | '}')
+            })
+            .map_or(body.len(), |(at, _)| at);
+        out.push_str(&rest[..start + 3]);
+        out.push_str(body[..end].trim_end());
+        out.push_str(" | undefined");
+        rest = &body[end..];
+    }
+    out + rest
+}
+
+fn main() {
+    let folder = std::path::PathBuf::from(std::env::args().nth(1).expect("usage: generate FOLDER"));
+    let cfg = ts_rs::Config::default().with_large_int("number");
+    let mut all = Declarations { cfg: &cfg, found: BTreeMap::new() };
+    all.add::<spec::TrainConfig>();
+    all.add::<spec::ResolvedConfig>();
+    all.add::<spec::RunEvent>();
+    all.add::<spec::TrainResult>();
+    all.add::<spec::Evaluation>();
+    all.add::<spec::Prediction>();
+    all.add::<spec::ErrorCode>();
+    all.add::<spec::Place>();
+    all.add::<spec::DataFacts>();
+    all.add::<spec::MachineFacts>();
+
+    let mut text = String::from(
+        "// Generated from crates/spec by `node scripts/generate.mjs`. Do not edit.\n\n",
+    );
+    text.push_str(&all.found.into_values().collect::<Vec<_>>().join("\n"));
+    std::fs::write(folder.join("generated.ts"), text).expect("generated.ts");
+
+    let mut schema = schemars::schema_for!(spec::TrainConfig);
+    schema.insert("title".into(), "residual training configuration".into());
+    let json = serde_json::to_string_pretty(&schema).expect("the schema is JSON");
+    std::fs::write(folder.join("config.schema.json"), json + "\n").expect("config.schema.json");
+}

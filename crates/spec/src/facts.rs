@@ -1,0 +1,46 @@
+//! What `auto` is decided from: facts about the data set and the machine. Never a timing.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::DataFormat;
+
+/// What reading a data set's files told about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct DataFacts {
+    /// As the user named it.
+    pub source: String,
+    pub format: DataFormat,
+    /// Class names, in the order of their indices.
+    pub classes: Vec<String>,
+    /// Channels that the images have (3 when mixed).
+    pub channels: u32,
+    /// Height and width, where all images share them.
+    pub image_size: Option<[u32; 2]>,
+    /// Images by part, before any split.
+    pub train: u32,
+    pub val: u32,
+    pub test: u32,
+    /// Mean of each channel over the training images, of values in 0..1; null where finding out
+    /// would mean decoding them all.
+    pub mean: Option<Vec<f64>>,
+    /// Standard deviation of each channel, likewise.
+    pub std: Option<Vec<f64>>,
+    /// Whether a mirrored image is still a picture of its class (digits are not).
+    pub mirrored_is_natural: bool,
+    /// A hash of the training part's labels and names or bytes; tells two data sets apart.
+    pub fingerprint: String,
+}
+
+/// What this machine can do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineFacts {
+    /// Physical cores that this process may use.
+    pub cores: u32,
+    /// The CPU multiplies bfloat16 itself (AVX512_BF16 or AMX).
+    pub bf16: bool,
+    /// libtorch sees a usable CUDA device.
+    pub cuda: bool,
+}

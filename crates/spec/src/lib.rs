@@ -1,0 +1,23 @@
+//! What a run is, as plain data: what a user may ask for ([`TrainConfig`]), what was decided
+//! ([`ResolvedConfig`], by [`resolve`]), what happens ([`RunEvent`]), how it ends
+//! ([`TrainResult`]) and how it fails ([`Error`]).
+//!
+//! Everything here crosses the bridge as JSON; the TypeScript types and the JSON Schema are
+//! generated from these definitions (`examples/generate.rs`).
+
+mod config;
+mod error;
+mod event;
+mod facts;
+mod macros;
+mod read;
+mod resolve;
+mod result;
+
+pub use config::*;
+pub use error::{Error, ErrorCode, Place, Result};
+pub use event::*;
+pub use facts::*;
+pub use read::{nearest, At, Read};
+pub use resolve::{is_cifar_resnet, resolve};
+pub use result::*;

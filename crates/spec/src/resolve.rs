@@ -1,0 +1,553 @@
+//! Every `auto` becomes a value, with a reason; every value is checked. By capability, never by
+//! timing, so that the same configuration on the same kind of machine always means the same run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{json, Value};
+
+use crate::*;
+
+/// The largest image side for which the CIFAR stem and native size are used.
+const SMALL_IMAGE: u32 = 96;
+const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
+const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
+
+/// Whether a name is one of the paper's CIFAR networks (section 4.2): `resnet{6n+2}`, apart from
+/// the ImageNet depths that happen to have that form (50, 152).
+pub fn is_cifar_resnet(arch: &str) -> bool {
+    let depth = arch.strip_prefix("resnet").and_then(|depth| depth.parse::<u32>().ok());
+    depth.is_some_and(|depth| depth >= 8 && depth % 6 == 2 && !matches!(depth, 50 | 152))
+}
+
+/// Turns what was asked for into what will be done.
+///
+/// # Errors
+/// `E_CONFIG` for a value out of range or at odds with another, `E_DEVICE` for a device that this
+/// machine has not, `E_DATA_UNUSABLE` for data that no classifier can be trained on.
+pub fn resolve(
+    config: &TrainConfig,
+    facts: &DataFacts,
+    machine: &MachineFacts,
+) -> Result<ResolvedConfig> {
+    let mut why = Reasons::default();
+
+    if facts.classes.len() < 2 {
+        return Err(Error::new(
+            ErrorCode::DataUnusable,
+            format!("{} has {} class; a classifier needs two", facts.source, facts.classes.len()),
+        )
+        .key("data")
+        .hint("Give each class a folder of its own: photos/cats/*.jpg, photos/dogs/*.jpg."));
+    }
+
+    let data = resolve_data(&config.data(), facts, &mut why)?;
+    let small = data.image_size <= SMALL_IMAGE;
+    let has_val = facts.val > 0 || data.validation > 0.0;
+    let transform =
+        resolve_transform(&config.transform.clone().unwrap_or_default(), &data, facts, &mut why)?;
+    let model = resolve_model(&config.model(), small, &mut why);
+    let budget = resolve_budget(config, &mut why)?;
+
+    let batch_size = why.pick("batchSize", &config.batch_size, || match small {
+        true => (128, "the batch size of the paper's CIFAR experiments".into()),
+        false => (32, "large images: keeps memory within a few GB".into()),
+    });
+    least("batchSize", batch_size, 1)?;
+
+    let metric_default = || match has_val {
+        true => (Metric::ValAccuracy, "there is a validation part".to_string()),
+        false => (Metric::TrainLoss, "there is no validation part".to_string()),
+    };
+    let monitor = why.pick("monitor", &config.monitor, metric_default);
+    needs_validation("monitor", monitor, has_val)?;
+
+    let precision = why.pick("precision", &config.precision, || match machine {
+        MachineFacts { bf16: true, .. } => {
+            (Precision::Bf16, "this CPU multiplies bfloat16 itself (AVX512_BF16 or AMX)".into())
+        }
+        _ => (Precision::Fp32, "this CPU has no bfloat16 arithmetic".into()),
+    });
+    let device = why.pick("device", &config.device, || match machine.cuda {
+        true => (Device::Cuda, "libtorch sees a CUDA device".into()),
+        false => (Device::Cpu, "libtorch sees no CUDA device".into()),
+    });
+    if device == Device::Cuda && !machine.cuda {
+        return Err(Error::new(ErrorCode::Device, "no CUDA device can be used here")
+            .key("device")
+            .hint("Leave `device` out to train on the CPU."));
+    }
+    let memory_format = why.pick("memoryFormat", &config.memory_format, || match precision {
+        Precision::Fp64 => {
+            (MemoryFormat::Contiguous, "fp64 convolutions have no faster layout".into())
+        }
+        _ => {
+            (MemoryFormat::ChannelsLast, "convolutions run fastest with channels innermost".into())
+        }
+    });
+    let threads =
+        why.pick("threads", &config.threads, || (machine.cores, "one a physical core".to_string()));
+    least("threads", threads, 1)?;
+    let workers =
+        why.pick("workers", &config.workers, || (machine.cores, "one a physical core".to_string()));
+    least("workers", workers, 1)?;
+
+    let optimizer = resolve_optimizer(config.optimizer.as_ref())?;
+    let schedule = resolve_schedule(config.schedule.as_ref(), &budget, has_val, &mut why)?;
+    let warmup = config.warmup.clone().unwrap_or_default();
+    let warmup = Warmup { epochs: warmup.epochs.unwrap_or(0.0), from: warmup.from.unwrap_or(0.1) };
+    within("warmup.epochs", warmup.epochs, warmup.epochs >= 0.0, "0 or more")?;
+    within("warmup.from", warmup.from, (0.0..=1.0).contains(&warmup.from), "from 0 to 1")?;
+
+    let checkpoint = config.checkpoint.clone().unwrap_or_default();
+    let log = config.log.clone().unwrap_or_default();
+    let log = Log { steps: log.steps.unwrap_or(10) };
+    least("log.steps", log.steps, 1)?;
+
+    let out = why.pick("out", &config.out, || {
+        let name = Path::new(&facts.source).file_stem().and_then(|name| name.to_str());
+        (
+            format!("runs/{}-{}", name.unwrap_or("data"), model.arch),
+            "named after data and model".into(),
+        )
+    });
+
+    Ok(ResolvedConfig {
+        data,
+        transform,
+        model,
+        epochs: budget.epochs,
+        budget,
+        batch_size,
+        optimizer,
+        schedule,
+        warmup,
+        precision,
+        device,
+        memory_format,
+        seed: config.seed.unwrap_or(0),
+        threads,
+        workers,
+        monitor,
+        checkpoint: Checkpoint {
+            every: checkpoint.every.unwrap_or(0),
+            steps: checkpoint.steps.unwrap_or(0),
+        },
+        log,
+        out,
+        overwrite: config.overwrite.unwrap_or(false),
+        resume: config.resume.clone(),
+        reasons: why.0,
+    })
+}
+
+/// Why each `auto` became what it did, by key.
+#[derive(Default)]
+struct Reasons(BTreeMap<String, String>);
+
+impl Reasons {
+    fn pick<T: Clone>(
+        &mut self,
+        key: &str,
+        said: &Option<Auto<T>>,
+        decide: impl FnOnce() -> (T, String),
+    ) -> T {
+        match said.as_ref().and_then(Auto::given) {
+            Some(value) => value.clone(),
+            None => {
+                let (value, reason) = decide();
+                self.0.insert(key.into(), reason);
+                value
+            }
+        }
+    }
+}
+
+fn refuse(key: &str, wanted: &str, found: Value) -> Error {
+    At::Key(&At::Root, key).refuse(wanted, &found)
+}
+
+fn within(key: &str, value: f64, holds: bool, wanted: &str) -> Result<()> {
+    match holds {
+        true => Ok(()),
+        false => Err(refuse(key, wanted, json!(value))),
+    }
+}
+
+fn least<N: Into<u64>>(key: &str, value: N, bound: u64) -> Result<()> {
+    let value = value.into();
+    match value >= bound {
+        true => Ok(()),
+        false => Err(refuse(key, &format!("{bound} or more"), json!(value))),
+    }
+}
+
+fn needs_validation(key: &str, metric: Metric, has_val: bool) -> Result<()> {
+    match metric {
+        Metric::ValLoss | Metric::ValAccuracy if !has_val => {
+            Err(refuse(key, "a training metric, for there is no validation part", json!(metric))
+                .hint("Set `data.validation` to 0.1, or use 'train.loss'."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn resolve_data(config: &DataConfig, facts: &DataFacts, why: &mut Reasons) -> Result<Data> {
+    let validation = why.pick("data.validation", &config.validation, || match facts.val {
+        0 => (0.1, "the data set has no validation part of its own".into()),
+        _ => (0.0, "the data set has its own validation part".into()),
+    });
+    let range = (0.0..=0.5).contains(&validation);
+    within("data.validation", validation, range, "from 0 to 0.5")?;
+    if validation > 0.0 && facts.val > 0 {
+        let wanted = "0, for the data set has its own validation part";
+        return Err(refuse("data.validation", wanted, json!(validation)));
+    }
+
+    let channels = why.pick("data.channels", &config.channels, || {
+        (facts.channels, "what the images have".into())
+    });
+    within("data.channels", channels.into(), matches!(channels, 1 | 3), "1 or 3")?;
+
+    let image_size = why.pick("data.imageSize", &config.image_size, || match facts.image_size {
+        Some([height, width]) if height.max(width) <= SMALL_IMAGE => {
+            (height.max(width), "the images' own size".into())
+        }
+        _ => (224, "photographs, at the size the paper trains on".into()),
+    });
+    let range = (8..=1024).contains(&image_size);
+    within("data.imageSize", image_size.into(), range, "from 8 to 1024")?;
+
+    Ok(Data {
+        source: facts.source.clone(),
+        format: facts.format,
+        validation,
+        channels,
+        image_size,
+    })
+}
+
+fn resolve_transform(
+    config: &TransformConfig,
+    data: &Data,
+    facts: &DataFacts,
+    why: &mut Reasons,
+) -> Result<Transform> {
+    let small = data.image_size <= SMALL_IMAGE;
+    let crop = why.pick("transform.crop", &config.crop, || match small {
+        true => (
+            CropConfig::Pad(PadCropConfig::default()),
+            "small images: the paper's padding of 4 (section 4.2)".into(),
+        ),
+        false => (
+            CropConfig::RandomResized(RandomResizedCropConfig::default()),
+            "photographs: torchvision's random-resized crop".into(),
+        ),
+    });
+    let crop = match crop {
+        CropConfig::None(_) => Crop::None(NoCrop {}),
+        CropConfig::Pad(pad) => {
+            let padding = pad.padding.unwrap_or(4);
+            let range = padding <= data.image_size;
+            within("transform.crop.padding", padding.into(), range, "at most `data.imageSize`")?;
+            Crop::Pad(PadCrop { padding })
+        }
+        CropConfig::RandomResized(crop) => Crop::RandomResized(RandomResizedCrop {
+            scale: pair("transform.crop.scale", crop.scale, [0.08, 1.0], 1.0)?,
+            ratio: pair("transform.crop.ratio", crop.ratio, [3.0 / 4.0, 4.0 / 3.0], 100.0)?,
+        }),
+    };
+
+    let flip = why.pick("transform.flip", &config.flip, || match facts.mirrored_is_natural {
+        true => (true, "a mirrored picture still shows its class".into()),
+        false => (false, "a mirrored picture may not show its class".into()),
+    });
+
+    let channels = data.channels as usize;
+    let constants = |found: &Option<Vec<f64>>, imagenet: [f64; 3]| match found {
+        Some(values) if values.len() == channels => {
+            (values.clone(), "of the training images".to_string())
+        }
+        Some(values) if channels == 3 => (vec![values[0]; 3], "of the training images".into()),
+        _ if channels == 3 => (imagenet.to_vec(), "ImageNet's".into()),
+        _ => (vec![imagenet.iter().sum::<f64>() / 3.0], "ImageNet's, averaged".into()),
+    };
+    let mean = why.pick("transform.mean", &config.mean, || constants(&facts.mean, IMAGENET_MEAN));
+    let std = why.pick("transform.std", &config.std, || constants(&facts.std, IMAGENET_STD));
+    for (key, values) in [("transform.mean", &mean), ("transform.std", &std)] {
+        if values.len() != channels {
+            let wanted = format!("an array of {channels} numbers, one a channel");
+            return Err(refuse(key, &wanted, json!(values)));
+        }
+    }
+    if let Some(zero) = std.iter().find(|value| **value <= 0.0) {
+        return Err(refuse("transform.std", "more than 0 in every channel", json!(zero)));
+    }
+
+    let eval_resize = why.pick("transform.evalResize", &config.eval_resize, || match small {
+        true => (data.image_size, "small images are used whole".into()),
+        false => (data.image_size * 8 / 7, "the usual 256 for 224".into()),
+    });
+    let range = eval_resize >= data.image_size && eval_resize <= 2048;
+    within("transform.evalResize", eval_resize.into(), range, "from `data.imageSize` to 2048")?;
+
+    Ok(Transform { crop, flip, mean, std, eval_resize })
+}
+
+/// An ascending pair of positive numbers.
+fn pair(key: &str, said: Option<Vec<f64>>, default: [f64; 2], most: f64) -> Result<[f64; 2]> {
+    match said.as_deref() {
+        None => Ok(default),
+        Some(&[low, high]) if 0.0 < low && low <= high && high <= most => Ok([low, high]),
+        Some(other) => Err(refuse(
+            key,
+            &format!("two ascending numbers, above 0 and at most {most}"),
+            json!(other),
+        )),
+    }
+}
+
+fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model {
+    let arch = why.pick("model.arch", &config.arch, || match small {
+        true => ("resnet20".to_string(), "small images: the paper's smallest CIFAR network".into()),
+        false => ("resnet18".to_string(), "photographs: the smallest ImageNet network".into()),
+    });
+    let cifar = is_cifar_resnet(&arch);
+    let stem = why.pick("model.stem", &config.stem, || match (cifar, small) {
+        (true, _) => (Stem::Cifar, "part of the paper's CIFAR networks".into()),
+        (_, true) => (Stem::Cifar, "small images keep their resolution".into()),
+        (_, false) => (Stem::Imagenet, "photographs are reduced fourfold first".into()),
+    });
+    let shortcut = why.pick("model.shortcut", &config.shortcut, || match cifar {
+        true => (Shortcut::A, "the paper's CIFAR networks use option A".into()),
+        false => (Shortcut::B, "torchvision's, and the paper's for its ImageNet results".into()),
+    });
+    Model { arch, stem, shortcut, zero_init_residual: config.zero_init_residual.unwrap_or(false) }
+}
+
+fn resolve_budget(config: &TrainConfig, why: &mut Reasons) -> Result<Budget> {
+    let said = config.budget.clone().unwrap_or_default();
+    if let (Some(epochs), Some(budget)) = (config.epochs, said.epochs) {
+        if epochs != budget {
+            return Err(refuse("epochs", "the same as `budget.epochs`", json!(epochs))
+                .hint("Give only one of the two."));
+        }
+    }
+    let mut epochs = config.epochs.or(said.epochs);
+    if epochs.is_none() && said.steps.is_none() && said.seconds.is_none() {
+        why.0.insert("budget.epochs".into(), "no limit was given".into());
+        epochs = Some(30);
+    }
+    if let Some(epochs) = epochs {
+        least("epochs", epochs, 1)?;
+    }
+    if let Some(steps) = said.steps {
+        least("budget.steps", steps, 1)?;
+    }
+    if let Some(seconds) = said.seconds {
+        within("budget.seconds", seconds, seconds > 0.0, "more than 0")?;
+    }
+    Ok(Budget { epochs, steps: said.steps, seconds: said.seconds })
+}
+
+fn resolve_optimizer(config: Option<&OptimizerConfig>) -> Result<Optimizer> {
+    let sgd = match config {
+        None => SgdConfig::default(),
+        Some(OptimizerConfig::Sgd(sgd)) => sgd.clone(),
+    };
+    let sgd = Sgd {
+        lr: sgd.lr.unwrap_or(0.1),
+        momentum: sgd.momentum.unwrap_or(0.9),
+        weight_decay: sgd.weight_decay.unwrap_or(5e-4),
+        nesterov: sgd.nesterov.unwrap_or(false),
+    };
+    within("optimizer.lr", sgd.lr, sgd.lr > 0.0, "more than 0")?;
+    let range = (0.0..1.0).contains(&sgd.momentum);
+    within("optimizer.momentum", sgd.momentum, range, "from 0 up to, but not, 1")?;
+    within("optimizer.weightDecay", sgd.weight_decay, sgd.weight_decay >= 0.0, "0 or more")?;
+    if sgd.nesterov && sgd.momentum == 0.0 {
+        let wanted = "false where `optimizer.momentum` is 0";
+        return Err(refuse("optimizer.nesterov", wanted, json!(true)));
+    }
+    Ok(Optimizer::Sgd(sgd))
+}
+
+fn resolve_schedule(
+    config: Option<&ScheduleConfig>,
+    budget: &Budget,
+    has_val: bool,
+    why: &mut Reasons,
+) -> Result<Schedule> {
+    let default = ScheduleConfig::Cosine(CosineConfig::default());
+    Ok(match config.unwrap_or(&default) {
+        ScheduleConfig::Constant(_) => Schedule::Constant(Constant {}),
+        ScheduleConfig::Cosine(cosine) => {
+            let min_lr = cosine.min_lr.unwrap_or(0.0);
+            within("schedule.minLr", min_lr, min_lr >= 0.0, "0 or more")?;
+            Schedule::Cosine(Cosine { min_lr })
+        }
+        ScheduleConfig::MultiStep(multi) => {
+            let unit = multi.unit.unwrap_or(Unit::Epoch);
+            let length = match unit {
+                Unit::Epoch => budget.epochs.map(u64::from),
+                Unit::Step => budget.steps,
+            };
+            let milestones = match (multi.milestones.as_ref().and_then(Auto::given), length) {
+                (Some(given), _) => given.clone(),
+                (None, Some(length)) => {
+                    let reason = "half and three quarters of the budget (paper, section 4.2)";
+                    why.0.insert("schedule.milestones".into(), reason.into());
+                    vec![length / 2, length * 3 / 4]
+                }
+                (None, None) => {
+                    let wanted = "given where the budget has no length in `schedule.unit`";
+                    return Err(refuse("schedule.milestones", wanted, json!("auto")));
+                }
+            };
+            if milestones.windows(2).any(|pair| pair[0] > pair[1]) {
+                return Err(refuse("schedule.milestones", "ascending", json!(milestones)));
+            }
+            let gamma = multi.gamma.unwrap_or(0.1);
+            within("schedule.gamma", gamma, gamma > 0.0, "more than 0")?;
+            Schedule::MultiStep(MultiStep { milestones, gamma, unit })
+        }
+        ScheduleConfig::Plateau(plateau) => {
+            let metric = why.pick("schedule.metric", &plateau.metric, || match has_val {
+                true => (Metric::ValLoss, "there is a validation part".into()),
+                false => (Metric::TrainLoss, "there is no validation part".into()),
+            });
+            needs_validation("schedule.metric", metric, has_val)?;
+            let plateau = Plateau {
+                factor: plateau.factor.unwrap_or(0.1),
+                threshold: plateau.threshold.unwrap_or(1e-4),
+                threshold_mode: plateau.threshold_mode.unwrap_or(ThresholdMode::Rel),
+                patience: plateau.patience.unwrap_or(10),
+                cooldown: plateau.cooldown.unwrap_or(0),
+                min_lr: plateau.min_lr.unwrap_or(0.0),
+                metric,
+            };
+            let range = plateau.factor > 0.0 && plateau.factor < 1.0;
+            within("schedule.factor", plateau.factor, range, "between 0 and 1")?;
+            within("schedule.threshold", plateau.threshold, plateau.threshold >= 0.0, "0 or more")?;
+            within("schedule.minLr", plateau.min_lr, plateau.min_lr >= 0.0, "0 or more")?;
+            Schedule::Plateau(plateau)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> DataFacts {
+        DataFacts {
+            source: "./photos".into(),
+            format: DataFormat::ImageFolder,
+            classes: vec!["ant".into(), "bee".into()],
+            channels: 3,
+            image_size: None,
+            train: 240,
+            val: 0,
+            test: 0,
+            mean: None,
+            std: None,
+            mirrored_is_natural: true,
+            fingerprint: "0".into(),
+        }
+    }
+
+    fn small() -> DataFacts {
+        DataFacts {
+            channels: 1,
+            image_size: Some([28, 28]),
+            mean: Some(vec![0.28]),
+            std: Some(vec![0.35]),
+            ..facts()
+        }
+    }
+
+    const MACHINE: MachineFacts = MachineFacts { cores: 2, bf16: true, cuda: false };
+
+    fn resolved(config: Value, facts: &DataFacts) -> Result<ResolvedConfig> {
+        resolve(&TrainConfig::from_json(&config)?, facts, &MACHINE)
+    }
+
+    #[test]
+    fn small_images_get_the_papers_cifar_set_up() {
+        let config = resolved(json!({}), &small()).unwrap();
+        assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet20", Stem::Cifar));
+        assert_eq!(config.transform.crop, Crop::Pad(PadCrop { padding: 4 }));
+        assert_eq!((config.data.image_size, config.batch_size), (28, 128));
+        assert_eq!(config.transform.mean, [0.28]);
+    }
+
+    #[test]
+    fn photographs_get_the_imagenet_set_up() {
+        let config = resolved(json!({}), &facts()).unwrap();
+        assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet18", Stem::Imagenet));
+        assert_eq!((config.data.image_size, config.transform.eval_resize), (224, 256));
+        assert_eq!(config.transform.mean, IMAGENET_MEAN);
+    }
+
+    #[test]
+    fn every_auto_leaves_a_reason_and_every_given_value_none() {
+        let config = resolved(json!({ "batchSize": 7 }), &small()).unwrap();
+        assert!(!config.reasons.contains_key("batchSize"));
+        for key in ["precision", "model.arch", "transform.flip", "monitor", "data.validation"] {
+            assert!(config.reasons.contains_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_resolved_configuration_resolves_to_itself() {
+        for schedule in ["cosine", "constant", "multistep", "plateau"] {
+            let once = resolved(json!({ "schedule": schedule, "epochs": 8 }), &small()).unwrap();
+            let mut twice = resolved(serde_json::to_value(&once).unwrap(), &small()).unwrap();
+            assert!(twice.reasons.is_empty());
+            twice.reasons = once.reasons.clone();
+            assert_eq!(once, twice);
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_key() {
+        for (key, config) in [
+            ("batchSize", json!({ "batchSize": 0 })),
+            ("optimizer.lr", json!({ "optimizer": { "lr": -0.1 } })),
+            ("optimizer.lr", json!({ "optimizer": { "lr": 0 } })),
+            ("optimizer.momentum", json!({ "optimizer": { "momentum": 1 } })),
+            ("epochs", json!({ "epochs": 0 })),
+            ("epochs", json!({ "epochs": 3, "budget": { "epochs": 4 } })),
+            ("transform.std", json!({ "transform": { "std": [0] } })),
+            ("transform.mean", json!({ "transform": { "mean": [0.5, 0.5] } })),
+            ("data.channels", json!({ "data": { "source": "x", "channels": 2 } })),
+            ("schedule.factor", json!({ "schedule": { "type": "plateau", "factor": 1 } })),
+            ("monitor", json!({ "monitor": "val.loss", "data": { "validation": 0 } })),
+        ] {
+            let error = resolved(config.clone(), &small()).expect_err(&config.to_string());
+            assert_eq!(error.code, ErrorCode::Config);
+            assert_eq!(error.at.key.as_deref(), Some(key), "{config}");
+        }
+    }
+
+    #[test]
+    fn a_missing_device_is_an_error_and_never_a_silent_fall_to_the_cpu() {
+        let error = resolved(json!({ "device": "cuda" }), &small()).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Device);
+    }
+
+    #[test]
+    fn one_class_is_refused() {
+        let one = DataFacts { classes: vec!["ant".into()], ..facts() };
+        assert_eq!(resolved(json!({}), &one).unwrap_err().code, ErrorCode::DataUnusable);
+    }
+
+    #[test]
+    fn the_imagenet_depths_are_not_taken_for_cifar_networks() {
+        let cifar: Vec<u32> = [8, 18, 20, 34, 50, 56, 101, 110, 152, 1202]
+            .into_iter()
+            .filter(|depth| is_cifar_resnet(&format!("resnet{depth}")))
+            .collect();
+        assert_eq!(cifar, [8, 20, 56, 110, 1202]);
+    }
+}
