@@ -1,0 +1,71 @@
+//! Initial weights, drawn from the run's seed by our own generator: they depend on nothing else,
+//! neither on libtorch nor on the number of threads.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal, Uniform};
+
+use crate::TensorSpec;
+
+/// The distribution that a tensor begins with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    Zeros,
+    Ones,
+    /// Mean zero.
+    Normal {
+        std: f64,
+    },
+    /// From `-bound` up to `bound`.
+    Uniform {
+        bound: f64,
+    },
+}
+
+/// The values of tensor number `index` of a network, in row-major order. Each tensor has a stream
+/// of its own, so a new head leaves the other weights as they were.
+pub fn initial_values(tensor: &TensorSpec, seed: u64, index: u64) -> Vec<f32> {
+    let count = tensor.elements() as usize;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(index);
+    match tensor.init {
+        Init::Zeros => vec![0.0; count],
+        Init::Ones => vec![1.0; count],
+        Init::Normal { std } => {
+            let mut next = || -> f64 { StandardNormal.sample(&mut rng) };
+            (0..count).map(|_| (next() * std) as f32).collect()
+        }
+        Init::Uniform { bound } => match Uniform::new(-bound, bound) {
+            Ok(uniform) => (0..count).map(|_| uniform.sample(&mut rng) as f32).collect(),
+            Err(_) => vec![0.0; count],
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TensorKind;
+
+    fn tensor(init: Init) -> TensorSpec {
+        TensorSpec { name: "w".into(), shape: vec![100, 100], kind: TensorKind::Parameter, init }
+    }
+
+    #[test]
+    fn a_seed_decides_the_weights_and_tensors_differ() {
+        let normal = tensor(Init::Normal { std: 1.0 });
+        assert_eq!(initial_values(&normal, 1, 0), initial_values(&normal, 1, 0));
+        assert_ne!(initial_values(&normal, 1, 0), initial_values(&normal, 2, 0));
+        assert_ne!(initial_values(&normal, 1, 0), initial_values(&normal, 1, 1));
+    }
+
+    #[test]
+    fn the_spread_is_the_one_asked_for() {
+        let values = initial_values(&tensor(Init::Normal { std: 0.05 }), 3, 0);
+        let variance = values.iter().map(|x| f64::from(x * x)).sum::<f64>() / values.len() as f64;
+        assert!((variance.sqrt() - 0.05).abs() < 0.002);
+        let values = initial_values(&tensor(Init::Uniform { bound: 0.1 }), 3, 0);
+        assert!(values.iter().all(|x| x.abs() <= 0.1));
+        assert!(values.iter().any(|x| x.abs() > 0.095));
+    }
+}
