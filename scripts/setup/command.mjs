@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+
+/**
+ * A command's exit status and what it printed. A command that does not exist has status 127, as in
+ * a shell.
+ * @typedef {{ status: number, stdout: string, stderr: string }} CommandResult
+ */
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set()
+
+/**
+ * Runs a command to its end, with nothing on its stdin.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean }} [options] `show` sends its
+ *   output to our stderr instead of collecting it
+ * @returns {Promise<CommandResult>}
+ */
+export function run(command, args, { cwd, env, show = false } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      stdio: show ? ['ignore', process.stderr, process.stderr] : ['ignore', 'pipe', 'pipe'],
+    })
+    running.add(child)
+    let stdout = ''
+    let stderr = ''
+    child.stdout?.setEncoding('utf8').on('data', (text) => {
+      stdout += text
+    })
+    child.stderr?.setEncoding('utf8').on('data', (text) => {
+      stderr += text
+    })
+    child.on('error', (error) => {
+      running.delete(child)
+      if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT') {
+        resolve({ status: 127, stdout, stderr: `${command}: not found` })
+      } else {
+        reject(error)
+      }
+    })
+    child.on('close', (status) => {
+      running.delete(child)
+      resolve({ status: status ?? 1, stdout, stderr })
+    })
+  })
+}
+
+/** Ends with our children when a terminal or a supervisor ends us. */
+export function stopChildrenWithUs() {
+  for (const [signal, number] of /** @type {const} */ ([['SIGINT', 2], ['SIGTERM', 15]])) {
+    process.once(signal, () => {
+      for (const child of running) child.kill(signal)
+      process.exit(128 + number)
+    })
+  }
+}
