@@ -17,7 +17,7 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
  * @typedef {object} Ready
  * @property {string} libtorch the folder with `include` and `lib` that LIBTORCH is set to
  * @property {string} lib the folder with the real libtorch_cpu.so
- * @property {NodeJS.ProcessEnv} env the environment to run cargo, napi and the built addon in
+ * @property {NodeJS.ProcessEnv} cargoEnv the environment for cargo and what runs cargo
  */
 
 /**
@@ -34,18 +34,17 @@ export async function setup(options) {
   await installDependencies(ROOT)
   const libtorch = found ?? (await fetchLibtorch(options))
   await pointCloneTo(ROOT, libtorch)
-  return { libtorch: libtorch.root, lib: libtorch.lib, env: buildEnv(libtorch) }
+  return { libtorch: libtorch.root, lib: libtorch.lib, cargoEnv: buildEnv(libtorch) }
 }
 
 /**
- * The environment that cargo and the addon run in: the same as .cargo/config.toml gives, for
- * programs that do not read it.
+ * What .cargo/config.toml says, for a clone whose owner keeps one of their own.
  *
  * @param {import('./setup/libtorch.mjs').Libtorch} libtorch
  * @returns {NodeJS.ProcessEnv}
  */
-function buildEnv({ root }) {
-  return { ...process.env, LIBTORCH: root }
+function buildEnv({ root, lib }) {
+  return { ...process.env, LIBTORCH: root, LD_LIBRARY_PATH: lib }
 }
 
 /**

@@ -14,25 +14,28 @@ const running = new Set()
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean }} [options] `show` sends its
- *   output to our stderr instead of collecting it
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: 'collect' | 'show' | 'both' }} [options]
+ *   whether what it prints is returned, goes to our stderr as it comes (a progress bar then knows a
+ *   terminal), or both is done
  * @returns {Promise<CommandResult>}
  */
-export function run(command, args, { cwd, env, show = false } = {}) {
+export function run(command, args, { cwd, env, output = 'collect' } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd,
       env,
-      stdio: show ? ['ignore', process.stderr, process.stderr] : ['ignore', 'pipe', 'pipe'],
+      stdio: output === 'show' ? ['ignore', 2, 2] : ['ignore', 'pipe', 'pipe'],
     })
     running.add(child)
     let stdout = ''
     let stderr = ''
     child.stdout?.setEncoding('utf8').on('data', (text) => {
       stdout += text
+      if (output === 'both') process.stdout.write(text)
     })
     child.stderr?.setEncoding('utf8').on('data', (text) => {
       stderr += text
+      if (output === 'both') process.stderr.write(text)
     })
     child.on('error', (error) => {
       running.delete(child)
@@ -51,7 +54,10 @@ export function run(command, args, { cwd, env, show = false } = {}) {
 
 /** Ends with our children when a terminal or a supervisor ends us. */
 export function stopChildrenWithUs() {
-  for (const [signal, number] of /** @type {const} */ ([['SIGINT', 2], ['SIGTERM', 15]])) {
+  for (const [signal, number] of /** @type {const} */ ([
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ])) {
     process.once(signal, () => {
       for (const child of running) child.kill(signal)
       process.exit(128 + number)

@@ -21,7 +21,7 @@ export async function installDependencies(root) {
   return withLock(join(folder, 'npm-ci.lock'), async () => {
     if (await dependenciesInstalled(root)) return false
     process.stderr.write('setup: npm ci\n')
-    const { status } = await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, show: true })
+    const { status } = await run('npm', ['ci', '--loglevel=error'], { cwd: root, output: 'show' })
     if (status === 0) return true
     throw new SetupError('E_DEPENDENCIES', `npm ci failed in ${root} (exit status ${status})`, {
       hint: 'npm says above what it could not fetch; check the network and its registry setting',

@@ -41,7 +41,8 @@ async function attemptDownload(url, target, { onStart, onBytes }) {
   const { from, etag } = await resumePoint(url, part, note)
   /** @type {Record<string, string>} */
   const headers = { 'accept-encoding': 'identity' }
-  if (from > 0 && etag !== null) Object.assign(headers, { range: `bytes=${from}-`, 'if-range': etag })
+  if (from > 0 && etag !== null)
+    Object.assign(headers, { range: `bytes=${from}-`, 'if-range': etag })
   const response = await fetch(url, { headers })
   if (response.status >= 400 && response.status < 500 && response.status !== 416) {
     throw failure(url, `the server answered ${response.status}`)

@@ -91,9 +91,13 @@ async function replace(target, sources, { tryLoading = loadFailure, freeBytes = 
       await writeLayout(folder, torch, LIBTORCH_VERSION)
       const failure = await tryLoading(torch.lib)
       if (failure !== undefined) {
-        throw new SetupError('E_LIBTORCH', `the libtorch from ${source.name} does not load: ${failure}`, {
-          hint: 'LIBTORCH can name another build of it',
-        })
+        throw new SetupError(
+          'E_LIBTORCH',
+          `the libtorch from ${source.name} does not load: ${failure}`,
+          {
+            hint: 'LIBTORCH can name another build of it',
+          },
+        )
       }
       await writeManifest(folder, { version: LIBTORCH_VERSION, source: source.name, files })
       await moveAside(target, join(staging, 'damaged'))

@@ -4,7 +4,7 @@ import { unpack } from './archive.mjs'
 import { run } from './command.mjs'
 import { SetupError } from './error.mjs'
 import { hashFile } from './manifest.mjs'
-import { WHEELS, WHEEL_TAGS } from './pins.mjs'
+import { WHEEL_TAGS, WHEELS } from './pins.mjs'
 import { findPip, installCommand } from './prerequisites.mjs'
 import { byteProgress } from './progress.mjs'
 
@@ -121,7 +121,7 @@ async function pipDownload([command, ...args], missing, arrived, scratch) {
       // The cache that matters is ours; pip's would hold the same half gigabyte a second time.
       ...['--no-cache-dir', '--dest', arrived, '--requirement', requirements],
     ],
-    { env: { ...process.env, TMPDIR: temporary }, show: true },
+    { env: { ...process.env, TMPDIR: temporary }, output: 'show' },
   ).finally(() => clearInterval(watch))
   progress.end()
   await rm(temporary, { recursive: true, force: true })

@@ -1,0 +1,8 @@
+export default {
+  // Tests in TypeScript are compiled to target/ava by `tsc --project tsconfig.test.json`.
+  files: ['target/ava/__test__/**/*.test.js', '__test__/**/*.test.mjs'],
+  nodeArguments: ['--enable-source-maps'],
+  // The addon owns threads of its own and ends them with the process.
+  workerThreads: false,
+  timeout: '5m',
+}

@@ -1,0 +1,74 @@
+import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from './setup/command.mjs'
+import { ROOT, runScript, setup } from './setup.mjs'
+
+/**
+ * The two addons of the platform package. The light one serves what needs no libtorch and starts in
+ * milliseconds; it is built first, so that a mistake shows before the long part.
+ */
+const ADDONS = [
+  { name: 'residual', features: ['--no-default-features'] },
+  { name: 'residual-torch', features: [] },
+]
+
+/** Where the platform package, and in a clone the native loader, has the addons. */
+const PLATFORM_PACKAGE = join(ROOT, 'bindings', 'npm', 'linux-x64-gnu')
+
+/** A build step that failed has shown its own message; this names the step. */
+export class BuildError extends Error {}
+
+/**
+ * Sets up, then builds both addons and the TypeScript. Cargo and tsc decide what is fresh.
+ *
+ * @returns {Promise<import('./setup.mjs').Ready>}
+ */
+export async function build() {
+  const ready = await setup()
+  for (const { name, features } of ADDONS) {
+    const built = join(ROOT, 'target', 'napi', name)
+    await step(
+      'napi build',
+      'node_modules/.bin/napi',
+      [
+        ...['build', '--release', '--package', 'residual-node', ...features],
+        ...['--manifest-path', 'bindings/node/Cargo.toml', '--output-dir', built],
+      ],
+      ready.cargoEnv,
+    )
+    await replaceAddon(join(built, 'residual.node'), join(PLATFORM_PACKAGE, `${name}.node`))
+  }
+  await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
+  return ready
+}
+
+/**
+ * @param {string} name
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ */
+async function step(name, command, args, env) {
+  const { status } = await run(command, args, { cwd: ROOT, env, output: 'show' })
+  if (status !== 0) throw new BuildError(`${name} failed (exit status ${status})`)
+}
+
+/**
+ * Puts an addon in place in one move: writing over one that a running process has mapped would kill
+ * that process.
+ *
+ * @param {string} from
+ * @param {string} to
+ */
+async function replaceAddon(from, to) {
+  const [fresh, present] = await Promise.all([readFile(from), readFile(to).catch(() => undefined)])
+  if (present !== undefined && fresh.equals(present)) return
+  await mkdir(PLATFORM_PACKAGE, { recursive: true })
+  const staged = `${to}.${process.pid}`
+  await copyFile(from, staged)
+  await rename(staged, to)
+}
+
+await runScript(import.meta.url, async () => {
+  await build()
+})
