@@ -2,6 +2,11 @@
 //! was decided (every field present). Both serialise to the same JSON keys, so a resolved
 //! configuration is also a valid input: `config.json` can be trained again as it is.
 
+/// A resolved type's name in TypeScript, where a bare `Model` would be the trained one.
+pub(crate) fn resolved_name(name: &str) -> String {
+    format!("Resolved{}", name.trim_start_matches("Resolved"))
+}
+
 /// `Input => Resolved { field: type said => type decided }`; `and { ... }` names what only the
 /// resolved one has.
 macro_rules! config {
@@ -19,6 +24,7 @@ macro_rules! config {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, ts_rs::TS)]
         #[serde(rename_all = "camelCase")]
+        #[ts(rename = $crate::macros::resolved_name(stringify!($Resolved)))]
         pub struct $Resolved {
             $($(#[$field_doc])* pub $field: $decided,)*
             $($($(#[$extra_doc])* pub $extra: $extra_type,)*)?
@@ -69,6 +75,7 @@ macro_rules! union {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, ts_rs::TS)]
         #[serde(tag = "type")]
+        #[ts(rename = $crate::macros::resolved_name(stringify!($Resolved)))]
         pub enum $Resolved {
             #[serde(rename = $first_word)] $First($FirstDecided),
             $(#[serde(rename = $word)] $Variant($Decided),)*
