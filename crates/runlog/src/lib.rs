@@ -1,0 +1,23 @@
+//! The run folder: one run at a time in it, and every file in it whole or absent.
+//!
+//! ```text
+//! runs/<name>/
+//!   config.json        every value resolved
+//!   environment.json   what it ran on
+//!   metrics.jsonl      every event logged, one a line
+//!   metrics.csv        a row an epoch
+//!   checkpoints/       last.safetensors, best.safetensors, epoch-0010.safetensors
+//!   result.json        how it ended
+//!   .lock              held by the process that writes here
+//! ```
+
+mod atomic;
+mod environment;
+mod lines;
+mod lock;
+mod metrics;
+mod run_dir;
+
+pub use atomic::write_atomically;
+pub use environment::Environment;
+pub use run_dir::{free_dir, read_config, RunDir};

@@ -1,0 +1,223 @@
+//! metrics.jsonl, every event that was logged, and metrics.csv, a row an epoch.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use residual_spec::{EpochEvent, Error, ErrorCode, Result, RunEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::lines::{Lines, Place};
+
+pub(crate) const JSONL: &str = "metrics.jsonl";
+pub(crate) const CSV: &str = "metrics.csv";
+
+pub(crate) const COLUMNS: &str = "epoch,step,lr,train_loss,train_accuracy,val_loss,val_accuracy,\
+                       images_per_second,seconds\n";
+
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    jsonl: Lines,
+    csv: Lines,
+}
+
+/// An event as metrics.jsonl has it.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Seconds since 1970, to the millisecond.
+    time: f64,
+    #[serde(flatten)]
+    event: &'a RunEvent,
+}
+
+/// As much of a line as says whether it comes after a step. Less than [`RunEvent`], so that a log
+/// begun by another version is cut at the same place.
+#[derive(Deserialize)]
+struct Mark {
+    r#type: String,
+    step: Option<u64>,
+}
+
+impl Metrics {
+    pub(crate) fn open(folder: &Path) -> Result<Metrics> {
+        let jsonl = Lines::open(&folder.join(JSONL))?;
+        let mut csv = Lines::open(&folder.join(CSV))?;
+        if csv.is_empty() {
+            csv.append(COLUMNS.as_bytes())?;
+        }
+        Ok(Metrics { jsonl, csv })
+    }
+
+    /// Appends an event. An epoch and the end are synced to the disk: a checkpoint written after
+    /// them never knows more than the log.
+    pub(crate) fn log(&mut self, event: &RunEvent) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let line = Line { time: now.as_millis() as f64 / 1000.0, event };
+        let mut line = serde_json::to_vec(&line)
+            .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
+        line.push(b'\n');
+        self.jsonl.append(&line)?;
+        if let RunEvent::Epoch(epoch) = event {
+            self.csv.append(row(epoch).as_bytes())?;
+        }
+        if matches!(event, RunEvent::Epoch(_) | RunEvent::End(_)) {
+            self.jsonl.sync()?;
+            self.csv.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Drops everything after `step`, and the end.
+    pub(crate) fn cut_back(&mut self, step: u64) -> Result<()> {
+        self.jsonl.cut(|line| match serde_json::from_slice::<Mark>(line) {
+            Ok(mark) if mark.r#type == "end" => Place::After,
+            Ok(Mark { step: Some(at), .. }) if at > step => Place::After,
+            Ok(_) => Place::Before,
+            Err(_) => Place::Unknown,
+        })?;
+        self.csv.cut(|line| match line == COLUMNS.trim_end().as_bytes() {
+            true => Place::Before,
+            false => match row_step(line) {
+                Some(at) if at > step => Place::After,
+                Some(_) => Place::Before,
+                None => Place::Unknown,
+            },
+        })?;
+        if self.csv.is_empty() {
+            self.csv.append(COLUMNS.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn row(e: &EpochEvent) -> String {
+    let (val_loss, val_accuracy) = match &e.val {
+        Some(val) => (val.loss.to_string(), val.accuracy.to_string()),
+        None => Default::default(),
+    };
+    format!(
+        "{},{},{},{},{},{val_loss},{val_accuracy},{},{}\n",
+        e.epoch, e.step, e.lr, e.train.loss, e.train.accuracy, e.images_per_second, e.seconds,
+    )
+}
+
+fn row_step(row: &[u8]) -> Option<u64> {
+    str::from_utf8(row).ok()?.split(',').nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use residual_spec::{EndEvent, Score, StepEvent, StopReason, TrainResult};
+    use std::fs;
+
+    fn step(step: u64) -> RunEvent {
+        RunEvent::Step(StepEvent {
+            epoch: 1,
+            step,
+            step_in_epoch: step as u32,
+            steps_per_epoch: 10,
+            loss: 0.1 + 0.2,
+            epoch_loss: 1e-9,
+            epoch_accuracy: 0.5,
+            lr: 0.1,
+            images_per_second: 900.0,
+            eta_seconds: None,
+        })
+    }
+
+    fn epoch(epoch: u32, val: Option<Score>) -> RunEvent {
+        RunEvent::Epoch(EpochEvent {
+            epoch,
+            step: u64::from(epoch) * 10,
+            lr: 0.1,
+            train: Score { loss: 1.5, accuracy: 0.25, count: 100 },
+            val,
+            best: true,
+            images_per_second: 900.5,
+            seconds: 12.0,
+        })
+    }
+
+    fn end() -> RunEvent {
+        RunEvent::End(EndEvent {
+            result: TrainResult {
+                stop_reason: StopReason::Stopped,
+                dir: "/runs/x".into(),
+                epochs: 2,
+                steps: 25,
+                best: None,
+                last: "/runs/x/checkpoints/last.safetensors".into(),
+                test: None,
+                images_per_second: 900.0,
+                seconds: 24.0,
+            },
+        })
+    }
+
+    fn read(folder: &Path, name: &str) -> Vec<String> {
+        fs::read_to_string(folder.join(name)).unwrap().lines().map(String::from).collect()
+    }
+
+    #[test]
+    fn every_line_is_the_event_with_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        let events = [step(10), epoch(1, Some(Score::default())), end()];
+        for event in &events {
+            metrics.log(event).unwrap();
+        }
+        for (line, event) in read(folder.path(), JSONL).iter().zip(&events) {
+            assert!(line.starts_with("{\"time\":"), "{line}");
+            assert_eq!(&serde_json::from_str::<RunEvent>(line).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn an_epoch_is_a_row_and_what_was_not_measured_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        metrics.log(&step(10)).unwrap();
+        metrics.log(&epoch(1, None)).unwrap();
+        metrics.log(&epoch(2, Some(Score { loss: 2.0, accuracy: 0.5, count: 9 }))).unwrap();
+        let rows = read(folder.path(), CSV);
+        assert_eq!(rows[0], COLUMNS.trim_end());
+        assert_eq!(rows[1], "1,10,0.1,1.5,0.25,,,900.5,12");
+        assert_eq!(rows[2], "2,20,0.1,1.5,0.25,2,0.5,900.5,12");
+        assert_eq!(rows.len(), 3);
+    }
+
+    #[test]
+    fn a_log_cut_back_goes_on_as_if_the_rest_had_not_been() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        for event in [step(10), epoch(1, None), step(15), epoch(2, None), step(25), end()] {
+            metrics.log(&event).unwrap();
+        }
+        drop(metrics);
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        metrics.cut_back(15).unwrap();
+        metrics.log(&epoch(2, None)).unwrap();
+        assert_eq!(read(folder.path(), JSONL).len(), 4);
+        assert_eq!(read(folder.path(), CSV).len(), 3);
+    }
+
+    #[test]
+    fn an_end_is_cut_though_no_step_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        for event in [step(25), end()] {
+            metrics.log(&event).unwrap();
+        }
+        metrics.cut_back(25).unwrap();
+        assert_eq!(read(folder.path(), JSONL).len(), 1);
+    }
+
+    #[test]
+    fn a_torn_header_of_the_table_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(CSV), "epoch,st").unwrap();
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        metrics.cut_back(0).unwrap();
+        assert_eq!(read(folder.path(), CSV), [COLUMNS.trim_end()]);
+    }
+}

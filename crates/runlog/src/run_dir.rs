@@ -1,0 +1,468 @@
+//! A run's folder, from the first check to the last file.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use residual_spec::{
+    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, RunEvent, TrainResult,
+};
+use serde::Serialize;
+
+use crate::atomic::{failed, is_temporary, sweep, write_atomically};
+use crate::environment::Environment;
+use crate::lock::{self, Lock};
+use crate::metrics::{self, Metrics};
+
+const CONFIG: &str = "config.json";
+const ENVIRONMENT: &str = "environment.json";
+const RESULT: &str = "result.json";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// A run folder that this run alone writes to, until it is dropped.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    metrics: Metrics,
+    _lock: Lock,
+}
+
+/// What is at a place where a run wants to be.
+enum Found {
+    /// Nothing, or nothing that would be missed.
+    Free,
+    Run,
+    /// Somebody's files.
+    Foreign,
+}
+
+impl RunDir {
+    /// Makes a run's folder and takes hold of it. With `overwrite`, the files of the run that is
+    /// there are removed first, and no other file; so call it once nothing but training is left
+    /// that could fail.
+    ///
+    /// # Errors
+    /// `E_OUT_IN_USE` if a run is being written there, `E_OUT_EXISTS` if it holds a run (without
+    /// `overwrite`) or files that no run wrote, `E_WRITE` if it cannot be written to. The folder
+    /// is then as it was.
+    pub fn create(path: &Path, overwrite: bool) -> Result<RunDir> {
+        let path = absolute(path)?;
+        refuse(&path, overwrite)?;
+        fs::create_dir_all(&path).map_err(|cause| failed(&path, &cause))?;
+        let lock = Lock::take(&path)?;
+        // Somebody else may have been here between the look and the lock.
+        refuse(&path, overwrite)?;
+        clear(&path).map_err(|cause| failed(&path, &cause))?;
+        RunDir::hold(path, lock)
+    }
+
+    /// Takes hold of a run's folder to go on with the run. Nothing in it is changed, apart from
+    /// what a killed process left half-written; [`RunDir::cut_back`] is the next step.
+    ///
+    /// # Errors
+    /// `E_CHECKPOINT` if there is no run, `E_OUT_IN_USE`, `E_WRITE`.
+    pub fn reopen(path: &Path) -> Result<RunDir> {
+        let path = absolute(path)?;
+        if !matches!(look(&path)?, Found::Run) {
+            let message = format!("there is no run in {}", path.display());
+            return Err(Error::new(ErrorCode::Checkpoint, message)
+                .file(&path)
+                .hint("Give the folder of a run: the one that has config.json and checkpoints/."));
+        }
+        let lock = Lock::take(&path)?;
+        RunDir::hold(path, lock)
+    }
+
+    fn hold(path: PathBuf, lock: Lock) -> Result<RunDir> {
+        let checkpoints = path.join(CHECKPOINTS);
+        fs::create_dir_all(&checkpoints).map_err(|cause| failed(&checkpoints, &cause))?;
+        for folder in [&path, &checkpoints] {
+            sweep(folder).map_err(|cause| failed(folder, &cause))?;
+        }
+        let metrics = Metrics::open(&path)?;
+        Ok(RunDir { path, metrics, _lock: lock })
+    }
+
+    /// Absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a checkpoint goes; `epoch` counts only for those kept by epoch.
+    pub fn checkpoint(&self, kind: CheckpointKind, epoch: u32) -> PathBuf {
+        self.path.join(CHECKPOINTS).join(match kind {
+            CheckpointKind::Last => "last.safetensors".into(),
+            CheckpointKind::Best => "best.safetensors".into(),
+            CheckpointKind::Epoch => format!("epoch-{epoch:04}.safetensors"),
+        })
+    }
+
+    /// config.json.
+    pub fn write_config(&self, config: &ResolvedConfig) -> Result<()> {
+        self.write_json(CONFIG, config)
+    }
+
+    /// environment.json.
+    pub fn write_environment(&self, environment: &Environment) -> Result<()> {
+        self.write_json(ENVIRONMENT, environment)
+    }
+
+    /// result.json.
+    pub fn write_result(&self, result: &TrainResult) -> Result<()> {
+        self.write_json(RESULT, result)
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        write_atomically(&self.path.join(name), |file| {
+            serde_json::to_writer_pretty(&mut *file, value)?;
+            file.write_all(b"\n")
+        })
+    }
+
+    /// Appends an event to metrics.jsonl and, for an epoch, a row to metrics.csv. The caller
+    /// decides which steps are worth a line. Log an epoch before writing its checkpoint: then a
+    /// resumed log has no gap, even after a power cut.
+    ///
+    /// # Errors
+    /// `E_WRITE`; the line is then not there, not even in part.
+    pub fn log(&mut self, event: &RunEvent) -> Result<()> {
+        self.metrics.log(event)
+    }
+
+    /// Makes the folder say what it said when `step` updates were done: drops what was logged
+    /// after, the end, a torn last line, and result.json.
+    pub fn cut_back(&mut self, step: u64) -> Result<()> {
+        remove(&self.path.join(RESULT)).map_err(|cause| failed(&self.path, &cause))?;
+        self.metrics.cut_back(step)
+    }
+}
+
+/// `wanted` if a run may be made there, else the first of `wanted-2`, `wanted-3`, ... where one
+/// may.
+pub fn free_dir(wanted: &Path) -> PathBuf {
+    let numbered = (2..).map(|number| {
+        let mut name = wanted.as_os_str().to_owned();
+        name.push(format!("-{number}"));
+        PathBuf::from(name)
+    });
+    let is_free = |path: &PathBuf| matches!(look(path), Ok(Found::Free)) && !Lock::is_held(path);
+    let mut candidates = std::iter::once(wanted.to_path_buf()).chain(numbered);
+    candidates.find(is_free).expect("some number is free")
+}
+
+/// The configuration that a run's folder was made with.
+///
+/// # Errors
+/// `E_IO` if it cannot be read, `E_CONFIG` if it is not what this version writes.
+pub fn read_config(run_dir: &Path) -> Result<ResolvedConfig> {
+    let path = run_dir.join(CONFIG);
+    let text = fs::read(&path).map_err(|cause| Error::read(&path, &cause))?;
+    serde_json::from_slice(&text).map_err(|cause| {
+        let message = format!("{} is not a run's configuration: {cause}", path.display());
+        Error::new(ErrorCode::Config, message)
+            .file(&path)
+            .line(cause.line() as u32)
+            .hint("Restore it, or begin a new run.")
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|cause| failed(path, &cause))
+}
+
+/// Refuses a place where a run must not be made.
+fn refuse(path: &Path, overwrite: bool) -> Result<()> {
+    let exists = |message: String| Error::new(ErrorCode::OutExists, message).file(path);
+    let shown = path.display();
+    match look(path)? {
+        Found::Free => Ok(()),
+        Found::Run if overwrite => Ok(()),
+        Found::Run | Found::Foreign if Lock::is_held(path) => Err(lock::in_use(path)),
+        Found::Run => {
+            let finished = if path.join(RESULT).exists() { "a" } else { "an unfinished" };
+            Err(exists(format!("{shown} holds {finished} run")).hint(format!(
+                "Go on with it (resume: '{shown}'), replace it (overwrite: true), or choose \
+                 another folder with `out`."
+            )))
+        }
+        Found::Foreign => Err(exists(format!("{shown} holds files that no run wrote"))
+            .hint("Choose a new or an empty folder with `out`.")),
+    }
+}
+
+/// Looks without touching.
+fn look(path: &Path) -> Result<Found> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Found::Free),
+        Err(cause) => return Err(failed(path, &cause)),
+    };
+    if is_run_config(&path.join(CONFIG)) {
+        return Ok(Found::Run);
+    }
+    for entry in entries {
+        let name = entry.map_err(|cause| failed(path, &cause))?.file_name();
+        if !is_beginning(path, &name.to_string_lossy()) {
+            return Ok(Found::Foreign);
+        }
+    }
+    Ok(Found::Free)
+}
+
+/// Whether a config.json is a run's, of whatever version, and not that of some other program.
+fn is_run_config(path: &Path) -> bool {
+    let Ok(text) = fs::read(path) else { return false };
+    let Ok(config) = serde_json::from_slice::<serde_json::Value>(&text) else { return false };
+    ["data", "model", "optimizer", "reasons"].iter().all(|key| config[key].is_object())
+}
+
+/// Whether a file may be there before config.json is: what is left of a run that was killed while
+/// it began.
+fn is_beginning(folder: &Path, name: &str) -> bool {
+    let path = folder.join(name);
+    match name {
+        lock::NAME => true,
+        CHECKPOINTS => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()),
+        metrics::JSONL => fs::metadata(path).is_ok_and(|file| file.len() == 0),
+        metrics::CSV => fs::read(path).is_ok_and(|text| metrics::COLUMNS.as_bytes() == text),
+        _ => is_temporary(name),
+    }
+}
+
+/// Removes what a run writes, and nothing else. config.json, by which a run is known, goes last,
+/// so that a removal that was cut short can be taken up again.
+fn clear(path: &Path) -> std::io::Result<()> {
+    let checkpoints = path.join(CHECKPOINTS);
+    if checkpoints.is_dir() {
+        for entry in fs::read_dir(&checkpoints)? {
+            let entry = entry?;
+            if is_checkpoint(&entry.file_name().to_string_lossy()) {
+                remove(&entry.path())?;
+            }
+        }
+    }
+    for name in [RESULT, metrics::JSONL, metrics::CSV, ENVIRONMENT, CONFIG] {
+        remove(&path.join(name))?;
+    }
+    Ok(())
+}
+
+fn is_checkpoint(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".safetensors") else { return false };
+    let epoch = stem.strip_prefix("epoch-").is_some_and(|epoch| epoch.parse::<u32>().is_ok());
+    epoch || matches!(stem, "last" | "best")
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, TrainConfig, WarningEvent};
+    use tempfile::TempDir;
+
+    fn config() -> ResolvedConfig {
+        let facts = DataFacts {
+            source: "./photos".into(),
+            format: DataFormat::ImageFolder,
+            classes: vec!["ant".into(), "bee".into()],
+            channels: 3,
+            image_size: Some([32, 32]),
+            train: 240,
+            val: 0,
+            test: 0,
+            mean: None,
+            std: None,
+            mirrored_is_natural: true,
+            fingerprint: "0".into(),
+        };
+        let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+        resolve(&TrainConfig::default(), &facts, &machine).unwrap()
+    }
+
+    /// A folder with a finished run in it.
+    fn finished() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create(folder.path(), false).unwrap();
+        run.write_config(&config()).unwrap();
+        run.write_environment(&Environment::here("2.11.0", "AVX512", &config())).unwrap();
+        for (kind, epoch) in
+            [(CheckpointKind::Last, 0), (CheckpointKind::Best, 0), (CheckpointKind::Epoch, 10)]
+        {
+            fs::write(run.checkpoint(kind, epoch), "weights").unwrap();
+        }
+        fs::write(folder.path().join(RESULT), "{}").unwrap();
+        folder
+    }
+
+    /// Every path below a folder, and every file's bytes.
+    fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => all.extend(contents(&path)),
+                false => all.push((path.clone(), fs::read(&path).unwrap())),
+            }
+        }
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn a_new_run_has_its_folder_and_a_way_to_every_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create(&folder.path().join("runs/demo"), false).unwrap();
+        assert!(run.path().is_absolute());
+        let path = run.checkpoint(CheckpointKind::Epoch, 10);
+        assert_eq!(path.file_name().unwrap(), "epoch-0010.safetensors");
+        assert!(path.parent().unwrap().is_dir());
+    }
+
+    #[test]
+    fn what_was_written_reads_back() {
+        let folder = finished();
+        assert_eq!(read_config(folder.path()).unwrap(), config());
+        let text = fs::read(folder.path().join(ENVIRONMENT)).unwrap();
+        let environment: Environment = serde_json::from_slice(&text).unwrap();
+        assert_eq!(environment.libtorch, "2.11.0");
+    }
+
+    #[test]
+    fn a_run_is_not_written_over_unless_asked() {
+        let folder = finished();
+        let before = contents(folder.path());
+        let error = RunDir::create(folder.path(), false).unwrap_err();
+        assert_eq!(error.code, ErrorCode::OutExists);
+        assert!(error.hint.unwrap().contains("overwrite: true"));
+        assert_eq!(contents(folder.path()), before);
+    }
+
+    #[test]
+    fn overwriting_removes_the_run_and_nothing_else() {
+        let folder = finished();
+        let notes = [folder.path().join("notes.txt"), folder.path().join("checkpoints/mine.txt")];
+        for note in &notes {
+            fs::write(note, "mine").unwrap();
+        }
+        drop(RunDir::create(folder.path(), true).unwrap());
+        let left: Vec<_> = contents(folder.path()).into_iter().map(|(path, _)| path).collect();
+        let path = |name| folder.path().join(name);
+        assert_eq!(left[0], path(".lock"));
+        assert_eq!(
+            left[1..],
+            [notes[1].clone(), path("metrics.csv"), path("metrics.jsonl"), notes[0].clone()]
+        );
+    }
+
+    #[test]
+    fn somebodys_files_are_never_touched() {
+        for (name, text) in [
+            ("thesis.tex", "x"),
+            ("config.json", r#"{ "data": 1 }"#),
+            ("metrics.jsonl", "{}\n"),
+            ("result.json", "{}"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(name), text).unwrap();
+            let before = contents(folder.path());
+            for overwrite in [false, true] {
+                let error = RunDir::create(folder.path(), overwrite).unwrap_err();
+                assert_eq!(error.code, ErrorCode::OutExists, "{name}");
+                assert_eq!(contents(folder.path()), before);
+            }
+            assert_eq!(RunDir::reopen(folder.path()).unwrap_err().code, ErrorCode::Checkpoint);
+            assert_eq!(contents(folder.path()), before);
+        }
+    }
+
+    #[test]
+    fn a_folder_in_use_is_refused_to_everybody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create(folder.path(), false).unwrap();
+        for overwrite in [false, true] {
+            let error = RunDir::create(folder.path(), overwrite).unwrap_err();
+            assert_eq!(error.code, ErrorCode::OutInUse);
+        }
+        run.write_config(&config()).unwrap();
+        for overwrite in [false, true] {
+            let error = RunDir::create(folder.path(), overwrite).unwrap_err();
+            assert_eq!(error.code, ErrorCode::OutInUse);
+        }
+        assert_eq!(RunDir::reopen(folder.path()).unwrap_err().code, ErrorCode::OutInUse);
+        drop(run);
+        RunDir::reopen(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_was_killed_while_it_began_leaves_a_free_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(RunDir::create(folder.path(), false).unwrap());
+        fs::write(folder.path().join(".residual-x.tmp"), "half").unwrap();
+        let run = RunDir::create(folder.path(), false).unwrap();
+        assert!(!run.path().join(".residual-x.tmp").exists());
+    }
+
+    #[test]
+    fn a_file_in_the_way_cannot_be_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "mine").unwrap();
+        for path in [file.clone(), file.join("runs/demo")] {
+            let error = RunDir::create(&path, true).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Write);
+            assert!(error.hint.is_some());
+        }
+        assert_eq!(fs::read_to_string(file).unwrap(), "mine");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_read_only_place_cannot_be_written_to() {
+        for path in ["/proc/runs/demo", "/sys/demo"] {
+            let error = RunDir::create(Path::new(path), false).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Write, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_taken_name_is_numbered() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = folder.path().join("demo");
+        assert_eq!(free_dir(&wanted), wanted);
+        let _run = RunDir::create(&wanted, false).unwrap();
+        fs::write(folder.path().join("demo-2"), "a file").unwrap();
+        assert_eq!(free_dir(&wanted), folder.path().join("demo-3"));
+    }
+
+    #[test]
+    fn a_run_gone_on_with_has_no_result() {
+        let folder = finished();
+        let mut run = RunDir::reopen(folder.path()).unwrap();
+        run.cut_back(10).unwrap();
+        run.log(&RunEvent::Warning(WarningEvent {
+            code: ErrorCode::Image,
+            message: "broken".into(),
+            file: None,
+            hint: None,
+        }))
+        .unwrap();
+        assert!(!folder.path().join(RESULT).exists());
+        assert!(run.checkpoint(CheckpointKind::Last, 0).exists());
+    }
+
+    #[test]
+    fn a_broken_configuration_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read_config(folder.path()).unwrap_err().code, ErrorCode::Io);
+        fs::write(folder.path().join(CONFIG), "{\n  \"data\": {\n").unwrap();
+        let error = read_config(folder.path()).unwrap_err();
+        assert_eq!((error.code, error.at.line), (ErrorCode::Config, Some(3)));
+    }
+}
