@@ -1,0 +1,35 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { dependenciesInstalled } from '../../scripts/setup/dependencies.mjs'
+
+const A = { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' } }
+const OPTIONAL = { 'node_modules/b': { version: '1.0.0', integrity: 'sha512-b', optional: true } }
+const ROOT = { '': { version: '0.1.0' } }
+
+/**
+ * @param {object} wanted
+ * @param {object} [installed]
+ */
+function cloneWith(wanted, installed) {
+  const root = mkdtempSync(join(tmpdir(), 'residual-dependencies-'))
+  writeFileSync(join(root, 'package-lock.json'), JSON.stringify({ packages: wanted }))
+  mkdirSync(join(root, 'node_modules'))
+  if (installed !== undefined) {
+    const record = join(root, 'node_modules', '.package-lock.json')
+    writeFileSync(record, JSON.stringify({ packages: installed }))
+  }
+  return root
+}
+
+test('packages as locked need no install, without those of other platforms', async (t) => {
+  t.true(await dependenciesInstalled(cloneWith({ ...ROOT, ...A, ...OPTIONAL }, A)))
+})
+
+test('an interrupted, an incomplete and an outdated install are noticed', async (t) => {
+  t.false(await dependenciesInstalled(cloneWith({ ...ROOT, ...A })))
+  t.false(await dependenciesInstalled(cloneWith({ ...ROOT, ...A }, {})))
+  const outdated = { 'node_modules/a': { version: '0.9.0', integrity: 'sha512-old' } }
+  t.false(await dependenciesInstalled(cloneWith({ ...ROOT, ...A }, outdated)))
+})

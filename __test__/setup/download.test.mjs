@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { download } from '../../scripts/setup/download.mjs'
+
+const CONTENT = Buffer.alloc(300_000, 'residual ')
+const BREAK_AT = 100_000
+
+/**
+ * A server of CONTENT that breaks the first `breaks` answers off.
+ *
+ * @param {import('ava').ExecutionContext} t
+ * @param {{ breaks?: number, etag?: () => string }} [options]
+ */
+async function serve(t, { breaks = 0, etag = () => '"one"' } = {}) {
+  /** @type {(string | undefined)[]} */
+  const ranges = []
+  const server = createServer((request, response) => {
+    const { range } = request.headers
+    ranges.push(range)
+    const known = request.headers['if-range'] === etag()
+    const from = known ? Number(/bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0) : 0
+    response.writeHead(from > 0 ? 206 : 200, {
+      etag: etag(),
+      'content-length': CONTENT.length - from,
+    })
+    if (ranges.length <= breaks) {
+      response.write(CONTENT.subarray(from, from + BREAK_AT), () => response.destroy())
+    } else {
+      response.end(CONTENT.subarray(from))
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  return { url: `http://127.0.0.1:${port}/libtorch.zip`, ranges }
+}
+
+function newFile() {
+  return join(mkdtempSync(join(tmpdir(), 'residual-download-')), 'libtorch.zip')
+}
+
+test('a download that breaks off goes on where it stopped', async (t) => {
+  const { url, ranges } = await serve(t, { breaks: 2 })
+  const target = newFile()
+  await download(url, target, { retryAfter: 1 })
+  t.deepEqual(readFileSync(target), CONTENT)
+  t.is(ranges.length, 3)
+  t.regex(ranges[1] ?? '', /^bytes=\d+-$/)
+  t.false(existsSync(`${target}.part`))
+})
+
+test('what came so far never bears the name of the whole', async (t) => {
+  const { url } = await serve(t, { breaks: 1 })
+  const target = newFile()
+  await t.throwsAsync(download(url, target, { tries: 1 }), { code: 'E_DOWNLOAD' })
+  t.false(existsSync(target))
+  t.true(existsSync(`${target}.part`))
+
+  await download(url, target, { tries: 1 })
+  t.deepEqual(readFileSync(target), CONTENT)
+})
+
+test('a file that changed on the server is downloaded from its beginning', async (t) => {
+  let version = 1
+  const { url } = await serve(t, { breaks: 1, etag: () => `"${version}"` })
+  const target = newFile()
+  await t.throwsAsync(download(url, target, { tries: 1 }))
+  writeFileSync(`${target}.part`, Buffer.alloc(1000, 'older '))
+  version = 2
+  await download(url, target, { tries: 1 })
+  t.deepEqual(readFileSync(target), CONTENT)
+})
+
+test('a refusal is told at once, with its address', async (t) => {
+  const server = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  await t.throwsAsync(download(`http://127.0.0.1:${port}/gone.zip`, newFile()), {
+    code: 'E_DOWNLOAD',
+    message: /gone\.zip: the server answered 404/,
+  })
+})

@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { SetupError } from '../../scripts/setup/error.mjs'
+import { install } from '../../scripts/setup/install.mjs'
+import { hashFile } from '../../scripts/setup/manifest.mjs'
+
+/** @typedef {import('../../scripts/setup/install.mjs').Source} Source */
+
+const LIBRARY = join('torch', 'lib', 'libtorch_cpu.so')
+
+function newTarget() {
+  return join(mkdtempSync(join(tmpdir(), 'residual-install-')), 'libtorch', 'install')
+}
+
+/**
+ * A source that puts one small library there, and counts how often it was asked.
+ * @param {Partial<Source>} [overrides]
+ */
+function fakeSource(overrides = {}) {
+  let asked = 0
+  /** @type {Source} */
+  const source = {
+    name: 'fake',
+    bytesNeeded: 1,
+    async unpackInto(folder) {
+      asked += 1
+      const path = join(folder, LIBRARY)
+      mkdirSync(join(folder, 'torch', 'lib'), { recursive: true })
+      mkdirSync(join(folder, 'torch', 'include'))
+      writeFileSync(path, 'library')
+      return {
+        torch: { lib: join(folder, 'torch', 'lib'), include: join(folder, 'torch', 'include') },
+        files: [{ path: LIBRARY, bytes: 7, sha256: await hashFile(path) }],
+      }
+    },
+    ...overrides,
+  }
+  return { source, asked: () => asked }
+}
+
+/** @param {string} message */
+function refusing(message) {
+  return fakeSource({
+    name: `the source that says ${message}`,
+    unpackInto: async () => {
+      throw new SetupError('E_DOWNLOAD', message, { hint: `mend ${message}` })
+    },
+  })
+}
+
+const options = { tryLoading: async () => undefined, staleLockAfter: 200 }
+
+test('an install has the layout that tch builds on and is not made twice', async (t) => {
+  const target = newTarget()
+  const { source, asked } = fakeSource()
+  await install(target, [source], options)
+  await install(target, [source], options)
+
+  t.is(asked(), 1)
+  t.is(readFileSync(join(target, 'lib', 'libtorch_cpu.so'), 'utf8'), 'library')
+  t.is(readFileSync(join(target, 'lib', 'libtorch.so'), 'utf8'), 'INPUT(libtorch_cpu.so)\n')
+  t.is(readFileSync(join(target, 'build-version'), 'utf8'), '2.11.0\n')
+  t.true(existsSync(join(target, 'include')))
+  t.deepEqual(readdirSync(join(target, '..')), ['install'])
+})
+
+test('a truncated library is noticed and the install made again', async (t) => {
+  const target = newTarget()
+  const { source, asked } = fakeSource()
+  await install(target, [source], options)
+  truncateSync(join(target, LIBRARY), 3)
+  await install(target, [source], options)
+
+  t.is(asked(), 2)
+  t.is(readFileSync(join(target, LIBRARY), 'utf8'), 'library')
+})
+
+test('a library changed without changing its size is noticed when hashes are asked for', async (t) => {
+  const target = newTarget()
+  const { source, asked } = fakeSource()
+  await install(target, [source], options)
+  writeFileSync(join(target, LIBRARY), 'LIBRARY')
+  await install(target, [source], options)
+  t.is(asked(), 1)
+  await install(target, [source], { ...options, hashes: true })
+  t.is(asked(), 2)
+})
+
+test('the next source is tried when one fails, and all reasons are told when all do', async (t) => {
+  const target = newTarget()
+  const { source, asked } = fakeSource()
+  await install(target, [refusing('no index').source, source], options)
+  t.is(asked(), 1)
+
+  const error = await t.throwsAsync(
+    install(newTarget(), [refusing('no index').source, refusing('no network').source], options),
+    { code: 'E_DOWNLOAD', message: /no index[^]*no network/ },
+  )
+  t.regex(/** @type {SetupError} */ (error).hint, /mend no index[^]*mend no network/)
+})
+
+test('a libtorch that does not load is not installed', async (t) => {
+  const target = newTarget()
+  const failing = { ...options, tryLoading: async () => 'wrong ELF class' }
+  await t.throwsAsync(install(target, [fakeSource().source], failing), {
+    message: /wrong ELF class/,
+  })
+  t.false(existsSync(target))
+})
+
+test('too full a disk is refused before anything is fetched', async (t) => {
+  const { source, asked } = fakeSource({ bytesNeeded: 2e9 })
+  await t.throwsAsync(install(newTarget(), [source], { ...options, freeBytes: async () => 1e9 }), {
+    code: 'E_DISK',
+    message: /1\.0 GB free; libtorch needs 2\.0 GB/,
+  })
+  t.is(asked(), 0)
+})
+
+test('a cache that cannot be written to is named', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'residual-install-')), 'file')
+  writeFileSync(file, '')
+  await t.throwsAsync(install(join(file, 'cache', 'install'), [fakeSource().source], options), {
+    code: 'E_CACHE',
+    message: /file.cache cannot be written to/,
+  })
+})
+
+test('of two set-ups at once one installs and the other waits for it', async (t) => {
+  const target = newTarget()
+  const { source, asked } = fakeSource()
+  await Promise.all([install(target, [source], options), install(target, [source], options)])
+  t.is(asked(), 1)
+})
+
+test('a set-up that was killed leaves nothing that passes for an install', async (t) => {
+  const target = newTarget()
+  const script = `
+    import { writeFileSync } from 'node:fs'
+    import { join } from 'node:path'
+    const { install } = await import(${JSON.stringify(new URL('../../scripts/setup/install.mjs', import.meta.url).href)})
+    await install(${JSON.stringify(target)}, [{
+      name: 'never ends',
+      bytesNeeded: 1,
+      async unpackInto(folder, { downloads }) {
+        writeFileSync(join(folder, 'half'), 'half')
+        writeFileSync(join(downloads, 'half'), 'half')
+        console.log('half way')
+        await new Promise((resolve) => setTimeout(resolve, 60_000))
+      },
+    }], { staleLockAfter: 200 })
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.false(existsSync(target))
+
+  /** @type {string[]} */
+  let downloads = []
+  const { source } = fakeSource()
+  await install(
+    target,
+    [
+      {
+        ...source,
+        unpackInto: (folder, places) => {
+          downloads = readdirSync(places.downloads)
+          return source.unpackInto(folder, places)
+        },
+      },
+    ],
+    options,
+  )
+  t.deepEqual(downloads, ['half'], 'what was downloaded is there to go on with')
+  t.deepEqual(readdirSync(join(target, '..')), ['install'])
+})
