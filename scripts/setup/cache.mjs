@@ -24,12 +24,13 @@ export async function inCache(folder, work) {
   try {
     return await work()
   } catch (error) {
-    const { code } = /** @type {NodeJS.ErrnoException} */ (error)
+    const { code = '', syscall } = /** @type {NodeJS.ErrnoException} */ (error)
     const hint = 'set RESIDUAL_CACHE to a folder on a disk with room that you may write to'
     if (code === 'ENOSPC' || code === 'EDQUOT') {
       throw new SetupError('E_DISK', `no space left in ${folder}`, { hint, cause: error })
     }
-    if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(code ?? '')) {
+    // On a read-only disk Node's recursive mkdir says ENOENT.
+    if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(code) || syscall === 'mkdir') {
       throw new SetupError('E_CACHE', `${folder} cannot be written to`, { hint, cause: error })
     }
     throw error

@@ -130,7 +130,8 @@ async function removeStagings(target) {
   const prefix = basename(stagingPrefix(target))
   for (const name of await readdir(dirname(target))) {
     if (name.startsWith(prefix)) {
-      await rm(join(dirname(target), name), { recursive: true, force: true })
+      // A pip that outlived its set-up may still write there.
+      await rm(join(dirname(target), name), { recursive: true, force: true, maxRetries: 5 })
     }
   }
 }

@@ -73,7 +73,7 @@ async function fetchWheels(wanted, downloads, scratch) {
   const pip = await findPip()
   if (pip === undefined) {
     throw new SetupError('E_PREREQUISITE', 'pip is not there to download libtorch with', {
-      hint: installCommand('pip'),
+      hint: `install it: ${installCommand('pip')}`,
     })
   }
   const arrived = join(scratch, 'wheels')
