@@ -1,0 +1,241 @@
+//! What a run saves of itself, and what is read back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::format::{self, broken, Opened};
+use crate::tensor::{Tensor, TensorInfo, TensorView};
+
+/// The version of what is written here; one higher for every change that an older reader would
+/// misread.
+const VERSION: u32 = 1;
+
+/// Tells Python's `safetensors` that these are PyTorch's layouts.
+const FORMAT_KEY: &str = "format";
+const VERSION_KEY: &str = "residual.version";
+const CONFIG_KEY: &str = "residual.config";
+const DATA_KEY: &str = "residual.data";
+const PROGRESS_KEY: &str = "residual.progress";
+
+/// Beginnings of the names of tensors that are no weights of the network.
+const STATE_PREFIXES: [&str; 2] = ["optimizer.", "ema."];
+
+/// A checkpoint in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The network's weights and buffers under torchvision's names, and state under
+    /// `optimizer.momentum.<name>`.
+    pub tensors: BTreeMap<String, Tensor>,
+    pub config: ResolvedConfig,
+    pub data: DataFacts,
+    /// How far the run had come; its form is the trainer's. (JSON: no NaN, no infinity.)
+    pub progress: Value,
+}
+
+/// A checkpoint about to be written, without copying what it is made of.
+#[derive(Debug, Clone)]
+pub struct Contents<'a> {
+    pub tensors: BTreeMap<String, TensorView<'a>>,
+    pub config: &'a ResolvedConfig,
+    pub data: &'a DataFacts,
+    pub progress: &'a Value,
+}
+
+/// A checkpoint without the numbers of its tensors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    pub tensors: BTreeMap<String, TensorInfo>,
+    pub config: ResolvedConfig,
+    pub data: DataFacts,
+    pub progress: Value,
+}
+
+impl Contents<'_> {
+    /// Writes the checkpoint, or leaves what was at `path`. The same contents give the same bytes.
+    ///
+    /// # Errors
+    /// `E_WRITE`; `E_INTERNAL` if a tensor's bytes are not what its type and shape say.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let metadata = BTreeMap::from([
+            (FORMAT_KEY, "pt".to_string()),
+            (VERSION_KEY, VERSION.to_string()),
+            (CONFIG_KEY, json(self.config)?),
+            (DATA_KEY, json(self.data)?),
+            (PROGRESS_KEY, json(self.progress)?),
+        ]);
+        format::write(path, &metadata, &self.tensors)
+    }
+}
+
+impl Checkpoint {
+    /// Writes as [`Contents::write`] does.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.view()));
+        let (config, data, progress) = (&self.config, &self.data, &self.progress);
+        Contents { tensors: tensors.collect(), config, data, progress }.write(path)
+    }
+
+    /// Reads a checkpoint that [`Contents::write`] wrote, and checks that it is whole.
+    ///
+    /// # Errors
+    /// `E_CHECKPOINT` if it is not there, cut short, not a checkpoint of residual's or one of a
+    /// later version; `E_IO`.
+    pub fn read(path: &Path) -> Result<Checkpoint> {
+        let opened = format::open(path)?;
+        let (config, data, progress) = story(path, &opened)?;
+        Ok(Checkpoint { tensors: opened.read_tensors()?, config, data, progress })
+    }
+
+    /// Reads all but the tensors' numbers, in time that does not depend on the network's size.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn read_header(path: &Path) -> Result<Header> {
+        let opened = format::open(path)?;
+        let (config, data, progress) = story(path, &opened)?;
+        Ok(Header { tensors: opened.infos()?, config, data, progress })
+    }
+
+    /// The network's weights and buffers.
+    pub fn model_tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        let is_state = |name: &str| STATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        self.tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor))
+            .filter(move |(name, _)| !is_state(name))
+    }
+
+    /// The tensors whose names begin with `prefix` (`optimizer.momentum.`), under the rest of
+    /// their names.
+    pub fn with_prefix<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
+        self.tensors
+            .iter()
+            .filter_map(move |(name, tensor)| Some((name.strip_prefix(prefix)?, tensor)))
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))
+}
+
+/// What a file's metadata tells about the run.
+fn story(path: &Path, opened: &Opened) -> Result<(ResolvedConfig, DataFacts, Value)> {
+    let Some(version) = opened.metadata.get(VERSION_KEY) else {
+        return Err(broken(path, "holds tensors, but is no checkpoint of residual's")
+            .hint("Give a checkpoint from a run's folder: checkpoints/best.safetensors."));
+    };
+    match version.parse::<u32>() {
+        Ok(1..=VERSION) => {}
+        Ok(later) if later > VERSION => {
+            let what = format!("has version {later}; this residual reads up to {VERSION}");
+            return Err(broken(path, what).hint("Update residual: npm install residual@latest."));
+        }
+        _ => return Err(broken(path, format!("has a version that is none: '{version}'"))),
+    }
+    Ok((
+        part(path, opened, CONFIG_KEY)?,
+        part(path, opened, DATA_KEY)?,
+        part(path, opened, PROGRESS_KEY)?,
+    ))
+}
+
+fn part<T: DeserializeOwned>(path: &Path, opened: &Opened, key: &str) -> Result<T> {
+    let text = opened.metadata.get(key);
+    let text = text.ok_or_else(|| broken(path, format!("lacks `{key}` in its metadata")))?;
+    serde_json::from_str(text)
+        .map_err(|cause| broken(path, format!("has a `{key}` that cannot be read: {cause}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::DType;
+    use crate::testing::checkpoint;
+    use serde_json::json;
+
+    fn written(checkpoint: &Checkpoint) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        checkpoint.write(&path).unwrap();
+        (folder, path)
+    }
+
+    /// The same file with another metadata.
+    fn refused(metadata: BTreeMap<&str, String>) -> Error {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        format::write(&path, &metadata, &BTreeMap::new()).unwrap();
+        let error = Checkpoint::read(&path).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Checkpoint);
+        assert_eq!(Checkpoint::read_header(&path).unwrap_err(), error);
+        error
+    }
+
+    #[test]
+    fn a_checkpoint_reads_back_to_the_bit() {
+        let mut saved = checkpoint();
+        saved.progress = json!({ "step": u64::MAX, "sum": 0.1 + 0.2, "tiny": 5e-324 });
+        let (_folder, path) = written(&saved);
+        assert_eq!(Checkpoint::read(&path).unwrap(), saved);
+    }
+
+    #[test]
+    fn the_same_checkpoint_gives_the_same_bytes() {
+        let (_one, first) = written(&checkpoint());
+        let (_two, second) = written(&checkpoint());
+        assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
+    }
+
+    #[test]
+    fn a_header_has_everything_but_the_numbers() {
+        let saved = checkpoint();
+        let (_folder, path) = written(&saved);
+        let header = Checkpoint::read_header(&path).unwrap();
+        assert_eq!((&header.config, &header.data), (&saved.config, &saved.data));
+        assert_eq!(header.progress, saved.progress);
+        let fc = TensorInfo { dtype: DType::F32, shape: vec![2, 3] };
+        assert_eq!(header.tensors["fc.weight"], fc);
+        assert_eq!(header.tensors.len(), saved.tensors.len());
+    }
+
+    #[test]
+    fn weights_are_told_from_state() {
+        let saved = checkpoint();
+        let names: Vec<_> = saved.model_tensors().map(|(name, _)| name).collect();
+        assert_eq!(names, ["bn1.num_batches_tracked", "fc.weight"]);
+        let momentum: Vec<_> = saved.with_prefix("optimizer.momentum.").collect();
+        assert_eq!(momentum, [("fc.weight", &saved.tensors["optimizer.momentum.fc.weight"])]);
+    }
+
+    #[test]
+    fn weights_of_others_are_told_from_a_broken_checkpoint() {
+        let error = refused(BTreeMap::from([("format", "pt".into())]));
+        assert!(error.message.ends_with("no checkpoint of residual's"), "{error}");
+    }
+
+    #[test]
+    fn a_later_version_asks_for_an_update() {
+        let error = refused(BTreeMap::from([(VERSION_KEY, "2".into())]));
+        assert!(error.hint.unwrap().starts_with("Update residual"));
+        for none in ["", "0", "-1", "x"] {
+            refused(BTreeMap::from([(VERSION_KEY, none.into())]));
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_missing_or_broken_is_named() {
+        let version = (VERSION_KEY, "1".to_string());
+        let error = refused(BTreeMap::from([version.clone()]));
+        assert!(error.message.contains("lacks `residual.config`"), "{error}");
+        let error = refused(BTreeMap::from([version, (CONFIG_KEY, "{}".into())]));
+        assert!(error.message.contains("`residual.config` that cannot be read"), "{error}");
+    }
+}

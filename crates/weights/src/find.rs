@@ -1,0 +1,153 @@
+//! From what a user names (a run's folder, a checkpoint) to a file.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use residual_spec::{did_you_mean, Error, ErrorCode, Result};
+
+/// Which checkpoint of a run is meant where only its folder is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefer {
+    /// The best; the last where no epoch was finished yet.
+    Best,
+    /// The last and no other: going on from elsewhere would be another run.
+    Last,
+}
+
+/// Finds the checkpoint that is meant by a run's folder, its checkpoints folder, or a file. The
+/// file is not opened.
+///
+/// # Errors
+/// `E_CHECKPOINT`, naming what is there instead.
+pub fn find(model: &Path, prefer: Prefer) -> Result<PathBuf> {
+    if model.is_file() {
+        return Ok(model.to_path_buf());
+    }
+    let shown = model.display();
+    let missing = |message: String| Error::new(ErrorCode::Checkpoint, message).file(model);
+    if !model.is_dir() {
+        let error = missing(format!("{shown} is not there"));
+        return Err(error.hint(suggestion(model)));
+    }
+
+    let wanted: &[&str] = match prefer {
+        Prefer::Best => &["best.safetensors", "last.safetensors"],
+        Prefer::Last => &["last.safetensors"],
+    };
+    let inside = model.join("checkpoints");
+    let folder = if inside.is_dir() { inside.as_path() } else { model };
+    let mut candidates = wanted.iter().map(|name| folder.join(name));
+    candidates.find(|path| path.is_file()).ok_or_else(|| {
+        let there = checkpoints(folder);
+        match there.is_empty() {
+            true => missing(format!("there is no checkpoint in {shown}"))
+                .hint("Give a run's folder (the one with checkpoints/) or a .safetensors file."),
+            false => missing(format!("there is no {} in {}", wanted[0], folder.display()))
+                .hint(format!("There is {}: name one of them.", there.join(", "))),
+        }
+    })
+}
+
+/// What might have been meant by a path that leads nowhere.
+fn suggestion(model: &Path) -> String {
+    let parent = match model.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let there = match parent.is_dir() {
+        true => names(parent, |path| path.is_dir() || is_checkpoint(path)),
+        false => return format!("The folder {} is not there either.", parent.display()),
+    };
+    let word = model.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
+    match did_you_mean(&word, there.iter().map(String::as_str)) {
+        Some(suggestion) => suggestion,
+        None if there.is_empty() => format!("There is no run in {}.", parent.display()),
+        None => format!("There is {} in {}.", there.join(", "), parent.display()),
+    }
+}
+
+fn checkpoints(folder: &Path) -> Vec<String> {
+    names(folder, is_checkpoint)
+}
+
+fn is_checkpoint(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new("safetensors")) && path.is_file()
+}
+
+/// A folder's first few entries of a kind, by name.
+fn names(folder: &Path, kind: impl Fn(&Path) -> bool) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut names: Vec<_> = paths
+        .filter(|path| kind(path))
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_string()))
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    /// `runs/demo` with some checkpoints.
+    fn runs(checkpoints: &[&str]) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("runs/demo");
+        fs::create_dir_all(run.join("checkpoints")).unwrap();
+        for name in checkpoints {
+            fs::write(run.join("checkpoints").join(name), "").unwrap();
+        }
+        (folder, run)
+    }
+
+    fn hint(model: &Path, prefer: Prefer) -> String {
+        let error = find(model, prefer).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Checkpoint);
+        error.hint.unwrap()
+    }
+
+    #[test]
+    fn a_run_its_checkpoints_folder_and_a_file_are_all_found() {
+        let (_folder, run) = runs(&["best.safetensors", "last.safetensors"]);
+        let checkpoints = run.join("checkpoints");
+        let (best, last) =
+            (checkpoints.join("best.safetensors"), checkpoints.join("last.safetensors"));
+        for model in [&run, &checkpoints] {
+            assert_eq!(find(model, Prefer::Best).unwrap(), best);
+            assert_eq!(find(model, Prefer::Last).unwrap(), last);
+        }
+        assert_eq!(find(&best, Prefer::Last).unwrap(), best);
+    }
+
+    #[test]
+    fn the_last_stands_in_for_the_best_and_never_the_other_way() {
+        let (_folder, run) = runs(&["last.safetensors"]);
+        assert!(find(&run, Prefer::Best).unwrap().ends_with("last.safetensors"));
+        let (_folder, run) = runs(&["best.safetensors"]);
+        assert_eq!(hint(&run, Prefer::Last), "There is best.safetensors: name one of them.");
+    }
+
+    #[test]
+    fn a_folder_without_checkpoints_says_what_is_wanted() {
+        let (folder, run) = runs(&[".residual-x.tmp"]);
+        for model in [run.as_path(), folder.path()] {
+            assert!(hint(model, Prefer::Best).starts_with("Give a run's folder"));
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_is_met_with_the_nearest_or_with_all() {
+        let (_folder, run) = runs(&["last.safetensors", "epoch-0010.safetensors"]);
+        assert_eq!(hint(&run.with_file_name("demp"), Prefer::Best), "Did you mean 'demo'?");
+        let shown = run.parent().unwrap().display();
+        let other = run.with_file_name("something-else");
+        assert_eq!(hint(&other, Prefer::Best), format!("There is demo in {shown}."));
+        let epoch = run.join("checkpoints/epoch-0011.safetensors");
+        assert_eq!(hint(&epoch, Prefer::Best), "Did you mean 'epoch-0010.safetensors'?");
+        assert!(hint(&run.join("x/y"), Prefer::Best).ends_with("is not there either."));
+    }
+}

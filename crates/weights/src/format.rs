@@ -1,0 +1,401 @@
+//! The safetensors format: eight bytes of header length, a JSON header, the tensors' bytes. A file
+//! may come from anywhere, so nothing in it is believed before it is checked, and nothing is
+//! allocated that is not covered by bytes in the file.
+
+use std::cmp::Reverse;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::fmt;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::marker::PhantomData;
+use std::path::Path;
+
+use residual_runlog::write_atomically;
+use residual_spec::{Error, ErrorCode, Result};
+use safetensors::tensor::{Metadata, TensorInfo as FileTensor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::tensor::{DType, Tensor, TensorInfo, TensorView};
+
+/// More than any network needs. (The format allows 100 MB, of which parsing makes a gigabyte.)
+const LONGEST_HEADER: u64 = 16 << 20;
+/// The header's key that is no tensor.
+const METADATA: &str = "__metadata__";
+/// Tensors begin at multiples of this, so that a reader may map them into memory.
+const ALIGNMENT: usize = 8;
+
+/// A file whose header has been read and checked against its size.
+pub(crate) struct Opened<'p> {
+    path: &'p Path,
+    /// At the first tensor's first byte.
+    file: File,
+    tensors: Metadata,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// Reads the tensors of any safetensors file, whoever wrote it.
+///
+/// # Errors
+/// `E_CHECKPOINT` if it is not there, cut short, or not what it claims to be; `E_IO`.
+pub fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    open(path)?.read_tensors()
+}
+
+/// A file that is not what it should be.
+pub(crate) fn broken(path: &Path, what: impl fmt::Display) -> Error {
+    Error::new(ErrorCode::Checkpoint, format!("{} {what}", path.display()))
+        .file(path)
+        .hint("Use another checkpoint of the run, or copy this one again from where it is whole.")
+}
+
+pub(crate) fn open(path: &Path) -> Result<Opened<'_>> {
+    let unreadable = |cause| Error::read(path, &cause);
+    let found = path.metadata().map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => broken(path, "is not there"),
+        _ => unreadable(cause),
+    })?;
+    // Opening a pipe would wait for somebody to write to it.
+    if !found.is_file() {
+        return Err(broken(path, "is not a file"));
+    }
+    let mut file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+
+    let mut start = [0; 9];
+    if size < start.len() as u64 {
+        return Err(broken(path, format!("is cut short: it has {size} bytes")));
+    }
+    file.read_exact(&mut start).map_err(unreadable)?;
+    let length = u64::from_le_bytes(start[..8].try_into().expect("eight bytes"));
+    if start[8] != b'{' || length == 0 || length > LONGEST_HEADER {
+        return Err(broken(path, "is not a safetensors file"));
+    }
+    if length > size - 8 {
+        let what = format!("is cut short: {size} bytes, {} of them header", 8 + length);
+        return Err(broken(path, what));
+    }
+
+    let mut header = vec![b'{'; length as usize];
+    file.read_exact(&mut header[1..]).map_err(unreadable)?;
+    let FileHeader { metadata, mut tensors } = FileHeader::parse(&header)
+        .map_err(|cause| broken(path, format!("has a header that cannot be read: {cause}")))?;
+    tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
+    // Checks that every tensor begins where the one before ends, and is as long as its type and
+    // shape say, without overflow.
+    let tensors = Metadata::new(None, tensors)
+        .map_err(|cause| broken(path, format!("contradicts itself: {cause}")))?;
+
+    let (data, wanted) = (size - 8 - length, tensors.data_len() as u64);
+    if data < wanted {
+        let what = format!("is cut short: {data} of {wanted} bytes of tensors are there");
+        return Err(broken(path, what));
+    }
+    if data > wanted {
+        return Err(broken(path, format!("has {} bytes too many", data - wanted)));
+    }
+    Ok(Opened { path, file, tensors, metadata })
+}
+
+impl Opened<'_> {
+    /// Every tensor but its numbers, by name.
+    pub(crate) fn infos(&self) -> Result<BTreeMap<String, TensorInfo>> {
+        let info = |(name, tensor): (String, &FileTensor)| {
+            let dtype = self.dtype(&name, tensor)?;
+            Ok((name, TensorInfo { dtype, shape: tensor.shape.clone() }))
+        };
+        self.tensors.tensors().into_iter().map(info).collect()
+    }
+
+    /// Every tensor, by name, each read straight to where it stays.
+    pub(crate) fn read_tensors(self) -> Result<BTreeMap<String, Tensor>> {
+        let mut reader = BufReader::new(&self.file);
+        let mut tensors = BTreeMap::new();
+        for name in self.tensors.offset_keys() {
+            let tensor = self.tensors.info(&name).expect("a name of its own");
+            let dtype = self.dtype(&name, tensor)?;
+            let length = tensor.data_offsets.1 - tensor.data_offsets.0;
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(length).map_err(|_| {
+                let message = format!("no memory for `{name}` of {}", self.path.display());
+                Error::new(ErrorCode::Checkpoint, message).file(self.path)
+            })?;
+            let read = reader.by_ref().take(length as u64).read_to_end(&mut bytes);
+            if read.map_err(|cause| Error::read(self.path, &cause))? < length {
+                return Err(broken(self.path, format!("was cut short in `{name}`")));
+            }
+            tensors.insert(name, Tensor { dtype, shape: tensor.shape.clone(), bytes });
+        }
+        Ok(tensors)
+    }
+
+    fn dtype(&self, name: &str, tensor: &FileTensor) -> Result<DType> {
+        DType::from_file(tensor.dtype).ok_or_else(|| {
+            let message = format!("{}: `{name}` has type {}", self.path.display(), tensor.dtype);
+            Error::new(ErrorCode::Checkpoint, message)
+                .file(self.path)
+                .hint("Convert it to F32, F16 or BF16 first.")
+        })
+    }
+}
+
+/// Writes a file: the same contents give the same bytes.
+///
+/// # Errors
+/// `E_WRITE`; what was at `path` is then still there. `E_INTERNAL` if a tensor's bytes are not
+/// what its type and shape say.
+pub(crate) fn write(
+    path: &Path,
+    metadata: &BTreeMap<&str, String>,
+    tensors: &BTreeMap<String, TensorView>,
+) -> Result<()> {
+    let mut tensors: Vec<_> = tensors.iter().collect();
+    // Widest type first: every tensor is then aligned to its type without padding, which the
+    // format does not allow between tensors.
+    tensors.sort_by_key(|(name, tensor)| (Reverse(tensor.dtype.size()), *name));
+
+    let mut end = 0;
+    let infos = tensors.iter().map(|(name, tensor)| {
+        let begin = end;
+        end += tensor.bytes.len();
+        let info = FileTensor {
+            dtype: tensor.dtype.in_file(),
+            shape: tensor.shape.to_vec(),
+            data_offsets: (begin, end),
+        };
+        (name.to_string(), info)
+    });
+    let infos: Vec<_> = infos.collect();
+    let internal = |cause: String| Error::new(ErrorCode::Internal, cause).file(path);
+    Metadata::new(None, infos.clone()).map_err(|cause| internal(cause.to_string()))?;
+
+    let mut header = serde_json::Map::new();
+    header.insert(METADATA.into(), serde_json::json!(metadata));
+    header.extend(infos.into_iter().map(|(name, info)| (name, serde_json::json!(info))));
+    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+    if header.len() as u64 > LONGEST_HEADER {
+        return Err(internal(format!("a header of {} bytes is too long", header.len())));
+    }
+
+    write_atomically(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        tensors.iter().try_for_each(|(_, tensor)| file.write_all(tensor.bytes))
+    })
+}
+
+/// A map in which every name stands once. (Serde's own maps keep the last of two; where two readers
+/// disagree about which counts, a file can show one thing and do another.)
+struct Unique<T>(BTreeMap<String, T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(UniqueVisitor(PhantomData))
+    }
+}
+
+struct UniqueVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for UniqueVisitor<T> {
+    type Value = Unique<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique<T>, A::Error> {
+        let mut unique = BTreeMap::new();
+        while let Some(name) = map.next_key::<String>()? {
+            match unique.entry(name) {
+                Entry::Vacant(place) => place.insert(map.next_value()?),
+                Entry::Occupied(there) => {
+                    return Err(A::Error::custom(format!("`{}` stands there twice", there.key())))
+                }
+            };
+        }
+        Ok(Unique(unique))
+    }
+}
+
+struct FileHeader {
+    metadata: BTreeMap<String, String>,
+    tensors: Vec<(String, FileTensor)>,
+}
+
+impl FileHeader {
+    fn parse(text: &[u8]) -> serde_json::Result<FileHeader> {
+        let Unique(mut entries) = serde_json::from_slice::<Unique<&RawValue>>(text)?;
+        let metadata = match entries.remove(METADATA) {
+            Some(text) => serde_json::from_str::<Unique<String>>(text.get())?.0,
+            None => BTreeMap::new(),
+        };
+        let tensor = |(name, text): (String, &RawValue)| {
+            serde_json::from_str(text.get()).map(|tensor| (name, tensor))
+        };
+        Ok(FileHeader {
+            metadata,
+            tensors: entries.into_iter().map(tensor).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Writes a header and data as given, and reads them.
+    fn read(header: &str, data: &[u8]) -> Result<BTreeMap<String, Tensor>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let length = (header.len() as u64).to_le_bytes();
+        fs::write(&path, [&length, header.as_bytes(), data].concat()).unwrap();
+        read_tensors(&path)
+    }
+
+    /// A tensor as a header has it.
+    fn entry(name: &str, dtype: &str, shape: &str, begin: u64, end: u64) -> String {
+        let offsets = format!("[{begin},{end}]");
+        format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}"#)
+    }
+
+    fn refused(header: &str, data: &[u8]) -> String {
+        let error = read(header, data).expect_err(header);
+        assert_eq!(error.code, ErrorCode::Checkpoint);
+        assert!(error.at.file.is_some() && error.hint.is_some());
+        error.message
+    }
+
+    #[test]
+    fn what_was_written_is_what_others_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let (half, count) = ([1_u8, 2, 3, 4, 5, 6], 7_i64.to_le_bytes());
+        let tensors = BTreeMap::from([
+            ("a.half".into(), TensorView { dtype: DType::Bf16, shape: &[3, 1], bytes: &half }),
+            ("b.count".into(), TensorView { dtype: DType::I64, shape: &[], bytes: &count }),
+            ("c.empty".into(), TensorView { dtype: DType::F32, shape: &[2, 0], bytes: &[] }),
+        ]);
+        write(&path, &BTreeMap::from([("format", "pt".into())]), &tensors).unwrap();
+
+        let bytes = fs::read(&path).unwrap();
+        let others = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let ours = read_tensors(&path).unwrap();
+        assert_eq!(others.len(), 3);
+        for (name, tensor) in &tensors {
+            assert_eq!(others.tensor(name).unwrap().data(), tensor.bytes);
+            assert_eq!(others.tensor(name).unwrap().shape(), tensor.shape);
+            assert_eq!(ours[name].view(), *tensor);
+        }
+        let count = bytes.windows(8).position(|window| window == count).unwrap();
+        assert_eq!(count % 8, 0, "an i64 at byte {count} cannot be mapped");
+    }
+
+    #[test]
+    fn a_tensor_of_other_bytes_than_its_shape_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let view = TensorView { dtype: DType::F32, shape: &[2], bytes: &[0; 4] };
+        let tensors = BTreeMap::from([("a".to_string(), view)]);
+        assert_eq!(write(&path, &BTreeMap::new(), &tensors).unwrap_err().code, ErrorCode::Internal);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_missing_file_a_folder_and_scraps_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let refused = || {
+            let error = read_tensors(&path).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Checkpoint);
+            error.message
+        };
+        assert!(refused().ends_with("is not there"));
+        for scrap in
+            ["", "short", "PK\x03\x04 and the rest of a .pth file", "{\"json\": true, 1: 2}"]
+        {
+            fs::write(&path, scrap).unwrap();
+            refused();
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(refused().ends_with("is not a file"));
+    }
+
+    #[test]
+    fn a_cut_file_says_how_much_is_missing() {
+        let header = format!("{{{}}}", entry("a", "F32", "[2]", 0, 8));
+        assert!(read(&header, &[0; 8]).is_ok());
+        assert!(refused(&header, &[0; 5]).ends_with("5 of 8 bytes of tensors are there"));
+        assert!(refused(&header, &[0; 9]).ends_with("1 bytes too many"));
+    }
+
+    #[test]
+    fn a_size_that_the_file_does_not_have_is_not_allocated() {
+        let huge = 1_u64 << 62;
+        for shape in [format!("[{huge}]"), format!("[{huge},4,0]"), format!("[{huge},{huge}]")] {
+            refused(&format!("{{{}}}", entry("a", "U8", &shape, 0, huge)), b"");
+            refused(&format!("{{{}}}", entry("a", "F64", &shape, 0, 0)), b"");
+        }
+        refused(&format!("{{{}}}", entry("a", "U8", &format!("[{huge}]"), 0, huge)), b"1234");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_header_of_terabytes_is_refused_though_the_file_is_that_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let length = (1_u64 << 40).to_le_bytes();
+        fs::write(&path, [&length, b"{".as_slice()].concat()).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(1 << 41).unwrap();
+        assert_eq!(read_tensors(&path).unwrap_err().code, ErrorCode::Checkpoint);
+    }
+
+    #[test]
+    fn tensors_that_overlap_or_leave_a_gap_are_refused() {
+        let pair = |begin, end| {
+            format!("{{{},{}}}", entry("a", "U8", "[4]", 0, 4), entry("b", "U8", "[4]", begin, end))
+        };
+        assert!(read(&pair(4, 8), &[0; 8]).is_ok());
+        for (begin, end) in [(0, 4), (2, 6), (5, 9), (8, 4), (4, u64::MAX)] {
+            refused(&pair(begin, end), &[0; 8]);
+        }
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused() {
+        let (a, metadata) = (entry("a", "U8", "[0]", 0, 0), r#""__metadata__":{"k":"1"}"#);
+        assert!(read(&format!("{{{metadata},{a}}}"), b"").is_ok());
+        assert!(refused(&format!("{{{a},{a}}}"), b"").contains("twice"));
+        assert!(refused(&format!("{{{metadata},{a},{metadata}}}"), b"").contains("twice"));
+        let inner = r#"{"__metadata__":{"k":"1","k":"2"}}"#;
+        assert!(refused(inner, b"").contains("twice"));
+        let field = r#"{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}"#;
+        assert!(refused(field, b"").contains("duplicate"));
+    }
+
+    #[test]
+    fn a_header_that_is_none_is_refused() {
+        for header in [
+            "{",
+            "{}}",
+            r#"{"a":1}"#,
+            r#"{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,0]}}"#,
+            r#"{"a":{"dtype":"U8","shape":[1e3],"data_offsets":[0,0]}}"#,
+            r#"{"a":{"dtype":"X9","shape":[],"data_offsets":[0,0]}}"#,
+            r#"{"__metadata__":{"k":1}}"#,
+            "{\"a\":[[[[[[",
+            "{\"\u{0}",
+        ] {
+            refused(header, b"");
+        }
+        refused(&format!("{{\"a\":{}", "[".repeat(100_000)), b"");
+    }
+
+    #[test]
+    fn a_type_that_nothing_computes_with_is_named() {
+        let message = refused(&format!("{{{}}}", entry("a", "F8_E4M3", "[1]", 0, 1)), b"1");
+        assert!(message.ends_with("`a` has type F8_E4M3"), "{message}");
+    }
+}

@@ -1,0 +1,38 @@
+//! A checkpoint for tests.
+
+use std::collections::BTreeMap;
+
+use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, TrainConfig};
+use serde_json::json;
+
+use crate::{Checkpoint, DType, Tensor};
+
+pub(crate) fn checkpoint() -> Checkpoint {
+    let data = DataFacts {
+        source: "./photos".into(),
+        format: DataFormat::ImageFolder,
+        classes: vec!["ant".into(), "bee".into()],
+        channels: 3,
+        image_size: Some([32, 32]),
+        train: 240,
+        val: 0,
+        test: 0,
+        mean: None,
+        std: Some(vec![0.1 + 0.2, 0.25, 0.25]),
+        mirrored_is_natural: true,
+        fingerprint: "0".into(),
+    };
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    let weight = Tensor { dtype: DType::F32, shape: vec![2, 3], bytes: (0..24).collect() };
+    let batches = Tensor { dtype: DType::I64, shape: vec![], bytes: vec![7, 0, 0, 0, 0, 0, 0, 0] };
+    Checkpoint {
+        tensors: BTreeMap::from([
+            ("fc.weight".into(), weight.clone()),
+            ("bn1.num_batches_tracked".into(), batches),
+            ("optimizer.momentum.fc.weight".into(), weight),
+        ]),
+        config: resolve(&TrainConfig::default(), &data, &machine).unwrap(),
+        data,
+        progress: json!({ "epoch": 3, "step": 99 }),
+    }
+}
