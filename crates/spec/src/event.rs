@@ -124,7 +124,7 @@ pub enum CheckpointKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct WarningEvent {
-    /// An [`crate::ErrorCode`], as it would have been thrown.
+    /// As if it had been thrown.
     pub code: crate::ErrorCode,
     pub message: String,
     /// The file that it is about.

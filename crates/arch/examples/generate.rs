@@ -1,4 +1,4 @@
-//! Writes what is generated from the configuration: `bindings/ts/generated.ts` and
+//! Writes what is generated from the core's public types: `bindings/ts/generated.ts` and
 //! `config.schema.json`, into the folder given as the argument. `scripts/generate.mjs` calls it.
 
 use std::collections::BTreeMap;
@@ -65,6 +65,15 @@ fn optional_may_be_undefined(declaration: &str) -> String {
     out + rest
 }
 
+/// A value, not a type: what a command that fails by each code ends with.
+fn exit_statuses() -> String {
+    let mut text = String::from("\nexport const exitStatus = {\n");
+    for code in spec::ErrorCode::ALL {
+        let _ = writeln!(text, "  {}: {},", code.as_str(), code.exit_status());
+    }
+    text + "} as const satisfies Record<ErrorCode, number>\n"
+}
+
 fn main() {
     let folder = std::path::PathBuf::from(std::env::args().nth(1).expect("usage: generate FOLDER"));
     let cfg = ts_rs::Config::default().with_large_int("number");
@@ -78,12 +87,13 @@ fn main() {
     all.add::<spec::ErrorCode>();
     all.add::<spec::Place>();
     all.add::<spec::DataFacts>();
-    all.add::<spec::MachineFacts>();
+    all.add::<residual_arch::Inspection>();
 
     let mut text = String::from(
-        "// Generated from crates/spec by `node scripts/generate.mjs`. Do not edit.\n\n",
+        "// Generated from the core's types by `node scripts/generate.mjs`. Do not edit.\n\n",
     );
     text.push_str(&all.found.into_values().collect::<Vec<_>>().join("\n"));
+    text.push_str(&exit_statuses());
     std::fs::write(folder.join("generated.ts"), text).expect("generated.ts");
 
     let mut schema = schemars::schema_for!(spec::TrainConfig);
