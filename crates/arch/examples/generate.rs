@@ -28,13 +28,25 @@ impl TypeVisitor for Declarations<'_> {
                 return;
             }
             let mut text = T::docs().unwrap_or_default();
-            let declaration = optional_may_be_undefined(&T::decl(self.cfg));
+            let declaration = optional_may_be_undefined(&word_alone(&name, T::decl(self.cfg)));
             let _ = writeln!(text, "export {declaration}");
             self.found.insert(name, text);
         }
         T::visit_dependencies(self);
         T::visit_generics(self);
     }
+}
+
+/// `{ "type": "a" } & A` as `"a" | { "type": "a" } & A`, in configurations, where the word alone
+/// stands for the variant with its defaults.
+fn word_alone(name: &str, declaration: String) -> String {
+    const TAG: &str = r#"{ "type": "#;
+    if !name.ends_with("Config") {
+        return declaration;
+    }
+    let words = declaration.split(TAG).skip(1).filter_map(|rest| rest.split(" }").next());
+    let words: String = words.map(|word| format!("{word} | ")).collect();
+    declaration.replacen(TAG, &(words + TAG), 1)
 }
 
 /// `key?: T,` as `key?: T | undefined,`, so that callers under `exactOptionalPropertyTypes` may

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use ts_rs::TS;
 
-use crate::macros::{config, union, words};
+use crate::macros::{config, said, union, words};
 use crate::{read::nearest, At, Read, Result};
 
 /// A value that may be left to the program: `'auto'`, or the value itself.
@@ -80,6 +80,14 @@ macro_rules! word_or {
 
             fn inline(cfg: &ts_rs::Config) -> String {
                 Self::name(cfg)
+            }
+
+            fn visit_generics(visitor: &mut impl ts_rs::TypeVisitor)
+            where
+                Self: 'static,
+            {
+                T::visit_generics(visitor);
+                visitor.visit::<T>();
             }
         }
 
@@ -463,24 +471,71 @@ impl TrainConfig {
 
     /// The data part, with its place filled in.
     pub fn data(&self) -> DataConfig {
-        match &self.data {
-            Some(NameOr::Full(data)) => data.clone(),
-            Some(NameOr::Name(source)) => {
-                DataConfig { source: Some(source.clone()), ..DataConfig::default() }
-            }
-            None => DataConfig::default(),
-        }
+        self.data.as_ref().map(NameOr::<DataConfig>::full).unwrap_or_default()
     }
 
     /// The model part, with its name filled in.
     pub fn model(&self) -> ModelConfig {
-        match &self.model {
-            Some(NameOr::Full(model)) => model.clone(),
-            Some(NameOr::Name(name)) => {
+        self.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default()
+    }
+}
+
+config! {
+    /// A network to look at, and what it is to look at in turn.
+    InspectConfig => InspectTarget {
+        /// A name, or an object that says more.
+        model: NameOr<ModelConfig> => Model,
+        /// Default: 3.
+        channels: u32 => u32,
+        /// Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+        image_size: u32 => u32,
+        /// Default: 10 for the paper's CIFAR networks, else 1000.
+        classes: u32 => u32,
+    }
+}
+
+said! {
+    /// What to evaluate a model on.
+    EvaluateConfig {
+        /// A data set, as in `TrainConfig`. Default: the one that the model was trained on.
+        data: NameOr<DataConfig>,
+        /// Default: test, or val, or train: the first that there is.
+        part: DataPart,
+        /// Images at a time. Default: that of the training.
+        batch_size: u32,
+    }
+}
+
+words! {
+    /// A part of a data set.
+    DataPart {
+        "train" Train,
+        "val" Val,
+        "test" Test,
+    }
+}
+
+impl NameOr<DataConfig> {
+    /// With its place filled in.
+    pub fn full(&self) -> DataConfig {
+        match self {
+            NameOr::Full(data) => data.clone(),
+            NameOr::Name(source) => {
+                DataConfig { source: Some(source.clone()), ..DataConfig::default() }
+            }
+        }
+    }
+}
+
+impl NameOr<ModelConfig> {
+    /// With its name filled in.
+    pub fn full(&self) -> ModelConfig {
+        match self {
+            NameOr::Full(model) => model.clone(),
+            NameOr::Name(name) => {
                 let arch = if name == "auto" { Auto::Auto } else { Auto::Is(name.clone()) };
                 ModelConfig { arch: Some(arch), ..ModelConfig::default() }
             }
-            None => ModelConfig::default(),
         }
     }
 }

@@ -19,5 +19,5 @@ pub use error::{Error, ErrorCode, Place, Result};
 pub use event::*;
 pub use facts::*;
 pub use read::{nearest, At, Read};
-pub use resolve::{is_cifar_resnet, resolve};
+pub use resolve::{is_cifar_resnet, resolve, resolve_inspect};
 pub use result::*;

@@ -7,27 +7,17 @@ pub(crate) fn resolved_name(name: &str) -> String {
     format!("Resolved{}", name.trim_start_matches("Resolved"))
 }
 
-/// `Input => Resolved { field: type said => type decided }`; `and { ... }` names what only the
-/// resolved one has.
-macro_rules! config {
-    ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
-        $($(#[$field_doc:meta])* $field:ident: $said:ty => $decided:ty,)*
-    } $(and { $($(#[$extra_doc:meta])* $extra:ident: $extra_type:ty,)* })?) => {
+/// What a user may say: `Input { field: type }`, every field optional.
+macro_rules! said {
+    ($(#[$doc:meta])* $Input:ident {
+        $($(#[$field_doc:meta])* $field:ident: $said:ty,)*
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, ts_rs::TS, schemars::JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         #[ts(optional_fields)]
         pub struct $Input {
             $($(#[$field_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$said>,)*
-        }
-
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, ts_rs::TS)]
-        #[serde(rename_all = "camelCase")]
-        #[ts(rename = $crate::macros::resolved_name(stringify!($Resolved)))]
-        pub struct $Resolved {
-            $($(#[$field_doc])* pub $field: $decided,)*
-            $($($(#[$extra_doc])* pub $extra: $extra_type,)*)?
         }
 
         impl $Input {
@@ -56,6 +46,27 @@ macro_rules! config {
     };
 }
 
+/// `Input => Resolved { field: type said => type decided }`; `and { ... }` names what only the
+/// resolved one has.
+macro_rules! config {
+    ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
+        $($(#[$field_doc:meta])* $field:ident: $said:ty => $decided:ty,)*
+    } $(and { $($(#[$extra_doc:meta])* $extra:ident: $extra_type:ty,)* })?) => {
+        $crate::macros::said! {
+            $(#[$doc])*
+            $Input { $($(#[$field_doc])* $field: $said,)* }
+        }
+
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, ts_rs::TS)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $Resolved {
+            $($(#[$field_doc])* pub $field: $decided,)*
+            $($($(#[$extra_doc])* pub $extra: $extra_type,)*)?
+        }
+    };
+}
+
 /// A union told apart by `type`: `Input => Resolved { "word" Variant(Said => Decided) }`.
 /// The word alone is accepted for the variant with its defaults; without `type`, the first
 /// variant is meant.
@@ -67,6 +78,7 @@ macro_rules! union {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, ts_rs::TS, schemars::JsonSchema)]
         #[serde(tag = "type")]
+        #[schemars(transform = $crate::macros::word_alone)]
         pub enum $Input {
             #[serde(rename = $first_word)] $First($FirstSaid),
             $(#[serde(rename = $word)] $Variant($Said),)*
@@ -135,4 +147,4 @@ macro_rules! words {
     };
 }
 
-pub(crate) use {config, union, words};
+pub(crate) use {config, said, union, words};

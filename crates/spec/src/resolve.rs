@@ -141,6 +141,25 @@ pub fn resolve(
     })
 }
 
+/// Turns what was asked to be inspected into what will be.
+///
+/// # Errors
+/// `E_CONFIG` for a value out of range.
+pub fn resolve_inspect(config: &InspectConfig) -> Result<InspectTarget> {
+    let model = config.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
+    let arch = model.arch.as_ref().and_then(Auto::given);
+    let cifar = arch.is_some_and(|arch| is_cifar_resnet(arch));
+    let image_size = config.image_size.unwrap_or(if cifar { 32 } else { 224 });
+    let channels = config.channels.unwrap_or(3);
+    let classes = config.classes.unwrap_or(if cifar { 10 } else { 1000 });
+    let size_range = (8..=1024).contains(&image_size);
+    within("imageSize", image_size.into(), size_range, "from 8 to 1024")?;
+    within("channels", channels.into(), (1..=1024).contains(&channels), "from 1 to 1024")?;
+    within("classes", classes.into(), (1..=1_000_000).contains(&classes), "from 1 to 1000000")?;
+    let model = resolve_model(&model, image_size <= SMALL_IMAGE, &mut Reasons::default());
+    Ok(InspectTarget { model, channels, image_size, classes })
+}
+
 /// Why each `auto` became what it did, by key.
 #[derive(Default)]
 struct Reasons(BTreeMap<String, String>);
