@@ -92,6 +92,9 @@ fn main() {
     let mut all = Declarations { cfg: &cfg, found: BTreeMap::new() };
     all.add::<spec::TrainConfig>();
     all.add::<spec::ResolvedConfig>();
+    all.add::<spec::InspectConfig>();
+    all.add::<spec::EvaluateConfig>();
+    all.add::<spec::ModelInfo>();
     all.add::<spec::RunEvent>();
     all.add::<spec::TrainResult>();
     all.add::<spec::Evaluation>();

@@ -7,6 +7,16 @@ pub(crate) fn resolved_name(name: &str) -> String {
     format!("Resolved{}", name.trim_start_matches("Resolved"))
 }
 
+/// In the JSON Schema, too, a union's word may stand alone.
+pub(crate) fn word_alone(schema: &mut schemars::Schema) {
+    let variants = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut);
+    if let Some(variants) = variants {
+        let word = |variant: &serde_json::Value| variant.pointer("/properties/type/const").cloned();
+        let words: Vec<_> = variants.iter().filter_map(word).collect();
+        variants.push(serde_json::json!({ "enum": words }));
+    }
+}
+
 /// What a user may say: `Input { field: type }`, every field optional.
 macro_rules! said {
     ($(#[$doc:meta])* $Input:ident {
@@ -60,6 +70,7 @@ macro_rules! config {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, ts_rs::TS)]
         #[serde(rename_all = "camelCase")]
+        #[ts(rename = $crate::macros::resolved_name(stringify!($Resolved)))]
         pub struct $Resolved {
             $($(#[$field_doc])* pub $field: $decided,)*
             $($($(#[$extra_doc])* pub $extra: $extra_type,)*)?

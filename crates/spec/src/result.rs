@@ -107,3 +107,21 @@ impl From<Evaluation> for Score {
         Score { loss: e.loss, accuracy: e.accuracy, count: e.count }
     }
 }
+
+/// What a model is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    pub arch: String,
+    /// Class names, in the order of their indices.
+    pub classes: Vec<String>,
+    pub channels: u32,
+    /// Height and width that the network sees.
+    pub image_size: u32,
+    /// Trainable numbers.
+    pub parameters: u64,
+    /// The file that it was read from, absolute.
+    pub checkpoint: String,
+    /// Whole epochs that it was trained for.
+    pub epoch: u32,
+}

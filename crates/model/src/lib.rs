@@ -1,0 +1,10 @@
+//! Executes networks with libtorch: forward passes, evaluation, prediction.
+
+mod evaluate;
+mod model;
+mod predict;
+mod unit;
+
+pub use evaluate::{count_right, evaluate, Evaluator};
+pub use model::{bytes_of, from_weights, Compute, Model};
+pub use predict::{predict, Input};

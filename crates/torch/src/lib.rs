@@ -1,0 +1,163 @@
+//! What tch lacks, behind safe Rust.
+
+use std::ffi::{c_char, CStr};
+
+use residual_spec::{Error, ErrorCode, Result};
+use tch::{TchError, Tensor};
+use torch_sys::C_tensor;
+
+extern "C" {
+    fn residual_last_error() -> *const c_char;
+    fn residual_torch_version() -> *const c_char;
+    fn residual_cpu_capability() -> *const c_char;
+    fn residual_keep_freed_memory();
+    fn residual_channels_last(input: *const C_tensor, output: *mut *mut C_tensor) -> bool;
+    fn residual_fused_sgd(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        momenta: *const *const C_tensor,
+        count: usize,
+        lr: f64,
+        momentum: f64,
+        weight_decay: f64,
+        nesterov: bool,
+        first_step: bool,
+    ) -> bool;
+}
+
+/// A failure inside libtorch as an error of ours. Only its first line: the rest is a C++ stack.
+pub fn failure(cause: TchError) -> Error {
+    said(&cause.to_string())
+}
+
+fn said(text: &str) -> Error {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("libtorch failed");
+    let error = Error::new(ErrorCode::Torch, first.trim());
+    match text.contains("not enough memory") || text.contains("DefaultCPUAllocator") {
+        true => error.hint("Memory ran out: choose a smaller `batchSize`."),
+        false => error,
+    }
+}
+
+fn checked(done: bool) -> Result<()> {
+    match done {
+        true => Ok(()),
+        // SAFETY: the shim's message lives in its thread until its next call on it.
+        false => Err(said(&unsafe { text(residual_last_error()) })),
+    }
+}
+
+/// # Safety
+/// `pointer` must be a string that ends with NUL.
+unsafe fn text(pointer: *const c_char) -> String {
+    CStr::from_ptr(pointer).to_string_lossy().into_owned()
+}
+
+/// The libtorch that this was compiled against: `2.11.0`.
+pub fn version() -> String {
+    // SAFETY: a constant.
+    unsafe { text(residual_torch_version()) }
+}
+
+/// The level that ATen's own kernels run at: `AVX512`, `AVX2`, `DEFAULT`.
+pub fn cpu_capability() -> String {
+    // SAFETY: a static string of the shim.
+    unsafe { text(residual_cpu_capability()) }
+}
+
+/// Lets freed memory stay with the process, so that the next step finds its pages in place.
+pub fn keep_freed_memory() {
+    // SAFETY: sets options of malloc.
+    unsafe { residual_keep_freed_memory() }
+}
+
+/// The same 4-dimensional tensor with its channels innermost in memory (NHWC).
+pub fn channels_last(tensor: &Tensor) -> Result<Tensor> {
+    let mut output = std::ptr::null_mut();
+    // SAFETY: `tensor` is alive; `output` is a fresh tensor of which we become the owner.
+    unsafe {
+        checked(residual_channels_last(tensor.as_ptr(), &mut output))?;
+        Ok(Tensor::from_ptr(output))
+    }
+}
+
+/// `torch.optim.SGD` for all parameters in one kernel.
+pub struct FusedSgd {
+    pub lr: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    pub nesterov: bool,
+    /// Momenta have no history yet: they begin as the gradients.
+    pub first_step: bool,
+}
+
+impl FusedSgd {
+    /// Updates `parameters` and `momenta` in place. All three lists run in parallel.
+    pub fn step(
+        &self,
+        parameters: &[Tensor],
+        gradients: &[Tensor],
+        momenta: &[Tensor],
+    ) -> Result<()> {
+        assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len());
+        let pointers = |all: &[Tensor]| all.iter().map(Tensor::as_ptr).collect::<Vec<_>>();
+        let (p, g, m) = (pointers(parameters), pointers(gradients), pointers(momenta));
+        // SAFETY: the lists are alive and of the length given.
+        checked(unsafe {
+            residual_fused_sgd(
+                p.as_ptr(),
+                g.as_ptr(),
+                m.as_ptr(),
+                p.len(),
+                self.lr,
+                self.momentum,
+                self.weight_decay,
+                self.nesterov,
+                self.first_step,
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn channels_last_changes_the_order_in_memory_and_nothing_else() {
+        let tensor = Tensor::arange(24, (Kind::Float, Device::Cpu)).view([1, 2, 3, 4]);
+        let last = channels_last(&tensor).unwrap();
+        assert_eq!(last.stride(), [24, 1, 8, 2]);
+        assert!(bool::try_from(last.eq_tensor(&tensor).all()).unwrap());
+    }
+
+    #[test]
+    fn a_failure_in_libtorch_is_an_error_and_not_a_crash() {
+        let flat = Tensor::zeros([3], (Kind::Float, Device::Cpu));
+        let error = channels_last(&flat).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Torch);
+        assert!(!error.message.contains('\n'));
+    }
+
+    #[test]
+    fn sgd_without_momentum_is_gradient_descent() {
+        let p = [Tensor::from_slice(&[1.0f64, 2.0])];
+        let g = [Tensor::from_slice(&[0.5f64, -0.5])];
+        let m = [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
+        let sgd = FusedSgd {
+            lr: 0.1,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            nesterov: false,
+            first_step: true,
+        };
+        sgd.step(&p, &g, &m).unwrap();
+        assert_eq!(Vec::<f64>::try_from(&p[0]).unwrap(), [0.95, 2.05]);
+    }
+
+    #[test]
+    fn the_version_is_the_pinned_one() {
+        assert!(version().starts_with("2.11.0"), "{}", version());
+    }
+}

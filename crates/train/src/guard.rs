@@ -1,0 +1,33 @@
+//! A panic is a defect of ours, but never the end of the user's process.
+
+use std::any::Any;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use residual_spec::{Error, ErrorCode, Result};
+
+/// Does `work`; a panic in it becomes `E_INTERNAL`.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(defect(panic.as_ref())))
+}
+
+fn defect(panic: &(dyn Any + Send)) -> Error {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    Error::new(ErrorCode::Internal, format!("residual failed by a defect of its own: {said}"))
+        .hint("Please report it, with the configuration that led to it.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_says_what_it_said() {
+        let error = guarded::<()>(|| panic!("index {} of {}", 3, 2)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Internal);
+        assert!(error.message.ends_with("index 3 of 2"));
+    }
+}

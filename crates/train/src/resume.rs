@@ -1,0 +1,79 @@
+//! Going on with a run: its own configuration, apart from what may change on the way.
+
+use std::path::{Path, PathBuf};
+
+use residual_spec::{Error, ErrorCode, ResolvedConfig, Result, TrainConfig};
+use residual_weights::{find, Prefer};
+use serde_json::{Map, Value};
+
+/// What may be said anew: how long, where, how much is written, and how fast it goes.
+const CHANGEABLE: &[&str] =
+    &["epochs", "budget", "threads", "workers", "checkpoint", "log", "out", "overwrite", "resume"];
+
+/// The checkpoint that a run goes on from.
+///
+/// # Errors
+/// `E_CHECKPOINT` if there is none; `E_CONFIG` if it does not lie in a run folder.
+pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
+    let checkpoint = find(Path::new(resume), Prefer::Last)?;
+    let checkpoint = checkpoint.canonicalize().map_err(|cause| Error::read(&checkpoint, &cause))?;
+    let run_dir = checkpoint.parent().and_then(Path::parent).map(Path::to_path_buf);
+    match run_dir {
+        Some(run_dir) if run_dir.join("config.json").is_file() => Ok((checkpoint, run_dir)),
+        _ => Err(Error::new(
+            ErrorCode::Config,
+            format!("{} does not lie in a run folder", checkpoint.display()),
+        )
+        .key("resume")
+        .hint("Give a run folder, or a checkpoint in its checkpoints/.")),
+    }
+}
+
+/// What was said this time, on top of what the checkpoint's run was.
+pub(crate) fn merge(said: &Value, before: &ResolvedConfig, run_dir: &Path) -> Result<TrainConfig> {
+    let mut merged = serde_json::to_value(before)
+        .ok()
+        .and_then(|value| value.as_object().cloned())
+        .ok_or_else(|| Error::new(ErrorCode::Internal, "a configuration is not an object"))?;
+    let empty = Map::new();
+    let said = said.as_object().unwrap_or(&empty);
+    if said.contains_key("epochs") || said.contains_key("budget") {
+        merged.shift_remove("epochs");
+        merged.shift_remove("budget");
+    }
+    if let Some(out) = said.get("out").and_then(Value::as_str) {
+        if Path::new(out).canonicalize().ok().as_deref() != Some(run_dir) {
+            let message = format!("a resumed run stays in its folder, {}", run_dir.display());
+            return Err(Error::new(ErrorCode::Config, message)
+                .key("out")
+                .hint("Leave `out` out; copy the folder first to keep the old run as it is."));
+        }
+    }
+    for (key, value) in said.iter().filter(|(_, value)| !value.is_null()) {
+        merged.insert(key.clone(), value.clone());
+    }
+    merged.insert("out".into(), Value::String(run_dir.display().to_string()));
+    TrainConfig::from_json(&Value::Object(merged))
+}
+
+/// Refuses a change of anything that would make it another run.
+///
+/// # Errors
+/// `E_MISMATCH` with the key.
+pub(crate) fn check(before: &ResolvedConfig, now: &ResolvedConfig) -> Result<()> {
+    let value = |config: &ResolvedConfig| serde_json::to_value(config).unwrap_or_default();
+    let (before, now) = (value(before), value(now));
+    let Value::Object(before) = before else { return Ok(()) };
+    for (key, old) in before.iter().filter(|(key, _)| key.as_str() != "reasons") {
+        let new = &now[key];
+        if !CHANGEABLE.contains(&key.as_str()) && new != old {
+            return Err(Error::new(
+                ErrorCode::Mismatch,
+                format!("the run to resume has `{key}` = {old}, not {new}"),
+            )
+            .key(key)
+            .hint(format!("Leave `{key}` out to resume, or start a new run.")));
+        }
+    }
+    Ok(())
+}

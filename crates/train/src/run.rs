@@ -1,0 +1,640 @@
+//! A run from its configuration to its result.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use residual_arch::Network;
+use residual_data::{Dataset, Loader, LoaderOptions, Next, Order, Pipeline, Split, Subset};
+use residual_model::{count_right, evaluate, Compute, Model};
+use residual_runlog::{free_dir, Environment, RunDir};
+use residual_spec::{
+    resolve, Auto, Best, CheckpointEvent, CheckpointKind, EndEvent, EpochEvent, Error, ErrorCode,
+    Metric, ResolvedConfig, Result, RunEvent, Score, StartEvent, StepEvent, StopReason,
+    TrainConfig, TrainResult, WarningEvent,
+};
+use residual_torch::failure;
+use residual_weights::Checkpoint;
+use serde_json::Value;
+use tch::{Reduction, Tensor};
+
+use crate::checkpoint::{load_model, progress_of, restore_momenta, Snapshot};
+use crate::progress::{BestSoFar, Progress, Sums};
+use crate::schedule::Position;
+use crate::throughput::{rate, Throughput};
+use crate::{resume, Control, LrSchedule, Sgd, Stop};
+
+/// How long the loop waits for a batch before it looks whether it is to stop.
+const BATCH_PATIENCE: Duration = Duration::from_millis(200);
+/// Warnings about single images that are told before they are only counted.
+const NAMED_IMAGES: u32 = 10;
+
+/// Trains. `meanwhile` is called between steps and during waits, for other work that this thread
+/// has.
+///
+/// # Errors
+/// Whatever is wrong with configuration, data or folders, before anything is written;
+/// `E_ABORTED` after saving, if the owner aborted; `E_DIVERGED`; `E_WRITE` and `E_TORCH` from the
+/// middle, with everything up to the last checkpoint kept.
+pub fn run(said: &Value, control: &Control, meanwhile: &mut dyn FnMut()) -> Result<TrainResult> {
+    let prepared = Prepared::new(said, control)?;
+    let mut trainer = Trainer::new(prepared, control)?;
+    let stop_reason = trainer.train(meanwhile)?;
+    trainer.finish(stop_reason, meanwhile)
+}
+
+/// Everything that can be found wrong before anything is written.
+struct Prepared {
+    config: ResolvedConfig,
+    dataset: Dataset,
+    network: Network,
+    resumed: Option<Resumed>,
+}
+
+struct Resumed {
+    checkpoint: Checkpoint,
+    path: PathBuf,
+    run_dir: PathBuf,
+}
+
+impl Prepared {
+    fn new(said: &Value, control: &Control) -> Result<Prepared> {
+        let mut asked = TrainConfig::from_json(said)?;
+        let resumed = match &asked.resume {
+            None => None,
+            Some(from) => {
+                let (path, run_dir) = resume::locate(from)?;
+                let checkpoint = Checkpoint::read(&path)?;
+                asked = resume::merge(said, &checkpoint.config, &run_dir)?;
+                Some(Resumed { checkpoint, path, run_dir })
+            }
+        };
+
+        let dataset = residual_data::open(&asked.data(), &|| control.stopping().is_some());
+        control.go_on()?;
+        let dataset = dataset?;
+        let mut config = resolve(&asked, dataset.facts(), &crate::machine_facts())?;
+        if let Some(resumed) = &resumed {
+            resume::check(&resumed.checkpoint.config, &config)?;
+            if resumed.checkpoint.data.fingerprint != dataset.facts().fingerprint {
+                let message = format!("{} has changed since the run began", config.data.source);
+                return Err(Error::new(ErrorCode::Mismatch, message)
+                    .key("data")
+                    .hint("Bring back the data as it was, or start a new run."));
+            }
+        }
+        let (channels, size) = (config.data.channels, config.data.image_size);
+        let classes = dataset.facts().classes.len() as u32;
+        let network = residual_arch::resnet(&config.model, channels, size, classes)?;
+
+        let chosen = asked.out.as_ref().and_then(Auto::given).is_some();
+        if !chosen {
+            config.out = free_dir(Path::new(&config.out)).display().to_string();
+        }
+        Ok(Prepared { config, dataset, network, resumed })
+    }
+}
+
+/// The state of a run in progress.
+struct Trainer<'c> {
+    control: &'c Control,
+    config: ResolvedConfig,
+    dataset: Dataset,
+    split: Split,
+    dir: RunDir,
+    model: Model,
+    sgd: Sgd,
+    schedule: LrSchedule,
+    progress: Progress,
+    steps_per_epoch: u64,
+    /// Where the budget is known in steps.
+    total_steps: Option<u64>,
+    train_pipeline: Arc<Pipeline>,
+    eval_pipeline: Arc<Pipeline>,
+    throughput: Throughput,
+    /// What `progress` had when this session began.
+    before: Before,
+    /// Broken images that were told of.
+    named: u32,
+    last_lr: f64,
+}
+
+#[derive(Clone, Copy)]
+struct Before {
+    at: Instant,
+    seconds: f64,
+    images: u64,
+    busy_seconds: f64,
+}
+
+/// How a stretch of work ended.
+enum Flow {
+    On,
+    /// Now, for this reason.
+    End(StopReason),
+}
+
+impl<'c> Trainer<'c> {
+    fn new(prepared: Prepared, control: &'c Control) -> Result<Trainer<'c>> {
+        let Prepared { config, dataset, network, resumed } = prepared;
+        let compute = Compute::of(&config);
+        tch::set_num_threads(config.threads as i32);
+
+        let model = match &resumed {
+            None => Model::new(network, compute, config.seed)?,
+            Some(from) => load_model(network, compute, &from.checkpoint, &from.path)?,
+        };
+        let mut sgd = Sgd::new(&config.optimizer, &model)?;
+        let mut progress = Progress::default();
+        if let Some(from) = &resumed {
+            progress = progress_of(&from.checkpoint.progress, &from.path)?;
+            restore_momenta(&mut sgd, progress.step, &from.checkpoint, &from.path)?;
+        }
+
+        let split = dataset.split(config.data.validation, config.seed);
+        let train_pipeline = Arc::new(Pipeline::train(&config));
+        let eval_pipeline = Arc::new(Pipeline::eval(&config));
+        let steps_per_epoch = steps_per_epoch(split.train.len(), config.batch_size as usize);
+        let total_steps = [
+            config.budget.epochs.map(|epochs| u64::from(epochs) * steps_per_epoch),
+            config.budget.steps,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        let schedule = LrSchedule::new(&config, steps_per_epoch, progress.plateau.clone());
+
+        let dir = match &resumed {
+            None => RunDir::create(Path::new(&config.out), config.overwrite)?,
+            Some(from) => {
+                let mut dir = RunDir::reopen(&from.run_dir)?;
+                dir.cut_back(progress.step)?;
+                dir
+            }
+        };
+        dir.write_config(&config)?;
+        let (version, capability) = (residual_torch::version(), residual_torch::cpu_capability());
+        dir.write_environment(&Environment::here(&version, &capability, &config))?;
+
+        let before = Before {
+            at: Instant::now(),
+            seconds: progress.seconds,
+            images: progress.images,
+            busy_seconds: progress.busy_seconds,
+        };
+        let mut trainer = Trainer {
+            control,
+            config,
+            dataset,
+            split,
+            dir,
+            model,
+            sgd,
+            schedule,
+            progress,
+            steps_per_epoch,
+            total_steps,
+            train_pipeline,
+            eval_pipeline,
+            throughput: Throughput::start(),
+            before,
+            named: 0,
+            last_lr: 0.0,
+        };
+        trainer.announce()?;
+        Ok(trainer)
+    }
+
+    fn announce(&mut self) -> Result<()> {
+        let network = self.model.network();
+        let size = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
+        let start = RunEvent::Start(StartEvent {
+            dir: self.dir.path().display().to_string(),
+            config: Box::new(self.config.clone()),
+            data: self.dataset.facts().clone(),
+            train_images: self.split.train.len() as u32,
+            val_images: size(&self.split.val),
+            test_images: size(&self.split.test),
+            parameters: network.parameters(),
+            macs: network.macs(),
+            steps_per_epoch: self.steps_per_epoch as u32,
+            total_steps: self.total_steps,
+            resumed_at: self.progress.step,
+        });
+        self.tell(start)?;
+        for warning in self.dataset.warnings().to_vec() {
+            self.tell(RunEvent::Warning(warning))?;
+        }
+        Ok(())
+    }
+
+    /// Writes an event down and hands it to the owner.
+    fn tell(&mut self, event: RunEvent) -> Result<u64> {
+        self.dir.log(&event)?;
+        Ok(self.control.emit(event))
+    }
+
+    /// All epochs that the budget has. Ends with everything saved.
+    fn train(&mut self, meanwhile: &mut dyn FnMut()) -> Result<StopReason> {
+        loop {
+            if let Flow::End(reason) = self.budget_left() {
+                if self.progress.step == 0 || reason == StopReason::Stopped {
+                    self.save(&[CheckpointKind::Last])?;
+                }
+                return Ok(reason);
+            }
+            let flow = self.train_epoch(meanwhile)?;
+            match flow {
+                Flow::End(StopReason::Stopped) => {
+                    self.save(&[CheckpointKind::Last])?;
+                    return Ok(StopReason::Stopped);
+                }
+                Flow::End(reason) => {
+                    // The budget ended in mid-epoch: the state is saved as it is, to go on from
+                    // with a larger budget; what was reached is measured on top.
+                    self.save(&[CheckpointKind::Last])?;
+                    if let Flow::End(StopReason::Stopped) = self.end_epoch(false, meanwhile)? {
+                        return Ok(StopReason::Stopped);
+                    }
+                    return Ok(reason);
+                }
+                Flow::On => {}
+            }
+            if let Flow::End(reason) = self.end_epoch(true, meanwhile)? {
+                self.save(&[CheckpointKind::Last])?;
+                return Ok(reason);
+            }
+        }
+    }
+
+    /// Whether there is anything left to train, or a wish to stop.
+    fn budget_left(&self) -> Flow {
+        let budget = &self.config.budget;
+        if self.control.stopping().is_some() {
+            Flow::End(StopReason::Stopped)
+        } else if budget.epochs.is_some_and(|epochs| self.progress.epoch >= epochs) {
+            Flow::End(StopReason::Completed)
+        } else if budget.steps.is_some_and(|steps| self.progress.step >= steps)
+            || budget.seconds.is_some_and(|seconds| self.seconds() >= seconds)
+        {
+            Flow::End(StopReason::Budget)
+        } else {
+            Flow::On
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before.seconds + self.before.at.elapsed().as_secs_f64()
+    }
+
+    /// The batches that the current epoch still has.
+    fn train_epoch(&mut self, meanwhile: &mut dyn FnMut()) -> Result<Flow> {
+        let options = LoaderOptions {
+            batch_size: self.config.batch_size as usize,
+            workers: self.config.workers as usize,
+            order: Order::Shuffled { seed: self.config.seed, epoch: self.progress.epoch },
+            skip_batches: self.progress.batch as usize,
+            drop_single: true,
+        };
+        let mut loader = Loader::new(&self.split.train, Arc::clone(&self.train_pipeline), options);
+        self.throughput.restart();
+        loop {
+            meanwhile();
+            self.control.wait_while_paused(meanwhile);
+            if let Flow::End(reason) = self.budget_left() {
+                // An epoch that is complete is ended as one.
+                let complete = u64::from(self.progress.batch) >= self.steps_per_epoch;
+                match reason {
+                    StopReason::Stopped => return Ok(Flow::End(reason)),
+                    _ if !complete => return Ok(Flow::End(reason)),
+                    _ => {}
+                }
+            }
+            let loaded = match loader.next_within(BATCH_PATIENCE)? {
+                Next::Ready(loaded) => loaded,
+                Next::NotYet => continue,
+                Next::End => return Ok(Flow::On),
+            };
+            for (file, error) in loaded.broken {
+                self.broken_image(file, error)?;
+            }
+            // One image cannot be normalised by its batch.
+            if loaded.batch.len() > 1 {
+                self.step(&loaded.batch.images, &loaded.batch.labels)?;
+            }
+            self.progress.batch += 1;
+            loader.recycle(loaded.batch);
+
+            let every = self.config.checkpoint.steps;
+            let complete = u64::from(self.progress.batch) >= self.steps_per_epoch;
+            if every > 0 && !complete && self.progress.step.is_multiple_of(every) {
+                self.save(&[CheckpointKind::Last])?;
+                self.throughput.restart();
+            }
+        }
+    }
+
+    /// Forward, backward, update.
+    fn step(&mut self, images: &[f32], labels: &[i64]) -> Result<()> {
+        let count = labels.len() as u64;
+        let lr = self.schedule.lr(self.position());
+        let input = self.model.input(images, labels.len())?;
+        let labels = self.model.labels(labels)?;
+
+        let logits = self.model.forward(&input, true)?;
+        let loss = logits
+            .f_cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0)
+            .map_err(failure)?;
+        let value = loss.f_double_value(&[]).map_err(failure)?;
+        if !value.is_finite() {
+            return Err(self.diverged(value));
+        }
+        let gradients = self.sgd.gradients(&loss)?;
+        self.sgd.step(&gradients, lr)?;
+        let right = count_right(&logits.detach(), &labels)? as u64;
+
+        self.progress.step += 1;
+        self.progress.sums.add(value, right, count);
+        self.throughput.add(count);
+        self.last_lr = lr;
+        self.report_step(value, lr)
+    }
+
+    fn report_step(&mut self, loss: f64, lr: f64) -> Result<()> {
+        let so_far = self.progress.sums.score();
+        let lately = self.throughput.lately();
+        let event = RunEvent::Step(StepEvent {
+            epoch: self.progress.epoch + 1,
+            step: self.progress.step,
+            step_in_epoch: self.progress.batch + 1,
+            steps_per_epoch: self.steps_per_epoch as u32,
+            loss,
+            epoch_loss: so_far.loss,
+            epoch_accuracy: so_far.accuracy,
+            lr,
+            images_per_second: lately,
+            eta_seconds: self.eta(lately),
+        });
+        if self.progress.step.is_multiple_of(self.config.log.steps) {
+            self.dir.log(&event)?;
+        }
+        self.control.emit(event);
+        Ok(())
+    }
+
+    fn eta(&self, images_per_second: f64) -> Option<f64> {
+        let steps = self.total_steps.map(|total| {
+            let images =
+                total.saturating_sub(self.progress.step) * u64::from(self.config.batch_size);
+            images as f64 / images_per_second.max(1e-9)
+        });
+        let seconds = self.config.budget.seconds.map(|total| (total - self.seconds()).max(0.0));
+        match (steps, seconds) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn position(&self) -> Position {
+        let share = |done: f64, total: Option<f64>| total.map_or(0.0, |total| done / total);
+        let steps = share(self.progress.step as f64, self.total_steps.map(|total| total as f64));
+        let seconds = share(self.seconds(), self.config.budget.seconds);
+        Position {
+            epoch: self.progress.epoch.into(),
+            step: self.progress.step,
+            fraction: steps.max(seconds),
+        }
+    }
+
+    fn diverged(&self, loss: f64) -> Error {
+        let progress = &self.progress;
+        let last = self.dir.checkpoint(CheckpointKind::Last, progress.epoch);
+        let error = Error::new(
+            ErrorCode::Diverged,
+            format!(
+                "the loss became {loss} in epoch {} at step {}",
+                progress.epoch + 1,
+                progress.step + 1
+            ),
+        )
+        .hint("Lower `optimizer.lr`, or let it rise slowly with `warmup: { epochs: 1 }`.");
+        if last.is_file() {
+            error.file(last)
+        } else {
+            error
+        }
+    }
+
+    fn broken_image(&mut self, file: String, error: Error) -> Result<()> {
+        self.named += 1;
+        if self.named > NAMED_IMAGES {
+            return Ok(());
+        }
+        let last = if self.named == NAMED_IMAGES { " (further ones are not named)" } else { "" };
+        self.tell(RunEvent::Warning(WarningEvent {
+            code: error.code,
+            message: format!("{}; left out{last}", error.message),
+            file: Some(file),
+            hint: error.hint,
+        }))?;
+        Ok(())
+    }
+
+    /// Validates, tells, saves and waits for the owner. `whole` is false for an epoch that the
+    /// budget cut short: it counts as a measurement, not as an epoch.
+    fn end_epoch(&mut self, whole: bool, meanwhile: &mut dyn FnMut()) -> Result<Flow> {
+        if self.progress.sums.count == 0 {
+            return Err(Error::new(
+                ErrorCode::DataUnusable,
+                "not one training image could be read",
+            )
+            .key("data")
+            .hint("Look at the warnings in metrics.jsonl: they name the files."));
+        }
+        let train = self.progress.sums.score();
+        let val = match self.split.val.clone() {
+            None => None,
+            Some(val) => match self.evaluate_on(&val, meanwhile)? {
+                None => return Ok(Flow::End(StopReason::Stopped)),
+                score => score,
+            },
+        };
+
+        let value = metric(self.config.monitor, &train, val.as_ref());
+        let is_best = self.progress.best.is_none_or(|best| match self.config.monitor {
+            Metric::TrainLoss | Metric::ValLoss => value < best.value,
+            Metric::TrainAccuracy | Metric::ValAccuracy => value > best.value,
+        });
+        let epoch = self.progress.epoch + 1;
+        if is_best {
+            let Score { accuracy, loss, .. } = val.unwrap_or(train);
+            self.progress.best = Some(BestSoFar { epoch, value, accuracy, loss });
+        }
+        let (images, busy) = (self.throughput.images(), self.throughput.busy());
+        let event = RunEvent::Epoch(EpochEvent {
+            epoch,
+            step: self.progress.step,
+            lr: self.last_lr,
+            train,
+            val,
+            best: is_best,
+            images_per_second: rate(images, busy),
+            seconds: self.seconds(),
+        });
+        if whole {
+            if let Some(wanted) = self.schedule.metric() {
+                self.schedule.observe(metric(wanted, &train, val.as_ref()));
+                self.progress.plateau = self.schedule.plateau().clone();
+            }
+            self.progress.epoch = epoch;
+            self.progress.batch = 0;
+            self.progress.sums = Sums::default();
+        }
+
+        let seq = self.tell(event)?;
+        let mut kinds = Vec::new();
+        if whole {
+            kinds.push(CheckpointKind::Last);
+            let every = self.config.checkpoint.every;
+            if every > 0 && epoch.is_multiple_of(every) {
+                kinds.push(CheckpointKind::Epoch);
+            }
+        }
+        if is_best {
+            kinds.push(CheckpointKind::Best);
+        }
+        self.save(&kinds)?;
+        self.control.wait_acknowledged(seq, meanwhile);
+        match self.control.stopping() {
+            Some(_) => Ok(Flow::End(StopReason::Stopped)),
+            None => Ok(Flow::On),
+        }
+    }
+
+    /// `None` if the run is to stop.
+    fn evaluate_on(
+        &mut self,
+        subset: &Subset,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Option<Score>> {
+        let loader = self.eval_loader(subset);
+        let mut broken = Vec::new();
+        let control = self.control;
+        let evaluation = evaluate(
+            &self.model,
+            &self.dataset.facts().classes,
+            loader,
+            || {
+                meanwhile();
+                control.wait_while_paused(meanwhile);
+                Ok(control.stopping().is_none())
+            },
+            |warning| broken.push(warning),
+        )?;
+        for warning in broken {
+            self.tell(RunEvent::Warning(warning))?;
+        }
+        Ok(evaluation.map(Score::from))
+    }
+
+    fn eval_loader(&self, subset: &Subset) -> Loader {
+        let options = LoaderOptions {
+            batch_size: self.config.batch_size as usize,
+            workers: self.config.workers as usize,
+            order: Order::Sequential,
+            skip_batches: 0,
+            drop_single: false,
+        };
+        Loader::new(subset, Arc::clone(&self.eval_pipeline), options)
+    }
+
+    /// Writes the state as one or more checkpoints.
+    fn save(&mut self, kinds: &[CheckpointKind]) -> Result<()> {
+        if kinds.is_empty() {
+            return Ok(());
+        }
+        self.progress.seconds = self.seconds();
+        self.progress.images = self.before.images + self.throughput.images();
+        self.progress.busy_seconds =
+            self.before.busy_seconds + self.throughput.busy().as_secs_f64();
+        let snapshot = Snapshot::take(&self.model, &self.sgd, &self.progress)?;
+        let (epoch, step) = (self.progress.epoch, self.progress.step);
+        for &kind in kinds {
+            let path = self.dir.checkpoint(kind, epoch);
+            snapshot.write(&path, &self.config, self.dataset.facts())?;
+            let path = path.display().to_string();
+            self.tell(RunEvent::Checkpoint(CheckpointEvent { kind, path, epoch, step }))?;
+        }
+        Ok(())
+    }
+
+    /// Measures the best checkpoint on the test part, writes result.json and tells the end.
+    fn finish(
+        mut self,
+        mut reason: StopReason,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<TrainResult> {
+        let path = |path: PathBuf| path.display().to_string();
+        let best_path = self.dir.checkpoint(CheckpointKind::Best, 0);
+        let mut test = None;
+        if let (Some(part), true, false) =
+            (self.split.test.clone(), best_path.is_file(), reason == StopReason::Stopped)
+        {
+            let (network, compute) = (self.model.network().clone(), self.model.compute());
+            let checkpoint = Checkpoint::read(&best_path)?;
+            self.model = load_model(network, compute, &checkpoint, &best_path)?;
+            test = self.evaluate_on(&part, meanwhile)?;
+            if test.is_none() {
+                reason = StopReason::Stopped;
+            }
+        }
+        let last = path(self.dir.checkpoint(CheckpointKind::Last, 0));
+        match self.control.stopping() {
+            Some(Stop::Aborted) => {
+                return Err(Error::new(ErrorCode::Aborted, "the run was aborted").file(last));
+            }
+            Some(Stop::HookFailed) => {
+                let message = "the run was ended by a failure in a hook";
+                return Err(Error::new(ErrorCode::Aborted, message).file(last));
+            }
+            Some(Stop::Wanted | Stop::Leaving) | None => {}
+        }
+
+        let busy = Duration::from_secs_f64(self.progress.busy_seconds);
+        let result = TrainResult {
+            stop_reason: reason,
+            dir: self.dir.path().display().to_string(),
+            epochs: self.progress.epoch,
+            steps: self.progress.step,
+            best: self.progress.best.map(|best| Best {
+                epoch: best.epoch,
+                accuracy: best.accuracy,
+                loss: best.loss,
+                checkpoint: path(best_path),
+            }),
+            last,
+            test,
+            images_per_second: rate(self.progress.images, busy),
+            seconds: self.seconds(),
+        };
+        self.dir.write_result(&result)?;
+        self.tell(RunEvent::End(EndEvent { result: result.clone() }))?;
+        Ok(result)
+    }
+}
+
+/// Batches of an epoch; a last one of a single image is left out.
+fn steps_per_epoch(images: usize, batch: usize) -> u64 {
+    let lonely = images % batch == 1 && images > 0;
+    (images - usize::from(lonely)).div_ceil(batch) as u64
+}
+
+fn metric(metric: Metric, train: &Score, val: Option<&Score>) -> f64 {
+    let val = val.unwrap_or(train);
+    match metric {
+        Metric::TrainLoss => train.loss,
+        Metric::TrainAccuracy => train.accuracy,
+        Metric::ValLoss => val.loss,
+        Metric::ValAccuracy => val.accuracy,
+    }
+}

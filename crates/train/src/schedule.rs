@@ -1,0 +1,206 @@
+//! The learning rate as a function of where the run is; for plateau also of what it measured.
+
+use residual_spec::{Metric, Plateau, ResolvedConfig, Schedule, ThresholdMode, Unit, Warmup};
+use serde::{Deserialize, Serialize};
+
+/// Where a run is, before an update.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Position {
+    /// Whole epochs trained.
+    pub epoch: u64,
+    /// Updates made.
+    pub step: u64,
+    /// Share of the budget used up, 0 to 1.
+    pub fraction: f64,
+}
+
+/// The schedule of a run.
+pub struct LrSchedule {
+    base: f64,
+    schedule: Schedule,
+    warmup: Warmup,
+    steps_per_epoch: u64,
+    plateau: PlateauState,
+}
+
+/// What `ReduceLROnPlateau` remembers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlateauState {
+    /// The current rate; `None` before the first cut.
+    lr: Option<f64>,
+    best: Option<f64>,
+    bad_epochs: u32,
+    cooldown: u32,
+}
+
+impl LrSchedule {
+    pub fn new(config: &ResolvedConfig, steps_per_epoch: u64, plateau: PlateauState) -> LrSchedule {
+        let residual_spec::Optimizer::Sgd(sgd) = &config.optimizer;
+        LrSchedule {
+            base: sgd.lr,
+            schedule: config.schedule.clone(),
+            warmup: config.warmup.clone(),
+            steps_per_epoch,
+            plateau,
+        }
+    }
+
+    /// The rate of the update that follows.
+    pub fn lr(&self, at: Position) -> f64 {
+        self.scheduled(at) * self.warmup_factor(at.step)
+    }
+
+    fn scheduled(&self, at: Position) -> f64 {
+        match &self.schedule {
+            Schedule::Constant(_) => self.base,
+            Schedule::Cosine(cosine) => {
+                let fraction = at.fraction.clamp(0.0, 1.0);
+                let half_wave = (1.0 + (std::f64::consts::PI * fraction).cos()) / 2.0;
+                cosine.min_lr + (self.base - cosine.min_lr) * half_wave
+            }
+            Schedule::MultiStep(multi) => {
+                let done = match multi.unit {
+                    Unit::Epoch => at.epoch,
+                    Unit::Step => at.step,
+                };
+                let cuts = multi.milestones.iter().filter(|milestone| **milestone <= done).count();
+                self.base * multi.gamma.powi(cuts as i32)
+            }
+            Schedule::Plateau(_) => self.plateau.lr.unwrap_or(self.base),
+        }
+    }
+
+    /// As PyTorch's `LinearLR`.
+    fn warmup_factor(&self, step: u64) -> f64 {
+        let steps = self.warmup.epochs * self.steps_per_epoch as f64;
+        let step = step as f64;
+        match step < steps {
+            true => self.warmup.from + (1.0 - self.warmup.from) * step / steps,
+            false => 1.0,
+        }
+    }
+
+    /// The metric that an epoch's end is to bring, if the schedule wants one.
+    pub fn metric(&self) -> Option<Metric> {
+        match &self.schedule {
+            Schedule::Plateau(plateau) => Some(plateau.metric),
+            _ => None,
+        }
+    }
+
+    /// An epoch ended with this value of the metric.
+    pub fn observe(&mut self, value: f64) {
+        if let Schedule::Plateau(plateau) = &self.schedule {
+            self.plateau.observe(plateau, self.base, value);
+        }
+    }
+
+    pub fn plateau(&self) -> &PlateauState {
+        &self.plateau
+    }
+}
+
+impl PlateauState {
+    /// `torch.optim.lr_scheduler.ReduceLROnPlateau.step`.
+    fn observe(&mut self, plateau: &Plateau, base: f64, value: f64) {
+        if self.best.is_none_or(|best| better(plateau, value, best)) {
+            self.best = Some(value);
+            self.bad_epochs = 0;
+        } else {
+            self.bad_epochs += 1;
+        }
+        if self.cooldown > 0 {
+            self.cooldown -= 1;
+            self.bad_epochs = 0;
+        }
+        if self.bad_epochs > plateau.patience {
+            let old = self.lr.unwrap_or(base);
+            let new = (old * plateau.factor).max(plateau.min_lr);
+            // PyTorch's `eps`: a cut too small to matter is not made.
+            if old - new > 1e-8 {
+                self.lr = Some(new);
+            }
+            self.cooldown = plateau.cooldown;
+            self.bad_epochs = 0;
+        }
+    }
+}
+
+fn better(plateau: &Plateau, value: f64, best: f64) -> bool {
+    let lower_is_better = matches!(plateau.metric, Metric::TrainLoss | Metric::ValLoss);
+    let t = plateau.threshold;
+    match (lower_is_better, plateau.threshold_mode) {
+        (true, ThresholdMode::Rel) => value < best * (1.0 - t),
+        (true, ThresholdMode::Abs) => value < best - t,
+        (false, ThresholdMode::Rel) => value > best * (1.0 + t),
+        (false, ThresholdMode::Abs) => value > best + t,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use residual_spec::{Constant, Cosine, MultiStep};
+
+    fn schedule(schedule: Schedule) -> LrSchedule {
+        LrSchedule {
+            base: 0.1,
+            schedule,
+            warmup: Warmup { epochs: 0.0, from: 0.1 },
+            steps_per_epoch: 10,
+            plateau: PlateauState::default(),
+        }
+    }
+
+    fn close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-12, "{a} {b}");
+    }
+
+    #[test]
+    fn cosine_falls_from_the_base_through_the_middle_to_its_end() {
+        let cosine = schedule(Schedule::Cosine(Cosine { min_lr: 0.02 }));
+        for (fraction, lr) in [(0.0, 0.1), (0.5, 0.06), (1.0, 0.02)] {
+            close(cosine.lr(Position { fraction, ..Position::default() }), lr);
+        }
+    }
+
+    #[test]
+    fn multistep_cuts_at_each_milestone() {
+        let multi = MultiStep { milestones: vec![2, 4], gamma: 0.1, unit: Unit::Epoch };
+        let multi = schedule(Schedule::MultiStep(multi));
+        for (epoch, lr) in [(0, 0.1), (1, 0.1), (2, 0.01), (3, 0.01), (4, 0.001)] {
+            close(multi.lr(Position { epoch, ..Position::default() }), lr);
+        }
+    }
+
+    #[test]
+    fn warm_up_rises_in_a_line_to_the_schedule() {
+        let mut constant = schedule(Schedule::Constant(Constant {}));
+        constant.warmup = Warmup { epochs: 2.0, from: 0.1 };
+        for (step, lr) in [(0, 0.01), (10, 0.055), (20, 0.1), (99, 0.1)] {
+            close(constant.lr(Position { step, ..Position::default() }), lr);
+        }
+    }
+
+    /// The case that decides whether a comparison is strict and when the counter starts anew.
+    #[test]
+    fn plateau_waits_out_its_patience_and_counts_anew() {
+        let mut plateau = schedule(Schedule::Plateau(Plateau {
+            factor: 0.1,
+            threshold: 0.1,
+            threshold_mode: ThresholdMode::Rel,
+            patience: 1,
+            cooldown: 1,
+            min_lr: 0.005,
+            metric: Metric::TrainLoss,
+        }));
+        let mut rates = Vec::new();
+        for loss in [1.0, 0.95, 0.95, 0.95, 0.95, 0.95, 0.95] {
+            plateau.observe(loss);
+            rates.push(plateau.lr(Position::default()));
+        }
+        let expected = [0.1, 0.1, 0.01, 0.01, 0.01, 0.005, 0.005];
+        rates.iter().zip(expected).for_each(|(a, b)| close(*a, b));
+    }
+}
