@@ -1,6 +1,6 @@
 //! Files that are either the old or the new one, whatever happens in between.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 
@@ -44,10 +44,15 @@ fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     sync_folder(folder)
 }
 
-/// Makes a rename in this folder last through a power cut.
+/// Makes a rename in this folder last through a power cut, where its file system can.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    match fs::File::open(folder)?.sync_all() {
+        Err(cause) if matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        synced => synced,
+    }
 }
 
 /// Windows offers no such call; NTFS journals its renames.

@@ -4,6 +4,8 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use residual_spec::{Error, ErrorCode, Result};
 
@@ -30,7 +32,16 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(|cause| failed(folder, &cause))?;
-        match file.try_lock() {
+        let mut tried = file.try_lock();
+        // Somebody else's look ([`Lock::is_held`]) is over in a moment; a run is not.
+        for _ in 0..20 {
+            if !matches!(tried, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            sleep(Duration::from_millis(10));
+            tried = file.try_lock();
+        }
+        match tried {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(in_use(folder)),
             // Some network file systems have no locks; better no lock there than no training.
@@ -58,6 +69,19 @@ pub(crate) fn in_use(folder: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_never_costs_anybody_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let taking = scope.spawn(|| (0..50).all(|_| Lock::take(folder.path()).is_ok()));
+            while !taking.is_finished() {
+                Lock::is_held(folder.path());
+                sleep(Duration::from_micros(50));
+            }
+            assert!(taking.join().unwrap());
+        });
+    }
 
     #[test]
     fn a_folder_is_locked_once_and_free_again_after() {

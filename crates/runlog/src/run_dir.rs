@@ -18,6 +18,8 @@ const CONFIG: &str = "config.json";
 const ENVIRONMENT: &str = "environment.json";
 const RESULT: &str = "result.json";
 const CHECKPOINTS: &str = "checkpoints";
+const LAST: &str = "last.safetensors";
+const BEST: &str = "best.safetensors";
 
 /// A run folder that this run alone writes to, until it is dropped.
 #[derive(Debug)]
@@ -56,6 +58,19 @@ impl RunDir {
         RunDir::hold(path, lock)
     }
 
+    /// Makes a run's folder at `wanted` or, where that is taken, at the first free one of
+    /// `wanted-2`, `wanted-3`, ...; [`RunDir::path`] tells which.
+    ///
+    /// # Errors
+    /// `E_WRITE`.
+    pub fn create_free(wanted: &Path) -> Result<RunDir> {
+        let tried = free_dirs(wanted).map(|path| RunDir::create(&path, false));
+        let is_taken =
+            |error: &Error| matches!(error.code, ErrorCode::OutExists | ErrorCode::OutInUse);
+        let mut settled = tried.filter(|run| !run.as_ref().is_err_and(is_taken));
+        settled.next().expect("some number is free")
+    }
+
     /// Takes hold of a run's folder to go on with the run. Nothing in it is changed, apart from
     /// what a killed process left half-written; [`RunDir::cut_back`] is the next step.
     ///
@@ -91,8 +106,8 @@ impl RunDir {
     /// Where a checkpoint goes; `epoch` counts only for those kept by epoch.
     pub fn checkpoint(&self, kind: CheckpointKind, epoch: u32) -> PathBuf {
         self.path.join(CHECKPOINTS).join(match kind {
-            CheckpointKind::Last => "last.safetensors".into(),
-            CheckpointKind::Best => "best.safetensors".into(),
+            CheckpointKind::Last => LAST.into(),
+            CheckpointKind::Best => BEST.into(),
             CheckpointKind::Epoch => format!("epoch-{epoch:04}.safetensors"),
         })
     }
@@ -138,16 +153,24 @@ impl RunDir {
 }
 
 /// `wanted` if a run may be made there, else the first of `wanted-2`, `wanted-3`, ... where one
-/// may.
+/// may. Somebody else may take it the next moment: [`RunDir::create_free`] is safe from that.
 pub fn free_dir(wanted: &Path) -> PathBuf {
+    free_dirs(wanted).next().expect("some number is free")
+}
+
+/// The free ones of `wanted`, `wanted-2`, `wanted-3`, ...
+fn free_dirs(wanted: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
     let numbered = (2..).map(|number| {
         let mut name = wanted.as_os_str().to_owned();
         name.push(format!("-{number}"));
         PathBuf::from(name)
     });
-    let is_free = |path: &PathBuf| matches!(look(path), Ok(Found::Free)) && !Lock::is_held(path);
-    let mut candidates = std::iter::once(wanted.to_path_buf()).chain(numbered);
-    candidates.find(is_free).expect("some number is free")
+    // What is not there is free, even where it cannot be made: another number would not help.
+    let is_free = |path: &PathBuf| {
+        let is_there = path.symlink_metadata().is_ok();
+        !is_there || matches!(look(path), Ok(Found::Free)) && !Lock::is_held(path)
+    };
+    std::iter::once(wanted.to_path_buf()).chain(numbered).filter(is_free)
 }
 
 /// The configuration that a run's folder was made with.
@@ -180,9 +203,11 @@ fn refuse(path: &Path, overwrite: bool) -> Result<()> {
         Found::Run | Found::Foreign if Lock::is_held(path) => Err(lock::in_use(path)),
         Found::Run => {
             let finished = if path.join(RESULT).exists() { "a" } else { "an unfinished" };
+            let resumable = path.join(CHECKPOINTS).join(LAST).is_file();
+            let resume = format!("Go on with it (resume: '{shown}'), replace it");
             Err(exists(format!("{shown} holds {finished} run")).hint(format!(
-                "Go on with it (resume: '{shown}'), replace it (overwrite: true), or choose \
-                 another folder with `out`."
+                "{} (overwrite: true), or choose another folder with `out`.",
+                if resumable { &resume } else { "Replace it" }
             )))
         }
         Found::Foreign => Err(exists(format!("{shown} holds files that no run wrote"))
@@ -248,9 +273,9 @@ fn clear(path: &Path) -> std::io::Result<()> {
 }
 
 fn is_checkpoint(name: &str) -> bool {
-    let Some(stem) = name.strip_suffix(".safetensors") else { return false };
-    let epoch = stem.strip_prefix("epoch-").is_some_and(|epoch| epoch.parse::<u32>().is_ok());
-    epoch || matches!(stem, "last" | "best")
+    let epoch = name.strip_prefix("epoch-").and_then(|rest| rest.strip_suffix(".safetensors"));
+    let is_number = |epoch: &str| epoch.bytes().all(|digit| digit.is_ascii_digit());
+    matches!(name, LAST | BEST) || epoch.is_some_and(is_number)
 }
 
 /// Removes a file, if it is there.
@@ -340,8 +365,20 @@ mod tests {
         let before = contents(folder.path());
         let error = RunDir::create(folder.path(), false).unwrap_err();
         assert_eq!(error.code, ErrorCode::OutExists);
-        assert!(error.hint.unwrap().contains("overwrite: true"));
+        let hint = error.hint.unwrap();
+        assert!(hint.contains("resume: '") && hint.contains("overwrite: true"), "{hint}");
         assert_eq!(contents(folder.path()), before);
+    }
+
+    #[test]
+    fn a_run_that_never_saved_is_not_offered_for_resuming() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create(folder.path(), false).unwrap();
+        run.write_config(&config()).unwrap();
+        drop(run);
+        let error = RunDir::create(folder.path(), false).unwrap_err();
+        assert!(error.message.ends_with("holds an unfinished run"), "{error}");
+        assert!(error.hint.unwrap().starts_with("Replace it (overwrite: true)"));
     }
 
     #[test]
@@ -439,6 +476,32 @@ mod tests {
         let _run = RunDir::create(&wanted, false).unwrap();
         fs::write(folder.path().join("demo-2"), "a file").unwrap();
         assert_eq!(free_dir(&wanted), folder.path().join("demo-3"));
+        let run = RunDir::create_free(&wanted).unwrap();
+        assert_eq!(run.path(), folder.path().join("demo-3"));
+    }
+
+    #[test]
+    fn no_number_is_sought_where_none_could_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = folder.path().join("file/runs/demo");
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert_eq!(free_dir(&wanted), wanted);
+        assert_eq!(RunDir::create_free(&wanted).unwrap_err().code, ErrorCode::Write);
+    }
+
+    #[test]
+    fn runs_that_begin_at_once_all_get_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = folder.path().join("demo");
+        let runs: Vec<_> = std::thread::scope(|scope| {
+            let begun: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| RunDir::create_free(&wanted).unwrap())).collect();
+            begun.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        let mut paths: Vec<_> = runs.iter().map(RunDir::path).collect();
+        paths.sort();
+        paths.dedup();
+        assert_eq!(paths.len(), 8);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use residual_spec::{did_you_mean, Error, ErrorCode, Result};
@@ -21,14 +22,15 @@ pub enum Prefer {
 /// # Errors
 /// `E_CHECKPOINT`, naming what is there instead.
 pub fn find(model: &Path, prefer: Prefer) -> Result<PathBuf> {
-    if model.is_file() {
-        return Ok(model.to_path_buf());
-    }
     let shown = model.display();
     let missing = |message: String| Error::new(ErrorCode::Checkpoint, message).file(model);
-    if !model.is_dir() {
-        let error = missing(format!("{shown} is not there"));
-        return Err(error.hint(suggestion(model)));
+    match fs::metadata(model) {
+        Ok(found) if !found.is_dir() => return Ok(model.to_path_buf()),
+        Ok(_) => {}
+        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Err(missing(format!("{shown} is not there")).hint(suggestion(model)));
+        }
+        Err(cause) => return Err(Error::read(model, &cause)),
     }
 
     let wanted: &[&str] = match prefer {
@@ -39,12 +41,12 @@ pub fn find(model: &Path, prefer: Prefer) -> Result<PathBuf> {
     let folder = if inside.is_dir() { inside.as_path() } else { model };
     let mut candidates = wanted.iter().map(|name| folder.join(name));
     candidates.find(|path| path.is_file()).ok_or_else(|| {
-        let there = checkpoints(folder);
+        let there = names(folder, is_checkpoint);
         match there.is_empty() {
             true => missing(format!("there is no checkpoint in {shown}"))
                 .hint("Give a run's folder (the one with checkpoints/) or a .safetensors file."),
             false => missing(format!("there is no {} in {}", wanted[0], folder.display()))
-                .hint(format!("There is {}: name one of them.", there.join(", "))),
+                .hint(format!("There is {}: name one of them.", listed(&there))),
         }
     })
 }
@@ -55,37 +57,41 @@ fn suggestion(model: &Path) -> String {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let there = match parent.is_dir() {
-        true => names(parent, |path| path.is_dir() || is_checkpoint(path)),
-        false => return format!("The folder {} is not there either.", parent.display()),
-    };
+    if !parent.is_dir() {
+        return format!("The folder {} is not there either.", parent.display());
+    }
+    let there = names(parent, |path| is_checkpoint(path) || path.join("checkpoints").is_dir());
     let word = model.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
     match did_you_mean(&word, there.iter().map(String::as_str)) {
         Some(suggestion) => suggestion,
         None if there.is_empty() => format!("There is no run in {}.", parent.display()),
-        None => format!("There is {} in {}.", there.join(", "), parent.display()),
+        None => format!("There is {} in {}.", listed(&there), parent.display()),
     }
-}
-
-fn checkpoints(folder: &Path) -> Vec<String> {
-    names(folder, is_checkpoint)
 }
 
 fn is_checkpoint(path: &Path) -> bool {
     path.extension() == Some(OsStr::new("safetensors")) && path.is_file()
 }
 
-/// A folder's first few entries of a kind, by name.
+/// A folder's entries of a kind, by name.
 fn names(folder: &Path, kind: impl Fn(&Path) -> bool) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path());
     let mut names: Vec<_> = paths
         .filter(|path| kind(path))
         .filter_map(|path| Some(path.file_name()?.to_str()?.to_string()))
-        .filter(|name| !name.starts_with('.'))
         .collect();
     names.sort();
     names
+}
+
+/// Names as a sentence has them, the first few of many.
+fn listed(names: &[String]) -> String {
+    const FEW: usize = 8;
+    match names.len() {
+        0..=FEW => names.join(", "),
+        many => format!("{} and {} more", names[..FEW].join(", "), many - FEW),
+    }
 }
 
 #[cfg(test)]
@@ -133,10 +139,18 @@ mod tests {
 
     #[test]
     fn a_folder_without_checkpoints_says_what_is_wanted() {
-        let (folder, run) = runs(&[".residual-x.tmp"]);
+        let (folder, run) = runs(&["notes.txt"]);
         for model in [run.as_path(), folder.path()] {
             assert!(hint(model, Prefer::Best).starts_with("Give a run's folder"));
         }
+    }
+
+    #[test]
+    fn of_many_names_a_few_are_listed() {
+        let names: Vec<_> = (1..=30).map(|epoch| format!("epoch-{epoch:04}.safetensors")).collect();
+        let (_folder, run) = runs(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let hint = hint(&run, Prefer::Last);
+        assert!(hint.contains("epoch-0008.safetensors and 22 more"), "{hint}");
     }
 
     #[test]

@@ -1,0 +1,152 @@
+//! What a process leaves behind that was killed, or whose disk was full, while it wrote. Each test
+//! runs itself a second time, as the process that it then kills.
+#![cfg(unix)]
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use residual_runlog::{write_atomically, RunDir};
+use residual_spec::{
+    resolve, CheckpointKind, DataFacts, DataFormat, EpochEvent, ErrorCode, MachineFacts, RunEvent,
+    Score, TrainConfig,
+};
+
+/// Set for the second process: the folder that it writes to.
+const FOLDER: &str = "RESIDUAL_TEST_FOLDER";
+const READY: &str = "ready to be killed";
+const BYTES: usize = 3_000_000;
+
+fn folder_if_second() -> Option<PathBuf> {
+    env::var_os(FOLDER).map(PathBuf::from)
+}
+
+/// Starts this program again for one test, after `shell` has set its limits.
+fn second(test: &str, folder: &Path, shell: &str) -> Child {
+    Command::new("sh")
+        .args(["-c", &format!("{shell} exec \"$0\" --exact {test}")])
+        .arg(env::current_exe().unwrap())
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn wait_until_ready(child: &mut Child) {
+    let output = BufReader::new(child.stdout.as_mut().unwrap());
+    assert!(output.lines().any(|line| line.unwrap() == READY), "the second process gave up");
+}
+
+/// A file's only byte, if it is whole.
+fn byte_of(path: &Path) -> u8 {
+    let bytes = fs::read(path).unwrap();
+    assert_eq!(bytes.len(), BYTES);
+    assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+    bytes[0]
+}
+
+fn write_all(path: &Path, byte: u8) -> residual_spec::Result<()> {
+    write_atomically(path, |file| (0..BYTES / 1000).try_for_each(|_| file.write_all(&[byte; 1000])))
+}
+
+fn epoch(epoch: u32) -> RunEvent {
+    RunEvent::Epoch(EpochEvent {
+        epoch,
+        step: epoch.into(),
+        lr: 0.1,
+        train: Score::default(),
+        val: None,
+        best: false,
+        images_per_second: 1.0,
+        seconds: 1.0,
+    })
+}
+
+/// Trains nothing, and writes as if.
+fn run_until_killed(folder: &Path) {
+    let mut run = RunDir::create(folder, false).unwrap();
+    let facts = DataFacts {
+        source: "./photos".into(),
+        format: DataFormat::ImageFolder,
+        classes: vec!["ant".into(), "bee".into()],
+        channels: 3,
+        image_size: Some([32, 32]),
+        train: 240,
+        val: 0,
+        test: 0,
+        mean: None,
+        std: None,
+        mirrored_is_natural: true,
+        fingerprint: "0".into(),
+    };
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    run.write_config(&resolve(&TrainConfig::default(), &facts, &machine).unwrap()).unwrap();
+    for number in 1..=200 {
+        run.log(&epoch(number)).unwrap();
+        write_all(&run.checkpoint(CheckpointKind::Last, number), number as u8).unwrap();
+        if number == 1 {
+            // Past the test harness, which holds back what is printed.
+            std::io::stdout().write_all(format!("\n{READY}\n").as_bytes()).unwrap();
+        }
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_a_folder_to_go_on_in() {
+    if let Some(folder) = folder_if_second() {
+        return run_until_killed(&folder);
+    }
+    for milliseconds in [0, 3, 7, 12, 18] {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("demo");
+        let mut child = second("a_killed_run_leaves_a_folder_to_go_on_in", &folder, "");
+        wait_until_ready(&mut child);
+        assert_eq!(RunDir::reopen(&folder).unwrap_err().code, ErrorCode::OutInUse);
+        sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let mut run = RunDir::reopen(&folder).unwrap();
+        let last = run.checkpoint(CheckpointKind::Last, 0);
+        let saved = byte_of(&last);
+        let names = fs::read_dir(last.parent().unwrap()).unwrap();
+        let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["last.safetensors"]);
+
+        run.cut_back(saved.into()).unwrap();
+        let log = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+        let steps: Vec<_> = log
+            .lines()
+            .map(|line| serde_json::from_str::<RunEvent>(line).unwrap().step().unwrap())
+            .collect();
+        assert_eq!(steps, (1..=u64::from(saved)).collect::<Vec<_>>());
+        let table = fs::read_to_string(folder.join("metrics.csv")).unwrap();
+        assert_eq!(table.lines().count(), 1 + usize::from(saved));
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_file_and_nothing_else() {
+    if let Some(folder) = folder_if_second() {
+        let error = write_all(&folder.join("file"), 2).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Write);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    write_all(&file, 1).unwrap();
+    // The kernel refuses every byte beyond the limit, as it does on a disk that is full.
+    let limit = "trap '' XFSZ; ulimit -f 1000;";
+    let test = "a_full_disk_leaves_the_old_file_and_nothing_else";
+    let child = second(test, folder.path(), limit).wait_with_output().unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert_eq!(byte_of(&file), 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
