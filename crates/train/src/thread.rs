@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use residual_spec::{Error, ErrorCode, Result};
+use residual_spec::{Error, ErrorCode, EvaluateConfig, Evaluation, Result};
 
 use crate::{guarded, Control, LoadedModel, Outcome, Stop};
 
@@ -73,9 +73,14 @@ impl Worker {
         self.models.remove(&handle);
     }
 
-    /// Whether the process is ending, so that long jobs had better end too.
-    pub fn leaving(&self) -> bool {
-        self.shared.lock().closing
+    /// See [`LoadedModel::evaluate`]; `None` if the process is ending.
+    pub fn evaluate(
+        &mut self,
+        handle: u32,
+        request: &EvaluateConfig,
+    ) -> Result<Option<Evaluation>> {
+        let shared = Arc::clone(&self.shared);
+        self.model(handle)?.evaluate(request, || Ok(!shared.lock().closing))
     }
 
     fn work(mut self) {

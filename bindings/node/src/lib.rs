@@ -1,0 +1,23 @@
+//! The bridge to Node. Converts, calls, converts; decides nothing.
+//!
+//! Configuration, results and failures cross as JSON text. A failure is data
+//! (`{"error": {code, message, at, hint}}`), never a rejection, for those would lose their codes;
+//! `bindings/ts` throws it.
+
+mod envelope;
+#[cfg(not(feature = "torch"))]
+mod light;
+#[cfg(feature = "torch")]
+mod model;
+#[cfg(feature = "torch")]
+mod run;
+#[cfg(feature = "torch")]
+mod torch;
+
+use napi_derive::napi;
+
+/// Where the embedded data set is.
+#[napi]
+pub fn set_data_root(path: String) {
+    residual_data::set_data_root(path);
+}

@@ -1,0 +1,100 @@
+//! A trained model, as JavaScript holds it: by a number. Every call is done on the thread that
+//! calls libtorch, and its promise is settled from there.
+
+use std::path::PathBuf;
+
+use napi::bindgen_prelude::{Buffer, Either3, Object};
+use napi::Env;
+use napi_derive::napi;
+use residual_model::Input;
+use residual_spec::{At, Error, ErrorCode, EvaluateConfig, Read, Result};
+use residual_train::{guarded, LoadedModel, Worker};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::envelope::{envelope, parse};
+use crate::torch::torch_thread;
+
+/// Pixels, row by row, channels innermost.
+#[napi(object)]
+pub struct NativePixels {
+    pub data: Buffer,
+    pub width: u32,
+    pub height: u32,
+    pub channels: u32,
+}
+
+/// Does `work` on the thread that calls libtorch; the promise gives an envelope.
+fn on_torch_thread<T: Serialize + 'static>(
+    env: &Env,
+    work: impl FnOnce(&mut Worker) -> Result<T> + Send + 'static,
+) -> napi::Result<Object<'_>> {
+    let (deferred, promise) = env.create_deferred()?;
+    match torch_thread() {
+        Ok(thread) => thread.submit(move |worker| {
+            let text = envelope(guarded(|| work(worker)));
+            deferred.resolve(Box::new(move |_| Ok(text)) as Resolver);
+        }),
+        Err(error) => {
+            let text = envelope::<()>(Err(error));
+            deferred.resolve(Box::new(move |_| Ok(text)) as Resolver);
+        }
+    }
+    Ok(promise)
+}
+
+type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
+
+/// A run folder or checkpoint to `{handle, info}`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn open_model(env: &Env, path: String) -> napi::Result<Object<'_>> {
+    on_torch_thread(env, move |worker| {
+        let model = LoadedModel::open(&PathBuf::from(path))?;
+        let info = model.info().clone();
+        Ok(json!({ "handle": worker.keep(model), "info": info }))
+    })
+}
+
+/// Paths, encoded images or pixels to an array of `Prediction`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn predict(
+    env: &Env,
+    handle: u32,
+    images: Vec<Either3<String, Buffer, NativePixels>>,
+    top: u32,
+) -> napi::Result<Object<'_>> {
+    // Copied here: JavaScript may change its buffers before the thread gets to them.
+    let inputs: Vec<Input> = images
+        .into_iter()
+        .map(|image| match image {
+            Either3::A(path) => Input::Path(path.into()),
+            Either3::B(bytes) => Input::Encoded(bytes.to_vec()),
+            Either3::C(pixels) => Input::Raw {
+                pixels: pixels.data.to_vec(),
+                width: pixels.width,
+                height: pixels.height,
+                channels: pixels.channels,
+            },
+        })
+        .collect();
+    on_torch_thread(env, move |worker| worker.model(handle)?.predict(&inputs, top as usize))
+}
+
+/// An `EvaluateConfig` to an `Evaluation`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn evaluate_model(env: &Env, handle: u32, request: String) -> napi::Result<Object<'_>> {
+    on_torch_thread(env, move |worker| {
+        let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
+        worker
+            .evaluate(handle, &config)?
+            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+    })
+}
+
+#[napi(ts_return_type = "Promise<string>")]
+pub fn close_model(env: &Env, handle: u32) -> napi::Result<Object<'_>> {
+    on_torch_thread(env, move |worker| {
+        worker.close(handle);
+        Ok(())
+    })
+}

@@ -1,0 +1,123 @@
+//! A run, as JavaScript holds it.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::Env;
+use napi_derive::napi;
+use residual_spec::{Error, ErrorCode};
+use residual_train::{Control, Entry, Outcome, Stop, TorchThread};
+use serde_json::{json, Value};
+
+use crate::envelope::parse;
+use crate::torch::torch_thread;
+
+/// The owner's end of a run's control.
+#[napi]
+pub struct NativeRun {
+    control: Arc<Control>,
+    /// None if the run could not even be queued; its failure is then already settled.
+    thread: Option<Arc<TorchThread>>,
+}
+
+/// Queues a run. `wake` is called, coalesced and without holding the process, whenever there is
+/// something to drain. Whatever is wrong is told by the run's last entry.
+#[napi]
+pub fn start_run(env: Env, config: String, wake: Function<(), ()>) -> napi::Result<NativeRun> {
+    let wake = wake
+        .build_threadsafe_function::<()>()
+        .callee_handled::<false>()
+        .weak::<true>()
+        .max_queue_size::<2>()
+        .build()?;
+    // A full queue means that a call is under way, and one call drains everything.
+    let control = Arc::new(Control::new(move || {
+        wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }));
+    let queued = parse(&config).and_then(|config| Ok((config, torch_thread()?)));
+    let thread = match queued {
+        Ok((config, thread)) => {
+            // A worker_threads thread may end without its 'exit' event.
+            let (owner, run) = (Arc::clone(&thread), Arc::clone(&control));
+            env.add_env_cleanup_hook((), move |()| owner.stop(&run, Stop::Leaving))?;
+            thread.run(config, Arc::clone(&control));
+            Some(thread)
+        }
+        Err(error) => {
+            control.settle(Outcome::Failed(error));
+            None
+        }
+    };
+    Ok(NativeRun { control, thread })
+}
+
+#[napi]
+impl NativeRun {
+    /// What happened since the last call, each a JSON text.
+    #[napi]
+    pub fn drain(&self) -> Vec<String> {
+        let stop = self.control.stopping();
+        self.control.drain().iter().map(|entry| text(entry, stop.as_ref()).to_string()).collect()
+    }
+
+    /// Lets the trainer go on after an epoch; `decision` is `continue` or `stop`.
+    #[napi]
+    pub fn acknowledge(&self, seq: i64, decision: String) {
+        if decision == "stop" {
+            self.end(Stop::Wanted);
+        }
+        self.control.acknowledge(seq.unsigned_abs());
+    }
+
+    /// Saves and ends the run, for a hook threw.
+    #[napi]
+    pub fn fail(&self, _message: String) {
+        self.end(Stop::HookFailed);
+        self.control.acknowledge(u64::MAX);
+    }
+
+    #[napi]
+    pub fn stop(&self) {
+        self.end(Stop::Wanted);
+    }
+
+    #[napi]
+    pub fn abort(&self) {
+        self.end(Stop::Aborted);
+    }
+
+    #[napi]
+    pub fn pause(&self) {
+        self.control.pause();
+    }
+
+    #[napi]
+    pub fn resume(&self) {
+        self.control.resume();
+    }
+
+    fn end(&self, why: Stop) {
+        if let Some(thread) = &self.thread {
+            thread.stop(&self.control, why);
+        }
+    }
+}
+
+fn text(entry: &Entry, stop: Option<&Stop>) -> Value {
+    match entry {
+        Entry::Event { seq, event } => json!({ "seq": seq, "event": event }),
+        Entry::Settled { seq, outcome } => {
+            let settled = match outcome {
+                Outcome::Done(result) => json!({ "ok": result }),
+                Outcome::Failed(Error { code: ErrorCode::Aborted, message, at, .. })
+                    if stop == Some(&Stop::HookFailed) =>
+                {
+                    json!({ "failed": message, "last": at.file })
+                }
+                Outcome::Failed(error) => json!({ "error": error }),
+            };
+            json!({ "seq": seq, "settled": settled })
+        }
+    }
+}

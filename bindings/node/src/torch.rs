@@ -1,0 +1,60 @@
+//! The training thread's life within a Node process.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use napi_derive::napi;
+use residual_spec::{Error, ErrorCode, Result};
+use residual_train::{machine_facts, TorchThread};
+use serde_json::json;
+use std::sync::Arc;
+
+use crate::envelope::envelope;
+
+enum Life {
+    /// Not needed yet.
+    Idle,
+    Running(Arc<TorchThread>),
+    /// The process is ending.
+    Over,
+}
+
+static LIFE: Mutex<Life> = Mutex::new(Life::Idle);
+
+fn life() -> MutexGuard<'static, Life> {
+    LIFE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The one thread that calls libtorch, started when it is first needed.
+pub fn torch_thread() -> Result<Arc<TorchThread>> {
+    let mut life = life();
+    match &*life {
+        Life::Running(thread) => Ok(Arc::clone(thread)),
+        Life::Over => Err(Error::new(ErrorCode::Closed, "the process is ending")),
+        Life::Idle => {
+            residual_torch::keep_freed_memory();
+            let thread = Arc::new(TorchThread::start()?);
+            *life = Life::Running(Arc::clone(&thread));
+            Ok(thread)
+        }
+    }
+}
+
+/// Stops every run, saving it, and joins the thread: libtorch must not be in the middle of
+/// anything when the process ends.
+#[napi]
+pub fn shutdown() {
+    let before = std::mem::replace(&mut *life(), Life::Over);
+    if let Life::Running(thread) = before {
+        thread.close();
+    }
+}
+
+/// What libtorch is and what it found.
+#[napi]
+pub fn environment() -> String {
+    envelope(Ok(json!({
+        "libtorch": residual_torch::version(),
+        "cpuCapability": residual_torch::cpu_capability(),
+        "machine": machine_facts(),
+    })))
+}
