@@ -29,11 +29,12 @@ struct Line<'a> {
     event: &'a RunEvent,
 }
 
-/// As much of a line as says whether it comes after a step. Less than [`RunEvent`], so that a log
-/// begun by another version is cut at the same place.
+/// As much of a line as says whether it comes after a point of the run. Less than [`RunEvent`], so
+/// that a log begun by another version is cut at the same place.
 #[derive(Deserialize)]
 struct Mark {
     r#type: String,
+    epoch: Option<u32>,
     step: Option<u64>,
 }
 
@@ -66,21 +67,21 @@ impl Metrics {
         Ok(())
     }
 
-    /// Drops everything after `step`, and the end.
-    pub(crate) fn cut_back(&mut self, step: u64) -> Result<()> {
+    /// Drops everything after `step` updates, epochs after the first `epochs`, and the end.
+    pub(crate) fn cut_back(&mut self, epochs: u32, step: u64) -> Result<()> {
+        let place = |is_after: bool| if is_after { Place::After } else { Place::Before };
         self.jsonl.cut(|line| match serde_json::from_slice::<Mark>(line) {
-            Ok(mark) if mark.r#type == "end" => Place::After,
-            Ok(Mark { step: Some(at), .. }) if at > step => Place::After,
-            Ok(_) => Place::Before,
+            Ok(mark) => {
+                let later_epoch = mark.r#type == "epoch" && mark.epoch.is_some_and(|e| e > epochs);
+                let later_step = mark.step.is_some_and(|s| s > step);
+                place(later_epoch || later_step || mark.r#type == "end")
+            }
             Err(_) => Place::Unknown,
         })?;
-        self.csv.cut(|line| match line == COLUMNS.trim_end().as_bytes() {
-            true => Place::Before,
-            false => match row_step(line) {
-                Some(at) if at > step => Place::After,
-                Some(_) => Place::Before,
-                None => Place::Unknown,
-            },
+        self.csv.cut(|line| match (line == COLUMNS.trim_end().as_bytes(), row_place(line)) {
+            (true, _) => Place::Before,
+            (_, Some((e, s))) => place(e > epochs || s > step),
+            (_, None) => Place::Unknown,
         })?;
         if self.csv.is_empty() {
             self.csv.append(COLUMNS.as_bytes())?;
@@ -100,8 +101,10 @@ fn row(e: &EpochEvent) -> String {
     )
 }
 
-fn row_step(row: &[u8]) -> Option<u64> {
-    str::from_utf8(row).ok()?.split(',').nth(1)?.parse().ok()
+/// A row's epoch and step.
+fn row_place(row: &[u8]) -> Option<(u32, u64)> {
+    let mut cells = str::from_utf8(row).ok()?.split(',');
+    Some((cells.next()?.parse().ok()?, cells.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -195,10 +198,23 @@ mod tests {
         }
         drop(metrics);
         let mut metrics = Metrics::open(folder.path()).unwrap();
-        metrics.cut_back(15).unwrap();
+        metrics.cut_back(1, 15).unwrap();
         metrics.log(&epoch(2, None)).unwrap();
         assert_eq!(read(folder.path(), JSONL).len(), 4);
         assert_eq!(read(folder.path(), CSV).len(), 3);
+    }
+
+    #[test]
+    fn an_epoch_cut_short_by_its_budget_is_not_there_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        // The checkpoint that is gone on from was written at step 20, in the second epoch.
+        for event in [epoch(1, None), step(20), epoch(2, None), end()] {
+            metrics.log(&event).unwrap();
+        }
+        metrics.cut_back(1, 20).unwrap();
+        assert_eq!(read(folder.path(), JSONL).len(), 2);
+        assert_eq!(read(folder.path(), CSV).len(), 2);
     }
 
     #[test]
@@ -208,7 +224,7 @@ mod tests {
         for event in [step(25), end()] {
             metrics.log(&event).unwrap();
         }
-        metrics.cut_back(25).unwrap();
+        metrics.cut_back(2, 25).unwrap();
         assert_eq!(read(folder.path(), JSONL).len(), 1);
     }
 
@@ -217,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(CSV), "epoch,st").unwrap();
         let mut metrics = Metrics::open(folder.path()).unwrap();
-        metrics.cut_back(0).unwrap();
+        metrics.cut_back(0, 0).unwrap();
         assert_eq!(read(folder.path(), CSV), [COLUMNS.trim_end()]);
     }
 }

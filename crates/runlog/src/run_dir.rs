@@ -144,11 +144,15 @@ impl RunDir {
         self.metrics.log(event)
     }
 
-    /// Makes the folder say what it said when `step` updates were done: drops what was logged
-    /// after, the end, a torn last line, and result.json.
-    pub fn cut_back(&mut self, step: u64) -> Result<()> {
+    /// Makes the folder say what it said when `epochs` whole epochs and `step` updates were done:
+    /// drops what was logged after, the end, a torn last line, and result.json. An epoch that the
+    /// budget cut short, and that is now gone on with, is dropped too.
+    ///
+    /// # Errors
+    /// `E_WRITE`.
+    pub fn cut_back(&mut self, epochs: u32, step: u64) -> Result<()> {
         remove(&self.path.join(RESULT)).map_err(|cause| failed(&self.path, &cause))?;
-        self.metrics.cut_back(step)
+        self.metrics.cut_back(epochs, step)
     }
 }
 
@@ -508,7 +512,7 @@ mod tests {
     fn a_run_gone_on_with_has_no_result() {
         let folder = finished();
         let mut run = RunDir::reopen(folder.path()).unwrap();
-        run.cut_back(10).unwrap();
+        run.cut_back(1, 10).unwrap();
         run.log(&RunEvent::Warning(WarningEvent {
             code: ErrorCode::Image,
             message: "broken".into(),

@@ -120,7 +120,7 @@ fn a_killed_run_leaves_a_folder_to_go_on_in() {
         let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["last.safetensors"]);
 
-        run.cut_back(saved.into()).unwrap();
+        run.cut_back(saved.into(), saved.into()).unwrap();
         let log = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
         let steps: Vec<_> = log
             .lines()

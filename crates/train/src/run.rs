@@ -168,7 +168,7 @@ impl<'c> Trainer<'c> {
             None => RunDir::create(Path::new(&config.out), config.overwrite)?,
             Some(from) => {
                 let mut dir = RunDir::reopen(&from.run_dir)?;
-                dir.cut_back(progress.step)?;
+                dir.cut_back(progress.epoch, progress.step)?;
                 dir
             }
         };

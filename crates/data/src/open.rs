@@ -1,0 +1,211 @@
+//! From what a user typed to a data set: a known name, or a path whose layout is found by looking.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use residual_spec::{nearest, Auto, DataConfig, DataFormat, Error, ErrorCode, Result};
+
+use crate::cifar::CifarFiles;
+use crate::idx::IdxFiles;
+use crate::{folder, Dataset};
+
+/// A data set that is opened by its name.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownDataset {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub classes: u32,
+    /// Training images.
+    pub train: u32,
+    /// Test images.
+    pub test: u32,
+    pub channels: u32,
+    /// Height and width.
+    pub image_size: u32,
+    pub license: &'static str,
+}
+
+const KNOWN: [KnownDataset; 1] = [KnownDataset {
+    name: "fashion-mnist-mini",
+    about: "clothing, a subset of Fashion-MNIST that comes with residual",
+    classes: 10,
+    train: 12_000,
+    test: 2_000,
+    channels: 1,
+    image_size: 28,
+    license: "MIT",
+}];
+
+/// The data sets that have a name.
+pub fn known() -> &'static [KnownDataset] {
+    &KNOWN
+}
+
+static ROOT: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Says where the data sets are that come with residual. The environment variable
+/// `RESIDUAL_DATA` goes before it.
+pub fn set_data_root(folder: impl Into<PathBuf>) {
+    *ROOT.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.into());
+}
+
+fn data_root() -> Option<PathBuf> {
+    let said = std::env::var_os("RESIDUAL_DATA").filter(|path| !path.is_empty());
+    said.map(PathBuf::from).or_else(|| ROOT.lock().unwrap_or_else(PoisonError::into_inner).clone())
+}
+
+/// Finds and looks through the data set that `config.source` names. Images of a folder are not
+/// decoded, but every file's header is read. `cancelled` is asked at least every few milliseconds.
+///
+/// # Errors
+/// `E_DATA_NOT_FOUND`, `E_DATA_FORMAT` for files that are not what they should be,
+/// `E_DATA_UNUSABLE` for a set that no classifier can be trained on, `E_CONFIG` for a name that
+/// means two things, `E_IO`, and `E_ABORTED` if cancelled.
+pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset> {
+    let Some(source) = config.source.as_deref() else {
+        return Err(Error::new(ErrorCode::Config, "`data` says no source")
+            .key("data")
+            .hint("Give a folder of images, or a name: 'fashion-mnist-mini'."));
+    };
+    let format = config.format.as_ref().and_then(Auto::given).copied();
+    match KNOWN.iter().find(|known| known.name == source) {
+        None => open_folder(source, Path::new(source), format, cancelled),
+        Some(_) if Path::new(source).exists() => {
+            let message = format!("'{source}' is both a data set's name and a folder here");
+            Err(Error::new(ErrorCode::Config, message)
+                .key("data")
+                .hint(format!("Write './{source}' for the folder, or rename it.")))
+        }
+        Some(_) => {
+            let root = data_root().ok_or_else(|| {
+                let message = format!("the folder with '{source}' is not known");
+                Error::new(ErrorCode::DataNotFound, message)
+                    .key("data")
+                    .hint("Set RESIDUAL_DATA to the `data` folder of the residual package.")
+            })?;
+            open_folder(source, &root.join(source), format, cancelled)
+        }
+    }
+}
+
+/// The visible entries of a folder, by name.
+pub(crate) struct Listing {
+    pub files: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
+}
+
+impl Listing {
+    /// Follows links; leaves out hidden entries and what is neither file nor folder. Sorted by
+    /// the bytes of the names.
+    pub fn read(folder: &Path) -> Result<Listing> {
+        let failed = |cause| Error::read(folder, &cause).key("data");
+        let mut listing = Listing { files: Vec::new(), folders: Vec::new() };
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let path = entry.path();
+            let mut kind = entry.file_type().map_err(failed)?;
+            if kind.is_symlink() {
+                // A link to nowhere, or in a circle, is no file.
+                match std::fs::metadata(&path) {
+                    Ok(target) => kind = target.file_type(),
+                    Err(_) => continue,
+                }
+            }
+            if kind.is_dir() {
+                listing.folders.push(path);
+            } else if kind.is_file() {
+                listing.files.push(path);
+            }
+        }
+        listing.files.sort_unstable();
+        listing.folders.sort_unstable();
+        Ok(listing)
+    }
+}
+
+fn open_folder(
+    source: &str,
+    folder: &Path,
+    format: Option<DataFormat>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Dataset> {
+    check_is_folder(source, folder)?;
+    let listing = Listing::read(folder)?;
+    let idx = IdxFiles::among(&listing.files)?;
+    let cifar = CifarFiles::among(&listing.files);
+    let found = match (&idx, &cifar) {
+        (Some(_), Some(_)) if format.is_none() => {
+            let message = format!("{} holds both IDX and CIFAR files", folder.display());
+            return Err(Error::new(ErrorCode::DataFormat, message)
+                .key("data.format")
+                .file(folder)
+                .hint("Say which are meant: `data.format` 'idx' or 'cifar-binary'."));
+        }
+        (Some(_), _) => DataFormat::Idx,
+        (_, Some(_)) => DataFormat::CifarBinary,
+        (None, None) => DataFormat::ImageFolder,
+    };
+    match (format.unwrap_or(found), idx, cifar) {
+        (DataFormat::Idx, Some(files), _) => files.open(source, folder, cancelled),
+        (DataFormat::CifarBinary, _, Some(files)) => files.open(source, folder, cancelled),
+        (DataFormat::ImageFolder, None, None) => folder::open(source, folder, listing, cancelled),
+        (wanted, ..) => {
+            let (wanted, found) = (wanted.as_str(), found.as_str());
+            let message = format!("{} is not of the format '{wanted}'", folder.display());
+            Err(Error::new(ErrorCode::DataFormat, message)
+                .key("data.format")
+                .file(folder)
+                .hint(format!("It looks like '{found}'; leave `data.format` out.")))
+        }
+    }
+}
+
+/// Whether these are a data set's own files, and no images.
+pub(crate) fn holds_data_files(files: &[PathBuf]) -> bool {
+    CifarFiles::among(files).is_some() || matches!(IdxFiles::among(files), Ok(Some(_)) | Err(_))
+}
+
+fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+    let refuse = |code, message: String, hint: String| {
+        Err(Error::new(code, message).key("data").file(&absolute).hint(hint))
+    };
+    match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => {
+            let hint = match folder.extension().and_then(|extension| extension.to_str()) {
+                Some("zip" | "tar" | "gz" | "tgz" | "bz2" | "xz" | "7z" | "rar") => {
+                    "Unpack it, and give the folder with the images or data files."
+                }
+                _ => "Give the folder that the file is in.",
+            };
+            let message = format!("{} is a file, not a folder", absolute.display());
+            refuse(ErrorCode::DataNotFound, message, hint.into())
+        }
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            let names = || KNOWN.iter().map(|known| known.name);
+            let hint = match nearest(source, names()) {
+                Some(name) if name != source => format!("Did you mean '{name}'?"),
+                _ => {
+                    let names: Vec<String> = names().map(|name| format!("'{name}'")).collect();
+                    format!("Give an existing folder, or one of {}.", names.join(", "))
+                }
+            };
+            let message = format!("there is no folder {}", absolute.display());
+            refuse(ErrorCode::DataNotFound, message, hint)
+        }
+        Err(cause) => Err(Error::read(&absolute, &cause).key("data")),
+    }
+}
+
+/// `E_ABORTED` once cancelled.
+pub(crate) fn go_on(cancelled: &dyn Fn() -> bool) -> Result<()> {
+    match cancelled() {
+        false => Ok(()),
+        true => Err(Error::new(ErrorCode::Aborted, "cancelled while the data was being read")),
+    }
+}
