@@ -1,0 +1,35 @@
+//! From a path or a name to batches of numbers: finding a data set ([`open`]), decoding images
+//! ([`decode`]), augmenting and normalising them ([`Pipeline`]), and delivering them in a
+//! reproducible order from worker threads ([`Loader`]).
+//!
+//! Everything random depends on the seed, the epoch and the image's index alone ([`SampleRng`]),
+//! so the same run gives the same bytes whatever the number of workers.
+
+mod cifar;
+mod class_names;
+mod dataset;
+mod decode;
+mod folder;
+mod header;
+mod idx;
+mod image;
+mod loader;
+mod memory;
+mod normalize;
+mod open;
+mod pipeline;
+mod random;
+mod resize;
+mod source;
+mod split;
+
+pub use dataset::Dataset;
+pub use decode::decode;
+pub use image::Image;
+pub use loader::{Batch, Loaded, Loader, LoaderOptions, Next, Order};
+pub use memory::MemorySource;
+pub use open::{known, open, set_data_root, KnownDataset};
+pub use pipeline::Pipeline;
+pub use random::SampleRng;
+pub use source::{Part, Source, Subset};
+pub use split::Split;

@@ -1,0 +1,324 @@
+//! Batches, built ahead of time by worker threads and delivered in order.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use residual_spec::{Error, ErrorCode, Result};
+
+use crate::random::shuffle_epoch;
+use crate::{Image, Pipeline, SampleRng, Subset};
+
+/// Batches that may wait, finished or in the making, beyond one for each worker.
+const LOOK_AHEAD: usize = 2;
+
+/// Images as the network takes them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// `[n, size, size, channels]` (NHWC), normalised.
+    pub images: Vec<f32>,
+    /// The class of each of the `n` images.
+    pub labels: Vec<i64>,
+    /// Each image's index in its source.
+    pub indices: Vec<u32>,
+}
+
+impl Batch {
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// A batch, and what had to be left out of it.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Empty if every image of it was broken.
+    pub batch: Batch,
+    /// Name and failure of each image that could not be read.
+    pub broken: Vec<(String, Error)>,
+}
+
+/// The order of a subset's images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// A new order in every epoch, decided by the seed.
+    Shuffled { seed: u64, epoch: u32 },
+    /// As the subset has them.
+    Sequential,
+}
+
+/// How a subset is made into batches.
+#[derive(Debug, Clone, Copy)]
+pub struct LoaderOptions {
+    /// Images in a batch; the last one may have fewer.
+    pub batch_size: usize,
+    /// Threads that decode and augment.
+    pub workers: usize,
+    pub order: Order,
+    /// Batches at the front that are not wanted: where a resumed run goes on in mid-epoch.
+    pub skip_batches: usize,
+    /// Leave out a last batch of one image, on which batch normalisation cannot be trained.
+    pub drop_single: bool,
+}
+
+/// What [`Loader::next_within`] found.
+#[derive(Debug)]
+pub enum Next {
+    Ready(Loaded),
+    /// Still in the making.
+    NotYet,
+    /// All batches were delivered.
+    End,
+}
+
+/// Delivers a subset's batches in order, the same bytes whatever the number of workers. Dropping
+/// it stops the workers after the image that each is at.
+pub struct Loader {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    batches: usize,
+}
+
+impl Loader {
+    pub fn new(subset: &Subset, pipeline: Arc<Pipeline>, options: LoaderOptions) -> Loader {
+        let batch_size = options.batch_size.max(1);
+        let mut indices = subset.indices.to_vec();
+        let (seed, epoch) = match options.order {
+            Order::Shuffled { seed, epoch } => {
+                shuffle_epoch(&mut indices, seed, epoch);
+                (seed, epoch)
+            }
+            Order::Sequential => (0, 0),
+        };
+        if options.drop_single && indices.len() % batch_size == 1 {
+            indices.pop();
+        }
+        let total = indices.len().div_ceil(batch_size);
+        let first = options.skip_batches.min(total);
+        let workers = options.workers.clamp(1, (total - first).max(1));
+        let shared = Arc::new(Shared {
+            source: Subset { source: subset.source.clone(), indices: indices.into() },
+            pipeline,
+            batch_size,
+            seed,
+            epoch,
+            ahead: workers + LOOK_AHEAD,
+            total,
+            stop: AtomicBool::new(false),
+            state: Mutex::new(State { started: first, delivered: first, ..State::default() }),
+            room: Condvar::new(),
+            finished: Condvar::new(),
+        });
+        let spawn = |i: usize| {
+            let shared = shared.clone();
+            let name = format!("residual-data-{i}");
+            std::thread::Builder::new().name(name).spawn(move || shared.work())
+        };
+        let mut running = Vec::with_capacity(workers);
+        if first < total {
+            for i in 0..workers {
+                match spawn(i) {
+                    Ok(worker) => running.push(worker),
+                    // Fewer workers do; none at all is said instead of the first batch.
+                    Err(cause) if running.is_empty() => {
+                        let message = format!("no thread could be started to load images: {cause}");
+                        let error = Error::new(ErrorCode::Internal, message)
+                            .hint("The system is short of memory or threads.");
+                        shared.lock().done.insert(first, Err(error));
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+        }
+        Loader { shared, workers: running, batches: total - first }
+    }
+
+    /// The next batch, or `None` after the last; waits for it.
+    ///
+    /// # Errors
+    /// `E_INTERNAL` if loading a batch failed by a defect of the program; no batch follows it.
+    #[allow(clippy::should_implement_trait)] // batches come back by `recycle`, which an iterator cannot offer while borrowed
+    pub fn next(&mut self) -> Result<Option<Loaded>> {
+        loop {
+            match self.next_within(Duration::from_secs(60))? {
+                Next::Ready(loaded) => return Ok(Some(loaded)),
+                Next::NotYet => {}
+                Next::End => return Ok(None),
+            }
+        }
+    }
+
+    /// The next batch, if there is one within the time given.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn next_within(&mut self, patience: Duration) -> Result<Next> {
+        let deadline = Instant::now() + patience;
+        let mut state = self.shared.lock();
+        loop {
+            let wanted = state.delivered;
+            if let Some(done) = state.done.remove(&wanted) {
+                state.delivered = match done {
+                    Ok(_) => wanted + 1,
+                    Err(_) => self.shared.total,
+                };
+                drop(state);
+                self.shared.room.notify_one();
+                return done.map(Next::Ready);
+            }
+            if wanted >= self.shared.total {
+                return Ok(Next::End);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Next::NotYet);
+            }
+            let waited = self.shared.finished.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Gives a batch's buffers back, to be filled again.
+    pub fn recycle(&mut self, batch: Batch) {
+        let mut state = self.shared.lock();
+        if state.spare.len() < self.shared.ahead {
+            state.spare.push(batch);
+        }
+    }
+
+    /// Batches that this loader delivers in all.
+    pub fn batches(&self) -> usize {
+        self.batches
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // Set under the lock, so that no worker is between looking at it and going to sleep.
+        let state = self.shared.lock();
+        self.shared.stop.store(true, Ordering::Relaxed);
+        drop(state);
+        self.shared.room.notify_all();
+        for worker in self.workers.drain(..) {
+            // A worker's panic was caught and delivered where it happened.
+            let _ = worker.join();
+        }
+    }
+}
+
+/// What the workers and the loader's owner share.
+struct Shared {
+    source: Subset,
+    pipeline: Arc<Pipeline>,
+    batch_size: usize,
+    seed: u64,
+    epoch: u32,
+    ahead: usize,
+    total: usize,
+    stop: AtomicBool,
+    state: Mutex<State>,
+    /// A batch was taken: there is room for another.
+    room: Condvar,
+    /// A batch was finished.
+    finished: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The next batch that no worker has begun.
+    started: usize,
+    /// The next batch to deliver.
+    delivered: usize,
+    done: BTreeMap<usize, Result<Loaded>>,
+    spare: Vec<Batch>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn work(&self) {
+        let mut image = Image::default();
+        while let Some((number, batch)) = self.begin() {
+            let built = catch_unwind(AssertUnwindSafe(|| self.build(number, batch, &mut image)));
+            let result = match built {
+                Ok(Some(loaded)) => Ok(loaded),
+                Ok(None) => return,
+                Err(panic) => Err(internal(number, panic.as_ref())),
+            };
+            self.lock().done.insert(number, result);
+            self.finished.notify_one();
+        }
+    }
+
+    /// The next batch to build and a buffer for it, once there is room; `None` when there is no
+    /// more to do.
+    fn begin(&self) -> Option<(usize, Batch)> {
+        let mut state = self.lock();
+        loop {
+            if self.stopped() || state.started >= self.total {
+                return None;
+            }
+            if state.started < state.delivered + self.ahead {
+                state.started += 1;
+                return Some((state.started - 1, state.spare.pop().unwrap_or_default()));
+            }
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// One batch; `None` if the loader was stopped meanwhile.
+    fn build(&self, number: usize, mut batch: Batch, image: &mut Image) -> Option<Loaded> {
+        let indices = &self.source.indices;
+        let start = number * self.batch_size;
+        let wanted = &indices[start..indices.len().min(start + self.batch_size)];
+        let length = self.pipeline.len();
+        batch.images.resize(wanted.len() * length, 0.0);
+        batch.labels.clear();
+        batch.indices.clear();
+        let mut broken = Vec::new();
+        for &index in wanted {
+            if self.stopped() {
+                return None;
+            }
+            let source = &self.source.source;
+            let i = index as usize;
+            if let Err(error) = source.read(i, self.pipeline.channels() as u32, image) {
+                broken.push((source.name(i), error));
+                continue;
+            }
+            let mut rng = SampleRng::new(self.seed, self.epoch, index);
+            let place = batch.labels.len() * length;
+            self.pipeline.apply(image, &mut rng, &mut batch.images[place..place + length]);
+            batch.labels.push(source.label(i).into());
+            batch.indices.push(index);
+        }
+        batch.images.truncate(batch.labels.len() * length);
+        Some(Loaded { batch, broken })
+    }
+}
+
+fn internal(number: usize, panic: &(dyn Any + Send)) -> Error {
+    let reason = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    Error::new(ErrorCode::Internal, format!("loading batch {number} failed: {reason}"))
+        .hint("This is a defect in residual; please report it with this message.")
+}

@@ -1,0 +1,142 @@
+//! From 8-bit pixels to what the network takes: `(value / 255 - mean) / std`, written while
+//! cropping, flipping and padding, so that every pixel is touched once.
+
+/// A rectangle of the network's size, cut from an image; it may hang over the image's edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub left: i64,
+    pub top: i64,
+    pub flip: bool,
+}
+
+/// The 256 values of each channel, computed as PyTorch's `ToTensor` and `Normalize` compute them.
+pub(crate) struct Normalize {
+    table: Vec<[f32; 256]>,
+}
+
+impl Normalize {
+    pub fn new(mean: &[f64], std: &[f64]) -> Self {
+        let channel = |(&mean, &std): (&f64, &f64)| {
+            std::array::from_fn(|value| (value as f32 / 255.0 - mean as f32) / std as f32)
+        };
+        Normalize { table: mean.iter().zip(std).map(channel).collect() }
+    }
+
+    pub fn channels(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Writes the window of `size` by `size` pixels at `window` as f32, channels innermost.
+    /// Outside the image the pixels are 0, as they are before normalising.
+    pub fn write(
+        &self,
+        pixels: &[u8],
+        [height, width]: [usize; 2],
+        size: usize,
+        window: Window,
+        out: &mut [f32],
+    ) {
+        match self.table.as_slice() {
+            [grey] => write([grey], pixels.as_chunks().0, [height, width], size, window, out),
+            [r, g, b] => write([r, g, b], pixels.as_chunks().0, [height, width], size, window, out),
+            _ => unreachable!("images are grey or RGB"),
+        }
+    }
+}
+
+fn write<const C: usize>(
+    table: [&[f32; 256]; C],
+    pixels: &[[u8; C]],
+    [height, width]: [usize; 2],
+    size: usize,
+    window: Window,
+    out: &mut [f32],
+) {
+    let look =
+        |pixel: &[u8; C]| -> [f32; C] { std::array::from_fn(|c| table[c][pixel[c] as usize]) };
+    let black = look(&[0; C]);
+    let out = &mut out.as_chunks_mut::<C>().0[..size * size];
+
+    // The columns of the window that lie inside the image.
+    let inside = |x: i64| x.clamp(0, size as i64) as usize;
+    let (from, to) = (inside(-window.left), inside(width as i64 - window.left));
+    for (y, row) in out.chunks_exact_mut(size).enumerate() {
+        let source = window.top + y as i64;
+        if source < 0 || source >= height as i64 || from >= to {
+            row.fill(black);
+            continue;
+        }
+        let start = source as usize * width + (from as i64 + window.left) as usize;
+        let line = &pixels[start..start + to - from];
+        if window.flip {
+            row[..size - to].fill(black);
+            row[size - from..].fill(black);
+            for (out, pixel) in row[size - to..size - from].iter_mut().rev().zip(line) {
+                *out = look(pixel);
+            }
+        } else {
+            row[..from].fill(black);
+            row[to..].fill(black);
+            for (out, pixel) in row[from..to].iter_mut().zip(line) {
+                *out = look(pixel);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> Normalize {
+        Normalize::new(&[0.0], &[1.0 / 255.0])
+    }
+
+    fn written(normalize: &Normalize, pixels: &[u8], size: [usize; 2], window: Window) -> Vec<u8> {
+        let mut out = vec![f32::NAN; 9 * normalize.channels()];
+        normalize.write(pixels, size, 3, window, &mut out);
+        out.into_iter().map(|value| value.round() as u8).collect()
+    }
+
+    #[test]
+    fn values_are_normalised_by_channel() {
+        let normalize = Normalize::new(&[0.5, 0.0, 1.0], &[0.5, 1.0, 2.0]);
+        let mut out = [0.0; 3];
+        let window = Window { left: 0, top: 0, flip: false };
+        normalize.write(&[255, 51, 0], [1, 1], 1, window, &mut out);
+        assert_eq!(out, [1.0, 0.2, -0.5]);
+    }
+
+    #[test]
+    fn padding_is_black_before_normalising() {
+        let normalize = Normalize::new(&[0.5], &[0.25]);
+        let mut out = [0.0; 9];
+        let window = Window { left: -2, top: -2, flip: false };
+        normalize.write(&[255; 4], [2, 2], 3, window, &mut out);
+        assert_eq!(out, [-2.0, -2.0, -2.0, -2.0, -2.0, -2.0, -2.0, -2.0, 2.0]);
+    }
+
+    #[test]
+    fn a_flipped_window_is_the_window_mirrored() {
+        let pixels: Vec<u8> = (1..=12).collect();
+        for left in -4..=5 {
+            for top in -4..=4 {
+                let window = Window { left, top, flip: false };
+                let mut mirrored = written(&plain(), &pixels, [3, 4], window);
+                mirrored.chunks_mut(3).for_each(<[u8]>::reverse);
+                let window = Window { flip: true, ..window };
+                assert_eq!(written(&plain(), &pixels, [3, 4], window), mirrored, "{left} {top}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_over_the_edge_keeps_what_is_inside() {
+        let pixels: Vec<u8> = (1..=12).collect();
+        let at = |left, top| written(&plain(), &pixels, [3, 4], Window { left, top, flip: false });
+        assert_eq!(at(1, 0), [2, 3, 4, 6, 7, 8, 10, 11, 12]);
+        assert_eq!(at(2, 1), [7, 8, 0, 11, 12, 0, 0, 0, 0]);
+        assert_eq!(at(-1, -1), [0, 0, 0, 0, 1, 2, 0, 5, 6]);
+        assert_eq!(at(9, 0), [0; 9]);
+    }
+}
