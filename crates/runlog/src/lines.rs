@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_torn_last_line_is_cut_even_if_it_could_be_read() {
-        assert_eq!(cut_at("1\n2", 9), "1\nnew\n");
+        assert_eq!(cut_at("1\n2345", 9999), "1\nnew\n");
         assert_eq!(cut_at("1\n\0\0\0\n", 9), "1\nnew\n");
     }
 

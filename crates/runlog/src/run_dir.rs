@@ -375,6 +375,20 @@ mod tests {
     }
 
     #[test]
+    fn of_many_who_want_a_folder_at_once_one_gets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo");
+        let begin = || -> Result<()> { RunDir::create(&path, false)?.write_config(&config()) };
+        let begun: Vec<_> = std::thread::scope(|scope| {
+            let begun: Vec<_> = (0..4).map(|_| scope.spawn(begin)).collect();
+            begun.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        let refused = begun.iter().filter_map(|run| run.as_ref().err());
+        assert!(refused.clone().all(|error| error.hint.is_some()));
+        assert_eq!(refused.count(), 3);
+    }
+
+    #[test]
     fn a_run_that_never_saved_is_not_offered_for_resuming() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(folder.path(), false).unwrap();
