@@ -5,12 +5,19 @@ import { ROOT, runScript, setup } from './setup.mjs'
 
 /**
  * The two addons of the platform package. The light one serves what needs no libtorch and starts in
- * milliseconds; it is built first, so that a mistake shows before the long part.
+ * milliseconds. It comes second: all it needs is compiled beside libtorch's C++, which takes long
+ * and only one core.
  */
 const ADDONS = [
-  { name: 'residual', features: ['--no-default-features'] },
   { name: 'residual-torch', features: [] },
+  { name: 'residual', features: ['--no-default-features'] },
 ]
+
+/**
+ * Named to cargo by everyone, as napi does: its folder in target/ is then one and the same, and
+ * libtorch's C++ is compiled once for the addon, the tests and clippy.
+ */
+export const TARGET = 'x86_64-unknown-linux-gnu'
 
 /** Where the platform package, and in a clone the native loader, has the addons. */
 const PLATFORM_PACKAGE = join(ROOT, 'bindings', 'npm', 'linux-x64-gnu')
@@ -31,7 +38,7 @@ export async function build() {
       'napi build',
       'node_modules/.bin/napi',
       [
-        ...['build', '--release', '--package', 'residual-node', ...features],
+        ...['build', '--release', '--target', TARGET, '--package', 'residual-node', ...features],
         ...['--manifest-path', 'bindings/node/Cargo.toml', '--output-dir', built],
       ],
       ready.cargoEnv,

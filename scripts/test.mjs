@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BuildError, build } from './build.mjs'
+import { BuildError, build, TARGET } from './build.mjs'
 import { run } from './setup/command.mjs'
 import { SetupError } from './setup/error.mjs'
 import { ROOT, runScript } from './setup.mjs'
@@ -24,8 +24,8 @@ import { addCounts, countCommand } from './test/counts.mjs'
  * @returns {Promise<Suite[]>}
  */
 async function suites(cargoEnv) {
-  // The release profile throughout: everything under the tests is then the addon's own build.
-  const cargo = ['--workspace', '--release']
+  // What is under the tests is then the addon's own build.
+  const cargo = ['--workspace', '--release', '--target', TARGET]
   const nextest = (await run('cargo', ['nextest', '--version'])).status === 0
   /** @type {Suite[]} */
   const rust = nextest
