@@ -79,7 +79,10 @@ fn optional_may_be_undefined(declaration: &str) -> String {
 
 /// A value, not a type: what a command that fails by each code ends with.
 fn exit_statuses() -> String {
-    let mut text = String::from("\nexport const exitStatus = {\n");
+    let mut text = String::from(
+        "\n/** What a command that an error ends should end with, as `residual` does. */\n\
+         export const exitStatus = {\n",
+    );
     for code in spec::ErrorCode::ALL {
         let _ = writeln!(text, "  {}: {},", code.as_str(), code.exit_status());
     }

@@ -1,0 +1,63 @@
+import type { ErrorCode, Place } from './generated.js'
+
+/** What an error is made of. */
+export interface Failure {
+  code: ErrorCode
+  message: string
+  at?: Place
+  hint?: string
+}
+
+/**
+ * Every failure of this package: a `code` to branch on, a place to look `at` and a `hint` that
+ * names the next thing to do.
+ */
+export class ResidualError extends Error {
+  /** What went wrong, for programs. */
+  readonly code: ErrorCode
+  /** Where: a configuration path, a file, a line of it. */
+  readonly at: Place
+  /** The next thing to do, as a sentence. */
+  readonly hint: string | undefined
+
+  static {
+    ResidualError.prototype.name = 'ResidualError'
+  }
+
+  constructor({ code, message, at, hint }: Failure, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.at = at ?? {}
+    this.hint = hint
+  }
+}
+
+/** The rejection of a run that its `AbortSignal` ended; `cause` is the signal's reason. */
+export class AbortError extends ResidualError {
+  /** The checkpoint that was written before the run ended; none if it had not begun to train. */
+  readonly checkpoint: string | undefined
+
+  static {
+    AbortError.prototype.name = 'AbortError'
+  }
+
+  constructor(message: string, checkpoint: string | undefined, reason: unknown) {
+    const hint = checkpoint && `Go on with \`resume: ${JSON.stringify(checkpoint)}\`.`
+    super({ code: 'E_ABORTED', message, ...(hint && { hint }) }, { cause: reason })
+    this.checkpoint = checkpoint
+  }
+}
+
+/** A result as it comes over the bridge: failures are data, for a rejection would lose their code. */
+export type Envelope<T> = { ok: T } | { error: Failure }
+
+/**
+ * Takes the result out of its envelope.
+ *
+ * @throws {ResidualError} if it holds a failure
+ */
+export function open<T>(json: string): T {
+  const envelope = JSON.parse(json) as Envelope<T>
+  if ('error' in envelope) throw new ResidualError(envelope.error)
+  return envelope.ok
+}

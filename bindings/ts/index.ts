@@ -1,0 +1,16 @@
+/**
+ * Native training of residual networks (He et al. 2015) for Node and TypeScript.
+ *
+ * @packageDocumentation
+ */
+export { type DatasetInfo, datasets } from './datasets.js'
+export { AbortError, type Failure, ResidualError } from './errors.js'
+export { evaluate } from './evaluate.js'
+export * from './generated.js'
+export type { ImageInput, Pixels } from './image.js'
+export { inspect } from './inspect.js'
+export { loadModel, Model, type PredictOptions } from './model.js'
+export type { Hook, HookAnswer, TrainOptions } from './options.js'
+export { predict } from './predict.js'
+export { Run, type RunState } from './run.js'
+export { train } from './train.js'

@@ -1,0 +1,90 @@
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import { checkLibrary } from './elf.js'
+import { ResidualError } from './errors.js'
+import { packageFolder } from './platform.js'
+
+/** The one that the addon was built against; its C++ interface changes with every minor version. */
+const VERSION = '2.11.0'
+
+const LIBRARY = 'libtorch_cpu.so'
+
+/** Keeps the library in the process when the handle is closed; glibc's, which Node does not name. */
+const RTLD_NODELETE = 0x1000
+
+/** Variables that name a libtorch folder; the first one set counts. */
+const VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
+
+/**
+ * Loads libtorch into the process, so that the addon that needs it finds it there. (The system's
+ * loader would look in folders that only an environment variable set before the start can name.)
+ *
+ * @throws {ResidualError} `E_LIBTORCH` if there is none, or none that can be loaded
+ */
+export function loadLibtorch(): void {
+  const library = findLibtorch()
+  const folder = dirname(library)
+  for (const name of readdirSync(folder)) {
+    if (/\.so(\.\d+)*$/.test(name)) checkLibrary(join(folder, name))
+  }
+  try {
+    process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE)
+  } catch (error) {
+    // It is no addon, which Node finds out when it is loaded already.
+    if (/did not self-register/.test(String(error))) return
+    throw new ResidualError(
+      {
+        code: 'E_LIBTORCH',
+        message: `libtorch could not be loaded: ${(error as Error).message}`,
+        at: { file: library },
+        hint: `It has to be a complete libtorch ${VERSION} for this machine.`,
+      },
+      { cause: error },
+    )
+  }
+}
+
+/** The real path of libtorch_cpu.so, for its siblings are found beside it. */
+function findLibtorch(): string {
+  for (const variable of VARIABLES) {
+    const folder = process.env[variable]
+    if (folder) return realpathSync(named(variable, folder))
+  }
+  const folder = packageFolder('libtorch-linux-x64')
+  const library = folder && join(folder, 'lib', LIBRARY)
+  if (library === undefined || !existsSync(library)) {
+    throw new ResidualError({
+      code: 'E_LIBTORCH',
+      message: 'the package @residual/libtorch-linux-x64 is not installed',
+      hint:
+        'Install again with `npm install --include=optional`, or set RESIDUAL_LIBTORCH to the ' +
+        `folder of a libtorch ${VERSION}. In a clone of the repository, run \`npm run setup\`.`,
+    })
+  }
+  return realpathSync(library)
+}
+
+/** The library inside a folder that the user named, which must be of the right version. */
+function named(variable: string, folder: string): string {
+  const library = join(folder, 'lib', LIBRARY)
+  if (!existsSync(library)) {
+    throw new ResidualError({
+      code: 'E_LIBTORCH',
+      message: `${variable} is set to ${folder}, which has no lib/${LIBRARY}`,
+      at: { file: library },
+      hint: `Unset ${variable} to use the installed libtorch.`,
+    })
+  }
+  const note = join(folder, 'build-version')
+  const version = existsSync(note) ? readFileSync(note, 'utf8').trim() : VERSION
+  if (version.split('+')[0] !== VERSION) {
+    throw new ResidualError({
+      code: 'E_LIBTORCH',
+      message: `${variable} is set to a libtorch ${version}; this is built for ${VERSION}`,
+      at: { file: note },
+      hint: `Unset ${variable} to use the installed libtorch.`,
+    })
+  }
+  return library
+}

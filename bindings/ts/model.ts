@@ -1,0 +1,110 @@
+import { open, ResidualError } from './errors.js'
+import type { EvaluateConfig, Evaluation, ModelInfo, Prediction } from './generated.js'
+import { type ImageInput, toNativeImage } from './image.js'
+import { type TorchAddon, torchAddon } from './native.js'
+import { toPath } from './path.js'
+import { toPlainJson } from './plain.js'
+
+/** What `predict` may be told. */
+export interface PredictOptions {
+  /** How many classes to name, best first. Default: 5. */
+  top?: number | undefined
+}
+
+const DEFAULT_TOP = 5
+
+/**
+ * A trained network, held in memory until it is closed: `await using model = await loadModel(...)`,
+ * or `close()`.
+ */
+export class Model implements AsyncDisposable {
+  /** What its file says about it. */
+  readonly info: Readonly<ModelInfo>
+  readonly #addon: TorchAddon
+  readonly #handle: number
+  #closing: Promise<void> | undefined
+
+  /** @internal */
+  static async load(path: string | URL): Promise<Model> {
+    const addon = torchAddon()
+    const answer = await addon.openModel(toPath(path, 'model'))
+    const { handle, info } = open<{ handle: number; info: ModelInfo }>(answer)
+    return new Model(addon, handle, info)
+  }
+
+  private constructor(addon: TorchAddon, handle: number, info: ModelInfo) {
+    this.#addon = addon
+    this.#handle = handle
+    this.info = info
+  }
+
+  /**
+   * Says what is on an image; an array of images gives an array of answers, in their order.
+   *
+   * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
+   *   `E_CLOSED`
+   */
+  predict(image: ImageInput, options?: PredictOptions): Promise<Prediction>
+  predict(images: readonly ImageInput[], options?: PredictOptions): Promise<Prediction[]>
+  async predict(
+    images: ImageInput | readonly ImageInput[],
+    { top = DEFAULT_TOP }: PredictOptions = {},
+  ): Promise<Prediction | Prediction[]> {
+    this.#refuseClosed()
+    if (!Number.isInteger(top) || top < 1) {
+      throw new ResidualError({
+        code: 'E_USAGE',
+        message: `\`top\` must be a whole number, 1 or more, not ${top}`,
+        at: { key: 'top' },
+      })
+    }
+    const natives = isMany(images)
+      ? images.map((image, index) => toNativeImage(image, `images[${index}]`))
+      : [toNativeImage(images, 'image')]
+    const predictions = open<Prediction[]>(await this.#addon.predict(this.#handle, natives, top))
+    return isMany(images) ? predictions : (predictions[0] as Prediction)
+  }
+
+  /**
+   * Measures loss and accuracy on a data set, on images that are not augmented.
+   *
+   * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes
+   */
+  async evaluate(config: EvaluateConfig = {}): Promise<Evaluation> {
+    this.#refuseClosed()
+    return open(await this.#addon.evaluateModel(this.#handle, toPlainJson(config)))
+  }
+
+  /** Gives the memory back, after what was asked before has been answered. */
+  close(): Promise<void> {
+    this.#closing ??= this.#addon.closeModel(this.#handle).then((answer) => open<void>(answer))
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing === undefined) return
+    throw new ResidualError({
+      code: 'E_CLOSED',
+      message: 'the model is closed',
+      hint: 'Close it after the last answer, or load it again.',
+    })
+  }
+}
+
+/**
+ * Loads a trained network.
+ *
+ * @param path a run folder (its best checkpoint is taken) or a checkpoint
+ * @throws {ResidualError} `E_CHECKPOINT` if it is not there, cut short, or not a checkpoint
+ */
+export function loadModel(path: string | URL): Promise<Model> {
+  return Model.load(path)
+}
+
+function isMany(images: ImageInput | readonly ImageInput[]): images is readonly ImageInput[] {
+  return Array.isArray(images)
+}

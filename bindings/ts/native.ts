@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import { checkLibrary } from './elf.js'
+import { ResidualError } from './errors.js'
+import { loadLibtorch } from './libtorch.js'
+import { DATA_ROOT, platformFolder, require } from './platform.js'
+
+interface Addon {
+  /** Where the embedded data set is. */
+  setDataRoot(path: string): void
+}
+
+/** The addon that needs no libtorch. Its string results are envelopes. */
+export interface LightAddon extends Addon {
+  version(): string
+  inspect(request: string): string
+  datasets(): string
+}
+
+/** The addon that trains. Its string results are envelopes. */
+export interface TorchAddon extends Addon {
+  environment(): string
+  /** `wake` is called whenever there is something to drain; it does not hold the process. */
+  startRun(config: string, wake: () => void): NativeRun
+  openModel(path: string): Promise<string>
+  predict(handle: number, images: NativeImage[], top: number): Promise<string>
+  evaluateModel(handle: number, request: string): Promise<string>
+  closeModel(handle: number): Promise<string>
+  /** Stops every run, saving it, and joins the thread that calls libtorch. */
+  shutdown(): void
+}
+
+/** A path, an encoded image, or pixels. */
+export type NativeImage = string | Buffer | NativePixels
+
+/** Pixels, row by row, channels innermost. */
+export interface NativePixels {
+  data: Buffer
+  width: number
+  height: number
+  channels: number
+}
+
+/** A run on the training thread. */
+export interface NativeRun {
+  /** What happened since the last call, each a JSON text. */
+  drain(): string[]
+  /** Lets the trainer go on after an epoch, for which it waits. */
+  acknowledge(seq: number, decision: 'continue' | 'stop'): void
+  /** Saves and ends the run, for a hook threw. */
+  fail(message: string): void
+  stop(): void
+  abort(): void
+  pause(): void
+  resume(): void
+}
+
+let light: LightAddon | undefined
+let torch: TorchAddon | undefined
+
+/**
+ * The addon for what needs no libtorch, loaded at the first call.
+ *
+ * @throws {ResidualError} `E_PLATFORM`
+ */
+export function lightAddon(): LightAddon {
+  light ??= load<LightAddon>(platformFolder(), 'residual.node')
+  return light
+}
+
+/**
+ * The addon that trains, loaded with libtorch at the first call (about 0.3 s).
+ *
+ * @throws {ResidualError} `E_PLATFORM`, `E_LIBTORCH`
+ */
+export function torchAddon(): TorchAddon {
+  if (torch !== undefined) return torch
+  const folder = platformFolder()
+  loadLibtorch()
+  const addon = load<TorchAddon>(folder, 'residual-torch.node')
+  // A process that ends while the training thread is inside libtorch would crash.
+  process.on('exit', () => addon.shutdown())
+  torch = addon
+  return addon
+}
+
+function load<A extends Addon>(folder: string, name: string): A {
+  const path = join(folder, name)
+  try {
+    checkLibrary(path)
+    const addon: A = require(path)
+    addon.setDataRoot(DATA_ROOT)
+    return addon
+  } catch (error) {
+    if (error instanceof ResidualError) throw error
+    throw new ResidualError(
+      {
+        code: 'E_PLATFORM',
+        message: `the native addon could not be loaded: ${(error as Error).message}`,
+        at: { file: path },
+        hint: 'Install again with `npm install --force`; in a clone, run `npm run build`.',
+      },
+      { cause: error },
+    )
+  }
+}

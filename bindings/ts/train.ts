@@ -1,0 +1,24 @@
+import type { TrainConfig } from './generated.js'
+import { torchAddon } from './native.js'
+import type { TrainOptions } from './options.js'
+import { toPlainJson } from './plain.js'
+import { Run } from './run.js'
+
+/**
+ * Trains a residual network on a folder of images or a named data set.
+ *
+ * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
+ * started while another is training wait for it.
+ *
+ * @example
+ * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
+ *
+ * @param config plain data; all of it but `data` may be left out
+ * @param options hooks and the abort signal
+ */
+export function train(config: TrainConfig, options: TrainOptions = {}): Run {
+  return Run.start((wake) => {
+    const json = toPlainJson(config)
+    return torchAddon().startRun(json, wake)
+  }, options)
+}

@@ -1,0 +1,1556 @@
+/**
+ * Native training of residual networks (He et al. 2015) for Node and TypeScript.
+ *
+ * @packageDocumentation
+ */
+
+/** The rejection of a run that its `AbortSignal` ended; `cause` is the signal's reason. */
+export declare class AbortError extends ResidualError {
+    /** The checkpoint that was written before the run ended; none if it had not begun to train. */
+    readonly checkpoint: string | undefined;
+    constructor(message: string, checkpoint: string | undefined, reason: unknown);
+}
+
+/**
+ * The best epoch.
+ */
+export declare type Best = {
+    epoch: number;
+    /**
+     * Validation accuracy; training accuracy where there is no validation part.
+     */
+    accuracy: number;
+    loss: number;
+    /**
+     * Absolute.
+     */
+    checkpoint: string;
+};
+
+/**
+ * How long to train; the first limit reached ends the run.
+ */
+export declare type BudgetConfig = {
+    /**
+     * Passes over the training images. Default: 30, where nothing else is given.
+     */
+    epochs?: number | undefined;
+    /**
+     * Updates of the weights.
+     */
+    steps?: number | undefined;
+    /**
+     * Seconds of training, evaluation included.
+     */
+    seconds?: number | undefined;
+};
+
+/**
+ * What is kept besides the last and the best checkpoint.
+ */
+export declare type CheckpointConfig = {
+    /**
+     * Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
+     */
+    every?: number | undefined;
+    /**
+     * Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
+     */
+    steps?: number | undefined;
+};
+
+/**
+ * A checkpoint was written, synced and renamed.
+ */
+export declare type CheckpointEvent = {
+    /**
+     * `last`, `best` or `epoch`.
+     */
+    kind: CheckpointKind;
+    /**
+     * Absolute.
+     */
+    path: string;
+    epoch: number;
+    step: number;
+};
+
+export declare type CheckpointKind = 'last' | 'best' | 'epoch';
+
+/**
+ * One class in an evaluation.
+ */
+export declare type ClassScore = {
+    label: string;
+    /**
+     * Share of the class's images that were recognised (recall), 0 to 1.
+     */
+    accuracy: number;
+    count: number;
+};
+
+/**
+ * The optimizer's rate throughout.
+ */
+export declare type ConstantConfig = Record<symbol, never>;
+
+/**
+ * Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
+ */
+export declare type CosineConfig = {
+    /**
+     * Default: 0.
+     */
+    minLr?: number | undefined;
+};
+
+/**
+ * How a training image gets its final size.
+ */
+export declare type CropConfig = 'none' | 'pad' | 'random-resized' | ({
+    type: 'none';
+} & NoCropConfig) | ({
+    type: 'pad';
+} & PadCropConfig) | ({
+    type: 'random-resized';
+} & RandomResizedCropConfig);
+
+/**
+ * Where the images come from.
+ */
+export declare type DataConfig = {
+    /**
+     * A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
+     */
+    source?: string | undefined;
+    /**
+     * The layout on disk; found by looking when left out.
+     */
+    format?: 'auto' | DataFormat | undefined;
+    /**
+     * The share of the training images held back for validation, 0 to 0.5. Split by class,
+     * seeded, and only where the data set has no validation part of its own. Default: 0.1,
+     * or 0 where the data set has one.
+     */
+    validation?: 'auto' | number | undefined;
+    /**
+     * 3 (RGB) or 1 (grey). Default: what the images are.
+     */
+    channels?: 'auto' | number | undefined;
+    /**
+     * Height and width, in pixels, that the network sees. Default: the images' own where
+     * they are alike and at most 96, else 224.
+     */
+    imageSize?: 'auto' | number | undefined;
+};
+
+/**
+ * What reading a data set's files told about it.
+ */
+export declare type DataFacts = {
+    /**
+     * As the user named it.
+     */
+    source: string;
+    format: DataFormat;
+    /**
+     * Class names, in the order of their indices.
+     */
+    classes: Array<string>;
+    /**
+     * Channels that the images have (3 when mixed).
+     */
+    channels: number;
+    /**
+     * Height and width, where all images share them.
+     */
+    imageSize: [number, number] | null;
+    /**
+     * Images by part, before any split.
+     */
+    train: number;
+    val: number;
+    test: number;
+    /**
+     * Mean of each channel over the training images, of values in 0..1; null where finding out
+     * would mean decoding them all.
+     */
+    mean: Array<number> | null;
+    /**
+     * Standard deviation of each channel, likewise.
+     */
+    std: Array<number> | null;
+    /**
+     * Whether a mirrored image is still a picture of its class (digits are not).
+     */
+    mirroredIsNatural: boolean;
+    /**
+     * A hash of the training part's labels and names or bytes; tells two data sets apart.
+     */
+    fingerprint: string;
+};
+
+/**
+ * Layout of a data set on disk.
+ */
+export declare type DataFormat = 'image-folder' | 'idx' | 'cifar-binary';
+
+/**
+ * A part of a data set.
+ */
+export declare type DataPart = 'train' | 'val' | 'test';
+
+/** A data set that `data` can name. */
+export declare interface DatasetInfo {
+    name: string;
+    /** What is on the images, in a few words. */
+    about: string;
+    classes: number;
+    /** Training images. */
+    train: number;
+    /** Test images. */
+    test: number;
+    /** 1 (grey) or 3 (RGB). */
+    channels: number;
+    /** Height and width, in pixels. */
+    imageSize: number;
+    license: string;
+}
+
+/** The data sets that have a name. Needs no libtorch. */
+export declare function datasets(): Promise<DatasetInfo[]>;
+
+/**
+ * Where tensors live.
+ */
+export declare type Device = 'cpu' | 'cuda';
+
+/**
+ * The run ended; nothing follows.
+ */
+export declare type EndEvent = {
+    result: TrainResult;
+};
+
+/**
+ * A whole pass over the training images, validated.
+ */
+export declare type EpochEvent = {
+    /**
+     * From 1.
+     */
+    epoch: number;
+    /**
+     * Updates since the beginning.
+     */
+    step: number;
+    /**
+     * The rate of the epoch's last update.
+     */
+    lr: number;
+    /**
+     * Means over the epoch, in training mode on augmented images.
+     */
+    train: Score;
+    /**
+     * In evaluation mode on unaugmented images; null without a validation part.
+     */
+    val: Score | null;
+    /**
+     * The best so far, by `monitor`.
+     */
+    best: boolean;
+    /**
+     * Training throughput over the epoch, evaluation not counted.
+     */
+    imagesPerSecond: number;
+    /**
+     * Of training, evaluation included, since the beginning.
+     */
+    seconds: number;
+};
+
+/**
+ * What went wrong, for programs. The set is closed: adding a code is an API change.
+ */
+export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_TORCH' | 'E_INTERNAL';
+
+/**
+ * Measures a trained network's loss and accuracy, on images that are not augmented.
+ *
+ * @param model a run folder or a checkpoint
+ * @throws {ResidualError} as `loadModel()` and `Model.evaluate()` do
+ */
+export declare function evaluate(path: string | URL, config?: EvaluateConfig): Promise<Evaluation>;
+
+/**
+ * What to evaluate a model on.
+ */
+export declare type EvaluateConfig = {
+    /**
+     * A data set, as in `TrainConfig`. Default: the one that the model was trained on.
+     */
+    data?: string | DataConfig | undefined;
+    /**
+     * Default: test, or val, or train: the first that there is.
+     */
+    part?: DataPart | undefined;
+    /**
+     * Images at a time. Default: that of the training.
+     */
+    batchSize?: number | undefined;
+};
+
+/**
+ * What `evaluate()` gives.
+ */
+export declare type Evaluation = {
+    /**
+     * Mean cross-entropy, in nats.
+     */
+    loss: number;
+    /**
+     * Share of images classified right, 0 to 1.
+     */
+    accuracy: number;
+    /**
+     * Share of images whose class is among the five most probable.
+     */
+    top5: number;
+    count: number;
+    classes: Array<ClassScore>;
+    /**
+     * `confusion[i][j]`: images of class i that were taken for class j.
+     */
+    confusion: Array<Array<number>>;
+    imagesPerSecond: number;
+};
+
+/** What a command that an error ends should end with, as `residual` does. */
+export declare const exitStatus: {
+    readonly E_CONFIG: 2;
+    readonly E_UNKNOWN_KEY: 2;
+    readonly E_USAGE: 2;
+    readonly E_DATA_NOT_FOUND: 4;
+    readonly E_DATA_UNUSABLE: 4;
+    readonly E_DATA_FORMAT: 4;
+    readonly E_IMAGE: 4;
+    readonly E_OUT_EXISTS: 2;
+    readonly E_OUT_IN_USE: 1;
+    readonly E_WRITE: 1;
+    readonly E_IO: 1;
+    readonly E_CHECKPOINT: 4;
+    readonly E_MISMATCH: 2;
+    readonly E_DIVERGED: 1;
+    readonly E_ABORTED: 1;
+    readonly E_CLOSED: 1;
+    readonly E_LIBTORCH: 3;
+    readonly E_PLATFORM: 3;
+    readonly E_DEVICE: 3;
+    readonly E_TORCH: 1;
+    readonly E_INTERNAL: 1;
+};
+
+/** What an error is made of. */
+export declare interface Failure {
+    code: ErrorCode;
+    message: string;
+    at?: Place;
+    hint?: string;
+}
+
+/**
+ * Called as things happen, in order. Whatever a hook throws, or rejects with, saves the run, ends
+ * it, and is what the run rejects with.
+ */
+export declare type Hook<Event> = (event: Event) => HookAnswer | PromiseLike<HookAnswer>;
+
+/** What a hook may answer: `'stop'` ends the run, saved, as `run.stop()` does. */
+export declare type HookAnswer = 'stop' | undefined | void;
+
+/** An image: a path, a `file:` URL, the bytes of a JPEG or PNG file, or decoded pixels. */
+export declare type ImageInput = string | URL | Uint8Array | Pixels;
+
+/**
+ * Lists a network's layers with their shapes, parameters and multiply-adds. Needs no libtorch.
+ *
+ * @param network a name (`resnet18`), or an object that says more
+ * @throws {ResidualError} `E_CONFIG` for a network that there is not
+ */
+export declare function inspect(network: string | InspectConfig): Promise<Inspection>;
+
+/**
+ * A network to look at, and what it is to look at in turn.
+ */
+export declare type InspectConfig = {
+    /**
+     * A name, or an object that says more.
+     */
+    model?: string | ModelConfig | undefined;
+    /**
+     * Default: 3.
+     */
+    channels?: number | undefined;
+    /**
+     * Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+     */
+    imageSize?: number | undefined;
+    /**
+     * Default: 10 for the paper's CIFAR networks, else 1000.
+     */
+    classes?: number | undefined;
+};
+
+/**
+ * What `inspect()` gives.
+ */
+export declare type Inspection = {
+    name: string;
+    /**
+     * Channels, height, width.
+     */
+    input: [number, number, number];
+    classes: number;
+    /**
+     * Trainable numbers.
+     */
+    parameters: number;
+    /**
+     * Multiply-adds of one image's forward pass: convolutions and the head, as the paper counts.
+     */
+    macs: number;
+    layers: Array<LayerRow>;
+    /**
+     * The same as a table to print.
+     */
+    text: string;
+};
+
+/**
+ * A class and how probable it is.
+ */
+export declare type LabelProbability = {
+    label: string;
+    index: number;
+    /**
+     * 0 to 1.
+     */
+    probability: number;
+};
+
+/**
+ * One layer.
+ */
+export declare type LayerRow = {
+    /**
+     * As in `state_dict`: `layer1.0.conv1`.
+     */
+    name: string;
+    /**
+     * PyTorch's class and what tells it from its like: `Conv2d 3x3, stride 2`.
+     */
+    kind: string;
+    /**
+     * Channels, height, width of the output; classes, for the head.
+     */
+    output: Array<number>;
+    parameters: number;
+    macs: number;
+};
+
+/**
+ * Loads a trained network.
+ *
+ * @param path a run folder (its best checkpoint is taken) or a checkpoint
+ * @throws {ResidualError} `E_CHECKPOINT` if it is not there, cut short, or not a checkpoint
+ */
+export declare function loadModel(path: string | URL): Promise<Model>;
+
+/**
+ * What is written down.
+ */
+export declare type LogConfig = {
+    /**
+     * A line in metrics.jsonl every so many steps. Default: 10.
+     */
+    steps?: number | undefined;
+};
+
+/**
+ * The order of an image's numbers in memory.
+ */
+export declare type MemoryFormat = 'channels_last' | 'contiguous';
+
+/**
+ * A number that every epoch ends with.
+ */
+export declare type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy';
+
+/**
+ * A trained network, held in memory until it is closed: `await using model = await loadModel(...)`,
+ * or `close()`.
+ */
+export declare class Model implements AsyncDisposable {
+    #private;
+    /** What its file says about it. */
+    readonly info: Readonly<ModelInfo>;
+    private constructor();
+    /**
+     * Says what is on an image; an array of images gives an array of answers, in their order.
+     *
+     * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
+     *   `E_CLOSED`
+     */
+    predict(image: ImageInput, options?: PredictOptions): Promise<Prediction>;
+    predict(images: readonly ImageInput[], options?: PredictOptions): Promise<Prediction[]>;
+    /**
+     * Measures loss and accuracy on a data set, on images that are not augmented.
+     *
+     * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes
+     */
+    evaluate(config?: EvaluateConfig): Promise<Evaluation>;
+    /** Gives the memory back, after what was asked before has been answered. */
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * The network.
+ */
+export declare type ModelConfig = {
+    /**
+     * `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
+     * CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
+     */
+    arch?: 'auto' | string | undefined;
+    /**
+     * `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
+     */
+    stem?: 'auto' | Stem | undefined;
+    /**
+     * The paper's shortcut options. Default: A for its CIFAR networks, else B.
+     */
+    shortcut?: 'auto' | Shortcut | undefined;
+    /**
+     * Start the last batch-norm of every block at zero (Goyal et al. 2017).
+     */
+    zeroInitResidual?: boolean | undefined;
+};
+
+/**
+ * What a model is.
+ */
+export declare type ModelInfo = {
+    arch: string;
+    /**
+     * Class names, in the order of their indices.
+     */
+    classes: Array<string>;
+    channels: number;
+    /**
+     * Height and width that the network sees.
+     */
+    imageSize: number;
+    /**
+     * Trainable numbers.
+     */
+    parameters: number;
+    /**
+     * The file that it was read from, absolute.
+     */
+    checkpoint: string;
+    /**
+     * Whole epochs that it was trained for.
+     */
+    epoch: number;
+};
+
+/**
+ * Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export declare type MultiStepConfig = {
+    /**
+     * Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
+     * quarters of the budget.
+     */
+    milestones?: 'auto' | Array<number> | undefined;
+    /**
+     * Default: 0.1.
+     */
+    gamma?: number | undefined;
+    /**
+     * Default: `epoch`.
+     */
+    unit?: Unit | undefined;
+};
+
+/**
+ * Resized like an evaluation image.
+ */
+export declare type NoCropConfig = Record<symbol, never>;
+
+/**
+ * The update rule.
+ */
+export declare type OptimizerConfig = 'sgd' | ({
+    type: 'sgd';
+} & SgdConfig);
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
+ */
+export declare type PadCropConfig = {
+    /**
+     * Pixels added on each side. Default: 4.
+     */
+    padding?: number | undefined;
+};
+
+/** Decoded pixels: 8 bits a channel, row by row, the channels of a pixel together (HWC). */
+export declare interface Pixels {
+    /** `height * width * channels` bytes. */
+    data: Uint8Array;
+    width: number;
+    height: number;
+    /** 1 (grey), 3 (RGB) or 4 (RGBA, whose alpha is left out). */
+    channels: 1 | 3 | 4;
+}
+
+/**
+ * Where it went wrong. Every part is optional; `key` is a configuration path
+ * (`optimizer.lr`, `schedule.milestones[1]`).
+ */
+export declare type Place = {
+    key?: string | undefined;
+    file?: string | undefined;
+    line?: number | undefined;
+};
+
+/**
+ * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
+ */
+export declare type PlateauConfig = {
+    /**
+     * Default: 0.1.
+     */
+    factor?: number | undefined;
+    /**
+     * How much better counts as better. Default: 1e-4.
+     */
+    threshold?: number | undefined;
+    /**
+     * `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
+     */
+    thresholdMode?: ThresholdMode | undefined;
+    /**
+     * Epochs without improvement that are let pass. Default: 10.
+     */
+    patience?: number | undefined;
+    /**
+     * Epochs after a cut in which none is counted. Default: 0.
+     */
+    cooldown?: number | undefined;
+    /**
+     * Default: 0.
+     */
+    minLr?: number | undefined;
+    /**
+     * What is watched. Default: the validation loss, where there is a validation part.
+     */
+    metric?: 'auto' | Metric | undefined;
+};
+
+/**
+ * The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
+ * `fp64`).
+ */
+export declare type Precision = 'fp32' | 'bf16' | 'fp64';
+
+/**
+ * Says what is on an image, or on each of an array. To ask more than once, keep the model:
+ * `loadModel()`.
+ *
+ * @param model a run folder or a checkpoint
+ * @throws {ResidualError} as `loadModel()` and `Model.predict()` do
+ */
+export declare function predict(model: string | URL, image: ImageInput, options?: PredictOptions): Promise<Prediction>;
+
+export declare function predict(model: string | URL, images: readonly ImageInput[], options?: PredictOptions): Promise<Prediction[]>;
+
+/**
+ * What the network takes an image for.
+ */
+export declare type Prediction = {
+    label: string;
+    index: number;
+    /**
+     * 0 to 1.
+     */
+    probability: number;
+    /**
+     * The most probable classes, best first.
+     */
+    top: Array<LabelProbability>;
+};
+
+/** What `predict` may be told. */
+export declare interface PredictOptions {
+    /** How many classes to name, best first. Default: 5. */
+    top?: number | undefined;
+}
+
+/**
+ * A random part of the image, resized (torchvision's `RandomResizedCrop`).
+ */
+export declare type RandomResizedCropConfig = {
+    /**
+     * Smallest and largest share of the area. Default: [0.08, 1].
+     */
+    scale?: Array<number> | undefined;
+    /**
+     * Narrowest and widest aspect ratio. Default: [3/4, 4/3].
+     */
+    ratio?: Array<number> | undefined;
+};
+
+/**
+ * Every failure of this package: a `code` to branch on, a place to look `at` and a `hint` that
+ * names the next thing to do.
+ */
+export declare class ResidualError extends Error {
+    /** What went wrong, for programs. */
+    readonly code: ErrorCode;
+    /** Where: a configuration path, a file, a line of it. */
+    readonly at: Place;
+    /** The next thing to do, as a sentence. */
+    readonly hint: string | undefined;
+    constructor({ code, message, at, hint }: Failure, options?: ErrorOptions);
+}
+
+/**
+ * How long to train; the first limit reached ends the run.
+ */
+export declare type ResolvedBudget = {
+    /**
+     * Passes over the training images. Default: 30, where nothing else is given.
+     */
+    epochs: number | null;
+    /**
+     * Updates of the weights.
+     */
+    steps: number | null;
+    /**
+     * Seconds of training, evaluation included.
+     */
+    seconds: number | null;
+};
+
+/**
+ * What is kept besides the last and the best checkpoint.
+ */
+export declare type ResolvedCheckpoint = {
+    /**
+     * Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
+     */
+    every: number;
+    /**
+     * Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
+     */
+    steps: number;
+};
+
+/**
+ * Everything about a run. Only `data` is required.
+ */
+export declare type ResolvedConfig = {
+    /**
+     * The images: a path or a name, or an object that says more.
+     */
+    data: ResolvedData;
+    /**
+     * Resizing, augmentation, normalisation.
+     */
+    transform: ResolvedTransform;
+    /**
+     * The network: a name, or an object that says more.
+     */
+    model: ResolvedModel;
+    /**
+     * Passes over the training images; the same as `budget.epochs`.
+     */
+    epochs: number | null;
+    /**
+     * How long to train.
+     */
+    budget: ResolvedBudget;
+    /**
+     * Images in a step. Default: 128, or 32 for images of more than 96 pixels.
+     */
+    batchSize: number;
+    /**
+     * The update rule. Default: SGD.
+     */
+    optimizer: ResolvedOptimizer;
+    /**
+     * The learning rate's way. Default: cosine.
+     */
+    schedule: ResolvedSchedule;
+    /**
+     * A linear rise before it.
+     */
+    warmup: ResolvedWarmup;
+    /**
+     * Default: bf16 where the CPU computes with it, else fp32.
+     */
+    precision: Precision;
+    /**
+     * Default: CUDA where it can be used, else the CPU.
+     */
+    device: Device;
+    /**
+     * Default: channels_last, which is the faster one for convolutions.
+     */
+    memoryFormat: MemoryFormat;
+    /**
+     * Decides weights, order and augmentation: the same seed and threads give the same bits.
+     * Default: 0.
+     */
+    seed: number;
+    /**
+     * Threads for the arithmetic. Default: one a physical core.
+     */
+    threads: number;
+    /**
+     * Threads for loading images. Default: one a physical core.
+     */
+    workers: number;
+    /**
+     * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
+     * is no validation part. Never test data.
+     */
+    monitor: Metric;
+    /**
+     * What is kept.
+     */
+    checkpoint: ResolvedCheckpoint;
+    /**
+     * What is written down.
+     */
+    log: ResolvedLog;
+    /**
+     * The run folder. Default: `runs/<data>-<model>`, numbered if taken.
+     */
+    out: string;
+    /**
+     * Replace a finished run in `out`. Default: false.
+     */
+    overwrite: boolean;
+    /**
+     * A run folder or checkpoint to go on from, in its own folder.
+     */
+    resume: string | null;
+    /**
+     * Why each `auto` became what it did, by key.
+     */
+    reasons: {
+        [key in string]: string;
+    };
+};
+
+/**
+ * The optimizer's rate throughout.
+ */
+export declare type ResolvedConstant = Record<symbol, never>;
+
+/**
+ * Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
+ */
+export declare type ResolvedCosine = {
+    /**
+     * Default: 0.
+     */
+    minLr: number;
+};
+
+/**
+ * How a training image gets its final size.
+ */
+export declare type ResolvedCrop = ({
+    type: 'none';
+} & ResolvedNoCrop) | ({
+    type: 'pad';
+} & ResolvedPadCrop) | ({
+    type: 'random-resized';
+} & ResolvedRandomResizedCrop);
+
+/**
+ * Where the images come from.
+ */
+export declare type ResolvedData = {
+    /**
+     * A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
+     */
+    source: string;
+    /**
+     * The layout on disk; found by looking when left out.
+     */
+    format: DataFormat;
+    /**
+     * The share of the training images held back for validation, 0 to 0.5. Split by class,
+     * seeded, and only where the data set has no validation part of its own. Default: 0.1,
+     * or 0 where the data set has one.
+     */
+    validation: number;
+    /**
+     * 3 (RGB) or 1 (grey). Default: what the images are.
+     */
+    channels: number;
+    /**
+     * Height and width, in pixels, that the network sees. Default: the images' own where
+     * they are alike and at most 96, else 224.
+     */
+    imageSize: number;
+};
+
+/**
+ * What is written down.
+ */
+export declare type ResolvedLog = {
+    /**
+     * A line in metrics.jsonl every so many steps. Default: 10.
+     */
+    steps: number;
+};
+
+/**
+ * The network.
+ */
+export declare type ResolvedModel = {
+    /**
+     * `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
+     * CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
+     */
+    arch: string;
+    /**
+     * `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
+     */
+    stem: Stem;
+    /**
+     * The paper's shortcut options. Default: A for its CIFAR networks, else B.
+     */
+    shortcut: Shortcut;
+    /**
+     * Start the last batch-norm of every block at zero (Goyal et al. 2017).
+     */
+    zeroInitResidual: boolean;
+};
+
+/**
+ * Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export declare type ResolvedMultiStep = {
+    /**
+     * Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
+     * quarters of the budget.
+     */
+    milestones: Array<number>;
+    /**
+     * Default: 0.1.
+     */
+    gamma: number;
+    /**
+     * Default: `epoch`.
+     */
+    unit: Unit;
+};
+
+/**
+ * Resized like an evaluation image.
+ */
+export declare type ResolvedNoCrop = Record<symbol, never>;
+
+/**
+ * The update rule.
+ */
+export declare type ResolvedOptimizer = {
+    type: 'sgd';
+} & ResolvedSgd;
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
+ */
+export declare type ResolvedPadCrop = {
+    /**
+     * Pixels added on each side. Default: 4.
+     */
+    padding: number;
+};
+
+/**
+ * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
+ */
+export declare type ResolvedPlateau = {
+    /**
+     * Default: 0.1.
+     */
+    factor: number;
+    /**
+     * How much better counts as better. Default: 1e-4.
+     */
+    threshold: number;
+    /**
+     * `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
+     */
+    thresholdMode: ThresholdMode;
+    /**
+     * Epochs without improvement that are let pass. Default: 10.
+     */
+    patience: number;
+    /**
+     * Epochs after a cut in which none is counted. Default: 0.
+     */
+    cooldown: number;
+    /**
+     * Default: 0.
+     */
+    minLr: number;
+    /**
+     * What is watched. Default: the validation loss, where there is a validation part.
+     */
+    metric: Metric;
+};
+
+/**
+ * A random part of the image, resized (torchvision's `RandomResizedCrop`).
+ */
+export declare type ResolvedRandomResizedCrop = {
+    /**
+     * Smallest and largest share of the area. Default: [0.08, 1].
+     */
+    scale: [number, number];
+    /**
+     * Narrowest and widest aspect ratio. Default: [3/4, 4/3].
+     */
+    ratio: [number, number];
+};
+
+/**
+ * How the learning rate changes.
+ */
+export declare type ResolvedSchedule = ({
+    type: 'cosine';
+} & ResolvedCosine) | ({
+    type: 'constant';
+} & ResolvedConstant) | ({
+    type: 'multistep';
+} & ResolvedMultiStep) | ({
+    type: 'plateau';
+} & ResolvedPlateau);
+
+/**
+ * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
+ */
+export declare type ResolvedSgd = {
+    /**
+     * Learning rate. Default: 0.1.
+     */
+    lr: number;
+    /**
+     * Default: 0.9.
+     */
+    momentum: number;
+    /**
+     * Default: 5e-4. Applied to every parameter, as the paper and PyTorch do.
+     */
+    weightDecay: number;
+    /**
+     * Nesterov's momentum. Default: false.
+     */
+    nesterov: boolean;
+};
+
+/**
+ * What happens to an image between the file and the network. Training images are augmented,
+ * evaluation images never are.
+ */
+export declare type ResolvedTransform = {
+    /**
+     * How a training image gets its final size.
+     */
+    crop: ResolvedCrop;
+    /**
+     * Mirror half of the training images.
+     */
+    flip: boolean;
+    /**
+     * Mean of each channel, of values in 0..1. Default: that of the training images where
+     * they are in memory, else ImageNet's.
+     */
+    mean: Array<number>;
+    /**
+     * Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
+     */
+    std: Array<number>;
+    /**
+     * At evaluation the short side is resized to this many pixels before the centre crop.
+     * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
+     */
+    evalResize: number;
+};
+
+/**
+ * A linear rise of the rate at the start, whatever the schedule.
+ */
+export declare type ResolvedWarmup = {
+    /**
+     * Epochs that it takes (fractions allowed); 0 for none. Default: 0.
+     */
+    epochs: number;
+    /**
+     * The share of the rate to begin with. Default: 0.1.
+     */
+    from: number;
+};
+
+/**
+ * A training run: a promise of its result and an iterable of its events, both at once.
+ *
+ * It has a thread of its own and holds the process until it ends (see `unref`). Its rejection never
+ * counts as unhandled, so that whoever reads only the events need not await it as well.
+ */
+export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
+    #private;
+    /** Tells this run from every other. */
+    readonly id: string;
+    private constructor();
+    /** The run folder, absolute; undefined until it is made. */
+    get dir(): string | undefined;
+    /** Where the run is on its way. */
+    get state(): RunState;
+    /** The checkpoint written last, absolute; undefined before the first. */
+    get checkpoint(): string | undefined;
+    /** What the promise gives; undefined until then, and for ever if the run failed. */
+    get result(): TrainResult | undefined;
+    /** Ends the run after the step it is in, saved; it resolves with `stopReason: 'stopped'`. */
+    stop(): void;
+    /** Holds a running run after the step it is in, until `resume()`, `stop()` or an abort. */
+    pause(): void;
+    /** Lets a paused run go on. */
+    resume(): void;
+    /** Makes the run hold the process until it ends, as it does from the start. */
+    ref(): this;
+    /** Lets the process end before the run does, which is then stopped and saved. */
+    unref(): this;
+    /** The result; rejects with a `ResidualError`, or with whatever a hook threw. */
+    then<Value = TrainResult, Caught = never>(onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<Value | Caught>;
+    /**
+     * The events from now on; a step event that is not read in time gives way to the next one.
+     * Leaving the loop leaves the run alone. If the run fails, the loop throws what it rejects with.
+     */
+    [Symbol.asyncIterator](): AsyncIterableIterator<RunEvent>;
+}
+
+/**
+ * Something that happened. Events of a run come in order; step events may be skipped when their
+ * reader is slow, all others arrive.
+ */
+export declare type RunEvent = ({
+    type: 'start';
+} & StartEvent) | ({
+    type: 'step';
+} & StepEvent) | ({
+    type: 'epoch';
+} & EpochEvent) | ({
+    type: 'checkpoint';
+} & CheckpointEvent) | ({
+    type: 'warning';
+} & WarningEvent) | ({
+    type: 'end';
+} & EndEvent);
+
+/**
+ * `starting` until training begins (a run behind another waits here), `running` or `paused`,
+ * `stopping` once it was told to end, `ended` when it has.
+ */
+export declare type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended';
+
+/**
+ * How the learning rate changes.
+ */
+export declare type ScheduleConfig = 'cosine' | 'constant' | 'multistep' | 'plateau' | ({
+    type: 'cosine';
+} & CosineConfig) | ({
+    type: 'constant';
+} & ConstantConfig) | ({
+    type: 'multistep';
+} & MultiStepConfig) | ({
+    type: 'plateau';
+} & PlateauConfig);
+
+/**
+ * Loss and accuracy over a number of images.
+ */
+export declare type Score = {
+    /**
+     * Mean cross-entropy, in nats.
+     */
+    loss: number;
+    /**
+     * Share of images classified right, 0 to 1.
+     */
+    accuracy: number;
+    /**
+     * Images counted.
+     */
+    count: number;
+};
+
+/**
+ * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
+ */
+export declare type SgdConfig = {
+    /**
+     * Learning rate. Default: 0.1.
+     */
+    lr?: number | undefined;
+    /**
+     * Default: 0.9.
+     */
+    momentum?: number | undefined;
+    /**
+     * Default: 5e-4. Applied to every parameter, as the paper and PyTorch do.
+     */
+    weightDecay?: number | undefined;
+    /**
+     * Nesterov's momentum. Default: false.
+     */
+    nesterov?: boolean | undefined;
+};
+
+/**
+ * He et al. 2015, section 3.3: what a shortcut does where the shape changes.
+ */
+export declare type Shortcut = 'A' | 'B' | 'C';
+
+/**
+ * The run is prepared and about to train.
+ */
+export declare type StartEvent = {
+    /**
+     * The run folder, absolute.
+     */
+    dir: string;
+    config: ResolvedConfig;
+    data: DataFacts;
+    /**
+     * Images trained on in an epoch, after the validation split.
+     */
+    trainImages: number;
+    valImages: number;
+    testImages: number;
+    /**
+     * Trainable numbers of the network.
+     */
+    parameters: number;
+    /**
+     * Multiply-adds of one image's forward pass.
+     */
+    macs: number;
+    stepsPerEpoch: number;
+    /**
+     * Where the budget is known in steps or epochs.
+     */
+    totalSteps: number | null;
+    /**
+     * Steps already done, in a resumed run.
+     */
+    resumedAt: number;
+};
+
+/**
+ * The layers before the first block.
+ */
+export declare type Stem = 'cifar' | 'imagenet';
+
+/**
+ * One update of the weights.
+ */
+export declare type StepEvent = {
+    /**
+     * From 1.
+     */
+    epoch: number;
+    /**
+     * Updates since the beginning, this one included.
+     */
+    step: number;
+    stepInEpoch: number;
+    stepsPerEpoch: number;
+    /**
+     * Mean loss of this batch.
+     */
+    loss: number;
+    /**
+     * Mean loss of the epoch so far.
+     */
+    epochLoss: number;
+    /**
+     * Accuracy of the epoch so far, on augmented images, before each update.
+     */
+    epochAccuracy: number;
+    /**
+     * The rate that this update used.
+     */
+    lr: number;
+    /**
+     * Over the last seconds.
+     */
+    imagesPerSecond: number;
+    /**
+     * Seconds to the end of the budget.
+     */
+    etaSeconds: number | null;
+};
+
+/**
+ * Why a run that did not fail ended.
+ */
+export declare type StopReason = 'completed' | 'stopped' | 'budget';
+
+/**
+ * How a plateau's threshold is meant.
+ */
+export declare type ThresholdMode = 'rel' | 'abs';
+
+/**
+ * Trains a residual network on a folder of images or a named data set.
+ *
+ * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
+ * started while another is training wait for it.
+ *
+ * @example
+ * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
+ *
+ * @param config plain data; all of it but `data` may be left out
+ * @param options hooks and the abort signal
+ */
+export declare function train(config: TrainConfig, options?: TrainOptions): Run;
+
+/**
+ * Everything about a run. Only `data` is required.
+ */
+export declare type TrainConfig = {
+    /**
+     * The images: a path or a name, or an object that says more.
+     */
+    data?: string | DataConfig | undefined;
+    /**
+     * Resizing, augmentation, normalisation.
+     */
+    transform?: TransformConfig | undefined;
+    /**
+     * The network: a name, or an object that says more.
+     */
+    model?: string | ModelConfig | undefined;
+    /**
+     * Passes over the training images; the same as `budget.epochs`.
+     */
+    epochs?: number | undefined;
+    /**
+     * How long to train.
+     */
+    budget?: BudgetConfig | undefined;
+    /**
+     * Images in a step. Default: 128, or 32 for images of more than 96 pixels.
+     */
+    batchSize?: 'auto' | number | undefined;
+    /**
+     * The update rule. Default: SGD.
+     */
+    optimizer?: OptimizerConfig | undefined;
+    /**
+     * The learning rate's way. Default: cosine.
+     */
+    schedule?: ScheduleConfig | undefined;
+    /**
+     * A linear rise before it.
+     */
+    warmup?: WarmupConfig | undefined;
+    /**
+     * Default: bf16 where the CPU computes with it, else fp32.
+     */
+    precision?: 'auto' | Precision | undefined;
+    /**
+     * Default: CUDA where it can be used, else the CPU.
+     */
+    device?: 'auto' | Device | undefined;
+    /**
+     * Default: channels_last, which is the faster one for convolutions.
+     */
+    memoryFormat?: 'auto' | MemoryFormat | undefined;
+    /**
+     * Decides weights, order and augmentation: the same seed and threads give the same bits.
+     * Default: 0.
+     */
+    seed?: number | undefined;
+    /**
+     * Threads for the arithmetic. Default: one a physical core.
+     */
+    threads?: 'auto' | number | undefined;
+    /**
+     * Threads for loading images. Default: one a physical core.
+     */
+    workers?: 'auto' | number | undefined;
+    /**
+     * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
+     * is no validation part. Never test data.
+     */
+    monitor?: 'auto' | Metric | undefined;
+    /**
+     * What is kept.
+     */
+    checkpoint?: CheckpointConfig | undefined;
+    /**
+     * What is written down.
+     */
+    log?: LogConfig | undefined;
+    /**
+     * The run folder. Default: `runs/<data>-<model>`, numbered if taken.
+     */
+    out?: 'auto' | string | undefined;
+    /**
+     * Replace a finished run in `out`. Default: false.
+     */
+    overwrite?: boolean | undefined;
+    /**
+     * A run folder or checkpoint to go on from, in its own folder.
+     */
+    resume?: string | undefined;
+};
+
+/** What goes with a configuration and is not plain data. */
+export declare interface TrainOptions {
+    /** Ends the run within a step, saved; it then rejects with an `AbortError`. */
+    signal?: AbortSignal | undefined;
+    /** The data is read, the run folder is made, training is about to begin. */
+    onStart?: Hook<StartEvent> | undefined;
+    /**
+     * After an update of the weights. Training does not wait for it: what happens while an earlier
+     * call is still busy is skipped.
+     */
+    onStep?: Hook<StepEvent> | undefined;
+    /** After an epoch and its validation. Training waits for it, and for the promise it returns. */
+    onEpoch?: Hook<EpochEvent> | undefined;
+    /** A checkpoint was written. */
+    onCheckpoint?: Hook<CheckpointEvent> | undefined;
+    /** The run goes on in spite of something, of a broken image for instance. */
+    onWarning?: Hook<WarningEvent> | undefined;
+    /** The run ended without an error. */
+    onEnd?: Hook<EndEvent> | undefined;
+}
+
+/**
+ * result.json, and what `await train(...)` gives.
+ */
+export declare type TrainResult = {
+    stopReason: StopReason;
+    /**
+     * The run folder, absolute.
+     */
+    dir: string;
+    /**
+     * Whole epochs trained.
+     */
+    epochs: number;
+    /**
+     * Updates made.
+     */
+    steps: number;
+    /**
+     * The best epoch by `monitor`; null if no epoch was finished.
+     */
+    best: Best | null;
+    /**
+     * The last checkpoint, absolute.
+     */
+    last: string;
+    /**
+     * The best checkpoint on the test part, where the data set has one and the run was not
+     * stopped before its end.
+     */
+    test: Score | null;
+    /**
+     * Training throughput, evaluation not counted.
+     */
+    imagesPerSecond: number;
+    /**
+     * Of training, evaluation included, over all sessions of the run.
+     */
+    seconds: number;
+};
+
+/**
+ * What happens to an image between the file and the network. Training images are augmented,
+ * evaluation images never are.
+ */
+export declare type TransformConfig = {
+    /**
+     * How a training image gets its final size.
+     */
+    crop?: 'auto' | CropConfig | undefined;
+    /**
+     * Mirror half of the training images.
+     */
+    flip?: 'auto' | boolean | undefined;
+    /**
+     * Mean of each channel, of values in 0..1. Default: that of the training images where
+     * they are in memory, else ImageNet's.
+     */
+    mean?: 'auto' | Array<number> | undefined;
+    /**
+     * Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
+     */
+    std?: 'auto' | Array<number> | undefined;
+    /**
+     * At evaluation the short side is resized to this many pixels before the centre crop.
+     * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
+     */
+    evalResize?: 'auto' | number | undefined;
+};
+
+/**
+ * What a schedule counts in.
+ */
+export declare type Unit = 'epoch' | 'step';
+
+/**
+ * A linear rise of the rate at the start, whatever the schedule.
+ */
+export declare type WarmupConfig = {
+    /**
+     * Epochs that it takes (fractions allowed); 0 for none. Default: 0.
+     */
+    epochs?: number | undefined;
+    /**
+     * The share of the rate to begin with. Default: 0.1.
+     */
+    from?: number | undefined;
+};
+
+/**
+ * Something that the run went on in spite of.
+ */
+export declare type WarningEvent = {
+    /**
+     * As if it had been thrown.
+     */
+    code: ErrorCode;
+    message: string;
+    /**
+     * The file that it is about.
+     */
+    file?: string | undefined;
+    hint?: string | undefined;
+};
+
+export { }
