@@ -19,6 +19,6 @@ pub use guard::guarded;
 pub use loaded::LoadedModel;
 pub use machine::machine_facts;
 pub use run::run;
-pub use schedule::{LrSchedule, PlateauState};
+pub use schedule::{LrSchedule, PlateauState, Position};
 pub use sgd::Sgd;
 pub use thread::{TorchThread, Worker};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use residual_arch::Network;
 use residual_data::{Dataset, Loader, LoaderOptions, Next, Order, Pipeline, Split, Subset};
 use residual_model::{count_right, evaluate, Compute, Model};
-use residual_runlog::{free_dir, Environment, RunDir};
+use residual_runlog::{Environment, RunDir};
 use residual_spec::{
     resolve, Auto, Best, CheckpointEvent, CheckpointKind, EndEvent, EpochEvent, Error, ErrorCode,
     Metric, ResolvedConfig, Result, RunEvent, Score, StartEvent, StepEvent, StopReason,
@@ -49,6 +49,8 @@ struct Prepared {
     dataset: Dataset,
     network: Network,
     resumed: Option<Resumed>,
+    /// The run folder's name is ours, so that a number may be added to it.
+    numbered: bool,
 }
 
 struct Resumed {
@@ -73,7 +75,7 @@ impl Prepared {
         let dataset = residual_data::open(&asked.data(), &|| control.stopping().is_some());
         control.go_on()?;
         let dataset = dataset?;
-        let mut config = resolve(&asked, dataset.facts(), &crate::machine_facts())?;
+        let config = resolve(&asked, dataset.facts(), &crate::machine_facts())?;
         if let Some(resumed) = &resumed {
             resume::check(&resumed.checkpoint.config, &config)?;
             if resumed.checkpoint.data.fingerprint != dataset.facts().fingerprint {
@@ -87,11 +89,8 @@ impl Prepared {
         let classes = dataset.facts().classes.len() as u32;
         let network = residual_arch::resnet(&config.model, channels, size, classes)?;
 
-        let chosen = asked.out.as_ref().and_then(Auto::given).is_some();
-        if !chosen {
-            config.out = free_dir(Path::new(&config.out)).display().to_string();
-        }
-        Ok(Prepared { config, dataset, network, resumed })
+        let numbered = asked.out.as_ref().and_then(Auto::given).is_none() && !config.overwrite;
+        Ok(Prepared { config, dataset, network, resumed, numbered })
     }
 }
 
@@ -136,7 +135,7 @@ enum Flow {
 
 impl<'c> Trainer<'c> {
     fn new(prepared: Prepared, control: &'c Control) -> Result<Trainer<'c>> {
-        let Prepared { config, dataset, network, resumed } = prepared;
+        let Prepared { mut config, dataset, network, resumed, numbered } = prepared;
         let compute = Compute::of(&config);
         tch::set_num_threads(config.threads as i32);
 
@@ -162,9 +161,11 @@ impl<'c> Trainer<'c> {
         .into_iter()
         .flatten()
         .min();
-        let schedule = LrSchedule::new(&config, steps_per_epoch, progress.plateau.clone());
+        let schedule =
+            LrSchedule::new(&config, steps_per_epoch, total_steps, progress.plateau.clone());
 
         let dir = match &resumed {
+            None if numbered => RunDir::create_free(Path::new(&config.out))?,
             None => RunDir::create(Path::new(&config.out), config.overwrite)?,
             Some(from) => {
                 let mut dir = RunDir::reopen(&from.run_dir)?;
@@ -172,6 +173,9 @@ impl<'c> Trainer<'c> {
                 dir
             }
         };
+        if let (true, Some(name)) = (numbered, dir.path().file_name()) {
+            config.out = Path::new(&config.out).with_file_name(name).display().to_string();
+        }
         dir.write_config(&config)?;
         let (version, capability) = (residual_torch::version(), residual_torch::cpu_capability());
         dir.write_environment(&Environment::here(&version, &capability, &config))?;
@@ -492,17 +496,16 @@ impl<'c> Trainer<'c> {
         }
 
         let seq = self.tell(event)?;
+        // The last one last: it names the best epoch, which must be there by then.
         let mut kinds = Vec::new();
-        if whole {
-            kinds.push(CheckpointKind::Last);
-            let every = self.config.checkpoint.every;
-            if every > 0 && epoch.is_multiple_of(every) {
-                kinds.push(CheckpointKind::Epoch);
-            }
-        }
         if is_best {
             kinds.push(CheckpointKind::Best);
         }
+        let every = self.config.checkpoint.every;
+        if whole && every > 0 && epoch.is_multiple_of(every) {
+            kinds.push(CheckpointKind::Epoch);
+        }
+        kinds.push(CheckpointKind::Last);
         self.save(&kinds)?;
         self.control.wait_acknowledged(seq, meanwhile);
         match self.control.stopping() {
@@ -550,9 +553,6 @@ impl<'c> Trainer<'c> {
 
     /// Writes the state as one or more checkpoints.
     fn save(&mut self, kinds: &[CheckpointKind]) -> Result<()> {
-        if kinds.is_empty() {
-            return Ok(());
-        }
         self.progress.seconds = self.seconds();
         self.progress.images = self.before.images + self.throughput.images();
         self.progress.busy_seconds =

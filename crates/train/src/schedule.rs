@@ -1,6 +1,6 @@
 //! The learning rate as a function of where the run is; for plateau also of what it measured.
 
-use residual_spec::{Metric, Plateau, ResolvedConfig, Schedule, ThresholdMode, Unit, Warmup};
+use residual_spec::{Metric, Plateau, ResolvedConfig, Schedule, ThresholdMode, Unit};
 use serde::{Deserialize, Serialize};
 
 /// Where a run is, before an update.
@@ -18,8 +18,12 @@ pub struct Position {
 pub struct LrSchedule {
     base: f64,
     schedule: Schedule,
-    warmup: Warmup,
-    steps_per_epoch: u64,
+    /// Steps of the warm-up.
+    warmup_steps: f64,
+    /// The share of its rate that it begins with.
+    warmup_from: f64,
+    /// The share of the budget that it takes, as far as that is known in steps.
+    warmup_share: f64,
     plateau: PlateauState,
 }
 
@@ -35,13 +39,21 @@ pub struct PlateauState {
 }
 
 impl LrSchedule {
-    pub fn new(config: &ResolvedConfig, steps_per_epoch: u64, plateau: PlateauState) -> LrSchedule {
+    /// `total_steps` is the budget's length, where that is known in steps.
+    pub fn new(
+        config: &ResolvedConfig,
+        steps_per_epoch: u64,
+        total_steps: Option<u64>,
+        plateau: PlateauState,
+    ) -> LrSchedule {
         let residual_spec::Optimizer::Sgd(sgd) = &config.optimizer;
+        let warmup_steps = config.warmup.epochs * steps_per_epoch as f64;
         LrSchedule {
             base: sgd.lr,
             schedule: config.schedule.clone(),
-            warmup: config.warmup.clone(),
-            steps_per_epoch,
+            warmup_steps,
+            warmup_from: config.warmup.from,
+            warmup_share: total_steps.map_or(0.0, |total| (warmup_steps / total as f64).min(1.0)),
             plateau,
         }
     }
@@ -55,7 +67,9 @@ impl LrSchedule {
         match &self.schedule {
             Schedule::Constant(_) => self.base,
             Schedule::Cosine(cosine) => {
-                let fraction = at.fraction.clamp(0.0, 1.0);
+                // It begins where the warm-up ends (PyTorch's `SequentialLR`).
+                let rest = (1.0 - self.warmup_share).max(f64::EPSILON);
+                let fraction = ((at.fraction - self.warmup_share) / rest).clamp(0.0, 1.0);
                 let half_wave = (1.0 + (std::f64::consts::PI * fraction).cos()) / 2.0;
                 cosine.min_lr + (self.base - cosine.min_lr) * half_wave
             }
@@ -73,10 +87,9 @@ impl LrSchedule {
 
     /// As PyTorch's `LinearLR`.
     fn warmup_factor(&self, step: u64) -> f64 {
-        let steps = self.warmup.epochs * self.steps_per_epoch as f64;
         let step = step as f64;
-        match step < steps {
-            true => self.warmup.from + (1.0 - self.warmup.from) * step / steps,
+        match step < self.warmup_steps {
+            true => self.warmup_from + (1.0 - self.warmup_from) * step / self.warmup_steps,
             false => 1.0,
         }
     }
@@ -147,8 +160,9 @@ mod tests {
         LrSchedule {
             base: 0.1,
             schedule,
-            warmup: Warmup { epochs: 0.0, from: 0.1 },
-            steps_per_epoch: 10,
+            warmup_steps: 0.0,
+            warmup_from: 0.1,
+            warmup_share: 0.0,
             plateau: PlateauState::default(),
         }
     }
@@ -177,7 +191,7 @@ mod tests {
     #[test]
     fn warm_up_rises_in_a_line_to_the_schedule() {
         let mut constant = schedule(Schedule::Constant(Constant {}));
-        constant.warmup = Warmup { epochs: 2.0, from: 0.1 };
+        constant.warmup_steps = 20.0;
         for (step, lr) in [(0, 0.01), (10, 0.055), (20, 0.1), (99, 0.1)] {
             close(constant.lr(Position { step, ..Position::default() }), lr);
         }

@@ -1,0 +1,254 @@
+//! The same numbers as PyTorch: logits, losses, gradients, running statistics and SGD, against
+//! what `scripts/fixtures/oracle.py` wrote down. Its docstring has the formulas.
+
+use std::collections::BTreeMap;
+
+use residual_arch::{resnet, Network};
+use residual_model::{Compute, Model};
+use residual_spec::{Device, MemoryFormat, Optimizer, Precision, Shortcut, Stem};
+use residual_train::Sgd;
+use residual_weights::DType;
+use serde_json::Value;
+use tch::{Kind, Reduction, Tensor};
+
+fn fixture(name: &str) -> Value {
+    let path = format!("{}/tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The oracle's hash of tensor `k`, element `i`: from -1 up to 1.
+fn c(k: u64, i: u64) -> f64 {
+    let mut z = (k << 32).wrapping_add(i).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^= z >> 31;
+    2.0 * ((z >> 11) as f64 / (1u64 << 53) as f64) - 1.0
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+/// A fixture, the network that it is of, and the number of each tensor.
+struct Case {
+    fixture: Value,
+    network: Network,
+    numbers: BTreeMap<String, u64>,
+}
+
+impl Case {
+    fn new(name: &str) -> Case {
+        let fixture = fixture(name);
+        let described = &fixture["network"];
+        let word = |key: &str| described[key].as_str().unwrap();
+        let model = residual_spec::Model {
+            arch: word("arch").into(),
+            stem: if word("stem") == "cifar" { Stem::Cifar } else { Stem::Imagenet },
+            shortcut: if word("shortcut") == "A" { Shortcut::A } else { Shortcut::B },
+            zero_init_residual: false,
+        };
+        let size = fixture["size"].as_u64().unwrap() as u32;
+        let network = resnet(&model, 3, size, 10).unwrap();
+        let numbers = fixture["tensors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tensor| {
+                (tensor["name"].as_str().unwrap().to_string(), tensor["k"].as_u64().unwrap())
+            })
+            .collect();
+        Case { fixture, network, numbers }
+    }
+
+    fn model(&self, precision: Precision, memory_format: MemoryFormat) -> Model {
+        let compute = Compute { precision, memory_format, device: Device::Cpu };
+        let tensors = self
+            .network
+            .tensors()
+            .into_iter()
+            .map(|tensor| {
+                let k = self.numbers[&tensor.name];
+                let elements = tensor.elements();
+                let fan_in = (elements / tensor.shape[0]) as f64;
+                let is_matrix = tensor.shape.len() > 1;
+                let centred_at_one = !is_matrix
+                    && (tensor.name.ends_with(".weight") || tensor.name.ends_with("running_var"));
+                let bytes = (0..elements)
+                    .flat_map(|i| {
+                        let value = match () {
+                            () if is_matrix => c(k, i) * (6.0 / fan_in).sqrt(),
+                            () if centred_at_one => 1.0 + 0.1 * c(k, i),
+                            () => 0.1 * c(k, i),
+                        };
+                        value.to_le_bytes()
+                    })
+                    .collect();
+                let shape = tensor.shape.iter().map(|&n| n as usize).collect();
+                (tensor.name, residual_weights::Tensor { dtype: DType::F64, shape, bytes })
+            })
+            .collect();
+        Model::from_tensors(self.network.clone(), compute, &tensors).unwrap()
+    }
+
+    /// Images `[n, 3, size, size]` and labels of a step, in the precision of `model`.
+    fn batch(&self, model: &Model, step: u64) -> (Tensor, Tensor) {
+        let n = self.fixture["batch"].as_u64().unwrap();
+        let size = u64::from(self.network.image_size);
+        let images: Vec<f64> = (0..n * 3 * size * size).map(|i| c(1000 + step, i)).collect();
+        let images = Tensor::from_slice(&images).view([n as i64, 3, size as i64, size as i64]);
+        let kind = match model.compute().precision {
+            Precision::Fp64 => Kind::Double,
+            Precision::Fp32 => Kind::Float,
+            Precision::Bf16 => Kind::BFloat16,
+        };
+        let labels: Vec<i64> = (0..n).map(|i| ((i + step) % 10) as i64).collect();
+        let images = images.to_kind(kind);
+        let images = match model.compute().memory_format {
+            MemoryFormat::ChannelsLast => residual_torch::channels_last(&images).unwrap(),
+            MemoryFormat::Contiguous => images,
+        };
+        (images, Tensor::from_slice(&labels))
+    }
+
+    /// `max|a-b| / max|b|` against logits of the fixture.
+    fn logits_differ_by(&self, logits: &Tensor, expected: &Value) -> f64 {
+        let expected: Vec<f64> = expected
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|row| row.as_array().unwrap().iter().map(number))
+            .collect();
+        let found: Vec<f64> = Vec::try_from(logits.to_kind(Kind::Double).view([-1])).unwrap();
+        assert_eq!(found.len(), expected.len());
+        let greatest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+        let apart = greatest(&mut found.iter().zip(&expected).map(|(a, b)| (a - b).abs()));
+        apart / greatest(&mut expected.iter().map(|b| b.abs()))
+    }
+
+    /// The greatest difference of norms and projections, relative to the norms.
+    fn digests_differ_by<'t>(
+        &self,
+        tensors: impl IntoIterator<Item = (&'t str, &'t Tensor)>,
+        expected: &Value,
+    ) -> f64 {
+        let expected = expected.as_object().unwrap();
+        let mut compared = 0;
+        let mut worst = 0.0f64;
+        for (name, tensor) in tensors {
+            let Some(digest) = expected.get(name) else { continue };
+            let k = self.numbers[name];
+            let values: Vec<f64> =
+                Vec::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view([-1]))
+                    .unwrap();
+            let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let projection: f64 =
+                values.iter().enumerate().map(|(i, x)| x * c(2000 + k, i as u64)).sum();
+            let scale = number(&digest["norm"]).max(1e-300);
+            let apart = (norm - number(&digest["norm"])).abs();
+            worst = worst.max(apart / scale);
+            worst = worst.max((projection - number(&digest["projection"])).abs() / scale);
+            compared += 1;
+        }
+        assert_eq!(compared, expected.len(), "tensors compared");
+        worst
+    }
+}
+
+fn assert_within(what: &str, found: f64, bound: f64) {
+    assert!(found <= bound, "{what}: {found:e} is more than {bound:e}");
+}
+
+fn same_numbers_as_pytorch(name: &str) {
+    let case = Case::new(name);
+    let fixture = &case.fixture;
+
+    // fp32, in the layout that training uses.
+    for format in [MemoryFormat::Contiguous, MemoryFormat::ChannelsLast] {
+        let model = case.model(Precision::Fp32, format);
+        let (images, _) = case.batch(&model, 0);
+        let logits = tch::no_grad(|| model.forward(&images, false).unwrap());
+        let apart = case.logits_differ_by(&logits, &fixture["eval"]["logits"]);
+        assert_within(&format!("{name} fp32 logits, {format:?}"), apart, 1e-5);
+    }
+
+    let start = || case.model(Precision::Fp64, MemoryFormat::Contiguous);
+    let model = start();
+    let (images, labels) = case.batch(&model, 0);
+    let logits = tch::no_grad(|| model.forward(&images, false).unwrap());
+    let apart = case.logits_differ_by(&logits, &fixture["eval"]["logits"]);
+    assert_within("logits in evaluation mode", apart, 1e-10);
+
+    let step = &fixture["step"];
+    let sgd = Sgd::new(&optimizer(0.1, 0.0, 0.0, false), &model).unwrap();
+    let logits = model.forward(&images, true).unwrap();
+    let loss = logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
+    let gradients = sgd.gradients(&loss).unwrap();
+    let apart = case.logits_differ_by(&logits.detach(), &step["logits"]);
+    assert_within("logits in training mode", apart, 1e-10);
+    assert_within("loss", (loss.double_value(&[]) / number(&step["loss"]) - 1.0).abs(), 1e-10);
+    let named = model.parameters().map(|(name, _)| name).zip(&gradients);
+    assert_within("gradients", case.digests_differ_by(named, &step["gradients"]), 1e-9);
+    let running = case.digests_differ_by(model.tensors(), &step["running"]);
+    assert_within("running statistics", running, 1e-10);
+
+    for training in fixture["training"].as_array().unwrap() {
+        let model = start();
+        let mut sgd = Sgd::new(
+            &optimizer(
+                number(&training["lr"]),
+                number(&training["momentum"]),
+                number(&training["weight_decay"]),
+                training["nesterov"].as_bool().unwrap(),
+            ),
+            &model,
+        )
+        .unwrap();
+        for (step, expected) in training["losses"].as_array().unwrap().iter().enumerate() {
+            let (images, labels) = case.batch(&model, step as u64);
+            let logits = model.forward(&images, true).unwrap();
+            let loss =
+                logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
+            let apart = (loss.double_value(&[]) / number(expected) - 1.0).abs();
+            assert_within(&format!("loss of step {step}"), apart, 1e-9);
+            let gradients = sgd.gradients(&loss).unwrap();
+            sgd.step(&gradients, number(&training["lr"])).unwrap();
+        }
+        let apart = case.digests_differ_by(model.tensors(), &training["tensors"]);
+        assert_within("tensors after 20 steps", apart, 1e-9);
+    }
+}
+
+fn optimizer(lr: f64, momentum: f64, weight_decay: f64, nesterov: bool) -> Optimizer {
+    Optimizer::Sgd(residual_spec::Sgd { lr, momentum, weight_decay, nesterov })
+}
+
+#[test]
+fn resnet20_with_projections_gives_pytorchs_numbers() {
+    same_numbers_as_pytorch("resnet20-b");
+}
+
+#[test]
+fn resnet20_with_padded_shortcuts_gives_pytorchs_numbers() {
+    same_numbers_as_pytorch("resnet20-a");
+}
+
+#[test]
+fn resnet18_for_cifar_gives_pytorchs_numbers() {
+    same_numbers_as_pytorch("resnet18");
+}
+
+#[test]
+fn resnet18_for_imagenet_gives_pytorchs_numbers() {
+    same_numbers_as_pytorch("resnet18-imagenet");
+}
+
+#[test]
+fn resnet50_gives_pytorchs_numbers() {
+    same_numbers_as_pytorch("resnet50");
+}
+
+#[test]
+fn the_hash_is_the_oracles() {
+    assert!((c(0, 0) - 0.7666216164272852).abs() < 1e-15);
+    assert!((c(3, 5) - 0.07714623528683173).abs() < 1e-15);
+}

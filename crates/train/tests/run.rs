@@ -1,0 +1,242 @@
+//! Whole runs on a small data set: what they leave behind, and that they go on to the bit.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use residual_spec::{ErrorCode, RunEvent, StopReason, TrainResult};
+use residual_train::{Control, Entry, Stop};
+use residual_weights::Checkpoint;
+use serde_json::{json, Value};
+
+/// Writes 16 x 16 grey images of four classes that are easy to tell apart: a bright quadrant each.
+fn data_set(folder: &Path) {
+    for (part, count) in [("train", 160u32), ("t10k", 40)] {
+        let mut images = Vec::from([0, 0, 8, 3]);
+        for n in [count, 16, 16] {
+            images.extend(n.to_be_bytes());
+        }
+        let mut labels = Vec::from([0, 0, 8, 1]);
+        labels.extend(count.to_be_bytes());
+        for i in 0..count {
+            let class = i % 4;
+            labels.push(class as u8);
+            for pixel in 0..256u32 {
+                let (row, column) = (pixel / 16, pixel % 16);
+                let bright = (row / 8) * 2 + column / 8 == class;
+                let noise = (i * 7919 + pixel * 104_729) % 61;
+                images.push((noise + if bright { 150 } else { 20 }) as u8);
+            }
+        }
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::File::create(folder.join(name)).unwrap().write_all(bytes).unwrap();
+        };
+        write(&format!("{part}-images-idx3-ubyte"), &images);
+        write(&format!("{part}-labels-idx1-ubyte"), &labels);
+    }
+}
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        std::fs::create_dir(place.path("data")).unwrap();
+        data_set(Path::new(&place.path("data")));
+        place
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn config(&self, out: &str, more: Value) -> Value {
+        let mut config = json!({
+            "data": self.path("data"),
+            "model": "resnet8",
+            "epochs": 2,
+            "batchSize": 32,
+            "precision": "fp32",
+            "threads": 1,
+            "seed": 7,
+            "optimizer": { "lr": 0.05 },
+            "out": self.path(out),
+        });
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        config
+    }
+}
+
+/// Runs to its end; acknowledges every event at once, and stops once `stop` says so.
+fn run(
+    config: &Value,
+    stop: impl Fn(&RunEvent) -> Option<Stop>,
+) -> (residual_spec::Result<TrainResult>, Vec<RunEvent>) {
+    let control = Arc::new(Control::new(|| {}));
+    let mut events = Vec::new();
+    let mut read = |control: &Control| {
+        for entry in control.drain() {
+            if let Entry::Event { seq, event } = entry {
+                if let Some(why) = stop(&event) {
+                    control.stop(why);
+                }
+                control.acknowledge(seq);
+                events.push(*event);
+            }
+        }
+    };
+    let result = residual_train::run(config, &control, &mut || read(&control));
+    read(&control);
+    (result, events)
+}
+
+fn train(config: &Value) -> TrainResult {
+    run(config, |_| None).0.unwrap()
+}
+
+fn checkpoint(result: &TrainResult) -> Checkpoint {
+    Checkpoint::read(Path::new(&result.last)).unwrap()
+}
+
+#[test]
+fn a_run_learns_and_leaves_all_its_files() {
+    let place = Place::new();
+    let config = place.config("run", json!({ "epochs": 6, "checkpoint": { "every": 4 } }));
+    let (result, events) = run(&config, |_| None);
+    let result = result.unwrap();
+    assert_eq!(result.stop_reason, StopReason::Completed);
+    assert_eq!((result.epochs, result.steps), (6, 6 * 5));
+    assert!(result.test.unwrap().accuracy > 0.9, "{:?}", result.test);
+    for file in [
+        "config.json",
+        "environment.json",
+        "metrics.jsonl",
+        "metrics.csv",
+        "result.json",
+        "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors",
+        "checkpoints/epoch-0004.safetensors",
+    ] {
+        assert!(Path::new(&result.dir).join(file).is_file(), "{file}");
+    }
+    let kinds = |wanted: fn(&RunEvent) -> bool| events.iter().filter(|e| wanted(e)).count();
+    assert!(matches!(events.first(), Some(RunEvent::Start(_))));
+    assert!(matches!(events.last(), Some(RunEvent::End(_))));
+    assert_eq!(kinds(|event| matches!(event, RunEvent::Epoch(_))), 6);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_whatever_the_workers_and_another_seed_others() {
+    let place = Place::new();
+    let one = checkpoint(&train(&place.config("a", json!({ "workers": 1 }))));
+    let two = checkpoint(&train(&place.config("b", json!({ "workers": 3 }))));
+    let other = checkpoint(&train(&place.config("c", json!({ "seed": 8 }))));
+    assert!(one.tensors == two.tensors);
+    assert!(one.tensors != other.tensors);
+}
+
+#[test]
+fn a_run_stopped_anywhere_goes_on_to_the_same_bits_and_the_same_log() {
+    let place = Place::new();
+    let schedule = json!({ "type": "plateau", "patience": 0, "threshold": 0.5, "factor": 0.5 });
+    let more = json!({ "epochs": 4, "schedule": schedule, "log": { "steps": 1 } });
+    let whole = train(&place.config("whole", more.clone()));
+    // In the middle of an epoch, at its last step, and after it.
+    for at in [3, 5, 7] {
+        let name = format!("stopped-{at}");
+        let config = place.config(&name, more.clone());
+        let wanted = move |event: &RunEvent| {
+            matches!(event, RunEvent::Step(step) if step.step >= at).then_some(Stop::Wanted)
+        };
+        let (stopped, _) = run(&config, wanted);
+        let stopped = stopped.unwrap();
+        assert_eq!(stopped.stop_reason, StopReason::Stopped);
+        assert!(stopped.steps < whole.steps);
+
+        let resumed = train(&json!({ "resume": stopped.dir }));
+        assert_eq!(resumed.stop_reason, StopReason::Completed);
+        assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors, "stopped at {at}");
+        let (was, is) = (epochs_of(&whole), epochs_of(&resumed));
+        assert_eq!(was, is, "stopped at {at}");
+    }
+}
+
+/// Epochs, steps, rates and scores as metrics.jsonl has them: all that does not depend on time.
+fn epochs_of(result: &TrainResult) -> Vec<Value> {
+    let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["type"] == "epoch")
+        .map(|event| {
+            json!([event["epoch"], event["step"], event["lr"], event["train"], event["val"]])
+        })
+        .collect()
+}
+
+#[test]
+fn a_resumed_run_may_be_longer_but_not_another_one() {
+    let place = Place::new();
+    let first = train(&place.config("run", json!({ "epochs": 1, "schedule": "constant" })));
+    let refused = |more: Value| {
+        let mut config = json!({ "resume": first.dir });
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        run(&config, |_| None).0.unwrap_err()
+    };
+    let error = refused(json!({ "model": "resnet14" }));
+    assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Mismatch, Some("model")));
+    assert_eq!(refused(json!({ "out": place.path("elsewhere") })).code, ErrorCode::Config);
+
+    let longer = train(&json!({ "resume": first.dir, "epochs": 2 }));
+    assert_eq!((longer.epochs, longer.stop_reason), (2, StopReason::Completed));
+}
+
+#[test]
+fn a_budget_of_steps_ends_the_run_measured_and_can_be_extended() {
+    let place = Place::new();
+    let config = place.config("run", json!({ "epochs": null, "budget": { "steps": 7 } }));
+    let result = train(&config);
+    assert_eq!((result.stop_reason, result.steps), (StopReason::Budget, 7));
+    assert_eq!(result.epochs, 1);
+    assert_eq!(result.best.unwrap().accuracy.is_nan(), false);
+    let more = train(&json!({ "resume": result.dir, "budget": { "steps": 10 } }));
+    assert_eq!((more.steps, more.epochs), (10, 2));
+}
+
+#[test]
+fn a_diverging_run_says_so_and_saves_nothing_bad() {
+    let place = Place::new();
+    let config = place.config("run", json!({ "optimizer": { "lr": 1e20 }, "epochs": 5 }));
+    let error = run(&config, |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Diverged);
+    assert!(error.hint.unwrap().contains("optimizer.lr"));
+    assert!(!Path::new(&place.path("run/result.json")).exists());
+}
+
+#[test]
+fn an_aborted_run_is_saved_and_says_where() {
+    let place = Place::new();
+    let config = place.config("run", json!({}));
+    let aborted = |event: &RunEvent| matches!(event, RunEvent::Step(_)).then_some(Stop::Aborted);
+    let error = run(&config, aborted).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Aborted);
+    assert!(Path::new(&error.at.file.unwrap()).is_file());
+}
+
+#[test]
+fn nothing_is_written_where_something_is_wrong() {
+    let place = Place::new();
+    for (code, more) in [
+        (ErrorCode::Config, json!({ "model": "resnet19x" })),
+        (ErrorCode::Config, json!({ "batchSize": 0 })),
+        (ErrorCode::UnknownKey, json!({ "epoch": 3 })),
+        (ErrorCode::DataNotFound, json!({ "data": place.path("nowhere") })),
+    ] {
+        let error = run(&place.config("run", more.clone()), |_| None).0.unwrap_err();
+        assert_eq!(error.code, code, "{more}");
+        assert!(!Path::new(&place.path("run")).exists(), "{more}");
+    }
+}
