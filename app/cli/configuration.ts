@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs'
+import { parseDocument } from 'yaml'
+import { ResidualError } from '../../bindings/ts/index.js'
+
+/** A configuration on its way: what it may hold, the core decides. */
+export type Draft = Record<string, unknown>
+
+const SETTING = /^([a-z][a-z0-9]*(?:\.[a-z][a-z0-9]*)*)=(.*)$/is
+
+/** The key that a bare word stands for (`model: resnet18`); `type` where none is named. */
+const WORD_KEYS: Record<string, string> = { data: 'source', model: 'arch' }
+
+/** Whether a command-line word is a setting: `optimizer.lr=0.05`. */
+export function isSetting(word: string): boolean {
+  return SETTING.test(word)
+}
+
+/**
+ * Applies a setting. Its value is read as JSON and, where it is none, as text.
+ *
+ * @throws {ResidualError} `E_USAGE` if it is no setting
+ */
+export function applySetting(draft: Draft, setting: string): void {
+  const [, path, value] = SETTING.exec(setting) ?? []
+  if (path === undefined || value === undefined) {
+    throw new ResidualError({
+      code: 'E_USAGE',
+      message: `\`${setting}\` is no setting`,
+      hint: 'A setting is a key, an equals sign and a value: optimizer.lr=0.05',
+    })
+  }
+  set(draft, path, readValue(value))
+}
+
+/** Sets what a key's path names, making the objects on the way. */
+export function set(draft: Draft, path: string, value: unknown): void {
+  const keys = path.split('.')
+  const last = keys.pop() as string
+  let at = draft
+  for (const key of keys) {
+    const present = Object.hasOwn(at, key) ? at[key] : undefined
+    const inner = typeof present === 'string' ? { [WORD_KEYS[key] ?? 'type']: present } : present
+    at = at[key] = isDraft(inner) ? inner : {}
+  }
+  at[last] = value
+  // Two names for one thing, both of them in a run's config.json: the one set last counts.
+  if (path === 'epochs' && isDraft(draft.budget)) delete draft.budget.epochs
+  if (path === 'budget.epochs') delete draft.epochs
+}
+
+/**
+ * Reads a configuration file: YAML, of which JSON is a part.
+ *
+ * @throws {ResidualError} `E_USAGE` if it cannot be read, `E_CONFIG` with the line if not understood
+ */
+export function readConfiguration(file: string): Draft {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    const message = `the configuration could not be read: ${(cause as Error).message}`
+    throw new ResidualError({ code: 'E_USAGE', message, at: { file } }, { cause })
+  }
+  const document = parseDocument(text, { prettyErrors: true })
+  const [error] = document.errors
+  if (error !== undefined) {
+    const line = error.linePos?.[0].line
+    const at = line === undefined ? { file } : { file, line }
+    throw new ResidualError({ code: 'E_CONFIG', message: error.message, at }, { cause: error })
+  }
+  const draft: unknown = document.toJS()
+  if (isDraft(draft)) return draft
+  const message = `${file} must hold keys and values, as in \`epochs: 30\``
+  throw new ResidualError({ code: 'E_CONFIG', message, at: { file } })
+}
+
+/** JSON if it is, else text: 0.1 is a number, true a truth, resnet18 a word. */
+export function readValue(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+function isDraft(value: unknown): value is Draft {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

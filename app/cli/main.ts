@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { addEval } from './eval.js'
+import { report } from './failure.js'
+import { addInspect } from './inspect.js'
+import { endWithItsReader } from './output.js'
+import { addPredict } from './predict.js'
+import { addTrain } from './train.js'
+
+const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+
+const program = new Command('residual')
+  .description('Train residual networks on images, natively.')
+  .version(JSON.parse(manifest).version)
+  .showHelpAfterError('(see --help)')
+  .exitOverride() // its own exit status for a wrong usage is 1; ours is 2
+
+addTrain(program)
+addEval(program)
+addPredict(program)
+addInspect(program)
+
+endWithItsReader(process.stdout)
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+}

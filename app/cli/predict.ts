@@ -1,0 +1,43 @@
+import type { Command } from 'commander'
+import { loadModel } from '../../bindings/ts/index.js'
+import { readValue } from './configuration.js'
+import { report } from './failure.js'
+import { print } from './output.js'
+import { table } from './table.js'
+import { percent } from './units.js'
+
+interface Flags {
+  top: string
+  json?: true
+}
+
+/** `residual predict` */
+export function addPredict(program: Command): void {
+  program
+    .command('predict')
+    .description('say what is on images')
+    .argument('<model>', 'a run folder or a checkpoint')
+    .argument('<images...>', 'JPEG or PNG files')
+    .option('--top <count>', 'classes to name, best first', '1')
+    .option('--json', 'print one prediction a line, as JSON')
+    .action(async (path: string, images: string[], flags: Flags) => {
+      await using model = await loadModel(path)
+      const top = readValue(flags.top) as number
+      const rows: string[][] = []
+      for (const image of images) {
+        // One after the other: one that cannot be read costs none of the others.
+        try {
+          const prediction = await model.predict(image, { top })
+          if (flags.json) await print(JSON.stringify({ image, ...prediction }))
+          for (const { label, probability } of prediction.top) {
+            rows.push([image, label, percent(probability)])
+          }
+        } catch (error) {
+          process.exitCode = report(error)
+        }
+      }
+      if (!flags.json && rows.length > 0) {
+        await print(table(['image', 'class', 'probability'], rows))
+      }
+    })
+}

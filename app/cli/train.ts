@@ -1,0 +1,97 @@
+import type { Command } from 'commander'
+import { type Run, type TrainResult, train } from '../../bindings/ts/index.js'
+import {
+  applySetting,
+  type Draft,
+  isSetting,
+  readConfiguration,
+  readValue,
+  set,
+} from './configuration.js'
+import { Interrupt } from './interrupt.js'
+import { print } from './output.js'
+import { Progress } from './progress.js'
+import { count, duration, percent } from './units.js'
+
+interface Flags {
+  config?: string
+  model?: string
+  epochs?: string
+  out?: string
+  resume?: string
+  json?: true
+  quiet?: true
+}
+
+/** `residual train` */
+export function addTrain(program: Command): void {
+  program
+    .command('train')
+    .description('train a network on a folder of images or a named data set')
+    .argument('[data]', 'a folder, or the name of a data set')
+    .argument('[settings...]', 'any configuration key: optimizer.lr=0.05 batchSize=64')
+    .option('--config <file>', 'a configuration in YAML or JSON, a config.json of an earlier run')
+    .option('--model <name>', 'the network: resnet18, resnet20, ...')
+    .option('--epochs <count>', 'passes over the training images')
+    .option('--out <folder>', 'the run folder')
+    .option('--resume <run>', 'go on from a run folder or a checkpoint')
+    .option('--json', 'print one event a line, as JSON')
+    .option('--quiet', 'show no progress')
+    .action(async (data: string | undefined, settings: string[], flags: Flags) => {
+      const words = data === undefined ? settings : [data, ...settings]
+      await follow(train(configure(words, flags)), flags)
+    })
+}
+
+/** File, then flags, then settings: what comes later counts. */
+function configure(words: string[], flags: Flags): Draft {
+  const draft = flags.config === undefined ? {} : readConfiguration(flags.config)
+  const [first, ...rest] = words
+  const named = first !== undefined && !isSetting(first)
+  if (named) set(draft, 'data.source', first)
+  if (flags.model !== undefined) set(draft, 'model.arch', flags.model)
+  if (flags.epochs !== undefined) set(draft, 'epochs', readValue(flags.epochs))
+  if (flags.out !== undefined) set(draft, 'out', flags.out)
+  if (flags.resume !== undefined) set(draft, 'resume', flags.resume)
+  for (const setting of named ? rest : words) applySetting(draft, setting)
+  return draft
+}
+
+async function follow(run: Run, { json, quiet }: Flags): Promise<void> {
+  const progress = json || quiet ? undefined : new Progress()
+  using interrupt = new Interrupt((signal) => {
+    progress?.note(`${signal}: saving a checkpoint; once more to end at once`)
+    run.stop()
+  })
+  try {
+    for await (const event of run) {
+      progress?.show(event)
+      if (json) await print(JSON.stringify(event))
+    }
+    const result = await run
+    if (!json) await print(summary(result))
+  } finally {
+    progress?.end()
+    if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
+  }
+}
+
+function summary({
+  stopReason,
+  epochs,
+  steps,
+  best,
+  test,
+  dir,
+  last,
+  seconds,
+}: TrainResult): string {
+  const rows: [string, string][] = [
+    ['ended', `${stopReason} after ${epochs} epochs, ${count(steps)} steps, ${duration(seconds)}`],
+  ]
+  if (best !== null) rows.push(['best epoch', `${best.epoch}, accuracy ${percent(best.accuracy)}`])
+  if (test !== null)
+    rows.push(['test accuracy', `${percent(test.accuracy)} of ${count(test.count)} images`])
+  rows.push(['checkpoint', best?.checkpoint ?? last], ['run folder', dir])
+  return rows.map(([name, value]) => `${name.padEnd(14)} ${value}`).join('\n')
+}

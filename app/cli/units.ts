@@ -1,0 +1,25 @@
+const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+
+/** `12,000` */
+export function count(value: number): string {
+  return whole.format(value)
+}
+
+/** A share from 0 to 1 as `87.3 %`. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}
+
+/** Four significant places of a loss: `0.4123`, or `1.2e+5` far from 1. */
+export function loss(value: number): string {
+  return value < 1000 ? value.toFixed(4) : value.toExponential(1)
+}
+
+/** Seconds as `0:07`, `12:03` or `1:02:03`. */
+export function duration(seconds: number): string {
+  const total = Math.round(seconds)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const [hours, minutes] = [Math.floor(total / 3600), Math.floor(total / 60) % 60]
+  const rest = `${two(total % 60)}`
+  return hours > 0 ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`
+}
