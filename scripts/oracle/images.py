@@ -1,0 +1,121 @@
+"""Compares decoded and resized images with Pillow's and torchvision's.
+
+    pip install pillow numpy
+    cargo build --release -p residual-data --example pixels
+    python scripts/oracle/images.py target/release/examples/pixels FOLDER...
+
+Prints, for all JPEG and PNG files below the folders: the files on which one side failed and the
+other did not, the share of pixel values that differ by more than 1 of 255, and the largest
+difference, after decoding to RGB, to grey, and after Resize(256) and CenterCrop(224). The resize
+is compared from our own decoded pixels, so that the decoders' difference is not counted twice.
+torchvision's transforms on PIL images are Pillow's resize and crop; they are spelt out here.
+"""
+
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def pillow(path):
+    """RGB and grey as Pillow decodes them, upright."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = Image.open(path)
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 bits: Pillow's convert clips instead of scaling
+            image = Image.fromarray((np.asarray(image, np.int64) >> 8).astype(np.uint8))
+        return np.asarray(image.convert("RGB")), np.asarray(image.convert("L"))
+
+
+def evaluation(rgb):
+    """torchvision's Resize(256), CenterCrop(224), ToTensor, Normalize, as [224, 224, 3]."""
+    image = Image.fromarray(rgb)
+    width, height = image.size
+    if width <= height:
+        size = (256, int(256 * height / width))
+    else:
+        size = (int(256 * width / height), 256)
+    image = image.resize(size, Image.BILINEAR)
+    top, left = round((size[1] - 224) / 2.0), round((size[0] - 224) / 2.0)
+    image = image.crop((left, top, left + 224, top + 224))
+    values = np.asarray(image, np.float32) / np.float32(255)
+    return (values - MEAN) / STD
+
+
+def ours(out, n, kind, channels):
+    raw = np.fromfile(out / f"{n}.{kind}", np.uint8)
+    width, height = raw[:8].view("<u4")
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return raw[8:].reshape(shape)
+
+
+class Difference:
+    def __init__(self, name):
+        self.name, self.values, self.beyond, self.most, self.worst = name, 0, 0, 0, None
+
+    def add(self, path, a, b):
+        if a.shape != b.shape:
+            print(f"{path}: {self.name} is {a.shape}, Pillow's {b.shape}")
+            return
+        delta = np.abs(a.astype(np.float64) - b.astype(np.float64))
+        self.values += delta.size
+        self.beyond += int((delta > 1).sum())
+        if delta.max(initial=0) > self.most:
+            self.most, self.worst = delta.max(), path
+        if (delta > 1).mean() > 0.05:
+            print(f"{path}: {self.name} differs by more than 1 in {(delta > 1).mean():.0%}")
+
+    def __str__(self):
+        share = self.beyond / max(self.values, 1)
+        return (
+            f"{self.name}: {self.values} values, {share:.4%} differ by more than 1, "
+            f"by at most {self.most:g} ({self.worst})"
+        )
+
+
+def main():
+    program, *folders = sys.argv[1:]
+    kinds = {".jpg", ".jpeg", ".png", ""}
+    paths = sorted(
+        path
+        for folder in folders
+        for path in Path(folder).rglob("*")
+        if path.is_file() and path.suffix.lower() in kinds
+    )
+    rgb, grey, resized = map(Difference, ["decoded RGB", "decoded grey", "resized (of 255)"])
+    with tempfile.TemporaryDirectory() as out:
+        for n, path in enumerate(paths):
+            subprocess.run([program, out, str(path)], check=True)
+            error = Path(out) / "0.error"
+            try:
+                theirs, failure = pillow(path), None
+            except Exception as cause:  # whatever a broken file makes Pillow raise
+                theirs, failure = None, f"{type(cause).__name__}: {cause}"
+            if error.exists():
+                if theirs:
+                    print(f"{path}: only Pillow reads it; here {error.read_text()}")
+                error.unlink()
+                continue
+            decoded = ours(Path(out), 0, "rgb", 3)
+            if failure:
+                print(f"{path}: Pillow does not read it ({failure}), we do")
+            else:
+                rgb.add(path, decoded, theirs[0])
+                grey.add(path, ours(Path(out), 0, "grey", 1), theirs[1])
+            final = np.fromfile(Path(out) / "0.eval", "<f4").reshape(224, 224, 3)
+            resized.add(path, final * STD * 255, evaluation(decoded) * STD * 255)
+    print(len(paths), "files")
+    for difference in (rgb, grey, resized):
+        print(difference)
+
+
+main()
