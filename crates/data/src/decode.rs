@@ -1,11 +1,16 @@
 //! JPEG and PNG into 8-bit pixels.
 
 use std::io::Cursor;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
+use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageBuffer, ImageDecoder};
 use residual_spec::{Error, ErrorCode, Result};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
 
 use crate::header::{Header, ImageKind, Unreadable};
 use crate::Image;
@@ -21,12 +26,19 @@ const MOST_BYTES: u64 = 512 << 20;
 /// `E_IMAGE` for anything else, for files that are cut short or damaged, and for images of more
 /// than 179 million pixels.
 pub fn decode(bytes: &[u8], channels: u32, into: &mut Image) -> Result<()> {
-    let header = Header::read(&mut Cursor::new(bytes)).map_err(|why| unreadable(&why))?;
-    match header.kind {
-        ImageKind::Jpeg => read(JpegDecoder::new(Cursor::new(bytes)), into),
-        ImageKind::Png => read(PngDecoder::new(Cursor::new(bytes)), into),
+    let mut start = Cursor::new(bytes);
+    let header = Header::read(&mut start).map_err(|why| unreadable(&why))?;
+    let rest = &bytes[start.position() as usize..];
+    // A decoder that trips over hostile bytes is that file's failure, not the run's.
+    let decoded = catch_unwind(AssertUnwindSafe(|| match header.kind {
+        ImageKind::Jpeg => jpeg(bytes, rest, &header, into),
+        ImageKind::Png => png(bytes, into).map_err(|cause| cause.to_string()),
+    }));
+    match decoded {
+        Ok(Ok(())) => {}
+        Ok(Err(reason)) => return Err(refuse(format!("is damaged: {reason}"))),
+        Err(_) => return Err(refuse("is damaged: its decoder failed".into())),
     }
-    .map_err(|cause| refuse(format!("is damaged: {cause}")))?;
     turn(into, header.orientation);
     into.set_channels(channels);
     Ok(())
@@ -47,15 +59,36 @@ fn refuse(what: String) -> Error {
     Error::new(ErrorCode::Image, format!("the image {what}"))
 }
 
-fn read(
-    decoder: image::ImageResult<impl ImageDecoder>,
-    into: &mut Image,
-) -> image::ImageResult<()> {
-    let mut decoder = decoder?;
+fn jpeg(bytes: &[u8], rest: &[u8], header: &Header, into: &mut Image) -> Result<(), String> {
+    // Within the pixels' data 0xff is escaped: an end marker is the end.
+    if !rest.windows(2).rev().any(|pair| pair == [0xff, 0xd9]) {
+        return Err("it is cut short".into());
+    }
+    let colours = if header.channels == 1 { ColorSpace::Luma } else { ColorSpace::RGB };
+    let options = DecoderOptions::default()
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .set_strict_mode(true)
+        .jpeg_set_out_colorspace(colours);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|cause| cause.to_string())?;
+    let (width, height) = decoder.dimensions().ok_or("it has no size")?;
+    let size = decoder.output_buffer_size().ok_or("it has no size")?;
+    if size != width * height * header.channels as usize {
+        return Err("its colours are of no known kind".into());
+    }
+    into.pixels.resize(size, 0);
+    decoder.decode_into(&mut into.pixels).map_err(|cause| cause.to_string())?;
+    (into.width, into.height) = (width as u32, height as u32);
+    into.channels = header.channels;
+    Ok(())
+}
+
+fn png(bytes: &[u8], into: &mut Image) -> image::ImageResult<()> {
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(MOST_BYTES);
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits.clone())?;
     limits.reserve(decoder.total_bytes())?;
-    decoder.set_limits(limits)?;
     (into.width, into.height) = decoder.dimensions();
     let colour = decoder.color_type();
     into.pixels.resize(decoder.total_bytes() as usize, 0);
@@ -100,4 +133,122 @@ fn turn(image: &mut Image, orientation: Orientation) {
     turned.apply_orientation(orientation);
     (image.width, image.height) = (turned.width(), turned.height());
     image.pixels = turned.into_bytes();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
+        std::fs::read(format!("{folder}/{name}")).unwrap()
+    }
+
+    fn decoded(bytes: &[u8], channels: u32) -> Image {
+        let mut image = Image::default();
+        decode(bytes, channels, &mut image).unwrap();
+        image
+    }
+
+    fn refused(bytes: &[u8]) -> String {
+        let error = decode(bytes, 3, &mut Image::default()).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Image);
+        error.message
+    }
+
+    /// The file's pixels differ by at most `most` from Pillow's.
+    fn assert_like_pillow(name: &str, most: u8) {
+        let image = decoded(&file(name), 3);
+        let stem = name.split_once('.').unwrap().0;
+        let wanted = decoded(&file(&format!("{stem}.rgb.png")), 3);
+        assert_eq!((image.width, image.height), (wanted.width, wanted.height), "{name}");
+        let pairs = image.pixels.iter().zip(&wanted.pixels);
+        let found = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(found <= most, "{name} differs from Pillow's by {found}");
+    }
+
+    #[test]
+    fn pngs_of_every_kind_give_pillows_pixels() {
+        for kind in [
+            "alpha",
+            "grey-alpha",
+            "palette",
+            "palette-transparent",
+            "one-bit",
+            "grey16",
+            "turned-png",
+        ] {
+            assert_like_pillow(&format!("{kind}.png"), 0);
+        }
+    }
+
+    #[test]
+    fn jpegs_of_every_kind_give_pillows_pixels_but_for_rounding() {
+        for (kind, most) in [
+            ("full-colour", 2),
+            ("grey", 1),
+            ("baseline", 4),
+            ("progressive", 4),
+            ("restarts", 4),
+            ("cmyk", 4),
+        ] {
+            assert_like_pillow(&format!("{kind}.jpg"), most);
+        }
+    }
+
+    #[test]
+    fn an_image_is_turned_as_its_camera_was_held() {
+        for orientation in 1..=8 {
+            assert_like_pillow(&format!("turned-{orientation}.jpg"), 2);
+        }
+    }
+
+    #[test]
+    fn grey_is_made_of_colours() {
+        let mut wanted = decoded(&file("picture.png"), 3);
+        wanted.set_channels(1);
+        assert_eq!(decoded(&file("picture.png"), 1), wanted);
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_refused() {
+        for name in ["baseline.jpg", "progressive.jpg", "turned-6.jpg", "picture.png"] {
+            let whole = file(name);
+            for length in 0..whole.len() - 1 {
+                // The last chunk of a PNG holds nothing.
+                if name.ends_with("png") && length >= whole.len() - 12 {
+                    continue;
+                }
+                let result = decode(&whole[..length], 3, &mut Image::default());
+                assert!(result.is_err(), "{name} cut to {length} bytes of {}", whole.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_the_image_does_no_harm() {
+        let mut bytes = file("baseline.jpg");
+        let wanted = decoded(&bytes, 3);
+        bytes.extend_from_slice(b"appended by a camera");
+        assert_eq!(decoded(&bytes, 3), wanted);
+    }
+
+    #[test]
+    fn other_kinds_of_images_are_named() {
+        assert!(refused(b"GIF89a\x01\x00\x01\x00").contains("is a GIF image"));
+        assert!(refused(b"RIFF\x24\0\0\0WEBPVP8 ").contains("is a WebP image"));
+        assert!(refused(b"<!DOCTYPE html>").contains("neither a JPEG nor a PNG"));
+        assert!(refused(b"").contains("neither a JPEG nor a PNG"));
+    }
+
+    #[test]
+    fn an_image_that_claims_to_be_enormous_is_refused_before_memory_is_taken() {
+        let mut png = file("picture.png");
+        png[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+        assert!(refused(&png).contains("65536x65536"));
+        let mut jpeg = file("baseline.jpg");
+        let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        jpeg[frame + 5..frame + 9].fill(0xff);
+        assert!(refused(&jpeg).contains("65535x65535"));
+    }
 }

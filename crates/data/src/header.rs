@@ -224,3 +224,62 @@ fn bytes<const N: usize>(file: &mut impl Read) -> std::io::Result<[u8; N]> {
     file.read_exact(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn header(name: &str) -> Header {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
+        let bytes = std::fs::read(format!("{folder}/{name}")).unwrap();
+        Header::read(&mut Cursor::new(bytes)).unwrap()
+    }
+
+    #[test]
+    fn a_header_tells_size_channels_and_kind() {
+        let told = |name| {
+            let header = header(name);
+            (header.kind, header.width, header.height, header.channels)
+        };
+        assert_eq!(told("baseline.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(told("progressive.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(told("grey.jpg"), (ImageKind::Jpeg, 37, 29, 1));
+        assert_eq!(told("cmyk.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(told("palette.png"), (ImageKind::Png, 37, 29, 3));
+        assert_eq!(told("grey-alpha.png"), (ImageKind::Png, 37, 29, 1));
+    }
+
+    #[test]
+    fn the_size_is_that_of_the_upright_image() {
+        for name in
+            ["turned-5.jpg", "turned-6.jpg", "turned-7.jpg", "turned-8.jpg", "turned-png.png"]
+        {
+            let header = header(name);
+            assert_eq!((header.width, header.height), (29, 37), "{name}");
+        }
+        assert_eq!(header("turned-3.jpg").width, 37);
+    }
+
+    #[test]
+    fn segments_of_any_length_are_walked_over() {
+        let mut jpeg = vec![0xff, 0xd8];
+        for length in [2u16, 3, 9_000, 65_535] {
+            jpeg.extend_from_slice(&[0xff, 0xff, 0xe4]);
+            jpeg.extend_from_slice(&length.to_be_bytes());
+            jpeg.resize(jpeg.len() + usize::from(length) - 2, 0xff);
+        }
+        jpeg.extend_from_slice(&[0xff, 0xc2, 0, 11, 8, 0, 7, 0, 9, 1, 1, 0x11, 0]);
+        let mut file = std::io::BufReader::with_capacity(4096, Cursor::new(jpeg));
+        let header = Header::read(&mut file).unwrap();
+        assert_eq!((header.width, header.height, header.channels), (9, 7, 1));
+    }
+
+    #[test]
+    fn an_image_without_pixels_is_damaged() {
+        let jpeg = [0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 0, 0, 9, 1, 1, 0x11, 0];
+        let why = Header::read(&mut Cursor::new(jpeg)).unwrap_err();
+        assert!(matches!(&why, Unreadable::Damaged(what) if what.contains("9x0")), "{why:?}");
+    }
+}

@@ -322,3 +322,180 @@ fn internal(number: usize, panic: &(dyn Any + Send)) -> Error {
     Error::new(ErrorCode::Internal, format!("loading batch {number} failed: {reason}"))
         .hint("This is a defect in residual; please report it with this message.")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::pipeline::tests::grey;
+    use crate::{MemorySource, Part, Source};
+
+    const SHUFFLED: Order = Order::Shuffled { seed: 5, epoch: 2 };
+
+    fn options(batch_size: usize, workers: usize, order: Order) -> LoaderOptions {
+        LoaderOptions { batch_size, workers, order, skip_batches: 0, drop_single: false }
+    }
+
+    fn memory(count: usize) -> Subset {
+        let pixels = (0..count * 64).map(|i| (i * 7) as u8).collect();
+        let labels = (0..count).map(|i| (i % 3) as u8).collect();
+        Subset::all(Arc::new(MemorySource::new(Part::Train, [8, 8, 1], pixels, labels)))
+    }
+
+    fn augmenting() -> Arc<Pipeline> {
+        Arc::new(Pipeline::train(&grey(8, json!({ "flip": true }))))
+    }
+
+    fn all(mut loader: Loader) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        while let Some(loaded) = loader.next().unwrap() {
+            assert!(loaded.broken.is_empty());
+            batches.push(loaded.batch.clone());
+            loader.recycle(loaded.batch);
+        }
+        batches
+    }
+
+    /// Does to some images what `act` does, which is given the index.
+    struct Acting<F>(F);
+
+    impl<F: Fn(usize) -> Result<()> + Send + Sync> Source for Acting<F> {
+        fn len(&self) -> usize {
+            100
+        }
+
+        fn label(&self, i: usize) -> u32 {
+            i as u32
+        }
+
+        fn name(&self, i: usize) -> String {
+            format!("image {i}")
+        }
+
+        fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
+            (self.0)(i)?;
+            *into = Image::new(8, 8, channels, vec![0; 64 * channels as usize])?;
+            Ok(())
+        }
+    }
+
+    fn acting(act: impl Fn(usize) -> Result<()> + Send + Sync + 'static) -> Subset {
+        Subset::all(Arc::new(Acting(act)))
+    }
+
+    #[test]
+    fn the_bytes_are_the_same_whatever_the_number_of_workers() {
+        let deliver =
+            |workers| all(Loader::new(&memory(203), augmenting(), options(16, workers, SHUFFLED)));
+        let one = deliver(1);
+        assert_eq!(one.iter().map(Batch::len).sum::<usize>(), 203);
+        assert_eq!(one.len(), 13);
+        for workers in [2, 5] {
+            assert!(deliver(workers) == one, "{workers} workers");
+        }
+    }
+
+    #[test]
+    fn an_epoch_has_every_image_once_in_an_order_of_its_own() {
+        let indices = |order| -> Vec<u32> {
+            let batches = all(Loader::new(&memory(100), augmenting(), options(7, 2, order)));
+            batches.into_iter().flat_map(|batch| batch.indices).collect()
+        };
+        assert!(indices(Order::Sequential).into_iter().eq(0..100));
+        let first = indices(Order::Shuffled { seed: 0, epoch: 0 });
+        assert_ne!(first, indices(Order::Shuffled { seed: 0, epoch: 1 }));
+        let mut sorted = first;
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..100));
+    }
+
+    #[test]
+    fn a_resumed_epoch_goes_on_with_the_same_bytes() {
+        let whole = all(Loader::new(&memory(50), augmenting(), options(8, 2, SHUFFLED)));
+        let rest = LoaderOptions { skip_batches: 3, ..options(8, 2, SHUFFLED) };
+        let loader = Loader::new(&memory(50), augmenting(), rest);
+        assert_eq!(loader.batches(), 4);
+        assert!(all(loader) == whole[3..]);
+        let past = LoaderOptions { skip_batches: 9, ..rest };
+        assert!(all(Loader::new(&memory(50), augmenting(), past)).is_empty());
+    }
+
+    #[test]
+    fn a_last_batch_of_one_is_dropped_on_request() {
+        let count = |images, drop_single| {
+            let options = LoaderOptions { drop_single, ..options(8, 1, Order::Sequential) };
+            all(Loader::new(&memory(images), augmenting(), options)).len()
+        };
+        assert_eq!([count(17, true), count(17, false), count(18, true)], [2, 3, 3]);
+    }
+
+    #[test]
+    fn a_broken_image_is_left_out_of_its_batch_and_named() {
+        let subset = acting(|i| match i % 10 {
+            3 => Err(Error::new(ErrorCode::Image, "broken")),
+            _ => Ok(()),
+        });
+        let mut loader = Loader::new(&subset, augmenting(), options(20, 3, Order::Sequential));
+        let loaded = loader.next().unwrap().unwrap();
+        assert_eq!(loaded.batch.len(), 18);
+        assert_eq!(loaded.batch.images.len(), 18 * 64);
+        assert!(!loaded.batch.indices.contains(&3));
+        let names: Vec<&str> = loaded.broken.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["image 3", "image 13"]);
+    }
+
+    #[test]
+    fn a_panic_in_a_worker_is_an_error_and_the_end() {
+        let subset = acting(|i| if i == 45 { panic!("out of cheese") } else { Ok(()) });
+        let mut loader = Loader::new(&subset, augmenting(), options(10, 2, Order::Sequential));
+        for _ in 0..4 {
+            assert_eq!(loader.next().unwrap().unwrap().batch.len(), 10);
+        }
+        let error = loader.next().unwrap_err();
+        assert_eq!(error.code, ErrorCode::Internal);
+        assert!(error.message.contains("out of cheese"), "{error}");
+        assert!(loader.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn workers_stay_a_few_batches_ahead_and_no_more() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counter = read.clone();
+        let subset = acting(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        let mut loader = Loader::new(&subset, augmenting(), options(5, 2, Order::Sequential));
+        loader.next().unwrap();
+        let settled = || {
+            let before = read.load(Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(50));
+            (before == read.load(Ordering::SeqCst)).then_some(before)
+        };
+        let count = std::iter::repeat_with(settled).flatten().next().unwrap();
+        assert_eq!(count, 5 * (1 + 2 + LOOK_AHEAD));
+    }
+
+    #[test]
+    fn dropping_stops_in_the_middle_of_a_batch() {
+        let subset = acting(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            Ok(())
+        });
+        let mut loader = Loader::new(&subset, augmenting(), options(100, 1, Order::Sequential));
+        let started = Instant::now();
+        assert!(matches!(loader.next_within(Duration::from_millis(30)), Ok(Next::NotYet)));
+        drop(loader);
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn nothing_to_load_ends_at_once() {
+        let mut loader = Loader::new(&memory(0), augmenting(), options(8, 2, SHUFFLED));
+        assert!(loader.next().unwrap().is_none());
+        assert_eq!(loader.batches(), 0);
+    }
+}

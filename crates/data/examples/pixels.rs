@@ -1,0 +1,64 @@
+//! Writes what the network would be given of each image file, for `scripts/oracle/images.py` to
+//! compare with Pillow and torchvision:
+//!
+//!     pixels OUT_FOLDER FILE...
+//!
+//! `OUT_FOLDER/<n>.rgb` and `<n>.grey` hold width and height (u32, little-endian) and the decoded
+//! bytes; `<n>.eval` 224 x 224 x 3 f32 after `Resize(256)`, `CenterCrop(224)` and ImageNet's
+//! normalisation. For a file that is refused there is `<n>.error` with the message.
+
+use std::path::Path;
+
+use residual_data::{decode, Image, Pipeline, SampleRng};
+use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, Result, TrainConfig};
+
+fn main() {
+    let mut arguments = std::env::args_os().skip(1);
+    let out = arguments.next().expect("the folder to write into");
+    let pipeline = evaluation().expect("the defaults are valid");
+    for (n, file) in arguments.enumerate() {
+        let write = |kind: &str, bytes: &[u8]| {
+            std::fs::write(Path::new(&out).join(format!("{n}.{kind}")), bytes).expect("written")
+        };
+        let bytes = std::fs::read(&file).expect("a file that can be read");
+        let mut image = Image::default();
+        for (kind, channels) in [("grey", 1), ("rgb", 3)] {
+            match decode(&bytes, channels, &mut image) {
+                Ok(()) => {
+                    let sides = [image.width, image.height].map(u32::to_le_bytes);
+                    write(kind, &[sides.as_flattened(), &image.pixels].concat());
+                }
+                Err(error) => {
+                    write("error", error.message.as_bytes());
+                    break;
+                }
+            }
+        }
+        if image.channels == 3 {
+            let mut numbers = vec![0.0f32; pipeline.len()];
+            pipeline.apply(&image, &mut SampleRng::new(0, 0, 0), &mut numbers);
+            let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+            write("eval", &bytes);
+        }
+    }
+}
+
+/// What a folder of photographs is evaluated with.
+fn evaluation() -> Result<Pipeline> {
+    let facts = DataFacts {
+        source: "photos".into(),
+        format: DataFormat::ImageFolder,
+        classes: vec!["ant".into(), "bee".into()],
+        channels: 3,
+        image_size: None,
+        train: 2,
+        val: 0,
+        test: 0,
+        mean: None,
+        std: None,
+        mirrored_is_natural: true,
+        fingerprint: String::new(),
+    };
+    let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+    Ok(Pipeline::eval(&resolve(&TrainConfig::default(), &facts, &machine)?))
+}
