@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from './setup/command.mjs'
+import { BuildError } from './setup/error.mjs'
 import { ROOT, runScript, setup } from './setup.mjs'
 
 /**
@@ -21,9 +22,6 @@ export const TARGET = 'x86_64-unknown-linux-gnu'
 
 /** Where the platform package, and in a clone the native loader, has the addons. */
 const PLATFORM_PACKAGE = join(ROOT, 'bindings', 'npm', 'linux-x64-gnu')
-
-/** A build step that failed has shown its own message; this names the step. */
-export class BuildError extends Error {}
 
 /**
  * Sets up, then builds both addons and the TypeScript. Cargo and tsc decide what is fresh.

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { pointCloneTo } from './setup/clone.mjs'
 import { stopChildrenWithUs } from './setup/command.mjs'
 import { installDependencies } from './setup/dependencies.mjs'
-import { SetupError } from './setup/error.mjs'
+import { BuildError, SetupError } from './setup/error.mjs'
 import { fetchLibtorch, findLibtorch } from './setup/libtorch.mjs'
 import { checkPrerequisites } from './setup/prerequisites.mjs'
 
@@ -48,7 +48,8 @@ function buildEnv({ root, lib }) {
 }
 
 /**
- * Runs a script's main function: a set-up that failed is told in two lines and ends with status 3.
+ * Runs a script's main function: a set-up that failed is told in two lines and ends with
+ * status 3, a build that failed with status 1.
  *
  * @param {string} url the script's `import.meta.url`; nothing happens when it was only imported
  * @param {() => Promise<void>} main
@@ -59,9 +60,15 @@ export async function runScript(url, main) {
   try {
     await main()
   } catch (error) {
-    if (!(error instanceof SetupError)) throw error
-    process.stderr.write(`${error.code}: ${error.message}\n  ${error.hint}\n`)
-    process.exitCode = 3
+    if (error instanceof SetupError) {
+      process.stderr.write(`${error.code}: ${error.message}\n  ${error.hint}\n`)
+      process.exitCode = 3
+    } else if (error instanceof BuildError) {
+      process.stderr.write(`${error.message}\n`)
+      process.exitCode = 1
+    } else {
+      throw error
+    }
   }
 }
 

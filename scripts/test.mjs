@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BuildError, build, TARGET } from './build.mjs'
+import { build, TARGET } from './build.mjs'
 import { run } from './setup/command.mjs'
-import { SetupError } from './setup/error.mjs'
+import { BuildError, SetupError } from './setup/error.mjs'
 import { ROOT, runScript } from './setup.mjs'
 import { addCounts, countCommand } from './test/counts.mjs'
 

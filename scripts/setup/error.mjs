@@ -12,3 +12,6 @@ export class SetupError extends Error {
     this.hint = hint
   }
 }
+
+/** A build step that failed has shown its own message; this names the step. */
+export class BuildError extends Error {}
