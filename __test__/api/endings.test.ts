@@ -1,0 +1,194 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { AbortError, ResidualError, type RunEvent, train } from 'residual'
+import { script } from '../child.js'
+import { tinyRun } from '../tiny.js'
+
+/** More epochs than any test waits for. */
+const LONG = { epochs: 100_000 }
+
+test("stop() and a hook's 'stop' end the run with a result and a checkpoint", async (t) => {
+  const hooks = [
+    { onEpoch: () => 'stop' as const },
+    { onEpoch: async () => 'stop' as const },
+    { onStep: () => 'stop' as const },
+    { onCheckpoint: () => 'stop' as const },
+  ]
+  for (const hook of hooks) {
+    const result = await train(tinyRun(t, LONG), hook)
+    t.is(result.stopReason, 'stopped')
+    t.true(existsSync(result.last))
+  }
+  const run = train(tinyRun(t, LONG), { onStep: () => run.stop() })
+  t.is((await run).stopReason, 'stopped')
+  run.stop() // once more, and too late, is no mistake
+})
+
+test('stopping a paused run ends it', async (t) => {
+  const run = train(tinyRun(t, LONG), { onEpoch: () => run.pause() })
+  for await (const event of run) if (event.type === 'epoch') break
+  t.is(run.state, 'paused')
+  run.stop()
+  t.is((await run).stopReason, 'stopped')
+})
+
+test('an aborted run rejects with an AbortError that carries the checkpoint', async (t) => {
+  const controller = new AbortController()
+  const reason = new Error('the window was closed')
+  const events: RunEvent[] = []
+  const run = train(tinyRun(t, LONG), {
+    signal: controller.signal,
+    onStep: ({ step }) => void (step >= 3 && controller.abort(reason)),
+  })
+  const iterating = t.throwsAsync(async () => {
+    for await (const event of run) events.push(event)
+  })
+  const error = await t.throwsAsync(async () => await run, { instanceOf: AbortError })
+  t.is(error?.name, 'AbortError')
+  t.is(error?.code, 'E_ABORTED')
+  t.is(error?.cause, reason)
+  t.true(existsSync(error?.checkpoint ?? ''))
+  t.is(await iterating, error)
+  t.is(run.result, undefined)
+  t.true(events.some((event) => event.type === 'checkpoint'))
+})
+
+test('an abort ends a run whose onEpoch never does', async (t) => {
+  const controller = new AbortController()
+  const run = train(tinyRun(t, LONG), {
+    signal: controller.signal,
+    onEpoch() {
+      setTimeout(() => controller.abort(), 50)
+      return new Promise(() => {})
+    },
+  })
+  await t.throwsAsync(async () => await run, { name: 'AbortError' })
+})
+
+test('a signal that is already aborted means that nothing is written', async (t) => {
+  const config = tinyRun(t)
+  const run = train(config, { signal: AbortSignal.abort() })
+  await t.throwsAsync(async () => await run, { name: 'AbortError' })
+  t.false(existsSync(config.out as string))
+})
+
+test('stopping a run before it begins writes nothing', async (t) => {
+  const first = train(tinyRun(t, LONG))
+  const config = tinyRun(t)
+  const second = train(config)
+  second.stop()
+  const error = await t.throwsAsync(async () => await second, { instanceOf: AbortError })
+  t.is(error?.checkpoint, undefined)
+  t.false(existsSync(config.out as string))
+  first.stop()
+  await first.then(
+    () => t.pass(),
+    () => t.pass(),
+  )
+})
+
+for (const [name, hook] of Object.entries({
+  'a throw': (error: unknown) => () => {
+    throw error
+  },
+  'a rejection': (error: unknown) => () => Promise.reject(error),
+})) {
+  for (const event of ['onStart', 'onStep', 'onEpoch', 'onCheckpoint', 'onEnd'] as const) {
+    test(`${name} in ${event} saves the run and is what it rejects with`, async (t) => {
+      const thrown = new RangeError('mine')
+      const config = tinyRun(t, event === 'onEnd' ? {} : LONG)
+      const run = train(config, { [event]: hook(thrown) })
+      const error = await t.throwsAsync(async () => await run)
+      t.is(error, thrown)
+      t.true(readdirSync(join(config.out as string, 'checkpoints')).includes('last.safetensors'))
+    })
+  }
+}
+
+test('anything can be thrown', async (t) => {
+  const run = train(tinyRun(t, LONG), {
+    onStep() {
+      throw undefined
+    },
+  })
+  const caught = await run.then(
+    () => 'nothing',
+    (error: unknown) => error,
+  )
+  t.is(caught, undefined)
+})
+
+test('a failed run that nobody awaits does not end the process', async (t) => {
+  const { status, stdout, stderr } = await script(`
+    import { train } from 'residual'
+    const run = train({ data: './there-is-no-such-folder' })
+    try { for await (const event of run); } catch (error) { console.log(error.code) }
+    train({ optimizer: { lr: NaN } })
+  `)
+  t.is(stdout, 'E_DATA_NOT_FOUND\n')
+  t.is(stderr, '')
+  t.is(status, 0)
+})
+
+test('a run holds the process until it ends, awaited or not', async (t) => {
+  const config = tinyRun(t)
+  const { status, stderr } = await script(`
+    import { train } from 'residual'
+    train(${JSON.stringify(config)})
+  `)
+  t.is(stderr, '')
+  t.is(status, 0)
+  t.true(existsSync(join(config.out as string, 'result.json')))
+})
+
+test('process.exit in the middle of a step saves the run and keeps the status', async (t) => {
+  const config = tinyRun(t, LONG)
+  const { status, signal, stderr } = await script(`
+    import { train } from 'residual'
+    train(${JSON.stringify(config)}, { onStep({ step }) { if (step > 3) process.exit(7) } })
+  `)
+  t.is(stderr, '')
+  t.is(signal, null)
+  t.is(status, 7)
+  t.true(existsSync(join(config.out as string, 'checkpoints', 'last.safetensors')))
+})
+
+test('an error that nobody catches ends the process as it does without a run', async (t) => {
+  const config = tinyRun(t, LONG)
+  const { status, signal, stderr } = await script(`
+    import { train } from 'residual'
+    train(${JSON.stringify(config)}, { onEpoch() { setTimeout(() => { throw new Error('mine') }) } })
+  `)
+  t.regex(stderr, /Error: mine/)
+  t.is(signal, null)
+  t.is(status, 1)
+})
+
+test('an unreferenced run is stopped and saved when the process has nothing else to do', async (t) => {
+  const config = tinyRun(t, LONG)
+  const { status, signal, stderr } = await script(`
+    import { train } from 'residual'
+    const run = train(${JSON.stringify(config)}, { onStep() { run.unref() } })
+  `)
+  t.is(stderr, '')
+  t.is(signal, null)
+  t.is(status, 0)
+  t.true(existsSync(join(config.out as string, 'checkpoints', 'last.safetensors')))
+})
+
+test('runs behind a finished, a stopped and a failed one are trained', async (t) => {
+  const configs = Array.from({ length: 4 }, () => tinyRun(t, { epochs: 1 }))
+  const runs = [
+    train(configs[0] ?? {}),
+    train(configs[1] ?? {}, { onStep: () => 'stop' }),
+    train({ ...configs[2], batchSize: 0 }),
+    train(configs[3] ?? {}),
+  ]
+  const ends = await Promise.allSettled(runs)
+  t.deepEqual(
+    ends.map((end) => (end.status === 'fulfilled' ? end.value.stopReason : end.reason.code)),
+    ['completed', 'stopped', 'E_CONFIG', 'completed'],
+  )
+  t.true(ends[2]?.status === 'rejected' && ends[2].reason instanceof ResidualError)
+})

@@ -1,0 +1,32 @@
+import test from 'ava'
+import { datasets, inspect } from 'residual'
+
+test('the paper’s networks have the parameters and multiply-adds that it says', async (t) => {
+  const cifar = await inspect({ model: 'resnet20', imageSize: 32, channels: 3, classes: 10 })
+  t.is(cifar.parameters, 269_722)
+  t.deepEqual(cifar.input, [3, 32, 32])
+  const imagenet = await inspect('resnet50')
+  t.is(imagenet.parameters, 25_557_032)
+  t.is(Math.round(imagenet.macs / 1e8), 41)
+  t.is(imagenet.layers[0]?.name, 'conv1')
+  t.deepEqual(imagenet.layers[0]?.output, [64, 112, 112])
+  t.is(
+    imagenet.layers.reduce((sum, layer) => sum + layer.parameters, 0),
+    imagenet.parameters,
+  )
+})
+
+test('every named data set is listed', async (t) => {
+  const [first, ...others] = await datasets()
+  t.deepEqual(first, {
+    name: 'fashion-mnist-mini',
+    about: first?.about ?? '',
+    classes: 10,
+    train: 12_000,
+    test: 2_000,
+    channels: 1,
+    imageSize: 28,
+    license: 'MIT',
+  })
+  t.deepEqual(others, [])
+})

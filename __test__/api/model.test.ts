@@ -1,0 +1,112 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import test from 'ava'
+import { evaluate, loadModel, predict, ResidualError, train } from 'residual'
+import { folder, imageFolder, pixels, tinyRun } from '../tiny.js'
+
+test('a trained model says what is on paths, URLs, bytes and pixels', async (t) => {
+  const parent = folder(t)
+  const photos = imageFolder(parent, ['left', 'middle', 'right'])
+  const { best } = await train(tinyRun(t, { data: { source: photos, channels: 1 }, epochs: 8 }))
+  await using model = await loadModel(best?.checkpoint ?? '')
+  t.deepEqual(model.info.classes, ['left', 'middle', 'right'])
+  t.is(model.info.arch, 'resnet8')
+
+  const path = join(photos, 'right', '3.png')
+  const one = await model.predict(path)
+  t.is(one.top.length, 3)
+  t.is(one.top[0]?.label, one.label)
+  t.true(Math.abs(one.top.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-6)
+
+  const inputs = [
+    path,
+    pathToFileURL(path),
+    readFileSync(path),
+    new Uint8Array(readFileSync(path)),
+    { data: pixels(2, 3), width: 8, height: 8, channels: 1 } as const,
+  ]
+  const all = await model.predict(inputs, { top: 1 })
+  for (const prediction of all) {
+    t.is(prediction.label, one.label)
+    t.true(Math.abs(prediction.probability - one.probability) < 1e-5)
+    t.is(prediction.top.length, 1)
+  }
+  t.deepEqual(await model.predict([]), [])
+  t.is((await predict(best?.checkpoint ?? '', path)).label, one.label)
+})
+
+test('evaluating gives the scores that training told of', async (t) => {
+  const result = await train(tinyRun(t))
+  const evaluation = await evaluate(result.dir)
+  t.is(evaluation.count, 24)
+  t.is(result.test?.accuracy, evaluation.accuracy)
+  t.is(evaluation.classes.length, 3)
+  t.is(
+    evaluation.confusion.flat().reduce((sum, count) => sum + count),
+    24,
+  )
+  const validation = await evaluate(result.dir, { part: 'val', batchSize: 5 })
+  t.is(result.best?.accuracy, validation.accuracy)
+})
+
+test('a closed model says so, and closing it twice is no mistake', async (t) => {
+  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  const model = await loadModel(last)
+  const asked = model.predict({ data: pixels(0), width: 8, height: 8, channels: 1 })
+  await Promise.all([model.close(), model.close()])
+  t.truthy((await asked).label)
+  const closed = { instanceOf: ResidualError, message: /closed/ }
+  t.is((await t.throwsAsync(model.predict('x.png'), closed))?.code, 'E_CLOSED')
+  t.is((await t.throwsAsync(model.evaluate(), closed))?.code, 'E_CLOSED')
+})
+
+test('what is no image is refused with its place', async (t) => {
+  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  await using model = await loadModel(last)
+  const broken = join(folder(t), 'broken.png')
+  writeFileSync(broken, 'no picture')
+  const file = await t.throwsAsync(model.predict([broken]), { instanceOf: ResidualError })
+  t.is(file?.code, 'E_IMAGE')
+  t.is(file?.at.file, broken)
+  const missing = await t.throwsAsync(model.predict('missing.png'), { instanceOf: ResidualError })
+  t.is(missing?.code, 'E_IO')
+
+  const wrong: [unknown, string][] = [
+    [null, 'image'],
+    [7, 'image'],
+    ['', 'image'],
+    [new URL('https://example.com/cat.jpg'), 'image'],
+    [{ data: [1, 2, 3], width: 1, height: 1, channels: 3 }, 'image'],
+    [{ data: pixels(0), width: -8, height: 8, channels: 1 }, 'image.width'],
+    [{ data: pixels(0), width: 8, height: 2 ** 32 + 8, channels: 1 }, 'image.height'],
+  ]
+  for (const [image, key] of wrong) {
+    const error = await t.throwsAsync(model.predict(image as string), { instanceOf: ResidualError })
+    t.is(error?.code, 'E_USAGE')
+    t.is(error?.at.key, key)
+  }
+  const short = { data: new Uint8Array(3), width: 8, height: 8, channels: 3 } as const
+  t.is((await t.throwsAsync(model.predict(short), { instanceOf: ResidualError }))?.code, 'E_IMAGE')
+  const top = await t.throwsAsync(model.predict([], { top: 0 }), { instanceOf: ResidualError })
+  t.is(top?.at.key, 'top')
+})
+
+test('what is no checkpoint is refused with its file', async (t) => {
+  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  const bytes = readFileSync(last)
+  const cut = join(folder(t), 'cut.safetensors')
+  for (const length of [0, 7, 100, bytes.length - 1]) {
+    writeFileSync(cut, bytes.subarray(0, length))
+    const error = await t.throwsAsync(loadModel(cut), { instanceOf: ResidualError })
+    t.is(error?.code, 'E_CHECKPOINT')
+    t.is(error?.at.file, cut)
+    t.truthy(error?.hint)
+  }
+  const none = await t.throwsAsync(loadModel('no/such/run'), { instanceOf: ResidualError })
+  t.is(none?.code, 'E_CHECKPOINT')
+  const number = await t.throwsAsync(loadModel(5 as unknown as string), {
+    instanceOf: ResidualError,
+  })
+  t.is(number?.code, 'E_USAGE')
+})

@@ -1,0 +1,181 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { inspect as shown } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import {
+  type ErrorCode,
+  inspect,
+  ResidualError,
+  type TrainConfig,
+  type TrainOptions,
+  train,
+  type WarningEvent,
+} from 'residual'
+import { script } from '../child.js'
+import { folder, imageFolder, tinyRun } from '../tiny.js'
+
+/** Trains, and gives the error that it has to end with. */
+async function refusal(
+  t: ExecutionContext,
+  config: TrainConfig,
+  options?: TrainOptions,
+): Promise<ResidualError> {
+  const error = await t.throwsAsync(async () => await train(config, options))
+  if (error instanceof ResidualError) return error
+  throw new TypeError('not a ResidualError', { cause: error })
+}
+
+const configurations: [unknown, ErrorCode, string | undefined][] = [
+  [{ lr: 0.1 }, 'E_UNKNOWN_KEY', 'lr'],
+  [{ optimizer: { type: 'sgd', momentun: 0.9 } }, 'E_UNKNOWN_KEY', 'optimizer.momentun'],
+  [{ epochs: '3' }, 'E_CONFIG', 'epochs'],
+  [{ epochs: 1.5 }, 'E_CONFIG', 'epochs'],
+  [{ batchSize: 0 }, 'E_CONFIG', 'batchSize'],
+  [{ batchSize: -1 }, 'E_CONFIG', 'batchSize'],
+  [{ batchSize: 1e300 }, 'E_CONFIG', 'batchSize'],
+  [{ model: 'resnet21' }, 'E_CONFIG', 'model'],
+  [{ model: ['resnet18'] }, 'E_CONFIG', 'model'],
+  [{ optimizer: { type: 'sgd', lr: -0.1 } }, 'E_CONFIG', 'optimizer.lr'],
+  [{ optimizer: { type: 'sgd', lr: 0 } }, 'E_CONFIG', 'optimizer.lr'],
+  [{ optimizer: { type: 'sgd', lr: Number.NaN } }, 'E_CONFIG', 'optimizer.lr'],
+  [{ optimizer: { type: 'sgd', lr: Infinity } }, 'E_CONFIG', 'optimizer.lr'],
+  [{ optimizer: { type: 'adam' } }, 'E_CONFIG', 'optimizer.type'],
+  [{ schedule: { type: 'multistep', milestones: [1, 'x'] } }, 'E_CONFIG', 'schedule.milestones[1]'],
+  [{ out: 7 }, 'E_CONFIG', 'out'],
+  [{ out: '' }, 'E_CONFIG', 'out'],
+  [{ out: 'a\0b' }, 'E_CONFIG', 'out'],
+]
+
+for (const [wrong, code, key] of configurations) {
+  test(`${shown(wrong)} is refused and nothing is written`, async (t) => {
+    const config = tinyRun(t)
+    const error = await refusal(t, { ...config, ...(wrong as TrainConfig) })
+    t.is(error.code, code)
+    t.is(error.at.key, key)
+    t.false(existsSync(config.out as string))
+  })
+}
+
+for (const wrong of [undefined, null, 'fashion-mnist-mini', 3, []]) {
+  test(`${JSON.stringify(wrong)} is no configuration`, async (t) => {
+    t.is((await refusal(t, wrong as unknown as TrainConfig)).code, 'E_CONFIG')
+  })
+}
+
+const options: [unknown, ErrorCode, string][] = [
+  [{ onepoch() {} }, 'E_UNKNOWN_KEY', 'onepoch'],
+  [{ onEpoch: 'stop' }, 'E_USAGE', 'onEpoch'],
+  [{ signal: true }, 'E_USAGE', 'signal'],
+  [null, 'E_USAGE', 'options'],
+]
+
+for (const [wrong, code, key] of options) {
+  test(`the options ${JSON.stringify(wrong)} are refused by ${key}`, async (t) => {
+    const config = tinyRun(t)
+    const error = await refusal(t, config, wrong as TrainOptions)
+    t.is(error.code, code)
+    t.is(error.at.key, key)
+    t.false(existsSync(config.out as string))
+  })
+}
+
+test('data that no classifier can be trained on is refused with a hint', async (t) => {
+  const parent = folder(t)
+  const empty = join(parent, 'empty')
+  mkdirSync(empty)
+  const one = imageFolder(join(parent, 'one'), ['only'])
+  const file = join(parent, 'file')
+  writeFileSync(file, 'no data')
+  for (const [data, code] of [
+    [join(parent, 'missing'), 'E_DATA_NOT_FOUND'],
+    ['fashion-mnist-mimi', 'E_DATA_NOT_FOUND'],
+    [empty, 'E_DATA_UNUSABLE'],
+    [one, 'E_DATA_UNUSABLE'],
+    [file, 'E_DATA_NOT_FOUND'],
+  ] as const) {
+    const config = tinyRun(t, { data })
+    const error = await refusal(t, config)
+    t.is(error.code, code, data)
+    t.truthy(error.at.key ?? error.at.file, data)
+    t.truthy(error.hint, data)
+    t.false(existsSync(config.out as string))
+  }
+})
+
+test('a broken image is named and the run goes on', async (t) => {
+  const photos = imageFolder(folder(t), ['left', 'right'])
+  const broken = join(photos, 'left', 'broken.png')
+  writeFileSync(broken, 'no picture')
+  const warnings: WarningEvent[] = []
+  const result = await train(tinyRun(t, { data: photos }), {
+    onWarning: (warning) => void warnings.push(warning),
+  })
+  t.is(result.stopReason, 'completed')
+  t.true(warnings.some(({ code, file }) => code === 'E_IMAGE' && file?.includes('broken.png')))
+})
+
+test('a folder that holds a run is not written to, unless told to', async (t) => {
+  const config = tinyRun(t, { epochs: 1 })
+  await train(config)
+  const before = readdirSync(config.out as string)
+  const error = await refusal(t, config)
+  t.is(error.code, 'E_OUT_EXISTS')
+  t.truthy(error.hint)
+  t.deepEqual(readdirSync(config.out as string), before)
+  t.is((await train({ ...config, overwrite: true })).stopReason, 'completed')
+})
+
+test('a folder that another process writes to is left alone', async (t) => {
+  const config = tinyRun(t, { epochs: 100_000 })
+  let code: string | undefined
+  await script(
+    `import { train } from 'residual'
+     train(${JSON.stringify(config)}, { onStart() { console.log('started') } })`,
+    {
+      async during(child) {
+        await child.says('started')
+        code = (await refusal(t, { ...config, overwrite: true })).code
+        child.kill('SIGKILL')
+      },
+    },
+  )
+  t.is(code, 'E_OUT_IN_USE')
+  // The lock went with its process.
+  t.is((await train({ ...config, epochs: 1, overwrite: true })).stopReason, 'completed')
+})
+
+test('a folder that cannot be written to is refused with its name', async (t) => {
+  const parent = folder(t)
+  const file = join(parent, 'file')
+  writeFileSync(file, '')
+  const inFile = await refusal(t, tinyRun(t, { out: join(file, 'run') }))
+  t.is(inFile.code, 'E_WRITE')
+  t.truthy(inFile.hint)
+
+  const readOnly = join(parent, 'read-only')
+  mkdirSync(readOnly)
+  chmodSync(readOnly, 0o500)
+  t.teardown(() => chmodSync(readOnly, 0o700))
+  // root writes where it likes
+  if (process.getuid?.() === 0) return t.log('skipped in part: root may write anywhere')
+  t.is((await refusal(t, tinyRun(t, { out: join(readOnly, 'run') }))).code, 'E_WRITE')
+})
+
+test('a run is not resumed with another model or other data', async (t) => {
+  const config = tinyRun(t, { epochs: 1 })
+  const { dir } = await train(config)
+  const model = await refusal(t, { resume: dir, model: 'resnet14' })
+  t.is(model.code, 'E_MISMATCH')
+  t.truthy(model.hint)
+  rmSync(join((config.data as { source: string }).source, 't10k-labels-idx1-ubyte'))
+  const photos = imageFolder(folder(t), ['left', 'right'])
+  t.is((await refusal(t, { resume: dir, data: photos })).code, 'E_MISMATCH')
+  t.is((await refusal(t, { resume: join(dir, 'nothing') })).code, 'E_CHECKPOINT')
+})
+
+test('a network that there is not is refused with the nearest one', async (t) => {
+  const error = await t.throwsAsync(inspect('resnet5O'), { instanceOf: ResidualError })
+  t.is(error?.code, 'E_CONFIG')
+  t.is(error?.at.key, 'model')
+  t.regex(error?.hint ?? '', /resnet50/)
+})

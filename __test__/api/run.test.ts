@@ -1,0 +1,126 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import test from 'ava'
+import { type RunEvent, train } from 'residual'
+import { tinyRun } from '../tiny.js'
+
+test('a run tells its events in order and gives its result', async (t) => {
+  const run = train(tinyRun(t))
+  t.is(run.state, 'starting')
+  const events: RunEvent[] = []
+  for await (const event of run) events.push(event)
+  const result = await run
+
+  const types = events.map((event) => event.type).filter((type) => type !== 'step')
+  t.is(types.shift(), 'start')
+  t.is(types.pop(), 'end')
+  t.deepEqual(
+    types.filter((type) => type === 'epoch'),
+    ['epoch', 'epoch'],
+  )
+  t.is(result.stopReason, 'completed')
+  t.is(result.epochs, 2)
+  t.is(result.steps, 12)
+  t.is(result.test?.count, 24)
+  t.deepEqual(events.at(-1), { type: 'end', result })
+
+  t.is(run.state, 'ended')
+  t.is(run.result, result)
+  t.is(run.dir, result.dir)
+  t.is(run.checkpoint && existsSync(run.checkpoint), true)
+  t.deepEqual(JSON.parse(readFileSync(join(result.dir, 'result.json'), 'utf8')), result)
+})
+
+test('hooks, two iterators and the promise tell the same story', async (t) => {
+  const hooks: string[] = []
+  const run = train(tinyRun(t), {
+    onStart: () => void hooks.push('start'),
+    onEpoch: ({ epoch }) => void hooks.push(`epoch ${epoch}`),
+    onCheckpoint: ({ kind }) => void hooks.push(`checkpoint ${kind}`),
+    onEnd: () => void hooks.push('end'),
+  })
+  const read = async () => {
+    const told: string[] = []
+    for await (const event of run) {
+      if (event.type === 'step') continue
+      if (event.type === 'epoch') told.push(`epoch ${event.epoch}`)
+      else if (event.type === 'checkpoint') told.push(`checkpoint ${event.kind}`)
+      else told.push(event.type)
+    }
+    return told
+  }
+  const [one, other] = await Promise.all([read(), read(), run])
+  t.deepEqual(one, hooks)
+  t.deepEqual(other, hooks)
+  t.is(hooks.filter((name) => name === 'epoch 2').length, 1)
+})
+
+test('training waits for an async onEpoch', async (t) => {
+  let waiting = false
+  let waits = 0
+  await train(tinyRun(t), {
+    onStep: () => void t.false(waiting),
+    async onEpoch() {
+      waiting = true
+      await setTimeout(100)
+      waiting = false
+      waits++
+    },
+  })
+  t.is(waits, 2)
+})
+
+test('steps that end while onStep is busy are skipped, and the run ends after the last call', async (t) => {
+  let busy = 0
+  let calls = 0
+  await train(tinyRun(t), {
+    async onStep() {
+      calls++
+      t.is(++busy, 1)
+      await setTimeout(400)
+      busy--
+    },
+  })
+  t.is(busy, 0)
+  t.true(calls < 12, `${calls} calls`)
+})
+
+test('breaking off the loop leaves the run alone', async (t) => {
+  const run = train(tinyRun(t))
+  for await (const event of run) if (event.type === 'step') break
+  t.is((await run).stopReason, 'completed')
+})
+
+test('the same seed gives the same numbers', async (t) => {
+  const losses = async () => {
+    const losses: number[] = []
+    await train(tinyRun(t), { onEpoch: ({ train }) => void losses.push(train.loss) })
+    return losses
+  }
+  t.deepEqual(await losses(), await losses())
+})
+
+test('a second run waits for the first', async (t) => {
+  const order: string[] = []
+  const hooks = (name: string) => ({
+    onStart: () => void order.push(`${name} starts`),
+    onEnd: () => void order.push(`${name} ends`),
+  })
+  await Promise.all([train(tinyRun(t), hooks('one')), train(tinyRun(t), hooks('other'))])
+  t.deepEqual(order, ['one starts', 'one ends', 'other starts', 'other ends'])
+})
+
+test('a paused run does nothing until it is resumed', async (t) => {
+  let steps = 0
+  const run = train(tinyRun(t), { onStep: () => void steps++ })
+  for await (const event of run) if (event.type === 'step') break
+  run.pause()
+  t.is(run.state, 'paused')
+  await setTimeout(300) // the step that it was in
+  const paused = steps
+  await setTimeout(300)
+  t.is(steps, paused)
+  run.resume()
+  t.is((await run).stopReason, 'completed')
+})

@@ -1,0 +1,59 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { residual } from '../child.js'
+import { folder, idxData } from '../tiny.js'
+
+test('a failure tells what, where and what to do, and its status tells the kind', async (t) => {
+  const parent = folder(t)
+  const data = idxData(parent)
+  const empty = join(parent, 'empty')
+  mkdirSync(empty)
+  const file = join(parent, 'file')
+  writeFileSync(file, '')
+  const broken = join(parent, 'broken.yaml')
+  writeFileSync(broken, 'epochs: 3\nmodel: {')
+  const list = join(parent, 'list.json')
+  writeFileSync(list, '[1]')
+  const out = ['--out', join(parent, 'run')]
+
+  const cases: [string[], number, RegExp][] = [
+    [['train', data, ...out, 'optimizer.lr=-1'], 2, /^error: `optimizer\.lr` must be more than 0/],
+    [['train', data, ...out, 'optimiser.lr=1'], 2, /Did you mean `optimizer`\?/],
+    [['train', data, ...out, '--epochs', 'many'], 2, /`epochs` must be .* "many"/],
+    [['train', data, ...out, 'seed'], 2, /`seed` is no setting/],
+    [['train', '--config', broken], 2, /broken\.yaml:2/],
+    [['train', '--config', list], 2, /must hold keys and values/],
+    [['train', '--config', join(parent, 'none.yaml')], 2, /none\.yaml/],
+    [['train'], 2, /data/],
+    [['train', '--epoch', '3'], 2, /unknown option/],
+    [['trane'], 2, /unknown command/],
+    [[], 2, /Usage: residual/],
+    [['train', empty, ...out], 4, /\(E_DATA_UNUSABLE\)/],
+    [['train', join(parent, 'none'), ...out], 4, /\(E_DATA_NOT_FOUND\)/],
+    [['train', data, '--out', join(file, 'run')], 1, /\(E_WRITE\)/],
+    [['eval', parent], 4, /\(E_CHECKPOINT\)/],
+    [['predict', parent, 'x.png'], 4, /\(E_CHECKPOINT\)/],
+    [['inspect', 'resnet5O'], 2, /Did you mean 'resnet50'\?/],
+    [['inspect', 'resnet50', 'imageSize=big'], 2, /`imageSize`/],
+  ]
+  for (const [args, status, said] of cases) {
+    const ended = await residual(args)
+    t.is(ended.status, status, args.join(' '))
+    t.regex(ended.stderr, said)
+    t.is(ended.stdout, '')
+    t.false(/^ {4}at /m.test(ended.stderr), 'a stack is for a defect')
+  }
+  const without = await residual(['eval', parent], { env: { RESIDUAL_LIBTORCH: parent } })
+  t.is(without.status, 3)
+  t.regex(without.stderr, /\(E_LIBTORCH\)/)
+})
+
+test('help and version are no failures', async (t) => {
+  const help = await residual(['train', '--help'])
+  t.is(help.status, 0)
+  t.regex(help.stdout, /--resume <run>/)
+  const version = await residual(['--version'])
+  t.is(version.status, 0)
+  t.regex(version.stdout, /^\d+\.\d+\.\d+\n$/)
+})

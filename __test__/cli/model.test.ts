@@ -1,0 +1,61 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { type Evaluation, type Prediction, train } from 'residual'
+import { residual } from '../child.js'
+import { folder, imageFolder, tinyRun } from '../tiny.js'
+
+test('eval and predict tell of a run in words and in JSON', async (t) => {
+  const parent = folder(t)
+  const photos = imageFolder(parent, ['left', 'middle', 'right'])
+  const { dir } = await train(tinyRun(t, { data: { source: photos, validation: 0.25 } }))
+
+  const told = await residual(['eval', dir])
+  t.is(told.status, 0, told.stderr)
+  t.regex(told.stdout, /^middle +\d+\.\d % +\d$/m)
+  t.regex(told.stdout, /^accuracy \d+\.\d % of \d+ images, loss \d\.\d{4}$/m)
+  const json = await residual(['eval', dir, photos, '--part', 'train', '--json'])
+  const evaluation: Evaluation = JSON.parse(json.stdout)
+  t.is(evaluation.classes.length, 3)
+
+  const image = join(photos, 'left', '0.png')
+  const other = join(photos, 'right', '0.png')
+  const table = await residual(['predict', dir, image, other])
+  t.is(table.status, 0, table.stderr)
+  t.deepEqual(
+    table.stdout.split('\n').map((line) => line.split(/ +/)[0]),
+    ['image', image, other, ''],
+  )
+  const lines = await residual(['predict', dir, image, other, '--json', '--top', '2'])
+  const predictions: (Prediction & { image: string })[] = lines.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.deepEqual(
+    predictions.map(({ image, top }) => [image, top.length]),
+    [
+      [image, 2],
+      [other, 2],
+    ],
+  )
+
+  const broken = join(parent, 'broken.png')
+  writeFileSync(broken, 'no picture')
+  const partly = await residual(['predict', dir, broken, image])
+  t.is(partly.status, 4)
+  t.regex(partly.stderr, /broken\.png/)
+  t.true(partly.stdout.includes(image))
+})
+
+test('inspect prints the layers and never opens libtorch', async (t) => {
+  const env = { LD_DEBUG: 'files' }
+  const { status, stdout, stderr } = await residual(['inspect', 'resnet20', 'classes=3'], { env })
+  t.is(status, 0)
+  t.regex(stdout, /^conv1 +Conv2d 3x3 +16 x 32 x 32/m)
+  t.regex(stdout, /resnet20 .* 3 classes/)
+  t.regex(stderr, /residual\.node/)
+  t.notRegex(stderr, /libtorch|libc10/)
+
+  const json = await residual(['inspect', 'resnet18', '--json', 'model.stem=cifar', 'imageSize=32'])
+  t.deepEqual(JSON.parse(json.stdout).layers[0].output, [64, 32, 32])
+})

@@ -1,0 +1,166 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import type { RunEvent } from 'residual'
+import { ROOT, residual } from '../child.js'
+import { folder, idxData } from '../tiny.js'
+
+/** The arguments of a run that takes a second, and its folder. */
+function tiny(t: ExecutionContext, ...more: string[]) {
+  const parent = folder(t)
+  const out = join(parent, 'run')
+  const args = [
+    ...['train', idxData(parent), '--model', 'resnet8', '--epochs', '2', '--out', out],
+    ...['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1', ...more],
+  ]
+  return { out, args, parent }
+}
+
+/** The same without an end. */
+const endless = (t: ExecutionContext) => tiny(t, 'epochs=100000')
+
+function events(stdout: string): RunEvent[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+test('without a terminal, progress is a line an epoch on stderr and the result is on stdout', async (t) => {
+  const { args, out } = tiny(t)
+  const { status, stdout, stderr } = await residual(args)
+  t.is(status, 0, stderr)
+  t.is(stderr.match(/^epoch [12]\/2 {2}loss \d/gm)?.length, 2)
+  t.false(stderr.includes('\x1b'))
+  t.regex(stdout, /^test accuracy +\d+\.\d % of 24 images$/m)
+  t.true(stdout.includes(join(out, 'checkpoints', 'best.safetensors')))
+  t.true(existsSync(join(out, 'result.json')))
+})
+
+test('--json prints one event a line and nothing else', async (t) => {
+  const { args } = tiny(t, '--json')
+  const { status, stdout, stderr } = await residual(args)
+  t.is(status, 0)
+  t.is(stderr, '')
+  const types = events(stdout).map((event) => event.type)
+  t.is(types.at(0), 'start')
+  t.is(types.at(-1), 'end')
+  t.is(types.filter((type) => type === 'epoch').length, 2)
+})
+
+test('--quiet shows the result alone', async (t) => {
+  const { status, stdout, stderr } = await residual(tiny(t, '--quiet').args)
+  t.is(status, 0)
+  t.is(stderr, '')
+  t.regex(stdout, /^run folder/m)
+})
+
+test('on a terminal a line lives below the epochs, in colour unless NO_COLOR is set', (t) => {
+  for (const NO_COLOR of ['', '1']) {
+    const { args } = tiny(t)
+    const program = [process.execPath, 'dist/app/cli/main.js', ...args].join(' ')
+    const command = `stty cols 100 rows 30; ${program}`
+    const env = { ...process.env, TERM: 'xterm-256color', NO_COLOR }
+    // Node takes even an empty one for set.
+    if (NO_COLOR === '') delete (env as NodeJS.ProcessEnv).NO_COLOR
+    const terminal = spawnSync('script', ['-qec', command, '/dev/null'], { cwd: ROOT, env })
+    const shown = terminal.stdout.toString()
+    t.is(terminal.status, 0, shown)
+    t.regex(shown, /━ \d\/6 /)
+    t.regex(shown, /eta/)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what terminals are told
+    t.is(/\x1b\[\d+m/.test(shown), NO_COLOR === '')
+  }
+})
+
+test('a file gives way to flags, and flags to settings', async (t) => {
+  const { args, parent } = tiny(t, '--json', 'optimizer.lr=0.02', 'seed=3', 'budget.epochs=1')
+  const file = join(parent, 'run.yaml')
+  writeFileSync(
+    file,
+    `
+    seed: 1
+    batchSize: 24
+    model: { arch: resnet14, zeroInitResidual: true }
+    optimizer: { type: sgd, lr: 0.5, momentum: 0.8 }
+    schedule: constant
+    epochs: 7
+    `,
+  )
+  const { status, stdout, stderr } = await residual([...args, '--config', file])
+  t.is(status, 0, stderr)
+  const [start] = events(stdout)
+  if (start?.type !== 'start') throw new TypeError('no start')
+  const { config } = start
+  t.is(config.seed, 3)
+  t.is(config.batchSize, 12)
+  t.deepEqual([config.model.arch, config.model.zeroInitResidual], ['resnet8', true])
+  t.deepEqual([config.optimizer.lr, config.optimizer.momentum], [0.02, 0.8])
+  t.is(config.schedule.type, 'constant')
+  t.is(config.epochs, 1)
+})
+
+test("a run's own config.json trains it again", async (t) => {
+  const { args, out, parent } = tiny(t, '--json')
+  const first = await residual(args)
+  const config = join(out, 'config.json')
+  const again = join(parent, 'again')
+  const second = await residual(['train', '--config', config, '--out', again, '--json'])
+  t.is(second.status, 0, second.stderr)
+  const losses = (stdout: string) =>
+    events(stdout).flatMap((event) => (event.type === 'epoch' ? [event.train.loss] : []))
+  t.deepEqual(losses(second.stdout), losses(first.stdout))
+})
+
+for (const [signal, expected] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  test(`${signal} saves a checkpoint, from which the run can be resumed`, async (t) => {
+    const { args, out } = endless(t)
+    const { status, stderr, stdout } = await residual(args, {
+      async during(child) {
+        await child.says('epoch  ')
+        child.kill(signal)
+      },
+    })
+    t.is(status, expected)
+    t.regex(stderr, /saving a checkpoint/)
+    t.regex(stdout, /^ended +stopped/m)
+    const { epochs } = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'))
+    const more = ['train', '--resume', out, `--epochs=${epochs + 1}`, '--json']
+    const resumed = await residual(more)
+    t.is(resumed.status, 0, resumed.stderr)
+    const last = events(resumed.stdout).at(-1)
+    t.is(last?.type === 'end' && last.result.epochs, epochs + 1)
+  })
+}
+
+test('a second signal ends the process at once', async (t) => {
+  const { args } = endless(t)
+  const { signal, status } = await residual(args, {
+    async during(child) {
+      await child.says('epoch  ')
+      child.kill('SIGSTOP') // so that both are there when it looks
+      child.kill('SIGINT')
+      child.kill('SIGTERM')
+      child.kill('SIGCONT')
+    },
+  })
+  t.is(status, null)
+  t.true(signal === 'SIGINT' || signal === 'SIGTERM')
+})
+
+test('when nobody reads any more the run is saved and ends', async (t) => {
+  const { args, out } = endless(t)
+  const { status, stderr } = await residual([...args, '--json'], {
+    async during(child) {
+      await child.says('"type":"epoch"')
+      child.closeStdout()
+    },
+  })
+  t.is(status, 141)
+  t.is(stderr, '')
+  t.true(existsSync(join(out, 'checkpoints', 'last.safetensors')))
+})
