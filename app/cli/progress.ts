@@ -57,7 +57,7 @@ export class Progress {
     this.#drawn = Date.now()
     const done = step.stepInEpoch / step.stepsPerEpoch
     const filled = Math.round(BAR * done)
-    const bar = '━'.repeat(filled) + paint(stderr, 'dim', '━'.repeat(BAR - filled))
+    const bar = '━'.repeat(filled) + paint(stderr, 'dim', '─'.repeat(BAR - filled))
     const parts = [
       this.#epoch(step.epoch),
       `${bar} ${step.stepInEpoch}/${step.stepsPerEpoch}`,
