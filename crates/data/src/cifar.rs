@@ -74,7 +74,7 @@ fn read(
         let failed = |cause| Error::read(file, &cause);
         let mut opened = File::open(file).map_err(failed)?;
         let length = opened.metadata().map_err(failed)?.len() as usize;
-        if length == 0 || length % RECORD != 0 {
+        if length == 0 || !length.is_multiple_of(RECORD) {
             let message = format!("is {length} bytes long, which are no whole records of {RECORD}");
             return Err(bad(file, message));
         }
@@ -109,4 +109,79 @@ fn bad(file: &Path, what: String) -> Error {
         .key("data")
         .file(file)
         .hint("Give CIFAR-10's binary version: records of a label byte and 3,072 pixel bytes.")
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Image;
+
+    fn record(label: u8, red: u8) -> Vec<u8> {
+        let mut record = vec![label];
+        record.extend([red, 20, 30].into_iter().flat_map(|value| [value; PLANE]));
+        record[2] = 99;
+        record
+    }
+
+    fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        folder
+    }
+
+    fn open(files: &[(&str, Vec<u8>)]) -> Result<Dataset> {
+        let folder = folder(files);
+        let listing = crate::open::Listing::read(folder.path())?;
+        CifarFiles::among(&listing.files).unwrap().open("cifar", folder.path(), &|| false)
+    }
+
+    #[test]
+    fn batches_are_read_in_the_order_of_their_numbers_and_planes_become_pixels() {
+        let set = open(&[
+            ("data_batch_10.bin", record(3, 13)),
+            ("data_batch_2.bin", [record(1, 11), record(2, 12)].concat()),
+            ("test_batch.bin", record(9, 14)),
+        ])
+        .unwrap();
+        let facts = set.facts();
+        assert_eq!((facts.train, facts.val, facts.test), (3, 0, 1));
+        assert_eq!((facts.channels, facts.image_size), (3, Some([32, 32])));
+        assert_eq!(facts.classes[3], "cat");
+        assert!(facts.mirrored_is_natural);
+        let train = set.part(Part::Train);
+        assert_eq!([0, 1, 2].map(|i| train.label(i)), [1, 2, 3]);
+        let mut image = Image::default();
+        train.read(2, 3, &mut image).unwrap();
+        assert_eq!(image.pixels[..9], [13, 20, 30, 99, 20, 30, 13, 20, 30]);
+    }
+
+    #[test]
+    fn classes_are_named_by_the_list_beside_them() {
+        let set = open(&[
+            ("data_batch_1.bin", [record(0, 1), record(1, 2)].concat()),
+            ("batches.meta.txt", b"cats\ndogs\n\n".to_vec()),
+        ]);
+        assert_eq!(set.unwrap().facts().classes, ["cats", "dogs"]);
+    }
+
+    #[test]
+    fn files_without_whole_records_and_labels_without_a_class_are_refused_by_file() {
+        for bad in [vec![], vec![0; 100], vec![0; RECORD + 1], record(10, 0)] {
+            let good = [record(0, 1), record(1, 2)].concat();
+            let error = open(&[("data_batch_1.bin", good), ("data_batch_2.bin", bad)]);
+            let error = error.err().expect("refused");
+            assert_eq!(error.code, ErrorCode::DataFormat);
+            assert!(error.at.file.unwrap().ends_with("data_batch_2.bin"));
+        }
+    }
+
+    #[test]
+    fn test_images_alone_cannot_be_trained_on() {
+        let error = open(&[("test_batch.bin", record(0, 1))]).err().unwrap();
+        assert_eq!(error.code, ErrorCode::DataUnusable);
+    }
 }

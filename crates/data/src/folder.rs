@@ -20,6 +20,9 @@ use crate::{decode, Dataset, Image, Part, Source};
 /// Files left out are named up to this many, then counted.
 const NAMED: usize = 10;
 
+/// No larger file is read into memory.
+const MOST_BYTES: u64 = 1 << 30;
+
 /// Images that are read from their files whenever they are needed.
 struct FolderSource {
     files: Vec<PathBuf>,
@@ -140,6 +143,10 @@ type Looked = Result<(Header, u64), Unreadable>;
 fn look(file: &Path) -> Looked {
     let opened = File::open(file)?;
     let bytes = opened.metadata()?.len();
+    if bytes > MOST_BYTES {
+        let message = format!("a file of {} MB, more than is read", bytes >> 20);
+        return Err(Unreadable::Damaged(message));
+    }
     Ok((Header::read(&mut BufReader::with_capacity(4096, opened))?, bytes))
 }
 
@@ -378,4 +385,251 @@ fn has_image_extension(file: &Path) -> bool {
     extension.is_some_and(|extension| {
         matches!(extension.to_ascii_lowercase().as_str(), "jpg" | "jpeg" | "jpe" | "jfif" | "png")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use residual_spec::DataConfig;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn image(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
+        std::fs::read(format!("{folder}/{name}")).unwrap()
+    }
+
+    /// A folder with these files; a name that ends with `/` makes an empty folder.
+    fn folder(files: &[(&str, &[u8])]) -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = root.path().join(name);
+            if name.ends_with('/') {
+                std::fs::create_dir_all(path).unwrap();
+            } else {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            }
+        }
+        root
+    }
+
+    fn open(root: &Path) -> Result<Dataset> {
+        let source = Some(root.display().to_string());
+        crate::open(&DataConfig { source, ..DataConfig::default() }, &|| false)
+    }
+
+    fn refused(files: &[(&str, &[u8])]) -> Error {
+        let root = folder(files);
+        let error = open(root.path()).err().expect("refused");
+        assert_eq!(error.code, ErrorCode::DataUnusable, "{error}");
+        assert_eq!(error.at.key.as_deref(), Some("data"));
+        error
+    }
+
+    fn counts(set: &Dataset) -> [u32; 3] {
+        [set.facts().train, set.facts().val, set.facts().test]
+    }
+
+    #[test]
+    fn folders_are_classes_in_the_order_of_their_bytes() {
+        let (jpeg, png) = (image("baseline.jpg"), image("picture.png"));
+        let root = folder(&[
+            ("bee/1.jpg", &jpeg),
+            ("Zebra/1.JPEG", &jpeg),
+            ("ant/2 of 2.png", &png),
+            ("ant/deeper/1.png", &png),
+            ("été/no-extension", &jpeg),
+        ]);
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["Zebra", "ant", "bee", "été"]);
+        assert_eq!(counts(&set), [5, 0, 0]);
+        assert_eq!((set.facts().channels, set.facts().image_size), (3, Some([29, 37])));
+        assert!(set.warnings().is_empty());
+        let train = set.part(Part::Train);
+        assert_eq!((0..5).map(|i| train.label(i)).collect::<Vec<_>>(), [0, 1, 1, 2, 3]);
+        assert!(train.name(1).ends_with("2 of 2.png"), "{}", train.name(1));
+        let mut decoded = Image::default();
+        train.read(1, 1, &mut decoded).unwrap();
+        assert_eq!((decoded.width, decoded.height, decoded.channels), (37, 29, 1));
+    }
+
+    #[test]
+    fn parts_are_folders_of_class_folders() {
+        let png = image("picture.png");
+        for val in ["val", "valid", "Validation"] {
+            let root = folder(&[
+                ("train/ant/1.png", &png),
+                ("train/bee/1.png", &png),
+                (&format!("{val}/bee/2.png"), &png),
+                ("test/ant/3.png", &png),
+                ("test/bee/3.png", &png),
+            ]);
+            let set = open(root.path()).unwrap();
+            assert_eq!(counts(&set), [2, 1, 2]);
+            assert_eq!(set.part(Part::Val).label(0), 1);
+            assert_eq!(set.warnings().len(), 1, "ants are missing in {val}");
+        }
+    }
+
+    #[test]
+    fn a_class_may_be_called_train() {
+        let png = image("picture.png");
+        let set = open(folder(&[("train/1.png", &png), ("plane/1.png", &png)]).path()).unwrap();
+        assert_eq!(set.facts().classes, ["plane", "train"]);
+        let set = open(folder(&[("train/1.png", &png), ("test/1.png", &png)]).path()).unwrap();
+        assert_eq!(set.facts().classes, ["test", "train"]);
+    }
+
+    #[test]
+    fn grey_images_of_several_sizes_are_grey_without_a_common_size() {
+        let root = folder(&[("a/1.jpg", &image("grey.jpg")), ("b/1.png", &image("grey16.png"))]);
+        assert_eq!(open(root.path()).unwrap().facts().channels, 1);
+        let (down, up) = (image("resized-down.png"), image("resized-up.png"));
+        let root = folder(&[("a/1.png", &down), ("b/1.png", &up)]);
+        assert_eq!(open(root.path()).unwrap().facts().image_size, None);
+    }
+
+    #[test]
+    fn files_that_are_no_images_are_named_and_then_counted() {
+        let png = image("picture.png");
+        let mut files: Vec<(String, &[u8])> = vec![
+            ("ant/good.png".into(), &png),
+            ("bee/good.png".into(), &png),
+            ("bee/notes.txt".into(), b"not counted"),
+            ("bee/.hidden.jpg".into(), b"not counted"),
+            ("bee/page.jpg".into(), b"<!DOCTYPE html>"),
+            ("bee/short.png".into(), &png[..20]),
+        ];
+        files.extend((0..12).map(|i| (format!("ant/{i:02}.gif"), &b"GIF89a"[..])));
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), *b)).collect();
+        let root = folder(&files);
+        let set = open(root.path()).unwrap();
+        assert_eq!(counts(&set), [2, 0, 0]);
+        assert_eq!(set.warnings().len(), 11);
+        let first = &set.warnings()[0];
+        assert_eq!(first.code, ErrorCode::Image);
+        assert!(first.file.as_deref().unwrap().ends_with("00.gif"), "{first:?}");
+        assert!(first.message.contains("00.gif is a GIF image"), "{first:?}");
+        assert!(set.warnings()[10].message.starts_with("4 more files"), "{:?}", set.warnings()[10]);
+    }
+
+    #[test]
+    fn an_empty_class_folder_is_left_out_with_a_warning() {
+        let png = image("picture.png");
+        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png), ("cat/", b"")]);
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["ant", "bee"]);
+        assert!(set.warnings()[0].message.contains("cat"), "{:?}", set.warnings());
+    }
+
+    #[test]
+    fn what_cannot_be_trained_on_is_refused_with_the_next_thing_to_do() {
+        let png = image("picture.png");
+        assert!(refused(&[]).hint.unwrap().contains("folder of its own"));
+        assert!(refused(&[("1.png", &png)]).hint.unwrap().contains("beside each other"));
+        assert!(refused(&[("only/1.png", &png)]).message.contains("one class only"));
+        let nested = refused(&[("photos/ant/1.png", &png), ("photos/bee/1.png", &png)]);
+        assert!(nested.hint.unwrap().ends_with("photos?"));
+        let data = refused(&[("inside/data_batch_1.bin", b"")]);
+        assert!(data.hint.unwrap().ends_with("inside?"));
+        let two = [
+            ("train/ant/1.png", &png[..]),
+            ("train/bee/1.png", &png),
+            ("val/", b""),
+            ("valid/", b""),
+        ];
+        assert!(refused(&two).message.contains("two val parts"));
+        let unknown =
+            [("train/ant/1.png", &png[..]), ("train/bee/1.png", &png), ("test/cat/1.png", &png)];
+        assert!(refused(&unknown).message.contains("'cat'"));
+    }
+
+    #[test]
+    fn the_fingerprint_moves_with_the_folder_and_changes_with_its_files() {
+        let (png, jpeg) = (image("picture.png"), image("baseline.jpg"));
+        let print = |files: &[(&str, &[u8])]| {
+            let root = folder(files);
+            open(root.path()).unwrap().facts().fingerprint.clone()
+        };
+        let first = print(&[("a/1", &png), ("b/1", &png)]);
+        assert_eq!(first, print(&[("a/1", &png), ("b/1", &png)]));
+        assert_ne!(first, print(&[("a/1", &png), ("b/2", &png)]));
+        assert_ne!(first, print(&[("a/1", &png), ("b/1", &jpeg)]));
+        assert_ne!(first, print(&[("a/1", &png), ("c/1", &png)]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        use std::os::unix::fs::symlink;
+
+        let png = image("picture.png");
+        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
+        let at = |name: &str| root.path().join(name);
+        symlink(root.path(), at("ant/circle")).unwrap();
+        symlink("itself", at("ant/itself")).unwrap();
+        symlink(at("bee"), at("cat")).unwrap();
+        symlink("nowhere", at("bee/gone.png")).unwrap();
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["ant", "bee", "cat"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_are_shown_as_well_as_they_can_be() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let png = image("picture.png");
+        let root = folder(&[("ant/1.png", &png)]);
+        let odd = root.path().join(OsStr::from_bytes(b"b\xffe"));
+        std::fs::create_dir(&odd).unwrap();
+        std::fs::write(odd.join(OsStr::from_bytes(b"\xfe.png")), &png).unwrap();
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["ant", "b\u{fffd}e"]);
+        let train = set.part(Part::Train);
+        assert!(train.name(1).ends_with("\u{fffd}.png"));
+        train.read(1, 3, &mut Image::default()).unwrap();
+    }
+
+    #[test]
+    fn an_image_that_vanishes_or_breaks_later_is_named() {
+        let png = image("picture.png");
+        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
+        let set = open(root.path()).unwrap();
+        let train = set.part(Part::Train);
+        std::fs::remove_file(root.path().join("ant/1.png")).unwrap();
+        std::fs::write(root.path().join("bee/1.png"), &png[..200]).unwrap();
+        let gone = train.read(0, 3, &mut Image::default()).unwrap_err();
+        assert_eq!(gone.code, ErrorCode::Io);
+        let broken = train.read(1, 3, &mut Image::default()).unwrap_err();
+        assert_eq!(broken.code, ErrorCode::Image);
+        assert!(broken.message.contains("1.png is damaged"), "{broken}");
+        assert!(broken.at.file.unwrap().ends_with("1.png"));
+    }
+
+    #[test]
+    fn ten_thousand_files_are_looked_through_quickly_and_cancelled_at_once() {
+        let png = image("picture.png");
+        let root = folder(&[("ant/", b""), ("bee/", b"")]);
+        for i in 0..10_000 {
+            let class = if i % 2 == 0 { "ant" } else { "bee" };
+            std::fs::write(root.path().join(format!("{class}/{i}.png")), &png).unwrap();
+        }
+        let started = Instant::now();
+        assert_eq!(counts(&open(root.path()).unwrap()), [10_000, 0, 0]);
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+
+        let source = Some(root.path().display().to_string());
+        let asked = AtomicUsize::new(0);
+        // Let it begin, then cancel.
+        let cancelled = || asked.fetch_add(1, Ordering::Relaxed) > 3;
+        let started = Instant::now();
+        let error = crate::open(&DataConfig { source, ..DataConfig::default() }, &cancelled);
+        assert_eq!(error.err().unwrap().code, ErrorCode::Aborted);
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    }
 }

@@ -245,3 +245,151 @@ fn bad(file: &Path, what: String) -> Error {
         .file(file)
         .hint("Copy or download the file again.")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Image;
+
+    fn idx(lengths: &[u32], values: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, lengths.len() as u8];
+        bytes.extend(lengths.iter().flat_map(|length| length.to_be_bytes()));
+        bytes.extend_from_slice(values);
+        bytes
+    }
+
+    fn zipped(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    const IMAGES: &str = "train-images-idx3-ubyte";
+    const LABELS: &str = "train-labels-idx1-ubyte";
+
+    /// A folder with three images of 2x1, and these files besides or instead.
+    fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes);
+        write(IMAGES, &idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6])).unwrap();
+        write(LABELS, &idx(&[3], &[0, 1, 1])).unwrap();
+        for (name, bytes) in files {
+            write(name, bytes).unwrap();
+        }
+        folder
+    }
+
+    fn open(folder: &TempDir) -> Result<Dataset> {
+        let listing = crate::open::Listing::read(folder.path())?;
+        IdxFiles::among(&listing.files)?.unwrap().open("digits", folder.path(), &|| false)
+    }
+
+    fn refused(files: &[(&str, Vec<u8>)]) -> Error {
+        let error = open(&folder(files)).err().expect("refused");
+        assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
+        assert!(error.at.file.is_some() && error.hint.is_some(), "{error:?}");
+        error
+    }
+
+    #[test]
+    fn plain_and_gzipped_files_give_the_same_images() {
+        let plain = open(&folder(&[])).unwrap();
+        let packed = tempfile::tempdir().unwrap();
+        for (name, bytes) in
+            [(IMAGES, idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6])), (LABELS, idx(&[3], &[0, 1, 1]))]
+        {
+            std::fs::write(packed.path().join(format!("{name}.gz")), zipped(&bytes)).unwrap();
+        }
+        let packed = open(&packed).unwrap();
+        assert_eq!(plain.facts(), packed.facts());
+        let mut image = Image::default();
+        packed.part(Part::Train).read(1, 1, &mut image).unwrap();
+        assert_eq!(image, Image::new(1, 2, 1, vec![3, 4]).unwrap());
+        assert_eq!((plain.facts().image_size, plain.facts().channels), (Some([2, 1]), 1));
+        assert_eq!(plain.facts().classes, ["0", "1"]);
+        assert!(!plain.facts().mirrored_is_natural);
+    }
+
+    #[test]
+    fn names_of_all_publishers_are_understood() {
+        for (name, part) in [
+            ("train-images-idx3-ubyte.gz", Part::Train),
+            ("t10k-images.idx3-ubyte", Part::Test),
+            ("emnist-letters-test-images-idx3-ubyte", Part::Test),
+            ("val-images-idx3-ubyte", Part::Val),
+        ] {
+            assert!(matches!(role(name), Some((found, Kind::Images)) if found == part), "{name}");
+        }
+        assert!(role("train-images-idx3-ubyte.png").is_none());
+    }
+
+    #[test]
+    fn classes_are_named_by_a_list_beside_them() {
+        let set = open(&folder(&[("classes.txt", b"shirt\nbag\nshoe\n".to_vec())])).unwrap();
+        assert_eq!(set.facts().classes, ["shirt", "bag", "shoe"]);
+        assert!(set.facts().mirrored_is_natural);
+        assert_eq!(set.warnings().len(), 1, "no shoe to train on");
+        refused(&[("classes.txt", b"shirt\n".to_vec())]);
+    }
+
+    #[test]
+    fn a_header_that_lies_about_its_size_is_refused_before_memory_is_taken() {
+        for lengths in [[u32::MAX; 3], [3, 2, 2], [60_000, 28, 28]] {
+            refused(&[(IMAGES, idx(&lengths, &[0; 6]))]);
+            refused(&[(IMAGES, zipped(&idx(&lengths, &[0; 6])))]);
+        }
+        refused(&[(IMAGES, idx(&[3, 1, 1], &[0; 6]))]);
+    }
+
+    #[test]
+    fn a_gzipped_file_that_unpacks_to_more_than_it_promises_is_refused() {
+        let error = refused(&[(IMAGES, zipped(&idx(&[3, 2, 1], &vec![0; 50 << 20])))]);
+        assert!(error.message.contains("holds more"), "{error}");
+    }
+
+    #[test]
+    fn files_cut_short_or_damaged_are_refused() {
+        let whole = zipped(&idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6]));
+        for length in 0..whole.len() {
+            refused(&[(IMAGES, whole[..length].to_vec())]);
+        }
+        let plain = idx(&[3], &[0, 1, 1]);
+        for length in 0..plain.len() {
+            refused(&[(LABELS, plain[..length].to_vec())]);
+        }
+        let mut flipped = whole.clone();
+        let middle = flipped.len() - 8;
+        flipped[middle] ^= 0xff;
+        refused(&[(IMAGES, flipped)]);
+    }
+
+    #[test]
+    fn files_that_do_not_belong_together_are_refused() {
+        refused(&[(LABELS, idx(&[2], &[0, 1]))]);
+        refused(&[(IMAGES, idx(&[3], &[1, 2, 3]))]);
+        refused(&[("t10k-images-idx3-ubyte", idx(&[1, 2, 1], &[1, 2]))]);
+        refused(&[
+            ("t10k-images-idx3-ubyte", idx(&[1, 1, 1], &[1])),
+            ("t10k-labels-idx1-ubyte", idx(&[1], &[0])),
+        ]);
+        refused(&[("my-train-images-idx3-ubyte", idx(&[1, 1, 1], &[1]))]);
+        refused(&[
+            ("t10k-images-idx3-ubyte", idx(&[0, 0, 0], &[])),
+            ("t10k-labels-idx1-ubyte", idx(&[0], &[])),
+        ]);
+    }
+
+    #[test]
+    fn reading_stops_when_cancelled() {
+        let folder = folder(&[]);
+        let listing = crate::open::Listing::read(folder.path()).unwrap();
+        let files = IdxFiles::among(&listing.files).unwrap().unwrap();
+        let error = files.open("digits", folder.path(), &|| true).err().unwrap();
+        assert_eq!(error.code, ErrorCode::Aborted);
+    }
+}

@@ -209,3 +209,82 @@ pub(crate) fn go_on(cancelled: &dyn Fn() -> bool) -> Result<()> {
         true => Err(Error::new(ErrorCode::Aborted, "cancelled while the data was being read")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(source: &str) -> DataConfig {
+        DataConfig { source: Some(source.into()), ..DataConfig::default() }
+    }
+
+    fn refused(config: &DataConfig) -> Error {
+        open(config, &|| false).err().expect("refused")
+    }
+
+    #[test]
+    fn the_embedded_data_set_is_what_is_said_of_it() {
+        set_data_root(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
+        for known in known() {
+            let set = open(&config(known.name), &|| false).unwrap();
+            let facts = set.facts();
+            assert_eq!(facts.source, known.name);
+            assert_eq!((facts.train, facts.test), (known.train, known.test));
+            assert_eq!(facts.classes.len(), known.classes as usize);
+            assert_eq!(facts.channels, known.channels);
+            assert_eq!(facts.image_size, Some([known.image_size; 2]));
+            assert!(facts.mirrored_is_natural);
+            assert!(set.warnings().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_is_answered_with_the_right_one() {
+        let error = refused(&config("fashion-mnist-mni"));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert_eq!(error.hint.unwrap(), "Did you mean 'fashion-mnist-mini'?");
+    }
+
+    #[test]
+    fn a_missing_folder_is_named_in_full() {
+        let error = refused(&config("./no/such/photos"));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert!(Path::new(error.at.file.as_deref().unwrap()).is_absolute());
+        assert_eq!(error.at.key.as_deref(), Some("data"));
+    }
+
+    #[test]
+    fn an_archive_is_to_be_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("photos.zip");
+        std::fs::write(&archive, b"PK").unwrap();
+        let error = refused(&config(archive.to_str().unwrap()));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert!(error.hint.unwrap().starts_with("Unpack"));
+    }
+
+    #[test]
+    fn a_format_that_the_files_have_not_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = DataConfig {
+            format: Some(Auto::Is(DataFormat::Idx)),
+            ..config(folder.path().to_str().unwrap())
+        };
+        let error = refused(&asked);
+        assert_eq!(error.code, ErrorCode::DataFormat);
+        assert_eq!(error.at.key.as_deref(), Some("data.format"));
+        assert!(error.hint.unwrap().contains("'image-folder'"));
+    }
+
+    #[test]
+    fn two_formats_in_a_folder_are_told_apart_only_by_the_user() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["data_batch_1.bin", "train-images-idx3-ubyte"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let source = config(folder.path().to_str().unwrap());
+        assert_eq!(refused(&source).at.key.as_deref(), Some("data.format"));
+        let said = DataConfig { format: Some(Auto::Is(DataFormat::CifarBinary)), ..source };
+        assert!(refused(&said).message.contains("data_batch_1.bin"));
+    }
+}

@@ -227,7 +227,7 @@ pub(crate) mod tests {
         let image = numbered(8, 8);
         let crop = json!({ "crop": { "type": "pad", "padding": 1 } });
         let pipeline = Pipeline::train(&grey(8, crop));
-        let mut padded = vec![0u8; 100];
+        let mut padded = [0u8; 100];
         for y in 0..8 {
             padded[(y + 1) * 10 + 1..][..8].copy_from_slice(&image.pixels[y * 8..][..8]);
         }

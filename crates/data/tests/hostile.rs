@@ -1,0 +1,199 @@
+//! Damaged and malicious files: whatever the bytes, an answer or an error, soon, and never a
+//! panic that leaves the crate.
+
+use std::io::Write;
+use std::path::Path;
+
+use proptest::prelude::*;
+use residual_data::{decode, open, Image, Part};
+use residual_spec::{DataConfig, Error, ErrorCode};
+
+/// A change to a file's bytes, at places given as shares of its length.
+#[derive(Debug, Clone)]
+enum Damage {
+    Overwrite(f64, Vec<u8>),
+    Insert(f64, Vec<u8>),
+    Remove(f64, u8),
+    CutAt(f64),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    // Headers are where the harm is: half of the places are near the beginning.
+    let place = || prop_oneof![0.0..0.1, 0.0..1.0];
+    // Lengths and sizes at their limits, as well as any bytes.
+    let bytes = || {
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 1..8),
+            Just(vec![0xff; 4]),
+            Just(vec![0; 4]),
+            Just(vec![0x7f, 0xff, 0xff, 0xff]),
+        ]
+    };
+    prop_oneof![
+        4 => (place(), bytes()).prop_map(|(at, bytes)| Damage::Overwrite(at, bytes)),
+        1 => (place(), bytes()).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
+        1 => (place(), any::<u8>()).prop_map(|(at, count)| Damage::Remove(at, count)),
+        1 => place().prop_map(Damage::CutAt),
+    ]
+}
+
+fn damaged(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
+    for damage in damages {
+        let at = |share: &f64| (bytes.len() as f64 * share) as usize;
+        match damage {
+            Damage::Overwrite(share, new) => {
+                let from = at(share);
+                for (old, new) in bytes[from..].iter_mut().zip(new) {
+                    *old = *new;
+                }
+            }
+            Damage::Insert(share, new) => {
+                let from = at(share);
+                bytes.splice(from..from, new.iter().copied());
+            }
+            Damage::Remove(share, count) => {
+                let from = at(share);
+                bytes.drain(from..bytes.len().min(from + usize::from(*count)));
+            }
+            Damage::CutAt(share) => bytes.truncate(at(share)),
+        }
+    }
+    bytes
+}
+
+fn image_file(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images").join(name)).unwrap()
+}
+
+fn images() -> impl Strategy<Value = Vec<u8>> {
+    prop::sample::select(vec![
+        "baseline.jpg",
+        "progressive.jpg",
+        "restarts.jpg",
+        "cmyk.jpg",
+        "turned-6.jpg",
+        "picture.png",
+        "palette-transparent.png",
+        "turned-png.png",
+    ])
+    .prop_map(image_file)
+}
+
+/// Puts the files into a folder, opens it as a data set and reads every image.
+fn open_all(files: &[(&str, &[u8])]) -> Result<(), Error> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+    let source = Some(folder.path().display().to_string());
+    let set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
+    let mut image = Image::default();
+    for part in Part::ALL {
+        let source = set.part(part);
+        for i in 0..source.len() {
+            assert!((source.label(i) as usize) < set.facts().classes.len());
+            // A broken image among whole ones is the loader's to name.
+            if source.read(i, 3, &mut image).is_ok() {
+                let bytes = image.width as usize * image.height as usize * 3;
+                assert_eq!(image.pixels.len(), bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_about_data(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::DataFormat | ErrorCode::DataUnusable) && error.hint.is_some()
+}
+
+fn idx(lengths: &[u32], values: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, lengths.len() as u8];
+    bytes.extend(lengths.iter().flat_map(|length| length.to_be_bytes()));
+    bytes.extend_from_slice(values);
+    bytes
+}
+
+fn zipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_image_is_decoded_or_refused(
+        bytes in images(),
+        damages in prop::collection::vec(damage(), 1..4),
+        channels in prop::sample::select(vec![1, 3]),
+    ) {
+        let mut image = Image::default();
+        match decode(&damaged(bytes, &damages), channels, &mut image) {
+            Ok(()) => {
+                let Image { width, height, .. } = image;
+                prop_assert_eq!(image.pixels.len(), (width * height * channels) as usize);
+            }
+            Err(error) => prop_assert_eq!(error.code, ErrorCode::Image),
+        }
+    }
+
+    #[test]
+    fn bytes_that_only_begin_as_an_image_are_refused(
+        magic in prop::sample::select(vec![&b"\xff\xd8\xff"[..], b"\x89PNG\r\n\x1a\n"]),
+        rest in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let bytes = [magic, &rest].concat();
+        prop_assert!(decode(&bytes, 3, &mut Image::default()).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_idx_files_are_read_or_refused(
+        images in prop::collection::vec(damage(), 0..3),
+        labels in prop::collection::vec(damage(), 0..3),
+        zip in any::<bool>(),
+    ) {
+        let pack = |bytes: Vec<u8>| if zip { zipped(&bytes) } else { bytes };
+        let pixels = damaged(pack(idx(&[6, 4, 4], &[7; 96])), &images);
+        let classes = damaged(pack(idx(&[6], &[0, 1, 2, 0, 1, 2])), &labels);
+        let files =
+            [("train-images-idx3-ubyte", &pixels[..]), ("train-labels-idx1-ubyte", &classes[..])];
+        if let Err(error) = open_all(&files) {
+            prop_assert!(is_about_data(&error), "{:?}", error);
+        }
+    }
+
+    #[test]
+    fn damaged_cifar_files_are_read_or_refused(
+        batch in prop::collection::vec(damage(), 0..3),
+        names in prop::collection::vec(damage(), 0..3),
+    ) {
+        let mut records = vec![100; 3 * 3073];
+        for i in 0..3 {
+            records[i * 3073] = i as u8;
+        }
+        let records = damaged(records, &batch);
+        let names = damaged(b"ant\nbee\ncat\n".to_vec(), &names);
+        let files = [("data_batch_1.bin", &records[..]), ("batches.meta.txt", &names[..])];
+        if let Err(error) = open_all(&files) {
+            prop_assert!(is_about_data(&error), "{:?}", error);
+        }
+    }
+
+    #[test]
+    fn a_folder_with_damaged_images_is_opened_or_refused(
+        a in images(), b in images(), damages in prop::collection::vec(damage(), 1..4),
+    ) {
+        let (whole, broken) = (image_file("picture.png"), damaged(a, &damages));
+        let files = [
+            ("ant/1", &whole[..]), ("ant/2.jpg", &broken[..]), ("bee/1.jpg", &b), ("bee/2", &broken),
+        ];
+        prop_assert_eq!(open_all(&files), Ok(()));
+    }
+}

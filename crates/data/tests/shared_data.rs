@@ -1,0 +1,140 @@
+//! Real data sets, kept outside the repository: found through `RESIDUAL_TEST_DATA` or in
+//! `../shared/data` beside it, and skipped, saying so, where they are missing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use residual_data::{
+    open, Dataset, Image, Loader, LoaderOptions, Order, Part, Pipeline, SampleRng, Subset,
+};
+use residual_spec::{resolve, DataConfig, ErrorCode, MachineFacts, ResolvedConfig, TrainConfig};
+
+fn shared(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let path = root.join(name);
+    if !path.exists() {
+        eprintln!("skipped: {} is not there (set RESIDUAL_TEST_DATA)", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn opened(folder: &Path) -> Dataset {
+    let source = Some(folder.display().to_string());
+    open(&DataConfig { source, ..DataConfig::default() }, &|| false).unwrap()
+}
+
+fn defaults(set: &Dataset) -> ResolvedConfig {
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    resolve(&TrainConfig::default(), set.facts(), &machine).unwrap()
+}
+
+/// The first batch of an augmented epoch, with the defaults for the data set.
+fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i64>) {
+    let config = defaults(set);
+    let pipeline = Arc::new(Pipeline::train(&config));
+    let options = LoaderOptions {
+        batch_size: config.batch_size as usize,
+        workers,
+        order: Order::Shuffled { seed: 1, epoch: 0 },
+        skip_batches: 0,
+        drop_single: true,
+    };
+    let train = set.split(config.data.validation, config.seed).train;
+    let mut loader = Loader::new(&train, pipeline.clone(), options);
+    let loaded = loader.next().unwrap().unwrap();
+    assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+    (pipeline, loaded.batch.images, loaded.batch.labels)
+}
+
+#[test]
+fn cifar_10s_binary_files_are_read_and_normalised() {
+    let Some(folder) = shared("cifar-10-batches-bin") else { return };
+    let set = opened(&folder);
+    let facts = set.facts();
+    assert_eq!((facts.train, facts.val, facts.test), (8_068, 0, 1_017));
+    assert_eq!(facts.classes[0], "airplane");
+    assert_eq!((facts.channels, facts.image_size), (3, Some([32, 32])));
+    // The published statistics, which this part of the set is near to.
+    let near = |found: &Option<Vec<f64>>, published: [f64; 3]| {
+        found.as_ref().unwrap().iter().zip(published).all(|(a, b)| (a - b).abs() < 0.01)
+    };
+    assert!(near(&facts.mean, [0.4914, 0.4822, 0.4465]), "{:?}", facts.mean);
+    assert!(near(&facts.std, [0.2470, 0.2435, 0.2616]), "{:?}", facts.std);
+    assert!(set.warnings().is_empty());
+
+    // Record 0 of batch 1 is the frog; its first pixel is (59, 62, 63).
+    let train = set.part(Part::Train);
+    let mut image = Image::default();
+    train.read(0, 3, &mut image).unwrap();
+    assert_eq!((train.label(0), &image.pixels[..3]), (6, &[59, 62, 63][..]));
+
+    let eval = Pipeline::eval(&defaults(&set));
+    let mut numbers = vec![0.0; eval.len()];
+    eval.apply(&image, &mut SampleRng::new(0, 0, 0), &mut numbers);
+    let red = (59.0 / 255.0 - facts.mean.as_ref().unwrap()[0]) / facts.std.as_ref().unwrap()[0];
+    assert!((f64::from(numbers[0]) - red).abs() < 1e-6);
+
+    let (pipeline, images, labels) = first_batch(&set, 2);
+    assert_eq!((labels.len(), images.len()), (128, 128 * pipeline.len()));
+    assert_eq!(first_batch(&set, 1).1, images);
+}
+
+/// The folder of ants and bees, unpacked for as long as the first value lives.
+fn hymenoptera() -> Option<(tempfile::TempDir, PathBuf)> {
+    let archive = shared("hymenoptera.tar")?;
+    let folder = tempfile::tempdir().unwrap();
+    let mut tar = std::process::Command::new("tar");
+    let status = tar.arg("-xf").arg(&archive).arg("-C").arg(folder.path()).status();
+    assert!(status.is_ok_and(|status| status.success()), "tar could not unpack {archive:?}");
+    let data = folder.path().join("hymenoptera/hymenoptera_data");
+    Some((folder, data))
+}
+
+#[test]
+fn photographs_in_folders_are_read_in_spite_of_the_gif_among_them() {
+    let Some((_unpacked, folder)) = hymenoptera() else { return };
+    let set = opened(&folder);
+    let facts = set.facts();
+    assert_eq!((facts.train, facts.val, facts.test), (244, 153, 0));
+    assert_eq!(facts.classes, ["ants", "bees"]);
+    assert_eq!((facts.channels, facts.image_size), (3, None));
+    assert_eq!(set.warnings().len(), 1);
+    assert_eq!(set.warnings()[0].code, ErrorCode::Image);
+    assert!(set.warnings()[0].file.as_deref().unwrap().ends_with("imageNotFound.gif"));
+
+    let (pipeline, images, labels) = first_batch(&set, 2);
+    assert_eq!((labels.len(), images.len()), (32, 32 * pipeline.len()));
+    assert!(images.iter().all(|value| (-3.0..3.0).contains(value)));
+
+    // One level up, the folder that was meant is named.
+    let source = folder.parent().map(|parent| parent.display().to_string());
+    let error = open(&DataConfig { source, ..DataConfig::default() }, &|| false).err().unwrap();
+    assert_eq!(error.code, ErrorCode::DataUnusable);
+    assert!(error.hint.unwrap().ends_with("hymenoptera_data?"));
+}
+
+#[test]
+fn every_photograph_of_a_folder_is_decoded() {
+    let Some((_unpacked, folder)) = hymenoptera() else { return };
+    let set = opened(&folder);
+    let options = LoaderOptions {
+        batch_size: 32,
+        workers: 2,
+        order: Order::Sequential,
+        skip_batches: 0,
+        drop_single: false,
+    };
+    let val = Subset::all(set.part(Part::Val));
+    let mut loader = Loader::new(&val, Arc::new(Pipeline::eval(&defaults(&set))), options);
+    let mut count = 0;
+    while let Some(loaded) = loader.next().unwrap() {
+        assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+        count += loaded.batch.len();
+        loader.recycle(loaded.batch);
+    }
+    assert_eq!(count, 153);
+}
