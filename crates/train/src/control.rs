@@ -47,6 +47,7 @@ struct Inner {
     acknowledged: u64,
     stop: Option<Stop>,
     paused: bool,
+    settled: bool,
 }
 
 /// Shared by a run and its owner.
@@ -90,6 +91,11 @@ impl Control {
         self.changed.notify_all();
     }
 
+    /// Sleeps until the run has settled.
+    pub fn wait_settled(&self) {
+        self.wait(|inner| inner.settled, &mut || {});
+    }
+
     pub fn pause(&self) {
         self.lock().paused = true;
     }
@@ -125,6 +131,8 @@ impl Control {
         inner.seq += 1;
         let seq = inner.seq;
         inner.entries.push_back(Entry::Settled { seq, outcome });
+        inner.settled = true;
+        self.changed.notify_all();
         drop(inner);
         (self.wake)();
     }
@@ -227,6 +235,19 @@ mod tests {
             }
         });
         assert_eq!(naps, 3);
+    }
+
+    #[test]
+    fn waiting_for_the_end_ends_with_it() {
+        let control = Arc::new(Control::new(|| {}));
+        let run = Arc::clone(&control);
+        let thread = std::thread::spawn(move || {
+            run.emit(warning());
+            run.settle(Outcome::Failed(Error::new(ErrorCode::Aborted, "left")));
+        });
+        control.wait_settled();
+        assert_eq!(control.drain().len(), 2);
+        thread.join().unwrap();
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Progress {
     pub batch: u32,
     /// Updates made.
     pub step: u64,
+    /// The rate of the last update.
+    pub lr: f64,
     /// Sums over the current epoch.
     pub sums: Sums,
     pub best: Option<BestSoFar>,

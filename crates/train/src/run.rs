@@ -115,7 +115,6 @@ struct Trainer<'c> {
     before: Before,
     /// Broken images that were told of.
     named: u32,
-    last_lr: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -203,7 +202,6 @@ impl<'c> Trainer<'c> {
             throughput: Throughput::start(),
             before,
             named: 0,
-            last_lr: 0.0,
         };
         trainer.announce()?;
         Ok(trainer)
@@ -360,7 +358,7 @@ impl<'c> Trainer<'c> {
         self.progress.step += 1;
         self.progress.sums.add(value, right, count);
         self.throughput.add(count);
-        self.last_lr = lr;
+        self.progress.lr = lr;
         self.report_step(value, lr)
     }
 
@@ -478,7 +476,7 @@ impl<'c> Trainer<'c> {
         let event = RunEvent::Epoch(EpochEvent {
             epoch,
             step: self.progress.step,
-            lr: self.last_lr,
+            lr: self.progress.lr,
             train,
             val,
             best: is_best,
