@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import { checkLibrary } from './elf.js'
 import { ResidualError } from './errors.js'
 import { loadLibtorch } from './libtorch.js'
@@ -77,8 +78,9 @@ export function torchAddon(): TorchAddon {
   const folder = platformFolder()
   loadLibtorch()
   const addon = load<TorchAddon>(folder, 'residual-torch.node')
-  // A process that ends while the training thread is inside libtorch would crash.
-  process.on('exit', () => addon.shutdown())
+  // A process that ends while the training thread is inside libtorch would crash. (The end of a
+  // worker_threads thread is not that of the process; the addon stops the runs that it started.)
+  if (isMainThread) process.on('exit', () => addon.shutdown())
   torch = addon
   return addon
 }

@@ -38,9 +38,13 @@ pub fn start_run(env: Env, config: String, wake: Function<(), ()>) -> napi::Resu
     let queued = parse(&config).and_then(|config| Ok((config, torch_thread()?)));
     let thread = match queued {
         Ok((config, thread)) => {
-            // A worker_threads thread may end without its 'exit' event.
+            // A worker_threads thread ends without an 'exit' event when it is terminated, and the
+            // process may follow at once: nothing of the run may then be on the way.
             let (owner, run) = (Arc::clone(&thread), Arc::clone(&control));
-            env.add_env_cleanup_hook((), move |()| owner.stop(&run, Stop::Leaving))?;
+            env.add_env_cleanup_hook((), move |()| {
+                owner.stop(&run, Stop::Leaving);
+                run.wait_settled();
+            })?;
             thread.run(config, Arc::clone(&control));
             Some(thread)
         }
