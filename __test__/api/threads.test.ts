@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { train } from 'residual'
+import { script } from '../child.js'
+import { tinyRun } from '../tiny.js'
+
+test('training is done on another thread than JavaScript', async (t) => {
+  const config = tinyRun(t, { model: 'resnet20', epochs: 20 })
+  const { stdout, stderr } = await script(`
+    import { readFileSync } from 'node:fs'
+    import { train } from 'residual'
+    const nanoseconds = () => Number(readFileSync('/proc/self/task/' + process.pid + '/schedstat', 'utf8').split(' ')[0])
+    let main, all
+    await train(${JSON.stringify(config)}, {
+      onStart() { main = nanoseconds(); all = process.cpuUsage() },
+      onEnd() { main = nanoseconds() - main; all = process.cpuUsage(all) },
+    })
+    console.log(main / 1000 / (all.user + all.system))
+  `)
+  t.is(stderr, '')
+  t.true(Number(stdout) < 0.25, `the main thread did ${stdout} of the work`)
+})
+
+test('a hook that blocks JavaScript leaves no backlog behind', async (t) => {
+  let calls = 0
+  let last = 0
+  // 36 steps an epoch, of which only the newest waits for us.
+  await train(tinyRun(t, { batchSize: 2 }), {
+    onStep({ step }) {
+      calls++
+      last = step
+      const end = performance.now() + 100
+      while (performance.now() < end);
+    },
+  })
+  t.is(last, 72)
+  t.true(calls < 36, `${calls} calls`)
+})
+
+test('memory stays flat over a thousand steps', async (t) => {
+  const config = tinyRun(t, { batchSize: 2, epochs: 40 })
+  const { stdout, stderr } = await script(`
+    import { train } from 'residual'
+    const resident = []
+    await train(${JSON.stringify(config)}, {
+      onEpoch() { resident.push(process.memoryUsage.rss()) },
+    })
+    console.log(resident.at(-1) - resident.at(10))
+  `)
+  t.is(stderr, '')
+  t.true(Number(stdout) < 16 * 2 ** 20, `${stdout} bytes more`)
+})
+
+for (const end of ['process.exit(5)', 'await worker.terminate()']) {
+  test(`${end} while a worker trains saves its run`, async (t) => {
+    const config = tinyRun(t, { epochs: 100_000 })
+    const { status, signal, stderr } = await script(`
+      import { Worker } from 'node:worker_threads'
+      const source = \`
+        import { parentPort, workerData } from 'node:worker_threads'
+        import { train } from 'residual'
+        await train(workerData, { onEpoch({ epoch }) { if (epoch === 2) parentPort.postMessage('go') } })
+      \`
+      const worker = new Worker(source, { eval: true, workerData: ${JSON.stringify(config)} })
+      worker.once('message', async () => {
+        ${end}
+        process.exitCode = 5
+      })
+    `)
+    t.is(stderr, '')
+    t.is(signal, null)
+    t.is(status, 5)
+    t.true(existsSync(join(config.out as string, 'checkpoints', 'last.safetensors')))
+  })
+}
+
+test('a worker that ends leaves training to the others', async (t) => {
+  const { stdout, stderr } = await script(`
+    import { once } from 'node:events'
+    import { Worker } from 'node:worker_threads'
+    import { train } from 'residual'
+    const source = \`
+      import { workerData } from 'node:worker_threads'
+      import { train } from 'residual'
+      await train(workerData)
+    \`
+    const worker = new Worker(source, { eval: true, workerData: ${JSON.stringify(tinyRun(t))} })
+    await once(worker, 'exit')
+    console.log((await train(${JSON.stringify(tinyRun(t))})).stopReason)
+  `)
+  t.is(stderr, '')
+  t.is(stdout, 'completed\n')
+})
