@@ -612,8 +612,8 @@ export declare interface Pixels {
     data: Uint8Array;
     width: number;
     height: number;
-    /** 1 (grey), 3 (RGB) or 4 (RGBA, whose alpha is left out). */
-    channels: 1 | 3 | 4;
+    /** 1 (grey) or 3 (RGB). */
+    channels: 1 | 3;
 }
 
 /**
