@@ -36,10 +36,14 @@ fn main() -> Result<()> {
             };
             let started = Instant::now();
             let mut loader = Loader::new(&train, pipeline.clone(), options);
-            let mut images = 0;
+            let (mut images, mut broken) = (0, 0);
             while let Some(loaded) = loader.next()? {
                 images += loaded.batch.len();
+                broken += loaded.broken.len();
                 loader.recycle(loaded.batch);
+            }
+            if broken > 0 {
+                println!("{broken} images could not be read");
             }
             rates.push(images as f64 / started.elapsed().as_secs_f64());
         }

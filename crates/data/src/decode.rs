@@ -10,6 +10,7 @@ use residual_spec::{Error, ErrorCode, Result};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
+use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::JpegDecoder;
 
 use crate::header::{Header, ImageKind, Unreadable};
@@ -57,6 +58,7 @@ pub(crate) fn unreadable(why: &Unreadable) -> Error {
 
 fn refuse(what: String) -> Error {
     Error::new(ErrorCode::Image, format!("the image {what}"))
+        .hint("Replace the file, or remove it.")
 }
 
 fn jpeg(bytes: &[u8], rest: &[u8], header: &Header, into: &mut Image) -> Result<(), String> {
@@ -71,14 +73,16 @@ fn jpeg(bytes: &[u8], rest: &[u8], header: &Header, into: &mut Image) -> Result<
         .set_strict_mode(true)
         .jpeg_set_out_colorspace(colours);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(|cause| cause.to_string())?;
+    // Its errors come in quotation marks.
+    let said = |cause: DecodeErrors| cause.to_string().trim_matches('"').to_string();
+    decoder.decode_headers().map_err(said)?;
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
     let size = decoder.output_buffer_size().ok_or("it has no size")?;
     if size != width * height * header.channels as usize {
         return Err("its colours are of no known kind".into());
     }
     into.pixels.resize(size, 0);
-    decoder.decode_into(&mut into.pixels).map_err(|cause| cause.to_string())?;
+    decoder.decode_into(&mut into.pixels).map_err(said)?;
     (into.width, into.height) = (width as u32, height as u32);
     into.channels = header.channels;
     Ok(())

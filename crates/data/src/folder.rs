@@ -76,7 +76,7 @@ pub(crate) fn open(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     let mut folders = Vec::new();
-    for (part, listing) in parts(root, listing)? {
+    for (part, listing) in parts(root, listing, cancelled)? {
         for path in listing.folders {
             let files = files_below(&path, cancelled)?;
             folders.push(ClassFolder { part, path, files });
@@ -88,7 +88,11 @@ pub(crate) fn open(
 }
 
 /// The parts that a root folder has, each with its class folders.
-fn parts(root: &Path, listing: Listing) -> Result<Vec<(Part, Listing)>> {
+fn parts(
+    root: &Path,
+    listing: Listing,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Vec<(Part, Listing)>> {
     let named = |folder: &Path| {
         let name = folder.file_name()?.to_str()?.to_ascii_lowercase();
         Some(match name.as_str() {
@@ -112,7 +116,7 @@ fn parts(root: &Path, listing: Listing) -> Result<Vec<(Part, Listing)>> {
                 .file(folder)
                 .hint("Keep one of the two folders."));
         }
-        found.push((part, Listing::read(folder)?));
+        found.push((part, Listing::read(folder, cancelled)?));
     }
     let train_has_folders =
         found.iter().any(|(part, inside)| *part == Part::Train && !inside.folders.is_empty());
@@ -125,10 +129,9 @@ fn files_below(class: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf
     let mut entered = HashSet::new();
     let mut waiting = vec![class.to_path_buf()];
     while let Some(folder) = waiting.pop() {
-        go_on(cancelled)?;
         let real = folder.canonicalize().map_err(|cause| Error::read(&folder, &cause))?;
         if entered.insert(real) {
-            let listing = Listing::read(&folder)?;
+            let listing = Listing::read(&folder, cancelled)?;
             files.extend(listing.files);
             waiting.extend(listing.folders);
         }
@@ -328,13 +331,13 @@ fn add_to_fingerprint(hash: &mut Xxh3, label: usize, class: &str, below: &Path, 
 fn meant(root: &Path, folders: &[ClassFolder]) -> Option<String> {
     let mut inner = folders.iter().map(|folder| folder.path.as_path());
     if let (Some(only), None) = (inner.next(), inner.next()) {
-        let listing = Listing::read(only).ok()?;
+        let listing = Listing::read(only, &|| false).ok()?;
         let data = holds_data_files(&listing.files);
         if data || listing.folders.len() > 1 {
             return Some(format!("Did you mean {}?", only.display()));
         }
     }
-    let files = Listing::read(root).ok()?.files;
+    let files = Listing::read(root, &|| false).ok()?.files;
     let is_image = |file: &PathBuf| look(file).is_ok();
     files.iter().take(NAMED).any(is_image).then(|| {
         "Images lie beside each other here; move each class into a folder of its own.".into()

@@ -285,7 +285,7 @@ mod tests {
     }
 
     fn open(folder: &TempDir) -> Result<Dataset> {
-        let listing = crate::open::Listing::read(folder.path())?;
+        let listing = crate::open::Listing::read(folder.path(), &|| false)?;
         IdxFiles::among(&listing.files)?.unwrap().open("digits", folder.path(), &|| false)
     }
 
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn reading_stops_when_cancelled() {
         let folder = folder(&[]);
-        let listing = crate::open::Listing::read(folder.path()).unwrap();
+        let listing = crate::open::Listing::read(folder.path(), &|| false).unwrap();
         let files = IdxFiles::among(&listing.files).unwrap().unwrap();
         let error = files.open("digits", folder.path(), &|| true).err().unwrap();
         assert_eq!(error.code, ErrorCode::Aborted);

@@ -470,13 +470,12 @@ mod tests {
         });
         let mut loader = Loader::new(&subset, augmenting(), options(5, 2, Order::Sequential));
         loader.next().unwrap();
-        let settled = || {
-            let before = read.load(Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(50));
-            (before == read.load(Ordering::SeqCst)).then_some(before)
-        };
-        let count = std::iter::repeat_with(settled).flatten().next().unwrap();
-        assert_eq!(count, 5 * (1 + 2 + LOOK_AHEAD));
+        let ahead = 5 * (1 + 2 + LOOK_AHEAD);
+        while read.load(Ordering::SeqCst) < ahead {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(read.load(Ordering::SeqCst), ahead);
     }
 
     #[test]

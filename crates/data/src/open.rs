@@ -98,10 +98,13 @@ pub(crate) struct Listing {
 impl Listing {
     /// Follows links; leaves out hidden entries and what is neither file nor folder. Sorted by
     /// the bytes of the names.
-    pub fn read(folder: &Path) -> Result<Listing> {
+    pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
         let failed = |cause| Error::read(folder, &cause).key("data");
         let mut listing = Listing { files: Vec::new(), folders: Vec::new() };
-        for entry in std::fs::read_dir(folder).map_err(failed)? {
+        for (count, entry) in std::fs::read_dir(folder).map_err(failed)?.enumerate() {
+            if count % 256 == 0 {
+                go_on(cancelled)?;
+            }
             let entry = entry.map_err(failed)?;
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
                 continue;
@@ -134,7 +137,7 @@ fn open_folder(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     check_is_folder(source, folder)?;
-    let listing = Listing::read(folder)?;
+    let listing = Listing::read(folder, cancelled)?;
     let idx = IdxFiles::among(&listing.files)?;
     let cifar = CifarFiles::among(&listing.files);
     let found = match (&idx, &cifar) {
