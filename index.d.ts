@@ -1131,7 +1131,10 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
     get checkpoint(): string | undefined;
     /** What the promise gives; undefined until then, and for ever if the run failed. */
     get result(): TrainResult | undefined;
-    /** Ends the run after the step it is in, saved; it resolves with `stopReason: 'stopped'`. */
+    /**
+     * Ends the run after the step it is in, saved; it resolves with `stopReason: 'stopped'`. A run
+     * that has not begun to train has nothing to resolve with, and rejects with an `AbortError`.
+     */
     stop(): void;
     /** Holds a running run after the step it is in, until `resume()`, `stop()` or an abort. */
     pause(): void;

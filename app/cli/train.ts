@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Run, type TrainResult, train } from '../../bindings/ts/index.js'
+import { AbortError, type Run, type TrainResult, train } from '../../bindings/ts/index.js'
 import {
   applySetting,
   type Draft,
@@ -8,6 +8,7 @@ import {
   readValue,
   set,
 } from './configuration.js'
+import { report } from './failure.js'
 import { Interrupt } from './interrupt.js'
 import { print } from './output.js'
 import { Progress } from './progress.js'
@@ -70,10 +71,14 @@ async function follow(run: Run, { json, quiet }: Flags): Promise<void> {
     }
     const result = await run
     if (!json) await print(summary(result))
+  } catch (error) {
+    const interrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
+    if (!interrupted) throw error
+    report(error) // it had not begun to train: there is nothing to save
   } finally {
     progress?.end()
-    if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
   }
+  if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
 }
 
 function summary({

@@ -48,7 +48,7 @@ export interface NativeRun {
   /** Lets the trainer go on after an epoch, for which it waits. */
   acknowledge(seq: number, decision: 'continue' | 'stop'): void
   /** Saves and ends the run, for a hook threw. */
-  fail(message: string): void
+  fail(): void
   stop(): void
   abort(): void
   pause(): void

@@ -100,7 +100,10 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     return this.#result
   }
 
-  /** Ends the run after the step it is in, saved; it resolves with `stopReason: 'stopped'`. */
+  /**
+   * Ends the run after the step it is in, saved; it resolves with `stopReason: 'stopped'`. A run
+   * that has not begun to train has nothing to resolve with, and rejects with an `AbortError`.
+   */
   stop(): void {
     this.#interrupt((native) => native.stop())
   }
@@ -225,7 +228,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
   #hookThrew(error: unknown): void {
     this.#thrown ??= { error }
-    this.#interrupt((native) => native.fail(String(error)))
+    this.#interrupt((native) => native.fail())
   }
 
   #settle(settled: Settled): void {

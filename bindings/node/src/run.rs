@@ -76,7 +76,7 @@ impl NativeRun {
 
     /// Saves and ends the run, for a hook threw.
     #[napi]
-    pub fn fail(&self, _message: String) {
+    pub fn fail(&self) {
         self.end(Stop::HookFailed);
         self.control.acknowledge(u64::MAX);
     }
