@@ -1,5 +1,6 @@
 import {
   copyFileSync,
+  cpSync,
   mkdirSync,
   readdirSync,
   realpathSync,
@@ -8,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import { ROOT, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
@@ -53,6 +55,20 @@ test('the package can be required', async (t) => {
     console.log(typeof createRequire(process.cwd() + '/x.js')('residual').train)
   `)
   t.is(stdout, 'function\n')
+})
+
+test('a missing platform package is named, with the way to get it', async (t) => {
+  const root = folder(t)
+  cpSync(join(ROOT, 'dist', 'bindings'), join(root, 'dist', 'bindings'), { recursive: true })
+  writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
+  const index = pathToFileURL(join(root, 'dist', 'bindings', 'ts', 'index.js'))
+  const { stdout, stderr } = await script(`
+    import { inspect } from '${index}'
+    const { code, message, hint } = await inspect('resnet18').catch((error) => error)
+    console.log([code, message, hint].join('\\n'))
+  `)
+  t.is(stderr, '')
+  t.regex(stdout, /^E_PLATFORM\n.*@residual\/linux-x64-gnu is not installed\n.*--include=optional/)
 })
 
 /** Tries to train, and gives the error. */
