@@ -32,7 +32,10 @@ await runScript(import.meta.url, async () => {
   say('\nTraining a ResNet-20 on 12,000 pictures of clothes.\n')
   await residual(TRAINING)
 
-  const pictures = await writePictures(join(ROOT, 'data', 'fashion-mnist-mini'), join(ROOT, OUT, 'pictures'))
+  const pictures = await writePictures(
+    join(ROOT, 'data', 'fashion-mnist-mini'),
+    join(ROOT, OUT, 'pictures'),
+  )
   const files = pictures.map(({ file }) => relative(ROOT, file))
   say('\nWhat it takes ten test pictures for, each named after what it shows:\n')
   await residual(['predict', OUT, ...files])

@@ -24,13 +24,16 @@ export async function writePictures(data, folder) {
   const height = images.readUInt32BE(8)
   const width = images.readUInt32BE(12)
   await mkdir(folder, { recursive: true })
-  const pictures = names.trimEnd().split('\n').map(async (label, index) => {
-    const first = labels.indexOf(index, LABELS_HEADER) - LABELS_HEADER
-    const start = IMAGES_HEADER + first * width * height
-    const file = join(folder, `${label.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.png`)
-    await writeFile(file, png(images.subarray(start, start + width * height), width, height))
-    return { file, label }
-  })
+  const pictures = names
+    .trimEnd()
+    .split('\n')
+    .map(async (label, index) => {
+      const first = labels.indexOf(index, LABELS_HEADER) - LABELS_HEADER
+      const start = IMAGES_HEADER + first * width * height
+      const file = join(folder, `${label.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.png`)
+      await writeFile(file, png(images.subarray(start, start + width * height), width, height))
+      return { file, label }
+    })
   return Promise.all(pictures)
 }
 
