@@ -1,0 +1,110 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { TARGET } from '../build.mjs'
+import { run } from '../setup/command.mjs'
+import { BuildError } from '../setup/error.mjs'
+import { ROOT } from '../setup.mjs'
+
+/**
+ * @typedef {object} Crate
+ * @property {string} name
+ * @property {string} version
+ * @property {string | null} license an SPDX expression, or an older form of one
+ * @property {string | null} repository
+ * @property {readonly string[]} authors
+ * @property {string | null} source null for our own
+ * @property {string} manifest_path
+ */
+
+/** A licence by the name of its file, in a crate or in the C library that a crate brings along. */
+const LICENSE_FILE = /^(un)?licen[cs]e|^copying|^copyright|^notice/i
+
+/** What cargo's own sources hold beside a crate's sources and texts, and what would not be linked. */
+const NOT_LINKED = new Set(['tests', 'test', 'benches', 'examples', 'fuzz', 'target'])
+
+const RULE = '='.repeat(80)
+
+/**
+ * The licences of what is linked into the addons beside our own code: each crate, then each text
+ * once with the crates that it belongs to.
+ */
+export async function crateNotices() {
+  const crates = await linkedCrates()
+  /** @type {Map<string, string[]>} */
+  const ownersOf = new Map()
+  const lines = []
+  for (const crate of crates) {
+    const owner = `${crate.name} ${crate.version}`
+    const texts = await licenseTexts(dirname(crate.manifest_path))
+    for (const text of texts) ownersOf.set(text, [...(ownersOf.get(text) ?? []), owner])
+    lines.push(
+      `${owner}: ${crate.license ?? 'see its text'}${texts.length > 0 ? '' : origin(crate)}`,
+    )
+  }
+  const { stdout: compiler } = await cargo('rustc', ['--version'])
+  return [
+    'The addons in this package are compiled from the sources of `residual` (MIT, see LICENSE) and',
+    'of the Rust crates below. Where a licence is "A OR B" or "A/B", it is the first one that this',
+    'package is distributed under.\n',
+    `The Rust standard library of ${compiler.trim()}: MIT OR Apache-2.0`,
+    '    by The Rust Project Contributors, https://github.com/rust-lang/rust',
+    ...lines,
+    ...[...ownersOf].map(([text, owners]) => `\n${RULE}\n${owners.join(', ')}\n${RULE}\n\n${text}`),
+    '',
+  ].join('\n')
+}
+
+/** @param {Crate} crate which has no text of its own */
+function origin({ authors, repository }) {
+  const by = authors.length > 0 ? `by ${authors.join(', ')}, ` : ''
+  return `\n    ${by}${repository ?? 'https://crates.io'}`
+}
+
+/**
+ * The crates whose code is in an addon: neither ours nor what only runs while compiling.
+ *
+ * @returns {Promise<Crate[]>} by name
+ */
+async function linkedCrates() {
+  const [tree, metadata] = await Promise.all([
+    cargo('cargo', [
+      ...['tree', '--locked', '--package', 'residual-node', '--target', TARGET],
+      ...['--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}'],
+    ]),
+    cargo('cargo', ['metadata', '--locked', '--format-version', '1', '--filter-platform', TARGET]),
+  ])
+  const linked = new Set(tree.stdout.split('\n').map((line) => line.replace(/ \(.*/, '')))
+  /** @type {Crate[]} */
+  const all = JSON.parse(metadata.stdout).packages
+  return all
+    .filter(({ name, version, source }) => source !== null && linked.has(`${name} v${version}`))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/**
+ * @param {string} folder a crate's
+ * @returns {Promise<string[]>}
+ */
+async function licenseTexts(folder) {
+  /** @type {string[]} */
+  const texts = []
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) {
+      if (!NOT_LINKED.has(entry.name)) texts.push(...(await licenseTexts(path)))
+    } else if (LICENSE_FILE.test(entry.name) && !/\.(rs|c|h|py|sh)$/.test(entry.name)) {
+      texts.push((await readFile(path, 'utf8')).replaceAll('\r\n', '\n').trim())
+    }
+  }
+  return [...new Set(texts)].filter((text) => text !== '')
+}
+
+/**
+ * @param {string} program
+ * @param {readonly string[]} args
+ */
+async function cargo(program, args) {
+  const result = await run(program, args, { cwd: ROOT })
+  if (result.status === 0) return result
+  throw new BuildError(`${program} ${args[0]} failed:\n${result.stderr.trim()}`)
+}
