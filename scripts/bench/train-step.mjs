@@ -1,11 +1,11 @@
 // Images a second of whole training steps, ours beside PyTorch's.
 //
-//   node scripts/bench/train-step.mjs [--rounds 5] [--net resnet20,resnet18] [--ours COMMAND]
+//   npm run bench -- [--rounds 5] [--net resnet20,resnet18]
 //
 // Machines drift: their clocks, their neighbours, their heat. So all contenders take turns in one
 // run, a few steps each, in an order that turns round with every round, and what is compared is
-// the ratio within a round. Each contender is a process that stays alive and speaks JSON lines, as
-// pytorch_step.py describes; COMMAND starts ours.
+// the ratio within a round. Each side is a process that stays alive and speaks JSON lines, as
+// pytorch_step.py describes; ours is crates/train/examples/bench_step.rs.
 //
 // Prints a table and writes every round to runs/bench/train-step.json.
 
@@ -16,8 +16,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { TARGET } from '../build.mjs'
 import { venvPython } from '../oracle/venv.mjs'
-import { ROOT, runScript } from '../setup.mjs'
+import { run } from '../setup/command.mjs'
+import { BuildError } from '../setup/error.mjs'
+import { ROOT, runScript, setup } from '../setup.mjs'
 
 /**
  * What one request measured.
@@ -35,10 +38,10 @@ class Peer {
   /**
    * @param {string} command
    * @param {readonly string[]} args
-   * @param {{ shell?: boolean }} [options]
+   * @param {NodeJS.ProcessEnv} [env]
    */
-  constructor(command, args, { shell = false } = {}) {
-    this.child = spawn(command, args, { shell, cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] })
+  constructor(command, args, env) {
+    this.child = spawn(command, args, { env, cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] })
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
     this.failed = new Promise((_, reject) => {
       this.child.on('error', reject)
@@ -67,6 +70,20 @@ class Peer {
   close() {
     this.child.stdin.end()
   }
+}
+
+/** Builds our side and starts it. */
+async function startOurs() {
+  const { cargoEnv } = await setup()
+  const cargo = ['build', '--release', '--target', TARGET, '--package', 'residual-train']
+  const { status } = await run('cargo', [...cargo, '--example', 'bench_step'], {
+    cwd: ROOT,
+    env: cargoEnv,
+    output: 'show',
+  })
+  if (status !== 0) throw new BuildError(`cargo build failed (exit status ${status})`)
+  const program = join(ROOT, 'target', TARGET, 'release', 'examples', 'bench_step')
+  return new Peer(program, [], cargoEnv)
 }
 
 /** @param {readonly number[]} values */
@@ -98,7 +115,7 @@ async function takeTurns(contenders, net, rounds) {
 }
 
 /**
- * One row for each contender; where ours took part, also how many times as fast it was.
+ * One row for each contender, and how many times as fast ours was.
  *
  * @param {string} net
  * @param {Record<string, Timing[]>} timings
@@ -107,8 +124,8 @@ function rows(net, timings) {
   return Object.entries(timings).map(([name, theirs]) => {
     const rates = theirs.map((timing) => timing.imagesPerSecond)
     const row = { net, name, best: Math.max(...rates), median: median(rates) }
-    const ours = timings.ours?.map((timing) => timing.imagesPerSecond)
-    if (ours === undefined || name === 'ours') return row
+    if (name === 'ours') return row
+    const ours = timings.ours.map((timing) => timing.imagesPerSecond)
     const ratios = rates.map((rate, round) => ours[round] / rate)
     const ratio = {
       median: median(ratios),
@@ -141,7 +158,6 @@ await runScript(import.meta.url, async () => {
     options: {
       rounds: { type: 'string', default: '5' },
       net: { type: 'string', default: Object.keys(STEPS).join() },
-      ours: { type: 'string' },
     },
   })
   const rounds = Number(values.rounds)
@@ -153,16 +169,13 @@ await runScript(import.meta.url, async () => {
 
   const script = fileURLToPath(new URL('pytorch_step.py', import.meta.url))
   const python = new Peer(await venvPython(), [script])
-  const peers = [python]
+  const ours = await startOurs()
+  const peers = [python, ours]
   const contenders = [
     { name: 'PyTorch, fp32 NCHW', peer: python, mode: 'notebook' },
     { name: 'PyTorch, tuned', peer: python, mode: 'tuned' },
+    { name: 'ours', peer: ours, mode: 'auto' },
   ]
-  if (values.ours !== undefined) {
-    const ours = new Peer(values.ours, [], { shell: true })
-    peers.push(ours)
-    contenders.push({ name: 'ours', peer: ours, mode: 'auto' })
-  }
   try {
     const sides = await Promise.all(peers.map((peer) => peer.read()))
     const table = []
