@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { build } from './build.mjs'
 import { stageAddons } from './pack/addons.mjs'
 import { inputsOf, libtorchFiles, NVIDIA, stageFiles } from './pack/libtorch.mjs'
 import { publishedManifest, stageResidual } from './pack/residual.mjs'
 import { makeTarball, PACK, tarballPath } from './pack/tarball.mjs'
+import { withLock } from './setup/lock.mjs'
 import { ROOT, runScript, setup } from './setup.mjs'
 
 /** @typedef {import('./pack/tarball.mjs').Manifest} Manifest */
@@ -27,29 +28,18 @@ async function pack(lib) {
   const residual = publishedManifest(clone, [addons, libtorch])
 
   await mkdir(PACK, { recursive: true })
-  const staging = await mkdtemp(join(PACK, 'staging-'))
-  try {
-    await packLibtorch(join(staging, 'libtorch'), libtorch, lib)
-    for (const { name, manifest, stage } of [
-      {
-        name: 'addons',
-        manifest: addons,
-        stage: (/** @type {string} */ folder) => stageAddons(folder, ADDONS),
-      },
-      {
-        name: 'residual',
-        manifest: residual,
-        stage: (/** @type {string} */ folder) => stageResidual(folder, clone.files),
-      },
-    ]) {
-      const folder = join(staging, name)
-      await mkdir(folder)
-      await stage(folder)
-      await makeTarball(folder, manifest)
-    }
-  } finally {
+  await withLock(join(PACK, 'lock'), async () => {
+    // Left by a pack that was interrupted, it may hold half a gigabyte.
+    const staging = join(PACK, 'staging')
     await rm(staging, { recursive: true, force: true })
-  }
+    await mkdir(staging)
+    await packLibtorch(join(staging, 'libtorch'), libtorch, lib)
+    await packFolder(join(staging, 'addons'), addons, (folder) => stageAddons(folder, ADDONS))
+    await packFolder(join(staging, 'residual'), residual, (folder) =>
+      stageResidual(folder, clone.files),
+    )
+    await rm(staging, { recursive: true })
+  })
   return [addons, libtorch, residual].map(tarballPath)
 }
 
@@ -68,9 +58,7 @@ async function packLibtorch(folder, manifest, lib) {
   const fresh = (await readFile(note, 'utf8').catch(() => '')) === inputs
   if (!fresh || (await stat(tarball).catch(() => undefined)) === undefined) {
     await rm(note, { force: true })
-    await mkdir(folder)
-    await stageFiles(files, folder)
-    await makeTarball(folder, manifest)
+    await packFolder(folder, manifest, (to) => stageFiles(files, to))
     await writeFile(note, inputs)
   }
   if (files.some(({ to }) => NVIDIA.test(relative('licenses', to)))) {
@@ -78,6 +66,17 @@ async function packLibtorch(folder, manifest, lib) {
       `pack: ${relative(ROOT, tarball)} holds NVIDIA's libraries; it is for testing, not to publish\n`,
     )
   }
+}
+
+/**
+ * @param {string} folder
+ * @param {Manifest} manifest
+ * @param {(folder: string) => Promise<void>} stage fills the folder, but for its package.json
+ */
+async function packFolder(folder, manifest, stage) {
+  await mkdir(folder)
+  await stage(folder)
+  await makeTarball(folder, manifest)
 }
 
 /**
