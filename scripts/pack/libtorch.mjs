@@ -10,12 +10,14 @@ import { BuildError } from '../setup/error.mjs'
  */
 
 /**
- * Who made a library, and the wheel that brings its licence; those of GCC are kept in the clone.
+ * Who made a library or a part of it, and the wheel that brings the licence; those that come with no
+ * wheel are kept in the clone.
  *
  * @type {readonly { library: RegExp, maker: string, wheel?: string }[]}
  */
 const MAKERS = [
   { library: /^(libtorch_cpu|libc10)\.so$/, maker: 'pytorch', wheel: 'torch' },
+  { library: /^libtorch_cpu\.so$/, maker: 'intel-onemkl' },
   { library: /^libgomp/, maker: 'gcc' },
   { library: /^libcudart/, maker: 'nvidia-cuda-runtime', wheel: 'nvidia_cuda_runtime' },
   { library: /^libcupti/, maker: 'nvidia-cuda-cupti', wheel: 'nvidia_cuda_cupti' },
@@ -36,7 +38,7 @@ export async function libtorchFiles(lib, template) {
   // Wheels are unpacked side by side: this is where all of them start.
   const wheels = dirname(dirname(lib))
   const libraries = await neededLibraries(join(lib, 'libtorch_cpu.so'), wheels)
-  const makers = new Set(libraries.map(makerOf))
+  const makers = new Set(libraries.flatMap(makersOf))
   const texts = await Promise.all(
     [...makers].map(async ({ maker, wheel }) =>
       (wheel ? await wheelLicenses(wheels, wheel) : await keptLicenses(template, maker)).map(
@@ -93,10 +95,10 @@ async function neededLibraries(library, wheels) {
 }
 
 /** @param {string} path */
-function makerOf(path) {
-  const maker = MAKERS.find(({ library }) => library.test(basename(path)))
-  if (maker === undefined) throw new BuildError(`${path}: nobody knows the licence of this library`)
-  return maker
+function makersOf(path) {
+  const makers = MAKERS.filter(({ library }) => library.test(basename(path)))
+  if (makers.length === 0) throw new BuildError(`${path}: the licence of this library is not known`)
+  return makers
 }
 
 /**
