@@ -19,6 +19,14 @@ import { addCounts, countCommand } from './test/counts.mjs'
  * @property {NodeJS.ProcessEnv} [env]
  */
 
+const DENY_WARNINGS = ['--', '--deny', 'warnings']
+
+/** As build.mjs builds it. */
+const LIGHT_ADDON = [
+  ...['--package', 'residual-node', '--no-default-features'],
+  ...['--release', '--target', TARGET],
+]
+
 /**
  * @param {NodeJS.ProcessEnv} cargoEnv
  * @returns {Promise<Suite[]>}
@@ -53,7 +61,13 @@ async function suites(cargoEnv) {
     { name: 'rustfmt', command: ['cargo', 'fmt', '--all', '--check'] },
     {
       name: 'clippy',
-      command: ['cargo', 'clippy', ...cargo, '--all-targets', '--', '--deny', 'warnings'],
+      // Not --all-targets: that would also compile the addon as a test, which it cannot be.
+      command: ['cargo', 'clippy', ...cargo, '--lib', '--tests', '--examples', ...DENY_WARNINGS],
+      env: cargoEnv,
+    },
+    {
+      name: 'clippy, the light addon',
+      command: ['cargo', 'clippy', ...LIGHT_ADDON, ...DENY_WARNINGS],
       env: cargoEnv,
     },
     { name: 'Biome', command: ['node_modules/.bin/biome', 'check'] },
