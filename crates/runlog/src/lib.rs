@@ -20,4 +20,4 @@ mod run_dir;
 
 pub use atomic::write_atomically;
 pub use environment::Environment;
-pub use run_dir::{free_dir, read_config, RunDir};
+pub use run_dir::RunDir;

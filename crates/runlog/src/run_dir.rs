@@ -156,12 +156,6 @@ impl RunDir {
     }
 }
 
-/// `wanted` if a run may be made there, else the first of `wanted-2`, `wanted-3`, ... where one
-/// may. Somebody else may take it the next moment: [`RunDir::create_free`] is safe from that.
-pub fn free_dir(wanted: &Path) -> PathBuf {
-    free_dirs(wanted).next().expect("some number is free")
-}
-
 /// The free ones of `wanted`, `wanted-2`, `wanted-3`, ...
 fn free_dirs(wanted: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
     let numbered = (2..).map(|number| {
@@ -175,22 +169,6 @@ fn free_dirs(wanted: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
         !is_there || matches!(look(path), Ok(Found::Free)) && !Lock::is_held(path)
     };
     std::iter::once(wanted.to_path_buf()).chain(numbered).filter(is_free)
-}
-
-/// The configuration that a run's folder was made with.
-///
-/// # Errors
-/// `E_IO` if it cannot be read, `E_CONFIG` if it is not what this version writes.
-pub fn read_config(run_dir: &Path) -> Result<ResolvedConfig> {
-    let path = run_dir.join(CONFIG);
-    let text = fs::read(&path).map_err(|cause| Error::read(&path, &cause))?;
-    serde_json::from_slice(&text).map_err(|cause| {
-        let message = format!("{} is not a run's configuration: {cause}", path.display());
-        Error::new(ErrorCode::Config, message)
-            .file(&path)
-            .line(cause.line() as u32)
-            .hint("Restore it, or begin a new run.")
-    })
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
@@ -357,7 +335,9 @@ mod tests {
     #[test]
     fn what_was_written_reads_back() {
         let folder = finished();
-        assert_eq!(read_config(folder.path()).unwrap(), config());
+        let text = fs::read(folder.path().join(CONFIG)).unwrap();
+        let written: ResolvedConfig = serde_json::from_slice(&text).unwrap();
+        assert_eq!(written, config());
         let text = fs::read(folder.path().join(ENVIRONMENT)).unwrap();
         let environment: Environment = serde_json::from_slice(&text).unwrap();
         assert_eq!(environment.libtorch, "2.11.0");
@@ -490,10 +470,10 @@ mod tests {
     fn a_taken_name_is_numbered() {
         let folder = tempfile::tempdir().unwrap();
         let wanted = folder.path().join("demo");
-        assert_eq!(free_dir(&wanted), wanted);
+        assert_eq!(free_dirs(&wanted).next().unwrap(), wanted);
         let _run = RunDir::create(&wanted, false).unwrap();
         fs::write(folder.path().join("demo-2"), "a file").unwrap();
-        assert_eq!(free_dir(&wanted), folder.path().join("demo-3"));
+        assert_eq!(free_dirs(&wanted).next().unwrap(), folder.path().join("demo-3"));
         let run = RunDir::create_free(&wanted).unwrap();
         assert_eq!(run.path(), folder.path().join("demo-3"));
     }
@@ -503,7 +483,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wanted = folder.path().join("file/runs/demo");
         fs::write(folder.path().join("file"), "").unwrap();
-        assert_eq!(free_dir(&wanted), wanted);
+        assert_eq!(free_dirs(&wanted).next().unwrap(), wanted);
         assert_eq!(RunDir::create_free(&wanted).unwrap_err().code, ErrorCode::Write);
     }
 
@@ -536,14 +516,5 @@ mod tests {
         .unwrap();
         assert!(!folder.path().join(RESULT).exists());
         assert!(run.checkpoint(CheckpointKind::Last, 0).exists());
-    }
-
-    #[test]
-    fn a_broken_configuration_is_refused_with_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(read_config(folder.path()).unwrap_err().code, ErrorCode::Io);
-        fs::write(folder.path().join(CONFIG), "{\n  \"data\": {\n").unwrap();
-        let error = read_config(folder.path()).unwrap_err();
-        assert_eq!((error.code, error.at.line), (ErrorCode::Config, Some(3)));
     }
 }

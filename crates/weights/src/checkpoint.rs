@@ -22,9 +22,6 @@ const CONFIG_KEY: &str = "residual.config";
 const DATA_KEY: &str = "residual.data";
 const PROGRESS_KEY: &str = "residual.progress";
 
-/// Beginnings of the names of tensors that are no weights of the network.
-const STATE_PREFIXES: [&str; 2] = ["optimizer.", "ema."];
-
 /// A checkpoint in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
@@ -99,26 +96,6 @@ impl Checkpoint {
         let opened = format::open(path)?;
         let (config, data, progress) = story(path, &opened)?;
         Ok(Header { tensors: opened.infos()?, config, data, progress })
-    }
-
-    /// The network's weights and buffers.
-    pub fn model_tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        let is_state = |name: &str| STATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        self.tensors
-            .iter()
-            .map(|(name, tensor)| (name.as_str(), tensor))
-            .filter(move |(name, _)| !is_state(name))
-    }
-
-    /// The tensors whose names begin with `prefix` (`optimizer.momentum.`), under the rest of
-    /// their names.
-    pub fn with_prefix<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
-        self.tensors
-            .iter()
-            .filter_map(move |(name, tensor)| Some((name.strip_prefix(prefix)?, tensor)))
     }
 }
 
@@ -204,15 +181,6 @@ mod tests {
         let fc = TensorInfo { dtype: DType::F32, shape: vec![2, 3] };
         assert_eq!(header.tensors["fc.weight"], fc);
         assert_eq!(header.tensors.len(), saved.tensors.len());
-    }
-
-    #[test]
-    fn weights_are_told_from_state() {
-        let saved = checkpoint();
-        let names: Vec<_> = saved.model_tensors().map(|(name, _)| name).collect();
-        assert_eq!(names, ["bn1.num_batches_tracked", "fc.weight"]);
-        let momentum: Vec<_> = saved.with_prefix("optimizer.momentum.").collect();
-        assert_eq!(momentum, [("fc.weight", &saved.tensors["optimizer.momentum.fc.weight"])]);
     }
 
     #[test]
