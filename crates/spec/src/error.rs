@@ -130,6 +130,7 @@ impl Error {
         let file = file.as_ref();
         Error::new(ErrorCode::Io, format!("{} could not be read: {cause}", file.display()))
             .file(file)
+            .hint("Check the path, and that the file may be read.")
     }
 
     /// A file or folder that could not be written, with the operating system's reason.

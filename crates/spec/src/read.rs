@@ -34,6 +34,17 @@ impl At<'_> {
         };
         Error::new(ErrorCode::Config, format!("{name} must be {wanted}, not {}", shown(found)))
             .key(self)
+            .hint(self.way_out())
+    }
+
+    /// What else to say here, where nothing better is known.
+    fn way_out(&self) -> String {
+        let key = self.to_string();
+        match key.split('[').next().unwrap_or_default() {
+            "" => "Give an object, such as { data: './photos' }.".into(),
+            "data" | "data.source" => "Give a folder of images, or a data set's name.".into(),
+            key => format!("Leave `{key}` out for its default."),
+        }
     }
 }
 

@@ -546,6 +546,7 @@ mod tests {
             let error = resolved(config.clone(), &small()).expect_err(&config.to_string());
             assert_eq!(error.code, ErrorCode::Config);
             assert_eq!(error.at.key.as_deref(), Some(key), "{config}");
+            assert!(error.hint.is_some(), "{config}");
         }
     }
 
