@@ -12,6 +12,43 @@ export declare class AbortError extends ResidualError {
 }
 
 /**
+ * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
+ * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
+ */
+export declare type AdamConfig = {
+    /**
+     * Learning rate. Default: 1e-3.
+     */
+    lr?: number | undefined;
+    /**
+     * Decay of the two moments. Default: [0.9, 0.999].
+     */
+    betas?: Array<number> | undefined;
+    /**
+     * Default: 1e-8.
+     */
+    eps?: number | undefined;
+    /**
+     * Default: 0 for `adam`, 0.01 for `adamw`.
+     */
+    weightDecay?: number | undefined;
+    /**
+     * Apply the weight decay to norms and biases too. Default: true.
+     */
+    decayNorms?: boolean | undefined;
+};
+
+/**
+ * The shape of a rise or fall.
+ */
+export declare type Anneal = 'cos' | 'linear';
+
+/**
+ * Inversely to their frequency: images / (classes * the class's images).
+ */
+export declare type BalancedClassWeightsConfig = Record<symbol, never>;
+
+/**
  * The best epoch.
  */
 export declare type Best = {
@@ -26,6 +63,11 @@ export declare type Best = {
      */
     checkpoint: string;
 };
+
+/**
+ * The layer of a bottleneck that halves the resolution.
+ */
+export declare type BottleneckStride = '3x3' | '1x1';
 
 /**
  * How long to train; the first limit reached ends the run.
@@ -90,6 +132,26 @@ export declare type ClassScore = {
 };
 
 /**
+ * How much each class counts in the loss.
+ */
+export declare type ClassWeightsConfig = 'none' | 'balanced' | 'given' | ({
+    type: 'none';
+} & NoClassWeightsConfig) | ({
+    type: 'balanced';
+} & BalancedClassWeightsConfig) | ({
+    type: 'given';
+} & GivenClassWeightsConfig);
+
+/**
+ * Random colour.
+ */
+export declare type ColorConfig = 'none' | 'pca' | ({
+    type: 'none';
+} & NoColorConfig) | ({
+    type: 'pca';
+} & PcaColorConfig);
+
+/**
  * The optimizer's rate throughout.
  */
 export declare type ConstantConfig = Record<symbol, never>;
@@ -107,13 +169,41 @@ export declare type CosineConfig = {
 /**
  * How a training image gets its final size.
  */
-export declare type CropConfig = 'none' | 'pad' | 'random-resized' | ({
+export declare type CropConfig = 'none' | 'pad' | 'random-resized' | 'random-short-side' | ({
     type: 'none';
 } & NoCropConfig) | ({
     type: 'pad';
 } & PadCropConfig) | ({
     type: 'random-resized';
-} & RandomResizedCropConfig);
+} & RandomResizedCropConfig) | ({
+    type: 'random-short-side';
+} & RandomShortSideCropConfig);
+
+/**
+ * What of an image the network sees, when it is evaluated.
+ */
+export declare type Crops = 'center' | 'ten' | 'multi-scale';
+
+/**
+ * A rectangle of another image in each (Yun et al. 2019).
+ */
+export declare type CutmixConfig = {
+    /**
+     * Of the Beta distribution that the rectangle's share is drawn from, once a batch.
+     * Default: 1.
+     */
+    alpha?: number | undefined;
+};
+
+/**
+ * One square anywhere, also partly outside (DeVries & Taylor 2017).
+ */
+export declare type CutoutConfig = {
+    /**
+     * Side in pixels. Default: half of `data.imageSize`.
+     */
+    size?: 'auto' | number | undefined;
+};
 
 /**
  * Where the images come from.
@@ -142,6 +232,19 @@ export declare type DataConfig = {
      * they are alike and at most 96, else 224.
      */
     imageSize?: 'auto' | number | undefined;
+    /**
+     * Which of CIFAR-100's two label sets. Default: `fine`.
+     */
+    labels?: Labels | undefined;
+    /**
+     * Draw training images so that every class is equally frequent, rare ones repeatedly.
+     * Default: false, each image once an epoch.
+     */
+    balanced?: boolean | undefined;
+    /**
+     * Train on only so many images, chosen by class and seed; for trying things out.
+     */
+    limit?: number | undefined;
 };
 
 /**
@@ -226,6 +329,34 @@ export declare function datasets(): Promise<DatasetInfo[]>;
 export declare type Device = 'cpu' | 'cuda';
 
 /**
+ * End a run that does not improve any more.
+ */
+export declare type EarlyStoppingConfig = {
+    /**
+     * Epochs without improvement that are let pass. Default: 10.
+     */
+    patience?: number | undefined;
+    /**
+     * How much better counts as better, in the metric's own unit. Default: 0.
+     */
+    minDelta?: number | undefined;
+    /**
+     * What is watched. Default: `monitor`.
+     */
+    metric?: 'auto' | Metric | undefined;
+};
+
+/**
+ * An exponential moving average of the weights, which is what is evaluated and kept.
+ */
+export declare type EmaConfig = {
+    /**
+     * What an update keeps of the average; 0 for none. Default: 0.
+     */
+    decay?: number | undefined;
+};
+
+/**
  * The run ended; nothing follows.
  */
 export declare type EndEvent = {
@@ -271,6 +402,17 @@ export declare type EpochEvent = {
 };
 
 /**
+ * Random holes, filled with the mean colour.
+ */
+export declare type EraseConfig = 'none' | 'cutout' | 'random-erasing' | ({
+    type: 'none';
+} & NoEraseConfig) | ({
+    type: 'cutout';
+} & CutoutConfig) | ({
+    type: 'random-erasing';
+} & RandomErasingConfig);
+
+/**
  * What went wrong, for programs. The set is closed: adding a code is an API change.
  */
 export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_TORCH' | 'E_INTERNAL';
@@ -299,6 +441,18 @@ export declare type EvaluateConfig = {
      * Images at a time. Default: that of the training.
      */
     batchSize?: number | undefined;
+    /**
+     * What of an image the network sees. Default: `center`.
+     */
+    crops?: Crops | undefined;
+    /**
+     * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+     */
+    scales?: Array<number> | undefined;
+    /**
+     * So many of the images with the highest losses are named. Default: 0.
+     */
+    topLosses?: number | undefined;
 };
 
 /**
@@ -358,6 +512,35 @@ export declare interface Failure {
     at?: Place;
     hint?: string;
 }
+
+/**
+ * As given.
+ */
+export declare type GivenClassWeightsConfig = {
+    /**
+     * One a class, in the order of the classes.
+     */
+    weights?: Array<number> | undefined;
+};
+
+/**
+ * What happens to gradients before an update.
+ */
+export declare type GradientConfig = {
+    /**
+     * Scale all gradients so that their common norm is at most this
+     * (`clip_grad_norm_`).
+     */
+    clipNorm?: number | undefined;
+    /**
+     * Cut every number to at most this size (`clip_grad_value_`).
+     */
+    clipValue?: number | undefined;
+    /**
+     * Batches whose gradients are averaged for one update. Default: 1.
+     */
+    accumulate?: number | undefined;
+};
 
 /**
  * Called as things happen, in order. Whatever a hook throws, or rejects with, saves the run, ends
@@ -439,6 +622,41 @@ export declare type LabelProbability = {
 };
 
 /**
+ * CIFAR-100's label sets.
+ */
+export declare type Labels = 'fine' | 'coarse';
+
+/**
+ * Layer-wise adaptive rates, for large batches (You et al. 2017).
+ */
+export declare type LarsConfig = {
+    /**
+     * Learning rate. Default: 0.1.
+     */
+    lr?: number | undefined;
+    /**
+     * Default: 0.9.
+     */
+    momentum?: number | undefined;
+    /**
+     * Default: 5e-4.
+     */
+    weightDecay?: number | undefined;
+    /**
+     * The paper's eta. Default: 0.001.
+     */
+    trustCoefficient?: number | undefined;
+    /**
+     * Default: 1e-8.
+     */
+    eps?: number | undefined;
+    /**
+     * Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
+     */
+    decayNorms?: boolean | undefined;
+};
+
+/**
  * One layer.
  */
 export declare type LayerRow = {
@@ -456,6 +674,17 @@ export declare type LayerRow = {
     output: Array<number>;
     parameters: number;
     macs: number;
+};
+
+/**
+ * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
+ * (`LinearLR` over the whole budget).
+ */
+export declare type LinearConfig = {
+    /**
+     * Default: 0.
+     */
+    endFactor?: number | undefined;
 };
 
 /**
@@ -477,6 +706,21 @@ export declare type LogConfig = {
 };
 
 /**
+ * What is minimised: cross-entropy.
+ */
+export declare type LossConfig = {
+    /**
+     * The share of the target that is spread over all classes (Szegedy et al. 2015).
+     * Default: 0.
+     */
+    labelSmoothing?: number | undefined;
+    /**
+     * How much each class counts. Default: `none`, all the same.
+     */
+    classWeights?: ClassWeightsConfig | undefined;
+};
+
+/**
  * The order of an image's numbers in memory.
  */
 export declare type MemoryFormat = 'channels_last' | 'contiguous';
@@ -485,6 +729,27 @@ export declare type MemoryFormat = 'channels_last' | 'contiguous';
  * A number that every epoch ends with.
  */
 export declare type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy';
+
+/**
+ * Training on mixtures of two images.
+ */
+export declare type MixConfig = 'none' | 'mixup' | 'cutmix' | ({
+    type: 'none';
+} & NoMixConfig) | ({
+    type: 'mixup';
+} & MixupConfig) | ({
+    type: 'cutmix';
+} & CutmixConfig);
+
+/**
+ * Weighted sums of two images and of their losses (Zhang et al. 2017).
+ */
+export declare type MixupConfig = {
+    /**
+     * Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
+     */
+    alpha?: number | undefined;
+};
 
 /**
  * A trained network, held in memory until it is closed: `await using model = await loadModel(...)`,
@@ -535,6 +800,21 @@ export declare type ModelConfig = {
      * Start the last batch-norm of every block at zero (Goyal et al. 2017).
      */
     zeroInitResidual?: boolean | undefined;
+    /**
+     * The layer of a bottleneck that halves the resolution. Default: `3x3`.
+     */
+    bottleneckStride?: BottleneckStride | undefined;
+    /**
+     * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
+     * `imagenet` for the ones that torchvision published. A head for other classes begins
+     * anew.
+     */
+    weights?: string | undefined;
+    /**
+     * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
+     * `backbone` is all but the head. Their normalisation uses its running statistics.
+     */
+    freeze?: Array<string> | undefined;
 };
 
 /**
@@ -585,16 +865,69 @@ export declare type MultiStepConfig = {
 };
 
 /**
+ * All classes count the same.
+ */
+export declare type NoClassWeightsConfig = Record<symbol, never>;
+
+/**
+ * Colours as they are.
+ */
+export declare type NoColorConfig = Record<symbol, never>;
+
+/**
  * Resized like an evaluation image.
  */
 export declare type NoCropConfig = Record<symbol, never>;
 
 /**
+ * No holes.
+ */
+export declare type NoEraseConfig = Record<symbol, never>;
+
+/**
+ * Each image by itself.
+ */
+export declare type NoMixConfig = Record<symbol, never>;
+
+/**
+ * No random operations.
+ */
+export declare type NoPolicyConfig = Record<symbol, never>;
+
+/**
+ * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
+ */
+export declare type OneCycleConfig = {
+    /**
+     * Share of the budget that the rise takes. Default: 0.3.
+     */
+    pctStart?: number | undefined;
+    /**
+     * It begins at the optimizer's rate divided by this. Default: 25.
+     */
+    divFactor?: number | undefined;
+    /**
+     * It ends at the beginning's rate divided by this. Default: 10000.
+     */
+    finalDivFactor?: number | undefined;
+    /**
+     * Default: `cos`.
+     */
+    anneal?: Anneal | undefined;
+};
+
+/**
  * The update rule.
  */
-export declare type OptimizerConfig = 'sgd' | ({
+export declare type OptimizerConfig = 'sgd' | 'adam' | 'adamw' | 'lars' | ({
     type: 'sgd';
-} & SgdConfig);
+} & SgdConfig) | ({
+    type: 'adam';
+} & AdamConfig) | ({
+    type: 'adamw';
+} & AdamConfig) | ({
+    type: 'lars';
+} & LarsConfig);
 
 /**
  * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
@@ -604,6 +937,17 @@ export declare type PadCropConfig = {
      * Pixels added on each side. Default: 4.
      */
     padding?: number | undefined;
+};
+
+/**
+ * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
+ * section 4.1; used by the paper, section 3.4).
+ */
+export declare type PcaColorConfig = {
+    /**
+     * Standard deviation of the shifts. Default: 0.1.
+     */
+    std?: number | undefined;
 };
 
 /** Decoded pixels: 8 bits a channel, row by row, the channels of a pixel together (HWC). */
@@ -661,6 +1005,28 @@ export declare type PlateauConfig = {
 };
 
 /**
+ * Random operations on the whole picture.
+ */
+export declare type PolicyConfig = 'none' | 'randaugment' | 'trivialaugment' | ({
+    type: 'none';
+} & NoPolicyConfig) | ({
+    type: 'randaugment';
+} & RandAugmentConfig) | ({
+    type: 'trivialaugment';
+} & TrivialAugmentConfig);
+
+/**
+ * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
+ * (`PolynomialLR` over the whole budget).
+ */
+export declare type PolynomialConfig = {
+    /**
+     * Default: 1.
+     */
+    power?: number | undefined;
+};
+
+/**
  * The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
  * `fp64`).
  */
@@ -700,6 +1066,38 @@ export declare interface PredictOptions {
 }
 
 /**
+ * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
+ */
+export declare type RandAugmentConfig = {
+    /**
+     * Operations on each image, one after another. Default: 2.
+     */
+    operations?: number | undefined;
+    /**
+     * Strength, 0 to 30. Default: 9.
+     */
+    magnitude?: number | undefined;
+};
+
+/**
+ * One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export declare type RandomErasingConfig = {
+    /**
+     * Share of the images that get one. Default: 0.25.
+     */
+    probability?: number | undefined;
+    /**
+     * Smallest and largest share of the area. Default: [0.02, 1/3].
+     */
+    scale?: Array<number> | undefined;
+    /**
+     * Narrowest and widest aspect ratio. Default: [0.3, 3.3].
+     */
+    ratio?: Array<number> | undefined;
+};
+
+/**
  * A random part of the image, resized (torchvision's `RandomResizedCrop`).
  */
 export declare type RandomResizedCropConfig = {
@@ -711,6 +1109,21 @@ export declare type RandomResizedCropConfig = {
      * Narrowest and widest aspect ratio. Default: [3/4, 4/3].
      */
     ratio?: Array<number> | undefined;
+};
+
+/**
+ * The short side resized to a random length, then a random crop (the paper's scale
+ * augmentation, section 3.4, after Simonyan & Zisserman 2014).
+ */
+export declare type RandomShortSideCropConfig = {
+    /**
+     * Pixels. Default: 256.
+     */
+    min?: number | undefined;
+    /**
+     * Pixels. Default: 480.
+     */
+    max?: number | undefined;
 };
 
 /**
@@ -726,6 +1139,38 @@ export declare class ResidualError extends Error {
     readonly hint: string | undefined;
     constructor({ code, message, at, hint }: Failure, options?: ErrorOptions);
 }
+
+/**
+ * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
+ * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
+ */
+export declare type ResolvedAdam = {
+    /**
+     * Learning rate. Default: 1e-3.
+     */
+    lr: number;
+    /**
+     * Decay of the two moments. Default: [0.9, 0.999].
+     */
+    betas: [number, number];
+    /**
+     * Default: 1e-8.
+     */
+    eps: number;
+    /**
+     * Default: 0 for `adam`, 0.01 for `adamw`.
+     */
+    weightDecay: number;
+    /**
+     * Apply the weight decay to norms and biases too. Default: true.
+     */
+    decayNorms: boolean;
+};
+
+/**
+ * Inversely to their frequency: images / (classes * the class's images).
+ */
+export declare type ResolvedBalancedClassWeights = Record<symbol, never>;
 
 /**
  * How long to train; the first limit reached ends the run.
@@ -758,6 +1203,26 @@ export declare type ResolvedCheckpoint = {
      */
     steps: number;
 };
+
+/**
+ * How much each class counts in the loss.
+ */
+export declare type ResolvedClassWeights = ({
+    type: 'none';
+} & ResolvedNoClassWeights) | ({
+    type: 'balanced';
+} & ResolvedBalancedClassWeights) | ({
+    type: 'given';
+} & ResolvedGivenClassWeights);
+
+/**
+ * Random colour.
+ */
+export declare type ResolvedColor = ({
+    type: 'none';
+} & ResolvedNoColor) | ({
+    type: 'pca';
+} & ResolvedPcaColor);
 
 /**
  * Everything about a run. Only `data` is required.
@@ -799,6 +1264,22 @@ export declare type ResolvedConfig = {
      * A linear rise before it.
      */
     warmup: ResolvedWarmup;
+    /**
+     * What is minimised.
+     */
+    loss: ResolvedLoss;
+    /**
+     * Clipping and accumulation.
+     */
+    gradient: ResolvedGradient;
+    /**
+     * A moving average of the weights.
+     */
+    ema: ResolvedEma;
+    /**
+     * End when nothing improves. Default: never.
+     */
+    earlyStopping: ResolvedEarlyStopping | null;
     /**
      * Default: bf16 where the CPU computes with it, else fp32.
      */
@@ -881,7 +1362,30 @@ export declare type ResolvedCrop = ({
     type: 'pad';
 } & ResolvedPadCrop) | ({
     type: 'random-resized';
-} & ResolvedRandomResizedCrop);
+} & ResolvedRandomResizedCrop) | ({
+    type: 'random-short-side';
+} & ResolvedRandomShortSideCrop);
+
+/**
+ * A rectangle of another image in each (Yun et al. 2019).
+ */
+export declare type ResolvedCutmix = {
+    /**
+     * Of the Beta distribution that the rectangle's share is drawn from, once a batch.
+     * Default: 1.
+     */
+    alpha: number;
+};
+
+/**
+ * One square anywhere, also partly outside (DeVries & Taylor 2017).
+ */
+export declare type ResolvedCutout = {
+    /**
+     * Side in pixels. Default: half of `data.imageSize`.
+     */
+    size: number;
+};
 
 /**
  * Where the images come from.
@@ -910,6 +1414,128 @@ export declare type ResolvedData = {
      * they are alike and at most 96, else 224.
      */
     imageSize: number;
+    /**
+     * Which of CIFAR-100's two label sets. Default: `fine`.
+     */
+    labels: Labels;
+    /**
+     * Draw training images so that every class is equally frequent, rare ones repeatedly.
+     * Default: false, each image once an epoch.
+     */
+    balanced: boolean;
+    /**
+     * Train on only so many images, chosen by class and seed; for trying things out.
+     */
+    limit: number | null;
+};
+
+/**
+ * End a run that does not improve any more.
+ */
+export declare type ResolvedEarlyStopping = {
+    /**
+     * Epochs without improvement that are let pass. Default: 10.
+     */
+    patience: number;
+    /**
+     * How much better counts as better, in the metric's own unit. Default: 0.
+     */
+    minDelta: number;
+    /**
+     * What is watched. Default: `monitor`.
+     */
+    metric: Metric;
+};
+
+/**
+ * An exponential moving average of the weights, which is what is evaluated and kept.
+ */
+export declare type ResolvedEma = {
+    /**
+     * What an update keeps of the average; 0 for none. Default: 0.
+     */
+    decay: number;
+};
+
+/**
+ * Random holes, filled with the mean colour.
+ */
+export declare type ResolvedErase = ({
+    type: 'none';
+} & ResolvedNoErase) | ({
+    type: 'cutout';
+} & ResolvedCutout) | ({
+    type: 'random-erasing';
+} & ResolvedRandomErasing);
+
+/**
+ * As given.
+ */
+export declare type ResolvedGivenClassWeights = {
+    /**
+     * One a class, in the order of the classes.
+     */
+    weights: Array<number>;
+};
+
+/**
+ * What happens to gradients before an update.
+ */
+export declare type ResolvedGradient = {
+    /**
+     * Scale all gradients so that their common norm is at most this
+     * (`clip_grad_norm_`).
+     */
+    clipNorm: number | null;
+    /**
+     * Cut every number to at most this size (`clip_grad_value_`).
+     */
+    clipValue: number | null;
+    /**
+     * Batches whose gradients are averaged for one update. Default: 1.
+     */
+    accumulate: number;
+};
+
+/**
+ * Layer-wise adaptive rates, for large batches (You et al. 2017).
+ */
+export declare type ResolvedLars = {
+    /**
+     * Learning rate. Default: 0.1.
+     */
+    lr: number;
+    /**
+     * Default: 0.9.
+     */
+    momentum: number;
+    /**
+     * Default: 5e-4.
+     */
+    weightDecay: number;
+    /**
+     * The paper's eta. Default: 0.001.
+     */
+    trustCoefficient: number;
+    /**
+     * Default: 1e-8.
+     */
+    eps: number;
+    /**
+     * Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
+     */
+    decayNorms: boolean;
+};
+
+/**
+ * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
+ * (`LinearLR` over the whole budget).
+ */
+export declare type ResolvedLinear = {
+    /**
+     * Default: 0.
+     */
+    endFactor: number;
 };
 
 /**
@@ -920,6 +1546,42 @@ export declare type ResolvedLog = {
      * A line in metrics.jsonl every so many steps. Default: 10.
      */
     steps: number;
+};
+
+/**
+ * What is minimised: cross-entropy.
+ */
+export declare type ResolvedLoss = {
+    /**
+     * The share of the target that is spread over all classes (Szegedy et al. 2015).
+     * Default: 0.
+     */
+    labelSmoothing: number;
+    /**
+     * How much each class counts. Default: `none`, all the same.
+     */
+    classWeights: ResolvedClassWeights;
+};
+
+/**
+ * Training on mixtures of two images.
+ */
+export declare type ResolvedMix = ({
+    type: 'none';
+} & ResolvedNoMix) | ({
+    type: 'mixup';
+} & ResolvedMixup) | ({
+    type: 'cutmix';
+} & ResolvedCutmix);
+
+/**
+ * Weighted sums of two images and of their losses (Zhang et al. 2017).
+ */
+export declare type ResolvedMixup = {
+    /**
+     * Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
+     */
+    alpha: number;
 };
 
 /**
@@ -943,6 +1605,21 @@ export declare type ResolvedModel = {
      * Start the last batch-norm of every block at zero (Goyal et al. 2017).
      */
     zeroInitResidual: boolean;
+    /**
+     * The layer of a bottleneck that halves the resolution. Default: `3x3`.
+     */
+    bottleneckStride: BottleneckStride;
+    /**
+     * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
+     * `imagenet` for the ones that torchvision published. A head for other classes begins
+     * anew.
+     */
+    weights: string | null;
+    /**
+     * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
+     * `backbone` is all but the head. Their normalisation uses its running statistics.
+     */
+    freeze: Array<string>;
 };
 
 /**
@@ -965,16 +1642,69 @@ export declare type ResolvedMultiStep = {
 };
 
 /**
+ * All classes count the same.
+ */
+export declare type ResolvedNoClassWeights = Record<symbol, never>;
+
+/**
+ * Colours as they are.
+ */
+export declare type ResolvedNoColor = Record<symbol, never>;
+
+/**
  * Resized like an evaluation image.
  */
 export declare type ResolvedNoCrop = Record<symbol, never>;
 
 /**
+ * No holes.
+ */
+export declare type ResolvedNoErase = Record<symbol, never>;
+
+/**
+ * Each image by itself.
+ */
+export declare type ResolvedNoMix = Record<symbol, never>;
+
+/**
+ * No random operations.
+ */
+export declare type ResolvedNoPolicy = Record<symbol, never>;
+
+/**
+ * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
+ */
+export declare type ResolvedOneCycle = {
+    /**
+     * Share of the budget that the rise takes. Default: 0.3.
+     */
+    pctStart: number;
+    /**
+     * It begins at the optimizer's rate divided by this. Default: 25.
+     */
+    divFactor: number;
+    /**
+     * It ends at the beginning's rate divided by this. Default: 10000.
+     */
+    finalDivFactor: number;
+    /**
+     * Default: `cos`.
+     */
+    anneal: Anneal;
+};
+
+/**
  * The update rule.
  */
-export declare type ResolvedOptimizer = {
+export declare type ResolvedOptimizer = ({
     type: 'sgd';
-} & ResolvedSgd;
+} & ResolvedSgd) | ({
+    type: 'adam';
+} & ResolvedAdam) | ({
+    type: 'adamw';
+} & ResolvedAdam) | ({
+    type: 'lars';
+} & ResolvedLars);
 
 /**
  * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
@@ -984,6 +1714,17 @@ export declare type ResolvedPadCrop = {
      * Pixels added on each side. Default: 4.
      */
     padding: number;
+};
+
+/**
+ * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
+ * section 4.1; used by the paper, section 3.4).
+ */
+export declare type ResolvedPcaColor = {
+    /**
+     * Standard deviation of the shifts. Default: 0.1.
+     */
+    std: number;
 };
 
 /**
@@ -1021,6 +1762,60 @@ export declare type ResolvedPlateau = {
 };
 
 /**
+ * Random operations on the whole picture.
+ */
+export declare type ResolvedPolicy = ({
+    type: 'none';
+} & ResolvedNoPolicy) | ({
+    type: 'randaugment';
+} & ResolvedRandAugment) | ({
+    type: 'trivialaugment';
+} & ResolvedTrivialAugment);
+
+/**
+ * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
+ * (`PolynomialLR` over the whole budget).
+ */
+export declare type ResolvedPolynomial = {
+    /**
+     * Default: 1.
+     */
+    power: number;
+};
+
+/**
+ * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
+ */
+export declare type ResolvedRandAugment = {
+    /**
+     * Operations on each image, one after another. Default: 2.
+     */
+    operations: number;
+    /**
+     * Strength, 0 to 30. Default: 9.
+     */
+    magnitude: number;
+};
+
+/**
+ * One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export declare type ResolvedRandomErasing = {
+    /**
+     * Share of the images that get one. Default: 0.25.
+     */
+    probability: number;
+    /**
+     * Smallest and largest share of the area. Default: [0.02, 1/3].
+     */
+    scale: [number, number];
+    /**
+     * Narrowest and widest aspect ratio. Default: [0.3, 3.3].
+     */
+    ratio: [number, number];
+};
+
+/**
  * A random part of the image, resized (torchvision's `RandomResizedCrop`).
  */
 export declare type ResolvedRandomResizedCrop = {
@@ -1035,6 +1830,21 @@ export declare type ResolvedRandomResizedCrop = {
 };
 
 /**
+ * The short side resized to a random length, then a random crop (the paper's scale
+ * augmentation, section 3.4, after Simonyan & Zisserman 2014).
+ */
+export declare type ResolvedRandomShortSideCrop = {
+    /**
+     * Pixels. Default: 256.
+     */
+    min: number;
+    /**
+     * Pixels. Default: 480.
+     */
+    max: number;
+};
+
+/**
  * How the learning rate changes.
  */
 export declare type ResolvedSchedule = ({
@@ -1045,7 +1855,15 @@ export declare type ResolvedSchedule = ({
     type: 'multistep';
 } & ResolvedMultiStep) | ({
     type: 'plateau';
-} & ResolvedPlateau);
+} & ResolvedPlateau) | ({
+    type: 'step';
+} & ResolvedStep) | ({
+    type: 'linear';
+} & ResolvedLinear) | ({
+    type: 'polynomial';
+} & ResolvedPolynomial) | ({
+    type: 'one-cycle';
+} & ResolvedOneCycle);
 
 /**
  * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
@@ -1060,13 +1878,36 @@ export declare type ResolvedSgd = {
      */
     momentum: number;
     /**
-     * Default: 5e-4. Applied to every parameter, as the paper and PyTorch do.
+     * Default: 5e-4.
      */
     weightDecay: number;
     /**
      * Nesterov's momentum. Default: false.
      */
     nesterov: boolean;
+    /**
+     * Apply the weight decay to norms and biases too, as the paper and PyTorch do.
+     * Default: true.
+     */
+    decayNorms: boolean;
+};
+
+/**
+ * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+ */
+export declare type ResolvedStep = {
+    /**
+     * Epochs or steps, as `unit` says. Default: a third of the budget.
+     */
+    size: number;
+    /**
+     * Default: 0.1.
+     */
+    gamma: number;
+    /**
+     * Default: `epoch`.
+     */
+    unit: Unit;
 };
 
 /**
@@ -1096,7 +1937,34 @@ export declare type ResolvedTransform = {
      * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
      */
     evalResize: number;
+    /**
+     * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
+     * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
+     */
+    pixelMean: boolean;
+    /**
+     * Random operations on the whole picture. Default: none.
+     */
+    policy: ResolvedPolicy;
+    /**
+     * Random colour. Default: none.
+     */
+    color: ResolvedColor;
+    /**
+     * Random holes. Default: none.
+     */
+    erase: ResolvedErase;
+    /**
+     * Training on mixtures of two images. Default: none.
+     */
+    mix: ResolvedMix;
 };
+
+/**
+ * One operation of a random strength (Müller & Hutter 2021; torchvision's
+ * `TrivialAugmentWide`).
+ */
+export declare type ResolvedTrivialAugment = Record<symbol, never>;
 
 /**
  * A linear rise of the rate at the start, whatever the schedule.
@@ -1110,6 +1978,11 @@ export declare type ResolvedWarmup = {
      * The share of the rate to begin with. Default: 0.1.
      */
     from: number;
+    /**
+     * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
+     * as the paper's 110-layer network does (0.2; section 4.2).
+     */
+    untilAccuracy: number | null;
 };
 
 /**
@@ -1180,7 +2053,7 @@ export declare type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 
 /**
  * How the learning rate changes.
  */
-export declare type ScheduleConfig = 'cosine' | 'constant' | 'multistep' | 'plateau' | ({
+export declare type ScheduleConfig = 'cosine' | 'constant' | 'multistep' | 'plateau' | 'step' | 'linear' | 'polynomial' | 'one-cycle' | ({
     type: 'cosine';
 } & CosineConfig) | ({
     type: 'constant';
@@ -1188,7 +2061,15 @@ export declare type ScheduleConfig = 'cosine' | 'constant' | 'multistep' | 'plat
     type: 'multistep';
 } & MultiStepConfig) | ({
     type: 'plateau';
-} & PlateauConfig);
+} & PlateauConfig) | ({
+    type: 'step';
+} & StepConfig) | ({
+    type: 'linear';
+} & LinearConfig) | ({
+    type: 'polynomial';
+} & PolynomialConfig) | ({
+    type: 'one-cycle';
+} & OneCycleConfig);
 
 /**
  * Loss and accuracy over a number of images.
@@ -1221,13 +2102,18 @@ export declare type SgdConfig = {
      */
     momentum?: number | undefined;
     /**
-     * Default: 5e-4. Applied to every parameter, as the paper and PyTorch do.
+     * Default: 5e-4.
      */
     weightDecay?: number | undefined;
     /**
      * Nesterov's momentum. Default: false.
      */
     nesterov?: boolean | undefined;
+    /**
+     * Apply the weight decay to norms and biases too, as the paper and PyTorch do.
+     * Default: true.
+     */
+    decayNorms?: boolean | undefined;
 };
 
 /**
@@ -1274,6 +2160,24 @@ export declare type StartEvent = {
  * The layers before the first block.
  */
 export declare type Stem = 'cifar' | 'imagenet';
+
+/**
+ * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+ */
+export declare type StepConfig = {
+    /**
+     * Epochs or steps, as `unit` says. Default: a third of the budget.
+     */
+    size?: 'auto' | number | undefined;
+    /**
+     * Default: 0.1.
+     */
+    gamma?: number | undefined;
+    /**
+     * Default: `epoch`.
+     */
+    unit?: Unit | undefined;
+};
 
 /**
  * One update of the weights.
@@ -1379,6 +2283,22 @@ export declare type TrainConfig = {
      * A linear rise before it.
      */
     warmup?: WarmupConfig | undefined;
+    /**
+     * What is minimised.
+     */
+    loss?: LossConfig | undefined;
+    /**
+     * Clipping and accumulation.
+     */
+    gradient?: GradientConfig | undefined;
+    /**
+     * A moving average of the weights.
+     */
+    ema?: EmaConfig | undefined;
+    /**
+     * End when nothing improves. Default: never.
+     */
+    earlyStopping?: EarlyStoppingConfig | undefined;
     /**
      * Default: bf16 where the CPU computes with it, else fp32.
      */
@@ -1519,7 +2439,34 @@ export declare type TransformConfig = {
      * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
      */
     evalResize?: 'auto' | number | undefined;
+    /**
+     * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
+     * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
+     */
+    pixelMean?: boolean | undefined;
+    /**
+     * Random operations on the whole picture. Default: none.
+     */
+    policy?: PolicyConfig | undefined;
+    /**
+     * Random colour. Default: none.
+     */
+    color?: ColorConfig | undefined;
+    /**
+     * Random holes. Default: none.
+     */
+    erase?: EraseConfig | undefined;
+    /**
+     * Training on mixtures of two images. Default: none.
+     */
+    mix?: MixConfig | undefined;
 };
+
+/**
+ * One operation of a random strength (Müller & Hutter 2021; torchvision's
+ * `TrivialAugmentWide`).
+ */
+export declare type TrivialAugmentConfig = Record<symbol, never>;
 
 /**
  * What a schedule counts in.
@@ -1538,6 +2485,11 @@ export declare type WarmupConfig = {
      * The share of the rate to begin with. Default: 0.1.
      */
     from?: number | undefined;
+    /**
+     * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
+     * as the paper's 110-layer network does (0.2; section 4.2).
+     */
+    untilAccuracy?: number | undefined;
 };
 
 /**

@@ -1,6 +1,43 @@
 // Generated from the core's types by `node scripts/generate.mjs`. Do not edit.
 
 /**
+ * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
+ * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
+ */
+export type AdamConfig = {
+  /**
+   * Learning rate. Default: 1e-3.
+   */
+  lr?: number | undefined
+  /**
+   * Decay of the two moments. Default: [0.9, 0.999].
+   */
+  betas?: Array<number> | undefined
+  /**
+   * Default: 1e-8.
+   */
+  eps?: number | undefined
+  /**
+   * Default: 0 for `adam`, 0.01 for `adamw`.
+   */
+  weightDecay?: number | undefined
+  /**
+   * Apply the weight decay to norms and biases too. Default: true.
+   */
+  decayNorms?: boolean | undefined
+}
+
+/**
+ * The shape of a rise or fall.
+ */
+export type Anneal = 'cos' | 'linear'
+
+/**
+ * Inversely to their frequency: images / (classes * the class's images).
+ */
+export type BalancedClassWeightsConfig = Record<symbol, never>
+
+/**
  * The best epoch.
  */
 export type Best = {
@@ -15,6 +52,11 @@ export type Best = {
    */
   checkpoint: string
 }
+
+/**
+ * The layer of a bottleneck that halves the resolution.
+ */
+export type BottleneckStride = '3x3' | '1x1'
 
 /**
  * How long to train; the first limit reached ends the run.
@@ -79,6 +121,26 @@ export type ClassScore = {
 }
 
 /**
+ * How much each class counts in the loss.
+ */
+export type ClassWeightsConfig =
+  | 'none'
+  | 'balanced'
+  | 'given'
+  | ({ type: 'none' } & NoClassWeightsConfig)
+  | ({ type: 'balanced' } & BalancedClassWeightsConfig)
+  | ({ type: 'given' } & GivenClassWeightsConfig)
+
+/**
+ * Random colour.
+ */
+export type ColorConfig =
+  | 'none'
+  | 'pca'
+  | ({ type: 'none' } & NoColorConfig)
+  | ({ type: 'pca' } & PcaColorConfig)
+
+/**
  * The optimizer's rate throughout.
  */
 export type ConstantConfig = Record<symbol, never>
@@ -100,9 +162,37 @@ export type CropConfig =
   | 'none'
   | 'pad'
   | 'random-resized'
+  | 'random-short-side'
   | ({ type: 'none' } & NoCropConfig)
   | ({ type: 'pad' } & PadCropConfig)
   | ({ type: 'random-resized' } & RandomResizedCropConfig)
+  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
+
+/**
+ * What of an image the network sees, when it is evaluated.
+ */
+export type Crops = 'center' | 'ten' | 'multi-scale'
+
+/**
+ * A rectangle of another image in each (Yun et al. 2019).
+ */
+export type CutmixConfig = {
+  /**
+   * Of the Beta distribution that the rectangle's share is drawn from, once a batch.
+   * Default: 1.
+   */
+  alpha?: number | undefined
+}
+
+/**
+ * One square anywhere, also partly outside (DeVries & Taylor 2017).
+ */
+export type CutoutConfig = {
+  /**
+   * Side in pixels. Default: half of `data.imageSize`.
+   */
+  size?: 'auto' | number | undefined
+}
 
 /**
  * Where the images come from.
@@ -131,6 +221,19 @@ export type DataConfig = {
    * they are alike and at most 96, else 224.
    */
   imageSize?: 'auto' | number | undefined
+  /**
+   * Which of CIFAR-100's two label sets. Default: `fine`.
+   */
+  labels?: Labels | undefined
+  /**
+   * Draw training images so that every class is equally frequent, rare ones repeatedly.
+   * Default: false, each image once an epoch.
+   */
+  balanced?: boolean | undefined
+  /**
+   * Train on only so many images, chosen by class and seed; for trying things out.
+   */
+  limit?: number | undefined
 }
 
 /**
@@ -195,6 +298,34 @@ export type DataPart = 'train' | 'val' | 'test'
 export type Device = 'cpu' | 'cuda'
 
 /**
+ * End a run that does not improve any more.
+ */
+export type EarlyStoppingConfig = {
+  /**
+   * Epochs without improvement that are let pass. Default: 10.
+   */
+  patience?: number | undefined
+  /**
+   * How much better counts as better, in the metric's own unit. Default: 0.
+   */
+  minDelta?: number | undefined
+  /**
+   * What is watched. Default: `monitor`.
+   */
+  metric?: 'auto' | Metric | undefined
+}
+
+/**
+ * An exponential moving average of the weights, which is what is evaluated and kept.
+ */
+export type EmaConfig = {
+  /**
+   * What an update keeps of the average; 0 for none. Default: 0.
+   */
+  decay?: number | undefined
+}
+
+/**
  * The run ended; nothing follows.
  */
 export type EndEvent = { result: TrainResult }
@@ -238,6 +369,17 @@ export type EpochEvent = {
 }
 
 /**
+ * Random holes, filled with the mean colour.
+ */
+export type EraseConfig =
+  | 'none'
+  | 'cutout'
+  | 'random-erasing'
+  | ({ type: 'none' } & NoEraseConfig)
+  | ({ type: 'cutout' } & CutoutConfig)
+  | ({ type: 'random-erasing' } & RandomErasingConfig)
+
+/**
  * What went wrong, for programs. The set is closed: adding a code is an API change.
  */
 export type ErrorCode =
@@ -279,6 +421,18 @@ export type EvaluateConfig = {
    * Images at a time. Default: that of the training.
    */
   batchSize?: number | undefined
+  /**
+   * What of an image the network sees. Default: `center`.
+   */
+  crops?: Crops | undefined
+  /**
+   * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+   */
+  scales?: Array<number> | undefined
+  /**
+   * So many of the images with the highest losses are named. Default: 0.
+   */
+  topLosses?: number | undefined
 }
 
 /**
@@ -304,6 +458,35 @@ export type Evaluation = {
    */
   confusion: Array<Array<number>>
   imagesPerSecond: number
+}
+
+/**
+ * As given.
+ */
+export type GivenClassWeightsConfig = {
+  /**
+   * One a class, in the order of the classes.
+   */
+  weights?: Array<number> | undefined
+}
+
+/**
+ * What happens to gradients before an update.
+ */
+export type GradientConfig = {
+  /**
+   * Scale all gradients so that their common norm is at most this
+   * (`clip_grad_norm_`).
+   */
+  clipNorm?: number | undefined
+  /**
+   * Cut every number to at most this size (`clip_grad_value_`).
+   */
+  clipValue?: number | undefined
+  /**
+   * Batches whose gradients are averaged for one update. Default: 1.
+   */
+  accumulate?: number | undefined
 }
 
 /**
@@ -366,6 +549,41 @@ export type LabelProbability = {
 }
 
 /**
+ * CIFAR-100's label sets.
+ */
+export type Labels = 'fine' | 'coarse'
+
+/**
+ * Layer-wise adaptive rates, for large batches (You et al. 2017).
+ */
+export type LarsConfig = {
+  /**
+   * Learning rate. Default: 0.1.
+   */
+  lr?: number | undefined
+  /**
+   * Default: 0.9.
+   */
+  momentum?: number | undefined
+  /**
+   * Default: 5e-4.
+   */
+  weightDecay?: number | undefined
+  /**
+   * The paper's eta. Default: 0.001.
+   */
+  trustCoefficient?: number | undefined
+  /**
+   * Default: 1e-8.
+   */
+  eps?: number | undefined
+  /**
+   * Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
+   */
+  decayNorms?: boolean | undefined
+}
+
+/**
  * One layer.
  */
 export type LayerRow = {
@@ -386,6 +604,17 @@ export type LayerRow = {
 }
 
 /**
+ * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
+ * (`LinearLR` over the whole budget).
+ */
+export type LinearConfig = {
+  /**
+   * Default: 0.
+   */
+  endFactor?: number | undefined
+}
+
+/**
  * What is written down.
  */
 export type LogConfig = {
@@ -393,6 +622,21 @@ export type LogConfig = {
    * A line in metrics.jsonl every so many steps. Default: 10.
    */
   steps?: number | undefined
+}
+
+/**
+ * What is minimised: cross-entropy.
+ */
+export type LossConfig = {
+  /**
+   * The share of the target that is spread over all classes (Szegedy et al. 2015).
+   * Default: 0.
+   */
+  labelSmoothing?: number | undefined
+  /**
+   * How much each class counts. Default: `none`, all the same.
+   */
+  classWeights?: ClassWeightsConfig | undefined
 }
 
 /**
@@ -404,6 +648,27 @@ export type MemoryFormat = 'channels_last' | 'contiguous'
  * A number that every epoch ends with.
  */
 export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
+
+/**
+ * Training on mixtures of two images.
+ */
+export type MixConfig =
+  | 'none'
+  | 'mixup'
+  | 'cutmix'
+  | ({ type: 'none' } & NoMixConfig)
+  | ({ type: 'mixup' } & MixupConfig)
+  | ({ type: 'cutmix' } & CutmixConfig)
+
+/**
+ * Weighted sums of two images and of their losses (Zhang et al. 2017).
+ */
+export type MixupConfig = {
+  /**
+   * Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
+   */
+  alpha?: number | undefined
+}
 
 /**
  * The network.
@@ -426,6 +691,21 @@ export type ModelConfig = {
    * Start the last batch-norm of every block at zero (Goyal et al. 2017).
    */
   zeroInitResidual?: boolean | undefined
+  /**
+   * The layer of a bottleneck that halves the resolution. Default: `3x3`.
+   */
+  bottleneckStride?: BottleneckStride | undefined
+  /**
+   * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
+   * `imagenet` for the ones that torchvision published. A head for other classes begins
+   * anew.
+   */
+  weights?: string | undefined
+  /**
+   * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
+   * `backbone` is all but the head. Their normalisation uses its running statistics.
+   */
+  freeze?: Array<string> | undefined
 }
 
 /**
@@ -476,14 +756,69 @@ export type MultiStepConfig = {
 }
 
 /**
+ * All classes count the same.
+ */
+export type NoClassWeightsConfig = Record<symbol, never>
+
+/**
+ * Colours as they are.
+ */
+export type NoColorConfig = Record<symbol, never>
+
+/**
  * Resized like an evaluation image.
  */
 export type NoCropConfig = Record<symbol, never>
 
 /**
+ * No holes.
+ */
+export type NoEraseConfig = Record<symbol, never>
+
+/**
+ * Each image by itself.
+ */
+export type NoMixConfig = Record<symbol, never>
+
+/**
+ * No random operations.
+ */
+export type NoPolicyConfig = Record<symbol, never>
+
+/**
+ * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
+ */
+export type OneCycleConfig = {
+  /**
+   * Share of the budget that the rise takes. Default: 0.3.
+   */
+  pctStart?: number | undefined
+  /**
+   * It begins at the optimizer's rate divided by this. Default: 25.
+   */
+  divFactor?: number | undefined
+  /**
+   * It ends at the beginning's rate divided by this. Default: 10000.
+   */
+  finalDivFactor?: number | undefined
+  /**
+   * Default: `cos`.
+   */
+  anneal?: Anneal | undefined
+}
+
+/**
  * The update rule.
  */
-export type OptimizerConfig = 'sgd' | ({ type: 'sgd' } & SgdConfig)
+export type OptimizerConfig =
+  | 'sgd'
+  | 'adam'
+  | 'adamw'
+  | 'lars'
+  | ({ type: 'sgd' } & SgdConfig)
+  | ({ type: 'adam' } & AdamConfig)
+  | ({ type: 'adamw' } & AdamConfig)
+  | ({ type: 'lars' } & LarsConfig)
 
 /**
  * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
@@ -493,6 +828,17 @@ export type PadCropConfig = {
    * Pixels added on each side. Default: 4.
    */
   padding?: number | undefined
+}
+
+/**
+ * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
+ * section 4.1; used by the paper, section 3.4).
+ */
+export type PcaColorConfig = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std?: number | undefined
 }
 
 /**
@@ -540,6 +886,28 @@ export type PlateauConfig = {
 }
 
 /**
+ * Random operations on the whole picture.
+ */
+export type PolicyConfig =
+  | 'none'
+  | 'randaugment'
+  | 'trivialaugment'
+  | ({ type: 'none' } & NoPolicyConfig)
+  | ({ type: 'randaugment' } & RandAugmentConfig)
+  | ({ type: 'trivialaugment' } & TrivialAugmentConfig)
+
+/**
+ * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
+ * (`PolynomialLR` over the whole budget).
+ */
+export type PolynomialConfig = {
+  /**
+   * Default: 1.
+   */
+  power?: number | undefined
+}
+
+/**
  * The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
  * `fp64`).
  */
@@ -562,6 +930,38 @@ export type Prediction = {
 }
 
 /**
+ * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
+ */
+export type RandAugmentConfig = {
+  /**
+   * Operations on each image, one after another. Default: 2.
+   */
+  operations?: number | undefined
+  /**
+   * Strength, 0 to 30. Default: 9.
+   */
+  magnitude?: number | undefined
+}
+
+/**
+ * One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export type RandomErasingConfig = {
+  /**
+   * Share of the images that get one. Default: 0.25.
+   */
+  probability?: number | undefined
+  /**
+   * Smallest and largest share of the area. Default: [0.02, 1/3].
+   */
+  scale?: Array<number> | undefined
+  /**
+   * Narrowest and widest aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio?: Array<number> | undefined
+}
+
+/**
  * A random part of the image, resized (torchvision's `RandomResizedCrop`).
  */
 export type RandomResizedCropConfig = {
@@ -574,6 +974,53 @@ export type RandomResizedCropConfig = {
    */
   ratio?: Array<number> | undefined
 }
+
+/**
+ * The short side resized to a random length, then a random crop (the paper's scale
+ * augmentation, section 3.4, after Simonyan & Zisserman 2014).
+ */
+export type RandomShortSideCropConfig = {
+  /**
+   * Pixels. Default: 256.
+   */
+  min?: number | undefined
+  /**
+   * Pixels. Default: 480.
+   */
+  max?: number | undefined
+}
+
+/**
+ * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
+ * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
+ */
+export type ResolvedAdam = {
+  /**
+   * Learning rate. Default: 1e-3.
+   */
+  lr: number
+  /**
+   * Decay of the two moments. Default: [0.9, 0.999].
+   */
+  betas: [number, number]
+  /**
+   * Default: 1e-8.
+   */
+  eps: number
+  /**
+   * Default: 0 for `adam`, 0.01 for `adamw`.
+   */
+  weightDecay: number
+  /**
+   * Apply the weight decay to norms and biases too. Default: true.
+   */
+  decayNorms: boolean
+}
+
+/**
+ * Inversely to their frequency: images / (classes * the class's images).
+ */
+export type ResolvedBalancedClassWeights = Record<symbol, never>
 
 /**
  * How long to train; the first limit reached ends the run.
@@ -606,6 +1053,21 @@ export type ResolvedCheckpoint = {
    */
   steps: number
 }
+
+/**
+ * How much each class counts in the loss.
+ */
+export type ResolvedClassWeights =
+  | ({ type: 'none' } & ResolvedNoClassWeights)
+  | ({ type: 'balanced' } & ResolvedBalancedClassWeights)
+  | ({ type: 'given' } & ResolvedGivenClassWeights)
+
+/**
+ * Random colour.
+ */
+export type ResolvedColor =
+  | ({ type: 'none' } & ResolvedNoColor)
+  | ({ type: 'pca' } & ResolvedPcaColor)
 
 /**
  * Everything about a run. Only `data` is required.
@@ -647,6 +1109,22 @@ export type ResolvedConfig = {
    * A linear rise before it.
    */
   warmup: ResolvedWarmup
+  /**
+   * What is minimised.
+   */
+  loss: ResolvedLoss
+  /**
+   * Clipping and accumulation.
+   */
+  gradient: ResolvedGradient
+  /**
+   * A moving average of the weights.
+   */
+  ema: ResolvedEma
+  /**
+   * End when nothing improves. Default: never.
+   */
+  earlyStopping: ResolvedEarlyStopping | null
   /**
    * Default: bf16 where the CPU computes with it, else fp32.
    */
@@ -725,6 +1203,28 @@ export type ResolvedCrop =
   | ({ type: 'none' } & ResolvedNoCrop)
   | ({ type: 'pad' } & ResolvedPadCrop)
   | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
+  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
+
+/**
+ * A rectangle of another image in each (Yun et al. 2019).
+ */
+export type ResolvedCutmix = {
+  /**
+   * Of the Beta distribution that the rectangle's share is drawn from, once a batch.
+   * Default: 1.
+   */
+  alpha: number
+}
+
+/**
+ * One square anywhere, also partly outside (DeVries & Taylor 2017).
+ */
+export type ResolvedCutout = {
+  /**
+   * Side in pixels. Default: half of `data.imageSize`.
+   */
+  size: number
+}
 
 /**
  * Where the images come from.
@@ -753,6 +1253,125 @@ export type ResolvedData = {
    * they are alike and at most 96, else 224.
    */
   imageSize: number
+  /**
+   * Which of CIFAR-100's two label sets. Default: `fine`.
+   */
+  labels: Labels
+  /**
+   * Draw training images so that every class is equally frequent, rare ones repeatedly.
+   * Default: false, each image once an epoch.
+   */
+  balanced: boolean
+  /**
+   * Train on only so many images, chosen by class and seed; for trying things out.
+   */
+  limit: number | null
+}
+
+/**
+ * End a run that does not improve any more.
+ */
+export type ResolvedEarlyStopping = {
+  /**
+   * Epochs without improvement that are let pass. Default: 10.
+   */
+  patience: number
+  /**
+   * How much better counts as better, in the metric's own unit. Default: 0.
+   */
+  minDelta: number
+  /**
+   * What is watched. Default: `monitor`.
+   */
+  metric: Metric
+}
+
+/**
+ * An exponential moving average of the weights, which is what is evaluated and kept.
+ */
+export type ResolvedEma = {
+  /**
+   * What an update keeps of the average; 0 for none. Default: 0.
+   */
+  decay: number
+}
+
+/**
+ * Random holes, filled with the mean colour.
+ */
+export type ResolvedErase =
+  | ({ type: 'none' } & ResolvedNoErase)
+  | ({ type: 'cutout' } & ResolvedCutout)
+  | ({ type: 'random-erasing' } & ResolvedRandomErasing)
+
+/**
+ * As given.
+ */
+export type ResolvedGivenClassWeights = {
+  /**
+   * One a class, in the order of the classes.
+   */
+  weights: Array<number>
+}
+
+/**
+ * What happens to gradients before an update.
+ */
+export type ResolvedGradient = {
+  /**
+   * Scale all gradients so that their common norm is at most this
+   * (`clip_grad_norm_`).
+   */
+  clipNorm: number | null
+  /**
+   * Cut every number to at most this size (`clip_grad_value_`).
+   */
+  clipValue: number | null
+  /**
+   * Batches whose gradients are averaged for one update. Default: 1.
+   */
+  accumulate: number
+}
+
+/**
+ * Layer-wise adaptive rates, for large batches (You et al. 2017).
+ */
+export type ResolvedLars = {
+  /**
+   * Learning rate. Default: 0.1.
+   */
+  lr: number
+  /**
+   * Default: 0.9.
+   */
+  momentum: number
+  /**
+   * Default: 5e-4.
+   */
+  weightDecay: number
+  /**
+   * The paper's eta. Default: 0.001.
+   */
+  trustCoefficient: number
+  /**
+   * Default: 1e-8.
+   */
+  eps: number
+  /**
+   * Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
+   */
+  decayNorms: boolean
+}
+
+/**
+ * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
+ * (`LinearLR` over the whole budget).
+ */
+export type ResolvedLinear = {
+  /**
+   * Default: 0.
+   */
+  endFactor: number
 }
 
 /**
@@ -763,6 +1382,39 @@ export type ResolvedLog = {
    * A line in metrics.jsonl every so many steps. Default: 10.
    */
   steps: number
+}
+
+/**
+ * What is minimised: cross-entropy.
+ */
+export type ResolvedLoss = {
+  /**
+   * The share of the target that is spread over all classes (Szegedy et al. 2015).
+   * Default: 0.
+   */
+  labelSmoothing: number
+  /**
+   * How much each class counts. Default: `none`, all the same.
+   */
+  classWeights: ResolvedClassWeights
+}
+
+/**
+ * Training on mixtures of two images.
+ */
+export type ResolvedMix =
+  | ({ type: 'none' } & ResolvedNoMix)
+  | ({ type: 'mixup' } & ResolvedMixup)
+  | ({ type: 'cutmix' } & ResolvedCutmix)
+
+/**
+ * Weighted sums of two images and of their losses (Zhang et al. 2017).
+ */
+export type ResolvedMixup = {
+  /**
+   * Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
+   */
+  alpha: number
 }
 
 /**
@@ -786,6 +1438,21 @@ export type ResolvedModel = {
    * Start the last batch-norm of every block at zero (Goyal et al. 2017).
    */
   zeroInitResidual: boolean
+  /**
+   * The layer of a bottleneck that halves the resolution. Default: `3x3`.
+   */
+  bottleneckStride: BottleneckStride
+  /**
+   * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
+   * `imagenet` for the ones that torchvision published. A head for other classes begins
+   * anew.
+   */
+  weights: string | null
+  /**
+   * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
+   * `backbone` is all but the head. Their normalisation uses its running statistics.
+   */
+  freeze: Array<string>
 }
 
 /**
@@ -808,14 +1475,65 @@ export type ResolvedMultiStep = {
 }
 
 /**
+ * All classes count the same.
+ */
+export type ResolvedNoClassWeights = Record<symbol, never>
+
+/**
+ * Colours as they are.
+ */
+export type ResolvedNoColor = Record<symbol, never>
+
+/**
  * Resized like an evaluation image.
  */
 export type ResolvedNoCrop = Record<symbol, never>
 
 /**
+ * No holes.
+ */
+export type ResolvedNoErase = Record<symbol, never>
+
+/**
+ * Each image by itself.
+ */
+export type ResolvedNoMix = Record<symbol, never>
+
+/**
+ * No random operations.
+ */
+export type ResolvedNoPolicy = Record<symbol, never>
+
+/**
+ * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
+ */
+export type ResolvedOneCycle = {
+  /**
+   * Share of the budget that the rise takes. Default: 0.3.
+   */
+  pctStart: number
+  /**
+   * It begins at the optimizer's rate divided by this. Default: 25.
+   */
+  divFactor: number
+  /**
+   * It ends at the beginning's rate divided by this. Default: 10000.
+   */
+  finalDivFactor: number
+  /**
+   * Default: `cos`.
+   */
+  anneal: Anneal
+}
+
+/**
  * The update rule.
  */
-export type ResolvedOptimizer = { type: 'sgd' } & ResolvedSgd
+export type ResolvedOptimizer =
+  | ({ type: 'sgd' } & ResolvedSgd)
+  | ({ type: 'adam' } & ResolvedAdam)
+  | ({ type: 'adamw' } & ResolvedAdam)
+  | ({ type: 'lars' } & ResolvedLars)
 
 /**
  * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
@@ -825,6 +1543,17 @@ export type ResolvedPadCrop = {
    * Pixels added on each side. Default: 4.
    */
   padding: number
+}
+
+/**
+ * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
+ * section 4.1; used by the paper, section 3.4).
+ */
+export type ResolvedPcaColor = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std: number
 }
 
 /**
@@ -862,6 +1591,57 @@ export type ResolvedPlateau = {
 }
 
 /**
+ * Random operations on the whole picture.
+ */
+export type ResolvedPolicy =
+  | ({ type: 'none' } & ResolvedNoPolicy)
+  | ({ type: 'randaugment' } & ResolvedRandAugment)
+  | ({ type: 'trivialaugment' } & ResolvedTrivialAugment)
+
+/**
+ * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
+ * (`PolynomialLR` over the whole budget).
+ */
+export type ResolvedPolynomial = {
+  /**
+   * Default: 1.
+   */
+  power: number
+}
+
+/**
+ * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
+ */
+export type ResolvedRandAugment = {
+  /**
+   * Operations on each image, one after another. Default: 2.
+   */
+  operations: number
+  /**
+   * Strength, 0 to 30. Default: 9.
+   */
+  magnitude: number
+}
+
+/**
+ * One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export type ResolvedRandomErasing = {
+  /**
+   * Share of the images that get one. Default: 0.25.
+   */
+  probability: number
+  /**
+   * Smallest and largest share of the area. Default: [0.02, 1/3].
+   */
+  scale: [number, number]
+  /**
+   * Narrowest and widest aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio: [number, number]
+}
+
+/**
  * A random part of the image, resized (torchvision's `RandomResizedCrop`).
  */
 export type ResolvedRandomResizedCrop = {
@@ -876,6 +1656,21 @@ export type ResolvedRandomResizedCrop = {
 }
 
 /**
+ * The short side resized to a random length, then a random crop (the paper's scale
+ * augmentation, section 3.4, after Simonyan & Zisserman 2014).
+ */
+export type ResolvedRandomShortSideCrop = {
+  /**
+   * Pixels. Default: 256.
+   */
+  min: number
+  /**
+   * Pixels. Default: 480.
+   */
+  max: number
+}
+
+/**
  * How the learning rate changes.
  */
 export type ResolvedSchedule =
@@ -883,6 +1678,10 @@ export type ResolvedSchedule =
   | ({ type: 'constant' } & ResolvedConstant)
   | ({ type: 'multistep' } & ResolvedMultiStep)
   | ({ type: 'plateau' } & ResolvedPlateau)
+  | ({ type: 'step' } & ResolvedStep)
+  | ({ type: 'linear' } & ResolvedLinear)
+  | ({ type: 'polynomial' } & ResolvedPolynomial)
+  | ({ type: 'one-cycle' } & ResolvedOneCycle)
 
 /**
  * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
@@ -897,13 +1696,36 @@ export type ResolvedSgd = {
    */
   momentum: number
   /**
-   * Default: 5e-4. Applied to every parameter, as the paper and PyTorch do.
+   * Default: 5e-4.
    */
   weightDecay: number
   /**
    * Nesterov's momentum. Default: false.
    */
   nesterov: boolean
+  /**
+   * Apply the weight decay to norms and biases too, as the paper and PyTorch do.
+   * Default: true.
+   */
+  decayNorms: boolean
+}
+
+/**
+ * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+ */
+export type ResolvedStep = {
+  /**
+   * Epochs or steps, as `unit` says. Default: a third of the budget.
+   */
+  size: number
+  /**
+   * Default: 0.1.
+   */
+  gamma: number
+  /**
+   * Default: `epoch`.
+   */
+  unit: Unit
 }
 
 /**
@@ -933,7 +1755,34 @@ export type ResolvedTransform = {
    * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
    */
   evalResize: number
+  /**
+   * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
+   * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
+   */
+  pixelMean: boolean
+  /**
+   * Random operations on the whole picture. Default: none.
+   */
+  policy: ResolvedPolicy
+  /**
+   * Random colour. Default: none.
+   */
+  color: ResolvedColor
+  /**
+   * Random holes. Default: none.
+   */
+  erase: ResolvedErase
+  /**
+   * Training on mixtures of two images. Default: none.
+   */
+  mix: ResolvedMix
 }
+
+/**
+ * One operation of a random strength (Müller & Hutter 2021; torchvision's
+ * `TrivialAugmentWide`).
+ */
+export type ResolvedTrivialAugment = Record<symbol, never>
 
 /**
  * A linear rise of the rate at the start, whatever the schedule.
@@ -947,6 +1796,11 @@ export type ResolvedWarmup = {
    * The share of the rate to begin with. Default: 0.1.
    */
   from: number
+  /**
+   * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
+   * as the paper's 110-layer network does (0.2; section 4.2).
+   */
+  untilAccuracy: number | null
 }
 
 /**
@@ -969,10 +1823,18 @@ export type ScheduleConfig =
   | 'constant'
   | 'multistep'
   | 'plateau'
+  | 'step'
+  | 'linear'
+  | 'polynomial'
+  | 'one-cycle'
   | ({ type: 'cosine' } & CosineConfig)
   | ({ type: 'constant' } & ConstantConfig)
   | ({ type: 'multistep' } & MultiStepConfig)
   | ({ type: 'plateau' } & PlateauConfig)
+  | ({ type: 'step' } & StepConfig)
+  | ({ type: 'linear' } & LinearConfig)
+  | ({ type: 'polynomial' } & PolynomialConfig)
+  | ({ type: 'one-cycle' } & OneCycleConfig)
 
 /**
  * Loss and accuracy over a number of images.
@@ -1005,13 +1867,18 @@ export type SgdConfig = {
    */
   momentum?: number | undefined
   /**
-   * Default: 5e-4. Applied to every parameter, as the paper and PyTorch do.
+   * Default: 5e-4.
    */
   weightDecay?: number | undefined
   /**
    * Nesterov's momentum. Default: false.
    */
   nesterov?: boolean | undefined
+  /**
+   * Apply the weight decay to norms and biases too, as the paper and PyTorch do.
+   * Default: true.
+   */
+  decayNorms?: boolean | undefined
 }
 
 /**
@@ -1058,6 +1925,24 @@ export type StartEvent = {
  * The layers before the first block.
  */
 export type Stem = 'cifar' | 'imagenet'
+
+/**
+ * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+ */
+export type StepConfig = {
+  /**
+   * Epochs or steps, as `unit` says. Default: a third of the budget.
+   */
+  size?: 'auto' | number | undefined
+  /**
+   * Default: 0.1.
+   */
+  gamma?: number | undefined
+  /**
+   * Default: `epoch`.
+   */
+  unit?: Unit | undefined
+}
 
 /**
  * One update of the weights.
@@ -1149,6 +2034,22 @@ export type TrainConfig = {
    * A linear rise before it.
    */
   warmup?: WarmupConfig | undefined
+  /**
+   * What is minimised.
+   */
+  loss?: LossConfig | undefined
+  /**
+   * Clipping and accumulation.
+   */
+  gradient?: GradientConfig | undefined
+  /**
+   * A moving average of the weights.
+   */
+  ema?: EmaConfig | undefined
+  /**
+   * End when nothing improves. Default: never.
+   */
+  earlyStopping?: EarlyStoppingConfig | undefined
   /**
    * Default: bf16 where the CPU computes with it, else fp32.
    */
@@ -1268,7 +2169,34 @@ export type TransformConfig = {
    * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
    */
   evalResize?: 'auto' | number | undefined
+  /**
+   * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
+   * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
+   */
+  pixelMean?: boolean | undefined
+  /**
+   * Random operations on the whole picture. Default: none.
+   */
+  policy?: PolicyConfig | undefined
+  /**
+   * Random colour. Default: none.
+   */
+  color?: ColorConfig | undefined
+  /**
+   * Random holes. Default: none.
+   */
+  erase?: EraseConfig | undefined
+  /**
+   * Training on mixtures of two images. Default: none.
+   */
+  mix?: MixConfig | undefined
 }
+
+/**
+ * One operation of a random strength (Müller & Hutter 2021; torchvision's
+ * `TrivialAugmentWide`).
+ */
+export type TrivialAugmentConfig = Record<symbol, never>
 
 /**
  * What a schedule counts in.
@@ -1287,6 +2215,11 @@ export type WarmupConfig = {
    * The share of the rate to begin with. Default: 0.1.
    */
   from?: number | undefined
+  /**
+   * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
+   * as the paper's 110-layer network does (0.2; section 4.2).
+   */
+  untilAccuracy?: number | undefined
 }
 
 /**

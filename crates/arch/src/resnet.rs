@@ -189,7 +189,15 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn model(arch: &str, stem: Stem, shortcut: Shortcut) -> Model {
-        Model { arch: arch.into(), stem, shortcut, zero_init_residual: false }
+        Model {
+            arch: arch.into(),
+            stem,
+            shortcut,
+            zero_init_residual: false,
+            bottleneck_stride: residual_spec::BottleneckStride::Middle,
+            weights: None,
+            freeze: Vec::new(),
+        }
     }
 
     fn imagenet(arch: &str) -> Network {

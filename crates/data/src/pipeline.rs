@@ -61,11 +61,12 @@ impl Pipeline {
         assert_eq!(image.channels as usize, self.channels(), "the image has other channels");
         let size = self.size;
         match &self.crop {
-            Crop::None(_) => self.crop_resized(image, 0, |free, _| centre(free), rng, out),
+            Crop::None(_) => {
+                self.crop_resized(image, self.short_side, 0, |free, _| centre(free), rng, out);
+            }
             Crop::Pad(pad) => {
                 let padding = i64::from(pad.padding);
-                let any = |free: i64, rng: &mut SampleRng| i64::from(rng.below(free as u32 + 1));
-                self.crop_resized(image, padding, any, rng, out);
+                self.crop_resized(image, self.short_side, padding, anywhere, rng, out);
             }
             Crop::RandomResized(crop) => {
                 let region = random_region(crop, image.width, image.height, rng);
@@ -78,20 +79,25 @@ impl Pipeline {
                 let resized = resize_region(image, region, size);
                 self.write(&resized, size, size, window, out);
             }
+            Crop::RandomShortSide(crop) => {
+                let short_side = crop.min + rng.below(crop.max - crop.min + 1);
+                self.crop_resized(image, short_side, 0, anywhere, rng, out);
+            }
         }
     }
 
-    /// Resizes the short side, adds `padding` black pixels on each side, and crops where `place`
+    /// Resizes the short side to `short_side`, adds `padding` black pixels on each side, and crops where `place`
     /// says, which is given the pixels to choose from along a side.
     fn crop_resized(
         &self,
         image: &Image,
+        short_side: u32,
         padding: i64,
         place: impl Fn(i64, &mut SampleRng) -> i64,
         rng: &mut SampleRng,
         out: &mut [f32],
     ) {
-        let (width, height) = short_side_to(self.short_side, image.width, image.height);
+        let (width, height) = short_side_to(short_side, image.width, image.height);
         let free = |side: u32| i64::from(side) + 2 * padding - i64::from(self.size);
         let top = place(free(height), rng) - padding;
         let left = place(free(width), rng) - padding;
@@ -126,6 +132,10 @@ fn overlap(start: i64, length: u32, side: u32) -> (u32, u32) {
     let from = start.clamp(0, side.into());
     let to = (start + i64::from(length)).clamp(0, side.into());
     (from as u32, (to - from) as u32)
+}
+
+fn anywhere(free: i64, rng: &mut SampleRng) -> i64 {
+    i64::from(rng.below(free as u32 + 1))
 }
 
 /// Half of what is left over, a half pixel rounded to even as Python's `round` does in

@@ -41,11 +41,19 @@ impl Trainer {
             stem: Stem::Cifar,
             shortcut: if net == "resnet20" { Shortcut::A } else { Shortcut::B },
             zero_init_residual: false,
+            bottleneck_stride: residual_spec::BottleneckStride::Middle,
+            weights: None,
+            freeze: Vec::new(),
         };
         let network = resnet(&config, 3, SIZE as u32, 10).expect("a known network");
         let model = Model::new(network, compute, 1).expect("weights");
-        let sgd =
-            residual_spec::Sgd { lr: 0.1, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
+        let sgd = residual_spec::Sgd {
+            lr: 0.1,
+            momentum: 0.9,
+            weight_decay: 5e-4,
+            nesterov: false,
+            decay_norms: true,
+        };
         let sgd = Sgd::new(&Optimizer::Sgd(sgd), &model).expect("an optimizer");
         let images = (0..BATCH * SIZE * SIZE * 3).map(|i| ((i * 7919) % 255) as f32 / 127.0 - 1.0);
         let labels = (0..BATCH as i64).map(|i| i % 10);

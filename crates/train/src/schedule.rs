@@ -1,6 +1,8 @@
 //! The learning rate as a function of where the run is; for plateau also of what it measured.
 
-use residual_spec::{Metric, Plateau, ResolvedConfig, Schedule, ThresholdMode, Unit};
+use residual_spec::{
+    Anneal, Metric, OneCycle, Plateau, ResolvedConfig, Schedule, ThresholdMode, Unit,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where a run is, before an update.
@@ -46,10 +48,9 @@ impl LrSchedule {
         total_steps: Option<u64>,
         plateau: PlateauState,
     ) -> LrSchedule {
-        let residual_spec::Optimizer::Sgd(sgd) = &config.optimizer;
         let warmup_steps = config.warmup.epochs * steps_per_epoch as f64;
         LrSchedule {
-            base: sgd.lr,
+            base: config.optimizer.lr(),
             schedule: config.schedule.clone(),
             warmup_steps,
             warmup_from: config.warmup.from,
@@ -67,9 +68,7 @@ impl LrSchedule {
         match &self.schedule {
             Schedule::Constant(_) => self.base,
             Schedule::Cosine(cosine) => {
-                // It begins where the warm-up ends (PyTorch's `SequentialLR`).
-                let rest = (1.0 - self.warmup_share).max(f64::EPSILON);
-                let fraction = ((at.fraction - self.warmup_share) / rest).clamp(0.0, 1.0);
+                let fraction = self.after_warmup(at.fraction);
                 let half_wave = (1.0 + (std::f64::consts::PI * fraction).cos()) / 2.0;
                 cosine.min_lr + (self.base - cosine.min_lr) * half_wave
             }
@@ -82,7 +81,28 @@ impl LrSchedule {
                 self.base * multi.gamma.powi(cuts as i32)
             }
             Schedule::Plateau(_) => self.plateau.lr.unwrap_or(self.base),
+            Schedule::Step(step) => {
+                let done = match step.unit {
+                    Unit::Epoch => at.epoch,
+                    Unit::Step => at.step,
+                };
+                self.base * step.gamma.powf((done / step.size) as f64)
+            }
+            Schedule::Linear(linear) => {
+                let fraction = self.after_warmup(at.fraction);
+                self.base * (1.0 + (linear.end_factor - 1.0) * fraction)
+            }
+            Schedule::Polynomial(polynomial) => {
+                self.base * (1.0 - self.after_warmup(at.fraction)).powf(polynomial.power)
+            }
+            Schedule::OneCycle(cycle) => one_cycle(cycle, self.base, at.fraction),
         }
+    }
+
+    /// The share of what follows the warm-up (PyTorch's `SequentialLR`).
+    fn after_warmup(&self, fraction: f64) -> f64 {
+        let rest = (1.0 - self.warmup_share).max(f64::EPSILON);
+        ((fraction - self.warmup_share) / rest).clamp(0.0, 1.0)
     }
 
     /// As PyTorch's `LinearLR`.
@@ -137,6 +157,23 @@ impl PlateauState {
             self.cooldown = plateau.cooldown;
             self.bad_epochs = 0;
         }
+    }
+}
+
+/// `OneCycleLR` with two phases, as a function of the budget's share.
+fn one_cycle(cycle: &OneCycle, peak: f64, fraction: f64) -> f64 {
+    let start = peak / cycle.div_factor;
+    let (from, to, share) = match fraction < cycle.pct_start {
+        true => (start, peak, fraction / cycle.pct_start),
+        false => {
+            let share = (fraction - cycle.pct_start) / (1.0 - cycle.pct_start);
+            (peak, start / cycle.final_div_factor, share)
+        }
+    };
+    let share = share.clamp(0.0, 1.0);
+    match cycle.anneal {
+        Anneal::Linear => from + (to - from) * share,
+        Anneal::Cos => to + (from - to) / 2.0 * (1.0 + (std::f64::consts::PI * share).cos()),
     }
 }
 

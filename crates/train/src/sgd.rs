@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum.
 
 use residual_model::Model;
-use residual_spec::{Optimizer, Result};
+use residual_spec::{Error, ErrorCode, Optimizer, Result};
 use residual_torch::{failure, FusedSgd};
 use tch::Tensor;
 
@@ -18,7 +18,9 @@ pub struct Sgd {
 
 impl Sgd {
     pub fn new(optimizer: &Optimizer, model: &Model) -> Result<Sgd> {
-        let Optimizer::Sgd(config) = optimizer;
+        let Optimizer::Sgd(config) = optimizer else {
+            return Err(Error::new(ErrorCode::Config, "only 'sgd' can be used").key("optimizer"));
+        };
         let (names, parameters): (Vec<String>, Vec<Tensor>) =
             model.parameters().map(|(name, p)| (name.to_string(), p.shallow_clone())).unzip();
         let momenta = parameters

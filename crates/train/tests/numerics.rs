@@ -46,6 +46,9 @@ impl Case {
             stem: if word("stem") == "cifar" { Stem::Cifar } else { Stem::Imagenet },
             shortcut: if word("shortcut") == "A" { Shortcut::A } else { Shortcut::B },
             zero_init_residual: false,
+            bottleneck_stride: residual_spec::BottleneckStride::Middle,
+            weights: None,
+            freeze: Vec::new(),
         };
         let size = fixture["size"].as_u64().unwrap() as u32;
         let network = resnet(&model, 3, size, 10).unwrap();
@@ -219,7 +222,7 @@ fn same_numbers_as_pytorch(name: &str) {
 }
 
 fn optimizer(lr: f64, momentum: f64, weight_decay: f64, nesterov: bool) -> Optimizer {
-    Optimizer::Sgd(residual_spec::Sgd { lr, momentum, weight_decay, nesterov })
+    Optimizer::Sgd(residual_spec::Sgd { lr, momentum, weight_decay, nesterov, decay_norms: true })
 }
 
 #[test]

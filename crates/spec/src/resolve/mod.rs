@@ -8,10 +8,19 @@ use serde_json::{json, Value};
 
 use crate::*;
 
+mod schedule;
+mod training;
+mod transform;
+
+use schedule::resolve_schedule;
+use training::{
+    resolve_budget, resolve_early_stopping, resolve_ema, resolve_gradient, resolve_loss,
+    resolve_optimizer, resolve_warmup,
+};
+use transform::resolve_transform;
+
 /// The largest image side for which the CIFAR stem and native size are used.
 const SMALL_IMAGE: u32 = 96;
-const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
-const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 
 /// Whether a name is one of the paper's CIFAR networks (section 4.2): `resnet{6n+2}`, apart from
 /// the ImageNet depths that happen to have that form (50, 152).
@@ -94,10 +103,12 @@ pub fn resolve(
 
     let optimizer = resolve_optimizer(config.optimizer.as_ref())?;
     let schedule = resolve_schedule(config.schedule.as_ref(), &budget, has_val, &mut why)?;
-    let warmup = config.warmup.clone().unwrap_or_default();
-    let warmup = Warmup { epochs: warmup.epochs.unwrap_or(0.0), from: warmup.from.unwrap_or(0.1) };
-    within("warmup.epochs", warmup.epochs, warmup.epochs >= 0.0, "0 or more")?;
-    within("warmup.from", warmup.from, (0.0..=1.0).contains(&warmup.from), "from 0 to 1")?;
+    let warmup = resolve_warmup(&config.warmup.clone().unwrap_or_default())?;
+    let loss = resolve_loss(&config.loss.clone().unwrap_or_default(), facts.classes.len())?;
+    let gradient = resolve_gradient(&config.gradient.clone().unwrap_or_default())?;
+    let ema = resolve_ema(&config.ema.clone().unwrap_or_default())?;
+    let early_stopping =
+        resolve_early_stopping(config.early_stopping.as_ref(), monitor, has_val, &mut why)?;
 
     let checkpoint = config.checkpoint.clone().unwrap_or_default();
     let log = config.log.clone().unwrap_or_default();
@@ -122,6 +133,10 @@ pub fn resolve(
         optimizer,
         schedule,
         warmup,
+        loss,
+        gradient,
+        ema,
+        early_stopping,
         precision,
         device,
         memory_format,
@@ -237,93 +252,21 @@ fn resolve_data(config: &DataConfig, facts: &DataFacts, why: &mut Reasons) -> Re
     let range = (8..=1024).contains(&image_size);
     within("data.imageSize", image_size.into(), range, "from 8 to 1024")?;
 
+    if let Some(limit) = config.limit {
+        let classes = facts.classes.len() as u32;
+        within("data.limit", limit.into(), limit >= classes, "at least one image for each class")?;
+    }
+
     Ok(Data {
         source: facts.source.clone(),
         format: facts.format,
         validation,
         channels,
         image_size,
+        labels: config.labels.unwrap_or(Labels::Fine),
+        balanced: config.balanced.unwrap_or(false),
+        limit: config.limit,
     })
-}
-
-fn resolve_transform(
-    config: &TransformConfig,
-    data: &Data,
-    facts: &DataFacts,
-    why: &mut Reasons,
-) -> Result<Transform> {
-    let small = data.image_size <= SMALL_IMAGE;
-    let crop = why.pick("transform.crop", &config.crop, || match small {
-        true => (
-            CropConfig::Pad(PadCropConfig::default()),
-            "small images: the paper's padding of 4 (section 4.2)".into(),
-        ),
-        false => (
-            CropConfig::RandomResized(RandomResizedCropConfig::default()),
-            "photographs: torchvision's random-resized crop".into(),
-        ),
-    });
-    let crop = match crop {
-        CropConfig::None(_) => Crop::None(NoCrop {}),
-        CropConfig::Pad(pad) => {
-            let padding = pad.padding.unwrap_or(4);
-            let range = padding <= data.image_size;
-            within("transform.crop.padding", padding.into(), range, "at most `data.imageSize`")?;
-            Crop::Pad(PadCrop { padding })
-        }
-        CropConfig::RandomResized(crop) => Crop::RandomResized(RandomResizedCrop {
-            scale: pair("transform.crop.scale", crop.scale, [0.08, 1.0], 1.0)?,
-            ratio: pair("transform.crop.ratio", crop.ratio, [3.0 / 4.0, 4.0 / 3.0], 100.0)?,
-        }),
-    };
-
-    let flip = why.pick("transform.flip", &config.flip, || match facts.mirrored_is_natural {
-        true => (true, "a mirrored picture still shows its class".into()),
-        false => (false, "a mirrored picture may not show its class".into()),
-    });
-
-    let channels = data.channels as usize;
-    let constants = |found: &Option<Vec<f64>>, imagenet: [f64; 3]| match found {
-        Some(values) if values.len() == channels => {
-            (values.clone(), "of the training images".to_string())
-        }
-        Some(values) if channels == 3 => (vec![values[0]; 3], "of the training images".into()),
-        _ if channels == 3 => (imagenet.to_vec(), "ImageNet's".into()),
-        _ => (vec![imagenet.iter().sum::<f64>() / 3.0], "ImageNet's, averaged".into()),
-    };
-    let mean = why.pick("transform.mean", &config.mean, || constants(&facts.mean, IMAGENET_MEAN));
-    let std = why.pick("transform.std", &config.std, || constants(&facts.std, IMAGENET_STD));
-    for (key, values) in [("transform.mean", &mean), ("transform.std", &std)] {
-        if values.len() != channels {
-            let wanted = format!("an array of {channels} numbers, one a channel");
-            return Err(refuse(key, &wanted, json!(values)));
-        }
-    }
-    if let Some(zero) = std.iter().find(|value| **value <= 0.0) {
-        return Err(refuse("transform.std", "more than 0 in every channel", json!(zero)));
-    }
-
-    let eval_resize = why.pick("transform.evalResize", &config.eval_resize, || match small {
-        true => (data.image_size, "small images are used whole".into()),
-        false => (data.image_size * 8 / 7, "the usual 256 for 224".into()),
-    });
-    let range = eval_resize >= data.image_size && eval_resize <= 2048;
-    within("transform.evalResize", eval_resize.into(), range, "from `data.imageSize` to 2048")?;
-
-    Ok(Transform { crop, flip, mean, std, eval_resize })
-}
-
-/// An ascending pair of positive numbers.
-fn pair(key: &str, said: Option<Vec<f64>>, default: [f64; 2], most: f64) -> Result<[f64; 2]> {
-    match said.as_deref() {
-        None => Ok(default),
-        Some(&[low, high]) if 0.0 < low && low <= high && high <= most => Ok([low, high]),
-        Some(other) => Err(refuse(
-            key,
-            &format!("two ascending numbers, above 0 and at most {most}"),
-            json!(other),
-        )),
-    }
 }
 
 fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model {
@@ -341,117 +284,15 @@ fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model 
         true => (Shortcut::A, "the paper's CIFAR networks use option A".into()),
         false => (Shortcut::B, "torchvision's, and the paper's for its ImageNet results".into()),
     });
-    Model { arch, stem, shortcut, zero_init_residual: config.zero_init_residual.unwrap_or(false) }
-}
-
-fn resolve_budget(config: &TrainConfig, why: &mut Reasons) -> Result<Budget> {
-    let said = config.budget.clone().unwrap_or_default();
-    if let (Some(epochs), Some(budget)) = (config.epochs, said.epochs) {
-        if epochs != budget {
-            return Err(refuse("epochs", "the same as `budget.epochs`", json!(epochs))
-                .hint("Give only one of the two."));
-        }
+    Model {
+        arch,
+        stem,
+        shortcut,
+        zero_init_residual: config.zero_init_residual.unwrap_or(false),
+        bottleneck_stride: config.bottleneck_stride.unwrap_or(BottleneckStride::Middle),
+        weights: config.weights.clone(),
+        freeze: config.freeze.clone().unwrap_or_default(),
     }
-    let mut epochs = config.epochs.or(said.epochs);
-    if epochs.is_none() && said.steps.is_none() && said.seconds.is_none() {
-        why.0.insert("budget.epochs".into(), "no limit was given".into());
-        epochs = Some(30);
-    }
-    if let Some(epochs) = epochs {
-        least("epochs", epochs, 1)?;
-    }
-    if let Some(steps) = said.steps {
-        least("budget.steps", steps, 1)?;
-    }
-    if let Some(seconds) = said.seconds {
-        within("budget.seconds", seconds, seconds > 0.0, "more than 0")?;
-    }
-    Ok(Budget { epochs, steps: said.steps, seconds: said.seconds })
-}
-
-fn resolve_optimizer(config: Option<&OptimizerConfig>) -> Result<Optimizer> {
-    let sgd = match config {
-        None => SgdConfig::default(),
-        Some(OptimizerConfig::Sgd(sgd)) => sgd.clone(),
-    };
-    let sgd = Sgd {
-        lr: sgd.lr.unwrap_or(0.1),
-        momentum: sgd.momentum.unwrap_or(0.9),
-        weight_decay: sgd.weight_decay.unwrap_or(5e-4),
-        nesterov: sgd.nesterov.unwrap_or(false),
-    };
-    within("optimizer.lr", sgd.lr, sgd.lr > 0.0, "more than 0")?;
-    let range = (0.0..1.0).contains(&sgd.momentum);
-    within("optimizer.momentum", sgd.momentum, range, "from 0 up to, but not, 1")?;
-    within("optimizer.weightDecay", sgd.weight_decay, sgd.weight_decay >= 0.0, "0 or more")?;
-    if sgd.nesterov && sgd.momentum == 0.0 {
-        let wanted = "false where `optimizer.momentum` is 0";
-        return Err(refuse("optimizer.nesterov", wanted, json!(true)));
-    }
-    Ok(Optimizer::Sgd(sgd))
-}
-
-fn resolve_schedule(
-    config: Option<&ScheduleConfig>,
-    budget: &Budget,
-    has_val: bool,
-    why: &mut Reasons,
-) -> Result<Schedule> {
-    let default = ScheduleConfig::Cosine(CosineConfig::default());
-    Ok(match config.unwrap_or(&default) {
-        ScheduleConfig::Constant(_) => Schedule::Constant(Constant {}),
-        ScheduleConfig::Cosine(cosine) => {
-            let min_lr = cosine.min_lr.unwrap_or(0.0);
-            within("schedule.minLr", min_lr, min_lr >= 0.0, "0 or more")?;
-            Schedule::Cosine(Cosine { min_lr })
-        }
-        ScheduleConfig::MultiStep(multi) => {
-            let unit = multi.unit.unwrap_or(Unit::Epoch);
-            let length = match unit {
-                Unit::Epoch => budget.epochs.map(u64::from),
-                Unit::Step => budget.steps,
-            };
-            let milestones = match (multi.milestones.as_ref().and_then(Auto::given), length) {
-                (Some(given), _) => given.clone(),
-                (None, Some(length)) => {
-                    let reason = "half and three quarters of the budget (paper, section 4.2)";
-                    why.0.insert("schedule.milestones".into(), reason.into());
-                    vec![length / 2, length * 3 / 4]
-                }
-                (None, None) => {
-                    let wanted = "given where the budget has no length in `schedule.unit`";
-                    return Err(refuse("schedule.milestones", wanted, json!("auto")));
-                }
-            };
-            if milestones.windows(2).any(|pair| pair[0] > pair[1]) {
-                return Err(refuse("schedule.milestones", "ascending", json!(milestones)));
-            }
-            let gamma = multi.gamma.unwrap_or(0.1);
-            within("schedule.gamma", gamma, gamma > 0.0, "more than 0")?;
-            Schedule::MultiStep(MultiStep { milestones, gamma, unit })
-        }
-        ScheduleConfig::Plateau(plateau) => {
-            let metric = why.pick("schedule.metric", &plateau.metric, || match has_val {
-                true => (Metric::ValLoss, "there is a validation part".into()),
-                false => (Metric::TrainLoss, "there is no validation part".into()),
-            });
-            needs_validation("schedule.metric", metric, has_val)?;
-            let plateau = Plateau {
-                factor: plateau.factor.unwrap_or(0.1),
-                threshold: plateau.threshold.unwrap_or(1e-4),
-                threshold_mode: plateau.threshold_mode.unwrap_or(ThresholdMode::Rel),
-                patience: plateau.patience.unwrap_or(10),
-                cooldown: plateau.cooldown.unwrap_or(0),
-                min_lr: plateau.min_lr.unwrap_or(0.0),
-                metric,
-            };
-            let range = plateau.factor > 0.0 && plateau.factor < 1.0;
-            within("schedule.factor", plateau.factor, range, "between 0 and 1")?;
-            within("schedule.threshold", plateau.threshold, plateau.threshold >= 0.0, "0 or more")?;
-            within("schedule.minLr", plateau.min_lr, plateau.min_lr >= 0.0, "0 or more")?;
-            Schedule::Plateau(plateau)
-        }
-    })
 }
 
 #[cfg(test)]
@@ -505,7 +346,7 @@ mod tests {
         let config = resolved(json!({}), &facts()).unwrap();
         assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet18", Stem::Imagenet));
         assert_eq!((config.data.image_size, config.transform.eval_resize), (224, 256));
-        assert_eq!(config.transform.mean, IMAGENET_MEAN);
+        assert_eq!(config.transform.mean, [0.485, 0.456, 0.406]);
     }
 
     #[test]
@@ -519,10 +360,42 @@ mod tests {
 
     #[test]
     fn a_resolved_configuration_resolves_to_itself() {
-        for schedule in ["cosine", "constant", "multistep", "plateau"] {
+        for schedule in [
+            "cosine",
+            "constant",
+            "multistep",
+            "plateau",
+            "step",
+            "linear",
+            "polynomial",
+            "one-cycle",
+        ] {
             let once = resolved(json!({ "schedule": schedule, "epochs": 8 }), &small()).unwrap();
             let mut twice = resolved(serde_json::to_value(&once).unwrap(), &small()).unwrap();
             assert!(twice.reasons.is_empty());
+            twice.reasons = once.reasons.clone();
+            assert_eq!(once, twice);
+        }
+    }
+
+    #[test]
+    fn every_choice_resolves_to_itself() {
+        for config in [
+            json!({ "optimizer": "adam" }),
+            json!({ "optimizer": "adamw" }),
+            json!({ "optimizer": "lars" }),
+            json!({ "loss": { "labelSmoothing": 0.1, "classWeights": "balanced" } }),
+            json!({ "gradient": { "clipNorm": 1, "accumulate": 4 }, "ema": { "decay": 0.99 } }),
+            json!({ "earlyStopping": { "patience": 3 } }),
+            json!({ "warmup": { "untilAccuracy": 0.2 } }),
+            json!({ "transform": { "policy": "randaugment", "erase": "cutout", "mix": "cutmix" } }),
+            json!({ "transform": { "policy": "trivialaugment", "pixelMean": true } }),
+            json!({ "transform": { "erase": "random-erasing", "mix": "mixup" } }),
+            json!({ "transform": { "crop": "random-short-side" } }),
+            json!({ "model": { "weights": "x.pth", "freeze": ["conv1"], "bottleneckStride": "1x1" } }),
+        ] {
+            let once = resolved(config, &small()).unwrap();
+            let mut twice = resolved(serde_json::to_value(&once).unwrap(), &small()).unwrap();
             twice.reasons = once.reasons.clone();
             assert_eq!(once, twice);
         }
@@ -540,6 +413,26 @@ mod tests {
             ("transform.std", json!({ "transform": { "std": [0] } })),
             ("transform.mean", json!({ "transform": { "mean": [0.5, 0.5] } })),
             ("data.channels", json!({ "data": { "source": "x", "channels": 2 } })),
+            ("optimizer.betas", json!({ "optimizer": { "type": "adam", "betas": [0.9] } })),
+            ("loss.labelSmoothing", json!({ "loss": { "labelSmoothing": 1 } })),
+            (
+                "loss.classWeights.weights",
+                json!({ "loss": { "classWeights": { "type": "given", "weights": [1, 1, 1] } } }),
+            ),
+            ("gradient.clipNorm", json!({ "gradient": { "clipNorm": 0 } })),
+            ("gradient.accumulate", json!({ "gradient": { "accumulate": 0 } })),
+            ("ema.decay", json!({ "ema": { "decay": 1 } })),
+            ("warmup.epochs", json!({ "warmup": { "epochs": 1, "untilAccuracy": 0.2 } })),
+            ("schedule.pctStart", json!({ "schedule": { "type": "one-cycle", "pctStart": 1 } })),
+            ("transform.color", json!({ "transform": { "color": "pca" } })),
+            (
+                "transform.erase.size",
+                json!({ "transform": { "erase": { "type": "cutout", "size": 99 } } }),
+            ),
+            (
+                "transform.mix.alpha",
+                json!({ "transform": { "mix": { "type": "mixup", "alpha": 0 } } }),
+            ),
             ("schedule.factor", json!({ "schedule": { "type": "plateau", "factor": 1 } })),
             ("monitor", json!({ "monitor": "val.loss", "data": { "validation": 0 } })),
         ] {

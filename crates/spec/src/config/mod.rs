@@ -7,8 +7,18 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use ts_rs::TS;
 
-use crate::macros::{config, said, union, words};
+use crate::macros::{config, said, words};
 use crate::{read::nearest, At, Read, Result};
+
+mod data;
+mod model;
+mod training;
+mod transform;
+
+pub use data::*;
+pub use model::*;
+pub use training::*;
+pub use transform::*;
 
 /// A value that may be left to the program: `'auto'`, or the value itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,248 +121,6 @@ macro_rules! word_or {
 word_or!(Auto, "'auto'", Auto::Auto => "auto", Is, serde_json::json!({ "const": "auto" }));
 word_or!(NameOr, "string", NameOr::Name(name) => name, Full, serde_json::json!({ "type": "string" }));
 
-config! {
-    /// Where the images come from.
-    DataConfig => Data {
-        /// A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
-        source: String => String,
-        /// The layout on disk; found by looking when left out.
-        format: Auto<DataFormat> => DataFormat,
-        /// The share of the training images held back for validation, 0 to 0.5. Split by class,
-        /// seeded, and only where the data set has no validation part of its own. Default: 0.1,
-        /// or 0 where the data set has one.
-        validation: Auto<f64> => f64,
-        /// 3 (RGB) or 1 (grey). Default: what the images are.
-        channels: Auto<u32> => u32,
-        /// Height and width, in pixels, that the network sees. Default: the images' own where
-        /// they are alike and at most 96, else 224.
-        image_size: Auto<u32> => u32,
-    }
-}
-
-words! {
-    /// Layout of a data set on disk.
-    DataFormat {
-        /// `root/<class>/*.jpg`, or `root/{train,val,test}/<class>/*.jpg`.
-        "image-folder" ImageFolder,
-        /// MNIST's `train-images-idx3-ubyte[.gz]` and its three siblings.
-        "idx" Idx,
-        /// CIFAR-10's `data_batch_*.bin` and `test_batch.bin`.
-        "cifar-binary" CifarBinary,
-    }
-}
-
-config! {
-    /// What happens to an image between the file and the network. Training images are augmented,
-    /// evaluation images never are.
-    TransformConfig => Transform {
-        /// How a training image gets its final size.
-        crop: Auto<CropConfig> => Crop,
-        /// Mirror half of the training images.
-        flip: Auto<bool> => bool,
-        /// Mean of each channel, of values in 0..1. Default: that of the training images where
-        /// they are in memory, else ImageNet's.
-        mean: Auto<Vec<f64>> => Vec<f64>,
-        /// Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
-        std: Auto<Vec<f64>> => Vec<f64>,
-        /// At evaluation the short side is resized to this many pixels before the centre crop.
-        /// Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
-        eval_resize: Auto<u32> => u32,
-    }
-}
-
-union! {
-    /// How a training image gets its final size.
-    CropConfig => Crop {
-        "none" None(NoCropConfig => NoCrop),
-        "pad" Pad(PadCropConfig => PadCrop),
-        "random-resized" RandomResized(RandomResizedCropConfig => RandomResizedCrop),
-    }
-}
-
-config! {
-    /// Resized like an evaluation image.
-    NoCropConfig => NoCrop {}
-}
-
-config! {
-    /// Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
-    PadCropConfig => PadCrop {
-        /// Pixels added on each side. Default: 4.
-        padding: u32 => u32,
-    }
-}
-
-config! {
-    /// A random part of the image, resized (torchvision's `RandomResizedCrop`).
-    RandomResizedCropConfig => RandomResizedCrop {
-        /// Smallest and largest share of the area. Default: [0.08, 1].
-        scale: Vec<f64> => [f64; 2],
-        /// Narrowest and widest aspect ratio. Default: [3/4, 4/3].
-        ratio: Vec<f64> => [f64; 2],
-    }
-}
-
-config! {
-    /// The network.
-    ModelConfig => Model {
-        /// `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
-        /// CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
-        arch: Auto<String> => String,
-        /// `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
-        stem: Auto<Stem> => Stem,
-        /// The paper's shortcut options. Default: A for its CIFAR networks, else B.
-        shortcut: Auto<Shortcut> => Shortcut,
-        /// Start the last batch-norm of every block at zero (Goyal et al. 2017).
-        zero_init_residual: bool => bool,
-    }
-}
-
-words! {
-    /// The layers before the first block.
-    Stem {
-        "cifar" Cifar,
-        "imagenet" Imagenet,
-    }
-}
-
-words! {
-    /// He et al. 2015, section 3.3: what a shortcut does where the shape changes.
-    Shortcut {
-        /// Subsample and pad with zero channels; no parameters.
-        "A" A,
-        /// 1x1 convolution and batch-norm where the shape changes, identity elsewhere.
-        "B" B,
-        /// 1x1 convolution and batch-norm everywhere.
-        "C" C,
-    }
-}
-
-config! {
-    /// How long to train; the first limit reached ends the run.
-    BudgetConfig => Budget {
-        /// Passes over the training images. Default: 30, where nothing else is given.
-        epochs: u32 => Option<u32>,
-        /// Updates of the weights.
-        steps: u64 => Option<u64>,
-        /// Seconds of training, evaluation included.
-        seconds: f64 => Option<f64>,
-    }
-}
-
-union! {
-    /// The update rule.
-    OptimizerConfig => Optimizer {
-        "sgd" Sgd(SgdConfig => Sgd),
-    }
-}
-
-config! {
-    /// Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
-    SgdConfig => Sgd {
-        /// Learning rate. Default: 0.1.
-        lr: f64 => f64,
-        /// Default: 0.9.
-        momentum: f64 => f64,
-        /// Default: 5e-4. Applied to every parameter, as the paper and PyTorch do.
-        weight_decay: f64 => f64,
-        /// Nesterov's momentum. Default: false.
-        nesterov: bool => bool,
-    }
-}
-
-union! {
-    /// How the learning rate changes.
-    ScheduleConfig => Schedule {
-        "cosine" Cosine(CosineConfig => Cosine),
-        "constant" Constant(ConstantConfig => Constant),
-        "multistep" MultiStep(MultiStepConfig => MultiStep),
-        "plateau" Plateau(PlateauConfig => Plateau),
-    }
-}
-
-config! {
-    /// Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
-    CosineConfig => Cosine {
-        /// Default: 0.
-        min_lr: f64 => f64,
-    }
-}
-
-config! {
-    /// The optimizer's rate throughout.
-    ConstantConfig => Constant {}
-}
-
-config! {
-    /// Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
-    MultiStepConfig => MultiStep {
-        /// Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
-        /// quarters of the budget.
-        milestones: Auto<Vec<u64>> => Vec<u64>,
-        /// Default: 0.1.
-        gamma: f64 => f64,
-        /// Default: `epoch`.
-        unit: Unit => Unit,
-    }
-}
-
-config! {
-    /// Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
-    PlateauConfig => Plateau {
-        /// Default: 0.1.
-        factor: f64 => f64,
-        /// How much better counts as better. Default: 1e-4.
-        threshold: f64 => f64,
-        /// `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
-        threshold_mode: ThresholdMode => ThresholdMode,
-        /// Epochs without improvement that are let pass. Default: 10.
-        patience: u32 => u32,
-        /// Epochs after a cut in which none is counted. Default: 0.
-        cooldown: u32 => u32,
-        /// Default: 0.
-        min_lr: f64 => f64,
-        /// What is watched. Default: the validation loss, where there is a validation part.
-        metric: Auto<Metric> => Metric,
-    }
-}
-
-words! {
-    /// What a schedule counts in.
-    Unit {
-        "epoch" Epoch,
-        "step" Step,
-    }
-}
-
-words! {
-    /// How a plateau's threshold is meant.
-    ThresholdMode {
-        "rel" Rel,
-        "abs" Abs,
-    }
-}
-
-words! {
-    /// A number that every epoch ends with.
-    Metric {
-        "train.loss" TrainLoss,
-        "train.accuracy" TrainAccuracy,
-        "val.loss" ValLoss,
-        "val.accuracy" ValAccuracy,
-    }
-}
-
-config! {
-    /// A linear rise of the rate at the start, whatever the schedule.
-    WarmupConfig => Warmup {
-        /// Epochs that it takes (fractions allowed); 0 for none. Default: 0.
-        epochs: f64 => f64,
-        /// The share of the rate to begin with. Default: 0.1.
-        from: f64 => f64,
-    }
-}
-
 words! {
     /// The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
     /// `fp64`).
@@ -422,6 +190,14 @@ config! {
         schedule: ScheduleConfig => Schedule,
         /// A linear rise before it.
         warmup: WarmupConfig => Warmup,
+        /// What is minimised.
+        loss: LossConfig => Loss,
+        /// Clipping and accumulation.
+        gradient: GradientConfig => Gradient,
+        /// A moving average of the weights.
+        ema: EmaConfig => Ema,
+        /// End when nothing improves. Default: never.
+        early_stopping: EarlyStoppingConfig => Option<EarlyStopping>,
         /// Default: bf16 where the CPU computes with it, else fp32.
         precision: Auto<Precision> => Precision,
         /// Default: CUDA where it can be used, else the CPU.
@@ -503,6 +279,26 @@ said! {
         part: DataPart,
         /// Images at a time. Default: that of the training.
         batch_size: u32,
+        /// What of an image the network sees. Default: `center`.
+        crops: Crops,
+        /// The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+        scales: Vec<u32>,
+        /// So many of the images with the highest losses are named. Default: 0.
+        top_losses: u32,
+    }
+}
+
+words! {
+    /// What of an image the network sees, when it is evaluated.
+    Crops {
+        /// The centre.
+        "center" Center,
+        /// Corners and centre, and their mirror images (Krizhevsky et al. 2012); the
+        /// probabilities are averaged.
+        "ten" Ten,
+        /// All of it and its mirror image, at several sizes, the head applied everywhere
+        /// (the paper's fully-convolutional form, section 3.4).
+        "multi-scale" MultiScale,
     }
 }
 

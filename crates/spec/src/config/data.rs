@@ -1,0 +1,52 @@
+//! Where the images come from.
+
+use crate::macros::{config, words};
+use crate::Auto;
+
+config! {
+    /// Where the images come from.
+    DataConfig => Data {
+        /// A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
+        source: String => String,
+        /// The layout on disk; found by looking when left out.
+        format: Auto<DataFormat> => DataFormat,
+        /// The share of the training images held back for validation, 0 to 0.5. Split by class,
+        /// seeded, and only where the data set has no validation part of its own. Default: 0.1,
+        /// or 0 where the data set has one.
+        validation: Auto<f64> => f64,
+        /// 3 (RGB) or 1 (grey). Default: what the images are.
+        channels: Auto<u32> => u32,
+        /// Height and width, in pixels, that the network sees. Default: the images' own where
+        /// they are alike and at most 96, else 224.
+        image_size: Auto<u32> => u32,
+        /// Which of CIFAR-100's two label sets. Default: `fine`.
+        labels: Labels => Labels,
+        /// Draw training images so that every class is equally frequent, rare ones repeatedly.
+        /// Default: false, each image once an epoch.
+        balanced: bool => bool,
+        /// Train on only so many images, chosen by class and seed; for trying things out.
+        limit: u32 => Option<u32>,
+    }
+}
+
+words! {
+    /// CIFAR-100's label sets.
+    Labels {
+        /// The 100 classes.
+        "fine" Fine,
+        /// The 20 superclasses.
+        "coarse" Coarse,
+    }
+}
+
+words! {
+    /// Layout of a data set on disk.
+    DataFormat {
+        /// `root/<class>/*.jpg`, or `root/{train,val,test}/<class>/*.jpg`.
+        "image-folder" ImageFolder,
+        /// MNIST's `train-images-idx3-ubyte[.gz]` and its three siblings.
+        "idx" Idx,
+        /// CIFAR-10's `data_batch_*.bin` and `test_batch.bin`.
+        "cifar-binary" CifarBinary,
+    }
+}

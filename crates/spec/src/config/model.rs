@@ -1,0 +1,58 @@
+//! The network.
+
+use crate::macros::{config, words};
+use crate::Auto;
+
+config! {
+    /// The network.
+    ModelConfig => Model {
+        /// `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
+        /// CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
+        arch: Auto<String> => String,
+        /// `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
+        stem: Auto<Stem> => Stem,
+        /// The paper's shortcut options. Default: A for its CIFAR networks, else B.
+        shortcut: Auto<Shortcut> => Shortcut,
+        /// Start the last batch-norm of every block at zero (Goyal et al. 2017).
+        zero_init_residual: bool => bool,
+        /// The layer of a bottleneck that halves the resolution. Default: `3x3`.
+        bottleneck_stride: BottleneckStride => BottleneckStride,
+        /// Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
+        /// `imagenet` for the ones that torchvision published. A head for other classes begins
+        /// anew.
+        weights: String => Option<String>,
+        /// Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
+        /// `backbone` is all but the head. Their normalisation uses its running statistics.
+        freeze: Vec<String> => Vec<String>,
+    }
+}
+
+words! {
+    /// The layer of a bottleneck that halves the resolution.
+    BottleneckStride {
+        /// torchvision's ("ResNet v1.5").
+        "3x3" Middle,
+        /// The paper's.
+        "1x1" First,
+    }
+}
+
+words! {
+    /// The layers before the first block.
+    Stem {
+        "cifar" Cifar,
+        "imagenet" Imagenet,
+    }
+}
+
+words! {
+    /// He et al. 2015, section 3.3: what a shortcut does where the shape changes.
+    Shortcut {
+        /// Subsample and pad with zero channels; no parameters.
+        "A" A,
+        /// 1x1 convolution and batch-norm where the shape changes, identity elsewhere.
+        "B" B,
+        /// 1x1 convolution and batch-norm everywhere.
+        "C" C,
+    }
+}

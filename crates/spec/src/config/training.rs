@@ -1,0 +1,300 @@
+//! How a network is trained: how long, by which rule, at which rate.
+
+use crate::macros::{config, union, words};
+use crate::Auto;
+
+config! {
+    /// How long to train; the first limit reached ends the run.
+    BudgetConfig => Budget {
+        /// Passes over the training images. Default: 30, where nothing else is given.
+        epochs: u32 => Option<u32>,
+        /// Updates of the weights.
+        steps: u64 => Option<u64>,
+        /// Seconds of training, evaluation included.
+        seconds: f64 => Option<f64>,
+    }
+}
+
+union! {
+    /// The update rule.
+    OptimizerConfig => Optimizer {
+        "sgd" Sgd(SgdConfig => Sgd),
+        "adam" Adam(AdamConfig => Adam),
+        "adamw" AdamW(AdamConfig => Adam),
+        "lars" Lars(LarsConfig => Lars),
+    }
+}
+
+config! {
+    /// Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
+    SgdConfig => Sgd {
+        /// Learning rate. Default: 0.1.
+        lr: f64 => f64,
+        /// Default: 0.9.
+        momentum: f64 => f64,
+        /// Default: 5e-4.
+        weight_decay: f64 => f64,
+        /// Nesterov's momentum. Default: false.
+        nesterov: bool => bool,
+        /// Apply the weight decay to norms and biases too, as the paper and PyTorch do.
+        /// Default: true.
+        decay_norms: bool => bool,
+    }
+}
+
+config! {
+    /// Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
+    /// decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
+    AdamConfig => Adam {
+        /// Learning rate. Default: 1e-3.
+        lr: f64 => f64,
+        /// Decay of the two moments. Default: [0.9, 0.999].
+        betas: Vec<f64> => [f64; 2],
+        /// Default: 1e-8.
+        eps: f64 => f64,
+        /// Default: 0 for `adam`, 0.01 for `adamw`.
+        weight_decay: f64 => f64,
+        /// Apply the weight decay to norms and biases too. Default: true.
+        decay_norms: bool => bool,
+    }
+}
+
+config! {
+    /// Layer-wise adaptive rates, for large batches (You et al. 2017).
+    LarsConfig => Lars {
+        /// Learning rate. Default: 0.1.
+        lr: f64 => f64,
+        /// Default: 0.9.
+        momentum: f64 => f64,
+        /// Default: 5e-4.
+        weight_decay: f64 => f64,
+        /// The paper's eta. Default: 0.001.
+        trust_coefficient: f64 => f64,
+        /// Default: 1e-8.
+        eps: f64 => f64,
+        /// Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
+        decay_norms: bool => bool,
+    }
+}
+
+union! {
+    /// How the learning rate changes.
+    ScheduleConfig => Schedule {
+        "cosine" Cosine(CosineConfig => Cosine),
+        "constant" Constant(ConstantConfig => Constant),
+        "multistep" MultiStep(MultiStepConfig => MultiStep),
+        "plateau" Plateau(PlateauConfig => Plateau),
+        "step" Step(StepConfig => Step),
+        "linear" Linear(LinearConfig => Linear),
+        "polynomial" Polynomial(PolynomialConfig => Polynomial),
+        "one-cycle" OneCycle(OneCycleConfig => OneCycle),
+    }
+}
+
+config! {
+    /// Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
+    CosineConfig => Cosine {
+        /// Default: 0.
+        min_lr: f64 => f64,
+    }
+}
+
+config! {
+    /// The optimizer's rate throughout.
+    ConstantConfig => Constant {}
+}
+
+config! {
+    /// Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
+    MultiStepConfig => MultiStep {
+        /// Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
+        /// quarters of the budget.
+        milestones: Auto<Vec<u64>> => Vec<u64>,
+        /// Default: 0.1.
+        gamma: f64 => f64,
+        /// Default: `epoch`.
+        unit: Unit => Unit,
+    }
+}
+
+config! {
+    /// Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
+    PlateauConfig => Plateau {
+        /// Default: 0.1.
+        factor: f64 => f64,
+        /// How much better counts as better. Default: 1e-4.
+        threshold: f64 => f64,
+        /// `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
+        threshold_mode: ThresholdMode => ThresholdMode,
+        /// Epochs without improvement that are let pass. Default: 10.
+        patience: u32 => u32,
+        /// Epochs after a cut in which none is counted. Default: 0.
+        cooldown: u32 => u32,
+        /// Default: 0.
+        min_lr: f64 => f64,
+        /// What is watched. Default: the validation loss, where there is a validation part.
+        metric: Auto<Metric> => Metric,
+    }
+}
+
+config! {
+    /// Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+    StepConfig => Step {
+        /// Epochs or steps, as `unit` says. Default: a third of the budget.
+        size: Auto<u64> => u64,
+        /// Default: 0.1.
+        gamma: f64 => f64,
+        /// Default: `epoch`.
+        unit: Unit => Unit,
+    }
+}
+
+config! {
+    /// In a line from the optimizer's rate to `endFactor` of it, stepped at every update
+    /// (`LinearLR` over the whole budget).
+    LinearConfig => Linear {
+        /// Default: 0.
+        end_factor: f64 => f64,
+    }
+}
+
+config! {
+    /// `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
+    /// (`PolynomialLR` over the whole budget).
+    PolynomialConfig => Polynomial {
+        /// Default: 1.
+        power: f64 => f64,
+    }
+}
+
+config! {
+    /// Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
+    OneCycleConfig => OneCycle {
+        /// Share of the budget that the rise takes. Default: 0.3.
+        pct_start: f64 => f64,
+        /// It begins at the optimizer's rate divided by this. Default: 25.
+        div_factor: f64 => f64,
+        /// It ends at the beginning's rate divided by this. Default: 10000.
+        final_div_factor: f64 => f64,
+        /// Default: `cos`.
+        anneal: Anneal => Anneal,
+    }
+}
+
+words! {
+    /// The shape of a rise or fall.
+    Anneal {
+        "cos" Cos,
+        "linear" Linear,
+    }
+}
+
+words! {
+    /// What a schedule counts in.
+    Unit {
+        "epoch" Epoch,
+        "step" Step,
+    }
+}
+
+words! {
+    /// How a plateau's threshold is meant.
+    ThresholdMode {
+        "rel" Rel,
+        "abs" Abs,
+    }
+}
+
+words! {
+    /// A number that every epoch ends with.
+    Metric {
+        "train.loss" TrainLoss,
+        "train.accuracy" TrainAccuracy,
+        "val.loss" ValLoss,
+        "val.accuracy" ValAccuracy,
+    }
+}
+
+config! {
+    /// A linear rise of the rate at the start, whatever the schedule.
+    WarmupConfig => Warmup {
+        /// Epochs that it takes (fractions allowed); 0 for none. Default: 0.
+        epochs: f64 => f64,
+        /// The share of the rate to begin with. Default: 0.1.
+        from: f64 => f64,
+        /// In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
+        /// as the paper's 110-layer network does (0.2; section 4.2).
+        until_accuracy: f64 => Option<f64>,
+    }
+}
+
+config! {
+    /// What is minimised: cross-entropy.
+    LossConfig => Loss {
+        /// The share of the target that is spread over all classes (Szegedy et al. 2015).
+        /// Default: 0.
+        label_smoothing: f64 => f64,
+        /// How much each class counts. Default: `none`, all the same.
+        class_weights: ClassWeightsConfig => ClassWeights,
+    }
+}
+
+union! {
+    /// How much each class counts in the loss.
+    ClassWeightsConfig => ClassWeights {
+        "none" None(NoClassWeightsConfig => NoClassWeights),
+        "balanced" Balanced(BalancedClassWeightsConfig => BalancedClassWeights),
+        "given" Given(GivenClassWeightsConfig => GivenClassWeights),
+    }
+}
+
+config! {
+    /// All classes count the same.
+    NoClassWeightsConfig => NoClassWeights {}
+}
+
+config! {
+    /// Inversely to their frequency: images / (classes * the class's images).
+    BalancedClassWeightsConfig => BalancedClassWeights {}
+}
+
+config! {
+    /// As given.
+    GivenClassWeightsConfig => GivenClassWeights {
+        /// One a class, in the order of the classes.
+        weights: Vec<f64> => Vec<f64>,
+    }
+}
+
+config! {
+    /// What happens to gradients before an update.
+    GradientConfig => Gradient {
+        /// Scale all gradients so that their common norm is at most this
+        /// (`clip_grad_norm_`).
+        clip_norm: f64 => Option<f64>,
+        /// Cut every number to at most this size (`clip_grad_value_`).
+        clip_value: f64 => Option<f64>,
+        /// Batches whose gradients are averaged for one update. Default: 1.
+        accumulate: u32 => u32,
+    }
+}
+
+config! {
+    /// An exponential moving average of the weights, which is what is evaluated and kept.
+    EmaConfig => Ema {
+        /// What an update keeps of the average; 0 for none. Default: 0.
+        decay: f64 => f64,
+    }
+}
+
+config! {
+    /// End a run that does not improve any more.
+    EarlyStoppingConfig => EarlyStopping {
+        /// Epochs without improvement that are let pass. Default: 10.
+        patience: u32 => u32,
+        /// How much better counts as better, in the metric's own unit. Default: 0.
+        min_delta: f64 => f64,
+        /// What is watched. Default: `monitor`.
+        metric: Auto<Metric> => Metric,
+    }
+}
