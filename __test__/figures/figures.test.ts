@@ -1,0 +1,106 @@
+import test from 'ava'
+import { barChart, dotChart } from '#dist/bindings/ts/figures/bars.js'
+import { lineChart, type Series } from '#dist/bindings/ts/figures/lines.js'
+import { toPng } from '#dist/bindings/ts/figures/png.js'
+import { PALETTE } from '#dist/bindings/ts/figures/style.js'
+import { script } from '../child.js'
+
+const ERROR = { title: 'error (%)' }
+const SERIES: Series[] = ['20 layers', '56 layers'].flatMap((name, index) =>
+  (['training error', 'test error'] as const).map((kind) => ({
+    name,
+    kind,
+    stroke: kind === 'test error' ? ('bold' as const) : ('dashed' as const),
+    panel: 'plain',
+    points: [10, 20, 30].map((x) => ({ x, y: 50 - x - index, deviation: 1 })),
+  })),
+)
+
+/** The words on a figure. */
+function words(svg: string): string[] {
+  return [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text as string)
+}
+
+/** What is drawn: the paths of a role, by their `d`. */
+function paths(svg: string, role: string): string[] {
+  const pattern = new RegExp(`aria-roledescription="${role}" d="([^"]*)"`, 'g')
+  return [...svg.matchAll(pattern)].map(([, d]) => d as string)
+}
+
+test('a line chart names its axes, its lines and how they are drawn', async (t) => {
+  const x = { title: 'updates' }
+  const svg = await lineChart({ title: 'Degradation', x, y: ERROR, series: SERIES })
+  for (const word of ['Degradation', 'updates', ERROR.title]) t.true(words(svg).includes(word))
+  for (const word of ['20 layers', '56 layers', 'training error', 'test error']) {
+    t.is(words(svg).filter((text) => text === word).length, 1, word)
+  }
+  t.is(paths(svg, 'line mark').length, 4)
+  t.regex(svg, /stroke-dasharray="5,3"/)
+  for (const color of PALETTE.slice(0, 2)) t.true(svg.includes(color))
+  t.notRegex(svg, /NaN|Infinity|undefined/)
+})
+
+test('panels stand beside each other under their names', async (t) => {
+  const twice = SERIES.flatMap((line) => [line, { ...line, panel: 'residual' }])
+  const svg = await lineChart({ x: { title: 'updates' }, y: ERROR, series: twice })
+  t.deepEqual(
+    words(svg).filter((word) => word === 'plain' || word === 'residual'),
+    ['plain', 'residual'],
+  )
+  t.is(paths(svg, 'line mark').length, 8)
+})
+
+test('a logarithmic axis has its labels at powers of ten, and no place for zero', async (t) => {
+  const points = [0, 1e-5, 1e-3, 1e-1].map((x) => ({ x, y: 1 + x }))
+  const chart = { x: { title: 'rate', scale: 'log' }, y: { title: 'loss' } } as const
+  const svg = await lineChart({ ...chart, series: [{ name: 'loss', points }] })
+  for (const power of ['1e-5', '1e-3', '1e-1']) t.true(words(svg).includes(power))
+  t.is(paths(svg, 'line mark')[0]?.match(/[ML]/g)?.length, 3)
+  t.notRegex(svg, /NaN|Infinity/)
+})
+
+test('a figure of nothing is a figure', async (t) => {
+  t.regex(await lineChart({ x: { title: 'x' }, y: ERROR, series: [] }), /^<svg/)
+  t.regex(await barChart({ x: 'network', y: ERROR, bars: [] }), /^<svg/)
+})
+
+test('text cannot get out of its element', async (t) => {
+  const name = '</text><script>&"'
+  const series = [...SERIES, { name, points: [{ x: 1, y: 1 }] }]
+  const svg = await lineChart({ title: name, x: { title: name }, y: ERROR, series })
+  t.false(svg.includes('<script'))
+})
+
+test('bars begin at zero and dots do not', async (t) => {
+  const bars = [
+    { label: 'resnet20', value: 8.75, deviation: 0.2 },
+    { label: 'resnet56', value: 6.97 },
+  ]
+  const chart = { x: 'network', y: ERROR, bars }
+  t.true(words(await barChart(chart)).includes('0'))
+  const dots = await dotChart(chart)
+  t.false(words(dots).includes('0'))
+  for (const word of ['resnet20', 'resnet56', 'network']) t.true(words(dots).includes(word))
+})
+
+test('a figure becomes a picture', async (t) => {
+  const svg = await barChart({ x: 'network', y: ERROR, bars: [{ label: 'a', value: 1 }] })
+  const png = await toPng(svg, 2)
+  t.is(png.toString('latin1', 1, 4), 'PNG')
+  t.is(png.readUInt32BE(16), 2 * Number(/width="(\d+)"/.exec(svg)?.[1]))
+})
+
+test('importing the package loads no figure library', async (t) => {
+  const hooks = `export function resolve(name, context, next) {
+    if (/vega|resvg/.test(name)) throw new Error('loaded ' + name)
+    return next(name, context)
+  }`
+  const { status, stderr } = await script(`
+    import { register } from 'node:module'
+    register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hooks)}))
+    await import('residual')
+    await import('#dist/bindings/ts/figures/lines.js')
+    await import('vega').then(() => process.exit(1), () => {})
+  `)
+  t.is(status, 0, stderr)
+})
