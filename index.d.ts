@@ -542,6 +542,16 @@ export declare type GradientConfig = {
     accumulate?: number | undefined;
 };
 
+/** How a grid is laid out. */
+export declare interface GridOptions {
+    /** A heading. */
+    title?: string | undefined;
+    /** Pictures in a row. Default: as many as there are rows, at most 10. */
+    columns?: number | undefined;
+    /** The longer side of a picture, in pixels. Default: by the largest picture; small ones enlarged. */
+    tileSize?: number | undefined;
+}
+
 /**
  * Called as things happen, in order. Whatever a hook throws, or rejects with, saves the run, ends
  * it, and is what the run rejects with.
@@ -719,6 +729,13 @@ export declare type LossConfig = {
      */
     classWeights?: ClassWeightsConfig | undefined;
 };
+
+/**
+ * Lays pictures out in rows with captions below (the notebook's `make_grid`).
+ *
+ * @throws {ResidualError} `E_USAGE` if there are no pictures, or one is neither pixels nor a file
+ */
+export declare function makeGrid(tiles: readonly Tile[], options?: GridOptions): Picture;
 
 /**
  * The order of an image's numbers in memory.
@@ -939,6 +956,12 @@ export declare type PadCropConfig = {
     padding?: number | undefined;
 };
 
+/** How a picture is painted. */
+export declare interface PaintOptions {
+    /** Pixels for each unit of the drawing. Default: 2, sharp on today's screens. */
+    scale?: number | undefined;
+}
+
 /**
  * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
  * section 4.1; used by the paper, section 3.4).
@@ -949,6 +972,14 @@ export declare type PcaColorConfig = {
      */
     std?: number | undefined;
 };
+
+/** A drawing, as SVG and, painted when asked for, as PNG. */
+export declare class Picture {
+    readonly svg: string;
+    constructor(svg: string);
+    /** The bytes of a PNG file, painted anew at every call. */
+    png(options?: PaintOptions): Buffer;
+}
 
 /** Decoded pixels: 8 bits a channel, row by row, the channels of a pixel together (HWC). */
 export declare interface Pixels {
@@ -2228,6 +2259,18 @@ export declare type StopReason = 'completed' | 'stopped' | 'budget';
  * How a plateau's threshold is meant.
  */
 export declare type ThresholdMode = 'rel' | 'abs';
+
+/** One picture of a grid. */
+export declare interface Tile {
+    /** Pixels, or the bytes of a PNG or JPEG file. */
+    image: Pixels | Uint8Array;
+    /** What stands below it. It is cut short where there is no room; an SVG shows all as a tip. */
+    caption: string;
+    /** A second, smaller line. */
+    note?: string | undefined;
+    /** Framed in green if true, in red if false, not at all if left out. */
+    good?: boolean | undefined;
+}
 
 /**
  * Trains a residual network on a folder of images or a named data set.
