@@ -33,7 +33,7 @@ impl Dataset {
         let train = &parts[Part::Train as usize];
         let mut counts = vec![0; classes.len()];
         for &label in train.labels() {
-            counts[usize::from(label)] += 1;
+            counts[label as usize] += 1;
         }
         let warnings = check_classes(source, &classes, &counts)?;
         let [height, width, channels] = train.shape();
@@ -42,7 +42,9 @@ impl Dataset {
         let told = std.iter().all(|&std| std > 0.0);
         let mut hash = Xxh3::new();
         hash.update(&[height, width, channels].map(u32::to_le_bytes).concat());
-        hash.update(train.labels());
+        for label in train.labels() {
+            hash.update(&label.to_le_bytes());
+        }
         hash.update(train.pixels());
         let facts = DataFacts {
             source: source.into(),
@@ -124,7 +126,7 @@ mod tests {
         names.iter().map(|name| name.to_string()).collect()
     }
 
-    fn tiny(labels: &[u8], first: u8) -> Result<Dataset> {
+    fn tiny(labels: &[u32], first: u8) -> Result<Dataset> {
         let mut pixels: Vec<u8> = (0..labels.len() as u8).collect();
         pixels[0] = first;
         let empty = |part| MemorySource::new(part, [1, 1, 1], vec![], vec![]);
@@ -143,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_fingerprint_is_that_of_labels_and_pixels() {
-        let print = |labels: &[u8], first| tiny(labels, first).unwrap().facts().fingerprint.clone();
+        let print =
+            |labels: &[u32], first| tiny(labels, first).unwrap().facts().fingerprint.clone();
         assert_eq!(print(&[0, 1, 2], 0), print(&[0, 1, 2], 0));
         assert_ne!(print(&[0, 1, 2], 0), print(&[0, 2, 1], 0));
         assert_ne!(print(&[0, 1, 2], 0), print(&[0, 1, 2], 9));

@@ -9,11 +9,10 @@ use flate2::read::MultiGzDecoder;
 use residual_spec::{DataFormat, Error, ErrorCode, Result};
 
 use crate::class_names::read_class_names;
+use crate::memory::MOST_BYTES;
 use crate::open::go_on;
 use crate::{Dataset, MemorySource, Part};
 
-/// No more than this is held in memory; larger sets belong into an image folder.
-const MOST_BYTES: u64 = 4 << 30;
 /// Deflate never shrinks by more (RFC 1951: 258 bytes in 2 bits), so a gzipped file that claims
 /// more than this lies.
 const MOST_DEFLATION: u64 = 1032;
@@ -89,7 +88,7 @@ impl IdxFiles {
             });
         }
         let most = parts.iter().flatten().flat_map(|part| part.labels()).max().copied();
-        let needed = usize::from(most.unwrap_or(0)) + 1;
+        let needed = most.unwrap_or(0) as usize + 1;
         let list = folder.join("classes.txt");
         let classes = match read_class_names(&list)? {
             Some(names) if names.len() < needed => {
@@ -170,7 +169,8 @@ fn read_part(
         }
         _ => *size = Some([height, width]),
     }
-    Ok(MemorySource::new(part, [height, width, 1], pixels, label_bytes))
+    let labels = label_bytes.into_iter().map(u32::from).collect();
+    Ok(MemorySource::new(part, [height, width, 1], pixels, labels))
 }
 
 /// The lengths of an IDX file's `D` dimensions, and its bytes.

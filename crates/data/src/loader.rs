@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::random::shuffle_epoch;
-use crate::{Image, Pipeline, SampleRng, Subset};
+use crate::random::{balanced_epoch, shuffle_epoch, Draw};
+use crate::{Image, Pipeline, SampleRng, Source, Subset};
 
 /// Batches that may wait, finished or in the making, beyond one for each worker.
 const LOOK_AHEAD: usize = 2;
@@ -52,6 +52,9 @@ pub struct Loaded {
 pub enum Order {
     /// A new order in every epoch, decided by the seed.
     Shuffled { seed: u64, epoch: u32 },
+    /// Likewise, every class equally often: of a rare one, images come repeatedly, of a frequent
+    /// one, some not at all.
+    Balanced { seed: u64, epoch: u32 },
     /// As the subset has them.
     Sequential,
 }
@@ -91,22 +94,16 @@ pub struct Loader {
 impl Loader {
     pub fn new(subset: &Subset, pipeline: Arc<Pipeline>, options: LoaderOptions) -> Loader {
         let batch_size = options.batch_size.max(1);
-        let mut indices = subset.indices.to_vec();
-        let (seed, epoch) = match options.order {
-            Order::Shuffled { seed, epoch } => {
-                shuffle_epoch(&mut indices, seed, epoch);
-                (seed, epoch)
-            }
-            Order::Sequential => (0, 0),
-        };
-        if options.drop_single && indices.len() % batch_size == 1 {
-            indices.pop();
+        let (seed, epoch, mut draws) = draws(subset, options.order);
+        if options.drop_single && draws.len() % batch_size == 1 {
+            draws.pop();
         }
-        let total = indices.len().div_ceil(batch_size);
+        let total = draws.len().div_ceil(batch_size);
         let first = options.skip_batches.min(total);
         let workers = options.workers.clamp(1, (total - first).max(1));
         let shared = Arc::new(Shared {
-            source: Subset { source: subset.source.clone(), indices: indices.into() },
+            source: subset.source.clone(),
+            draws,
             pipeline,
             batch_size,
             seed,
@@ -216,9 +213,27 @@ impl Drop for Loader {
     }
 }
 
+/// Seed, epoch, and the images in their order.
+fn draws(subset: &Subset, order: Order) -> (u64, u32, Vec<Draw>) {
+    let once = |indices: &[u32]| indices.iter().map(|&index| Draw { index, repeat: 0 }).collect();
+    match order {
+        Order::Shuffled { seed, epoch } => {
+            let mut indices = subset.indices.to_vec();
+            shuffle_epoch(&mut indices, seed, epoch);
+            (seed, epoch, once(&indices))
+        }
+        Order::Balanced { seed, epoch } => {
+            let label = |index| subset.source.label(index as usize);
+            (seed, epoch, balanced_epoch(&subset.indices, label, seed, epoch))
+        }
+        Order::Sequential => (0, 0, once(&subset.indices)),
+    }
+}
+
 /// What the workers and the loader's owner share.
 struct Shared {
-    source: Subset,
+    source: Arc<dyn Source>,
+    draws: Vec<Draw>,
     pipeline: Arc<Pipeline>,
     batch_size: usize,
     seed: u64,
@@ -284,29 +299,28 @@ impl Shared {
 
     /// One batch; `None` if the loader was stopped meanwhile.
     fn build(&self, number: usize, mut batch: Batch, image: &mut Image) -> Option<Loaded> {
-        let indices = &self.source.indices;
         let start = number * self.batch_size;
-        let wanted = &indices[start..indices.len().min(start + self.batch_size)];
+        let wanted = &self.draws[start..self.draws.len().min(start + self.batch_size)];
         let length = self.pipeline.len();
         batch.images.resize(wanted.len() * length, 0.0);
         batch.labels.clear();
         batch.indices.clear();
         let mut broken = Vec::new();
-        for &index in wanted {
+        for &draw in wanted {
             if self.stopped() {
                 return None;
             }
-            let source = &self.source.source;
-            let i = index as usize;
+            let source = &self.source;
+            let i = draw.index as usize;
             if let Err(error) = source.read(i, self.pipeline.channels() as u32, image) {
                 broken.push((source.name(i), error));
                 continue;
             }
-            let mut rng = SampleRng::new(self.seed, self.epoch, index);
+            let mut rng = SampleRng::of(self.seed, self.epoch, draw);
             let place = batch.labels.len() * length;
             self.pipeline.apply(image, &mut rng, &mut batch.images[place..place + length]);
             batch.labels.push(source.label(i).into());
-            batch.indices.push(index);
+            batch.indices.push(draw.index);
         }
         batch.images.truncate(batch.labels.len() * length);
         Some(Loaded { batch, broken })
@@ -331,7 +345,7 @@ mod tests {
 
     use super::*;
     use crate::pipeline::tests::grey;
-    use crate::{MemorySource, Part, Source};
+    use crate::{MemorySource, Part};
 
     const SHUFFLED: Order = Order::Shuffled { seed: 5, epoch: 2 };
 
@@ -341,7 +355,7 @@ mod tests {
 
     fn memory(count: usize) -> Subset {
         let pixels = (0..count * 64).map(|i| (i * 7) as u8).collect();
-        let labels = (0..count).map(|i| (i % 3) as u8).collect();
+        let labels = (0..count as u32).map(|i| i % 3).collect();
         Subset::all(Arc::new(MemorySource::new(Part::Train, [8, 8, 1], pixels, labels)))
     }
 
@@ -396,6 +410,33 @@ mod tests {
         for workers in [2, 5] {
             assert!(deliver(workers) == one, "{workers} workers");
         }
+    }
+
+    #[test]
+    fn a_balanced_epoch_is_as_long_and_the_same_whatever_the_number_of_workers() {
+        // 60 images of class 0, 4 of class 1.
+        let mut lopsided = memory(64);
+        let labels = (0..64).map(|i| u32::from(i >= 60)).collect();
+        let pixels = (0..64 * 64).map(|i| (i * 7) as u8).collect();
+        lopsided.source = Arc::new(MemorySource::new(Part::Train, [8, 8, 1], pixels, labels));
+        let deliver = |workers| {
+            let order = Order::Balanced { seed: 5, epoch: 2 };
+            all(Loader::new(&lopsided, augmenting(), options(7, workers, order)))
+        };
+        let one = deliver(1);
+        let labels: Vec<i64> = one.iter().flat_map(|batch| batch.labels.clone()).collect();
+        assert_eq!((labels.len(), labels.iter().sum::<i64>()), (64, 32));
+        for workers in [2, 5] {
+            assert!(deliver(workers) == one, "{workers} workers");
+        }
+        // The eight turns of a rare image are not all augmented alike.
+        let rare = one.iter().flat_map(|batch| {
+            batch.indices.iter().zip(batch.images.chunks(64)).filter(|(&index, _)| index == 60)
+        });
+        let mut looks: Vec<&[f32]> = rare.map(|(_, image)| image).collect();
+        assert_eq!(looks.len(), 8);
+        looks.dedup();
+        assert!(looks.len() > 1);
     }
 
     #[test]

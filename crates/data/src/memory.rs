@@ -4,6 +4,9 @@ use residual_spec::Result;
 
 use crate::{Image, Part, Source};
 
+/// No more than this is held in memory; larger sets belong into an image folder.
+pub(crate) const MOST_BYTES: u64 = 4 << 30;
+
 /// Images of one size, kept once.
 pub struct MemorySource {
     part: Part,
@@ -12,12 +15,12 @@ pub struct MemorySource {
     channels: u32,
     /// `len * height * width * channels` bytes, channels innermost.
     pixels: Vec<u8>,
-    labels: Vec<u8>,
+    labels: Vec<u32>,
 }
 
 impl MemorySource {
     /// `shape` is height, width, channels; the pixels are as many as it and the labels say.
-    pub(crate) fn new(part: Part, shape: [u32; 3], pixels: Vec<u8>, labels: Vec<u8>) -> Self {
+    pub(crate) fn new(part: Part, shape: [u32; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
         let [height, width, channels] = shape;
         let source = MemorySource { part, width, height, channels, pixels, labels };
         assert_eq!(source.pixels.len(), source.labels.len() * source.image_bytes());
@@ -33,7 +36,7 @@ impl MemorySource {
         [self.height, self.width, self.channels]
     }
 
-    pub(crate) fn labels(&self) -> &[u8] {
+    pub(crate) fn labels(&self) -> &[u32] {
         &self.labels
     }
 
@@ -70,7 +73,7 @@ impl Source for MemorySource {
     }
 
     fn label(&self, i: usize) -> u32 {
-        self.labels[i].into()
+        self.labels[i]
     }
 
     fn name(&self, i: usize) -> String {

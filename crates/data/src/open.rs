@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use residual_spec::{nearest, Auto, DataConfig, DataFormat, Error, ErrorCode, Result};
+use residual_spec::{nearest, Auto, DataConfig, DataFormat, Error, ErrorCode, Labels, Result};
 
-use crate::cifar::CifarFiles;
+use crate::cifar::{no_coarse_labels, CifarFiles};
 use crate::idx::IdxFiles;
 use crate::{folder, Dataset};
 
@@ -69,8 +69,9 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
             .hint("Give a folder of images, or a name: 'fashion-mnist-mini'."));
     };
     let format = config.format.as_ref().and_then(Auto::given).copied();
+    let labels = config.labels.unwrap_or(Labels::Fine);
     match KNOWN.iter().find(|known| known.name == source) {
-        None => open_folder(source, Path::new(source), format, cancelled),
+        None => open_folder(source, Path::new(source), format, labels, cancelled),
         Some(_) if Path::new(source).exists() => {
             let message = format!("'{source}' is both a data set's name and a folder here");
             Err(Error::new(ErrorCode::Config, message)
@@ -84,7 +85,7 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
                     .key("data")
                     .hint("Set RESIDUAL_DATA to the `data` folder of the residual package.")
             })?;
-            open_folder(source, &root.join(source), format, cancelled)
+            open_folder(source, &root.join(source), format, labels, cancelled)
         }
     }
 }
@@ -134,6 +135,7 @@ fn open_folder(
     source: &str,
     folder: &Path,
     format: Option<DataFormat>,
+    labels: Labels,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     check_is_folder(source, folder)?;
@@ -152,9 +154,12 @@ fn open_folder(
         (_, Some(_)) => DataFormat::CifarBinary,
         (None, None) => DataFormat::ImageFolder,
     };
+    if labels == Labels::Coarse && cifar.is_none() {
+        return Err(no_coarse_labels(source));
+    }
     match (format.unwrap_or(found), idx, cifar) {
         (DataFormat::Idx, Some(files), _) => files.open(source, folder, cancelled),
-        (DataFormat::CifarBinary, _, Some(files)) => files.open(source, folder, cancelled),
+        (DataFormat::CifarBinary, _, Some(files)) => files.open(source, folder, labels, cancelled),
         (DataFormat::ImageFolder, None, None) => folder::open(source, folder, listing, cancelled),
         (wanted, ..) => {
             let (wanted, found) = (wanted.as_str(), found.as_str());

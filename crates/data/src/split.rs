@@ -1,9 +1,9 @@
 //! The parts that a run uses: a validation part is taken from the training images where the data
 //! set brings none.
 
-use std::sync::Arc;
+use residual_spec::Data;
 
-use crate::random::shuffle_class;
+use crate::random::{shuffle_class, shuffle_limit};
 use crate::{Dataset, Part, Source, Subset};
 
 /// A run's images.
@@ -14,68 +14,115 @@ pub struct Split {
 }
 
 impl Dataset {
-    /// The data set's own parts; where it has no validation part, `validation` of its training
-    /// images (a share, 0 to 0.5) are held back instead: by class, in the same shares, chosen by
-    /// `seed`. Every class keeps an image to train on, so a class of one image gets none.
-    pub fn split(&self, validation: f64, seed: u64) -> Split {
+    /// The data set's own parts; where it has no validation part, `data.validation` of its
+    /// training images (a share up to 0.5, or a number of images) are held back instead: by class,
+    /// in the same shares, chosen by `seed`. Of what is left to train on, `data.limit` images are
+    /// kept, likewise. Every class keeps an image to train on, so a class of one image gets none
+    /// held back.
+    pub fn split(&self, data: &Data, seed: u64) -> Split {
         let own = |part| Some(Subset::all(self.part(part))).filter(|subset| !subset.is_empty());
         let train = self.part(Part::Train);
-        let test = own(Part::Test);
-        if let Some(val) = own(Part::Val) {
-            return Split { train: Subset::all(train), val: Some(val), test };
+        let mut kept = by_class(train.as_ref(), 0..train.len() as u32, self.facts().classes.len());
+        let val = own(Part::Val).or_else(|| {
+            let held = hold_back(&mut kept, data.validation, seed);
+            (!held.is_empty()).then(|| Subset { source: train.clone(), indices: held.into() })
+        });
+        if let Some(limit) = data.limit {
+            keep(&mut kept, limit as usize, seed);
         }
-        let classes = self.facts().classes.len();
-        let (kept, held) = stratified(train.as_ref(), classes, validation, seed);
-        let val = match held.is_empty() {
-            true => None,
-            false => Some(Subset { source: train.clone(), indices: held.into() }),
-        };
-        Split { train: Subset { source: train, indices: Arc::from(kept) }, val, test }
+        let kept = ascending(kept).into();
+        Split { train: Subset { source: train, indices: kept }, val, test: own(Part::Test) }
     }
 }
 
-/// Indices to train on and to hold back, each ascending.
-fn stratified(
+fn by_class(
     source: &dyn Source,
+    indices: impl Iterator<Item = u32>,
     classes: usize,
-    validation: f64,
-    seed: u64,
-) -> (Vec<u32>, Vec<u32>) {
+) -> Vec<Vec<u32>> {
     let mut by_class = vec![Vec::new(); classes];
-    for i in 0..source.len() {
-        by_class[source.label(i) as usize].push(i as u32);
+    for i in indices {
+        by_class[source.label(i as usize) as usize].push(i);
     }
-    let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
-    let (mut kept, mut held) = (Vec::new(), Vec::new());
-    let shares = shares(&counts, validation);
-    for (class, (mut indices, share)) in by_class.into_iter().zip(shares).enumerate() {
-        shuffle_class(&mut indices, seed, class as u32);
-        kept.extend_from_slice(&indices[share..]);
-        held.extend_from_slice(&indices[..share]);
-    }
-    kept.sort_unstable();
-    held.sort_unstable();
-    (kept, held)
+    by_class
 }
 
-/// How many of each class to hold back: the whole is the share of all images, rounded, and at
-/// least one; what rounding down leaves over goes to the classes with the largest remainders.
-fn shares(counts: &[usize], validation: f64) -> Vec<usize> {
+fn ascending(by_class: Vec<Vec<u32>>) -> Vec<u32> {
+    let mut indices = by_class.concat();
+    indices.sort_unstable();
+    indices
+}
+
+/// Takes a validation part out of the classes' images.
+fn hold_back(by_class: &mut [Vec<u32>], validation: f64, seed: u64) -> Vec<u32> {
+    let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
+    let mut held = Vec::new();
+    for (class, (indices, share)) in
+        by_class.iter_mut().zip(validation_shares(&counts, validation)).enumerate()
+    {
+        shuffle_class(indices, seed, class as u32);
+        held.extend(indices.drain(..share));
+    }
+    held.sort_unstable();
+    held
+}
+
+/// Keeps `limit` of the classes' images. Of a larger limit, a smaller one's are a part, but for
+/// rounding.
+fn keep(by_class: &mut [Vec<u32>], limit: usize, seed: u64) {
+    let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
+    let least: Vec<usize> = counts.iter().map(|&count| count.min(1)).collect();
+    let shares = apportion(&counts, limit, &least, &counts);
+    for (class, (indices, share)) in by_class.iter_mut().zip(shares).enumerate() {
+        indices.sort_unstable();
+        shuffle_limit(indices, seed, class as u32);
+        indices.truncate(share);
+    }
+}
+
+/// How many of each class to hold back. Below 1, `validation` is a share, of which at least one
+/// image is taken.
+fn validation_shares(counts: &[usize], validation: f64) -> Vec<usize> {
     if validation <= 0.0 {
         return vec![0; counts.len()];
     }
+    let whole = match validation < 1.0 {
+        true => (counts.iter().sum::<usize>() as f64 * validation).round().max(1.0),
+        false => validation,
+    };
     let most: Vec<usize> = counts.iter().map(|count| count.saturating_sub(1)).collect();
-    let exact = |class: usize| counts[class] as f64 * validation;
-    let mut shares: Vec<usize> =
-        most.iter().enumerate().map(|(class, &most)| (exact(class) as usize).min(most)).collect();
-    let whole = (counts.iter().sum::<usize>() as f64 * validation).round().max(1.0) as usize;
+    apportion(counts, whole as usize, &vec![0; counts.len()], &most)
+}
+
+/// Divides `whole` among classes in proportion to their counts, within bounds: rounded down, and
+/// what that leaves over goes to the classes with the largest remainders.
+fn apportion(counts: &[usize], whole: usize, least: &[usize], most: &[usize]) -> Vec<usize> {
+    let all = counts.iter().sum::<usize>().max(1);
+    let exact = |class: usize| counts[class] as u128 * whole as u128;
+    let mut shares: Vec<usize> = (0..counts.len())
+        .map(|class| ((exact(class) / all as u128) as usize).clamp(least[class], most[class]))
+        .collect();
     let mut order: Vec<usize> = (0..counts.len()).collect();
-    order.sort_by(|&a, &b| exact(b).fract().total_cmp(&exact(a).fract()));
-    for class in order {
-        if shares.iter().sum::<usize>() >= whole {
-            break;
+    order.sort_by_key(|&class| std::cmp::Reverse(exact(class) % all as u128));
+    let mut sum: usize = shares.iter().sum();
+    while sum < whole {
+        let before = sum;
+        for &class in &order {
+            if sum < whole && shares[class] < most[class] {
+                shares[class] += 1;
+                sum += 1;
+            }
         }
-        shares[class] = (shares[class] + 1).min(most[class]);
+        if sum == before {
+            break; // every class is at its bound
+        }
+    }
+    while sum > whole {
+        // Rare classes were given their least: the largest one pays for it.
+        let largest = (0..shares.len()).filter(|&class| shares[class] > least[class]);
+        let Some(largest) = largest.max_by_key(|&class| shares[class]) else { break };
+        shares[largest] -= 1;
+        sum -= 1;
     }
     shares
 }
@@ -83,14 +130,30 @@ fn shares(counts: &[usize], validation: f64) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MemorySource;
+
+    fn classes(counts: &[usize]) -> Vec<Vec<u32>> {
+        let mut next = 0;
+        let mut class = |&n: &usize| {
+            next += n as u32;
+            (next - n as u32..next).collect()
+        };
+        counts.iter().map(&mut class).collect()
+    }
 
     fn split(counts: &[usize], validation: f64, seed: u64) -> (Vec<u32>, Vec<u32>) {
-        let labels: Vec<u8> =
-            counts.iter().enumerate().flat_map(|(class, &n)| vec![class as u8; n]).collect();
-        let pixels = vec![0; labels.len()];
-        let source = MemorySource::new(Part::Train, [1, 1, 1], pixels, labels);
-        stratified(&source, counts.len(), validation, seed)
+        let mut kept = classes(counts);
+        let held = hold_back(&mut kept, validation, seed);
+        (ascending(kept), held)
+    }
+
+    fn limited(counts: &[usize], limit: usize, seed: u64) -> Vec<Vec<u32>> {
+        let mut kept = classes(counts);
+        keep(&mut kept, limit, seed);
+        kept
+    }
+
+    fn shares(counts: &[usize], validation: f64) -> Vec<usize> {
+        validation_shares(counts, validation)
     }
 
     #[test]
@@ -126,5 +189,30 @@ mod tests {
     #[test]
     fn nothing_is_held_back_when_nothing_is_asked() {
         assert_eq!(split(&[5, 5], 0.0, 0), ((0..10).collect(), vec![]));
+    }
+
+    #[test]
+    fn a_number_of_images_may_be_asked_for_instead_of_a_share() {
+        assert_eq!(shares(&[5_000; 10], 5_000.0), [500; 10]);
+        assert_eq!(split(&[5_000; 10], 5_000.0, 3), split(&[5_000; 10], 0.1, 3));
+        assert_eq!(shares(&[3, 3], 1.0), [1, 0]);
+    }
+
+    #[test]
+    fn a_limit_keeps_every_class_in_proportion() {
+        let counts = |counts: &[usize], limit| -> Vec<usize> {
+            limited(counts, limit, 0).iter().map(Vec::len).collect()
+        };
+        assert_eq!(counts(&[100, 50, 30], 18), [10, 5, 3]);
+        assert_eq!(counts(&[1000, 2, 1], 5), [3, 1, 1]);
+        assert_eq!(counts(&[1000, 0, 1], 3), [2, 0, 1]);
+        assert_eq!(counts(&[4, 5], 100), [4, 5]);
+    }
+
+    #[test]
+    fn a_smaller_limit_is_a_part_of_a_larger_one_and_the_seed_decides() {
+        let [few, many] = [20, 80].map(|limit| limited(&[90, 90], limit, 1).concat());
+        assert!(few.iter().all(|index| many.contains(index)));
+        assert_ne!(limited(&[90, 90], 20, 2).concat(), few);
     }
 }

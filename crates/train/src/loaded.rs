@@ -6,8 +6,8 @@ use std::sync::Arc;
 use residual_data::{Dataset, Loader, LoaderOptions, Order, Pipeline, Subset};
 use residual_model::{evaluate, predict, Compute, Input, Model};
 use residual_spec::{
-    Auto, DataConfig, DataFacts, DataPart, Error, ErrorCode, EvaluateConfig, Evaluation, ModelInfo,
-    Prediction, ResolvedConfig, Result,
+    Auto, Data, DataConfig, DataFacts, DataPart, Error, ErrorCode, EvaluateConfig, Evaluation,
+    ModelInfo, Prediction, ResolvedConfig, Result,
 };
 use residual_weights::{find, Checkpoint, Prefer};
 
@@ -114,6 +114,7 @@ impl LoadedModel {
         DataConfig {
             source: Some(self.config.data.source.clone()),
             format: Some(Auto::Is(self.config.data.format)),
+            labels: Some(self.config.data.labels),
             ..DataConfig::default()
         }
     }
@@ -126,8 +127,11 @@ impl LoadedModel {
     ) -> Result<Subset> {
         // The validation part of the model's own data is the one that was split off in training.
         let own = config.source.as_deref() == Some(self.config.data.source.as_str());
-        let validation = if own { self.config.data.validation } else { 0.0 };
-        let split = dataset.split(validation, self.config.seed);
+        let data = match own {
+            true => self.config.data.clone(),
+            false => Data { validation: 0.0, limit: None, ..self.config.data.clone() },
+        };
+        let split = dataset.split(&data, self.config.seed);
         let nothing = |part: &str| {
             Error::new(ErrorCode::Usage, format!("{} has no {part} part", dataset.facts().source))
                 .key("part")

@@ -149,7 +149,7 @@ impl<'c> Trainer<'c> {
             restore_momenta(&mut sgd, progress.step, &from.checkpoint, &from.path)?;
         }
 
-        let split = dataset.split(config.data.validation, config.seed);
+        let split = dataset.split(&config.data, config.seed);
         let train_pipeline = Arc::new(Pipeline::train(&config));
         let eval_pipeline = Arc::new(Pipeline::eval(&config));
         let steps_per_epoch = steps_per_epoch(split.train.len(), config.batch_size as usize);
@@ -294,7 +294,7 @@ impl<'c> Trainer<'c> {
         let options = LoaderOptions {
             batch_size: self.config.batch_size as usize,
             workers: self.config.workers as usize,
-            order: Order::Shuffled { seed: self.config.seed, epoch: self.progress.epoch },
+            order: self.order(),
             skip_batches: self.progress.batch as usize,
             drop_single: true,
         };
@@ -333,6 +333,14 @@ impl<'c> Trainer<'c> {
                 self.save(&[CheckpointKind::Last])?;
                 self.throughput.restart();
             }
+        }
+    }
+
+    fn order(&self) -> Order {
+        let (seed, epoch) = (self.config.seed, self.progress.epoch);
+        match self.config.data.balanced {
+            true => Order::Balanced { seed, epoch },
+            false => Order::Shuffled { seed, epoch },
         }
     }
 

@@ -10,9 +10,9 @@ config! {
         source: String => String,
         /// The layout on disk; found by looking when left out.
         format: Auto<DataFormat> => DataFormat,
-        /// The share of the training images held back for validation, 0 to 0.5. Split by class,
-        /// seeded, and only where the data set has no validation part of its own. Default: 0.1,
-        /// or 0 where the data set has one.
+        /// The share of the training images held back for validation, 0 to 0.5, or, from 1 on,
+        /// their number (up to half). Split by class, seeded, and only where the data set has no
+        /// validation part of its own. Default: 0.1, or 0 where the data set has one.
         validation: Auto<f64> => f64,
         /// 3 (RGB) or 1 (grey). Default: what the images are.
         channels: Auto<u32> => u32,
@@ -21,10 +21,11 @@ config! {
         image_size: Auto<u32> => u32,
         /// Which of CIFAR-100's two label sets. Default: `fine`.
         labels: Labels => Labels,
-        /// Draw training images so that every class is equally frequent, rare ones repeatedly.
-        /// Default: false, each image once an epoch.
+        /// Draw training images so that every class is equally frequent, rare ones repeatedly; an
+        /// epoch has as many images as without. Default: false, each image once an epoch.
         balanced: bool => bool,
-        /// Train on only so many images, chosen by class and seed; for trying things out.
+        /// Train on only so many images, of every class in proportion, chosen by seed; what is
+        /// validated and tested on stays. For trying things out.
         limit: u32 => Option<u32>,
     }
 }
@@ -46,7 +47,8 @@ words! {
         "image-folder" ImageFolder,
         /// MNIST's `train-images-idx3-ubyte[.gz]` and its three siblings.
         "idx" Idx,
-        /// CIFAR-10's `data_batch_*.bin` and `test_batch.bin`.
+        /// CIFAR-10's `data_batch_*.bin` and `test_batch.bin`, or CIFAR-100's `train.bin` and
+        /// `test.bin`.
         "cifar-binary" CifarBinary,
     }
 }

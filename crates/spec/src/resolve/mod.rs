@@ -231,8 +231,11 @@ fn resolve_data(config: &DataConfig, facts: &DataFacts, why: &mut Reasons) -> Re
         0 => (0.1, "the data set has no validation part of its own".into()),
         _ => (0.0, "the data set has its own validation part".into()),
     });
-    let range = (0.0..=0.5).contains(&validation);
-    within("data.validation", validation, range, "from 0 to 0.5")?;
+    let is_share = (0.0..=0.5).contains(&validation);
+    let most = facts.train / 2;
+    let is_number = validation.fract() == 0.0 && (1.0..=f64::from(most)).contains(&validation);
+    let wanted = format!("a share from 0 to 0.5, or a number of images from 1 to {most}");
+    within("data.validation", validation, is_share || is_number, &wanted)?;
     if validation > 0.0 && facts.val > 0 {
         let wanted = "0, for the data set has its own validation part";
         return Err(refuse("data.validation", wanted, json!(validation)));
@@ -413,6 +416,10 @@ mod tests {
             ("transform.std", json!({ "transform": { "std": [0] } })),
             ("transform.mean", json!({ "transform": { "mean": [0.5, 0.5] } })),
             ("data.channels", json!({ "data": { "source": "x", "channels": 2 } })),
+            ("data.validation", json!({ "data": { "source": "x", "validation": 0.6 } })),
+            ("data.validation", json!({ "data": { "source": "x", "validation": 1.5 } })),
+            ("data.validation", json!({ "data": { "source": "x", "validation": 121 } })),
+            ("data.limit", json!({ "data": { "source": "x", "limit": 1 } })),
             ("optimizer.betas", json!({ "optimizer": { "type": "adam", "betas": [0.9] } })),
             ("loss.labelSmoothing", json!({ "loss": { "labelSmoothing": 1 } })),
             (
@@ -441,6 +448,14 @@ mod tests {
             assert_eq!(error.at.key.as_deref(), Some(key), "{config}");
             assert!(error.hint.is_some(), "{config}");
         }
+    }
+
+    #[test]
+    fn validation_may_be_a_number_of_images() {
+        let config = json!({ "data": { "source": "x", "validation": 120 } });
+        let config = resolved(config, &small()).unwrap();
+        assert_eq!(config.data.validation, 120.0);
+        assert_eq!(config.monitor, Metric::ValAccuracy);
     }
 
     #[test]
