@@ -6,6 +6,7 @@
 //! so the same run gives the same bytes whatever the number of workers.
 
 mod cifar;
+mod cifar_python;
 mod class_names;
 mod dataset;
 mod decode;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use residual_spec::{nearest, Auto, DataConfig, DataFormat, Error, ErrorCode, Labels, Result};
 
 use crate::cifar::{no_coarse_labels, CifarFiles};
+use crate::cifar_python::CifarPythonFiles;
 use crate::idx::IdxFiles;
 use crate::{folder, Dataset};
 
@@ -140,28 +141,29 @@ fn open_folder(
 ) -> Result<Dataset> {
     check_is_folder(source, folder)?;
     let listing = Listing::read(folder, cancelled)?;
-    let idx = IdxFiles::among(&listing.files)?;
-    let cifar = CifarFiles::among(&listing.files);
-    let found = match (&idx, &cifar) {
-        (Some(_), Some(_)) if format.is_none() => {
-            let message = format!("{} holds both IDX and CIFAR files", folder.display());
+    let layouts = layouts(&listing.files)?;
+    let found = match (format, layouts.as_slice()) {
+        (None, [one, other, ..]) => {
+            let (one, other) = (one.format(), other.format());
+            let (one, other) = (one.as_str(), other.as_str());
+            let message = format!("{} holds files of '{one}' and of '{other}'", folder.display());
             return Err(Error::new(ErrorCode::DataFormat, message)
                 .key("data.format")
                 .file(folder)
-                .hint("Say which are meant: `data.format` 'idx' or 'cifar-binary'."));
+                .hint("Say which are meant with `data.format`."));
         }
-        (Some(_), _) => DataFormat::Idx,
-        (_, Some(_)) => DataFormat::CifarBinary,
-        (None, None) => DataFormat::ImageFolder,
+        (_, [one, ..]) => one.format(),
+        (_, []) => DataFormat::ImageFolder,
     };
-    if labels == Labels::Coarse && cifar.is_none() {
-        return Err(no_coarse_labels(source));
-    }
-    match (format.unwrap_or(found), idx, cifar) {
-        (DataFormat::Idx, Some(files), _) => files.open(source, folder, cancelled),
-        (DataFormat::CifarBinary, _, Some(files)) => files.open(source, folder, labels, cancelled),
-        (DataFormat::ImageFolder, None, None) => folder::open(source, folder, listing, cancelled),
-        (wanted, ..) => {
+    let wanted = format.unwrap_or(found);
+    let layout = layouts.into_iter().find(|layout| layout.format() == wanted);
+    match (wanted, layout) {
+        (_, Some(layout)) => layout.open(source, folder, labels, cancelled),
+        (DataFormat::ImageFolder, None) if found == wanted => {
+            check_fine(source, labels)?;
+            folder::open(source, folder, listing, cancelled)
+        }
+        _ => {
             let (wanted, found) = (wanted.as_str(), found.as_str());
             let message = format!("{} is not of the format '{wanted}'", folder.display());
             Err(Error::new(ErrorCode::DataFormat, message)
@@ -172,9 +174,61 @@ fn open_folder(
     }
 }
 
+/// A data set's own files, found in a folder.
+enum Layout {
+    Idx(IdxFiles),
+    CifarBinary(CifarFiles),
+    CifarPython(CifarPythonFiles),
+}
+
+/// The layouts that a folder's files have; it should be one, and none is an image folder.
+fn layouts(files: &[PathBuf]) -> Result<Vec<Layout>> {
+    let mut found = Vec::new();
+    found.extend(IdxFiles::among(files)?.map(Layout::Idx));
+    found.extend(CifarFiles::among(files).map(Layout::CifarBinary));
+    found.extend(CifarPythonFiles::among(files).map(Layout::CifarPython));
+    Ok(found)
+}
+
+impl Layout {
+    fn format(&self) -> DataFormat {
+        match self {
+            Layout::Idx(_) => DataFormat::Idx,
+            Layout::CifarBinary(_) => DataFormat::CifarBinary,
+            Layout::CifarPython(_) => DataFormat::CifarPython,
+        }
+    }
+
+    fn open(
+        self,
+        source: &str,
+        folder: &Path,
+        labels: Labels,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Dataset> {
+        match self {
+            Layout::Idx(files) => {
+                check_fine(source, labels)?;
+                files.open(source, folder, cancelled)
+            }
+            Layout::CifarBinary(files) => files.open(source, folder, labels, cancelled),
+            Layout::CifarPython(files) => files.open(source, labels, cancelled),
+        }
+    }
+}
+
+/// # Errors
+/// `E_CONFIG` where CIFAR-100's superclasses are asked for and there are none.
+fn check_fine(source: &str, labels: Labels) -> Result<()> {
+    match labels {
+        Labels::Fine => Ok(()),
+        Labels::Coarse => Err(no_coarse_labels(source)),
+    }
+}
+
 /// Whether these are a data set's own files, and no images.
 pub(crate) fn holds_data_files(files: &[PathBuf]) -> bool {
-    CifarFiles::among(files).is_some() || matches!(IdxFiles::among(files), Ok(Some(_)) | Err(_))
+    !matches!(layouts(files).as_deref(), Ok([]))
 }
 
 fn check_is_folder(source: &str, folder: &Path) -> Result<()> {

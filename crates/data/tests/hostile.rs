@@ -187,6 +187,38 @@ proptest! {
     }
 
     #[test]
+    fn damaged_cifar_100_files_are_read_or_refused(
+        train in prop::collection::vec(damage(), 0..3),
+        fine in prop::collection::vec(damage(), 0..3),
+    ) {
+        let mut records = vec![100; 3 * 3074];
+        for i in 0..3 {
+            records[i * 3074..][..2].fill(i as u8);
+        }
+        let train = damaged(records, &train);
+        let fine = damaged(b"ant\nbee\ncat\n".to_vec(), &fine);
+        let files = [("train.bin", &train[..]), ("fine_label_names.txt", &fine[..])];
+        if let Err(error) = open_all(&files) {
+            prop_assert!(is_about_data(&error), "{:?}", error);
+        }
+    }
+
+    #[test]
+    fn damaged_python_files_of_cifar_are_read_or_refused(
+        batch in prop::collection::vec(damage(), 0..3),
+        meta in prop::collection::vec(damage(), 0..3),
+    ) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../pickle/tests/fixtures");
+        let batch = damaged(std::fs::read(format!("{folder}/cifar10.pkl")).unwrap(), &batch);
+        let names = b"(dS'label_names'\n(lS'a'\naS'b'\naS'c'\naS'd'\naS'e'\nas.".to_vec();
+        let names = damaged(names, &meta);
+        let files = [("data_batch_1", &batch[..]), ("batches.meta", &names[..])];
+        if let Err(error) = open_all(&files) {
+            prop_assert!(is_about_data(&error), "{:?}", error);
+        }
+    }
+
+    #[test]
     fn a_folder_with_damaged_images_is_opened_or_refused(
         a in images(), b in images(), damages in prop::collection::vec(damage(), 1..4),
     ) {

@@ -50,5 +50,8 @@ words! {
         /// CIFAR-10's `data_batch_*.bin` and `test_batch.bin`, or CIFAR-100's `train.bin` and
         /// `test.bin`.
         "cifar-binary" CifarBinary,
+        /// CIFAR-10's `data_batch_1` to `5`, `test_batch` and `batches.meta`, or CIFAR-100's
+        /// `train`, `test` and `meta`: pickles of Python's.
+        "cifar-python" CifarPython,
     }
 }
