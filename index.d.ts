@@ -218,9 +218,9 @@ export declare type DataConfig = {
      */
     format?: 'auto' | DataFormat | undefined;
     /**
-     * The share of the training images held back for validation, 0 to 0.5. Split by class,
-     * seeded, and only where the data set has no validation part of its own. Default: 0.1,
-     * or 0 where the data set has one.
+     * The share of the training images held back for validation, 0 to 0.5, or, from 1 on,
+     * their number (up to half). Split by class, seeded, and only where the data set has no
+     * validation part of its own. Default: 0.1, or 0 where the data set has one.
      */
     validation?: 'auto' | number | undefined;
     /**
@@ -237,12 +237,13 @@ export declare type DataConfig = {
      */
     labels?: Labels | undefined;
     /**
-     * Draw training images so that every class is equally frequent, rare ones repeatedly.
-     * Default: false, each image once an epoch.
+     * Draw training images so that every class is equally frequent, rare ones repeatedly; an
+     * epoch has as many images as without. Default: false, each image once an epoch.
      */
     balanced?: boolean | undefined;
     /**
-     * Train on only so many images, chosen by class and seed; for trying things out.
+     * Train on only so many images, of every class in proportion, chosen by seed; what is
+     * validated and tested on stays. For trying things out.
      */
     limit?: number | undefined;
 };
@@ -296,7 +297,7 @@ export declare type DataFacts = {
 /**
  * Layout of a data set on disk.
  */
-export declare type DataFormat = 'image-folder' | 'idx' | 'cifar-binary';
+export declare type DataFormat = 'image-folder' | 'idx' | 'cifar-binary' | 'cifar-python';
 
 /**
  * A part of a data set.
@@ -1431,9 +1432,9 @@ export declare type ResolvedData = {
      */
     format: DataFormat;
     /**
-     * The share of the training images held back for validation, 0 to 0.5. Split by class,
-     * seeded, and only where the data set has no validation part of its own. Default: 0.1,
-     * or 0 where the data set has one.
+     * The share of the training images held back for validation, 0 to 0.5, or, from 1 on,
+     * their number (up to half). Split by class, seeded, and only where the data set has no
+     * validation part of its own. Default: 0.1, or 0 where the data set has one.
      */
     validation: number;
     /**
@@ -1450,12 +1451,13 @@ export declare type ResolvedData = {
      */
     labels: Labels;
     /**
-     * Draw training images so that every class is equally frequent, rare ones repeatedly.
-     * Default: false, each image once an epoch.
+     * Draw training images so that every class is equally frequent, rare ones repeatedly; an
+     * epoch has as many images as without. Default: false, each image once an epoch.
      */
     balanced: boolean;
     /**
-     * Train on only so many images, chosen by class and seed; for trying things out.
+     * Train on only so many images, of every class in proportion, chosen by seed; what is
+     * validated and tested on stays. For trying things out.
      */
     limit: number | null;
 };
