@@ -2255,7 +2255,7 @@ export declare type StepEvent = {
 /**
  * Why a run that did not fail ended.
  */
-export declare type StopReason = 'completed' | 'stopped' | 'budget';
+export declare type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget';
 
 /**
  * How a plateau's threshold is meant.

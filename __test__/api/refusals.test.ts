@@ -39,7 +39,7 @@ const configurations: [unknown, ErrorCode, string | undefined][] = [
   [{ optimizer: { type: 'sgd', lr: 0 } }, 'E_CONFIG', 'optimizer.lr'],
   [{ optimizer: { type: 'sgd', lr: Number.NaN } }, 'E_CONFIG', 'optimizer.lr'],
   [{ optimizer: { type: 'sgd', lr: Infinity } }, 'E_CONFIG', 'optimizer.lr'],
-  [{ optimizer: { type: 'adam' } }, 'E_CONFIG', 'optimizer.type'],
+  [{ optimizer: { type: 'adamm' } }, 'E_CONFIG', 'optimizer.type'],
   [{ schedule: { type: 'multistep', milestones: [1, 'x'] } }, 'E_CONFIG', 'schedule.milestones[1]'],
   [{ out: 7 }, 'E_CONFIG', 'out'],
   [{ out: '' }, 'E_CONFIG', 'out'],

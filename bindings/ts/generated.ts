@@ -1989,7 +1989,7 @@ export type StepEvent = {
 /**
  * Why a run that did not fail ended.
  */
-export type StopReason = 'completed' | 'stopped' | 'budget'
+export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
 
 /**
  * How a plateau's threshold is meant.

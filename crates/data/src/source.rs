@@ -69,4 +69,13 @@ impl Subset {
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
+
+    /// The images of each of so many classes.
+    pub fn class_counts(&self, classes: usize) -> Vec<u64> {
+        let mut counts = vec![0; classes];
+        for &index in self.indices.iter() {
+            counts[self.source.label(index as usize) as usize] += 1;
+        }
+        counts
+    }
 }

@@ -174,6 +174,30 @@ impl Model {
             .map(|(tensor, value)| (tensor.name.as_str(), value))
     }
 
+    /// What training moves without gradients, the running statistics, by name.
+    pub fn buffers(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors
+            .iter()
+            .filter(|(tensor, _)| tensor.kind != TensorKind::Parameter)
+            .map(|(tensor, value)| (tensor.name.as_str(), value))
+    }
+
+    /// The same network with tensors of its own.
+    pub fn duplicate(&self) -> Result<Model> {
+        let mut tensors = self.tensors.iter().map(|(_, tensor)| tensor);
+        Model::build(self.network.clone(), self.compute, |_| {
+            let tensor = tensors.next().expect("the same network");
+            let tensor = tensor.detach();
+            tensor
+                .f_zeros_like()
+                .and_then(|mut copy| {
+                    copy.f_copy_(&tensor)?;
+                    Ok(copy)
+                })
+                .map_err(failure)
+        })
+    }
+
     /// Images as they leave the loader, `[n, size, size, channels]` normalised, as the network's
     /// input `[n, channels, size, size]`.
     pub fn input(&self, images: &[f32], count: usize) -> Result<Tensor> {
@@ -193,6 +217,14 @@ impl Model {
     pub fn labels(&self, labels: &[i64]) -> Result<Tensor> {
         Tensor::f_from_slice(labels)
             .and_then(|labels| labels.f_to_device(self.compute.device()))
+            .map_err(failure)
+    }
+
+    /// Numbers in the type that weights, logits and losses have.
+    pub fn floats(&self, numbers: &[f64]) -> Result<Tensor> {
+        Tensor::f_from_slice(numbers)
+            .and_then(|numbers| numbers.f_to_kind(self.compute.weight_kind()))
+            .and_then(|numbers| numbers.f_to_device(self.compute.device()))
             .map_err(failure)
     }
 

@@ -7,12 +7,14 @@ use crate::Score;
 
 /// Why a run that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum StopReason {
     /// All epochs were trained.
     Completed,
     /// `stop()`, a hook's `'stop'`, or a signal to the command line.
     Stopped,
+    /// It did not improve for longer than `earlyStopping` lets pass.
+    EarlyStopping,
     /// The budget's steps or seconds were used up before its epochs.
     Budget,
 }

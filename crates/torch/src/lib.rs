@@ -6,23 +6,18 @@ use residual_spec::{Error, ErrorCode, Result};
 use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 
+mod foreach;
+mod fused;
+
+pub use foreach::{add_scaled, clamp, copy, lerp, norms, scale};
+pub use fused::{FusedAdam, FusedSgd};
+
 extern "C" {
     fn residual_last_error() -> *const c_char;
     fn residual_torch_version() -> *const c_char;
     fn residual_cpu_capability() -> *const c_char;
     fn residual_keep_freed_memory();
     fn residual_channels_last(input: *const C_tensor, output: *mut *mut C_tensor) -> bool;
-    fn residual_fused_sgd(
-        parameters: *const *const C_tensor,
-        gradients: *const *const C_tensor,
-        momenta: *const *const C_tensor,
-        count: usize,
-        lr: f64,
-        momentum: f64,
-        weight_decay: f64,
-        nesterov: bool,
-        first_step: bool,
-    ) -> bool;
 }
 
 /// A failure inside libtorch as an error of ours. Only its first line: the rest is a C++ stack.
@@ -45,6 +40,10 @@ fn checked(done: bool) -> Result<()> {
         // SAFETY: the shim's message lives in its thread until its next call on it.
         false => Err(said(&unsafe { text(residual_last_error()) })),
     }
+}
+
+fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
+    tensors.iter().map(Tensor::as_ptr).collect()
 }
 
 /// # Safety
@@ -81,44 +80,6 @@ pub fn channels_last(tensor: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// `torch.optim.SGD` for all parameters in one kernel.
-pub struct FusedSgd {
-    pub lr: f64,
-    pub momentum: f64,
-    pub weight_decay: f64,
-    pub nesterov: bool,
-    /// Momenta have no history yet: they begin as the gradients.
-    pub first_step: bool,
-}
-
-impl FusedSgd {
-    /// Updates `parameters` and `momenta` in place. All three lists run in parallel.
-    pub fn step(
-        &self,
-        parameters: &[Tensor],
-        gradients: &[Tensor],
-        momenta: &[Tensor],
-    ) -> Result<()> {
-        assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len());
-        let pointers = |all: &[Tensor]| all.iter().map(Tensor::as_ptr).collect::<Vec<_>>();
-        let (p, g, m) = (pointers(parameters), pointers(gradients), pointers(momenta));
-        // SAFETY: the lists are alive and of the length given.
-        checked(unsafe {
-            residual_fused_sgd(
-                p.as_ptr(),
-                g.as_ptr(),
-                m.as_ptr(),
-                p.len(),
-                self.lr,
-                self.momentum,
-                self.weight_decay,
-                self.nesterov,
-                self.first_step,
-            )
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,22 +99,6 @@ mod tests {
         let error = channels_last(&flat).unwrap_err();
         assert_eq!(error.code, ErrorCode::Torch);
         assert!(!error.message.contains('\n'));
-    }
-
-    #[test]
-    fn sgd_without_momentum_is_gradient_descent() {
-        let p = [Tensor::from_slice(&[1.0f64, 2.0])];
-        let g = [Tensor::from_slice(&[0.5f64, -0.5])];
-        let m = [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
-        let sgd = FusedSgd {
-            lr: 0.1,
-            momentum: 0.0,
-            weight_decay: 0.0,
-            nesterov: false,
-            first_step: true,
-        };
-        sgd.step(&p, &g, &m).unwrap();
-        assert_eq!(Vec::<f64>::try_from(&p[0]).unwrap(), [0.95, 2.05]);
     }
 
     #[test]

@@ -37,6 +37,17 @@ std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
   for (size_t i = 0; i < count; i++) all.push_back(*tensors[i]);
   return all;
 }
+
+// Fused kernels go through memory from end to end: a gradient must lie there as its parameter does.
+std::vector<at::Tensor> laid_out_as(const std::vector<at::Tensor> &parameters,
+                                    std::vector<at::Tensor> gradients) {
+  for (size_t i = 0; i < gradients.size(); i++) {
+    if (gradients[i].strides() != parameters[i].strides()) {
+      gradients[i] = at::empty_like(parameters[i]).copy_(gradients[i]);
+    }
+  }
+  return gradients;
+}
 }  // namespace
 
 extern "C" {
@@ -52,8 +63,81 @@ bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradie
   return guarded([&] {
     c10::AutoGradMode no_grad(false);
     const auto buffers = momentum == 0 ? std::vector<at::Tensor>() : list(momenta, count);
-    at::_fused_sgd_(list(parameters, count), list(gradients, count), buffers, weight_decay,
+    const auto weights = list(parameters, count);
+    at::_fused_sgd_(weights, laid_out_as(weights, list(gradients, count)), buffers, weight_decay,
                     momentum, lr, /*dampening=*/0, nesterov, /*maximize=*/false, first_step);
+  });
+}
+
+// One kernel over all parameters (torch.optim.Adam and AdamW with fused=True).
+bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradients,
+                         at::Tensor *const *exp_avgs, at::Tensor *const *exp_avg_sqs,
+                         size_t count, uint64_t step, double lr, double beta1, double beta2,
+                         double eps, double weight_decay, bool decoupled) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    if (count == 0) return;
+    const auto weights = list(parameters, count);
+    const auto step_count = at::full({}, static_cast<double>(step),
+                                     weights[0].options().dtype(at::kFloat).requires_grad(false));
+    const std::vector<at::Tensor> steps(count, step_count);
+    const auto grads = laid_out_as(weights, list(gradients, count));
+    const auto m = list(exp_avgs, count), v = list(exp_avg_sqs, count);
+    if (decoupled) {
+      at::_fused_adamw_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
+                        /*amsgrad=*/false, /*maximize=*/false);
+    } else {
+      at::_fused_adam_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
+                       /*amsgrad=*/false, /*maximize=*/false);
+    }
+  });
+}
+
+// Lists of tensors, each operation in as few kernels as ATen has for it.
+
+bool residual_norms(at::Tensor *const *tensors, size_t count, at::Tensor **output) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    *output = new at::Tensor(at::stack(at::_foreach_norm(list(tensors, count), 2)));
+  });
+}
+
+bool residual_scale(at::Tensor *const *tensors, size_t count, double factor) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    at::_foreach_mul_(list(tensors, count), factor);
+  });
+}
+
+bool residual_clamp(at::Tensor *const *tensors, size_t count, double bound) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    const auto all = list(tensors, count);
+    at::_foreach_clamp_min_(all, -bound);
+    at::_foreach_clamp_max_(all, bound);
+  });
+}
+
+bool residual_add_scaled(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
+                         double factor) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    at::_foreach_add_(list(tensors, count), list(others, count), factor);
+  });
+}
+
+bool residual_copy(at::Tensor *const *tensors, at::Tensor *const *others, size_t count) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    at::_foreach_copy_(list(tensors, count), list(others, count));
+  });
+}
+
+bool residual_lerp(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
+                   double weight) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    at::_foreach_lerp_(list(tensors, count), list(others, count), weight);
   });
 }
 

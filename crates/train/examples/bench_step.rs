@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use residual_arch::resnet;
 use residual_model::{count_right, Compute, Model};
-use residual_spec::{Device, MemoryFormat, Optimizer, Precision, Shortcut, Stem};
-use residual_train::{machine_facts, Sgd};
+use residual_spec::{Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem};
+use residual_train::{machine_facts, Optimizer};
 use serde_json::{json, Value};
 use tch::{Reduction, Tensor};
 
@@ -21,7 +21,7 @@ const SIZE: usize = 32;
 
 struct Trainer {
     model: Model,
-    sgd: Sgd,
+    optimizer: Optimizer,
     images: Vec<f32>,
     labels: Vec<i64>,
 }
@@ -54,10 +54,10 @@ impl Trainer {
             nesterov: false,
             decay_norms: true,
         };
-        let sgd = Sgd::new(&Optimizer::Sgd(sgd), &model).expect("an optimizer");
+        let optimizer = Optimizer::new(&Rule::Sgd(sgd), &model).expect("an optimizer");
         let images = (0..BATCH * SIZE * SIZE * 3).map(|i| ((i * 7919) % 255) as f32 / 127.0 - 1.0);
         let labels = (0..BATCH as i64).map(|i| i % 10);
-        Trainer { model, sgd, images: images.collect(), labels: labels.collect() }
+        Trainer { model, optimizer, images: images.collect(), labels: labels.collect() }
     }
 
     fn step(&mut self) -> residual_spec::Result<f64> {
@@ -66,8 +66,8 @@ impl Trainer {
         let logits = self.model.forward(&input, true)?;
         let loss = logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
         let value = loss.double_value(&[]);
-        let gradients = self.sgd.gradients(&loss)?;
-        self.sgd.step(&gradients, 0.1)?;
+        let gradients = self.optimizer.gradients(&loss)?;
+        self.optimizer.step(&gradients, 0.1)?;
         count_right(&logits.detach(), &labels)?;
         Ok(value)
     }

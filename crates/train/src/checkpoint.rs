@@ -6,26 +6,30 @@ use std::path::Path;
 use residual_arch::Network;
 use residual_model::{bytes_of, from_weights, Compute, Model};
 use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
-use residual_weights::{Checkpoint, Contents, TensorView};
+use residual_weights::{Checkpoint, Contents, TensorView, AVERAGE};
 
+use crate::learner::Learner;
 use crate::progress::Progress;
-use crate::Sgd;
 
-/// Before a momentum's name.
-const MOMENTUM: &str = "optimizer.momentum.";
+/// Before the name of an optimizer's state: `optimizer.momentum.conv1.weight`.
+const OPTIMIZER: &str = "optimizer.";
 
-/// Weights and momenta as bytes, taken once for all the files that are written of them.
+/// Weights and the optimizer's state as bytes, taken once for all the files that are written of them.
 pub(crate) struct Snapshot {
     tensors: Vec<(String, residual_weights::Tensor)>,
     progress: serde_json::Value,
 }
 
 impl Snapshot {
-    pub fn take(model: &Model, sgd: &Sgd, progress: &Progress) -> Result<Snapshot> {
-        let weights = model.tensors().map(|(name, tensor)| (name.to_string(), tensor));
-        let momenta = sgd.momenta().map(|(name, tensor)| (format!("{MOMENTUM}{name}"), tensor));
+    pub fn take(learner: &Learner, progress: &Progress) -> Result<Snapshot> {
+        let weights = learner.model.tensors().map(|(name, tensor)| (name.to_string(), tensor));
+        let average = learner.ema.iter().flat_map(|ema| ema.model().tensors());
+        let average = average.map(|(name, tensor)| (format!("{AVERAGE}{name}"), tensor));
+        let state =
+            learner.optimizer.state().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
         let tensors = weights
-            .chain(momenta)
+            .chain(state)
+            .chain(average)
             .map(|(name, tensor)| Ok((name, bytes_of(tensor)?)))
             .collect::<Result<_>>()?;
         let progress = serde_json::to_value(progress)
@@ -61,18 +65,23 @@ pub(crate) fn progress_of(progress: &serde_json::Value, path: &Path) -> Result<P
     })
 }
 
-/// The optimizer as it was, if it had begun.
-pub(crate) fn restore_momenta(
-    sgd: &mut Sgd,
+/// The optimizer and the moving average as they were.
+pub(crate) fn restore(
+    learner: &mut Learner,
     updates: u64,
     checkpoint: &Checkpoint,
     path: &Path,
 ) -> Result<()> {
-    sgd.restore(updates, |name| {
-        let momentum = checkpoint.tensors.get(&format!("{MOMENTUM}{name}")).ok_or_else(|| {
-            let message = format!("{} has no momentum of `{name}`", path.display());
+    let saved = |name: String| {
+        let tensor = checkpoint.tensors.get(&name).ok_or_else(|| {
+            let message = format!("{} has no `{name}`", path.display());
             Error::new(ErrorCode::Checkpoint, message).file(path)
         })?;
-        from_weights(momentum)
-    })
+        from_weights(tensor)
+    };
+    learner.optimizer.restore(updates, |name| saved(format!("{OPTIMIZER}{name}")))?;
+    match &mut learner.ema {
+        Some(ema) => ema.restore(updates, |name| saved(format!("{AVERAGE}{name}"))),
+        None => Ok(()),
+    }
 }

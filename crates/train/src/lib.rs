@@ -3,14 +3,19 @@
 
 mod checkpoint;
 mod control;
+mod early_stopping;
+mod ema;
+mod gradient;
 mod guard;
+mod learner;
 mod loaded;
+mod loss;
 mod machine;
+mod optimizer;
 mod progress;
 mod resume;
 mod run;
 mod schedule;
-mod sgd;
 mod thread;
 mod throughput;
 
@@ -18,7 +23,7 @@ pub use control::{Control, Entry, Outcome, Stop};
 pub use guard::guarded;
 pub use loaded::LoadedModel;
 pub use machine::machine_facts;
+pub use optimizer::Optimizer;
 pub use run::run;
-pub use schedule::{LrSchedule, PlateauState, Position};
-pub use sgd::Sgd;
+pub use schedule::{LrSchedule, Position, ScheduleState};
 pub use thread::{TorchThread, Worker};

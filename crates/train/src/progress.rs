@@ -4,7 +4,8 @@
 use residual_spec::Score;
 use serde::{Deserialize, Serialize};
 
-use crate::PlateauState;
+use crate::early_stopping::Patience;
+use crate::ScheduleState;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,7 +21,8 @@ pub struct Progress {
     /// Sums over the current epoch.
     pub sums: Sums,
     pub best: Option<BestSoFar>,
-    pub plateau: PlateauState,
+    pub schedule: ScheduleState,
+    pub early_stopping: Patience,
     /// Seconds of training, evaluation included, in all sessions.
     pub seconds: f64,
     /// Images trained on, and the seconds of training alone, in all sessions.
@@ -42,6 +44,12 @@ impl Sums {
         self.loss += mean_loss * count as f64;
         self.right += right;
         self.count += count;
+    }
+
+    pub fn join(&mut self, other: Sums) {
+        self.loss += other.loss;
+        self.right += other.right;
+        self.count += other.count;
     }
 
     pub fn score(&self) -> Score {

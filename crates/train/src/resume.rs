@@ -7,8 +7,18 @@ use residual_weights::{find, Prefer};
 use serde_json::{Map, Value};
 
 /// What may be said anew: how long, where, how much is written, and how fast it goes.
-const CHANGEABLE: &[&str] =
-    &["epochs", "budget", "threads", "workers", "checkpoint", "log", "out", "overwrite", "resume"];
+const CHANGEABLE: &[&str] = &[
+    "epochs",
+    "budget",
+    "earlyStopping",
+    "threads",
+    "workers",
+    "checkpoint",
+    "log",
+    "out",
+    "overwrite",
+    "resume",
+];
 
 /// The checkpoint that a run goes on from.
 ///

@@ -5,24 +5,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use residual_arch::Network;
-use residual_data::{Dataset, Loader, LoaderOptions, Next, Order, Pipeline, Split, Subset};
-use residual_model::{count_right, evaluate, Compute, Model};
+use residual_data::{Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, Split, Subset};
+use residual_model::{evaluate, Compute, Model};
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{
     resolve, Auto, Best, CheckpointEvent, CheckpointKind, EndEvent, EpochEvent, Error, ErrorCode,
     Metric, ResolvedConfig, Result, RunEvent, Score, StartEvent, StepEvent, StopReason,
     TrainConfig, TrainResult, WarningEvent,
 };
-use residual_torch::failure;
 use residual_weights::Checkpoint;
 use serde_json::Value;
-use tch::{Reduction, Tensor};
 
-use crate::checkpoint::{load_model, progress_of, restore_momenta, Snapshot};
+use crate::checkpoint::{load_model, progress_of, restore, Snapshot};
+use crate::learner::{Learner, NotFinite, Step};
 use crate::progress::{BestSoFar, Progress, Sums};
-use crate::schedule::Position;
+use crate::schedule::{lower_is_better, Position};
 use crate::throughput::{rate, Throughput};
-use crate::{resume, Control, LrSchedule, Sgd, Stop};
+use crate::{resume, Control, LrSchedule, Stop};
 
 /// How long the loop waits for a batch before it looks whether it is to stop.
 const BATCH_PATIENCE: Duration = Duration::from_millis(200);
@@ -66,7 +65,7 @@ impl Prepared {
             None => None,
             Some(from) => {
                 let (path, run_dir) = resume::locate(from)?;
-                let checkpoint = Checkpoint::read(&path)?;
+                let checkpoint = Checkpoint::read_state(&path)?;
                 asked = resume::merge(said, &checkpoint.config, &run_dir)?;
                 Some(Resumed { checkpoint, path, run_dir })
             }
@@ -101,10 +100,10 @@ struct Trainer<'c> {
     dataset: Dataset,
     split: Split,
     dir: RunDir,
-    model: Model,
-    sgd: Sgd,
+    learner: Learner,
     schedule: LrSchedule,
     progress: Progress,
+    batches_per_epoch: u64,
     steps_per_epoch: u64,
     /// Where the budget is known in steps.
     total_steps: Option<u64>,
@@ -142,17 +141,19 @@ impl<'c> Trainer<'c> {
             None => Model::new(network, compute, config.seed)?,
             Some(from) => load_model(network, compute, &from.checkpoint, &from.path)?,
         };
-        let mut sgd = Sgd::new(&config.optimizer, &model)?;
+        let split = dataset.split(&config.data, config.seed);
+        let counts = split.train.class_counts(dataset.facts().classes.len());
+        let mut learner = Learner::new(&config, model, &counts)?;
         let mut progress = Progress::default();
         if let Some(from) = &resumed {
             progress = progress_of(&from.checkpoint.progress, &from.path)?;
-            restore_momenta(&mut sgd, progress.step, &from.checkpoint, &from.path)?;
+            restore(&mut learner, progress.step, &from.checkpoint, &from.path)?;
         }
 
-        let split = dataset.split(&config.data, config.seed);
         let train_pipeline = Arc::new(Pipeline::train(&config));
         let eval_pipeline = Arc::new(Pipeline::eval(&config));
-        let steps_per_epoch = steps_per_epoch(split.train.len(), config.batch_size as usize);
+        let batches_per_epoch = batches_per_epoch(split.train.len(), config.batch_size as usize);
+        let steps_per_epoch = batches_per_epoch.div_ceil(config.gradient.accumulate.into());
         let total_steps = [
             config.budget.epochs.map(|epochs| u64::from(epochs) * steps_per_epoch),
             config.budget.steps,
@@ -161,7 +162,7 @@ impl<'c> Trainer<'c> {
         .flatten()
         .min();
         let schedule =
-            LrSchedule::new(&config, steps_per_epoch, total_steps, progress.plateau.clone());
+            LrSchedule::new(&config, steps_per_epoch, total_steps, progress.schedule.clone());
 
         let dir = match &resumed {
             None if numbered => RunDir::create_free(Path::new(&config.out))?,
@@ -191,10 +192,10 @@ impl<'c> Trainer<'c> {
             dataset,
             split,
             dir,
-            model,
-            sgd,
+            learner,
             schedule,
             progress,
+            batches_per_epoch,
             steps_per_epoch,
             total_steps,
             train_pipeline,
@@ -208,7 +209,7 @@ impl<'c> Trainer<'c> {
     }
 
     fn announce(&mut self) -> Result<()> {
-        let network = self.model.network();
+        let network = self.learner.model.network();
         let size = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
         let start = RunEvent::Start(StartEvent {
             dir: self.dir.path().display().to_string(),
@@ -276,6 +277,8 @@ impl<'c> Trainer<'c> {
             Flow::End(StopReason::Stopped)
         } else if budget.epochs.is_some_and(|epochs| self.progress.epoch >= epochs) {
             Flow::End(StopReason::Completed)
+        } else if self.no_longer_improves() {
+            Flow::End(StopReason::EarlyStopping)
         } else if budget.steps.is_some_and(|steps| self.progress.step >= steps)
             || budget.seconds.is_some_and(|seconds| self.seconds() >= seconds)
         {
@@ -283,6 +286,11 @@ impl<'c> Trainer<'c> {
         } else {
             Flow::On
         }
+    }
+
+    fn no_longer_improves(&self) -> bool {
+        let config = self.config.early_stopping.as_ref();
+        config.is_some_and(|config| self.progress.early_stopping.is_over(config))
     }
 
     fn seconds(&self) -> f64 {
@@ -300,16 +308,19 @@ impl<'c> Trainer<'c> {
         };
         let mut loader = Loader::new(&self.split.train, Arc::clone(&self.train_pipeline), options);
         self.throughput.restart();
+        // Batches that were taken since the last update. An update that has begun is finished
+        // before anything else: half of one cannot be saved.
+        let mut taken = 0;
         loop {
             meanwhile();
-            self.control.wait_while_paused(meanwhile);
-            if let Flow::End(reason) = self.budget_left() {
-                // An epoch that is complete is ended as one.
-                let complete = u64::from(self.progress.batch) >= self.steps_per_epoch;
-                match reason {
-                    StopReason::Stopped => return Ok(Flow::End(reason)),
-                    _ if !complete => return Ok(Flow::End(reason)),
-                    _ => {}
+            if !self.learner.has_begun() {
+                self.control.wait_while_paused(meanwhile);
+                if let Flow::End(reason) = self.budget_left() {
+                    // An epoch that is complete is ended as one.
+                    let complete = u64::from(self.progress.batch) >= self.batches_per_epoch;
+                    if reason == StopReason::Stopped || !complete {
+                        return Ok(Flow::End(reason));
+                    }
                 }
             }
             let loaded = match loader.next_within(BATCH_PATIENCE)? {
@@ -320,15 +331,23 @@ impl<'c> Trainer<'c> {
             for (file, error) in loaded.broken {
                 self.broken_image(file, error)?;
             }
+            taken += 1;
             // One image cannot be normalised by its batch.
             if loaded.batch.len() > 1 {
-                self.step(&loaded.batch.images, &loaded.batch.labels)?;
+                self.learn(&loaded.batch)?;
             }
-            self.progress.batch += 1;
             loader.recycle(loaded.batch);
 
+            let complete = u64::from(self.progress.batch + taken) >= self.batches_per_epoch;
+            if !self.learner.is_full() && !complete {
+                continue;
+            }
+            let batches = std::mem::take(&mut taken);
+            match self.learner.has_begun() {
+                true => self.update(batches)?,
+                false => self.progress.batch += batches, // nothing in them could be used
+            }
             let every = self.config.checkpoint.steps;
-            let complete = u64::from(self.progress.batch) >= self.steps_per_epoch;
             if every > 0 && !complete && self.progress.step.is_multiple_of(every) {
                 self.save(&[CheckpointKind::Last])?;
                 self.throughput.restart();
@@ -344,30 +363,27 @@ impl<'c> Trainer<'c> {
         }
     }
 
-    /// Forward, backward, update.
-    fn step(&mut self, images: &[f32], labels: &[i64]) -> Result<()> {
-        let count = labels.len() as u64;
-        let lr = self.schedule.lr(self.position());
-        let input = self.model.input(images, labels.len())?;
-        let labels = self.model.labels(labels)?;
-
-        let logits = self.model.forward(&input, true)?;
-        let loss = logits
-            .f_cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0)
-            .map_err(failure)?;
-        let value = loss.f_double_value(&[]).map_err(failure)?;
-        if !value.is_finite() {
-            return Err(self.diverged(value));
+    /// Forward and backward.
+    fn learn(&mut self, batch: &Batch) -> Result<()> {
+        match self.learner.add(batch)? {
+            Step::Done(()) => Ok(()),
+            Step::NotFinite(what) => Err(self.diverged(&what)?),
         }
-        let gradients = self.sgd.gradients(&loss)?;
-        self.sgd.step(&gradients, lr)?;
-        let right = count_right(&logits.detach(), &labels)? as u64;
+    }
 
+    /// One update of the weights, by the batches that were learnt from.
+    fn update(&mut self, batches: u32) -> Result<()> {
+        let lr = self.schedule.lr(self.position());
+        let sums = match self.learner.update(lr)? {
+            Step::Done(sums) => sums,
+            Step::NotFinite(what) => return Err(self.diverged(&what)?),
+        };
+        self.progress.batch += batches;
         self.progress.step += 1;
-        self.progress.sums.add(value, right, count);
-        self.throughput.add(count);
+        self.progress.sums.join(sums);
+        self.throughput.add(sums.count);
         self.progress.lr = lr;
-        self.report_step(value, lr)
+        self.report_step(sums.score().loss, lr)
     }
 
     fn report_step(&mut self, loss: f64, lr: f64) -> Result<()> {
@@ -376,7 +392,7 @@ impl<'c> Trainer<'c> {
         let event = RunEvent::Step(StepEvent {
             epoch: self.progress.epoch + 1,
             step: self.progress.step,
-            step_in_epoch: self.progress.batch + 1,
+            step_in_epoch: self.progress.batch.div_ceil(self.config.gradient.accumulate),
             steps_per_epoch: self.steps_per_epoch as u32,
             loss,
             epoch_loss: so_far.loss,
@@ -394,8 +410,9 @@ impl<'c> Trainer<'c> {
 
     fn eta(&self, images_per_second: f64) -> Option<f64> {
         let steps = self.total_steps.map(|total| {
-            let images =
-                total.saturating_sub(self.progress.step) * u64::from(self.config.batch_size);
+            let batches = total.saturating_sub(self.progress.step)
+                * u64::from(self.config.gradient.accumulate);
+            let images = batches * u64::from(self.config.batch_size);
             images as f64 / images_per_second.max(1e-9)
         });
         let seconds = self.config.budget.seconds.map(|total| (total - self.seconds()).max(0.0));
@@ -416,23 +433,21 @@ impl<'c> Trainer<'c> {
         }
     }
 
-    fn diverged(&self, loss: f64) -> Error {
-        let progress = &self.progress;
-        let last = self.dir.checkpoint(CheckpointKind::Last, progress.epoch);
-        let error = Error::new(
-            ErrorCode::Diverged,
-            format!(
-                "the loss became {loss} in epoch {} at step {}",
-                progress.epoch + 1,
-                progress.step + 1
-            ),
-        )
-        .hint("Lower `optimizer.lr`, or let it rise slowly with `warmup: { epochs: 1 }`.");
-        if last.is_file() {
-            error.file(last)
-        } else {
-            error
+    /// Saves the state that the last good update left, and says what happened after it.
+    fn diverged(&mut self, NotFinite { what, value }: &NotFinite) -> Result<Error> {
+        let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
+        let message = format!("{what} became {value} in epoch {epoch} at step {step}");
+        let error = Error::new(ErrorCode::Diverged, message)
+            .hint("Lower `optimizer.lr`, or let it rise slowly with `warmup: { epochs: 1 }`.");
+        let last = self.dir.checkpoint(CheckpointKind::Last, self.progress.epoch);
+        if self.learner.step_back()? && self.progress.step > 0 {
+            // Batches whose update never came are not done.
+            self.save(&[CheckpointKind::Last])?;
         }
+        Ok(match last.is_file() {
+            true => error.file(last),
+            false => error,
+        })
     }
 
     fn broken_image(&mut self, file: String, error: Error) -> Result<()> {
@@ -464,17 +479,18 @@ impl<'c> Trainer<'c> {
         let train = self.progress.sums.score();
         let val = match self.split.val.clone() {
             None => None,
-            Some(val) => match self.evaluate_on(&val, meanwhile)? {
+            Some(val) => match self.evaluate_on(None, &val, meanwhile)? {
                 None => return Ok(Flow::End(StopReason::Stopped)),
                 score => score,
             },
         };
 
         let value = metric(self.config.monitor, &train, val.as_ref());
-        let is_best = self.progress.best.is_none_or(|best| match self.config.monitor {
-            Metric::TrainLoss | Metric::ValLoss => value < best.value,
-            Metric::TrainAccuracy | Metric::ValAccuracy => value > best.value,
-        });
+        let is_best =
+            self.progress.best.is_none_or(|best| match lower_is_better(self.config.monitor) {
+                true => value < best.value,
+                false => value > best.value,
+            });
         let epoch = self.progress.epoch + 1;
         if is_best {
             let Score { accuracy, loss, .. } = val.unwrap_or(train);
@@ -494,7 +510,12 @@ impl<'c> Trainer<'c> {
         if whole {
             if let Some(wanted) = self.schedule.metric() {
                 self.schedule.observe(metric(wanted, &train, val.as_ref()));
-                self.progress.plateau = self.schedule.plateau().clone();
+            }
+            self.schedule.observe_training(train.accuracy);
+            self.progress.schedule = self.schedule.state().clone();
+            if let Some(config) = &self.config.early_stopping {
+                let value = metric(config.metric, &train, val.as_ref());
+                self.progress.early_stopping.observe(config, value);
             }
             self.progress.epoch = epoch;
             self.progress.batch = 0;
@@ -523,14 +544,16 @@ impl<'c> Trainer<'c> {
     /// `None` if the run is to stop.
     fn evaluate_on(
         &mut self,
+        model: Option<&Model>,
         subset: &Subset,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Option<Score>> {
         let loader = self.eval_loader(subset);
         let mut broken = Vec::new();
         let control = self.control;
+        let model = model.unwrap_or_else(|| self.learner.evaluated());
         let evaluation = evaluate(
-            &self.model,
+            model,
             &self.dataset.facts().classes,
             loader,
             || {
@@ -563,7 +586,7 @@ impl<'c> Trainer<'c> {
         self.progress.images = self.before.images + self.throughput.images();
         self.progress.busy_seconds =
             self.before.busy_seconds + self.throughput.busy().as_secs_f64();
-        let snapshot = Snapshot::take(&self.model, &self.sgd, &self.progress)?;
+        let snapshot = Snapshot::take(&self.learner, &self.progress)?;
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         for &kind in kinds {
             let path = self.dir.checkpoint(kind, epoch);
@@ -586,10 +609,11 @@ impl<'c> Trainer<'c> {
         if let (Some(part), true, false) =
             (self.split.test.clone(), best_path.is_file(), reason == StopReason::Stopped)
         {
-            let (network, compute) = (self.model.network().clone(), self.model.compute());
+            let model = &self.learner.model;
+            let (network, compute) = (model.network().clone(), model.compute());
             let checkpoint = Checkpoint::read(&best_path)?;
-            self.model = load_model(network, compute, &checkpoint, &best_path)?;
-            test = self.evaluate_on(&part, meanwhile)?;
+            let best = load_model(network, compute, &checkpoint, &best_path)?;
+            test = self.evaluate_on(Some(&best), &part, meanwhile)?;
             if test.is_none() {
                 reason = StopReason::Stopped;
             }
@@ -630,7 +654,7 @@ impl<'c> Trainer<'c> {
 }
 
 /// Batches of an epoch; a last one of a single image is left out.
-fn steps_per_epoch(images: usize, batch: usize) -> u64 {
+fn batches_per_epoch(images: usize, batch: usize) -> u64 {
     let lonely = images % batch == 1 && images > 0;
     (images - usize::from(lonely)).div_ceil(batch) as u64
 }

@@ -26,7 +26,18 @@ pub struct LrSchedule {
     warmup_from: f64,
     /// The share of the budget that it takes, as far as that is known in steps.
     warmup_share: f64,
-    plateau: PlateauState,
+    /// In place of that: the training accuracy that ends a warm-up at a constant rate.
+    warmup_until: Option<f64>,
+    state: ScheduleState,
+}
+
+/// What a schedule remembers of the epochs so far.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleState {
+    pub plateau: PlateauState,
+    /// A warm-up that waits for an accuracy has reached it.
+    pub warmed_up: bool,
 }
 
 /// What `ReduceLROnPlateau` remembers.
@@ -46,7 +57,7 @@ impl LrSchedule {
         config: &ResolvedConfig,
         steps_per_epoch: u64,
         total_steps: Option<u64>,
-        plateau: PlateauState,
+        state: ScheduleState,
     ) -> LrSchedule {
         let warmup_steps = config.warmup.epochs * steps_per_epoch as f64;
         LrSchedule {
@@ -55,7 +66,8 @@ impl LrSchedule {
             warmup_steps,
             warmup_from: config.warmup.from,
             warmup_share: total_steps.map_or(0.0, |total| (warmup_steps / total as f64).min(1.0)),
-            plateau,
+            warmup_until: config.warmup.until_accuracy,
+            state,
         }
     }
 
@@ -80,7 +92,7 @@ impl LrSchedule {
                 let cuts = multi.milestones.iter().filter(|milestone| **milestone <= done).count();
                 self.base * multi.gamma.powi(cuts as i32)
             }
-            Schedule::Plateau(_) => self.plateau.lr.unwrap_or(self.base),
+            Schedule::Plateau(_) => self.state.plateau.lr.unwrap_or(self.base),
             Schedule::Step(step) => {
                 let done = match step.unit {
                     Unit::Epoch => at.epoch,
@@ -105,8 +117,11 @@ impl LrSchedule {
         ((fraction - self.warmup_share) / rest).clamp(0.0, 1.0)
     }
 
-    /// As PyTorch's `LinearLR`.
+    /// As PyTorch's `LinearLR`; or, with `untilAccuracy`, the paper's constant rate.
     fn warmup_factor(&self, step: u64) -> f64 {
+        if self.warmup_until.is_some() {
+            return if self.state.warmed_up { 1.0 } else { self.warmup_from };
+        }
         let step = step as f64;
         match step < self.warmup_steps {
             true => self.warmup_from + (1.0 - self.warmup_from) * step / self.warmup_steps,
@@ -125,12 +140,19 @@ impl LrSchedule {
     /// An epoch ended with this value of the metric.
     pub fn observe(&mut self, value: f64) {
         if let Schedule::Plateau(plateau) = &self.schedule {
-            self.plateau.observe(plateau, self.base, value);
+            self.state.plateau.observe(plateau, self.base, value);
         }
     }
 
-    pub fn plateau(&self) -> &PlateauState {
-        &self.plateau
+    /// An epoch ended with this accuracy on its training images.
+    pub fn observe_training(&mut self, accuracy: f64) {
+        if self.warmup_until.is_some_and(|wanted| accuracy >= wanted) {
+            self.state.warmed_up = true;
+        }
+    }
+
+    pub fn state(&self) -> &ScheduleState {
+        &self.state
     }
 }
 
@@ -177,10 +199,13 @@ fn one_cycle(cycle: &OneCycle, peak: f64, fraction: f64) -> f64 {
     }
 }
 
+pub(crate) fn lower_is_better(metric: Metric) -> bool {
+    matches!(metric, Metric::TrainLoss | Metric::ValLoss)
+}
+
 fn better(plateau: &Plateau, value: f64, best: f64) -> bool {
-    let lower_is_better = matches!(plateau.metric, Metric::TrainLoss | Metric::ValLoss);
     let t = plateau.threshold;
-    match (lower_is_better, plateau.threshold_mode) {
+    match (lower_is_better(plateau.metric), plateau.threshold_mode) {
         (true, ThresholdMode::Rel) => value < best * (1.0 - t),
         (true, ThresholdMode::Abs) => value < best - t,
         (false, ThresholdMode::Rel) => value > best * (1.0 + t),
@@ -200,7 +225,8 @@ mod tests {
             warmup_steps: 0.0,
             warmup_from: 0.1,
             warmup_share: 0.0,
-            plateau: PlateauState::default(),
+            warmup_until: None,
+            state: ScheduleState::default(),
         }
     }
 
@@ -232,6 +258,19 @@ mod tests {
         for (step, lr) in [(0, 0.01), (10, 0.055), (20, 0.1), (99, 0.1)] {
             close(constant.lr(Position { step, ..Position::default() }), lr);
         }
+    }
+
+    #[test]
+    fn a_warm_up_that_waits_for_an_accuracy_ends_with_it_for_good() {
+        let mut constant = schedule(Schedule::Constant(Constant {}));
+        constant.warmup_until = Some(0.2);
+        let mut rates = Vec::new();
+        for accuracy in [0.1, 0.2, 0.15] {
+            rates.push(constant.lr(Position::default()));
+            constant.observe_training(accuracy);
+        }
+        rates.push(constant.lr(Position::default()));
+        rates.iter().zip([0.01, 0.01, 0.1, 0.1]).for_each(|(a, b)| close(*a, b));
     }
 
     /// The case that decides whether a comparison is strict and when the counter starts anew.

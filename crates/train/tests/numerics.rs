@@ -5,29 +5,15 @@ use std::collections::BTreeMap;
 
 use residual_arch::{resnet, Network};
 use residual_model::{Compute, Model};
-use residual_spec::{Device, MemoryFormat, Optimizer, Precision, Shortcut, Stem};
-use residual_train::Sgd;
+use residual_spec::{Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem};
+use residual_train::Optimizer;
 use residual_weights::DType;
 use serde_json::Value;
 use tch::{Kind, Reduction, Tensor};
 
-fn fixture(name: &str) -> Value {
-    let path = format!("{}/tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
+mod oracle;
 
-/// The oracle's hash of tensor `k`, element `i`: from -1 up to 1.
-fn c(k: u64, i: u64) -> f64 {
-    let mut z = (k << 32).wrapping_add(i).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    2.0 * ((z >> 11) as f64 / (1u64 << 53) as f64) - 1.0
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap()
-}
+use oracle::{c, fixture, number};
 
 /// A fixture, the network that it is of, and the number of each tensor.
 struct Case {
@@ -182,7 +168,7 @@ fn same_numbers_as_pytorch(name: &str) {
     assert_within("logits in evaluation mode", apart, 1e-10);
 
     let step = &fixture["step"];
-    let sgd = Sgd::new(&optimizer(0.1, 0.0, 0.0, false), &model).unwrap();
+    let sgd = Optimizer::new(&optimizer(0.1, 0.0, 0.0, false), &model).unwrap();
     let logits = model.forward(&images, true).unwrap();
     let loss = logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
     let gradients = sgd.gradients(&loss).unwrap();
@@ -196,7 +182,7 @@ fn same_numbers_as_pytorch(name: &str) {
 
     for training in fixture["training"].as_array().unwrap() {
         let model = start();
-        let mut sgd = Sgd::new(
+        let mut sgd = Optimizer::new(
             &optimizer(
                 number(&training["lr"]),
                 number(&training["momentum"]),
@@ -221,8 +207,8 @@ fn same_numbers_as_pytorch(name: &str) {
     }
 }
 
-fn optimizer(lr: f64, momentum: f64, weight_decay: f64, nesterov: bool) -> Optimizer {
-    Optimizer::Sgd(residual_spec::Sgd { lr, momentum, weight_decay, nesterov, decay_norms: true })
+fn optimizer(lr: f64, momentum: f64, weight_decay: f64, nesterov: bool) -> Rule {
+    Rule::Sgd(residual_spec::Sgd { lr, momentum, weight_decay, nesterov, decay_norms: true })
 }
 
 #[test]

@@ -163,6 +163,23 @@ fn a_run_stopped_anywhere_goes_on_to_the_same_bits_and_the_same_log() {
     }
 }
 
+#[test]
+fn every_optimizer_learns_and_resumes_to_the_bit() {
+    let place = Place::new();
+    for (word, lr) in [("adam", 0.005), ("adamw", 0.005), ("lars", 5.0)] {
+        let optimizer = json!({ "type": word, "lr": lr, "decayNorms": false });
+        let more = json!({ "epochs": 4, "optimizer": optimizer });
+        let whole = train(&place.config(&format!("{word}-whole"), more.clone()));
+        assert!(whole.best.as_ref().unwrap().accuracy > 0.6, "{word}: {:?}", whole.best);
+        let stop = |event: &RunEvent| {
+            matches!(event, RunEvent::Step(step) if step.step >= 3).then_some(Stop::Wanted)
+        };
+        let (stopped, _) = run(&place.config(&format!("{word}-stopped"), more), stop);
+        let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
+        assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors, "{word}");
+    }
+}
+
 /// Epochs, steps, rates and scores as metrics.jsonl has them: all that does not depend on time.
 fn epochs_of(result: &TrainResult) -> Vec<Value> {
     let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
@@ -215,6 +232,90 @@ fn a_diverging_run_says_so_and_saves_nothing_bad() {
     assert_eq!(error.code, ErrorCode::Diverged);
     assert!(error.hint.unwrap().contains("optimizer.lr"));
     assert!(!Path::new(&place.path("run/result.json")).exists());
+}
+
+#[test]
+fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_update() {
+    let place = Place::new();
+    // The rate rises by a factor of 1e9 with the second epoch.
+    let schedule = json!({ "type": "multistep", "milestones": [1], "gamma": 1e9 });
+    let config = place.config("run", json!({ "schedule": schedule, "epochs": 5 }));
+    let error = run(&config, |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Diverged);
+    let kept = Checkpoint::read(Path::new(&error.at.file.unwrap())).unwrap();
+    assert!(kept.progress["step"].as_u64().unwrap() >= 5, "{}", kept.progress);
+    for (name, tensor) in &kept.tensors {
+        let floats =
+            tensor.bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        assert!(floats.into_iter().all(f32::is_finite), "{name}");
+    }
+}
+
+#[test]
+fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
+    let place = Place::new();
+    let more = json!({
+        "epochs": 3,
+        "loss": { "labelSmoothing": 0.1, "classWeights": "balanced" },
+        "gradient": { "clipNorm": 1, "clipValue": 0.5, "accumulate": 2 },
+        "ema": { "decay": 0.6 },
+        "log": { "steps": 1 },
+    });
+    let whole = train(&place.config("whole", more.clone()));
+    // Five batches an epoch are three updates.
+    assert_eq!((whole.steps, whole.epochs), (9, 3));
+    for at in [1, 3, 5] {
+        let stop = move |event: &RunEvent| {
+            matches!(event, RunEvent::Step(step) if step.step >= at).then_some(Stop::Wanted)
+        };
+        let (stopped, _) = run(&place.config(&format!("stopped-{at}"), more.clone()), stop);
+        let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
+        let state = |result: &TrainResult| Checkpoint::read_state(Path::new(&result.last)).unwrap();
+        assert!(state(&resumed).tensors == state(&whole).tensors, "stopped at {at}");
+        assert_eq!(epochs_of(&whole), epochs_of(&resumed), "stopped at {at}");
+    }
+}
+
+#[test]
+fn the_average_of_the_weights_is_what_a_checkpoint_gives_to_use() {
+    let place = Place::new();
+    let result = train(&place.config("run", json!({ "epochs": 1, "ema": { "decay": 0.9 } })));
+    let used = checkpoint(&result);
+    let state = Checkpoint::read_state(Path::new(&result.last)).unwrap();
+    assert!(used.tensors["conv1.weight"] == state.tensors["ema.conv1.weight"]);
+    assert!(used.tensors["bn1.running_var"] == state.tensors["ema.bn1.running_var"]);
+    assert!(used.tensors["conv1.weight"] != state.tensors["conv1.weight"]);
+    assert!(used.tensors.keys().all(|name| !name.starts_with("ema.")));
+}
+
+#[test]
+fn a_run_that_no_longer_improves_ends_early_and_stays_ended() {
+    let place = Place::new();
+    let patience = json!({ "patience": 1, "minDelta": 2.0, "metric": "val.accuracy" });
+    let result = train(&place.config("run", json!({ "epochs": 9, "earlyStopping": patience })));
+    // The first epoch is the best; no accuracy is better by 2.
+    assert_eq!((result.stop_reason, result.epochs), (StopReason::EarlyStopping, 3));
+    let again = train(&json!({ "resume": result.dir, "epochs": 20 }));
+    assert_eq!((again.stop_reason, again.epochs), (StopReason::EarlyStopping, 3));
+    let longer = json!({ "patience": 2, "minDelta": 2.0, "metric": "val.accuracy" });
+    let longer = train(&json!({ "resume": result.dir, "earlyStopping": longer }));
+    assert_eq!((longer.stop_reason, longer.epochs), (StopReason::EarlyStopping, 4));
+}
+
+#[test]
+fn a_warm_up_waits_for_the_accuracy_that_it_was_told() {
+    let place = Place::new();
+    let warmup = json!({ "from": 0.1, "untilAccuracy": 0.3 });
+    let more = json!({ "epochs": 4, "warmup": warmup, "schedule": "constant" });
+    let result = train(&place.config("run", more));
+    let epochs = epochs_of(&result);
+    let mut warm = false;
+    for epoch in &epochs {
+        let lr = epoch[2].as_f64().unwrap();
+        assert!((lr - if warm { 0.05 } else { 0.005 }).abs() < 1e-12, "{epochs:?}");
+        warm |= epoch[3]["accuracy"].as_f64().unwrap() >= 0.3;
+    }
+    assert!(warm, "{epochs:?}");
 }
 
 #[test]

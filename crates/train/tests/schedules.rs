@@ -2,7 +2,7 @@
 //! down; among them the plateau of the notebook's fifty losses.
 
 use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, TrainConfig};
-use residual_train::{LrSchedule, PlateauState, Position};
+use residual_train::{LrSchedule, Position, ScheduleState};
 use serde_json::{json, Value};
 
 fn fixture() -> Value {
@@ -34,7 +34,7 @@ fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedu
     });
     let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
     let config = resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap();
-    LrSchedule::new(&config, 1, Some(length), PlateauState::default())
+    LrSchedule::new(&config, 1, Some(length), ScheduleState::default())
 }
 
 fn assert_close(name: &str, at: usize, found: f64, expected: &Value) {

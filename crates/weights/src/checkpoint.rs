@@ -22,11 +22,15 @@ const CONFIG_KEY: &str = "residual.config";
 const DATA_KEY: &str = "residual.data";
 const PROGRESS_KEY: &str = "residual.progress";
 
+/// Before a name: the moving average of that weight or statistic.
+pub const AVERAGE: &str = "ema.";
+
 /// A checkpoint in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// The network's weights and buffers under torchvision's names, and state under
-    /// `optimizer.momentum.<name>`.
+    /// `optimizer.<state>.<name>`. Where the run kept a moving average, [`Checkpoint::read`] puts
+    /// it in the place of the weights.
     pub tensors: BTreeMap<String, Tensor>,
     pub config: ResolvedConfig,
     pub data: DataFacts,
@@ -77,12 +81,30 @@ impl Checkpoint {
         Contents { tensors: tensors.collect(), config, data, progress }.write(path)
     }
 
-    /// Reads a checkpoint that [`Contents::write`] wrote, and checks that it is whole.
+    /// Reads a checkpoint to use its network: with the moving average of the weights (`ema.*`)
+    /// as the weights, where the run kept one.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_state`].
+    pub fn read(path: &Path) -> Result<Checkpoint> {
+        let mut checkpoint = Checkpoint::read_state(path)?;
+        let averages: Vec<String> =
+            checkpoint.tensors.keys().filter(|name| name.starts_with(AVERAGE)).cloned().collect();
+        for name in averages {
+            if let Some(tensor) = checkpoint.tensors.remove(&name) {
+                checkpoint.tensors.insert(name[AVERAGE.len()..].to_string(), tensor);
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    /// Reads a checkpoint that [`Contents::write`] wrote, as it is, and checks that it is whole.
+    /// This is what a run goes on from.
     ///
     /// # Errors
     /// `E_CHECKPOINT` if it is not there, cut short, not a checkpoint of residual's or one of a
     /// later version; `E_IO`.
-    pub fn read(path: &Path) -> Result<Checkpoint> {
+    pub fn read_state(path: &Path) -> Result<Checkpoint> {
         let opened = format::open(path)?;
         let (config, data, progress) = story(path, &opened)?;
         Ok(Checkpoint { tensors: opened.read_tensors()?, config, data, progress })

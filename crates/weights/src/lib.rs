@@ -11,7 +11,7 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 
-pub use checkpoint::{Checkpoint, Contents, Header};
+pub use checkpoint::{Checkpoint, Contents, Header, AVERAGE};
 pub use find::{find, Prefer};
 pub use format::read_tensors;
 pub use tensor::{DType, Tensor, TensorInfo, TensorView};

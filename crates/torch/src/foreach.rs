@@ -1,0 +1,124 @@
+//! The same small operation on every tensor of a list, in a few kernels (`torch._foreach_*`).
+
+use residual_spec::Result;
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use crate::{checked, pointers};
+
+extern "C" {
+    fn residual_norms(
+        tensors: *const *const C_tensor,
+        count: usize,
+        output: *mut *mut C_tensor,
+    ) -> bool;
+    fn residual_scale(tensors: *const *const C_tensor, count: usize, factor: f64) -> bool;
+    fn residual_clamp(tensors: *const *const C_tensor, count: usize, bound: f64) -> bool;
+    fn residual_add_scaled(
+        tensors: *const *const C_tensor,
+        others: *const *const C_tensor,
+        count: usize,
+        factor: f64,
+    ) -> bool;
+    fn residual_copy(
+        tensors: *const *const C_tensor,
+        others: *const *const C_tensor,
+        count: usize,
+    ) -> bool;
+    fn residual_lerp(
+        tensors: *const *const C_tensor,
+        others: *const *const C_tensor,
+        count: usize,
+        weight: f64,
+    ) -> bool;
+}
+
+/// The Euclidean norm of each tensor, as one vector.
+pub fn norms(tensors: &[Tensor]) -> Result<Tensor> {
+    let list = pointers(tensors);
+    let mut output = std::ptr::null_mut();
+    // SAFETY: the list is alive; `output` is a fresh tensor of which we become the owner.
+    unsafe {
+        checked(residual_norms(list.as_ptr(), list.len(), &mut output))?;
+        Ok(Tensor::from_ptr(output))
+    }
+}
+
+/// `x *= factor`.
+pub fn scale(tensors: &[Tensor], factor: f64) -> Result<()> {
+    let list = pointers(tensors);
+    // SAFETY: the list is alive.
+    checked(unsafe { residual_scale(list.as_ptr(), list.len(), factor) })
+}
+
+/// `x = min(max(x, -bound), bound)`.
+pub fn clamp(tensors: &[Tensor], bound: f64) -> Result<()> {
+    let list = pointers(tensors);
+    // SAFETY: the list is alive.
+    checked(unsafe { residual_clamp(list.as_ptr(), list.len(), bound) })
+}
+
+/// `x += factor y`.
+pub fn add_scaled(tensors: &[Tensor], others: &[Tensor], factor: f64) -> Result<()> {
+    let (x, y) = parallel(tensors, others);
+    // SAFETY: the lists are alive and of one length.
+    checked(unsafe { residual_add_scaled(x.as_ptr(), y.as_ptr(), x.len(), factor) })
+}
+
+/// `x = y`.
+pub fn copy(tensors: &[Tensor], others: &[Tensor]) -> Result<()> {
+    let (x, y) = parallel(tensors, others);
+    // SAFETY: the lists are alive and of one length.
+    checked(unsafe { residual_copy(x.as_ptr(), y.as_ptr(), x.len()) })
+}
+
+/// `x += weight (y - x)`.
+pub fn lerp(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Result<()> {
+    let (x, y) = parallel(tensors, others);
+    // SAFETY: the lists are alive and of one length.
+    checked(unsafe { residual_lerp(x.as_ptr(), y.as_ptr(), x.len(), weight) })
+}
+
+type Pointers = Vec<*const C_tensor>;
+
+fn parallel(tensors: &[Tensor], others: &[Tensor]) -> (Pointers, Pointers) {
+    assert_eq!(tensors.len(), others.len());
+    (pointers(tensors), pointers(others))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(a: &[f64], b: &[f64]) -> [Tensor; 2] {
+        [Tensor::from_slice(a), Tensor::from_slice(b)]
+    }
+
+    fn values(tensors: &[Tensor]) -> Vec<Vec<f64>> {
+        tensors.iter().map(|tensor| Vec::try_from(tensor).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_operation_does_what_its_formula_says() {
+        let x = pair(&[3.0, 4.0], &[-1.0]);
+        assert_eq!(Vec::<f64>::try_from(norms(&x).unwrap()).unwrap(), [5.0, 1.0]);
+        scale(&x, 2.0).unwrap();
+        assert_eq!(values(&x), [vec![6.0, 8.0], vec![-2.0]]);
+        clamp(&x, 7.0).unwrap();
+        assert_eq!(values(&x), [vec![6.0, 7.0], vec![-2.0]]);
+        let y = pair(&[0.0, 1.0], &[2.0]);
+        add_scaled(&x, &y, 0.5).unwrap();
+        assert_eq!(values(&x), [vec![6.0, 7.5], vec![-1.0]]);
+        lerp(&x, &y, 0.5).unwrap();
+        assert_eq!(values(&x), [vec![3.0, 4.25], vec![0.5]]);
+        copy(&x, &y).unwrap();
+        assert_eq!(values(&x), values(&y));
+    }
+
+    #[test]
+    fn a_norm_tells_what_is_not_a_number() {
+        let x = pair(&[1.0, f64::NAN], &[f64::INFINITY]);
+        let norms: Vec<f64> = Vec::try_from(norms(&x).unwrap()).unwrap();
+        assert!(norms.iter().all(|norm| !norm.is_finite()));
+    }
+}

@@ -1,0 +1,176 @@
+//! Update rules that ATen has a kernel for, over all parameters at once.
+
+use residual_spec::Result;
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use crate::{checked, pointers};
+
+extern "C" {
+    fn residual_fused_sgd(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        momenta: *const *const C_tensor,
+        count: usize,
+        lr: f64,
+        momentum: f64,
+        weight_decay: f64,
+        nesterov: bool,
+        first_step: bool,
+    ) -> bool;
+    fn residual_fused_adam(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        exp_avgs: *const *const C_tensor,
+        exp_avg_sqs: *const *const C_tensor,
+        count: usize,
+        step: u64,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        eps: f64,
+        weight_decay: f64,
+        decoupled: bool,
+    ) -> bool;
+}
+
+/// `torch.optim.SGD` in one kernel.
+pub struct FusedSgd {
+    pub lr: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    pub nesterov: bool,
+    /// Momenta have no history yet: they begin as the gradients.
+    pub first_step: bool,
+}
+
+impl FusedSgd {
+    /// Updates `parameters` and `momenta` in place. All three lists run in parallel.
+    pub fn step(
+        &self,
+        parameters: &[Tensor],
+        gradients: &[Tensor],
+        momenta: &[Tensor],
+    ) -> Result<()> {
+        assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len());
+        let (p, g, m) = (pointers(parameters), pointers(gradients), pointers(momenta));
+        // SAFETY: the lists are alive and of the length given.
+        checked(unsafe {
+            residual_fused_sgd(
+                p.as_ptr(),
+                g.as_ptr(),
+                m.as_ptr(),
+                p.len(),
+                self.lr,
+                self.momentum,
+                self.weight_decay,
+                self.nesterov,
+                self.first_step,
+            )
+        })
+    }
+}
+
+/// `torch.optim.Adam` or, with decoupled weight decay, `AdamW` in one kernel.
+pub struct FusedAdam {
+    /// The number of this update, from 1.
+    pub step: u64,
+    pub lr: f64,
+    pub betas: [f64; 2],
+    pub eps: f64,
+    pub weight_decay: f64,
+    /// Decay the weights themselves (AdamW) and not their gradients.
+    pub decoupled: bool,
+}
+
+impl FusedAdam {
+    /// Updates `parameters` and both moments in place. All four lists run in parallel.
+    pub fn step(
+        &self,
+        parameters: &[Tensor],
+        gradients: &[Tensor],
+        exp_avgs: &[Tensor],
+        exp_avg_sqs: &[Tensor],
+    ) -> Result<()> {
+        let count = parameters.len();
+        assert!([gradients, exp_avgs, exp_avg_sqs].iter().all(|list| list.len() == count));
+        let (p, g) = (pointers(parameters), pointers(gradients));
+        let (m, v) = (pointers(exp_avgs), pointers(exp_avg_sqs));
+        // SAFETY: the lists are alive and of the length given.
+        checked(unsafe {
+            residual_fused_adam(
+                p.as_ptr(),
+                g.as_ptr(),
+                m.as_ptr(),
+                v.as_ptr(),
+                count,
+                self.step,
+                self.lr,
+                self.betas[0],
+                self.betas[1],
+                self.eps,
+                self.weight_decay,
+                self.decoupled,
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    fn values(tensor: &Tensor) -> Vec<f64> {
+        Vec::try_from(tensor.contiguous().view([-1])).unwrap()
+    }
+
+    #[test]
+    fn sgd_without_momentum_is_gradient_descent() {
+        let p = [Tensor::from_slice(&[1.0f64, 2.0])];
+        let g = [Tensor::from_slice(&[0.5f64, -0.5])];
+        let m = [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
+        let sgd = FusedSgd {
+            lr: 0.1,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            nesterov: false,
+            first_step: true,
+        };
+        sgd.step(&p, &g, &m).unwrap();
+        assert_eq!(values(&p[0]), [0.95, 2.05]);
+    }
+
+    #[test]
+    fn adams_first_update_is_the_rate_against_the_gradients_sign() {
+        let p = [Tensor::from_slice(&[1.0f64, 2.0])];
+        let g = [Tensor::from_slice(&[0.5f64, -0.5])];
+        let zeros = || [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
+        let adam = FusedAdam {
+            step: 1,
+            lr: 0.1,
+            betas: [0.9, 0.999],
+            eps: 0.0,
+            weight_decay: 0.0,
+            decoupled: false,
+        };
+        adam.step(&p, &g, &zeros(), &zeros()).unwrap();
+        values(&p[0]).iter().zip([0.9, 2.1]).for_each(|(a, b)| assert!((a - b).abs() < 1e-12));
+    }
+
+    #[test]
+    fn a_gradient_of_another_layout_moves_the_same_weights() {
+        let plain = Tensor::arange(24, (Kind::Double, Device::Cpu)).view([1, 2, 3, 4]);
+        let p = [crate::channels_last(&plain.zeros_like()).unwrap()];
+        let m = [p[0].zeros_like()];
+        let sgd = FusedSgd {
+            lr: 1.0,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            nesterov: false,
+            first_step: true,
+        };
+        sgd.step(&p, &[plain], &m).unwrap();
+        assert_eq!(values(&p[0]), (0..24).map(|i| -f64::from(i)).collect::<Vec<_>>());
+    }
+}

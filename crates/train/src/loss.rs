@@ -1,0 +1,83 @@
+//! What is minimised: cross-entropy, as `torch.nn.CrossEntropyLoss` has it.
+
+use residual_data::Batch;
+use residual_model::Model;
+use residual_spec::{ClassWeights, Result};
+use residual_torch::failure;
+use tch::{Reduction, Tensor};
+
+/// Cross-entropy with label smoothing and class weights.
+pub struct Loss {
+    label_smoothing: f64,
+    /// One a class, where they are not all the same.
+    weights: Option<Weights>,
+}
+
+struct Weights {
+    numbers: Vec<f64>,
+    tensor: Tensor,
+}
+
+/// The loss of a batch.
+pub struct BatchLoss {
+    /// The mean over the batch, each image counted as its class is.
+    pub mean: Tensor,
+    /// What the mean was divided by: the number of images, or the sum of their classes' weights.
+    pub weight: f64,
+}
+
+impl Loss {
+    /// `counts` are the training images of each class; `balanced` weights come from them.
+    pub fn new(config: &residual_spec::Loss, counts: &[u64], model: &Model) -> Result<Loss> {
+        let numbers = match &config.class_weights {
+            ClassWeights::None(_) => None,
+            ClassWeights::Given(given) => Some(given.weights.clone()),
+            ClassWeights::Balanced(_) => Some(balanced(counts)),
+        };
+        let weights = numbers
+            .map(|numbers| {
+                let tensor = model.floats(&numbers)?;
+                Ok(Weights { numbers, tensor })
+            })
+            .transpose()?;
+        Ok(Loss { label_smoothing: config.label_smoothing, weights })
+    }
+
+    /// Of logits `[n, classes]` and the batch that they are of. A mixed batch (mixup, CutMix) has
+    /// the losses of both of its labels, by their shares.
+    pub fn of(&self, logits: &Tensor, labels: &Tensor, batch: &Batch) -> Result<BatchLoss> {
+        Ok(BatchLoss { mean: self.mean(logits, labels)?, weight: self.weight(&batch.labels) })
+    }
+
+    fn mean(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        let weights = self.weights.as_ref().map(|weights| &weights.tensor);
+        logits
+            .f_cross_entropy_loss(labels, weights, Reduction::Mean, -100, self.label_smoothing)
+            .map_err(failure)
+    }
+
+    fn weight(&self, labels: &[i64]) -> f64 {
+        match &self.weights {
+            None => labels.len() as f64,
+            Some(weights) => labels.iter().map(|&label| weights.numbers[label as usize]).sum(),
+        }
+    }
+}
+
+/// `images / (classes * the class's images)`, as scikit-learn's `balanced`. A class without images
+/// does not occur, and weighs nothing.
+fn balanced(counts: &[u64]) -> Vec<f64> {
+    let images: u64 = counts.iter().sum();
+    let weight = |count: u64| images as f64 / (counts.len() as f64 * count as f64);
+    counts.iter().map(|&count| if count == 0 { 0.0 } else { weight(count) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balanced_class_weighs_inversely_to_its_frequency() {
+        assert_eq!(balanced(&[30, 10, 0]), [40.0 / 90.0, 40.0 / 30.0, 0.0]);
+    }
+}
