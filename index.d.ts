@@ -297,7 +297,7 @@ export declare type DataFacts = {
 /**
  * Layout of a data set on disk.
  */
-export declare type DataFormat = 'image-folder' | 'idx' | 'cifar-binary' | 'cifar-python';
+export declare type DataFormat = 'image-folder' | 'idx' | 'cifar-binary' | 'cifar-python' | 'manifest' | 'webdataset';
 
 /**
  * A part of a data set.

@@ -286,7 +286,13 @@ export type DataFacts = {
 /**
  * Layout of a data set on disk.
  */
-export type DataFormat = 'image-folder' | 'idx' | 'cifar-binary' | 'cifar-python'
+export type DataFormat =
+  | 'image-folder'
+  | 'idx'
+  | 'cifar-binary'
+  | 'cifar-python'
+  | 'manifest'
+  | 'webdataset'
 
 /**
  * A part of a data set.

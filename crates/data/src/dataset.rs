@@ -72,6 +72,10 @@ impl Dataset {
         &self.warnings
     }
 
+    pub(crate) fn warn(&mut self, warnings: Vec<WarningEvent>) {
+        self.warnings.extend(warnings);
+    }
+
     /// A part, before any split; it may be empty.
     pub fn part(&self, part: Part) -> Arc<dyn Source> {
         self.parts[part as usize].clone()

@@ -1,65 +1,25 @@
 //! Image folders: `root/<class>/...`, or `root/{train,val,test}/<class>/...`.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use residual_spec::{DataFacts, DataFormat, Error, ErrorCode, Result, WarningEvent};
+use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::dataset::{check_classes, fingerprint, mirrored_is_natural};
-use crate::decode::unreadable;
+use crate::dataset::check_classes;
+use crate::disk::{dataset, is_image, look_at_all, DiskSource, LeftOut, Looked, Place, Seen};
 use crate::header::{Header, Unreadable};
-use crate::open::{go_on, holds_data_files, Listing};
-use crate::{decode, Dataset, Image, Part, Source};
+use crate::open::{holds_data_files, Listing};
+use crate::{Dataset, Part};
 
-/// Files left out are named up to this many, then counted.
-const NAMED: usize = 10;
-
-/// No larger file is read into memory.
-const MOST_BYTES: u64 = 1 << 30;
-
-/// Images that are read from their files whenever they are needed.
-struct FolderSource {
-    files: Vec<PathBuf>,
-    labels: Vec<u32>,
-}
-
-impl Source for FolderSource {
-    fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    fn label(&self, i: usize) -> u32 {
-        self.labels[i]
-    }
-
-    fn name(&self, i: usize) -> String {
-        self.files[i].display().to_string()
-    }
-
-    fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
-        let file = &self.files[i];
-        let bytes = std::fs::read(file).map_err(|cause| Error::read(file, &cause))?;
-        decode(&bytes, channels, into).map_err(|error| about(file, error))
-    }
-}
-
-/// An image's failure, with its file's name for "the image".
-pub(crate) fn about(file: &Path, error: Error) -> Error {
-    let message = error.message.replacen("the image", &file.display().to_string(), 1);
-    Error { message, ..error }.file(file)
-}
+/// So many files are looked at to find out what a folder without classes holds.
+const SOME: usize = 10;
 
 /// A class's folder in one part, and the files in it.
 struct ClassFolder {
     part: Part,
     path: PathBuf,
-    files: Vec<PathBuf>,
+    files: Vec<Place>,
 }
 
 impl ClassFolder {
@@ -78,12 +38,13 @@ pub(crate) fn open(
     let mut folders = Vec::new();
     for (part, listing) in parts(root, listing, cancelled)? {
         for path in listing.folders {
-            let files = files_below(&path, cancelled)?;
+            let files = files_below(&path, cancelled)?.into_iter();
+            let files = files.map(|file| Place::File(file.into())).collect();
             folders.push(ClassFolder { part, path, files });
         }
     }
-    let files: Vec<&Path> = folders.iter().flat_map(|f| &f.files).map(PathBuf::as_path).collect();
-    let headers = read_headers(&files, cancelled)?;
+    let files: Vec<Place> = folders.iter().flat_map(|folder| &folder.files).cloned().collect();
+    let headers = look_at_all(&files, cancelled)?;
     assemble(source, root, &folders, headers)
 }
 
@@ -140,57 +101,8 @@ fn files_below(class: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf
     Ok(files)
 }
 
-/// What looking at a file told: its header and its bytes on disk.
-type Looked = Result<(Header, u64), Unreadable>;
-
-fn look(file: &Path) -> Looked {
-    let opened = File::open(file)?;
-    let bytes = opened.metadata()?.len();
-    if bytes > MOST_BYTES {
-        let message = format!("a file of {} MB, more than is read", bytes >> 20);
-        return Err(Unreadable::Damaged(message));
-    }
-    Ok((Header::read(&mut BufReader::with_capacity(4096, opened))?, bytes))
-}
-
-/// Reads the headers of all files, many at a time: it is the disk that is waited for.
-fn read_headers(files: &[&Path], cancelled: &dyn Fn() -> bool) -> Result<Vec<Looked>> {
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let found: Mutex<Vec<Option<Looked>>> = Mutex::new(files.iter().map(|_| None).collect());
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let owner = std::thread::current();
-    let work = || {
-        const CHUNK: usize = 64;
-        while !stop.load(Ordering::Relaxed) {
-            let start = next.fetch_add(CHUNK, Ordering::Relaxed);
-            let Some(chunk) = files.get(start..files.len().min(start + CHUNK)) else { break };
-            if chunk.is_empty() {
-                break;
-            }
-            let looked: Vec<Looked> = chunk.iter().map(|file| look(file)).collect();
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            for (slot, looked) in found[start..].iter_mut().zip(looked) {
-                *slot = Some(looked);
-            }
-        }
-        owner.unpark();
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..(2 * cores).clamp(4, 16)).map(|_| scope.spawn(work)).collect();
-        while !workers.iter().all(|worker| worker.is_finished()) {
-            if cancelled() {
-                stop.store(true, Ordering::Relaxed);
-            }
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-    });
-    go_on(cancelled)?;
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(found.into_iter().map(|looked| looked.expect("every file was looked at")).collect())
-}
-
 /// A class folder's readable images: file, header, bytes on disk.
-type Readable<'a> = Vec<(&'a Path, Header, u64)>;
+type Readable<'a> = Vec<(&'a Place, Header, u64)>;
 
 fn assemble(
     source: &str,
@@ -205,7 +117,9 @@ fn assemble(
         let mut images = Vec::new();
         for (file, looked) in folder.files.iter().zip(&mut headers) {
             match looked {
-                Ok((header, bytes)) => images.push((file.as_path(), header, bytes)),
+                Ok((header, bytes)) => images.push((file, header, bytes)),
+                // Notes, lists and thumbnails lie in many image folders and are nobody's images.
+                Err(Unreadable::Unknown) if !has_image_extension(file.file()) => {}
                 Err(why) => left_out.add(file, &why),
             }
         }
@@ -237,38 +151,27 @@ fn assemble(
         }
     })?;
 
-    let mut parts = Vec::with_capacity(3);
-    let mut hash = Xxh3::new();
+    let (mut seen, mut hash) = (Seen::default(), Xxh3::new());
+    let mut parts: [DiskSource; 3] = Default::default();
     for part in Part::ALL {
-        let (mut files, mut labels) = (Vec::new(), Vec::new());
-        let mut missing: Vec<&str> = classes.iter().map(String::as_str).collect();
-        for (folder, images) in of_part(part).filter(|(_, images)| !images.is_empty()) {
+        let images = &mut parts[part as usize];
+        for (folder, readable) in of_part(part).filter(|(_, images)| !images.is_empty()) {
             let name = folder.name();
             let Some(label) = classes.iter().position(|class| *class == name) else {
                 return Err(unknown_class(part, folder));
             };
-            missing.retain(|class| *class != name);
-            for &(file, _, bytes) in images {
+            for &(place, ref header, bytes) in readable {
                 if part == Part::Train {
+                    let file = place.file();
                     let below = file.strip_prefix(&folder.path).unwrap_or(file);
                     add_to_fingerprint(&mut hash, label, &name, below, bytes);
                 }
-                files.push(file.to_path_buf());
-                labels.push(label as u32);
+                seen.add(header);
+                images.places.push(place.clone());
+                images.labels.push(label as u32);
             }
         }
-        if !files.is_empty() && !missing.is_empty() {
-            warnings.push(WarningEvent {
-                code: ErrorCode::DataUnusable,
-                message: format!(
-                    "the {} part has no images of {}",
-                    part.as_str(),
-                    missing.join(", ")
-                ),
-                file: None,
-                hint: None,
-            });
-        } else if files.is_empty() && folders.iter().any(|folder| folder.part == part) {
+        if images.places.is_empty() && folders.iter().any(|folder| folder.part == part) {
             warnings.push(WarningEvent {
                 code: ErrorCode::DataUnusable,
                 message: format!("the {} part of {source} has no images", part.as_str()),
@@ -276,31 +179,9 @@ fn assemble(
                 hint: None,
             });
         }
-        parts.push(FolderSource { files, labels });
     }
-
-    let mut images = readable.iter().flat_map(|(_, images)| images).map(|(_, header, _)| header);
-    let all_grey = images.clone().all(|header| header.channels == 1);
-    let sizes = |header: &Header| [header.height, header.width];
-    let first = images.next().map(sizes);
-    let image_size = first.filter(|first| images.all(|header| sizes(header) == *first));
-    let facts = DataFacts {
-        source: source.into(),
-        format: DataFormat::ImageFolder,
-        mirrored_is_natural: mirrored_is_natural(&classes),
-        classes,
-        channels: if all_grey { 1 } else { 3 },
-        image_size,
-        train: parts[0].len() as u32,
-        val: parts[1].len() as u32,
-        test: parts[2].len() as u32,
-        mean: None,
-        std: None,
-        fingerprint: fingerprint(&hash),
-    };
-    let mut parts = parts.into_iter().map(|part| Arc::new(part) as Arc<dyn Source>);
-    let parts = std::array::from_fn(|_| parts.next().expect("three parts"));
-    Ok(Dataset::new(facts, warnings, parts))
+    let format = DataFormat::ImageFolder;
+    Ok(dataset(source, format, classes, parts, &seen, &hash, warnings))
 }
 
 fn unknown_class(part: Part, folder: &ClassFolder) -> Error {
@@ -338,49 +219,9 @@ fn meant(root: &Path, folders: &[ClassFolder]) -> Option<String> {
         }
     }
     let files = Listing::read(root, &|| false).ok()?.files;
-    let is_image = |file: &PathBuf| look(file).is_ok();
-    files.iter().take(NAMED).any(is_image).then(|| {
+    files.iter().take(SOME).any(|file| is_image(file)).then(|| {
         "Images lie beside each other here; move each class into a folder of its own.".into()
     })
-}
-
-/// The files that were left out, as warnings.
-#[derive(Default)]
-struct LeftOut {
-    warnings: Vec<WarningEvent>,
-    more: usize,
-}
-
-impl LeftOut {
-    fn add(&mut self, file: &Path, why: &Unreadable) {
-        // Notes, lists and thumbnails lie in many image folders and are nobody's images.
-        if matches!(why, Unreadable::Unknown) && !has_image_extension(file) {
-            return;
-        }
-        if self.warnings.len() == NAMED {
-            self.more += 1;
-            return;
-        }
-        let error = about(file, unreadable(why));
-        self.warnings.push(WarningEvent {
-            code: ErrorCode::Image,
-            message: error.message,
-            file: error.at.file,
-            hint: error.hint,
-        });
-    }
-
-    fn warnings(mut self) -> Vec<WarningEvent> {
-        if self.more > 0 {
-            self.warnings.push(WarningEvent {
-                code: ErrorCode::Image,
-                message: format!("{} more files are no readable images", self.more),
-                file: None,
-                hint: None,
-            });
-        }
-        self.warnings
-    }
 }
 
 fn has_image_extension(file: &Path) -> bool {
@@ -392,12 +233,14 @@ fn has_image_extension(file: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
 
     use residual_spec::DataConfig;
     use tempfile::TempDir;
 
     use super::*;
+    use crate::Image;
 
     fn image(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");

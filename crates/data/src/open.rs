@@ -8,6 +8,8 @@ use residual_spec::{nearest, Auto, DataConfig, DataFormat, Error, ErrorCode, Lab
 use crate::cifar::{no_coarse_labels, CifarFiles};
 use crate::cifar_python::CifarPythonFiles;
 use crate::idx::IdxFiles;
+use crate::manifest::{self, Notation};
+use crate::webdataset::Shards;
 use crate::{folder, Dataset};
 
 /// A data set that is opened by its name.
@@ -72,7 +74,7 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
     let format = config.format.as_ref().and_then(Auto::given).copied();
     let labels = config.labels.unwrap_or(Labels::Fine);
     match KNOWN.iter().find(|known| known.name == source) {
-        None => open_folder(source, Path::new(source), format, labels, cancelled),
+        None => open_path(source, Path::new(source), format, labels, cancelled),
         Some(_) if Path::new(source).exists() => {
             let message = format!("'{source}' is both a data set's name and a folder here");
             Err(Error::new(ErrorCode::Config, message)
@@ -86,7 +88,7 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
                     .key("data")
                     .hint("Set RESIDUAL_DATA to the `data` folder of the residual package.")
             })?;
-            open_folder(source, &root.join(source), format, labels, cancelled)
+            open_path(source, &root.join(source), format, labels, cancelled)
         }
     }
 }
@@ -132,6 +134,47 @@ impl Listing {
     }
 }
 
+fn open_path(
+    source: &str,
+    path: &Path,
+    format: Option<DataFormat>,
+    labels: Labels,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Dataset> {
+    if !path.is_dir() {
+        if let Some(shards) = Shards::named(source)? {
+            check_format(path, format, DataFormat::Webdataset)?;
+            check_fine(source, labels)?;
+            let folder = path.parent().unwrap_or(Path::new(""));
+            return shards.open(source, folder, cancelled);
+        }
+        if let (true, Some(notation)) = (path.is_file(), Notation::of(path)) {
+            check_format(path, format, DataFormat::Manifest)?;
+            check_fine(source, labels)?;
+            return manifest::open(source, path, notation, cancelled);
+        }
+    }
+    open_folder(source, path, format, labels, cancelled)
+}
+
+/// # Errors
+/// `E_DATA_FORMAT` if another format was asked for than the one that was found.
+fn check_format(path: &Path, wanted: Option<DataFormat>, found: DataFormat) -> Result<()> {
+    match wanted {
+        Some(wanted) if wanted != found => Err(other_format(path, wanted, found)),
+        _ => Ok(()),
+    }
+}
+
+fn other_format(path: &Path, wanted: DataFormat, found: DataFormat) -> Error {
+    let (wanted, found) = (wanted.as_str(), found.as_str());
+    let message = format!("{} is not of the format '{wanted}'", path.display());
+    Error::new(ErrorCode::DataFormat, message)
+        .key("data.format")
+        .file(path)
+        .hint(format!("It looks like '{found}'; leave `data.format` out."))
+}
+
 fn open_folder(
     source: &str,
     folder: &Path,
@@ -141,7 +184,12 @@ fn open_folder(
 ) -> Result<Dataset> {
     check_is_folder(source, folder)?;
     let listing = Listing::read(folder, cancelled)?;
-    let layouts = layouts(&listing.files)?;
+    let mut layouts = layouts(&listing.files)?;
+    // An archive beside class folders is what they were unpacked from.
+    if layouts.is_empty() && (listing.folders.is_empty() || format == Some(DataFormat::Webdataset))
+    {
+        layouts.extend(Shards::among(&listing.files).map(Layout::Webdataset));
+    }
     let found = match (format, layouts.as_slice()) {
         (None, [one, other, ..]) => {
             let (one, other) = (one.format(), other.format());
@@ -163,14 +211,7 @@ fn open_folder(
             check_fine(source, labels)?;
             folder::open(source, folder, listing, cancelled)
         }
-        _ => {
-            let (wanted, found) = (wanted.as_str(), found.as_str());
-            let message = format!("{} is not of the format '{wanted}'", folder.display());
-            Err(Error::new(ErrorCode::DataFormat, message)
-                .key("data.format")
-                .file(folder)
-                .hint(format!("It looks like '{found}'; leave `data.format` out.")))
-        }
+        _ => Err(other_format(folder, wanted, found)),
     }
 }
 
@@ -179,6 +220,7 @@ enum Layout {
     Idx(IdxFiles),
     CifarBinary(CifarFiles),
     CifarPython(CifarPythonFiles),
+    Webdataset(Shards),
 }
 
 /// The layouts that a folder's files have; it should be one, and none is an image folder.
@@ -196,6 +238,7 @@ impl Layout {
             Layout::Idx(_) => DataFormat::Idx,
             Layout::CifarBinary(_) => DataFormat::CifarBinary,
             Layout::CifarPython(_) => DataFormat::CifarPython,
+            Layout::Webdataset(_) => DataFormat::Webdataset,
         }
     }
 
@@ -213,6 +256,10 @@ impl Layout {
             }
             Layout::CifarBinary(files) => files.open(source, folder, labels, cancelled),
             Layout::CifarPython(files) => files.open(source, labels, cancelled),
+            Layout::Webdataset(shards) => {
+                check_fine(source, labels)?;
+                shards.open(source, folder, cancelled)
+            }
         }
     }
 }
@@ -240,10 +287,10 @@ fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => {
             let hint = match folder.extension().and_then(|extension| extension.to_str()) {
-                Some("zip" | "tar" | "gz" | "tgz" | "bz2" | "xz" | "7z" | "rar") => {
+                Some("zip" | "gz" | "bz2" | "xz" | "7z" | "rar") => {
                     "Unpack it, and give the folder with the images or data files."
                 }
-                _ => "Give the folder that the file is in.",
+                _ => "Give the folder that the file is in, or a list of images as .csv or .jsonl.",
             };
             let message = format!("{} is a file, not a folder", absolute.display());
             refuse(ErrorCode::DataNotFound, message, hint.into())

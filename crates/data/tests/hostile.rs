@@ -79,15 +79,25 @@ fn images() -> impl Strategy<Value = Vec<u8>> {
     .prop_map(image_file)
 }
 
-/// Puts the files into a folder, opens it as a data set and reads every image.
-fn open_all(files: &[(&str, &[u8])]) -> Result<(), Error> {
+/// Puts the files into a folder.
+fn folder_of(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         let file = folder.path().join(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
-    let source = Some(folder.path().display().to_string());
+    folder
+}
+
+/// Puts the files into a folder, opens it as a data set and reads every image.
+fn open_all(files: &[(&str, &[u8])]) -> Result<(), Error> {
+    open_path(folder_of(files).path())
+}
+
+/// Opens a data set and reads every image.
+fn open_path(path: &Path) -> Result<(), Error> {
+    let source = Some(path.display().to_string());
     let set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
     let mut image = Image::default();
     for part in Part::ALL {
@@ -119,6 +129,37 @@ fn zipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// A tar archive of files, written plainly.
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for (name, bytes) in files {
+        let mut header = [0u8; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
+        header[148..156].fill(b' ');
+        header[156] = b'0';
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        all.extend_from_slice(&header);
+        all.extend_from_slice(bytes);
+        all.resize(all.len().next_multiple_of(512), 0);
+    }
+    all.resize(all.len() + 1024, 0);
+    all
+}
+
+/// Makes the headers' sums right again, so that damage gets past them.
+fn with_right_sums(mut archive: Vec<u8>) -> Vec<u8> {
+    for block in archive.chunks_exact_mut(512) {
+        if block[148..156].ends_with(b"\0 ") {
+            block[148..156].fill(b' ');
+            let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+            block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        }
+    }
+    archive
 }
 
 proptest! {
@@ -214,6 +255,41 @@ proptest! {
         let names = damaged(names, &meta);
         let files = [("data_batch_1", &batch[..]), ("batches.meta", &names[..])];
         if let Err(error) = open_all(&files) {
+            prop_assert!(is_about_data(&error), "{:?}", error);
+        }
+    }
+
+    #[test]
+    fn damaged_manifests_are_read_or_refused(
+        damages in prop::collection::vec(damage(), 0..4),
+        json in any::<bool>(),
+    ) {
+        let (name, text) = match json {
+            false => ("labels.csv", "\u{feff}path,label,split\r\na.png,cat,train\r\n\"a.png\",\"d,og\",\r\na.png,cat,val\r\n"),
+            true => ("labels.jsonl", "{\"path\": \"a.png\", \"label\": 7, \"split\": \"train\"}\n{\"path\": \"a.png\", \"label\": 1}\n"),
+        };
+        let text = damaged(text.into(), &damages);
+        let folder = folder_of(&[("a.png", &image_file("picture.png")), (name, &text)]);
+        if let Err(error) = open_path(&folder.path().join(name)) {
+            let other = matches!(error.code, ErrorCode::DataNotFound | ErrorCode::Io);
+            prop_assert!(is_about_data(&error) || other && error.at.line.is_some(), "{:?}", error);
+        }
+    }
+
+    #[test]
+    fn damaged_shards_are_read_or_refused(
+        damages in prop::collection::vec(damage(), 0..4),
+        summed in any::<bool>(),
+    ) {
+        let (png, jpeg) = (image_file("picture.png"), image_file("baseline.jpg"));
+        let whole = archive(&[
+            ("a.png", &png), ("a.cls", b"0"), ("b.jpg", &jpeg), ("b.json", br#"{"label": "1"}"#),
+        ]);
+        let mut shard = damaged(whole, &damages);
+        if summed {
+            shard = with_right_sums(shard);
+        }
+        if let Err(error) = open_all(&[("train-0.tar", &shard)]) {
             prop_assert!(is_about_data(&error), "{:?}", error);
         }
     }

@@ -53,5 +53,11 @@ words! {
         /// CIFAR-10's `data_batch_1` to `5`, `test_batch` and `batches.meta`, or CIFAR-100's
         /// `train`, `test` and `meta`: pickles of Python's.
         "cifar-python" CifarPython,
+        /// A file that lists images: `*.csv` with path,label[,split], or `*.jsonl` with an object a
+        /// line.
+        "manifest" Manifest,
+        /// Uncompressed tar shards with `key.jpg` and `key.cls` or `key.json`: a folder of them, a
+        /// single one, or `train-{000000..000146}.tar`.
+        "webdataset" Webdataset,
     }
 }
