@@ -610,14 +610,24 @@ export declare type Inspection = {
      */
     parameters: number;
     /**
-     * Multiply-adds of one image's forward pass: convolutions and the head, as the paper counts.
+     * Multiply-adds of one image's forward pass: convolutions and linear layers, as the paper
+     * counts.
      */
     macs: number;
     layers: Array<LayerRow>;
     /**
-     * The same as a table to print.
+     * The layers within one another, as PyTorch's `print(net)` has them.
+     */
+    tree: string;
+    /**
+     * `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
+     * `residual inspect` prints.
      */
     text: string;
+    /**
+     * One line a layer: what `residual inspect --table` prints.
+     */
+    table: string;
 };
 
 /**
@@ -680,7 +690,7 @@ export declare type LayerRow = {
      */
     kind: string;
     /**
-     * Channels, height, width of the output; classes, for the head.
+     * Channels, height, width of the output; features, for a linear layer.
      */
     output: Array<number>;
     parameters: number;
@@ -802,8 +812,10 @@ export declare class Model implements AsyncDisposable {
  */
 export declare type ModelConfig = {
     /**
-     * `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
-     * CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
+     * For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
+     * images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
+     * `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
+     * `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
      */
     arch?: 'auto' | string | undefined;
     /**
@@ -811,7 +823,8 @@ export declare type ModelConfig = {
      */
     stem?: 'auto' | Stem | undefined;
     /**
-     * The paper's shortcut options. Default: A for its CIFAR networks, else B.
+     * The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
+     * networks.
      */
     shortcut?: 'auto' | Shortcut | undefined;
     /**
@@ -1622,8 +1635,10 @@ export declare type ResolvedMixup = {
  */
 export declare type ResolvedModel = {
     /**
-     * `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
-     * CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
+     * For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
+     * images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
+     * `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
+     * `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
      */
     arch: string;
     /**
@@ -1631,7 +1646,8 @@ export declare type ResolvedModel = {
      */
     stem: Stem;
     /**
-     * The paper's shortcut options. Default: A for its CIFAR networks, else B.
+     * The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
+     * networks.
      */
     shortcut: Shortcut;
     /**
@@ -2152,7 +2168,7 @@ export declare type SgdConfig = {
 /**
  * He et al. 2015, section 3.3: what a shortcut does where the shape changes.
  */
-export declare type Shortcut = 'A' | 'B' | 'C';
+export declare type Shortcut = 'A' | 'B' | 'C' | 'none';
 
 /**
  * The run is prepared and about to train.

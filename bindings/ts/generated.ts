@@ -533,14 +533,24 @@ export type Inspection = {
    */
   parameters: number
   /**
-   * Multiply-adds of one image's forward pass: convolutions and the head, as the paper counts.
+   * Multiply-adds of one image's forward pass: convolutions and linear layers, as the paper
+   * counts.
    */
   macs: number
   layers: Array<LayerRow>
   /**
-   * The same as a table to print.
+   * The layers within one another, as PyTorch's `print(net)` has them.
+   */
+  tree: string
+  /**
+   * `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
+   * `residual inspect` prints.
    */
   text: string
+  /**
+   * One line a layer: what `residual inspect --table` prints.
+   */
+  table: string
 }
 
 /**
@@ -603,7 +613,7 @@ export type LayerRow = {
    */
   kind: string
   /**
-   * Channels, height, width of the output; classes, for the head.
+   * Channels, height, width of the output; features, for a linear layer.
    */
   output: Array<number>
   parameters: number
@@ -682,8 +692,10 @@ export type MixupConfig = {
  */
 export type ModelConfig = {
   /**
-   * `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
-   * CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
+   * For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
+   * images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
+   * `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
+   * `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
    */
   arch?: 'auto' | string | undefined
   /**
@@ -691,7 +703,8 @@ export type ModelConfig = {
    */
   stem?: 'auto' | Stem | undefined
   /**
-   * The paper's shortcut options. Default: A for its CIFAR networks, else B.
+   * The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
+   * networks.
    */
   shortcut?: 'auto' | Shortcut | undefined
   /**
@@ -1430,8 +1443,10 @@ export type ResolvedMixup = {
  */
 export type ResolvedModel = {
   /**
-   * `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
-   * CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
+   * For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
+   * images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
+   * `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
+   * `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
    */
   arch: string
   /**
@@ -1439,7 +1454,8 @@ export type ResolvedModel = {
    */
   stem: Stem
   /**
-   * The paper's shortcut options. Default: A for its CIFAR networks, else B.
+   * The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
+   * networks.
    */
   shortcut: Shortcut
   /**
@@ -1892,7 +1908,7 @@ export type SgdConfig = {
 /**
  * He et al. 2015, section 3.3: what a shortcut does where the shape changes.
  */
-export type Shortcut = 'A' | 'B' | 'C'
+export type Shortcut = 'A' | 'B' | 'C' | 'none'
 
 /**
  * The run is prepared and about to train.

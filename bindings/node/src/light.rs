@@ -21,7 +21,7 @@ fn inspection(request: &str) -> Result<Inspection> {
     let config = InspectConfig::read(&parse(request)?, &At::Root)?;
     let target = resolve_inspect(&config)?;
     let network =
-        residual_arch::resnet(&target.model, target.channels, target.image_size, target.classes)?;
+        residual_arch::build(&target.model, target.channels, target.image_size, target.classes)?;
     Ok(residual_arch::inspect(&network))
 }
 

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use ts_rs::TS;
 
-use crate::layer::ConvNorm;
-use crate::network::{Network, ShortcutPath};
+use crate::layer::{BatchNorm2d, Conv2d, ConvUnit, Linear};
+use crate::network::{Block, Layer, Network, ShortcutPath};
+use crate::tree::{tree, Module};
 
 /// What `inspect()` gives.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
@@ -18,11 +19,17 @@ pub struct Inspection {
     pub classes: u32,
     /// Trainable numbers.
     pub parameters: u64,
-    /// Multiply-adds of one image's forward pass: convolutions and the head, as the paper counts.
+    /// Multiply-adds of one image's forward pass: convolutions and linear layers, as the paper
+    /// counts.
     pub macs: u64,
     pub layers: Vec<LayerRow>,
-    /// The same as a table to print.
+    /// The layers within one another, as PyTorch's `print(net)` has them.
+    pub tree: String,
+    /// `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
+    /// `residual inspect` prints.
     pub text: String,
+    /// One line a layer: what `residual inspect --table` prints.
+    pub table: String,
 }
 
 /// One layer.
@@ -33,7 +40,7 @@ pub struct LayerRow {
     pub name: String,
     /// PyTorch's class and what tells it from its like: `Conv2d 3x3, stride 2`.
     pub kind: String,
-    /// Channels, height, width of the output; classes, for the head.
+    /// Channels, height, width of the output; features, for a linear layer.
     pub output: Vec<u32>,
     pub parameters: u64,
     pub macs: u64,
@@ -41,104 +48,261 @@ pub struct LayerRow {
 
 /// Lists a network's layers in the order in which an image passes them.
 pub fn inspect(network: &Network) -> Inspection {
-    let mut layers = Vec::new();
-    let mut size = unit(&network.stem, network.image_size, &mut layers);
-    if let Some(pool) = &network.pool {
-        size = pool.output_size(size);
-        layers.push(LayerRow {
-            name: "maxpool".into(),
-            kind: format!("MaxPool2d {0}x{0}, stride {1}", pool.kernel, pool.stride),
-            output: vec![network.stem.conv.out_channels, size, size],
-            parameters: 0,
-            macs: 0,
-        });
+    let mut walk = Walk::default();
+    let (mut channels, mut size) = (network.channels, network.image_size);
+    for layer in &network.features {
+        walk.layer(layer, channels, size);
+        size = layer.output_size(size);
+        channels = match layer {
+            Layer::Conv(unit) => unit.conv.out_channels,
+            Layer::Block(block) => block.out_channels(),
+            Layer::NormRelu(_) | Layer::MaxPool(_) => channels,
+        };
     }
-    for block in network.blocks() {
-        let input = size;
-        for layer in &block.branch {
-            size = unit(layer, size, &mut layers);
-        }
-        match &block.shortcut {
-            ShortcutPath::Identity => {}
-            ShortcutPath::Projection(projection) => {
-                unit(projection, input, &mut layers);
-            }
-            ShortcutPath::Pad { stride, pad } => layers.push(LayerRow {
-                name: format!("{}.shortcut", block.name),
-                kind: format!("stride {stride}, {} zero channels", 2 * pad),
-                output: vec![block.branch[block.branch.len() - 1].conv.out_channels, size, size],
-                parameters: 0,
-                macs: 0,
-            }),
-        }
+    let pool = &network.pool;
+    walk.module(
+        &pool.name,
+        format!("AdaptiveAvgPool2d(output_size=({0}, {0}))", pool.size),
+        "AdaptiveAvgPool2d".into(),
+        vec![channels, pool.size, pool.size],
+        (0, 0),
+    );
+    for hidden in &network.hidden {
+        let kind = format!("Linear, ReLU, Dropout {}", hidden.dropout);
+        walk.linear(&hidden.linear, kind);
+        let relu = walk.next_in_sequence();
+        walk.unlisted(relu, "ReLU(inplace=True)".into());
+        let dropout = walk.next_in_sequence();
+        walk.unlisted(dropout, format!("Dropout(p={:?}, inplace=False)", hidden.dropout));
     }
-    let head = &network.head;
-    layers.push(LayerRow {
-        name: "avgpool".into(),
-        kind: "AdaptiveAvgPool2d".into(),
-        output: vec![head.in_features, 1, 1],
-        parameters: 0,
-        macs: 0,
-    });
-    layers.push(LayerRow {
-        name: head.name.clone(),
-        kind: "Linear".into(),
-        output: vec![head.out_features],
-        parameters: head.parameters(),
-        macs: head.macs(),
-    });
+    walk.linear(&network.head, "Linear".into());
 
+    let layers = walk.rows;
+    let lines = tree(network, &walk.modules);
     let parameters = layers.iter().map(|layer| layer.parameters).sum();
     let macs = layers.iter().map(|layer| layer.macs).sum();
     let mut inspection = Inspection {
         name: network.name.clone(),
         input: [network.channels, network.image_size, network.image_size],
-        classes: head.out_features,
+        classes: network.head.out_features,
         parameters,
         macs,
         layers,
+        tree: lines.iter().map(|line| format!("{}\n", line.text)).collect(),
         text: String::new(),
+        table: String::new(),
     };
-    inspection.text = table(&inspection);
+    let sums = sums(&inspection);
+    inspection.table = table(&inspection) + &sums;
+    let rows = lines.iter().map(|line| (line.row.map(|row| &inspection.layers[row]), &line.text));
+    let mut text = columns("Output", "Parameters", "Multiply-adds", "Layers");
+    for (row, line) in rows {
+        text.push_str(&match row {
+            Some(row) => {
+                columns(&shape(&row.output), &count(row.parameters), &count(row.macs), line)
+            }
+            None => columns("", "", "", line),
+        });
+    }
+    inspection.text = text + &sums;
     inspection
 }
 
-/// Adds a convolution and its normalisation; gives the output's height and width.
-fn unit(unit: &ConvNorm, size: u32, layers: &mut Vec<LayerRow>) -> u32 {
-    let (conv, norm) = (&unit.conv, &unit.norm);
-    let out = conv.output_size(size);
-    let output = vec![conv.out_channels, out, out];
-    let stride = match conv.stride {
-        1 => String::new(),
-        stride => format!(", stride {stride}"),
-    };
-    layers.push(LayerRow {
-        name: conv.name.clone(),
-        kind: format!("Conv2d {0}x{0}{stride}", conv.kernel),
-        output: output.clone(),
-        parameters: conv.parameters(),
-        macs: conv.macs(size),
-    });
-    layers.push(LayerRow {
-        name: norm.name.clone(),
-        kind: if unit.relu { "BatchNorm2d, ReLU".into() } else { "BatchNorm2d".into() },
-        output,
-        parameters: norm.parameters(),
-        macs: 0,
-    });
-    out
+/// What was met on the way.
+#[derive(Default)]
+struct Walk {
+    rows: Vec<LayerRow>,
+    modules: Vec<Module>,
+}
+
+impl Walk {
+    /// A layer that is listed, and a module as PyTorch prints it.
+    fn module(
+        &mut self,
+        name: &str,
+        printed: String,
+        kind: String,
+        output: Vec<u32>,
+        (parameters, macs): (u64, u64),
+    ) {
+        let row = Some(self.rows.len());
+        self.modules.push(Module { name: name.into(), printed, row });
+        self.rows.push(LayerRow { name: name.into(), kind, output, parameters, macs });
+    }
+
+    /// A module that costs nothing. One that was printed before is used again, not had twice.
+    fn unlisted(&mut self, name: String, printed: String) {
+        if self.modules.iter().all(|module| module.name != name) {
+            self.modules.push(Module { name, printed, row: None });
+        }
+    }
+
+    /// The name of what follows the last module in a numbered sequence.
+    fn next_in_sequence(&self) -> String {
+        let last = self.modules.last().map_or("", |module| module.name.as_str());
+        let (parent, number) = last.rsplit_once('.').unwrap_or(("", last));
+        format!("{parent}.{}", number.parse::<u32>().map_or(0, |number| number + 1))
+    }
+
+    fn layer(&mut self, layer: &Layer, channels: u32, size: u32) {
+        match layer {
+            Layer::Conv(unit) => {
+                self.unit(unit, size);
+                if unit.relu {
+                    // `relu` beside `conv1`, or the next number after `features.0`.
+                    let name = match unit.conv.name.rsplit_once('.') {
+                        None => "relu".into(),
+                        Some(_) => self.next_in_sequence(),
+                    };
+                    self.unlisted(name, "ReLU(inplace=True)".into());
+                }
+            }
+            Layer::NormRelu(norm) => self.norm(norm, true, size),
+            Layer::MaxPool(pool) => {
+                let size = pool.output_size(size);
+                self.module(
+                    &pool.name,
+                    format!(
+                        "MaxPool2d(kernel_size={}, stride={}, padding={}, dilation=1, \
+                         ceil_mode=False)",
+                        pool.kernel, pool.stride, pool.padding
+                    ),
+                    format!("MaxPool2d {0}x{0}, stride {1}", pool.kernel, pool.stride),
+                    vec![channels, size, size],
+                    (0, 0),
+                );
+            }
+            Layer::Block(block) => self.block(block, size),
+        }
+    }
+
+    fn block(&mut self, block: &Block, size: u32) {
+        let out = block.output_size(size);
+        if let Some(norm) = &block.activation {
+            self.norm(norm, true, size);
+        }
+        // torchvision's bottlenecks have their ReLU behind the last layer, basic blocks behind the
+        // first.
+        let relu = if block.kind == "Bottleneck" { block.branch.len() - 1 } else { 0 };
+        let mut inner = size;
+        for (index, unit) in block.branch.iter().enumerate() {
+            self.unit(unit, inner);
+            inner = unit.conv.output_size(inner);
+            if index == relu {
+                self.unlisted(format!("{}.relu", block.name), "ReLU(inplace=True)".into());
+            }
+        }
+        match &block.shortcut {
+            ShortcutPath::None | ShortcutPath::Identity => {}
+            ShortcutPath::Projection(projection) => self.unit(projection, size),
+            ShortcutPath::Pad { stride, pad } => self.module(
+                &format!("{}.shortcut", block.name),
+                format!("PadShortcut(stride={stride}, channels=({pad}, {pad}))"),
+                format!("stride {stride}, {} zero channels", 2 * pad),
+                vec![block.out_channels(), out, out],
+                (0, 0),
+            ),
+        }
+    }
+
+    /// A convolution and its normalisation, without their ReLU.
+    fn unit(&mut self, unit: &ConvUnit, size: u32) {
+        let conv = &unit.conv;
+        let out = conv.output_size(size);
+        let stride = match conv.stride {
+            1 => String::new(),
+            stride => format!(", stride {stride}"),
+        };
+        let groups = match conv.groups {
+            1 => String::new(),
+            groups => format!(", {groups} groups"),
+        };
+        let relu = if unit.relu && unit.norm.is_none() { ", ReLU" } else { "" };
+        self.module(
+            &conv.name,
+            printed_conv(conv),
+            format!("Conv2d {0}x{0}{stride}{groups}{relu}", conv.kernel),
+            vec![conv.out_channels, out, out],
+            (conv.parameters(), conv.macs(size)),
+        );
+        if let Some(norm) = &unit.norm {
+            self.norm(norm, unit.relu, out);
+        }
+    }
+
+    fn norm(&mut self, norm: &BatchNorm2d, relu: bool, size: u32) {
+        self.module(
+            &norm.name,
+            format!(
+                "BatchNorm2d({}, eps=1e-05, momentum={}, affine=True, track_running_stats=True)",
+                norm.channels,
+                BatchNorm2d::MOMENTUM
+            ),
+            if relu { "BatchNorm2d, ReLU".into() } else { "BatchNorm2d".into() },
+            vec![norm.channels, size, size],
+            (norm.parameters(), 0),
+        );
+    }
+
+    fn linear(&mut self, linear: &Linear, kind: String) {
+        let (features, out) = (linear.in_features, linear.out_features);
+        self.module(
+            &linear.name,
+            format!("Linear(in_features={features}, out_features={out}, bias=True)"),
+            kind,
+            vec![out],
+            (linear.parameters(), linear.macs()),
+        );
+    }
+}
+
+fn printed_conv(conv: &Conv2d) -> String {
+    let square = |n: u32| format!("({n}, {n})");
+    let mut text = format!(
+        "Conv2d({}, {}, kernel_size={}, stride={}",
+        conv.in_channels,
+        conv.out_channels,
+        square(conv.kernel),
+        square(conv.stride)
+    );
+    if conv.padding > 0 {
+        text += &format!(", padding={}", square(conv.padding));
+    }
+    if conv.groups > 1 {
+        text += &format!(", groups={}", conv.groups);
+    }
+    if !conv.bias {
+        text += ", bias=False";
+    }
+    text + ")"
+}
+
+fn shape(output: &[u32]) -> String {
+    output.iter().map(u32::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+/// Nothing for nothing.
+fn count(n: u64) -> String {
+    if n == 0 {
+        String::new()
+    } else {
+        grouped(n)
+    }
+}
+
+/// A line of the tree behind its numbers, which have a fixed width as it has not.
+fn columns(output: &str, parameters: &str, macs: &str, line: &str) -> String {
+    format!("{output:>16} {parameters:>12} {macs:>15}  {line}\n")
 }
 
 fn table(inspection: &Inspection) -> String {
-    let shape = |output: &[u32]| output.iter().map(u32::to_string).collect::<Vec<_>>().join(" x ");
     let row = |name: &str, kind: &str, output: &str, parameters: &str, macs: &str| {
-        format!("{name:<28} {kind:<24} {output:>16} {parameters:>12} {macs:>16}\n")
+        format!("{name:<28} {kind:<32} {output:>16} {parameters:>12} {macs:>16}\n")
     };
     let mut text = row("Layer", "Type", "Output", "Parameters", "Multiply-adds");
     text.push_str(&"-".repeat(text.trim_end().chars().count()));
     text.push('\n');
     for layer in &inspection.layers {
-        let count = |n: u64| if n == 0 { String::new() } else { grouped(n) };
         text.push_str(&row(
             &layer.name,
             &layer.kind,
@@ -147,6 +311,11 @@ fn table(inspection: &Inspection) -> String {
             &count(layer.macs),
         ));
     }
+    text
+}
+
+fn sums(inspection: &Inspection) -> String {
+    let mut text = String::new();
     let _ = write!(
         text,
         "\n{} for {} input, {} classes: {} parameters, {} multiply-adds\n",
@@ -175,48 +344,84 @@ fn grouped(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resnet;
-    use crate::resnet::tests::model;
-    use residual_spec::{Shortcut, Stem};
+    use crate::build::tests::{built, by_name};
+    use residual_spec::{Auto, BottleneckStride, ModelConfig};
 
     #[test]
     fn multiply_adds_are_those_of_the_papers_table_1() {
-        // The paper truncates, and counts its bottlenecks with the stride in the first 1x1; with
-        // torchvision's 3x3 they cost a little more (4.1 instead of 3.8 for ResNet-50).
+        // Bottlenecks as the paper has them, with the stride in the first 1x1. VGG-19: figure 3.
+        // The paper truncates to the digits given.
+        for (arch, billions) in [
+            ("resnet18", 1.8),
+            ("resnet34", 3.6),
+            ("resnet50", 3.8),
+            ("resnet101", 7.6),
+            ("resnet152", 11.3),
+            ("plain34", 3.6),
+            ("vgg19", 19.6),
+        ] {
+            let network = built(ModelConfig {
+                arch: Some(Auto::Is(arch.into())),
+                bottleneck_stride: Some(BottleneckStride::First),
+                ..ModelConfig::default()
+            });
+            let found = network.unwrap().macs() as f64 / 1e9;
+            assert!((found / billions - 1.0).abs() < 0.02, "{arch}: {found}");
+        }
+    }
+
+    #[test]
+    fn multiply_adds_are_torchvisions() {
+        // What torchvision publishes beside its weights (`_ops`), in billions.
         for (arch, billions) in [
             ("resnet18", 1.814),
             ("resnet34", 3.664),
             ("resnet50", 4.089),
             ("resnet101", 7.801),
             ("resnet152", 11.514),
+            ("resnext50_32x4d", 4.23),
+            ("resnext101_32x8d", 16.414),
+            ("resnext101_64x4d", 15.46),
+            ("wide_resnet50_2", 11.398),
+            ("wide_resnet101_2", 22.753),
+            ("vgg16", 15.47),
+            ("vgg19_bn", 19.632),
         ] {
-            let model = model(arch, Stem::Imagenet, Shortcut::B);
-            let found = resnet(&model, 3, 224, 1000).unwrap().macs() as f64 / 1e9;
+            let found = by_name(arch).macs() as f64 / 1e9;
             assert!((found / billions - 1.0).abs() < 0.001, "{arch}: {found}");
         }
     }
 
     #[test]
     fn the_rows_add_up_to_the_network() {
-        let network = resnet(&model("resnet20", Stem::Cifar, Shortcut::B), 1, 28, 10).unwrap();
-        let inspection = inspect(&network);
-        assert_eq!(inspection.parameters, network.parameters());
-        assert_eq!(inspection.layers.last().unwrap().output, [10]);
-        let stages: Vec<_> = inspection
+        for name in crate::names() {
+            let network = by_name(name);
+            let inspection = inspect(&network);
+            assert_eq!(inspection.parameters, network.parameters(), "{name}");
+            assert_eq!(inspection.layers.last().unwrap().output, [network.classes()]);
+        }
+        let stages: Vec<_> = inspect(&by_name("resnet20"))
             .layers
-            .iter()
+            .into_iter()
             .filter(|layer| layer.name.ends_with(".2.bn2"))
-            .map(|layer| layer.output.clone())
+            .map(|layer| layer.output)
             .collect();
-        assert_eq!(stages, [[16, 28, 28], [32, 14, 14], [64, 7, 7]]);
+        assert_eq!(stages, [[16, 32, 32], [32, 16, 16], [64, 8, 8]]);
     }
 
     #[test]
     fn the_table_names_every_layer_and_the_sums() {
-        let network =
-            resnet(&model("resnet18", Stem::Imagenet, Shortcut::B), 3, 224, 1000).unwrap();
-        let text = inspect(&network).text;
-        assert!(text.contains("layer4.1.conv2"));
-        assert!(text.ends_with("11,689,512 parameters, 1,814,073,344 multiply-adds\n"), "{text}");
+        let table = inspect(&by_name("resnet18")).table;
+        assert!(table.contains("layer4.1.conv2"));
+        assert!(table.ends_with("11,689,512 parameters, 1,814,073,344 multiply-adds\n"), "{table}");
+    }
+
+    #[test]
+    fn the_text_has_each_layers_numbers_beside_it() {
+        let text = inspect(&by_name("resnet18")).text;
+        let line = text.lines().find(|line| line.contains("(conv1)")).unwrap();
+        let words: Vec<&str> = line.split_whitespace().take(9).collect();
+        assert_eq!(words.join(" "), "64 x 112 x 112 9,408 118,013,952 (conv1): Conv2d(3,");
+        assert!(text.ends_with("11,689,512 parameters, 1,814,073,344 multiply-adds\n"));
     }
 }

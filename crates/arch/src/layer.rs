@@ -2,7 +2,7 @@
 
 use crate::Init;
 
-/// A convolution without bias (a normalisation follows it). Square kernels, zero padding.
+/// A convolution. Square kernels, zero padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conv2d {
     pub name: String,
@@ -11,6 +11,11 @@ pub struct Conv2d {
     pub kernel: u32,
     pub stride: u32,
     pub padding: u32,
+    /// Each group of output channels sees its own share of the input's.
+    pub groups: u32,
+    pub bias: bool,
+    /// Begin with weights of zero.
+    pub zero_init: bool,
 }
 
 /// Batch normalisation over N, H and W; PyTorch's eps 1e-5 and momentum 0.1.
@@ -32,28 +37,54 @@ impl BatchNorm2d {
     }
 }
 
-/// A convolution, its normalisation, and perhaps a ReLU: the unit that networks are built of and
-/// that kernels may fuse.
+/// A convolution, perhaps its normalisation, and perhaps a ReLU: the unit that networks are built
+/// of and that kernels may fuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConvNorm {
+pub struct ConvUnit {
     pub conv: Conv2d,
-    pub norm: BatchNorm2d,
+    pub norm: Option<BatchNorm2d>,
     pub relu: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaxPool2d {
+    pub name: String,
     pub kernel: u32,
     pub stride: u32,
     pub padding: u32,
 }
 
-/// `y = x W^T + b`, after global average pooling.
+/// Averages down to `size` x `size`, whatever the input's height and width.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdaptiveAvgPool2d {
+    pub name: String,
+    pub size: u32,
+}
+
+/// `y = x W^T + b`.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Linear {
     pub name: String,
     pub in_features: u32,
     pub out_features: u32,
+    pub init: LinearInit,
+}
+
+/// How a linear layer's weights begin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LinearInit {
+    /// PyTorch's: weights and bias uniform, up to `1 / sqrt(in_features)`.
+    Uniform,
+    /// Weights normal, bias zero.
+    Normal { std: f64 },
+}
+
+/// A hidden layer of a classifier: linear, ReLU, dropout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hidden {
+    pub linear: Linear,
+    /// The share of features that a training step leaves out.
+    pub dropout: f64,
 }
 
 /// Height or width after a window of `kernel` moved by `stride` over `size` padded pixels.
@@ -67,17 +98,23 @@ impl Conv2d {
         windows(size, self.kernel, self.stride, self.padding)
     }
 
+    /// Weights and biases.
     pub fn parameters(&self) -> u64 {
-        self.weight_shape().iter().product()
+        self.weights() + if self.bias { u64::from(self.out_channels) } else { 0 }
     }
 
     /// Multiply-adds for one image of `size` x `size`.
     pub fn macs(&self, size: u32) -> u64 {
-        u64::from(self.output_size(size)).pow(2) * self.parameters()
+        u64::from(self.output_size(size)).pow(2) * self.weights()
     }
 
+    fn weights(&self) -> u64 {
+        self.weight_shape().iter().product()
+    }
+
+    /// `[out, in / groups, kernel, kernel]`
     fn weight_shape(&self) -> [u64; 4] {
-        let (o, i, k) = (self.out_channels, self.in_channels, self.kernel);
+        let (o, i, k) = (self.out_channels, self.in_channels / self.groups, self.kernel);
         [o.into(), i.into(), k.into(), k.into()]
     }
 }
@@ -120,6 +157,11 @@ impl TensorSpec {
     pub fn elements(&self) -> u64 {
         self.shape.iter().product()
     }
+
+    /// The name of the layer that it belongs to.
+    pub fn layer(&self) -> &str {
+        self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
+    }
 }
 
 impl Conv2d {
@@ -130,8 +172,19 @@ impl Conv2d {
             name: format!("{}.weight", self.name),
             shape: self.weight_shape().to_vec(),
             kind: TensorKind::Parameter,
-            init: Init::Normal { std: (2.0 / fan_out).sqrt() },
+            init: match self.zero_init {
+                true => Init::Zeros,
+                false => Init::Normal { std: (2.0 / fan_out).sqrt() },
+            },
         });
+        if self.bias {
+            into.push(TensorSpec {
+                name: format!("{}.bias", self.name),
+                shape: vec![self.out_channels.into()],
+                kind: TensorKind::Parameter,
+                init: Init::Zeros,
+            });
+        }
     }
 }
 
@@ -154,19 +207,26 @@ impl BatchNorm2d {
     }
 }
 
-impl ConvNorm {
+impl ConvUnit {
     pub(crate) fn tensors(&self, into: &mut Vec<TensorSpec>) {
         self.conv.tensors(into);
-        self.norm.tensors(into);
+        if let Some(norm) = &self.norm {
+            norm.tensors(into);
+        }
     }
 }
 
 impl Linear {
     pub(crate) fn tensors(&self, into: &mut Vec<TensorSpec>) {
-        // PyTorch's default for nn.Linear.
-        let init = Init::Uniform { bound: 1.0 / f64::from(self.in_features).sqrt() };
+        let uniform = Init::Uniform { bound: 1.0 / f64::from(self.in_features).sqrt() };
+        let (weight, bias) = match self.init {
+            LinearInit::Uniform => (uniform, uniform),
+            LinearInit::Normal { std } => (Init::Normal { std }, Init::Zeros),
+        };
         let (rows, columns) = (u64::from(self.out_features), u64::from(self.in_features));
-        for (part, shape) in [("weight", vec![rows, columns]), ("bias", vec![rows])] {
+        for (part, shape, init) in
+            [("weight", vec![rows, columns], weight), ("bias", vec![rows], bias)]
+        {
             into.push(TensorSpec {
                 name: format!("{}.{part}", self.name),
                 shape,
@@ -181,19 +241,35 @@ impl Linear {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_imagenet_stem_has_the_papers_shape_and_cost() {
-        let conv = Conv2d {
+    fn stem() -> Conv2d {
+        Conv2d {
             name: "conv1".into(),
             in_channels: 3,
             out_channels: 64,
             kernel: 7,
             stride: 2,
             padding: 3,
-        };
+            groups: 1,
+            bias: false,
+            zero_init: false,
+        }
+    }
+
+    #[test]
+    fn the_imagenet_stem_has_the_papers_shape_and_cost() {
+        let conv = stem();
         assert_eq!(conv.output_size(224), 112);
-        assert_eq!(MaxPool2d { kernel: 3, stride: 2, padding: 1 }.output_size(112), 56);
+        let pool = MaxPool2d { name: "maxpool".into(), kernel: 3, stride: 2, padding: 1 };
+        assert_eq!(pool.output_size(112), 56);
         assert_eq!(conv.parameters(), 9408);
         assert_eq!(conv.macs(224), 118_013_952);
+    }
+
+    #[test]
+    fn groups_divide_the_weights_and_the_work_and_a_bias_adds_only_parameters() {
+        let whole = Conv2d { in_channels: 128, out_channels: 128, kernel: 3, ..stem() };
+        let grouped = Conv2d { groups: 32, bias: true, ..whole.clone() };
+        assert_eq!(grouped.macs(56) * 32, whole.macs(56));
+        assert_eq!(grouped.parameters(), whole.parameters() / 32 + 128);
     }
 }

@@ -1,14 +1,22 @@
 //! Networks as data. A [`Network`] says which layers there are, what they are called (torchvision's
 //! names), what shapes they have and how their weights begin; `crates/model` executes it.
 
+mod build;
+mod freeze;
 mod init;
 mod inspect;
 mod layer;
 mod network;
-mod resnet;
+mod residual;
+mod tree;
+mod vgg;
 
+pub use build::{build, names};
+pub use freeze::frozen;
 pub use init::{initial_values, Init};
 pub use inspect::{inspect, Inspection, LayerRow};
-pub use layer::{BatchNorm2d, Conv2d, ConvNorm, Linear, MaxPool2d, TensorKind, TensorSpec};
-pub use network::{Block, Network, ShortcutPath, Stage};
-pub use resnet::{names, resnet};
+pub use layer::{
+    AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvUnit, Hidden, Linear, LinearInit, MaxPool2d,
+    TensorKind, TensorSpec,
+};
+pub use network::{Block, Layer, Network, ShortcutPath};

@@ -1,14 +1,16 @@
 //! A network with its weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use residual_arch::{initial_values, Network, ShortcutPath, TensorKind, TensorSpec};
+use residual_arch::{initial_values, Linear, Network, TensorKind, TensorSpec};
 use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Precision, ResolvedConfig, Result};
 use residual_torch::{channels_last, failure};
 use residual_weights::DType;
 use tch::{Kind, Tensor};
 
-use crate::unit::{compute_kind, Unit};
+use crate::layer::Layer;
+use crate::pass::{Pass, Response};
+use crate::unit::compute_kind;
 
 /// How a model computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,23 +49,31 @@ impl Compute {
 pub struct Model {
     network: Network,
     compute: Compute,
-    /// Every tensor, in `state_dict` order; the units below hold shallow clones.
+    /// Every tensor, in `state_dict` order; what is below holds shallow clones.
     tensors: Vec<(TensorSpec, Tensor)>,
-    stem: Unit,
-    blocks: Vec<Block>,
-    head_weight: Tensor,
-    head_bias: Tensor,
+    features: Vec<Layer>,
+    hidden: Vec<Dense>,
+    head: Dense,
+    /// The names of the layers that are not trained.
+    frozen: BTreeSet<String>,
 }
 
-struct Block {
-    branch: Vec<Unit>,
-    shortcut: Shortcut,
+/// A linear layer with its tensors.
+struct Dense {
+    weight: Tensor,
+    bias: Tensor,
 }
 
-enum Shortcut {
-    Identity,
-    Projection(Unit),
-    Pad { stride: i64, pad: i64 },
+impl Dense {
+    fn new(linear: &Linear, take: impl Fn(&str) -> Tensor) -> Dense {
+        let name = &linear.name;
+        Dense { weight: take(&format!("{name}.weight")), bias: take(&format!("{name}.bias")) }
+    }
+
+    /// `[..., in]` to `[..., out]`.
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.f_linear(&self.weight, Some(&self.bias)).map_err(failure)
+    }
 }
 
 impl Model {
@@ -129,28 +139,38 @@ impl Model {
         let by_name: BTreeMap<&str, &Tensor> =
             tensors.iter().map(|(tensor, value)| (tensor.name.as_str(), value)).collect();
         let take = |name: &str| by_name[name].shallow_clone();
-        let blocks = network
-            .blocks()
-            .map(|block| Block {
-                branch: block.branch.iter().map(|layer| Unit::new(layer, take)).collect(),
-                shortcut: match &block.shortcut {
-                    ShortcutPath::Identity => Shortcut::Identity,
-                    ShortcutPath::Projection(layer) => Shortcut::Projection(Unit::new(layer, take)),
-                    ShortcutPath::Pad { stride, pad } => {
-                        Shortcut::Pad { stride: (*stride).into(), pad: (*pad).into() }
-                    }
-                },
-            })
-            .collect();
+        let hidden = network.hidden.iter().map(|hidden| Dense::new(&hidden.linear, take));
         Ok(Model {
-            stem: Unit::new(&network.stem, take),
-            blocks,
-            head_weight: take(&format!("{}.weight", network.head.name)),
-            head_bias: take(&format!("{}.bias", network.head.name)),
+            features: network.features.iter().map(|layer| Layer::new(layer, &take)).collect(),
+            hidden: hidden.collect(),
+            head: Dense::new(&network.head, take),
             network,
             compute,
             tensors,
+            frozen: BTreeSet::new(),
         })
+    }
+
+    /// Trains all but the layers whose names begin so (`conv1`, `layer1`; `backbone` is all but
+    /// the head): they get no gradients, and their normalisations use their running statistics.
+    ///
+    /// # Errors
+    /// `E_CONFIG` for a layer that the network has not.
+    pub fn freeze(&mut self, freeze: &[String]) -> Result<()> {
+        self.frozen = residual_arch::frozen(&self.network, freeze)?;
+        for (tensor, value) in &self.tensors {
+            let trained = tensor.kind == TensorKind::Parameter && self.is_trained(tensor);
+            // The layers' clones are the same tensor.
+            let _ = value.f_set_requires_grad(trained).map_err(failure)?;
+        }
+        for layer in &mut self.features {
+            layer.freeze(&|name| self.frozen.contains(name));
+        }
+        Ok(())
+    }
+
+    fn is_trained(&self, tensor: &TensorSpec) -> bool {
+        !self.frozen.contains(tensor.layer())
     }
 
     pub fn network(&self) -> &Network {
@@ -166,11 +186,11 @@ impl Model {
         self.tensors.iter().map(|(tensor, value)| (tensor.name.as_str(), value))
     }
 
-    /// What the optimizer moves, by name, in `state_dict` order.
+    /// What the optimizer moves, by name, in `state_dict` order: nothing that is frozen.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors
             .iter()
-            .filter(|(tensor, _)| tensor.kind == TensorKind::Parameter)
+            .filter(|(tensor, _)| tensor.kind == TensorKind::Parameter && self.is_trained(tensor))
             .map(|(tensor, value)| (tensor.name.as_str(), value))
     }
 
@@ -201,9 +221,15 @@ impl Model {
     /// Images as they leave the loader, `[n, size, size, channels]` normalised, as the network's
     /// input `[n, channels, size, size]`.
     pub fn input(&self, images: &[f32], count: usize) -> Result<Tensor> {
-        let (size, channels) = (self.network.image_size as i64, self.network.channels as i64);
+        self.input_of(images, count, [self.network.image_size; 2])
+    }
+
+    /// The same for images of another height and width, for [`Model::forward_map`].
+    pub fn input_of(&self, images: &[f32], count: usize, size: [u32; 2]) -> Result<Tensor> {
+        let [height, width] = size.map(i64::from);
+        let channels = self.network.channels as i64;
         let input = Tensor::f_from_slice(images)
-            .and_then(|flat| flat.f_view([count as i64, size, size, channels]))
+            .and_then(|flat| flat.f_view([count as i64, height, width, channels]))
             .and_then(|images| images.f_permute([0, 3, 1, 2]))
             .and_then(|images| images.f_to_device(self.compute.device()))
             .and_then(|images| images.f_to_kind(compute_kind(self.compute.precision)))
@@ -231,48 +257,84 @@ impl Model {
     /// Logits `[n, classes]`, in fp32 (fp64 in `fp64`), of an input made by [`Model::input`].
     /// In training, batch statistics normalise and move the running ones.
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor> {
-        let mut x = self.stem.forward(input, training)?;
-        if let Some(pool) = &self.network.pool {
-            let square = |n: u32| [i64::from(n); 2];
-            x = x
-                .f_max_pool2d(
-                    square(pool.kernel),
-                    square(pool.stride),
-                    square(pool.padding),
-                    [1, 1],
-                    false,
-                )
+        self.pass(input, &Pass::new(training))
+    }
+
+    /// What each 3x3 convolution of the network answers to an input, in evaluation mode (the
+    /// paper's figure 7 shows the deviations).
+    pub fn layer_responses(&self, input: &Tensor) -> Result<Vec<Response>> {
+        let _no_grad = tch::no_grad_guard();
+        let pass = Pass::watching();
+        let _ = self.pass(input, &pass)?;
+        Ok(pass.responses())
+    }
+
+    fn pass(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let features = self.features(input, pass)?;
+        let size = [i64::from(self.network.pool.size); 2];
+        let pooled =
+            features.f_adaptive_avg_pool2d(size).and_then(|pooled| pooled.f_flatten(1, -1));
+        self.classify(&pooled.map_err(failure)?, pass.training)
+    }
+
+    /// `[n, channels, h, w]` of what the classifier sees.
+    fn features(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let mut x = input.shallow_clone();
+        for layer in &self.features {
+            x = layer.forward(&x, pass)?;
+        }
+        Ok(x)
+    }
+
+    /// `[..., features]` to `[..., classes]`.
+    fn classify(&self, features: &Tensor, training: bool) -> Result<Tensor> {
+        let mut x = features.f_to_kind(self.compute.weight_kind()).map_err(failure)?;
+        for (layer, described) in self.hidden.iter().zip(&self.network.hidden) {
+            x = layer
+                .forward(&x)?
+                .f_relu_()
+                .and_then(|x| x.f_dropout(described.dropout, training))
                 .map_err(failure)?;
         }
-        for block in &self.blocks {
-            x = block.forward(&x, training)?;
-        }
-        x.f_adaptive_avg_pool2d([1, 1])
-            .and_then(|pooled| pooled.f_flatten(1, -1))
-            .and_then(|features| features.f_to_kind(self.compute.weight_kind()))
-            .and_then(|features| features.f_linear(&self.head_weight, Some(&self.head_bias)))
-            .map_err(failure)
+        self.head.forward(&x)
+    }
+
+    /// Logits `[n, classes]` of an input of any size (the paper's section 3.4): pooling and
+    /// classifier at every place at which an image of the network's own size could lie, the
+    /// logits averaged over all places. In evaluation mode.
+    pub fn forward_map(&self, input: &Tensor) -> Result<Tensor> {
+        let features = self.features(input, &Pass::new(false))?;
+        let own = i64::from(self.network.feature_size(self.network.image_size));
+        // A smaller map than the network's own is one place.
+        let window = [2, 3].map(|axis: usize| own.min(features.size()[axis]));
+        let pool = i64::from(self.network.pool.size);
+        let places = match pool {
+            1 => features.f_avg_pool2d(window, [1, 1], [0, 0], false, true, None),
+            _ => windows(&features, window, pool),
+        };
+        let places = places.and_then(|places| places.f_permute([0, 2, 3, 1])).map_err(failure)?;
+        let logits = self.classify(&places, false)?;
+        logits.f_mean_dim([1i64, 2].as_slice(), false, logits.kind()).map_err(failure)
     }
 }
 
-impl Block {
-    fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        let shortcut = match &self.shortcut {
-            Shortcut::Identity => x.shallow_clone(),
-            Shortcut::Projection(unit) => unit.forward(x, training)?,
-            Shortcut::Pad { stride, pad } => x
-                .f_slice(2, None, None, *stride)
-                .and_then(|x| x.f_slice(3, None, None, *stride))
-                .and_then(|x| x.f_constant_pad_nd([0, 0, 0, 0, *pad, *pad]))
-                .map_err(failure)?,
-        };
-        let (last, first) = self.branch.split_last().expect("a block has layers");
-        let mut y = x.shallow_clone();
-        for unit in first {
-            y = unit.forward(&y, training)?;
-        }
-        last.forward_add_relu(&y, &shortcut, training)
-    }
+/// Every window of `[n, channels, h, w]`, pooled to `pool` x `pool`: `[n, channels * pool * pool,
+/// h', w']`.
+fn windows(
+    features: &Tensor,
+    window: [i64; 2],
+    pool: i64,
+) -> std::result::Result<Tensor, tch::TchError> {
+    let windows = features.f_unfold(2, window[0], 1)?.f_unfold(3, window[1], 1)?;
+    let [n, channels, rows, columns, ..] = windows.size()[..] else {
+        unreachable!("two axes unfolded")
+    };
+    windows
+        .f_permute([0, 2, 3, 1, 4, 5])?
+        .f_reshape([n * rows * columns, channels, window[0], window[1]])?
+        .f_adaptive_avg_pool2d([pool, pool])?
+        .f_reshape([n, rows, columns, channels * pool * pool])?
+        .f_permute([0, 3, 1, 2])
 }
 
 /// A tensor out of a file, in the type that it has there.

@@ -1,43 +1,101 @@
 //! Convolution, batch normalisation, ReLU: the operation that networks are made of, and the one
 //! place where faster kernels can replace ATen's.
 
-use residual_arch::{BatchNorm2d, ConvNorm};
+use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
 use residual_torch::failure;
 use tch::{Kind, Tensor};
 
-/// A [`ConvNorm`] with its tensors.
+use crate::pass::Pass;
+
+/// A [`ConvUnit`] with its tensors.
 pub(crate) struct Unit {
-    pub weight: Tensor,
-    pub gamma: Tensor,
-    pub beta: Tensor,
-    pub mean: Tensor,
-    pub var: Tensor,
+    name: String,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    norm: Option<Norm>,
     stride: [i64; 2],
     padding: [i64; 2],
+    groups: i64,
     relu: bool,
+}
+
+/// A [`BatchNorm2d`] with its tensors.
+pub(crate) struct Norm {
+    gamma: Tensor,
+    beta: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    name: String,
+    /// Normalises by its running statistics in training, too, and leaves them as they are.
+    frozen: bool,
+}
+
+impl Norm {
+    /// Takes its tensors by name.
+    pub fn new(norm: &BatchNorm2d, take: impl Fn(&str) -> Tensor) -> Norm {
+        let name = &norm.name;
+        Norm {
+            gamma: take(&format!("{name}.weight")),
+            beta: take(&format!("{name}.bias")),
+            mean: take(&format!("{name}.running_mean")),
+            var: take(&format!("{name}.running_var")),
+            name: name.clone(),
+            frozen: false,
+        }
+    }
+
+    pub fn freeze(&mut self, frozen: &dyn Fn(&str) -> bool) {
+        self.frozen = frozen(&self.name);
+    }
+
+    fn forward(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+        input
+            .f_batch_norm(
+                Some(&self.gamma),
+                Some(&self.beta),
+                Some(&self.mean),
+                Some(&self.var),
+                pass.training && !self.frozen,
+                BatchNorm2d::MOMENTUM,
+                BatchNorm2d::EPS,
+                true,
+            )
+            .map_err(failure)
+    }
+
+    /// `relu(norm(input))`
+    pub fn forward_relu(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+        self.forward(input, pass)?.f_relu_().map_err(failure)
+    }
 }
 
 impl Unit {
     /// Takes its tensors by name.
-    pub fn new(layer: &ConvNorm, mut take: impl FnMut(&str) -> Tensor) -> Unit {
-        let (conv, norm) = (&layer.conv, &layer.norm.name);
+    pub fn new(layer: &ConvUnit, take: impl Fn(&str) -> Tensor) -> Unit {
+        let conv = &layer.conv;
         Unit {
+            name: conv.name.clone(),
             weight: take(&format!("{}.weight", conv.name)),
-            gamma: take(&format!("{norm}.weight")),
-            beta: take(&format!("{norm}.bias")),
-            mean: take(&format!("{norm}.running_mean")),
-            var: take(&format!("{norm}.running_var")),
+            bias: conv.bias.then(|| take(&format!("{}.bias", conv.name))),
+            norm: layer.norm.as_ref().map(|norm| Norm::new(norm, take)),
             stride: [conv.stride.into(); 2],
             padding: [conv.padding.into(); 2],
+            groups: conv.groups.into(),
             relu: layer.relu,
+        }
+    }
+
+    pub fn freeze(&mut self, frozen: &dyn Fn(&str) -> bool) {
+        if let Some(norm) = &mut self.norm {
+            norm.freeze(frozen);
         }
     }
 
     /// `[n, in, h, w]` to `[n, out, h', w']`. In training, normalises by the batch's own
     /// statistics and moves the running ones towards them.
-    pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor> {
-        let output = self.normalised(input, training)?;
+    pub fn forward(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let output = self.response(input, pass)?;
         match self.relu {
             // In place: batch-norm's gradient needs its input, not its output.
             true => { output }.f_relu_().map_err(failure),
@@ -45,40 +103,50 @@ impl Unit {
         }
     }
 
-    /// `relu(unit(input) + shortcut)`: how a block ends.
-    pub fn forward_add_relu(
+    /// `unit(input) + shortcut`, with or without a ReLU: how a block ends.
+    pub fn forward_add(
         &self,
         input: &Tensor,
-        shortcut: &Tensor,
-        training: bool,
+        shortcut: Option<&Tensor>,
+        relu: bool,
+        pass: &Pass,
     ) -> Result<Tensor> {
-        let output = self.normalised(input, training)?;
-        { output }.f_add_(shortcut).and_then(|mut sum| sum.f_relu_()).map_err(failure)
+        let mut output = self.response(input, pass)?;
+        if let Some(shortcut) = shortcut {
+            output = output.f_add_(shortcut).map_err(failure)?;
+        }
+        if relu {
+            output.f_relu_().map_err(failure)
+        } else {
+            Ok(output)
+        }
     }
 
-    fn normalised(&self, input: &Tensor, training: bool) -> Result<Tensor> {
+    /// What leaves the convolution and its normalisation.
+    fn response(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
         // As PyTorch's autocast: the convolution runs in the input's precision, its fp32 weight
         // cast once a step; the normalisation keeps fp32 parameters and statistics.
         let kind = input.kind();
-        let cast = match self.weight.kind() == kind {
-            true => self.weight.shallow_clone(),
-            false => self.weight.f_to_kind(kind).map_err(failure)?,
+        let (weight, bias) = (cast(&self.weight, kind)?, &self.bias);
+        let bias = bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
+        let output = input
+            .f_conv2d(&weight, bias.as_ref(), self.stride, self.padding, [1, 1], self.groups)
+            .map_err(failure)?;
+        let output = match &self.norm {
+            Some(norm) => norm.forward(&output, pass)?,
+            None => output,
         };
-        input
-            .f_conv2d::<Tensor>(&cast, None, self.stride, self.padding, [1, 1], 1)
-            .and_then(|output| {
-                output.f_batch_norm(
-                    Some(&self.gamma),
-                    Some(&self.beta),
-                    Some(&self.mean),
-                    Some(&self.var),
-                    training,
-                    BatchNorm2d::MOMENTUM,
-                    BatchNorm2d::EPS,
-                    true,
-                )
-            })
-            .map_err(failure)
+        if self.weight.size()[2..] == [3, 3] {
+            pass.record(&self.name, &output)?;
+        }
+        Ok(output)
+    }
+}
+
+fn cast(tensor: &Tensor, kind: Kind) -> Result<Tensor> {
+    match tensor.kind() == kind {
+        true => Ok(tensor.shallow_clone()),
+        false => tensor.f_to_kind(kind).map_err(failure),
     }
 }
 

@@ -5,6 +5,7 @@
 //! Everything here crosses the bridge as JSON; the TypeScript types and the JSON Schema are
 //! generated from these definitions (`examples/generate.rs`).
 
+mod arch_name;
 mod config;
 mod error;
 mod event;
@@ -14,10 +15,11 @@ mod read;
 mod resolve;
 mod result;
 
+pub use arch_name::ArchName;
 pub use config::*;
 pub use error::{Error, ErrorCode, Place, Result};
 pub use event::*;
 pub use facts::*;
 pub use read::{nearest, At, Read};
-pub use resolve::{is_cifar_resnet, resolve, resolve_inspect};
+pub use resolve::{resolve, resolve_inspect};
 pub use result::*;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use residual_arch::resnet;
+use residual_arch::build;
 use residual_model::{count_right, Compute, Model};
 use residual_spec::{Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem};
 use residual_train::{machine_facts, Optimizer};
@@ -45,7 +45,7 @@ impl Trainer {
             weights: None,
             freeze: Vec::new(),
         };
-        let network = resnet(&config, 3, SIZE as u32, 10).expect("a known network");
+        let network = build(&config, 3, SIZE as u32, 10).expect("a known network");
         let model = Model::new(network, compute, 1).expect("weights");
         let sgd = residual_spec::Sgd {
             lr: 0.1,

@@ -30,7 +30,7 @@ impl LoadedModel {
         let path = path.canonicalize().map_err(|cause| Error::read(&path, &cause))?;
         let checkpoint = Checkpoint::read(&path)?;
         let epoch = progress_of(&checkpoint.progress, &path)?.epoch;
-        let network = residual_arch::resnet(
+        let network = residual_arch::build(
             &checkpoint.config.model,
             checkpoint.config.data.channels,
             checkpoint.config.data.image_size,

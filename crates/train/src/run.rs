@@ -86,7 +86,8 @@ impl Prepared {
         }
         let (channels, size) = (config.data.channels, config.data.image_size);
         let classes = dataset.facts().classes.len() as u32;
-        let network = residual_arch::resnet(&config.model, channels, size, classes)?;
+        let network = residual_arch::build(&config.model, channels, size, classes)?;
+        residual_arch::frozen(&network, &config.model.freeze)?;
 
         let numbered = asked.out.as_ref().and_then(Auto::given).is_none() && !config.overwrite;
         Ok(Prepared { config, dataset, network, resumed, numbered })
@@ -137,10 +138,11 @@ impl<'c> Trainer<'c> {
         let compute = Compute::of(&config);
         tch::set_num_threads(config.threads as i32);
 
-        let model = match &resumed {
+        let mut model = match &resumed {
             None => Model::new(network, compute, config.seed)?,
             Some(from) => load_model(network, compute, &from.checkpoint, &from.path)?,
         };
+        model.freeze(&config.model.freeze)?;
         let split = dataset.split(&config.data, config.seed);
         let counts = split.train.class_counts(dataset.facts().classes.len());
         let mut learner = Learner::new(&config, model, &counts)?;
@@ -365,6 +367,10 @@ impl<'c> Trainer<'c> {
 
     /// Forward and backward.
     fn learn(&mut self, batch: &Batch) -> Result<()> {
+        if self.learner.model.network().has_dropout() && !self.learner.has_begun() {
+            // What is left out depends on seed and step alone, so that a resumed run is the same.
+            tch::manual_seed((self.config.seed ^ self.progress.step.rotate_left(32)) as i64);
+        }
         match self.learner.add(batch)? {
             Step::Done(()) => Ok(()),
             Step::NotFinite(what) => Err(self.diverged(&what)?),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use residual_arch::{resnet, Network};
+use residual_arch::{build, Network};
 use residual_model::{Compute, Model};
 use residual_spec::{Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem};
 use residual_train::Optimizer;
@@ -37,7 +37,7 @@ impl Case {
             freeze: Vec::new(),
         };
         let size = fixture["size"].as_u64().unwrap() as u32;
-        let network = resnet(&model, 3, size, 10).unwrap();
+        let network = build(&model, 3, size, 10).unwrap();
         let numbers = fixture["tensors"]
             .as_array()
             .unwrap()

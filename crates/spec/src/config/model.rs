@@ -6,12 +6,15 @@ use crate::Auto;
 config! {
     /// The network.
     ModelConfig => Model {
-        /// `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`, or one of the paper's
-        /// CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet32`, `resnet44`, `resnet56`, ...
+        /// For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
+        /// images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
+        /// `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
+        /// `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
         arch: Auto<String> => String,
         /// `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
         stem: Auto<Stem> => Stem,
-        /// The paper's shortcut options. Default: A for its CIFAR networks, else B.
+        /// The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
+        /// networks.
         shortcut: Auto<Shortcut> => Shortcut,
         /// Start the last batch-norm of every block at zero (Goyal et al. 2017).
         zero_init_residual: bool => bool,
@@ -54,5 +57,7 @@ words! {
         "B" B,
         /// 1x1 convolution and batch-norm everywhere.
         "C" C,
+        /// No shortcuts: a plain network.
+        "none" None,
     }
 }

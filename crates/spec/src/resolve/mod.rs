@@ -22,13 +22,6 @@ use transform::resolve_transform;
 /// The largest image side for which the CIFAR stem and native size are used.
 const SMALL_IMAGE: u32 = 96;
 
-/// Whether a name is one of the paper's CIFAR networks (section 4.2): `resnet{6n+2}`, apart from
-/// the ImageNet depths that happen to have that form (50, 152).
-pub fn is_cifar_resnet(arch: &str) -> bool {
-    let depth = arch.strip_prefix("resnet").and_then(|depth| depth.parse::<u32>().ok());
-    depth.is_some_and(|depth| depth >= 8 && depth % 6 == 2 && !matches!(depth, 50 | 152))
-}
-
 /// Turns what was asked for into what will be done.
 ///
 /// # Errors
@@ -163,7 +156,7 @@ pub fn resolve(
 pub fn resolve_inspect(config: &InspectConfig) -> Result<InspectTarget> {
     let model = config.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
     let arch = model.arch.as_ref().and_then(Auto::given);
-    let cifar = arch.is_some_and(|arch| is_cifar_resnet(arch));
+    let cifar = arch.and_then(|arch| ArchName::parse(arch)).is_some_and(ArchName::is_cifar);
     let image_size = config.image_size.unwrap_or(if cifar { 32 } else { 224 });
     let channels = config.channels.unwrap_or(3);
     let classes = config.classes.unwrap_or(if cifar { 10 } else { 1000 });
@@ -277,15 +270,23 @@ fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model 
         true => ("resnet20".to_string(), "small images: the paper's smallest CIFAR network".into()),
         false => ("resnet18".to_string(), "photographs: the smallest ImageNet network".into()),
     });
-    let cifar = is_cifar_resnet(&arch);
-    let stem = why.pick("model.stem", &config.stem, || match (cifar, small) {
-        (true, _) => (Stem::Cifar, "part of the paper's CIFAR networks".into()),
+    let name = ArchName::parse(&arch);
+    let cifar = name.is_some_and(ArchName::is_cifar);
+    let stem = why.pick("model.stem", &config.stem, || match (name, small) {
+        (Some(ArchName::Vgg { .. }), _) => (Stem::Imagenet, "VGG has one form only".into()),
+        (_, _) if cifar => (Stem::Cifar, "part of the paper's CIFAR networks".into()),
         (_, true) => (Stem::Cifar, "small images keep their resolution".into()),
         (_, false) => (Stem::Imagenet, "photographs are reduced fourfold first".into()),
     });
-    let shortcut = why.pick("model.shortcut", &config.shortcut, || match cifar {
-        true => (Shortcut::A, "the paper's CIFAR networks use option A".into()),
-        false => (Shortcut::B, "torchvision's, and the paper's for its ImageNet results".into()),
+    let shortcut = why.pick("model.shortcut", &config.shortcut, || match name {
+        Some(name) if !name.has_shortcuts() => {
+            (Shortcut::None, "a plain network has no shortcuts".into())
+        }
+        Some(ArchName::Wrn { .. }) => (Shortcut::B, "what wide residual networks use".into()),
+        Some(name) if cifar && !name.has_bottlenecks() => {
+            (Shortcut::A, "the paper's CIFAR networks use option A".into())
+        }
+        _ => (Shortcut::B, "torchvision's, and the paper's for its ImageNet results".into()),
     });
     Model {
         arch,
@@ -471,11 +472,18 @@ mod tests {
     }
 
     #[test]
-    fn the_imagenet_depths_are_not_taken_for_cifar_networks() {
-        let cifar: Vec<u32> = [8, 18, 20, 34, 50, 56, 101, 110, 152, 1202]
-            .into_iter()
-            .filter(|depth| is_cifar_resnet(&format!("resnet{depth}")))
-            .collect();
-        assert_eq!(cifar, [8, 20, 56, 110, 1202]);
+    fn a_networks_name_decides_its_stem_and_shortcuts() {
+        let choice = |arch: &str, facts: &DataFacts| {
+            let config = resolved(json!({ "model": arch }), facts).unwrap();
+            (config.model.stem, config.model.shortcut)
+        };
+        assert_eq!(choice("resnet18", &facts()), (Stem::Imagenet, Shortcut::B));
+        assert_eq!(choice("resnet18", &small()), (Stem::Cifar, Shortcut::B));
+        assert_eq!(choice("preresnet20", &small()), (Stem::Cifar, Shortcut::A));
+        assert_eq!(choice("preresnet164", &small()), (Stem::Cifar, Shortcut::B));
+        assert_eq!(choice("plain20", &facts()), (Stem::Cifar, Shortcut::None));
+        assert_eq!(choice("plain34", &facts()), (Stem::Imagenet, Shortcut::None));
+        assert_eq!(choice("wrn28_10", &small()), (Stem::Cifar, Shortcut::B));
+        assert_eq!(choice("vgg16", &small()), (Stem::Imagenet, Shortcut::None));
     }
 }

@@ -1,0 +1,74 @@
+//! Layers within one another, as PyTorch prints them.
+
+use std::collections::BTreeMap;
+
+use crate::network::Network;
+
+/// A module without others inside.
+pub(crate) struct Module {
+    /// `layer1.0.conv1`.
+    pub name: String,
+    /// `Conv2d(3, 64, ...)`.
+    pub printed: String,
+    /// The number of its row in the list of layers.
+    pub row: Option<usize>,
+}
+
+pub(crate) struct Line {
+    pub text: String,
+    pub row: Option<usize>,
+}
+
+/// The lines of `print(net)`. Blocks have their class, everything else with a dot in its name is
+/// in a `Sequential`.
+pub(crate) fn tree(network: &Network, modules: &[Module]) -> Vec<Line> {
+    let blocks: BTreeMap<&str, &str> =
+        network.blocks().map(|block| (block.name.as_str(), block.kind)).collect();
+    let mut lines = Lines(vec![Line { text: format!("{}(", network.class), row: None }]);
+    let mut open: Vec<&str> = Vec::new();
+    for module in modules {
+        let path: Vec<&str> = module.name.split('.').collect();
+        let (name, parents) = path.split_last().expect("a split gives something");
+        let shared = open.iter().zip(parents).take_while(|(a, b)| a == b).count();
+        lines.close(&mut open, shared);
+        for parent in &parents[shared..] {
+            open.push(parent);
+            let class = blocks.get(open.join(".").as_str()).unwrap_or(&"Sequential");
+            lines.add(open.len(), format!("({parent}): {class}("), None);
+        }
+        lines.add(open.len() + 1, format!("({name}): {}", module.printed), module.row);
+    }
+    lines.close(&mut open, 0);
+    lines.add(0, ")".into(), None);
+    lines.0
+}
+
+struct Lines(Vec<Line>);
+
+impl Lines {
+    fn add(&mut self, depth: usize, text: String, row: Option<usize>) {
+        self.0.push(Line { text: format!("{}{text}", "  ".repeat(depth)), row });
+    }
+
+    fn close(&mut self, open: &mut Vec<&str>, down_to: usize) {
+        while open.len() > down_to {
+            self.add(open.len(), ")".into(), None);
+            open.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::build::tests::by_name;
+
+    /// What `scripts/fixtures/trees.py` wrote down.
+    #[test]
+    fn the_tree_is_what_pytorch_prints() {
+        for name in ["resnet18", "resnext50_32x4d", "vgg11", "vgg16_bn"] {
+            let path = format!("{}/tests/trees/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+            let expected = std::fs::read_to_string(path).unwrap();
+            assert_eq!(crate::inspect(&by_name(name)).tree, expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The layers of an `arch` network with their tensors.
+
+use residual_arch::ShortcutPath;
+use residual_spec::Result;
+use residual_torch::failure;
+use tch::Tensor;
+
+use crate::pass::Pass;
+use crate::unit::{Norm, Unit};
+
+/// A [`residual_arch::Layer`] with its tensors.
+pub(crate) enum Layer {
+    Conv(Unit),
+    NormRelu(Norm),
+    MaxPool { kernel: [i64; 2], stride: [i64; 2], padding: [i64; 2] },
+    Block(Block),
+}
+
+pub(crate) struct Block {
+    activation: Option<Norm>,
+    branch: Vec<Unit>,
+    shortcut: Shortcut,
+    relu: bool,
+}
+
+enum Shortcut {
+    None,
+    Identity,
+    Projection(Unit),
+    Pad { stride: i64, pad: i64 },
+}
+
+impl Layer {
+    /// Takes its tensors by name.
+    pub fn new(layer: &residual_arch::Layer, take: &dyn Fn(&str) -> Tensor) -> Layer {
+        match layer {
+            residual_arch::Layer::Conv(unit) => Layer::Conv(Unit::new(unit, take)),
+            residual_arch::Layer::NormRelu(norm) => Layer::NormRelu(Norm::new(norm, take)),
+            residual_arch::Layer::MaxPool(pool) => {
+                let square = |n: u32| [i64::from(n); 2];
+                let (kernel, stride) = (square(pool.kernel), square(pool.stride));
+                Layer::MaxPool { kernel, stride, padding: square(pool.padding) }
+            }
+            residual_arch::Layer::Block(block) => Layer::Block(Block {
+                activation: block.activation.as_ref().map(|norm| Norm::new(norm, take)),
+                branch: block.branch.iter().map(|unit| Unit::new(unit, take)).collect(),
+                shortcut: match &block.shortcut {
+                    ShortcutPath::None => Shortcut::None,
+                    ShortcutPath::Identity => Shortcut::Identity,
+                    ShortcutPath::Projection(unit) => Shortcut::Projection(Unit::new(unit, take)),
+                    ShortcutPath::Pad { stride, pad } => {
+                        Shortcut::Pad { stride: (*stride).into(), pad: (*pad).into() }
+                    }
+                },
+                relu: block.relu,
+            }),
+        }
+    }
+
+    pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        match self {
+            Layer::Conv(unit) => unit.forward(x, pass),
+            Layer::NormRelu(norm) => norm.forward_relu(x, pass),
+            Layer::MaxPool { kernel, stride, padding } => {
+                x.f_max_pool2d(kernel, stride, padding, [1, 1], false).map_err(failure)
+            }
+            Layer::Block(block) => block.forward(x, pass),
+        }
+    }
+
+    /// Tells every normalisation whether it is one of the frozen.
+    pub fn freeze(&mut self, frozen: &dyn Fn(&str) -> bool) {
+        match self {
+            Layer::Conv(unit) => unit.freeze(frozen),
+            Layer::NormRelu(norm) => norm.freeze(frozen),
+            Layer::MaxPool { .. } => {}
+            Layer::Block(block) => {
+                if let Some(norm) = &mut block.activation {
+                    norm.freeze(frozen);
+                }
+                for unit in &mut block.branch {
+                    unit.freeze(frozen);
+                }
+                if let Shortcut::Projection(unit) = &mut block.shortcut {
+                    unit.freeze(frozen);
+                }
+            }
+        }
+    }
+}
+
+impl Block {
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let activated = match &self.activation {
+            Some(norm) => norm.forward_relu(x, pass)?,
+            None => x.shallow_clone(),
+        };
+        let shortcut = match &self.shortcut {
+            Shortcut::None => None,
+            Shortcut::Identity => Some(x.shallow_clone()),
+            Shortcut::Projection(unit) => Some(unit.forward(&activated, pass)?),
+            Shortcut::Pad { stride, pad } => {
+                let padded = activated
+                    .f_slice(2, None, None, *stride)
+                    .and_then(|x| x.f_slice(3, None, None, *stride))
+                    .and_then(|x| x.f_constant_pad_nd([0, 0, 0, 0, *pad, *pad]));
+                Some(padded.map_err(failure)?)
+            }
+        };
+        let (last, first) = self.branch.split_last().expect("a block has layers");
+        let mut y = activated;
+        for unit in first {
+            y = unit.forward(&y, pass)?;
+        }
+        last.forward_add(&y, shortcut.as_ref(), self.relu, pass)
+    }
+}
