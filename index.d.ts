@@ -1171,6 +1171,22 @@ export declare type RandomShortSideCropConfig = {
     max?: number | undefined;
 };
 
+/** A published way to train: a part of a configuration, and where it comes from. */
+export declare interface Recipe {
+    /** What `recipe` takes. */
+    name: string;
+    about: string;
+    /** Who published it, and where. */
+    source: string;
+    /** The result that they published. */
+    published: string;
+    /** What it sets. The rest stays to `train()`'s defaults. */
+    config: TrainConfig;
+}
+
+/** The recipes that have a name. Needs no libtorch. */
+export declare function recipes(): Promise<Recipe[]>;
+
 /**
  * Every failure of this package: a `code` to branch on, a place to look `at` and a `hint` that
  * names the next thing to do.
@@ -1375,6 +1391,11 @@ export declare type ResolvedConfig = {
      * A run folder or checkpoint to go on from, in its own folder.
      */
     resume: string | null;
+    /**
+     * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
+     * said here is set as it says.
+     */
+    recipe: string | null;
     /**
      * Why each `auto` became what it did, by key.
      */
@@ -2410,6 +2431,11 @@ export declare type TrainConfig = {
      * A run folder or checkpoint to go on from, in its own folder.
      */
     resume?: string | undefined;
+    /**
+     * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
+     * said here is set as it says.
+     */
+    recipe?: string | undefined;
 };
 
 /** What goes with a configuration and is not plain data. */

@@ -6,6 +6,7 @@ import { report } from './failure.js'
 import { addInspect } from './inspect.js'
 import { endWithItsReader } from './output.js'
 import { addPredict } from './predict.js'
+import { addRecipes } from './recipes.js'
 import { addTrain } from './train.js'
 
 const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
@@ -20,6 +21,7 @@ addTrain(program)
 addEval(program)
 addPredict(program)
 addInspect(program)
+addRecipes(program)
 
 endWithItsReader(process.stdout)
 try {

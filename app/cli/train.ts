@@ -16,6 +16,7 @@ import { count, duration, percent } from './units.js'
 
 interface Flags {
   config?: string
+  recipe?: string
   model?: string
   epochs?: string
   out?: string
@@ -32,6 +33,7 @@ export function addTrain(program: Command): void {
     .argument('[data]', 'a folder, or the name of a data set')
     .argument('[settings...]', 'any configuration key: optimizer.lr=0.05 batchSize=64')
     .option('--config <file>', 'a configuration in YAML or JSON, a config.json of an earlier run')
+    .option('--recipe <name>', 'a published way to train (see `residual recipes`), or a file')
     .option('--model <name>', 'the network: resnet18, resnet20, ...')
     .option('--epochs <count>', 'passes over the training images')
     .option('--out <folder>', 'the run folder')
@@ -44,12 +46,13 @@ export function addTrain(program: Command): void {
     })
 }
 
-/** File, then flags, then settings: what comes later counts. */
+/** Recipe, then file, then flags, then settings: what comes later counts. */
 function configure(words: string[], flags: Flags): Draft {
   const draft = flags.config === undefined ? {} : readConfiguration(flags.config)
   const [first, ...rest] = words
   const named = first !== undefined && !isSetting(first)
   if (named) set(draft, 'data.source', first)
+  if (flags.recipe !== undefined) set(draft, 'recipe', flags.recipe)
   if (flags.model !== undefined) set(draft, 'model.arch', flags.model)
   if (flags.epochs !== undefined) set(draft, 'epochs', readValue(flags.epochs))
   if (flags.out !== undefined) set(draft, 'out', flags.out)

@@ -1196,6 +1196,11 @@ export type ResolvedConfig = {
    */
   resume: string | null
   /**
+   * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
+   * said here is set as it says.
+   */
+  recipe: string | null
+  /**
    * Why each `auto` became what it did, by key.
    */
   reasons: { [key in string]: string }
@@ -2124,6 +2129,11 @@ export type TrainConfig = {
    * A run folder or checkpoint to go on from, in its own folder.
    */
   resume?: string | undefined
+  /**
+   * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
+   * said here is set as it says.
+   */
+  recipe?: string | undefined
 }
 
 /**

@@ -13,6 +13,9 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** The folder with the embedded data set. */
 export const DATA_ROOT = join(ROOT, 'data')
 
+/** The folder with the recipes that have a name. */
+export const RECIPES_ROOT = join(ROOT, 'recipes')
+
 /** Resolves and loads CommonJS, which native addons are. */
 export const require = createRequire(import.meta.url)
 

@@ -2,6 +2,7 @@ import type { TrainConfig } from './generated.js'
 import { torchAddon } from './native.js'
 import type { TrainOptions } from './options.js'
 import { toPlainJson } from './plain.js'
+import { withRecipe } from './recipe.js'
 import { Run } from './run.js'
 
 /**
@@ -18,7 +19,7 @@ import { Run } from './run.js'
  */
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start((wake) => {
-    const json = toPlainJson(config)
+    const json = withRecipe(toPlainJson(config))
     return torchAddon().startRun(json, wake)
   }, options)
 }

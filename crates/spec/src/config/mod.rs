@@ -224,6 +224,9 @@ config! {
         overwrite: bool => bool,
         /// A run folder or checkpoint to go on from, in its own folder.
         resume: String => Option<String>,
+        /// A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
+        /// said here is set as it says.
+        recipe: String => Option<String>,
     }
     and {
         /// Why each `auto` became what it did, by key.

@@ -145,6 +145,7 @@ pub fn resolve(
         out,
         overwrite: config.overwrite.unwrap_or(false),
         resume: config.resume.clone(),
+        recipe: config.recipe.clone(),
         reasons: why.0,
     })
 }

@@ -1,0 +1,18 @@
+import type { Command } from 'commander'
+import { recipes } from '../../bindings/ts/index.js'
+import { print } from './output.js'
+
+/** `residual recipes` */
+export function addRecipes(program: Command): void {
+  program
+    .command('recipes')
+    .description('list published ways to train, for `train --recipe`')
+    .option('--json', 'print all that they set, as JSON')
+    .action(async (flags: { json?: true }) => {
+      const all = await recipes()
+      const inWords = all.map(({ name, about, source, published }) =>
+        [name, `  ${about}`, `  source: ${source}`, `  published: ${published}`].join('\n'),
+      )
+      await print(flags.json ? JSON.stringify(all) : inWords.join('\n\n'))
+    })
+}
