@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
-import { evaluate, loadModel, predict, ResidualError, train } from 'residual'
+import { drawExamples, evaluate, loadModel, predict, ResidualError, train } from 'residual'
 import { folder, imageFolder, pixels, tinyRun } from '../tiny.js'
 
 test('a trained model says what is on paths, URLs, bytes and pixels', async (t) => {
@@ -48,6 +48,52 @@ test('evaluating gives the scores that training told of', async (t) => {
   )
   const validation = await evaluate(result.dir, { part: 'val', batchSize: 5 })
   t.is(result.best?.accuracy, validation.accuracy)
+})
+
+test('evaluating names samples and the highest losses, and their pixels if asked', async (t) => {
+  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  const evaluation = await evaluate(dir, { samples: 4, topLosses: 3, thumbnails: 64 })
+  t.deepEqual(
+    evaluation.samples.map(({ index, name }) => [index, name]),
+    [3, 9, 15, 21].map((index) => [index, `test/${index}`]),
+  )
+  const losses = evaluation.topLosses.map(({ loss }) => loss)
+  t.deepEqual(losses, losses.toSorted((a, b) => b - a))
+  t.true((losses[2] ?? 0) >= evaluation.loss)
+  // The third image is of class 0, the first column bright.
+  t.deepEqual(evaluation.samples[0]?.thumbnail, {
+    width: 8,
+    height: 8,
+    channels: 1,
+    base64: pixels(0).toString('base64'),
+  })
+  t.is(
+    evaluation.calibration.bins.reduce((sum, { count }) => sum + count, 0),
+    24,
+  )
+  const wrong = 24 * (1 - evaluation.accuracy)
+  t.is(
+    evaluation.mostConfused.reduce((sum, { count }) => sum + count, 0),
+    Math.round(wrong),
+  )
+  t.truthy(drawExamples(evaluation.topLosses).svg)
+
+  const without = await evaluate(dir, { samples: 1 })
+  t.is(without.samples[0]?.thumbnail, undefined)
+  t.throws(() => drawExamples(without.samples), { code: 'E_USAGE' })
+  const refused = { instanceOf: ResidualError, code: 'E_CONFIG' }
+  const error = await t.throwsAsync(evaluate(dir, { thumbnails: 4096 }), refused)
+  t.is(error?.at.key, 'thumbnails')
+})
+
+test('the same classes in another order are fine, others are refused by name', async (t) => {
+  const parent = folder(t)
+  const photos = imageFolder(parent, ['left', 'middle', 'right'])
+  const { dir } = await train(tinyRun(t, { data: { source: photos, channels: 1 } }))
+  const others = imageFolder(folder(t), ['left', 'middle'])
+  const error = await t.throwsAsync(evaluate(dir, { data: others }), { instanceOf: ResidualError })
+  t.is(error?.code, 'E_MISMATCH')
+  t.regex(error?.message ?? '', /the data has no right/)
 })
 
 test('a closed model says so, and closing it twice is no mistake', async (t) => {

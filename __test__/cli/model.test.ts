@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { type Evaluation, type Prediction, train } from 'residual'
@@ -12,8 +12,8 @@ test('eval and predict tell of a run in words and in JSON', async (t) => {
 
   const told = await residual(['eval', dir])
   t.is(told.status, 0, told.stderr)
-  t.regex(told.stdout, /^middle +\d+\.\d % +\d$/m)
-  t.regex(told.stdout, /^accuracy \d+\.\d % of \d+ images, loss \d\.\d{4}$/m)
+  t.regex(told.stdout, /^middle +\d+\.\d % +\d+\.\d % +\d\.\d{3} +\d$/m)
+  t.regex(told.stdout, /^accuracy \d+\.\d % of \d+ images, loss \d\.\d{4}, calibration error/m)
   const json = await residual(['eval', dir, photos, '--part', 'train', '--json'])
   const evaluation: Evaluation = JSON.parse(json.stdout)
   t.is(evaluation.classes.length, 3)
@@ -45,6 +45,36 @@ test('eval and predict tell of a run in words and in JSON', async (t) => {
   t.is(partly.status, 4)
   t.regex(partly.stderr, /broken\.png/)
   t.true(partly.stdout.includes(image))
+})
+
+test('eval draws samples and the highest losses, and names broken images', async (t) => {
+  const parent = folder(t)
+  const photos = imageFolder(parent, ['left', 'middle', 'right'])
+  const { dir } = await train(tinyRun(t, { data: { source: photos, validation: 0.25 }, epochs: 1 }))
+  writeFileSync(join(photos, 'left', '3.png'), readFileSync(join(photos, 'left', '3.png')).subarray(0, 60))
+
+  const [samples, worst] = [join(parent, 'samples.svg'), join(parent, 'worst.png')]
+  const drawing = ['--samples', samples, '--top-losses', worst, '--pictures', '5']
+  const { status, stdout, stderr } = await residual(
+    ['eval', dir, photos, '--part', 'train', '--json', ...drawing],
+  )
+  t.is(status, 0, stderr)
+  const evaluation: Evaluation = JSON.parse(stdout)
+  t.is(evaluation.broken, 1)
+  t.is(evaluation.count, 23)
+  t.regex(stderr, /^warning: .*3\.png.*left out$/m)
+  t.is(evaluation.samples.length, 5)
+  t.is(evaluation.topLosses.length, 5)
+  t.notRegex(stdout, /base64/)
+  const svg = readFileSync(samples, 'utf8')
+  t.is(svg.match(/<image /g)?.length, 5)
+  t.regex(svg, /23 images, \d+\.\d % recognised/)
+  t.is(readFileSync(worst).toString('latin1', 1, 4), 'PNG')
+
+  const refused = await residual(['eval', dir, '--samples', join(parent, 'x.gif')])
+  t.is(refused.status, 2)
+  t.regex(refused.stderr, /\.svg or \.png/)
+  t.false(existsSync(join(parent, 'x.gif')))
 })
 
 test('inspect prints the layers and never opens libtorch', async (t) => {

@@ -1,13 +1,27 @@
 import type { Command } from 'commander'
-import { type EvaluateConfig, type Evaluation, evaluate } from '../../bindings/ts/index.js'
+import {
+  drawExamples,
+  type EvaluateConfig,
+  type Evaluation,
+  evaluate,
+  ResidualError,
+} from '../../bindings/ts/index.js'
 import { readValue } from './configuration.js'
 import { print } from './output.js'
+import { paint } from './paint.js'
+import { checkPicturePath, writePicture } from './picture.js'
 import { table } from './table.js'
 import { count, loss, percent } from './units.js'
+
+/** Pixels a side of the images in a picture. */
+const THUMBNAIL = 96
 
 interface Flags {
   part?: string
   batchSize?: string
+  samples?: string
+  topLosses?: string
+  pictures: string
   json?: true
 }
 
@@ -15,34 +29,104 @@ interface Flags {
 export function addEval(program: Command): void {
   program
     .command('eval')
-    .description("measure a trained network's loss and accuracy")
+    .description("measure a trained network's loss and accuracy, and what it confuses")
     .argument('<model>', 'a run folder or a checkpoint')
     .argument('[data]', 'a folder or a named data set; by default the one it was trained on')
     .option('--part <part>', 'train, val or test; by default test, where there is one')
     .option('--batch-size <count>', 'images at a time')
+    .option('--samples <file>', 'draw sample predictions, as .png or .svg')
+    .option('--top-losses <file>', 'draw the images with the highest losses, as .png or .svg')
+    .option('--pictures <count>', 'images in each drawing', '24')
     .option('--json', 'print everything measured, as JSON')
     .action(async (model: string, data: string | undefined, flags: Flags) => {
+      const drawn = [flags.samples, flags.topLosses]
+      for (const path of drawn) if (path !== undefined) checkPicturePath(path, 'picture')
+      const pictures = readValue(flags.pictures)
+      if (!Number.isInteger(pictures) || (pictures as number) < 1) {
+        throw new ResidualError({
+          code: 'E_USAGE',
+          message: `--pictures must be a whole number, 1 or more, not '${flags.pictures}'`,
+          at: { key: 'pictures' },
+        })
+      }
       const config = {
         data,
         part: flags.part,
         batchSize: flags.batchSize && readValue(flags.batchSize),
+        samples: flags.samples && pictures,
+        topLosses: flags.topLosses && pictures,
+        thumbnails: drawn.some((path) => path !== undefined) ? THUMBNAIL : undefined,
       }
       // What the user typed; the core checks it.
       const evaluation = await evaluate(model, config as EvaluateConfig)
-      await print(flags.json ? JSON.stringify(evaluation) : inWords(evaluation))
+      tellOfBroken(evaluation)
+      await draw(evaluation, flags)
+      await print(flags.json ? JSON.stringify(withoutPixels(evaluation)) : inWords(evaluation))
     })
+}
+
+async function draw(evaluation: Evaluation, flags: Flags): Promise<void> {
+  const { samples, topLosses } = flags
+  const [right, total] = [percent(evaluation.accuracy), count(evaluation.count)]
+  if (samples !== undefined) {
+    const title = `Samples of ${total} images, ${right} recognised`
+    await writePicture(samples, drawExamples(evaluation.samples, { title }))
+    process.stderr.write(`drew ${samples}\n`)
+  }
+  if (topLosses !== undefined) {
+    const title = `Highest losses of ${total} images`
+    await writePicture(topLosses, drawExamples(evaluation.topLosses, { title }))
+    process.stderr.write(`drew ${topLosses}\n`)
+  }
+}
+
+/** Nobody reads them in a terminal, and they are in the drawing. */
+function withoutPixels(evaluation: Evaluation): Evaluation {
+  const strip = <T extends { thumbnail?: unknown }>({ thumbnail: _, ...rest }: T) => rest
+  return {
+    ...evaluation,
+    samples: evaluation.samples.map(strip),
+    topLosses: evaluation.topLosses.map(strip),
+  }
+}
+
+function tellOfBroken({ broken, warnings }: Evaluation): void {
+  const label = paint(process.stderr, 'yellow', 'warning')
+  for (const { message, file } of warnings) {
+    const place = file === undefined || message.includes(file) ? '' : ` (${file})`
+    process.stderr.write(`${label}: ${message}${place}; left out\n`)
+  }
+  if (broken > warnings.length) {
+    process.stderr.write(`${label}: ${count(broken - warnings.length)} more images left out\n`)
+  }
 }
 
 function inWords(evaluation: Evaluation): string {
   const classes = table(
-    ['class', 'accuracy', 'images'],
-    evaluation.classes.map((row) => [row.label, percent(row.accuracy), count(row.count)]),
+    ['class', 'accuracy', 'precision', 'F1', 'images'],
+    evaluation.classes.map((row) => [
+      row.label,
+      percent(row.accuracy),
+      percent(row.precision),
+      row.f1.toFixed(3),
+      count(row.count),
+    ]),
+  )
+  const confused = evaluation.mostConfused.map(
+    (pair) =>
+      `  ${pair.label} taken for ${pair.predicted}: ${count(pair.count)} (${percent(pair.share)})`,
   )
   const summary = [
     `accuracy ${percent(evaluation.accuracy)} of ${count(evaluation.count)} images`,
     `loss ${loss(evaluation.loss)}`,
     // Five guesses say something only among more classes.
     ...(evaluation.classes.length > 5 ? [`top-5 accuracy ${percent(evaluation.top5)}`] : []),
+    `calibration error ${percent(evaluation.calibration.error)}`,
   ]
-  return `${classes}\n\n${summary.join(', ')}`
+  return [
+    classes,
+    ...(confused.length > 0 ? ['', 'confused most often', ...confused] : []),
+    '',
+    summary.join(', '),
+  ].join('\n')
 }

@@ -27,6 +27,7 @@ mod resize;
 mod source;
 mod split;
 mod tar;
+mod thumbnail;
 mod webdataset;
 
 pub use dataset::Dataset;
@@ -39,3 +40,4 @@ pub use pipeline::Pipeline;
 pub use random::SampleRng;
 pub use source::{Part, Source, Subset};
 pub use split::Split;
+pub use thumbnail::thumbnail;

@@ -193,6 +193,11 @@ impl Loader {
         }
     }
 
+    /// What to call the image with this index in its source.
+    pub fn name(&self, index: u32) -> String {
+        self.shared.source.source.name(index as usize)
+    }
+
     /// Batches that this loader delivers in all.
     pub fn batches(&self) -> usize {
         self.batches

@@ -78,4 +78,68 @@ impl Subset {
         }
         counts
     }
+
+    /// The same images with class `map[label]` instead of `label`: for a model that counts the
+    /// same classes in another order.
+    pub fn relabelled(self, map: Vec<u32>) -> Self {
+        Subset { source: Arc::new(Relabelled { source: self.source, map }), ..self }
+    }
+
+    /// So many of its indices, spread evenly; all, where there are no more.
+    pub fn spread(&self, count: usize) -> Vec<u32> {
+        let count = count.min(self.len());
+        (0..count).map(|n| self.indices[(2 * n + 1) * self.len() / (2 * count)]).collect()
+    }
+}
+
+struct Relabelled {
+    source: Arc<dyn Source>,
+    map: Vec<u32>,
+}
+
+impl Source for Relabelled {
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn label(&self, i: usize) -> u32 {
+        self.map[self.source.label(i) as usize]
+    }
+
+    fn name(&self, i: usize) -> String {
+        self.source.name(i)
+    }
+
+    fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
+        self.source.read(i, channels, into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemorySource;
+
+    fn subset(indices: &[u32]) -> Subset {
+        let source = MemorySource::new(Part::Test, [1, 1, 1], vec![0; 5], vec![0, 1, 2, 1, 0]);
+        Subset { source: Arc::new(source), indices: indices.into() }
+    }
+
+    #[test]
+    fn a_relabelled_image_is_the_same_image_of_another_class() {
+        let (before, after) = (subset(&[1, 4]), subset(&[1, 4]).relabelled(vec![2, 0, 1]));
+        let labels: Vec<u32> = (0..5).map(|i| after.source.label(i)).collect();
+        assert_eq!(labels, [2, 0, 1, 0, 2]);
+        assert_eq!(after.indices, before.indices);
+        assert_eq!(after.source.name(3), before.source.name(3));
+    }
+
+    #[test]
+    fn a_spread_of_indices_reaches_from_one_end_to_the_other() {
+        let many = subset(&(100..200).collect::<Vec<_>>());
+        assert_eq!(many.spread(4), [112, 137, 162, 187]);
+        assert_eq!(subset(&[1, 4]).spread(9), [1, 4]);
+        assert!(subset(&[]).spread(3).is_empty());
+        assert!(many.spread(0).is_empty());
+    }
 }

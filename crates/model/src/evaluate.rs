@@ -1,13 +1,13 @@
-//! Loss and accuracy in evaluation mode on unaugmented images.
+//! Evaluation: in evaluation mode, on unaugmented images.
 
 use std::time::Instant;
 
 use residual_data::Loader;
-use residual_spec::{ClassScore, Evaluation, Result, WarningEvent};
+use residual_spec::{Evaluation, Result, WarningEvent};
 use residual_torch::failure;
-use tch::{Kind, Reduction, Tensor};
+use tch::{Kind, Tensor};
 
-use crate::Model;
+use crate::{Evaluator, Model};
 
 /// How many rows of `logits` have their greatest value at their label.
 pub fn count_right(logits: &Tensor, labels: &Tensor) -> Result<i64> {
@@ -19,99 +19,51 @@ pub fn count_right(logits: &Tensor, labels: &Tensor) -> Result<i64> {
         .map_err(failure)
 }
 
-/// Sums over the batches seen so far.
-pub struct Evaluator {
-    loss: f64,
-    top5: u32,
-    confusion: Vec<Vec<u32>>,
+/// Of logits `[n, classes]`, the logarithms of the probabilities in float64, row by row: what
+/// [`Evaluator::add`] takes.
+pub fn log_probabilities(logits: &Tensor) -> Result<Vec<f64>> {
+    logits
+        .f_log_softmax(1, Kind::Double)
+        .and_then(|rows| rows.f_contiguous()?.f_view([-1]))
+        .and_then(Vec::<f64>::try_from)
+        .map_err(failure)
 }
 
-impl Evaluator {
-    pub fn new(classes: usize) -> Evaluator {
-        Evaluator { loss: 0.0, top5: 0, confusion: vec![vec![0; classes]; classes] }
-    }
-
-    /// Adds a batch: logits `[n, classes]` and the labels of its images.
-    pub fn add(&mut self, logits: &Tensor, labels: &Tensor) -> Result<()> {
-        let classes = self.confusion.len() as i64;
-        let ranked = (|| {
-            let loss =
-                logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Sum, -100, 0.0)?;
-            let (_, top) = logits.f_topk(classes.min(5), 1, true, true)?;
-            let columns = top.size()[1];
-            let top = Vec::<i64>::try_from(top.f_contiguous()?.f_view([-1])?)?;
-            Ok((loss.f_double_value(&[])?, top, columns, Vec::<i64>::try_from(labels)?))
-        })();
-        let (loss, top, columns, labels) = ranked.map_err(failure)?;
-        self.loss += loss;
-        for (label, ranked) in labels.iter().zip(top.chunks(columns as usize)) {
-            self.confusion[*label as usize][ranked[0] as usize] += 1;
-            self.top5 += u32::from(ranked.contains(label));
-        }
-        Ok(())
-    }
-
-    pub fn finish(self, labels: &[String], seconds: f64) -> Evaluation {
-        let share = |part: u32, whole: u32| match whole {
-            0 => 0.0,
-            whole => f64::from(part) / f64::from(whole),
-        };
-        let classes: Vec<ClassScore> = self
-            .confusion
-            .iter()
-            .zip(labels)
-            .enumerate()
-            .map(|(index, (row, label))| {
-                let count = row.iter().sum();
-                ClassScore { label: label.clone(), accuracy: share(row[index], count), count }
-            })
-            .collect();
-        let count = classes.iter().map(|class| class.count).sum();
-        let right = self.confusion.iter().enumerate().map(|(index, row)| row[index]).sum();
-        Evaluation {
-            loss: if count == 0 { 0.0 } else { self.loss / f64::from(count) },
-            accuracy: share(right, count),
-            top5: share(self.top5, count),
-            count,
-            classes,
-            confusion: self.confusion,
-            images_per_second: f64::from(count) / seconds.max(1e-9),
-        }
-    }
-}
-
-/// Evaluates all batches of a loader. `go_on` is asked before each; `false` ends early with
-/// `None`. Images that cannot be decoded are left out and told to `warn`.
+/// Evaluates all batches of a loader into `sums`. `go_on` is asked before each; `false` ends early
+/// with `None`. Images that cannot be decoded are left out, counted, and told to `warn`.
 pub fn evaluate(
     model: &Model,
     labels: &[String],
+    mut sums: Evaluator,
     mut loader: Loader,
     mut go_on: impl FnMut() -> Result<bool>,
     mut warn: impl FnMut(WarningEvent),
 ) -> Result<Option<Evaluation>> {
     let started = Instant::now();
-    let mut sums = Evaluator::new(labels.len());
     while let Some(loaded) = loader.next()? {
         if !go_on()? {
             return Ok(None);
         }
         for (name, error) in loaded.broken {
-            warn(WarningEvent {
+            let warning = WarningEvent {
                 code: error.code,
                 message: error.message,
                 file: Some(name),
                 hint: error.hint,
-            });
+            };
+            sums.add_broken(warning.clone());
+            warn(warning);
         }
-        if !loaded.batch.labels.is_empty() {
+        let batch = loaded.batch;
+        if !batch.is_empty() {
             let _no_grad = tch::no_grad_guard();
-            let input = model.input(&loaded.batch.images, loaded.batch.labels.len())?;
-            let targets = model.labels(&loaded.batch.labels)?;
-            sums.add(&model.forward(&input, false)?, &targets)?;
+            let logits = model.forward(&model.input(&batch.images, batch.len())?, false)?;
+            sums.add(&log_probabilities(&logits)?, &batch.labels, &batch.indices);
         }
-        loader.recycle(loaded.batch);
+        loader.recycle(batch);
     }
-    Ok(Some(sums.finish(labels, started.elapsed().as_secs_f64())))
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Some(sums.finish(labels, seconds, |index| loader.name(index))))
 }
 
 #[cfg(test)]
@@ -119,21 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_over_batches_are_those_of_the_whole() {
-        let labels = ["a".to_string(), "b".to_string(), "c".to_string()];
-        let logits = Tensor::from_slice2(&[[2.0f32, 1.0, 0.0], [0.0, 1.0, 2.0], [0.0, 3.0, 1.0]]);
-        let targets = Tensor::from_slice(&[0i64, 0, 1]);
-        let mut whole = Evaluator::new(3);
-        whole.add(&logits, &targets).unwrap();
-        let mut parts = Evaluator::new(3);
-        for i in 0..3 {
-            parts.add(&logits.narrow(0, i, 1), &targets.narrow(0, i, 1)).unwrap();
+    fn log_probabilities_are_the_logits_less_the_logarithm_of_their_sum() {
+        let logits = Tensor::from_slice2(&[[1.0f32, 2.0, 3.0], [0.0, 0.0, 200.0]]);
+        let rows = log_probabilities(&logits).unwrap();
+        let sum = [1f64, 2.0, 3.0].map(f64::exp).iter().sum::<f64>().ln();
+        for (found, wanted) in
+            rows.iter().zip([1.0 - sum, 2.0 - sum, 3.0 - sum, -200.0, -200.0, 0.0])
+        {
+            assert!((found - wanted).abs() < 1e-12, "{rows:?}");
         }
-        let (whole, parts) = (whole.finish(&labels, 1.0), parts.finish(&labels, 1.0));
-        assert!((whole.loss - parts.loss).abs() < 1e-6);
-        assert_eq!(whole.confusion, [[1, 0, 1], [0, 1, 0], [0, 0, 0]]);
-        assert_eq!(whole.confusion, parts.confusion);
-        assert_eq!((whole.accuracy, whole.top5, whole.count), (2.0 / 3.0, 1.0, 3));
-        assert_eq!(whole.classes[0].accuracy, 0.5);
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::Score;
+use crate::{Score, WarningEvent};
 
 /// Why a run that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -60,9 +60,88 @@ pub struct Best {
 #[serde(rename_all = "camelCase")]
 pub struct ClassScore {
     pub label: String,
-    /// Share of the class's images that were recognised (recall), 0 to 1.
+    /// Share of the class's images that were recognised (recall), 0 to 1; 0 without images.
     pub accuracy: f64,
+    /// Share of the images taken for this class that are of it, 0 to 1; 0 if none were.
+    pub precision: f64,
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+    /// Images of this class (support).
     pub count: u32,
+    /// Images taken for this class.
+    pub predicted: u32,
+}
+
+/// One class taken for another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfusedPair {
+    /// What it is.
+    pub label: String,
+    /// What it was taken for.
+    pub predicted: String,
+    pub count: u32,
+    /// Of the images of `label`, 0 to 1.
+    pub share: f64,
+}
+
+/// Images whose greatest probability lies in one range.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct CalibrationBin {
+    /// The range, its lower end not included.
+    pub from: f64,
+    pub to: f64,
+    pub count: u32,
+    /// Mean of the greatest probability; 0 without images.
+    pub confidence: f64,
+    /// Share classified right; 0 without images.
+    pub accuracy: f64,
+}
+
+/// Whether probabilities can be believed: of images recognised with 80 %, are 80 % right?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Calibration {
+    /// Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean distance between
+    /// confidence and accuracy over the bins, weighted by their images. 0 to 1.
+    pub error: f64,
+    /// 15 of equal width: the points of a reliability diagram.
+    pub bins: Vec<CalibrationBin>,
+}
+
+/// One image in an evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Example {
+    /// Its index in its part of the data set.
+    pub index: u32,
+    /// Its file, or part and index (`test/12`) where it is in no file of its own.
+    pub name: String,
+    /// What it is.
+    pub label: String,
+    /// What it was taken for.
+    pub predicted: String,
+    /// Of `predicted`, 0 to 1.
+    pub probability: f64,
+    /// Cross-entropy, in nats.
+    pub loss: f64,
+    /// Its pixels, where `thumbnails` asked for them.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<Thumbnail>,
+}
+
+/// A small image, as plain data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Thumbnail {
+    pub width: u32,
+    pub height: u32,
+    /// 1 (grey) or 3 (RGB).
+    pub channels: u32,
+    /// `height * width * channels` bytes, row by row, channels innermost, in base64.
+    pub base64: String,
 }
 
 /// What `evaluate()` gives.
@@ -75,10 +154,23 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Share of images whose class is among the five most probable.
     pub top5: f64,
+    /// Images measured.
     pub count: u32,
     pub classes: Vec<ClassScore>,
-    /// `confusion[i][j]`: images of class i that were taken for class j.
+    /// `confusion[i][j]`: images of class i that were taken for class j. Empty for more than 1,000
+    /// classes, where it would have millions of numbers.
     pub confusion: Vec<Vec<u32>>,
+    /// The pairs of classes confused most often, at most 10.
+    pub most_confused: Vec<ConfusedPair>,
+    pub calibration: Calibration,
+    /// The images with the highest losses, as many as `topLosses` asked for.
+    pub top_losses: Vec<Example>,
+    /// Images spread evenly over the part, as many as `samples` asked for.
+    pub samples: Vec<Example>,
+    /// Images that could not be read, and are not in `count`.
+    pub broken: u32,
+    /// One for each of them; the first 100.
+    pub warnings: Vec<WarningEvent>,
     pub images_per_second: f64,
 }
 

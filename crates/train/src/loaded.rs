@@ -1,13 +1,15 @@
 //! A trained model that was opened: for predicting and evaluating.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use residual_data::{Dataset, Loader, LoaderOptions, Order, Pipeline, Subset};
-use residual_model::{evaluate, predict, Compute, Input, Model};
+use base64::prelude::{Engine as _, BASE64_STANDARD};
+use residual_data::{thumbnail, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, Subset};
+use residual_model::{evaluate, predict, Compute, Evaluator, Input, Model};
 use residual_spec::{
     Auto, Data, DataConfig, DataFacts, DataPart, Error, ErrorCode, EvaluateConfig, Evaluation,
-    ModelInfo, Prediction, ResolvedConfig, Result,
+    ModelInfo, Prediction, ResolvedConfig, Result, Thumbnail,
 };
 use residual_weights::{find, Checkpoint, Prefer};
 
@@ -70,8 +72,8 @@ impl LoadedModel {
     /// Evaluates on a part of a data set, unaugmented, in evaluation mode.
     ///
     /// # Errors
-    /// `E_MISMATCH` if the data set has other classes than the model, `E_USAGE` if it has no such
-    /// part, and whatever opening it gives.
+    /// `E_MISMATCH` if the data set has other classes than the model (another order is fine),
+    /// `E_USAGE` if it has no such part, and whatever opening it gives.
     pub fn evaluate(
         &self,
         request: &EvaluateConfig,
@@ -81,22 +83,10 @@ impl LoadedModel {
             None => self.own_data(),
             Some(data) => data.full(),
         };
+        check_examples(request)?;
         let dataset = residual_data::open(&config, &|| false)?;
-        let classes = &dataset.facts().classes;
-        if classes != &self.data.classes {
-            return Err(Error::new(
-                ErrorCode::Mismatch,
-                format!(
-                    "{} has other classes ({}) than the model ({})",
-                    dataset.facts().source,
-                    shortened(classes),
-                    shortened(&self.data.classes),
-                ),
-            )
-            .key("data")
-            .hint("Evaluate on data with the classes that the model was trained on."));
-        }
-        let subset = self.part(&dataset, &config, request.part)?;
+        let map = class_map(&dataset.facts().source, &dataset.facts().classes, &self.data.classes)?;
+        let subset = self.part(&dataset, &config, request.part)?.relabelled(map);
         let options = LoaderOptions {
             batch_size: request.batch_size.unwrap_or(self.config.batch_size).max(1) as usize,
             workers: self.config.workers as usize,
@@ -104,9 +94,26 @@ impl LoadedModel {
             skip_batches: 0,
             drop_single: false,
         };
+        let sums = Evaluator::new(self.data.classes.len())
+            .top_losses(request.top_losses.unwrap_or(0) as usize)
+            .samples(subset.spread(request.samples.unwrap_or(0) as usize));
         let loader = Loader::new(&subset, Arc::clone(&self.eval), options);
-        // Broken images are counted out by `count`; naming them is `train`'s business.
-        evaluate(&self.model, &self.data.classes, loader, go_on, |_| {})
+        let measured = evaluate(&self.model, &self.data.classes, sums, loader, go_on, |_| {})?;
+        let Some(mut evaluation) = measured else { return Ok(None) };
+        if let Some(side) = request.thumbnails {
+            let examples = evaluation.samples.iter_mut().chain(&mut evaluation.top_losses);
+            for example in examples {
+                example.thumbnail = Some(self.thumbnail(&subset, example.index, side)?);
+            }
+        }
+        Ok(Some(evaluation))
+    }
+
+    fn thumbnail(&self, subset: &Subset, index: u32, side: u32) -> Result<Thumbnail> {
+        let mut image = Image::default();
+        subset.source.read(index as usize, self.model.network().channels, &mut image)?;
+        let Image { width, height, channels, pixels } = thumbnail(&image, side);
+        Ok(Thumbnail { width, height, channels, base64: BASE64_STANDARD.encode(pixels) })
     }
 
     /// The data set that the model was trained on, as it was opened then.
@@ -145,10 +152,94 @@ impl LoadedModel {
     }
 }
 
+/// Examples that may come with their pixels, which are held in memory.
+const MOST_THUMBNAILS: u32 = 1000;
+
+/// # Errors
+/// `E_CONFIG` if more pixels are asked for than anybody looks at.
+fn check_examples(request: &EvaluateConfig) -> Result<()> {
+    let Some(side) = request.thumbnails else { return Ok(()) };
+    if !(8..=256).contains(&side) {
+        let message = format!("`thumbnails` must be from 8 to 256, not {side}");
+        return Err(Error::new(ErrorCode::Config, message)
+            .key("thumbnails")
+            .hint("Leave it out for no pixels, or take 64."));
+    }
+    for (key, count) in [("samples", request.samples), ("topLosses", request.top_losses)] {
+        if count.unwrap_or(0) > MOST_THUMBNAILS {
+            let message = format!("`{key}` with thumbnails must be {MOST_THUMBNAILS} at most");
+            return Err(Error::new(ErrorCode::Config, message)
+                .key(key)
+                .hint("Ask for fewer, or leave `thumbnails` out: names are given for any number."));
+        }
+    }
+    Ok(())
+}
+
+/// The model's index of each of a data set's classes: the same names, in whatever order.
+///
+/// # Errors
+/// `E_MISMATCH` if a name is missing on either side.
+fn class_map(source: &str, theirs: &[String], ours: &[String]) -> Result<Vec<u32>> {
+    let indices: BTreeMap<&str, u32> =
+        ours.iter().zip(0..).map(|(name, index)| (name.as_str(), index)).collect();
+    let unknown: Vec<&str> =
+        theirs.iter().map(String::as_str).filter(|name| !indices.contains_key(name)).collect();
+    let missing: Vec<&str> = ours
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !theirs.iter().any(|theirs| theirs == name))
+        .collect();
+    if unknown.is_empty() && missing.is_empty() && theirs.len() == ours.len() {
+        return Ok(theirs.iter().map(|name| indices[name.as_str()]).collect());
+    }
+    let mut message = format!("{source} has other classes than the model");
+    if !unknown.is_empty() {
+        message += &format!("; the model does not know {}", shortened(&unknown));
+    }
+    if !missing.is_empty() {
+        message += &format!("; the data has no {}", shortened(&missing));
+    }
+    Err(Error::new(ErrorCode::Mismatch, message).key("data").hint(format!(
+        "Evaluate on data with the classes that the model was trained on: {}.",
+        shortened(&ours.iter().map(String::as_str).collect::<Vec<_>>())
+    )))
+}
+
 /// The first few names.
-fn shortened(names: &[String]) -> String {
+fn shortened(names: &[&str]) -> String {
     match names.len() {
         0..=4 => names.join(", "),
         many => format!("{}, ... {many} in all", names[..3].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    #[test]
+    fn the_same_classes_in_another_order_are_mapped_by_name() {
+        let map = class_map("x", &names(&["bee", "cat", "ant"]), &names(&["ant", "bee", "cat"]));
+        assert_eq!(map.unwrap(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn classes_of_one_side_only_are_named() {
+        let ours = names(&["ant", "bee", "cat"]);
+        for (theirs, told) in [
+            (names(&["ant", "bee"]), "the data has no cat"),
+            (names(&["ant", "bee", "cat", "dog"]), "the model does not know dog"),
+            (names(&["ant", "bee", "dog"]), "not know dog; the data has no cat"),
+        ] {
+            let error = class_map("x", &theirs, &ours).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Mismatch);
+            assert!(error.message.ends_with(told), "{error}");
+            assert!(error.hint.unwrap().contains("ant, bee, cat"));
+        }
     }
 }

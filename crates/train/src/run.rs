@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use residual_arch::Network;
 use residual_data::{Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, Split, Subset};
-use residual_model::{evaluate, Compute, Model};
+use residual_model::{evaluate, Compute, Evaluator, Model};
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{
     resolve, Auto, Best, CheckpointEvent, CheckpointKind, EndEvent, EpochEvent, Error, ErrorCode,
@@ -558,9 +558,11 @@ impl<'c> Trainer<'c> {
         let mut broken = Vec::new();
         let control = self.control;
         let model = model.unwrap_or_else(|| self.learner.evaluated());
+        let classes = &self.dataset.facts().classes;
         let evaluation = evaluate(
             model,
-            &self.dataset.facts().classes,
+            classes,
+            Evaluator::new(classes.len()),
             loader,
             || {
                 meanwhile();

@@ -288,6 +288,12 @@ said! {
         scales: Vec<u32>,
         /// So many of the images with the highest losses are named. Default: 0.
         top_losses: u32,
+        /// So many of the images, spread evenly, are named with what they were taken for.
+        /// Default: 0.
+        samples: u32,
+        /// Give the pixels of those images too, as squares of so many pixels a side, 8 to 256.
+        /// Default: no pixels.
+        thumbnails: u32,
     }
 }
 
