@@ -58,14 +58,17 @@ test('evaluating names samples and the highest losses, and their pixels if asked
     [3, 9, 15, 21].map((index) => [index, `test/${index}`]),
   )
   const losses = evaluation.topLosses.map(({ loss }) => loss)
-  t.deepEqual(losses, losses.toSorted((a, b) => b - a))
+  t.deepEqual(
+    losses,
+    losses.toSorted((a, b) => b - a),
+  )
   t.true((losses[2] ?? 0) >= evaluation.loss)
-  // The third image is of class 0, the first column bright.
+  // Image 3 is of class 0.
   t.deepEqual(evaluation.samples[0]?.thumbnail, {
     width: 8,
     height: 8,
     channels: 1,
-    base64: pixels(0).toString('base64'),
+    base64: pixels(0, 3).toString('base64'),
   })
   t.is(
     evaluation.calibration.bins.reduce((sum, { count }) => sum + count, 0),

@@ -77,6 +77,41 @@ export type BudgetConfig = {
 }
 
 /**
+ * Whether probabilities can be believed: of images recognised with 80 %, are 80 % right?
+ */
+export type Calibration = {
+  /**
+   * Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean distance between
+   * confidence and accuracy over the bins, weighted by their images. 0 to 1.
+   */
+  error: number
+  /**
+   * 15 of equal width: the points of a reliability diagram.
+   */
+  bins: Array<CalibrationBin>
+}
+
+/**
+ * Images whose greatest probability lies in one range.
+ */
+export type CalibrationBin = {
+  /**
+   * The range, its lower end not included.
+   */
+  from: number
+  to: number
+  count: number
+  /**
+   * Mean of the greatest probability; 0 without images.
+   */
+  confidence: number
+  /**
+   * Share classified right; 0 without images.
+   */
+  accuracy: number
+}
+
+/**
  * What is kept besides the last and the best checkpoint.
  */
 export type CheckpointConfig = {
@@ -114,10 +149,25 @@ export type CheckpointKind = 'last' | 'best' | 'epoch'
 export type ClassScore = {
   label: string
   /**
-   * Share of the class's images that were recognised (recall), 0 to 1.
+   * Share of the class's images that were recognised (recall), 0 to 1; 0 without images.
    */
   accuracy: number
+  /**
+   * Share of the images taken for this class that are of it, 0 to 1; 0 if none were.
+   */
+  precision: number
+  /**
+   * Harmonic mean of precision and recall.
+   */
+  f1: number
+  /**
+   * Images of this class (support).
+   */
   count: number
+  /**
+   * Images taken for this class.
+   */
+  predicted: number
 }
 
 /**
@@ -139,6 +189,25 @@ export type ColorConfig =
   | 'pca'
   | ({ type: 'none' } & NoColorConfig)
   | ({ type: 'pca' } & PcaColorConfig)
+
+/**
+ * One class taken for another.
+ */
+export type ConfusedPair = {
+  /**
+   * What it is.
+   */
+  label: string
+  /**
+   * What it was taken for.
+   */
+  predicted: string
+  count: number
+  /**
+   * Of the images of `label`, 0 to 1.
+   */
+  share: number
+}
 
 /**
  * The optimizer's rate throughout.
@@ -440,6 +509,16 @@ export type EvaluateConfig = {
    * So many of the images with the highest losses are named. Default: 0.
    */
   topLosses?: number | undefined
+  /**
+   * So many of the images, spread evenly, are named with what they were taken for.
+   * Default: 0.
+   */
+  samples?: number | undefined
+  /**
+   * Give the pixels of those images too, as squares of so many pixels a side, 8 to 256.
+   * Default: no pixels.
+   */
+  thumbnails?: number | undefined
 }
 
 /**
@@ -458,13 +537,72 @@ export type Evaluation = {
    * Share of images whose class is among the five most probable.
    */
   top5: number
+  /**
+   * Images measured.
+   */
   count: number
   classes: Array<ClassScore>
   /**
-   * `confusion[i][j]`: images of class i that were taken for class j.
+   * `confusion[i][j]`: images of class i that were taken for class j. Empty for more than 1,000
+   * classes, where it would have millions of numbers.
    */
   confusion: Array<Array<number>>
+  /**
+   * The pairs of classes confused most often, at most 10.
+   */
+  mostConfused: Array<ConfusedPair>
+  calibration: Calibration
+  /**
+   * The images with the highest losses, as many as `topLosses` asked for.
+   */
+  topLosses: Array<Example>
+  /**
+   * Images spread evenly over the part, as many as `samples` asked for.
+   */
+  samples: Array<Example>
+  /**
+   * Images that could not be read, and are not in `count`.
+   */
+  broken: number
+  /**
+   * One for each of them; the first 100.
+   */
+  warnings: Array<WarningEvent>
   imagesPerSecond: number
+}
+
+/**
+ * One image in an evaluation.
+ */
+export type Example = {
+  /**
+   * Its index in its part of the data set.
+   */
+  index: number
+  /**
+   * Its file, or part and index (`test/12`) where it is in no file of its own.
+   */
+  name: string
+  /**
+   * What it is.
+   */
+  label: string
+  /**
+   * What it was taken for.
+   */
+  predicted: string
+  /**
+   * Of `predicted`, 0 to 1.
+   */
+  probability: number
+  /**
+   * Cross-entropy, in nats.
+   */
+  loss: number
+  /**
+   * Its pixels, where `thumbnails` asked for them.
+   */
+  thumbnail?: Thumbnail | undefined
 }
 
 /**
@@ -2022,6 +2160,22 @@ export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
  * How a plateau's threshold is meant.
  */
 export type ThresholdMode = 'rel' | 'abs'
+
+/**
+ * A small image, as plain data.
+ */
+export type Thumbnail = {
+  width: number
+  height: number
+  /**
+   * 1 (grey) or 3 (RGB).
+   */
+  channels: number
+  /**
+   * `height * width * channels` bytes, row by row, channels innermost, in base64.
+   */
+  base64: string
+}
 
 /**
  * Everything about a run. Only `data` is required.

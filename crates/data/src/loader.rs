@@ -195,7 +195,7 @@ impl Loader {
 
     /// What to call the image with this index in its source.
     pub fn name(&self, index: u32) -> String {
-        self.shared.source.source.name(index as usize)
+        self.shared.source.name(index as usize)
     }
 
     /// Batches that this loader delivers in all.

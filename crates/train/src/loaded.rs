@@ -168,9 +168,9 @@ fn check_examples(request: &EvaluateConfig) -> Result<()> {
     for (key, count) in [("samples", request.samples), ("topLosses", request.top_losses)] {
         if count.unwrap_or(0) > MOST_THUMBNAILS {
             let message = format!("`{key}` with thumbnails must be {MOST_THUMBNAILS} at most");
-            return Err(Error::new(ErrorCode::Config, message)
-                .key(key)
-                .hint("Ask for fewer, or leave `thumbnails` out: names are given for any number."));
+            return Err(Error::new(ErrorCode::Config, message).key(key).hint(
+                "Ask for fewer, or leave `thumbnails` out: names are given for any number.",
+            ));
         }
     }
     Ok(())
