@@ -22,7 +22,8 @@ fn main() -> Result<()> {
     let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
     let config = resolve(&TrainConfig::default(), set.facts(), &machine)?;
     let train = Subset::all(set.part(Part::Train));
-    for (name, pipeline) in [("train", Pipeline::train(&config)), ("eval", Pipeline::eval(&config))]
+    for (name, pipeline) in
+        [("train", Pipeline::train(&config, None)), ("eval", Pipeline::eval(&config, None))]
     {
         let pipeline = Arc::new(pipeline);
         let mut rates = Vec::new();

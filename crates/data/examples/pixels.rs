@@ -60,5 +60,5 @@ fn evaluation() -> Result<Pipeline> {
         fingerprint: String::new(),
     };
     let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
-    Ok(Pipeline::eval(&resolve(&TrainConfig::default(), &facts, &machine)?))
+    Ok(Pipeline::eval(&resolve(&TrainConfig::default(), &facts, &machine)?, None))
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::random::{balanced_epoch, shuffle_epoch, Draw};
-use crate::{Image, Pipeline, SampleRng, Source, Subset};
+use crate::random::{balanced_epoch, batch_rng, shuffle_epoch, Draw};
+use crate::{Image, Mixed, Pipeline, SampleRng, Source, Subset};
 
 /// Batches that may wait, finished or in the making, beyond one for each worker.
 const LOOK_AHEAD: usize = 2;
@@ -25,6 +25,11 @@ pub struct Batch {
     pub labels: Vec<i64>,
     /// Each image's index in its source.
     pub indices: Vec<u32>,
+    /// Height and width of every view of every image, where each is seen more than once; `images`
+    /// has them one after another.
+    pub views: Option<Vec<[u32; 2]>>,
+    /// What the images were mixed with, where they were.
+    pub mixed: Option<Mixed>,
 }
 
 impl Batch {
@@ -35,6 +40,15 @@ impl Batch {
 
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The class that each image shows most of: its own, or its partner's where that has the
+    /// larger share of a mixture.
+    pub fn dominant_labels(&self) -> &[i64] {
+        match &self.mixed {
+            Some(mixed) if mixed.lambda < 0.5 => &mixed.labels,
+            _ => &self.labels,
+        }
     }
 }
 
@@ -310,6 +324,9 @@ impl Shared {
         batch.images.resize(wanted.len() * length, 0.0);
         batch.labels.clear();
         batch.indices.clear();
+        batch.views = None;
+        // The numbers that are filled.
+        let mut filled = 0;
         let mut broken = Vec::new();
         for &draw in wanted {
             if self.stopped() {
@@ -321,13 +338,27 @@ impl Shared {
                 broken.push((source.name(i), error));
                 continue;
             }
-            let mut rng = SampleRng::of(self.seed, self.epoch, draw);
-            let place = batch.labels.len() * length;
-            self.pipeline.apply(image, &mut rng, &mut batch.images[place..place + length]);
+            let place = filled;
+            match self.pipeline.views(image) {
+                None => {
+                    filled += length;
+                    let mut rng = SampleRng::of(self.seed, self.epoch, draw);
+                    self.pipeline.apply(image, &mut rng, &mut batch.images[place..filled]);
+                }
+                Some(views) => {
+                    let pixels: usize = views.iter().map(|[h, w]| *h as usize * *w as usize).sum();
+                    filled += pixels * self.pipeline.channels();
+                    batch.images.resize(filled.max(batch.images.len()), 0.0);
+                    self.pipeline.apply_views(image, &views, &mut batch.images[place..filled]);
+                    batch.views.get_or_insert_default().extend(views);
+                }
+            }
             batch.labels.push(source.label(i).into());
             batch.indices.push(draw.index);
         }
-        batch.images.truncate(batch.labels.len() * length);
+        batch.images.truncate(filled);
+        let mut rng = batch_rng(self.seed, self.epoch, number as u32);
+        batch.mixed = self.pipeline.mix(&mut batch.images, &batch.labels, &mut rng);
         Some(Loaded { batch, broken })
     }
 }
@@ -365,7 +396,7 @@ mod tests {
     }
 
     fn augmenting() -> Arc<Pipeline> {
-        Arc::new(Pipeline::train(&grey(8, json!({ "flip": true }))))
+        Arc::new(Pipeline::train(&grey(8, json!({ "flip": true })), None))
     }
 
     fn all(mut loader: Loader) -> Vec<Batch> {
@@ -442,6 +473,72 @@ mod tests {
         assert_eq!(looks.len(), 8);
         looks.dedup();
         assert!(looks.len() > 1);
+    }
+
+    #[test]
+    fn every_transform_at_once_depends_on_seed_epoch_and_image_alone() {
+        let (size, count) = (12, 101);
+        let mean: Vec<f32> = (0..size * size).map(|i| (i % 7) as f32 / 10.0).collect();
+        let mean = Arc::new(crate::PixelMean::from_chw(&mean, 1, size).unwrap());
+        let pixels = (0..count * size * size).map(|i| (i * 7 + i / 144) as u8).collect();
+        let labels = (0..count).map(|i| i % 3).collect();
+        let source = MemorySource::new(Part::Train, [size, size, 1], pixels, labels);
+        let subset = Subset::all(Arc::new(source));
+        let crops = [
+            json!({ "type": "pad" }),
+            json!({ "type": "random-resized" }),
+            json!({ "type": "random-short-side", "min": 12, "max": 20 }),
+        ];
+        for crop in crops {
+            for policy in ["randaugment", "trivialaugment"] {
+                for (erase, mix) in [("cutout", "mixup"), ("random-erasing", "cutmix")] {
+                    let transform = json!({
+                        "crop": crop, "flip": true, "pixelMean": true,
+                        "policy": policy, "erase": erase, "mix": mix,
+                    });
+                    let pipeline = Pipeline::train(&grey(size, transform), Some(&mean));
+                    let pipeline = Arc::new(pipeline);
+                    let deliver = |workers, order| {
+                        all(Loader::new(&subset, pipeline.clone(), options(16, workers, order)))
+                    };
+                    let one = deliver(1, SHUFFLED);
+                    assert!(one.iter().all(|batch| batch.mixed.is_some()));
+                    assert!(deliver(4, SHUFFLED) == one, "{crop} {policy} {erase} {mix}");
+                    let another = Order::Shuffled { seed: 5, epoch: 3 };
+                    assert!(deliver(1, another) != one);
+                    // A resumed run finds the rest as it would have been.
+                    let options = LoaderOptions { skip_batches: 3, ..options(16, 2, SHUFFLED) };
+                    let rest = all(Loader::new(&subset, pipeline.clone(), options));
+                    assert!(rest == one[3..]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn views_of_all_images_lie_one_after_another() {
+        for (views, each) in [
+            (residual_spec::Views::Ten, vec![[8, 8]; 10]),
+            (
+                residual_spec::Views::MultiScale(vec![8, 10]),
+                vec![[8, 8], [8, 8], [10, 10], [10, 10]],
+            ),
+        ] {
+            let pipeline = Pipeline::eval(&grey(8, json!({})), None).with_views(views);
+            let pipeline = Arc::new(pipeline);
+            let numbers: u32 = each.iter().map(|[height, width]| height * width).sum();
+            let deliver = |workers| {
+                let options = options(4, workers, Order::Sequential);
+                all(Loader::new(&memory(10), pipeline.clone(), options))
+            };
+            let batches = deliver(2);
+            assert_eq!(batches.iter().map(Batch::len).sum::<usize>(), 10);
+            for batch in &batches {
+                assert_eq!(batch.views, Some(each.repeat(batch.len())));
+                assert_eq!(batch.images.len(), batch.len() * numbers as usize);
+            }
+            assert!(deliver(1) == batches);
+        }
     }
 
     #[test]

@@ -9,6 +9,33 @@ pub(crate) struct Window {
     pub flip: bool,
 }
 
+impl Window {
+    /// The `size` by `size` pixels of the window, black outside the image.
+    pub fn cut(
+        self,
+        pixels: &[u8],
+        [height, width]: [usize; 2],
+        size: usize,
+        channels: usize,
+    ) -> Vec<u8> {
+        let mut cut = vec![0; size * size * channels];
+        for (y, row) in cut.chunks_exact_mut(size * channels).enumerate() {
+            let top = self.top + y as i64;
+            if !(0..height as i64).contains(&top) {
+                continue;
+            }
+            let line = &pixels[top as usize * width * channels..][..width * channels];
+            for (x, out) in row.chunks_exact_mut(channels).enumerate() {
+                let left = self.left + if self.flip { size - 1 - x } else { x } as i64;
+                if (0..width as i64).contains(&left) {
+                    out.copy_from_slice(&line[left as usize * channels..][..channels]);
+                }
+            }
+        }
+        cut
+    }
+}
+
 /// The 256 values of each channel, computed as PyTorch's `ToTensor` and `Normalize` compute them.
 pub(crate) struct Normalize {
     table: Vec<[f32; 256]>,
@@ -26,13 +53,13 @@ impl Normalize {
         self.table.len()
     }
 
-    /// Writes the window of `size` by `size` pixels at `window` as f32, channels innermost.
+    /// Writes the window of `size` (height, width) pixels at `window` as f32, channels innermost.
     /// Outside the image the pixels are 0, as they are before normalising.
     pub fn write(
         &self,
         pixels: &[u8],
         [height, width]: [usize; 2],
-        size: usize,
+        size: [usize; 2],
         window: Window,
         out: &mut [f32],
     ) {
@@ -48,14 +75,14 @@ fn write<const C: usize>(
     table: [&[f32; 256]; C],
     pixels: &[[u8; C]],
     [height, width]: [usize; 2],
-    size: usize,
+    [rows, size]: [usize; 2],
     window: Window,
     out: &mut [f32],
 ) {
     let look =
         |pixel: &[u8; C]| -> [f32; C] { std::array::from_fn(|c| table[c][pixel[c] as usize]) };
     let black = look(&[0; C]);
-    let out = &mut out.as_chunks_mut::<C>().0[..size * size];
+    let out = &mut out.as_chunks_mut::<C>().0[..rows * size];
 
     // The columns of the window that lie inside the image.
     let inside = |x: i64| x.clamp(0, size as i64) as usize;
@@ -94,7 +121,7 @@ mod tests {
 
     fn written(normalize: &Normalize, pixels: &[u8], size: [usize; 2], window: Window) -> Vec<u8> {
         let mut out = vec![f32::NAN; 9 * normalize.channels()];
-        normalize.write(pixels, size, 3, window, &mut out);
+        normalize.write(pixels, size, [3, 3], window, &mut out);
         out.into_iter().map(|value| value.round() as u8).collect()
     }
 
@@ -103,7 +130,7 @@ mod tests {
         let normalize = Normalize::new(&[0.5, 0.0, 1.0], &[0.5, 1.0, 2.0]);
         let mut out = [0.0; 3];
         let window = Window { left: 0, top: 0, flip: false };
-        normalize.write(&[255, 51, 0], [1, 1], 1, window, &mut out);
+        normalize.write(&[255, 51, 0], [1, 1], [1, 1], window, &mut out);
         assert_eq!(out, [1.0, 0.2, -0.5]);
     }
 
@@ -112,7 +139,7 @@ mod tests {
         let normalize = Normalize::new(&[0.5], &[0.25]);
         let mut out = [0.0; 9];
         let window = Window { left: -2, top: -2, flip: false };
-        normalize.write(&[255; 4], [2, 2], 3, window, &mut out);
+        normalize.write(&[255; 4], [2, 2], [3, 3], window, &mut out);
         assert_eq!(out, [-2.0, -2.0, -2.0, -2.0, -2.0, -2.0, -2.0, -2.0, 2.0]);
     }
 
@@ -127,6 +154,20 @@ mod tests {
                 let window = Window { flip: true, ..window };
                 assert_eq!(written(&plain(), &pixels, [3, 4], window), mirrored, "{left} {top}");
             }
+        }
+    }
+
+    #[test]
+    fn cutting_a_window_and_writing_it_gives_the_same_pixels() {
+        let pixels: Vec<u8> = (1..=24).collect();
+        let normalize = Normalize::new(&[0.0], &[1.0 / 255.0]);
+        for (left, top, flip) in [(0, 0, false), (-2, 1, false), (3, -1, true), (1, 1, true)] {
+            let window = Window { left, top, flip };
+            let wanted = written(&normalize, &pixels[..12], [3, 4], window);
+            assert_eq!(window.cut(&pixels[..12], [3, 4], 3, 1), wanted);
+            let rgb: Vec<u8> = wanted.iter().flat_map(|&value| [value; 3]).collect();
+            let pixels: Vec<u8> = pixels[..12].iter().flat_map(|&value| [value; 3]).collect();
+            assert_eq!(window.cut(&pixels, [3, 4], 3, 3), rgb);
         }
     }
 

@@ -1,39 +1,85 @@
-//! What happens to a decoded image: crop, flip, normalise (torchvision's transforms, by name).
+//! What happens to a decoded image: crop, flip, policy, normalise, colour, holes (torchvision's
+//! transforms, by name and in the order of its reference training).
 
-use residual_spec::{Crop, RandomResizedCrop, ResolvedConfig};
+use std::sync::Arc;
 
+use residual_spec::{Color, Crop, Erase, Mix, Policy, RandomResizedCrop, ResolvedConfig};
+use residual_spec::{NoColor, NoCrop, NoErase, NoMix, NoPolicy, Views};
+
+use crate::mix::Mixed;
 use crate::normalize::{Normalize, Window};
+use crate::operation::Canvas;
 use crate::resize::{region_of_resized, resize_region, short_side_to, Region};
-use crate::{Image, SampleRng};
+use crate::views::{centre, ten_windows, whole};
+use crate::{color, erase, mix, policy, Image, PixelMean, SampleRng};
 
-/// Turns decoded images into the network's input. Training draws crop and flip at random;
-/// evaluation resizes the short side and takes the centre.
+/// Turns decoded images into the network's input. Training augments at random; evaluation resizes
+/// the short side and takes the centre.
 pub struct Pipeline {
     size: u32,
     /// The short side is resized to this before a crop of the network's size.
     short_side: u32,
     crop: Crop,
     flip: bool,
+    policy: Policy,
     normalize: Normalize,
+    std: Vec<f64>,
+    /// In units of `std`.
+    pixel_mean: Option<PixelMean>,
+    color: Color,
+    erase: Erase,
+    mix: Mix,
+    views: Views,
 }
 
 impl Pipeline {
-    /// Augmentation as `transform` says.
-    pub fn train(config: &ResolvedConfig) -> Self {
-        let (crop, flip) = (config.transform.crop.clone(), config.transform.flip);
-        Pipeline { crop, flip, ..Pipeline::eval(config) }
+    /// Augmentation as `transform` says. `pixel_mean` is what is subtracted where
+    /// `transform.pixelMean` says so.
+    ///
+    /// # Panics
+    /// If there is a mean image where none is wanted, or none where one is.
+    pub fn train(config: &ResolvedConfig, pixel_mean: Option<&Arc<PixelMean>>) -> Self {
+        let transform = config.transform.clone();
+        Pipeline {
+            crop: transform.crop,
+            flip: transform.flip,
+            policy: transform.policy,
+            color: transform.color,
+            erase: transform.erase,
+            mix: transform.mix,
+            ..Pipeline::eval(config, pixel_mean)
+        }
     }
 
     /// `Resize(evalResize)` and `CenterCrop(imageSize)`; nothing at random.
-    pub fn eval(config: &ResolvedConfig) -> Self {
-        let normalize = Normalize::new(&config.transform.mean, &config.transform.std);
+    ///
+    /// # Panics
+    /// As [`train`](Self::train).
+    pub fn eval(config: &ResolvedConfig, pixel_mean: Option<&Arc<PixelMean>>) -> Self {
+        let transform = &config.transform;
+        assert_eq!(transform.pixel_mean, pixel_mean.is_some(), "a mean image is wanted, or is not");
+        let zero = vec![0.0; transform.std.len()];
+        let mean = if transform.pixel_mean { &zero } else { &transform.mean };
         Pipeline {
             size: config.data.image_size,
-            short_side: config.transform.eval_resize,
-            crop: Crop::None(residual_spec::NoCrop {}),
+            short_side: transform.eval_resize,
+            crop: Crop::None(NoCrop {}),
             flip: false,
-            normalize,
+            policy: Policy::None(NoPolicy {}),
+            normalize: Normalize::new(mean, &transform.std),
+            std: transform.std.clone(),
+            pixel_mean: pixel_mean.map(|mean| mean.divided_by(&transform.std)),
+            color: Color::None(NoColor {}),
+            erase: Erase::None(NoErase {}),
+            mix: Mix::None(NoMix {}),
+            views: Views::Center,
         }
+    }
+
+    /// The same, seeing more of an image than its centre. For a pipeline made by
+    /// [`eval`](Self::eval).
+    pub fn with_views(self, views: Views) -> Self {
+        Pipeline { views, ..self }
     }
 
     /// Height and width of what comes out.
@@ -59,6 +105,84 @@ impl Pipeline {
     /// If the image has other channels, or `out` is too short.
     pub fn apply(&self, image: &Image, rng: &mut SampleRng, out: &mut [f32]) {
         assert_eq!(image.channels as usize, self.channels(), "the image has other channels");
+        let out = &mut out[..self.len()];
+        self.place(image, rng, out);
+        color::apply(&self.color, &self.std, rng, out);
+        erase::apply(&self.erase, self.size, rng, out);
+    }
+
+    /// Height and width of each view of the image, or `None` where there is one of
+    /// [`size`](Self::size). A view has `height * width * channels` numbers.
+    pub fn views(&self, image: &Image) -> Option<Vec<[u32; 2]>> {
+        match &self.views {
+            Views::Center => None,
+            Views::Ten => Some(vec![[self.size; 2]; 10]),
+            Views::MultiScale(scales) => {
+                let seen = whole(image.width, image.height);
+                let size = |&scale: &u32| {
+                    let (width, height) = short_side_to(scale, seen.width, seen.height);
+                    [[height, width]; 2]
+                };
+                Some(scales.iter().flat_map(size).collect())
+            }
+        }
+    }
+
+    /// Writes the [`views`](Self::views) of an image one after another, as [`apply`](Self::apply)
+    /// writes its centre: of the ten crops, or all of it and its mirror image at each scale.
+    ///
+    /// # Panics
+    /// If the image has other channels, or `out` is shorter than the views are.
+    pub fn apply_views(&self, image: &Image, views: &[[u32; 2]], out: &mut [f32]) {
+        assert_eq!(image.channels as usize, self.channels(), "the image has other channels");
+        let mut rest = out;
+        let mut next = |[height, width]: [u32; 2]| {
+            let length = (height * width) as usize * self.channels();
+            let (view, others) = std::mem::take(&mut rest).split_at_mut(length);
+            rest = others;
+            view
+        };
+        if self.views == Views::Ten {
+            let resized = short_side_to(self.short_side, image.width, image.height);
+            for (window, &size) in ten_windows(resized, self.size).into_iter().zip(views) {
+                // Nothing is random at evaluation.
+                let mut rng = SampleRng::new(0, 0, 0);
+                self.window_of_resized(image, resized, window, &mut rng, next(size));
+            }
+            return;
+        }
+        let seen = whole(image.width, image.height);
+        for &size in views.iter().step_by(2) {
+            let [height, width] = size;
+            let sides = size.map(|side| side as usize);
+            let resized = match (seen.width, seen.height) == (width, height) {
+                true => None,
+                false => Some(resize_region(image, seen, (width, height))),
+            };
+            for flip in [false, true] {
+                let out = next(size);
+                match &resized {
+                    Some(pixels) => {
+                        let window = Window { left: 0, top: 0, flip };
+                        self.normalize.write(pixels, sides, sides, window, out);
+                    }
+                    None => {
+                        let window = Window { left: seen.left.into(), top: seen.top.into(), flip };
+                        let all = [image.height as usize, image.width as usize];
+                        self.normalize.write(&image.pixels, all, sides, window, out);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Mixes a batch of images that [`apply`](Self::apply) made, if `transform.mix` says so.
+    pub fn mix(&self, images: &mut [f32], labels: &[i64], rng: &mut SampleRng) -> Option<Mixed> {
+        mix::apply(&self.mix, self.size(), self.channels(), images, labels, rng)
+    }
+
+    /// Crop, flip, policy, normalisation.
+    fn place(&self, image: &Image, rng: &mut SampleRng, out: &mut [f32]) {
         let size = self.size;
         match &self.crop {
             Crop::None(_) => {
@@ -72,12 +196,13 @@ impl Pipeline {
                 let region = random_region(crop, image.width, image.height, rng);
                 let window = Window { left: 0, top: 0, flip: self.coin(rng) };
                 if (region.width, region.height) == (size, size) {
-                    let window =
-                        Window { left: region.left.into(), top: region.top.into(), ..window };
-                    return self.write(&image.pixels, image.width, image.height, window, out);
+                    let (left, top) = (region.left.into(), region.top.into());
+                    let of_image = Window { left, top, ..window };
+                    let sides = (image.width, image.height);
+                    return self.write(&image.pixels, sides, of_image, window, rng, out);
                 }
-                let resized = resize_region(image, region, size);
-                self.write(&resized, size, size, window, out);
+                let resized = resize_region(image, region, (size, size));
+                self.write(&resized, (size, size), window, window, rng, out);
             }
             Crop::RandomShortSide(crop) => {
                 let short_side = crop.min + rng.below(crop.max - crop.min + 1);
@@ -86,8 +211,8 @@ impl Pipeline {
         }
     }
 
-    /// Resizes the short side to `short_side`, adds `padding` black pixels on each side, and crops where `place`
-    /// says, which is given the pixels to choose from along a side.
+    /// Resizes the short side to `short_side`, adds `padding` black pixels on each side, and crops
+    /// where `place` says, which is given the pixels to choose from along a side.
     fn crop_resized(
         &self,
         image: &Image,
@@ -102,28 +227,68 @@ impl Pipeline {
         let top = place(free(height), rng) - padding;
         let left = place(free(width), rng) - padding;
         let window = Window { left, top, flip: self.coin(rng) };
+        self.window_of_resized(image, (width, height), window, rng, out);
+    }
+
+    /// The window of the image resized to `(width, height)`.
+    fn window_of_resized(
+        &self,
+        image: &Image,
+        (width, height): (u32, u32),
+        window: Window,
+        rng: &mut SampleRng,
+        out: &mut [f32],
+    ) {
+        // The mean image has the network's size: it lies under the window where that, too, is cut
+        // from an image of this size, and else under the result.
+        let mean = match (width, height) == (self.size, self.size) {
+            true => window,
+            false => Window { left: 0, top: 0, ..window },
+        };
         if (width, height) == (image.width, image.height) {
-            return self.write(&image.pixels, width, height, window, out);
+            return self.write(&image.pixels, (width, height), window, mean, rng, out);
         }
         // Of the resized image only the part under the window is computed.
-        let (x, wide) = overlap(left, self.size, width);
-        let (y, high) = overlap(top, self.size, height);
+        let (x, wide) = overlap(window.left, self.size, width);
+        let (y, high) = overlap(window.top, self.size, height);
         let region = Region { left: x, top: y, width: wide, height: high };
         let resized = match wide > 0 && high > 0 {
             true => region_of_resized(image, (width, height), region),
             false => Vec::new(),
         };
-        let window = Window { left: left - i64::from(x), top: top - i64::from(y), ..window };
-        self.write(&resized, wide, high, window, out);
+        let (left, top) = (window.left - i64::from(x), window.top - i64::from(y));
+        self.write(&resized, (wide, high), Window { left, top, ..window }, mean, rng, out);
     }
 
     fn coin(&self, rng: &mut SampleRng) -> bool {
         self.flip && rng.coin()
     }
 
-    fn write(&self, pixels: &[u8], width: u32, height: u32, window: Window, out: &mut [f32]) {
-        let size = [height as usize, width as usize];
-        self.normalize.write(pixels, size, self.size(), window, &mut out[..self.len()]);
+    /// Normalises the window of the pixels, after the policy where there is one. `mean` is where
+    /// the window lies on the mean image.
+    fn write(
+        &self,
+        pixels: &[u8],
+        (width, height): (u32, u32),
+        window: Window,
+        mean: Window,
+        rng: &mut SampleRng,
+        out: &mut [f32],
+    ) {
+        let (sides, size) = ([height as usize, width as usize], self.size());
+        match &self.policy {
+            Policy::None(_) => self.normalize.write(pixels, sides, [size; 2], window, out),
+            policy => {
+                let pixels = window.cut(pixels, sides, size, self.channels());
+                let mut canvas = Canvas::new(size, size, self.channels(), pixels);
+                policy::apply(policy, &mut canvas, rng);
+                let whole = Window { left: 0, top: 0, flip: false };
+                self.normalize.write(&canvas.pixels, [size; 2], [size; 2], whole, out);
+            }
+        }
+        if let Some(pixel_mean) = &self.pixel_mean {
+            pixel_mean.subtract(mean, out);
+        }
     }
 }
 
@@ -136,12 +301,6 @@ fn overlap(start: i64, length: u32, side: u32) -> (u32, u32) {
 
 fn anywhere(free: i64, rng: &mut SampleRng) -> i64 {
     i64::from(rng.below(free as u32 + 1))
-}
-
-/// Half of what is left over, a half pixel rounded to even as Python's `round` does in
-/// torchvision's `CenterCrop`.
-fn centre(free: i64) -> i64 {
-    (free as f64 / 2.0).round_ties_even() as i64
 }
 
 /// torchvision's `RandomResizedCrop.get_params`: ten tries at a random area and aspect ratio,
@@ -215,14 +374,14 @@ pub(crate) mod tests {
     #[test]
     fn evaluation_leaves_an_image_of_the_right_size_as_it_is() {
         let image = numbered(8, 8);
-        let pipeline = Pipeline::eval(&grey(8, json!({})));
+        let pipeline = Pipeline::eval(&grey(8, json!({})), None);
         assert_eq!(applied(&pipeline, &image, 0), image.pixels);
     }
 
     #[test]
     fn evaluation_resizes_the_short_side_and_takes_the_centre() {
         let image = numbered(13, 8);
-        let pipeline = Pipeline::eval(&grey(8, json!({})));
+        let pipeline = Pipeline::eval(&grey(8, json!({})), None);
         // Five columns over: two and a half go to even, two.
         let wanted: Vec<u8> =
             image.pixels.chunks(13).flat_map(|row| &row[2..10]).copied().collect();
@@ -236,7 +395,7 @@ pub(crate) mod tests {
     fn a_padded_crop_is_a_window_on_the_padded_image_and_all_are_found() {
         let image = numbered(8, 8);
         let crop = json!({ "crop": { "type": "pad", "padding": 1 } });
-        let pipeline = Pipeline::train(&grey(8, crop));
+        let pipeline = Pipeline::train(&grey(8, crop), None);
         let mut padded = [0u8; 100];
         for y in 0..8 {
             padded[(y + 1) * 10 + 1..][..8].copy_from_slice(&image.pixels[y * 8..][..8]);
@@ -260,10 +419,10 @@ pub(crate) mod tests {
         let config = grey(8, json!({ "crop": "none", "flip": true }));
         let mut mirrored = image.pixels.clone();
         mirrored.chunks_mut(8).for_each(<[u8]>::reverse);
-        let train = Pipeline::train(&config);
+        let train = Pipeline::train(&config, None);
         let count = (0..1000).filter(|&i| applied(&train, &image, i) == mirrored).count();
         assert!((440..560).contains(&count), "{count}");
-        let eval = Pipeline::eval(&config);
+        let eval = Pipeline::eval(&config, None);
         assert!((0..20).all(|i| applied(&eval, &image, i) == image.pixels));
     }
 
@@ -271,7 +430,7 @@ pub(crate) mod tests {
     fn a_padded_crop_of_a_larger_image_is_taken_after_resizing() {
         let flat = Image::new(40, 30, 1, vec![200; 1200]).unwrap();
         let crop = json!({ "crop": { "type": "pad", "padding": 8 } });
-        let pipeline = Pipeline::train(&grey(8, crop));
+        let pipeline = Pipeline::train(&grey(8, crop), None);
         for index in 0..200 {
             let out = applied(&pipeline, &flat, index);
             // Image and padding, nothing between and nothing of an edge blurred in.
@@ -303,9 +462,128 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_random_short_side_is_any_of_the_range_and_the_crop_anywhere() {
+        // Columns of 1 to 30: a crop's first column tells how far it is from the left.
+        let pixels = (0..30 * 20).map(|i| (i % 30 + 1) as u8 * 8).collect();
+        let image = Image::new(30, 20, 1, pixels).unwrap();
+        let crop = json!({ "type": "random-short-side", "min": 8, "max": 20 });
+        let pipeline = Pipeline::train(&grey(8, json!({ "crop": crop, "flip": false })), None);
+        let (mut widths, mut lefts) = (Vec::new(), Vec::new());
+        for index in 0..400 {
+            let out = applied(&pipeline, &image, index);
+            // The more the image was reduced, the more of its width lies in the crop.
+            widths.push(out[7] - out[0]);
+            lefts.push(out[0]);
+        }
+        // 8 of 12 columns of the smallest, 8 of 30 of the largest.
+        let range = |values: &[u8]| (*values.iter().min().unwrap(), *values.iter().max().unwrap());
+        let (least, most) = range(&widths);
+        assert!((54..=60).contains(&least) && (135..=145).contains(&most), "{least} {most}");
+        let (least, most) = range(&lefts);
+        assert!(least <= 12 && most >= 180, "{least} {most}");
+    }
+
+    #[test]
+    fn the_mean_image_is_cut_and_mirrored_with_the_image_and_padding_stays_zero() {
+        let image = numbered(8, 8);
+        let mean: Vec<f32> = image.pixels.iter().map(|&value| f32::from(value) / 255.0).collect();
+        let mean = Arc::new(PixelMean::from_chw(&mean, 1, 8).unwrap());
+        for crop in [json!({ "type": "pad", "padding": 3 }), json!("none")] {
+            let config = grey(8, json!({ "crop": crop, "flip": true, "pixelMean": true }));
+            for pipeline in
+                [Pipeline::train(&config, Some(&mean)), Pipeline::eval(&config, Some(&mean))]
+            {
+                for index in 0..50 {
+                    let mut out = vec![f32::NAN; pipeline.len()];
+                    pipeline.apply(&image, &mut SampleRng::new(0, 0, index), &mut out);
+                    assert!(out.iter().all(|value| value.abs() < 1e-4), "{out:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_works_on_the_crop() {
+        // Of a flat picture, posterizing and solarizing alone would be seen; shears show black.
+        let image = Image::new(8, 8, 1, vec![201; 64]).unwrap();
+        for policy in ["randaugment", "trivialaugment"] {
+            let transform = json!({ "crop": "none", "flip": false, "policy": policy });
+            let pipeline = Pipeline::train(&grey(8, transform), None);
+            let looks: std::collections::BTreeSet<Vec<u8>> =
+                (0..200).map(|index| applied(&pipeline, &image, index)).collect();
+            assert!(looks.len() > 30, "{}", looks.len());
+        }
+    }
+
+    #[test]
+    fn centre_and_ten_crops_are_torchvisions_to_the_bit() {
+        let picture = crate::testing::fixture("picture");
+        for case in crate::testing::fixture_json("views").as_array().unwrap() {
+            let [short, size] = ["short", "size"].map(|key| case[key].as_u64().unwrap() as u32);
+            let mut config = grey(size, json!({}));
+            config.data.channels = 3;
+            config.transform.eval_resize = short;
+            (config.transform.mean, config.transform.std) = (vec![0.0; 3], vec![1.0 / 255.0; 3]);
+            let same = |pixels: &[f32], wanted: &serde_json::Value| {
+                let bytes: Vec<u8> = pixels.iter().map(|value| value.round() as u8).collect();
+                let mut crc = flate2::Crc::new();
+                crc.update(&bytes);
+                assert_eq!(crc.sum(), wanted["crc32"].as_u64().unwrap() as u32, "{short} {size}");
+            };
+            let pipeline = Pipeline::eval(&config, None);
+            let mut out = vec![0.0; pipeline.len()];
+            pipeline.apply(&picture, &mut SampleRng::new(0, 0, 0), &mut out);
+            same(&out, &case["center"]);
+
+            let pipeline = pipeline.with_views(Views::Ten);
+            let views = pipeline.views(&picture).unwrap();
+            let mut out = vec![0.0; 10 * pipeline.len()];
+            pipeline.apply_views(&picture, &views, &mut out);
+            for (view, wanted) in out.chunks(pipeline.len()).zip(case["ten"].as_array().unwrap()) {
+                same(view, wanted);
+            }
+
+            config.transform.mean = vec![0.485, 0.456, 0.406];
+            config.transform.std = vec![0.229, 0.224, 0.225];
+            let pipeline = Pipeline::eval(&config, None);
+            let mut out = vec![0.0; pipeline.len()];
+            pipeline.apply(&picture, &mut SampleRng::new(0, 0, 0), &mut out);
+            // The corners of each channel.
+            let last = size as usize - 1;
+            let corners = (0..3).flat_map(|c| {
+                [[0, 0], [0, last], [last, 0], [last, last]]
+                    .map(|[y, x]| out[(y * (last + 1) + x) * 3 + c])
+            });
+            for (found, wanted) in corners.zip(case["normalized"].as_array().unwrap()) {
+                assert!((f64::from(found) - wanted.as_f64().unwrap()).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn at_several_scales_all_of_the_image_is_seen_and_its_mirror() {
+        let image = numbered(12, 8);
+        let pipeline = Pipeline::eval(&grey(8, json!({})), None);
+        let pipeline = pipeline.with_views(Views::MultiScale(vec![8, 16]));
+        let views = pipeline.views(&image).unwrap();
+        assert_eq!(views, [[8, 12], [8, 12], [16, 24], [16, 24]]);
+        let mut out = vec![f32::NAN; 2 * (96 + 384)];
+        pipeline.apply_views(&image, &views, &mut out);
+        let bytes: Vec<u8> = out.iter().map(|value| value.round() as u8).collect();
+        assert_eq!(bytes[..96], image.pixels);
+        let mirrored = |pixels: &[u8], width: usize| -> Vec<u8> {
+            pixels.chunks(width).flat_map(|row| row.iter().rev().copied()).collect()
+        };
+        assert_eq!(bytes[96..192], mirrored(&image.pixels, 12));
+        assert_eq!(bytes[576..], mirrored(&bytes[192..576], 24));
+        let whole = Region { left: 0, top: 0, width: 24, height: 16 };
+        assert_eq!(bytes[192..576], region_of_resized(&image, (24, 16), whole));
+    }
+
+    #[test]
     fn a_random_resized_crop_fills_the_output() {
         let flat = Image::new(50, 20, 1, vec![77; 1000]).unwrap();
-        let pipeline = Pipeline::train(&grey(8, json!({ "crop": "random-resized" })));
+        let pipeline = Pipeline::train(&grey(8, json!({ "crop": "random-resized" })), None);
         for index in 0..50 {
             assert_eq!(applied(&pipeline, &flat, index), [77; 64]);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Beta, Distribution, StandardNormal};
 
 /// The random numbers of one image in one epoch: ChaCha8 keyed with the seed, the epoch and the
 /// image's index in its data set.
@@ -44,6 +45,24 @@ impl SampleRng {
     pub fn coin(&mut self) -> bool {
         self.0.next_u32() & 1 == 1
     }
+
+    /// Of mean 0 and standard deviation 1.
+    pub fn normal(&mut self) -> f64 {
+        StandardNormal.sample(&mut self.0)
+    }
+
+    /// Of Beta(alpha, alpha), in 0..=1. `alpha` must be above 0.
+    pub fn beta(&mut self, alpha: f64) -> f64 {
+        // Beyond, it is a coin or a half to any precision that matters, and not computable.
+        let alpha = alpha.clamp(1e-6, 1e6);
+        Beta::new(alpha, alpha).map_or(0.5, |beta| beta.sample(&mut self.0))
+    }
+}
+
+/// The random numbers that all images of a batch share: of the seed, the epoch and the number of
+/// the batch in it.
+pub(crate) fn batch_rng(seed: u64, epoch: u32, batch: u32) -> SampleRng {
+    SampleRng(keyed(seed, epoch, batch, b"batch\0\0\0"))
 }
 
 /// Puts the training images in an epoch's order.
@@ -190,6 +209,34 @@ mod tests {
         let draw = |repeat| SampleRng::of(1, 2, Draw { index: 3, repeat }).uniform(0.0, 1.0);
         assert_eq!(draw(0), SampleRng::new(1, 2, 3).uniform(0.0, 1.0));
         assert_ne!(draw(0), draw(1));
+    }
+
+    #[test]
+    fn a_batch_draws_other_numbers_than_the_image_of_its_number() {
+        let of_batch = batch_rng(1, 2, 3).uniform(0.0, 1.0);
+        assert_eq!(batch_rng(1, 2, 3).uniform(0.0, 1.0), of_batch);
+        assert_ne!(SampleRng::new(1, 2, 3).uniform(0.0, 1.0), of_batch);
+    }
+
+    #[test]
+    fn normal_and_beta_draws_have_their_moments() {
+        let mut rng = SampleRng::new(3, 0, 0);
+        let mut moments = |mut draw: Box<dyn FnMut(&mut SampleRng) -> f64>| {
+            let drawn: Vec<f64> = (0..20_000).map(|_| draw(&mut rng)).collect();
+            let mean = drawn.iter().sum::<f64>() / 20_000.0;
+            (mean, drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20_000.0)
+        };
+        let (mean, variance) = moments(Box::new(SampleRng::normal));
+        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+        for alpha in [0.2, 1.0, 3.0] {
+            let (mean, variance) = moments(Box::new(move |rng| rng.beta(alpha)));
+            let wanted = 1.0 / (4.0 * (2.0 * alpha + 1.0));
+            assert!((mean - 0.5).abs() < 0.02 && (variance / wanted - 1.0).abs() < 0.05, "{alpha}");
+        }
+        for alpha in [f64::MIN_POSITIVE, 1e-300, 1e-9, 1e9, 1e300, f64::MAX] {
+            let drawn = rng.beta(alpha);
+            assert!((0.0..=1.0).contains(&drawn), "{alpha}: {drawn}");
+        }
     }
 
     #[test]

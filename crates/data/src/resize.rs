@@ -32,11 +32,11 @@ pub(crate) fn short_side_to(short: u32, width: u32, height: u32) -> (u32, u32) {
     }
 }
 
-/// Resizes the region to `size` by `size`, as if the rest of the image were not there.
-pub(crate) fn resize_region(image: &Image, region: Region, size: u32) -> Vec<u8> {
+/// Resizes the region to `(width, height)`, as if the rest of the image were not there.
+pub(crate) fn resize_region(image: &Image, region: Region, size: (u32, u32)) -> Vec<u8> {
     let Region { left, top, width, height } = region;
-    let across = Taps::new(width, size, 0..size).shifted(left);
-    let down = Taps::new(height, size, 0..size).shifted(top);
+    let across = Taps::new(width, size.0, 0..size.0).shifted(left);
+    let down = Taps::new(height, size.1, 0..size.1).shifted(top);
     resample(image, &across, &down)
 }
 
@@ -181,6 +181,7 @@ fn to_byte(sum: i32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fixture;
 
     fn gradient(width: u32, height: u32, channels: u32) -> Image {
         let count = (width * height * channels) as usize;
@@ -224,22 +225,14 @@ mod tests {
             image.pixels[y * 8 + 2..y * 8 + 6].fill(100);
         }
         let region = Region { left: 2, top: 2, width: 4, height: 4 };
-        assert_eq!(resize_region(&image, region, 7), vec![100; 49]);
+        assert_eq!(resize_region(&image, region, (7, 7)), vec![100; 49]);
     }
 
     #[test]
     fn one_pixel_becomes_a_plane_of_it() {
         let image = Image::new(1, 1, 3, vec![1, 2, 3]).unwrap();
         let region = Region { left: 0, top: 0, width: 1, height: 1 };
-        assert_eq!(resize_region(&image, region, 2), [1, 2, 3].repeat(4));
-    }
-
-    fn fixture(name: &str) -> Image {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
-        let bytes = std::fs::read(format!("{folder}/{name}.png")).unwrap();
-        let mut image = Image::default();
-        crate::decode(&bytes, 3, &mut image).unwrap();
-        image
+        assert_eq!(resize_region(&image, region, (2, 2)), [1, 2, 3].repeat(4));
     }
 
     #[test]
@@ -253,7 +246,7 @@ mod tests {
             assert!(found == wanted.pixels, "{name}");
         }
         let part = Region { left: 5, top: 3, width: 23, height: 19 };
-        assert!(resize_region(&picture, part, 16) == fixture("resized-part").pixels);
+        assert!(resize_region(&picture, part, (16, 16)) == fixture("resized-part").pixels);
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn defaults(set: &Dataset) -> ResolvedConfig {
 /// The first batch of an augmented epoch, with the defaults for the data set.
 fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i64>) {
     let config = defaults(set);
-    let pipeline = Arc::new(Pipeline::train(&config));
+    let pipeline = Arc::new(Pipeline::train(&config, None));
     let options = LoaderOptions {
         batch_size: config.batch_size as usize,
         workers,
@@ -72,7 +72,7 @@ fn cifar_10s_binary_files_are_read_and_normalised() {
     train.read(0, 3, &mut image).unwrap();
     assert_eq!((train.label(0), &image.pixels[..3]), (6, &[59, 62, 63][..]));
 
-    let eval = Pipeline::eval(&defaults(&set));
+    let eval = Pipeline::eval(&defaults(&set), None);
     let mut numbers = vec![0.0; eval.len()];
     eval.apply(&image, &mut SampleRng::new(0, 0, 0), &mut numbers);
     let red = (59.0 / 255.0 - facts.mean.as_ref().unwrap()[0]) / facts.std.as_ref().unwrap()[0];
@@ -129,7 +129,7 @@ fn every_photograph_of_a_folder_is_decoded() {
         drop_single: false,
     };
     let val = Subset::all(set.part(Part::Val));
-    let mut loader = Loader::new(&val, Arc::new(Pipeline::eval(&defaults(&set))), options);
+    let mut loader = Loader::new(&val, Arc::new(Pipeline::eval(&defaults(&set), None)), options);
     let mut count = 0;
     while let Some(loaded) = loader.next().unwrap() {
         assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);

@@ -21,5 +21,5 @@ pub use error::{Error, ErrorCode, Place, Result};
 pub use event::*;
 pub use facts::*;
 pub use read::{nearest, At, Read};
-pub use resolve::{resolve, resolve_inspect};
+pub use resolve::{resolve, resolve_inspect, resolve_views, Views};
 pub use result::*;

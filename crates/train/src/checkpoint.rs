@@ -9,6 +9,7 @@ use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
 use residual_weights::{Checkpoint, Contents, TensorView, AVERAGE};
 
 use crate::learner::Learner;
+use crate::pixel_mean::PIXEL_MEAN;
 use crate::progress::Progress;
 
 /// Before the name of an optimizer's state: `optimizer.momentum.conv1.weight`.
@@ -21,7 +22,12 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    pub fn take(learner: &Learner, progress: &Progress) -> Result<Snapshot> {
+    /// `pixel_mean` is the mean image, where one is subtracted.
+    pub fn take(
+        learner: &Learner,
+        progress: &Progress,
+        pixel_mean: Option<residual_weights::Tensor>,
+    ) -> Result<Snapshot> {
         let weights = learner.model.tensors().map(|(name, tensor)| (name.to_string(), tensor));
         let average = learner.ema.iter().flat_map(|ema| ema.model().tensors());
         let average = average.map(|(name, tensor)| (format!("{AVERAGE}{name}"), tensor));
@@ -31,6 +37,7 @@ impl Snapshot {
             .chain(state)
             .chain(average)
             .map(|(name, tensor)| Ok((name, bytes_of(tensor)?)))
+            .chain(pixel_mean.map(|mean| Ok((PIXEL_MEAN.to_string(), mean))))
             .collect::<Result<_>>()?;
         let progress = serde_json::to_value(progress)
             .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;

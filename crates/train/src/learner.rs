@@ -84,7 +84,9 @@ impl Learner {
         }
         let gradients = self.optimizer.gradients(&mean)?;
         self.accumulated.add(gradients, weight)?;
-        let right = count_right(&logits.detach(), &labels)? as u64;
+        // Of a mixed batch, the labels with the larger share.
+        let shown = self.model.labels(batch.dominant_labels())?;
+        let right = count_right(&logits.detach(), &shown)? as u64;
         self.sums.add(value, right, batch.len() as u64);
         Ok(Step::Done(()))
     }

@@ -12,6 +12,7 @@ mod loaded;
 mod loss;
 mod machine;
 mod optimizer;
+mod pixel_mean;
 mod progress;
 mod resume;
 mod run;

@@ -14,6 +14,7 @@ use residual_spec::{
 use residual_weights::{find, Checkpoint, Prefer};
 
 use crate::checkpoint::{load_model, progress_of};
+use crate::pixel_mean;
 
 /// A model with all it needs to be used: labels, preparation of images.
 pub struct LoadedModel {
@@ -55,7 +56,8 @@ impl LoadedModel {
             checkpoint: path.display().to_string(),
             epoch,
         };
-        let eval = Arc::new(Pipeline::eval(&checkpoint.config));
+        let pixel_mean = pixel_mean::of_checkpoint(&checkpoint, &path)?;
+        let eval = Arc::new(Pipeline::eval(&checkpoint.config, pixel_mean.as_ref()));
         let (config, data) = (checkpoint.config, checkpoint.data);
         Ok(LoadedModel { model, config, data, eval, info })
     }

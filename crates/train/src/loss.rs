@@ -1,6 +1,6 @@
 //! What is minimised: cross-entropy, as `torch.nn.CrossEntropyLoss` has it.
 
-use residual_data::Batch;
+use residual_data::{Batch, Mixed};
 use residual_model::Model;
 use residual_spec::{ClassWeights, Result};
 use residual_torch::failure;
@@ -46,7 +46,20 @@ impl Loss {
     /// Of logits `[n, classes]` and the batch that they are of. A mixed batch (mixup, CutMix) has
     /// the losses of both of its labels, by their shares.
     pub fn of(&self, logits: &Tensor, labels: &Tensor, batch: &Batch) -> Result<BatchLoss> {
-        Ok(BatchLoss { mean: self.mean(logits, labels)?, weight: self.weight(&batch.labels) })
+        let (mean, weight) = (self.mean(logits, labels)?, self.weight(&batch.labels));
+        let Some(Mixed { labels: others, lambda }) = &batch.mixed else {
+            return Ok(BatchLoss { mean, weight });
+        };
+        let partners = Tensor::f_from_slice(others)
+            .and_then(|others| others.f_to_device(logits.device()))
+            .map_err(failure)?;
+        let partners = self.mean(logits, &partners)?;
+        let mean = mean
+            .f_mul_scalar(*lambda)
+            .and_then(|mean| mean.f_add(&partners.f_mul_scalar(1.0 - lambda)?))
+            .map_err(failure)?;
+        let weight = lambda * weight + (1.0 - lambda) * self.weight(others);
+        Ok(BatchLoss { mean, weight })
     }
 
     fn mean(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use residual_arch::Network;
-use residual_data::{Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, Split, Subset};
+use residual_data::{
+    Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, PixelMean, Split, Subset,
+};
 use residual_model::{evaluate, Compute, Evaluator, Model};
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{
@@ -21,7 +23,7 @@ use crate::learner::{Learner, NotFinite, Step};
 use crate::progress::{BestSoFar, Progress, Sums};
 use crate::schedule::{lower_is_better, Position};
 use crate::throughput::{rate, Throughput};
-use crate::{resume, Control, LrSchedule, Stop};
+use crate::{pixel_mean, resume, Control, LrSchedule, Stop};
 
 /// How long the loop waits for a batch before it looks whether it is to stop.
 const BATCH_PATIENCE: Duration = Duration::from_millis(200);
@@ -110,6 +112,7 @@ struct Trainer<'c> {
     total_steps: Option<u64>,
     train_pipeline: Arc<Pipeline>,
     eval_pipeline: Arc<Pipeline>,
+    pixel_mean: Option<Arc<PixelMean>>,
     throughput: Throughput,
     /// What `progress` had when this session began.
     before: Before,
@@ -152,8 +155,12 @@ impl<'c> Trainer<'c> {
             restore(&mut learner, progress.step, &from.checkpoint, &from.path)?;
         }
 
-        let train_pipeline = Arc::new(Pipeline::train(&config));
-        let eval_pipeline = Arc::new(Pipeline::eval(&config));
+        let pixel_mean = match &resumed {
+            Some(from) => pixel_mean::of_checkpoint(&from.checkpoint, &from.path)?,
+            None => pixel_mean::of_images(&split.train, &config, &|| control.stopping().is_some())?,
+        };
+        let train_pipeline = Arc::new(Pipeline::train(&config, pixel_mean.as_ref()));
+        let eval_pipeline = Arc::new(Pipeline::eval(&config, pixel_mean.as_ref()));
         let batches_per_epoch = batches_per_epoch(split.train.len(), config.batch_size as usize);
         let steps_per_epoch = batches_per_epoch.div_ceil(config.gradient.accumulate.into());
         let total_steps = [
@@ -202,6 +209,7 @@ impl<'c> Trainer<'c> {
             total_steps,
             train_pipeline,
             eval_pipeline,
+            pixel_mean,
             throughput: Throughput::start(),
             before,
             named: 0,
@@ -594,7 +602,8 @@ impl<'c> Trainer<'c> {
         self.progress.images = self.before.images + self.throughput.images();
         self.progress.busy_seconds =
             self.before.busy_seconds + self.throughput.busy().as_secs_f64();
-        let snapshot = Snapshot::take(&self.learner, &self.progress)?;
+        let mean = self.pixel_mean.as_ref().map(|mean| pixel_mean::to_tensor(mean, &self.config));
+        let snapshot = Snapshot::take(&self.learner, &self.progress, mean)?;
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         for &kind in kinds {
             let path = self.dir.checkpoint(kind, epoch);

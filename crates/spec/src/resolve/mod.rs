@@ -11,6 +11,7 @@ use crate::*;
 mod schedule;
 mod training;
 mod transform;
+mod views;
 
 use schedule::resolve_schedule;
 use training::{
@@ -18,6 +19,7 @@ use training::{
     resolve_optimizer, resolve_warmup,
 };
 use transform::resolve_transform;
+pub use views::{resolve_views, Views};
 
 /// The largest image side for which the CIFAR stem and native size are used.
 const SMALL_IMAGE: u32 = 96;

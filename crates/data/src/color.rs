@@ -1,0 +1,68 @@
+//! Random colour: the lighting of AlexNet.
+
+use residual_spec::Color;
+
+use crate::SampleRng;
+
+/// Standard deviations of ImageNet's colours (values in 0..1) along their principal components,
+/// as Krizhevsky's values were published with fb.resnet.torch.
+const VALUES: [f64; 3] = [0.2175, 0.0188, 0.0045];
+/// For each of R, G and B, its part in each component.
+const VECTORS: [[f64; 3]; 3] =
+    [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]];
+
+/// Shifts a normalised image (channels innermost) as `color` says, by the same amount everywhere:
+/// what `Lighting` before `Normalize` gives, nothing clipped.
+pub(crate) fn apply(color: &Color, std: &[f64], rng: &mut SampleRng, out: &mut [f32]) {
+    if let Color::Pca(pca) = color {
+        let alphas = [(); 3].map(|()| pca.std * rng.normal());
+        shift(pca_shift(alphas), std, out);
+    }
+}
+
+/// What is added to R, G and B, in 0..1.
+fn pca_shift(alphas: [f64; 3]) -> [f64; 3] {
+    VECTORS.map(|parts| (0..3).map(|j| parts[j] * alphas[j] * VALUES[j]).sum())
+}
+
+fn shift(by: [f64; 3], std: &[f64], out: &mut [f32]) {
+    let by: [f32; 3] = std::array::from_fn(|c| (by[c] / std[c]) as f32);
+    for pixel in out.as_chunks_mut::<3>().0 {
+        for c in 0..3 {
+            pixel[c] += by[c];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fixture_json;
+
+    #[test]
+    fn given_alphas_shift_as_lighting_before_normalising_does() {
+        for case in fixture_json("colors").as_array().unwrap() {
+            let numbers = |key: &str| -> Vec<f64> {
+                case[key].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
+            };
+            let alphas = <[f64; 3]>::try_from(numbers("alphas")).unwrap();
+            let mut pixels: Vec<f32> = numbers("normalized").iter().map(|&n| n as f32).collect();
+            shift(pca_shift(alphas), &numbers("std"), &mut pixels);
+            for (found, wanted) in pixels.iter().zip(numbers("lit")) {
+                assert!((f64::from(*found) - wanted).abs() < 2e-6, "{found} {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_is_lit_evenly_and_each_differently() {
+        let color = Color::Pca(residual_spec::PcaColor { std: 0.1 });
+        let lit = |index| {
+            let mut out = [0.0; 6];
+            apply(&color, &[1.0, 0.5, 0.25], &mut SampleRng::new(0, 0, index), &mut out);
+            assert_eq!(out[..3], out[3..]);
+            out
+        };
+        assert_ne!(lit(1), lit(2));
+    }
+}
