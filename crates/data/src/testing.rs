@@ -13,9 +13,9 @@ pub(crate) fn fixture(name: &str) -> Image {
     image
 }
 
-/// `tests/transforms/<name>.json`.
+/// `tests/fixtures/<name>.json`.
 pub(crate) fn fixture_json(name: &str) -> Value {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transforms");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
     let text = std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }

@@ -87,7 +87,49 @@ fn balanced(counts: &[u64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
+
+    /// The loss of a batch of three, and PyTorch's of the same soft targets.
+    fn mixed_and_wanted(label_smoothing: f64, numbers: Option<Vec<f64>>) -> (BatchLoss, f64) {
+        let logits = Tensor::from_slice2(&[[2.0f64, 1.0, 0.5], [0.0, 1.5, 2.0], [0.3, 3.0, 1.0]]);
+        let batch = Batch {
+            labels: vec![0, 2, 1],
+            mixed: Some(Mixed { labels: vec![1, 2, 0], lambda: 0.3 }),
+            ..Batch::default()
+        };
+        let weights = numbers.map(|numbers| {
+            let tensor = Tensor::from_slice(&numbers);
+            Weights { numbers, tensor }
+        });
+        let loss = Loss { label_smoothing, weights };
+        let labels = Tensor::from_slice(&batch.labels);
+        let found = loss.of(&logits, &labels, &batch).unwrap();
+        let one_hot = |labels: &[i64]| Tensor::from_slice(labels).one_hot(3).to_kind(Kind::Double);
+        let targets = one_hot(&[0, 2, 1]) * 0.3 + one_hot(&[1, 2, 0]) * 0.7;
+        let wanted = logits.cross_entropy_loss::<Tensor>(
+            &targets,
+            None,
+            Reduction::Mean,
+            -100,
+            label_smoothing,
+        );
+        (found, wanted.double_value(&[]))
+    }
+
+    #[test]
+    fn a_mixed_batch_has_the_loss_of_its_soft_targets() {
+        for label_smoothing in [0.0, 0.1] {
+            let (found, wanted) = mixed_and_wanted(label_smoothing, None);
+            assert!((found.mean.double_value(&[]) - wanted).abs() < 1e-12);
+            assert!((found.weight - 3.0).abs() < 1e-12);
+        }
+        // Equal weights change the divisor, not the mean.
+        let (found, wanted) = mixed_and_wanted(0.1, Some(vec![2.0; 3]));
+        assert!((found.mean.double_value(&[]) - wanted).abs() < 1e-12);
+        assert!((found.weight - 6.0).abs() < 1e-12);
+    }
 
     #[test]
     fn a_balanced_class_weighs_inversely_to_its_frequency() {

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use residual_spec::{ErrorCode, RunEvent, StopReason, TrainResult};
-use residual_train::{Control, Entry, Stop};
+use residual_spec::{ErrorCode, EvaluateConfig, RunEvent, StopReason, TrainResult};
+use residual_train::{Control, Entry, LoadedModel, Stop};
 use residual_weights::Checkpoint;
 use serde_json::{json, Value};
 
@@ -274,6 +274,56 @@ fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
         assert!(state(&resumed).tensors == state(&whole).tensors, "stopped at {at}");
         assert_eq!(epochs_of(&whole), epochs_of(&resumed), "stopped at {at}");
     }
+}
+
+#[test]
+fn every_transform_trains_and_resumes_to_the_bit() {
+    let place = Place::new();
+    let more = [
+        json!({ "policy": "trivialaugment", "erase": "cutout", "mix": "mixup" }),
+        json!({ "crop": "random-resized", "policy": "randaugment", "mix": "cutmix" }),
+    ];
+    for (i, mut transform) in more.into_iter().enumerate() {
+        transform["pixelMean"] = json!(true);
+        let more = json!({ "transform": transform, "loss": { "labelSmoothing": 0.1 } });
+        let whole = train(&place.config(&format!("whole-{i}"), more.clone()));
+        let parts = place.config(&format!("parts-{i}"), more);
+        let (stopped, _) = run(&parts, |event| match event {
+            RunEvent::Step(step) if step.step == 7 => Some(Stop::Wanted),
+            _ => None,
+        });
+        let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
+        assert_eq!(checkpoint(&whole).tensors, checkpoint(&resumed).tensors);
+    }
+}
+
+#[test]
+fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint() {
+    let place = Place::new();
+    let more = json!({ "epochs": 6, "transform": { "pixelMean": true } });
+    let result = train(&place.config("run", more));
+    let saved = checkpoint(&result);
+    let mean = &saved.tensors["transform.pixel_mean"];
+    assert_eq!(mean.shape, [1, 16, 16]);
+    let values: Vec<f32> =
+        mean.bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
+    // A quarter of the images is bright at any place: (3 * 20 + 170) / 4, and noise of 30.
+    assert!(values.iter().all(|value| (0.25..0.42).contains(value)), "{values:?}");
+
+    // What opens it measures what the run measured.
+    let model = LoadedModel::open(Path::new(&result.dir)).unwrap();
+    let found = model.evaluate(&EvaluateConfig::default(), || Ok(true)).unwrap().unwrap();
+    let test = result.test.unwrap();
+    assert_eq!((found.accuracy, found.loss), (test.accuracy, test.loss));
+    assert!(test.accuracy > 0.9, "{}", test.accuracy);
+
+    let path = place.0.path().join("without.safetensors");
+    let mut without = saved;
+    without.tensors.remove("transform.pixel_mean");
+    without.write(&path).unwrap();
+    let error = LoadedModel::open(&path).err().unwrap();
+    assert_eq!(error.code, ErrorCode::Checkpoint);
+    assert!(error.message.contains("transform.pixel_mean"), "{error}");
 }
 
 #[test]
