@@ -19,6 +19,8 @@ const THUMBNAIL = 96
 interface Flags {
   part?: string
   batchSize?: string
+  crops?: string
+  scales?: string
   samples?: string
   topLosses?: string
   pictures: string
@@ -34,6 +36,8 @@ export function addEval(program: Command): void {
     .argument('[data]', 'a folder or a named data set; by default the one it was trained on')
     .option('--part <part>', 'train, val or test; by default test, where there is one')
     .option('--batch-size <count>', 'images at a time')
+    .option('--crops <crops>', 'what of an image is seen: center, ten or multi-scale')
+    .option('--scales <pixels>', 'short sides of multi-scale: 224,256,384,480,640')
     .option('--samples <file>', 'draw sample predictions, as .png or .svg')
     .option('--top-losses <file>', 'draw the images with the highest losses, as .png or .svg')
     .option('--pictures <count>', 'images in each drawing', '24')
@@ -53,6 +57,8 @@ export function addEval(program: Command): void {
         data,
         part: flags.part,
         batchSize: flags.batchSize && readValue(flags.batchSize),
+        crops: flags.crops,
+        scales: flags.scales?.split(',').map((scale) => readValue(scale.trim())),
         samples: flags.samples && pictures,
         topLosses: flags.topLosses && pictures,
         thumbnails: drawn.some((path) => path !== undefined) ? THUMBNAIL : undefined,

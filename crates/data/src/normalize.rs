@@ -37,6 +37,7 @@ impl Window {
 }
 
 /// The 256 values of each channel, computed as PyTorch's `ToTensor` and `Normalize` compute them.
+#[derive(Clone)]
 pub(crate) struct Normalize {
     table: Vec<[f32; 256]>,
 }

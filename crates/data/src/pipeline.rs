@@ -15,6 +15,7 @@ use crate::{color, erase, mix, policy, Image, PixelMean, SampleRng};
 
 /// Turns decoded images into the network's input. Training augments at random; evaluation resizes
 /// the short side and takes the centre.
+#[derive(Clone)]
 pub struct Pipeline {
     size: u32,
     /// The short side is resized to this before a crop of the network's size.
@@ -78,8 +79,8 @@ impl Pipeline {
 
     /// The same, seeing more of an image than its centre. For a pipeline made by
     /// [`eval`](Self::eval).
-    pub fn with_views(self, views: Views) -> Self {
-        Pipeline { views, ..self }
+    pub fn with_views(&self, views: Views) -> Self {
+        Pipeline { views, ..self.clone() }
     }
 
     /// Height and width of what comes out.

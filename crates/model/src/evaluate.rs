@@ -7,7 +7,7 @@ use residual_spec::{Evaluation, Result, WarningEvent};
 use residual_torch::failure;
 use tch::{Kind, Tensor};
 
-use crate::{Evaluator, Model};
+use crate::{classify, Evaluator, Model};
 
 /// How many rows of `logits` have their greatest value at their label.
 pub fn count_right(logits: &Tensor, labels: &Tensor) -> Result<i64> {
@@ -57,8 +57,7 @@ pub fn evaluate(
         let batch = loaded.batch;
         if !batch.is_empty() {
             let _no_grad = tch::no_grad_guard();
-            let logits = model.forward(&model.input(&batch.images, batch.len())?, false)?;
-            sums.add(&log_probabilities(&logits)?, &batch.labels, &batch.indices);
+            sums.add(&classify(model, &batch)?, &batch.labels, &batch.indices);
         }
         loader.recycle(batch);
     }

@@ -7,9 +7,11 @@ mod model;
 mod pass;
 mod predict;
 mod unit;
+mod views;
 
 pub use evaluate::{count_right, evaluate, log_probabilities};
 pub use evaluator::Evaluator;
 pub use model::{bytes_of, from_weights, Compute, Model};
 pub use pass::Response;
 pub use predict::{predict, Input};
+pub use views::classify;

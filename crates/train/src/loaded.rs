@@ -8,8 +8,8 @@ use base64::prelude::{Engine as _, BASE64_STANDARD};
 use residual_data::{thumbnail, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, Subset};
 use residual_model::{evaluate, predict, Compute, Evaluator, Input, Model};
 use residual_spec::{
-    Auto, Data, DataConfig, DataFacts, DataPart, Error, ErrorCode, EvaluateConfig, Evaluation,
-    ModelInfo, Prediction, ResolvedConfig, Result, Thumbnail,
+    resolve_views, Auto, Data, DataConfig, DataFacts, DataPart, Error, ErrorCode, EvaluateConfig,
+    Evaluation, ModelInfo, Prediction, ResolvedConfig, Result, Thumbnail, Views,
 };
 use residual_weights::{find, Checkpoint, Prefer};
 
@@ -74,6 +74,7 @@ impl LoadedModel {
     /// Evaluates on a part of a data set, unaugmented, in evaluation mode.
     ///
     /// # Errors
+    /// `E_CONFIG` for crops or scales that this network cannot be evaluated with,
     /// `E_MISMATCH` if the data set has other classes than the model (another order is fine),
     /// `E_USAGE` if it has no such part, and whatever opening it gives.
     pub fn evaluate(
@@ -86,11 +87,12 @@ impl LoadedModel {
             Some(data) => data.full(),
         };
         check_examples(request)?;
+        let views = resolve_views(request, &self.config)?;
         let dataset = residual_data::open(&config, &|| false)?;
         let map = class_map(&dataset.facts().source, &dataset.facts().classes, &self.data.classes)?;
         let subset = self.part(&dataset, &config, request.part)?.relabelled(map);
         let options = LoaderOptions {
-            batch_size: request.batch_size.unwrap_or(self.config.batch_size).max(1) as usize,
+            batch_size: self.images_at_a_time(request, &views),
             workers: self.config.workers as usize,
             order: Order::Sequential,
             skip_batches: 0,
@@ -99,7 +101,11 @@ impl LoadedModel {
         let sums = Evaluator::new(self.data.classes.len())
             .top_losses(request.top_losses.unwrap_or(0) as usize)
             .samples(subset.spread(request.samples.unwrap_or(0) as usize));
-        let loader = Loader::new(&subset, Arc::clone(&self.eval), options);
+        let eval = match views {
+            Views::Center => Arc::clone(&self.eval),
+            views => Arc::new(self.eval.with_views(views)),
+        };
+        let loader = Loader::new(&subset, eval, options);
         let measured = evaluate(&self.model, &self.data.classes, sums, loader, go_on, |_| {})?;
         let Some(mut evaluation) = measured else { return Ok(None) };
         if let Some(side) = request.thumbnails {
@@ -109,6 +115,18 @@ impl LoadedModel {
             }
         }
         Ok(Some(evaluation))
+    }
+
+    /// As in training, fewer where each is seen more often: a batch is held in memory, and a few
+    /// more ahead of it.
+    fn images_at_a_time(&self, request: &EvaluateConfig, views: &Views) -> usize {
+        let trained = self.config.batch_size;
+        let default = match views {
+            Views::Center => trained,
+            Views::Ten => trained / 10,
+            Views::MultiScale(_) => 1,
+        };
+        request.batch_size.unwrap_or(default).max(1) as usize
     }
 
     fn thumbnail(&self, subset: &Subset, index: u32, side: u32) -> Result<Thumbnail> {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use residual_spec::{ErrorCode, EvaluateConfig, RunEvent, StopReason, TrainResult};
+use residual_spec::{At, ErrorCode, EvaluateConfig, Read, RunEvent, StopReason, TrainResult};
 use residual_train::{Control, Entry, LoadedModel, Stop};
 use residual_weights::Checkpoint;
 use serde_json::{json, Value};
@@ -324,6 +324,44 @@ fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint()
     let error = LoadedModel::open(&path).err().unwrap();
     assert_eq!(error.code, ErrorCode::Checkpoint);
     assert!(error.message.contains("transform.pixel_mean"), "{error}");
+}
+
+#[test]
+fn a_network_can_be_evaluated_on_ten_crops_and_at_several_scales() {
+    let place = Place::new();
+    let transform = json!({ "evalResize": 18 });
+    let result = train(&place.config("run", json!({ "epochs": 6, "transform": transform })));
+    let model = LoadedModel::open(Path::new(&result.dir)).unwrap();
+    let evaluate = |request: Value| {
+        let request = EvaluateConfig::read(&request, &At::Root)?;
+        model.evaluate(&request, || Ok(true)).map(Option::unwrap)
+    };
+    let [centre, ten, scales] = [
+        json!({}),
+        json!({ "crops": "ten" }),
+        json!({ "crops": "multi-scale", "scales": [14, 16, 20] }),
+    ]
+    .map(|request| evaluate(request).unwrap());
+    for found in [&centre, &ten, &scales] {
+        assert!(found.count == 40 && found.loss.is_finite(), "{found:?}");
+    }
+    assert!(centre.loss != ten.loss && ten.loss != scales.loss);
+    // What is learnt of the left says the wrong thing of a mirror image; what is whole is told.
+    assert!(centre.accuracy > 0.9, "{}", centre.accuracy);
+    // At the network's own size the image and its mirror are all that there is to see.
+    let both = evaluate(json!({ "crops": "multi-scale", "scales": [16], "batchSize": 7 })).unwrap();
+    let again = evaluate(json!({ "crops": "multi-scale", "scales": [16] })).unwrap();
+    assert!((both.loss - again.loss).abs() < 1e-5, "{} {}", both.loss, again.loss);
+
+    for (request, key) in [
+        (json!({ "scales": [16] }), "scales"),
+        (json!({ "crops": "multi-scale", "scales": [] }), "scales"),
+        (json!({ "crops": "multi-scale", "scales": [4] }), "scales"),
+        (json!({ "crops": "twelve" }), "crops"),
+    ] {
+        let error = evaluate(request).unwrap_err();
+        assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Config, Some(key)));
+    }
 }
 
 #[test]

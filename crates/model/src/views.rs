@@ -1,0 +1,147 @@
+//! From a batch to one row of log-probabilities for each image, however often the network sees it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use residual_data::Batch;
+use residual_spec::Result;
+
+use crate::{log_probabilities, Model};
+
+/// Pixels in one forward pass; more are seen in several.
+const PIXELS: usize = 64 * 224 * 224;
+
+/// Log-probabilities, row by row, of each image of a batch: of its one view, or of the mean of the
+/// probabilities of all its views. Call it without gradients.
+pub fn classify(model: &Model, batch: &Batch) -> Result<Vec<f64>> {
+    let Some(views) = &batch.views else {
+        let logits = model.forward(&model.input(&batch.images, batch.len())?, false)?;
+        return log_probabilities(&logits);
+    };
+    let each = views.len() / batch.len().max(1);
+    // The views of each size: where their numbers lie, and whose they are.
+    let mut by_size: BTreeMap<[u32; 2], Vec<(Range<usize>, usize)>> = BTreeMap::new();
+    let mut start = 0;
+    for (view, &size) in views.iter().enumerate() {
+        let length = pixels(size) * model.network().channels as usize;
+        by_size.entry(size).or_default().push((start..start + length, view / each));
+        start += length;
+    }
+    let classes = model.network().head.out_features as usize;
+    let mut sums = vec![f64::NEG_INFINITY; batch.len() * classes];
+    for (size, views) in by_size {
+        for views in views.chunks((PIXELS / pixels(size)).max(1)) {
+            let parts: Vec<&[f32]> =
+                views.iter().map(|(at, _)| &batch.images[at.clone()]).collect();
+            let input = model.input_of(&parts.concat(), views.len(), size)?;
+            let own = size == [model.network().image_size; 2];
+            let logits =
+                if own { model.forward(&input, false)? } else { model.forward_map(&input)? };
+            for ((_, image), row) in views.iter().zip(log_probabilities(&logits)?.chunks(classes)) {
+                for (sum, &value) in sums[image * classes..].iter_mut().zip(row) {
+                    *sum = log_add(*sum, value);
+                }
+            }
+        }
+    }
+    let count = (each as f64).ln();
+    Ok(sums.into_iter().map(|sum| sum - count).collect())
+}
+
+fn pixels([height, width]: [u32; 2]) -> usize {
+    height as usize * width as usize
+}
+
+/// The logarithm of the sum of what `a` and `b` are the logarithms of.
+fn log_add(a: f64, b: f64) -> f64 {
+    let (low, high) = (a.min(b), a.max(b));
+    match low == f64::NEG_INFINITY {
+        true => high,
+        false => high + (low - high).exp().ln_1p(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use residual_spec::{Device, InspectConfig, MemoryFormat, NameOr, Precision};
+    use tch::{Kind, Tensor};
+
+    use super::*;
+    use crate::Compute;
+
+    fn model() -> Model {
+        let target = residual_spec::resolve_inspect(&InspectConfig {
+            model: Some(NameOr::Name("resnet8".into())),
+            ..InspectConfig::default()
+        })
+        .unwrap();
+        let network = residual_arch::build(&target.model, 3, 32, 10).unwrap();
+        let compute = Compute {
+            precision: Precision::Fp32,
+            memory_format: MemoryFormat::Contiguous,
+            device: Device::Cpu,
+        };
+        Model::new(network, compute, 1).unwrap()
+    }
+
+    fn numbers(count: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 7919) % 1009) as f32 / 500.0 - 1.0).collect()
+    }
+
+    #[test]
+    fn log_add_adds_probabilities() {
+        assert!((log_add(0.25f64.ln(), 0.5f64.ln()) - 0.75f64.ln()).abs() < 1e-15);
+        assert_eq!(log_add(f64::NEG_INFINITY, -3.0), -3.0);
+        assert_eq!(log_add(f64::NEG_INFINITY, f64::NEG_INFINITY), f64::NEG_INFINITY);
+        assert!((log_add(-2000.0, -2000.0) - (-2000.0 + 2f64.ln())).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_image_has_the_mean_of_its_views_probabilities_whatever_the_batch() {
+        let _no_grad = tch::no_grad_guard();
+        let model = model();
+        // Two images, each in four views of three sizes that are not the same for both.
+        let sizes: [[[u32; 2]; 4]; 2] =
+            [[[32, 32], [32, 32], [40, 36], [24, 33]], [[32, 32], [40, 36], [40, 36], [64, 32]]];
+        let all = sizes.concat();
+        let lengths = all.iter().map(|&size| pixels(size) * 3);
+        let images = numbers(lengths.clone().sum());
+        let batch = |images: &[f32], labels: &[i64], views: &[[u32; 2]]| Batch {
+            images: images.to_vec(),
+            labels: labels.to_vec(),
+            views: Some(views.to_vec()),
+            ..Batch::default()
+        };
+        let together = classify(&model, &batch(&images, &[0, 1], &all)).unwrap();
+
+        let mut start = 0;
+        for (image, views) in sizes.iter().enumerate() {
+            let mut mean = vec![0.0; 10];
+            for &size in views {
+                let length = pixels(size) * 3;
+                let input = model.input_of(&images[start..start + length], 1, size).unwrap();
+                let logits = model.forward_map(&input).unwrap();
+                let row = Vec::<f64>::try_from(logits.softmax(1, Kind::Double).view([-1])).unwrap();
+                mean.iter_mut().zip(row).for_each(|(mean, p)| *mean += p / 4.0);
+                start += length;
+            }
+            for (found, wanted) in together[image * 10..].iter().zip(mean) {
+                assert!((found.exp() - wanted).abs() < 1e-5, "{} {wanted}", found.exp());
+            }
+        }
+        let sum: f64 = together[..10].iter().map(|row| row.exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+    }
+
+    #[test]
+    fn one_view_of_each_image_is_its_own_row() {
+        let _no_grad = tch::no_grad_guard();
+        let model = model();
+        let images = numbers(2 * 32 * 32 * 3);
+        let plain = Batch { images, labels: vec![0, 1], ..Batch::default() };
+        let seen = Batch { views: Some(vec![[32, 32]; 2]), ..plain.clone() };
+        let (a, b) = (classify(&model, &plain).unwrap(), classify(&model, &seen).unwrap());
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert_eq!(Tensor::from_slice(&a).size(), [20]);
+    }
+}
