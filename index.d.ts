@@ -8,7 +8,7 @@
 export declare class AbortError extends ResidualError {
     /** The checkpoint that was written before the run ended; none if it had not begun to train. */
     readonly checkpoint: string | undefined;
-    constructor(message: string, checkpoint: string | undefined, reason: unknown);
+    constructor(message: string, checkpoint: string | undefined, reason: unknown, hint?: string | undefined);
 }
 
 /**
@@ -315,6 +315,11 @@ export declare type DataConfig = {
      * validated and tested on stays. For trying things out.
      */
     limit?: number | undefined;
+    /**
+     * Decides which images are held back for validation and which `limit` keeps. Default:
+     * `seed`. Give it to compare seeds on the same images.
+     */
+    splitSeed?: number | undefined;
 };
 
 /**
@@ -392,6 +397,69 @@ export declare interface DatasetInfo {
 
 /** The data sets that have a name. Needs no libtorch. */
 export declare function datasets(): Promise<DatasetInfo[]>;
+
+/** What to compare: any key of `TrainConfig` for all networks, and which networks. */
+export declare interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'> {
+    /**
+     * The depths, each trained plain and residual: those of CIFAR networks, 6n + 2, or 18 and 34.
+     * Default: [20, 56].
+     */
+    depths?: readonly number[] | undefined;
+    /** Runs of every network, seeded `seed`, `seed + 1`, ... Default: 1. */
+    seeds?: number | undefined;
+    /** What the networks have in common, all but `arch`. */
+    model?: ModelConfig | undefined;
+}
+
+/** One network of the comparison, over its seeds. Errors are shares, 0 to 1. */
+export declare interface DegradationNet {
+    /** `plain20`, `resnet56`. */
+    arch: string;
+    family: 'plain' | 'residual';
+    depth: number;
+    parameters: number;
+    /** Of the last epoch, its mean on augmented training images, as the paper plots it. */
+    trainError: Spread;
+    /** After the last epoch; null without a validation part. */
+    valError: Spread | null;
+    /** Of the checkpoint that `monitor` chose; null without a test part. */
+    testError: Spread | null;
+    /** The paper's test error; null where it gives no number. */
+    paper: Published | null;
+    /** The run folders, absolute, in the order of the seeds. */
+    runs: string[];
+}
+
+/** What `experiment.degradation()` gives; the same is in result.json. */
+export declare interface DegradationResult {
+    /** The experiment's folder, absolute. */
+    dir: string;
+    nets: DegradationNet[];
+    verdicts: DegradationVerdict[];
+    /** Whether deeper was worse for the plain networks and not for the residual ones. */
+    reproduced: boolean;
+    /** The same in words. */
+    verdict: string;
+    /** Training and validation error against updates (figures 1, 4 and 6). */
+    figure: FigureFiles;
+    /** The table as Markdown and CSV, absolute paths. */
+    table: {
+        markdown: string;
+        csv: string;
+    };
+    seconds: number;
+}
+
+/** Whether depth harmed the training, in one of the two families. */
+export declare interface DegradationVerdict {
+    family: 'plain' | 'residual';
+    /** The shallowest and the deepest network. */
+    shallow: string;
+    deep: string;
+    /** Training error of the deep one less that of the shallow one, a share; mean over seeds. */
+    difference: number;
+    degraded: boolean;
+}
 
 /**
  * Where tensors live.
@@ -652,12 +720,56 @@ export declare const exitStatus: {
     readonly E_INTERNAL: 1;
 };
 
+export declare const experiment: Experiments;
+
+/** What happens during an experiment: it turns to a run, or something happens in that run. */
+export declare type ExperimentEvent = MemberEvent | (RunEvent & {
+    member: string;
+});
+
+/** What goes with an experiment's configuration and is not plain data. */
+export declare interface ExperimentOptions {
+    /** Ends it within a step, saved; it then rejects with an `AbortError`, and the same call goes on. */
+    signal?: AbortSignal | undefined;
+    onEvent?: ((event: ExperimentEvent) => void) | undefined;
+}
+
+/**
+ * Several runs, and what they say together. Each is an ordinary run below `out`. Called again,
+ * finished runs are reused and an interrupted one is gone on with.
+ */
+export declare interface Experiments {
+    /**
+     * The paper's degradation experiment (figures 1, 4 and 6, tables 2 and 6): trains a plain and a
+     * residual network of each depth and compares their errors. All are trained alike, by the
+     * paper's recipe (section 4.2) with its two cuts of the rate at half and three quarters of the
+     * budget.
+     *
+     * @throws {ResidualError} what `train()` rejects with; `E_MISMATCH` if `out` holds runs of
+     *   another configuration; `AbortError`
+     */
+    degradation(config: DegradationConfig, options?: ExperimentOptions): Promise<DegradationResult>;
+    /**
+     * Trains one configuration several times. The seed decides weights, order and augmentation; the
+     * images that are held back for validation stay the same, unless `data.splitSeed` says otherwise.
+     *
+     * @throws {ResidualError} as `degradation()` does
+     */
+    repeat(config: RepeatConfig, options?: ExperimentOptions): Promise<RepeatResult>;
+}
+
 /** What an error is made of. */
 export declare interface Failure {
     code: ErrorCode;
     message: string;
     at?: Place;
     hint?: string;
+}
+
+/** A figure's two files, absolute. */
+export declare interface FigureFiles {
+    svg: string;
+    png: string;
 }
 
 /**
@@ -893,6 +1005,17 @@ export declare type LossConfig = {
  * @throws {ResidualError} `E_USAGE` if there are no pictures, or one is neither pixels nor a file
  */
 export declare function makeGrid(tiles: readonly Tile[], options?: GridOptions): Picture;
+
+/** An experiment turns to one of its runs. */
+export declare interface MemberEvent {
+    type: 'member';
+    member: string;
+    /** From 1. */
+    index: number;
+    count: number;
+    /** `reused`: it was trained before, by the same configuration. */
+    state: 'new' | 'resumed' | 'reused';
+}
 
 /**
  * The order of an image's numbers in memory.
@@ -1256,6 +1379,14 @@ export declare interface PredictOptions {
     top?: number | undefined;
 }
 
+/** A published top-1 error. */
+export declare interface Published {
+    /** 0 to 1. */
+    error: number;
+    /** Where it stands in He et al. 2015. */
+    source: string;
+}
+
 /**
  * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
  */
@@ -1332,6 +1463,40 @@ export declare interface Recipe {
 
 /** The recipes that have a name. Needs no libtorch. */
 export declare function recipes(): Promise<Recipe[]>;
+
+/** What to train, and how often. */
+export declare interface RepeatConfig extends Omit<TrainConfig, 'resume'> {
+    /** How many runs, seeded `seed`, `seed + 1`, ... Default: 5, as often as the paper repeats. */
+    seeds?: number | undefined;
+}
+
+/** What `experiment.repeat()` gives; the same is in result.json. Accuracies are shares, 0 to 1. */
+export declare interface RepeatResult {
+    /** The experiment's folder, absolute. */
+    dir: string;
+    seeds: number[];
+    /** The run folders, absolute, in the order of the seeds. */
+    runs: string[];
+    /** Of the last epoch, its mean on augmented training images. */
+    trainAccuracy: Spread;
+    /** Of the best epoch; null without a validation part. */
+    valAccuracy: Spread | null;
+    /** Of the best epoch's checkpoint; null without a test part. */
+    testAccuracy: Spread | null;
+    /** The run that is best on the validation part, or in training where there is none. */
+    best: {
+        seed: number;
+        checkpoint: string;
+    };
+    /** Training and validation error against updates; a band of one deviation around the mean. */
+    figure: FigureFiles;
+    /** The table as Markdown and CSV, absolute paths. */
+    table: {
+        markdown: string;
+        csv: string;
+    };
+    seconds: number;
+}
 
 /**
  * Every failure of this package: a `code` to branch on, a place to look `at` and a `hint` that
@@ -1640,6 +1805,11 @@ export declare type ResolvedData = {
      * validated and tested on stays. For trying things out.
      */
     limit: number | null;
+    /**
+     * Decides which images are held back for validation and which `limit` keeps. Default:
+     * `seed`. Give it to compare seeds on the same images.
+     */
+    splitSeed: number;
 };
 
 /**
@@ -2336,6 +2506,17 @@ export declare type SgdConfig = {
  * He et al. 2015, section 3.3: what a shortcut does where the shape changes.
  */
 export declare type Shortcut = 'A' | 'B' | 'C' | 'none';
+
+/** A value measured several times. */
+export declare interface Spread {
+    mean: number;
+    /** The sample's standard deviation (over n - 1); 0 of a single value. */
+    deviation: number;
+    /** The lowest or the highest, whichever is better. */
+    best: number;
+    /** In the order of the seeds. */
+    values: number[];
+}
 
 /**
  * The run is prepared and about to train.

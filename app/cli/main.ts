@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addEval } from './eval.js'
+import { addExperiment } from './experiment.js'
 import { report } from './failure.js'
 import { addInspect } from './inspect.js'
 import { endWithItsReader } from './output.js'
@@ -22,6 +23,7 @@ addEval(program)
 addPredict(program)
 addInspect(program)
 addRecipes(program)
+addExperiment(program)
 
 endWithItsReader(process.stdout)
 try {

@@ -41,8 +41,12 @@ export class AbortError extends ResidualError {
     AbortError.prototype.name = 'AbortError'
   }
 
-  constructor(message: string, checkpoint: string | undefined, reason: unknown) {
-    const hint = checkpoint && `Go on with \`resume: ${JSON.stringify(checkpoint)}\`.`
+  constructor(
+    message: string,
+    checkpoint: string | undefined,
+    reason: unknown,
+    hint = checkpoint && `Go on with \`resume: ${JSON.stringify(checkpoint)}\`.`,
+  ) {
     super({ code: 'E_ABORTED', message, ...(hint && { hint }) }, { cause: reason })
     this.checkpoint = checkpoint
   }

@@ -304,6 +304,11 @@ export type DataConfig = {
    * validated and tested on stays. For trying things out.
    */
   limit?: number | undefined
+  /**
+   * Decides which images are held back for validation and which `limit` keeps. Default:
+   * `seed`. Give it to compare seeds on the same images.
+   */
+  splitSeed?: number | undefined
 }
 
 /**
@@ -1430,6 +1435,11 @@ export type ResolvedData = {
    * validated and tested on stays. For trying things out.
    */
   limit: number | null
+  /**
+   * Decides which images are held back for validation and which `limit` keeps. Default:
+   * `seed`. Give it to compare seeds on the same images.
+   */
+  splitSeed: number
 }
 
 /**

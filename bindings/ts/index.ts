@@ -6,6 +6,18 @@
 export { type DatasetInfo, datasets } from './datasets.js'
 export { AbortError, type Failure, ResidualError } from './errors.js'
 export { evaluate } from './evaluate.js'
+export type { FigureFiles } from './experiment/curves.js'
+export type {
+  DegradationConfig,
+  DegradationNet,
+  DegradationResult,
+  DegradationVerdict,
+} from './experiment/degradation.js'
+export { type Experiments, experiment } from './experiment/experiment.js'
+export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experiment/members.js'
+export type { Published } from './experiment/paper.js'
+export type { RepeatConfig, RepeatResult } from './experiment/repeat.js'
+export type { Spread } from './experiment/spread.js'
 export * from './generated.js'
 export type { ImageInput, Pixels } from './image.js'
 export { inspect } from './inspect.js'

@@ -16,10 +16,11 @@ pub struct Split {
 impl Dataset {
     /// The data set's own parts; where it has no validation part, `data.validation` of its
     /// training images (a share up to 0.5, or a number of images) are held back instead: by class,
-    /// in the same shares, chosen by `seed`. Of what is left to train on, `data.limit` images are
-    /// kept, likewise. Every class keeps an image to train on, so a class of one image gets none
-    /// held back.
-    pub fn split(&self, data: &Data, seed: u64) -> Split {
+    /// in the same shares, chosen by `data.split_seed`. Of what is left to train on, `data.limit`
+    /// images are kept, likewise. Every class keeps an image to train on, so a class of one image
+    /// gets none held back.
+    pub fn split(&self, data: &Data) -> Split {
+        let seed = data.split_seed;
         let own = |part| Some(Subset::all(self.part(part))).filter(|subset| !subset.is_empty());
         let train = self.part(Part::Train);
         let mut kept = by_class(train.as_ref(), 0..train.len() as u32, self.facts().classes.len());

@@ -43,7 +43,7 @@ fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i
         skip_batches: 0,
         drop_single: true,
     };
-    let train = set.split(&config.data, config.seed).train;
+    let train = set.split(&config.data).train;
     let mut loader = Loader::new(&train, pipeline.clone(), options);
     let loaded = loader.next().unwrap().unwrap();
     assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);

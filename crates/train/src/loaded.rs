@@ -158,7 +158,7 @@ impl LoadedModel {
             true => self.config.data.clone(),
             false => Data { validation: 0.0, limit: None, ..self.config.data.clone() },
         };
-        let split = dataset.split(&data, self.config.seed);
+        let split = dataset.split(&data);
         let nothing = |part: &str| {
             Error::new(ErrorCode::Usage, format!("{} has no {part} part", dataset.facts().source))
                 .key("part")

@@ -146,7 +146,7 @@ impl<'c> Trainer<'c> {
             Some(from) => load_model(network, compute, &from.checkpoint, &from.path)?,
         };
         model.freeze(&config.model.freeze)?;
-        let split = dataset.split(&config.data, config.seed);
+        let split = dataset.split(&config.data);
         let counts = split.train.class_counts(dataset.facts().classes.len());
         let mut learner = Learner::new(&config, model, &counts)?;
         let mut progress = Progress::default();

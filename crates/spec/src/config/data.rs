@@ -27,6 +27,9 @@ config! {
         /// Train on only so many images, of every class in proportion, chosen by seed; what is
         /// validated and tested on stays. For trying things out.
         limit: u32 => Option<u32>,
+        /// Decides which images are held back for validation and which `limit` keeps. Default:
+        /// `seed`. Give it to compare seeds on the same images.
+        split_seed: u64 => u64,
     }
 }
 

@@ -45,7 +45,8 @@ pub fn resolve(
         .hint("Give each class a folder of its own: photos/cats/*.jpg, photos/dogs/*.jpg."));
     }
 
-    let data = resolve_data(&config.data(), facts, &mut why)?;
+    let seed = config.seed.unwrap_or(0);
+    let data = resolve_data(&config.data(), facts, seed, &mut why)?;
     let small = data.image_size <= SMALL_IMAGE;
     let has_val = facts.val > 0 || data.validation > 0.0;
     let transform =
@@ -135,7 +136,7 @@ pub fn resolve(
         precision,
         device,
         memory_format,
-        seed: config.seed.unwrap_or(0),
+        seed,
         threads,
         workers,
         monitor,
@@ -222,7 +223,12 @@ fn needs_validation(key: &str, metric: Metric, has_val: bool) -> Result<()> {
     }
 }
 
-fn resolve_data(config: &DataConfig, facts: &DataFacts, why: &mut Reasons) -> Result<Data> {
+fn resolve_data(
+    config: &DataConfig,
+    facts: &DataFacts,
+    seed: u64,
+    why: &mut Reasons,
+) -> Result<Data> {
     let validation = why.pick("data.validation", &config.validation, || match facts.val {
         0 => (0.1, "the data set has no validation part of its own".into()),
         _ => (0.0, "the data set has its own validation part".into()),
@@ -265,6 +271,7 @@ fn resolve_data(config: &DataConfig, facts: &DataFacts, why: &mut Reasons) -> Re
         labels: config.labels.unwrap_or(Labels::Fine),
         balanced: config.balanced.unwrap_or(false),
         limit: config.limit,
+        split_seed: config.split_seed.unwrap_or(seed),
     })
 }
 
@@ -354,6 +361,13 @@ mod tests {
         assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet18", Stem::Imagenet));
         assert_eq!((config.data.image_size, config.transform.eval_resize), (224, 256));
         assert_eq!(config.transform.mean, [0.485, 0.456, 0.406]);
+    }
+
+    #[test]
+    fn the_split_has_the_runs_seed_unless_it_is_given_its_own() {
+        let split = |config| resolved(config, &small()).unwrap().data.split_seed;
+        assert_eq!(split(json!({ "seed": 7 })), 7);
+        assert_eq!(split(json!({ "seed": 7, "data": { "splitSeed": 0 } })), 0);
     }
 
     #[test]

@@ -1,0 +1,233 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import {
+  AbortError,
+  type DegradationConfig,
+  type ExperimentEvent,
+  experiment,
+  type RepeatConfig,
+  ResidualError,
+} from 'residual'
+import { folder, tinyRun } from '../tiny.js'
+
+/** Three runs of a second each. */
+function tinyRepeat(t: ExecutionContext, config: RepeatConfig = {}): RepeatConfig {
+  return { ...tinyRun(t), seeds: 3, out: join(folder(t), 'repeat'), ...config }
+}
+
+/** Four runs of a second each. */
+function tinyDegradation(t: ExecutionContext): DegradationConfig {
+  const { model: _, schedule: _schedule, optimizer: _optimizer, ...config } = tinyRun(t)
+  return { ...config, depths: [8, 14], out: join(folder(t), 'degradation') }
+}
+
+/** Collects what happened to which run. */
+function states() {
+  const seen: string[] = []
+  const onEvent = (event: ExperimentEvent) => {
+    if (event.type === 'member') seen.push(`${event.member} ${event.state}`)
+  }
+  return { seen, onEvent }
+}
+
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b) / values.length
+
+test('a repeat gives mean, deviation and best of runs that differ in their seed alone', async (t) => {
+  const config = tinyRepeat(t)
+  const splits: (number | undefined)[] = []
+  const result = await experiment.repeat(config, {
+    onEvent(event) {
+      if (event.type === 'start') splits.push(event.config.seed, event.config.data.splitSeed)
+    },
+  })
+  t.deepEqual(splits, [1, 0, 2, 0, 3, 0])
+  t.deepEqual(result.seeds, [1, 2, 3])
+
+  const runs = result.runs.map((dir) => JSON.parse(readFileSync(join(dir, 'result.json'), 'utf8')))
+  const accuracies = runs.map(({ test }) => test.accuracy)
+  t.deepEqual(result.testAccuracy?.values, accuracies)
+  t.is(result.testAccuracy?.mean, mean(accuracies))
+  t.is(result.testAccuracy?.best, Math.max(...accuracies))
+  const squares = accuracies.map((value) => (value - mean(accuracies)) ** 2)
+  const deviation = Math.sqrt((mean(squares) * 3) / 2)
+  t.true(Math.abs((result.testAccuracy?.deviation ?? 0) - deviation) < 1e-12)
+  t.true(new Set(result.trainAccuracy.values).size > 1)
+  t.true(existsSync(result.best.checkpoint))
+
+  const markdown = readFileSync(result.table.markdown, 'utf8')
+  for (const run of runs) t.true(markdown.includes((100 * run.test.accuracy).toFixed(2)))
+  t.regex(markdown, /^\| mean \| \d+\.\d\d ± \d+\.\d\d \|/m)
+  t.is(readFileSync(result.table.csv, 'utf8').split('\r\n').length, 1 + 3 + 2 + 1)
+  t.deepEqual(JSON.parse(readFileSync(join(result.dir, 'result.json'), 'utf8')), result)
+
+  const svg = readFileSync(result.figure.svg, 'utf8')
+  for (const word of ['training error', 'validation error']) t.true(svg.includes(`>${word}<`))
+  t.true(svg.includes('area mark'))
+  t.is(readFileSync(result.figure.png).toString('latin1', 1, 4), 'PNG')
+})
+
+test('an interrupted experiment goes on where it was, to the same bits', async (t) => {
+  const config = tinyRepeat(t)
+  const whole = await experiment.repeat({ ...config, out: join(folder(t), 'whole') })
+
+  const controller = new AbortController()
+  const reason = new Error('enough for today')
+  const aborted = await t.throwsAsync(
+    experiment.repeat(config, {
+      signal: controller.signal,
+      onEvent(event) {
+        // In the second run's second epoch.
+        if (event.type === 'step' && event.member === 'seed2' && event.step >= 8)
+          controller.abort(reason)
+      },
+    }),
+    { instanceOf: AbortError },
+  )
+  t.is(aborted?.cause, reason)
+  t.regex(aborted?.hint ?? '', /same call/)
+  t.true(existsSync(aborted?.checkpoint ?? ''))
+
+  const { seen, onEvent } = states()
+  const result = await experiment.repeat(config, { onEvent })
+  t.deepEqual(seen, ['seed1 reused', 'seed2 resumed', 'seed3 new'])
+  t.deepEqual(result.testAccuracy, whole.testAccuracy)
+  t.deepEqual(result.trainAccuracy, whole.trainAccuracy)
+  t.deepEqual(result.valAccuracy, whole.valAccuracy)
+
+  const again = states()
+  await experiment.repeat({ ...config, seeds: 2, workers: 2 }, { onEvent: again.onEvent })
+  t.deepEqual(again.seen, ['seed1 reused', 'seed2 reused'])
+})
+
+test('runs of another configuration are refused, and trained anew if that is said', async (t) => {
+  const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
+  await experiment.repeat(config)
+  const other = { ...config, optimizer: { type: 'sgd', lr: 0.01 } } as const
+  const refused = await t.throwsAsync(experiment.repeat(other), { instanceOf: ResidualError })
+  t.is(refused?.code, 'E_MISMATCH')
+  t.is(refused?.at.key, 'optimizer')
+  const { seen, onEvent } = states()
+  await experiment.repeat({ ...other, overwrite: true }, { onEvent })
+  t.deepEqual(seen, ['seed1 new'])
+
+  const elsewhere = { ...tinyDegradation(t), out: config.out }
+  const taken = await t.throwsAsync(experiment.degradation(elsewhere), {
+    instanceOf: ResidualError,
+  })
+  t.is(taken?.code, 'E_OUT_EXISTS')
+})
+
+test('a run that failed before it began does not stand in the way of the right one', async (t) => {
+  const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
+  const wrong = { ...config, batchSize: 0 }
+  const error = await t.throwsAsync(experiment.repeat(wrong), { instanceOf: ResidualError })
+  t.is(error?.at.key, 'batchSize')
+  t.regex(error?.message ?? '', /^seed1: /)
+  t.is((await experiment.repeat(config)).seeds.length, 1)
+})
+
+test('a torn memory is told of, with its file', async (t) => {
+  const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
+  const { dir } = await experiment.repeat(config)
+  const memory = join(dir, 'experiment.json')
+  writeFileSync(memory, '{"experiment":')
+  const error = await t.throwsAsync(experiment.repeat(config), { instanceOf: ResidualError })
+  t.is(error?.code, 'E_IO')
+  t.is(error?.at.file, memory)
+})
+
+test('what a listener throws ends the run, saved, and is what the experiment rejects with', async (t) => {
+  const thrown = new RangeError('mine')
+  const config = tinyRepeat(t, { epochs: 100_000 })
+  const error = await t.throwsAsync(
+    experiment.repeat(config, {
+      onEvent(event) {
+        if (event.type === 'epoch') throw thrown
+      },
+    }),
+  )
+  t.is(error, thrown)
+  t.true(existsSync(join(config.out as string, 'runs/seed1/checkpoints/last.safetensors')))
+})
+
+test('plain and residual networks of each depth are compared beside the paper', async (t) => {
+  const config = tinyDegradation(t)
+  const result = await experiment.degradation(config)
+  t.deepEqual(
+    result.nets.map(({ arch, family, depth }) => [arch, family, depth]),
+    [
+      ['plain8', 'plain', 8],
+      ['resnet8', 'residual', 8],
+      ['plain14', 'plain', 14],
+      ['resnet14', 'residual', 14],
+    ],
+  )
+  const [plain, , deepPlain] = result.nets
+  const difference = (deepPlain?.trainError.mean ?? NaN) - (plain?.trainError.mean ?? NaN)
+  const [verdict] = result.verdicts
+  t.is(verdict?.difference, difference)
+  t.is(verdict?.degraded, difference > 0)
+  const lies = difference > 0 ? 'lies above' : 'does not lie above'
+  t.regex(result.verdict, new RegExp(`^The training error of plain14 \\(.* %\\) ${lies} that of`))
+  t.is(
+    result.reproduced,
+    result.verdicts[0]?.degraded === true && result.verdicts[1]?.degraded === false,
+  )
+
+  // The paper's recipe, its cuts at half and three quarters.
+  const used = JSON.parse(readFileSync(join(result.nets[0]?.runs[0] ?? '', 'config.json'), 'utf8'))
+  t.like(used.optimizer, { type: 'sgd', lr: 0.1, momentum: 0.9, weightDecay: 1e-4 })
+  t.like(used.schedule, { type: 'multistep', gamma: 0.1, milestones: [1, 1] })
+  t.is(used.recipe, 'he2015-cifar')
+
+  const svg = readFileSync(result.figure.svg, 'utf8')
+  for (const word of ['plain', 'residual', '8 layers', '14 layers', 'training error']) {
+    t.true(svg.includes(`>${word}<`), word)
+  }
+  t.is(svg.match(/aria-roledescription="line mark" d=/g)?.length, 8)
+  const markdown = readFileSync(result.table.markdown, 'utf8')
+  for (const { arch, trainError } of result.nets) {
+    t.regex(
+      markdown,
+      new RegExp(`^\\| ${arch} \\|.* ${(100 * trainError.mean).toFixed(2)} \\|`, 'm'),
+    )
+  }
+  t.true(markdown.includes(result.verdict))
+
+  // One depth more: what is there is kept.
+  const { seen, onEvent } = states()
+  const more = await experiment.degradation({ ...config, depths: [8, 14, 20] }, { onEvent })
+  t.deepEqual(
+    seen.map((line) => line.split(' ')[1]),
+    ['reused', 'reused', 'reused', 'reused', 'new', 'new'],
+  )
+  t.is(more.nets[5]?.paper?.error, 0.0875)
+  t.regex(readFileSync(more.table.markdown, 'utf8'), /^\| resnet20 \|.* 8\.75 \|$/m)
+})
+
+test('what cannot be compared is refused before anything is trained', async (t) => {
+  const config = tinyDegradation(t)
+  const wrong: [DegradationConfig, string][] = [
+    [{ ...config, depths: [] }, 'depths'],
+    [{ ...config, depths: [21] }, 'depths'],
+    [{ ...config, depths: [50] }, 'depths'],
+    [{ ...config, depths: [20, 20] }, 'depths'],
+    [{ ...config, depths: [18, 20] }, 'depths'],
+    [{ ...config, depths: 20 as unknown as number[] }, 'depths'],
+    [{ ...config, seeds: 0 }, 'seeds'],
+    [{ ...config, budget: { seconds: 60 } }, 'budget.seconds'],
+    [{ ...config, model: { arch: 'resnet20' } }, 'model'],
+    [{ ...config, data: undefined, out: undefined }, 'data'],
+  ]
+  for (const [config, key] of wrong) {
+    const error = await t.throwsAsync(experiment.degradation(config), { instanceOf: ResidualError })
+    t.is(error?.code, 'E_CONFIG')
+    t.is(error?.at.key, key)
+    t.truthy(error?.hint)
+  }
+  t.false(existsSync(config.out as string))
+  const resumed = { ...tinyRun(t), resume: 'runs/x' } as RepeatConfig
+  const error = await t.throwsAsync(experiment.repeat(resumed), { instanceOf: ResidualError })
+  t.is(error?.at.key, 'resume')
+})

@@ -1,0 +1,89 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import type { DegradationResult, ExperimentEvent, RepeatResult } from 'residual'
+import { residual } from '../child.js'
+import { folder, idxData } from '../tiny.js'
+
+const QUICK = ['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1']
+
+function place(t: ExecutionContext) {
+  const parent = folder(t)
+  return { data: idxData(parent), out: join(parent, 'experiment') }
+}
+
+function lines(stdout: string): (ExperimentEvent | ({ type: 'result' } & RepeatResult))[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+test('repeat: the table is on stdout, the progress on stderr', async (t) => {
+  const { data, out } = place(t)
+  const words = ['experiment', 'repeat', data, '--model', 'resnet8', '--seeds', '2']
+  const args = [...words, '--epochs', '1', '--out', out, ...QUICK]
+  const { status, stdout, stderr } = await residual(args)
+  t.is(status, 0, stderr)
+  t.regex(stdout, /^\| mean \| \d+\.\d\d ± /m)
+  t.true(stdout.startsWith(readFileSync(join(out, 'table.md'), 'utf8')))
+  t.regex(stderr, /^2\/2 seed1$/m)
+  t.is(stderr.match(/^epoch 1\/1 /gm)?.length, 2)
+
+  const again = await residual([...args, '--json'])
+  t.is(again.stderr, '')
+  const events = lines(again.stdout)
+  t.deepEqual(
+    events.map(({ type }) => type),
+    ['member', 'member', 'result'],
+  )
+})
+
+test('degradation: Ctrl-C saves, and the same command goes on', async (t) => {
+  const { data, out } = place(t)
+  const words = ['experiment', 'degradation', '--data', data, '--depths', '8,14']
+  const args = [...words, '--budget', '40', '--out', out, 'data.validation=0.25', ...QUICK]
+  const { status, stderr } = await residual(args, {
+    async during(child) {
+      await child.says('2/4 resnet8')
+      await child.says('epoch ')
+      child.kill('SIGINT')
+    },
+  })
+  t.is(status, 130, stderr)
+  t.regex(stderr, /saving a checkpoint/)
+  t.regex(stderr, /The same command goes on|the same command, goes on/)
+  t.false(existsSync(join(out, 'table.md')))
+
+  const resumed = await residual([...args, '--json'])
+  t.is(resumed.status, 0, resumed.stderr)
+  const events = lines(resumed.stdout)
+  const states = events.flatMap((event) => (event.type === 'member' ? [event.state] : []))
+  t.is(states[0], 'reused')
+  t.deepEqual(states.slice(2), ['new', 'new'])
+  const result = events.at(-1) as unknown as DegradationResult
+  t.is(result.nets.length, 4)
+  t.true(existsSync(result.figure.png))
+  const config = JSON.parse(
+    readFileSync(join(result.nets[0]?.runs[0] ?? '', 'config.json'), 'utf8'),
+  )
+  t.like(config.schedule, { unit: 'step', milestones: [20, 30] })
+})
+
+test('what is wrong is told as by every command', async (t) => {
+  const { data, out } = place(t)
+  const cases: [string[], RegExp][] = [
+    [['degradation', data, '--depths', '21'], /`?depths`?|21 layers/],
+    [['degradation', data, '--depths', '20,x'], /"x" layers/],
+    [['degradation', data, '--out', out, 'optimiser.lr=1'], /Did you mean `optimizer`\?/],
+    [['repeat', data, '--seeds', 'many'], /`seeds` must be a whole number/],
+    [['repeat'], /`data` is missing/],
+    [[], /Usage: residual experiment/],
+  ]
+  for (const [args, said] of cases) {
+    const { status, stdout, stderr } = await residual(['experiment', ...args])
+    t.is(status, 2, args.join(' '))
+    t.regex(stderr, said)
+    t.is(stdout, '')
+  }
+})

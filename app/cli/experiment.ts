@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import {
+  AbortError,
+  type DegradationConfig,
+  type ExperimentEvent,
+  type ExperimentOptions,
+  experiment,
+  type RepeatConfig,
+} from '../../bindings/ts/index.js'
+import {
+  applySetting,
+  type Draft,
+  isSetting,
+  readConfiguration,
+  readValue,
+  set,
+} from './configuration.js'
+import { report } from './failure.js'
+import { Interrupt } from './interrupt.js'
+import { print } from './output.js'
+import { Progress } from './progress.js'
+
+interface Flags {
+  config?: string
+  data?: string
+  recipe?: string
+  model?: string
+  depths?: string
+  seeds?: string
+  epochs?: string
+  budget?: string
+  out?: string
+  overwrite?: true
+  json?: true
+  quiet?: true
+}
+
+/** What the experiments that train leave behind. */
+interface Outcome {
+  table: { markdown: string }
+  figure: { png: string }
+}
+
+/** `residual experiment` */
+export function addExperiment(program: Command): void {
+  const verb = program
+    .command('experiment')
+    .description('train several networks and compare them; a run that is there is not done again')
+
+  trains(verb.command('degradation'))
+    .description("the paper's comparison of plain and residual networks (figures 1, 4, 6, 7)")
+    .option('--data <data>', 'the same as the argument')
+    .option('--depths <list>', '20,56: CIFAR depths 6n+2, or 18,34 for photographs')
+    .option('--budget <updates>', "updates of each network's weights; the paper: 64000")
+    .action(async (data: string | undefined, settings: string[], flags: Flags) => {
+      const draft = configure(data, settings, flags)
+      if (flags.depths !== undefined) draft.depths = flags.depths.split(',').map(readValue)
+      if (flags.budget !== undefined) set(draft, 'budget.steps', readValue(flags.budget))
+      // What the user typed; the API and the core check it.
+      await follow(flags, (options) => experiment.degradation(draft as DegradationConfig, options))
+    })
+
+  trains(verb.command('repeat'))
+    .description('train one configuration with several seeds: mean, deviation, best')
+    .option('--model <name>', 'the network: resnet18, resnet20, ...')
+    .action(async (data: string | undefined, settings: string[], flags: Flags) => {
+      const draft = configure(data, settings, flags)
+      await follow(flags, (options) => experiment.repeat(draft as RepeatConfig, options))
+    })
+}
+
+/** What all experiments that train take. */
+function trains(command: Command): Command {
+  return command
+    .argument('[data]', 'a folder, or the name of a data set')
+    .argument('[settings...]', 'any configuration key: optimizer.lr=0.05 batchSize=64')
+    .option('--config <file>', 'a configuration in YAML or JSON')
+    .option('--recipe <name>', 'a published way to train (see `residual recipes`), or a file')
+    .option('--seeds <count>', 'runs of each network')
+    .option('--epochs <count>', 'passes over the training images')
+    .option('--out <folder>', 'the folder of the experiment')
+    .option('--overwrite', 'train everything anew')
+    .option('--json', 'print one event a line, as JSON, and the result last')
+    .option('--quiet', 'show no progress')
+}
+
+/** Recipe, then file, then flags, then settings: what comes later counts. */
+function configure(data: string | undefined, settings: string[], flags: Flags): Draft {
+  const words = data === undefined ? settings : [data, ...settings]
+  const draft = flags.config === undefined ? {} : readConfiguration(flags.config)
+  const [first, ...rest] = words
+  const named = first !== undefined && !isSetting(first)
+  if (flags.data !== undefined) set(draft, 'data.source', flags.data)
+  if (named) set(draft, 'data.source', first)
+  if (flags.recipe !== undefined) set(draft, 'recipe', flags.recipe)
+  if (flags.model !== undefined) set(draft, 'model.arch', flags.model)
+  if (flags.seeds !== undefined) set(draft, 'seeds', readValue(flags.seeds))
+  if (flags.epochs !== undefined) set(draft, 'epochs', readValue(flags.epochs))
+  if (flags.out !== undefined) set(draft, 'out', flags.out)
+  if (flags.overwrite) set(draft, 'overwrite', true)
+  for (const setting of named ? rest : words) applySetting(draft, setting)
+  return draft
+}
+
+async function follow(
+  { json, quiet }: Flags,
+  start: (options: ExperimentOptions) => Promise<Outcome>,
+): Promise<void> {
+  const progress = json || quiet ? undefined : new Progress()
+  const stopping = new AbortController()
+  using interrupt = new Interrupt((signal) => {
+    progress?.note(`${signal}: saving a checkpoint; once more to end at once`)
+    stopping.abort()
+  })
+  let printed = Promise.resolve()
+  const onEvent = (event: ExperimentEvent) => {
+    if (json) printed = printed.then(() => print(JSON.stringify(event)))
+    if (event.type === 'member') {
+      const { index, count, member, state } = event
+      progress?.note(`${index}/${count} ${member}${state === 'new' ? '' : ` (${state})`}`)
+    } else {
+      progress?.show(event)
+    }
+  }
+  try {
+    const result = await start({ signal: stopping.signal, onEvent })
+    await printed
+    if (json) await print(JSON.stringify({ type: 'result', ...result }))
+    else {
+      const table = readFileSync(result.table.markdown, 'utf8')
+      await print(`${table}\nfigure  ${result.figure.png}\ntable   ${result.table.markdown}`)
+    }
+  } catch (error) {
+    const interrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
+    if (!interrupted) throw error
+    progress?.end()
+    report(error)
+  } finally {
+    progress?.end()
+  }
+  if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
+}

@@ -1,0 +1,25 @@
+/** A value measured several times. */
+export interface Spread {
+  mean: number
+  /** The sample's standard deviation (over n - 1); 0 of a single value. */
+  deviation: number
+  /** The lowest or the highest, whichever is better. */
+  best: number
+  /** In the order of the seeds. */
+  values: number[]
+}
+
+/**
+ * Of at least one value.
+ *
+ * @param better picks the better of two: `Math.min` for an error
+ */
+export function spread(
+  values: readonly number[],
+  better: (...values: number[]) => number = Math.min,
+): Spread {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+  const deviation = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0
+  return { mean, deviation, best: better(...values), values: [...values] }
+}
