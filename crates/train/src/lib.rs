@@ -22,6 +22,7 @@ mod throughput;
 
 pub use control::{Control, Entry, Outcome, Stop};
 pub use guard::guarded;
+pub use learner::{Learner, NotFinite, Step};
 pub use loaded::LoadedModel;
 pub use machine::machine_facts;
 pub use optimizer::Optimizer;

@@ -28,6 +28,8 @@ pub struct LrSchedule {
     warmup_share: f64,
     /// In place of that: the training accuracy that ends a warm-up at a constant rate.
     warmup_until: Option<f64>,
+    /// One update's share of the budget, where that is known in steps.
+    one_step: f64,
     state: ScheduleState,
 }
 
@@ -67,6 +69,7 @@ impl LrSchedule {
             warmup_from: config.warmup.from,
             warmup_share: total_steps.map_or(0.0, |total| (warmup_steps / total as f64).min(1.0)),
             warmup_until: config.warmup.until_accuracy,
+            one_step: total_steps.map_or(0.0, |total| 1.0 / total as f64),
             state,
         }
     }
@@ -107,7 +110,7 @@ impl LrSchedule {
             Schedule::Polynomial(polynomial) => {
                 self.base * (1.0 - self.after_warmup(at.fraction)).powf(polynomial.power)
             }
-            Schedule::OneCycle(cycle) => one_cycle(cycle, self.base, at.fraction),
+            Schedule::OneCycle(cycle) => one_cycle(cycle, self.base, at.fraction, self.one_step),
         }
     }
 
@@ -182,13 +185,15 @@ impl PlateauState {
     }
 }
 
-/// `OneCycleLR` with two phases, as a function of the budget's share.
-fn one_cycle(cycle: &OneCycle, peak: f64, fraction: f64) -> f64 {
+/// `OneCycleLR` with two phases, as a function of the budget's share. PyTorch's phases end with an
+/// update, so that the last one has the lowest rate: each is `one_step` shorter than its share.
+fn one_cycle(cycle: &OneCycle, peak: f64, fraction: f64, one_step: f64) -> f64 {
     let start = peak / cycle.div_factor;
-    let (from, to, share) = match fraction < cycle.pct_start {
-        true => (start, peak, fraction / cycle.pct_start),
+    let rise = cycle.pct_start - one_step;
+    let (from, to, share) = match fraction < rise {
+        true => (start, peak, fraction / rise),
         false => {
-            let share = (fraction - cycle.pct_start) / (1.0 - cycle.pct_start);
+            let share = (fraction - rise) / (1.0 - cycle.pct_start);
             (peak, start / cycle.final_div_factor, share)
         }
     };
@@ -226,6 +231,7 @@ mod tests {
             warmup_from: 0.1,
             warmup_share: 0.0,
             warmup_until: None,
+            one_step: 0.0,
             state: ScheduleState::default(),
         }
     }

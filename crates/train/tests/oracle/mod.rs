@@ -25,3 +25,14 @@ pub fn number(value: &Value) -> f64 {
 pub fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(number).collect()
 }
+
+/// The oracle's start of tensor `k`, row by row.
+pub fn initial(k: u64, name: &str, shape: &[u64]) -> Vec<f64> {
+    let elements = shape.iter().product::<u64>();
+    let scale = |i: u64| match () {
+        () if shape.len() > 1 => c(k, i) * (6.0 / (elements / shape[0]) as f64).sqrt(),
+        () if name.ends_with("running_mean") || name.ends_with("bias") => 0.1 * c(k, i),
+        () => 1.0 + 0.1 * c(k, i),
+    };
+    (0..elements).map(scale).collect()
+}
