@@ -43,6 +43,31 @@ export declare type AdamConfig = {
  */
 export declare type Anneal = 'cos' | 'linear';
 
+/** Images of one part of a data set, in memory. */
+export declare interface ArrayPart {
+    /**
+     * `labels.length * height * width * channels` bytes, 0 to 255: image after image, rows from the
+     * top, the channels of a pixel together (HWC).
+     */
+    images: Uint8Array | Uint8ClampedArray;
+    /** The class of each image, numbered from 0. */
+    labels: Uint8Array | Uint16Array | Uint32Array | Int32Array | readonly number[];
+    width: number;
+    height: number;
+    /** 1 (grey) or 3 (RGB). */
+    channels: 1 | 3;
+}
+
+/** A data set in memory. All parts have images of one size; all of it is copied at once. */
+export declare interface Arrays {
+    train: ArrayPart;
+    /** Default: split off the training images, as `data.validation` says. */
+    val?: ArrayPart | undefined;
+    test?: ArrayPart | undefined;
+    /** The classes' names, in the order of the labels. Default: their numbers. */
+    classes?: readonly string[] | undefined;
+}
+
 /**
  * Inversely to their frequency: images / (classes * the class's images).
  */
@@ -320,6 +345,14 @@ export declare type DataConfig = {
      * `seed`. Give it to compare seeds on the same images.
      */
     splitSeed?: number | undefined;
+     * The hash that the training images must have; others are refused. Written down for images
+     * in memory, which have no place to be found in.
+     */
+    fingerprint?: string | undefined;
+    /**
+     * Images to train on, their height, width and channels, likewise.
+     */
+    shape?: Array<number> | undefined;
 };
 
 /**
@@ -371,7 +404,7 @@ export declare type DataFacts = {
 /**
  * Layout of a data set on disk.
  */
-export declare type DataFormat = 'image-folder' | 'idx' | 'cifar-binary' | 'cifar-python' | 'manifest' | 'webdataset';
+export declare type DataFormat = 'image-folder' | 'idx' | 'cifar-binary' | 'cifar-python' | 'manifest' | 'webdataset' | 'arrays';
 
 /**
  * A part of a data set.
@@ -569,7 +602,7 @@ export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DA
  * @param model a run folder or a checkpoint
  * @throws {ResidualError} as `loadModel()` and `Model.evaluate()` do
  */
-export declare function evaluate(path: string | URL, config?: EvaluateConfig): Promise<Evaluation>;
+export declare function evaluate(path: string | URL, config?: EvaluateConfig, options?: EvaluateOptions): Promise<Evaluation>;
 
 /**
  * What to evaluate a model on.
@@ -610,6 +643,12 @@ export declare type EvaluateConfig = {
      */
     thumbnails?: number | undefined;
 };
+
+/** What goes with an evaluation and is not plain data. */
+export declare interface EvaluateOptions {
+    /** Images in memory, instead of a data set on disk. */
+    arrays?: Arrays | undefined;
+}
 
 /**
  * What `evaluate()` gives.
@@ -1068,9 +1107,11 @@ export declare class Model implements AsyncDisposable {
     /**
      * Measures loss and accuracy on a data set, on images that are not augmented.
      *
+     * @param options images in memory instead of `config.data`; their classes are the model's, unless
+     *   they are named
      * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes
      */
-    evaluate(config?: EvaluateConfig): Promise<Evaluation>;
+    evaluate(config?: EvaluateConfig, options?: EvaluateOptions): Promise<Evaluation>;
     /** Gives the memory back, after what was asked before has been answered. */
     close(): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
@@ -1810,6 +1851,14 @@ export declare type ResolvedData = {
      * `seed`. Give it to compare seeds on the same images.
      */
     splitSeed: number;
+     * The hash that the training images must have; others are refused. Written down for images
+     * in memory, which have no place to be found in.
+     */
+    fingerprint: string | null;
+    /**
+     * Images to train on, their height, width and channels, likewise.
+     */
+    shape: Array<number> | null;
 };
 
 /**
@@ -2664,7 +2713,7 @@ export declare interface Tile {
  * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
  *
  * @param config plain data; all of it but `data` may be left out
- * @param options hooks and the abort signal
+ * @param options hooks, the abort signal, and images in memory instead of `data`
  */
 export declare function train(config: TrainConfig, options?: TrainOptions): Run;
 
@@ -2785,6 +2834,8 @@ export declare type TrainConfig = {
 export declare interface TrainOptions {
     /** Ends the run within a step, saved; it then rejects with an `AbortError`. */
     signal?: AbortSignal | undefined;
+    /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
+    arrays?: Arrays | undefined;
     /** The data is read, the run folder is made, training is about to begin. */
     onStart?: Hook<StartEvent> | undefined;
     /**

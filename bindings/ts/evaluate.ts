@@ -1,5 +1,5 @@
 import type { EvaluateConfig, Evaluation } from './generated.js'
-import { loadModel } from './model.js'
+import { type EvaluateOptions, loadModel } from './model.js'
 
 /**
  * Measures a trained network's loss and accuracy, on images that are not augmented.
@@ -10,7 +10,8 @@ import { loadModel } from './model.js'
 export async function evaluate(
   path: string | URL,
   config: EvaluateConfig = {},
+  options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   await using model = await loadModel(path)
-  return await model.evaluate(config)
+  return await model.evaluate(config, options)
 }

@@ -309,6 +309,14 @@ export type DataConfig = {
    * `seed`. Give it to compare seeds on the same images.
    */
   splitSeed?: number | undefined
+   * The hash that the training images must have; others are refused. Written down for images
+   * in memory, which have no place to be found in.
+   */
+  fingerprint?: string | undefined
+  /**
+   * Images to train on, their height, width and channels, likewise.
+   */
+  shape?: Array<number> | undefined
 }
 
 /**
@@ -367,6 +375,7 @@ export type DataFormat =
   | 'cifar-python'
   | 'manifest'
   | 'webdataset'
+  | 'arrays'
 
 /**
  * A part of a data set.
@@ -1440,6 +1449,14 @@ export type ResolvedData = {
    * `seed`. Give it to compare seeds on the same images.
    */
   splitSeed: number
+   * The hash that the training images must have; others are refused. Written down for images
+   * in memory, which have no place to be found in.
+   */
+  fingerprint: string | null
+  /**
+   * Images to train on, their height, width and channels, likewise.
+   */
+  shape: Array<number> | null
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { ArrayPart, Arrays } from './arrays.js'
 export { type DatasetInfo, datasets } from './datasets.js'
 export { AbortError, type Failure, ResidualError } from './errors.js'
 export { evaluate } from './evaluate.js'
@@ -21,7 +22,7 @@ export type { Spread } from './experiment/spread.js'
 export * from './generated.js'
 export type { ImageInput, Pixels } from './image.js'
 export { inspect } from './inspect.js'
-export { loadModel, Model, type PredictOptions } from './model.js'
+export { type EvaluateOptions, loadModel, Model, type PredictOptions } from './model.js'
 export type { Hook, HookAnswer, TrainOptions } from './options.js'
 export { drawExamples } from './pictures/examples.js'
 export { type GridOptions, makeGrid, Picture, type Tile } from './pictures/grid.js'

@@ -1,3 +1,4 @@
+import { type Arrays, toNativeArrays } from './arrays.js'
 import { open, ResidualError } from './errors.js'
 import type { EvaluateConfig, Evaluation, ModelInfo, Prediction } from './generated.js'
 import { type ImageInput, toNativeImage } from './image.js'
@@ -9,6 +10,12 @@ import { toPlainJson } from './plain.js'
 export interface PredictOptions {
   /** How many classes to name, best first. Default: 5. */
   top?: number | undefined
+}
+
+/** What goes with an evaluation and is not plain data. */
+export interface EvaluateOptions {
+  /** Images in memory, instead of a data set on disk. */
+  arrays?: Arrays | undefined
 }
 
 const DEFAULT_TOP = 5
@@ -68,11 +75,15 @@ export class Model implements AsyncDisposable {
   /**
    * Measures loss and accuracy on a data set, on images that are not augmented.
    *
+   * @param options images in memory instead of `config.data`; their classes are the model's, unless
+   *   they are named
    * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes
    */
-  async evaluate(config: EvaluateConfig = {}): Promise<Evaluation> {
+  async evaluate(config: EvaluateConfig = {}, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#refuseClosed()
-    return open(await this.#addon.evaluateModel(this.#handle, toPlainJson(config)))
+    const json = toPlainJson(config)
+    const arrays = options.arrays && toNativeArrays(options.arrays)
+    return open(await this.#addon.evaluateModel(this.#handle, json, arrays))
   }
 
   /** Gives the memory back, after what was asked before has been answered. */

@@ -21,10 +21,10 @@ export interface LightAddon extends Addon {
 export interface TorchAddon extends Addon {
   environment(): string
   /** `wake` is called whenever there is something to drain; it does not hold the process. */
-  startRun(config: string, wake: () => void): NativeRun
+  startRun(config: string, wake: () => void, arrays?: NativeArrays): NativeRun
   openModel(path: string): Promise<string>
   predict(handle: number, images: NativeImage[], top: number): Promise<string>
-  evaluateModel(handle: number, request: string): Promise<string>
+  evaluateModel(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   closeModel(handle: number): Promise<string>
   /** Stops every run, saving it, and joins the thread that calls libtorch. */
   shutdown(): void
@@ -36,6 +36,23 @@ export type NativeImage = string | Buffer | NativePixels
 /** Pixels, row by row, channels innermost. */
 export interface NativePixels {
   data: Buffer
+  width: number
+  height: number
+  channels: number
+}
+
+/** Images in memory; the addon copies them. */
+export interface NativeArrays {
+  train: NativeArrayPart
+  val?: NativeArrayPart
+  test?: NativeArrayPart
+  classes?: string[]
+}
+
+/** Images of one part, one after another, channels innermost; labels of 32 bits. */
+export interface NativeArrayPart {
+  images: Buffer
+  labels: Buffer
   width: number
   height: number
   channels: number

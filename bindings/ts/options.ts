@@ -1,3 +1,4 @@
+import type { Arrays } from './arrays.js'
 import { ResidualError } from './errors.js'
 import type {
   CheckpointEvent,
@@ -23,6 +24,8 @@ export type Hook<Event> = (event: Event) => HookAnswer | PromiseLike<HookAnswer>
 export interface TrainOptions {
   /** Ends the run within a step, saved; it then rejects with an `AbortError`. */
   signal?: AbortSignal | undefined
+  /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
+  arrays?: Arrays | undefined
   /** The data is read, the run folder is made, training is about to begin. */
   onStart?: Hook<StartEvent> | undefined
   /**
@@ -49,7 +52,7 @@ const HOOKS = {
   end: 'onEnd',
 } as const satisfies { [type in RunEvent['type']]: keyof TrainOptions }
 
-const KEYS: readonly string[] = ['signal', ...Object.values(HOOKS)]
+const KEYS: readonly string[] = ['signal', 'arrays', ...Object.values(HOOKS)]
 
 /** @throws {ResidualError} `E_UNKNOWN_KEY`, `E_USAGE` with the option's name */
 export function checkOptions(options: TrainOptions): void {
@@ -66,6 +69,7 @@ export function checkOptions(options: TrainOptions): void {
       })
     }
     if (value === undefined) continue
+    if (key === 'arrays') continue
     if (key !== 'signal' && typeof value !== 'function') throw refuse(key, 'a function', value)
     if (key === 'signal' && typeof value?.addEventListener !== 'function') {
       throw refuse(key, 'an AbortSignal', value)

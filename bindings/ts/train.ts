@@ -1,3 +1,4 @@
+import { toNativeArrays } from './arrays.js'
 import type { TrainConfig } from './generated.js'
 import { torchAddon } from './native.js'
 import type { TrainOptions } from './options.js'
@@ -15,11 +16,12 @@ import { Run } from './run.js'
  * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
  *
  * @param config plain data; all of it but `data` may be left out
- * @param options hooks and the abort signal
+ * @param options hooks, the abort signal, and images in memory instead of `data`
  */
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start((wake) => {
     const json = withRecipe(toPlainJson(config))
-    return torchAddon().startRun(json, wake)
+    const arrays = options.arrays && toNativeArrays(options.arrays)
+    return torchAddon().startRun(json, wake, arrays)
   }, options)
 }

@@ -4,6 +4,8 @@
 //! (`{"error": {code, message, at, hint}}`), never a rejection, for those would lose their codes;
 //! `bindings/ts` throws it.
 
+#[cfg(feature = "torch")]
+mod arrays;
 mod envelope;
 #[cfg(not(feature = "torch"))]
 mod light;

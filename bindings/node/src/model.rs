@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use napi::bindgen_prelude::{Buffer, Either3, Object};
 use napi::Env;
 use napi_derive::napi;
+use residual_data::Arrays;
 use residual_model::Input;
 use residual_spec::{At, Error, ErrorCode, EvaluateConfig, Read, Result};
 use residual_train::{guarded, LoadedModel, Worker};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::arrays::NativeArrays;
 use crate::envelope::{envelope, parse};
 use crate::torch::torch_thread;
 
@@ -82,11 +84,17 @@ pub fn predict(
 
 /// An `EvaluateConfig` to an `Evaluation`.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn evaluate_model(env: &Env, handle: u32, request: String) -> napi::Result<Object<'_>> {
+pub fn evaluate_model(
+    env: &Env,
+    handle: u32,
+    request: String,
+    arrays: Option<NativeArrays>,
+) -> napi::Result<Object<'_>> {
+    let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, move |worker| {
         let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
         worker
-            .evaluate(handle, &config)?
+            .evaluate(handle, &config, arrays)?
             .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
     })
 }

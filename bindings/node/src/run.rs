@@ -6,10 +6,12 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::Env;
 use napi_derive::napi;
+use residual_data::Arrays;
 use residual_spec::{Error, ErrorCode};
 use residual_train::{Control, Entry, Outcome, Stop, TorchThread};
 use serde_json::{json, Value};
 
+use crate::arrays::NativeArrays;
 use crate::envelope::parse;
 use crate::torch::torch_thread;
 
@@ -21,10 +23,15 @@ pub struct NativeRun {
     thread: Option<Arc<TorchThread>>,
 }
 
-/// Queues a run. `wake` is called, coalesced and without holding the process, whenever there is
+/// Queues a run, on `arrays` where there are some. `wake` is called, coalesced and without holding the process, whenever there is
 /// something to drain. Whatever is wrong is told by the run's last entry.
 #[napi]
-pub fn start_run(env: Env, config: String, wake: Function<(), ()>) -> napi::Result<NativeRun> {
+pub fn start_run(
+    env: Env,
+    config: String,
+    wake: Function<(), ()>,
+    arrays: Option<NativeArrays>,
+) -> napi::Result<NativeRun> {
     let wake = wake
         .build_threadsafe_function::<()>()
         .callee_handled::<false>()
@@ -45,7 +52,7 @@ pub fn start_run(env: Env, config: String, wake: Function<(), ()>) -> napi::Resu
                 owner.stop(&run, Stop::Leaving);
                 run.wait_settled();
             })?;
-            thread.run(config, Arc::clone(&control));
+            thread.run(config, arrays.map(Arrays::from), Arc::clone(&control));
             Some(thread)
         }
         Err(error) => {

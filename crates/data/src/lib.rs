@@ -5,6 +5,7 @@
 //! Everything random depends on the seed, the epoch and the image's index alone ([`SampleRng`]),
 //! so the same run gives the same bytes whatever the number of workers.
 
+mod arrays;
 mod cifar;
 mod cifar_python;
 mod class_names;
@@ -39,13 +40,14 @@ mod thumbnail;
 mod views;
 mod webdataset;
 
+pub use arrays::{ArrayPart, Arrays};
 pub use dataset::Dataset;
 pub use decode::decode;
 pub use image::Image;
 pub use loader::{Batch, Loaded, Loader, LoaderOptions, Next, Order};
 pub use memory::MemorySource;
 pub use mix::Mixed;
-pub use open::{known, open, set_data_root, KnownDataset};
+pub use open::{known, open, open_with, set_data_root, KnownDataset};
 pub use pipeline::Pipeline;
 pub use pixel_mean::PixelMean;
 pub use random::SampleRng;

@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use residual_spec::{nearest, Auto, DataConfig, DataFormat, Error, ErrorCode, Labels, Result};
 
+use crate::arrays::ARRAYS;
 use crate::cifar::{no_coarse_labels, CifarFiles};
 use crate::cifar_python::CifarPythonFiles;
 use crate::idx::IdxFiles;
 use crate::manifest::{self, Notation};
 use crate::webdataset::Shards;
-use crate::{folder, Dataset};
+use crate::{folder, Arrays, Dataset};
 
 /// A data set that is opened by its name.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
@@ -58,6 +59,32 @@ fn data_root() -> Option<PathBuf> {
     said.map(PathBuf::from).or_else(|| ROOT.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
+/// Opens the images in memory, where there are some, else the data set that `config` says.
+///
+/// # Errors
+/// As [`Arrays::open`] and [`open`]; `E_CONFIG` if `config` says another data set.
+pub fn open_with(
+    config: &DataConfig,
+    arrays: Option<Arrays>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Dataset> {
+    let Some(arrays) = arrays else { return open(config, cancelled) };
+    let source = config.source.as_deref().unwrap_or(ARRAYS);
+    if source != ARRAYS {
+        let message = format!("there are images in memory, and `data` says '{source}'");
+        return Err(Error::new(ErrorCode::Config, message)
+            .key("data")
+            .hint("Leave `data` out to train on the images in memory, or leave `arrays` out."));
+    }
+    check_format(Path::new(ARRAYS), given_format(config), DataFormat::Arrays)?;
+    check_fine(ARRAYS, config.labels.unwrap_or(Labels::Fine))?;
+    arrays.open()
+}
+
+fn given_format(config: &DataConfig) -> Option<DataFormat> {
+    config.format.as_ref().and_then(Auto::given).copied()
+}
+
 /// Finds and looks through the data set that `config.source` names. Images of a folder are not
 /// decoded, but every file's header is read. `cancelled` is asked at least every few milliseconds.
 ///
@@ -71,7 +98,15 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
             .key("data")
             .hint("Give a folder of images, or a name: 'fashion-mnist-mini'."));
     };
-    let format = config.format.as_ref().and_then(Auto::given).copied();
+    let format = given_format(config);
+    if source == ARRAYS && (format == Some(DataFormat::Arrays) || !Path::new(source).exists()) {
+        return Err(Error::new(
+            ErrorCode::DataNotFound,
+            "the images in memory were not handed over",
+        )
+        .key("data")
+        .hint("Give them in the second argument: train(config, { arrays })."));
+    }
     let labels = config.labels.unwrap_or(Labels::Fine);
     match KNOWN.iter().find(|known| known.name == source) {
         None => open_path(source, Path::new(source), format, labels, cancelled),
@@ -383,6 +418,25 @@ mod tests {
         assert_eq!(error.code, ErrorCode::DataFormat);
         assert_eq!(error.at.key.as_deref(), Some("data.format"));
         assert!(error.hint.unwrap().contains("'image-folder'"));
+    }
+
+    #[test]
+    fn images_in_memory_have_to_be_handed_over_and_be_what_is_asked_for() {
+        let error = refused(&config("arrays"));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert!(error.hint.unwrap().contains("{ arrays }"));
+        let part = crate::ArrayPart {
+            images: vec![1, 2],
+            labels: vec![0, 1],
+            height: 1,
+            width: 1,
+            channels: 1,
+        };
+        let arrays = || Some(Arrays { train: part.clone(), val: None, test: None, classes: None });
+        let with = |config: &DataConfig| open_with(config, arrays(), &|| false);
+        assert!(with(&config("arrays")).is_ok() && with(&DataConfig::default()).is_ok());
+        let error = with(&config("./photos")).err().unwrap();
+        assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Config, Some("data")));
     }
 
     #[test]

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base64::prelude::{Engine as _, BASE64_STANDARD};
-use residual_data::{thumbnail, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, Subset};
+use residual_data::{
+    thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, Subset,
+};
 use residual_model::{evaluate, predict, Compute, Evaluator, Input, Model};
 use residual_spec::{
-    resolve_views, Auto, Data, DataConfig, DataFacts, DataPart, Error, ErrorCode, EvaluateConfig,
-    Evaluation, ModelInfo, Prediction, ResolvedConfig, Result, Thumbnail, Views,
+    resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Error, ErrorCode,
+    EvaluateConfig, Evaluation, ModelInfo, Prediction, ResolvedConfig, Result, Thumbnail, Views,
 };
 use residual_weights::{find, Checkpoint, Prefer};
 
@@ -71,7 +73,8 @@ impl LoadedModel {
         predict(&self.model, &self.data.classes, &self.eval, inputs, top)
     }
 
-    /// Evaluates on a part of a data set, unaugmented, in evaluation mode.
+    /// Evaluates on a part of a data set, or of `arrays`, whose classes are the model's unless they
+    /// have names of their own, unaugmented, in evaluation mode.
     ///
     /// # Errors
     /// `E_CONFIG` for crops or scales that this network cannot be evaluated with,
@@ -80,17 +83,22 @@ impl LoadedModel {
     pub fn evaluate(
         &self,
         request: &EvaluateConfig,
+        mut arrays: Option<Arrays>,
         go_on: impl FnMut() -> Result<bool>,
     ) -> Result<Option<Evaluation>> {
-        let config = match &request.data {
-            None => self.own_data(),
-            Some(data) => data.full(),
+        let config = match (&request.data, &arrays) {
+            (Some(data), _) => data.full(),
+            (None, Some(_)) => DataConfig::default(),
+            (None, None) => self.own_data(),
         };
         check_examples(request)?;
         let views = resolve_views(request, &self.config)?;
-        let dataset = residual_data::open(&config, &|| false)?;
+        if let Some(arrays) = &mut arrays {
+            arrays.classes.get_or_insert_with(|| self.data.classes.clone());
+        }
+        let dataset = residual_data::open_with(&config, arrays, &|| false)?;
         let map = class_map(&dataset.facts().source, &dataset.facts().classes, &self.data.classes)?;
-        let subset = self.part(&dataset, &config, request.part)?.relabelled(map);
+        let subset = self.part(&dataset, request.part)?.relabelled(map);
         let options = LoaderOptions {
             batch_size: self.images_at_a_time(request, &views),
             workers: self.config.workers as usize,
@@ -146,14 +154,11 @@ impl LoadedModel {
         }
     }
 
-    fn part(
-        &self,
-        dataset: &Dataset,
-        config: &DataConfig,
-        wanted: Option<DataPart>,
-    ) -> Result<Subset> {
+    fn part(&self, dataset: &Dataset, wanted: Option<DataPart>) -> Result<Subset> {
         // The validation part of the model's own data is the one that was split off in training.
-        let own = config.source.as_deref() == Some(self.config.data.source.as_str());
+        let facts = dataset.facts();
+        let same = facts.format != DataFormat::Arrays || facts.fingerprint == self.data.fingerprint;
+        let own = same && facts.source == self.config.data.source;
         let data = match own {
             true => self.config.data.clone(),
             false => Data { validation: 0.0, limit: None, ..self.config.data.clone() },

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use residual_arch::Network;
 use residual_data::{
-    Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, PixelMean, Split, Subset,
+    Arrays, Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, PixelMean, Split, Subset,
 };
 use residual_model::{evaluate, Compute, Evaluator, Model};
 use residual_runlog::{Environment, RunDir};
@@ -30,15 +30,20 @@ const BATCH_PATIENCE: Duration = Duration::from_millis(200);
 /// Warnings about single images that are told before they are only counted.
 const NAMED_IMAGES: u32 = 10;
 
-/// Trains. `meanwhile` is called between steps and during waits, for other work that this thread
+/// Trains, on `arrays` where there are some. `meanwhile` is called between steps and during waits, for other work that this thread
 /// has.
 ///
 /// # Errors
 /// Whatever is wrong with configuration, data or folders, before anything is written;
 /// `E_ABORTED` after saving, if the owner aborted; `E_DIVERGED`; `E_WRITE` and `E_TORCH` from the
 /// middle, with everything up to the last checkpoint kept.
-pub fn run(said: &Value, control: &Control, meanwhile: &mut dyn FnMut()) -> Result<TrainResult> {
-    let prepared = Prepared::new(said, control)?;
+pub fn run(
+    said: &Value,
+    arrays: Option<Arrays>,
+    control: &Control,
+    meanwhile: &mut dyn FnMut(),
+) -> Result<TrainResult> {
+    let prepared = Prepared::new(said, arrays, control)?;
     let mut trainer = Trainer::new(prepared, control)?;
     let stop_reason = trainer.train(meanwhile)?;
     trainer.finish(stop_reason, meanwhile)
@@ -61,7 +66,7 @@ struct Resumed {
 }
 
 impl Prepared {
-    fn new(said: &Value, control: &Control) -> Result<Prepared> {
+    fn new(said: &Value, arrays: Option<Arrays>, control: &Control) -> Result<Prepared> {
         let mut asked = TrainConfig::from_json(said)?;
         let resumed = match &asked.resume {
             None => None,
@@ -73,7 +78,8 @@ impl Prepared {
             }
         };
 
-        let dataset = residual_data::open(&asked.data(), &|| control.stopping().is_some());
+        let dataset =
+            residual_data::open_with(&asked.data(), arrays, &|| control.stopping().is_some());
         control.go_on()?;
         let dataset = dataset?;
         let config = resolve(&asked, dataset.facts(), &crate::machine_facts())?;

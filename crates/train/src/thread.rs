@@ -7,16 +7,24 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use residual_data::Arrays;
 use residual_spec::{Error, ErrorCode, EvaluateConfig, Evaluation, Result};
 
 use crate::{guarded, Control, LoadedModel, Outcome, Stop};
 
 type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
+/// A run that waits for its turn.
+struct Queued {
+    config: serde_json::Value,
+    arrays: Option<Arrays>,
+    control: Arc<Control>,
+}
+
 #[derive(Default)]
 struct Queues {
     short: VecDeque<Job>,
-    runs: VecDeque<(serde_json::Value, Arc<Control>)>,
+    runs: VecDeque<Queued>,
     /// The run in progress.
     current: Option<Arc<Control>>,
     closing: bool,
@@ -78,9 +86,10 @@ impl Worker {
         &mut self,
         handle: u32,
         request: &EvaluateConfig,
+        arrays: Option<Arrays>,
     ) -> Result<Option<Evaluation>> {
         let shared = Arc::clone(&self.shared);
-        self.model(handle)?.evaluate(request, || Ok(!shared.lock().closing))
+        self.model(handle)?.evaluate(request, arrays, || Ok(!shared.lock().closing))
     }
 
     fn work(mut self) {
@@ -90,11 +99,11 @@ impl Worker {
             if queues.closing {
                 return;
             }
-            if let Some((config, control)) = queues.runs.pop_front() {
+            if let Some(Queued { config, arrays, control }) = queues.runs.pop_front() {
                 queues.current = Some(Arc::clone(&control));
                 drop(queues);
                 let outcome =
-                    guarded(|| crate::run(&config, &control, &mut || self.do_short_jobs()));
+                    guarded(|| crate::run(&config, arrays, &control, &mut || self.do_short_jobs()));
                 self.shared.lock().current = None;
                 control.settle(match outcome {
                     Ok(result) => Outcome::Done(Box::new(result)),
@@ -127,13 +136,13 @@ impl TorchThread {
     }
 
     /// Queues a run; it reports to `control`.
-    pub fn run(&self, config: serde_json::Value, control: Arc<Control>) {
+    pub fn run(&self, config: serde_json::Value, arrays: Option<Arrays>, control: Arc<Control>) {
         let mut queues = self.shared.lock();
         if queues.closing {
             drop(queues);
             return control.settle(Outcome::Failed(leaving()));
         }
-        queues.runs.push_back((config, control));
+        queues.runs.push_back(Queued { config, arrays, control });
         self.shared.available.notify_all();
     }
 
@@ -147,7 +156,7 @@ impl TorchThread {
     pub fn stop(&self, control: &Arc<Control>, why: Stop) {
         control.stop(why);
         let mut queues = self.shared.lock();
-        let waiting = queues.runs.iter().position(|(_, queued)| Arc::ptr_eq(queued, control));
+        let waiting = queues.runs.iter().position(|queued| Arc::ptr_eq(&queued.control, control));
         if let Some(index) = waiting {
             queues.runs.remove(index);
             drop(queues);
@@ -165,7 +174,7 @@ impl TorchThread {
             let mut queues = self.shared.lock();
             queues.closing = true;
             queues.short.clear();
-            for (_, control) in queues.runs.drain(..) {
+            for Queued { control, .. } in queues.runs.drain(..) {
                 control.settle(Outcome::Failed(leaving()));
             }
             if let Some(control) = &queues.current {
@@ -210,7 +219,7 @@ mod tests {
         let thread = TorchThread::start().unwrap();
         thread.close();
         let control = Arc::new(Control::new(|| {}));
-        thread.run(serde_json::json!({}), Arc::clone(&control));
+        thread.run(serde_json::json!({}), None, Arc::clone(&control));
         assert_eq!(control.drain().len(), 1);
     }
 }

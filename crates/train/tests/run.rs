@@ -87,7 +87,7 @@ fn run(
             }
         }
     };
-    let result = residual_train::run(config, &control, &mut || read(&control));
+    let result = residual_train::run(config, None, &control, &mut || read(&control));
     read(&control);
     (result, events)
 }
@@ -312,7 +312,7 @@ fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint()
 
     // What opens it measures what the run measured.
     let model = LoadedModel::open(Path::new(&result.dir)).unwrap();
-    let found = model.evaluate(&EvaluateConfig::default(), || Ok(true)).unwrap().unwrap();
+    let found = model.evaluate(&EvaluateConfig::default(), None, || Ok(true)).unwrap().unwrap();
     let test = result.test.unwrap();
     assert_eq!((found.accuracy, found.loss), (test.accuracy, test.loss));
     assert!(test.accuracy > 0.9, "{}", test.accuracy);

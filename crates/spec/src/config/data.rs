@@ -30,6 +30,11 @@ config! {
         /// Decides which images are held back for validation and which `limit` keeps. Default:
         /// `seed`. Give it to compare seeds on the same images.
         split_seed: u64 => u64,
+        /// The hash that the training images must have; others are refused. Written down for images
+        /// in memory, which have no place to be found in.
+        fingerprint: String => Option<String>,
+        /// Images to train on, their height, width and channels, likewise.
+        shape: Vec<u32> => Option<Vec<u32>>,
     }
 }
 
@@ -62,5 +67,7 @@ words! {
         /// Uncompressed tar shards with `key.jpg` and `key.cls` or `key.json`: a folder of them, a
         /// single one, or `train-{000000..000146}.tar`.
         "webdataset" Webdataset,
+        /// Images in memory, given in `train`'s second argument.
+        "arrays" Arrays,
     }
 }

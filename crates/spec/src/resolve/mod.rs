@@ -262,6 +262,17 @@ fn resolve_data(
         within("data.limit", limit.into(), limit >= classes, "at least one image for each class")?;
     }
 
+    let in_memory = facts.format == DataFormat::Arrays;
+    let shape =
+        facts.image_size.map(|[height, width]| vec![facts.train, height, width, facts.channels]);
+    if config.fingerprint.as_ref().is_some_and(|wanted| *wanted != facts.fingerprint) {
+        let found = &facts.fingerprint;
+        return Err(other_images(facts, "fingerprint", format!("their fingerprint is {found}")));
+    }
+    if config.shape.is_some() && config.shape != shape {
+        return Err(other_images(facts, "shape", format!("their shape is {shape:?}")));
+    }
+
     Ok(Data {
         source: facts.source.clone(),
         format: facts.format,
@@ -272,7 +283,22 @@ fn resolve_data(
         balanced: config.balanced.unwrap_or(false),
         limit: config.limit,
         split_seed: config.split_seed.unwrap_or(seed),
+        fingerprint: match in_memory {
+            true => Some(facts.fingerprint.clone()),
+            false => config.fingerprint.clone(),
+        },
+        shape: match in_memory {
+            true => shape,
+            false => config.shape.clone(),
+        },
     })
+}
+
+fn other_images(facts: &DataFacts, key: &str, found: String) -> Error {
+    let message = format!("{} has other images than are asked for: {found}", facts.source);
+    Error::new(ErrorCode::Mismatch, message)
+        .key(format!("data.{key}"))
+        .hint(format!("Bring back the images as they were, or leave `data.{key}` out."))
 }
 
 fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model {
@@ -474,6 +500,23 @@ mod tests {
         let config = resolved(config, &small()).unwrap();
         assert_eq!(config.data.validation, 120.0);
         assert_eq!(config.monitor, Metric::ValAccuracy);
+    }
+
+    #[test]
+    fn images_in_memory_leave_their_shape_and_hash_and_must_have_them_again() {
+        let arrays = DataFacts { format: DataFormat::Arrays, ..small() };
+        let config = resolved(json!({}), &arrays).unwrap();
+        assert_eq!(config.data.shape, Some(vec![240, 28, 28, 1]));
+        assert_eq!(config.data.fingerprint.as_deref(), Some("0"));
+        let again = serde_json::to_value(&config).unwrap();
+        assert!(resolved(again.clone(), &arrays).is_ok());
+        let others = DataFacts { fingerprint: "1".into(), ..arrays.clone() };
+        let error = resolved(again.clone(), &others).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Mismatch);
+        assert_eq!(error.at.key.as_deref(), Some("data.fingerprint"));
+        let fewer = DataFacts { train: 239, ..arrays };
+        assert_eq!(resolved(again, &fewer).unwrap_err().at.key.as_deref(), Some("data.shape"));
+        assert_eq!(resolved(json!({}), &small()).unwrap().data.fingerprint, None);
     }
 
     #[test]

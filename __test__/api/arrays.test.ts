@@ -1,0 +1,122 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  type ArrayPart,
+  type Arrays,
+  loadModel,
+  ResidualError,
+  type TrainConfig,
+  train,
+} from 'residual'
+import { tinyRun } from '../tiny.js'
+
+/** Images of 8 x 8, whose class is the third of them that is bright. */
+function part(count: number): ArrayPart & { labels: Uint8Array } {
+  const labels = Uint8Array.from({ length: count }, (_, index) => index % 3)
+  const images = new Uint8Array(count * 64)
+  for (const [image, label] of labels.entries()) {
+    for (let row = 0; row < 8; row++) {
+      const bright = Math.floor((row * 3) / 8) === label
+      images.fill(
+        bright ? 250 - (image % 7) : image % 5,
+        image * 64 + row * 8,
+        image * 64 + row * 8 + 8,
+      )
+    }
+  }
+  return { images, labels, width: 8, height: 8, channels: 1 }
+}
+
+const ARRAYS: Arrays = { train: part(96), test: part(24), classes: ['top', 'middle', 'bottom'] }
+
+/** A run of a second, without data. */
+function withoutData(config: TrainConfig): TrainConfig {
+  const { data: _, ...rest } = config
+  return rest
+}
+
+test.serial(
+  'images in memory are trained on, and config.json keeps their shape and hash',
+  async (t) => {
+    const config = withoutData(tinyRun(t))
+    const { dir, best, test: tested } = await train(config, { arrays: ARRAYS })
+    const written = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'))
+    t.deepEqual(written.data.shape, [96, 8, 8, 1])
+    t.regex(written.data.fingerprint, /^[0-9a-f]{32}$/)
+    t.is(written.data.source, 'arrays')
+
+    await using model = await loadModel(best?.checkpoint ?? '')
+    t.deepEqual([...model.info.classes], ['top', 'middle', 'bottom'])
+    const { classes: _, ...unnamed } = ARRAYS
+    const again = await model.evaluate({ part: 'test' }, { arrays: unnamed })
+    t.is(again.accuracy, tested?.accuracy ?? 0)
+    t.is(again.count, 24)
+    const missing = await t.throwsAsync(() => model.evaluate(), { instanceOf: ResidualError })
+    t.is(missing?.code, 'E_DATA_NOT_FOUND')
+
+    // config.json alone trains again, on the same images and no others.
+    const out = join(dir, '..', 'again')
+    const same = await train({ ...written, out }, { arrays: ARRAYS })
+    t.is(same.best?.loss, best?.loss)
+    const others = { ...ARRAYS, train: part(93) }
+    const error = await t.throwsAsync(async () => await train(written, { arrays: others }))
+    t.is((error as ResidualError).code, 'E_MISMATCH')
+  },
+)
+
+test.serial('labels may be of any type of whole numbers', async (t) => {
+  const losses = new Set<number | undefined>()
+  const { labels } = part(96)
+  const types = [Uint16Array, Uint32Array, Int32Array].map((type) => new type(labels))
+  for (const same of [labels, ...types, [...labels]]) {
+    const arrays = { train: { ...part(96), labels: same } }
+    const config = { ...withoutData(tinyRun(t)), budget: { steps: 1 } }
+    losses.add((await train({ ...config, epochs: undefined }, { arrays })).best?.loss)
+  }
+  t.is(losses.size, 1)
+  t.false(losses.has(undefined))
+})
+
+const refused: [string, unknown, string][] = [
+  ['no object', 7, 'arrays'],
+  ['no training images', {}, 'arrays.train'],
+  ['a misspelt part', { ...ARRAYS, valid: part(3) }, 'arrays.valid'],
+  ['a misspelt key', { train: { ...part(3), label: [] } }, 'arrays.train.label'],
+  ['floats', { train: { ...part(3), images: new Float32Array(192) } }, 'arrays.train.images'],
+  ['too few bytes', { train: { ...part(3), images: new Uint8Array(191) } }, 'arrays.train.images'],
+  ['a negative label', { train: { ...part(3), labels: [0, 1, -1] } }, 'arrays.train.labels[2]'],
+  ['half a label', { train: { ...part(3), labels: [0, 1.5, 1] } }, 'arrays.train.labels[1]'],
+  ['labels as text', { train: { ...part(3), labels: '012' } }, 'arrays.train.labels'],
+  ['a label without class', { train: part(3), classes: ['a', 'b'] }, 'arrays.train.labels[2]'],
+  ['a class without name', { train: part(3), classes: ['a', undefined, 'c'] }, 'arrays.classes[1]'],
+  ['four channels', { train: { ...part(3), channels: 4 } }, 'arrays.train.channels'],
+  ['no width', { train: { ...part(3), width: 0 } }, 'arrays.train.width'],
+  [
+    'another size',
+    { train: part(3), val: { ...part(3), width: 4, height: 16 } },
+    'arrays.val.width',
+  ],
+]
+
+for (const [name, arrays, key] of refused) {
+  test(`${name} in memory is refused by its place`, async (t) => {
+    const config = withoutData(tinyRun(t))
+    const error = await t.throwsAsync(
+      async () => await train(config, { arrays: arrays as Arrays }),
+      {
+        instanceOf: ResidualError,
+      },
+    )
+    t.is(error?.at.key, key)
+    t.true(['E_USAGE', 'E_UNKNOWN_KEY'].includes(error?.code ?? ''))
+  })
+}
+
+test('images in memory and data on disk exclude each other', async (t) => {
+  const error = await t.throwsAsync(async () => await train(tinyRun(t), { arrays: ARRAYS }), {
+    instanceOf: ResidualError,
+  })
+  t.is(error?.code, 'E_CONFIG')
+  t.is(error?.at.key, 'data')
+})

@@ -1,0 +1,50 @@
+//! Images in memory, as JavaScript hands them over.
+
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+use residual_data::{ArrayPart, Arrays};
+
+/// A data set: parts, and the names of the classes.
+#[napi(object)]
+pub struct NativeArrays {
+    pub train: NativeArrayPart,
+    pub val: Option<NativeArrayPart>,
+    pub test: Option<NativeArrayPart>,
+    pub classes: Option<Vec<String>>,
+}
+
+/// Images of one part, one after another, channels innermost.
+#[napi(object)]
+pub struct NativeArrayPart {
+    pub images: Buffer,
+    /// 32 bits each, in the machine's order.
+    pub labels: Buffer,
+    pub width: u32,
+    pub height: u32,
+    pub channels: u32,
+}
+
+/// Copied: JavaScript may change its buffers while the training reads.
+impl From<NativeArrays> for Arrays {
+    fn from(arrays: NativeArrays) -> Arrays {
+        Arrays {
+            train: arrays.train.into(),
+            val: arrays.val.map(ArrayPart::from),
+            test: arrays.test.map(ArrayPart::from),
+            classes: arrays.classes,
+        }
+    }
+}
+
+impl From<NativeArrayPart> for ArrayPart {
+    fn from(part: NativeArrayPart) -> ArrayPart {
+        let (labels, _) = part.labels.as_chunks::<4>();
+        ArrayPart {
+            images: part.images.to_vec(),
+            labels: labels.iter().map(|&label| u32::from_ne_bytes(label)).collect(),
+            height: part.height,
+            width: part.width,
+            channels: part.channels,
+        }
+    }
+}
