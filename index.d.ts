@@ -345,6 +345,7 @@ export declare type DataConfig = {
      * `seed`. Give it to compare seeds on the same images.
      */
     splitSeed?: number | undefined;
+    /**
      * The hash that the training images must have; others are refused. Written down for images
      * in memory, which have no place to be found in.
      */
@@ -1851,6 +1852,7 @@ export declare type ResolvedData = {
      * `seed`. Give it to compare seeds on the same images.
      */
     splitSeed: number;
+    /**
      * The hash that the training images must have; others are refused. Written down for images
      * in memory, which have no place to be found in.
      */

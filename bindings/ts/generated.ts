@@ -309,6 +309,7 @@ export type DataConfig = {
    * `seed`. Give it to compare seeds on the same images.
    */
   splitSeed?: number | undefined
+  /**
    * The hash that the training images must have; others are refused. Written down for images
    * in memory, which have no place to be found in.
    */
@@ -1449,6 +1450,7 @@ export type ResolvedData = {
    * `seed`. Give it to compare seeds on the same images.
    */
   splitSeed: number
+  /**
    * The hash that the training images must have; others are refused. Written down for images
    * in memory, which have no place to be found in.
    */

@@ -334,7 +334,7 @@ fn a_network_can_be_evaluated_on_ten_crops_and_at_several_scales() {
     let model = LoadedModel::open(Path::new(&result.dir)).unwrap();
     let evaluate = |request: Value| {
         let request = EvaluateConfig::read(&request, &At::Root)?;
-        model.evaluate(&request, || Ok(true)).map(Option::unwrap)
+        model.evaluate(&request, None, || Ok(true)).map(Option::unwrap)
     };
     let [centre, ten, scales] = [
         json!({}),

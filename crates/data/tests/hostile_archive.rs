@@ -1,0 +1,110 @@
+//! Every file of the archive of hostile images is decoded as Pillow decodes it, or refused, soon and
+//! without much memory. The archive lies outside the repository: found through `RESIDUAL_TEST_DATA`
+//! or in `../shared/data` beside it, and skipped, saying so, where it is missing.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use residual_data::{decode, Image};
+use residual_spec::{Error, ErrorCode};
+
+/// The archive, unpacked for as long as the value lives.
+fn unpacked() -> Option<tempfile::TempDir> {
+    let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let archive = root.join("hostile-images.tar.gz");
+    if !archive.exists() {
+        eprintln!("skipped: {} is not there (set RESIDUAL_TEST_DATA)", archive.display());
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut tar = std::process::Command::new("tar");
+    let status = tar.arg("-xzf").arg(&archive).arg("-C").arg(folder.path()).status();
+    assert!(status.is_ok_and(|status| status.success()), "tar could not unpack {archive:?}");
+    Some(folder)
+}
+
+/// What the manifest says of a file.
+struct Known {
+    file: String,
+    /// `JPEG`, `PNG`, ...; empty where Pillow could not read it.
+    format: String,
+    /// Width and height before it is turned upright.
+    size: Option<(u32, u32)>,
+    orientation: u32,
+}
+
+fn manifest(folder: &Path) -> Vec<Known> {
+    let mut reader = csv::Reader::from_path(folder.join("MANIFEST.csv")).unwrap();
+    let headers = reader.headers().unwrap().clone();
+    let column = |name: &str| headers.iter().position(|header| header == name).unwrap();
+    let [file, format, size, orientation, result] =
+        ["file", "pillow_format", "pillow_size", "exif_orientation", "pillow_12.3_result"]
+            .map(column);
+    let known = |record: csv::StringRecord| {
+        let sides = record[size].split_once('x');
+        Known {
+            file: record[file].into(),
+            format: if &record[result] == "ok" { record[format].into() } else { String::new() },
+            size: sides.map(|(width, height)| (width.parse().unwrap(), height.parse().unwrap())),
+            orientation: record[orientation].parse().unwrap_or(1),
+        }
+    };
+    reader.records().map(|record| known(record.unwrap())).collect()
+}
+
+/// Files that Pillow reads and we refuse, for their data are damaged: a Huffman code that there is
+/// not, a segment shorter than its kind, and two sums that are wrong.
+const ONLY_PILLOWS: [&str; 4] = [
+    "exif-broken/hopper_bad_exif.jpg",
+    "truncated-corrupt/truncated_app14.jpg",
+    "truncated-corrupt/x_interlaced_chck.png",
+    "pngsuite/xcsn0g01.png",
+];
+
+/// Decodes a file, within a bound on time.
+fn decoded(folder: &Path, file: &str) -> Option<Result<Image, Error>> {
+    let bytes = std::fs::read(folder.join(file)).ok()?;
+    let mut image = Image::default();
+    let started = Instant::now();
+    let result = decode(&bytes, 3, &mut image);
+    assert!(started.elapsed() < Duration::from_secs(20), "{file}: {:?}", started.elapsed());
+    Some(result.map(|()| image))
+}
+
+#[test]
+fn every_hostile_image_is_what_pillow_makes_of_it_or_refused() {
+    let Some(folder) = unpacked() else { return };
+    let mut count = 0;
+    let mut failures = Vec::new();
+    for known in manifest(folder.path()) {
+        let Some(result) = decoded(folder.path(), &known.file) else { continue };
+        count += 1;
+        let file = &known.file;
+        match (known.format.as_str(), result) {
+            ("JPEG" | "PNG", Ok(image)) => {
+                let (width, height) = known.size.unwrap();
+                let turned = matches!(known.orientation, 5..=8);
+                let wanted = if turned { (height, width) } else { (width, height) };
+                if (image.width, image.height) != wanted {
+                    failures
+                        .push(format!("{file}: {}x{}, not {wanted:?}", image.width, image.height));
+                }
+            }
+            ("JPEG" | "PNG", Err(error)) => {
+                if !ONLY_PILLOWS.contains(&file.as_str()) {
+                    failures.push(format!("{file}: refused: {error}"));
+                }
+            }
+            (_, Ok(_)) => failures.push(format!("{file}: read, unlike Pillow")),
+            (_, Err(error)) => {
+                assert_eq!(error.code, ErrorCode::Image, "{file}: {error}");
+                assert!(error.hint.is_some(), "{file}: {error}");
+            }
+        }
+    }
+    assert!(count > 200, "only {count} files of the manifest are there");
+    assert!(failures.is_empty(), "of {count} files:\n{}", failures.join("\n"));
+}
