@@ -415,6 +415,8 @@ export declare type DataPart = 'train' | 'val' | 'test';
 /** A data set that `data` can name. */
 export declare interface DatasetInfo {
     name: string;
+    /** As its authors write it. */
+    title: string;
     /** What is on the images, in a few words. */
     about: string;
     classes: number;
@@ -427,9 +429,15 @@ export declare interface DatasetInfo {
     /** Height and width, in pixels. */
     imageSize: number;
     license: string;
+    /** The authors' page. */
+    homepage: string;
+    /** Where it lies on this machine; null if it has to be downloaded first. */
+    folder: string | null;
+    /** How much there is to download; 0 for what comes with this package. */
+    downloadBytes: number;
 }
 
-/** The data sets that have a name. Needs no libtorch. */
+/** The data sets that have a name (`residual data list`). Needs no libtorch. */
 export declare function datasets(): Promise<DatasetInfo[]>;
 
 /** What to compare: any key of `TrainConfig` for all networks, and which networks. */
@@ -499,6 +507,39 @@ export declare interface DegradationVerdict {
  * Where tensors live.
  */
 export declare type Device = 'cpu' | 'cuda';
+
+/**
+ * Downloads a named data set (`residual data download`), verifies and unpacks it. One that is there
+ * already is verified, once, and used. Needs no libtorch.
+ *
+ * @returns what is known of it, with its folder
+ * @throws {ResidualError} `E_DOWNLOAD` with what every address said and where to put the file by
+ *   hand; `E_DATA_FORMAT` for an archive or a copy that is not the published one; `E_WRITE`;
+ *   `E_DATA_NOT_FOUND` for a name that there is not; `AbortError`
+ */
+export declare function downloadDataset(name: string, options?: DownloadOptions): Promise<DatasetInfo>;
+
+/** What goes with a download. */
+export declare interface DownloadOptions {
+    /** Ends it; what has arrived is kept. */
+    signal?: AbortSignal | undefined;
+    /** Called as bytes arrive. */
+    onDownload?: ((progress: DownloadProgress) => void) | undefined;
+}
+
+/** How far a download is. */
+export declare interface DownloadProgress {
+    /** What it belongs to: a data set's name, or `weights`. */
+    name: string;
+    /** The file that is on its way. */
+    file: string;
+    /** Where it comes from. */
+    url: string;
+    /** Bytes that are there. */
+    bytes: number;
+    /** Bytes in all; undefined where the server does not say. */
+    total: number | undefined;
+}
 
 /**
  * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`): what each is, and
@@ -595,7 +636,7 @@ export declare type EraseConfig = 'none' | 'cutout' | 'random-erasing' | ({
 /**
  * What went wrong, for programs. The set is closed: adding a code is an API change.
  */
-export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_TORCH' | 'E_INTERNAL';
+export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_TORCH' | 'E_INTERNAL';
 
 /**
  * Measures a trained network's loss and accuracy, on images that are not augmented.
@@ -646,7 +687,7 @@ export declare type EvaluateConfig = {
 };
 
 /** What goes with an evaluation and is not plain data. */
-export declare interface EvaluateOptions {
+export declare interface EvaluateOptions extends DownloadOptions {
     /** Images in memory, instead of a data set on disk. */
     arrays?: Arrays | undefined;
 }
@@ -744,6 +785,7 @@ export declare const exitStatus: {
     readonly E_DATA_UNUSABLE: 4;
     readonly E_DATA_FORMAT: 4;
     readonly E_IMAGE: 4;
+    readonly E_DOWNLOAD: 1;
     readonly E_OUT_EXISTS: 2;
     readonly E_OUT_IN_USE: 1;
     readonly E_WRITE: 1;
@@ -845,7 +887,7 @@ export declare type GradientConfig = {
 export declare interface GridOptions {
     /** A heading. */
     title?: string | undefined;
-    /** Pictures in a row. Default: as many as there are rows, at most 10. */
+    /** Pictures in a row. Default: half as many again as there are rows, at most 12. */
     columns?: number | undefined;
     /** The longer side of a picture, in pixels. Default: by the largest picture; small ones enlarged. */
     tileSize?: number | undefined;
@@ -1106,7 +1148,8 @@ export declare class Model implements AsyncDisposable {
     predict(image: ImageInput, options?: PredictOptions): Promise<Prediction>;
     predict(images: readonly ImageInput[], options?: PredictOptions): Promise<Prediction[]>;
     /**
-     * Measures loss and accuracy on a data set, on images that are not augmented.
+     * Measures loss and accuracy on a data set, on images that are not augmented. A named one is
+     * downloaded first if it is not on this machine.
      *
      * @param options images in memory instead of `config.data`; their classes are the model's, unless
      *   they are named
@@ -2558,6 +2601,59 @@ export declare type SgdConfig = {
  */
 export declare type Shortcut = 'A' | 'B' | 'C' | 'none';
 
+/**
+ * Which images of a data set to show.
+ */
+export declare type ShowConfig = {
+    /**
+     * A data set, as in `TrainConfig`.
+     */
+    data?: string | DataConfig | undefined;
+    /**
+     * Default: train.
+     */
+    part?: DataPart | undefined;
+    /**
+     * How many, up to 1000. Default: 40, or 8 of each class and 200 at most.
+     */
+    count?: number | undefined;
+    /**
+     * Default: `random`.
+     */
+    order?: ShowOrder | undefined;
+    /**
+     * Chooses the images, and what is random in their augmentation. Default: 0.
+     */
+    seed?: number | undefined;
+    /**
+     * As training sees them, transformed at random. Default: false.
+     */
+    augmented?: boolean | undefined;
+    /**
+     * As in `TrainConfig`; for augmented images.
+     */
+    transform?: TransformConfig | undefined;
+};
+
+/**
+ * Shows images of a data set with their classes (`residual data show`; the notebook's `make_grid`),
+ * as they are or, with `augmented`, as training sees them: by the same code, with the
+ * normalisation taken back. A named data set is downloaded if need be. Needs no libtorch.
+ *
+ * @param data a data set, as in `TrainConfig`
+ * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
+ */
+export declare function showDataset(data: string | DataConfig, { title, columns, tileSize, signal, onDownload, ...config }?: ShowOptions): Promise<Picture>;
+
+/** What to show of a data set, and how. */
+export declare interface ShowOptions extends Omit<ShowConfig, 'data'>, GridOptions, DownloadOptions {
+}
+
+/**
+ * Which images are shown, and in which order.
+ */
+export declare type ShowOrder = 'random' | 'by-class';
+
 /** A value measured several times. */
 export declare interface Spread {
     mean: number;
@@ -2706,7 +2802,8 @@ export declare interface Tile {
 }
 
 /**
- * Trains a residual network on a folder of images or a named data set.
+ * Trains a residual network on a folder of images or a named data set, which is downloaded first if
+ * it is not on this machine.
  *
  * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
  * started while another is training wait for it.
@@ -2838,6 +2935,11 @@ export declare interface TrainOptions {
     signal?: AbortSignal | undefined;
     /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
     arrays?: Arrays | undefined;
+    /**
+     * Called as bytes of a named data set, or of published weights, arrive: before the run begins.
+     * What it throws, the run rejects with.
+     */
+    onDownload?: ((progress: DownloadProgress) => void) | undefined;
     /** The data is read, the run folder is made, training is about to begin. */
     onStart?: Hook<StartEvent> | undefined;
     /**
@@ -2955,6 +3057,34 @@ export declare type TrivialAugmentConfig = Record<symbol, never>;
  * What a schedule counts in.
  */
 export declare type Unit = 'epoch' | 'step';
+
+/** What comparing a data set with its published checksums gave. */
+export declare interface Verification {
+    name: string;
+    folder: string;
+    /** Whether every file holds the published bytes. */
+    ok: boolean;
+    files: VerifiedFile[];
+}
+
+/** What was compared with what. */
+export declare interface VerifiedFile {
+    file: string;
+    /** Whether these are the published bytes. */
+    ok: boolean;
+    /** Published, of the unpacked bytes. */
+    sha256: string;
+    /** Found; null if the file is not there or cannot be unpacked. */
+    found: string | null;
+}
+
+/**
+ * Compares the files of a named data set with their published checksums (`residual data verify`).
+ * Needs no libtorch.
+ *
+ * @throws {ResidualError} `E_DATA_NOT_FOUND` if it is not on this machine; `AbortError`
+ */
+export declare function verifyDataset(name: string, { signal }?: Pick<DownloadOptions, 'signal'>): Promise<Verification>;
 
 /**
  * A linear rise of the rate at the start, whatever the schedule.

@@ -7,6 +7,7 @@ import {
   ResidualError,
 } from '../../bindings/ts/index.js'
 import { readValue } from './configuration.js'
+import { downloading } from './data.js'
 import { print } from './output.js'
 import { paint } from './paint.js'
 import { checkPicturePath, writePicture } from './picture.js'
@@ -64,10 +65,12 @@ export function addEval(program: Command): void {
         thumbnails: drawn.some((path) => path !== undefined) ? THUMBNAIL : undefined,
       }
       // What the user typed; the core checks it.
-      const evaluation = await evaluate(model, config as EvaluateConfig)
-      tellOfBroken(evaluation)
-      await draw(evaluation, flags)
-      await print(flags.json ? JSON.stringify(withoutPixels(evaluation)) : inWords(evaluation))
+      await downloading(flags.json ?? false, async (options) => {
+        const evaluation = await evaluate(model, config as EvaluateConfig, options)
+        tellOfBroken(evaluation)
+        await draw(evaluation, flags)
+        await print(flags.json ? JSON.stringify(withoutPixels(evaluation)) : inWords(evaluation))
+      })
     })
 }
 

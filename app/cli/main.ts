@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { addData } from './data.js'
 import { addEval } from './eval.js'
 import { addExperiment } from './experiment.js'
 import { report } from './failure.js'
@@ -24,6 +25,7 @@ addPredict(program)
 addInspect(program)
 addRecipes(program)
 addExperiment(program)
+addData(program)
 
 endWithItsReader(process.stdout)
 try {

@@ -8,6 +8,7 @@ import {
   readValue,
   set,
 } from './configuration.js'
+import { DownloadLine } from './download.js'
 import { report } from './failure.js'
 import { Interrupt } from './interrupt.js'
 import { print } from './output.js'
@@ -42,7 +43,9 @@ export function addTrain(program: Command): void {
     .option('--quiet', 'show no progress')
     .action(async (data: string | undefined, settings: string[], flags: Flags) => {
       const words = data === undefined ? settings : [data, ...settings]
-      await follow(train(configure(words, flags)), flags)
+      const line = flags.json || flags.quiet ? undefined : new DownloadLine()
+      const options = { onDownload: line?.show, onStart: () => line?.end() }
+      await follow(train(configure(words, flags), options), flags)
     })
 }
 

@@ -481,6 +481,7 @@ export type ErrorCode =
   | 'E_DATA_UNUSABLE'
   | 'E_DATA_FORMAT'
   | 'E_IMAGE'
+  | 'E_DOWNLOAD'
   | 'E_OUT_EXISTS'
   | 'E_OUT_IN_USE'
   | 'E_WRITE'
@@ -2083,6 +2084,45 @@ export type SgdConfig = {
 export type Shortcut = 'A' | 'B' | 'C' | 'none'
 
 /**
+ * Which images of a data set to show.
+ */
+export type ShowConfig = {
+  /**
+   * A data set, as in `TrainConfig`.
+   */
+  data?: string | DataConfig | undefined
+  /**
+   * Default: train.
+   */
+  part?: DataPart | undefined
+  /**
+   * How many, up to 1000. Default: 40, or 8 of each class and 200 at most.
+   */
+  count?: number | undefined
+  /**
+   * Default: `random`.
+   */
+  order?: ShowOrder | undefined
+  /**
+   * Chooses the images, and what is random in their augmentation. Default: 0.
+   */
+  seed?: number | undefined
+  /**
+   * As training sees them, transformed at random. Default: false.
+   */
+  augmented?: boolean | undefined
+  /**
+   * As in `TrainConfig`; for augmented images.
+   */
+  transform?: TransformConfig | undefined
+}
+
+/**
+ * Which images are shown, and in which order.
+ */
+export type ShowOrder = 'random' | 'by-class'
+
+/**
  * The run is prepared and about to train.
  */
 export type StartEvent = {
@@ -2464,6 +2504,7 @@ export const exitStatus = {
   E_DATA_UNUSABLE: 4,
   E_DATA_FORMAT: 4,
   E_IMAGE: 4,
+  E_DOWNLOAD: 1,
   E_OUT_EXISTS: 2,
   E_OUT_IN_USE: 1,
   E_WRITE: 1,

@@ -4,7 +4,9 @@
  * @packageDocumentation
  */
 export type { ArrayPart, Arrays } from './arrays.js'
-export { type DatasetInfo, datasets } from './datasets.js'
+export { type DatasetInfo, datasets, downloadDataset, verifyDataset } from './datasets.js'
+export type { Verification, VerifiedFile } from './download/dataset.js'
+export type { DownloadOptions, DownloadProgress } from './download/fetch-file.js'
 export { AbortError, type Failure, ResidualError } from './errors.js'
 export { evaluate } from './evaluate.js'
 export type { FigureFiles } from './experiment/curves.js'
@@ -30,4 +32,5 @@ export type { PaintOptions } from './pictures/paint.js'
 export { predict } from './predict.js'
 export { type Recipe, recipes } from './recipe.js'
 export { Run, type RunState } from './run.js'
+export { type ShowOptions, showDataset } from './show-dataset.js'
 export { train } from './train.js'

@@ -1,4 +1,6 @@
 import { type Arrays, toNativeArrays } from './arrays.js'
+import type { DownloadOptions } from './download/fetch-file.js'
+import { prepareData } from './download/prepare.js'
 import { open, ResidualError } from './errors.js'
 import type { EvaluateConfig, Evaluation, ModelInfo, Prediction } from './generated.js'
 import { type ImageInput, toNativeImage } from './image.js'
@@ -13,7 +15,7 @@ export interface PredictOptions {
 }
 
 /** What goes with an evaluation and is not plain data. */
-export interface EvaluateOptions {
+export interface EvaluateOptions extends DownloadOptions {
   /** Images in memory, instead of a data set on disk. */
   arrays?: Arrays | undefined
 }
@@ -73,7 +75,8 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * Measures loss and accuracy on a data set, on images that are not augmented.
+   * Measures loss and accuracy on a data set, on images that are not augmented. A named one is
+   * downloaded first if it is not on this machine.
    *
    * @param options images in memory instead of `config.data`; their classes are the model's, unless
    *   they are named
@@ -83,6 +86,7 @@ export class Model implements AsyncDisposable {
     this.#refuseClosed()
     const json = toPlainJson(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
+    await prepareData(config.data)?.(options)
     return open(await this.#addon.evaluateModel(this.#handle, json, arrays))
   }
 

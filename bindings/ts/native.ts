@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
+import { dataStore } from './cache.js'
 import { checkLibrary } from './elf.js'
 import { ResidualError } from './errors.js'
 import { loadLibtorch } from './libtorch.js'
 import { DATA_ROOT, platformFolder, require } from './platform.js'
 
 interface Addon {
-  /** Where the embedded data set is. */
-  setDataRoot(path: string): void
+  /** Where the embedded data set is, and where downloaded ones are. */
+  setDataRoots(embedded: string, store: string): void
 }
 
 /** The addon that needs no libtorch. Its string results are envelopes. */
@@ -15,6 +16,13 @@ export interface LightAddon extends Addon {
   version(): string
   inspect(request: string): string
   datasets(): string
+  preview(request: string): Promise<NativePreview>
+}
+
+/** Images of a data set: an envelope with what is known of each, and all their pixels in a row. */
+export interface NativePreview {
+  envelope: string
+  pixels: Buffer
 }
 
 /** The addon that trains. Its string results are envelopes. */
@@ -107,7 +115,7 @@ function load<A extends Addon>(folder: string, name: string): A {
   try {
     checkLibrary(path)
     const addon: A = require(path)
-    addon.setDataRoot(DATA_ROOT)
+    addon.setDataRoots(DATA_ROOT, dataStore())
     return addon
   } catch (error) {
     if (error instanceof ResidualError) throw error

@@ -1,4 +1,5 @@
 import type { Arrays } from './arrays.js'
+import type { DownloadProgress } from './download/fetch-file.js'
 import { ResidualError } from './errors.js'
 import type {
   CheckpointEvent,
@@ -26,6 +27,11 @@ export interface TrainOptions {
   signal?: AbortSignal | undefined
   /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
   arrays?: Arrays | undefined
+  /**
+   * Called as bytes of a named data set, or of published weights, arrive: before the run begins.
+   * What it throws, the run rejects with.
+   */
+  onDownload?: ((progress: DownloadProgress) => void) | undefined
   /** The data is read, the run folder is made, training is about to begin. */
   onStart?: Hook<StartEvent> | undefined
   /**
@@ -52,7 +58,7 @@ const HOOKS = {
   end: 'onEnd',
 } as const satisfies { [type in RunEvent['type']]: keyof TrainOptions }
 
-const KEYS: readonly string[] = ['signal', 'arrays', ...Object.values(HOOKS)]
+const KEYS: readonly string[] = ['signal', 'arrays', 'onDownload', ...Object.values(HOOKS)]
 
 /** @throws {ResidualError} `E_UNKNOWN_KEY`, `E_USAGE` with the option's name */
 export function checkOptions(options: TrainOptions): void {

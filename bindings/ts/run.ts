@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { goOn } from './download/failure.js'
+import type { DownloadOptions } from './download/fetch-file.js'
 import { AbortError, type Failure, ResidualError } from './errors.js'
 import { EventQueue } from './event-queue.js'
 import type { RunEvent, TrainResult } from './generated.js'
@@ -12,7 +14,14 @@ import { checkOptions, type Hook, type HookAnswer, hookFor, type TrainOptions } 
 export type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended'
 
 /** Hands the run to the training thread, which calls `wake` when there is something to drain. */
-export type Start = (wake: () => void) => NativeRun
+type Start = (wake: () => void) => NativeRun
+
+/** How a run begins. */
+export interface Plan {
+  /** What takes time and needs no training thread: downloads. */
+  prepare: ((options: DownloadOptions) => Promise<unknown>) | undefined
+  start: Start
+}
 
 /** What `drain` gives. */
 type Entry = { seq: number; event: RunEvent } | { seq: number; settled: Settled }
@@ -46,6 +55,8 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   #resolve!: (result: TrainResult) => void
   #reject!: (error: unknown) => void
   #native: NativeRun | undefined
+  /** Ends what is prepared, before there is a native run. */
+  #preparing: AbortController | undefined
   #state: RunState = 'starting'
   #dir: string | undefined
   #checkpoint: string | undefined
@@ -58,11 +69,11 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   #epochSeq = 0
 
   /** @internal */
-  static start(start: Start, options: TrainOptions): Run {
-    return new Run(start, options)
+  static start(plan: () => Plan, options: TrainOptions): Run {
+    return new Run(plan, options)
   }
 
-  private constructor(start: Start, options: TrainOptions) {
+  private constructor(plan: () => Plan, options: TrainOptions) {
     this.#promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -73,7 +84,15 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
       this.#options = options
       const { signal } = options
       if (signal?.aborted) throw new AbortError('aborted before it began', undefined, signal.reason)
-      this.#native = start(() => this.#drain())
+      const { prepare, start } = plan()
+      const begin = () => {
+        this.#native = start(() => this.#drain())
+      }
+      if (prepare === undefined) begin()
+      else
+        this.#prepare(prepare)
+          .then(begin)
+          .catch((error: unknown) => this.#end({ error }))
       signal?.addEventListener('abort', this.#onAbort)
     } catch (error) {
       this.#end({ error })
@@ -105,6 +124,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
    * that has not begun to train has nothing to resolve with, and rejects with an `AbortError`.
    */
   stop(): void {
+    this.#preparing?.abort()
     this.#interrupt((native) => native.stop())
   }
 
@@ -154,7 +174,16 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     return reader
   }
 
+  async #prepare(prepare: NonNullable<Plan['prepare']>): Promise<void> {
+    const { onDownload } = this.#options
+    this.#preparing = new AbortController()
+    const { signal } = this.#preparing
+    await prepare({ signal, onDownload: onDownload && ((progress) => onDownload(progress)) })
+    goOn(signal)
+  }
+
   #abort(): void {
+    this.#preparing?.abort(this.#options.signal?.reason)
     this.#interrupt((native) => {
       native.abort()
       // Not even a hook that never ends holds an aborted run.
@@ -163,9 +192,9 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   }
 
   #interrupt(how: (native: NativeRun) => void): void {
-    if (this.#native === undefined || this.#state === 'ended') return
+    if (this.#state === 'ended' || (this.#native ?? this.#preparing) === undefined) return
     this.#state = 'stopping'
-    how(this.#native)
+    if (this.#native !== undefined) how(this.#native)
   }
 
   #drain(): void {

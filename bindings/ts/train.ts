@@ -1,4 +1,5 @@
 import { toNativeArrays } from './arrays.js'
+import { prepareData } from './download/prepare.js'
 import type { TrainConfig } from './generated.js'
 import { torchAddon } from './native.js'
 import type { TrainOptions } from './options.js'
@@ -7,7 +8,8 @@ import { withRecipe } from './recipe.js'
 import { Run } from './run.js'
 
 /**
- * Trains a residual network on a folder of images or a named data set.
+ * Trains a residual network on a folder of images or a named data set, which is downloaded first if
+ * it is not on this machine.
  *
  * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
  * started while another is training wait for it.
@@ -19,9 +21,12 @@ import { Run } from './run.js'
  * @param options hooks, the abort signal, and images in memory instead of `data`
  */
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
-  return Run.start((wake) => {
+  return Run.start(() => {
     const json = withRecipe(toPlainJson(config))
     const arrays = options.arrays && toNativeArrays(options.arrays)
-    return torchAddon().startRun(json, wake, arrays)
+    return {
+      prepare: prepareData(JSON.parse(json).data),
+      start: (wake) => torchAddon().startRun(json, wake, arrays),
+    }
   }, options)
 }

@@ -18,8 +18,9 @@ mod torch;
 
 use napi_derive::napi;
 
-/// Where the embedded data set is.
+/// Where the embedded data set is, and where downloaded ones are.
 #[napi]
-pub fn set_data_root(path: String) {
-    residual_data::set_data_root(path);
+pub fn set_data_roots(embedded: String, store: String) {
+    residual_data::set_data_root(embedded);
+    residual_data::set_data_store(store);
 }

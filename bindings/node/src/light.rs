@@ -1,8 +1,19 @@
 //! What needs no libtorch.
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::PathBuf;
+
+use napi::bindgen_prelude::{AsyncTask, Buffer};
+use napi::{Env, Task};
 use napi_derive::napi;
 use residual_arch::Inspection;
-use residual_spec::{resolve_inspect, At, InspectConfig, Read, Result};
+use residual_data::{KnownDataset, PreviewImage};
+use residual_spec::{
+    resolve_inspect, At, DataConfig, Error, ErrorCode, InspectConfig, NameOr, Read, Result,
+    ShowConfig,
+};
+use serde::Serialize;
+use serde_json::{json, Value};
 
 use crate::envelope::{envelope, parse};
 
@@ -25,8 +36,79 @@ fn inspection(request: &str) -> Result<Inspection> {
     Ok(residual_arch::inspect(&network))
 }
 
-/// The data sets that have a name.
+/// The data sets that have a name, each with where it lies and where it is downloaded to.
 #[napi]
 pub fn datasets() -> String {
-    envelope(Ok(residual_data::known()))
+    let sets = residual_data::known().iter();
+    let placed =
+        |set: &'static KnownDataset| Placed { set, folder: set.folder(), store: set.store() };
+    envelope(Ok(sets.map(placed).collect::<Vec<_>>()))
+}
+
+#[derive(Serialize)]
+struct Placed {
+    #[serde(flatten)]
+    set: &'static KnownDataset,
+    /// Null if it is not on this machine.
+    folder: Option<PathBuf>,
+    store: Option<PathBuf>,
+}
+
+/// The images that a `ShowConfig` asks for, on a thread of Node's pool.
+#[napi(ts_return_type = "Promise<NativePreview>")]
+pub fn preview(request: String) -> AsyncTask<PreviewTask> {
+    AsyncTask::new(PreviewTask { request })
+}
+
+/// An envelope with what is known of each image, and all their pixels, one image after another.
+#[napi(object)]
+pub struct NativePreview {
+    pub envelope: String,
+    pub pixels: Buffer,
+}
+
+pub struct PreviewTask {
+    request: String,
+}
+
+impl Task for PreviewTask {
+    type Output = (String, Vec<u8>);
+    type JsValue = NativePreview;
+
+    fn compute(&mut self) -> napi::Result<Self::Output> {
+        let mut pixels = Vec::new();
+        // A panic must not cross into C, however unlikely.
+        let result = catch_unwind(AssertUnwindSafe(|| shown(&self.request, &mut pixels)));
+        let result = result.unwrap_or_else(|_| {
+            Err(Error::new(ErrorCode::Internal, "showing the data set failed unexpectedly"))
+        });
+        Ok((envelope(result), pixels))
+    }
+
+    fn resolve(&mut self, _: Env, (envelope, pixels): Self::Output) -> napi::Result<NativePreview> {
+        Ok(NativePreview { envelope, pixels: pixels.into() })
+    }
+}
+
+fn shown(request: &str, pixels: &mut Vec<u8>) -> Result<Value> {
+    let config = ShowConfig::read(&parse(request)?, &At::Root)?;
+    let data = config.data.as_ref().map(NameOr::<DataConfig>::full).unwrap_or_default();
+    let dataset = residual_data::open(&data, &|| false)?;
+    let preview = residual_data::preview(&dataset, &config)?;
+    let images: Vec<Value> = preview
+        .images
+        .into_iter()
+        .map(|PreviewImage { index, name, label, image }| {
+            pixels.extend_from_slice(&image.pixels);
+            json!({
+                "index": index,
+                "name": name,
+                "label": label,
+                "width": image.width,
+                "height": image.height,
+                "channels": image.channels,
+            })
+        })
+        .collect();
+    Ok(json!({ "facts": dataset.facts(), "part": preview.part.as_str(), "images": images }))
 }

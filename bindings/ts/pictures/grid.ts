@@ -20,7 +20,7 @@ export interface Tile {
 export interface GridOptions {
   /** A heading. */
   title?: string | undefined
-  /** Pictures in a row. Default: as many as there are rows, at most 10. */
+  /** Pictures in a row. Default: half as many again as there are rows, at most 12. */
   columns?: number | undefined
   /** The longer side of a picture, in pixels. Default: by the largest picture; small ones enlarged. */
   tileSize?: number | undefined
@@ -41,8 +41,10 @@ export class Picture {
 }
 
 const GAP = 10
+const MOST_COLUMNS = 12
 const MARGIN = 16
-const TITLE = { size: 15, line: 28 }
+/** Bold letters are wider. */
+const TITLE = { size: 15, line: 28, wider: 1.15 }
 const CAPTION = { size: 11, line: 16 }
 const NOTE = { size: 9, line: 13 }
 const FRAME = 2
@@ -65,7 +67,7 @@ export function makeGrid(tiles: readonly Tile[], options: GridOptions = {}): Pic
   const size = options.tileSize ?? tileSize(images)
   const columns = Math.min(
     tiles.length,
-    options.columns ?? Math.min(10, Math.ceil(Math.sqrt(tiles.length))),
+    options.columns ?? Math.min(MOST_COLUMNS, Math.ceil(Math.sqrt(1.5 * tiles.length))),
   )
   for (const [key, value] of Object.entries({ columns, tileSize: size })) {
     if (!Number.isInteger(value) || value < 1) {
@@ -78,7 +80,10 @@ export function makeGrid(tiles: readonly Tile[], options: GridOptions = {}): Pic
   const top = MARGIN + (options.title ? TITLE.line : 0)
   const grid = 2 * MARGIN + columns * cell.width + (columns - 1) * GAP
   // A long title may be wider than few pictures.
-  const width = Math.max(grid, textWidth(options.title ?? '', TITLE.size) + 2 * MARGIN)
+  const width = Math.max(
+    grid,
+    TITLE.wider * textWidth(options.title ?? '', TITLE.size) + 2 * MARGIN,
+  )
   const height = top + rows * (cell.height + GAP) - GAP + MARGIN
 
   const parts = tiles.map((tile, index) => {
@@ -137,9 +142,8 @@ function drawTile(
   const scale = size / Math.max(width, height)
   const [w, h] = [width * scale, height * scale]
   const [left, top] = [x + (size - w) / 2, y + (size - h) / 2]
-  // `optimizeSpeed` is what resvg, `pixelated` what browsers understand: no blur when enlarged.
-  const sharp =
-    scale > 1 ? ' image-rendering="optimizeSpeed" style="image-rendering:pixelated"' : ''
+  // Enlarged without blur, in the word that resvg knows; to browsers it means `pixelated`.
+  const sharp = scale > 1 ? ' image-rendering="optimizeSpeed"' : ''
   const judged = good === undefined ? INK : good ? GOOD : BAD
   const frame =
     good === undefined

@@ -97,6 +97,7 @@ fn main() {
     all.add::<spec::ResolvedConfig>();
     all.add::<spec::InspectConfig>();
     all.add::<spec::EvaluateConfig>();
+    all.add::<spec::ShowConfig>();
     all.add::<spec::ModelInfo>();
     all.add::<spec::RunEvent>();
     all.add::<spec::TrainResult>();

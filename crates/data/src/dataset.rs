@@ -63,6 +63,14 @@ impl Dataset {
         Ok(Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>)))
     }
 
+    /// Names its classes, whose files only number them, if there are as many.
+    pub(crate) fn name_classes(&mut self, names: Vec<String>) {
+        if names.len() == self.facts.classes.len() {
+            self.facts.mirrored_is_natural = mirrored_is_natural(&names);
+            self.facts.classes = names;
+        }
+    }
+
     pub fn facts(&self) -> &DataFacts {
         &self.facts
     }

@@ -1,7 +1,6 @@
 //! From what a user typed to a data set: a known name, or a path whose layout is found by looking.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use residual_spec::{nearest, Auto, DataConfig, DataFormat, Error, ErrorCode, Labels, Result};
 
@@ -9,55 +8,10 @@ use crate::arrays::ARRAYS;
 use crate::cifar::{no_coarse_labels, CifarFiles};
 use crate::cifar_python::CifarPythonFiles;
 use crate::idx::IdxFiles;
+use crate::known::{find_known, known};
 use crate::manifest::{self, Notation};
 use crate::webdataset::Shards;
 use crate::{folder, Arrays, Dataset};
-
-/// A data set that is opened by its name.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KnownDataset {
-    pub name: &'static str,
-    pub about: &'static str,
-    pub classes: u32,
-    /// Training images.
-    pub train: u32,
-    /// Test images.
-    pub test: u32,
-    pub channels: u32,
-    /// Height and width.
-    pub image_size: u32,
-    pub license: &'static str,
-}
-
-const KNOWN: [KnownDataset; 1] = [KnownDataset {
-    name: "fashion-mnist-mini",
-    about: "clothing, a subset of Fashion-MNIST that comes with residual",
-    classes: 10,
-    train: 12_000,
-    test: 2_000,
-    channels: 1,
-    image_size: 28,
-    license: "MIT",
-}];
-
-/// The data sets that have a name.
-pub fn known() -> &'static [KnownDataset] {
-    &KNOWN
-}
-
-static ROOT: Mutex<Option<PathBuf>> = Mutex::new(None);
-
-/// Says where the data sets are that come with residual. The environment variable
-/// `RESIDUAL_DATA` goes before it.
-pub fn set_data_root(folder: impl Into<PathBuf>) {
-    *ROOT.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.into());
-}
-
-fn data_root() -> Option<PathBuf> {
-    let said = std::env::var_os("RESIDUAL_DATA").filter(|path| !path.is_empty());
-    said.map(PathBuf::from).or_else(|| ROOT.lock().unwrap_or_else(PoisonError::into_inner).clone())
-}
 
 /// Opens the images in memory, where there are some, else the data set that `config` says.
 ///
@@ -96,7 +50,7 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
     let Some(source) = config.source.as_deref() else {
         return Err(Error::new(ErrorCode::Config, "`data` says no source")
             .key("data")
-            .hint("Give a folder of images, or a name: 'fashion-mnist-mini'."));
+            .hint(format!("Give a folder of images, or a name: {}.", names())));
     };
     let format = given_format(config);
     if source == ARRAYS && (format == Some(DataFormat::Arrays) || !Path::new(source).exists()) {
@@ -108,24 +62,26 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
         .hint("Give them in the second argument: train(config, { arrays })."));
     }
     let labels = config.labels.unwrap_or(Labels::Fine);
-    match KNOWN.iter().find(|known| known.name == source) {
-        None => open_path(source, Path::new(source), format, labels, cancelled),
-        Some(_) if Path::new(source).exists() => {
-            let message = format!("'{source}' is both a data set's name and a folder here");
-            Err(Error::new(ErrorCode::Config, message)
-                .key("data")
-                .hint(format!("Write './{source}' for the folder, or rename it.")))
-        }
-        Some(_) => {
-            let root = data_root().ok_or_else(|| {
-                let message = format!("the folder with '{source}' is not known");
-                Error::new(ErrorCode::DataNotFound, message)
-                    .key("data")
-                    .hint("Set RESIDUAL_DATA to the `data` folder of the residual package.")
-            })?;
-            open_path(source, &root.join(source), format, labels, cancelled)
-        }
+    let Some(set) = find_known(source) else {
+        return open_path(source, Path::new(source), format, labels, cancelled);
+    };
+    if Path::new(source).exists() {
+        let message = format!("'{source}' is both a data set's name and a folder here");
+        return Err(Error::new(ErrorCode::Config, message)
+            .key("data")
+            .hint(format!("Write './{source}' for the folder, or rename it.")));
     }
+    let mut dataset = open_path(source, &set.found()?, format, labels, cancelled)?;
+    if let Some(names) = set.class_names() {
+        dataset.name_classes(names);
+    }
+    Ok(dataset)
+}
+
+/// The names that a data set may be opened by, as they are told in a hint.
+fn names() -> String {
+    let names: Vec<String> = known().iter().map(|known| format!("'{}'", known.name)).collect();
+    names.join(", ")
 }
 
 /// The visible entries of a folder, by name.
@@ -331,13 +287,9 @@ fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
             refuse(ErrorCode::DataNotFound, message, hint.into())
         }
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-            let names = || KNOWN.iter().map(|known| known.name);
-            let hint = match nearest(source, names()) {
+            let hint = match nearest(source, known().iter().map(|known| known.name)) {
                 Some(name) if name != source => format!("Did you mean '{name}'?"),
-                _ => {
-                    let names: Vec<String> = names().map(|name| format!("'{name}'")).collect();
-                    format!("Give an existing folder, or one of {}.", names.join(", "))
-                }
+                _ => format!("Give an existing folder, or one of {}.", names()),
             };
             let message = format!("there is no folder {}", absolute.display());
             refuse(ErrorCode::DataNotFound, message, hint)
@@ -357,6 +309,7 @@ pub(crate) fn go_on(cancelled: &dyn Fn() -> bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{set_data_root, set_data_store};
 
     fn config(source: &str) -> DataConfig {
         DataConfig { source: Some(source.into()), ..DataConfig::default() }
@@ -369,7 +322,7 @@ mod tests {
     #[test]
     fn the_embedded_data_set_is_what_is_said_of_it() {
         set_data_root(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
-        for known in known() {
+        for known in known().iter().filter(|known| known.downloads.is_empty()) {
             let set = open(&config(known.name), &|| false).unwrap();
             let facts = set.facts();
             assert_eq!(facts.source, known.name);
@@ -380,6 +333,29 @@ mod tests {
             assert!(facts.mirrored_is_natural);
             assert!(set.warnings().is_empty());
         }
+    }
+
+    /// One test, for the store is the process's.
+    #[test]
+    fn a_downloaded_data_set_is_found_by_its_name_and_has_its_classes_names() {
+        let store = tempfile::tempdir().unwrap();
+        set_data_store(store.path());
+        let error = refused(&config("mnist"));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert_eq!(error.hint.unwrap(), "Download it: `residual data download mnist`.");
+
+        let folder = store.path().join("fashion-mnist");
+        std::fs::create_dir(&folder).unwrap();
+        // The mini set's files will do: gzipped, they are taken by their names.
+        let mini = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-mini"));
+        for file in find_known("fashion-mnist").unwrap().files {
+            let name = format!("{}.gz", file.file);
+            std::fs::copy(mini.join(&name), folder.join(&name)).unwrap();
+        }
+        let facts = open(&config("fashion-mnist"), &|| false).unwrap().facts().clone();
+        assert_eq!(facts.classes[9], "Ankle boot");
+        assert!(facts.mirrored_is_natural);
+        assert_eq!(facts.source, "fashion-mnist");
     }
 
     #[test]

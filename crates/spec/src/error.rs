@@ -44,6 +44,8 @@ codes! {
     DataFormat = "E_DATA_FORMAT", exit 4;
     /// An image that cannot be decoded.
     Image = "E_IMAGE", exit 4;
+    /// A file could not be downloaded: no network, a server that fails, other bytes than published.
+    Download = "E_DOWNLOAD", exit 1;
     /// The run folder holds another run.
     OutExists = "E_OUT_EXISTS", exit 2;
     /// Another process, or another run of this one, is writing to the run folder.

@@ -311,6 +311,36 @@ words! {
     }
 }
 
+said! {
+    /// Which images of a data set to show.
+    ShowConfig {
+        /// A data set, as in `TrainConfig`.
+        data: NameOr<DataConfig>,
+        /// Default: train.
+        part: DataPart,
+        /// How many, up to 1000. Default: 40, or 8 of each class and 200 at most.
+        count: u32,
+        /// Default: `random`.
+        order: ShowOrder,
+        /// Chooses the images, and what is random in their augmentation. Default: 0.
+        seed: u64,
+        /// As training sees them, transformed at random. Default: false.
+        augmented: bool,
+        /// As in `TrainConfig`; for augmented images.
+        transform: TransformConfig,
+    }
+}
+
+words! {
+    /// Which images are shown, and in which order.
+    ShowOrder {
+        /// Any.
+        "random" Random,
+        /// As many of each class, one class after the other.
+        "by-class" ByClass,
+    }
+}
+
 words! {
     /// A part of a data set.
     DataPart {

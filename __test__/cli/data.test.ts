@@ -1,0 +1,165 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import type { DatasetInfo, Verification } from 'residual'
+import { residual, script } from '../child.js'
+import { good, serve } from '../download/server.js'
+import { folder, imageFolder } from '../tiny.js'
+
+const DEBIAN = '/usr/share/datasets/fashion-mnist'
+
+test('data list names the data sets and tells which are here, and loads no libtorch', async (t) => {
+  const env = { RESIDUAL_CACHE: folder(t), LD_DEBUG: 'files' }
+  const { status, stdout, stderr } = await residual(['data', 'list'], { env })
+  t.is(status, 0, stderr)
+  t.regex(stdout, /^cifar10 +10 +50,000 +10,000 +32x32x3 +170\.1 MB +no$/m)
+  t.regex(stdout, /^fashion-mnist-mini +10 +12,000 +2,000 +28x28x1 +embedded +yes$/m)
+  t.notRegex(stderr, /libtorch|libc10/)
+  const json = await residual(['data', 'list', '--json'])
+  const sets: DatasetInfo[] = JSON.parse(json.stdout)
+  t.is(sets.length, 5)
+})
+
+test('data show draws a folder’s images, as they are and as training sees them', async (t) => {
+  const parent = folder(t)
+  const photos = imageFolder(parent, ['left & <right>', 'middle', 'right'])
+  const svg = join(parent, 'grid.svg')
+  const plain = await residual(['data', 'show', photos, '--out', svg, '--count', '6', '--by-class'])
+  t.is(plain.status, 0, plain.stderr)
+  t.is(plain.stdout, `${svg}\n`)
+  const drawn = readFileSync(svg, 'utf8')
+  t.is(drawn.match(/<image /g)?.length, 6)
+  t.is(drawn.match(/<text [^>]*>left &#38; &#60;/g)?.length, 2)
+  t.is(drawn.match(/<title>left &#38; &#60;right&#62;/g)?.length, 2)
+
+  const png = join(parent, 'grid.png')
+  const augmented = await residual([
+    ...['data', 'show', photos, '--out', png, '--augmented', '--title', 'Augmented'],
+    ...['data.imageSize=16', 'transform.crop.type=pad', 'transform.crop.padding=2'],
+  ])
+  t.is(augmented.status, 0, augmented.stderr)
+  t.is(readFileSync(png).toString('latin1', 1, 4), 'PNG')
+
+  for (const [args, status] of [
+    [['--out', join(parent, 'grid.gif')], 2],
+    [['--out', join(parent, 'no', 'such', 'grid.png')], 1],
+    [['--part', 'test'], 2],
+    [['--part', 'tset'], 2],
+    [['--count', 'many'], 2],
+    [['--augmented', 'transform.crop=twisted'], 2],
+  ] as const) {
+    const refused = await residual(['data', 'show', photos, '--out', png, ...args])
+    t.is(refused.status, status, refused.stderr)
+  }
+  t.is((await residual(['data', 'show', join(parent, 'nothing')])).status, 4)
+})
+
+test('what cannot be downloaded is told with what to do by hand', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => response.writeHead(404).end())
+  const cache = folder(t)
+  const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: `${url}mirror/` }
+  const { status, stderr } = await residual(['data', 'download', 'mnist'], { env })
+  t.is(status, 1)
+  t.regex(stderr, /answered 404 \(E_DOWNLOAD\)/)
+  const place = join(cache, 'datasets', 'mnist.download', 'train-images-idx3-ubyte.gz')
+  t.true(stderr.includes(`put it there: ${place}`), stderr)
+  t.is(requests[0]?.url, '/mirror/mnist/train-images-idx3-ubyte.gz')
+
+  // Not the published bytes, of the published length.
+  const wrong = await serve(t, good(Buffer.alloc(9_912_422)))
+  const other = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: wrong.url }
+  const refused = await residual(['data', 'download', 'mnist'], { env: other })
+  t.is(refused.status, 1)
+  t.regex(
+    refused.stderr,
+    /^downloading mnist: train-images-idx3-ubyte\.gz, \d\.\d of 9\.9 MB from/m,
+  )
+  t.regex(refused.stderr, /has SHA-256 [0-9a-f]{64}, not 440fcabf[0-9a-f]{56}; it was removed/)
+
+  t.is((await residual(['data', 'download', 'cifar11'])).status, 4)
+  t.is((await residual(['data', 'verify', 'mnist'], { env })).status, 4)
+  const bad = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: 'not an address' }
+  t.is((await residual(['data', 'download', 'mnist'], { env: bad })).status, 2)
+})
+
+test('train downloads first, and ends with its signal, its stop or its hook', async (t) => {
+  const { url, cut } = await serve(t, (_, response) => {
+    response.writeHead(200, { 'content-length': 9_912_422 })
+    response.write(Buffer.alloc(100_000))
+  })
+  t.teardown(cut)
+  const env = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: url }
+  const { status, stdout, stderr } = await script(
+    `import { evaluate, showDataset, train } from 'residual'
+    const data = 'mnist'
+    const told = async (promise) => {
+      await promise.then(() => console.log('done'), (error) => console.log(error.code ?? error.message))
+    }
+    const controller = new AbortController()
+    await told(train({ data }, { signal: controller.signal, onDownload: () => controller.abort() }))
+    const run = train({ data }, { onDownload: () => run.stop() })
+    await told(run)
+    await told(train({ data }, { onDownload() { throw new Error('mine') } }))
+    await told(showDataset(data, { signal: AbortSignal.abort() }))
+    console.log(run.state)`,
+    { env },
+  )
+  t.is(status, 0, stderr)
+  t.deepEqual(stdout.trim().split('\n'), ['E_ABORTED', 'E_ABORTED', 'mine', 'E_ABORTED', 'ended'])
+})
+
+test('an interrupted download ends with the signal’s status and goes on the next time', async (t) => {
+  const { url, cut, requests } = await serve(t, (_, response) => {
+    response.writeHead(200, { 'content-length': 170_052_171 })
+    response.write(Buffer.alloc(20_000_000))
+  })
+  t.teardown(cut)
+  const cache = folder(t)
+  const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: url }
+  const { status } = await residual(['data', 'download', 'cifar10'], {
+    env,
+    async during(child) {
+      await child.says('downloading cifar10')
+      child.kill('SIGINT')
+    },
+  })
+  t.is(status, 130)
+  t.true(existsSync(join(cache, 'datasets', 'cifar10.download', 'cifar-10-binary.tar.gz.part')))
+  await residual(['data', 'download', 'cifar10'], {
+    env,
+    async during(child) {
+      while (requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 20))
+      child.kill('SIGTERM')
+    },
+  })
+  t.regex(requests[1]?.headers.range ?? '', /^bytes=\d{7,}-$/)
+})
+
+test('a folder with the name of a data set is not downloaded over', async (t) => {
+  const parent = folder(t)
+  mkdirSync(join(parent, 'mnist'))
+  writeFileSync(join(parent, 'mnist', 'x'), '')
+  const { stdout, stderr } = await script(
+    `process.chdir(${JSON.stringify(parent)})
+    const { showDataset } = await import('residual')
+    await showDataset('mnist').catch((error) => console.log(error.code, error.hint))`,
+  )
+  t.regex(stdout, /^E_CONFIG Write '\.\/mnist'/, stderr)
+})
+
+test('Debian’s copy of Fashion-MNIST is used and verified', async (t) => {
+  if (!existsSync(DEBIAN)) {
+    t.log(`skipped: ${DEBIAN} is not here`)
+    t.pass()
+    return
+  }
+  const env = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: 'http://127.0.0.1:1' }
+  const found = await residual(['data', 'verify', 'fashion-mnist', '--json'], { env })
+  const verification: Verification = JSON.parse(found.stdout)
+  t.true(verification.ok)
+  t.is(verification.folder, DEBIAN)
+  const out = join(folder(t), 'grid.svg')
+  const shown = await residual(['data', 'show', 'fashion-mnist', '--out', out], { env })
+  t.is(shown.status, 0, shown.stderr)
+  t.regex(readFileSync(out, 'utf8'), /Ankle boot/)
+})

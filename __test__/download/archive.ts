@@ -1,0 +1,51 @@
+import { gzipSync } from 'node:zlib'
+
+/** A member of a tar archive, as an archiver with ill intent writes it. */
+export interface Member {
+  path: string
+  content?: Buffer | string
+  /** `0` a file, `1` a hard link, `2` a symbolic link, `3` a device, `5` a folder, ... */
+  type?: string
+  link?: string
+  mode?: number
+  /** What the header claims. */
+  size?: number
+}
+
+/** A gzipped tar archive (POSIX's ustar). */
+export function tarGz(members: readonly Member[], level = 6): Buffer {
+  const blocks = members.flatMap((member) => {
+    const content = Buffer.from(member.content ?? '')
+    const padding = Buffer.alloc((512 - (content.length % 512)) % 512)
+    return [header(member, content.length), content, padding]
+  })
+  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]), { level })
+}
+
+function header(
+  { path, type = '0', link = '', mode = 0o644, size }: Member,
+  length: number,
+): Buffer {
+  const block = Buffer.alloc(512)
+  block.write(path, 0, 100)
+  octal(block, mode, 100, 8)
+  octal(block, 0, 108, 8)
+  octal(block, 0, 116, 8)
+  octal(block, size ?? length, 124, 12)
+  octal(block, 0, 136, 12)
+  block.write(type, 156, 1)
+  block.write(link, 157, 100)
+  block.write('ustar\x0000', 257, 8, 'latin1')
+  block.fill(' ', 148, 156)
+  octal(
+    block,
+    block.reduce((sum, byte) => sum + byte, 0),
+    148,
+    8,
+  )
+  return block
+}
+
+function octal(block: Buffer, value: number, at: number, length: number): void {
+  block.write(value.toString(8).padStart(length - 1, '0'), at, length - 1)
+}
