@@ -18,6 +18,15 @@ test('eval and predict tell of a run in words and in JSON', async (t) => {
   const evaluation: Evaluation = JSON.parse(json.stdout)
   t.is(evaluation.classes.length, 3)
 
+  for (const crops of [['ten'], ['multi-scale', '--scales', '16,24']]) {
+    const seen = await residual(['eval', dir, '--json', '--crops', ...crops])
+    t.is(seen.status, 0, seen.stderr)
+    t.not((JSON.parse(seen.stdout) as Evaluation).loss, evaluation.loss)
+  }
+  const refused = await residual(['eval', dir, '--scales', '16'])
+  t.is(refused.status, 2)
+  t.regex(refused.stderr, /`scales` must be left out, or `crops` 'multi-scale'/)
+
   const image = join(photos, 'left', '0.png')
   const other = join(photos, 'right', '0.png')
   const table = await residual(['predict', dir, image, other])

@@ -1,13 +1,16 @@
 //! Images a second out of the loader, with the data set's default augmentation:
 //!
-//!     cargo run --release -p residual-data --example loader_rate -- DATA [WORKERS] [BATCH]
+//!     cargo run --release -p residual-data --example loader_rate -- DATA [WORKERS] [BATCH] [TRANSFORM]
 //!
-//! `DATA` is a folder or a name, as in a configuration.
+//! `DATA` is a folder or a name, `TRANSFORM` JSON (`{"policy": "randaugment"}`), as in a
+//! configuration.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use residual_data::{open, set_data_root, Loader, LoaderOptions, Order, Part, Pipeline, Subset};
+use residual_data::{
+    open, set_data_root, Loader, LoaderOptions, Order, Part, Pipeline, PixelMean, Subset,
+};
 use residual_spec::{resolve, DataConfig, MachineFacts, Result, TrainConfig};
 
 fn main() -> Result<()> {
@@ -20,10 +23,19 @@ fn main() -> Result<()> {
     let set = open(&DataConfig { source: Some(source), ..DataConfig::default() }, &|| false)?;
     println!("opened {} training images in {:.0?}", set.facts().train, started.elapsed());
     let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
-    let config = resolve(&TrainConfig::default(), set.facts(), &machine)?;
+    let transform = arguments.get(3).map_or("{}", String::as_str);
+    let transform: serde_json::Value = serde_json::from_str(transform).expect("JSON");
+    let said = TrainConfig::from_json(&serde_json::json!({ "transform": transform }))?;
+    let config = resolve(&said, set.facts(), &machine)?;
     let train = Subset::all(set.part(Part::Train));
+    let (channels, size) = (config.data.channels, config.data.image_size);
+    let mean = match config.transform.pixel_mean {
+        true => Some(Arc::new(PixelMean::of(&train, channels, size, 1, &|| false)?)),
+        false => None,
+    };
+    let mean = mean.as_ref();
     for (name, pipeline) in
-        [("train", Pipeline::train(&config, None)), ("eval", Pipeline::eval(&config, None))]
+        [("train", Pipeline::train(&config, mean)), ("eval", Pipeline::eval(&config, mean))]
     {
         let pipeline = Arc::new(pipeline);
         let mut rates = Vec::new();

@@ -118,18 +118,16 @@ impl PixelMean {
                 continue;
             }
             let start = source as usize * size + (from as i64 + window.left) as usize;
-            let line =
-                self.values[start * channels..(start + to - from) * channels].chunks(channels);
-            let subtract = |(out, mean): (&mut [f32], &[f32])| {
-                out.iter_mut().zip(mean).for_each(|(out, mean)| *out -= mean);
-            };
-            let row = match window.flip {
-                true => &mut row[(size - to) * channels..(size - from) * channels],
-                false => &mut row[from * channels..to * channels],
-            };
-            match window.flip {
-                true => row.chunks_mut(channels).rev().zip(line).for_each(subtract),
-                false => row.chunks_mut(channels).zip(line).for_each(subtract),
+            let line = &self.values[start * channels..(start + to - from) * channels];
+            if window.flip {
+                let row = &mut row[(size - to) * channels..(size - from) * channels];
+                let pixels = row.chunks_exact_mut(channels).rev();
+                for (out, mean) in pixels.zip(line.chunks_exact(channels)) {
+                    out.iter_mut().zip(mean).for_each(|(out, mean)| *out -= mean);
+                }
+            } else {
+                let row = &mut row[from * channels..to * channels];
+                row.iter_mut().zip(line).for_each(|(out, mean)| *out -= mean);
             }
         }
     }
