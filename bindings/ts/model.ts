@@ -2,7 +2,7 @@ import { type Arrays, toNativeArrays } from './arrays.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { open, ResidualError } from './errors.js'
-import type { EvaluateConfig, Evaluation, ModelInfo, Prediction } from './generated.js'
+import type { EvaluateConfig, Evaluation, LayerResponse, ModelInfo, Prediction } from './generated.js'
 import { type ImageInput, toNativeImage } from './image.js'
 import { type TorchAddon, torchAddon } from './native.js'
 import { toPath } from './path.js'
@@ -88,6 +88,23 @@ export class Model implements AsyncDisposable {
     const arrays = options.arrays && toNativeArrays(options.arrays)
     await prepareData(config.data)?.(options)
     return open(await this.#addon.evaluateModel(this.#handle, json, arrays))
+  }
+
+  /**
+   * Measures how strongly each 3x3 layer answers to images that are not augmented: the standard
+   * deviations of the paper's figure 7, in the order in which an image passes the layers.
+   *
+   * @throws {ResidualError} as `evaluate()` does
+   */
+  async layerResponses(
+    config: EvaluateConfig = {},
+    options: EvaluateOptions = {},
+  ): Promise<LayerResponse[]> {
+    this.#refuseClosed()
+    const json = toPlainJson(config)
+    const arrays = options.arrays && toNativeArrays(options.arrays)
+    await prepareData(config.data)?.(options)
+    return open(await this.#addon.layerResponses(this.#handle, json, arrays))
   }
 
   /** Gives the memory back, after what was asked before has been answered. */

@@ -33,6 +33,7 @@ export interface TorchAddon extends Addon {
   openModel(path: string): Promise<string>
   predict(handle: number, images: NativeImage[], top: number): Promise<string>
   evaluateModel(handle: number, request: string, arrays?: NativeArrays): Promise<string>
+  layerResponses(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   closeModel(handle: number): Promise<string>
   /** Stops every run, saving it, and joins the thread that calls libtorch. */
   shutdown(): void

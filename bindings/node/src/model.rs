@@ -99,6 +99,23 @@ pub fn evaluate_model(
     })
 }
 
+/// An `EvaluateConfig` to an array of `LayerResponse`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn layer_responses(
+    env: &Env,
+    handle: u32,
+    request: String,
+    arrays: Option<NativeArrays>,
+) -> napi::Result<Object<'_>> {
+    let arrays = arrays.map(Arrays::from);
+    on_torch_thread(env, move |worker| {
+        let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
+        worker
+            .layer_responses(handle, &config, arrays)?
+            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+    })
+}
+
 #[napi(ts_return_type = "Promise<string>")]
 pub fn close_model(env: &Env, handle: u32) -> napi::Result<Object<'_>> {
     on_torch_thread(env, move |worker| {

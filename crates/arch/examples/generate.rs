@@ -102,6 +102,7 @@ fn main() {
     all.add::<spec::RunEvent>();
     all.add::<spec::TrainResult>();
     all.add::<spec::Evaluation>();
+    all.add::<spec::LayerResponse>();
     all.add::<spec::Prediction>();
     all.add::<spec::ErrorCode>();
     all.add::<spec::Place>();

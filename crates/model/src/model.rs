@@ -372,3 +372,147 @@ pub fn bytes_of(tensor: &Tensor) -> Result<residual_weights::Tensor> {
     plain.f_copy_data_u8(&mut bytes, numbers).map_err(failure)?;
     Ok(residual_weights::Tensor { dtype, shape, bytes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use residual_spec::{resolve_inspect, InspectConfig, NameOr};
+
+    const FP64: Compute = Compute {
+        precision: Precision::Fp64,
+        memory_format: MemoryFormat::Contiguous,
+        device: Device::Cpu,
+    };
+
+    fn network(name: &str, image_size: u32) -> Network {
+        let config = InspectConfig {
+            model: Some(NameOr::Name(name.into())),
+            image_size: Some(image_size),
+            ..InspectConfig::default()
+        };
+        let target = resolve_inspect(&config).unwrap();
+        residual_arch::build(&target.model, 3, image_size, 5).unwrap()
+    }
+
+    /// Images that differ from place to place.
+    fn pixels(height: u32, width: u32) -> Vec<f32> {
+        (0..2 * height * width * 3).map(|i| ((i * 7919) % 257) as f32 / 128.0 - 1.0).collect()
+    }
+
+    fn far_apart(a: &Tensor, b: &Tensor) -> f64 {
+        assert_eq!(a.size(), b.size());
+        (a - b).abs().max().double_value(&[]) / b.abs().max().double_value(&[])
+    }
+
+    #[test]
+    fn frozen_layers_stay_as_they_are_and_the_others_learn() {
+        let mut model = Model::new(network("resnet8", 16), FP64, 1).unwrap();
+        let all = model.parameters().count();
+        model.freeze(&["conv1".into(), "bn1".into(), "layer1".into()]).unwrap();
+        let trained: Vec<String> = model.parameters().map(|(name, _)| name.into()).collect();
+        assert_eq!(trained.len(), all - 9);
+        assert!(trained.iter().all(|name| !name.starts_with("layer1") && name != "bn1.weight"));
+
+        let before: BTreeMap<String, Tensor> =
+            model.tensors().map(|(name, t)| (name.to_string(), t.detach().copy())).collect();
+        let input = model.input(&pixels(16, 16), 2).unwrap();
+        let loss = model.forward(&input, true).unwrap().square().sum(Kind::Double);
+        loss.backward();
+        for (name, tensor) in model.tensors() {
+            let frozen = ["conv1.", "bn1.", "layer1."].iter().any(|part| name.starts_with(part));
+            let statistic = name.contains("running");
+            assert_eq!(tensor.grad().defined(), !frozen && !statistic, "{name}");
+            // The statistics of what learns have moved; nothing else has.
+            assert_eq!(tensor.equal(&before[name]), frozen || !statistic, "{name}");
+        }
+        // Frozen normalisations use their running statistics.
+        let stem = |training| model.features[0].forward(&input, &Pass::new(training)).unwrap();
+        assert!(stem(true).equal(&stem(false)));
+    }
+
+    #[test]
+    fn an_image_of_the_networks_own_size_has_one_place() {
+        let _no_grad = tch::no_grad_guard();
+        for (name, size) in [("resnet18", 96), ("preresnet20", 32), ("vgg11", 32)] {
+            let mut network = network(name, size);
+            narrow(&mut network);
+            let model = Model::new(network, FP64, 1).unwrap();
+            let input = model.input(&pixels(size, size), 2).unwrap();
+            let map = model.forward_map(&input).unwrap();
+            assert!(far_apart(&map, &model.forward(&input, false).unwrap()) < 1e-12, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_larger_image_is_classified_at_every_place() {
+        let _no_grad = tch::no_grad_guard();
+        for name in ["resnet18", "vgg11"] {
+            let mut network = network(name, 64);
+            narrow(&mut network);
+            let model = Model::new(network, FP64, 1).unwrap();
+            let input = model.input_of(&pixels(96, 128), 2, [96, 128]).unwrap();
+            let found = model.forward_map(&input).unwrap();
+            // 64 pixels are 2 x 2 features; 96 x 128 are 3 x 4, of which 2 x 2 lie at 2 x 3 places.
+            let features = model.features(&input, &Pass::new(false)).unwrap();
+            assert_eq!(features.size()[2..], [3, 4]);
+            let pool = i64::from(model.network.pool.size);
+            let mut sum = Tensor::zeros([2, 5], (Kind::Double, tch::Device::Cpu));
+            for (row, column) in (0..2).flat_map(|row| (0..3).map(move |column| (row, column))) {
+                let window = features.narrow(2, row, 2).narrow(3, column, 2);
+                let pooled = window.adaptive_avg_pool2d([pool, pool]).flatten(1, -1);
+                sum += model.classify(&pooled, false).unwrap();
+            }
+            assert!(far_apart(&found, &(sum / 6.0)) < 1e-12, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_smaller_image_is_one_place() {
+        let _no_grad = tch::no_grad_guard();
+        let model = Model::new(network("resnet20", 32), FP64, 1).unwrap();
+        let input = model.input_of(&pixels(16, 24), 2, [16, 24]).unwrap();
+        let map = model.forward_map(&input).unwrap();
+        assert!(far_apart(&map, &model.forward(&input, false).unwrap()) < 1e-12);
+    }
+
+    #[test]
+    fn responses_are_those_of_every_3x3_layer_behind_its_normalisation() {
+        let model = Model::new(network("resnet20", 32), FP64, 1).unwrap();
+        let input = model.input(&pixels(32, 32), 2).unwrap();
+        let responses = model.layer_responses(&input).unwrap();
+        assert_eq!(responses.len(), 19); // all but the linear layer
+        assert_eq!(responses[1].name, "layer1.0.conv1");
+        let by_name: BTreeMap<&str, &Tensor> = model.tensors().collect();
+        let stem = input
+            .conv2d::<Tensor>(by_name["conv1.weight"], None, [1, 1], [1, 1], [1, 1], 1)
+            .batch_norm(
+                Some(by_name["bn1.weight"]),
+                Some(by_name["bn1.bias"]),
+                Some(by_name["bn1.running_mean"]),
+                Some(by_name["bn1.running_var"]),
+                false,
+                0.1,
+                1e-5,
+                false,
+            );
+        let expected = stem.std(false).double_value(&[]);
+        assert!((responses[0].std() / expected - 1.0).abs() < 1e-10);
+        // The paper has no responses of 1x1 layers.
+        let bottlenecks = Model::new(network("resnet50", 32), FP64, 1).unwrap();
+        let input = bottlenecks.input(&pixels(32, 32), 2).unwrap();
+        let responses = bottlenecks.layer_responses(&input).unwrap();
+        assert_eq!(responses.len(), 1 + 16);
+        assert!(responses[1..].iter().all(|response| response.name.ends_with("conv2")));
+    }
+
+    /// VGG's classifier with few features, so that it is made in no time.
+    fn narrow(network: &mut Network) {
+        let mut features = None;
+        for hidden in &mut network.hidden {
+            hidden.linear.in_features = features.unwrap_or(hidden.linear.in_features);
+            hidden.linear.out_features = 8;
+            features = Some(8);
+        }
+        network.head.in_features = features.unwrap_or(network.head.in_features);
+    }
+}

@@ -174,6 +174,17 @@ pub struct Evaluation {
     pub images_per_second: f64,
 }
 
+/// How strongly a layer answers (the paper's figure 7).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LayerResponse {
+    /// A 3x3 convolution: `layer1.0.conv1`.
+    pub name: String,
+    /// The standard deviation, over all images, channels and places, of what leaves its batch
+    /// normalisation (the convolution itself, where none follows), before ReLU and addition.
+    pub std: f64,
+}
+
 /// A class and how probable it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]

@@ -8,10 +8,11 @@ use base64::prelude::{Engine as _, BASE64_STANDARD};
 use residual_data::{
     thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, Subset,
 };
-use residual_model::{evaluate, predict, Compute, Evaluator, Input, Model};
+use residual_model::{evaluate, predict, Compute, Evaluator, Input, Model, Response};
 use residual_spec::{
     resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Error, ErrorCode,
-    EvaluateConfig, Evaluation, ModelInfo, Prediction, ResolvedConfig, Result, Thumbnail, Views,
+    EvaluateConfig, Evaluation, LayerResponse, ModelInfo, Prediction, ResolvedConfig, Result,
+    Thumbnail, Views,
 };
 use residual_weights::{find, Checkpoint, Prefer};
 
@@ -83,37 +84,16 @@ impl LoadedModel {
     pub fn evaluate(
         &self,
         request: &EvaluateConfig,
-        mut arrays: Option<Arrays>,
+        arrays: Option<Arrays>,
         go_on: impl FnMut() -> Result<bool>,
     ) -> Result<Option<Evaluation>> {
-        let config = match (&request.data, &arrays) {
-            (Some(data), _) => data.full(),
-            (None, Some(_)) => DataConfig::default(),
-            (None, None) => self.own_data(),
-        };
         check_examples(request)?;
         let views = resolve_views(request, &self.config)?;
-        if let Some(arrays) = &mut arrays {
-            arrays.classes.get_or_insert_with(|| self.data.classes.clone());
-        }
-        let dataset = residual_data::open_with(&config, arrays, &|| false)?;
-        let map = class_map(&dataset.facts().source, &dataset.facts().classes, &self.data.classes)?;
-        let subset = self.part(&dataset, request.part)?.relabelled(map);
-        let options = LoaderOptions {
-            batch_size: self.images_at_a_time(request, &views),
-            workers: self.config.workers as usize,
-            order: Order::Sequential,
-            skip_batches: 0,
-            drop_single: false,
-        };
+        let subset = self.subset(request, arrays)?;
         let sums = Evaluator::new(self.data.classes.len())
             .top_losses(request.top_losses.unwrap_or(0) as usize)
             .samples(subset.spread(request.samples.unwrap_or(0) as usize));
-        let eval = match views {
-            Views::Center => Arc::clone(&self.eval),
-            views => Arc::new(self.eval.with_views(views)),
-        };
-        let loader = Loader::new(&subset, eval, options);
+        let loader = self.loader(&subset, request, views);
         let measured = evaluate(&self.model, &self.data.classes, sums, loader, go_on, |_| {})?;
         let Some(mut evaluation) = measured else { return Ok(None) };
         if let Some(side) = request.thumbnails {
@@ -142,6 +122,68 @@ impl LoadedModel {
         subset.source.read(index as usize, self.model.network().channels, &mut image)?;
         let Image { width, height, channels, pixels } = thumbnail(&image, side);
         Ok(Thumbnail { width, height, channels, base64: BASE64_STANDARD.encode(pixels) })
+    }
+
+    /// The standard deviations of the outputs of the 3x3 convolutions on a part of a data set, in
+    /// the order in which an image passes them. `None` if `go_on` said so.
+    ///
+    /// # Errors
+    /// As [`LoadedModel::evaluate`].
+    pub fn layer_responses(
+        &self,
+        request: &EvaluateConfig,
+        arrays: Option<Arrays>,
+        mut go_on: impl FnMut() -> Result<bool>,
+    ) -> Result<Option<Vec<LayerResponse>>> {
+        let mut loader = self.loader(&self.subset(request, arrays)?, request, Views::Center);
+        let mut sums: Vec<Response> = Vec::new();
+        while let Some(loaded) = loader.next()? {
+            if !go_on()? {
+                return Ok(None);
+            }
+            let batch = &loaded.batch;
+            if !batch.is_empty() {
+                let input = self.model.input(&batch.images, batch.len())?;
+                let responses = self.model.layer_responses(&input)?;
+                match sums.is_empty() {
+                    true => sums = responses,
+                    false => sums.iter_mut().zip(&responses).for_each(|(sum, one)| sum.add(one)),
+                }
+            }
+            loader.recycle(loaded.batch);
+        }
+        let named = |sum: Response| LayerResponse { std: sum.std(), name: sum.name };
+        Ok(Some(sums.into_iter().map(named).collect()))
+    }
+
+    /// The images that `request` asks for, with the model's classes.
+    fn subset(&self, request: &EvaluateConfig, mut arrays: Option<Arrays>) -> Result<Subset> {
+        let config = match (&request.data, &arrays) {
+            (Some(data), _) => data.full(),
+            (None, Some(_)) => DataConfig::default(),
+            (None, None) => self.own_data(),
+        };
+        if let Some(arrays) = &mut arrays {
+            arrays.classes.get_or_insert_with(|| self.data.classes.clone());
+        }
+        let dataset = residual_data::open_with(&config, arrays, &|| false)?;
+        let map = class_map(&dataset.facts().source, &dataset.facts().classes, &self.data.classes)?;
+        Ok(self.part(&dataset, request.part)?.relabelled(map))
+    }
+
+    fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: Views) -> Loader {
+        let options = LoaderOptions {
+            batch_size: self.images_at_a_time(request, &views),
+            workers: self.config.workers as usize,
+            order: Order::Sequential,
+            skip_batches: 0,
+            drop_single: false,
+        };
+        let eval = match views {
+            Views::Center => Arc::clone(&self.eval),
+            views => Arc::new(self.eval.with_views(views)),
+        };
+        Loader::new(subset, eval, options)
     }
 
     /// The data set that the model was trained on, as it was opened then.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use residual_data::Arrays;
-use residual_spec::{Error, ErrorCode, EvaluateConfig, Evaluation, Result};
+use residual_spec::{Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse, Result};
 
 use crate::{guarded, Control, LoadedModel, Outcome, Stop};
 
@@ -90,6 +90,17 @@ impl Worker {
     ) -> Result<Option<Evaluation>> {
         let shared = Arc::clone(&self.shared);
         self.model(handle)?.evaluate(request, arrays, || Ok(!shared.lock().closing))
+    }
+
+    /// See [`LoadedModel::layer_responses`]; `None` if the process is ending.
+    pub fn layer_responses(
+        &mut self,
+        handle: u32,
+        request: &EvaluateConfig,
+        arrays: Option<Arrays>,
+    ) -> Result<Option<Vec<LayerResponse>>> {
+        let shared = Arc::clone(&self.shared);
+        self.model(handle)?.layer_responses(request, arrays, || Ok(!shared.lock().closing))
     }
 
     fn work(mut self) {

@@ -430,3 +430,46 @@ fn nothing_is_written_where_something_is_wrong() {
         assert!(!Path::new(&place.path("run")).exists(), "{more}");
     }
 }
+
+#[test]
+fn frozen_layers_come_out_as_they_went_in_and_a_stopped_run_goes_on_to_the_same_bits() {
+    let place = Place::new();
+    let frozen = json!({ "model": { "arch": "resnet8", "freeze": ["conv1", "bn1", "layer1"] } });
+    let short = place.config("short", json!({ "budget": { "steps": 1 }, "epochs": null }));
+    let with = |out: &str, more: Value| {
+        let mut config = place.config(out, more);
+        config["model"] = frozen["model"].clone();
+        config
+    };
+    let unfrozen = checkpoint(&train(&short));
+    let whole = checkpoint(&train(&with("whole", json!({}))));
+    let begun =
+        checkpoint(&train(&with("begun", json!({ "budget": { "steps": 1 }, "epochs": null }))));
+    for (name, tensor) in &whole.tensors {
+        let kept = ["conv1.", "bn1.", "layer1."].iter().any(|part| name.starts_with(part));
+        assert_eq!(tensor == &begun.tensors[name], kept, "{name}");
+    }
+    assert_ne!(unfrozen.tensors["conv1.weight"], begun.tensors["conv1.weight"]);
+    assert!(!whole.tensors.contains_key("optimizer.momentum.conv1.weight"));
+
+    let stopped = with("stopped", json!({}));
+    let (result, _) = run(&stopped, |event| match event {
+        RunEvent::Step(step) if step.step == 3 => Some(Stop::Wanted),
+        _ => None,
+    });
+    assert_eq!(result.unwrap().stop_reason, StopReason::Stopped);
+    let resumed = train(&json!({ "resume": place.path("stopped"), "threads": 1 }));
+    assert_eq!(checkpoint(&resumed).tensors, whole.tensors);
+}
+
+#[test]
+fn an_unknown_layer_to_freeze_is_refused_before_anything_is_written() {
+    let place = Place::new();
+    let config =
+        place.config("run", json!({ "model": { "arch": "resnet8", "freeze": ["layer9"] } }));
+    let error = run(&config, |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Config);
+    assert_eq!(error.at.key.as_deref(), Some("model.freeze[0]"));
+    assert!(error.hint.unwrap().contains("layer1, layer2, layer3"));
+    assert!(!Path::new(&place.path("run")).exists());
+}
