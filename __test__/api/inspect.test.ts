@@ -27,3 +27,14 @@ test('every named data set is listed', async (t) => {
   t.is(mini?.downloadBytes, 0)
   t.regex(mini?.folder ?? '', /fashion-mnist-mini$/)
 })
+
+test('a network is listed as PyTorch prints it', async (t) => {
+  const { tree, text, table } = await inspect('vgg16_bn')
+  t.true(
+    tree.startsWith('VGG(\n  (features): Sequential(\n    (0): Conv2d(3, 64, kernel_size=(3, 3)'),
+  )
+  t.true(tree.includes('    (5): Dropout(p=0.5, inplace=False)\n'))
+  const line = text.split('\n').find((line) => line.includes('(features): Sequential('))
+  t.truthy(line)
+  t.regex(table, /^features\.1 +BatchNorm2d, ReLU +64 x 224 x 224 +128 +$/m)
+})

@@ -50,6 +50,22 @@ test('evaluating gives the scores that training told of', async (t) => {
   t.is(result.best?.accuracy, validation.accuracy)
 })
 
+test('a model tells how strongly each 3x3 layer answers', async (t) => {
+  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  await using model = await loadModel(dir)
+  const responses = await model.layerResponses({ batchSize: 5 })
+  t.deepEqual(
+    responses.map(({ name }) => name),
+    ['conv1', ...[1, 2, 3].flatMap((n) => [`layer${n}.0.conv1`, `layer${n}.0.conv2`])],
+  )
+  t.true(responses.every(({ std }) => std > 0))
+  // Whatever the batches, it is the deviation over all images.
+  const whole = await model.layerResponses({ batchSize: 24 })
+  for (const [index, { std }] of responses.entries()) {
+    t.true(Math.abs(std / (whole[index]?.std ?? 0) - 1) < 1e-4)
+  }
+})
+
 test('evaluating names samples and the highest losses, and their pixels if asked', async (t) => {
   const { dir } = await train(tinyRun(t, { epochs: 1 }))
   const evaluation = await evaluate(dir, { samples: 4, topLosses: 3, thumbnails: 64 })

@@ -755,6 +755,21 @@ export type LarsConfig = {
 }
 
 /**
+ * How strongly a layer answers (the paper's figure 7).
+ */
+export type LayerResponse = {
+  /**
+   * A 3x3 convolution: `layer1.0.conv1`.
+   */
+  name: string
+  /**
+   * The standard deviation, over all images, channels and places, of what leaves its batch
+   * normalisation (the convolution itself, where none follows), before ReLU and addition.
+   */
+  std: number
+}
+
+/**
  * One layer.
  */
 export type LayerRow = {

@@ -2,7 +2,13 @@ import { type Arrays, toNativeArrays } from './arrays.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { open, ResidualError } from './errors.js'
-import type { EvaluateConfig, Evaluation, LayerResponse, ModelInfo, Prediction } from './generated.js'
+import type {
+  EvaluateConfig,
+  Evaluation,
+  LayerResponse,
+  ModelInfo,
+  Prediction,
+} from './generated.js'
 import { type ImageInput, toNativeImage } from './image.js'
 import { type TorchAddon, torchAddon } from './native.js'
 import { toPath } from './path.js'

@@ -133,7 +133,7 @@ pub(crate) fn build(
                 // The first block of each stage but the first halves the resolution.
                 stride: if stage > 0 && index == 0 { 2 } else { 1 },
                 // Its input was activated in the stem, "before splitting into two paths" (He et
-                // al. 2016, section 3.2).
+                // al. 2016, appendix).
                 activated: stage == 0 && index == 0,
             };
             let block = block(&shape, place, model);
