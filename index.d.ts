@@ -1018,6 +1018,21 @@ export declare type LarsConfig = {
 };
 
 /**
+ * How strongly a layer answers (the paper's figure 7).
+ */
+export declare type LayerResponse = {
+    /**
+     * A 3x3 convolution: `layer1.0.conv1`.
+     */
+    name: string;
+    /**
+     * The standard deviation, over all images, channels and places, of what leaves its batch
+     * normalisation (the convolution itself, where none follows), before ReLU and addition.
+     */
+    std: number;
+};
+
+/**
  * One layer.
  */
 export declare type LayerRow = {
@@ -1156,6 +1171,13 @@ export declare class Model implements AsyncDisposable {
      * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes
      */
     evaluate(config?: EvaluateConfig, options?: EvaluateOptions): Promise<Evaluation>;
+    /**
+     * Measures how strongly each 3x3 layer answers to images that are not augmented: the standard
+     * deviations of the paper's figure 7, in the order in which an image passes the layers.
+     *
+     * @throws {ResidualError} as `evaluate()` does
+     */
+    layerResponses(config?: EvaluateConfig, options?: EvaluateOptions): Promise<LayerResponse[]>;
     /** Gives the memory back, after what was asked before has been answered. */
     close(): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;

@@ -100,10 +100,13 @@ test('inspect prints the layers and never opens libtorch', async (t) => {
   const env = { LD_DEBUG: 'files' }
   const { status, stdout, stderr } = await residual(['inspect', 'resnet20', 'classes=3'], { env })
   t.is(status, 0)
-  t.regex(stdout, /^conv1 +Conv2d 3x3 +16 x 32 x 32/m)
+  t.regex(stdout, /^ +16 x 32 x 32 +432 +442,368 +\(conv1\): Conv2d\(3, 16, kernel_size=\(3, 3\)/m)
   t.regex(stdout, /resnet20 .* 3 classes/)
   t.regex(stderr, /residual\.node/)
   t.notRegex(stderr, /libtorch|libc10/)
+
+  const table = await residual(['inspect', 'resnet20', '--table'])
+  t.regex(table.stdout, /^conv1 +Conv2d 3x3 +16 x 32 x 32/m)
 
   const json = await residual(['inspect', 'resnet18', '--json', 'model.stem=cifar', 'imageSize=32'])
   t.deepEqual(JSON.parse(json.stdout).layers[0].output, [64, 32, 32])
