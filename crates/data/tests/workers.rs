@@ -1,0 +1,147 @@
+//! Samples depend on (seed, epoch, index) alone: of every format, with every choice of images, the
+//! bytes are the same whatever the number of workers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use residual_data::{
+    open, open_with, ArrayPart, Arrays, Batch, Dataset, Image, Loader, LoaderOptions, Order, Part,
+    Pipeline,
+};
+use residual_spec::{resolve, DataConfig, DataFormat, MachineFacts, TrainConfig};
+use serde_json::json;
+
+/// A run's augmented batches of an epoch.
+fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
+    let data = serde_json::to_value(data).unwrap();
+    let config = json!({ "data": data, "batchSize": 4, "seed": 3, "transform": { "flip": true } });
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    let config = resolve(&TrainConfig::from_json(&config).unwrap(), set.facts(), &machine).unwrap();
+    let order = match config.data.balanced {
+        true => Order::Balanced { seed: config.seed, epoch: 1 },
+        false => Order::Shuffled { seed: config.seed, epoch: 1 },
+    };
+    let options =
+        LoaderOptions { batch_size: 4, workers, order, skip_batches: 0, drop_single: true };
+    let split = set.split(&config.data);
+    let mut loader = Loader::new(&split.train, Arc::new(Pipeline::train(&config, None)), options);
+    let mut batches = Vec::new();
+    while let Some(loaded) = loader.next().unwrap() {
+        assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+        batches.push(loaded.batch);
+    }
+    batches
+}
+
+fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for (name, bytes) in files {
+        let mut header = [0u8; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
+        header[148..156].fill(b' ');
+        header[156] = b'0';
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        all.extend_from_slice(&header);
+        all.extend_from_slice(bytes);
+        all.resize(all.len().next_multiple_of(512), 0);
+    }
+    all.resize(all.len() + 1024, 0);
+    all
+}
+
+/// The same eleven images of two classes in every format on disk, by what `data` says.
+fn written(root: &Path) -> Vec<(String, DataFormat)> {
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images");
+    let image = std::fs::read(images.join("picture.png")).unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let file = root.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    };
+    let class = |i: usize| if i < 8 { "ant" } else { "bee" };
+    let (mut list, mut shard) = (String::new(), Vec::new());
+    let (mut ten, mut hundred, mut pixels, mut labels) = (vec![], vec![], vec![], vec![]);
+    for i in 0..11 {
+        write(&format!("photos/{}/{i}.png", class(i)), &image);
+        list += &format!("photos/{}/{i}.png,{}\n", class(i), class(i));
+        shard.push((format!("{i}.png"), image.clone()));
+        shard.push((format!("{i}.cls"), class(i).into()));
+        let label = u8::from(i >= 8);
+        let planes: Vec<u8> = (0..3072).map(|j| (i * 31 + j * 7) as u8).collect();
+        ten.extend([&[label], &planes[..]].concat());
+        hundred.extend([&[label, label], &planes[..]].concat());
+        pixels.extend_from_slice(&planes[..64]);
+        labels.push(label);
+    }
+    write("labels.csv", list.as_bytes());
+    write("shards/train-0.tar", &tar(&shard));
+    write("ten/data_batch_1.bin", &ten);
+    write("hundred/train.bin", &hundred);
+    let head = |kind: u8, sizes: &[u32]| {
+        let sizes = sizes.iter().flat_map(|size| size.to_be_bytes());
+        [0, 0, 8, kind].into_iter().chain(sizes).collect::<Vec<u8>>()
+    };
+    write("idx/train-images-idx3-ubyte", &[head(3, &[11, 8, 8]), pixels].concat());
+    write("idx/train-labels-idx1-ubyte", &[head(1, &[11]), labels].concat());
+    [
+        ("photos", DataFormat::ImageFolder),
+        ("labels.csv", DataFormat::Manifest),
+        ("shards", DataFormat::Webdataset),
+        ("ten", DataFormat::CifarBinary),
+        ("hundred", DataFormat::CifarBinary),
+        ("idx", DataFormat::Idx),
+    ]
+    .map(|(name, format)| (root.join(name).display().to_string(), format))
+    .to_vec()
+}
+
+fn arrays() -> Dataset {
+    let part = ArrayPart {
+        images: (0..11 * 64).map(|i| (i * 7) as u8).collect(),
+        labels: (0..11).map(|i| u32::from(i >= 8)).collect(),
+        height: 8,
+        width: 8,
+        channels: 1,
+    };
+    let arrays = Arrays { train: part, val: None, test: None, classes: None };
+    open_with(&DataConfig::default(), Some(arrays), &|| false).unwrap()
+}
+
+#[test]
+fn every_format_gives_the_same_bytes_whatever_the_number_of_workers() {
+    let root = tempfile::tempdir().unwrap();
+    let mut sets = vec![(arrays(), DataFormat::Arrays)];
+    for (source, format) in written(root.path()) {
+        let config = DataConfig { source: Some(source), ..DataConfig::default() };
+        sets.push((open(&config, &|| false).unwrap(), format));
+    }
+    for (set, format) in sets {
+        assert_eq!(set.facts().format, format);
+        assert_eq!(set.part(Part::Train).len(), 11);
+        let mut image = Image::default();
+        set.part(Part::Train).read(10, 3, &mut image).unwrap();
+        // How many images an epoch has: one is held back; a hundred classes forbid the limit.
+        for (balanced, limit, images) in
+            [(false, None, 10), (true, None, 10), (false, Some(6), 6), (true, Some(6), 6)]
+        {
+            let limit = limit.filter(|_| set.facts().classes.len() < 6);
+            let data = DataConfig {
+                source: Some(set.facts().source.clone()),
+                image_size: Some(residual_spec::Auto::Is(8)),
+                balanced: Some(balanced),
+                limit,
+                ..DataConfig::default()
+            };
+            let one = epoch(&set, &data, 1);
+            let labels: Vec<i64> = one.iter().flat_map(|batch| batch.labels.clone()).collect();
+            assert_eq!(labels.len(), if limit.is_some() { images } else { 10 }, "{format:?}");
+            let of_second = labels.iter().sum::<i64>() as usize;
+            assert!(!balanced || of_second == labels.len() / 2, "{format:?}: {labels:?}");
+            for workers in [2, 5] {
+                assert!(epoch(&set, &data, workers) == one, "{format:?} with {workers} workers");
+            }
+        }
+    }
+}
