@@ -62,13 +62,19 @@ impl Contents<'_> {
     /// # Errors
     /// `E_WRITE`; `E_INTERNAL` if a tensor's bytes are not what its type and shape say.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let metadata = BTreeMap::from([
+        self.write_with(path, Vec::new())
+    }
+
+    /// Writes with more metadata, for other readers.
+    pub(crate) fn write_with(&self, path: &Path, facts: Vec<(&'static str, String)>) -> Result<()> {
+        let mut metadata = BTreeMap::from([
             (FORMAT_KEY, "pt".to_string()),
             (VERSION_KEY, VERSION.to_string()),
             (CONFIG_KEY, json(self.config)?),
             (DATA_KEY, json(self.data)?),
             (PROGRESS_KEY, json(self.progress)?),
         ]);
+        metadata.extend(facts);
         format::write(path, &metadata, &self.tensors)
     }
 }

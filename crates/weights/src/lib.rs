@@ -5,13 +5,16 @@
 //! `optimizer.*` and `ema.*` tensors lie beside them.
 
 mod checkpoint;
+mod export;
 mod find;
 mod format;
+mod onnx;
 mod tensor;
 #[cfg(test)]
 mod testing;
 
 pub use checkpoint::{Checkpoint, Contents, Header, AVERAGE};
+pub use export::{export_checkpoint, Export, ExportOptions};
 pub use find::{find, Prefer};
 pub use format::read_tensors;
 pub use tensor::{DType, Tensor, TensorInfo, TensorView};

@@ -68,6 +68,40 @@ impl Tensor {
     pub fn view(&self) -> TensorView<'_> {
         TensorView { dtype: self.dtype, shape: &self.shape, bytes: &self.bytes }
     }
+
+    /// The numbers in float32, rounded where there is more to them; None for whole ones.
+    pub fn floats(&self) -> Option<Vec<f32>> {
+        let bytes = &self.bytes;
+        let pair = |pair: &[u8]| u16::from_le_bytes([pair[0], pair[1]]);
+        Some(match self.dtype {
+            DType::F32 => {
+                let number = |number: &[u8]| [number[0], number[1], number[2], number[3]];
+                bytes.chunks_exact(4).map(|four| f32::from_le_bytes(number(four))).collect()
+            }
+            DType::F64 => bytes
+                .chunks_exact(8)
+                .map(|eight| f64::from_le_bytes(eight.try_into().expect("eight bytes")) as f32)
+                .collect(),
+            DType::F16 => bytes.chunks_exact(2).map(|two| half(pair(two))).collect(),
+            DType::Bf16 => bytes
+                .chunks_exact(2)
+                .map(|two| f32::from_bits(u32::from(pair(two)) << 16))
+                .collect(),
+            _ => return None,
+        })
+    }
+}
+
+/// IEEE 754's binary16 as float32, which holds every one of them exactly.
+fn half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+    sign * match (exponent, bits & 1023) {
+        (31, 0) => f32::INFINITY,
+        (31, _) => f32::NAN,
+        (0, _) => fraction * 2f32.powi(-24),
+        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
+    }
 }
 
 /// A tensor in somebody else's memory, laid out as a [`Tensor`]'s.
@@ -107,5 +141,28 @@ mod tests {
             assert_eq!(dtype.in_file().bitsize(), dtype.size() * 8);
         }
         assert_eq!(DType::from_file(Dtype::F8_E4M3), None);
+    }
+
+    #[test]
+    fn every_floating_type_becomes_float32() {
+        let floats = |dtype, bytes: &[u8]| {
+            Tensor { dtype, shape: vec![bytes.len() / dtype.size()], bytes: bytes.to_vec() }
+                .floats()
+        };
+        assert_eq!(floats(DType::F32, &1.5f32.to_le_bytes()).unwrap(), [1.5]);
+        assert_eq!(floats(DType::F64, &0.1f64.to_le_bytes()).unwrap(), [0.1]);
+        assert_eq!(floats(DType::Bf16, &0xC020u16.to_le_bytes()).unwrap(), [-2.5]);
+        for (bits, value) in [
+            (0x3C00, 1.0),
+            (0xC100, -2.5),
+            (0x7BFF, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x7C00, f32::INFINITY),
+            (0x8000, -0.0),
+        ] {
+            assert_eq!(floats(DType::F16, &u16::to_le_bytes(bits)).unwrap(), [value]);
+        }
+        assert!(half(0x7E00).is_nan());
+        assert_eq!(floats(DType::I64, &[0; 8]), None);
     }
 }

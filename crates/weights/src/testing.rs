@@ -36,3 +36,26 @@ pub(crate) fn checkpoint() -> Checkpoint {
         progress: json!({ "epoch": 3, "step": 99 }),
     }
 }
+
+/// The same of a network with its initial weights, for images of `size` x `size`.
+pub(crate) fn initial(arch: &str, size: u32) -> Checkpoint {
+    let mut checkpoint = checkpoint();
+    let config = json!({ "model": arch, "data": { "source": "./photos", "imageSize": size } });
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    let config = TrainConfig::from_json(&config).unwrap();
+    checkpoint.config = resolve(&config, &checkpoint.data, &machine).unwrap();
+    if arch.contains("resnet18") || arch.contains("50") {
+        checkpoint.config.model.stem = residual_spec::Stem::Imagenet;
+    }
+    let network = residual_arch::build(&checkpoint.config.model, 3, size, 2).unwrap();
+    checkpoint.tensors.clear();
+    for (spec, number) in network.tensors().into_iter().zip(0..) {
+        let values = residual_arch::initial_values(&spec, 1, number);
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let shape = spec.shape.iter().map(|&n| n as usize).collect();
+        checkpoint.tensors.insert(spec.name, Tensor { dtype: DType::F32, shape, bytes });
+    }
+    let momentum = Tensor { dtype: DType::F32, shape: vec![1], bytes: vec![0; 4] };
+    checkpoint.tensors.insert("optimizer.momentum.fc.bias".into(), momentum);
+    checkpoint
+}
