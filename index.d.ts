@@ -840,6 +840,35 @@ export declare interface Experiments {
     repeat(config: RepeatConfig, options?: ExperimentOptions): Promise<RepeatResult>;
 }
 
+/**
+ * What goes into an exported file beside the network; both are for ONNX only.
+ */
+export declare type ExportConfig = {
+    /**
+     * End in probabilities instead of logits. Default: false.
+     */
+    softmax?: boolean | undefined;
+    /**
+     * Take pixels from 0 to 1 instead of normalised ones. Default: false.
+     */
+    normalization?: boolean | undefined;
+};
+
+/**
+ * Writes a trained network for use elsewhere. What the file's name ends in decides: `.safetensors`
+ * holds the weights alone, under torchvision's names; `.onnx` the whole network, opset 17, for any
+ * number of images at a time. Needs no libtorch.
+ *
+ * The same as `residual export`; also exported under that name, for `import * as residual`.
+ *
+ * @param model a run folder (its best checkpoint is taken) or a checkpoint
+ * @param path the file to write
+ * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another ending, `E_WRITE`
+ */
+declare function exportModel(model: string | URL, path: string | URL, config?: ExportConfig): Promise<void>;
+export { exportModel as export }
+export { exportModel }
+
 /** What an error is made of. */
 export declare interface Failure {
     code: ErrorCode;
@@ -1178,6 +1207,13 @@ export declare class Model implements AsyncDisposable {
      * @throws {ResidualError} as `evaluate()` does
      */
     layerResponses(config?: EvaluateConfig, options?: EvaluateOptions): Promise<LayerResponse[]>;
+    /**
+     * Writes the network for use elsewhere, as `exportModel()` does.
+     *
+     * @param path ends in `.safetensors` or `.onnx`
+     * @throws {ResidualError} `E_USAGE` for another ending, `E_WRITE`, `E_CLOSED`
+     */
+    export(path: string | URL, config?: ExportConfig): Promise<void>;
     /** Gives the memory back, after what was asked before has been answered. */
     close(): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { addData } from './data.js'
 import { addEval } from './eval.js'
 import { addExperiment } from './experiment.js'
+import { addExport } from './export.js'
 import { report } from './failure.js'
 import { addInspect } from './inspect.js'
 import { endWithItsReader } from './output.js'
@@ -22,6 +23,7 @@ const program = new Command('residual')
 addTrain(program)
 addEval(program)
 addPredict(program)
+addExport(program)
 addInspect(program)
 addRecipes(program)
 addExperiment(program)

@@ -622,6 +622,20 @@ export type Example = {
 }
 
 /**
+ * What goes into an exported file beside the network; both are for ONNX only.
+ */
+export type ExportConfig = {
+  /**
+   * End in probabilities instead of logits. Default: false.
+   */
+  softmax?: boolean | undefined
+  /**
+   * Take pixels from 0 to 1 instead of normalised ones. Default: false.
+   */
+  normalization?: boolean | undefined
+}
+
+/**
  * As given.
  */
 export type GivenClassWeightsConfig = {

@@ -21,6 +21,7 @@ export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experime
 export type { Published } from './experiment/paper.js'
 export type { RepeatConfig, RepeatResult } from './experiment/repeat.js'
 export type { Spread } from './experiment/spread.js'
+export { exportModel, exportModel as export } from './export.js'
 export * from './generated.js'
 export type { ImageInput, Pixels } from './image.js'
 export { inspect } from './inspect.js'

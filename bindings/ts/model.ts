@@ -5,6 +5,7 @@ import { open, ResidualError } from './errors.js'
 import type {
   EvaluateConfig,
   Evaluation,
+  ExportConfig,
   LayerResponse,
   ModelInfo,
   Prediction,
@@ -111,6 +112,18 @@ export class Model implements AsyncDisposable {
     const arrays = options.arrays && toNativeArrays(options.arrays)
     await prepareData(config.data)?.(options)
     return open(await this.#addon.layerResponses(this.#handle, json, arrays))
+  }
+
+  /**
+   * Writes the network for use elsewhere, as `exportModel()` does.
+   *
+   * @param path ends in `.safetensors` or `.onnx`
+   * @throws {ResidualError} `E_USAGE` for another ending, `E_WRITE`, `E_CLOSED`
+   */
+  async export(path: string | URL, config: ExportConfig = {}): Promise<void> {
+    this.#refuseClosed()
+    const [to, request] = [toPath(path, 'path'), toPlainJson(config)]
+    open<null>(await this.#addon.exportOpenModel(this.#handle, to, request))
   }
 
   /** Gives the memory back, after what was asked before has been answered. */

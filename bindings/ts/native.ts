@@ -16,6 +16,7 @@ export interface LightAddon extends Addon {
   version(): string
   inspect(request: string): string
   datasets(): string
+  exportModel(model: string, path: string, request: string): Promise<string>
   preview(request: string): Promise<NativePreview>
 }
 
@@ -34,6 +35,7 @@ export interface TorchAddon extends Addon {
   predict(handle: number, images: NativeImage[], top: number): Promise<string>
   evaluateModel(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   layerResponses(handle: number, request: string, arrays?: NativeArrays): Promise<string>
+  exportOpenModel(handle: number, path: string, request: string): Promise<string>
   closeModel(handle: number): Promise<string>
   /** Stops every run, saving it, and joins the thread that calls libtorch. */
   shutdown(): void

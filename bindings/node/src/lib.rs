@@ -8,6 +8,8 @@
 mod arrays;
 mod envelope;
 #[cfg(not(feature = "torch"))]
+mod export;
+#[cfg(not(feature = "torch"))]
 mod light;
 #[cfg(feature = "torch")]
 mod model;

@@ -8,7 +8,7 @@ use napi::Env;
 use napi_derive::napi;
 use residual_data::Arrays;
 use residual_model::Input;
-use residual_spec::{At, Error, ErrorCode, EvaluateConfig, Read, Result};
+use residual_spec::{At, Error, ErrorCode, EvaluateConfig, ExportConfig, Read, Result};
 use residual_train::{guarded, LoadedModel, Worker};
 use serde::Serialize;
 use serde_json::json;
@@ -113,6 +113,20 @@ pub fn layer_responses(
         worker
             .layer_responses(handle, &config, arrays)?
             .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+    })
+}
+
+/// Writes an open model as .safetensors or .onnx.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn export_open_model(
+    env: &Env,
+    handle: u32,
+    path: String,
+    request: String,
+) -> napi::Result<Object<'_>> {
+    on_torch_thread(env, move |worker| {
+        let said = ExportConfig::read(&parse(&request)?, &At::Root)?;
+        worker.model(handle)?.export(&PathBuf::from(path), (&said).into())
     })
 }
 

@@ -98,6 +98,7 @@ fn main() {
     all.add::<spec::InspectConfig>();
     all.add::<spec::EvaluateConfig>();
     all.add::<spec::ShowConfig>();
+    all.add::<spec::ExportConfig>();
     all.add::<spec::ModelInfo>();
     all.add::<spec::RunEvent>();
     all.add::<spec::TrainResult>();

@@ -6,10 +6,9 @@ use std::path::Path;
 use residual_arch::Network;
 use residual_model::{bytes_of, from_weights, Compute, Model};
 use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
-use residual_weights::{Checkpoint, Contents, TensorView, AVERAGE};
+use residual_weights::{Checkpoint, Contents, TensorView, AVERAGE, PIXEL_MEAN};
 
 use crate::learner::Learner;
-use crate::pixel_mean::PIXEL_MEAN;
 use crate::progress::Progress;
 
 /// Before the name of an optimizer's state: `optimizer.momentum.conv1.weight`.

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 use residual_data::{
-    thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, Subset,
+    thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, PixelMean, Subset,
 };
-use residual_model::{evaluate, predict, Compute, Evaluator, Input, Model, Response};
+use residual_model::{bytes_of, evaluate, predict, Compute, Evaluator, Input, Model, Response};
 use residual_spec::{
     resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Error, ErrorCode,
     EvaluateConfig, Evaluation, LayerResponse, ModelInfo, Prediction, ResolvedConfig, Result,
     Thumbnail, Views,
 };
-use residual_weights::{find, Checkpoint, Prefer};
+use residual_weights::{find, Checkpoint, Export, ExportOptions, Prefer, Tensor, PIXEL_MEAN};
 
 use crate::checkpoint::{load_model, progress_of};
 use crate::pixel_mean;
@@ -26,6 +26,9 @@ pub struct LoadedModel {
     data: DataFacts,
     eval: Arc<Pipeline>,
     info: ModelInfo,
+    /// For an export: how far the run had come, and the mean image if there is one.
+    progress: serde_json::Value,
+    pixel_mean: Option<Arc<PixelMean>>,
 }
 
 impl LoadedModel {
@@ -61,8 +64,8 @@ impl LoadedModel {
         };
         let pixel_mean = pixel_mean::of_checkpoint(&checkpoint, &path)?;
         let eval = Arc::new(Pipeline::eval(&checkpoint.config, pixel_mean.as_ref()));
-        let (config, data) = (checkpoint.config, checkpoint.data);
-        Ok(LoadedModel { model, config, data, eval, info })
+        let (config, data, progress) = (checkpoint.config, checkpoint.data, checkpoint.progress);
+        Ok(LoadedModel { model, config, data, eval, info, progress, pixel_mean })
     }
 
     pub fn info(&self) -> &ModelInfo {
@@ -72,6 +75,28 @@ impl LoadedModel {
     /// See [`residual_model::predict`].
     pub fn predict(&self, inputs: &[Input], top: usize) -> Result<Vec<Prediction>> {
         predict(&self.model, &self.data.classes, &self.eval, inputs, top)
+    }
+
+    /// Writes the network as .safetensors or .onnx.
+    ///
+    /// # Errors
+    /// As [`Export::write`] has them.
+    pub fn export(&self, path: &Path, options: ExportOptions) -> Result<()> {
+        let named = |(name, tensor): (&str, &_)| Ok((name.to_string(), bytes_of(tensor)?));
+        let mut tensors: BTreeMap<String, Tensor> =
+            self.model.tensors().map(named).collect::<Result<_>>()?;
+        if let Some(mean) = &self.pixel_mean {
+            tensors.insert(PIXEL_MEAN.into(), pixel_mean::to_tensor(mean, &self.config));
+        }
+        Export {
+            network: self.model.network(),
+            tensors: &tensors,
+            config: &self.config,
+            data: &self.data,
+            progress: &self.progress,
+            options,
+        }
+        .write(path)
     }
 
     /// Evaluates on a part of a data set, or of `arrays`, whose classes are the model's unless they

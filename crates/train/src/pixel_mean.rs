@@ -6,10 +6,7 @@ use std::sync::Arc;
 
 use residual_data::{PixelMean, Subset};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
-use residual_weights::{Checkpoint, DType, Tensor};
-
-/// `[channels, size, size]`, values in 0..1.
-pub(crate) const PIXEL_MEAN: &str = "transform.pixel_mean";
+use residual_weights::{Checkpoint, DType, Tensor, PIXEL_MEAN};
 
 /// The mean image of the images that a run trains on, if it is to subtract one.
 ///

@@ -25,6 +25,9 @@ const PROGRESS_KEY: &str = "residual.progress";
 /// Before a name: the moving average of that weight or statistic.
 pub const AVERAGE: &str = "ema.";
 
+/// The mean image that a network is given images less of: `[channels, size, size]`, values in 0..1.
+pub const PIXEL_MEAN: &str = "transform.pixel_mean";
+
 /// A checkpoint in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {

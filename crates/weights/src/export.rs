@@ -4,21 +4,31 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use residual_arch::Network;
-use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
+use residual_spec::{DataFacts, Error, ErrorCode, ExportConfig, ResolvedConfig, Result};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::checkpoint::Checkpoint;
+use crate::find::{find, Prefer};
 use crate::tensor::{DType, Tensor, TensorView};
-use crate::{onnx, Contents};
+use crate::{onnx, Contents, PIXEL_MEAN};
 
-/// What goes into an ONNX file beside the network.
+/// What goes into an ONNX file beside the network: [`ExportConfig`], resolved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExportOptions {
     /// End in probabilities instead of logits.
     pub softmax: bool,
     /// Begin with pixels from 0 to 1 instead of normalised ones.
     pub normalization: bool,
+}
+
+impl From<&ExportConfig> for ExportOptions {
+    fn from(said: &ExportConfig) -> ExportOptions {
+        ExportOptions {
+            softmax: said.softmax.unwrap_or(false),
+            normalization: said.normalization.unwrap_or(false),
+        }
+    }
 }
 
 /// A network and what a file needs to say about it.
@@ -58,12 +68,14 @@ impl Form {
     }
 }
 
-/// Exports a checkpoint's network: its moving average, where the run kept one.
+/// Exports the network of a run folder (its best checkpoint) or of a checkpoint: its moving
+/// average, where the run kept one.
 ///
 /// # Errors
-/// As [`Checkpoint::read`] and [`Export::write`] have them.
+/// As [`find`], [`Checkpoint::read`] and [`Export::write`] have them.
 pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Result<()> {
     Form::of(to)?;
+    let from = &find(from, Prefer::Best)?;
     let checkpoint = Checkpoint::read(from)?;
     let data = &checkpoint.config.data;
     let network = residual_arch::build(
@@ -94,16 +106,7 @@ impl Export<'_> {
         let form = Form::of(path)?;
         self.check()?;
         match form {
-            Form::Onnx => {
-                if self.options.normalization && self.config.transform.pixel_mean {
-                    let message = "this network is normalised by a mean image, which is not put \
-                                   inside an ONNX file";
-                    return Err(Error::new(ErrorCode::Usage, message)
-                        .key("normalization")
-                        .hint("Export without it, and subtract the mean image before."));
-                }
-                onnx::write(self, path)
-            }
+            Form::Onnx => onnx::write(self, path),
             Form::Safetensors => {
                 if self.options != ExportOptions::default() {
                     let message = "softmax and normalization can only be put inside an ONNX file";
@@ -116,8 +119,8 @@ impl Export<'_> {
         }
     }
 
-    /// Every entry of torchvision's `state_dict` and no other, so that it loads with
-    /// `strict=True`. What the run was stands in the metadata, so that it can be used here too.
+    /// Every entry of torchvision's `state_dict` and no other (but a mean image, where the network
+    /// needs one), so that it loads with `strict=True`. What the run was stands in the metadata, so that it can be used here too.
     fn write_safetensors(&self, path: &Path) -> Result<()> {
         let updates = self.progress["step"].as_i64().unwrap_or(0).to_le_bytes();
         let mut tensors = BTreeMap::new();
@@ -128,6 +131,10 @@ impl Export<'_> {
                 tensors.insert(format!("{norm}.num_batches_tracked"), tracked);
             }
             tensors.insert(spec.name, tensor.view());
+        }
+        // Without it the network cannot be used; `strict=True` asks for it to be taken out.
+        if self.config.transform.pixel_mean {
+            tensors.insert(PIXEL_MEAN.into(), self.tensor(PIXEL_MEAN)?.view());
         }
         let config = self.for_others();
         let mut data = self.data.clone();

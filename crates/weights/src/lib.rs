@@ -13,7 +13,7 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 
-pub use checkpoint::{Checkpoint, Contents, Header, AVERAGE};
+pub use checkpoint::{Checkpoint, Contents, Header, AVERAGE, PIXEL_MEAN};
 pub use export::{export_checkpoint, Export, ExportOptions};
 pub use find::{find, Prefer};
 pub use format::read_tensors;

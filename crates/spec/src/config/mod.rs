@@ -297,6 +297,16 @@ said! {
     }
 }
 
+said! {
+    /// What goes into an exported file beside the network; both are for ONNX only.
+    ExportConfig {
+        /// End in probabilities instead of logits. Default: false.
+        softmax: bool,
+        /// Take pixels from 0 to 1 instead of normalised ones. Default: false.
+        normalization: bool,
+    }
+}
+
 words! {
     /// What of an image the network sees, when it is evaluated.
     Crops {

@@ -9,6 +9,7 @@ use super::proto::{
     TensorType, Type, ValueInfo,
 };
 use crate::export::Export;
+use crate::PIXEL_MEAN;
 
 /// Collects nodes in the order in which an image passes them. A value is known by its name.
 pub(super) struct Builder<'a> {
@@ -115,13 +116,17 @@ impl<'a> Builder<'a> {
         name
     }
 
-    /// `(x - mean) / std` of pixels from 0 to 1.
+    /// `(x - mean) / std` of pixels from 0 to 1; with a mean image, where the network has one.
     fn normalization(&mut self, x: Name) -> Result<Name> {
-        let transform = &self.export.config.transform;
+        let export = self.export;
+        let transform = &export.config.transform;
         let [mean, std] = [&transform.mean, &transform.std]
             .map(|values| values.iter().map(|&value| value as f32).collect::<Vec<f32>>());
-        let dims = vec![1, mean.len() as i64, 1, 1];
-        let mean = self.floats("normalization.mean".into(), dims.clone(), &mean);
+        let dims = vec![1, std.len() as i64, 1, 1];
+        let mean = match transform.pixel_mean {
+            true => self.weight(PIXEL_MEAN.into())?,
+            false => self.floats("normalization.mean".into(), dims.clone(), &mean),
+        };
         let std = self.floats("normalization.std".into(), dims, &std);
         let x = self.node("Sub", "normalization", vec![x, mean], vec![]);
         Ok(self.node("Div", "normalization", vec![x, std], vec![]))

@@ -1,0 +1,134 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { exportModel, loadModel, type Model, ResidualError, train } from 'residual'
+import { folder, pixels, tinyRun } from '../tiny.js'
+
+const SIDE = 8
+
+/** Images of every class, as pixels and as the network's input. */
+function images(model: Model, count: number, mean: number, std: number) {
+  const all = Array.from({ length: count }, (_, index) => pixels(index % 3, index))
+  return {
+    raw: all.map((data) => ({ data, width: SIDE, height: SIDE, channels: 1 }) as const),
+    input: new Tensor(
+      'float32',
+      Float32Array.from(Buffer.concat(all), (value) => (value / 255 - mean) / std),
+      [count, model.info.channels, SIDE, SIDE],
+    ),
+  }
+}
+
+/** The constants that a file says to normalise by. */
+function normalization(onnx: string): { mean: number; std: number } {
+  // Its metadata are texts, and the only ones that begin so.
+  const text = readFileSync(onnx, 'latin1')
+  const number = (key: string) =>
+    Number(new RegExp(`${key}\\x12.\\[([\\d.]+)\\]`, 's').exec(text)?.[1])
+  return { mean: number('mean'), std: number('std') }
+}
+
+/** Logarithms of probabilities. */
+function logSoftmax(logits: readonly number[]): number[] {
+  const most = Math.max(...logits)
+  const sum = Math.log(logits.reduce((total, logit) => total + Math.exp(logit - most), 0))
+  return logits.map((logit) => logit - most - sum)
+}
+
+test('onnxruntime computes what we compute, for one image and for three', async (t) => {
+  const { dir } = await train(tinyRun(t))
+  const path = join(dir, 'x.onnx')
+  await using model = await loadModel(dir)
+  await model.export(path)
+  const { mean, std } = normalization(path)
+  t.true(mean > 0 && std > 0)
+
+  const session = await InferenceSession.create(path)
+  t.deepEqual([session.inputNames, session.outputNames], [['images'], ['logits']])
+  for (const count of [1, 3]) {
+    const { raw, input } = images(model, count, mean, std)
+    const { logits } = await session.run({ images: input })
+    t.deepEqual(logits?.dims, [count, 3])
+    const theirs = Array.from(logits?.data as Float32Array)
+    const ours = await model.predict(raw, { top: 3 })
+    for (const [index, prediction] of ours.entries()) {
+      const row = theirs.slice(3 * index, 3 * index + 3)
+      for (const { index: k, probability } of prediction.top) {
+        t.true(Math.abs((logSoftmax(row)[k] as number) - Math.log(probability)) < 1e-4)
+      }
+    }
+  }
+})
+
+test('with softmax and normalisation inside, pixels give probabilities', async (t) => {
+  const { dir } = await train(tinyRun(t))
+  const path = join(dir, 'x.onnx')
+  // Without libtorch, from the checkpoint alone.
+  await exportModel(dir, path, { softmax: true, normalization: true })
+  await using model = await loadModel(dir)
+  const { raw, input } = images(model, 3, 0, 1)
+  const session = await InferenceSession.create(path)
+  const { probabilities } = await session.run({ images: input })
+  for (const [index, prediction] of (await model.predict(raw, { top: 3 })).entries()) {
+    for (const { index: k, probability } of prediction.top) {
+      const theirs = probabilities?.data[3 * index + k] as number
+      t.true(Math.abs(theirs - probability) < 1e-5)
+    }
+  }
+})
+
+test('exported weights are a model again that predicts the same', async (t) => {
+  const { dir, best } = await train(tinyRun(t))
+  const path = join(dir, 'x.safetensors')
+  await exportModel(dir, path)
+  t.true(statSync(path).size < statSync(best?.checkpoint ?? '').size)
+  await using model = await loadModel(dir)
+  await using again = await loadModel(path)
+  t.deepEqual(again.info.classes, model.info.classes)
+  const { raw } = images(model, 3, 0, 1)
+  t.deepEqual(await again.predict(raw), await model.predict(raw))
+
+  const twice = join(dir, 'y.safetensors')
+  await again.export(twice)
+  t.deepEqual(readFileSync(twice), readFileSync(path))
+})
+
+test('plain, pre-activated and grouped networks are the same in onnxruntime', async (t) => {
+  for (const arch of ['plain8', 'preresnet8', 'resnext50_32x4d']) {
+    const { dir } = await train(
+      tinyRun(t, {
+        model: arch,
+        budget: { steps: 1 },
+        epochs: 1,
+        optimizer: { type: 'sgd', lr: 0.001 },
+      }),
+    )
+    const path = join(dir, 'x.onnx')
+    await exportModel(dir, path, { normalization: true })
+    const session = await InferenceSession.create(path)
+    await using model = await loadModel(dir)
+    const side = model.info.imageSize
+    const data = Buffer.from(Array.from({ length: side * side }, (_, at) => (at * 37) % 251))
+    const input = Float32Array.from(data, (value) => value / 255)
+    const { logits } = await session.run({
+      images: new Tensor('float32', input, [1, 1, side, side]),
+    })
+    const theirs = logSoftmax(Array.from(logits?.data as Float32Array))
+    const ours = await model.predict({ data, width: side, height: side, channels: 1 }, { top: 3 })
+    for (const { index, probability } of ours.top) {
+      t.true(Math.abs((theirs[index] as number) - Math.log(probability)) < 1e-3, arch)
+    }
+  }
+})
+
+test('another ending is refused before anything is read', async (t) => {
+  const path = join(folder(t), 'x.pt')
+  const error = await t.throwsAsync(exportModel('no/such/run', path), {
+    instanceOf: ResidualError,
+  })
+  t.is(error?.code, 'E_USAGE')
+  t.regex(error?.hint ?? '', /\.safetensors or \.onnx/)
+  const missing = exportModel('no/such/run', join(folder(t), 'x.onnx'))
+  t.is((await t.throwsAsync(missing, { instanceOf: ResidualError }))?.code, 'E_CHECKPOINT')
+})

@@ -1,0 +1,25 @@
+import { open } from './errors.js'
+import type { ExportConfig } from './generated.js'
+import { lightAddon } from './native.js'
+import { toPath } from './path.js'
+import { toPlainJson } from './plain.js'
+
+/**
+ * Writes a trained network for use elsewhere. What the file's name ends in decides: `.safetensors`
+ * holds the weights alone, under torchvision's names; `.onnx` the whole network, opset 17, for any
+ * number of images at a time. Needs no libtorch.
+ *
+ * The same as `residual export`; also exported under that name, for `import * as residual`.
+ *
+ * @param model a run folder (its best checkpoint is taken) or a checkpoint
+ * @param path the file to write
+ * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another ending, `E_WRITE`
+ */
+export async function exportModel(
+  model: string | URL,
+  path: string | URL,
+  config: ExportConfig = {},
+): Promise<void> {
+  const [from, to, request] = [toPath(model, 'model'), toPath(path, 'path'), toPlainJson(config)]
+  open<null>(await lightAddon().exportModel(from, to, request))
+}

@@ -1,0 +1,55 @@
+"""Loads an exported .safetensors into torchvision's model with strict=True, and compares the two
+forms of an export.
+
+    pip install safetensors
+    $(node scripts/oracle/venv.mjs) scripts/oracle/export.py RESNET18.safetensors [X.onnx]
+
+The file must be of one of torchvision's networks with the ImageNet stem (`model.stem=imagenet`).
+With an ONNX file of the same network, made without options, and `pip install onnxruntime`, the
+largest difference of logits is printed.
+"""
+
+import json
+import struct
+import sys
+
+import torch
+from torchvision import models
+
+
+def read(path):
+    """The tensors and metadata of a safetensors file, from the format's description."""
+    types = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        data = bytearray(file.read())
+    metadata = header.pop("__metadata__")
+    return metadata, {
+        name: torch.frombuffer(
+            data, dtype=types[t["dtype"]], count=max(1, torch.Size(t["shape"]).numel()),
+            offset=t["data_offsets"][0],
+        ).reshape(t["shape"]).clone()
+        for name, t in header.items()
+    }
+
+
+metadata, tensors = read(sys.argv[1])
+classes = json.loads(metadata["classes"])
+net = models.get_model(metadata["arch"], num_classes=len(classes))
+channels, size = int(metadata["channels"]), int(metadata["imageSize"])
+if channels != 3:
+    net.conv1 = torch.nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
+print(net.load_state_dict(tensors, strict=True), f"{len(tensors)} entries, strict=True")
+
+if len(sys.argv) > 2:
+    import onnxruntime
+
+    net.eval()
+    session = onnxruntime.InferenceSession(sys.argv[2])
+    for batch in (1, 3):
+        images = torch.randn(batch, channels, size, size)
+        with torch.no_grad():
+            ours = net(images)
+        (theirs,) = session.run(None, {"images": images.numpy()})
+        print(f"batch {batch}: logits differ by at most {abs(ours.numpy() - theirs).max():.2e}")
