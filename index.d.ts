@@ -584,6 +584,39 @@ export declare type EndEvent = {
     result: TrainResult;
 };
 
+/** What to evaluate on. */
+export declare type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thumbnails'>;
+
+/**
+ * What `experiment.ensemble()` gives.
+ */
+export declare type EnsembleEvaluation = {
+    /**
+     * Of the mean of the members' probabilities.
+     */
+    ensemble: Evaluation;
+    /**
+     * Each alone, in the order in which they were given.
+     */
+    members: Array<Evaluation>;
+};
+
+/** One of an ensemble's models, alone. */
+export declare interface EnsembleMember {
+    /** Its checkpoint, absolute. */
+    model: string;
+    arch: string;
+    evaluation: Evaluation;
+}
+
+/** What `experiment.ensemble()` gives. */
+export declare interface EnsembleResult {
+    /** Of the mean of the members' probabilities. */
+    ensemble: Evaluation;
+    /** In the order in which they were given. */
+    members: EnsembleMember[];
+}
+
 /**
  * A whole pass over the training images, validated.
  */
@@ -817,8 +850,8 @@ export declare interface ExperimentOptions {
 }
 
 /**
- * Several runs, and what they say together. Each is an ordinary run below `out`. Called again,
- * finished runs are reused and an interrupted one is gone on with.
+ * Several runs, and what they say together. Those that train make ordinary runs below `out`; called
+ * again, they reuse finished runs and go on with an interrupted one.
  */
 export declare interface Experiments {
     /**
@@ -838,6 +871,16 @@ export declare interface Experiments {
      * @throws {ResidualError} as `degradation()` does
      */
     repeat(config: RepeatConfig, options?: ExperimentOptions): Promise<RepeatResult>;
+    /**
+     * Evaluates trained networks one by one and together, by the mean of their probabilities (the
+     * paper's table 5), on images that are not augmented.
+     *
+     * @param models run folders or checkpoints
+     * @param config what to evaluate on. Default: what the first model was trained on.
+     * @throws {ResidualError} as `evaluate()` does; `E_MISMATCH` if the models' classes differ, or
+     *   the images that they hold back for validation
+     */
+    ensemble(models: readonly (string | URL)[], config?: EnsembleConfig): Promise<EnsembleResult>;
 }
 
 /**

@@ -5,11 +5,13 @@ import {
   AbortError,
   type DegradationConfig,
   type ExperimentEvent,
+  evaluate,
   experiment,
   type RepeatConfig,
   ResidualError,
+  train,
 } from 'residual'
-import { folder, tinyRun } from '../tiny.js'
+import { folder, imageFolder, tinyRun } from '../tiny.js'
 
 /** Three runs of a second each. */
 function tinyRepeat(t: ExecutionContext, config: RepeatConfig = {}): RepeatConfig {
@@ -29,6 +31,11 @@ function states() {
     if (event.type === 'member') seen.push(`${event.member} ${event.state}`)
   }
   return { seen, onEvent }
+}
+
+/** Where a tiny configuration's images are. */
+function dataOf({ data }: RepeatConfig): string {
+  return typeof data === 'object' ? (data.source ?? '') : ''
 }
 
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b) / values.length
@@ -230,4 +237,55 @@ test('what cannot be compared is refused before anything is trained', async (t) 
   const resumed = { ...tinyRun(t), resume: 'runs/x' } as RepeatConfig
   const error = await t.throwsAsync(experiment.repeat(resumed), { instanceOf: ResidualError })
   t.is(error?.at.key, 'resume')
+})
+
+test('an ensemble of equal networks is that network, to the bit', async (t) => {
+  const { dir } = await train(tinyRun(t))
+  const { ensemble, members } = await experiment.ensemble([dir, dir])
+  const { imagesPerSecond: _, ...alone } = await evaluate(dir)
+  const { imagesPerSecond: _fast, ...together } = ensemble
+  t.deepEqual(together, alone)
+  t.is(members.length, 2)
+  t.is(members[0]?.model, join(dir, 'checkpoints', 'best.safetensors'))
+  t.is(members[1]?.evaluation.loss, alone.loss)
+})
+
+test('an ensemble goes by the mean of its members, whose loss is below theirs', async (t) => {
+  const config = tinyRepeat(t, { epochs: 1 })
+  const { runs } = await experiment.repeat(config)
+  const { ensemble, members } = await experiment.ensemble(runs, { batchSize: 7 })
+  const losses = members.map(({ evaluation }) => evaluation.loss)
+  t.is(new Set(losses).size, 3)
+  // By Jensen's inequality.
+  t.true(ensemble.loss < mean(losses))
+  t.is(ensemble.count, 24)
+
+  // One split for all: what they hold back can be averaged, too.
+  const validation = await experiment.ensemble(runs, { part: 'val' })
+  t.is(validation.ensemble.count, 24)
+  const other = await train(
+    tinyRun(t, { data: { source: dataOf(config), validation: 0.25 }, seed: 9 }),
+  )
+  const held = await t.throwsAsync(
+    experiment.ensemble([runs[0] as string, other.dir], { part: 'val' }),
+    { instanceOf: ResidualError },
+  )
+  t.is(held?.code, 'E_MISMATCH')
+  t.is(held?.at.key, 'part')
+})
+
+test('networks of other classes are no ensemble', async (t) => {
+  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  const photos = imageFolder(folder(t), ['left', 'middle', 'right'])
+  const other = await train(tinyRun(t, { data: { source: photos, channels: 1 }, epochs: 1 }))
+  const error = await t.throwsAsync(experiment.ensemble([dir, other.dir]), {
+    instanceOf: ResidualError,
+  })
+  t.is(error?.code, 'E_MISMATCH')
+  const none = await t.throwsAsync(experiment.ensemble([]), { instanceOf: ResidualError })
+  t.is(none?.at.key, 'models')
+  const missing = await t.throwsAsync(experiment.ensemble([dir, 'no/such/run']), {
+    instanceOf: ResidualError,
+  })
+  t.is(missing?.code, 'E_CHECKPOINT')
 })

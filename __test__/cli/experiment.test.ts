@@ -70,6 +70,22 @@ test('degradation: Ctrl-C saves, and the same command goes on', async (t) => {
   t.like(config.schedule, { unit: 'step', milestones: [20, 30] })
 })
 
+test('ensemble: its error stands below those of its members', async (t) => {
+  const { data, out } = place(t)
+  const words = ['experiment', 'repeat', data, '--model', 'resnet8', '--seeds', '2', '--quiet']
+  const trained = await residual([...words, '--epochs', '1', '--out', out, ...QUICK])
+  t.is(trained.status, 0, trained.stderr)
+  const runs = [join(out, 'runs', 'seed0'), join(out, 'runs', 'seed1')]
+  const { status, stdout, stderr } = await residual(['experiment', 'ensemble', ...runs])
+  t.is(status, 0, stderr)
+  t.regex(stdout, /^model +top-1 error +top-5 error +loss$/m)
+  for (const run of runs) t.true(stdout.includes(`\n${run} `))
+  t.regex(stdout, /^ensemble of 2 +\d+\.\d % /m)
+  t.regex(stdout, /^24 images$/m)
+  const json = await residual(['experiment', 'ensemble', ...runs, '--part', 'train', '--json'])
+  t.is(JSON.parse(json.stdout).members.length, 2)
+})
+
 test('what is wrong is told as by every command', async (t) => {
   const { data, out } = place(t)
   const cases: [string[], RegExp][] = [

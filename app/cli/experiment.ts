@@ -3,6 +3,9 @@ import type { Command } from 'commander'
 import {
   AbortError,
   type DegradationConfig,
+  type EnsembleConfig,
+  type EnsembleResult,
+  type Evaluation,
   type ExperimentEvent,
   type ExperimentOptions,
   experiment,
@@ -20,6 +23,8 @@ import { report } from './failure.js'
 import { Interrupt } from './interrupt.js'
 import { print } from './output.js'
 import { Progress } from './progress.js'
+import { table } from './table.js'
+import { count, loss, percent } from './units.js'
 
 interface Flags {
   config?: string
@@ -68,6 +73,47 @@ export function addExperiment(program: Command): void {
       const draft = configure(data, settings, flags)
       await follow(flags, (options) => experiment.repeat(draft as RepeatConfig, options))
     })
+
+  addEnsemble(verb.command('ensemble'))
+}
+
+interface EnsembleFlags {
+  data?: string
+  part?: string
+  batchSize?: string
+  crops?: string
+  json?: true
+}
+
+function addEnsemble(command: Command): void {
+  command
+    .description("average several networks' probabilities (the paper's table 5)")
+    .argument('<models...>', 'run folders or checkpoints')
+    .option('--data <data>', 'a folder or a named data set; by default that of the first model')
+    .option('--part <part>', 'train, val or test; by default test, where there is one')
+    .option('--batch-size <count>', 'images at a time')
+    .option('--crops <crops>', 'what of an image is seen: center, ten or multi-scale')
+    .option('--json', 'print everything measured, as JSON')
+    .action(async (models: string[], flags: EnsembleFlags) => {
+      const { data, part, crops, json } = flags
+      const batchSize = flags.batchSize && readValue(flags.batchSize)
+      const config = { data, part, crops, batchSize }
+      const result = await experiment.ensemble(models, config as EnsembleConfig)
+      await print(json ? JSON.stringify(result) : inWords(result, models))
+    })
+}
+
+function inWords({ ensemble, members }: EnsembleResult, models: readonly string[]): string {
+  const row = (name: string, { accuracy, top5, loss: mean }: Evaluation) => [
+    name,
+    percent(1 - accuracy),
+    percent(1 - top5),
+    loss(mean),
+  ]
+  const rows = members.map(({ evaluation }, index) => row(models[index] ?? '', evaluation))
+  const heading = ['model', 'top-1 error', 'top-5 error', 'loss']
+  const whole = row(`ensemble of ${members.length}`, ensemble)
+  return `${table(heading, [...rows, whole])}\n\n${count(ensemble.count)} images`
 }
 
 /** What all experiments that train take. */
@@ -128,8 +174,8 @@ async function follow(
     await printed
     if (json) await print(JSON.stringify({ type: 'result', ...result }))
     else {
-      const table = readFileSync(result.table.markdown, 'utf8')
-      await print(`${table}\nfigure  ${result.figure.png}\ntable   ${result.table.markdown}`)
+      const markdown = readFileSync(result.table.markdown, 'utf8')
+      await print(`${markdown}\nfigure  ${result.figure.png}\ntable   ${result.table.markdown}`)
     }
   } catch (error) {
     const interrupted = interrupt.exitStatus !== undefined && error instanceof AbortError

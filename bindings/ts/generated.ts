@@ -422,6 +422,20 @@ export type EmaConfig = {
 export type EndEvent = { result: TrainResult }
 
 /**
+ * What `experiment.ensemble()` gives.
+ */
+export type EnsembleEvaluation = {
+  /**
+   * Of the mean of the members' probabilities.
+   */
+  ensemble: Evaluation
+  /**
+   * Each alone, in the order in which they were given.
+   */
+  members: Array<Evaluation>
+}
+
+/**
  * A whole pass over the training images, validated.
  */
 export type EpochEvent = {

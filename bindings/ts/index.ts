@@ -16,6 +16,7 @@ export type {
   DegradationResult,
   DegradationVerdict,
 } from './experiment/degradation.js'
+export type { EnsembleConfig, EnsembleMember, EnsembleResult } from './experiment/ensemble.js'
 export { type Experiments, experiment } from './experiment/experiment.js'
 export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experiment/members.js'
 export type { Published } from './experiment/paper.js'

@@ -54,6 +54,12 @@ export class Model implements AsyncDisposable {
     this.info = info
   }
 
+  /** @internal What the addon calls it. */
+  get handle(): number {
+    this.#refuseClosed()
+    return this.#handle
+  }
+
   /**
    * Says what is on an image; an array of images gives an array of answers, in their order.
    *

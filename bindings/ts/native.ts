@@ -36,6 +36,7 @@ export interface TorchAddon extends Addon {
   evaluateModel(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   layerResponses(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   exportOpenModel(handle: number, path: string, request: string): Promise<string>
+  evaluateEnsemble(handles: number[], request: string): Promise<string>
   closeModel(handle: number): Promise<string>
   /** Stops every run, saving it, and joins the thread that calls libtorch. */
   shutdown(): void

@@ -130,6 +130,21 @@ pub fn export_open_model(
     })
 }
 
+/// Handles and an `EvaluateConfig` to an `EnsembleEvaluation`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn evaluate_ensemble(
+    env: &Env,
+    handles: Vec<u32>,
+    request: String,
+) -> napi::Result<Object<'_>> {
+    on_torch_thread(env, move |worker| {
+        let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
+        worker
+            .evaluate_ensemble(&handles, &config)?
+            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+    })
+}
+
 #[napi(ts_return_type = "Promise<string>")]
 pub fn close_model(env: &Env, handle: u32) -> napi::Result<Object<'_>> {
     on_torch_thread(env, move |worker| {

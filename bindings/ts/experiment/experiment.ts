@@ -1,10 +1,11 @@
 import { type DegradationConfig, type DegradationResult, degradation } from './degradation.js'
+import { type EnsembleConfig, type EnsembleResult, ensemble } from './ensemble.js'
 import type { ExperimentOptions } from './members.js'
 import { type RepeatConfig, type RepeatResult, repeat } from './repeat.js'
 
 /**
- * Several runs, and what they say together. Each is an ordinary run below `out`. Called again,
- * finished runs are reused and an interrupted one is gone on with.
+ * Several runs, and what they say together. Those that train make ordinary runs below `out`; called
+ * again, they reuse finished runs and go on with an interrupted one.
  */
 export interface Experiments {
   /**
@@ -24,6 +25,16 @@ export interface Experiments {
    * @throws {ResidualError} as `degradation()` does
    */
   repeat(config: RepeatConfig, options?: ExperimentOptions): Promise<RepeatResult>
+  /**
+   * Evaluates trained networks one by one and together, by the mean of their probabilities (the
+   * paper's table 5), on images that are not augmented.
+   *
+   * @param models run folders or checkpoints
+   * @param config what to evaluate on. Default: what the first model was trained on.
+   * @throws {ResidualError} as `evaluate()` does; `E_MISMATCH` if the models' classes differ, or
+   *   the images that they hold back for validation
+   */
+  ensemble(models: readonly (string | URL)[], config?: EnsembleConfig): Promise<EnsembleResult>
 }
 
-export const experiment: Experiments = { degradation, repeat }
+export const experiment: Experiments = { degradation, repeat, ensemble }

@@ -104,6 +104,7 @@ fn main() {
     all.add::<spec::TrainResult>();
     all.add::<spec::Evaluation>();
     all.add::<spec::LayerResponse>();
+    all.add::<spec::EnsembleEvaluation>();
     all.add::<spec::Prediction>();
     all.add::<spec::ErrorCode>();
     all.add::<spec::Place>();

@@ -1,11 +1,15 @@
 //! The measures of an evaluation, summed over batches.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::rc::Rc;
 
 use residual_spec::{
     Calibration, CalibrationBin, ClassScore, ConfusedPair, Evaluation, Example, WarningEvent,
 };
+
+use crate::Average;
 
 /// Bins of the calibration error (Guo et al. 2017, arXiv:1706.04599).
 const BINS: usize = 15;
@@ -31,6 +35,7 @@ pub struct Evaluator {
     samples: BTreeMap<u32, Option<Found>>,
     broken: u32,
     warnings: Vec<WarningEvent>,
+    average: Option<Rc<RefCell<Average>>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -69,7 +74,14 @@ impl Evaluator {
             samples: BTreeMap::new(),
             broken: 0,
             warnings: Vec::new(),
+            average: None,
         }
+    }
+
+    /// Hands what is added on to an average, too.
+    pub fn averaging(mut self, average: Option<Rc<RefCell<Average>>>) -> Evaluator {
+        self.average = average;
+        self
     }
 
     /// Keeps the `count` images with the highest losses.
@@ -94,6 +106,9 @@ impl Evaluator {
         let classes = self.tallies.len();
         assert_eq!(log_probabilities.len(), labels.len() * classes);
         assert_eq!(labels.len(), indices.len());
+        if let Some(average) = &self.average {
+            average.borrow_mut().add(log_probabilities, labels, indices);
+        }
         let rows = log_probabilities.chunks_exact(classes.max(1));
         for ((row, &label), &index) in rows.zip(labels).zip(indices) {
             self.add_image(row, label as usize, index);

@@ -1,5 +1,6 @@
 //! Executes networks with libtorch: forward passes, evaluation, prediction.
 
+mod average;
 mod evaluate;
 mod evaluator;
 mod layer;
@@ -9,6 +10,7 @@ mod predict;
 mod unit;
 mod views;
 
+pub use average::Average;
 pub use evaluate::{count_right, evaluate, log_probabilities};
 pub use evaluator::Evaluator;
 pub use model::{bytes_of, from_weights, Compute, Model};

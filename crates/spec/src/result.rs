@@ -185,6 +185,16 @@ pub struct LayerResponse {
     pub std: f64,
 }
 
+/// What `experiment.ensemble()` gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EnsembleEvaluation {
+    /// Of the mean of the members' probabilities.
+    pub ensemble: Evaluation,
+    /// Each alone, in the order in which they were given.
+    pub members: Vec<Evaluation>,
+}
+
 /// A class and how probable it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]

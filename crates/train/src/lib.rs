@@ -5,6 +5,7 @@ mod checkpoint;
 mod control;
 mod early_stopping;
 mod ema;
+mod ensemble;
 mod gradient;
 mod guard;
 mod learner;
@@ -21,6 +22,7 @@ mod thread;
 mod throughput;
 
 pub use control::{Control, Entry, Outcome, Stop};
+pub use ensemble::evaluate_ensemble;
 pub use guard::guarded;
 pub use learner::{Learner, NotFinite, Step};
 pub use loaded::LoadedModel;

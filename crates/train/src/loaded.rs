@@ -1,18 +1,22 @@
 //! A trained model that was opened: for predicting and evaluating.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 use residual_data::{
     thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, PixelMean, Subset,
 };
-use residual_model::{bytes_of, evaluate, predict, Compute, Evaluator, Input, Model, Response};
+use residual_model::{
+    bytes_of, evaluate, predict, Average, Compute, Evaluator, Input, Model, Response,
+};
 use residual_spec::{
     resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Error, ErrorCode,
-    EvaluateConfig, Evaluation, LayerResponse, ModelInfo, Prediction, ResolvedConfig, Result,
-    Thumbnail, Views,
+    EvaluateConfig, Evaluation, LayerResponse, ModelInfo, NameOr, Prediction, ResolvedConfig,
+    Result, Thumbnail, Views,
 };
 use residual_weights::{find, Checkpoint, Export, ExportOptions, Prefer, Tensor, PIXEL_MEAN};
 
@@ -112,12 +116,24 @@ impl LoadedModel {
         arrays: Option<Arrays>,
         go_on: impl FnMut() -> Result<bool>,
     ) -> Result<Option<Evaluation>> {
+        self.evaluate_into(request, arrays, None, go_on)
+    }
+
+    /// The same; what the network says of each image goes into an average, too.
+    pub(crate) fn evaluate_into(
+        &self,
+        request: &EvaluateConfig,
+        arrays: Option<Arrays>,
+        average: Option<Rc<RefCell<Average>>>,
+        go_on: impl FnMut() -> Result<bool>,
+    ) -> Result<Option<Evaluation>> {
         check_examples(request)?;
         let views = resolve_views(request, &self.config)?;
         let subset = self.subset(request, arrays)?;
         let sums = Evaluator::new(self.data.classes.len())
             .top_losses(request.top_losses.unwrap_or(0) as usize)
-            .samples(subset.spread(request.samples.unwrap_or(0) as usize));
+            .samples(subset.spread(request.samples.unwrap_or(0) as usize))
+            .averaging(average);
         let loader = self.loader(&subset, request, views);
         let measured = evaluate(&self.model, &self.data.classes, sums, loader, go_on, |_| {})?;
         let Some(mut evaluation) = measured else { return Ok(None) };
@@ -209,6 +225,19 @@ impl LoadedModel {
             views => Arc::new(self.eval.with_views(views)),
         };
         Loader::new(subset, eval, options)
+    }
+
+    /// The data set that it was trained on.
+    pub(crate) fn data(&self) -> NameOr<DataConfig> {
+        NameOr::Full(self.own_data())
+    }
+
+    /// For each of its classes, the index that another model gives to it.
+    ///
+    /// # Errors
+    /// `E_MISMATCH` if they have not the same classes.
+    pub(crate) fn columns_of(&self, other: &LoadedModel) -> Result<Vec<u32>> {
+        class_map(&self.info.checkpoint, &self.data.classes, &other.data.classes)
     }
 
     /// The data set that the model was trained on, as it was opened then.

@@ -8,9 +8,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use residual_data::Arrays;
-use residual_spec::{Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse, Result};
+use residual_spec::{
+    EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse, Result,
+};
 
-use crate::{guarded, Control, LoadedModel, Outcome, Stop};
+use crate::{evaluate_ensemble, guarded, Control, LoadedModel, Outcome, Stop};
 
 type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
@@ -71,10 +73,7 @@ impl Worker {
     /// # Errors
     /// `E_CLOSED` for a handle that was closed.
     pub fn model(&mut self, handle: u32) -> Result<&mut LoadedModel> {
-        self.models.get_mut(&handle).ok_or_else(|| {
-            Error::new(ErrorCode::Closed, "the model is closed")
-                .hint("Open it again with loadModel().")
-        })
+        self.models.get_mut(&handle).ok_or_else(closed)
     }
 
     pub fn close(&mut self, handle: u32) {
@@ -101,6 +100,17 @@ impl Worker {
     ) -> Result<Option<Vec<LayerResponse>>> {
         let shared = Arc::clone(&self.shared);
         self.model(handle)?.layer_responses(request, arrays, || Ok(!shared.lock().closing))
+    }
+
+    /// See [`evaluate_ensemble`]; `None` if the process is ending.
+    pub fn evaluate_ensemble(
+        &mut self,
+        handles: &[u32],
+        request: &EvaluateConfig,
+    ) -> Result<Option<EnsembleEvaluation>> {
+        let models: Result<Vec<&LoadedModel>> =
+            handles.iter().map(|&handle| self.models.get(&handle).ok_or_else(closed)).collect();
+        evaluate_ensemble(&models?, request, || Ok(!self.shared.lock().closing))
     }
 
     fn work(mut self) {
@@ -199,6 +209,10 @@ impl TorchThread {
             let _ = handle.join();
         }
     }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorCode::Closed, "the model is closed").hint("Open it again with loadModel().")
 }
 
 fn leaving() -> Error {

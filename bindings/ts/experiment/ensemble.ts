@@ -1,0 +1,53 @@
+import { open, ResidualError } from '../errors.js'
+import type { EnsembleEvaluation, EvaluateConfig, Evaluation } from '../generated.js'
+import { Model } from '../model.js'
+import { torchAddon } from '../native.js'
+import { toPlainJson } from '../plain.js'
+
+/** What to evaluate on. */
+export type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thumbnails'>
+
+/** One of an ensemble's models, alone. */
+export interface EnsembleMember {
+  /** Its checkpoint, absolute. */
+  model: string
+  arch: string
+  evaluation: Evaluation
+}
+
+/** What `experiment.ensemble()` gives. */
+export interface EnsembleResult {
+  /** Of the mean of the members' probabilities. */
+  ensemble: Evaluation
+  /** In the order in which they were given. */
+  members: EnsembleMember[]
+}
+
+/** See {@link Experiments.ensemble}. */
+export async function ensemble(
+  models: readonly (string | URL)[],
+  config: EnsembleConfig = {},
+): Promise<EnsembleResult> {
+  if (!Array.isArray(models) || models.length === 0) {
+    throw new ResidualError({
+      code: 'E_USAGE',
+      message: '`models` must be a list of at least one run folder or checkpoint',
+      at: { key: 'models' },
+      hint: "Give several: ['runs/a', 'runs/b'].",
+    })
+  }
+  const opened: Model[] = []
+  try {
+    for (const model of models) opened.push(await Model.load(model))
+    const handles = opened.map((model) => model.handle)
+    const answer = await torchAddon().evaluateEnsemble(handles, toPlainJson(config))
+    const measured = open<EnsembleEvaluation>(answer)
+    const members = measured.members.map((evaluation, index): EnsembleMember => {
+      const { checkpoint, arch } = (opened[index] as Model).info
+      return { model: checkpoint, arch, evaluation }
+    })
+    return { ensemble: measured.ensemble, members }
+  } finally {
+    await Promise.all(opened.map((model) => model.close()))
+  }
+}
