@@ -674,10 +674,11 @@ export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DA
 /**
  * Measures a trained network's loss and accuracy, on images that are not augmented.
  *
- * @param model a run folder or a checkpoint
+ * @param path a run folder, a checkpoint, or weights of whoever made them
+ * @param load what such weights do not say of themselves
  * @throws {ResidualError} as `loadModel()` and `Model.evaluate()` do
  */
-export declare function evaluate(path: string | URL, config?: EvaluateConfig, options?: EvaluateOptions): Promise<Evaluation>;
+export declare function evaluate(path: string | URL, config?: EvaluateConfig, options?: EvaluateOptions, load?: LoadConfig): Promise<Evaluation>;
 
 /**
  * What to evaluate a model on.
@@ -1136,12 +1137,47 @@ export declare type LinearConfig = {
 };
 
 /**
+ * What a file with nothing but weights does not say of itself. Every part has a default, which
+ * the model's `info.assumed` tells.
+ */
+export declare type LoadConfig = {
+    /**
+     * The network. Default: found by the names and shapes of the tensors.
+     */
+    model?: string | ModelConfig | undefined;
+    /**
+     * Names of the classes, in the order of their indices. Default: CIFAR-10's for ten classes
+     * behind a CIFAR stem, else `class 0`, `class 1`, ...
+     */
+    classes?: Array<string> | undefined;
+    /**
+     * Height and width that the network sees. Default: 32 with a CIFAR stem, else 224.
+     */
+    imageSize?: number | undefined;
+    /**
+     * How images are prepared: `mean`, `std`, `evalResize`. Default: ImageNet's constants.
+     */
+    transform?: TransformConfig | undefined;
+    /**
+     * Default: fp32.
+     */
+    precision?: Precision | undefined;
+    /**
+     * Default: CUDA where it can be used, else the CPU.
+     */
+    device?: Device | undefined;
+};
+
+/**
  * Loads a trained network.
  *
- * @param path a run folder (its best checkpoint is taken) or a checkpoint
- * @throws {ResidualError} `E_CHECKPOINT` if it is not there, cut short, or not a checkpoint
+ * @param path a run folder (its best checkpoint is taken), a checkpoint, or weights of whoever
+ *   made them: what `torch.save` wrote (.pth, .pt, .th), or a .safetensors file
+ * @param config what such weights do not say of themselves; `info.assumed` tells what was assumed
+ * @throws {ResidualError} `E_CHECKPOINT` if it is not there, cut short, or asks for anything but
+ *   tensors; `E_MISMATCH` if it holds the weights of no network that is known or asked for
  */
-export declare function loadModel(path: string | URL): Promise<Model>;
+export declare function loadModel(path: string | URL, config?: LoadConfig): Promise<Model>;
 
 /**
  * What is written down.
@@ -1297,6 +1333,10 @@ export declare type ModelConfig = {
      */
     weights?: string | undefined;
     /**
+     * The SHA-256 of that file: written down by a run, and checked where it is given.
+     */
+    weightsSha256?: string | undefined;
+    /**
      * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
      * `backbone` is all but the head. Their normalisation uses its running statistics.
      */
@@ -1326,9 +1366,13 @@ export declare type ModelInfo = {
      */
     checkpoint: string;
     /**
-     * Whole epochs that it was trained for.
+     * Whole epochs that it was trained for; 0 where the file does not say.
      */
     epoch: number;
+    /**
+     * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
+     */
+    assumed: Array<string>;
 };
 
 /**
@@ -1536,12 +1580,13 @@ export declare type Precision = 'fp32' | 'bf16' | 'fp64';
  * Says what is on an image, or on each of an array. To ask more than once, keep the model:
  * `loadModel()`.
  *
- * @param model a run folder or a checkpoint
+ * @param model a run folder, a checkpoint, or weights of whoever made them
+ * @param load what such weights do not say of themselves
  * @throws {ResidualError} as `loadModel()` and `Model.predict()` do
  */
-export declare function predict(model: string | URL, image: ImageInput, options?: PredictOptions): Promise<Prediction>;
+export declare function predict(model: string | URL, image: ImageInput, options?: PredictOptions, load?: LoadConfig): Promise<Prediction>;
 
-export declare function predict(model: string | URL, images: readonly ImageInput[], options?: PredictOptions): Promise<Prediction[]>;
+export declare function predict(model: string | URL, images: readonly ImageInput[], options?: PredictOptions, load?: LoadConfig): Promise<Prediction[]>;
 
 /**
  * What the network takes an image for.
@@ -2196,6 +2241,10 @@ export declare type ResolvedModel = {
      * anew.
      */
     weights: string | null;
+    /**
+     * The SHA-256 of that file: written down by a run, and checked where it is given.
+     */
+    weightsSha256: string | null;
     /**
      * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
      * `backbone` is all but the head. Their normalisation uses its running statistics.
@@ -2903,8 +2952,8 @@ export declare interface Tile {
 }
 
 /**
- * Trains a residual network on a folder of images or a named data set, which is downloaded first if
- * it is not on this machine.
+ * Trains a residual network on a folder of images or a named data set. Named data sets, and published
+ * weights (`model.weights: 'imagenet'`), are downloaded first if they are not on this machine.
  *
  * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
  * started while another is training wait for it.

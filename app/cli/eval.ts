@@ -3,12 +3,12 @@ import {
   drawExamples,
   type EvaluateConfig,
   type Evaluation,
-  evaluate,
+  loadModel,
   ResidualError,
 } from '../../bindings/ts/index.js'
-import { readValue } from './configuration.js'
+import { applySetting, type Draft, isSetting, readValue } from './configuration.js'
 import { downloading } from './data.js'
-import { print } from './output.js'
+import { print, remark } from './output.js'
 import { paint } from './paint.js'
 import { checkPicturePath, writePicture } from './picture.js'
 import { table } from './table.js'
@@ -33,8 +33,9 @@ export function addEval(program: Command): void {
   program
     .command('eval')
     .description("measure a trained network's loss and accuracy, and what it confuses")
-    .argument('<model>', 'a run folder or a checkpoint')
+    .argument('<model>', 'a run folder, a checkpoint, or weights (.pth, .safetensors)')
     .argument('[data]', 'a folder or a named data set; by default the one it was trained on')
+    .argument('[settings...]', 'of weights alone: imageSize=32 model.arch=resnet20')
     .option('--part <part>', 'train, val or test; by default test, where there is one')
     .option('--batch-size <count>', 'images at a time')
     .option('--crops <crops>', 'what of an image is seen: center, ten or multi-scale')
@@ -43,7 +44,12 @@ export function addEval(program: Command): void {
     .option('--top-losses <file>', 'draw the images with the highest losses, as .png or .svg')
     .option('--pictures <count>', 'images in each drawing', '24')
     .option('--json', 'print everything measured, as JSON')
-    .action(async (model: string, data: string | undefined, flags: Flags) => {
+    .action(async (path: string, word: string | undefined, words: string[], flags: Flags) => {
+      const data = word !== undefined && isSetting(word) ? undefined : word
+      const load: Draft = {}
+      for (const setting of word === data ? words : [word as string, ...words]) {
+        applySetting(load, setting)
+      }
       const drawn = [flags.samples, flags.topLosses]
       for (const path of drawn) if (path !== undefined) checkPicturePath(path, 'picture')
       const pictures = readValue(flags.pictures)
@@ -66,7 +72,9 @@ export function addEval(program: Command): void {
       }
       // What the user typed; the core checks it.
       await downloading(flags.json ?? false, async (options) => {
-        const evaluation = await evaluate(model, config as EvaluateConfig, options)
+        await using model = await loadModel(path, load)
+        for (const sentence of model.info.assumed) remark(`assumed: ${sentence}`)
+        const evaluation = await model.evaluate(config as EvaluateConfig, options)
         tellOfBroken(evaluation)
         await draw(evaluation, flags)
         await print(flags.json ? JSON.stringify(withoutPixels(evaluation)) : inWords(evaluation))

@@ -8,6 +8,11 @@ export async function print(line: string): Promise<void> {
   if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
 }
 
+/** Says something that is not data. */
+export function remark(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
 /** Ends the process, quietly and with what was trained saved, when nobody reads it any more. */
 export function endWithItsReader(stream: NodeJS.WriteStream): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { loadModel } from '../../bindings/ts/index.js'
-import { readValue } from './configuration.js'
+import { applySetting, type Draft, isSetting, readValue } from './configuration.js'
 import { report } from './failure.js'
-import { print } from './output.js'
+import { print, remark } from './output.js'
 import { table } from './table.js'
 import { percent } from './units.js'
 
@@ -16,12 +16,16 @@ export function addPredict(program: Command): void {
   program
     .command('predict')
     .description('say what is on images')
-    .argument('<model>', 'a run folder or a checkpoint')
-    .argument('<images...>', 'JPEG or PNG files')
+    .argument('<model>', 'a run folder, a checkpoint, or weights (.pth, .safetensors)')
+    .argument('<images...>', 'JPEG or PNG files; of weights alone also settings: imageSize=32')
     .option('--top <count>', 'classes to name, best first', '1')
     .option('--json', 'print one prediction a line, as JSON')
-    .action(async (path: string, images: string[], flags: Flags) => {
-      await using model = await loadModel(path)
+    .action(async (path: string, words: string[], flags: Flags) => {
+      const images = words.filter((word) => !isSetting(word))
+      const load: Draft = {}
+      for (const setting of words.filter(isSetting)) applySetting(load, setting)
+      await using model = await loadModel(path, load)
+      for (const sentence of model.info.assumed) remark(`assumed: ${sentence}`)
       const top = readValue(flags.top) as number
       const rows: string[][] = []
       for (const image of images) {

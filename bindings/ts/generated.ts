@@ -829,6 +829,38 @@ export type LinearConfig = {
 }
 
 /**
+ * What a file with nothing but weights does not say of itself. Every part has a default, which
+ * the model's `info.assumed` tells.
+ */
+export type LoadConfig = {
+  /**
+   * The network. Default: found by the names and shapes of the tensors.
+   */
+  model?: string | ModelConfig | undefined
+  /**
+   * Names of the classes, in the order of their indices. Default: CIFAR-10's for ten classes
+   * behind a CIFAR stem, else `class 0`, `class 1`, ...
+   */
+  classes?: Array<string> | undefined
+  /**
+   * Height and width that the network sees. Default: 32 with a CIFAR stem, else 224.
+   */
+  imageSize?: number | undefined
+  /**
+   * How images are prepared: `mean`, `std`, `evalResize`. Default: ImageNet's constants.
+   */
+  transform?: TransformConfig | undefined
+  /**
+   * Default: fp32.
+   */
+  precision?: Precision | undefined
+  /**
+   * Default: CUDA where it can be used, else the CPU.
+   */
+  device?: Device | undefined
+}
+
+/**
  * What is written down.
  */
 export type LogConfig = {
@@ -919,6 +951,10 @@ export type ModelConfig = {
    */
   weights?: string | undefined
   /**
+   * The SHA-256 of that file: written down by a run, and checked where it is given.
+   */
+  weightsSha256?: string | undefined
+  /**
    * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
    * `backbone` is all but the head. Their normalisation uses its running statistics.
    */
@@ -948,9 +984,13 @@ export type ModelInfo = {
    */
   checkpoint: string
   /**
-   * Whole epochs that it was trained for.
+   * Whole epochs that it was trained for; 0 where the file does not say.
    */
   epoch: number
+  /**
+   * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
+   */
+  assumed: Array<string>
 }
 
 /**
@@ -1688,6 +1728,10 @@ export type ResolvedModel = {
    * anew.
    */
   weights: string | null
+  /**
+   * The SHA-256 of that file: written down by a run, and checked where it is given.
+   */
+  weightsSha256: string | null
   /**
    * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
    * `backbone` is all but the head. Their normalisation uses its running statistics.

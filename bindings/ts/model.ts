@@ -7,6 +7,7 @@ import type {
   Evaluation,
   ExportConfig,
   LayerResponse,
+  LoadConfig,
   ModelInfo,
   Prediction,
 } from './generated.js'
@@ -41,9 +42,10 @@ export class Model implements AsyncDisposable {
   #closing: Promise<void> | undefined
 
   /** @internal */
-  static async load(path: string | URL): Promise<Model> {
+  static async load(path: string | URL, config: LoadConfig = {}): Promise<Model> {
     const addon = torchAddon()
-    const answer = await addon.openModel(toPath(path, 'model'))
+    const request = toPlainJson(config, 'the options')
+    const answer = await addon.openModel(toPath(path, 'model'), request)
     const { handle, info } = open<{ handle: number; info: ModelInfo }>(answer)
     return new Model(addon, handle, info)
   }
@@ -155,11 +157,14 @@ export class Model implements AsyncDisposable {
 /**
  * Loads a trained network.
  *
- * @param path a run folder (its best checkpoint is taken) or a checkpoint
- * @throws {ResidualError} `E_CHECKPOINT` if it is not there, cut short, or not a checkpoint
+ * @param path a run folder (its best checkpoint is taken), a checkpoint, or weights of whoever
+ *   made them: what `torch.save` wrote (.pth, .pt, .th), or a .safetensors file
+ * @param config what such weights do not say of themselves; `info.assumed` tells what was assumed
+ * @throws {ResidualError} `E_CHECKPOINT` if it is not there, cut short, or asks for anything but
+ *   tensors; `E_MISMATCH` if it holds the weights of no network that is known or asked for
  */
-export function loadModel(path: string | URL): Promise<Model> {
-  return Model.load(path)
+export function loadModel(path: string | URL, config: LoadConfig = {}): Promise<Model> {
+  return Model.load(path, config)
 }
 
 function isMany(images: ImageInput | readonly ImageInput[]): images is readonly ImageInput[] {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
-import { dataStore } from './cache.js'
+import { dataStore, weightsStore } from './cache.js'
 import { checkLibrary } from './elf.js'
 import { ResidualError } from './errors.js'
 import { loadLibtorch } from './libtorch.js'
@@ -9,12 +9,16 @@ import { DATA_ROOT, platformFolder, require } from './platform.js'
 interface Addon {
   /** Where the embedded data set is, and where downloaded ones are. */
   setDataRoots(embedded: string, store: string): void
+  /** Where published weights are kept. */
+  setWeightsFolder(path: string): void
 }
 
 /** The addon that needs no libtorch. Its string results are envelopes. */
 export interface LightAddon extends Addon {
   version(): string
   inspect(request: string): string
+  /** The file of torchvision's for an architecture. */
+  publishedWeights(arch?: string): string
   datasets(): string
   exportModel(model: string, path: string, request: string): Promise<string>
   preview(request: string): Promise<NativePreview>
@@ -31,7 +35,7 @@ export interface TorchAddon extends Addon {
   environment(): string
   /** `wake` is called whenever there is something to drain; it does not hold the process. */
   startRun(config: string, wake: () => void, arrays?: NativeArrays): NativeRun
-  openModel(path: string): Promise<string>
+  openModel(path: string, request: string): Promise<string>
   predict(handle: number, images: NativeImage[], top: number): Promise<string>
   evaluateModel(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   layerResponses(handle: number, request: string, arrays?: NativeArrays): Promise<string>
@@ -120,6 +124,7 @@ function load<A extends Addon>(folder: string, name: string): A {
     checkLibrary(path)
     const addon: A = require(path)
     addon.setDataRoots(DATA_ROOT, dataStore())
+    addon.setWeightsFolder(weightsStore())
     return addon
   } catch (error) {
     if (error instanceof ResidualError) throw error

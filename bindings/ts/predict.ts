@@ -1,4 +1,4 @@
-import type { Prediction } from './generated.js'
+import type { LoadConfig, Prediction } from './generated.js'
 import type { ImageInput } from './image.js'
 import { loadModel, type PredictOptions } from './model.js'
 
@@ -6,24 +6,28 @@ import { loadModel, type PredictOptions } from './model.js'
  * Says what is on an image, or on each of an array. To ask more than once, keep the model:
  * `loadModel()`.
  *
- * @param model a run folder or a checkpoint
+ * @param model a run folder, a checkpoint, or weights of whoever made them
+ * @param load what such weights do not say of themselves
  * @throws {ResidualError} as `loadModel()` and `Model.predict()` do
  */
 export function predict(
   model: string | URL,
   image: ImageInput,
   options?: PredictOptions,
+  load?: LoadConfig,
 ): Promise<Prediction>
 export function predict(
   model: string | URL,
   images: readonly ImageInput[],
   options?: PredictOptions,
+  load?: LoadConfig,
 ): Promise<Prediction[]>
 export async function predict(
   path: string | URL,
   images: ImageInput | readonly ImageInput[],
   options?: PredictOptions,
+  load?: LoadConfig,
 ): Promise<Prediction | Prediction[]> {
-  await using model = await loadModel(path)
+  await using model = await loadModel(path, load)
   return await model.predict(images as readonly ImageInput[], options)
 }

@@ -1,5 +1,7 @@
 import { toNativeArrays } from './arrays.js'
+import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
+import { prepareWeights } from './download/prepare-weights.js'
 import type { TrainConfig } from './generated.js'
 import { torchAddon } from './native.js'
 import type { TrainOptions } from './options.js'
@@ -8,8 +10,8 @@ import { withRecipe } from './recipe.js'
 import { Run } from './run.js'
 
 /**
- * Trains a residual network on a folder of images or a named data set, which is downloaded first if
- * it is not on this machine.
+ * Trains a residual network on a folder of images or a named data set. Named data sets, and published
+ * weights (`model.weights: 'imagenet'`), are downloaded first if they are not on this machine.
  *
  * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
  * started while another is training wait for it.
@@ -23,10 +25,22 @@ import { Run } from './run.js'
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start(() => {
     const json = withRecipe(toPlainJson(config))
+    const { data, model } = JSON.parse(json)
+    const downloads = [prepareData(data), prepareWeights(model)].filter(
+      (task) => task !== undefined,
+    )
     const arrays = options.arrays && toNativeArrays(options.arrays)
     return {
-      prepare: prepareData(JSON.parse(json).data),
+      prepare: downloads.length === 0 ? undefined : oneByOne(downloads),
       start: (wake) => torchAddon().startRun(json, wake, arrays),
     }
   }, options)
+}
+
+type Download = (options: DownloadOptions) => Promise<unknown>
+
+function oneByOne(downloads: readonly Download[]): Download {
+  return async (options) => {
+    for (const download of downloads) await download(options)
+  }
 }

@@ -8,7 +8,7 @@ use napi::Env;
 use napi_derive::napi;
 use residual_data::Arrays;
 use residual_model::Input;
-use residual_spec::{At, Error, ErrorCode, EvaluateConfig, ExportConfig, Read, Result};
+use residual_spec::{At, Error, ErrorCode, EvaluateConfig, ExportConfig, LoadConfig, Read, Result};
 use residual_train::{guarded, LoadedModel, Worker};
 use serde::Serialize;
 use serde_json::json;
@@ -47,11 +47,12 @@ fn on_torch_thread<T: Serialize + 'static>(
 
 type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 
-/// A run folder or checkpoint to `{handle, info}`.
+/// A run folder, a checkpoint or a file of weights, and a `LoadConfig`, to `{handle, info}`.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn open_model(env: &Env, path: String) -> napi::Result<Object<'_>> {
+pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
     on_torch_thread(env, move |worker| {
-        let model = LoadedModel::open(&PathBuf::from(path))?;
+        let config = LoadConfig::read(&parse(&request)?, &At::Root)?;
+        let model = LoadedModel::open(&PathBuf::from(path), &config)?;
         let info = model.info().clone();
         Ok(json!({ "handle": worker.keep(model), "info": info }))
     })

@@ -99,6 +99,7 @@ fn main() {
     all.add::<spec::EvaluateConfig>();
     all.add::<spec::ShowConfig>();
     all.add::<spec::ExportConfig>();
+    all.add::<spec::LoadConfig>();
     all.add::<spec::ModelInfo>();
     all.add::<spec::RunEvent>();
     all.add::<spec::TrainResult>();

@@ -64,6 +64,11 @@ impl Cifar {
     }
 }
 
+/// CIFAR-10's classes, in the order of their labels.
+pub fn cifar10_classes() -> Vec<String> {
+    Cifar::Ten.classes(Labels::Fine)
+}
+
 /// Only CIFAR-100 has two sets of labels.
 pub(crate) fn no_coarse_labels(what: &str) -> Error {
     Error::new(ErrorCode::Config, format!("{what} has no coarse labels; CIFAR-100 has"))

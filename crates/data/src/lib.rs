@@ -43,6 +43,7 @@ mod views;
 mod webdataset;
 
 pub use arrays::{ArrayPart, Arrays};
+pub use cifar::cifar10_classes;
 pub use dataset::Dataset;
 pub use decode::decode;
 pub use image::Image;

@@ -38,6 +38,14 @@ impl Pickle {
     pub fn root(&self) -> Value<'_> {
         Value { pickle: self, id: self.root }
     }
+
+    /// The names of everything outside the pickle that it speaks of.
+    pub fn persistent(&self) -> impl Iterator<Item = Value<'_>> {
+        self.nodes.iter().filter_map(|node| match node {
+            Node::Persistent(id) => Some(Value { pickle: self, id: *id }),
+            _ => None,
+        })
+    }
 }
 
 /// One value of a pickle. A value may hold itself: whoever walks through one must bound how far.

@@ -237,6 +237,8 @@ pub struct ModelInfo {
     pub parameters: u64,
     /// The file that it was read from, absolute.
     pub checkpoint: String,
-    /// Whole epochs that it was trained for.
+    /// Whole epochs that it was trained for; 0 where the file does not say.
     pub epoch: u32,
+    /// What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
+    pub assumed: Vec<String>,
 }

@@ -43,6 +43,7 @@ impl Trainer {
             zero_init_residual: false,
             bottleneck_stride: residual_spec::BottleneckStride::Middle,
             weights: None,
+            weights_sha256: None,
             freeze: Vec::new(),
         };
         let network = build(&config, 3, SIZE as u32, 10).expect("a known network");

@@ -1,11 +1,13 @@
 //! The run: preparing, the training loop, checkpoints, resume, and the one thread that calls
 //! libtorch.
 
+mod begin;
 mod checkpoint;
 mod control;
 mod early_stopping;
 mod ema;
 mod ensemble;
+mod foreign;
 mod gradient;
 mod guard;
 mod learner;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use base64::prelude::{Engine as _, BASE64_STANDARD};
+use residual_arch::Network;
 use residual_data::{
     thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, PixelMean, Subset,
 };
@@ -15,13 +16,17 @@ use residual_model::{
 };
 use residual_spec::{
     resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Error, ErrorCode,
-    EvaluateConfig, Evaluation, LayerResponse, ModelInfo, NameOr, Prediction, ResolvedConfig,
-    Result, Thumbnail, Views,
+    EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Prediction,
+    ResolvedConfig, Result, Thumbnail, Views,
 };
-use residual_weights::{find, Checkpoint, Export, ExportOptions, Prefer, Tensor, PIXEL_MEAN};
+use residual_weights::{
+    find, is_checkpoint, Checkpoint, Export, ExportOptions, Prefer, Tensor, PIXEL_MEAN,
+};
 
-use crate::checkpoint::{load_model, progress_of};
+use crate::checkpoint::progress_of;
+use crate::foreign::Foreign;
 use crate::pixel_mean;
+use crate::progress::Progress;
 
 /// A model with all it needs to be used: labels, preparation of images.
 pub struct LoadedModel {
@@ -33,43 +38,45 @@ pub struct LoadedModel {
     /// For an export: how far the run had come, and the mean image if there is one.
     progress: serde_json::Value,
     pixel_mean: Option<Arc<PixelMean>>,
+    /// Nobody said the classes' names: those of a data set may stand in for them.
+    unnamed: bool,
 }
 
 impl LoadedModel {
-    /// Opens a run folder (its best checkpoint) or a checkpoint, to compute in the precision that
-    /// it was trained in, where this machine has that.
-    pub fn open(path: &Path) -> Result<LoadedModel> {
+    /// Opens a run folder (its best checkpoint), a checkpoint, or a file of weights alone
+    /// (.safetensors, .pth, .pt, .th), of which `asked` says what it does not say itself. A
+    /// checkpoint computes in the precision that it was trained in, where this machine has that.
+    ///
+    /// # Errors
+    /// `E_CHECKPOINT`, `E_MISMATCH`, and `E_CONFIG` where `asked` contradicts the file.
+    pub fn open(path: &Path, asked: &LoadConfig) -> Result<LoadedModel> {
         let path = find(path, Prefer::Best)?;
         let path = path.canonicalize().map_err(|cause| Error::read(&path, &cause))?;
-        let checkpoint = Checkpoint::read(&path)?;
-        let epoch = progress_of(&checkpoint.progress, &path)?.epoch;
-        let network = residual_arch::build(
-            &checkpoint.config.model,
-            checkpoint.config.data.channels,
-            checkpoint.config.data.image_size,
-            checkpoint.data.classes.len() as u32,
-        )
-        .map_err(|error| error.file(&path))?;
+        let parts = match is_checkpoint(&path)? {
+            true => Parts::of_checkpoint(&path, asked)?,
+            false => Parts::of_weights(&path, asked)?,
+        };
         let machine = crate::machine_facts();
-        let mut compute = Compute::of(&checkpoint.config);
+        let mut compute = Compute::of(&parts.config);
         if compute.device == residual_spec::Device::Cuda && !machine.cuda {
             compute.device = residual_spec::Device::Cpu;
         }
         tch::set_num_threads(machine.cores as i32);
-        let model = load_model(network, compute, &checkpoint, &path)?;
+        let model = Model::from_tensors(parts.network.clone(), compute, &parts.tensors)
+            .map_err(|error| error.file(&path))?;
         let info = ModelInfo {
             arch: model.network().name.clone(),
-            classes: checkpoint.data.classes.clone(),
+            classes: parts.data.classes.clone(),
             channels: model.network().channels,
             image_size: model.network().image_size,
             parameters: model.network().parameters(),
             checkpoint: path.display().to_string(),
-            epoch,
+            epoch: progress_of(&parts.progress, &path)?.epoch,
+            assumed: parts.assumed.clone(),
         };
-        let pixel_mean = pixel_mean::of_checkpoint(&checkpoint, &path)?;
-        let eval = Arc::new(Pipeline::eval(&checkpoint.config, pixel_mean.as_ref()));
-        let (config, data, progress) = (checkpoint.config, checkpoint.data, checkpoint.progress);
-        Ok(LoadedModel { model, config, data, eval, info, progress, pixel_mean })
+        let eval = Arc::new(Pipeline::eval(&parts.config, parts.pixel_mean.as_ref()));
+        let Parts { config, data, progress, pixel_mean, unnamed, .. } = parts;
+        Ok(LoadedModel { model, config, data, eval, info, progress, pixel_mean, unnamed })
     }
 
     pub fn info(&self) -> &ModelInfo {
@@ -129,13 +136,13 @@ impl LoadedModel {
     ) -> Result<Option<Evaluation>> {
         check_examples(request)?;
         let views = resolve_views(request, &self.config)?;
-        let subset = self.subset(request, arrays)?;
+        let (subset, labels) = self.subset(request, arrays)?;
         let sums = Evaluator::new(self.data.classes.len())
             .top_losses(request.top_losses.unwrap_or(0) as usize)
             .samples(subset.spread(request.samples.unwrap_or(0) as usize))
             .averaging(average);
         let loader = self.loader(&subset, request, views);
-        let measured = evaluate(&self.model, &self.data.classes, sums, loader, go_on, |_| {})?;
+        let measured = evaluate(&self.model, &labels, sums, loader, go_on, |_| {})?;
         let Some(mut evaluation) = measured else { return Ok(None) };
         if let Some(side) = request.thumbnails {
             let examples = evaluation.samples.iter_mut().chain(&mut evaluation.top_losses);
@@ -176,7 +183,7 @@ impl LoadedModel {
         arrays: Option<Arrays>,
         mut go_on: impl FnMut() -> Result<bool>,
     ) -> Result<Option<Vec<LayerResponse>>> {
-        let mut loader = self.loader(&self.subset(request, arrays)?, request, Views::Center);
+        let mut loader = self.loader(&self.subset(request, arrays)?.0, request, Views::Center);
         let mut sums: Vec<Response> = Vec::new();
         while let Some(loaded) = loader.next()? {
             if !go_on()? {
@@ -197,19 +204,37 @@ impl LoadedModel {
         Ok(Some(sums.into_iter().map(named).collect()))
     }
 
-    /// The images that `request` asks for, with the model's classes.
-    fn subset(&self, request: &EvaluateConfig, mut arrays: Option<Arrays>) -> Result<Subset> {
+    /// The images that `request` asks for, with the model's classes, and the names of these.
+    fn subset(
+        &self,
+        request: &EvaluateConfig,
+        mut arrays: Option<Arrays>,
+    ) -> Result<(Subset, Vec<String>)> {
         let config = match (&request.data, &arrays) {
             (Some(data), _) => data.full(),
             (None, Some(_)) => DataConfig::default(),
+            (None, None) if self.info.epoch == 0 && !self.info.assumed.is_empty() => {
+                let message = "these weights do not say what they were trained on";
+                return Err(Error::new(ErrorCode::Usage, message)
+                    .key("data")
+                    .hint("Say what to evaluate them on: `data`."));
+            }
             (None, None) => self.own_data(),
         };
         if let Some(arrays) = &mut arrays {
             arrays.classes.get_or_insert_with(|| self.data.classes.clone());
         }
         let dataset = residual_data::open_with(&config, arrays, &|| false)?;
-        let map = class_map(&dataset.facts().source, &dataset.facts().classes, &self.data.classes)?;
-        Ok(self.part(&dataset, request.part)?.relabelled(map))
+        let (source, theirs) = (&dataset.facts().source, &dataset.facts().classes);
+        let ours = &self.data.classes;
+        let strange = class_map(source, theirs, ours).is_err();
+        // Names that nobody said give way to the data set's, in its order.
+        let labels = match self.unnamed && strange && theirs.len() == ours.len() {
+            true => theirs,
+            false => ours,
+        };
+        let map = class_map(source, theirs, labels)?;
+        Ok((self.part(&dataset, request.part)?.relabelled(map), labels.clone()))
     }
 
     fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: Views) -> Loader {
@@ -270,6 +295,64 @@ impl LoadedModel {
             Some(DataPart::Test) => split.test.ok_or_else(|| nothing("test")),
             None => Ok(split.test.or(split.val).unwrap_or(split.train)),
         }
+    }
+}
+
+/// What a model is made of, from whatever file.
+struct Parts {
+    config: ResolvedConfig,
+    data: DataFacts,
+    network: Network,
+    tensors: BTreeMap<String, Tensor>,
+    pixel_mean: Option<Arc<PixelMean>>,
+    progress: serde_json::Value,
+    assumed: Vec<String>,
+    unnamed: bool,
+}
+
+impl Parts {
+    fn of_checkpoint(path: &Path, asked: &LoadConfig) -> Result<Parts> {
+        let LoadConfig { model, classes, image_size, transform, precision, device } = asked;
+        let said = [
+            ("model", model.is_some()),
+            ("classes", classes.is_some()),
+            ("imageSize", image_size.is_some()),
+            ("transform", transform.is_some()),
+        ];
+        if let Some((key, _)) = said.iter().find(|(_, said)| *said) {
+            let message = format!("a checkpoint of residual's says its `{key}` itself");
+            return Err(Error::new(ErrorCode::Config, message)
+                .key(key)
+                .file(path)
+                .hint("Leave it out: it is for files of weights alone."));
+        }
+        let checkpoint = Checkpoint::read(path)?;
+        let pixel_mean = pixel_mean::of_checkpoint(&checkpoint, path)?;
+        let Checkpoint { tensors, mut config, data, progress } = checkpoint;
+        config.precision = precision.unwrap_or(config.precision);
+        config.device = device.unwrap_or(config.device);
+        let classes = data.classes.len() as u32;
+        let (channels, size) = (config.data.channels, config.data.image_size);
+        let network = residual_arch::build(&config.model, channels, size, classes)
+            .map_err(|error| error.file(path))?;
+        Ok(Parts {
+            config,
+            data,
+            network,
+            tensors,
+            pixel_mean,
+            progress,
+            assumed: Vec::new(),
+            unnamed: false,
+        })
+    }
+
+    fn of_weights(path: &Path, asked: &LoadConfig) -> Result<Parts> {
+        let Foreign { config, data, network, tensors, assumed, unnamed } =
+            Foreign::read(path, asked)?;
+        let progress = serde_json::to_value(Progress::default())
+            .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
+        Ok(Parts { config, data, network, tensors, pixel_mean: None, progress, assumed, unnamed })
     }
 }
 

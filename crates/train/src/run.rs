@@ -18,6 +18,7 @@ use residual_spec::{
 use residual_weights::Checkpoint;
 use serde_json::Value;
 
+use crate::begin::{Begin, Begun};
 use crate::checkpoint::{load_model, progress_of, restore, Snapshot};
 use crate::learner::{Learner, NotFinite, Step};
 use crate::progress::{BestSoFar, Progress, Sums};
@@ -55,6 +56,8 @@ struct Prepared {
     dataset: Dataset,
     network: Network,
     resumed: Option<Resumed>,
+    /// Weights to begin with.
+    begun: Option<Begun>,
     /// The run folder's name is ours, so that a number may be added to it.
     numbered: bool,
 }
@@ -78,11 +81,17 @@ impl Prepared {
             }
         };
 
+        // A resumed run has weights of its own.
+        let begin = match &resumed {
+            None => Begin::read(&mut asked)?,
+            Some(_) => None,
+        };
+
         let dataset =
             residual_data::open_with(&asked.data(), arrays, &|| control.stopping().is_some());
         control.go_on()?;
         let dataset = dataset?;
-        let config = resolve(&asked, dataset.facts(), &crate::machine_facts())?;
+        let mut config = resolve(&asked, dataset.facts(), &crate::machine_facts())?;
         if let Some(resumed) = &resumed {
             resume::check(&resumed.checkpoint.config, &config)?;
             if resumed.checkpoint.data.fingerprint != dataset.facts().fingerprint {
@@ -97,8 +106,10 @@ impl Prepared {
         let network = residual_arch::build(&config.model, channels, size, classes)?;
         residual_arch::frozen(&network, &config.model.freeze)?;
 
+        let begun = begin.map(|begin| begin.fit(&mut config, &network)).transpose()?;
+
         let numbered = asked.out.as_ref().and_then(Auto::given).is_none() && !config.overwrite;
-        Ok(Prepared { config, dataset, network, resumed, numbered })
+        Ok(Prepared { config, dataset, network, resumed, begun, numbered })
     }
 }
 
@@ -143,13 +154,14 @@ enum Flow {
 
 impl<'c> Trainer<'c> {
     fn new(prepared: Prepared, control: &'c Control) -> Result<Trainer<'c>> {
-        let Prepared { mut config, dataset, network, resumed, numbered } = prepared;
+        let Prepared { mut config, dataset, network, resumed, begun, numbered } = prepared;
         let compute = Compute::of(&config);
         tch::set_num_threads(config.threads as i32);
 
-        let mut model = match &resumed {
-            None => Model::new(network, compute, config.seed)?,
-            Some(from) => load_model(network, compute, &from.checkpoint, &from.path)?,
+        let mut model = match (&resumed, &begun) {
+            (None, None) => Model::new(network, compute, config.seed)?,
+            (None, Some(begun)) => Model::from_tensors(network, compute, &begun.fitted.tensors)?,
+            (Some(from), _) => load_model(network, compute, &from.checkpoint, &from.path)?,
         };
         model.freeze(&config.model.freeze)?;
         let split = dataset.split(&config.data);
@@ -221,6 +233,9 @@ impl<'c> Trainer<'c> {
             named: 0,
         };
         trainer.announce()?;
+        if let Some(warning) = begun.and_then(|begun| begun.warning()) {
+            trainer.tell(RunEvent::Warning(warning))?;
+        }
         Ok(trainer)
     }
 

@@ -44,6 +44,7 @@ impl Case {
                 _ => BottleneckStride::Middle,
             },
             weights: None,
+            weights_sha256: None,
             freeze: Vec::new(),
         };
         let size = fixture["size"].as_u64().unwrap() as u32;

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use residual_spec::{At, ErrorCode, EvaluateConfig, Read, RunEvent, StopReason, TrainResult};
+use residual_spec::{
+    At, ErrorCode, EvaluateConfig, LoadConfig, Read, RunEvent, StopReason, TrainResult,
+};
 use residual_train::{Control, Entry, LoadedModel, Stop};
 use residual_weights::Checkpoint;
 use serde_json::{json, Value};
@@ -311,7 +313,7 @@ fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint()
     assert!(values.iter().all(|value| (0.25..0.42).contains(value)), "{values:?}");
 
     // What opens it measures what the run measured.
-    let model = LoadedModel::open(Path::new(&result.dir)).unwrap();
+    let model = LoadedModel::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
     let found = model.evaluate(&EvaluateConfig::default(), None, || Ok(true)).unwrap().unwrap();
     let test = result.test.unwrap();
     assert_eq!((found.accuracy, found.loss), (test.accuracy, test.loss));
@@ -321,7 +323,7 @@ fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint()
     let mut without = saved;
     without.tensors.remove("transform.pixel_mean");
     without.write(&path).unwrap();
-    let error = LoadedModel::open(&path).err().unwrap();
+    let error = LoadedModel::open(&path, &LoadConfig::default()).err().unwrap();
     assert_eq!(error.code, ErrorCode::Checkpoint);
     assert!(error.message.contains("transform.pixel_mean"), "{error}");
 }
@@ -331,7 +333,7 @@ fn a_network_can_be_evaluated_on_ten_crops_and_at_several_scales() {
     let place = Place::new();
     let transform = json!({ "evalResize": 18 });
     let result = train(&place.config("run", json!({ "epochs": 6, "transform": transform })));
-    let model = LoadedModel::open(Path::new(&result.dir)).unwrap();
+    let model = LoadedModel::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
     let evaluate = |request: Value| {
         let request = EvaluateConfig::read(&request, &At::Root)?;
         model.evaluate(&request, None, || Ok(true)).map(Option::unwrap)

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::format::{self, broken, Opened};
+use crate::state_dict::is_pytorchs;
 use crate::tensor::{Tensor, TensorInfo, TensorView};
 
 /// The version of what is written here; one higher for every change that an older reader would
@@ -128,6 +129,17 @@ impl Checkpoint {
         let (config, data, progress) = story(path, &opened)?;
         Ok(Header { tensors: opened.infos()?, config, data, progress })
     }
+}
+
+/// Whether a file is a checkpoint of residual's, broken or not, and no weights alone.
+///
+/// # Errors
+/// `E_CHECKPOINT` if it claims to be a safetensors file and is none; `E_IO`.
+pub fn is_checkpoint(path: &Path) -> Result<bool> {
+    if is_pytorchs(path)? {
+        return Ok(false);
+    }
+    Ok(format::open(path)?.metadata.contains_key(VERSION_KEY))
 }
 
 fn json(value: &impl Serialize) -> Result<String> {

@@ -3,18 +3,34 @@
 //!
 //! Weights have torchvision's names, so that Python's `safetensors` loads them as they are;
 //! `optimizer.*` and `ema.*` tensors lie beside them.
+//!
+//! And weights of others: what PyTorch saved or somebody put into a safetensors file, under whatever
+//! names ([`StateDict`]), for a network that is told by them ([`infer`]) or given ([`fit`]).
 
 mod checkpoint;
 mod export;
 mod find;
+mod fit;
 mod format;
+mod hash;
+mod infer;
+mod naming;
 mod onnx;
+mod published;
+mod pytorch;
+mod state_dict;
 mod tensor;
 #[cfg(test)]
 mod testing;
 
-pub use checkpoint::{Checkpoint, Contents, Header, AVERAGE, PIXEL_MEAN};
+pub use checkpoint::{is_checkpoint, Checkpoint, Contents, Header, AVERAGE, PIXEL_MEAN};
 pub use export::{export_checkpoint, Export, ExportOptions};
 pub use find::{find, Prefer};
+pub use fit::{check, fit, Fitted, NewHead};
 pub use format::read_tensors;
+pub use hash::sha256;
+pub use infer::infer;
+pub use naming::Naming;
+pub use published::{set_published_folder, Published, IMAGENET};
+pub use state_dict::StateDict;
 pub use tensor::{DType, Tensor, TensorInfo, TensorView};

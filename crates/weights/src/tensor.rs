@@ -11,6 +11,8 @@ pub enum DType {
     Bf16,
     I64,
     I32,
+    I16,
+    I8,
     U8,
     Bool,
 }
@@ -21,8 +23,8 @@ impl DType {
         match self {
             DType::F64 | DType::I64 => 8,
             DType::F32 | DType::I32 => 4,
-            DType::F16 | DType::Bf16 => 2,
-            DType::U8 | DType::Bool => 1,
+            DType::F16 | DType::Bf16 | DType::I16 => 2,
+            DType::I8 | DType::U8 | DType::Bool => 1,
         }
     }
 
@@ -35,6 +37,8 @@ impl DType {
             Dtype::BF16 => DType::Bf16,
             Dtype::I64 => DType::I64,
             Dtype::I32 => DType::I32,
+            Dtype::I16 => DType::I16,
+            Dtype::I8 => DType::I8,
             Dtype::U8 => DType::U8,
             Dtype::BOOL => DType::Bool,
             _ => return None,
@@ -49,6 +53,8 @@ impl DType {
             DType::Bf16 => Dtype::BF16,
             DType::I64 => Dtype::I64,
             DType::I32 => Dtype::I32,
+            DType::I16 => Dtype::I16,
+            DType::I8 => Dtype::I8,
             DType::U8 => Dtype::U8,
             DType::Bool => Dtype::BOOL,
         }
@@ -123,13 +129,15 @@ pub struct TensorInfo {
 mod tests {
     use super::*;
 
-    const ALL: [DType; 8] = [
+    const ALL: [DType; 10] = [
         DType::F64,
         DType::F32,
         DType::F16,
         DType::Bf16,
         DType::I64,
         DType::I32,
+        DType::I16,
+        DType::I8,
         DType::U8,
         DType::Bool,
     ];

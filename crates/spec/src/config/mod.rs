@@ -307,6 +307,26 @@ said! {
     }
 }
 
+said! {
+    /// What a file with nothing but weights does not say of itself. Every part has a default, which
+    /// the model's `info.assumed` tells.
+    LoadConfig {
+        /// The network. Default: found by the names and shapes of the tensors.
+        model: NameOr<ModelConfig>,
+        /// Names of the classes, in the order of their indices. Default: CIFAR-10's for ten classes
+        /// behind a CIFAR stem, else `class 0`, `class 1`, ...
+        classes: Vec<String>,
+        /// Height and width that the network sees. Default: 32 with a CIFAR stem, else 224.
+        image_size: u32,
+        /// How images are prepared: `mean`, `std`, `evalResize`. Default: ImageNet's constants.
+        transform: TransformConfig,
+        /// Default: fp32.
+        precision: Precision,
+        /// Default: CUDA where it can be used, else the CPU.
+        device: Device,
+    }
+}
+
 words! {
     /// What of an image the network sees, when it is evaluated.
     Crops {

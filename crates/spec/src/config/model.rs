@@ -24,6 +24,8 @@ config! {
         /// `imagenet` for the ones that torchvision published. A head for other classes begins
         /// anew.
         weights: String => Option<String>,
+        /// The SHA-256 of that file: written down by a run, and checked where it is given.
+        weights_sha256: String => Option<String>,
         /// Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
         /// `backbone` is all but the head. Their normalisation uses its running statistics.
         freeze: Vec<String> => Vec<String>,

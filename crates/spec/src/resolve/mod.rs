@@ -331,6 +331,7 @@ fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model 
         zero_init_residual: config.zero_init_residual.unwrap_or(false),
         bottleneck_stride: config.bottleneck_stride.unwrap_or(BottleneckStride::Middle),
         weights: config.weights.clone(),
+        weights_sha256: config.weights_sha256.clone(),
         freeze: config.freeze.clone().unwrap_or_default(),
     }
 }

@@ -1,0 +1,110 @@
+//! Weights that come without the story of their run: what network they are of is found, and what
+//! cannot be found is assumed and said.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use residual_arch::Network;
+use residual_data::cifar10_classes;
+use residual_spec::{
+    resolve, Auto, DataConfig, DataFacts, DataFormat, Error, ErrorCode, LoadConfig, ModelConfig,
+    NameOr, Precision, ResolvedConfig, Result, Stem, TrainConfig,
+};
+use residual_weights::{infer, StateDict, Tensor};
+
+/// Everything that a model needs to be used.
+pub(crate) struct Foreign {
+    pub config: ResolvedConfig,
+    pub data: DataFacts,
+    pub network: Network,
+    pub tensors: BTreeMap<String, Tensor>,
+    pub assumed: Vec<String>,
+    /// Whether the classes' names were said by nobody.
+    pub unnamed: bool,
+}
+
+impl Foreign {
+    /// # Errors
+    /// `E_CHECKPOINT` for a file that cannot be used, `E_MISMATCH` for weights of no network that
+    /// is known or asked for, `E_CONFIG` for other numbers of classes or channels.
+    pub fn read(path: &Path, asked: &LoadConfig) -> Result<Foreign> {
+        let state = StateDict::read(path)?;
+        let model = asked.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
+        let (target, _) = infer(&state.tensors, &model).map_err(|error| error.file(path))?;
+        let (stem, count) = (target.model.stem, target.classes as usize);
+        let mut assumed = vec![format!(
+            "the network is {} with the {} stem, told by the names of its tensors ({})",
+            target.model.arch,
+            if stem == Stem::Cifar { "CIFAR" } else { "ImageNet" },
+            state.naming,
+        )];
+
+        let unnamed = asked.classes.is_none();
+        let classes = match &asked.classes {
+            Some(names) if names.len() == count => names.clone(),
+            Some(names) => {
+                let message = format!("{} names for {count} classes", names.len());
+                return Err(Error::new(ErrorCode::Config, message)
+                    .key("classes")
+                    .hint("Give one name for each of the network's outputs, in their order."));
+            }
+            None if (stem, count, target.channels) == (Stem::Cifar, 10, 3) => {
+                assumed.push("the classes are CIFAR-10's, for there are ten (`classes`)".into());
+                cifar10_classes()
+            }
+            None => {
+                assumed.push("the classes have numbers instead of names (`classes`)".into());
+                (0..count).map(|class| format!("class {class}")).collect()
+            }
+        };
+
+        let size = asked.image_size.unwrap_or(if stem == Stem::Cifar { 32 } else { 224 });
+        if asked.image_size.is_none() {
+            assumed.push(format!("images are {size} x {size} (`imageSize`)"));
+        }
+        let transform = asked.transform.clone().unwrap_or_default();
+        if transform.mean.is_none() || transform.std.is_none() {
+            assumed.push(
+                "images are normalised by ImageNet's constants (`transform.mean`, `transform.std`)"
+                    .into(),
+            );
+        }
+
+        let source = path.display().to_string();
+        let data = DataFacts {
+            source: source.clone(),
+            format: DataFormat::ImageFolder,
+            classes,
+            channels: target.channels,
+            image_size: Some([size, size]),
+            train: 0,
+            val: 0,
+            test: 0,
+            mean: None,
+            std: None,
+            mirrored_is_natural: true,
+            fingerprint: String::new(),
+        };
+        let config = TrainConfig {
+            data: Some(NameOr::Full(DataConfig {
+                source: Some(source),
+                image_size: Some(Auto::Is(size)),
+                ..DataConfig::default()
+            })),
+            model: Some(NameOr::Full(ModelConfig {
+                arch: Some(Auto::Is(target.model.arch.clone())),
+                stem: Some(Auto::Is(stem)),
+                shortcut: Some(Auto::Is(target.model.shortcut)),
+                ..model
+            })),
+            transform: Some(transform),
+            precision: Some(Auto::Is(asked.precision.unwrap_or(Precision::Fp32))),
+            device: asked.device.map(Auto::Is),
+            ..TrainConfig::default()
+        };
+        let config = resolve(&config, &data, &crate::machine_facts())?;
+        let network = residual_arch::build(&config.model, target.channels, size, target.classes)
+            .map_err(|error| error.file(path))?;
+        Ok(Foreign { config, data, network, tensors: state.tensors, assumed, unnamed })
+    }
+}

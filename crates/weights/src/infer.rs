@@ -1,0 +1,227 @@
+//! Which network weights belong to, told by the names and shapes of their tensors.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use residual_arch::Network;
+use residual_spec::{
+    resolve_inspect, Auto, Error, ErrorCode, InspectConfig, InspectTarget, ModelConfig, NameOr,
+    Result, Shortcut, Stem,
+};
+
+use crate::fit::{mismatch, Differences};
+use crate::Tensor;
+
+/// The network that has exactly these tensors, and how it is asked for. What `asked` says is kept;
+/// the rest is found.
+///
+/// A residual network with option A and a plain one have the same tensors: the residual one is
+/// meant, unless `asked` names the other.
+///
+/// # Errors
+/// `E_MISMATCH`, with what differs from the network that comes nearest.
+pub fn infer(
+    tensors: &BTreeMap<String, Tensor>,
+    asked: &ModelConfig,
+) -> Result<(InspectTarget, Network)> {
+    let (channels, classes) = ends(tensors)?;
+    if let Some(name) = tensors.iter().find_map(|(name, tensor)| {
+        let pooled = name.ends_with(".downsample.1.weight") && tensor.shape.len() == 4;
+        (pooled || name == "conv1.0.weight").then_some(name)
+    }) {
+        let message = format!("the weights are a ResNet-D's (`{name}`), which is not built here");
+        return Err(Error::new(ErrorCode::Mismatch, message)
+            .key("model.weights")
+            .hint("Take weights of the plain architecture: timm's `resnet50`, not `resnet50d`."));
+    }
+
+    let blocks = block_names(tensors.keys().map(String::as_str));
+    let mut nearest: Option<(Network, Differences)> = None;
+    for arch in candidates(tensors, asked) {
+        for (stem, shortcut) in variants(asked) {
+            let model = ModelConfig {
+                arch: Some(Auto::Is(arch.clone())),
+                stem: Some(stem),
+                shortcut: Some(shortcut),
+                ..asked.clone()
+            };
+            let config = InspectConfig {
+                model: Some(NameOr::Full(model)),
+                channels: Some(channels),
+                classes: Some(classes),
+                image_size: None,
+            };
+            let Ok(target) = resolve_inspect(&config) else { continue };
+            let Ok(network) = build(&target) else { continue };
+            let differences = Differences::of(&network, tensors);
+            if differences.is_none() {
+                return Ok((target, network));
+            }
+            let others = network.blocks().map(|block| block.name.as_str()).collect::<BTreeSet<_>>();
+            let count = |(_, differences): &(Network, Differences)| differences.count();
+            let other_blocks = others != blocks;
+            if nearest.as_ref().is_none_or(|best| differences.count() < count(best)) {
+                nearest = Some((network, differences));
+            }
+            // No stem and no shortcut gives a network other blocks.
+            if other_blocks {
+                break;
+            }
+        }
+    }
+    Err(match nearest {
+        Some((network, differences)) => mismatch(&network, &differences).hint(
+            "This is what differs from the nearest network. Check which one the weights are.",
+        ),
+        None => unknown("no network of this kind is known"),
+    })
+}
+
+fn build(target: &InspectTarget) -> Result<Network> {
+    residual_arch::build(&target.model, target.channels, target.image_size, target.classes)
+}
+
+/// Stems and shortcuts to try: what was asked for; else what is usual for the network, and then
+/// every other.
+fn variants(asked: &ModelConfig) -> Vec<(Auto<Stem>, Auto<Shortcut>)> {
+    fn options<T: Clone>(asked: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
+        match asked.as_ref().and_then(Auto::given) {
+            Some(given) => vec![Auto::Is(given.clone())],
+            None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Is)).collect(),
+        }
+    }
+    let stems = options(&asked.stem, &[Stem::Cifar, Stem::Imagenet]);
+    let shortcuts = options(&asked.shortcut, &[Shortcut::B, Shortcut::A, Shortcut::C]);
+    let pairs =
+        |stem: Auto<Stem>| shortcuts.iter().map(move |shortcut| (stem.clone(), shortcut.clone()));
+    stems.into_iter().flat_map(pairs).collect()
+}
+
+/// `layer1.0` of `layer1.0.conv1.weight`, each once.
+fn block_names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let block = |name: &'a str| {
+        let stage = name.strip_prefix("layer")?.find('.')? + "layer".len();
+        Some(&name[..stage + 1 + name[stage + 1..].find('.')?])
+    };
+    names.filter_map(block).collect()
+}
+
+/// Networks that might be meant, likely ones first.
+fn candidates(tensors: &BTreeMap<String, Tensor>, asked: &ModelConfig) -> Vec<String> {
+    if let Some(arch) = asked.arch.as_ref().and_then(Auto::given) {
+        return vec![arch.clone()];
+    }
+    let blocks = (0..).take_while(|block| {
+        let first = format!("layer1.{block}.");
+        tensors.range(first.clone()..).next().is_some_and(|(name, _)| name.starts_with(&first))
+    });
+    let blocks = blocks.count();
+    let width = tensors.get("layer1.0.conv1.weight").and_then(|tensor| tensor.shape.first());
+    let factor = width.map_or(0, |width| width / 16);
+    let others = [
+        format!("resnet{}", 6 * blocks + 2),
+        format!("preresnet{}", 6 * blocks + 2),
+        format!("wrn{}_{factor}", 6 * blocks + 4),
+    ];
+    let mut names: Vec<String> = residual_arch::names().map(String::from).collect();
+    names.extend(others.into_iter().filter(|_| blocks > 0));
+    names
+}
+
+/// Channels of the images and number of classes: from the first layer and the head.
+fn ends(tensors: &BTreeMap<String, Tensor>) -> Result<(u32, u32)> {
+    let first = ["conv1.weight", "features.0.weight"].iter().find_map(|name| tensors.get(*name));
+    let channels = first.filter(|tensor| tensor.shape.len() == 4).map(|tensor| tensor.shape[1]);
+    let heads = ["fc.bias", "classifier.6.bias", "classifier.bias"];
+    let head = heads.iter().find_map(|name| tensors.get(*name));
+    let classes = head.and_then(|bias| bias.shape.first().copied());
+    let number = |found: Option<usize>, most: usize| {
+        found.filter(|n| (1..=most).contains(n)).map(|n| n as u32)
+    };
+    let channels = number(channels, 1024)
+        .ok_or_else(|| unknown("they have no first convolution (`conv1.weight`)"))?;
+    // Weights without a head can be begun with, and then any number serves.
+    let classes = match head {
+        Some(_) => number(classes, 1_000_000)
+            .ok_or_else(|| unknown("their head has an impossible number of classes"))?,
+        None => return Err(unknown("they have no head (`fc.bias`)")),
+    };
+    Ok((channels, classes))
+}
+
+fn unknown(why: &str) -> Error {
+    Error::new(
+        ErrorCode::Mismatch,
+        format!("the weights are of a network that is not known: {why}"),
+    )
+    .key("model.weights")
+    .hint(
+        "Names that are understood: torchvision's, timm's, kuangliu's, akamaster's, the \
+             notebook's (docs/weights.md).",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+
+    fn asked(arch: &str, stem: Stem, shortcut: Shortcut) -> InspectConfig {
+        let model = ModelConfig {
+            arch: Some(Auto::Is(arch.into())),
+            stem: Some(Auto::Is(stem)),
+            shortcut: Some(Auto::Is(shortcut)),
+            ..ModelConfig::default()
+        };
+        InspectConfig { model: Some(NameOr::Full(model)), ..InspectConfig::default() }
+    }
+
+    /// A network's tensors without their numbers.
+    fn tensors(network: &Network) -> BTreeMap<String, Tensor> {
+        let tensor = |shape: Vec<u64>| {
+            let shape = shape.into_iter().map(|n| n as usize).collect();
+            Tensor { dtype: DType::F32, shape, bytes: Vec::new() }
+        };
+        network.tensors().into_iter().map(|spec| (spec.name, tensor(spec.shape))).collect()
+    }
+
+    fn is_known(config: &InspectConfig) {
+        let Ok(target) = resolve_inspect(config) else { return };
+        let Ok(network) = build(&target) else { return };
+        let (found, _) = infer(&tensors(&network), &ModelConfig::default())
+            .unwrap_or_else(|error| panic!("{:?}: {error}", target.model));
+        let of = |target: &InspectTarget| build(target).unwrap().tensors();
+        assert_eq!(of(&found), of(&target), "taken for {:?}", found.model);
+    }
+
+    #[test]
+    fn every_network_is_known_by_its_tensors() {
+        for arch in residual_arch::names().chain(["resnet8", "resnet62", "preresnet8", "wrn10_2"]) {
+            let model = Some(NameOr::Name(arch.into()));
+            is_known(&InspectConfig { model, ..InspectConfig::default() });
+        }
+        for arch in ["resnet18", "resnet50", "resnet20", "preresnet18"] {
+            for stem in [Stem::Cifar, Stem::Imagenet] {
+                for shortcut in [Shortcut::A, Shortcut::B, Shortcut::C] {
+                    is_known(&asked(arch, stem, shortcut));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_kept_and_differences_are_named() {
+        let target = resolve_inspect(&asked("resnet20", Stem::Cifar, Shortcut::A)).unwrap();
+        let mut weights = tensors(&build(&target).unwrap());
+        let wanted =
+            ModelConfig { arch: Some(Auto::Is("resnet32".into())), ..ModelConfig::default() };
+        let error = infer(&weights, &wanted).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Mismatch);
+        assert!(error.message.contains("missing: layer1.3.conv1.weight"), "{error}");
+
+        weights.remove("layer2.1.bn1.bias");
+        weights.insert("layer9.bias".into(), weights["fc.bias"].clone());
+        let error = infer(&weights, &ModelConfig::default()).unwrap_err();
+        assert!(error.message.contains("resnet20: missing: layer2.1.bn1.bias"), "{error}");
+        assert!(error.message.contains("unexpected: layer9.bias"), "{error}");
+    }
+}

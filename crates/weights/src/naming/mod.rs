@@ -1,0 +1,165 @@
+//! How others name a network's tensors. Each naming is brought to torchvision's, which is ours.
+
+mod kuangliu;
+mod notebook;
+mod timm;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::Tensor;
+
+/// Whose names a file has, found by looking at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// `conv1`, `layer1.0.bn1`, `layer2.0.downsample.0`, `fc`.
+    Torchvision,
+    /// `features`, `layer1.0.features.0`, `layer2.0.shortcut.0`, `classifer`.
+    Notebook,
+    /// As kuangliu's; shortcuts without tensors (option A).
+    Akamaster,
+    /// `layer2.0.shortcut.0`, `linear`.
+    Kuangliu,
+    /// As torchvision's for residual networks; VGG's head is `pre_logits` and `head.fc`.
+    Timm,
+}
+
+impl fmt::Display for Naming {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Naming::Torchvision => "torchvision",
+            Naming::Notebook => "the notebook",
+            Naming::Akamaster => "akamaster",
+            Naming::Kuangliu => "kuangliu",
+            Naming::Timm => "timm",
+        })
+    }
+}
+
+/// What wrappers put before every name: DataParallel, torch.compile, a module around the network.
+const PREFIXES: [&str; 6] = ["module.", "_orig_mod.", "model.", "net.", "network.", "backbone."];
+
+/// The tensors under torchvision's names, and whose names they had. What nothing reads is left out.
+pub(crate) fn to_torchvision(
+    tensors: BTreeMap<String, Tensor>,
+) -> (Naming, BTreeMap<String, Tensor>) {
+    let mut tensors: Vec<_> = tensors
+        .into_iter()
+        // With a fixed momentum, nothing depends on it.
+        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
+        .collect();
+    let shared = |tensors: &[(String, Tensor)]| {
+        let all = |prefix: &&&str| tensors.iter().all(|(name, _)| name.starts_with(**prefix));
+        PREFIXES.iter().find(all).map(|prefix| prefix.len())
+    };
+    while let Some(length) = shared(&tensors).filter(|_| !tensors.is_empty()) {
+        tensors.iter_mut().for_each(|(name, _)| drop(name.drain(..length)));
+    }
+    let naming = detect(&tensors);
+    let renamed = tensors.into_iter().map(|(name, tensor)| match naming {
+        Naming::Torchvision => (name, tensor),
+        Naming::Notebook => (notebook::rename(&name), tensor),
+        Naming::Akamaster | Naming::Kuangliu => (kuangliu::rename(&name), tensor),
+        Naming::Timm => timm::rename(&name, tensor),
+    });
+    (naming, renamed.collect())
+}
+
+fn detect(tensors: &[(String, Tensor)]) -> Naming {
+    let any = |test: &dyn Fn(&str) -> bool| tensors.iter().any(|(name, _)| test(name));
+    if any(&|name| name.starts_with("layer1.0.features.")) {
+        Naming::Notebook
+    } else if any(&|name| name == "linear.weight" || name.contains(".shortcut.0.")) {
+        match any(&|name| name.contains(".shortcut.")) {
+            true => Naming::Kuangliu,
+            false => Naming::Akamaster,
+        }
+    } else if any(&|name| name.starts_with("pre_logits.")) {
+        Naming::Timm
+    } else {
+        Naming::Torchvision
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+
+    fn renamed(names: &[&str]) -> (Naming, Vec<String>) {
+        let tensor = Tensor { dtype: DType::F32, shape: vec![0], bytes: vec![] };
+        let tensors = names.iter().map(|name| (name.to_string(), tensor.clone())).collect();
+        let (naming, tensors) = to_torchvision(tensors);
+        (naming, tensors.into_keys().collect())
+    }
+
+    #[test]
+    fn each_naming_is_told_by_its_names_and_brought_to_torchvisions() {
+        for (naming, theirs, ours) in [
+            (
+                Naming::Notebook,
+                &[
+                    "classifer.bias",
+                    "features.0.weight",
+                    "features.1.running_var",
+                    "layer1.0.features.0.weight",
+                    "layer1.0.features.7.bias",
+                    "layer2.0.features.4.bias",
+                    "layer2.0.shortcut.1.weight",
+                ][..],
+                &[
+                    "bn1.running_var",
+                    "conv1.weight",
+                    "fc.bias",
+                    "layer1.0.bn3.bias",
+                    "layer1.0.conv1.weight",
+                    "layer2.0.bn2.bias",
+                    "layer2.0.downsample.1.weight",
+                ][..],
+            ),
+            (
+                Naming::Akamaster,
+                &["bn1.bias", "layer1.0.conv2.weight", "linear.weight"],
+                &["bn1.bias", "fc.weight", "layer1.0.conv2.weight"],
+            ),
+            (
+                Naming::Kuangliu,
+                &["layer2.0.shortcut.0.weight", "linear.weight"],
+                &["fc.weight", "layer2.0.downsample.0.weight"],
+            ),
+            (
+                Naming::Timm,
+                &[
+                    "features.0.weight",
+                    "head.fc.bias",
+                    "pre_logits.fc1.bias",
+                    "pre_logits.fc2.bias",
+                ],
+                &[
+                    "classifier.0.bias",
+                    "classifier.3.bias",
+                    "classifier.6.bias",
+                    "features.0.weight",
+                ],
+            ),
+            (Naming::Torchvision, &["conv1.weight", "fc.bias"], &["conv1.weight", "fc.bias"]),
+        ] {
+            assert_eq!(renamed(theirs), (naming, ours.iter().map(|s| s.to_string()).collect()));
+        }
+    }
+
+    #[test]
+    fn what_wrappers_put_before_every_name_is_taken_away() {
+        let (_, names) = renamed(&["module.model.conv1.weight", "module.model.fc.bias"]);
+        assert_eq!(names, ["conv1.weight", "fc.bias"]);
+        let (_, names) = renamed(&["module.conv1.weight", "fc.bias"]);
+        assert_eq!(names, ["fc.bias", "module.conv1.weight"]);
+    }
+
+    #[test]
+    fn the_count_of_batches_is_left_out() {
+        let (_, names) = renamed(&["bn1.num_batches_tracked", "bn1.bias"]);
+        assert_eq!(names, ["bn1.bias"]);
+        assert_eq!(renamed(&["bn1.num_batches_tracked"]).1.len(), 0);
+    }
+}

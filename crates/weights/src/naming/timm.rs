@@ -1,0 +1,22 @@
+//! timm's names for VGG: its fully connected layers are convolutions over the last 7x7 pixels, and
+//! have other names. (Its residual networks have torchvision's names.)
+
+use crate::Tensor;
+
+pub(super) fn rename(name: &str, mut tensor: Tensor) -> (String, Tensor) {
+    for (theirs, ours) in [
+        ("pre_logits.fc1.", "classifier.0."),
+        ("pre_logits.fc2.", "classifier.3."),
+        ("head.fc.", "classifier.6."),
+    ] {
+        let Some(part) = name.strip_prefix(theirs) else { continue };
+        if let [out, ref rest @ ..] = tensor.shape[..] {
+            if rest.len() == 3 {
+                // [out, in, h, w] as [out, in * h * w]: the same numbers in the same order.
+                tensor.shape = vec![out, rest.iter().product()];
+            }
+        }
+        return (format!("{ours}{part}"), tensor);
+    }
+    (name.into(), tensor)
+}

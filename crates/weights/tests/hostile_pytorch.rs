@@ -1,0 +1,245 @@
+//! Files that call themselves PyTorch's and were made, or harmed, to do something else: refused or
+//! read, within time and memory that the file's size bounds, and without doing anything.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use residual_spec::{Error, ErrorCode};
+use residual_weights::StateDict;
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)).unwrap()
+}
+
+fn read(bytes: &[u8]) -> Result<StateDict, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.pth");
+    fs::write(&path, bytes).unwrap();
+    StateDict::read(&path)
+}
+
+fn refused(bytes: &[u8]) -> String {
+    let begun = Instant::now();
+    let error = read(bytes).expect_err("refused");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{error}");
+    assert_eq!(error.code, ErrorCode::Checkpoint, "{error}");
+    assert!(error.at.file.is_some() && error.hint.is_some());
+    error.message
+}
+
+/// A zip archive as PyTorch writes them; each entry may lie about its size.
+fn zip(entries: &[(&str, &[u8], Option<u32>)]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes, lie) in entries {
+        let header = file.len() as u32;
+        let size = lie.unwrap_or(bytes.len() as u32).to_le_bytes();
+        let length = (name.len() as u16).to_le_bytes();
+        let start = [&[0; 12][..], &size, &size, &length, &[0; 2]].concat();
+        file.extend([b"PK\x03\x04", &[0; 2][..], &start[..], name.as_bytes(), bytes].concat());
+        directory.extend([b"PK\x01\x02", &[0; 2][..], &[0; 2], &start[..], &[0; 10]].concat());
+        directory.extend(header.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let (at, length) = (file.len() as u32, directory.len() as u32);
+    let count = (entries.len() as u16).to_le_bytes();
+    file.extend(directory);
+    file.extend([b"PK\x05\x06", &[0; 4][..], &count, &count].concat());
+    file.extend([length.to_le_bytes(), at.to_le_bytes()].concat());
+    file.extend([0; 2]);
+    file
+}
+
+/// A `state_dict` of one tensor `w`, of a shape and strides over a storage of `numbers` floats.
+fn one_tensor(numbers: i64, offset: i64, shape: &[i64], stride: &[i64]) -> Vec<u8> {
+    let tuple = |sizes: &[i64]| {
+        let items: Vec<String> = sizes.iter().map(|size| format!("L{size}L\n")).collect();
+        format!("({}t", items.concat())
+    };
+    format!(
+        "(dVw\nctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\n\
+         L{numbers}L\ntQL{offset}L\n{}{}I00\n(dtRs.",
+        tuple(shape),
+        tuple(stride),
+    )
+    .into_bytes()
+}
+
+fn archive(pickle: &[u8], numbers: &[u8]) -> Vec<u8> {
+    zip(&[
+        ("x/data.pkl", pickle, None),
+        ("x/byteorder", b"little", None),
+        ("x/data/0", numbers, None),
+    ])
+}
+
+#[test]
+fn our_own_archives_are_read() {
+    let numbers: Vec<u8> = (0..6).flat_map(|n| (n as f32).to_le_bytes()).collect();
+    let read = read(&archive(&one_tensor(6, 0, &[2, 3], &[3, 1]), &numbers)).unwrap();
+    assert_eq!(read.tensors["w"].bytes, numbers);
+}
+
+#[test]
+fn a_call_of_os_system_is_refused_in_both_formats_and_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let marker: PathBuf = folder.path().join("it-ran");
+    for name in ["cos\nsystem\n", "cposix\nsystem\n", "c__builtin__\neval\n"] {
+        let call = format!("(dVw\n{name}(Vtouch {}\ntRs.", marker.display()).into_bytes();
+        let legacy = [&fixture("legacy.pth")[..15 + 6], b"}.", &call].concat();
+        for file in [zip(&[("x/data.pkl", &call, None)]), legacy, call.clone()] {
+            let message = refused(&file);
+            assert!(message.contains("asks Python to call"), "{message}");
+        }
+    }
+    assert!(!marker.exists());
+}
+
+#[test]
+fn nesting_bombs_and_lies_about_lengths_are_refused() {
+    let deep = [b"(".repeat(3_000_000), b".".to_vec()].concat();
+    let lists = [b"]".repeat(3_000_000), b"a".repeat(3_000_000), b".".to_vec()].concat();
+    // Each doubles the one before, through the memo.
+    let mut doubling = b"]q\x00".to_vec();
+    doubling.extend(b"c__builtin__\nlist\n((h\x00h\x00ltRq\x00".repeat(100_000));
+    let long = b"\x80\x02X\xff\xff\xff\x7fabc.".to_vec();
+    for pickle in [deep, lists, doubling, long] {
+        refused(&zip(&[("x/data.pkl", &pickle, None)]));
+        refused(&pickle);
+    }
+}
+
+#[test]
+fn a_tensor_that_is_not_in_its_storage_is_refused() {
+    let numbers = [0; 24];
+    for (count, offset, shape, stride) in [
+        (6, 0, &[7][..], &[1][..]),
+        (6, 1, &[6], &[1]),
+        (6, 0, &[2, 2], &[5, 1]),
+        (6, i64::MAX, &[2], &[1]),
+        (6, 0, &[i64::MAX, i64::MAX], &[1, 1]),
+        (6, 0, &[i64::MAX], &[0]),
+        (6, 0, &[1 << 40, 1], &[0, 0]),
+        (6, 0, &[2], &[i64::MAX]),
+        (6, -1, &[2], &[1]),
+        (6, 0, &[2], &[-1]),
+        (6, 0, &[2], &[1, 1]),
+        (6, 0, &[1; 9], &[1; 9]),
+        (7, 0, &[2], &[1]),
+        (1 << 62, 0, &[1 << 62], &[1]),
+        (-6, 0, &[2], &[1]),
+    ] {
+        refused(&archive(&one_tensor(count, offset, shape, stride), &numbers));
+    }
+}
+
+#[test]
+fn archives_that_lie_are_refused() {
+    let (pickle, numbers) = (one_tensor(6, 0, &[6], &[1]), [0; 24]);
+    let entry = ("x/data.pkl", &pickle[..], None);
+    for (says, file) in [
+        ("size", zip(&[entry, ("x/data/0", &numbers, Some(u32::MAX - 1))])),
+        ("24 bytes", archive(&one_tensor(5, 0, &[5], &[1]), &numbers)),
+        ("no storage '0'", zip(&[entry])),
+        ("same name", zip(&[entry, entry])),
+        ("several things", zip(&[entry, ("y/data.pkl", &pickle, None)])),
+        ("none that torch.save wrote", zip(&[("x/readme.txt", b"", None)])),
+        ("most significant", zip(&[entry, ("x/byteorder", b"big", None)])),
+        ("TorchScript", zip(&[entry, ("x/code/net.py", b"", None)])),
+        ("no state_dict", zip(&[("x/data.pkl", b"(dVepoch\nI3\ns.", None)])),
+        ("no state_dict", zip(&[("x/data.pkl", b"]q\x00h\x00a.", None)])),
+        ("no state_dict", zip(&[("x/data.pkl", b"}q\x00Vmodel\nh\x00s.", None)])),
+    ] {
+        let message = refused(&file);
+        assert!(message.contains(says), "{says}: {message}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_early_is_refused_wherever_it_ends() {
+    for name in ["zip.pth", "legacy.pth"] {
+        let file = fixture(name);
+        for length in (0..file.len()).step_by(file.len() / 97) {
+            let error = read(&file[..length]).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Checkpoint, "{name} of {length} bytes: {error}");
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Harm {
+    Flip(prop::sample::Index, u8),
+    Set(prop::sample::Index, u8),
+    Number(prop::sample::Index, u64),
+    Cut(prop::sample::Index),
+    Insert(prop::sample::Index, Vec<u8>),
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        (at(), 0..8_u8).prop_map(|(at, bit)| Harm::Flip(at, bit)),
+        (at(), any::<u8>()).prop_map(|(at, byte)| Harm::Set(at, byte)),
+        (at(), any::<u64>()).prop_map(|(at, number)| Harm::Number(at, number)),
+        at().prop_map(Harm::Cut),
+        (at(), prop::collection::vec(any::<u8>(), 1..20))
+            .prop_map(|(at, bytes)| Harm::Insert(at, bytes)),
+    ]
+}
+
+fn harmed(mut file: Vec<u8>, harm: &Harm) -> Vec<u8> {
+    if file.len() < 16 {
+        return file;
+    }
+    match harm {
+        Harm::Flip(at, bit) => {
+            let at = at.index(file.len());
+            file[at] ^= 1 << bit;
+        }
+        Harm::Set(at, byte) => {
+            let at = at.index(file.len());
+            file[at] = *byte;
+        }
+        Harm::Number(at, number) => {
+            let at = at.index(file.len() - 8);
+            file[at..at + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        Harm::Cut(at) => file.truncate(at.index(file.len())),
+        Harm::Insert(at, bytes) => {
+            let at = at.index(file.len());
+            file.splice(at..at, bytes.iter().copied());
+        }
+    }
+    file
+}
+
+/// Small ones, in which a harm rarely hits a mere number.
+static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    ["views-zip.pth", "views-legacy.pth", "dtypes-zip.pth", "dtypes-legacy.pth"].map(fixture).into()
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_harmed_file_is_refused_or_read(
+        which in 0..4_usize,
+        harms in prop::collection::vec(harm(), 1..4),
+    ) {
+        let file = harms.iter().fold(VALID[which].clone(), harmed);
+        match read(&file) {
+            Err(error) => prop_assert_eq!(error.code, ErrorCode::Checkpoint, "{}", error),
+            Ok(read) => {
+                let mut bytes = 0;
+                for tensor in read.tensors.values() {
+                    let numbers: usize = tensor.shape.iter().product();
+                    prop_assert_eq!(tensor.bytes.len(), numbers * tensor.dtype.size());
+                    bytes += tensor.bytes.len();
+                }
+                prop_assert!(bytes <= (4 * file.len()).max(1 << 20));
+            }
+        }
+    }
+}
