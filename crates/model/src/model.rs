@@ -507,6 +507,22 @@ mod tests {
         assert!(responses[1..].iter().all(|response| response.name.ends_with("conv2")));
     }
 
+    #[test]
+    fn dropout_depends_on_the_seed_alone_and_is_for_training_only() {
+        let _no_grad = tch::no_grad_guard();
+        let mut network = network("vgg11", 32);
+        narrow(&mut network);
+        let model = Model::new(network, FP64, 1).unwrap();
+        let input = model.input(&pixels(32, 32), 2).unwrap();
+        let logits = |seed, training| {
+            tch::manual_seed(seed);
+            model.forward(&input, training).unwrap()
+        };
+        assert!(logits(1, true).equal(&logits(1, true)));
+        assert!((2..9).any(|seed| !logits(1, true).equal(&logits(seed, true))));
+        assert!(logits(1, false).equal(&logits(2, false)));
+    }
+
     /// VGG's classifier with few features, so that it is made in no time.
     fn narrow(network: &mut Network) {
         let mut features = None;
