@@ -26,3 +26,9 @@ pub fn set_data_roots(embedded: String, store: String) {
     residual_data::set_data_root(embedded);
     residual_data::set_data_store(store);
 }
+
+/// Says in which folder published weights are kept.
+#[napi]
+pub fn set_weights_folder(folder: String) {
+    residual_weights::set_published_folder(folder);
+}

@@ -12,7 +12,7 @@ use residual_spec::{
     resolve_inspect, At, DataConfig, Error, ErrorCode, InspectConfig, NameOr, Read, Result,
     ShowConfig,
 };
-use residual_weights::{set_published_folder, Published};
+use residual_weights::Published;
 use serde::Serialize;
 use serde_json::{json, Value};
 
@@ -44,12 +44,6 @@ pub fn published_weights(arch: Option<String>) -> String {
     envelope(Published::of(arch.as_deref()).map(|published| {
         json!({ "file": published.file, "from": published.from(), "sha256": published.hash() })
     }))
-}
-
-/// Says in which folder published weights are kept.
-#[napi]
-pub fn set_weights_folder(folder: String) {
-    set_published_folder(folder);
 }
 
 /// The data sets that have a name, each with where it lies and where it is downloaded to.
