@@ -468,6 +468,8 @@ export declare interface DegradationNet {
     testError: Spread | null;
     /** The paper's test error; null where it gives no number. */
     paper: Published | null;
+    /** The 3x3 layers of the first seed's checkpoint, on the part that it was evaluated on. */
+    responses: LayerResponse[];
     /** The run folders, absolute, in the order of the seeds. */
     runs: string[];
 }
@@ -484,6 +486,8 @@ export declare interface DegradationResult {
     verdict: string;
     /** Training and validation error against updates (figures 1, 4 and 6). */
     figure: FigureFiles;
+    /** Standard deviations of the layers' responses (figure 7). */
+    responses: FigureFiles;
     /** The table as Markdown and CSV, absolute paths. */
     table: {
         markdown: string;
@@ -856,10 +860,10 @@ export declare interface ExperimentOptions {
  */
 export declare interface Experiments {
     /**
-     * The paper's degradation experiment (figures 1, 4 and 6, tables 2 and 6): trains a plain and a
-     * residual network of each depth and compares their errors. All are trained alike, by the
-     * paper's recipe (section 4.2) with its two cuts of the rate at half and three quarters of the
-     * budget.
+     * The paper's degradation experiment (figures 1, 4, 6 and 7, tables 2 and 6): trains a plain
+     * and a residual network of each depth and compares their errors and their layers' responses.
+     * All are trained alike, by the paper's recipe (section 4.2) with its two cuts of the rate at
+     * half and three quarters of the budget.
      *
      * @throws {ResidualError} what `train()` rejects with; `E_MISMATCH` if `out` holds runs of
      *   another configuration; `AbortError`

@@ -193,6 +193,15 @@ test('plain and residual networks of each depth are compared beside the paper', 
     t.true(svg.includes(`>${word}<`), word)
   }
   t.is(svg.match(/aria-roledescription="line mark" d=/g)?.length, 8)
+  // Figure 7: the first layer and two in each of its blocks.
+  for (const { depth, responses } of result.nets) {
+    t.is(responses.length, depth - 1)
+    t.true(responses.every(({ std }) => std > 0))
+  }
+  const layers = readFileSync(result.responses.svg, 'utf8')
+  for (const word of ['plain14', 'resnet14', 'in their order', 'by strength']) {
+    t.true(layers.includes(`>${word}<`), word)
+  }
   const markdown = readFileSync(result.table.markdown, 'utf8')
   for (const { arch, trainError } of result.nets) {
     t.regex(

@@ -44,11 +44,17 @@ export function errorCurves(name: string, members: readonly Member[], panel = ''
   }).filter(({ points }) => points.length > 0)
 }
 
-/** An error's axis: from zero to what the curves come down from once they have begun to. */
+/**
+ * An error's axis: from zero, or not far below the lowest where that is far from zero, to what the
+ * curves come down from once they have begun to.
+ */
 export function errorDomain(series: readonly Series[]): [number, number] {
   const settled = series.flatMap(({ points }) => points.slice(Math.floor(points.length / 10)))
-  const highest = settled.reduce((most, { y }) => Math.max(most, y), 0)
-  return [0, Math.min(100, Math.max(10, 10 * Math.ceil(highest / 10)))]
+  const errors = settled.map(({ y }) => y)
+  const lowest = errors.reduce((least, y) => Math.min(least, y), 100)
+  const highest = errors.reduce((most, y) => Math.max(most, y), 0)
+  const floor = lowest > 40 ? 10 * Math.floor((lowest - 10) / 10) : 0
+  return [floor, Math.min(100, Math.max(floor + 10, 10 * Math.ceil(highest / 10)))]
 }
 
 /** Writes a figure into a folder, twice. */

@@ -1,11 +1,12 @@
 import { basename, join, resolve } from 'node:path'
 import { ResidualError } from '../errors.js'
 import { lineChart } from '../figures/lines.js'
-import type { ModelConfig, TrainConfig } from '../generated.js'
+import type { LayerResponse, ModelConfig, TrainConfig } from '../generated.js'
 import { errorCurves, errorDomain, type FigureFiles, writeFigure } from './curves.js'
 import { replaceFile } from './files.js'
 import { type ExperimentOptions, type Member, type Plan, trainAll } from './members.js'
 import { IMAGENET_DEPTHS, type Published, published } from './paper.js'
+import { drawResponses, measureResponses } from './responses.js'
 import { checkSeeds, dataName, onOneSplit } from './seeds.js'
 import { type Spread, spread } from './spread.js'
 import { percent, percentSpread, type Table, toCsv, toMarkdown } from './table.js'
@@ -38,6 +39,8 @@ export interface DegradationNet {
   testError: Spread | null
   /** The paper's test error; null where it gives no number. */
   paper: Published | null
+  /** The 3x3 layers of the first seed's checkpoint, on the part that it was evaluated on. */
+  responses: LayerResponse[]
   /** The run folders, absolute, in the order of the seeds. */
   runs: string[]
 }
@@ -65,6 +68,8 @@ export interface DegradationResult {
   verdict: string
   /** Training and validation error against updates (figures 1, 4 and 6). */
   figure: FigureFiles
+  /** Standard deviations of the layers' responses (figure 7). */
+  responses: FigureFiles
   /** The table as Markdown and CSV, absolute paths. */
   table: { markdown: string; csv: string }
   seconds: number
@@ -135,7 +140,8 @@ interface Net {
 }
 
 async function report(dir: string, trained: readonly Net[]): Promise<DegradationResult> {
-  const nets = trained.map(measured)
+  const nets: DegradationNet[] = []
+  for (const net of trained) nets.push(await measured(net))
   const verdicts = (Object.keys(FAMILIES) as Family[]).flatMap((family) => judged(nets, family))
   const by = (family: Family) => verdicts.find((verdict) => verdict.family === family)
   const reproduced = by('plain')?.degraded === true && by('residual')?.degraded === false
@@ -152,6 +158,7 @@ async function report(dir: string, trained: readonly Net[]): Promise<Degradation
     series,
   })
   const figure = await writeFigure(dir, 'degradation', svg)
+  const responses = await drawResponses(dir, nets)
   const table = tableOf(nets, verdict, trained)
   const files = { markdown: join(dir, 'table.md'), csv: join(dir, 'table.csv') }
   replaceFile(files.markdown, toMarkdown(table))
@@ -159,12 +166,22 @@ async function report(dir: string, trained: readonly Net[]): Promise<Degradation
   const seconds = trained
     .flatMap(({ members }) => members)
     .reduce((sum, { result }) => sum + result.seconds, 0)
-  const result = { dir, nets, verdicts, reproduced, verdict, figure, table: files, seconds }
+  const result: DegradationResult = {
+    dir,
+    nets,
+    verdicts,
+    reproduced,
+    verdict,
+    figure,
+    responses,
+    table: files,
+    seconds,
+  }
   replaceFile(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
   return result
 }
 
-function measured({ family, depth, members }: Net): DegradationNet {
+async function measured({ family, depth, members }: Net): Promise<DegradationNet> {
   const last = members.map(({ name, epochs }) => {
     const epoch = epochs.at(-1)
     if (epoch !== undefined) return epoch
@@ -185,6 +202,7 @@ function measured({ family, depth, members }: Net): DegradationNet {
     valError: errors(last.map(({ val }) => val)),
     testError: errors(members.map(({ result }) => result.test)),
     paper: published(arch) ?? null,
+    responses: await measureResponses((members[0] as Member).dir),
     runs: members.map((member) => member.dir),
   }
 }

@@ -9,10 +9,10 @@ import { type RepeatConfig, type RepeatResult, repeat } from './repeat.js'
  */
 export interface Experiments {
   /**
-   * The paper's degradation experiment (figures 1, 4 and 6, tables 2 and 6): trains a plain and a
-   * residual network of each depth and compares their errors. All are trained alike, by the
-   * paper's recipe (section 4.2) with its two cuts of the rate at half and three quarters of the
-   * budget.
+   * The paper's degradation experiment (figures 1, 4, 6 and 7, tables 2 and 6): trains a plain
+   * and a residual network of each depth and compares their errors and their layers' responses.
+   * All are trained alike, by the paper's recipe (section 4.2) with its two cuts of the rate at
+   * half and three quarters of the budget.
    *
    * @throws {ResidualError} what `train()` rejects with; `E_MISMATCH` if `out` holds runs of
    *   another configuration; `AbortError`
