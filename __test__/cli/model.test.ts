@@ -66,7 +66,7 @@ test('eval draws samples and the highest losses, and names broken images', async
   )
 
   const [samples, worst] = [join(parent, 'samples.svg'), join(parent, 'worst.png')]
-  const drawing = ['--samples', samples, '--top-losses', worst, '--pictures', '5']
+  const drawing = ['--samples', samples, '--top-losses', worst, '--pictures', '100']
   const { status, stdout, stderr } = await residual([
     'eval',
     dir,
@@ -82,11 +82,11 @@ test('eval draws samples and the highest losses, and names broken images', async
   // Of 24, a quarter was held back for validation.
   t.is(evaluation.count, 17)
   t.regex(stderr, /^warning: .*3\.png.*left out$/m)
-  t.is(evaluation.samples.length, 5)
-  t.is(evaluation.topLosses.length, 5)
+  t.is(evaluation.samples.length, 17)
+  t.is(evaluation.topLosses.length, 17)
   t.notRegex(stdout, /base64/)
   const svg = readFileSync(samples, 'utf8')
-  t.is(svg.match(/<image /g)?.length, 5)
+  t.is(svg.match(/<image /g)?.length, 17)
   t.regex(svg, /17 images, \d+\.\d % recognised/)
   t.is(readFileSync(worst).toString('latin1', 1, 4), 'PNG')
 
@@ -94,6 +94,22 @@ test('eval draws samples and the highest losses, and names broken images', async
   t.is(refused.status, 2)
   t.regex(refused.stderr, /\.svg or \.png/)
   t.false(existsSync(join(parent, 'x.gif')))
+})
+
+test('export writes both forms and never opens libtorch', async (t) => {
+  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  for (const name of ['x.safetensors', 'x.onnx']) {
+    const file = join(dir, name)
+    const env = { LD_DEBUG: 'files' }
+    const { status, stdout, stderr } = await residual(['export', dir, file], { env })
+    t.is(status, 0, stderr)
+    t.is(stdout, `${file}\n`)
+    t.true(existsSync(file))
+    t.notRegex(stderr, /libtorch|libc10/)
+  }
+  const refused = await residual(['export', dir, join(dir, 'x.safetensors'), '--softmax'])
+  t.is(refused.status, 2)
+  t.regex(refused.stderr, /\.onnx/)
 })
 
 test('inspect prints the layers and never opens libtorch', async (t) => {
