@@ -932,6 +932,58 @@ export declare interface FigureFiles {
 }
 
 /**
+ * The learning rate's range test (Smith 2015): trains a fresh network with a rate that rises from
+ * update to update until the loss bursts, and suggests one. Its weights are forgotten; no run
+ * folder is made.
+ *
+ * @example
+ * const { suggestion } = await findLr({ data: './photos' }, { steps: 200, out: 'plots' })
+ *
+ * @param config as for `train()`; budget and schedule do not matter here
+ * @throws {ResidualError} as `train()` does, and `E_CONFIG` for rates out of range, `E_WRITE`
+ */
+export declare function findLr(config: TrainConfig, options?: FindLrOptions): Promise<FindLrResult>;
+
+/**
+ * The rates that `findLr()` tries.
+ */
+export declare type FindLrConfig = {
+    /**
+     * The lowest. Default: 1e-7.
+     */
+    from?: number | undefined;
+    /**
+     * The highest. Default: 10.
+     */
+    to?: number | undefined;
+    /**
+     * Updates from the one to the other. Default: 100.
+     */
+    steps?: number | undefined;
+};
+
+/** The curve's files, absolute. */
+export declare interface FindLrFiles {
+    svg: string;
+    json: string;
+    csv: string;
+}
+
+/** How the rates are tried, and where the curve goes. */
+export declare interface FindLrOptions extends FindLrConfig {
+    /** A folder for `lr-finder.svg`, `.json` and `.csv`; nothing else in it is touched. */
+    out?: string | undefined;
+    /** Images in memory, instead of `data`. */
+    arrays?: Arrays | undefined;
+}
+
+/** What the range test found, and where it was written to. */
+export declare interface FindLrResult extends LrFinding {
+    /** Null without `out`. */
+    files: FindLrFiles | null;
+}
+
+/**
  * As given.
  */
 export declare type GivenClassWeightsConfig = {
@@ -1206,6 +1258,59 @@ export declare type LossConfig = {
      * How much each class counts. Default: `none`, all the same.
      */
     classWeights?: ClassWeightsConfig | undefined;
+};
+
+/**
+ * What `findLr()` gives.
+ */
+export declare type LrFinding = {
+    /**
+     * By rising rate.
+     */
+    points: Array<LrPoint>;
+    /**
+     * The loss burst before the highest rate.
+     */
+    diverged: boolean;
+    /**
+     * The rate to begin with; null if the loss did not fall.
+     */
+    suggestion: number | null;
+    reason: string;
+    /**
+     * All rates that may be meant, that suggested first.
+     */
+    others: Array<LrSuggestion>;
+};
+
+/**
+ * One update of the range test.
+ */
+export declare type LrPoint = {
+    /**
+     * The rate of this update.
+     */
+    lr: number;
+    /**
+     * Mean loss of its images, before it.
+     */
+    loss: number;
+    /**
+     * The same, averaged over the updates so far.
+     */
+    smoothed: number;
+};
+
+/**
+ * A rate to train with, and why.
+ */
+export declare type LrSuggestion = {
+    /**
+     * `minimum/10` or `steepest`.
+     */
+    name: string;
+    lr: number;
+    reason: string;
 };
 
 /**

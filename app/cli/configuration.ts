@@ -5,10 +5,35 @@ import { ResidualError } from '../../bindings/ts/index.js'
 /** A configuration on its way: what it may hold, the core decides. */
 export type Draft = Record<string, unknown>
 
+/** The flags that stand for a configuration's keys. */
+export interface Flags {
+  config?: string
+  recipe?: string
+  model?: string
+  epochs?: string
+  out?: string
+  resume?: string
+}
+
 const SETTING = /^([a-z][a-z0-9]*(?:\.[a-z][a-z0-9]*)*)=(.*)$/is
 
 /** The key that a bare word stands for (`model: resnet18`); `type` where none is named. */
 const WORD_KEYS: Record<string, string> = { data: 'source', model: 'arch' }
+
+/** Recipe, then file, then flags, then settings: what comes later counts. */
+export function configure(words: string[], flags: Flags): Draft {
+  const draft = flags.config === undefined ? {} : readConfiguration(flags.config)
+  const [first, ...rest] = words
+  const named = first !== undefined && !isSetting(first)
+  if (named) set(draft, 'data.source', first)
+  if (flags.recipe !== undefined) set(draft, 'recipe', flags.recipe)
+  if (flags.model !== undefined) set(draft, 'model.arch', flags.model)
+  if (flags.epochs !== undefined) set(draft, 'epochs', readValue(flags.epochs))
+  if (flags.out !== undefined) set(draft, 'out', flags.out)
+  if (flags.resume !== undefined) set(draft, 'resume', flags.resume)
+  for (const setting of named ? rest : words) applySetting(draft, setting)
+  return draft
+}
 
 /** Whether a command-line word is a setting: `optimizer.lr=0.05`. */
 export function isSetting(word: string): boolean {

@@ -6,6 +6,7 @@ import { addEval } from './eval.js'
 import { addExperiment } from './experiment.js'
 import { addExport } from './export.js'
 import { report } from './failure.js'
+import { addFindLr } from './find-lr.js'
 import { addInspect } from './inspect.js'
 import { endWithItsReader } from './output.js'
 import { addPredict } from './predict.js'
@@ -25,6 +26,7 @@ addEval(program)
 addPredict(program)
 addExport(program)
 addInspect(program)
+addFindLr(program)
 addRecipes(program)
 addExperiment(program)
 addData(program)

@@ -1,13 +1,6 @@
 import type { Command } from 'commander'
 import { AbortError, type Run, type TrainResult, train } from '../../bindings/ts/index.js'
-import {
-  applySetting,
-  type Draft,
-  isSetting,
-  readConfiguration,
-  readValue,
-  set,
-} from './configuration.js'
+import { configure, type Flags as TrainFlags } from './configuration.js'
 import { DownloadLine } from './download.js'
 import { report } from './failure.js'
 import { Interrupt } from './interrupt.js'
@@ -15,13 +8,7 @@ import { print } from './output.js'
 import { Progress } from './progress.js'
 import { count, duration, percent } from './units.js'
 
-interface Flags {
-  config?: string
-  recipe?: string
-  model?: string
-  epochs?: string
-  out?: string
-  resume?: string
+interface Flags extends TrainFlags {
   json?: true
   quiet?: true
 }
@@ -47,21 +34,6 @@ export function addTrain(program: Command): void {
       const options = { onDownload: line?.show, onStart: () => line?.end() }
       await follow(train(configure(words, flags), options), flags)
     })
-}
-
-/** Recipe, then file, then flags, then settings: what comes later counts. */
-function configure(words: string[], flags: Flags): Draft {
-  const draft = flags.config === undefined ? {} : readConfiguration(flags.config)
-  const [first, ...rest] = words
-  const named = first !== undefined && !isSetting(first)
-  if (named) set(draft, 'data.source', first)
-  if (flags.recipe !== undefined) set(draft, 'recipe', flags.recipe)
-  if (flags.model !== undefined) set(draft, 'model.arch', flags.model)
-  if (flags.epochs !== undefined) set(draft, 'epochs', readValue(flags.epochs))
-  if (flags.out !== undefined) set(draft, 'out', flags.out)
-  if (flags.resume !== undefined) set(draft, 'resume', flags.resume)
-  for (const setting of named ? rest : words) applySetting(draft, setting)
-  return draft
 }
 
 async function follow(run: Run, { json, quiet }: Flags): Promise<void> {

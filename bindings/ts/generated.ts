@@ -650,6 +650,24 @@ export type ExportConfig = {
 }
 
 /**
+ * The rates that `findLr()` tries.
+ */
+export type FindLrConfig = {
+  /**
+   * The lowest. Default: 1e-7.
+   */
+  from?: number | undefined
+  /**
+   * The highest. Default: 10.
+   */
+  to?: number | undefined
+  /**
+   * Updates from the one to the other. Default: 100.
+   */
+  steps?: number | undefined
+}
+
+/**
  * As given.
  */
 export type GivenClassWeightsConfig = {
@@ -883,6 +901,59 @@ export type LossConfig = {
    * How much each class counts. Default: `none`, all the same.
    */
   classWeights?: ClassWeightsConfig | undefined
+}
+
+/**
+ * What `findLr()` gives.
+ */
+export type LrFinding = {
+  /**
+   * By rising rate.
+   */
+  points: Array<LrPoint>
+  /**
+   * The loss burst before the highest rate.
+   */
+  diverged: boolean
+  /**
+   * The rate to begin with; null if the loss did not fall.
+   */
+  suggestion: number | null
+  reason: string
+  /**
+   * All rates that may be meant, that suggested first.
+   */
+  others: Array<LrSuggestion>
+}
+
+/**
+ * One update of the range test.
+ */
+export type LrPoint = {
+  /**
+   * The rate of this update.
+   */
+  lr: number
+  /**
+   * Mean loss of its images, before it.
+   */
+  loss: number
+  /**
+   * The same, averaged over the updates so far.
+   */
+  smoothed: number
+}
+
+/**
+ * A rate to train with, and why.
+ */
+export type LrSuggestion = {
+  /**
+   * `minimum/10` or `steepest`.
+   */
+  name: string
+  lr: number
+  reason: string
 }
 
 /**

@@ -41,6 +41,7 @@ export interface TorchAddon extends Addon {
   layerResponses(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   exportOpenModel(handle: number, path: string, request: string): Promise<string>
   evaluateEnsemble(handles: number[], request: string): Promise<string>
+  findLr(config: string, options: string, arrays?: NativeArrays): Promise<string>
   closeModel(handle: number): Promise<string>
   /** Stops every run, saving it, and joins the thread that calls libtorch. */
   shutdown(): void

@@ -83,6 +83,22 @@ pub fn predict(
     on_torch_thread(env, move |worker| worker.model(handle)?.predict(&inputs, top as usize))
 }
 
+/// A `TrainConfig` and a `FindLrConfig` to an `LrFinding`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn find_lr(
+    env: &Env,
+    config: String,
+    options: String,
+    arrays: Option<NativeArrays>,
+) -> napi::Result<Object<'_>> {
+    let arrays = arrays.map(Arrays::from);
+    on_torch_thread(env, move |worker| {
+        worker
+            .find_lr(&parse(&config)?, arrays, &parse(&options)?)?
+            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+    })
+}
+
 /// An `EvaluateConfig` to an `Evaluation`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn evaluate_model(

@@ -100,6 +100,8 @@ fn main() {
     all.add::<spec::ShowConfig>();
     all.add::<spec::ExportConfig>();
     all.add::<spec::LoadConfig>();
+    all.add::<spec::FindLrConfig>();
+    all.add::<spec::LrFinding>();
     all.add::<spec::ModelInfo>();
     all.add::<spec::RunEvent>();
     all.add::<spec::TrainResult>();

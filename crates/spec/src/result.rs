@@ -223,6 +223,43 @@ impl From<Evaluation> for Score {
     }
 }
 
+/// One update of the range test.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LrPoint {
+    /// The rate of this update.
+    pub lr: f64,
+    /// Mean loss of its images, before it.
+    pub loss: f64,
+    /// The same, averaged over the updates so far.
+    pub smoothed: f64,
+}
+
+/// A rate to train with, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LrSuggestion {
+    /// `minimum/10` or `steepest`.
+    pub name: String,
+    pub lr: f64,
+    pub reason: String,
+}
+
+/// What `findLr()` gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LrFinding {
+    /// By rising rate.
+    pub points: Vec<LrPoint>,
+    /// The loss burst before the highest rate.
+    pub diverged: bool,
+    /// The rate to begin with; null if the loss did not fall.
+    pub suggestion: Option<f64>,
+    pub reason: String,
+    /// All rates that may be meant, that suggested first.
+    pub others: Vec<LrSuggestion>,
+}
+
 /// What a model is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]

@@ -7,6 +7,7 @@ mod control;
 mod early_stopping;
 mod ema;
 mod ensemble;
+mod find_lr;
 mod foreign;
 mod gradient;
 mod guard;
@@ -25,6 +26,7 @@ mod throughput;
 
 pub use control::{Control, Entry, Outcome, Stop};
 pub use ensemble::evaluate_ensemble;
+pub use find_lr::find_lr;
 pub use guard::guarded;
 pub use learner::{Learner, NotFinite, Step};
 pub use loaded::LoadedModel;

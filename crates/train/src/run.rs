@@ -51,9 +51,9 @@ pub fn run(
 }
 
 /// Everything that can be found wrong before anything is written.
-struct Prepared {
-    config: ResolvedConfig,
-    dataset: Dataset,
+pub(crate) struct Prepared {
+    pub config: ResolvedConfig,
+    pub dataset: Dataset,
     network: Network,
     resumed: Option<Resumed>,
     /// Weights to begin with.
@@ -69,7 +69,7 @@ struct Resumed {
 }
 
 impl Prepared {
-    fn new(said: &Value, arrays: Option<Arrays>, control: &Control) -> Result<Prepared> {
+    pub fn new(said: &Value, arrays: Option<Arrays>, control: &Control) -> Result<Prepared> {
         let mut asked = TrainConfig::from_json(said)?;
         let resumed = match &asked.resume {
             None => None,
@@ -110,6 +110,18 @@ impl Prepared {
 
         let numbered = asked.out.as_ref().and_then(Auto::given).is_none() && !config.overwrite;
         Ok(Prepared { config, dataset, network, resumed, begun, numbered })
+    }
+
+    /// The network with the weights that it begins with.
+    pub fn model(&self) -> Result<Model> {
+        let (network, compute) = (self.network.clone(), Compute::of(&self.config));
+        let mut model = match (&self.resumed, &self.begun) {
+            (None, None) => Model::new(network, compute, self.config.seed)?,
+            (None, Some(begun)) => Model::from_tensors(network, compute, &begun.fitted.tensors)?,
+            (Some(from), _) => load_model(network, compute, &from.checkpoint, &from.path)?,
+        };
+        model.freeze(&self.config.model.freeze)?;
+        Ok(model)
     }
 }
 
@@ -154,16 +166,9 @@ enum Flow {
 
 impl<'c> Trainer<'c> {
     fn new(prepared: Prepared, control: &'c Control) -> Result<Trainer<'c>> {
-        let Prepared { mut config, dataset, network, resumed, begun, numbered } = prepared;
-        let compute = Compute::of(&config);
-        tch::set_num_threads(config.threads as i32);
-
-        let mut model = match (&resumed, &begun) {
-            (None, None) => Model::new(network, compute, config.seed)?,
-            (None, Some(begun)) => Model::from_tensors(network, compute, &begun.fitted.tensors)?,
-            (Some(from), _) => load_model(network, compute, &from.checkpoint, &from.path)?,
-        };
-        model.freeze(&config.model.freeze)?;
+        tch::set_num_threads(prepared.config.threads as i32);
+        let model = prepared.model()?;
+        let Prepared { mut config, dataset, resumed, begun, numbered, .. } = prepared;
         let split = dataset.split(&config.data);
         let counts = split.train.class_counts(dataset.facts().classes.len());
         let mut learner = Learner::new(&config, model, &counts)?;
@@ -333,7 +338,7 @@ impl<'c> Trainer<'c> {
         let options = LoaderOptions {
             batch_size: self.config.batch_size as usize,
             workers: self.config.workers as usize,
-            order: self.order(),
+            order: order(&self.config, self.progress.epoch),
             skip_batches: self.progress.batch as usize,
             drop_single: true,
         };
@@ -383,14 +388,6 @@ impl<'c> Trainer<'c> {
                 self.save(&[CheckpointKind::Last])?;
                 self.throughput.restart();
             }
-        }
-    }
-
-    fn order(&self) -> Order {
-        let (seed, epoch) = (self.config.seed, self.progress.epoch);
-        match self.config.data.balanced {
-            true => Order::Balanced { seed, epoch },
-            false => Order::Shuffled { seed, epoch },
         }
     }
 
@@ -688,6 +685,14 @@ impl<'c> Trainer<'c> {
         self.dir.write_result(&result)?;
         self.tell(RunEvent::End(EndEvent { result: result.clone() }))?;
         Ok(result)
+    }
+}
+
+/// The images of an epoch, in the order that they are trained on.
+pub(crate) fn order(config: &ResolvedConfig, epoch: u32) -> Order {
+    match config.data.balanced {
+        true => Order::Balanced { seed: config.seed, epoch },
+        false => Order::Shuffled { seed: config.seed, epoch },
     }
 }
 

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 
 use residual_data::Arrays;
 use residual_spec::{
-    EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse, Result,
+    EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse, LrFinding,
+    Result,
 };
 
 use crate::{evaluate_ensemble, guarded, Control, LoadedModel, Outcome, Stop};
@@ -111,6 +112,17 @@ impl Worker {
         let models: Result<Vec<&LoadedModel>> =
             handles.iter().map(|&handle| self.models.get(&handle).ok_or_else(closed)).collect();
         evaluate_ensemble(&models?, request, || Ok(!self.shared.lock().closing))
+    }
+
+    /// See [`crate::find_lr`]; `None` if the process is ending.
+    pub fn find_lr(
+        &mut self,
+        config: &serde_json::Value,
+        arrays: Option<Arrays>,
+        options: &serde_json::Value,
+    ) -> Result<Option<LrFinding>> {
+        let shared = Arc::clone(&self.shared);
+        crate::find_lr(config, arrays, options, &mut || !shared.lock().closing)
     }
 
     fn work(mut self) {

@@ -327,6 +327,18 @@ said! {
     }
 }
 
+said! {
+    /// The rates that `findLr()` tries.
+    FindLrConfig {
+        /// The lowest. Default: 1e-7.
+        from: f64,
+        /// The highest. Default: 10.
+        to: f64,
+        /// Updates from the one to the other. Default: 100.
+        steps: u32,
+    }
+}
+
 words! {
     /// What of an image the network sees, when it is evaluated.
     Crops {

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { findLr, ResidualError } from 'residual'
+import { residual } from '../child.js'
+import { folder, idxData, tinyRun } from '../tiny.js'
+
+test('a range test suggests a rate and leaves its curve', async (t) => {
+  const parent = folder(t)
+  const out = join(parent, 'plots')
+  const { status, stdout, stderr } = await residual([
+    ...['find-lr', idxData(parent), '--model', 'resnet8', '--steps', '80', '--from', '1e-4'],
+    ...['--out', out, '--json', 'batchSize=12', 'precision=fp32', 'threads=1', 'workers=1'],
+  ])
+  t.is(status, 0, stderr)
+  const { points, suggestion, others, files } = JSON.parse(stdout)
+  t.true(points.length > 10 && points.length <= 80)
+  t.true(suggestion > 1e-4 && suggestion < 1, String(suggestion))
+  t.is(others[0].lr, suggestion)
+  t.deepEqual(readdirSync(out).sort(), ['lr-finder.csv', 'lr-finder.json', 'lr-finder.svg'])
+  t.true(readFileSync(files.svg, 'utf8').startsWith('<svg'))
+  t.is(readFileSync(files.csv, 'utf8').trimEnd().split('\n').length, points.length + 1)
+})
+
+test('the same configuration finds the same, writes nothing, and refuses what makes no sense', async (t) => {
+  const config = tinyRun(t)
+  const options = { steps: 12, from: 1e-4, to: 1 }
+  const [one, two] = [await findLr(config, options), await findLr(config, options)]
+  t.deepEqual(one, two)
+  t.is(one.files, null)
+  const rates = one.points.map(({ lr }) => lr)
+  t.true(Math.abs((rates[0] ?? 0) / 1e-4 - 1) < 1e-9)
+  t.throws(() => readdirSync(config.out as string))
+  const wrongs: [string, object][] = [
+    ['to', { from: 1, to: 0.1 }],
+    ['from', { from: 0 }],
+    ['steps', { steps: 1 }],
+    ['stepps', { stepps: 9 }],
+  ]
+  for (const [key, wrong] of wrongs) {
+    const error = await t.throwsAsync(findLr(config, wrong), { instanceOf: ResidualError })
+    t.is(error?.at.key, key)
+  }
+})
