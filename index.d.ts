@@ -909,7 +909,7 @@ export declare type ExportConfig = {
  *
  * The same as `residual export`; also exported under that name, for `import * as residual`.
  *
- * @param model a run folder (its best checkpoint is taken) or a checkpoint
+ * @param model a run folder (its best checkpoint is taken), a checkpoint, or weights of others
  * @param path the file to write
  * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another ending, `E_WRITE`
  */

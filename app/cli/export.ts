@@ -12,7 +12,7 @@ export function addExport(program: Command): void {
   program
     .command('export')
     .description('write a trained network as .safetensors (its weights) or .onnx (all of it)')
-    .argument('<model>', 'a run folder or a checkpoint')
+    .argument('<model>', 'a run folder, a checkpoint, or weights (.pth, .safetensors)')
     .argument('<file>', 'what to write; its ending decides')
     .option('--softmax', 'let an ONNX file give probabilities instead of logits')
     .option('--normalization', 'let an ONNX file take pixels from 0 to 1')

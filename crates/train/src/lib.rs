@@ -8,7 +8,6 @@ mod early_stopping;
 mod ema;
 mod ensemble;
 mod find_lr;
-mod foreign;
 mod gradient;
 mod guard;
 mod learner;

@@ -20,13 +20,11 @@ use residual_spec::{
     ResolvedConfig, Result, Thumbnail, Views,
 };
 use residual_weights::{
-    find, is_checkpoint, Checkpoint, Export, ExportOptions, Prefer, Tensor, PIXEL_MEAN,
+    find, is_checkpoint, Checkpoint, Export, ExportOptions, Foreign, Prefer, Tensor, PIXEL_MEAN,
 };
 
 use crate::checkpoint::progress_of;
-use crate::foreign::Foreign;
 use crate::pixel_mean;
-use crate::progress::Progress;
 
 /// A model with all it needs to be used: labels, preparation of images.
 pub struct LoadedModel {
@@ -348,10 +346,8 @@ impl Parts {
     }
 
     fn of_weights(path: &Path, asked: &LoadConfig) -> Result<Parts> {
-        let Foreign { config, data, network, tensors, assumed, unnamed } =
-            Foreign::read(path, asked)?;
-        let progress = serde_json::to_value(Progress::default())
-            .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
+        let Foreign { config, data, network, tensors, assumed, unnamed, progress } =
+            Foreign::read(path, asked, &crate::machine_facts())?;
         Ok(Parts { config, data, network, tensors, pixel_mean: None, progress, assumed, unnamed })
     }
 }

@@ -8,7 +8,7 @@ use crate::early_stopping::Patience;
 use crate::ScheduleState;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 pub struct Progress {
     /// Whole epochs trained.
     pub epoch: u32,

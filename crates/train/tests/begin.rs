@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use residual_spec::{ErrorCode, LoadConfig, Result, RunEvent, TrainResult};
 use residual_train::{Control, Entry, LoadedModel};
-use residual_weights::{Checkpoint, StateDict};
+use residual_weights::{Checkpoint, ExportOptions, StateDict};
 use serde_json::{json, Value};
 
 /// 8 x 8 grey images, of which each class has another grey.
@@ -201,6 +201,13 @@ fn what_weights_do_not_say_is_assumed_aloud_and_may_be_said() {
     let said = LoadConfig { classes: Some(names), image_size: Some(8), ..LoadConfig::default() };
     let model = LoadedModel::open(Path::new(&path), &said).unwrap();
     assert_eq!((model.info().classes[3].as_str(), model.info().image_size), ("d", 8));
+
+    // Exported, they say it themselves.
+    let exported = place.path("exported.safetensors");
+    model.export(Path::new(&exported), ExportOptions::default()).unwrap();
+    let again = LoadedModel::open(Path::new(&exported), &LoadConfig::default()).unwrap();
+    assert_eq!((&again.info().classes, again.info().image_size), (&model.info().classes, 8));
+    assert!(again.info().assumed.is_empty());
 
     let two = LoadConfig { classes: Some(vec!["a".into()]), ..LoadConfig::default() };
     let error = LoadedModel::open(Path::new(&path), &two).err().unwrap();

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use residual_arch::Network;
-use residual_spec::{DataFacts, Error, ErrorCode, ExportConfig, ResolvedConfig, Result};
+use residual_spec::{
+    DataFacts, Error, ErrorCode, ExportConfig, LoadConfig, MachineFacts, ResolvedConfig, Result,
+};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{is_checkpoint, Checkpoint};
 use crate::find::{find, Prefer};
 use crate::tensor::{DType, Tensor, TensorView};
-use crate::{onnx, Contents, PIXEL_MEAN};
+use crate::{onnx, Contents, Foreign, PIXEL_MEAN};
 
 /// What goes into an ONNX file beside the network: [`ExportConfig`], resolved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,14 +70,23 @@ impl Form {
     }
 }
 
-/// Exports the network of a run folder (its best checkpoint) or of a checkpoint: its moving
-/// average, where the run kept one.
+/// Exports the network of a run folder (its best checkpoint) or of a checkpoint, its moving average
+/// where the run kept one; or that of weights of others.
 ///
 /// # Errors
 /// As [`find`], [`Checkpoint::read`] and [`Export::write`] have them.
 pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Result<()> {
     Form::of(to)?;
     let from = &find(from, Prefer::Best)?;
+    if !is_checkpoint(from)? {
+        // Nothing is computed here, whatever this machine can do.
+        let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+        let Foreign { network, tensors, config, data, progress, .. } =
+            Foreign::read(from, &LoadConfig::default(), &machine)?;
+        let (network, tensors, config) = (&network, &tensors, &config);
+        return Export { network, tensors, config, data: &data, progress: &progress, options }
+            .write(to);
+    }
     let checkpoint = Checkpoint::read(from)?;
     let data = &checkpoint.config.data;
     let network = residual_arch::build(

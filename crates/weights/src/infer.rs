@@ -124,7 +124,16 @@ fn candidates(tensors: &BTreeMap<String, Tensor>, asked: &ModelConfig) -> Vec<St
     ];
     let mut names: Vec<String> = residual_arch::names().map(String::from).collect();
     names.extend(others.into_iter().filter(|_| blocks > 0));
+    // Every layer has two tensors at least: far deeper networks need not be built to be compared.
+    names.retain(|name| depth(name) <= tensors.len() / 2);
     names
+}
+
+/// The number in a name: 50 of `resnext50_32x4d`.
+fn depth(name: &str) -> usize {
+    let digits = name.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let digits = digits.split(|letter: char| !letter.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// Channels of the images and number of classes: from the first layer and the head.

@@ -11,6 +11,7 @@ mod checkpoint;
 mod export;
 mod find;
 mod fit;
+mod foreign;
 mod format;
 mod hash;
 mod infer;
@@ -27,6 +28,7 @@ pub use checkpoint::{is_checkpoint, Checkpoint, Contents, Header, AVERAGE, PIXEL
 pub use export::{export_checkpoint, Export, ExportOptions};
 pub use find::{find, Prefer};
 pub use fit::{check, fit, Fitted, NewHead};
+pub use foreign::Foreign;
 pub use format::read_tensors;
 pub use hash::sha256;
 pub use infer::infer;

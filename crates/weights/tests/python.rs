@@ -91,3 +91,19 @@ fn a_resnet_20_of_somebody_elses_is_known() {
     assert_eq!((network.name.as_str(), target.model.stem), ("resnet20", Stem::Cifar));
     assert_eq!((target.model.shortcut, target.classes), (Shortcut::A, 10));
 }
+
+#[test]
+fn what_pytorch_saved_is_exported_and_is_then_a_checkpoint() {
+    use residual_weights::{export_checkpoint, is_checkpoint, Checkpoint, ExportOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let options = ExportOptions::default();
+    export_checkpoint(&fixture("notebook.pth"), &path, options).unwrap();
+    assert!(is_checkpoint(&path).unwrap());
+    let exported = Checkpoint::read(&path).unwrap();
+    for (name, tensor) in expected("expected.safetensors") {
+        assert_eq!(exported.tensors[&name], tensor, "{name}");
+    }
+    assert_eq!((exported.config.model.arch.as_str(), exported.data.classes.len()), ("resnet8", 4));
+    export_checkpoint(&fixture("zip.pth"), &folder.path().join("x.onnx"), options).unwrap();
+}

@@ -7,13 +7,15 @@ use std::path::Path;
 use residual_arch::Network;
 use residual_data::cifar10_classes;
 use residual_spec::{
-    resolve, Auto, DataConfig, DataFacts, DataFormat, Error, ErrorCode, LoadConfig, ModelConfig,
-    NameOr, Precision, ResolvedConfig, Result, Stem, TrainConfig,
+    resolve, Auto, DataConfig, DataFacts, DataFormat, Error, ErrorCode, LoadConfig, MachineFacts,
+    ModelConfig, NameOr, Precision, ResolvedConfig, Result, Stem, TrainConfig,
 };
-use residual_weights::{infer, StateDict, Tensor};
+use serde_json::{json, Value};
+
+use crate::{infer, StateDict, Tensor};
 
 /// Everything that a model needs to be used.
-pub(crate) struct Foreign {
+pub struct Foreign {
     pub config: ResolvedConfig,
     pub data: DataFacts,
     pub network: Network,
@@ -21,13 +23,15 @@ pub(crate) struct Foreign {
     pub assumed: Vec<String>,
     /// Whether the classes' names were said by nobody.
     pub unnamed: bool,
+    /// As a checkpoint has it; nothing is known of how these weights were trained.
+    pub progress: Value,
 }
 
 impl Foreign {
     /// # Errors
     /// `E_CHECKPOINT` for a file that cannot be used, `E_MISMATCH` for weights of no network that
     /// is known or asked for, `E_CONFIG` for other numbers of classes or channels.
-    pub fn read(path: &Path, asked: &LoadConfig) -> Result<Foreign> {
+    pub fn read(path: &Path, asked: &LoadConfig, machine: &MachineFacts) -> Result<Foreign> {
         let state = StateDict::read(path)?;
         let model = asked.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
         let (target, _) = infer(&state.tensors, &model).map_err(|error| error.file(path))?;
@@ -102,9 +106,17 @@ impl Foreign {
             device: asked.device.map(Auto::Is),
             ..TrainConfig::default()
         };
-        let config = resolve(&config, &data, &crate::machine_facts())?;
+        let config = resolve(&config, &data, machine)?;
         let network = residual_arch::build(&config.model, target.channels, size, target.classes)
             .map_err(|error| error.file(path))?;
-        Ok(Foreign { config, data, network, tensors: state.tensors, assumed, unnamed })
+        Ok(Foreign {
+            config,
+            data,
+            network,
+            tensors: state.tensors,
+            assumed,
+            unnamed,
+            progress: json!({}),
+        })
     }
 }
