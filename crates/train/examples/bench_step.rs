@@ -10,67 +10,63 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use residual_arch::build;
-use residual_model::{count_right, Compute, Model};
-use residual_spec::{Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem};
-use residual_train::{machine_facts, Optimizer};
+use residual_data::Batch;
+use residual_model::{Compute, Model};
+use residual_spec::{resolve, DataFacts, DataFormat, TrainConfig};
+use residual_train::{machine_facts, Learner, Step};
 use serde_json::{json, Value};
-use tch::{Reduction, Tensor};
 
 const BATCH: usize = 128;
 const SIZE: usize = 32;
+const CLASSES: u32 = 10;
+const LR: f64 = 0.1;
 
 struct Trainer {
-    model: Model,
-    optimizer: Optimizer,
-    images: Vec<f32>,
-    labels: Vec<i64>,
+    learner: Learner,
+    batch: Batch,
 }
 
 impl Trainer {
     fn new(net: &str, mode: &str) -> Trainer {
-        let precision = match mode {
-            "fp32" => Precision::Fp32,
-            "bf16" => Precision::Bf16,
-            _ if machine_facts().bf16 => Precision::Bf16,
-            _ => Precision::Fp32,
+        let facts = DataFacts {
+            source: "bench".into(),
+            format: DataFormat::ImageFolder,
+            classes: (0..CLASSES).map(|class| class.to_string()).collect(),
+            channels: 3,
+            image_size: Some([SIZE as u32; 2]),
+            train: BATCH as u32,
+            val: 0,
+            test: 0,
+            mean: None,
+            std: None,
+            mirrored_is_natural: true,
+            fingerprint: "0".into(),
         };
-        let compute =
-            Compute { precision, memory_format: MemoryFormat::ChannelsLast, device: Device::Cpu };
-        let config = residual_spec::Model {
-            arch: net.into(),
-            stem: Stem::Cifar,
-            shortcut: if net == "resnet20" { Shortcut::A } else { Shortcut::B },
-            zero_init_residual: false,
-            bottleneck_stride: residual_spec::BottleneckStride::Middle,
-            weights: None,
-            weights_sha256: None,
-            freeze: Vec::new(),
-        };
-        let network = build(&config, 3, SIZE as u32, 10).expect("a known network");
-        let model = Model::new(network, compute, 1).expect("weights");
-        let sgd = residual_spec::Sgd {
-            lr: 0.1,
-            momentum: 0.9,
-            weight_decay: 5e-4,
-            nesterov: false,
-            decay_norms: true,
-        };
-        let optimizer = Optimizer::new(&Rule::Sgd(sgd), &model).expect("an optimizer");
+        let config = json!({
+            "model": { "arch": net, "stem": "cifar" },
+            "precision": mode,
+            "optimizer": { "lr": LR, "momentum": 0.9, "weightDecay": 5e-4 },
+            "data": { "source": "bench", "validation": 0 },
+        });
+        let config = TrainConfig::from_json(&config).expect("a configuration");
+        let config = resolve(&config, &facts, &machine_facts()).expect("a configuration");
+        let network = build(&config.model, 3, SIZE as u32, CLASSES).expect("a known network");
+        let model = Model::new(network, Compute::of(&config), 1).expect("weights");
+        let learner = Learner::new(&config, model, &[]).expect("a learner");
         let images = (0..BATCH * SIZE * SIZE * 3).map(|i| ((i * 7919) % 255) as f32 / 127.0 - 1.0);
-        let labels = (0..BATCH as i64).map(|i| i % 10);
-        Trainer { model, optimizer, images: images.collect(), labels: labels.collect() }
+        let labels = (0..BATCH as i64).map(|i| i % i64::from(CLASSES));
+        let batch =
+            Batch { images: images.collect(), labels: labels.collect(), ..Batch::default() };
+        Trainer { learner, batch }
     }
 
+    /// The loss, NaN where it diverged.
     fn step(&mut self) -> residual_spec::Result<f64> {
-        let input = self.model.input(&self.images, BATCH)?;
-        let labels = self.model.labels(&self.labels)?;
-        let logits = self.model.forward(&input, true)?;
-        let loss = logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
-        let value = loss.double_value(&[]);
-        let gradients = self.optimizer.gradients(&loss)?;
-        self.optimizer.step(&gradients, 0.1)?;
-        count_right(&logits.detach(), &labels)?;
-        Ok(value)
+        let Step::Done(()) = self.learner.add(&self.batch)? else { return Ok(f64::NAN) };
+        match self.learner.update(LR)? {
+            Step::Done(sums) => Ok(sums.loss / sums.count as f64),
+            Step::NotFinite(_) => Ok(f64::NAN),
+        }
     }
 }
 
