@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { exportModel, loadModel, type Model, ResidualError, train } from 'residual'
@@ -120,6 +121,21 @@ test('plain, pre-activated and grouped networks are the same in onnxruntime', as
       t.true(Math.abs((theirs[index] as number) - Math.log(probability)) < 1e-3, arch)
     }
   }
+})
+
+test('PyTorch’s own file becomes an ONNX file', async (t) => {
+  const source = fileURLToPath(
+    new URL('../../../../crates/weights/tests/fixtures/zip.pth', import.meta.url),
+  )
+  const path = join(folder(t), 'x.onnx')
+  await exportModel(source, path)
+  await using model = await loadModel(source)
+  const session = await InferenceSession.create(path)
+  const { channels, imageSize, classes } = model.info
+  const dims = [2, channels, imageSize, imageSize]
+  const input = new Float32Array(dims.reduce((product, n) => product * n))
+  const { logits } = await session.run({ images: new Tensor('float32', input, dims) })
+  t.deepEqual(logits?.dims, [2, classes.length])
 })
 
 test('another ending is refused before anything is read', async (t) => {
