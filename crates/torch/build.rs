@@ -1,7 +1,9 @@
 //! Compiles the shim against the same libtorch that torch-sys was given.
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/shim.cpp");
+    for file in ["src/shim.cpp", "src/batch_norm.cpp", "src/guarded.h"] {
+        println!("cargo:rerun-if-changed={file}");
+    }
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     let libtorch = std::env::var("LIBTORCH")
         .expect("LIBTORCH is not set: run `npm run setup` once, which finds or fetches libtorch");
@@ -14,5 +16,6 @@ fn main() {
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .file("src/shim.cpp")
+        .file("src/batch_norm.cpp")
         .compile("residual_shim");
 }

@@ -3,7 +3,7 @@
 
 use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
-use residual_torch::failure;
+use residual_torch::{failure, BatchNorm};
 use tch::{Kind, Tensor};
 
 use crate::pass::Pass;
@@ -49,24 +49,65 @@ impl Norm {
         self.frozen = frozen(&self.name);
     }
 
-    fn forward(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
-        input
-            .f_batch_norm(
-                Some(&self.gamma),
-                Some(&self.beta),
-                Some(&self.mean),
-                Some(&self.var),
-                pass.training && !self.frozen,
-                BatchNorm2d::MOMENTUM,
-                BatchNorm2d::EPS,
-                true,
-            )
-            .map_err(failure)
-    }
-
     /// `relu(norm(input))`
     pub fn forward_relu(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
-        self.forward(input, pass)?.f_relu_().map_err(failure)
+        self.forward(input, After { shortcut: None, relu: true }, pass, |_| Ok(()))
+    }
+
+    /// Own kernels where they take the tensor, else ATen's operations, which are their reference.
+    /// `look` sees what leaves the normalisation, in evaluation.
+    fn forward(
+        &self,
+        input: &Tensor,
+        after: After,
+        pass: &Pass,
+        look: impl FnOnce(&Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
+        let norm = BatchNorm {
+            gamma: &self.gamma,
+            beta: &self.beta,
+            running_mean: &self.mean,
+            running_var: &self.var,
+            momentum: BatchNorm2d::MOMENTUM,
+            eps: BatchNorm2d::EPS,
+        };
+        let training = pass.training && !self.frozen;
+        if training && norm.takes(input) {
+            return norm.forward(input, after.shortcut, after.relu);
+        }
+        let output = input
+            .f_batch_norm(
+                Some(norm.gamma),
+                Some(norm.beta),
+                Some(norm.running_mean),
+                Some(norm.running_var),
+                training,
+                norm.momentum,
+                norm.eps,
+                true,
+            )
+            .map_err(failure)?;
+        look(&output)?;
+        after.apply(output)
+    }
+}
+
+/// What follows a normalisation, or a convolution without one.
+struct After<'a> {
+    shortcut: Option<&'a Tensor>,
+    relu: bool,
+}
+
+impl After<'_> {
+    /// In place: neither convolution nor normalisation needs its output for its gradient.
+    fn apply(self, mut output: Tensor) -> Result<Tensor> {
+        if let Some(shortcut) = self.shortcut {
+            output = output.f_add_(shortcut).map_err(failure)?;
+        }
+        match self.relu {
+            true => output.f_relu_().map_err(failure),
+            false => Ok(output),
+        }
     }
 }
 
@@ -95,12 +136,7 @@ impl Unit {
     /// `[n, in, h, w]` to `[n, out, h', w']`. In training, normalises by the batch's own
     /// statistics and moves the running ones towards them.
     pub fn forward(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let output = self.response(input, pass)?;
-        match self.relu {
-            // In place: batch-norm's gradient needs its input, not its output.
-            true => { output }.f_relu_().map_err(failure),
-            false => Ok(output),
-        }
+        self.run(input, After { shortcut: None, relu: self.relu }, pass)
     }
 
     /// `unit(input) + shortcut`, with or without a ReLU: how a block ends.
@@ -111,35 +147,29 @@ impl Unit {
         relu: bool,
         pass: &Pass,
     ) -> Result<Tensor> {
-        let mut output = self.response(input, pass)?;
-        if let Some(shortcut) = shortcut {
-            output = output.f_add_(shortcut).map_err(failure)?;
-        }
-        if relu {
-            output.f_relu_().map_err(failure)
-        } else {
-            Ok(output)
-        }
+        self.run(input, After { shortcut, relu }, pass)
     }
 
-    /// What leaves the convolution and its normalisation.
-    fn response(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
-        // As PyTorch's autocast: the convolution runs in the input's precision, its fp32 weight
-        // cast once a step; the normalisation keeps fp32 parameters and statistics.
+    /// As PyTorch's autocast: the convolution runs in the input's precision, its fp32 weight cast
+    /// once a step; the normalisation keeps fp32 parameters and statistics.
+    fn run(&self, input: &Tensor, after: After, pass: &Pass) -> Result<Tensor> {
         let kind = input.kind();
         let (weight, bias) = (cast(&self.weight, kind)?, &self.bias);
         let bias = bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
         let output = input
             .f_conv2d(&weight, bias.as_ref(), self.stride, self.padding, [1, 1], self.groups)
             .map_err(failure)?;
-        let output = match &self.norm {
-            Some(norm) => norm.forward(&output, pass)?,
-            None => output,
+        let look = |response: &Tensor| match self.weight.size()[2..] == [3, 3] {
+            true => pass.record(&self.name, response),
+            false => Ok(()),
         };
-        if self.weight.size()[2..] == [3, 3] {
-            pass.record(&self.name, &output)?;
+        match &self.norm {
+            Some(norm) => norm.forward(&output, after, pass, look),
+            None => {
+                look(&output)?;
+                after.apply(output)
+            }
         }
-        Ok(output)
     }
 }
 

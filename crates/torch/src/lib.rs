@@ -1,5 +1,9 @@
 //! What tch lacks, behind safe Rust.
 
+mod batch_norm;
+
+pub use batch_norm::BatchNorm;
+
 use std::ffi::{c_char, CStr};
 
 use residual_spec::{Error, ErrorCode, Result};

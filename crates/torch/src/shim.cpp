@@ -9,28 +9,18 @@
 #include <string>
 #include <vector>
 
+#include "guarded.h"
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
-namespace {
-thread_local std::string error;
-
-template <typename F>
-bool guarded(F &&body) {
-  try {
-    body();
-    return true;
-  } catch (const c10::Error &e) {
-    error = e.what_without_backtrace();
-  } catch (const std::exception &e) {
-    error = e.what();
-  } catch (...) {
-    error = "unknown C++ exception";
-  }
-  return false;
+std::string &residual_error() {
+  thread_local std::string error;
+  return error;
 }
 
+namespace {
 std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
   std::vector<at::Tensor> all;
   all.reserve(count);
@@ -52,7 +42,7 @@ std::vector<at::Tensor> laid_out_as(const std::vector<at::Tensor> &parameters,
 
 extern "C" {
 
-const char *residual_last_error() { return error.c_str(); }
+const char *residual_last_error() { return residual_error().c_str(); }
 
 const char *residual_torch_version() { return TORCH_VERSION; }
 

@@ -1,0 +1,572 @@
+//! Batch normalisation (Ioffe & Szegedy 2015) with the ReLU and the addition that follow it in a
+//! residual block: `y = relu((x - mean) * gamma / sqrt(var + eps) + beta + shortcut)`.
+//!
+//! Forward reads `x` twice: for its statistics, and to normalise it. Backward reads `x`, `y` and
+//! `dy` twice: for the sums that the gradient needs, and to write it. ATen takes one pass for each
+//! operation.
+
+use crate::vector::Vector;
+use crate::{Element, Level};
+
+/// Columns that are worked on together, in four registers of AVX-512; rows of fewer channels are
+/// taken several at a time.
+const COLUMNS: usize = 64;
+
+/// Rows after which sums in f32 are added to those in f64, so that their error does not grow with
+/// the number of rows.
+const BLOCK: usize = 128;
+
+/// Two sums for each channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sums {
+    pub first: Vec<f64>,
+    pub second: Vec<f64>,
+}
+
+impl Sums {
+    pub fn zero(channels: usize) -> Sums {
+        Sums { first: vec![0.0; channels], second: vec![0.0; channels] }
+    }
+}
+
+/// Several rows as one, so that its columns are a multiple of [`COLUMNS`].
+struct Wide {
+    channels: usize,
+    /// Rows in one.
+    rows: usize,
+    columns: usize,
+}
+
+impl Wide {
+    fn new(channels: usize) -> Wide {
+        let rows = COLUMNS / gcd(channels, COLUMNS);
+        Wide { channels, rows, columns: rows * channels }
+    }
+
+    /// A number for each channel as one for each column.
+    fn repeated(&self, values: &[f32]) -> Vec<f32> {
+        assert_eq!(values.len(), self.channels, "one number a channel");
+        values.repeat(self.rows)
+    }
+
+    /// How many of `numbers` fill whole wide rows.
+    fn whole(&self, numbers: usize) -> usize {
+        assert_eq!(numbers % self.channels, 0, "whole rows");
+        numbers - numbers % self.columns
+    }
+
+    /// Adds sums of columns to those of their channels.
+    fn fold(&self, columns: &Sums, into: &mut Sums) {
+        let add = |columns: &[f64], into: &mut [f64]| {
+            for row in columns.chunks(self.channels) {
+                into.iter_mut().zip(row).for_each(|(sum, part)| *sum += part);
+            }
+        };
+        add(&columns.first, &mut into.first);
+        add(&columns.second, &mut into.second);
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    match b {
+        0 => a,
+        b => gcd(b, a % b),
+    }
+}
+
+/// Compiles `$kernel::<V, T>(...)` for each level and calls the one asked for.
+macro_rules! at_level {
+    ($level:expr, $kernel:ident::<$T:ident>($($name:ident: $type:ty),* $(,)?)) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        unsafe fn avx512<$T: Element>($($name: $type),*) {
+            $kernel::<crate::vector::Avx512, $T>($($name),*)
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2<$T: Element>($($name: $type),*) {
+            $kernel::<crate::vector::Avx2, $T>($($name),*)
+        }
+        assert!($level <= Level::best() || $level == Level::Plain || cfg!(test));
+        // SAFETY: the CPU has the level's instructions; the kernels check their slices' lengths.
+        unsafe {
+            match $level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => avx512::<$T>($($name),*),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => avx2::<$T>($($name),*),
+                _ => $kernel::<f32, $T>($($name),*),
+            }
+        }
+    }};
+}
+
+/// Adds, for each channel, the sum of `x - shift` and that of its square. A shift near the mean
+/// keeps the variance that follows from them exact.
+///
+/// # Panics
+/// If `x` is not whole rows of as many channels as `shift` has.
+pub fn statistics<T: Element>(level: Level, x: &[T], shift: &[f32], sums: &mut Sums) {
+    let wide = Wide::new(shift.len());
+    let (body, rest) = x.split_at(wide.whole(x.len()));
+    let shifts = wide.repeated(shift);
+    let mut columns = Sums::zero(wide.columns);
+    let (shifts, out) = (shifts.as_slice(), &mut columns);
+    at_level!(level, statistics_of::<T>(body: &[T], shifts: &[f32], out: &mut Sums));
+    wide.fold(&columns, sums);
+    for row in rest.chunks(wide.channels) {
+        for (c, value) in row.iter().enumerate() {
+            let d = f64::from(value.to_f32() - shift[c]);
+            sums.first[c] += d;
+            sums.second[c] += d * d;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn statistics_of<V: Vector, T: Element>(x: &[T], shift: &[f32], sums: &mut Sums) {
+    let columns = shift.len();
+    for block in x.chunks(BLOCK * columns) {
+        for at in (0..columns).step_by(4 * V::LANES) {
+            let shift = registers::<V>(shift, at);
+            let mut first = [V::splat(0.0); 4];
+            let mut second = first;
+            for row in block.chunks_exact(columns) {
+                for r in 0..4 {
+                    let d = value::<V, T>(row, at, r).sub(shift[r]);
+                    first[r] = first[r].add(d);
+                    second[r] = d.mul_add(d, second[r]);
+                }
+            }
+            flush(&first, &mut sums.first, at);
+            flush(&second, &mut sums.second, at);
+        }
+    }
+}
+
+/// `y = (x - mean) * scale + bias`, plus the shortcut where there is one, and ReLU where wanted.
+///
+/// # Panics
+/// If the slices do not fit one another.
+#[allow(clippy::too_many_arguments)]
+pub fn normalize<T: Element>(
+    level: Level,
+    x: &[T],
+    shortcut: Option<&[T]>,
+    mean: &[f32],
+    scale: &[f32],
+    bias: &[f32],
+    relu: bool,
+    y: &mut [T],
+) {
+    assert_eq!(x.len(), y.len());
+    assert!(shortcut.is_none_or(|shortcut| shortcut.len() == x.len()));
+    let wide = Wide::new(mean.len());
+    let whole = wide.whole(x.len());
+    let (means, scales, biases) = (wide.repeated(mean), wide.repeated(scale), wide.repeated(bias));
+    let (body, rest) = x.split_at(whole);
+    let (added, added_rest) = split(shortcut, whole);
+    let (out, out_rest) = y.split_at_mut(whole);
+    let (means, scales, biases) = (means.as_slice(), scales.as_slice(), biases.as_slice());
+    at_level!(level, normalize_of::<T>(
+        body: &[T], added: Option<&[T]>, means: &[f32], scales: &[f32], biases: &[f32],
+        relu: bool, out: &mut [T],
+    ));
+    for (i, (value, out)) in rest.iter().zip(out_rest).enumerate() {
+        let c = i % wide.channels;
+        let mut y = (value.to_f32() - mean[c]) * scale[c] + bias[c];
+        y += added_rest.map_or(0.0, |added| added[i].to_f32());
+        *out = T::from_f32(if relu && y < 0.0 { 0.0 } else { y });
+    }
+}
+
+#[inline(always)]
+unsafe fn normalize_of<V: Vector, T: Element>(
+    x: &[T],
+    shortcut: Option<&[T]>,
+    mean: &[f32],
+    scale: &[f32],
+    bias: &[f32],
+    relu: bool,
+    y: &mut [T],
+) {
+    let columns = mean.len();
+    for start in (0..x.len()).step_by(BLOCK * columns) {
+        let end = (start + BLOCK * columns).min(x.len());
+        for at in (0..columns).step_by(4 * V::LANES) {
+            let mean = registers::<V>(mean, at);
+            let scale = registers::<V>(scale, at);
+            let bias = registers::<V>(bias, at);
+            for row in (start..end).step_by(columns) {
+                for r in 0..4 {
+                    let place = row + at + r * V::LANES;
+                    let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
+                    let mut out = centred.mul_add(scale[r], bias[r]);
+                    if let Some(shortcut) = shortcut {
+                        out = out.add(T::load::<V>(shortcut.as_ptr().add(place)));
+                    }
+                    if relu {
+                        out = out.relu();
+                    }
+                    T::store::<V>(out, y.as_mut_ptr().add(place));
+                }
+            }
+        }
+    }
+}
+
+/// Adds, for each channel, the sum of `g` and that of `g * (x - mean)`, where `g` is `dy`, behind
+/// a ReLU only where its output `y` is positive.
+///
+/// # Panics
+/// If the slices do not fit one another.
+pub fn backward_sums<T: Element>(
+    level: Level,
+    x: &[T],
+    dy: &[T],
+    y: Option<&[T]>,
+    mean: &[f32],
+    sums: &mut Sums,
+) {
+    assert_eq!(x.len(), dy.len());
+    assert!(y.is_none_or(|y| y.len() == x.len()));
+    let wide = Wide::new(mean.len());
+    let whole = wide.whole(x.len());
+    let means = wide.repeated(mean);
+    let mut columns = Sums::zero(wide.columns);
+    let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at(whole));
+    let (mask, mask_rest) = split(y, whole);
+    let (means, out) = (means.as_slice(), &mut columns);
+    at_level!(level, backward_sums_of::<T>(
+        body: &[T], grad: &[T], mask: Option<&[T]>, means: &[f32], out: &mut Sums,
+    ));
+    wide.fold(&columns, sums);
+    for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
+        let c = i % wide.channels;
+        if mask_rest.is_none_or(|y| y[i].to_f32() > 0.0) {
+            let g = f64::from(grad.to_f32());
+            sums.first[c] += g;
+            sums.second[c] += g * f64::from(value.to_f32() - mean[c]);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn backward_sums_of<V: Vector, T: Element>(
+    x: &[T],
+    dy: &[T],
+    y: Option<&[T]>,
+    mean: &[f32],
+    sums: &mut Sums,
+) {
+    let columns = mean.len();
+    for start in (0..x.len()).step_by(BLOCK * columns) {
+        let end = (start + BLOCK * columns).min(x.len());
+        for at in (0..columns).step_by(4 * V::LANES) {
+            let mean = registers::<V>(mean, at);
+            let mut first = [V::splat(0.0); 4];
+            let mut second = first;
+            for row in (start..end).step_by(columns) {
+                for r in 0..4 {
+                    let place = row + at + r * V::LANES;
+                    let g = gradient::<V, T>(dy, y, place);
+                    let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
+                    first[r] = first[r].add(g);
+                    second[r] = g.mul_add(centred, second[r]);
+                }
+            }
+            flush(&first, &mut sums.first, at);
+            flush(&second, &mut sums.second, at);
+        }
+    }
+}
+
+/// Where a backward pass writes.
+pub struct Gradients<'a, T> {
+    pub dx: &'a mut [T],
+    /// The shortcut's, which is `g`.
+    pub shortcut: Option<&'a mut [T]>,
+}
+
+/// `dx = g * scale + (x - mean) * slope + offset`, with `g` as in [`backward_sums`], and `g`
+/// itself for the shortcut.
+///
+/// # Panics
+/// If the slices do not fit one another.
+#[allow(clippy::too_many_arguments)]
+pub fn backward<T: Element>(
+    level: Level,
+    x: &[T],
+    dy: &[T],
+    y: Option<&[T]>,
+    mean: &[f32],
+    scale: &[f32],
+    slope: &[f32],
+    offset: &[f32],
+    into: Gradients<T>,
+) {
+    let Gradients { dx, shortcut } = into;
+    assert!(x.len() == dy.len() && x.len() == dx.len());
+    assert!(y.is_none_or(|y| y.len() == x.len()));
+    assert!(shortcut.as_ref().is_none_or(|shortcut| shortcut.len() == x.len()));
+    let wide = Wide::new(mean.len());
+    let whole = wide.whole(x.len());
+    let [means, scales, slopes, offsets] =
+        [mean, scale, slope, offset].map(|values| wide.repeated(values));
+    let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at(whole));
+    let (mask, mask_rest) = split(y, whole);
+    let (out, out_rest) = dx.split_at_mut(whole);
+    let (passed, mut passed_rest) = match shortcut {
+        None => (None, None),
+        Some(all) => {
+            let (body, rest) = all.split_at_mut(whole);
+            (Some(body), Some(rest))
+        }
+    };
+    let terms = &[means, scales, slopes, offsets];
+    at_level!(level, backward_of::<T>(
+        body: &[T], grad: &[T], mask: Option<&[T]>, terms: &[Vec<f32>; 4],
+        out: &mut [T], passed: Option<&mut [T]>,
+    ));
+    for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
+        let c = i % wide.channels;
+        let open = mask_rest.is_none_or(|y| y[i].to_f32() > 0.0);
+        let g = if open { grad.to_f32() } else { 0.0 };
+        out_rest[i] =
+            T::from_f32(g * scale[c] + ((value.to_f32() - mean[c]) * slope[c] + offset[c]));
+        if let Some(passed) = &mut passed_rest {
+            passed[i] = T::from_f32(g);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn backward_of<V: Vector, T: Element>(
+    x: &[T],
+    dy: &[T],
+    y: Option<&[T]>,
+    terms: &[Vec<f32>; 4],
+    dx: &mut [T],
+    mut shortcut: Option<&mut [T]>,
+) {
+    let columns = terms[0].len();
+    for start in (0..x.len()).step_by(BLOCK * columns) {
+        let end = (start + BLOCK * columns).min(x.len());
+        for at in (0..columns).step_by(4 * V::LANES) {
+            let mean = registers::<V>(&terms[0], at);
+            let scale = registers::<V>(&terms[1], at);
+            let slope = registers::<V>(&terms[2], at);
+            let offset = registers::<V>(&terms[3], at);
+            for row in (start..end).step_by(columns) {
+                for r in 0..4 {
+                    let place = row + at + r * V::LANES;
+                    let g = gradient::<V, T>(dy, y, place);
+                    let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
+                    let rest = centred.mul_add(slope[r], offset[r]);
+                    T::store::<V>(g.mul_add(scale[r], rest), dx.as_mut_ptr().add(place));
+                    if let Some(shortcut) = &mut shortcut {
+                        T::store::<V>(g, shortcut.as_mut_ptr().add(place));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Four registers' worth of a number for each column, from column `at`.
+#[inline(always)]
+unsafe fn registers<V: Vector>(values: &[f32], at: usize) -> [V; 4] {
+    debug_assert!(at + 4 * V::LANES <= values.len());
+    let mut registers = [V::splat(0.0); 4];
+    for (r, register) in registers.iter_mut().enumerate() {
+        *register = V::load(values.as_ptr().add(at + r * V::LANES));
+    }
+    registers
+}
+
+#[inline(always)]
+unsafe fn value<V: Vector, T: Element>(row: &[T], at: usize, r: usize) -> V {
+    T::load::<V>(row.as_ptr().add(at + r * V::LANES))
+}
+
+/// `dy`, behind a ReLU only where its output is positive.
+#[inline(always)]
+unsafe fn gradient<V: Vector, T: Element>(dy: &[T], y: Option<&[T]>, place: usize) -> V {
+    let g = T::load::<V>(dy.as_ptr().add(place));
+    match y {
+        Some(y) => g.where_positive(T::load::<V>(y.as_ptr().add(place))),
+        None => g,
+    }
+}
+
+/// Adds registers to the sums of their columns.
+#[inline(always)]
+unsafe fn flush<V: Vector>(registers: &[V; 4], sums: &mut [f64], at: usize) {
+    let mut numbers = [0.0f32; COLUMNS];
+    for (r, register) in registers.iter().enumerate() {
+        register.store(numbers.as_mut_ptr().add(r * V::LANES));
+    }
+    for (sum, number) in sums[at..at + 4 * V::LANES].iter_mut().zip(numbers) {
+        *sum += f64::from(number);
+    }
+}
+
+/// The part in whole wide rows and what is left, of a slice that may not be there.
+fn split<T>(slice: Option<&[T]>, whole: usize) -> (Option<&[T]>, Option<&[T]>) {
+    slice.map(|slice| slice.split_at(whole)).unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Bf16;
+
+    /// Numbers between -1 and 1 that look random.
+    fn numbers<T: Element>(count: usize, seed: u64) -> Vec<T> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| T::from_f32(next())).collect()
+    }
+
+    fn f32s(count: usize, seed: u64) -> Vec<f32> {
+        numbers(count, seed)
+    }
+
+    fn close(found: f64, wanted: f64, tolerance: f64, what: &str) {
+        assert!(
+            (found - wanted).abs() <= tolerance * wanted.abs().max(1.0),
+            "{what}: {found} {wanted}"
+        );
+    }
+
+    /// Channels as networks have them, and such as fill no register; rows that leave a rest.
+    const SHAPES: [(usize, usize); 6] =
+        [(16, 1031), (64, 300), (3, 77), (48, 129), (256, 140), (1, 5)];
+
+    fn for_all(mut check: impl FnMut(Level, usize, usize)) {
+        for level in Level::all() {
+            for (channels, rows) in SHAPES {
+                check(level, channels, rows);
+            }
+        }
+    }
+
+    fn statistics_are_right<T: Element>() {
+        for_all(|level, channels, rows| {
+            let x: Vec<T> = numbers(channels * rows, 1);
+            let shift = f32s(channels, 2);
+            let mut sums = Sums::zero(channels);
+            statistics(level, &x, &shift, &mut sums);
+            for c in 0..channels {
+                let d = x[c..].iter().step_by(channels).map(|v| f64::from(v.to_f32() - shift[c]));
+                let tolerance = 1e-6 * rows as f64;
+                close(sums.first[c], d.clone().sum(), tolerance, "sum");
+                close(sums.second[c], d.map(|d| d * d).sum(), tolerance, "squares");
+            }
+        });
+    }
+
+    #[test]
+    fn statistics_are_those_of_each_channel() {
+        statistics_are_right::<f32>();
+        statistics_are_right::<Bf16>();
+    }
+
+    #[test]
+    fn a_large_mean_does_not_spoil_the_variance() {
+        for level in Level::all() {
+            let (channels, rows) = (64, 100_000);
+            let x: Vec<f32> = f32s(channels * rows, 3).iter().map(|v| 1000.0 + v).collect();
+            let mut sums = Sums::zero(channels);
+            statistics(level, &x, &x[..channels], &mut sums);
+            let n = rows as f64;
+            let var = sums.second[0] / n - (sums.first[0] / n).powi(2);
+            close(var, 1.0 / 3.0, 0.01, "variance of a uniform distribution");
+        }
+    }
+
+    fn forward_is_right<T: Element>(tolerance: f64) {
+        for_all(|level, channels, rows| {
+            let x: Vec<T> = numbers(channels * rows, 1);
+            let shortcut: Vec<T> = numbers(channels * rows, 2);
+            let (mean, scale, bias) = (f32s(channels, 3), f32s(channels, 4), f32s(channels, 5));
+            for (shortcut, relu) in [(None, false), (None, true), (Some(&shortcut), true)] {
+                let mut y = vec![T::from_f32(f32::NAN); x.len()];
+                let added = shortcut.map(Vec::as_slice);
+                normalize(level, &x, added, &mean, &scale, &bias, relu, &mut y);
+                for (i, y) in y.iter().enumerate() {
+                    let c = i % channels;
+                    let mut wanted = (x[i].to_f32() - mean[c]) * scale[c] + bias[c];
+                    wanted += shortcut.map_or(0.0, |shortcut| shortcut[i].to_f32());
+                    let wanted = if relu { wanted.max(0.0) } else { wanted };
+                    close(y.to_f32().into(), wanted.into(), tolerance, "y");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn forward_normalises_adds_and_rectifies() {
+        forward_is_right::<f32>(1e-6);
+        forward_is_right::<Bf16>(1.0 / 128.0);
+    }
+
+    fn backward_is_right<T: Element>(tolerance: f64) {
+        for_all(|level, channels, rows| {
+            let [x, dy, y]: [Vec<T>; 3] = [1, 2, 3].map(|seed| numbers(channels * rows, seed));
+            let [mean, scale, slope, offset] = [4, 5, 6, 7].map(|seed| f32s(channels, seed));
+            for mask in [None, Some(y.as_slice())] {
+                let g = |i: usize| match mask {
+                    Some(y) if y[i].to_f32() <= 0.0 => 0.0,
+                    _ => dy[i].to_f32(),
+                };
+                let mut sums = Sums::zero(channels);
+                backward_sums(level, &x, &dy, mask, &mean, &mut sums);
+                let (mut dx, mut passed) = (dy.clone(), x.clone());
+                let into = Gradients { dx: &mut dx, shortcut: Some(&mut passed) };
+                backward(level, &x, &dy, mask, &mean, &scale, &slope, &offset, into);
+                let mut wanted = Sums::zero(channels);
+                for i in 0..x.len() {
+                    let c = i % channels;
+                    let centred = x[i].to_f32() - mean[c];
+                    wanted.first[c] += f64::from(g(i));
+                    wanted.second[c] += f64::from(g(i)) * f64::from(centred);
+                    let expected = g(i) * scale[c] + centred * slope[c] + offset[c];
+                    close(dx[i].to_f32().into(), expected.into(), tolerance, "dx");
+                    assert_eq!(passed[i].to_f32(), g(i));
+                }
+                for c in 0..channels {
+                    let tolerance = 1e-6 * rows as f64;
+                    close(sums.first[c], wanted.first[c], tolerance, "sum of g");
+                    close(sums.second[c], wanted.second[c], tolerance, "sum of g (x - mean)");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn backward_is_the_gradient_of_the_forward_pass() {
+        backward_is_right::<f32>(1e-6);
+        backward_is_right::<Bf16>(1.0 / 128.0);
+    }
+
+    #[test]
+    fn a_nan_is_passed_on_and_not_rectified_away() {
+        for level in Level::all() {
+            let x = vec![f32::NAN; 64];
+            let (zeros, ones) = (vec![0.0; 64], vec![1.0; 64]);
+            let mut y = vec![0.0; 64];
+            normalize(level, &x, None, &zeros, &ones, &zeros, true, &mut y);
+            assert!(y.iter().all(|y| y.is_nan()), "{level:?}");
+            let x = vec![Bf16::from_f32(f32::NAN); 64];
+            let mut y = vec![Bf16(0); 64];
+            normalize(level, &x, None, &zeros, &ones, &zeros, true, &mut y);
+            assert!(y.iter().all(|y| y.to_f32().is_nan()), "{level:?}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Own CPU kernels on raw slices, for what a network does between its convolutions: batch
+//! normalisation, ReLU and the addition of a shortcut in as few passes over memory as they need.
+//!
+//! Images are rows of channels (NHWC: one row a pixel), as channels_last tensors have them. Each
+//! kernel is written once, over [`Vector`](vector::Vector), and compiled for AVX-512 and AVX2; its
+//! plain reference is the same text over single numbers. [`Level::best`] says which one this CPU
+//! runs. A kernel works on the rows that it is given, so the caller decides how threads share them.
+
+mod batch_norm;
+mod element;
+mod level;
+mod vector;
+
+pub use batch_norm::{backward, backward_sums, normalize, statistics, Gradients, Sums};
+pub use element::{Bf16, Element};
+pub use level::Level;

@@ -1,0 +1,203 @@
+// Batch normalisation with what follows it in a residual block (the addition of a shortcut, ReLU) as
+// one operation of autograd, on channels_last tensors. The arithmetic is Rust's (crates/kernels),
+// handed in as a table of functions; here are the threads, the statistics and the graph.
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorIterator.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "guarded.h"
+
+namespace {
+
+// On rows of channels; `count` numbers. Pointers may be null where the text in Rust says so.
+struct Kernels {
+  void (*statistics)(bool bf16, const void *x, size_t count, const float *shift, size_t channels,
+                     double *first, double *second);
+  void (*normalize)(bool bf16, const void *x, const void *shortcut, size_t count,
+                    const float *mean, const float *scale, const float *bias, size_t channels,
+                    bool relu, void *y);
+  void (*backward_sums)(bool bf16, const void *x, const void *dy, const void *y, size_t count,
+                        const float *mean, size_t channels, double *first, double *second);
+  void (*backward)(bool bf16, const void *x, const void *dy, const void *y, size_t count,
+                   const float *mean, const float *scale, const float *slope, const float *offset,
+                   size_t channels, void *dx, void *shortcut);
+};
+
+// Calls body(0) to body(chunks - 1) on ATen's own threads. (at::parallel_for would have to be
+// compiled with OpenMP and linked to the very library that this libtorch brings; a
+// TensorIterator's loop runs on the same team from inside libtorch.)
+template <typename F>
+void in_parallel(int64_t chunks, const F &body) {
+  const auto indices = at::arange(chunks, at::kLong);
+  auto iterator = at::TensorIterator::borrowing_nullary_op(indices);
+  iterator.for_each(
+      [&](char **data, const int64_t *strides, int64_t inner, int64_t outer) {
+        for (int64_t i = 0; i < outer; i++)
+          for (int64_t j = 0; j < inner; j++)
+            body(*reinterpret_cast<int64_t *>(data[0] + i * strides[1] + j * strides[0]));
+      },
+      /*grain_size=*/1);
+}
+
+// The rows of a tensor, shared between threads: body(chunk, first number, numbers).
+template <typename F>
+void by_rows(int64_t rows, int64_t channels, const F &body) {
+  // A thread that starts for less costs more than it brings.
+  const int64_t least = 1 << 14;
+  const int64_t chunks =
+      std::clamp<int64_t>(rows * channels / least, 1, std::min<int64_t>(at::get_num_threads(), 64));
+  const int64_t share = (rows + chunks - 1) / chunks;
+  auto one = [&](int64_t chunk) {
+    const int64_t begin = std::min(rows, chunk * share), end = std::min(rows, begin + share);
+    body(chunk, begin * channels, (end - begin) * channels);
+  };
+  if (chunks == 1) return one(0);
+  in_parallel(chunks, one);
+}
+
+struct Sums {
+  std::vector<double> first, second;
+  Sums(int64_t chunks, int64_t channels) : first(chunks * channels), second(chunks * channels) {}
+  // All chunks' sums of channel c.
+  static double total(const std::vector<double> &sums, int64_t c, int64_t channels) {
+    double sum = 0;
+    for (size_t i = c; i < sums.size(); i += channels) sum += sums[i];
+    return sum;
+  }
+};
+
+const char *at_number(const at::Tensor &tensor, int64_t number) {
+  return static_cast<const char *>(tensor.const_data_ptr()) + number * tensor.element_size();
+}
+
+char *at_number_mut(const at::Tensor &tensor, int64_t number) {
+  return static_cast<char *>(tensor.data_ptr()) + number * tensor.element_size();
+}
+
+at::Tensor rows_of(const at::Tensor &tensor) {
+  return tensor.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
+  static Variable forward(AutogradContext *context, Variable input, Variable gamma, Variable beta,
+                          std::optional<Variable> shortcut, Variable running_mean, Variable running_var,
+                          bool relu, double momentum, double eps, int64_t table) {
+    const auto *kernels = reinterpret_cast<const Kernels *>(table);
+    const auto x = rows_of(input);
+    const bool bf16 = x.scalar_type() == at::kBFloat16;
+    const int64_t channels = x.size(1), rows = x.numel() / channels;
+    const auto added = shortcut ? rows_of(*shortcut) : at::Tensor();
+
+    // Sums are taken of the distance from the first pixel, which is near enough to the mean.
+    const auto shift = x.select(0, 0).select(1, 0).select(1, 0).to(at::kFloat).contiguous();
+    const auto *shifts = shift.const_data_ptr<float>();
+    Sums sums(64, channels);
+    by_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
+      kernels->statistics(bf16, at_number(x, first), count, shifts, channels,
+                          &sums.first[chunk * channels], &sums.second[chunk * channels]);
+    });
+    const auto mean = at::empty({channels}, at::kFloat), invstd = at::empty({channels}, at::kFloat);
+    const auto scale = at::empty({channels}, at::kFloat);
+    auto *means = mean.data_ptr<float>(), *invstds = invstd.data_ptr<float>();
+    auto *scales = scale.data_ptr<float>();
+    const auto *gammas = gamma.const_data_ptr<float>(), *betas = beta.const_data_ptr<float>();
+    auto *running_means = running_mean.data_ptr<float>();
+    auto *running_vars = running_var.data_ptr<float>();
+    for (int64_t c = 0; c < channels; c++) {
+      const double distance = Sums::total(sums.first, c, channels) / rows;
+      const double square = Sums::total(sums.second, c, channels) / rows;
+      const double var = std::max(square - distance * distance, 0.0);
+      // A NaN in the batch has to reach the loss, which max() would prevent.
+      const double kept = std::isnan(square) ? square : var;
+      means[c] = static_cast<float>(shifts[c] + distance);
+      invstds[c] = static_cast<float>(1 / std::sqrt(kept + eps));
+      scales[c] = gammas[c] * invstds[c];
+      running_means[c] += static_cast<float>(momentum * (means[c] - running_means[c]));
+      const double unbiased = kept * rows / std::max<int64_t>(rows - 1, 1);
+      running_vars[c] += static_cast<float>(momentum * (unbiased - running_vars[c]));
+    }
+
+    const auto y = at::empty_like(x);
+    by_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
+      kernels->normalize(bf16, at_number(x, first), added.defined() ? at_number(added, first) : nullptr,
+                         count, means, scales, betas, channels, relu, at_number_mut(y, first));
+    });
+    context->save_for_backward({x, gamma, mean, invstd, relu ? y : at::Tensor()});
+    context->saved_data["table"] = table;
+    context->saved_data["shortcut"] = shortcut.has_value();
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto &x = saved[0], &gamma = saved[1], &mean = saved[2], &invstd = saved[3], &y = saved[4];
+    const auto *kernels = reinterpret_cast<const Kernels *>(context->saved_data["table"].toInt());
+    const bool bf16 = x.scalar_type() == at::kBFloat16;
+    const int64_t channels = x.size(1), rows = x.numel() / channels;
+    const auto dy = rows_of(gradients[0].to(x.scalar_type()));
+    const auto *means = mean.const_data_ptr<float>();
+
+    Sums sums(64, channels);
+    by_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
+      kernels->backward_sums(bf16, at_number(x, first), at_number(dy, first),
+                             y.defined() ? at_number(y, first) : nullptr, count, means, channels,
+                             &sums.first[chunk * channels], &sums.second[chunk * channels]);
+    });
+
+    // dx = gamma invstd (g - mean(g) - xhat mean(g xhat)), with xhat = (x - mean) invstd.
+    const auto dgamma = at::empty({channels}, at::kFloat), dbeta = at::empty({channels}, at::kFloat);
+    auto *dgammas = dgamma.data_ptr<float>(), *dbetas = dbeta.data_ptr<float>();
+    std::vector<float> scale(channels), slope(channels), offset(channels);
+    for (int64_t c = 0; c < channels; c++) {
+      const double g = Sums::total(sums.first, c, channels);
+      const double along = Sums::total(sums.second, c, channels);
+      const double inv = invstd.const_data_ptr<float>()[c];
+      const double factor = gamma.const_data_ptr<float>()[c] * inv;
+      dgammas[c] = static_cast<float>(along * inv);
+      dbetas[c] = static_cast<float>(g);
+      scale[c] = static_cast<float>(factor);
+      slope[c] = static_cast<float>(-factor * inv * inv * along / rows);
+      offset[c] = static_cast<float>(-factor * g / rows);
+    }
+    const bool with_shortcut = context->saved_data["shortcut"].toBool();
+    const auto dx = at::empty_like(x);
+    const auto dshortcut = with_shortcut && y.defined() ? at::empty_like(x) : at::Tensor();
+    by_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
+      kernels->backward(bf16, at_number(x, first), at_number(dy, first),
+                        y.defined() ? at_number(y, first) : nullptr, count, means, scale.data(),
+                        slope.data(), offset.data(), channels, at_number_mut(dx, first),
+                        dshortcut.defined() ? at_number_mut(dshortcut, first) : nullptr);
+    });
+    // Without a ReLU between them, the shortcut's gradient is the output's.
+    const auto passed = with_shortcut && !y.defined() ? dy : dshortcut;
+    return {dx, dgamma, dbeta, passed, {}, {}, {}, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+// `shortcut` may be null. Training mode: the batch's statistics, and the running ones are moved.
+bool residual_batch_norm_add_relu(at::Tensor *input, at::Tensor *gamma, at::Tensor *beta,
+                                  at::Tensor *shortcut, at::Tensor *running_mean,
+                                  at::Tensor *running_var, bool relu, double momentum, double eps,
+                                  const Kernels *kernels, at::Tensor **output) {
+  return guarded([&] {
+    *output = new at::Tensor(BatchNormAddRelu::apply(
+        *input, *gamma, *beta, shortcut == nullptr ? std::nullopt : std::make_optional(*shortcut), *running_mean,
+        *running_var, relu, momentum, eps, reinterpret_cast<int64_t>(kernels)));
+  });
+}
+}
