@@ -35,7 +35,8 @@ export function residual(args: readonly string[], options?: Options): Promise<En
   return node(['dist/app/cli/main.js', ...args], options)
 }
 
-async function node(args: readonly string[], { env, during }: Options = {}): Promise<Ended> {
+/** Runs a module of the clone. */
+export async function node(args: readonly string[], { env, during }: Options = {}): Promise<Ended> {
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },

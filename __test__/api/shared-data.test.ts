@@ -3,11 +3,11 @@
  * `RESIDUAL_TEST_DATA` says; without it these tests say that they are skipped.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type TrainConfig, train, type WarningEvent } from 'residual'
-import { ROOT } from '../child.js'
+import { node, ROOT } from '../child.js'
 import { folder } from '../tiny.js'
 
 const DATA = process.env.RESIDUAL_TEST_DATA ?? join(ROOT, '..', 'shared', 'data')
@@ -57,3 +57,35 @@ testOn('hymenoptera.tar', 'a folder of photographs trains in spite of its traps'
   // The GIF among the ants is named and left out.
   t.true(warnings.some(({ file }) => file?.endsWith('.gif')))
 })
+
+testOn(
+  'cifar-10-batches-bin',
+  'the notebook runs from the data to the accuracy of each class, and goes on from its checkpoint',
+  async (t) => {
+    t.timeout(300_000)
+    const out = join(folder(t), 'notebook')
+    const notebook = (...more: string[]) =>
+      node([
+        'target/ava/examples/notebook.js',
+        ...['--data', join(DATA, 'cifar-10-batches-bin'), '--limit', '1000'],
+        ...['--epochs', '1', '--out', out],
+        ...more,
+      ])
+    const { status, stdout, stderr } = await notebook()
+    t.is(status, 0, stderr)
+    t.regex(stdout, /^epoch 1: loss \d\.\d{4}, training .* %, validation .* %$/m)
+    t.regex(stdout, /^saved best checkpoint .*best\.safetensors$/m)
+    t.regex(stdout, /on 1017 test images:\n\d+\.\d\d %$/m)
+    for (const label of ['airplane', 'truck']) {
+      t.regex(stdout, new RegExp(`^accuracy of ${label}`, 'm'))
+    }
+    for (const picture of ['data.png', 'predictions.png']) {
+      t.is(readFileSync(join(out, picture)).subarray(1, 4).toString(), 'PNG')
+    }
+    // With nothing left to train, the same network and the same number.
+    const again = await notebook('--resume')
+    t.is(again.status, 0, again.stderr)
+    const accuracy = (text: string) => /images:\n(.*)/.exec(text)?.[1]
+    t.is(accuracy(again.stdout), accuracy(stdout))
+  },
+)
