@@ -60,6 +60,7 @@ test('the package can be required', async (t) => {
 test('a missing platform package is named, with the way to get it', async (t) => {
   const root = folder(t)
   cpSync(join(ROOT, 'dist', 'bindings'), join(root, 'dist', 'bindings'), { recursive: true })
+  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
   const index = pathToFileURL(join(root, 'dist', 'bindings', 'ts', 'index.js'))
   const { stdout, stderr } = await script(`

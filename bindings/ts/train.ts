@@ -25,7 +25,7 @@ import { Run } from './run.js'
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start(() => {
     const json = withRecipe(toPlainJson(config))
-    const { data, model } = JSON.parse(json)
+    const { data, model } = JSON.parse(json) ?? {} // null is refused by the core, as all else
     const downloads = [prepareData(data), prepareWeights(model)].filter(
       (task) => task !== undefined,
     )
