@@ -161,7 +161,7 @@ test.serial('npm would publish just these files', async (t) => {
 
   const compiled = ['app', 'bindings/ts'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts'))
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
       .map((name) => join('dist', folder, name.replace(/\.ts$/, '.js'))),
   )
   t.true(compiled.includes('dist/app/cli/main.js'))
@@ -175,6 +175,7 @@ test.serial('npm would publish just these files', async (t) => {
         ...['train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz'],
         ...['t10k-images-idx3-ubyte.gz', 't10k-labels-idx1-ubyte.gz'],
       ].map((name) => `data/fashion-mnist-mini/${name}`),
+      ...readdirSync(join(ROOT, 'recipes')).map((name) => `recipes/${name}`),
     ].sort(),
   )
   t.true(residual.size < 7, `${residual.size} MB`)
