@@ -1,9 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
-import { parse } from 'yaml'
 import { ResidualError } from './errors.js'
 import type { TrainConfig } from './generated.js'
-import { RECIPES_ROOT } from './platform.js'
+import { RECIPES_ROOT, require } from './platform.js'
 
 /** A published way to train: a part of a configuration, and where it comes from. */
 export interface Recipe {
@@ -88,6 +87,8 @@ function readRecipe(name: string): Recipe {
 }
 
 function readPlain(file: string): Plain {
+  // Loaded when it is first needed: most programs name no recipe.
+  const { parse } = require('yaml') as typeof import('yaml')
   let read: unknown
   try {
     read = parse(readFileSync(file, 'utf8'))
