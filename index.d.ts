@@ -1993,7 +1993,7 @@ export declare type ResolvedConfig = {
      */
     earlyStopping: ResolvedEarlyStopping | null;
     /**
-     * Default: bf16 where the CPU computes with it, else fp32.
+     * Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
      */
     precision: Precision;
     /**
@@ -3132,7 +3132,7 @@ export declare type TrainConfig = {
      */
     earlyStopping?: EarlyStoppingConfig | undefined;
     /**
-     * Default: bf16 where the CPU computes with it, else fp32.
+     * Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
      */
     precision?: 'auto' | Precision | undefined;
     /**

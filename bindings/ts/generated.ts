@@ -1454,7 +1454,7 @@ export type ResolvedConfig = {
    */
   earlyStopping: ResolvedEarlyStopping | null
   /**
-   * Default: bf16 where the CPU computes with it, else fp32.
+   * Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
    */
   precision: Precision
   /**
@@ -2461,7 +2461,7 @@ export type TrainConfig = {
    */
   earlyStopping?: EarlyStoppingConfig | undefined
   /**
-   * Default: bf16 where the CPU computes with it, else fp32.
+   * Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
    */
   precision?: 'auto' | Precision | undefined
   /**

@@ -39,7 +39,7 @@ pub struct DataFacts {
 pub struct MachineFacts {
     /// Physical cores that this process may use.
     pub cores: u32,
-    /// The CPU multiplies bfloat16 itself (AVX512_BF16 or AMX).
+    /// The CPU is faster in bfloat16 than in fp32 (AMX, or AVX512_BF16 on AMD).
     pub bf16: bool,
     /// libtorch sees a usable CUDA device.
     pub cuda: bool,

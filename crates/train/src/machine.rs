@@ -11,10 +11,22 @@ pub fn machine_facts() -> MachineFacts {
     }
 }
 
+/// Whether bfloat16 is faster than fp32 here: with AMX's tiles, or with AVX512_BF16 on AMD. Intel's
+/// AVX512_BF16 alone multiplies no more numbers a second than its fp32 does, and the conversions make
+/// it the slower choice (docs/results.md).
 #[cfg(target_arch = "x86_64")]
 fn multiplies_bf16() -> bool {
-    // Every CPU with AMX has AVX512_BF16 too.
-    std::arch::is_x86_feature_detected!("avx512bf16")
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+
+    let most = __cpuid(0);
+    let amd = (most.ebx, most.edx, most.ecx) == (word(b"Auth"), word(b"enti"), word(b"cAMD"));
+    let amx_bf16 = most.eax >= 7 && __cpuid_count(7, 0).edx & (1 << 22) != 0;
+    amx_bf16 || (amd && std::arch::is_x86_feature_detected!("avx512bf16"))
+}
+
+#[cfg(target_arch = "x86_64")]
+fn word(letters: &[u8; 4]) -> u32 {
+    u32::from_le_bytes(*letters)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
