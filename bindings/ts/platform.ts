@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,11 @@ export const RECIPES_ROOT = join(ROOT, 'recipes')
 
 /** Resolves and loads CommonJS, which native addons are. */
 export const require = createRequire(import.meta.url)
+
+/** This package's own version. */
+export function packageVersion(): string {
+  return JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
+}
 
 /**
  * Where this machine's package with the addons is.

@@ -1,0 +1,93 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RunEvent } from 'residual'
+
+/** What a made run is like. */
+export interface Made {
+  name?: string
+  classes?: readonly string[]
+  epochs?: number
+  stepsPerEpoch?: number
+  /** Changes the configuration. */
+  config?: Record<string, unknown>
+  version?: string
+  /** Without an end, if false. */
+  finished?: boolean
+}
+
+/**
+ * Writes a run folder as training would have left it, apart from the checkpoints: what reads run
+ * folders can be tested on it without training.
+ */
+export function makeRun(parent: string, made: Made = {}): string {
+  const { name = 'made', classes = ['ant', 'bee', 'wasp'], epochs = 4, finished = true } = made
+  const dir = join(parent, name)
+  mkdirSync(dir, { recursive: true })
+  const config = { ...configuration(dir), epochs, ...made.config }
+  writeFileSync(join(dir, 'config.json'), JSON.stringify(config))
+  const environment = { residual: made.version ?? '0.1.0', libtorch: '2.11.0', cpu: 'a processor' }
+  writeFileSync(join(dir, 'environment.json'), JSON.stringify(environment))
+  const result = {
+    stopReason: 'completed',
+    dir,
+    epochs,
+    steps: epochs * (made.stepsPerEpoch ?? 10),
+    best: { epoch: epochs, accuracy: 0.875, loss: 0.5, checkpoint: join(dir, 'best.safetensors') },
+    last: join(dir, 'last.safetensors'),
+    test: { loss: 0.4, accuracy: 0.9, count: 100 },
+    imagesPerSecond: 900,
+    seconds: 12 * epochs,
+  }
+  if (finished) writeFileSync(join(dir, 'result.json'), JSON.stringify(result))
+  const events = [...history(config, classes, epochs, made.stepsPerEpoch ?? 10)]
+  const lines = events.map((event) => `${JSON.stringify({ time: 1.5, ...event })}\n`)
+  writeFileSync(join(dir, 'metrics.jsonl'), lines.join(''))
+  return dir
+}
+
+function* history(
+  config: object,
+  classes: readonly string[],
+  epochs: number,
+  stepsPerEpoch: number,
+): Generator<RunEvent> {
+  const facts = { source: './photos', classes, train: 80, val: 0, test: 20, fingerprint: '0' }
+  const images = { trainImages: 72, valImages: 8, testImages: 20, parameters: 1000, macs: 10_000 }
+  const start = { type: 'start', config, data: facts, ...images, stepsPerEpoch, resumedAt: 0 }
+  yield start as unknown as RunEvent
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    const done = epoch / epochs
+    const common = { epoch, lr: 0.1 * (1 - done), imagesPerSecond: 900 + (epoch % 7) }
+    for (let stepInEpoch = 1; stepInEpoch <= stepsPerEpoch; stepInEpoch++) {
+      const step = (epoch - 1) * stepsPerEpoch + stepInEpoch
+      const loss = 2 / (1 + step / 50) + 0.1 * Math.sin(step)
+      const so = { loss, epochLoss: loss, epochAccuracy: done, etaSeconds: null }
+      yield { type: 'step', ...common, step, stepInEpoch, stepsPerEpoch, ...so }
+    }
+    yield {
+      type: 'epoch',
+      ...common,
+      step: epoch * stepsPerEpoch,
+      train: { loss: 1.2 - done, accuracy: 0.2 + 0.7 * done, count: 72 },
+      val: { loss: 1.3 - done + 0.02 * (epoch % 3), accuracy: 0.2 + 0.675 * done, count: 8 },
+      best: true,
+      seconds: 12 * epoch,
+    }
+  }
+}
+
+function configuration(out: string): Record<string, unknown> {
+  return {
+    data: { source: './photos', format: 'image-folder', imageSize: 32, channels: 3 },
+    transform: { crop: { type: 'pad', padding: 4 }, flip: true },
+    model: { arch: 'resnet20', stem: 'cifar', weights: null },
+    batchSize: 128,
+    optimizer: { type: 'sgd', lr: 0.1 },
+    schedule: { type: 'cosine', minLr: 0 },
+    monitor: 'val.accuracy',
+    seed: 0,
+    out,
+    resume: null,
+    reasons: { batchSize: "the batch size of the paper's CIFAR experiments" },
+  }
+}

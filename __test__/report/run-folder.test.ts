@@ -1,0 +1,87 @@
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { ResidualError } from 'residual'
+import { readRunFolder } from '#dist/bindings/ts/run-folder.js'
+import { folder } from '../tiny.js'
+import { makeRun } from './made.js'
+
+test('a run folder is read whole, through a link too', async (t) => {
+  const parent = folder(t)
+  const dir = makeRun(parent, { name: 'photos', epochs: 3, stepsPerEpoch: 5 })
+  symlinkSync(dir, join(parent, 'latest'))
+  const run = await readRunFolder(join(parent, 'latest'))
+  t.is(run.name, 'photos')
+  t.deepEqual(
+    run.epochs.map(({ epoch }) => epoch),
+    [1, 2, 3],
+  )
+  t.is(run.steps.length, 15)
+  t.is(run.result?.stopReason, 'completed')
+  t.is(run.start?.data.classes.length, 3)
+  t.deepEqual(run.remarks, [])
+})
+
+test('what is no run is refused with the next thing to do', async (t) => {
+  const parent = folder(t)
+  const made = (name: string, config?: string) => {
+    mkdirSync(join(parent, name))
+    if (config !== undefined) writeFileSync(join(parent, name, 'config.json'), config)
+  }
+  made('empty')
+  made('torn', '{ "data": {')
+  made('other', '{ "compilerOptions": {} }')
+  writeFileSync(join(parent, 'file'), '')
+  for (const name of ['empty', 'torn', 'other', 'file', 'missing']) {
+    const error = await t.throwsAsync(readRunFolder(join(parent, name)), {
+      instanceOf: ResidualError,
+      code: 'E_CHECKPOINT',
+    })
+    t.true(error?.message.includes(name), error?.message)
+    t.regex(error?.hint ?? '', /config\.json/)
+  }
+})
+
+test('metrics that were cut in mid-line give what comes before, and say so', async (t) => {
+  const dir = makeRun(folder(t), { epochs: 3 })
+  const file = join(dir, 'metrics.jsonl')
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, text.slice(0, -40))
+  const { epochs, remarks } = await readRunFolder(dir)
+  t.is(epochs.length, 2)
+  t.is(remarks.length, 1)
+  t.regex(remarks[0] ?? '', /cut off/)
+})
+
+test('strange lines, and numbers that are none, cost nothing else', async (t) => {
+  const dir = makeRun(folder(t), { epochs: 2 })
+  const strange = [
+    ...['not JSON', '[1]', '{"type":"newer"}', '{"type":"epoch","epoch":"one"}'],
+    '{"type":"epoch","epoch":3,"step":30,"train":{"loss":null,"accuracy":0.5},"val":null}',
+  ]
+  appendFileSync(join(dir, 'metrics.jsonl'), `${strange.join('\n')}\n`)
+  const { epochs, remarks } = await readRunFolder(dir)
+  t.is(epochs.length, 3)
+  t.is(epochs[2]?.train.loss, Number.NaN)
+  t.is(epochs[2]?.val, null)
+  t.deepEqual(remarks, ['2 lines of metrics.jsonl cannot be read, and count for nothing here.'])
+})
+
+test('a run of a newer version, or one that never began, is read as far as it goes', async (t) => {
+  const parent = folder(t)
+  const newer = await readRunFolder(makeRun(parent, { name: 'newer', version: '0.10.0' }))
+  t.is(newer.epochs.length, 4)
+  t.regex(newer.remarks[0] ?? '', /0\.10\.0, which is newer/)
+  const older = await readRunFolder(makeRun(parent, { name: 'older', version: '0.0.9' }))
+  t.deepEqual(older.remarks, [])
+
+  const bare = join(parent, 'bare')
+  mkdirSync(bare)
+  const config = readFileSync(join(newer.dir, 'config.json'))
+  writeFileSync(join(bare, 'config.json'), config)
+  writeFileSync(join(bare, 'result.json'), '{}')
+  const { epochs, result, remarks } = await readRunFolder(bare)
+  t.is(epochs.length, 0)
+  t.is(result, undefined)
+  t.is(remarks.length, 2)
+})
