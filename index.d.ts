@@ -1839,6 +1839,69 @@ export declare interface RepeatResult {
 }
 
 /**
+ * Writes a report on a run as one page that needs nothing else, and its figures as SVG and PNG; of
+ * several runs, a comparison. Runs that are not done, or whose images are gone, get one without the
+ * sections that cannot be made.
+ *
+ * @example
+ * const { file } = await report('runs/photos-resnet18')
+ *
+ * @param runs one run folder, or several
+ * @throws {ResidualError} `E_CHECKPOINT` for what is no run folder, `E_USAGE`, `E_WRITE`
+ */
+export declare function report(runs: string | URL | readonly (string | URL)[], options?: ReportOptions): Promise<ReportResult>;
+
+/** A run as its folder tells it. */
+export declare interface ReportedRun {
+    /** The folder's name or, where two have one, its path. */
+    name: string;
+    /** Absolute. */
+    dir: string;
+    arch: string;
+    /** Undefined where it has not ended. */
+    stopReason?: StopReason | undefined;
+    /** Whole epochs trained. */
+    epochs: number;
+    /** Of the best epoch, on validation images where there are any; undefined before the first. */
+    accuracy?: number | undefined;
+    /** On the test part, where it was measured. */
+    testAccuracy?: number | undefined;
+    /** Of training. */
+    seconds?: number | undefined;
+}
+
+/** What a report is made from, and where it goes. */
+export declare interface ReportOptions {
+    /**
+     * The page's file; its figures go beside it, into `<name>-plots/`. Default: `report.html` and
+     * `plots/` in the run's folder; for several runs `comparison.html` in the current one.
+     */
+    out?: string | URL | undefined;
+    /** Where the images are now, if not where they were when the run was trained. */
+    data?: string | undefined;
+    /**
+     * Measure the network on its images, which takes about as long as in training; without, there is
+     * no confusion matrix and there are no predictions. Default: true. Of several runs none is.
+     */
+    evaluate?: boolean | undefined;
+}
+
+/** A report that was written. */
+export declare interface ReportResult {
+    /** The page, absolute. */
+    file: string;
+    /** Every figure's two files, by its name. */
+    figures: Record<string, FigureFiles>;
+    /** Sections that could not be made, and why. */
+    missing: {
+        section: string;
+        why: string;
+    }[];
+    /** What it is about, in the order in which they were given. */
+    runs: ReportedRun[];
+}
+
+/**
  * Every failure of this package: a `code` to branch on, a place to look `at` and a `hint` that
  * names the next thing to do.
  */
@@ -2938,6 +3001,10 @@ export declare type StartEvent = {
      * Images trained on in an epoch, after the validation split.
      */
     trainImages: number;
+    /**
+     * Those of each class, in the order of `data.classes`.
+     */
+    trainClasses: Array<number>;
     valImages: number;
     testImages: number;
     /**

@@ -49,5 +49,7 @@ Try next, from this folder:
   node ${CLI} inspect resnet50
 Or give it a folder of your own pictures, one folder a class:
   node ${CLI} train ./photos
-The run is in ${OUT}: config.json, metrics.csv, checkpoints, result.json.`)
+The run is in ${OUT}: config.json, metrics.csv, checkpoints, result.json.
+What it came to, with pictures, is a page to open in a browser:
+  ${join(ROOT, OUT, 'report.html')}`)
 })

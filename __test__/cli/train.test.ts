@@ -13,7 +13,7 @@ function tiny(t: ExecutionContext, ...more: string[]) {
   const out = join(parent, 'run')
   const args = [
     ...['train', idxData(parent), '--model', 'resnet8', '--epochs', '2', '--out', out],
-    ...['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1', ...more],
+    ...['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1', '--no-report', ...more],
   ]
   return { out, args, parent }
 }
@@ -107,7 +107,9 @@ test("a run's own config.json trains it again", async (t) => {
   const first = await residual(args)
   const config = join(out, 'config.json')
   const again = join(parent, 'again')
-  const second = await residual(['train', '--config', config, '--out', again, '--json'])
+  const second = await residual([
+    ...['train', '--config', config, '--out', again, '--json', '--no-report'],
+  ])
   t.is(second.status, 0, second.stderr)
   const losses = (stdout: string) =>
     events(stdout).flatMap((event) => (event.type === 'epoch' ? [event.train.loss] : []))

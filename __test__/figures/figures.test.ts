@@ -1,6 +1,7 @@
 import test from 'ava'
 import { barChart, dotChart } from '#dist/bindings/ts/figures/bars.js'
 import { lineChart, type Series } from '#dist/bindings/ts/figures/lines.js'
+import { matrixChart } from '#dist/bindings/ts/figures/matrix.js'
 import { toPng } from '#dist/bindings/ts/figures/png.js'
 import { PALETTE } from '#dist/bindings/ts/figures/style.js'
 import { script } from '../child.js'
@@ -69,6 +70,51 @@ test('text cannot get out of its element', async (t) => {
   const series = [...SERIES, { name, points: [{ x: 1, y: 1 }] }]
   const svg = await lineChart({ title: name, x: { title: name }, y: ERROR, series })
   t.false(svg.includes('<script'))
+  // Neither out of an expression of Vega's.
+  const labels = [name, `'"]+\\\u2028`, 'plain']
+  const bars = labels.map((label) => ({ label, value: 1 }))
+  t.true(words(await barChart({ x: '', y: ERROR, lying: true, bars })).includes('plain'))
+  const counts = labels.map(() => labels.map(() => 1))
+  const matrix = await matrixChart({ rows: name, columns: name, labels, counts })
+  t.true(words(matrix).includes('plain'))
+  t.false(matrix.includes('<script'))
+})
+
+test('bars that lie have their labels one below the other', async (t) => {
+  const bars = ['airplane', 'automobile', 'bird'].map((label, value) => ({ label, value }))
+  const chart = { x: '', y: ERROR, bars }
+  const heightOf = (svg: string) => Number(/height="(\d+)"/.exec(svg)?.[1])
+  const lying = await barChart({ ...chart, lying: true })
+  const more = await barChart({
+    ...chart,
+    bars: [...bars, { label: 'cat', value: 1 }],
+    lying: true,
+  })
+  t.true(heightOf(more) > heightOf(lying))
+  t.deepEqual(
+    words(lying).filter((word) => /[a-z]{4}/.test(word) && word !== ERROR.title),
+    ['airplane', 'automobile', 'bird'],
+  )
+})
+
+test('a matrix is the darker, the larger the share of the row', async (t) => {
+  const counts = [
+    [9, 1],
+    [0, 200],
+  ]
+  const svg = await matrixChart({ rows: 'is', columns: 'as', labels: ['ant', 'bee'], counts })
+  const shades = [...svg.matchAll(/aria-roledescription="rect mark"[^>]*opacity="([\d.]+)"/g)]
+  const [right, wrong, none, all] = shades.map(([, opacity]) => Number(opacity))
+  t.is(all, 1)
+  t.is(none, 0)
+  t.true((right ?? 0) > 0.9 && (wrong ?? 1) < 0.4 && (wrong ?? 0) > 0.2)
+  for (const word of ['ant', 'bee', 'is', 'as', '9', '1', '200']) t.true(words(svg).includes(word))
+})
+
+test('a line of one point is seen', async (t) => {
+  const series = [{ name: 'one epoch', points: [{ x: 1, y: 2 }] }]
+  const svg = await lineChart({ x: { title: 'epoch' }, y: ERROR, series })
+  t.is(svg.match(/aria-roledescription="point"/g)?.length, 1)
 })
 
 test('bars begin at zero and dots do not', async (t) => {

@@ -11,6 +11,7 @@ import { addInspect } from './inspect.js'
 import { endWithItsReader } from './output.js'
 import { addPredict } from './predict.js'
 import { addRecipes } from './recipes.js'
+import { addReport } from './report.js'
 import { addTrain } from './train.js'
 
 const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
@@ -25,6 +26,7 @@ addTrain(program)
 addEval(program)
 addPredict(program)
 addExport(program)
+addReport(program)
 addInspect(program)
 addFindLr(program)
 addRecipes(program)

@@ -6,9 +6,11 @@ import { report } from './failure.js'
 import { Interrupt } from './interrupt.js'
 import { print } from './output.js'
 import { Progress } from './progress.js'
+import { reportOn } from './report.js'
 import { count, duration, percent } from './units.js'
 
 interface Flags extends TrainFlags {
+  report: boolean
   json?: true
   quiet?: true
 }
@@ -26,17 +28,23 @@ export function addTrain(program: Command): void {
     .option('--epochs <count>', 'passes over the training images')
     .option('--out <folder>', 'the run folder')
     .option('--resume <run>', 'go on from a run folder or a checkpoint')
+    .option('--no-report', 'write no report.html at the end')
     .option('--json', 'print one event a line, as JSON')
     .option('--quiet', 'show no progress')
     .action(async (data: string | undefined, settings: string[], flags: Flags) => {
       const words = data === undefined ? settings : [data, ...settings]
       const line = flags.json || flags.quiet ? undefined : new DownloadLine()
       const options = { onDownload: line?.show, onStart: () => line?.end() }
-      await follow(train(configure(words, flags), options), flags)
+      const result = await follow(train(configure(words, flags), options), flags)
+      // One that was stopped is to be gone on with.
+      if (result === undefined || result.stopReason === 'stopped' || !flags.report) return
+      const file = await reportOn(result.dir)
+      if (file !== undefined && !flags.json) await print(row('report', file))
     })
 }
 
-async function follow(run: Run, { json, quiet }: Flags): Promise<void> {
+/** Undefined if it was interrupted before it had a result. */
+async function follow(run: Run, { json, quiet }: Flags): Promise<TrainResult | undefined> {
   const progress = json || quiet ? undefined : new Progress()
   using interrupt = new Interrupt((signal) => {
     progress?.note(`${signal}: saving a checkpoint; once more to end at once`)
@@ -49,14 +57,16 @@ async function follow(run: Run, { json, quiet }: Flags): Promise<void> {
     }
     const result = await run
     if (!json) await print(summary(result))
+    return result
   } catch (error) {
     const interrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
     if (!interrupted) throw error
     report(error) // it had not begun to train: there is nothing to save
   } finally {
     progress?.end()
+    if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
   }
-  if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
+  return undefined
 }
 
 function summary({
@@ -76,5 +86,9 @@ function summary({
   if (test !== null)
     rows.push(['test accuracy', `${percent(test.accuracy)} of ${count(test.count)} images`])
   rows.push(['checkpoint', best?.checkpoint ?? last], ['run folder', dir])
-  return rows.map(([name, value]) => `${name.padEnd(14)} ${value}`).join('\n')
+  return rows.map(([name, value]) => row(name, value)).join('\n')
+}
+
+function row(name: string, value: string): string {
+  return `${name.padEnd(14)} ${value}`
 }

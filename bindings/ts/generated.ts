@@ -2294,6 +2294,10 @@ export type StartEvent = {
    * Images trained on in an epoch, after the validation split.
    */
   trainImages: number
+  /**
+   * Those of each class, in the order of `data.classes`.
+   */
+  trainClasses: Array<number>
   valImages: number
   testImages: number
   /**

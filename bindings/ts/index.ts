@@ -34,6 +34,12 @@ export { type GridOptions, makeGrid, Picture, type Tile } from './pictures/grid.
 export type { PaintOptions } from './pictures/paint.js'
 export { predict } from './predict.js'
 export { type Recipe, recipes } from './recipe.js'
+export {
+  type ReportedRun,
+  type ReportOptions,
+  type ReportResult,
+  report,
+} from './report/report.js'
 export { Run, type RunState } from './run.js'
 export { type ShowOptions, showDataset } from './show-dataset.js'
 export { train } from './train.js'

@@ -40,14 +40,20 @@ export interface LineChart {
   width?: number | undefined
   /** Default: 280. */
   height?: number | undefined
+  /** Where the legend stands. Default: `right`. */
+  legend?: 'right' | 'bottom' | undefined
 }
 
 const DASHES: Record<Stroke, number[]> = { solid: [1, 0], bold: [1, 0], dashed: [5, 3] }
 const WIDTHS: Record<Stroke, number> = { solid: 1.75, bold: 2.75, dashed: 1.25 }
 
+/** Two in a row have room below a figure of the usual width. */
+const BELOW = { direction: 'horizontal', columns: 2, labelLimit: 150 }
+
 /** A line chart as SVG. */
 export async function lineChart(chart: LineChart): Promise<string> {
   const { title, x, y, series, marks = [], width = 420, height = 280 } = chart
+  const place = { orient: chart.legend ?? 'right', ...(chart.legend === 'bottom' && BELOW) }
   const kinds = new Map<string, Stroke>()
   const names = new Set<string>()
   const panels = new Set<string>()
@@ -56,13 +62,13 @@ export async function lineChart(chart: LineChart): Promise<string> {
     names.add(name)
     panels.add(panel)
     kinds.set(kind, stroke)
-    return points
-      .filter((point) => hasPlace(x, point.x) && hasPlace(y, point.y))
-      .map((point) => {
-        const spread = point.deviation ?? 0
-        const low = hasPlace(y, point.y - spread) ? point.y - spread : point.y
-        return { x: point.x, y: point.y, low, high: point.y + spread, name, kind, panel, index }
-      })
+    const placed = points.filter((point) => hasPlace(x, point.x) && hasPlace(y, point.y))
+    const common = { name, kind, panel, index, alone: placed.length === 1 }
+    return placed.map((point) => {
+      const spread = point.deviation ?? 0
+      const low = hasPlace(y, point.y - spread) ? point.y - spread : point.y
+      return { x: point.x, y: point.y, low, high: point.y + spread, ...common }
+    })
   })
 
   const color = {
@@ -70,7 +76,7 @@ export async function lineChart(chart: LineChart): Promise<string> {
     type: 'nominal',
     title: null,
     scale: { domain: [...names], range: colors(names.size) },
-    legend: names.size > 1 ? { symbolType: 'stroke', symbolOpacity: 1 } : null,
+    legend: names.size > 1 ? { symbolType: 'stroke', symbolOpacity: 1, ...place } : null,
   }
   // Dashes and widths say the same, and so become one legend.
   const kindly = (values: Record<Stroke, unknown>) => ({
@@ -82,7 +88,7 @@ export async function lineChart(chart: LineChart): Promise<string> {
       domain: [...kinds.keys()],
       range: [...kinds.values()].map((stroke) => values[stroke]),
     },
-    legend: kinds.size > 1 ? { symbolType: 'stroke', symbolStrokeColor: INK } : null,
+    legend: kinds.size > 1 ? { symbolType: 'stroke', symbolStrokeColor: INK, ...place } : null,
   })
   const strokes = { strokeDash: kindly(DASHES), strokeWidth: kindly(WIDTHS) }
   const at = {
@@ -121,6 +127,16 @@ export async function lineChart(chart: LineChart): Promise<string> {
       mark: { type: 'line', clip: true, strokeCap: 'butt', strokeJoin: 'round' },
       encoding: { ...at, color, ...strokes, detail: { field: 'index' } },
     },
+    ...(rows.some(({ alone }) => alone)
+      ? [
+          {
+            // A line of one point would not be seen.
+            transform: [{ filter: 'datum.alone' }],
+            mark: { type: 'point', filled: true, opacity: 1, size: 50, clip: true },
+            encoding: { ...at, color },
+          },
+        ]
+      : []),
     ...(marks.length > 0 ? marked(marks, at) : []),
   ]
 

@@ -17,6 +17,8 @@ use crate::metrics::{self, Metrics};
 const CONFIG: &str = "config.json";
 const ENVIRONMENT: &str = "environment.json";
 const RESULT: &str = "result.json";
+/// Written by whoever reads the folder; of a run that is gone it would tell tales.
+const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
@@ -248,7 +250,7 @@ fn clear(path: &Path) -> std::io::Result<()> {
             }
         }
     }
-    for name in [RESULT, metrics::JSONL, metrics::CSV, ENVIRONMENT, CONFIG] {
+    for name in [REPORT, RESULT, metrics::JSONL, metrics::CSV, ENVIRONMENT, CONFIG] {
         remove(&path.join(name))?;
     }
     Ok(())
@@ -305,6 +307,7 @@ mod tests {
             fs::write(run.checkpoint(kind, epoch), "weights").unwrap();
         }
         fs::write(folder.path().join(RESULT), "{}").unwrap();
+        fs::write(folder.path().join(REPORT), "<!doctype html>").unwrap();
         folder
     }
 

@@ -41,6 +41,8 @@ pub struct StartEvent {
     pub data: DataFacts,
     /// Images trained on in an epoch, after the validation split.
     pub train_images: u32,
+    /// Those of each class, in the order of `data.classes`.
+    pub train_classes: Vec<u32>,
     pub val_images: u32,
     pub test_images: u32,
     /// Trainable numbers of the network.

@@ -247,11 +247,13 @@ impl<'c> Trainer<'c> {
     fn announce(&mut self) -> Result<()> {
         let network = self.learner.model.network();
         let size = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
+        let counts = self.split.train.class_counts(self.dataset.facts().classes.len());
         let start = RunEvent::Start(StartEvent {
             dir: self.dir.path().display().to_string(),
             config: Box::new(self.config.clone()),
             data: self.dataset.facts().clone(),
             train_images: self.split.train.len() as u32,
+            train_classes: counts.into_iter().map(|images| images as u32).collect(),
             val_images: size(&self.split.val),
             test_images: size(&self.split.test),
             parameters: network.parameters(),

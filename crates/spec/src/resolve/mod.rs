@@ -68,9 +68,10 @@ pub fn resolve(
     needs_validation("monitor", monitor, has_val)?;
 
     let precision = why.pick("precision", &config.precision, || match machine {
-        MachineFacts { bf16: true, .. } => {
-            (Precision::Bf16, "this CPU multiplies bfloat16 faster than fp32 (AMX, or AVX512_BF16 on AMD)".into())
-        }
+        MachineFacts { bf16: true, .. } => (
+            Precision::Bf16,
+            "this CPU multiplies bfloat16 faster than fp32 (AMX, or AVX512_BF16 on AMD)".into(),
+        ),
         _ => (Precision::Fp32, "bfloat16 would be no faster on this CPU".into()),
     });
     let device = why.pick("device", &config.device, || match machine.cuda {

@@ -1,0 +1,70 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { residual } from '../child.js'
+import { makeRun } from '../report/made.js'
+import { folder, idxData } from '../tiny.js'
+
+function training(t: ExecutionContext, ...more: string[]) {
+  const parent = folder(t)
+  const out = join(parent, 'run')
+  const args = [
+    ...['train', idxData(parent), '--model', 'resnet8', '--epochs', '1', '--out', out],
+    ...['batchSize=24', 'precision=fp32', 'threads=1', 'workers=1', ...more],
+  ]
+  return { out, args }
+}
+
+test('training ends with a report, whose path it prints', async (t) => {
+  const { out, args } = training(t)
+  const { status, stdout, stderr } = await residual(args)
+  t.is(status, 0, stderr)
+  const file = join(out, 'report.html')
+  t.regex(stdout, new RegExp(`^report +${file}$`, 'm'))
+  t.regex(readFileSync(file, 'utf8'), /What it takes for what/)
+  t.true(existsSync(join(out, 'plots', 'confusion.png')))
+})
+
+test('a report that cannot be written costs a warning, and one not wanted nothing', async (t) => {
+  const { out, args } = training(t)
+  const { status, stdout, stderr } = await residual([...args, '--no-report'])
+  t.is(status, 0, stderr)
+  t.notRegex(stdout, /^report/m)
+  t.false(existsSync(join(out, 'report.html')))
+
+  writeFileSync(join(out, 'plots'), 'a file in the way')
+  const resumed = ['train', '--resume', out, 'epochs=2', 'threads=1', '--quiet']
+  const warned = await residual(resumed)
+  t.is(warned.status, 0, warned.stderr)
+  t.regex(warned.stderr, /^warning: no report was written: .*plots/)
+  t.regex(warned.stdout, /^run folder/m)
+})
+
+test('a run is reported on by its folder, several are compared', async (t) => {
+  const parent = folder(t)
+  const runs = [makeRun(parent, { name: 'one' }), makeRun(parent, { name: 'two', epochs: 7 })]
+  const one = await residual(['report', runs[0] as string, '--no-evaluate'])
+  t.is(one.status, 0, one.stderr)
+  t.is(one.stdout, `${join(runs[0] as string, 'report.html')}\n`)
+  t.regex(one.stderr, /^left out: What it takes for what, Class by class/m)
+
+  const out = join(parent, 'both.html')
+  const both = await residual(['report', ...runs, '--out', out])
+  t.is(both.status, 0, both.stderr)
+  t.regex(both.stdout, /^one +resnet20 +4 +87\.5 % +90\.0 %$/m)
+  t.regex(both.stdout, new RegExp(`^${out}$`, 'm'))
+
+  const json = await residual(['report', ...runs, '--out', out, '--json'])
+  const written = JSON.parse(json.stdout)
+  t.is(written.file, out)
+  t.is(written.runs[1].epochs, 7)
+  t.is(json.stderr, '')
+})
+
+test('what is no run folder is refused by its name', async (t) => {
+  const parent = folder(t)
+  const { status, stderr } = await residual(['report', join(parent, 'none')])
+  t.is(status, 4)
+  t.regex(stderr, /there is no .*none .*\(E_CHECKPOINT\)/)
+  t.regex(stderr, /config\.json/)
+})
