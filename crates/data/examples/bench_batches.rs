@@ -1,0 +1,63 @@
+//! Ours in the case `jpeg-folder` of `npm run bench`, and images a second of the loader alone:
+//!
+//!     echo '{"count": 3}' | cargo run --release -p residual-data --example bench_batches -- \
+//!         '{"data": "photos", "size": 224, "batch": 32, "workers": 2, "transform": {}}'
+//!
+//! Speaks the lines that `scripts/bench/peer.mjs` describes; a piece of work is a pass over the
+//! training images, augmented by default as `train()` would, in another order each time. `transform`
+//! is as in a configuration and may be left out.
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use residual_data::{open, set_data_root, Loader, LoaderOptions, Order, Part, Pipeline, Subset};
+use residual_spec::{resolve, DataConfig, MachineFacts, Result, TrainConfig};
+use serde_json::{json, Value};
+
+fn say(line: &Value) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).expect("someone listens");
+}
+
+fn main() -> Result<()> {
+    let wanted = std::env::args().nth(1).expect("what is wanted, as JSON");
+    let wanted: Value = serde_json::from_str(&wanted).expect("JSON");
+    let number = |key: &str| wanted[key].as_u64().expect("a number");
+    set_data_root(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
+
+    let source = wanted["data"].as_str().expect("a folder or a name of a data set");
+    let source = Some(source.to_string());
+    let set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
+    let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+    let transform = wanted.get("transform").cloned().unwrap_or(json!({}));
+    let said = json!({ "data": { "imageSize": number("size") }, "transform": transform });
+    let config = resolve(&TrainConfig::from_json(&said)?, set.facts(), &machine)?;
+    let train = Subset::all(set.part(Part::Train));
+    let pipeline = Arc::new(Pipeline::train(&config, None));
+    say(&json!({ "images": set.facts().train, "workers": number("workers") }));
+
+    let mut epoch = 0;
+    for line in std::io::stdin().lock().lines() {
+        let request: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+        let begin = Instant::now();
+        let mut images = 0;
+        for _ in 0..request["count"].as_u64().expect("a number") {
+            let options = LoaderOptions {
+                batch_size: number("batch") as usize,
+                workers: number("workers") as usize,
+                order: Order::Shuffled { seed: 0, epoch },
+                skip_batches: 0,
+                drop_single: false,
+            };
+            epoch += 1;
+            let mut loader = Loader::new(&train, pipeline.clone(), options);
+            while let Some(loaded) = loader.next()? {
+                images += loaded.batch.len();
+                loader.recycle(loaded.batch);
+            }
+        }
+        say(&json!({ "items": images, "seconds": begin.elapsed().as_secs_f64() }));
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+import { contest } from '../contest.mjs'
+import { pytorch } from './programs.mjs'
+
+/** @type {import('./case.mjs').Case} */
+export const jpegFolder = {
+  name: 'jpeg-folder',
+  title: 'JPEG folder to batches of 32 at 224',
+  about:
+    'Decoding, a random crop resized to 224, mirroring, normalising; as many workers as cores on ' +
+    'either side. Of torchvision the better of two ways counts: Pillow with transforms, and ' +
+    'decode_jpeg with transforms.v2 on bytes.',
+  measure: async ({ game, python, cores, photographs, batches }) => {
+    const work = { data: await photographs(), size: 224, batch: 32, workers: cores }
+    const result = await contest(
+      [
+        {
+          ...{ key: 'pillow', label: 'torchvision, Pillow' },
+          program: pytorch(python, 'batches', { ...work, way: 'pillow' }),
+        },
+        {
+          ...{ key: 'v2', label: 'torchvision, decode_jpeg and v2' },
+          program: pytorch(python, 'batches', { ...work, way: 'v2' }),
+        },
+        {
+          ...{ key: 'ours', label: 'residual' },
+          program: { command: await batches(), args: [JSON.stringify(work)] },
+        },
+      ],
+      [
+        { ours: 'ours', against: 'pillow' },
+        { ours: 'ours', against: 'v2' },
+      ],
+      game,
+    )
+    // The faster of the two is the one to be ahead of.
+    const [pillow, v2] = result.contestants
+    const best = pillow.median > v2.median ? 'pillow' : 'v2'
+    const pairs = result.pairs.map((pair) => (pair.against === best ? { ...pair, aim: 2.5 } : pair))
+    return { ...result, pairs }
+  },
+}

@@ -1,0 +1,81 @@
+// What the figures were measured on.
+
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { availableParallelism, cpus, release, totalmem } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { run } from '../setup/command.mjs'
+import { ROOT } from '../setup.mjs'
+import { watchLoad } from './load.mjs'
+
+/** Instructions that decide which kernels run. */
+const FEATURES = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16']
+
+/**
+ * @typedef {object} Machine
+ * @property {string} cpu
+ * @property {number} cores
+ * @property {string[]} features
+ * @property {number} gigabytes
+ * @property {string} system
+ * @property {Record<string, string>} versions
+ * @property {string} commit
+ */
+
+/**
+ * @param {string} python
+ * @returns {Promise<Machine>}
+ */
+export async function machine(python) {
+  const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '')
+  const flags = new Set((/^flags\s*:(.*)$/m.exec(info)?.[1] ?? '').trim().split(' '))
+  const versionOf = (/** @type {string} */ path) =>
+    JSON.parse(readFileSync(path, 'utf8')).version ?? 'unknown'
+  const require = createRequire(import.meta.url)
+  const asked = await run(python, [
+    '-c',
+    'import torch, torchvision, platform as p; print(torch.__version__, torchvision.__version__, p.python_version())',
+  ])
+  const [torch = '?', torchvision = '?', pythonVersion = '?'] = asked.stdout.trim().split(' ')
+  const { stdout: commit } = await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT })
+  return {
+    cpu: modelOf(info) ?? cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+    features: FEATURES.filter((feature) => flags.has(feature)),
+    gigabytes: Math.round(totalmem() / 2 ** 30),
+    system: `Linux ${release()}`,
+    versions: {
+      residual: versionOf(`${ROOT}/package.json`),
+      node: process.versions.node,
+      python: pythonVersion,
+      torch,
+      torchvision,
+      'onnxruntime-node': versionOf(require.resolve('onnxruntime-node/package.json')),
+    },
+    commit: commit.trim(),
+  }
+}
+
+/**
+ * A processor's name, with its family and model where the name alone, as hypervisors hide it, tells
+ * nothing.
+ *
+ * @param {string} info /proc/cpuinfo
+ */
+export function modelOf(info) {
+  const field = (/** @type {string} */ name) =>
+    new RegExp(`^${name}\\s*:\\s*(.+)$`, 'm').exec(info)?.[1]
+  const name = field('model name')
+  const numbers = [field('cpu family'), field('model')]
+  if (name === undefined || numbers.includes(undefined)) return name
+  return `${name} (family ${numbers[0]}, model ${numbers[1]})`
+}
+
+/** The share of all processors that others use while we do nothing. */
+export async function foreignShare() {
+  const load = watchLoad(process.pid)
+  await sleep(2000)
+  const { foreign, wall, cpus: count } = load()
+  return foreign / (wall * count)
+}

@@ -1,0 +1,22 @@
+// Ours in inference: from pixels in memory to ranked probabilities. A piece of work is a batch.
+
+import { loadModel } from '../../../dist/bindings/ts/index.js'
+import { pictures } from './pictures.mjs'
+import { serve, wanted } from './serve.mjs'
+
+const { model: path, size, batch, precision } = wanted()
+const { images, channels } = pictures(batch, size)
+const bytes = size * size * channels
+const input = Array.from({ length: batch }, (_, index) => ({
+  data: images.subarray(index * bytes, (index + 1) * bytes),
+  width: size,
+  height: size,
+  channels,
+}))
+
+await using model = await loadModel(path, precision === undefined ? {} : { precision })
+await serve({ precision: precision ?? 'default' }, async (count) => {
+  const begin = performance.now()
+  for (let i = 0; i < count; i++) await model.predict(input)
+  return { items: count * batch, seconds: (performance.now() - begin) / 1000 }
+})
