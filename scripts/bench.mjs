@@ -7,7 +7,7 @@
 //   --list          the cases' names
 //   --rounds 5      of each case
 //   --data FOLDER   JPEGs, instead of made-up ones, for the case jpeg-folder
-//   --quick         two rounds of short slices: to see that it works
+//   --quick         two rounds of short slices, without torch.compile: to see that it works
 //   --document      write docs/performance.md also after some cases
 //   --rechoose      try anew which way of using PyTorch is the best
 //   --out FILE      where the record goes (runs/bench/performance.json)
@@ -177,12 +177,13 @@ await runScript(import.meta.url, async () => {
       repeats: rounds,
       foreign,
       sliceSeconds: values.quick ? QUICK.sliceSeconds : SLICE_SECONDS,
+      compile: !values.quick,
       log,
     },
     quick: values.quick,
     cores: availableParallelism(),
     python,
-    choices: new Choices(choicesFile, JSON.stringify(signature)),
+    choices: new Choices(choicesFile, JSON.stringify(signature), foreign),
     folder,
     photographs: once(async () =>
       given === undefined ? await makePhotographs(folder, python) : resolve(given),

@@ -48,9 +48,11 @@ export const INFERENCE = [
 ]
 
 /** As long as torch.compile may take to be ready. */
-const COMPILE_MS = 90_000
+const COMPILE_MS = 60_000
 /** A trial of a way, of which there are two. */
-const TRIAL_SECONDS = 0.7
+const TRIAL_SECONDS = 0.5
+/** With more of the machine in others' hands, what is chosen is not kept. */
+const QUIET = 0.1
 
 /**
  * @param {string} layout
@@ -66,21 +68,22 @@ function usage(layout, precision, more) {
  *
  * @param {readonly Way[]} ways
  * @param {(options: Record<string, unknown>) => Program} program
- * @param {(line: string) => void} log
+ * @param {{ log: (line: string) => void, compile: boolean }} how
  * @returns {Promise<Choice>}
  */
-export async function tryAll(ways, program, log) {
+export async function tryAll(ways, program, { log, compile }) {
   /** @type {Record<string, number | string>} */
   const tried = {}
   for (const { name, options } of ways) {
     log(`trying PyTorch, ${name}`)
     tried[name] = await trial(program(options))
   }
-  const best = fastest(ways, tried)
-  const compiled = compiledWay(best)
-  log(`trying PyTorch, ${compiled.name}`)
-  tried[compiled.name] = await trial(program(compiled.options), COMPILE_MS)
-  const { name: chosen, options } = fastest([...ways, compiled], tried)
+  const compiled = compile ? [compiledWay(fastest(ways, tried))] : []
+  for (const { name, options } of compiled) {
+    log(`trying PyTorch, ${name}`)
+    tried[name] = await trial(program(options), COMPILE_MS)
+  }
+  const { name: chosen, options } = fastest([...ways, ...compiled], tried)
   return { chosen, options, tried }
 }
 
@@ -140,13 +143,18 @@ async function trial(program, patience) {
 
 /** What was chosen on this machine before, in a file. */
 export class Choices {
+  /** @type {Record<string, Choice>} in this run */
+  #made = {}
+
   /**
    * @param {string} file
    * @param {string} machine what a choice depends on: processor, cores, versions
+   * @param {number} foreign the share of the machine that others use
    */
-  constructor(file, machine) {
+  constructor(file, machine, foreign) {
     this.file = file
     this.machine = machine
+    this.quiet = foreign < QUIET
   }
 
   /**
@@ -157,9 +165,11 @@ export class Choices {
    * @returns {Promise<Choice>}
    */
   async get(name, choose) {
-    const kept = await this.#read()
-    if (kept[name] !== undefined) return kept[name]
+    const made = this.#made[name] ?? (await this.#read())[name]
+    if (made !== undefined) return made
     const choice = await choose()
+    this.#made[name] = choice
+    if (!this.quiet) return choice
     await mkdir(dirname(this.file), { recursive: true })
     const all = { machine: this.machine, choices: { ...(await this.#read()), [name]: choice } }
     await writeFile(this.file, `${JSON.stringify(all, null, 1)}\n`)

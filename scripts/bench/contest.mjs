@@ -46,6 +46,7 @@ import { takeTurns } from './rounds.mjs'
  * @property {number} repeats
  * @property {number} foreign
  * @property {number} sliceSeconds
+ * @property {boolean} compile whether torch.compile is tried
  * @property {(line: string) => void} log
  */
 
@@ -70,8 +71,7 @@ export async function contest(entries, pairs, game, { most = Number.MAX_SAFE_INT
       peers.push(peer)
       // The first piece allocates; the second tells how many make a slice.
       await peer.ask(1)
-      const { seconds } = await peer.ask(1)
-      const count = Math.min(most, Math.max(1, Math.round(game.sliceSeconds / seconds)))
+      const count = most === 1 ? 1 : Math.min(most, await piecesFor(game.sliceSeconds, peer))
       contenders.push({ key, label, name: key, slice: () => peer.ask(count) })
     }
     const played = await play(contenders, game)
@@ -84,6 +84,15 @@ export async function contest(entries, pairs, game, { most = Number.MAX_SAFE_INT
   } finally {
     await Promise.all(peers.map((peer) => peer.close()))
   }
+}
+
+/**
+ * @param {number} slice seconds
+ * @param {Peer} peer
+ */
+async function piecesFor(slice, peer) {
+  const { seconds } = await peer.ask(1)
+  return Math.max(1, Math.round(slice / seconds))
 }
 
 /**

@@ -43,7 +43,17 @@ export async function readRecord(file) {
  * @param {string} file
  * @param {Record} record
  */
-export async function writeRecord(file, record) {
+export function writeRecord(file, record) {
+  return writeJson(file, record)
+}
+
+/**
+ * Writes a file in one move, its folder first if that is missing.
+ *
+ * @param {string} file
+ * @param {unknown} record
+ */
+export async function writeJson(file, record) {
   await mkdir(dirname(file), { recursive: true })
   const staged = `${file}.${process.pid}.tmp`
   await writeFile(staged, `${JSON.stringify(rounded(record), null, 1)}\n`)

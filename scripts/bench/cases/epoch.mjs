@@ -23,7 +23,7 @@ export const epoch = {
       tryAll(
         TRAINING,
         (options) => pytorch(python, 'train_step', { ...NETWORK, size: 32, ...options }),
-        game.log,
+        game,
       ),
     )
     // A last batch of another size, and evaluation, would be compiled anew.

@@ -55,7 +55,7 @@ async function measure({ game, python, choices, folder, cores }, network, aims) 
   const theirs = (/** @type {Record<string, unknown>} */ options) =>
     pytorch(python, 'predict', { ...network, ...options })
   const name = `infer-${net}-${size}-b${batch}`
-  const choice = await choices.get(name, () => tryAll(INFERENCE, theirs, game.log))
+  const choice = await choices.get(name, () => tryAll(INFERENCE, theirs, game))
 
   const onnx = aims === undefined
   const maker = new Peer(

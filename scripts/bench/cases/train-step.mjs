@@ -44,7 +44,7 @@ export const trainStep = NETS.map(({ title, steps, aims, ...network }) => {
     measure: async ({ game, python, choices, folder }) => {
       const theirs = (/** @type {Record<string, unknown>} */ options) =>
         pytorch(python, 'train_step', { ...network, ...options })
-      const choice = await choices.get(name, () => tryAll(TRAINING, theirs, game.log))
+      const choice = await choices.get(name, () => tryAll(TRAINING, theirs, game))
       const result = await contest(
         [
           {

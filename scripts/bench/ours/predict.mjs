@@ -14,9 +14,10 @@ const input = Array.from({ length: batch }, (_, index) => ({
   channels,
 }))
 
-await using model = await loadModel(path, precision === undefined ? {} : { precision })
+const model = await loadModel(path, precision === undefined ? {} : { precision })
 await serve({ precision: precision ?? 'default' }, async (count) => {
   const begin = performance.now()
   for (let i = 0; i < count; i++) await model.predict(input)
   return { items: count * batch, seconds: (performance.now() - begin) / 1000 }
 })
+await model.close()

