@@ -1,8 +1,8 @@
 //! Compiles the shim against the same libtorch that torch-sys was given.
 
 fn main() {
-    for file in ["src/shim.cpp", "src/batch_norm.cpp", "src/guarded.h"] {
-        println!("cargo:rerun-if-changed={file}");
+    for file in ["batch_norm.cpp", "convolution.cpp", "guarded.h", "parallel.h", "shim.cpp"] {
+        println!("cargo:rerun-if-changed=src/{file}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     let libtorch = std::env::var("LIBTORCH")
@@ -17,5 +17,6 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .file("src/shim.cpp")
         .file("src/batch_norm.cpp")
+        .file("src/convolution.cpp")
         .compile("residual_shim");
 }

@@ -5,6 +5,7 @@
 //! `dy` twice: for the sums that the gradient needs, and to write it. ATen takes one pass for each
 //! operation.
 
+use crate::level::at_level;
 use crate::vector::Vector;
 use crate::{Element, Level};
 
@@ -72,33 +73,6 @@ fn gcd(a: usize, b: usize) -> usize {
         0 => a,
         b => gcd(b, a % b),
     }
-}
-
-/// Compiles `$kernel::<V, T>(...)` for each level and calls the one asked for.
-macro_rules! at_level {
-    ($level:expr, $kernel:ident::<$T:ident>($($name:ident: $type:ty),* $(,)?)) => {{
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        unsafe fn avx512<$T: Element>($($name: $type),*) {
-            $kernel::<crate::vector::Avx512, $T>($($name),*)
-        }
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
-        unsafe fn avx2<$T: Element>($($name: $type),*) {
-            $kernel::<crate::vector::Avx2, $T>($($name),*)
-        }
-        assert!($level <= Level::best() || $level == Level::Plain || cfg!(test));
-        // SAFETY: the CPU has the level's instructions; the kernels check their slices' lengths.
-        unsafe {
-            match $level {
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => avx512::<$T>($($name),*),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => avx2::<$T>($($name),*),
-                _ => $kernel::<f32, $T>($($name),*),
-            }
-        }
-    }};
 }
 
 /// Adds, for each channel, the sum of `x - shift` and that of its square. A shift near the mean

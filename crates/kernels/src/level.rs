@@ -53,3 +53,44 @@ impl Level {
             .filter(|&level| level <= Level::found())
     }
 }
+
+/// Whether the CPU multiplies tiles of bfloat16 (AMX-BF16).
+#[cfg(target_arch = "x86_64")]
+pub fn has_amx_bf16() -> bool {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & (1 << 22) != 0
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub fn has_amx_bf16() -> bool {
+    false
+}
+
+/// Compiles `$kernel::<V, T>(...)` for each level and calls the one asked for.
+macro_rules! at_level {
+    ($level:expr, $kernel:ident::<$T:ident>($($name:ident: $type:ty),* $(,)?)) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        unsafe fn avx512<$T: $crate::Element>($($name: $type),*) {
+            $kernel::<$crate::vector::Avx512, $T>($($name),*)
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2<$T: $crate::Element>($($name: $type),*) {
+            $kernel::<$crate::vector::Avx2, $T>($($name),*)
+        }
+        assert!($level <= Level::best() || $level == Level::Plain || cfg!(test));
+        // SAFETY: the CPU has the level's instructions; the kernels check their slices' lengths.
+        unsafe {
+            match $level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => avx512::<$T>($($name),*),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => avx2::<$T>($($name),*),
+                _ => $kernel::<f32, $T>($($name),*),
+            }
+        }
+    }};
+}
+pub(crate) use at_level;

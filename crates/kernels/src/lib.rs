@@ -1,5 +1,6 @@
-//! Own CPU kernels on raw slices, for what a network does between its convolutions: batch
-//! normalisation, ReLU and the addition of a shortcut in as few passes over memory as they need.
+//! Own CPU kernels on raw slices, for what most of a network is made of: 3x3 convolutions by
+//! Winograd's algorithm, and batch normalisation, ReLU and the addition of a shortcut in as few
+//! passes over memory as they need.
 //!
 //! Images are rows of channels (NHWC: one row a pixel), as channels_last tensors have them. Each
 //! kernel is written once, over [`Vector`](vector::Vector), and compiled for AVX-512 and AVX2; its
@@ -10,7 +11,8 @@ mod batch_norm;
 mod element;
 mod level;
 mod vector;
+pub mod winograd;
 
 pub use batch_norm::{backward, backward_sums, normalize, statistics, Gradients, Sums};
 pub use element::{Bf16, Element};
-pub use level::Level;
+pub use level::{has_amx_bf16, Level};

@@ -3,7 +3,7 @@
 
 use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
-use residual_torch::{failure, BatchNorm};
+use residual_torch::{convolution_3x3, failure, takes_convolution_3x3, BatchNorm};
 use tch::{Kind, Tensor};
 
 use crate::pass::Pass;
@@ -150,15 +150,24 @@ impl Unit {
         self.run(input, After { shortcut, relu }, pass)
     }
 
-    /// As PyTorch's autocast: the convolution runs in the input's precision, its fp32 weight cast
-    /// once a step; the normalisation keeps fp32 parameters and statistics.
-    fn run(&self, input: &Tensor, after: After, pass: &Pass) -> Result<Tensor> {
+    /// Own kernels where they take it, else ATen's, which are their reference. As PyTorch's
+    /// autocast, ATen's run in the input's precision, the fp32 weight cast once a step.
+    fn convolve(&self, input: &Tensor) -> Result<Tensor> {
+        let plain = self.stride == [1, 1] && self.padding == [1, 1] && self.groups == 1;
+        if plain && self.bias.is_none() && takes_convolution_3x3(input, &self.weight) {
+            return convolution_3x3(input, &self.weight);
+        }
         let kind = input.kind();
-        let (weight, bias) = (cast(&self.weight, kind)?, &self.bias);
-        let bias = bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
-        let output = input
+        let weight = cast(&self.weight, kind)?;
+        let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
+        input
             .f_conv2d(&weight, bias.as_ref(), self.stride, self.padding, [1, 1], self.groups)
-            .map_err(failure)?;
+            .map_err(failure)
+    }
+
+    /// The normalisation keeps fp32 parameters and statistics.
+    fn run(&self, input: &Tensor, after: After, pass: &Pass) -> Result<Tensor> {
+        let output = self.convolve(input)?;
         let look = |response: &Tensor| match self.weight.size()[2..] == [3, 3] {
             true => pass.record(&self.name, response),
             false => Ok(()),

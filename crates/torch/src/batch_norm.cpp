@@ -1,10 +1,9 @@
 // Batch normalisation with what follows it in a residual block (the addition of a shortcut, ReLU) as
 // one operation of autograd, on channels_last tensors. The arithmetic is Rust's (crates/kernels),
-// handed in as a table of functions; here are the threads, the statistics and the graph.
+// handed in as a table of functions; here are the statistics and the graph.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/TensorIterator.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "guarded.h"
+#include "parallel.h"
 
 namespace {
 
@@ -30,22 +30,6 @@ struct Kernels {
                    size_t channels, void *dx, void *shortcut);
 };
 
-// Calls body(0) to body(chunks - 1) on ATen's own threads. (at::parallel_for would have to be
-// compiled with OpenMP and linked to the very library that this libtorch brings; a
-// TensorIterator's loop runs on the same team from inside libtorch.)
-template <typename F>
-void in_parallel(int64_t chunks, const F &body) {
-  const auto indices = at::arange(chunks, at::kLong);
-  auto iterator = at::TensorIterator::borrowing_nullary_op(indices);
-  iterator.for_each(
-      [&](char **data, const int64_t *strides, int64_t inner, int64_t outer) {
-        for (int64_t i = 0; i < outer; i++)
-          for (int64_t j = 0; j < inner; j++)
-            body(*reinterpret_cast<int64_t *>(data[0] + i * strides[1] + j * strides[0]));
-      },
-      /*grain_size=*/1);
-}
-
 // The rows of a tensor, shared between threads: body(chunk, first number, numbers).
 template <typename F>
 void by_rows(int64_t rows, int64_t channels, const F &body) {
@@ -53,13 +37,9 @@ void by_rows(int64_t rows, int64_t channels, const F &body) {
   const int64_t least = 1 << 14;
   const int64_t chunks =
       std::clamp<int64_t>(rows * channels / least, 1, std::min<int64_t>(at::get_num_threads(), 64));
-  const int64_t share = (rows + chunks - 1) / chunks;
-  auto one = [&](int64_t chunk) {
-    const int64_t begin = std::min(rows, chunk * share), end = std::min(rows, begin + share);
+  in_shares(rows, chunks, [&](int64_t chunk, int64_t begin, int64_t end) {
     body(chunk, begin * channels, (end - begin) * channels);
-  };
-  if (chunks == 1) return one(0);
-  in_parallel(chunks, one);
+  });
 }
 
 struct Sums {
@@ -81,10 +61,6 @@ char *at_number_mut(const at::Tensor &tensor, int64_t number) {
   return static_cast<char *>(tensor.data_ptr()) + number * tensor.element_size();
 }
 
-at::Tensor rows_of(const at::Tensor &tensor) {
-  return tensor.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
@@ -94,10 +70,10 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
                           std::optional<Variable> shortcut, Variable running_mean, Variable running_var,
                           bool relu, double momentum, double eps, int64_t table) {
     const auto *kernels = reinterpret_cast<const Kernels *>(table);
-    const auto x = rows_of(input);
+    const auto x = channels_last(input);
     const bool bf16 = x.scalar_type() == at::kBFloat16;
     const int64_t channels = x.size(1), rows = x.numel() / channels;
-    const auto added = shortcut ? rows_of(*shortcut) : at::Tensor();
+    const auto added = shortcut ? channels_last(*shortcut) : at::Tensor();
 
     // Sums are taken of the distance from the first pixel, which is near enough to the mean.
     const auto shift = x.select(0, 0).select(1, 0).select(1, 0).to(at::kFloat).contiguous();
@@ -145,7 +121,7 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     const auto *kernels = reinterpret_cast<const Kernels *>(context->saved_data["table"].toInt());
     const bool bf16 = x.scalar_type() == at::kBFloat16;
     const int64_t channels = x.size(1), rows = x.numel() / channels;
-    const auto dy = rows_of(gradients[0].to(x.scalar_type()));
+    const auto dy = channels_last(gradients[0].to(x.scalar_type()));
     const auto *means = mean.const_data_ptr<float>();
 
     Sums sums(64, channels);

@@ -8,7 +8,7 @@ use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::checked;
+use crate::{checked, is_channels_last};
 
 extern "C" {
     fn residual_batch_norm_add_relu(
@@ -40,16 +40,11 @@ impl BatchNorm<'_> {
     /// Whether [`forward`](Self::forward) takes this input `[n, channels, h, w]`: on a CPU with
     /// AVX2 or better, channels_last, bf16 or fp32 with fp32 parameters.
     pub fn takes(&self, input: &Tensor) -> bool {
-        let channels_last = || {
-            let (size, stride) = (input.size(), input.stride());
-            size.len() == 4
-                && stride == [size[1] * size[2] * size[3], 1, size[1] * size[3], size[1]]
-        };
         Level::best() > Level::Plain
             && input.device() == Device::Cpu
             && matches!(input.kind(), Kind::BFloat16 | Kind::Float)
             && self.gamma.kind() == Kind::Float
-            && channels_last()
+            && is_channels_last(input)
     }
 
     /// In training mode: normalises by the batch's own statistics and moves the running ones, adds

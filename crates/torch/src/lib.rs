@@ -1,8 +1,10 @@
 //! What tch lacks, behind safe Rust.
 
 mod batch_norm;
+mod convolution;
 
 pub use batch_norm::BatchNorm;
+pub use convolution::{convolution_3x3, takes_convolution_3x3};
 
 use std::ffi::{c_char, CStr};
 
@@ -82,6 +84,12 @@ pub fn channels_last(tensor: &Tensor) -> Result<Tensor> {
         checked(residual_channels_last(tensor.as_ptr(), &mut output))?;
         Ok(Tensor::from_ptr(output))
     }
+}
+
+/// Whether a tensor `[n, channels, h, w]` is one block of memory with its channels innermost.
+fn is_channels_last(tensor: &Tensor) -> bool {
+    let (size, stride) = (tensor.size(), tensor.stride());
+    size.len() == 4 && stride == [size[1] * size[2] * size[3], 1, size[1] * size[3], size[1]]
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What this machine can do.
 
+use residual_kernels::has_amx_bf16;
 use residual_spec::MachineFacts;
 
 /// Asks the operating system, the CPU and libtorch.
@@ -16,12 +17,9 @@ pub fn machine_facts() -> MachineFacts {
 /// it the slower choice (docs/results.md).
 #[cfg(target_arch = "x86_64")]
 fn multiplies_bf16() -> bool {
-    use std::arch::x86_64::{__cpuid, __cpuid_count};
-
-    let most = __cpuid(0);
-    let amd = (most.ebx, most.edx, most.ecx) == (word(b"Auth"), word(b"enti"), word(b"cAMD"));
-    let amx_bf16 = most.eax >= 7 && __cpuid_count(7, 0).edx & (1 << 22) != 0;
-    amx_bf16 || (amd && std::arch::is_x86_feature_detected!("avx512bf16"))
+    let vendor = std::arch::x86_64::__cpuid(0);
+    let amd = (vendor.ebx, vendor.edx, vendor.ecx) == (word(b"Auth"), word(b"enti"), word(b"cAMD"));
+    has_amx_bf16() || (amd && std::arch::is_x86_feature_detected!("avx512bf16"))
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,125 @@
+// 3x3 convolutions by Winograd's algorithm as an operation of autograd, on channels_last tensors.
+// The arithmetic is Rust's (crates/kernels), handed in as a table of functions; here are the shares
+// of the threads and the graph.
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "guarded.h"
+#include "parallel.h"
+
+namespace {
+
+// What Rust calls winograd::Shape.
+struct Shape {
+  size_t images, height, width, inputs, outputs;
+};
+
+struct Kernels {
+  size_t (*filters)(const Shape *);
+  size_t (*panels)(const Shape *);
+  size_t (*tile_rows)(const Shape *);
+  void (*transform)(const Shape *, bool backward, const float *weight, size_t begin, size_t end,
+                    float *filters);
+  void (*convolve)(const Shape *, bool bf16, const void *x, const float *filters, size_t begin,
+                   size_t end, void *y);
+  void (*sums)(const Shape *, bool bf16, const void *x, const void *dy, size_t begin, size_t end,
+               float *sums);
+  void (*gradient)(const Shape *, const float *sums, size_t parts, size_t begin, size_t end,
+                   float *gradient);
+};
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+int64_t threads_for(int64_t things) {
+  return std::clamp<int64_t>(at::get_num_threads(), 1, std::max<int64_t>(things, 1));
+}
+
+at::Tensor convolve(const Kernels &kernels, const Shape &shape, bool backward,
+                    const at::Tensor &images, const at::Tensor &weight) {
+  const auto filters = at::empty({static_cast<int64_t>(kernels.filters(&shape))}, at::kFloat);
+  auto *transformed = filters.data_ptr<float>();
+  const auto *weights = weight.const_data_ptr<float>();
+  const int64_t panels = kernels.panels(&shape), rows = kernels.tile_rows(&shape);
+  in_shares(panels, threads_for(panels), [&](int64_t, int64_t begin, int64_t end) {
+    kernels.transform(&shape, backward, weights, begin, end, transformed);
+  });
+  const auto output = at::empty({images.size(0), static_cast<int64_t>(shape.outputs),
+                                 images.size(2), images.size(3)},
+                                images.options(), at::MemoryFormat::ChannelsLast);
+  const auto *x = images.const_data_ptr();
+  auto *y = output.data_ptr();
+  const bool bf16 = images.scalar_type() == at::kBFloat16;
+  in_shares(rows, threads_for(rows), [&](int64_t, int64_t begin, int64_t end) {
+    kernels.convolve(&shape, bf16, x, transformed, begin, end, y);
+  });
+  return output;
+}
+
+struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
+  static Variable forward(AutogradContext *context, Variable input, Variable weight, int64_t table) {
+    const auto &kernels = *reinterpret_cast<const Kernels *>(table);
+    const auto x = channels_last(input), w = channels_last(weight);
+    context->save_for_backward({x, w});
+    context->saved_data["table"] = table;
+    return convolve(kernels, shape_of(x, w), /*backward=*/false, x, w);
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto &x = saved[0], &w = saved[1];
+    const auto &kernels = *reinterpret_cast<const Kernels *>(context->saved_data["table"].toInt());
+    const auto dy = channels_last(gradients[0].to(x.scalar_type()));
+    const auto shape = shape_of(x, w);
+    at::Tensor dx, dw;
+    if (context->needs_input_grad(0)) {
+      auto back = shape;
+      std::swap(back.inputs, back.outputs);
+      dx = convolve(kernels, back, /*backward=*/true, dy, w);
+    }
+    if (context->needs_input_grad(1)) dw = filter_gradient(kernels, shape, x, dy, w);
+    return {dx, dw, {}};
+  }
+
+  static Shape shape_of(const at::Tensor &x, const at::Tensor &w) {
+    const auto size = [](int64_t n) { return static_cast<size_t>(n); };
+    return {size(x.size(0)), size(x.size(2)), size(x.size(3)), size(w.size(1)), size(w.size(0))};
+  }
+
+  static at::Tensor filter_gradient(const Kernels &kernels, const Shape &shape, const at::Tensor &x,
+                                    const at::Tensor &dy, const at::Tensor &w) {
+    const int64_t rows = kernels.tile_rows(&shape), parts = threads_for(rows);
+    const int64_t numbers = kernels.filters(&shape);
+    const auto partial = at::zeros({parts, numbers}, at::kFloat);
+    auto *sums = partial.data_ptr<float>();
+    const auto *images = x.const_data_ptr(), *changes = dy.const_data_ptr();
+    const bool bf16 = x.scalar_type() == at::kBFloat16;
+    in_shares(rows, parts, [&](int64_t part, int64_t begin, int64_t end) {
+      kernels.sums(&shape, bf16, images, changes, begin, end, sums + part * numbers);
+    });
+    const auto gradient = at::empty_like(w);
+    auto *into = gradient.data_ptr<float>();
+    const int64_t outputs = shape.outputs;
+    in_shares(outputs, threads_for(outputs), [&](int64_t, int64_t begin, int64_t end) {
+      kernels.gradient(&shape, sums, parts, begin, end, into);
+    });
+    return gradient;
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+// Stride 1, padding 1, no bias. `weight` in fp32, `input` in fp32 or bf16.
+bool residual_convolution_3x3(at::Tensor *input, at::Tensor *weight, const Kernels *kernels,
+                              at::Tensor **output) {
+  return guarded([&] {
+    *output = new at::Tensor(
+        Convolution3x3::apply(*input, *weight, reinterpret_cast<int64_t>(kernels)));
+  });
+}
+}

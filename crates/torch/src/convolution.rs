@@ -1,0 +1,275 @@
+//! 3x3 convolutions as one operation of autograd, by the Winograd kernels of `residual-kernels`.
+
+use std::slice::{from_raw_parts, from_raw_parts_mut};
+
+use residual_kernels::winograd::{
+    convolve as convolve_rows, filter_gradient, filter_sums, transform_filters, Pass, Shape,
+    CHANNELS,
+};
+use residual_kernels::{Bf16, Level};
+use residual_spec::Result;
+use tch::{Device, Kind, Tensor};
+use torch_sys::C_tensor;
+
+use crate::{checked, is_channels_last};
+
+extern "C" {
+    fn residual_convolution_3x3(
+        input: *const C_tensor,
+        weight: *const C_tensor,
+        kernels: *const Kernels,
+        output: *mut *mut C_tensor,
+    ) -> bool;
+}
+
+/// Tiles of the output that each thread must have, so that making the filters ready pays.
+const TILES: usize = 56;
+
+/// Whether [`convolution_3x3`] takes `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`: on a CPU
+/// with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers of
+/// channels, and enough of the output for every thread. bf16 is left to ATen where the CPU has
+/// AMX, whose tiles multiply it faster than this saves multiplications.
+pub fn takes_convolution_3x3(input: &Tensor, weight: &Tensor) -> bool {
+    let kind = match input.kind() {
+        Kind::Float => true,
+        Kind::BFloat16 => !residual_kernels::has_amx_bf16(),
+        _ => false,
+    };
+    if !kind || Level::best() == Level::Plain || input.device() != Device::Cpu {
+        return false;
+    }
+    let (size, filters) = (input.size(), weight.size());
+    if size.len() != 4 || filters[1..] != [size[1], 3, 3] || weight.kind() != Kind::Float {
+        return false;
+    }
+    let shape = shape(&size, filters[0]);
+    shape.inputs.is_multiple_of(CHANNELS)
+        && shape.outputs.is_multiple_of(CHANNELS)
+        && shape.tiles() >= TILES * tch::get_num_threads().max(1) as usize
+        && is_channels_last(input)
+}
+
+fn shape(input: &[i64], outputs: i64) -> Shape {
+    let [images, inputs, height, width] = [0, 1, 2, 3].map(|axis: usize| input[axis] as usize);
+    Shape { images, height, width, inputs, outputs: outputs as usize }
+}
+
+/// `conv2d(input, weight, stride 1, padding 1)` in fp32, kept in the input's type, and its gradients.
+pub fn convolution_3x3(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let mut output = std::ptr::null_mut();
+    // SAFETY: the tensors are alive, the table is static, and of `output` we become the owner.
+    unsafe {
+        checked(residual_convolution_3x3(input.as_ptr(), weight.as_ptr(), &KERNELS, &mut output))?;
+        Ok(Tensor::from_ptr(output))
+    }
+}
+
+/// What convolution.cpp calls, on whole tensors and shares `begin..end` of the work.
+#[repr(C)]
+struct Kernels {
+    filters: unsafe extern "C" fn(&Shape) -> usize,
+    panels: unsafe extern "C" fn(&Shape) -> usize,
+    tile_rows: unsafe extern "C" fn(&Shape) -> usize,
+    transform: unsafe extern "C" fn(&Shape, bool, *const f32, usize, usize, *mut f32),
+    convolve: unsafe extern "C" fn(&Shape, bool, *const u8, *const f32, usize, usize, *mut u8),
+    sums: unsafe extern "C" fn(&Shape, bool, *const u8, *const u8, usize, usize, *mut f32),
+    gradient: unsafe extern "C" fn(&Shape, *const f32, usize, usize, usize, *mut f32),
+}
+
+static KERNELS: Kernels =
+    Kernels { filters, panels, tile_rows, transform, convolve, sums, gradient };
+
+unsafe extern "C" fn filters(shape: &Shape) -> usize {
+    shape.filters()
+}
+
+unsafe extern "C" fn panels(shape: &Shape) -> usize {
+    shape.panels()
+}
+
+unsafe extern "C" fn tile_rows(shape: &Shape) -> usize {
+    shape.tile_rows()
+}
+
+fn pixels(shape: &Shape) -> usize {
+    shape.images * shape.height * shape.width
+}
+
+unsafe extern "C" fn transform(
+    shape: &Shape,
+    backward: bool,
+    weight: *const f32,
+    begin: usize,
+    end: usize,
+    into: *mut f32,
+) {
+    let weight = from_raw_parts(weight, 9 * shape.inputs * shape.outputs);
+    let part = shape.panel_numbers(&(begin..end));
+    let into = from_raw_parts_mut(into.add(part.start), part.len());
+    let pass = if backward { Pass::Backward } else { Pass::Forward };
+    transform_filters(Level::best(), shape, pass, weight, begin..end, into);
+}
+
+unsafe extern "C" fn convolve(
+    shape: &Shape,
+    bf16: bool,
+    x: *const u8,
+    filters: *const f32,
+    begin: usize,
+    end: usize,
+    y: *mut u8,
+) {
+    unsafe fn work<T: residual_kernels::Element>(
+        shape: &Shape,
+        x: *const u8,
+        filters: &[f32],
+        rows: std::ops::Range<usize>,
+        y: *mut u8,
+    ) {
+        let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);
+        let part = shape.numbers(&rows, shape.outputs);
+        let y = from_raw_parts_mut(y.cast::<T>().add(part.start), part.len());
+        convolve_rows(Level::best(), shape, x, filters, rows, y);
+    }
+    let filters = from_raw_parts(filters, shape.filters());
+    match bf16 {
+        true => work::<Bf16>(shape, x, filters, begin..end, y),
+        false => work::<f32>(shape, x, filters, begin..end, y),
+    }
+}
+
+unsafe extern "C" fn sums(
+    shape: &Shape,
+    bf16: bool,
+    x: *const u8,
+    dy: *const u8,
+    begin: usize,
+    end: usize,
+    sums: *mut f32,
+) {
+    unsafe fn work<T: residual_kernels::Element>(
+        shape: &Shape,
+        x: *const u8,
+        dy: *const u8,
+        rows: std::ops::Range<usize>,
+        sums: &mut [f32],
+    ) {
+        let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);
+        let dy = from_raw_parts(dy.cast::<T>(), pixels(shape) * shape.outputs);
+        filter_sums(Level::best(), shape, x, dy, rows, sums);
+    }
+    let sums = from_raw_parts_mut(sums, shape.filters());
+    match bf16 {
+        true => work::<Bf16>(shape, x, dy, begin..end, sums),
+        false => work::<f32>(shape, x, dy, begin..end, sums),
+    }
+}
+
+unsafe extern "C" fn gradient(
+    shape: &Shape,
+    sums: *const f32,
+    parts: usize,
+    begin: usize,
+    end: usize,
+    into: *mut f32,
+) {
+    let sums = from_raw_parts(sums, parts * shape.filters());
+    let filter = 9 * shape.inputs;
+    let into = from_raw_parts_mut(into.add(begin * filter), (end - begin) * filter);
+    filter_gradient(Level::best(), shape, sums, begin..end, into);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels_last;
+
+    /// Output and both gradients.
+    fn results(
+        input: &Tensor,
+        weight: &Tensor,
+        by: impl Fn(&Tensor, &Tensor) -> Tensor,
+    ) -> Vec<Tensor> {
+        let leaf = |t: &Tensor| t.detach().set_requires_grad(true);
+        let (input, weight) = (leaf(input), leaf(weight));
+        let output = by(&input, &weight);
+        let numbers = output.numel() as i64;
+        let pattern = Tensor::arange(numbers, (Kind::Double, Device::Cpu)).sin();
+        let pattern = channels_last(&pattern.reshape(output.size())).unwrap();
+        let loss = (&output * pattern.to_kind(output.kind())).sum(Kind::Double);
+        let gradients = Tensor::run_backward(&[&loss], &[&input, &weight], false, false);
+        [output.detach()].into_iter().chain(gradients).collect()
+    }
+
+    fn aten(input: &Tensor, weight: &Tensor) -> Tensor {
+        let weight = weight.to_kind(input.kind());
+        input.conv2d::<Tensor>(&weight, None, [1, 1], [1, 1], [1, 1], 1)
+    }
+
+    /// The root of the mean square of the difference, as a share of the truth's.
+    fn error(found: &Tensor, truth: &Tensor) -> f64 {
+        let norm = |t: &Tensor| t.norm().double_value(&[]);
+        norm(&(found.to_kind(Kind::Double) - truth)) / norm(truth)
+    }
+
+    fn case(kind: Kind, [n, c, k, h, w]: [i64; 5]) -> [Tensor; 2] {
+        tch::manual_seed(1);
+        let random = |shape: &[i64], kind| {
+            let numbers = Tensor::randn(shape, (Kind::Double, Device::Cpu));
+            // Numbers that all kinds can hold.
+            channels_last(&numbers.to_kind(Kind::BFloat16).to_kind(kind)).unwrap()
+        };
+        let weight_kind = if kind == Kind::Double { kind } else { Kind::Float };
+        [random(&[n, c, h, w], kind), random(&[k, c, 3, 3], weight_kind)]
+    }
+
+    const SIZES: [[i64; 5]; 3] = [[8, 16, 32, 32, 32], [16, 64, 64, 14, 13], [128, 32, 16, 4, 4]];
+
+    #[test]
+    fn output_and_gradients_are_near_float64s() {
+        if Level::best() == Level::Plain {
+            return println!("skipped: this CPU has no AVX2");
+        }
+        for size in SIZES {
+            let [x, w] = case(Kind::Double, size);
+            let truth = results(&x, &w, aten);
+            // Of bf16, no further than ATen's own.
+            for (kind, bound) in [(Kind::Float, 3e-6), (Kind::BFloat16, 0.0)] {
+                let [x, w] = case(kind, size);
+                if kind == Kind::Float {
+                    assert!(takes_convolution_3x3(&x, &w), "{size:?}");
+                }
+                let ours = results(&x, &w, |x, w| convolution_3x3(x, w).unwrap());
+                let theirs = results(&x, &w, aten);
+                for (i, truth) in truth.iter().enumerate() {
+                    let (mine, aten) = (error(&ours[i], truth), error(&theirs[i], truth));
+                    let what = format!("{size:?} {kind:?} {i}: {mine:e} {aten:e}");
+                    println!("{what}");
+                    assert!(mine <= (1.05 * aten).max(bound), "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_needs_no_gradient_gets_none() {
+        let [x, w] = case(Kind::Float, SIZES[0]);
+        let w = w.set_requires_grad(true);
+        let y = convolution_3x3(&x, &w).unwrap();
+        y.sum(Kind::Float).backward();
+        assert!(w.grad().defined() && !x.grad().defined());
+        let _no_grad = tch::no_grad_guard();
+        assert!(!convolution_3x3(&x, &w).unwrap().requires_grad());
+    }
+
+    #[test]
+    fn only_what_the_kernels_are_made_for_is_taken() {
+        let [x, w] = case(Kind::Float, SIZES[0]);
+        assert!(!takes_convolution_3x3(&x.contiguous(), &w), "channels outermost");
+        assert!(!takes_convolution_3x3(&x.to_kind(Kind::Double), &w), "fp64");
+        let [x, w] = case(Kind::Float, [8, 3, 16, 32, 32]);
+        assert!(!takes_convolution_3x3(&x, &w), "three channels");
+        let [x, w] = case(Kind::Float, [1, 16, 16, 8, 8]);
+        assert!(!takes_convolution_3x3(&x, &w), "too few tiles");
+    }
+}
