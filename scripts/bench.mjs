@@ -15,6 +15,7 @@
 //
 // Sets up what it needs: the addon, a Python environment with PyTorch. See CONTRIBUTING.md.
 
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
@@ -165,6 +166,7 @@ await runScript(import.meta.url, async () => {
   const here = await machine(python)
   const { commit: _, ...signature } = here
   const folder = await mkdtemp(join(tmpdir(), 'residual-bench-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   const foreign = await foreignShare()
   if (foreign > 0.05) log(`others use ${Math.round(100 * foreign)} % of this machine`)
   const choicesFile = join(RUNS, 'candidates.json')
@@ -196,16 +198,12 @@ await runScript(import.meta.url, async () => {
   const record = await continueRecord(values.out, { command, machine: here })
   const order = CASES.map(({ name }) => name)
   let failed = false
-  try {
-    for (const one of cases) {
-      const measured = await measure(one, context, here.commit)
-      failed ||= measured.error !== undefined
-      addCase(record, measured, order)
-      // What is measured is kept, whatever comes.
-      await writeRecord(values.out, record)
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+  for (const one of cases) {
+    const measured = await measure(one, context, here.commit)
+    failed ||= measured.error !== undefined
+    addCase(record, measured, order)
+    // What is measured is kept, whatever comes.
+    await writeRecord(values.out, record)
   }
   const measured = new Set(cases.map(({ name }) => name))
   const now = { ...record, cases: record.cases.filter(({ name }) => measured.has(name)) }

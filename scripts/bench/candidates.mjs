@@ -135,7 +135,7 @@ async function trial(program, patience) {
     return Math.max(...slices.map(({ items, seconds }) => items / seconds))
   } catch (error) {
     if (!(error instanceof PeerError)) throw error
-    return error.message.split('\n')[0]
+    return error.how
   } finally {
     await peer?.kill()
   }

@@ -11,6 +11,7 @@ import { INK, PALETTE } from '../../dist/bindings/ts/figures/style.js'
  * @typedef {object} Bar
  * @property {string} name of the case
  * @property {string} peer
+ * @property {number} place among the case's bars
  * @property {number} ratio times as fast, the median
  * @property {number} low of the worst round
  * @property {number} high of the best round
@@ -19,10 +20,10 @@ import { INK, PALETTE } from '../../dist/bindings/ts/figures/style.js'
 /** What the legend calls each peer, by its key. */
 const PEERS = new Map([
   ['notebook', "PyTorch, the notebook's way"],
+  ['pillow', "PyTorch, the notebook's way"],
   ['best', 'the best PyTorch'],
+  ['v2', 'torchvision.transforms.v2'],
   ['onnxruntime', 'onnxruntime-node'],
-  ['pillow', 'torchvision, Pillow'],
-  ['v2', 'torchvision, v2 on bytes'],
 ])
 
 /**
@@ -39,12 +40,13 @@ export function bars({ cases }) {
       contestants.find((contestant) => contestant.key === key)?.figures ?? []
     // Of several of ours, the one at its default.
     const shown = pairs.filter(({ ours }) => ours === 'ours')
-    return shown.map(({ ours, against, median }) => {
+    return shown.map(({ ours, against, median }, place) => {
       const theirs = figures(against)
       const speeds = figures(ours).map((figure, round) => times(figure / theirs[round], better))
       return {
         name: title,
         peer: PEERS.get(against) ?? against,
+        place,
         ratio: times(median, better),
         low: Math.min(...speeds),
         high: Math.max(...speeds),
@@ -67,7 +69,7 @@ function times(ratio, better) {
  */
 export function figure(record) {
   const rows = bars(record)
-  const peers = [...PEERS.values()].filter((peer) => rows.some((row) => row.peer === peer))
+  const peers = [...new Set(PEERS.values())].filter((peer) => rows.some((row) => row.peer === peer))
   const y = {
     field: 'name',
     type: 'nominal',
@@ -75,7 +77,7 @@ export function figure(record) {
     title: null,
     axis: { labelLimit: 500, ticks: false },
   }
-  const yOffset = { field: 'peer', sort: peers }
+  const yOffset = { field: 'place', type: 'nominal', sort: [0, 1, 2] }
   const scale = { domain: [0, Math.max(1, ...rows.map(({ high }) => high))], nice: true }
   const x = { type: 'quantitative', title: 'times as fast as the peer', scale }
   const color = {
@@ -83,13 +85,13 @@ export function figure(record) {
     type: 'nominal',
     title: null,
     scale: { domain: peers, range: PALETTE.slice(0, peers.length) },
-    legend: { orient: 'bottom', columns: 3, symbolType: 'square' },
+    legend: { orient: 'bottom', columns: 2, symbolType: 'square', symbolSize: 120 },
   }
   return draw({
     title: 'Speed beside the peers: median, and from the worst round to the best',
     data: { values: rows },
     width: 480,
-    height: { step: 13 },
+    height: { step: 12 },
     layer: [
       { mark: { type: 'bar' }, encoding: { y, yOffset, x: { field: 'ratio', ...x }, color } },
       {

@@ -6,6 +6,7 @@
 // { "items": 1024, "seconds": 2.3 }, or with { "error": "..." }.
 
 import { spawn } from 'node:child_process'
+import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ROOT } from '../setup.mjs'
 import { peakMegabytes, watchLoad } from './load.mjs'
@@ -13,7 +14,16 @@ import { peakMegabytes, watchLoad } from './load.mjs'
 /** @typedef {import('./stall.mjs').Slice} Slice */
 
 /** A process that ended, or did not answer in time; what it said last is in the message. */
-export class PeerError extends Error {}
+export class PeerError extends Error {
+  /**
+   * @param {string} how in a few words
+   * @param {string} [message]
+   */
+  constructor(how, message = how) {
+    super(message)
+    this.how = how
+  }
+}
 
 /**
  * How a peer is started.
@@ -27,6 +37,14 @@ export class PeerError extends Error {}
 /** For whatever is asked of a peer, unless something else is said. */
 const PATIENCE_MS = 600_000
 const TAIL = 2000
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set()
+
+// Who interrupts the bench does not want a slice to be finished first.
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /** A process that answers. */
 export class Peer {
@@ -53,7 +71,8 @@ export class Peer {
 
   /** @param {Program} program */
   constructor({ command, args, env }) {
-    this.command = [command, ...args.slice(0, 1)].join(' ')
+    // Where it lies is of no interest to the readers of a record.
+    this.name = basename(args[0] ?? command)
     this.child = spawn(command, args, {
       env: { ...process.env, ...env },
       cwd: ROOT,
@@ -65,6 +84,8 @@ export class Peer {
     // A peer that has ended is noticed by its exit, not by a write that fails.
     this.child.stdin.on('error', () => {})
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
+    running.add(this.child)
+    this.child.on('close', () => running.delete(this.child))
     this.ended = new Promise((resolve) => {
       this.child.on('error', (error) => resolve(error.message))
       this.child.on('close', (code, signal) => resolve(`ended (${signal ?? `status ${code}`})`))
@@ -127,6 +148,7 @@ export class Peer {
 
   /** @param {string} how */
   #failed(how) {
-    return new PeerError([`${this.command} ${how}`, this.#tail.trim()].filter(Boolean).join('\n'))
+    const message = [`${this.name} ${how}`, this.#tail.trim()].filter(Boolean).join('\n')
+    return new PeerError(how, message)
   }
 }

@@ -9,7 +9,7 @@ import { node, pytorch } from './programs.mjs'
 /** @type {import('./case.mjs').Case} */
 export const firstStep = {
   name: 'first-step',
-  title: 'From the start of the process to the first step, ResNet-20, batch 128',
+  title: 'From process start to first step, ResNet-20, batch 128',
   about:
     'As short a program as trains on a folder of CIFAR files, until it says the loss of its first ' +
     "step. Python's has the notebook's DataLoader with two workers.",

@@ -12,18 +12,20 @@ const ABOUT =
   'Ours starts from pixels and ends with ranked probabilities: `model.predict()`, as it comes. The ' +
   'peers start from a normalised tensor and end with logits.'
 
-/** @type {readonly { net: string, title: string, batch: number, aims: { notebook: number, best: number } }[]} */
+/**
+ * @typedef {object} Small
+ * @property {string} net
+ * @property {string} title
+ * @property {number} batch
+ * @property {{ notebook?: number, best?: number }} aims
+ */
+
+/** @type {readonly Small[]} */
 const SMALL = [
-  {
-    ...{ net: 'resnet20', title: 'ResNet-20', batch: 128 },
-    aims: { notebook: 3, best: 1 },
-  },
-  { net: 'resnet20', title: 'ResNet-20', batch: 1, aims: { notebook: 3, best: 1 } },
-  {
-    ...{ net: 'resnet18', title: 'CIFAR ResNet-18', batch: 128 },
-    aims: { notebook: 2.5, best: 1 },
-  },
-  { net: 'resnet18', title: 'CIFAR ResNet-18', batch: 1, aims: { notebook: 2.5, best: 1 } },
+  { net: 'resnet20', title: 'ResNet-20', batch: 128, aims: { notebook: 3, best: 1 } },
+  { net: 'resnet20', title: 'ResNet-20', batch: 1, aims: {} },
+  { net: 'resnet18', title: 'CIFAR ResNet-18', batch: 128, aims: { notebook: 2.5, best: 1 } },
+  { net: 'resnet18', title: 'CIFAR ResNet-18', batch: 1, aims: {} },
 ]
 
 /** @type {readonly Case[]} */
@@ -33,31 +35,33 @@ export const inference = [
     title: `Inference, ${title}, batch ${batch}`,
     about: ABOUT,
     measure: (/** @type {Context} */ context) =>
-      measure(context, { net, stem: 'cifar', size: 32, batch }, aims),
+      measure(context, { net, stem: 'cifar', size: 32, batch }, { aims, onnx: false }),
   })),
   {
     name: 'infer-onnx',
     title: 'Inference, ResNet-18 at 224, batch 1',
     about: `${ABOUT} onnxruntime runs, in the same Node, the file that our export writes.`,
     measure: (context) =>
-      measure(context, { net: 'resnet18', stem: 'imagenet', size: 224, batch: 1 }, undefined),
+      measure(
+        context,
+        { net: 'resnet18', stem: 'imagenet', size: 224, batch: 1 },
+        { aims: {}, onnx: true },
+      ),
   },
 ]
 
 /**
  * @param {Context} context
  * @param {{ net: string, stem: string, size: number, batch: number }} network
- * @param {{ notebook: number, best: number } | undefined} aims without them, onnxruntime is the peer
- *   that there is an aim for
+ * @param {{ aims: Small['aims'], onnx: boolean }} how `onnx`: beside onnxruntime too
  */
-async function measure({ game, python, choices, folder, cores }, network, aims) {
+async function measure({ game, python, choices, folder, cores }, network, { aims, onnx }) {
   const { net, size, batch } = network
   const theirs = (/** @type {Record<string, unknown>} */ options) =>
     pytorch(python, 'predict', { ...network, ...options })
   const name = `infer-${net}-${size}-b${batch}`
   const choice = await choices.get(name, () => tryAll(INFERENCE, theirs, game))
 
-  const onnx = aims === undefined
   const maker = new Peer(
     node('ours/new-model', { ...network, onnx, out: join(folder, `${net}-${size}`) }),
   )
@@ -77,8 +81,8 @@ async function measure({ game, python, choices, folder, cores }, network, aims) 
   ]
   /** @type {Pair[]} */
   const pairs = [
-    { ours: 'ours', against: 'notebook', aim: aims?.notebook },
-    { ours: 'ours', against: 'best', aim: aims?.best },
+    { ours: 'ours', against: 'notebook', aim: aims.notebook },
+    { ours: 'ours', against: 'best', aim: aims.best },
   ]
   if (onnx) {
     entries.push(
