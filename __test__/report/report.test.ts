@@ -2,6 +2,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError, report, train } from 'residual'
+import { drawComparison } from '#dist/bindings/ts/report/comparison.js'
+import { drawRun } from '#dist/bindings/ts/report/single.js'
+import { readRunFolder } from '#dist/bindings/ts/run-folder.js'
 import { folder, imageFolder, tinyRun } from '../tiny.js'
 import { makeRun } from './made.js'
 
@@ -23,7 +26,7 @@ test('a report on a run holds everything, needs nothing else, and leaves its fig
   t.deepEqual(missing, [])
   const page = readFileSync(file, 'utf8')
   t.deepEqual(titles(page), SECTIONS)
-  t.regex(page, /right in \d+\.\d %<\/strong> of\s+the cases/)
+  t.regex(page, /right in \d+\.\d\u00a0%<\/strong> of\s+the cases/)
   t.regex(page, /residual train --config [^<]*config\.json --out/)
 
   // Nothing is fetched and no script runs, not even from a file that somebody tampered with.
@@ -112,6 +115,34 @@ test('a run that has not ended, or not begun, gets a report too', async (t) => {
 
   const newer = await report(makeRun(parent, { name: 'newer', version: '9.0.0' }))
   t.regex(readFileSync(newer.file, 'utf8'), /residual 9\.0\.0, which is newer than this/)
+})
+
+test('whatever the values of a run folder have become, a page is made or the folder refused', async (t) => {
+  const parent = folder(t)
+  const dir = makeRun(parent, { epochs: 1, stepsPerEpoch: 2 })
+  const other = await readRunFolder(makeRun(parent, { name: 'other' }))
+  const strange: [file: string, key: string, value: unknown][] = [
+    ['config.json', 'data', { source: 7 }],
+    ['config.json', 'model', {}],
+    ['config.json', 'reasons', { batchSize: ['<b>'] }],
+    ['config.json', 'transform', null],
+    ['config.json', 'epochs', '<b>'],
+    ['result.json', 'best', {}],
+    ['result.json', 'test', 'none'],
+    ['result.json', 'stopReason', 'a new one'],
+    ['environment.json', 'residual', 9],
+    ['environment.json', 'startedAt', '<b>'],
+  ]
+  for (const [name, key, value] of strange) {
+    const file = join(dir, name)
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(text), [key]: value }))
+    const run = await readRunFolder(dir)
+    const { page } = await drawRun(run, { missing: '' }, { missing: '' })
+    t.notRegex(page, /<b>/)
+    t.regex((await drawComparison([run, other])).page, /<h2/)
+    writeFileSync(file, text)
+  }
 })
 
 test('several runs are compared: results, curves, and what was not the same', async (t) => {

@@ -70,7 +70,7 @@ function categories(
     [along]: {
       field: 'index',
       type: 'nominal',
-      scale: { domain },
+      scale: { domain, ...(lying && { paddingInner: 0.35, paddingOuter: 0.2 }) },
       title: x,
       axis: { labelExpr, labelAngle: 0, labelOverlap: false, ...(lying && { labelLimit: 130 }) },
     },

@@ -41,7 +41,7 @@ async function bars(classes: readonly string[], parts: readonly Counted[]): Prom
   return {
     ...COMMON,
     svg,
-    caption: 'Images of each class.',
+    caption: `Images of each class: ${parts.map(({ part }) => part).join(' and ')}.`,
     numbers: table(
       'Images of each class',
       [{ heading: 'class' }, ...columns],
@@ -74,7 +74,8 @@ async function ranks(classes: readonly string[], parts: readonly Counted[]): Pro
     table('The most frequent classes', columns, rows(byCount.slice(0, EXTREMES))),
     table('The rarest classes', columns, rows(byCount.slice(-EXTREMES))),
   ]
-  const caption = html`Images of each of the ${count(classes.length)} classes.`
+  const which = parts.map(({ part }) => part).join(' and ')
+  const caption = `Images of each of the ${count(classes.length)} classes: ${which}.`
   const all = folded('All classes', table('Images of each class', columns, rows(byCount)))
   return { ...COMMON, svg, caption, numbers: html`${ends}${all}` }
 }

@@ -73,7 +73,7 @@ export function pairTable(evaluation: Evaluation): Html | undefined {
   const shown = (some: typeof rows) =>
     table('Classes confused most often', [...columns, ...numbers], some)
   const rest = rows.slice(FIRST_PAIRS)
-  return html`<div><h3>Confused most often</h3>${shown(rows.slice(0, FIRST_PAIRS))}
+  return html`<div class="beside"><h3>Confused most often</h3>${shown(rows.slice(0, FIRST_PAIRS))}
 ${rest.length > 0 ? folded(`The next ${rest.length}`, shown(rest)) : undefined}</div>`
 }
 

@@ -1,5 +1,8 @@
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 
+/** Between a number and its unit; no line ends there. */
+const SPACE = '\u00a0'
+
 /** What stands for a number that is not known. */
 const UNKNOWN = '–'
 
@@ -10,7 +13,9 @@ export function count(value: number | undefined): string {
 
 /** A share from 0 to 1 as `87.3 %`. */
 export function percent(share: number | undefined): string {
-  return share !== undefined && Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : UNKNOWN
+  return share !== undefined && Number.isFinite(share)
+    ? `${(100 * share).toFixed(1)}${SPACE}%`
+    : UNKNOWN
 }
 
 /** Four significant places: `0.4123`, `1.2e-5`. */
@@ -24,11 +29,12 @@ export function decimal(value: number | undefined): string {
 /** Seconds in words: `48 seconds`, `12 min 3 s`, `1 h 2 min`. */
 export function duration(seconds: number | undefined): string {
   if (seconds === undefined || !Number.isFinite(seconds)) return UNKNOWN
-  if (seconds < 60)
-    return `${seconds < 10 ? decimal(Number(seconds.toFixed(1))) : count(seconds)} s`
+  const words = (...parts: (string | number)[]) => parts.join(SPACE)
+  if (seconds < 10) return words(decimal(Number(seconds.toFixed(1))), 's')
+  if (seconds < 60) return words(count(seconds), 's')
   const total = Math.round(seconds)
   const [hours, minutes] = [Math.floor(total / 3600), Math.floor(total / 60) % 60]
-  return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min ${total % 60} s`
+  return hours > 0 ? words(hours, 'h', minutes, 'min') : words(minutes, 'min', total % 60, 's')
 }
 
 /** Where a share lies, with 95 % certainty, that was `right` of `count` (Wilson 1927). */

@@ -42,7 +42,7 @@ export async function drawRun(
   // Runs of before it was written down have none.
   const trained: number[] | undefined = run.start?.trainClasses
   const known = 'found' in measured ? measured.found : undefined
-  const source = run.config.data.source
+  const source = String(run.config.data.source ?? '')
 
   const add = (id: string, title: string, content: Content | { missing: string }) => {
     if (typeof content === 'object' && 'missing' in content) {
@@ -103,9 +103,10 @@ recognised, ✗ what it was taken for instead, and how sure the network was.</p>
 
   add('balance', 'Images of each class', await balance(run, known, plots))
   if ('found' in augmented && augmented.found.length > 0) {
+    const mix = run.config.transform?.mix?.type
     const mixed =
-      run.config.transform.mix && run.config.transform.mix.type !== 'none'
-        ? ` Two of them at a time were mixed then (${run.config.transform.mix.type}), which is not shown.`
+      mix !== undefined && mix !== 'none'
+        ? ` Two of them at a time were mixed then (${mix}), which is not shown.`
         : ''
     add('augmented', 'Images as training sees them', [
       html`<p>Some of the training images, changed at random as they are each time.${mixed}</p>`,
@@ -121,7 +122,10 @@ recognised, ✗ what it was taken for instead, and how sure the network was.</p>
   const absent = { missing: 'There is no environment.json in the run folder.' }
   add('environment', 'What it ran on', nothing ? absent : environmentTable(run.environment))
   add('repeat', 'The same again', again(run))
-  if (run.warnings.length + run.remarks.length > 0) add('notes', 'Notes', notes(run))
+  const remarks = [...run.remarks]
+  const unread = known?.evaluation.broken ?? 0
+  if (unread > 0) remarks.push(`${count(unread)} images could not be read when it was measured.`)
+  if (run.warnings.length + remarks.length > 0) add('notes', 'Notes', notes(run, remarks))
 
   if (drawn.missing.length > 0) {
     sections.splice(1, 0, { id: 'missing', title: 'Left out', content: leftOut(drawn.missing) })
@@ -157,8 +161,8 @@ function leftOut(missing: Drawn['missing']): Html {
 /** A data set by the end of its path. */
 export function sourceName(source: string | undefined): string {
   return (
-    source
-      ?.replace(/[\\/]+$/, '')
+    String(source ?? '')
+      .replace(/[\\/]+$/, '')
       .split(/[\\/]/)
       .at(-1) || 'images'
   )
@@ -221,7 +225,7 @@ same bits. Relative paths are meant from the folder in which it was trained.</p>
 <pre tabindex="0"><code>${command}</code></pre>`
 }
 
-function notes({ warnings, remarks }: RunFolder): Html {
+function notes({ warnings }: RunFolder, remarks: readonly string[]): Html {
   const shown = warnings
     .slice(0, MOST_WARNINGS)
     .map(({ message, hint }) => `${message}${hint ? ` ${hint}` : ''}`)

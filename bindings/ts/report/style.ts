@@ -111,9 +111,10 @@ footer { color: var(--faint); font-size: 0.88rem; border-top: 1px solid var(--li
   body { max-width: none; padding: 0; font-size: 10pt }
   nav, .skip, details:not([open]) { display: none }
   h2 { break-after: avoid; margin-top: 1.4rem }
-  figure, .pictures li, tr, .tiles div { display: flex; flex-direction: column-reverse; justify-content: flex-end;
-  break-inside: avoid }
-  .plots { grid-template-columns: 1fr 1fr }
+  figure, .pictures li, tr, .tiles div { break-inside: avoid }
+  .plots { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) }
+  .plots .beside { grid-column: 1 / -1 }
+  section > p { break-after: avoid }
   .scroll { overflow: visible }
   pre { max-height: none; white-space: pre-wrap }
   a { color: inherit; text-decoration: none }

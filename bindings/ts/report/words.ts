@@ -9,6 +9,8 @@ import { count, duration, interval, percent } from './numbers.js'
 const FEW = 200
 /** So much better on what was trained with is learning by heart. */
 const BY_HEART = 0.1
+const FEW_OF_A_CLASS = 5
+const FEW_TIMES = 2
 const TOO_SURE = 0.04
 const UNBALANCED = 4
 const NAMED_CLASSES = 12
@@ -101,7 +103,7 @@ function outcome(run: RunFolder, { part, evaluation }: Measured): Content {
       ? ' That says nothing about new images.'
       : ` For new images of this kind, its true share lies most likely between ${percent(low)} and ${percent(high)}.`
   return html`${UNSEEN[part](count(images))} it was <strong>right in ${percent(accuracy)}</strong> of
-the cases: ${count(Math.round(accuracy * images))} times. Guessing would be right in
+the cases: ${count(Math.round(accuracy * images))} of ${count(images)}. Guessing would be right in
 ${percent(chance)}${always}.${doubt}${run.result?.best ? ` The state after epoch ${run.result.best.epoch} was kept.` : ''}`
 }
 
@@ -118,12 +120,14 @@ function mistakes(evaluation: Evaluation): Content {
   const { classes } = evaluation
   const [pair] = confusedPairs(evaluation)
   if (pair === undefined) return 'It made no mistake.'
-  const seen = classes.filter(({ count }) => count > 0)
+  // A class of which there are few is recognised always or never, by chance.
+  const seen = classes.filter(({ count }) => count >= FEW_OF_A_CLASS)
   const sorted = [...seen].sort((a, b) => a.accuracy - b.accuracy)
   const [worst, best] = [sorted[0], sorted.at(-1)]
   const of = classes[pair.label]
   const most = html`The mistake it makes most often is to take “${name(of?.label ?? '')}” for
 “${name(classes[pair.predicted]?.label ?? '')}” (${percent(pair.count / (of?.count ?? 1))} of them).`
+  if (pair.count < FEW_TIMES) return undefined
   if (worst === undefined || best === undefined || worst === best) return most
   return html`${most} It knows “${name(best.label)}” best (${percent(best.accuracy)}) and
 “${name(worst.label)}” least (${percent(worst.accuracy)}).`
