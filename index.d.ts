@@ -74,6 +74,100 @@ export declare interface Arrays {
 export declare type BalancedClassWeightsConfig = Record<symbol, never>;
 
 /**
+ * Measures what this machine makes of a network (`residual bench`): whole updates and forward
+ * passes, on images that are in memory already. Each is measured several times, in turns, and all
+ * the rounds are given: machines drift, and one number alone says little.
+ *
+ * @example
+ * const { train } = await bench('resnet18')
+ * console.log(train.median, 'images a second')
+ *
+ * @param config a network's name, or an object that says more
+ * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_TORCH` where
+ *   memory runs out
+ */
+export declare function bench(config?: string | BenchConfig): Promise<BenchResult>;
+
+/**
+ * What `bench()` measures.
+ */
+export declare type BenchConfig = {
+    /**
+     * A name, or an object that says more. Default: by `imageSize`.
+     */
+    model?: string | ModelConfig | undefined;
+    /**
+     * Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+     */
+    imageSize?: number | undefined;
+    /**
+     * Default: 3.
+     */
+    channels?: number | undefined;
+    /**
+     * Default: 10 for the paper's CIFAR networks, else 1000.
+     */
+    classes?: number | undefined;
+    /**
+     * Default: as in `TrainConfig`.
+     */
+    batchSize?: 'auto' | number | undefined;
+    /**
+     * Default: as in `TrainConfig`.
+     */
+    precision?: 'auto' | Precision | undefined;
+    /**
+     * Default: as in `TrainConfig`.
+     */
+    device?: 'auto' | Device | undefined;
+    /**
+     * Default: as in `TrainConfig`.
+     */
+    threads?: 'auto' | number | undefined;
+    /**
+     * So many times each is measured, in turns. Default: 5.
+     */
+    rounds?: number | undefined;
+    /**
+     * Seconds of a round, nearly: it ends with the step that it is in. Default: 1.
+     */
+    seconds?: number | undefined;
+};
+
+/**
+ * What `bench()` gives.
+ */
+export declare type BenchResult = {
+    /**
+     * The network's name.
+     */
+    arch: string;
+    imageSize: number;
+    channels: number;
+    classes: number;
+    batchSize: number;
+    precision: Precision;
+    device: Device;
+    threads: number;
+    /**
+     * Trainable numbers of the network.
+     */
+    parameters: number;
+    /**
+     * Multiply-adds of one image's forward pass.
+     */
+    macs: number;
+    /**
+     * Whole updates: forward, loss, backward, step.
+     */
+    train: Rates;
+    /**
+     * Forward passes in evaluation mode.
+     */
+    predict: Rates;
+};
+
+/**
  * The best epoch.
  */
 export declare type Best = {
@@ -147,6 +241,17 @@ export declare type CalibrationBin = {
     accuracy: number;
 };
 
+/** One part of the machine. */
+export declare interface Check {
+    /** `platform`, `glibc`, `addon`, `libtorch`, `cuda`, `cpu`, `threads`, `memory`, `disk`, ... */
+    name: string;
+    state: CheckState;
+    /** What was found, in a few words. */
+    found: string;
+    /** The next thing to do, as a sentence; undefined where there is nothing to be done. */
+    next?: string | undefined;
+}
+
 /**
  * What is kept besides the last and the best checkpoint.
  */
@@ -177,7 +282,54 @@ export declare type CheckpointEvent = {
     step: number;
 };
 
+/**
+ * What a file of trained weights says of itself, beside its network.
+ */
+export declare type CheckpointFacts = {
+    /**
+     * Absolute.
+     */
+    file: string;
+    bytes: number;
+    /**
+     * Class names, in the order of their indices.
+     */
+    classes: Array<string>;
+    /**
+     * What is subtracted from each channel, of values in 0..1, and what it is then divided by.
+     */
+    mean: Array<number>;
+    std: Array<number>;
+    precision: Precision;
+    /**
+     * What it was trained on, as it was named then; null for weights of others.
+     */
+    source: string | null;
+    /**
+     * Whole epochs that it was trained for; 0 where the file does not say.
+     */
+    epoch: number;
+    /**
+     * Updates; 0 where the file does not say.
+     */
+    step: number;
+    /**
+     * The best epoch of its run until then; null where there was none.
+     */
+    best: Reached | null;
+    /**
+     * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
+     */
+    assumed: Array<string>;
+};
+
 export declare type CheckpointKind = 'last' | 'best' | 'epoch';
+
+/**
+ * How a part of the machine is: `pass`, `warn` (it works, but not as it might), `fail` (nothing can
+ * be trained), or `off` (something that is not needed is not there).
+ */
+export declare type CheckState = 'pass' | 'warn' | 'fail' | 'off';
 
 /**
  * One class in an evaluation.
@@ -276,7 +428,7 @@ export declare type CropConfig = 'none' | 'pad' | 'random-resized' | 'random-sho
 /**
  * What of an image the network sees, when it is evaluated.
  */
-export declare type Crops = 'center' | 'ten' | 'multi-scale';
+export declare type Crops = 'center' | 'flip' | 'ten' | 'multi-scale';
 
 /**
  * A rectangle of another image in each (Yun et al. 2019).
@@ -512,6 +664,26 @@ export declare interface DegradationVerdict {
  */
 export declare type Device = 'cpu' | 'cuda';
 
+/** What `doctor()` gives. */
+export declare interface Diagnosis {
+    /** No check failed: it can be trained here. */
+    ok: boolean;
+    /** The version of this package. */
+    version: string;
+    checks: Check[];
+}
+
+/**
+ * Looks whether this machine can train, part by part, each with what was found and the next thing to
+ * do (`residual doctor`). It never fails, whatever is missing, and loads libtorch in a process of
+ * its own only.
+ *
+ * @example
+ * const { ok, checks } = await doctor()
+ * if (!ok) console.error(checks.filter(({ state }) => state === 'fail'))
+ */
+export declare function doctor(): Promise<Diagnosis>;
+
 /**
  * Downloads a named data set (`residual data download`), verifies and unpacks it. One that is there
  * already is verified, once, and used. Needs no libtorch.
@@ -580,6 +752,9 @@ export declare type EmaConfig = {
      */
     decay?: number | undefined;
 };
+
+/** Pixels as the bytes of a PNG file. */
+export declare function encodePng({ data, width, height, channels }: Pixels): Buffer;
 
 /**
  * The run ended; nothing follows.
@@ -1035,12 +1210,20 @@ export declare type HookAnswer = 'stop' | undefined | void;
 export declare type ImageInput = string | URL | Uint8Array | Pixels;
 
 /**
- * Lists a network's layers with their shapes, parameters and multiply-adds. Needs no libtorch.
+ * Lists a network's layers with their shapes, parameters and multiply-adds. Of a trained one,
+ * `checkpoint` tells what its file says: classes, what it was trained on, how far it came. Needs no
+ * libtorch.
  *
- * @param network a name (`resnet18`), or an object that says more
- * @throws {ResidualError} `E_CONFIG` for a network that there is not
+ * @example
+ * const { parameters, macs } = await inspect('resnet18')
+ * const { checkpoint } = await inspect('runs/latest')
+ *
+ * @param network a name (`resnet18`), an object that says more, or a run folder, a checkpoint or
+ *   weights of others (a path: it has a slash or a dot in it)
+ * @param load what weights of others do not say of themselves
+ * @throws {ResidualError} `E_CONFIG` for a network that there is not; `E_CHECKPOINT`, `E_MISMATCH`
  */
-export declare function inspect(network: string | InspectConfig): Promise<Inspection>;
+export declare function inspect(network: string | URL | InspectConfig, load?: LoadConfig): Promise<Inspection>;
 
 /**
  * A network to look at, and what it is to look at in turn.
@@ -1090,13 +1273,17 @@ export declare type Inspection = {
     tree: string;
     /**
      * `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
-     * `residual inspect` prints.
+     * `residual inspect --tree` prints.
      */
     text: string;
     /**
      * One line a layer: what `residual inspect --table` prints.
      */
     table: string;
+    /**
+     * What the file says that was looked at, where it was one.
+     */
+    checkpoint?: CheckpointFacts | undefined;
 };
 
 /**
@@ -1332,6 +1519,37 @@ export declare interface MemberEvent {
 }
 
 /**
+ * Memory for training, computed from the shapes of the network's tensors, in bytes; and what this
+ * process really took.
+ */
+export declare type MemoryEstimate = {
+    /**
+     * Weights and running statistics, and their moving average if there is one.
+     */
+    weights: number;
+    gradients: number;
+    /**
+     * The update rule's state.
+     */
+    optimizer: number;
+    /**
+     * What the forward pass keeps of a batch for the backward pass: what leaves each convolution,
+     * and each normalisation.
+     */
+    activations: number;
+    /**
+     * Batches that are made ahead.
+     */
+    batches: number;
+    total: number;
+    /**
+     * The most that this process ever had in memory, JavaScript and libtorch included, after the
+     * steps that were measured; null where none were, or the system does not tell.
+     */
+    measured: number | null;
+};
+
+/**
  * The order of an image's numbers in memory.
  */
 export declare type MemoryFormat = 'channels_last' | 'contiguous';
@@ -1374,11 +1592,12 @@ export declare class Model implements AsyncDisposable {
     /**
      * Says what is on an image; an array of images gives an array of answers, in their order.
      *
+     * @param config how many classes to name, and how often to look: `{ crops: 'flip' }`
      * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
-     *   `E_CLOSED`
+     *   `E_CONFIG`, `E_CLOSED`
      */
-    predict(image: ImageInput, options?: PredictOptions): Promise<Prediction>;
-    predict(images: readonly ImageInput[], options?: PredictOptions): Promise<Prediction[]>;
+    predict(image: ImageInput, config?: PredictConfig): Promise<Prediction>;
+    predict(images: readonly ImageInput[], config?: PredictConfig): Promise<Prediction[]>;
     /**
      * Measures loss and accuracy on a data set, on images that are not augmented. A named one is
      * downloaded first if it is not on this machine.
@@ -1624,6 +1843,82 @@ export declare type Place = {
 };
 
 /**
+ * What `plan()` gives: a run as it would be. Nothing was written.
+ */
+export declare type Plan = {
+    /**
+     * The run folder that it would have, absolute.
+     */
+    dir: string;
+    config: ResolvedConfig;
+    data: DataFacts;
+    /**
+     * Images trained on in an epoch, after the validation split.
+     */
+    trainImages: number;
+    valImages: number;
+    testImages: number;
+    /**
+     * Trainable numbers of the network.
+     */
+    parameters: number;
+    /**
+     * Multiply-adds of one image's forward pass.
+     */
+    macs: number;
+    stepsPerEpoch: number;
+    /**
+     * Where the budget is known in steps or epochs.
+     */
+    totalSteps: number | null;
+    /**
+     * Steps already done, in a run that would be resumed.
+     */
+    resumedAt: number;
+    /**
+     * What would be warned of at the beginning.
+     */
+    warnings: Array<WarningEvent>;
+    memory: MemoryEstimate;
+    /**
+     * Null where nothing was measured: it was not wanted, or no step could be made.
+     */
+    time: TimeEstimate | null;
+};
+
+/**
+ * Says what `train()` would do, and does not do it (`residual train --dry-run`): every value with
+ * its reason, the run folder, the memory and the time. Nothing is written but downloads.
+ *
+ * Memory is computed from the shapes of the network's tensors. Time is measured: a few updates are
+ * made on the run's own images, with a network that is thrown away.
+ *
+ * @example
+ * const { time, memory, config } = await plan({ data: './photos' })
+ *
+ * @param config as for `train()`
+ * @throws {ResidualError} as `train()` does before it begins
+ */
+export declare function plan(config: TrainConfig, options?: PlanOptions): Promise<Plan>;
+
+/**
+ * What `plan()` finds out.
+ */
+export declare type PlanConfig = {
+    /**
+     * Make some updates on a network that is thrown away, for the time that they take: three
+     * seconds, and two updates at least. Default: true.
+     */
+    measure?: boolean | undefined;
+};
+
+/** What to find out, and how named data sets are fetched. */
+export declare interface PlanOptions extends PlanConfig, DownloadOptions {
+    /** Images in memory, instead of `data`. */
+    arrays?: Arrays | undefined;
+}
+
+/**
  * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
  */
 export declare type PlateauConfig = {
@@ -1693,9 +1988,33 @@ export declare type Precision = 'fp32' | 'bf16' | 'fp64';
  * @param load what such weights do not say of themselves
  * @throws {ResidualError} as `loadModel()` and `Model.predict()` do
  */
-export declare function predict(model: string | URL, image: ImageInput, options?: PredictOptions, load?: LoadConfig): Promise<Prediction>;
+export declare function predict(model: string | URL, image: ImageInput, config?: PredictConfig, load?: LoadConfig): Promise<Prediction>;
 
-export declare function predict(model: string | URL, images: readonly ImageInput[], options?: PredictOptions, load?: LoadConfig): Promise<Prediction[]>;
+export declare function predict(model: string | URL, images: readonly ImageInput[], config?: PredictConfig, load?: LoadConfig): Promise<Prediction[]>;
+
+/**
+ * How a model is asked what is on an image.
+ */
+export declare type PredictConfig = {
+    /**
+     * How many classes to name, best first. Default: 5.
+     */
+    top?: number | undefined;
+    /**
+     * Test-time augmentation: what of an image the network sees, where that is more than its
+     * centre. The probabilities are averaged. Default: `center`.
+     */
+    crops?: Crops | undefined;
+    /**
+     * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+     */
+    scales?: Array<number> | undefined;
+    /**
+     * Give the image back too, no side longer than so many pixels, 8 to 256. Default: no
+     * image.
+     */
+    thumbnails?: number | undefined;
+};
 
 /**
  * What the network takes an image for.
@@ -1711,13 +2030,11 @@ export declare type Prediction = {
      * The most probable classes, best first.
      */
     top: Array<LabelProbability>;
+    /**
+     * The image, where `thumbnails` asked for it.
+     */
+    thumbnail?: Thumbnail | undefined;
 };
-
-/** What `predict` may be told. */
-export declare interface PredictOptions {
-    /** How many classes to name, best first. Default: 5. */
-    top?: number | undefined;
-}
 
 /** A published top-1 error. */
 export declare interface Published {
@@ -1786,6 +2103,28 @@ export declare type RandomShortSideCropConfig = {
      * Pixels. Default: 480.
      */
     max?: number | undefined;
+};
+
+/**
+ * Images a second, measured several times.
+ */
+export declare type Rates = {
+    /**
+     * One for each round, in their order.
+     */
+    rounds: Array<number>;
+    median: number;
+    lowest: number;
+    highest: number;
+};
+
+/**
+ * What an epoch reached on the validation part; on the training part where there is none.
+ */
+export declare type Reached = {
+    epoch: number;
+    accuracy: number;
+    loss: number;
 };
 
 /** A published way to train: a part of a configuration, and where it comes from. */
@@ -3126,6 +3465,35 @@ export declare interface Tile {
     /** Framed in green if true, in red if false, not at all if left out. */
     good?: boolean | undefined;
 }
+
+/**
+ * How long training would take, from updates that were really made, on the run's own batches. The
+ * network that they were made on was thrown away.
+ */
+export declare type TimeEstimate = {
+    /**
+     * Updates measured; the first one made is not among them, for it takes longer.
+     */
+    steps: number;
+    /**
+     * Seconds for an update: the median, the fastest and the slowest.
+     */
+    stepSeconds: number;
+    fastest: number;
+    slowest: number;
+    /**
+     * Training throughput at the median.
+     */
+    imagesPerSecond: number;
+    /**
+     * Of an epoch, its validation included, at the median.
+     */
+    epochSeconds: number;
+    /**
+     * To the end of the budget; null where it has no end that is known.
+     */
+    totalSeconds: number | null;
+};
 
 /**
  * Trains a residual network on a folder of images or a named data set. Named data sets, and published

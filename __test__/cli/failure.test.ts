@@ -28,7 +28,6 @@ test('a failure tells what, where and what to do, and its status tells the kind'
     [['train'], 2, /data/],
     [['train', '--epoch', '3'], 2, /unknown option/],
     [['trane'], 2, /unknown command/],
-    [[], 2, /Usage: residual/],
     [['train', empty, ...out], 4, /\(E_DATA_UNUSABLE\)/],
     [['train', join(parent, 'none'), ...out], 4, /\(E_DATA_NOT_FOUND\)/],
     [['train', data, '--out', join(file, 'run')], 1, /\(E_WRITE\)/],

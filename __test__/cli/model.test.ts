@@ -114,7 +114,11 @@ test('export writes both forms and never opens libtorch', async (t) => {
 
 test('inspect prints the layers and never opens libtorch', async (t) => {
   const env = { LD_DEBUG: 'files' }
-  const { status, stdout, stderr } = await residual(['inspect', 'resnet20', 'classes=3'], { env })
+  const words = ['inspect', 'resnet20', 'classes=3']
+  const short = await residual(words)
+  t.regex(short.stdout, /^layer2 +3 blocks +32 x 16 x 16 +51,072 +13\.0 M/m)
+  t.regex(short.stdout, /^269,267 parameters \(1\.1 MB in float32\), 40\.6 M multiply-adds/m)
+  const { status, stdout, stderr } = await residual([...words, '--tree'], { env })
   t.is(status, 0)
   t.regex(stdout, /^ +16 x 32 x 32 +432 +442,368 +\(conv1\): Conv2d\(3, 16, kernel_size=\(3, 3\)/m)
   t.regex(stdout, /resnet20 .* 3 classes/)

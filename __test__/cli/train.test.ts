@@ -69,7 +69,10 @@ test('on a terminal a line lives below the epochs, in colour unless NO_COLOR is 
     const terminal = spawnSync('script', ['-qec', command, '/dev/null'], { cwd: ROOT, env })
     const shown = terminal.stdout.toString()
     t.is(terminal.status, 0, shown)
-    t.regex(stripVTControlCharacters(shown), /[━─]+ \d\/8 .* eta \d:\d\d/)
+    t.regex(
+      stripVTControlCharacters(shown),
+      /epoch 1\/2 {2}[━─]+ {2}\d\/8 {2}loss \d.* eta \d:\d\d/,
+    )
     // biome-ignore lint/suspicious/noControlCharactersInRegex: what terminals are told
     t.is(/\x1b\[\d+m/.test(shown), NO_COLOR === '')
   }

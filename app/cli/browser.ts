@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { remark } from './output.js'
+import { remark } from './messages.js'
+import { tell } from './output.js'
 
 /** What opens a file or an address, by platform. */
 const OPENERS: Partial<Record<NodeJS.Platform, [command: string, ...args: string[]]>> = {
@@ -12,6 +13,6 @@ const OPENERS: Partial<Record<NodeJS.Platform, [command: string, ...args: string
 export function openInBrowser(target: string): void {
   const [command, ...args] = OPENERS[process.platform] ?? ['xdg-open']
   const child = spawn(command, [...args, target], { stdio: 'ignore', detached: true })
-  child.on('error', () => remark(`no browser could be opened; open ${target} in one`))
+  child.on('error', () => tell(remark.noBrowser(target)))
   child.unref()
 }

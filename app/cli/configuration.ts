@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
-import { ResidualError } from '../../bindings/ts/index.js'
+import { refusal } from './messages.js'
 
 /** A configuration on its way: what it may hold, the core decides. */
 export type Draft = Record<string, unknown>
@@ -47,13 +47,7 @@ export function isSetting(word: string): boolean {
  */
 export function applySetting(draft: Draft, setting: string): void {
   const [, path, value] = SETTING.exec(setting) ?? []
-  if (path === undefined || value === undefined) {
-    throw new ResidualError({
-      code: 'E_USAGE',
-      message: `\`${setting}\` is no setting`,
-      hint: 'A setting is a key, an equals sign and a value: optimizer.lr=0.05',
-    })
-  }
+  if (path === undefined || value === undefined) throw refusal.setting(setting)
   set(draft, path, readValue(value))
 }
 
@@ -83,20 +77,37 @@ export function readConfiguration(file: string): Draft {
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    const message = `the configuration could not be read: ${(cause as Error).message}`
-    throw new ResidualError({ code: 'E_USAGE', message, at: { file } }, { cause })
+    throw refusal.unreadableConfiguration(file, cause)
   }
   const document = parseDocument(text, { prettyErrors: true })
   const [error] = document.errors
-  if (error !== undefined) {
-    const line = error.linePos?.[0].line
-    const at = line === undefined ? { file } : { file, line }
-    throw new ResidualError({ code: 'E_CONFIG', message: error.message, at }, { cause: error })
+  if (error !== undefined) throw refusal.brokenConfiguration(file, error.linePos?.[0].line, error)
+  let draft: unknown
+  try {
+    draft = document.toJS()
+  } catch (cause) {
+    // Aliases that would grow without end.
+    throw refusal.brokenConfiguration(file, undefined, cause as Error)
   }
-  const draft: unknown = document.toJS()
-  if (isDraft(draft)) return draft
-  const message = `${file} must hold keys and values, as in \`epochs: 30\``
-  throw new ResidualError({ code: 'E_CONFIG', message, at: { file } })
+  if (!isDraft(draft)) throw refusal.emptyConfiguration(file)
+  delete draft.$schema // for editors
+  return draft
+}
+
+/** Whether a draft says a value, by its path in a resolved configuration (`model.arch`). */
+export function says(draft: Draft, path: string): boolean {
+  if (path === 'epochs' && says(draft, 'budget.epochs')) return true
+  if (path === 'budget.epochs' && Object.hasOwn(draft, 'epochs')) return true
+  let at: unknown = draft
+  let above = ''
+  for (const key of path.split('.')) {
+    // A bare word says one key of the object that it stands for.
+    if (typeof at === 'string') return key === (WORD_KEYS[above] ?? 'type')
+    if (!isDraft(at) || !Object.hasOwn(at, key)) return false
+    at = at[key]
+    above = key
+  }
+  return at !== undefined && at !== 'auto'
 }
 
 /** JSON if it is, else text: 0.1 is a number, true a truth, resnet18 a word. */
@@ -108,6 +119,7 @@ export function readValue(text: string): unknown {
   }
 }
 
-function isDraft(value: unknown): value is Draft {
+/** Whether a value is an object of keys and values. */
+export function isDraft(value: unknown): value is Draft {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -9,6 +9,7 @@ import {
 import { applySetting, type Draft, readValue } from './configuration.js'
 import { DownloadLine, megabytes } from './download.js'
 import { report } from './failure.js'
+import { examples } from './help.js'
 import { Interrupt } from './interrupt.js'
 import { print } from './output.js'
 import { checkPicturePath, writePicture } from './picture.js'
@@ -20,6 +21,13 @@ const DATA_STATUS = 4
 /** `residual data` */
 export function addData(program: Command): void {
   const data = program.command('data').description('list, download, verify and look at data sets')
+  examples(
+    data,
+    ['data list', 'the data sets that have a name'],
+    ['data show ./photos --out grid.png', 'a picture of some of the images'],
+    ['data show ./photos --augmented', 'the same as training sees them'],
+    ['data download cifar10', 'verified, into the cache'],
+  )
   data
     .command('list')
     .description('the data sets that have a name, and where they are')

@@ -4,11 +4,12 @@ import {
   type EvaluateConfig,
   type Evaluation,
   loadModel,
-  ResidualError,
 } from '../../bindings/ts/index.js'
 import { applySetting, type Draft, isSetting, readValue } from './configuration.js'
 import { downloading } from './data.js'
-import { print, remark } from './output.js'
+import { examples } from './help.js'
+import { refusal, remark } from './messages.js'
+import { print, tell } from './output.js'
 import { paint } from './paint.js'
 import { checkPicturePath, writePicture } from './picture.js'
 import { table } from './table.js'
@@ -30,7 +31,7 @@ interface Flags {
 
 /** `residual eval` */
 export function addEval(program: Command): void {
-  program
+  const verb = program
     .command('eval')
     .description("measure a trained network's loss and accuracy, and what it confuses")
     .argument('<model>', 'a run folder, a checkpoint, or weights (.pth, .safetensors)')
@@ -38,7 +39,7 @@ export function addEval(program: Command): void {
     .argument('[settings...]', 'of weights alone: imageSize=32 model.arch=resnet20')
     .option('--part <part>', 'train, val or test; by default test, where there is one')
     .option('--batch-size <count>', 'images at a time')
-    .option('--crops <crops>', 'what of an image is seen: center, ten or multi-scale')
+    .option('--crops <crops>', 'what of an image is seen: center, flip, ten or multi-scale')
     .option('--scales <pixels>', 'short sides of multi-scale: 224,256,384,480,640')
     .option('--samples <file>', 'draw sample predictions, as .png or .svg')
     .option('--top-losses <file>', 'draw the images with the highest losses, as .png or .svg')
@@ -54,11 +55,7 @@ export function addEval(program: Command): void {
       for (const path of drawn) if (path !== undefined) checkPicturePath(path, 'picture')
       const pictures = readValue(flags.pictures)
       if (!Number.isInteger(pictures) || (pictures as number) < 1) {
-        throw new ResidualError({
-          code: 'E_USAGE',
-          message: `--pictures must be a whole number, 1 or more, not '${flags.pictures}'`,
-          at: { key: 'pictures' },
-        })
+        throw refusal.number('pictures', flags.pictures)
       }
       const config = {
         data,
@@ -73,13 +70,20 @@ export function addEval(program: Command): void {
       // What the user typed; the core checks it.
       await downloading(flags.json ?? false, async (options) => {
         await using model = await loadModel(path, load)
-        for (const sentence of model.info.assumed) remark(`assumed: ${sentence}`)
+        for (const sentence of model.info.assumed) tell(remark.assumed(sentence))
         const evaluation = await model.evaluate(config as EvaluateConfig, options)
         tellOfBroken(evaluation)
         await draw(evaluation, flags)
         await print(flags.json ? JSON.stringify(withoutPixels(evaluation)) : inWords(evaluation))
       })
     })
+  examples(
+    verb,
+    ['eval runs/latest', 'on its test images, or those held back from training'],
+    ['eval runs/latest ./more-photos', 'on other images of the same classes'],
+    ['eval runs/latest --top-losses worst.png', 'with a picture of the worst mistakes'],
+    ['eval runs/latest --crops ten', 'ten looks at each image, averaged'],
+  )
 }
 
 async function draw(evaluation: Evaluation, flags: Flags): Promise<void> {

@@ -20,7 +20,9 @@ import {
   set,
 } from './configuration.js'
 import { report } from './failure.js'
+import { examples } from './help.js'
 import { Interrupt } from './interrupt.js'
+import { remark } from './messages.js'
 import { print } from './output.js'
 import { Progress } from './progress.js'
 import { table } from './table.js'
@@ -52,6 +54,12 @@ export function addExperiment(program: Command): void {
   const verb = program
     .command('experiment')
     .description('train several networks and compare them; a run that is there is not done again')
+  examples(
+    verb,
+    ['experiment degradation cifar10 --depths 20,56', "the paper's plain and residual networks"],
+    ['experiment repeat ./photos --seeds 5', 'mean and deviation over seeds'],
+    ['experiment ensemble runs/a runs/b', 'the average of trained networks'],
+  )
 
   trains(verb.command('degradation'))
     .description("the paper's comparison of plain and residual networks (figures 1, 4, 6, 7)")
@@ -92,7 +100,7 @@ function addEnsemble(command: Command): void {
     .option('--data <data>', 'a folder or a named data set; by default that of the first model')
     .option('--part <part>', 'train, val or test; by default test, where there is one')
     .option('--batch-size <count>', 'images at a time')
-    .option('--crops <crops>', 'what of an image is seen: center, ten or multi-scale')
+    .option('--crops <crops>', 'what of an image is seen: center, flip, ten or multi-scale')
     .option('--json', 'print everything measured, as JSON')
     .action(async (models: string[], flags: EnsembleFlags) => {
       const { data, part, crops, json } = flags
@@ -156,7 +164,7 @@ async function follow(
   const progress = json || quiet ? undefined : new Progress()
   const stopping = new AbortController()
   using interrupt = new Interrupt((signal) => {
-    progress?.note(`${signal}: saving a checkpoint; once more to end at once`)
+    progress?.note(remark.stopping(signal))
     stopping.abort()
   })
   let printed = Promise.resolve()

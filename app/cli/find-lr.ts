@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type FindLrOptions, type FindLrResult, findLr } from '../../bindings/ts/index.js'
 import { configure, readValue, type Flags as TrainFlags } from './configuration.js'
+import { examples } from './help.js'
 import { print } from './output.js'
 
 interface Flags extends TrainFlags {
@@ -13,7 +14,7 @@ interface Flags extends TrainFlags {
 
 /** `residual find-lr` */
 export function addFindLr(program: Command): void {
-  program
+  const verb = program
     .command('find-lr')
     .description('try rising learning rates and suggest one (the range test of Smith 2015)')
     .argument('[data]', 'a folder, or the name of a data set')
@@ -38,6 +39,11 @@ export function addFindLr(program: Command): void {
       const result = await findLr(configure(words, training), options)
       await print(json ? JSON.stringify(result) : inWords(result))
     })
+  examples(
+    verb,
+    ['find-lr ./photos', 'try rising rates on a fresh network, and suggest one'],
+    ['find-lr ./photos --model resnet18 --out plots', 'and leave the curve as a figure'],
+  )
 }
 
 function inWords({ points, suggestion, reason, others, diverged, files }: FindLrResult): string {

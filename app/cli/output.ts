@@ -9,7 +9,7 @@ export async function print(line: string): Promise<void> {
 }
 
 /** Says something that is not data. */
-export function remark(line: string): void {
+export function tell(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 

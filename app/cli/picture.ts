@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { type Picture, ResidualError } from '../../bindings/ts/index.js'
+import type { Picture } from '../../bindings/ts/index.js'
+import { refusal } from './messages.js'
 
 /** The kinds of file that a picture is written as, by their endings. */
 const KINDS = ['.svg', '.png']
@@ -12,12 +13,7 @@ const KINDS = ['.svg', '.png']
  */
 export function checkPicturePath(path: string, key: string): void {
   if (KINDS.includes(extname(path).toLowerCase())) return
-  throw new ResidualError({
-    code: 'E_USAGE',
-    message: `a picture cannot be written as '${path}'`,
-    at: { key },
-    hint: `Let its name end in ${KINDS.join(' or ')}.`,
-  })
+  throw refusal.picture(path, key, KINDS)
 }
 
 /**
@@ -31,15 +27,6 @@ export async function writePicture(path: string, picture: Picture): Promise<void
   try {
     await writeFile(path, data)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ResidualError(
-      {
-        code: 'E_WRITE',
-        message: `${path} could not be written: ${reason}`,
-        at: { file: path },
-        hint: 'Choose a place that is there and may be written to.',
-      },
-      { cause },
-    )
+    throw refusal.unwritable(path, cause)
   }
 }

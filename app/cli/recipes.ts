@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { recipes } from '../../bindings/ts/index.js'
+import { examples } from './help.js'
 import { print } from './output.js'
 
 /** `residual recipes` */
 export function addRecipes(program: Command): void {
-  program
+  const verb = program
     .command('recipes')
     .description('list published ways to train, for `train --recipe`')
     .option('--json', 'print all that they set, as JSON')
@@ -15,4 +16,9 @@ export function addRecipes(program: Command): void {
       )
       await print(flags.json ? JSON.stringify(all) : inWords.join('\n\n'))
     })
+  examples(
+    verb,
+    ['recipes', 'what there is, and what each reached'],
+    ['train cifar10 --recipe he2015-cifar', 'one of them'],
+  )
 }

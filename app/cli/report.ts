@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { type ReportResult, report } from '../../bindings/ts/index.js'
 import { openInBrowser } from './browser.js'
-import { print, remark } from './output.js'
+import { examples } from './help.js'
+import { remark } from './messages.js'
+import { print, tell } from './output.js'
 import { paint } from './paint.js'
 import { table } from './table.js'
 import { percent } from './units.js'
@@ -16,7 +18,7 @@ interface Flags {
 
 /** `residual report` */
 export function addReport(program: Command): void {
-  program
+  const verb = program
     .command('report')
     .description('write a page on what a run came to, or compare several runs')
     .argument('<runs...>', 'a run folder, or several')
@@ -26,7 +28,7 @@ export function addReport(program: Command): void {
     .option('--open', 'open it in the browser')
     .option('--json', 'print what was written, as JSON')
     .action(async (runs: string[], { out, data, evaluate, open, json }: Flags) => {
-      if (runs.length === 1 && evaluate && !json) remark('measuring the network on its images ...')
+      if (runs.length === 1 && evaluate && !json) tell(remark.measuring)
       const written = await report(runs.length === 1 ? (runs[0] as string) : runs, {
         out,
         data,
@@ -35,6 +37,11 @@ export function addReport(program: Command): void {
       await print(json ? JSON.stringify(written) : inWords(written))
       if (open) openInBrowser(written.file)
     })
+  examples(
+    verb,
+    ['report runs/latest --open', 'one page on a run, in the browser'],
+    ['report runs/a runs/b', 'compare two runs: a table, and a page'],
+  )
 }
 
 /**
@@ -48,7 +55,7 @@ export async function reportOn(dir: string): Promise<string | undefined> {
     return (await report(dir)).file
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    remark(`${paint(process.stderr, 'yellow', 'warning')}: no report was written: ${message}`)
+    tell(`${paint(process.stderr, 'yellow', 'warning')}: ${remark.noReport(message)}`)
     return undefined
   }
 }
@@ -57,7 +64,7 @@ function inWords({ file, missing, runs }: ReportResult): string {
   if (runs.length > 1) return `${comparison(runs)}\n${file}`
   for (const why of new Set(missing.map(({ why }) => why))) {
     const sections = missing.filter((left) => left.why === why).map(({ section }) => section)
-    remark(`left out: ${sections.join(', ')}\n  ${why}`)
+    tell(remark.leftOut(sections, why))
   }
   return file
 }

@@ -1,15 +1,21 @@
-/** Rows under a heading, in columns; all but the first column to the right. */
-export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+import { padEnd, padStart, widthOf } from './terminal.js'
+
+/** Rows under a heading, in columns; all but the first column to the right, unless `left` says. */
+export function table(
+  heading: readonly string[],
+  rows: readonly (readonly string[])[],
+  left: readonly number[] = [0],
+): string {
   const lines = [heading, ...rows]
   const widths = heading.map((_, column) =>
-    Math.max(...lines.map((line) => (line[column] ?? '').length)),
+    Math.max(...lines.map((line) => widthOf(line[column] ?? ''))),
   )
   return lines
     .map((line) =>
       line
         .map((cell, column) => {
-          const width = widths[column] ?? 0
-          return column === 0 ? cell.padEnd(width) : cell.padStart(width)
+          const pad = left.includes(column) ? padEnd : padStart
+          return pad(cell, widths[column] ?? 0)
         })
         .join('  ')
         .trimEnd(),

@@ -1,25 +1,45 @@
 import type { Command } from 'commander'
-import { AbortError, type Run, type TrainResult, train } from '../../bindings/ts/index.js'
-import { configure, type Flags as TrainFlags } from './configuration.js'
+import {
+  AbortError,
+  plan,
+  type Run,
+  recipes,
+  type TrainResult,
+  train,
+} from '../../bindings/ts/index.js'
+import {
+  configure,
+  type Draft,
+  readConfiguration,
+  type Flags as TrainFlags,
+} from './configuration.js'
+import { downloading } from './data.js'
 import { DownloadLine } from './download.js'
 import { report } from './failure.js'
+import { examples } from './help.js'
 import { Interrupt } from './interrupt.js'
-import { print } from './output.js'
+import { remark } from './messages.js'
+import { print, tell } from './output.js'
+import { planInWords } from './plan.js'
 import { Progress } from './progress.js'
+import { choices, explanation } from './reasons.js'
 import { reportOn } from './report.js'
+import { harmless } from './terminal.js'
 import { count, duration, percent } from './units.js'
 
 interface Flags extends TrainFlags {
   report: boolean
+  dryRun?: true
+  explain?: true
   json?: true
   quiet?: true
 }
 
 /** `residual train` */
 export function addTrain(program: Command): void {
-  program
+  const verb = program
     .command('train')
-    .description('train a network on a folder of images or a named data set')
+    .description('train on a folder of images or a named data set, or go on with a run')
     .argument('[data]', 'a folder, or the name of a data set')
     .argument('[settings...]', 'any configuration key: optimizer.lr=0.05 batchSize=64')
     .option('--config <file>', 'a configuration in YAML or JSON, a config.json of an earlier run')
@@ -28,32 +48,67 @@ export function addTrain(program: Command): void {
     .option('--epochs <count>', 'passes over the training images')
     .option('--out <folder>', 'the run folder')
     .option('--resume <run>', 'go on from a run folder or a checkpoint')
+    .option('--dry-run', 'say what would be done, and the time and memory for it; train nothing')
+    .option('--explain', 'say where each value of the configuration is from')
     .option('--no-report', 'write no report.html at the end')
     .option('--json', 'print one event a line, as JSON')
     .option('--quiet', 'show no progress')
     .action(async (data: string | undefined, settings: string[], flags: Flags) => {
       const words = data === undefined ? settings : [data, ...settings]
-      const line = flags.json || flags.quiet ? undefined : new DownloadLine()
-      const options = { onDownload: line?.show, onStart: () => line?.end() }
-      const result = await follow(train(configure(words, flags), options), flags)
-      // One that was stopped is to be gone on with.
-      if (result === undefined || result.stopReason === 'stopped' || !flags.report) return
-      const file = await reportOn(result.dir)
-      if (file !== undefined && !flags.json) await print(row('report', file))
+      const draft = configure(words, flags)
+      if (flags.dryRun) await rehearse(draft, flags)
+      else await start(draft, flags)
     })
+  examples(
+    verb,
+    ['train ./photos', 'a folder in it for each class; the rest is chosen, and said'],
+    ['train ./photos --dry-run --explain', 'what would be chosen, why, and how long it would take'],
+    ['train ./photos --model resnet50 --epochs 20 optimizer.lr=0.05', 'with a mind of your own'],
+    ['train ./photos model.weights=imagenet', 'from weights that know photographs already'],
+    ['train cifar10 --recipe he2015-cifar', 'as the paper did'],
+    ['train --resume runs/latest', 'go on after Ctrl-C, which saves'],
+    ['train --config runs/latest/config.json --out runs/again', 'the same once more'],
+  )
+}
+
+async function start(draft: Draft, flags: Flags): Promise<void> {
+  const line = flags.json || flags.quiet ? undefined : new DownloadLine()
+  const options = { onDownload: line?.show, onStart: () => line?.end() }
+  const result = await follow(train(draft, options), draft, flags)
+  // One that was stopped is to be gone on with.
+  if (result === undefined || result.stopReason === 'stopped' || !flags.report) return
+  const file = await reportOn(result.dir)
+  if (file !== undefined && !flags.json) await print(row('report', file))
+}
+
+async function rehearse(draft: Draft, { json, quiet, explain }: Flags): Promise<void> {
+  await downloading(json || quiet || false, async (downloads) => {
+    const planned = await plan(draft, downloads)
+    if (json) return await print(JSON.stringify(planned))
+    const { config } = planned
+    const why = explain ? explanation(config, draft, await saidBy(draft.recipe)) : undefined
+    await print(planInWords(planned, why))
+  })
 }
 
 /** Undefined if it was interrupted before it had a result. */
-async function follow(run: Run, { json, quiet }: Flags): Promise<TrainResult | undefined> {
+async function follow(run: Run, draft: Draft, flags: Flags): Promise<TrainResult | undefined> {
+  const { json, quiet, explain } = flags
   const progress = json || quiet ? undefined : new Progress()
   using interrupt = new Interrupt((signal) => {
-    progress?.note(`${signal}: saving a checkpoint; once more to end at once`)
+    progress?.note(remark.stopping(signal))
     run.stop()
   })
   try {
     for await (const event of run) {
       progress?.show(event)
       if (json) await print(JSON.stringify(event))
+      else if (event.type === 'start' && explain) {
+        tell(explanation(event.config, draft, await saidBy(draft.recipe)))
+      } else if (event.type === 'start' && event.resumedAt === 0) {
+        const made = choices(event.config)
+        if (made.length > 0) progress?.note([remark.chosen, ...made.map(indented)].join('\n'))
+      }
     }
     const result = await run
     if (!json) await print(summary(result))
@@ -69,16 +124,15 @@ async function follow(run: Run, { json, quiet }: Flags): Promise<TrainResult | u
   return undefined
 }
 
-function summary({
-  stopReason,
-  epochs,
-  steps,
-  best,
-  test,
-  dir,
-  last,
-  seconds,
-}: TrainResult): string {
+/** What a recipe sets. */
+async function saidBy(name: unknown): Promise<Draft> {
+  if (typeof name !== 'string') return {}
+  const recipe = (await recipes()).find((recipe) => recipe.name === name)
+  return recipe === undefined ? readConfiguration(name) : { ...recipe.config }
+}
+
+function summary(result: TrainResult): string {
+  const { stopReason, epochs, steps, best, test, dir, last, seconds } = result
   const rows: [string, string][] = [
     ['ended', `${stopReason} after ${epochs} epochs, ${count(steps)} steps, ${duration(seconds)}`],
   ]
@@ -86,9 +140,14 @@ function summary({
   if (test !== null)
     rows.push(['test accuracy', `${percent(test.accuracy)} of ${count(test.count)} images`])
   rows.push(['checkpoint', best?.checkpoint ?? last], ['run folder', dir])
+  if (stopReason === 'stopped') rows.push(['go on with', `residual train --resume ${dir}`])
   return rows.map(([name, value]) => row(name, value)).join('\n')
 }
 
 function row(name: string, value: string): string {
-  return `${name.padEnd(14)} ${value}`
+  return `${name.padEnd(14)} ${harmless(value)}`
+}
+
+function indented(line: string): string {
+  return `  ${line}`
 }

@@ -23,3 +23,22 @@ export function duration(seconds: number): string {
   const rest = `${two(total % 60)}`
   return hours > 0 ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`
 }
+
+/** A short time: `0.42 s`, `18 ms`. */
+export function seconds(value: number): string {
+  return value < 0.1 ? `${(1000 * value).toPrecision(2)} ms` : `${value.toPrecision(2)} s`
+}
+
+/** Bytes as `46.8 MB`, in powers of ten. */
+export function bytes(value: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB']
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, value)) / 3))
+  return `${(value / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`
+}
+
+/** A large number as `1.81 G`, in powers of ten. */
+export function scaled(value: number): string {
+  const units = ['', ' k', ' M', ' G', ' T']
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, value)) / 3))
+  return power === 0 ? String(value) : `${(value / 1000 ** power).toPrecision(3)}${units[power]}`
+}

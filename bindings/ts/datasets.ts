@@ -1,7 +1,8 @@
 import { ensureDataset, type Verification, verifyFiles } from './download/dataset.js'
 import { goOn } from './download/failure.js'
 import type { DownloadOptions } from './download/fetch-file.js'
-import { open, ResidualError } from './errors.js'
+import { open } from './envelope.js'
+import { ResidualError } from './errors.js'
 import { lightAddon } from './native.js'
 
 /** A data set that `data` can name. */

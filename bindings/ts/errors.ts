@@ -51,17 +51,3 @@ export class AbortError extends ResidualError {
     this.checkpoint = checkpoint
   }
 }
-
-/** A result as it comes over the bridge: failures are data, for a rejection would lose their code. */
-export type Envelope<T> = { ok: T } | { error: Failure }
-
-/**
- * Takes the result out of its envelope.
- *
- * @throws {ResidualError} if it holds a failure
- */
-export function open<T>(json: string): T {
-  const envelope = JSON.parse(json) as Envelope<T>
-  if ('error' in envelope) throw new ResidualError(envelope.error)
-  return envelope.ok
-}

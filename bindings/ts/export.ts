@@ -1,4 +1,4 @@
-import { open } from './errors.js'
+import { open } from './envelope.js'
 import type { ExportConfig } from './generated.js'
 import { lightAddon } from './native.js'
 import { toPath } from './path.js'

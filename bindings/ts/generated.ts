@@ -38,6 +38,85 @@ export type Anneal = 'cos' | 'linear'
 export type BalancedClassWeightsConfig = Record<symbol, never>
 
 /**
+ * What `bench()` measures.
+ */
+export type BenchConfig = {
+  /**
+   * A name, or an object that says more. Default: by `imageSize`.
+   */
+  model?: string | ModelConfig | undefined
+  /**
+   * Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+   */
+  imageSize?: number | undefined
+  /**
+   * Default: 3.
+   */
+  channels?: number | undefined
+  /**
+   * Default: 10 for the paper's CIFAR networks, else 1000.
+   */
+  classes?: number | undefined
+  /**
+   * Default: as in `TrainConfig`.
+   */
+  batchSize?: 'auto' | number | undefined
+  /**
+   * Default: as in `TrainConfig`.
+   */
+  precision?: 'auto' | Precision | undefined
+  /**
+   * Default: as in `TrainConfig`.
+   */
+  device?: 'auto' | Device | undefined
+  /**
+   * Default: as in `TrainConfig`.
+   */
+  threads?: 'auto' | number | undefined
+  /**
+   * So many times each is measured, in turns. Default: 5.
+   */
+  rounds?: number | undefined
+  /**
+   * Seconds of a round, nearly: it ends with the step that it is in. Default: 1.
+   */
+  seconds?: number | undefined
+}
+
+/**
+ * What `bench()` gives.
+ */
+export type BenchResult = {
+  /**
+   * The network's name.
+   */
+  arch: string
+  imageSize: number
+  channels: number
+  classes: number
+  batchSize: number
+  precision: Precision
+  device: Device
+  threads: number
+  /**
+   * Trainable numbers of the network.
+   */
+  parameters: number
+  /**
+   * Multiply-adds of one image's forward pass.
+   */
+  macs: number
+  /**
+   * Whole updates: forward, loss, backward, step.
+   */
+  train: Rates
+  /**
+   * Forward passes in evaluation mode.
+   */
+  predict: Rates
+}
+
+/**
  * The best epoch.
  */
 export type Best = {
@@ -141,6 +220,47 @@ export type CheckpointEvent = {
   step: number
 }
 
+/**
+ * What a file of trained weights says of itself, beside its network.
+ */
+export type CheckpointFacts = {
+  /**
+   * Absolute.
+   */
+  file: string
+  bytes: number
+  /**
+   * Class names, in the order of their indices.
+   */
+  classes: Array<string>
+  /**
+   * What is subtracted from each channel, of values in 0..1, and what it is then divided by.
+   */
+  mean: Array<number>
+  std: Array<number>
+  precision: Precision
+  /**
+   * What it was trained on, as it was named then; null for weights of others.
+   */
+  source: string | null
+  /**
+   * Whole epochs that it was trained for; 0 where the file does not say.
+   */
+  epoch: number
+  /**
+   * Updates; 0 where the file does not say.
+   */
+  step: number
+  /**
+   * The best epoch of its run until then; null where there was none.
+   */
+  best: Reached | null
+  /**
+   * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
+   */
+  assumed: Array<string>
+}
+
 export type CheckpointKind = 'last' | 'best' | 'epoch'
 
 /**
@@ -240,7 +360,7 @@ export type CropConfig =
 /**
  * What of an image the network sees, when it is evaluated.
  */
-export type Crops = 'center' | 'ten' | 'multi-scale'
+export type Crops = 'center' | 'flip' | 'ten' | 'multi-scale'
 
 /**
  * A rectangle of another image in each (Yun et al. 2019).
@@ -744,13 +864,17 @@ export type Inspection = {
   tree: string
   /**
    * `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
-   * `residual inspect` prints.
+   * `residual inspect --tree` prints.
    */
   text: string
   /**
    * One line a layer: what `residual inspect --table` prints.
    */
   table: string
+  /**
+   * What the file says that was looked at, where it was one.
+   */
+  checkpoint?: CheckpointFacts | undefined
 }
 
 /**
@@ -954,6 +1078,37 @@ export type LrSuggestion = {
   name: string
   lr: number
   reason: string
+}
+
+/**
+ * Memory for training, computed from the shapes of the network's tensors, in bytes; and what this
+ * process really took.
+ */
+export type MemoryEstimate = {
+  /**
+   * Weights and running statistics, and their moving average if there is one.
+   */
+  weights: number
+  gradients: number
+  /**
+   * The update rule's state.
+   */
+  optimizer: number
+  /**
+   * What the forward pass keeps of a batch for the backward pass: what leaves each convolution,
+   * and each normalisation.
+   */
+  activations: number
+  /**
+   * Batches that are made ahead.
+   */
+  batches: number
+  total: number
+  /**
+   * The most that this process ever had in memory, JavaScript and libtorch included, after the
+   * steps that were measured; null where none were, or the system does not tell.
+   */
+  measured: number | null
 }
 
 /**
@@ -1180,6 +1335,61 @@ export type Place = {
 }
 
 /**
+ * What `plan()` gives: a run as it would be. Nothing was written.
+ */
+export type Plan = {
+  /**
+   * The run folder that it would have, absolute.
+   */
+  dir: string
+  config: ResolvedConfig
+  data: DataFacts
+  /**
+   * Images trained on in an epoch, after the validation split.
+   */
+  trainImages: number
+  valImages: number
+  testImages: number
+  /**
+   * Trainable numbers of the network.
+   */
+  parameters: number
+  /**
+   * Multiply-adds of one image's forward pass.
+   */
+  macs: number
+  stepsPerEpoch: number
+  /**
+   * Where the budget is known in steps or epochs.
+   */
+  totalSteps: number | null
+  /**
+   * Steps already done, in a run that would be resumed.
+   */
+  resumedAt: number
+  /**
+   * What would be warned of at the beginning.
+   */
+  warnings: Array<WarningEvent>
+  memory: MemoryEstimate
+  /**
+   * Null where nothing was measured: it was not wanted, or no step could be made.
+   */
+  time: TimeEstimate | null
+}
+
+/**
+ * What `plan()` finds out.
+ */
+export type PlanConfig = {
+  /**
+   * Make some updates on a network that is thrown away, for the time that they take: three
+   * seconds, and two updates at least. Default: true.
+   */
+  measure?: boolean | undefined
+}
+
+/**
  * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
  */
 export type PlateauConfig = {
@@ -1242,6 +1452,30 @@ export type PolynomialConfig = {
 export type Precision = 'fp32' | 'bf16' | 'fp64'
 
 /**
+ * How a model is asked what is on an image.
+ */
+export type PredictConfig = {
+  /**
+   * How many classes to name, best first. Default: 5.
+   */
+  top?: number | undefined
+  /**
+   * Test-time augmentation: what of an image the network sees, where that is more than its
+   * centre. The probabilities are averaged. Default: `center`.
+   */
+  crops?: Crops | undefined
+  /**
+   * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+   */
+  scales?: Array<number> | undefined
+  /**
+   * Give the image back too, no side longer than so many pixels, 8 to 256. Default: no
+   * image.
+   */
+  thumbnails?: number | undefined
+}
+
+/**
  * What the network takes an image for.
  */
 export type Prediction = {
@@ -1255,6 +1489,10 @@ export type Prediction = {
    * The most probable classes, best first.
    */
   top: Array<LabelProbability>
+  /**
+   * The image, where `thumbnails` asked for it.
+   */
+  thumbnail?: Thumbnail | undefined
 }
 
 /**
@@ -1317,6 +1555,24 @@ export type RandomShortSideCropConfig = {
    */
   max?: number | undefined
 }
+
+/**
+ * Images a second, measured several times.
+ */
+export type Rates = {
+  /**
+   * One for each round, in their order.
+   */
+  rounds: Array<number>
+  median: number
+  lowest: number
+  highest: number
+}
+
+/**
+ * What an epoch reached on the validation part; on the training part where there is none.
+ */
+export type Reached = { epoch: number; accuracy: number; loss: number }
 
 /**
  * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
@@ -2406,6 +2662,35 @@ export type Thumbnail = {
    * `height * width * channels` bytes, row by row, channels innermost, in base64.
    */
   base64: string
+}
+
+/**
+ * How long training would take, from updates that were really made, on the run's own batches. The
+ * network that they were made on was thrown away.
+ */
+export type TimeEstimate = {
+  /**
+   * Updates measured; the first one made is not among them, for it takes longer.
+   */
+  steps: number
+  /**
+   * Seconds for an update: the median, the fastest and the slowest.
+   */
+  stepSeconds: number
+  fastest: number
+  slowest: number
+  /**
+   * Training throughput at the median.
+   */
+  imagesPerSecond: number
+  /**
+   * Of an epoch, its validation included, at the median.
+   */
+  epochSeconds: number
+  /**
+   * To the end of the budget; null where it has no end that is known.
+   */
+  totalSeconds: number | null
 }
 
 /**

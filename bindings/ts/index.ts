@@ -4,7 +4,10 @@
  * @packageDocumentation
  */
 export type { ArrayPart, Arrays } from './arrays.js'
+export { bench } from './bench.js'
 export { type DatasetInfo, datasets, downloadDataset, verifyDataset } from './datasets.js'
+export type { Check, CheckState, Diagnosis } from './doctor/diagnosis.js'
+export { doctor } from './doctor/doctor.js'
 export type { Verification, VerifiedFile } from './download/dataset.js'
 export type { DownloadOptions, DownloadProgress } from './download/fetch-file.js'
 export { AbortError, type Failure, ResidualError } from './errors.js'
@@ -27,11 +30,13 @@ export { type FindLrFiles, type FindLrOptions, type FindLrResult, findLr } from 
 export * from './generated.js'
 export type { ImageInput, Pixels } from './image.js'
 export { inspect } from './inspect.js'
-export { type EvaluateOptions, loadModel, Model, type PredictOptions } from './model.js'
+export { type EvaluateOptions, loadModel, Model } from './model.js'
 export type { Hook, HookAnswer, TrainOptions } from './options.js'
+export { encodePng } from './pictures/encode.js'
 export { drawExamples } from './pictures/examples.js'
 export { type GridOptions, makeGrid, Picture, type Tile } from './pictures/grid.js'
 export type { PaintOptions } from './pictures/paint.js'
+export { type PlanOptions, plan } from './plan.js'
 export { predict } from './predict.js'
 export { type Recipe, recipes } from './recipe.js'
 export {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { checkLibrary } from './elf.js'
@@ -23,11 +23,8 @@ const VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
  * @throws {ResidualError} `E_LIBTORCH` if there is none, or none that can be loaded
  */
 export function loadLibtorch(): void {
-  const library = findLibtorch()
-  const folder = dirname(library)
-  for (const name of readdirSync(folder)) {
-    if (/\.so(\.\d+)*$/.test(name)) checkLibrary(join(folder, name))
-  }
+  const library = libtorchLibrary()
+  for (const { path } of librariesBeside(library)) checkLibrary(path)
   try {
     process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE)
   } catch (error) {
@@ -45,8 +42,22 @@ export function loadLibtorch(): void {
   }
 }
 
-/** The real path of libtorch_cpu.so, for its siblings are found beside it. */
-function findLibtorch(): string {
+/** The shared libraries in libtorch's folder, with their sizes in bytes. */
+export function librariesBeside(library: string): { path: string; bytes: number }[] {
+  const folder = dirname(library)
+  const names = readdirSync(folder).filter((name) => /\.so(\.\d+)*$/.test(name))
+  return names.map((name) => {
+    const path = join(folder, name)
+    return { path, bytes: statSync(path).size }
+  })
+}
+
+/**
+ * The real path of libtorch_cpu.so, for its siblings are found beside it.
+ *
+ * @throws {ResidualError} `E_LIBTORCH` if there is none, or one of another version
+ */
+export function libtorchLibrary(): string {
   for (const variable of VARIABLES) {
     const folder = process.env[variable]
     if (folder) return realpathSync(named(variable, folder))

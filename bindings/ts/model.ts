@@ -1,7 +1,8 @@
 import { type Arrays, toNativeArrays } from './arrays.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
-import { open, ResidualError } from './errors.js'
+import { open } from './envelope.js'
+import { ResidualError } from './errors.js'
 import type {
   EvaluateConfig,
   Evaluation,
@@ -9,6 +10,7 @@ import type {
   LayerResponse,
   LoadConfig,
   ModelInfo,
+  PredictConfig,
   Prediction,
 } from './generated.js'
 import { type ImageInput, toNativeImage } from './image.js'
@@ -16,19 +18,11 @@ import { type TorchAddon, torchAddon } from './native.js'
 import { toPath } from './path.js'
 import { toPlainJson } from './plain.js'
 
-/** What `predict` may be told. */
-export interface PredictOptions {
-  /** How many classes to name, best first. Default: 5. */
-  top?: number | undefined
-}
-
 /** What goes with an evaluation and is not plain data. */
 export interface EvaluateOptions extends DownloadOptions {
   /** Images in memory, instead of a data set on disk. */
   arrays?: Arrays | undefined
 }
-
-const DEFAULT_TOP = 5
 
 /**
  * A trained network, held in memory until it is closed: `await using model = await loadModel(...)`,
@@ -65,27 +59,24 @@ export class Model implements AsyncDisposable {
   /**
    * Says what is on an image; an array of images gives an array of answers, in their order.
    *
+   * @param config how many classes to name, and how often to look: `{ crops: 'flip' }`
    * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
-   *   `E_CLOSED`
+   *   `E_CONFIG`, `E_CLOSED`
    */
-  predict(image: ImageInput, options?: PredictOptions): Promise<Prediction>
-  predict(images: readonly ImageInput[], options?: PredictOptions): Promise<Prediction[]>
+  predict(image: ImageInput, config?: PredictConfig): Promise<Prediction>
+  predict(images: readonly ImageInput[], config?: PredictConfig): Promise<Prediction[]>
   async predict(
     images: ImageInput | readonly ImageInput[],
-    { top = DEFAULT_TOP }: PredictOptions = {},
+    config: PredictConfig = {},
   ): Promise<Prediction | Prediction[]> {
     this.#refuseClosed()
-    if (!Number.isInteger(top) || top < 1) {
-      throw new ResidualError({
-        code: 'E_USAGE',
-        message: `\`top\` must be a whole number, 1 or more, not ${top}`,
-        at: { key: 'top' },
-      })
-    }
+    const request = toPlainJson(config, 'the options')
     const natives = isMany(images)
       ? images.map((image, index) => toNativeImage(image, `images[${index}]`))
       : [toNativeImage(images, 'image')]
-    const predictions = open<Prediction[]>(await this.#addon.predict(this.#handle, natives, top))
+    const predictions = open<Prediction[]>(
+      await this.#addon.predict(this.#handle, natives, request),
+    )
     return isMany(images) ? predictions : (predictions[0] as Prediction)
   }
 

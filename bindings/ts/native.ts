@@ -21,6 +21,7 @@ export interface LightAddon extends Addon {
   publishedWeights(arch?: string): string
   datasets(): string
   exportModel(model: string, path: string, request: string): Promise<string>
+  describeModel(model: string, request: string): Promise<string>
   preview(request: string): Promise<NativePreview>
 }
 
@@ -36,12 +37,14 @@ export interface TorchAddon extends Addon {
   /** `wake` is called whenever there is something to drain; it does not hold the process. */
   startRun(config: string, wake: () => void, arrays?: NativeArrays): NativeRun
   openModel(path: string, request: string): Promise<string>
-  predict(handle: number, images: NativeImage[], top: number): Promise<string>
+  predict(handle: number, images: NativeImage[], request: string): Promise<string>
   evaluateModel(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   layerResponses(handle: number, request: string, arrays?: NativeArrays): Promise<string>
   exportOpenModel(handle: number, path: string, request: string): Promise<string>
   evaluateEnsemble(handles: number[], request: string): Promise<string>
   findLr(config: string, options: string, arrays?: NativeArrays): Promise<string>
+  plan(config: string, options: string, arrays?: NativeArrays): Promise<string>
+  bench(config: string): Promise<string>
   closeModel(handle: number): Promise<string>
   /** Stops every run, saving it, and joins the thread that calls libtorch. */
   shutdown(): void

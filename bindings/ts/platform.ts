@@ -8,7 +8,7 @@ import { ResidualError } from './errors.js'
 const SUPPORTED = ['linux-x64-gnu']
 
 /** The package's root, from `dist/bindings/ts`. */
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** The folder with the embedded data set. */
 export const DATA_ROOT = join(ROOT, 'data')
@@ -66,15 +66,19 @@ export function packageFolder(name: string): string | undefined {
 }
 
 /** As the platform packages are named. */
-function currentPlatform(): string {
+export function currentPlatform(): string {
   const { platform, arch } = process
-  return platform === 'linux' ? `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}` : `${platform}-${arch}`
+  const libc = glibcVersion() === undefined ? 'musl' : 'gnu'
+  return platform === 'linux' ? `linux-${arch}-${libc}` : `${platform}-${arch}`
 }
 
-/** Whether Node runs on musl (Alpine), which prebuilt libraries for glibc cannot be loaded on. */
-function isMusl(): boolean {
+/**
+ * The version of glibc that Node runs on (`2.36`); undefined on musl (Alpine), which prebuilt
+ * libraries for glibc cannot be loaded on, and on other systems.
+ */
+export function glibcVersion(): string | undefined {
   // Else the report resolves the names of all open sockets. (Not among the types of Node 20.)
   Object.assign(process.report, { excludeNetwork: true })
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
-  return header.glibcVersionRuntime === undefined
+  return header.glibcVersionRuntime
 }

@@ -1,6 +1,6 @@
-import type { LoadConfig, Prediction } from './generated.js'
+import type { LoadConfig, PredictConfig, Prediction } from './generated.js'
 import type { ImageInput } from './image.js'
-import { loadModel, type PredictOptions } from './model.js'
+import { loadModel } from './model.js'
 
 /**
  * Says what is on an image, or on each of an array. To ask more than once, keep the model:
@@ -13,21 +13,21 @@ import { loadModel, type PredictOptions } from './model.js'
 export function predict(
   model: string | URL,
   image: ImageInput,
-  options?: PredictOptions,
+  config?: PredictConfig,
   load?: LoadConfig,
 ): Promise<Prediction>
 export function predict(
   model: string | URL,
   images: readonly ImageInput[],
-  options?: PredictOptions,
+  config?: PredictConfig,
   load?: LoadConfig,
 ): Promise<Prediction[]>
 export async function predict(
   path: string | URL,
   images: ImageInput | readonly ImageInput[],
-  options?: PredictOptions,
+  config?: PredictConfig,
   load?: LoadConfig,
 ): Promise<Prediction | Prediction[]> {
   await using model = await loadModel(path, load)
-  return await model.predict(images as readonly ImageInput[], options)
+  return await model.predict(images as readonly ImageInput[], config)
 }

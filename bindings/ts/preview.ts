@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { open } from './errors.js'
+import { open } from './envelope.js'
 import type { DataFacts, DataPart, ShowConfig } from './generated.js'
 import { lightAddon } from './native.js'
 import type { Tile } from './pictures/grid.js'

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { goOn } from './download/failure.js'
 import type { DownloadOptions } from './download/fetch-file.js'
-import { AbortError, type Failure, ResidualError } from './errors.js'
+import { toError } from './envelope.js'
+import { AbortError, type Failure } from './errors.js'
 import { EventQueue } from './event-queue.js'
 import type { RunEvent, TrainResult } from './generated.js'
 import type { NativeRun } from './native.js'
@@ -279,7 +280,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
       this.#checkpoint = failure.at?.file ?? this.#checkpoint
       return new AbortError(failure.message, this.#checkpoint, this.#options.signal?.reason)
     }
-    return new ResidualError(failure, this.#thrown && { cause: this.#thrown.error })
+    return toError(failure, this.#thrown && { cause: this.#thrown.error })
   }
 
   #end(ending: Ending): void {

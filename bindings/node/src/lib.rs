@@ -6,6 +6,8 @@
 
 #[cfg(feature = "torch")]
 mod arrays;
+#[cfg(not(feature = "torch"))]
+mod background;
 mod envelope;
 #[cfg(not(feature = "torch"))]
 mod export;

@@ -8,7 +8,9 @@ use napi::Env;
 use napi_derive::napi;
 use residual_data::Arrays;
 use residual_model::Input;
-use residual_spec::{At, Error, ErrorCode, EvaluateConfig, ExportConfig, LoadConfig, Read, Result};
+use residual_spec::{
+    At, Error, ErrorCode, EvaluateConfig, ExportConfig, LoadConfig, PredictConfig, Read, Result,
+};
 use residual_train::{guarded, LoadedModel, Worker};
 use serde::Serialize;
 use serde_json::json;
@@ -58,13 +60,13 @@ pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Obje
     })
 }
 
-/// Paths, encoded images or pixels to an array of `Prediction`.
+/// Paths, encoded images or pixels, and a `PredictConfig`, to an array of `Prediction`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn predict(
     env: &Env,
     handle: u32,
     images: Vec<Either3<String, Buffer, NativePixels>>,
-    top: u32,
+    request: String,
 ) -> napi::Result<Object<'_>> {
     // Copied here: JavaScript may change its buffers before the thread gets to them.
     let inputs: Vec<Input> = images
@@ -80,7 +82,10 @@ pub fn predict(
             },
         })
         .collect();
-    on_torch_thread(env, move |worker| worker.model(handle)?.predict(&inputs, top as usize))
+    on_torch_thread(env, move |worker| {
+        let asked = PredictConfig::read(&parse(&request)?, &At::Root)?;
+        worker.model(handle)?.predict(&inputs, &asked)
+    })
 }
 
 /// A `TrainConfig` and a `FindLrConfig` to an `LrFinding`.
@@ -95,6 +100,32 @@ pub fn find_lr(
     on_torch_thread(env, move |worker| {
         worker
             .find_lr(&parse(&config)?, arrays, &parse(&options)?)?
+            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+    })
+}
+
+/// A `TrainConfig` and a `PlanConfig` to a `Plan`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn plan(
+    env: &Env,
+    config: String,
+    options: String,
+    arrays: Option<NativeArrays>,
+) -> napi::Result<Object<'_>> {
+    let arrays = arrays.map(Arrays::from);
+    on_torch_thread(env, move |worker| {
+        worker
+            .plan(&parse(&config)?, arrays, &parse(&options)?)?
+            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+    })
+}
+
+/// A `BenchConfig` to a `BenchResult`.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn bench(env: &Env, config: String) -> napi::Result<Object<'_>> {
+    on_torch_thread(env, move |worker| {
+        worker
+            .bench(&parse(&config)?)?
             .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
     })
 }

@@ -1,4 +1,4 @@
-import { open } from '../errors.js'
+import { open } from '../envelope.js'
 import { lightAddon } from '../native.js'
 import type { DownloadOptions } from './fetch-file.js'
 import { ensureWeights, type PublishedWeights } from './weights.js'

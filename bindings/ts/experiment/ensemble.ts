@@ -1,4 +1,5 @@
-import { open, ResidualError } from '../errors.js'
+import { open } from '../envelope.js'
+import { ResidualError } from '../errors.js'
 import type { EnsembleEvaluation, EvaluateConfig, Evaluation } from '../generated.js'
 import { Model } from '../model.js'
 import { torchAddon } from '../native.js'

@@ -102,6 +102,11 @@ fn main() {
     all.add::<spec::LoadConfig>();
     all.add::<spec::FindLrConfig>();
     all.add::<spec::LrFinding>();
+    all.add::<spec::PredictConfig>();
+    all.add::<spec::PlanConfig>();
+    all.add::<spec::Plan>();
+    all.add::<spec::BenchConfig>();
+    all.add::<spec::BenchResult>();
     all.add::<spec::ModelInfo>();
     all.add::<spec::RunEvent>();
     all.add::<spec::TrainResult>();
@@ -123,6 +128,13 @@ fn main() {
 
     let mut schema = schemars::schema_for!(spec::TrainConfig);
     schema.insert("title".into(), "residual training configuration".into());
+    // What editors find this schema by.
+    if let Some(keys) = schema.get_mut("properties").and_then(|keys| keys.as_object_mut()) {
+        keys.insert("$schema".into(), serde_json::json!({ "type": "string" }));
+    }
+    // What editors, and shells, offer.
+    let arch = schema.pointer_mut("/$defs/ModelConfig/properties/arch").expect("a network's name");
+    arch["examples"] = serde_json::json!(spec::ArchName::EXAMPLES);
     let json = serde_json::to_string_pretty(&schema).expect("the schema is JSON");
     std::fs::write(folder.join("config.schema.json"), json + "\n").expect("config.schema.json");
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use residual_spec::CheckpointFacts;
 use serde::Serialize;
 use ts_rs::TS;
 
@@ -26,10 +27,14 @@ pub struct Inspection {
     /// The layers within one another, as PyTorch's `print(net)` has them.
     pub tree: String,
     /// `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
-    /// `residual inspect` prints.
+    /// `residual inspect --tree` prints.
     pub text: String,
     /// One line a layer: what `residual inspect --table` prints.
     pub table: String,
+    /// What the file says that was looked at, where it was one.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointFacts>,
 }
 
 /// One layer.
@@ -91,6 +96,7 @@ pub fn inspect(network: &Network) -> Inspection {
         tree: lines.iter().map(|line| format!("{}\n", line.text)).collect(),
         text: String::new(),
         table: String::new(),
+        checkpoint: None,
     };
     let sums = sums(&inspection);
     inspection.table = table(&inspection) + &sums;

@@ -10,7 +10,7 @@ use crate::mix::Mixed;
 use crate::normalize::{Normalize, Window};
 use crate::operation::Canvas;
 use crate::resize::{region_of_resized, resize_region, short_side_to, Region};
-use crate::views::{centre, ten_windows, whole};
+use crate::views::{centre, flip_windows, ten_windows, whole};
 use crate::{color, erase, mix, policy, Image, PixelMean, SampleRng};
 
 /// Turns decoded images into the network's input. Training augments at random; evaluation resizes
@@ -83,6 +83,11 @@ impl Pipeline {
         Pipeline { views, ..self.clone() }
     }
 
+    /// Whether the network is to see an image more than once.
+    pub fn sees_often(&self) -> bool {
+        self.views != Views::Center
+    }
+
     /// Height and width of what comes out.
     pub fn size(&self) -> usize {
         self.size as usize
@@ -117,6 +122,7 @@ impl Pipeline {
     pub fn views(&self, image: &Image) -> Option<Vec<[u32; 2]>> {
         match &self.views {
             Views::Center => None,
+            Views::Flip => Some(vec![[self.size; 2]; 2]),
             Views::Ten => Some(vec![[self.size; 2]; 10]),
             Views::MultiScale(scales) => {
                 let seen = whole(image.width, image.height);
@@ -130,7 +136,7 @@ impl Pipeline {
     }
 
     /// Writes the [`views`](Self::views) of an image one after another, as [`apply`](Self::apply)
-    /// writes its centre: of the ten crops, or all of it and its mirror image at each scale.
+    /// writes its centre: of the crops, or all of it and its mirror image at each scale.
     ///
     /// # Panics
     /// If the image has other channels, or `out` is shorter than the views are.
@@ -143,9 +149,13 @@ impl Pipeline {
             rest = others;
             view
         };
-        if self.views == Views::Ten {
+        if !matches!(self.views, Views::MultiScale(_)) {
             let resized = short_side_to(self.short_side, image.width, image.height);
-            for (window, &size) in ten_windows(resized, self.size).into_iter().zip(views) {
+            let windows = match self.views {
+                Views::Ten => ten_windows(resized, self.size).to_vec(),
+                _ => flip_windows(resized, self.size).to_vec(),
+            };
+            for (window, &size) in windows.into_iter().zip(views) {
                 // Nothing is random at evaluation.
                 let mut rng = SampleRng::new(0, 0, 0);
                 self.window_of_resized(image, resized, window, &mut rng, next(size));

@@ -21,6 +21,13 @@ pub(crate) fn ten_windows((width, height): (u32, u32), size: u32) -> [Window; 10
     })
 }
 
+/// The centre and its mirror image, of an image of `(width, height)`.
+pub(crate) fn flip_windows((width, height): (u32, u32), size: u32) -> [Window; 2] {
+    let left = centre(i64::from(width) - i64::from(size));
+    let top = centre(i64::from(height) - i64::from(size));
+    [false, true].map(|flip| Window { left, top, flip })
+}
+
 /// Half of what is left over, a half pixel rounded to even as Python's `round` does in
 /// torchvision's `CenterCrop`.
 pub(crate) fn centre(free: i64) -> i64 {
@@ -47,6 +54,13 @@ mod tests {
         assert_eq!([at(3), at(4)], [(3, 1, false), (2, 0, false)]);
         // The mirror image's left is the image's right; its centre is another by a pixel.
         assert_eq!([at(5), at(6), at(9)], [(3, 0, true), (0, 0, true), (1, 0, true)]);
+    }
+
+    #[test]
+    fn the_centre_is_mirrored_in_its_place() {
+        let [plain, mirrored] = flip_windows((7, 5), 4);
+        assert_eq!((plain.left, plain.top, plain.flip), (2, 0, false));
+        assert_eq!((mirrored.left, mirrored.top, mirrored.flip), (2, 0, true));
     }
 
     #[test]

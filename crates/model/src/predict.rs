@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use residual_data::{decode, Image, Pipeline, SampleRng};
+use residual_data::{decode, Batch, Image, Pipeline, SampleRng};
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
-use residual_torch::failure;
-use tch::Kind;
 
-use crate::Model;
+use crate::{classify, Model};
 
 /// A picture to classify.
 pub enum Input {
@@ -19,10 +17,13 @@ pub enum Input {
     Raw { pixels: Vec<u8>, width: u32, height: u32, channels: u32 },
 }
 
-/// Images in one forward pass; more are done in several.
+/// Images that are prepared at once; more are done one batch after another.
 const BATCH: usize = 64;
+/// The same where the network sees each several times.
+const SEEN_OFTEN: usize = 4;
 
-/// What each picture shows: the `top` most probable of `labels`, best first.
+/// What each picture shows: the `top` most probable of `labels`, best first. Each picture is shown
+/// to `seen` on the way, as it was decoded.
 ///
 /// # Errors
 /// `E_IMAGE` for the first picture that cannot be decoded; `E_IO` for a file that cannot be read.
@@ -32,26 +33,38 @@ pub fn predict(
     pipeline: &Pipeline,
     inputs: &[Input],
     top: usize,
+    seen: &mut dyn FnMut(&Image),
 ) -> Result<Vec<Prediction>> {
     let _no_grad = tch::no_grad_guard();
     let mut predictions = Vec::with_capacity(inputs.len());
     let mut image = Image::default();
-    for inputs in inputs.chunks(BATCH) {
-        let mut pixels = vec![0.0; inputs.len() * pipeline.len()];
-        for (input, out) in inputs.iter().zip(pixels.chunks_mut(pipeline.len())) {
+    let often = pipeline.sees_often();
+    for inputs in inputs.chunks(if often { SEEN_OFTEN } else { BATCH }) {
+        let mut batch = Batch { labels: vec![0; inputs.len()], ..Batch::default() };
+        for input in inputs {
             read(input, model.network().channels, &mut image)?;
-            // Nothing is random at evaluation; the generator is there for the signature.
-            pipeline.apply(&image, &mut SampleRng::new(0, 0, 0), out);
+            seen(&image);
+            add(&mut batch, pipeline, &image);
         }
-        let logits = model.forward(&model.input(&pixels, inputs.len())?, false)?;
-        let probabilities = logits
-            .f_softmax(1, Kind::Double)
-            .and_then(|rows| rows.f_contiguous()?.f_view([-1]))
-            .and_then(Vec::<f64>::try_from)
-            .map_err(failure)?;
+        let mut probabilities = classify(model, &batch)?;
+        probabilities.iter_mut().for_each(|value| *value = value.exp());
         predictions.extend(probabilities.chunks(labels.len()).map(|row| best(row, labels, top)));
     }
     Ok(predictions)
+}
+
+/// Puts what the network is to see of an image behind what is there.
+fn add(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
+    let filled = batch.images.len();
+    let Some(views) = pipeline.views(image) else {
+        batch.images.resize(filled + pipeline.len(), 0.0);
+        // Nothing is random at evaluation; the generator is there for the signature.
+        return pipeline.apply(image, &mut SampleRng::new(0, 0, 0), &mut batch.images[filled..]);
+    };
+    let pixels: usize = views.iter().map(|[height, width]| (height * width) as usize).sum();
+    batch.images.resize(filled + pixels * pipeline.channels(), 0.0);
+    pipeline.apply_views(image, &views, &mut batch.images[filled..]);
+    batch.views.get_or_insert_default().extend(views);
 }
 
 fn read(input: &Input, channels: u32, image: &mut Image) -> Result<()> {
@@ -97,6 +110,7 @@ fn best(row: &[f64], labels: &[String], top: usize) -> Prediction {
         index: top[0].index,
         probability: top[0].probability,
         top,
+        thumbnail: None,
     }
 }
 

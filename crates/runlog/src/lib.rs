@@ -9,10 +9,12 @@
 //!   checkpoints/       last.safetensors, best.safetensors, epoch-0010.safetensors
 //!   result.json        how it ended
 //!   .lock              held by the process that writes here
+//! runs/latest          a link to the run that began last
 //! ```
 
 mod atomic;
 mod environment;
+mod latest;
 mod lines;
 mod lock;
 mod metrics;

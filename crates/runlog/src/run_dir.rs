@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::atomic::{failed, is_temporary, sweep, write_atomically};
 use crate::environment::Environment;
+use crate::latest;
 use crate::lock::{self, Lock};
 use crate::metrics::{self, Metrics};
 
@@ -71,6 +72,29 @@ impl RunDir {
             |error: &Error| matches!(error.code, ErrorCode::OutExists | ErrorCode::OutInUse);
         let mut settled = tried.filter(|run| !run.as_ref().is_err_and(is_taken));
         settled.next().expect("some number is free")
+    }
+
+    /// Where [`RunDir::create`] would make a run's folder. Looks without touching.
+    ///
+    /// # Errors
+    /// As [`RunDir::create`], for what is there.
+    pub fn place(path: &Path, overwrite: bool) -> Result<PathBuf> {
+        let path = absolute(path)?;
+        refuse(&path, overwrite)?;
+        Ok(path)
+    }
+
+    /// Where [`RunDir::create_free`] would. Looks without touching.
+    ///
+    /// # Errors
+    /// `E_WRITE`.
+    pub fn free_place(wanted: &Path) -> Result<PathBuf> {
+        absolute(&free_dirs(wanted).next().expect("some number is free"))
+    }
+
+    /// Lets `runs/latest` lead here, where that can be done.
+    pub fn name_latest(&self) {
+        latest::point_to(&self.path);
     }
 
     /// Takes hold of a run's folder to go on with the run. Nothing in it is changed, apart from

@@ -28,6 +28,53 @@ const CIFAR_BOTTLENECKS: [u32; 2] = [164, 1001];
 const MAX_DEPTH: u32 = 1202;
 
 impl ArchName {
+    /// The names that papers and libraries give; there are more (`resnet{6n+2}`).
+    pub const EXAMPLES: &'static [&'static str] = &[
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "resnet20",
+        "resnet32",
+        "resnet44",
+        "resnet56",
+        "resnet110",
+        "resnet1202",
+        "plain18",
+        "plain34",
+        "plain20",
+        "plain32",
+        "plain44",
+        "plain56",
+        "preresnet18",
+        "preresnet34",
+        "preresnet50",
+        "preresnet101",
+        "preresnet152",
+        "preresnet200",
+        "preresnet20",
+        "preresnet56",
+        "preresnet110",
+        "preresnet164",
+        "preresnet1001",
+        "resnext50_32x4d",
+        "resnext101_32x8d",
+        "resnext101_64x4d",
+        "wide_resnet50_2",
+        "wide_resnet101_2",
+        "wrn16_8",
+        "wrn28_10",
+        "wrn40_4",
+        "vgg11",
+        "vgg13",
+        "vgg16",
+        "vgg19",
+        "vgg11_bn",
+        "vgg16_bn",
+        "vgg19_bn",
+    ];
+
     /// None for a name that no network has.
     pub fn parse(name: &str) -> Option<ArchName> {
         let parsed = if let Some(rest) = name.strip_prefix("resnext") {
@@ -144,6 +191,13 @@ mod tests {
             ("vgg16_bn", ArchName::Vgg { depth: 16, norm: true }),
         ] {
             assert_eq!(ArchName::parse(name), Some(wanted), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_network() {
+        for name in ArchName::EXAMPLES {
+            assert!(ArchName::parse(name).is_some(), "{name}");
         }
     }
 

@@ -215,6 +215,10 @@ pub struct Prediction {
     pub probability: f64,
     /// The most probable classes, best first.
     pub top: Vec<LabelProbability>,
+    /// The image, where `thumbnails` asked for it.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<Thumbnail>,
 }
 
 impl From<Evaluation> for Score {
@@ -258,6 +262,40 @@ pub struct LrFinding {
     pub reason: String,
     /// All rates that may be meant, that suggested first.
     pub others: Vec<LrSuggestion>,
+}
+
+/// What a file of trained weights says of itself, beside its network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointFacts {
+    /// Absolute.
+    pub file: String,
+    pub bytes: u64,
+    /// Class names, in the order of their indices.
+    pub classes: Vec<String>,
+    /// What is subtracted from each channel, of values in 0..1, and what it is then divided by.
+    pub mean: Vec<f64>,
+    pub std: Vec<f64>,
+    pub precision: crate::Precision,
+    /// What it was trained on, as it was named then; null for weights of others.
+    pub source: Option<String>,
+    /// Whole epochs that it was trained for; 0 where the file does not say.
+    pub epoch: u32,
+    /// Updates; 0 where the file does not say.
+    pub step: u64,
+    /// The best epoch of its run until then; null where there was none.
+    pub best: Option<Reached>,
+    /// What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
+    pub assumed: Vec<String>,
+}
+
+/// What an epoch reached on the validation part; on the training part where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Reached {
+    pub epoch: u32,
+    pub accuracy: f64,
+    pub loss: f64,
 }
 
 /// What a model is.

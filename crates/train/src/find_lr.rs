@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::learner::{Learner, Step};
 use crate::run::{order, Prepared};
+use crate::threads::Threads;
 use crate::{pixel_mean, Control};
 
 /// The share of all updates that the loss is smoothed over: enough to hide single batches, and too
@@ -72,22 +73,6 @@ impl Range {
 
     fn rate(&self, step: u32) -> f64 {
         self.from * (self.to / self.from).powf(f64::from(step) / f64::from(self.steps - 1))
-    }
-}
-
-struct Threads(i32);
-
-impl Threads {
-    fn set(threads: u32) -> Threads {
-        let before = Threads(tch::get_num_threads());
-        tch::set_num_threads(threads as i32);
-        before
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        tch::set_num_threads(self.0);
     }
 }
 

@@ -2,6 +2,7 @@
 //! libtorch.
 
 mod begin;
+mod bench;
 mod checkpoint;
 mod control;
 mod early_stopping;
@@ -16,13 +17,16 @@ mod loss;
 mod machine;
 mod optimizer;
 mod pixel_mean;
+mod plan;
 mod progress;
 mod resume;
 mod run;
 mod schedule;
 mod thread;
+mod threads;
 mod throughput;
 
+pub use bench::bench;
 pub use control::{Control, Entry, Outcome, Stop};
 pub use ensemble::evaluate_ensemble;
 pub use find_lr::find_lr;
@@ -31,6 +35,7 @@ pub use learner::{Learner, NotFinite, Step};
 pub use loaded::LoadedModel;
 pub use machine::machine_facts;
 pub use optimizer::Optimizer;
+pub use plan::plan;
 pub use run::run;
 pub use schedule::{LrSchedule, Position, ScheduleState};
 pub use thread::{TorchThread, Worker};

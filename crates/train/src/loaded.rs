@@ -15,9 +15,9 @@ use residual_model::{
     bytes_of, evaluate, predict, Average, Compute, Evaluator, Input, Model, Response,
 };
 use residual_spec::{
-    resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Error, ErrorCode,
-    EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Prediction,
-    ResolvedConfig, Result, Thumbnail, Views,
+    resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Device, Error,
+    ErrorCode, EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr,
+    PredictConfig, Prediction, ResolvedConfig, Result, Thumbnail, Views,
 };
 use residual_weights::{
     find, is_checkpoint, Checkpoint, Export, ExportOptions, Foreign, Prefer, Tensor, PIXEL_MEAN,
@@ -56,8 +56,14 @@ impl LoadedModel {
         };
         let machine = crate::machine_facts();
         let mut compute = Compute::of(&parts.config);
-        if compute.device == residual_spec::Device::Cuda && !machine.cuda {
-            compute.device = residual_spec::Device::Cpu;
+        if compute.device == Device::Cuda && !machine.cuda {
+            // Where it was trained does not bind; what is asked for does.
+            if asked.device == Some(Device::Cuda) {
+                return Err(Error::new(ErrorCode::Device, "no CUDA device can be used here")
+                    .key("device")
+                    .hint("Leave `device` out to use the CPU."));
+            }
+            compute.device = Device::Cpu;
         }
         tch::set_num_threads(machine.cores as i32);
         let model = Model::from_tensors(parts.network.clone(), compute, &parts.tensors)
@@ -81,9 +87,31 @@ impl LoadedModel {
         &self.info
     }
 
-    /// See [`residual_model::predict`].
-    pub fn predict(&self, inputs: &[Input], top: usize) -> Result<Vec<Prediction>> {
-        predict(&self.model, &self.data.classes, &self.eval, inputs, top)
+    /// What is on pictures. See [`residual_model::predict`].
+    ///
+    /// # Errors
+    /// `E_CONFIG` for what is out of range; `E_IMAGE` and `E_IO` for the first picture that cannot
+    /// be read.
+    pub fn predict(&self, inputs: &[Input], asked: &PredictConfig) -> Result<Vec<Prediction>> {
+        let top = asked.top.unwrap_or(DEFAULT_TOP);
+        if top == 0 {
+            return Err(Error::new(ErrorCode::Config, "`top` must be 1 or more, not 0")
+                .key("top")
+                .hint("Leave it out for the five most probable classes."));
+        }
+        check_thumbnails(asked.thumbnails)?;
+        let views = resolve_views(asked.crops, asked.scales.as_ref(), &self.config)?;
+        let pipeline = self.eval.with_views(views);
+        let mut pictures = Vec::new();
+        let labels = &self.data.classes;
+        let mut predictions =
+            predict(&self.model, labels, &pipeline, inputs, top as usize, &mut |image| {
+                pictures.extend(asked.thumbnails.map(|side| small(image, side)));
+            })?;
+        for (prediction, picture) in predictions.iter_mut().zip(pictures) {
+            prediction.thumbnail = Some(picture);
+        }
+        Ok(predictions)
     }
 
     /// Writes the network as .safetensors or .onnx.
@@ -133,7 +161,7 @@ impl LoadedModel {
         go_on: impl FnMut() -> Result<bool>,
     ) -> Result<Option<Evaluation>> {
         check_examples(request)?;
-        let views = resolve_views(request, &self.config)?;
+        let views = resolve_views(request.crops, request.scales.as_ref(), &self.config)?;
         let (subset, labels) = self.subset(request, arrays)?;
         let sums = Evaluator::new(self.data.classes.len())
             .top_losses(request.top_losses.unwrap_or(0) as usize)
@@ -157,6 +185,7 @@ impl LoadedModel {
         let trained = self.config.batch_size;
         let default = match views {
             Views::Center => trained,
+            Views::Flip => trained / 2,
             Views::Ten => trained / 10,
             Views::MultiScale(_) => 1,
         };
@@ -166,8 +195,7 @@ impl LoadedModel {
     fn thumbnail(&self, subset: &Subset, index: u32, side: u32) -> Result<Thumbnail> {
         let mut image = Image::default();
         subset.source.read(index as usize, self.model.network().channels, &mut image)?;
-        let Image { width, height, channels, pixels } = thumbnail(&image, side);
-        Ok(Thumbnail { width, height, channels, base64: BASE64_STANDARD.encode(pixels) })
+        Ok(small(&image, side))
     }
 
     /// The standard deviations of the outputs of the 3x3 convolutions on a part of a data set, in
@@ -352,18 +380,37 @@ impl Parts {
     }
 }
 
+/// Classes that a prediction names, where nobody said how many.
+const DEFAULT_TOP: u32 = 5;
 /// Examples that may come with their pixels, which are held in memory.
 const MOST_THUMBNAILS: u32 = 1000;
+
+/// An image for people to look at, as plain data.
+fn small(image: &Image, side: u32) -> Thumbnail {
+    let Image { width, height, channels, pixels } = thumbnail(image, side);
+    Thumbnail { width, height, channels, base64: BASE64_STANDARD.encode(pixels) }
+}
+
+/// # Errors
+/// `E_CONFIG` for sides that are no picture's.
+fn check_thumbnails(side: Option<u32>) -> Result<()> {
+    match side {
+        Some(side) if !(8..=256).contains(&side) => {
+            let message = format!("`thumbnails` must be from 8 to 256, not {side}");
+            Err(Error::new(ErrorCode::Config, message)
+                .key("thumbnails")
+                .hint("Leave it out for no pixels, or take 64."))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// # Errors
 /// `E_CONFIG` if more pixels are asked for than anybody looks at.
 fn check_examples(request: &EvaluateConfig) -> Result<()> {
-    let Some(side) = request.thumbnails else { return Ok(()) };
-    if !(8..=256).contains(&side) {
-        let message = format!("`thumbnails` must be from 8 to 256, not {side}");
-        return Err(Error::new(ErrorCode::Config, message)
-            .key("thumbnails")
-            .hint("Leave it out for no pixels, or take 64."));
+    check_thumbnails(request.thumbnails)?;
+    if request.thumbnails.is_none() {
+        return Ok(());
     }
     for (key, count) in [("samples", request.samples), ("topLosses", request.top_losses)] {
         if count.unwrap_or(0) > MOST_THUMBNAILS {

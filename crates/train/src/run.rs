@@ -123,6 +123,54 @@ impl Prepared {
         model.freeze(&self.config.model.freeze)?;
         Ok(model)
     }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Updates that were made before.
+    pub fn resumed_at(&self) -> Result<u64> {
+        match &self.resumed {
+            None => Ok(0),
+            Some(from) => Ok(progress_of(&from.checkpoint.progress, &from.path)?.step),
+        }
+    }
+
+    /// What is told at the beginning of weights to begin with.
+    pub fn warning(&self) -> Vec<WarningEvent> {
+        self.begun.as_ref().and_then(Begun::warning).into_iter().collect()
+    }
+
+    /// Where the run folder would be. Nothing is made.
+    ///
+    /// # Errors
+    /// `E_OUT_EXISTS`, `E_OUT_IN_USE`.
+    pub fn place(&self) -> Result<PathBuf> {
+        let out = Path::new(&self.config.out);
+        match &self.resumed {
+            None if self.numbered => RunDir::free_place(out),
+            None => RunDir::place(out, self.config.overwrite),
+            Some(from) => Ok(from.run_dir.clone()),
+        }
+    }
+}
+
+/// How long an epoch is, and the whole.
+pub(crate) struct Lengths {
+    pub batches_per_epoch: u64,
+    pub steps_per_epoch: u64,
+    /// Where the budget is known in steps.
+    pub total_steps: Option<u64>,
+}
+
+impl Lengths {
+    pub fn of(config: &ResolvedConfig, train_images: usize) -> Lengths {
+        let batches_per_epoch = batches_per_epoch(train_images, config.batch_size as usize);
+        let steps_per_epoch = batches_per_epoch.div_ceil(config.gradient.accumulate.into());
+        let epochs = config.budget.epochs.map(|epochs| u64::from(epochs) * steps_per_epoch);
+        let total_steps = [epochs, config.budget.steps].into_iter().flatten().min();
+        Lengths { batches_per_epoch, steps_per_epoch, total_steps }
+    }
 }
 
 /// The state of a run in progress.
@@ -184,15 +232,8 @@ impl<'c> Trainer<'c> {
         };
         let train_pipeline = Arc::new(Pipeline::train(&config, pixel_mean.as_ref()));
         let eval_pipeline = Arc::new(Pipeline::eval(&config, pixel_mean.as_ref()));
-        let batches_per_epoch = batches_per_epoch(split.train.len(), config.batch_size as usize);
-        let steps_per_epoch = batches_per_epoch.div_ceil(config.gradient.accumulate.into());
-        let total_steps = [
-            config.budget.epochs.map(|epochs| u64::from(epochs) * steps_per_epoch),
-            config.budget.steps,
-        ]
-        .into_iter()
-        .flatten()
-        .min();
+        let Lengths { batches_per_epoch, steps_per_epoch, total_steps } =
+            Lengths::of(&config, split.train.len());
         let schedule =
             LrSchedule::new(&config, steps_per_epoch, total_steps, progress.schedule.clone());
 
@@ -209,6 +250,7 @@ impl<'c> Trainer<'c> {
             config.out = Path::new(&config.out).with_file_name(name).display().to_string();
         }
         dir.write_config(&config)?;
+        dir.name_latest();
         let (version, capability) = (residual_torch::version(), residual_torch::cpu_capability());
         dir.write_environment(&Environment::here(&version, &capability, &config))?;
 

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 
 use residual_data::Arrays;
 use residual_spec::{
-    EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse, LrFinding,
-    Result,
+    BenchResult, EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse,
+    LrFinding, Plan, Result,
 };
 
 use crate::{evaluate_ensemble, guarded, Control, LoadedModel, Outcome, Stop};
@@ -123,6 +123,23 @@ impl Worker {
     ) -> Result<Option<LrFinding>> {
         let shared = Arc::clone(&self.shared);
         crate::find_lr(config, arrays, options, &mut || !shared.lock().closing)
+    }
+
+    /// See [`crate::plan`]; `None` if the process is ending.
+    pub fn plan(
+        &mut self,
+        config: &serde_json::Value,
+        arrays: Option<Arrays>,
+        options: &serde_json::Value,
+    ) -> Result<Option<Plan>> {
+        let shared = Arc::clone(&self.shared);
+        crate::plan(config, arrays, options, &mut || !shared.lock().closing)
+    }
+
+    /// See [`crate::bench`]; `None` if the process is ending.
+    pub fn bench(&mut self, config: &serde_json::Value) -> Result<Option<BenchResult>> {
+        let shared = Arc::clone(&self.shared);
+        crate::bench(config, &mut || !shared.lock().closing)
     }
 
     fn work(mut self) {

@@ -8,6 +8,7 @@
 //! names ([`StateDict`]), for a network that is told by them ([`infer`]) or given ([`fit`]).
 
 mod checkpoint;
+mod describe;
 mod export;
 mod find;
 mod fit;
@@ -25,6 +26,7 @@ mod tensor;
 mod testing;
 
 pub use checkpoint::{is_checkpoint, Checkpoint, Contents, Header, AVERAGE, PIXEL_MEAN};
+pub use describe::describe;
 pub use export::{export_checkpoint, Export, ExportOptions};
 pub use find::{find, Prefer};
 pub use fit::{check, fit, Fitted, NewHead};

@@ -236,7 +236,7 @@ config! {
 
 impl TrainConfig {
     /// Reads a configuration as it crosses the bridge. A resolved one is accepted too: its
-    /// `reasons` are dropped, for they are made anew.
+    /// `reasons` are dropped, for they are made anew. So is `$schema`, which is for editors.
     ///
     /// # Errors
     /// `E_CONFIG` and `E_UNKNOWN_KEY`, with the key's path.
@@ -244,6 +244,7 @@ impl TrainConfig {
         let mut value = value.clone();
         if let Some(map) = value.as_object_mut() {
             map.shift_remove("reasons");
+            map.shift_remove("$schema");
         }
         TrainConfig::read(&value, &At::Root)
     }
@@ -328,6 +329,57 @@ said! {
 }
 
 said! {
+    /// How a model is asked what is on an image.
+    PredictConfig {
+        /// How many classes to name, best first. Default: 5.
+        top: u32,
+        /// Test-time augmentation: what of an image the network sees, where that is more than its
+        /// centre. The probabilities are averaged. Default: `center`.
+        crops: Crops,
+        /// The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+        scales: Vec<u32>,
+        /// Give the image back too, no side longer than so many pixels, 8 to 256. Default: no
+        /// image.
+        thumbnails: u32,
+    }
+}
+
+said! {
+    /// What `plan()` finds out.
+    PlanConfig {
+        /// Make some updates on a network that is thrown away, for the time that they take: three
+        /// seconds, and two updates at least. Default: true.
+        measure: bool,
+    }
+}
+
+said! {
+    /// What `bench()` measures.
+    BenchConfig {
+        /// A name, or an object that says more. Default: by `imageSize`.
+        model: NameOr<ModelConfig>,
+        /// Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+        image_size: u32,
+        /// Default: 3.
+        channels: u32,
+        /// Default: 10 for the paper's CIFAR networks, else 1000.
+        classes: u32,
+        /// Default: as in `TrainConfig`.
+        batch_size: Auto<u32>,
+        /// Default: as in `TrainConfig`.
+        precision: Auto<Precision>,
+        /// Default: as in `TrainConfig`.
+        device: Auto<Device>,
+        /// Default: as in `TrainConfig`.
+        threads: Auto<u32>,
+        /// So many times each is measured, in turns. Default: 5.
+        rounds: u32,
+        /// Seconds of a round, nearly: it ends with the step that it is in. Default: 1.
+        seconds: f64,
+    }
+}
+
+said! {
     /// The rates that `findLr()` tries.
     FindLrConfig {
         /// The lowest. Default: 1e-7.
@@ -344,6 +396,8 @@ words! {
     Crops {
         /// The centre.
         "center" Center,
+        /// The centre and its mirror image; the probabilities are averaged.
+        "flip" Flip,
         /// Corners and centre, and their mirror images (Krizhevsky et al. 2012); the
         /// probabilities are averaged.
         "ten" Ten,

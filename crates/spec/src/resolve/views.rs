@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{refuse, within};
-use crate::{Crops, EvaluateConfig, ResolvedConfig, Result};
+use crate::{Crops, ResolvedConfig, Result};
 
 /// The paper's scales (section 3.4).
 const SCALES: [u32; 5] = [224, 256, 384, 480, 640];
@@ -14,6 +14,8 @@ const MOST_SCALES: usize = 16;
 pub enum Views {
     /// The centre.
     Center,
+    /// The centre and its mirror image.
+    Flip,
     /// Corners and centre, and those of the mirror image.
     Ten,
     /// All of it and its mirror image, the short side resized to each of these.
@@ -24,21 +26,27 @@ pub enum Views {
 ///
 /// # Errors
 /// `E_CONFIG` for a value out of range or at odds with another.
-pub fn resolve_views(request: &EvaluateConfig, trained: &ResolvedConfig) -> Result<Views> {
-    let crops = request.crops.unwrap_or(Crops::Center);
-    if request.scales.is_some() && crops != Crops::MultiScale {
+pub fn resolve_views(
+    crops: Option<Crops>,
+    scales: Option<&Vec<u32>>,
+    trained: &ResolvedConfig,
+) -> Result<Views> {
+    let crops = crops.unwrap_or(Crops::Center);
+    if scales.is_some() && crops != Crops::MultiScale {
         let wanted = "left out, or `crops` 'multi-scale'";
-        return Err(refuse("scales", wanted, json!(request.scales)));
+        return Err(refuse("scales", wanted, json!(scales)));
     }
     match crops {
         Crops::Center => Ok(Views::Center),
+        Crops::Flip => Ok(Views::Flip),
         Crops::Ten => Ok(Views::Ten),
         Crops::MultiScale if trained.transform.pixel_mean => {
-            let wanted = "'center' or 'ten', for this network subtracts a mean image of one size";
+            let wanted =
+                "'center', 'flip' or 'ten', for this network subtracts a mean image of one size";
             Err(refuse("crops", wanted, json!(crops)))
         }
         Crops::MultiScale => {
-            let scales = request.scales.clone().unwrap_or(SCALES.to_vec());
+            let scales = scales.cloned().unwrap_or(SCALES.to_vec());
             if scales.is_empty() || scales.len() > MOST_SCALES {
                 let wanted = format!("1 to {MOST_SCALES} short sides");
                 return Err(refuse("scales", &wanted, json!(scales)));

@@ -45,6 +45,11 @@ fn state_names(rule: &Rule) -> &'static [&'static str] {
     }
 }
 
+/// How many numbers a rule remembers of each parameter.
+pub(crate) fn states(rule: &Rule) -> usize {
+    state_names(rule).len()
+}
+
 impl Optimizer {
     pub fn new(rule: &Rule, model: &Model) -> Result<Optimizer> {
         Optimizer::over(rule, model.parameters().map(|(name, p)| (name, p.shallow_clone())))

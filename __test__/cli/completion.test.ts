@@ -1,0 +1,76 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { residual } from '../child.js'
+import { folder } from '../tiny.js'
+
+const COMPLETE = `
+complete() { :; }
+compopt() { :; }
+source "$1"
+COMP_LINE="$2"
+COMP_POINT=\${#COMP_LINE}
+_residual
+printf '%s\\n' "\${COMPREPLY[@]}"
+`
+
+/** The script for a shell, in a file; undefined where the machine has no such shell. */
+async function script(t: ExecutionContext, shell: string): Promise<string | undefined> {
+  const { status, stdout, stderr } = await residual(['completion', shell])
+  t.is(status, 0, stderr)
+  const file = join(folder(t), shell)
+  writeFileSync(file, stdout)
+  if (spawnSync(shell, ['-c', 'exit 0']).status === 0) return file
+  t.log(`not run: there is no ${shell} here`)
+  return undefined
+}
+
+test('bash completes commands, options, names, keys and their values', async (t) => {
+  const file = await script(t, 'bash')
+  if (file === undefined) return t.pass()
+  const cwd = folder(t)
+  mkdirSync(join(cwd, 'photos'))
+  const completed = (line: string) => {
+    const { stdout, stderr } = spawnSync('bash', ['-c', COMPLETE, 'bash', file, line], { cwd })
+    t.is(stderr.toString(), '')
+    return stdout.toString().trimEnd().split('\n')
+  }
+  t.deepEqual(completed('residual tr'), ['train'])
+  t.deepEqual(completed('residual data s'), ['show'])
+  t.deepEqual(completed('residual train --res'), ['--resume'])
+  t.deepEqual(completed('residual train x --recipe notebo'), ['notebook'])
+  t.true(completed('residual train --model ').includes('resnet18'))
+  t.deepEqual(completed('residual completion z'), ['zsh'])
+  t.deepEqual(completed('residual inspect wrn28'), ['wrn28_10'])
+  t.true(completed('residual train ').includes('photos'))
+  t.true(completed('residual train ').includes('cifar10'))
+  t.true(completed('residual train x optimizer.weightD').includes('optimizer.weightDecay='))
+  // bash has taken the part before the equals sign off.
+  t.deepEqual(completed('residual train x precision=b'), ['bf16'])
+  t.true(completed('residual train x schedule.type=').includes('cosine'))
+  t.deepEqual(completed('residual train ./pho'), [''], 'bash itself completes files')
+})
+
+for (const shell of ['zsh', 'fish']) {
+  test(`the script for ${shell} is one that it can read`, async (t) => {
+    const file = await script(t, shell)
+    if (file !== undefined) {
+      const { status, stderr } = spawnSync(shell, ['-n', file])
+      t.is(status, 0, stderr.toString())
+    }
+    t.pass()
+  })
+}
+
+test('a shell that is not known is refused by its name', async (t) => {
+  for (const [args, env] of [
+    [['tcsh'], {}],
+    [[], { SHELL: '/bin/tcsh' }],
+  ] as const) {
+    const { status, stderr } = await residual(['completion', ...args], { env })
+    t.is(status, 2)
+    t.regex(stderr, /no completion for the shell 'tcsh'/)
+    t.regex(stderr, /residual completion fish/)
+  }
+})

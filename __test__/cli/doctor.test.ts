@@ -1,0 +1,166 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { type Check, type Diagnosis, doctor } from 'residual'
+import { checkCpu } from '#dist/bindings/ts/doctor/cpu.js'
+import { checkCuda, missingStep } from '#dist/bindings/ts/doctor/cuda.js'
+import { checkInstallation, probe } from '#dist/bindings/ts/doctor/installation.js'
+import type { Machine } from '#dist/bindings/ts/doctor/machine.js'
+import { residual, script } from '../child.js'
+import { folder, tinyRun } from '../tiny.js'
+
+/** A machine of which a few files are all there is. */
+function machine(files: Record<string, string> = {}): Machine {
+  const paths = Object.keys(files)
+  return {
+    read: (path) => files[path],
+    list: (path) => [
+      ...new Set(
+        paths
+          .filter((file) => file.startsWith(`${path}/`))
+          .map((file) => file.slice(path.length + 1).split('/')[0] ?? ''),
+      ),
+    ],
+    exists: (path) => paths.some((file) => file === path || file.startsWith(`${path}/`)),
+    run: async () => undefined,
+  }
+}
+
+const GPU = {
+  '/sys/bus/pci/devices/0000:00:1e.0/vendor': '0x10de\n',
+  '/sys/bus/pci/devices/0000:00:1e.0/class': '0x030200\n',
+}
+const driver = (version: string) => ({
+  '/proc/driver/nvidia/version': `NVRM version: NVIDIA UNIX x86_64 Kernel Module  ${version}.12  Mon\n`,
+})
+const LIBRARY = { '/usr/lib64/libcuda.so.1': '' }
+const LIBTORCH = '/libtorch/lib/libtorch_cpu.so'
+
+test('of the steps to CUDA the first that is missing is named, with what to do', (t) => {
+  const steps: [Record<string, string>, RegExp, RegExp | undefined][] = [
+    [{}, /no NVIDIA GPU/, undefined],
+    [GPU, /driver is not loaded/, /580 or later/],
+    [{ ...GPU, ...driver('535') }, /version 535, too old/, /580 or later/],
+    [{ ...GPU, ...driver('580') }, /libcuda\.so\.1 is not among/, /libraries too/],
+    [{ ...GPU, ...driver('580'), ...LIBRARY }, /the one for CPUs/, /`device`/],
+  ]
+  for (const [files, found, next] of steps) {
+    const missing = missingStep(machine(files), LIBTORCH)
+    t.regex(missing?.found ?? '', found)
+    if (next === undefined) t.is(missing?.next, undefined)
+    else t.regex(missing?.next ?? '', next)
+  }
+  const all = { ...GPU, ...driver('581'), ...LIBRARY, '/libtorch/lib/libtorch_cuda.so': '' }
+  t.is(missingStep(machine(all), LIBTORCH), undefined)
+})
+
+test('a machine without a GPU is not warned of, one with half of CUDA is', async (t) => {
+  const states = async (files: Record<string, string>, seen = false) =>
+    (await checkCuda(machine(files), seen)).map(({ name, state }) => `${name} ${state}`)
+  t.deepEqual(await states({}), ['CUDA off'])
+  t.deepEqual(await states(GPU), ['CUDA warn'])
+  t.deepEqual(await states({ ...GPU, ...driver('535') }), ['CUDA driver warn', 'CUDA warn'])
+  t.deepEqual(await states({ ...GPU, ...driver('580') }, true), ['CUDA driver pass', 'CUDA pass'])
+})
+
+test('the processor, its precision and the container’s limit are told', (t) => {
+  const facts = (bf16: boolean) => ({
+    libtorch: '2.11.0',
+    cpuCapability: 'AVX512',
+    machine: { cores: 8, bf16, cuda: false },
+  })
+  const of = (vendor: string, flags: string, more: Record<string, string> = {}, bf16 = false) => {
+    const info = `vendor_id\t: ${vendor}\nmodel name\t: X\nflags\t\t: fpu ${flags}\n`
+    const checks = checkCpu(machine({ '/proc/cpuinfo': info, ...more }), facts(bf16))
+    return Object.fromEntries(checks.map((check) => [check.name, check])) as Record<string, Check>
+  }
+  const intel = of('GenuineIntel', 'avx2 avx512f avx512_bf16')
+  t.like(intel.CPU, { state: 'pass', found: 'X, AVX512' })
+  t.regex(intel.precision?.found ?? '', /^fp32: Intel's/)
+  const amx = of('GenuineIntel', 'avx2 avx512f avx512_bf16 amx_bf16', {}, true)
+  t.regex(amx.precision?.found ?? '', /^bf16: its AMX/)
+  t.regex(of('AuthenticAMD', 'avx2 avx512f avx512_bf16', {}, true).precision?.found ?? '', /^bf16/)
+  t.is(of('GenuineIntel', 'sse2').CPU?.state, 'warn')
+  const limited = of('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': '250000 100000\n' })
+  t.like(limited.threads, { state: 'warn', next: 'Train with `threads=2 workers=2`.' })
+  const unlimited = of('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': 'max 100000\n' })
+  t.is(unlimited.threads?.state, 'pass')
+})
+
+test('this machine, on which the tests run, is well', async (t) => {
+  const { ok, version, checks } = await doctor()
+  t.true(ok, JSON.stringify(checks))
+  t.regex(version, /^\d+\.\d+\.\d+/)
+  const names = checks.map(({ name }) => name)
+  for (const name of ['platform', 'glibc', 'addon', 'libtorch', 'CUDA', 'CPU', 'memory', 'disk']) {
+    t.true(names.includes(name), name)
+  }
+  t.regex(checks.find(({ name }) => name === 'libtorch')?.found ?? '', /^version 2\.11\.0, \d+ MB/)
+})
+
+test('without libtorch it says what to do, and its status is that of an environment', async (t) => {
+  const env = { RESIDUAL_LIBTORCH: folder(t) }
+  const { status, stdout, stderr } = await residual(['doctor'], { env })
+  t.is(status, 3, stderr)
+  t.regex(stdout, /^✗ libtorch .*has no lib\/libtorch_cpu\.so\n +Unset RESIDUAL_LIBTORCH/m)
+  t.regex(stdout, /cannot train on this machine yet/)
+  const json = await residual(['doctor', '--json'], { env })
+  t.is(json.status, 3)
+  const diagnosis: Diagnosis = JSON.parse(json.stdout)
+  t.false(diagnosis.ok)
+  t.deepEqual(
+    diagnosis.checks.filter(({ state }) => state === 'fail').map(({ name }) => name),
+    ['libtorch'],
+  )
+})
+
+test('a libtorch that ends its process does not end this one', async (t) => {
+  const program = join(folder(t), 'crash.mjs')
+  writeFileSync(program, "process.kill(process.pid, 'SIGILL'); setInterval(() => {}, 1000)")
+  t.deepEqual(await probe(program), { died: 'is ended by SIGILL' })
+  writeFileSync(program, 'process.exit(7)')
+  t.deepEqual(await probe(program), { died: 'ends with status 7 and says nothing' })
+})
+
+test('an addon of another version than the package is told of', async (t) => {
+  const [checks] = await checkInstallation('99.0.0')
+  const addon = checks.find(({ name }) => name === 'addon')
+  t.is(addon?.state, 'warn')
+  t.regex(addon?.found ?? '', /and the package is 99\.0\.0/)
+})
+
+test('CUDA where there is none is an error that names the missing step, never the CPU', async (t) => {
+  const { checks } = await doctor()
+  if (checks.some(({ name, state }) => name === 'CUDA' && state === 'pass')) {
+    t.log('skipped: there is CUDA here')
+    return t.pass()
+  }
+  const config = tinyRun(t)
+  const { stdout, stderr } = await script(
+    `import { findLr, plan, train } from 'residual'
+    const config = ${JSON.stringify({ ...config, device: 'cuda' })}
+    for (const work of [train, findLr, plan]) {
+      await work(config).then(
+        () => console.log('trained'),
+        ({ code, message, at, hint }) => console.log(JSON.stringify({ code, message, at, hint })),
+      )
+    }`,
+  )
+  const errors = stdout.trimEnd().split('\n')
+  t.is(errors.length, 3, stderr)
+  for (const text of errors) {
+    const { code, message, at, hint } = JSON.parse(text)
+    t.is(code, 'E_DEVICE')
+    t.is(at.key, 'device')
+    t.regex(message, /^no CUDA device can be used here: .+/)
+    t.regex(hint, /Leave `device` out.*`residual doctor`/)
+  }
+  const parent = folder(t)
+  mkdirSync(join(parent, 'x'))
+  const { status, stderr: told } = await residual([
+    ...['train', (config.data as { source: string }).source, 'device=cuda'],
+    ...['--out', join(parent, 'run')],
+  ])
+  t.is(status, 3)
+  t.regex(told, /\(E_DEVICE\)/)
+})

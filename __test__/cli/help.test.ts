@@ -1,0 +1,78 @@
+import test from 'ava'
+import type { Command } from 'commander'
+import { examplesOf, nameOf } from '#dist/app/cli/help.js'
+import { createProgram } from '#dist/app/cli/program.js'
+import { residual } from '../child.js'
+
+const program = createProgram()
+
+/** A command and those inside it. */
+function all(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(all)]
+}
+
+test('every command teaches by examples that it understands', (t) => {
+  t.true(program.commands.length >= 12)
+  for (const command of [program, ...program.commands]) {
+    const lines = examplesOf(command).map(([words]) => words)
+    t.true(lines.length > 0, `${nameOf(command)} has no examples`)
+    for (const line of lines) {
+      const words = line.split(/ [<>|]/)[0]?.split(' ') ?? []
+      const inner = (parent: Command, word = '') =>
+        parent.commands.find((one) => one.name() === word)
+      const verb = inner(program, words[0])
+      if (verb === undefined) {
+        t.fail(`residual ${line}: no such command`)
+        continue
+      }
+      const about = inner(verb, words[1]) ?? verb
+      for (const flag of words.filter((word) => word.startsWith('--') && word !== '--help')) {
+        const known = about.options.some((option) => option.long === flag)
+        t.true(known, `residual ${line}: ${flag} is no option of it`)
+      }
+    }
+  }
+})
+
+test('every command and option says what it is for', (t) => {
+  for (const command of all(program)) {
+    t.truthy(command.description(), nameOf(command))
+    for (const option of command.options) {
+      t.truthy(option.description, `${nameOf(command)} ${option.flags}`)
+    }
+    for (const argument of command.registeredArguments) {
+      t.truthy(argument.description, `${nameOf(command)} ${argument.name()}`)
+    }
+  }
+})
+
+test('help fits into 80 columns', (t) => {
+  for (const command of all(program)) {
+    let text = ''
+    command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 })
+    command.outputHelp()
+    for (const line of text.split('\n')) t.true(line.length <= 80, `${nameOf(command)}: ${line}`)
+  }
+})
+
+test('help has no colours in a pipe, unless they are forced, and never with NO_COLOR', async (t) => {
+  const coloured = async (env: NodeJS.ProcessEnv) =>
+    (await residual(['--help'], { env })).stdout.includes('\x1b[1m')
+  t.false(await coloured({ FORCE_COLOR: undefined, NO_COLOR: undefined }))
+  t.true(await coloured({ FORCE_COLOR: '1', NO_COLOR: undefined }))
+  t.false(await coloured({ FORCE_COLOR: '0', NO_COLOR: undefined }))
+  t.false(await coloured({ FORCE_COLOR: '1', NO_COLOR: '1' }))
+})
+
+test('a misspelt command or option is met with the nearest', async (t) => {
+  for (const [args, said] of [
+    [['trane'], 'train'],
+    [['train', '--epoch', '3'], '--epochs'],
+    [['data', 'lst'], 'list'],
+  ] as const) {
+    const { status, stderr } = await residual(args)
+    t.is(status, 2)
+    t.true(stderr.includes(`Did you mean ${said}?`), stderr)
+    t.regex(stderr, /--help` shows examples/)
+  }
+})

@@ -1,0 +1,110 @@
+import { readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import test from 'ava'
+import { type Plan, plan, ResidualError, train } from 'residual'
+import { explanation } from '#dist/app/cli/reasons.js'
+import { residual } from '../child.js'
+import { folder, idxData, tinyRun } from '../tiny.js'
+
+test('--dry-run says what would be done and what it takes, and writes nothing', async (t) => {
+  const parent = folder(t)
+  const out = join(parent, 'run')
+  const args = [
+    ...['train', idxData(parent), '--model', 'resnet8', '--epochs', '3', '--out', out, '--dry-run'],
+    ...['batchSize=12', 'threads=1', 'workers=1'],
+  ]
+  const { status, stdout, stderr } = await residual(args)
+  t.is(status, 0, stderr)
+  t.regex(stdout, /^Nothing was trained/)
+  t.regex(stdout, /^images +86 training \+ 10 validation \+ 24 test$/m)
+  t.regex(stdout, /^steps +8 an epoch, 24 in all$/m)
+  t.regex(stdout, /^ {2}image size +8 +the images' own size$/m)
+  t.regex(stdout, /^memory +[\d.]+ [kMG]B, computed/m)
+  t.regex(stdout, /[\d.]+ MB measured/)
+  t.regex(stdout, /measured: \d+ steps on your images, with weights that were thrown away/)
+  t.deepEqual(readdirSync(parent), ['data'])
+
+  const explained = await residual([...args, '--explain'])
+  t.regex(explained.stdout, /^model\.arch +resnet8 +as you said$/m)
+  t.regex(explained.stdout, /^optimizer\.momentum +0\.9 +default$/m)
+  t.regex(explained.stdout, /^data\.imageSize +8 +the images' own size$/m)
+
+  const json = await residual([...args, '--json'])
+  t.is(json.stderr, '')
+  const planned: Plan = JSON.parse(json.stdout)
+  t.is(planned.totalSteps, 24)
+  t.is(planned.dir, out)
+})
+
+test('a plan is what the run then does', async (t) => {
+  const config = tinyRun(t)
+  const { time, memory, dir, ...planned } = await plan(config)
+  t.true((time?.steps ?? 0) > 0)
+  t.true((time?.fastest ?? 1) <= (time?.stepSeconds ?? 0))
+  t.true((time?.stepSeconds ?? 1) <= (time?.slowest ?? 0))
+  t.true(Math.abs((time?.totalSeconds ?? 0) / (2 * (time?.epochSeconds ?? 1)) - 1) < 1e-9)
+  const parts = ['weights', 'gradients', 'optimizer', 'activations', 'batches'] as const
+  t.is(
+    memory.total,
+    parts.reduce((sum, part) => sum + memory[part], 0),
+  )
+  t.true((memory.measured ?? 0) > memory.weights)
+
+  const run = train(config)
+  for await (const event of run) {
+    if (event.type !== 'start') continue
+    t.is(event.dir, dir)
+    t.deepEqual(event.config, planned.config)
+    t.is(event.parameters, planned.parameters)
+    t.is(event.stepsPerEpoch, planned.stepsPerEpoch)
+    t.is(event.totalSteps, planned.totalSteps)
+    t.is(event.trainImages, planned.trainImages)
+  }
+  // What is there now would be in the way of the next one.
+  const taken = await t.throwsAsync(plan(config), { instanceOf: ResidualError })
+  t.is(taken?.code, 'E_OUT_EXISTS')
+  const resumed = await plan({ resume: dir, epochs: 5 }, { measure: false })
+  t.is(resumed.resumedAt, 12)
+  t.is(resumed.totalSteps, 30)
+  t.is(resumed.time, null)
+  t.is(resumed.dir, dir)
+})
+
+test('a plan refuses what a run would, and its own keys', async (t) => {
+  const config = tinyRun(t)
+  const cases: [object, object, string][] = [
+    [{ optimizer: { lr: -1 } }, {}, 'optimizer.lr'],
+    [{ optimiser: {} }, {}, 'optimiser'],
+    [{}, { mesure: false }, 'mesure'],
+    [{ data: join(dirname(config.out as string), 'none') }, {}, 'data'],
+  ]
+  for (const [wrong, options, key] of cases) {
+    const error = await t.throwsAsync(plan({ ...config, ...wrong }, options), {
+      instanceOf: ResidualError,
+    })
+    t.true((error?.at.key ?? error?.at.file) !== undefined)
+    if (error?.at.key !== undefined) t.regex(error.at.key, new RegExp(`^${key}`))
+  }
+})
+
+test('a value’s origin is what was said last: settings, the recipe, a reason, the default', async (t) => {
+  const { config } = await plan(tinyRun(t), { measure: false })
+  const rows = (said: object, recipe: object) =>
+    new Map(
+      explanation(config, said as Record<string, unknown>, recipe as Record<string, unknown>)
+        .split('\n')
+        .map((line) => line.split(/ {2,}/))
+        .map(([key, , why]) => [key, why]),
+    )
+  const why = rows(
+    { data: './x', model: { arch: 'resnet8' }, epochs: 2, batchSize: 'auto' },
+    { optimizer: { type: 'sgd', lr: 0.05 }, schedule: 'cosine' },
+  )
+  t.is(why.get('data.source'), 'as you said')
+  t.is(why.get('model.arch'), 'as you said')
+  t.is(why.get('budget.epochs'), 'as you said')
+  t.regex(why.get('optimizer.lr') ?? '', /^recipe/)
+  t.regex(why.get('schedule.type') ?? '', /^recipe/)
+  t.is(why.get('optimizer.momentum'), 'default')
+  t.is(why.get('model.stem'), "part of the paper's CIFAR networks")
+})

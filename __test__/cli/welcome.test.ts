@@ -1,0 +1,49 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { welcome } from '#dist/app/cli/welcome.js'
+import { residual } from '../child.js'
+import { folder, imageFolder } from '../tiny.js'
+
+const VERBS = ['train', 'report', 'eval', 'predict', 'doctor']
+
+/** The commands that are proposed. */
+function proposed(path: string): string[] {
+  return Array.from(welcome(VERBS, path).matchAll(/^ {2}(residual .*?) {2}/gm), (m) => m[1] ?? '')
+}
+
+test('without arguments it says what to do next, and that is no failure', async (t) => {
+  const { status, stdout, stderr } = await residual([])
+  t.is(status, 0, stderr)
+  t.regex(stdout, /^ {2}residual train .*/m)
+  t.regex(stdout, /residual --help/)
+})
+
+test('in an empty folder it proposes what needs nothing', (t) => {
+  const commands = proposed(folder(t))
+  t.true(commands.includes('residual train fashion-mnist-mini'))
+  t.true(commands.includes('residual doctor'))
+})
+
+test('pictures and runs that are here are proposed by their names', (t) => {
+  const here = folder(t)
+  const photos = imageFolder(here, ['cat', 'dog'])
+  t.true(proposed(here).includes(`residual train ${photos}`))
+  const run = join(here, 'runs', 'photos-resnet20')
+  mkdirSync(join(run, 'checkpoints'), { recursive: true })
+  writeFileSync(join(run, 'config.json'), '{}')
+  writeFileSync(join(run, 'checkpoints', 'last.safetensors'), '')
+  t.is(proposed(here)[0], `residual train --resume ${run}`)
+  writeFileSync(join(run, 'result.json'), '{"stopReason":"completed"}')
+  symlinkSync('photos-resnet20', join(here, 'runs', 'latest'))
+  t.is(proposed(here)[0], `residual report ${join(here, 'runs', 'latest')}`)
+  writeFileSync(join(run, 'result.json'), '{"stopReason":"stopped"}')
+  t.is(proposed(here)[0], `residual train --resume ${join(here, 'runs', 'latest')}`)
+})
+
+test('a name that a shell would take apart is quoted', (t) => {
+  const here = join(folder(t), "it's here")
+  mkdirSync(here)
+  imageFolder(here, ['cat', 'dog'])
+  t.true(proposed(here).some((command) => command.endsWith("it'\\''s here/photos'")))
+})

@@ -1,0 +1,66 @@
+import type { Command } from 'commander'
+import { isColoured, paint } from './paint.js'
+import { padEnd, widthOf } from './terminal.js'
+
+/** A command line as it is typed after `residual`, and what it does. */
+export type Example = readonly [words: string, about: string]
+
+const shown = new WeakMap<Command, readonly Example[]>()
+
+/** Teaches a command by examples, below its help. */
+export function examples(command: Command, ...all: Example[]): Command {
+  shown.set(command, all)
+  return command.addHelpText('after', () => `\n${heading('Examples:')}\n${laidOut(all)}`)
+}
+
+/** The examples of a command; for whoever checks them. */
+export function examplesOf(command: Command): readonly Example[] {
+  return shown.get(command) ?? []
+}
+
+/** Makes all of a program's help and usage errors look as everything else here does. */
+export function dress(program: Command): void {
+  const dressed = (command: Command) => {
+    command
+      .showHelpAfterError(`(\`${nameOf(command)} --help\` shows examples)`)
+      .exitOverride() // its own exit status for a wrong usage is 1; ours is 2
+      .configureOutput({
+        getOutHasColors: () => isColoured(process.stdout),
+        getErrHasColors: () => isColoured(process.stderr),
+        outputError: (text, write) => {
+          write(text.replace(/^error/, paint(process.stderr, ['red', 'bold'], 'error')))
+        },
+      })
+      .configureHelp({
+        styleTitle: heading,
+        // Arguments are for the command's own help; here they would push all else aside.
+        subcommandTerm: (inner) => inner.name(),
+      })
+    for (const inner of command.commands) dressed(inner)
+  }
+  dressed(program)
+}
+
+/** `residual data show` */
+export function nameOf(command: Command): string {
+  const { parent } = command
+  return parent === null ? command.name() : `${nameOf(parent)} ${command.name()}`
+}
+
+function heading(title: string): string {
+  return paint(process.stdout, 'bold', title)
+}
+
+/** Beside each other where a narrow terminal has room for that, else below. */
+function laidOut(all: readonly Example[]): string {
+  const width = Math.max(...all.map(([words]) => widthOf(words)))
+  const longest = Math.max(...all.map(([, about]) => widthOf(about)))
+  const beside = '  residual '.length + width + 2 + longest <= 80
+  return all
+    .map(([words, about]) => {
+      const said = paint(process.stdout, 'dim', about)
+      const line = `  residual ${words}`
+      return beside ? `  residual ${padEnd(words, width)}  ${said}` : `${line}\n      ${said}`
+    })
+    .join('\n')
+}

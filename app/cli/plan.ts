@@ -1,0 +1,71 @@
+import type { Plan } from '../../bindings/ts/index.js'
+import { choices } from './reasons.js'
+import { harmless } from './terminal.js'
+import { bytes, count, duration, seconds } from './units.js'
+
+/**
+ * A run that is not made, in words.
+ *
+ * @param why every value with where it is from, instead of those alone that were chosen
+ */
+export function planInWords(plan: Plan, why: string | undefined): string {
+  const { config, data, memory, time, warnings } = plan
+  const parts = [
+    `${count(plan.trainImages)} training`,
+    ...(plan.valImages > 0 ? [`${count(plan.valImages)} validation`] : []),
+    ...(plan.testImages > 0 ? [`${count(plan.testImages)} test`] : []),
+  ]
+  const steps = plan.totalSteps === null ? '' : `, ${count(plan.totalSteps)} in all`
+  const resumed = plan.resumedAt > 0 ? `, from step ${count(plan.resumedAt)} on` : ''
+  const rows: [string, string][] = [
+    ['data', `${harmless(data.source)}, ${count(data.classes.length)} classes`],
+    ['images', parts.join(' + ')],
+    ['network', `${config.model.arch}, ${count(plan.parameters)} parameters`],
+    ['', `${count(plan.macs)} multiply-adds an image`],
+    ['steps', `${count(plan.stepsPerEpoch)} an epoch${steps}${resumed}`],
+    ['run folder', harmless(plan.dir)],
+  ]
+  const lines = [
+    'Nothing was trained. This is what would be done:',
+    '',
+    ...rows.map(([name, value]) => `${name.padEnd(11)} ${value}`),
+    ...warnings.map(({ message }) => `${'warning'.padEnd(11)} ${harmless(message)}`),
+    '',
+    ...(why === undefined
+      ? ['chosen for you (--explain tells all)', ...choices(config).map((line) => `  ${line}`)]
+      : [why]),
+    '',
+    ...memoryInWords(memory),
+    '',
+    ...timeInWords(time),
+  ]
+  return lines.join('\n')
+}
+
+function memoryInWords(memory: Plan['memory']): string[] {
+  const { weights, gradients, optimizer, activations, batches, total, measured } = memory
+  const parts = [
+    `${bytes(weights + gradients + optimizer)} weights, gradients and the optimizer's state`,
+    `${bytes(activations)} activations of a batch`,
+    `${bytes(batches)} batches made ahead`,
+  ]
+  return [
+    `memory      ${bytes(total)}, computed: ${parts[0]},`,
+    `            ${parts[1]}, ${parts[2]}`,
+    ...(measured === null
+      ? []
+      : [`            ${bytes(measured)} measured: the most this process had, libtorch and all`]),
+  ]
+}
+
+function timeInWords(time: Plan['time']): string[] {
+  if (time === null) return ['time        not known: no step could be measured']
+  const { steps, stepSeconds, fastest, slowest, imagesPerSecond, epochSeconds, totalSeconds } = time
+  const whole = totalSeconds === null ? '' : `, ${duration(totalSeconds)} in all`
+  const spread = `${seconds(fastest)} to ${seconds(slowest)}`
+  return [
+    `time        ${duration(epochSeconds)} an epoch${whole}, if this machine keeps its pace`,
+    `            measured: ${count(steps)} steps on your images, with weights that were thrown away;`,
+    `            ${seconds(stepSeconds)} a step (${spread}), ${count(imagesPerSecond)} images a second`,
+  ]
+}

@@ -1,0 +1,91 @@
+import type { ResolvedConfig } from '../../bindings/ts/index.js'
+import { type Draft, isDraft, says } from './configuration.js'
+import { table } from './table.js'
+import { columnsOf, padEnd, shorten, widthOf } from './terminal.js'
+
+const { stderr } = process
+
+/** What a person would have had to think about, in the order of the thinking. */
+const CHOICES: readonly (readonly [key: string, name: string])[] = [
+  ['model.arch', 'model'],
+  ['model.weights', 'weights'],
+  ['data.imageSize', 'image size'],
+  ['data.validation', 'validation'],
+  ['batchSize', 'batch'],
+  ['budget.epochs', 'epochs'],
+  ['optimizer.lr', 'learning rate'],
+  ['schedule', 'schedule'],
+  ['transform.crop', 'crop'],
+  ['transform.flip', 'mirroring'],
+  ['transform.policy', 'policy'],
+  ['transform.mix', 'mixing'],
+  ['model.freeze', 'frozen'],
+  ['precision', 'precision'],
+  ['device', 'device'],
+]
+
+/** A line for each choice that was made for the user: what, and why. */
+export function choices(config: ResolvedConfig): string[] {
+  const made = CHOICES.flatMap(([key, name]) => {
+    const reason = reasonFor(config, key)
+    return reason === undefined ? [] : [[name, shown(valueAt(config, key)), reason] as const]
+  })
+  const [names, values] = [0, 1].map((column) =>
+    Math.max(...made.map((row) => widthOf(row[column] as string))),
+  ) as [number, number]
+  return made.map(([name, value, reason]) =>
+    shorten(`${padEnd(name, names)}  ${padEnd(value, values)}  ${reason}`, columnsOf(stderr)),
+  )
+}
+
+/**
+ * Every value of a configuration with where it is from: what was said, the recipe, a reason found
+ * in the data or the machine, or the default.
+ *
+ * @param said what the user said: file, flags and settings
+ * @param recipe what the recipe below it says
+ */
+export function explanation(config: ResolvedConfig, said: Draft, recipe: Draft = {}): string {
+  const origin = (key: string) => {
+    if (says(said, key)) return 'as you said'
+    if (says(recipe, key)) return `recipe ${config.recipe ?? ''}`.trimEnd()
+    return reasonFor(config, key) ?? 'default'
+  }
+  const rows = leaves(config).map(([key, value]) => [key, shown(value), origin(key)])
+  return table(['key', 'value', 'why'], rows, [0, 1, 2])
+}
+
+/** The reason for a key, or for the part of the configuration that it stands in. */
+function reasonFor({ reasons }: ResolvedConfig, key: string): string | undefined {
+  if (Object.hasOwn(reasons, key)) return reasons[key]
+  const end = key.lastIndexOf('.')
+  return end < 0 ? undefined : reasonFor({ reasons } as ResolvedConfig, key.slice(0, end))
+}
+
+/** All values but the reasons, by their path. */
+function leaves(config: ResolvedConfig): [key: string, value: unknown][] {
+  const walk = (value: unknown, path: string): [string, unknown][] =>
+    isDraft(value)
+      ? Object.entries(value).flatMap(([key, inner]) => walk(inner, path ? `${path}.${key}` : key))
+      : [[path, value]]
+  const { reasons: _, ...values } = config
+  return walk(values, '')
+}
+
+function valueAt(config: ResolvedConfig, key: string): unknown {
+  let value: unknown = config
+  for (const part of key.split('.')) value = isDraft(value) ? value[part] : undefined
+  return value
+}
+
+/** A value in a word or two: `pad, padding 4`. */
+function shown(value: unknown): string {
+  if (value === null) return 'none'
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(shown).join(', ')
+  if (typeof value === 'number') return String(Number(value.toPrecision(6)))
+  if (!isDraft(value)) return String(value)
+  const { type, ...rest } = value
+  const parts = Object.entries(rest).map(([key, inner]) => `${key} ${shown(inner)}`)
+  return [...(type === undefined ? [] : [String(type)]), ...parts].join(', ')
+}

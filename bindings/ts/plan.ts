@@ -1,0 +1,39 @@
+import { type Arrays, toNativeArrays } from './arrays.js'
+import type { DownloadOptions } from './download/fetch-file.js'
+import { prepareData } from './download/prepare.js'
+import { prepareWeights } from './download/prepare-weights.js'
+import { open } from './envelope.js'
+import type { Plan, PlanConfig, TrainConfig } from './generated.js'
+import { torchAddon } from './native.js'
+import { toPlainJson } from './plain.js'
+import { withRecipe } from './recipe.js'
+
+/** What to find out, and how named data sets are fetched. */
+export interface PlanOptions extends PlanConfig, DownloadOptions {
+  /** Images in memory, instead of `data`. */
+  arrays?: Arrays | undefined
+}
+
+/**
+ * Says what `train()` would do, and does not do it (`residual train --dry-run`): every value with
+ * its reason, the run folder, the memory and the time. Nothing is written but downloads.
+ *
+ * Memory is computed from the shapes of the network's tensors. Time is measured: a few updates are
+ * made on the run's own images, with a network that is thrown away.
+ *
+ * @example
+ * const { time, memory, config } = await plan({ data: './photos' })
+ *
+ * @param config as for `train()`
+ * @throws {ResidualError} as `train()` does before it begins
+ */
+export async function plan(config: TrainConfig, options: PlanOptions = {}): Promise<Plan> {
+  const { arrays, signal, onDownload, ...asked } = options
+  const json = withRecipe(toPlainJson(config))
+  const request = toPlainJson(asked, 'the options')
+  const native = arrays && toNativeArrays(arrays)
+  const { data, model } = JSON.parse(json) ?? {} // null is refused by the core, as all else
+  await prepareData(data)?.({ signal, onDownload })
+  await prepareWeights(model)?.({ signal, onDownload })
+  return open(await torchAddon().plan(json, request, native))
+}

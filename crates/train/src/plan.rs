@@ -1,0 +1,271 @@
+//! A run as it would be: everything resolved, nothing written, nothing kept. What it would take is
+//! computed (memory) and measured (time), and each says which.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use residual_data::{Arrays, Loader, LoaderOptions, Next, Order, Pipeline, Split, Subset};
+use residual_model::classify;
+use residual_spec::{
+    median, At, MemoryEstimate, Plan, PlanConfig, Precision, Read, Result, TimeEstimate,
+};
+use serde_json::Value;
+
+use crate::learner::Learner;
+use crate::optimizer::states;
+use crate::run::{order, Lengths, Prepared};
+use crate::threads::Threads;
+use crate::{pixel_mean, Control};
+
+/// How long updates are measured, and how many at most; two are made whatever they take.
+const MEASURED: Duration = Duration::from_secs(3);
+const MOST_STEPS: usize = 30;
+/// The same for evaluation, which is a smaller part of a run.
+const EVALUATED: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(200);
+/// A rate at which nothing bursts; what an update takes does not depend on it.
+const RATE: f64 = 1e-6;
+
+/// Prepares a run and looks at it. `go_on` is asked before each batch; `false` ends with `None`.
+///
+/// # Errors
+/// As a run, for whatever is wrong with configuration, data or run folder.
+pub fn plan(
+    said: &Value,
+    arrays: Option<Arrays>,
+    options: &Value,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Plan>> {
+    let options = PlanConfig::read(options, &At::Root)?;
+    let mut prepared = Prepared::new(said, arrays, &Control::new(|| {}))?;
+    let dir = prepared.place()?;
+    let split = prepared.dataset.split(&prepared.config.data);
+    let resumed_at = prepared.resumed_at()?;
+    let lengths = Lengths::of(&prepared.config, split.train.len());
+    let (parameters, macs) = (prepared.network().parameters(), prepared.network().macs());
+    let mut memory = memory(&prepared);
+    let warnings = [prepared.warning(), prepared.dataset.warnings().to_vec()].concat();
+    let size = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
+    let (train_images, val_images) = (split.train.len() as u32, size(&split.val));
+    let test_images = size(&split.test);
+
+    let mut time = None;
+    if options.measure.unwrap_or(true) {
+        let _threads = Threads::set(prepared.config.threads);
+        let Some(pace) = Pace::measure(&prepared, &split, go_on)? else { return Ok(None) };
+        time = pace.estimate(&prepared, &lengths, resumed_at, val_images);
+        memory.measured = time.as_ref().and_then(|_| greatest_resident());
+    }
+    prepared.config.out = dir.display().to_string();
+    Ok(Some(Plan {
+        dir: prepared.config.out.clone(),
+        data: prepared.dataset.facts().clone(),
+        config: prepared.config,
+        train_images,
+        val_images,
+        test_images,
+        parameters,
+        macs,
+        steps_per_epoch: lengths.steps_per_epoch as u32,
+        total_steps: lengths.total_steps,
+        resumed_at,
+        warnings,
+        memory,
+        time,
+    }))
+}
+
+/// What updates and evaluation take, in seconds.
+struct Pace {
+    /// From an update to the next, in ascending order; waiting for images is part of it.
+    steps: Vec<f64>,
+    /// For one image.
+    evaluation: f64,
+}
+
+impl Pace {
+    /// `None` if `go_on` said so.
+    fn measure(
+        prepared: &Prepared,
+        split: &Split,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Pace>> {
+        let config = &prepared.config;
+        let counts = split.train.class_counts(prepared.dataset.facts().classes.len());
+        let mut learner = Learner::new(config, prepared.model()?, &counts)?;
+        let mean = pixel_mean::of_images(&split.train, config, &|| false)?;
+        let pipeline = Arc::new(Pipeline::train(config, mean.as_ref()));
+        let mut steps = Vec::new();
+        let begun = Instant::now();
+        let mut last = None;
+        'epochs: for epoch in 0.. {
+            let made = steps.len();
+            let options = options(prepared, order(config, epoch), true);
+            let mut loader = Loader::new(&split.train, Arc::clone(&pipeline), options);
+            loop {
+                if !go_on() {
+                    return Ok(None);
+                }
+                let loaded = match loader.next_within(PATIENCE)? {
+                    Next::Ready(loaded) => loaded,
+                    Next::NotYet => continue,
+                    Next::End => break,
+                };
+                if loaded.batch.len() > 1 {
+                    // One that is not finite took as long.
+                    learner.add(&loaded.batch)?;
+                }
+                loader.recycle(loaded.batch);
+                if !learner.is_full() {
+                    continue;
+                }
+                learner.update(RATE)?;
+                let now = Instant::now();
+                steps.extend(last.replace(now).map(|last| (now - last).as_secs_f64()));
+                let enough = steps.len() >= MOST_STEPS || begun.elapsed() >= MEASURED;
+                if enough && !steps.is_empty() {
+                    break 'epochs;
+                }
+            }
+            // Not one image could be read, or none any more.
+            let nothing = last.is_none() && !learner.has_begun();
+            if steps.len() == made && (nothing || begun.elapsed() >= MEASURED) {
+                break;
+            }
+        }
+        steps.sort_by(f64::total_cmp);
+        let evaluation = match &split.val {
+            Some(val) => evaluation_pace(prepared, &learner, val, mean.as_ref(), go_on)?,
+            None => Some(0.0),
+        };
+        Ok(evaluation.map(|evaluation| Pace { steps, evaluation }))
+    }
+
+    fn estimate(
+        &self,
+        prepared: &Prepared,
+        lengths: &Lengths,
+        resumed_at: u64,
+        val_images: u32,
+    ) -> Option<TimeEstimate> {
+        let config = &prepared.config;
+        let (fastest, slowest) = (*self.steps.first()?, *self.steps.last()?);
+        let step_seconds = median(&self.steps);
+        let images = u64::from(config.batch_size) * u64::from(config.gradient.accumulate);
+        let evaluation = self.evaluation * f64::from(val_images);
+        let epoch_seconds = step_seconds * lengths.steps_per_epoch as f64 + evaluation;
+        let left = lengths.total_steps.map(|total| {
+            let steps = total.saturating_sub(resumed_at) as f64;
+            let epochs = (steps / lengths.steps_per_epoch.max(1) as f64).ceil();
+            steps * step_seconds + epochs * evaluation
+        });
+        let total_seconds = match (left, config.budget.seconds) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Some(TimeEstimate {
+            steps: self.steps.len() as u32,
+            step_seconds,
+            fastest,
+            slowest,
+            images_per_second: images as f64 / step_seconds,
+            epoch_seconds,
+            total_seconds,
+        })
+    }
+}
+
+/// Seconds for an image; `None` if `go_on` said so.
+fn evaluation_pace(
+    prepared: &Prepared,
+    learner: &Learner,
+    val: &Subset,
+    mean: Option<&Arc<residual_data::PixelMean>>,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<f64>> {
+    let _no_grad = tch::no_grad_guard();
+    let pipeline = Arc::new(Pipeline::eval(&prepared.config, mean));
+    let mut loader = Loader::new(val, pipeline, options(prepared, Order::Sequential, false));
+    let begun = Instant::now();
+    let mut images = 0;
+    while let Some(loaded) = loader.next()? {
+        if !go_on() {
+            return Ok(None);
+        }
+        if !loaded.batch.is_empty() {
+            classify(learner.evaluated(), &loaded.batch)?;
+            images += loaded.batch.len();
+        }
+        loader.recycle(loaded.batch);
+        if begun.elapsed() >= EVALUATED {
+            break;
+        }
+    }
+    Ok(Some(begun.elapsed().as_secs_f64() / images.max(1) as f64))
+}
+
+fn options(prepared: &Prepared, order: Order, drop_single: bool) -> LoaderOptions {
+    LoaderOptions {
+        batch_size: prepared.config.batch_size as usize,
+        workers: prepared.config.workers as usize,
+        order,
+        skip_batches: 0,
+        drop_single,
+    }
+}
+
+/// By the shapes of the network's tensors. Kernels need more for moments, so it is rather too low.
+fn memory(prepared: &Prepared) -> MemoryEstimate {
+    const FLOAT: u64 = 4;
+    let config = &prepared.config;
+    let network = prepared.network();
+    let weight = if config.precision == Precision::Fp64 { 2 * FLOAT } else { FLOAT };
+    let number = match config.precision {
+        Precision::Bf16 => 2,
+        Precision::Fp32 => FLOAT,
+        Precision::Fp64 => 2 * FLOAT,
+    };
+    let parameters = network.parameters() * weight;
+    let weights = parameters * if config.ema.decay > 0.0 { 2 } else { 1 };
+    let optimizer = parameters * states(&config.optimizer) as u64;
+    let outputs: u64 = residual_arch::inspect(network)
+        .layers
+        .iter()
+        .map(|layer| layer.output.iter().map(|&side| u64::from(side)).product::<u64>())
+        .sum();
+    let batch = u64::from(config.batch_size);
+    let activations = outputs * batch * number;
+    let side = u64::from(config.data.image_size);
+    let pixels = side * side * u64::from(config.data.channels);
+    // Each worker works on one, two wait, and one is being trained on.
+    let batches = pixels * batch * FLOAT * (u64::from(config.workers) + 3);
+    MemoryEstimate {
+        weights,
+        gradients: parameters,
+        optimizer,
+        activations,
+        batches,
+        total: weights + parameters + optimizer + activations + batches,
+        measured: None,
+    }
+}
+
+/// Bytes, where the system tells (Linux).
+fn greatest_resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(1024 * kilobytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_tells_how_much_memory_there_was() {
+        if cfg!(target_os = "linux") {
+            assert!(greatest_resident().unwrap() > 1 << 20);
+        }
+    }
+}

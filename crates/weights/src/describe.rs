@@ -1,0 +1,60 @@
+//! What a file of trained weights says of itself, without libtorch.
+
+use std::path::Path;
+
+use residual_arch::{inspect, Inspection};
+use residual_spec::{
+    CheckpointFacts, Error, LoadConfig, MachineFacts, Reached, ResolvedConfig, Result,
+};
+use serde_json::Value;
+
+use crate::checkpoint::{is_checkpoint, Checkpoint};
+use crate::find::{find, Prefer};
+use crate::Foreign;
+
+/// Describes the network of a run folder (its best checkpoint), of a checkpoint, or of weights of
+/// others, of which `asked` says what they do not say themselves.
+///
+/// # Errors
+/// As [`find`], [`Checkpoint::read_header`] and [`Foreign::read`] have them.
+pub fn describe(path: &Path, asked: &LoadConfig) -> Result<Inspection> {
+    let path = &find(path, Prefer::Best)?;
+    let path = &path.canonicalize().map_err(|cause| Error::read(path, &cause))?;
+    let bytes = path.metadata().map_err(|cause| Error::read(path, &cause))?.len();
+    let facts = |config: &ResolvedConfig, classes: Vec<String>, progress: &Value| CheckpointFacts {
+        file: path.display().to_string(),
+        bytes,
+        classes,
+        mean: config.transform.mean.clone(),
+        std: config.transform.std.clone(),
+        precision: config.precision,
+        source: None,
+        epoch: progress["epoch"].as_u64().unwrap_or(0) as u32,
+        step: progress["step"].as_u64().unwrap_or(0),
+        best: None,
+        assumed: Vec::new(),
+    };
+    if !is_checkpoint(path)? {
+        // Nothing is computed here, whatever this machine can do.
+        let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+        let Foreign { network, config, data, assumed, progress, .. } =
+            Foreign::read(path, asked, &machine)?;
+        let facts = CheckpointFacts { assumed, ..facts(&config, data.classes, &progress) };
+        return Ok(Inspection { checkpoint: Some(facts), ..inspect(&network) });
+    }
+    let header = Checkpoint::read_header(path)?;
+    let data = &header.config.data;
+    let network = residual_arch::build(
+        &header.config.model,
+        data.channels,
+        data.image_size,
+        header.data.classes.len() as u32,
+    )
+    .map_err(|error| error.file(path))?;
+    let facts = CheckpointFacts {
+        source: Some(data.source.clone()),
+        best: serde_json::from_value::<Reached>(header.progress["best"].clone()).ok(),
+        ..facts(&header.config, header.data.classes, &header.progress)
+    };
+    Ok(Inspection { checkpoint: Some(facts), ..inspect(&network) })
+}
