@@ -6,6 +6,7 @@
 //!   environment.json   what it ran on
 //!   metrics.jsonl      every event logged, one a line
 //!   metrics.csv        a row an epoch
+//!   events.out.tfevents.*  the same for TensorBoard
 //!   checkpoints/       last.safetensors, best.safetensors, epoch-0010.safetensors
 //!   result.json        how it ended
 //!   .lock              held by the process that writes here
@@ -19,6 +20,7 @@ mod lines;
 mod lock;
 mod metrics;
 mod run_dir;
+mod tensorboard;
 
 pub use atomic::write_atomically;
 pub use environment::Environment;

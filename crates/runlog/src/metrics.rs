@@ -1,4 +1,4 @@
-//! metrics.jsonl, every event that was logged, and metrics.csv, a row an epoch.
+//! metrics.jsonl, every event that was logged, metrics.csv, a row an epoch, and TensorBoard's file.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,6 +7,7 @@ use residual_spec::{EpochEvent, Error, ErrorCode, Result, RunEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::lines::{Lines, Place};
+use crate::tensorboard::Events;
 
 pub(crate) const JSONL: &str = "metrics.jsonl";
 pub(crate) const CSV: &str = "metrics.csv";
@@ -18,6 +19,7 @@ pub(crate) const COLUMNS: &str = "epoch,step,lr,train_loss,train_accuracy,val_lo
 pub(crate) struct Metrics {
     jsonl: Lines,
     csv: Lines,
+    tensorboard: Events,
 }
 
 /// An event as metrics.jsonl has it.
@@ -45,18 +47,20 @@ impl Metrics {
         if csv.is_empty() {
             csv.append(COLUMNS.as_bytes())?;
         }
-        Ok(Metrics { jsonl, csv })
+        Ok(Metrics { jsonl, csv, tensorboard: Events::open(folder)? })
     }
 
     /// Appends an event. An epoch and the end are synced to the disk: a checkpoint written after
     /// them never knows more than the log.
     pub(crate) fn log(&mut self, event: &RunEvent) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let line = Line { time: now.as_millis() as f64 / 1000.0, event };
+        let time = now.as_millis() as f64 / 1000.0;
+        let line = Line { time, event };
         let mut line = serde_json::to_vec(&line)
             .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
         line.push(b'\n');
         self.jsonl.append(&line)?;
+        self.tensorboard.log(time, event)?;
         if let RunEvent::Epoch(epoch) = event {
             self.csv.append(row(epoch).as_bytes())?;
         }
@@ -86,7 +90,7 @@ impl Metrics {
         if self.csv.is_empty() {
             self.csv.append(COLUMNS.as_bytes())?;
         }
-        Ok(())
+        self.tensorboard.cut_back(step)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::environment::Environment;
 use crate::latest;
 use crate::lock::{self, Lock};
 use crate::metrics::{self, Metrics};
+use crate::tensorboard;
 
 const CONFIG: &str = "config.json";
 const ENVIRONMENT: &str = "environment.json";
@@ -273,6 +274,9 @@ fn clear(path: &Path) -> std::io::Result<()> {
                 remove(&entry.path())?;
             }
         }
+    }
+    if let Ok(Some(events)) = tensorboard::found(path) {
+        remove(&events)?;
     }
     for name in [REPORT, RESULT, metrics::JSONL, metrics::CSV, ENVIRONMENT, CONFIG] {
         remove(&path.join(name))?;

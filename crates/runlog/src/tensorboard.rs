@@ -1,0 +1,291 @@
+//! events.out.tfevents.*: what TensorBoard reads, the same numbers as in metrics.jsonl.
+//!
+//! A record is its length, the length's checksum, a protobuf, the protobuf's checksum
+//! (<https://www.tensorflow.org/tutorials/load_data/tfrecord>). The file is made with the first
+//! number, and gone on with when the run is.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use residual_spec::{Result, RunEvent};
+
+use crate::atomic::failed;
+
+/// How the file's name begins; TensorBoard looks for it.
+pub(crate) const PREFIX: &str = "events.out.tfevents.";
+
+/// No record of ours is as long; a longer one is a torn length.
+const LONGEST: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Events {
+    folder: PathBuf,
+    file: Option<(PathBuf, File)>,
+}
+
+/// tensorflow/core/util/event.proto, as much of it as is written here.
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    /// Seconds since 1970.
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    /// Updates since the beginning.
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Value>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Value {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, tag = "2")]
+    simple_value: f32,
+}
+
+impl Events {
+    pub(crate) fn open(folder: &Path) -> Result<Events> {
+        let file = match found(folder)? {
+            None => None,
+            Some(path) => {
+                let opened = OpenOptions::new().read(true).write(true).open(&path);
+                let mut file = opened.map_err(|cause| failed(&path, &cause))?;
+                file.seek(SeekFrom::End(0)).map_err(|cause| failed(&path, &cause))?;
+                Some((path, file))
+            }
+        };
+        Ok(Events { folder: folder.to_path_buf(), file })
+    }
+
+    /// Appends the numbers of an event, if it has some. `time` is in seconds since 1970.
+    pub(crate) fn log(&mut self, time: f64, event: &RunEvent) -> Result<()> {
+        let Some((step, numbers)) = numbers(event) else { return Ok(()) };
+        let value = numbers
+            .into_iter()
+            .map(|(tag, number)| Value { tag: tag.into(), simple_value: number as f32 })
+            .collect();
+        let event = Event {
+            wall_time: time,
+            step: step as i64,
+            file_version: None,
+            summary: Some(Summary { value }),
+        };
+        if self.file.is_none() {
+            self.begin(time)?;
+        }
+        let (path, file) = self.file.as_mut().expect("was begun");
+        file.write_all(&record(&event)).map_err(|cause| failed(path, &cause))
+    }
+
+    fn begin(&mut self, time: f64) -> Result<()> {
+        let path = self.folder.join(format!("{PREFIX}{:010}.residual", time as u64));
+        let version = Event {
+            wall_time: time,
+            file_version: Some("brain.Event:2".into()),
+            ..Event::default()
+        };
+        let begun = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(&record(&version)).map(|()| file));
+        self.file = Some((path.clone(), begun.map_err(|cause| failed(&path, &cause))?));
+        Ok(())
+    }
+
+    /// Drops the first record after `step` updates, all that follows it, and a torn one.
+    pub(crate) fn cut_back(&mut self, step: u64) -> Result<()> {
+        let Some((path, file)) = &mut self.file else { return Ok(()) };
+        let cut = kept(file, step).and_then(|kept| {
+            file.set_len(kept)?;
+            file.seek(SeekFrom::Start(kept))
+        });
+        cut.map_err(|cause| failed(path, &cause))?;
+        Ok(())
+    }
+}
+
+/// The file of events in a run's folder.
+pub(crate) fn found(folder: &Path) -> Result<Option<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|cause| failed(folder, &cause))?;
+    for entry in entries {
+        let entry = entry.map_err(|cause| failed(folder, &cause))?;
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
+}
+
+/// What an event says, by the names under which TensorBoard draws it, and after which update.
+fn numbers(event: &RunEvent) -> Option<(u64, Vec<(&'static str, f64)>)> {
+    match event {
+        RunEvent::Step(step) => {
+            Some((step.step, vec![("step/loss", step.loss), ("step/lr", step.lr)]))
+        }
+        RunEvent::Epoch(epoch) => {
+            let mut numbers = vec![
+                ("epoch", f64::from(epoch.epoch)),
+                ("loss/train", epoch.train.loss),
+                ("accuracy/train", epoch.train.accuracy),
+            ];
+            if let Some(val) = &epoch.val {
+                numbers.extend([("loss/val", val.loss), ("accuracy/val", val.accuracy)]);
+            }
+            numbers.push(("images_per_second", epoch.images_per_second));
+            Some((epoch.step, numbers))
+        }
+        _ => None,
+    }
+}
+
+fn record(event: &Event) -> Vec<u8> {
+    let data = event.encode_to_vec();
+    let length = (data.len() as u64).to_le_bytes();
+    let mut record = Vec::with_capacity(data.len() + 16);
+    record.extend(length);
+    record.extend(masked(&length).to_le_bytes());
+    record.extend(&data);
+    record.extend(masked(&data).to_le_bytes());
+    record
+}
+
+/// CRC-32C, turned so that a checksum of data with checksums in it is a good one, too.
+fn masked(data: &[u8]) -> u32 {
+    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+/// Bytes up to the end of the last record that stays.
+fn kept(file: &mut File, step: u64) -> std::io::Result<u64> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::new(file);
+    let mut kept = 0;
+    loop {
+        match next(&mut reader)? {
+            Some((event, length)) if event.step <= step as i64 => kept += length,
+            _ => return Ok(kept),
+        }
+    }
+}
+
+/// A whole record and its length in the file.
+fn next(reader: &mut impl Read) -> std::io::Result<Option<(Event, u64)>> {
+    let mut head = Vec::new();
+    reader.by_ref().take(12).read_to_end(&mut head)?;
+    let Some((length, sum)) = head.split_first_chunk::<8>() else { return Ok(None) };
+    let bytes = u64::from_le_bytes(*length);
+    if sum != masked(length).to_le_bytes() || bytes > LONGEST {
+        return Ok(None);
+    }
+    let mut rest = Vec::new();
+    reader.by_ref().take(bytes + 4).read_to_end(&mut rest)?;
+    let Some((data, sum)) = rest.split_last_chunk::<4>() else { return Ok(None) };
+    if data.len() as u64 != bytes || *sum != masked(data).to_le_bytes() {
+        return Ok(None);
+    }
+    Ok(Event::decode(data).ok().map(|event| (event, 12 + bytes + 4)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use residual_spec::{EpochEvent, Score, StepEvent};
+
+    fn step(step: u64) -> RunEvent {
+        RunEvent::Step(StepEvent {
+            epoch: 1,
+            step,
+            step_in_epoch: step as u32,
+            steps_per_epoch: 10,
+            loss: step as f64 / 8.0,
+            epoch_loss: 0.5,
+            epoch_accuracy: 0.5,
+            lr: 0.25,
+            images_per_second: 900.0,
+            eta_seconds: None,
+        })
+    }
+
+    fn read(folder: &Path) -> Vec<Event> {
+        let mut file = File::open(found(folder).unwrap().unwrap()).unwrap();
+        std::iter::from_fn(|| next(&mut file).unwrap().map(|(event, _)| event)).collect()
+    }
+
+    fn steps(folder: &Path) -> Vec<i64> {
+        read(folder).iter().map(|event| event.step).collect()
+    }
+
+    #[test]
+    fn numbers_stand_under_their_names_at_their_update() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = Events::open(folder.path()).unwrap();
+        assert!(found(folder.path()).unwrap().is_none(), "nothing before the first number");
+        events.log(1e9, &step(4)).unwrap();
+        let epoch = RunEvent::Epoch(EpochEvent {
+            epoch: 1,
+            step: 10,
+            lr: 0.1,
+            train: Score { loss: 1.5, accuracy: 0.25, count: 100 },
+            val: Some(Score { loss: 2.0, accuracy: 0.5, count: 10 }),
+            best: true,
+            images_per_second: 900.5,
+            seconds: 12.0,
+        });
+        events.log(1e9 + 1.0, &epoch).unwrap();
+        let [version, step, epoch] = &read(folder.path())[..] else { panic!() };
+        assert_eq!(version.file_version.as_deref(), Some("brain.Event:2"));
+        assert_eq!((step.step, step.wall_time), (4, 1e9));
+        let value = |event: &Event, tag: &str| {
+            let values = &event.summary.as_ref().unwrap().value;
+            values.iter().find(|value| value.tag == tag).unwrap().simple_value
+        };
+        assert_eq!(value(step, "step/loss"), 0.5);
+        assert_eq!(value(epoch, "accuracy/val"), 0.5);
+        assert_eq!(value(epoch, "loss/train"), 1.5);
+    }
+
+    #[test]
+    fn a_file_cut_back_goes_on_as_if_the_rest_had_not_been() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = Events::open(folder.path()).unwrap();
+        for number in [1, 2, 3, 4] {
+            events.log(1e9, &step(number)).unwrap();
+        }
+        drop(events);
+        let mut events = Events::open(folder.path()).unwrap();
+        events.cut_back(2).unwrap();
+        events.log(2e9, &step(3)).unwrap();
+        assert_eq!(steps(folder.path()), [0, 1, 2, 3]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_torn_record_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = Events::open(folder.path()).unwrap();
+        events.log(1e9, &step(1)).unwrap();
+        events.log(1e9, &step(2)).unwrap();
+        drop(events);
+        let path = found(folder.path()).unwrap().unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in [whole.len() - 1, whole.len() - 20] {
+            fs::write(&path, &whole[..length]).unwrap();
+            let mut events = Events::open(folder.path()).unwrap();
+            events.cut_back(9).unwrap();
+            events.log(1e9, &step(2)).unwrap();
+            assert_eq!(steps(folder.path()), [0, 1, 2]);
+        }
+    }
+}
