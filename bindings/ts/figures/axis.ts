@@ -6,6 +6,8 @@ export interface Axis {
   scale?: 'linear' | 'log' | undefined
   /** Lowest and highest value shown. Default: what there is. */
   domain?: readonly [number, number] | undefined
+  /** There is nothing between whole numbers: no ticks stand there. */
+  whole?: boolean | undefined
   /** d3-format's: `.0%`, `~s`. Default: Vega's choice. */
   format?: string | undefined
 }
@@ -33,6 +35,7 @@ export function channel(axis: Axis, shown: readonly number[]): Record<string, un
     axis: {
       // Over several powers of ten the ticks between them are a smear.
       ...(powers.length > 1 && { values: powers, format: '~e' }),
+      ...(axis.whole && { tickMinStep: 1, format: ',d' }),
       ...(axis.format !== undefined && { format: axis.format }),
     },
   }

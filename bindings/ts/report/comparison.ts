@@ -244,7 +244,7 @@ function differences(
   if (rows.length === 0) return html`<p>Nothing.</p>`
   return table(
     'Differences',
-    ['', ...compared.map(({ label }) => label)].map((heading) => ({ heading })),
+    ['key', ...compared.map(({ label }) => label)].map((heading) => ({ heading })),
     rows,
   )
 }

@@ -11,7 +11,7 @@ import { table } from './table.js'
 /** Two stand beside each other on a screen; one fills a telephone. */
 export const SIZE = { width: 300, height: 190, legend: 'bottom' } as const
 
-export const EPOCHS: Axis = { title: 'epoch' }
+export const EPOCHS: Axis = { title: 'epoch', whole: true }
 
 /** Rows of the table behind the curves; metrics.csv has all. */
 const MOST_ROWS = 60
@@ -133,13 +133,13 @@ export function byEpochs(
   return thin(epochs.map((epoch) => ({ x: epoch.epoch, y: value(epoch) ?? Number.NaN })))
 }
 
-/** Zero to a little above the highest, apart from the few percent that burst. */
+/** Zero to a little above the highest, apart from how it began and the few percent that burst. */
 export function lossDomain(lines: readonly (readonly Point[])[]): [number, number] | undefined {
   const values = lines
-    .flat()
+    .flatMap((points) => points.slice(Math.floor(points.length / 10)))
     .map(({ y }) => y)
     .sort((a, b) => a - b)
-  const high = values[Math.floor(0.98 * (values.length - 1))]
+  const high = values[Math.floor(0.98 * values.length)]
   return high === undefined || high <= 0 ? undefined : [0, 1.1 * high]
 }
 

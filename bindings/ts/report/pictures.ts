@@ -28,7 +28,7 @@ export function showExamples(examples: readonly Example[], source: string): Html
       ? html`<span class="good">✓ ${sure}</span>`
       : html`<span class="bad">✗ ${name(predicted)} ${sure}</span>`
     return html`<li>${image(pixels, `${said}, ${sure} sure`)}<span class="label">${name(label)}</span>
-${verdict}<span class="file"><bdi>${steps(within(source, file))}</bdi></span></li>\n`
+${verdict}<span class="file" title="${within(source, file)}"><bdi>${steps(within(source, file))}</bdi></span></li>\n`
   })
   return html`<ul class="pictures">${items}</ul>`
 }

@@ -91,7 +91,7 @@ recognised, ✗ what it was taken for instead, and how sure the network was.</p>
     const worst = wrong.length > 0 ? wrong : evaluation.topLosses
     const about =
       wrong.length > 0
-        ? 'Where it was most sure of something wrong. Not seldom it is the label that is wrong.'
+        ? 'Where it was most sure of something wrong. Sometimes it is the label that is wrong.'
         : 'It made no mistake; of these images it was least sure.'
     add('worst', 'The worst mistakes', [html`<p>${about}</p>`, showExamples(worst, source)])
     if (worst.length > 0) grid('worst', drawExamples(worst))

@@ -96,7 +96,8 @@ bdi, .file { overflow-wrap: anywhere }
 .label { font-weight: 600 }
 .good { color: var(--good) }
 .bad { color: var(--bad) }
-.file { color: var(--faint); font-size: 0.78rem }
+.file { color: var(--faint); font-size: 0.78rem; display: -webkit-box; -webkit-box-orient: vertical;
+  -webkit-line-clamp: 3; overflow: hidden }
 pre { background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: 0.7rem 0.9rem;
   overflow-x: auto; font-size: 0.88rem; line-height: 1.45; max-height: 32rem }
 code { font-family: ui-monospace, 'SF Mono', Menlo, 'DejaVu Sans Mono', Consolas, monospace; font-size: 0.92em }

@@ -49,7 +49,13 @@ function training({ config, start, epochs, result, environment }: RunFolder): Co
     .map((label, index) => [index > 0 ? ', ' : '', name(label)])
   const more =
     classes.length > NAMED_CLASSES ? ` and ${count(classes.length - NAMED_CLASSES)} more` : ''
-  const times = result?.epochs ?? epochs.length
+  const rounds = result?.epochs ?? epochs.length
+  const often =
+    rounds === 0
+      ? 'not even all of them once'
+      : rounds === 1
+        ? 'all of them once'
+        : `all of them ${count(rounds)} times`
   const seconds = result?.seconds ?? epochs.at(-1)?.seconds
   const began = weights
     ? ' It did not begin from nothing, but from what it had learnt before on other images.'
@@ -60,7 +66,7 @@ function training({ config, start, epochs, result, environment }: RunFolder): Co
       : ` That took ${duration(seconds)}${environment.cpu ? ` (${processor(environment.device, environment.cpu)})` : ''}.`
   return html`A ${arch}, a network of ${count(parameters)} adjustable numbers, was to learn to tell
 ${count(classes.length)} kinds of images apart: ${named}${more}. It was shown
-${count(trainImages)} examples, all of them ${times === 1 ? 'once' : `${count(times)} times`}, and
+${count(trainImages)} examples, ${often}, and
 after every ${count(config.batchSize)} its numbers were changed a little, so that it would have been
 less wrong.${began}${took}`
 }
