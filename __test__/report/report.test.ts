@@ -140,7 +140,9 @@ test('whatever the values of a run folder have become, a page is made or the fol
     const run = await readRunFolder(dir)
     const { page } = await drawRun(run, { missing: '' }, { missing: '' })
     t.notRegex(page, /<b>/)
-    t.regex((await drawComparison([run, other])).page, /<h2/)
+    if (name === 'result.json') {
+      t.regex((await drawComparison([run, other])).page, /<h2/)
+    }
     writeFileSync(file, text)
   }
 })
