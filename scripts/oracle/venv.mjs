@@ -2,14 +2,13 @@
 //
 //   node scripts/oracle/venv.mjs        makes it and prints its python
 
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from '../setup/command.mjs'
-import { SetupError } from '../setup/error.mjs'
-import { withLock } from '../setup/lock.mjs'
 import { installCommand } from '../setup/prerequisites.mjs'
 import { ROOT, runScript } from '../setup.mjs'
+import { must, pythonWith } from './python.mjs'
 
 const FOLDER = join(ROOT, '.venv')
 const PYTHON = join(FOLDER, 'bin', 'python')
@@ -42,36 +41,14 @@ const LAZY_LOADING = 'import os, sys; sys.setdlopenflags(os.RTLD_LAZY)\n'
  * @throws {SetupError} naming what is missing and how to get it
  */
 export async function venvPython() {
-  // Written last, so that an interrupted installation is never taken for a finished one.
-  const stamp = join(FOLDER, 'oracle.txt')
-  const wanted = [await readFile(REQUIREMENTS, 'utf8'), ...NEVER_CALLED, LAZY_LOADING].join('\n')
-  const isReady = async () => (await readFile(stamp, 'utf8').catch(() => '')) === wanted
-  if (await isReady()) return PYTHON
-  await mkdir(FOLDER, { recursive: true })
-  await withLock(join(FOLDER, 'oracle.lock'), async () => {
-    if (await isReady()) return
-    await rm(stamp, { force: true })
-    await install()
-    await writeFile(stamp, wanted)
+  return await pythonWith({
+    what: 'PyTorch',
+    folder: FOLDER,
+    requirements: await readFile(REQUIREMENTS, 'utf8'),
+    also: [...NEVER_CALLED, LAZY_LOADING],
+    imports: ['torch', 'torchvision'],
+    prepare: process.platform === 'linux' ? standInForCuda : undefined,
   })
-  return PYTHON
-}
-
-async function install() {
-  process.stderr.write(`oracle: making a Python environment with PyTorch in ${FOLDER}\n`)
-  await must('python3', ['-m', 'venv', FOLDER], 'sudo apt-get install python3-venv')
-  const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '--no-deps']
-  await must(
-    PYTHON,
-    [...pip, '--requirement', REQUIREMENTS],
-    'pip says above what it could not fetch; check the network and the index it is set to',
-  )
-  if (process.platform === 'linux') await standInForCuda()
-  await must(
-    PYTHON,
-    ['-c', 'import torch, torchvision'],
-    `remove ${FOLDER} and run the same command again`,
-  )
 }
 
 async function standInForCuda() {
@@ -91,17 +68,6 @@ async function standInForCuda() {
     )
   }
   await writeFile(join(packages, 'lazy_loading.pth'), LAZY_LOADING)
-}
-
-/**
- * @param {string} command
- * @param {readonly string[]} args
- * @param {string} hint what to do when it fails
- */
-async function must(command, args, hint) {
-  const { status } = await run(command, args, { output: 'show' })
-  if (status === 0) return
-  throw new SetupError('E_PREREQUISITE', `${command} ${args[0]} ${args[1]} failed`, { hint })
 }
 
 await runScript(import.meta.url, async () => {

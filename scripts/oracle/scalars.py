@@ -1,0 +1,10 @@
+"""Prints the scalars of a run folder as TensorBoard reads them: {tag: [[step, value], ...]}."""
+
+import json
+import sys
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+events = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0}).Reload()
+tags = events.Tags()["scalars"]
+print(json.dumps({tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in tags}))
