@@ -17,6 +17,15 @@ const RTLD_NODELETE = 0x1000
 const VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
 
 /**
+ * How often a thread of libtorch's looks whether the others are done before it sleeps, and the
+ * variables that say so. OpenMP's own default is to look for milliseconds: then, whenever another
+ * program wants one of the cores, the threads wait for each other most of the time, and a training
+ * takes ten times as long.
+ */
+const SPINS = '5000'
+const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
+
+/**
  * Loads libtorch into the process, so that the addon that needs it finds it there. (The system's
  * loader would look in folders that only an environment variable set before the start can name.)
  *
@@ -25,6 +34,10 @@ const VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
 export function loadLibtorch(): void {
   const library = libtorchLibrary()
   for (const { path } of librariesBeside(library)) checkLibrary(path)
+  // OpenMP reads it once, while it is loaded. (A worker thread's environment is its own copy: what
+  // is set there OpenMP does not see.)
+  const spins = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)
+  if (spins) process.env.GOMP_SPINCOUNT = SPINS
   try {
     process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE)
   } catch (error) {
@@ -39,6 +52,8 @@ export function loadLibtorch(): void {
       },
       { cause: error },
     )
+  } finally {
+    if (spins) delete process.env.GOMP_SPINCOUNT
   }
 }
 
