@@ -111,6 +111,43 @@ test('a matrix is the darker, the larger the share of the row', async (t) => {
   for (const word of ['ant', 'bee', 'is', 'as', '9', '1', '200']) t.true(words(svg).includes(word))
 })
 
+test('numbers on a matrix can be read, on every field', async (t) => {
+  // Shares of 0.01 to 1, and what is left of their rows.
+  const counts = Array.from({ length: 15 }, (_, row) =>
+    Array.from({ length: 15 }, (_, column) =>
+      column === 0 ? 1 + row * 7 : column === 1 ? 99 - row * 7 : 0,
+    ),
+  )
+  const labels = counts.map((_, index) => String(index))
+  const svg = await matrixChart({ rows: 'is', columns: 'as', labels, counts })
+  const fields = [...svg.matchAll(/rect mark"[^>]*fill="(#\w+)"[^>]*opacity="([\d.]+)"/g)]
+  const numbers = [...svg.matchAll(/text mark"[^>]*fill="(#\w+)"/g)].map(([, fill]) => fill)
+  const shown = fields.filter(([, , opacity]) => Number(opacity) > 0)
+  t.is(shown.length, numbers.length)
+  for (const [index, [, fill, opacity]] of shown.entries()) {
+    const field = rgb(fill as string).map((value) => 255 + (value - 255) * Number(opacity))
+    const contrast = contrastOf(rgb(numbers[index] as string), field)
+    t.true(contrast >= 4.5, `${contrast} on ${opacity}`)
+  }
+})
+
+function rgb(hex: string): number[] {
+  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16))
+}
+
+/** WCAG 2.2. */
+function contrastOf(one: readonly number[], other: readonly number[]): number {
+  const luminance = (color: readonly number[]) => {
+    const [r, g, b] = color.map((value) => {
+      const share = value / 255
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+    }) as [number, number, number]
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const [a, b] = [luminance(one), luminance(other)]
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+}
+
 test('a line of one point is seen', async (t) => {
   const series = [{ name: 'one epoch', points: [{ x: 1, y: 2 }] }]
   const svg = await lineChart({ x: { title: 'epoch' }, y: ERROR, series })

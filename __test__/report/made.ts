@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RunEvent } from 'residual'
+import type { Evaluation, Example, RunEvent } from 'residual'
 
 /** What a made run is like. */
 export interface Made {
@@ -89,5 +89,40 @@ function configuration(out: string): Record<string, unknown> {
     out,
     resume: null,
     reasons: { batchSize: "the batch size of the paper's CIFAR experiments" },
+  }
+}
+
+/** What measuring a network of these classes might have given, with pictures of noise. */
+export function makeEvaluation(classes: readonly string[]): Evaluation {
+  const confusion = classes.map((_, row) =>
+    classes.map((_, column) => (row === column ? 6 : (row * 31 + column * 17) % 300 === 0 ? 1 : 0)),
+  )
+  const examples = Array.from({ length: 24 }, (_, index) => example(classes, index))
+  const bins = Array.from({ length: 15 }, (_, bin) => {
+    const middle = (bin + 0.5) / 15
+    return { from: bin / 15, to: (bin + 1) / 15, count: 600, confidence: middle, accuracy: middle }
+  })
+  return {
+    ...{ loss: 1, accuracy: 0.6, top5: 0.8, count: 10 * classes.length },
+    ...{ confusion, mostConfused: [] },
+    classes: classes.map((label) => {
+      return { label, accuracy: 0.6, precision: 0.6, f1: 0.6, count: 10, predicted: 10 }
+    }),
+    ...{ calibration: { error: 0.01, bins }, topLosses: examples, samples: examples },
+    ...{ broken: 0, warnings: [], imagesPerSecond: 900 },
+  }
+}
+
+/** Its pixels are noise, which no compression makes small. */
+function example(classes: readonly string[], index: number): Example {
+  const [label, predicted] = [0, 1].map((at) => classes[(index + at) % classes.length] as string)
+  const pixels = Array.from({ length: 96 * 96 * 3 }, (_, at) => (at * 7919 * (index + 1)) % 251)
+  return {
+    ...{ index, name: `/photos/train/${label}/${index}.jpg` },
+    ...{ label: label as string, predicted: predicted as string, probability: 0.9, loss: 3 },
+    thumbnail: {
+      ...{ width: 96, height: 96, channels: 3 },
+      base64: Buffer.from(pixels).toString('base64'),
+    },
   }
 }

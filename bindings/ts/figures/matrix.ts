@@ -1,6 +1,5 @@
 import { draw } from './draw.js'
 import { labelled } from './labels.js'
-import { INK, PALETTE } from './style.js'
 
 /** Counts of things that are one and were taken for another. */
 export interface MatrixChart {
@@ -19,6 +18,12 @@ export interface MatrixChart {
 /** Above it there is no room for numbers. */
 const MOST_NUMBERS = 15
 const SIDE = 330
+/**
+ * Dark enough for white numbers where it is full, and for black ones up to where they change: the
+ * contrast is 4.5 or more everywhere.
+ */
+const FIELD = '#005a8f'
+const FULL = 0.64
 
 /**
  * A confusion matrix as SVG: the darker a cell, the larger its share of the row. (By its root, for
@@ -52,7 +57,7 @@ export function matrixChart(chart: MatrixChart): Promise<string> {
     y: { field: 'i', ...axis(rows) },
   }
   const cells = {
-    mark: { type: 'rect', color: PALETTE[0] },
+    mark: { type: 'rect', color: FIELD },
     encoding: {
       ...place,
       opacity: {
@@ -69,7 +74,7 @@ export function matrixChart(chart: MatrixChart): Promise<string> {
     encoding: {
       ...place,
       text: { field: 'count', type: 'quantitative', format: cell < 34 ? '~s' : ',d' },
-      color: { condition: { test: 'datum.share > 0.25', value: '#fefefe' }, value: INK },
+      color: { condition: { test: `datum.share > ${FULL}`, value: '#fefefe' }, value: '#000000' },
     },
   }
   const side = cell * labels.length

@@ -25,6 +25,7 @@ const DARK_FIGURES: readonly [from: string, to: string][] = [
   ['#E69F00', '#f7bd45'],
   ['#56B4E9', '#a4d8f7'],
   ['#000000', '#ffffff'],
+  ['#005a8f', '#2878aa'],
 ]
 
 function recolour(): string {
@@ -40,7 +41,6 @@ export const STYLE = `
 @media screen and (prefers-color-scheme: dark) {
 :root { ${DARK} }
 ${recolour()}
-.plot svg [fill="#fefefe"] { fill: #10131a }
 }
 * { box-sizing: border-box }
 html { -webkit-text-size-adjust: 100%; scroll-padding-top: 1rem }
