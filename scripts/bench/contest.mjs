@@ -32,6 +32,7 @@ import { takeTurns } from './rounds.mjs'
  * @property {string[]} repeated why rounds were played again
  * @property {string} [stalled] why one that counts should have been
  * @property {import('./candidates.mjs').Choice} [choice] the best PyTorch
+ * @property {string} [note] what else a reader has to know
  */
 
 /**

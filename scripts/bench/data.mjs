@@ -50,7 +50,7 @@ function records(count) {
  * @returns {Promise<string>} a folder of JPEGs of 500 x 375, in a folder `train`
  */
 export async function makePhotographs(parent, python) {
-  const folder = join(parent, 'photographs')
+  const folder = join(parent, 'made-up photographs')
   const script = path('../pytorch/photographs.py')
   const { status, stderr } = await run(python, [script, folder, String(PHOTOGRAPHS)])
   if (status !== 0) throw new BuildError(`no photographs could be made:\n${stderr.trim()}`)

@@ -148,6 +148,7 @@ function comparisonText({ measured, result }) {
       heading.slice(0, width),
       rows.map((row) => row.slice(0, width)),
     ),
+    ...(result.note ? [result.note] : []),
     ...(choice === undefined ? [] : [choiceText(choice)]),
   ]
 }

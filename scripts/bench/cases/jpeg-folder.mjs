@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { contest } from '../contest.mjs'
 import { pytorch } from './programs.mjs'
 
@@ -10,7 +12,8 @@ export const jpegFolder = {
     'either side. Of torchvision the better of two ways counts: Pillow with transforms, and ' +
     'decode_jpeg with transforms.v2 on bytes.',
   measure: async ({ game, python, cores, photographs, batches }) => {
-    const work = { data: await photographs(), size: 224, batch: 32, workers: cores }
+    const data = await photographs()
+    const work = { data, size: 224, batch: 32, workers: cores }
     const result = await contest(
       [
         {
@@ -36,6 +39,12 @@ export const jpegFolder = {
     const [pillow, v2] = result.contestants
     const best = pillow.median > v2.median ? 'pillow' : 'v2'
     const pairs = result.pairs.map((pair) => (pair.against === best ? { ...pair, aim: 2.5 } : pair))
-    return { ...result, pairs }
+    return { ...result, pairs, note: `The folder: ${basename(data)}, ${await count(data)} JPEGs.` }
   },
+}
+
+/** @param {string} folder */
+async function count(folder) {
+  const files = await readdir(folder, { recursive: true })
+  return files.filter((name) => /\.jpe?g$/i.test(name)).length
 }
