@@ -126,10 +126,18 @@ async function measure({ name, title, about, measure }, context, commit) {
   }
 }
 
-/** @param {readonly string[]} args as given, but for a folder's name */
-function commandLine(args) {
-  const shown = args.map((arg, i) => (args[i - 1] === '--data' ? 'FOLDER' : arg))
-  return ['npm run bench', ...(shown.length > 0 ? ['--', ...shown] : [])].join(' ')
+/**
+ * The command that measures the same again, without where things are on this machine.
+ *
+ * @param {{ data?: string, quick: boolean, rounds?: string }} values
+ */
+function commandLine({ data, quick, rounds }) {
+  const flags = [
+    ...(data === undefined ? [] : ['--data FOLDER']),
+    ...(quick ? ['--quick'] : []),
+    ...(rounds === undefined ? [] : [`--rounds ${rounds}`]),
+  ]
+  return ['npm run bench', ...(flags.length > 0 ? ['--', ...flags] : [])].join(' ')
 }
 
 await runScript(import.meta.url, async () => {
@@ -194,7 +202,7 @@ await runScript(import.meta.url, async () => {
     batches: once(buildBatches),
     log,
   }
-  const command = commandLine(process.argv.slice(2))
+  const command = commandLine(values)
   const record = await continueRecord(values.out, { command, machine: here })
   const order = CASES.map(({ name }) => name)
   let failed = false
