@@ -77,6 +77,7 @@ async function start(draft: Draft, flags: Flags): Promise<void> {
   const result = await follow(train(draft, options), draft, flags)
   // One that was stopped is to be gone on with.
   if (result === undefined || result.stopReason === 'stopped' || !flags.report) return
+  if (!flags.json && !flags.quiet) tell(remark.measuring)
   const file = await reportOn(result.dir)
   if (file !== undefined && !flags.json) await print(row('report', file))
 }

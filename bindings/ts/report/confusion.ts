@@ -42,8 +42,8 @@ export async function confusionFigure(evaluation: Evaluation): Promise<Figure | 
     svg,
     label: `Confusion matrix of ${some ? `${shown.length} of ${classes.length}` : shown.length} classes.`,
     caption: [
-      'A row is what the images are, a column what they were taken for: the darker a field, the',
-      ' larger its share of the row. What is off the diagonal was wrong.',
+      'A row is what the images are, a column what they were taken for: the stronger the colour,',
+      ' the larger the share of the row. What is off the diagonal was wrong.',
       some ? ` Only the ${shown.length} classes with the most mistakes are shown.` : '',
     ],
     numbers: table(
