@@ -5,15 +5,23 @@
 use std::time::Instant;
 
 use residual_kernels::winograd::{
-    convolve, filter_gradient, filter_sums, transform_filters, Pass, Shape,
+    convolve, filter_gradient, filter_sums, transform_filters, Pass, Shape, Then,
 };
 use residual_kernels::{Bf16, Element, Level};
 
 fn main() {
-    println!("images, side, channels: filters ms; GFLOP/s of convolution, of its filters' gradient");
-    for (images, side, channels) in
-        [(32, 32, 16), (32, 16, 32), (32, 8, 64), (32, 32, 64), (32, 16, 128), (64, 8, 256), (128, 4, 512)]
-    {
+    println!(
+        "images, side, channels: filters ms; GFLOP/s of convolution, of its filters' gradient"
+    );
+    for (images, side, channels) in [
+        (32, 32, 16),
+        (32, 16, 32),
+        (32, 8, 64),
+        (32, 32, 64),
+        (32, 16, 128),
+        (64, 8, 256),
+        (128, 4, 512),
+    ] {
         let shape =
             Shape { images, height: side, width: side, inputs: channels, outputs: channels };
         measure::<f32>("fp32", &shape);
@@ -38,7 +46,7 @@ fn measure<T: Element>(kind: &str, shape: &Shape) {
         transform_filters(level, shape, Pass::Forward, &weight, 0..shape.panels(), &mut filters)
     });
     let forward =
-        best(|| convolve(level, shape, &x, &filters, 0..shape.tile_rows(), &mut y));
+        best(|| convolve(level, shape, &x, &filters, 0..shape.tile_rows(), Then::NOTHING, &mut y));
     let backward = best(|| {
         sums.fill(0.0);
         filter_sums(level, shape, &x, &dy, 0..shape.tile_rows(), &mut sums);

@@ -3,7 +3,7 @@
 use residual_arch::ShortcutPath;
 use residual_spec::Result;
 use residual_torch::failure;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::pass::Pass;
 use crate::unit::{Norm, Unit};
@@ -65,6 +65,22 @@ impl Layer {
                 x.f_max_pool2d(kernel, stride, padding, [1, 1], false).map_err(failure)
             }
             Layer::Block(block) => block.forward(x, pass),
+        }
+    }
+
+    /// Makes normalisations a part of the convolutions before them.
+    pub fn fold(&mut self, kind: Kind) -> Result<()> {
+        match self {
+            Layer::Conv(unit) => unit.fold(kind),
+            // What comes before these is an addition, or they stand alone.
+            Layer::NormRelu(_) | Layer::MaxPool { .. } => Ok(()),
+            Layer::Block(block) => {
+                block.branch.iter_mut().try_for_each(|unit| unit.fold(kind))?;
+                match &mut block.shortcut {
+                    Shortcut::Projection(unit) => unit.fold(kind),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 

@@ -169,6 +169,13 @@ impl Model {
         Ok(())
     }
 
+    /// Makes every normalisation that follows a convolution a part of it. From here on the model is
+    /// for evaluation alone; its tensors, by name, stay what they are.
+    pub fn fold(&mut self) -> Result<()> {
+        let kind = compute_kind(self.compute.precision);
+        self.features.iter_mut().try_for_each(|layer| layer.fold(kind))
+    }
+
     fn is_trained(&self, tensor: &TensorSpec) -> bool {
         !self.frozen.contains(tensor.layer())
     }
@@ -505,6 +512,55 @@ mod tests {
         let responses = bottlenecks.layer_responses(&input).unwrap();
         assert_eq!(responses.len(), 1 + 16);
         assert!(responses[1..].iter().all(|response| response.name.ends_with("conv2")));
+    }
+
+    /// A model whose running statistics say something.
+    fn seasoned(name: &str, compute: Compute) -> Model {
+        let mut network = network(name, 32);
+        narrow(&mut network);
+        let model = Model::new(network, compute, 1).unwrap();
+        let _no_grad = tch::no_grad_guard();
+        for image in 0..4 {
+            let pixels: Vec<f32> = pixels(32, 32).iter().map(|p| p * image as f32 / 2.0).collect();
+            let _ = model.forward(&model.input(&pixels, 2).unwrap(), true).unwrap();
+        }
+        model
+    }
+
+    #[test]
+    fn folded_normalisations_change_no_logit_and_no_tensor() {
+        let _no_grad = tch::no_grad_guard();
+        for name in ["resnet20", "resnet50", "preresnet20", "plain20", "vgg11_bn", "vgg11"] {
+            let mut model = seasoned(name, FP64);
+            let input = model.input(&pixels(32, 32), 2).unwrap();
+            let before = model.forward(&input, false).unwrap();
+            let responses = model.layer_responses(&input).unwrap();
+            let weight = model.tensors[0].1.copy();
+            model.fold().unwrap();
+            assert!(far_apart(&model.forward(&input, false).unwrap(), &before) < 1e-10, "{name}");
+            for (found, wanted) in model.layer_responses(&input).unwrap().iter().zip(&responses) {
+                assert_eq!(found.name, wanted.name);
+                assert!((found.std() / wanted.std() - 1.0).abs() < 1e-9, "{name} {}", found.name);
+            }
+            assert!(model.tensors[0].1.equal(&weight), "{name}");
+        }
+    }
+
+    #[test]
+    fn folded_networks_in_fp32_and_bf16_are_near_the_unfolded_one_in_fp64() {
+        let _no_grad = tch::no_grad_guard();
+        let exact = seasoned("resnet20", FP64);
+        let tensors = exact.tensors().map(|(name, t)| (name.to_string(), bytes_of(t).unwrap()));
+        let tensors = tensors.collect();
+        let many: Vec<f32> = pixels(32, 32).into_iter().cycle().take(128 * 32 * 32 * 3).collect();
+        let wanted = exact.forward(&exact.input(&many, 128).unwrap(), false).unwrap();
+        for (precision, bound) in [(Precision::Fp32, 1e-4), (Precision::Bf16, 3e-2)] {
+            let compute = Compute { precision, memory_format: MemoryFormat::ChannelsLast, ..FP64 };
+            let mut model = Model::from_tensors(exact.network.clone(), compute, &tensors).unwrap();
+            model.fold().unwrap();
+            let found = model.forward(&model.input(&many, 128).unwrap(), false).unwrap();
+            assert!(far_apart(&found.to_kind(Kind::Double), &wanted) < bound, "{precision:?}");
+        }
     }
 
     #[test]

@@ -48,6 +48,11 @@ impl Pass {
         Pass { training: false, responses: Some(RefCell::default()) }
     }
 
+    /// Whether [`Pass::record`] keeps anything.
+    pub fn is_watching(&self) -> bool {
+        self.responses.is_some()
+    }
+
     pub fn record(&self, name: &str, output: &Tensor) -> Result<()> {
         let Some(responses) = &self.responses else { return Ok(()) };
         let sums = output.f_to_kind(Kind::Double).and_then(|output| {

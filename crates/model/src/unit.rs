@@ -3,7 +3,9 @@
 
 use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
-use residual_torch::{convolution_3x3, failure, takes_convolution_3x3, BatchNorm};
+use residual_torch::{
+    convolution_3x3, convolution_3x3_then, failure, takes_convolution_3x3, BatchNorm,
+};
 use tch::{Kind, Tensor};
 
 use crate::pass::Pass;
@@ -18,6 +20,8 @@ pub(crate) struct Unit {
     padding: [i64; 2],
     groups: i64,
     relu: bool,
+    /// After [`Unit::fold`]: the weight in the type that ATen computes in.
+    cast: Option<Tensor>,
 }
 
 /// A [`BatchNorm2d`] with its tensors.
@@ -47,6 +51,13 @@ impl Norm {
 
     pub fn freeze(&mut self, frozen: &dyn Fn(&str) -> bool) {
         self.frozen = frozen(&self.name);
+    }
+
+    /// What normalising by the running statistics multiplies a channel by, and then adds.
+    fn scale_and_shift(&self) -> std::result::Result<(Tensor, Tensor), tch::TchError> {
+        let scale = self.gamma.f_mul(&self.var.f_add_scalar(BatchNorm2d::EPS)?.f_rsqrt()?)?;
+        let shift = self.beta.f_sub(&self.mean.f_mul(&scale)?)?;
+        Ok((scale, shift))
     }
 
     /// `relu(norm(input))`
@@ -124,6 +135,7 @@ impl Unit {
             padding: [conv.padding.into(); 2],
             groups: conv.groups.into(),
             relu: layer.relu,
+            cast: None,
         }
     }
 
@@ -131,6 +143,28 @@ impl Unit {
         if let Some(norm) = &mut self.norm {
             norm.freeze(frozen);
         }
+    }
+
+    /// Makes the normalisation by running statistics a part of the convolution, whose output it
+    /// only scales and shifts. For evaluation alone; `kind` is what images are computed in.
+    pub fn fold(&mut self, kind: Kind) -> Result<()> {
+        let Some(norm) = self.norm.take() else { return Ok(()) };
+        let _no_grad = tch::no_grad_guard();
+        let folded = norm.scale_and_shift().and_then(|(scale, shift)| {
+            let weight = self.weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?;
+            let bias = match &self.bias {
+                Some(bias) => bias.f_mul(&scale)?.f_add(&shift)?,
+                None => shift,
+            };
+            Ok((weight, bias))
+        });
+        let (weight, bias) = folded.map_err(failure)?;
+        self.cast = match weight.kind() == kind {
+            true => None,
+            false => Some(weight.f_to_kind(kind).map_err(failure)?),
+        };
+        (self.weight, self.bias) = (weight, Some(bias));
+        Ok(())
     }
 
     /// `[n, in, h, w]` to `[n, out, h', w']`. In training, normalises by the batch's own
@@ -150,24 +184,21 @@ impl Unit {
         self.run(input, After { shortcut, relu }, pass)
     }
 
-    /// Own kernels where they take it, else ATen's, which are their reference. As PyTorch's
-    /// autocast, ATen's run in the input's precision, the fp32 weight cast once a step.
-    fn convolve(&self, input: &Tensor) -> Result<Tensor> {
-        let plain = self.stride == [1, 1] && self.padding == [1, 1] && self.groups == 1;
-        if plain && self.bias.is_none() && takes_convolution_3x3(input, &self.weight) {
-            return convolution_3x3(input, &self.weight);
-        }
-        let kind = input.kind();
-        let weight = cast(&self.weight, kind)?;
-        let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
-        input
-            .f_conv2d(&weight, bias.as_ref(), self.stride, self.padding, [1, 1], self.groups)
-            .map_err(failure)
-    }
-
-    /// The normalisation keeps fp32 parameters and statistics.
     fn run(&self, input: &Tensor, after: After, pass: &Pass) -> Result<Tensor> {
-        let output = self.convolve(input)?;
+        let ours = self.stride == [1, 1]
+            && self.padding == [1, 1]
+            && self.groups == 1
+            && takes_convolution_3x3(input, &self.weight);
+        // In one pass, where nobody looks at what lies between.
+        if let (true, None, Some(bias), false) = (ours, &self.norm, &self.bias, pass.training) {
+            if !pass.is_watching() && bias.kind() == Kind::Float {
+                return convolution_3x3_then(input, &self.weight, bias, after.shortcut, after.relu);
+            }
+        }
+        let output = match ours && self.bias.is_none() {
+            true => convolution_3x3(input, &self.weight)?,
+            false => self.convolve(input)?,
+        };
         let look = |response: &Tensor| match self.weight.size()[2..] == [3, 3] {
             true => pass.record(&self.name, response),
             false => Ok(()),
@@ -179,6 +210,20 @@ impl Unit {
                 after.apply(output)
             }
         }
+    }
+
+    /// By ATen. As PyTorch's autocast: in the input's precision, the fp32 weight cast once a step;
+    /// the normalisation keeps fp32 parameters and statistics.
+    fn convolve(&self, input: &Tensor) -> Result<Tensor> {
+        let kind = input.kind();
+        let weight = match &self.cast {
+            Some(cast) if cast.kind() == kind => cast.shallow_clone(),
+            _ => cast(&self.weight, kind)?,
+        };
+        let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
+        input
+            .f_conv2d(&weight, bias.as_ref(), self.stride, self.padding, [1, 1], self.groups)
+            .map_err(failure)
     }
 }
 

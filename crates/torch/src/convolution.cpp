@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "guarded.h"
@@ -23,7 +24,7 @@ struct Kernels {
   void (*transform)(const Shape *, bool backward, const float *weight, size_t begin, size_t end,
                     float *filters);
   void (*convolve)(const Shape *, bool bf16, const void *x, const float *filters, size_t begin,
-                   size_t end, void *y);
+                   size_t end, const float *bias, const void *shortcut, bool relu, void *y);
   void (*sums)(const Shape *, bool bf16, const void *x, const void *dy, size_t begin, size_t end,
                float *sums);
   void (*gradient)(const Shape *, const float *sums, size_t parts, size_t begin, size_t end,
@@ -34,12 +35,27 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
+Shape shape_of(const at::Tensor &x, const at::Tensor &w) {
+  const auto size = [](int64_t n) { return static_cast<size_t>(n); };
+  return {size(x.size(0)), size(x.size(2)), size(x.size(3)), size(w.size(1)), size(w.size(0))};
+}
+
 int64_t threads_for(int64_t things) {
   return std::clamp<int64_t>(at::get_num_threads(), 1, std::max<int64_t>(things, 1));
 }
 
+// What follows the sum. Tensors may be undefined.
+struct Then {
+  at::Tensor bias, shortcut;
+  bool relu = false;
+};
+
+const void *pixels_of(const at::Tensor &tensor) {
+  return tensor.defined() ? tensor.const_data_ptr() : nullptr;
+}
+
 at::Tensor convolve(const Kernels &kernels, const Shape &shape, bool backward,
-                    const at::Tensor &images, const at::Tensor &weight) {
+                    const at::Tensor &images, const at::Tensor &weight, const Then &then = {}) {
   const auto filters = at::empty({static_cast<int64_t>(kernels.filters(&shape))}, at::kFloat);
   auto *transformed = filters.data_ptr<float>();
   const auto *weights = weight.const_data_ptr<float>();
@@ -50,11 +66,12 @@ at::Tensor convolve(const Kernels &kernels, const Shape &shape, bool backward,
   const auto output = at::empty({images.size(0), static_cast<int64_t>(shape.outputs),
                                  images.size(2), images.size(3)},
                                 images.options(), at::MemoryFormat::ChannelsLast);
-  const auto *x = images.const_data_ptr();
+  const auto *x = images.const_data_ptr(), *shortcut = pixels_of(then.shortcut);
+  const auto *bias = static_cast<const float *>(pixels_of(then.bias));
   auto *y = output.data_ptr();
   const bool bf16 = images.scalar_type() == at::kBFloat16;
   in_shares(rows, threads_for(rows), [&](int64_t, int64_t begin, int64_t end) {
-    kernels.convolve(&shape, bf16, x, transformed, begin, end, y);
+    kernels.convolve(&shape, bf16, x, transformed, begin, end, bias, shortcut, then.relu, y);
   });
   return output;
 }
@@ -82,11 +99,6 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
     }
     if (context->needs_input_grad(1)) dw = filter_gradient(kernels, shape, x, dy, w);
     return {dx, dw, {}};
-  }
-
-  static Shape shape_of(const at::Tensor &x, const at::Tensor &w) {
-    const auto size = [](int64_t n) { return static_cast<size_t>(n); };
-    return {size(x.size(0)), size(x.size(2)), size(x.size(3)), size(w.size(1)), size(w.size(0))};
   }
 
   static at::Tensor filter_gradient(const Kernels &kernels, const Shape &shape, const at::Tensor &x,
@@ -120,6 +132,19 @@ bool residual_convolution_3x3(at::Tensor *input, at::Tensor *weight, const Kerne
   return guarded([&] {
     *output = new at::Tensor(
         Convolution3x3::apply(*input, *weight, reinterpret_cast<int64_t>(kernels)));
+  });
+}
+
+// The same without gradients, plus `bias` (fp32), plus `shortcut` (may be null), rectified.
+bool residual_convolution_3x3_then(at::Tensor *input, at::Tensor *weight, at::Tensor *bias,
+                                   at::Tensor *shortcut, bool relu, const Kernels *kernels,
+                                   at::Tensor **output) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    Then then{*bias, {}, relu};
+    if (shortcut != nullptr) then.shortcut = channels_last(shortcut->to(input->scalar_type()));
+    const auto x = channels_last(*input), w = channels_last(*weight);
+    *output = new at::Tensor(convolve(*kernels, shape_of(x, w), /*backward=*/false, x, w, then));
   });
 }
 }

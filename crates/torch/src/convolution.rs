@@ -1,12 +1,13 @@
 //! 3x3 convolutions as one operation of autograd, by the Winograd kernels of `residual-kernels`.
 
+use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use residual_kernels::winograd::{
-    convolve as convolve_rows, filter_gradient, filter_sums, transform_filters, Pass, Shape,
+    convolve as convolve_rows, filter_gradient, filter_sums, transform_filters, Pass, Shape, Then,
     CHANNELS,
 };
-use residual_kernels::{Bf16, Level};
+use residual_kernels::{Bf16, Element, Level};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
@@ -17,6 +18,16 @@ extern "C" {
     fn residual_convolution_3x3(
         input: *const C_tensor,
         weight: *const C_tensor,
+        kernels: *const Kernels,
+        output: *mut *mut C_tensor,
+    ) -> bool;
+
+    fn residual_convolution_3x3_then(
+        input: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        shortcut: *const C_tensor,
+        relu: bool,
         kernels: *const Kernels,
         output: *mut *mut C_tensor,
     ) -> bool;
@@ -64,6 +75,32 @@ pub fn convolution_3x3(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's shape), and
+/// rectified, in one pass and without gradients. What [`takes_convolution_3x3`] takes; `bias` in
+/// fp32.
+pub fn convolution_3x3_then(
+    input: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    shortcut: Option<&Tensor>,
+    relu: bool,
+) -> Result<Tensor> {
+    let mut output = std::ptr::null_mut();
+    // SAFETY: the tensors are alive, the table is static, and of `output` we become the owner.
+    unsafe {
+        checked(residual_convolution_3x3_then(
+            input.as_ptr(),
+            weight.as_ptr(),
+            bias.as_ptr(),
+            shortcut.map_or(std::ptr::null(), |shortcut| shortcut.as_ptr()),
+            relu,
+            &KERNELS,
+            &mut output,
+        ))?;
+        Ok(Tensor::from_ptr(output))
+    }
+}
+
 /// What convolution.cpp calls, on whole tensors and shares `begin..end` of the work.
 #[repr(C)]
 struct Kernels {
@@ -71,7 +108,18 @@ struct Kernels {
     panels: unsafe extern "C" fn(&Shape) -> usize,
     tile_rows: unsafe extern "C" fn(&Shape) -> usize,
     transform: unsafe extern "C" fn(&Shape, bool, *const f32, usize, usize, *mut f32),
-    convolve: unsafe extern "C" fn(&Shape, bool, *const u8, *const f32, usize, usize, *mut u8),
+    convolve: unsafe extern "C" fn(
+        &Shape,
+        bf16: bool,
+        x: *const u8,
+        filters: *const f32,
+        begin: usize,
+        end: usize,
+        bias: *const f32,
+        shortcut: *const u8,
+        relu: bool,
+        y: *mut u8,
+    ),
     sums: unsafe extern "C" fn(&Shape, bool, *const u8, *const u8, usize, usize, *mut f32),
     gradient: unsafe extern "C" fn(&Shape, *const f32, usize, usize, usize, *mut f32),
 }
@@ -110,6 +158,7 @@ unsafe extern "C" fn transform(
     transform_filters(Level::best(), shape, pass, weight, begin..end, into);
 }
 
+#[allow(clippy::too_many_arguments)]
 unsafe extern "C" fn convolve(
     shape: &Shape,
     bf16: bool,
@@ -117,24 +166,32 @@ unsafe extern "C" fn convolve(
     filters: *const f32,
     begin: usize,
     end: usize,
+    bias: *const f32,
+    shortcut: *const u8,
+    relu: bool,
     y: *mut u8,
 ) {
-    unsafe fn work<T: residual_kernels::Element>(
+    unsafe fn work<T: Element>(
         shape: &Shape,
-        x: *const u8,
+        (x, shortcut): (*const u8, *const u8),
         filters: &[f32],
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
+        (bias, relu): (Option<&[f32]>, bool),
         y: *mut u8,
     ) {
         let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);
         let part = shape.numbers(&rows, shape.outputs);
+        let shortcut = (!shortcut.is_null())
+            .then(|| from_raw_parts(shortcut.cast::<T>().add(part.start), part.len()));
         let y = from_raw_parts_mut(y.cast::<T>().add(part.start), part.len());
-        convolve_rows(Level::best(), shape, x, filters, rows, y);
+        let then = Then { bias, shortcut, relu };
+        convolve_rows(Level::best(), shape, x, filters, rows, then, y);
     }
     let filters = from_raw_parts(filters, shape.filters());
+    let bias = (!bias.is_null()).then(|| from_raw_parts(bias, shape.outputs));
     match bf16 {
-        true => work::<Bf16>(shape, x, filters, begin..end, y),
-        false => work::<f32>(shape, x, filters, begin..end, y),
+        true => work::<Bf16>(shape, (x, shortcut), filters, begin..end, (bias, relu), y),
+        false => work::<f32>(shape, (x, shortcut), filters, begin..end, (bias, relu), y),
     }
 }
 
@@ -147,11 +204,11 @@ unsafe extern "C" fn sums(
     end: usize,
     sums: *mut f32,
 ) {
-    unsafe fn work<T: residual_kernels::Element>(
+    unsafe fn work<T: Element>(
         shape: &Shape,
         x: *const u8,
         dy: *const u8,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         sums: &mut [f32],
     ) {
         let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);

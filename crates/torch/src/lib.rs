@@ -4,7 +4,7 @@ mod batch_norm;
 mod convolution;
 
 pub use batch_norm::BatchNorm;
-pub use convolution::{convolution_3x3, takes_convolution_3x3};
+pub use convolution::{convolution_3x3, convolution_3x3_then, takes_convolution_3x3};
 
 use std::ffi::{c_char, CStr};
 

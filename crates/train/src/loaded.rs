@@ -66,8 +66,9 @@ impl LoadedModel {
             compute.device = Device::Cpu;
         }
         tch::set_num_threads(machine.cores as i32);
-        let model = Model::from_tensors(parts.network.clone(), compute, &parts.tensors)
+        let mut model = Model::from_tensors(parts.network.clone(), compute, &parts.tensors)
             .map_err(|error| error.file(&path))?;
+        model.fold()?;
         let info = ModelInfo {
             arch: model.network().name.clone(),
             classes: parts.data.classes.clone(),

@@ -11,6 +11,20 @@ use crate::level::at_level;
 use crate::vector::Vector;
 use crate::{Element, Level};
 
+/// What is done to a sum before it is written.
+#[derive(Clone, Copy)]
+pub struct Then<'a, T> {
+    /// A number for each channel of the output.
+    pub bias: Option<&'a [f32]>,
+    /// Pixels like those of `y`.
+    pub shortcut: Option<&'a [T]>,
+    pub relu: bool,
+}
+
+impl<T> Then<'_, T> {
+    pub const NOTHING: Self = Then { bias: None, shortcut: None, relu: false };
+}
+
 /// The rows of tiles `rows` of the output, `y`, of images `x` and transformed filters. What a tile
 /// becomes does not depend on which others are computed with it.
 ///
@@ -22,6 +36,7 @@ pub fn convolve<T: Element>(
     x: &[T],
     filters: &[f32],
     rows: Range<usize>,
+    then: Then<T>,
     y: &mut [T],
 ) {
     shape.check();
@@ -29,8 +44,10 @@ pub fn convolve<T: Element>(
     assert_eq!(x.len(), shape.images * shape.height * shape.width * shape.inputs);
     assert_eq!(filters.len(), shape.filters());
     assert_eq!(y.len(), shape.numbers(&rows, shape.outputs).len());
+    assert!(then.bias.is_none_or(|bias| bias.len() == shape.outputs));
+    assert!(then.shortcut.is_none_or(|shortcut| shortcut.len() == y.len()));
     at_level!(level, convolve_of::<T>(
-        shape: &Shape, x: &[T], filters: &[f32], rows: Range<usize>, y: &mut [T],
+        shape: &Shape, x: &[T], filters: &[f32], rows: Range<usize>, then: Then<T>, y: &mut [T],
     ));
 }
 
@@ -40,6 +57,7 @@ unsafe fn convolve_of<V: Vector, T: Element>(
     x: &[T],
     filters: &[f32],
     rows: Range<usize>,
+    then: Then<T>,
     y: &mut [T],
 ) {
     let block = Block::of(shape, step::<V>());
@@ -73,7 +91,9 @@ unsafe fn convolve_of<V: Vector, T: Element>(
             }
         }
         let begin = shape.numbers(&(0..rows.start), outputs).end - first;
-        write::<V, T>(shape, block, rows, products, &mut y[begin..]);
+        let shortcut = then.shortcut.map(|shortcut| &shortcut[begin..]);
+        let then = Then { shortcut, ..then };
+        write::<V, T>(shape, block, rows, products, then, &mut y[begin..]);
     }
 }
 
@@ -84,6 +104,7 @@ unsafe fn write<V: Vector, T: Element>(
     block: Block,
     rows: Range<usize>,
     products: &[f32],
+    then: Then<T>,
     y: &mut [T],
 ) {
     let channels = shape.outputs;
@@ -104,11 +125,23 @@ unsafe fn write<V: Vector, T: Element>(
                     }
                 }
                 let pixels = both_ways::<Output, V, RIM, TILE>(square);
+                let bias = match then.bias {
+                    Some(bias) => V::load(bias.as_ptr().add(channel)),
+                    None => V::splat(0.0),
+                };
                 for (i, row) in pixels.iter().enumerate() {
                     let place = ((line + i) * shape.width + column * TILE) * channels + channel;
                     for (j, pixel) in row.iter().enumerate() {
                         if whole || (i < lines && j < columns) {
-                            T::store::<V>(*pixel, y.as_mut_ptr().add(place + j * channels));
+                            let place = place + j * channels;
+                            let mut pixel = pixel.add(bias);
+                            if let Some(shortcut) = then.shortcut {
+                                pixel = pixel.add(T::load::<V>(shortcut.as_ptr().add(place)));
+                            }
+                            if then.relu {
+                                pixel = pixel.relu();
+                            }
+                            T::store::<V>(pixel, y.as_mut_ptr().add(place));
                         }
                     }
                 }

@@ -111,7 +111,7 @@ impl<T: Element> Case<T> {
         let mut all = Vec::new();
         for rows in shares(shape.tile_rows(), parts) {
             let mut part = vec![T::from_f32(f32::NAN); shape.numbers(&rows, shape.outputs).len()];
-            convolve(level, shape, images, &filters, rows, &mut part);
+            convolve(level, shape, images, &filters, rows, Then::NOTHING, &mut part);
             all.extend(part.iter().map(|y| f64::from(y.to_f32())));
         }
         all
@@ -152,6 +152,33 @@ fn output_and_gradients_are_those_of_the_direct_sum() {
 #[test]
 fn images_in_bf16_are_computed_in_f32() {
     is_right::<Bf16>(1.0 / 256.0);
+}
+
+#[test]
+fn bias_shortcut_and_relu_follow_the_sum() {
+    for shape in [SHAPES[0], SHAPES[1]] {
+        let case = Case::<f32>::new(shape);
+        let [truth, ..] = case.truth();
+        let bias: Vec<f32> = numbers(shape.outputs, 4);
+        let mut filters = vec![0.0; shape.filters()];
+        let panels = 0..shape.panels();
+        transform_filters(Level::Plain, &shape, Pass::Forward, &case.weight, panels, &mut filters);
+        for level in Level::all() {
+            // The gradient has the output's shape, and anything will do.
+            let then = Then { bias: Some(&bias), shortcut: Some(&case.dy), relu: true };
+            let mut y = vec![f32::NAN; truth.len()];
+            let middle = shape.tile_rows() / 2;
+            for rows in [0..middle, middle..shape.tile_rows()] {
+                let part = shape.numbers(&rows, shape.outputs);
+                let then = Then { shortcut: Some(&case.dy[part.clone()]), ..then };
+                convolve(level, &shape, &case.x, &filters, rows, then, &mut y[part]);
+            }
+            for (i, (y, sum)) in y.iter().zip(&truth).enumerate() {
+                let wanted = sum + f64::from(bias[i % shape.outputs]) + f64::from(case.dy[i]);
+                assert!((f64::from(*y) - wanted.max(0.0)).abs() < 1e-3, "{level:?} {y} {wanted}");
+            }
+        }
+    }
 }
 
 #[test]
