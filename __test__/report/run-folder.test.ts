@@ -1,4 +1,11 @@
-import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError } from 'residual'
@@ -51,6 +58,16 @@ test('metrics that were cut in mid-line give what comes before, and say so', asy
   t.is(epochs.length, 2)
   t.is(remarks.length, 1)
   t.regex(remarks[0] ?? '', /cut off/)
+})
+
+test('a log that cannot be read at all costs the history alone', async (t) => {
+  const dir = makeRun(folder(t))
+  rmSync(join(dir, 'metrics.jsonl'))
+  mkdirSync(join(dir, 'metrics.jsonl'))
+  const { epochs, config, remarks } = await readRunFolder(dir)
+  t.is(epochs.length, 0)
+  t.is(config.batchSize, 128)
+  t.regex(remarks[0] ?? '', /^metrics\.jsonl could not be read: EISDIR/)
 })
 
 test('strange lines, and numbers that are none, cost nothing else', async (t) => {

@@ -1,6 +1,6 @@
-import { createReadStream, existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { ResidualError } from './errors.js'
 import type {
   EpochEvent,
@@ -141,9 +141,8 @@ async function readMetrics(file: string, remarks: string[]): Promise<Metrics> {
   const steps = new Map<number, StepEvent>()
   let unreadable = 0
   let torn = false
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })
-  for await (const line of lines) {
-    if (line.trim() === '') continue
+  const take = (line: string) => {
+    if (line.trim() === '') return
     const event = parseEvent(line)
     torn = event === undefined
     if (event === undefined) unreadable++
@@ -151,6 +150,12 @@ async function readMetrics(file: string, remarks: string[]): Promise<Metrics> {
     else if (isEpoch(event)) epochs.set(event.epoch, withScores(event))
     else if (isStep(event)) steps.set(event.step, withNumbers(event))
     else if (isWarning(event)) metrics.warnings.push(event)
+  }
+  try {
+    const input = await open(file)
+    for await (const line of input.readLines()) take(line)
+  } catch (error) {
+    remarks.push(`metrics.jsonl could not be read: ${(error as Error).message}.`)
   }
   if (torn) {
     unreadable--
