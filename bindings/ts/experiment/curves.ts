@@ -16,9 +16,13 @@ export interface FigureFiles {
 const KINDS: readonly [
   kind: string,
   stroke: Stroke,
-  error: (epoch: EpochEvent) => number | null,
+  error: (epoch: EpochEvent, whole: number) => number | null,
 ][] = [
-  ['training error', 'dashed', ({ train }) => 1 - train.accuracy],
+  [
+    'training error',
+    'dashed',
+    ({ train }, whole) => (train.count < whole ? null : 1 - train.accuracy),
+  ],
   ['validation error', 'bold', ({ val }) => (val === null ? null : 1 - val.accuracy)],
 ]
 
@@ -29,8 +33,11 @@ const KINDS: readonly [
 export function errorCurves(name: string, members: readonly Member[], panel = ''): Series[] {
   return KINDS.map(([kind, stroke, error]) => {
     const bySteps = new Map<number, number[]>()
-    for (const epoch of members.flatMap(({ epochs }) => epochs)) {
-      const value = error(epoch)
+    const all = members.flatMap(({ epochs }) => epochs)
+    // An epoch that the budget cut short has seen too few images for a mean.
+    const whole = Math.max(...all.map(({ train }) => train.count))
+    for (const epoch of all) {
+      const value = error(epoch, whole)
       if (value === null) continue
       bySteps.set(epoch.step, [...(bySteps.get(epoch.step) ?? []), 100 * value])
     }

@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path'
 import { ResidualError } from '../errors.js'
 import { lineChart } from '../figures/lines.js'
-import type { LayerResponse, ModelConfig, TrainConfig } from '../generated.js'
+import type { EpochEvent, LayerResponse, ModelConfig, TrainConfig } from '../generated.js'
 import { errorCurves, errorDomain, type FigureFiles, writeFigure } from './curves.js'
 import { replaceFile } from './files.js'
 import { type ExperimentOptions, type Member, type Plan, trainAll } from './members.js'
@@ -31,7 +31,7 @@ export interface DegradationNet {
   family: 'plain' | 'residual'
   depth: number
   parameters: number
-  /** Of the last epoch, its mean on augmented training images, as the paper plots it. */
+  /** Of the last whole epoch, its mean on augmented training images, as the paper plots it. */
   trainError: Spread
   /** After the last epoch; null without a validation part. */
   valError: Spread | null
@@ -192,13 +192,18 @@ async function measured({ family, depth, members }: Net): Promise<DegradationNet
     const there = scores.filter((score) => score !== null)
     return there.length === 0 ? null : spread(there.map(({ accuracy }) => 1 - accuracy))
   }
+  // What a budget of updates cut short has seen too few images for a mean.
+  const whole = members.map(({ epochs }, index) => {
+    const most = Math.max(...epochs.map(({ train }) => train.count))
+    return epochs.findLast(({ train }) => train.count === most) ?? (last[index] as EpochEvent)
+  })
   const arch = `${FAMILIES[family]}${depth}`
   return {
     arch,
     family,
     depth,
     parameters: members[0]?.start.parameters ?? 0,
-    trainError: errors(last.map(({ train }) => train)) as Spread,
+    trainError: errors(whole.map(({ train }) => train)) as Spread,
     valError: errors(last.map(({ val }) => val)),
     testError: errors(members.map(({ result }) => result.test)),
     paper: published(arch) ?? null,
@@ -273,7 +278,7 @@ function notes(nets: readonly DegradationNet[], trained: readonly Net[]): string
       `seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}${seeds.length > 1 ? ' (mean ± sample deviation)' : ''}.`,
       `Data: ${data.source}, ${trainImages} training, ${valImages} validation and ${testImages} test images.`,
     ].join(' '),
-    'Training error: mean over the last epoch, on augmented images, in training mode. Validation error: after the last epoch. Test error: of the checkpoint that was best on the validation part.',
+    'Training error: mean over the last whole epoch, on augmented images, in training mode. Validation error: after the last epoch. Test error: of the checkpoint that was best on the validation part.',
     ...(sources.length > 0
       ? [`The paper's: ${sources.join('; ')}, after its whole schedule on the whole data set.`]
       : []),
