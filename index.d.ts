@@ -451,6 +451,46 @@ export declare type CutoutConfig = {
     size?: 'auto' | number | undefined;
 };
 
+/** A server of the live page, until it is closed; it holds the process so long. */
+export declare class Dashboard implements AsyncDisposable {
+    #private;
+    /** The runs folder, absolute. */
+    readonly folder: string;
+    readonly port: number;
+    /**
+     * What to open in a browser: whoever has it can see the runs, and stop them. Its token becomes a
+     * cookie when it is opened, and goes out of the address.
+     */
+    readonly url: string;
+    private constructor();
+    /** Ends the server, after the pages that are open have been told all that there is. */
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Serves a page that shows runs as they go: their curves, where they are, what they make of some
+ * images; and that can stop them. It follows the folders of the runs, in whatever process they are.
+ *
+ * It is reached from this machine alone, and by whoever has its address.
+ *
+ * @example
+ * await using page = await dashboard('runs')
+ * console.log(page.url)
+ * await train({ data: './photos', out: 'runs/photos' })
+ *
+ * @param folder with runs in it, or a run folder; need not be there yet
+ * @throws {ResidualError} `E_PORT` if the port cannot be had; `E_USAGE` for what is no folder or
+ *   port
+ */
+export declare function dashboard(folder?: string | URL, { port }?: DashboardOptions): Promise<Dashboard>;
+
+/** How the live page is served. */
+export declare interface DashboardOptions {
+    /** Default: 8265, or the next free one. */
+    port?: number | undefined;
+}
+
 /**
  * Where the images come from.
  */
@@ -612,7 +652,7 @@ export declare interface DegradationNet {
     family: 'plain' | 'residual';
     depth: number;
     parameters: number;
-    /** Of the last epoch, its mean on augmented training images, as the paper plots it. */
+    /** Of the last whole epoch, its mean on augmented training images, as the paper plots it. */
     trainError: Spread;
     /** After the last epoch; null without a validation part. */
     valError: Spread | null;
@@ -848,7 +888,7 @@ export declare type EraseConfig = 'none' | 'cutout' | 'random-erasing' | ({
 /**
  * What went wrong, for programs. The set is closed: adding a code is an API change.
  */
-export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_TORCH' | 'E_INTERNAL';
+export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_PORT' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_TORCH' | 'E_INTERNAL';
 
 /**
  * Measures a trained network's loss and accuracy, on images that are not augmented.
@@ -1001,6 +1041,7 @@ export declare const exitStatus: {
     readonly E_DOWNLOAD: 1;
     readonly E_OUT_EXISTS: 2;
     readonly E_OUT_IN_USE: 1;
+    readonly E_PORT: 1;
     readonly E_WRITE: 1;
     readonly E_IO: 1;
     readonly E_CHECKPOINT: 4;

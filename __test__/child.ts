@@ -17,6 +17,8 @@ export interface Child {
   kill(signal: NodeJS.Signals): void
   /** Resolves when it has printed a text, on either stream. */
   says(text: string): Promise<void>
+  /** Resolves with its first line on stdout. */
+  saysLine(): Promise<string>
   closeStdout(): void
 }
 
@@ -69,9 +71,21 @@ export async function node(args: readonly string[], { env, during }: Options = {
       waiting.add(check)
       check()
     })
+  const saysLine = () =>
+    new Promise<string>((resolve) => {
+      const check = () => {
+        const end = stdout.indexOf('\n')
+        if (end === -1) return
+        waiting.delete(check)
+        resolve(stdout.slice(0, end))
+      }
+      waiting.add(check)
+      check()
+    })
   const handle: Child = {
     kill: (signal) => child.kill(signal),
     says,
+    saysLine,
     closeStdout: () => child.stdout.destroy(),
   }
   // A child that ends before it said what is waited for has to fail its test, not to hang it.

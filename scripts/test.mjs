@@ -4,6 +4,7 @@ import { build, TARGET } from './build.mjs'
 import { run } from './setup/command.mjs'
 import { BuildError, SetupError } from './setup/error.mjs'
 import { ROOT, runScript } from './setup.mjs'
+import { provideChromium } from './test/chromium.mjs'
 import { addCounts, countCommand } from './test/counts.mjs'
 
 /** @typedef {import('./test/counts.mjs').Counts} Counts */
@@ -72,10 +73,16 @@ async function suites(cargoEnv) {
     },
     { name: 'Biome', command: ['node_modules/.bin/biome', 'check'] },
     { name: 'types of the scripts', command: tsc('tsconfig.scripts.json') },
+    { name: 'types of the live page', command: tsc('tsconfig.page.json') },
     { name: 'types of the tests', command: tsc('tsconfig.test.json') },
     { name: 'generated files', command: [process.execPath, 'scripts/generate.mjs', '--check'] },
     ...rust.map((suite) => ({ ...suite, env: cargoEnv })),
-    { name: 'ava', command: ['node_modules/.bin/ava', '--tap'], counted: 'tap' },
+    {
+      name: 'ava',
+      command: ['node_modules/.bin/ava', '--tap'],
+      counted: 'tap',
+      env: { ...process.env, RESIDUAL_TEST_CHROMIUM: (await provideChromium()) ?? '' },
+    },
   ]
 }
 

@@ -25,6 +25,9 @@ const TARBALLS = ['residual', 'residual-linux-x64-gnu', 'residual-libtorch-linux
   join(ROOT, 'pack', `${name}-${MANIFEST.version}.tgz`),
 )
 
+/** What the browser gets of the live page. */
+const PAGE = 'bindings/ts/dashboard/page'
+
 /** An empty folder at first, then one with the packages installed. */
 const project = mkdtempSync(join(tmpdir(), 'residual-project-'))
 const installed = (...path: string[]) => join(project, 'node_modules', ...path)
@@ -176,6 +179,7 @@ test.serial('npm would publish just these files', async (t) => {
         ...['t10k-images-idx3-ubyte.gz', 't10k-labels-idx1-ubyte.gz'],
       ].map((name) => `data/fashion-mnist-mini/${name}`),
       ...readdirSync(join(ROOT, 'recipes')).map((name) => `recipes/${name}`),
+      ...readdirSync(join(ROOT, PAGE)).map((name) => `${PAGE}/${name}`),
     ].sort(),
   )
   t.true(residual.size < 7, `${residual.size} MB`)

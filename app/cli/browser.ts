@@ -9,6 +9,12 @@ const OPENERS: Partial<Record<NodeJS.Platform, [command: string, ...args: string
   win32: ['rundll32', 'url.dll,FileProtocolHandler'],
 }
 
+/** Whether there is somebody to open a browser for. */
+export function hasDisplay(): boolean {
+  const { DISPLAY, WAYLAND_DISPLAY } = process.env
+  return process.platform !== 'linux' || Boolean(DISPLAY || WAYLAND_DISPLAY)
+}
+
 /** Opens a file or an address in the browser. Where that cannot be, it says so and goes on. */
 export function openInBrowser(target: string): void {
   const [command, ...args] = OPENERS[process.platform] ?? ['xdg-open']

@@ -96,6 +96,11 @@ export const remark = {
   leftOut: (sections: readonly string[], why: string) =>
     `left out: ${sections.join(', ')}\n  ${why}`,
   noBrowser: (target: string) => `no browser could be opened; open ${target} in one`,
+  serving: (folder: string) => `the page shows the runs in ${folder}; Ctrl-C ends it`,
+  watching: (url: string) => `watch it at ${url}`,
+  unwatched: (folder: string) =>
+    `the live page has ended; \`residual dashboard ${folder}\` serves it again`,
+  noPage: (why: string) => `the live page could not be served, and the run goes on: ${why}`,
   wrote: (file: string) => `wrote ${file}`,
 }
 

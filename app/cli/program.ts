@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addBench } from './bench.js'
 import { addCompletion } from './completion.js'
+import { addDashboard } from './dashboard.js'
 import { addData } from './data.js'
 import { addDoctor } from './doctor.js'
 import { addEval } from './eval.js'
@@ -33,6 +34,7 @@ export function createProgram(): Command {
   addPredict(program)
   addExport(program)
   addReport(program)
+  addDashboard(program)
   program.commandsGroup('Look at data and networks:')
   addData(program)
   addInspect(program)

@@ -13,6 +13,7 @@ import {
   readConfiguration,
   type Flags as TrainFlags,
 } from './configuration.js'
+import { LivePage } from './dashboard.js'
 import { downloading } from './data.js'
 import { DownloadLine } from './download.js'
 import { report } from './failure.js'
@@ -29,6 +30,7 @@ import { count, duration, percent } from './units.js'
 
 interface Flags extends TrainFlags {
   report: boolean
+  open?: true
   dryRun?: true
   explain?: true
   json?: true
@@ -50,6 +52,7 @@ export function addTrain(program: Command): void {
     .option('--resume <run>', 'go on from a run folder or a checkpoint')
     .option('--dry-run', 'say what would be done, and the time and memory for it; train nothing')
     .option('--explain', 'say where each value of the configuration is from')
+    .option('--open', 'serve a page on which it is watched, and open it')
     .option('--no-report', 'write no report.html at the end')
     .option('--json', 'print one event a line, as JSON')
     .option('--quiet', 'show no progress')
@@ -62,6 +65,7 @@ export function addTrain(program: Command): void {
   examples(
     verb,
     ['train ./photos', 'a folder in it for each class; the rest is chosen, and said'],
+    ['train ./photos --open', 'and watch it, on a page'],
     ['train ./photos --dry-run --explain', 'what would be chosen, why, and how long it would take'],
     ['train ./photos --model resnet50 --epochs 20 optimizer.lr=0.05', 'with a mind of your own'],
     ['train ./photos model.weights=imagenet', 'from weights that know photographs already'],
@@ -74,7 +78,8 @@ export function addTrain(program: Command): void {
 async function start(draft: Draft, flags: Flags): Promise<void> {
   const line = flags.json || flags.quiet ? undefined : new DownloadLine()
   const options = { onDownload: line?.show, onStart: () => line?.end() }
-  const result = await follow(train(draft, options), draft, flags)
+  await using page = new LivePage()
+  const result = await follow(train(draft, options), draft, flags, page)
   // One that was stopped is to be gone on with.
   if (result === undefined || result.stopReason === 'stopped' || !flags.report) return
   if (!flags.json && !flags.quiet) tell(remark.measuring)
@@ -93,7 +98,12 @@ async function rehearse(draft: Draft, { json, quiet, explain }: Flags): Promise<
 }
 
 /** Undefined if it was interrupted before it had a result. */
-async function follow(run: Run, draft: Draft, flags: Flags): Promise<TrainResult | undefined> {
+async function follow(
+  run: Run,
+  draft: Draft,
+  flags: Flags,
+  page: LivePage,
+): Promise<TrainResult | undefined> {
   const { json, quiet, explain } = flags
   const progress = json || quiet ? undefined : new Progress()
   using interrupt = new Interrupt((signal) => {
@@ -103,6 +113,7 @@ async function follow(run: Run, draft: Draft, flags: Flags): Promise<TrainResult
   try {
     for await (const event of run) {
       progress?.show(event)
+      if (event.type === 'start' && flags.open) await page.open(event.dir)
       if (json) await print(JSON.stringify(event))
       else if (event.type === 'start' && explain) {
         tell(explanation(event.config, draft, await saidBy(draft.recipe)))

@@ -618,6 +618,7 @@ export type ErrorCode =
   | 'E_DOWNLOAD'
   | 'E_OUT_EXISTS'
   | 'E_OUT_IN_USE'
+  | 'E_PORT'
   | 'E_WRITE'
   | 'E_IO'
   | 'E_CHECKPOINT'
@@ -2954,6 +2955,7 @@ export const exitStatus = {
   E_DOWNLOAD: 1,
   E_OUT_EXISTS: 2,
   E_OUT_IN_USE: 1,
+  E_PORT: 1,
   E_WRITE: 1,
   E_IO: 1,
   E_CHECKPOINT: 4,

@@ -5,6 +5,7 @@
  */
 export type { ArrayPart, Arrays } from './arrays.js'
 export { bench } from './bench.js'
+export { Dashboard, type DashboardOptions, dashboard } from './dashboard/dashboard.js'
 export { type DatasetInfo, datasets, downloadDataset, verifyDataset } from './datasets.js'
 export type { Check, CheckState, Diagnosis } from './doctor/diagnosis.js'
 export { doctor } from './doctor/doctor.js'

@@ -23,6 +23,8 @@ export interface LightAddon extends Addon {
   exportModel(model: string, path: string, request: string): Promise<string>
   describeModel(model: string, request: string): Promise<string>
   preview(request: string): Promise<NativePreview>
+  /** Whether a run is being written to a folder, by whatever process. */
+  isWrittenTo(folder: string): boolean
 }
 
 /** Images of a data set: an envelope with what is known of each, and all their pixels in a row. */

@@ -16,6 +16,9 @@ export const DATA_ROOT = join(ROOT, 'data')
 /** The folder with the recipes that have a name. */
 export const RECIPES_ROOT = join(ROOT, 'recipes')
 
+/** The folder with the files of the live page. */
+export const PAGE_ROOT = join(ROOT, 'bindings', 'ts', 'dashboard', 'page')
+
 /** Resolves and loads CommonJS, which native addons are. */
 export const require = createRequire(import.meta.url)
 

@@ -51,8 +51,8 @@ export interface RunFolder {
   remarks: string[]
 }
 
-/** What tells a run's config.json from that of some other program, as the core tells it. */
-const PARTS = ['data', 'model', 'optimizer', 'reasons'] as const
+/** @internal What tells a run's config.json from that of some other program, as the core tells it. */
+export const PARTS = ['data', 'model', 'optimizer', 'reasons'] as const
 
 /**
  * Reads a run folder, of whatever state: running, killed in mid-line, written by another version.
@@ -230,7 +230,7 @@ function isObject(value: unknown): value is Line {
 }
 
 /** Whether a version (`0.2.0`) is later than ours. */
-function isNewer(version: unknown): boolean {
+export function isNewer(version: unknown): boolean {
   if (typeof version !== 'string' || !/^\d+\.\d+\.\d+/.test(version)) return false
   const parts = (text: string) => text.split(/[.+-]/, 3).map(Number)
   const [theirs, ours] = [parts(version), parts(packageVersion())]

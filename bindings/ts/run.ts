@@ -7,6 +7,7 @@ import { EventQueue } from './event-queue.js'
 import type { RunEvent, TrainResult } from './generated.js'
 import type { NativeRun } from './native.js'
 import { checkOptions, type Hook, type HookAnswer, hookFor, type TrainOptions } from './options.js'
+import { StopRequests } from './stop-request.js'
 
 /**
  * `starting` until training begins (a run behind another waits here), `running` or `paused`,
@@ -66,6 +67,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   /** What a hook threw first; in a box, for anything can be thrown. */
   #thrown: { error: unknown } | undefined
   #stepHookIsBusy = false
+  #stopRequests: StopRequests | undefined
   /** The epoch event that training waits for us to be done with. */
   #epochSeq = 0
 
@@ -211,6 +213,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     switch (event.type) {
       case 'start':
         this.#dir = event.dir
+        this.#stopRequests = new StopRequests(event.dir, () => this.stop())
         if (this.#state === 'starting') this.#state = 'running'
         break
       case 'checkpoint':
@@ -285,6 +288,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
   #end(ending: Ending): void {
     clearInterval(this.#hold)
+    this.#stopRequests?.[Symbol.dispose]()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#state = 'ended'
     this.#ending = ending

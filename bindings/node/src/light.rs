@@ -55,6 +55,12 @@ pub fn datasets() -> String {
     envelope(Ok(sets.map(placed).collect::<Vec<_>>()))
 }
 
+/// Whether a run is being written to a folder, by whatever process.
+#[napi]
+pub fn is_written_to(folder: String) -> bool {
+    residual_runlog::RunDir::is_written_to(folder.as_ref())
+}
+
 #[derive(Serialize)]
 struct Placed {
     #[serde(flatten)]

@@ -115,6 +115,12 @@ impl RunDir {
         RunDir::hold(path, lock)
     }
 
+    /// Whether a run is being written to a folder, by whatever process. The answer of a moment, for
+    /// whoever only looks.
+    pub fn is_written_to(path: &Path) -> bool {
+        Lock::is_held(path)
+    }
+
     fn hold(path: PathBuf, lock: Lock) -> Result<RunDir> {
         let checkpoints = path.join(CHECKPOINTS);
         fs::create_dir_all(&checkpoints).map_err(|cause| failed(&checkpoints, &cause))?;
@@ -495,6 +501,16 @@ mod tests {
             let error = RunDir::create(Path::new(path), false).unwrap_err();
             assert_eq!(error.code, ErrorCode::Write, "{error}");
         }
+    }
+
+    #[test]
+    fn whether_a_run_is_being_written_can_be_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!RunDir::is_written_to(&folder.path().join("none")));
+        let run = RunDir::create(folder.path(), false).unwrap();
+        assert!(RunDir::is_written_to(folder.path()));
+        drop(run);
+        assert!(!RunDir::is_written_to(folder.path()));
     }
 
     #[test]

@@ -50,6 +50,8 @@ codes! {
     OutExists = "E_OUT_EXISTS", exit 2;
     /// Another process, or another run of this one, is writing to the run folder.
     OutInUse = "E_OUT_IN_USE", exit 1;
+    /// A network port that another program listens on, or that may not be listened on.
+    Port = "E_PORT", exit 1;
     /// A file or folder could not be written.
     Write = "E_WRITE", exit 1;
     /// A file could not be read.

@@ -1,0 +1,167 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import test from 'ava'
+import { dashboard, ResidualError } from 'residual'
+import { makeRun } from '../report/made.js'
+import { folder } from '../tiny.js'
+import { ask, login, served } from './ask.js'
+
+test('the token of the address becomes a cookie that scripts cannot read, and goes out of the address', async (t) => {
+  const page = await served(t, folder(t))
+  const { status, headers } = await ask(page, `/${new URL(page.url).search}`)
+  t.is(status, 303)
+  t.is(headers.location, '/')
+  const [cookie = ''] = headers['set-cookie'] ?? []
+  t.regex(cookie, /; HttpOnly; SameSite=Strict; Path=\/$/)
+  t.false(cookie.includes(new URL(page.url).searchParams.get('token') ?? ''))
+  const shown = await ask(page, '/', { headers: { cookie: cookie.split(';')[0] } })
+  t.is(shown.status, 200)
+  t.regex(shown.body, /<title>residual<\/title>/)
+})
+
+test('nothing is answered without the token: not the page, not the runs, not a stop', async (t) => {
+  const parent = folder(t)
+  makeRun(parent, { name: 'photos' })
+  const page = await served(t, parent)
+  const origin = `http://127.0.0.1:${page.port}`
+  const wrong = `residual-${page.port}=${'A'.repeat(32)}`
+  for (const cookie of ['', wrong, `${wrong}; other=1`, `residual-${page.port}`]) {
+    for (const path of ['/', '/?token=', '/?token=wrong', '/page.js', '/api/runs', '/nothing']) {
+      t.is((await ask(page, path, { headers: { cookie } })).status, 401, `${path} with ${cookie}`)
+    }
+    const stop = { method: 'POST', headers: { cookie, origin } }
+    t.is((await ask(page, '/api/stop?run=photos', stop)).status, 401)
+  }
+  const person = await ask(page, '/', { headers: { accept: 'text/html,*/*' } })
+  t.regex(person.body, /Open the address that `residual` printed/)
+})
+
+test('a name of somebody else that leads here is not answered to, whoever asks', async (t) => {
+  const page = await served(t, folder(t))
+  const cookie = await login(page)
+  const { port } = page
+  const hosts = ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`]
+  for (const host of [...hosts, '127.0.0.1', `[::1]:${port}`, '127.0.0.1:1', ' ']) {
+    const { status, body } = await ask(page, '/api/runs', { headers: { cookie, host } })
+    t.true(status === 403 || status === 400, `${host}: ${status}`)
+    t.false(body.includes('"runs"'))
+  }
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`]) {
+    t.is((await ask(page, '/api/runs', { headers: { cookie, host } })).status, 200, host)
+  }
+})
+
+test('a page of another origin gets nothing, though the browser sends the cookie along', async (t) => {
+  const parent = folder(t)
+  makeRun(parent, { name: 'photos' })
+  const page = await served(t, parent)
+  const cookie = await login(page)
+  const others = [
+    'http://evil.example',
+    'http://127.0.0.1:1',
+    'null',
+    `https://127.0.0.1:${page.port}`,
+  ]
+  for (const origin of others) {
+    t.is((await ask(page, '/api/runs', { headers: { cookie, origin } })).status, 403, origin)
+    const stop = { method: 'POST', headers: { cookie, origin } }
+    t.is((await ask(page, '/api/stop?run=photos', stop)).status, 403, origin)
+  }
+  // Another port of this machine is the same site, to which strict cookies are sent.
+  const sameSite = { cookie, 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors' }
+  t.is((await ask(page, '/api/runs', { headers: sameSite })).status, 403)
+  t.is((await ask(page, '/page.js', { headers: sameSite })).status, 403)
+  // Nor does a form that says nothing of where it is from.
+  const blind = await ask(page, '/api/stop?run=photos', { method: 'POST', headers: { cookie } })
+  t.is(blind.status, 403)
+  const own = { cookie, origin: `http://127.0.0.1:${page.port}` }
+  const stop = await ask(page, '/api/stop?run=photos', { method: 'POST', headers: own })
+  t.is(stop.status, 409)
+  t.regex(stop.body, /not running/)
+  t.is((await ask(page, '/api/stop?run=photos', { headers: own })).status, 404)
+})
+
+test('a page can neither be framed nor run a script that is written into it', async (t) => {
+  const page = await served(t, folder(t))
+  const { headers } = await ask(page, '/', { headers: { cookie: await login(page) } })
+  const policy = String(headers['content-security-policy'])
+  t.regex(policy, /default-src 'none'; script-src 'self'; style-src 'self'/)
+  t.regex(policy, /frame-ancestors 'none'/)
+  t.notRegex(policy, /unsafe|\*/)
+  t.is(headers['x-content-type-options'], 'nosniff')
+  t.is(headers['cache-control'], 'no-store')
+})
+
+test("no path leads out of the runs folder, or to any file that is not the page's", async (t) => {
+  const parent = folder(t)
+  const runs = join(parent, 'runs')
+  mkdirSync(runs)
+  makeRun(runs, { name: 'photos' })
+  const secret = makeRun(parent, { name: 'secret' })
+  symlinkSync(secret, join(runs, 'linked'))
+  // A run whose log is a link to somebody else's.
+  const sly = makeRun(runs, { name: 'sly' })
+  const { rmSync } = await import('node:fs')
+  rmSync(join(sly, 'metrics.jsonl'))
+  symlinkSync(join(secret, 'metrics.jsonl'), join(sly, 'metrics.jsonl'))
+  const page = await served(t, runs)
+  const cookie = await login(page)
+  for (const path of [
+    ...['/../secret/config.json', '/..%2fsecret%2fconfig.json', '/%2e%2e/secret/config.json'],
+    ...['/page.js/../../../../package.json', '/package.json', '/dashboard.js', '/index.html'],
+    ...['//etc/passwd', '/\\..\\secret', '/%00', '/page.js%00.css', '/photos/config.json'],
+    ...['http://evil.example/api/runs', '*', '/constructor', '/__proto__'],
+  ]) {
+    t.is((await ask(page, path, { headers: { cookie } })).status, 404, path)
+  }
+  for (const id of [
+    '../secret',
+    '..%2fsecret',
+    'linked',
+    '/',
+    '.',
+    '..',
+    'photos/../photos',
+    '%00',
+    'photos%00',
+    '',
+  ]) {
+    for (const api of ['stream', 'samples']) {
+      const { status } = await ask(page, `/api/${api}?run=${id}`, { headers: { cookie } })
+      t.is(status, 404, `${api} of ${id}`)
+    }
+  }
+  const { body } = await ask(page, '/api/runs', { headers: { cookie } })
+  t.deepEqual(
+    JSON.parse(body)
+      .runs.map(({ id }: { id: string }) => id)
+      .sort(),
+    ['photos', 'sly'],
+  )
+})
+
+test('a port that is taken is an error which says what to do, and the next is free', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await new Promise((resolve) => other.once('listening', resolve))
+  const address = other.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const error = await t.throwsAsync(dashboard(folder(t), { port }), { instanceOf: ResidualError })
+  t.is(error?.code, 'E_PORT')
+  t.is(error?.message, `port ${port} cannot be had: another program listens on it`)
+  t.regex(error?.hint ?? '', /Leave the port out/)
+
+  const [first, second] = [await served(t, folder(t), {}), await served(t, folder(t), {})]
+  t.true(second.port > 0 && second.port !== first.port)
+})
+
+test('what is no folder and no port is refused before anything is served', async (t) => {
+  const file = join(folder(t), 'file')
+  writeFileSync(file, '')
+  await t.throwsAsync(dashboard(file), { code: 'E_USAGE', message: /is a file/ })
+  for (const port of [-1, 1.5, 65_536, '80' as unknown as number, Number.NaN]) {
+    await t.throwsAsync(dashboard(folder(t), { port }), { code: 'E_USAGE' }, String(port))
+  }
+  await t.throwsAsync(dashboard(''), { code: 'E_USAGE' })
+})
