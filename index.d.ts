@@ -43,6 +43,14 @@ export declare type AdamConfig = {
  */
 export declare type Anneal = 'cos' | 'linear';
 
+/** What a network said of an image. */
+export declare interface Answered {
+    /** What the image is called: its file. */
+    name: string;
+    /** With a thumbnail, if its picture is to be shown. */
+    prediction: Prediction;
+}
+
 /** Images of one part of a data set, in memory. */
 export declare interface ArrayPart {
     /**
@@ -792,9 +800,6 @@ export declare type EmaConfig = {
      */
     decay?: number | undefined;
 };
-
-/** Pixels as the bytes of a PNG file. */
-export declare function encodePng({ data, width, height, channels }: Pixels): Buffer;
 
 /**
  * The run ended; nothing follows.
@@ -2077,6 +2082,18 @@ export declare type Prediction = {
     thumbnail?: Thumbnail | undefined;
 };
 
+/**
+ * A page with predictions and the pictures that they are of (`residual predict --html`): one file
+ * that needs no network, as the report is. Pictures are there where predictions have thumbnails.
+ *
+ * @example
+ * const prediction = await model.predict('cat.jpg', { thumbnails: 160 })
+ * await writeFile('cat.html', predictionPage([{ name: 'cat.jpg', prediction }], model.info))
+ *
+ * @returns HTML
+ */
+export declare function predictionPage(answers: readonly Answered[], model: Readonly<ModelInfo>): string;
+
 /** A published top-1 error. */
 export declare interface Published {
     /** 0 to 1. */
@@ -2291,7 +2308,7 @@ export declare class ResidualError extends Error {
     /** Where: a configuration path, a file, a line of it. */
     readonly at: Place;
     /** The next thing to do, as a sentence. */
-    readonly hint: string | undefined;
+    readonly hint: string;
     constructor({ code, message, at, hint }: Failure, options?: ErrorOptions);
 }
 

@@ -123,10 +123,10 @@ test('the page has every picture and every name, and nothing in a name is markup
   t.is(status, 0, stderr)
   t.true(stderr.includes(`wrote ${page}`))
   const html = readFileSync(page, 'utf8')
-  t.is(html.match(/<img src="data:image\/png;base64,/g)?.length, 24)
+  t.is(html.match(/<img [^>]*src="data:image\/png;base64,/g)?.length, 24)
   t.false(html.includes('<script'))
   t.regex(html, /default-src 'none'/)
-  t.notRegex(html, /(src|href)="(?!data:)/)
+  t.notRegex(html, /(src|href)="(?!data:|#)/)
   const refused = await residual([
     'predict',
     dir,

@@ -57,24 +57,53 @@ test('--quiet shows the result alone', async (t) => {
   t.regex(stdout, /^run folder/m)
 })
 
+/** What the command line shows on a terminal, without its control sequences, and with them. */
+function onTerminal(args: readonly string[], columns: number, more: NodeJS.ProcessEnv) {
+  const program = [process.execPath, 'dist/app/cli/main.js', ...args].join(' ')
+  // A CI's terminal is none for a person; a test's is.
+  const env = { ...process.env, TERM: 'xterm-256color', CI: undefined, FORCE_COLOR: undefined }
+  const { status, stdout } = spawnSync(
+    'script',
+    ['-qec', `stty cols ${columns} rows 30; ${program}`, '/dev/null'],
+    { cwd: ROOT, env: { ...env, NO_COLOR: undefined, ...more } },
+  )
+  const raw = stdout.toString()
+  return { status, raw, lines: stripVTControlCharacters(raw).split(/\r?\n/) }
+}
+
 test('on a terminal a line lives below the epochs, in colour unless NO_COLOR is set', (t) => {
   for (const NO_COLOR of ['', '1']) {
-    const { args } = tiny(t)
-    const program = [process.execPath, 'dist/app/cli/main.js', ...args].join(' ')
-    const command = `stty cols 100 rows 30; ${program}`
-    const env: NodeJS.ProcessEnv = { ...process.env, TERM: 'xterm-256color', NO_COLOR }
-    // Node takes even an empty one for set, and a CI's terminal for one without colours.
-    if (NO_COLOR === '') delete env.NO_COLOR
-    delete env.CI
-    const terminal = spawnSync('script', ['-qec', command, '/dev/null'], { cwd: ROOT, env })
-    const shown = terminal.stdout.toString()
-    t.is(terminal.status, 0, shown)
-    t.regex(
-      stripVTControlCharacters(shown),
-      /epoch 1\/2 {2}[━─]+ {2}\d\/8 {2}loss \d.* eta \d:\d\d/,
-    )
+    const { status, raw, lines } = onTerminal(tiny(t).args, 100, { NO_COLOR })
+    t.is(status, 0, raw)
+    t.regex(lines.join('\n'), /epoch 1\/2 {2}[━─]+ {2}\d\/8 {2}loss \d.* eta \d:\d\d/)
+    t.regex(lines.join('\n'), /^epoch +loss +acc +val loss +val acc +lr +img\/s +time$/m)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: what terminals are told
-    t.is(/\x1b\[\d+m/.test(shown), NO_COLOR === '')
+    t.is(/\x1b\[\d+m/.test(raw), NO_COLOR === '')
+  }
+})
+
+test('a narrow terminal gets what matters most, in one row', (t) => {
+  const { status, lines } = onTerminal(tiny(t).args, 44, {})
+  t.is(status, 0)
+  const rows = lines.filter((line) => /^epoch|^ +[12]\/2/.test(line))
+  t.true(rows.length >= 3, lines.join('\n'))
+  for (const row of rows) t.true(row.length <= 44, row)
+  t.true(
+    rows.some((row) => /^epoch 1\/2 .*loss \d.*eta/.test(row)),
+    rows.join('\n'),
+  )
+  t.true(
+    rows.some((row) => /^epoch .*val acc/.test(row)),
+    rows.join('\n'),
+  )
+})
+
+test('no line lives in a CI’s log or on a dumb terminal', (t) => {
+  for (const env of [{ CI: 'true' }, { TERM: 'dumb' }]) {
+    const { status, lines } = onTerminal(tiny(t).args, 100, env)
+    t.is(status, 0)
+    t.is(lines.filter((line) => /^epoch [12]\/2 {2}loss \d/.test(line)).length, 2)
+    t.false(lines.some((line) => /━/.test(line)))
   }
 })
 

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process'
 import {
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -18,6 +19,8 @@ import { basename, join } from 'node:path'
 import test from 'ava'
 import type { RunEvent } from 'residual'
 import { type Ended, ROOT } from '../child.js'
+import { imageFolder } from '../tiny.js'
+import { perform, transcripts } from './transcript.js'
 
 const MINUTES = 60_000
 const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
@@ -329,6 +332,27 @@ test.serial('the command line comes through npx', async (t) => {
   const last = events.at(-1)
   t.is(last?.type === 'end' && last.result.stopReason, 'budget')
 })
+
+/** What opens a page, in an empty machine: it says nothing and ends. */
+function withOpener(path: string | undefined): string {
+  const bin = join(project, 'bin')
+  mkdirSync(bin, { recursive: true })
+  writeFileSync(join(bin, 'xdg-open'), '#!/bin/sh\necho "$1" > opened\n', { mode: 0o755 })
+  return [bin, installed('.bin'), path].join(':')
+}
+
+test.serial('pictures lie in a folder for each class', (t) => {
+  imageFolder(project, ['left', 'middle', 'right'])
+  t.is(readdirSync(join(project, 'photos')).length, 3)
+})
+
+for (const transcript of transcripts(join(ROOT, '__test__', 'install', 'transcripts'))) {
+  test.serial(`a new user's task: ${transcript.title}`, async (t) => {
+    t.timeout(3 * MINUTES)
+    const PATH = withOpener(env.PATH)
+    await perform(t, transcript, project, { ...env, PATH, NO_COLOR: '1' })
+  })
+}
 
 test.serial('a platform package that was not installed is named, with what to do', async (t) => {
   for (const [folder, code] of [

@@ -15,13 +15,14 @@ export function report(error: unknown): number {
   const { stderr } = process
   const label = paint(stderr, ['red', 'bold'], 'error')
   if (!(error instanceof ResidualError)) {
-    stderr.write(`${label}: ${error instanceof Error ? error.stack : String(error)}\n`)
+    const { hint } = new ResidualError({ code: 'E_INTERNAL', message: '' })
+    stderr.write(`${label}: ${error instanceof Error ? error.stack : String(error)}\n  ${hint}\n`)
     return exitStatus.E_INTERNAL
   }
   stderr.write(`${label}: ${error.message} ${paint(stderr, 'dim', `(${error.code})`)}\n`)
   const place = inWords(error.at)
   if (place !== undefined && !error.message.includes(place)) stderr.write(`  at ${place}\n`)
-  if (error.hint !== undefined) stderr.write(`  ${error.hint}\n`)
+  stderr.write(`  ${error.hint}\n`)
   return exitStatus[error.code]
 }
 

@@ -83,10 +83,10 @@ async function answer(
       some,
       gallery?.ask(config) ?? config,
     )) {
-      const { thumbnail, ...said } = prediction
+      const { thumbnail: _, ...said } = prediction
       if (json) await print(JSON.stringify({ image: image.name, ...said }))
       else for (const row of table?.rows(image.name, said) ?? []) await print(row)
-      gallery?.add(image.name, said, thumbnail)
+      gallery?.add({ name: image.name, prediction })
     }
   }
   if (gallery !== undefined) tell(remark.wrote(await gallery.write()))

@@ -1,4 +1,5 @@
 import type { ErrorCode, Place } from './generated.js'
+import { WAYS_OUT } from './ways-out.js'
 
 /** What an error is made of. */
 export interface Failure {
@@ -18,7 +19,7 @@ export class ResidualError extends Error {
   /** Where: a configuration path, a file, a line of it. */
   readonly at: Place
   /** The next thing to do, as a sentence. */
-  readonly hint: string | undefined
+  readonly hint: string
 
   static {
     ResidualError.prototype.name = 'ResidualError'
@@ -28,7 +29,7 @@ export class ResidualError extends Error {
     super(message, options)
     this.code = code
     this.at = at ?? {}
-    this.hint = hint
+    this.hint = hint ?? WAYS_OUT[code]
   }
 }
 

@@ -33,13 +33,13 @@ export type { ImageInput, Pixels } from './image.js'
 export { inspect } from './inspect.js'
 export { type EvaluateOptions, loadModel, Model } from './model.js'
 export type { Hook, HookAnswer, TrainOptions } from './options.js'
-export { encodePng } from './pictures/encode.js'
 export { drawExamples } from './pictures/examples.js'
 export { type GridOptions, makeGrid, Picture, type Tile } from './pictures/grid.js'
 export type { PaintOptions } from './pictures/paint.js'
 export { type PlanOptions, plan } from './plan.js'
 export { predict } from './predict.js'
 export { type Recipe, recipes } from './recipe.js'
+export { type Answered, predictionPage } from './report/gallery.js'
 export {
   type ReportedRun,
   type ReportOptions,

@@ -43,7 +43,7 @@ export function showTiles(tiles: readonly Tile[]): Html {
   return html`<ul class="pictures">${items}</ul>`
 }
 
-function image(pixels: Pixels, alt: string): Html {
+export function image(pixels: Pixels, alt: string): Html {
   const small = shrink(pixels, THUMBNAIL)
   const { width, height } = small
   const sharp = Math.max(width, height) < SMALL ? html` class="small"` : undefined
@@ -52,7 +52,7 @@ function image(pixels: Pixels, alt: string): Html {
 }
 
 /** A path that may break after each folder. */
-function steps(path: string): Html[] {
+export function steps(path: string): Html[] {
   return path.split(/(?<=[\\/])/).map((step) => html`${step}<wbr>`)
 }
 

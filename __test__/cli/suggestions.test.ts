@@ -1,0 +1,65 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { plan, type TrainConfig } from 'residual'
+import { residual } from '../child.js'
+import { folder, idxData, tinyRun } from '../tiny.js'
+
+const MINI = 'fashion-mnist-mini'
+
+test('wherever a key, a word or a name can be misspelt, the nearest is told', async (t) => {
+  const cases: [string, RegExp][] = [
+    [`train ${MINI} optimiser.lr=1`, /Did you mean `optimizer`\?/],
+    [`train ${MINI} optimizer.momentun=1`, /Did you mean `optimizer\.momentum`\?/],
+    [`train ${MINI} precision=bf61`, /Did you mean 'bf16'\?/],
+    [`train ${MINI} model.arch=resnt18`, /Did you mean 'resnet18'\?/],
+    [`train ${MINI} --recipe notebok`, /Known: .*notebook/],
+    ['train cifar1O', /Did you mean 'cifar10'\?/],
+    [`train ${MINI} batchSze=2 --dry-run`, /Did you mean `batchSize`\?/],
+    [`find-lr ${MINI} optimiser.lr=1`, /Did you mean `optimizer`\?/],
+    [`experiment repeat ${MINI} optimiser.lr=1`, /Did you mean `optimizer`\?/],
+    ['bench resnet8 batchSze=2', /Did you mean `batchSize`\?/],
+    ['inspect resnet18 imageSzie=32', /Did you mean `imageSize`\?/],
+    ['inspect ./weights.pth imageSzie=32', /Did you mean `imageSize`\?/],
+    ['eval x imageSzie=32', /Did you mean `imageSize`\?/],
+    ['predict x y.jpg imageSzie=32', /Did you mean `imageSize`\?/],
+    [`data show ${MINI} transfrom.flip=true`, /Did you mean `transform`\?/],
+    [`data show ${MINI} data.limt=3`, /Did you mean `data\.limit`\?/],
+    ['data download cifar1O', /There are: cifar10/],
+  ]
+  const ended = await Promise.all(cases.map(([words]) => residual(words.split(' '))))
+  for (const [index, [words, said]] of cases.entries()) {
+    const { status, stderr } = ended[index] ?? {}
+    t.true(status === 2 || status === 4, `${words}: ${status}`)
+    t.regex(stderr ?? '', said, words)
+  }
+})
+
+test('a file may name the schema that its editor knows the keys by', async (t) => {
+  const parent = folder(t)
+  const $schema = './node_modules/residual/config.schema.json'
+  const json = join(parent, 'run.json')
+  writeFileSync(json, JSON.stringify({ $schema, model: 'resnet8', epochs: 1 }))
+  const yaml = join(parent, 'run.yaml')
+  writeFileSync(yaml, `# yaml-language-server: $schema=${$schema}\nmodel: resnet8\nepochs: 1\n`)
+  const data = idxData(parent)
+  for (const file of [json, yaml]) {
+    const { status, stdout, stderr } = await residual([
+      ...['train', data, '--config', file, '--dry-run', '--json', 'threads=1', 'workers=1'],
+    ])
+    t.is(status, 0, stderr)
+    t.like(JSON.parse(stdout).config, { model: { arch: 'resnet8' }, epochs: 1 })
+  }
+  const config = { ...tinyRun(t), $schema } as TrainConfig
+  t.is((await plan(config, { measure: false })).config.model.arch, 'resnet8')
+})
+
+test('a file that would grow without end is refused, and a list is no configuration', async (t) => {
+  const file = join(folder(t), 'bomb.yaml')
+  const level = (name: string, inner: string) => `${name}: &${name} [${Array(9).fill(inner)}]`
+  const levels = 'bcdefghi'.split('').map((name, at) => level(name, `*${'abcdefgh'[at]}`))
+  writeFileSync(file, ['a: &a [x]', ...levels].join('\n'))
+  const { status, stderr } = await residual(['train', MINI, '--config', file])
+  t.is(status, 2)
+  t.regex(stderr, /alias.*\(E_CONFIG\)/i)
+})
