@@ -43,10 +43,13 @@ test('a report that cannot be written costs a warning, and one not wanted nothin
 test('a run is reported on by its folder, several are compared', async (t) => {
   const parent = folder(t)
   const runs = [makeRun(parent, { name: 'one' }), makeRun(parent, { name: 'two', epochs: 7 })]
-  const one = await residual(['report', runs[0] as string, '--no-evaluate'])
+  const env = { DISPLAY: '', WAYLAND_DISPLAY: '' }
+  const one = await residual(['report', runs[0] as string, '--no-evaluate', '--open'], { env })
   t.is(one.status, 0, one.stderr)
   t.is(one.stdout, `${join(runs[0] as string, 'report.html')}\n`)
   t.regex(one.stderr, /^left out: What it takes for what, Class by class/m)
+  if (process.platform === 'linux')
+    t.regex(one.stderr, /^no browser could be opened; open .*report/m)
 
   const out = join(parent, 'both.html')
   const both = await residual(['report', ...runs, '--out', out])

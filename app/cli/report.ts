@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type ReportResult, report } from '../../bindings/ts/index.js'
-import { openInBrowser } from './browser.js'
+import { hasDisplay, openInBrowser } from './browser.js'
 import { examples } from './help.js'
 import { remark } from './messages.js'
 import { print, tell } from './output.js'
@@ -35,7 +35,8 @@ export function addReport(program: Command): void {
         evaluate,
       })
       await print(json ? JSON.stringify(written) : inWords(written))
-      if (open) openInBrowser(written.file)
+      if (open && hasDisplay()) openInBrowser(written.file)
+      else if (open) tell(remark.noBrowser(written.file))
     })
   examples(
     verb,
