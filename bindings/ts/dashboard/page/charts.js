@@ -167,7 +167,7 @@ class Chart {
       },
       scales: {
         x: { time: false, auto: false },
-        y: quantity === 'loss' && view.log ? { distr: 3 } : {},
+        y: scaleOf(quantity, view),
       },
       axes: [
         { ...axis, font, size: 30, values: (_, marks) => marks.map((mark) => shortCount(mark)) },
@@ -334,6 +334,20 @@ function nearest(x, value) {
   const distance = (/** @type {number} */ index) =>
     Math.abs(/** @type {number} */ (x[index]) - value)
   return distance(before) < distance(after) ? before : after
+}
+
+/**
+ * Rates are seen from nothing up, lest a wobble looks like a fall.
+ *
+ * @param {import('./curves.js').Quantity} quantity
+ * @param {View} view
+ * @returns {uPlot.Scale}
+ */
+function scaleOf(quantity, { log }) {
+  if (quantity === 'lr' || quantity === 'rate') {
+    return { range: (_, __, max) => [0, max > 0 ? 1.08 * max : 1] }
+  }
+  return quantity === 'loss' && log ? { distr: 3 } : {}
 }
 
 /** @param {number} value */

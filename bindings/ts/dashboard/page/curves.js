@@ -85,13 +85,13 @@ function linesOf(quantity, { steps, epochs }, view, withNoise) {
   if (quantity === 'accuracy') {
     /** @type {Line} */
     const soFar = {
-      style: 'faint',
+      style: epochs.length > 0 ? 'faint' : 'solid',
       what: 'epoch so far',
       series: steps,
       y: steps.column('accuracy'),
     }
     return [
-      ...(withNoise ? [soFar] : []),
+      ...(withNoise || epochs.length === 0 ? [soFar] : []),
       { style: 'solid', what: 'training', series: epochs, y: epochs.column('trainAccuracy') },
       { style: 'dashed', what: 'validation', series: epochs, y: epochs.column('valAccuracy') },
     ]

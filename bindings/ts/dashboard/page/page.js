@@ -138,12 +138,14 @@ function askForSamples() {
 let drawing
 
 function drawSoon() {
-  if (drawing !== undefined) return
-  drawing = setTimeout(() => {
-    drawing = undefined
-    showRun()
-    draw()
-  }, DRAW_EVERY)
+  drawing ??= setTimeout(drawNow, DRAW_EVERY)
+}
+
+function drawNow() {
+  clearTimeout(drawing)
+  drawing = undefined
+  showRun()
+  draw()
 }
 
 function draw() {
@@ -336,6 +338,7 @@ async function askToStop() {
 }
 
 function connection(/** @type {string} */ words, /** @type {boolean} */ isWell) {
+  if (isWell) drawNow() // what it says is then also what one sees
   say(byId('connection'), words)
   byId('connection').dataset.well = String(isWell)
 }
