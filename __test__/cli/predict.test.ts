@@ -125,6 +125,8 @@ test('the page has every picture and every name, and nothing in a name is markup
   const html = readFileSync(page, 'utf8')
   t.is(html.match(/<img [^>]*src="data:image\/png;base64,/g)?.length, 24)
   t.false(html.includes('<script'))
+  // The folder that all lie in is left out.
+  t.regex(html, /<bdi>a\/<wbr>0\.png<wbr><\/bdi>/)
   t.regex(html, /default-src 'none'/)
   t.notRegex(html, /(src|href)="(?!data:|#)/)
   const refused = await residual([

@@ -25,6 +25,7 @@ export interface Answered {
  */
 export function predictionPage(answers: readonly Answered[], model: Readonly<ModelInfo>): string {
   const title = answers.length === 1 ? '1 prediction' : `${count(answers.length)} predictions`
+  const folder = commonFolder(answers.map((answer) => answer.name))
   const lead = html`<p class="lead">What a ${model.arch} that knows ${count(model.classes.length)}
 classes takes each image for, and how surely.</p>`
   return page(
@@ -34,7 +35,7 @@ classes takes each image for, and how surely.</p>`
       {
         id: 'pictures',
         title: 'Images',
-        content: html`<ul class="pictures">${answers.map(item)}</ul>`,
+        content: html`<ul class="pictures">${answers.map((answer) => item(answer, folder))}</ul>`,
       },
       { id: 'classes', title: 'Classes', content: classes(answers) },
     ],
@@ -42,7 +43,7 @@ classes takes each image for, and how surely.</p>`
   )
 }
 
-function item({ name: file, prediction }: Answered): Html {
+function item({ name: file, prediction }: Answered, folder: string): Html {
   const { label, probability, top, thumbnail } = prediction
   const sure = percent(probability)
   const picture = thumbnail && image(toPixels(thumbnail), `${file}: ${label}, ${sure}`)
@@ -54,7 +55,15 @@ function item({ name: file, prediction }: Answered): Html {
     )
   return html`<li>${picture}<span class="label">${name(label)}</span>
 <span>${sure}</span>
-${others}<span class="file"><bdi>${steps(file)}</bdi></span></li>\n`
+${others}<span class="file"><bdi>${steps(file.slice(folder.length))}</bdi></span></li>\n`
+}
+
+/** The folder that all are in, with its last slash: what tells nothing of one image. */
+function commonFolder(files: readonly string[]): string {
+  const [first = '', ...others] = files
+  const parts = first.split(/(?<=[\\/])/).slice(0, -1)
+  while (parts.length > 0 && !others.every((file) => file.startsWith(parts.join('')))) parts.pop()
+  return parts.join('')
 }
 
 /** How many images were taken for each class, the most frequent first. */
