@@ -1,4 +1,4 @@
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { lightAddon } from '../native.js'
 import { isNewer, PARTS } from '../run-folder.js'
@@ -49,6 +49,8 @@ export interface Found {
 export class Runs {
   /** Absolute. */
   readonly folder: string
+  /** Of runs that nobody writes to, with what their files were like. */
+  readonly #kept = new Map<string, { stamp: string; summary: RunSummary | undefined }>()
   #found: Promise<Map<string, Found>> | undefined
   #at = 0
 
@@ -63,13 +65,25 @@ export class Runs {
 
   /** All runs, the one written to last first. */
   async list(): Promise<RunSummary[]> {
-    const found = [...(await this.#look()).values()]
+    const found = await this.#look()
+    for (const id of this.#kept.keys()) if (!found.has(id)) this.#kept.delete(id)
     const summaries: RunSummary[] = []
-    for (const run of found) {
-      const summary = await summarise(run)
+    for (const run of found.values()) {
+      const summary = await this.#summary(run)
       if (summary !== undefined) summaries.push(summary)
     }
     return summaries.sort((a, b) => b.changed - a.changed)
+  }
+
+  /** Reads files only where they have changed: there may be thousands of old runs. */
+  async #summary(run: Found): Promise<RunSummary | undefined> {
+    const stamp = await stampOf(run.dir)
+    const kept = this.#kept.get(run.id)
+    if (kept?.stamp === stamp) return kept.summary
+    const summary = await summarise(run)
+    if (summary?.state === 'running') this.#kept.delete(run.id)
+    else this.#kept.set(run.id, { stamp, summary })
+    return summary
   }
 
   #look(anew = false): Promise<Map<string, Found>> {
@@ -110,6 +124,15 @@ async function findRuns(folder: string): Promise<Map<string, Found>> {
 
 async function hasConfig(dir: string): Promise<boolean> {
   return (await stat(join(dir, 'config.json')).catch(() => undefined))?.isFile() ?? false
+}
+
+/** Changes when a run's files do. */
+async function stampOf(dir: string): Promise<string> {
+  const names = ['config.json', 'metrics.jsonl', 'metrics.csv', 'result.json']
+  const files = await Promise.all(
+    names.map((name) => lstat(join(dir, name)).catch(() => undefined)),
+  )
+  return files.map((file) => `${file?.ino} ${file?.size} ${file?.mtimeMs}`).join(' ')
 }
 
 /** What a run is and how far it came; undefined if the folder is not a run's. */
