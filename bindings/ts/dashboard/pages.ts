@@ -86,14 +86,6 @@ export class Pages {
   }
 
   async #stream(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (!this.#streams.hasRoom) {
-      response.setHeader('Retry-After', '10')
-      return refuse(response, {
-        status: 503,
-        message: `this page is open ${MOST_STREAMS} times already`,
-        hint: 'Close it where it is not needed; it goes on by itself then.',
-      })
-    }
     const ids = url.searchParams.getAll('run')
     if (ids.length === 0 || ids.length > MOST_RUNS) {
       const message = `a stream is of 1 to ${MOST_RUNS} runs, not ${ids.length}`
@@ -104,6 +96,15 @@ export class Pages {
       const run = await this.#runs.get(id)
       if (run === undefined) return noRun(response)
       runs.push(run)
+    }
+    // From here on nothing is waited for: another stream could take the room.
+    if (!this.#streams.hasRoom) {
+      response.setHeader('Retry-After', '10')
+      return refuse(response, {
+        status: 503,
+        message: `this page is open ${MOST_STREAMS} times already`,
+        hint: 'Close it where it is not needed; it goes on by itself then.',
+      })
     }
     response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' })
     if (request.method === 'HEAD') response.end()

@@ -17,7 +17,7 @@ const LOOK = 500
 const HEARTBEAT = 15_000
 
 /** How long the last of it may take to be delivered when the server closes. */
-const FAREWELL = 2000
+const FAREWELL = 5000
 
 /** Server-sent events of runs, each fed from its metrics.jsonl. */
 export class Streams {

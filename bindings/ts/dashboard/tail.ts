@@ -86,10 +86,9 @@ export class Tail {
       if (end === 0 && bytes.length === LONGEST) end = LONGEST
     }
     const more = this.#offset + bytes.length < size
-    if (end > 0) {
-      this.#offset += end
-      this.#sum = await sumBefore(file, this.#offset)
-    }
+    if (end === 0) return { lines: [], more: false } // the line has no end yet
+    this.#offset += end
+    this.#sum = await sumBefore(file, this.#offset)
     return { lines: bytes.toString('utf8', 0, end).split('\n'), more }
   }
 }
