@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use residual_data::Loader;
-use residual_spec::{Evaluation, Result, WarningEvent};
+use residual_spec::{Error, ErrorCode, Evaluation, Result, WarningEvent};
 use residual_torch::failure;
 use tch::{Kind, Tensor};
 
@@ -31,6 +31,9 @@ pub fn log_probabilities(logits: &Tensor) -> Result<Vec<f64>> {
 
 /// Evaluates all batches of a loader into `sums`. `go_on` is asked before each; `false` ends early
 /// with `None`. Images that cannot be decoded are left out, counted, and told to `warn`.
+///
+/// # Errors
+/// `E_DIVERGED` if the loss is no number: JSON has none for it, and nothing can be compared with it.
 pub fn evaluate(
     model: &Model,
     labels: &[String],
@@ -62,7 +65,18 @@ pub fn evaluate(
         loader.recycle(batch);
     }
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Some(sums.finish(labels, seconds, |index| loader.name(index))))
+    let evaluation = sums.finish(labels, seconds, |index| loader.name(index));
+    match evaluation.loss.is_finite() {
+        true => Ok(Some(evaluation)),
+        false => Err(no_number("loss", evaluation.loss)),
+    }
+}
+
+/// What a network says whose weights or statistics grew beyond all bounds.
+pub(crate) fn no_number(what: &str, value: f64) -> Error {
+    Error::new(ErrorCode::Diverged, format!("the network's {what} is {value}")).hint(
+        "Its training diverged: take an earlier checkpoint, or train with a lower `optimizer.lr`.",
+    )
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use residual_data::{decode, Batch, Image, Pipeline, SampleRng};
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
 
+use crate::evaluate::no_number;
 use crate::{classify, Model};
 
 /// A picture to classify.
@@ -17,7 +18,8 @@ pub enum Input {
     Raw { pixels: Vec<u8>, width: u32, height: u32, channels: u32 },
 }
 
-/// Images that are prepared at once; more are done one batch after another.
+/// Images of 224 x 224 that are prepared at once; more, or larger ones, are done one batch after
+/// another.
 const BATCH: usize = 64;
 /// The same where the network sees each several times.
 const SEEN_OFTEN: usize = 4;
@@ -26,7 +28,8 @@ const SEEN_OFTEN: usize = 4;
 /// to `seen` on the way, as it was decoded.
 ///
 /// # Errors
-/// `E_IMAGE` for the first picture that cannot be decoded; `E_IO` for a file that cannot be read.
+/// `E_IMAGE` for the first picture that cannot be decoded; `E_IO` for a file that cannot be read;
+/// `E_DIVERGED` if what the network says are no numbers.
 pub fn predict(
     model: &Model,
     labels: &[String],
@@ -39,7 +42,9 @@ pub fn predict(
     let mut predictions = Vec::with_capacity(inputs.len());
     let mut image = Image::default();
     let often = pipeline.sees_often();
-    for inputs in inputs.chunks(if often { SEEN_OFTEN } else { BATCH }) {
+    let size = model.network().image_size as usize;
+    let at_a_time = (BATCH * 224 * 224 / (size * size).max(1)).clamp(1, BATCH);
+    for inputs in inputs.chunks(if often { SEEN_OFTEN } else { at_a_time }) {
         let mut batch = Batch { labels: vec![0; inputs.len()], ..Batch::default() };
         for input in inputs {
             read(input, model.network().channels, &mut image)?;
@@ -48,6 +53,9 @@ pub fn predict(
         }
         let mut probabilities = classify(model, &batch)?;
         probabilities.iter_mut().for_each(|value| *value = value.exp());
+        if let Some(&value) = probabilities.iter().find(|value| !value.is_finite()) {
+            return Err(no_number("answer", value));
+        }
         predictions.extend(probabilities.chunks(labels.len()).map(|row| best(row, labels, top)));
     }
     Ok(predictions)

@@ -179,13 +179,34 @@ impl RunDir {
 
     /// Makes the folder say what it said when `epochs` whole epochs and `step` updates were done:
     /// drops what was logged after, the end, a torn last line, and result.json. An epoch that the
-    /// budget cut short, and that is now gone on with, is dropped too.
+    /// budget cut short, and that is now gone on with, is dropped too. Checkpoints that were kept by
+    /// epoch and are of later ones are removed.
     ///
     /// # Errors
     /// `E_WRITE`.
     pub fn cut_back(&mut self, epochs: u32, step: u64) -> Result<()> {
         remove(&self.path.join(RESULT)).map_err(|cause| failed(&self.path, &cause))?;
+        let later = |name: &str| epoch_of(name).is_some_and(|epoch| epoch > u64::from(epochs));
+        remove_checkpoints(&self.path, later).map_err(|cause| failed(&self.path, &cause))?;
         self.metrics.cut_back(epochs, step)
+    }
+
+    /// Makes the checkpoint at `from` the last or the best one.
+    ///
+    /// # Errors
+    /// `E_WRITE`.
+    pub fn keep(&self, from: &Path, kind: CheckpointKind) -> Result<()> {
+        let path = self.checkpoint(kind, 0);
+        write_atomically(&path, |file| std::io::copy(&mut fs::File::open(from)?, file).map(|_| ()))
+    }
+
+    /// Removes the best checkpoint.
+    ///
+    /// # Errors
+    /// `E_WRITE`.
+    pub fn drop_best(&self) -> Result<()> {
+        let path = self.checkpoint(CheckpointKind::Best, 0);
+        remove(&path).map_err(|cause| failed(&path, &cause))
     }
 }
 
@@ -272,15 +293,7 @@ fn is_beginning(folder: &Path, name: &str) -> bool {
 /// Removes what a run writes, and nothing else. config.json, by which a run is known, goes last,
 /// so that a removal that was cut short can be taken up again.
 fn clear(path: &Path) -> std::io::Result<()> {
-    let checkpoints = path.join(CHECKPOINTS);
-    if checkpoints.is_dir() {
-        for entry in fs::read_dir(&checkpoints)? {
-            let entry = entry?;
-            if is_checkpoint(&entry.file_name().to_string_lossy()) {
-                remove(&entry.path())?;
-            }
-        }
-    }
+    remove_checkpoints(path, |name| matches!(name, LAST | BEST) || epoch_of(name).is_some())?;
     if let Ok(Some(events)) = tensorboard::found(path) {
         remove(&events)?;
     }
@@ -290,10 +303,24 @@ fn clear(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn is_checkpoint(name: &str) -> bool {
-    let epoch = name.strip_prefix("epoch-").and_then(|rest| rest.strip_suffix(".safetensors"));
-    let is_number = |epoch: &str| epoch.bytes().all(|digit| digit.is_ascii_digit());
-    matches!(name, LAST | BEST) || epoch.is_some_and(is_number)
+/// Removes those checkpoints of a run whose names are `unwanted`.
+fn remove_checkpoints(path: &Path, unwanted: impl Fn(&str) -> bool) -> std::io::Result<()> {
+    let checkpoints = path.join(CHECKPOINTS);
+    if checkpoints.is_dir() {
+        for entry in fs::read_dir(&checkpoints)? {
+            let entry = entry?;
+            if unwanted(&entry.file_name().to_string_lossy()) {
+                remove(&entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The epoch in the name of a checkpoint that was kept by epoch.
+fn epoch_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("epoch-")?.strip_suffix(".safetensors")?;
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// Removes a file, if it is there.
@@ -550,10 +577,13 @@ mod tests {
     }
 
     #[test]
-    fn a_run_gone_on_with_has_no_result() {
+    fn a_run_gone_on_with_has_no_result_and_no_checkpoint_of_later_epochs() {
         let folder = finished();
         let mut run = RunDir::reopen(folder.path()).unwrap();
+        run.cut_back(10, 100).unwrap();
+        assert!(run.checkpoint(CheckpointKind::Epoch, 10).exists());
         run.cut_back(1, 10).unwrap();
+        assert!(!run.checkpoint(CheckpointKind::Epoch, 10).exists());
         run.log(&RunEvent::Warning(WarningEvent {
             code: ErrorCode::Image,
             message: "broken".into(),

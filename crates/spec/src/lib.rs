@@ -23,5 +23,5 @@ pub use event::*;
 pub use facts::*;
 pub use plan::*;
 pub use read::{nearest, At, Read};
-pub use resolve::{resolve, resolve_inspect, resolve_views, Views};
+pub use resolve::{check_usable, resolve, resolve_inspect, resolve_views, Views};
 pub use result::*;

@@ -36,11 +36,8 @@ pub fn find_lr(
 ) -> Result<Option<LrFinding>> {
     let range = Range::of(&FindLrConfig::read(options, &At::Root)?)?;
     let prepared = Prepared::new(said, arrays, &Control::new(|| {}))?;
-    // A run that may be in the middle of its steps has its own number.
-    let threads = Threads::set(prepared.config.threads);
-    let finding = measure(prepared, &range, go_on);
-    drop(threads);
-    finding
+    let _threads = Threads::set(prepared.config.threads);
+    measure(prepared, &range, go_on)
 }
 
 /// The rates to try.

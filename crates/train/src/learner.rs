@@ -7,7 +7,7 @@ use residual_torch::{copy, failure};
 use tch::Tensor;
 
 use crate::ema::Ema;
-use crate::gradient::{clip, common_norm, Accumulated};
+use crate::gradient::{clip, Accumulated};
 use crate::loss::{BatchLoss, Loss};
 use crate::progress::Sums;
 use crate::Optimizer;
@@ -23,6 +23,7 @@ pub struct Learner {
     /// Over the batches that the next update is made of.
     sums: Sums,
     statistics: Statistics,
+    seed: u64,
 }
 
 /// The running statistics of batch normalisation, and what they were at the last update: a forward
@@ -62,6 +63,7 @@ impl Learner {
             accumulated: Accumulated::default(),
             sums: Sums::default(),
             statistics: Statistics { live, kept: kept.map_err(failure)? },
+            seed: config.seed,
             model,
         })
     }
@@ -70,6 +72,9 @@ impl Learner {
     pub fn add(&mut self, batch: &Batch) -> Result<Step<()>> {
         if self.accumulated.batches() == 0 {
             copy(&self.statistics.kept, &self.statistics.live)?;
+        }
+        if self.model.network().has_dropout() {
+            self.seed_dropout();
         }
         let input = self.model.input(&batch.images, batch.len())?;
         let labels = self.model.labels(&batch.labels)?;
@@ -89,6 +94,13 @@ impl Learner {
         let right = count_right(&logits.detach(), &shown)? as u64;
         self.sums.add(value, right, batch.len() as u64);
         Ok(Step::Done(()))
+    }
+
+    /// What is left out depends on the seed and on which batch of which update it is, so that a
+    /// resumed run is the same, and one that others used libtorch's generator in between.
+    fn seed_dropout(&self) {
+        let (update, batch) = (self.optimizer.updates(), u64::from(self.accumulated.batches()));
+        tch::manual_seed((self.seed ^ update.rotate_left(32) ^ batch.rotate_left(16)) as i64);
     }
 
     /// Whether an update has begun: batches were added since the last one.
@@ -122,8 +134,18 @@ impl Learner {
         self.accumulated = Accumulated::default();
         self.sums = Sums::default();
         copy(&self.statistics.live, &self.statistics.kept)?;
-        let all: Vec<Tensor> = self.model.tensors().map(|(_, t)| t.detach()).collect();
-        Ok(common_norm(&all)?.is_finite())
+        self.is_finite()
+    }
+
+    /// Whether all weights and statistics are numbers.
+    pub fn is_finite(&self) -> Result<bool> {
+        let finite = |tensor: &Tensor| tensor.f_isfinite()?.f_all()?.f_int64_value(&[]);
+        for (_, tensor) in self.model.tensors() {
+            if finite(tensor).map_err(failure)? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What is evaluated and kept as the best: the moving average where there is one.

@@ -65,7 +65,6 @@ impl LoadedModel {
             }
             compute.device = Device::Cpu;
         }
-        tch::set_num_threads(machine.cores as i32);
         let mut model = Model::from_tensors(parts.network.clone(), compute, &parts.tensors)
             .map_err(|error| error.file(&path))?;
         model.fold()?;

@@ -5,11 +5,12 @@ use residual_spec::MachineFacts;
 
 /// Asks the operating system, the CPU and libtorch.
 pub fn machine_facts() -> MachineFacts {
-    MachineFacts {
-        cores: num_cpus::get_physical().min(num_cpus::get()).max(1) as u32,
-        bf16: multiplies_bf16(),
-        cuda: tch::Cuda::is_available(),
-    }
+    MachineFacts { cores: cores(), bf16: multiplies_bf16(), cuda: tch::Cuda::is_available() }
+}
+
+/// Physical cores that this process may use.
+pub(crate) fn cores() -> u32 {
+    num_cpus::get_physical().min(num_cpus::get()).max(1) as u32
 }
 
 /// Whether bfloat16 is faster than fp32 here: with AMX's tiles, or with AVX512_BF16 on AMD. Intel's

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use residual_spec::{Error, ErrorCode, ResolvedConfig, Result, TrainConfig};
-use residual_weights::{find, Prefer};
+use residual_runlog::RunDir;
+use residual_spec::{CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, TrainConfig};
+use residual_weights::{find, Checkpoint, Prefer};
 use serde_json::{Map, Value};
+
+use crate::progress::Progress;
 
 /// What may be said anew: how long, where, how much is written, and how fast it goes.
 const CHANGEABLE: &[&str] = &[
@@ -64,6 +67,39 @@ pub(crate) fn merge(said: &Value, before: &ResolvedConfig, run_dir: &Path) -> Re
     }
     merged.insert("out".into(), Value::String(run_dir.display().to_string()));
     TrainConfig::from_json(&Value::Object(merged))
+}
+
+/// Gives up what was trained after the checkpoint at `from`: it becomes the last one, and a best one
+/// that came later goes, for the run may take another way from here. Done before the log is cut
+/// back, so that a process killed in between leaves nothing that contradicts it.
+///
+/// # Errors
+/// `E_WRITE`.
+pub(crate) fn rewind(dir: &RunDir, from: &Path, progress: &mut Progress) -> Result<()> {
+    let [last, best] =
+        [CheckpointKind::Last, CheckpointKind::Best].map(|kind| dir.checkpoint(kind, 0));
+    if is_later(&last, progress.step) {
+        dir.keep(from, CheckpointKind::Last)?;
+    }
+    if !is_later(&best, progress.step) {
+        return Ok(());
+    }
+    match progress.best {
+        // An epoch's checkpoints are alike: this one was the best when it was written.
+        Some(best) if best.epoch == progress.epoch && progress.batch == 0 => {
+            dir.keep(from, CheckpointKind::Best)
+        }
+        _ => {
+            progress.best = None;
+            dir.drop_best()
+        }
+    }
+}
+
+/// Whether a checkpoint is there that more updates than so many led to, or nobody knows how many.
+fn is_later(checkpoint: &Path, step: u64) -> bool {
+    let made = |path| Some(Checkpoint::read_header(path).ok()?.progress["step"].as_u64()?);
+    checkpoint.is_file() && made(checkpoint).is_none_or(|made| made > step)
 }
 
 /// Refuses a change of anything that would make it another run.

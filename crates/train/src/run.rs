@@ -242,6 +242,7 @@ impl<'c> Trainer<'c> {
             None => RunDir::create(Path::new(&config.out), config.overwrite)?,
             Some(from) => {
                 let mut dir = RunDir::reopen(&from.run_dir)?;
+                resume::rewind(&dir, &from.path, &mut progress)?;
                 dir.cut_back(progress.epoch, progress.step)?;
                 dir
             }
@@ -334,8 +335,11 @@ impl<'c> Trainer<'c> {
                 }
                 Flow::End(reason) => {
                     // The budget ended in mid-epoch: the state is saved as it is, to go on from
-                    // with a larger budget; what was reached is measured on top.
+                    // with a larger budget; what was reached is measured on top, if anything was.
                     self.save(&[CheckpointKind::Last])?;
+                    if self.progress.sums.count == 0 {
+                        return Ok(reason);
+                    }
                     if let Flow::End(StopReason::Stopped) = self.end_epoch(false, meanwhile)? {
                         return Ok(StopReason::Stopped);
                     }
@@ -437,22 +441,22 @@ impl<'c> Trainer<'c> {
 
     /// Forward and backward.
     fn learn(&mut self, batch: &Batch) -> Result<()> {
-        if self.learner.model.network().has_dropout() && !self.learner.has_begun() {
-            // What is left out depends on seed and step alone, so that a resumed run is the same.
-            tch::manual_seed((self.config.seed ^ self.progress.step.rotate_left(32)) as i64);
-        }
         match self.learner.add(batch)? {
             Step::Done(()) => Ok(()),
-            Step::NotFinite(what) => Err(self.diverged(&what)?),
+            Step::NotFinite(what) => Err(self.step_back(&what)?),
         }
     }
 
     /// One update of the weights, by the batches that were learnt from.
     fn update(&mut self, batches: u32) -> Result<()> {
         let lr = self.schedule.lr(self.position());
+        if !lr.is_finite() {
+            let what = NotFinite { what: "the learning rate", value: lr };
+            return Err(self.step_back(&what)?);
+        }
         let sums = match self.learner.update(lr)? {
             Step::Done(sums) => sums,
-            Step::NotFinite(what) => return Err(self.diverged(&what)?),
+            Step::NotFinite(what) => return Err(self.step_back(&what)?),
         };
         self.progress.batch += batches;
         self.progress.step += 1;
@@ -510,20 +514,24 @@ impl<'c> Trainer<'c> {
     }
 
     /// Saves the state that the last good update left, and says what happened after it.
-    fn diverged(&mut self, NotFinite { what, value }: &NotFinite) -> Result<Error> {
+    fn step_back(&mut self, NotFinite { what, value }: &NotFinite) -> Result<Error> {
         let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
-        let message = format!("{what} became {value} in epoch {epoch} at step {step}");
-        let error = Error::new(ErrorCode::Diverged, message)
-            .hint("Lower `optimizer.lr`, or let it rise slowly with `warmup: { epochs: 1 }`.");
-        let last = self.dir.checkpoint(CheckpointKind::Last, self.progress.epoch);
         if self.learner.step_back()? && self.progress.step > 0 {
             // Batches whose update never came are not done.
             self.save(&[CheckpointKind::Last])?;
         }
-        Ok(match last.is_file() {
+        Ok(self.diverged(format!("{what} became {value} in epoch {epoch} at step {step}")))
+    }
+
+    /// What was saved last is what is left.
+    fn diverged(&self, message: String) -> Error {
+        let error = Error::new(ErrorCode::Diverged, message)
+            .hint("Lower `optimizer.lr`, or let it rise slowly with `warmup: { epochs: 1 }`.");
+        let last = self.dir.checkpoint(CheckpointKind::Last, self.progress.epoch);
+        match last.is_file() {
             true => error.file(last),
             false => error,
-        })
+        }
     }
 
     fn broken_image(&mut self, file: String, error: Error) -> Result<()> {
@@ -555,7 +563,7 @@ impl<'c> Trainer<'c> {
         let train = self.progress.sums.score();
         let val = match self.split.val.clone() {
             None => None,
-            Some(val) => match self.evaluate_on(None, &val, meanwhile)? {
+            Some(val) => match self.validate(&val, meanwhile)? {
                 None => return Ok(Flow::End(StopReason::Stopped)),
                 score => score,
             },
@@ -617,6 +625,20 @@ impl<'c> Trainer<'c> {
         }
     }
 
+    /// Measures the epoch; `None` if the run is to stop.
+    ///
+    /// # Errors
+    /// `E_DIVERGED` if the loss is no number, before the epoch replaces one that was better.
+    fn validate(&mut self, val: &Subset, meanwhile: &mut dyn FnMut()) -> Result<Option<Score>> {
+        self.evaluate_on(None, val, meanwhile).map_err(|error| match error.code {
+            ErrorCode::Diverged => {
+                let epoch = self.progress.epoch + 1;
+                self.diverged(format!("validation of epoch {epoch}: {}", error.message))
+            }
+            _ => error,
+        })
+    }
+
     /// `None` if the run is to stop.
     fn evaluate_on(
         &mut self,
@@ -659,7 +681,16 @@ impl<'c> Trainer<'c> {
     }
 
     /// Writes the state as one or more checkpoints.
+    ///
+    /// # Errors
+    /// `E_DIVERGED` where there is nothing left that would be worth it.
     fn save(&mut self, kinds: &[CheckpointKind]) -> Result<()> {
+        if !self.learner.is_finite()? {
+            let step = self.progress.step;
+            return Err(
+                self.diverged(format!("the weights are no numbers any more at step {step}"))
+            );
+        }
         self.progress.seconds = self.seconds();
         self.progress.images = self.before.images + self.throughput.images();
         self.progress.busy_seconds =
@@ -685,8 +716,9 @@ impl<'c> Trainer<'c> {
         let path = |path: PathBuf| path.display().to_string();
         let best_path = self.dir.checkpoint(CheckpointKind::Best, 0);
         let mut test = None;
+        let is_there = self.progress.best.is_some() && best_path.is_file();
         if let (Some(part), true, false) =
-            (self.split.test.clone(), best_path.is_file(), reason == StopReason::Stopped)
+            (self.split.test.clone(), is_there, reason == StopReason::Stopped)
         {
             let model = &self.learner.model;
             let (network, compute) = (model.network().clone(), model.compute());

@@ -13,6 +13,8 @@ use residual_spec::{
     LrFinding, Plan, Result,
 };
 
+use crate::machine::cores;
+use crate::threads::Threads;
 use crate::{evaluate_ensemble, guarded, Control, LoadedModel, Outcome, Stop};
 
 type Job = Box<dyn FnOnce(&mut Worker) + Send>;
@@ -50,15 +52,20 @@ pub struct Worker {
     shared: Arc<Shared>,
     models: BTreeMap<u32, LoadedModel>,
     opened: u32,
+    cores: u32,
 }
 
 impl Worker {
-    /// Does the short jobs that are waiting.
+    /// Does the short jobs that are waiting, on all cores; a run that is in the middle of its steps
+    /// goes on with its own number of threads.
     pub(crate) fn do_short_jobs(&mut self) {
         loop {
             let job = self.shared.lock().short.pop_front();
             match job {
-                Some(job) => job(self),
+                Some(job) => {
+                    let _threads = Threads::set(self.cores);
+                    job(self);
+                }
                 None => return,
             }
         }
@@ -175,7 +182,12 @@ pub struct TorchThread {
 impl TorchThread {
     pub fn start() -> Result<TorchThread> {
         let shared = Arc::new(Shared::default());
-        let worker = Worker { shared: Arc::clone(&shared), models: BTreeMap::new(), opened: 0 };
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            models: BTreeMap::new(),
+            opened: 0,
+            cores: cores(),
+        };
         let handle = std::thread::Builder::new()
             .name("residual-torch".into())
             .spawn(move || worker.work())
@@ -265,6 +277,24 @@ mod tests {
         assert_eq!(done.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
         assert!(done.iter().all(|(_, id)| *id == done[0].1));
         thread.close();
+        thread.close();
+    }
+
+    #[test]
+    fn what_is_done_between_a_runs_steps_leaves_the_run_its_number_of_threads() {
+        let thread = TorchThread::start().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        thread.submit(move |worker| {
+            let ours = cores() + 1; // as a run would have set it
+            tch::set_num_threads(ours as i32);
+            let between = sender.clone();
+            let job = move |_: &mut Worker| between.send(tch::get_num_threads()).unwrap();
+            worker.shared.lock().short.push_back(Box::new(job));
+            worker.do_short_jobs();
+            sender.send(tch::get_num_threads()).unwrap();
+        });
+        let threads: Vec<i32> = receiver.iter().take(2).collect();
+        assert_eq!(threads, [cores() as i32, cores() as i32 + 1]);
         thread.close();
     }
 

@@ -254,6 +254,71 @@ fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_update() {
 }
 
 #[test]
+fn a_run_whose_validation_gives_no_number_ends_and_keeps_what_it_had() {
+    let place = Place::new();
+    // The last update of the second epoch blows the weights up to where their products overflow.
+    let schedule = json!({ "type": "multistep", "milestones": [9], "unit": "step", "gamma": 1e30 });
+    for (name, data, last_epoch) in [
+        ("validated", json!(place.path("data")), 1),
+        ("unvalidated", json!({ "source": place.path("data"), "validation": 0 }), 1),
+    ] {
+        let config = place.config(name, json!({ "data": data, "schedule": schedule, "epochs": 3 }));
+        let error = run(&config, |_| None).0.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Diverged, "{error}");
+        let kept = Checkpoint::read(Path::new(&error.at.file.unwrap())).unwrap();
+        assert_eq!(kept.progress["epoch"], last_epoch, "{name}");
+        assert_eq!(kept.progress["best"]["epoch"], 1);
+        LoadedModel::open(Path::new(&place.path(name)), &LoadConfig::default()).unwrap();
+    }
+}
+
+#[test]
+fn a_budget_of_seconds_that_is_used_up_before_the_first_update_is_no_failure() {
+    let place = Place::new();
+    let more = json!({ "epochs": null, "budget": { "seconds": 1 } });
+    let (result, _) = run(&place.config("run", more), |event| {
+        if matches!(event, RunEvent::Start(_)) {
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+        None
+    });
+    let result = result.unwrap();
+    assert_eq!((result.stop_reason, result.steps), (StopReason::Budget, 0));
+    assert!(result.best.is_none() && Path::new(&result.last).is_file());
+}
+
+#[test]
+fn a_run_that_goes_on_from_an_earlier_epoch_forgets_what_came_after_it() {
+    let place = Place::new();
+    let more = json!({ "epochs": 6, "checkpoint": { "every": 2 }, "schedule": "constant" });
+    let first = train(&place.config("run", more));
+    let checkpoint = |name: &str| place.path(&format!("run/checkpoints/{name}.safetensors"));
+    let best = first.best.unwrap();
+    assert!(best.epoch > 2, "the fixture learns on: {best:?}");
+    let stop_at_once =
+        |event: &RunEvent| matches!(event, RunEvent::Start(_)).then_some(Stop::Wanted);
+    let (again, _) = run(&json!({ "resume": checkpoint("epoch-0002") }), stop_at_once);
+    let again = again.unwrap();
+    assert_eq!((again.epochs, again.stop_reason), (2, StopReason::Stopped));
+    for later in ["epoch-0004", "epoch-0006"] {
+        assert!(!Path::new(&checkpoint(later)).exists(), "{later}");
+    }
+    // What is called the best, if anything is, is of what was kept.
+    let kept = Checkpoint::read(Path::new(&again.last)).unwrap();
+    assert_eq!(kept.progress["epoch"], 2);
+    match again.best {
+        Some(best) => {
+            let file = Checkpoint::read(Path::new(&best.checkpoint)).unwrap();
+            assert!(best.epoch <= 2 && file.progress["epoch"] == best.epoch, "{best:?}");
+        }
+        None => assert!(!Path::new(&checkpoint("best")).exists()),
+    }
+    // And it can be gone on with from the last one, to the same end.
+    let end = train(&json!({ "resume": first.dir }));
+    assert_eq!(end.best.unwrap().epoch, best.epoch);
+}
+
+#[test]
 fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
     let place = Place::new();
     let more = json!({
@@ -423,7 +488,7 @@ fn nothing_is_written_where_something_is_wrong() {
     let place = Place::new();
     for (code, more) in [
         (ErrorCode::Config, json!({ "model": "resnet19x" })),
-        (ErrorCode::Config, json!({ "batchSize": 0 })),
+        (ErrorCode::Config, json!({ "batchSize": 1 })),
         (ErrorCode::UnknownKey, json!({ "epoch": 3 })),
         (ErrorCode::DataNotFound, json!({ "data": place.path("nowhere") })),
     ] {

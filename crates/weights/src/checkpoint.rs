@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
+use residual_spec::{check_usable, DataFacts, Error, ErrorCode, ResolvedConfig, Result};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
@@ -113,7 +113,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// `E_CHECKPOINT` if it is not there, cut short, not a checkpoint of residual's or one of a
-    /// later version; `E_IO`.
+    /// later version, or if its configuration is one that no run has; `E_IO`.
     pub fn read_state(path: &Path) -> Result<Checkpoint> {
         let opened = format::open(path)?;
         let (config, data, progress) = story(path, &opened)?;
@@ -160,11 +160,10 @@ fn story(path: &Path, opened: &Opened) -> Result<(ResolvedConfig, DataFacts, Val
         }
         _ => return Err(broken(path, format!("has a version that is none: '{version}'"))),
     }
-    Ok((
-        part(path, opened, CONFIG_KEY)?,
-        part(path, opened, DATA_KEY)?,
-        part(path, opened, PROGRESS_KEY)?,
-    ))
+    let (config, data) = (part(path, opened, CONFIG_KEY)?, part(path, opened, DATA_KEY)?);
+    check_usable(&config, &data)
+        .map_err(|error| broken(path, format!("says what no run does: {}", error.message)))?;
+    Ok((config, data, part(path, opened, PROGRESS_KEY)?))
 }
 
 fn part<T: DeserializeOwned>(path: &Path, opened: &Opened, key: &str) -> Result<T> {
@@ -239,6 +238,42 @@ mod tests {
         for none in ["", "0", "-1", "x"] {
             refused(BTreeMap::from([(VERSION_KEY, none.into())]));
         }
+    }
+
+    #[test]
+    fn a_configuration_that_no_run_has_is_refused() {
+        let harms: [(&str, fn(&mut Checkpoint)); 9] = [
+            ("data.imageSize", |c| c.config.data.image_size = 400_000),
+            ("data.imageSize", |c| c.config.data.image_size = 0),
+            ("data.channels", |c| c.config.data.channels = 2),
+            ("transform.mean", |c| c.config.transform.mean = vec![0.5, 0.5]),
+            ("transform.std", |c| c.config.transform.std = vec![]),
+            ("transform.std", |c| c.config.transform.std = vec![1.0, 0.0, 1.0]),
+            ("transform.evalResize", |c| c.config.transform.eval_resize = u32::MAX),
+            ("workers", |c| c.config.workers = u32::MAX),
+            ("class", |c| c.data.classes.clear()),
+        ];
+        for (key, harm) in harms {
+            let mut harmed = checkpoint();
+            harm(&mut harmed);
+            let (_folder, path) = written(&harmed);
+            for error in
+                [Checkpoint::read(&path).unwrap_err(), Checkpoint::read_header(&path).unwrap_err()]
+            {
+                assert_eq!(error.code, ErrorCode::Checkpoint);
+                assert!(error.message.contains(key), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_is_read_whatever_a_later_rule_says_of_how_it_was_trained() {
+        let mut old = checkpoint();
+        old.config.batch_size = 1;
+        old.config.device = residual_spec::Device::Cuda;
+        old.config.data.validation = 0.9;
+        let (_folder, path) = written(&old);
+        assert_eq!(Checkpoint::read(&path).unwrap(), old);
     }
 
     #[test]

@@ -182,7 +182,7 @@ config! {
         epochs: u32 => Option<u32>,
         /// How long to train.
         budget: BudgetConfig => Budget,
-        /// Images in a step. Default: 128, or 32 for images of more than 96 pixels.
+        /// Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
         batch_size: Auto<u32> => u32,
         /// The update rule. Default: SGD.
         optimizer: OptimizerConfig => Optimizer,
@@ -207,9 +207,9 @@ config! {
         /// Decides weights, order and augmentation: the same seed and threads give the same bits.
         /// Default: 0.
         seed: u64 => u64,
-        /// Threads for the arithmetic. Default: one a physical core.
+        /// Threads for the arithmetic, up to 1024. Default: one a physical core.
         threads: Auto<u32> => u32,
-        /// Threads for loading images. Default: one a physical core.
+        /// Threads for loading images, up to 1024. Default: one a physical core.
         workers: Auto<u32> => u32,
         /// What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
         /// is no validation part. Never test data.

@@ -11,6 +11,7 @@ use crate::*;
 mod schedule;
 mod training;
 mod transform;
+mod usable;
 mod views;
 
 use schedule::resolve_schedule;
@@ -19,10 +20,14 @@ use training::{
     resolve_optimizer, resolve_warmup,
 };
 use transform::resolve_transform;
+pub use usable::check_usable;
 pub use views::{resolve_views, Views};
 
 /// The largest image side for which the CIFAR stem and native size are used.
 const SMALL_IMAGE: u32 = 96;
+/// More than any machine has use for. OpenMP ends the process when it cannot start as many as it was
+/// told.
+const MOST_THREADS: u32 = 1024;
 
 /// Turns what was asked for into what will be done.
 ///
@@ -36,15 +41,7 @@ pub fn resolve(
 ) -> Result<ResolvedConfig> {
     let mut why = Reasons::default();
 
-    if facts.classes.len() < 2 {
-        return Err(Error::new(
-            ErrorCode::DataUnusable,
-            format!("{} has {} class; a classifier needs two", facts.source, facts.classes.len()),
-        )
-        .key("data")
-        .hint("Give each class a folder of its own: photos/cats/*.jpg, photos/dogs/*.jpg."));
-    }
-
+    two_classes(facts)?;
     let seed = config.seed.unwrap_or(0);
     let data = resolve_data(&config.data(), facts, seed, &mut why)?;
     let small = data.image_size <= SMALL_IMAGE;
@@ -58,7 +55,10 @@ pub fn resolve(
         true => (128, "the batch size of the paper's CIFAR experiments".into()),
         false => (32, "large images: keeps memory within a few GB".into()),
     });
-    least("batchSize", batch_size, 1)?;
+    if batch_size < 2 {
+        let wanted = "2 or more, for one image cannot be normalised by its batch";
+        return Err(refuse("batchSize", wanted, json!(batch_size)));
+    }
 
     let metric_default = || match has_val {
         true => (Metric::ValAccuracy, "there is a validation part".to_string()),
@@ -93,10 +93,10 @@ pub fn resolve(
     });
     let threads =
         why.pick("threads", &config.threads, || (machine.cores, "one a physical core".to_string()));
-    least("threads", threads, 1)?;
+    within("threads", threads.into(), (1..=MOST_THREADS).contains(&threads), "from 1 to 1024")?;
     let workers =
         why.pick("workers", &config.workers, || (machine.cores, "one a physical core".to_string()));
-    least("workers", workers, 1)?;
+    some_workers(workers)?;
 
     let optimizer = resolve_optimizer(config.optimizer.as_ref())?;
     let schedule = resolve_schedule(config.schedule.as_ref(), &budget, has_val, &mut why)?;
@@ -214,6 +214,31 @@ fn least<N: Into<u64>>(key: &str, value: N, bound: u64) -> Result<()> {
     }
 }
 
+fn two_classes(facts: &DataFacts) -> Result<()> {
+    match facts.classes.len() {
+        0 | 1 => Err(Error::new(
+            ErrorCode::DataUnusable,
+            format!("{} has {} class; a classifier needs two", facts.source, facts.classes.len()),
+        )
+        .key("data")
+        .hint("Give each class a folder of its own: photos/cats/*.jpg, photos/dogs/*.jpg.")),
+        _ => Ok(()),
+    }
+}
+
+fn grey_or_rgb(channels: u32) -> Result<()> {
+    within("data.channels", channels.into(), matches!(channels, 1 | 3), "1 or 3")
+}
+
+fn sensible_size(image_size: u32) -> Result<()> {
+    let range = (8..=1024).contains(&image_size);
+    within("data.imageSize", image_size.into(), range, "from 8 to 1024")
+}
+
+fn some_workers(workers: u32) -> Result<()> {
+    within("workers", workers.into(), (1..=MOST_THREADS).contains(&workers), "from 1 to 1024")
+}
+
 fn needs_validation(key: &str, metric: Metric, has_val: bool) -> Result<()> {
     match metric {
         Metric::ValLoss | Metric::ValAccuracy if !has_val => {
@@ -247,7 +272,7 @@ fn resolve_data(
     let channels = why.pick("data.channels", &config.channels, || {
         (facts.channels, "what the images have".into())
     });
-    within("data.channels", channels.into(), matches!(channels, 1 | 3), "1 or 3")?;
+    grey_or_rgb(channels)?;
 
     let image_size = why.pick("data.imageSize", &config.image_size, || match facts.image_size {
         Some([height, width]) if height.max(width) <= SMALL_IMAGE => {
@@ -255,8 +280,7 @@ fn resolve_data(
         }
         _ => (224, "photographs, at the size the paper trains on".into()),
     });
-    let range = (8..=1024).contains(&image_size);
-    within("data.imageSize", image_size.into(), range, "from 8 to 1024")?;
+    sensible_size(image_size)?;
 
     if let Some(limit) = config.limit {
         let classes = facts.classes.len() as u32;
@@ -454,6 +478,9 @@ mod tests {
     fn values_out_of_range_are_refused_by_key() {
         for (key, config) in [
             ("batchSize", json!({ "batchSize": 0 })),
+            ("batchSize", json!({ "batchSize": 1 })),
+            ("threads", json!({ "threads": 3_000_000_000_u32 })),
+            ("workers", json!({ "workers": 3_000_000_000_u32 })),
             ("optimizer.lr", json!({ "optimizer": { "lr": -0.1 } })),
             ("optimizer.lr", json!({ "optimizer": { "lr": 0 } })),
             ("optimizer.momentum", json!({ "optimizer": { "momentum": 1 } })),

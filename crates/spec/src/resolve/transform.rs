@@ -63,22 +63,13 @@ pub(super) fn resolve_transform(
     };
     let mean = why.pick("transform.mean", &config.mean, || constants(&facts.mean, IMAGENET_MEAN));
     let std = why.pick("transform.std", &config.std, || constants(&facts.std, IMAGENET_STD));
-    for (key, values) in [("transform.mean", &mean), ("transform.std", &std)] {
-        if values.len() != channels {
-            let wanted = format!("an array of {channels} numbers, one a channel");
-            return Err(refuse(key, &wanted, json!(values)));
-        }
-    }
-    if let Some(zero) = std.iter().find(|value| **value <= 0.0) {
-        return Err(refuse("transform.std", "more than 0 in every channel", json!(zero)));
-    }
+    constants_for(channels, &mean, &std)?;
 
     let eval_resize = why.pick("transform.evalResize", &config.eval_resize, || match small {
         true => (data.image_size, "small images are used whole".into()),
         false => (data.image_size * 8 / 7, "the usual 256 for 224".into()),
     });
-    let range = eval_resize >= data.image_size && eval_resize <= 2048;
-    within("transform.evalResize", eval_resize.into(), range, "from `data.imageSize` to 2048")?;
+    sensible_resize(eval_resize, data.image_size)?;
 
     let pixel_mean = config.pixel_mean.unwrap_or(false);
     if pixel_mean && facts.image_size != Some([data.image_size; 2]) {
@@ -98,6 +89,25 @@ pub(super) fn resolve_transform(
         erase: resolve_erase(config.erase.as_ref(), data, why)?,
         mix: resolve_mix(config.mix.as_ref())?,
     })
+}
+
+/// One mean and one standard deviation a channel.
+pub(super) fn constants_for(channels: usize, mean: &[f64], std: &[f64]) -> Result<()> {
+    for (key, values) in [("transform.mean", mean), ("transform.std", std)] {
+        if values.len() != channels {
+            let wanted = format!("an array of {channels} numbers, one a channel");
+            return Err(refuse(key, &wanted, json!(values)));
+        }
+    }
+    match std.iter().find(|value| **value <= 0.0) {
+        Some(zero) => Err(refuse("transform.std", "more than 0 in every channel", json!(zero))),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn sensible_resize(eval_resize: u32, image_size: u32) -> Result<()> {
+    let range = (image_size..=2048).contains(&eval_resize);
+    within("transform.evalResize", eval_resize.into(), range, "from `data.imageSize` to 2048")
 }
 
 fn resolve_policy(config: Option<&PolicyConfig>) -> Result<Policy> {

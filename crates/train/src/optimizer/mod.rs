@@ -148,6 +148,11 @@ impl Optimizer {
         })
     }
 
+    /// Updates made, those before a resumption included.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
     /// Goes on where another left off after `updates`: with its state, by name.
     pub fn restore(
         &mut self,
