@@ -71,11 +71,13 @@ impl CifarPythonFiles {
     }
 }
 
-/// The class names in a `meta` file.
+/// The class names in a `meta` file. They are copied, and a pickle may say one string a million
+/// times: so there are no more than CIFAR has, and none is longer than a name.
 fn names(file: &Path, key: &str) -> Result<Vec<String>> {
     let pickle = open(file, 0)?;
     let list = pickle.root().get(key).and_then(Value::as_items);
-    let names = list.and_then(|list| list.map(|name| name.as_text().map(String::from)).collect());
+    let name = |name: Value| name.as_text().filter(|name| name.len() <= 200).map(String::from);
+    let names = list.filter(|list| list.len() <= 100).and_then(|list| list.map(name).collect());
     match names {
         Some(names) if !Vec::is_empty(&names) => Ok(names),
         _ => Err(bad(file, format!("has no list of names '{key}'"))),
@@ -234,5 +236,11 @@ mod tests {
         let message = refused(&[("data_batch_1", &batch), ("batches.meta", &few)]);
         assert!(message.contains("image 0"), "{message}");
         refused(&[("data_batch_1", &batch), ("batches.meta", b"(d.")]);
+        // One long name, through the memo, and many short ones.
+        let long =
+            format!("(dS'label_names'\n(lS'{}'\np0\na{}s.", "x".repeat(9999), "g0\na".repeat(9999));
+        refused(&[("data_batch_1", &batch), ("batches.meta", long.as_bytes())]);
+        let many = meta(&[("label_names", &["x"; 101])]);
+        refused(&[("data_batch_1", &batch), ("batches.meta", &many)]);
     }
 }

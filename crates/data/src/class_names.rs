@@ -1,33 +1,41 @@
 //! Class names that lie in a text file beside the data.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use residual_spec::{Error, ErrorCode, Result};
 
+use crate::file::read_whole;
+
+/// More than any data set has names for.
+const MOST_BYTES: u64 = 16 << 20;
+
 /// One name a line; blank lines are left out. `None` if there is no such file.
 ///
 /// # Errors
-/// `E_IO`, or `E_DATA_FORMAT` for a file without names or with one twice.
+/// `E_IO`, or `E_DATA_FORMAT` for a file without names, with one twice, or of more than 16 MB.
 pub(crate) fn read_class_names(file: &Path) -> Result<Option<Vec<String>>> {
-    let bytes = match std::fs::read(file) {
+    let bytes = match read_whole(file, MOST_BYTES) {
         Ok(bytes) => bytes,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(Error::read(file, &cause)),
     };
     let text = String::from_utf8_lossy(&bytes);
     let mut names: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let name = line.trim();
-        if names.iter().any(|other| other == name) {
+        if name.is_empty() {
+            continue;
+        }
+        if !seen.insert(name) {
             let message = format!("{} names the class '{name}' twice", file.display());
             return Err(Error::new(ErrorCode::DataFormat, message)
                 .file(file)
                 .line(number as u32 + 1)
                 .hint("Give every class a name of its own, one a line, in the order of labels."));
         }
-        if !name.is_empty() {
-            names.push(name.into());
-        }
+        names.push(name.into());
     }
     if names.is_empty() {
         let message = format!("{} names no class", file.display());

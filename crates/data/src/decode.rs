@@ -77,6 +77,11 @@ fn jpeg(bytes: &[u8], rest: &[u8], header: &Header, into: &mut Image) -> Result<
     let said = |cause: DecodeErrors| cause.to_string().trim_matches('"').to_string();
     decoder.decode_headers().map_err(said)?;
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
+    // What is allowed was decided by the header, as the data set's images are counted by it: a file
+    // in which the decoder finds another frame is none that anybody's camera wrote.
+    if [width, height] != header.stored().map(|side| side as usize) {
+        return Err("it has two sizes".into());
+    }
     let size = decoder.output_buffer_size().ok_or("it has no size")?;
     if size != width * height * header.channels as usize {
         return Err("its colours are of no known kind".into());
@@ -235,6 +240,23 @@ mod tests {
         let wanted = decoded(&bytes, 3);
         bytes.extend_from_slice(b"appended by a camera");
         assert_eq!(decoded(&bytes, 3), wanted);
+    }
+
+    #[test]
+    fn a_file_in_which_the_decoder_finds_another_frame_is_refused_before_memory_is_taken() {
+        // After RST0, which has no length, stands a frame of 8 x 8; whoever reads a length there
+        // skips it and comes to the real file, whose frame is made enormous.
+        let mut large = file("baseline.jpg");
+        let frame = large.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        large[frame + 5..frame + 9].fill(0x40); // 16448 x 16448
+        let hidden = [0xff, 0xc0, 0, 17, 8, 0, 8, 0, 8, 3, 1, 17, 0, 2, 17, 0, 3, 17, 0];
+        for marker in [0xd0, 0xd7, 0x01] {
+            let length = (hidden.len() as u16 + 2).to_be_bytes();
+            let before = [&[0xff, 0xd8, 0xff, marker][..], &length, &hidden].concat();
+            refused(&[&before, &large[2..]].concat());
+            let before = [&[0xff, 0xd8, 0xff, marker][..], &hidden].concat();
+            refused(&[&before, &large[2..]].concat());
+        }
     }
 
     #[test]

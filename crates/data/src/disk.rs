@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::dataset::{fingerprint, mirrored_is_natural};
 use crate::decode::unreadable;
+use crate::file::{open_file, read_whole};
 use crate::header::{Header, Unreadable};
 use crate::open::go_on;
 use crate::{decode, Dataset, Image, Part, Source};
@@ -55,9 +56,9 @@ impl Place {
 
     fn read(&self) -> std::io::Result<Vec<u8>> {
         match self {
-            Place::File(file) => std::fs::read(file),
+            Place::File(file) => read_whole(file, MOST_BYTES),
             Place::Member { archive, offset, bytes, .. } => {
-                let mut file = File::open(archive)?;
+                let mut file = open_file(archive)?;
                 file.seek(SeekFrom::Start(*offset))?;
                 let mut read = Vec::with_capacity(*bytes as usize);
                 file.take(*bytes).read_to_end(&mut read)?;
@@ -67,7 +68,7 @@ impl Place {
     }
 
     fn look(&self) -> Looked {
-        let file = File::open(self.file())?;
+        let file = open_file(self.file())?;
         let (mut file, bytes) = match self {
             Place::File(_) => {
                 let bytes = file.metadata()?.len();
@@ -90,6 +91,19 @@ impl Place {
         let message = error.message.replacen("the image", &self.name(), 1);
         Error { message, ..error }.file(self.file())
     }
+
+    fn decode(&self, channels: u32, into: &mut Image) -> Result<()> {
+        let bytes = self.read().map_err(|cause| Error::read(self.file(), &cause))?;
+        decode(&bytes, channels, into).map_err(|error| self.about(error))
+    }
+}
+
+/// Decodes an image file, as [`decode`] does its bytes.
+///
+/// # Errors
+/// `E_IMAGE`, and `E_IO` for what is no file of 1 GB at most, or cannot be read.
+pub fn decode_file(file: &Path, channels: u32, into: &mut Image) -> Result<()> {
+    Place::File(file.into()).decode(channels, into)
 }
 
 /// A stretch of a file as if it were one.
@@ -149,9 +163,7 @@ impl Source for DiskSource {
     }
 
     fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
-        let place = &self.places[i];
-        let bytes = place.read().map_err(|cause| Error::read(place.file(), &cause))?;
-        decode(&bytes, channels, into).map_err(|error| place.about(error))
+        self.places[i].decode(channels, into)
     }
 }
 

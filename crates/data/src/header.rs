@@ -123,10 +123,11 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, Unreadable> {
     loop {
         let marker = next_marker(file)?;
         match marker {
-            // Without parameters: TEM, RST0-7.
-            0x01 | 0xd0..=0xd7 => continue,
-            // EOI and SOS come after the frame header.
-            0xd9 | 0xda => {
+            // TEM has no parameters.
+            0x01 => continue,
+            // RST0-7, EOI and SOS come after the frame header. (Some decoders read a length after a
+            // restart marker, and so would find another frame than this.)
+            0xd0..=0xd7 | 0xd9 | 0xda => {
                 return Err(Unreadable::Damaged("damaged: it has no frame header".into()))
             }
             _ => {}
@@ -207,6 +208,12 @@ fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, Unreadable> {
 }
 
 impl Header {
+    /// Width and height as they are stored, before turning.
+    pub fn stored(&self) -> [u32; 2] {
+        let Header { width, height, .. } = self.turned();
+        [width, height]
+    }
+
     /// With the sides as they are shown.
     fn turned(self) -> Header {
         use Orientation::*;

@@ -14,6 +14,7 @@ mod dataset;
 mod decode;
 mod disk;
 mod erase;
+mod file;
 mod folder;
 mod header;
 mod idx;
@@ -46,6 +47,7 @@ pub use arrays::{ArrayPart, Arrays};
 pub use cifar::cifar10_classes;
 pub use dataset::Dataset;
 pub use decode::decode;
+pub use disk::decode_file;
 pub use image::Image;
 pub use known::{
     find_known, known, set_data_root, set_data_store, DataFile, Download, KnownDataset,

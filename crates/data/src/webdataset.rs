@@ -3,7 +3,6 @@
 //! one pass over the headers finds the images, which are then read at their offsets.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use serde_json::Value;
 
 use crate::disk::Place;
+use crate::file::open_file;
 use crate::list::{part_named, List};
 use crate::open::go_on;
 use crate::tar::{Entry, Failure, Member, Tar};
@@ -156,7 +156,7 @@ fn index(
         Failure::Io(cause) => Error::read(shard, &cause).key("data"),
         Failure::Bad(what) => bad(shard, what),
     };
-    let file = File::open(shard).map_err(|cause| match cause.kind() {
+    let file = open_file(shard).map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => {
             Error::new(ErrorCode::DataNotFound, format!("there is no shard {}", shard.display()))
                 .key("data")

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use proptest::prelude::*;
-use residual_data::{decode, open, Image, Part};
+use residual_data::{decode, decode_file, open, Image, Part};
 use residual_spec::{DataConfig, Error, ErrorCode};
 
 /// A change to a file's bytes, at places given as shares of its length.
@@ -116,6 +116,32 @@ fn open_path(path: &Path) -> Result<(), Error> {
 
 fn is_about_data(error: &Error) -> bool {
     matches!(error.code, ErrorCode::DataFormat | ErrorCode::DataUnusable) && error.hint.is_some()
+}
+
+/// A pipe: whoever opens it waits until somebody writes to it.
+#[cfg(unix)]
+fn pipe(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    pipe(&at("cat.png"));
+    std::fs::write(at("bee.png"), image_file("picture.png")).unwrap();
+    // Refused, or left out with a warning.
+    for image in ["cat.png", "/dev/zero"] {
+        std::fs::write(at("x.csv"), format!("path,label\nbee.png,bee\n{image},cat\n")).unwrap();
+        assert!(open_path(&at("x.csv")).is_err());
+        let error = decode_file(&folder.path().join(image), 3, &mut Image::default()).unwrap_err();
+        assert!(error.code == ErrorCode::Io && error.message.contains("not a file"), "{error}");
+    }
+    pipe(&at("a-0.tar"));
+    assert!(open_path(&at("a-{0..0}.tar")).is_err());
+    pipe(&at("classes.txt"));
+    assert!(open_path(folder.path()).is_err());
 }
 
 fn idx(lengths: &[u32], values: &[u8]) -> Vec<u8> {

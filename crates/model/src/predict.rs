@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use residual_data::{decode, Batch, Image, Pipeline, SampleRng};
+use residual_data::{decode, decode_file, Batch, Image, Pipeline, SampleRng};
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
 
 use crate::evaluate::no_number;
@@ -77,10 +77,7 @@ fn add(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
 
 fn read(input: &Input, channels: u32, image: &mut Image) -> Result<()> {
     match input {
-        Input::Path(path) => {
-            let bytes = std::fs::read(path).map_err(|cause| Error::read(path, &cause))?;
-            decode(&bytes, channels, image).map_err(|error| error.file(path))
-        }
+        Input::Path(path) => decode_file(path, channels, image),
         Input::Encoded(bytes) => decode(bytes, channels, image),
         Input::Raw { pixels, width, height, channels: given } => {
             let expected = u64::from(*width) * u64::from(*height) * u64::from(*given);

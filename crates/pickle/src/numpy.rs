@@ -23,8 +23,7 @@ impl<'p> Value<'p> {
         let (shape, dtype, fortran, bytes) = match function {
             "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct" => {
                 // (version, shape, dtype, is Fortran's, bytes)
-                let state: Vec<Value> = self.state()?.as_items()?.collect();
-                let [_, shape, dtype, fortran, bytes] = state[..] else { return None };
+                let [_, shape, dtype, fortran, bytes] = exactly(self.state()?)?;
                 let flag = fortran.as_bool().or(fortran.as_int().map(|flag| flag != 0))?;
                 (shape, dtype, flag, bytes)
             }
@@ -45,6 +44,11 @@ impl<'p> Value<'p> {
     }
 }
 
+fn exactly<const N: usize>(value: Value<'_>) -> Option<[Value<'_>; N]> {
+    let items = value.as_items()?;
+    (items.len() == N).then(|| items.collect::<Vec<_>>().try_into().ok())?
+}
+
 /// `numpy.dtype('u1', 0, 1)` with the state `(3, '|', None, None, None, -1, -1, 0)`.
 fn number_type(dtype: Value<'_>) -> Option<(&str, bool)> {
     let (function, arguments) = dtype.as_object()?;
@@ -52,8 +56,8 @@ fn number_type(dtype: Value<'_>) -> Option<(&str, bool)> {
     let plain = name.len() >= 2
         && name.starts_with(['b', 'u', 'i', 'f'])
         && matches!(&name[1..], "1" | "2" | "4" | "8");
-    let state: Vec<Value> = dtype.state()?.as_items()?.collect();
-    let [_, order, subtype, names, ..] = state[..] else { return None };
+    let state: Vec<Value> = dtype.state()?.as_items()?.take(4).collect();
+    let [_, order, subtype, names] = state[..] else { return None };
     let usual = function == "numpy.dtype" && plain && subtype.is_none() && names.is_none();
     usual.then_some((name, order.as_text()? == ">"))
 }

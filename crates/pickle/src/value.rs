@@ -3,6 +3,12 @@
 /// A node's place in its table.
 pub(crate) type Id = u32;
 
+/// Of Python 2's byte strings, no longer one is taken for a text. A pickle may say one string a
+/// million times, and each time it would be looked through.
+const LONGEST_TEXT: usize = 4096;
+/// No call that anybody makes sense of has more arguments.
+const MOST_ARGUMENTS: usize = 16;
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Node {
     None,
@@ -97,11 +103,11 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// A text, or one of Python 2's byte strings that is UTF-8.
+    /// A text, or one of Python 2's byte strings that is UTF-8 and of 4,096 bytes at most.
     pub fn as_text(self) -> Option<&'p str> {
         match self.node() {
             Node::Text(text) => Some(text),
-            Node::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+            Node::Bytes(bytes) if bytes.len() <= LONGEST_TEXT => std::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
@@ -143,11 +149,12 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// What calling a function would have made: its name, and the arguments.
+    /// What calling a function would have made: its name, and the arguments, up to 16.
     pub fn as_object(self) -> Option<(&'p str, Vec<Value<'p>>)> {
         match self.node() {
             Node::Object { global, arguments, .. } => {
-                let arguments = self.at(*arguments).as_items()?.collect();
+                let arguments = self.at(*arguments).as_items()?;
+                let arguments = (arguments.len() <= MOST_ARGUMENTS).then(|| arguments.collect())?;
                 Some((self.at(*global).as_global()?, arguments))
             }
             _ => None,

@@ -16,7 +16,7 @@ use safetensors::tensor::{Metadata, TensorInfo as FileTensor};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::tensor::{DType, Tensor, TensorInfo, TensorView};
+use crate::tensor::{DType, Tensor, TensorInfo, TensorView, LONGEST_NAME};
 
 /// More than any network needs. (The format allows 100 MB, of which parsing makes a gigabyte.)
 const LONGEST_HEADER: u64 = 16 << 20;
@@ -80,6 +80,9 @@ pub(crate) fn open(path: &Path) -> Result<Opened<'_>> {
     file.read_exact(&mut header[1..]).map_err(unreadable)?;
     let FileHeader { metadata, mut tensors } = FileHeader::parse(&header)
         .map_err(|cause| broken(path, format!("has a header that cannot be read: {cause}")))?;
+    if let Some((name, _)) = tensors.iter().find(|(name, _)| name.len() > LONGEST_NAME) {
+        return Err(broken(path, format!("has a tensor whose name has {} bytes", name.len())));
+    }
     tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
     // Checks that every tensor begins where the one before ends, and is as long as its type and
     // shape say, without overflow.

@@ -10,9 +10,12 @@ use sha2::{Digest, Sha256};
 /// A file's SHA-256, in hexadecimal digits.
 ///
 /// # Errors
-/// `E_IO`
+/// `E_IO`, also for what is no file: a pipe would be waited for, and a device has no end.
 pub fn sha256(path: &Path) -> Result<String> {
     let failed = |cause| Error::read(path, &cause);
+    if !path.metadata().map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("it is not a file")));
+    }
     let mut file = File::open(path).map_err(failed)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];

@@ -111,6 +111,51 @@ fn nesting_bombs_and_lies_about_lengths_are_refused() {
     }
 }
 
+/// What one value costs to look at, a file may make it cost a million times: by saying it again.
+#[test]
+fn what_is_said_a_hundred_thousand_times_over_is_looked_at_in_a_second() {
+    let repeated =
+        |times: usize, what: &dyn Fn(usize) -> String| -> String { (0..times).map(what).collect() };
+    let long = "k".repeat(8 << 20);
+    let tensor = "ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\n\
+                  L1L\ntQL0L\n(L1L\nt(L1L\ntI00\n(dtR";
+    // Each is a dictionary that is refused, or read as one tensor.
+    let one_dictionary_as_every_entry = format!(
+        "(dVshared\n(d{}p0\ns{}.",
+        repeated(30_000, &|n| format!("V{n}\nI0\ns")),
+        repeated(30_000, &|n| format!("V{n}\ng0\ns")),
+    );
+    let one_long_key_for_every_entry =
+        format!("(dV{long}\np0\n{tensor}p1\ns{}.", repeated(30_000, &|_| "g0\ng1\ns".into()));
+    let one_long_byte_string_for_every_entry =
+        format!("(dS'{long}'\np0\n{tensor}p1\ns{}.", repeated(30_000, &|_| "g0\ng1\ns".into()));
+    let one_long_list_of_arguments = format!(
+        "(dVw\nctorch._utils\n_rebuild_tensor_v2\n({}tp0\nRp1\ns{}.",
+        repeated(30_000, &|_| "I0\n".into()),
+        repeated(30_000, &|n| format!("V{n}\ng1\ns")),
+    );
+    for pickle in [
+        one_dictionary_as_every_entry,
+        one_long_key_for_every_entry,
+        one_long_byte_string_for_every_entry,
+        one_long_list_of_arguments,
+    ] {
+        let started = Instant::now();
+        refused(&archive(pickle.as_bytes(), &[0; 4]));
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+    // In the older format, every mention of a storage is looked at.
+    let key = format!(
+        "(dVw\n(Vstorage\nctorch\nFloatStorage\nV{long}\np0\nVcpu\nL1L\ntQs{}.",
+        repeated(30_000, &|n| format!("V{n}\n(Vstorage\nctorch\nFloatStorage\ng0\nVcpu\nL1L\ntQs")),
+    );
+    let legacy = [&fixture("legacy.pth")[..15 + 6], b"}.", key.as_bytes(), b"]."].concat();
+    let started = Instant::now();
+    let message = refused(&legacy);
+    assert!(message.contains("no name"), "{message}");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
 #[test]
 fn a_tensor_that_is_not_in_its_storage_is_refused() {
     let numbers = [0; 24];

@@ -36,6 +36,8 @@ impl fmt::Display for Naming {
     }
 }
 
+/// Wrappers around wrappers that are taken away.
+const MOST_WRAPPERS: usize = 8;
 /// What wrappers put before every name: DataParallel, torch.compile, a module around the network.
 const PREFIXES: [&str; 6] = ["module.", "_orig_mod.", "model.", "net.", "network.", "backbone."];
 
@@ -48,13 +50,8 @@ pub(crate) fn to_torchvision(
         // With a fixed momentum, nothing depends on it.
         .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
         .collect();
-    let shared = |tensors: &[(String, Tensor)]| {
-        let all = |prefix: &&&str| tensors.iter().all(|(name, _)| name.starts_with(**prefix));
-        PREFIXES.iter().find(all).map(|prefix| prefix.len())
-    };
-    while let Some(length) = shared(&tensors).filter(|_| !tensors.is_empty()) {
-        tensors.iter_mut().for_each(|(name, _)| drop(name.drain(..length)));
-    }
+    let before = shared_prefix(&tensors);
+    tensors.iter_mut().for_each(|(name, _)| drop(name.drain(..before)));
     let naming = detect(&tensors);
     let renamed = tensors.into_iter().map(|(name, tensor)| match naming {
         Naming::Torchvision => (name, tensor),
@@ -63,6 +60,20 @@ pub(crate) fn to_torchvision(
         Naming::Timm => timm::rename(&name, tensor),
     });
     (naming, renamed.collect())
+}
+
+/// How many bytes wrappers have put before every name.
+fn shared_prefix(tensors: &[(String, Tensor)]) -> usize {
+    let mut before = 0;
+    for _ in 0..MOST_WRAPPERS {
+        let all =
+            |prefix: &&&str| tensors.iter().all(|(name, _)| name[before..].starts_with(**prefix));
+        match PREFIXES.iter().find(all) {
+            Some(prefix) if !tensors.is_empty() => before += prefix.len(),
+            _ => break,
+        }
+    }
+    before
 }
 
 fn detect(tensors: &[(String, Tensor)]) -> Naming {
@@ -154,6 +165,9 @@ mod tests {
         assert_eq!(names, ["conv1.weight", "fc.bias"]);
         let (_, names) = renamed(&["module.conv1.weight", "fc.bias"]);
         assert_eq!(names, ["fc.bias", "module.conv1.weight"]);
+        // Nobody wraps a network a million times.
+        let (_, names) = renamed(&["module.".repeat(1 << 20).as_str()]);
+        assert_eq!(names[0].len(), 7 * ((1 << 20) - MOST_WRAPPERS));
     }
 
     #[test]

@@ -19,8 +19,9 @@ const NAMES: [&str; 9] = [
 ];
 /// Dictionaries within dictionaries that are looked into: `{model: {state_dict: ...}}`.
 const LEVELS: usize = 2;
-/// More than any network has.
-const MOST: usize = 100_000;
+/// Entries that are looked at, in all dictionaries together: more than any network has tensors. A
+/// pickle may say one dictionary a million times.
+const MOST: usize = 200_000;
 
 /// The entries of the `state_dict` in what was saved.
 ///
@@ -28,8 +29,9 @@ const MOST: usize = 100_000;
 /// Says what is there instead.
 pub(crate) fn state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>, String> {
     let mut value = pickle.root();
+    let mut left = MOST;
     for _ in 0..=LEVELS {
-        if let Some(entries) = entries(value) {
+        if let Some(entries) = entries(value, &mut left) {
             return Ok(entries);
         }
         if value.as_dict().is_none() {
@@ -44,7 +46,7 @@ pub(crate) fn state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>, Stri
                 .into_iter()
                 .flatten()
                 .map(|(_, value)| value)
-                .filter(|value| entries_are_tensors(*value))
+                .filter(|value| entries_are_tensors(*value, &mut left))
                 .collect::<Vec<_>>()[..]
             {
                 [only] => *only,
@@ -56,25 +58,30 @@ pub(crate) fn state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>, Stri
 }
 
 /// A dictionary's entries, if it is one of tensors.
-fn entries(value: Value<'_>) -> Option<Vec<(&str, Value<'_>)>> {
-    if !entries_are_tensors(value) {
+fn entries<'p>(value: Value<'p>, left: &mut usize) -> Option<Vec<(&'p str, Value<'p>)>> {
+    if !entries_are_tensors(value, left) {
         return None;
     }
     let pairs = value.as_dict()?;
     Some(pairs.filter_map(|(name, value)| Some((name.as_text()?, value))).collect())
 }
 
-fn entries_are_tensors(value: Value) -> bool {
+/// Whether a value is a dictionary of tensors; once none of the entries are `left` that may be looked
+/// at, it is not.
+fn entries_are_tensors(value: Value, left: &mut usize) -> bool {
     let Some(pairs) = value.as_dict() else { return false };
-    pairs.len() <= MOST && {
-        let mut any = false;
-        let mut all = pairs.map(|(name, value)| {
-            any |= is_tensor(value);
-            // Some save a number beside the tensors; a dictionary is another level.
-            name.as_text().is_some() && value.as_dict().is_none()
-        });
-        all.all(|plain| plain) && any
-    }
+    let Some(rest) = left.checked_sub(pairs.len()) else {
+        *left = 0;
+        return false;
+    };
+    *left = rest;
+    let mut any = false;
+    let mut all = pairs.map(|(name, value)| {
+        any |= is_tensor(value);
+        // Some save a number beside the tensors; a dictionary is another level.
+        name.as_text().is_some() && value.as_dict().is_none()
+    });
+    all.all(|plain| plain) && any
 }
 
 fn description(value: Value) -> String {

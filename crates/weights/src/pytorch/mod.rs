@@ -16,7 +16,7 @@ use std::path::Path;
 use residual_pickle::Pickle;
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, LONGEST_NAME};
 use rebuild::Rebuilder;
 use storage::Storages;
 
@@ -51,6 +51,9 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let mut rebuilder = Rebuilder::new(path, storages, size);
     let mut tensors = BTreeMap::new();
     for (name, value) in entries {
+        if name.len() > LONGEST_NAME {
+            return Err(refused(path, format!("has a tensor whose name has {} bytes", name.len())));
+        }
         if let Some(tensor) = rebuilder.tensor(name, value)? {
             tensors.insert(name.to_string(), tensor);
         }

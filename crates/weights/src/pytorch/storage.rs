@@ -6,7 +6,8 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use residual_pickle::Value;
 
-use crate::tensor::DType;
+use super::rebuild::shown;
+use crate::tensor::{DType, LONGEST_NAME};
 
 /// A file's storages by their keys: where each begins, and how many bytes it has. Every one lies
 /// within the file.
@@ -46,7 +47,8 @@ impl<'p> Reference<'p> {
     /// # Errors
     /// Says what is wrong with it.
     pub fn read(name: Value<'p>) -> Result<Reference<'p>, String> {
-        let parts: Vec<Value> = name.as_items().map(Iterator::collect).unwrap_or_default();
+        let parts: Vec<Value> =
+            name.as_items().map(|parts| parts.take(7).collect()).unwrap_or_default();
         let (tag, class, key, numbers, part) = match parts[..] {
             [tag, class, key, _device, numbers] => (tag, class, key, numbers, None),
             [tag, class, key, _device, numbers, part] if part.is_none() => {
@@ -59,14 +61,20 @@ impl<'p> Reference<'p> {
             return Err("speaks of something outside it that is no storage".into());
         }
         let class = class.as_global().unwrap_or("something");
-        let dtype = dtype(class).ok_or(format!("has a storage of the type {class}"))?;
+        let dtype =
+            dtype(class).ok_or_else(|| format!("has a storage of the type {}", shown(class)))?;
         let key = key.as_text().ok_or("has a storage whose name is no text")?;
+        if key.len() > LONGEST_NAME {
+            return Err("has a storage whose name is no name".into());
+        }
         let count = |value: Value| {
             let count = value.as_int().and_then(|count| u64::try_from(count).ok());
             count.ok_or_else(|| format!("has a storage '{key}' of impossible size"))
         };
         let numbers = count(numbers)?;
-        let part = match part.map(|part| part.as_items().map(Iterator::collect::<Vec<_>>)) {
+        let part = match part
+            .map(|part| part.as_items().map(|part| part.take(4).collect::<Vec<_>>()))
+        {
             None => (0, numbers),
             Some(Some(part)) if part.len() == 3 => (count(part[1])?, count(part[2])?),
             Some(_) => return Err(format!("has a storage '{key}' of which no part can be found")),

@@ -1,0 +1,54 @@
+//! Files that are files. Whoever opens a pipe waits until somebody writes to it, and a device may
+//! never end; neither wait could be broken off.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+/// # Errors
+/// Also for what is there, but is no file.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    match std::fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a file")),
+    }
+}
+
+/// All bytes of a file that has no more than `most`.
+///
+/// # Errors
+/// As [`open_file`], and for a larger one.
+pub(crate) fn read_whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open_file(path)?;
+    let length = file.metadata()?.len();
+    if length > most {
+        let message =
+            format!("it has {} MB, more than the {} that are read", length >> 20, most >> 20);
+        return Err(io::Error::other(message));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_what_is_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, [7; 100]).unwrap();
+        assert_eq!(read_whole(&path, 100).unwrap(), [7; 100]);
+        assert!(read_whole(&path, 99).is_err());
+        assert_eq!(open_file(&folder.path().join("y")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(open_file(folder.path()).unwrap_err().to_string().contains("not a file"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_is_not_opened() {
+        assert!(read_whole(Path::new("/dev/zero"), 100).unwrap_err().to_string().contains("not a"));
+    }
+}
