@@ -48,7 +48,14 @@ console.log(network.text)
 // Training: batches of 128, SGD 0.1 / 0.9 / 5e-4, a tenth of the rate when the loss stops falling.
 const config: TrainConfig = values.resume
   ? { resume: out, epochs: Number(values.epochs) } // from its last checkpoint, to the bit
-  : { recipe: 'notebook', data, out, epochs: Number(values.epochs), checkpoint: { every: 10 } }
+  : {
+      recipe: 'notebook',
+      data,
+      out,
+      epochs: Number(values.epochs),
+      monitor: 'val.accuracy', // the recipe's own is the training loss, for it holds nothing back
+      checkpoint: { every: 10 },
+    }
 
 let rate: number | undefined
 function log({ epoch, lr, train, val }: EpochEvent) {

@@ -82,6 +82,8 @@ testOn(
     for (const picture of ['data.png', 'predictions.png']) {
       t.is(readFileSync(join(out, picture)).subarray(1, 4).toString(), 'PNG')
     }
+    const { monitor } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))
+    t.is(monitor, 'val.accuracy', 'the best epoch is chosen on validation images, as it says')
     // With nothing left to train, the same network and the same number.
     const again = await notebook('--resume')
     t.is(again.status, 0, again.stderr)

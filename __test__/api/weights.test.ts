@@ -146,4 +146,9 @@ test('published weights are fetched, checked, and asked for by hand if they cann
   t.true(stderr.includes(join(cache, 'weights', 'resnet18-f37072fd.pth')), stderr)
   t.regex(stderr, /f37072fd/)
   t.false(existsSync(join(cache, 'run')))
+  // The range test begins as a run would.
+  asked.length = 0
+  const range = await residual(['find-lr', photos, 'model.weights=imagenet'], { env })
+  t.not(range.status, 0)
+  t.deepEqual([...new Set(asked)], ['/weights/resnet18-f37072fd.pth'])
 })

@@ -48,6 +48,16 @@ test('a failure tells what, where and what to do, and its status tells the kind'
   t.regex(without.stderr, /\(E_LIBTORCH\)/)
 })
 
+test('a name out of a file does not reach the terminal as it is', async (t) => {
+  const list = join(folder(t), 'list.csv')
+  writeFileSync(list, 'path,label\na\u001b]0;owned\u0007.png,cat\nb.png,\u001b[2Jdog\n')
+  const { status, stderr } = await residual(['train', list, '--out', join(folder(t), 'run')])
+  t.is(status, 4)
+  t.true(stderr.includes(']0;owned'), stderr)
+  for (const acting of ['\u001b', '\u0007'])
+    t.false(stderr.includes(acting), JSON.stringify(stderr))
+})
+
 test('help and version are no failures', async (t) => {
   const help = await residual(['train', '--help'])
   t.is(help.status, 0)

@@ -13,6 +13,7 @@ import { print, tell } from './output.js'
 import { paint } from './paint.js'
 import { checkPicturePath, writePicture } from './picture.js'
 import { table } from './table.js'
+import { harmless } from './terminal.js'
 import { count, loss, percent } from './units.js'
 
 /** Pixels a side of the images in a picture. */
@@ -115,7 +116,7 @@ function tellOfBroken({ broken, warnings }: Evaluation): void {
   const label = paint(process.stderr, 'yellow', 'warning')
   for (const { message, file } of warnings) {
     const place = file === undefined || message.includes(file) ? '' : ` (${file})`
-    process.stderr.write(`${label}: ${message}${place}; left out\n`)
+    process.stderr.write(`${label}: ${harmless(`${message}${place}`)}; left out\n`)
   }
   if (broken > warnings.length) {
     process.stderr.write(`${label}: ${count(broken - warnings.length)} more images left out\n`)
@@ -126,7 +127,7 @@ function inWords(evaluation: Evaluation): string {
   const classes = table(
     ['class', 'accuracy', 'precision', 'F1', 'images'],
     evaluation.classes.map((row) => [
-      row.label,
+      harmless(row.label),
       percent(row.accuracy),
       percent(row.precision),
       row.f1.toFixed(3),
@@ -135,7 +136,7 @@ function inWords(evaluation: Evaluation): string {
   )
   const confused = evaluation.mostConfused.map(
     (pair) =>
-      `  ${pair.label} taken for ${pair.predicted}: ${count(pair.count)} (${percent(pair.share)})`,
+      `  ${harmless(`${pair.label} taken for ${pair.predicted}`)}: ${count(pair.count)} (${percent(pair.share)})`,
   )
   const summary = [
     `accuracy ${percent(evaluation.accuracy)} of ${count(evaluation.count)} images`,

@@ -19,6 +19,7 @@ import {
   readValue,
   set,
 } from './configuration.js'
+import { downloading } from './data.js'
 import { report } from './failure.js'
 import { examples } from './help.js'
 import { Interrupt } from './interrupt.js'
@@ -26,6 +27,7 @@ import { remark } from './messages.js'
 import { print } from './output.js'
 import { Progress } from './progress.js'
 import { table } from './table.js'
+import { harmless } from './terminal.js'
 import { count, loss, percent } from './units.js'
 
 interface Flags {
@@ -106,14 +108,16 @@ function addEnsemble(command: Command): void {
       const { data, part, crops, json } = flags
       const batchSize = flags.batchSize && readValue(flags.batchSize)
       const config = { data, part, crops, batchSize }
-      const result = await experiment.ensemble(models, config as EnsembleConfig)
-      await print(json ? JSON.stringify(result) : inWords(result, models))
+      await downloading(json ?? false, async (options) => {
+        const result = await experiment.ensemble(models, config as EnsembleConfig, options)
+        await print(json ? JSON.stringify(result) : inWords(result, models))
+      })
     })
 }
 
 function inWords({ ensemble, members }: EnsembleResult, models: readonly string[]): string {
   const row = (name: string, { accuracy, top5, loss: mean }: Evaluation) => [
-    name,
+    harmless(name),
     percent(1 - accuracy),
     percent(1 - top5),
     loss(mean),

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { exitStatus, type Place, ResidualError } from '../../bindings/ts/index.js'
 import { paint } from './paint.js'
+import { harmless } from './terminal.js'
 
 const USAGE = 2
 
@@ -19,10 +20,13 @@ export function report(error: unknown): number {
     stderr.write(`${label}: ${error instanceof Error ? error.stack : String(error)}\n  ${hint}\n`)
     return exitStatus.E_INTERNAL
   }
-  stderr.write(`${label}: ${error.message} ${paint(stderr, 'dim', `(${error.code})`)}\n`)
+  stderr.write(`${label}: ${harmless(error.message)} ${paint(stderr, 'dim', `(${error.code})`)}\n`)
   const place = inWords(error.at)
-  if (place !== undefined && !error.message.includes(place)) stderr.write(`  at ${place}\n`)
-  stderr.write(`  ${error.hint}\n`)
+  if (place !== undefined && !error.message.includes(place))
+    stderr.write(`  at ${harmless(place)}
+`)
+  stderr.write(`  ${harmless(error.hint)}
+`)
   return exitStatus[error.code]
 }
 

@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path'
 import { type Arrays, toNativeArrays } from './arrays.js'
+import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
+import { prepareWeights } from './download/prepare-weights.js'
 import { open } from './envelope.js'
 import { ResidualError } from './errors.js'
 import { replaceFile } from './experiment/files.js'
@@ -11,7 +13,7 @@ import { toPlainJson } from './plain.js'
 import { withRecipe } from './recipe.js'
 
 /** How the rates are tried, and where the curve goes. */
-export interface FindLrOptions extends FindLrConfig {
+export interface FindLrOptions extends FindLrConfig, DownloadOptions {
   /** A folder for `lr-finder.svg`, `.json` and `.csv`; nothing else in it is touched. */
   out?: string | undefined
   /** Images in memory, instead of `data`. */
@@ -47,7 +49,7 @@ export async function findLr(
   options: FindLrOptions = {},
 ): Promise<FindLrResult> {
   const json = withRecipe(toPlainJson(config))
-  const { out, arrays, ...range } = options
+  const { out, arrays, signal, onDownload, ...range } = options
   if (out !== undefined && (typeof out !== 'string' || out === '')) {
     throw new ResidualError({
       code: 'E_CONFIG',
@@ -58,7 +60,9 @@ export async function findLr(
   }
   const plainRange = toPlainJson(range, 'the options')
   const native = arrays && toNativeArrays(arrays)
-  await prepareData(JSON.parse(json).data)?.({})
+  const { data, model } = JSON.parse(json)
+  await prepareData(data)?.({ signal, onDownload })
+  await prepareWeights(model)?.({ signal, onDownload })
   const finding: LrFinding = open(await torchAddon().findLr(json, plainRange, native))
   return { ...finding, files: out === undefined ? null : await write(resolve(out), finding) }
 }

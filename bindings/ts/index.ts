@@ -20,7 +20,12 @@ export type {
   DegradationResult,
   DegradationVerdict,
 } from './experiment/degradation.js'
-export type { EnsembleConfig, EnsembleMember, EnsembleResult } from './experiment/ensemble.js'
+export type {
+  EnsembleConfig,
+  EnsembleMember,
+  EnsembleOptions,
+  EnsembleResult,
+} from './experiment/ensemble.js'
 export { type Experiments, experiment } from './experiment/experiment.js'
 export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experiment/members.js'
 export type { Published } from './experiment/paper.js'

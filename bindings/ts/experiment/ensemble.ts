@@ -1,12 +1,20 @@
+import type { DownloadOptions } from '../download/fetch-file.js'
+import { prepareData } from '../download/prepare.js'
 import { open } from '../envelope.js'
 import { ResidualError } from '../errors.js'
-import type { EnsembleEvaluation, EvaluateConfig, Evaluation } from '../generated.js'
+import type { EnsembleEvaluation, EvaluateConfig, Evaluation, LoadConfig } from '../generated.js'
 import { Model } from '../model.js'
 import { torchAddon } from '../native.js'
 import { toPlainJson } from '../plain.js'
 
 /** What to evaluate on. */
 export type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thumbnails'>
+
+/** What goes with it and is not about the images. */
+export interface EnsembleOptions extends DownloadOptions {
+  /** What files of weights alone do not say of themselves, as in `loadModel()`; for all of them. */
+  load?: LoadConfig | undefined
+}
 
 /** One of an ensemble's models, alone. */
 export interface EnsembleMember {
@@ -28,6 +36,7 @@ export interface EnsembleResult {
 export async function ensemble(
   models: readonly (string | URL)[],
   config: EnsembleConfig = {},
+  { load, signal, onDownload }: EnsembleOptions = {},
 ): Promise<EnsembleResult> {
   if (!Array.isArray(models) || models.length === 0) {
     throw new ResidualError({
@@ -39,9 +48,11 @@ export async function ensemble(
   }
   const opened: Model[] = []
   try {
-    for (const model of models) opened.push(await Model.load(model))
+    const json = toPlainJson(config)
+    for (const model of models) opened.push(await Model.load(model, load))
+    await prepareData(config.data)?.({ signal, onDownload })
     const handles = opened.map((model) => model.handle)
-    const answer = await torchAddon().evaluateEnsemble(handles, toPlainJson(config))
+    const answer = await torchAddon().evaluateEnsemble(handles, json)
     const measured = open<EnsembleEvaluation>(answer)
     const members = measured.members.map((evaluation, index): EnsembleMember => {
       const { checkpoint, arch } = (opened[index] as Model).info

@@ -1,5 +1,10 @@
 import { type DegradationConfig, type DegradationResult, degradation } from './degradation.js'
-import { type EnsembleConfig, type EnsembleResult, ensemble } from './ensemble.js'
+import {
+  type EnsembleConfig,
+  type EnsembleOptions,
+  type EnsembleResult,
+  ensemble,
+} from './ensemble.js'
 import type { ExperimentOptions } from './members.js'
 import { type RepeatConfig, type RepeatResult, repeat } from './repeat.js'
 
@@ -34,7 +39,11 @@ export interface Experiments {
    * @throws {ResidualError} as `evaluate()` does; `E_MISMATCH` if the models' classes differ, or
    *   the images that they hold back for validation
    */
-  ensemble(models: readonly (string | URL)[], config?: EnsembleConfig): Promise<EnsembleResult>
+  ensemble(
+    models: readonly (string | URL)[],
+    config?: EnsembleConfig,
+    options?: EnsembleOptions,
+  ): Promise<EnsembleResult>
 }
 
 export const experiment: Experiments = { degradation, repeat, ensemble }
