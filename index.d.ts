@@ -833,6 +833,12 @@ export declare interface EnsembleMember {
     evaluation: Evaluation;
 }
 
+/** What goes with it and is not about the images. */
+export declare interface EnsembleOptions extends DownloadOptions {
+    /** What files of weights alone do not say of themselves, as in `loadModel()`; for all of them. */
+    load?: LoadConfig | undefined;
+}
+
 /** What `experiment.ensemble()` gives. */
 export declare interface EnsembleResult {
     /** Of the mean of the members' probabilities. */
@@ -1106,7 +1112,7 @@ export declare interface Experiments {
      * @throws {ResidualError} as `evaluate()` does; `E_MISMATCH` if the models' classes differ, or
      *   the images that they hold back for validation
      */
-    ensemble(models: readonly (string | URL)[], config?: EnsembleConfig): Promise<EnsembleResult>;
+    ensemble(models: readonly (string | URL)[], config?: EnsembleConfig, options?: EnsembleOptions): Promise<EnsembleResult>;
 }
 
 /**
@@ -1191,7 +1197,7 @@ export declare interface FindLrFiles {
 }
 
 /** How the rates are tried, and where the curve goes. */
-export declare interface FindLrOptions extends FindLrConfig {
+export declare interface FindLrOptions extends FindLrConfig, DownloadOptions {
     /** A folder for `lr-finder.svg`, `.json` and `.csv`; nothing else in it is touched. */
     out?: string | undefined;
     /** Images in memory, instead of `data`. */
@@ -2421,7 +2427,7 @@ export declare type ResolvedConfig = {
      */
     budget: ResolvedBudget;
     /**
-     * Images in a step. Default: 128, or 32 for images of more than 96 pixels.
+     * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
      */
     batchSize: number;
     /**
@@ -2470,11 +2476,11 @@ export declare type ResolvedConfig = {
      */
     seed: number;
     /**
-     * Threads for the arithmetic. Default: one a physical core.
+     * Threads for the arithmetic, up to 1024. Default: one a physical core.
      */
     threads: number;
     /**
-     * Threads for loading images. Default: one a physical core.
+     * Threads for loading images, up to 1024. Default: one a physical core.
      */
     workers: number;
     /**
@@ -3593,7 +3599,7 @@ export declare type TrainConfig = {
      */
     budget?: BudgetConfig | undefined;
     /**
-     * Images in a step. Default: 128, or 32 for images of more than 96 pixels.
+     * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
      */
     batchSize?: 'auto' | number | undefined;
     /**
@@ -3642,11 +3648,11 @@ export declare type TrainConfig = {
      */
     seed?: number | undefined;
     /**
-     * Threads for the arithmetic. Default: one a physical core.
+     * Threads for the arithmetic, up to 1024. Default: one a physical core.
      */
     threads?: 'auto' | number | undefined;
     /**
-     * Threads for loading images. Default: one a physical core.
+     * Threads for loading images, up to 1024. Default: one a physical core.
      */
     workers?: 'auto' | number | undefined;
     /**

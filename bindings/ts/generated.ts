@@ -1679,7 +1679,7 @@ export type ResolvedConfig = {
    */
   budget: ResolvedBudget
   /**
-   * Images in a step. Default: 128, or 32 for images of more than 96 pixels.
+   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
    */
   batchSize: number
   /**
@@ -1728,11 +1728,11 @@ export type ResolvedConfig = {
    */
   seed: number
   /**
-   * Threads for the arithmetic. Default: one a physical core.
+   * Threads for the arithmetic, up to 1024. Default: one a physical core.
    */
   threads: number
   /**
-   * Threads for loading images. Default: one a physical core.
+   * Threads for loading images, up to 1024. Default: one a physical core.
    */
   workers: number
   /**
@@ -2719,7 +2719,7 @@ export type TrainConfig = {
    */
   budget?: BudgetConfig | undefined
   /**
-   * Images in a step. Default: 128, or 32 for images of more than 96 pixels.
+   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
    */
   batchSize?: 'auto' | number | undefined
   /**
@@ -2768,11 +2768,11 @@ export type TrainConfig = {
    */
   seed?: number | undefined
   /**
-   * Threads for the arithmetic. Default: one a physical core.
+   * Threads for the arithmetic, up to 1024. Default: one a physical core.
    */
   threads?: 'auto' | number | undefined
   /**
-   * Threads for loading images. Default: one a physical core.
+   * Threads for loading images, up to 1024. Default: one a physical core.
    */
   workers?: 'auto' | number | undefined
   /**
