@@ -50,7 +50,10 @@ export function addData(program: Command): void {
     .command('show')
     .description('draw a grid of images with their classes')
     .argument('<data>', 'a folder or a named data set')
-    .argument('[settings...]', 'for --augmented: data.imageSize=64 transform.crop=pad transform.flip=true')
+    .argument(
+      '[settings...]',
+      'for --augmented: data.imageSize=64 transform.crop=pad transform.flip=true',
+    )
     .option('--out <file>', 'a .png or .svg file', 'data.png')
     .option('--count <count>', 'how many images')
     .option('--part <part>', 'train, val or test')

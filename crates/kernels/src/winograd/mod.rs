@@ -11,6 +11,9 @@
 //! [3][in]` (a channels_last weight); both numbers of channels are multiples of [`CHANNELS`]. Work is
 //! shared by rows of tiles: four rows of pixels of one image, which lie together in memory.
 
+// Matrices are indexed as formulas index them.
+#![allow(clippy::needless_range_loop)]
+
 mod block;
 mod convolve;
 mod filter;
