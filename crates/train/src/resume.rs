@@ -98,7 +98,7 @@ pub(crate) fn rewind(dir: &RunDir, from: &Path, progress: &mut Progress) -> Resu
 
 /// Whether a checkpoint is there that more updates than so many led to, or nobody knows how many.
 fn is_later(checkpoint: &Path, step: u64) -> bool {
-    let made = |path| Some(Checkpoint::read_header(path).ok()?.progress["step"].as_u64()?);
+    let made = |path| Checkpoint::read_header(path).ok()?.progress["step"].as_u64();
     checkpoint.is_file() && made(checkpoint).is_none_or(|made| made > step)
 }
 

@@ -242,7 +242,8 @@ mod tests {
 
     #[test]
     fn a_configuration_that_no_run_has_is_refused() {
-        let harms: [(&str, fn(&mut Checkpoint)); 9] = [
+        type Harm = fn(&mut Checkpoint);
+        let harms: [(&str, Harm); 9] = [
             ("data.imageSize", |c| c.config.data.image_size = 400_000),
             ("data.imageSize", |c| c.config.data.image_size = 0),
             ("data.channels", |c| c.config.data.channels = 2),
