@@ -379,11 +379,12 @@ fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint()
     // A quarter of the images is bright at any place: (3 * 20 + 170) / 4, and noise of 30.
     assert!(values.iter().all(|value| (0.25..0.42).contains(value)), "{values:?}");
 
-    // What opens it measures what the run measured.
+    // What opens it measures what the run measured, but for the rounding of folded normalisations.
     let model = LoadedModel::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
     let found = model.evaluate(&EvaluateConfig::default(), None, || Ok(true)).unwrap().unwrap();
     let test = result.test.unwrap();
-    assert_eq!((found.accuracy, found.loss), (test.accuracy, test.loss));
+    assert_eq!(found.accuracy, test.accuracy);
+    assert!((found.loss - test.loss).abs() < 1e-5, "{} {}", found.loss, test.loss);
     assert!(test.accuracy > 0.9, "{}", test.accuracy);
 
     let path = place.0.path().join("without.safetensors");
