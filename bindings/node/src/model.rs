@@ -47,6 +47,11 @@ fn on_torch_thread<T: Serialize + 'static>(
     Ok(promise)
 }
 
+/// What was asked for, if the process did not end before it was there.
+fn unless_ending<T>(found: Option<T>) -> Result<T> {
+    found.ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+}
+
 type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 
 /// A run folder, a checkpoint or a file of weights, and a `LoadConfig`, to `{handle, info}`.
@@ -98,9 +103,7 @@ pub fn find_lr(
 ) -> napi::Result<Object<'_>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, move |worker| {
-        worker
-            .find_lr(&parse(&config)?, arrays, &parse(&options)?)?
-            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+        unless_ending(worker.find_lr(&parse(&config)?, arrays, &parse(&options)?)?)
     })
 }
 
@@ -114,20 +117,14 @@ pub fn plan(
 ) -> napi::Result<Object<'_>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, move |worker| {
-        worker
-            .plan(&parse(&config)?, arrays, &parse(&options)?)?
-            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+        unless_ending(worker.plan(&parse(&config)?, arrays, &parse(&options)?)?)
     })
 }
 
 /// A `BenchConfig` to a `BenchResult`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn bench(env: &Env, config: String) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, move |worker| {
-        worker
-            .bench(&parse(&config)?)?
-            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
-    })
+    on_torch_thread(env, move |worker| unless_ending(worker.bench(&parse(&config)?)?))
 }
 
 /// An `EvaluateConfig` to an `Evaluation`.
@@ -141,9 +138,7 @@ pub fn evaluate_model(
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, move |worker| {
         let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
-        worker
-            .evaluate(handle, &config, arrays)?
-            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+        unless_ending(worker.evaluate(handle, &config, arrays)?)
     })
 }
 
@@ -158,9 +153,7 @@ pub fn layer_responses(
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, move |worker| {
         let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
-        worker
-            .layer_responses(handle, &config, arrays)?
-            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+        unless_ending(worker.layer_responses(handle, &config, arrays)?)
     })
 }
 
@@ -187,9 +180,7 @@ pub fn evaluate_ensemble(
 ) -> napi::Result<Object<'_>> {
     on_torch_thread(env, move |worker| {
         let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
-        worker
-            .evaluate_ensemble(&handles, &config)?
-            .ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+        unless_ending(worker.evaluate_ensemble(&handles, &config)?)
     })
 }
 

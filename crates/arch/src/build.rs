@@ -6,57 +6,8 @@ use crate::network::Network;
 use crate::{residual, vgg};
 
 /// Every name worth listing. More can be built: see `docs/networks.md`.
-const NAMES: &[&str] = &[
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnet20",
-    "resnet32",
-    "resnet44",
-    "resnet56",
-    "resnet110",
-    "resnet1202",
-    "plain18",
-    "plain34",
-    "plain20",
-    "plain32",
-    "plain44",
-    "plain56",
-    "plain110",
-    "preresnet18",
-    "preresnet34",
-    "preresnet50",
-    "preresnet101",
-    "preresnet152",
-    "preresnet200",
-    "preresnet20",
-    "preresnet56",
-    "preresnet110",
-    "preresnet164",
-    "preresnet1001",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "resnext101_64x4d",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-    "wrn16_8",
-    "wrn28_10",
-    "wrn40_4",
-    "vgg11",
-    "vgg13",
-    "vgg16",
-    "vgg19",
-    "vgg11_bn",
-    "vgg13_bn",
-    "vgg16_bn",
-    "vgg19_bn",
-];
-
-/// Every name worth listing.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.iter().copied()
+    ArchName::EXAMPLES.iter().copied()
 }
 
 /// Builds the network for images of `channels` x `image_size` x `image_size` and `classes` classes.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use residual_spec::{Error, ErrorCode, Result};
+use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
 
 use crate::random::{balanced_epoch, batch_rng, shuffle_epoch, Draw};
 use crate::{Image, Mixed, Pipeline, SampleRng, Source, Subset};
@@ -85,6 +85,24 @@ pub struct LoaderOptions {
     pub skip_batches: usize,
     /// Leave out a last batch of one image, on which batch normalisation cannot be trained.
     pub drop_single: bool,
+}
+
+impl LoaderOptions {
+    /// For an epoch of training, from its first batch on.
+    pub fn train(config: &ResolvedConfig, order: Order) -> LoaderOptions {
+        LoaderOptions { order, drop_single: true, ..LoaderOptions::eval(config) }
+    }
+
+    /// For evaluation: every image, in the order of the files.
+    pub fn eval(config: &ResolvedConfig) -> LoaderOptions {
+        LoaderOptions {
+            batch_size: config.batch_size as usize,
+            workers: config.workers as usize,
+            order: Order::Sequential,
+            skip_batches: 0,
+            drop_single: false,
+        }
+    }
 }
 
 /// What [`Loader::next_within`] found.

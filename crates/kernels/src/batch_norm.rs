@@ -393,19 +393,8 @@ fn split<T>(slice: Option<&[T]>, whole: usize) -> (Option<&[T]>, Option<&[T]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numbers::numbers;
     use crate::Bf16;
-
-    /// Numbers between -1 and 1 that look random.
-    fn numbers<T: Element>(count: usize, seed: u64) -> Vec<T> {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        };
-        (0..count).map(|_| T::from_f32(next())).collect()
-    }
 
     fn f32s(count: usize, seed: u64) -> Vec<f32> {
         numbers(count, seed)

@@ -10,6 +10,8 @@
 mod batch_norm;
 mod element;
 mod level;
+#[cfg(test)]
+mod numbers;
 mod vector;
 pub mod winograd;
 

@@ -47,6 +47,7 @@ impl ArchName {
         "plain32",
         "plain44",
         "plain56",
+        "plain110",
         "preresnet18",
         "preresnet34",
         "preresnet50",
@@ -71,6 +72,7 @@ impl ArchName {
         "vgg16",
         "vgg19",
         "vgg11_bn",
+        "vgg13_bn",
         "vgg16_bn",
         "vgg19_bn",
     ];

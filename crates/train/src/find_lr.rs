@@ -2,7 +2,6 @@
 //! a rate that rises from update to update, and look where the loss falls and where it bursts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use residual_data::{Arrays, Loader, LoaderOptions, Next, Pipeline};
 use residual_spec::{
@@ -11,7 +10,7 @@ use residual_spec::{
 use serde_json::Value;
 
 use crate::learner::{Learner, Step};
-use crate::run::{order, Prepared};
+use crate::run::{order, Prepared, BATCH_PATIENCE};
 use crate::threads::Threads;
 use crate::{pixel_mean, Control};
 
@@ -20,7 +19,6 @@ use crate::{pixel_mean, Control};
 const SMOOTHED_OVER: f64 = 0.05;
 /// It burst once it is so many times its lowest; fastai's.
 const BURST: f64 = 4.0;
-const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Trains a fresh network for as many updates as `options` says, at most. Nothing is written, and
 /// the weights are forgotten. `go_on` is asked before each batch; `false` ends with `None`.
@@ -89,19 +87,13 @@ fn measure(
     let mut curve = Curve::new(range.steps);
     for epoch in 0.. {
         let before = curve.points.len();
-        let options = LoaderOptions {
-            batch_size: config.batch_size as usize,
-            workers: config.workers as usize,
-            order: order(&config, epoch),
-            skip_batches: 0,
-            drop_single: true,
-        };
+        let options = LoaderOptions::train(&config, order(&config, epoch));
         let mut loader = Loader::new(&split.train, Arc::clone(&pipeline), options);
         loop {
             if !go_on() {
                 return Ok(None);
             }
-            let loaded = match loader.next_within(PATIENCE)? {
+            let loaded = match loader.next_within(BATCH_PATIENCE)? {
                 Next::Ready(loaded) => loaded,
                 Next::NotYet => continue,
                 Next::End => break,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 use residual_arch::Network;
 use residual_data::{
-    thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Order, Pipeline, PixelMean, Subset,
+    thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Pipeline, PixelMean, Subset,
 };
 use residual_model::{
     bytes_of, evaluate, predict, Average, Compute, Evaluator, Input, Model, Response,
@@ -266,10 +266,7 @@ impl LoadedModel {
     fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: Views) -> Loader {
         let options = LoaderOptions {
             batch_size: self.images_at_a_time(request, &views),
-            workers: self.config.workers as usize,
-            order: Order::Sequential,
-            skip_batches: 0,
-            drop_single: false,
+            ..LoaderOptions::eval(&self.config)
         };
         let eval = match views {
             Views::Center => Arc::clone(&self.eval),

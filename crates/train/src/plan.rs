@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use residual_data::{Arrays, Loader, LoaderOptions, Next, Order, Pipeline, Split, Subset};
+use residual_data::{Arrays, Loader, LoaderOptions, Next, Pipeline, Split, Subset};
 use residual_model::classify;
 use residual_spec::{
     median, At, MemoryEstimate, Plan, PlanConfig, Precision, Read, Result, TimeEstimate,
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::learner::Learner;
 use crate::optimizer::states;
-use crate::run::{order, Lengths, Prepared};
+use crate::run::{order, Lengths, Prepared, BATCH_PATIENCE};
 use crate::threads::Threads;
 use crate::{pixel_mean, Control};
 
@@ -22,7 +22,6 @@ const MEASURED: Duration = Duration::from_secs(3);
 const MOST_STEPS: usize = 30;
 /// The same for evaluation, which is a smaller part of a run.
 const EVALUATED: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_millis(200);
 /// A rate at which nothing bursts; what an update takes does not depend on it.
 const RATE: f64 = 1e-6;
 
@@ -100,13 +99,13 @@ impl Pace {
         let mut last = None;
         'epochs: for epoch in 0.. {
             let made = steps.len();
-            let options = options(prepared, order(config, epoch), true);
+            let options = LoaderOptions::train(config, order(config, epoch));
             let mut loader = Loader::new(&split.train, Arc::clone(&pipeline), options);
             loop {
                 if !go_on() {
                     return Ok(None);
                 }
-                let loaded = match loader.next_within(PATIENCE)? {
+                let loaded = match loader.next_within(BATCH_PATIENCE)? {
                     Next::Ready(loaded) => loaded,
                     Next::NotYet => continue,
                     Next::End => break,
@@ -185,7 +184,7 @@ fn evaluation_pace(
 ) -> Result<Option<f64>> {
     let _no_grad = tch::no_grad_guard();
     let pipeline = Arc::new(Pipeline::eval(&prepared.config, mean));
-    let mut loader = Loader::new(val, pipeline, options(prepared, Order::Sequential, false));
+    let mut loader = Loader::new(val, pipeline, LoaderOptions::eval(&prepared.config));
     let begun = Instant::now();
     let mut images = 0;
     while let Some(loaded) = loader.next()? {
@@ -202,16 +201,6 @@ fn evaluation_pace(
         }
     }
     Ok(Some(begun.elapsed().as_secs_f64() / images.max(1) as f64))
-}
-
-fn options(prepared: &Prepared, order: Order, drop_single: bool) -> LoaderOptions {
-    LoaderOptions {
-        batch_size: prepared.config.batch_size as usize,
-        workers: prepared.config.workers as usize,
-        order,
-        skip_batches: 0,
-        drop_single,
-    }
 }
 
 /// By the shapes of the network's tensors. Kernels need more for moments, so it is rather too low.

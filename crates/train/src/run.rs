@@ -27,7 +27,7 @@ use crate::throughput::{rate, Throughput};
 use crate::{pixel_mean, resume, Control, LrSchedule, Stop};
 
 /// How long the loop waits for a batch before it looks whether it is to stop.
-const BATCH_PATIENCE: Duration = Duration::from_millis(200);
+pub(crate) const BATCH_PATIENCE: Duration = Duration::from_millis(200);
 /// Warnings about single images that are told before they are only counted.
 const NAMED_IMAGES: u32 = 10;
 
@@ -384,11 +384,8 @@ impl<'c> Trainer<'c> {
     /// The batches that the current epoch still has.
     fn train_epoch(&mut self, meanwhile: &mut dyn FnMut()) -> Result<Flow> {
         let options = LoaderOptions {
-            batch_size: self.config.batch_size as usize,
-            workers: self.config.workers as usize,
-            order: order(&self.config, self.progress.epoch),
             skip_batches: self.progress.batch as usize,
-            drop_single: true,
+            ..LoaderOptions::train(&self.config, order(&self.config, self.progress.epoch))
         };
         let mut loader = Loader::new(&self.split.train, Arc::clone(&self.train_pipeline), options);
         self.throughput.restart();
@@ -670,13 +667,7 @@ impl<'c> Trainer<'c> {
     }
 
     fn eval_loader(&self, subset: &Subset) -> Loader {
-        let options = LoaderOptions {
-            batch_size: self.config.batch_size as usize,
-            workers: self.config.workers as usize,
-            order: Order::Sequential,
-            skip_batches: 0,
-            drop_single: false,
-        };
+        let options = LoaderOptions::eval(&self.config);
         Loader::new(subset, Arc::clone(&self.eval_pipeline), options)
     }
 
