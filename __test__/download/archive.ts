@@ -22,6 +22,15 @@ export function tarGz(members: readonly Member[], level = 6): Buffer {
   return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]), { level })
 }
 
+/** Writes the checksum of every header anew, so that what was changed in it is believed. */
+export function mendChecksums(tar: Buffer): Buffer {
+  for (let at = 0; at + 512 <= tar.length; at += 512) {
+    const block = tar.subarray(at, at + 512)
+    if (block.toString('latin1', 257, 262) === 'ustar') writeChecksum(block)
+  }
+  return tar
+}
+
 function header(
   { path, type = '0', link = '', mode = 0o644, size }: Member,
   length: number,
@@ -36,6 +45,11 @@ function header(
   block.write(type, 156, 1)
   block.write(link, 157, 100)
   block.write('ustar\x0000', 257, 8, 'latin1')
+  writeChecksum(block)
+  return block
+}
+
+function writeChecksum(block: Buffer): void {
   block.fill(' ', 148, 156)
   octal(
     block,
@@ -43,7 +57,6 @@ function header(
     148,
     8,
   )
-  return block
 }
 
 function octal(block: Buffer, value: number, at: number, length: number): void {

@@ -1,11 +1,19 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { AbortError, ResidualError } from 'residual'
 import { limitsFor, unpack } from '#dist/bindings/ts/download/unpack.js'
 import { folder } from '../tiny.js'
-import { type Member, tarGz } from './archive.js'
+import { type Member, mendChecksums, tarGz } from './archive.js'
 
 const LIMITS = limitsFor(1000)
 
@@ -135,27 +143,112 @@ test('an archive that lies about its sizes, or breaks off, is refused', async (t
   t.regex(await refused(t, tarGz([{ ...good, path: `set/${'d/'.repeat(40)}x` }])), /no usable/)
 })
 
-test('whatever bytes of an archive are changed, nothing is written outside', async (t) => {
-  const plain = gunzipSync(tarGz([good, { path: 'set/b.bin', content: 'b'.repeat(600) }]))
-  let seed = 1
-  const random = (below: number) => {
-    seed = (seed * 48_271) % 2_147_483_647
-    return seed % below
+/** Numbers that are the same in every test run, and look like none. */
+function sequence(seed: number) {
+  let state = seed
+  return (below: number) => {
+    state = (state * 48_271) % 2_147_483_647
+    return state % below
   }
-  for (let round = 0; round < 60; round++) {
-    const changed = Buffer.from(plain)
-    for (let change = 0; change <= random(4); change++) {
-      changed[random(changed.length)] = random(256)
+}
+
+/** A file of everything that writers of tar archives make: long names in two notations, too. */
+const whole = gunzipSync(
+  tarGz([
+    { path: 'set/', type: '5' },
+    good,
+    { path: 'PaxHeader', type: 'x', content: '25 path=set/named by pax\n' },
+    { path: 'set/short', content: 'p'.repeat(700) },
+    { path: '././@LongLink', type: 'L', content: `set/${'long/'.repeat(8)}name\0` },
+    { path: 'set/cut', content: 'l'.repeat(300) },
+    { path: 'global', type: 'g', content: '16 comment=none\n' },
+    { path: 'set/b.bin', content: 'b'.repeat(600) },
+  ]),
+)
+
+/** What an attacker would write somewhere. */
+const TOKENS = ['../', '/', '..', '\\', '\0', 'C:', 'set/a.bin', '25 path=../../../../../evil\n']
+const TYPES = '0123456789xgLKDSVNMX\0'
+
+/** Where in a header: name, size, type, link name, prefix. */
+const FIELDS = [
+  [0, 100],
+  [124, 12],
+  [156, 1],
+  [157, 100],
+  [345, 155],
+] as const
+
+function mutated(random: (below: number) => number): Buffer {
+  let tar = Buffer.from(whole)
+  const blocks = () => tar.length / 512
+  const block = () => 512 * random(blocks())
+  for (let change = 0; change <= random(4); change++) {
+    switch (random(6)) {
+      case 0:
+        tar[random(tar.length)] = random(256)
+        break
+      case 1: {
+        const [start, length] = FIELDS[random(FIELDS.length)] as (typeof FIELDS)[number]
+        tar.write(TOKENS[random(TOKENS.length)] as string, block() + start + random(length))
+        break
+      }
+      case 2:
+        tar.write(TYPES[random(TYPES.length)] as string, block() + 156)
+        break
+      case 3: // a size
+        tar.write(random(2 ** 30).toString(8), block() + 124)
+        break
+      case 4: {
+        const [from, to] = [block(), block()]
+        tar = Buffer.concat([
+          tar.subarray(0, to),
+          tar.subarray(from, from + 1536),
+          tar.subarray(to),
+        ])
+        break
+      }
+      default: {
+        const [from, count] = [block(), 512 * (1 + random(3))]
+        if (tar.length > 4096)
+          tar = Buffer.concat([tar.subarray(0, from), tar.subarray(from + count)])
+      }
     }
-    const { parent, file, target } = prepare(t, gzipSync(changed, { level: 1 }))
+  }
+  return mendChecksums(tar)
+}
+
+test('whatever is changed in an archive, only plain files come of it, and none outside', async (t) => {
+  const { file, target } = prepare(t, gzipSync(whole))
+  await unpack(file, 'set', target, LIMITS)
+  const long = join(target, 'long/'.repeat(8), 'name')
+  t.deepEqual([readFileSync(join(target, 'named by pax')).length, statSync(long).size], [700, 300])
+
+  const random = sequence(1)
+  let unpacked = 0
+  for (let round = 0; round < 300; round++) {
+    const packed = gzipSync(mutated(random), { level: 1 })
+    if (round % 10 === 0) packed[random(packed.length)] = random(256)
+    const { parent, file, target } = prepare(t, packed)
     try {
       await unpack(file, 'set', target, LIMITS)
+      unpacked++
     } catch (error) {
       if (!(error instanceof ResidualError)) throw error
+      t.true(['E_DATA_FORMAT', 'E_WRITE'].includes(error.code), `${round}: ${error.message}`)
     }
-    t.deepEqual(readdirSync(parent).sort(), ['new', 'set.tar.gz'])
-    t.deepEqual(readdirSync(join(parent, 'new')), ['set'])
+    t.deepEqual(readdirSync(parent).sort(), ['new', 'set.tar.gz'], `round ${round}`)
+    t.deepEqual(readdirSync(join(parent, 'new')), ['set'], `round ${round}`)
+    let bytes = 0
+    for (const name of readdirSync(target, { recursive: true, encoding: 'utf8' })) {
+      const found = lstatSync(join(target, name))
+      t.true(found.isFile() || found.isDirectory(), `round ${round}: ${name}`)
+      if (found.isFile()) bytes += found.size
+    }
+    t.true(bytes <= LIMITS.bytes, `round ${round}: ${bytes} bytes`)
   }
+  // Else it would be the checksums that are tested.
+  t.true(unpacked > 20 && unpacked < 280, `${unpacked} of 300 were unpacked`)
 })
 
 test('unpacking ends with its signal', async (t) => {
