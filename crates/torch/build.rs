@@ -1,7 +1,9 @@
 //! Compiles the shim against the same libtorch that torch-sys was given.
 
 fn main() {
-    for file in ["batch_norm.cpp", "convolution.cpp", "guarded.h", "parallel.h", "shim.cpp"] {
+    const SOURCES: [&str; 5] =
+        ["allocator.cpp", "batch_norm.cpp", "convolution.cpp", "packed.cpp", "shim.cpp"];
+    for file in SOURCES.iter().chain(&["guarded.h", "parallel.h"]) {
         println!("cargo:rerun-if-changed=src/{file}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH");
@@ -15,8 +17,6 @@ fn main() {
         .opt_level(2)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .file("src/shim.cpp")
-        .file("src/batch_norm.cpp")
-        .file("src/convolution.cpp")
+        .files(SOURCES.iter().map(|file| format!("src/{file}")))
         .compile("residual_shim");
 }

@@ -32,6 +32,7 @@ pub fn torch_thread() -> Result<Arc<TorchThread>> {
         Life::Over => Err(Error::new(ErrorCode::Closed, "the process is ending")),
         Life::Idle => {
             residual_torch::keep_freed_memory();
+            residual_torch::use_huge_pages();
             let thread = Arc::new(TorchThread::start()?);
             *life = Life::Running(Arc::clone(&thread));
             Ok(thread)

@@ -45,8 +45,9 @@ fn measure<T: Element>(kind: &str, shape: &Shape) {
     let ready = best(|| {
         transform_filters(level, shape, Pass::Forward, &weight, 0..shape.panels(), &mut filters)
     });
-    let forward =
-        best(|| convolve(level, shape, &x, &filters, 0..shape.tile_rows(), Then::NOTHING, &mut y));
+    let forward = best(|| {
+        convolve(level, shape, &x, &filters, 0..shape.tile_rows(), Then::NOTHING, &mut y, None)
+    });
     let backward = best(|| {
         sums.fill(0.0);
         filter_sums(level, shape, &x, &dy, 0..shape.tile_rows(), &mut sums);

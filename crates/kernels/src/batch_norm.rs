@@ -1,9 +1,9 @@
 //! Batch normalisation (Ioffe & Szegedy 2015) with the ReLU and the addition that follow it in a
 //! residual block: `y = relu((x - mean) * gamma / sqrt(var + eps) + beta + shortcut)`.
 //!
-//! Forward reads `x` twice: for its statistics, and to normalise it. Backward reads `x`, `y` and
-//! `dy` twice: for the sums that the gradient needs, and to write it. ATen takes one pass for each
-//! operation.
+//! Forward reads `x` twice: for its statistics, and to normalise it. Backward reads `x` and `dy`
+//! twice: for the sums that the gradient needs, and to write it; behind a shortcut `y`, too. ATen
+//! takes one pass for each operation.
 
 use crate::level::at_level;
 use crate::vector::Vector;
@@ -189,8 +189,93 @@ unsafe fn normalize_of<V: Vector, T: Element>(
     }
 }
 
-/// Adds, for each channel, the sum of `g` and that of `g * (x - mean)`, where `g` is `dy`, behind
-/// a ReLU only where its output `y` is positive.
+/// Where `dy` passes back to `g`: everywhere, or behind a ReLU only where its output was positive.
+#[derive(Debug, Clone, Copy)]
+pub enum Gate<'a, T> {
+    /// There was no ReLU.
+    Open,
+    /// The ReLU's output.
+    Output(&'a [T]),
+    /// What [`normalize`] was given without a shortcut: its output is computed again, which takes
+    /// less time than reading it.
+    Again { scale: &'a [f32], bias: &'a [f32] },
+}
+
+impl<'a, T: Element> Gate<'a, T> {
+    fn check(&self, numbers: usize, channels: usize) {
+        match self {
+            Gate::Open => {}
+            Gate::Output(y) => assert_eq!(y.len(), numbers),
+            Gate::Again { scale, bias } => {
+                assert!(scale.len() == channels && bias.len() == channels);
+            }
+        }
+    }
+
+    /// The numbers of whole wide rows.
+    fn body(&self, whole: usize, wide: &Wide) -> WideGate<'a, T> {
+        match self {
+            Gate::Open => WideGate::Open,
+            Gate::Output(y) => WideGate::Output(&y[..whole]),
+            Gate::Again { scale, bias } => {
+                WideGate::Again([wide.repeated(scale), wide.repeated(bias)])
+            }
+        }
+    }
+
+    /// Whether number `i` of the tensor, of channel `c`, passes.
+    fn passes(&self, i: usize, c: usize, centred: f32) -> bool {
+        match self {
+            Gate::Open => true,
+            Gate::Output(y) => y[i].to_f32() > 0.0,
+            Gate::Again { scale, bias } => centred * scale[c] + bias[c] > 0.0,
+        }
+    }
+}
+
+/// A [`Gate`] with a number for each column.
+enum WideGate<'a, T> {
+    Open,
+    Output(&'a [T]),
+    Again([Vec<f32>; 2]),
+}
+
+/// The same for four registers from one column on.
+enum GateRegisters<'a, V, T> {
+    Open,
+    Output(&'a [T]),
+    Again([V; 4], [V; 4]),
+}
+
+impl<T: Element> WideGate<'_, T> {
+    #[inline(always)]
+    unsafe fn at<V: Vector>(&self, column: usize) -> GateRegisters<'_, V, T> {
+        match self {
+            WideGate::Open => GateRegisters::Open,
+            WideGate::Output(y) => GateRegisters::Output(y),
+            WideGate::Again([scale, bias]) => {
+                GateRegisters::Again(registers::<V>(scale, column), registers::<V>(bias, column))
+            }
+        }
+    }
+}
+
+impl<V: Vector, T: Element> GateRegisters<'_, V, T> {
+    /// What of `dy` passes, in register `r` of a row, whose first number is number `place`.
+    #[inline(always)]
+    unsafe fn pass(&self, dy: V, centred: V, place: usize, r: usize) -> V {
+        match self {
+            GateRegisters::Open => dy,
+            GateRegisters::Output(y) => dy.where_positive(T::load::<V>(y.as_ptr().add(place))),
+            GateRegisters::Again(scale, bias) => {
+                dy.where_positive(centred.mul_add(scale[r], bias[r]))
+            }
+        }
+    }
+}
+
+/// Adds, for each channel, the sum of `g` and that of `g * (x - mean)`, where `g` is what of `dy`
+/// passes the gate.
 ///
 /// # Panics
 /// If the slices do not fit one another.
@@ -198,29 +283,29 @@ pub fn backward_sums<T: Element>(
     level: Level,
     x: &[T],
     dy: &[T],
-    y: Option<&[T]>,
+    gate: Gate<T>,
     mean: &[f32],
     sums: &mut Sums,
 ) {
     assert_eq!(x.len(), dy.len());
-    assert!(y.is_none_or(|y| y.len() == x.len()));
+    gate.check(x.len(), mean.len());
     let wide = Wide::new(mean.len());
     let whole = wide.whole(x.len());
     let means = wide.repeated(mean);
     let mut columns = Sums::zero(wide.columns);
     let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at(whole));
-    let (mask, mask_rest) = split(y, whole);
-    let (means, out) = (means.as_slice(), &mut columns);
+    let (gates, means, out) = (&gate.body(whole, &wide), means.as_slice(), &mut columns);
     at_level!(level, backward_sums_of::<T>(
-        body: &[T], grad: &[T], mask: Option<&[T]>, means: &[f32], out: &mut Sums,
+        body: &[T], grad: &[T], gates: &WideGate<T>, means: &[f32], out: &mut Sums,
     ));
     wide.fold(&columns, sums);
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
         let c = i % wide.channels;
-        if mask_rest.is_none_or(|y| y[i].to_f32() > 0.0) {
+        let centred = value.to_f32() - mean[c];
+        if gate.passes(whole + i, c, centred) {
             let g = f64::from(grad.to_f32());
             sums.first[c] += g;
-            sums.second[c] += g * f64::from(value.to_f32() - mean[c]);
+            sums.second[c] += g * f64::from(centred);
         }
     }
 }
@@ -229,7 +314,7 @@ pub fn backward_sums<T: Element>(
 unsafe fn backward_sums_of<V: Vector, T: Element>(
     x: &[T],
     dy: &[T],
-    y: Option<&[T]>,
+    gate: &WideGate<T>,
     mean: &[f32],
     sums: &mut Sums,
 ) {
@@ -238,13 +323,15 @@ unsafe fn backward_sums_of<V: Vector, T: Element>(
         let end = (start + BLOCK * columns).min(x.len());
         for at in (0..columns).step_by(4 * V::LANES) {
             let mean = registers::<V>(mean, at);
+            let gate = gate.at::<V>(at);
             let mut first = [V::splat(0.0); 4];
             let mut second = first;
             for row in (start..end).step_by(columns) {
                 for r in 0..4 {
                     let place = row + at + r * V::LANES;
-                    let g = gradient::<V, T>(dy, y, place);
                     let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
+                    let dy = T::load::<V>(dy.as_ptr().add(place));
+                    let g = gate.pass(dy, centred, place, r);
                     first[r] = first[r].add(g);
                     second[r] = g.mul_add(centred, second[r]);
                 }
@@ -272,7 +359,7 @@ pub fn backward<T: Element>(
     level: Level,
     x: &[T],
     dy: &[T],
-    y: Option<&[T]>,
+    gate: Gate<T>,
     mean: &[f32],
     scale: &[f32],
     slope: &[f32],
@@ -281,14 +368,13 @@ pub fn backward<T: Element>(
 ) {
     let Gradients { dx, shortcut } = into;
     assert!(x.len() == dy.len() && x.len() == dx.len());
-    assert!(y.is_none_or(|y| y.len() == x.len()));
+    gate.check(x.len(), mean.len());
     assert!(shortcut.as_ref().is_none_or(|shortcut| shortcut.len() == x.len()));
     let wide = Wide::new(mean.len());
     let whole = wide.whole(x.len());
     let [means, scales, slopes, offsets] =
         [mean, scale, slope, offset].map(|values| wide.repeated(values));
     let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at(whole));
-    let (mask, mask_rest) = split(y, whole);
     let (out, out_rest) = dx.split_at_mut(whole);
     let (passed, mut passed_rest) = match shortcut {
         None => (None, None),
@@ -297,17 +383,16 @@ pub fn backward<T: Element>(
             (Some(body), Some(rest))
         }
     };
-    let terms = &[means, scales, slopes, offsets];
+    let (gates, terms) = (&gate.body(whole, &wide), &[means, scales, slopes, offsets]);
     at_level!(level, backward_of::<T>(
-        body: &[T], grad: &[T], mask: Option<&[T]>, terms: &[Vec<f32>; 4],
+        body: &[T], grad: &[T], gates: &WideGate<T>, terms: &[Vec<f32>; 4],
         out: &mut [T], passed: Option<&mut [T]>,
     ));
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
         let c = i % wide.channels;
-        let open = mask_rest.is_none_or(|y| y[i].to_f32() > 0.0);
-        let g = if open { grad.to_f32() } else { 0.0 };
-        out_rest[i] =
-            T::from_f32(g * scale[c] + ((value.to_f32() - mean[c]) * slope[c] + offset[c]));
+        let centred = value.to_f32() - mean[c];
+        let g = if gate.passes(whole + i, c, centred) { grad.to_f32() } else { 0.0 };
+        out_rest[i] = T::from_f32(g * scale[c] + (centred * slope[c] + offset[c]));
         if let Some(passed) = &mut passed_rest {
             passed[i] = T::from_f32(g);
         }
@@ -318,7 +403,7 @@ pub fn backward<T: Element>(
 unsafe fn backward_of<V: Vector, T: Element>(
     x: &[T],
     dy: &[T],
-    y: Option<&[T]>,
+    gate: &WideGate<T>,
     terms: &[Vec<f32>; 4],
     dx: &mut [T],
     mut shortcut: Option<&mut [T]>,
@@ -331,11 +416,13 @@ unsafe fn backward_of<V: Vector, T: Element>(
             let scale = registers::<V>(&terms[1], at);
             let slope = registers::<V>(&terms[2], at);
             let offset = registers::<V>(&terms[3], at);
+            let gate = gate.at::<V>(at);
             for row in (start..end).step_by(columns) {
                 for r in 0..4 {
                     let place = row + at + r * V::LANES;
-                    let g = gradient::<V, T>(dy, y, place);
                     let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
+                    let dy = T::load::<V>(dy.as_ptr().add(place));
+                    let g = gate.pass(dy, centred, place, r);
                     let rest = centred.mul_add(slope[r], offset[r]);
                     T::store::<V>(g.mul_add(scale[r], rest), dx.as_mut_ptr().add(place));
                     if let Some(shortcut) = &mut shortcut {
@@ -361,16 +448,6 @@ unsafe fn registers<V: Vector>(values: &[f32], at: usize) -> [V; 4] {
 #[inline(always)]
 unsafe fn value<V: Vector, T: Element>(row: &[T], at: usize, r: usize) -> V {
     T::load::<V>(row.as_ptr().add(at + r * V::LANES))
-}
-
-/// `dy`, behind a ReLU only where its output is positive.
-#[inline(always)]
-unsafe fn gradient<V: Vector, T: Element>(dy: &[T], y: Option<&[T]>, place: usize) -> V {
-    let g = T::load::<V>(dy.as_ptr().add(place));
-    match y {
-        Some(y) => g.where_positive(T::load::<V>(y.as_ptr().add(place))),
-        None => g,
-    }
 }
 
 /// Adds registers to the sums of their columns.
@@ -483,16 +560,22 @@ mod tests {
         for_all(|level, channels, rows| {
             let [x, dy, y]: [Vec<T>; 3] = [1, 2, 3].map(|seed| numbers(channels * rows, seed));
             let [mean, scale, slope, offset] = [4, 5, 6, 7].map(|seed| f32s(channels, seed));
-            for mask in [None, Some(y.as_slice())] {
-                let g = |i: usize| match mask {
+            let (before, bias) = (f32s(channels, 8), f32s(channels, 9));
+            let mut rectified = vec![T::from_f32(0.0); x.len()];
+            normalize(level, &x, None, &mean, &before, &bias, true, &mut rectified);
+            let again = Gate::Again { scale: &before, bias: &bias };
+            for (gate, output) in
+                [(Gate::Open, None), (Gate::Output(&y), Some(&y)), (again, Some(&rectified))]
+            {
+                let g = |i: usize| match output {
                     Some(y) if y[i].to_f32() <= 0.0 => 0.0,
                     _ => dy[i].to_f32(),
                 };
                 let mut sums = Sums::zero(channels);
-                backward_sums(level, &x, &dy, mask, &mean, &mut sums);
+                backward_sums(level, &x, &dy, gate, &mean, &mut sums);
                 let (mut dx, mut passed) = (dy.clone(), x.clone());
                 let into = Gradients { dx: &mut dx, shortcut: Some(&mut passed) };
-                backward(level, &x, &dy, mask, &mean, &scale, &slope, &offset, into);
+                backward(level, &x, &dy, gate, &mean, &scale, &slope, &offset, into);
                 let mut wanted = Sums::zero(channels);
                 for i in 0..x.len() {
                     let c = i % channels;

@@ -17,6 +17,13 @@ pub trait Element: Copy + Send + Sync + 'static {
     /// `V::LANES` elements must be writable at `to`, and the CPU must have `V`'s instructions.
     #[doc(hidden)]
     unsafe fn store<V: Vector>(value: V, to: *mut Self);
+
+    /// What is read again after [`store`](Self::store).
+    ///
+    /// # Safety
+    /// The CPU must have `V`'s instructions.
+    #[doc(hidden)]
+    unsafe fn rounded<V: Vector>(value: V) -> V;
 }
 
 impl Element for f32 {
@@ -36,6 +43,11 @@ impl Element for f32 {
     #[inline(always)]
     unsafe fn store<V: Vector>(value: V, to: *mut f32) {
         value.store(to);
+    }
+
+    #[inline(always)]
+    unsafe fn rounded<V: Vector>(value: V) -> V {
+        value
     }
 }
 
@@ -65,6 +77,13 @@ impl Element for Bf16 {
     #[inline(always)]
     unsafe fn store<V: Vector>(value: V, to: *mut Bf16) {
         value.store_bf16(to);
+    }
+
+    #[inline(always)]
+    unsafe fn rounded<V: Vector>(value: V) -> V {
+        let mut numbers = [Bf16(0); 16];
+        value.store_bf16(numbers.as_mut_ptr());
+        V::load_bf16(numbers.as_ptr())
     }
 }
 

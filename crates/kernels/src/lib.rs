@@ -15,6 +15,6 @@ mod numbers;
 mod vector;
 pub mod winograd;
 
-pub use batch_norm::{backward, backward_sums, normalize, statistics, Gradients, Sums};
+pub use batch_norm::{backward, backward_sums, normalize, statistics, Gate, Gradients, Sums};
 pub use element::{Bf16, Element};
 pub use level::{has_amx_bf16, Level};

@@ -3,7 +3,7 @@
 use residual_arch::ShortcutPath;
 use residual_spec::Result;
 use residual_torch::failure;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::pass::Pass;
 use crate::unit::{Norm, Unit};
@@ -26,7 +26,7 @@ pub(crate) struct Block {
 enum Shortcut {
     None,
     Identity,
-    Projection(Unit),
+    Projection(Box<Unit>),
     Pad { stride: i64, pad: i64 },
 }
 
@@ -47,7 +47,9 @@ impl Layer {
                 shortcut: match &block.shortcut {
                     ShortcutPath::None => Shortcut::None,
                     ShortcutPath::Identity => Shortcut::Identity,
-                    ShortcutPath::Projection(unit) => Shortcut::Projection(Unit::new(unit, take)),
+                    ShortcutPath::Projection(unit) => {
+                        Shortcut::Projection(Box::new(Unit::new(unit, take)))
+                    }
                     ShortcutPath::Pad { stride, pad } => {
                         Shortcut::Pad { stride: (*stride).into(), pad: (*pad).into() }
                     }
@@ -69,15 +71,15 @@ impl Layer {
     }
 
     /// Makes normalisations a part of the convolutions before them.
-    pub fn fold(&mut self, kind: Kind) -> Result<()> {
+    pub fn fold(&mut self) -> Result<()> {
         match self {
-            Layer::Conv(unit) => unit.fold(kind),
+            Layer::Conv(unit) => unit.fold(),
             // What comes before these is an addition, or they stand alone.
             Layer::NormRelu(_) | Layer::MaxPool { .. } => Ok(()),
             Layer::Block(block) => {
-                block.branch.iter_mut().try_for_each(|unit| unit.fold(kind))?;
+                block.branch.iter_mut().try_for_each(|unit| unit.fold())?;
                 match &mut block.shortcut {
-                    Shortcut::Projection(unit) => unit.fold(kind),
+                    Shortcut::Projection(unit) => unit.fold(),
                     _ => Ok(()),
                 }
             }
@@ -111,8 +113,14 @@ impl Block {
             Some(norm) => norm.forward_relu(x, pass)?,
             None => x.shallow_clone(),
         };
+        let [first, between @ .., last] = self.branch.as_slice() else {
+            unreachable!("a block has two layers at least")
+        };
+        let (mut y, again) = first.forward_again(&activated, pass)?;
         let shortcut = match &self.shortcut {
             Shortcut::None => None,
+            // Of the block's input, which is not the branch's where that is activated first.
+            Shortcut::Identity if self.activation.is_none() => Some(again),
             Shortcut::Identity => Some(x.shallow_clone()),
             Shortcut::Projection(unit) => Some(unit.forward(&activated, pass)?),
             Shortcut::Pad { stride, pad } => {
@@ -123,9 +131,7 @@ impl Block {
                 Some(padded.map_err(failure)?)
             }
         };
-        let (last, first) = self.branch.split_last().expect("a block has layers");
-        let mut y = activated;
-        for unit in first {
+        for unit in between {
             y = unit.forward(&y, pass)?;
         }
         last.forward_add(&y, shortcut.as_ref(), self.relu, pass)

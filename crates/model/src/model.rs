@@ -172,8 +172,7 @@ impl Model {
     /// Makes every normalisation that follows a convolution a part of it. From here on the model is
     /// for evaluation alone; its tensors, by name, stay what they are.
     pub fn fold(&mut self) -> Result<()> {
-        let kind = compute_kind(self.compute.precision);
-        self.features.iter_mut().try_for_each(|layer| layer.fold(kind))
+        self.features.iter_mut().try_for_each(Layer::fold)
     }
 
     fn is_trained(&self, tensor: &TensorSpec) -> bool {

@@ -4,7 +4,8 @@
 use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
 use residual_torch::{
-    convolution_3x3, convolution_3x3_then, failure, takes_convolution_3x3, BatchNorm,
+    add_relu, convolution_3x3, failure, takes_convolution_3x3, BatchNorm, Convolved, Folded,
+    Geometry,
 };
 use tch::{Kind, Tensor};
 
@@ -16,12 +17,10 @@ pub(crate) struct Unit {
     weight: Tensor,
     bias: Option<Tensor>,
     norm: Option<Norm>,
-    stride: [i64; 2],
-    padding: [i64; 2],
-    groups: i64,
+    geometry: Geometry,
     relu: bool,
-    /// After [`Unit::fold`]: the weight in the type that ATen computes in.
-    cast: Option<Tensor>,
+    /// After [`Unit::fold`], what stands for all of the above.
+    folded: Option<Folded>,
 }
 
 /// A [`BatchNorm2d`] with its tensors.
@@ -62,29 +61,23 @@ impl Norm {
 
     /// `relu(norm(input))`
     pub fn forward_relu(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
-        self.forward(input, After { shortcut: None, relu: true }, pass, |_| Ok(()))
+        self.forward(input, None, After { shortcut: None, relu: true }, pass, |_| Ok(()))
     }
 
     /// Own kernels where they take the tensor, else ATen's operations, which are their reference.
-    /// `look` sees what leaves the normalisation, in evaluation.
+    /// `sums` are what the convolution before knows of `input`, about the running mean; `look` sees
+    /// what leaves the normalisation, in evaluation.
     fn forward(
         &self,
         input: &Tensor,
+        sums: Option<&Tensor>,
         after: After,
         pass: &Pass,
         look: impl FnOnce(&Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        let norm = BatchNorm {
-            gamma: &self.gamma,
-            beta: &self.beta,
-            running_mean: &self.mean,
-            running_var: &self.var,
-            momentum: BatchNorm2d::MOMENTUM,
-            eps: BatchNorm2d::EPS,
-        };
-        let training = pass.training && !self.frozen;
-        if training && norm.takes(input) {
-            return norm.forward(input, after.shortcut, after.relu);
+        let norm = self.with_tensors();
+        if self.uses_kernels(input, pass) {
+            return norm.forward(input, sums, after.shortcut, after.relu);
         }
         let output = input
             .f_batch_norm(
@@ -92,7 +85,7 @@ impl Norm {
                 Some(norm.beta),
                 Some(norm.running_mean),
                 Some(norm.running_var),
-                training,
+                pass.training && !self.frozen,
                 norm.momentum,
                 norm.eps,
                 true,
@@ -100,6 +93,22 @@ impl Norm {
             .map_err(failure)?;
         look(&output)?;
         after.apply(output)
+    }
+
+    /// Whether own kernels take a tensor of this kind and layout.
+    fn uses_kernels(&self, like: &Tensor, pass: &Pass) -> bool {
+        pass.training && !self.frozen && self.with_tensors().takes(like)
+    }
+
+    fn with_tensors(&self) -> BatchNorm<'_> {
+        BatchNorm {
+            gamma: &self.gamma,
+            beta: &self.beta,
+            running_mean: &self.mean,
+            running_var: &self.var,
+            momentum: BatchNorm2d::MOMENTUM,
+            eps: BatchNorm2d::EPS,
+        }
     }
 }
 
@@ -110,15 +119,8 @@ struct After<'a> {
 }
 
 impl After<'_> {
-    /// In place: neither convolution nor normalisation needs its output for its gradient.
-    fn apply(self, mut output: Tensor) -> Result<Tensor> {
-        if let Some(shortcut) = self.shortcut {
-            output = output.f_add_(shortcut).map_err(failure)?;
-        }
-        match self.relu {
-            true => output.f_relu_().map_err(failure),
-            false => Ok(output),
-        }
+    fn apply(self, output: Tensor) -> Result<Tensor> {
+        add_relu(output, self.shortcut, self.relu)
     }
 }
 
@@ -131,11 +133,13 @@ impl Unit {
             weight: take(&format!("{}.weight", conv.name)),
             bias: conv.bias.then(|| take(&format!("{}.bias", conv.name))),
             norm: layer.norm.as_ref().map(|norm| Norm::new(norm, take)),
-            stride: [conv.stride.into(); 2],
-            padding: [conv.padding.into(); 2],
-            groups: conv.groups.into(),
+            geometry: Geometry {
+                stride: [conv.stride.into(); 2],
+                padding: [conv.padding.into(); 2],
+                groups: conv.groups.into(),
+            },
             relu: layer.relu,
-            cast: None,
+            folded: None,
         }
     }
 
@@ -146,30 +150,35 @@ impl Unit {
     }
 
     /// Makes the normalisation by running statistics a part of the convolution, whose output it
-    /// only scales and shifts. For evaluation alone; `kind` is what images are computed in.
-    pub fn fold(&mut self, kind: Kind) -> Result<()> {
-        let Some(norm) = self.norm.take() else { return Ok(()) };
+    /// only scales and shifts. For evaluation alone.
+    pub fn fold(&mut self) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let folded = norm.scale_and_shift().and_then(|(scale, shift)| {
-            let weight = self.weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?;
-            let bias = match &self.bias {
-                Some(bias) => bias.f_mul(&scale)?.f_add(&shift)?,
-                None => shift,
-            };
-            Ok((weight, bias))
-        });
-        let (weight, bias) = folded.map_err(failure)?;
-        self.cast = match weight.kind() == kind {
-            true => None,
-            false => Some(weight.f_to_kind(kind).map_err(failure)?),
+        let bias = self.bias.as_ref().map(Tensor::shallow_clone);
+        let (scale, bias) = match self.norm.take() {
+            None => (None, bias),
+            Some(norm) => {
+                let (scale, shift) = norm.scale_and_shift().map_err(failure)?;
+                let bias = match bias {
+                    Some(bias) => {
+                        bias.f_mul(&scale).and_then(|bias| bias.f_add(&shift)).map_err(failure)?
+                    }
+                    None => shift,
+                };
+                (Some(scale), Some(bias))
+            }
         };
-        (self.weight, self.bias) = (weight, Some(bias));
+        self.folded = Some(Folded::new(&self.weight, scale, bias, self.geometry));
         Ok(())
     }
 
     /// `[n, in, h, w]` to `[n, out, h', w']`. In training, normalises by the batch's own
     /// statistics and moves the running ones towards them.
     pub fn forward(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+        Ok(self.run(input, After { shortcut: None, relu: self.relu }, pass)?.0)
+    }
+
+    /// The same, and the input once more for the shortcut past it: see [`Convolved`].
+    pub fn forward_again(&self, input: &Tensor, pass: &Pass) -> Result<(Tensor, Tensor)> {
         self.run(input, After { shortcut: None, relu: self.relu }, pass)
     }
 
@@ -181,49 +190,54 @@ impl Unit {
         relu: bool,
         pass: &Pass,
     ) -> Result<Tensor> {
-        self.run(input, After { shortcut, relu }, pass)
+        Ok(self.run(input, After { shortcut, relu }, pass)?.0)
     }
 
-    fn run(&self, input: &Tensor, after: After, pass: &Pass) -> Result<Tensor> {
-        let ours = self.stride == [1, 1]
-            && self.padding == [1, 1]
-            && self.groups == 1
-            && takes_convolution_3x3(input, &self.weight);
-        // In one pass, where nobody looks at what lies between.
-        if let (true, None, Some(bias), false) = (ours, &self.norm, &self.bias, pass.training) {
-            if !pass.is_watching() && bias.kind() == Kind::Float {
-                return convolution_3x3_then(input, &self.weight, bias, after.shortcut, after.relu);
-            }
-        }
-        let output = match ours && self.bias.is_none() {
-            true => convolution_3x3(input, &self.weight)?,
-            false => self.convolve(input)?,
-        };
+    fn run(&self, input: &Tensor, after: After, pass: &Pass) -> Result<(Tensor, Tensor)> {
         let look = |response: &Tensor| match self.weight.size()[2..] == [3, 3] {
             true => pass.record(&self.name, response),
             false => Ok(()),
         };
-        match &self.norm {
-            Some(norm) => norm.forward(&output, after, pass, look),
+        if let Some(folded) = &self.folded {
+            let again = input.shallow_clone();
+            // In one pass, where nobody looks at what lies between.
+            if !pass.is_watching() {
+                return Ok((folded.forward(input, after.shortcut, after.relu)?, again));
+            }
+            let output = folded.forward(input, None, false)?;
+            look(&output)?;
+            return Ok((after.apply(output)?, again));
+        }
+        let Convolved { output, again, sums } = self.convolve(input, pass)?;
+        let output = match &self.norm {
+            Some(norm) => norm.forward(&output, sums.as_ref(), after, pass, look)?,
             None => {
                 look(&output)?;
-                after.apply(output)
+                after.apply(output)?
             }
-        }
+        };
+        Ok((output, again))
     }
 
-    /// By ATen. As PyTorch's autocast: in the input's precision, the fp32 weight cast once a step;
-    /// the normalisation keeps fp32 parameters and statistics.
-    fn convolve(&self, input: &Tensor) -> Result<Tensor> {
+    /// By own kernels where they take the tensors, else by ATen. As PyTorch's autocast: in the
+    /// input's precision, the fp32 weight cast once a step; the normalisation keeps fp32 parameters
+    /// and statistics.
+    fn convolve(&self, input: &Tensor, pass: &Pass) -> Result<Convolved> {
+        let ours = self.geometry.is_same_3x3()
+            && self.bias.is_none()
+            && takes_convolution_3x3(input, &self.weight);
+        if ours {
+            let norm = self.norm.as_ref().filter(|norm| norm.uses_kernels(input, pass));
+            return convolution_3x3(input, &self.weight, norm.map(|norm| &norm.mean));
+        }
         let kind = input.kind();
-        let weight = match &self.cast {
-            Some(cast) if cast.kind() == kind => cast.shallow_clone(),
-            _ => cast(&self.weight, kind)?,
-        };
+        let weight = cast(&self.weight, kind)?;
         let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
-        input
-            .f_conv2d(&weight, bias.as_ref(), self.stride, self.padding, [1, 1], self.groups)
-            .map_err(failure)
+        let Geometry { stride, padding, groups } = self.geometry;
+        let output = input
+            .f_conv2d(&weight, bias.as_ref(), stride, padding, [1, 1], groups)
+            .map_err(failure)?;
+        Ok(Convolved { output, again: input.shallow_clone(), sums: None })
     }
 }
 

@@ -16,6 +16,12 @@
 
 namespace {
 
+// A ReLU on the way back: its output, or if that is null what it rectified, (x - mean) scale + bias.
+struct Relu {
+  const void *y;
+  const float *scale, *bias;
+};
+
 // On rows of channels; `count` numbers. Pointers may be null where the text in Rust says so.
 struct Kernels {
   void (*statistics)(bool bf16, const void *x, size_t count, const float *shift, size_t channels,
@@ -23,9 +29,9 @@ struct Kernels {
   void (*normalize)(bool bf16, const void *x, const void *shortcut, size_t count,
                     const float *mean, const float *scale, const float *bias, size_t channels,
                     bool relu, void *y);
-  void (*backward_sums)(bool bf16, const void *x, const void *dy, const void *y, size_t count,
+  void (*backward_sums)(bool bf16, const void *x, const void *dy, const Relu *relu, size_t count,
                         const float *mean, size_t channels, double *first, double *second);
-  void (*backward)(bool bf16, const void *x, const void *dy, const void *y, size_t count,
+  void (*backward)(bool bf16, const void *x, const void *dy, const Relu *relu, size_t count,
                    const float *mean, const float *scale, const float *slope, const float *offset,
                    size_t channels, void *dx, void *shortcut);
 };
@@ -67,22 +73,30 @@ using torch::autograd::variable_list;
 
 struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
   static Variable forward(AutogradContext *context, Variable input, Variable gamma, Variable beta,
-                          std::optional<Variable> shortcut, Variable running_mean, Variable running_var,
-                          bool relu, double momentum, double eps, int64_t table) {
+                          std::optional<Variable> shortcut, Variable running_mean,
+                          Variable running_var, std::optional<Variable> known, bool relu, double momentum, double eps, int64_t table) {
     const auto *kernels = reinterpret_cast<const Kernels *>(table);
     const auto x = channels_last(input);
     const bool bf16 = x.scalar_type() == at::kBFloat16;
     const int64_t channels = x.size(1), rows = x.numel() / channels;
     const auto added = shortcut ? channels_last(*shortcut) : at::Tensor();
 
-    // Sums are taken of the distance from the first pixel, which is near enough to the mean.
-    const auto shift = x.select(0, 0).select(1, 0).select(1, 0).to(at::kFloat).contiguous();
+    // Sums are taken of the distance from the first pixel, which is near enough to the mean; those
+    // that are known are of the distance from the running mean.
+    const auto first_pixel = [&] { return x.select(0, 0).select(1, 0).select(1, 0); };
+    const auto shift = (known ? running_mean.clone() : first_pixel().to(at::kFloat)).contiguous();
     const auto *shifts = shift.const_data_ptr<float>();
-    Sums sums(64, channels);
-    by_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
-      kernels->statistics(bf16, at_number(x, first), count, shifts, channels,
-                          &sums.first[chunk * channels], &sums.second[chunk * channels]);
-    });
+    Sums sums(known ? 1 : 64, channels);
+    if (known) {
+      const auto *numbers = known->const_data_ptr<double>();
+      std::copy_n(numbers, channels, sums.first.begin());
+      std::copy_n(numbers + channels, channels, sums.second.begin());
+    } else {
+      by_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
+        kernels->statistics(bf16, at_number(x, first), count, shifts, channels,
+                            &sums.first[chunk * channels], &sums.second[chunk * channels]);
+      });
+    }
     const auto mean = at::empty({channels}, at::kFloat), invstd = at::empty({channels}, at::kFloat);
     const auto scale = at::empty({channels}, at::kFloat);
     auto *means = mean.data_ptr<float>(), *invstds = invstd.data_ptr<float>();
@@ -109,25 +123,37 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
       kernels->normalize(bf16, at_number(x, first), added.defined() ? at_number(added, first) : nullptr,
                          count, means, scales, betas, channels, relu, at_number_mut(y, first));
     });
-    context->save_for_backward({x, gamma, mean, invstd, relu ? y : at::Tensor()});
+    // Where something was added before the ReLU, only its output tells what it let pass.
+    context->save_for_backward({x, gamma, beta, mean, invstd, relu && shortcut ? y : at::Tensor()});
     context->saved_data["table"] = table;
+    context->saved_data["relu"] = relu;
     context->saved_data["shortcut"] = shortcut.has_value();
     return y;
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const auto &x = saved[0], &gamma = saved[1], &mean = saved[2], &invstd = saved[3], &y = saved[4];
+    const auto &x = saved[0], &gamma = saved[1], &beta = saved[2], &mean = saved[3],
+               &invstd = saved[4], &y = saved[5];
+    const bool relu = context->saved_data["relu"].toBool();
     const auto *kernels = reinterpret_cast<const Kernels *>(context->saved_data["table"].toInt());
     const bool bf16 = x.scalar_type() == at::kBFloat16;
     const int64_t channels = x.size(1), rows = x.numel() / channels;
     const auto dy = channels_last(gradients[0].to(x.scalar_type()));
-    const auto *means = mean.const_data_ptr<float>();
+    const auto *means = mean.const_data_ptr<float>(), *invstds = invstd.const_data_ptr<float>();
+    const auto *gammas = gamma.const_data_ptr<float>(), *betas = beta.const_data_ptr<float>();
+    // As forward had it, to the last bit.
+    std::vector<float> factors(channels);
+    for (int64_t c = 0; c < channels; c++) factors[c] = gammas[c] * invstds[c];
+    const auto gate = [&](int64_t first) {
+      return Relu{y.defined() ? at_number(y, first) : nullptr, factors.data(), betas};
+    };
 
     Sums sums(64, channels);
     by_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
+      const auto rectified = gate(first);
       kernels->backward_sums(bf16, at_number(x, first), at_number(dy, first),
-                             y.defined() ? at_number(y, first) : nullptr, count, means, channels,
+                             relu ? &rectified : nullptr, count, means, channels,
                              &sums.first[chunk * channels], &sums.second[chunk * channels]);
     });
 
@@ -138,8 +164,8 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     for (int64_t c = 0; c < channels; c++) {
       const double g = Sums::total(sums.first, c, channels);
       const double along = Sums::total(sums.second, c, channels);
-      const double inv = invstd.const_data_ptr<float>()[c];
-      const double factor = gamma.const_data_ptr<float>()[c] * inv;
+      const double inv = invstds[c];
+      const double factor = gammas[c] * inv;
       dgammas[c] = static_cast<float>(along * inv);
       dbetas[c] = static_cast<float>(g);
       scale[c] = static_cast<float>(factor);
@@ -148,16 +174,17 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     }
     const bool with_shortcut = context->saved_data["shortcut"].toBool();
     const auto dx = at::empty_like(x);
-    const auto dshortcut = with_shortcut && y.defined() ? at::empty_like(x) : at::Tensor();
+    const auto dshortcut = with_shortcut && relu ? at::empty_like(x) : at::Tensor();
     by_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
+      const auto rectified = gate(first);
       kernels->backward(bf16, at_number(x, first), at_number(dy, first),
-                        y.defined() ? at_number(y, first) : nullptr, count, means, scale.data(),
+                        relu ? &rectified : nullptr, count, means, scale.data(),
                         slope.data(), offset.data(), channels, at_number_mut(dx, first),
                         dshortcut.defined() ? at_number_mut(dshortcut, first) : nullptr);
     });
     // Without a ReLU between them, the shortcut's gradient is the output's.
-    const auto passed = with_shortcut && !y.defined() ? dy : dshortcut;
-    return {dx, dgamma, dbeta, passed, {}, {}, {}, {}, {}, {}};
+    const auto passed = with_shortcut && !relu ? dy : dshortcut;
+    return {dx, dgamma, dbeta, passed, {}, {}, {}, {}, {}, {}, {}};
   }
 };
 
@@ -165,15 +192,20 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
 
 extern "C" {
 
-// `shortcut` may be null. Training mode: the batch's statistics, and the running ones are moved.
+// `shortcut` and `sums` may be null. Training mode: the batch's statistics, of which `sums` are the
+// sums of the distances from the running mean and of their squares; and the running ones are moved.
 bool residual_batch_norm_add_relu(at::Tensor *input, at::Tensor *gamma, at::Tensor *beta,
                                   at::Tensor *shortcut, at::Tensor *running_mean,
-                                  at::Tensor *running_var, bool relu, double momentum, double eps,
-                                  const Kernels *kernels, at::Tensor **output) {
+                                  at::Tensor *running_var, at::Tensor *sums, bool relu,
+                                  double momentum, double eps, const Kernels *kernels,
+                                  at::Tensor **output) {
   return guarded([&] {
+    const auto maybe = [](const at::Tensor *tensor) {
+      return tensor == nullptr ? std::nullopt : std::make_optional(*tensor);
+    };
     *output = new at::Tensor(BatchNormAddRelu::apply(
-        *input, *gamma, *beta, shortcut == nullptr ? std::nullopt : std::make_optional(*shortcut), *running_mean,
-        *running_var, relu, momentum, eps, reinterpret_cast<int64_t>(kernels)));
+        *input, *gamma, *beta, maybe(shortcut), *running_mean, *running_var, maybe(sums), relu,
+        momentum, eps, reinterpret_cast<int64_t>(kernels)));
   });
 }
 }

@@ -3,12 +3,12 @@
 
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
-use residual_kernels::{self as kernels, Bf16, Element, Gradients, Level, Sums};
+use residual_kernels::{self as kernels, Bf16, Element, Gate, Gradients, Level, Sums};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::{checked, is_channels_last};
+use crate::{checked, is_channels_last, pointer};
 
 extern "C" {
     fn residual_batch_norm_add_relu(
@@ -18,6 +18,7 @@ extern "C" {
         shortcut: *const C_tensor,
         running_mean: *const C_tensor,
         running_var: *const C_tensor,
+        sums: *const C_tensor,
         relu: bool,
         momentum: f64,
         eps: f64,
@@ -48,8 +49,16 @@ impl BatchNorm<'_> {
     }
 
     /// In training mode: normalises by the batch's own statistics and moves the running ones, adds
-    /// `shortcut` (of the input's shape) and rectifies, in two passes over memory.
-    pub fn forward(&self, input: &Tensor, shortcut: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+    /// `shortcut` (of the input's shape) and rectifies. Two passes over memory, or one where the
+    /// `sums` of the input are known: those of [`Convolved`](crate::Convolved), with the running mean
+    /// as the shift.
+    pub fn forward(
+        &self,
+        input: &Tensor,
+        sums: Option<&Tensor>,
+        shortcut: Option<&Tensor>,
+        relu: bool,
+    ) -> Result<Tensor> {
         let mut output = std::ptr::null_mut();
         // SAFETY: the tensors are alive, the table is static, and of `output` we become the owner.
         unsafe {
@@ -57,9 +66,10 @@ impl BatchNorm<'_> {
                 input.as_ptr(),
                 self.gamma.as_ptr(),
                 self.beta.as_ptr(),
-                shortcut.map_or(std::ptr::null(), |shortcut| shortcut.as_ptr()),
+                pointer(shortcut),
                 self.running_mean.as_ptr(),
                 self.running_var.as_ptr(),
+                pointer(sums),
                 relu,
                 self.momentum,
                 self.eps,
@@ -99,7 +109,7 @@ struct Kernels {
         bf16: bool,
         x: *const u8,
         dy: *const u8,
-        y: *const u8,
+        gate: *const Relu,
         count: usize,
         mean: *const f32,
         channels: usize,
@@ -110,7 +120,7 @@ struct Kernels {
         bf16: bool,
         x: *const u8,
         dy: *const u8,
-        y: *const u8,
+        gate: *const Relu,
         count: usize,
         mean: *const f32,
         scale: *const f32,
@@ -120,6 +130,26 @@ struct Kernels {
         dx: *mut u8,
         shortcut: *mut u8,
     ),
+}
+
+/// A ReLU on the way back: its output, or if that is null what came before it, as [`Gate`] says.
+#[repr(C)]
+struct Relu {
+    y: *const u8,
+    scale: *const f32,
+    bias: *const f32,
+}
+
+/// Null for no ReLU.
+unsafe fn gate<'a, T>(relu: *const Relu, count: usize, channels: usize) -> Gate<'a, T> {
+    match relu.as_ref() {
+        None => Gate::Open,
+        Some(Relu { y, scale, bias }) if y.is_null() => Gate::Again {
+            scale: from_raw_parts(*scale, channels),
+            bias: from_raw_parts(*bias, channels),
+        },
+        Some(Relu { y, .. }) => Gate::Output(from_raw_parts(y.cast(), count)),
+    }
 }
 
 static KERNELS: Kernels = Kernels { statistics, normalize, backward_sums, backward };
@@ -199,7 +229,7 @@ unsafe extern "C" fn backward_sums(
     bf16: bool,
     x: *const u8,
     dy: *const u8,
-    y: *const u8,
+    relu: *const Relu,
     count: usize,
     mean: *const f32,
     channels: usize,
@@ -207,16 +237,18 @@ unsafe extern "C" fn backward_sums(
     second: *mut f64,
 ) {
     unsafe fn work<T: Element>(
-        [x, dy, y]: [*const u8; 3],
+        [x, dy]: [*const u8; 2],
+        relu: *const Relu,
         count: usize,
         mean: &[f32],
         sums: &mut Sums,
     ) {
         let (x, dy) = (from_raw_parts(x.cast::<T>(), count), from_raw_parts(dy.cast(), count));
-        kernels::backward_sums(Level::best(), x, dy, some(y, count), mean, sums);
+        let gate = gate(relu, count, mean.len());
+        kernels::backward_sums(Level::best(), x, dy, gate, mean, sums);
     }
     let mut sums = Sums::zero(channels);
-    of_kind!(bf16, work([x, dy, y], count, from_raw_parts(mean, channels), &mut sums));
+    of_kind!(bf16, work([x, dy], relu, count, from_raw_parts(mean, channels), &mut sums));
     from_raw_parts_mut(first, channels).copy_from_slice(&sums.first);
     from_raw_parts_mut(second, channels).copy_from_slice(&sums.second);
 }
@@ -225,7 +257,7 @@ unsafe extern "C" fn backward(
     bf16: bool,
     x: *const u8,
     dy: *const u8,
-    y: *const u8,
+    relu: *const Relu,
     count: usize,
     mean: *const f32,
     scale: *const f32,
@@ -236,7 +268,8 @@ unsafe extern "C" fn backward(
     shortcut: *mut u8,
 ) {
     unsafe fn work<T: Element>(
-        [x, dy, y]: [*const u8; 3],
+        [x, dy]: [*const u8; 2],
+        relu: *const Relu,
         count: usize,
         [mean, scale, slope, offset]: [&[f32]; 4],
         dx: *mut u8,
@@ -247,11 +280,11 @@ unsafe extern "C" fn backward(
             dx: from_raw_parts_mut(dx.cast(), count),
             shortcut: some_mut(shortcut, count),
         };
-        let mask = some(y, count);
-        kernels::backward(Level::best(), x, dy, mask, mean, scale, slope, offset, into);
+        let gate = gate(relu, count, mean.len());
+        kernels::backward(Level::best(), x, dy, gate, mean, scale, slope, offset, into);
     }
     let terms = [mean, scale, slope, offset].map(|values| from_raw_parts(values, channels));
-    of_kind!(bf16, work([x, dy, y], count, terms, dx, shortcut));
+    of_kind!(bf16, work([x, dy], relu, count, terms, dx, shortcut));
 }
 
 #[cfg(test)]
@@ -309,7 +342,7 @@ mod tests {
         let norm = BatchNorm { gamma, beta, running_mean, running_var, momentum: 0.1, eps: 1e-5 };
         assert!(norm.takes(&case.input));
         let shortcut = added.then_some(&case.shortcut);
-        let output = norm.forward(&case.input, shortcut, relu).unwrap();
+        let output = norm.forward(&case.input, None, shortcut, relu).unwrap();
         results(&case, output, added)
     }
 

@@ -4,27 +4,36 @@ use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use residual_kernels::winograd::{
-    convolve as convolve_rows, filter_gradient, filter_sums, transform_filters, Pass, Shape, Then,
-    CHANNELS,
+    convolve as convolve_rows, filter_gradient, filter_sums, transform_filters, Pass, Shape,
+    Statistics, Then, CHANNELS,
 };
-use residual_kernels::{Bf16, Element, Level};
+use residual_kernels::{Bf16, Element, Level, Sums};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::{checked, is_channels_last};
+use crate::{checked, is_channels_last, pointer};
 
 extern "C" {
     fn residual_convolution_3x3(
         input: *const C_tensor,
         weight: *const C_tensor,
+        shift: *const C_tensor,
         kernels: *const Kernels,
         output: *mut *mut C_tensor,
+        again: *mut *mut C_tensor,
+        sums: *mut *mut C_tensor,
+    ) -> bool;
+
+    fn residual_convolution_3x3_filters(
+        weight: *const C_tensor,
+        kernels: *const Kernels,
+        filters: *mut *mut C_tensor,
     ) -> bool;
 
     fn residual_convolution_3x3_then(
         input: *const C_tensor,
-        weight: *const C_tensor,
+        filters: *const C_tensor,
         bias: *const C_tensor,
         shortcut: *const C_tensor,
         relu: bool,
@@ -36,11 +45,24 @@ extern "C" {
 /// Tiles of the output that each thread must have, so that making the filters ready pays.
 const TILES: usize = 56;
 
+/// The same where the filters are ready. With fewer, reading them is too much: they are four times
+/// the weight.
+const TILES_WHEN_READY: usize = 24;
+
 /// Whether [`convolution_3x3`] takes `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`: on a CPU
 /// with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers of
 /// channels, and enough of the output for every thread. bf16 is left to ATen where the CPU has
 /// AMX, whose tiles multiply it faster than this saves multiplications.
 pub fn takes_convolution_3x3(input: &Tensor, weight: &Tensor) -> bool {
+    takes(input, weight, TILES)
+}
+
+/// The same of [`convolution_3x3_then`] with filters that are there already.
+pub(crate) fn takes_ready_filters(input: &Tensor, weight: &Tensor) -> bool {
+    takes(input, weight, TILES_WHEN_READY)
+}
+
+fn takes(input: &Tensor, weight: &Tensor, tiles: usize) -> bool {
     let kind = match input.kind() {
         Kind::Float => true,
         Kind::BFloat16 => !residual_kernels::has_amx_bf16(),
@@ -56,7 +78,7 @@ pub fn takes_convolution_3x3(input: &Tensor, weight: &Tensor) -> bool {
     let shape = shape(&size, filters[0]);
     shape.inputs.is_multiple_of(CHANNELS)
         && shape.outputs.is_multiple_of(CHANNELS)
-        && shape.tiles() >= TILES * tch::get_num_threads().max(1) as usize
+        && shape.tiles() >= tiles * tch::get_num_threads().max(1) as usize
         && is_channels_last(input)
 }
 
@@ -65,23 +87,63 @@ fn shape(input: &[i64], outputs: i64) -> Shape {
     Shape { images, height, width, inputs, outputs: outputs as usize }
 }
 
+/// What [`convolution_3x3`] makes.
+pub struct Convolved {
+    pub output: Tensor,
+    /// The input once more, for what is added to something that comes of `output`: so the two
+    /// gradients of the input are added while the convolution writes its own.
+    pub again: Tensor,
+    /// For each channel of the output, the sums of its distances from `shift` and of their
+    /// squares: `[2, channels]`, fp64.
+    pub sums: Option<Tensor>,
+}
+
 /// `conv2d(input, weight, stride 1, padding 1)` in fp32, kept in the input's type, and its gradients.
-pub fn convolution_3x3(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let mut output = std::ptr::null_mut();
-    // SAFETY: the tensors are alive, the table is static, and of `output` we become the owner.
+/// With `shift` (`[out]`, fp32, best near the output's mean), the output's statistics, too.
+pub fn convolution_3x3(
+    input: &Tensor,
+    weight: &Tensor,
+    shift: Option<&Tensor>,
+) -> Result<Convolved> {
+    let mut made = [std::ptr::null_mut(); 3];
+    let [output, again, sums] = &mut made;
+    // SAFETY: the tensors are alive, the table is static, and of what is made we become the owner.
     unsafe {
-        checked(residual_convolution_3x3(input.as_ptr(), weight.as_ptr(), &KERNELS, &mut output))?;
-        Ok(Tensor::from_ptr(output))
+        checked(residual_convolution_3x3(
+            input.as_ptr(),
+            weight.as_ptr(),
+            pointer(shift),
+            &KERNELS,
+            output,
+            again,
+            sums,
+        ))?;
+        let [output, again, sums] = made;
+        Ok(Convolved {
+            output: Tensor::from_ptr(output),
+            again: Tensor::from_ptr(again),
+            sums: (!sums.is_null()).then(|| Tensor::from_ptr(sums)),
+        })
+    }
+}
+
+/// `weight` `[out, in, 3, 3]` (fp32) as [`convolution_3x3_then`] needs it: four times the numbers.
+pub(crate) fn convolution_3x3_filters(weight: &Tensor) -> Result<Tensor> {
+    let mut filters = std::ptr::null_mut();
+    // SAFETY: the tensor is alive, the table is static, and of `filters` we become the owner.
+    unsafe {
+        checked(residual_convolution_3x3_filters(weight.as_ptr(), &KERNELS, &mut filters))?;
+        Ok(Tensor::from_ptr(filters))
     }
 }
 
 /// `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's shape), and
-/// rectified, in one pass and without gradients. What [`takes_convolution_3x3`] takes; `bias` in
-/// fp32.
-pub fn convolution_3x3_then(
+/// rectified, in one pass and without gradients. What [`takes_convolution_3x3`] takes; `filters` of
+/// [`convolution_3x3_filters`], `bias` in fp32.
+pub(crate) fn convolution_3x3_then(
     input: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
+    filters: &Tensor,
+    bias: Option<&Tensor>,
     shortcut: Option<&Tensor>,
     relu: bool,
 ) -> Result<Tensor> {
@@ -90,9 +152,9 @@ pub fn convolution_3x3_then(
     unsafe {
         checked(residual_convolution_3x3_then(
             input.as_ptr(),
-            weight.as_ptr(),
-            bias.as_ptr(),
-            shortcut.map_or(std::ptr::null(), |shortcut| shortcut.as_ptr()),
+            filters.as_ptr(),
+            pointer(bias),
+            pointer(shortcut),
             relu,
             &KERNELS,
             &mut output,
@@ -119,6 +181,9 @@ struct Kernels {
         shortcut: *const u8,
         relu: bool,
         y: *mut u8,
+        shift: *const f32,
+        first: *mut f64,
+        second: *mut f64,
     ),
     sums: unsafe extern "C" fn(&Shape, bool, *const u8, *const u8, usize, usize, *mut f32),
     gradient: unsafe extern "C" fn(&Shape, *const f32, usize, usize, usize, *mut f32),
@@ -170,6 +235,9 @@ unsafe extern "C" fn convolve(
     shortcut: *const u8,
     relu: bool,
     y: *mut u8,
+    shift: *const f32,
+    first: *mut f64,
+    second: *mut f64,
 ) {
     unsafe fn work<T: Element>(
         shape: &Shape,
@@ -178,6 +246,7 @@ unsafe extern "C" fn convolve(
         rows: Range<usize>,
         (bias, relu): (Option<&[f32]>, bool),
         y: *mut u8,
+        statistics: Option<Statistics>,
     ) {
         let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);
         let part = shape.numbers(&rows, shape.outputs);
@@ -185,13 +254,21 @@ unsafe extern "C" fn convolve(
             .then(|| from_raw_parts(shortcut.cast::<T>().add(part.start), part.len()));
         let y = from_raw_parts_mut(y.cast::<T>().add(part.start), part.len());
         let then = Then { bias, shortcut, relu };
-        convolve_rows(Level::best(), shape, x, filters, rows, then, y);
+        convolve_rows(Level::best(), shape, x, filters, rows, then, y, statistics);
     }
     let filters = from_raw_parts(filters, shape.filters());
     let bias = (!bias.is_null()).then(|| from_raw_parts(bias, shape.outputs));
+    let shift = (!shift.is_null()).then(|| from_raw_parts(shift, shape.outputs));
+    let mut sums = Sums::zero(shape.outputs);
+    let statistics = shift.map(|shift| Statistics { shift, sums: &mut sums });
+    let (images, then) = ((x, shortcut), (bias, relu));
     match bf16 {
-        true => work::<Bf16>(shape, (x, shortcut), filters, begin..end, (bias, relu), y),
-        false => work::<f32>(shape, (x, shortcut), filters, begin..end, (bias, relu), y),
+        true => work::<Bf16>(shape, images, filters, begin..end, then, y, statistics),
+        false => work::<f32>(shape, images, filters, begin..end, then, y, statistics),
+    }
+    if shift.is_some() {
+        from_raw_parts_mut(first, shape.outputs).copy_from_slice(&sums.first);
+        from_raw_parts_mut(second, shape.outputs).copy_from_slice(&sums.second);
     }
 }
 
@@ -296,7 +373,7 @@ mod tests {
                 if kind == Kind::Float {
                     assert!(takes_convolution_3x3(&x, &w), "{size:?}");
                 }
-                let ours = results(&x, &w, |x, w| convolution_3x3(x, w).unwrap());
+                let ours = results(&x, &w, |x, w| convolution_3x3(x, w, None).unwrap().output);
                 let theirs = results(&x, &w, aten);
                 for (i, truth) in truth.iter().enumerate() {
                     let (mine, aten) = (error(&ours[i], truth), error(&theirs[i], truth));
@@ -309,14 +386,55 @@ mod tests {
     }
 
     #[test]
+    fn a_gradient_of_the_input_used_again_is_added_to_that_of_the_convolution() {
+        if Level::best() == Level::Plain {
+            return println!("skipped: this CPU has no AVX2");
+        }
+        let [x, w] = case(Kind::Double, [8, 32, 32, 16, 16]);
+        let truth = results(&x, &w, |x, w| aten(x, w).relu() + x * 2);
+        let [x, w] = case(Kind::Float, [8, 32, 32, 16, 16]);
+        let ours = results(&x, &w, |x, w| {
+            let Convolved { output, again, .. } = convolution_3x3(x, w, None).unwrap();
+            output.relu() + again * 2
+        });
+        for (found, truth) in ours.iter().zip(&truth) {
+            assert!(error(found, truth) < 3e-6);
+        }
+        // Or one of the two alone.
+        let x = x.set_requires_grad(true);
+        let again = convolution_3x3(&x, &w, None).unwrap().again;
+        let gradient = Tensor::run_backward(&[(again * 3).sum(Kind::Float)], &[&x], false, false);
+        assert!(gradient[0].equal(&(x.ones_like() * 3)));
+    }
+
+    #[test]
+    fn statistics_are_those_of_what_was_written() {
+        if Level::best() == Level::Plain {
+            return println!("skipped: this CPU has no AVX2");
+        }
+        for kind in [Kind::Float, Kind::BFloat16] {
+            let [x, w] = case(kind, SIZES[1]);
+            let shift = Tensor::randn([64], (Kind::Float, Device::Cpu));
+            let w = w.set_requires_grad(true);
+            let Convolved { output, sums, .. } = convolution_3x3(&x, &w, Some(&shift)).unwrap();
+            let sums = sums.unwrap();
+            assert!(output.requires_grad() && !sums.requires_grad());
+            let distances = output.detach().to_kind(Kind::Double) - shift.view([1, -1, 1, 1]);
+            let of = |t: Tensor| t.sum_dim_intlist([0i64, 2, 3].as_slice(), false, Kind::Double);
+            let wanted = Tensor::stack(&[of(distances.shallow_clone()), of(distances.square())], 0);
+            assert!(error(&sums, &wanted) < 1e-6, "{kind:?}");
+        }
+    }
+
+    #[test]
     fn what_needs_no_gradient_gets_none() {
         let [x, w] = case(Kind::Float, SIZES[0]);
         let w = w.set_requires_grad(true);
-        let y = convolution_3x3(&x, &w).unwrap();
+        let y = convolution_3x3(&x, &w, None).unwrap().output;
         y.sum(Kind::Float).backward();
         assert!(w.grad().defined() && !x.grad().defined());
         let _no_grad = tch::no_grad_guard();
-        assert!(!convolution_3x3(&x, &w).unwrap().requires_grad());
+        assert!(!convolution_3x3(&x, &w, None).unwrap().output.requires_grad());
     }
 
     #[test]

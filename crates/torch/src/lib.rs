@@ -1,10 +1,15 @@
 //! What tch lacks, behind safe Rust.
 
+mod allocator;
 mod batch_norm;
 mod convolution;
+mod folded;
+mod ranges;
 
+pub use allocator::{release_free_memory, use_huge_pages};
 pub use batch_norm::BatchNorm;
-pub use convolution::{convolution_3x3, convolution_3x3_then, takes_convolution_3x3};
+pub use convolution::{convolution_3x3, takes_convolution_3x3, Convolved};
+pub use folded::{add_relu, Folded, Geometry};
 
 use std::ffi::{c_char, CStr};
 
@@ -50,6 +55,11 @@ fn checked(done: bool) -> Result<()> {
 
 fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(Tensor::as_ptr).collect()
+}
+
+/// Null for none.
+fn pointer(tensor: Option<&Tensor>) -> *const C_tensor {
+    tensor.map_or(std::ptr::null(), Tensor::as_ptr)
 }
 
 /// # Safety

@@ -145,8 +145,9 @@ const char *residual_cpu_capability() {
   return capability.c_str();
 }
 
-// Let freed memory stay with the process: every training step asks for the same large blocks
-// again, and a page that went back to the kernel costs a fault (about 2 us) when it returns.
+// Let freed memory stay with the process, of what does not come from allocator.cpp (oneDNN's
+// scratch pads, batches): every training step asks for the same large blocks again, and a page
+// that went back to the kernel costs a fault (about 2 us) when it returns.
 void residual_keep_freed_memory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 1 << 30);

@@ -86,6 +86,7 @@ impl Worker {
 
     pub fn close(&mut self, handle: u32) {
         self.models.remove(&handle);
+        residual_torch::release_free_memory();
     }
 
     /// See [`LoadedModel::evaluate`]; `None` if the process is ending.
@@ -162,6 +163,7 @@ impl Worker {
                 let outcome =
                     guarded(|| crate::run(&config, arrays, &control, &mut || self.do_short_jobs()));
                 self.shared.lock().current = None;
+                residual_torch::release_free_memory();
                 control.settle(match outcome {
                     Ok(result) => Outcome::Done(Box::new(result)),
                     Err(error) => Outcome::Failed(error),

@@ -9,7 +9,7 @@ use super::transform::{both_ways, Input, Output};
 use super::{Shape, POINTS, RIM, TILE};
 use crate::level::at_level;
 use crate::vector::Vector;
-use crate::{Element, Level};
+use crate::{Element, Level, Sums};
 
 /// What is done to a sum before it is written.
 #[derive(Clone, Copy)]
@@ -25,11 +25,19 @@ impl<T> Then<'_, T> {
     pub const NOTHING: Self = Then { bias: None, shortcut: None, relu: false };
 }
 
+/// The sums that [`statistics`](crate::statistics) makes of an output, made while it is written.
+pub struct Statistics<'a> {
+    /// A number for each channel, near the mean.
+    pub shift: &'a [f32],
+    pub sums: &'a mut Sums,
+}
+
 /// The rows of tiles `rows` of the output, `y`, of images `x` and transformed filters. What a tile
-/// becomes does not depend on which others are computed with it.
+/// becomes does not depend on which others are computed with it. `statistics` are of what is written.
 ///
 /// # Panics
 /// If the slices do not fit the shape, or `y` not the rows.
+#[allow(clippy::too_many_arguments)]
 pub fn convolve<T: Element>(
     level: Level,
     shape: &Shape,
@@ -38,6 +46,7 @@ pub fn convolve<T: Element>(
     rows: Range<usize>,
     then: Then<T>,
     y: &mut [T],
+    statistics: Option<Statistics>,
 ) {
     shape.check();
     assert!(rows.end <= shape.tile_rows());
@@ -46,11 +55,42 @@ pub fn convolve<T: Element>(
     assert_eq!(y.len(), shape.numbers(&rows, shape.outputs).len());
     assert!(then.bias.is_none_or(|bias| bias.len() == shape.outputs));
     assert!(then.shortcut.is_none_or(|shortcut| shortcut.len() == y.len()));
+    assert!(statistics.as_ref().is_none_or(|s| s.shift.len() == shape.outputs));
     at_level!(level, convolve_of::<T>(
         shape: &Shape, x: &[T], filters: &[f32], rows: Range<usize>, then: Then<T>, y: &mut [T],
+        statistics: Option<Statistics>,
     ));
 }
 
+/// Sums over one block in f32, before they are added to those in f64.
+struct Tally<'a> {
+    shift: &'a [f32],
+    /// Two for each channel.
+    sums: Vec<f32>,
+}
+
+impl Tally<'_> {
+    /// Adds what lies in registers of the channels from `channel` on.
+    #[inline(always)]
+    unsafe fn add<V: Vector>(&mut self, channel: usize, first: V, second: V) {
+        let place = self.sums.as_mut_ptr().add(channel);
+        V::load(place).add(first).store(place);
+        let place = place.add(self.shift.len());
+        V::load(place).add(second).store(place);
+    }
+
+    fn flush(&mut self, sums: &mut Sums) {
+        let (first, second) = self.sums.split_at(self.shift.len());
+        let add = |into: &mut [f64], from: &[f32]| {
+            into.iter_mut().zip(from).for_each(|(sum, part)| *sum += f64::from(*part));
+        };
+        add(&mut sums.first, first);
+        add(&mut sums.second, second);
+        self.sums.fill(0.0);
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 unsafe fn convolve_of<V: Vector, T: Element>(
     shape: &Shape,
@@ -59,7 +99,14 @@ unsafe fn convolve_of<V: Vector, T: Element>(
     rows: Range<usize>,
     then: Then<T>,
     y: &mut [T],
+    statistics: Option<Statistics>,
 ) {
+    let (mut tally, mut sums) = match statistics {
+        Some(Statistics { shift, sums }) => {
+            (Some(Tally { shift, sums: vec![0.0; 2 * shift.len()] }), Some(sums))
+        }
+        None => (None, None),
+    };
     let block = Block::of(shape, step::<V>());
     let Shape { inputs, outputs, .. } = *shape;
     let first = shape.numbers(&(0..rows.start), outputs).end;
@@ -93,7 +140,10 @@ unsafe fn convolve_of<V: Vector, T: Element>(
         let begin = shape.numbers(&(0..rows.start), outputs).end - first;
         let shortcut = then.shortcut.map(|shortcut| &shortcut[begin..]);
         let then = Then { shortcut, ..then };
-        write::<V, T>(shape, block, rows, products, then, &mut y[begin..]);
+        write::<V, T>(shape, block, rows, products, then, &mut y[begin..], &mut tally);
+        if let (Some(tally), Some(sums)) = (&mut tally, &mut sums) {
+            tally.flush(sums);
+        }
     }
 }
 
@@ -106,6 +156,7 @@ unsafe fn write<V: Vector, T: Element>(
     products: &[f32],
     then: Then<T>,
     y: &mut [T],
+    tally: &mut Option<Tally>,
 ) {
     let channels = shape.outputs;
     let origin = shape.first_line(rows.start);
@@ -129,6 +180,11 @@ unsafe fn write<V: Vector, T: Element>(
                     Some(bias) => V::load(bias.as_ptr().add(channel)),
                     None => V::splat(0.0),
                 };
+                let shift = match tally {
+                    Some(tally) => V::load(tally.shift.as_ptr().add(channel)),
+                    None => V::splat(0.0),
+                };
+                let (mut first, mut second) = (V::splat(0.0), V::splat(0.0));
                 for (i, row) in pixels.iter().enumerate() {
                     let place = ((line + i) * shape.width + column * TILE) * channels + channel;
                     for (j, pixel) in row.iter().enumerate() {
@@ -142,8 +198,16 @@ unsafe fn write<V: Vector, T: Element>(
                                 pixel = pixel.relu();
                             }
                             T::store::<V>(pixel, y.as_mut_ptr().add(place));
+                            if tally.is_some() {
+                                let distance = T::rounded(pixel).sub(shift);
+                                first = first.add(distance);
+                                second = distance.mul_add(distance, second);
+                            }
                         }
                     }
+                }
+                if let Some(tally) = tally {
+                    tally.add(channel, first, second);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::numbers::numbers;
-use crate::{Bf16, Element, Level};
+use crate::{statistics, Bf16, Element, Level, Sums};
 
 /// Sides that are whole tiles and such as are not, and a side smaller than a tile; channels that
 /// fill one panel, less, and more.
@@ -101,7 +101,7 @@ impl<T: Element> Case<T> {
         let mut all = Vec::new();
         for rows in shares(shape.tile_rows(), parts) {
             let mut part = vec![T::from_f32(f32::NAN); shape.numbers(&rows, shape.outputs).len()];
-            convolve(level, shape, images, &filters, rows, Then::NOTHING, &mut part);
+            convolve(level, shape, images, &filters, rows, Then::NOTHING, &mut part, None);
             all.extend(part.iter().map(|y| f64::from(y.to_f32())));
         }
         all
@@ -161,7 +161,7 @@ fn bias_shortcut_and_relu_follow_the_sum() {
             for rows in [0..middle, middle..shape.tile_rows()] {
                 let part = shape.numbers(&rows, shape.outputs);
                 let then = Then { shortcut: Some(&case.dy[part.clone()]), ..then };
-                convolve(level, &shape, &case.x, &filters, rows, then, &mut y[part]);
+                convolve(level, &shape, &case.x, &filters, rows, then, &mut y[part], None);
             }
             for (i, (y, sum)) in y.iter().zip(&truth).enumerate() {
                 let wanted = sum + f64::from(bias[i % shape.outputs]) + f64::from(case.dy[i]);
@@ -179,4 +179,41 @@ fn the_output_does_not_depend_on_how_the_work_is_shared() {
         let [shared, ..] = case.found(level, 7);
         assert_eq!(whole, shared);
     }
+}
+
+fn statistics_are_those_of_the_output<T: Element + PartialEq + std::fmt::Debug>() {
+    for level in Level::all() {
+        for shape in SHAPES {
+            let case = Case::<T>::new(shape);
+            let mut filters = vec![0.0; shape.filters()];
+            let panels = 0..shape.panels();
+            transform_filters(level, &shape, Pass::Forward, &case.weight, panels, &mut filters);
+            let shift: Vec<f32> = numbers(shape.outputs, 4);
+            let (mut y, mut alone) = (case.dy.clone(), case.dy.clone());
+            let mut sums = Sums::zero(shape.outputs);
+            // In parts, whose sums add up.
+            let middle = shape.tile_rows() / 2;
+            for rows in [0..middle, middle..shape.tile_rows()] {
+                let part = &mut y[shape.numbers(&rows, shape.outputs)];
+                let statistics = Some(Statistics { shift: &shift, sums: &mut sums });
+                convolve(level, &shape, &case.x, &filters, rows, Then::NOTHING, part, statistics);
+            }
+            let (all, nothing) = (0..shape.tile_rows(), Then::NOTHING);
+            convolve(level, &shape, &case.x, &filters, all, nothing, &mut alone, None);
+            assert_eq!(y, alone);
+            let mut wanted = Sums::zero(shape.outputs);
+            statistics(level, &y, &shift, &mut wanted);
+            let of = |sums: &Sums| [sums.first.clone(), sums.second.clone()].concat();
+            let scale: f64 = of(&wanted).iter().fold(1.0, |most, sum| sum.abs().max(most));
+            for (found, wanted) in of(&sums).iter().zip(of(&wanted)) {
+                assert!((found - wanted).abs() < 1e-6 * scale, "{level:?} {shape:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn statistics_of_the_output_come_with_it() {
+    statistics_are_those_of_the_output::<f32>();
+    statistics_are_those_of_the_output::<Bf16>();
 }
