@@ -32,6 +32,17 @@ test('data show draws a folder’s images, as they are and as training sees them
   t.is(drawn.match(/<text [^>]*>left &#38; &#60;/g)?.length, 2)
   t.is(drawn.match(/<title>left &#38; &#60;right&#62;/g)?.length, 2)
 
+  // As a run would divide them: of 24 images 4 are held back, and 6 of the others trained on.
+  for (const [part, count] of [
+    ['train', 6],
+    ['val', 4],
+  ] as const) {
+    const args = ['--out', svg, '--part', part, 'data.limit=6', 'data.validation=4']
+    const { status, stderr } = await residual(['data', 'show', photos, ...args])
+    t.is(status, 0, stderr)
+    t.is(readFileSync(svg, 'utf8').match(/<image /g)?.length, count, part)
+  }
+
   const png = join(parent, 'grid.png')
   const augmented = await residual([
     ...['data', 'show', photos, '--out', png, '--augmented', '--title', 'Augmented'],

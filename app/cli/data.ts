@@ -52,7 +52,7 @@ export function addData(program: Command): void {
     .argument('<data>', 'a folder or a named data set')
     .argument(
       '[settings...]',
-      'for --augmented: data.imageSize=64 transform.crop=pad transform.flip=true',
+      'as of `train`: data.limit=100; for --augmented, data.imageSize=64 transform.flip=true, too',
     )
     .option('--out <file>', 'a .png or .svg file', 'data.png')
     .option('--count <count>', 'how many images')

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use residual_spec::{DataFormat, Error, ErrorCode, Labels, Result};
 
 use crate::class_names::read_class_names;
+use crate::file::damaged;
 use crate::memory::MOST_BYTES;
 use crate::open::go_on;
 use crate::{Dataset, MemorySource, Part};
@@ -224,9 +225,7 @@ fn bad(file: &Path, kind: Cifar, what: String) -> Error {
         Cifar::Ten => ("CIFAR-10", "a label byte"),
         Cifar::Hundred => ("CIFAR-100", "a coarse and a fine label byte"),
     };
-    Error::new(ErrorCode::DataFormat, format!("{} {what}", file.display()))
-        .key("data")
-        .file(file)
+    damaged(file, what)
         .hint(format!("Give {name}'s binary version: records of {labels} and 3,072 pixel bytes."))
 }
 

@@ -7,9 +7,10 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use residual_pickle::{read, Limits, Pickle, Value};
-use residual_spec::{DataFormat, Error, ErrorCode, Labels, Result};
+use residual_spec::{DataFormat, Error, Labels, Result};
 
 use crate::cifar::{push_pixels, Cifar, CifarFiles, PLANE, SIDE};
+use crate::file::damaged;
 use crate::memory::MOST_BYTES;
 use crate::open::go_on;
 use crate::{Dataset, MemorySource, Part};
@@ -139,14 +140,13 @@ fn open(file: &Path, before: u64) -> Result<Pickle> {
 }
 
 fn bad(file: &Path, what: String) -> Error {
-    Error::new(ErrorCode::DataFormat, format!("{} {what}", file.display()))
-        .key("data")
-        .file(file)
-        .hint("Download CIFAR's Python version again.")
+    damaged(file, what).hint("Download CIFAR's Python version again.")
 }
 
 #[cfg(test)]
 mod tests {
+    use residual_spec::ErrorCode;
+
     use super::*;
     use crate::open::Listing;
     use crate::Image;

@@ -12,14 +12,10 @@ use residual_spec::{DataFacts, DataFormat, Error, ErrorCode, Result, WarningEven
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::dataset::{fingerprint, mirrored_is_natural};
-use crate::decode::unreadable;
 use crate::file::{open_file, read_whole};
 use crate::header::{Header, Unreadable};
 use crate::open::go_on;
 use crate::{decode, Dataset, Image, Part, Source};
-
-/// Files left out are named up to this many, then counted.
-const NAMED: usize = 10;
 
 /// No larger file is read into memory.
 const MOST_BYTES: u64 = 1 << 30;
@@ -209,41 +205,6 @@ pub(crate) fn look_at_all(places: &[Place], cancelled: &dyn Fn() -> bool) -> Res
     go_on(cancelled)?;
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(found.into_iter().map(|looked| looked.expect("every image was looked at")).collect())
-}
-
-/// The images that were left out, as warnings.
-#[derive(Default)]
-pub(crate) struct LeftOut {
-    warnings: Vec<WarningEvent>,
-    more: usize,
-}
-
-impl LeftOut {
-    pub fn add(&mut self, place: &Place, why: &Unreadable) {
-        if self.warnings.len() == NAMED {
-            self.more += 1;
-            return;
-        }
-        let error = place.about(unreadable(why));
-        self.warnings.push(WarningEvent {
-            code: ErrorCode::Image,
-            message: error.message,
-            file: error.at.file,
-            hint: error.hint,
-        });
-    }
-
-    pub fn warnings(mut self) -> Vec<WarningEvent> {
-        if self.more > 0 {
-            self.warnings.push(WarningEvent {
-                code: ErrorCode::Image,
-                message: format!("{} more files are no readable images", self.more),
-                file: None,
-                hint: None,
-            });
-        }
-        self.warnings
-    }
 }
 
 /// What the headers of a data set's images have in common.

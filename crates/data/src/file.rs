@@ -1,9 +1,11 @@
 //! Files that are files. Whoever opens a pipe waits until somebody writes to it, and a device may
-//! never end; neither wait could be broken off.
+//! never end; neither wait could be broken off. And what is said of those that are damaged.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
+
+use residual_spec::{Error, ErrorCode};
 
 /// # Errors
 /// Also for what is there, but is no file.
@@ -29,6 +31,14 @@ pub(crate) fn read_whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length as usize);
     file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A data set's file that is not what it should be; `what` goes on from its name.
+pub(crate) fn damaged(file: &Path, what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorCode::DataFormat, format!("{} {what}", file.display()))
+        .key("data")
+        .file(file)
+        .hint("Copy, download or make the file again.")
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::dataset::check_classes;
-use crate::disk::{dataset, is_image, look_at_all, DiskSource, LeftOut, Looked, Place, Seen};
+use crate::decode::unreadable;
+use crate::disk::{dataset, is_image, look_at_all, DiskSource, Looked, Place, Seen};
 use crate::header::{Header, Unreadable};
+use crate::left_out::LeftOut;
 use crate::open::{holds_data_files, Listing};
 use crate::{Dataset, Part};
 
@@ -54,15 +56,7 @@ fn parts(
     listing: Listing,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<(Part, Listing)>> {
-    let named = |folder: &Path| {
-        let name = folder.file_name()?.to_str()?.to_ascii_lowercase();
-        Some(match name.as_str() {
-            "train" => Part::Train,
-            "val" | "valid" | "validation" => Part::Val,
-            "test" => Part::Test,
-            _ => return None,
-        })
-    };
+    let named = |folder: &Path| Part::named(folder.file_name()?.to_str()?);
     let parts: Option<Vec<Part>> = listing.folders.iter().map(|folder| named(folder)).collect();
     // A class may be called "train"; parts are only what holds folders, and no class beside them.
     let Some(parts) = parts.filter(|parts| parts.contains(&Part::Train)) else {
@@ -110,7 +104,7 @@ fn assemble(
     folders: &[ClassFolder],
     headers: Vec<Looked>,
 ) -> Result<Dataset> {
-    let mut left_out = LeftOut::default();
+    let mut left_out = LeftOut::files();
     let mut headers = headers.into_iter();
     let mut readable: Vec<(&ClassFolder, Readable)> = Vec::with_capacity(folders.len());
     for folder in folders {
@@ -120,7 +114,7 @@ fn assemble(
                 Ok((header, bytes)) => images.push((file, header, bytes)),
                 // Notes, lists and thumbnails lie in many image folders and are nobody's images.
                 Err(Unreadable::Unknown) if !has_image_extension(file.file()) => {}
-                Err(why) => left_out.add(file, &why),
+                Err(why) => left_out.add(file.about(unreadable(&why))),
             }
         }
         readable.push((folder, images));

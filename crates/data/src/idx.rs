@@ -9,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 use residual_spec::{DataFormat, Error, ErrorCode, Result};
 
 use crate::class_names::read_class_names;
+use crate::file::damaged;
 use crate::memory::MOST_BYTES;
 use crate::open::go_on;
 use crate::{Dataset, MemorySource, Part};
@@ -157,15 +158,15 @@ fn read_part(
     let ([count], label_bytes) = read::<1>(labels, cancelled)?;
     let ([image_count, height, width], pixels) = read::<3>(images, cancelled)?;
     if image_count != count {
-        return Err(bad(images, format!("has {image_count} images, its labels are {count}")));
+        return Err(damaged(images, format!("has {image_count} images, its labels are {count}")));
     }
     if height == 0 || width == 0 {
-        return Err(bad(images, format!("has images of {height}x{width} pixels")));
+        return Err(damaged(images, format!("has images of {height}x{width} pixels")));
     }
     match *size {
         Some(other) if other != [height, width] => {
             let [h, w] = other;
-            return Err(bad(images, format!("has images of {height}x{width}, others {h}x{w}")));
+            return Err(damaged(images, format!("has images of {height}x{width}, others {h}x{w}")));
         }
         _ => *size = Some([height, width]),
     }
@@ -176,9 +177,9 @@ fn read_part(
 /// The lengths of an IDX file's `D` dimensions, and its bytes.
 fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u32; D], Vec<u8>)> {
     let failed = |cause: std::io::Error| match cause.kind() {
-        ErrorKind::UnexpectedEof => bad(file, "is cut short".into()),
+        ErrorKind::UnexpectedEof => damaged(file, "is cut short"),
         ErrorKind::InvalidInput | ErrorKind::InvalidData => {
-            bad(file, format!("is damaged: {cause}"))
+            damaged(file, format!("is damaged: {cause}"))
         }
         _ => Error::read(file, &cause),
     };
@@ -199,7 +200,7 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
         let message = format!(
             "does not begin as an IDX file of bytes in {D} dimensions does (00 00 08 {D:02x}), but with {magic:02x?}"
         );
-        return Err(bad(file, message));
+        return Err(damaged(file, message));
     }
     let mut lengths = [0; D];
     for length in &mut lengths {
@@ -211,11 +212,14 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
         false => on_disk,
     };
     let promised = promised.filter(|&bytes| bytes <= possible).ok_or_else(|| {
-        bad(file, format!("is cut short: it promises {lengths:?} values in {on_disk} bytes"))
+        damaged(file, format!("is cut short: it promises {lengths:?} values in {on_disk} bytes"))
     })?;
     if promised > MOST_BYTES {
-        return Err(bad(file, format!("holds {} GB, more than is kept in memory", promised >> 30))
-            .hint("Unpack it into an image folder, from which images are read as needed."));
+        return Err(damaged(
+            file,
+            format!("holds {} GB, more than is kept in memory", promised >> 30),
+        )
+        .hint("Unpack it into an image folder, from which images are read as needed."));
     }
 
     // Grown as bytes arrive: a header is believed only as far as the file bears it out.
@@ -228,22 +232,18 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
         if bytes.len() == before {
             let message =
                 format!("is cut short: it promises {promised} values, {before} are there");
-            return Err(bad(file, message));
+            return Err(damaged(file, message));
         }
     }
     // Reading on to the end also checks gzip's checksum.
     if reader.read(&mut [0]).map_err(failed)? != 0 {
-        return Err(bad(file, format!("holds more than the {promised} values that it promises")));
+        return Err(damaged(
+            file,
+            format!("holds more than the {promised} values that it promises"),
+        ));
     }
     bytes.shrink_to_fit();
     Ok((lengths, bytes))
-}
-
-fn bad(file: &Path, what: String) -> Error {
-    Error::new(ErrorCode::DataFormat, format!("{} {what}", file.display()))
-        .key("data")
-        .file(file)
-        .hint("Copy or download the file again.")
 }
 
 #[cfg(test)]

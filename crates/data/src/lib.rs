@@ -20,6 +20,7 @@ mod header;
 mod idx;
 mod image;
 mod known;
+mod left_out;
 mod list;
 mod loader;
 mod manifest;

@@ -9,8 +9,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::class_names::read_class_names;
 use crate::dataset::check_classes;
-use crate::disk::{dataset, look_at_all, DiskSource, LeftOut, Place, Seen};
+use crate::decode::unreadable;
+use crate::disk::{dataset, look_at_all, DiskSource, Place, Seen};
 use crate::header::Unreadable;
+use crate::left_out::LeftOut;
 use crate::{Dataset, Part};
 
 /// An image of the list.
@@ -79,7 +81,7 @@ impl List {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
         let looked = look_at_all(&self.places, cancelled)?;
-        let (mut left_out, mut seen, mut hash) = (LeftOut::default(), Seen::default(), self.names);
+        let (mut left_out, mut seen, mut hash) = (LeftOut::files(), Seen::default(), self.names);
         let mut kept = Vec::with_capacity(looked.len());
         let mut counts = vec![0; self.labels.len()];
         for ((image, place), looked) in self.images.into_iter().zip(self.places).zip(looked) {
@@ -93,7 +95,7 @@ impl List {
                     kept.push((image, place));
                 }
                 Err(Unreadable::Io(cause)) => return Err(missing(list, &image, &place, &cause)),
-                Err(why) => left_out.add(&place, &why),
+                Err(why) => left_out.add(place.about(unreadable(&why))),
             }
         }
 
@@ -195,16 +197,6 @@ fn unknown_class(list: &Path, image: &Listed, place: &Place, label: &str) -> Err
     );
     placed(Error::new(ErrorCode::DataUnusable, message), list, image, place)
         .hint("Every part must use the same class names.")
-}
-
-/// A part by the names that people give it.
-pub(crate) fn part_named(name: &str) -> Option<Part> {
-    Some(match name.to_ascii_lowercase().as_str() {
-        "train" | "training" => Part::Train,
-        "val" | "valid" | "validation" => Part::Val,
-        "test" => Part::Test,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

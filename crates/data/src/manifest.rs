@@ -9,7 +9,7 @@ use residual_spec::{DataFormat, Error, ErrorCode, Result};
 use serde_json::Value;
 
 use crate::disk::Place;
-use crate::list::{part_named, List};
+use crate::list::List;
 use crate::open::go_on;
 use crate::{Dataset, Part};
 
@@ -91,7 +91,7 @@ fn check(path: &str, label: &str, split: &str) -> Result<(PathBuf, Part), String
     }
     let part = match split {
         "" => Part::Train,
-        _ => part_named(split)
+        _ => Part::named(split)
             .ok_or_else(|| format!("has the split '{split}', not train, val or test"))?,
     };
     Ok((path.into(), part))

@@ -6,8 +6,7 @@ use residual_spec::{
 };
 
 use crate::random::shuffle_epoch;
-use crate::resize::{region_of_resized, Region};
-use crate::{Dataset, Image, Part, Pipeline, SampleRng, Source};
+use crate::{thumbnail, Dataset, Image, Part, Pipeline, SampleRng, Source, Subset};
 
 /// How many images are shown where nobody says: of all, or of each class, up to a picture's worth.
 const COUNT: u32 = 40;
@@ -33,10 +32,10 @@ pub struct PreviewImage {
     pub image: Image,
 }
 
-/// Chooses images of a part and decodes them, shrunk to 320 pixels; or, if they are to be
-/// augmented, passes them through the training's own transforms and takes the normalisation back.
-/// (Mixtures of two images are made from whole batches, and not shown.) Broken images are passed
-/// over.
+/// Chooses images of a part, as a run divides the data set (`data.validation`, `data.limit`), and
+/// decodes them, shrunk to 320 pixels; or, if they are to be augmented, passes them through the
+/// training's own transforms and takes the normalisation back. (Mixtures of two images are made from
+/// whole batches, and not shown.) Broken images are passed over.
 ///
 /// # Errors
 /// `E_USAGE` for a part without images or a count out of range, what `resolve` refuses, and
@@ -52,28 +51,24 @@ pub fn preview(dataset: &Dataset, request: &ShowConfig) -> Result<Preview> {
         let message = format!("`count` must be from 1 to {MOST}, not {count}");
         return Err(Error::new(ErrorCode::Usage, message).key("count"));
     }
-    let part = match request.part.unwrap_or(DataPart::Train) {
-        DataPart::Train => Part::Train,
-        DataPart::Val => Part::Val,
-        DataPart::Test => Part::Test,
+    let config = as_trained(dataset, request)?;
+    let split = dataset.split(&config.data);
+    let (part, shown) = match request.part.unwrap_or(DataPart::Train) {
+        DataPart::Train => (Part::Train, Some(split.train)),
+        DataPart::Val => (Part::Val, split.val),
+        DataPart::Test => (Part::Test, split.test),
     };
-    let source = dataset.part(part);
-    if source.is_empty() {
+    let Some(Subset { source, indices }) = shown else {
         let message = format!("{} has no {} part", dataset.facts().source, part.as_str());
-        return Err(Error::new(ErrorCode::Usage, message)
-            .key("part")
-            .hint("Show another part. A validation part that training splits off is in `train`."));
-    }
-    let augment = match request.augmented.unwrap_or(false) {
-        true => Some(Augment::new(dataset, request)?),
-        false => None,
+        return Err(Error::new(ErrorCode::Usage, message).key("part").hint("Show another part."));
     };
+    let augment = request.augmented.unwrap_or(false).then(|| Augment::new(config));
     let seed = request.seed.unwrap_or(0);
     let wanted = match order {
         ShowOrder::Random => vec![count; 1],
         ShowOrder::ByClass => shares(count, classes),
     };
-    let groups = shuffled(source.as_ref(), wanted.len(), seed);
+    let groups = shuffled(source.as_ref(), indices.to_vec(), wanted.len(), seed);
     let mut images = Vec::with_capacity(count as usize);
     let mut failed = None;
     for (candidates, wanted) in groups.into_iter().zip(wanted) {
@@ -88,7 +83,7 @@ pub fn preview(dataset: &Dataset, request: &ShowConfig) -> Result<Preview> {
                 Ok(()) => {
                     let image = match &augment {
                         Some(augment) => augment.apply(&image, seed, index),
-                        None => shrunk(image),
+                        None => thumbnail(&image, LONGEST_SIDE),
                     };
                     let (name, label) = (source.name(index as usize), source.label(index as usize));
                     images.push(PreviewImage { index, name, label, image });
@@ -109,9 +104,8 @@ fn shares(count: u32, classes: u32) -> Vec<u32> {
     (0..classes).map(|class| count / classes + u32::from(class < count % classes)).collect()
 }
 
-/// All indices in the order of a seed, by class, or all together in one group.
-fn shuffled(source: &dyn Source, groups: usize, seed: u64) -> Vec<Vec<u32>> {
-    let mut indices: Vec<u32> = (0..source.len() as u32).collect();
+/// Indices in the order of a seed, by class, or all together in one group.
+fn shuffled(source: &dyn Source, mut indices: Vec<u32>, groups: usize, seed: u64) -> Vec<Vec<u32>> {
     shuffle_epoch(&mut indices, seed, 0);
     if groups == 1 {
         return vec![indices];
@@ -123,6 +117,18 @@ fn shuffled(source: &dyn Source, groups: usize, seed: u64) -> Vec<Vec<u32>> {
     by_class
 }
 
+/// A run on the data set with the same seed.
+fn as_trained(dataset: &Dataset, request: &ShowConfig) -> Result<ResolvedConfig> {
+    let asked = TrainConfig {
+        data: request.data.clone(),
+        transform: request.transform.clone(),
+        seed: request.seed,
+        ..TrainConfig::default()
+    };
+    // What the machine is does not change a picture.
+    resolve(&asked, dataset.facts(), &MachineFacts { cores: 1, bf16: false, cuda: false })
+}
+
 /// The training's transforms, to be looked at.
 struct Augment {
     pipeline: Pipeline,
@@ -130,18 +136,10 @@ struct Augment {
 }
 
 impl Augment {
-    fn new(dataset: &Dataset, request: &ShowConfig) -> Result<Augment> {
-        let asked = TrainConfig {
-            data: request.data.clone(),
-            transform: request.transform.clone(),
-            ..TrainConfig::default()
-        };
-        // What the machine is does not change a picture.
-        let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
-        let mut config = resolve(&asked, dataset.facts(), &machine)?;
+    fn new(mut config: ResolvedConfig) -> Augment {
         // The mean image would be subtracted, and added again here.
         config.transform.pixel_mean = false;
-        Ok(Augment { pipeline: Pipeline::train(&config, None), config })
+        Augment { pipeline: Pipeline::train(&config, None), config }
     }
 
     fn channels(&self) -> u32 {
@@ -164,27 +162,24 @@ impl Augment {
     }
 }
 
-fn shrunk(image: Image) -> Image {
-    let longest = image.width.max(image.height);
-    if longest <= LONGEST_SIDE {
-        return image;
-    }
-    let side = |side: u32| {
-        let scaled = u64::from(side) * u64::from(LONGEST_SIDE) / u64::from(longest);
-        scaled.max(1) as u32
-    };
-    let (width, height) = (side(image.width), side(image.height));
-    let region = Region { left: 0, top: 0, width, height };
-    let pixels = region_of_resized(&image, (width, height), region);
-    Image { width, height, channels: image.channels, pixels }
-}
-
 #[cfg(test)]
 mod tests {
-    use residual_spec::{Auto, CropConfig, DataFormat, NoCropConfig, TransformConfig};
+    use residual_spec::{
+        Auto, CropConfig, DataConfig, DataFormat, NameOr, NoCropConfig, TransformConfig,
+    };
 
     use super::*;
     use crate::MemorySource;
+
+    /// Of which nothing is held back.
+    fn all() -> ShowConfig {
+        of(DataConfig { validation: Some(Auto::Is(0.0)), ..DataConfig::default() })
+    }
+
+    fn of(data: DataConfig) -> ShowConfig {
+        let data = DataConfig { source: Some("tiny".into()), ..data };
+        ShowConfig { data: Some(NameOr::Full(data)), ..ShowConfig::default() }
+    }
 
     /// Twelve images of 4x4 in three classes; image i has values from 10 * i on.
     fn dataset() -> Dataset {
@@ -204,7 +199,7 @@ mod tests {
     #[test]
     fn images_are_chosen_by_seed() {
         let shown = |seed| {
-            let request = ShowConfig { count: Some(6), seed: Some(seed), ..ShowConfig::default() };
+            let request = ShowConfig { count: Some(6), seed: Some(seed), ..all() };
             let shown = preview(&dataset(), &request).unwrap();
             shown.images.into_iter().map(|image| image.index).collect::<Vec<_>>()
         };
@@ -219,16 +214,43 @@ mod tests {
     #[test]
     fn by_class_shows_as_many_of_each_class_after_each_other() {
         let order = Some(ShowOrder::ByClass);
-        let request = ShowConfig { count: Some(7), order, ..ShowConfig::default() };
+        let request = ShowConfig { count: Some(7), order, ..all() };
         assert_eq!(labels(&preview(&dataset(), &request).unwrap()), [0, 0, 0, 1, 1, 2, 2]);
         // There are no more.
-        let request = ShowConfig { count: Some(30), order, ..ShowConfig::default() };
+        let request = ShowConfig { count: Some(30), order, ..all() };
         assert_eq!(preview(&dataset(), &request).unwrap().images.len(), 12);
     }
 
     #[test]
+    fn the_parts_are_those_of_a_run_with_the_same_settings() {
+        let data = |limit, split_seed| DataConfig {
+            validation: Some(Auto::Is(0.25)),
+            limit,
+            split_seed,
+            ..DataConfig::default()
+        };
+        let shown = |limit, split_seed, part| {
+            let request = ShowConfig { part: Some(part), ..of(data(limit, split_seed)) };
+            let shown = preview(&dataset(), &request).unwrap();
+            let mut indices: Vec<u32> = shown.images.iter().map(|image| image.index).collect();
+            indices.sort_unstable();
+            indices
+        };
+        for (limit, seed) in [(None, None), (Some(5), None), (Some(5), Some(9))] {
+            let request = of(data(limit, seed));
+            let split = dataset().split(&as_trained(&dataset(), &request).unwrap().data);
+            assert_eq!(shown(limit, seed, DataPart::Train), *split.train.indices);
+            assert_eq!(shown(limit, seed, DataPart::Val), *split.val.unwrap().indices);
+        }
+        assert_eq!(shown(Some(5), None, DataPart::Train).len(), 5);
+        assert_eq!(shown(None, None, DataPart::Val).len(), 3);
+        let wild = preview(&dataset(), &of(data(Some(1), None))).err().unwrap();
+        assert_eq!(wild.at.key.as_deref(), Some("data.limit"));
+    }
+
+    #[test]
     fn an_image_is_shown_with_the_pixels_that_it_has() {
-        let shown = preview(&dataset(), &ShowConfig::default()).unwrap();
+        let shown = preview(&dataset(), &all()).unwrap();
         assert_eq!(shown.images.len(), 12);
         for PreviewImage { index, name, image, .. } in &shown.images {
             assert_eq!(name, &format!("train/{index}"));
@@ -245,17 +267,12 @@ mod tests {
             flip: Some(Auto::Is(true)),
             ..TransformConfig::default()
         };
-        let data = residual_spec::DataConfig {
-            source: Some("tiny".into()),
+        let data = DataConfig {
+            validation: Some(Auto::Is(0.0)),
             image_size: Some(Auto::Is(8)),
-            ..Default::default()
+            ..DataConfig::default()
         };
-        let request = ShowConfig {
-            data: Some(residual_spec::NameOr::Full(data)),
-            transform: Some(transform),
-            augmented: Some(true),
-            ..ShowConfig::default()
-        };
+        let request = ShowConfig { transform: Some(transform), augmented: Some(true), ..of(data) };
         let shown = preview(&dataset(), &request).unwrap();
         let mut mirrored = 0;
         for PreviewImage { index, image, .. } in &shown.images {
@@ -270,14 +287,6 @@ mod tests {
             }
         }
         assert!((1..12).contains(&mirrored), "{mirrored} of 12");
-    }
-
-    #[test]
-    fn a_photograph_is_shrunk_with_its_proportions() {
-        let image = Image::new(1000, 10, 3, vec![7; 30_000]).unwrap();
-        let small = shrunk(image);
-        assert_eq!((small.width, small.height), (320, 3));
-        assert_eq!(small.pixels, vec![7; 320 * 3 * 3]);
     }
 
     #[test]

@@ -45,6 +45,16 @@ impl Part {
             Part::Test => "test",
         }
     }
+
+    /// A part by the names that people give it.
+    pub(crate) fn named(name: &str) -> Option<Part> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "train" | "training" => Part::Train,
+            "val" | "valid" | "validation" => Part::Val,
+            "test" => Part::Test,
+            _ => return None,
+        })
+    }
 }
 
 /// Some of a source's images.

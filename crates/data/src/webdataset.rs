@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
+use residual_spec::{DataFormat, Error, ErrorCode, Result};
 use serde_json::Value;
 
 use crate::disk::Place;
-use crate::file::open_file;
-use crate::list::{part_named, List};
+use crate::file::{damaged, open_file};
+use crate::left_out::LeftOut;
+use crate::list::List;
 use crate::open::go_on;
 use crate::tar::{Entry, Failure, Member, Tar};
 use crate::{Dataset, Part};
@@ -21,8 +22,6 @@ const IMAGES: [&str; 3] = ["jpg", "jpeg", "png"];
 const LONGEST_LABEL: u64 = 1 << 20;
 /// No data set has more shards.
 const MOST_SHARDS: usize = 100_000;
-/// What is left out is named up to this many times, then counted.
-const NAMED: usize = 10;
 
 /// The shards of a data set, in their order.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,7 +78,7 @@ impl Shards {
                 .file(packed)
                 .hint("Unpack it to a plain .tar: `gunzip` for .tar.gz; or unpack the tar, too."));
         }
-        let (mut list, mut left_out) = (List::new(), LeftOut::default());
+        let (mut list, mut left_out) = (List::new(), LeftOut::members());
         for shard in &self.0 {
             index(shard, &mut list, &mut left_out, cancelled)?;
         }
@@ -136,7 +135,7 @@ fn expand(pattern: &str, into: &mut Vec<PathBuf>) -> Result<(), String> {
 /// The part that a shard's name says: `imagenet-val-0001.tar`.
 fn part_of(shard: &Path) -> Part {
     let stem = shard.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-    stem.split(['-', '_', '.']).find_map(part_named).unwrap_or(Part::Train)
+    stem.split(['-', '_', '.']).find_map(Part::named).unwrap_or(Part::Train)
 }
 
 /// What a key has in its shard.
@@ -154,8 +153,9 @@ fn index(
 ) -> Result<()> {
     let failed = |failure| match failure {
         Failure::Io(cause) => Error::read(shard, &cause).key("data"),
-        Failure::Bad(what) => bad(shard, what),
+        Failure::Bad(what) => damaged(shard, what),
     };
+    let useless = |what| Error::new(ErrorCode::DataFormat, what).file(shard);
     let file = open_file(shard).map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => {
             Error::new(ErrorCode::DataNotFound, format!("there is no shard {}", shard.display()))
@@ -173,18 +173,19 @@ fn index(
             Entry::File(member) => member,
             Entry::Folder => continue,
             Entry::Other(what, name) => {
-                left_out.add(shard, format!("'{name}' in {} is {what}", shard.display()));
+                left_out.add(useless(format!("'{name}' in {} is {what}", shard.display())));
                 continue;
             }
             Entry::End { marked: true } => break,
             Entry::End { marked: false } => {
-                left_out.add(shard, format!("{} has no end: it may be cut short", shard.display()));
+                let message = format!("{} has no end: it may be cut short", shard.display());
+                left_out.add(useless(message));
                 break;
             }
         };
         let name = member.name.as_str();
         if name.starts_with('/') || name.split(['/', '\\']).any(|step| step == "..") {
-            return Err(bad(shard, format!("has the name '{name}', which leads out of it")));
+            return Err(damaged(shard, format!("has the name '{name}', which leads out of it")));
         }
         let (folder, file) =
             name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
@@ -209,7 +210,7 @@ fn index(
         if is_image {
             if let Some(other) = &sample.image {
                 let message = format!("has two images of one key: '{}' and '{name}'", other.name);
-                return Err(bad(shard, message));
+                return Err(damaged(shard, message));
             }
             sample.image = Some(member);
         } else {
@@ -219,12 +220,12 @@ fn index(
                 _ => json(&bytes).transpose(),
             };
             let label =
-                label.transpose().map_err(|what| bad(shard, format!("{what} in '{name}'")))?;
+                label.transpose().map_err(|what| damaged(shard, format!("{what} in '{name}'")))?;
             match (&sample.label, label) {
                 (_, None) => {}
                 (Some(other), Some(label)) if *other != label => {
                     let message = format!("gives '{name}' the label '{label}', and '{other}', too");
-                    return Err(bad(shard, message));
+                    return Err(damaged(shard, message));
                 }
                 (_, label) => sample.label = label,
             }
@@ -243,11 +244,11 @@ fn index(
             }
             Some(Sample { image: Some(image), label: None }) => {
                 let message = format!("'{}' in {} has no label", image.name, shard.display());
-                left_out.add(shard, message);
+                left_out.add(useless(message));
             }
             Some(Sample { image: None, label: Some(_) }) => {
                 let key = key.trim_start_matches('/');
-                left_out.add(shard, format!("'{key}' in {} has no image", shard.display()));
+                left_out.add(useless(format!("'{key}' in {} has no image", shard.display())));
             }
             _ => {}
         }
@@ -273,44 +274,6 @@ fn json(bytes: &[u8]) -> Result<Option<String>, String> {
         Value::String(label) if !label.trim().is_empty() => Ok(Some(label.trim().into())),
         Value::Number(label) if label.is_u64() => Ok(Some(label.to_string())),
         _ => Err("has a `label` that is neither a text nor a whole number".into()),
-    }
-}
-
-fn bad(shard: &Path, what: String) -> Error {
-    Error::new(ErrorCode::DataFormat, format!("{} {what}", shard.display()))
-        .key("data")
-        .file(shard)
-        .hint("Copy or make the shard again.")
-}
-
-/// What was left out of the shards, as warnings.
-#[derive(Default)]
-struct LeftOut {
-    warnings: Vec<WarningEvent>,
-    more: usize,
-}
-
-impl LeftOut {
-    fn add(&mut self, shard: &Path, message: String) {
-        if self.warnings.len() == NAMED {
-            self.more += 1;
-            return;
-        }
-        self.warnings.push(WarningEvent {
-            code: ErrorCode::DataFormat,
-            message,
-            file: Some(shard.display().to_string()),
-            hint: None,
-        });
-    }
-
-    fn warnings(mut self) -> Vec<WarningEvent> {
-        if self.more > 0 {
-            let message = format!("{} more members of shards were left out", self.more);
-            let code = ErrorCode::DataFormat;
-            self.warnings.push(WarningEvent { code, message, file: None, hint: None });
-        }
-        self.warnings
     }
 }
 

@@ -410,7 +410,8 @@ words! {
 said! {
     /// Which images of a data set to show.
     ShowConfig {
-        /// A data set, as in `TrainConfig`.
+        /// A data set, as in `TrainConfig`: its parts are those of a run, `limit` and
+        /// `validation` and all.
         data: NameOr<DataConfig>,
         /// Default: train.
         part: DataPart,
@@ -418,7 +419,8 @@ said! {
         count: u32,
         /// Default: `random`.
         order: ShowOrder,
-        /// Chooses the images, and what is random in their augmentation. Default: 0.
+        /// Chooses the images, what is random in their augmentation, and, without
+        /// `data.splitSeed`, which are held back for validation. Default: 0.
         seed: u64,
         /// As training sees them, transformed at random. Default: false.
         augmented: bool,
