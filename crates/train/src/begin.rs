@@ -8,8 +8,8 @@ use residual_spec::{
     TrainConfig, WarningEvent,
 };
 use residual_weights::{
-    find, fit, infer, is_checkpoint, sha256, Checkpoint, Fitted, NewHead, Prefer, Published,
-    StateDict, IMAGENET,
+    find, fit, infer_backbone, is_checkpoint, sha256, Checkpoint, Fitted, NewHead, Prefer,
+    Published, StateDict, IMAGENET,
 };
 
 /// Weights that were read, before the network that they are for is decided.
@@ -65,7 +65,8 @@ impl Begin {
             true => Some(Checkpoint::read_header(path)?.config),
             false => None,
         };
-        let (target, _) = infer(&self.state.tensors, model).map_err(|error| error.file(path))?;
+        let (target, _) =
+            infer_backbone(&self.state.tensors, model).map_err(|error| error.file(path))?;
         let because = format!("as in {}", path.display());
         let mut reasons = Vec::new();
         let mut fill = |key: &'static str| reasons.push((key, because.clone()));

@@ -1,12 +1,13 @@
 //! Runs that begin with weights: of another run, of PyTorch's.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use residual_spec::{ErrorCode, LoadConfig, Result, RunEvent, TrainResult};
 use residual_train::{Control, Entry, LoadedModel};
-use residual_weights::{Checkpoint, ExportOptions, StateDict};
+use residual_weights::{Checkpoint, DType, ExportOptions, StateDict, Tensor};
 use serde_json::{json, Value};
 
 /// 8 x 8 grey images, of which each class has another grey.
@@ -112,6 +113,54 @@ fn a_run_begins_with_the_weights_of_another_under_a_new_head() {
     let error = run(&again).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Mismatch);
     assert_eq!(error.at.key.as_deref(), Some("model.weightsSha256"));
+}
+
+/// A file of weights alone, as timm publishes them.
+fn write_safetensors(path: &str, tensors: &BTreeMap<String, Tensor>) {
+    let (mut header, mut bytes) = (serde_json::Map::new(), Vec::new());
+    for (name, tensor) in tensors {
+        let offsets = [bytes.len(), bytes.len() + tensor.bytes.len()];
+        let entry = json!({ "dtype": "F32", "shape": tensor.shape, "data_offsets": offsets });
+        header.insert(name.clone(), entry);
+        bytes.extend(&tensor.bytes);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let file = [&(header.len() as u64).to_le_bytes()[..], &header, &bytes].concat();
+    std::fs::write(path, file).unwrap();
+}
+
+#[test]
+fn weights_without_a_head_are_given_one_for_the_classes_of_the_data() {
+    let place = place();
+    let first = run(&place.config("first", 3, json!("resnet8"))).0.unwrap();
+    let mut backbone = Checkpoint::read(Path::new(&first.last)).unwrap().tensors;
+    backbone.retain(|name, tensor| {
+        tensor.dtype == DType::F32 && !name.starts_with("fc.") && !name.starts_with("optimizer.")
+    });
+    let file = place.path("backbone.safetensors");
+    write_safetensors(&file, &backbone);
+
+    for (out, model) in [
+        ("found", json!({ "weights": file })),
+        ("named", json!({ "weights": file, "arch": "resnet8" })),
+    ] {
+        let (result, events) = run(&place.config(out, 2, model));
+        let begun = Checkpoint::read(Path::new(&result.unwrap().last)).unwrap();
+        let told = events.iter().any(|event| match event {
+            RunEvent::Warning(warning) => warning.message.ends_with("the weights have none"),
+            _ => false,
+        });
+        assert!(told, "{out}");
+        assert_eq!(begun.config.model.arch, "resnet8");
+        assert_eq!(begun.tensors["fc.weight"].shape, [2, 64]);
+        let name = "layer3.0.conv2.weight";
+        assert_eq!(begun.tensors[name], backbone[name]);
+    }
+
+    // With nothing to say of an image, it is no model to use.
+    let error = LoadedModel::open(Path::new(&file), &LoadConfig::default()).err().unwrap();
+    assert_eq!(error.code, ErrorCode::Mismatch);
+    assert!(error.message.contains("no head"), "{error}");
 }
 
 #[test]

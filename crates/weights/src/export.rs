@@ -168,13 +168,18 @@ impl Export<'_> {
     /// What a reader needs to use the network, as JSON texts.
     pub(crate) fn facts(&self) -> Result<Vec<(&'static str, String)>> {
         let transform = &self.config.transform;
+        // Constants that are not what is subtracted would be believed.
+        let subtracted = match transform.pixel_mean {
+            true => ("pixelMean", "true".into()),
+            false => ("mean", json(&transform.mean)?),
+        };
         Ok(vec![
             ("arch", self.network.name.clone()),
             ("classes", json(&self.data.classes)?),
             ("channels", self.network.channels.to_string()),
             ("imageSize", self.network.image_size.to_string()),
             ("resize", transform.eval_resize.to_string()),
-            ("mean", json(&transform.mean)?),
+            subtracted,
             ("std", json(&transform.std)?),
         ])
     }

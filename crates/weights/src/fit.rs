@@ -55,6 +55,12 @@ impl Differences {
         found
     }
 
+    /// Takes no notice of missing tensors of a layer.
+    pub fn forgive_missing(&mut self, layer: &str) {
+        let inside = |name: &str| name.strip_prefix(layer).is_some_and(|end| end.starts_with('.'));
+        self.missing.retain(|name| !inside(name));
+    }
+
     pub fn is_none(&self) -> bool {
         self.count() == 0
     }

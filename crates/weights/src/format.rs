@@ -379,6 +379,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_longer_than_any_networks_is_refused_and_not_repeated() {
+        let header = |length| format!("{{{}}}", entry(&"n".repeat(length), "U8", "[0]", 0, 0));
+        assert_eq!(read(&header(LONGEST_NAME), b"").unwrap().len(), 1);
+        for length in [LONGEST_NAME + 1, 8 << 20] {
+            let message = refused(&header(length), b"");
+            assert!(message.ends_with(&format!("name has {length} bytes")), "{length}");
+        }
+    }
+
+    #[test]
     fn a_header_that_is_none_is_refused() {
         for header in [
             "{",

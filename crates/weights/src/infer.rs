@@ -23,7 +23,31 @@ pub fn infer(
     tensors: &BTreeMap<String, Tensor>,
     asked: &ModelConfig,
 ) -> Result<(InspectTarget, Network)> {
-    let (channels, classes) = ends(tensors)?;
+    match Ends::of(tensors)? {
+        Ends { classes: None, .. } => Err(unknown("they have no head (`fc.bias`)").hint(
+            "To train with a head of your own, give them as `model.weights`: they need none there.",
+        )),
+        ends => search(tensors, asked, &ends),
+    }
+}
+
+/// The same of weights that a new head is put on: they may have none. The number of classes is
+/// then any.
+///
+/// # Errors
+/// As [`infer`].
+pub fn infer_backbone(
+    tensors: &BTreeMap<String, Tensor>,
+    asked: &ModelConfig,
+) -> Result<(InspectTarget, Network)> {
+    search(tensors, asked, &Ends::of(tensors)?)
+}
+
+fn search(
+    tensors: &BTreeMap<String, Tensor>,
+    asked: &ModelConfig,
+    ends: &Ends,
+) -> Result<(InspectTarget, Network)> {
     if let Some(name) = tensors.iter().find_map(|(name, tensor)| {
         let pooled = name.ends_with(".downsample.1.weight") && tensor.shape.len() == 4;
         (pooled || name == "conv1.0.weight").then_some(name)
@@ -46,13 +70,16 @@ pub fn infer(
             };
             let config = InspectConfig {
                 model: Some(NameOr::Full(model)),
-                channels: Some(channels),
-                classes: Some(classes),
+                channels: Some(ends.channels),
+                classes: Some(ends.classes.unwrap_or(ANY_CLASSES)),
                 image_size: None,
             };
             let Ok(target) = resolve_inspect(&config) else { continue };
             let Ok(network) = build(&target) else { continue };
-            let differences = Differences::of(&network, tensors);
+            let mut differences = Differences::of(&network, tensors);
+            if ends.classes.is_none() {
+                differences.forgive_missing(&network.head.name);
+            }
             if differences.is_none() {
                 return Ok((target, network));
             }
@@ -136,25 +163,34 @@ fn depth(name: &str) -> usize {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
+/// What a network without a head is built for, to be compared: nothing depends on it.
+const ANY_CLASSES: u32 = 1000;
+
 /// Channels of the images and number of classes: from the first layer and the head.
-fn ends(tensors: &BTreeMap<String, Tensor>) -> Result<(u32, u32)> {
-    let first = ["conv1.weight", "features.0.weight"].iter().find_map(|name| tensors.get(*name));
-    let channels = first.filter(|tensor| tensor.shape.len() == 4).map(|tensor| tensor.shape[1]);
-    let heads = ["fc.bias", "classifier.6.bias", "classifier.bias"];
-    let head = heads.iter().find_map(|name| tensors.get(*name));
-    let classes = head.and_then(|bias| bias.shape.first().copied());
-    let number = |found: Option<usize>, most: usize| {
-        found.filter(|n| (1..=most).contains(n)).map(|n| n as u32)
-    };
-    let channels = number(channels, 1024)
-        .ok_or_else(|| unknown("they have no first convolution (`conv1.weight`)"))?;
-    // Weights without a head can be begun with, and then any number serves.
-    let classes = match head {
-        Some(_) => number(classes, 1_000_000)
-            .ok_or_else(|| unknown("their head has an impossible number of classes"))?,
-        None => return Err(unknown("they have no head (`fc.bias`)")),
-    };
-    Ok((channels, classes))
+struct Ends {
+    channels: u32,
+    /// None without a head.
+    classes: Option<u32>,
+}
+
+impl Ends {
+    fn of(tensors: &BTreeMap<String, Tensor>) -> Result<Ends> {
+        let firsts = ["conv1.weight", "features.0.weight"];
+        let first = firsts.iter().find_map(|name| tensors.get(*name));
+        let channels = first.filter(|tensor| tensor.shape.len() == 4).map(|tensor| tensor.shape[1]);
+        let heads = ["fc.bias", "classifier.6.bias", "classifier.bias"];
+        let head = heads.iter().find_map(|name| tensors.get(*name));
+        let number = |found: Option<usize>, most: usize| {
+            found.filter(|n| (1..=most).contains(n)).map(|n| n as u32)
+        };
+        let channels = number(channels, 1024)
+            .ok_or_else(|| unknown("they have no first convolution (`conv1.weight`)"))?;
+        let count = |bias: &Tensor| {
+            number(bias.shape.first().copied(), 1_000_000)
+                .ok_or_else(|| unknown("their head has an impossible number of classes"))
+        };
+        Ok(Ends { channels, classes: head.map(count).transpose()? })
+    }
 }
 
 fn unknown(why: &str) -> Error {
@@ -214,6 +250,35 @@ mod tests {
                     is_known(&asked(arch, stem, shortcut));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn weights_without_a_head_are_known_where_a_new_one_is_put_on() {
+        for arch in residual_arch::names().chain(["resnet8", "wrn10_2"]) {
+            let model = Some(NameOr::Name(arch.into()));
+            let config = InspectConfig { model, ..InspectConfig::default() };
+            let target = resolve_inspect(&config).unwrap();
+            let network = build(&target).unwrap();
+            let head = format!("{}.", network.head.name);
+            let mut backbone = tensors(&network);
+            backbone.retain(|name, _| !name.starts_with(&head));
+
+            let (found, _) = infer_backbone(&backbone, &ModelConfig::default())
+                .unwrap_or_else(|error| panic!("{arch}: {error}"));
+            let of = |target: &InspectTarget| {
+                let tensors = build(target).unwrap().tensors();
+                tensors.into_iter().filter(|spec| !spec.name.starts_with(&head)).collect::<Vec<_>>()
+            };
+            assert_eq!(of(&found), of(&target), "taken for {:?}", found.model);
+            let error = infer(&backbone, &ModelConfig::default()).unwrap_err();
+            assert!(error.message.contains("no head"), "{error}");
+            assert!(error.hint.unwrap().contains("model.weights"));
+
+            let first = backbone.keys().next().unwrap().clone();
+            backbone.remove(&first);
+            let error = infer_backbone(&backbone, &ModelConfig::default()).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Mismatch, "{arch} without {first}");
         }
     }
 

@@ -33,7 +33,7 @@ pub use fit::{check, fit, Fitted, NewHead};
 pub use foreign::Foreign;
 pub use format::read_tensors;
 pub use hash::sha256;
-pub use infer::infer;
+pub use infer::{infer, infer_backbone};
 pub use naming::Naming;
 pub use published::{set_published_folder, Published, IMAGENET};
 pub use state_dict::StateDict;

@@ -143,6 +143,28 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_subtracts_a_mean_image_names_no_constants_instead() {
+        let mut checkpoint = initial("resnet8", 8);
+        checkpoint.config.transform.pixel_mean = true;
+        let network = residual_arch::build(&checkpoint.config.model, 3, 8, 2).unwrap();
+        let export = Export {
+            network: &network,
+            tensors: &checkpoint.tensors,
+            config: &checkpoint.config,
+            data: &checkpoint.data,
+            progress: &checkpoint.progress,
+            options: ExportOptions::default(),
+        };
+        let said = |key: &str| {
+            let mut entries = model(&export).unwrap().metadata_props.into_iter();
+            entries.find(|entry| entry.key.as_deref() == Some(key)).and_then(|entry| entry.value)
+        };
+        assert_eq!(said("mean"), None);
+        assert_eq!(said("pixelMean").as_deref(), Some("true"));
+        assert!(said("std").is_some());
+    }
+
+    #[test]
     fn softmax_and_normalisation_go_inside_on_request() {
         let options = ExportOptions { softmax: true, normalization: true };
         let graph = exported("resnet8", 8, options).graph.unwrap();
