@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
+import { wordKey } from '../../bindings/ts/index.js'
 import { refusal } from './messages.js'
 
 /** A configuration on its way: what it may hold, the core decides. */
@@ -8,28 +9,31 @@ export type Draft = Record<string, unknown>
 /** The flags that stand for a configuration's keys. */
 export interface Flags {
   config?: string
+  data?: string
   recipe?: string
   model?: string
+  seeds?: string
   epochs?: string
   out?: string
+  overwrite?: true
   resume?: string
 }
 
 const SETTING = /^([a-z][a-z0-9]*(?:\.[a-z][a-z0-9]*)*)=(.*)$/is
-
-/** The key that a bare word stands for (`model: resnet18`); `type` where none is named. */
-const WORD_KEYS: Record<string, string> = { data: 'source', model: 'arch' }
 
 /** Recipe, then file, then flags, then settings: what comes later counts. */
 export function configure(words: string[], flags: Flags): Draft {
   const draft = flags.config === undefined ? {} : readConfiguration(flags.config)
   const [first, ...rest] = words
   const named = first !== undefined && !isSetting(first)
+  if (flags.data !== undefined) set(draft, 'data.source', flags.data)
   if (named) set(draft, 'data.source', first)
   if (flags.recipe !== undefined) set(draft, 'recipe', flags.recipe)
   if (flags.model !== undefined) set(draft, 'model.arch', flags.model)
+  if (flags.seeds !== undefined) set(draft, 'seeds', readValue(flags.seeds))
   if (flags.epochs !== undefined) set(draft, 'epochs', readValue(flags.epochs))
   if (flags.out !== undefined) set(draft, 'out', flags.out)
+  if (flags.overwrite) set(draft, 'overwrite', true)
   if (flags.resume !== undefined) set(draft, 'resume', flags.resume)
   for (const setting of named ? rest : words) applySetting(draft, setting)
   return draft
@@ -58,7 +62,7 @@ export function set(draft: Draft, path: string, value: unknown): void {
   let at = draft
   for (const key of keys) {
     const present = Object.hasOwn(at, key) ? at[key] : undefined
-    const inner = typeof present === 'string' ? { [WORD_KEYS[key] ?? 'type']: present } : present
+    const inner = typeof present === 'string' ? { [wordKey(key)]: present } : present
     at = at[key] = isDraft(inner) ? inner : {}
   }
   at[last] = value
@@ -102,7 +106,7 @@ export function says(draft: Draft, path: string): boolean {
   let above = ''
   for (const key of path.split('.')) {
     // A bare word says one key of the object that it stands for.
-    if (typeof at === 'string') return key === (WORD_KEYS[above] ?? 'type')
+    if (typeof at === 'string') return key === wordKey(above)
     if (!isDraft(at) || !Object.hasOwn(at, key)) return false
     at = at[key]
     above = key

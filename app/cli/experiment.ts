@@ -11,14 +11,7 @@ import {
   experiment,
   type RepeatConfig,
 } from '../../bindings/ts/index.js'
-import {
-  applySetting,
-  type Draft,
-  isSetting,
-  readConfiguration,
-  readValue,
-  set,
-} from './configuration.js'
+import { type Flags as ConfigurationFlags, configure, readValue, set } from './configuration.js'
 import { downloading } from './data.js'
 import { report } from './failure.js'
 import { examples } from './help.js'
@@ -30,17 +23,9 @@ import { table } from './table.js'
 import { harmless } from './terminal.js'
 import { count, loss, percent } from './units.js'
 
-interface Flags {
-  config?: string
-  data?: string
-  recipe?: string
-  model?: string
+interface Flags extends ConfigurationFlags {
   depths?: string
-  seeds?: string
-  epochs?: string
   budget?: string
-  out?: string
-  overwrite?: true
   json?: true
   quiet?: true
 }
@@ -69,7 +54,7 @@ export function addExperiment(program: Command): void {
     .option('--depths <list>', '20,56: CIFAR depths 6n+2, or 18,34 for photographs')
     .option('--budget <updates>', "updates of each network's weights; the paper: 64000")
     .action(async (data: string | undefined, settings: string[], flags: Flags) => {
-      const draft = configure(data, settings, flags)
+      const draft = configure(words(data, settings), flags)
       if (flags.depths !== undefined) draft.depths = flags.depths.split(',').map(readValue)
       if (flags.budget !== undefined) set(draft, 'budget.steps', readValue(flags.budget))
       // What the user typed; the API and the core check it.
@@ -80,7 +65,7 @@ export function addExperiment(program: Command): void {
     .description('train one configuration with several seeds: mean, deviation, best')
     .option('--model <name>', 'the network: resnet18, resnet20, ...')
     .action(async (data: string | undefined, settings: string[], flags: Flags) => {
-      const draft = configure(data, settings, flags)
+      const draft = configure(words(data, settings), flags)
       await follow(flags, (options) => experiment.repeat(draft as RepeatConfig, options))
     })
 
@@ -128,6 +113,11 @@ function inWords({ ensemble, members }: EnsembleResult, models: readonly string[
   return `${table(heading, [...rows, whole])}\n\n${count(ensemble.count)} images`
 }
 
+/** The words of the command line: the data set, where there is one, and settings. */
+function words(data: string | undefined, settings: string[]): string[] {
+  return data === undefined ? settings : [data, ...settings]
+}
+
 /** What all experiments that train take. */
 function trains(command: Command): Command {
   return command
@@ -141,24 +131,6 @@ function trains(command: Command): Command {
     .option('--overwrite', 'train everything anew')
     .option('--json', 'print one event a line, as JSON, and the result last')
     .option('--quiet', 'show no progress')
-}
-
-/** Recipe, then file, then flags, then settings: what comes later counts. */
-function configure(data: string | undefined, settings: string[], flags: Flags): Draft {
-  const words = data === undefined ? settings : [data, ...settings]
-  const draft = flags.config === undefined ? {} : readConfiguration(flags.config)
-  const [first, ...rest] = words
-  const named = first !== undefined && !isSetting(first)
-  if (flags.data !== undefined) set(draft, 'data.source', flags.data)
-  if (named) set(draft, 'data.source', first)
-  if (flags.recipe !== undefined) set(draft, 'recipe', flags.recipe)
-  if (flags.model !== undefined) set(draft, 'model.arch', flags.model)
-  if (flags.seeds !== undefined) set(draft, 'seeds', readValue(flags.seeds))
-  if (flags.epochs !== undefined) set(draft, 'epochs', readValue(flags.epochs))
-  if (flags.out !== undefined) set(draft, 'out', flags.out)
-  if (flags.overwrite) set(draft, 'overwrite', true)
-  for (const setting of named ? rest : words) applySetting(draft, setting)
-  return draft
 }
 
 async function follow(

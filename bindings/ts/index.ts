@@ -54,3 +54,4 @@ export {
 export { Run, type RunState } from './run.js'
 export { type ShowOptions, showDataset } from './show-dataset.js'
 export { train } from './train.js'
+export { wordKey } from './word-key.js'

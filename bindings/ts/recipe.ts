@@ -3,6 +3,7 @@ import { basename, extname, join } from 'node:path'
 import { ResidualError } from './errors.js'
 import type { TrainConfig } from './generated.js'
 import { RECIPES_ROOT, require } from './platform.js'
+import { wordKey } from './word-key.js'
 
 /** A published way to train: a part of a configuration, and where it comes from. */
 export interface Recipe {
@@ -41,9 +42,6 @@ export function withRecipe(config: string): string {
 
 type Plain = Record<string, unknown>
 
-/** The key that a bare word stands for (`model: resnet18`); `type` where none is named. */
-const WORD_KEYS: Record<string, string> = { data: 'source', model: 'arch' }
-
 function merge(below: Plain, above: Plain): Plain {
   const merged = { ...below }
   for (const [key, value] of Object.entries(above)) merged[key] = one(key, below[key], value)
@@ -59,7 +57,7 @@ function merge(below: Plain, above: Plain): Plain {
 
 function one(key: string, below: unknown, above: unknown): unknown {
   if (!isObject(below)) return above
-  const said = typeof above === 'string' ? { [WORD_KEYS[key] ?? 'type']: above } : above
+  const said = typeof above === 'string' ? { [wordKey(key)]: above } : above
   if (!isObject(said)) return above
   const another = said.type !== undefined && below.type !== undefined && said.type !== below.type
   return another ? said : merge(below, said)
