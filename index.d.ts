@@ -745,7 +745,7 @@ export declare function downloadDataset(name: string, options?: DownloadOptions)
 
 /** What goes with a download. */
 export declare interface DownloadOptions {
-    /** Ends it; what has arrived is kept. */
+    /** Ends it, and the work that it is for; what has arrived is kept. */
     signal?: AbortSignal | undefined;
     /** Called as bytes arrive. */
     onDownload?: ((progress: DownloadProgress) => void) | undefined;
@@ -1167,7 +1167,9 @@ export declare interface FigureFiles {
  * const { suggestion } = await findLr({ data: './photos' }, { steps: 200, out: 'plots' })
  *
  * @param config as for `train()`; budget and schedule do not matter here
- * @throws {ResidualError} as `train()` does, and `E_CONFIG` for rates out of range, `E_WRITE`
+ * @param options its signal ends the test after the update that it is in
+ * @throws {ResidualError} as `train()` does, and `E_CONFIG` for rates out of range, `E_WRITE`;
+ *   an `AbortError` once the signal is given
  */
 export declare function findLr(config: TrainConfig, options?: FindLrOptions): Promise<FindLrResult>;
 
@@ -1642,7 +1644,9 @@ export declare class Model implements AsyncDisposable {
     readonly info: Readonly<ModelInfo>;
     private constructor();
     /**
-     * Says what is on an image; an array of images gives an array of answers, in their order.
+     * Says what is on an image; an array of images gives an array of answers, in their order. Calls
+     * that wait for each other pass the network together: many at once take less time than one after
+     * another, and none is held back until there are more.
      *
      * @param config how many classes to name, and how often to look: `{ crops: 'flip' }`
      * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
@@ -1652,11 +1656,13 @@ export declare class Model implements AsyncDisposable {
     predict(images: readonly ImageInput[], config?: PredictConfig): Promise<Prediction[]>;
     /**
      * Measures loss and accuracy on a data set, on images that are not augmented. A named one is
-     * downloaded first if it is not on this machine.
+     * downloaded first if it is not on this machine. (Between the steps of a run, it gives way to the
+     * run's end and begins again after it.)
      *
      * @param options images in memory instead of `config.data`; their classes are the model's, unless
-     *   they are named
-     * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes
+     *   they are named. The signal ends the evaluation after the batch that it is in
+     * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes;
+     *   an `AbortError` once the signal is given
      */
     evaluate(config?: EvaluateConfig, options?: EvaluateOptions): Promise<Evaluation>;
     /**
@@ -1949,7 +1955,8 @@ export declare type Plan = {
  * const { time, memory, config } = await plan({ data: './photos' })
  *
  * @param config as for `train()`
- * @throws {ResidualError} as `train()` does before it begins
+ * @throws {ResidualError} as `train()` does before it begins; an `AbortError` once the signal is
+ *   given
  */
 export declare function plan(config: TrainConfig, options?: PlanOptions): Promise<Plan>;
 
@@ -3331,7 +3338,8 @@ export declare type Shortcut = 'A' | 'B' | 'C' | 'none';
  */
 export declare type ShowConfig = {
     /**
-     * A data set, as in `TrainConfig`.
+     * A data set, as in `TrainConfig`: its parts are those of a run, `limit` and
+     * `validation` and all.
      */
     data?: string | DataConfig | undefined;
     /**
@@ -3347,7 +3355,8 @@ export declare type ShowConfig = {
      */
     order?: ShowOrder | undefined;
     /**
-     * Chooses the images, and what is random in their augmentation. Default: 0.
+     * Chooses the images, what is random in their augmentation, and, without
+     * `data.splitSeed`, which are held back for validation. Default: 0.
      */
     seed?: number | undefined;
     /**
@@ -3878,5 +3887,14 @@ export declare type WarningEvent = {
     file?: string | undefined;
     hint?: string | undefined;
 };
+
+/**
+ * The key that a bare word stands for: `model: 'resnet18'` is `model: { arch: 'resnet18' }`,
+ * `optimizer: 'adamw'` is `optimizer: { type: 'adamw' }`. For programs that change single values
+ * of a configuration.
+ *
+ * @param key the key that holds the word: `model`
+ */
+export declare function wordKey(key: string): string;
 
 export { }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import type { ExecutionContext } from 'ava'
-import type { TrainConfig } from 'residual'
+import type { ArrayPart, TrainConfig } from 'residual'
 
 const SIDE = 8
 const CLASSES = 3
@@ -34,6 +34,23 @@ export function tinyRun(t: ExecutionContext, config: TrainConfig = {}): TrainCon
     out: join(path, 'run'),
     ...config,
   }
+}
+
+/** In memory, images of 8 x 8 whose class is the third of them that is bright. */
+export function part(count: number): ArrayPart & { labels: Uint8Array } {
+  const labels = Uint8Array.from({ length: count }, (_, index) => index % CLASSES)
+  const images = new Uint8Array(count * SIDE * SIDE)
+  for (const [image, label] of labels.entries()) {
+    for (let row = 0; row < 8; row++) {
+      const bright = Math.floor((row * 3) / 8) === label
+      images.fill(
+        bright ? 250 - (image % 7) : image % 5,
+        image * 64 + row * 8,
+        image * 64 + row * 8 + 8,
+      )
+    }
+  }
+  return { images, labels, width: 8, height: 8, channels: 1 }
 }
 
 /** 96 training and 24 test images in MNIST's format. */

@@ -1,32 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import {
-  type ArrayPart,
-  type Arrays,
-  loadModel,
-  ResidualError,
-  type TrainConfig,
-  train,
-} from 'residual'
-import { tinyRun } from '../tiny.js'
-
-/** Images of 8 x 8, whose class is the third of them that is bright. */
-function part(count: number): ArrayPart & { labels: Uint8Array } {
-  const labels = Uint8Array.from({ length: count }, (_, index) => index % 3)
-  const images = new Uint8Array(count * 64)
-  for (const [image, label] of labels.entries()) {
-    for (let row = 0; row < 8; row++) {
-      const bright = Math.floor((row * 3) / 8) === label
-      images.fill(
-        bright ? 250 - (image % 7) : image % 5,
-        image * 64 + row * 8,
-        image * 64 + row * 8 + 8,
-      )
-    }
-  }
-  return { images, labels, width: 8, height: 8, channels: 1 }
-}
+import { type Arrays, loadModel, ResidualError, type TrainConfig, train } from 'residual'
+import { part, tinyRun } from '../tiny.js'
 
 const ARRAYS: Arrays = { train: part(96), test: part(24), classes: ['top', 'middle', 'bottom'] }
 

@@ -1,9 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
-import { AbortError, ResidualError, type RunEvent, train } from 'residual'
+import { AbortError, loadModel, ResidualError, type RunEvent, train } from 'residual'
 import { script } from '../child.js'
-import { tinyRun } from '../tiny.js'
+import { part, pixels, tinyRun } from '../tiny.js'
 
 /** More epochs than any test waits for. */
 const LONG = { epochs: 100_000 }
@@ -23,6 +24,40 @@ test("stop() and a hook's 'stop' end the run with a result and a checkpoint", as
   const run = train(tinyRun(t, LONG), { onStep: () => run.stop() })
   t.is((await run).stopReason, 'stopped')
   run.stop() // once more, and too late, is no mistake
+})
+
+test('a run that is stopped does not wait for an evaluation, which is done after it', async (t) => {
+  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  await using model = await loadModel(dir)
+  const run = train(tinyRun(t, LONG))
+  for await (const event of run) if (event.type === 'step') break
+  const ended: string[] = []
+  const evaluating = model
+    .evaluate({ batchSize: 1, part: 'train' }, { arrays: { train: part(5000) } })
+    .finally(() => ended.push('evaluation'))
+  await setTimeout(100)
+  run.stop()
+  t.is((await run).stopReason, 'stopped')
+  ended.push('run')
+  t.is((await evaluating).count, 5000)
+  t.deepEqual(ended, ['run', 'evaluation'])
+})
+
+test('an evaluation in a hook of a run that is to stop is done before the hook ends', async (t) => {
+  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  await using model = await loadModel(dir)
+  const counts: number[] = []
+  const run = train(tinyRun(t, LONG), {
+    async onEpoch() {
+      run.stop()
+      const { count } = await model.evaluate({ part: 'train' }, { arrays: { train: part(30) } })
+      const image = { data: pixels(0), width: 8, height: 8, channels: 1 } as const
+      const predictions = await model.predict([image])
+      counts.push(count, predictions.length)
+    },
+  })
+  t.is((await run).stopReason, 'stopped')
+  t.deepEqual(counts, [30, 1])
 })
 
 test('stopping a paused run ends it', async (t) => {
@@ -59,7 +94,7 @@ test('an abort ends a run whose onEpoch never does', async (t) => {
   const run = train(tinyRun(t, LONG), {
     signal: controller.signal,
     onEpoch() {
-      setTimeout(() => controller.abort(), 50)
+      setTimeout(50).then(() => controller.abort())
       return new Promise(() => {})
     },
   })

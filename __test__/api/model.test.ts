@@ -2,8 +2,17 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
-import { drawExamples, evaluate, loadModel, predict, ResidualError, train } from 'residual'
-import { folder, imageFolder, pixels, tinyRun } from '../tiny.js'
+import {
+  AbortError,
+  drawExamples,
+  evaluate,
+  loadModel,
+  type Prediction,
+  predict,
+  ResidualError,
+  train,
+} from 'residual'
+import { folder, imageFolder, part, pixels, tinyRun } from '../tiny.js'
 
 test('a trained model says what is on paths, URLs, bytes and pixels', async (t) => {
   const parent = folder(t)
@@ -34,6 +43,57 @@ test('a trained model says what is on paths, URLs, bytes and pixels', async (t) 
   }
   t.deepEqual(await model.predict([]), [])
   t.is((await predict(best?.checkpoint ?? '', path)).label, one.label)
+})
+
+test('calls that wait for each other are answered as if each had come alone', async (t) => {
+  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  await using model = await loadModel(last)
+  const images = Array.from({ length: 64 }, (_, index) => {
+    const data = pixels(index % 3, index)
+    return { data, width: 8, height: 8, channels: 1 } as const
+  })
+  const alone: Prediction[] = []
+  for (const image of images) alone.push(await model.predict(image))
+
+  const order: number[] = []
+  const together = await Promise.all(
+    images.map(async (image, index) => {
+      const prediction = await model.predict(image)
+      order.push(index)
+      return prediction
+    }),
+  )
+  t.deepEqual(order, [...images.keys()])
+  for (const [index, { label, probability }] of together.entries()) {
+    t.is(label, (alone[index] as Prediction).label)
+    t.true(Math.abs(probability - (alone[index]?.probability ?? 0)) < 1e-5)
+  }
+
+  const broken = Buffer.from('no picture')
+  const settled = await Promise.allSettled(
+    [...images.slice(0, 5), broken, ...images.slice(5, 10)].map((image) => model.predict(image)),
+  )
+  t.deepEqual(
+    settled.flatMap(({ status }, index) => (status === 'rejected' ? [index] : [])),
+    [5],
+  )
+  t.like(settled[5], { reason: { code: 'E_IMAGE' } })
+})
+
+test('the signal ends an evaluation', async (t) => {
+  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  await using model = await loadModel(last)
+  const reason = new Error('the window was closed')
+  const controller = new AbortController()
+  const evaluating = model.evaluate(
+    { batchSize: 1, part: 'train' },
+    { arrays: { train: part(100_000) }, signal: controller.signal },
+  )
+  setTimeout(() => controller.abort(reason), 50)
+  const error = await t.throwsAsync(evaluating, { instanceOf: AbortError })
+  t.is(error?.cause, reason)
+  const whole = await model.evaluate({ part: 'train' }, { arrays: { train: part(30) } })
+  t.is(whole.count, 30)
 })
 
 test('evaluating gives the scores that training told of', async (t) => {

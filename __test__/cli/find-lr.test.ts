@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { findLr, ResidualError } from 'residual'
+import { AbortError, findLr, ResidualError } from 'residual'
 import { residual } from '../child.js'
 import { folder, idxData, tinyRun } from '../tiny.js'
 
@@ -41,4 +41,20 @@ test('the same configuration finds the same, writes nothing, and refuses what ma
     const error = await t.throwsAsync(findLr(config, wrong), { instanceOf: ResidualError })
     t.is(error?.at.key, key)
   }
+})
+
+test('the signal ends the test itself, and the thread is free for the next', async (t) => {
+  const config = tinyRun(t)
+  const controller = new AbortController()
+  const reason = new Error('the window was closed')
+  // Minutes, if nothing ended them.
+  const finding = findLr(config, {
+    ...{ steps: 100_000, from: 1e-7, to: 1e-6 },
+    signal: controller.signal,
+  })
+  setTimeout(() => controller.abort(reason), 200)
+  const error = await t.throwsAsync(finding, { instanceOf: AbortError })
+  t.is(error?.cause, reason)
+  const { points } = await findLr(config, { steps: 12, from: 1e-4, to: 1e-3 })
+  t.is(points.length, 12)
 })

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type FindLrOptions, type FindLrResult, findLr } from '../../bindings/ts/index.js'
 import { configure, readValue, type Flags as TrainFlags } from './configuration.js'
+import { downloading } from './data.js'
 import { examples } from './help.js'
 import { print } from './output.js'
 
@@ -36,8 +37,10 @@ export function addFindLr(program: Command): void {
       ])
       // What the user typed; the core checks it.
       const options: FindLrOptions = { ...Object.fromEntries(range), out }
-      const result = await findLr(configure(words, training), options)
-      await print(json ? JSON.stringify(result) : inWords(result))
+      await downloading(json ?? false, async (downloads) => {
+        const result = await findLr(configure(words, training), { ...options, ...downloads })
+        await print(json ? JSON.stringify(result) : inWords(result))
+      })
     })
   examples(
     verb,

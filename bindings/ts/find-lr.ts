@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { type Arrays, toNativeArrays } from './arrays.js'
+import { endedBy } from './cancel.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { prepareWeights } from './download/prepare-weights.js'
@@ -42,7 +43,9 @@ export interface FindLrResult extends LrFinding {
  * const { suggestion } = await findLr({ data: './photos' }, { steps: 200, out: 'plots' })
  *
  * @param config as for `train()`; budget and schedule do not matter here
- * @throws {ResidualError} as `train()` does, and `E_CONFIG` for rates out of range, `E_WRITE`
+ * @param options its signal ends the test after the update that it is in
+ * @throws {ResidualError} as `train()` does, and `E_CONFIG` for rates out of range, `E_WRITE`;
+ *   an `AbortError` once the signal is given
  */
 export async function findLr(
   config: TrainConfig,
@@ -63,7 +66,10 @@ export async function findLr(
   const { data, model } = JSON.parse(json)
   await prepareData(data)?.({ signal, onDownload })
   await prepareWeights(model)?.({ signal, onDownload })
-  const finding: LrFinding = open(await torchAddon().findLr(json, plainRange, native))
+  const addon = torchAddon()
+  const finding = await endedBy(signal, addon, async (cancel) =>
+    open<LrFinding>(await addon.findLr(json, plainRange, native, cancel)),
+  )
   return { ...finding, files: out === undefined ? null : await write(resolve(out), finding) }
 }
 

@@ -2503,7 +2503,8 @@ export type Shortcut = 'A' | 'B' | 'C' | 'none'
  */
 export type ShowConfig = {
   /**
-   * A data set, as in `TrainConfig`.
+   * A data set, as in `TrainConfig`: its parts are those of a run, `limit` and
+   * `validation` and all.
    */
   data?: string | DataConfig | undefined
   /**
@@ -2519,7 +2520,8 @@ export type ShowConfig = {
    */
   order?: ShowOrder | undefined
   /**
-   * Chooses the images, and what is random in their augmentation. Default: 0.
+   * Chooses the images, what is random in their augmentation, and, without
+   * `data.splitSeed`, which are held back for validation. Default: 0.
    */
   seed?: number | undefined
   /**

@@ -1,4 +1,5 @@
 import { type Arrays, toNativeArrays } from './arrays.js'
+import { endedBy } from './cancel.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { open } from './envelope.js'
@@ -57,7 +58,9 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * Says what is on an image; an array of images gives an array of answers, in their order.
+   * Says what is on an image; an array of images gives an array of answers, in their order. Calls
+   * that wait for each other pass the network together: many at once take less time than one after
+   * another, and none is held back until there are more.
    *
    * @param config how many classes to name, and how often to look: `{ crops: 'flip' }`
    * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
@@ -82,18 +85,22 @@ export class Model implements AsyncDisposable {
 
   /**
    * Measures loss and accuracy on a data set, on images that are not augmented. A named one is
-   * downloaded first if it is not on this machine.
+   * downloaded first if it is not on this machine. (Between the steps of a run, it gives way to the
+   * run's end and begins again after it.)
    *
    * @param options images in memory instead of `config.data`; their classes are the model's, unless
-   *   they are named
-   * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes
+   *   they are named. The signal ends the evaluation after the batch that it is in
+   * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes;
+   *   an `AbortError` once the signal is given
    */
   async evaluate(config: EvaluateConfig = {}, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#refuseClosed()
     const json = toPlainJson(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     await prepareData(config.data)?.(options)
-    return open(await this.#addon.evaluateModel(this.#handle, json, arrays))
+    return await endedBy(options.signal, this.#addon, async (cancel) =>
+      open<Evaluation>(await this.#addon.evaluateModel(this.#handle, json, arrays, cancel)),
+    )
   }
 
   /**
@@ -110,7 +117,9 @@ export class Model implements AsyncDisposable {
     const json = toPlainJson(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     await prepareData(config.data)?.(options)
-    return open(await this.#addon.layerResponses(this.#handle, json, arrays))
+    return await endedBy(options.signal, this.#addon, async (cancel) =>
+      open<LayerResponse[]>(await this.#addon.layerResponses(this.#handle, json, arrays, cancel)),
+    )
   }
 
   /**

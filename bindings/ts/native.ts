@@ -6,7 +6,8 @@ import { ResidualError } from './errors.js'
 import { loadLibtorch } from './libtorch.js'
 import { DATA_ROOT, platformFolder, require } from './platform.js'
 
-interface Addon {
+export interface Addon {
+  NativeCancel: new () => NativeCancel
   /** Where the embedded data set is, and where downloaded ones are. */
   setDataRoots(embedded: string, store: string): void
   /** Where published weights are kept. */
@@ -22,7 +23,7 @@ export interface LightAddon extends Addon {
   datasets(): string
   exportModel(model: string, path: string, request: string): Promise<string>
   describeModel(model: string, request: string): Promise<string>
-  preview(request: string): Promise<NativePreview>
+  preview(request: string, cancel?: NativeCancel): Promise<NativePreview>
   /** Whether a run is being written to a folder, by whatever process. */
   isWrittenTo(folder: string): boolean
 }
@@ -40,16 +41,41 @@ export interface TorchAddon extends Addon {
   startRun(config: string, wake: () => void, arrays?: NativeArrays): NativeRun
   openModel(path: string, request: string): Promise<string>
   predict(handle: number, images: NativeImage[], request: string): Promise<string>
-  evaluateModel(handle: number, request: string, arrays?: NativeArrays): Promise<string>
-  layerResponses(handle: number, request: string, arrays?: NativeArrays): Promise<string>
+  evaluateModel(
+    handle: number,
+    request: string,
+    arrays?: NativeArrays,
+    cancel?: NativeCancel,
+  ): Promise<string>
+  layerResponses(
+    handle: number,
+    request: string,
+    arrays?: NativeArrays,
+    cancel?: NativeCancel,
+  ): Promise<string>
   exportOpenModel(handle: number, path: string, request: string): Promise<string>
-  evaluateEnsemble(handles: number[], request: string): Promise<string>
-  findLr(config: string, options: string, arrays?: NativeArrays): Promise<string>
-  plan(config: string, options: string, arrays?: NativeArrays): Promise<string>
+  evaluateEnsemble(handles: number[], request: string, cancel?: NativeCancel): Promise<string>
+  findLr(
+    config: string,
+    options: string,
+    arrays?: NativeArrays,
+    cancel?: NativeCancel,
+  ): Promise<string>
+  plan(
+    config: string,
+    options: string,
+    arrays?: NativeArrays,
+    cancel?: NativeCancel,
+  ): Promise<string>
   bench(config: string): Promise<string>
   closeModel(handle: number): Promise<string>
   /** Stops every run, saving it, and joins the thread that calls libtorch. */
   shutdown(): void
+}
+
+/** Handed to native work, ends it: it fails with `E_ABORTED` as soon as it looks. */
+export interface NativeCancel {
+  cancel(): void
 }
 
 /** A path, an encoded image, or pixels. */

@@ -1,4 +1,5 @@
 import { type Arrays, toNativeArrays } from './arrays.js'
+import { endedBy } from './cancel.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { prepareWeights } from './download/prepare-weights.js'
@@ -25,7 +26,8 @@ export interface PlanOptions extends PlanConfig, DownloadOptions {
  * const { time, memory, config } = await plan({ data: './photos' })
  *
  * @param config as for `train()`
- * @throws {ResidualError} as `train()` does before it begins
+ * @throws {ResidualError} as `train()` does before it begins; an `AbortError` once the signal is
+ *   given
  */
 export async function plan(config: TrainConfig, options: PlanOptions = {}): Promise<Plan> {
   const { arrays, signal, onDownload, ...asked } = options
@@ -35,5 +37,8 @@ export async function plan(config: TrainConfig, options: PlanOptions = {}): Prom
   const { data, model } = JSON.parse(json) ?? {} // null is refused by the core, as all else
   await prepareData(data)?.({ signal, onDownload })
   await prepareWeights(model)?.({ signal, onDownload })
-  return open(await torchAddon().plan(json, request, native))
+  const addon = torchAddon()
+  return await endedBy(signal, addon, async (cancel) =>
+    open<Plan>(await addon.plan(json, request, native, cancel)),
+  )
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { endedBy } from './cancel.js'
 import { open } from './envelope.js'
 import type { DataFacts, DataPart, ShowConfig } from './generated.js'
 import { lightAddon } from './native.js'
@@ -31,11 +32,17 @@ interface Shown {
 /**
  * Reads images of a data set that is on this machine.
  *
+ * @param signal ends the looking through the data set
  * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
  */
-export async function previewTiles(config: ShowConfig): Promise<Preview> {
-  const { envelope, pixels } = await lightAddon().preview(toPlainJson(config, 'what to show'))
-  const { facts, part, images } = open<Shown>(envelope)
+export async function previewTiles(config: ShowConfig, signal?: AbortSignal): Promise<Preview> {
+  const request = toPlainJson(config, 'what to show')
+  const addon = lightAddon()
+  const { shown, pixels } = await endedBy(signal, addon, async (cancel) => {
+    const { envelope, pixels } = await addon.preview(request, cancel)
+    return { shown: open<Shown>(envelope), pixels }
+  })
+  const { facts, part, images } = shown
   let at = 0
   const tiles = images.map(({ label, name, width, height, channels }) => {
     const end = at + width * height * channels

@@ -23,7 +23,7 @@ export async function showDataset(
   { title, columns, tileSize, signal, onDownload, ...config }: ShowOptions = {},
 ): Promise<Picture> {
   await prepareData(data)?.({ signal, onDownload })
-  const { facts, part, labels, tiles } = await previewTiles({ data, ...config })
+  const { facts, part, labels, tiles } = await previewTiles({ data, ...config }, signal)
   const augmented = config.augmented ? ', augmented' : ''
   return makeGrid(tiles, {
     title:

@@ -1,5 +1,7 @@
 //! Images in memory, as JavaScript hands them over.
 
+use std::sync::Arc;
+
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use residual_data::{ArrayPart, Arrays};
@@ -40,8 +42,8 @@ impl From<NativeArrayPart> for ArrayPart {
     fn from(part: NativeArrayPart) -> ArrayPart {
         let (labels, _) = part.labels.as_chunks::<4>();
         ArrayPart {
-            images: part.images.to_vec(),
-            labels: labels.iter().map(|&label| u32::from_ne_bytes(label)).collect(),
+            images: part.images.to_vec().into(),
+            labels: Arc::new(labels.iter().map(|&label| u32::from_ne_bytes(label)).collect()),
             height: part.height,
             width: part.width,
             channels: part.channels,

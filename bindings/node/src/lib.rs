@@ -8,6 +8,7 @@
 mod arrays;
 #[cfg(not(feature = "torch"))]
 mod background;
+mod cancel;
 mod envelope;
 #[cfg(not(feature = "torch"))]
 mod export;

@@ -2,8 +2,10 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
-use napi::bindgen_prelude::{AsyncTask, Buffer};
+use napi::bindgen_prelude::{AsyncTask, Buffer, ClassInstance};
 use napi::{Env, Task};
 use napi_derive::napi;
 use residual_arch::Inspection;
@@ -16,6 +18,7 @@ use residual_weights::Published;
 use serde::Serialize;
 use serde_json::{json, Value};
 
+use crate::cancel::NativeCancel;
 use crate::envelope::{envelope, parse};
 
 #[napi]
@@ -72,8 +75,12 @@ struct Placed {
 
 /// The images that a `ShowConfig` asks for, on a thread of Node's pool.
 #[napi(ts_return_type = "Promise<NativePreview>")]
-pub fn preview(request: String) -> AsyncTask<PreviewTask> {
-    AsyncTask::new(PreviewTask { request })
+pub fn preview(
+    request: String,
+    cancel: Option<ClassInstance<NativeCancel>>,
+) -> AsyncTask<PreviewTask> {
+    let cancelled = cancel.map(|cancel| cancel.flag()).unwrap_or_default();
+    AsyncTask::new(PreviewTask { request, cancelled })
 }
 
 /// An envelope with what is known of each image, and all their pixels, one image after another.
@@ -85,6 +92,7 @@ pub struct NativePreview {
 
 pub struct PreviewTask {
     request: String,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Task for PreviewTask {
@@ -94,7 +102,9 @@ impl Task for PreviewTask {
     fn compute(&mut self) -> napi::Result<Self::Output> {
         let mut pixels = Vec::new();
         // A panic must not cross into C, however unlikely.
-        let result = catch_unwind(AssertUnwindSafe(|| shown(&self.request, &mut pixels)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            shown(&self.request, &mut pixels, &|| self.cancelled.load(Ordering::Relaxed))
+        }));
         let result = result.unwrap_or_else(|_| {
             Err(Error::new(ErrorCode::Internal, "showing the data set failed unexpectedly"))
         });
@@ -106,10 +116,10 @@ impl Task for PreviewTask {
     }
 }
 
-fn shown(request: &str, pixels: &mut Vec<u8>) -> Result<Value> {
+fn shown(request: &str, pixels: &mut Vec<u8>, cancelled: &dyn Fn() -> bool) -> Result<Value> {
     let config = ShowConfig::read(&parse(request)?, &At::Root)?;
     let data = config.data.as_ref().map(NameOr::<DataConfig>::full).unwrap_or_default();
-    let dataset = residual_data::open(&data, &|| false)?;
+    let dataset = residual_data::open(&data, cancelled)?;
     let preview = residual_data::preview(&dataset, &config)?;
     let images: Vec<Value> = preview
         .images

@@ -2,20 +2,21 @@
 //! calls libtorch, and its promise is settled from there.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
-use napi::bindgen_prelude::{Buffer, Either3, Object};
-use napi::Env;
+use napi::bindgen_prelude::{Buffer, ClassInstance, Either3, Object};
+use napi::{Env, JsDeferred};
 use napi_derive::napi;
 use residual_data::Arrays;
 use residual_model::Input;
-use residual_spec::{
-    At, Error, ErrorCode, EvaluateConfig, ExportConfig, LoadConfig, PredictConfig, Read, Result,
-};
-use residual_train::{guarded, LoadedModel, Worker};
+use residual_spec::{At, EvaluateConfig, ExportConfig, LoadConfig, PredictConfig, Read, Result};
+use residual_train::{LoadedModel, Request, Worker};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::arrays::NativeArrays;
+use crate::cancel::NativeCancel;
 use crate::envelope::{envelope, parse};
 use crate::torch::torch_thread;
 
@@ -28,28 +29,25 @@ pub struct NativePixels {
     pub channels: u32,
 }
 
-/// Does `work` on the thread that calls libtorch; the promise gives an envelope.
-fn on_torch_thread<T: Serialize + 'static>(
-    env: &Env,
-    work: impl FnOnce(&mut Worker) -> Result<T> + Send + 'static,
-) -> napi::Result<Object<'_>> {
+/// Does `work` on the thread that calls libtorch; the promise gives an envelope. Work that gives
+/// `None` was broken off.
+fn on_torch_thread<'env, T: Serialize + 'static>(
+    env: &'env Env,
+    cancel: Option<ClassInstance<NativeCancel>>,
+    work: impl FnMut(&mut Worker, &AtomicBool) -> Result<Option<T>> + Send + 'static,
+) -> napi::Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred()?;
+    let cancelled: Arc<AtomicBool> = cancel.map(|cancel| cancel.flag()).unwrap_or_default();
     match torch_thread() {
-        Ok(thread) => thread.submit(move |worker| {
-            let text = envelope(guarded(|| work(worker)));
-            deferred.resolve(Box::new(move |_| Ok(text)) as Resolver);
-        }),
-        Err(error) => {
-            let text = envelope::<()>(Err(error));
-            deferred.resolve(Box::new(move |_| Ok(text)) as Resolver);
-        }
+        Ok(thread) => thread.ask(cancelled, work, |answer| resolve(deferred, answer)),
+        Err(error) => resolve::<T>(deferred, Err(error)),
     }
     Ok(promise)
 }
 
-/// What was asked for, if the process did not end before it was there.
-fn unless_ending<T>(found: Option<T>) -> Result<T> {
-    found.ok_or_else(|| Error::new(ErrorCode::Closed, "the process is ending"))
+fn resolve<T: Serialize>(deferred: JsDeferred<String, Resolver>, answer: Result<T>) {
+    let text = envelope(answer);
+    deferred.resolve(Box::new(move |_| Ok(text)));
 }
 
 type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
@@ -57,15 +55,16 @@ type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 /// A run folder, a checkpoint or a file of weights, and a `LoadConfig`, to `{handle, info}`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, move |worker| {
+    on_torch_thread(env, None, move |worker, _| {
         let config = LoadConfig::read(&parse(&request)?, &At::Root)?;
-        let model = LoadedModel::open(&PathBuf::from(path), &config)?;
+        let model = LoadedModel::open(&PathBuf::from(&path), &config)?;
         let info = model.info().clone();
-        Ok(json!({ "handle": worker.keep(model), "info": info }))
+        Ok(Some(json!({ "handle": worker.keep(model), "info": info })))
     })
 }
 
-/// Paths, encoded images or pixels, and a `PredictConfig`, to an array of `Prediction`.
+/// Paths, encoded images or pixels, and a `PredictConfig`, to an array of `Prediction`. Calls that
+/// wait behind each other are answered together.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn predict(
     env: &Env,
@@ -87,73 +86,96 @@ pub fn predict(
             },
         })
         .collect();
-    on_torch_thread(env, move |worker| {
-        let asked = PredictConfig::read(&parse(&request)?, &At::Root)?;
-        worker.model(handle)?.predict(&inputs, &asked)
-    })
+    let (deferred, promise) = env.create_deferred()?;
+    let asked = parse(&request).and_then(|said| PredictConfig::read(&said, &At::Root));
+    match asked.and_then(|asked| Ok((asked, torch_thread()?))) {
+        Ok((asked, thread)) => {
+            let answer = Box::new(|answer| resolve(deferred, answer));
+            thread.predict(Request { handle, inputs, asked, answer });
+        }
+        Err(error) => resolve::<()>(deferred, Err(error)),
+    }
+    Ok(promise)
 }
 
 /// A `TrainConfig` and a `FindLrConfig` to an `LrFinding`.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn find_lr(
-    env: &Env,
+pub fn find_lr<'env>(
+    env: &'env Env,
     config: String,
     options: String,
     arrays: Option<NativeArrays>,
-) -> napi::Result<Object<'_>> {
+    cancel: Option<ClassInstance<NativeCancel>>,
+) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
-    on_torch_thread(env, move |worker| {
-        unless_ending(worker.find_lr(&parse(&config)?, arrays, &parse(&options)?)?)
+    on_torch_thread(env, cancel, move |worker, cancelled| {
+        worker.find_lr(&parse(&config)?, arrays.clone(), &parse(&options)?, cancelled)
     })
 }
 
 /// A `TrainConfig` and a `PlanConfig` to a `Plan`.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn plan(
-    env: &Env,
+pub fn plan<'env>(
+    env: &'env Env,
     config: String,
     options: String,
     arrays: Option<NativeArrays>,
-) -> napi::Result<Object<'_>> {
+    cancel: Option<ClassInstance<NativeCancel>>,
+) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
-    on_torch_thread(env, move |worker| {
-        unless_ending(worker.plan(&parse(&config)?, arrays, &parse(&options)?)?)
+    on_torch_thread(env, cancel, move |worker, cancelled| {
+        worker.plan(&parse(&config)?, arrays.clone(), &parse(&options)?, cancelled)
     })
 }
 
 /// A `BenchConfig` to a `BenchResult`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn bench(env: &Env, config: String) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, move |worker| unless_ending(worker.bench(&parse(&config)?)?))
+    on_torch_thread(env, None, move |worker, cancelled| worker.bench(&parse(&config)?, cancelled))
 }
 
 /// An `EvaluateConfig` to an `Evaluation`.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn evaluate_model(
-    env: &Env,
+pub fn evaluate_model<'env>(
+    env: &'env Env,
     handle: u32,
     request: String,
     arrays: Option<NativeArrays>,
-) -> napi::Result<Object<'_>> {
-    let arrays = arrays.map(Arrays::from);
-    on_torch_thread(env, move |worker| {
-        let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
-        unless_ending(worker.evaluate(handle, &config, arrays)?)
+    cancel: Option<ClassInstance<NativeCancel>>,
+) -> napi::Result<Object<'env>> {
+    on_images(env, request, arrays, cancel, move |worker, request, arrays, cancelled| {
+        worker.evaluate(handle, request, arrays, cancelled)
     })
 }
 
 /// An `EvaluateConfig` to an array of `LayerResponse`.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn layer_responses(
-    env: &Env,
+pub fn layer_responses<'env>(
+    env: &'env Env,
     handle: u32,
     request: String,
     arrays: Option<NativeArrays>,
-) -> napi::Result<Object<'_>> {
+    cancel: Option<ClassInstance<NativeCancel>>,
+) -> napi::Result<Object<'env>> {
+    on_images(env, request, arrays, cancel, move |worker, request, arrays, cancelled| {
+        worker.layer_responses(handle, request, arrays, cancelled)
+    })
+}
+
+/// What an `EvaluateConfig` is for.
+fn on_images<'env, T: Serialize + 'static>(
+    env: &'env Env,
+    request: String,
+    arrays: Option<NativeArrays>,
+    cancel: Option<ClassInstance<NativeCancel>>,
+    work: impl Fn(&Worker, &EvaluateConfig, Option<Arrays>, &AtomicBool) -> Result<Option<T>>
+        + Send
+        + 'static,
+) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
-    on_torch_thread(env, move |worker| {
+    on_torch_thread(env, cancel, move |worker, cancelled| {
         let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
-        unless_ending(worker.layer_responses(handle, &config, arrays)?)
+        work(worker, &config, arrays.clone(), cancelled)
     })
 }
 
@@ -165,29 +187,30 @@ pub fn export_open_model(
     path: String,
     request: String,
 ) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, move |worker| {
+    on_torch_thread(env, None, move |worker, _| {
         let said = ExportConfig::read(&parse(&request)?, &At::Root)?;
-        worker.model(handle)?.export(&PathBuf::from(path), (&said).into())
+        worker.model(handle)?.export(&PathBuf::from(&path), (&said).into()).map(Some)
     })
 }
 
 /// Handles and an `EvaluateConfig` to an `EnsembleEvaluation`.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn evaluate_ensemble(
-    env: &Env,
+pub fn evaluate_ensemble<'env>(
+    env: &'env Env,
     handles: Vec<u32>,
     request: String,
-) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, move |worker| {
+    cancel: Option<ClassInstance<NativeCancel>>,
+) -> napi::Result<Object<'env>> {
+    on_torch_thread(env, cancel, move |worker, cancelled| {
         let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
-        unless_ending(worker.evaluate_ensemble(&handles, &config)?)
+        worker.evaluate_ensemble(&handles, &config, cancelled)
     })
 }
 
 #[napi(ts_return_type = "Promise<string>")]
 pub fn close_model(env: &Env, handle: u32) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, move |worker| {
+    on_torch_thread(env, None, move |worker, _| {
         worker.close(handle);
-        Ok(())
+        Ok(Some(()))
     })
 }

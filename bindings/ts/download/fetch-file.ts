@@ -23,7 +23,7 @@ export interface DownloadProgress {
 
 /** What goes with a download. */
 export interface DownloadOptions {
-  /** Ends it; what has arrived is kept. */
+  /** Ends it, and the work that it is for; what has arrived is kept. */
   signal?: AbortSignal | undefined
   /** Called as bytes arrive. */
   onDownload?: ((progress: DownloadProgress) => void) | undefined

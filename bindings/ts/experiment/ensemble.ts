@@ -1,3 +1,4 @@
+import { endedBy } from '../cancel.js'
 import type { DownloadOptions } from '../download/fetch-file.js'
 import { prepareData } from '../download/prepare.js'
 import { open } from '../envelope.js'
@@ -52,8 +53,10 @@ export async function ensemble(
     for (const model of models) opened.push(await Model.load(model, load))
     await prepareData(config.data)?.({ signal, onDownload })
     const handles = opened.map((model) => model.handle)
-    const answer = await torchAddon().evaluateEnsemble(handles, json)
-    const measured = open<EnsembleEvaluation>(answer)
+    const addon = torchAddon()
+    const measured = await endedBy(signal, addon, async (cancel) =>
+      open<EnsembleEvaluation>(await addon.evaluateEnsemble(handles, json, cancel)),
+    )
     const members = measured.members.map((evaluation, index): EnsembleMember => {
       const { checkpoint, arch } = (opened[index] as Model).info
       return { model: checkpoint, arch, evaluation }

@@ -1,5 +1,7 @@
 //! Images that a program holds in memory and hands over.
 
+use std::sync::Arc;
+
 use residual_spec::{DataFormat, Error, ErrorCode, Result};
 
 use crate::memory::MOST_BYTES;
@@ -8,12 +10,12 @@ use crate::{Dataset, MemorySource, Part};
 /// What the images in memory are called, where a data set has a path or a name.
 pub const ARRAYS: &str = "arrays";
 
-/// Images of one part.
+/// Images of one part. A clone shares them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArrayPart {
     /// `labels.len() * height * width * channels` bytes: rows from the top, channels innermost.
-    pub images: Vec<u8>,
-    pub labels: Vec<u32>,
+    pub images: Arc<Vec<u8>>,
+    pub labels: Arc<Vec<u32>>,
     pub height: u32,
     pub width: u32,
     /// 1 (grey) or 3 (RGB).
@@ -37,7 +39,7 @@ impl Arrays {
     pub fn open(self) -> Result<Dataset> {
         let shape = [self.train.height, self.train.width, self.train.channels];
         let mut parts = [Some(self.train), self.val, self.test];
-        let labels = parts.iter().flatten().flat_map(|part| &part.labels);
+        let labels = parts.iter().flatten().flat_map(|part| part.labels.iter());
         let needed = labels.max().map_or(0, |&most| most as usize + 1);
         let classes = match self.classes {
             Some(classes) => named(classes)?,
@@ -71,7 +73,7 @@ impl Arrays {
                 Some(part) => (part.images, part.labels),
                 None => Default::default(),
             };
-            MemorySource::new(part, shape, images, labels)
+            MemorySource::shared(part, shape, images, labels)
         };
         let parts = Part::ALL.map(&mut source);
         Dataset::in_memory(ARRAYS, DataFormat::Arrays, classes, parts).map_err(|error| {
@@ -143,8 +145,8 @@ mod tests {
     use crate::Image;
 
     fn part(labels: &[u32]) -> ArrayPart {
-        let images = (0..labels.len() * 6).map(|i| i as u8).collect();
-        ArrayPart { images, labels: labels.to_vec(), height: 1, width: 2, channels: 3 }
+        let images = Arc::new((0..labels.len() * 6).map(|i| i as u8).collect());
+        ArrayPart { images, labels: labels.to_vec().into(), height: 1, width: 2, channels: 3 }
     }
 
     fn arrays(labels: &[u32]) -> Arrays {
@@ -186,19 +188,20 @@ mod tests {
             change(&mut given);
             refused(given)
         };
-        assert_eq!(with(&|a| a.train.images.truncate(11)), "arrays.train.images");
-        assert_eq!(with(&|a| a.train.labels.truncate(1)), "arrays.train.images");
+        let images = |a: &mut Arrays| Arc::make_mut(&mut a.train.images).truncate(11);
+        assert_eq!(with(&images), "arrays.train.images");
+        assert_eq!(with(&|a| a.train.labels = vec![0].into()), "arrays.train.images");
         assert_eq!(with(&|a| a.train.channels = 4), "arrays.train.channels");
         assert_eq!(with(&|a| a.train.width = 0), "arrays.train.channels");
         assert_eq!(with(&|a| a.train.width = u32::MAX), "arrays.train.images");
-        assert_eq!(with(&|a| a.train.labels[1] = u32::MAX), "arrays.classes");
-        assert_eq!(with(&|a| a.train.labels[1] = 0), "arrays.train");
+        assert_eq!(with(&|a| a.train.labels = vec![0, u32::MAX].into()), "arrays.classes");
+        assert_eq!(with(&|a| a.train.labels = vec![0, 0].into()), "arrays.train");
         assert_eq!(with(&|a| a.classes = Some(vec!["a".into()])), "arrays.train.labels[1]");
         let twice = |a: &mut Arrays| a.classes = Some(vec!["a".into(), "a".into()]);
         assert_eq!(with(&twice), "arrays.classes[1]");
         let other = |a: &mut Arrays| a.val = Some(ArrayPart { height: 2, width: 1, ..part(&[0]) });
         assert_eq!(with(&other), "arrays.val.width");
-        let none = |a: &mut Arrays| a.train = ArrayPart { images: vec![], ..part(&[]) };
+        let none = |a: &mut Arrays| a.train = ArrayPart { images: vec![].into(), ..part(&[]) };
         assert_eq!(with(&none), "arrays.train");
     }
 }

@@ -1,5 +1,7 @@
 //! Images held in memory as they were read, 8 bits a value: small ones, as in MNIST and CIFAR-10.
 
+use std::sync::Arc;
+
 use residual_spec::Result;
 
 use crate::{Image, Part, Source};
@@ -14,13 +16,23 @@ pub struct MemorySource {
     height: u32,
     channels: u32,
     /// `len * height * width * channels` bytes, channels innermost.
-    pixels: Vec<u8>,
-    labels: Vec<u32>,
+    pixels: Arc<Vec<u8>>,
+    labels: Arc<Vec<u32>>,
 }
 
 impl MemorySource {
     /// `shape` is height, width, channels; the pixels are as many as it and the labels say.
     pub(crate) fn new(part: Part, shape: [u32; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
+        MemorySource::shared(part, shape, pixels.into(), labels.into())
+    }
+
+    /// The same of numbers that others hold, too.
+    pub(crate) fn shared(
+        part: Part,
+        shape: [u32; 3],
+        pixels: Arc<Vec<u8>>,
+        labels: Arc<Vec<u32>>,
+    ) -> Self {
         let [height, width, channels] = shape;
         let source = MemorySource { part, width, height, channels, pixels, labels };
         assert_eq!(source.pixels.len(), source.labels.len() * source.image_bytes());

@@ -402,8 +402,8 @@ mod tests {
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert!(error.hint.unwrap().contains("{ arrays }"));
         let part = crate::ArrayPart {
-            images: vec![1, 2],
-            labels: vec![0, 1],
+            images: vec![1, 2].into(),
+            labels: vec![0, 1].into(),
             height: 1,
             width: 1,
             channels: 1,

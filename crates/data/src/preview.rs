@@ -181,12 +181,12 @@ mod tests {
         ShowConfig { data: Some(NameOr::Full(data)), ..ShowConfig::default() }
     }
 
-    /// Twelve images of 4x4 in three classes; image i has values from 10 * i on.
+    /// Twelve images of 8x8 in three classes; image i has values from 10 * i on.
     fn dataset() -> Dataset {
         let labels: Vec<u32> = (0..12).map(|i| i % 3).collect();
-        let pixels = (0..12u8).flat_map(|i| (0..16u8).map(move |j| 10 * i + j)).collect();
-        let train = MemorySource::new(Part::Train, [4, 4, 1], pixels, labels);
-        let empty = |part| MemorySource::new(part, [4, 4, 1], vec![], vec![]);
+        let pixels = (0..12u8).flat_map(|i| (0..64u8).map(move |j| 10 * i + j)).collect();
+        let train = MemorySource::new(Part::Train, [8, 8, 1], pixels, labels);
+        let empty = |part| MemorySource::new(part, [8, 8, 1], vec![], vec![]);
         let classes = ["ant", "bee", "cat"].map(String::from).to_vec();
         let parts = [train, empty(Part::Val), empty(Part::Test)];
         Dataset::in_memory("tiny", DataFormat::Idx, classes, parts).unwrap()
@@ -255,7 +255,7 @@ mod tests {
         for PreviewImage { index, name, image, .. } in &shown.images {
             assert_eq!(name, &format!("train/{index}"));
             let first = 10 * *index as u8;
-            assert_eq!(image.pixels, (first..first + 16).collect::<Vec<_>>());
+            assert_eq!(image.pixels, (first..first + 64).collect::<Vec<_>>());
         }
     }
 
@@ -269,21 +269,21 @@ mod tests {
         };
         let data = DataConfig {
             validation: Some(Auto::Is(0.0)),
-            image_size: Some(Auto::Is(8)),
+            image_size: Some(Auto::Is(16)),
             ..DataConfig::default()
         };
         let request = ShowConfig { transform: Some(transform), augmented: Some(true), ..of(data) };
         let shown = preview(&dataset(), &request).unwrap();
         let mut mirrored = 0;
         for PreviewImage { index, image, .. } in &shown.images {
-            assert_eq!((image.width, image.height), (8, 8));
+            assert_eq!((image.width, image.height), (16, 16));
             // The corners are those of the image, the right ones first where it was mirrored.
             let first = 10 * *index as u8;
-            let corners = [image.pixels[0], image.pixels[7]];
-            if corners == [first + 3, first] {
+            let corners = [image.pixels[0], image.pixels[15]];
+            if corners == [first + 7, first] {
                 mirrored += 1;
             } else {
-                assert_eq!(corners, [first, first + 3]);
+                assert_eq!(corners, [first, first + 7]);
             }
         }
         assert!((1..12).contains(&mirrored), "{mirrored} of 12");

@@ -99,8 +99,8 @@ fn written(root: &Path) -> Vec<(String, DataFormat)> {
 
 fn arrays() -> Dataset {
     let part = ArrayPart {
-        images: (0..11 * 64).map(|i| (i * 7) as u8).collect(),
-        labels: (0..11).map(|i| u32::from(i >= 8)).collect(),
+        images: Arc::new((0..11 * 64).map(|i| (i * 7) as u8).collect()),
+        labels: Arc::new((0..11).map(|i| u32::from(i >= 8)).collect()),
         height: 8,
         width: 8,
         channels: 1,

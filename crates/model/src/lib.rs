@@ -15,5 +15,5 @@ pub use evaluate::{count_right, evaluate, log_probabilities};
 pub use evaluator::Evaluator;
 pub use model::{bytes_of, from_weights, Compute, Model};
 pub use pass::Response;
-pub use predict::{predict, Input};
+pub use predict::{in_one_pass, predict, Answers, Input};
 pub use views::classify;

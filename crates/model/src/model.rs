@@ -1,5 +1,6 @@
 //! A network with its weights.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use residual_arch::{initial_values, Linear, Network, TensorKind, TensorSpec};
@@ -56,6 +57,7 @@ pub struct Model {
     head: Dense,
     /// The names of the layers that are not trained.
     frozen: BTreeSet<String>,
+    passes: Cell<u64>,
 }
 
 /// A linear layer with its tensors.
@@ -148,6 +150,7 @@ impl Model {
             compute,
             tensors,
             frozen: BTreeSet::new(),
+            passes: Cell::new(0),
         })
     }
 
@@ -185,6 +188,11 @@ impl Model {
 
     pub fn compute(&self) -> Compute {
         self.compute
+    }
+
+    /// How often images have passed it, of whatever number.
+    pub fn passes(&self) -> u64 {
+        self.passes.get()
     }
 
     /// Every tensor by name, in `state_dict` order.
@@ -285,6 +293,7 @@ impl Model {
 
     /// `[n, channels, h, w]` of what the classifier sees.
     fn features(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+        self.passes.set(self.passes.get() + 1);
         let mut x = input.shallow_clone();
         for layer in &self.features {
             x = layer.forward(&x, pass)?;

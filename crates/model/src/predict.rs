@@ -18,47 +18,96 @@ pub enum Input {
     Raw { pixels: Vec<u8>, width: u32, height: u32, channels: u32 },
 }
 
+/// Of each group of pictures, in their order.
+pub type Answers = Vec<Result<Vec<Prediction>>>;
+
 /// Images of 224 x 224 that are prepared at once; more, or larger ones, are done one batch after
 /// another.
 const BATCH: usize = 64;
 /// The same where the network sees each several times.
 const SEEN_OFTEN: usize = 4;
 
-/// What each picture shows: the `top` most probable of `labels`, best first. Each picture is shown
-/// to `seen` on the way, as it was decoded.
+/// How many images are prepared and pass the network at once.
+pub fn in_one_pass(model: &Model, pipeline: &Pipeline) -> usize {
+    let size = model.network().image_size as usize;
+    match pipeline.sees_often() {
+        true => SEEN_OFTEN,
+        false => (BATCH * 224 * 224 / (size * size).max(1)).clamp(1, BATCH),
+    }
+}
+
+/// What each picture shows: the `top` most probable of `labels`, best first. Pictures come in
+/// groups, each of which is answered or fails by itself, though they pass the network together.
+/// Each picture is shown to `seen` on the way with its group's number, as it was decoded. `go_on`
+/// is asked before each; `false` ends early with `None`.
 ///
 /// # Errors
-/// `E_IMAGE` for the first picture that cannot be decoded; `E_IO` for a file that cannot be read;
-/// `E_DIVERGED` if what the network says are no numbers.
+/// Of a group: `E_IMAGE` for its first picture that cannot be decoded; `E_IO` for a file that cannot
+/// be read; `E_DIVERGED` if what the network says are no numbers. Of all: `E_TORCH`.
 pub fn predict(
     model: &Model,
     labels: &[String],
     pipeline: &Pipeline,
-    inputs: &[Input],
+    groups: &[&[Input]],
     top: usize,
-    seen: &mut dyn FnMut(&Image),
-) -> Result<Vec<Prediction>> {
+    seen: &mut dyn FnMut(usize, &Image),
+    go_on: &dyn Fn() -> bool,
+) -> Result<Option<Answers>> {
     let _no_grad = tch::no_grad_guard();
-    let mut predictions = Vec::with_capacity(inputs.len());
+    let mut answers: Answers =
+        groups.iter().map(|inputs| Ok(Vec::with_capacity(inputs.len()))).collect();
+    let most = in_one_pass(model, pipeline);
     let mut image = Image::default();
-    let often = pipeline.sees_often();
-    let size = model.network().image_size as usize;
-    let at_a_time = (BATCH * 224 * 224 / (size * size).max(1)).clamp(1, BATCH);
-    for inputs in inputs.chunks(if often { SEEN_OFTEN } else { at_a_time }) {
-        let mut batch = Batch { labels: vec![0; inputs.len()], ..Batch::default() };
-        for input in inputs {
-            read(input, model.network().channels, &mut image)?;
-            seen(&image);
+    let (mut batch, mut of) = (Batch::default(), Vec::with_capacity(most));
+    for (group, inputs) in groups.iter().enumerate() {
+        for input in *inputs {
+            if !go_on() {
+                return Ok(None);
+            }
+            if let Err(error) = read(input, model.network().channels, &mut image) {
+                answers[group] = Err(error);
+            }
+            if answers[group].is_err() {
+                break; // one of its images failed
+            }
+            seen(group, &image);
             add(&mut batch, pipeline, &image);
+            of.push(group);
+            if of.len() == most {
+                answer(model, labels, top, &mut batch, &mut of, &mut answers)?;
+            }
         }
-        let mut probabilities = classify(model, &batch)?;
-        probabilities.iter_mut().for_each(|value| *value = value.exp());
-        if let Some(&value) = probabilities.iter().find(|value| !value.is_finite()) {
-            return Err(no_number("answer", value));
-        }
-        predictions.extend(probabilities.chunks(labels.len()).map(|row| best(row, labels, top)));
     }
-    Ok(predictions)
+    answer(model, labels, top, &mut batch, &mut of, &mut answers)?;
+    Ok(Some(answers))
+}
+
+/// Passes a batch, whose images are `of` these groups, and begins the next.
+fn answer(
+    model: &Model,
+    labels: &[String],
+    top: usize,
+    batch: &mut Batch,
+    of: &mut Vec<usize>,
+    answers: &mut [Result<Vec<Prediction>>],
+) -> Result<()> {
+    if of.is_empty() {
+        return Ok(());
+    }
+    batch.labels.resize(of.len(), 0);
+    let mut probabilities = classify(model, batch)?;
+    probabilities.iter_mut().for_each(|value| *value = value.exp());
+    for (row, group) in probabilities.chunks(labels.len()).zip(of.drain(..)) {
+        let Ok(predictions) = &mut answers[group] else { continue };
+        match row.iter().find(|value| !value.is_finite()) {
+            None => predictions.push(best(row, labels, top)),
+            Some(&value) => answers[group] = Err(no_number("answer", value)),
+        }
+    }
+    batch.images.clear();
+    batch.labels.clear();
+    batch.views = None;
+    Ok(())
 }
 
 /// Puts what the network is to see of an image behind what is there.

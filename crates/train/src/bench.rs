@@ -25,7 +25,7 @@ const RATE: f64 = 1e-6;
 ///
 /// # Errors
 /// `E_CONFIG` and `E_UNKNOWN_KEY` for what was said; `E_DEVICE`; `E_TORCH` where memory runs out.
-pub fn bench(said: &Value, go_on: &mut dyn FnMut() -> bool) -> Result<Option<BenchResult>> {
+pub fn bench(said: &Value, go_on: &dyn Fn() -> bool) -> Result<Option<BenchResult>> {
     let asked = BenchConfig::read(said, &At::Root)?;
     let rounds = asked.rounds.unwrap_or(ROUNDS);
     let seconds = asked.seconds.unwrap_or(SECONDS);
@@ -85,7 +85,7 @@ pub fn bench(said: &Value, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Ben
 fn round(
     seconds: f64,
     images: usize,
-    go_on: &mut dyn FnMut() -> bool,
+    go_on: &dyn Fn() -> bool,
     step: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Option<f64>> {
     let begun = Instant::now();
@@ -172,14 +172,14 @@ mod tests {
     fn both_are_measured_as_often_as_asked() {
         let said = json!({ "model": "resnet8", "batchSize": 2, "imageSize": 8, "rounds": 3,
             "seconds": 0, "threads": 1, "precision": "fp32" });
-        let result = bench(&said, &mut || true).unwrap().unwrap();
+        let result = bench(&said, &|| true).unwrap().unwrap();
         assert_eq!((result.arch.as_str(), result.image_size, result.batch_size), ("resnet8", 8, 2));
         for rates in [&result.train, &result.predict] {
             assert_eq!(rates.rounds.len(), 3);
             assert!(rates.lowest > 0.0 && rates.lowest <= rates.median);
             assert!(rates.median <= rates.highest);
         }
-        assert!(bench(&said, &mut || false).unwrap().is_none());
+        assert!(bench(&said, &|| false).unwrap().is_none());
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
             ("model", json!("resnet19")),
             ("rouns", json!(3)),
         ] {
-            let error = bench(&json!({ key: value }), &mut || true).unwrap_err();
+            let error = bench(&json!({ key: value }), &|| true).unwrap_err();
             assert!(matches!(error.code, ErrorCode::Config | ErrorCode::UnknownKey), "{error}");
             assert!(error.at.key.unwrap().starts_with(key), "{key}");
         }

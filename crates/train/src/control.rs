@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use residual_spec::{Error, ErrorCode, Result, RunEvent, TrainResult};
+use residual_spec::{Error, RunEvent, TrainResult};
 
 /// How long the run sleeps before it looks whether it has something else to do.
 const NAP: Duration = Duration::from_millis(20);
@@ -46,6 +46,8 @@ struct Inner {
     seq: u64,
     acknowledged: u64,
     stop: Option<Stop>,
+    /// The event that the run waits for its owner to acknowledge.
+    awaited: Option<u64>,
     paused: bool,
     settled: bool,
 }
@@ -142,11 +144,14 @@ impl Control {
         self.lock().stop.clone()
     }
 
-    /// Fails once the run is to end: for the stretches before there is anything to save.
-    pub fn go_on(&self) -> Result<()> {
-        match self.stopping() {
-            None => Ok(()),
-            Some(_) => Err(Error::new(ErrorCode::Aborted, "stopped before the training began")),
+    /// Whether the run is to end, and nothing but other work on its thread keeps it from that. (A
+    /// hook of its owner's, which it waits for, may itself wait for such work.)
+    pub fn is_pressed(&self) -> bool {
+        let inner = self.lock();
+        match inner.stop {
+            None => false,
+            Some(Stop::Leaving) => true,
+            Some(_) => inner.awaited.is_none_or(|seq| inner.acknowledged >= seq),
         }
     }
 
@@ -158,7 +163,9 @@ impl Control {
     /// Sleeps until the owner acknowledges event `seq` or the process is leaving.
     pub fn wait_acknowledged(&self, seq: u64, meanwhile: &mut dyn FnMut()) {
         let ready = |inner: &Inner| inner.acknowledged >= seq || inner.stop == Some(Stop::Leaving);
+        self.lock().awaited = Some(seq);
         self.wait(ready, meanwhile);
+        self.lock().awaited = None;
     }
 
     fn wait(&self, ready: impl Fn(&Inner) -> bool, meanwhile: &mut dyn FnMut()) {
@@ -175,7 +182,7 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::{StepEvent, WarningEvent};
+    use residual_spec::{ErrorCode, StepEvent, WarningEvent};
     use std::sync::Arc;
 
     fn step(step: u64) -> RunEvent {
@@ -248,6 +255,21 @@ mod tests {
         control.wait_settled();
         assert_eq!(control.drain().len(), 2);
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_run_that_is_to_end_is_pressed_but_not_while_it_waits_for_its_owner() {
+        let control = Arc::new(Control::new(|| {}));
+        assert!(!control.is_pressed());
+        let seq = control.emit(warning());
+        let owner = Arc::clone(&control);
+        control.wait_acknowledged(seq, &mut || {
+            owner.stop(Stop::Wanted);
+            assert!(!owner.is_pressed());
+            owner.acknowledge(seq);
+            assert!(owner.is_pressed());
+        });
+        assert!(control.is_pressed());
     }
 
     #[test]

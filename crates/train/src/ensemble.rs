@@ -17,7 +17,7 @@ use crate::LoadedModel;
 pub fn evaluate_ensemble(
     models: &[&LoadedModel],
     request: &EvaluateConfig,
-    mut go_on: impl FnMut() -> Result<bool>,
+    go_on: &dyn Fn() -> bool,
 ) -> Result<Option<EnsembleEvaluation>> {
     let Some(first) = models.first() else {
         return Err(Error::new(ErrorCode::Usage, "an ensemble has at least one model")
@@ -36,7 +36,7 @@ pub fn evaluate_ensemble(
     let mut members = Vec::new();
     for model in models {
         average.borrow_mut().next_network(model.columns_of(first)?);
-        match model.evaluate_into(&request, None, Some(Rc::clone(&average)), &mut go_on)? {
+        match model.evaluate_into(&request, None, Some(Rc::clone(&average)), go_on)? {
             None => return Ok(None),
             Some(evaluation) => members.push(evaluation),
         }

@@ -9,10 +9,11 @@ use residual_spec::{
 };
 use serde_json::Value;
 
+use crate::guard::unless_broken_off;
 use crate::learner::{Learner, Step};
+use crate::pixel_mean;
 use crate::run::{order, Prepared, BATCH_PATIENCE};
 use crate::threads::Threads;
-use crate::{pixel_mean, Control};
 
 /// The share of all updates that the loss is smoothed over: enough to hide single batches, and too
 /// little to move the curve's lowest point far along.
@@ -30,10 +31,11 @@ pub fn find_lr(
     said: &Value,
     arrays: Option<Arrays>,
     options: &Value,
-    go_on: &mut dyn FnMut() -> bool,
+    go_on: &dyn Fn() -> bool,
 ) -> Result<Option<LrFinding>> {
     let range = Range::of(&FindLrConfig::read(options, &At::Root)?)?;
-    let prepared = Prepared::new(said, arrays, &Control::new(|| {}))?;
+    let prepared = unless_broken_off(Prepared::new(said, arrays, &|| !go_on()))?;
+    let Some(prepared) = prepared else { return Ok(None) };
     let _threads = Threads::set(prepared.config.threads);
     measure(prepared, &range, go_on)
 }
@@ -74,14 +76,15 @@ impl Range {
 fn measure(
     prepared: Prepared,
     range: &Range,
-    go_on: &mut dyn FnMut() -> bool,
+    go_on: &dyn Fn() -> bool,
 ) -> Result<Option<LrFinding>> {
     let model = prepared.model()?;
     let Prepared { config, dataset, .. } = prepared;
     let split = dataset.split(&config.data);
     let counts = split.train.class_counts(dataset.facts().classes.len());
     let mut learner = Learner::new(&config, model, &counts)?;
-    let pixel_mean = pixel_mean::of_images(&split.train, &config, &|| false)?;
+    let pixel_mean = pixel_mean::of_images(&split.train, &config, &|| !go_on());
+    let Some(pixel_mean) = unless_broken_off(pixel_mean)? else { return Ok(None) };
     let pipeline = Arc::new(Pipeline::train(&config, pixel_mean.as_ref()));
 
     let mut curve = Curve::new(range.steps);

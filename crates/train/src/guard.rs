@@ -1,4 +1,5 @@
-//! A panic is a defect of ours, but never the end of the user's process.
+//! What is no failure of the work itself: a panic, which is a defect of ours, but never the end of
+//! the user's process; and work that was broken off.
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -8,6 +9,15 @@ use residual_spec::{Error, ErrorCode, Result};
 /// Does `work`; a panic in it becomes `E_INTERNAL`.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(defect(panic.as_ref())))
+}
+
+/// `None` for what ended because it was told to.
+pub(crate) fn unless_broken_off<T>(done: Result<T>) -> Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.code == ErrorCode::Aborted => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn defect(panic: &(dyn Any + Send)) -> Error {

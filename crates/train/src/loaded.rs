@@ -12,18 +12,20 @@ use residual_data::{
     thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Pipeline, PixelMean, Subset,
 };
 use residual_model::{
-    bytes_of, evaluate, predict, Average, Compute, Evaluator, Input, Model, Response,
+    bytes_of, evaluate, in_one_pass, predict, Answers, Average, Compute, Evaluator, Input, Model,
+    Response,
 };
 use residual_spec::{
     resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Device, Error,
     ErrorCode, EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr,
-    PredictConfig, Prediction, ResolvedConfig, Result, Thumbnail, Views,
+    PredictConfig, ResolvedConfig, Result, Thumbnail, Views,
 };
 use residual_weights::{
     find, is_checkpoint, Checkpoint, Export, ExportOptions, Foreign, Prefer, Tensor, PIXEL_MEAN,
 };
 
 use crate::checkpoint::progress_of;
+use crate::guard::unless_broken_off;
 use crate::pixel_mean;
 
 /// A model with all it needs to be used: labels, preparation of images.
@@ -87,12 +89,17 @@ impl LoadedModel {
         &self.info
     }
 
-    /// What is on pictures. See [`residual_model::predict`].
+    /// What is on pictures that are asked for together. See [`residual_model::predict`].
     ///
     /// # Errors
-    /// `E_CONFIG` for what is out of range; `E_IMAGE` and `E_IO` for the first picture that cannot
-    /// be read.
-    pub fn predict(&self, inputs: &[Input], asked: &PredictConfig) -> Result<Vec<Prediction>> {
+    /// `E_CONFIG` for what is out of range; for each group, `E_IMAGE` and `E_IO` for its first
+    /// picture that cannot be read.
+    pub fn predict(
+        &self,
+        groups: &[&[Input]],
+        asked: &PredictConfig,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Answers>> {
         let top = asked.top.unwrap_or(DEFAULT_TOP);
         if top == 0 {
             return Err(Error::new(ErrorCode::Config, "`top` must be 1 or more, not 0")
@@ -102,16 +109,37 @@ impl LoadedModel {
         check_thumbnails(asked.thumbnails)?;
         let views = resolve_views(asked.crops, asked.scales.as_ref(), &self.config)?;
         let pipeline = self.eval.with_views(views);
-        let mut pictures = Vec::new();
-        let labels = &self.data.classes;
-        let mut predictions =
-            predict(&self.model, labels, &pipeline, inputs, top as usize, &mut |image| {
-                pictures.extend(asked.thumbnails.map(|side| small(image, side)));
-            })?;
-        for (prediction, picture) in predictions.iter_mut().zip(pictures) {
-            prediction.thumbnail = Some(picture);
+        let mut pictures: Vec<Vec<Thumbnail>> = vec![Vec::new(); groups.len()];
+        let answers = predict(
+            &self.model,
+            &self.data.classes,
+            &pipeline,
+            groups,
+            top as usize,
+            &mut |group, image| {
+                pictures[group].extend(asked.thumbnails.map(|side| small(image, side)));
+            },
+            go_on,
+        )?;
+        let Some(mut answers) = answers else { return Ok(None) };
+        for (answer, pictures) in answers.iter_mut().zip(pictures) {
+            for (prediction, picture) in answer.iter_mut().flatten().zip(pictures) {
+                prediction.thumbnail = Some(picture);
+            }
         }
-        Ok(predictions)
+        Ok(Some(answers))
+    }
+
+    /// How many images go through the network at once, if asked for so.
+    pub fn in_one_pass(&self, asked: &PredictConfig) -> usize {
+        let views = resolve_views(asked.crops, asked.scales.as_ref(), &self.config);
+        // What is asked wrongly is refused when it is answered.
+        views.map_or(1, |views| in_one_pass(&self.model, &self.eval.with_views(views)))
+    }
+
+    /// Passes of the network so far.
+    pub fn passes(&self) -> u64 {
+        self.model.passes()
     }
 
     /// Writes the network as .safetensors or .onnx.
@@ -147,7 +175,7 @@ impl LoadedModel {
         &self,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        go_on: impl FnMut() -> Result<bool>,
+        go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
         self.evaluate_into(request, arrays, None, go_on)
     }
@@ -158,17 +186,19 @@ impl LoadedModel {
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
         average: Option<Rc<RefCell<Average>>>,
-        go_on: impl FnMut() -> Result<bool>,
+        go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
         check_examples(request)?;
         let views = resolve_views(request.crops, request.scales.as_ref(), &self.config)?;
-        let (subset, labels) = self.subset(request, arrays)?;
+        let Some((subset, labels)) = self.subset(request, arrays, go_on)? else {
+            return Ok(None);
+        };
         let sums = Evaluator::new(self.data.classes.len())
             .top_losses(request.top_losses.unwrap_or(0) as usize)
             .samples(subset.spread(request.samples.unwrap_or(0) as usize))
             .averaging(average);
         let loader = self.loader(&subset, request, views);
-        let measured = evaluate(&self.model, &labels, sums, loader, go_on, |_| {})?;
+        let measured = evaluate(&self.model, &labels, sums, loader, || Ok(go_on()), |_| {})?;
         let Some(mut evaluation) = measured else { return Ok(None) };
         if let Some(side) = request.thumbnails {
             let examples = evaluation.samples.iter_mut().chain(&mut evaluation.top_losses);
@@ -207,12 +237,13 @@ impl LoadedModel {
         &self,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        mut go_on: impl FnMut() -> Result<bool>,
+        go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Vec<LayerResponse>>> {
-        let mut loader = self.loader(&self.subset(request, arrays)?.0, request, Views::Center);
+        let Some((subset, _)) = self.subset(request, arrays, go_on)? else { return Ok(None) };
+        let mut loader = self.loader(&subset, request, Views::Center);
         let mut sums: Vec<Response> = Vec::new();
         while let Some(loaded) = loader.next()? {
-            if !go_on()? {
+            if !go_on() {
                 return Ok(None);
             }
             let batch = &loaded.batch;
@@ -230,12 +261,14 @@ impl LoadedModel {
         Ok(Some(sums.into_iter().map(named).collect()))
     }
 
-    /// The images that `request` asks for, with the model's classes, and the names of these.
+    /// The images that `request` asks for, with the model's classes, and the names of these; `None`
+    /// if `go_on` said so.
     fn subset(
         &self,
         request: &EvaluateConfig,
         mut arrays: Option<Arrays>,
-    ) -> Result<(Subset, Vec<String>)> {
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<(Subset, Vec<String>)>> {
         let config = match (&request.data, &arrays) {
             (Some(data), _) => data.full(),
             (None, Some(_)) => DataConfig::default(),
@@ -250,7 +283,8 @@ impl LoadedModel {
         if let Some(arrays) = &mut arrays {
             arrays.classes.get_or_insert_with(|| self.data.classes.clone());
         }
-        let dataset = residual_data::open_with(&config, arrays, &|| false)?;
+        let dataset = residual_data::open_with(&config, arrays, &|| !go_on());
+        let Some(dataset) = unless_broken_off(dataset)? else { return Ok(None) };
         let (source, theirs) = (&dataset.facts().source, &dataset.facts().classes);
         let ours = &self.data.classes;
         let strange = class_map(source, theirs, ours).is_err();
@@ -260,7 +294,7 @@ impl LoadedModel {
             false => ours,
         };
         let map = class_map(source, theirs, labels)?;
-        Ok((self.part(&dataset, request.part)?.relabelled(map), labels.clone()))
+        Ok(Some((self.part(&dataset, request.part)?.relabelled(map), labels.clone())))
     }
 
     fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: Views) -> Loader {

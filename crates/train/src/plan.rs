@@ -11,11 +11,12 @@ use residual_spec::{
 };
 use serde_json::Value;
 
+use crate::guard::unless_broken_off;
 use crate::learner::Learner;
 use crate::optimizer::states;
+use crate::pixel_mean;
 use crate::run::{order, Lengths, Prepared, BATCH_PATIENCE};
 use crate::threads::Threads;
-use crate::{pixel_mean, Control};
 
 /// How long updates are measured, and how many at most; two are made whatever they take.
 const MEASURED: Duration = Duration::from_secs(3);
@@ -33,10 +34,11 @@ pub fn plan(
     said: &Value,
     arrays: Option<Arrays>,
     options: &Value,
-    go_on: &mut dyn FnMut() -> bool,
+    go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Plan>> {
     let options = PlanConfig::read(options, &At::Root)?;
-    let mut prepared = Prepared::new(said, arrays, &Control::new(|| {}))?;
+    let prepared = unless_broken_off(Prepared::new(said, arrays, &|| !go_on()))?;
+    let Some(mut prepared) = prepared else { return Ok(None) };
     let dir = prepared.place()?;
     let split = prepared.dataset.split(&prepared.config.data);
     let resumed_at = prepared.resumed_at()?;
@@ -87,12 +89,13 @@ impl Pace {
     fn measure(
         prepared: &Prepared,
         split: &Split,
-        go_on: &mut dyn FnMut() -> bool,
+        go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Pace>> {
         let config = &prepared.config;
         let counts = split.train.class_counts(prepared.dataset.facts().classes.len());
         let mut learner = Learner::new(config, prepared.model()?, &counts)?;
-        let mean = pixel_mean::of_images(&split.train, config, &|| false)?;
+        let mean = pixel_mean::of_images(&split.train, config, &|| !go_on());
+        let Some(mean) = unless_broken_off(mean)? else { return Ok(None) };
         let pipeline = Arc::new(Pipeline::train(config, mean.as_ref()));
         let mut steps = Vec::new();
         let begun = Instant::now();
@@ -180,7 +183,7 @@ fn evaluation_pace(
     learner: &Learner,
     val: &Subset,
     mean: Option<&Arc<residual_data::PixelMean>>,
-    go_on: &mut dyn FnMut() -> bool,
+    go_on: &dyn Fn() -> bool,
 ) -> Result<Option<f64>> {
     let _no_grad = tch::no_grad_guard();
     let pipeline = Arc::new(Pipeline::eval(&prepared.config, mean));

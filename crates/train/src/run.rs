@@ -44,7 +44,7 @@ pub fn run(
     control: &Control,
     meanwhile: &mut dyn FnMut(),
 ) -> Result<TrainResult> {
-    let prepared = Prepared::new(said, arrays, control)?;
+    let prepared = Prepared::new(said, arrays, &|| control.stopping().is_some())?;
     let mut trainer = Trainer::new(prepared, control)?;
     let stop_reason = trainer.train(meanwhile)?;
     trainer.finish(stop_reason, meanwhile)
@@ -69,7 +69,13 @@ struct Resumed {
 }
 
 impl Prepared {
-    pub fn new(said: &Value, arrays: Option<Arrays>, control: &Control) -> Result<Prepared> {
+    /// # Errors
+    /// As [`run`]; `E_ABORTED` once `cancelled` says so.
+    pub fn new(
+        said: &Value,
+        arrays: Option<Arrays>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Prepared> {
         let mut asked = TrainConfig::from_json(said)?;
         let resumed = match &asked.resume {
             None => None,
@@ -87,9 +93,10 @@ impl Prepared {
             Some(_) => None,
         };
 
-        let dataset =
-            residual_data::open_with(&asked.data(), arrays, &|| control.stopping().is_some());
-        control.go_on()?;
+        let dataset = residual_data::open_with(&asked.data(), arrays, cancelled);
+        if cancelled() {
+            return Err(Error::new(ErrorCode::Aborted, "stopped before the training began"));
+        }
         let dataset = dataset?;
         let mut config = resolve(&asked, dataset.facts(), &crate::machine_facts())?;
         if let Some(resumed) = &resumed {

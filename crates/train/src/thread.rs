@@ -1,23 +1,24 @@
 //! The one thread that calls libtorch: every thread that did would get its own OpenMP team.
 //!
 //! Runs go one after another. Short jobs (opening a model, predicting) go before them, and are
-//! also done in the middle of a run, between its steps.
+//! also done in the middle of a run, between its steps; but none holds up a run that is to end.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use residual_data::Arrays;
+use residual_model::Answers;
 use residual_spec::{
     BenchResult, EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse,
     LrFinding, Plan, Result,
 };
 
 use crate::machine::cores;
+use crate::short::{Request, ShortJobs, Taken, Turn};
 use crate::threads::Threads;
 use crate::{evaluate_ensemble, guarded, Control, LoadedModel, Outcome, Stop};
-
-type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
 /// A run that waits for its turn.
 struct Queued {
@@ -28,11 +29,19 @@ struct Queued {
 
 #[derive(Default)]
 struct Queues {
-    short: VecDeque<Job>,
+    short: ShortJobs,
     runs: VecDeque<Queued>,
     /// The run in progress.
     current: Option<Arc<Control>>,
     closing: bool,
+}
+
+impl Queues {
+    /// Whether short jobs have to leave the thread to something else: the process that ends, or a
+    /// run that is to end.
+    fn is_pressed(&self) -> bool {
+        self.closing || self.current.as_ref().is_some_and(|control| control.is_pressed())
+    }
 }
 
 #[derive(Default)]
@@ -45,9 +54,16 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn may_go_on(&self, cancelled: &AtomicBool) -> bool {
+        !cancelled.load(Ordering::Relaxed) && !self.lock().is_pressed()
+    }
 }
 
 /// What lives on the thread: the models that are open.
+///
+/// What takes longer gives `None` once it has to end early: `cancelled` was set, the process is
+/// ending, or a run is to end that it is done in the middle of.
 pub struct Worker {
     shared: Arc<Shared>,
     models: BTreeMap<u32, LoadedModel>,
@@ -57,16 +73,28 @@ pub struct Worker {
 
 impl Worker {
     /// Does the short jobs that are waiting, on all cores; a run that is in the middle of its steps
-    /// goes on with its own number of threads.
+    /// goes on with its own number of threads. Jobs that would hold up a run's end are left for
+    /// after it.
     pub(crate) fn do_short_jobs(&mut self) {
+        let shared = Arc::clone(&self.shared);
         loop {
-            let job = self.shared.lock().short.pop_front();
-            match job {
-                Some(job) => {
-                    let _threads = Threads::set(self.cores);
-                    job(self);
-                }
-                None => return,
+            let mut queues = shared.lock();
+            if queues.is_pressed() {
+                return;
+            }
+            let taken = queues.short.take(|request| self.in_one_pass(request));
+            drop(queues);
+            let Some(taken) = taken else { return };
+            let _threads = Threads::set(self.cores);
+            let left = match taken {
+                Taken::Job(mut job) => match job(self) {
+                    Turn::Done => None,
+                    Turn::Again => Some(Taken::Job(job)),
+                },
+                Taken::Requests(requests) => self.answer(requests).map(Taken::Requests),
+            };
+            if let Some(left) = left {
+                shared.lock().short.put_back(left);
             }
         }
     }
@@ -89,65 +117,116 @@ impl Worker {
         residual_torch::release_free_memory();
     }
 
-    /// See [`LoadedModel::evaluate`]; `None` if the process is ending.
+    /// How many images a request's model sees at once.
+    fn in_one_pass(&self, request: &Request) -> usize {
+        self.models.get(&request.handle).map_or(0, |model| model.in_one_pass(&request.asked))
+    }
+
+    /// Answers requests that were taken together. Gives those back that were broken off.
+    fn answer(&mut self, mut requests: Vec<Request>) -> Option<Vec<Request>> {
+        match guarded(|| self.predictions(&requests)) {
+            Ok(Some(answers)) => {
+                for (request, answer) in requests.into_iter().zip(answers) {
+                    (request.answer)(answer);
+                }
+                None
+            }
+            Ok(None) if self.shared.lock().closing => {
+                requests.into_iter().for_each(|request| (request.answer)(Err(ending())));
+                None
+            }
+            Ok(None) => Some(requests),
+            Err(error) if requests.len() == 1 => {
+                requests.into_iter().for_each(|request| (request.answer)(Err(error.clone())));
+                None
+            }
+            // What fails them all may be the fault of one.
+            Err(_) => {
+                while !requests.is_empty() {
+                    if let Some(mut left) = self.answer(vec![requests.remove(0)]) {
+                        left.append(&mut requests);
+                        return Some(left);
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    /// Of each request; `None` if they have to wait.
+    fn predictions(&self, requests: &[Request]) -> Result<Option<Answers>> {
+        let never = AtomicBool::new(false);
+        let first = &requests[0];
+        let model = self.models.get(&first.handle).ok_or_else(closed)?;
+        let inputs: Vec<_> = requests.iter().map(|request| request.inputs.as_slice()).collect();
+        model.predict(&inputs, &first.asked, &|| self.shared.may_go_on(&never))
+    }
+
+    /// See [`LoadedModel::evaluate`].
     pub fn evaluate(
-        &mut self,
+        &self,
         handle: u32,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
+        cancelled: &AtomicBool,
     ) -> Result<Option<Evaluation>> {
-        let shared = Arc::clone(&self.shared);
-        self.model(handle)?.evaluate(request, arrays, || Ok(!shared.lock().closing))
+        let model = self.models.get(&handle).ok_or_else(closed)?;
+        model.evaluate(request, arrays, &|| self.shared.may_go_on(cancelled))
     }
 
-    /// See [`LoadedModel::layer_responses`]; `None` if the process is ending.
+    /// See [`LoadedModel::layer_responses`].
     pub fn layer_responses(
-        &mut self,
+        &self,
         handle: u32,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
+        cancelled: &AtomicBool,
     ) -> Result<Option<Vec<LayerResponse>>> {
-        let shared = Arc::clone(&self.shared);
-        self.model(handle)?.layer_responses(request, arrays, || Ok(!shared.lock().closing))
+        let model = self.models.get(&handle).ok_or_else(closed)?;
+        model.layer_responses(request, arrays, &|| self.shared.may_go_on(cancelled))
     }
 
-    /// See [`evaluate_ensemble`]; `None` if the process is ending.
+    /// See [`evaluate_ensemble`].
     pub fn evaluate_ensemble(
-        &mut self,
+        &self,
         handles: &[u32],
         request: &EvaluateConfig,
+        cancelled: &AtomicBool,
     ) -> Result<Option<EnsembleEvaluation>> {
         let models: Result<Vec<&LoadedModel>> =
             handles.iter().map(|&handle| self.models.get(&handle).ok_or_else(closed)).collect();
-        evaluate_ensemble(&models?, request, || Ok(!self.shared.lock().closing))
+        evaluate_ensemble(&models?, request, &|| self.shared.may_go_on(cancelled))
     }
 
-    /// See [`crate::find_lr`]; `None` if the process is ending.
+    /// See [`crate::find_lr`].
     pub fn find_lr(
-        &mut self,
+        &self,
         config: &serde_json::Value,
         arrays: Option<Arrays>,
         options: &serde_json::Value,
+        cancelled: &AtomicBool,
     ) -> Result<Option<LrFinding>> {
-        let shared = Arc::clone(&self.shared);
-        crate::find_lr(config, arrays, options, &mut || !shared.lock().closing)
+        crate::find_lr(config, arrays, options, &|| self.shared.may_go_on(cancelled))
     }
 
-    /// See [`crate::plan`]; `None` if the process is ending.
+    /// See [`crate::plan`].
     pub fn plan(
-        &mut self,
+        &self,
         config: &serde_json::Value,
         arrays: Option<Arrays>,
         options: &serde_json::Value,
+        cancelled: &AtomicBool,
     ) -> Result<Option<Plan>> {
-        let shared = Arc::clone(&self.shared);
-        crate::plan(config, arrays, options, &mut || !shared.lock().closing)
+        crate::plan(config, arrays, options, &|| self.shared.may_go_on(cancelled))
     }
 
-    /// See [`crate::bench`]; `None` if the process is ending.
-    pub fn bench(&mut self, config: &serde_json::Value) -> Result<Option<BenchResult>> {
-        let shared = Arc::clone(&self.shared);
-        crate::bench(config, &mut || !shared.lock().closing)
+    /// See [`crate::bench`].
+    pub fn bench(
+        &self,
+        config: &serde_json::Value,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<BenchResult>> {
+        crate::bench(config, &|| self.shared.may_go_on(cancelled))
     }
 
     fn work(mut self) {
@@ -210,9 +289,39 @@ impl TorchThread {
         self.shared.available.notify_all();
     }
 
-    /// Queues a short job. It is dropped unrun when the process is leaving.
-    pub fn submit(&self, job: impl FnOnce(&mut Worker) + Send + 'static) {
-        self.shared.lock().short.push_back(Box::new(job));
+    /// Queues a short job, of which `answer` is told on the thread. One that ends early, with `None`,
+    /// because a run is to end, is done again from its beginning after that; set `cancelled` to end
+    /// it for good. It is dropped unrun when the process is leaving.
+    pub fn ask<T>(
+        &self,
+        cancelled: Arc<AtomicBool>,
+        mut work: impl FnMut(&mut Worker, &AtomicBool) -> Result<Option<T>> + Send + 'static,
+        answer: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
+        let mut answer = Some(answer);
+        let job = move |worker: &mut Worker| {
+            let found = match guarded(|| work(worker, &cancelled)) {
+                Ok(Some(found)) => Ok(found),
+                Ok(None) if worker.shared.lock().closing => Err(ending()),
+                Ok(None) if cancelled.load(Ordering::Relaxed) => {
+                    Err(Error::new(ErrorCode::Aborted, "aborted before it was done"))
+                }
+                Ok(None) => return Turn::Again,
+                Err(error) => Err(error),
+            };
+            if let Some(answer) = answer.take() {
+                answer(found);
+            }
+            Turn::Done
+        };
+        self.shared.lock().short.push(Box::new(job));
+        self.shared.available.notify_all();
+    }
+
+    /// Queues a request to predict. Those that wait behind each other are answered together, in
+    /// their order. It is dropped unanswered when the process is leaving.
+    pub fn predict(&self, request: Request) {
+        self.shared.lock().short.push_request(request);
         self.shared.available.notify_all();
     }
 
@@ -258,6 +367,10 @@ fn closed() -> Error {
     Error::new(ErrorCode::Closed, "the model is closed").hint("Open it again with loadModel().")
 }
 
+fn ending() -> Error {
+    Error::new(ErrorCode::Closed, "the process is ending")
+}
+
 fn leaving() -> Error {
     Error::new(ErrorCode::Aborted, "the process ended before the training began")
 }
@@ -267,13 +380,21 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
+    /// Does `work` on the thread, whose answer nobody waits for.
+    fn submit(thread: &TorchThread, work: impl FnOnce(&mut Worker) + Send + 'static) {
+        let mut work = Some(work);
+        let once =
+            move |worker: &mut Worker, _: &AtomicBool| Ok(work.take().map(|work| work(worker)));
+        thread.ask(Arc::default(), once, |_| {});
+    }
+
     #[test]
     fn jobs_are_done_in_order_on_one_thread_and_closing_twice_is_harmless() {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
         for i in 0..5 {
             let sender = sender.clone();
-            thread.submit(move |_| sender.send((i, std::thread::current().id())).unwrap());
+            submit(&thread, move |_| sender.send((i, std::thread::current().id())).unwrap());
         }
         let done: Vec<_> = receiver.iter().take(5).collect();
         assert_eq!(done.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
@@ -286,17 +407,68 @@ mod tests {
     fn what_is_done_between_a_runs_steps_leaves_the_run_its_number_of_threads() {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
-        thread.submit(move |worker| {
+        submit(&thread, move |worker| {
             let ours = cores() + 1; // as a run would have set it
             tch::set_num_threads(ours as i32);
             let between = sender.clone();
-            let job = move |_: &mut Worker| between.send(tch::get_num_threads()).unwrap();
-            worker.shared.lock().short.push_back(Box::new(job));
+            let job = move |_: &mut Worker| {
+                between.send(tch::get_num_threads()).unwrap();
+                Turn::Done
+            };
+            worker.shared.lock().short.push(Box::new(job));
             worker.do_short_jobs();
             sender.send(tch::get_num_threads()).unwrap();
         });
         let threads: Vec<i32> = receiver.iter().take(2).collect();
         assert_eq!(threads, [cores() as i32, cores() as i32 + 1]);
+        thread.close();
+    }
+
+    #[test]
+    fn a_job_in_the_way_of_a_runs_end_gives_way_and_begins_again_after_it() {
+        let thread = TorchThread::start().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        submit(&thread, move |worker| {
+            let control = Arc::new(Control::new(|| {}));
+            worker.shared.lock().current = Some(Arc::clone(&control));
+            let (told, never) = (sender.clone(), AtomicBool::new(false));
+            let mut turns = 0;
+            let job = move |worker: &mut Worker| {
+                turns += 1;
+                if turns == 1 {
+                    // Its owner wishes so in the middle of the job.
+                    control.stop(Stop::Wanted);
+                }
+                match worker.shared.may_go_on(&never) {
+                    true => {
+                        told.send(turns).unwrap();
+                        Turn::Done
+                    }
+                    false => Turn::Again,
+                }
+            };
+            worker.shared.lock().short.push(Box::new(job));
+            worker.do_short_jobs();
+            worker.do_short_jobs(); // nothing is begun, either, while the run ends
+            sender.send(0).unwrap();
+            worker.shared.lock().current = None;
+        });
+        assert_eq!(receiver.iter().take(2).collect::<Vec<i32>>(), [0, 2]);
+        thread.close();
+    }
+
+    #[test]
+    fn a_cancelled_job_ends_for_good() {
+        let thread = TorchThread::start().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let cancel = Arc::clone(&cancelled);
+        let work = move |worker: &mut Worker, cancelled: &AtomicBool| {
+            cancel.store(true, Ordering::Relaxed); // as its owner does, from another thread
+            Ok(worker.shared.may_go_on(cancelled).then_some(()))
+        };
+        thread.ask(cancelled, work, move |answer| sender.send(answer).unwrap());
+        assert_eq!(receiver.recv().unwrap().unwrap_err().code, ErrorCode::Aborted);
         thread.close();
     }
 

@@ -151,8 +151,9 @@ fn candidates(tensors: &BTreeMap<String, Tensor>, asked: &ModelConfig) -> Vec<St
     ];
     let mut names: Vec<String> = residual_arch::names().map(String::from).collect();
     names.extend(others.into_iter().filter(|_| blocks > 0));
-    // Every layer has two tensors at least: far deeper networks need not be built to be compared.
-    names.retain(|name| depth(name) <= tensors.len() / 2);
+    // Every layer but a head that is missing has two tensors at least: far deeper networks need not
+    // be built to be compared.
+    names.retain(|name| depth(name) <= tensors.len() / 2 + 1);
     names
 }
 
