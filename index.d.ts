@@ -60,7 +60,9 @@ export declare interface ArrayPart {
     images: Uint8Array | Uint8ClampedArray;
     /** The class of each image, numbered from 0. */
     labels: Uint8Array | Uint16Array | Uint32Array | Int32Array | readonly number[];
+    /** In pixels. */
     width: number;
+    /** In pixels. */
     height: number;
     /** 1 (grey) or 3 (RGB). */
     channels: 1 | 3;
@@ -331,6 +333,9 @@ export declare type CheckpointFacts = {
     assumed: Array<string>;
 };
 
+/**
+ * Which checkpoint: the last one, the best one so far, or one that is kept of an epoch.
+ */
 export declare type CheckpointKind = 'last' | 'best' | 'epoch';
 
 /**
@@ -464,6 +469,7 @@ export declare class Dashboard implements AsyncDisposable {
     #private;
     /** The runs folder, absolute. */
     readonly folder: string;
+    /** What it listens on, at 127.0.0.1. */
     readonly port: number;
     /**
      * What to open in a browser: whoever has it can see the runs, and stop them. Its token becomes a
@@ -637,7 +643,12 @@ export declare interface DatasetInfo {
     downloadBytes: number;
 }
 
-/** The data sets that have a name (`residual data list`). Needs no libtorch. */
+/**
+ * The data sets that have a name (`residual data list`). Needs no libtorch.
+ *
+ * @example
+ * const missing = (await datasets()).filter(({ folder }) => folder === null)
+ */
 export declare function datasets(): Promise<DatasetInfo[]>;
 
 /** What to compare: any key of `TrainConfig` for all networks, and which networks. */
@@ -736,6 +747,12 @@ export declare function doctor(): Promise<Diagnosis>;
  * Downloads a named data set (`residual data download`), verifies and unpacks it. One that is there
  * already is verified, once, and used. Needs no libtorch.
  *
+ * @example
+ * const { folder } = await downloadDataset('mnist', {
+ *   onDownload: ({ bytes, total }) => console.log(`${bytes} of ${total} bytes`),
+ * })
+ *
+ * @param name one of `datasets()`
  * @returns what is known of it, with its folder
  * @throws {ResidualError} `E_DOWNLOAD` with what every address said and where to put the file by
  *   hand; `E_DATA_FORMAT` for an archive or a copy that is not the published one; `E_WRITE`;
@@ -768,6 +785,10 @@ export declare interface DownloadProgress {
 /**
  * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`): what each is, and
  * below it what it was taken for and how surely. Right ones are framed in green, wrong ones in red.
+ *
+ * @example
+ * const { samples } = await evaluate('runs/latest', { samples: 12, thumbnails: 96 })
+ * await writeFile('samples.png', drawExamples(samples, { title: 'What it says' }).png())
  *
  * @throws {ResidualError} `E_USAGE` if there are none, or they came without thumbnails
  */
@@ -903,6 +924,9 @@ export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DA
 
 /**
  * Measures a trained network's loss and accuracy, on images that are not augmented.
+ *
+ * @example
+ * const { accuracy, mostConfused } = await evaluate('runs/latest', { part: 'val' })
  *
  * @param path a run folder, a checkpoint, or weights of whoever made them
  * @param load what such weights do not say of themselves
@@ -1067,6 +1091,13 @@ export declare const exitStatus: {
     readonly E_INTERNAL: 1;
 };
 
+/**
+ * The experiments (`residual experiment`).
+ *
+ * @example
+ * const { valAccuracy } = await experiment.repeat({ data: './photos', seeds: 2 })
+ * console.log(valAccuracy?.mean, valAccuracy?.deviation)
+ */
 export declare const experiment: Experiments;
 
 /** What happens during an experiment: it turns to a run, or something happens in that run. */
@@ -1136,6 +1167,9 @@ export declare type ExportConfig = {
  *
  * The same as `residual export`; also exported under that name, for `import * as residual`.
  *
+ * @example
+ * await exportModel('runs/latest', 'photos.onnx', { softmax: true, normalization: true })
+ *
  * @param model a run folder (its best checkpoint is taken), a checkpoint, or weights of others
  * @param path the file to write
  * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another ending, `E_WRITE`
@@ -1147,8 +1181,11 @@ export { exportModel }
 /** What an error is made of. */
 export declare interface Failure {
     code: ErrorCode;
+    /** What went wrong, as a sentence without its full stop. */
     message: string;
+    /** Where: a configuration path, a file, a line of it. */
     at?: Place;
+    /** The next thing to do. Default: what helps with this code in general. */
     hint?: string;
 }
 
@@ -1468,6 +1505,10 @@ export declare type LoadConfig = {
 /**
  * Loads a trained network.
  *
+ * @example
+ * await using model = await loadModel('runs/latest')
+ * console.log(model.info.classes, await model.predict('cat.jpg'))
+ *
  * @param path a run folder (its best checkpoint is taken), a checkpoint, or weights of whoever
  *   made them: what `torch.save` wrote (.pth, .pt, .th), or a .safetensors file
  * @param config what such weights do not say of themselves; `info.assumed` tells what was assumed
@@ -1556,6 +1597,10 @@ export declare type LrSuggestion = {
 
 /**
  * Lays pictures out in rows with captions below (the notebook's `make_grid`).
+ *
+ * @example
+ * const grey = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as const
+ * await writeFile('grid.svg', makeGrid([{ image: grey, caption: 'grey' }]).svg)
  *
  * @throws {ResidualError} `E_USAGE` if there are no pictures, or one is neither pixels nor a file
  */
@@ -1648,6 +1693,11 @@ export declare class Model implements AsyncDisposable {
      * that wait for each other pass the network together: many at once take less time than one after
      * another, and none is held back until there are more.
      *
+     * @example
+     * await using model = await loadModel('runs/latest')
+     * const [cat, dog] = await model.predict(['cat.jpg', 'dog.jpg'])
+     *
+     * @param image a path, bytes or pixels
      * @param config how many classes to name, and how often to look: `{ crops: 'flip' }`
      * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
      *   `E_CONFIG`, `E_CLOSED`
@@ -1659,6 +1709,11 @@ export declare class Model implements AsyncDisposable {
      * downloaded first if it is not on this machine. (Between the steps of a run, it gives way to the
      * run's end and begins again after it.)
      *
+     * @example
+     * await using model = await loadModel('runs/latest')
+     * const { accuracy, confusion } = await model.evaluate({ part: 'val' })
+     *
+     * @param config which images; by default those that it was trained with
      * @param options images in memory instead of `config.data`; their classes are the model's, unless
      *   they are named. The signal ends the evaluation after the batch that it is in
      * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes;
@@ -1669,6 +1724,8 @@ export declare class Model implements AsyncDisposable {
      * Measures how strongly each 3x3 layer answers to images that are not augmented: the standard
      * deviations of the paper's figure 7, in the order in which an image passes the layers.
      *
+     * @param config which images
+     * @param options images in memory instead of `config.data`
      * @throws {ResidualError} as `evaluate()` does
      */
     layerResponses(config?: EvaluateConfig, options?: EvaluateOptions): Promise<LayerResponse[]>;
@@ -1676,6 +1733,7 @@ export declare class Model implements AsyncDisposable {
      * Writes the network for use elsewhere, as `exportModel()` does.
      *
      * @param path ends in `.safetensors` or `.onnx`
+     * @param config for ONNX: what goes into the file beside the network
      * @throws {ResidualError} `E_USAGE` for another ending, `E_WRITE`, `E_CLOSED`
      */
     export(path: string | URL, config?: ExportConfig): Promise<void>;
@@ -1874,6 +1932,7 @@ export declare type PcaColorConfig = {
 
 /** A drawing, as SVG and, painted when asked for, as PNG. */
 export declare class Picture {
+    /** The drawing, as SVG. */
     readonly svg: string;
     constructor(svg: string);
     /** The bytes of a PNG file, painted anew at every call. */
@@ -1884,7 +1943,9 @@ export declare class Picture {
 export declare interface Pixels {
     /** `height * width * channels` bytes. */
     data: Uint8Array;
+    /** In pixels. */
     width: number;
+    /** In pixels. */
     height: number;
     /** 1 (grey) or 3 (RGB). */
     channels: 1 | 3;
@@ -2043,7 +2104,11 @@ export declare type Precision = 'fp32' | 'bf16' | 'fp64';
  * Says what is on an image, or on each of an array. To ask more than once, keep the model:
  * `loadModel()`.
  *
+ * @example
+ * const { label, probability } = await predict('runs/latest', 'cat.jpg')
+ *
  * @param model a run folder, a checkpoint, or weights of whoever made them
+ * @param image what to look at; an array gives an array of answers, in their order
  * @param load what such weights do not say of themselves
  * @throws {ResidualError} as `loadModel()` and `Model.predict()` do
  */
@@ -2100,9 +2165,12 @@ export declare type Prediction = {
  * that needs no network, as the report is. Pictures are there where predictions have thumbnails.
  *
  * @example
+ * await using model = await loadModel('runs/latest')
  * const prediction = await model.predict('cat.jpg', { thumbnails: 160 })
  * await writeFile('cat.html', predictionPage([{ name: 'cat.jpg', prediction }], model.info))
  *
+ * @param answers what is to be shown, in this order
+ * @param model whose answers they are: `model.info`
  * @returns HTML
  */
 export declare function predictionPage(answers: readonly Answered[], model: Readonly<ModelInfo>): string;
@@ -2202,6 +2270,7 @@ export declare type Reached = {
 export declare interface Recipe {
     /** What `recipe` takes. */
     name: string;
+    /** What it trains, in a line. */
     about: string;
     /** Who published it, and where. */
     source: string;
@@ -2211,7 +2280,12 @@ export declare interface Recipe {
     config: TrainConfig;
 }
 
-/** The recipes that have a name. Needs no libtorch. */
+/**
+ * The recipes that have a name (`residual recipes`). Needs no libtorch.
+ *
+ * @example
+ * for (const { name, published } of await recipes()) console.log(name, published)
+ */
 export declare function recipes(): Promise<Recipe[]>;
 
 /** What to train, and how often. */
@@ -3374,6 +3448,10 @@ export declare type ShowConfig = {
  * as they are or, with `augmented`, as training sees them: by the same code, with the
  * normalisation taken back. A named data set is downloaded if need be. Needs no libtorch.
  *
+ * @example
+ * const grid = await showDataset('./photos', { augmented: true, count: 12 })
+ * await writeFile('photos.png', grid.png())
+ *
  * @param data a data set, as in `TrainConfig`
  * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
  */
@@ -3849,6 +3927,11 @@ export declare interface VerifiedFile {
  * Compares the files of a named data set with their published checksums (`residual data verify`).
  * Needs no libtorch.
  *
+ * @example
+ * const { ok, files } = await verifyDataset('mnist')
+ * if (!ok) console.error(files.filter((file) => !file.ok))
+ *
+ * @param name one of `datasets()`
  * @throws {ResidualError} `E_DATA_NOT_FOUND` if it is not on this machine; `AbortError`
  */
 export declare function verifyDataset(name: string, { signal }?: Pick<DownloadOptions, 'signal'>): Promise<Verification>;

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
+import { readDeclarations } from './api/declarations.mjs'
+import { writePages } from './api/markdown.mjs'
 import { ROOT, runScript } from './setup.mjs'
 
 /** Where things are made, to be compared with what is there. */
@@ -12,7 +14,7 @@ const check = process.argv.includes('--check')
 /**
  * Makes what is under version control and yet not written by hand. From the core's types: those of
  * the configuration and the events, in TypeScript and as a JSON Schema. From bindings/ts: the
- * declarations of all that is public, in one file. With `--check` nothing is changed, and the
+ * declarations of all that is public, in one file, and from these the API reference. With `--check` nothing is changed, and the
  * status tells whether anything would be.
  */
 async function generate() {
@@ -29,8 +31,10 @@ async function generate() {
     ...['--project', 'tsconfig.json', '--outDir', join(STAGING, 'types')],
     ...['--emitDeclarationOnly', '--stripInternal'],
   ])
-  const declarations = await put('index.d.ts', await rollUp())
-  if (check && !(core.every(Boolean) && declarations)) {
+  const rolledUp = await rollUp()
+  const declarations = await put('index.d.ts', rolledUp)
+  const reference = await putReference(rolledUp)
+  if (check && !(core.every(Boolean) && declarations && reference)) {
     throw new Error('generated files are not what they are made from; run `npm run generate`')
   }
 }
@@ -65,6 +69,29 @@ async function rollUp() {
   )
   if (!succeeded) throw new Error('the declarations could not be rolled up')
   return await readFile(path, 'utf8')
+}
+
+/**
+ * Brings docs/api up to date: nothing else lies there.
+ *
+ * @param {string} rolledUp the declarations of all that is public
+ * @returns {Promise<boolean>} whether it was up to date
+ */
+async function putReference(rolledUp) {
+  const { about, declarations } = await readDeclarations(rolledUp, join(STAGING, 'api'))
+  const pages = writePages(about, declarations)
+  await mkdir(join(ROOT, 'docs', 'api'), { recursive: true })
+  let isFresh = true
+  for (const [name, text] of pages) {
+    isFresh = (await put(`docs/api/${name}`, text)) && isFresh
+  }
+  for (const name of await readdir(join(ROOT, 'docs', 'api'))) {
+    if (pages.has(name)) continue
+    isFresh = false
+    process.stdout.write(`docs/api/${name} is made by nothing any more\n`)
+    if (!check) await rm(join(ROOT, 'docs', 'api', name))
+  }
+  return isFresh
 }
 
 /**

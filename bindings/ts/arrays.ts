@@ -10,7 +10,9 @@ export interface ArrayPart {
   images: Uint8Array | Uint8ClampedArray
   /** The class of each image, numbered from 0. */
   labels: Uint8Array | Uint16Array | Uint32Array | Int32Array | readonly number[]
+  /** In pixels. */
   width: number
+  /** In pixels. */
   height: number
   /** 1 (grey) or 3 (RGB). */
   channels: 1 | 3

@@ -50,7 +50,12 @@ export interface PublishedFile {
   unpack: string | null
 }
 
-/** The data sets that have a name (`residual data list`). Needs no libtorch. */
+/**
+ * The data sets that have a name (`residual data list`). Needs no libtorch.
+ *
+ * @example
+ * const missing = (await datasets()).filter(({ folder }) => folder === null)
+ */
 export async function datasets(): Promise<DatasetInfo[]> {
   return knownDatasets().map(info)
 }
@@ -59,6 +64,12 @@ export async function datasets(): Promise<DatasetInfo[]> {
  * Downloads a named data set (`residual data download`), verifies and unpacks it. One that is there
  * already is verified, once, and used. Needs no libtorch.
  *
+ * @example
+ * const { folder } = await downloadDataset('mnist', {
+ *   onDownload: ({ bytes, total }) => console.log(`${bytes} of ${total} bytes`),
+ * })
+ *
+ * @param name one of `datasets()`
  * @returns what is known of it, with its folder
  * @throws {ResidualError} `E_DOWNLOAD` with what every address said and where to put the file by
  *   hand; `E_DATA_FORMAT` for an archive or a copy that is not the published one; `E_WRITE`;
@@ -77,6 +88,11 @@ export async function downloadDataset(
  * Compares the files of a named data set with their published checksums (`residual data verify`).
  * Needs no libtorch.
  *
+ * @example
+ * const { ok, files } = await verifyDataset('mnist')
+ * if (!ok) console.error(files.filter((file) => !file.ok))
+ *
+ * @param name one of `datasets()`
  * @throws {ResidualError} `E_DATA_NOT_FOUND` if it is not on this machine; `AbortError`
  */
 export async function verifyDataset(

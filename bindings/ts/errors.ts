@@ -4,8 +4,11 @@ import { WAYS_OUT } from './ways-out.js'
 /** What an error is made of. */
 export interface Failure {
   code: ErrorCode
+  /** What went wrong, as a sentence without its full stop. */
   message: string
+  /** Where: a configuration path, a file, a line of it. */
   at?: Place
+  /** The next thing to do. Default: what helps with this code in general. */
   hint?: string
 }
 

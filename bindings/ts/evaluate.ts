@@ -4,6 +4,9 @@ import { type EvaluateOptions, loadModel } from './model.js'
 /**
  * Measures a trained network's loss and accuracy, on images that are not augmented.
  *
+ * @example
+ * const { accuracy, mostConfused } = await evaluate('runs/latest', { part: 'val' })
+ *
  * @param path a run folder, a checkpoint, or weights of whoever made them
  * @param load what such weights do not say of themselves
  * @throws {ResidualError} as `loadModel()` and `Model.evaluate()` do

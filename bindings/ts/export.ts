@@ -11,6 +11,9 @@ import { toPlainJson } from './plain.js'
  *
  * The same as `residual export`; also exported under that name, for `import * as residual`.
  *
+ * @example
+ * await exportModel('runs/latest', 'photos.onnx', { softmax: true, normalization: true })
+ *
  * @param model a run folder (its best checkpoint is taken), a checkpoint, or weights of others
  * @param path the file to write
  * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another ending, `E_WRITE`

@@ -261,6 +261,9 @@ export type CheckpointFacts = {
   assumed: Array<string>
 }
 
+/**
+ * Which checkpoint: the last one, the best one so far, or one that is kept of an epoch.
+ */
 export type CheckpointKind = 'last' | 'best' | 'epoch'
 
 /**

@@ -6,7 +6,9 @@ import { toPath } from './path.js'
 export interface Pixels {
   /** `height * width * channels` bytes. */
   data: Uint8Array
+  /** In pixels. */
   width: number
+  /** In pixels. */
   height: number
   /** 1 (grey) or 3 (RGB). */
   channels: 1 | 3

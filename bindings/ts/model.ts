@@ -62,6 +62,11 @@ export class Model implements AsyncDisposable {
    * that wait for each other pass the network together: many at once take less time than one after
    * another, and none is held back until there are more.
    *
+   * @example
+   * await using model = await loadModel('runs/latest')
+   * const [cat, dog] = await model.predict(['cat.jpg', 'dog.jpg'])
+   *
+   * @param image a path, bytes or pixels
    * @param config how many classes to name, and how often to look: `{ crops: 'flip' }`
    * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
    *   `E_CONFIG`, `E_CLOSED`
@@ -88,6 +93,11 @@ export class Model implements AsyncDisposable {
    * downloaded first if it is not on this machine. (Between the steps of a run, it gives way to the
    * run's end and begins again after it.)
    *
+   * @example
+   * await using model = await loadModel('runs/latest')
+   * const { accuracy, confusion } = await model.evaluate({ part: 'val' })
+   *
+   * @param config which images; by default those that it was trained with
    * @param options images in memory instead of `config.data`; their classes are the model's, unless
    *   they are named. The signal ends the evaluation after the batch that it is in
    * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes;
@@ -107,6 +117,8 @@ export class Model implements AsyncDisposable {
    * Measures how strongly each 3x3 layer answers to images that are not augmented: the standard
    * deviations of the paper's figure 7, in the order in which an image passes the layers.
    *
+   * @param config which images
+   * @param options images in memory instead of `config.data`
    * @throws {ResidualError} as `evaluate()` does
    */
   async layerResponses(
@@ -126,6 +138,7 @@ export class Model implements AsyncDisposable {
    * Writes the network for use elsewhere, as `exportModel()` does.
    *
    * @param path ends in `.safetensors` or `.onnx`
+   * @param config for ONNX: what goes into the file beside the network
    * @throws {ResidualError} `E_USAGE` for another ending, `E_WRITE`, `E_CLOSED`
    */
   async export(path: string | URL, config: ExportConfig = {}): Promise<void> {
@@ -156,6 +169,10 @@ export class Model implements AsyncDisposable {
 
 /**
  * Loads a trained network.
+ *
+ * @example
+ * await using model = await loadModel('runs/latest')
+ * console.log(model.info.classes, await model.predict('cat.jpg'))
  *
  * @param path a run folder (its best checkpoint is taken), a checkpoint, or weights of whoever
  *   made them: what `torch.save` wrote (.pth, .pt, .th), or a .safetensors file

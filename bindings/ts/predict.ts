@@ -6,7 +6,11 @@ import { loadModel } from './model.js'
  * Says what is on an image, or on each of an array. To ask more than once, keep the model:
  * `loadModel()`.
  *
+ * @example
+ * const { label, probability } = await predict('runs/latest', 'cat.jpg')
+ *
  * @param model a run folder, a checkpoint, or weights of whoever made them
+ * @param image what to look at; an array gives an array of answers, in their order
  * @param load what such weights do not say of themselves
  * @throws {ResidualError} as `loadModel()` and `Model.predict()` do
  */

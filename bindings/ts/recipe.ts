@@ -9,6 +9,7 @@ import { wordKey } from './word-key.js'
 export interface Recipe {
   /** What `recipe` takes. */
   name: string
+  /** What it trains, in a line. */
   about: string
   /** Who published it, and where. */
   source: string
@@ -18,7 +19,12 @@ export interface Recipe {
   config: TrainConfig
 }
 
-/** The recipes that have a name. Needs no libtorch. */
+/**
+ * The recipes that have a name (`residual recipes`). Needs no libtorch.
+ *
+ * @example
+ * for (const { name, published } of await recipes()) console.log(name, published)
+ */
 export async function recipes(): Promise<Recipe[]> {
   return names().map(readRecipe)
 }

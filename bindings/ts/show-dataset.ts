@@ -15,6 +15,10 @@ const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
  * as they are or, with `augmented`, as training sees them: by the same code, with the
  * normalisation taken back. A named data set is downloaded if need be. Needs no libtorch.
  *
+ * @example
+ * const grid = await showDataset('./photos', { augmented: true, count: 12 })
+ * await writeFile('photos.png', grid.png())
+ *
  * @param data a data set, as in `TrainConfig`
  * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
  */

@@ -22,6 +22,7 @@ const MOST_CONNECTIONS = 1024
 export class Dashboard implements AsyncDisposable {
   /** The runs folder, absolute. */
   readonly folder: string
+  /** What it listens on, at 127.0.0.1. */
   readonly port: number
   /**
    * What to open in a browser: whoever has it can see the runs, and stop them. Its token becomes a

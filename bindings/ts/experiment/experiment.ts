@@ -46,4 +46,11 @@ export interface Experiments {
   ): Promise<EnsembleResult>
 }
 
+/**
+ * The experiments (`residual experiment`).
+ *
+ * @example
+ * const { valAccuracy } = await experiment.repeat({ data: './photos', seeds: 2 })
+ * console.log(valAccuracy?.mean, valAccuracy?.deviation)
+ */
 export const experiment: Experiments = { degradation, repeat, ensemble }

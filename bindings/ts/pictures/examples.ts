@@ -6,6 +6,10 @@ import { type GridOptions, makeGrid, type Picture } from './grid.js'
  * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`): what each is, and
  * below it what it was taken for and how surely. Right ones are framed in green, wrong ones in red.
  *
+ * @example
+ * const { samples } = await evaluate('runs/latest', { samples: 12, thumbnails: 96 })
+ * await writeFile('samples.png', drawExamples(samples, { title: 'What it says' }).png())
+ *
  * @throws {ResidualError} `E_USAGE` if there are none, or they came without thumbnails
  */
 export function drawExamples(examples: readonly Example[], options?: GridOptions): Picture {

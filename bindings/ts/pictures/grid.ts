@@ -28,6 +28,7 @@ export interface GridOptions {
 
 /** A drawing, as SVG and, painted when asked for, as PNG. */
 export class Picture {
+  /** The drawing, as SVG. */
   readonly svg: string
 
   constructor(svg: string) {
@@ -58,6 +59,10 @@ const BAD = '#cf222e'
 
 /**
  * Lays pictures out in rows with captions below (the notebook's `make_grid`).
+ *
+ * @example
+ * const grey = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as const
+ * await writeFile('grid.svg', makeGrid([{ image: grey, caption: 'grey' }]).svg)
  *
  * @throws {ResidualError} `E_USAGE` if there are no pictures, or one is neither pixels nor a file
  */

@@ -18,9 +18,12 @@ export interface Answered {
  * that needs no network, as the report is. Pictures are there where predictions have thumbnails.
  *
  * @example
+ * await using model = await loadModel('runs/latest')
  * const prediction = await model.predict('cat.jpg', { thumbnails: 160 })
  * await writeFile('cat.html', predictionPage([{ name: 'cat.jpg', prediction }], model.info))
  *
+ * @param answers what is to be shown, in this order
+ * @param model whose answers they are: `model.info`
  * @returns HTML
  */
 export function predictionPage(answers: readonly Answered[], model: Readonly<ModelInfo>): string {

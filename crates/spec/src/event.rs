@@ -114,6 +114,7 @@ pub struct CheckpointEvent {
     pub step: u64,
 }
 
+/// Which checkpoint: the last one, the best one so far, or one that is kept of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckpointKind {
