@@ -3977,6 +3977,15 @@ export declare type WarningEvent = {
  * of a configuration.
  *
  * @param key the key that holds the word: `model`
+ *
+ * @example
+ * ```ts
+ * import { type TrainConfig, wordKey } from 'residual'
+ *
+ * const config: TrainConfig = { data: './photos', model: 'resnet18' }
+ * const model = { [wordKey('model')]: config.model, shortcut: 'A' }
+ * console.log(model) // { arch: 'resnet18', shortcut: 'A' }
+ * ```
  */
 export declare function wordKey(key: string): string;
 

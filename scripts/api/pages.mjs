@@ -29,7 +29,7 @@ export const PLANS = [
     about:
       'What `train()`, `plan()` and `findLr()` take, what `residual train` takes as `key=value`, and what a ' +
       'configuration file holds. Every key may be left out; `auto` is the same as leaving it out.',
-    names: ['TrainConfig'],
+    names: ['TrainConfig', 'wordKey'],
   },
   {
     file: 'models.md',

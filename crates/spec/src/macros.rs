@@ -7,12 +7,17 @@ pub(crate) fn resolved_name(name: &str) -> String {
     format!("Resolved{}", name.trim_start_matches("Resolved"))
 }
 
-/// In the JSON Schema, too, a union's word may stand alone.
+/// In the JSON Schema, too, a union's word may stand alone, and its first one may be left out.
 pub(crate) fn word_alone(schema: &mut schemars::Schema) {
     let variants = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut);
     if let Some(variants) = variants {
         let word = |variant: &serde_json::Value| variant.pointer("/properties/type/const").cloned();
         let words: Vec<_> = variants.iter().filter_map(word).collect();
+        let first = variants.first_mut().and_then(serde_json::Value::as_object_mut);
+        let required = first.and_then(|first| first.get_mut("required")?.as_array_mut());
+        if let Some(required) = required {
+            required.retain(|key| key != "type");
+        }
         variants.push(serde_json::json!({ "enum": words }));
     }
 }
