@@ -89,8 +89,8 @@ export declare type BalancedClassWeightsConfig = Record<symbol, never>;
  * the rounds are given: machines drift, and one number alone says little.
  *
  * @example
- * const { train } = await bench('resnet18')
- * console.log(train.median, 'images a second')
+ * const measured = await bench('resnet18')
+ * console.log(measured.train.median, 'images a second')
  *
  * @param config a network's name, or an object that says more
  * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_TORCH` where
@@ -3979,13 +3979,8 @@ export declare type WarningEvent = {
  * @param key the key that holds the word: `model`
  *
  * @example
- * ```ts
- * import { type TrainConfig, wordKey } from 'residual'
- *
- * const config: TrainConfig = { data: './photos', model: 'resnet18' }
- * const model = { [wordKey('model')]: config.model, shortcut: 'A' }
+ * const model = { [wordKey('model')]: 'resnet18', shortcut: 'A' }
  * console.log(model) // { arch: 'resnet18', shortcut: 'A' }
- * ```
  */
 export declare function wordKey(key: string): string;
 

@@ -9,8 +9,8 @@ import { toPlainJson } from './plain.js'
  * the rounds are given: machines drift, and one number alone says little.
  *
  * @example
- * const { train } = await bench('resnet18')
- * console.log(train.median, 'images a second')
+ * const measured = await bench('resnet18')
+ * console.log(measured.train.median, 'images a second')
  *
  * @param config a network's name, or an object that says more
  * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_TORCH` where

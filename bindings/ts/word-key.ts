@@ -8,13 +8,8 @@ const WORD_KEYS: Record<string, string> = { data: 'source', model: 'arch' }
  * @param key the key that holds the word: `model`
  *
  * @example
- * ```ts
- * import { type TrainConfig, wordKey } from 'residual'
- *
- * const config: TrainConfig = { data: './photos', model: 'resnet18' }
- * const model = { [wordKey('model')]: config.model, shortcut: 'A' }
+ * const model = { [wordKey('model')]: 'resnet18', shortcut: 'A' }
  * console.log(model) // { arch: 'resnet18', shortcut: 'A' }
- * ```
  */
 export function wordKey(key: string): string {
   return WORD_KEYS[key] ?? 'type'
