@@ -190,7 +190,7 @@ test('a run is watched while it trains, shows what it makes of images, and is st
   await page.getByText(/^epoch \d+ of 5,000 · step \d+ of \d+ · .+ to go$/).waitFor()
   const pictures = page.locator('#samples li')
   await pictures.nth(11).waitFor()
-  t.regex(await text(page.locator('#samples-about')), /of 12 test images right, after epoch/)
+  t.regex(await text(page.locator('#samples-about')), /of 12 validation images right, after epoch/)
   t.true(
     await pictures
       .first()
