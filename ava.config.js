@@ -4,5 +4,7 @@ export default {
   nodeArguments: ['--enable-source-maps'],
   // The addon owns threads of its own and ends them with the process.
   workerThreads: false,
+  // No test depends on the network: what is fetched, a test serves itself (download/server.ts).
+  environmentVariables: { RESIDUAL_OFFLINE: '1' },
   timeout: '5m',
 }

@@ -17,7 +17,7 @@ export declare class AbortError extends ResidualError {
  */
 export declare type AdamConfig = {
     /**
-     * Learning rate. Default: 1e-3.
+     * Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
      */
     lr?: number | undefined;
     /**
@@ -203,7 +203,8 @@ export declare type BottleneckStride = '3x3' | '1x1';
  */
 export declare type BudgetConfig = {
     /**
-     * Passes over the training images. Default: 30, where nothing else is given.
+     * Passes over the training images. Default, where nothing else is given: 30, and more
+     * where there are few images; fewer for many that begin from weights.
      */
     epochs?: number | undefined;
     /**
@@ -528,8 +529,9 @@ export declare type DataConfig = {
      */
     channels?: 'auto' | number | undefined;
     /**
-     * Height and width, in pixels, that the network sees. Default: the images' own where
-     * they are alike and at most 96, else 224.
+     * Height and width, in pixels, that the network sees. Default: 224, or about the images'
+     * own where those are smaller; 128 for fewer than 5,000 photographs without weights to
+     * begin from.
      */
     imageSize?: 'auto' | number | undefined;
     /**
@@ -583,6 +585,10 @@ export declare type DataFacts = {
      * Height and width, where all images share them.
      */
     imageSize: [number, number] | null;
+    /**
+     * The shorter side of the image in the middle, all ordered by it; null where nobody looked.
+     */
+    shortSide: number | null;
     /**
      * Images by part, before any split.
      */
@@ -1110,6 +1116,8 @@ export declare interface ExperimentOptions {
     /** Ends it within a step, saved; it then rejects with an `AbortError`, and the same call goes on. */
     signal?: AbortSignal | undefined;
     onEvent?: ((event: ExperimentEvent) => void) | undefined;
+    /** Called as bytes of a named data set, or of published weights, arrive. */
+    onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
 /**
@@ -1771,11 +1779,12 @@ export declare type ModelConfig = {
      */
     bottleneckStride?: BottleneckStride | undefined;
     /**
-     * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
-     * `imagenet` for the ones that torchvision published. A head for other classes begins
-     * anew.
+     * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
+     * for the ones that torchvision published, or `none`. A head for other classes begins
+     * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
+     * the file is here or can be fetched; else `none`.
      */
-    weights?: string | undefined;
+    weights?: 'auto' | string | undefined;
     /**
      * The SHA-256 of that file: written down by a run, and checked where it is given.
      */
@@ -2405,7 +2414,7 @@ export declare class ResidualError extends Error {
  */
 export declare type ResolvedAdam = {
     /**
-     * Learning rate. Default: 1e-3.
+     * Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
      */
     lr: number;
     /**
@@ -2436,7 +2445,8 @@ export declare type ResolvedBalancedClassWeights = Record<symbol, never>;
  */
 export declare type ResolvedBudget = {
     /**
-     * Passes over the training images. Default: 30, where nothing else is given.
+     * Passes over the training images. Default, where nothing else is given: 30, and more
+     * where there are few images; fewer for many that begin from weights.
      */
     epochs: number | null;
     /**
@@ -2508,7 +2518,8 @@ export declare type ResolvedConfig = {
      */
     budget: ResolvedBudget;
     /**
-     * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
+     * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
+     * where an epoch would have less than 8 steps, or where memory would not do.
      */
     batchSize: number;
     /**
@@ -2520,7 +2531,7 @@ export declare type ResolvedConfig = {
      */
     schedule: ResolvedSchedule;
     /**
-     * A linear rise before it.
+     * A linear rise before it. Default: none, or an epoch where training begins from weights.
      */
     warmup: ResolvedWarmup;
     /**
@@ -2674,8 +2685,9 @@ export declare type ResolvedData = {
      */
     channels: number;
     /**
-     * Height and width, in pixels, that the network sees. Default: the images' own where
-     * they are alike and at most 96, else 224.
+     * Height and width, in pixels, that the network sees. Default: 224, or about the images'
+     * own where those are smaller; 128 for fewer than 5,000 photographs without weights to
+     * begin from.
      */
     imageSize: number;
     /**
@@ -2892,9 +2904,10 @@ export declare type ResolvedModel = {
      */
     bottleneckStride: BottleneckStride;
     /**
-     * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
-     * `imagenet` for the ones that torchvision published. A head for other classes begins
-     * anew.
+     * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
+     * for the ones that torchvision published, or `none`. A head for other classes begins
+     * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
+     * the file is here or can be fetched; else `none`.
      */
     weights: string | null;
     /**
@@ -3156,7 +3169,8 @@ export declare type ResolvedSchedule = ({
  */
 export declare type ResolvedSgd = {
     /**
-     * Learning rate. Default: 0.1.
+     * Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
+     * weights.
      */
     lr: number;
     /**
@@ -3164,7 +3178,7 @@ export declare type ResolvedSgd = {
      */
     momentum: number;
     /**
-     * Default: 5e-4.
+     * Default: 5e-4; 1e-4 where training begins from weights.
      */
     weightDecay: number;
     /**
@@ -3257,7 +3271,8 @@ export declare type ResolvedTrivialAugment = Record<symbol, never>;
  */
 export declare type ResolvedWarmup = {
     /**
-     * Epochs that it takes (fractions allowed); 0 for none. Default: 0.
+     * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
+     * from weights, 1 or a tenth of fewer than 10 epochs.
      */
     epochs: number;
     /**
@@ -3380,7 +3395,8 @@ export declare type Score = {
  */
 export declare type SgdConfig = {
     /**
-     * Learning rate. Default: 0.1.
+     * Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
+     * weights.
      */
     lr?: number | undefined;
     /**
@@ -3388,7 +3404,7 @@ export declare type SgdConfig = {
      */
     momentum?: number | undefined;
     /**
-     * Default: 5e-4.
+     * Default: 5e-4; 1e-4 where training begins from weights.
      */
     weightDecay?: number | undefined;
     /**
@@ -3648,7 +3664,9 @@ export declare type TimeEstimate = {
 
 /**
  * Trains a residual network on a folder of images or a named data set. Named data sets, and published
- * weights (`model.weights: 'imagenet'`), are downloaded first if they are not on this machine.
+ * weights, are downloaded first if they are not on this machine. Weights come unasked for a folder of
+ * few photographs (`model.weights: 'none'` or RESIDUAL_OFFLINE keeps them away); without a network,
+ * such a run begins from nothing after a few seconds, with a warning.
  *
  * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
  * started while another is training wait for it.
@@ -3686,7 +3704,8 @@ export declare type TrainConfig = {
      */
     budget?: BudgetConfig | undefined;
     /**
-     * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
+     * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
+     * where an epoch would have less than 8 steps, or where memory would not do.
      */
     batchSize?: 'auto' | number | undefined;
     /**
@@ -3698,7 +3717,7 @@ export declare type TrainConfig = {
      */
     schedule?: ScheduleConfig | undefined;
     /**
-     * A linear rise before it.
+     * A linear rise before it. Default: none, or an epoch where training begins from weights.
      */
     warmup?: WarmupConfig | undefined;
     /**
@@ -3941,7 +3960,8 @@ export declare function verifyDataset(name: string, { signal }?: Pick<DownloadOp
  */
 export declare type WarmupConfig = {
     /**
-     * Epochs that it takes (fractions allowed); 0 for none. Default: 0.
+     * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
+     * from weights, 1 or a tenth of fewer than 10 epochs.
      */
     epochs?: number | undefined;
     /**

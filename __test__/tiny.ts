@@ -86,6 +86,19 @@ export function imageFolder(parent: string, classes: readonly string[]): string 
   return path
 }
 
+/** 6 photographs in each of two classes, large enough to be taken for some: 130 x 130, grey. */
+export function photographs(parent: string): string {
+  const [path, side] = [join(parent, 'photos'), 130]
+  for (const [label, name] of ['dark', 'light'].entries()) {
+    mkdirSync(join(path, name), { recursive: true })
+    for (let index = 0; index < 6; index++) {
+      const grey = Buffer.alloc(side * side, 40 + 150 * label + index)
+      writeFileSync(join(path, name, `${index}.png`), png(grey, side))
+    }
+  }
+  return path
+}
+
 /** Grey pixels of one class, a little different each time. */
 export function pixels(label: number, index = 0): Buffer {
   const bright = (column: number) => Math.floor((column * CLASSES) / SIDE) === label
@@ -97,10 +110,10 @@ export function pixels(label: number, index = 0): Buffer {
 }
 
 /** A grey PNG file of these pixels. */
-export function png(grey: Buffer): Buffer {
-  const shape = header(SIDE, SIDE)
-  const rows = Array.from({ length: SIDE }, (_, row) =>
-    Buffer.concat([Buffer.of(0), grey.subarray(row * SIDE, (row + 1) * SIDE)]),
+export function png(grey: Buffer, side = SIDE): Buffer {
+  const shape = header(side, side)
+  const rows = Array.from({ length: side }, (_, row) =>
+    Buffer.concat([Buffer.of(0), grey.subarray(row * side, (row + 1) * side)]),
   )
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),

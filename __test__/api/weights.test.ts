@@ -139,7 +139,10 @@ test('published weights are fetched, checked, and asked for by hand if they cann
   const { port } = server.address() as AddressInfo
   const photos = imageFolder(folder(t), ['a', 'b'])
   const args = ['train', photos, 'model.weights=imagenet', `out=${join(cache, 'run')}`]
-  const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: `http://127.0.0.1:${port}` }
+  const env = {
+    ...{ RESIDUAL_CACHE: cache, RESIDUAL_OFFLINE: '' },
+    RESIDUAL_MIRROR: `http://127.0.0.1:${port}`,
+  }
   const { status, stderr } = await residual(args, { env })
   t.not(status, 0)
   t.deepEqual([...new Set(asked)], ['/weights/resnet18-f37072fd.pth'])

@@ -5,6 +5,9 @@ import type { ExecutionContext } from 'ava'
 
 export type Answering = (request: IncomingMessage, response: ServerResponse) => void
 
+// Tests of downloads fetch, from servers on this machine; all others are kept from it.
+process.env.RESIDUAL_OFFLINE = ''
+
 /** A server on this machine, gone after the test. */
 export interface Server {
   /** With a slash at its end. */

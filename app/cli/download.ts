@@ -1,5 +1,6 @@
 import { createLogUpdate } from 'log-update'
 import type { DownloadProgress } from '../../bindings/ts/index.js'
+import { remark } from './messages.js'
 
 const { stderr } = process
 
@@ -14,10 +15,13 @@ export class DownloadLine {
   #drawn = 0
 
   readonly show = (progress: DownloadProgress): void => {
-    const { file, bytes, total } = progress
+    const { name, file, url, bytes, total } = progress
     if (file !== this.#file) {
       this.#file = file
       this.#tenth = 0
+      if (name === 'weights' && total !== undefined) {
+        stderr.write(`${remark.weights(file, megabytes(total), new URL(url).host)}\n`)
+      }
     }
     const done = bytes === total
     if (this.#live !== undefined) {
@@ -41,6 +45,11 @@ export class DownloadLine {
 function inWords({ name, file, bytes, total, url }: DownloadProgress): string {
   const of = total === undefined ? '' : ` of ${megabytes(total)}`
   return `downloading ${name}: ${file}, ${megabytes(bytes)}${of} MB from ${new URL(url).host}`
+}
+
+/** Lets nothing be fetched in this process, as RESIDUAL_OFFLINE does. */
+export function stayOffline(): void {
+  process.env.RESIDUAL_OFFLINE = '1'
 }
 
 /** `170.1` */

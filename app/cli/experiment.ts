@@ -13,6 +13,7 @@ import {
 } from '../../bindings/ts/index.js'
 import { type Flags as ConfigurationFlags, configure, readValue, set } from './configuration.js'
 import { downloading } from './data.js'
+import { DownloadLine } from './download.js'
 import { report } from './failure.js'
 import { examples } from './help.js'
 import { Interrupt } from './interrupt.js'
@@ -138,6 +139,7 @@ async function follow(
   start: (options: ExperimentOptions) => Promise<Outcome>,
 ): Promise<void> {
   const progress = json || quiet ? undefined : new Progress()
+  const line = json || quiet ? undefined : new DownloadLine()
   const stopping = new AbortController()
   using interrupt = new Interrupt((signal) => {
     progress?.note(remark.stopping(signal))
@@ -145,6 +147,7 @@ async function follow(
   })
   let printed = Promise.resolve()
   const onEvent = (event: ExperimentEvent) => {
+    if (event.type === 'start') line?.end()
     if (json) printed = printed.then(() => print(JSON.stringify(event)))
     if (event.type === 'member') {
       const { index, count, member, state } = event
@@ -154,7 +157,11 @@ async function follow(
     }
   }
   try {
-    const result = await start({ signal: stopping.signal, onEvent })
+    const result = await start({
+      signal: stopping.signal,
+      onEvent,
+      onDownload: line?.show,
+    })
     await printed
     if (json) await print(JSON.stringify({ type: 'result', ...result }))
     else {

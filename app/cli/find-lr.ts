@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { type FindLrOptions, type FindLrResult, findLr } from '../../bindings/ts/index.js'
 import { configure, readValue, type Flags as TrainFlags } from './configuration.js'
 import { downloading } from './data.js'
+import { stayOffline } from './download.js'
 import { examples } from './help.js'
 import { print } from './output.js'
 
@@ -10,6 +11,7 @@ interface Flags extends TrainFlags {
   to?: string
   steps?: string
   out?: string
+  offline?: true
   json?: true
 }
 
@@ -27,10 +29,12 @@ export function addFindLr(program: Command): void {
     .option('--to <rate>', 'the highest; by default 10')
     .option('--steps <count>', 'updates from the one to the other; by default 100')
     .option('--out <folder>', 'leave the curve there, as lr-finder.svg, .json and .csv')
+    .option('--offline', 'fetch nothing, neither a data set nor weights to begin from')
     .option('--json', 'print the curve and what it suggests, as JSON')
     .action(async (data: string | undefined, settings: string[], flags: Flags) => {
       const words = data === undefined ? settings : [data, ...settings]
-      const { from, to, steps, out, json, ...training } = flags
+      const { from, to, steps, out, offline, json, ...training } = flags
+      if (offline) stayOffline()
       const range = Object.entries({ from, to, steps }).map(([key, text]) => [
         key,
         text === undefined ? undefined : readValue(text),

@@ -89,6 +89,9 @@ export const refusal = {
 /** What is remarked on the way, on stderr. */
 export const remark = {
   stopping: (signal: string) => `${signal}: saving a checkpoint; once more to end at once`,
+  weights: (file: string, megabytes: string, host: string) =>
+    `fetching weights to begin from, once: ${file}, ${megabytes} MB from ${host}\n` +
+    '  (`model.weights=none` does without; RESIDUAL_OFFLINE=1 fetches nothing)',
   assumed: (sentence: string) => `assumed: ${sentence}`,
   chosen: 'chosen for you (--explain tells all)',
   measuring: 'measuring the network on its images ...',

@@ -15,7 +15,7 @@ import {
 } from './configuration.js'
 import { LivePage } from './dashboard.js'
 import { downloading } from './data.js'
-import { DownloadLine } from './download.js'
+import { DownloadLine, stayOffline } from './download.js'
 import { report } from './failure.js'
 import { examples } from './help.js'
 import { Interrupt } from './interrupt.js'
@@ -31,6 +31,7 @@ import { count, duration, percent } from './units.js'
 interface Flags extends TrainFlags {
   report: boolean
   open?: true
+  offline?: true
   dryRun?: true
   explain?: true
   json?: true
@@ -50,6 +51,7 @@ export function addTrain(program: Command): void {
     .option('--epochs <count>', 'passes over the training images')
     .option('--out <folder>', 'the run folder')
     .option('--resume <run>', 'go on from a run folder or a checkpoint')
+    .option('--offline', 'fetch nothing, neither a data set nor weights to begin from')
     .option('--dry-run', 'say what would be done, and the time and memory for it; train nothing')
     .option('--explain', 'say where each value of the configuration is from')
     .option('--open', 'serve a page on which it is watched, and open it')
@@ -58,6 +60,7 @@ export function addTrain(program: Command): void {
     .option('--quiet', 'show no progress')
     .action(async (data: string | undefined, settings: string[], flags: Flags) => {
       const words = data === undefined ? settings : [data, ...settings]
+      if (flags.offline) stayOffline()
       const draft = configure(words, flags)
       if (flags.dryRun) await rehearse(draft, flags)
       else await start(draft, flags)
@@ -68,7 +71,7 @@ export function addTrain(program: Command): void {
     ['train ./photos --open', 'and watch it, on a page'],
     ['train ./photos --dry-run --explain', 'what would be chosen, why, and how long it would take'],
     ['train ./photos --model resnet50 --epochs 20 optimizer.lr=0.05', 'with a mind of your own'],
-    ['train ./photos model.weights=imagenet', 'from weights that know photographs already'],
+    ['train ./photos model.weights=none', 'from nothing, not from weights that know photographs'],
     ['train cifar10 --recipe he2015-cifar', 'as the paper did'],
     ['train --resume runs/latest', 'go on after Ctrl-C, which saves'],
     ['train --config runs/latest/config.json --out runs/again', 'the same once more'],

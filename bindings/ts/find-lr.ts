@@ -63,9 +63,9 @@ export async function findLr(
   }
   const plainRange = toPlainJson(range, 'the options')
   const native = arrays && toNativeArrays(arrays)
-  const { data, model } = JSON.parse(json)
+  const { data } = JSON.parse(json)
   await prepareData(data)?.({ signal, onDownload })
-  await prepareWeights(model)?.({ signal, onDownload })
+  await prepareWeights(json)?.({ signal, onDownload })
   const addon = torchAddon()
   const finding = await endedBy(signal, addon, async (cancel) =>
     open<LrFinding>(await addon.findLr(json, plainRange, native, cancel)),

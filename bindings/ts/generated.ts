@@ -6,7 +6,7 @@
  */
 export type AdamConfig = {
   /**
-   * Learning rate. Default: 1e-3.
+   * Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
    */
   lr?: number | undefined
   /**
@@ -142,7 +142,8 @@ export type BottleneckStride = '3x3' | '1x1'
  */
 export type BudgetConfig = {
   /**
-   * Passes over the training images. Default: 30, where nothing else is given.
+   * Passes over the training images. Default, where nothing else is given: 30, and more
+   * where there are few images; fewer for many that begin from weights.
    */
   epochs?: number | undefined
   /**
@@ -409,8 +410,9 @@ export type DataConfig = {
    */
   channels?: 'auto' | number | undefined
   /**
-   * Height and width, in pixels, that the network sees. Default: the images' own where
-   * they are alike and at most 96, else 224.
+   * Height and width, in pixels, that the network sees. Default: 224, or about the images'
+   * own where those are smaller; 128 for fewer than 5,000 photographs without weights to
+   * begin from.
    */
   imageSize?: 'auto' | number | undefined
   /**
@@ -464,6 +466,10 @@ export type DataFacts = {
    * Height and width, where all images share them.
    */
   imageSize: [number, number] | null
+  /**
+   * The shorter side of the image in the middle, all ordered by it; null where nobody looked.
+   */
+  shortSide: number | null
   /**
    * Images by part, before any split.
    */
@@ -1175,11 +1181,12 @@ export type ModelConfig = {
    */
   bottleneckStride?: BottleneckStride | undefined
   /**
-   * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
-   * `imagenet` for the ones that torchvision published. A head for other classes begins
-   * anew.
+   * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
+   * for the ones that torchvision published, or `none`. A head for other classes begins
+   * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
+   * the file is here or can be fetched; else `none`.
    */
-  weights?: string | undefined
+  weights?: 'auto' | string | undefined
   /**
    * The SHA-256 of that file: written down by a run, and checked where it is given.
    */
@@ -1584,7 +1591,7 @@ export type Reached = { epoch: number; accuracy: number; loss: number }
  */
 export type ResolvedAdam = {
   /**
-   * Learning rate. Default: 1e-3.
+   * Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
    */
   lr: number
   /**
@@ -1615,7 +1622,8 @@ export type ResolvedBalancedClassWeights = Record<symbol, never>
  */
 export type ResolvedBudget = {
   /**
-   * Passes over the training images. Default: 30, where nothing else is given.
+   * Passes over the training images. Default, where nothing else is given: 30, and more
+   * where there are few images; fewer for many that begin from weights.
    */
   epochs: number | null
   /**
@@ -1682,7 +1690,8 @@ export type ResolvedConfig = {
    */
   budget: ResolvedBudget
   /**
-   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
+   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
+   * where an epoch would have less than 8 steps, or where memory would not do.
    */
   batchSize: number
   /**
@@ -1694,7 +1703,7 @@ export type ResolvedConfig = {
    */
   schedule: ResolvedSchedule
   /**
-   * A linear rise before it.
+   * A linear rise before it. Default: none, or an epoch where training begins from weights.
    */
   warmup: ResolvedWarmup
   /**
@@ -1842,8 +1851,9 @@ export type ResolvedData = {
    */
   channels: number
   /**
-   * Height and width, in pixels, that the network sees. Default: the images' own where
-   * they are alike and at most 96, else 224.
+   * Height and width, in pixels, that the network sees. Default: 224, or about the images'
+   * own where those are smaller; 128 for fewer than 5,000 photographs without weights to
+   * begin from.
    */
   imageSize: number
   /**
@@ -2054,9 +2064,10 @@ export type ResolvedModel = {
    */
   bottleneckStride: BottleneckStride
   /**
-   * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
-   * `imagenet` for the ones that torchvision published. A head for other classes begins
-   * anew.
+   * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
+   * for the ones that torchvision published, or `none`. A head for other classes begins
+   * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
+   * the file is here or can be fetched; else `none`.
    */
   weights: string | null
   /**
@@ -2303,7 +2314,8 @@ export type ResolvedSchedule =
  */
 export type ResolvedSgd = {
   /**
-   * Learning rate. Default: 0.1.
+   * Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
+   * weights.
    */
   lr: number
   /**
@@ -2311,7 +2323,7 @@ export type ResolvedSgd = {
    */
   momentum: number
   /**
-   * Default: 5e-4.
+   * Default: 5e-4; 1e-4 where training begins from weights.
    */
   weightDecay: number
   /**
@@ -2404,7 +2416,8 @@ export type ResolvedTrivialAugment = Record<symbol, never>
  */
 export type ResolvedWarmup = {
   /**
-   * Epochs that it takes (fractions allowed); 0 for none. Default: 0.
+   * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
+   * from weights, 1 or a tenth of fewer than 10 epochs.
    */
   epochs: number
   /**
@@ -2474,7 +2487,8 @@ export type Score = {
  */
 export type SgdConfig = {
   /**
-   * Learning rate. Default: 0.1.
+   * Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
+   * weights.
    */
   lr?: number | undefined
   /**
@@ -2482,7 +2496,7 @@ export type SgdConfig = {
    */
   momentum?: number | undefined
   /**
-   * Default: 5e-4.
+   * Default: 5e-4; 1e-4 where training begins from weights.
    */
   weightDecay?: number | undefined
   /**
@@ -2724,7 +2738,8 @@ export type TrainConfig = {
    */
   budget?: BudgetConfig | undefined
   /**
-   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
+   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
+   * where an epoch would have less than 8 steps, or where memory would not do.
    */
   batchSize?: 'auto' | number | undefined
   /**
@@ -2736,7 +2751,7 @@ export type TrainConfig = {
    */
   schedule?: ScheduleConfig | undefined
   /**
-   * A linear rise before it.
+   * A linear rise before it. Default: none, or an epoch where training begins from weights.
    */
   warmup?: WarmupConfig | undefined
   /**
@@ -2918,7 +2933,8 @@ export type Unit = 'epoch' | 'step'
  */
 export type WarmupConfig = {
   /**
-   * Epochs that it takes (fractions allowed); 0 for none. Default: 0.
+   * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
+   * from weights, 1 or a tenth of fewer than 10 epochs.
    */
   epochs?: number | undefined
   /**

@@ -12,6 +12,8 @@ export interface Addon {
   setDataRoots(embedded: string, store: string): void
   /** Where published weights are kept. */
   setWeightsFolder(path: string): void
+  /** Says that published weights could not be fetched, and why. */
+  setWeightsNotFetched(file: string, why: string): void
 }
 
 /** The addon that needs no libtorch. Its string results are envelopes. */
@@ -20,6 +22,8 @@ export interface LightAddon extends Addon {
   inspect(request: string): string
   /** The file of torchvision's for an architecture. */
   publishedWeights(arch?: string): string
+  /** The published weights, not named, that a run would begin from. */
+  wantedWeights(config: string, cancel?: NativeCancel): Promise<string>
   datasets(): string
   exportModel(model: string, path: string, request: string): Promise<string>
   describeModel(model: string, request: string): Promise<string>

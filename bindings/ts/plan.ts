@@ -34,9 +34,9 @@ export async function plan(config: TrainConfig, options: PlanOptions = {}): Prom
   const json = withRecipe(toPlainJson(config))
   const request = toPlainJson(asked, 'the options')
   const native = arrays && toNativeArrays(arrays)
-  const { data, model } = JSON.parse(json) ?? {} // null is refused by the core, as all else
+  const { data } = JSON.parse(json) ?? {} // null is refused by the core, as all else
   await prepareData(data)?.({ signal, onDownload })
-  await prepareWeights(model)?.({ signal, onDownload })
+  await prepareWeights(json)?.({ signal, onDownload })
   const addon = torchAddon()
   return await endedBy(signal, addon, async (cancel) =>
     open<Plan>(await addon.plan(json, request, native, cancel)),

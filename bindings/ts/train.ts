@@ -11,7 +11,9 @@ import { Run } from './run.js'
 
 /**
  * Trains a residual network on a folder of images or a named data set. Named data sets, and published
- * weights (`model.weights: 'imagenet'`), are downloaded first if they are not on this machine.
+ * weights, are downloaded first if they are not on this machine. Weights come unasked for a folder of
+ * few photographs (`model.weights: 'none'` or RESIDUAL_OFFLINE keeps them away); without a network,
+ * such a run begins from nothing after a few seconds, with a warning.
  *
  * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
  * started while another is training wait for it.
@@ -25,10 +27,8 @@ import { Run } from './run.js'
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start(() => {
     const json = withRecipe(toPlainJson(config))
-    const { data, model } = JSON.parse(json) ?? {} // null is refused by the core, as all else
-    const downloads = [prepareData(data), prepareWeights(model)].filter(
-      (task) => task !== undefined,
-    )
+    const { data } = JSON.parse(json) ?? {} // null is refused by the core, as all else
+    const downloads = [prepareData(data), prepareWeights(json)].filter((task) => task !== undefined)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     return {
       prepare: downloads.length === 0 ? undefined : oneByOne(downloads),

@@ -20,6 +20,8 @@ mod model;
 mod run;
 #[cfg(feature = "torch")]
 mod torch;
+#[cfg(not(feature = "torch"))]
+mod wanted_weights;
 
 use napi_derive::napi;
 
@@ -34,4 +36,10 @@ pub fn set_data_roots(embedded: String, store: String) {
 #[napi]
 pub fn set_weights_folder(folder: String) {
     residual_weights::set_published_folder(folder);
+}
+
+/// Says that published weights could not be fetched, and why.
+#[napi]
+pub fn set_weights_not_fetched(file: String, why: String) {
+    residual_weights::set_not_fetched(file, why);
 }

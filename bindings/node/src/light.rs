@@ -40,13 +40,20 @@ fn inspection(request: &str) -> Result<Inspection> {
     Ok(residual_arch::inspect(&network))
 }
 
-/// The file that torchvision published for an architecture: `{file, from, sha256}`, of which the
-/// last is the hash's first digits.
+/// The file that torchvision published for an architecture: `{file, from, sha256, bytes}`, of which
+/// the third is the hash's first digits, and the last nearly right.
 #[napi]
 pub fn published_weights(arch: Option<String>) -> String {
-    envelope(Published::of(arch.as_deref()).map(|published| {
-        json!({ "file": published.file, "from": published.from(), "sha256": published.hash() })
-    }))
+    envelope(Published::of(arch.as_deref()).map(published_file))
+}
+
+pub fn published_file(published: Published) -> Value {
+    json!({
+        "file": published.file,
+        "from": published.from(),
+        "sha256": published.hash(),
+        "bytes": published.bytes().round(),
+    })
 }
 
 /// The data sets that have a name, each with where it lies and where it is downloaded to.

@@ -6,6 +6,7 @@ import { contentOf } from './checksum.js'
 import { AddressError, diskFailure, goOn, notDownloaded, type Wanted } from './failure.js'
 import { type Answer, Http, PATIENCE, type Patience } from './http.js'
 import { withLock } from './lock.js'
+import { isOffline, notFetched } from './offline.js'
 
 /** How far a download is. */
 export interface DownloadProgress {
@@ -70,6 +71,7 @@ export async function fetchFile(
       async () => {
         const before = await checkPresent(file, signal)
         if (before === true) return
+        if (isOffline()) throw notFetched(file, file.urls[0])
         await using http = await Http.open(patience)
         await new Fetch(file, { signal, onDownload }, patience, http).run(before)
       },

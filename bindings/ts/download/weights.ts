@@ -12,10 +12,17 @@ export interface PublishedWeights {
   from: string
   /** In hexadecimal; torchvision publishes the first eight digits. */
   sha256: string
+  /** Nearly: torchvision states it in MiB, with three places. */
+  bytes: number
 }
 
 /** The largest that torchvision has for our architectures (VGG-19) is 575 MB. */
 const MOST = 2e9
+
+/** Where it is fetched from. */
+export function addressOf({ file, from }: Pick<PublishedWeights, 'file' | 'from'>): string {
+  return addresses('weights', file, [from])[0] as string
+}
 
 /**
  * The path of published weights: in the cache or, if they are not there, after a download.
@@ -23,7 +30,7 @@ const MOST = 2e9
  * @throws {ResidualError} as `fetchFile` does
  */
 export async function ensureWeights(
-  { file, from, sha256 }: PublishedWeights,
+  { file, from, sha256 }: Omit<PublishedWeights, 'bytes'>,
   options: DownloadOptions = {},
   patience: Patience = PATIENCE,
 ): Promise<string> {

@@ -120,8 +120,15 @@ function plan(
     ...said,
     // The recipe's 5,000 images are a tenth of CIFAR-10's; of other data, a tenth it is.
     data: { validation: 'auto', ...onOneSplit(data) },
-    // Option A adds no parameters: the two networks differ in their shortcuts alone.
-    model: { shortcut: 'A', ...model, ...(family === 'plain' && { shortcut: 'auto' }), arch },
+    // Option A adds no parameters: the two networks differ in their shortcuts alone. (Nobody has
+    // published weights of plain ones.)
+    model: {
+      shortcut: 'A',
+      weights: 'none',
+      ...model,
+      ...(family === 'plain' && { shortcut: 'auto' }),
+      arch,
+    },
     schedule: schedule ?? { type: 'multistep', gamma: 0.1, milestones: 'auto', unit },
     seed,
   }

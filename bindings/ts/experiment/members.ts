@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { DownloadProgress } from '../download/fetch-file.js'
 import { AbortError, ResidualError } from '../errors.js'
 import type { EpochEvent, RunEvent, StartEvent, TrainConfig, TrainResult } from '../generated.js'
 import { toPlainJson } from '../plain.js'
@@ -43,6 +44,8 @@ export interface ExperimentOptions {
   /** Ends it within a step, saved; it then rejects with an `AbortError`, and the same call goes on. */
   signal?: AbortSignal | undefined
   onEvent?: ((event: ExperimentEvent) => void) | undefined
+  /** Called as bytes of a named data set, or of published weights, arrive. */
+  onDownload?: ((progress: DownloadProgress) => void) | undefined
 }
 
 /** The experiment's memory, in its folder: what each of its runs was asked to be. */
@@ -95,7 +98,7 @@ interface Turn extends ExperimentOptions {
 
 async function trainOne(out: string, { name, config }: Plan, turn: Turn): Promise<Member> {
   const dir = resolve(out, 'runs', name)
-  const { signal, onEvent = () => {} } = turn
+  const { signal, onDownload, onEvent = () => {} } = turn
   const tell = (state: MemberEvent['state']) =>
     onEvent({ type: 'member', member: name, index: turn.index + 1, count: turn.count, state })
   if (signal?.aborted) throw interrupted(name, undefined, signal)
@@ -108,7 +111,8 @@ async function trainOne(out: string, { name, config }: Plan, turn: Turn): Promis
   const saved = !turn.overwrite && existsSync(join(dir, 'checkpoints', 'last.safetensors'))
   tell(saved ? 'resumed' : 'new')
   // A run that was killed before its first checkpoint has left nothing to go on from.
-  const run = train(saved ? { resume: dir } : { ...config, out: dir, overwrite: true }, { signal })
+  const begin = saved ? { resume: dir } : { ...config, out: dir, overwrite: true }
+  const run = train(begin, { signal, onDownload })
   try {
     for await (const event of run) onEvent({ ...event, member: name })
     await run

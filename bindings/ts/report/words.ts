@@ -57,9 +57,10 @@ function training({ config, start, epochs, result, environment }: RunFolder): Co
         ? 'all of them once'
         : `all of them ${count(rounds)} times`
   const seconds = result?.seconds ?? epochs.at(-1)?.seconds
-  const began = weights
-    ? ' It did not begin from nothing, but from what it had learnt before on other images.'
-    : ''
+  const began =
+    weights && weights !== 'none'
+      ? ' It did not begin from nothing, but from what it had learnt before on other images.'
+      : ''
   const took =
     seconds === undefined
       ? ''

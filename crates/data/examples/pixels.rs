@@ -51,6 +51,7 @@ fn evaluation() -> Result<Pipeline> {
         classes: vec!["ant".into(), "bee".into()],
         channels: 3,
         image_size: None,
+        short_side: None,
         train: 2,
         val: 0,
         test: 0,

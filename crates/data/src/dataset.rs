@@ -53,6 +53,7 @@ impl Dataset {
             classes,
             channels,
             image_size: Some([height, width]),
+            short_side: Some(height.min(width)),
             train: parts[0].len() as u32,
             val: parts[1].len() as u32,
             test: parts[2].len() as u32,

@@ -213,6 +213,7 @@ pub(crate) struct Seen {
     colour: bool,
     /// None before the first, `Some(None)` once two differ.
     size: Option<Option<[u32; 2]>>,
+    short_sides: Vec<u32>,
 }
 
 impl Seen {
@@ -223,6 +224,14 @@ impl Seen {
             None => Some(size),
             Some(others) => Some(others.filter(|_| others == size)),
         };
+        self.short_sides.push(header.height.min(header.width));
+    }
+
+    /// The one in the middle.
+    fn short_side(&self) -> Option<u32> {
+        let mut sides = self.short_sides.clone();
+        let middle = sides.len() / 2;
+        (!sides.is_empty()).then(|| *sides.select_nth_unstable(middle).1)
     }
 }
 
@@ -258,6 +267,7 @@ pub(crate) fn dataset(
         classes,
         channels: if seen.colour { 3 } else { 1 },
         image_size: seen.size.flatten(),
+        short_side: seen.short_side(),
         train: parts[0].len() as u32,
         val: parts[1].len() as u32,
         test: parts[2].len() as u32,

@@ -17,6 +17,25 @@ use crate::{Dataset, Part};
 /// So many files are looked at to find out what a folder without classes holds.
 const SOME: usize = 10;
 
+/// Whether a folder and those in it hold more files than so many; counting ends there.
+pub fn holds_more_files(folder: &Path, than: usize, cancelled: &dyn Fn() -> bool) -> bool {
+    let mut count = 0;
+    let mut waiting = vec![folder.to_path_buf()];
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Links are not followed: they may lead in a circle.
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
+                _ => count += 1,
+            }
+            if count > than || cancelled() {
+                return count > than;
+            }
+        }
+    }
+    false
+}
+
 /// A class's folder in one part, and the files in it.
 struct ClassFolder {
     part: Part,
@@ -354,6 +373,24 @@ mod tests {
         assert!(first.file.as_deref().unwrap().ends_with("00.gif"), "{first:?}");
         assert!(first.message.contains("00.gif is a GIF image"), "{first:?}");
         assert!(set.warnings()[10].message.starts_with("4 more files"), "{:?}", set.warnings()[10]);
+    }
+
+    #[test]
+    fn counting_files_ends_where_it_is_known_that_there_are_more() {
+        let root = folder(&[("a/1", b""), ("a/b/2", b""), ("3", b""), ("c/", b"")]);
+        assert!(holds_more_files(root.path(), 2, &|| false));
+        assert!(!holds_more_files(root.path(), 3, &|| false));
+        assert!(!holds_more_files(&root.path().join("none"), 0, &|| false));
+        assert!(!holds_more_files(root.path(), 2, &|| true));
+    }
+
+    #[test]
+    fn the_short_side_is_that_of_the_image_in_the_middle() {
+        // 29 x 37 twice, and one of another size.
+        let (up, jpeg) = (image("resized-up.png"), image("baseline.jpg"));
+        let root = folder(&[("a/1.png", &up), ("b/1.jpg", &jpeg), ("b/2.jpg", &jpeg)]);
+        let set = open(root.path()).unwrap();
+        assert_eq!((set.facts().image_size, set.facts().short_side), (None, Some(29)));
     }
 
     #[test]

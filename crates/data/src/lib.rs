@@ -49,6 +49,7 @@ pub use cifar::cifar10_classes;
 pub use dataset::Dataset;
 pub use decode::decode;
 pub use disk::decode_file;
+pub use folder::holds_more_files;
 pub use image::Image;
 pub use known::{
     find_known, known, set_data_root, set_data_store, DataFile, Download, KnownDataset,

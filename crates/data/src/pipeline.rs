@@ -357,6 +357,7 @@ pub(crate) mod tests {
             classes: vec!["ant".into(), "bee".into()],
             channels: 1,
             image_size: Some([size, size]),
+            short_side: None,
             train: 100,
             val: 0,
             test: 0,

@@ -18,6 +18,8 @@ pub struct DataFacts {
     pub channels: u32,
     /// Height and width, where all images share them.
     pub image_size: Option<[u32; 2]>,
+    /// The shorter side of the image in the middle, all ordered by it; null where nobody looked.
+    pub short_side: Option<u32>,
     /// Images by part, before any split.
     pub train: u32,
     pub val: u32,

@@ -103,7 +103,8 @@ fn round(
     }
 }
 
-fn train(learner: &mut Learner, batch: &Batch) -> Result<()> {
+/// One update, whatever comes of it.
+pub(crate) fn train(learner: &mut Learner, batch: &Batch) -> Result<()> {
     // One that is not finite took as long.
     learner.add(batch)?;
     learner.update(RATE).map(|_| ())
@@ -130,7 +131,8 @@ fn subject(asked: &BenchConfig) -> Result<(ResolvedConfig, Network)> {
         classes: (0..target.classes.max(2)).map(|class| class.to_string()).collect(),
         channels: target.channels,
         image_size: Some([target.image_size; 2]),
-        train: 1,
+        short_side: None,
+        train: 0,
         val: 0,
         test: 0,
         mean: None,
@@ -151,7 +153,8 @@ fn subject(asked: &BenchConfig) -> Result<(ResolvedConfig, Network)> {
     Ok((resolve(&config, &facts, &crate::machine_facts())?, network))
 }
 
-fn images(config: &ResolvedConfig, network: &Network) -> Batch {
+/// A batch of made-up images.
+pub(crate) fn images(config: &ResolvedConfig, network: &Network) -> Batch {
     let count = config.batch_size as usize;
     let side = network.image_size as usize;
     let numbers = count * side * side * network.channels as usize;

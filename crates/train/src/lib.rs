@@ -1,6 +1,7 @@
 //! The run: preparing, the training loop, checkpoints, resume, and the one thread that calls
 //! libtorch.
 
+mod batch_size;
 mod begin;
 mod bench;
 mod checkpoint;
@@ -9,12 +10,14 @@ mod early_stopping;
 mod ema;
 mod ensemble;
 mod find_lr;
+mod free_memory;
 mod gradient;
 mod guard;
 mod learner;
 mod loaded;
 mod loss;
 mod machine;
+mod memory;
 mod optimizer;
 mod pixel_mean;
 mod plan;

@@ -6,17 +6,14 @@ use std::time::{Duration, Instant};
 
 use residual_data::{Arrays, Loader, LoaderOptions, Next, Pipeline, Split, Subset};
 use residual_model::classify;
-use residual_spec::{
-    median, At, MemoryEstimate, Plan, PlanConfig, Precision, Read, Result, TimeEstimate,
-};
+use residual_spec::{median, At, Plan, PlanConfig, Read, Result, TimeEstimate};
 use serde_json::Value;
 
 use crate::guard::unless_broken_off;
 use crate::learner::Learner;
-use crate::optimizer::states;
-use crate::pixel_mean;
 use crate::run::{order, Lengths, Prepared, BATCH_PATIENCE};
 use crate::threads::Threads;
+use crate::{memory, pixel_mean};
 
 /// How long updates are measured, and how many at most; two are made whatever they take.
 const MEASURED: Duration = Duration::from_secs(3);
@@ -44,8 +41,8 @@ pub fn plan(
     let resumed_at = prepared.resumed_at()?;
     let lengths = Lengths::of(&prepared.config, split.train.len());
     let (parameters, macs) = (prepared.network().parameters(), prepared.network().macs());
-    let mut memory = memory(&prepared);
-    let warnings = [prepared.warning(), prepared.dataset.warnings().to_vec()].concat();
+    let mut memory = memory::estimate(&prepared.config, prepared.network());
+    let warnings = [prepared.warnings(), prepared.dataset.warnings()].concat();
     let size = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
     let (train_images, val_images) = (split.train.len() as u32, size(&split.val));
     let test_images = size(&split.test);
@@ -204,42 +201,6 @@ fn evaluation_pace(
         }
     }
     Ok(Some(begun.elapsed().as_secs_f64() / images.max(1) as f64))
-}
-
-/// By the shapes of the network's tensors. Kernels need more for moments, so it is rather too low.
-fn memory(prepared: &Prepared) -> MemoryEstimate {
-    const FLOAT: u64 = 4;
-    let config = &prepared.config;
-    let network = prepared.network();
-    let weight = if config.precision == Precision::Fp64 { 2 * FLOAT } else { FLOAT };
-    let number = match config.precision {
-        Precision::Bf16 => 2,
-        Precision::Fp32 => FLOAT,
-        Precision::Fp64 => 2 * FLOAT,
-    };
-    let parameters = network.parameters() * weight;
-    let weights = parameters * if config.ema.decay > 0.0 { 2 } else { 1 };
-    let optimizer = parameters * states(&config.optimizer) as u64;
-    let outputs: u64 = residual_arch::inspect(network)
-        .layers
-        .iter()
-        .map(|layer| layer.output.iter().map(|&side| u64::from(side)).product::<u64>())
-        .sum();
-    let batch = u64::from(config.batch_size);
-    let activations = outputs * batch * number;
-    let side = u64::from(config.data.image_size);
-    let pixels = side * side * u64::from(config.data.channels);
-    // Each worker works on one, two wait, and one is being trained on.
-    let batches = pixels * batch * FLOAT * (u64::from(config.workers) + 3);
-    MemoryEstimate {
-        weights,
-        gradients: parameters,
-        optimizer,
-        activations,
-        batches,
-        total: weights + parameters + optimizer + activations + batches,
-        measured: None,
-    }
 }
 
 /// Bytes, where the system tells (Linux).

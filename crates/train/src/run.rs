@@ -18,6 +18,7 @@ use residual_spec::{
 use residual_weights::Checkpoint;
 use serde_json::Value;
 
+use crate::batch_size;
 use crate::begin::{Begin, Begun};
 use crate::checkpoint::{load_model, progress_of, restore, Snapshot};
 use crate::learner::{Learner, NotFinite, Step};
@@ -56,8 +57,8 @@ pub(crate) struct Prepared {
     pub dataset: Dataset,
     network: Network,
     resumed: Option<Resumed>,
-    /// Weights to begin with.
-    begun: Option<Begun>,
+    /// What it begins from.
+    begun: Begun,
     /// The run folder's name is ours, so that a number may be added to it.
     numbered: bool,
 }
@@ -87,18 +88,18 @@ impl Prepared {
             }
         };
 
-        // A resumed run has weights of its own.
-        let begin = match &resumed {
-            None => Begin::read(&mut asked)?,
-            Some(_) => None,
-        };
-
         let dataset = residual_data::open_with(&asked.data(), arrays, cancelled);
         if cancelled() {
             return Err(Error::new(ErrorCode::Aborted, "stopped before the training began"));
         }
         let dataset = dataset?;
-        let mut config = resolve(&asked, dataset.facts(), &crate::machine_facts())?;
+        // A resumed run has weights of its own.
+        let begin = match &resumed {
+            None => Begin::read(&mut asked, dataset.facts())?,
+            Some(_) => Begin::default(),
+        };
+        let machine = crate::machine_facts();
+        let mut config = resolve(&asked, dataset.facts(), &machine)?;
         if let Some(resumed) = &resumed {
             resume::check(&resumed.checkpoint.config, &config)?;
             if resumed.checkpoint.data.fingerprint != dataset.facts().fingerprint {
@@ -113,7 +114,13 @@ impl Prepared {
         let network = residual_arch::build(&config.model, channels, size, classes)?;
         residual_arch::frozen(&network, &config.model.freeze)?;
 
-        let begun = begin.map(|begin| begin.fit(&mut config, &network)).transpose()?;
+        if let Some(fits) = batch_size::that_fits(&asked, &config, &network)? {
+            // The rate, and whatever else follows from it, follows from what it is now.
+            asked.batch_size = Some(Auto::Is(fits.images));
+            config = resolve(&asked, dataset.facts(), &machine)?;
+            config.reasons.insert("batchSize".into(), fits.reason);
+        }
+        let begun = begin.fit(&mut config, &network)?;
 
         let numbered = asked.out.as_ref().and_then(Auto::given).is_none() && !config.overwrite;
         Ok(Prepared { config, dataset, network, resumed, begun, numbered })
@@ -122,9 +129,9 @@ impl Prepared {
     /// The network with the weights that it begins with.
     pub fn model(&self) -> Result<Model> {
         let (network, compute) = (self.network.clone(), Compute::of(&self.config));
-        let mut model = match (&self.resumed, &self.begun) {
+        let mut model = match (&self.resumed, &self.begun.weights) {
             (None, None) => Model::new(network, compute, self.config.seed)?,
-            (None, Some(begun)) => Model::from_tensors(network, compute, &begun.fitted.tensors)?,
+            (None, Some(fitted)) => Model::from_tensors(network, compute, &fitted.tensors)?,
             (Some(from), _) => load_model(network, compute, &from.checkpoint, &from.path)?,
         };
         model.freeze(&self.config.model.freeze)?;
@@ -143,9 +150,9 @@ impl Prepared {
         }
     }
 
-    /// What is told at the beginning of weights to begin with.
-    pub fn warning(&self) -> Vec<WarningEvent> {
-        self.begun.as_ref().and_then(Begun::warning).into_iter().collect()
+    /// What is told at the beginning of what it begins from.
+    pub fn warnings(&self) -> &[WarningEvent] {
+        &self.begun.warnings
     }
 
     /// Where the run folder would be. Nothing is made.
@@ -288,7 +295,7 @@ impl<'c> Trainer<'c> {
             named: 0,
         };
         trainer.announce()?;
-        if let Some(warning) = begun.and_then(|begun| begun.warning()) {
+        for warning in begun.warnings {
             trainer.tell(RunEvent::Warning(warning))?;
         }
         Ok(trainer)

@@ -25,6 +25,7 @@ fn config(case: &Value, size: u64) -> ResolvedConfig {
         classes: (0..CLASSES).map(|class| class.to_string()).collect(),
         channels: 3,
         image_size: Some([size as u32; 2]),
+        short_side: None,
         train: 100,
         val: 0,
         test: 0,

@@ -18,6 +18,7 @@ fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedu
         classes: vec!["a".into(), "b".into()],
         channels: 3,
         image_size: Some([32, 32]),
+        short_side: None,
         train: 100,
         val: 0,
         test: 0,

@@ -81,6 +81,7 @@ impl Foreign {
             classes,
             channels: target.channels,
             image_size: Some([size, size]),
+            short_side: None,
             train: 0,
             val: 0,
             test: 0,

@@ -35,6 +35,6 @@ pub use format::read_tensors;
 pub use hash::sha256;
 pub use infer::{infer, infer_backbone};
 pub use naming::Naming;
-pub use published::{set_published_folder, Published, IMAGENET};
+pub use published::{set_not_fetched, set_published_folder, Published, IMAGENET};
 pub use state_dict::StateDict;
 pub use tensor::{DType, Tensor, TensorInfo, TensorView};

@@ -3,38 +3,46 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use residual_spec::{Error, ErrorCode, Result};
+use residual_spec::{
+    wants_published, Auto, DataFacts, Error, ErrorCode, Result, TrainConfig, WarningEvent,
+};
 
 use crate::sha256;
 
 /// A published file. Its name ends in the first digits of its SHA-256.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Published {
     pub arch: &'static str,
     pub file: &'static str,
+    /// As torchvision states it.
+    mebibytes: f64,
+}
+
+const fn published(arch: &'static str, file: &'static str, mebibytes: f64) -> Published {
+    Published { arch, file, mebibytes }
 }
 
 /// `IMAGENET1K_V1` of each: trained by the recipes of the papers, evaluated at 256 -> 224.
 /// (torchvision 0.26, `torchvision/models/{resnet,vgg}.py`)
 const PUBLISHED: [Published; 18] = [
-    Published { arch: "resnet18", file: "resnet18-f37072fd.pth" },
-    Published { arch: "resnet34", file: "resnet34-b627a593.pth" },
-    Published { arch: "resnet50", file: "resnet50-0676ba61.pth" },
-    Published { arch: "resnet101", file: "resnet101-63fe2227.pth" },
-    Published { arch: "resnet152", file: "resnet152-394f9c45.pth" },
-    Published { arch: "resnext50_32x4d", file: "resnext50_32x4d-7cdf4587.pth" },
-    Published { arch: "resnext101_32x8d", file: "resnext101_32x8d-8ba56ff5.pth" },
-    Published { arch: "resnext101_64x4d", file: "resnext101_64x4d-173b62eb.pth" },
-    Published { arch: "wide_resnet50_2", file: "wide_resnet50_2-95faca4d.pth" },
-    Published { arch: "wide_resnet101_2", file: "wide_resnet101_2-32ee1156.pth" },
-    Published { arch: "vgg11", file: "vgg11-8a719046.pth" },
-    Published { arch: "vgg13", file: "vgg13-19584684.pth" },
-    Published { arch: "vgg16", file: "vgg16-397923af.pth" },
-    Published { arch: "vgg19", file: "vgg19-dcbb9e9d.pth" },
-    Published { arch: "vgg11_bn", file: "vgg11_bn-6002323d.pth" },
-    Published { arch: "vgg13_bn", file: "vgg13_bn-abd245e5.pth" },
-    Published { arch: "vgg16_bn", file: "vgg16_bn-6c64b313.pth" },
-    Published { arch: "vgg19_bn", file: "vgg19_bn-c79401a0.pth" },
+    published("resnet18", "resnet18-f37072fd.pth", 44.661),
+    published("resnet34", "resnet34-b627a593.pth", 83.275),
+    published("resnet50", "resnet50-0676ba61.pth", 97.781),
+    published("resnet101", "resnet101-63fe2227.pth", 170.511),
+    published("resnet152", "resnet152-394f9c45.pth", 230.434),
+    published("resnext50_32x4d", "resnext50_32x4d-7cdf4587.pth", 95.789),
+    published("resnext101_32x8d", "resnext101_32x8d-8ba56ff5.pth", 339.586),
+    published("resnext101_64x4d", "resnext101_64x4d-173b62eb.pth", 319.318),
+    published("wide_resnet50_2", "wide_resnet50_2-95faca4d.pth", 131.82),
+    published("wide_resnet101_2", "wide_resnet101_2-32ee1156.pth", 242.896),
+    published("vgg11", "vgg11-8a719046.pth", 506.84),
+    published("vgg13", "vgg13-19584684.pth", 507.545),
+    published("vgg16", "vgg16-397923af.pth", 527.796),
+    published("vgg19", "vgg19-dcbb9e9d.pth", 548.051),
+    published("vgg11_bn", "vgg11_bn-6002323d.pth", 506.881),
+    published("vgg13_bn", "vgg13_bn-abd245e5.pth", 507.59),
+    published("vgg16_bn", "vgg16_bn-6c64b313.pth", 527.866),
+    published("vgg19_bn", "vgg19_bn-c79401a0.pth", 548.143),
 ];
 
 /// The folder that they are published in.
@@ -43,14 +51,42 @@ const FROM: &str = "https://download.pytorch.org/models/";
 /// The word that asks for them, in `model.weights`.
 pub const IMAGENET: &str = "imagenet";
 
+/// More than so many bytes are fetched only for those who ask for them.
+const MOST_UNASKED: f64 = 256e6;
+
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// A file that could not be fetched lately, and why.
+static NOT_FETCHED: Mutex<Option<(String, String)>> = Mutex::new(None);
 
 /// Says in which folder published weights are kept. Nothing here fetches them.
 pub fn set_published_folder(folder: impl Into<PathBuf>) {
     *FOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.into());
 }
 
+/// Says that a published file could not be fetched, and why, for whoever misses it next.
+pub fn set_not_fetched(file: impl Into<String>, why: impl Into<String>) {
+    let note = (file.into(), why.into());
+    *NOT_FETCHED.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+}
+
+fn folder() -> PathBuf {
+    let folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    folder.unwrap_or_else(|| PathBuf::from("."))
+}
+
 impl Published {
+    /// The file to begin from where `model.weights` is left open.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn choose(asked: &TrainConfig, facts: &DataFacts) -> Result<Published, String> {
+        wants_published(asked, facts)?;
+        let model = asked.model();
+        let arch = model.arch.as_ref().and_then(Auto::given).map(String::as_str);
+        Published::of(arch)
+            .map_err(|_| format!("nobody published any for {}", arch.unwrap_or_default()))
+    }
+
     /// The file for an architecture; for ResNet-18 if none is said.
     ///
     /// # Errors
@@ -75,6 +111,36 @@ impl Published {
         format!("{FROM}{}", self.file)
     }
 
+    /// What it weighs, to a thousand or so.
+    pub fn bytes(&self) -> f64 {
+        self.mebibytes * 1024.0 * 1024.0
+    }
+
+    /// Whether it is small enough to be fetched for somebody who did not ask for it.
+    pub fn may_be_fetched_unasked(&self) -> bool {
+        self.bytes() <= MOST_UNASKED
+    }
+
+    /// That training begins without it, for what `find` said, and how it would not.
+    pub fn missed(&self, error: &Error) -> WarningEvent {
+        let noted = NOT_FETCHED.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let why = match noted.filter(|(file, _)| file == self.file) {
+            Some((_, why)) => format!(", and could not be fetched: {why}"),
+            None => String::new(),
+        };
+        let (url, megabytes) = (self.url(), self.bytes() / 1e6);
+        let path = folder().join(self.file).display().to_string();
+        WarningEvent {
+            code: ErrorCode::Download,
+            message: format!("training begins from scratch: {}{why}", error.message),
+            hint: Some(format!(
+                "Put {url} ({megabytes:.1} MB) there: {path}. Or let `model.weights=imagenet` fetch \
+                 it; `model.weights=none` does without.",
+            )),
+            file: Some(path),
+        }
+    }
+
     /// The first eight digits of its SHA-256.
     pub fn hash(&self) -> &'static str {
         let stem = self.file.trim_end_matches(".pth");
@@ -86,8 +152,7 @@ impl Published {
     /// # Errors
     /// `E_CHECKPOINT`, saying where to put it and from where.
     pub fn find(&self) -> Result<PathBuf> {
-        let folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.find_in(&folder.unwrap_or_else(|| PathBuf::from(".")))
+        self.find_in(&folder())
     }
 
     fn find_in(&self, folder: &Path) -> Result<PathBuf> {
@@ -130,10 +195,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missed_is_told_with_its_size_its_address_its_place_and_why_it_is() {
+        let resnet18 = Published::of(None).unwrap();
+        let missing = Error::new(ErrorCode::Checkpoint, "they are not here");
+        let warning = resnet18.missed(&missing);
+        assert!(warning.message.ends_with(": they are not here"), "{warning:?}");
+        assert!(!warning.message.contains("fetched"), "{warning:?}");
+        let hint = warning.hint.unwrap();
+        assert!(hint.contains(&resnet18.url()) && hint.contains("(46.8 MB)"), "{hint}");
+        assert!(hint.contains(&warning.file.unwrap()), "{hint}");
+
+        set_not_fetched("another.pth", "it is Sunday");
+        assert!(!resnet18.missed(&missing).message.contains("Sunday"));
+        set_not_fetched(resnet18.file, "no connection within 5 s");
+        assert!(resnet18.missed(&missing).message.ends_with("fetched: no connection within 5 s"));
+        assert!(!resnet18.missed(&missing).message.contains("fetched"), "told once");
+    }
+
+    #[test]
+    fn half_a_gigabyte_is_not_fetched_unasked() {
+        for published in PUBLISHED {
+            let small = !published.arch.starts_with("vgg") && !published.arch.contains("101_");
+            let expected = small || published.arch == "wide_resnet101_2";
+            assert_eq!(published.may_be_fetched_unasked(), expected, "{}", published.arch);
+        }
+    }
+
+    #[test]
     fn a_file_that_is_not_there_or_another_says_where_to_put_the_right_one() {
         let folder = tempfile::tempdir().unwrap();
         // The SHA-256 of 'abc' begins so.
-        let published = Published { arch: "x", file: "x-ba7816bf.pth" };
+        let published = published("x", "x-ba7816bf.pth", 0.0);
         let path = folder.path().join(published.file);
         let missing = published.find_in(folder.path()).unwrap_err();
         std::fs::write(&path, "abcd").unwrap();

@@ -14,6 +14,7 @@ pub(crate) fn checkpoint() -> Checkpoint {
         classes: vec!["ant".into(), "bee".into()],
         channels: 3,
         image_size: Some([32, 32]),
+        short_side: None,
         train: 240,
         val: 0,
         test: 0,

@@ -54,6 +54,7 @@ static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
         classes: vec!["ant".into(), "bee".into()],
         channels: 3,
         image_size: Some([32, 32]),
+        short_side: None,
         train: 240,
         val: 0,
         test: 0,

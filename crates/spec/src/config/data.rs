@@ -16,8 +16,9 @@ config! {
         validation: Auto<f64> => f64,
         /// 3 (RGB) or 1 (grey). Default: what the images are.
         channels: Auto<u32> => u32,
-        /// Height and width, in pixels, that the network sees. Default: the images' own where
-        /// they are alike and at most 96, else 224.
+        /// Height and width, in pixels, that the network sees. Default: 224, or about the images'
+        /// own where those are smaller; 128 for fewer than 5,000 photographs without weights to
+        /// begin from.
         image_size: Auto<u32> => u32,
         /// Which of CIFAR-100's two label sets. Default: `fine`.
         labels: Labels => Labels,

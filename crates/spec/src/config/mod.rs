@@ -182,13 +182,14 @@ config! {
         epochs: u32 => Option<u32>,
         /// How long to train.
         budget: BudgetConfig => Budget,
-        /// Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels.
+        /// Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
+        /// where an epoch would have less than 8 steps, or where memory would not do.
         batch_size: Auto<u32> => u32,
         /// The update rule. Default: SGD.
         optimizer: OptimizerConfig => Optimizer,
         /// The learning rate's way. Default: cosine.
         schedule: ScheduleConfig => Schedule,
-        /// A linear rise before it.
+        /// A linear rise before it. Default: none, or an epoch where training begins from weights.
         warmup: WarmupConfig => Warmup,
         /// What is minimised.
         loss: LossConfig => Loss,

@@ -20,10 +20,11 @@ config! {
         zero_init_residual: bool => bool,
         /// The layer of a bottleneck that halves the resolution. Default: `3x3`.
         bottleneck_stride: BottleneckStride => BottleneckStride,
-        /// Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, or
-        /// `imagenet` for the ones that torchvision published. A head for other classes begins
-        /// anew.
-        weights: String => Option<String>,
+        /// Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
+        /// for the ones that torchvision published, or `none`. A head for other classes begins
+        /// anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
+        /// the file is here or can be fetched; else `none`.
+        weights: Auto<String> => Option<String>,
         /// The SHA-256 of that file: written down by a run, and checked where it is given.
         weights_sha256: String => Option<String>,
         /// Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);

@@ -6,7 +6,8 @@ use crate::Auto;
 config! {
     /// How long to train; the first limit reached ends the run.
     BudgetConfig => Budget {
-        /// Passes over the training images. Default: 30, where nothing else is given.
+        /// Passes over the training images. Default, where nothing else is given: 30, and more
+        /// where there are few images; fewer for many that begin from weights.
         epochs: u32 => Option<u32>,
         /// Updates of the weights.
         steps: u64 => Option<u64>,
@@ -28,11 +29,12 @@ union! {
 config! {
     /// Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
     SgdConfig => Sgd {
-        /// Learning rate. Default: 0.1.
+        /// Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
+        /// weights.
         lr: f64 => f64,
         /// Default: 0.9.
         momentum: f64 => f64,
-        /// Default: 5e-4.
+        /// Default: 5e-4; 1e-4 where training begins from weights.
         weight_decay: f64 => f64,
         /// Nesterov's momentum. Default: false.
         nesterov: bool => bool,
@@ -46,7 +48,7 @@ config! {
     /// Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
     /// decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
     AdamConfig => Adam {
-        /// Learning rate. Default: 1e-3.
+        /// Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
         lr: f64 => f64,
         /// Decay of the two moments. Default: [0.9, 0.999].
         betas: Vec<f64> => [f64; 2],
@@ -218,7 +220,8 @@ words! {
 config! {
     /// A linear rise of the rate at the start, whatever the schedule.
     WarmupConfig => Warmup {
-        /// Epochs that it takes (fractions allowed); 0 for none. Default: 0.
+        /// Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
+        /// from weights, 1 or a tenth of fewer than 10 epochs.
         epochs: f64 => f64,
         /// The share of the rate to begin with. Default: 0.1.
         from: f64 => f64,

@@ -9,22 +9,28 @@ use serde_json::{json, Value};
 use crate::*;
 
 mod schedule;
+mod task;
 mod training;
 mod transform;
 mod usable;
 mod views;
 
 use schedule::resolve_schedule;
+use task::{begins_from_weights, Task};
+pub use task::{wants_published, FEW_PHOTOGRAPHS};
 use training::{
     resolve_budget, resolve_early_stopping, resolve_ema, resolve_gradient, resolve_loss,
     resolve_optimizer, resolve_warmup,
 };
 use transform::resolve_transform;
+pub use transform::{IMAGENET_MEAN, IMAGENET_STD};
 pub use usable::check_usable;
 pub use views::{resolve_views, Views};
 
 /// The largest image side for which the CIFAR stem and native size are used.
 const SMALL_IMAGE: u32 = 96;
+/// What `model.weights` says where training begins from nothing.
+pub const NO_WEIGHTS: &str = "none";
 /// More than any machine has use for. OpenMP ends the process when it cannot start as many as it was
 /// told.
 const MOST_THREADS: u32 = 1024;
@@ -43,18 +49,15 @@ pub fn resolve(
 
     two_classes(facts)?;
     let seed = config.seed.unwrap_or(0);
-    let data = resolve_data(&config.data(), facts, seed, &mut why)?;
-    let small = data.image_size <= SMALL_IMAGE;
+    let data = resolve_data(config, facts, seed, &mut why)?;
+    let task = Task::of(config, &data, facts);
     let has_val = facts.val > 0 || data.validation > 0.0;
     let transform =
         resolve_transform(&config.transform.clone().unwrap_or_default(), &data, facts, &mut why)?;
-    let model = resolve_model(&config.model(), small, &mut why);
-    let budget = resolve_budget(config, &mut why)?;
+    let model = resolve_model(&config.model(), task.small, &mut why);
+    let budget = resolve_budget(config, task, &mut why)?;
 
-    let batch_size = why.pick("batchSize", &config.batch_size, || match small {
-        true => (128, "the batch size of the paper's CIFAR experiments".into()),
-        false => (32, "large images: keeps memory within a few GB".into()),
-    });
+    let batch_size = why.pick("batchSize", &config.batch_size, || task.batch_size());
     if batch_size < 2 {
         let wanted = "2 or more, for one image cannot be normalised by its batch";
         return Err(refuse("batchSize", wanted, json!(batch_size)));
@@ -98,11 +101,13 @@ pub fn resolve(
         why.pick("workers", &config.workers, || (machine.cores, "one a physical core".to_string()));
     some_workers(workers)?;
 
-    let optimizer = resolve_optimizer(config.optimizer.as_ref())?;
-    let schedule = resolve_schedule(config.schedule.as_ref(), &budget, has_val, &mut why)?;
-    let warmup = resolve_warmup(&config.warmup.clone().unwrap_or_default())?;
-    let loss = resolve_loss(&config.loss.clone().unwrap_or_default(), facts.classes.len())?;
     let gradient = resolve_gradient(&config.gradient.clone().unwrap_or_default())?;
+    let at_once = batch_size.saturating_mul(gradient.accumulate);
+    let optimizer = resolve_optimizer(config.optimizer.as_ref(), task, at_once, &mut why)?;
+    let schedule = resolve_schedule(config.schedule.as_ref(), &budget, has_val, &mut why)?;
+    let warmup = config.warmup.clone().unwrap_or_default();
+    let warmup = resolve_warmup(&warmup, task, &budget, &schedule, &mut why)?;
+    let loss = resolve_loss(&config.loss.clone().unwrap_or_default(), facts.classes.len())?;
     let ema = resolve_ema(&config.ema.clone().unwrap_or_default())?;
     let early_stopping =
         resolve_early_stopping(config.early_stopping.as_ref(), monitor, has_val, &mut why)?;
@@ -250,11 +255,13 @@ fn needs_validation(key: &str, metric: Metric, has_val: bool) -> Result<()> {
 }
 
 fn resolve_data(
-    config: &DataConfig,
+    config: &TrainConfig,
     facts: &DataFacts,
     seed: u64,
     why: &mut Reasons,
 ) -> Result<Data> {
+    let fine_tuned = begins_from_weights(config);
+    let config = config.data();
     let validation = why.pick("data.validation", &config.validation, || match facts.val {
         0 => (0.1, "the data set has no validation part of its own".into()),
         _ => (0.0, "the data set has its own validation part".into()),
@@ -274,12 +281,8 @@ fn resolve_data(
     });
     grey_or_rgb(channels)?;
 
-    let image_size = why.pick("data.imageSize", &config.image_size, || match facts.image_size {
-        Some([height, width]) if height.max(width) <= SMALL_IMAGE => {
-            (height.max(width), "the images' own size".into())
-        }
-        _ => (224, "photographs, at the size the paper trains on".into()),
-    });
+    let image_size =
+        why.pick("data.imageSize", &config.image_size, || task::image_size(facts, fine_tuned));
     sensible_size(image_size)?;
 
     if let Some(limit) = config.limit {
@@ -355,7 +358,9 @@ fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model 
         shortcut,
         zero_init_residual: config.zero_init_residual.unwrap_or(false),
         bottleneck_stride: config.bottleneck_stride.unwrap_or(BottleneckStride::Middle),
-        weights: config.weights.clone(),
+        weights: Some(why.pick("model.weights", &config.weights, || {
+            (NO_WEIGHTS.to_string(), "nobody named any".into())
+        })),
         weights_sha256: config.weights_sha256.clone(),
         freeze: config.freeze.clone().unwrap_or_default(),
     }
@@ -372,6 +377,7 @@ mod tests {
             classes: vec!["ant".into(), "bee".into()],
             channels: 3,
             image_size: None,
+            short_side: None,
             train: 240,
             val: 0,
             test: 0,
@@ -400,7 +406,7 @@ mod tests {
 
     #[test]
     fn small_images_get_the_papers_cifar_set_up() {
-        let config = resolved(json!({}), &small()).unwrap();
+        let config = resolved(json!({}), &DataFacts { train: 60_000, ..small() }).unwrap();
         assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet20", Stem::Cifar));
         assert_eq!(config.transform.crop, Crop::Pad(PadCrop { padding: 4 }));
         assert_eq!((config.data.image_size, config.batch_size), (28, 128));
@@ -409,7 +415,7 @@ mod tests {
 
     #[test]
     fn photographs_get_the_imagenet_set_up() {
-        let config = resolved(json!({}), &facts()).unwrap();
+        let config = resolved(json!({}), &DataFacts { train: 60_000, ..facts() }).unwrap();
         assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet18", Stem::Imagenet));
         assert_eq!((config.data.image_size, config.transform.eval_resize), (224, 256));
         assert_eq!(config.transform.mean, [0.485, 0.456, 0.406]);

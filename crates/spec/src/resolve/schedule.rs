@@ -12,6 +12,10 @@ pub(super) fn resolve_schedule(
     why: &mut Reasons,
 ) -> Result<Schedule> {
     let default = ScheduleConfig::Cosine(CosineConfig::default());
+    if config.is_none() {
+        let reason = "has no milestones to choose (He et al. 2018, section 5.1)";
+        why.0.insert("schedule".into(), reason.into());
+    }
     Ok(match config.unwrap_or(&default) {
         ScheduleConfig::Constant(_) => Schedule::Constant(Constant {}),
         ScheduleConfig::Cosine(cosine) => {

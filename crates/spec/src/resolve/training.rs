@@ -2,10 +2,15 @@
 
 use serde_json::json;
 
+use super::task::Task;
 use super::{least, needs_validation, refuse, within, Reasons};
 use crate::*;
 
-pub(super) fn resolve_budget(config: &TrainConfig, why: &mut Reasons) -> Result<Budget> {
+pub(super) fn resolve_budget(
+    config: &TrainConfig,
+    task: Task,
+    why: &mut Reasons,
+) -> Result<Budget> {
     let said = config.budget.clone().unwrap_or_default();
     if let (Some(epochs), Some(budget)) = (config.epochs, said.epochs) {
         if epochs != budget {
@@ -15,8 +20,9 @@ pub(super) fn resolve_budget(config: &TrainConfig, why: &mut Reasons) -> Result<
     }
     let mut epochs = config.epochs.or(said.epochs);
     if epochs.is_none() && said.steps.is_none() && said.seconds.is_none() {
-        why.0.insert("budget.epochs".into(), "no limit was given".into());
-        epochs = Some(30);
+        let (chosen, reason) = task.epochs();
+        why.0.insert("budget.epochs".into(), reason);
+        epochs = Some(chosen);
     }
     if let Some(epochs) = epochs {
         least("epochs", epochs, 1)?;
@@ -30,21 +36,39 @@ pub(super) fn resolve_budget(config: &TrainConfig, why: &mut Reasons) -> Result<
     Ok(Budget { epochs, steps: said.steps, seconds: said.seconds })
 }
 
-pub(super) fn resolve_optimizer(config: Option<&OptimizerConfig>) -> Result<Optimizer> {
+/// `images` are what an update is made of.
+pub(super) fn resolve_optimizer(
+    config: Option<&OptimizerConfig>,
+    task: Task,
+    images: u32,
+    why: &mut Reasons,
+) -> Result<Optimizer> {
     let default = OptimizerConfig::Sgd(SgdConfig::default());
+    let mut rate = |said: Option<f64>, (chosen, reason): (f64, String)| {
+        if said.is_none() {
+            why.0.insert("optimizer.lr".into(), reason);
+        }
+        lr(said, chosen)
+    };
     Ok(match config.unwrap_or(&default) {
-        OptimizerConfig::Sgd(said) => Optimizer::Sgd(sgd(said)?),
-        OptimizerConfig::Adam(said) => Optimizer::Adam(adam(said, 0.0)?),
-        OptimizerConfig::AdamW(said) => Optimizer::AdamW(adam(said, 0.01)?),
+        OptimizerConfig::Sgd(said) => {
+            Optimizer::Sgd(sgd(said, rate(said.lr, task.lr(images))?, task.weight_decay())?)
+        }
+        OptimizerConfig::Adam(said) => {
+            Optimizer::Adam(adam(said, rate(said.lr, task.adam_lr())?, 0.0)?)
+        }
+        OptimizerConfig::AdamW(said) => {
+            Optimizer::AdamW(adam(said, rate(said.lr, task.adam_lr())?, 0.01)?)
+        }
         OptimizerConfig::Lars(said) => Optimizer::Lars(lars(said)?),
     })
 }
 
-fn sgd(said: &SgdConfig) -> Result<Sgd> {
+fn sgd(said: &SgdConfig, lr: f64, default_decay: f64) -> Result<Sgd> {
     let sgd = Sgd {
-        lr: lr(said.lr, 0.1)?,
+        lr,
         momentum: momentum(said.momentum)?,
-        weight_decay: weight_decay(said.weight_decay, 5e-4)?,
+        weight_decay: weight_decay(said.weight_decay, default_decay)?,
         nesterov: said.nesterov.unwrap_or(false),
         decay_norms: said.decay_norms.unwrap_or(true),
     };
@@ -55,7 +79,7 @@ fn sgd(said: &SgdConfig) -> Result<Sgd> {
     Ok(sgd)
 }
 
-fn adam(said: &AdamConfig, default_decay: f64) -> Result<Adam> {
+fn adam(said: &AdamConfig, lr: f64, default_decay: f64) -> Result<Adam> {
     let betas = match said.betas.as_deref() {
         None => [0.9, 0.999],
         Some(&[first, second]) if (0.0..1.0).contains(&first) && (0.0..1.0).contains(&second) => {
@@ -67,7 +91,7 @@ fn adam(said: &AdamConfig, default_decay: f64) -> Result<Adam> {
         }
     };
     Ok(Adam {
-        lr: lr(said.lr, 1e-3)?,
+        lr,
         betas,
         eps: eps(said.eps)?,
         weight_decay: weight_decay(said.weight_decay, default_decay)?,
@@ -178,12 +202,28 @@ pub(super) fn resolve_early_stopping(
     Ok(Some(EarlyStopping { patience: said.patience.unwrap_or(10), min_delta, metric }))
 }
 
-pub(super) fn resolve_warmup(config: &WarmupConfig) -> Result<Warmup> {
-    let warmup = Warmup {
-        epochs: config.epochs.unwrap_or(0.0),
-        from: config.from.unwrap_or(0.1),
-        until_accuracy: config.until_accuracy,
+pub(super) fn resolve_warmup(
+    config: &WarmupConfig,
+    task: Task,
+    budget: &Budget,
+    schedule: &Schedule,
+    why: &mut Reasons,
+) -> Result<Warmup> {
+    // A new head is random: what it first says of the weights behind it is noise. (One cycle has a
+    // rise of its own.)
+    let rises = task.fine_tuned
+        && config.until_accuracy.is_none()
+        && !matches!(schedule, Schedule::OneCycle(_));
+    let epochs = match (config.epochs, budget.epochs) {
+        (Some(said), _) => said,
+        (None, Some(epochs)) if rises => {
+            why.0.insert("warmup.epochs".into(), "the new head is to settle first".into());
+            (f64::from(epochs) / 10.0).min(1.0)
+        }
+        _ => 0.0,
     };
+    let warmup =
+        Warmup { epochs, from: config.from.unwrap_or(0.1), until_accuracy: config.until_accuracy };
     within("warmup.epochs", warmup.epochs, warmup.epochs >= 0.0, "0 or more")?;
     within("warmup.from", warmup.from, (0.0..=1.0).contains(&warmup.from), "from 0 to 1")?;
     if let Some(accuracy) = warmup.until_accuracy {

@@ -5,8 +5,10 @@ use serde_json::json;
 use super::{refuse, within, Reasons, SMALL_IMAGE};
 use crate::*;
 
-const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
-const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
+/// Of ImageNet's training images, as torchvision's weights expect it.
+pub const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
+/// Likewise.
+pub const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 
 pub(super) fn resolve_transform(
     config: &TransformConfig,
