@@ -166,23 +166,17 @@ impl Pipeline {
         for &size in views.iter().step_by(2) {
             let [height, width] = size;
             let sides = size.map(|side| side as usize);
-            let resized = match (seen.width, seen.height) == (width, height) {
-                true => None,
-                false => Some(resize_region(image, seen, (width, height))),
-            };
-            for flip in [false, true] {
-                let out = next(size);
-                match &resized {
-                    Some(pixels) => {
-                        let window = Window { left: 0, top: 0, flip };
-                        self.normalize.write(pixels, sides, sides, window, out);
-                    }
-                    None => {
-                        let window = Window { left: seen.left.into(), top: seen.top.into(), flip };
-                        let all = [image.height as usize, image.width as usize];
-                        self.normalize.write(&image.pixels, all, sides, window, out);
-                    }
+            let mut both = |pixels: &[u8], all: [usize; 2], [left, top]: [u32; 2]| {
+                for flip in [false, true] {
+                    let window = Window { left: left.into(), top: top.into(), flip };
+                    self.normalize.write(pixels, all, sides, window, next(size));
                 }
+            };
+            if (seen.width, seen.height) == (width, height) {
+                let all = [image.height as usize, image.width as usize];
+                both(&image.pixels, all, [seen.left, seen.top]);
+            } else {
+                resize_region(image, seen, (width, height), |pixels| both(pixels, sides, [0; 2]));
             }
         }
     }
@@ -212,8 +206,9 @@ impl Pipeline {
                     let sides = (image.width, image.height);
                     return self.write(&image.pixels, sides, of_image, window, rng, out);
                 }
-                let resized = resize_region(image, region, (size, size));
-                self.write(&resized, (size, size), window, window, rng, out);
+                resize_region(image, region, (size, size), |resized| {
+                    self.write(resized, (size, size), window, window, rng, out);
+                });
             }
             Crop::RandomShortSide(crop) => {
                 let short_side = crop.min + rng.below(crop.max - crop.min + 1);
@@ -263,12 +258,10 @@ impl Pipeline {
         let (x, wide) = overlap(window.left, self.size, width);
         let (y, high) = overlap(window.top, self.size, height);
         let region = Region { left: x, top: y, width: wide, height: high };
-        let resized = match wide > 0 && high > 0 {
-            true => region_of_resized(image, (width, height), region),
-            false => Vec::new(),
-        };
         let (left, top) = (window.left - i64::from(x), window.top - i64::from(y));
-        self.write(&resized, (wide, high), Window { left, top, ..window }, mean, rng, out);
+        region_of_resized(image, (width, height), region, |resized| {
+            self.write(resized, (wide, high), Window { left, top, ..window }, mean, rng, out);
+        });
     }
 
     fn coin(&self, rng: &mut SampleRng) -> bool {
@@ -589,7 +582,8 @@ pub(crate) mod tests {
         assert_eq!(bytes[96..192], mirrored(&image.pixels, 12));
         assert_eq!(bytes[576..], mirrored(&bytes[192..576], 24));
         let whole = Region { left: 0, top: 0, width: 24, height: 16 };
-        assert_eq!(bytes[192..576], region_of_resized(&image, (24, 16), whole));
+        let wanted = region_of_resized(&image, (24, 16), whole, <[u8]>::to_vec);
+        assert_eq!(bytes[192..576], wanted);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub fn thumbnail(image: &Image, side: u32) -> Image {
     };
     let (width, height) = (scaled(image.width), scaled(image.height));
     let whole = Region { left: 0, top: 0, width, height };
-    let pixels = region_of_resized(image, (width, height), whole);
+    let pixels = region_of_resized(image, (width, height), whole, <[u8]>::to_vec);
     Image { width, height, channels: image.channels, pixels }
 }
 

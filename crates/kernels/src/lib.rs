@@ -1,6 +1,6 @@
 //! Own CPU kernels on raw slices, for what most of a network is made of: 3x3 convolutions by
 //! Winograd's algorithm, and batch normalisation, ReLU and the addition of a shortcut in as few
-//! passes over memory as they need.
+//! passes over memory as they need; and for resizing pictures before.
 //!
 //! Images are rows of channels (NHWC: one row a pixel), as channels_last tensors have them. Each
 //! kernel is written once, over [`Vector`](vector::Vector), and compiled for AVX-512 and AVX2; its
@@ -12,9 +12,11 @@ mod element;
 mod level;
 #[cfg(test)]
 mod numbers;
+mod resample;
 mod vector;
 pub mod winograd;
 
 pub use batch_norm::{backward, backward_sums, normalize, statistics, Gate, Gradients, Sums};
 pub use element::{Bf16, Element};
 pub use level::{has_amx_bf16, Level};
+pub use resample::{Resampler, Stretch};
