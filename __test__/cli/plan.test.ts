@@ -43,7 +43,10 @@ test('a plan is what the run then does', async (t) => {
   t.true((time?.fastest ?? 1) <= (time?.stepSeconds ?? 0))
   t.true((time?.stepSeconds ?? 1) <= (time?.slowest ?? 0))
   t.true(Math.abs((time?.totalSeconds ?? 0) / (2 * (time?.epochSeconds ?? 1)) - 1) < 1e-9)
-  const parts = ['weights', 'gradients', 'optimizer', 'activations', 'batches'] as const
+  const parts = [
+    ...(['weights', 'gradients', 'optimizer'] as const),
+    ...(['activations', 'batches', 'images'] as const),
+  ]
   t.is(
     memory.total,
     parts.reduce((sum, part) => sum + memory[part], 0),

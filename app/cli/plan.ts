@@ -43,7 +43,7 @@ export function planInWords(plan: Plan, why: string | undefined): string {
 }
 
 function memoryInWords(memory: Plan['memory']): string[] {
-  const { weights, gradients, optimizer, activations, batches, total, measured } = memory
+  const { weights, gradients, optimizer, activations, batches, images, total, measured } = memory
   const parts = [
     `${bytes(weights + gradients + optimizer)} weights, gradients and the optimizer's state`,
     `${bytes(activations)} activations of a batch`,
@@ -52,6 +52,9 @@ function memoryInWords(memory: Plan['memory']): string[] {
   return [
     `memory      ${bytes(total)}, computed: ${parts[0]},`,
     `            ${parts[1]}, ${parts[2]}`,
+    ...(images === 0
+      ? []
+      : [`            ${bytes(images)} decoded images, kept for the next epoch`]),
     ...(measured === null
       ? []
       : [`            ${bytes(measured)} measured: the most this process had, libtorch and all`]),

@@ -490,6 +490,11 @@ export type DataFacts = {
    */
   mirroredIsNatural: boolean
   /**
+   * Bytes that the training and validation images take when they are decoded; null where they are
+   * in memory anyway.
+   */
+  decodedBytes: number | null
+  /**
    * A hash of the training part's labels and names or bytes; tells two data sets apart.
    */
   fingerprint: string
@@ -1113,6 +1118,10 @@ export type MemoryEstimate = {
    * Batches that are made ahead.
    */
   batches: number
+  /**
+   * Decoded images that are kept (`cache`), at full size.
+   */
+  images: number
   total: number
   /**
    * The most that this process ever had in memory, JavaScript and libtorch included, after the
@@ -1747,6 +1756,13 @@ export type ResolvedConfig = {
    * Threads for loading images, up to 1024. Default: one a physical core.
    */
   workers: number
+  /**
+   * Decoded images of files are kept in memory from one epoch to the next while they take no
+   * more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
+   * the training and validation images take, up to a quarter of the memory that is free; 0
+   * where nothing is read twice.
+   */
+  cache: number
   /**
    * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
    * is no validation part. Never test data.
@@ -2795,6 +2811,13 @@ export type TrainConfig = {
    * Threads for loading images, up to 1024. Default: one a physical core.
    */
   workers?: 'auto' | number | undefined
+  /**
+   * Decoded images of files are kept in memory from one epoch to the next while they take no
+   * more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
+   * the training and validation images take, up to a quarter of the memory that is free; 0
+   * where nothing is read twice.
+   */
+  cache?: 'auto' | number | undefined
   /**
    * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
    * is no validation part. Never test data.

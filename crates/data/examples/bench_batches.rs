@@ -1,11 +1,12 @@
 //! Ours in the case `jpeg-folder` of `npm run bench`, and images a second of the loader alone:
 //!
 //!     echo '{"count": 3}' | cargo run --release -p residual-data --example bench_batches -- \
-//!         '{"data": "photos", "size": 224, "batch": 32, "workers": 2, "transform": {}}'
+//!         '{"data": "photos", "size": 224, "batch": 32, "workers": 2, "transform": {}, "cache": 0}'
 //!
 //! Speaks the lines that `scripts/bench/peer.mjs` describes; a piece of work is a pass over the
 //! training images, augmented by default as `train()` would, in another order each time. `transform`
-//! is as in a configuration and may be left out.
+//! and `cache` are as in a configuration and may be left out; then decoded images are kept from one
+//! pass to the next, as `train()` keeps them.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -28,11 +29,15 @@ fn main() -> Result<()> {
 
     let source = wanted["data"].as_str().expect("a folder or a name of a data set");
     let source = Some(source.to_string());
-    let set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
-    let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+    let mut set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
+    let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
     let transform = wanted.get("transform").cloned().unwrap_or(json!({}));
-    let said = json!({ "data": { "imageSize": number("size") }, "transform": transform });
+    let mut said = json!({ "data": { "imageSize": number("size") }, "transform": transform });
+    if let Some(cache) = wanted.get("cache") {
+        said["cache"] = cache.clone();
+    }
     let config = resolve(&TrainConfig::from_json(&said)?, set.facts(), &machine)?;
+    set.keep_decoded(u64::from(config.cache) << 20);
     let train = Subset::all(set.part(Part::Train));
     let pipeline = Arc::new(Pipeline::train(&config, None));
     say(&json!({ "images": set.facts().train, "workers": number("workers") }));

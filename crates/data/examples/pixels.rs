@@ -58,8 +58,9 @@ fn evaluation() -> Result<Pipeline> {
         mean: None,
         std: None,
         mirrored_is_natural: true,
+        decoded_bytes: None,
         fingerprint: String::new(),
     };
-    let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+    let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
     Ok(Pipeline::eval(&resolve(&TrainConfig::default(), &facts, &machine)?, None))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use residual_spec::{DataFacts, DataFormat, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::kept::{Budget, Kept};
 use crate::{MemorySource, Part, Source};
 
 /// An opened data set.
@@ -59,6 +60,7 @@ impl Dataset {
             test: parts[2].len() as u32,
             mean: told.then_some(mean),
             std: told.then_some(std),
+            decoded_bytes: None,
             fingerprint: fingerprint(&hash),
         };
         Ok(Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>)))
@@ -83,6 +85,20 @@ impl Dataset {
 
     pub(crate) fn warn(&mut self, warnings: Vec<WarningEvent>) {
         self.warnings.extend(warnings);
+    }
+
+    /// From now on, decoded images of the training and validation part are kept in memory while
+    /// they take no more bytes than this, for they are read again in every epoch. Where all images
+    /// are in memory, nothing changes.
+    pub fn keep_decoded(&mut self, bytes: u64) {
+        if bytes == 0 || self.facts.decoded_bytes.is_none() {
+            return;
+        }
+        let budget = Budget::new(bytes);
+        for part in [Part::Train, Part::Val] {
+            let source = &mut self.parts[part as usize];
+            *source = Kept::over(source.clone(), &budget);
+        }
     }
 
     /// A part, before any split; it may be empty.

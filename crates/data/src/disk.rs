@@ -214,11 +214,16 @@ pub(crate) struct Seen {
     /// None before the first, `Some(None)` once two differ.
     size: Option<Option<[u32; 2]>>,
     short_sides: Vec<u32>,
+    /// Of the images to train on and to validate on.
+    pixels: u64,
 }
 
 impl Seen {
-    pub fn add(&mut self, header: &Header) {
+    pub fn add(&mut self, part: Part, header: &Header) {
         self.colour |= header.channels != 1;
+        if part != Part::Test {
+            self.pixels += u64::from(header.width) * u64::from(header.height);
+        }
         let size = Some([header.height, header.width]);
         self.size = match self.size {
             None => Some(size),
@@ -260,12 +265,13 @@ pub(crate) fn dataset(
             });
         }
     }
+    let channels = if seen.colour { 3 } else { 1 };
     let facts = DataFacts {
         source: source.into(),
         format,
         mirrored_is_natural: mirrored_is_natural(&classes),
         classes,
-        channels: if seen.colour { 3 } else { 1 },
+        channels,
         image_size: seen.size.flatten(),
         short_side: seen.short_side(),
         train: parts[0].len() as u32,
@@ -273,6 +279,7 @@ pub(crate) fn dataset(
         test: parts[2].len() as u32,
         mean: None,
         std: None,
+        decoded_bytes: Some(seen.pixels * u64::from(channels)),
         fingerprint: fingerprint(hash),
     };
     Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>))

@@ -179,7 +179,7 @@ fn assemble(
                     let below = file.strip_prefix(&folder.path).unwrap_or(file);
                     add_to_fingerprint(&mut hash, label, &name, below, bytes);
                 }
-                seen.add(header);
+                seen.add(part, header);
                 images.places.push(place.clone());
                 images.labels.push(label as u32);
             }

@@ -87,7 +87,7 @@ impl List {
         for ((image, place), looked) in self.images.into_iter().zip(self.places).zip(looked) {
             match looked {
                 Ok((header, bytes)) => {
-                    seen.add(&header);
+                    seen.add(image.part, &header);
                     if image.part == Part::Train {
                         hash.update(&bytes.to_le_bytes());
                         counts[image.label as usize] += 1;

@@ -305,9 +305,9 @@ impl Shared {
     }
 
     fn work(&self) {
-        let mut image = Image::default();
+        let mut room = Image::default();
         while let Some((number, batch)) = self.begin() {
-            let built = catch_unwind(AssertUnwindSafe(|| self.build(number, batch, &mut image)));
+            let built = catch_unwind(AssertUnwindSafe(|| self.build(number, batch, &mut room)));
             let result = match built {
                 Ok(Some(loaded)) => Ok(loaded),
                 Ok(None) => return,
@@ -335,7 +335,7 @@ impl Shared {
     }
 
     /// One batch; `None` if the loader was stopped meanwhile.
-    fn build(&self, number: usize, mut batch: Batch, image: &mut Image) -> Option<Loaded> {
+    fn build(&self, number: usize, mut batch: Batch, room: &mut Image) -> Option<Loaded> {
         let start = number * self.batch_size;
         let wanted = &self.draws[start..self.draws.len().min(start + self.batch_size)];
         let length = self.pipeline.len();
@@ -352,10 +352,13 @@ impl Shared {
             }
             let source = &self.source;
             let i = draw.index as usize;
-            if let Err(error) = source.read(i, self.pipeline.channels() as u32, image) {
-                broken.push((source.name(i), error));
-                continue;
-            }
+            let image = match source.look(i, self.pipeline.channels() as u32, room) {
+                Ok(image) => image,
+                Err(error) => {
+                    broken.push((source.name(i), error));
+                    continue;
+                }
+            };
             let place = filled;
             match self.pipeline.views(image) {
                 None => {

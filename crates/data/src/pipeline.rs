@@ -357,9 +357,10 @@ pub(crate) mod tests {
             mean: Some(vec![0.0]),
             std: Some(vec![1.0 / 255.0]),
             mirrored_is_natural: false,
+            decoded_bytes: None,
             fingerprint: String::new(),
         };
-        let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+        let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
         let config =
             json!({ "data": { "source": "test", "imageSize": size }, "transform": transform });
         resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()

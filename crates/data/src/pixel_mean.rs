@@ -35,7 +35,7 @@ impl PixelMean {
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let total = Mutex::new((0u64, vec![0u64; length]));
         let work = |cancelled: &dyn Fn() -> bool| {
-            let (mut count, mut sums, mut image) = (0, vec![0u64; length], Image::default());
+            let (mut count, mut sums, mut room) = (0, vec![0u64; length], Image::default());
             while let Some(&i) = subset.indices.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if cancelled() {
                     stop.store(true, Ordering::Relaxed);
@@ -43,8 +43,10 @@ impl PixelMean {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let read = subset.source.read(i as usize, channels, &mut image);
-                if read.is_ok() && (image.width, image.height) == (size, size) {
+                let read = subset.source.look(i as usize, channels, &mut room);
+                if let Some(image) =
+                    read.ok().filter(|image| [image.width, image.height] == [size; 2])
+                {
                     count += 1;
                     for (sum, &value) in sums.iter_mut().zip(&image.pixels) {
                         *sum += u64::from(value);

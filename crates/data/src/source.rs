@@ -25,6 +25,15 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// `E_IMAGE` or `E_IO`, with the file.
     fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()>;
+
+    /// Image `i` as `read` gives it: where it is kept, or read into `room`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn look<'a>(&'a self, i: usize, channels: u32, room: &'a mut Image) -> Result<&'a Image> {
+        self.read(i, channels, room)?;
+        Ok(room)
+    }
 }
 
 /// The parts that a data set may have.
@@ -122,6 +131,10 @@ impl Source for Relabelled {
 
     fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
         self.source.read(i, channels, into)
+    }
+
+    fn look<'a>(&'a self, i: usize, channels: u32, room: &'a mut Image) -> Result<&'a Image> {
+        self.source.look(i, channels, room)
     }
 }
 

@@ -351,9 +351,10 @@ mod tests {
             mean: None,
             std: None,
             mirrored_is_natural: true,
+            decoded_bytes: None,
             fingerprint: "0".into(),
         };
-        let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+        let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
         resolve(&TrainConfig::default(), &facts, &machine).unwrap()
     }
 

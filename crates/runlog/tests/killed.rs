@@ -82,9 +82,10 @@ fn run_until_killed(folder: &Path) {
         mean: None,
         std: None,
         mirrored_is_natural: true,
+        decoded_bytes: None,
         fingerprint: "0".into(),
     };
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
     run.write_config(&resolve(&TrainConfig::default(), &facts, &machine).unwrap()).unwrap();
     for number in 1..=200 {
         run.log(&epoch(number)).unwrap();

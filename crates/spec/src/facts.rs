@@ -31,6 +31,10 @@ pub struct DataFacts {
     pub std: Option<Vec<f64>>,
     /// Whether a mirrored image is still a picture of its class (digits are not).
     pub mirrored_is_natural: bool,
+    /// Bytes that the training and validation images take when they are decoded; null where they are
+    /// in memory anyway.
+    #[serde(default)]
+    pub decoded_bytes: Option<u64>,
     /// A hash of the training part's labels and names or bytes; tells two data sets apart.
     pub fingerprint: String,
 }
@@ -45,4 +49,6 @@ pub struct MachineFacts {
     pub bf16: bool,
     /// libtorch sees a usable CUDA device.
     pub cuda: bool,
+    /// Bytes of memory that nobody uses; null where the system does not tell.
+    pub free_memory: Option<u64>,
 }

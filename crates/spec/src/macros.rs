@@ -62,10 +62,11 @@ macro_rules! said {
 }
 
 /// `Input => Resolved { field: type said => type decided }`; `and { ... }` names what only the
-/// resolved one has.
+/// resolved one has. A field that older runs did not have ends in `| or "path"`: the function that says
+/// what they did.
 macro_rules! config {
     ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
-        $($(#[$field_doc:meta])* $field:ident: $said:ty => $decided:ty,)*
+        $($(#[$field_doc:meta])* $field:ident: $said:ty => $decided:ty $(| or $older:literal)?,)*
     } $(and { $($(#[$extra_doc:meta])* $extra:ident: $extra_type:ty,)* })?) => {
         $crate::macros::said! {
             $(#[$doc])*
@@ -77,7 +78,7 @@ macro_rules! config {
         #[serde(rename_all = "camelCase")]
         #[ts(rename = $crate::macros::resolved_name(stringify!($Resolved)))]
         pub struct $Resolved {
-            $($(#[$field_doc])* pub $field: $decided,)*
+            $($(#[$field_doc])* $(#[serde(default = $older)])? pub $field: $decided,)*
             $($($(#[$extra_doc])* pub $extra: $extra_type,)*)?
         }
     };

@@ -48,6 +48,8 @@ pub struct MemoryEstimate {
     pub activations: u64,
     /// Batches that are made ahead.
     pub batches: u64,
+    /// Decoded images that are kept (`cache`), at full size.
+    pub images: u64,
     pub total: u64,
     /// The most that this process ever had in memory, JavaScript and libtorch included, after the
     /// steps that were measured; null where none were, or the system does not tell.

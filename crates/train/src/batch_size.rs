@@ -14,7 +14,7 @@ use crate::learner::Learner;
 use crate::memory;
 
 /// The share of the free memory that a run may fill: it is not alone, and its images are files that
-/// the system remembers better where it has room.
+/// the system remembers better where it has room. A quarter may go to decoded images (`cache`).
 const SHARE: f64 = 0.7;
 /// What training takes of what is computed, and what it takes besides: guesses on the safe side, to
 /// be held against `plan()`'s measured memory.
@@ -63,7 +63,7 @@ pub(crate) fn that_fits(
 
 /// Bytes.
 fn needs(config: &ResolvedConfig, network: &Network) -> f64 {
-    memory::estimate(config, network).total as f64 * OF_COMPUTED + BESIDES
+    memory::estimate(config, network, 0).total as f64 * OF_COMPUTED + BESIDES
 }
 
 fn in_memory(most: u32, free: u64, needs: impl Fn(u32) -> f64) -> Result<Option<Smaller>> {

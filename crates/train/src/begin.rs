@@ -240,6 +240,7 @@ mod tests {
             mean: None,
             std: None,
             mirrored_is_natural: true,
+            decoded_bytes: None,
             fingerprint: "0".into(),
         }
     }
@@ -249,7 +250,7 @@ mod tests {
     }
 
     fn resolved(asked: &TrainConfig) -> ResolvedConfig {
-        let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+        let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
         resolve(asked, &facts(), &machine).unwrap()
     }
 

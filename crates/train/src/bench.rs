@@ -138,6 +138,7 @@ fn subject(asked: &BenchConfig) -> Result<(ResolvedConfig, Network)> {
         mean: None,
         std: None,
         mirrored_is_natural: true,
+        decoded_bytes: None,
         fingerprint: String::new(),
     };
     let config = TrainConfig {

@@ -3,9 +3,16 @@
 use residual_kernels::has_amx_bf16;
 use residual_spec::MachineFacts;
 
+use crate::free_memory::free_memory;
+
 /// Asks the operating system, the CPU and libtorch.
 pub fn machine_facts() -> MachineFacts {
-    MachineFacts { cores: cores(), bf16: multiplies_bf16(), cuda: tch::Cuda::is_available() }
+    MachineFacts {
+        cores: cores(),
+        bf16: multiplies_bf16(),
+        cuda: tch::Cuda::is_available(),
+        free_memory: free_memory(),
+    }
 }
 
 /// Physical cores that this process may use.

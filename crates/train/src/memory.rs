@@ -8,7 +8,8 @@ use crate::optimizer::states;
 
 const FLOAT: u64 = 4;
 
-pub(crate) fn estimate(config: &ResolvedConfig, network: &Network) -> MemoryEstimate {
+/// `decoded`: bytes that the data set's images take when they are decoded, and may be kept in.
+pub(crate) fn estimate(config: &ResolvedConfig, network: &Network, decoded: u64) -> MemoryEstimate {
     let weight = if config.precision == Precision::Fp64 { 2 * FLOAT } else { FLOAT };
     let number = match config.precision {
         Precision::Bf16 => 2,
@@ -29,13 +30,15 @@ pub(crate) fn estimate(config: &ResolvedConfig, network: &Network) -> MemoryEsti
     let pixels = side * side * u64::from(config.data.channels);
     // Each worker works on one, two wait, and one is being trained on.
     let batches = pixels * batch * FLOAT * (u64::from(config.workers) + 3);
+    let images = decoded.min(u64::from(config.cache) << 20);
     MemoryEstimate {
         weights,
         gradients: parameters,
         optimizer,
         activations,
         batches,
-        total: weights + parameters + optimizer + activations + batches,
+        images,
+        total: weights + parameters + optimizer + activations + batches + images,
         measured: None,
     }
 }

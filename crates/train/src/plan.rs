@@ -41,7 +41,11 @@ pub fn plan(
     let resumed_at = prepared.resumed_at()?;
     let lengths = Lengths::of(&prepared.config, split.train.len());
     let (parameters, macs) = (prepared.network().parameters(), prepared.network().macs());
-    let mut memory = memory::estimate(&prepared.config, prepared.network());
+    let mut memory = memory::estimate(
+        &prepared.config,
+        prepared.network(),
+        prepared.dataset.facts().decoded_bytes.unwrap_or(0),
+    );
     let warnings = [prepared.warnings(), prepared.dataset.warnings()].concat();
     let size = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
     let (train_images, val_images) = (split.train.len() as u32, size(&split.val));

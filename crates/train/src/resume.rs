@@ -18,6 +18,7 @@ const CHANGEABLE: &[&str] = &[
     "earlyStopping",
     "threads",
     "workers",
+    "cache",
     "checkpoint",
     "log",
     "out",

@@ -92,7 +92,7 @@ impl Prepared {
         if cancelled() {
             return Err(Error::new(ErrorCode::Aborted, "stopped before the training began"));
         }
-        let dataset = dataset?;
+        let mut dataset = dataset?;
         // A resumed run has weights of its own.
         let begin = match &resumed {
             None => Begin::read(&mut asked, dataset.facts())?,
@@ -109,6 +109,7 @@ impl Prepared {
                     .hint("Bring back the data as it was, or start a new run."));
             }
         }
+        dataset.keep_decoded(u64::from(config.cache) << 20);
         let (channels, size) = (config.data.channels, config.data.image_size);
         let classes = dataset.facts().classes.len() as u32;
         let network = residual_arch::build(&config.model, channels, size, classes)?;

@@ -32,6 +32,7 @@ fn config(case: &Value, size: u64) -> ResolvedConfig {
         mean: None,
         std: None,
         mirrored_is_natural: true,
+        decoded_bytes: None,
         fingerprint: "0".into(),
     };
     let weights: Vec<f64> = (0..CLASSES).map(|class| 0.5 + class as f64 / 10.0).collect();
@@ -55,7 +56,7 @@ fn config(case: &Value, size: u64) -> ResolvedConfig {
         },
         "ema": { "decay": case["decay"] },
     });
-    let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+    let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
     resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
 }
 

@@ -25,6 +25,7 @@ fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedu
         mean: None,
         std: None,
         mirrored_is_natural: true,
+        decoded_bytes: None,
         fingerprint: "0".into(),
     };
     let config = json!({
@@ -33,7 +34,7 @@ fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedu
         "schedule": schedule,
         "warmup": warmup,
     });
-    let machine = MachineFacts { cores: 1, bf16: false, cuda: false };
+    let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
     let config = resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap();
     LrSchedule::new(&config, 1, Some(length), ScheduleState::default())
 }

@@ -88,6 +88,7 @@ impl Foreign {
             mean: None,
             std: None,
             mirrored_is_natural: true,
+            decoded_bytes: None,
             fingerprint: String::new(),
         };
         let config = TrainConfig {

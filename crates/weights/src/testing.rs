@@ -21,9 +21,10 @@ pub(crate) fn checkpoint() -> Checkpoint {
         mean: None,
         std: Some(vec![0.1 + 0.2, 0.25, 0.25]),
         mirrored_is_natural: true,
+        decoded_bytes: None,
         fingerprint: "0".into(),
     };
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
     let weight = Tensor { dtype: DType::F32, shape: vec![2, 3], bytes: (0..24).collect() };
     let batches = Tensor { dtype: DType::I64, shape: vec![], bytes: vec![7, 0, 0, 0, 0, 0, 0, 0] };
     Checkpoint {
@@ -42,7 +43,7 @@ pub(crate) fn checkpoint() -> Checkpoint {
 pub(crate) fn initial(arch: &str, size: u32) -> Checkpoint {
     let mut checkpoint = checkpoint();
     let config = json!({ "model": arch, "data": { "source": "./photos", "imageSize": size } });
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
     let config = TrainConfig::from_json(&config).unwrap();
     checkpoint.config = resolve(&config, &checkpoint.data, &machine).unwrap();
     if arch.contains("resnet18") || arch.contains("50") {

@@ -61,9 +61,10 @@ static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
         mean: None,
         std: None,
         mirrored_is_natural: true,
+        decoded_bytes: None,
         fingerprint: "0".into(),
     };
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
     let tensor = |dtype: DType, shape: &[usize]| {
         let bytes = vec![1; shape.iter().product::<usize>() * dtype.size()];
         Tensor { dtype, shape: shape.to_vec(), bytes }

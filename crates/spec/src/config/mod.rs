@@ -212,6 +212,11 @@ config! {
         threads: Auto<u32> => u32,
         /// Threads for loading images, up to 1024. Default: one a physical core.
         workers: Auto<u32> => u32,
+        /// Decoded images of files are kept in memory from one epoch to the next while they take no
+        /// more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
+        /// the training and validation images take, up to a quarter of the memory that is free; 0
+        /// where nothing is read twice.
+        cache: Auto<u32> => u32 | or "u32::default",
         /// What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
         /// is no validation part. Never test data.
         monitor: Auto<Metric> => Metric,

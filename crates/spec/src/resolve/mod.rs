@@ -34,6 +34,8 @@ pub const NO_WEIGHTS: &str = "none";
 /// More than any machine has use for. OpenMP ends the process when it cannot start as many as it was
 /// told.
 const MOST_THREADS: u32 = 1024;
+/// MB for decoded images where nobody knows what memory is free.
+const UNKNOWN_MEMORY_CACHE: u64 = 1024;
 
 /// Turns what was asked for into what will be done.
 ///
@@ -100,6 +102,7 @@ pub fn resolve(
     let workers =
         why.pick("workers", &config.workers, || (machine.cores, "one a physical core".to_string()));
     some_workers(workers)?;
+    let cache = why.pick("cache", &config.cache, || default_cache(&budget, facts, machine));
 
     let gradient = resolve_gradient(&config.gradient.clone().unwrap_or_default())?;
     let at_once = batch_size.saturating_mul(gradient.accumulate);
@@ -145,6 +148,7 @@ pub fn resolve(
         seed,
         threads,
         workers,
+        cache,
         monitor,
         checkpoint: Checkpoint {
             every: checkpoint.every.unwrap_or(0),
@@ -242,6 +246,32 @@ fn sensible_size(image_size: u32) -> Result<()> {
 
 fn some_workers(workers: u32) -> Result<()> {
     within("workers", workers.into(), (1..=MOST_THREADS).contains(&workers), "from 1 to 1024")
+}
+
+/// MB for decoded images, and why.
+fn default_cache(budget: &Budget, facts: &DataFacts, machine: &MachineFacts) -> (u32, String) {
+    const MB: u64 = 1 << 20;
+    let Some(wanted) = facts.decoded_bytes else {
+        return (0, "the images are in memory anyway".into());
+    };
+    if budget.epochs == Some(1) {
+        return (0, "one epoch reads every image once".into());
+    }
+    let (most, of) = match machine.free_memory {
+        Some(free) => (free / 4 / MB, "a quarter of the free memory".to_string()),
+        None => (UNKNOWN_MEMORY_CACHE, "the system does not tell what memory is free".to_string()),
+    };
+    // Beside its pixels an image takes some bytes.
+    let images = u64::from(facts.train) + u64::from(facts.val);
+    let wanted = (wanted + 128 * images).div_ceil(MB);
+    match wanted <= most {
+        true => (wanted as u32, "room for all training and validation images, decoded".into()),
+        false => {
+            let reason =
+                format!("{of}; all images would take {wanted} MB, the others are decoded anew");
+            (most.min(u32::MAX.into()) as u32, reason)
+        }
+    }
 }
 
 fn needs_validation(key: &str, metric: Metric, has_val: bool) -> Result<()> {
@@ -384,6 +414,7 @@ mod tests {
             mean: None,
             std: None,
             mirrored_is_natural: true,
+            decoded_bytes: None,
             fingerprint: "0".into(),
         }
     }
@@ -398,7 +429,8 @@ mod tests {
         }
     }
 
-    const MACHINE: MachineFacts = MachineFacts { cores: 2, bf16: true, cuda: false };
+    const MACHINE: MachineFacts =
+        MachineFacts { cores: 2, bf16: true, cuda: false, free_memory: None };
 
     fn resolved(config: Value, facts: &DataFacts) -> Result<ResolvedConfig> {
         resolve(&TrainConfig::from_json(&config)?, facts, &MACHINE)
@@ -419,6 +451,30 @@ mod tests {
         assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet18", Stem::Imagenet));
         assert_eq!((config.data.image_size, config.transform.eval_resize), (224, 256));
         assert_eq!(config.transform.mean, [0.485, 0.456, 0.406]);
+    }
+
+    #[test]
+    fn decoded_images_are_kept_where_there_is_room_and_use_for_them() {
+        let cache = |config: Value, bytes, free_memory| {
+            let facts = DataFacts { decoded_bytes: bytes, ..facts() };
+            let machine = MachineFacts { free_memory, ..MACHINE };
+            let config = TrainConfig::from_json(&config).unwrap();
+            let config = resolve(&config, &facts, &machine).unwrap();
+            (config.cache, config.reasons.get("cache").cloned().unwrap_or_default())
+        };
+        let (some, gb) = (json!({}), 1u64 << 30);
+        assert_eq!(cache(some.clone(), None, Some(gb)).0, 0);
+        // 240 images take some bytes more.
+        assert_eq!(cache(some.clone(), Some(100 << 20), Some(gb)).0, 101);
+        let (part, why) = cache(some.clone(), Some(gb), Some(2 * gb));
+        assert_eq!(part, 512);
+        assert!(why.contains("a quarter") && why.contains("1025 MB"), "{why}");
+        assert_eq!(cache(some, Some(9 * gb), None).0, 1024);
+        assert_eq!(cache(json!({ "epochs": 1 }), Some(1 << 20), Some(gb)).0, 0);
+        assert_eq!(
+            cache(json!({ "epochs": 1, "cache": 7 }), Some(1 << 20), None),
+            (7, String::new())
+        );
     }
 
     #[test]

@@ -197,12 +197,13 @@ mod tests {
             mean: None,
             std: None,
             mirrored_is_natural: true,
+            decoded_bytes: None,
             fingerprint: "0".into(),
         }
     }
 
     fn resolved(config: Value, facts: &DataFacts) -> ResolvedConfig {
-        let machine = MachineFacts { cores: 2, bf16: false, cuda: false };
+        let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
         resolve(&TrainConfig::from_json(&config).unwrap(), facts, &machine).unwrap()
     }
 
