@@ -26,6 +26,8 @@ test('--dry-run says what would be done and what it takes, and writes nothing', 
 
   const explained = await residual([...args, '--explain'])
   t.regex(explained.stdout, /^model\.arch +resnet8 +as you said$/m)
+  t.regex(explained.stdout, /^epochs +3 +as you said$/m)
+  t.regex(explained.stdout, /^budget\.epochs +3 +as you said$/m)
   t.regex(explained.stdout, /^optimizer\.momentum +0\.9 +default$/m)
   t.regex(explained.stdout, /^data\.imageSize +8 +the images' own size$/m)
 

@@ -24,6 +24,12 @@ const CHOICES: readonly (readonly [key: string, name: string])[] = [
   ['device', 'device'],
 ]
 
+/** Two keys of one value. */
+const TWINS: Record<string, readonly string[]> = {
+  epochs: ['budget.epochs'],
+  'budget.epochs': ['epochs'],
+}
+
 /** A line for each choice that was made for the user: what, and why. */
 export function choices(config: ResolvedConfig): string[] {
   const made = CHOICES.flatMap(([key, name]) => {
@@ -47,9 +53,10 @@ export function choices(config: ResolvedConfig): string[] {
  */
 export function explanation(config: ResolvedConfig, said: Draft, recipe: Draft = {}): string {
   const origin = (key: string) => {
-    if (says(said, key)) return 'as you said'
-    if (says(recipe, key)) return `recipe ${config.recipe ?? ''}`.trimEnd()
-    return reasonFor(config, key) ?? 'default'
+    const names = [key, ...(TWINS[key] ?? [])]
+    if (names.some((name) => says(said, name))) return 'as you said'
+    if (names.some((name) => says(recipe, name))) return `recipe ${config.recipe ?? ''}`.trimEnd()
+    return names.map((name) => reasonFor(config, name)).find(Boolean) ?? 'default'
   }
   const rows = leaves(config).map(([key, value]) => [key, shown(value), origin(key)])
   return table(['key', 'value', 'why'], rows, [0, 1, 2])

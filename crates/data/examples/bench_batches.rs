@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     let source = wanted["data"].as_str().expect("a folder or a name of a data set");
     let source = Some(source.to_string());
     let mut set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
-    let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(1);
     let transform = wanted.get("transform").cloned().unwrap_or(json!({}));
     let mut said = json!({ "data": { "imageSize": number("size") }, "transform": transform });
     if let Some(cache) = wanted.get("cache") {

@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use residual_data::{decode, Image, Pipeline, SampleRng};
-use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, Result, TrainConfig};
+use residual_spec::{resolve, DataFacts, MachineFacts, Result, TrainConfig};
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
@@ -47,20 +47,9 @@ fn main() {
 fn evaluation() -> Result<Pipeline> {
     let facts = DataFacts {
         source: "photos".into(),
-        format: DataFormat::ImageFolder,
-        classes: vec!["ant".into(), "bee".into()],
-        channels: 3,
-        image_size: None,
-        short_side: None,
         train: 2,
-        val: 0,
-        test: 0,
-        mean: None,
-        std: None,
-        mirrored_is_natural: true,
-        decoded_bytes: None,
-        fingerprint: String::new(),
+        ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, None)
     };
-    let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(1);
     Ok(Pipeline::eval(&resolve(&TrainConfig::default(), &facts, &machine)?, None))
 }

@@ -347,20 +347,13 @@ pub(crate) mod tests {
         let facts = DataFacts {
             source: "test".into(),
             format: DataFormat::Idx,
-            classes: vec!["ant".into(), "bee".into()],
-            channels: 1,
-            image_size: Some([size, size]),
-            short_side: None,
             train: 100,
-            val: 0,
-            test: 0,
             mean: Some(vec![0.0]),
             std: Some(vec![1.0 / 255.0]),
             mirrored_is_natural: false,
-            decoded_bytes: None,
-            fingerprint: String::new(),
+            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 1, Some([size, size]))
         };
-        let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
+        let machine = MachineFacts::with_cores(1);
         let config =
             json!({ "data": { "source": "test", "imageSize": size }, "transform": transform });
         resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()

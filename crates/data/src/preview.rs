@@ -126,11 +126,7 @@ fn as_trained(dataset: &Dataset, request: &ShowConfig) -> Result<ResolvedConfig>
         ..TrainConfig::default()
     };
     // What the machine is does not change a picture.
-    resolve(
-        &asked,
-        dataset.facts(),
-        &MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None },
-    )
+    resolve(&asked, dataset.facts(), &MachineFacts::with_cores(1))
 }
 
 /// The training's transforms, to be looked at.

@@ -28,7 +28,7 @@ fn opened(folder: &Path) -> Dataset {
 }
 
 fn defaults(set: &Dataset) -> ResolvedConfig {
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(2);
     resolve(&TrainConfig::default(), set.facts(), &machine).unwrap()
 }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
     let data = serde_json::to_value(data).unwrap();
     let config = json!({ "data": data, "batchSize": 4, "seed": 3, "transform": { "flip": true } });
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(2);
     let config = resolve(&TrainConfig::from_json(&config).unwrap(), set.facts(), &machine).unwrap();
     let order = match config.data.balanced {
         true => Order::Balanced { seed: config.seed, epoch: 1 },

@@ -334,27 +334,16 @@ fn remove(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, TrainConfig, WarningEvent};
+    use residual_spec::{resolve, DataFacts, MachineFacts, TrainConfig, WarningEvent};
     use tempfile::TempDir;
 
     fn config() -> ResolvedConfig {
         let facts = DataFacts {
             source: "./photos".into(),
-            format: DataFormat::ImageFolder,
-            classes: vec!["ant".into(), "bee".into()],
-            channels: 3,
-            image_size: Some([32, 32]),
-            short_side: None,
             train: 240,
-            val: 0,
-            test: 0,
-            mean: None,
-            std: None,
-            mirrored_is_natural: true,
-            decoded_bytes: None,
-            fingerprint: "0".into(),
+            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
         };
-        let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
+        let machine = MachineFacts::with_cores(2);
         resolve(&TrainConfig::default(), &facts, &machine).unwrap()
     }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use residual_runlog::{write_atomically, RunDir};
 use residual_spec::{
-    resolve, CheckpointKind, DataFacts, DataFormat, EpochEvent, ErrorCode, MachineFacts, RunEvent,
-    Score, TrainConfig,
+    resolve, CheckpointKind, DataFacts, EpochEvent, ErrorCode, MachineFacts, RunEvent, Score,
+    TrainConfig,
 };
 
 /// Set for the second process: the folder that it writes to.
@@ -71,21 +71,10 @@ fn run_until_killed(folder: &Path) {
     let mut run = RunDir::create(folder, false).unwrap();
     let facts = DataFacts {
         source: "./photos".into(),
-        format: DataFormat::ImageFolder,
-        classes: vec!["ant".into(), "bee".into()],
-        channels: 3,
-        image_size: Some([32, 32]),
-        short_side: None,
         train: 240,
-        val: 0,
-        test: 0,
-        mean: None,
-        std: None,
-        mirrored_is_natural: true,
-        decoded_bytes: None,
-        fingerprint: "0".into(),
+        ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
     };
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(2);
     run.write_config(&resolve(&TrainConfig::default(), &facts, &machine).unwrap()).unwrap();
     for number in 1..=200 {
         run.log(&epoch(number)).unwrap();

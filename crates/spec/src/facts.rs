@@ -33,10 +33,32 @@ pub struct DataFacts {
     pub mirrored_is_natural: bool,
     /// Bytes that the training and validation images take when they are decoded; null where they are
     /// in memory anyway.
-    #[serde(default)]
     pub decoded_bytes: Option<u64>,
     /// A hash of the training part's labels and names or bytes; tells two data sets apart.
     pub fingerprint: String,
+}
+
+impl DataFacts {
+    /// Colour or grey images of which nothing else is known and none was counted: for weights that
+    /// come alone, and to try things on.
+    pub fn unseen(classes: Vec<String>, channels: u32, image_size: Option<[u32; 2]>) -> DataFacts {
+        DataFacts {
+            source: String::new(),
+            format: DataFormat::ImageFolder,
+            classes,
+            channels,
+            image_size,
+            short_side: None,
+            train: 0,
+            val: 0,
+            test: 0,
+            mean: None,
+            std: None,
+            mirrored_is_natural: true,
+            decoded_bytes: None,
+            fingerprint: String::new(),
+        }
+    }
 }
 
 /// What this machine can do.
@@ -51,4 +73,11 @@ pub struct MachineFacts {
     pub cuda: bool,
     /// Bytes of memory that nobody uses; null where the system does not tell.
     pub free_memory: Option<u64>,
+}
+
+impl MachineFacts {
+    /// A machine of which nothing else is known.
+    pub fn with_cores(cores: u32) -> MachineFacts {
+        MachineFacts { cores, bf16: false, cuda: false, free_memory: None }
+    }
 }

@@ -62,11 +62,10 @@ macro_rules! said {
 }
 
 /// `Input => Resolved { field: type said => type decided }`; `and { ... }` names what only the
-/// resolved one has. A field that older runs did not have ends in `| or "path"`: the function that says
-/// what they did.
+/// resolved one has.
 macro_rules! config {
     ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
-        $($(#[$field_doc:meta])* $field:ident: $said:ty => $decided:ty $(| or $older:literal)?,)*
+        $($(#[$field_doc:meta])* $field:ident: $said:ty => $decided:ty,)*
     } $(and { $($(#[$extra_doc:meta])* $extra:ident: $extra_type:ty,)* })?) => {
         $crate::macros::said! {
             $(#[$doc])*
@@ -78,7 +77,7 @@ macro_rules! config {
         #[serde(rename_all = "camelCase")]
         #[ts(rename = $crate::macros::resolved_name(stringify!($Resolved)))]
         pub struct $Resolved {
-            $($(#[$field_doc])* $(#[serde(default = $older)])? pub $field: $decided,)*
+            $($(#[$field_doc])* pub $field: $decided,)*
             $($($(#[$extra_doc])* pub $extra: $extra_type,)*)?
         }
     };

@@ -8,7 +8,7 @@ use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::{checked, is_channels_last, pointer};
+use crate::{is_channels_last, made, pointer};
 
 extern "C" {
     fn residual_batch_norm_add_relu(
@@ -59,10 +59,9 @@ impl BatchNorm<'_> {
         shortcut: Option<&Tensor>,
         relu: bool,
     ) -> Result<Tensor> {
-        let mut output = std::ptr::null_mut();
-        // SAFETY: the tensors are alive, the table is static, and of `output` we become the owner.
-        unsafe {
-            checked(residual_batch_norm_add_relu(
+        // SAFETY: the tensors are alive and the table is static.
+        made(|output| unsafe {
+            residual_batch_norm_add_relu(
                 input.as_ptr(),
                 self.gamma.as_ptr(),
                 self.beta.as_ptr(),
@@ -74,10 +73,9 @@ impl BatchNorm<'_> {
                 self.momentum,
                 self.eps,
                 &KERNELS,
-                &mut output,
-            ))?;
-            Ok(Tensor::from_ptr(output))
-        }
+                output,
+            )
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::{checked, is_channels_last, pointer};
+use crate::{checked, is_channels_last, made, pointer};
 
 extern "C" {
     fn residual_convolution_3x3(
@@ -129,12 +129,8 @@ pub fn convolution_3x3(
 
 /// `weight` `[out, in, 3, 3]` (fp32) as [`convolution_3x3_then`] needs it: four times the numbers.
 pub(crate) fn convolution_3x3_filters(weight: &Tensor) -> Result<Tensor> {
-    let mut filters = std::ptr::null_mut();
-    // SAFETY: the tensor is alive, the table is static, and of `filters` we become the owner.
-    unsafe {
-        checked(residual_convolution_3x3_filters(weight.as_ptr(), &KERNELS, &mut filters))?;
-        Ok(Tensor::from_ptr(filters))
-    }
+    // SAFETY: the tensor is alive and the table is static.
+    made(|filters| unsafe { residual_convolution_3x3_filters(weight.as_ptr(), &KERNELS, filters) })
 }
 
 /// `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's shape), and
@@ -147,20 +143,18 @@ pub(crate) fn convolution_3x3_then(
     shortcut: Option<&Tensor>,
     relu: bool,
 ) -> Result<Tensor> {
-    let mut output = std::ptr::null_mut();
-    // SAFETY: the tensors are alive, the table is static, and of `output` we become the owner.
-    unsafe {
-        checked(residual_convolution_3x3_then(
+    // SAFETY: the tensors are alive and the table is static.
+    made(|output| unsafe {
+        residual_convolution_3x3_then(
             input.as_ptr(),
             filters.as_ptr(),
             pointer(bias),
             pointer(shortcut),
             relu,
             &KERNELS,
-            &mut output,
-        ))?;
-        Ok(Tensor::from_ptr(output))
-    }
+            output,
+        )
+    })
 }
 
 /// What convolution.cpp calls, on whole tensors and shares `begin..end` of the work.

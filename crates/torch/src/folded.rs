@@ -9,7 +9,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use torch_sys::C_tensor;
 
 use crate::convolution::{convolution_3x3_filters, convolution_3x3_then, takes_ready_filters};
-use crate::{checked, failure, is_channels_last, pointer, takes_convolution_3x3};
+use crate::{failure, is_channels_last, made, pointer, takes_convolution_3x3};
 
 extern "C" {
     fn residual_has_onednn() -> bool;
@@ -193,20 +193,18 @@ impl Folded {
         shortcut: Option<&Tensor>,
         relu: bool,
     ) -> Result<Tensor> {
-        let mut output = std::ptr::null_mut();
-        // SAFETY: the tensors are alive, and of `output` we become the owner.
-        unsafe {
-            checked(residual_packed_convolution(
+        // SAFETY: the tensors are alive.
+        made(|output| unsafe {
+            residual_packed_convolution(
                 input.as_ptr(),
                 weight.as_ptr(),
                 pointer(bias),
                 pointer(shortcut),
                 relu,
                 &self.geometry,
-                &mut output,
-            ))?;
-            Ok(Tensor::from_ptr(output))
-        }
+                output,
+            )
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use residual_spec::Result;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
-use crate::{checked, pointers};
+use crate::{checked, made, pointers};
 
 extern "C" {
     fn residual_norms(
@@ -36,12 +36,8 @@ extern "C" {
 /// The Euclidean norm of each tensor, as one vector.
 pub fn norms(tensors: &[Tensor]) -> Result<Tensor> {
     let list = pointers(tensors);
-    let mut output = std::ptr::null_mut();
-    // SAFETY: the list is alive; `output` is a fresh tensor of which we become the owner.
-    unsafe {
-        checked(residual_norms(list.as_ptr(), list.len(), &mut output))?;
-        Ok(Tensor::from_ptr(output))
-    }
+    // SAFETY: the list is alive.
+    made(|output| unsafe { residual_norms(list.as_ptr(), list.len(), output) })
 }
 
 /// `x *= factor`.

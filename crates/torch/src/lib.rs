@@ -53,6 +53,14 @@ fn checked(done: bool) -> Result<()> {
     }
 }
 
+/// The tensor that `make` writes to where it is told, and returns whether it did.
+fn made(make: impl FnOnce(*mut *mut C_tensor) -> bool) -> Result<Tensor> {
+    let mut output = std::ptr::null_mut();
+    checked(make(&mut output))?;
+    // SAFETY: a fresh tensor, of which we become the owner.
+    Ok(unsafe { Tensor::from_ptr(output) })
+}
+
 fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(Tensor::as_ptr).collect()
 }
@@ -88,12 +96,8 @@ pub fn keep_freed_memory() {
 
 /// The same 4-dimensional tensor with its channels innermost in memory (NHWC).
 pub fn channels_last(tensor: &Tensor) -> Result<Tensor> {
-    let mut output = std::ptr::null_mut();
-    // SAFETY: `tensor` is alive; `output` is a fresh tensor of which we become the owner.
-    unsafe {
-        checked(residual_channels_last(tensor.as_ptr(), &mut output))?;
-        Ok(Tensor::from_ptr(output))
-    }
+    // SAFETY: `tensor` is alive.
+    made(|output| unsafe { residual_channels_last(tensor.as_ptr(), output) })
 }
 
 /// Whether a tensor `[n, channels, h, w]` is one block of memory with its channels innermost.

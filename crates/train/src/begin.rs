@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use residual_arch::Network;
 use residual_spec::{
-    Auto, DataConfig, DataFacts, Error, ErrorCode, NameOr, ResolvedConfig, Result, Stem,
-    TrainConfig, WarningEvent, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS,
+    Auto, DataFacts, Error, ErrorCode, NameOr, ResolvedConfig, Result, Stem, TrainConfig,
+    WarningEvent, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS,
 };
 use residual_weights::{
     find, fit, infer_backbone, is_checkpoint, sha256, Checkpoint, Fitted, NewHead, Prefer,
@@ -173,7 +173,7 @@ impl Begin {
             fill("transform.std");
             asked.transform = Some(transform);
         }
-        asked.data = Some(NameOr::Full(DataConfig { ..data }));
+        asked.data = Some(NameOr::Full(data));
         asked.model = Some(NameOr::Full(model));
         Ok(())
     }
@@ -219,7 +219,7 @@ fn open<T>(said: &Option<Auto<T>>) -> bool {
 mod tests {
     use std::io::Write;
 
-    use residual_spec::{resolve, DataFormat, MachineFacts};
+    use residual_spec::{resolve, MachineFacts};
     use residual_weights::{DType, Naming, Tensor};
     use serde_json::{json, Value};
 
@@ -229,19 +229,10 @@ mod tests {
     fn facts() -> DataFacts {
         DataFacts {
             source: "./photos".into(),
-            format: DataFormat::ImageFolder,
-            classes: vec!["ant".into(), "bee".into()],
-            channels: 3,
-            image_size: None,
             short_side: Some(375),
             train: 244,
             val: 153,
-            test: 0,
-            mean: None,
-            std: None,
-            mirrored_is_natural: true,
-            decoded_bytes: None,
-            fingerprint: "0".into(),
+            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, None)
         }
     }
 
@@ -250,7 +241,7 @@ mod tests {
     }
 
     fn resolved(asked: &TrainConfig) -> ResolvedConfig {
-        let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
+        let machine = MachineFacts::with_cores(1);
         resolve(asked, &facts(), &machine).unwrap()
     }
 

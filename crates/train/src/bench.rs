@@ -7,8 +7,8 @@ use residual_arch::Network;
 use residual_data::Batch;
 use residual_model::{classify, Compute, Model};
 use residual_spec::{
-    resolve, resolve_inspect, At, BenchConfig, BenchResult, DataFacts, DataFormat, InspectConfig,
-    NameOr, Rates, Read, ResolvedConfig, Result, TrainConfig,
+    resolve, resolve_inspect, At, BenchConfig, BenchResult, DataFacts, InspectConfig, NameOr,
+    Rates, Read, ResolvedConfig, Result, TrainConfig,
 };
 use serde_json::{json, Value};
 
@@ -127,19 +127,11 @@ fn subject(asked: &BenchConfig) -> Result<(ResolvedConfig, Network)> {
         residual_arch::build(&target.model, target.channels, target.image_size, target.classes)?;
     let facts = DataFacts {
         source: "images in memory".into(),
-        format: DataFormat::ImageFolder,
-        classes: (0..target.classes.max(2)).map(|class| class.to_string()).collect(),
-        channels: target.channels,
-        image_size: Some([target.image_size; 2]),
-        short_side: None,
-        train: 0,
-        val: 0,
-        test: 0,
-        mean: None,
-        std: None,
-        mirrored_is_natural: true,
-        decoded_bytes: None,
-        fingerprint: String::new(),
+        ..DataFacts::unseen(
+            (0..target.classes.max(2)).map(|class| class.to_string()).collect(),
+            target.channels,
+            Some([target.image_size; 2]),
+        )
     };
     let config = TrainConfig {
         batch_size: asked.batch_size.clone(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use residual_data::Batch;
 use residual_model::{Compute, Model};
-use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, ResolvedConfig, TrainConfig};
+use residual_spec::{resolve, DataFacts, MachineFacts, ResolvedConfig, TrainConfig};
 use residual_train::{Learner, Step};
 use residual_weights::DType;
 use serde_json::{json, Value};
@@ -21,19 +21,12 @@ const CLASSES: u64 = 10;
 fn config(case: &Value, size: u64) -> ResolvedConfig {
     let facts = DataFacts {
         source: "x".into(),
-        format: DataFormat::ImageFolder,
-        classes: (0..CLASSES).map(|class| class.to_string()).collect(),
-        channels: 3,
-        image_size: Some([size as u32; 2]),
-        short_side: None,
         train: 100,
-        val: 0,
-        test: 0,
-        mean: None,
-        std: None,
-        mirrored_is_natural: true,
-        decoded_bytes: None,
-        fingerprint: "0".into(),
+        ..DataFacts::unseen(
+            (0..CLASSES).map(|class| class.to_string()).collect(),
+            3,
+            Some([size as u32; 2]),
+        )
     };
     let weights: Vec<f64> = (0..CLASSES).map(|class| 0.5 + class as f64 / 10.0).collect();
     let config = json!({
@@ -56,7 +49,7 @@ fn config(case: &Value, size: u64) -> ResolvedConfig {
         },
         "ema": { "decay": case["decay"] },
     });
-    let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(1);
     resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
 }
 

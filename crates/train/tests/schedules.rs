@@ -1,7 +1,7 @@
 //! The same learning rates as PyTorch's schedulers, against what `scripts/fixtures/oracle.py` wrote
 //! down; among them the plateau of the notebook's fifty losses.
 
-use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, TrainConfig};
+use residual_spec::{resolve, DataFacts, MachineFacts, TrainConfig};
 use residual_train::{LrSchedule, Position, ScheduleState};
 use serde_json::{json, Value};
 
@@ -14,19 +14,8 @@ fn fixture() -> Value {
 fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedule {
     let facts = DataFacts {
         source: "x".into(),
-        format: DataFormat::ImageFolder,
-        classes: vec!["a".into(), "b".into()],
-        channels: 3,
-        image_size: Some([32, 32]),
-        short_side: None,
         train: 100,
-        val: 0,
-        test: 0,
-        mean: None,
-        std: None,
-        mirrored_is_natural: true,
-        decoded_bytes: None,
-        fingerprint: "0".into(),
+        ..DataFacts::unseen(vec!["a".into(), "b".into()], 3, Some([32, 32]))
     };
     let config = json!({
         "optimizer": { "lr": lr },
@@ -34,7 +23,7 @@ fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedu
         "schedule": schedule,
         "warmup": warmup,
     });
-    let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(1);
     let config = resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap();
     LrSchedule::new(&config, 1, Some(length), ScheduleState::default())
 }

@@ -36,7 +36,7 @@ pub fn describe(path: &Path, asked: &LoadConfig) -> Result<Inspection> {
     };
     if !is_checkpoint(path)? {
         // Nothing is computed here, whatever this machine can do.
-        let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
+        let machine = MachineFacts::with_cores(1);
         let Foreign { network, config, data, assumed, progress, .. } =
             Foreign::read(path, asked, &machine)?;
         let facts = CheckpointFacts { assumed, ..facts(&config, data.classes, &progress) };

@@ -80,7 +80,7 @@ pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Resu
     let from = &find(from, Prefer::Best)?;
     if !is_checkpoint(from)? {
         // Nothing is computed here, whatever this machine can do.
-        let machine = MachineFacts { cores: 1, bf16: false, cuda: false, free_memory: None };
+        let machine = MachineFacts::with_cores(1);
         let Foreign { network, tensors, config, data, progress, .. } =
             Foreign::read(from, &LoadConfig::default(), &machine)?;
         let (network, tensors, config) = (&network, &tensors, &config);

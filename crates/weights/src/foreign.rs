@@ -7,8 +7,8 @@ use std::path::Path;
 use residual_arch::Network;
 use residual_data::cifar10_classes;
 use residual_spec::{
-    resolve, Auto, DataConfig, DataFacts, DataFormat, Error, ErrorCode, LoadConfig, MachineFacts,
-    ModelConfig, NameOr, Precision, ResolvedConfig, Result, Stem, TrainConfig,
+    resolve, Auto, DataConfig, DataFacts, Error, ErrorCode, LoadConfig, MachineFacts, ModelConfig,
+    NameOr, Precision, ResolvedConfig, Result, Stem, TrainConfig,
 };
 use serde_json::{json, Value};
 
@@ -77,19 +77,7 @@ impl Foreign {
         let source = path.display().to_string();
         let data = DataFacts {
             source: source.clone(),
-            format: DataFormat::ImageFolder,
-            classes,
-            channels: target.channels,
-            image_size: Some([size, size]),
-            short_side: None,
-            train: 0,
-            val: 0,
-            test: 0,
-            mean: None,
-            std: None,
-            mirrored_is_natural: true,
-            decoded_bytes: None,
-            fingerprint: String::new(),
+            ..DataFacts::unseen(classes, target.channels, Some([size, size]))
         };
         let config = TrainConfig {
             data: Some(NameOr::Full(DataConfig {

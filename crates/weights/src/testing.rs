@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, TrainConfig};
+use residual_spec::{resolve, DataFacts, MachineFacts, TrainConfig};
 use serde_json::json;
 
 use crate::{Checkpoint, DType, Tensor};
@@ -10,21 +10,11 @@ use crate::{Checkpoint, DType, Tensor};
 pub(crate) fn checkpoint() -> Checkpoint {
     let data = DataFacts {
         source: "./photos".into(),
-        format: DataFormat::ImageFolder,
-        classes: vec!["ant".into(), "bee".into()],
-        channels: 3,
-        image_size: Some([32, 32]),
-        short_side: None,
         train: 240,
-        val: 0,
-        test: 0,
-        mean: None,
         std: Some(vec![0.1 + 0.2, 0.25, 0.25]),
-        mirrored_is_natural: true,
-        decoded_bytes: None,
-        fingerprint: "0".into(),
+        ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
     };
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(2);
     let weight = Tensor { dtype: DType::F32, shape: vec![2, 3], bytes: (0..24).collect() };
     let batches = Tensor { dtype: DType::I64, shape: vec![], bytes: vec![7, 0, 0, 0, 0, 0, 0, 0] };
     Checkpoint {
@@ -43,7 +33,7 @@ pub(crate) fn checkpoint() -> Checkpoint {
 pub(crate) fn initial(arch: &str, size: u32) -> Checkpoint {
     let mut checkpoint = checkpoint();
     let config = json!({ "model": arch, "data": { "source": "./photos", "imageSize": size } });
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(2);
     let config = TrainConfig::from_json(&config).unwrap();
     checkpoint.config = resolve(&config, &checkpoint.data, &machine).unwrap();
     if arch.contains("resnet18") || arch.contains("50") {

@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use residual_spec::{resolve, DataFacts, DataFormat, ErrorCode, MachineFacts, TrainConfig};
+use residual_spec::{resolve, DataFacts, ErrorCode, MachineFacts, TrainConfig};
 use residual_weights::{read_tensors, Checkpoint, DType, Tensor};
 use serde_json::json;
 
@@ -50,21 +50,10 @@ fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
 static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let data = DataFacts {
         source: "./photos".into(),
-        format: DataFormat::ImageFolder,
-        classes: vec!["ant".into(), "bee".into()],
-        channels: 3,
-        image_size: Some([32, 32]),
-        short_side: None,
         train: 240,
-        val: 0,
-        test: 0,
-        mean: None,
-        std: None,
-        mirrored_is_natural: true,
-        decoded_bytes: None,
-        fingerprint: "0".into(),
+        ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
     };
-    let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
+    let machine = MachineFacts::with_cores(2);
     let tensor = |dtype: DType, shape: &[usize]| {
         let bytes = vec![1; shape.iter().product::<usize>() * dtype.size()];
         Tensor { dtype, shape: shape.to_vec(), bytes }

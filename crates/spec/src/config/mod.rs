@@ -216,7 +216,7 @@ config! {
         /// more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
         /// the training and validation images take, up to a quarter of the memory that is free; 0
         /// where nothing is read twice.
-        cache: Auto<u32> => u32 | or "u32::default",
+        cache: Auto<u32> => u32,
         /// What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
         /// is no validation part. Never test data.
         monitor: Auto<Metric> => Metric,

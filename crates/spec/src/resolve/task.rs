@@ -186,24 +186,15 @@ mod tests {
     fn folder(train: u32, short_side: u32) -> DataFacts {
         DataFacts {
             source: "./photos".into(),
-            format: DataFormat::ImageFolder,
-            classes: vec!["ant".into(), "bee".into()],
-            channels: 3,
-            image_size: None,
             short_side: Some(short_side),
             train,
             val: 100,
-            test: 0,
-            mean: None,
-            std: None,
-            mirrored_is_natural: true,
-            decoded_bytes: None,
-            fingerprint: "0".into(),
+            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, None)
         }
     }
 
     fn resolved(config: Value, facts: &DataFacts) -> ResolvedConfig {
-        let machine = MachineFacts { cores: 2, bf16: false, cuda: false, free_memory: None };
+        let machine = MachineFacts::with_cores(2);
         resolve(&TrainConfig::from_json(&config).unwrap(), facts, &machine).unwrap()
     }
 

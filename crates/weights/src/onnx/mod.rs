@@ -69,17 +69,23 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+    use crate::checkpoint::Checkpoint;
     use crate::export::ExportOptions;
     use crate::testing::initial;
 
     /// The file of a network with its initial weights, read back.
     fn exported(arch: &str, size: u32, options: ExportOptions) -> proto::Model {
-        let checkpoint = initial(arch, size);
-        let network = residual_arch::build(&checkpoint.config.model, 3, size, 2).unwrap();
+        read_back(&initial(arch, size), options)
+    }
+
+    fn read_back(checkpoint: &Checkpoint, options: ExportOptions) -> proto::Model {
+        let config = &checkpoint.config;
+        let size = config.data.image_size;
+        let network = residual_arch::build(&config.model, 3, size, 2).unwrap();
         let export = Export {
             network: &network,
             tensors: &checkpoint.tensors,
-            config: &checkpoint.config,
+            config,
             data: &checkpoint.data,
             progress: &checkpoint.progress,
             options,
@@ -146,18 +152,10 @@ mod tests {
     fn a_network_that_subtracts_a_mean_image_names_no_constants_instead() {
         let mut checkpoint = initial("resnet8", 8);
         checkpoint.config.transform.pixel_mean = true;
-        let network = residual_arch::build(&checkpoint.config.model, 3, 8, 2).unwrap();
-        let export = Export {
-            network: &network,
-            tensors: &checkpoint.tensors,
-            config: &checkpoint.config,
-            data: &checkpoint.data,
-            progress: &checkpoint.progress,
-            options: ExportOptions::default(),
-        };
+        let entries = read_back(&checkpoint, ExportOptions::default()).metadata_props;
         let said = |key: &str| {
-            let mut entries = model(&export).unwrap().metadata_props.into_iter();
-            entries.find(|entry| entry.key.as_deref() == Some(key)).and_then(|entry| entry.value)
+            let entry = entries.iter().find(|entry| entry.key.as_deref() == Some(key));
+            entry.and_then(|entry| entry.value.clone())
         };
         assert_eq!(said("mean"), None);
         assert_eq!(said("pixelMean").as_deref(), Some("true"));
