@@ -1,4 +1,7 @@
-const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+/** (Kept by V8 once it is made, and not made at import.) */
+function whole(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 0 })
+}
 
 /** Between a number and its unit; no line ends there. */
 const SPACE = '\u00a0'
@@ -8,7 +11,7 @@ const UNKNOWN = '–'
 
 /** `12,000` */
 export function count(value: number | undefined): string {
-  return value !== undefined && Number.isFinite(value) ? whole.format(value) : UNKNOWN
+  return value !== undefined && Number.isFinite(value) ? whole(value) : UNKNOWN
 }
 
 /** A share from 0 to 1 as `87.3 %`. */
