@@ -1,6 +1,7 @@
 /**
- * Every code block of the README and of docs/, as far as can be told without doing what it says: types,
- * commands and their options, keys of configurations. Nothing is trained.
+ * Every code block of the README and of docs/ is done as it says, in a made-up project; what cannot be
+ * done here says why, and is looked at as far as can be told: types, commands and their options, keys
+ * of configurations.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -11,34 +12,84 @@ import { ROOT } from '../child.js'
 import { checkShell, checkSynopses } from './command.js'
 import { wrongWith } from './configuration.js'
 import { type Block, PAGES, readPage } from './markdown.js'
-import { checkTypes, isProgram } from './types.js'
+import { createProject, type Project, removeProject } from './project.js'
+import { wrongWithReason } from './reason.js'
+import { runBlocks } from './runs.js'
+import { type Checked, checkTypes, isProgram } from './types.js'
 
 const MINUTES = 60_000
 
 /** What is wrong on purpose, to show that it would be noticed. */
 const BROKEN = readPage('__test__/docs/broken.md')
 
-test('the types of all programs are right', async (t) => {
+let checked: Checked
+let project: Project
+
+test.before('the types of all programs are checked, and a project is made', async (t) => {
   t.timeout(10 * MINUTES)
-  t.deepEqual(await checkTypes(blocksOf(PAGES).filter(isProgram), 'pages'), [])
+  const programs = PAGES.flatMap(({ blocks }) => blocks).filter(isProgram)
+  ;[checked, project] = await Promise.all([checkTypes(programs, 'pages'), createProject()])
+})
+
+test.after.always('the project goes', () => {
+  if (project !== undefined) removeProject(project)
+})
+
+test('the types of all programs are right', (t) => {
+  t.deepEqual(checked.failures, [])
 })
 
 test('every command and every configuration is one', async (t) => {
   t.timeout(10 * MINUTES)
-  t.deepEqual(await check(blocksOf(PAGES)), [])
+  t.deepEqual(await check(PAGES.flatMap(({ blocks }) => blocks)), [])
 })
+
+/** Pages whose blocks are run at once. */
+let free = 2
+const waiting: (() => void)[] = []
+
+/** In another language a page says the same, which is done once. */
+const [TRANSLATED, TRANSLATION] = ['README.md', 'README.zh-CN.md']
+
+test(`${TRANSLATION} has the blocks of ${TRANSLATED}, comments aside`, (t) => {
+  const [ours, theirs] = [TRANSLATED, TRANSLATION].map((path) =>
+    PAGES.filter((page) => page.path === path)
+      .flatMap(({ blocks }) => blocks)
+      .map(({ language, text, notRun }) => ({ language, notRun, text: withoutComments(text) })),
+  )
+  t.deepEqual(theirs, ours)
+})
+
+const TO_RUN = PAGES.filter(({ path, blocks }) => path !== TRANSLATION && blocks.length > 0)
+for (const { path, blocks } of TO_RUN) {
+  test(`${path}: every block does what it says`, async (t) => {
+    t.timeout(20 * MINUTES)
+    if (free > 0) free--
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      t.deepEqual(await runBlocks(blocks, checked.modules, project), [])
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) free++
+      else next()
+    }
+  })
+}
 
 test('a block that is wrong is told of with its page and line', async (t) => {
   t.timeout(10 * MINUTES)
   const types = await checkTypes(BROKEN.blocks.filter(isProgram), 'broken')
-  const failures = [...types, ...(await check(BROKEN.blocks))]
-  const lines = failures.map((failure) => Number(/^[^:]+:(\d+): /.exec(failure)?.[1]))
-  for (const { line, text } of BROKEN.blocks) {
-    const end = line + text.split('\n').length
-    const isTold = lines.some((told) => told >= line && told < end)
-    t.true(isTold, `nobody has noticed the fault at ${BROKEN.path}:${line}`)
-  }
-  t.true(lines.every(Boolean), failures.join('\n'))
+  const seen = linesOf([...types.failures, ...(await check(BROKEN.blocks))])
+  const unseen = BROKEN.blocks.filter((block) => !seen.some((line) => isIn(block, line)))
+  // What looks right, and fails when it is run; the line that does has `nowhere` in it, or is the first.
+  const fails = ({ line, text }: Block) =>
+    line +
+    Math.max(
+      0,
+      text.split('\n').findLastIndex((one) => one.includes('nowhere')),
+    )
+  t.is(unseen.length, 5)
+  t.deepEqual(linesOf(await runBlocks(unseen, types.modules, project)), unseen.map(fails))
 })
 
 test('every link leads somewhere', (t) => {
@@ -55,15 +106,28 @@ test('every link leads somewhere', (t) => {
   }
 })
 
-function blocksOf(pages: readonly { blocks: Block[] }[]): Block[] {
-  return pages.flatMap(({ blocks }) => blocks)
+/** The lines that failures on the wrong page are told of. */
+function linesOf(failures: readonly string[]): number[] {
+  return failures.map((failure) => {
+    const line = failure.startsWith(`${BROKEN.path}:`) ? Number(failure.split(':')[1]) : Number.NaN
+    if (Number.isNaN(line)) throw new Error(`without a place: ${failure}`)
+    return line
+  })
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\s+(?:#|\/\/) .*$/gm, '')
+}
+
+function isIn({ line, text }: Block, told: number): boolean {
+  return told >= line && told < line + text.split('\n').length
 }
 
 /** What is wrong with blocks, with their places. */
 async function check(blocks: readonly Block[]): Promise<string[]> {
   const failures: string[] = []
   for (const block of blocks) {
-    const wrong = await wrongIn(block)
+    const wrong = [...wrongWithReason(block.notRun), ...(await wrongIn(block))]
     failures.push(...wrong.map((sentence) => `${block.page}:${block.line}: ${sentence}`))
   }
   return failures
@@ -71,7 +135,6 @@ async function check(blocks: readonly Block[]): Promise<string[]> {
 
 async function wrongIn(block: Block): Promise<string[]> {
   const { language, text, notRun, page } = block
-  if (notRun === '') return ['the comment above it does not say why it is not run']
   switch (language) {
     case '':
     case 'text':
@@ -87,7 +150,9 @@ async function wrongIn(block: Block): Promise<string[]> {
     case 'yaml':
       return await wrongInData(block)
     case 'python':
-      return wrongInPython(text)
+      return notRun === undefined
+        ? ['Python is not run: say so in a comment above it']
+        : wrongInPython(text)
     default:
       return [`nothing is known here of \`${language}\`: sh, ts, js, json, yaml, python, text are`]
   }

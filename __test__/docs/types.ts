@@ -35,7 +35,7 @@ const OPTIONS = {
 
 /** The languages, and how strictly each is taken: nobody annotates JavaScript for a page. */
 const PROJECTS = [
-  { language: TYPESCRIPT, ending: 'ts', options: { noEmit: true } },
+  { language: TYPESCRIPT, ending: 'ts', options: { outDir: 'out', inlineSourceMap: true } },
   {
     language: JAVASCRIPT,
     ending: 'js',
@@ -46,16 +46,24 @@ const PROJECTS = [
   },
 ]
 
+/** What the compiler makes of programs. */
+export interface Checked {
+  /** What is wrong, with its place: `docs/cli.md:12: ...` */
+  failures: string[]
+  /** The file that can be run for a block. */
+  modules: Map<Block, string>
+}
+
 /**
  * Checks the types of programs, each a module of its own as a reader would have it.
  *
  * @param name of the folder in target/docs that they are put into
- * @returns what is wrong, with its place: `docs/cli.md:12: ...`
  */
-export async function checkTypes(blocks: readonly Block[], name: string): Promise<string[]> {
+export async function checkTypes(blocks: readonly Block[], name: string): Promise<Checked> {
   const folder = join(ROOT, 'target', 'docs', name)
   rmSync(folder, { recursive: true, force: true })
   const failures: string[] = []
+  const modules = new Map<Block, string>()
   await Promise.all(
     PROJECTS.map(async ({ language, ending, options }) => {
       const project = join(folder, ending)
@@ -65,6 +73,7 @@ export async function checkTypes(blocks: readonly Block[], name: string): Promis
         const file = `${block.page.replace(/\W/g, '-')}-${block.line}`
         files.set(`${file}.${ending}`, block)
         writeFileSync(join(project, `${file}.${ending}`), block.text)
+        modules.set(block, join(project, ending === 'ts' ? 'out' : '.', `${file}.js`))
       }
       if (files.size === 0) return
       writeFileSync(join(project, 'modules.d.ts'), MODULES)
@@ -81,5 +90,5 @@ export async function checkTypes(blocks: readonly Block[], name: string): Promis
       if (status !== 0 && told.length === 0) failures.push(output)
     }),
   )
-  return failures
+  return { failures, modules }
 }

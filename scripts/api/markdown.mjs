@@ -11,9 +11,8 @@ const NOTE =
 
 /** Examples that cannot be tried in a moment, with the reason. */
 const NOT_RUN = new Map([
-  ['bench', 'measures for a minute'],
-  ['downloadDataset', 'downloads MNIST (12 MB)'],
-  ['verifyDataset', 'needs a data set that was downloaded'],
+  ['downloadDataset', 'needs a download (MNIST, 12 MB)'],
+  ['verifyDataset', 'needs a download (MNIST, 12 MB)'],
 ])
 
 /**

@@ -1,0 +1,120 @@
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { ROOT } from '../child.js'
+import { idxData, imageFolder, pixels, png } from '../tiny.js'
+import { run } from './process.js'
+import { tame } from './tame.js'
+
+/**
+ * A folder as a reader of the pages has it: residual and onnxruntime-node are installed, there are
+ * pictures in photos/, cat.jpg and dog.jpg, weights of somebody else's, other people's data sets (a
+ * few pictures of each), and runs that were trained before. `residual` is the real one, made to be
+ * brief (brief.ts).
+ */
+export interface Project {
+  folder: string
+  env: NodeJS.ProcessEnv
+}
+
+/** Runs and files that pages speak of without making them. */
+const RUNS = ['one', 'other', 'a', 'b', 'c', 'photos-resnet18']
+const WEIGHTS = ['weights.pth', 'resnet18.pth', 'resnet50.pth', 'resnet20.th']
+
+/** The first one, of which all others are copies. */
+export async function createProject(): Promise<Project> {
+  const folder = mkdtempSync(join(tmpdir(), 'residual-docs-'))
+  imageFolder(folder, ['cat', 'dog'])
+  for (const [label, name] of ['cat', 'dog'].entries()) {
+    writeFileSync(join(folder, `${name}.jpg`), png(pixels(label, 20))) // told apart by content
+  }
+  const weights = tame(readFileSync(join(ROOT, 'crates/weights/tests/fixtures/zip.pth')))
+  for (const name of WEIGHTS) writeFileSync(join(folder, name), weights)
+  writeFileSync(join(folder, 'run.yaml'), 'model: resnet8\n')
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }')
+  install(folder)
+  addDatasets(folder)
+  const project = { folder, env: environment(folder) }
+  const { status, output } = await run(
+    'residual',
+    ['train', './photos', '--model', 'resnet8', '--out', 'runs/one', 'batchSize=4'],
+    project.folder,
+    project.env,
+  )
+  if (status !== 0) throw new Error(`no run could be made for the pages to speak of: ${output}`)
+  for (const name of RUNS.slice(1)) {
+    cpSync(join(folder, 'runs', 'one'), join(folder, 'runs', name), { recursive: true })
+  }
+  return project
+}
+
+/** One for a page. */
+export function copyProject({ folder }: Project): Project {
+  const copy = mkdtempSync(join(tmpdir(), 'residual-docs-'))
+  cpSync(folder, copy, { recursive: true, verbatimSymlinks: true })
+  return { folder: copy, env: environment(copy) }
+}
+
+export function removeProject({ folder }: Project): void {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function environment(folder: string): NodeJS.ProcessEnv {
+  const paths = [join(folder, 'node_modules', '.bin'), dirname(process.execPath), process.env.PATH]
+  return {
+    ...process.env,
+    PATH: paths.join(delimiter),
+    HOME: folder,
+    RESIDUAL_CACHE: join(folder, '.cache', 'residual'),
+    OMP_NUM_THREADS: '1', // what is not trained does not say how many threads
+    // No display: nothing is to open a browser.
+    DISPLAY: undefined,
+    WAYLAND_DISPLAY: undefined,
+  }
+}
+
+function install(folder: string): void {
+  const modules = join(folder, 'node_modules')
+  const file = (name: string, text: string) =>
+    writeFileSync(join(modules, name), text, { mode: 0o755 })
+  const own = (name: string) => JSON.stringify(new URL(name, import.meta.url).href)
+  mkdirSync(join(modules, '.bin'), { recursive: true })
+  mkdirSync(join(modules, 'residual'))
+  const exports = { '.': './index.js', './config.schema.json': './config.schema.json' }
+  file('residual/package.json', JSON.stringify({ type: 'module', exports }))
+  file('residual/index.js', `export * from ${own('brief.js')}\n`)
+  cpSync(join(ROOT, 'config.schema.json'), join(modules, 'residual', 'config.schema.json'))
+  file('.bin/package.json', '{ "type": "module" }')
+  file('.bin/residual', `#!/usr/bin/env node\nimport ${own('brief-command.js')}\n`)
+  file('.bin/npx', '#!/bin/sh\nexec "$@"\n')
+  for (const name of ['onnxruntime-node', 'onnxruntime-common']) {
+    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+  }
+}
+
+function addDatasets(folder: string): void {
+  const cifar = join(folder, 'cifar-10-batches-bin')
+  mkdirSync(cifar)
+  for (const batch of [1, 2, 3, 4, 5]) {
+    const two = Buffer.concat([record(batch - 1), record(batch + 4)])
+    writeFileSync(join(cifar, `data_batch_${batch}.bin`), two)
+  }
+  writeFileSync(join(cifar, 'test_batch.bin'), Buffer.concat([record(3), record(5)]))
+  const few = join(folder, 'few')
+  for (const name of ['cifar10', 'imagenet']) cpSync(cifar, join(few, name), { recursive: true })
+  renameSync(idxData(folder), join(few, 'fashion-mnist-mini'))
+}
+
+/** A picture of CIFAR-10's, of one colour a class. */
+function record(label: number): Buffer {
+  return Buffer.concat([Buffer.of(label), Buffer.alloc(3 * 32 * 32, 25 * label)])
+}
