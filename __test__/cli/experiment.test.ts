@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { DegradationResult, ExperimentEvent, RepeatResult } from 'residual'
@@ -84,6 +84,12 @@ test('ensemble: its error stands below those of its members', async (t) => {
   t.regex(stdout, /^24 images$/m)
   const json = await residual(['experiment', 'ensemble', ...runs, '--part', 'train', '--json'])
   t.is(JSON.parse(json.stdout).members.length, 2)
+
+  // As `runs/*` names the last run twice.
+  const latest = join(out, 'latest')
+  symlinkSync(runs[1] as string, latest)
+  const glob = await residual(['experiment', 'ensemble', latest, ...runs, '--json'])
+  t.is(JSON.parse(glob.stdout).members.length, 2)
 })
 
 test('what is wrong is told as by every command', async (t) => {

@@ -2,9 +2,9 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { type Plan, plan, ResidualError, train } from 'residual'
-import { explanation } from '#dist/app/cli/reasons.js'
+import { choices, explanation } from '#dist/app/cli/reasons.js'
 import { residual } from '../child.js'
-import { folder, idxData, tinyRun } from '../tiny.js'
+import { folder, idxData, photographs, tinyRun } from '../tiny.js'
 
 test('--dry-run says what would be done and what it takes, and writes nothing', async (t) => {
   const parent = folder(t)
@@ -90,6 +90,14 @@ test('a plan refuses what a run would, and its own keys', async (t) => {
     t.true((error?.at.key ?? error?.at.file) !== undefined)
     if (error?.at.key !== undefined) t.regex(error.at.key, new RegExp(`^${key}`))
   }
+})
+
+test('however long a value is, its line has room to say why', async (t) => {
+  const { config } = await plan({ data: photographs(folder(t)) }, { measure: false })
+  const crop = choices(config).find((line) => line.startsWith('crop')) ?? ''
+  const [, value = '', why = ''] = crop.split(/ {2,}/)
+  t.regex(value, /^random-resized, .*…$/)
+  t.true(why.length > 35, crop)
 })
 
 test('a value’s origin is what was said last: settings, the recipe, a reason, the default', async (t) => {

@@ -10,7 +10,7 @@ import { wrongWith } from './configuration.js'
 import { type Ended, run } from './process.js'
 
 /** Programs that blocks which are not run may name; anything else in them is a mistake. */
-const PROGRAMS = ['residual', 'npx', 'npm', 'node', 'curl', 'cargo', 'pip', 'mkdir']
+const PROGRAMS = ['residual', 'npx', 'npm', 'node', 'curl', 'cargo', 'pip', 'mkdir', 'tsc']
 
 /** The commands whose words are a configuration, with what else they take. */
 const CONFIGURED = [

@@ -13,6 +13,7 @@ import {
 } from '../../bindings/ts/index.js'
 import { type Flags as ConfigurationFlags, configure, readValue, set } from './configuration.js'
 import { downloading } from './data.js'
+import { distinct } from './distinct.js'
 import { DownloadLine } from './download.js'
 import { report } from './failure.js'
 import { examples } from './help.js'
@@ -90,7 +91,8 @@ function addEnsemble(command: Command): void {
     .option('--batch-size <count>', 'images at a time')
     .option('--crops <crops>', 'what of an image is seen: center, flip, ten or multi-scale')
     .option('--json', 'print everything measured, as JSON')
-    .action(async (models: string[], flags: EnsembleFlags) => {
+    .action(async (named: string[], flags: EnsembleFlags) => {
+      const models = distinct(named)
       const { data, part, crops, json } = flags
       const batchSize = flags.batchSize && readValue(flags.batchSize)
       const config = { data, part, crops, batchSize }

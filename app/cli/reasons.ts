@@ -5,6 +5,9 @@ import { columnsOf, padEnd, shorten, widthOf } from './terminal.js'
 
 const { stderr } = process
 
+/** A value takes no more of the line, or no room is left to say why. `--explain` tells all of it. */
+const VALUE = 20
+
 /** What a person would have had to think about, in the order of the thinking. */
 const CHOICES: readonly (readonly [key: string, name: string])[] = [
   ['model.arch', 'model'],
@@ -34,7 +37,8 @@ const TWINS: Record<string, readonly string[]> = {
 export function choices(config: ResolvedConfig): string[] {
   const made = CHOICES.flatMap(([key, name]) => {
     const reason = reasonFor(config, key)
-    return reason === undefined ? [] : [[name, shown(valueAt(config, key)), reason] as const]
+    const value = shorten(shown(valueAt(config, key)), VALUE)
+    return reason === undefined ? [] : [[name, value, reason] as const]
   })
   const [names, values] = [0, 1].map((column) =>
     Math.max(...made.map((row) => widthOf(row[column] as string))),
