@@ -25,11 +25,20 @@ export interface Link {
   target: string
 }
 
+/** A command of ours that a sentence names, often without all that it takes. */
+export interface Command {
+  /** Where its paragraph begins. */
+  line: number
+  text: string
+}
+
 export interface Page {
   /** In the repository. */
   path: string
   blocks: Block[]
   links: Link[]
+  /** In sentences: `residual doctor`. */
+  commands: Command[]
   /** What a link can have behind `#`. */
   anchors: Set<string>
 }
@@ -47,7 +56,7 @@ export const PAGES: readonly Page[] = [
 
 /** Reads a page as GitHub does. */
 export function readPage(path: string): Page {
-  const page: Page = { path, blocks: [], links: [], anchors: new Set() }
+  const page: Page = { path, blocks: [], links: [], commands: [], anchors: new Set() }
   const slugger = new GithubSlugger()
   const tokens = new MarkdownIt({ html: true }).parse(readFileSync(join(ROOT, path), 'utf8'), {})
   for (const [index, token] of tokens.entries()) {
@@ -71,6 +80,8 @@ export function readPage(path: string): Page {
       for (const inner of token.children ?? []) {
         const target = inner.attrGet('href') ?? inner.attrGet('src')
         if (target !== null) page.links.push({ line, target: String(target) })
+        const isCommand = inner.type === 'code_inline' && /^(npx )?residual /.test(inner.content)
+        if (isCommand) page.commands.push({ line, text: inner.content })
       }
       if (tokens[index - 1]?.type === 'heading_open') {
         const words = (token.children ?? []).filter(({ type }) => /^(text|code_inline)$/.test(type))

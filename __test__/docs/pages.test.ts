@@ -11,7 +11,7 @@ import { parse } from 'yaml'
 import { ROOT } from '../child.js'
 import { checkShell, checkSynopses } from './command.js'
 import { wrongWith } from './configuration.js'
-import { type Block, PAGES, readPage } from './markdown.js'
+import { type Block, PAGES, type Page, readPage } from './markdown.js'
 import { createProject, type Project, removeProject } from './project.js'
 import { wrongWithReason } from './reason.js'
 import { runBlocks } from './runs.js'
@@ -42,6 +42,17 @@ test('the types of all programs are right', (t) => {
 test('every command and every configuration is one', async (t) => {
   t.timeout(10 * MINUTES)
   t.deepEqual(await check(PAGES.flatMap(({ blocks }) => blocks)), [])
+})
+
+test('every command that a sentence names is one, with options that it has', (t) => {
+  const wrong = (pages: readonly Page[]) =>
+    pages.flatMap(({ path, commands }) =>
+      commands.flatMap(({ line, text }) =>
+        checkSynopses(text).map((sentence) => `${path}:${line}: ${sentence}`),
+      ),
+    )
+  t.deepEqual(wrong(PAGES), [])
+  t.is(wrong([BROKEN]).length, 2)
 })
 
 /** Pages whose blocks are run at once. */
