@@ -1,99 +1,163 @@
-//! A block of tiles, transformed: each of the 36 points is a matrix, a row for each tile.
+//! A block of tiles, transformed. It lies `[register of channels][point][tile][lane]`: from each
+//! place to the next it is a constant distance, and kernels need no registers for addresses.
 
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::multiply::step;
 use super::transform::{both_ways, Matrix};
 use super::{Shape, POINTS, RIM, TILE};
 use crate::vector::Vector;
 use crate::Element;
 
-/// Tiles that are worked on together: their points stay in a core's own cache, and 56 is a whole
-/// number of the steps in which AVX-512 multiplies.
-const TILES: usize = 56;
-
-/// Numbers of a cache line.
-const LINE: usize = 16;
-
-/// How a block's points lie: `[point][tile, filled up to whole steps][channel]`.
-#[derive(Clone, Copy)]
-pub struct Block {
-    /// Rows of tiles in it.
-    pub rows: usize,
-    /// Tiles that there is room for.
-    pub room: usize,
+/// Tiles that are worked on together, in whole steps of the multiplication: few enough for their
+/// points to stay in a core's own cache, and enough to share the reading of the filters.
+pub const fn tiles<V: Vector>() -> usize {
+    42 / step::<V>() * step::<V>()
 }
 
-impl Block {
-    /// For steps of `step` tiles.
-    pub fn of(shape: &Shape, step: usize) -> Block {
-        let rows = (TILES / shape.tiles_of_row()).clamp(1, shape.tile_rows().max(1));
-        Block { rows, room: (rows * shape.tiles_of_row()).next_multiple_of(step) }
-    }
+/// From a point's numbers to the next point's.
+pub const fn to_next_point<V: Vector>() -> usize {
+    tiles::<V>() * V::LANES
+}
 
-    /// How many numbers its points are, with `channels` to a tile.
-    pub fn numbers(&self, channels: usize) -> usize {
-        POINTS * self.room * channels
-    }
+/// From a register of channels to the next.
+pub const fn to_next_register<V: Vector>() -> usize {
+    POINTS * to_next_point::<V>()
+}
 
-    /// The blocks of `rows`.
-    pub fn split(self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let end = rows.end;
-        rows.step_by(self.rows).map(move |first| first..(first + self.rows).min(end))
-    }
+/// How many numbers a block is, with `channels` to a tile.
+pub const fn numbers<V: Vector>(channels: usize) -> usize {
+    channels / V::LANES * to_next_register::<V>()
+}
 
-    /// Transforms the tiles of `rows` by `M`; `pad` pixels of each lie before it.
-    ///
-    /// # Safety
-    /// `images` must hold the whole shape with `channels` to a pixel, `points` the whole block.
-    #[inline(always)]
-    pub unsafe fn transform<M: Matrix<SIZE, RIM>, V: Vector, T: Element, const SIZE: usize>(
-        self,
-        shape: &Shape,
-        (images, channels, pad): (*const T, usize, usize),
-        rows: Range<usize>,
-        points: *mut f32,
-    ) {
-        for (row, tile_row) in rows.enumerate() {
-            let image = tile_row / shape.rows_of_image();
-            let top = (tile_row % shape.rows_of_image() * TILE) as isize - pad as isize;
-            let lines = within(top, SIZE, shape.height);
-            let pixels = images.add(image * shape.height * shape.width * channels);
-            for column in 0..shape.tiles_of_row() {
-                let left = (column * TILE) as isize - pad as isize;
-                let columns = within(left, SIZE, shape.width);
-                let tile = row * shape.tiles_of_row() + column;
-                let whole = lines.len() == SIZE && columns.len() == SIZE;
-                let at = (top * shape.width as isize + left) * channels as isize;
-                for channel in (0..channels).step_by(V::LANES) {
-                    let mut square = [[V::splat(0.0); SIZE]; SIZE];
-                    for i in 0..SIZE {
-                        for j in 0..SIZE {
-                            if whole || (lines.contains(&i) && columns.contains(&j)) {
-                                let pixel = ((i * shape.width + j) * channels + channel) as isize;
-                                square[i][j] = T::load::<V>(pixels.offset(at + pixel));
-                            }
-                        }
-                    }
-                    let transformed = both_ways::<M, V, SIZE, RIM>(square);
-                    let place = points.add(tile * channels + channel);
-                    for (i, row) in transformed.iter().enumerate() {
-                        for (j, point) in row.iter().enumerate() {
-                            point.store(place.add((i * RIM + j) * self.room * channels));
-                        }
-                    }
+/// The tiles of rows, block by block, by their numbers over all images.
+pub fn blocks<V: Vector>(shape: &Shape, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let of_row = shape.tiles_of_row();
+    let (begin, end) = (rows.start * of_row, rows.end * of_row);
+    (begin..end).step_by(tiles::<V>()).map(move |first| first..(first + tiles::<V>()).min(end))
+}
+
+/// Images that are read: their channels, and how many pixels of a tile lie before it.
+#[derive(Clone, Copy)]
+pub struct Images<'a, T> {
+    pub pixels: &'a [T],
+    pub channels: usize,
+    pub pad: usize,
+    /// At least a line of zeros, for what lies above and below an image.
+    pub zeros: &'a [T],
+}
+
+/// Transforms the tiles of a block by `M`.
+///
+/// # Safety
+/// `images` must hold the whole shape and `points` a whole block. The CPU must have `V`'s
+/// instructions.
+#[inline(always)]
+pub unsafe fn transform<M: Matrix<SIZE, RIM>, V: Vector, T: Element, const SIZE: usize>(
+    shape: &Shape,
+    images: Images<T>,
+    block: Range<usize>,
+    points: *mut f32,
+) {
+    let Images { pixels, channels, pad, zeros } = images;
+    let (of_row, rows) = (shape.tiles_of_row(), shape.rows_of_image());
+    let length = shape.width * channels;
+    let (mut row, mut column) = (block.start / of_row, block.start % of_row);
+    let mut lines = [zeros.as_ptr(); SIZE];
+    for tile in 0..block.len() {
+        if tile == 0 || column == 0 {
+            let image = pixels.as_ptr().add(row / rows * shape.height * length);
+            for (i, line) in lines.iter_mut().enumerate() {
+                // Above the image it wraps around, and is too large as well.
+                let y = (row % rows * TILE + i).wrapping_sub(pad);
+                *line = if y < shape.height { image.add(y * length) } else { zeros.as_ptr() };
+            }
+        }
+        let left = (column * TILE) as isize - pad as isize;
+        let before = (-left).max(0) as usize;
+        let behind = (left + SIZE as isize - shape.width as isize).max(0) as usize;
+        let place = points.add(tile * V::LANES);
+        for channel in (0..channels).step_by(V::LANES) {
+            // Pixel `j` of line `i` lies `j * channels` behind it, where it is in the image.
+            let at = left * channels as isize + channel as isize;
+            let place = place.add(channel / V::LANES * to_next_register::<V>());
+            match (before, behind) {
+                (0, 0) => inner::<M, V, T, SIZE, 0, 0>(lines, at, channels, place),
+                (1, 0) => inner::<M, V, T, SIZE, 1, 0>(lines, at, channels, place),
+                (0, 1) => inner::<M, V, T, SIZE, 0, 1>(lines, at, channels, place),
+                (1, 1) => inner::<M, V, T, SIZE, 1, 1>(lines, at, channels, place),
+                _ => {
+                    let columns = before..SIZE - behind;
+                    outer::<M, V, T, SIZE>(lines, at, channels, columns, place);
                 }
             }
+        }
+        column += 1;
+        if column == of_row {
+            (row, column) = (row + 1, 0);
         }
     }
 }
 
-/// Which of `size` pixels from `first` on lie in an image of `length`.
-fn within(first: isize, size: usize, length: usize) -> Range<usize> {
-    let begin = (-first).max(0) as usize;
-    let end = (length as isize - first).clamp(0, size as isize) as usize;
-    begin.min(end)..end
+/// One tile, where `BEFORE` of its columns on the left and `BEHIND` on the right lie outside of
+/// the image.
+#[inline(always)]
+unsafe fn inner<
+    M: Matrix<SIZE, RIM>,
+    V: Vector,
+    T: Element,
+    const SIZE: usize,
+    const BEFORE: usize,
+    const BEHIND: usize,
+>(
+    lines: [*const T; SIZE],
+    at: isize,
+    channels: usize,
+    place: *mut f32,
+) {
+    let mut half = [[V::splat(0.0); SIZE]; RIM];
+    for j in BEFORE..SIZE - BEHIND {
+        let mut column = [V::splat(0.0); SIZE];
+        for i in 0..SIZE {
+            column[i] = T::load::<V>(lines[i].offset(at + (j * channels) as isize));
+        }
+        let column = M::times(column);
+        for i in 0..RIM {
+            half[i][j] = column[i];
+        }
+    }
+    for i in 0..RIM {
+        let row = M::times(half[i]);
+        for j in 0..RIM {
+            row[j].store(place.add((i * RIM + j) * to_next_point::<V>()));
+        }
+    }
 }
+
+/// The same where any columns are in the image: a width that is no whole number of tiles.
+#[inline(always)]
+unsafe fn outer<M: Matrix<SIZE, RIM>, V: Vector, T: Element, const SIZE: usize>(
+    lines: [*const T; SIZE],
+    at: isize,
+    channels: usize,
+    columns: Range<usize>,
+    place: *mut f32,
+) {
+    let mut square = [[V::splat(0.0); SIZE]; SIZE];
+    for j in columns {
+        for i in 0..SIZE {
+            square[i][j] = T::load::<V>(lines[i].offset(at + (j * channels) as isize));
+        }
+    }
+    let points = both_ways::<M, V, SIZE, RIM>(square);
+    for (i, point) in points.iter().flatten().enumerate() {
+        point.store(place.add(i * to_next_point::<V>()));
+    }
+}
+
+/// Numbers of a cache line.
+const LINE: usize = 16;
 
 /// Numbers of this thread's own, on a whole cache line, with anything in them. They go back to the
 /// thread when this ends. (A guard and not a closure: see [`super::transform`].)

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Scratch};
+use super::block::{blocks, numbers, to_next_point, to_next_register, transform, Images, Scratch};
 use super::filter::PANEL;
-use super::multiply::{multiply, step};
-use super::transform::{both_ways, Input, Output};
+use super::multiply::multiply;
+use super::transform::{Input, Matrix, Output};
 use super::{Shape, POINTS, RIM, TILE};
 use crate::level::at_level;
 use crate::vector::Vector;
@@ -107,109 +107,151 @@ unsafe fn convolve_of<V: Vector, T: Element>(
         }
         None => (None, None),
     };
-    let block = Block::of(shape, step::<V>());
     let Shape { inputs, outputs, .. } = *shape;
-    let first = shape.numbers(&(0..rows.start), outputs).end;
-    let mut scratch = Scratch::of(block.numbers(inputs) + block.numbers(outputs));
-    let scratch = scratch.numbers();
-    let (read, products) = scratch.split_at_mut(block.numbers(inputs));
-    for rows in block.split(rows) {
-        let tiles = rows.len() * shape.tiles_of_row();
-        let images = (x.as_ptr(), inputs, 1);
-        block.transform::<Input, V, T, RIM>(shape, images, rows.clone(), read.as_mut_ptr());
-        for panel in (0..outputs).step_by(PANEL) {
-            let width = PANEL.min(outputs - panel);
-            for point in 0..POINTS {
-                let a = read.as_ptr().add(point * block.room * inputs);
+    let zeros = &vec![T::from_f32(0.0); shape.width * inputs];
+    let images = Images { pixels: x, channels: inputs, pad: 1, zeros };
+    // Where one step of the product takes all channels, it has read them before it writes.
+    let in_place = inputs == outputs && outputs <= 2 * V::LANES;
+    let room = if in_place { 0 } else { numbers::<V>(outputs) };
+    let mut scratch = Scratch::of(numbers::<V>(inputs) + room);
+    let read = scratch.numbers().as_mut_ptr();
+    let products = if in_place { read } else { read.add(numbers::<V>(inputs)) };
+    let first = shape.first_line(rows.start) * shape.width * outputs;
+    for block in blocks::<V>(shape, rows) {
+        transform::<Input, V, T, RIM>(shape, images, block.clone(), read);
+        for point in 0..POINTS {
+            let at = point * to_next_point::<V>();
+            for panel in (0..outputs).step_by(PANEL) {
+                let width = PANEL.min(outputs - panel);
                 let b = filters.as_ptr().add((POINTS * panel + point * width) * inputs);
-                let c = products.as_mut_ptr().add(point * block.room * outputs + panel);
                 let mut column = 0;
                 while column < width {
-                    let (b, c) = (b.add(column), c.add(column));
-                    let (size, strides) = ([tiles, inputs], [width, outputs]);
+                    let (a, b) = (read.add(at), (b.add(column), width));
+                    let register = (panel + column) / V::LANES;
+                    let c = products.add(at + register * to_next_register::<V>());
                     if width - column >= 2 * V::LANES {
-                        multiply::<V, 2>(a, b, c, size, strides);
+                        multiply::<V, 2>(a, b, c, block.len(), inputs);
                         column += 2 * V::LANES;
                     } else {
-                        multiply::<V, 1>(a, b, c, size, strides);
+                        multiply::<V, 1>(a, b, c, block.len(), inputs);
                         column += V::LANES;
                     }
                 }
             }
         }
-        let begin = shape.numbers(&(0..rows.start), outputs).end - first;
-        let shortcut = then.shortcut.map(|shortcut| &shortcut[begin..]);
-        let then = Then { shortcut, ..then };
-        write::<V, T>(shape, block, rows, products, then, &mut y[begin..], &mut tally);
+        write::<V, T>(shape, block, products, then, (&mut *y, first), &mut tally);
         if let (Some(tally), Some(sums)) = (&mut tally, &mut sums) {
             tally.flush(sums);
         }
     }
 }
 
-/// Products of `rows` back to pixels, `y` beginning with those rows.
+/// The products of a block back to pixels. `y`, and the shortcut, begin with number `first` of the
+/// output.
 #[inline(always)]
 unsafe fn write<V: Vector, T: Element>(
     shape: &Shape,
-    block: Block,
-    rows: Range<usize>,
-    products: &[f32],
+    block: Range<usize>,
+    products: *const f32,
+    then: Then<T>,
+    (y, first): (&mut [T], usize),
+    tally: &mut Option<Tally>,
+) {
+    let (of_row, channels) = (shape.tiles_of_row(), shape.outputs);
+    for (tile, number) in block.enumerate() {
+        let (row, column) = (number / of_row, number % of_row * TILE);
+        let line = shape.first_line(row);
+        let (lines, columns) = (shape.first_line(row + 1) - line, shape.width - column);
+        let place = (line * shape.width + column) * channels - first;
+        for channel in (0..channels).step_by(V::LANES) {
+            let register = channel / V::LANES * to_next_register::<V>();
+            let mut pixels = pixels_of::<V>(products.add(register + tile * V::LANES));
+            if let Some(bias) = then.bias {
+                let bias = V::load(bias.as_ptr().add(channel));
+                for pixel in pixels.iter_mut().flatten() {
+                    *pixel = pixel.add(bias);
+                }
+            }
+            let place = place + channel;
+            let strides = [shape.width * channels, channels];
+            if lines >= TILE && columns >= TILE {
+                finish::<V, T>(pixels, [TILE; 2], place, strides, channel, then, y, tally);
+            } else {
+                finish::<V, T>(pixels, [lines, columns], place, strides, channel, then, y, tally);
+            }
+        }
+    }
+}
+
+/// `A' m A` of a tile's products.
+#[inline(always)]
+unsafe fn pixels_of<V: Vector>(products: *const f32) -> [[V; TILE]; TILE] {
+    let mut half = [[V::splat(0.0); RIM]; TILE];
+    for j in 0..RIM {
+        let mut column = [V::splat(0.0); RIM];
+        for i in 0..RIM {
+            column[i] = V::load(products.add((i * RIM + j) * to_next_point::<V>()));
+        }
+        let column = Output::times(column);
+        for i in 0..TILE {
+            half[i][j] = column[i];
+        }
+    }
+    let mut pixels = [[V::splat(0.0); TILE]; TILE];
+    for i in 0..TILE {
+        pixels[i] = Output::times(half[i]);
+    }
+    pixels
+}
+
+/// Adds the shortcut, rectifies, writes and counts those of a tile's pixels that are in the image.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+unsafe fn finish<V: Vector, T: Element>(
+    mut pixels: [[V; TILE]; TILE],
+    [lines, columns]: [usize; 2],
+    place: usize,
+    [to_next_line, to_next_pixel]: [usize; 2],
+    channel: usize,
     then: Then<T>,
     y: &mut [T],
     tally: &mut Option<Tally>,
 ) {
-    let channels = shape.outputs;
-    let origin = shape.first_line(rows.start);
-    for (row, tile_row) in rows.enumerate() {
-        let line = shape.first_line(tile_row) - origin;
-        let lines = TILE.min(shape.first_line(tile_row + 1) - origin - line);
-        for column in 0..shape.tiles_of_row() {
-            let columns = TILE.min(shape.width - column * TILE);
-            let whole = lines == TILE && columns == TILE;
-            let tile = row * shape.tiles_of_row() + column;
-            for channel in (0..channels).step_by(V::LANES) {
-                let place = products.as_ptr().add(tile * channels + channel);
-                let mut square = [[V::splat(0.0); RIM]; RIM];
-                for (i, row) in square.iter_mut().enumerate() {
-                    for (j, point) in row.iter_mut().enumerate() {
-                        *point = V::load(place.add((i * RIM + j) * block.room * channels));
-                    }
-                }
-                let pixels = both_ways::<Output, V, RIM, TILE>(square);
-                let bias = match then.bias {
-                    Some(bias) => V::load(bias.as_ptr().add(channel)),
-                    None => V::splat(0.0),
-                };
-                let shift = match tally {
-                    Some(tally) => V::load(tally.shift.as_ptr().add(channel)),
-                    None => V::splat(0.0),
-                };
-                let (mut first, mut second) = (V::splat(0.0), V::splat(0.0));
-                for (i, row) in pixels.iter().enumerate() {
-                    let place = ((line + i) * shape.width + column * TILE) * channels + channel;
-                    for (j, pixel) in row.iter().enumerate() {
-                        if whole || (i < lines && j < columns) {
-                            let place = place + j * channels;
-                            let mut pixel = pixel.add(bias);
-                            if let Some(shortcut) = then.shortcut {
-                                pixel = pixel.add(T::load::<V>(shortcut.as_ptr().add(place)));
-                            }
-                            if then.relu {
-                                pixel = pixel.relu();
-                            }
-                            T::store::<V>(pixel, y.as_mut_ptr().add(place));
-                            if tally.is_some() {
-                                let distance = T::rounded(pixel).sub(shift);
-                                first = first.add(distance);
-                                second = distance.mul_add(distance, second);
-                            }
-                        }
-                    }
-                }
-                if let Some(tally) = tally {
-                    tally.add(channel, first, second);
+    let within = |i: usize, j: usize| i < lines && j < columns;
+    let at = |i: usize, j: usize| place + i * to_next_line + j * to_next_pixel;
+    if let Some(shortcut) = then.shortcut {
+        for i in 0..TILE {
+            for j in 0..TILE {
+                if within(i, j) {
+                    pixels[i][j] = pixels[i][j].add(T::load::<V>(shortcut.as_ptr().add(at(i, j))));
                 }
             }
         }
+    }
+    if then.relu {
+        for pixel in pixels.iter_mut().flatten() {
+            *pixel = pixel.relu();
+        }
+    }
+    for i in 0..TILE {
+        for j in 0..TILE {
+            if within(i, j) {
+                T::store::<V>(pixels[i][j], y.as_mut_ptr().add(at(i, j)));
+            }
+        }
+    }
+    if let Some(tally) = tally {
+        let shift = V::load(tally.shift.as_ptr().add(channel));
+        let (mut first, mut second) = (V::splat(0.0), V::splat(0.0));
+        for i in 0..TILE {
+            for j in 0..TILE {
+                if within(i, j) {
+                    let distance = T::rounded(pixels[i][j]).sub(shift);
+                    first = first.add(distance);
+                    second = distance.mul_add(distance, second);
+                }
+            }
+        }
+        tally.add(channel, first, second);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Scratch};
+use super::block::{blocks, numbers, to_next_point, to_next_register, transform, Images, Scratch};
 use super::multiply::{accumulate, lines};
 use super::transform::{both_ways, FilterGradient, Input, OutputGradient};
 use super::{Shape, POINTS, RIM, TILE};
@@ -42,32 +42,29 @@ unsafe fn filter_sums_of<V: Vector, T: Element>(
     rows: Range<usize>,
     sums: &mut [f32],
 ) {
-    let block = Block::of(shape, 1);
     let Shape { inputs, outputs, .. } = *shape;
-    let mut scratch = Scratch::of(block.numbers(inputs) + block.numbers(outputs));
-    let scratch = scratch.numbers();
-    let (read, changes) = scratch.split_at_mut(block.numbers(inputs));
-    for rows in block.split(rows) {
-        let tiles = rows.len() * shape.tiles_of_row();
-        let images = (x.as_ptr(), inputs, 1);
-        block.transform::<Input, V, T, RIM>(shape, images, rows.clone(), read.as_mut_ptr());
-        let images = (dy.as_ptr(), outputs, 0);
-        let to = changes.as_mut_ptr();
-        block.transform::<OutputGradient, V, T, TILE>(shape, images, rows.clone(), to);
+    let zeros = &vec![T::from_f32(0.0); shape.width * inputs.max(outputs)];
+    let images = Images { pixels: x, channels: inputs, pad: 1, zeros };
+    let gradients = Images { pixels: dy, channels: outputs, pad: 0, zeros };
+    let mut scratch = Scratch::of(numbers::<V>(inputs) + numbers::<V>(outputs));
+    let read = scratch.numbers().as_mut_ptr();
+    let changes = read.add(numbers::<V>(inputs));
+    for block in blocks::<V>(shape, rows) {
+        transform::<Input, V, T, RIM>(shape, images, block.clone(), read);
+        transform::<OutputGradient, V, T, TILE>(shape, gradients, block.clone(), changes);
         for point in 0..POINTS {
-            let a = changes.as_ptr().add(point * block.room * outputs);
-            let b = read.as_ptr().add(point * block.room * inputs);
-            let c = sums.as_mut_ptr().add(point * outputs * inputs);
-            let strides = [outputs, inputs, inputs];
+            let at = point * to_next_point::<V>();
             let mut channel = 0;
             while channel < inputs {
+                let b = read.add(at + channel / V::LANES * to_next_register::<V>());
                 let wide = inputs - channel >= 2 * V::LANES;
                 for out in (0..outputs).step_by(lines::<V>()) {
-                    let (a, b) = (a.add(out), b.add(channel));
-                    let c = c.add(out * inputs + channel);
+                    let register = out / V::LANES * to_next_register::<V>();
+                    let a = changes.add(at + register + out % V::LANES);
+                    let c = sums.as_mut_ptr().add((point * outputs + out) * inputs + channel);
                     match wide {
-                        true => accumulate::<V, 2>(a, b, c, tiles, strides),
-                        false => accumulate::<V, 1>(a, b, c, tiles, strides),
+                        true => accumulate::<V, 2>(a, b, (c, inputs), block.len()),
+                        false => accumulate::<V, 1>(a, b, (c, inputs), block.len()),
                     }
                 }
                 channel += if wide { 2 } else { 1 } * V::LANES;

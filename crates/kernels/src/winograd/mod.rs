@@ -65,15 +65,18 @@ impl Shape {
         POINTS * self.inputs * self.outputs
     }
 
+    #[inline]
     fn rows_of_image(&self) -> usize {
         self.height.div_ceil(TILE)
     }
 
+    #[inline]
     fn tiles_of_row(&self) -> usize {
         self.width.div_ceil(TILE)
     }
 
     /// Pixel rows of all images before a row of tiles: where its pixels begin.
+    #[inline]
     pub fn first_line(&self, tile_row: usize) -> usize {
         let (image, row) = (tile_row / self.rows_of_image(), tile_row % self.rows_of_image());
         image * self.height + row * TILE
