@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
 import { readDeclarations } from './api/declarations.mjs'
+import { readCodes, writeErrors } from './api/errors.mjs'
 import { writePages } from './api/markdown.mjs'
 import { ROOT, runScript } from './setup.mjs'
 
@@ -14,8 +15,9 @@ const check = process.argv.includes('--check')
 /**
  * Makes what is under version control and yet not written by hand. From the core's types: those of
  * the configuration and the events, in TypeScript and as a JSON Schema. From bindings/ts: the
- * declarations of all that is public, in one file, and from these the API reference. With `--check` nothing is changed, and the
- * status tells whether anything would be.
+ * declarations of all that is public, in one file, and from these the API reference. From both: what
+ * there is to say of each error code. With `--check` nothing is changed, and the status tells whether
+ * anything would be.
  */
 async function generate() {
   await mkdir(STAGING, { recursive: true })
@@ -29,12 +31,13 @@ async function generate() {
   ])
   step('node_modules/.bin/tsc', [
     ...['--project', 'tsconfig.json', '--outDir', join(STAGING, 'types')],
-    ...['--emitDeclarationOnly', '--stripInternal'],
+    '--stripInternal',
   ])
   const rolledUp = await rollUp()
   const declarations = await put('index.d.ts', rolledUp)
   const reference = await putReference(rolledUp)
-  if (check && !(core.every(Boolean) && declarations && reference)) {
+  const errors = await put('docs/errors.md', writeErrors(await readCodes(STAGING)))
+  if (check && !(core.every(Boolean) && declarations && reference && errors)) {
     throw new Error('generated files are not what they are made from; run `npm run generate`')
   }
 }

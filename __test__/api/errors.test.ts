@@ -1,5 +1,22 @@
-import test from 'ava'
-import { AbortError, type ErrorCode, exitStatus, ResidualError } from 'residual'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import {
+  AbortError,
+  dashboard,
+  type ErrorCode,
+  evaluate,
+  exitStatus,
+  loadModel,
+  predict,
+  ResidualError,
+  type TrainConfig,
+  train,
+} from 'residual'
+import { ROOT, script } from '../child.js'
+import { folder, imageFolder, tinyRun } from '../tiny.js'
 
 test('every failure says what to do next, whoever made it', (t) => {
   for (const code of Object.keys(exitStatus) as ErrorCode[]) {
@@ -10,3 +27,96 @@ test('every failure says what to do next, whoever made it', (t) => {
   t.regex(new AbortError('x', '/run/last.safetensors', undefined).hint, /resume: "\/run\/last/)
   t.regex(new AbortError('x', undefined, undefined).hint, /again/)
 })
+
+/** What docs/errors.md says of each code: its typical message. */
+const TYPICAL = new Map(
+  readFileSync(join(ROOT, 'docs', 'errors.md'), 'utf8')
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => [section.split('\n')[0], /^> (.*)$/m.exec(section)?.[1] ?? ''] as const),
+)
+
+/** Codes that no test of this machine can be sure to bring about. */
+const RARE: readonly ErrorCode[] = ['E_PLATFORM', 'E_DEVICE', 'E_TORCH', 'E_INTERNAL']
+
+test('every code is explained, in their order', (t) => {
+  t.deepEqual([...TYPICAL.keys()], Object.keys(exitStatus))
+  for (const [code, message] of TYPICAL) t.not(message, '', code)
+})
+
+test('the typical message of a code is one that it really comes with', async (t) => {
+  const parent = folder(t)
+  const at = (...path: string[]) => join(parent, ...path)
+  const photos = imageFolder(parent, ['ant', 'bee'])
+  const config = (more: TrainConfig) => tinyRun(t, { epochs: 1, ...more })
+  await train(config({ data: photos, out: at('runs', 'photos') }))
+  const found = new Map<ErrorCode, string>()
+  const fails = async (happens: () => PromiseLike<unknown>) => {
+    const error = await t.throwsAsync(async () => await happens(), { instanceOf: ResidualError })
+    found.set(error.code, error.message)
+  }
+
+  await fails(() => train(config({ batchSize: 0 })))
+  await fails(() => train({ data: photos, optimizer: { type: 'sgd', lrr: 1 } } as object))
+  await fails(() => train({}, { onEpoch: 'stop' } as object))
+  const empty = at('empty', 'photos')
+  await fails(() => train({ data: empty }))
+  mkdirSync(empty, { recursive: true })
+  await fails(() => train({ data: empty }))
+  for (const file of ['images-idx3', 'labels-idx1']) {
+    writeFileSync(join(empty, `train-${file}-ubyte`), Buffer.alloc(3))
+  }
+  await fails(() => train({ data: empty }))
+  writeFileSync(at('cat.jpg'), 'a text')
+  await fails(() => predict(at('runs', 'photos'), at('cat.jpg')))
+  await fails(() => predict(at('runs', 'photos'), at('none', 'cat.jpg')))
+  await fails(() => train(config({ out: at('runs', 'photos') })))
+  await fails(() => train(config({ out: at('cat.jpg', 'runs', 'photos') })))
+  await fails(() => loadModel(at('none', 'runs', 'photos')))
+  const others = imageFolder(folder(t), ['ant', 'bee', 'dog'])
+  await fails(() => evaluate(at('runs', 'photos'), { data: others, part: 'train' }))
+  const steep: TrainConfig = { optimizer: { type: 'sgd', lr: 1e30 } }
+  await fails(() => train(config(steep)))
+  const model = await loadModel(at('runs', 'photos'))
+  await model.close()
+  await fails(() => model.predict(at('cat.jpg')))
+  const taken = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await new Promise((resolve) => taken.once('listening', resolve))
+  await fails(() => dashboard(parent, { port: (taken.address() as AddressInfo).port }))
+
+  const abort = new AbortController()
+  const { signal } = abort
+  const run = train(config({ epochs: 100_000, out: at('long', 'photos') }), { signal })
+  for await (const event of run) if (event.type === 'step') break
+  const again = config({ out: at('long', 'photos'), overwrite: true })
+  found.set('E_OUT_IN_USE', await messageOf(t, again, {}))
+  abort.abort()
+  await fails(() => run)
+  found.set('E_LIBTORCH', await messageOf(t, again, { RESIDUAL_LIBTORCH: '/opt/libtorch' }))
+  const offline = { RESIDUAL_OFFLINE: '1', RESIDUAL_CACHE: parent, RESIDUAL_DATA: '' }
+  found.set('E_DOWNLOAD', await messageOf(t, { data: 'mnist' }, offline))
+
+  const plain = (message = '') =>
+    message
+      .replace(/\S*\/(?=photos|train-|cat)/g, '')
+      .replace(/port \d+/, 'port 8265')
+      .replace(/: [^:]* \(os error \d+\)$/, '')
+  for (const code of Object.keys(exitStatus) as ErrorCode[]) {
+    if (RARE.includes(code)) continue
+    t.is(plain(found.get(code)), plain(TYPICAL.get(code)), code)
+  }
+})
+
+/** What a run fails with in a process of its own. */
+async function messageOf(
+  t: ExecutionContext,
+  config: TrainConfig,
+  env: NodeJS.ProcessEnv,
+): Promise<string> {
+  const source = `import { train } from 'residual'
+    await train(${JSON.stringify(config)}).then(undefined, ({ message }) => console.log(message))`
+  const { status, stdout, stderr } = await script(source, { env })
+  t.is(status, 0, stderr)
+  return stdout.trim()
+}

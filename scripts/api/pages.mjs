@@ -21,7 +21,10 @@ export const PLANS = [
     title: 'Training',
     about:
       'Starting a run, following it, and what comes out of it. [How training works](../training.md).',
-    names: ['train', 'Run', 'plan', 'findLr', 'recipes', 'TrainOptions', 'TrainResult', 'RunEvent'],
+    names: [
+      ...['train', 'Run', 'plan', 'findLr', 'recipes', 'TrainOptions', 'TrainResult', 'RunEvent'],
+      'RunEvaluation',
+    ],
   },
   {
     file: 'configuration.md',
@@ -74,7 +77,7 @@ export const PLANS = [
     title: 'Errors',
     about:
       'Everything that goes wrong is a `ResidualError` with a code to branch on, a place to look at, and a ' +
-      'hint that names the next thing to do.',
+      'hint that names the next thing to do. [What each code means](../errors.md).',
     names: ['ResidualError', 'AbortError', 'ErrorCode', 'exitStatus'],
   },
   {

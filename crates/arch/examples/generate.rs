@@ -1,5 +1,5 @@
-//! Writes what is generated from the core's public types: `bindings/ts/generated.ts` and
-//! `config.schema.json`, into the folder given as the argument. `scripts/generate.mjs` calls it.
+//! Writes what is generated from the core's public types: `bindings/ts/generated.ts`,
+//! `config.schema.json`, and what there is to say of each error code, into the folder given as the argument. `scripts/generate.mjs` calls it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -89,6 +89,19 @@ fn exit_statuses() -> String {
     text + "} as const satisfies Record<ErrorCode, number>\n"
 }
 
+/// For docs/errors.md.
+fn codes() -> serde_json::Value {
+    let told = spec::ErrorCode::ALL.iter().map(|code| {
+        serde_json::json!({
+            "code": code.as_str(),
+            "meaning": code.meaning(),
+            "message": code.typical_message(),
+            "exitStatus": code.exit_status(),
+        })
+    });
+    told.collect()
+}
+
 fn main() {
     let folder = std::path::PathBuf::from(std::env::args().nth(1).expect("usage: generate FOLDER"));
     let cfg = ts_rs::Config::default().with_large_int("number");
@@ -111,6 +124,7 @@ fn main() {
     all.add::<spec::RunEvent>();
     all.add::<spec::TrainResult>();
     all.add::<spec::Evaluation>();
+    all.add::<spec::RunEvaluation>();
     all.add::<spec::LayerResponse>();
     all.add::<spec::EnsembleEvaluation>();
     all.add::<spec::Prediction>();
@@ -125,6 +139,8 @@ fn main() {
     text.push_str(&all.found.into_values().collect::<Vec<_>>().join("\n"));
     text.push_str(&exit_statuses());
     std::fs::write(folder.join("generated.ts"), text).expect("generated.ts");
+
+    std::fs::write(folder.join("errors.json"), codes().to_string()).expect("errors.json");
 
     let mut schema = schemars::schema_for!(spec::TrainConfig);
     schema.insert("title".into(), "residual training configuration".into());
