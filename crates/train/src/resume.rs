@@ -119,13 +119,29 @@ pub(crate) fn check(before: &ResolvedConfig, now: &ResolvedConfig) -> Result<()>
     for (key, old) in before.iter().filter(|(key, _)| key.as_str() != "reasons") {
         let new = &now[key];
         if !CHANGEABLE.contains(&key.as_str()) && new != old {
+            let (key, old, new) = innermost(key.clone(), old, new);
             return Err(Error::new(
                 ErrorCode::Mismatch,
                 format!("the run to resume has `{key}` = {old}, not {new}"),
             )
-            .key(key)
+            .key(&key)
             .hint(format!("Leave `{key}` out to resume, or start a new run.")));
         }
     }
     Ok(())
+}
+
+/// The first key below another by which two values differ: what somebody said, not all around it.
+fn innermost<'v>(key: String, old: &'v Value, new: &'v Value) -> (String, &'v Value, &'v Value) {
+    let (Value::Object(before), Value::Object(now)) = (old, new) else { return (key, old, new) };
+    let mut differing: Vec<_> =
+        before.iter().filter(|(inner, value)| now.get(*inner) != Some(value)).collect();
+    // Of another type, all is another: the type says it.
+    differing.sort_by_key(|(inner, _)| inner.as_str() != "type");
+    match differing.first() {
+        Some((inner, value)) if now.contains_key(*inner) => {
+            innermost(format!("{key}.{inner}"), value, &now[*inner])
+        }
+        _ => (key, old, new),
+    }
 }
