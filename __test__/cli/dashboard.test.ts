@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import test from 'ava'
-import { residual } from '../child.js'
+import test, { type ExecutionContext } from 'ava'
+import { ROOT, residual } from '../child.js'
 import { ask, login, served } from '../dashboard/ask.js'
 import { makeRun } from '../report/made.js'
 import { folder, idxData } from '../tiny.js'
@@ -51,4 +52,71 @@ test('train --open says where it is watched, and trains as without', async (t) =
   t.regex(stderr, /watch it at http:\/\/127\.0\.0\.1:\d+\/\?token=\S+#run=digits\n/)
   t.regex(stderr, /the live page has ended; `residual dashboard .*runs` serves it again/)
   t.regex(stdout, /completed|budget/)
+  t.notRegex(stderr, /stays open/)
+})
+
+/** Types into a terminal in which the command runs. */
+async function typing(
+  t: ExecutionContext,
+  more: readonly string[],
+  env: NodeJS.ProcessEnv,
+  during: (said: (text: RegExp) => Promise<string>, type: (keys: string) => void) => Promise<void>,
+): Promise<{ status: number | null; text: string }> {
+  const path = folder(t)
+  const out = join(path, 'runs', 'digits')
+  const words = [
+    ...[process.execPath, 'dist/app/cli/main.js', 'train', idxData(path), '--model', 'resnet8'],
+    ...['--open', '--no-report', '--out', out, 'batchSize=12', 'threads=1', 'workers=1', ...more],
+  ]
+  const child = spawn('script', ['-qefc', words.join(' '), '/dev/null'], {
+    cwd: ROOT,
+    env: { ...process.env, DISPLAY: '', WAYLAND_DISPLAY: '', CI: undefined, ...env },
+  })
+  t.teardown(() => child.kill())
+  let text = ''
+  const checks = new Set<() => void>()
+  child.stdout.setEncoding('utf8').on('data', (more) => {
+    text += more
+    for (const check of checks) check()
+  })
+  const status = new Promise<number | null>((resolve) => child.on('close', resolve))
+  const said = (wanted: RegExp) =>
+    new Promise<string>((resolve) => {
+      const check = () => {
+        const found = wanted.exec(text)
+        if (found) resolve(found[1] ?? found[0])
+      }
+      checks.add(check)
+      check()
+    })
+  await Promise.race([during(said, (keys) => child.stdin.write(keys)), status])
+  return { status: await status, text }
+}
+
+const CTRL_C = '\x03'
+
+test('on a terminal the page of train --open stays after the run, until Ctrl-C, which is no failure', async (t) => {
+  let runs = ''
+  const { status, text } = await typing(t, ['budget.steps=4'], {}, async (said, type) => {
+    const url = await said(/the page stays open until Ctrl-C: (http:\S+)/)
+    const { port } = new URL(url)
+    const page = { url, port: Number(port) }
+    runs = (await ask(page, '/api/runs', { headers: { cookie: await login(page) } })).body
+    type(CTRL_C)
+  })
+  t.is(status, 0, text)
+  t.like(JSON.parse(runs).runs[0], { id: 'digits', state: 'ended' })
+  t.regex(text, /`residual dashboard .*runs` serves it again/)
+})
+
+test('after Ctrl-C during the run, in a CI, or with --json, it does not stay', async (t) => {
+  const stopped = await typing(t, ['epochs=100000'], {}, async (said, type) => {
+    await said(/epoch {2}/)
+    type(CTRL_C)
+  })
+  t.is(stopped.status, 130, stopped.text)
+  const ci = await typing(t, ['budget.steps=4'], { CI: 'true' }, async () => {})
+  const json = await typing(t, ['budget.steps=4', '--json'], {}, async () => {})
+  for (const { status, text } of [ci, json]) t.is(status, 0, text)
+  for (const { text } of [stopped, ci, json]) t.notRegex(text, /stays open/)
 })

@@ -165,3 +165,47 @@ test('what is no folder and no port is refused before anything is served', async
   }
   await t.throwsAsync(dashboard(''), { code: 'E_USAGE' })
 })
+
+test('a report is handed out by the name of its run alone, with a policy under which nothing runs', async (t) => {
+  const parent = folder(t)
+  const dir = makeRun(parent, { name: 'photos' })
+  makeRun(parent, { name: 'none' })
+  makeRun(parent, { name: 'linked' })
+  const secret = join(folder(t), 'report.html')
+  writeFileSync(secret, 'a secret')
+  symlinkSync(secret, join(parent, 'linked', 'report.html'))
+  writeFileSync(join(dir, 'report.html'), '<!doctype html><title>mine</title>')
+  const page = await served(t, parent)
+  const cookie = await login(page)
+  const { status, headers, body } = await ask(page, '/report?run=photos', { headers: { cookie } })
+  t.is(status, 200)
+  t.is(body, '<!doctype html><title>mine</title>')
+  t.is(headers['content-type'], 'text/html; charset=utf-8')
+  t.is(
+    headers['content-security-policy'],
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
+      "form-action 'none'; frame-ancestors 'none'; sandbox",
+  )
+  t.is((await ask(page, '/report?run=photos')).status, 401)
+  const elsewhere = {
+    cookie,
+    ...{ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+  }
+  t.is((await ask(page, '/report?run=photos', { headers: elsewhere })).status, 403)
+  const head = await ask(page, '/report?run=photos', { method: 'HEAD', headers: { cookie } })
+  t.deepEqual([head.status, head.body], [200, ''])
+  for (const run of ['none', 'linked', '', '..', 'photos%2f..%2fphotos', '..%2f..%2fetc', '%00']) {
+    const refused = await ask(page, `/report?run=${run}`, { headers: { cookie } })
+    t.is(refused.status, 404, run)
+    t.notRegex(refused.body, /secret|mine/)
+  }
+  for (const path of ['/report.html', '/photos/report.html', '/report/photos', '/plots/loss.svg']) {
+    t.is((await ask(page, path, { headers: { cookie } })).status, 404, path)
+  }
+  const { runs } = JSON.parse((await ask(page, '/api/runs', { headers: { cookie } })).body)
+  const having = runs.filter(({ hasReport }: { hasReport: boolean }) => hasReport)
+  t.deepEqual(
+    having.map(({ id }: { id: string }) => id),
+    ['photos'],
+  )
+})

@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import type { ExecutionContext } from 'ava'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
-import { dashboard, train } from 'residual'
+import { dashboard, report, train } from 'residual'
 import { served } from '../dashboard/ask.js'
-import { makeRun } from '../report/made.js'
+import { makeEvaluation, makeRun } from '../report/made.js'
 import { folder, tinyRun } from '../tiny.js'
 import { open, pageTest as test } from './browser.js'
 
@@ -362,4 +362,73 @@ test('a server that ends leaves what it showed, and says so', async (t) => {
   await page.getByText(/the server has ended/).waitFor()
   await chart(page, 'Accuracy').getByText('90.0 %').first().waitFor()
   t.pass()
+})
+
+test('a run that has a report links to it: it opens in a tab of its own, whole, and nothing in it runs', async (t) => {
+  const parent = folder(t)
+  const dir = makeRun(parent, { name: 'photos & friends' })
+  makeRun(parent, { name: 'without' })
+  const kept = { part: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
+  writeFileSync(join(dir, 'evaluation.json'), JSON.stringify(kept))
+  const { file } = await report(dir)
+  const { page, complaints } = await look(t, parent)
+  await page.getByRole('button', { name: /^without/ }).click()
+  await page.getByRole('heading', { level: 2, name: 'without' }).waitFor()
+  const link = page.getByRole('link', { name: 'Open the report' })
+  t.is(await link.count(), 0)
+  await page.getByRole('button', { name: /^photos/ }).click()
+  await link.waitFor()
+
+  const opened = async () => {
+    const [tab] = await Promise.all([page.waitForEvent('popup'), link.click()])
+    tab.on('console', (message) => complaints.push(message.text()))
+    await tab.waitForLoadState()
+    return tab
+  }
+  const tab = await opened()
+  t.deepEqual(complaints, []) // of looking into a page that runs no script it complains, too
+  t.is(await tab.title(), 'resnet20 on photos')
+  const image = tab.locator('img').first()
+  t.is(await image.evaluate((img: HTMLImageElement) => img.naturalWidth), 96)
+  const figures = tab.locator('figure svg')
+  t.true((await figures.count()) >= 5)
+  t.is(await tab.locator('body').evaluate((body) => getComputedStyle(body).marginTop), '0px')
+  await tab.getByRole('link', { name: 'Class by class' }).click()
+  t.is(new URL(tab.url()).hash, '#classes')
+  await tab.close()
+
+  // Whoever wrote the file: it runs nothing, asks for nothing and goes nowhere.
+  const hostile = `<meta http-equiv="refresh" content="0; url=/api/runs"><title>quiet</title>
+    <script>document.title = 'loud'</script><img src="/icon.svg" onerror="document.title = 'loud'">
+    <form action="/api/stop?run=photos" method="post"><button>go</button></form>`
+  writeFileSync(file, hostile)
+  const asked: string[] = []
+  page.context().on('requestfinished', (request) => asked.push(request.url()))
+  const quiet = await opened()
+  await quiet.getByRole('button', { name: 'go' }).click()
+  await quiet.waitForTimeout(300)
+  t.is(await quiet.title(), 'quiet')
+  t.regex(quiet.url(), /\/report\?run=photos/)
+  const own = asked.filter((url) => !/\/api\/(runs|stream|samples)\b/.test(url))
+  t.deepEqual(own, [quiet.url()])
+})
+
+test('a server that ends, or is lost after the run, leaves the command that shows it again', async (t) => {
+  const parent = join(folder(t), "people's runs")
+  makeRun(parent, { name: 'photos' })
+  const { page, server } = await look(t, parent)
+  const command = page.locator('#connection code')
+  await server.close()
+  await page.getByText(/the server has ended/).waitFor()
+  t.is(await text(command), `residual dashboard '${parent.replace("'", "'\\''")}'`)
+
+  const other = await served(t, parent)
+  const { port, cut } = await between(t, other.port)
+  const again = await open(t, other.url.replace(`:${other.port}`, `:${port}`))
+  await caughtUp(again.page)
+  cut(true)
+  await again.page.getByText(/connection lost; trying again/).waitFor()
+  await again.page.locator('#connection code').waitFor()
+  cut(false)
+  await caughtUp(again.page)
 })

@@ -9,6 +9,7 @@ import { Interrupt } from './interrupt.js'
 import { remark } from './messages.js'
 import { print, tell } from './output.js'
 import { paint } from './paint.js'
+import { isAttended } from './terminal.js'
 
 interface Flags {
   port?: string
@@ -50,6 +51,7 @@ async function serve(runs: string, { port, open, json }: Flags): Promise<void> {
 /** The live page of a run that is trained in this process. It never costs the run anything. */
 export class LivePage implements AsyncDisposable {
   #page: Dashboard | undefined
+  #url = ''
 
   /** Serves the folder that a run is in, and opens the page where there is a display. */
   async open(dir: NonNullable<Run['dir']>): Promise<void> {
@@ -60,9 +62,21 @@ export class LivePage implements AsyncDisposable {
       tell(`${paint(process.stderr, 'yellow', 'warning')}: ${remark.noPage(message)}`)
       return
     }
-    const url = `${this.#page.url}#${new URLSearchParams({ run: basename(dir) })}`
-    tell(remark.watching(url))
-    if (hasDisplay()) openInBrowser(url)
+    this.#url = `${this.#page.url}#${new URLSearchParams({ run: basename(dir) })}`
+    tell(remark.watching(this.#url))
+    if (hasDisplay()) openInBrowser(this.#url)
+  }
+
+  /**
+   * Leaves it open after the run for whoever sits at the terminal, until Ctrl-C. A script's command
+   * ends with its run.
+   */
+  async untilInterrupted(): Promise<void> {
+    if (this.#page === undefined || !isAttended(process.stderr)) return
+    const ended = new AbortController()
+    using _ = new Interrupt(() => ended.abort())
+    tell(remark.stillWatched(this.#url))
+    await once(ended.signal, 'abort')
   }
 
   /** Ends it, with the whole run on every page that is open. */

@@ -9,9 +9,14 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
 const CONTROL = /[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
 
-/** Whether a line can be drawn over and over: by a person's terminal, but no CI's log. */
+/** Whether somebody sits before it: at a terminal, which a CI's log may look like. */
+export function isAttended(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && !process.env.CI
+}
+
+/** Whether a line can be drawn over and over. */
 export function isLive(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY && process.env.TERM !== 'dumb' && !process.env.CI
+  return isAttended(stream) && process.env.TERM !== 'dumb'
 }
 
 /** Characters in a row; of what is no terminal, 80. */

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
 import { requestStop } from '../stop-request.js'
 import type { Guard, Refusal } from './guard.js'
 import { PAGE_FILES } from './page-files.js'
-import { type Found, isWrittenTo, type Runs } from './runs.js'
+import { openRunFile } from './run-file.js'
+import { type Found, isWrittenTo, REPORT, type Runs } from './runs.js'
 import { Sampler } from './samples.js'
 import { MOST_RUNS, MOST_STREAMS, type Streams } from './stream.js'
 
@@ -18,6 +20,14 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
 }
+
+/**
+ * With a report instead: it needs nothing but itself, and whoever wrote the file, it runs no script,
+ * goes nowhere, and is no page of this server's (`sandbox` gives it an origin of its own).
+ */
+const REPORT_POLICY =
+  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
+  "form-action 'none'; frame-ancestors 'none'; sandbox"
 
 type Answer = (url: URL, request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 
@@ -35,6 +45,7 @@ export class Pages {
     this.#streams = streams
     this.#routes = new Map<string, Answer>([
       ['GET /api/runs', (_, __, response) => this.#list(response)],
+      ['GET /report', (url, request, response) => this.#report(url, request, response)],
       ['GET /api/stream', (url, request, response) => this.#stream(url, request, response)],
       ['GET /api/samples', (url, _, response) => this.#samples(url, response)],
       ['POST /api/stop', (url, _, response) => this.#stop(url, response)],
@@ -109,6 +120,22 @@ export class Pages {
     response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' })
     if (request.method === 'HEAD') response.end()
     else this.#streams.open(response, runs, lastEvent(url, request))
+  }
+
+  async #report(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const run = await this.#runs.get(url.searchParams.get('run') ?? '')
+    const file = run && (await openRunFile(run.dir, REPORT))
+    if (file === undefined) {
+      return turnAway(request, response, {
+        status: 404,
+        message: 'there is no report on such a run',
+        hint: '`residual report RUN` writes one into its folder.',
+      })
+    }
+    response.setHeader('Content-Security-Policy', REPORT_POLICY)
+    response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' })
+    // It closes the file, whichever side ends first.
+    await pipeline(file.createReadStream(), response).catch(() => response.destroy())
   }
 
   async #samples(url: URL, response: ServerResponse): Promise<void> {

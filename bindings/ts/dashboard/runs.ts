@@ -14,6 +14,9 @@ const MOST_LOOKED_AT = 20_000
 /** How long the list is good for, in milliseconds. */
 const FRESH = 1000
 
+/** The page that `report()` writes into a run's folder. */
+export const REPORT = 'report.html'
+
 /** What the list of runs says of one. */
 export interface RunSummary {
   /** Its path below the runs folder, by which it is asked for. */
@@ -37,6 +40,8 @@ export interface RunSummary {
   changed: number
   /** What is odd about it, as a sentence. */
   remark: string | null
+  /** There is a report.html, which is asked for by the run's id. */
+  hasReport: boolean
 }
 
 /** A run's folder, absolute and without symbolic links, and its id. */
@@ -128,7 +133,7 @@ async function hasConfig(dir: string): Promise<boolean> {
 
 /** Changes when a run's files do. */
 async function stampOf(dir: string): Promise<string> {
-  const names = ['config.json', 'metrics.jsonl', 'metrics.csv', 'result.json']
+  const names = ['config.json', 'metrics.jsonl', 'metrics.csv', 'result.json', REPORT]
   const files = await Promise.all(
     names.map((name) => lstat(join(dir, name)).catch(() => undefined)),
   )
@@ -158,6 +163,7 @@ async function summarise({ id, dir }: Found): Promise<RunSummary | undefined> {
     remark: isNewer(environment?.residual)
       ? `It was written by a newer version, ${environment?.residual}: some of it may be missing here.`
       : null,
+    hasReport: (await lstat(join(dir, REPORT)).catch(() => undefined))?.isFile() ?? false,
   }
 }
 

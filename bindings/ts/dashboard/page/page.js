@@ -204,6 +204,7 @@ function showRun() {
   showProgress(summary, run, start?.totalSteps)
   showTiles(summary, run)
   showNotices(run, remark)
+  showReport(summary)
   showStopping(summary)
 }
 
@@ -294,6 +295,14 @@ function showNotices({ notices }, remark) {
 }
 
 /** @param {RunSummary} summary */
+function showReport({ id, hasReport }) {
+  const link = /** @type {HTMLAnchorElement} */ (byId('report'))
+  link.hidden = !hasReport
+  const address = `/report?${new URLSearchParams({ run: id })}`
+  if (link.getAttribute('href') !== address) link.setAttribute('href', address)
+}
+
+/** @param {RunSummary} summary */
 function showStopping({ id, state }) {
   if (stopping !== undefined && (stopping.run !== id || state !== 'running')) {
     if (stopping.run === id) say(byId('stop-answer'), 'It has stopped, and was saved.')
@@ -337,10 +346,31 @@ async function askToStop() {
   showRun()
 }
 
-function connection(/** @type {string} */ words, /** @type {boolean} */ isWell) {
+/**
+ * @param {string} words
+ * @param {boolean} isWell
+ * @param {'ended' | 'lost'} [gone] the server
+ */
+function connection(words, isWell, gone) {
   if (isWell) drawNow() // what it says is then also what one sees
-  say(byId('connection'), words)
-  byId('connection').dataset.well = String(isWell)
+  const host = byId('connection')
+  host.dataset.well = String(isWell)
+  const folder = byId('folder').textContent
+  // While a run goes on, a connection that was lost may well come back.
+  const isOver = gone === 'ended' || !runs.some(({ state }) => state === 'running')
+  if (gone === undefined || !folder || !isOver) {
+    say(host, words)
+    return
+  }
+  const command = `residual dashboard ${quoted(folder)}`
+  const [before, after] = [`${words}. `, ' shows it again, at an address of its own.']
+  if (host.textContent === before + command + after) return
+  host.replaceChildren(before, element('code', {}, command), after)
+}
+
+/** A path as a shell reads it. */
+function quoted(/** @type {string} */ path) {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
 
 /** @type {Promise<void> | undefined} */

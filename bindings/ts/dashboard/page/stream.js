@@ -12,7 +12,7 @@
 /**
  * @typedef {object} Listener
  * @property {(id: string, message: Message) => void} onMessage
- * @property {(words: string, isWell: boolean) => void} onState
+ * @property {(words: string, isWell: boolean, gone?: 'ended' | 'lost') => void} onState
  */
 
 /** How long to wait before asking again where the browser itself has given up, in milliseconds. */
@@ -81,7 +81,7 @@ export class Stream {
     source.addEventListener('caught-up', () => this.#listener.onState('up to date', true))
     source.addEventListener('closed', () => {
       this.#isClosed = true
-      this.#listener.onState('the server has ended; what you see is how it was', false)
+      this.#listener.onState('the server has ended; what you see is how it was', false, 'ended')
     })
     source.addEventListener('open', () => {
       this.#isClosed = false
@@ -91,7 +91,7 @@ export class Stream {
 
   /** @param {EventSource} source */
   async #lost(source) {
-    if (!this.#isClosed) this.#listener.onState('connection lost; trying again …', false)
+    if (!this.#isClosed) this.#listener.onState('connection lost; trying again …', false, 'lost')
     if (source.readyState !== EventSource.CLOSED || source !== this.#source) return
     // The browser has given up, for the answer was no stream. An event source cannot tell why.
     this.#timer = setTimeout(() => this.#connect(), AGAIN)
