@@ -2382,10 +2382,13 @@ export declare interface ReportOptions {
     /** Where the images are now, if not where they were when the run was trained. */
     data?: string | undefined;
     /**
-     * Measure the network on its images, which takes about as long as in training; without, there is
-     * no confusion matrix and there are no predictions. Default: true. Of several runs none is.
+     * Measure the network on its images where the run has not kept what it measured at its end, or
+     * `data` names other images: about as long as a validation in training. Without, such a run has no
+     * confusion matrix and no predictions. Default: true. Of several runs none is measured.
      */
     evaluate?: boolean | undefined;
+    /** Called before the network is measured. */
+    onMeasure?: (() => void) | undefined;
 }
 
 /** A report that was written. */
@@ -3344,6 +3347,25 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
 }
 
 /**
+ * evaluation.json: what the best network of a run made of images that it was not trained on, as it
+ * was measured when the run had ended. A report right after it need measure nothing.
+ */
+export declare type RunEvaluation = {
+    /**
+     * The test part; the validation part where there is no test part.
+     */
+    part: DataPart;
+    /**
+     * The epoch that the network is of.
+     */
+    epoch: number;
+    /**
+     * With the pixels of some samples and of the worst mistakes.
+     */
+    evaluation: Evaluation;
+};
+
+/**
  * Something that happened. Events of a run come in order; step events may be skipped when their
  * reader is slow, all others arrive.
  */
@@ -3691,7 +3713,7 @@ export declare type TimeEstimate = {
  * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
  *
  * @param config plain data; all of it but `data` may be left out
- * @param options hooks, the abort signal, and images in memory instead of `data`
+ * @param options hooks, the abort signal, images in memory instead of `data`, and whether a report is wanted
  */
 export declare function train(config: TrainConfig, options?: TrainOptions): Run;
 
@@ -3823,6 +3845,12 @@ export declare interface TrainOptions {
     /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
     arrays?: Arrays | undefined;
     /**
+     * Write `report.html` into the run folder when the run has ended, which takes a second or two;
+     * `TrainResult.report` is its path. A run that is stopped gets none, for it is to be gone on with.
+     * Where it cannot be written there is a warning, and the run has ended well. Default: false.
+     */
+    report?: boolean | undefined;
+    /**
      * Called as bytes of a named data set, or of published weights, arrive: before the run begins.
      * What it throws, the run rejects with.
      */
@@ -3840,7 +3868,7 @@ export declare interface TrainOptions {
     onCheckpoint?: Hook<CheckpointEvent> | undefined;
     /** The run goes on in spite of something, of a broken image for instance. */
     onWarning?: Hook<WarningEvent> | undefined;
-    /** The run ended without an error. */
+    /** The run ended without an error, and its report is written, if one was wanted. */
     onEnd?: Hook<EndEvent> | undefined;
 }
 
@@ -3882,6 +3910,11 @@ export declare type TrainResult = {
      * Of training, evaluation included, over all sessions of the run.
      */
     seconds: number;
+    /**
+     * The report, absolute: where `train()` was asked for one and it could be written. It is made
+     * of result.json, which therefore has none.
+     */
+    report?: string | undefined;
 };
 
 /**

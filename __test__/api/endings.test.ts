@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
@@ -226,4 +226,67 @@ test('runs behind a finished, a stopped and a failed one are trained', async (t)
     ['completed', 'stopped', 'E_CONFIG', 'completed'],
   )
   t.true(ends[2]?.status === 'rejected' && ends[2].reason instanceof ResidualError)
+})
+
+test('a report that was asked for is there when the run has ended, and the end tells of it', async (t) => {
+  const events: RunEvent[] = []
+  const config = tinyRun(t, { epochs: 1 })
+  const run = train(config, {
+    report: true,
+    onEnd({ result }) {
+      t.true(existsSync(result.report ?? ''))
+      t.is(run.state, 'running')
+    },
+  })
+  for await (const event of run) events.push(event)
+  const result = await run
+  t.is(result.report, join(result.dir, 'report.html'))
+  t.deepEqual(events.at(-1), { type: 'end', result })
+  t.plan(4)
+})
+
+test('without being asked for, or after a stop, there is no report', async (t) => {
+  const unasked = await train(tinyRun(t, { epochs: 1 }))
+  t.false('report' in unasked)
+  t.false(existsSync(join(unasked.dir, 'report.html')))
+  const stopped = await train(tinyRun(t, LONG), { report: true, onEpoch: () => 'stop' })
+  t.is(stopped.stopReason, 'stopped')
+  t.false('report' in stopped)
+  const wrong = await t.throwsAsync(async () => await train({}, { report: 'yes' as never }), {
+    instanceOf: ResidualError,
+    code: 'E_USAGE',
+  })
+  t.is(wrong?.at.key, 'report')
+})
+
+test('a report that cannot be written is a warning before the end, and fails nothing', async (t) => {
+  const config = tinyRun(t, { epochs: 1 })
+  const warnings: string[] = []
+  const types: string[] = []
+  const run = train(config, {
+    report: true,
+    onStart: ({ dir }) => writeFileSync(join(dir, 'plots'), 'a file in the way'),
+    onWarning: ({ code, message, hint }) => {
+      warnings.push(code)
+      t.regex(message, /^no report was written: /)
+      t.truthy(hint)
+    },
+  })
+  for await (const { type } of run) types.push(type)
+  const result = await run
+  t.is(result.stopReason, 'completed')
+  t.is(result.report, undefined)
+  t.deepEqual(warnings, ['E_WRITE'])
+  t.deepEqual(types.slice(-2), ['warning', 'end'])
+})
+
+test('what a hook throws at an end that waited for its report is what the run rejects with', async (t) => {
+  const config = tinyRun(t, { epochs: 1 })
+  const onEnd = () => {
+    throw new RangeError('mine')
+  }
+  await t.throwsAsync(async () => await train(config, { report: true, onEnd }), {
+    instanceOf: RangeError,
+  })
+  t.true(existsSync(join(config.out as string, 'report.html')))
 })

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { residual } from '../child.js'
@@ -23,6 +23,20 @@ test('training ends with a report, whose path it prints', async (t) => {
   t.regex(stdout, new RegExp(`^report +${file}$`, 'm'))
   t.regex(readFileSync(file, 'utf8'), /What it takes for what/)
   t.true(existsSync(join(out, 'plots', 'confusion.png')))
+
+  // It is made of what the run measured: nothing is measured for it, and a later one is the same.
+  t.notRegex(stderr, /measuring/)
+  const page = readFileSync(file, 'utf8')
+  for (const more of [[], ['--no-evaluate']]) {
+    const again = await residual(['report', out, ...more])
+    t.deepEqual([again.status, again.stderr], [0, ''])
+    t.is(readFileSync(file, 'utf8'), page)
+  }
+  rmSync(join(out, 'evaluation.json'))
+  const measured = await residual(['report', out])
+  t.regex(measured.stderr, /^measuring/)
+  t.regex(readFileSync(file, 'utf8'), /What it takes for what/)
+  t.regex((await residual(['report', out, '--no-evaluate'])).stderr, /^left out: What it takes/)
 })
 
 test('a report that cannot be written costs a warning, and one not wanted nothing', async (t) => {
@@ -33,11 +47,19 @@ test('a report that cannot be written costs a warning, and one not wanted nothin
   t.false(existsSync(join(out, 'report.html')))
 
   writeFileSync(join(out, 'plots'), 'a file in the way')
-  const resumed = ['train', '--resume', out, 'epochs=2', 'threads=1', '--quiet']
-  const warned = await residual(resumed)
+  const resumed = ['train', '--resume', out, 'threads=1']
+  const warned = await residual([...resumed, 'epochs=2'])
   t.is(warned.status, 0, warned.stderr)
-  t.regex(warned.stderr, /^warning: no report was written: .*plots/)
+  t.regex(warned.stderr, /^warning: no report was written: .*plots/m)
   t.regex(warned.stdout, /^run folder/m)
+  t.notRegex(warned.stdout, /^report/m)
+  const told = await residual([...resumed, 'epochs=3', '--json'])
+  const events = told.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.like(events.at(-2), { type: 'warning', code: 'E_WRITE' })
+  t.is(events.at(-1).type, 'end')
 })
 
 test('a run is reported on by its folder, several are compared', async (t) => {

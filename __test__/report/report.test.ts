@@ -5,8 +5,8 @@ import { ResidualError, report, train } from 'residual'
 import { drawComparison } from '#dist/bindings/ts/report/comparison.js'
 import { drawRun } from '#dist/bindings/ts/report/single.js'
 import { readRunFolder } from '#dist/bindings/ts/run-folder.js'
-import { folder, imageFolder, tinyRun } from '../tiny.js'
-import { makeRun } from './made.js'
+import { folder, imageFolder, part, tinyRun } from '../tiny.js'
+import { makeEvaluation, makeRun } from './made.js'
 
 /** The titles of a page's sections. */
 function titles(page: string): string[] {
@@ -71,11 +71,68 @@ test('classes and files of any name are shown, and nothing more', async (t) => {
   t.true(page.includes('<bdi>قطة صغيرة</bdi>'))
 })
 
+test('what the run measured at its end is shown, with its pictures, also of images in memory', async (t) => {
+  const { data: _, ...config } = tinyRun(t, { epochs: 1 })
+  const arrays = { train: part(60), test: part(21) }
+  const { dir, test } = await train(config, { arrays })
+  let hasMeasured = false
+  const { file, missing } = await report(dir, {
+    onMeasure() {
+      hasMeasured = true
+    },
+  })
+  t.false(hasMeasured)
+  t.deepEqual(
+    missing.map(({ section }) => section),
+    ['Images as training sees them'],
+  )
+  const page = readFileSync(file, 'utf8')
+  t.regex(page, /On 21 test images/)
+  t.true(page.includes(`${((test?.accuracy ?? 0) * 100).toFixed(1)}`))
+  const pictures = [...page.matchAll(/<img /g)].length
+  t.true(pictures > 21, `${pictures}`)
+})
+
+test('what was kept of another epoch, or was tampered with, counts for nothing', async (t) => {
+  const dir = makeRun(folder(t))
+  const file = join(dir, 'evaluation.json')
+  const whole = { part: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
+  const missing = async (kept: unknown) => {
+    writeFileSync(file, JSON.stringify(kept))
+    const { missing, file: page } = await report(dir, { evaluate: false })
+    t.notRegex(readFileSync(page, 'utf8'), /<b>/)
+    return missing.some(({ section }) => section === SECTIONS[2])
+  }
+  t.false(await missing(whole))
+  t.true(await missing({ ...whole, epoch: 3 }))
+  t.true(await missing({ ...whole, part: 'val' }))
+  const strange: [key: string, value: unknown][] = [
+    ['accuracy', '<b>'],
+    ['classes', [{ label: '<b>' }]],
+    ['confusion', [[1]]],
+    ['mostConfused', null],
+    ['calibration', { bins: [{}] }],
+    ['samples', [7]],
+    ['topLosses', [{ ...whole.evaluation.samples[0], thumbnail: { width: 1e6, height: 1 } }]],
+  ]
+  for (const [key, value] of strange) {
+    const evaluation = { ...whole.evaluation, [key]: value }
+    t.true(await missing({ ...whole, evaluation }), key)
+    t.regex((await readRunFolder(dir)).remarks.join(), /evaluation\.json cannot be read/, key)
+  }
+})
+
 test('what cannot be made is left out with its reason, and the rest is there', async (t) => {
   const parent = folder(t)
   const data = imageFolder(parent, ['ant', 'bee'])
   const { dir } = await train(tinyRun(t, { data, epochs: 1, out: join(parent, 'run') }))
   rmSync(data, { recursive: true })
+  const kept = await report(dir)
+  t.deepEqual(
+    kept.missing.map(({ section }) => section),
+    ['Images as training sees them'],
+  )
+  rmSync(join(dir, 'evaluation.json'))
   const { file, missing } = await report(dir)
   t.deepEqual(
     missing.map(({ section }) => section),

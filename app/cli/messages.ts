@@ -95,12 +95,12 @@ export const remark = {
   assumed: (sentence: string) => `assumed: ${sentence}`,
   chosen: 'chosen for you (--explain tells all)',
   measuring: 'measuring the network on its images ...',
-  noReport: (why: string) => `no report was written: ${why}`,
   leftOut: (sections: readonly string[], why: string) =>
     `left out: ${sections.join(', ')}\n  ${why}`,
   noBrowser: (target: string) => `no browser could be opened; open ${target} in one`,
   serving: (folder: string) => `the page shows the runs in ${folder}; Ctrl-C ends it`,
   watching: (url: string) => `watch it at ${url}`,
+  stillWatched: (url: string) => `the page stays open until Ctrl-C: ${url}`,
   unwatched: (folder: string) =>
     `the live page has ended; \`residual dashboard ${folder}\` serves it again`,
   noPage: (why: string) => `the live page could not be served, and the run goes on: ${why}`,

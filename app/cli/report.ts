@@ -4,7 +4,6 @@ import { hasDisplay, openInBrowser } from './browser.js'
 import { examples } from './help.js'
 import { remark } from './messages.js'
 import { print, tell } from './output.js'
-import { paint } from './paint.js'
 import { table } from './table.js'
 import { percent } from './units.js'
 
@@ -24,16 +23,16 @@ export function addReport(program: Command): void {
     .argument('<runs...>', 'a run folder, or several')
     .option('--out <file>', 'the page; by default RUN/report.html, or comparison.html')
     .option('--data <folder>', 'where the images are now, if they were moved')
-    .option('--no-evaluate', 'leave out what needs the network and the images: takes a second')
+    .option(
+      '--no-evaluate',
+      'measure nothing: show what was measured when the run ended, or do without',
+    )
     .option('--open', 'open it in the browser')
     .option('--json', 'print what was written, as JSON')
     .action(async (runs: string[], { out, data, evaluate, open, json }: Flags) => {
-      if (runs.length === 1 && evaluate && !json) tell(remark.measuring)
-      const written = await report(runs.length === 1 ? (runs[0] as string) : runs, {
-        out,
-        data,
-        evaluate,
-      })
+      const onMeasure = json ? undefined : () => tell(remark.measuring)
+      const options = { out, data, evaluate, onMeasure }
+      const written = await report(runs.length === 1 ? (runs[0] as string) : runs, options)
       await print(json ? JSON.stringify(written) : inWords(written))
       if (open && hasDisplay()) openInBrowser(written.file)
       else if (open) tell(remark.noBrowser(written.file))
@@ -43,22 +42,6 @@ export function addReport(program: Command): void {
     ['report runs/latest --open', 'one page on a run, in the browser'],
     ['report runs/a runs/b', 'compare two runs: a table, and a page'],
   )
-}
-
-/**
- * Writes the report on a run that has just been trained. Where that fails, it says so: the run has
- * ended well nevertheless.
- *
- * @returns the page's file
- */
-export async function reportOn(dir: string): Promise<string | undefined> {
-  try {
-    return (await report(dir)).file
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    tell(`${paint(process.stderr, 'yellow', 'warning')}: ${remark.noReport(message)}`)
-    return undefined
-  }
 }
 
 function inWords({ file, missing, runs }: ReportResult): string {

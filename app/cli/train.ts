@@ -24,7 +24,6 @@ import { print, tell } from './output.js'
 import { planInWords } from './plan.js'
 import { Progress } from './progress.js'
 import { choices, explanation } from './reasons.js'
-import { reportOn } from './report.js'
 import { harmless } from './terminal.js'
 import { count, duration, percent } from './units.js'
 
@@ -80,14 +79,11 @@ export function addTrain(program: Command): void {
 
 async function start(draft: Draft, flags: Flags): Promise<void> {
   const line = flags.json || flags.quiet ? undefined : new DownloadLine()
-  const options = { onDownload: line?.show, onStart: () => line?.end() }
+  const { report } = flags
+  const options = { report, onDownload: line?.show, onStart: () => line?.end() }
   await using page = new LivePage()
-  const result = await follow(train(draft, options), draft, flags, page)
-  // One that was stopped is to be gone on with.
-  if (result === undefined || result.stopReason === 'stopped' || !flags.report) return
-  if (!flags.json && !flags.quiet) tell(remark.measuring)
-  const file = await reportOn(result.dir)
-  if (file !== undefined && !flags.json) await print(row('report', file))
+  const hasEnded = await follow(train(draft, options), draft, flags, page)
+  if (hasEnded && !flags.json) await page.untilInterrupted()
 }
 
 async function rehearse(draft: Draft, { json, quiet, explain }: Flags): Promise<void> {
@@ -100,13 +96,8 @@ async function rehearse(draft: Draft, { json, quiet, explain }: Flags): Promise<
   })
 }
 
-/** Undefined if it was interrupted before it had a result. */
-async function follow(
-  run: Run,
-  draft: Draft,
-  flags: Flags,
-  page: LivePage,
-): Promise<TrainResult | undefined> {
+/** Shows a run until its end. False if it was ended by a signal, which then ends the command, too. */
+async function follow(run: Run, draft: Draft, flags: Flags, page: LivePage): Promise<boolean> {
   const { json, quiet, explain } = flags
   const progress = json || quiet ? undefined : new Progress()
   using interrupt = new Interrupt((signal) => {
@@ -127,7 +118,7 @@ async function follow(
     }
     const result = await run
     if (!json) await print(summary(result))
-    return result
+    return interrupt.exitStatus === undefined
   } catch (error) {
     const interrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
     if (!interrupted) throw error
@@ -136,7 +127,7 @@ async function follow(
     progress?.end()
     if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
   }
-  return undefined
+  return false
 }
 
 /** What a recipe sets. */
@@ -147,7 +138,7 @@ async function saidBy(name: unknown): Promise<Draft> {
 }
 
 function summary(result: TrainResult): string {
-  const { stopReason, epochs, steps, best, test, dir, last, seconds } = result
+  const { stopReason, epochs, steps, best, test, dir, last, seconds, report } = result
   const rows: [string, string][] = [
     ['ended', `${stopReason} after ${epochs} epochs, ${count(steps)} steps, ${duration(seconds)}`],
   ]
@@ -155,12 +146,9 @@ function summary(result: TrainResult): string {
   if (test !== null)
     rows.push(['test accuracy', `${percent(test.accuracy)} of ${count(test.count)} images`])
   rows.push(['checkpoint', best?.checkpoint ?? last], ['run folder', dir])
+  if (report !== undefined) rows.push(['report', report])
   if (stopReason === 'stopped') rows.push(['go on with', `residual train --resume ${dir}`])
-  return rows.map(([name, value]) => row(name, value)).join('\n')
-}
-
-function row(name: string, value: string): string {
-  return `${name.padEnd(14)} ${harmless(value)}`
+  return rows.map(([name, value]) => `${name.padEnd(14)} ${harmless(value)}`).join('\n')
 }
 
 function indented(line: string): string {

@@ -2448,6 +2448,25 @@ export type ResolvedWarmup = {
 }
 
 /**
+ * evaluation.json: what the best network of a run made of images that it was not trained on, as it
+ * was measured when the run had ended. A report right after it need measure nothing.
+ */
+export type RunEvaluation = {
+  /**
+   * The test part; the validation part where there is no test part.
+   */
+  part: DataPart
+  /**
+   * The epoch that the network is of.
+   */
+  epoch: number
+  /**
+   * With the pixels of some samples and of the worst mistakes.
+   */
+  evaluation: Evaluation
+}
+
+/**
  * Something that happened. Events of a run come in order; step events may be skipped when their
  * reader is slow, all others arrive.
  */
@@ -2888,6 +2907,11 @@ export type TrainResult = {
    * Of training, evaluation included, over all sessions of the run.
    */
   seconds: number
+  /**
+   * The report, absolute: where `train()` was asked for one and it could be written. It is made
+   * of result.json, which therefore has none.
+   */
+  report?: string | undefined
 }
 
 /**

@@ -28,6 +28,12 @@ export interface TrainOptions {
   /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
   arrays?: Arrays | undefined
   /**
+   * Write `report.html` into the run folder when the run has ended, which takes a second or two;
+   * `TrainResult.report` is its path. A run that is stopped gets none, for it is to be gone on with.
+   * Where it cannot be written there is a warning, and the run has ended well. Default: false.
+   */
+  report?: boolean | undefined
+  /**
    * Called as bytes of a named data set, or of published weights, arrive: before the run begins.
    * What it throws, the run rejects with.
    */
@@ -45,7 +51,7 @@ export interface TrainOptions {
   onCheckpoint?: Hook<CheckpointEvent> | undefined
   /** The run goes on in spite of something, of a broken image for instance. */
   onWarning?: Hook<WarningEvent> | undefined
-  /** The run ended without an error. */
+  /** The run ended without an error, and its report is written, if one was wanted. */
   onEnd?: Hook<EndEvent> | undefined
 }
 
@@ -58,7 +64,10 @@ const HOOKS = {
   end: 'onEnd',
 } as const satisfies { [type in RunEvent['type']]: keyof TrainOptions }
 
-const KEYS: readonly string[] = ['signal', 'arrays', 'onDownload', ...Object.values(HOOKS)]
+const KEYS: readonly string[] = [
+  ...['signal', 'arrays', 'report', 'onDownload'],
+  ...Object.values(HOOKS),
+]
 
 /** @throws {ResidualError} `E_UNKNOWN_KEY`, `E_USAGE` with the option's name */
 export function checkOptions(options: TrainOptions): void {
@@ -76,6 +85,10 @@ export function checkOptions(options: TrainOptions): void {
     }
     if (value === undefined) continue
     if (key === 'arrays') continue
+    if (key === 'report') {
+      if (typeof value !== 'boolean') throw refuse(key, 'true or false', value)
+      continue
+    }
     if (key !== 'signal' && typeof value !== 'function') throw refuse(key, 'a function', value)
     if (key === 'signal' && typeof value?.addEventListener !== 'function') {
       throw refuse(key, 'an AbortSignal', value)

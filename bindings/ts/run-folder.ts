@@ -5,6 +5,7 @@ import { ResidualError } from './errors.js'
 import type {
   EpochEvent,
   ResolvedConfig,
+  RunEvaluation,
   Score,
   StartEvent,
   StepEvent,
@@ -12,6 +13,7 @@ import type {
   WarningEvent,
 } from './generated.js'
 import { packageVersion } from './platform.js'
+import { isRunEvaluation } from './run-evaluation.js'
 
 /** environment.json, of the session that wrote to the folder last. */
 export interface RunEnvironment {
@@ -40,6 +42,8 @@ export interface RunFolder {
   environment: Partial<RunEnvironment>
   /** Undefined for a run that has not ended, or was killed. */
   result: TrainResult | undefined
+  /** What it measured at its end; undefined where it has not kept that. */
+  evaluation: RunEvaluation | undefined
   /** Of its last session; undefined if its line is missing. */
   start: StartEvent | undefined
   /** By their number. What was not finite is NaN. */
@@ -74,6 +78,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
   }
   const environment: RunFolder['environment'] = optional('environment.json', () => true) ?? {}
   const result = optional('result.json', isResult) as TrainResult | undefined
+  const evaluation = optional('evaluation.json', isRunEvaluation) as RunEvaluation | undefined
   if (isNewer(environment.residual)) {
     const versions = `residual ${environment.residual}, which is newer than this ${packageVersion()}`
     remarks.push(`The run was written by ${versions}: some of it may be missing here.`)
@@ -84,6 +89,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
     config,
     environment,
     result,
+    evaluation,
     ...(await readMetrics(join(dir, 'metrics.jsonl'), remarks)),
     remarks,
   }

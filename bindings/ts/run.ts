@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { goOn } from './download/failure.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { toError } from './envelope.js'
-import { AbortError, type Failure } from './errors.js'
+import { AbortError, type Failure, ResidualError } from './errors.js'
 import { EventQueue } from './event-queue.js'
 import type { RunEvent, TrainResult } from './generated.js'
 import type { NativeRun } from './native.js'
@@ -23,6 +23,8 @@ export interface Plan {
   /** What takes time and needs no training thread: downloads. */
   prepare: ((options: DownloadOptions) => Promise<unknown>) | undefined
   start: Start
+  /** Writes the report on the run in a folder, and tells its file; undefined if none is wanted. */
+  report: ((dir: string) => Promise<string>) | undefined
 }
 
 /** What `drain` gives. */
@@ -57,6 +59,9 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   #resolve!: (result: TrainResult) => void
   #reject!: (error: unknown) => void
   #native: NativeRun | undefined
+  #report: Plan['report']
+  /** The end, which is told when the report is there. */
+  #heldEnd: { seq: number; event: Extract<RunEvent, { type: 'end' }> } | undefined
   /** Ends what is prepared, before there is a native run. */
   #preparing: AbortController | undefined
   #state: RunState = 'starting'
@@ -87,7 +92,8 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
       this.#options = options
       const { signal } = options
       if (signal?.aborted) throw new AbortError('aborted before it began', undefined, signal.reason)
-      const { prepare, start } = plan()
+      const { prepare, start, report } = plan()
+      this.#report = report
       const begin = () => {
         this.#native = start(() => this.#drain())
       }
@@ -204,7 +210,9 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     for (const text of this.#native?.drain() ?? []) {
       const entry: Entry = JSON.parse(text)
       if ('settled' in entry) this.#settle(entry.settled)
-      else this.#deliver(entry.seq, entry.event)
+      else if (this.#report !== undefined && entry.event.type === 'end') {
+        this.#heldEnd = { seq: entry.seq, event: entry.event }
+      } else this.#deliver(entry.seq, entry.event)
     }
   }
 
@@ -265,16 +273,35 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   }
 
   #settle(settled: Settled): void {
-    if ('ok' in settled) {
-      // A hook that is still busy belongs to the run, and may yet throw.
-      Promise.all(this.#busy).then(() => {
-        this.#end(this.#thrown ?? { result: settled.ok })
-      })
-    } else if ('failed' in settled) {
+    if ('ok' in settled) void this.#complete(settled.ok)
+    else if ('failed' in settled) {
       this.#checkpoint = settled.last ?? this.#checkpoint
       this.#end({ error: this.#thrown?.error })
     } else {
       this.#end({ error: this.#failure(settled.error) })
+    }
+  }
+
+  async #complete(result: TrainResult): Promise<void> {
+    const report = await this.#written(result)
+    const whole = report === undefined ? result : { ...result, report }
+    if (this.#heldEnd !== undefined) {
+      const { seq, event } = this.#heldEnd
+      this.#deliver(seq, { ...event, result: whole })
+    }
+    // A hook that is still busy belongs to the run, and may yet throw.
+    await Promise.all(this.#busy)
+    this.#end(this.#thrown ?? { result: whole })
+  }
+
+  /** Writes the report that was wanted, and tells its file; never fails. */
+  async #written({ stopReason, dir }: TrainResult): Promise<string | undefined> {
+    if (this.#report === undefined || stopReason === 'stopped') return undefined
+    try {
+      return await this.#report(dir)
+    } catch (error) {
+      this.#deliver(0, noReport(error))
+      return undefined
     }
   }
 
@@ -305,4 +332,14 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
 function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
+}
+
+/** A run that has ended well has done so without its report, too. */
+function noReport(error: unknown): RunEvent {
+  const { code, message, at, hint } =
+    error instanceof ResidualError
+      ? error
+      : new ResidualError({ code: 'E_INTERNAL', message: String(error) }, { cause: error })
+  const file = at.file === undefined ? {} : { file: at.file }
+  return { type: 'warning', code, message: `no report was written: ${message}`, ...file, hint }
 }

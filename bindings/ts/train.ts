@@ -7,6 +7,7 @@ import { torchAddon } from './native.js'
 import type { TrainOptions } from './options.js'
 import { toPlainJson } from './plain.js'
 import { withRecipe } from './recipe.js'
+import { report } from './report/report.js'
 import { Run } from './run.js'
 
 /**
@@ -22,7 +23,7 @@ import { Run } from './run.js'
  * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
  *
  * @param config plain data; all of it but `data` may be left out
- * @param options hooks, the abort signal, and images in memory instead of `data`
+ * @param options hooks, the abort signal, images in memory instead of `data`, and whether a report is wanted
  */
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start(() => {
@@ -33,6 +34,7 @@ export function train(config: TrainConfig, options: TrainOptions = {}): Run {
     return {
       prepare: downloads.length === 0 ? undefined : oneByOne(downloads),
       start: (wake) => torchAddon().startRun(json, wake, arrays),
+      report: options.report ? async (dir) => (await report(dir)).file : undefined,
     }
   }, options)
 }

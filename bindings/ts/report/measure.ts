@@ -18,6 +18,13 @@ export interface Measured {
 const PICTURES = 24
 export const THUMBNAIL = 96
 
+/** What the run measured itself, at its end; undefined where that is not what there is to show. */
+export function keptMeasure(run: RunFolder): Found<Measured> | undefined {
+  const { evaluation: kept, result } = run
+  const isOfBest = kept !== undefined && kept.epoch === result?.best?.epoch
+  return isOfBest && kept.part === partOf(run) ? { found: kept } : undefined
+}
+
 /**
  * Measures the network of a run. A test part is left alone until a run has ended, and a validation
  * part is what there is then.
@@ -25,9 +32,11 @@ export const THUMBNAIL = 96
 export async function measure(
   run: RunFolder,
   data: string | DataConfig | undefined,
+  onMeasure: () => void,
 ): Promise<Found<Measured>> {
   const part = partOf(run)
   try {
+    onMeasure()
     await using model = await loadModel(run.dir)
     const evaluation = await model.evaluate({
       data,

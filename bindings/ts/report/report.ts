@@ -7,7 +7,7 @@ import type { StopReason } from '../generated.js'
 import { toPath } from '../path.js'
 import { type RunFolder, readRunFolder } from '../run-folder.js'
 import { drawComparison, labelsOf, scoreOf } from './comparison.js'
-import { augmentedImages, type Found, measure } from './measure.js'
+import { augmentedImages, type Found, keptMeasure, measure } from './measure.js'
 import { type Drawn, drawRun } from './single.js'
 
 /** What a report is made from, and where it goes. */
@@ -20,10 +20,13 @@ export interface ReportOptions {
   /** Where the images are now, if not where they were when the run was trained. */
   data?: string | undefined
   /**
-   * Measure the network on its images, which takes about as long as in training; without, there is
-   * no confusion matrix and there are no predictions. Default: true. Of several runs none is.
+   * Measure the network on its images where the run has not kept what it measured at its end, or
+   * `data` names other images: about as long as a validation in training. Without, such a run has no
+   * confusion matrix and no predictions. Default: true. Of several runs none is measured.
    */
   evaluate?: boolean | undefined
+  /** Called before the network is measured. */
+  onMeasure?: (() => void) | undefined
 }
 
 /** A report that was written. */
@@ -72,7 +75,7 @@ export async function report(
   runs: string | URL | readonly (string | URL)[],
   options: ReportOptions = {},
 ): Promise<ReportResult> {
-  const { out, data, evaluate = true } = checked(options)
+  const { out, data, evaluate = true, onMeasure = () => {} } = checked(options)
   const given: readonly (string | URL)[] = Array.isArray(runs) ? runs : [runs]
   if (given.length === 0) throw refuse('runs', 'name at least one run folder')
   const paths = given.map((run, index) => toPath(run, given.length > 1 ? `runs[${index}]` : 'runs'))
@@ -83,8 +86,8 @@ export async function report(
     const file = resolve(out === undefined ? 'comparison.html' : toPath(out, 'out'))
     return await write(file, besides(file), await drawComparison(folders), folders)
   }
-  const asked: Found<never> = { missing: 'The report was asked for without measuring the network.' }
-  const measured = evaluate ? await measure(only, data) : asked
+  const kept = data === undefined ? keptMeasure(only) : undefined
+  const measured = kept ?? (evaluate ? await measure(only, data, onMeasure) : NOT_MEASURED)
   const drawn = await drawRun(only, measured, await augmentedImages(only, data))
   if (out === undefined) {
     return await write(join(only.dir, 'report.html'), join(only.dir, 'plots'), drawn, folders)
@@ -93,7 +96,11 @@ export async function report(
   return await write(file, besides(file), drawn, folders)
 }
 
-const KEYS = ['out', 'data', 'evaluate']
+const NOT_MEASURED: Found<never> = {
+  missing: 'The report was asked for without measuring the network.',
+}
+
+const KEYS = ['out', 'data', 'evaluate', 'onMeasure']
 
 function checked(options: ReportOptions): ReportOptions {
   const unknown = Object.keys(options).find((key) => !KEYS.includes(key))
@@ -139,8 +146,13 @@ const FIGURES =
 /** Those of an earlier report, which may have been about another state of the run. */
 function removeFigures(folder: string): void {
   if (!existsSync(folder)) return
-  for (const name of readdirSync(folder)) {
-    if (FIGURES.test(name)) rmSync(join(folder, name), { force: true })
+  try {
+    for (const name of readdirSync(folder)) {
+      if (FIGURES.test(name)) rmSync(join(folder, name), { force: true })
+    }
+  } catch (cause) {
+    const message = `the figures in ${folder} could not be replaced: ${(cause as Error).message}`
+    throw new ResidualError({ code: 'E_WRITE', message, at: { file: folder } }, { cause })
   }
 }
 

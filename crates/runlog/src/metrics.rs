@@ -157,6 +157,7 @@ mod tests {
                 test: None,
                 images_per_second: 900.0,
                 seconds: 24.0,
+                report: None,
             },
         })
     }

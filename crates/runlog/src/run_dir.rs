@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use residual_spec::{
-    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, RunEvent, TrainResult,
+    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, RunEvaluation, RunEvent, TrainResult,
 };
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ use crate::tensorboard;
 const CONFIG: &str = "config.json";
 const ENVIRONMENT: &str = "environment.json";
 const RESULT: &str = "result.json";
+const EVALUATION: &str = "evaluation.json";
 /// Written by whoever reads the folder; of a run that is gone it would tell tales.
 const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
@@ -160,6 +161,14 @@ impl RunDir {
         self.write_json(RESULT, result)
     }
 
+    /// evaluation.json, in one line: a confusion matrix has up to a million numbers.
+    pub fn write_evaluation(&self, evaluation: &RunEvaluation) -> Result<()> {
+        write_atomically(&self.path.join(EVALUATION), |file| {
+            serde_json::to_writer(&mut *file, evaluation)?;
+            file.write_all(b"\n")
+        })
+    }
+
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
         write_atomically(&self.path.join(name), |file| {
             serde_json::to_writer_pretty(&mut *file, value)?;
@@ -178,14 +187,16 @@ impl RunDir {
     }
 
     /// Makes the folder say what it said when `epochs` whole epochs and `step` updates were done:
-    /// drops what was logged after, the end, a torn last line, and result.json. An epoch that the
+    /// drops what was logged after, the end, a torn last line, result.json and evaluation.json. An epoch that the
     /// budget cut short, and that is now gone on with, is dropped too. Checkpoints that were kept by
     /// epoch and are of later ones are removed.
     ///
     /// # Errors
     /// `E_WRITE`.
     pub fn cut_back(&mut self, epochs: u32, step: u64) -> Result<()> {
-        remove(&self.path.join(RESULT)).map_err(|cause| failed(&self.path, &cause))?;
+        for name in [RESULT, EVALUATION] {
+            remove(&self.path.join(name)).map_err(|cause| failed(&self.path, &cause))?;
+        }
         let later = |name: &str| epoch_of(name).is_some_and(|epoch| epoch > u64::from(epochs));
         remove_checkpoints(&self.path, later).map_err(|cause| failed(&self.path, &cause))?;
         self.metrics.cut_back(epochs, step)
@@ -297,7 +308,7 @@ fn clear(path: &Path) -> std::io::Result<()> {
     if let Ok(Some(events)) = tensorboard::found(path) {
         remove(&events)?;
     }
-    for name in [REPORT, RESULT, metrics::JSONL, metrics::CSV, ENVIRONMENT, CONFIG] {
+    for name in [REPORT, EVALUATION, RESULT, metrics::JSONL, metrics::CSV, ENVIRONMENT, CONFIG] {
         remove(&path.join(name))?;
     }
     Ok(())
@@ -359,6 +370,7 @@ mod tests {
             fs::write(run.checkpoint(kind, epoch), "weights").unwrap();
         }
         fs::write(folder.path().join(RESULT), "{}").unwrap();
+        fs::write(folder.path().join(EVALUATION), "{}").unwrap();
         fs::write(folder.path().join(REPORT), "<!doctype html>").unwrap();
         folder
     }
@@ -583,6 +595,7 @@ mod tests {
         }))
         .unwrap();
         assert!(!folder.path().join(RESULT).exists());
+        assert!(!folder.path().join(EVALUATION).exists());
         assert!(run.checkpoint(CheckpointKind::Last, 0).exists());
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{Score, WarningEvent};
+use crate::{DataPart, Score, WarningEvent};
 
 /// Why a run that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -41,6 +41,11 @@ pub struct TrainResult {
     pub images_per_second: f64,
     /// Of training, evaluation included, over all sessions of the run.
     pub seconds: f64,
+    /// The report, absolute: where `train()` was asked for one and it could be written. It is made
+    /// of result.json, which therefore has none.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// The best epoch.
@@ -174,6 +179,19 @@ pub struct Evaluation {
     pub images_per_second: f64,
 }
 
+/// evaluation.json: what the best network of a run made of images that it was not trained on, as it
+/// was measured when the run had ended. A report right after it need measure nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RunEvaluation {
+    /// The test part; the validation part where there is no test part.
+    pub part: DataPart,
+    /// The epoch that the network is of.
+    pub epoch: u32,
+    /// With the pixels of some samples and of the worst mistakes.
+    pub evaluation: Evaluation,
+}
+
 /// How strongly a layer answers (the paper's figure 7).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -221,8 +239,8 @@ pub struct Prediction {
     pub thumbnail: Option<Thumbnail>,
 }
 
-impl From<Evaluation> for Score {
-    fn from(e: Evaluation) -> Score {
+impl From<&Evaluation> for Score {
+    fn from(e: &Evaluation) -> Score {
         Score { loss: e.loss, accuracy: e.accuracy, count: e.count }
     }
 }

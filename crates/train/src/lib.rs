@@ -26,6 +26,7 @@ mod resume;
 mod run;
 mod schedule;
 mod short;
+mod small;
 mod thread;
 mod threads;
 mod throughput;

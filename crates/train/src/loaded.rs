@@ -6,11 +6,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use base64::prelude::{Engine as _, BASE64_STANDARD};
 use residual_arch::Network;
-use residual_data::{
-    thumbnail, Arrays, Dataset, Image, Loader, LoaderOptions, Pipeline, PixelMean, Subset,
-};
+use residual_data::{Arrays, Dataset, Loader, LoaderOptions, Pipeline, PixelMean, Subset};
 use residual_model::{
     bytes_of, evaluate, in_one_pass, predict, Answers, Average, Compute, Evaluator, Input, Model,
     Response,
@@ -27,6 +24,7 @@ use residual_weights::{
 use crate::checkpoint::progress_of;
 use crate::guard::unless_broken_off;
 use crate::pixel_mean;
+use crate::small::{small, small_of};
 
 /// A model with all it needs to be used: labels, preparation of images.
 pub struct LoadedModel {
@@ -201,9 +199,9 @@ impl LoadedModel {
         let measured = evaluate(&self.model, &labels, sums, loader, || Ok(go_on()), |_| {})?;
         let Some(mut evaluation) = measured else { return Ok(None) };
         if let Some(side) = request.thumbnails {
-            let examples = evaluation.samples.iter_mut().chain(&mut evaluation.top_losses);
-            for example in examples {
-                example.thumbnail = Some(self.thumbnail(&subset, example.index, side)?);
+            for example in evaluation.samples.iter_mut().chain(&mut evaluation.top_losses) {
+                let channels = self.model.network().channels;
+                example.thumbnail = Some(small_of(&subset, example.index, channels, side)?);
             }
         }
         Ok(Some(evaluation))
@@ -220,12 +218,6 @@ impl LoadedModel {
             Views::MultiScale(_) => 1,
         };
         request.batch_size.unwrap_or(default).max(1) as usize
-    }
-
-    fn thumbnail(&self, subset: &Subset, index: u32, side: u32) -> Result<Thumbnail> {
-        let mut image = Image::default();
-        subset.source.read(index as usize, self.model.network().channels, &mut image)?;
-        Ok(small(&image, side))
     }
 
     /// The standard deviations of the outputs of the 3x3 convolutions on a part of a data set, in
@@ -415,12 +407,6 @@ impl Parts {
 const DEFAULT_TOP: u32 = 5;
 /// Examples that may come with their pixels, which are held in memory.
 const MOST_THUMBNAILS: u32 = 1000;
-
-/// An image for people to look at, as plain data.
-fn small(image: &Image, side: u32) -> Thumbnail {
-    let Image { width, height, channels, pixels } = thumbnail(image, side);
-    Thumbnail { width, height, channels, base64: BASE64_STANDARD.encode(pixels) }
-}
 
 /// # Errors
 /// `E_CONFIG` for sides that are no picture's.

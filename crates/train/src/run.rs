@@ -11,9 +11,9 @@ use residual_data::{
 use residual_model::{evaluate, Compute, Evaluator, Model};
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{
-    resolve, Auto, Best, CheckpointEvent, CheckpointKind, EndEvent, EpochEvent, Error, ErrorCode,
-    Metric, ResolvedConfig, Result, RunEvent, Score, StartEvent, StepEvent, StopReason,
-    TrainConfig, TrainResult, WarningEvent,
+    resolve, Auto, Best, CheckpointEvent, CheckpointKind, DataPart, EndEvent, EpochEvent, Error,
+    ErrorCode, Evaluation, Metric, ResolvedConfig, Result, RunEvaluation, RunEvent, Score,
+    StartEvent, StepEvent, StopReason, TrainConfig, TrainResult, WarningEvent,
 };
 use residual_weights::Checkpoint;
 use serde_json::Value;
@@ -24,11 +24,16 @@ use crate::checkpoint::{load_model, progress_of, restore, Snapshot};
 use crate::learner::{Learner, NotFinite, Step};
 use crate::progress::{BestSoFar, Progress, Sums};
 use crate::schedule::{lower_is_better, Position};
+use crate::small::small_of;
 use crate::throughput::{rate, Throughput};
 use crate::{pixel_mean, resume, Control, LrSchedule, Stop};
 
 /// How long the loop waits for a batch before it looks whether it is to stop.
 pub(crate) const BATCH_PATIENCE: Duration = Duration::from_millis(200);
+/// For a report: images of each kind (samples, and the worst mistakes) that are kept of what is
+/// measured last, and the longest side of each, in pixels.
+const KEPT_IMAGES: usize = 24;
+const KEPT_SIDE: u32 = 96;
 /// Warnings about single images that are told before they are only counted.
 const NAMED_IMAGES: u32 = 10;
 
@@ -210,6 +215,8 @@ struct Trainer<'c> {
     before: Before,
     /// Broken images that were told of.
     named: u32,
+    /// What the best network of this session made of the validation part.
+    best_validation: Option<Evaluation>,
 }
 
 #[derive(Clone, Copy)]
@@ -294,6 +301,7 @@ impl<'c> Trainer<'c> {
             throughput: Throughput::start(),
             before,
             named: 0,
+            best_validation: None,
         };
         trainer.announce()?;
         for warning in begun.warnings {
@@ -573,13 +581,14 @@ impl<'c> Trainer<'c> {
             .hint("Look at the warnings in metrics.jsonl: they name the files."));
         }
         let train = self.progress.sums.score();
-        let val = match self.split.val.clone() {
+        let validation = match self.split.val.clone() {
             None => None,
             Some(val) => match self.validate(&val, meanwhile)? {
                 None => return Ok(Flow::End(StopReason::Stopped)),
-                score => score,
+                validation => validation,
             },
         };
+        let val = validation.as_ref().map(Score::from);
 
         let value = metric(self.config.monitor, &train, val.as_ref());
         let is_best =
@@ -591,6 +600,7 @@ impl<'c> Trainer<'c> {
         if is_best {
             let Score { accuracy, loss, .. } = val.unwrap_or(train);
             self.progress.best = Some(BestSoFar { epoch, value, accuracy, loss });
+            self.best_validation = validation;
         }
         let (images, busy) = (self.throughput.images(), self.throughput.busy());
         let event = RunEvent::Epoch(EpochEvent {
@@ -641,7 +651,11 @@ impl<'c> Trainer<'c> {
     ///
     /// # Errors
     /// `E_DIVERGED` if the loss is no number, before the epoch replaces one that was better.
-    fn validate(&mut self, val: &Subset, meanwhile: &mut dyn FnMut()) -> Result<Option<Score>> {
+    fn validate(
+        &mut self,
+        val: &Subset,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Option<Evaluation>> {
         self.evaluate_on(None, val, meanwhile).map_err(|error| match error.code {
             ErrorCode::Diverged => {
                 let epoch = self.progress.epoch + 1;
@@ -657,7 +671,7 @@ impl<'c> Trainer<'c> {
         model: Option<&Model>,
         subset: &Subset,
         meanwhile: &mut dyn FnMut(),
-    ) -> Result<Option<Score>> {
+    ) -> Result<Option<Evaluation>> {
         let loader = self.eval_loader(subset);
         let mut broken = Vec::new();
         let control = self.control;
@@ -666,7 +680,9 @@ impl<'c> Trainer<'c> {
         let evaluation = evaluate(
             model,
             classes,
-            Evaluator::new(classes.len()),
+            Evaluator::new(classes.len())
+                .top_losses(KEPT_IMAGES)
+                .samples(subset.spread(KEPT_IMAGES)),
             loader,
             || {
                 meanwhile();
@@ -678,7 +694,7 @@ impl<'c> Trainer<'c> {
         for warning in broken {
             self.tell(RunEvent::Warning(warning))?;
         }
-        Ok(evaluation.map(Score::from))
+        Ok(evaluation)
     }
 
     fn eval_loader(&self, subset: &Subset) -> Loader {
@@ -713,7 +729,29 @@ impl<'c> Trainer<'c> {
         Ok(())
     }
 
-    /// Measures the best checkpoint on the test part, writes result.json and tells the end.
+    /// Writes down what was measured last, with the pixels of the images that it names. An image that
+    /// cannot be read any more has none; nothing is written if the run is to stop.
+    fn keep(
+        &self,
+        part: DataPart,
+        images: &Subset,
+        mut evaluation: Evaluation,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<()> {
+        let Some(best) = self.progress.best else { return Ok(()) };
+        let channels = self.config.data.channels;
+        for example in evaluation.samples.iter_mut().chain(&mut evaluation.top_losses) {
+            meanwhile();
+            if self.control.stopping().is_some() {
+                return Ok(());
+            }
+            example.thumbnail = small_of(images, example.index, channels, KEPT_SIDE).ok();
+        }
+        self.dir.write_evaluation(&RunEvaluation { part, epoch: best.epoch, evaluation })
+    }
+
+    /// Measures the best checkpoint on the test part, writes evaluation.json and result.json, and
+    /// tells the end.
     fn finish(
         mut self,
         mut reason: StopReason,
@@ -730,10 +768,17 @@ impl<'c> Trainer<'c> {
             let (network, compute) = (model.network().clone(), model.compute());
             let checkpoint = Checkpoint::read(&best_path)?;
             let best = load_model(network, compute, &checkpoint, &best_path)?;
-            test = self.evaluate_on(Some(&best), &part, meanwhile)?;
-            if test.is_none() {
-                reason = StopReason::Stopped;
+            match self.evaluate_on(Some(&best), &part, meanwhile)? {
+                None => reason = StopReason::Stopped,
+                Some(evaluation) => {
+                    test = Some(Score::from(&evaluation));
+                    self.keep(DataPart::Test, &part, evaluation, meanwhile)?;
+                }
             }
+        } else if let (Some(part), Some(evaluation), false) =
+            (self.split.val.clone(), self.best_validation.take(), reason == StopReason::Stopped)
+        {
+            self.keep(DataPart::Val, &part, evaluation, meanwhile)?;
         }
         let last = path(self.dir.checkpoint(CheckpointKind::Last, 0));
         match self.control.stopping() {
@@ -763,6 +808,7 @@ impl<'c> Trainer<'c> {
             test,
             images_per_second: rate(self.progress.images, busy),
             seconds: self.seconds(),
+            report: None,
         };
         self.dir.write_result(&result)?;
         self.tell(RunEvent::End(EndEvent { result: result.clone() }))?;

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use residual_spec::{
-    At, ErrorCode, EvaluateConfig, LoadConfig, Read, RunEvent, StopReason, TrainResult,
+    At, DataPart, ErrorCode, EvaluateConfig, LoadConfig, Read, RunEvaluation, RunEvent, Score,
+    StopReason, TrainResult,
 };
 use residual_train::{Control, Entry, LoadedModel, Stop};
 use residual_weights::Checkpoint;
@@ -129,6 +130,58 @@ fn a_run_learns_and_leaves_all_its_files() {
     assert_eq!(kinds(|event| matches!(event, RunEvent::Epoch(_))), 6);
 }
 
+fn kept(result: &TrainResult) -> Option<RunEvaluation> {
+    let text = std::fs::read(Path::new(&result.dir).join("evaluation.json")).ok()?;
+    Some(serde_json::from_slice(&text).unwrap())
+}
+
+#[test]
+fn what_was_measured_last_is_kept_with_some_of_its_pictures() {
+    let place = Place::new();
+    let tested = train(&place.config("tested", json!({})));
+    let RunEvaluation { part, epoch, evaluation } = kept(&tested).unwrap();
+    assert_eq!((part, epoch), (DataPart::Test, tested.best.as_ref().unwrap().epoch));
+    assert_eq!(Some(Score::from(&evaluation)), tested.test);
+    assert_eq!(evaluation.confusion.iter().flatten().sum::<u32>(), 40);
+    assert_eq!((evaluation.samples.len(), evaluation.top_losses.len()), (24, 24));
+    let losses: Vec<f64> = evaluation.top_losses.iter().map(|example| example.loss).collect();
+    assert!(losses.is_sorted_by(|a, b| a >= b));
+    for example in evaluation.samples.iter().chain(&evaluation.top_losses) {
+        let thumbnail = example.thumbnail.as_ref().unwrap();
+        assert_eq!((thumbnail.width, thumbnail.height, thumbnail.channels), (16, 16, 1));
+    }
+
+    // What evaluating the checkpoint gives, as a report on another machine would.
+    let model = LoadedModel::open(Path::new(&tested.dir), &LoadConfig::default()).unwrap();
+    let again = model.evaluate(&EvaluateConfig::default(), None, &|| true).unwrap().unwrap();
+    assert_eq!(again.confusion, evaluation.confusion);
+
+    // Of a run that was stopped nothing has been measured at the end.
+    let (stopped, _) = run(&place.config("stopped", json!({})), |event| match event {
+        RunEvent::Epoch(_) => Some(Stop::Wanted),
+        _ => None,
+    });
+    let stopped = stopped.unwrap();
+    assert_eq!(kept(&stopped), None);
+    let resumed = train(&json!({ "resume": stopped.dir }));
+    assert_eq!(kept(&resumed).unwrap().part, DataPart::Test);
+    let more = train(&json!({ "resume": tested.dir, "epochs": 3 }));
+    assert_eq!(kept(&more).unwrap().epoch, more.best.as_ref().unwrap().epoch);
+}
+
+#[test]
+fn without_a_test_part_the_validation_of_the_best_epoch_is_kept() {
+    let place = Place::new();
+    for file in ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        std::fs::remove_file(Path::new(&place.path("data")).join(file)).unwrap();
+    }
+    let result = train(&place.config("run", json!({ "epochs": 4 })));
+    let RunEvaluation { part, epoch, evaluation } = kept(&result).unwrap();
+    let best = result.best.unwrap();
+    assert_eq!((part, epoch), (DataPart::Val, best.epoch));
+    assert_eq!((evaluation.accuracy, evaluation.loss), (best.accuracy, best.loss));
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bits_whatever_the_workers_and_another_seed_others() {
     let place = Place::new();
@@ -206,7 +259,8 @@ fn a_resumed_run_may_be_longer_but_not_another_one() {
         run(&config, |_| None).0.unwrap_err()
     };
     let error = refused(json!({ "model": "resnet14" }));
-    assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Mismatch, Some("model")));
+    assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Mismatch, Some("model.arch")));
+    assert!(error.message.ends_with(r#""resnet8", not "resnet14""#), "{error}");
     assert_eq!(refused(json!({ "out": place.path("elsewhere") })).code, ErrorCode::Config);
 
     let longer = train(&json!({ "resume": first.dir, "epochs": 2 }));
