@@ -30,12 +30,11 @@ the next thing to do. The command line prints all of it to stderr, and ends with
 status. What a run goes on in spite of, an image that cannot be read for instance, is a warning event
 with the same codes.
 
-<!-- not run: there is no such folder -->
 \`\`\`ts
 import { ResidualError, train } from 'residual'
 
 try {
-  await train({ data: './photos' })
+  await train({ data: './fotos' })
 } catch (error) {
   if (!(error instanceof ResidualError)) throw error
   if (error.code === 'E_DATA_NOT_FOUND') console.error(\`\${error.message}. \${error.hint}\`)
