@@ -93,8 +93,8 @@ export declare type BalancedClassWeightsConfig = Record<symbol, never>;
  * console.log(measured.train.median, 'images a second')
  *
  * @param config a network's name, or an object that says more
- * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_TORCH` where
- *   memory runs out
+ * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_MEMORY` where
+ *   that runs out
  */
 export declare function bench(config?: string | BenchConfig): Promise<BenchResult>;
 
@@ -931,7 +931,7 @@ export declare type EraseConfig = 'none' | 'cutout' | 'random-erasing' | ({
 /**
  * What went wrong, for programs. The set is closed: adding a code is an API change.
  */
-export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_PORT' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_TORCH' | 'E_INTERNAL';
+export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_PORT' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_MEMORY' | 'E_TORCH' | 'E_INTERNAL';
 
 /**
  * Measures a trained network's loss and accuracy, on images that are not augmented.
@@ -1098,6 +1098,7 @@ export declare const exitStatus: {
     readonly E_LIBTORCH: 3;
     readonly E_PLATFORM: 3;
     readonly E_DEVICE: 3;
+    readonly E_MEMORY: 1;
     readonly E_TORCH: 1;
     readonly E_INTERNAL: 1;
 };

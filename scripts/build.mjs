@@ -1,5 +1,6 @@
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { buildCuda } from './build/cuda.mjs'
 import { run } from './setup/command.mjs'
 import { BuildError } from './setup/error.mjs'
 import { ROOT, runScript, setup } from './setup.mjs'
@@ -43,6 +44,7 @@ export async function build() {
     )
     await replaceAddon(join(built, 'residual.node'), join(PLATFORM_PACKAGE, `${name}.node`))
   }
+  await buildCuda(ready, join(PLATFORM_PACKAGE, 'residual-cuda.so'))
   await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
   return ready
 }

@@ -37,7 +37,7 @@ const TYPICAL = new Map(
 )
 
 /** Codes that no test of this machine can be sure to bring about. */
-const RARE: readonly ErrorCode[] = ['E_PLATFORM', 'E_DEVICE', 'E_TORCH', 'E_INTERNAL']
+const RARE: readonly ErrorCode[] = ['E_PLATFORM', 'E_DEVICE', 'E_MEMORY', 'E_TORCH', 'E_INTERNAL']
 
 test('every code is explained, in their order', (t) => {
   t.deepEqual([...TYPICAL.keys()], Object.keys(exitStatus))

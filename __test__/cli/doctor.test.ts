@@ -42,7 +42,7 @@ test('of the steps to CUDA the first that is missing is named, with what to do',
     [GPU, /driver is not loaded/, /580 or later/],
     [{ ...GPU, ...driver('535') }, /version 535, too old/, /580 or later/],
     [{ ...GPU, ...driver('580') }, /libcuda\.so\.1 is not among/, /libraries too/],
-    [{ ...GPU, ...driver('580'), ...LIBRARY }, /the one for CPUs/, /`device`/],
+    [{ ...GPU, ...driver('580'), ...LIBRARY }, /is one for CPUs/, /RESIDUAL_LIBTORCH/],
   ]
   for (const [files, found, next] of steps) {
     const missing = missingStep(machine(files), LIBTORCH)
@@ -52,6 +52,13 @@ test('of the steps to CUDA the first that is missing is named, with what to do',
   }
   const all = { ...GPU, ...driver('581'), ...LIBRARY, '/libtorch/lib/libtorch_cuda.so': '' }
   t.is(missingStep(machine(all), LIBTORCH), undefined)
+  const builtFor = (cuda: string) =>
+    missingStep(
+      machine({ ...all, '/libtorch/version.py': `cuda: Optional[str] = '${cuda}'\n` }),
+      LIBTORCH,
+    )
+  t.is(builtFor('13.0'), undefined)
+  t.regex(builtFor('12.8')?.found ?? '', /CUDA 12\.8, not 13/)
 })
 
 test('a machine without a GPU is not warned of, one with half of CUDA is', async (t) => {

@@ -1,3 +1,4 @@
+import { deviceIn } from './cuda.js'
 import { open } from './envelope.js'
 import type { BenchConfig, BenchResult } from './generated.js'
 import { torchAddon } from './native.js'
@@ -13,10 +14,10 @@ import { toPlainJson } from './plain.js'
  * console.log(measured.train.median, 'images a second')
  *
  * @param config a network's name, or an object that says more
- * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_TORCH` where
- *   memory runs out
+ * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_MEMORY` where
+ *   that runs out
  */
 export async function bench(config: string | BenchConfig = {}): Promise<BenchResult> {
   const request = toPlainJson(typeof config === 'string' ? { model: config } : config)
-  return open(await torchAddon().bench(request))
+  return open(await torchAddon(deviceIn(request)).bench(request))
 }

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import { type Arrays, toNativeArrays } from './arrays.js'
 import { endedBy } from './cancel.js'
+import { deviceIn } from './cuda.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { prepareWeights } from './download/prepare-weights.js'
@@ -66,7 +67,7 @@ export async function findLr(
   const { data } = JSON.parse(json)
   await prepareData(data)?.({ signal, onDownload })
   await prepareWeights(json)?.({ signal, onDownload })
-  const addon = torchAddon()
+  const addon = torchAddon(deviceIn(json))
   const finding = await endedBy(signal, addon, async (cancel) =>
     open<LrFinding>(await addon.findLr(json, plainRange, native, cancel)),
   )

@@ -643,6 +643,7 @@ export type ErrorCode =
   | 'E_LIBTORCH'
   | 'E_PLATFORM'
   | 'E_DEVICE'
+  | 'E_MEMORY'
   | 'E_TORCH'
   | 'E_INTERNAL'
 
@@ -3034,6 +3035,7 @@ export const exitStatus = {
   E_LIBTORCH: 3,
   E_PLATFORM: 3,
   E_DEVICE: 3,
+  E_MEMORY: 1,
   E_TORCH: 1,
   E_INTERNAL: 1,
 } as const satisfies Record<ErrorCode, number>

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { checkLibrary } from './elf.js'
 import { ResidualError } from './errors.js'
 import { packageFolder } from './platform.js'
@@ -39,10 +39,8 @@ export function loadLibtorch(): void {
   const spins = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)
   if (spins) process.env.GOMP_SPINCOUNT = SPINS
   try {
-    process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE)
+    loadLibrary(library)
   } catch (error) {
-    // It is no addon, which Node finds out when it is loaded already.
-    if (/did not self-register/.test(String(error))) return
     throw new ResidualError(
       {
         code: 'E_LIBTORCH',
@@ -54,6 +52,16 @@ export function loadLibtorch(): void {
     )
   } finally {
     if (spins) delete process.env.GOMP_SPINCOUNT
+  }
+}
+
+/** Loads a library that is no addon, for good. Those that it needs come along. */
+export function loadLibrary(path: string): void {
+  try {
+    process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | RTLD_NODELETE)
+  } catch (error) {
+    // It is no addon, which Node finds out when it is loaded already.
+    if (!/did not self-register/.test(String(error))) throw error
   }
 }
 
@@ -91,26 +99,39 @@ export function libtorchLibrary(): string {
   return realpathSync(library)
 }
 
-/** The library inside a folder that the user named, which must be of the right version. */
-function named(variable: string, folder: string): string {
-  const library = join(folder, 'lib', LIBRARY)
-  if (!existsSync(library)) {
+/**
+ * The library inside a folder that the user named, which must be of the right version: a libtorch,
+ * the folder `torch` of an installed PyTorch, or the folder `lib` of either.
+ */
+function named(variable: string, given: string): string {
+  const folders = [join(given, 'lib'), resolve(given)]
+  const lib = folders.find((folder) => existsSync(join(folder, LIBRARY)))
+  if (lib === undefined) {
     throw new ResidualError({
       code: 'E_LIBTORCH',
-      message: `${variable} is set to ${folder}, which has no lib/${LIBRARY}`,
-      at: { file: library },
+      message: `${variable} is set to ${given}, which has no lib/${LIBRARY}`,
+      at: { file: join(given, 'lib', LIBRARY) },
       hint: `Unset ${variable} to use the installed libtorch.`,
     })
   }
-  const note = join(folder, 'build-version')
-  const version = existsSync(note) ? readFileSync(note, 'utf8').trim() : VERSION
-  if (version.split('+')[0] !== VERSION) {
+  const found = versionIn(dirname(lib))
+  if (found !== undefined && found.version.split('+')[0] !== VERSION) {
     throw new ResidualError({
       code: 'E_LIBTORCH',
-      message: `${variable} is set to a libtorch ${version}; this is built for ${VERSION}`,
-      at: { file: note },
+      message: `${variable} is set to a libtorch ${found.version}; this is built for ${VERSION}`,
+      at: { file: found.file },
       hint: `Unset ${variable} to use the installed libtorch.`,
     })
   }
-  return library
+  return join(lib, LIBRARY)
+}
+
+/** What a libtorch (`build-version`) or a PyTorch (`version.py`) says of itself. */
+function versionIn(folder: string): { version: string; file: string } | undefined {
+  const file = ['build-version', 'version.py']
+    .map((name) => join(folder, name))
+    .find((path) => existsSync(path))
+  if (file === undefined) return undefined
+  const text = readFileSync(file, 'utf8').trim()
+  return { version: /^__version__ = '(.*)'$/m.exec(text)?.[1] ?? text, file }
 }

@@ -1,5 +1,6 @@
 import { type Arrays, toNativeArrays } from './arrays.js'
 import { endedBy } from './cancel.js'
+import { deviceIn } from './cuda.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { open } from './envelope.js'
@@ -38,8 +39,8 @@ export class Model implements AsyncDisposable {
 
   /** @internal */
   static async load(path: string | URL, config: LoadConfig = {}): Promise<Model> {
-    const addon = torchAddon()
     const request = toPlainJson(config, 'the options')
+    const addon = torchAddon(deviceIn(request))
     const answer = await addon.openModel(toPath(path, 'model'), request)
     const { handle, info } = open<{ handle: number; info: ModelInfo }>(answer)
     return new Model(addon, handle, info)

@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { dataStore, weightsStore } from './cache.js'
+import { type Cuda, type Device, loadCuda, refuseLost, unusable } from './cuda.js'
 import { checkLibrary } from './elf.js'
+import type { Envelope } from './envelope.js'
 import { ResidualError } from './errors.js'
 import { loadLibtorch } from './libtorch.js'
 import { DATA_ROOT, platformFolder, require } from './platform.js'
@@ -41,6 +43,10 @@ export interface NativePreview {
 /** The addon that trains. Its string results are envelopes. */
 export interface TorchAddon extends Addon {
   environment(): string
+  /** Loads residual-cuda.so; an envelope. */
+  useCuda(path: string): string
+  /** Says why CUDA cannot be used, though driver and libraries are there. */
+  setCudaUnusable(why: string): void
   /** `wake` is called whenever there is something to drain; it does not hold the process. */
   startRun(config: string, wake: () => void, arrays?: NativeArrays): NativeRun
   openModel(path: string, request: string): Promise<string>
@@ -125,7 +131,7 @@ export interface NativeRun {
 }
 
 let light: LightAddon | undefined
-let torch: TorchAddon | undefined
+let torch: { addon: TorchAddon; cuda: Cuda } | undefined
 
 /**
  * The addon for what needs no libtorch, loaded at the first call.
@@ -138,20 +144,35 @@ export function lightAddon(): LightAddon {
 }
 
 /**
- * The addon that trains, loaded with libtorch at the first call (about 0.3 s).
+ * The addon that trains, loaded with libtorch at the first call (about 0.3 s). That also decides
+ * whether this process can have CUDA.
  *
- * @throws {ResidualError} `E_PLATFORM`, `E_LIBTORCH`
+ * @param device what is asked for, where something is
+ * @throws {ResidualError} `E_PLATFORM`, `E_LIBTORCH`; `E_DEVICE` for CUDA that cannot be had
  */
-export function torchAddon(): TorchAddon {
-  if (torch !== undefined) return torch
+export function torchAddon(device: Device = 'auto'): TorchAddon {
+  torch ??= loadTorch(device)
+  refuseLost(device, torch.cuda)
+  return torch.addon
+}
+
+function loadTorch(device: Device): { addon: TorchAddon; cuda: Cuda } {
   const folder = platformFolder()
   loadLibtorch()
+  const shim = join(folder, 'residual-cuda.so')
+  let cuda = loadCuda(device, shim)
   const addon = load<TorchAddon>(folder, 'residual-torch.node')
+  if (cuda.state === 'loaded') {
+    const answer: Envelope<null> = JSON.parse(addon.useCuda(shim))
+    if ('error' in answer) {
+      cuda = { state: 'failed', error: unusable(answer.error.message, shim) }
+    }
+  }
+  if (cuda.state === 'failed') addon.setCudaUnusable(cuda.error.message)
   // A process that ends while the training thread is inside libtorch would crash. (The end of a
   // worker_threads thread is not that of the process; the addon stops the runs that it started.)
   if (isMainThread) process.on('exit', () => addon.shutdown())
-  torch = addon
-  return addon
+  return { addon, cuda }
 }
 
 function load<A extends Addon>(folder: string, name: string): A {

@@ -1,5 +1,6 @@
 import { type Arrays, toNativeArrays } from './arrays.js'
 import { endedBy } from './cancel.js'
+import { deviceIn } from './cuda.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { prepareWeights } from './download/prepare-weights.js'
@@ -37,7 +38,7 @@ export async function plan(config: TrainConfig, options: PlanOptions = {}): Prom
   const { data } = JSON.parse(json) ?? {} // null is refused by the core, as all else
   await prepareData(data)?.({ signal, onDownload })
   await prepareWeights(json)?.({ signal, onDownload })
-  const addon = torchAddon()
+  const addon = torchAddon(deviceIn(json))
   return await endedBy(signal, addon, async (cancel) =>
     open<Plan>(await addon.plan(json, request, native, cancel)),
   )

@@ -1,4 +1,5 @@
 import { toNativeArrays } from './arrays.js'
+import { deviceIn } from './cuda.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { prepareData } from './download/prepare.js'
 import { prepareWeights } from './download/prepare-weights.js'
@@ -33,7 +34,7 @@ export function train(config: TrainConfig, options: TrainOptions = {}): Run {
     const arrays = options.arrays && toNativeArrays(options.arrays)
     return {
       prepare: downloads.length === 0 ? undefined : oneByOne(downloads),
-      start: (wake) => torchAddon().startRun(json, wake, arrays),
+      start: (wake) => torchAddon(deviceIn(json)).startRun(json, wake, arrays),
       report: options.report ? async (dir) => (await report(dir)).file : undefined,
     }
   }, options)

@@ -26,6 +26,7 @@ export const WAYS_OUT: Record<ErrorCode, string> = {
   E_PLATFORM: '`residual doctor` looks at the installation and says what to do.',
   E_DEVICE: 'Leave `device` out to use the CPU; `residual doctor` says what is missing for CUDA.',
   E_PORT: 'Choose another port, or leave it out for one that is free.',
-  E_TORCH: 'Try a smaller `batchSize` if memory is short; else report it, with the configuration.',
+  E_MEMORY: 'Choose a smaller `batchSize`, network or `data.imageSize`.',
+  E_TORCH: 'Report it, with the configuration.',
   E_INTERNAL: 'This is a defect of residual: please report it, with what you did.',
 }

@@ -57,5 +57,18 @@ pub fn environment() -> String {
         "libtorch": residual_torch::version(),
         "cpuCapability": residual_torch::cpu_capability(),
         "machine": machine_facts(),
+        "cudaUnusable": residual_torch::cuda::unusable(),
     })))
+}
+
+/// Loads residual-cuda.so, after libtorch_cuda and before anything else is asked of libtorch.
+#[napi]
+pub fn use_cuda(path: String) -> String {
+    envelope(residual_torch::cuda::load(path.as_ref()))
+}
+
+/// Says why CUDA cannot be used, though driver and libraries are there.
+#[napi]
+pub fn set_cuda_unusable(why: String) {
+    residual_torch::cuda::set_unusable(why);
 }

@@ -9,6 +9,8 @@ export interface TorchFacts {
   /** The instructions that its kernels use: `AVX512`, `AVX2`, `DEFAULT`. */
   cpuCapability: string
   machine: { cores: number; bf16: boolean; cuda: boolean }
+  /** Why CUDA could not be loaded, where all that can be seen of it is there. */
+  cudaUnusable?: string | null
 }
 
 /** The processor, the precision that is chosen for it and why, and how many threads. */

@@ -18,6 +18,10 @@ const DRIVER_FOLDERS = [
   ...['/usr/local/cuda/compat', '/usr/local/nvidia/lib64', '/run/opengl-driver/lib'],
 ]
 
+/** How to come by a libtorch for CUDA: it is too large for npm, and Python's is the same. */
+const PYTORCH = 'Install PyTorch for CUDA 13 (`pip install torch==2.11.0`)'
+const WHERE = 'python3 -c "import torch; print(torch.__path__[0])"'
+
 /** Why CUDA is off: what is missing first, and what to do about it. */
 export interface MissingStep {
   found: string
@@ -64,8 +68,18 @@ export function missingStep(
   }
   if (libtorch === undefined || !machine.exists(join(dirname(libtorch), 'libtorch_cuda.so'))) {
     return {
-      found: 'the driver is there, but the libtorch that is installed is the one for CPUs',
-      next: "This version of residual trains on the CPU; leave `device` out, or say 'cpu'.",
+      found: 'the driver is there, but the libtorch that is used is one for CPUs',
+      next: `${PYTORCH}, and set RESIDUAL_LIBTORCH to the folder that \`${WHERE}\` prints.`,
+      begun: true,
+    }
+  }
+  // A libtorch that is no PyTorch's says nothing, and is tried.
+  const about = machine.read(join(dirname(dirname(libtorch)), 'version.py')) ?? ''
+  const cuda = /^cuda: .* = '([\d.]+)'$/m.exec(about)?.[1]
+  if (cuda !== undefined && !cuda.startsWith('13.')) {
+    return {
+      found: `the PyTorch that RESIDUAL_LIBTORCH names is built for CUDA ${cuda}, not 13`,
+      next: `${PYTORCH}.`,
       begun: true,
     }
   }
@@ -73,7 +87,11 @@ export function missingStep(
 }
 
 /** Whether CUDA can be used, or which step to it is missing. */
-export async function checkCuda(machine: Machine, seen: boolean): Promise<Check[]> {
+export async function checkCuda(
+  machine: Machine,
+  seen: boolean,
+  unusable?: string | null,
+): Promise<Check[]> {
   const missing = missingStep(machine)
   const driver = driverVersion(machine)
   const checks: Check[] = []
@@ -93,8 +111,10 @@ export async function checkCuda(machine: Machine, seen: boolean): Promise<Check[
     checks.push({
       name: 'CUDA',
       state: 'warn',
-      found: 'driver and libraries are there, but libtorch sees no CUDA device',
-      next: 'Look at what `nvidia-smi` says, and at CUDA_VISIBLE_DEVICES.',
+      found: unusable ?? 'driver and libraries are there, but libtorch sees no CUDA device',
+      next: unusable
+        ? `${PYTORCH} anew, with all that it needs.`
+        : 'Look at what `nvidia-smi` says, and at CUDA_VISIBLE_DEVICES.',
     })
   } else {
     const { found, next, begun } = missing

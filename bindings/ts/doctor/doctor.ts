@@ -22,7 +22,7 @@ export async function doctor(): Promise<Diagnosis> {
   const [installation, facts] = await checkInstallation(version)
   const checks = [
     ...installation,
-    ...(await checkCuda(thisMachine, facts?.machine.cuda ?? false)),
+    ...(await checkCuda(thisMachine, facts?.machine.cuda ?? false, facts?.cudaUnusable)),
     ...checkCpu(thisMachine, facts),
     ...checkRoom(thisMachine),
   ]

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { weightsStore } from '../cache.js'
 import { endedBy } from '../cancel.js'
+import { deviceIn } from '../cuda.js'
 import { knownDatasets } from '../datasets.js'
 import { open } from '../envelope.js'
 import { AbortError, ResidualError } from '../errors.js'
@@ -88,7 +89,7 @@ async function fetchUnasked(config: string, { signal, onDownload }: DownloadOpti
     goOn(signal)
     const slow = `they had not come after ${UNASKED_LIMIT / 1000} s; what has come is kept`
     const why = limit.aborted ? slow : reason(error)
-    torchAddon().setWeightsNotFetched(file.file, why)
+    torchAddon(deviceIn(config)).setWeightsNotFetched(file.file, why)
   }
 }
 

@@ -121,6 +121,9 @@ impl Model {
         compute: Compute,
         mut values: impl FnMut(&TensorSpec) -> Result<Tensor>,
     ) -> Result<Model> {
+        if compute.device == Device::Cuda {
+            residual_torch::cuda::start()?;
+        }
         let mut tensors = Vec::new();
         for wanted in network.tensors() {
             let shape: Vec<i64> = wanted.shape.iter().map(|&n| n as i64).collect();

@@ -104,9 +104,12 @@ codes! {
     /// The wanted device or precision is not available on this machine.
     Device = "E_DEVICE", exit 3,
         such as "no CUDA device can be used here: there is no NVIDIA GPU in this machine";
+    /// The machine's memory, or the graphics card's, ran out.
+    Memory = "E_MEMORY", exit 1,
+        such as "not enough memory for a tensor of 51380224000 bytes";
     /// libtorch reported a failure.
     Torch = "E_TORCH", exit 1,
-        such as "DefaultCPUAllocator: can't allocate memory: you tried to allocate 51380224000 bytes";
+        such as "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0";
     /// A defect in residual itself.
     Internal = "E_INTERNAL", exit 1,
         such as "residual failed by a defect of its own: index out of bounds";

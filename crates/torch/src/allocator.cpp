@@ -7,6 +7,8 @@
 
 #include <cstddef>
 
+extern "C" void residual_memory_ran_out();
+
 namespace {
 
 struct Blocks {
@@ -24,6 +26,7 @@ void give_back(void *block) {
 struct Allocator final : c10::Allocator {
   c10::DataPtr allocate(size_t size) override {
     void *block = size < blocks->large ? c10::alloc_cpu(size) : blocks->take(size);
+    if (block == nullptr && size != 0) residual_memory_ran_out();
     TORCH_CHECK(block != nullptr || size == 0, "not enough memory for a tensor of ", size, " bytes");
     return {block, block, &give_back, c10::Device(c10::DeviceType::CPU)};
   }

@@ -73,6 +73,7 @@ unsafe extern "C" fn give_back(block: *mut c_void) -> bool {
 
 /// Gives the kernel back what no tensor uses.
 pub fn release_free_memory() {
+    crate::cuda::release_free_memory();
     let ranges = ranges();
     let Some(ranges) = &*ranges else { return };
     for (begin, length) in ranges.free() {

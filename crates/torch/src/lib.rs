@@ -3,13 +3,16 @@
 mod allocator;
 mod batch_norm;
 mod convolution;
+pub mod cuda;
 mod folded;
+mod memory;
 mod ranges;
 
 pub use allocator::{release_free_memory, use_huge_pages};
 pub use batch_norm::BatchNorm;
 pub use convolution::{convolution_3x3, takes_convolution_3x3, Convolved};
 pub use folded::{add_relu, Folded, Geometry};
+pub use memory::begin_watching_memory;
 
 use std::ffi::{c_char, CStr};
 
@@ -38,10 +41,11 @@ pub fn failure(cause: TchError) -> Error {
 
 fn said(text: &str) -> Error {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("libtorch failed");
-    let error = Error::new(ErrorCode::Torch, first.trim());
-    match text.contains("not enough memory") || text.contains("DefaultCPUAllocator") {
-        true => error.hint("Memory ran out: choose a smaller `batchSize`."),
-        false => error,
+    // The second is libtorch's own allocator, where ours is not in its place.
+    match memory::ran_out() || text.contains("DefaultCPUAllocator") {
+        true => Error::new(ErrorCode::Memory, first.trim())
+            .hint("Choose a smaller `batchSize`, network or `data.imageSize`."),
+        false => Error::new(ErrorCode::Torch, first.trim()),
     }
 }
 

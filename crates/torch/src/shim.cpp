@@ -2,6 +2,7 @@
 // cross into Rust. On failure it returns false, and last_error() says why.
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/Version.h>
 #include <c10/core/GradMode.h>
 #include <torch/version.h>
@@ -143,6 +144,14 @@ const char *residual_cpu_capability() {
   static std::string capability;
   guarded([&] { capability = at::get_cpu_capability(); });
   return capability.c_str();
+}
+
+// fp32 multiplied with 10 bits of mantissa on NVIDIA's tensor cores (torch.backends.*.allow_tf32).
+void residual_allow_tf32(bool allow) {
+  guarded([&] {
+    at::globalContext().setAllowTF32CuBLAS(allow);
+    at::globalContext().setAllowTF32CuDNN(allow);
+  });
 }
 
 // Let freed memory stay with the process, of what does not come from allocator.cpp (oneDNN's

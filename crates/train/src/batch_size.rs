@@ -114,7 +114,8 @@ fn can_update(config: &ResolvedConfig, network: &Network) -> Result<bool> {
     };
     match update() {
         Ok(()) => Ok(true),
-        Err(error) if error.code == ErrorCode::Torch && error.message.contains("out of memory") => {
+        Err(error) if error.code == ErrorCode::Memory => {
+            residual_torch::cuda::release_free_memory();
             Ok(false)
         }
         Err(error) => Err(error),

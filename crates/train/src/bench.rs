@@ -24,7 +24,7 @@ const RATE: f64 = 1e-6;
 /// `go_on` is asked before each step; `false` ends with `None`.
 ///
 /// # Errors
-/// `E_CONFIG` and `E_UNKNOWN_KEY` for what was said; `E_DEVICE`; `E_TORCH` where memory runs out.
+/// `E_CONFIG` and `E_UNKNOWN_KEY` for what was said; `E_DEVICE`; `E_MEMORY` where that runs out.
 pub fn bench(said: &Value, go_on: &dyn Fn() -> bool) -> Result<Option<BenchResult>> {
     let asked = BenchConfig::read(said, &At::Root)?;
     let rounds = asked.rounds.unwrap_or(ROUNDS);

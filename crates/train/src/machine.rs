@@ -10,7 +10,7 @@ pub fn machine_facts() -> MachineFacts {
     MachineFacts {
         cores: cores(),
         bf16: multiplies_bf16(),
-        cuda: tch::Cuda::is_available(),
+        cuda: residual_torch::cuda::is_available(),
         free_memory: free_memory(),
     }
 }

@@ -11,8 +11,8 @@ use residual_data::{
 use residual_model::{evaluate, Compute, Evaluator, Model};
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{
-    resolve, Auto, Best, CheckpointEvent, CheckpointKind, DataPart, EndEvent, EpochEvent, Error,
-    ErrorCode, Evaluation, Metric, ResolvedConfig, Result, RunEvaluation, RunEvent, Score,
+    resolve, Auto, Best, CheckpointEvent, CheckpointKind, DataPart, Device, EndEvent, EpochEvent,
+    Error, ErrorCode, Evaluation, Metric, ResolvedConfig, Result, RunEvaluation, RunEvent, Score,
     StartEvent, StepEvent, StopReason, TrainConfig, TrainResult, WarningEvent,
 };
 use residual_weights::Checkpoint;
@@ -42,8 +42,8 @@ const NAMED_IMAGES: u32 = 10;
 ///
 /// # Errors
 /// Whatever is wrong with configuration, data or folders, before anything is written;
-/// `E_ABORTED` after saving, if the owner aborted; `E_DIVERGED`; `E_WRITE` and `E_TORCH` from the
-/// middle, with everything up to the last checkpoint kept.
+/// `E_ABORTED` after saving, if the owner aborted; `E_DIVERGED`; `E_WRITE`, `E_MEMORY` and `E_TORCH` from
+/// the middle, with everything up to the last checkpoint kept.
 pub fn run(
     said: &Value,
     arrays: Option<Arrays>,
@@ -126,7 +126,8 @@ impl Prepared {
             config = resolve(&asked, dataset.facts(), &machine)?;
             config.reasons.insert("batchSize".into(), fits.reason);
         }
-        let begun = begin.fit(&mut config, &network)?;
+        let mut begun = begin.fit(&mut config, &network)?;
+        begun.warnings.extend(cuda_is_unusable(&asked, &config));
 
         let numbered = asked.out.as_ref().and_then(Auto::given).is_none() && !config.overwrite;
         Ok(Prepared { config, dataset, network, resumed, begun, numbered })
@@ -814,6 +815,19 @@ impl<'c> Trainer<'c> {
         self.tell(RunEvent::End(EndEvent { result: result.clone() }))?;
         Ok(result)
     }
+}
+
+/// Where CUDA would have been taken, had it not failed.
+fn cuda_is_unusable(asked: &TrainConfig, config: &ResolvedConfig) -> Option<WarningEvent> {
+    let chosen = asked.device.as_ref().and_then(Auto::given).is_none();
+    let why =
+        residual_torch::cuda::unusable().filter(|_| chosen && config.device == Device::Cpu)?;
+    Some(WarningEvent {
+        code: ErrorCode::Device,
+        message: format!("CUDA cannot be used, so this run is on the CPU: {why}"),
+        file: None,
+        hint: Some("`residual doctor` looks at everything; `device: cpu` asks for this.".into()),
+    })
 }
 
 /// The images of an epoch, in the order that they are trained on.

