@@ -76,3 +76,15 @@ test('a misspelt command or option is met with the nearest', async (t) => {
     t.regex(stderr, /--help` shows examples/)
   }
 })
+
+test('in forty columns help is broken, and the use of a command stands below it', async (t) => {
+  const narrow = { env: { COLUMNS: '40' } }
+  for (const args of [['--help'], ['train', '--help']]) {
+    const { stdout } = await residual(args, narrow)
+    const [words = '', examples = ''] = stdout.split('Examples:')
+    for (const line of words.split('\n').slice(1)) t.true(line.length <= 40, line)
+    t.regex(examples, /^ {2}residual train \.\/photos\n {6}\S/m)
+  }
+  t.regex((await residual([], narrow)).stdout, /^ {2}residual doctor\n {6}whether/m)
+  t.regex((await residual([])).stdout, /^ {2}residual doctor {2,}whether/m)
+})

@@ -9,7 +9,10 @@ const VERBS = ['train', 'report', 'eval', 'predict', 'doctor']
 
 /** The commands that are proposed. */
 function proposed(path: string): string[] {
-  return Array.from(welcome(VERBS, path).matchAll(/^ {2}(residual .*?) {2}/gm), (m) => m[1] ?? '')
+  return Array.from(
+    welcome(VERBS, path).matchAll(/^ {2}(residual .*?)(?: {2}|$)/gm),
+    (m) => m[1] ?? '',
+  )
 }
 
 test('without arguments it says what to do next, and that is no failure', async (t) => {

@@ -1,16 +1,20 @@
 import type { Command } from 'commander'
 import { isColoured, paint } from './paint.js'
-import { padEnd, widthOf } from './terminal.js'
+import { columnsOf, padEnd, widthOf } from './terminal.js'
 
-/** A command line as it is typed after `residual`, and what it does. */
+/** A command line as it is typed (in `examples` what comes after `residual`), and what it does. */
 export type Example = readonly [words: string, about: string]
+
+/** What commander leaves in a line of its own, however narrow the terminal is. */
+const NARROWEST = 12
 
 const shown = new WeakMap<Command, readonly Example[]>()
 
 /** Teaches a command by examples, below its help. */
 export function examples(command: Command, ...all: Example[]): Command {
   shown.set(command, all)
-  return command.addHelpText('after', () => `\n${heading('Examples:')}\n${laidOut(all)}`)
+  const lines = () => laidOut(all.map(([words, about]) => [`residual ${words}`, about]))
+  return command.addHelpText('after', () => `\n${heading('Examples:')}\n${lines()}`)
 }
 
 /** The examples of a command; for whoever checks them. */
@@ -25,6 +29,8 @@ export function dress(program: Command): void {
       .showHelpAfterError(`(\`${nameOf(command)} --help\` shows examples)`)
       .exitOverride() // its own exit status for a wrong usage is 1; ours is 2
       .configureOutput({
+        getOutHelpWidth: () => columnsOf(process.stdout),
+        getErrHelpWidth: () => columnsOf(process.stderr),
         getOutHasColors: () => isColoured(process.stdout),
         getErrHasColors: () => isColoured(process.stderr),
         outputError: (text, write) => {
@@ -32,6 +38,7 @@ export function dress(program: Command): void {
         },
       })
       .configureHelp({
+        minWidthToWrap: NARROWEST,
         styleTitle: heading,
         // Arguments are for the command's own help; here they would push all else aside.
         subcommandTerm: (inner) => inner.name(),
@@ -51,16 +58,15 @@ function heading(title: string): string {
   return paint(process.stdout, 'bold', title)
 }
 
-/** Beside each other where a narrow terminal has room for that, else below. */
-function laidOut(all: readonly Example[]): string {
-  const width = Math.max(...all.map(([words]) => widthOf(words)))
+/** Commands with what they do, beside each other where a narrow terminal has room for that, else below. */
+export function laidOut(all: readonly Example[]): string {
+  const width = Math.max(...all.map(([command]) => widthOf(command)))
   const longest = Math.max(...all.map(([, about]) => widthOf(about)))
-  const beside = '  residual '.length + width + 2 + longest <= 80
+  const beside = 2 + width + 2 + longest <= columnsOf(process.stdout)
   return all
-    .map(([words, about]) => {
+    .map(([command, about]) => {
       const said = paint(process.stdout, 'dim', about)
-      const line = `  residual ${words}`
-      return beside ? `  residual ${padEnd(words, width)}  ${said}` : `${line}\n      ${said}`
+      return beside ? `  ${padEnd(command, width)}  ${said}` : `  ${command}\n      ${said}`
     })
     .join('\n')
 }

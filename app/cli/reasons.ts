@@ -33,6 +33,9 @@ const TWINS: Record<string, readonly string[]> = {
   'budget.epochs': ['epochs'],
 }
 
+/** Spaces that stand before such a line. */
+const INDENT = 2
+
 /** A line for each choice that was made for the user: what, and why. */
 export function choices(config: ResolvedConfig): string[] {
   const made = CHOICES.flatMap(([key, name]) => {
@@ -43,8 +46,9 @@ export function choices(config: ResolvedConfig): string[] {
   const [names, values] = [0, 1].map((column) =>
     Math.max(...made.map((row) => widthOf(row[column] as string))),
   ) as [number, number]
+  const room = columnsOf(stderr) - INDENT
   return made.map(([name, value, reason]) =>
-    shorten(`${padEnd(name, names)}  ${padEnd(value, values)}  ${reason}`, columnsOf(stderr)),
+    shorten(`${padEnd(name, names)}  ${padEnd(value, values)}  ${reason}`, room),
   )
 }
 

@@ -19,9 +19,9 @@ export function isLive(stream: NodeJS.WriteStream): boolean {
   return isAttended(stream) && process.env.TERM !== 'dumb'
 }
 
-/** Characters in a row; of what is no terminal, 80. */
+/** Characters in a row; of what is no terminal, as many as COLUMNS says, or 80. */
 export function columnsOf(stream: NodeJS.WriteStream): number {
-  return stream.columns || COLUMNS
+  return stream.columns || Number(/^\d+$/.exec(process.env.COLUMNS ?? '')?.[0]) || COLUMNS
 }
 
 /** The places that a text takes in a row: two for a Chinese character, none for a colour. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { type Example, laidOut } from './help.js'
 import { paint } from './paint.js'
-import { padEnd, widthOf } from './terminal.js'
 
 /** Folders that are looked into, and entries of each: a home folder must not take long. */
 const [MOST_FOLDERS, MOST_ENTRIES] = [60, 200]
@@ -9,32 +9,26 @@ const [MOST_FOLDERS, MOST_ENTRIES] = [60, 200]
 const IMAGE = /\.(jpe?g|png)$/i
 const PARTS = ['train', 'val', 'test']
 
-/** A command to type, and what for. */
-type Step = readonly [command: string, about: string]
-
 /** What there is to do next, in this folder: `residual` without arguments. */
 export function welcome(verbs: readonly string[], folder = '.'): string {
   const steps = next(folder).filter(([command]) => verbs.includes(command.split(' ')[1] ?? ''))
-  const width = Math.max(...steps.map(([command]) => widthOf(command)))
   const { stdout } = process
   return [
     `${paint(stdout, 'bold', 'residual')} trains residual networks on images.`,
     '',
     `${paint(stdout, 'bold', 'Next')}`,
-    ...steps.map(
-      ([command, about]) => `  ${padEnd(command, width)}  ${paint(stdout, 'dim', about)}`,
-    ),
+    laidOut(steps),
     '',
     'residual --help lists all commands.',
   ].join('\n')
 }
 
-function next(folder: string): Step[] {
+function next(folder: string): Example[] {
   const run = latestRun(join(folder, 'runs'))
   const found = imageFolder(folder)
   // A bare word would be the name of a data set.
   const photos = found && typed(/^[./]/.test(found) ? found : `./${found}`)
-  const steps: Step[] = []
+  const steps: Example[] = []
   if (run?.unfinished) {
     steps.push([`residual train --resume ${run.path}`, 'go on with the run that was stopped'])
   }
@@ -48,12 +42,12 @@ function next(folder: string): Step[] {
   if (photos !== undefined) {
     steps.push(
       [`residual train ${photos}`, run?.trained ? 'train anew' : 'train on these pictures'],
-      [`residual train ${photos} --dry-run`, 'what that would do, and how long it would take'],
+      [`residual train ${photos} --dry-run`, 'what that would do, and for how long'],
     )
   } else if (run === undefined) {
     steps.push(
-      ['residual train ./photos', 'with a folder in it for each class, and pictures in those'],
-      ['residual train fashion-mnist-mini', 'without pictures of your own: 12,000 come along'],
+      ['residual train ./photos', 'a folder in it for each class'],
+      ['residual train fashion-mnist-mini', 'no pictures needed: 12,000 come along'],
     )
   }
   steps.push(['residual doctor', 'whether all is well on this machine'])
