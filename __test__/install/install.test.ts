@@ -189,7 +189,7 @@ test.serial('npm would publish just these files', async (t) => {
 
   t.deepEqual(addons.paths, [
     ...['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.txt', 'package.json'],
-    ...['residual-torch.node', 'residual.node'],
+    ...['residual-cuda.so', 'residual-torch.node', 'residual.node'],
   ])
   t.true(addons.size < 5, `${addons.size} MB`)
 
