@@ -342,15 +342,9 @@ unsafe fn backward_sums_of<V: Vector, T: Element>(
     }
 }
 
-/// Where a backward pass writes.
-pub struct Gradients<'a, T> {
-    pub dx: &'a mut [T],
-    /// The shortcut's, which is `g`.
-    pub shortcut: Option<&'a mut [T]>,
-}
-
-/// `dx = g * scale + (x - mean) * slope + offset`, with `g` as in [`backward_sums`], and `g`
-/// itself for the shortcut.
+/// `g * scale + (x - mean) * slope + offset`, with `g` as in [`backward_sums`], takes the place of `dy`.
+/// With a shortcut it is written to `dx`, and what takes the place of `dy` is `g`, the shortcut's
+/// gradient. (Memory is what takes time here: a place of its own would have to be fetched, too.)
 ///
 /// # Panics
 /// If the slices do not fit one another.
@@ -358,25 +352,23 @@ pub struct Gradients<'a, T> {
 pub fn backward<T: Element>(
     level: Level,
     x: &[T],
-    dy: &[T],
+    dy: &mut [T],
     gate: Gate<T>,
     mean: &[f32],
     scale: &[f32],
     slope: &[f32],
     offset: &[f32],
-    into: Gradients<T>,
+    dx: Option<&mut [T]>,
 ) {
-    let Gradients { dx, shortcut } = into;
-    assert!(x.len() == dy.len() && x.len() == dx.len());
+    assert_eq!(x.len(), dy.len());
     gate.check(x.len(), mean.len());
-    assert!(shortcut.as_ref().is_none_or(|shortcut| shortcut.len() == x.len()));
+    assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()));
     let wide = Wide::new(mean.len());
     let whole = wide.whole(x.len());
     let [means, scales, slopes, offsets] =
         [mean, scale, slope, offset].map(|values| wide.repeated(values));
-    let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at(whole));
-    let (out, out_rest) = dx.split_at_mut(whole);
-    let (passed, mut passed_rest) = match shortcut {
+    let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at_mut(whole));
+    let (out, mut out_rest) = match dx {
         None => (None, None),
         Some(all) => {
             let (body, rest) = all.split_at_mut(whole);
@@ -385,16 +377,20 @@ pub fn backward<T: Element>(
     };
     let (gates, terms) = (&gate.body(whole, &wide), &[means, scales, slopes, offsets]);
     at_level!(level, backward_of::<T>(
-        body: &[T], grad: &[T], gates: &WideGate<T>, terms: &[Vec<f32>; 4],
-        out: &mut [T], passed: Option<&mut [T]>,
+        body: &[T], grad: &mut [T], gates: &WideGate<T>, terms: &[Vec<f32>; 4],
+        out: Option<&mut [T]>,
     ));
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
         let c = i % wide.channels;
         let centred = value.to_f32() - mean[c];
         let g = if gate.passes(whole + i, c, centred) { grad.to_f32() } else { 0.0 };
-        out_rest[i] = T::from_f32(g * scale[c] + (centred * slope[c] + offset[c]));
-        if let Some(passed) = &mut passed_rest {
-            passed[i] = T::from_f32(g);
+        let change = T::from_f32(g * scale[c] + (centred * slope[c] + offset[c]));
+        match &mut out_rest {
+            None => *grad = change,
+            Some(out) => {
+                out[i] = change;
+                *grad = T::from_f32(g);
+            }
         }
     }
 }
@@ -402,11 +398,10 @@ pub fn backward<T: Element>(
 #[inline(always)]
 unsafe fn backward_of<V: Vector, T: Element>(
     x: &[T],
-    dy: &[T],
+    dy: &mut [T],
     gate: &WideGate<T>,
     terms: &[Vec<f32>; 4],
-    dx: &mut [T],
-    mut shortcut: Option<&mut [T]>,
+    mut dx: Option<&mut [T]>,
 ) {
     let columns = terms[0].len();
     for start in (0..x.len()).step_by(BLOCK * columns) {
@@ -421,12 +416,15 @@ unsafe fn backward_of<V: Vector, T: Element>(
                 for r in 0..4 {
                     let place = row + at + r * V::LANES;
                     let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
-                    let dy = T::load::<V>(dy.as_ptr().add(place));
-                    let g = gate.pass(dy, centred, place, r);
-                    let rest = centred.mul_add(slope[r], offset[r]);
-                    T::store::<V>(g.mul_add(scale[r], rest), dx.as_mut_ptr().add(place));
-                    if let Some(shortcut) = &mut shortcut {
-                        T::store::<V>(g, shortcut.as_mut_ptr().add(place));
+                    let dy = dy.as_mut_ptr().add(place);
+                    let g = gate.pass(T::load::<V>(dy), centred, place, r);
+                    let change = g.mul_add(scale[r], centred.mul_add(slope[r], offset[r]));
+                    match &mut dx {
+                        None => T::store::<V>(change, dy),
+                        Some(dx) => {
+                            T::store::<V>(change, dx.as_mut_ptr().add(place));
+                            T::store::<V>(g, dy);
+                        }
                     }
                 }
             }
@@ -573,9 +571,12 @@ mod tests {
                 };
                 let mut sums = Sums::zero(channels);
                 backward_sums(level, &x, &dy, gate, &mean, &mut sums);
-                let (mut dx, mut passed) = (dy.clone(), x.clone());
-                let into = Gradients { dx: &mut dx, shortcut: Some(&mut passed) };
-                backward(level, &x, &dy, gate, &mean, &scale, &slope, &offset, into);
+                let (mut dx, mut passed, mut alone) = (x.clone(), dy.clone(), dy.clone());
+                let terms = [&mean, &scale, &slope, &offset].map(Vec::as_slice);
+                let [mean, scale, slope, offset] = terms;
+                let apart = Some(dx.as_mut_slice());
+                backward(level, &x, &mut passed, gate, mean, scale, slope, offset, apart);
+                backward(level, &x, &mut alone, gate, mean, scale, slope, offset, None);
                 let mut wanted = Sums::zero(channels);
                 for i in 0..x.len() {
                     let c = i % channels;
@@ -585,6 +586,7 @@ mod tests {
                     let expected = g(i) * scale[c] + centred * slope[c] + offset[c];
                     close(dx[i].to_f32().into(), expected.into(), tolerance, "dx");
                     assert_eq!(passed[i].to_f32(), g(i));
+                    assert_eq!(alone[i].to_f32(), dx[i].to_f32());
                 }
                 for c in 0..channels {
                     let tolerance = 1e-6 * rows as f64;

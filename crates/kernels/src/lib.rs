@@ -16,7 +16,7 @@ mod resample;
 mod vector;
 pub mod winograd;
 
-pub use batch_norm::{backward, backward_sums, normalize, statistics, Gate, Gradients, Sums};
+pub use batch_norm::{backward, backward_sums, normalize, statistics, Gate, Sums};
 pub use element::{Bf16, Element};
 pub use level::{has_amx_bf16, Level};
 pub use resample::{Resampler, Stretch};

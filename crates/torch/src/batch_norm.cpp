@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "guarded.h"
@@ -31,9 +32,10 @@ struct Kernels {
                     bool relu, void *y);
   void (*backward_sums)(bool bf16, const void *x, const void *dy, const Relu *relu, size_t count,
                         const float *mean, size_t channels, double *first, double *second);
-  void (*backward)(bool bf16, const void *x, const void *dy, const Relu *relu, size_t count,
+  // Writes over dy; `dx` may be null, as the text in Rust says.
+  void (*backward)(bool bf16, const void *x, void *dy, const Relu *relu, size_t count,
                    const float *mean, const float *scale, const float *slope, const float *offset,
-                   size_t channels, void *dx, void *shortcut);
+                   size_t channels, void *dx);
 };
 
 // The rows of a tensor, shared between threads: body(chunk, first number, numbers).
@@ -131,7 +133,8 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     return y;
   }
 
-  static variable_list backward(AutogradContext *context, variable_list gradients) {
+  // The engine gives its gradients away, and nobody looks at the list again.
+  static variable_list backward(AutogradContext *context, variable_list &gradients) {
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &gamma = saved[1], &beta = saved[2], &mean = saved[3],
                &invstd = saved[4], &y = saved[5];
@@ -139,7 +142,9 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     const auto *kernels = reinterpret_cast<const Kernels *>(context->saved_data["table"].toInt());
     const bool bf16 = x.scalar_type() == at::kBFloat16;
     const int64_t channels = x.size(1), rows = x.numel() / channels;
-    const auto dy = channels_last(gradients[0].to(x.scalar_type()));
+    auto dy = channels_last(std::exchange(gradients[0], at::Tensor()).to(x.scalar_type()));
+    // It is written over, unless it is the gradient of something else, too.
+    if (dy.use_count() > 1 || dy.storage().use_count() > 1) dy = dy.clone();
     const auto *means = mean.const_data_ptr<float>(), *invstds = invstd.const_data_ptr<float>();
     const auto *gammas = gamma.const_data_ptr<float>(), *betas = beta.const_data_ptr<float>();
     // As forward had it, to the last bit.
@@ -173,18 +178,15 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
       offset[c] = static_cast<float>(-factor * g / rows);
     }
     const bool with_shortcut = context->saved_data["shortcut"].toBool();
-    const auto dx = at::empty_like(x);
-    const auto dshortcut = with_shortcut && relu ? at::empty_like(x) : at::Tensor();
+    const auto dx = with_shortcut ? at::empty_like(x) : dy;
     by_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
       const auto rectified = gate(first);
-      kernels->backward(bf16, at_number(x, first), at_number(dy, first),
-                        relu ? &rectified : nullptr, count, means, scale.data(),
-                        slope.data(), offset.data(), channels, at_number_mut(dx, first),
-                        dshortcut.defined() ? at_number_mut(dshortcut, first) : nullptr);
+      kernels->backward(bf16, at_number(x, first), at_number_mut(dy, first),
+                        relu ? &rectified : nullptr, count, means, scale.data(), slope.data(),
+                        offset.data(), channels, with_shortcut ? at_number_mut(dx, first) : nullptr);
     });
-    // Without a ReLU between them, the shortcut's gradient is the output's.
-    const auto passed = with_shortcut && !relu ? dy : dshortcut;
-    return {dx, dgamma, dbeta, passed, {}, {}, {}, {}, {}, {}, {}};
+    const auto dshortcut = with_shortcut ? dy : at::Tensor();
+    return {dx, dgamma, dbeta, dshortcut, {}, {}, {}, {}, {}, {}, {}};
   }
 };
 

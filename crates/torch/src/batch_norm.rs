@@ -3,7 +3,7 @@
 
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
-use residual_kernels::{self as kernels, Bf16, Element, Gate, Gradients, Level, Sums};
+use residual_kernels::{self as kernels, Bf16, Element, Gate, Level, Sums};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
@@ -117,7 +117,7 @@ struct Kernels {
     backward: unsafe extern "C" fn(
         bf16: bool,
         x: *const u8,
-        dy: *const u8,
+        dy: *mut u8,
         gate: *const Relu,
         count: usize,
         mean: *const f32,
@@ -126,7 +126,6 @@ struct Kernels {
         offset: *const f32,
         channels: usize,
         dx: *mut u8,
-        shortcut: *mut u8,
     ),
 }
 
@@ -164,10 +163,6 @@ macro_rules! of_kind {
 
 unsafe fn some<'a, T>(pointer: *const u8, count: usize) -> Option<&'a [T]> {
     (!pointer.is_null()).then(|| from_raw_parts(pointer.cast(), count))
-}
-
-unsafe fn some_mut<'a, T>(pointer: *mut u8, count: usize) -> Option<&'a mut [T]> {
-    (!pointer.is_null()).then(|| from_raw_parts_mut(pointer.cast(), count))
 }
 
 unsafe extern "C" fn statistics(
@@ -254,7 +249,7 @@ unsafe extern "C" fn backward_sums(
 unsafe extern "C" fn backward(
     bf16: bool,
     x: *const u8,
-    dy: *const u8,
+    dy: *mut u8,
     relu: *const Relu,
     count: usize,
     mean: *const f32,
@@ -263,26 +258,22 @@ unsafe extern "C" fn backward(
     offset: *const f32,
     channels: usize,
     dx: *mut u8,
-    shortcut: *mut u8,
 ) {
     unsafe fn work<T: Element>(
-        [x, dy]: [*const u8; 2],
+        x: *const u8,
+        dy: *mut u8,
         relu: *const Relu,
         count: usize,
         [mean, scale, slope, offset]: [&[f32]; 4],
         dx: *mut u8,
-        shortcut: *mut u8,
     ) {
-        let (x, dy) = (from_raw_parts(x.cast::<T>(), count), from_raw_parts(dy.cast(), count));
-        let into = Gradients {
-            dx: from_raw_parts_mut(dx.cast(), count),
-            shortcut: some_mut(shortcut, count),
-        };
+        let (x, dy) = (from_raw_parts(x.cast::<T>(), count), from_raw_parts_mut(dy.cast(), count));
         let gate = gate(relu, count, mean.len());
-        kernels::backward(Level::best(), x, dy, gate, mean, scale, slope, offset, into);
+        let dx = (!dx.is_null()).then(|| from_raw_parts_mut(dx.cast(), count));
+        kernels::backward(Level::best(), x, dy, gate, mean, scale, slope, offset, dx);
     }
     let terms = [mean, scale, slope, offset].map(|values| from_raw_parts(values, channels));
-    of_kind!(bf16, work([x, dy], relu, count, terms, dx, shortcut));
+    of_kind!(bf16, work(x, dy, relu, count, terms, dx));
 }
 
 #[cfg(test)]
