@@ -11,11 +11,15 @@ use crate::{classify, Evaluator, Model};
 
 /// How many rows of `logits` have their greatest value at their label.
 pub fn count_right(logits: &Tensor, labels: &Tensor) -> Result<i64> {
+    right(logits, labels)?.f_int64_value(&[]).map_err(failure)
+}
+
+/// The same number, where the logits are.
+pub fn right(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     logits
         .f_argmax(1, false)
         .and_then(|predicted| predicted.f_eq_tensor(labels))
         .and_then(|right| right.f_sum(Kind::Int64))
-        .and_then(|sum| sum.f_int64_value(&[]))
         .map_err(failure)
 }
 

@@ -11,7 +11,7 @@ mod unit;
 mod views;
 
 pub use average::Average;
-pub use evaluate::{count_right, evaluate, log_probabilities};
+pub use evaluate::{count_right, evaluate, log_probabilities, right};
 pub use evaluator::Evaluator;
 pub use model::{bytes_of, from_weights, Compute, Model};
 pub use pass::Response;

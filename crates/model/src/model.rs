@@ -7,6 +7,7 @@ use residual_arch::{initial_values, Linear, Network, TensorKind, TensorSpec};
 use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Precision, ResolvedConfig, Result};
 use residual_torch::{channels_last, failure};
 use residual_weights::DType;
+use tch::kind::Element;
 use tch::{Kind, Tensor};
 
 use crate::layer::Layer;
@@ -38,7 +39,8 @@ impl Compute {
         }
     }
 
-    fn device(self) -> tch::Device {
+    /// As tch calls it.
+    pub fn device(self) -> tch::Device {
         match self.device {
             Device::Cpu => tch::Device::Cpu,
             Device::Cuda => tch::Device::Cuda(0),
@@ -245,10 +247,10 @@ impl Model {
     pub fn input_of(&self, images: &[f32], count: usize, size: [u32; 2]) -> Result<Tensor> {
         let [height, width] = size.map(i64::from);
         let channels = self.network.channels as i64;
-        let input = Tensor::f_from_slice(images)
-            .and_then(|flat| flat.f_view([count as i64, height, width, channels]))
+        let input = self
+            .send(images)?
+            .f_view([count as i64, height, width, channels])
             .and_then(|images| images.f_permute([0, 3, 1, 2]))
-            .and_then(|images| images.f_to_device(self.compute.device()))
             .and_then(|images| images.f_to_kind(compute_kind(self.compute.precision)))
             .map_err(failure)?;
         match self.compute.memory_format {
@@ -258,9 +260,15 @@ impl Model {
     }
 
     pub fn labels(&self, labels: &[i64]) -> Result<Tensor> {
-        Tensor::f_from_slice(labels)
-            .and_then(|labels| labels.f_to_device(self.compute.device()))
-            .map_err(failure)
+        self.send(labels)
+    }
+
+    /// Numbers to where the model is.
+    fn send<T: Element>(&self, numbers: &[T]) -> Result<Tensor> {
+        match self.compute.device {
+            Device::Cpu => Tensor::f_from_slice(numbers).map_err(failure),
+            Device::Cuda => residual_torch::cuda::send(numbers),
+        }
     }
 
     /// Numbers in the type that weights, logits and losses have.

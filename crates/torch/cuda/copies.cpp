@@ -1,5 +1,5 @@
-// Copies to the device that go on while it computes: from pinned memory, which it reads by itself, on
-// a stream of their own.
+// Copies that nobody waits for before they are needed. To the device they go on while it computes:
+// from pinned memory, which it reads by itself, on a stream of their own.
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -45,6 +45,25 @@ bool receive(const at::Tensor *copy, Arrival *arrival) {
     arrived->event.block(now);
     // Its memory belongs to the stream of the copies: not to be reused there while it is read here.
     c10::cuda::CUDACachingAllocator::recordStream(copy->storage().data_ptr(), now);
+  });
+}
+
+bool fetch(const at::Tensor *tensor, at::Tensor **host, Arrival **arrival) {
+  return guarded([&] {
+    auto arriving = std::make_unique<Arrival>();
+    auto pinned = std::make_unique<at::Tensor>(
+        at::empty(tensor->sizes(), tensor->options().device(at::kCPU).pinned_memory(true)));
+    pinned->copy_(*tensor, /*non_blocking=*/true);
+    arriving->event.record();
+    *host = pinned.release();
+    *arrival = arriving.release();
+  });
+}
+
+bool wait(Arrival *arrival) {
+  return guarded([&] {
+    const std::unique_ptr<Arrival> arrived(arrival);
+    arrived->event.synchronize();
   });
 }
 

@@ -25,6 +25,10 @@ struct Functions {
   bool (*send)(const at::Tensor *host, at::Tensor **copy, Arrival **arrival);
   // Lets what follows on the device wait for the copy; nobody waits here. `arrival` is gone then.
   bool (*receive)(const at::Tensor *copy, Arrival *arrival);
+  // A copy of a tensor on its way from the device, behind what the device has been given to do.
+  bool (*fetch)(const at::Tensor *tensor, at::Tensor **host, Arrival **arrival);
+  // Waits for it here. `arrival` is gone then.
+  bool (*wait)(Arrival *arrival);
   // Forgets a copy that nobody will use.
   void (*forget)(Arrival *arrival);
 };

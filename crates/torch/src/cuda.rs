@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use residual_spec::{Error, ErrorCode, Result};
-use tch::Tensor;
+use tch::kind::Element;
+use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
 use crate::memory::residual_memory_ran_out;
-use crate::{said, text};
+use crate::{failure, said, text};
 
 /// `Functions` of functions.h.
 #[repr(C)]
@@ -22,6 +23,8 @@ struct Functions {
     peak_memory: unsafe extern "C" fn(*mut i64) -> bool,
     send: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
     receive: unsafe extern "C" fn(*const C_tensor, *mut Arrival) -> bool,
+    fetch: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
+    wait: unsafe extern "C" fn(*mut Arrival) -> bool,
     forget: unsafe extern "C" fn(*mut Arrival),
 }
 
@@ -154,39 +157,63 @@ pub fn peak_memory() -> Result<u64> {
     Ok(bytes.max(0) as u64)
 }
 
-/// A copy of a tensor on its way to the device.
-pub struct Sent {
-    copy: Tensor,
-    arrival: *mut Arrival,
+/// Numbers as a tensor of one dimension on the device. They set out at once, on a stream of their
+/// own, while the device is busy with what it was given before; it waits for them, and nobody here.
+pub fn send<T: Element>(numbers: &[T]) -> Result<Tensor> {
+    let functions = functions()?;
+    let (mut copy, mut arrival) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: the numbers are read, into pinned memory, before `send` returns; we become the owner
+    // of what comes out of it, and give the arrival away.
+    unsafe {
+        let (data, size) = (numbers.as_ptr().cast(), [numbers.len() as i64]);
+        let host = Tensor::f_from_blob(data, &size, &[1], T::KIND, Device::Cpu).map_err(failure)?;
+        functions.checked((functions.send)(host.as_ptr(), &mut copy, &mut arrival))?;
+        let copy = Tensor::from_ptr(copy);
+        functions.checked((functions.receive)(copy.as_ptr(), arrival))?;
+        Ok(copy)
+    }
 }
 
-impl Sent {
-    /// Sets out at once, and goes on while the device computes.
-    pub fn new(host: &Tensor) -> Result<Sent> {
+/// Numbers that are read later than they are made, on whatever device.
+pub struct Fetched {
+    /// On the CPU; there when `coming` is.
+    numbers: Tensor,
+    /// Null where they have not come from a device, or have been waited for.
+    coming: *mut Arrival,
+}
+
+impl Fetched {
+    /// Of a tensor of `f64`, as it will be when the device has done what it was given until now.
+    pub fn new(tensor: &Tensor) -> Result<Fetched> {
+        if tensor.device() == Device::Cpu {
+            return Ok(Fetched { numbers: tensor.shallow_clone(), coming: std::ptr::null_mut() });
+        }
         let functions = functions()?;
-        let (mut copy, mut arrival) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: `host` is alive; we become the owner of what comes out.
+        let (mut numbers, mut coming) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: `tensor` is alive; we become the owner of what comes out.
         unsafe {
-            functions.checked((functions.send)(host.as_ptr(), &mut copy, &mut arrival))?;
-            Ok(Sent { copy: Tensor::from_ptr(copy), arrival })
+            functions.checked((functions.fetch)(tensor.as_ptr(), &mut numbers, &mut coming))?;
+            Ok(Fetched { numbers: Tensor::from_ptr(numbers), coming })
         }
     }
 
-    /// The copy. The device waits for it before it goes on, and nobody here.
-    pub fn receive(mut self) -> Result<Tensor> {
-        let functions = functions()?;
-        let arrival = std::mem::replace(&mut self.arrival, std::ptr::null_mut());
-        // SAFETY: both are of `send`; the arrival is given away, and forgotten here.
-        functions.checked(unsafe { (functions.receive)(self.copy.as_ptr(), arrival) })?;
-        Ok(self.copy.shallow_clone())
+    /// Waits until they are there.
+    pub fn read(mut self) -> Result<Vec<f64>> {
+        let coming = std::mem::replace(&mut self.coming, std::ptr::null_mut());
+        if !coming.is_null() {
+            let functions = functions()?;
+            // SAFETY: it is of `fetch`, and given away.
+            functions.checked(unsafe { (functions.wait)(coming) })?;
+        }
+        Vec::try_from(&self.numbers).map_err(failure)
     }
 }
 
-impl Drop for Sent {
+impl Drop for Fetched {
     fn drop(&mut self) {
-        if let (Some(functions), false) = (FUNCTIONS.get(), self.arrival.is_null()) {
-            // SAFETY: it is of `send`, and was not given away.
-            unsafe { (functions.forget)(self.arrival) }
+        if let (Some(functions), false) = (FUNCTIONS.get(), self.coming.is_null()) {
+            // SAFETY: it is of `fetch`, and was not given away.
+            unsafe { (functions.forget)(self.coming) }
         }
     }
 }
@@ -200,9 +227,14 @@ mod tests {
         assert!(!is_available());
         assert_eq!(start().unwrap_err().code, ErrorCode::Device);
         assert_eq!(limit_memory(0.5).unwrap_err().code, ErrorCode::Device);
-        let host = Tensor::from_slice(&[1f32]);
-        assert_eq!(Sent::new(&host).err().unwrap().code, ErrorCode::Device);
+        assert_eq!(send(&[1f32]).err().unwrap().code, ErrorCode::Device);
         release_free_memory();
+    }
+
+    #[test]
+    fn numbers_on_the_cpu_are_there_at_once() {
+        let numbers = Fetched::new(&Tensor::from_slice(&[1.5f64, -2.0])).unwrap();
+        assert_eq!(numbers.read().unwrap(), [1.5, -2.0]);
     }
 
     #[test]

@@ -13,6 +13,11 @@ extern "C" {
         output: *mut *mut C_tensor,
     ) -> bool;
     fn residual_scale(tensors: *const *const C_tensor, count: usize, factor: f64) -> bool;
+    fn residual_scale_by(
+        tensors: *const *const C_tensor,
+        count: usize,
+        factor: *const C_tensor,
+    ) -> bool;
     fn residual_clamp(tensors: *const *const C_tensor, count: usize, bound: f64) -> bool;
     fn residual_add_scaled(
         tensors: *const *const C_tensor,
@@ -47,6 +52,13 @@ pub fn scale(tensors: &[Tensor], factor: f64) -> Result<()> {
     checked(unsafe { residual_scale(list.as_ptr(), list.len(), factor) })
 }
 
+/// `x *= factor`, a tensor of one number on their device.
+pub fn scale_by(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
+    let list = pointers(tensors);
+    // SAFETY: the list and the factor are alive.
+    checked(unsafe { residual_scale_by(list.as_ptr(), list.len(), factor.as_ptr()) })
+}
+
 /// `x = min(max(x, -bound), bound)`.
 pub fn clamp(tensors: &[Tensor], bound: f64) -> Result<()> {
     let list = pointers(tensors);
@@ -63,6 +75,9 @@ pub fn add_scaled(tensors: &[Tensor], others: &[Tensor], factor: f64) -> Result<
 
 /// `x = y`.
 pub fn copy(tensors: &[Tensor], others: &[Tensor]) -> Result<()> {
+    if tensors.is_empty() {
+        return Ok(()); // a network that normalises nothing has no running statistics
+    }
     let (x, y) = parallel(tensors, others);
     // SAFETY: the lists are alive and of one length.
     checked(unsafe { residual_copy(x.as_ptr(), y.as_ptr(), x.len()) })

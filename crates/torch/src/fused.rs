@@ -4,7 +4,7 @@ use residual_spec::Result;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
-use crate::{checked, pointers};
+use crate::{checked, pointer, pointers};
 
 extern "C" {
     fn residual_fused_sgd(
@@ -17,6 +17,7 @@ extern "C" {
         weight_decay: f64,
         nesterov: bool,
         first_step: bool,
+        skip: *const C_tensor,
     ) -> bool;
     fn residual_fused_adam(
         parameters: *const *const C_tensor,
@@ -31,20 +32,23 @@ extern "C" {
         eps: f64,
         weight_decay: f64,
         decoupled: bool,
+        skip: *const C_tensor,
     ) -> bool;
 }
 
 /// `torch.optim.SGD` in one kernel.
-pub struct FusedSgd {
+pub struct FusedSgd<'a> {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
     pub nesterov: bool,
     /// Momenta have no history yet: they begin as the gradients.
     pub first_step: bool,
+    /// On the parameters' device, of fp32: where it is 1, nothing is updated.
+    pub skip: Option<&'a Tensor>,
 }
 
-impl FusedSgd {
+impl FusedSgd<'_> {
     /// Updates `parameters` and `momenta` in place. All three lists run in parallel.
     pub fn step(
         &self,
@@ -66,13 +70,14 @@ impl FusedSgd {
                 self.weight_decay,
                 self.nesterov,
                 self.first_step,
+                pointer(self.skip),
             )
         })
     }
 }
 
 /// `torch.optim.Adam` or, with decoupled weight decay, `AdamW` in one kernel.
-pub struct FusedAdam {
+pub struct FusedAdam<'a> {
     /// The number of this update, from 1.
     pub step: u64,
     pub lr: f64,
@@ -81,9 +86,11 @@ pub struct FusedAdam {
     pub weight_decay: f64,
     /// Decay the weights themselves (AdamW) and not their gradients.
     pub decoupled: bool,
+    /// As of [`FusedSgd`].
+    pub skip: Option<&'a Tensor>,
 }
 
-impl FusedAdam {
+impl FusedAdam<'_> {
     /// Updates `parameters` and both moments in place. All four lists run in parallel.
     pub fn step(
         &self,
@@ -111,6 +118,7 @@ impl FusedAdam {
                 self.eps,
                 self.weight_decay,
                 self.decoupled,
+                pointer(self.skip),
             )
         })
     }
@@ -131,6 +139,7 @@ mod tests {
         let g = [Tensor::from_slice(&[0.5f64, -0.5])];
         let m = [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
         let sgd = FusedSgd {
+            skip: None,
             lr: 0.1,
             momentum: 0.0,
             weight_decay: 0.0,
@@ -147,6 +156,7 @@ mod tests {
         let g = [Tensor::from_slice(&[0.5f64, -0.5])];
         let zeros = || [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
         let adam = FusedAdam {
+            skip: None,
             step: 1,
             lr: 0.1,
             betas: [0.9, 0.999],
@@ -164,6 +174,7 @@ mod tests {
         let p = [crate::channels_last(&plain.zeros_like()).unwrap()];
         let m = [p[0].zeros_like()];
         let sgd = FusedSgd {
+            skip: None,
             lr: 1.0,
             momentum: 0.0,
             weight_decay: 0.0,

@@ -23,7 +23,7 @@ use torch_sys::C_tensor;
 mod foreach;
 mod fused;
 
-pub use foreach::{add_scaled, clamp, copy, lerp, norms, scale};
+pub use foreach::{add_scaled, clamp, copy, lerp, norms, scale, scale_by};
 pub use fused::{FusedAdam, FusedSgd};
 
 extern "C" {

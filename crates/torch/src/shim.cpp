@@ -29,6 +29,10 @@ std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
   return all;
 }
 
+std::optional<at::Tensor> maybe(const at::Tensor *tensor) {
+  return tensor == nullptr ? std::nullopt : std::optional(*tensor);
+}
+
 // Fused kernels go through memory from end to end: a gradient must lie there as its parameter does.
 std::vector<at::Tensor> laid_out_as(const std::vector<at::Tensor> &parameters,
                                     std::vector<at::Tensor> gradients) {
@@ -47,16 +51,19 @@ const char *residual_last_error() { return residual_error().c_str(); }
 
 const char *residual_torch_version() { return TORCH_VERSION; }
 
-// One kernel over all parameters (torch.optim.SGD(fused=True)).
+// One kernel over all parameters (torch.optim.SGD(fused=True)). Where `skip` is there and 1, nothing
+// is updated.
 bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients,
                         at::Tensor *const *momenta, size_t count, double lr, double momentum,
-                        double weight_decay, bool nesterov, bool first_step) {
+                        double weight_decay, bool nesterov, bool first_step,
+                        const at::Tensor *skip) {
   return guarded([&] {
     c10::AutoGradMode no_grad(false);
     const auto buffers = momentum == 0 ? std::vector<at::Tensor>() : list(momenta, count);
     const auto weights = list(parameters, count);
     at::_fused_sgd_(weights, laid_out_as(weights, list(gradients, count)), buffers, weight_decay,
-                    momentum, lr, /*dampening=*/0, nesterov, /*maximize=*/false, first_step);
+                    momentum, lr, /*dampening=*/0, nesterov, /*maximize=*/false, first_step,
+                    /*grad_scale=*/{}, maybe(skip));
   });
 }
 
@@ -64,7 +71,8 @@ bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradie
 bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradients,
                          at::Tensor *const *exp_avgs, at::Tensor *const *exp_avg_sqs,
                          size_t count, uint64_t step, double lr, double beta1, double beta2,
-                         double eps, double weight_decay, bool decoupled) {
+                         double eps, double weight_decay, bool decoupled,
+                         const at::Tensor *skip) {
   return guarded([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
@@ -76,10 +84,10 @@ bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradi
     const auto m = list(exp_avgs, count), v = list(exp_avg_sqs, count);
     if (decoupled) {
       at::_fused_adamw_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
-                        /*amsgrad=*/false, /*maximize=*/false);
+                        /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, maybe(skip));
     } else {
       at::_fused_adam_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
-                       /*amsgrad=*/false, /*maximize=*/false);
+                       /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, maybe(skip));
     }
   });
 }
@@ -97,6 +105,14 @@ bool residual_scale(at::Tensor *const *tensors, size_t count, double factor) {
   return guarded([&] {
     c10::AutoGradMode no_grad(false);
     at::_foreach_mul_(list(tensors, count), factor);
+  });
+}
+
+bool residual_scale_by(at::Tensor *const *tensors, size_t count, const at::Tensor *factor) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    if (count == 0) return;
+    at::_foreach_mul_(list(tensors, count), factor->to(tensors[0]->scalar_type()));
   });
 }
 

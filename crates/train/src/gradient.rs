@@ -18,6 +18,11 @@ impl Accumulated {
         self.batches
     }
 
+    /// What the batches count for.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
     /// Adds a batch's gradients; they count by its `weight`, so that the mean over unequal batches
     /// is that over all of their images.
     pub fn add(&mut self, gradients: Vec<Tensor>, weight: f64) -> Result<()> {

@@ -4,7 +4,7 @@ use residual_data::{Batch, Mixed};
 use residual_model::Model;
 use residual_spec::{ClassWeights, Result};
 use residual_torch::failure;
-use tch::{Reduction, Tensor};
+use tch::{Device, Reduction, Tensor};
 
 /// Cross-entropy with label smoothing and class weights.
 pub struct Loss {
@@ -50,9 +50,10 @@ impl Loss {
         let Some(Mixed { labels: others, lambda }) = &batch.mixed else {
             return Ok(BatchLoss { mean, weight });
         };
-        let partners = Tensor::f_from_slice(others)
-            .and_then(|others| others.f_to_device(logits.device()))
-            .map_err(failure)?;
+        let partners = match logits.device() {
+            Device::Cpu => Tensor::f_from_slice(others).map_err(failure)?,
+            _ => residual_torch::cuda::send(others)?,
+        };
         let partners = self.mean(logits, &partners)?;
         let mean = mean
             .f_mul_scalar(*lambda)

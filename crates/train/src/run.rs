@@ -1,5 +1,6 @@
 //! A run from its configuration to its result.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -216,8 +217,15 @@ struct Trainer<'c> {
     before: Before,
     /// Broken images that were told of.
     named: u32,
+    /// Updates whose outcome is not known yet; they are not part of `progress`.
+    begun: VecDeque<BegunUpdate>,
     /// What the best network of this session made of the validation part.
     best_validation: Option<Evaluation>,
+}
+
+struct BegunUpdate {
+    batches: u32,
+    lr: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -302,6 +310,7 @@ impl<'c> Trainer<'c> {
             throughput: Throughput::start(),
             before,
             named: 0,
+            begun: VecDeque::new(),
             best_validation: None,
         };
         trainer.announce()?;
@@ -387,13 +396,22 @@ impl<'c> Trainer<'c> {
             Flow::End(StopReason::Completed)
         } else if self.no_longer_improves() {
             Flow::End(StopReason::EarlyStopping)
-        } else if budget.steps.is_some_and(|steps| self.progress.step >= steps)
+        } else if budget.steps.is_some_and(|steps| self.steps_begun() >= steps)
             || budget.seconds.is_some_and(|seconds| self.seconds() >= seconds)
         {
             Flow::End(StopReason::Budget)
         } else {
             Flow::On
         }
+    }
+
+    /// Updates made, those included whose outcome is not known yet; and batches of the epoch.
+    fn steps_begun(&self) -> u64 {
+        self.progress.step + self.begun.len() as u64
+    }
+
+    fn batches_begun(&self) -> u32 {
+        self.progress.batch + self.begun.iter().map(|update| update.batches).sum::<u32>()
     }
 
     fn no_longer_improves(&self) -> bool {
@@ -422,8 +440,9 @@ impl<'c> Trainer<'c> {
                 self.control.wait_while_paused(meanwhile);
                 if let Flow::End(reason) = self.budget_left() {
                     // An epoch that is complete is ended as one.
-                    let complete = u64::from(self.progress.batch) >= self.batches_per_epoch;
+                    let complete = u64::from(self.batches_begun()) >= self.batches_per_epoch;
                     if reason == StopReason::Stopped || !complete {
+                        self.end_updates(0)?;
                         return Ok(Flow::End(reason));
                     }
                 }
@@ -431,7 +450,10 @@ impl<'c> Trainer<'c> {
             let loaded = match loader.next_within(BATCH_PATIENCE)? {
                 Next::Ready(loaded) => loaded,
                 Next::NotYet => continue,
-                Next::End => return Ok(Flow::On),
+                Next::End => {
+                    self.end_updates(0)?;
+                    return Ok(Flow::On);
+                }
             };
             for (file, error) in loaded.broken {
                 self.broken_image(file, error)?;
@@ -443,17 +465,21 @@ impl<'c> Trainer<'c> {
             }
             loader.recycle(loaded.batch);
 
-            let complete = u64::from(self.progress.batch + taken) >= self.batches_per_epoch;
+            let complete = u64::from(self.batches_begun() + taken) >= self.batches_per_epoch;
             if !self.learner.is_full() && !complete {
                 continue;
             }
             let batches = std::mem::take(&mut taken);
             match self.learner.has_begun() {
                 true => self.update(batches)?,
-                false => self.progress.batch += batches, // nothing in them could be used
+                false => {
+                    self.end_updates(0)?;
+                    self.progress.batch += batches; // nothing in them could be used
+                }
             }
             let every = self.config.checkpoint.steps;
-            if every > 0 && !complete && self.progress.step.is_multiple_of(every) {
+            if every > 0 && !complete && self.steps_begun().is_multiple_of(every) {
+                self.end_updates(0)?;
                 self.save(&[CheckpointKind::Last])?;
                 self.throughput.restart();
             }
@@ -462,20 +488,56 @@ impl<'c> Trainer<'c> {
 
     /// Forward and backward.
     fn learn(&mut self, batch: &Batch) -> Result<()> {
-        match self.learner.add(batch)? {
+        let before = self.learner.most_at_once();
+        let added = self.learner.add(batch)?;
+        match self.learner.most_at_once() {
+            now if now == before => {}
+            now => self.tell_of_parts(now.unwrap_or_default())?,
+        }
+        match added {
             Step::Done(()) => Ok(()),
             Step::NotFinite(what) => Err(self.step_back(&what)?),
         }
+    }
+
+    fn tell_of_parts(&mut self, most: usize) -> Result<()> {
+        let batch = self.config.batch_size;
+        self.tell(RunEvent::Warning(WarningEvent {
+            code: ErrorCode::Memory,
+            message: format!(
+                "memory has no room for a batch of {batch}: from here on it is learnt from in parts \
+                 of at most {most}, which add up to the same update; each is normalised by itself"
+            ),
+            file: None,
+            hint: Some("A smaller `batchSize` is as fast, and the same from the beginning.".into()),
+        }))?;
+        Ok(())
     }
 
     /// One update of the weights, by the batches that were learnt from.
     fn update(&mut self, batches: u32) -> Result<()> {
         let lr = self.schedule.lr(self.position());
         if !lr.is_finite() {
+            self.end_updates(0)?;
             let what = NotFinite { what: "the learning rate", value: lr };
             return Err(self.step_back(&what)?);
         }
-        let sums = match self.learner.update(lr)? {
+        self.learner.begin_update(lr)?;
+        self.begun.push_back(BegunUpdate { batches, lr });
+        self.end_updates(self.learner.ahead())
+    }
+
+    /// Waits for the outcomes of all updates but the last few.
+    fn end_updates(&mut self, but: usize) -> Result<()> {
+        while self.begun.len() > but {
+            let Some(update) = self.begun.pop_front() else { break };
+            self.end_update(update)?;
+        }
+        Ok(())
+    }
+
+    fn end_update(&mut self, BegunUpdate { batches, lr }: BegunUpdate) -> Result<()> {
+        let sums = match self.learner.end_update()? {
             Step::Done(sums) => sums,
             Step::NotFinite(what) => return Err(self.step_back(&what)?),
         };
@@ -525,18 +587,16 @@ impl<'c> Trainer<'c> {
 
     fn position(&self) -> Position {
         let share = |done: f64, total: Option<f64>| total.map_or(0.0, |total| done / total);
-        let steps = share(self.progress.step as f64, self.total_steps.map(|total| total as f64));
+        let step = self.steps_begun();
+        let steps = share(step as f64, self.total_steps.map(|total| total as f64));
         let seconds = share(self.seconds(), self.config.budget.seconds);
-        Position {
-            epoch: self.progress.epoch.into(),
-            step: self.progress.step,
-            fraction: steps.max(seconds),
-        }
+        Position { epoch: self.progress.epoch.into(), step, fraction: steps.max(seconds) }
     }
 
     /// Saves the state that the last good update left, and says what happened after it.
     fn step_back(&mut self, NotFinite { what, value }: &NotFinite) -> Result<Error> {
         let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
+        self.begun.clear();
         if self.learner.step_back()? && self.progress.step > 0 {
             // Batches whose update never came are not done.
             self.save(&[CheckpointKind::Last])?;

@@ -225,7 +225,7 @@ fn same_numbers_as_pytorch(name: &str) {
             let apart = (loss.double_value(&[]) / number(expected) - 1.0).abs();
             assert_within(&format!("loss of step {step}"), apart, 1e-9);
             let gradients = sgd.gradients(&loss).unwrap();
-            sgd.step(&gradients, number(&training["lr"])).unwrap();
+            sgd.step(&gradients, number(&training["lr"]), None).unwrap();
         }
         let apart = case.digests_differ_by(model.tensors(), &training["tensors"]);
         assert_within("tensors after the last step", apart, 1e-9);

@@ -66,7 +66,7 @@ fn update(optimizer: &mut Optimizer, parameters: &[(String, Tensor)], lr: f64, s
         .enumerate()
         .map(|(k, (_, p))| p.detach() * 0.3 + hashed(6000 + 10 * s + k as u64, &p.size()))
         .collect();
-    optimizer.step(&gradients, lr * (1.0 - s as f64 / 200.0)).unwrap();
+    optimizer.step(&gradients, lr * (1.0 - s as f64 / 200.0), None).unwrap();
 }
 
 fn over(rule: &Rule, parameters: &[(String, Tensor)]) -> Optimizer {

@@ -91,8 +91,8 @@ impl Optimizer {
         Tensor::f_run_backward(&[loss], &self.parameters, false, false).map_err(failure)
     }
 
-    /// One update in place.
-    pub fn step(&mut self, gradients: &[Tensor], lr: f64) -> Result<()> {
+    /// One update in place; none where `skip` is there, a tensor of one fp32 number, and 1.
+    pub fn step(&mut self, gradients: &[Tensor], lr: f64, skip: Option<&Tensor>) -> Result<()> {
         let first_step = self.updates == 0;
         self.updates += 1;
         for (group, decays) in self.groups.iter().zip([true, false]) {
@@ -108,6 +108,7 @@ impl Optimizer {
                 weight_decay,
                 nesterov,
                 first_step,
+                skip,
             };
             match &self.rule {
                 Rule::Sgd(rule) => {
@@ -122,6 +123,7 @@ impl Optimizer {
                         eps: rule.eps,
                         weight_decay: decay(rule.weight_decay),
                         decoupled: matches!(self.rule, Rule::AdamW(_)),
+                        skip,
                     };
                     let (first, second) = (&group.state[0], &group.state[1]);
                     fused.step(&group.parameters, &gradients, first, second)?;
@@ -146,6 +148,11 @@ impl Optimizer {
                 group.names.iter().zip(tensors).map(move |(name, t)| (format!("{state}.{name}"), t))
             })
         })
+    }
+
+    /// The last updates were skipped, and do not count.
+    pub fn take_back(&mut self, updates: u64) {
+        self.updates -= updates;
     }
 
     /// Updates made, those before a resumption included.
@@ -188,7 +195,7 @@ mod tests {
         let (weight, norm) = (ones(&[2, 2]), ones(&[2]));
         let named = [("bn.weight", norm.shallow_clone()), ("conv.weight", weight.shallow_clone())];
         let mut optimizer = Optimizer::over(&sgd(decay_norms), named).unwrap();
-        optimizer.step(&[norm.zeros_like(), weight.zeros_like()], 1.0).unwrap();
+        optimizer.step(&[norm.zeros_like(), weight.zeros_like()], 1.0, None).unwrap();
         [weight, norm].map(|tensor| tensor.mean(Kind::Double).double_value(&[]))
     }
 
