@@ -2,8 +2,6 @@
 
 #pragma once
 
-#include <cstdint>
-
 namespace at {
 class Tensor;
 }
@@ -15,12 +13,8 @@ struct Functions {
   const char *(*last_error)();
   // Makes the device ready. `ran_out` is called, on any thread, whenever its memory has run out.
   bool (*start)(void (*ran_out)());
-  // The share of the device's memory, from 0 to 1, that this process may take.
-  bool (*limit_memory)(double share);
   // Gives memory that no tensor lies in back to the device.
   bool (*release_free_memory)();
-  // Bytes that tensors took at the most.
-  bool (*peak_memory)(int64_t *bytes);
   // A copy of a tensor on its way to the device, through pinned memory, on a stream of its own.
   bool (*send)(const at::Tensor *host, at::Tensor **copy, Arrival **arrival);
   // Lets what follows on the device wait for the copy; nobody waits here. `arrival` is gone then.

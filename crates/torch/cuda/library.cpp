@@ -13,9 +13,7 @@ std::string &residual_error() {
 }
 
 bool start(void (*ran_out)());
-bool limit_memory(double share);
 bool release_free_memory();
-bool peak_memory(int64_t *bytes);
 bool send(const at::Tensor *host, at::Tensor **copy, Arrival **arrival);
 bool receive(const at::Tensor *copy, Arrival *arrival);
 bool fetch(const at::Tensor *tensor, at::Tensor **host, Arrival **arrival);
@@ -28,8 +26,7 @@ const char *last_error() { return residual_error().c_str(); }
 
 extern "C" __attribute__((visibility("default"))) const Functions *residual_cuda_functions() {
   static const Functions functions = {
-      last_error, start,   limit_memory, release_free_memory, peak_memory, send,
-      receive,    fetch,   wait,         forget,
+      last_error, start, release_free_memory, send, receive, fetch, wait, forget,
   };
   return &functions;
 }

@@ -18,9 +18,7 @@ use crate::{failure, said, text};
 struct Functions {
     last_error: unsafe extern "C" fn() -> *const c_char,
     start: unsafe extern "C" fn(unsafe extern "C" fn()) -> bool,
-    limit_memory: unsafe extern "C" fn(f64) -> bool,
     release_free_memory: unsafe extern "C" fn() -> bool,
-    peak_memory: unsafe extern "C" fn(*mut i64) -> bool,
     send: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
     receive: unsafe extern "C" fn(*const C_tensor, *mut Arrival) -> bool,
     fetch: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
@@ -133,28 +131,12 @@ fn allow_tf32(allow: bool) {
     unsafe { residual_allow_tf32(allow) }
 }
 
-/// The share of the device's memory that this process may take; past it, memory has run out.
-pub fn limit_memory(share: f64) -> Result<()> {
-    let functions = functions()?;
-    // SAFETY: a number goes in.
-    functions.checked(unsafe { (functions.limit_memory)(share) })
-}
-
 /// Gives memory that no tensor lies in back to the device. Does nothing where CUDA is not loaded.
 pub fn release_free_memory() {
     if let Some(functions) = FUNCTIONS.get() {
         // SAFETY: nothing goes in. It fails only where the device does, which the next call tells.
         unsafe { (functions.release_free_memory)() };
     }
-}
-
-/// Bytes of the device's memory that tensors took at the most.
-pub fn peak_memory() -> Result<u64> {
-    let functions = functions()?;
-    let mut bytes = 0;
-    // SAFETY: a number comes out.
-    functions.checked(unsafe { (functions.peak_memory)(&mut bytes) })?;
-    Ok(bytes.max(0) as u64)
 }
 
 /// Numbers as a tensor of one dimension on the device. They set out at once, on a stream of their
@@ -226,7 +208,6 @@ mod tests {
     fn without_the_library_there_is_no_cuda_and_no_harm() {
         assert!(!is_available());
         assert_eq!(start().unwrap_err().code, ErrorCode::Device);
-        assert_eq!(limit_memory(0.5).unwrap_err().code, ErrorCode::Device);
         assert_eq!(send(&[1f32]).err().unwrap().code, ErrorCode::Device);
         release_free_memory();
     }
