@@ -8,7 +8,7 @@ import { say, wanted } from './serve.mjs'
 const { net, stem, size, out, onnx } = wanted()
 const { dir } = await train(
   {
-    data: { validation: 0 },
+    data: { validation: 0, imageSize: size },
     model: { arch: net, stem },
     batchSize: 10,
     budget: { steps: 1 },
