@@ -6,7 +6,7 @@ import { pytorch } from './programs.mjs'
 /** @type {import('./case.mjs').Case} */
 export const jpegFolder = {
   name: 'jpeg-folder',
-  title: 'JPEG folder to batches of 32 at 224 (figure: after the first epoch)',
+  title: 'JPEG folder to batches (bars: 2nd epoch on)',
   about:
     'Decoding, a random crop resized to 224, mirroring, normalising; as many workers as cores on ' +
     'either side. Of torchvision the better of two ways counts: Pillow with transforms, and ' +
