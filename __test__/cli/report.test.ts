@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { residual } from '../child.js'
@@ -79,9 +79,13 @@ test('a run is reported on by its folder, several are compared', async (t) => {
   t.regex(both.stdout, /^one +resnet20 +4 +87\.5 % +90\.0 %$/m)
   t.regex(both.stdout, new RegExp(`^${out}$`, 'm'))
 
-  const json = await residual(['report', ...runs, '--out', out, '--json'])
+  // Another name of a run, as runs/latest is, is not another run.
+  const latest = join(parent, 'latest')
+  symlinkSync(runs[1] as string, latest)
+  const json = await residual(['report', ...runs, latest, '--out', out, '--json'])
   const written = JSON.parse(json.stdout)
   t.is(written.file, out)
+  t.is(written.runs.length, 2)
   t.is(written.runs[1].epochs, 7)
   t.is(json.stderr, '')
 })
