@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type ReportResult, report } from '../../bindings/ts/index.js'
 import { hasDisplay, openInBrowser } from './browser.js'
+import { distinct } from './distinct.js'
 import { examples } from './help.js'
 import { remark } from './messages.js'
 import { print, tell } from './output.js'
@@ -29,7 +30,8 @@ export function addReport(program: Command): void {
     )
     .option('--open', 'open it in the browser')
     .option('--json', 'print what was written, as JSON')
-    .action(async (runs: string[], { out, data, evaluate, open, json }: Flags) => {
+    .action(async (named: string[], { out, data, evaluate, open, json }: Flags) => {
+      const runs = distinct(named)
       const onMeasure = json ? undefined : () => tell(remark.measuring)
       const options = { out, data, evaluate, onMeasure }
       const written = await report(runs.length === 1 ? (runs[0] as string) : runs, options)

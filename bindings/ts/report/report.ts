@@ -80,11 +80,7 @@ export async function report(
   if (given.length === 0) throw refuse('runs', 'name at least one run folder')
   const paths = given.map((run, index) => toPath(run, given.length > 1 ? `runs[${index}]` : 'runs'))
   const folders: RunFolder[] = []
-  for (const path of paths) {
-    const folder = await readRunFolder(path)
-    // `runs/*` names the last run twice: `runs/latest` is another name of it.
-    if (!folders.some(({ dir }) => dir === folder.dir)) folders.push(folder)
-  }
+  for (const path of paths) folders.push(await readRunFolder(path))
   const [only] = folders
   if (folders.length > 1 || only === undefined) {
     const file = resolve(out === undefined ? 'comparison.html' : toPath(out, 'out'))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use residual_arch::{initial_values, Linear, Network, TensorKind, TensorSpec};
 use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Precision, ResolvedConfig, Result};
-use residual_torch::{channels_last, failure};
+use residual_torch::{channels_last, failure, numbers_on};
 use residual_weights::DType;
 use tch::kind::Element;
 use tch::{Kind, Tensor};
@@ -265,10 +265,7 @@ impl Model {
 
     /// Numbers to where the model is.
     fn send<T: Element>(&self, numbers: &[T]) -> Result<Tensor> {
-        match self.compute.device {
-            Device::Cpu => Tensor::f_from_slice(numbers).map_err(failure),
-            Device::Cuda => residual_torch::cuda::send(numbers),
-        }
+        numbers_on(self.compute.device(), numbers)
     }
 
     /// Numbers in the type that weights, logits and losses have.

@@ -17,7 +17,8 @@ pub use memory::begin_watching_memory;
 use std::ffi::{c_char, CStr};
 
 use residual_spec::{Error, ErrorCode, Result};
-use tch::{TchError, Tensor};
+use tch::kind::Element;
+use tch::{Device, TchError, Tensor};
 use torch_sys::C_tensor;
 
 mod foreach;
@@ -98,6 +99,15 @@ pub fn keep_freed_memory() {
     unsafe { residual_keep_freed_memory() }
 }
 
+/// Numbers as a tensor of one dimension on a device; for another one than the CPU they set out, and
+/// nobody here waits for them ([`cuda::send`]).
+pub fn numbers_on<T: Element>(device: Device, numbers: &[T]) -> Result<Tensor> {
+    match device {
+        Device::Cpu => Tensor::f_from_slice(numbers).map_err(failure),
+        _ => cuda::send(numbers),
+    }
+}
+
 /// The same 4-dimensional tensor with its channels innermost in memory (NHWC).
 pub fn channels_last(tensor: &Tensor) -> Result<Tensor> {
     // SAFETY: `tensor` is alive.
@@ -113,7 +123,7 @@ fn is_channels_last(tensor: &Tensor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Kind;
 
     #[test]
     fn channels_last_changes_the_order_in_memory_and_nothing_else() {

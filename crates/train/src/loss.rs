@@ -3,8 +3,8 @@
 use residual_data::{Batch, Mixed};
 use residual_model::Model;
 use residual_spec::{ClassWeights, Result};
-use residual_torch::failure;
-use tch::{Device, Reduction, Tensor};
+use residual_torch::{failure, numbers_on};
+use tch::{Reduction, Tensor};
 
 /// Cross-entropy with label smoothing and class weights.
 pub struct Loss {
@@ -50,10 +50,7 @@ impl Loss {
         let Some(Mixed { labels: others, lambda }) = &batch.mixed else {
             return Ok(BatchLoss { mean, weight });
         };
-        let partners = match logits.device() {
-            Device::Cpu => Tensor::f_from_slice(others).map_err(failure)?,
-            _ => residual_torch::cuda::send(others)?,
-        };
+        let partners = numbers_on(logits.device(), others)?;
         let partners = self.mean(logits, &partners)?;
         let mean = mean
             .f_mul_scalar(*lambda)
