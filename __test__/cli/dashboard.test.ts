@@ -65,8 +65,20 @@ async function typing(
   const path = folder(t)
   const out = join(path, 'runs', 'digits')
   const words = [
-    ...[process.execPath, 'dist/app/cli/main.js', 'train', idxData(path), '--model', 'resnet8'],
-    ...['--open', '--no-report', '--out', out, 'batchSize=12', 'threads=1', 'workers=1', ...more],
+    // A shell that waited would get Ctrl-C too, and dash would then end by it whatever the command did.
+    ...['exec', process.execPath, 'dist/app/cli/main.js', 'train', idxData(path)],
+    ...[
+      '--model',
+      'resnet8',
+      '--open',
+      '--no-report',
+      '--out',
+      out,
+      'batchSize=12',
+      'threads=1',
+      'workers=1',
+      ...more,
+    ],
   ]
   const child = spawn('script', ['-qefc', words.join(' '), '/dev/null'], {
     cwd: ROOT,
