@@ -92,9 +92,14 @@ export class Training {
     const begin = performance.now()
     this.run.resume()
     while (this.#step < wanted - 1) await this.#stepped()
-    await sleep(BEFORE_THE_END * this.#usual)
-    this.run.pause()
-    while (this.#step < wanted) await this.#stepped()
+    while (this.#step < wanted) {
+      await sleep(BEFORE_THE_END * this.#usual)
+      this.run.pause()
+      // At the end of an epoch the pause may come before the last step, which then never does.
+      const patience = 4 * this.#usual + 1000
+      const came = this.#stepped().then(() => true)
+      if (!(await Promise.race([came, sleep(patience, false)]))) this.run.resume()
+    }
     const seconds = (performance.now() - begin) / 1000
     this.#usual = (1000 * seconds) / count
     return seconds
