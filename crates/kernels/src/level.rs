@@ -67,28 +67,28 @@ pub fn has_amx_bf16() -> bool {
     false
 }
 
-/// Compiles `$kernel::<V, T>(...)` for each level and calls the one asked for.
+/// Compiles `$kernel::<V>(...)` or `$kernel::<V, T>(...)` for each level and calls the one asked for.
 macro_rules! at_level {
-    ($level:expr, $kernel:ident::<$T:ident>($($name:ident: $type:ty),* $(,)?)) => {{
+    ($level:expr, $kernel:ident$(::<$T:ident>)?($($name:ident: $type:ty),* $(,)?)) => {{
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx512bw")]
-        unsafe fn avx512<$T: $crate::Element>($($name: $type),*) {
-            $kernel::<$crate::vector::Avx512, $T>($($name),*)
+        unsafe fn avx512$(<$T: $crate::Element>)?($($name: $type),*) {
+            $kernel::<$crate::vector::Avx512 $(, $T)?>($($name),*)
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn avx2<$T: $crate::Element>($($name: $type),*) {
-            $kernel::<$crate::vector::Avx2, $T>($($name),*)
+        unsafe fn avx2$(<$T: $crate::Element>)?($($name: $type),*) {
+            $kernel::<$crate::vector::Avx2 $(, $T)?>($($name),*)
         }
         assert!($level <= Level::best() || $level == Level::Plain || cfg!(test));
         // SAFETY: the CPU has the level's instructions; the kernels check their slices' lengths.
         unsafe {
             match $level {
                 #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => avx512::<$T>($($name),*),
+                Level::Avx512 => avx512$(::<$T>)?($($name),*),
                 #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => avx2::<$T>($($name),*),
-                _ => $kernel::<f32, $T>($($name),*),
+                Level::Avx2 => avx2$(::<$T>)?($($name),*),
+                _ => $kernel::<f32 $(, $T)?>($($name),*),
             }
         }
     }};

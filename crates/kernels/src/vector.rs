@@ -6,12 +6,13 @@ use crate::element::{Bf16, Element};
 ///
 /// # Safety
 /// Every function needs a CPU that has the type's instructions; `load` and `store` need `LANES`
-/// elements at the pointer, of any alignment.
+/// elements at the pointer, of any alignment, and `gather` so many at distances of `stride`.
 pub trait Vector: Copy {
     const LANES: usize;
 
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
+    unsafe fn gather(from: *const f32, stride: usize) -> Self;
     unsafe fn store(self, to: *mut f32);
     unsafe fn load_bf16(from: *const Bf16) -> Self;
     unsafe fn store_bf16(self, to: *mut Bf16);
@@ -35,6 +36,11 @@ impl Vector for f32 {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> f32 {
+        from.read_unaligned()
+    }
+
+    #[inline(always)]
+    unsafe fn gather(from: *const f32, _stride: usize) -> f32 {
         from.read_unaligned()
     }
 
@@ -109,6 +115,13 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn gather(from: *const f32, stride: usize) -> Self {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let places = _mm256_mullo_epi32(lanes, _mm256_set1_epi32(stride as i32));
+            Avx2(_mm256_i32gather_ps::<4>(from, places))
+        }
+
+        #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
             _mm256_storeu_ps(to, self.0);
         }
@@ -175,6 +188,13 @@ mod x86 {
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
             Avx512(_mm512_loadu_ps(from))
+        }
+
+        #[inline(always)]
+        unsafe fn gather(from: *const f32, stride: usize) -> Self {
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let places = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(stride as i32));
+            Avx512(_mm512_i32gather_ps::<4>(places, from))
         }
 
         #[inline(always)]

@@ -59,10 +59,11 @@ impl Layer {
         }
     }
 
-    pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+    /// An `x` that nobody else holds is given up as soon as may be.
+    pub fn forward(&self, x: Tensor, pass: &Pass) -> Result<Tensor> {
         match self {
-            Layer::Conv(unit) => unit.forward(x, pass),
-            Layer::NormRelu(norm) => norm.forward_relu(x, pass),
+            Layer::Conv(unit) => unit.forward(&x, pass),
+            Layer::NormRelu(norm) => norm.forward_relu(&x, pass),
             Layer::MaxPool { kernel, stride, padding } => {
                 x.f_max_pool2d(kernel, stride, padding, [1, 1], false).map_err(failure)
             }
@@ -108,20 +109,29 @@ impl Layer {
 }
 
 impl Block {
-    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let activated = match &self.activation {
-            Some(norm) => norm.forward_relu(x, pass)?,
-            None => x.shallow_clone(),
-        };
-        let [first, between @ .., last] = self.branch.as_slice() else {
+    fn forward(&self, x: Tensor, pass: &Pass) -> Result<Tensor> {
+        let [_, between @ .., last] = self.branch.as_slice() else {
             unreachable!("a block has two layers at least")
         };
-        let (mut y, again) = first.forward_again(&activated, pass)?;
+        let (mut y, shortcut) = self.begin(x, pass)?;
+        for unit in between {
+            y = unit.forward(&y, pass)?;
+        }
+        last.forward_add(&y, shortcut, self.relu, pass)
+    }
+
+    /// What the first layer makes of `x`, and what is added at the end.
+    fn begin(&self, x: Tensor, pass: &Pass) -> Result<(Tensor, Option<Tensor>)> {
+        let activated = match &self.activation {
+            Some(norm) => norm.forward_relu(&x, pass)?,
+            None => x.shallow_clone(),
+        };
+        let (y, again) = self.branch[0].forward_again(&activated, pass)?;
         let shortcut = match &self.shortcut {
             Shortcut::None => None,
             // Of the block's input, which is not the branch's where that is activated first.
             Shortcut::Identity if self.activation.is_none() => Some(again),
-            Shortcut::Identity => Some(x.shallow_clone()),
+            Shortcut::Identity => Some(x),
             Shortcut::Projection(unit) => Some(unit.forward(&activated, pass)?),
             Shortcut::Pad { stride, pad } => {
                 let padded = activated
@@ -131,9 +141,6 @@ impl Block {
                 Some(padded.map_err(failure)?)
             }
         };
-        for unit in between {
-            y = unit.forward(&y, pass)?;
-        }
-        last.forward_add(&y, shortcut.as_ref(), self.relu, pass)
+        Ok((y, shortcut))
     }
 }

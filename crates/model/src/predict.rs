@@ -21,9 +21,10 @@ pub enum Input {
 /// Of each group of pictures, in their order.
 pub type Answers = Vec<Result<Vec<Prediction>>>;
 
-/// Images of 224 x 224 that are prepared at once; more, or larger ones, are done one batch after
-/// another.
-const BATCH: usize = 64;
+/// Images that are prepared at once; more are done one batch after another.
+const BATCH: usize = 128;
+/// And no more pixels than those of so many images of 224 x 224.
+const PIXELS: usize = 64 * 224 * 224;
 /// The same where the network sees each several times.
 const SEEN_OFTEN: usize = 4;
 
@@ -32,7 +33,7 @@ pub fn in_one_pass(model: &Model, pipeline: &Pipeline) -> usize {
     let size = model.network().image_size as usize;
     match pipeline.sees_often() {
         true => SEEN_OFTEN,
-        false => (BATCH * 224 * 224 / (size * size).max(1)).clamp(1, BATCH),
+        false => (PIXELS / (size * size).max(1)).clamp(1, BATCH),
     }
 }
 

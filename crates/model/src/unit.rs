@@ -77,7 +77,7 @@ impl Norm {
     ) -> Result<Tensor> {
         let norm = self.with_tensors();
         if self.uses_kernels(input, pass) {
-            return norm.forward(input, sums, after.shortcut, after.relu);
+            return norm.forward(input, sums, after.shortcut.as_ref(), after.relu);
         }
         let output = input
             .f_batch_norm(
@@ -113,14 +113,14 @@ impl Norm {
 }
 
 /// What follows a normalisation, or a convolution without one.
-struct After<'a> {
-    shortcut: Option<&'a Tensor>,
+struct After {
+    shortcut: Option<Tensor>,
     relu: bool,
 }
 
-impl After<'_> {
+impl After {
     fn apply(self, output: Tensor) -> Result<Tensor> {
-        add_relu(output, self.shortcut, self.relu)
+        add_relu(output, self.shortcut.as_ref(), self.relu)
     }
 }
 
@@ -186,7 +186,7 @@ impl Unit {
     pub fn forward_add(
         &self,
         input: &Tensor,
-        shortcut: Option<&Tensor>,
+        shortcut: Option<Tensor>,
         relu: bool,
         pass: &Pass,
     ) -> Result<Tensor> {

@@ -144,7 +144,7 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     const int64_t channels = x.size(1), rows = x.numel() / channels;
     auto dy = channels_last(std::exchange(gradients[0], at::Tensor()).to(x.scalar_type()));
     // It is written over, unless it is the gradient of something else, too.
-    if (dy.use_count() > 1 || dy.storage().use_count() > 1) dy = dy.clone();
+    if (!is_held_once(dy)) dy = dy.clone();
     const auto *means = mean.const_data_ptr<float>(), *invstds = invstd.const_data_ptr<float>();
     const auto *gammas = gamma.const_data_ptr<float>(), *betas = beta.const_data_ptr<float>();
     // As forward had it, to the last bit.

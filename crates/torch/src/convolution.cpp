@@ -24,6 +24,7 @@ struct Kernels {
   void (*transform)(const Shape *, bool backward, const float *weight, size_t begin, size_t end,
                     float *filters);
   // `shift` (and with it `first` and `second`, a number for each channel) only for statistics.
+  // `shortcut` may be `y`.
   void (*convolve)(const Shape *, bool bf16, const void *x, const float *filters, size_t begin,
                    size_t end, const float *bias, const void *shortcut, bool relu, void *y,
                    const float *shift, double *first, double *second);
@@ -77,9 +78,13 @@ at::Tensor convolve(const Kernels &kernels, const Shape &shape, const at::Tensor
                     const at::Tensor &filters, Then &&then = {}) {
   const auto *transformed = filters.const_data_ptr<float>();
   const int64_t rows = kernels.tile_rows(&shape);
-  const auto output = at::empty({images.size(0), static_cast<int64_t>(shape.outputs),
-                                 images.size(2), images.size(3)},
-                                images.options(), at::MemoryFormat::ChannelsLast);
+  // A shortcut that nobody looks at any more becomes the output.
+  const bool in_place = then.shortcut.defined() && is_held_once(then.shortcut);
+  const auto output =
+      in_place ? then.shortcut
+               : at::empty({images.size(0), static_cast<int64_t>(shape.outputs), images.size(2),
+                            images.size(3)},
+                           images.options(), at::MemoryFormat::ChannelsLast);
   const auto *x = images.const_data_ptr(), *shortcut = pixels_of(then.shortcut);
   const auto *bias = static_cast<const float *>(pixels_of(then.bias));
   const auto *shift = static_cast<const float *>(pixels_of(then.shift));
@@ -122,7 +127,8 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
     return {output, input, then.sums};
   }
 
-  static variable_list backward(AutogradContext *context, variable_list gradients) {
+  // The engine gives its gradients away, and nobody looks at the list again.
+  static variable_list backward(AutogradContext *context, variable_list &gradients) {
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &w = saved[1];
     const auto &kernels = *reinterpret_cast<const Kernels *>(context->saved_data["table"].toInt());
@@ -136,7 +142,8 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
       std::swap(back.inputs, back.outputs);
       Then then;
       if (gradients[1].defined()) {
-        then.shortcut = channels_last(gradients[1].to(x.scalar_type()));
+        then.shortcut =
+            channels_last(std::exchange(gradients[1], at::Tensor()).to(x.scalar_type()));
       }
       const auto filters = filters_of(kernels, back, /*backward=*/true, w);
       dx = convolve(kernels, back, dy, filters, std::move(then));
@@ -198,7 +205,7 @@ bool residual_convolution_3x3_filters(at::Tensor *weight, const Kernels *kernels
 }
 
 // The convolution without gradients, plus `bias` (fp32), plus `shortcut` (both may be null),
-// rectified.
+// rectified. The shortcut is taken out of its tensor.
 bool residual_convolution_3x3_then(at::Tensor *input, at::Tensor *filters, at::Tensor *bias,
                                    at::Tensor *shortcut, bool relu, const Kernels *kernels,
                                    at::Tensor **output) {
@@ -206,7 +213,10 @@ bool residual_convolution_3x3_then(at::Tensor *input, at::Tensor *filters, at::T
     c10::AutoGradMode no_grad(false);
     Then then;
     if (bias != nullptr) then.bias = *bias;
-    if (shortcut != nullptr) then.shortcut = channels_last(shortcut->to(input->scalar_type()));
+    if (shortcut != nullptr) {
+      then.shortcut = channels_last(
+          std::exchange(*shortcut, at::Tensor()).to(input->scalar_type()));
+    }
     then.relu = relu;
     const auto x = channels_last(*input);
     const auto size = [&](int64_t axis) { return static_cast<size_t>(x.size(axis)); };

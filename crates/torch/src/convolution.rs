@@ -5,14 +5,14 @@ use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use residual_kernels::winograd::{
     convolve as convolve_rows, filter_gradient, filter_sums, transform_filters, Pass, Shape,
-    Statistics, Then, CHANNELS,
+    Shortcut, Statistics, Then, CHANNELS,
 };
 use residual_kernels::{Bf16, Element, Level, Sums};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::{checked, is_channels_last, made, pointer};
+use crate::{checked, is_channels_last, made, pointer, pointer_mut};
 
 extern "C" {
     fn residual_convolution_3x3(
@@ -35,34 +35,22 @@ extern "C" {
         input: *const C_tensor,
         filters: *const C_tensor,
         bias: *const C_tensor,
-        shortcut: *const C_tensor,
+        shortcut: *mut C_tensor,
         relu: bool,
         kernels: *const Kernels,
         output: *mut *mut C_tensor,
     ) -> bool;
 }
 
-/// Tiles of the output that each thread must have, so that making the filters ready pays.
-const TILES: usize = 56;
-
-/// The same where the filters are ready. With fewer, reading them is too much: they are four times
-/// the weight.
-const TILES_WHEN_READY: usize = 24;
+/// Tiles of the output that each thread must have. With fewer, reading the filters is too much: they
+/// are four times the weight.
+const TILES: usize = 24;
 
 /// Whether [`convolution_3x3`] takes `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`: on a CPU
 /// with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers of
 /// channels, and enough of the output for every thread. bf16 is left to ATen where the CPU has
 /// AMX, whose tiles multiply it faster than this saves multiplications.
 pub fn takes_convolution_3x3(input: &Tensor, weight: &Tensor) -> bool {
-    takes(input, weight, TILES)
-}
-
-/// The same of [`convolution_3x3_then`] with filters that are there already.
-pub(crate) fn takes_ready_filters(input: &Tensor, weight: &Tensor) -> bool {
-    takes(input, weight, TILES_WHEN_READY)
-}
-
-fn takes(input: &Tensor, weight: &Tensor, tiles: usize) -> bool {
     let kind = match input.kind() {
         Kind::Float => true,
         Kind::BFloat16 => !residual_kernels::has_amx_bf16(),
@@ -78,7 +66,7 @@ fn takes(input: &Tensor, weight: &Tensor, tiles: usize) -> bool {
     let shape = shape(&size, filters[0]);
     shape.inputs.is_multiple_of(CHANNELS)
         && shape.outputs.is_multiple_of(CHANNELS)
-        && shape.tiles() >= tiles * tch::get_num_threads().max(1) as usize
+        && shape.tiles() >= TILES * tch::get_num_threads().max(1) as usize
         && is_channels_last(input)
 }
 
@@ -135,12 +123,12 @@ pub(crate) fn convolution_3x3_filters(weight: &Tensor) -> Result<Tensor> {
 
 /// `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's shape), and
 /// rectified, in one pass and without gradients. What [`takes_convolution_3x3`] takes; `filters` of
-/// [`convolution_3x3_filters`], `bias` in fp32.
+/// [`convolution_3x3_filters`], `bias` in fp32. A shortcut that nobody else holds becomes the output.
 pub(crate) fn convolution_3x3_then(
     input: &Tensor,
     filters: &Tensor,
     bias: Option<&Tensor>,
-    shortcut: Option<&Tensor>,
+    mut shortcut: Option<Tensor>,
     relu: bool,
 ) -> Result<Tensor> {
     // SAFETY: the tensors are alive and the table is static.
@@ -149,7 +137,7 @@ pub(crate) fn convolution_3x3_then(
             input.as_ptr(),
             filters.as_ptr(),
             pointer(bias),
-            pointer(shortcut),
+            pointer_mut(&mut shortcut),
             relu,
             &KERNELS,
             output,
@@ -244,8 +232,11 @@ unsafe extern "C" fn convolve(
     ) {
         let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);
         let part = shape.numbers(&rows, shape.outputs);
-        let shortcut = (!shortcut.is_null())
-            .then(|| from_raw_parts(shortcut.cast::<T>().add(part.start), part.len()));
+        let shortcut = match shortcut {
+            _ if shortcut.is_null() => Shortcut::Nothing,
+            _ if shortcut == y => Shortcut::InPlace,
+            _ => Shortcut::Of(from_raw_parts(shortcut.cast::<T>().add(part.start), part.len())),
+        };
         let y = from_raw_parts_mut(y.cast::<T>().add(part.start), part.len());
         let then = Then { bias, shortcut, relu };
         convolve_rows(Level::best(), shape, x, filters, rows, then, y, statistics);

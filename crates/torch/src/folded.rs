@@ -8,8 +8,8 @@ use residual_spec::Result;
 use tch::{Device, Kind, TchError, Tensor};
 use torch_sys::C_tensor;
 
-use crate::convolution::{convolution_3x3_filters, convolution_3x3_then, takes_ready_filters};
-use crate::{failure, is_channels_last, made, pointer, takes_convolution_3x3};
+use crate::convolution::{convolution_3x3_filters, convolution_3x3_then};
+use crate::{failure, is_channels_last, made, pointer, pointer_mut, takes_convolution_3x3};
 
 extern "C" {
     fn residual_has_onednn() -> bool;
@@ -17,7 +17,7 @@ extern "C" {
         input: *const C_tensor,
         weight: *const C_tensor,
         bias: *const C_tensor,
-        shortcut: *const C_tensor,
+        shortcut: *mut C_tensor,
         relu: bool,
         geometry: *const Geometry,
         output: *mut *mut C_tensor,
@@ -86,8 +86,8 @@ impl Folded {
     }
 
     /// The convolution of `input`, plus `shortcut` (of the output's shape), and rectified. In the
-    /// input's kind; without gradients.
-    pub fn forward(&self, input: &Tensor, shortcut: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+    /// input's kind; without gradients. A shortcut that nobody else holds may become the output.
+    pub fn forward(&self, input: &Tensor, shortcut: Option<Tensor>, relu: bool) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
         let way = self.way(input);
         let mut ready = self.ready.borrow_mut();
@@ -106,18 +106,18 @@ impl Folded {
             Way::Plain(_) => {
                 let Geometry { stride, padding, groups } = self.geometry;
                 let output = input.f_conv2d(weight, bias, stride, padding, [1, 1], groups);
-                add_relu(output.map_err(failure)?, shortcut, relu)
+                add_relu(output.map_err(failure)?, shortcut.as_ref(), relu)
             }
         }
     }
 
     fn way(&self, input: &Tensor) -> Way {
         let same = self.geometry.is_same_3x3();
-        if same && self.filters() <= KEPT_FILTERS && takes_ready_filters(input, &self.weight) {
-            return Way::Filters;
-        }
         if same && takes_convolution_3x3(input, &self.weight) {
-            return Way::Winograd;
+            return match self.filters() <= KEPT_FILTERS {
+                true => Way::Filters,
+                false => Way::Winograd,
+            };
         }
         let kind = input.kind();
         let vectors = match kind {
@@ -190,7 +190,7 @@ impl Folded {
         input: &Tensor,
         weight: &Tensor,
         bias: Option<&Tensor>,
-        shortcut: Option<&Tensor>,
+        mut shortcut: Option<Tensor>,
         relu: bool,
     ) -> Result<Tensor> {
         // SAFETY: the tensors are alive.
@@ -199,7 +199,7 @@ impl Folded {
                 input.as_ptr(),
                 weight.as_ptr(),
                 pointer(bias),
-                pointer(shortcut),
+                pointer_mut(&mut shortcut),
                 relu,
                 &self.geometry,
                 output,
@@ -267,7 +267,7 @@ mod tests {
             if relu {
                 truth = truth.relu();
             }
-            let found = self.convolution.forward(input, shortcut.as_ref(), relu).unwrap();
+            let found = self.convolution.forward(input, shortcut, relu).unwrap();
             assert_eq!((found.kind(), found.size()), (input.kind(), truth.size()));
             (double(&found) - &truth).norm().double_value(&[]) / truth.norm().double_value(&[])
         }
@@ -304,7 +304,8 @@ mod tests {
             ] {
                 let input = channels_last(&random(&[images, inputs, *side, *side]).to_kind(kind));
                 let input = input.unwrap();
-                let bound = if kind == Kind::BFloat16 { 1e-2 } else { 2e-6 };
+                // The own kernels come to 3.3e-6 with 256 channels.
+                let bound = if kind == Kind::BFloat16 { 1e-2 } else { 4e-6 };
                 for (shortcut, relu) in [(false, false), (false, true), (true, true), (true, false)]
                 {
                     let error = case.error(&input, shortcut, relu);
@@ -314,6 +315,33 @@ mod tests {
                 let error = case.error(&input.contiguous(), true, true);
                 assert!(error < bound, "{number} {kind:?} contiguous {error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_shortcut_becomes_the_output_where_nobody_else_holds_it() {
+        tch::manual_seed(1);
+        for (case, side) in [
+            // By own kernels, and by oneDNN.
+            (case([16, 32, 3], geometry(1, 1, 1), true), 32),
+            (case([64, 32, 1], geometry(1, 0, 1), true), 8),
+        ] {
+            let input = random(&[2, case.weight.size()[1], side, side]);
+            let shortcut = random(&[2, 32, side, side]);
+            let (kept, place) = (shortcut.copy(), shortcut.data_ptr());
+            let held = shortcut.shallow_clone();
+            let beside = case.convolution.forward(&input, Some(shortcut), true).unwrap();
+            assert_ne!(beside.data_ptr(), place);
+            assert!(held.equal(&kept));
+            let view = held.narrow(0, 0, 1);
+            let beside = case.convolution.forward(&input, Some(held), true).unwrap();
+            assert_ne!(beside.data_ptr(), place);
+            assert!(view.equal(&kept.narrow(0, 0, 1)));
+
+            let place = kept.data_ptr();
+            let in_place = case.convolution.forward(&input, Some(kept), true).unwrap();
+            assert_eq!(in_place.data_ptr(), place);
+            assert!((in_place - beside).abs().max().double_value(&[]) < 1e-5);
         }
     }
 

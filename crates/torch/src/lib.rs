@@ -75,6 +75,11 @@ fn pointer(tensor: Option<&Tensor>) -> *const C_tensor {
     tensor.map_or(std::ptr::null(), Tensor::as_ptr)
 }
 
+/// The same, where what lies in the tensor may be taken out.
+fn pointer_mut(tensor: &mut Option<Tensor>) -> *mut C_tensor {
+    tensor.as_mut().map_or(std::ptr::null_mut(), Tensor::as_mut_ptr)
+}
+
 /// # Safety
 /// `pointer` must be a string that ends with NUL.
 unsafe fn text(pointer: *const c_char) -> String {

@@ -19,9 +19,8 @@ using Numbers = std::vector<int64_t>;
 
 Numbers pair(const int64_t (&numbers)[2]) { return {numbers[0], numbers[1]}; }
 
-at::Tensor call(const char *overload, torch::jit::Stack stack) {
-  const auto operation =
-      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_convolution_pointwise", overload);
+at::Tensor call(const char *name, const char *overload, torch::jit::Stack stack) {
+  const auto operation = c10::Dispatcher::singleton().findSchemaOrThrow(name, overload);
   operation.callBoxed(&stack);
   return stack.at(0).toTensor();
 }
@@ -33,6 +32,7 @@ extern "C" {
 bool residual_has_onednn() { return at::hasMKLDNN() && at::globalContext().userEnabledMkldnn(); }
 
 // `weight` as mkldnn_reorder_conv2d_weight gave it; `bias` and `shortcut` may be null. No gradients.
+// The shortcut is taken out of its tensor.
 bool residual_packed_convolution(at::Tensor *input, at::Tensor *weight, at::Tensor *bias,
                                  at::Tensor *shortcut, bool relu, const Geometry *geometry,
                                  at::Tensor **output) {
@@ -42,17 +42,26 @@ bool residual_packed_convolution(at::Tensor *input, at::Tensor *weight, at::Tens
     const c10::IValue b = bias == nullptr ? c10::IValue() : c10::IValue(*bias);
     const Numbers padding = pair(geometry->padding), stride = pair(geometry->stride),
                   dilation = {1, 1};
+    const int64_t groups = geometry->groups;
     const c10::List<std::optional<at::Scalar>> no_scalars;
     const c10::IValue none;
-    at::Tensor y;
     if (shortcut == nullptr) {
-      y = call("", {x, *weight, b, padding, stride, dilation, geometry->groups,
-                    relu ? "relu" : "none", no_scalars, none});
-    } else {
-      const auto other = channels_last(shortcut->to(x.scalar_type()));
-      y = call("binary", {x, other, *weight, b, padding, stride, dilation, geometry->groups, "add",
-                          1.0, relu ? c10::IValue("relu") : none, no_scalars, none});
+      *output = new at::Tensor(call("mkldnn::_convolution_pointwise", "",
+                                    {x, *weight, b, padding, stride, dilation, groups,
+                                     relu ? "relu" : "none", no_scalars, none}));
+      return;
     }
+    const auto other = channels_last(std::exchange(*shortcut, at::Tensor()).to(x.scalar_type()));
+    const c10::IValue then = relu ? c10::IValue("relu") : none;
+    // A shortcut that nobody looks at any more becomes the output.
+    const auto y =
+        is_held_once(other)
+            ? call("mkldnn::_convolution_pointwise_", "binary",
+                   {other, x, *weight, b, padding, stride, dilation, groups, "add", 1.0, then,
+                    no_scalars, none})
+            : call("mkldnn::_convolution_pointwise", "binary",
+                   {x, other, *weight, b, padding, stride, dilation, groups, "add", 1.0, then,
+                    no_scalars, none});
     *output = new at::Tensor(y);
   });
 }

@@ -33,6 +33,11 @@ void in_shares(int64_t count, int64_t chunks, const F &body) {
   in_parallel(chunks, one);
 }
 
+// Whether nobody but the holder of this tensor can see what is written into it.
+inline bool is_held_once(const at::Tensor &tensor) {
+  return tensor.use_count() == 1 && tensor.storage().use_count() == 1;
+}
+
 inline at::Tensor channels_last(const at::Tensor &tensor) {
   return tensor.contiguous(at::MemoryFormat::ChannelsLast);
 }

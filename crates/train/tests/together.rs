@@ -208,9 +208,9 @@ fn who_asks_otherwise_or_after_the_model_was_closed_is_answered_alone() {
 fn a_large_request_takes_as_many_passes_as_its_images_need() {
     let asking = Asking::new();
     let answers = asking.waiting(2, |asking| {
-        asking.ask(0, (0..130).map(picture).collect(), PredictConfig::default());
+        asking.ask(0, (0..260).map(picture).collect(), PredictConfig::default());
         asking.ask(1, vec![picture(0)], PredictConfig::default());
     });
     assert_eq!(asking.passes(), 4);
-    assert_eq!(answers[0].1.as_ref().unwrap().len(), 130);
+    assert_eq!(answers[0].1.as_ref().unwrap().len(), 260);
 }

@@ -16,13 +16,22 @@ use crate::{Element, Level, Sums};
 pub struct Then<'a, T> {
     /// A number for each channel of the output.
     pub bias: Option<&'a [f32]>,
-    /// Pixels like those of `y`.
-    pub shortcut: Option<&'a [T]>,
+    pub shortcut: Shortcut<'a, T>,
     pub relu: bool,
 }
 
+/// What is added to a sum.
+#[derive(Clone, Copy)]
+pub enum Shortcut<'a, T> {
+    Nothing,
+    /// Pixels like those of `y`.
+    Of(&'a [T]),
+    /// What `y` holds before.
+    InPlace,
+}
+
 impl<T> Then<'_, T> {
-    pub const NOTHING: Self = Then { bias: None, shortcut: None, relu: false };
+    pub const NOTHING: Self = Then { bias: None, shortcut: Shortcut::Nothing, relu: false };
 }
 
 /// The sums that [`statistics`](crate::statistics) makes of an output, made while it is written.
@@ -54,7 +63,9 @@ pub fn convolve<T: Element>(
     assert_eq!(filters.len(), shape.filters());
     assert_eq!(y.len(), shape.numbers(&rows, shape.outputs).len());
     assert!(then.bias.is_none_or(|bias| bias.len() == shape.outputs));
-    assert!(then.shortcut.is_none_or(|shortcut| shortcut.len() == y.len()));
+    if let Shortcut::Of(pixels) = then.shortcut {
+        assert_eq!(pixels.len(), y.len());
+    }
     assert!(statistics.as_ref().is_none_or(|s| s.shift.len() == shape.outputs));
     at_level!(level, convolve_of::<T>(
         shape: &Shape, x: &[T], filters: &[f32], rows: Range<usize>, then: Then<T>, y: &mut [T],
@@ -219,11 +230,17 @@ unsafe fn finish<V: Vector, T: Element>(
 ) {
     let within = |i: usize, j: usize| i < lines && j < columns;
     let at = |i: usize, j: usize| place + i * to_next_line + j * to_next_pixel;
-    if let Some(shortcut) = then.shortcut {
+    let y = y.as_mut_ptr();
+    let shortcut = match then.shortcut {
+        Shortcut::Nothing => None,
+        Shortcut::Of(pixels) => Some(pixels.as_ptr()),
+        Shortcut::InPlace => Some(y.cast_const()),
+    };
+    if let Some(shortcut) = shortcut {
         for i in 0..TILE {
             for j in 0..TILE {
                 if within(i, j) {
-                    pixels[i][j] = pixels[i][j].add(T::load::<V>(shortcut.as_ptr().add(at(i, j))));
+                    pixels[i][j] = pixels[i][j].add(T::load::<V>(shortcut.add(at(i, j))));
                 }
             }
         }
@@ -236,7 +253,7 @@ unsafe fn finish<V: Vector, T: Element>(
     for i in 0..TILE {
         for j in 0..TILE {
             if within(i, j) {
-                T::store::<V>(pixels[i][j], y.as_mut_ptr().add(at(i, j)));
+                T::store::<V>(pixels[i][j], y.add(at(i, j)));
             }
         }
     }

@@ -6,7 +6,7 @@ use super::transform::{both_ways, Filter};
 use super::{Shape, CHANNELS, POINTS, RIM};
 use crate::level::at_level;
 use crate::vector::Vector;
-use crate::{Element, Level};
+use crate::Level;
 
 /// Channels of the output whose filters lie together: `[panel][point][in][channel of the panel]`.
 pub(super) const PANEL: usize = 32;
@@ -38,11 +38,11 @@ impl Shape {
 ///
 /// # Panics
 /// If the slices do not fit the shape, or `into` not the panels.
-pub fn transform_filters<T: Element>(
+pub fn transform_filters(
     level: Level,
     shape: &Shape,
     pass: Pass,
-    weight: &[T],
+    weight: &[f32],
     panels: Range<usize>,
     into: &mut [f32],
 ) {
@@ -56,74 +56,88 @@ pub fn transform_filters<T: Element>(
         let part;
         (part, into) = into.split_at_mut(POINTS * shape.inputs * outputs.len());
         match pass {
-            Pass::Forward => at_level!(level, forward::<T>(
-                shape: &Shape, weight: &[T], outputs: Range<usize>, part: &mut [f32],
+            Pass::Forward => at_level!(level, forward(
+                shape: &Shape, weight: &[f32], outputs: Range<usize>, part: &mut [f32],
             )),
-            Pass::Backward => at_level!(level, backward::<T>(
-                shape: &Shape, weight: &[T], outputs: Range<usize>, part: &mut [f32],
+            Pass::Backward => at_level!(level, backward(
+                shape: &Shape, weight: &[f32], outputs: Range<usize>, part: &mut [f32],
             )),
         }
     }
 }
 
-/// Registers hold input channels, but output channels must come to lie side by side.
+/// Taps of a filter.
+const TAPS: usize = 9;
+
+/// The weight holds input channels side by side, and the products need output channels so. A square
+/// of both is copied first: in the weight they lie so far apart that they push each other out of the
+/// first cache.
 #[inline(always)]
-unsafe fn forward<V: Vector, T: Element>(
+unsafe fn forward<V: Vector>(
     shape: &Shape,
-    weight: &[T],
+    weight: &[f32],
     outputs: Range<usize>,
     into: &mut [f32],
 ) {
     let (inputs, width) = (shape.inputs, outputs.len());
-    let mut numbers = [0.0f32; CHANNELS];
-    for (column, out) in outputs.enumerate() {
+    let mut square = [0.0f32; TAPS * CHANNELS * CHANNELS];
+    let square = square.as_mut_ptr();
+    for column in (0..width).step_by(V::LANES) {
         for channel in (0..inputs).step_by(V::LANES) {
-            let points = read::<V, T>(weight, inputs, out, channel, |tap| tap);
-            for (point, values) in points.iter().flatten().enumerate() {
-                values.store(numbers.as_mut_ptr());
-                let place = (point * inputs + channel) * width + column;
-                for (lane, number) in numbers.iter().enumerate().take(V::LANES) {
-                    *into.get_unchecked_mut(place + lane * width) = *number;
+            for out in 0..V::LANES {
+                let row = (outputs.start + column + out) * TAPS * inputs + channel;
+                for tap in 0..TAPS {
+                    let taps = V::load(weight.as_ptr().add(row + tap * inputs));
+                    taps.store(square.add((tap * V::LANES + out) * V::LANES));
                 }
+            }
+            for lane in 0..V::LANES {
+                let mut taps = [V::splat(0.0); TAPS];
+                for (tap, values) in taps.iter_mut().enumerate() {
+                    let place = tap * V::LANES * V::LANES + lane;
+                    *values = V::gather(square.add(place), V::LANES);
+                }
+                write(taps, (inputs, channel + lane), (width, column), into);
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn backward<V: Vector, T: Element>(
+unsafe fn backward<V: Vector>(
     shape: &Shape,
-    weight: &[T],
+    weight: &[f32],
     outputs: Range<usize>,
     into: &mut [f32],
 ) {
     let width = outputs.len();
     for from in 0..shape.inputs {
         for column in (0..width).step_by(V::LANES) {
-            let channel = outputs.start + column;
-            let points = read::<V, T>(weight, shape.outputs, from, channel, |tap| 8 - tap);
-            for (point, values) in points.iter().flatten().enumerate() {
-                let place = (point * shape.inputs + from) * width + column;
-                values.store(into.as_mut_ptr().add(place));
+            let row = from * TAPS * shape.outputs + outputs.start + column;
+            let mut taps = [V::splat(0.0); TAPS];
+            for (tap, values) in taps.iter_mut().rev().enumerate() {
+                *values = V::load(weight.as_ptr().add(row + tap * shape.outputs));
             }
+            write(taps, (shape.inputs, from), (width, column), into);
         }
     }
 }
 
-/// `G g G'` of the filters from `LANES` channels of a weight to channel `out`, with its nine taps
-/// in the order of `turned`.
+/// `G g G'` of the filters from one of `inputs` channels to a register of a panel's columns.
 #[inline(always)]
-unsafe fn read<V: Vector, T: Element>(
-    weight: &[T],
-    channels: usize,
-    out: usize,
-    channel: usize,
-    turned: impl Fn(usize) -> usize,
-) -> [[V; RIM]; RIM] {
-    let mut taps = [[V::splat(0.0); 3]; 3];
-    for (tap, value) in taps.iter_mut().flatten().enumerate() {
-        let place = (out * 9 + turned(tap)) * channels + channel;
-        *value = T::load::<V>(weight.as_ptr().add(place));
+unsafe fn write<V: Vector>(
+    taps: [V; TAPS],
+    (inputs, from): (usize, usize),
+    (width, column): (usize, usize),
+    into: &mut [f32],
+) {
+    let mut square = [[V::splat(0.0); 3]; 3];
+    for (tap, values) in taps.into_iter().enumerate() {
+        square[tap / 3][tap % 3] = values;
     }
-    both_ways::<Filter, V, 3, RIM>(taps)
+    let points = both_ways::<Filter, V, 3, RIM>(square);
+    for (point, values) in points.iter().flatten().enumerate() {
+        let place = (point * inputs + from) * width + column;
+        values.store(into.as_mut_ptr().add(place));
+    }
 }

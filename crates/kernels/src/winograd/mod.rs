@@ -21,7 +21,7 @@ mod gradient;
 mod multiply;
 mod transform;
 
-pub use convolve::{convolve, Statistics, Then};
+pub use convolve::{convolve, Shortcut, Statistics, Then};
 pub use filter::{transform_filters, Pass};
 pub use gradient::{filter_gradient, filter_sums};
 

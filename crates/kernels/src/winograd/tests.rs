@@ -155,14 +155,20 @@ fn bias_shortcut_and_relu_follow_the_sum() {
         transform_filters(Level::Plain, &shape, Pass::Forward, &case.weight, panels, &mut filters);
         for level in Level::all() {
             // The gradient has the output's shape, and anything will do.
-            let then = Then { bias: Some(&bias), shortcut: Some(&case.dy), relu: true };
             let mut y = vec![f32::NAN; truth.len()];
+            let mut in_place = case.dy.clone();
             let middle = shape.tile_rows() / 2;
             for rows in [0..middle, middle..shape.tile_rows()] {
                 let part = shape.numbers(&rows, shape.outputs);
-                let then = Then { shortcut: Some(&case.dy[part.clone()]), ..then };
-                convolve(level, &shape, &case.x, &filters, rows, then, &mut y[part], None);
+                for (shortcut, y) in [
+                    (Shortcut::Of(&case.dy[part.clone()]), &mut y[part.clone()]),
+                    (Shortcut::InPlace, &mut in_place[part.clone()]),
+                ] {
+                    let then = Then { bias: Some(&bias), shortcut, relu: true };
+                    convolve(level, &shape, &case.x, &filters, rows.clone(), then, y, None);
+                }
             }
+            assert_eq!(y, in_place);
             for (i, (y, sum)) in y.iter().zip(&truth).enumerate() {
                 let wanted = sum + f64::from(bias[i % shape.outputs]) + f64::from(case.dy[i]);
                 assert!((f64::from(*y) - wanted.max(0.0)).abs() < 1e-3, "{level:?} {y} {wanted}");
