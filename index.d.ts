@@ -2564,7 +2564,8 @@ export declare type ResolvedConfig = {
      */
     earlyStopping: ResolvedEarlyStopping | null;
     /**
-     * Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
+     * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
+     * a card of compute capability 8.0 or more), else fp32.
      */
     precision: Precision;
     /**
@@ -3776,7 +3777,8 @@ export declare type TrainConfig = {
      */
     earlyStopping?: EarlyStoppingConfig | undefined;
     /**
-     * Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
+     * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
+     * a card of compute capability 8.0 or more), else fp32.
      */
     precision?: 'auto' | Precision | undefined;
     /**

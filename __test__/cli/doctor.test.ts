@@ -87,6 +87,13 @@ test('the processor, its precision and the container’s limit are told', (t) =>
   const amx = of('GenuineIntel', 'avx2 avx512f avx512_bf16 amx_bf16', {}, true)
   t.regex(amx.precision?.found ?? '', /^bf16: its AMX/)
   t.regex(of('AuthenticAMD', 'avx2 avx512f avx512_bf16', {}, true).precision?.found ?? '', /^bf16/)
+  const card = (cudaBf16: boolean) => {
+    const machineFacts = { cores: 8, bf16: false, cuda: true, cudaBf16 }
+    const checks = checkCpu(machine({}), { ...facts(false), machine: machineFacts })
+    return checks.find(({ name }) => name === 'precision')?.found ?? ''
+  }
+  t.regex(card(true), /^bf16: this card/)
+  t.regex(card(false), /^fp32 /)
   t.is(of('GenuineIntel', 'sse2').CPU?.state, 'warn')
   const limited = of('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': '250000 100000\n' })
   t.like(limited.threads, { state: 'warn', next: 'Train with `threads=2 workers=2`.' })

@@ -1733,7 +1733,8 @@ export type ResolvedConfig = {
    */
   earlyStopping: ResolvedEarlyStopping | null
   /**
-   * Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
+   * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
+   * a card of compute capability 8.0 or more), else fp32.
    */
   precision: Precision
   /**
@@ -2807,7 +2808,8 @@ export type TrainConfig = {
    */
   earlyStopping?: EarlyStoppingConfig | undefined
   /**
-   * Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
+   * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
+   * a card of compute capability 8.0 or more), else fp32.
    */
   precision?: 'auto' | Precision | undefined
   /**

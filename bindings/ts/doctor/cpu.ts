@@ -8,12 +8,12 @@ export interface TorchFacts {
   libtorch: string
   /** The instructions that its kernels use: `AVX512`, `AVX2`, `DEFAULT`. */
   cpuCapability: string
-  machine: { cores: number; bf16: boolean; cuda: boolean }
+  machine: { cores: number; bf16: boolean; cuda: boolean; cudaBf16?: boolean | undefined }
   /** Why CUDA could not be loaded, where all that can be seen of it is there. */
   cudaUnusable?: string | null
 }
 
-/** The processor, the precision that is chosen for it and why, and how many threads. */
+/** The processor, the precision that is chosen and why, and how many threads. */
 export function checkCpu(machine: Machine, facts: TorchFacts | undefined): Check[] {
   const info = machine.read('/proc/cpuinfo') ?? ''
   const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(info)?.[1]?.trim()
@@ -53,6 +53,12 @@ function precision(
   flags: Set<string>,
   facts: TorchFacts | undefined,
 ): Check {
+  if (facts?.machine.cuda) {
+    const found = facts.machine.cudaBf16
+      ? 'bf16: this card multiplies bfloat16'
+      : 'fp32 (as TF32, where the card has that): it does not multiply bfloat16'
+    return { name: 'precision', state: 'pass', found }
+  }
   const has = [
     ...(flags.has('amx_bf16') ? ['AMX'] : []),
     ...(flags.has('avx512_bf16') ? ['AVX512_BF16'] : []),

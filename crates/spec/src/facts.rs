@@ -71,6 +71,8 @@ pub struct MachineFacts {
     pub bf16: bool,
     /// libtorch sees a usable CUDA device.
     pub cuda: bool,
+    /// It multiplies bfloat16 (compute capability 8.0 or more: Ampere, 2020).
+    pub cuda_bf16: bool,
     /// Bytes of memory that nobody uses; null where the system does not tell.
     pub free_memory: Option<u64>,
 }
@@ -78,6 +80,6 @@ pub struct MachineFacts {
 impl MachineFacts {
     /// A machine of which nothing else is known.
     pub fn with_cores(cores: u32) -> MachineFacts {
-        MachineFacts { cores, bf16: false, cuda: false, free_memory: None }
+        MachineFacts { cores, bf16: false, cuda: false, cuda_bf16: false, free_memory: None }
     }
 }

@@ -13,6 +13,8 @@ struct Functions {
   const char *(*last_error)();
   // Makes the device ready. `ran_out` is called, on any thread, whenever its memory has run out.
   bool (*start)(void (*ran_out)());
+  // 8 and 6 for compute capability 8.6.
+  bool (*capability)(int *major, int *minor);
   // Gives memory that no tensor lies in back to the device.
   bool (*release_free_memory)();
   // A copy of a tensor on its way to the device, through pinned memory, on a stream of its own.

@@ -1,7 +1,7 @@
 //! What of CUDA tch does not bind. Its C++ is a library of its own (`residual-cuda.so`, from `cuda/`),
 //! so that nothing else needs libtorch_cuda: it is loaded where that is, and absent without harm.
 
-use std::ffi::{c_char, CString};
+use std::ffi::{c_char, c_int, CString};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -18,6 +18,7 @@ use crate::{failure, said, text};
 struct Functions {
     last_error: unsafe extern "C" fn() -> *const c_char,
     start: unsafe extern "C" fn(unsafe extern "C" fn()) -> bool,
+    capability: unsafe extern "C" fn(*mut c_int, *mut c_int) -> bool,
     release_free_memory: unsafe extern "C" fn() -> bool,
     send: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
     receive: unsafe extern "C" fn(*const C_tensor, *mut Arrival) -> bool,
@@ -87,6 +88,18 @@ pub fn unusable() -> Option<&'static str> {
 /// Whether there is a device, and all that is needed to use it.
 pub fn is_available() -> bool {
     FUNCTIONS.get().is_some() && tch::Cuda::is_available()
+}
+
+/// The compute capability of the device: `(8, 6)` for 8.6. `None` where there is no device, or it
+/// does not tell.
+pub fn capability() -> Option<(i32, i32)> {
+    if !is_available() {
+        return None;
+    }
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: two numbers are written.
+    let told = unsafe { (functions().ok()?.capability)(&mut major, &mut minor) };
+    told.then_some((major, minor))
 }
 
 fn functions() -> Result<&'static Functions> {
@@ -207,6 +220,7 @@ mod tests {
     #[test]
     fn without_the_library_there_is_no_cuda_and_no_harm() {
         assert!(!is_available());
+        assert_eq!(capability(), None);
         assert_eq!(start().unwrap_err().code, ErrorCode::Device);
         assert_eq!(send(&[1f32]).err().unwrap().code, ErrorCode::Device);
         release_free_memory();

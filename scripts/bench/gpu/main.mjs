@@ -7,7 +7,8 @@
 //   --data FOLDER images of 32 x 32 in train/<class> and test/<class> (CIFAR-10)
 //   --rounds 5, --python python3
 //
-// Where there is no GPU it says `unmeasured`. So it does where ours found none though PyTorch did.
+// Where there is no GPU it says `unmeasured`. So it does where ours cannot use the one that PyTorch
+// found; why is told on stderr.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -4,15 +4,14 @@ import { join } from 'node:path'
 import { run } from '../../setup/command.mjs'
 import { BuildError } from '../../setup/error.mjs'
 import { node, path } from '../cases/programs.mjs'
-import { Peer } from '../peer.mjs'
+import { Peer, PeerError } from '../peer.mjs'
 import { UNMEASURED } from './how.mjs'
 
 /**
  * @typedef {object} Trained
  * @property {string} net
  * @property {number} epochs
- * @property {boolean} onDevice whether ours trained on the same device
- * @property {{ accuracy: number, seconds: number }} ours
+ * @property {{ accuracy: number, seconds: number }} [ours] if it trains on the device
  * @property {{ accuracy: number, seconds: number }} theirs
  */
 
@@ -27,9 +26,7 @@ const TINY_FAST = { net: 'resnet20', epochs: 2 }
 export async function fastRecipe(data, { python, device, tiny, folder, game }) {
   const { net, epochs } = tiny ? TINY_FAST : FAST
   game.log(`the recipe fast, ${net}, ${epochs} epochs`)
-  const peer = new Peer(node('gpu/fast', { data, net, epochs, out: join(folder, 'fast') }))
-  const ours = await peer.read()
-  await peer.close()
+  const ours = await oursOf({ data, net, epochs, device, out: join(folder, 'fast') }, game)
   const { status, stdout, stderr } = await run(python, [
     ...[path('../../trials/pytorch_cifar.py'), data, '--recipe', 'fast', '--net', net],
     ...['--epochs', String(epochs), '--device', device],
@@ -40,9 +37,25 @@ export async function fastRecipe(data, { python, device, tiny, folder, game }) {
   return {
     net,
     epochs,
-    onDevice: ours.device === device,
-    ours: { accuracy: ours.accuracy, seconds: ours.seconds },
+    ours: ours && { accuracy: ours.accuracy, seconds: ours.seconds },
     theirs: { accuracy: theirs.testAccuracy, seconds: theirs.seconds },
+  }
+}
+
+/**
+ * @param {Record<string, unknown>} wanted
+ * @param {import('../contest.mjs').Game} game
+ */
+async function oursOf(wanted, game) {
+  const peer = new Peer(node('gpu/fast', wanted))
+  try {
+    return await peer.read()
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error
+    game.log(error.message)
+    return undefined
+  } finally {
+    await peer.close()
   }
 }
 
@@ -52,13 +65,16 @@ export function recipeTable(trained) {
   if (trained === undefined) {
     return { heading, rows: [['residual and PyTorch', UNMEASURED, UNMEASURED]] }
   }
-  const { net, epochs, onDevice, ours, theirs } = trained
+  const { net, epochs, ours, theirs } = trained
   const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(2)} %`
-  const seconds = onDevice ? ours.seconds.toFixed(1) : `${UNMEASURED} (ours found no GPU)`
   return {
     heading,
     rows: [
-      [`residual, ${net}, ${epochs} epochs`, percent(ours.accuracy), seconds],
+      [
+        `residual, ${net}, ${epochs} epochs`,
+        ours ? percent(ours.accuracy) : `${UNMEASURED} (ours does not train on it)`,
+        ours?.seconds.toFixed(1) ?? UNMEASURED,
+      ],
       ['PyTorch, all images on the device', percent(theirs.accuracy), theirs.seconds.toFixed(1)],
     ],
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { tryAll } from '../candidates.mjs'
 import { node, pytorch } from '../cases/programs.mjs'
 import { contest } from '../contest.mjs'
-import { Peer } from '../peer.mjs'
+import { Peer, PeerError } from '../peer.mjs'
 import { UNMEASURED } from './how.mjs'
 
 /** @typedef {import('../candidates.mjs').Way} Way */
@@ -56,12 +56,15 @@ export async function step({ tiny: small, ...full }, { python, device, tiny, fol
   const network = { ...full, ...(tiny ? small : {}) }
   const out = join(folder, network.net)
   const steps = tiny ? TINY_STEPS : STEPS[/** @type {keyof typeof STEPS} */ (network.net)]
-  const ours = node('ours/train-step', { ...network, steps, out })
-  // Without a GPU of its own ours would be measured on the CPU, beside a card.
-  const peer = await Peer.start(ours)
-  const found = peer.about.device
-  await peer.kill()
-  if (found !== device) return { network, why: `ours found no GPU and trains on the ${found}` }
+  const ours = node('ours/train-step', { ...network, steps, out, device })
+  try {
+    const peer = await Peer.start(ours)
+    await peer.kill()
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error
+    game.log(error.message)
+    return { network, why: `ours does not train on ${device}` }
+  }
 
   const theirs = (/** @type {Record<string, unknown>} */ options) =>
     pytorch(python, 'train_step', { ...network, device, ...options })

@@ -15,6 +15,7 @@ import { pictures } from './pictures.mjs'
  * @property {string} out the run folder
  * @property {number} [threads]
  * @property {string} [precision]
+ * @property {'cpu' | 'cuda'} [device]
  */
 
 /** The run is told to rest when its last step has come so far. */
@@ -29,7 +30,7 @@ export class Training {
   #usual = 0
 
   /** @param {Wanted} wanted */
-  constructor({ net, stem, size, batch, steps, out, threads, precision }) {
+  constructor({ net, stem, size, batch, steps, out, threads, precision, device }) {
     this.batch = batch
     /** @type {import('../../../dist/bindings/ts/index.js').StartEvent | undefined} */
     this.started = undefined
@@ -45,6 +46,7 @@ export class Training {
         overwrite: true,
         out,
         ...(threads === undefined ? {} : { threads }),
+        ...(device === undefined ? {} : { device }),
         ...(precision === undefined
           ? {}
           : {

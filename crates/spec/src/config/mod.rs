@@ -199,7 +199,8 @@ config! {
         ema: EmaConfig => Ema,
         /// End when nothing improves. Default: never.
         early_stopping: EarlyStoppingConfig => Option<EarlyStopping>,
-        /// Default: bf16 where the CPU is faster with it (AMX, or AVX512_BF16 on AMD), else fp32.
+        /// Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
+        /// a card of compute capability 8.0 or more), else fp32.
         precision: Auto<Precision> => Precision,
         /// Default: CUDA where it can be used, else the CPU.
         device: Auto<Device> => Device,

@@ -72,13 +72,6 @@ pub fn resolve(
     let monitor = why.pick("monitor", &config.monitor, metric_default);
     needs_validation("monitor", monitor, has_val)?;
 
-    let precision = why.pick("precision", &config.precision, || match machine {
-        MachineFacts { bf16: true, .. } => (
-            Precision::Bf16,
-            "this CPU multiplies bfloat16 faster than fp32 (AMX, or AVX512_BF16 on AMD)".into(),
-        ),
-        _ => (Precision::Fp32, "bfloat16 would be no faster on this CPU".into()),
-    });
     let device = why.pick("device", &config.device, || match machine.cuda {
         true => (Device::Cuda, "libtorch sees a CUDA device".into()),
         false => (Device::Cpu, "libtorch sees no CUDA device".into()),
@@ -88,6 +81,7 @@ pub fn resolve(
             .key("device")
             .hint("Leave `device` out to train on the CPU."));
     }
+    let precision = why.pick("precision", &config.precision, || default_precision(device, machine));
     let memory_format = why.pick("memoryFormat", &config.memory_format, || match precision {
         Precision::Fp64 => {
             (MemoryFormat::Contiguous, "fp64 convolutions have no faster layout".into())
@@ -161,6 +155,25 @@ pub fn resolve(
         recipe: config.recipe.clone(),
         reasons: why.0,
     })
+}
+
+/// By what the device multiplies fast.
+fn default_precision(device: Device, machine: &MachineFacts) -> (Precision, String) {
+    let (precision, reason) = match (device, machine) {
+        (Device::Cuda, MachineFacts { cuda_bf16: true, .. }) => {
+            (Precision::Bf16, "this card multiplies bfloat16 (compute capability 8.0 or more)")
+        }
+        (Device::Cuda, _) => (
+            Precision::Fp32,
+            "this card does not multiply bfloat16 (compute capability less than 8.0)",
+        ),
+        (Device::Cpu, MachineFacts { bf16: true, .. }) => (
+            Precision::Bf16,
+            "this CPU multiplies bfloat16 faster than fp32 (AMX, or AVX512_BF16 on AMD)",
+        ),
+        (Device::Cpu, _) => (Precision::Fp32, "bfloat16 would be no faster on this CPU"),
+    };
+    (precision, reason.into())
 }
 
 /// Turns what was asked to be inspected into what will be.
@@ -419,7 +432,7 @@ mod tests {
     }
 
     const MACHINE: MachineFacts =
-        MachineFacts { cores: 2, bf16: true, cuda: false, free_memory: None };
+        MachineFacts { cores: 2, bf16: true, cuda: false, cuda_bf16: false, free_memory: None };
 
     fn resolved(config: Value, facts: &DataFacts) -> Result<ResolvedConfig> {
         resolve(&TrainConfig::from_json(&config)?, facts, &MACHINE)
@@ -603,6 +616,29 @@ mod tests {
     fn a_missing_device_is_an_error_and_never_a_silent_fall_to_the_cpu() {
         let error = resolved(json!({ "device": "cuda" }), &small()).unwrap_err();
         assert_eq!(error.code, ErrorCode::Device);
+    }
+
+    #[test]
+    fn the_precision_is_one_that_the_device_multiplies_fast() {
+        let choice = |config: Value, machine: MachineFacts| {
+            let config = TrainConfig::from_json(&config).unwrap();
+            let config = resolve(&config, &small(), &machine).unwrap();
+            (config.precision, config.reasons.get("precision").cloned().unwrap_or_default())
+        };
+        let (turing, ampere) = (
+            MachineFacts { cuda: true, ..MACHINE },
+            MachineFacts { cuda: true, cuda_bf16: true, bf16: false, ..MACHINE },
+        );
+        let (precision, why) = choice(json!({}), turing.clone());
+        assert!(precision == Precision::Fp32 && why.contains("card"), "{why}");
+        let (precision, why) = choice(json!({}), ampere.clone());
+        assert!(precision == Precision::Bf16 && why.contains("8.0"), "{why}");
+        // Beside a card, the CPU is looked at where it is to be used.
+        let (precision, why) = choice(json!({ "device": "cpu" }), turing);
+        assert!(precision == Precision::Bf16 && why.contains("CPU"), "{why}");
+        assert_eq!(choice(json!({ "device": "cpu" }), ampere.clone()).0, Precision::Fp32);
+        let given = choice(json!({ "precision": "fp32" }), ampere);
+        assert_eq!(given, (Precision::Fp32, String::new()));
     }
 
     #[test]

@@ -1,0 +1,13 @@
+// What the device is.
+
+#include <c10/cuda/CUDAException.h>
+#include <cuda_runtime_api.h>
+
+#include "../src/guarded.h"
+
+bool capability(int *major, int *minor) {
+  return guarded([&] {
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(major, cudaDevAttrComputeCapabilityMajor, 0));
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(minor, cudaDevAttrComputeCapabilityMinor, 0));
+  });
+}
