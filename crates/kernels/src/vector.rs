@@ -2,6 +2,18 @@
 
 use crate::element::{Bf16, Element};
 
+/// Brings a cache line near that will be read soon. The address need not be one.
+#[inline(always)]
+pub fn prefetch(from: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, on every x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
 /// A register of `LANES` numbers.
 ///
 /// # Safety

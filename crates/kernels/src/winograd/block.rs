@@ -157,7 +157,7 @@ unsafe fn outer<M: Matrix<SIZE, RIM>, V: Vector, T: Element, const SIZE: usize>(
 }
 
 /// Numbers of a cache line.
-const LINE: usize = 16;
+pub const LINE: usize = 16;
 
 /// Numbers of this thread's own, on a whole cache line, with anything in them. They go back to the
 /// thread when this ends. (A guard and not a closure: see [`super::transform`].)

@@ -130,21 +130,30 @@ unsafe fn convolve_of<V: Vector, T: Element>(
     let first = shape.first_line(rows.start) * shape.width * outputs;
     for block in blocks::<V>(shape, rows) {
         transform::<Input, V, T, RIM>(shape, images, block.clone(), read);
+        let part = |point: usize, panel: usize| {
+            let width = PANEL.min(outputs - panel);
+            filters.as_ptr().wrapping_add((POINTS * panel + point * width) * inputs)
+        };
         for point in 0..POINTS {
             let at = point * to_next_point::<V>();
             for panel in (0..outputs).step_by(PANEL) {
                 let width = PANEL.min(outputs - panel);
-                let b = filters.as_ptr().add((POINTS * panel + point * width) * inputs);
+                let b = part(point, panel);
+                let next = match panel + PANEL < outputs {
+                    true => part(point, panel + PANEL),
+                    false => part(point + 1, 0),
+                };
                 let mut column = 0;
                 while column < width {
                     let (a, b) = (read.add(at), (b.add(column), width));
+                    let next = next.wrapping_add(column);
                     let register = (panel + column) / V::LANES;
                     let c = products.add(at + register * to_next_register::<V>());
                     if width - column >= 2 * V::LANES {
-                        multiply::<V, 2>(a, b, c, block.len(), inputs);
+                        multiply::<V, 2>(a, b, c, block.len(), inputs, next);
                         column += 2 * V::LANES;
                     } else {
-                        multiply::<V, 1>(a, b, c, block.len(), inputs);
+                        multiply::<V, 1>(a, b, c, block.len(), inputs, next);
                         column += V::LANES;
                     }
                 }
