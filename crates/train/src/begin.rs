@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn published_weights_that_nobody_asked_for_are_told_by_reasons_and_not_by_warnings() {
         let (config, begun) = begun(json!({}), Some(FEW));
-        assert_eq!(config.model.weights.as_deref(), Some(IMAGENET));
+        assert_eq!(config.model.weights, IMAGENET);
         assert_eq!(config.model.weights_sha256.as_deref(), Some("f37072fd"));
         assert_eq!((config.model.arch.as_str(), config.data.image_size), ("resnet18", 224));
         assert_eq!(
@@ -318,7 +318,7 @@ mod tests {
         let mut config = resolved(&missing);
         let network = network(&config, 2);
         let begun = begin.fit(&mut config, &network).unwrap();
-        assert_eq!(config.model.weights.as_deref(), Some(NO_WEIGHTS));
+        assert_eq!(config.model.weights, NO_WEIGHTS);
         assert!(config.reasons[KEY].contains("warning"));
         assert_eq!(config.data.image_size, 128);
         let [warning] = begun.warnings.as_slice() else { panic!("{:?}", begun.warnings) };

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use residual_runlog::RunDir;
-use residual_spec::{
-    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, TrainConfig, NO_WEIGHTS,
-};
+use residual_spec::{CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, TrainConfig};
 use residual_weights::{find, Checkpoint, Prefer};
 use serde_json::{Map, Value};
 
@@ -110,11 +108,8 @@ fn is_later(checkpoint: &Path, step: u64) -> bool {
 /// # Errors
 /// `E_MISMATCH` with the key.
 pub(crate) fn check(before: &ResolvedConfig, now: &ResolvedConfig) -> Result<()> {
-    let mut before = before.clone();
-    // As it was written while weights could not be left open.
-    before.model.weights.get_or_insert(NO_WEIGHTS.into());
     let value = |config: &ResolvedConfig| serde_json::to_value(config).unwrap_or_default();
-    let (before, now) = (value(&before), value(now));
+    let (before, now) = (value(before), value(now));
     let Value::Object(before) = before else { return Ok(()) };
     for (key, old) in before.iter().filter(|(key, _)| key.as_str() != "reasons") {
         let new = &now[key];

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use residual_arch::{build, Network};
 use residual_model::{Compute, Model};
 use residual_spec::{
-    BottleneckStride, Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem,
+    BottleneckStride, Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem, NO_WEIGHTS,
 };
 use residual_train::Optimizer;
 use residual_weights::DType;
@@ -43,7 +43,7 @@ impl Case {
                 Some("1x1") => BottleneckStride::First,
                 _ => BottleneckStride::Middle,
             },
-            weights: None,
+            weights: NO_WEIGHTS.into(),
             weights_sha256: None,
             freeze: Vec::new(),
         };

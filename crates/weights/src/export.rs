@@ -157,10 +157,9 @@ impl Export<'_> {
     /// The configuration without the places on this machine.
     fn for_others(&self) -> ResolvedConfig {
         let mut config = self.config.clone();
-        for place in [&mut config.data.source, &mut config.out] {
+        for place in [&mut config.data.source, &mut config.out, &mut config.model.weights] {
             *place = last_part(place);
         }
-        config.model.weights = config.model.weights.as_deref().map(last_part);
         config.resume = None;
         config
     }

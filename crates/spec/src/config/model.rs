@@ -24,7 +24,7 @@ config! {
         /// for the ones that torchvision published, or `none`. A head for other classes begins
         /// anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
         /// the file is here or can be fetched; else `none`.
-        weights: Auto<String> => Option<String>,
+        weights: Auto<String> => String,
         /// The SHA-256 of that file: written down by a run, and checked where it is given.
         weights_sha256: String => Option<String>,
         /// Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);

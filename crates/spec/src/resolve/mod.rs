@@ -401,9 +401,9 @@ fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model 
         shortcut,
         zero_init_residual: config.zero_init_residual.unwrap_or(false),
         bottleneck_stride: config.bottleneck_stride.unwrap_or(BottleneckStride::Middle),
-        weights: Some(why.pick("model.weights", &config.weights, || {
+        weights: why.pick("model.weights", &config.weights, || {
             (NO_WEIGHTS.to_string(), "nobody named any".into())
-        })),
+        }),
         weights_sha256: config.weights_sha256.clone(),
         freeze: config.freeze.clone().unwrap_or_default(),
     }
