@@ -99,6 +99,18 @@ impl RunDir {
         latest::point_to(&self.path);
     }
 
+    /// Refuses to go on with a run that is being written, by whatever process. [`RunDir::reopen`] does,
+    /// too; this is for whoever looks into the folder before.
+    ///
+    /// # Errors
+    /// `E_OUT_IN_USE`.
+    pub fn refuse_in_use(path: &Path) -> Result<()> {
+        match RunDir::is_written_to(path) {
+            true => Err(lock::in_use(path).hint("Wait for it, or stop it, and go on from there.")),
+            false => Ok(()),
+        }
+    }
+
     /// Takes hold of a run's folder to go on with the run. Nothing in it is changed, apart from
     /// what a killed process left half-written; [`RunDir::cut_back`] is the next step.
     ///
@@ -112,6 +124,7 @@ impl RunDir {
                 .file(&path)
                 .hint("Give the folder of a run: the one that has config.json and checkpoints/."));
         }
+        RunDir::refuse_in_use(&path)?;
         let lock = Lock::take(&path)?;
         RunDir::hold(path, lock)
     }
@@ -497,7 +510,9 @@ mod tests {
             let error = RunDir::create(folder.path(), overwrite).unwrap_err();
             assert_eq!(error.code, ErrorCode::OutInUse);
         }
-        assert_eq!(RunDir::reopen(folder.path()).unwrap_err().code, ErrorCode::OutInUse);
+        let error = RunDir::reopen(folder.path()).unwrap_err();
+        assert_eq!(error.code, ErrorCode::OutInUse);
+        assert!(!error.hint.unwrap().contains("`out`"), "a run stays in its folder");
         drop(run);
         RunDir::reopen(folder.path()).unwrap();
     }

@@ -27,9 +27,13 @@ const CHANGEABLE: &[&str] = &[
 /// The checkpoint that a run goes on from.
 ///
 /// # Errors
-/// `E_CHECKPOINT` if there is none; `E_CONFIG` if it does not lie in a run folder.
+/// `E_OUT_IN_USE` if its run is being written; `E_CHECKPOINT` if there is none; `E_CONFIG` if it does
+/// not lie in a run folder.
 pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
-    let checkpoint = find(Path::new(resume), Prefer::Last)?;
+    let resume = Path::new(resume);
+    // First: a run that has only begun has no checkpoint to find yet.
+    RunDir::refuse_in_use(resume)?;
+    let checkpoint = find(resume, Prefer::Last)?;
     let checkpoint = checkpoint.canonicalize().map_err(|cause| Error::read(&checkpoint, &cause))?;
     let run_dir = checkpoint.parent().and_then(Path::parent).map(Path::to_path_buf);
     match run_dir {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use residual_runlog::RunDir;
 use residual_spec::{
     At, DataPart, ErrorCode, EvaluateConfig, LoadConfig, Read, RunEvaluation, RunEvent, Score,
     StopReason, TrainResult,
@@ -265,6 +266,18 @@ fn a_resumed_run_may_be_longer_but_not_another_one() {
 
     let longer = train(&json!({ "resume": first.dir, "epochs": 2 }));
     assert_eq!((longer.epochs, longer.stop_reason), (2, StopReason::Completed));
+}
+
+#[test]
+fn a_run_that_is_being_written_is_not_resumed_even_before_it_has_a_checkpoint() {
+    let place = Place::new();
+    let dir = place.path("begun");
+    let writer = RunDir::create(Path::new(&dir), false).unwrap();
+    let resume = || run(&json!({ "resume": dir }), |_| None).0.unwrap_err();
+    let error = resume();
+    assert_eq!((error.code, error.at.file.as_deref()), (ErrorCode::OutInUse, Some(&*dir)));
+    drop(writer);
+    assert_eq!(resume().code, ErrorCode::Checkpoint);
 }
 
 #[test]
