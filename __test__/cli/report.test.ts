@@ -53,6 +53,8 @@ test('a report that cannot be written costs a warning, and one not wanted nothin
   t.regex(warned.stderr, /^warning: no report was written: .*plots/m)
   t.regex(warned.stdout, /^run folder/m)
   t.notRegex(warned.stdout, /^report/m)
+  const quiet = await residual([...resumed, 'epochs=2', '--quiet'])
+  t.regex(quiet.stderr, /^warning: no report was written: .*\n {2}\S.*\n$/)
   const told = await residual([...resumed, 'epochs=3', '--json'])
   const events = told.stdout
     .trim()

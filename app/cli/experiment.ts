@@ -19,11 +19,12 @@ import { report } from './failure.js'
 import { examples } from './help.js'
 import { Interrupt } from './interrupt.js'
 import { remark } from './messages.js'
-import { print } from './output.js'
+import { print, tell } from './output.js'
 import { Progress } from './progress.js'
 import { table } from './table.js'
 import { harmless } from './terminal.js'
 import { count, loss, percent } from './units.js'
+import { warning } from './warning.js'
 
 interface Flags extends ConfigurationFlags {
   depths?: string
@@ -133,7 +134,7 @@ function trains(command: Command): Command {
     .option('--out <folder>', 'the folder of the experiment')
     .option('--overwrite', 'train everything anew')
     .option('--json', 'print one event a line, as JSON, and the result last')
-    .option('--quiet', 'show no progress')
+    .option('--quiet', 'show no progress, warnings alone')
 }
 
 async function follow(
@@ -151,6 +152,7 @@ async function follow(
   const onEvent = (event: ExperimentEvent) => {
     if (event.type === 'start') line?.end()
     if (json) printed = printed.then(() => print(JSON.stringify(event)))
+    else if (quiet && event.type === 'warning') tell(warning(event))
     if (event.type === 'member') {
       const { index, count, member, state } = event
       progress?.note(`${index}/${count} ${member}${state === 'new' ? '' : ` (${state})`}`)

@@ -1,27 +1,16 @@
 import { createLogUpdate } from 'log-update'
-import type {
-  EpochEvent,
-  RunEvent,
-  StartEvent,
-  StepEvent,
-  WarningEvent,
-} from '../../bindings/ts/index.js'
+import type { EpochEvent, RunEvent, StartEvent, StepEvent } from '../../bindings/ts/index.js'
+import { fitting, GAP, type Part } from './fitting.js'
 import { paint } from './paint.js'
 import { columnsOf, harmless, isLive, padEnd, padStart, widthOf } from './terminal.js'
 import { count, duration, loss, percent } from './units.js'
+import { warning } from './warning.js'
 
 const { stderr } = process
 
 /** The least time between two states of the live line, in milliseconds. */
 const REFRESH = 100
-const GAP = '  '
 const [LONGEST_BAR, SHORTEST_BAR] = [24, 6]
-
-/** A part of a line, and how much it is missed: the least comes out first where there is no room. */
-interface Part {
-  text: string
-  worth: number
-}
 
 /** A column of the epochs' table. */
 interface Column extends Part {
@@ -156,22 +145,6 @@ function drawBar(done: number, length: number): string {
   return '━'.repeat(filled) + paint(stderr, 'dim', '─'.repeat(length - filled))
 }
 
-/** The parts that fit into a row, in their order; those worth least are left out. */
-function fitting<P extends Part>(
-  parts: readonly P[],
-  room: number,
-  width: (part: P) => number,
-): readonly P[] {
-  const needed = parts.reduce((sum, part) => sum + width(part) + GAP.length, -GAP.length)
-  if (needed <= room || parts.length <= 1) return parts
-  const least = parts.reduce((worst, part) => (part.worth < worst.worth ? part : worst))
-  return fitting(
-    parts.filter((part) => part !== least),
-    room,
-    width,
-  )
-}
-
 function beginning(event: StartEvent): string {
   const { config, data } = event
   const images = [
@@ -185,14 +158,6 @@ function beginning(event: StartEvent): string {
     event.resumedAt > 0 ? `${event.dir}, from step ${count(event.resumedAt)} on` : event.dir,
   ]
   return lines.join('\n')
-}
-
-function warning({ code, message, hint }: WarningEvent): string {
-  const label = paint(stderr, 'yellow', 'warning')
-  return [
-    `${label}: ${harmless(message)} ${paint(stderr, 'dim', `(${code})`)}`,
-    ...(hint ? [`  ${hint}`] : []),
-  ].join('\n')
 }
 
 function field(name: string, value: string): string {

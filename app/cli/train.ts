@@ -26,6 +26,7 @@ import { Progress } from './progress.js'
 import { choices, explanation } from './reasons.js'
 import { harmless } from './terminal.js'
 import { count, duration, percent } from './units.js'
+import { warning } from './warning.js'
 
 interface Flags extends TrainFlags {
   report: boolean
@@ -56,7 +57,7 @@ export function addTrain(program: Command): void {
     .option('--open', 'serve a page on which it is watched, and open it')
     .option('--no-report', 'write no report.html at the end')
     .option('--json', 'print one event a line, as JSON')
-    .option('--quiet', 'show no progress')
+    .option('--quiet', 'show no progress, warnings alone')
     .action(async (data: string | undefined, settings: string[], flags: Flags) => {
       const words = data === undefined ? settings : [data, ...settings]
       if (flags.offline) stayOffline()
@@ -109,6 +110,7 @@ async function follow(run: Run, draft: Draft, flags: Flags, page: LivePage): Pro
       progress?.show(event)
       if (event.type === 'start' && flags.open) await page.open(event.dir)
       if (json) await print(JSON.stringify(event))
+      else if (quiet && event.type === 'warning') tell(warning(event))
       else if (event.type === 'start' && explain) {
         tell(explanation(event.config, draft, await saidBy(draft.recipe)))
       } else if (event.type === 'start' && event.resumedAt === 0) {
