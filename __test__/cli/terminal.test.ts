@@ -1,6 +1,7 @@
 import test from 'ava'
 import { table } from '#dist/app/cli/table.js'
-import { harmless, padEnd, shorten, shortenPath, widthOf } from '#dist/app/cli/terminal.js'
+import { harmless, padEnd, shorten, shortenPath, widthOf, wrap } from '#dist/app/cli/terminal.js'
+import { residual } from '../child.js'
 
 test('a text is cut by the places that it takes, never through a character', (t) => {
   t.is(shorten('abc', 3), 'abc')
@@ -23,6 +24,35 @@ test('columns stand below each other whatever is written in them', (t) => {
   ).split('\n')
   t.deepEqual(lines.map(widthOf), [13, 13, 13, 13])
   t.is(widthOf(padEnd('猫', 6)), 6)
+})
+
+test('columns that are missed least are left out where there is no room', (t) => {
+  const heading = ['class', 'accuracy', 'F1', 'images']
+  const rows = [['ant', '87.5 %', '0.871', '24']]
+  const at = (room: number) => table(heading, rows, { worth: [9, 8, 1, 7], room }).split('\n')
+  t.deepEqual(at(30), ['class  accuracy     F1  images', 'ant      87.5 %  0.871      24'])
+  t.deepEqual(at(23), ['class  accuracy  images', 'ant      87.5 %      24'])
+  t.deepEqual(at(22), ['class  accuracy', 'ant      87.5 %'])
+  t.deepEqual(at(1), ['class', 'ant'])
+})
+
+test('a long text is broken between words, and nothing of it is lost', (t) => {
+  t.is(
+    wrap('  pixels   less 0.485, by 0.229', 16, '    '),
+    '  pixels   less\n    0.485, by\n    0.229',
+  )
+  t.is(wrap('猫 猫 猫 猫', 6), '猫 猫\n猫 猫')
+  t.is(wrap('unbreakable', 4), 'unbreakable')
+  t.is(wrap('a b', Number.POSITIVE_INFINITY), 'a b')
+})
+
+test('no list is wider than a terminal of forty columns, and piped on it is whole', async (t) => {
+  for (const args of [['inspect', 'resnet50'], ['recipes'], ['data', 'list']]) {
+    const narrow = await residual(args, { env: { COLUMNS: '40' } })
+    for (const line of narrow.stdout.split('\n')) t.true(widthOf(line) <= 40, line)
+    const { stdout } = await residual(args, { env: { COLUMNS: undefined } })
+    t.true(stdout.split('\n').some((line) => widthOf(line) > 40))
+  }
 })
 
 test('a name cannot tell the terminal anything', (t) => {

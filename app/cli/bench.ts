@@ -4,6 +4,7 @@ import { applySetting, type Draft, isSetting, readValue, set } from './configura
 import { examples } from './help.js'
 import { print } from './output.js'
 import { table } from './table.js'
+import { roomIn, wrap } from './terminal.js'
 import { count } from './units.js'
 
 interface Flags {
@@ -45,7 +46,9 @@ export function addBench(program: Command): void {
       const what =
         `${arch}, batches of ${batchSize} x ${channels} x ${imageSize} x ${imageSize}, ` +
         `${result.precision} on ${result.device}, ${threads(result.threads)}`
-      await print(`${what}\n\n${table(heading, rows)}`)
+      const room = roomIn(process.stdout)
+      const rates = table(heading, rows, { worth: [9, 8, 7, 6, 5], room })
+      await print(`${wrap(what, room)}\n\n${rates}`)
     })
   examples(
     verb,

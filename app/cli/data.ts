@@ -14,6 +14,7 @@ import { Interrupt } from './interrupt.js'
 import { print } from './output.js'
 import { checkPicturePath, writePicture } from './picture.js'
 import { table } from './table.js'
+import { roomIn } from './terminal.js'
 import { count } from './units.js'
 
 const DATA_STATUS = 4
@@ -79,7 +80,8 @@ async function list({ json }: { json?: true }): Promise<void> {
     set.folder === null ? 'no' : 'yes',
   ])
   const heading = ['name', 'classes', 'training', 'test', 'images', 'download', 'here']
-  await print(table(heading, rows))
+  const layout = { worth: [9, 5, 6, 3, 4, 7, 8], room: roomIn(process.stdout) }
+  await print(table(heading, rows, layout))
 }
 
 async function download(names: string[], flags: { json?: true; quiet?: true }): Promise<void> {

@@ -13,7 +13,7 @@ import { print, tell } from './output.js'
 import { paint } from './paint.js'
 import { checkPicturePath, writePicture } from './picture.js'
 import { table } from './table.js'
-import { harmless } from './terminal.js'
+import { harmless, roomIn } from './terminal.js'
 import { count, loss, percent } from './units.js'
 
 /** Pixels a side of the images in a picture. */
@@ -133,6 +133,7 @@ function inWords(evaluation: Evaluation): string {
       row.f1.toFixed(3),
       count(row.count),
     ]),
+    { worth: [9, 8, 5, 4, 7], room: roomIn(process.stdout) },
   )
   const confused = evaluation.mostConfused.map(
     (pair) =>

@@ -22,7 +22,7 @@ import { remark } from './messages.js'
 import { print, tell } from './output.js'
 import { Progress } from './progress.js'
 import { table } from './table.js'
-import { harmless } from './terminal.js'
+import { harmless, roomIn } from './terminal.js'
 import { count, loss, percent } from './units.js'
 import { warning } from './warning.js'
 
@@ -114,7 +114,8 @@ function inWords({ ensemble, members }: EnsembleResult, models: readonly string[
   const rows = members.map(({ evaluation }, index) => row(models[index] ?? '', evaluation))
   const heading = ['model', 'top-1 error', 'top-5 error', 'loss']
   const whole = row(`ensemble of ${members.length}`, ensemble)
-  return `${table(heading, [...rows, whole])}\n\n${count(ensemble.count)} images`
+  const layout = { worth: [9, 8, 6, 7], room: roomIn(process.stdout) }
+  return `${table(heading, [...rows, whole], layout)}\n\n${count(ensemble.count)} images`
 }
 
 /** The words of the command line: the data set, where there is one, and settings. */

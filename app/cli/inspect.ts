@@ -11,7 +11,7 @@ import { examples } from './help.js'
 import { print } from './output.js'
 import { paint } from './paint.js'
 import { table } from './table.js'
-import { harmless, shorten } from './terminal.js'
+import { harmless, roomIn, shorten, wrap } from './terminal.js'
 import { bytes, count, loss, percent, scaled } from './units.js'
 
 const { stdout } = process
@@ -21,6 +21,8 @@ const BAR = 16
 const NAMED = 8
 /** A weight in float32. */
 const FLOAT = 4
+/** Places that the name of a fact takes. */
+const NAMES = 12
 
 interface Flags {
   table?: true
@@ -62,6 +64,7 @@ export function addInspect(program: Command): void {
 }
 
 function inWords(inspection: Inspection): string {
+  const room = roomIn(stdout)
   const { name, input, classes, parameters, macs, checkpoint } = inspection
   const head = [
     `${paint(stdout, 'bold', name)}, ${input.join(' x ')} in, ${count(classes)} classes out`,
@@ -69,16 +72,16 @@ function inWords(inspection: Inspection): string {
       `${scaled(macs)} multiply-adds an image`,
   ]
   return [
-    ...head,
-    ...(checkpoint === undefined ? [] : ['', ...fileInWords(checkpoint)]),
+    ...head.map((line) => wrap(line, room, '  ')),
+    ...(checkpoint === undefined ? [] : ['', ...fileInWords(checkpoint, room)]),
     '',
-    stages(inspection),
+    stages(inspection, room),
     '',
-    '--table lists every layer, --tree nests them.',
+    wrap('--table lists every layer, --tree nests them.', room),
   ].join('\n')
 }
 
-function fileInWords(facts: NonNullable<Inspection['checkpoint']>): string[] {
+function fileInWords(facts: NonNullable<Inspection['checkpoint']>, room: number): string[] {
   const { file, source, epoch, step, best, assumed } = facts
   const names = facts.classes.slice(0, NAMED).map((label) => shorten(harmless(label), 24))
   const more = facts.classes.length > NAMED ? `, ... ${count(facts.classes.length)} in all` : ''
@@ -99,11 +102,13 @@ function fileInWords(facts: NonNullable<Inspection['checkpoint']>): string[] {
     ['pixels', `less ${numbers(facts.mean)}, by ${numbers(facts.std)}`],
     ...assumed.map((sentence) => ['assumed', sentence] as const),
   ].map(([name, value]) => [name as string, value as string])
-  return rows.map(([name, value]) => `${name.padEnd(12)} ${value}`)
+  return rows.map(([name, value]) =>
+    wrap(`${name.padEnd(NAMES)} ${value}`, room, ' '.repeat(NAMES + 1)),
+  )
 }
 
 /** The layers by the first part of their names, with a bar for each one's multiply-adds. */
-function stages({ layers, macs }: Inspection): string {
+function stages({ layers, macs }: Inspection, room: number): string {
   const groups = new Map<string, typeof layers>()
   for (const layer of layers) {
     const stage = layer.name.split('.', 1)[0] as string
@@ -123,5 +128,9 @@ function stages({ layers, macs }: Inspection): string {
       bar,
     ]
   })
-  return table(['', '', 'output', 'parameters', 'multiply-adds', ''], rows, [0, 1, 5])
+  return table(['', '', 'output', 'parameters', 'multiply-adds', ''], rows, {
+    left: [0, 1, 5],
+    worth: [9, 2, 7, 8, 5, 1],
+    room,
+  })
 }

@@ -1,13 +1,15 @@
 import type { Prediction } from '../../bindings/ts/index.js'
+import { GAP } from './fitting.js'
 import type { Named } from './images.js'
 import { paint } from './paint.js'
-import { harmless, padEnd, shorten, shortenPath, widthOf } from './terminal.js'
+import { harmless, padEnd, roomIn, shorten, shortenPath, widthOf } from './terminal.js'
 import { percent } from './units.js'
 
 const { stdout } = process
 
-const GAP = '  '
 const BAR = 20
+/** A bar that is shorter shows nothing. */
+const SHORTEST_BAR = 6
 /** `100.0 %` */
 const PERCENT = 7
 /** In a terminal no name takes more of a row than this share. */
@@ -20,17 +22,19 @@ const SHARE = 0.4
 export class PredictionTable {
   readonly #image: number
   readonly #label: number
+  /** Places of the longest bar. */
+  readonly #bar: number
   #headed = false
 
   constructor(images: readonly Named[], classes: readonly string[]) {
-    // What is piped on has to be whole.
-    const most = stdout.isTTY
-      ? Math.floor(SHARE * (stdout.columns || 80))
-      : Number.POSITIVE_INFINITY
+    const room = roomIn(stdout)
+    const most = Math.floor(Math.min(SHARE * room, (room - PERCENT) / 2 - GAP.length))
     const widest = (names: readonly string[]) =>
       Math.min(most, Math.max('image'.length, ...names.map((name) => widthOf(harmless(name)))))
     this.#image = widest(images.map(({ name }) => name))
     this.#label = widest(classes)
+    const free = room - this.#image - this.#label - PERCENT - 3 * GAP.length
+    this.#bar = free < SHORTEST_BAR ? 0 : Math.min(BAR, free)
   }
 
   /** What stands above the rows. */
@@ -54,7 +58,7 @@ export class PredictionTable {
         padEnd(name, this.#image),
         padEnd(shorten(harmless(label), this.#label), this.#label),
         percent(probability).padStart(PERCENT),
-        bar(probability),
+        bar(probability, this.#bar),
       ]
         .join(GAP)
         .trimEnd()
@@ -66,8 +70,8 @@ export class PredictionTable {
 }
 
 /** A share in eighths of a character. */
-function bar(share: number): string {
-  const eighths = Math.round(8 * BAR * share)
+function bar(share: number, longest: number): string {
+  const eighths = Math.round(8 * longest * share)
   const rest = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8]
   return paint(stdout, 'cyan', '█'.repeat(Math.floor(eighths / 8)) + rest)
 }

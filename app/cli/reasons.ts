@@ -67,7 +67,7 @@ export function explanation(config: ResolvedConfig, said: Draft, recipe: Draft =
     return names.map((name) => reasonFor(config, name)).find(Boolean) ?? 'default'
   }
   const rows = leaves(config).map(([key, value]) => [key, shown(value), origin(key)])
-  return table(['key', 'value', 'why'], rows, [0, 1, 2])
+  return table(['key', 'value', 'why'], rows, { left: [0, 1, 2] })
 }
 
 /** The reason for a key, or for the part of the configuration that it stands in. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { recipes } from '../../bindings/ts/index.js'
 import { examples } from './help.js'
 import { print } from './output.js'
+import { roomIn, wrap } from './terminal.js'
 
 /** `residual recipes` */
 export function addRecipes(program: Command): void {
@@ -11,8 +12,14 @@ export function addRecipes(program: Command): void {
     .option('--json', 'print all that they set, as JSON')
     .action(async (flags: { json?: true }) => {
       const all = await recipes()
+      const room = roomIn(process.stdout)
       const inWords = all.map(({ name, about, source, published }) =>
-        [name, `  ${about}`, `  source: ${source}`, `  published: ${published}`].join('\n'),
+        [
+          name,
+          wrap(`  ${about}`, room, '  '),
+          wrap(`  source: ${source}`, room, '    '),
+          wrap(`  published: ${published}`, room, '    '),
+        ].join('\n'),
       )
       await print(flags.json ? JSON.stringify(all) : inWords.join('\n\n'))
     })

@@ -6,6 +6,7 @@ import { examples } from './help.js'
 import { remark } from './messages.js'
 import { print, tell } from './output.js'
 import { table } from './table.js'
+import { roomIn } from './terminal.js'
 import { percent } from './units.js'
 
 interface Flags {
@@ -66,5 +67,6 @@ function comparison(runs: ReportResult['runs']): string {
       shown(accuracy),
       shown(testAccuracy),
     ]),
+    { worth: [9, 5, 4, 7, 8], room: roomIn(process.stdout) },
   )
 }

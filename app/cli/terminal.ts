@@ -21,7 +21,16 @@ export function isLive(stream: NodeJS.WriteStream): boolean {
 
 /** Characters in a row; of what is no terminal, as many as COLUMNS says, or 80. */
 export function columnsOf(stream: NodeJS.WriteStream): number {
-  return stream.columns || Number(/^\d+$/.exec(process.env.COLUMNS ?? '')?.[0]) || COLUMNS
+  return told(stream) || COLUMNS
+}
+
+/** The same for data, of which nothing may be missing where it is piped on: there, without end. */
+export function roomIn(stream: NodeJS.WriteStream): number {
+  return told(stream) || Number.POSITIVE_INFINITY
+}
+
+function told(stream: NodeJS.WriteStream): number {
+  return stream.columns || Number(/^\d+$/.exec(process.env.COLUMNS ?? '')?.[0])
 }
 
 /** The places that a text takes in a row: two for a Chinese character, none for a colour. */
@@ -53,6 +62,18 @@ export function shortenPath(path: string, room: number): string {
   let width = widthOf(path) + 1
   while (parts.length > 0 && width > room) width -= widthOf(parts.shift() as string)
   return `…${parts.join('')}`
+}
+
+/** A text in rows that have room, broken between words; all but the first one begin with `indent`. */
+export function wrap(text: string, room: number, indent = ''): string {
+  const [first = '', ...words] = text.match(/\s*\S+/g) ?? []
+  const rows = [first]
+  for (const word of words) {
+    const row = `${rows.at(-1)}${word}`
+    if (widthOf(row) <= room) rows[rows.length - 1] = row
+    else rows.push(`${indent}${word.trimStart()}`)
+  }
+  return rows.join('\n')
 }
 
 /** A text with spaces behind it, so that it fills a column. */
