@@ -1,18 +1,17 @@
 //! The learning rate's range test (Smith 2015, "Cyclical Learning Rates", section 3.3): train with
 //! a rate that rises from update to update, and look where the loss falls and where it bursts.
 
-use std::sync::Arc;
-
-use residual_data::{Arrays, Loader, LoaderOptions, Next, Pipeline};
+use residual_data::{Arrays, Pipeline};
 use residual_spec::{
     At, Error, ErrorCode, FindLrConfig, LrFinding, LrPoint, LrSuggestion, Read, Result,
 };
 use serde_json::Value;
 
+use crate::gather::{Gathered, Gatherer};
 use crate::guard::unless_broken_off;
 use crate::learner::{Learner, Step};
 use crate::pixel_mean;
-use crate::run::{order, Prepared, BATCH_PATIENCE};
+use crate::run::Prepared;
 use crate::threads::Threads;
 
 /// The share of all updates that the loss is smoothed over: enough to hide single batches, and too
@@ -85,52 +84,28 @@ fn measure(
     let mut learner = Learner::new(&config, model, &counts)?;
     let pixel_mean = pixel_mean::of_images(&split.train, &config, &|| !go_on());
     let Some(pixel_mean) = unless_broken_off(pixel_mean)? else { return Ok(None) };
-    let pipeline = Arc::new(Pipeline::train(&config, pixel_mean.as_ref()));
+    let pipeline = Pipeline::train(&config, pixel_mean.as_ref());
+    let mut batches = Gatherer::new(&config, &split.train, pipeline);
 
     let mut curve = Curve::new(range.steps);
-    for epoch in 0.. {
-        let before = curve.points.len();
-        let options = LoaderOptions::train(&config, order(&config, epoch));
-        let mut loader = Loader::new(&split.train, Arc::clone(&pipeline), options);
-        loop {
-            if !go_on() {
-                return Ok(None);
-            }
-            let loaded = match loader.next_within(BATCH_PATIENCE)? {
-                Next::Ready(loaded) => loaded,
-                Next::NotYet => continue,
-                Next::End => break,
-            };
-            if loaded.batch.len() > 1 {
-                if let Step::NotFinite(_) = learner.add(&loaded.batch)? {
-                    return Ok(Some(curve.finding(true)));
-                }
-            }
-            loader.recycle(loaded.batch);
-            if !learner.is_full() {
-                continue;
-            }
-            let rate = range.rate(curve.points.len() as u32);
-            match learner.update(rate)? {
-                Step::NotFinite(_) => return Ok(Some(curve.finding(true))),
-                Step::Done(sums) => curve.add(rate, sums.score().loss),
-            }
-            if curve.has_burst() {
-                return Ok(Some(curve.finding(true)));
-            }
-            if curve.points.len() as u32 == range.steps {
-                return Ok(Some(curve.finding(false)));
+    while (curve.points.len() as u32) < range.steps && !curve.has_burst() {
+        match batches.gather(&mut learner, go_on)? {
+            Gathered::Update => {}
+            Gathered::NotFinite => return Ok(Some(curve.finding(true))),
+            Gathered::BrokenOff => return Ok(None),
+            Gathered::Nothing => {
+                let message = "not one training image could be read";
+                return Err(Error::new(ErrorCode::DataUnusable, message).key("data"));
             }
         }
-        if curve.points.len() == before && !learner.has_begun() {
-            return Err(Error::new(
-                ErrorCode::DataUnusable,
-                "not one training image could be read",
-            )
-            .key("data"));
+        let rate = range.rate(curve.points.len() as u32);
+        match learner.update(rate)? {
+            Step::NotFinite(_) => return Ok(Some(curve.finding(true))),
+            Step::Done(sums) => curve.add(rate, sums.score().loss),
         }
     }
-    Ok(Some(curve.finding(false)))
+    let diverged = curve.has_burst();
+    Ok(Some(curve.finding(diverged)))
 }
 
 /// The losses by rate, so far.

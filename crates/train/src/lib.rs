@@ -11,6 +11,7 @@ mod ema;
 mod ensemble;
 mod find_lr;
 mod free_memory;
+mod gather;
 mod gradient;
 mod guard;
 mod late;

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use residual_data::{Arrays, Loader, LoaderOptions, Next, Pipeline, Split, Subset};
+use residual_data::{Arrays, Loader, LoaderOptions, Pipeline, Split, Subset};
 use residual_model::classify;
 use residual_spec::{median, At, Plan, PlanConfig, Read, Result, TimeEstimate};
 use serde_json::Value;
 
+use crate::gather::{Gathered, Gatherer};
 use crate::guard::unless_broken_off;
 use crate::learner::Learner;
-use crate::run::{order, Lengths, Prepared, BATCH_PATIENCE};
+use crate::run::{Lengths, Prepared};
 use crate::threads::Threads;
 use crate::{memory, pixel_mean};
 
@@ -97,42 +98,23 @@ impl Pace {
         let mut learner = Learner::new(config, prepared.model()?, &counts)?;
         let mean = pixel_mean::of_images(&split.train, config, &|| !go_on());
         let Some(mean) = unless_broken_off(mean)? else { return Ok(None) };
-        let pipeline = Arc::new(Pipeline::train(config, mean.as_ref()));
+        let pipeline = Pipeline::train(config, mean.as_ref());
+        let mut batches = Gatherer::new(config, &split.train, pipeline);
         let mut steps = Vec::new();
         let begun = Instant::now();
         let mut last = None;
-        'epochs: for epoch in 0.. {
-            let made = steps.len();
-            let options = LoaderOptions::train(config, order(config, epoch));
-            let mut loader = Loader::new(&split.train, Arc::clone(&pipeline), options);
-            loop {
-                if !go_on() {
-                    return Ok(None);
-                }
-                let loaded = match loader.next_within(BATCH_PATIENCE)? {
-                    Next::Ready(loaded) => loaded,
-                    Next::NotYet => continue,
-                    Next::End => break,
-                };
-                if loaded.batch.len() > 1 {
-                    // One that is not finite took as long.
-                    learner.add(&loaded.batch)?;
-                }
-                loader.recycle(loaded.batch);
-                if !learner.is_full() {
-                    continue;
-                }
-                learner.update(RATE)?;
-                let now = Instant::now();
-                steps.extend(last.replace(now).map(|last| (now - last).as_secs_f64()));
-                let enough = steps.len() >= MOST_STEPS || begun.elapsed() >= MEASURED;
-                if enough && !steps.is_empty() {
-                    break 'epochs;
-                }
+        loop {
+            match batches.gather(&mut learner, go_on)? {
+                Gathered::Update => {}
+                Gathered::NotFinite | Gathered::Nothing => break,
+                Gathered::BrokenOff => return Ok(None),
             }
-            // Not one image could be read, or none any more.
-            let nothing = last.is_none() && !learner.has_begun();
-            if steps.len() == made && (nothing || begun.elapsed() >= MEASURED) {
+            // One that is not finite takes as long.
+            learner.update(RATE)?;
+            let now = Instant::now();
+            steps.extend(last.replace(now).map(|last| (now - last).as_secs_f64()));
+            let enough = steps.len() >= MOST_STEPS || begun.elapsed() >= MEASURED;
+            if enough && !steps.is_empty() {
                 break;
             }
         }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use residual_arch::{build, Network};
 use residual_model::{Compute, Model};
 use residual_spec::{
-    BottleneckStride, Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem, NO_WEIGHTS,
+    BottleneckStride, Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem,
+    NO_WEIGHTS,
 };
 use residual_train::Optimizer;
 use residual_weights::DType;
