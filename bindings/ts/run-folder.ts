@@ -42,7 +42,7 @@ export interface RunFolder {
   environment: Partial<RunEnvironment>
   /** Undefined for a run that has not ended, or was killed. */
   result: TrainResult | undefined
-  /** What it measured at its end; undefined where it has not kept that. */
+  /** What it measured last; undefined where it has not kept that. */
   evaluation: RunEvaluation | undefined
   /** Of its last session; undefined if its line is missing. */
   start: StartEvent | undefined

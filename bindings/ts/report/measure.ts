@@ -18,7 +18,7 @@ export interface Measured {
 const PICTURES = 24
 export const THUMBNAIL = 96
 
-/** What the run measured itself, at its end; undefined where that is not what there is to show. */
+/** What the run measured itself, last; undefined where that is not what there is to show. */
 export function keptMeasure(run: RunFolder): Found<Measured> | undefined {
   const { evaluation: kept, result } = run
   const isOfBest = kept !== undefined && kept.epoch === result?.best?.epoch

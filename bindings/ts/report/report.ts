@@ -20,7 +20,7 @@ export interface ReportOptions {
   /** Where the images are now, if not where they were when the run was trained. */
   data?: string | undefined
   /**
-   * Measure the network on its images where the run has not kept what it measured at its end, or
+   * Measure the network on its images where the run has not kept what it measured last, or
    * `data` names other images: about as long as a validation in training. Without, such a run has no
    * confusion matrix and no predictions. Default: true. Of several runs none is measured.
    */

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use residual_spec::{
     CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, RunEvaluation, RunEvent, TrainResult,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::atomic::{failed, is_temporary, sweep, write_atomically};
 use crate::environment::Environment;
@@ -200,15 +200,20 @@ impl RunDir {
     }
 
     /// Makes the folder say what it said when `epochs` whole epochs and `step` updates were done:
-    /// drops what was logged after, the end, a torn last line, result.json and evaluation.json. An epoch that the
-    /// budget cut short, and that is now gone on with, is dropped too. Checkpoints that were kept by
-    /// epoch and are of later ones are removed.
+    /// drops what was logged after, the end, a torn last line, result.json, and an evaluation.json of a
+    /// later epoch. An epoch that the budget cut short, and that is now gone on with, is dropped too.
+    /// Checkpoints that were kept by epoch and are of later ones are removed.
     ///
     /// # Errors
     /// `E_WRITE`.
     pub fn cut_back(&mut self, epochs: u32, step: u64) -> Result<()> {
-        for name in [RESULT, EVALUATION] {
-            remove(&self.path.join(name)).map_err(|cause| failed(&self.path, &cause))?;
+        let evaluation = self.path.join(EVALUATION);
+        let outdated = match evaluated_epoch(&evaluation) {
+            Some(epoch) if epoch <= epochs => None,
+            _ => Some(evaluation),
+        };
+        for file in std::iter::once(self.path.join(RESULT)).chain(outdated) {
+            remove(&file).map_err(|cause| failed(&self.path, &cause))?;
         }
         let later = |name: &str| epoch_of(name).is_some_and(|epoch| epoch > u64::from(epochs));
         remove_checkpoints(&self.path, later).map_err(|cause| failed(&self.path, &cause))?;
@@ -347,6 +352,16 @@ fn epoch_of(name: &str) -> Option<u64> {
     digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
+/// The epoch of the network that an evaluation.json is of.
+fn evaluated_epoch(path: &Path) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Of {
+        epoch: u32,
+    }
+    let text = fs::read(path).ok()?;
+    serde_json::from_slice(&text).ok().map(|Of { epoch }| epoch)
+}
+
 /// Removes a file, if it is there.
 fn remove(path: &Path) -> std::io::Result<()> {
     match fs::remove_file(path) {
@@ -383,7 +398,7 @@ mod tests {
             fs::write(run.checkpoint(kind, epoch), "weights").unwrap();
         }
         fs::write(folder.path().join(RESULT), "{}").unwrap();
-        fs::write(folder.path().join(EVALUATION), "{}").unwrap();
+        fs::write(folder.path().join(EVALUATION), r#"{"part":"val","epoch":3}"#).unwrap();
         fs::write(folder.path().join(REPORT), "<!doctype html>").unwrap();
         folder
     }
@@ -599,6 +614,7 @@ mod tests {
         let folder = finished();
         let mut run = RunDir::reopen(folder.path()).unwrap();
         run.cut_back(10, 100).unwrap();
+        assert!(folder.path().join(EVALUATION).exists(), "of an epoch that stays");
         assert!(run.checkpoint(CheckpointKind::Epoch, 10).exists());
         run.cut_back(1, 10).unwrap();
         assert!(!run.checkpoint(CheckpointKind::Epoch, 10).exists());

@@ -180,11 +180,11 @@ pub struct Evaluation {
 }
 
 /// evaluation.json: what the best network of a run made of images that it was not trained on, as it
-/// was measured when the run had ended. A report right after it need measure nothing.
+/// was measured last, when the run ended or was stopped. A report need measure nothing then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEvaluation {
-    /// The test part; the validation part where there is no test part.
+    /// The test part; the validation part where there is no test part, or the run was stopped.
     pub part: DataPart,
     /// The epoch that the network is of.
     pub epoch: u32,

@@ -35,6 +35,8 @@ pub(crate) const BATCH_PATIENCE: Duration = Duration::from_millis(200);
 /// measured last, and the longest side of each, in pixels.
 const KEPT_IMAGES: usize = 24;
 const KEPT_SIDE: u32 = 96;
+/// How long a run that is to stop may still take for those pictures.
+const KEEPING: Duration = Duration::from_millis(500);
 /// Warnings about single images that are told before they are only counted.
 const NAMED_IMAGES: u32 = 10;
 
@@ -791,7 +793,7 @@ impl<'c> Trainer<'c> {
     }
 
     /// Writes down what was measured last, with the pixels of the images that it names. An image that
-    /// cannot be read any more has none; nothing is written if the run is to stop.
+    /// cannot be read any more has none; nothing is written if the run is to stop and that takes long.
     fn keep(
         &self,
         part: DataPart,
@@ -801,9 +803,16 @@ impl<'c> Trainer<'c> {
     ) -> Result<()> {
         let Some(best) = self.progress.best else { return Ok(()) };
         let channels = self.config.data.channels;
+        let begun = Instant::now();
         for example in evaluation.samples.iter_mut().chain(&mut evaluation.top_losses) {
             meanwhile();
-            if self.control.stopping().is_some() {
+            let is_late = match self.control.stopping() {
+                None => false,
+                Some(Stop::Wanted | Stop::Leaving) => begun.elapsed() > KEEPING,
+                // It has no result that this would belong to.
+                Some(Stop::Aborted | Stop::HookFailed) => true,
+            };
+            if is_late {
                 return Ok(());
             }
             example.thumbnail = small_of(images, example.index, channels, KEPT_SIDE).ok();
@@ -811,8 +820,8 @@ impl<'c> Trainer<'c> {
         self.dir.write_evaluation(&RunEvaluation { part, epoch: best.epoch, evaluation })
     }
 
-    /// Measures the best checkpoint on the test part, writes evaluation.json and result.json, and
-    /// tells the end.
+    /// Measures the best checkpoint on the test part, unless the run is to stop, writes
+    /// evaluation.json and result.json, and tells the end.
     fn finish(
         mut self,
         mut reason: StopReason,
@@ -821,6 +830,9 @@ impl<'c> Trainer<'c> {
         let path = |path: PathBuf| path.display().to_string();
         let best_path = self.dir.checkpoint(CheckpointKind::Best, 0);
         let mut test = None;
+        let validation = self.split.val.clone().zip(self.best_validation.take());
+        let mut last_measured =
+            validation.map(|(part, evaluation)| (DataPart::Val, part, evaluation));
         let is_there = self.progress.best.is_some() && best_path.is_file();
         if let (Some(part), true, false) =
             (self.split.test.clone(), is_there, reason == StopReason::Stopped)
@@ -833,13 +845,12 @@ impl<'c> Trainer<'c> {
                 None => reason = StopReason::Stopped,
                 Some(evaluation) => {
                     test = Some(Score::from(&evaluation));
-                    self.keep(DataPart::Test, &part, evaluation, meanwhile)?;
+                    last_measured = Some((DataPart::Test, part, evaluation));
                 }
             }
-        } else if let (Some(part), Some(evaluation), false) =
-            (self.split.val.clone(), self.best_validation.take(), reason == StopReason::Stopped)
-        {
-            self.keep(DataPart::Val, &part, evaluation, meanwhile)?;
+        }
+        if let Some((part, images, evaluation)) = last_measured {
+            self.keep(part, &images, evaluation, meanwhile)?;
         }
         let last = path(self.dir.checkpoint(CheckpointKind::Last, 0));
         match self.control.stopping() {

@@ -157,17 +157,32 @@ fn what_was_measured_last_is_kept_with_some_of_its_pictures() {
     let again = model.evaluate(&EvaluateConfig::default(), None, &|| true).unwrap().unwrap();
     assert_eq!(again.confusion, evaluation.confusion);
 
-    // Of a run that was stopped nothing has been measured at the end.
-    let (stopped, _) = run(&place.config("stopped", json!({})), |event| match event {
-        RunEvent::Epoch(_) => Some(Stop::Wanted),
-        _ => None,
-    });
-    let stopped = stopped.unwrap();
-    assert_eq!(kept(&stopped), None);
-    let resumed = train(&json!({ "resume": stopped.dir }));
-    assert_eq!(kept(&resumed).unwrap().part, DataPart::Test);
     let more = train(&json!({ "resume": tested.dir, "epochs": 3 }));
     assert_eq!(kept(&more).unwrap().epoch, more.best.as_ref().unwrap().epoch);
+}
+
+#[test]
+fn a_stopped_run_keeps_the_validation_of_its_best_epoch_and_an_aborted_one_nothing() {
+    let place = Place::new();
+    let ended = |name, why| {
+        let config = place.config(name, json!({}));
+        run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then_some(why)).0
+    };
+    let stopped = ended("stopped", Stop::Wanted).unwrap();
+    let RunEvaluation { part, epoch, evaluation } = kept(&stopped).unwrap();
+    assert_eq!((part, epoch), (DataPart::Val, stopped.best.as_ref().unwrap().epoch));
+    assert_eq!(evaluation.accuracy, stopped.best.as_ref().unwrap().accuracy);
+    assert!(evaluation.samples.iter().all(|example| example.thumbnail.is_some()));
+
+    // Nothing better came: what is kept still holds. The first step is not an epoch's end.
+    let again = json!({ "resume": stopped.dir });
+    let again = run(&again, |event| matches!(event, RunEvent::Step(_)).then_some(Stop::Wanted));
+    assert_eq!(kept(&again.0.unwrap()).unwrap().epoch, epoch);
+    let resumed = train(&json!({ "resume": stopped.dir }));
+    assert_eq!(kept(&resumed).unwrap().part, DataPart::Test);
+
+    assert_eq!(ended("aborted", Stop::Aborted).unwrap_err().code, ErrorCode::Aborted);
+    assert!(!Path::new(&place.path("aborted")).join("evaluation.json").exists());
 }
 
 #[test]
