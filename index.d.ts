@@ -2383,7 +2383,7 @@ export declare interface ReportOptions {
     /** Where the images are now, if not where they were when the run was trained. */
     data?: string | undefined;
     /**
-     * Measure the network on its images where the run has not kept what it measured at its end, or
+     * Measure the network on its images where the run has not kept what it measured last, or
      * `data` names other images: about as long as a validation in training. Without, such a run has no
      * confusion matrix and no predictions. Default: true. Of several runs none is measured.
      */
@@ -2930,7 +2930,7 @@ export declare type ResolvedModel = {
      * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
      * the file is here or can be fetched; else `none`.
      */
-    weights: string | null;
+    weights: string;
     /**
      * The SHA-256 of that file: written down by a run, and checked where it is given.
      */
@@ -3350,11 +3350,11 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
 
 /**
  * evaluation.json: what the best network of a run made of images that it was not trained on, as it
- * was measured when the run had ended. A report right after it need measure nothing.
+ * was measured last, when the run ended or was stopped. A report need measure nothing then.
  */
 export declare type RunEvaluation = {
     /**
-     * The test part; the validation part where there is no test part.
+     * The test part; the validation part where there is no test part, or the run was stopped.
      */
     part: DataPart;
     /**

@@ -2087,7 +2087,7 @@ export type ResolvedModel = {
    * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
    * the file is here or can be fetched; else `none`.
    */
-  weights: string | null
+  weights: string
   /**
    * The SHA-256 of that file: written down by a run, and checked where it is given.
    */
@@ -2451,11 +2451,11 @@ export type ResolvedWarmup = {
 
 /**
  * evaluation.json: what the best network of a run made of images that it was not trained on, as it
- * was measured when the run had ended. A report right after it need measure nothing.
+ * was measured last, when the run ended or was stopped. A report need measure nothing then.
  */
 export type RunEvaluation = {
   /**
-   * The test part; the validation part where there is no test part.
+   * The test part; the validation part where there is no test part, or the run was stopped.
    */
   part: DataPart
   /**

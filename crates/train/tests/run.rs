@@ -164,9 +164,9 @@ fn what_was_measured_last_is_kept_with_some_of_its_pictures() {
 #[test]
 fn a_stopped_run_keeps_the_validation_of_its_best_epoch_and_an_aborted_one_nothing() {
     let place = Place::new();
-    let ended = |name, why| {
+    let ended = |name, why: Stop| {
         let config = place.config(name, json!({}));
-        run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then_some(why)).0
+        run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then(|| why.clone())).0
     };
     let stopped = ended("stopped", Stop::Wanted).unwrap();
     let RunEvaluation { part, epoch, evaluation } = kept(&stopped).unwrap();
