@@ -9,10 +9,10 @@ import { folder } from '../tiny.js'
 const none = () => undefined
 
 test('the device is what the configuration says, and else whatever can be had', (t) => {
-  t.is(deviceIn('{"device":"cuda"}'), 'cuda')
-  t.is(deviceIn('{"device":"cpu"}'), 'cpu')
-  for (const json of ['{}', 'null', '{"device":"auto"}', '{"device":7}'])
-    t.is(deviceIn(json), 'auto')
+  t.is(deviceIn({ device: 'cuda' }), 'cuda')
+  t.is(deviceIn({ device: 'cpu' }), 'cpu')
+  for (const said of [{}, null, undefined, 'cpu', { device: 'auto' }, { device: 7 }])
+    t.is(deviceIn(said), 'auto')
 })
 
 test('a libtorch_cuda that cannot be loaded is told with its file and what to do', async (t) => {

@@ -19,5 +19,5 @@ import { toPlainJson } from './plain.js'
  */
 export async function bench(config: string | BenchConfig = {}): Promise<BenchResult> {
   const request = toPlainJson(typeof config === 'string' ? { model: config } : config)
-  return open(await torchAddon(deviceIn(request)).bench(request))
+  return open(await torchAddon(deviceIn(config)).bench(request))
 }

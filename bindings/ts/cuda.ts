@@ -17,9 +17,9 @@ export type Cuda =
 
 type Missing = () => MissingStep | undefined
 
-/** The device that a configuration or a request, as JSON, asks for. */
-export function deviceIn(json: string): Device {
-  const device: unknown = JSON.parse(json)?.device
+/** The device that a configuration or a request asks for; nobody has checked it yet. */
+export function deviceIn(said: unknown): Device {
+  const device = (said as { device?: unknown } | null | undefined)?.device
   return device === 'cpu' || device === 'cuda' ? device : 'auto'
 }
 

@@ -1,18 +1,14 @@
 import { join, resolve } from 'node:path'
 import { type Arrays, toNativeArrays } from './arrays.js'
 import { endedBy } from './cancel.js'
-import { deviceIn } from './cuda.js'
+import { crossing } from './crossing.js'
 import type { DownloadOptions } from './download/fetch-file.js'
-import { prepareData } from './download/prepare.js'
-import { prepareWeights } from './download/prepare-weights.js'
 import { open } from './envelope.js'
 import { ResidualError } from './errors.js'
 import { replaceFile } from './experiment/files.js'
-import { lineChart } from './figures/lines.js'
 import type { FindLrConfig, LrFinding, TrainConfig } from './generated.js'
 import { torchAddon } from './native.js'
 import { toPlainJson } from './plain.js'
-import { withRecipe } from './recipe.js'
 
 /** How the rates are tried, and where the curve goes. */
 export interface FindLrOptions extends FindLrConfig, DownloadOptions {
@@ -52,7 +48,7 @@ export async function findLr(
   config: TrainConfig,
   options: FindLrOptions = {},
 ): Promise<FindLrResult> {
-  const json = withRecipe(toPlainJson(config))
+  const { json, device, download } = crossing(config)
   const { out, arrays, signal, onDownload, ...range } = options
   if (out !== undefined && (typeof out !== 'string' || out === '')) {
     throw new ResidualError({
@@ -64,10 +60,8 @@ export async function findLr(
   }
   const plainRange = toPlainJson(range, 'the options')
   const native = arrays && toNativeArrays(arrays)
-  const { data } = JSON.parse(json)
-  await prepareData(data)?.({ signal, onDownload })
-  await prepareWeights(json)?.({ signal, onDownload })
-  const addon = torchAddon(deviceIn(json))
+  await download?.({ signal, onDownload })
+  const addon = torchAddon(device)
   const finding = await endedBy(signal, addon, async (cancel) =>
     open<LrFinding>(await addon.findLr(json, plainRange, native, cancel)),
   )
@@ -96,6 +90,7 @@ async function drawCurve({ points, others }: LrFinding): Promise<string> {
     return { x: lr, y: nearest.smoothed, label: `${name}: ${lr.toPrecision(2)}` }
   })
   const shown = points.filter(({ smoothed }) => smoothed <= top)
+  const { lineChart } = await import('./figures/lines.js')
   return await lineChart({
     title: 'Learning rate range test',
     x: { title: 'learning rate', scale: 'log' },

@@ -40,7 +40,7 @@ export class Model implements AsyncDisposable {
   /** @internal */
   static async load(path: string | URL, config: LoadConfig = {}): Promise<Model> {
     const request = toPlainJson(config, 'the options')
-    const addon = torchAddon(deviceIn(request))
+    const addon = torchAddon(deviceIn(config))
     const answer = await addon.openModel(toPath(path, 'model'), request)
     const { handle, info } = open<{ handle: number; info: ModelInfo }>(answer)
     return new Model(addon, handle, info)

@@ -1,14 +1,11 @@
 import { type Arrays, toNativeArrays } from './arrays.js'
 import { endedBy } from './cancel.js'
-import { deviceIn } from './cuda.js'
+import { crossing } from './crossing.js'
 import type { DownloadOptions } from './download/fetch-file.js'
-import { prepareData } from './download/prepare.js'
-import { prepareWeights } from './download/prepare-weights.js'
 import { open } from './envelope.js'
 import type { Plan, PlanConfig, TrainConfig } from './generated.js'
 import { torchAddon } from './native.js'
 import { toPlainJson } from './plain.js'
-import { withRecipe } from './recipe.js'
 
 /** What to find out, and how named data sets are fetched. */
 export interface PlanOptions extends PlanConfig, DownloadOptions {
@@ -32,13 +29,11 @@ export interface PlanOptions extends PlanConfig, DownloadOptions {
  */
 export async function plan(config: TrainConfig, options: PlanOptions = {}): Promise<Plan> {
   const { arrays, signal, onDownload, ...asked } = options
-  const json = withRecipe(toPlainJson(config))
+  const { json, device, download } = crossing(config)
   const request = toPlainJson(asked, 'the options')
   const native = arrays && toNativeArrays(arrays)
-  const { data } = JSON.parse(json) ?? {} // null is refused by the core, as all else
-  await prepareData(data)?.({ signal, onDownload })
-  await prepareWeights(json)?.({ signal, onDownload })
-  const addon = torchAddon(deviceIn(json))
+  await download?.({ signal, onDownload })
+  const addon = torchAddon(device)
   return await endedBy(signal, addon, async (cancel) =>
     open<Plan>(await addon.plan(json, request, native, cancel)),
   )

@@ -1,13 +1,8 @@
 import { toNativeArrays } from './arrays.js'
-import { deviceIn } from './cuda.js'
-import type { DownloadOptions } from './download/fetch-file.js'
-import { prepareData } from './download/prepare.js'
-import { prepareWeights } from './download/prepare-weights.js'
+import { crossing } from './crossing.js'
 import type { TrainConfig } from './generated.js'
 import { torchAddon } from './native.js'
 import type { TrainOptions } from './options.js'
-import { toPlainJson } from './plain.js'
-import { withRecipe } from './recipe.js'
 import { report } from './report/report.js'
 import { Run } from './run.js'
 
@@ -28,22 +23,12 @@ import { Run } from './run.js'
  */
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start(() => {
-    const json = withRecipe(toPlainJson(config))
-    const { data } = JSON.parse(json) ?? {} // null is refused by the core, as all else
-    const downloads = [prepareData(data), prepareWeights(json)].filter((task) => task !== undefined)
+    const { json, device, download } = crossing(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     return {
-      prepare: downloads.length === 0 ? undefined : oneByOne(downloads),
-      start: (wake) => torchAddon(deviceIn(json)).startRun(json, wake, arrays),
+      prepare: download,
+      start: (wake) => torchAddon(device).startRun(json, wake, arrays),
       report: options.report ? async (dir) => (await report(dir)).file : undefined,
     }
   }, options)
-}
-
-type Download = (options: DownloadOptions) => Promise<unknown>
-
-function oneByOne(downloads: readonly Download[]): Download {
-  return async (options) => {
-    for (const download of downloads) await download(options)
-  }
 }

@@ -11,7 +11,7 @@ import { goOn, reason } from './failure.js'
 import type { DownloadOptions } from './fetch-file.js'
 import type { Patience } from './http.js'
 import { isOffline } from './offline.js'
-import { addressOf, ensureWeights, type PublishedWeights } from './weights.js'
+import type { PublishedWeights } from './weights.js'
 
 /** Nobody asked for the download: a network that does not answer is not waited for. */
 const UNASKED: Patience = { connect: 5_000, stall: 10_000, tries: 1, backoff: 0 }
@@ -26,19 +26,22 @@ const LISTS: readonly string[] = ['.csv', '.jsonl', '.ndjson']
  * for, or those that a few photographs are to begin from where nobody said anything. The latter may
  * fail: the run then begins from nothing, and says so.
  *
- * @param config plain JSON that nobody has checked yet
+ * @param config plain data that nobody has checked yet
  * @returns undefined if there is nothing to do
  * @throws {ResidualError} `E_CONFIG` if none are published for the architecture
  */
 export function prepareWeights(
-  config: string,
+  config: Record<string, unknown>,
 ): ((options: DownloadOptions) => Promise<unknown>) | undefined {
-  const { data, model, resume } = JSON.parse(config) ?? {} // null is refused by the core
+  const { data, model, resume } = config
   const { arch, weights } = asObject(model, 'arch')
   const named = typeof arch === 'string' && arch !== 'auto' ? arch : undefined
   if (weights === 'imagenet') {
     const file = publishedFor(named)
-    return (options) => ensureWeights(file, options)
+    return async (options) => {
+      const { ensureWeights } = await import('./weights.js')
+      await ensureWeights(file, options)
+    }
   }
   const said = weights !== undefined && weights !== null && weights !== 'auto'
   if (said || (resume !== undefined && resume !== null) || isOffline()) return undefined
@@ -71,9 +74,10 @@ function publishedFor(arch: string | undefined): PublishedWeights {
   return open<PublishedWeights>(lightAddon().publishedWeights(arch))
 }
 
-async function fetchUnasked(config: string, { signal, onDownload }: DownloadOptions) {
+async function fetchUnasked(config: object, { signal, onDownload }: DownloadOptions) {
   const file = await wanted(config, signal)
   if (file === undefined) return
+  const { addressOf, ensureWeights } = await import('./weights.js')
   const limit = AbortSignal.timeout(UNASKED_LIMIT)
   const both = signal === undefined ? limit : AbortSignal.any([signal, limit])
   onDownload?.({
@@ -95,7 +99,7 @@ async function fetchUnasked(config: string, { signal, onDownload }: DownloadOpti
 
 /** What the configuration would begin from, if that is not here; undefined also where it is wrong. */
 async function wanted(
-  config: string,
+  config: object,
   signal: AbortSignal | undefined,
 ): Promise<PublishedWeights | undefined> {
   const addon = lightAddon()
@@ -104,7 +108,8 @@ async function wanted(
       signal,
       addon,
       async (cancel) =>
-        open<PublishedWeights | null>(await addon.wantedWeights(config, cancel)) ?? undefined,
+        open<PublishedWeights | null>(await addon.wantedWeights(JSON.stringify(config), cancel)) ??
+        undefined,
     )
   } catch (error) {
     if (error instanceof ResidualError && !(error instanceof AbortError)) return undefined
