@@ -10,7 +10,10 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
+import { ResidualError } from 'residual'
+import { open } from '#dist/bindings/ts/envelope.js'
+import { lightAddon, torchAddon } from '#dist/bindings/ts/native.js'
 import { ROOT, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
 
@@ -37,6 +40,16 @@ test('importing the package loads nothing native', async (t) => {
   )
 })
 
+test('importing the package loads nothing that serves a page, fetches a file or starts a program', async (t) => {
+  const { stdout, stderr } = await script(`
+    import 'residual'
+    const loaded = process.moduleLoadList.filter((name) => /NativeModule (http|tls|child_process)$/.test(name))
+    console.log(JSON.stringify(loaded))
+  `)
+  t.is(stderr, '')
+  t.is(stdout, '[]\n')
+})
+
 test('inspecting and listing data sets loads no libtorch', async (t) => {
   const loaded = await loadedBy(`
     import { datasets, inspect } from 'residual'
@@ -57,19 +70,54 @@ test('the package can be required', async (t) => {
   t.is(stdout, 'function\n')
 })
 
-test('a missing platform package is named, with the way to get it', async (t) => {
+/** The package by itself, with these files as its addons, tried; the error that it gives. */
+async function withAddons(t: ExecutionContext, addons: Record<string, string>) {
   const root = folder(t)
   cpSync(join(ROOT, 'dist', 'bindings'), join(root, 'dist', 'bindings'), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
+  const built = join(root, 'bindings', 'npm', basename(PLATFORM))
+  for (const [name, from] of Object.entries(addons)) {
+    mkdirSync(built, { recursive: true })
+    copyFileSync(from, join(built, name))
+  }
   const index = pathToFileURL(join(root, 'dist', 'bindings', 'ts', 'index.js'))
   const { stdout, stderr } = await script(`
     import { inspect } from '${index}'
-    const { code, message, hint } = await inspect('resnet18').catch((error) => error)
-    console.log([code, message, hint].join('\\n'))
+    const { code, message, at, hint } = await inspect('resnet18').catch((error) => error)
+    console.log(JSON.stringify({ code, message, at, hint }))
   `)
   t.is(stderr, '')
-  t.regex(stdout, /^E_PLATFORM\n.*@residual\/linux-x64-gnu is not installed\n.*--include=optional/)
+  return JSON.parse(stdout)
+}
+
+test('a missing platform package is named, with the way to get it', async (t) => {
+  const { code, message, hint } = await withAddons(t, {})
+  t.is(code, 'E_PLATFORM')
+  t.regex(message, /@residual\/linux-x64-gnu is not installed/)
+  t.regex(hint, /--include=optional/)
+})
+
+test('a library that is no addon is named, with the way to another one', async (t) => {
+  const addons = { 'residual.node': join(PLATFORM, 'residual-cuda.so') }
+  const { code, message, at, hint } = await withAddons(t, addons)
+  t.is(code, 'E_PLATFORM')
+  t.regex(message, /^the native addon could not be loaded: ./)
+  t.is(basename(at.file), 'residual.node')
+  t.regex(hint, /npm install --force/)
+})
+
+test('what is no JSON when it comes to the core is told as the defect that it is', async (t) => {
+  const light = t.throws(() => open(lightAddon().inspect('{')), { instanceOf: ResidualError })
+  const answers = [light]
+  const opened = torchAddon().openModel('runs/none', '{')
+  answers.push(await t.throwsAsync(async () => open(await opened), { instanceOf: ResidualError }))
+  for (const { code, message, at, hint } of answers) {
+    t.is(code, 'E_INTERNAL')
+    t.regex(message, /no JSON: .* line 1 column 1/)
+    t.deepEqual(at, {})
+    t.regex(hint, /please report it/)
+  }
 })
 
 /** Tries to train, and gives the error. */

@@ -1,4 +1,4 @@
-import { ensureDataset, type Verification, verifyFiles } from './download/dataset.js'
+import type { Verification } from './download/dataset.js'
 import { goOn } from './download/failure.js'
 import type { DownloadOptions } from './download/fetch-file.js'
 import { open } from './envelope.js'
@@ -80,6 +80,7 @@ export async function downloadDataset(
   options: DownloadOptions = {},
 ): Promise<DatasetInfo> {
   const set = named(name)
+  const { ensureDataset } = await import('./download/dataset.js')
   const folder = await ensureDataset(set, options)
   return { ...info(set), folder }
 }
@@ -101,7 +102,10 @@ export async function verifyDataset(
 ): Promise<Verification> {
   goOn(signal)
   const set = named(name)
-  if (set.folder !== null) return await verifyFiles(set, set.folder, signal)
+  if (set.folder !== null) {
+    const { verifyFiles } = await import('./download/dataset.js')
+    return await verifyFiles(set, set.folder, signal)
+  }
   throw new ResidualError({
     code: 'E_DATA_NOT_FOUND',
     message: `'${name}' is not on this machine, or some of its files are missing`,

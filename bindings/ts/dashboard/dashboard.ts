@@ -1,22 +1,14 @@
 import { statSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
 import { resolve } from 'node:path'
 import { ResidualError } from '../errors.js'
 import { toPath } from '../path.js'
-import { Guard } from './guard.js'
-import { listen } from './listen.js'
-import { Pages } from './pages.js'
-import { Runs } from './runs.js'
-import { Streams } from './stream.js'
+import type { Served } from './serve.js'
 
 /** How the live page is served. */
 export interface DashboardOptions {
   /** Default: 8265, or the next free one. */
   port?: number | undefined
 }
-
-/** More than pages ever open, and few enough to be harmless. */
-const MOST_CONNECTIONS = 1024
 
 /** A server of the live page, until it is closed; it holds the process so long. */
 export class Dashboard implements AsyncDisposable {
@@ -29,52 +21,31 @@ export class Dashboard implements AsyncDisposable {
    * cookie when it is opened, and goes out of the address.
    */
   readonly url: string
-  readonly #server: Server
-  readonly #streams: Streams
+  readonly #served: Served
   #closing: Promise<void> | undefined
 
   /** @internal */
   static async serve(folder: string, port: number | undefined): Promise<Dashboard> {
-    const server = createServer()
-    server.maxConnections = MOST_CONNECTIONS
-    const bound = await listen(server, port)
-    const [guard, streams] = [new Guard(bound), new Streams()]
-    const pages = new Pages(guard, new Runs(folder), streams)
-    server.on('request', (request, response) => pages.answer(request, response))
-    // A failure here is one connection's, and must not reach whoever trains in this process.
-    server.on('error', () => {})
-    return new Dashboard(server, streams, folder, bound, guard.token)
+    // Loaded here: most programs serve no page.
+    const { serve } = await import('./serve.js')
+    return new Dashboard(folder, await serve(folder, port))
   }
 
-  private constructor(
-    server: Server,
-    streams: Streams,
-    folder: string,
-    port: number,
-    token: string,
-  ) {
-    this.#server = server
-    this.#streams = streams
+  private constructor(folder: string, served: Served) {
+    this.#served = served
     this.folder = folder
-    this.port = port
-    this.url = `http://127.0.0.1:${port}/?token=${token}`
+    this.port = served.port
+    this.url = `http://127.0.0.1:${served.port}/?token=${served.token}`
   }
 
   /** Ends the server, after the pages that are open have been told all that there is. */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= this.#served.close()
     return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  async #close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    await this.#streams.close()
-    this.#server.closeAllConnections()
-    await closed
   }
 }
 

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 
 /** How long a program of the system may take to answer, in milliseconds. */
@@ -42,8 +41,10 @@ export const thisMachine: Machine = {
       return false
     }
   },
-  run(program, args) {
-    return new Promise((resolve) => {
+  async run(program, args) {
+    // Loaded here: training asks for files alone.
+    const { execFile } = await import('node:child_process')
+    return await new Promise((resolve) => {
       execFile(program, args, { timeout: PATIENCE, encoding: 'utf8' }, (error, stdout) =>
         resolve(error === null ? stdout : undefined),
       )

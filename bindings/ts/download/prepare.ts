@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { knownDatasets } from '../datasets.js'
-import { ensureDataset } from './dataset.js'
 import type { DownloadOptions } from './fetch-file.js'
 
 /**
@@ -18,5 +17,8 @@ export function prepareData(
   const set = knownDatasets().find(({ name }) => name === source)
   // A folder of the same name is refused by the core, which says what to write instead.
   if (set === undefined || set.downloads.length === 0 || existsSync(source)) return undefined
-  return (options) => ensureDataset(set, options)
+  return async (options) => {
+    const { ensureDataset } = await import('./dataset.js')
+    await ensureDataset(set, options)
+  }
 }

@@ -1,12 +1,7 @@
-import { type DegradationConfig, type DegradationResult, degradation } from './degradation.js'
-import {
-  type EnsembleConfig,
-  type EnsembleOptions,
-  type EnsembleResult,
-  ensemble,
-} from './ensemble.js'
+import type { DegradationConfig, DegradationResult } from './degradation.js'
+import type { EnsembleConfig, EnsembleOptions, EnsembleResult } from './ensemble.js'
 import type { ExperimentOptions } from './members.js'
-import { type RepeatConfig, type RepeatResult, repeat } from './repeat.js'
+import type { RepeatConfig, RepeatResult } from './repeat.js'
 
 /**
  * Several runs, and what they say together. Those that train make ordinary runs below `out`; called
@@ -53,4 +48,9 @@ export interface Experiments {
  * const { valAccuracy } = await experiment.repeat({ data: './photos', seeds: 2 })
  * console.log(valAccuracy?.mean, valAccuracy?.deviation)
  */
-export const experiment: Experiments = { degradation, repeat, ensemble }
+export const experiment: Experiments = {
+  // Each is loaded when it is first called: few programs make experiments.
+  degradation: async (...asked) => (await import('./degradation.js')).degradation(...asked),
+  repeat: async (...asked) => (await import('./repeat.js')).repeat(...asked),
+  ensemble: async (...asked) => (await import('./ensemble.js')).ensemble(...asked),
+}
