@@ -36,7 +36,11 @@ const TYPICAL = new Map(
     .map((section) => [section.split('\n')[0], /^> (.*)$/m.exec(section)?.[1] ?? ''] as const),
 )
 
-/** Codes that no test of this machine can be sure to bring about. */
+/**
+ * Codes whose message depends on the machine, or that none can be sure to bring about: loading.test
+ * and the command line's doctor.test provoke three of them otherwise, and crates/torch what libtorch
+ * refuses and what memory has no room for.
+ */
 const RARE: readonly ErrorCode[] = ['E_PLATFORM', 'E_DEVICE', 'E_MEMORY', 'E_TORCH', 'E_INTERNAL']
 
 test('every code is explained, in their order', (t) => {
