@@ -51,5 +51,6 @@ fn evaluation() -> Result<Pipeline> {
         ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, None)
     };
     let machine = MachineFacts::with_cores(1);
-    Ok(Pipeline::eval(&resolve(&TrainConfig::default(), &facts, &machine)?, None))
+    let config = TrainConfig::from_json(&serde_json::json!({ "data": { "imageSize": 224 } }))?;
+    Ok(Pipeline::eval(&resolve(&config, &facts, &machine)?, None))
 }

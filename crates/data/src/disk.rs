@@ -1,6 +1,7 @@
 //! Images that stay on disk and are read whenever they are needed: from files of their own, or out
 //! of archives.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -12,13 +13,15 @@ use residual_spec::{DataFacts, DataFormat, Error, ErrorCode, Result, WarningEven
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::dataset::{fingerprint, mirrored_is_natural};
-use crate::file::{open_file, read_whole};
+use crate::file::{open_file, read_into};
 use crate::header::{Header, Unreadable};
 use crate::open::go_on;
 use crate::{decode, Dataset, Image, Part, Source};
 
 /// No larger file is read into memory.
 const MOST_BYTES: u64 = 1 << 30;
+/// Room that a thread keeps for its next file, at most.
+const MOST_ROOM: usize = 8 << 20;
 
 /// Where an image's bytes are.
 #[derive(Debug, Clone)]
@@ -50,15 +53,16 @@ impl Place {
         }
     }
 
-    fn read(&self) -> std::io::Result<Vec<u8>> {
+    /// Puts its bytes in place of what is in `bytes`.
+    fn read(&self, bytes: &mut Vec<u8>) -> std::io::Result<()> {
         match self {
-            Place::File(file) => read_whole(file, MOST_BYTES),
-            Place::Member { archive, offset, bytes, .. } => {
+            Place::File(file) => read_into(file, MOST_BYTES, bytes),
+            &Place::Member { ref archive, offset, bytes: length, .. } => {
                 let mut file = open_file(archive)?;
-                file.seek(SeekFrom::Start(*offset))?;
-                let mut read = Vec::with_capacity(*bytes as usize);
-                file.take(*bytes).read_to_end(&mut read)?;
-                Ok(read)
+                file.seek(SeekFrom::Start(offset))?;
+                bytes.clear();
+                bytes.reserve(length as usize);
+                file.take(length).read_to_end(bytes).map(|_| ())
             }
         }
     }
@@ -89,8 +93,18 @@ impl Place {
     }
 
     fn decode(&self, channels: u32, into: &mut Image) -> Result<()> {
-        let bytes = self.read().map_err(|cause| Error::read(self.file(), &cause))?;
-        decode(&bytes, channels, into).map_err(|error| self.about(error))
+        thread_local! {
+            // New memory costs a page fault for each 4 kB.
+            static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        ROOM.with_borrow_mut(|bytes| {
+            self.read(bytes).map_err(|cause| Error::read(self.file(), &cause))?;
+            let decoded = decode(bytes, channels, into).map_err(|error| self.about(error));
+            if bytes.capacity() > MOST_ROOM {
+                *bytes = Vec::new();
+            }
+            decoded
+        })
     }
 }
 

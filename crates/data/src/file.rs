@@ -21,6 +21,16 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open_file`], and for a larger one.
 pub(crate) fn read_whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_into(path, most, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// As [`read_whole`], in place of what is in `bytes`.
+///
+/// # Errors
+/// As [`read_whole`].
+pub(crate) fn read_into(path: &Path, most: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     let file = open_file(path)?;
     let length = file.metadata()?.len();
     if length > most {
@@ -28,9 +38,10 @@ pub(crate) fn read_whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
             format!("it has {} MB, more than the {} that are read", length >> 20, most >> 20);
         return Err(io::Error::other(message));
     }
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    bytes.clear();
+    bytes.reserve(length as usize);
+    file.take(most).read_to_end(bytes)?;
+    Ok(())
 }
 
 /// A data set's file that is not what it should be; `what` goes on from its name.

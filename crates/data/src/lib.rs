@@ -19,6 +19,7 @@ mod folder;
 mod header;
 mod idx;
 mod image;
+mod jpeg;
 mod kept;
 mod known;
 mod left_out;

@@ -68,6 +68,10 @@ fn image_file(name: &str) -> Vec<u8> {
 fn images() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(vec![
         "baseline.jpg",
+        "full-colour.jpg",
+        "grey.jpg",
+        "wide.jpg",
+        "tall.jpg",
         "progressive.jpg",
         "restarts.jpg",
         "cmyk.jpg",

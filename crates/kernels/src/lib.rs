@@ -1,6 +1,7 @@
 //! Own CPU kernels on raw slices, for what most of a network is made of: 3x3 convolutions by
 //! Winograd's algorithm, and batch normalisation, ReLU and the addition of a shortcut in as few
-//! passes over memory as they need; and for resizing pictures before.
+//! passes over memory as they need; and for pictures before: what decoding a JPEG computes, and
+//! resizing.
 //!
 //! Images are rows of channels (NHWC: one row a pixel), as channels_last tensors have them. Each
 //! kernel is written once, over [`Vector`](vector::Vector), and compiled for AVX-512 and AVX2; its
@@ -8,15 +9,21 @@
 //! runs. A kernel works on the rows that it is given, so the caller decides how threads share them.
 
 mod batch_norm;
+mod colour;
+mod dct;
 mod element;
 mod level;
 #[cfg(test)]
 mod numbers;
 mod resample;
+mod upsample;
 mod vector;
 pub mod winograd;
 
 pub use batch_norm::{backward, backward_sums, normalize, statistics, Gate, Sums};
+pub use colour::ycc_to_rgb;
+pub use dct::{place, Extent, FourBlocks, Idct};
 pub use element::{Bf16, Element};
 pub use level::{has_amx_bf16, Level};
 pub use resample::{Resampler, Stretch};
+pub use upsample::{between, Upsampler};

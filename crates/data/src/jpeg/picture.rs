@@ -1,0 +1,186 @@
+//! From coefficients to pixels, a row of groups of blocks after another.
+
+use std::ops::Range;
+
+use residual_kernels::{between, ycc_to_rgb, Idct, Level, Upsampler};
+
+use super::coefficients;
+use super::segments::{Component, Segments};
+use crate::Image;
+
+/// Room that is used again for the next image.
+#[derive(Default)]
+pub(super) struct Room {
+    /// Values of each component, the rows of one or two rows of groups by turns.
+    planes: [Vec<u8>; 3],
+    /// A row of each component at full size.
+    rows: [Vec<u8>; 3],
+    upsampler: Upsampler,
+}
+
+impl Room {
+    /// The bytes that it keeps.
+    pub fn room(&self) -> usize {
+        self.planes.iter().chain(&self.rows).map(Vec::capacity).sum()
+    }
+}
+
+/// A component's values.
+struct Plane {
+    idct: Idct,
+    /// Blocks of a group.
+    across: usize,
+    down: usize,
+    /// Bytes of a row.
+    stride: usize,
+    /// Rows that are kept.
+    kept: usize,
+    width: usize,
+    height: usize,
+    /// How many times as large it becomes along each side: across, down.
+    times: [usize; 2],
+}
+
+impl Plane {
+    /// A row of values; what is beyond the edges is the row at the edge.
+    fn row<'a>(&self, values: &'a [u8], row: isize) -> &'a [u8] {
+        let row = row.clamp(0, self.height as isize - 1) as usize;
+        &values[row % self.kept * self.stride..][..self.width]
+    }
+}
+
+pub(super) struct Picture<'a> {
+    level: Level,
+    room: &'a mut Room,
+    planes: Vec<Plane>,
+    /// Rows of pixels of a row of groups.
+    step: usize,
+    /// Rows that wait for the row of groups that follows.
+    late: usize,
+    done: usize,
+    into: &'a mut Image,
+}
+
+impl<'a> Picture<'a> {
+    /// Prepares `into`. `None` if a quantiser is missing or a component's size is none of those that
+    /// are decoded.
+    pub fn new(
+        level: Level,
+        segments: &Segments,
+        room: &'a mut Room,
+        into: &'a mut Image,
+    ) -> Option<Picture<'a>> {
+        let frame = segments.frame()?;
+        let [across, down] = frame.group();
+        let times = |component: &Component| [across / component.across, down / component.down];
+        // Where a plane is halved in height, a row of pixels is made of two of its rows.
+        let halved = |component| matches!(times(component), [1 | 2, 2]);
+        let late = usize::from(frame.components.iter().any(halved));
+        let mut planes = Vec::new();
+        for (component, values) in frame.components.iter().zip(&mut room.planes) {
+            let quantisers = segments.quantisers.get(component.quantiser)?.as_ref()?;
+            let stride = frame.groups()[0].div_ceil(4) * 32 * component.across;
+            let kept = 8 * component.down * (1 + late);
+            values.resize(stride * kept, 0);
+            planes.push(Plane {
+                idct: Idct::new(level, quantisers),
+                across: component.across,
+                down: component.down,
+                stride,
+                kept,
+                width: component.width,
+                height: component.height,
+                times: times(component),
+            });
+        }
+        into.width = frame.width as u32;
+        into.height = frame.height as u32;
+        into.channels = planes.len() as u32;
+        into.pixels.resize(frame.width * frame.height * planes.len(), 0);
+        Some(Picture { level, room, planes, step: 8 * down, late, done: 0, into })
+    }
+
+    /// Takes four groups side by side, those from column `column` times four on of row `row`; they
+    /// are in columns from `at` times four on of row `from` of the coefficients.
+    pub fn groups(
+        &mut self,
+        [row, column]: [usize; 2],
+        coefficients: &[coefficients::Plane; 3],
+        [from, at]: [usize; 2],
+    ) {
+        let planes = self.planes.iter().zip(&mut self.room.planes).zip(coefficients);
+        for ((plane, values), coefficients) in planes {
+            for down in 0..plane.down {
+                let first = 8 * (row * plane.down + down) % plane.kept * plane.stride;
+                let values = &mut values[first + 32 * plane.across * column..];
+                let columns = at * plane.across..(at + 1) * plane.across;
+                let fours = coefficients.row(from * plane.down + down, columns).enumerate();
+                for (i, (four, extent)) in fours {
+                    plane.idct.apply(four, extent, &mut values[32 * i..], plane.stride);
+                }
+            }
+        }
+    }
+
+    /// Row `row` of groups is there.
+    pub fn finish_row(&mut self, row: usize) {
+        let height = self.into.height as usize;
+        let end = (row + 1) * self.step;
+        // The last row of groups is followed by none.
+        let until = if end >= height { height } else { end - self.late };
+        self.write(self.done..until);
+        self.done = until;
+    }
+
+    /// Joins rows of the planes to rows of the image.
+    fn write(&mut self, rows: Range<usize>) {
+        let width = self.into.width as usize;
+        let length = width * self.planes.len();
+        let Room { planes: values, rows: room, upsampler } = &mut *self.room;
+        for y in rows {
+            let mut full = [&[][..]; 3];
+            let parts = self.planes.iter().zip(&*values).zip(&mut *room).zip(&mut full);
+            for (((plane, values), room), full) in parts {
+                *full = full_row(self.level, plane, values, y, upsampler, room);
+            }
+            let out = &mut self.into.pixels[y * length..][..length];
+            match self.planes.len() {
+                1 => out.copy_from_slice(&full[0][..width]),
+                _ => ycc_to_rgb(self.level, full.map(|row| &row[..width]), out),
+            }
+        }
+    }
+}
+
+/// Row `y` of a component at full size.
+#[inline]
+fn full_row<'a>(
+    level: Level,
+    plane: &Plane,
+    values: &'a [u8],
+    y: usize,
+    upsampler: &mut Upsampler,
+    room: &'a mut Vec<u8>,
+) -> &'a [u8] {
+    let [across, down] = plane.times;
+    let at = (y / down) as isize;
+    let near = plane.row(values, at);
+    if plane.times == [1, 1] {
+        return near;
+    }
+    room.resize(across * near.len(), 0);
+    let upper = y.is_multiple_of(2);
+    let far = |values: &'a [u8]| plane.row(values, if upper { at - 1 } else { at + 1 });
+    match plane.times {
+        [1, 2] => between(level, near, far(values), upper, room),
+        // libjpeg interpolates no row as short as this.
+        [2, 1] if near.len() > 2 => upsampler.widen(level, near, room),
+        [2, 2] if near.len() > 2 => upsampler.widen_between(level, near, far(values), room),
+        _ => {
+            for (out, &value) in room.chunks_exact_mut(across).zip(near) {
+                out.fill(value);
+            }
+        }
+    }
+    room
+}
