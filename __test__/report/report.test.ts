@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError, report, train } from 'residual'
@@ -91,6 +91,14 @@ test('what the run measured at its end is shown, with its pictures, also of imag
   t.true(page.includes(`${((test?.accuracy ?? 0) * 100).toFixed(1)}`))
   const pictures = [...page.matchAll(/<img /g)].length
   t.true(pictures > 21, `${pictures}`)
+})
+
+test('what was warned of is told in sentences, each with what to do', async (t) => {
+  const dir = makeRun(folder(t))
+  const warning = { code: 'E_IMAGE', message: 'a.gif is a GIF image', hint: 'Convert it.' }
+  appendFileSync(join(dir, 'metrics.jsonl'), `${JSON.stringify({ type: 'warning', ...warning })}\n`)
+  const { file } = await report(dir, { evaluate: false })
+  t.regex(readFileSync(file, 'utf8'), /<li>.*a\.gif is a GIF image\. Convert it\./)
 })
 
 test('what was kept of another epoch, or was tampered with, counts for nothing', async (t) => {

@@ -1,7 +1,10 @@
 import type { Plan } from '../../bindings/ts/index.js'
 import { choices } from './reasons.js'
-import { harmless } from './terminal.js'
+import { harmless, roomIn, wrap } from './terminal.js'
 import { bytes, count, duration, seconds } from './units.js'
+
+/** Places that the name of a row takes. */
+const NAME = 11
 
 /**
  * A run that is not made, in words.
@@ -9,7 +12,8 @@ import { bytes, count, duration, seconds } from './units.js'
  * @param why every value with where it is from, instead of those alone that were chosen
  */
 export function planInWords(plan: Plan, why: string | undefined): string {
-  const { config, data, memory, time, warnings } = plan
+  const { config, data, memory, time } = plan
+  const room = roomIn(process.stdout)
   const parts = [
     `${count(plan.trainImages)} training`,
     ...(plan.valImages > 0 ? [`${count(plan.valImages)} validation`] : []),
@@ -24,22 +28,31 @@ export function planInWords(plan: Plan, why: string | undefined): string {
     ['', `${count(plan.macs)} multiply-adds an image`],
     ['steps', `${count(plan.stepsPerEpoch)} an epoch${steps}${resumed}`],
     ['run folder', harmless(plan.dir)],
+    ...plan.warnings.flatMap(({ message, hint }): [string, string][] => [
+      ['warning', harmless(message)],
+      ...(hint ? [['', harmless(hint)] as [string, string]] : []),
+    ]),
   ]
   const lines = [
     'Nothing was trained. This is what would be done:',
     '',
-    ...rows.map(([name, value]) => `${name.padEnd(11)} ${value}`),
-    ...warnings.map(({ message }) => `${'warning'.padEnd(11)} ${harmless(message)}`),
+    ...rows.map(([name, value]) => `${name.padEnd(NAME)} ${value}`),
     '',
     ...(why === undefined
-      ? ['chosen for you (--explain tells all)', ...choices(config).map((line) => `  ${line}`)]
+      ? [
+          'chosen for you (--explain tells all)',
+          ...choices(config, room).map((line) => `  ${line}`),
+        ]
       : [why]),
     '',
     ...memoryInWords(memory),
     '',
     ...timeInWords(time),
   ]
-  return lines.join('\n')
+  // A value with its reason is as wide as its table; all else is words.
+  return lines
+    .map((line) => (line === why ? line : wrap(line, room, ' '.repeat(NAME + 1))))
+    .join('\n')
 }
 
 function memoryInWords(memory: Plan['memory']): string[] {
@@ -68,7 +81,7 @@ function timeInWords(time: Plan['time']): string[] {
   const spread = `${seconds(fastest)} to ${seconds(slowest)}`
   return [
     `time        ${duration(epochSeconds)} an epoch${whole}, if this machine keeps its pace`,
-    `            measured: ${count(steps)} steps on your images, with weights that were thrown away;`,
+    `            measured: ${count(steps)} ${steps === 1 ? 'step' : 'steps'} on your images, with weights that were thrown away;`,
     `            ${seconds(stepSeconds)} a step (${spread}), ${count(imagesPerSecond)} images a second`,
   ]
 }

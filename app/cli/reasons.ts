@@ -36,8 +36,12 @@ const TWINS: Record<string, readonly string[]> = {
 /** Spaces that stand before such a line. */
 const INDENT = 2
 
-/** A line for each choice that was made for the user: what, and why. */
-export function choices(config: ResolvedConfig): string[] {
+/**
+ * A line for each choice that was made for the user: what, and why.
+ *
+ * @param columns of what it is written to
+ */
+export function choices(config: ResolvedConfig, columns = columnsOf(stderr)): string[] {
   const made = CHOICES.flatMap(([key, name]) => {
     const reason = reasonFor(config, key)
     const value = shorten(shown(valueAt(config, key)), VALUE)
@@ -46,7 +50,7 @@ export function choices(config: ResolvedConfig): string[] {
   const [names, values] = [0, 1].map((column) =>
     Math.max(...made.map((row) => widthOf(row[column] as string))),
   ) as [number, number]
-  const room = columnsOf(stderr) - INDENT
+  const room = columns - INDENT
   return made.map(([name, value, reason]) =>
     shorten(`${padEnd(name, names)}  ${padEnd(value, values)}  ${reason}`, room),
   )

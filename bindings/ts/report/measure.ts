@@ -4,6 +4,7 @@ import { loadModel } from '../model.js'
 import type { Tile } from '../pictures/grid.js'
 import { previewTiles } from '../preview.js'
 import type { RunFolder } from '../run-folder.js'
+import { sentences } from './sentences.js'
 
 /** What a section is made of, or a sentence that says why it is not there. */
 export type Found<T> = { found: T } | { missing: string }
@@ -83,6 +84,5 @@ function partOf({ start, result }: RunFolder): DataPart {
 /** A failure that costs a section and not the report. */
 function inWords(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  const sentence = /[.!?]$/.test(message) ? message : `${message}.`
-  return error instanceof ResidualError && error.hint ? `${sentence} ${error.hint}` : sentence
+  return sentences(message, error instanceof ResidualError ? error.hint : undefined)
 }

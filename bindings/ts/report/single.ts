@@ -14,6 +14,7 @@ import type { Found, Measured } from './measure.js'
 import { count, duration, percent } from './numbers.js'
 import { page, type Section } from './page.js'
 import { showExamples, showTiles } from './pictures.js'
+import { sentences } from './sentences.js'
 import { folded } from './table.js'
 import { inWords } from './words.js'
 
@@ -228,7 +229,7 @@ same bits. Relative paths are meant from the folder in which it was trained.</p>
 function notes({ warnings }: RunFolder, remarks: readonly string[]): Html {
   const shown = warnings
     .slice(0, MOST_WARNINGS)
-    .map(({ message, hint }) => `${message}${hint ? ` ${hint}` : ''}`)
+    .map(({ message, hint }) => sentences(message, hint))
   const more = warnings.length - shown.length
   const lines = [...remarks, ...shown, ...(more > 0 ? [`${count(more)} more warnings.`] : [])]
   return html`<ul>${lines.map((line) => html`<li>${name(line)}</li>\n`)}</ul>`
