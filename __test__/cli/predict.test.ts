@@ -154,7 +154,7 @@ test('inspect tells what a run folder holds, without libtorch', async (t) => {
   const { status, stdout, stderr } = await residual(['inspect', dir], { env })
   t.is(status, 0)
   t.regex(stdout, /^resnet8, 1 x 8 x 8 in, 3 classes out$/m)
-  t.regex(stdout, /^trained for +1 epochs, \d steps$/m)
+  t.regex(stdout, /^trained for +1 epoch, \d steps$/m)
   t.regex(stdout, /^best epoch +1, accuracy \d+\.\d %, loss \d/m)
   t.regex(stdout, /^classes +<script>.*猫$/m)
   t.notRegex(stderr, /libtorch|libc10/)

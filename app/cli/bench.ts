@@ -5,7 +5,7 @@ import { examples } from './help.js'
 import { print } from './output.js'
 import { table } from './table.js'
 import { roomIn, wrap } from './terminal.js'
-import { count } from './units.js'
+import { count, many } from './units.js'
 
 interface Flags {
   rounds?: string
@@ -45,7 +45,7 @@ export function addBench(program: Command): void {
       const heading = ['images a second', 'median', 'lowest', 'highest', 'rounds']
       const what =
         `${arch}, batches of ${batchSize} x ${channels} x ${imageSize} x ${imageSize}, ` +
-        `${result.precision} on ${result.device}, ${threads(result.threads)}`
+        `${result.precision} on ${result.device}, ${many(result.threads, 'thread')}`
       const room = roomIn(process.stdout)
       const rates = table(heading, rows, { worth: [9, 8, 7, 6, 5], room })
       await print(`${wrap(what, room)}\n\n${rates}`)
@@ -56,8 +56,4 @@ export function addBench(program: Command): void {
     ['bench resnet18 imageSize=224 batchSize=32', 'photographs'],
     ['bench resnet18 precision=bf16 threads=1', 'another precision, one thread'],
   )
-}
-
-function threads(number: number): string {
-  return number === 1 ? '1 thread' : `${count(number)} threads`
 }

@@ -12,7 +12,7 @@ import { print } from './output.js'
 import { paint } from './paint.js'
 import { table } from './table.js'
 import { harmless, roomIn, shorten, wrap } from './terminal.js'
-import { bytes, count, loss, percent, scaled } from './units.js'
+import { bytes, count, loss, many, percent, scaled } from './units.js'
 
 const { stdout } = process
 
@@ -89,7 +89,9 @@ function fileInWords(facts: NonNullable<Inspection['checkpoint']>, room: number)
   const rows: [string, string][] = [
     ['file', `${harmless(file)}, ${bytes(facts.bytes)}`],
     ...(source === null ? [] : [['trained on', harmless(source)] as [string, string]]),
-    ...(step > 0 ? [['trained for', `${count(epoch)} epochs, ${count(step)} steps`] as const] : []),
+    ...(step > 0
+      ? [['trained for', `${many(epoch, 'epoch')}, ${many(step, 'step')}`] as const]
+      : []),
     ...(best === null
       ? []
       : [

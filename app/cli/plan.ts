@@ -1,7 +1,7 @@
 import type { Plan } from '../../bindings/ts/index.js'
 import { choices } from './reasons.js'
 import { harmless, roomIn, wrap } from './terminal.js'
-import { bytes, count, duration, seconds } from './units.js'
+import { bytes, count, duration, many, seconds } from './units.js'
 
 /** Places that the name of a row takes. */
 const NAME = 11
@@ -81,7 +81,7 @@ function timeInWords(time: Plan['time']): string[] {
   const spread = `${seconds(fastest)} to ${seconds(slowest)}`
   return [
     `time        ${duration(epochSeconds)} an epoch${whole}, if this machine keeps its pace`,
-    `            measured: ${count(steps)} ${steps === 1 ? 'step' : 'steps'} on your images, with weights that were thrown away;`,
+    `            measured: ${many(steps, 'step')} on your images, with weights that were thrown away;`,
     `            ${seconds(stepSeconds)} a step (${spread}), ${count(imagesPerSecond)} images a second`,
   ]
 }

@@ -25,10 +25,7 @@ export function addReport(program: Command): void {
     .argument('<runs...>', 'a run folder, or several')
     .option('--out <file>', 'the page; by default RUN/report.html, or comparison.html')
     .option('--data <folder>', 'where the images are now, if they were moved')
-    .option(
-      '--no-evaluate',
-      'measure nothing: show what was measured when the run ended, or do without',
-    )
+    .option('--no-evaluate', 'measure nothing: show what the run measured last, or do without')
     .option('--open', 'open it in the browser')
     .option('--json', 'print what was written, as JSON')
     .action(async (named: string[], { out, data, evaluate, open, json }: Flags) => {

@@ -25,7 +25,7 @@ import { planInWords } from './plan.js'
 import { Progress } from './progress.js'
 import { choices, explanation } from './reasons.js'
 import { harmless } from './terminal.js'
-import { count, duration, percent } from './units.js'
+import { count, duration, many, percent } from './units.js'
 import { warning } from './warning.js'
 
 interface Flags extends TrainFlags {
@@ -142,7 +142,10 @@ async function saidBy(name: unknown): Promise<Draft> {
 function summary(result: TrainResult): string {
   const { stopReason, epochs, steps, best, test, dir, last, seconds, report } = result
   const rows: [string, string][] = [
-    ['ended', `${stopReason} after ${epochs} epochs, ${count(steps)} steps, ${duration(seconds)}`],
+    [
+      'ended',
+      `${stopReason} after ${many(epochs, 'epoch')}, ${many(steps, 'step')}, ${duration(seconds)}`,
+    ],
   ]
   if (best !== null) rows.push(['best epoch', `${best.epoch}, accuracy ${percent(best.accuracy)}`])
   if (test !== null)

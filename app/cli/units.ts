@@ -5,6 +5,11 @@ export function count(value: number): string {
   return whole.format(value)
 }
 
+/** `1 epoch`, `12,000 epochs` */
+export function many(value: number, one: string): string {
+  return `${count(value)} ${one}${value === 1 ? '' : 's'}`
+}
+
 /** A share from 0 to 1 as `87.3 %`. */
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`
