@@ -117,18 +117,23 @@ impl Prepared {
                     .hint("Bring back the data as it was, or start a new run."));
             }
         }
-        dataset.keep_decoded(u64::from(config.cache) << 20);
         let (channels, size) = (config.data.channels, config.data.image_size);
         let classes = dataset.facts().classes.len() as u32;
         let network = residual_arch::build(&config.model, channels, size, classes)?;
         residual_arch::frozen(&network, &config.model.freeze)?;
 
-        if let Some(fits) = batch_size::that_fits(&asked, &config, &network)? {
+        let decoded = dataset.facts().decoded_bytes;
+        if let Some(fits) = batch_size::that_fits(&asked, &config, decoded, &network)? {
             // The rate, and whatever else follows from it, follows from what it is now.
             asked.batch_size = Some(Auto::Is(fits.images));
             config = resolve(&asked, dataset.facts(), &machine)?;
             config.reasons.insert("batchSize".into(), fits.reason);
         }
+        if let Some((cache, why)) = batch_size::cache_beside(&asked, &config, decoded, &network) {
+            config.cache = cache;
+            config.reasons.insert("cache".into(), why);
+        }
+        dataset.keep_decoded(u64::from(config.cache) << 20);
         let mut begun = begin.fit(&mut config, &network)?;
         begun.warnings.extend(cuda_is_unusable(&asked, &config));
 
