@@ -48,7 +48,7 @@ fn given_format(config: &DataConfig) -> Option<DataFormat> {
 /// means two things, `E_IO`, and `E_ABORTED` if cancelled.
 pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset> {
     let Some(source) = config.source.as_deref() else {
-        return Err(Error::new(ErrorCode::Config, "`data` says no source")
+        return Err(Error::new(ErrorCode::Config, "`data` names no images")
             .key("data")
             .hint(format!("Give a folder of images, or a name: {}.", names())));
     };
@@ -269,6 +269,22 @@ pub(crate) fn holds_data_files(files: &[PathBuf]) -> bool {
     !matches!(layouts(files).as_deref(), Ok([]))
 }
 
+/// A folder beside one that is not there, whose name is nearly the same.
+fn beside(folder: &Path) -> Option<String> {
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let entries = std::fs::read_dir(parent).ok()?.flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let name = nearest(folder.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(parent.join(name).display().to_string())
+}
+
 fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
     let refuse = |code, message: String, hint: String| {
@@ -287,9 +303,11 @@ fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
             refuse(ErrorCode::DataNotFound, message, hint.into())
         }
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-            let hint = match nearest(source, known().iter().map(|known| known.name)) {
-                Some(name) if name != source => format!("Did you mean '{name}'?"),
-                _ => format!("Give an existing folder, or one of {}.", names()),
+            let named = nearest(source, known().iter().map(|known| known.name));
+            let named = named.filter(|name| *name != source).map(String::from);
+            let hint = match named.or_else(|| beside(folder)) {
+                Some(meant) => format!("Did you mean '{meant}'?"),
+                None => format!("Give an existing folder, or one of {}.", names()),
             };
             let message = format!("there is no folder {}", absolute.display());
             refuse(ErrorCode::DataNotFound, message, hint)
@@ -371,6 +389,18 @@ mod tests {
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert!(Path::new(error.at.file.as_deref().unwrap()).is_absolute());
         assert_eq!(error.at.key.as_deref(), Some("data"));
+    }
+
+    #[test]
+    fn a_misspelt_folder_is_answered_with_the_one_beside_it() {
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::create_dir(parent.path().join("photos")).unwrap();
+        std::fs::write(parent.path().join("phots"), "a file").unwrap();
+        let place = |name: &str| parent.path().join(name).display().to_string();
+        let error = refused(&config(&place("Photo")));
+        assert_eq!(error.hint.unwrap(), format!("Did you mean '{}'?", place("photos")));
+        let error = refused(&config(&place("pictures")));
+        assert!(error.hint.unwrap().starts_with("Give an existing folder"));
     }
 
     #[test]
