@@ -35,7 +35,7 @@ impl Compute {
     fn weight_kind(self) -> Kind {
         match self.precision {
             Precision::Fp64 => Kind::Double,
-            Precision::Fp32 | Precision::Bf16 => Kind::Float,
+            Precision::Fp32 | Precision::Bf16 | Precision::Fp16 => Kind::Float,
         }
     }
 

@@ -253,6 +253,7 @@ pub(crate) fn compute_kind(precision: residual_spec::Precision) -> Kind {
     match precision {
         residual_spec::Precision::Fp32 => Kind::Float,
         residual_spec::Precision::Bf16 => Kind::BFloat16,
+        residual_spec::Precision::Fp16 => Kind::Half,
         residual_spec::Precision::Fp64 => Kind::Double,
     }
 }

@@ -127,6 +127,7 @@ mod tests {
             epoch_loss: 1e-9,
             epoch_accuracy: 0.5,
             lr: 0.1,
+            loss_scale: None,
             images_per_second: 900.0,
             eta_seconds: None,
         })

@@ -213,6 +213,7 @@ mod tests {
             epoch_loss: 0.5,
             epoch_accuracy: 0.5,
             lr: 0.25,
+            loss_scale: None,
             images_per_second: 900.0,
             eta_seconds: None,
         })

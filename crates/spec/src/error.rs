@@ -86,7 +86,8 @@ codes! {
     /// A checkpoint that belongs to another model, data set or recipe.
     Mismatch = "E_MISMATCH", exit 2,
         such as "./photos has other classes than the model; the model does not know dog";
-    /// The loss became NaN or infinite; nothing after the last good step was kept.
+    /// The loss or its gradients became NaN or infinite (in `precision: 'fp16'`, gradients that are so
+    /// however little the loss is scaled); nothing after the last good step was kept.
     Diverged = "E_DIVERGED", exit 1,
         such as "the loss became NaN in epoch 1 at step 2";
     /// The run was cancelled by its `AbortSignal`.

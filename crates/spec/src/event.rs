@@ -74,6 +74,11 @@ pub struct StepEvent {
     pub epoch_accuracy: f64,
     /// The rate that this update used.
     pub lr: f64,
+    /// In `precision: 'fp16'`: what losses are multiplied by from here on. It falls by half when an
+    /// update is skipped because its gradients were not finite.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
     /// Over the last seconds.
     pub images_per_second: f64,
     /// Seconds to the end of the budget.

@@ -18,6 +18,12 @@ extern "C" {
         count: usize,
         factor: *const C_tensor,
     ) -> bool;
+    fn residual_unscale(
+        tensors: *const *const C_tensor,
+        count: usize,
+        found: *mut C_tensor,
+        inverse: *const C_tensor,
+    ) -> bool;
     fn residual_clamp(tensors: *const *const C_tensor, count: usize, bound: f64) -> bool;
     fn residual_add_scaled(
         tensors: *const *const C_tensor,
@@ -57,6 +63,15 @@ pub fn scale_by(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
     let list = pointers(tensors);
     // SAFETY: the list and the factor are alive.
     checked(unsafe { residual_scale_by(list.as_ptr(), list.len(), factor.as_ptr()) })
+}
+
+/// `x *= inverse`; `found` becomes 1 where one of the numbers is not finite. Both are tensors of one
+/// fp32 number on the device of the others.
+pub fn unscale(tensors: &[Tensor], found: &Tensor, inverse: &Tensor) -> Result<()> {
+    let list = pointers(tensors);
+    let (found, inverse) = (found.as_ptr().cast_mut(), inverse.as_ptr());
+    // SAFETY: the list and both numbers are alive.
+    checked(unsafe { residual_unscale(list.as_ptr(), list.len(), found, inverse) })
 }
 
 /// `x = min(max(x, -bound), bound)`.
@@ -124,6 +139,18 @@ mod tests {
         assert_eq!(values(&x), [vec![3.0, 4.25], vec![0.5]]);
         copy(&x, &y).unwrap();
         assert_eq!(values(&x), values(&y));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_found_while_it_is_scaled_back() {
+        let found_in = |b: f32| {
+            let x = [Tensor::from_slice(&[3f32, 4.0]), Tensor::from_slice(&[b])];
+            let (found, inverse) = (Tensor::from(0f32), Tensor::from(0.5f32));
+            unscale(&x, &found, &inverse).unwrap();
+            assert_eq!(Vec::<f32>::try_from(&x[0]).unwrap(), [1.5, 2.0]);
+            found.double_value(&[])
+        };
+        assert_eq!([1.0, f32::INFINITY, f32::NAN].map(found_in), [0.0, 1.0, 1.0]);
     }
 
     #[test]

@@ -33,6 +33,7 @@ extern "C" {
         weight_decay: f64,
         decoupled: bool,
         skip: *const C_tensor,
+        skipped: *const C_tensor,
     ) -> bool;
 }
 
@@ -88,6 +89,8 @@ pub struct FusedAdam<'a> {
     pub decoupled: bool,
     /// As of [`FusedSgd`].
     pub skip: Option<&'a Tensor>,
+    /// Likewise: how many of the updates before this one were skipped, and do not count.
+    pub skipped: Option<&'a Tensor>,
 }
 
 impl FusedAdam<'_> {
@@ -119,6 +122,7 @@ impl FusedAdam<'_> {
                 self.weight_decay,
                 self.decoupled,
                 pointer(self.skip),
+                pointer(self.skipped),
             )
         })
     }
@@ -157,6 +161,7 @@ mod tests {
         let zeros = || [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
         let adam = FusedAdam {
             skip: None,
+            skipped: None,
             step: 1,
             lr: 0.1,
             betas: [0.9, 0.999],

@@ -24,7 +24,7 @@ use torch_sys::C_tensor;
 mod foreach;
 mod fused;
 
-pub use foreach::{add_scaled, clamp, copy, lerp, norms, scale, scale_by};
+pub use foreach::{add_scaled, clamp, copy, lerp, norms, scale, scale_by, unscale};
 pub use fused::{FusedAdam, FusedSgd};
 
 extern "C" {

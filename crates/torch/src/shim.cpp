@@ -67,18 +67,20 @@ bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradie
   });
 }
 
-// One kernel over all parameters (torch.optim.Adam and AdamW with fused=True).
+// One kernel over all parameters (torch.optim.Adam and AdamW with fused=True). `skipped`, where it is
+// there, is how many of the steps before this one were.
 bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradients,
                          at::Tensor *const *exp_avgs, at::Tensor *const *exp_avg_sqs,
                          size_t count, uint64_t step, double lr, double beta1, double beta2,
                          double eps, double weight_decay, bool decoupled,
-                         const at::Tensor *skip) {
+                         const at::Tensor *skip, const at::Tensor *skipped) {
   return guarded([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
     const auto weights = list(parameters, count);
-    const auto step_count = at::full({}, static_cast<double>(step),
-                                     weights[0].options().dtype(at::kFloat).requires_grad(false));
+    auto step_count = at::full({}, static_cast<double>(step),
+                               weights[0].options().dtype(at::kFloat).requires_grad(false));
+    if (skipped != nullptr) step_count.sub_(*skipped);
     const std::vector<at::Tensor> steps(count, step_count);
     const auto grads = laid_out_as(weights, list(gradients, count));
     const auto m = list(exp_avgs, count), v = list(exp_avg_sqs, count);
@@ -113,6 +115,16 @@ bool residual_scale_by(at::Tensor *const *tensors, size_t count, const at::Tenso
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
     at::_foreach_mul_(list(tensors, count), factor->to(tensors[0]->scalar_type()));
+  });
+}
+
+// x *= inverse, and found = 1 where one is not finite.
+bool residual_unscale(at::Tensor *const *tensors, size_t count, at::Tensor *found,
+                      const at::Tensor *inverse) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    if (count == 0) return;
+    at::_amp_foreach_non_finite_check_and_unscale_(list(tensors, count), *found, *inverse);
   });
 }
 

@@ -9,6 +9,7 @@ use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
 use residual_weights::{Checkpoint, Contents, TensorView, AVERAGE, PIXEL_MEAN};
 
 use crate::learner::Learner;
+use crate::loss_scale::LossScale;
 use crate::progress::Progress;
 
 /// Before the name of an optimizer's state: `optimizer.momentum.conv1.weight`.
@@ -30,8 +31,9 @@ impl Snapshot {
         let weights = learner.model.tensors().map(|(name, tensor)| (name.to_string(), tensor));
         let average = learner.ema.iter().flat_map(|ema| ema.model().tensors());
         let average = average.map(|(name, tensor)| (format!("{AVERAGE}{name}"), tensor));
-        let state =
-            learner.optimizer.state().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
+        let scale = learner.scale.iter().flat_map(LossScale::state);
+        let state = learner.optimizer.state().chain(scale);
+        let state = state.map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
         let tensors = weights
             .chain(state)
             .chain(average)
@@ -86,6 +88,9 @@ pub(crate) fn restore(
         from_weights(tensor)
     };
     learner.optimizer.restore(updates, |name| saved(format!("{OPTIMIZER}{name}")))?;
+    if let Some(scale) = &mut learner.scale {
+        scale.restore(|name| saved(format!("{OPTIMIZER}{name}")))?;
+    }
     match &mut learner.ema {
         Some(ema) => ema.restore(updates, |name| saved(format!("{AVERAGE}{name}"))),
         None => Ok(()),

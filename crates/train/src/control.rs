@@ -195,6 +195,7 @@ mod tests {
             epoch_loss: 0.0,
             epoch_accuracy: 0.0,
             lr: 0.1,
+            loss_scale: None,
             images_per_second: 0.0,
             eta_seconds: None,
         })

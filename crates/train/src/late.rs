@@ -7,7 +7,8 @@ use residual_torch::cuda::Fetched;
 use residual_torch::{clamp, failure, norms, scale_by};
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::Optimizer;
+use crate::loss_scale::{LossScale, LEAST};
+use crate::optimizer::{Optimizer, Skip};
 
 /// Updates that may be under way before the outcome of the first of them is read.
 pub const AHEAD: usize = 2;
@@ -22,8 +23,10 @@ impl Late {
         Ok(Late { over: Tensor::f_zeros([], (Kind::Float, device)).map_err(failure)? })
     }
 
-    /// Makes an update. `told` are numbers to be read with it: they and the norm of the gradients
-    /// (the last number that comes) have to be finite, or nothing is updated any more.
+    /// Makes an update. `told` are numbers to be read with it: they and the norm of the gradients (the
+    /// number that comes behind them) have to be finite, or nothing is updated any more. With a scaled
+    /// loss, gradients that are not finite skip this update alone; its factor, which then comes last,
+    /// must not fall too low.
     pub fn update(
         &mut self,
         optimizer: &mut Optimizer,
@@ -31,16 +34,35 @@ impl Late {
         config: &Gradient,
         told: &Tensor,
         lr: f64,
+        scale: Option<&mut LossScale>,
     ) -> Result<Fetched> {
         let _no_grad = tch::no_grad_guard();
+        let found = scale.as_ref().map(|scale| scale.unscale(gradients)).transpose()?;
         let norm = common_norm(gradients)?;
         clip(gradients, &norm, config)?;
-        let all = Tensor::f_cat(&[told.shallow_clone(), norm.f_view([1]).map_err(failure)?], 0)
-            .map_err(failure)?;
-        let bad = not_finite(&all).map_err(failure)?;
-        self.over = self.over.f_maximum(&bad).map_err(failure)?;
-        optimizer.step(gradients, lr, Some(&self.over))?;
-        Fetched::new(&all)
+        let norm = norm.f_view([1]).map_err(failure)?;
+        let all = Tensor::f_cat(&[told, &norm], 0).map_err(failure)?;
+        let (Some(scale), Some(found)) = (scale, found) else {
+            self.end_if(not_finite(&all))?;
+            let skip = Skip { now: &self.over, before: None };
+            optimizer.step(gradients, lr, Some(skip))?;
+            return Fetched::new(&all);
+        };
+        let found = not_finite(&norm).and_then(|bad| found.f_maximum(&bad)).map_err(failure)?;
+        let before = scale.skipped().shallow_clone();
+        scale.update(&found)?;
+        self.end_if(not_finite(told))?;
+        self.end_if(scale.factor().f_lt(LEAST).and_then(|low| low.f_to_kind(Kind::Float)))?;
+        let now = self.over.f_maximum(&found).map_err(failure)?;
+        optimizer.step(gradients, lr, Some(Skip { now: &now, before: Some(&before) }))?;
+        let factor = scale.factor().f_to_kind(Kind::Double).and_then(|factor| factor.f_view([1]));
+        Fetched::new(&Tensor::f_cat(&[all, factor.map_err(failure)?], 0).map_err(failure)?)
+    }
+
+    /// No more updates where `bad` is 1.
+    fn end_if(&mut self, bad: Result<Tensor, TchError>) -> Result<()> {
+        self.over = bad.and_then(|bad| self.over.f_maximum(&bad)).map_err(failure)?;
+        Ok(())
     }
 
     /// Updates are made again.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use residual_data::Batch;
 use residual_model::{count_right, right, Model};
-use residual_spec::{Device, Gradient, Optimizer as Rule, ResolvedConfig, Result};
+use residual_spec::{Device, Gradient, Optimizer as Rule, Precision, ResolvedConfig, Result};
 use residual_torch::cuda::Fetched;
 use residual_torch::{begin_watching_memory, copy, failure, release_free_memory};
 use tch::{Kind, Tensor};
@@ -13,15 +13,20 @@ use crate::ema::Ema;
 use crate::gradient::{clip, Accumulated};
 use crate::late::{Late, AHEAD};
 use crate::loss::{BatchLoss, Loss};
+use crate::loss_scale::{self, LossScale};
+use crate::optimizer::{Optimizer, Skip};
 use crate::parts::Parts;
 use crate::progress::Sums;
-use crate::Optimizer;
 
 /// A network in training.
 pub struct Learner {
     pub model: Model,
     pub optimizer: Optimizer,
     pub ema: Option<Ema>,
+    /// In fp16.
+    pub scale: Option<LossScale>,
+    /// Its factor after the last update whose outcome is known.
+    factor: Option<f64>,
     loss: Loss,
     gradient: Gradient,
     accumulated: Accumulated,
@@ -43,12 +48,15 @@ pub struct Learner {
 
 enum Outcome {
     Known(Step<Sums>),
-    /// The numbers are the sum of losses, right answers, and the norm of the gradients.
+    /// The numbers are the sum of losses, right answers, the norm of the gradients and, where the
+    /// loss is scaled, its factor.
     Coming {
         numbers: Fetched,
         count: u64,
         /// Of the statistics before it.
         slot: usize,
+        /// Before it.
+        scale: Option<loss_scale::State>,
     },
 }
 
@@ -85,14 +93,15 @@ impl Statistics {
 
 /// How a batch or an update went.
 pub enum Step<T> {
+    /// Also where the loss is scaled and the update was skipped for its gradients.
     Done(T),
     /// Something came out as NaN or infinite; nothing was updated.
     NotFinite(NotFinite),
 }
 
-/// What came out as NaN or infinite.
+/// What came out as NaN or infinite, or too small.
 pub struct NotFinite {
-    /// `the loss`, `the norm of the gradients`.
+    /// `the loss`, `the norm of the gradients`, `the factor of the loss`.
     pub what: &'static str,
     pub value: f64,
 }
@@ -117,6 +126,11 @@ impl Learner {
                 true => Some(Ema::new(config.ema.decay, &model)?),
                 false => None,
             },
+            scale: match config.precision {
+                Precision::Fp16 => Some(LossScale::new(model.compute().device())?),
+                _ => None,
+            },
+            factor: None,
             loss: Loss::new(&config.loss, counts, &model)?,
             gradient: config.gradient.clone(),
             accumulated: Accumulated::default(),
@@ -203,13 +217,12 @@ impl Learner {
                     learnt.not_finite = Some(NotFinite { what: "the loss", value });
                     return Ok(());
                 }
-                learnt.of_batch.add(self.optimizer.gradients(&mean)?, weight)?;
+                learnt.of_batch.add(self.gradients(&mean)?, weight)?;
                 let right = count_right(&logits.detach(), &self.model.labels(shown)?)? as u64;
                 learnt.sums.add(value, right, count);
             }
             Some(_) => {
-                let gradients = self.optimizer.gradients(&mean)?;
-                learnt.of_batch.add(gradients, weight)?;
+                learnt.of_batch.add(self.gradients(&mean)?, weight)?;
                 let right = right(&logits.detach(), &self.model.labels(shown)?)?;
                 let told = mean
                     .detach()
@@ -222,6 +235,14 @@ impl Learner {
             }
         }
         Ok(())
+    }
+
+    /// Of a loss, times what it is scaled by.
+    fn gradients(&self, loss: &Tensor) -> Result<Vec<Tensor>> {
+        match &self.scale {
+            None => self.optimizer.gradients(loss),
+            Some(scale) => self.optimizer.gradients(&scale.scaled(loss)?),
+        }
     }
 
     /// What is left out depends on the seed and on which batch of which update it is, so that a
@@ -257,9 +278,11 @@ impl Learner {
         let outcome = match self.told.take() {
             Some(told) => {
                 let late = self.late.as_mut().expect("only what is read late is told");
-                let optimizer = &mut self.optimizer;
-                let numbers = late.update(optimizer, &gradients, &self.gradient, &told, lr)?;
-                Outcome::Coming { numbers, count: sums.count, slot }
+                let (optimizer, config) = (&mut self.optimizer, &self.gradient);
+                let before = self.scale.as_ref().map(LossScale::now);
+                let scale = self.scale.as_mut();
+                let numbers = late.update(optimizer, &gradients, config, &told, lr, scale)?;
+                Outcome::Coming { numbers, count: sums.count, slot, scale: before }
             }
             None => Outcome::Known(self.update_now(&gradients, sums, lr)?),
         };
@@ -269,12 +292,33 @@ impl Learner {
     }
 
     fn update_now(&mut self, gradients: &[Tensor], sums: Sums, lr: f64) -> Result<Step<Sums>> {
-        let value = clip(gradients, &self.gradient)?;
-        if !value.is_finite() {
-            let what = "the norm of the gradients";
-            return Ok(Step::NotFinite(NotFinite { what, value }));
+        if let Some(scale) = &self.scale {
+            let _ = scale.unscale(gradients)?; // what it finds makes the norm infinite, too
         }
-        self.optimizer.step(gradients, lr, None)?;
+        let value = clip(gradients, &self.gradient)?;
+        let skipped = !value.is_finite();
+        match &mut self.scale {
+            None if skipped => return Ok(not_finite("the norm of the gradients", value)),
+            None => self.optimizer.step(gradients, lr, None)?,
+            Some(scale) => {
+                let before = scale.now();
+                let found = scale.factor().f_full_like(f64::from(u8::from(skipped)));
+                let found = found.map_err(failure)?;
+                scale.update(&found)?;
+                let factor = scale.factor().f_double_value(&[]).map_err(failure)?;
+                if factor < loss_scale::LEAST {
+                    scale.go_back(before);
+                    return Ok(not_finite(FACTOR, factor));
+                }
+                self.factor = Some(factor);
+                if skipped {
+                    self.optimizer.skip();
+                    return Ok(Step::Done(sums));
+                }
+                let skip = Skip { now: &found, before: Some(scale.skipped()) };
+                self.optimizer.step(gradients, lr, Some(skip))?;
+            }
+        }
         if let Some(ema) = &mut self.ema {
             ema.update()?;
         }
@@ -287,19 +331,36 @@ impl Learner {
     /// If there is none.
     pub fn end_update(&mut self) -> Result<Step<Sums>> {
         let outcome = self.outcomes.pop_front().expect("an update that was begun");
-        let (numbers, count, slot) = match outcome {
+        let (numbers, count, slot, scale) = match outcome {
             Outcome::Known(step) => return Ok(step),
-            Outcome::Coming { numbers, count, slot } => (numbers.read()?, count, slot),
+            Outcome::Coming { numbers, count, slot, scale } => {
+                (numbers.read()?, count, slot, scale)
+            }
         };
-        let [loss, right, norm] = numbers[..] else { unreachable!("three are told") };
-        let wrong = [("the loss", loss / count as f64), ("the norm of the gradients", norm)];
-        let wrong = wrong.into_iter().find(|(_, value)| !value.is_finite());
+        let [loss, right, norm, ref factor @ ..] = numbers[..] else {
+            unreachable!("three are told")
+        };
+        let (mean, factor) = (loss / count as f64, factor.first().copied());
+        let wrong = match factor {
+            _ if !mean.is_finite() => Some(("the loss", mean)),
+            None => (!norm.is_finite()).then_some(("the norm of the gradients", norm)),
+            Some(factor) => (factor < loss_scale::LEAST).then_some((FACTOR, factor)),
+        };
         let Some((what, value)) = wrong else {
+            self.factor = factor;
             return Ok(Step::Done(Sums { loss, right: right as u64, count }));
         };
+        if let (Some(own), Some(before)) = (&mut self.scale, scale) {
+            own.go_back(before);
+        }
         self.statistics.slot = slot;
         self.optimizer.take_back(1 + self.outcomes.len() as u64);
-        Ok(Step::NotFinite(NotFinite { what, value }))
+        Ok(not_finite(what, value))
+    }
+
+    /// What losses are multiplied by from the last update on that ended; none if they are not.
+    pub fn loss_scale(&self) -> Option<f64> {
+        self.factor
     }
 
     /// How many updates may be begun before the first of them has to be ended.
@@ -343,6 +404,13 @@ impl Learner {
     }
 }
 
+/// What a scaled loss is multiplied by.
+const FACTOR: &str = "the factor of the loss";
+
+fn not_finite<T>(what: &'static str, value: f64) -> Step<T> {
+    Step::NotFinite(NotFinite { what, value })
+}
+
 /// The sum, where both are there.
 fn both(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
     match (a, b) {
@@ -355,7 +423,7 @@ fn both(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
 mod tests {
     use residual_arch::Network;
     use residual_model::Compute;
-    use residual_spec::{resolve, DataFacts, Error, ErrorCode, MachineFacts, TrainConfig};
+    use residual_spec::{resolve, Adam, DataFacts, Error, ErrorCode, MachineFacts, TrainConfig};
     use serde_json::json;
 
     use super::*;
@@ -521,5 +589,80 @@ mod tests {
             learner.update(0.05).unwrap();
         }
         assert_eq!(apart(&late, &wanted), 0.0);
+    }
+
+    /// In fp16 by Adam, for images of 8 x 8: half precision is slow on CPUs.
+    fn half() -> (Learner, Learner) {
+        let mut config = config("resnet8");
+        config.precision = Precision::Fp16;
+        let betas = [0.9, 0.999];
+        config.optimizer =
+            Rule::Adam(Adam { lr: 0.01, betas, eps: 1e-8, weight_decay: 0.0, decay_norms: true });
+        let network = || residual_arch::build(&config.model, 3, 8, 3).unwrap();
+        let late = learner(&config, network()).reading_late().unwrap();
+        (learner(&config, network()), late)
+    }
+
+    fn small(seed: usize) -> Batch {
+        let mut batch = batch(seed);
+        batch.images.truncate(7 * 8 * 8 * 3);
+        batch
+    }
+
+    fn set_factor(learner: &mut Learner, factor: f64) {
+        let number = |name: &str| if name.ends_with("factor") { factor } else { 0.0 };
+        learner.scale.as_mut().unwrap().restore(|name| Ok(Tensor::from(number(name)))).unwrap();
+    }
+
+    #[test]
+    fn in_half_precision_an_update_whose_gradients_overflow_is_skipped_and_no_divergence() {
+        let (mut at_once, mut late) = half();
+        for learner in [&mut at_once, &mut late] {
+            let start = learner.tensors();
+            let weights = learner.model.parameters().count();
+            set_factor(learner, 2f64.powi(40));
+            learner.add(&small(0)).unwrap();
+            done(learner.update(0.01));
+            assert_eq!(learner.loss_scale(), Some(2f64.powi(39)));
+            let unmoved = |learner: &Learner| {
+                let moved = learner.model.parameters().map(|(_, weight)| weight.detach().copy());
+                let before = learner.model.tensors().zip(&start);
+                let names: Vec<&str> = learner.model.parameters().map(|(name, _)| name).collect();
+                let before = before.filter(|((name, _), _)| names.contains(name));
+                moved.zip(before).filter(|(now, (_, then))| now.f_equal(then).unwrap()).count()
+            };
+            assert_eq!(unmoved(learner), weights);
+            set_factor(learner, 1024.0);
+            for seed in 1..3 {
+                learner.add(&small(seed)).unwrap();
+                done(learner.update(0.01));
+            }
+            assert_eq!(learner.loss_scale(), Some(1024.0));
+            assert!(unmoved(learner) < weights);
+            assert_eq!(learner.optimizer.updates(), 3);
+        }
+        assert_eq!(apart(&late, &at_once), 0.0);
+    }
+
+    #[test]
+    fn a_factor_that_falls_too_low_is_a_divergence() {
+        let (at_once, late) = half();
+        for mut learner in [at_once, late] {
+            set_factor(&mut learner, 1.0);
+            // The loss is finite, but not what comes back through the head, in half precision.
+            let head = format!("{}.weight", learner.model.network().head.name);
+            let (_, weight) = learner.model.tensors().find(|(name, _)| *name == head).unwrap();
+            let _ = weight.detach().f_mul_scalar_(1e9).unwrap();
+            let before = learner.tensors();
+            learner.add(&small(1)).unwrap();
+            let Step::NotFinite(what) = learner.update(0.01).unwrap() else {
+                panic!("it is skipped")
+            };
+            assert_eq!((what.what, what.value), (FACTOR, 0.5));
+            assert!(learner.step_back().unwrap());
+            let factor = learner.scale.as_ref().unwrap().factor().double_value(&[]);
+            assert_eq!((factor, learner.optimizer.updates()), (1.0, 0));
+            assert!(before.iter().zip(learner.tensors()).all(|(a, b)| a.f_equal(&b).unwrap()));
+        }
     }
 }

@@ -18,6 +18,7 @@ mod late;
 mod learner;
 mod loaded;
 mod loss;
+mod loss_scale;
 mod machine;
 mod memory;
 mod optimizer;

@@ -14,7 +14,7 @@ use residual_model::{
 };
 use residual_spec::{
     resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Device, Error,
-    ErrorCode, EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr,
+    ErrorCode, EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Precision,
     PredictConfig, ResolvedConfig, Result, Thumbnail, Views,
 };
 use residual_weights::{
@@ -64,6 +64,9 @@ impl LoadedModel {
                     .hint("Leave `device` out to use the CPU."));
             }
             compute.device = Device::Cpu;
+            if asked.precision.is_none() && compute.precision == Precision::Fp16 {
+                compute.precision = Precision::Fp32; // CPUs are faster in it
+            }
         }
         let mut model = Model::from_tensors(parts.network.clone(), compute, &parts.tensors)
             .map_err(|error| error.file(&path))?;

@@ -12,7 +12,7 @@ const FLOAT: u64 = 4;
 pub(crate) fn estimate(config: &ResolvedConfig, network: &Network, decoded: u64) -> MemoryEstimate {
     let weight = if config.precision == Precision::Fp64 { 2 * FLOAT } else { FLOAT };
     let number = match config.precision {
-        Precision::Bf16 => 2,
+        Precision::Bf16 | Precision::Fp16 => 2,
         Precision::Fp32 => FLOAT,
         Precision::Fp64 => 2 * FLOAT,
     };

@@ -568,6 +568,7 @@ impl<'c> Trainer<'c> {
             epoch_loss: so_far.loss,
             epoch_accuracy: so_far.accuracy,
             lr,
+            loss_scale: self.learner.loss_scale(),
             images_per_second: lately,
             eta_seconds: self.eta(lately),
         });

@@ -104,6 +104,7 @@ impl Case {
             Precision::Fp64 => Kind::Double,
             Precision::Fp32 => Kind::Float,
             Precision::Bf16 => Kind::BFloat16,
+            Precision::Fp16 => Kind::Half,
         };
         let labels: Vec<i64> = (0..n).map(|i| ((i + step) % 10) as i64).collect();
         let images = images.to_kind(kind);

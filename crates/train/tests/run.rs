@@ -309,6 +309,30 @@ fn a_budget_of_steps_ends_the_run_measured_and_can_be_extended() {
 }
 
 #[test]
+fn half_precision_trains_with_a_scaled_loss_and_resumes_to_the_bit() {
+    let place = Place::new();
+    let more = json!({
+        "precision": "fp16", "epochs": 2, "optimizer": { "type": "adamw", "lr": 0.005 },
+        "data": { "source": place.path("data"), "limit": 40 }, // it is slow on CPUs
+    });
+    let (whole, events) = run(&place.config("whole", more.clone()), |_| None);
+    let whole = whole.unwrap();
+    let scaled = |event: &RunEvent| match event {
+        RunEvent::Step(step) => Some(step.loss_scale),
+        _ => None,
+    };
+    assert!(events.iter().filter_map(scaled).all(|scale| scale.is_some_and(|scale| scale >= 1.0)));
+    let stop = |event: &RunEvent| {
+        matches!(event, RunEvent::Step(step) if step.step >= 1).then_some(Stop::Wanted)
+    };
+    let (stopped, _) = run(&place.config("stopped", more), stop);
+    let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
+    let state = |result: &TrainResult| Checkpoint::read_state(Path::new(&result.last)).unwrap();
+    assert!(state(&whole).tensors.contains_key("optimizer.loss_scale.factor"));
+    assert!(state(&resumed).tensors == state(&whole).tensors);
+}
+
+#[test]
 fn a_diverging_run_says_so_and_saves_nothing_bad() {
     let place = Place::new();
     let config = place.config("run", json!({ "optimizer": { "lr": 1e20 }, "epochs": 5 }));

@@ -128,6 +128,9 @@ words! {
         "fp32" Fp32,
         /// bfloat16 where PyTorch's autocast uses it, fp32 elsewhere.
         "bf16" Bf16,
+        /// The same in half precision, with a scaled loss: for cards that do not multiply bfloat16. Slow
+        /// on CPUs.
+        "fp16" Fp16,
         /// For comparisons; slow.
         "fp64" Fp64,
     }

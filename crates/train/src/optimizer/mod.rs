@@ -37,6 +37,15 @@ struct Group {
     state: Vec<Vec<Tensor>>,
 }
 
+/// Updates that the device makes or skips by itself. Tensors of one fp32 number, on the device.
+#[derive(Clone, Copy)]
+pub struct Skip<'a> {
+    /// 1 if this one is skipped, else 0.
+    pub now: &'a Tensor,
+    /// How many of those before it were, and do not count; none of them if it is not there.
+    pub before: Option<&'a Tensor>,
+}
+
 /// What a rule remembers of each parameter, as PyTorch names it.
 fn state_names(rule: &Rule) -> &'static [&'static str] {
     match rule {
@@ -91,8 +100,9 @@ impl Optimizer {
         Tensor::f_run_backward(&[loss], &self.parameters, false, false).map_err(failure)
     }
 
-    /// One update in place; none where `skip` is there, a tensor of one fp32 number, and 1.
-    pub fn step(&mut self, gradients: &[Tensor], lr: f64, skip: Option<&Tensor>) -> Result<()> {
+    /// One update in place, or none if the device says so.
+    pub fn step(&mut self, gradients: &[Tensor], lr: f64, skip: Option<Skip>) -> Result<()> {
+        let (skip, skipped) = (skip.map(|skip| skip.now), skip.and_then(|skip| skip.before));
         let first_step = self.updates == 0;
         self.updates += 1;
         for (group, decays) in self.groups.iter().zip([true, false]) {
@@ -124,6 +134,7 @@ impl Optimizer {
                         weight_decay: decay(rule.weight_decay),
                         decoupled: matches!(self.rule, Rule::AdamW(_)),
                         skip,
+                        skipped,
                     };
                     let (first, second) = (&group.state[0], &group.state[1]);
                     fused.step(&group.parameters, &gradients, first, second)?;
@@ -150,12 +161,17 @@ impl Optimizer {
         })
     }
 
+    /// An update that was skipped here, and not by the device. It counts, as those do.
+    pub fn skip(&mut self) {
+        self.updates += 1;
+    }
+
     /// The last updates were skipped, and do not count.
     pub fn take_back(&mut self, updates: u64) {
         self.updates -= updates;
     }
 
-    /// Updates made, those before a resumption included.
+    /// Updates made or skipped, those before a resumption included.
     pub fn updates(&self) -> u64 {
         self.updates
     }
