@@ -15,6 +15,8 @@ struct Functions {
   bool (*start)(void (*ran_out)());
   // 8 and 6 for compute capability 8.6.
   bool (*capability)(int *major, int *minor);
+  // Lets this process have a share of the device's memory.
+  bool (*limit_memory)(double share);
   // Gives memory that no tensor lies in back to the device.
   bool (*release_free_memory)();
   // A copy of a tensor on its way to the device, through pinned memory, on a stream of its own.

@@ -14,6 +14,7 @@ std::string &residual_error() {
 
 bool start(void (*ran_out)());
 bool capability(int *major, int *minor);
+bool limit_memory(double share);
 bool release_free_memory();
 bool send(const at::Tensor *host, at::Tensor **copy, Arrival **arrival);
 bool receive(const at::Tensor *copy, Arrival *arrival);
@@ -27,7 +28,8 @@ const char *last_error() { return residual_error().c_str(); }
 
 extern "C" __attribute__((visibility("default"))) const Functions *residual_cuda_functions() {
   static const Functions functions = {
-      last_error, start, capability, release_free_memory, send, receive, fetch, wait, forget,
+      last_error, start,   capability, limit_memory, release_free_memory,
+      send,       receive, fetch,      wait,         forget,
   };
   return &functions;
 }

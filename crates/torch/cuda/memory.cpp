@@ -1,4 +1,4 @@
-// The device's memory: told when it runs out, and given back.
+// The device's memory: told when it runs out, limited, and given back.
 
 #include <ATen/Context.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -16,6 +16,10 @@ bool start(void (*ran_out)()) {
     allocator::attachOutOfMemoryObserver(
         [ran_out](int64_t, size_t, size_t, size_t) { ran_out(); });
   });
+}
+
+bool limit_memory(double share) {
+  return guarded([&] { allocator::setMemoryFraction(share, 0); });
 }
 
 bool release_free_memory() {

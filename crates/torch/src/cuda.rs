@@ -19,6 +19,7 @@ struct Functions {
     last_error: unsafe extern "C" fn() -> *const c_char,
     start: unsafe extern "C" fn(unsafe extern "C" fn()) -> bool,
     capability: unsafe extern "C" fn(*mut c_int, *mut c_int) -> bool,
+    limit_memory: unsafe extern "C" fn(f64) -> bool,
     release_free_memory: unsafe extern "C" fn() -> bool,
     send: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
     receive: unsafe extern "C" fn(*const C_tensor, *mut Arrival) -> bool,
@@ -144,6 +145,18 @@ fn allow_tf32(allow: bool) {
     unsafe { residual_allow_tf32(allow) }
 }
 
+/// Lets this process have so large a share of the device's memory, from 0 to 1, as
+/// `torch.cuda.set_per_process_memory_fraction`; beyond it is as if there were no more.
+///
+/// # Errors
+/// `E_DEVICE` where CUDA is not loaded; `E_TORCH`.
+pub fn limit_memory(share: f64) -> Result<()> {
+    start()?;
+    let functions = functions()?;
+    // SAFETY: a number goes in.
+    functions.checked(unsafe { (functions.limit_memory)(share) })
+}
+
 /// Gives memory that no tensor lies in back to the device. Does nothing where CUDA is not loaded.
 pub fn release_free_memory() {
     if let Some(functions) = FUNCTIONS.get() {
@@ -222,6 +235,7 @@ mod tests {
         assert!(!is_available());
         assert_eq!(capability(), None);
         assert_eq!(start().unwrap_err().code, ErrorCode::Device);
+        assert_eq!(limit_memory(0.5).unwrap_err().code, ErrorCode::Device);
         assert_eq!(send(&[1f32]).err().unwrap().code, ErrorCode::Device);
         release_free_memory();
     }

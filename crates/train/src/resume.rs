@@ -17,6 +17,7 @@ const CHANGEABLE: &[&str] = &[
     "threads",
     "workers",
     "cache",
+    "memoryFraction",
     "checkpoint",
     "log",
     "out",

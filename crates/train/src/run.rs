@@ -122,6 +122,9 @@ impl Prepared {
         let network = residual_arch::build(&config.model, channels, size, classes)?;
         residual_arch::frozen(&network, &config.model.freeze)?;
 
+        if config.device == Device::Cuda {
+            residual_torch::cuda::limit_memory(config.memory_fraction.unwrap_or(1.0))?;
+        }
         let decoded = dataset.facts().decoded_bytes;
         if let Some(fits) = batch_size::that_fits(&asked, &config, decoded, &network)? {
             // The rate, and whatever else follows from it, follows from what it is now.

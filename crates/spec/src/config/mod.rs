@@ -221,6 +221,10 @@ config! {
         /// the training and validation images take, up to a quarter of the memory that is free; 0
         /// where nothing is read twice.
         cache: Auto<u32> => u32,
+        /// The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
+        /// if the card were full. It holds until another run says otherwise, and means nothing on the
+        /// CPU. Default: all of it.
+        memory_fraction: f64 => Option<f64>,
         /// What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
         /// is no validation part. Never test data.
         monitor: Auto<Metric> => Metric,

@@ -98,6 +98,11 @@ pub fn resolve(
     some_workers(workers)?;
     let cache = why.pick("cache", &config.cache, || default_cache(&budget, facts, machine));
 
+    if let Some(share) = config.memory_fraction {
+        let holds = share > 0.0 && share <= 1.0;
+        within("memoryFraction", share, holds, "more than 0 and up to 1")?;
+    }
+
     let gradient = resolve_gradient(&config.gradient.clone().unwrap_or_default())?;
     let at_once = batch_size.saturating_mul(gradient.accumulate);
     let optimizer = resolve_optimizer(config.optimizer.as_ref(), task, at_once, &mut why)?;
@@ -143,6 +148,7 @@ pub fn resolve(
         threads,
         workers,
         cache,
+        memory_fraction: config.memory_fraction,
         monitor,
         checkpoint: Checkpoint {
             every: checkpoint.every.unwrap_or(0),
@@ -524,6 +530,7 @@ mod tests {
             json!({ "loss": { "labelSmoothing": 0.1, "classWeights": "balanced" } }),
             json!({ "gradient": { "clipNorm": 1, "accumulate": 4 }, "ema": { "decay": 0.99 } }),
             json!({ "earlyStopping": { "patience": 3 } }),
+            json!({ "memoryFraction": 0.5 }),
             json!({ "warmup": { "untilAccuracy": 0.2 } }),
             json!({ "transform": { "policy": "randaugment", "erase": "cutout", "mix": "cutmix" } }),
             json!({ "transform": { "policy": "trivialaugment", "pixelMean": true } }),
@@ -544,6 +551,8 @@ mod tests {
             ("batchSize", json!({ "batchSize": 0 })),
             ("batchSize", json!({ "batchSize": 1 })),
             ("threads", json!({ "threads": 3_000_000_000_u32 })),
+            ("memoryFraction", json!({ "memoryFraction": 0 })),
+            ("memoryFraction", json!({ "memoryFraction": 1.1 })),
             ("workers", json!({ "workers": 3_000_000_000_u32 })),
             ("optimizer.lr", json!({ "optimizer": { "lr": -0.1 } })),
             ("optimizer.lr", json!({ "optimizer": { "lr": 0 } })),
