@@ -2117,7 +2117,7 @@ export declare type PolynomialConfig = {
  * The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
  * `fp64`).
  */
-export declare type Precision = 'fp32' | 'bf16' | 'fp64';
+export declare type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64';
 
 /**
  * Says what is on an image, or on each of an array. To ask more than once, keep the model:
@@ -2596,6 +2596,12 @@ export declare type ResolvedConfig = {
      * where nothing is read twice.
      */
     cache: number;
+    /**
+     * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
+     * if the card were full. It holds until another run says otherwise, and means nothing on the
+     * CPU. Default: all of it.
+     */
+    memoryFraction: number | null;
     /**
      * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
      * is no validation part. Never test data.
@@ -3626,6 +3632,11 @@ export declare type StepEvent = {
      */
     lr: number;
     /**
+     * In `precision: 'fp16'`: what losses are multiplied by from here on. It falls by half when an
+     * update is skipped because its gradients were not finite.
+     */
+    lossScale?: number | undefined;
+    /**
      * Over the last seconds.
      */
     imagesPerSecond: number;
@@ -3809,6 +3820,12 @@ export declare type TrainConfig = {
      * where nothing is read twice.
      */
     cache?: 'auto' | number | undefined;
+    /**
+     * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
+     * if the card were full. It holds until another run says otherwise, and means nothing on the
+     * CPU. Default: all of it.
+     */
+    memoryFraction?: number | undefined;
     /**
      * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
      * is no validation part. Never test data.

@@ -1470,7 +1470,7 @@ export type PolynomialConfig = {
  * The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
  * `fp64`).
  */
-export type Precision = 'fp32' | 'bf16' | 'fp64'
+export type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64'
 
 /**
  * How a model is asked what is on an image.
@@ -1765,6 +1765,12 @@ export type ResolvedConfig = {
    * where nothing is read twice.
    */
   cache: number
+  /**
+   * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
+   * if the card were full. It holds until another run says otherwise, and means nothing on the
+   * CPU. Default: all of it.
+   */
+  memoryFraction: number | null
   /**
    * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
    * is no validation part. Never test data.
@@ -2686,6 +2692,11 @@ export type StepEvent = {
    */
   lr: number
   /**
+   * In `precision: 'fp16'`: what losses are multiplied by from here on. It falls by half when an
+   * update is skipped because its gradients were not finite.
+   */
+  lossScale?: number | undefined
+  /**
    * Over the last seconds.
    */
   imagesPerSecond: number
@@ -2840,6 +2851,12 @@ export type TrainConfig = {
    * where nothing is read twice.
    */
   cache?: 'auto' | number | undefined
+  /**
+   * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
+   * if the card were full. It holds until another run says otherwise, and means nothing on the
+   * CPU. Default: all of it.
+   */
+  memoryFraction?: number | undefined
   /**
    * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
    * is no validation part. Never test data.
