@@ -50,6 +50,20 @@ void by_rows(int64_t rows, int64_t channels, const F &body) {
   });
 }
 
+// The same in pieces, from the end: what the pass before touched last is still in the core's cache,
+// and what this one touches last is what the next begins with. body(first number, numbers).
+template <typename F>
+void by_rows_from_the_end(int64_t rows, int64_t channels, const F &body) {
+  const int64_t piece = std::max<int64_t>((1 << 15) / channels, 1) * channels;
+  by_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
+    for (int64_t end = first + count; end > first;) {
+      const int64_t begin = std::max(first, end - piece);
+      body(begin, end - begin);
+      end = begin;
+    }
+  });
+}
+
 struct Sums {
   std::vector<double> first, second;
   Sums(int64_t chunks, int64_t channels) : first(chunks * channels), second(chunks * channels) {}
@@ -121,7 +135,7 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     }
 
     const auto y = at::empty_like(x);
-    by_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
+    by_rows_from_the_end(rows, channels, [&](int64_t first, int64_t count) {
       kernels->normalize(bf16, at_number(x, first), added.defined() ? at_number(added, first) : nullptr,
                          count, means, scales, betas, channels, relu, at_number_mut(y, first));
     });
@@ -179,7 +193,7 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     }
     const bool with_shortcut = context->saved_data["shortcut"].toBool();
     const auto dx = with_shortcut ? at::empty_like(x) : dy;
-    by_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
+    by_rows_from_the_end(rows, channels, [&](int64_t first, int64_t count) {
       const auto rectified = gate(first);
       kernels->backward(bf16, at_number(x, first), at_number_mut(dy, first),
                         relu ? &rectified : nullptr, count, means, scale.data(), slope.data(),
