@@ -7,6 +7,8 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <functional>
+
 #include "guarded.h"
 #include "parallel.h"
 
@@ -21,6 +23,7 @@ struct Kernels {
   size_t (*filters)(const Shape *);
   size_t (*panels)(const Shape *);
   size_t (*tile_rows)(const Shape *);
+  size_t (*rows_at_once)(const Shape *);
   void (*transform)(const Shape *, bool backward, const float *weight, size_t begin, size_t end,
                     float *filters);
   // `shift` (and with it `first` and `second`, a number for each channel) only for statistics.
@@ -74,8 +77,12 @@ at::Tensor filters_of(const Kernels &kernels, const Shape &shape, bool backward,
   return filters;
 }
 
+// What a thread does with rows of tiles: its number, first row, row behind the last.
+using Rows = std::function<void(int64_t, int64_t, int64_t)>;
+
+// `also`, if there are no statistics, is done with the same rows while the images are near.
 at::Tensor convolve(const Kernels &kernels, const Shape &shape, const at::Tensor &images,
-                    const at::Tensor &filters, Then &&then = {}) {
+                    const at::Tensor &filters, Then &&then = {}, const Rows &also = {}) {
   const auto *transformed = filters.const_data_ptr<float>();
   const int64_t rows = kernels.tile_rows(&shape);
   // A shortcut that nobody looks at any more becomes the output.
@@ -97,10 +104,15 @@ at::Tensor convolve(const Kernels &kernels, const Shape &shape, const at::Tensor
     sums = at::zeros({parts, 2, channels}, at::kDouble);
     partial = sums.data_ptr<double>();
   }
+  const int64_t at_once = also ? kernels.rows_at_once(&shape) : rows;
   in_shares(rows, parts, [&](int64_t part, int64_t begin, int64_t end) {
     auto *first = partial == nullptr ? nullptr : partial + part * 2 * channels;
-    kernels.convolve(&shape, bf16, x, transformed, begin, end, bias, shortcut, then.relu, y, shift,
-                     first, first == nullptr ? nullptr : first + channels);
+    for (int64_t row = begin; row < end; row += at_once) {
+      const int64_t behind = std::min(row + at_once, end);
+      kernels.convolve(&shape, bf16, x, transformed, row, behind, bias, shortcut, then.relu, y,
+                       shift, first, first == nullptr ? nullptr : first + channels);
+      if (also) also(part, row, behind);
+    }
   });
   if (shift != nullptr) then.sums = sums.sum(0);
   return output;
@@ -136,7 +148,17 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
     if (!gradients[0].defined()) return {gradients[1], {}, {}, {}};
     const auto dy = channels_last(gradients[0].to(x.scalar_type()));
     const auto shape = shape_of(x, w);
-    at::Tensor dx, dw;
+    const int64_t rows = kernels.tile_rows(&shape), parts = threads_for(rows);
+    const int64_t numbers = kernels.filters(&shape);
+    at::Tensor dx, sums;
+    Rows add;
+    if (context->needs_input_grad(1)) {
+      sums = at::zeros({parts, numbers}, at::kFloat);
+      add = [&, into = sums.data_ptr<float>()](int64_t part, int64_t begin, int64_t end) {
+        kernels.sums(&shape, x.scalar_type() == at::kBFloat16, x.const_data_ptr(),
+                     dy.const_data_ptr(), begin, end, into + part * numbers);
+      };
+    }
     if (context->needs_input_grad(0)) {
       auto back = shape;
       std::swap(back.inputs, back.outputs);
@@ -146,28 +168,22 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
             channels_last(std::exchange(gradients[1], at::Tensor()).to(x.scalar_type()));
       }
       const auto filters = filters_of(kernels, back, /*backward=*/true, w);
-      dx = convolve(kernels, back, dy, filters, std::move(then));
+      dx = convolve(kernels, back, dy, filters, std::move(then), add);
+    } else if (add) {
+      in_shares(rows, parts, add);
     }
-    if (context->needs_input_grad(1)) dw = filter_gradient(kernels, shape, x, dy, w);
-    return {dx, dw, {}, {}};
+    return {dx, add ? filter_gradient(kernels, shape, sums, w) : at::Tensor(), {}, {}};
   }
 
-  static at::Tensor filter_gradient(const Kernels &kernels, const Shape &shape, const at::Tensor &x,
-                                    const at::Tensor &dy, const at::Tensor &w) {
-    const int64_t rows = kernels.tile_rows(&shape), parts = threads_for(rows);
-    const int64_t numbers = kernels.filters(&shape);
-    const auto partial = at::zeros({parts, numbers}, at::kFloat);
-    auto *sums = partial.data_ptr<float>();
-    const auto *images = x.const_data_ptr(), *changes = dy.const_data_ptr();
-    const bool bf16 = x.scalar_type() == at::kBFloat16;
-    in_shares(rows, parts, [&](int64_t part, int64_t begin, int64_t end) {
-      kernels.sums(&shape, bf16, images, changes, begin, end, sums + part * numbers);
-    });
+  // Of each thread's sums.
+  static at::Tensor filter_gradient(const Kernels &kernels, const Shape &shape,
+                                    const at::Tensor &sums, const at::Tensor &w) {
     const auto gradient = at::empty_like(w);
     auto *into = gradient.data_ptr<float>();
+    const auto *partial = sums.const_data_ptr<float>();
     const int64_t outputs = shape.outputs;
     in_shares(outputs, threads_for(outputs), [&](int64_t, int64_t begin, int64_t end) {
-      kernels.gradient(&shape, sums, parts, begin, end, into);
+      kernels.gradient(&shape, partial, sums.size(0), begin, end, into);
     });
     return gradient;
   }

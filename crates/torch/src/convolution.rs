@@ -151,6 +151,7 @@ struct Kernels {
     filters: unsafe extern "C" fn(&Shape) -> usize,
     panels: unsafe extern "C" fn(&Shape) -> usize,
     tile_rows: unsafe extern "C" fn(&Shape) -> usize,
+    rows_at_once: unsafe extern "C" fn(&Shape) -> usize,
     transform: unsafe extern "C" fn(&Shape, bool, *const f32, usize, usize, *mut f32),
     convolve: unsafe extern "C" fn(
         &Shape,
@@ -172,7 +173,7 @@ struct Kernels {
 }
 
 static KERNELS: Kernels =
-    Kernels { filters, panels, tile_rows, transform, convolve, sums, gradient };
+    Kernels { filters, panels, tile_rows, rows_at_once, transform, convolve, sums, gradient };
 
 unsafe extern "C" fn filters(shape: &Shape) -> usize {
     shape.filters()
@@ -184,6 +185,10 @@ unsafe extern "C" fn panels(shape: &Shape) -> usize {
 
 unsafe extern "C" fn tile_rows(shape: &Shape) -> usize {
     shape.tile_rows()
+}
+
+unsafe extern "C" fn rows_at_once(shape: &Shape) -> usize {
+    shape.rows_at_once()
 }
 
 fn pixels(shape: &Shape) -> usize {

@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::multiply::step;
 use super::transform::{both_ways, Matrix};
 use super::{Shape, POINTS, RIM, TILE};
 use crate::vector::Vector;
@@ -12,13 +11,11 @@ use crate::Element;
 
 /// Tiles that are worked on together, in whole steps of the multiplication: few enough for their
 /// points to stay in a core's own cache, and enough to share the reading of the filters.
-pub const fn tiles<V: Vector>() -> usize {
-    42 / step::<V>() * step::<V>()
-}
+pub const TILES: usize = 42;
 
 /// From a point's numbers to the next point's.
 pub const fn to_next_point<V: Vector>() -> usize {
-    tiles::<V>() * V::LANES
+    TILES * V::LANES
 }
 
 /// From a register of channels to the next.
@@ -32,10 +29,10 @@ pub const fn numbers<V: Vector>(channels: usize) -> usize {
 }
 
 /// The tiles of rows, block by block, by their numbers over all images.
-pub fn blocks<V: Vector>(shape: &Shape, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+pub fn blocks(shape: &Shape, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let of_row = shape.tiles_of_row();
     let (begin, end) = (rows.start * of_row, rows.end * of_row);
-    (begin..end).step_by(tiles::<V>()).map(move |first| first..(first + tiles::<V>()).min(end))
+    (begin..end).step_by(TILES).map(move |first| first..(first + TILES).min(end))
 }
 
 /// Images that are read: their channels, and how many pixels of a tile lie before it.

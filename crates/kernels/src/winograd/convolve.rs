@@ -128,7 +128,7 @@ unsafe fn convolve_of<V: Vector, T: Element>(
     let read = scratch.numbers().as_mut_ptr();
     let products = if in_place { read } else { read.add(numbers::<V>(inputs)) };
     let first = shape.first_line(rows.start) * shape.width * outputs;
-    for block in blocks::<V>(shape, rows) {
+    for block in blocks(shape, rows) {
         transform::<Input, V, T, RIM>(shape, images, block.clone(), read);
         let part = |point: usize, panel: usize| {
             let width = PANEL.min(outputs - panel);

@@ -49,7 +49,7 @@ unsafe fn filter_sums_of<V: Vector, T: Element>(
     let mut scratch = Scratch::of(numbers::<V>(inputs) + numbers::<V>(outputs));
     let read = scratch.numbers().as_mut_ptr();
     let changes = read.add(numbers::<V>(inputs));
-    for block in blocks::<V>(shape, rows) {
+    for block in blocks(shape, rows) {
         transform::<Input, V, T, RIM>(shape, images, block.clone(), read);
         transform::<OutputGradient, V, T, TILE>(shape, gradients, block.clone(), changes);
         for point in 0..POINTS {

@@ -37,6 +37,12 @@ const RIM: usize = 6;
 /// Numbers that a tile or a filter becomes.
 pub const POINTS: usize = RIM * RIM;
 
+/// Numbers of an image that stay in a core's own cache beside as many of three others.
+const NEAR: usize = 1 << 16;
+
+/// Filters that do, too.
+const SMALL: usize = 64 * 64;
+
 /// Images in, images out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -58,6 +64,21 @@ impl Shape {
 
     pub fn tiles(&self) -> usize {
         self.tile_rows() * self.tiles_of_row()
+    }
+
+    /// Rows of tiles after which a second pass over the same images still finds them in a core's
+    /// own cache: whole blocks of tiles. All of them where filters alone fill it.
+    pub fn rows_at_once(&self) -> usize {
+        if self.inputs * self.outputs > SMALL {
+            return self.tile_rows();
+        }
+        let of_row = self.tiles_of_row();
+        let mut whole = 1;
+        while !(whole * of_row).is_multiple_of(block::TILES) {
+            whole += 1;
+        }
+        let row = TILE * self.width * self.inputs.max(self.outputs);
+        whole * (NEAR / (whole * row)).max(1)
     }
 
     /// How many numbers transformed filters are.

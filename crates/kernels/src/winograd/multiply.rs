@@ -3,7 +3,7 @@
 use super::block::{to_next_register, LINE};
 use crate::vector::{prefetch, Vector};
 
-/// Tiles that are multiplied together.
+/// Tiles that are multiplied together. [`TILES`](super::block::TILES) is a whole number of steps.
 pub const fn step<V: Vector>() -> usize {
     match V::LANES {
         16 => 14,
