@@ -36,7 +36,7 @@ export class Training {
     this.started = undefined
     this.run = train(
       {
-        data: { validation: 0 },
+        data: { validation: 0, imageSize: size },
         model: { arch: net, stem },
         batchSize: batch,
         epochs: 1000,
