@@ -149,16 +149,18 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
     const auto dy = channels_last(gradients[0].to(x.scalar_type()));
     const auto shape = shape_of(x, w);
     const int64_t rows = kernels.tile_rows(&shape), parts = threads_for(rows);
-    const int64_t numbers = kernels.filters(&shape);
+    const bool both = context->needs_input_grad(0) && context->needs_input_grad(1);
+    // Else the second of the two would find nothing near, and the first need not wait for room.
+    const bool together = both && static_cast<int64_t>(kernels.rows_at_once(&shape)) < rows;
     at::Tensor dx, sums;
-    Rows add;
-    if (context->needs_input_grad(1)) {
-      sums = at::zeros({parts, numbers}, at::kFloat);
-      add = [&, into = sums.data_ptr<float>()](int64_t part, int64_t begin, int64_t end) {
-        kernels.sums(&shape, x.scalar_type() == at::kBFloat16, x.const_data_ptr(),
-                     dy.const_data_ptr(), begin, end, into + part * numbers);
-      };
-    }
+    const auto begin_sums = [&] {
+      sums = at::zeros({parts, static_cast<int64_t>(kernels.filters(&shape))}, at::kFloat);
+    };
+    const Rows add = [&](int64_t part, int64_t begin, int64_t end) {
+      kernels.sums(&shape, x.scalar_type() == at::kBFloat16, x.const_data_ptr(),
+                   dy.const_data_ptr(), begin, end, sums.data_ptr<float>() + part * sums.size(1));
+    };
+    if (together) begin_sums();
     if (context->needs_input_grad(0)) {
       auto back = shape;
       std::swap(back.inputs, back.outputs);
@@ -168,11 +170,14 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
             channels_last(std::exchange(gradients[1], at::Tensor()).to(x.scalar_type()));
       }
       const auto filters = filters_of(kernels, back, /*backward=*/true, w);
-      dx = convolve(kernels, back, dy, filters, std::move(then), add);
-    } else if (add) {
+      dx = convolve(kernels, back, dy, filters, std::move(then), together ? add : Rows());
+    }
+    if (!context->needs_input_grad(1)) return {dx, {}, {}, {}};
+    if (!together) {
+      begin_sums();
       in_shares(rows, parts, add);
     }
-    return {dx, add ? filter_gradient(kernels, shape, sums, w) : at::Tensor(), {}, {}};
+    return {dx, filter_gradient(kernels, shape, sums, w), {}, {}};
   }
 
   // Of each thread's sums.
