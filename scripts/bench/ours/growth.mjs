@@ -32,6 +32,8 @@ if (folder === undefined) {
       model: { arch: net, stem: 'cifar' },
       batchSize: batch,
       epochs,
+      // What is kept of images grows with them, up to what `cache` says.
+      cache: 0,
       overwrite: true,
       out,
     },
