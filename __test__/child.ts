@@ -24,6 +24,8 @@ export interface Child {
 
 interface Options {
   env?: NodeJS.ProcessEnv
+  /** Where it runs; by default in the clone. */
+  cwd?: string
   during?: (child: Child) => void | Promise<void>
 }
 
@@ -34,13 +36,16 @@ export function script(source: string, options?: Options): Promise<Ended> {
 
 /** Runs the command line. */
 export function residual(args: readonly string[], options?: Options): Promise<Ended> {
-  return node(['dist/app/cli/main.js', ...args], options)
+  return node([`${ROOT}dist/app/cli/main.js`, ...args], options)
 }
 
 /** Runs a module of the clone. */
-export async function node(args: readonly string[], { env, during }: Options = {}): Promise<Ended> {
+export async function node(
+  args: readonly string[],
+  { env, cwd = ROOT, during }: Options = {},
+): Promise<Ended> {
   const child = spawn(process.execPath, args, {
-    cwd: ROOT,
+    cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -16,7 +16,7 @@ function proposed(path: string): string[] {
 }
 
 test('without arguments it says what to do next, and that is no failure', async (t) => {
-  const { status, stdout, stderr } = await residual([])
+  const { status, stdout, stderr } = await residual([], { cwd: folder(t) })
   t.is(status, 0, stderr)
   t.regex(stdout, /^ {2}residual train .*/m)
   t.regex(stdout, /residual --help/)
