@@ -1,7 +1,5 @@
-//! The coefficients of an image's blocks, some rows of groups or all of them, as the transform takes
-//! them: four blocks that lie beside each other together.
-
-use std::ops::Range;
+//! The coefficients of four groups of an image's blocks, as the transform takes them: four blocks that
+//! lie beside each other together.
 
 use residual_kernels::{place, Extent, FourBlocks};
 
@@ -51,13 +49,9 @@ impl Plane {
         Block { coefficients, last: &mut self.last[four] }
     }
 
-    /// Some of a row of fours.
-    pub fn row(
-        &self,
-        row: usize,
-        columns: Range<usize>,
-    ) -> impl Iterator<Item = (&FourBlocks, Extent)> {
-        let row = row * self.across + columns.start..row * self.across + columns.end;
+    /// A row of fours.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (&FourBlocks, Extent)> {
+        let row = row * self.across..(row + 1) * self.across;
         let extent = |&last: &u8| match last {
             0 => Extent::First,
             1..=LAST_LOW => Extent::Low,

@@ -92,8 +92,8 @@ fn at_once<const FAST: bool>(
             for (plane, component) in coefficients.iter_mut().zip(&frame.components) {
                 plane.clear(component.across, component.down);
             }
-            walk.groups((across - 4 * column).min(4), coefficients, [0, 0])?;
-            picture.groups([row, column], coefficients, [0, 0]);
+            walk.groups((across - 4 * column).min(4), coefficients)?;
+            picture.groups([row, column], coefficients);
         }
         picture.finish_row(row);
     }

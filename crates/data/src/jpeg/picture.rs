@@ -100,22 +100,14 @@ impl<'a> Picture<'a> {
         Some(Picture { level, room, planes, step: 8 * down, late, done: 0, into })
     }
 
-    /// Takes four groups side by side, those from column `column` times four on of row `row`; they
-    /// are in columns from `at` times four on of row `from` of the coefficients.
-    pub fn groups(
-        &mut self,
-        [row, column]: [usize; 2],
-        coefficients: &[coefficients::Plane; 3],
-        [from, at]: [usize; 2],
-    ) {
+    /// Takes four groups side by side, those from column `column` times four on of row `row`.
+    pub fn groups(&mut self, [row, column]: [usize; 2], coefficients: &[coefficients::Plane; 3]) {
         let planes = self.planes.iter().zip(&mut self.room.planes).zip(coefficients);
         for ((plane, values), coefficients) in planes {
             for down in 0..plane.down {
                 let first = 8 * (row * plane.down + down) % plane.kept * plane.stride;
                 let values = &mut values[first + 32 * plane.across * column..];
-                let columns = at * plane.across..(at + 1) * plane.across;
-                let fours = coefficients.row(from * plane.down + down, columns).enumerate();
-                for (i, (four, extent)) in fours {
+                for (i, (four, extent)) in coefficients.row(down).enumerate() {
                     plane.idct.apply(four, extent, &mut values[32 * i..], plane.stride);
                 }
             }

@@ -1,5 +1,4 @@
-//! What a scan codes: the coefficients of all blocks of an image, or some bits of some of them
-//! (ITU-T T.81, annexes F.2 and G.2).
+//! What a scan codes: the coefficients of all blocks of an image (ITU-T T.81, annex F.2).
 
 use std::rc::Rc;
 
@@ -11,16 +10,9 @@ use super::segments::{Frame, Scan, Segments};
 /// Blocks of a group, at most; libjpeg allows no more.
 const MOST_BLOCKS: usize = 10;
 
-/// Reads blocks, one after another, of which each is given the number of its component.
-pub(super) trait Reader {
-    fn read(&mut self, bits: &mut Bits, component: usize, block: Block) -> Option<()>;
-    /// Forgets what came before a restart marker.
-    fn restart(&mut self);
-}
-
 /// A scan on its way through the groups of blocks.
-pub(super) struct Walk<'a, R> {
-    reader: R,
+pub(super) struct Walk<'a, const FAST: bool> {
+    reader: Sequential<'a, FAST>,
     stretches: Stretches<'a>,
     bits: Bits<'a>,
     /// Groups until the next restart marker.
@@ -28,28 +20,28 @@ pub(super) struct Walk<'a, R> {
     restart: usize,
     /// Of each block of a group: its component, row and column.
     group: Vec<(usize, usize, usize)>,
-    /// How far the next group is.
-    step: Vec<[usize; 2]>,
+    /// How many columns of blocks the next group is away, in each component.
+    step: Vec<usize>,
     /// Groups in a row, and rows of them.
     pub size: [usize; 2],
 }
 
-impl<'a, R: Reader> Walk<'a, R> {
+impl<'a, const FAST: bool> Walk<'a, FAST> {
     pub fn new(
         frame: &Frame,
         scan: &Scan,
         coded: &'a Coded,
         restart: usize,
-        reader: R,
-    ) -> Option<Walk<'a, R>> {
+        reader: Sequential<'a, FAST>,
+    ) -> Option<Walk<'a, FAST>> {
         let mut stretches = coded.stretches();
         let bits = stretches.next()?;
-        let mut step = vec![[0; 2]; frame.components.len()];
+        let mut step = vec![0; frame.components.len()];
         let mut group = Vec::new();
         let groups = match scan.components.as_slice() {
             // Alone, a component's blocks are not grouped, and there are none beyond the edges.
             &[(number, _)] => {
-                step[number] = [1, 1];
+                step[number] = 1;
                 group.push((number, 0, 0));
                 let component = &frame.components[number];
                 [component.width.div_ceil(8), component.height.div_ceil(8)]
@@ -57,7 +49,7 @@ impl<'a, R: Reader> Walk<'a, R> {
             several => {
                 for &(number, _) in several {
                     let component = &frame.components[number];
-                    step[number] = [component.across, component.down];
+                    step[number] = component.across;
                     for row in 0..component.down {
                         group.extend((0..component.across).map(|column| (number, row, column)));
                     }
@@ -77,16 +69,10 @@ impl<'a, R: Reader> Walk<'a, R> {
         })
     }
 
-    /// Reads the next groups of a row into the planes, where they begin in row `into` of groups and
-    /// column `at` of them.
+    /// Reads the next groups of a row into the planes.
     #[inline]
-    pub fn groups(
-        &mut self,
-        count: usize,
-        planes: &mut [Plane; 3],
-        [into, at]: [usize; 2],
-    ) -> Option<()> {
-        for column in at..at + count {
+    pub fn groups(&mut self, count: usize, planes: &mut [Plane; 3]) -> Option<()> {
+        for column in 0..count {
             if self.restart > 0 {
                 if self.left == 0 {
                     finished(&self.bits)?;
@@ -97,8 +83,8 @@ impl<'a, R: Reader> Walk<'a, R> {
                 self.left -= 1;
             }
             for &(component, down, across) in &self.group {
-                let [wide, high] = self.step[component];
-                let block = planes[component].block(into * high + down, column * wide + across);
+                let wide = self.step[component];
+                let block = planes[component].block(down, column * wide + across);
                 self.reader.read(&mut self.bits, component, block)?;
             }
         }
@@ -167,7 +153,8 @@ impl<'a, const FAST: bool> Sequential<'a, FAST> {
     }
 }
 
-impl<const FAST: bool> Reader for Sequential<'_, FAST> {
+impl<const FAST: bool> Sequential<'_, FAST> {
+    /// Reads the next block, of a component.
     #[inline]
     fn read(&mut self, bits: &mut Bits, component: usize, mut block: Block) -> Option<()> {
         let first = self.first[component]?;
@@ -183,11 +170,12 @@ impl<const FAST: bool> Reader for Sequential<'_, FAST> {
             block.reaches(last?);
             return Some(());
         }
-        let last = others_plain(code, pairs, bits, block.coefficients);
+        let last = others(code, pairs, bits, block.coefficients);
         block.reaches(last?);
         Some(())
     }
 
+    /// Forgets what came before a restart marker.
     fn restart(&mut self) {
         self.before = [0; 3];
     }
@@ -196,15 +184,6 @@ impl<const FAST: bool> Reader for Sequential<'_, FAST> {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "bmi1,bmi2")]
 unsafe fn others_fast(
-    code: &Code,
-    pairs: &Pairs,
-    bits: &mut Bits,
-    into: &mut Coefficients,
-) -> Option<usize> {
-    others(code, pairs, bits, into)
-}
-
-fn others_plain(
     code: &Code,
     pairs: &Pairs,
     bits: &mut Bits,
