@@ -19,8 +19,8 @@ const LOOK_AHEAD: usize = 2;
 /// Images as the network takes them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
-    /// `[n, size, size, channels]` (NHWC), normalised.
-    pub images: Vec<f32>,
+    /// `[n, size, size, channels]` (NHWC), normalised. Shared, so that a tensor may lie in them.
+    pub images: Arc<Vec<f32>>,
     /// The class of each of the `n` images.
     pub labels: Vec<i64>,
     /// Each image's index in its source.
@@ -40,6 +40,14 @@ impl Batch {
 
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// Where images are written: into what held others before, unless somebody still has it.
+    pub fn images_mut(&mut self) -> &mut Vec<f32> {
+        if Arc::get_mut(&mut self.images).is_none() {
+            self.images = Arc::default();
+        }
+        Arc::make_mut(&mut self.images)
     }
 
     /// The class that each image shows most of: its own, or its partner's where that has the
@@ -339,7 +347,8 @@ impl Shared {
         let start = number * self.batch_size;
         let wanted = &self.draws[start..self.draws.len().min(start + self.batch_size)];
         let length = self.pipeline.len();
-        batch.images.resize(wanted.len() * length, 0.0);
+        let mut images = std::mem::take(batch.images_mut());
+        images.resize(wanted.len() * length, 0.0);
         batch.labels.clear();
         batch.indices.clear();
         batch.views = None;
@@ -364,22 +373,23 @@ impl Shared {
                 None => {
                     filled += length;
                     let mut rng = SampleRng::of(self.seed, self.epoch, draw);
-                    self.pipeline.apply(image, &mut rng, &mut batch.images[place..filled]);
+                    self.pipeline.apply(image, &mut rng, &mut images[place..filled]);
                 }
                 Some(views) => {
                     let pixels: usize = views.iter().map(|[h, w]| *h as usize * *w as usize).sum();
                     filled += pixels * self.pipeline.channels();
-                    batch.images.resize(filled.max(batch.images.len()), 0.0);
-                    self.pipeline.apply_views(image, &views, &mut batch.images[place..filled]);
+                    images.resize(filled.max(images.len()), 0.0);
+                    self.pipeline.apply_views(image, &views, &mut images[place..filled]);
                     batch.views.get_or_insert_default().extend(views);
                 }
             }
             batch.labels.push(source.label(i).into());
             batch.indices.push(draw.index);
         }
-        batch.images.truncate(filled);
+        images.truncate(filled);
         let mut rng = batch_rng(self.seed, self.epoch, number as u32);
-        batch.mixed = self.pipeline.mix(&mut batch.images, &batch.labels, &mut rng);
+        batch.mixed = self.pipeline.mix(&mut images, &batch.labels, &mut rng);
+        *batch.images_mut() = images;
         Some(Loaded { batch, broken })
     }
 }
@@ -654,6 +664,19 @@ mod tests {
         assert!(matches!(loader.next_within(Duration::from_millis(30)), Ok(Next::NotYet)));
         drop(loader);
         assert!(started.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_batch_that_somebody_still_has_is_not_written_over() {
+        let mut loader = Loader::new(&memory(60), augmenting(), options(2, 1, SHUFFLED));
+        let (mut held, mut wanted) = (Vec::new(), Vec::new());
+        while let Some(Loaded { batch, .. }) = loader.next().unwrap() {
+            held.push(batch.images.clone());
+            wanted.push(batch.images.to_vec());
+            loader.recycle(batch);
+        }
+        assert_eq!(held.len(), 30);
+        assert!(held.iter().zip(&wanted).all(|(held, wanted)| **held == *wanted));
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i
     let mut loader = Loader::new(&train, pipeline.clone(), options);
     let loaded = loader.next().unwrap().unwrap();
     assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
-    (pipeline, loaded.batch.images, loaded.batch.labels)
+    (pipeline, loaded.batch.images.to_vec(), loaded.batch.labels)
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use residual_arch::{initial_values, Linear, Network, TensorKind, TensorSpec};
 use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Precision, ResolvedConfig, Result};
-use residual_torch::{channels_last, failure, numbers_on};
+use residual_torch::{channels_last, failure, numbers_on, shared_on};
 use residual_weights::DType;
-use tch::kind::Element;
 use tch::{Kind, Tensor};
 
 use crate::layer::Layer;
@@ -239,16 +239,15 @@ impl Model {
 
     /// Images as they leave the loader, `[n, size, size, channels]` normalised, as the network's
     /// input `[n, channels, size, size]`.
-    pub fn input(&self, images: &[f32], count: usize) -> Result<Tensor> {
+    pub fn input(&self, images: &Arc<Vec<f32>>, count: usize) -> Result<Tensor> {
         self.input_of(images, count, [self.network.image_size; 2])
     }
 
     /// The same for images of another height and width, for [`Model::forward_map`].
-    pub fn input_of(&self, images: &[f32], count: usize, size: [u32; 2]) -> Result<Tensor> {
+    pub fn input_of(&self, images: &Arc<Vec<f32>>, count: usize, size: [u32; 2]) -> Result<Tensor> {
         let [height, width] = size.map(i64::from);
         let channels = self.network.channels as i64;
-        let input = self
-            .send(images)?
+        let input = shared_on(self.compute.device(), images)?
             .f_view([count as i64, height, width, channels])
             .and_then(|images| images.f_permute([0, 3, 1, 2]))
             .and_then(|images| images.f_to_kind(compute_kind(self.compute.precision)))
@@ -260,12 +259,7 @@ impl Model {
     }
 
     pub fn labels(&self, labels: &[i64]) -> Result<Tensor> {
-        self.send(labels)
-    }
-
-    /// Numbers to where the model is.
-    fn send<T: Element>(&self, numbers: &[T]) -> Result<Tensor> {
-        numbers_on(self.compute.device(), numbers)
+        numbers_on(self.compute.device(), labels)
     }
 
     /// Numbers in the type that weights, logits and losses have.
@@ -418,8 +412,9 @@ mod tests {
     }
 
     /// Images that differ from place to place.
-    fn pixels(height: u32, width: u32) -> Vec<f32> {
-        (0..2 * height * width * 3).map(|i| ((i * 7919) % 257) as f32 / 128.0 - 1.0).collect()
+    fn pixels(height: u32, width: u32) -> Arc<Vec<f32>> {
+        let pixel = |i: u32| ((i * 7919) % 257) as f32 / 128.0 - 1.0;
+        Arc::new((0..2 * height * width * 3).map(pixel).collect())
     }
 
     fn far_apart(a: &Tensor, b: &Tensor) -> f64 {
@@ -540,8 +535,8 @@ mod tests {
         let model = Model::new(network, compute, 1).unwrap();
         let _no_grad = tch::no_grad_guard();
         for image in 0..4 {
-            let pixels: Vec<f32> = pixels(32, 32).iter().map(|p| p * image as f32 / 2.0).collect();
-            let _ = model.forward(&model.input(&pixels, 2).unwrap(), true).unwrap();
+            let brighter = pixels(32, 32).iter().map(|p| p * image as f32 / 2.0).collect();
+            let _ = model.forward(&model.input(&Arc::new(brighter), 2).unwrap(), true).unwrap();
         }
         model
     }
@@ -571,7 +566,8 @@ mod tests {
         let exact = seasoned("resnet20", FP64);
         let tensors = exact.tensors().map(|(name, t)| (name.to_string(), bytes_of(t).unwrap()));
         let tensors = tensors.collect();
-        let many: Vec<f32> = pixels(32, 32).into_iter().cycle().take(128 * 32 * 32 * 3).collect();
+        let many = pixels(32, 32).iter().copied().cycle().take(128 * 32 * 32 * 3).collect();
+        let many = Arc::new(many);
         let wanted = exact.forward(&exact.input(&many, 128).unwrap(), false).unwrap();
         for (precision, bound) in [(Precision::Fp32, 1e-4), (Precision::Bf16, 3e-2)] {
             let compute = Compute { precision, memory_format: MemoryFormat::ChannelsLast, ..FP64 };

@@ -105,7 +105,7 @@ fn answer(
             Some(&value) => answers[group] = Err(no_number("answer", value)),
         }
     }
-    batch.images.clear();
+    batch.images_mut().clear();
     batch.labels.clear();
     batch.views = None;
     Ok(())
@@ -114,14 +114,15 @@ fn answer(
 /// Puts what the network is to see of an image behind what is there.
 fn add(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
     let filled = batch.images.len();
+    let images = batch.images_mut();
     let Some(views) = pipeline.views(image) else {
-        batch.images.resize(filled + pipeline.len(), 0.0);
+        images.resize(filled + pipeline.len(), 0.0);
         // Nothing is random at evaluation; the generator is there for the signature.
-        return pipeline.apply(image, &mut SampleRng::new(0, 0, 0), &mut batch.images[filled..]);
+        return pipeline.apply(image, &mut SampleRng::new(0, 0, 0), &mut images[filled..]);
     };
     let pixels: usize = views.iter().map(|[height, width]| (height * width) as usize).sum();
-    batch.images.resize(filled + pixels * pipeline.channels(), 0.0);
-    pipeline.apply_views(image, &views, &mut batch.images[filled..]);
+    images.resize(filled + pixels * pipeline.channels(), 0.0);
+    pipeline.apply_views(image, &views, &mut images[filled..]);
     batch.views.get_or_insert_default().extend(views);
 }
 

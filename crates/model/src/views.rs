@@ -33,7 +33,7 @@ pub fn classify(model: &Model, batch: &Batch) -> Result<Vec<f64>> {
         for views in views.chunks((PIXELS / pixels(size)).max(1)) {
             let parts: Vec<&[f32]> =
                 views.iter().map(|(at, _)| &batch.images[at.clone()]).collect();
-            let input = model.input_of(&parts.concat(), views.len(), size)?;
+            let input = model.input_of(&parts.concat().into(), views.len(), size)?;
             let own = size == [model.network().image_size; 2];
             let logits =
                 if own { model.forward(&input, false)? } else { model.forward_map(&input)? };
@@ -107,7 +107,7 @@ mod tests {
         let lengths = all.iter().map(|&size| pixels(size) * 3);
         let images = numbers(lengths.clone().sum());
         let batch = |images: &[f32], labels: &[i64], views: &[[u32; 2]]| Batch {
-            images: images.to_vec(),
+            images: images.to_vec().into(),
             labels: labels.to_vec(),
             views: Some(views.to_vec()),
             ..Batch::default()
@@ -119,7 +119,9 @@ mod tests {
             let mut mean = vec![0.0; 10];
             for &size in views {
                 let length = pixels(size) * 3;
-                let input = model.input_of(&images[start..start + length], 1, size).unwrap();
+                let input = model
+                    .input_of(&images[start..start + length].to_vec().into(), 1, size)
+                    .unwrap();
                 let logits = model.forward_map(&input).unwrap();
                 let row = Vec::<f64>::try_from(logits.softmax(1, Kind::Double).view([-1])).unwrap();
                 mean.iter_mut().zip(row).for_each(|(mean, p)| *mean += p / 4.0);
@@ -138,7 +140,7 @@ mod tests {
         let _no_grad = tch::no_grad_guard();
         let model = model();
         let images = numbers(2 * 32 * 32 * 3);
-        let plain = Batch { images, labels: vec![0, 1], ..Batch::default() };
+        let plain = Batch { images: images.into(), labels: vec![0, 1], ..Batch::default() };
         let seen = Batch { views: Some(vec![[32, 32]; 2]), ..plain.clone() };
         let (a, b) = (classify(&model, &plain).unwrap(), classify(&model, &seen).unwrap());
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));

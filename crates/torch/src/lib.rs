@@ -14,7 +14,8 @@ pub use convolution::{convolution_3x3, takes_convolution_3x3, Convolved};
 pub use folded::{add_relu, Folded, Geometry};
 pub use memory::begin_watching_memory;
 
-use std::ffi::{c_char, CStr};
+use std::ffi::{c_char, c_void, CStr};
+use std::sync::Arc;
 
 use residual_spec::{Error, ErrorCode, Result};
 use tch::kind::Element;
@@ -32,6 +33,13 @@ extern "C" {
     fn residual_torch_version() -> *const c_char;
     fn residual_cpu_capability() -> *const c_char;
     fn residual_keep_freed_memory();
+    fn residual_shared(
+        numbers: *const f32,
+        count: i64,
+        owner: *const c_void,
+        forget: unsafe extern "C" fn(*const c_void),
+        output: *mut *mut C_tensor,
+    ) -> bool;
     fn residual_channels_last(input: *const C_tensor, output: *mut *mut C_tensor) -> bool;
 }
 
@@ -113,6 +121,26 @@ pub fn numbers_on<T: Element>(device: Device, numbers: &[T]) -> Result<Tensor> {
     }
 }
 
+/// The same of numbers that others have, too: on the CPU the tensor lies in them, and keeps them as
+/// long as it is there. It must not be written to.
+pub fn shared_on(device: Device, numbers: &Arc<Vec<f32>>) -> Result<Tensor> {
+    if device != Device::Cpu {
+        return cuda::send(numbers);
+    }
+    // SAFETY: the numbers stay where they are until `forget` is called, by whoever drops the last
+    // tensor in them.
+    made(|output| unsafe {
+        let owner = Arc::into_raw(Arc::clone(numbers)).cast();
+        residual_shared(numbers.as_ptr(), numbers.len() as i64, owner, forget, output)
+    })
+}
+
+/// # Safety
+/// `owner` must be of `Arc::<Vec<f32>>::into_raw`, and is given up.
+unsafe extern "C" fn forget(owner: *const c_void) {
+    drop(Arc::from_raw(owner.cast::<Vec<f32>>()));
+}
+
 /// The same 4-dimensional tensor with its channels innermost in memory (NHWC).
 pub fn channels_last(tensor: &Tensor) -> Result<Tensor> {
     // SAFETY: `tensor` is alive.
@@ -129,6 +157,22 @@ fn is_channels_last(tensor: &Tensor) -> bool {
 mod tests {
     use super::*;
     use tch::Kind;
+
+    #[test]
+    fn a_tensor_lies_in_shared_numbers_and_keeps_them() {
+        let numbers = Arc::new(vec![1.5f32, -2.0, 3.0]);
+        let tensor = shared_on(Device::Cpu, &numbers).unwrap();
+        assert_eq!(tensor.data_ptr().cast_const().cast(), numbers.as_ptr());
+        let part = tensor.narrow(0, 1, 2);
+        drop(tensor);
+        assert_eq!(Arc::strong_count(&numbers), 2);
+        let gone = Arc::downgrade(&numbers);
+        drop(numbers);
+        assert_eq!(Vec::<f32>::try_from(&part).unwrap(), [-2.0, 3.0]);
+        drop(part);
+        assert_eq!(gone.strong_count(), 0);
+        assert_eq!(shared_on(Device::Cpu, &Arc::default()).unwrap().size(), [0]);
+    }
 
     #[test]
     fn channels_last_changes_the_order_in_memory_and_nothing_else() {

@@ -160,6 +160,15 @@ bool residual_lerp(at::Tensor *const *tensors, at::Tensor *const *others, size_t
   });
 }
 
+// A tensor in numbers of somebody else's. `forget` is called with `owner` once nothing lies there.
+bool residual_shared(const float *numbers, int64_t count, void *owner, void (*forget)(void *),
+                     at::Tensor **output) {
+  return guarded([&] {
+    *output = new at::Tensor(at::from_blob(
+        const_cast<float *>(numbers), {count}, [owner, forget](void *) { forget(owner); }));
+  });
+}
+
 // A channels-innermost copy, or the tensor itself where it is so already.
 bool residual_channels_last(at::Tensor *input, at::Tensor **output) {
   return guarded([&] {

@@ -1,6 +1,7 @@
 //! What this machine makes of a network: whole updates and forward passes a second, on images in
 //! memory. (Reading and augmenting images is left out; `plan` has it.)
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use residual_arch::Network;
@@ -151,9 +152,10 @@ pub(crate) fn images(config: &ResolvedConfig, network: &Network) -> Batch {
     let count = config.batch_size as usize;
     let side = network.image_size as usize;
     let numbers = count * side * side * network.channels as usize;
+    let pixel = |i: usize| ((i * 7919) % 255) as f32 / 127.0 - 1.0;
     let classes = i64::from(network.head.out_features);
     Batch {
-        images: (0..numbers).map(|i| ((i * 7919) % 255) as f32 / 127.0 - 1.0).collect(),
+        images: Arc::new((0..numbers).map(pixel).collect()),
         labels: (0..count as i64).map(|i| i % classes).collect(),
         ..Batch::default()
     }

@@ -421,6 +421,8 @@ fn both(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use residual_arch::Network;
     use residual_model::Compute;
     use residual_spec::{resolve, Adam, DataFacts, Error, ErrorCode, MachineFacts, TrainConfig};
@@ -480,8 +482,9 @@ mod tests {
 
     fn batch(seed: usize) -> Batch {
         let numbers = 7 * 32 * 32 * 3;
+        let pixel = |i: usize| ((i * 7919 + seed) % 255) as f32 / 127.0 - 1.0;
         Batch {
-            images: (0..numbers).map(|i| ((i * 7919 + seed) % 255) as f32 / 127.0 - 1.0).collect(),
+            images: Arc::new((0..numbers).map(pixel).collect()),
             labels: (0..7).map(|i| (i + seed as i64) % 3).collect(),
             indices: (0..7).collect(),
             ..Batch::default()
@@ -573,7 +576,7 @@ mod tests {
         wanted.add(&batch(0)).unwrap();
         done(wanted.update(0.05));
         let mut broken = batch(1);
-        broken.images[5] = f32::NAN;
+        broken.images_mut()[5] = f32::NAN;
         for batch in [&batch(0), &broken, &batch(2)] {
             late.add(batch).unwrap();
             late.begin_update(0.05).unwrap();
@@ -605,7 +608,7 @@ mod tests {
 
     fn small(seed: usize) -> Batch {
         let mut batch = batch(seed);
-        batch.images.truncate(7 * 8 * 8 * 3);
+        batch.images_mut().truncate(7 * 8 * 8 * 3);
         batch
     }
 

@@ -76,7 +76,7 @@ fn part_of(batch: &Batch, images: Range<usize>) -> Batch {
         .as_ref()
         .map(|mixed| Mixed { labels: mixed.labels[images.clone()].to_vec(), lambda: mixed.lambda });
     Batch {
-        images: batch.images[images.start * numbers..images.end * numbers].to_vec(),
+        images: batch.images[images.start * numbers..images.end * numbers].to_vec().into(),
         labels: batch.labels[images.clone()].to_vec(),
         indices: batch.indices.get(images).map(<[u32]>::to_vec).unwrap_or_default(),
         views: None,
@@ -88,10 +88,15 @@ fn part_of(batch: &Batch, images: Range<usize>) -> Batch {
 mod tests {
     use super::*;
     use residual_spec::Error;
+    use std::sync::Arc;
 
     fn batch(count: usize) -> Batch {
         let labels: Vec<i64> = (0..count as i64).collect();
-        Batch { images: labels.iter().map(|&n| n as f32).collect(), labels, ..Batch::default() }
+        Batch {
+            images: Arc::new(labels.iter().map(|&n| n as f32).collect()),
+            labels,
+            ..Batch::default()
+        }
     }
 
     /// Learns from batches in memory for `room` images; gives the labels of each part.

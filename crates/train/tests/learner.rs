@@ -3,6 +3,7 @@
 //! down.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use residual_data::Batch;
 use residual_model::{Compute, Model};
@@ -81,7 +82,7 @@ fn batch(b: u64, count: u64, size: u64) -> Batch {
     let images = (0..count)
         .flat_map(|n| (0..pixels).flat_map(move |p| (0..3).map(move |channel| at(n, p, channel))));
     Batch {
-        images: images.collect(),
+        images: Arc::new(images.collect()),
         labels: (0..count).map(|n| ((n + b) % CLASSES) as i64).collect(),
         ..Batch::default()
     }
@@ -159,7 +160,7 @@ fn gradients_that_are_not_finite_leave_weights_and_statistics_as_they_were() {
     };
     let before = all(&learner);
     let mut bad = batch(0, 8, size);
-    bad.images[0] = f32::NAN;
+    bad.images_mut()[0] = f32::NAN;
     assert!(matches!(learner.add(&bad).unwrap(), Step::NotFinite(what) if what.value.is_nan()));
     assert!(learner.step_back().unwrap());
     for (before, after) in before.iter().zip(all(&learner)) {
