@@ -13,7 +13,7 @@ mod views;
 pub use average::Average;
 pub use evaluate::{count_right, evaluate, log_probabilities, right};
 pub use evaluator::Evaluator;
-pub use model::{bytes_of, from_weights, Compute, Model};
+pub use model::{bytes_of, from_weights, info_of, Compute, Model};
 pub use pass::Response;
 pub use predict::{in_one_pass, predict, Answers, Input};
 pub use views::classify;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use residual_arch::{initial_values, Linear, Network, TensorKind, TensorSpec};
 use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Precision, ResolvedConfig, Result};
 use residual_torch::{channels_last, failure, numbers_on, shared_on};
-use residual_weights::DType;
+use residual_weights::{DType, TensorInfo};
 use tch::{Kind, Tensor};
 
 use crate::layer::Layer;
@@ -100,22 +100,19 @@ impl Model {
         compute: Compute,
         tensors: &BTreeMap<String, residual_weights::Tensor>,
     ) -> Result<Model> {
-        Model::build(network, compute, |wanted| {
-            let found = tensors.get(&wanted.name).ok_or_else(|| {
-                Error::new(ErrorCode::Mismatch, format!("the weights have no `{}`", wanted.name))
-            })?;
-            let shape: Vec<u64> = found.shape.iter().map(|&n| n as u64).collect();
-            if shape != wanted.shape {
-                return Err(Error::new(
-                    ErrorCode::Mismatch,
-                    format!(
-                        "`{}` is {shape:?}, but the network needs {:?}",
-                        wanted.name, wanted.shape
-                    ),
-                ));
-            }
-            from_weights(found)
-        })
+        Model::build(network, compute, |wanted| given(wanted, tensors.get(&wanted.name)))
+    }
+
+    /// The same of weights that are read when their turn comes, and dropped after it.
+    ///
+    /// # Errors
+    /// As [`Model::from_tensors`]; whatever `read` gives.
+    pub fn from_reading(
+        network: Network,
+        compute: Compute,
+        mut read: impl FnMut(&str) -> Result<Option<residual_weights::Tensor>>,
+    ) -> Result<Model> {
+        Model::build(network, compute, |wanted| given(wanted, read(&wanted.name)?.as_ref()))
     }
 
     fn build(
@@ -370,12 +367,31 @@ pub fn from_weights(tensor: &residual_weights::Tensor) -> Result<Tensor> {
     Tensor::f_from_data_size(&tensor.bytes, &shape, kind).map_err(failure)
 }
 
-/// A tensor for a file: row by row, whatever its order in memory.
-pub fn bytes_of(tensor: &Tensor) -> Result<residual_weights::Tensor> {
+/// Weights that were found for a tensor of the network.
+fn given(wanted: &TensorSpec, found: Option<&residual_weights::Tensor>) -> Result<Tensor> {
+    let mismatch = |what: String| Error::new(ErrorCode::Mismatch, what);
+    let name = &wanted.name;
+    let found = found.ok_or_else(|| mismatch(format!("the weights have no `{name}`")))?;
+    let shape: Vec<u64> = found.shape.iter().map(|&n| n as u64).collect();
+    if shape != wanted.shape {
+        let needed = &wanted.shape;
+        return Err(mismatch(format!("`{name}` is {shape:?}, but the network needs {needed:?}")));
+    }
+    from_weights(found)
+}
+
+/// What [`bytes_of`] gives but the bytes.
+pub fn info_of(tensor: &Tensor) -> TensorInfo {
     let dtype = match tensor.kind() {
         Kind::Double => DType::F64,
         _ => DType::F32,
     };
+    TensorInfo { dtype, shape: tensor.size().iter().map(|&n| n as usize).collect() }
+}
+
+/// A tensor for a file: row by row, whatever its order in memory.
+pub fn bytes_of(tensor: &Tensor) -> Result<residual_weights::Tensor> {
+    let TensorInfo { dtype, shape } = info_of(tensor);
     let kind = if dtype == DType::F64 { Kind::Double } else { Kind::Float };
     let plain = tensor
         .detach()
@@ -383,7 +399,6 @@ pub fn bytes_of(tensor: &Tensor) -> Result<residual_weights::Tensor> {
         .and_then(|tensor| tensor.f_to_kind(kind))
         .and_then(|tensor| tensor.f_contiguous())
         .map_err(failure)?;
-    let shape: Vec<usize> = plain.size().iter().map(|&n| n as usize).collect();
     let numbers = plain.numel();
     let mut bytes = vec![0; numbers * dtype.size()];
     plain.f_copy_data_u8(&mut bytes, numbers).map_err(failure)?;

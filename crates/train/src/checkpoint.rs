@@ -1,12 +1,13 @@
 //! A run's state as a checkpoint file, and back.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use residual_arch::Network;
-use residual_model::{bytes_of, from_weights, Compute, Model};
+use residual_model::{bytes_of, from_weights, info_of};
 use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
-use residual_weights::{Checkpoint, Contents, TensorView, AVERAGE, PIXEL_MEAN};
+use residual_weights::{Checkpoint, Contents, AVERAGE, PIXEL_MEAN};
+use tch::Tensor;
 
 use crate::learner::Learner;
 use crate::loss_scale::LossScale;
@@ -15,54 +16,43 @@ use crate::progress::Progress;
 /// Before the name of an optimizer's state: `optimizer.momentum.conv1.weight`.
 const OPTIMIZER: &str = "optimizer.";
 
-/// Weights and the optimizer's state as bytes, taken once for all the files that are written of them.
-pub(crate) struct Snapshot {
-    tensors: Vec<(String, residual_weights::Tensor)>,
+/// All that a run goes on from: weights, the optimizer's state, the mean image, the progress.
+pub(crate) struct State<'a> {
+    tensors: BTreeMap<String, &'a Tensor>,
+    pixel_mean: Option<&'a residual_weights::Tensor>,
     progress: serde_json::Value,
 }
 
-impl Snapshot {
+impl<'a> State<'a> {
     /// `pixel_mean` is the mean image, where one is subtracted.
-    pub fn take(
-        learner: &Learner,
+    pub fn of(
+        learner: &'a Learner,
         progress: &Progress,
-        pixel_mean: Option<residual_weights::Tensor>,
-    ) -> Result<Snapshot> {
+        pixel_mean: Option<&'a residual_weights::Tensor>,
+    ) -> Result<State<'a>> {
         let weights = learner.model.tensors().map(|(name, tensor)| (name.to_string(), tensor));
         let average = learner.ema.iter().flat_map(|ema| ema.model().tensors());
         let average = average.map(|(name, tensor)| (format!("{AVERAGE}{name}"), tensor));
         let scale = learner.scale.iter().flat_map(LossScale::state);
         let state = learner.optimizer.state().chain(scale);
         let state = state.map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
-        let tensors = weights
-            .chain(state)
-            .chain(average)
-            .map(|(name, tensor)| Ok((name, bytes_of(tensor)?)))
-            .chain(pixel_mean.map(|mean| Ok((PIXEL_MEAN.to_string(), mean))))
-            .collect::<Result<_>>()?;
+        let tensors = weights.chain(state).chain(average).collect();
         let progress = serde_json::to_value(progress)
             .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
-        Ok(Snapshot { tensors, progress })
+        Ok(State { tensors, pixel_mean, progress })
     }
 
     pub fn write(&self, path: &Path, config: &ResolvedConfig, data: &DataFacts) -> Result<()> {
-        let tensors: BTreeMap<String, TensorView> =
-            self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.view())).collect();
-        Contents { tensors, config, data, progress: &self.progress }.write(path)
+        let infos = self.tensors.iter().map(|(name, tensor)| (name.clone(), info_of(tensor)));
+        let mean = self.pixel_mean.map(|mean| (PIXEL_MEAN.to_string(), mean.info()));
+        let bytes = |name: &str| match (self.tensors.get(name), self.pixel_mean) {
+            (None, Some(mean)) => Ok(Cow::Borrowed(&mean.bytes[..])),
+            _ => Ok(Cow::Owned(bytes_of(self.tensors[name])?.bytes)),
+        };
+        let progress = &self.progress;
+        let tensors = infos.chain(mean).collect();
+        Contents { tensors, bytes: &bytes, config, data, progress }.write(path)
     }
-}
-
-/// The network with a checkpoint's weights.
-///
-/// # Errors
-/// `E_MISMATCH` if the checkpoint is of another network.
-pub(crate) fn load_model(
-    network: Network,
-    compute: Compute,
-    checkpoint: &Checkpoint,
-    path: &Path,
-) -> Result<Model> {
-    Model::from_tensors(network, compute, &checkpoint.tensors).map_err(|error| error.file(path))
 }
 
 /// How far a checkpoint's run had come.

@@ -68,7 +68,7 @@ impl LoadedModel {
                 compute.precision = Precision::Fp32; // CPUs are faster in it
             }
         }
-        let mut model = Model::from_tensors(parts.network.clone(), compute, &parts.tensors)
+        let mut model = Model::from_reading(parts.network, compute, parts.read)
             .map_err(|error| error.file(&path))?;
         model.fold()?;
         let info = ModelInfo {
@@ -350,20 +350,23 @@ impl LoadedModel {
     }
 }
 
+/// Gives the tensor of a name, once.
+type Read<'p> = Box<dyn FnMut(&str) -> Result<Option<Tensor>> + 'p>;
+
 /// What a model is made of, from whatever file.
-struct Parts {
+struct Parts<'p> {
     config: ResolvedConfig,
     data: DataFacts,
     network: Network,
-    tensors: BTreeMap<String, Tensor>,
+    read: Read<'p>,
     pixel_mean: Option<Arc<PixelMean>>,
     progress: serde_json::Value,
     assumed: Vec<String>,
     unnamed: bool,
 }
 
-impl Parts {
-    fn of_checkpoint(path: &Path, asked: &LoadConfig) -> Result<Parts> {
+impl<'p> Parts<'p> {
+    fn of_checkpoint(path: &'p Path, asked: &LoadConfig) -> Result<Parts<'p>> {
         let LoadConfig { model, classes, image_size, transform, precision, device } = asked;
         let said = [
             ("model", model.is_some()),
@@ -378,9 +381,10 @@ impl Parts {
                 .file(path)
                 .hint("Leave it out: it is for files of weights alone."));
         }
-        let checkpoint = Checkpoint::read(path)?;
-        let pixel_mean = pixel_mean::of_checkpoint(&checkpoint, path)?;
-        let Checkpoint { tensors, mut config, data, progress } = checkpoint;
+        let checkpoint = Checkpoint::open(path)?;
+        let (mut config, data) = (checkpoint.config.clone(), checkpoint.data.clone());
+        let mean = checkpoint.read(PIXEL_MEAN)?;
+        let pixel_mean = pixel_mean::of_checkpoint(&config, mean.as_ref(), path)?;
         config.precision = precision.unwrap_or(config.precision);
         config.device = device.unwrap_or(config.device);
         let classes = data.classes.len() as u32;
@@ -391,18 +395,19 @@ impl Parts {
             config,
             data,
             network,
-            tensors,
             pixel_mean,
-            progress,
+            progress: checkpoint.progress.clone(),
+            read: Box::new(move |name| checkpoint.read(name)),
             assumed: Vec::new(),
             unnamed: false,
         })
     }
 
-    fn of_weights(path: &Path, asked: &LoadConfig) -> Result<Parts> {
-        let Foreign { config, data, network, tensors, assumed, unnamed, progress } =
+    fn of_weights(path: &'p Path, asked: &LoadConfig) -> Result<Parts<'p>> {
+        let Foreign { config, data, network, mut tensors, assumed, unnamed, progress } =
             Foreign::read(path, asked, &crate::machine_facts())?;
-        Ok(Parts { config, data, network, tensors, pixel_mean: None, progress, assumed, unnamed })
+        let read = Box::new(move |name: &str| Ok(tensors.remove(name)));
+        Ok(Parts { config, data, network, read, pixel_mean: None, progress, assumed, unnamed })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use residual_data::{PixelMean, Subset};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
-use residual_weights::{Checkpoint, DType, Tensor, PIXEL_MEAN};
+use residual_weights::{DType, Tensor, PIXEL_MEAN};
 
 /// The mean image of the images that a run trains on, if it is to subtract one.
 ///
@@ -25,24 +25,26 @@ pub(crate) fn of_images(
     Ok(Some(Arc::new(mean)))
 }
 
-/// The mean image that a checkpoint's network needs, if it needs one.
+/// The mean image that the network of a checkpoint needs, if it needs one. `tensor` is the checkpoint's
+/// [`PIXEL_MEAN`].
 ///
 /// # Errors
 /// `E_CHECKPOINT` if it needs one that is not there or is not what it should be.
 pub(crate) fn of_checkpoint(
-    checkpoint: &Checkpoint,
+    config: &ResolvedConfig,
+    tensor: Option<&Tensor>,
     path: &Path,
 ) -> Result<Option<Arc<PixelMean>>> {
-    if !checkpoint.config.transform.pixel_mean {
+    if !config.transform.pixel_mean {
         return Ok(None);
     }
-    let data = &checkpoint.config.data;
+    let data = &config.data;
     let broken = |what: &str| {
         Error::new(ErrorCode::Checkpoint, format!("{} {what} `{PIXEL_MEAN}`", path.display()))
             .file(path)
             .hint("Give a checkpoint as the run wrote it: its network subtracts a mean image.")
     };
-    let tensor = checkpoint.tensors.get(PIXEL_MEAN).ok_or_else(|| broken("has no"))?;
+    let tensor = tensor.ok_or_else(|| broken("has no"))?;
     let wanted = [data.channels, data.image_size, data.image_size].map(|n| n as usize);
     if tensor.dtype != DType::F32 || tensor.shape != wanted {
         return Err(broken("has another kind of"));

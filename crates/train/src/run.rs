@@ -16,12 +16,12 @@ use residual_spec::{
     Error, ErrorCode, Evaluation, Metric, ResolvedConfig, Result, RunEvaluation, RunEvent, Score,
     StartEvent, StepEvent, StopReason, TrainConfig, TrainResult, WarningEvent,
 };
-use residual_weights::Checkpoint;
+use residual_weights::{Checkpoint, PIXEL_MEAN};
 use serde_json::Value;
 
 use crate::batch_size;
 use crate::begin::{Begin, Begun};
-use crate::checkpoint::{load_model, progress_of, restore, Snapshot};
+use crate::checkpoint::{progress_of, restore, State};
 use crate::learner::{Learner, NotFinite, Step};
 use crate::progress::{BestSoFar, Progress, Sums};
 use crate::schedule::{lower_is_better, Position};
@@ -150,7 +150,8 @@ impl Prepared {
         let mut model = match (&self.resumed, &self.begun.weights) {
             (None, None) => Model::new(network, compute, self.config.seed)?,
             (None, Some(fitted)) => Model::from_tensors(network, compute, &fitted.tensors)?,
-            (Some(from), _) => load_model(network, compute, &from.checkpoint, &from.path)?,
+            (Some(from), _) => Model::from_tensors(network, compute, &from.checkpoint.tensors)
+                .map_err(|error| error.file(&from.path))?,
         };
         model.freeze(&self.config.model.freeze)?;
         Ok(model)
@@ -268,7 +269,10 @@ impl<'c> Trainer<'c> {
         }
 
         let pixel_mean = match &resumed {
-            Some(from) => pixel_mean::of_checkpoint(&from.checkpoint, &from.path)?,
+            Some(from) => {
+                let mean = from.checkpoint.tensors.get(PIXEL_MEAN);
+                pixel_mean::of_checkpoint(&config, mean, &from.path)?
+            }
             None => pixel_mean::of_images(&split.train, &config, &|| control.stopping().is_some())?,
         };
         let train_pipeline = Arc::new(Pipeline::train(&config, pixel_mean.as_ref()));
@@ -790,11 +794,11 @@ impl<'c> Trainer<'c> {
         self.progress.busy_seconds =
             self.before.busy_seconds + self.throughput.busy().as_secs_f64();
         let mean = self.pixel_mean.as_ref().map(|mean| pixel_mean::to_tensor(mean, &self.config));
-        let snapshot = Snapshot::take(&self.learner, &self.progress, mean)?;
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         for &kind in kinds {
             let path = self.dir.checkpoint(kind, epoch);
-            snapshot.write(&path, &self.config, self.dataset.facts())?;
+            let state = State::of(&self.learner, &self.progress, mean.as_ref())?;
+            state.write(&path, &self.config, self.dataset.facts())?;
             let path = path.display().to_string();
             self.tell(RunEvent::Checkpoint(CheckpointEvent { kind, path, epoch, step }))?;
         }
@@ -848,8 +852,9 @@ impl<'c> Trainer<'c> {
         {
             let model = &self.learner.model;
             let (network, compute) = (model.network().clone(), model.compute());
-            let checkpoint = Checkpoint::read(&best_path)?;
-            let best = load_model(network, compute, &checkpoint, &best_path)?;
+            let checkpoint = Checkpoint::open(&best_path)?;
+            let best = Model::from_reading(network, compute, |name| checkpoint.read(name))
+                .map_err(|error| error.file(&best_path))?;
             match self.evaluate_on(Some(&best), &part, meanwhile)? {
                 None => reason = StopReason::Stopped,
                 Some(evaluation) => {

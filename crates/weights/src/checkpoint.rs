@@ -1,5 +1,6 @@
 //! What a run saves of itself, and what is read back.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::format::{self, broken, Opened};
 use crate::state_dict::is_pytorchs;
-use crate::tensor::{Tensor, TensorInfo, TensorView};
+use crate::tensor::{Tensor, TensorInfo};
 
 /// The version of what is written here; one higher for every change that an older reader would
 /// misread.
@@ -42,13 +43,24 @@ pub struct Checkpoint {
     pub progress: Value,
 }
 
-/// A checkpoint about to be written, without copying what it is made of.
-#[derive(Debug, Clone)]
+/// A checkpoint about to be written.
 pub struct Contents<'a> {
-    pub tensors: BTreeMap<String, TensorView<'a>>,
+    pub tensors: BTreeMap<String, TensorInfo>,
+    /// The numbers of one of them, laid out as a [`Tensor`]'s. Asked for one after another: the numbers
+    /// of two are not in memory at once.
+    pub bytes: &'a dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
     pub config: &'a ResolvedConfig,
     pub data: &'a DataFacts,
     pub progress: &'a Value,
+}
+
+/// A checkpoint whose tensors are read one by one: of a large network, hardly more has to be in
+/// memory than what is made of it.
+pub struct OpenCheckpoint<'p> {
+    opened: Opened<'p>,
+    pub config: ResolvedConfig,
+    pub data: DataFacts,
+    pub progress: Value,
 }
 
 /// A checkpoint without the numbers of its tensors.
@@ -79,16 +91,17 @@ impl Contents<'_> {
             (PROGRESS_KEY, json(self.progress)?),
         ]);
         metadata.extend(facts);
-        format::write(path, &metadata, &self.tensors)
+        format::write(path, &metadata, &self.tensors, self.bytes)
     }
 }
 
 impl Checkpoint {
     /// Writes as [`Contents::write`] does.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.view()));
+        let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.info()));
+        let bytes = |name: &str| Ok(Cow::Borrowed(&self.tensors[name].bytes[..]));
         let (config, data, progress) = (&self.config, &self.data, &self.progress);
-        Contents { tensors: tensors.collect(), config, data, progress }.write(path)
+        Contents { tensors: tensors.collect(), bytes: &bytes, config, data, progress }.write(path)
     }
 
     /// Reads a checkpoint to use its network: with the moving average of the weights (`ema.*`)
@@ -106,6 +119,16 @@ impl Checkpoint {
             }
         }
         Ok(checkpoint)
+    }
+
+    /// Opens a checkpoint to use its network, as [`Checkpoint::read`] gives it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_state`].
+    pub fn open(path: &Path) -> Result<OpenCheckpoint<'_>> {
+        let opened = format::open(path)?;
+        let (config, data, progress) = story(path, &opened)?;
+        Ok(OpenCheckpoint { opened, config, data, progress })
     }
 
     /// Reads a checkpoint that [`Contents::write`] wrote, as it is, and checks that it is whole.
@@ -128,6 +151,19 @@ impl Checkpoint {
         let opened = format::open(path)?;
         let (config, data, progress) = story(path, &opened)?;
         Ok(Header { tensors: opened.infos()?, config, data, progress })
+    }
+}
+
+impl OpenCheckpoint<'_> {
+    /// One of the tensors, in the average where there is one; none if there is none of the name.
+    ///
+    /// # Errors
+    /// `E_CHECKPOINT` if the file was cut short since it was opened; `E_IO`.
+    pub fn read(&self, name: &str) -> Result<Option<Tensor>> {
+        match self.opened.read_tensor(&format!("{AVERAGE}{name}"))? {
+            None => self.opened.read_tensor(name),
+            average => Ok(average),
+        }
     }
 }
 
@@ -191,7 +227,8 @@ mod tests {
     fn refused(metadata: BTreeMap<&str, String>) -> Error {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
-        format::write(&path, &metadata, &BTreeMap::new()).unwrap();
+        let none = |_: &str| unreachable!("there is no tensor");
+        format::write(&path, &metadata, &BTreeMap::new(), &none).unwrap();
         let error = Checkpoint::read(&path).unwrap_err();
         assert_eq!(error.code, ErrorCode::Checkpoint);
         assert_eq!(Checkpoint::read_header(&path).unwrap_err(), error);
@@ -204,6 +241,27 @@ mod tests {
         saved.progress = json!({ "step": u64::MAX, "sum": 0.1 + 0.2, "tiny": 5e-324 });
         let (_folder, path) = written(&saved);
         assert_eq!(Checkpoint::read(&path).unwrap(), saved);
+    }
+
+    #[test]
+    fn tensors_that_are_read_one_by_one_are_those_that_are_read_together() {
+        let mut saved = checkpoint();
+        let average = Tensor { bytes: vec![7; 24], ..saved.tensors["fc.weight"].clone() };
+        saved.tensors.insert(format!("{AVERAGE}fc.weight"), average);
+        let (_folder, path) = written(&saved);
+        let (together, opened) =
+            (Checkpoint::read(&path).unwrap(), Checkpoint::open(&path).unwrap());
+        assert_eq!(opened.config, together.config);
+        // In whatever order, and repeatedly.
+        for (name, tensor) in together.tensors.iter().rev().chain(&together.tensors) {
+            assert_eq!(opened.read(name).unwrap().as_ref(), Some(tensor));
+        }
+        assert_eq!(opened.read("fc.weight").unwrap().unwrap().bytes, [7; 24]);
+        assert_eq!(opened.read("fc.none").unwrap(), None);
+        let length = path.metadata().unwrap().len();
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 24).unwrap();
+        let gone = together.tensors.keys().filter(|name| opened.read(name).is_err());
+        assert!(gone.count() > 0);
     }
 
     #[test]

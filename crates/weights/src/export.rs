@@ -1,5 +1,6 @@
 //! A trained network for others: weights alone as .safetensors, or the whole network as .onnx.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,11 @@ use serde_json::Value;
 
 use crate::checkpoint::{is_checkpoint, Checkpoint};
 use crate::find::{find, Prefer};
-use crate::tensor::{DType, Tensor, TensorView};
+use crate::tensor::{DType, Tensor, TensorInfo};
 use crate::{onnx, Contents, Foreign, PIXEL_MEAN};
+
+/// Behind the name of a normalisation: how often PyTorch moved its statistics.
+const TRACKED: &str = ".num_batches_tracked";
 
 /// What goes into an ONNX file beside the network: [`ExportConfig`], resolved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -138,19 +142,24 @@ impl Export<'_> {
         for spec in self.network.tensors() {
             let tensor = self.tensor(&spec.name)?;
             if let Some(norm) = spec.name.strip_suffix(".running_var") {
-                let tracked = TensorView { dtype: DType::I64, shape: &[], bytes: &updates };
-                tensors.insert(format!("{norm}.num_batches_tracked"), tracked);
+                let tracked = TensorInfo { dtype: DType::I64, shape: vec![] };
+                tensors.insert(format!("{norm}{TRACKED}"), tracked);
             }
-            tensors.insert(spec.name, tensor.view());
+            tensors.insert(spec.name, tensor.info());
         }
         // Without it the network cannot be used; `strict=True` asks for it to be taken out.
         if self.config.transform.pixel_mean {
-            tensors.insert(PIXEL_MEAN.into(), self.tensor(PIXEL_MEAN)?.view());
+            tensors.insert(PIXEL_MEAN.into(), self.tensor(PIXEL_MEAN)?.info());
         }
         let config = self.for_others();
         let mut data = self.data.clone();
         data.source = config.data.source.clone();
-        let contents = Contents { tensors, config: &config, data: &data, progress: self.progress };
+        let bytes = |name: &str| match name.ends_with(TRACKED) {
+            true => Ok(Cow::Borrowed(&updates[..])),
+            false => Ok(Cow::Borrowed(&self.tensor(name)?.bytes[..])),
+        };
+        let (config, data, progress) = (&config, &data, self.progress);
+        let contents = Contents { tensors, bytes: &bytes, config, data, progress };
         contents.write_with(path, self.facts()?)
     }
 

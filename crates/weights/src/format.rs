@@ -2,11 +2,12 @@
 //! may come from anywhere, so nothing in it is believed before it is checked, and nothing is
 //! allocated that is not covered by bytes in the file.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use safetensors::tensor::{Metadata, TensorInfo as FileTensor};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::tensor::{DType, Tensor, TensorInfo, TensorView, LONGEST_NAME};
+use crate::tensor::{DType, Tensor, TensorInfo, LONGEST_NAME};
 
 /// More than any network needs. (The format allows 100 MB, of which parsing makes a gigabyte.)
 const LONGEST_HEADER: u64 = 16 << 20;
@@ -28,8 +29,9 @@ const ALIGNMENT: usize = 8;
 /// A file whose header has been read and checked against its size.
 pub(crate) struct Opened<'p> {
     path: &'p Path,
-    /// At the first tensor's first byte.
     file: File,
+    /// Where the first tensor's first byte is.
+    start: u64,
     tensors: Metadata,
     pub(crate) metadata: BTreeMap<String, String>,
 }
@@ -97,7 +99,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened<'_>> {
     if data > wanted {
         return Err(broken(path, format!("has {} bytes too many", data - wanted)));
     }
-    Ok(Opened { path, file, tensors, metadata })
+    Ok(Opened { path, file, start: 8 + length, tensors, metadata })
 }
 
 impl Opened<'_> {
@@ -110,26 +112,34 @@ impl Opened<'_> {
         self.tensors.tensors().into_iter().map(info).collect()
     }
 
-    /// Every tensor, by name, each read straight to where it stays.
+    /// Every tensor, by name.
     pub(crate) fn read_tensors(self) -> Result<BTreeMap<String, Tensor>> {
-        let mut reader = BufReader::new(&self.file);
-        let mut tensors = BTreeMap::new();
-        for name in self.tensors.offset_keys() {
-            let tensor = self.tensors.info(&name).expect("a name of its own");
-            let dtype = self.dtype(&name, tensor)?;
-            let length = tensor.data_offsets.1 - tensor.data_offsets.0;
-            let mut bytes = Vec::new();
-            bytes.try_reserve_exact(length).map_err(|_| {
-                let message = format!("no memory for `{name}` of {}", self.path.display());
-                Error::new(ErrorCode::Checkpoint, message).file(self.path)
-            })?;
-            let read = reader.by_ref().take(length as u64).read_to_end(&mut bytes);
-            if read.map_err(|cause| Error::read(self.path, &cause))? < length {
-                return Err(broken(self.path, format!("was cut short in `{name}`")));
-            }
-            tensors.insert(name, Tensor { dtype, shape: tensor.shape.clone(), bytes });
+        let named = |name: String| {
+            let tensor = self.read_tensor(&name)?.expect("a name of its own");
+            Ok((name, tensor))
+        };
+        self.tensors.offset_keys().into_iter().map(named).collect()
+    }
+
+    /// One tensor, read straight to where it stays; none if there is none of the name.
+    pub(crate) fn read_tensor(&self, name: &str) -> Result<Option<Tensor>> {
+        let Some(tensor) = self.tensors.info(name) else { return Ok(None) };
+        let dtype = self.dtype(name, tensor)?;
+        let (begin, end) = tensor.data_offsets;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(end - begin).map_err(|_| {
+            let message = format!("no memory for `{name}` of {}", self.path.display());
+            Error::new(ErrorCode::Checkpoint, message).file(self.path)
+        })?;
+        let mut file = &self.file;
+        let read = file.seek(SeekFrom::Start(self.start + begin as u64)).and_then(|_| {
+            let length = (end - begin) as u64;
+            file.take(length).read_to_end(&mut bytes)
+        });
+        if read.map_err(|cause| Error::read(self.path, &cause))? < end - begin {
+            return Err(broken(self.path, format!("was cut short in `{name}`")));
         }
-        Ok(tensors)
+        Ok(Some(Tensor { dtype, shape: tensor.shape.clone(), bytes }))
     }
 
     fn dtype(&self, name: &str, tensor: &FileTensor) -> Result<DType> {
@@ -142,15 +152,16 @@ impl Opened<'_> {
     }
 }
 
-/// Writes a file: the same contents give the same bytes.
+/// Writes a file: the same contents give the same bytes. `bytes` gives a tensor's when they are written.
 ///
 /// # Errors
 /// `E_WRITE`; what was at `path` is then still there. `E_INTERNAL` if a tensor's bytes are not
-/// what its type and shape say.
-pub(crate) fn write(
+/// what its type and shape say; whatever `bytes` gives.
+pub(crate) fn write<'a>(
     path: &Path,
     metadata: &BTreeMap<&str, String>,
-    tensors: &BTreeMap<String, TensorView>,
+    tensors: &BTreeMap<String, TensorInfo>,
+    bytes: &dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
 ) -> Result<()> {
     let mut tensors: Vec<_> = tensors.iter().collect();
     // Widest type first: every tensor is then aligned to its type without padding, which the
@@ -160,10 +171,10 @@ pub(crate) fn write(
     let mut end = 0;
     let infos = tensors.iter().map(|(name, tensor)| {
         let begin = end;
-        end += tensor.bytes.len();
+        end += tensor.bytes();
         let info = FileTensor {
             dtype: tensor.dtype.in_file(),
-            shape: tensor.shape.to_vec(),
+            shape: tensor.shape.clone(),
             data_offsets: (begin, end),
         };
         (name.to_string(), info)
@@ -181,11 +192,26 @@ pub(crate) fn write(
         return Err(internal(format!("a header of {} bytes is too long", header.len())));
     }
 
-    write_atomically(path, |file| {
+    let mut failed = None;
+    let written = write_atomically(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
-        tensors.iter().try_for_each(|(_, tensor)| file.write_all(tensor.bytes))
-    })
+        for (name, tensor) in tensors {
+            let bytes = bytes(name).and_then(|bytes| match bytes.len() == tensor.bytes() {
+                true => Ok(bytes),
+                false => Err(internal(format!("`{name}` has {} bytes", bytes.len()))),
+            });
+            match bytes {
+                Ok(bytes) => file.write_all(&bytes)?,
+                Err(error) => {
+                    failed = Some(error);
+                    return Err(std::io::Error::other("a tensor's bytes could not be made"));
+                }
+            }
+        }
+        Ok(())
+    });
+    failed.map_or(written, Err)
 }
 
 /// A map in which every name stands once. (Serde's own maps keep the last of two; where two readers
@@ -270,17 +296,30 @@ mod tests {
         error.message
     }
 
+    fn tensor(name: &str, dtype: DType, shape: &[usize], bytes: &[u8]) -> (String, Tensor) {
+        (name.into(), Tensor { dtype, shape: shape.to_vec(), bytes: bytes.to_vec() })
+    }
+
+    fn written(
+        path: &Path,
+        metadata: &BTreeMap<&str, String>,
+        tensors: &BTreeMap<String, Tensor>,
+    ) -> Result<()> {
+        let infos = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.info())).collect();
+        write(path, metadata, &infos, &|name| Ok(Cow::Borrowed(&tensors[name].bytes[..])))
+    }
+
     #[test]
     fn what_was_written_is_what_others_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        let (half, count) = ([1_u8, 2, 3, 4, 5, 6], 7_i64.to_le_bytes());
+        let count = 7_i64.to_le_bytes();
         let tensors = BTreeMap::from([
-            ("a.half".into(), TensorView { dtype: DType::Bf16, shape: &[3, 1], bytes: &half }),
-            ("b.count".into(), TensorView { dtype: DType::I64, shape: &[], bytes: &count }),
-            ("c.empty".into(), TensorView { dtype: DType::F32, shape: &[2, 0], bytes: &[] }),
+            tensor("a.half", DType::Bf16, &[3, 1], &[1, 2, 3, 4, 5, 6]),
+            tensor("b.count", DType::I64, &[], &count),
+            tensor("c.empty", DType::F32, &[2, 0], &[]),
         ]);
-        write(&path, &BTreeMap::from([("format", "pt".into())]), &tensors).unwrap();
+        written(&path, &BTreeMap::from([("format", "pt".into())]), &tensors).unwrap();
 
         let bytes = fs::read(&path).unwrap();
         let others = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -289,7 +328,7 @@ mod tests {
         for (name, tensor) in &tensors {
             assert_eq!(others.tensor(name).unwrap().data(), tensor.bytes);
             assert_eq!(others.tensor(name).unwrap().shape(), tensor.shape);
-            assert_eq!(ours[name].view(), *tensor);
+            assert_eq!(ours[name], *tensor);
         }
         let count = bytes.windows(8).position(|window| window == count).unwrap();
         assert_eq!(count % 8, 0, "an i64 at byte {count} cannot be mapped");
@@ -299,10 +338,23 @@ mod tests {
     fn a_tensor_of_other_bytes_than_its_shape_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        let view = TensorView { dtype: DType::F32, shape: &[2], bytes: &[0; 4] };
-        let tensors = BTreeMap::from([("a".to_string(), view)]);
-        assert_eq!(write(&path, &BTreeMap::new(), &tensors).unwrap_err().code, ErrorCode::Internal);
+        let tensors = BTreeMap::from([tensor("a", DType::F32, &[2], &[0; 4])]);
+        let error = written(&path, &BTreeMap::new(), &tensors).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Internal);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_failure_to_make_a_tensors_bytes_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        fs::write(&path, "as before").unwrap();
+        let tensors =
+            BTreeMap::from([("a".into(), TensorInfo { dtype: DType::U8, shape: vec![] })]);
+        let gone = |_: &str| Err(Error::new(ErrorCode::Memory, "no room"));
+        let error = write(&path, &BTreeMap::new(), &tensors, &gone).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Memory);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "as before");
     }
 
     #[test]

@@ -25,7 +25,9 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 
-pub use checkpoint::{is_checkpoint, Checkpoint, Contents, Header, AVERAGE, PIXEL_MEAN};
+pub use checkpoint::{
+    is_checkpoint, Checkpoint, Contents, Header, OpenCheckpoint, AVERAGE, PIXEL_MEAN,
+};
 pub use describe::describe;
 pub use export::{export_checkpoint, Export, ExportOptions};
 pub use find::{find, Prefer};
@@ -37,4 +39,4 @@ pub use infer::{infer, infer_backbone};
 pub use naming::Naming;
 pub use published::{set_not_fetched, set_published_folder, Published, IMAGENET};
 pub use state_dict::StateDict;
-pub use tensor::{DType, Tensor, TensorInfo, TensorView};
+pub use tensor::{DType, Tensor, TensorInfo};

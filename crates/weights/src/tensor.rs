@@ -75,8 +75,9 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    pub fn view(&self) -> TensorView<'_> {
-        TensorView { dtype: self.dtype, shape: &self.shape, bytes: &self.bytes }
+    /// All but its numbers.
+    pub fn info(&self) -> TensorInfo {
+        TensorInfo { dtype: self.dtype, shape: self.shape.clone() }
     }
 
     /// The numbers in float32, rounded where there is more to them; None for whole ones.
@@ -114,19 +115,18 @@ fn half(bits: u16) -> f32 {
     }
 }
 
-/// A tensor in somebody else's memory, laid out as a [`Tensor`]'s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TensorView<'a> {
-    pub dtype: DType,
-    pub shape: &'a [usize],
-    pub bytes: &'a [u8],
-}
-
 /// A tensor without its numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
     pub dtype: DType,
     pub shape: Vec<usize>,
+}
+
+impl TensorInfo {
+    /// Bytes of all its numbers.
+    pub fn bytes(&self) -> usize {
+        self.dtype.size() * self.shape.iter().product::<usize>()
+    }
 }
 
 #[cfg(test)]
