@@ -2603,6 +2603,12 @@ export declare type ResolvedConfig = {
      */
     memoryFraction: number | null;
     /**
+     * On CUDA, gives the device a whole training step at once (a CUDA graph), where batches are of one
+     * shape. It means nothing on the CPU. Where it cannot be done (`lars`, `ema`, dropout,
+     * `gradient.accumulate`), a warning says so. Default: false.
+     */
+    cudaGraphs: boolean;
+    /**
      * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
      * is no validation part. Never test data.
      */
@@ -3826,6 +3832,12 @@ export declare type TrainConfig = {
      * CPU. Default: all of it.
      */
     memoryFraction?: number | undefined;
+    /**
+     * On CUDA, gives the device a whole training step at once (a CUDA graph), where batches are of one
+     * shape. It means nothing on the CPU. Where it cannot be done (`lars`, `ema`, dropout,
+     * `gradient.accumulate`), a warning says so. Default: false.
+     */
+    cudaGraphs?: boolean | undefined;
     /**
      * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
      * is no validation part. Never test data.

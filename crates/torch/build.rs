@@ -3,8 +3,12 @@
 fn main() {
     const SOURCES: [&str; 5] =
         ["allocator.cpp", "batch_norm.cpp", "convolution.cpp", "packed.cpp", "shim.cpp"];
-    for file in SOURCES.iter().chain(&["guarded.h", "parallel.h"]) {
-        println!("cargo:rerun-if-changed=src/{file}");
+    let mut files: Vec<String> = SOURCES.iter().map(|file| format!("src/{file}")).collect();
+    if std::env::var_os("CARGO_FEATURE_RECORDER").is_some() {
+        files.push("recorder/recorder.cpp".into());
+    }
+    for file in files.iter().map(String::as_str).chain(["src/guarded.h", "src/parallel.h"]) {
+        println!("cargo:rerun-if-changed={file}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     let libtorch = std::env::var("LIBTORCH")
@@ -17,6 +21,6 @@ fn main() {
         .opt_level(2)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .files(SOURCES.iter().map(|file| format!("src/{file}")))
+        .files(files)
         .compile("residual_shim");
 }

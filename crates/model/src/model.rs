@@ -261,9 +261,8 @@ impl Model {
 
     /// Numbers in the type that weights, logits and losses have.
     pub fn floats(&self, numbers: &[f64]) -> Result<Tensor> {
-        Tensor::f_from_slice(numbers)
-            .and_then(|numbers| numbers.f_to_kind(self.compute.weight_kind()))
-            .and_then(|numbers| numbers.f_to_device(self.compute.device()))
+        numbers_on(self.compute.device(), numbers)?
+            .f_to_kind(self.compute.weight_kind())
             .map_err(failure)
     }
 

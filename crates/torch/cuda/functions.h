@@ -7,6 +7,8 @@ class Tensor;
 }
 
 struct Arrival;
+struct Aside;
+struct Graph;
 
 // Each but last_error returns false on failure, and last_error says why.
 struct Functions {
@@ -29,4 +31,15 @@ struct Functions {
   bool (*wait)(Arrival *arrival);
   // Forgets a copy that nobody will use.
   void (*forget)(Arrival *arrival);
+  // Until its end, work goes to the stream that graphs are captured on, behind what was there before;
+  // what comes after it is behind it.
+  bool (*begin_aside)(Aside **aside);
+  bool (*end_aside)(Aside *aside);
+  // Until its end, work is written down and not done.
+  bool (*begin_capture)(Graph **graph);
+  // On failure, `graph` is gone.
+  bool (*end_capture)(Graph *graph);
+  // Does the work once more.
+  bool (*replay)(Graph *graph);
+  void (*forget_graph)(Graph *graph);
 };

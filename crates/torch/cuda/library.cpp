@@ -21,6 +21,12 @@ bool receive(const at::Tensor *copy, Arrival *arrival);
 bool fetch(const at::Tensor *tensor, at::Tensor **host, Arrival **arrival);
 bool wait(Arrival *arrival);
 void forget(Arrival *arrival);
+bool begin_aside(Aside **aside);
+bool end_aside(Aside *aside);
+bool begin_capture(Graph **graph);
+bool end_capture(Graph *graph);
+bool replay(Graph *graph);
+void forget_graph(Graph *graph);
 
 namespace {
 const char *last_error() { return residual_error().c_str(); }
@@ -28,8 +34,10 @@ const char *last_error() { return residual_error().c_str(); }
 
 extern "C" __attribute__((visibility("default"))) const Functions *residual_cuda_functions() {
   static const Functions functions = {
-      last_error, start,   capability, limit_memory, release_free_memory,
-      send,       receive, fetch,      wait,         forget,
+      last_error,  start,     capability,    limit_memory, release_free_memory,
+      send,        receive,   fetch,         wait,         forget,
+      begin_aside, end_aside, begin_capture, end_capture,  replay,
+      forget_graph,
   };
   return &functions;
 }

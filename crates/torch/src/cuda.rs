@@ -26,11 +26,24 @@ struct Functions {
     fetch: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
     wait: unsafe extern "C" fn(*mut Arrival) -> bool,
     forget: unsafe extern "C" fn(*mut Arrival),
+    begin_aside: unsafe extern "C" fn(*mut *mut Aside) -> bool,
+    end_aside: unsafe extern "C" fn(*mut Aside) -> bool,
+    begin_capture: unsafe extern "C" fn(*mut *mut CapturedWork) -> bool,
+    end_capture: unsafe extern "C" fn(*mut CapturedWork) -> bool,
+    replay: unsafe extern "C" fn(*mut CapturedWork) -> bool,
+    forget_graph: unsafe extern "C" fn(*mut CapturedWork),
 }
 
 /// When a copy is there; made and taken by copies.cpp.
 #[repr(C)]
 struct Arrival([u8; 0]);
+
+/// Made and taken by graph.cpp, as the next is.
+#[repr(C)]
+struct Aside([u8; 0]);
+
+#[repr(C)]
+struct CapturedWork([u8; 0]);
 
 static FUNCTIONS: OnceLock<&'static Functions> = OnceLock::new();
 static STARTED: Mutex<bool> = Mutex::new(false);
@@ -182,6 +195,72 @@ pub fn send<T: Element>(numbers: &[T]) -> Result<Tensor> {
     }
 }
 
+/// Lets `work` be done on the stream that graphs are captured on, in its turn: what a library keeps
+/// for each stream is there when they are. Nothing else changes, and nothing does on the CPU.
+pub fn aside<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if device == Device::Cpu {
+        return work();
+    }
+    /// Ends it where `work` fails or panics, too.
+    struct Open(&'static Functions, *mut Aside);
+    impl Drop for Open {
+        fn drop(&mut self) {
+            if !self.1.is_null() {
+                // SAFETY: it is of `begin_aside`, and not ended.
+                unsafe { (self.0.end_aside)(self.1) };
+            }
+        }
+    }
+    let functions = functions()?;
+    let mut open = Open(functions, std::ptr::null_mut());
+    // SAFETY: we become the owner of what comes out.
+    functions.checked(unsafe { (functions.begin_aside)(&mut open.1) })?;
+    let done = work()?;
+    let aside = std::mem::replace(&mut open.1, std::ptr::null_mut());
+    // SAFETY: it is of `begin_aside`, and given away.
+    functions.checked(unsafe { (functions.end_aside)(aside) })?;
+    Ok(done)
+}
+
+/// A CUDA graph; [`crate::Graph`] is for whatever device.
+pub(crate) struct Captured(*mut CapturedWork);
+
+impl Captured {
+    /// Until [`Captured::end`], what this thread gives the device is written down and not done.
+    pub fn begin() -> Result<Captured> {
+        let functions = functions()?;
+        let mut graph = std::ptr::null_mut();
+        // SAFETY: we become the owner of what comes out.
+        functions.checked(unsafe { (functions.begin_capture)(&mut graph) })?;
+        Ok(Captured(graph))
+    }
+
+    pub fn end(&mut self) -> Result<()> {
+        let functions = functions()?;
+        // SAFETY: it is of `begin_capture`; where this fails, it is gone.
+        let ended = unsafe { (functions.end_capture)(self.0) };
+        if !ended {
+            self.0 = std::ptr::null_mut();
+        }
+        functions.checked(ended)
+    }
+
+    pub fn replay(&self) -> Result<()> {
+        let functions = functions()?;
+        // SAFETY: its capture has ended.
+        functions.checked(unsafe { (functions.replay)(self.0) })
+    }
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        if let (Some(functions), false) = (FUNCTIONS.get(), self.0.is_null()) {
+            // SAFETY: it is of `begin_capture`, and has ended.
+            unsafe { (functions.forget_graph)(self.0) }
+        }
+    }
+}
+
 /// Numbers that are read later than they are made, on whatever device.
 pub struct Fetched {
     /// On the CPU; there when `coming` is.
@@ -194,7 +273,7 @@ impl Fetched {
     /// Of a tensor of `f64`, as it will be when the device has done what it was given until now.
     pub fn new(tensor: &Tensor) -> Result<Fetched> {
         if tensor.device() == Device::Cpu {
-            return Ok(Fetched { numbers: tensor.shallow_clone(), coming: std::ptr::null_mut() });
+            return Ok(Fetched { numbers: tensor.copy(), coming: std::ptr::null_mut() });
         }
         let functions = functions()?;
         let (mut numbers, mut coming) = (std::ptr::null_mut(), std::ptr::null_mut());
@@ -237,12 +316,17 @@ mod tests {
         assert_eq!(start().unwrap_err().code, ErrorCode::Device);
         assert_eq!(limit_memory(0.5).unwrap_err().code, ErrorCode::Device);
         assert_eq!(send(&[1f32]).err().unwrap().code, ErrorCode::Device);
+        assert_eq!(Captured::begin().err().unwrap().code, ErrorCode::Device);
+        let aside = aside(Device::Cuda(0), || -> Result<()> { panic!("it was done") });
+        assert_eq!(aside.unwrap_err().code, ErrorCode::Device);
         release_free_memory();
     }
 
     #[test]
     fn numbers_on_the_cpu_are_there_at_once() {
-        let numbers = Fetched::new(&Tensor::from_slice(&[1.5f64, -2.0])).unwrap();
+        let mut source = Tensor::from_slice(&[1.5f64, -2.0]);
+        let numbers = Fetched::new(&source).unwrap();
+        let _ = source.fill_(0.0);
         assert_eq!(numbers.read().unwrap(), [1.5, -2.0]);
     }
 

@@ -13,6 +13,7 @@ extern "C" {
         momenta: *const *const C_tensor,
         count: usize,
         lr: f64,
+        lr_there: *const C_tensor,
         momentum: f64,
         weight_decay: f64,
         nesterov: bool,
@@ -26,7 +27,9 @@ extern "C" {
         exp_avg_sqs: *const *const C_tensor,
         count: usize,
         step: u64,
+        step_there: *const C_tensor,
         lr: f64,
+        lr_there: *const C_tensor,
         beta1: f64,
         beta2: f64,
         eps: f64,
@@ -37,9 +40,32 @@ extern "C" {
     ) -> bool;
 }
 
+/// What changes from one update to the next.
+#[derive(Clone, Copy)]
+pub enum Rate<'a> {
+    Known {
+        lr: f64,
+        /// The number of this update, from 1.
+        step: u64,
+    },
+    /// As tensors of one fp32 number on the parameters' device: a [`crate::Graph`] reads what lies there
+    /// when it is replayed.
+    There { lr: &'a Tensor, step: &'a Tensor },
+}
+
+impl Rate<'_> {
+    /// As the shim takes them: numbers, or the tensors in their place.
+    fn parts(&self) -> (f64, *const C_tensor, u64, *const C_tensor) {
+        match self {
+            Rate::Known { lr, step } => (*lr, pointer(None), *step, pointer(None)),
+            Rate::There { lr, step } => (0.0, lr.as_ptr(), 0, step.as_ptr()),
+        }
+    }
+}
+
 /// `torch.optim.SGD` in one kernel.
 pub struct FusedSgd<'a> {
-    pub lr: f64,
+    pub rate: Rate<'a>,
     pub momentum: f64,
     pub weight_decay: f64,
     pub nesterov: bool,
@@ -59,6 +85,7 @@ impl FusedSgd<'_> {
     ) -> Result<()> {
         assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len());
         let (p, g, m) = (pointers(parameters), pointers(gradients), pointers(momenta));
+        let (lr, lr_there, ..) = self.rate.parts();
         // SAFETY: the lists are alive and of the length given.
         checked(unsafe {
             residual_fused_sgd(
@@ -66,7 +93,8 @@ impl FusedSgd<'_> {
                 g.as_ptr(),
                 m.as_ptr(),
                 p.len(),
-                self.lr,
+                lr,
+                lr_there,
                 self.momentum,
                 self.weight_decay,
                 self.nesterov,
@@ -79,9 +107,7 @@ impl FusedSgd<'_> {
 
 /// `torch.optim.Adam` or, with decoupled weight decay, `AdamW` in one kernel.
 pub struct FusedAdam<'a> {
-    /// The number of this update, from 1.
-    pub step: u64,
-    pub lr: f64,
+    pub rate: Rate<'a>,
     pub betas: [f64; 2],
     pub eps: f64,
     pub weight_decay: f64,
@@ -106,6 +132,7 @@ impl FusedAdam<'_> {
         assert!([gradients, exp_avgs, exp_avg_sqs].iter().all(|list| list.len() == count));
         let (p, g) = (pointers(parameters), pointers(gradients));
         let (m, v) = (pointers(exp_avgs), pointers(exp_avg_sqs));
+        let (lr, lr_there, step, step_there) = self.rate.parts();
         // SAFETY: the lists are alive and of the length given.
         checked(unsafe {
             residual_fused_adam(
@@ -114,8 +141,10 @@ impl FusedAdam<'_> {
                 m.as_ptr(),
                 v.as_ptr(),
                 count,
-                self.step,
-                self.lr,
+                step,
+                step_there,
+                lr,
+                lr_there,
                 self.betas[0],
                 self.betas[1],
                 self.eps,
@@ -144,7 +173,7 @@ mod tests {
         let m = [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
         let sgd = FusedSgd {
             skip: None,
-            lr: 0.1,
+            rate: Rate::Known { lr: 0.1, step: 1 },
             momentum: 0.0,
             weight_decay: 0.0,
             nesterov: false,
@@ -162,8 +191,7 @@ mod tests {
         let adam = FusedAdam {
             skip: None,
             skipped: None,
-            step: 1,
-            lr: 0.1,
+            rate: Rate::Known { lr: 0.1, step: 1 },
             betas: [0.9, 0.999],
             eps: 0.0,
             weight_decay: 0.0,
@@ -174,13 +202,47 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_that_lies_in_a_tensor_is_the_same_rate() {
+        let [lr, step] = [0.25f32, 3.0].map(Tensor::from);
+        let known = Rate::Known { lr: 0.25, step: 3 };
+        let [known, there] = [known, Rate::There { lr: &lr, step: &step }].map(|rate| {
+            let p = [Tensor::from_slice(&[1.0f64, 2.0])];
+            let g = [Tensor::from_slice(&[0.5f64, -0.5])];
+            let state = || [Tensor::from_slice(&[0.25f64, 0.5])];
+            let adam = FusedAdam {
+                skip: None,
+                skipped: None,
+                rate,
+                betas: [0.9, 0.999],
+                eps: 1e-8,
+                weight_decay: 0.1,
+                decoupled: true,
+            };
+            adam.step(&p, &g, &state(), &state()).unwrap();
+            let sgd = FusedSgd {
+                skip: None,
+                rate,
+                momentum: 0.9,
+                weight_decay: 0.1,
+                nesterov: true,
+                first_step: false,
+            };
+            let adams = values(&p[0]);
+            sgd.step(&p, &g, &state()).unwrap();
+            (adams, values(&p[0]))
+        });
+        assert_eq!(known, there);
+        assert!(known.0 != [1.0, 2.0] && known.0 != known.1);
+    }
+
+    #[test]
     fn a_gradient_of_another_layout_moves_the_same_weights() {
         let plain = Tensor::arange(24, (Kind::Double, Device::Cpu)).view([1, 2, 3, 4]);
         let p = [crate::channels_last(&plain.zeros_like()).unwrap()];
         let m = [p[0].zeros_like()];
         let sgd = FusedSgd {
             skip: None,
-            lr: 1.0,
+            rate: Rate::Known { lr: 1.0, step: 1 },
             momentum: 0.0,
             weight_decay: 0.0,
             nesterov: false,

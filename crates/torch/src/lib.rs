@@ -5,13 +5,17 @@ mod batch_norm;
 mod convolution;
 pub mod cuda;
 mod folded;
+mod graph;
 mod memory;
 mod ranges;
+#[cfg(feature = "recorder")]
+mod recorder;
 
 pub use allocator::{release_free_memory, use_huge_pages};
 pub use batch_norm::BatchNorm;
 pub use convolution::{convolution_3x3, takes_convolution_3x3, Convolved};
 pub use folded::{add_relu, Folded, Geometry};
+pub use graph::Graph;
 pub use memory::begin_watching_memory;
 
 use std::ffi::{c_char, c_void, CStr};
@@ -26,7 +30,7 @@ mod foreach;
 mod fused;
 
 pub use foreach::{add_scaled, clamp, copy, lerp, norms, scale, scale_by, unscale};
-pub use fused::{FusedAdam, FusedSgd};
+pub use fused::{FusedAdam, FusedSgd, Rate};
 
 extern "C" {
     fn residual_last_error() -> *const c_char;

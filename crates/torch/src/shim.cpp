@@ -33,6 +33,16 @@ std::optional<at::Tensor> maybe(const at::Tensor *tensor) {
   return tensor == nullptr ? std::nullopt : std::optional(*tensor);
 }
 
+// Lets `use` have the tensor where it is there, else the number.
+template <typename F>
+void either(double number, const at::Tensor *there, F &&use) {
+  if (there != nullptr) {
+    use(*there);
+  } else {
+    use(number);
+  }
+}
+
 // Fused kernels go through memory from end to end: a gradient must lie there as its parameter does.
 std::vector<at::Tensor> laid_out_as(const std::vector<at::Tensor> &parameters,
                                     std::vector<at::Tensor> gradients) {
@@ -52,45 +62,52 @@ const char *residual_last_error() { return residual_error().c_str(); }
 const char *residual_torch_version() { return TORCH_VERSION; }
 
 // One kernel over all parameters (torch.optim.SGD(fused=True)). Where `skip` is there and 1, nothing
-// is updated.
+// is updated. `lr_there`, where it is there, stands for `lr`.
 bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients,
-                        at::Tensor *const *momenta, size_t count, double lr, double momentum,
-                        double weight_decay, bool nesterov, bool first_step,
-                        const at::Tensor *skip) {
+                        at::Tensor *const *momenta, size_t count, double lr,
+                        const at::Tensor *lr_there, double momentum, double weight_decay,
+                        bool nesterov, bool first_step, const at::Tensor *skip) {
   return guarded([&] {
     c10::AutoGradMode no_grad(false);
     const auto buffers = momentum == 0 ? std::vector<at::Tensor>() : list(momenta, count);
     const auto weights = list(parameters, count);
-    at::_fused_sgd_(weights, laid_out_as(weights, list(gradients, count)), buffers, weight_decay,
-                    momentum, lr, /*dampening=*/0, nesterov, /*maximize=*/false, first_step,
-                    /*grad_scale=*/{}, maybe(skip));
+    const auto grads = laid_out_as(weights, list(gradients, count));
+    either(lr, lr_there, [&](const auto &lr) {
+      at::_fused_sgd_(weights, grads, buffers, weight_decay, momentum, lr, /*dampening=*/0, nesterov,
+                      /*maximize=*/false, first_step, /*grad_scale=*/{}, maybe(skip));
+    });
   });
 }
 
 // One kernel over all parameters (torch.optim.Adam and AdamW with fused=True). `skipped`, where it is
-// there, is how many of the steps before this one were.
+// there, is how many of the steps before this one were; `step_there` and `lr_there` stand for the numbers.
 bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradients,
                          at::Tensor *const *exp_avgs, at::Tensor *const *exp_avg_sqs,
-                         size_t count, uint64_t step, double lr, double beta1, double beta2,
-                         double eps, double weight_decay, bool decoupled,
-                         const at::Tensor *skip, const at::Tensor *skipped) {
+                         size_t count, uint64_t step, const at::Tensor *step_there, double lr,
+                         const at::Tensor *lr_there, double beta1, double beta2, double eps,
+                         double weight_decay, bool decoupled, const at::Tensor *skip,
+                         const at::Tensor *skipped) {
   return guarded([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
     const auto weights = list(parameters, count);
-    auto step_count = at::full({}, static_cast<double>(step),
-                               weights[0].options().dtype(at::kFloat).requires_grad(false));
-    if (skipped != nullptr) step_count.sub_(*skipped);
+    auto step_count = step_there != nullptr
+                          ? *step_there
+                          : at::full({}, static_cast<double>(step),
+                                     weights[0].options().dtype(at::kFloat).requires_grad(false));
+    if (skipped != nullptr) step_count = step_count.sub(*skipped);
     const std::vector<at::Tensor> steps(count, step_count);
     const auto grads = laid_out_as(weights, list(gradients, count));
     const auto m = list(exp_avgs, count), v = list(exp_avg_sqs, count);
-    if (decoupled) {
-      at::_fused_adamw_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
-                        /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, maybe(skip));
-    } else {
-      at::_fused_adam_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
-                       /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, maybe(skip));
-    }
+    either(lr, lr_there, [&](const auto &lr) {
+      if (decoupled) {
+        at::_fused_adamw_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
+                          /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, maybe(skip));
+      } else {
+        at::_fused_adam_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
+                         /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, maybe(skip));
+      }
+    });
   });
 }
 

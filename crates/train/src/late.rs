@@ -3,18 +3,18 @@
 //! and the device decides alone that no update is made of numbers that are not finite.
 
 use residual_spec::{Gradient, Result};
-use residual_torch::cuda::Fetched;
 use residual_torch::{clamp, failure, norms, scale_by};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::loss_scale::{LossScale, LEAST};
-use crate::optimizer::{Optimizer, Skip};
+use crate::optimizer::Skip;
 
 /// Updates that may be under way before the outcome of the first of them is read.
 pub const AHEAD: usize = 2;
 
 pub struct Late {
-    /// 1 once something was not finite: there is no update any more.
+    /// 1 once something was not finite: there is no update any more. It is written to and never replaced,
+    /// for it may be part of a graph.
     over: Tensor,
 }
 
@@ -23,52 +23,49 @@ impl Late {
         Ok(Late { over: Tensor::f_zeros([], (Kind::Float, device)).map_err(failure)? })
     }
 
-    /// Makes an update. `told` are numbers to be read with it: they and the norm of the gradients (the
-    /// number that comes behind them) have to be finite, or nothing is updated any more. With a scaled
-    /// loss, gradients that are not finite skip this update alone; its factor, which then comes last,
-    /// must not fall too low.
+    /// Makes an update by `step`, with clipped gradients. `told` are numbers to be read of it: they and
+    /// the norm of the gradients (the number that comes behind them) have to be finite, or nothing is
+    /// updated any more. With a scaled loss, gradients that are not finite skip this update alone; its
+    /// factor, which comes then, must not fall too low; last is what [`LossScale::now`] was before.
     pub fn update(
-        &mut self,
-        optimizer: &mut Optimizer,
+        &self,
         gradients: &[Tensor],
         config: &Gradient,
         told: &Tensor,
-        lr: f64,
-        scale: Option<&mut LossScale>,
-    ) -> Result<Fetched> {
+        scale: Option<&LossScale>,
+        step: impl FnOnce(Skip) -> Result<()>,
+    ) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
-        let found = scale.as_ref().map(|scale| scale.unscale(gradients)).transpose()?;
+        let found = scale.map(|scale| scale.unscale(gradients)).transpose()?;
         let norm = common_norm(gradients)?;
         clip(gradients, &norm, config)?;
         let norm = norm.f_view([1]).map_err(failure)?;
         let all = Tensor::f_cat(&[told, &norm], 0).map_err(failure)?;
         let (Some(scale), Some(found)) = (scale, found) else {
             self.end_if(not_finite(&all))?;
-            let skip = Skip { now: &self.over, before: None };
-            optimizer.step(gradients, lr, Some(skip))?;
-            return Fetched::new(&all);
+            step(Skip { now: &self.over, before: None })?;
+            return Ok(all);
         };
         let found = not_finite(&norm).and_then(|bad| found.f_maximum(&bad)).map_err(failure)?;
-        let before = scale.skipped().shallow_clone();
+        let (before, skipped) = (scale.now()?, scale.skipped().copy());
         scale.update(&found)?;
         self.end_if(not_finite(told))?;
         self.end_if(scale.factor().f_lt(LEAST).and_then(|low| low.f_to_kind(Kind::Float)))?;
         let now = self.over.f_maximum(&found).map_err(failure)?;
-        optimizer.step(gradients, lr, Some(Skip { now: &now, before: Some(&before) }))?;
+        step(Skip { now: &now, before: Some(&skipped) })?;
         let factor = scale.factor().f_to_kind(Kind::Double).and_then(|factor| factor.f_view([1]));
-        Fetched::new(&Tensor::f_cat(&[all, factor.map_err(failure)?], 0).map_err(failure)?)
+        Tensor::f_cat(&[all, factor.map_err(failure)?, before], 0).map_err(failure)
     }
 
     /// No more updates where `bad` is 1.
-    fn end_if(&mut self, bad: Result<Tensor, TchError>) -> Result<()> {
-        self.over = bad.and_then(|bad| self.over.f_maximum(&bad)).map_err(failure)?;
-        Ok(())
+    fn end_if(&self, bad: Result<Tensor, TchError>) -> Result<()> {
+        let over = bad.and_then(|bad| self.over.f_maximum(&bad));
+        over.and_then(|over| self.over.shallow_clone().f_copy_(&over)).map_err(failure)
     }
 
     /// Updates are made again.
-    pub fn begin_anew(&mut self) -> Result<()> {
-        self.over = self.over.f_zeros_like().map_err(failure)?;
-        Ok(())
+    pub fn begin_anew(&self) -> Result<()> {
+        self.over.shallow_clone().f_zero_().map(drop).map_err(failure)
     }
 }
 

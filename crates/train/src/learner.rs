@@ -3,22 +3,26 @@
 use std::collections::VecDeque;
 
 use residual_data::Batch;
-use residual_model::{count_right, right, Model};
-use residual_spec::{Device, Gradient, Optimizer as Rule, Precision, ResolvedConfig, Result};
-use residual_torch::cuda::Fetched;
-use residual_torch::{begin_watching_memory, copy, failure, release_free_memory};
+use residual_model::{right, Model};
+use residual_spec::{
+    Device, Error, ErrorCode, Gradient, Optimizer as Rule, Precision, ResolvedConfig, Result,
+};
+use residual_torch::cuda::{aside, Fetched};
+use residual_torch::{begin_watching_memory, copy, failure, release_free_memory, Rate};
 use tch::{Kind, Tensor};
 
+use crate::captured::{cannot, How, Input, Steps};
 use crate::ema::Ema;
 use crate::gradient::{clip, Accumulated};
 use crate::late::{Late, AHEAD};
-use crate::loss::{BatchLoss, Loss};
+use crate::loss::Loss;
 use crate::loss_scale::{self, LossScale};
 use crate::optimizer::{Optimizer, Skip};
 use crate::parts::Parts;
 use crate::progress::Sums;
 
-/// A network in training.
+/// A network in training. Its tensors are written to and never replaced: where steps are captured, they
+/// are part of a graph.
 pub struct Learner {
     pub model: Model,
     pub optimizer: Optimizer,
@@ -36,6 +40,11 @@ pub struct Learner {
     parts: Parts,
     /// Where outcomes are read late.
     late: Option<Late>,
+    /// Where steps are to be captured.
+    steps: Option<Steps>,
+    /// How the batch that the next update is made of is learnt from; where it waits for a replay, nothing
+    /// is known of it yet.
+    how: How,
     /// The sum of the losses and the right answers over those batches, where they are read late.
     told: Option<Tensor>,
     /// Of the updates that were begun and not ended.
@@ -49,14 +58,12 @@ pub struct Learner {
 enum Outcome {
     Known(Step<Sums>),
     /// The numbers are the sum of losses, right answers, the norm of the gradients and, where the
-    /// loss is scaled, its factor.
+    /// loss is scaled, its factor and what the scale was before.
     Coming {
         numbers: Fetched,
         count: u64,
         /// Of the statistics before it.
         slot: usize,
-        /// Before it.
-        scale: Option<loss_scale::State>,
     },
 }
 
@@ -113,9 +120,22 @@ impl Learner {
         // A moving average, and LARS's rates, are not made on the device alone.
         let alone = config.ema.decay == 0.0 && !matches!(config.optimizer, Rule::Lars(_));
         match config.device {
-            Device::Cuda if alone => learner.reading_late(),
-            _ => Ok(learner),
+            Device::Cuda if alone => learner.reading_late()?.capturing_if(config),
+            Device::Cuda => learner.capturing_if(config),
+            Device::Cpu => Ok(learner),
         }
+    }
+
+    fn capturing_if(self, config: &ResolvedConfig) -> Result<Learner> {
+        if !config.cuda_graphs {
+            return Ok(self);
+        }
+        let why = cannot(config, self.model.network());
+        let mut learner = self.capturing()?;
+        if let (Some(steps), Some(why)) = (&mut learner.steps, why) {
+            steps.give_up(Error::new(ErrorCode::Config, why));
+        }
+        Ok(learner)
     }
 
     fn new_eager(config: &ResolvedConfig, model: Model, counts: &[u64]) -> Result<Learner> {
@@ -138,6 +158,8 @@ impl Learner {
             statistics: Statistics::new(live, 0)?,
             parts: Parts::default(),
             late: None,
+            steps: None,
+            how: How::Eager,
             told: None,
             outcomes: VecDeque::new(),
             seed: config.seed,
@@ -155,14 +177,103 @@ impl Learner {
         Ok(self)
     }
 
+    /// The same with steps that are captured where they can be.
+    pub fn capturing(mut self) -> Result<Learner> {
+        self.steps = Some(Steps::new(self.model.compute().device())?);
+        Ok(self)
+    }
+
     /// Forward and backward. The gradients wait for [`Learner::update`].
     pub fn add(&mut self, batch: &Batch) -> Result<Step<()>> {
-        let first = self.accumulated.batches() == 0;
-        if first {
+        if self.accumulated.batches() == 0 {
             copy(self.statistics.kept(), &self.statistics.live)?;
         }
         begin_watching_memory();
-        let mut parts = std::mem::take(&mut self.parts);
+        self.how = self.how(batch);
+        if self.waits_for_replay(batch)? {
+            self.sums.count += batch.len() as u64;
+            return Ok(Step::Done(()));
+        }
+        let learnt = self.aside(|learner| learner.learn_in_parts(batch))?;
+        let Learnt { mut of_batch, sums, told, not_finite } = learnt;
+        if let Some(what) = not_finite {
+            return Ok(Step::NotFinite(what));
+        }
+        if of_batch.batches() > 0 {
+            let weight = of_batch.weight();
+            self.accumulated.add(of_batch.take()?, weight)?;
+        }
+        self.sums.join(sums);
+        self.told = both(self.told.take(), told)?;
+        Ok(Step::Done(()))
+    }
+
+    fn how(&mut self, batch: &Batch) -> How {
+        let whole = self.parts.most().is_none_or(|most| batch.len() <= most);
+        let alone = self.accumulated.batches() == 0 && self.gradient.accumulate == 1;
+        match &mut self.steps {
+            // The first update is another one, and one of no weight is none.
+            Some(steps) if whole && alone && self.optimizer.updates() > 0 => {
+                match self.loss.weight(batch) == 0.0 {
+                    true => How::Eager,
+                    false => steps.how(batch),
+                }
+            }
+            _ => How::Eager,
+        }
+    }
+
+    /// Whether the whole step is made when the learning rate is known, by a graph: then it has the batch.
+    fn waits_for_replay(&mut self, batch: &Batch) -> Result<bool> {
+        if !matches!(self.how, How::Capture | How::Replay) {
+            return Ok(false);
+        }
+        let Some(mut steps) = self.steps.take() else { return Ok(false) };
+        let taken = Input::of(&self.model, batch).and_then(|input| match self.how {
+            How::Replay => steps.take(&input).map(|()| true),
+            _ => Ok(steps.capture(batch, &input, |input, rate| self.whole_step(input, rate))),
+        });
+        let taken = match taken {
+            Err(error) if error.code == ErrorCode::Memory => {
+                steps.give_up(error);
+                Ok(false)
+            }
+            taken => taken,
+        };
+        self.steps = Some(steps);
+        if let Ok(false) = taken {
+            self.how = How::Eager;
+            release_free_memory();
+            begin_watching_memory();
+        }
+        taken
+    }
+
+    /// What a graph has of a step: it sees nothing but the device's numbers, and gives what
+    /// [`Late::update`] does.
+    fn whole_step(&self, input: &Input, rate: Rate) -> Result<Tensor> {
+        let Some(late) = &self.late else {
+            return Err(Error::new(ErrorCode::Internal, "what is captured is read late"));
+        };
+        let (logits, mean) = self.pass(input)?;
+        let gradients = self.gradients(&mean)?;
+        let told = told(&logits, &mean, input)?;
+        late.update(&gradients, &self.gradient, &told, self.scale.as_ref(), |skip| {
+            self.optimizer.step_by(&gradients, rate, Some(skip))
+        })
+    }
+
+    /// Steps before a graph is captured leave on its stream what libraries keep for each.
+    fn aside<T>(&mut self, work: impl FnOnce(&mut Learner) -> Result<T>) -> Result<T> {
+        match self.how {
+            How::WarmingUp => aside(self.model.compute().device(), || work(self)),
+            _ => work(self),
+        }
+    }
+
+    fn learn_in_parts(&mut self, batch: &Batch) -> Result<Learnt> {
+        let first = self.accumulated.batches() == 0;
+        let (mut parts, mut steps) = (std::mem::take(&mut self.parts), self.steps.take());
         let learnt = parts.each(
             batch,
             |anew| {
@@ -176,19 +287,23 @@ impl Learner {
                 Ok(Learnt::default())
             },
             |learnt, part, number| self.learn(learnt, part, number),
+            // A graph holds as much as a step of its own.
+            |error| {
+                let steps = steps.as_mut().filter(|steps| steps.is_captured());
+                steps.is_some_and(|steps| steps.give_up(error.clone()))
+            },
         );
-        self.parts = parts;
-        let Learnt { mut of_batch, sums, told, not_finite } = learnt?;
-        if let Some(what) = not_finite {
-            return Ok(Step::NotFinite(what));
-        }
-        if of_batch.batches() > 0 {
-            let weight = of_batch.weight();
-            self.accumulated.add(of_batch.take()?, weight)?;
-        }
-        self.sums.join(sums);
-        self.told = both(self.told.take(), told)?;
-        Ok(Step::Done(()))
+        (self.parts, self.steps) = (parts, steps);
+        learnt
+    }
+
+    /// Logits and mean loss.
+    fn pass(&self, input: &Input) -> Result<(Tensor, Tensor)> {
+        let logits = self.model.forward(&input.images, true)?;
+        #[cfg(test)]
+        self.look_for_room(input.targets.labels.size()[0] as usize)?;
+        let mean = self.loss.of(&logits, &input.targets)?;
+        Ok((logits, mean))
     }
 
     fn learn(&self, learnt: &mut Learnt, batch: &Batch, part: u64) -> Result<()> {
@@ -198,17 +313,12 @@ impl Learner {
         if self.model.network().has_dropout() {
             self.seed_dropout(part);
         }
-        let input = self.model.input(&batch.images, batch.len())?;
-        let labels = self.model.labels(&batch.labels)?;
-        let logits = self.model.forward(&input, true)?;
-        #[cfg(test)]
-        self.look_for_room(batch.len())?;
-        let BatchLoss { mean, weight } = self.loss.of(&logits, &labels, batch)?;
+        let input = Input::of(&self.model, batch)?;
+        let (logits, mean) = self.pass(&input)?;
+        let weight = self.loss.weight(batch);
         if weight == 0.0 {
             return Ok(()); // all of classes that do not count
         }
-        // Of a mixed batch, the labels with the larger share.
-        let shown = batch.dominant_labels();
         let count = batch.len() as u64;
         match &self.late {
             None => {
@@ -218,18 +328,13 @@ impl Learner {
                     return Ok(());
                 }
                 learnt.of_batch.add(self.gradients(&mean)?, weight)?;
-                let right = count_right(&logits.detach(), &self.model.labels(shown)?)? as u64;
+                let right = right(&logits.detach(), input.targets.dominant())?;
+                let right = right.f_int64_value(&[]).map_err(failure)? as u64;
                 learnt.sums.add(value, right, count);
             }
             Some(_) => {
                 learnt.of_batch.add(self.gradients(&mean)?, weight)?;
-                let right = right(&logits.detach(), &self.model.labels(shown)?)?;
-                let told = mean
-                    .detach()
-                    .f_to_kind(Kind::Double)
-                    .and_then(|mean| mean.f_mul_scalar(count as f64))
-                    .and_then(|sum| Tensor::f_stack(&[sum, right.f_to_kind(Kind::Double)?], 0))
-                    .map_err(failure)?;
+                let told = told(&logits, &mean, &input)?;
                 learnt.told = both(learnt.told.take(), Some(told))?;
                 learnt.sums.count += count;
             }
@@ -255,12 +360,16 @@ impl Learner {
 
     /// Whether an update has begun: batches were added since the last one.
     pub fn has_begun(&self) -> bool {
-        self.accumulated.batches() > 0
+        self.accumulated.batches() > 0 || self.is_to_be_replayed()
     }
 
     /// Whether all batches of an update are there.
     pub fn is_full(&self) -> bool {
-        self.accumulated.batches() >= self.gradient.accumulate
+        self.accumulated.batches() >= self.gradient.accumulate || self.is_to_be_replayed()
+    }
+
+    fn is_to_be_replayed(&self) -> bool {
+        matches!(self.how, How::Capture | How::Replay)
     }
 
     /// Updates the weights by the batches that were added; gives the sums over them.
@@ -272,23 +381,53 @@ impl Learner {
     /// The same without its outcome, which [`Learner::end_update`] gives: at most [`Learner::ahead`]
     /// later.
     pub fn begin_update(&mut self, lr: f64) -> Result<()> {
-        let gradients = self.accumulated.take()?;
-        let sums = std::mem::take(&mut self.sums);
         let slot = self.statistics.slot;
-        let outcome = match self.told.take() {
-            Some(told) => {
-                let late = self.late.as_mut().expect("only what is read late is told");
-                let (optimizer, config) = (&mut self.optimizer, &self.gradient);
-                let before = self.scale.as_ref().map(LossScale::now);
-                let scale = self.scale.as_mut();
-                let numbers = late.update(optimizer, &gradients, config, &told, lr, scale)?;
-                Outcome::Coming { numbers, count: sums.count, slot, scale: before }
-            }
-            None => Outcome::Known(self.update_now(&gradients, sums, lr)?),
+        let outcome = match self.is_to_be_replayed() {
+            true => self.replay(lr)?,
+            false => self.aside(|learner| learner.update_by_what_was_added(lr))?,
         };
+        self.how = How::Eager;
         self.outcomes.push_back(outcome);
         self.statistics.slot = (slot + 1) % self.statistics.kept.len();
         Ok(())
+    }
+
+    fn replay(&mut self, lr: f64) -> Result<Outcome> {
+        let count = std::mem::take(&mut self.sums).count;
+        let Some(steps) = &self.steps else {
+            return Err(Error::new(ErrorCode::Internal, "nothing was captured"));
+        };
+        steps.pace.set(lr, self.optimizer.updates() + 1)?;
+        let numbers = Fetched::new(steps.replay()?)?;
+        self.optimizer.count();
+        Ok(Outcome::Coming { numbers, count, slot: self.statistics.slot })
+    }
+
+    fn update_by_what_was_added(&mut self, lr: f64) -> Result<Outcome> {
+        let gradients = self.accumulated.take()?;
+        let sums = std::mem::take(&mut self.sums);
+        let (Some(told), Some(late)) = (self.told.take(), &self.late) else {
+            return Ok(Outcome::Known(self.update_now(&gradients, sums, lr)?));
+        };
+        // Where steps are captured, all of them have their rate there: it is the same to the last bit.
+        let next = self.optimizer.updates() + 1;
+        let rate = match &self.steps {
+            None => Rate::Known { lr, step: next },
+            Some(steps) => {
+                steps.pace.set(lr, next)?;
+                steps.pace.rate()
+            }
+        };
+        let scale = self.scale.as_ref();
+        let numbers = late.update(&gradients, &self.gradient, &told, scale, |skip| {
+            self.optimizer.step_by(&gradients, rate, Some(skip))
+        })?;
+        let numbers = Fetched::new(&numbers)?;
+        self.optimizer.count();
+        if let (How::WarmingUp, Some(steps)) = (self.how, &mut self.steps) {
+            steps.warmed_up();
+        }
+        Ok(Outcome::Coming { numbers, count: sums.count, slot: self.statistics.slot })
     }
 
     fn update_now(&mut self, gradients: &[Tensor], sums: Sums, lr: f64) -> Result<Step<Sums>> {
@@ -297,25 +436,26 @@ impl Learner {
         }
         let value = clip(gradients, &self.gradient)?;
         let skipped = !value.is_finite();
-        match &mut self.scale {
+        match &self.scale {
             None if skipped => return Ok(not_finite("the norm of the gradients", value)),
             None => self.optimizer.step(gradients, lr, None)?,
             Some(scale) => {
-                let before = scale.now();
+                let before = Vec::<f64>::try_from(scale.now()?).map_err(failure)?;
+                let skips = scale.skipped().copy();
                 let found = scale.factor().f_full_like(f64::from(u8::from(skipped)));
                 let found = found.map_err(failure)?;
                 scale.update(&found)?;
                 let factor = scale.factor().f_double_value(&[]).map_err(failure)?;
                 if factor < loss_scale::LEAST {
-                    scale.go_back(before);
+                    scale.go_back(&before)?;
                     return Ok(not_finite(FACTOR, factor));
                 }
                 self.factor = Some(factor);
                 if skipped {
-                    self.optimizer.skip();
+                    self.optimizer.count();
                     return Ok(Step::Done(sums));
                 }
-                let skip = Skip { now: &found, before: Some(scale.skipped()) };
+                let skip = Skip { now: &found, before: Some(&skips) };
                 self.optimizer.step(gradients, lr, Some(skip))?;
             }
         }
@@ -331,16 +471,14 @@ impl Learner {
     /// If there is none.
     pub fn end_update(&mut self) -> Result<Step<Sums>> {
         let outcome = self.outcomes.pop_front().expect("an update that was begun");
-        let (numbers, count, slot, scale) = match outcome {
+        let (numbers, count, slot) = match outcome {
             Outcome::Known(step) => return Ok(step),
-            Outcome::Coming { numbers, count, slot, scale } => {
-                (numbers.read()?, count, slot, scale)
-            }
+            Outcome::Coming { numbers, count, slot } => (numbers.read()?, count, slot),
         };
-        let [loss, right, norm, ref factor @ ..] = numbers[..] else {
+        let [loss, right, norm, ref scale @ ..] = numbers[..] else {
             unreachable!("three are told")
         };
-        let (mean, factor) = (loss / count as f64, factor.first().copied());
+        let (mean, factor) = (loss / count as f64, scale.first().copied());
         let wrong = match factor {
             _ if !mean.is_finite() => Some(("the loss", mean)),
             None => (!norm.is_finite()).then_some(("the norm of the gradients", norm)),
@@ -350,8 +488,8 @@ impl Learner {
             self.factor = factor;
             return Ok(Step::Done(Sums { loss, right: right as u64, count }));
         };
-        if let (Some(own), Some(before)) = (&mut self.scale, scale) {
-            own.go_back(before);
+        if let (Some(own), [_, before @ ..]) = (&self.scale, scale) {
+            own.go_back(before)?;
         }
         self.statistics.slot = slot;
         self.optimizer.take_back(1 + self.outcomes.len() as u64);
@@ -373,14 +511,30 @@ impl Learner {
         self.parts.most()
     }
 
+    /// Why steps are made as without graphs from here on, where they were to be captured: once.
+    pub fn no_graphs(&mut self) -> Option<Error> {
+        self.steps.as_mut()?.failure()
+    }
+
+    /// Gives back what a graph holds, for what did not fit beside it. False if there is none.
+    pub fn forget_graph(&mut self, why: &Error) -> bool {
+        let steps = self.steps.as_mut().filter(|steps| steps.is_captured());
+        let had = steps.is_some_and(|steps| steps.give_up(why.clone()));
+        if had {
+            release_free_memory();
+        }
+        had
+    }
+
     /// Back to where the last update left everything; those after it are forgotten. False if even
     /// that is not finite.
     pub fn step_back(&mut self) -> Result<bool> {
         self.accumulated = Accumulated::default();
         self.sums = Sums::default();
         self.told = None;
+        self.how = How::Eager;
         self.outcomes.clear();
-        if let Some(late) = &mut self.late {
+        if let Some(late) = &self.late {
             late.begin_anew()?;
         }
         copy(&self.statistics.live, self.statistics.kept())?;
@@ -411,6 +565,17 @@ fn not_finite<T>(what: &'static str, value: f64) -> Step<T> {
     Step::NotFinite(NotFinite { what, value })
 }
 
+/// The sum of the losses and the right answers, where they are.
+fn told(logits: &Tensor, mean: &Tensor, input: &Input) -> Result<Tensor> {
+    let right = right(&logits.detach(), input.targets.dominant())?;
+    let count = logits.size()[0] as f64;
+    mean.detach()
+        .f_to_kind(Kind::Double)
+        .and_then(|mean| mean.f_mul_scalar(count))
+        .and_then(|sum| Tensor::f_stack(&[sum, right.f_to_kind(Kind::Double)?], 0))
+        .map_err(failure)
+}
+
 /// The sum, where both are there.
 fn both(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
     match (a, b) {
@@ -425,7 +590,7 @@ mod tests {
 
     use residual_arch::Network;
     use residual_model::Compute;
-    use residual_spec::{resolve, Adam, DataFacts, Error, ErrorCode, MachineFacts, TrainConfig};
+    use residual_spec::{resolve, Adam, DataFacts, MachineFacts, TrainConfig};
     use serde_json::json;
 
     use super::*;
@@ -595,13 +760,18 @@ mod tests {
     }
 
     /// In fp16 by Adam, for images of 8 x 8: half precision is slow on CPUs.
-    fn half() -> (Learner, Learner) {
+    fn half_config() -> (ResolvedConfig, impl Fn() -> Network) {
         let mut config = config("resnet8");
         config.precision = Precision::Fp16;
         let betas = [0.9, 0.999];
         config.optimizer =
             Rule::Adam(Adam { lr: 0.01, betas, eps: 1e-8, weight_decay: 0.0, decay_norms: true });
-        let network = || residual_arch::build(&config.model, 3, 8, 3).unwrap();
+        let model = config.model.clone();
+        (config, move || residual_arch::build(&model, 3, 8, 3).unwrap())
+    }
+
+    fn half() -> (Learner, Learner) {
+        let (config, network) = half_config();
         let late = learner(&config, network()).reading_late().unwrap();
         (learner(&config, network()), late)
     }
@@ -667,5 +837,297 @@ mod tests {
             assert_eq!((factor, learner.optimizer.updates()), (1.0, 0));
             assert!(before.iter().zip(learner.tensors()).all(|(a, b)| a.f_equal(&b).unwrap()));
         }
+    }
+
+    /// Rates as the device has them, all different.
+    fn rate(step: usize) -> f64 {
+        f64::from(0.05 / (1.0 + step as f32))
+    }
+
+    /// Batches of one shape, and behind them a smaller one, twice.
+    fn epochs(mut batch: impl FnMut(usize) -> Batch) -> Vec<Batch> {
+        let smaller = |batch: Batch| Parts::of_at_most(4).first(&batch);
+        let mut all: Vec<Batch> = (0..6).map(&mut batch).collect();
+        all.push(smaller(batch(6)));
+        all.extend((7..10).map(&mut batch));
+        all
+    }
+
+    /// Learns from all of them, with the outcomes read as late as they may be; gives those.
+    fn learn_late(learner: &mut Learner, batches: &[Batch], begin: usize) -> Vec<Sums> {
+        let mut sums = Vec::new();
+        for (step, batch) in batches.iter().enumerate() {
+            assert!(matches!(learner.add(batch).unwrap(), Step::Done(())));
+            assert!(learner.is_full());
+            learner.begin_update(rate(begin + step)).unwrap();
+            if learner.outcomes.len() > learner.ahead() {
+                sums.push(done(learner.end_update()));
+            }
+        }
+        while !learner.outcomes.is_empty() {
+            sums.push(done(learner.end_update()));
+        }
+        sums
+    }
+
+    fn capturing(config: &ResolvedConfig, network: Network) -> Learner {
+        learner(config, network).reading_late().unwrap().capturing().unwrap()
+    }
+
+    fn has_captured(learner: &Learner) -> bool {
+        learner.steps.as_ref().unwrap().is_captured()
+    }
+
+    /// Weights, state and what is told, with steps that are captured and without.
+    fn assert_the_same(config: &ResolvedConfig, image_size: u32, batches: &[Batch]) -> Learner {
+        let network = || residual_arch::build(&config.model, 3, image_size, 3).unwrap();
+        let mut eager = learner(config, network()).reading_late().unwrap();
+        let mut captured = capturing(config, network());
+        let wanted = learn_late(&mut eager, batches, 0);
+        let found = learn_late(&mut captured, batches, 0);
+        let numbers = |sums: &[Sums]| -> Vec<_> {
+            sums.iter().map(|sums| (sums.loss.to_bits(), sums.right, sums.count)).collect()
+        };
+        assert_eq!(numbers(&found), numbers(&wanted));
+        assert_eq!(apart(&captured, &eager), 0.0);
+        assert_eq!(captured.loss_scale(), eager.loss_scale());
+        assert!(has_captured(&captured));
+        assert!(captured.no_graphs().is_none());
+        captured
+    }
+
+    #[test]
+    fn captured_steps_are_the_same_to_the_bit_whatever_the_rate_and_beside_a_smaller_batch() {
+        let mut config = config("resnet8");
+        config.gradient.clip_value = Some(0.05);
+        let batches = epochs(batch);
+        let captured = assert_the_same(&config, 32, &batches);
+        // The first, the three of the warm-up, the one that was captured, the smaller one.
+        assert_eq!(captured.model.passes(), 1 + 3 + 1 + 1);
+        assert_eq!(captured.optimizer.updates(), 10);
+    }
+
+    #[test]
+    fn captured_steps_of_mixed_batches_have_their_own_shares_and_partners() {
+        let mixed = |seed: usize| {
+            let labels = (0..7).map(|i| (2 * i + seed as i64) % 3).collect();
+            let lambda = 0.2 + 0.07 * seed as f64;
+            Batch { mixed: Some(residual_data::Mixed { labels, lambda }), ..batch(seed) }
+        };
+        // One that is not mixed is of another shape.
+        let mut batches = epochs(mixed);
+        batches.push(batch(11));
+        batches.push(mixed(12));
+        assert_the_same(&config("resnet8"), 32, &batches);
+    }
+
+    #[test]
+    fn captured_steps_of_adam_in_half_precision_move_its_step_and_the_losss_factor() {
+        let (config, _) = half_config();
+        let captured = assert_the_same(&config, 8, &epochs(small));
+        assert_eq!(captured.model.passes(), 6);
+        assert_eq!(captured.loss_scale(), Some(65536.0));
+    }
+
+    #[test]
+    fn a_captured_update_whose_gradients_overflow_is_skipped_and_a_factor_too_low_is_a_divergence()
+    {
+        let (config, network) = half_config();
+        let mut eager = learner(&config, network()).reading_late().unwrap();
+        let mut captured = capturing(&config, network());
+        let batches: Vec<Batch> = (0..5).map(small).collect();
+        for learner in [&mut eager, &mut captured] {
+            learn_late(learner, &batches, 0);
+            set_factor(learner, 2f64.powi(40));
+            learn_late(learner, &[small(5), small(6)], 5);
+            assert_eq!(learner.loss_scale(), Some(2f64.powi(38)));
+            set_factor(learner, 1024.0);
+            learn_late(learner, &[small(7)], 7);
+        }
+        assert_eq!(apart(&captured, &eager), 0.0);
+        assert_eq!(captured.model.passes(), 5);
+
+        let before = captured.tensors();
+        set_factor(&mut captured, 2.0);
+        let head = format!("{}.weight", captured.model.network().head.name);
+        let (_, weight) = captured.model.tensors().find(|(name, _)| *name == head).unwrap();
+        let weight = weight.detach();
+        let kept = weight.copy();
+        let _ = weight.shallow_clone().f_mul_scalar_(1e9).unwrap();
+        for seed in 8..10 {
+            captured.add(&small(seed)).unwrap();
+            captured.begin_update(0.01).unwrap();
+        }
+        assert_eq!(done(captured.end_update()).count, 7);
+        let Step::NotFinite(what) = captured.end_update().unwrap() else { panic!("it is skipped") };
+        assert_eq!((what.what, what.value), (FACTOR, 0.5));
+        assert!(captured.step_back().unwrap());
+        assert_eq!(captured.scale.as_ref().unwrap().factor().double_value(&[]), 1.0);
+        weight.shallow_clone().copy_(&kept);
+        let parameters = captured.model.tensors().zip(&before);
+        let parameters = parameters.filter(|((name, _), _)| !name.contains("running"));
+        assert!(parameters.into_iter().all(|((_, now), then)| now.f_equal(then).unwrap()));
+    }
+
+    #[test]
+    fn a_divergence_in_captured_steps_leaves_what_the_last_good_one_did_and_they_go_on() {
+        let config = config("resnet8");
+        let network = || residual_arch::build(&config.model, 3, 32, 3).unwrap();
+        let (mut eager, mut captured) =
+            (learner(&config, network()).reading_late().unwrap(), capturing(&config, network()));
+        let batches: Vec<Batch> = (0..6).map(batch).collect();
+        let mut broken = batch(6);
+        broken.images_mut()[5] = f32::NAN;
+        for learner in [&mut eager, &mut captured] {
+            learn_late(learner, &batches, 0);
+            learner.add(&batch(10)).unwrap();
+            learner.begin_update(rate(6)).unwrap();
+            let before = learner.tensors();
+            for batch in [&broken, &batch(7)] {
+                learner.add(batch).unwrap();
+                learner.begin_update(rate(7)).unwrap();
+            }
+            assert_eq!(done(learner.end_update()).count, 7);
+            assert!(matches!(learner.end_update().unwrap(), Step::NotFinite(_)));
+            assert!(learner.step_back().unwrap());
+            assert!(before.iter().zip(learner.tensors()).all(|(a, b)| a.f_equal(&b).unwrap()));
+            assert_eq!(learner.optimizer.updates(), 7);
+            assert!(!learner.has_begun());
+            learn_late(learner, &[batch(8), batch(9)], 8);
+        }
+        assert_eq!(apart(&captured, &eager), 0.0);
+        assert!(has_captured(&captured));
+        assert_eq!(captured.model.passes(), 5);
+    }
+
+    #[test]
+    fn a_batch_that_is_thrown_away_before_its_update_leaves_nothing_to_be_replayed() {
+        let config = config("resnet8");
+        let network = || residual_arch::build(&config.model, 3, 32, 3).unwrap();
+        let mut captured = capturing(&config, network());
+        let batches: Vec<Batch> = (0..6).map(batch).collect();
+        learn_late(&mut captured, &batches, 0);
+        let before = captured.tensors();
+        captured.add(&batch(7)).unwrap();
+        assert!(captured.has_begun());
+        assert!(captured.step_back().unwrap());
+        assert!(!captured.has_begun() && !captured.is_full());
+        assert!(before.iter().zip(captured.tensors()).all(|(a, b)| a.f_equal(&b).unwrap()));
+    }
+
+    #[test]
+    fn a_run_that_is_resumed_captures_its_steps_anew_and_is_the_same() {
+        let (config, network) = half_config();
+        let batches: Vec<Batch> = (0..12).map(small).collect();
+        let mut wanted = learner(&config, network()).reading_late().unwrap();
+        learn_late(&mut wanted, &batches, 0);
+
+        let mut first = capturing(&config, network());
+        learn_late(&mut first, &batches[..6], 0);
+        assert!(has_captured(&first));
+        let mut second = capturing(&config, network());
+        let weights = second.model.tensors().zip(first.model.tensors());
+        tch::no_grad(|| weights.for_each(|((_, to), (_, from))| to.shallow_clone().copy_(from)));
+        let saved: Vec<(String, Tensor)> = first
+            .optimizer
+            .state()
+            .chain(first.scale.as_ref().unwrap().state())
+            .map(|(name, tensor)| (name, tensor.copy()))
+            .collect();
+        let of = |name: &str| Ok(saved.iter().find(|(own, _)| own == name).unwrap().1.copy());
+        second.optimizer.restore(first.optimizer.updates(), of).unwrap();
+        second.scale.as_mut().unwrap().restore(of).unwrap();
+        learn_late(&mut second, &batches[6..], 6);
+        assert!(has_captured(&second));
+        assert_eq!(second.model.passes(), 3 + 1);
+        assert_eq!(apart(&second, &wanted), 0.0);
+    }
+
+    #[test]
+    fn a_capture_that_fails_is_told_once_and_nothing_is_lost() {
+        let config = config("resnet8");
+        let network = || residual_arch::build(&config.model, 3, 32, 3).unwrap();
+        let mut wanted = learner(&config, network());
+        // One that asks for its loss at once cannot be captured.
+        let mut failing = learner(&config, network()).capturing().unwrap();
+        failing.steps.as_mut().unwrap().warm_up(&batch(0));
+        for step in 0..7 {
+            for learner in [&mut wanted, &mut failing] {
+                learner.add(&batch(step)).unwrap();
+                done(learner.update(rate(step)));
+            }
+            assert_eq!(
+                failing.no_graphs().map(|error| error.code),
+                match step {
+                    1 => Some(ErrorCode::Internal),
+                    _ => None,
+                }
+            );
+        }
+        assert_eq!(apart(&failing, &wanted), 0.0);
+    }
+
+    #[test]
+    fn without_room_for_a_graph_there_is_none_and_parts_are_made_where_there_is_none_for_a_step() {
+        let config = config("resnet8");
+        let network = || residual_arch::build(&config.model, 3, 32, 3).unwrap();
+        let mut wanted = learner(&config, network()).reading_late().unwrap();
+        let mut full = capturing(&config, network());
+        let batches: Vec<Batch> = (0..6).map(batch).collect();
+        for learner in [&mut wanted, &mut full] {
+            learn_late(learner, &batches[..4], 0);
+            learner.room = Some(4);
+            learn_late(learner, &batches[4..], 4);
+            assert_eq!(learner.most_at_once(), Some(4));
+        }
+        assert_eq!(full.no_graphs().unwrap().code, ErrorCode::Memory);
+        assert_eq!(apart(&full, &wanted), 0.0);
+    }
+
+    #[test]
+    fn a_graph_that_is_let_go_for_memory_is_not_captured_again() {
+        let config = config("resnet8");
+        let network = || residual_arch::build(&config.model, 3, 32, 3).unwrap();
+        let mut wanted = learner(&config, network()).reading_late().unwrap();
+        let mut captured = capturing(&config, network());
+        let batches: Vec<Batch> = (0..12).map(batch).collect();
+        learn_late(&mut wanted, &batches, 0);
+        learn_late(&mut captured, &batches[..6], 0);
+        let full = Error::new(ErrorCode::Memory, "full");
+        assert!(captured.forget_graph(&full));
+        assert!(!captured.forget_graph(&full));
+        assert_eq!(captured.no_graphs().unwrap().code, ErrorCode::Memory);
+        learn_late(&mut captured, &batches[6..], 6);
+        assert!(!has_captured(&captured));
+        assert_eq!(apart(&captured, &wanted), 0.0);
+    }
+
+    #[test]
+    fn what_cannot_be_captured_is_said_at_the_beginning_and_trained_all_the_same() {
+        let mut config = config("resnet8");
+        (config.cuda_graphs, config.gradient.accumulate) = (true, 2);
+        let late = |config: &ResolvedConfig| {
+            let network = residual_arch::build(&config.model, 3, 32, 3).unwrap();
+            learner(config, network).reading_late().unwrap()
+        };
+        let (mut wanted, mut found) = (late(&config), late(&config).capturing_if(&config).unwrap());
+        let why = found.no_graphs().unwrap();
+        assert_eq!(why.code, ErrorCode::Config);
+        assert!(why.message.contains("gradient.accumulate"), "{why}");
+        for step in 0..12 {
+            for learner in [&mut wanted, &mut found] {
+                learner.add(&batch(step)).unwrap();
+                if learner.is_full() {
+                    done(learner.update(rate(step)));
+                }
+            }
+        }
+        assert_eq!(apart(&found, &wanted), 0.0);
+        assert!(found.no_graphs().is_none());
+
+        config.gradient.accumulate = 1;
+        assert!(late(&config).capturing_if(&config).unwrap().no_graphs().is_none());
+        config.cuda_graphs = false;
+        assert!(late(&config).capturing_if(&config).unwrap().steps.is_none());
     }
 }

@@ -4,6 +4,7 @@
 mod batch_size;
 mod begin;
 mod bench;
+mod captured;
 mod checkpoint;
 mod control;
 mod early_stopping;

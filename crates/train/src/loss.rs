@@ -3,7 +3,7 @@
 use residual_data::{Batch, Mixed};
 use residual_model::Model;
 use residual_spec::{ClassWeights, Result};
-use residual_torch::{failure, numbers_on};
+use residual_torch::failure;
 use tch::{Reduction, Tensor};
 
 /// Cross-entropy with label smoothing and class weights.
@@ -18,12 +18,38 @@ struct Weights {
     tensor: Tensor,
 }
 
-/// The loss of a batch.
-pub struct BatchLoss {
-    /// The mean over the batch, each image counted as its class is.
-    pub mean: Tensor,
-    /// What the mean was divided by: the number of images, or the sum of their classes' weights.
-    pub weight: f64,
+/// What a batch's images show, where the model is.
+pub struct Targets {
+    pub labels: Tensor,
+    /// Where the batch is mixed (mixup, CutMix).
+    pub partners: Option<Partners>,
+}
+
+pub struct Partners {
+    pub labels: Tensor,
+    /// Of the labels, and of the partners': two numbers of the loss's type.
+    pub shares: Tensor,
+    /// Of each image, the label with the larger share.
+    pub dominant: Tensor,
+}
+
+impl Targets {
+    pub fn of(batch: &Batch, model: &Model) -> Result<Targets> {
+        let partners = |Mixed { labels, lambda }: &Mixed| {
+            Ok(Partners {
+                labels: model.labels(labels)?,
+                shares: model.floats(&[*lambda, 1.0 - lambda])?,
+                dominant: model.labels(batch.dominant_labels())?,
+            })
+        };
+        let partners = batch.mixed.as_ref().map(partners).transpose()?;
+        Ok(Targets { labels: model.labels(&batch.labels)?, partners })
+    }
+
+    /// Of each image, the label that is to be found.
+    pub fn dominant(&self) -> &Tensor {
+        self.partners.as_ref().map_or(&self.labels, |partners| &partners.dominant)
+    }
 }
 
 impl Loss {
@@ -43,21 +69,23 @@ impl Loss {
         Ok(Loss { label_smoothing: config.label_smoothing, weights })
     }
 
-    /// Of logits `[n, classes]` and the batch that they are of. A mixed batch (mixup, CutMix) has
-    /// the losses of both of its labels, by their shares.
-    pub fn of(&self, logits: &Tensor, labels: &Tensor, batch: &Batch) -> Result<BatchLoss> {
-        let (mean, weight) = (self.mean(logits, labels)?, self.weight(&batch.labels));
-        let Some(Mixed { labels: others, lambda }) = &batch.mixed else {
-            return Ok(BatchLoss { mean, weight });
-        };
-        let partners = numbers_on(logits.device(), others)?;
-        let partners = self.mean(logits, &partners)?;
-        let mean = mean
-            .f_mul_scalar(*lambda)
-            .and_then(|mean| mean.f_add(&partners.f_mul_scalar(1.0 - lambda)?))
-            .map_err(failure)?;
-        let weight = lambda * weight + (1.0 - lambda) * self.weight(others);
-        Ok(BatchLoss { mean, weight })
+    /// The mean over a batch, each image counted as its class is, of logits `[n, classes]`. A mixed batch
+    /// has the losses of both of its labels, by their shares.
+    pub fn of(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
+        let mean = self.mean(logits, &targets.labels)?;
+        let Some(Partners { labels, shares, .. }) = &targets.partners else { return Ok(mean) };
+        let partners = self.mean(logits, labels)?;
+        let share = |mean: Tensor, of| mean.f_mul(&shares.f_get(of)?);
+        share(mean, 0).and_then(|mean| mean.f_add(&share(partners, 1)?)).map_err(failure)
+    }
+
+    /// What the mean over a batch is divided by: the number of images, or the sum of their classes'
+    /// weights.
+    pub fn weight(&self, batch: &Batch) -> f64 {
+        let own = self.weight_of(&batch.labels);
+        batch.mixed.as_ref().map_or(own, |Mixed { labels, lambda }| {
+            lambda * own + (1.0 - lambda) * self.weight_of(labels)
+        })
     }
 
     fn mean(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
@@ -67,7 +95,7 @@ impl Loss {
             .map_err(failure)
     }
 
-    fn weight(&self, labels: &[i64]) -> f64 {
+    fn weight_of(&self, labels: &[i64]) -> f64 {
         match &self.weights {
             None => labels.len() as f64,
             Some(weights) => labels.iter().map(|&label| weights.numbers[label as usize]).sum(),
@@ -90,7 +118,7 @@ mod tests {
     use super::*;
 
     /// The loss of a batch of three, and PyTorch's of the same soft targets.
-    fn mixed_and_wanted(label_smoothing: f64, numbers: Option<Vec<f64>>) -> (BatchLoss, f64) {
+    fn mixed_and_wanted(label_smoothing: f64, numbers: Option<Vec<f64>>) -> ([f64; 2], f64) {
         let logits = Tensor::from_slice2(&[[2.0f64, 1.0, 0.5], [0.0, 1.5, 2.0], [0.3, 3.0, 1.0]]);
         let batch = Batch {
             labels: vec![0, 2, 1],
@@ -102,8 +130,15 @@ mod tests {
             Weights { numbers, tensor }
         });
         let loss = Loss { label_smoothing, weights };
+        let partners = Partners {
+            labels: Tensor::from_slice(&[1i64, 2, 0]),
+            shares: Tensor::from_slice(&[0.3, 1.0 - 0.3]),
+            dominant: Tensor::from_slice(batch.dominant_labels()),
+        };
         let labels = Tensor::from_slice(&batch.labels);
-        let found = loss.of(&logits, &labels, &batch).unwrap();
+        let targets = Targets { labels, partners: Some(partners) };
+        let mean = loss.of(&logits, &targets).unwrap().double_value(&[]);
+        let found = [mean, loss.weight(&batch)];
         let one_hot = |labels: &[i64]| Tensor::from_slice(labels).one_hot(3).to_kind(Kind::Double);
         let targets = one_hot(&[0, 2, 1]) * 0.3 + one_hot(&[1, 2, 0]) * 0.7;
         let wanted = logits.cross_entropy_loss::<Tensor>(
@@ -120,13 +155,13 @@ mod tests {
     fn a_mixed_batch_has_the_loss_of_its_soft_targets() {
         for label_smoothing in [0.0, 0.1] {
             let (found, wanted) = mixed_and_wanted(label_smoothing, None);
-            assert!((found.mean.double_value(&[]) - wanted).abs() < 1e-12);
-            assert!((found.weight - 3.0).abs() < 1e-12);
+            assert!((found[0] - wanted).abs() < 1e-12);
+            assert!((found[1] - 3.0).abs() < 1e-12);
         }
         // Equal weights change the divisor, not the mean.
         let (found, wanted) = mixed_and_wanted(0.1, Some(vec![2.0; 3]));
-        assert!((found.mean.double_value(&[]) - wanted).abs() < 1e-12);
-        assert!((found.weight - 6.0).abs() < 1e-12);
+        assert!((found[0] - wanted).abs() < 1e-12);
+        assert!((found[1] - 6.0).abs() < 1e-12);
     }
 
     #[test]

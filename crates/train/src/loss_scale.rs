@@ -24,33 +24,21 @@ struct Rule {
 const INITIAL: f64 = 65536.0;
 const RULE: Rule = Rule { growth: 2.0, backoff: 0.5, interval: 2000 };
 
+const STATES: usize = 3;
 /// Names of the state, as a checkpoint has them.
-const NAMES: [&str; 3] = ["loss_scale.factor", "loss_scale.growth_tracker", "loss_scale.skipped"];
+const NAMES: [&str; STATES] =
+    ["loss_scale.factor", "loss_scale.growth_tracker", "loss_scale.skipped"];
 
+/// Its tensors, of single numbers on the device, are written to and never replaced, for they may be
+/// part of a graph.
 pub struct LossScale {
     rule: Rule,
-    /// Its tensors are never written to, so that an older one can be gone back to.
-    state: State,
-}
-
-/// Single numbers on the device.
-pub struct State {
     /// What losses are multiplied by.
     factor: Tensor,
     /// Updates since one was skipped, or since the factor grew.
     tracker: Tensor,
     /// Updates that were skipped since the beginning.
     skipped: Tensor,
-}
-
-impl State {
-    fn again(&self) -> State {
-        State {
-            factor: self.factor.shallow_clone(),
-            tracker: self.tracker.shallow_clone(),
-            skipped: self.skipped.shallow_clone(),
-        }
-    }
 }
 
 impl LossScale {
@@ -60,25 +48,24 @@ impl LossScale {
 
     fn by(rule: Rule, device: Device) -> Result<LossScale> {
         let number = |value: f64, kind| Tensor::f_full([], value, (kind, device)).map_err(failure);
-        let state = State {
+        Ok(LossScale {
+            rule,
             factor: number(INITIAL, Kind::Float)?,
             tracker: number(0.0, Kind::Int)?,
             skipped: number(0.0, Kind::Float)?,
-        };
-        Ok(LossScale { rule, state })
+        })
     }
 
     /// The loss that gradients are taken of.
     pub fn scaled(&self, loss: &Tensor) -> Result<Tensor> {
-        loss.f_mul(&self.state.factor).map_err(failure)
+        loss.f_mul(&self.factor).map_err(failure)
     }
 
     /// Divides gradients by the factor, in place. Gives 1 where one of them is not finite, else 0.
     pub fn unscale(&self, gradients: &[Tensor]) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
-        let found = self.state.factor.f_zeros_like().map_err(failure)?;
+        let found = self.factor.f_zeros_like().map_err(failure)?;
         let inverse = self
-            .state
             .factor
             .f_to_kind(Kind::Double)
             .and_then(|factor| factor.f_reciprocal()?.f_to_kind(Kind::Float))
@@ -88,56 +75,56 @@ impl LossScale {
     }
 
     /// An update was skipped where `found` is 1, and made where it is 0.
-    pub fn update(&mut self, found: &Tensor) -> Result<()> {
+    pub fn update(&self, found: &Tensor) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let Rule { growth, backoff, interval } = self.rule;
-        let (mut factor, tracker) = (self.state.factor.copy(), self.state.tracker.copy());
-        let _ = factor
-            .f_internal_amp_update_scale_(&tracker, found, growth, backoff, interval)
-            .map_err(failure)?;
-        let skipped = self.state.skipped.f_add(found).map_err(failure)?;
-        self.state = State { factor, tracker, skipped };
-        Ok(())
+        let mut factor = self.factor.shallow_clone();
+        factor
+            .f_internal_amp_update_scale_(&self.tracker, found, growth, backoff, interval)
+            .and_then(|_| self.skipped.shallow_clone().f_add_(found))
+            .map(drop)
+            .map_err(failure)
     }
 
     /// What losses are multiplied by.
     pub fn factor(&self) -> &Tensor {
-        &self.state.factor
+        &self.factor
     }
 
     /// Updates that were skipped since the beginning.
     pub fn skipped(&self) -> &Tensor {
-        &self.state.skipped
+        &self.skipped
     }
 
-    /// As it is now, to go back to.
-    pub fn now(&self) -> State {
-        self.state.again()
+    /// As it is now, to go back to: as many numbers of fp64 as the state has.
+    pub fn now(&self) -> Result<Tensor> {
+        let double = |tensor: &Tensor| tensor.f_to_kind(Kind::Double);
+        let numbers: std::result::Result<Vec<_>, _> =
+            self.tensors().map(double).into_iter().collect();
+        numbers.and_then(|numbers| Tensor::f_stack(&numbers, 0)).map_err(failure)
     }
 
-    pub fn go_back(&mut self, state: State) {
-        self.state = state;
+    pub fn go_back(&self, before: &[f64]) -> Result<()> {
+        for (own, &number) in self.tensors().into_iter().zip(before) {
+            let _ = own.shallow_clone().f_fill_(number).map_err(failure)?;
+        }
+        Ok(())
+    }
+
+    fn tensors(&self) -> [&Tensor; STATES] {
+        [&self.factor, &self.tracker, &self.skipped]
     }
 
     /// What has to be saved.
     pub fn state(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        let State { factor, tracker, skipped } = &self.state;
-        NAMES.into_iter().map(String::from).zip([factor, tracker, skipped])
+        NAMES.into_iter().map(String::from).zip(self.tensors())
     }
 
     pub fn restore(&mut self, mut saved: impl FnMut(&str) -> Result<Tensor>) -> Result<()> {
-        let mut of = |name: &str, like: &Tensor| {
-            saved(name)?
-                .f_to_device(like.device())
-                .and_then(|saved| saved.f_to_kind(like.kind())?.f_reshape(like.size()))
-                .map_err(failure)
-        };
-        let [factor, tracker, skipped] = NAMES;
-        self.state = State {
-            factor: of(factor, &self.state.factor)?,
-            tracker: of(tracker, &self.state.tracker)?,
-            skipped: of(skipped, &self.state.skipped)?,
-        };
+        for (name, own) in NAMES.into_iter().zip(self.tensors()) {
+            let saved = saved(name)?.f_reshape(own.size()).map_err(failure)?;
+            own.shallow_clone().f_copy_(&saved).map_err(failure)?;
+        }
         Ok(())
     }
 }
@@ -182,7 +169,7 @@ mod tests {
             let loss = half.to_kind(Kind::Float).sum(Kind::Float);
             let gradients = optimizer.gradients(&scale.scaled(&loss).unwrap()).unwrap();
             let found = scale.unscale(&gradients).unwrap();
-            let before = scale.skipped().shallow_clone();
+            let before = scale.skipped().copy();
             scale.update(&found).unwrap();
             let skip = Skip { now: &found, before: Some(&before) };
             optimizer.step(&gradients, 0.05, Some(skip)).unwrap();
@@ -207,7 +194,7 @@ mod tests {
 
     #[test]
     fn it_begins_and_moves_by_the_defaults() {
-        let mut scale = LossScale::new(Device::Cpu).unwrap();
+        let scale = LossScale::new(Device::Cpu).unwrap();
         let [good, bad] = [0f32, 1.0].map(Tensor::from);
         scale.update(&bad).unwrap();
         assert_eq!(floats(scale.factor()), [32768.0]);

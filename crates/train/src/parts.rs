@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use residual_data::{Batch, Mixed};
-use residual_spec::{ErrorCode, Result};
+use residual_spec::{Error, ErrorCode, Result};
 
 /// One image cannot be normalised by its batch.
 const LEAST: usize = 2;
@@ -21,6 +21,12 @@ impl Parts {
         Parts { most: Some(images) }
     }
 
+    /// The first part of a batch.
+    #[cfg(test)]
+    pub fn first(&self, batch: &Batch) -> Batch {
+        part_of(batch, 0..self.most.unwrap_or(batch.len()))
+    }
+
     /// Images in the largest part, once a batch had to be divided.
     pub fn most(&self) -> Option<usize> {
         self.most
@@ -28,7 +34,8 @@ impl Parts {
 
     /// Lets `learn` have the batch, at once if it can be, else part by part with their numbers; what
     /// it makes of them begins with what `begin` gives. When memory runs out, that is dropped: `begin`
-    /// is called again, with true, and the parts are halves of what they were.
+    /// is called again, with true, and the parts are halves of what they were, or as they were where
+    /// `make_room` has given something else back.
     ///
     /// # Errors
     /// `learn`'s; its `E_MEMORY` once parts would be of a single image.
@@ -37,6 +44,7 @@ impl Parts {
         batch: &Batch,
         mut begin: impl FnMut(bool) -> Result<T>,
         mut learn: impl FnMut(&mut T, &Batch, u64) -> Result<()>,
+        mut make_room: impl FnMut(&Error) -> bool,
     ) -> Result<T> {
         let mut anew = false;
         loop {
@@ -52,6 +60,7 @@ impl Parts {
             };
             let tried = batch.len().div_ceil(count);
             match done {
+                Err(error) if error.code == ErrorCode::Memory && make_room(&error) => anew = true,
                 Err(error) if error.code == ErrorCode::Memory && tried >= 2 * LEAST => {
                     self.most = Some(tried.div_ceil(2));
                     anew = true;
@@ -87,7 +96,6 @@ fn part_of(batch: &Batch, images: Range<usize>) -> Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::Error;
     use std::sync::Arc;
 
     fn batch(count: usize) -> Batch {
@@ -114,7 +122,7 @@ mod tests {
             made.push(part.labels.clone());
             Ok(())
         };
-        let done = parts.each(&batch(count), begin, learn);
+        let done = parts.each(&batch(count), begin, learn, |_| false);
         (done, times)
     }
 
@@ -139,6 +147,24 @@ mod tests {
     }
 
     #[test]
+    fn what_else_holds_memory_gives_it_back_before_a_batch_is_divided() {
+        let (mut parts, room, mut tries) = (Parts::default(), std::cell::Cell::new(4), 0);
+        let begin = |_| {
+            tries += 1;
+            Ok(0)
+        };
+        let learn = |made: &mut usize, part: &Batch, _: u64| match part.len() > room.get() {
+            true => Err(Error::new(ErrorCode::Memory, "out of memory")),
+            false => {
+                *made += part.len();
+                Ok(())
+            }
+        };
+        let done = parts.each(&batch(6), begin, learn, |_| room.replace(6) == 4);
+        assert_eq!((done.unwrap(), tries, parts.most()), (6, 2, None));
+    }
+
+    #[test]
     fn parts_of_one_image_are_not_made() {
         let (done, _) = learnt(&mut Parts::default(), 8, 1);
         assert_eq!(done.unwrap_err().code, ErrorCode::Memory);
@@ -153,7 +179,7 @@ mod tests {
             Ok(())
         };
         let refuse = |_: &mut (), _: &Batch, _: u64| Err(Error::new(ErrorCode::Torch, "broken"));
-        let done = Parts::default().each(&batch(8), begin, refuse);
+        let done = Parts::default().each(&batch(8), begin, refuse, |_| true);
         assert_eq!(done.unwrap_err().code, ErrorCode::Torch);
     }
 }

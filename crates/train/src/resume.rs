@@ -18,6 +18,7 @@ const CHANGEABLE: &[&str] = &[
     "workers",
     "cache",
     "memoryFraction",
+    "cudaGraphs",
     "checkpoint",
     "log",
     "out",

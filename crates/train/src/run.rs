@@ -331,6 +331,7 @@ impl<'c> Trainer<'c> {
         for warning in begun.warnings {
             trainer.tell(RunEvent::Warning(warning))?;
         }
+        trainer.tell_of_graphs()?;
         Ok(trainer)
     }
 
@@ -508,6 +509,7 @@ impl<'c> Trainer<'c> {
             now if now == before => {}
             now => self.tell_of_parts(now.unwrap_or_default())?,
         }
+        self.tell_of_graphs()?;
         match added {
             Step::Done(()) => Ok(()),
             Step::NotFinite(what) => Err(self.step_back(&what)?),
@@ -524,6 +526,21 @@ impl<'c> Trainer<'c> {
             ),
             file: None,
             hint: Some("A smaller `batchSize` is as fast, and the same from the beginning.".into()),
+        }))?;
+        Ok(())
+    }
+
+    /// That steps are not captured any more, where they were to be.
+    fn tell_of_graphs(&mut self) -> Result<()> {
+        let Some(why) = self.learner.no_graphs() else { return Ok(()) };
+        self.tell(RunEvent::Warning(WarningEvent {
+            code: why.code,
+            message: format!(
+                "training goes on without CUDA graphs, to the same result: {}",
+                why.message
+            ),
+            file: None,
+            hint: Some("Nothing but speed depends on `cudaGraphs`; leave it out.".into()),
         }))?;
         Ok(())
     }
@@ -748,25 +765,36 @@ impl<'c> Trainer<'c> {
         subset: &Subset,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Option<Evaluation>> {
-        let loader = self.eval_loader(subset);
-        let mut broken = Vec::new();
         let control = self.control;
-        let model = model.unwrap_or_else(|| self.learner.evaluated());
-        let classes = &self.dataset.facts().classes;
-        let evaluation = evaluate(
-            model,
-            classes,
-            Evaluator::new(classes.len())
-                .top_losses(KEPT_IMAGES)
-                .samples(subset.spread(KEPT_IMAGES)),
-            loader,
-            || {
-                meanwhile();
-                control.wait_while_paused(meanwhile);
-                Ok(control.stopping().is_none())
-            },
-            |warning| broken.push(warning),
-        )?;
+        let (evaluation, broken) = loop {
+            let loader = self.eval_loader(subset);
+            let mut broken = Vec::new();
+            let model = model.unwrap_or_else(|| self.learner.evaluated());
+            let classes = &self.dataset.facts().classes;
+            let evaluated = evaluate(
+                model,
+                classes,
+                Evaluator::new(classes.len())
+                    .top_losses(KEPT_IMAGES)
+                    .samples(subset.spread(KEPT_IMAGES)),
+                loader,
+                || {
+                    meanwhile();
+                    control.wait_while_paused(meanwhile);
+                    Ok(control.stopping().is_none())
+                },
+                |warning| broken.push(warning),
+            );
+            match evaluated {
+                // A graph holds as much as a step does.
+                Err(error)
+                    if error.code == ErrorCode::Memory && self.learner.forget_graph(&error) =>
+                {
+                    self.tell_of_graphs()?;
+                }
+                evaluated => break (evaluated?, broken),
+            }
+        };
         for warning in broken {
             self.tell(RunEvent::Warning(warning))?;
         }

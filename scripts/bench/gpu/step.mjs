@@ -47,6 +47,11 @@ const WAYS = [
     options: { layout: 'nhwc', precision: 'bf16', fused: true, tf32: true },
   },
 ]
+/** Where there is a GPU. @type {Way} */
+const GRAPH = {
+  name: 'bf16 autocast, NHWC, fused SGD, CUDA graph',
+  options: { layout: 'nhwc', precision: 'bf16', fused: true, tf32: true, graph: true },
+}
 /**
  * @param {typeof NETS[number]} one
  * @param {import('./how.mjs').How} how
@@ -57,6 +62,7 @@ export async function step({ tiny: small, ...full }, { python, device, tiny, fol
   const out = join(folder, network.net)
   const steps = tiny ? TINY_STEPS : STEPS[/** @type {keyof typeof STEPS} */ (network.net)]
   const ours = node('ours/train-step', { ...network, steps, out, device })
+  const captured = { ...network, steps, out: `${out}-graph`, device, cudaGraphs: true }
   try {
     const peer = await Peer.start(ours)
     await peer.kill()
@@ -68,7 +74,8 @@ export async function step({ tiny: small, ...full }, { python, device, tiny, fol
 
   const theirs = (/** @type {Record<string, unknown>} */ options) =>
     pytorch(python, 'train_step', { ...network, device, ...options })
-  const choice = await tryAll(WAYS, theirs, game)
+  const ways = device === 'cuda' ? [...WAYS, GRAPH] : WAYS
+  const choice = await tryAll(ways, theirs, game)
   const result = await contest(
     [
       {
@@ -77,10 +84,15 @@ export async function step({ tiny: small, ...full }, { python, device, tiny, fol
       },
       { key: 'best', label: `PyTorch, ${choice.chosen}`, program: theirs(choice.options) },
       { key: 'ours', label: 'residual', program: ours },
+      {
+        ...{ key: 'graph', label: 'residual, `cudaGraphs`' },
+        program: node('ours/train-step', captured),
+      },
     ],
     [
-      { ours: 'ours', against: 'notebook' },
-      { ours: 'ours', against: 'best' },
+      { ours: 'graph', against: 'notebook' },
+      { ours: 'graph', against: 'best' },
+      { ours: 'graph', against: 'ours' },
     ],
     game,
   )

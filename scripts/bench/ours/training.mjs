@@ -16,6 +16,7 @@ import { pictures } from './pictures.mjs'
  * @property {number} [threads]
  * @property {string} [precision]
  * @property {'cpu' | 'cuda'} [device]
+ * @property {boolean} [cudaGraphs]
  */
 
 /** The run is told to rest when its last step has come so far. */
@@ -30,7 +31,7 @@ export class Training {
   #usual = 0
 
   /** @param {Wanted} wanted */
-  constructor({ net, stem, size, batch, steps, out, threads, precision, device }) {
+  constructor({ net, stem, size, batch, steps, out, threads, precision, device, cudaGraphs }) {
     this.batch = batch
     /** @type {import('../../../dist/bindings/ts/index.js').StartEvent | undefined} */
     this.started = undefined
@@ -47,6 +48,7 @@ export class Training {
         out,
         ...(threads === undefined ? {} : { threads }),
         ...(device === undefined ? {} : { device }),
+        ...(cudaGraphs === undefined ? {} : { cudaGraphs }),
         ...(precision === undefined
           ? {}
           : {

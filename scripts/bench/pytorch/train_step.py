@@ -23,14 +23,40 @@ autocast = usage.autocast(config, device)
 forward = torch.compile(net) if config.get("compile") else net
 
 
+def step():
+    optimizer.zero_grad()
+    with autocast():
+        loss = F.cross_entropy(forward(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def captured():
+    """The same as a CUDA graph, as PyTorch's documentation captures a whole network."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = step()
+
+    def replay():
+        graph.replay()
+        return loss
+
+    return replay
+
+
+one = captured() if config.get("graph") else step
+
+
 def steps(count):
     for _ in range(count):
-        optimizer.zero_grad()
-        with autocast():
-            loss = F.cross_entropy(forward(images), labels)
-        loss.backward()
-        optimizer.step()
-        loss.item()
+        one().item()
     return count * len(images)
 
 

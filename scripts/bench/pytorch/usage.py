@@ -4,6 +4,7 @@ layout      nchw, or nhwc (channels_last weights and input)
 precision   fp32, bf16 (autocast), or, of inference, bf16-weights
 fused       SGD(fused=True): without, SGD on a CPU updates one tensor after another
 compile     torch.compile
+graph       of training, on a GPU: the whole step as a CUDA graph
 frozen      of inference: traced, frozen and optimised by TorchScript, which folds normalisation
 """
 
@@ -36,7 +37,9 @@ def laid_out(what, config):
 def autocast(config, device="cpu"):
     """What a forward pass happens in, made anew each time."""
     if config.get("precision") == "bf16":
-        return lambda: torch.autocast(device, dtype=torch.bfloat16)
+        # A cast that is kept would be one from before a graph.
+        kept = not config.get("graph")
+        return lambda: torch.autocast(device, dtype=torch.bfloat16, cache_enabled=kept)
     return nullcontext
 
 

@@ -225,6 +225,10 @@ config! {
         /// if the card were full. It holds until another run says otherwise, and means nothing on the
         /// CPU. Default: all of it.
         memory_fraction: f64 => Option<f64>,
+        /// On CUDA, gives the device a whole training step at once (a CUDA graph), where batches are of one
+        /// shape. It means nothing on the CPU. Where it cannot be done (`lars`, `ema`, dropout,
+        /// `gradient.accumulate`), a warning says so. Default: false.
+        cuda_graphs: bool => bool,
         /// What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
         /// is no validation part. Never test data.
         monitor: Auto<Metric> => Metric,

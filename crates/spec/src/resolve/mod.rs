@@ -149,6 +149,7 @@ pub fn resolve(
         workers,
         cache,
         memory_fraction: config.memory_fraction,
+        cuda_graphs: config.cuda_graphs.unwrap_or(false),
         monitor,
         checkpoint: Checkpoint {
             every: checkpoint.every.unwrap_or(0),
@@ -531,6 +532,7 @@ mod tests {
             json!({ "gradient": { "clipNorm": 1, "accumulate": 4 }, "ema": { "decay": 0.99 } }),
             json!({ "earlyStopping": { "patience": 3 } }),
             json!({ "memoryFraction": 0.5 }),
+            json!({ "cudaGraphs": true }),
             json!({ "warmup": { "untilAccuracy": 0.2 } }),
             json!({ "transform": { "policy": "randaugment", "erase": "cutout", "mix": "cutmix" } }),
             json!({ "transform": { "policy": "trivialaugment", "pixelMean": true } }),

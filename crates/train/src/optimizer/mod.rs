@@ -2,7 +2,7 @@
 
 use residual_model::Model;
 use residual_spec::{Optimizer as Rule, Result};
-use residual_torch::{failure, FusedAdam, FusedSgd};
+use residual_torch::{failure, FusedAdam, FusedSgd, Rate};
 use tch::Tensor;
 
 mod lars;
@@ -102,9 +102,15 @@ impl Optimizer {
 
     /// One update in place, or none if the device says so.
     pub fn step(&mut self, gradients: &[Tensor], lr: f64, skip: Option<Skip>) -> Result<()> {
+        self.step_by(gradients, Rate::Known { lr, step: self.updates + 1 }, skip)?;
+        self.count();
+        Ok(())
+    }
+
+    /// The same, not counted: what is captured here is made, and counted, later.
+    pub fn step_by(&self, gradients: &[Tensor], rate: Rate, skip: Option<Skip>) -> Result<()> {
         let (skip, skipped) = (skip.map(|skip| skip.now), skip.and_then(|skip| skip.before));
         let first_step = self.updates == 0;
-        self.updates += 1;
         for (group, decays) in self.groups.iter().zip([true, false]) {
             if group.parameters.is_empty() {
                 continue;
@@ -113,7 +119,7 @@ impl Optimizer {
                 group.places.iter().map(|&place| gradients[place].shallow_clone()).collect();
             let decay = |weight_decay: f64| if decays { weight_decay } else { 0.0 };
             let sgd = |momentum: f64, weight_decay: f64, nesterov: bool| FusedSgd {
-                lr,
+                rate,
                 momentum,
                 weight_decay,
                 nesterov,
@@ -127,8 +133,7 @@ impl Optimizer {
                 }
                 Rule::Adam(rule) | Rule::AdamW(rule) => {
                     let fused = FusedAdam {
-                        step: self.updates,
-                        lr,
+                        rate,
                         betas: rule.betas,
                         eps: rule.eps,
                         weight_decay: decay(rule.weight_decay),
@@ -161,8 +166,8 @@ impl Optimizer {
         })
     }
 
-    /// An update that was skipped here, and not by the device. It counts, as those do.
-    pub fn skip(&mut self) {
+    /// An update that was made or skipped elsewhere. It counts, too.
+    pub fn count(&mut self) {
         self.updates += 1;
     }
 
