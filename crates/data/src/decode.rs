@@ -14,7 +14,7 @@ use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::JpegDecoder;
 
 use crate::header::{Header, ImageKind, Unreadable};
-use crate::{jpeg, Image};
+use crate::{jpeg, Image, Region, Wanted};
 
 /// No decoder may allocate more: 179 million RGB pixels.
 const MOST_BYTES: u64 = 512 << 20;
@@ -27,14 +27,30 @@ const MOST_BYTES: u64 = 512 << 20;
 /// `E_IMAGE` for anything else, for files that are cut short or damaged, and for images of more
 /// than 179 million pixels.
 pub fn decode(bytes: &[u8], channels: u32, into: &mut Image) -> Result<()> {
+    decode_part(bytes, channels, &Region::whole, into)
+}
+
+/// As [`decode`], but only those pixels have to be right that are wanted. Whether a file is damaged
+/// does not depend on what is wanted of it.
+pub(crate) fn decode_part(
+    bytes: &[u8],
+    channels: u32,
+    wanted: Wanted,
+    into: &mut Image,
+) -> Result<()> {
     let mut start = Cursor::new(bytes);
     let header = Header::read(&mut start).map_err(|why| unreadable(&why))?;
     let rest = &bytes[start.position() as usize..];
     // A decoder that trips over hostile bytes is that file's failure, not the run's.
     let decoded = catch_unwind(AssertUnwindSafe(|| match header.kind {
         ImageKind::Jpeg => {
-            let size = header.stored().map(|side| side as usize);
-            match jpeg::decode(bytes, size, into) {
+            let [width, height] = header.stored();
+            let part = match header.orientation {
+                Orientation::NoTransforms => wanted(width, height),
+                // What is turned afterwards is turned whole.
+                _ => Region::whole(width, height),
+            };
+            match jpeg::decode(bytes, [width, height], part, into) {
                 true => Ok(()),
                 false => any_jpeg(bytes, rest, &header, into),
             }

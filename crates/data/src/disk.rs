@@ -13,10 +13,11 @@ use residual_spec::{DataFacts, DataFormat, Error, ErrorCode, Result, WarningEven
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::dataset::{fingerprint, mirrored_is_natural};
+use crate::decode::decode_part;
 use crate::file::{open_file, read_into};
 use crate::header::{Header, Unreadable};
 use crate::open::go_on;
-use crate::{decode, Dataset, Image, Part, Source};
+use crate::{Dataset, Image, Part, Region, Source, Wanted};
 
 /// No larger file is read into memory.
 const MOST_BYTES: u64 = 1 << 30;
@@ -92,14 +93,15 @@ impl Place {
         Error { message, ..error }.file(self.file())
     }
 
-    fn decode(&self, channels: u32, into: &mut Image) -> Result<()> {
+    fn decode(&self, channels: u32, wanted: Wanted, into: &mut Image) -> Result<()> {
         thread_local! {
             // New memory costs a page fault for each 4 kB.
             static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
         ROOM.with_borrow_mut(|bytes| {
             self.read(bytes).map_err(|cause| Error::read(self.file(), &cause))?;
-            let decoded = decode(bytes, channels, into).map_err(|error| self.about(error));
+            let decoded = decode_part(bytes, channels, wanted, into);
+            let decoded = decoded.map_err(|error| self.about(error));
             if bytes.capacity() > MOST_ROOM {
                 *bytes = Vec::new();
             }
@@ -113,7 +115,7 @@ impl Place {
 /// # Errors
 /// `E_IMAGE`, and `E_IO` for what is no file of 1 GB at most, or cannot be read.
 pub fn decode_file(file: &Path, channels: u32, into: &mut Image) -> Result<()> {
-    Place::File(file.into()).decode(channels, into)
+    Place::File(file.into()).decode(channels, &Region::whole, into)
 }
 
 /// A stretch of a file as if it were one.
@@ -173,7 +175,18 @@ impl Source for DiskSource {
     }
 
     fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
-        self.places[i].decode(channels, into)
+        self.places[i].decode(channels, &Region::whole, into)
+    }
+
+    fn look<'a>(
+        &'a self,
+        i: usize,
+        channels: u32,
+        wanted: Wanted,
+        room: &'a mut Image,
+    ) -> Result<&'a Image> {
+        self.places[i].decode(channels, wanted, room)?;
+        Ok(room)
     }
 }
 

@@ -2,14 +2,15 @@
 //!
 //! The first ones that are read are kept, and none is ever given up for another: every epoch reads
 //! every image once in a new order, so that all are worth the same. What is read is the same bytes
-//! in any case.
+//! in any case. Where there is no room left, only what is wanted of an image is decoded.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use residual_spec::Result;
 
-use crate::{Image, Source};
+use crate::{Image, Region, Source, Wanted};
 
 /// Bytes that images may take, shared by the parts of a data set.
 pub(crate) struct Budget {
@@ -25,6 +26,10 @@ impl Budget {
     fn take(&self, bytes: u64) -> bool {
         let less = |left: u64| left.checked_sub(bytes);
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -46,12 +51,45 @@ impl Kept {
         Arc::new(Kept { source, budget: budget.clone(), images })
     }
 
-    fn keep(&self, i: usize, image: &Image) {
-        let kept = &self.images[i];
-        let bytes = (size_of::<Image>() + image.pixels.len()) as u64;
-        // Two that read the same image at once may both take room for it; one of them keeps it.
-        if kept.get().is_none() && self.budget.take(bytes) {
-            let _ = kept.set(Box::new(image.clone()));
+    /// Reads an image, and keeps it whole where there is room for it.
+    fn read_and_keep<'a>(
+        &self,
+        i: usize,
+        channels: u32,
+        wanted: Wanted,
+        image: impl FnOnce(Wanted) -> Result<&'a Image>,
+    ) -> Result<&'a Image> {
+        let place = &self.images[i];
+        let room = |pixels: u64| size_of::<Image>() as u64 + pixels * u64::from(channels);
+        // What was taken, once it is known whether there is room.
+        let taken = Cell::new(None);
+        let take = |pixels| {
+            // Two that read the same image at once may both take room for it; one of them keeps it.
+            let has_room = place.get().is_none() && self.budget.take(room(pixels));
+            taken.set(Some(if has_room { room(pixels) } else { 0 }));
+            has_room
+        };
+        let read = image(&|width, height| match take(u64::from(width) * u64::from(height)) {
+            true => Region::whole(width, height),
+            false => wanted(width, height),
+        });
+        match (read, taken.get()) {
+            (Ok(image), None) => {
+                // Nobody asked what is wanted: it was read whole.
+                if take(u64::from(image.width) * u64::from(image.height)) {
+                    let _ = place.set(Box::new(image.clone()));
+                }
+                Ok(image)
+            }
+            (Ok(image), Some(1..)) => {
+                let _ = place.set(Box::new(image.clone()));
+                Ok(image)
+            }
+            (Err(error), Some(bytes)) => {
+                self.budget.give_back(bytes);
+                Err(error)
+            }
+            (other, _) => other,
         }
     }
 }
@@ -73,14 +111,18 @@ impl Source for Kept {
         self.source.read(i, channels, into)
     }
 
-    fn look<'a>(&'a self, i: usize, channels: u32, room: &'a mut Image) -> Result<&'a Image> {
+    fn look<'a>(
+        &'a self,
+        i: usize,
+        channels: u32,
+        wanted: Wanted,
+        room: &'a mut Image,
+    ) -> Result<&'a Image> {
         match self.images[i].get() {
             Some(kept) if kept.channels == channels => Ok(kept),
-            _ => {
-                let image = self.source.look(i, channels, room)?;
-                self.keep(i, image);
-                Ok(image)
-            }
+            _ => self.read_and_keep(i, channels, wanted, |wanted| {
+                self.source.look(i, channels, wanted, room)
+            }),
         }
     }
 }
@@ -90,8 +132,13 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use residual_spec::{Error, ErrorCode};
+    use serde_json::json;
 
     use super::*;
+    use crate::disk::{DiskSource, Place};
+    use crate::jpeg::made_up::{made_up, Kind};
+    use crate::pipeline::tests::grey;
+    use crate::{Loader, LoaderOptions, Order, Pipeline, SampleRng, Subset};
 
     /// Images of 10 by 10 that count how often they are read; number 3 is broken.
     #[derive(Default)]
@@ -133,7 +180,7 @@ mod tests {
         let kept = Kept::over(source.clone(), &budget);
         let mut room = Image::default();
         for i in (0..20).chain((0..20).rev()) {
-            match kept.look(i, 1, &mut room) {
+            match kept.look(i, 1, &Region::whole, &mut room) {
                 Ok(image) => assert_eq!(image.pixels, [i as u8; 100]),
                 Err(_) => assert_eq!(i, 3),
             }
@@ -152,13 +199,113 @@ mod tests {
         assert_eq!(reads_of_two_epochs(u64::MAX), 21);
     }
 
+    /// Images of 40 by 8 that know how to read the left of them; number 3 is broken.
+    struct InParts;
+
+    impl Source for InParts {
+        fn len(&self) -> usize {
+            20
+        }
+
+        fn label(&self, _: usize) -> u32 {
+            0
+        }
+
+        fn name(&self, i: usize) -> String {
+            i.to_string()
+        }
+
+        fn read(&self, _: usize, _: u32, _: &mut Image) -> Result<()> {
+            unreachable!("it is looked at")
+        }
+
+        fn look<'a>(
+            &'a self,
+            i: usize,
+            _: u32,
+            wanted: Wanted,
+            room: &'a mut Image,
+        ) -> Result<&'a Image> {
+            let wanted = wanted(40, 8);
+            if i == 3 {
+                return Err(Error::new(ErrorCode::Image, "the image is damaged"));
+            }
+            let pixel = |at: u32| if at % 40 < wanted.width { i as u8 } else { 255 };
+            *room = Image::new(40, 8, 1, (0..320).map(pixel).collect()).unwrap();
+            Ok(room)
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_whole_and_for_what_is_not_only_a_part_is_read() {
+        let image = size_of::<Image>() as u64 + 320;
+        let kept = Kept::over(Arc::new(InParts), &Budget::new(LIST + 5 * image));
+        let left = |_, height| Region { left: 0, top: 0, width: 10, height };
+        let mut room = Image::default();
+        for epoch in 0..2 {
+            for i in 0..20 {
+                let Ok(found) = kept.look(i, 1, &left, &mut room) else {
+                    assert_eq!(i, 3);
+                    continue;
+                };
+                // The broken one gives back what was taken for it.
+                let pixels = if i < 6 { [i as u8; 2] } else { [i as u8, 255] };
+                assert_eq!([found.pixels[9], found.pixels[10]], pixels, "{i} {epoch}");
+            }
+        }
+    }
+
+    #[test]
+    fn batches_are_the_same_whether_images_are_kept_or_read_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rng = SampleRng::new(9, 0, 0);
+        let mut bytes = 0;
+        let places = (0..30).map(|i| {
+            let kind = Kind { sampling: vec![[1, 1]], ..Kind::any(&mut rng) };
+            bytes += u64::from(kind.width * kind.height) + size_of::<Image>() as u64;
+            let file = folder.path().join(format!("{i}.jpg"));
+            std::fs::write(&file, made_up(&kind, &mut rng).0).unwrap();
+            Place::File(file.into())
+        });
+        let source = DiskSource { places: places.collect(), labels: vec![0; 30] };
+        let source: Arc<dyn Source> = Arc::new(source);
+        let crop = json!({ "crop": { "type": "random-resized" }, "flip": true });
+        let pipeline = Arc::new(Pipeline::train(&grey(16, crop), None));
+        let mut epochs = Vec::new();
+        for budget in [0, bytes / 2, 2 * bytes] {
+            let subset = Subset::all(Kept::over(source.clone(), &Budget::new(budget)));
+            for epoch in 0..2 {
+                let options = LoaderOptions {
+                    batch_size: 8,
+                    workers: 2,
+                    order: Order::Shuffled { seed: 1, epoch },
+                    skip_batches: 0,
+                    drop_single: false,
+                };
+                let mut loader = Loader::new(&subset, pipeline.clone(), options);
+                let mut batches = Vec::new();
+                while let Some(loaded) = loader.next().unwrap() {
+                    assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+                    batches.push(loaded.batch);
+                }
+                epochs.push(batches);
+            }
+        }
+        let (first, others) = epochs.split_at(2);
+        assert!(others.chunks(2).all(|epochs| epochs == first));
+        assert!(first[0] != first[1]);
+    }
+
     #[test]
     fn an_image_that_is_wanted_in_other_colours_is_read_again() {
         let source = Arc::new(Counting::default());
         let kept = Kept::over(source.clone(), &Budget::new(u64::MAX));
         let mut room = Image::default();
         for (channels, length) in [(1, 100), (3, 300), (1, 100)] {
-            assert_eq!(kept.look(7, channels, &mut room).unwrap().pixels.len(), length);
+            assert_eq!(
+                kept.look(7, channels, &Region::whole, &mut room).unwrap().pixels.len(),
+                length
+            );
         }
         assert_eq!(source.reads.load(Ordering::Relaxed), 2);
     }
@@ -171,7 +318,7 @@ mod tests {
         let mut room = Image::default();
         for i in [0, 1].repeat(2) {
             for part in &kept {
-                part.look(i, 1, &mut room).unwrap();
+                part.look(i, 1, &Region::whole, &mut room).unwrap();
             }
         }
         let reads: usize = parts.iter().map(|part| part.reads.load(Ordering::Relaxed)).sum();

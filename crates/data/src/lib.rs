@@ -64,6 +64,7 @@ pub use pipeline::Pipeline;
 pub use pixel_mean::PixelMean;
 pub use preview::{preview, Preview, PreviewImage};
 pub use random::SampleRng;
-pub use source::{Part, Source, Subset};
+pub use resize::Region;
+pub use source::{Part, Source, Subset, Wanted};
 pub use split::Split;
 pub use thumbnail::thumbnail;

@@ -361,7 +361,10 @@ impl Shared {
             }
             let source = &self.source;
             let i = draw.index as usize;
-            let image = match source.look(i, self.pipeline.channels() as u32, room) {
+            let rng = SampleRng::of(self.seed, self.epoch, draw);
+            let wanted = |width, height| self.pipeline.wanted([width, height], &mut rng.clone());
+            let channels = self.pipeline.channels() as u32;
+            let image = match source.look(i, channels, &wanted, room) {
                 Ok(image) => image,
                 Err(error) => {
                     broken.push((source.name(i), error));
@@ -372,8 +375,7 @@ impl Shared {
             match self.pipeline.views(image) {
                 None => {
                     filled += length;
-                    let mut rng = SampleRng::of(self.seed, self.epoch, draw);
-                    self.pipeline.apply(image, &mut rng, &mut images[place..filled]);
+                    self.pipeline.apply(image, &mut rng.clone(), &mut images[place..filled]);
                 }
                 Some(views) => {
                     let pixels: usize = views.iter().map(|[h, w]| *h as usize * *w as usize).sum();

@@ -9,9 +9,9 @@ use residual_spec::{NoColor, NoCrop, NoErase, NoMix, NoPolicy, Views};
 use crate::mix::Mixed;
 use crate::normalize::{Normalize, Window};
 use crate::operation::Canvas;
-use crate::resize::{region_of_resized, resize_region, short_side_to, Region};
+use crate::resize::{region_of_resized, resize_region, short_side_to, under_resized};
 use crate::views::{centre, flip_windows, ten_windows, whole};
-use crate::{color, erase, mix, policy, Image, PixelMean, SampleRng};
+use crate::{color, erase, mix, policy, Image, PixelMean, Region, SampleRng};
 
 /// Turns decoded images into the network's input. Training augments at random; evaluation resizes
 /// the short side and takes the centre.
@@ -186,20 +186,29 @@ impl Pipeline {
         mix::apply(&self.mix, self.size(), self.channels(), images, labels, rng)
     }
 
+    /// Which part of an image of these sides (width and height) [`apply`](Self::apply) looks at, where
+    /// it is given the same random numbers; and all that [`apply_views`](Self::apply_views) may.
+    pub fn wanted(&self, [width, height]: [u32; 2], rng: &mut SampleRng) -> Region {
+        if self.sees_often() {
+            return Region::whole(width, height);
+        }
+        match self.cut([width, height], rng) {
+            Cut::Part(region, _) => region,
+            Cut::OfResized(sides, window) => {
+                under_resized([width, height], sides, inside(window, self.size, sides))
+            }
+        }
+    }
+
     /// Crop, flip, policy, normalisation.
     fn place(&self, image: &Image, rng: &mut SampleRng, out: &mut [f32]) {
         let size = self.size;
-        match &self.crop {
-            Crop::None(_) => {
-                self.crop_resized(image, self.short_side, 0, |free, _| centre(free), rng, out);
+        match self.cut([image.width, image.height], rng) {
+            Cut::OfResized(sides, window) => {
+                self.window_of_resized(image, sides, window, rng, out);
             }
-            Crop::Pad(pad) => {
-                let padding = i64::from(pad.padding);
-                self.crop_resized(image, self.short_side, padding, anywhere, rng, out);
-            }
-            Crop::RandomResized(crop) => {
-                let region = random_region(crop, image.width, image.height, rng);
-                let window = Window { left: 0, top: 0, flip: self.coin(rng) };
+            Cut::Part(region, flip) => {
+                let window = Window { left: 0, top: 0, flip };
                 if (region.width, region.height) == (size, size) {
                     let (left, top) = (region.left.into(), region.top.into());
                     let of_image = Window { left, top, ..window };
@@ -210,30 +219,45 @@ impl Pipeline {
                     self.write(resized, (size, size), window, window, rng, out);
                 });
             }
+        }
+    }
+
+    /// Where of an image of these sides the network's input is cut.
+    fn cut(&self, sides: [u32; 2], rng: &mut SampleRng) -> Cut {
+        match &self.crop {
+            Crop::None(_) => {
+                self.cut_resized(sides, self.short_side, 0, |free, _| centre(free), rng)
+            }
+            Crop::Pad(pad) => {
+                let padding = i64::from(pad.padding);
+                self.cut_resized(sides, self.short_side, padding, anywhere, rng)
+            }
+            Crop::RandomResized(crop) => {
+                let region = random_region(crop, sides[0], sides[1], rng);
+                Cut::Part(region, self.coin(rng))
+            }
             Crop::RandomShortSide(crop) => {
                 let short_side = crop.min + rng.below(crop.max - crop.min + 1);
-                self.crop_resized(image, short_side, 0, anywhere, rng, out);
+                self.cut_resized(sides, short_side, 0, anywhere, rng)
             }
         }
     }
 
     /// Resizes the short side to `short_side`, adds `padding` black pixels on each side, and crops
     /// where `place` says, which is given the pixels to choose from along a side.
-    fn crop_resized(
+    fn cut_resized(
         &self,
-        image: &Image,
+        [width, height]: [u32; 2],
         short_side: u32,
         padding: i64,
         place: impl Fn(i64, &mut SampleRng) -> i64,
         rng: &mut SampleRng,
-        out: &mut [f32],
-    ) {
-        let (width, height) = short_side_to(short_side, image.width, image.height);
+    ) -> Cut {
+        let (width, height) = short_side_to(short_side, width, height);
         let free = |side: u32| i64::from(side) + 2 * padding - i64::from(self.size);
         let top = place(free(height), rng) - padding;
         let left = place(free(width), rng) - padding;
-        let window = Window { left, top, flip: self.coin(rng) };
-        self.window_of_resized(image, (width, height), window, rng, out);
+        Cut::OfResized((width, height), Window { left, top, flip: self.coin(rng) })
     }
 
     /// The window of the image resized to `(width, height)`.
@@ -255,12 +279,12 @@ impl Pipeline {
             return self.write(&image.pixels, (width, height), window, mean, rng, out);
         }
         // Of the resized image only the part under the window is computed.
-        let (x, wide) = overlap(window.left, self.size, width);
-        let (y, high) = overlap(window.top, self.size, height);
-        let region = Region { left: x, top: y, width: wide, height: high };
-        let (left, top) = (window.left - i64::from(x), window.top - i64::from(y));
+        let region = inside(window, self.size, (width, height));
+        let left = window.left - i64::from(region.left);
+        let top = window.top - i64::from(region.top);
         region_of_resized(image, (width, height), region, |resized| {
-            self.write(resized, (wide, high), Window { left, top, ..window }, mean, rng, out);
+            let sides = (region.width, region.height);
+            self.write(resized, sides, Window { left, top, ..window }, mean, rng, out);
         });
     }
 
@@ -294,6 +318,21 @@ impl Pipeline {
             pixel_mean.subtract(mean, out);
         }
     }
+}
+
+/// Where the network's input is cut.
+enum Cut {
+    /// A part of the image, resized to the network's size, and maybe mirrored.
+    Part(Region, bool),
+    /// A window of the image resized to a width and a height.
+    OfResized((u32, u32), Window),
+}
+
+/// The part of a window of `size` that lies inside an image of a width and a height.
+fn inside(window: Window, size: u32, (width, height): (u32, u32)) -> Region {
+    let (left, wide) = overlap(window.left, size, width);
+    let (top, high) = overlap(window.top, size, height);
+    Region { left, top, width: wide, height: high }
 }
 
 /// Where the part of a window that lies inside a side begins, and how long it is.
@@ -435,6 +474,47 @@ pub(crate) mod tests {
             // Image and padding, nothing between and nothing of an edge blurred in.
             assert!(out.iter().all(|&value| value == 0 || value == 200), "{out:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_wanted_of_an_image_is_not_looked_at() {
+        let transforms = [
+            json!({ "crop": { "type": "random-resized" }, "flip": true }),
+            json!({ "crop": { "type": "random-resized", "scale": [0.01, 0.1] } }),
+            json!({ "crop": { "type": "random-short-side", "min": 16, "max": 40 } }),
+            json!({ "crop": { "type": "pad", "padding": 4 }, "flip": true }),
+            json!({ "crop": "none", "policy": "trivialaugment" }),
+        ];
+        let mut smaller = 0;
+        for transform in transforms {
+            let config = grey(16, transform);
+            for pipeline in [Pipeline::train(&config, None), Pipeline::eval(&config, None)] {
+                for (index, (width, height)) in
+                    [(61, 37), (20, 90), (16, 16), (300, 17), (7, 5), (1, 1)]
+                        .repeat(6)
+                        .into_iter()
+                        .enumerate()
+                {
+                    let index = index as u32;
+                    let image = numbered(width, height);
+                    let mut rng = SampleRng::new(0, 0, index);
+                    let wanted = pipeline.wanted([width, height], &mut rng);
+                    let mut poisoned = image.clone();
+                    for (i, pixel) in (0..).zip(&mut poisoned.pixels) {
+                        let [x, y] = [i % width, i / width];
+                        let across = wanted.left..wanted.left + wanted.width;
+                        let down = wanted.top..wanted.top + wanted.height;
+                        if !across.contains(&x) || !down.contains(&y) {
+                            *pixel = !*pixel;
+                        }
+                    }
+                    smaller += u32::from(poisoned != image);
+                    let same = applied(&pipeline, &poisoned, index);
+                    assert_eq!(same, applied(&pipeline, &image, index), "{width}x{height}");
+                }
+            }
+        }
+        assert!(smaller > 150, "{smaller}");
     }
 
     #[test]

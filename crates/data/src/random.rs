@@ -9,6 +9,7 @@ use rand_distr::{Beta, Distribution, StandardNormal};
 
 /// The random numbers of one image in one epoch: ChaCha8 keyed with the seed, the epoch and the
 /// image's index in its data set.
+#[derive(Clone)]
 pub struct SampleRng(ChaCha8Rng);
 
 /// One image's turn in an epoch.

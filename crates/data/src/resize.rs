@@ -9,11 +9,18 @@ use crate::Image;
 
 /// A rectangle of whole pixels inside an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Region {
+pub struct Region {
     pub left: u32,
     pub top: u32,
     pub width: u32,
     pub height: u32,
+}
+
+impl Region {
+    /// All of an image.
+    pub fn whole(width: u32, height: u32) -> Region {
+        Region { left: 0, top: 0, width, height }
+    }
 }
 
 /// The size at which the short side is `short`; the long one is cut to whole pixels, as
@@ -47,10 +54,27 @@ pub(crate) fn region_of_resized<T>(
     region: Region,
     then: impl FnOnce(&[u8]) -> T,
 ) -> T {
-    let side =
-        |from, to, start, length| Stretch { from: 0..from, to, wanted: start..start + length };
-    let across = side(image.width, width, region.left, region.width);
-    resample(image, across, side(image.height, height, region.top, region.height), then)
+    let [across, down] = of_resized([image.width, image.height], [width, height], region);
+    resample(image, across, down, then)
+}
+
+/// The part of an image of `sides` (width and height) that [`region_of_resized`] looks at.
+pub(crate) fn under_resized(sides: [u32; 2], to: (u32, u32), region: Region) -> Region {
+    let [across, down] = of_resized(sides, [to.0, to.1], region).map(|side| side.inputs());
+    Region {
+        left: across.start,
+        top: down.start,
+        width: across.end - across.start,
+        height: down.end - down.start,
+    }
+}
+
+fn of_resized(from: [u32; 2], to: [u32; 2], region: Region) -> [Stretch; 2] {
+    let wanted = [(region.left, region.width), (region.top, region.height)];
+    std::array::from_fn(|side| {
+        let (start, length) = wanted[side];
+        Stretch { from: 0..from[side], to: to[side], wanted: start..start + length }
+    })
 }
 
 /// The pixels lie in memory that the thread's next image uses again: taking new memory for each

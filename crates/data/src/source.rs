@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use residual_spec::Result;
 
-use crate::Image;
+use crate::{Image, Region};
+
+/// Says which part of an image of a width and a height will be looked at.
+pub type Wanted<'a> = &'a dyn Fn(u32, u32) -> Region;
 
 /// A part of a data set: images in a fixed order, each with its class.
 pub trait Source: Send + Sync {
@@ -26,11 +29,19 @@ pub trait Source: Send + Sync {
     /// `E_IMAGE` or `E_IO`, with the file.
     fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()>;
 
-    /// Image `i` as `read` gives it: where it is kept, or read into `room`.
+    /// Image `i` as `read` gives it: where it is kept, or read into `room`. Of its pixels only those
+    /// that are wanted have to be right.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
-    fn look<'a>(&'a self, i: usize, channels: u32, room: &'a mut Image) -> Result<&'a Image> {
+    /// As [`read`](Self::read), whatever is wanted.
+    fn look<'a>(
+        &'a self,
+        i: usize,
+        channels: u32,
+        wanted: Wanted,
+        room: &'a mut Image,
+    ) -> Result<&'a Image> {
+        let _ = wanted;
         self.read(i, channels, room)?;
         Ok(room)
     }
@@ -133,8 +144,14 @@ impl Source for Relabelled {
         self.source.read(i, channels, into)
     }
 
-    fn look<'a>(&'a self, i: usize, channels: u32, room: &'a mut Image) -> Result<&'a Image> {
-        self.source.look(i, channels, room)
+    fn look<'a>(
+        &'a self,
+        i: usize,
+        channels: u32,
+        wanted: Wanted,
+        room: &'a mut Image,
+    ) -> Result<&'a Image> {
+        self.source.look(i, channels, wanted, room)
     }
 }
 

@@ -25,6 +25,34 @@ pub struct Stretch {
     pub wanted: Range<u32>,
 }
 
+impl Stretch {
+    /// How many pixels become one, and how far to each side those reach of which one is made.
+    fn scale(&self) -> (f64, f64) {
+        let scale = f64::from(self.from.end - self.from.start) / f64::from(self.to);
+        (scale, scale.max(1.0))
+    }
+
+    /// Where the middle of a pixel of the result lies, and the pixels that it is made of, from the
+    /// beginning of those `from`.
+    fn under(&self, output: u32) -> (f64, Range<u32>) {
+        let (scale, support) = self.scale();
+        let centre = (f64::from(output) + 0.5) * scale;
+        let most = f64::from(self.from.end - self.from.start);
+        let first = (centre - support + 0.5).max(0.0) as u32;
+        (centre, first..(centre + support + 0.5).min(most) as u32)
+    }
+
+    /// The pixels that those are made of that are wanted.
+    pub fn inputs(&self) -> Range<u32> {
+        let (Some(first), Some(last)) = (self.wanted.clone().next(), self.wanted.clone().last())
+        else {
+            return self.from.start..self.from.start;
+        };
+        let from = self.from.start;
+        from + self.under(first).1.start..from + self.under(last).1.end
+    }
+}
+
 /// Resizes pictures, and keeps the room that it takes for the next one.
 #[derive(Default)]
 pub struct Resampler {
@@ -110,17 +138,14 @@ struct Taps {
 
 impl Taps {
     fn fill(&mut self, side: &Stretch) {
-        let from = f64::from(side.from.end - side.from.start);
-        let scale = from / f64::from(side.to);
-        let support = scale.max(1.0);
+        let (_, support) = side.scale();
         let offset = side.from.start as usize;
         self.inputs.clear();
         self.weights.clear();
         assert!(side.wanted.end <= side.to);
         for output in side.wanted.clone() {
-            let centre = (f64::from(output) + 0.5) * scale;
-            let first = (centre - support + 0.5).max(0.0) as usize;
-            let last = (centre + support + 0.5).min(from) as usize;
+            let (centre, inputs) = side.under(output);
+            let (first, last) = (inputs.start as usize, inputs.end as usize);
             let triangle = |input: usize| {
                 let distance = (input as f64 - centre + 0.5) * (1.0 / support);
                 (1.0 - distance.abs()).max(0.0)

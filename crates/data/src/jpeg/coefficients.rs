@@ -5,6 +5,9 @@ use residual_kernels::{place, Extent, FourBlocks};
 
 use super::segments::ZIGZAG;
 
+/// Blocks of a group, at most; libjpeg allows no more.
+pub(super) const MOST_BLOCKS: usize = 10;
+
 /// Where the coefficients of a block lie among those of four, in the order in which they are coded.
 /// From the last one on they lie in its place: it is 0 where a block ends before, and an end of block
 /// can be written down like a coefficient.
@@ -21,73 +24,38 @@ pub(super) static PLACES: [u8; 256] = {
 /// The last of the first ones in the order in which they are coded that have four rows and columns.
 const LAST_LOW: u8 = 9;
 
-/// Those of one component.
-#[derive(Default)]
-pub(super) struct Plane {
-    fours: Vec<FourBlocks>,
-    /// The last coefficient that is not 0 of each four blocks.
-    last: Vec<u8>,
-    /// Fours in a row.
-    across: usize,
+/// Those of four groups, as many fours as a group has blocks: of each component its rows, one after
+/// another.
+pub(super) type Fours = [FourBlocks; MOST_BLOCKS];
+
+pub(super) struct Coefficients {
+    pub fours: Fours,
+    /// The last coefficient that is not 0 of each block; 128 more count nothing.
+    pub last: [u8; 4 * MOST_BLOCKS],
 }
 
-impl Plane {
-    /// Makes room for so many rows of blocks, each of so many times four of them, all of them 0.
-    pub fn clear(&mut self, across: usize, rows: usize) {
-        self.across = across;
-        self.fours.clear();
-        self.fours.resize(across * rows, [0; 256]);
-        self.last.clear();
-        self.last.resize(across * rows, 0);
+impl Default for Coefficients {
+    fn default() -> Self {
+        Coefficients { fours: [[0; 256]; MOST_BLOCKS], last: [0; 4 * MOST_BLOCKS] }
+    }
+}
+
+impl Coefficients {
+    /// Makes those of so many blocks of a group 0.
+    pub fn clear(&mut self, blocks: usize) {
+        self.fours[..blocks].fill([0; 256]);
+        self.last[..4 * blocks].fill(0);
     }
 
-    #[inline(always)]
-    pub fn block(&mut self, row: usize, column: usize) -> Block<'_> {
-        let four = row * self.across + column / 4;
-        let coefficients = &mut self.fours[four][column % 4 * 8..];
-        let coefficients = coefficients.first_chunk_mut().expect("a block's");
-        Block { coefficients, last: &mut self.last[four] }
-    }
-
-    /// A row of fours.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = (&FourBlocks, Extent)> {
-        let row = row * self.across..(row + 1) * self.across;
-        let extent = |&last: &u8| match last {
-            0 => Extent::First,
-            1..=LAST_LOW => Extent::Low,
+    /// A four, and which of its coefficients may be other than 0.
+    #[inline]
+    pub fn four(&self, number: usize) -> (&FourBlocks, Extent) {
+        let last = self.last[4 * number..4 * number + 4].iter().map(|last| last & 127).max();
+        let extent = match last {
+            Some(1..=LAST_LOW) => Extent::Low,
+            None | Some(0) => Extent::First,
             _ => Extent::All,
         };
-        self.fours[row.clone()].iter().zip(self.last[row].iter().map(extent))
+        (&self.fours[number], extent)
     }
-
-    /// The bytes that it keeps room for.
-    pub fn room(&self) -> usize {
-        size_of::<FourBlocks>() * self.fours.capacity() + self.last.capacity()
-    }
-}
-
-pub(super) struct Block<'a> {
-    pub coefficients: &'a mut Coefficients,
-    last: &'a mut u8,
-}
-
-impl Block<'_> {
-    /// Says that those up to this number may be other than 0.
-    #[inline(always)]
-    pub fn reaches(&mut self, number: usize) {
-        *self.last = (*self.last).max(number as u8);
-    }
-}
-
-/// A block's coefficients, and some of its neighbours'.
-pub(super) type Coefficients = [i16; 232];
-
-/// A coefficient by its number in the order in which they are coded.
-#[inline(always)]
-pub(super) fn numbered<'a>(
-    coefficients: &'a mut Coefficients,
-    places: &[u8; 256],
-    number: usize,
-) -> &'a mut i16 {
-    &mut coefficients[usize::from(places[usize::from(number as u8)])]
 }

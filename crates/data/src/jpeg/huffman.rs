@@ -1,7 +1,7 @@
 //! Huffman codes and the bits that they are read from (ITU-T T.81, annexes C and F.2).
 
 /// Bits that are looked up at once.
-pub(super) const LOOK: u32 = 11;
+pub(super) const LOOK: u32 = 10;
 /// How far an end of block goes: beyond everything.
 pub(super) const END: usize = 128;
 
@@ -80,34 +80,9 @@ impl Code {
         }
     }
 
-    /// How much further the next coefficient is than the one before, and its value, where they are
-    /// too long for [`Pairs`]. Fills the bits before and after. `None` for what no encoder writes.
-    #[inline(always)]
+    /// How much further the next coefficient is than the one before, and its value. Takes up to 26
+    /// bits. `None` for what no encoder writes.
     pub fn coefficient(&self, bits: &mut Bits) -> Option<(usize, i16)> {
-        let (found, at, held, count) =
-            self.long_coefficient(bits.bytes, bits.at, bits.held, bits.count);
-        (bits.at, bits.held, bits.count) = (at, held, count);
-        found
-    }
-
-    /// See [`filled_at_the_end`].
-    #[cold]
-    #[inline(never)]
-    fn long_coefficient(
-        &self,
-        bytes: &[u8],
-        at: usize,
-        held: u64,
-        count: u32,
-    ) -> (Option<(usize, i16)>, usize, u64, u32) {
-        let mut bits = Bits { bytes, at, held, count };
-        bits.fill();
-        let found = self.any_coefficient(&mut bits);
-        bits.fill();
-        (found, bits.at, bits.held, bits.count)
-    }
-
-    fn any_coefficient(&self, bits: &mut Bits) -> Option<(usize, i16)> {
         let symbol = self.symbol(bits)?;
         match (usize::from(symbol >> 4), u32::from(symbol & 15)) {
             (0, 0) => Some((END, 0)),
@@ -119,89 +94,115 @@ impl Code {
     }
 }
 
-/// The coefficients, two at once, that bits hold together with their values: half of the time of a
-/// photograph goes by waiting for where the next code begins.
-pub(super) struct Pairs {
-    /// By the next bits; 0 where they do not hold even one.
-    pub by_bits: Box<[Pair; 1 << LOOK]>,
+/// What bits begin with, looked up at once: a first coefficient, or one or two others, or an end of
+/// block. A value may be longer than what is looked up; its code may not.
+///
+/// Fields of a word would be taken apart by shifts, of which a CPU does less at once than it reads
+/// from memory.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
+#[repr(C, align(8))]
+pub(super) struct Step {
+    /// Bits that it takes.
+    pub bits: u8,
+    /// How much further the first coefficient is than the one before.
+    pub further: u8,
+    /// How much further the last one is; [`END`] more where the block ends.
+    pub last: u8,
+    /// The last one's value where it is not the first.
+    pub second: i8,
+    /// The first one's value, less what is not looked up of it.
+    value: i16,
+    /// Where in 64 bits that is, and how many bits above.
+    place: u16,
 }
 
-/// One coefficient, or two.
-#[derive(Clone, Copy, Default, PartialEq)]
-pub(super) struct Pair(u64);
+/// [`Step`]s by the next bits.
+pub(super) type Steps = [Step; 1 << LOOK];
 
-impl Pair {
-    fn one(bits: u32, further: usize, value: i16) -> Pair {
-        Pair(u64::from(bits) | (further as u64) << 8 | u64::from(value as u16) << 32)
+impl Step {
+    /// The code is longer. It is as if the last coefficient were passed.
+    const NONE: Step = Step { bits: 0, further: 0, last: 64, second: 0, value: 0, place: 0 };
+
+    /// A coefficient, of which `bits` begin with `length` bits of code.
+    fn value(bits: u32, length: u32, size: u32, further: u8) -> Step {
+        let leading = bits >> (LOOK - 1 - length) & 1;
+        let whole = length + size <= LOOK;
+        let raw = if whole { bits >> (LOOK - length - size) & ((1 << size) - 1) } else { 0 };
+        let value = match (size, leading) {
+            (1.., 0) => raw as i32 - ((1 << size) - 1),
+            _ => raw as i32,
+        };
+        let place = if whole { 0 } else { (64 - length - size) | (size << 8) };
+        Step {
+            bits: (length + size) as u8,
+            further,
+            last: further,
+            second: 0,
+            value: value as i16,
+            place: place as u16,
+        }
     }
 
-    fn followed_by(self, next: Pair) -> Pair {
-        let bits = self.bits() + next.bits();
-        let next = next.further().0 << 16
-            | (next.bits() as usize) << 24
-            | (next.values().0 as u16 as usize) << 48;
-        Pair(self.0 & !0xff | u64::from(bits) | next as u64)
+    fn end(length: u32) -> Step {
+        Step { bits: length as u8, further: END as u8, last: END as u8, ..Step::default() }
     }
 
+    /// This one and the next together, where both are known whole.
+    fn followed_by(self, next: Step) -> Option<Step> {
+        let bits = self.bits + next.bits;
+        let second = i8::try_from(next.value).ok()?;
+        let whole = |step: Step| step != Step::NONE && step.place == 0;
+        let fits = u32::from(bits) <= LOOK && self.further != END as u8;
+        (whole(self) && whole(next) && fits).then_some(Step {
+            bits,
+            last: self.further + next.last,
+            second,
+            ..self
+        })
+    }
+
+    /// The first one's value, of the bits that the step was looked up by.
     #[inline(always)]
-    pub fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Bits of both.
-    #[inline(always)]
-    pub fn bits(self) -> u32 {
-        self.0 as u32 & 0xff
-    }
-
-    /// Bits of the second; 0 if there is none.
-    pub fn second_bits(self) -> u32 {
-        (self.0 >> 24) as u32 & 0xff
-    }
-
-    /// How much further each is than the one before; [`END`] for an end of block.
-    #[inline(always)]
-    pub fn further(self) -> (usize, usize) {
-        ((self.0 >> 8) as usize & 0xff, (self.0 >> 16) as usize & 0xff)
-    }
-
-    #[inline(always)]
-    pub fn values(self) -> (i16, i16) {
-        ((self.0 >> 32) as i16, (self.0 >> 48) as i16)
+    pub fn first<const FAST: bool>(&self, bits: &Bits) -> i16 {
+        #[cfg(target_arch = "x86_64")]
+        if FAST {
+            // SAFETY: whoever says so has made sure of BMI1.
+            let raw = unsafe { std::arch::x86_64::_bextr2_u64(bits.held, self.place.into()) };
+            return self.value.wrapping_add(raw as i16);
+        }
+        let raw = bits.held >> (self.place & 63) & ((1 << (self.place >> 8)) - 1);
+        self.value.wrapping_add(raw as i16)
     }
 }
 
-impl Pairs {
-    pub fn of(code: &Code) -> Pairs {
-        let mut by_bits = Box::new([Pair::default(); 1 << LOOK]);
-        for (bits, entry) in by_bits.iter_mut().enumerate() {
-            let short = code.short[bits];
-            let (length, zeros, size) =
-                (u32::from(short >> 8), usize::from(short >> 4 & 15), u32::from(short & 15));
-            let total = length + size;
-            if length == 0 || total > LOOK {
-                continue;
+/// Fills a table for the first coefficients of blocks.
+pub(super) fn first_steps(code: &Code, steps: &mut Steps) {
+    for (bits, (step, short)) in steps.iter_mut().zip(&*code.short).enumerate() {
+        let (length, size) = (u32::from(short >> 8), u32::from(short & 0xff));
+        *step = match (length, size) {
+            (1..LOOK, 0..=11) => Step::value(bits as u32, length, size, 0),
+            _ => Step::NONE,
+        };
+    }
+}
+
+/// Fills a table for all others.
+pub(super) fn other_steps(code: &Code, steps: &mut Steps) {
+    for (bits, (step, short)) in steps.iter_mut().zip(&*code.short).enumerate() {
+        let length = u32::from(short >> 8);
+        *step = match (length, usize::from(short >> 4 & 15), u32::from(short & 15)) {
+            (1..LOOK, 0, 0) => Step::end(length),
+            (1..LOOK, 15, 0) => Step::value(bits as u32, length, 0, 16),
+            (1..LOOK, zeros, size @ 1..=10) => {
+                Step::value(bits as u32, length, size, zeros as u8 + 1)
             }
-            *entry = match (zeros, size) {
-                (0, 0) => Pair::one(total, END, 0),
-                (15, 0) => Pair::one(total, 16, 0),
-                (_, 0) => continue, // of progressive images alone
-                _ => {
-                    let raw = (bits as u32 >> (LOOK - total)) & ((1 << size) - 1);
-                    Pair::one(total, zeros + 1, extend(raw, size) as i16)
-                }
-            };
-        }
-        let single = by_bits.clone();
-        for (bits, entry) in by_bits.iter_mut().enumerate() {
-            let taken = entry.bits();
-            let next = single[bits << taken & ((1 << LOOK) - 1)];
-            let ends = entry.further().0 == END;
-            if !entry.is_none() && !ends && !next.is_none() && taken + next.bits() <= LOOK {
-                *entry = entry.followed_by(next);
-            }
-        }
-        Pairs { by_bits }
+            _ => Step::NONE, // of progressive images alone, or longer
+        };
+    }
+    let single = *steps;
+    for (bits, step) in steps.iter_mut().enumerate() {
+        let next = single[bits << step.bits & ((1 << LOOK) - 1)];
+        *step = step.followed_by(next).unwrap_or(*step);
     }
 }
 
@@ -231,10 +232,10 @@ impl<'a> Bits<'a> {
         Bits { bytes, at: 0, held: 0, count: 0 }
     }
 
-    /// Brings another reader of the same bytes to where this one is.
+    /// Goes on where another reader of the same bytes is.
     #[inline(always)]
-    pub fn go_on_in(self, other: &mut Bits) {
-        (other.at, other.held, other.count) = (self.at, self.held, self.count);
+    pub fn go_on_at(&mut self, (at, held, count): (usize, u64, u32)) {
+        (self.at, self.held, self.count) = (at, held, count);
     }
 
     /// Makes sure of 56 bits.
@@ -266,13 +267,15 @@ impl<'a> Bits<'a> {
         self.count = self.count.wrapping_sub(bits);
     }
 
-    /// Goes back by so many bits.
+    /// Reads a first coefficient's difference, or another coefficient, by their codes, and how much
+    /// further it is than the one before. Gives what goes on behind it.
     #[inline(always)]
-    pub fn put_back(&mut self, bits: u32) {
-        let place = 8 * self.at - (self.count + bits) as usize;
-        (self.at, self.held, self.count) = (place / 8, 0, 0);
-        self.fill();
-        self.skip((place % 8) as u32);
+    pub fn rare(
+        &self,
+        codes: [&Code; 2],
+        first: bool,
+    ) -> (Option<(usize, i16)>, (usize, u64, u32)) {
+        rare(codes, first, self.bytes, self.at, self.held, self.count)
     }
 
     /// A value of so many bits that are there.
@@ -315,6 +318,27 @@ fn filled_at_the_end(
     (at, held, count)
 }
 
+/// [`Bits::rare`]; see [`filled_at_the_end`]. Fills the bits before and after.
+#[cold]
+#[inline(never)]
+fn rare(
+    [first_code, code]: [&Code; 2],
+    first: bool,
+    bytes: &[u8],
+    at: usize,
+    held: u64,
+    count: u32,
+) -> (Option<(usize, i16)>, (usize, u64, u32)) {
+    let mut bits = Bits { bytes, at, held, count };
+    bits.fill();
+    let found = match first {
+        true => first_code.difference(&mut bits).map(|difference| (0, difference as i16)),
+        false => code.coefficient(&mut bits),
+    };
+    bits.fill();
+    (found, (bits.at, bits.held, bits.count))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,62 +368,94 @@ mod tests {
         let code = unary(&[0x00, 0x21, 0xf0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x0a]);
         let bytes = packed("0  10 1  110  1111111111110 0000000000  0");
         let mut bits = Bits::new(&bytes);
-        let found: Vec<_> = (0..5).map(|_| code.coefficient(&mut bits).unwrap()).collect();
+        let mut next = || {
+            bits.fill();
+            code.coefficient(&mut bits).unwrap()
+        };
+        let found: Vec<_> = (0..5).map(|_| next()).collect();
         assert_eq!(found, [(END, 0), (3, 1), (16, 0), (1, -1023), (END, 0)]);
         assert!((0..8).contains(&bits.left()));
     }
 
     #[test]
-    fn pairs_are_what_is_read_one_after_another() {
-        let code = unary(&[0x01, 0x00, 0x12, 0xf0, 0x03, 0x05]);
-        let pairs = Pairs::of(&code);
-        let (mut none, mut two) = (0, 0);
-        for start in 0..1u32 << LOOK {
-            let bytes = (start << (32 - LOOK)).to_be_bytes();
-            let mut bits = Bits::new(&bytes);
-            let pair = pairs.by_bits[start as usize];
-            if pair.is_none() {
-                none += 1;
-                continue;
-            }
-            let (further, value) = code.coefficient(&mut bits).unwrap();
-            assert_eq!((pair.further().0, pair.values().0), (further, value));
-            if pair.second_bits() > 0 {
-                two += 1;
-                assert_ne!(further, END);
+    fn steps_are_what_is_read_one_after_another() {
+        let code = unary(&[0x01, 0x00, 0x12, 0xf0, 0x03, 0x05, 0x0a]);
+        let mut steps = [Step::default(); 1 << LOOK];
+        other_steps(&code, &mut steps);
+        let (mut none, mut two, mut long) = (0, 0, 0);
+        for more in [0, 0x5a5_a5a5, u32::MAX] {
+            for start in 0..1u32 << LOOK {
+                let bytes = u64::from(start << (32 - LOOK) | more >> LOOK) << 32;
+                let bytes = bytes.to_be_bytes();
+                let (mut bits, mut looked) = (Bits::new(&bytes), Bits::new(&bytes));
+                bits.fill();
+                looked.fill();
+                let step = steps[start as usize];
+                if step == Step::NONE {
+                    none += 1;
+                    continue;
+                }
                 let (further, value) = code.coefficient(&mut bits).unwrap();
-                assert_eq!((pair.further().1, pair.values().1), (further, value));
-            } else {
-                assert_eq!((pair.further().1, pair.values().1), (0, 0));
+                assert_eq!(usize::from(step.further), further);
+                assert_eq!(step.first::<false>(&looked), value);
+                #[cfg(target_arch = "x86_64")]
+                if is_x86_feature_detected!("bmi1") {
+                    assert_eq!(step.first::<true>(&looked), value);
+                }
+                if usize::from(step.last) == further {
+                    assert_eq!((step.second, usize::from(step.last) == END), (0, further == END));
+                } else {
+                    let (next, value) = code.coefficient(&mut bits).unwrap();
+                    assert_eq!(
+                        (usize::from(step.last), i16::from(step.second)),
+                        (further + next, value)
+                    );
+                    two += 1;
+                }
+                long += u32::from(u32::from(step.bits) > LOOK);
+                assert_eq!(i64::from(step.bits), 64 - bits.left());
             }
-            assert_eq!(i64::from(pair.bits()), 32 - bits.left());
         }
-        assert!(none > 0 && two > none, "{none} {two}");
+        assert!(none > 0 && long > none && two > long, "{none} {long} {two}");
     }
 
     #[test]
-    fn bits_that_are_put_back_come_again() {
-        let bytes: Vec<u8> = (0..40).map(|i| i * 37).collect();
-        let mut bits = Bits::new(&bytes);
-        for taken in (0..30).map(|i| i % 12 + 1) {
+    fn steps_of_first_coefficients_are_their_differences() {
+        let code = unary(&[0, 3, 11, 12, 5]);
+        let mut steps = [Step::default(); 1 << LOOK];
+        first_steps(&code, &mut steps);
+        for start in 0..1u32 << LOOK {
+            let bytes = (u64::from(start) << (64 - LOOK) | 0x1234_5678_9abc).to_be_bytes();
+            let (mut bits, mut looked) = (Bits::new(&bytes), Bits::new(&bytes));
             bits.fill();
-            let before = bits.peek(20);
-            bits.skip(taken);
-            bits.put_back(taken);
-            assert_eq!(bits.peek(20), before);
-            bits.skip(taken);
+            looked.fill();
+            let step = steps[start as usize];
+            match code.difference(&mut bits) {
+                Some(difference) if step != Step::NONE => {
+                    assert_eq!(i32::from(step.first::<false>(&looked)), difference);
+                    assert_eq!(step.last, 0);
+                    assert_eq!(i64::from(step.bits), 64 - bits.left());
+                }
+                // 12 is none, and what begins with five ones.
+                _ => assert!(step == Step::NONE && start >> (LOOK - 4) >= 0b1110),
+            }
         }
     }
 
     #[test]
     fn what_no_encoder_writes_is_refused() {
-        let read =
-            |bits: &str, symbols: &[u8]| unary(symbols).coefficient(&mut Bits::new(&packed(bits)));
+        let read = |bits: &str, symbols: &[u8]| {
+            let bytes = packed(bits);
+            let mut bits = Bits::new(&bytes);
+            bits.fill();
+            unary(symbols).coefficient(&mut bits)
+        };
         assert_eq!(read("1111111111111111", &[0x00, 0x01]), None);
         assert_eq!(read("0", &[0x50]), None);
         assert_eq!(read("0", &[0x0b]), None);
         assert_eq!(unary(&[12]).difference(&mut Bits::new(&[0; 8])), None);
         let mut bits = Bits::new(&[]);
+        bits.fill();
         unary(&[0x0a]).coefficient(&mut bits);
         assert!(bits.left() < 0);
     }

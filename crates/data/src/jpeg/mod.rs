@@ -5,6 +5,8 @@
 mod coded;
 mod coefficients;
 mod huffman;
+#[cfg(test)]
+pub(crate) mod made_up;
 mod picture;
 mod scan;
 mod segments;
@@ -13,37 +15,46 @@ use std::cell::RefCell;
 
 use residual_kernels::Level;
 
-use crate::Image;
+use crate::{Image, Region};
 use coded::Coded;
+use coefficients::Coefficients;
 use picture::Picture;
-use scan::{has_fast_shifts, Sequential, Walk};
-use segments::{Frame, Scan, Segments};
+use scan::{Tables, Walk};
+use segments::Segments;
 
-/// Room that a thread keeps for its next image, at most.
+/// Room that a thread keeps for its next image, at most, beyond a fixed size.
 const MOST_ROOM: usize = 32 << 20;
 
-/// Decodes an image of `size` (width and height) into grey or RGB. False for a file that another
-/// decoder has to judge; what is in `into` is of no use then.
-pub(crate) fn decode(bytes: &[u8], size: [usize; 2], into: &mut Image) -> bool {
-    decode_at(Level::best(), bytes, size, into).is_some()
+/// Decodes an image of `size` (width and height) into grey or RGB: those pixels of it that lie in
+/// `part`; the others are left as they are. All of the file is read in any case, and all that is wrong
+/// with it found. False for a file that another decoder has to judge; what is in `into` is of no use
+/// then.
+pub(crate) fn decode(bytes: &[u8], size: [u32; 2], part: Region, into: &mut Image) -> bool {
+    decode_at(Level::best(), bytes, size, part, into).is_some()
 }
 
 /// What is used again for the thread's next image.
 #[derive(Default)]
 struct Room {
     coded: Coded,
-    coefficients: [coefficients::Plane; 3],
+    tables: Tables,
+    coefficients: Coefficients,
     picture: picture::Room,
 }
 
 impl Room {
     fn bytes(&self) -> usize {
-        let coefficients: usize = self.coefficients.iter().map(|plane| plane.room()).sum();
-        self.coded.room() + coefficients + self.picture.room()
+        self.coded.room() + self.picture.room()
     }
 }
 
-fn decode_at(level: Level, bytes: &[u8], size: [usize; 2], into: &mut Image) -> Option<()> {
+fn decode_at(
+    level: Level,
+    bytes: &[u8],
+    size: [u32; 2],
+    part: Region,
+    into: &mut Image,
+) -> Option<()> {
     thread_local! {
         static ROOM: RefCell<Room> = RefCell::default();
     }
@@ -51,20 +62,21 @@ fn decode_at(level: Level, bytes: &[u8], size: [usize; 2], into: &mut Image) -> 
     let scan = segments.next_scan()??;
     let frame = segments.frame()?;
     // What is allowed was decided by the size that the header said.
-    if [frame.width, frame.height] != size || !segments.colours_are_known() {
+    if [frame.width, frame.height] != size.map(|side| side as usize)
+        || !segments.colours_are_known()
+    {
         return None;
     }
     if frame.progressive || scan.components.len() != frame.components.len() {
         return None; // the coefficients of an image that comes in parts
     }
     let rest = ROOM.with_borrow_mut(|room| {
-        let Room { coded, coefficients, picture } = &mut *room;
+        let Room { coded, tables, coefficients, picture } = &mut *room;
         let rest = coded.read(scan.coded)?;
-        let picture = Picture::new(level, &segments, picture, into)?;
-        let decoded = match has_fast_shifts() {
-            true => at_once::<true>(&segments, &frame, &scan, coded, coefficients, picture),
-            false => at_once::<false>(&segments, &frame, &scan, coded, coefficients, picture),
-        };
+        let picture = Picture::new(level, &segments, part, picture, into)?;
+        let fast = level > Level::Plain;
+        let walk = Walk::new(fast, &segments, &frame, &scan, coded, tables)?;
+        let decoded = at_once(walk, coefficients, picture);
         if room.bytes() > MOST_ROOM {
             *room = Room::default();
         }
@@ -76,24 +88,19 @@ fn decode_at(level: Level, bytes: &[u8], size: [usize; 2], into: &mut Image) -> 
 }
 
 /// Decodes an image whose only scan has all coefficients: four groups of blocks after another.
-fn at_once<const FAST: bool>(
-    segments: &Segments,
-    frame: &Frame,
-    scan: &Scan,
-    coded: &Coded,
-    coefficients: &mut [coefficients::Plane; 3],
-    mut picture: Picture,
-) -> Option<()> {
-    let reader = Sequential::<FAST>::new(segments, scan)?;
-    let mut walk = Walk::new(frame, scan, coded, segments.restart, reader)?;
+fn at_once(mut walk: Walk, coefficients: &mut Coefficients, mut picture: Picture) -> Option<()> {
     let [across, down] = walk.size;
     for row in 0..down {
         for column in 0..across.div_ceil(4) {
-            for (plane, component) in coefficients.iter_mut().zip(&frame.components) {
-                plane.clear(component.across, component.down);
+            let needed = picture.needs([row, column]);
+            if needed {
+                coefficients.clear(walk.blocks());
             }
+            // Where a block begins is known once the one before is read.
             walk.groups((across - 4 * column).min(4), coefficients)?;
-            picture.groups([row, column], coefficients);
+            if needed {
+                picture.groups([row, column], coefficients);
+            }
         }
         picture.finish_row(row);
     }
@@ -106,8 +113,10 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::made_up::{made_up, Kind};
     use super::*;
     use crate::header::Header;
+    use crate::SampleRng;
 
     fn file(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
@@ -117,7 +126,8 @@ mod tests {
     fn decoded(level: Level, file: &[u8]) -> Option<Image> {
         let header = Header::read(&mut Cursor::new(file)).ok()?;
         let mut image = Image::default();
-        decode_at(level, file, header.stored().map(|side| side as usize), &mut image)?;
+        let [width, height] = header.stored();
+        decode_at(level, file, [width, height], Region::whole(width, height), &mut image)?;
         Some(image)
     }
 
@@ -137,6 +147,44 @@ mod tests {
         for name in OWN {
             let file = file(name);
             assert!(decoded(Level::Plain, &file) == decoded(Level::best(), &file), "{name}");
+        }
+    }
+
+    #[test]
+    fn part_of_an_image_is_that_part_of_the_whole_and_nothing_else() {
+        let mut rng = SampleRng::new(7, 0, 0);
+        for _ in 0..300 {
+            let kind = Kind::any(&mut rng);
+            let (file, _) = made_up(&kind, &mut rng);
+            let (width, height) = (kind.width, kind.height);
+            let whole = decoded(Level::best(), &file).unwrap();
+            let mut side = |most: u32| {
+                let length = rng.below(most) + 1;
+                (rng.below(most - length + 1), length)
+            };
+            let ((left, across), (top, down)) = (side(width), side(height));
+            let part = Region { left, top, width: across, height: down };
+            let channels = kind.sampling.len();
+            for level in [Level::Plain, Level::best()] {
+                for before in [0, 255] {
+                    let mut image = Image::default();
+                    image.pixels.resize(whole.pixels.len(), before);
+                    decode_at(level, &file, [width, height], part, &mut image).unwrap();
+                    let pixels = image.pixels.chunks_exact(channels);
+                    for (i, (pixel, of_whole)) in
+                        pixels.zip(whole.pixels.chunks_exact(channels)).enumerate()
+                    {
+                        let (x, y) = (i as u32 % width, i as u32 / width);
+                        let inside =
+                            (left..left + across).contains(&x) && (top..top + down).contains(&y);
+                        if inside {
+                            assert_eq!(pixel, of_whole, "{x} {y} of {part:?} of {kind:?}");
+                        } else {
+                            assert_eq!(pixel, vec![before; channels], "{x} {y} {part:?} {kind:?}");
+                        }
+                    }
+                }
+            }
         }
     }
 
@@ -163,6 +211,14 @@ mod tests {
             let whole = file(name);
             for length in 0..whole.len() {
                 assert!(decoded(Level::best(), &whole[..length]).is_none(), "{name} {length}");
+                // However little is wanted of it.
+                let part = Region { left: 1, top: 1, width: 1, height: 1 };
+                let mut image = Image::default();
+                let size = [Header::read(&mut Cursor::new(&whole)).unwrap()].map(|h| h.stored())[0];
+                assert_eq!(
+                    decode_at(Level::best(), &whole[..length], size, part, &mut image),
+                    None
+                );
             }
         }
     }
@@ -180,7 +236,15 @@ mod tests {
                 let at = (bytes.len() as f64 * place) as usize;
                 bytes[at] = value;
             }
-            prop_assert!(decoded(Level::Plain, &bytes) == decoded(Level::best(), &bytes));
+            let whole = decoded(Level::best(), &bytes);
+            prop_assert!(decoded(Level::Plain, &bytes) == whole);
+            // What is wanted of it changes nothing.
+            if let Ok(header) = Header::read(&mut Cursor::new(&bytes)) {
+                let part = Region { left: 0, top: 0, width: 1, height: 1 };
+                let (size, mut image) = (header.stored(), Image::default());
+                let decoded = decode_at(Level::best(), &bytes, size, part, &mut image);
+                prop_assert_eq!(decoded.is_some(), whole.is_some());
+            }
         }
     }
 }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use residual_kernels::{between, ycc_to_rgb, Idct, Level, Upsampler};
 
-use super::coefficients;
+use super::coefficients::Coefficients;
 use super::segments::{Component, Segments};
-use crate::Image;
+use crate::{Image, Region};
 
 /// Room that is used again for the next image.
 #[derive(Default)]
@@ -51,10 +51,16 @@ impl Plane {
 
 pub(super) struct Picture<'a> {
     level: Level,
+    /// The columns of pixels that are wanted.
+    columns: Range<usize>,
+    /// The rows that are.
+    rows: Range<usize>,
+    /// The fours of groups that they are made of: columns and rows.
+    fours: [Range<usize>; 2],
     room: &'a mut Room,
     planes: Vec<Plane>,
-    /// Rows of pixels of a row of groups.
-    step: usize,
+    /// Pixels of four groups side by side, and rows of pixels of a row of groups.
+    step: [usize; 2],
     /// Rows that wait for the row of groups that follows.
     late: usize,
     done: usize,
@@ -67,6 +73,7 @@ impl<'a> Picture<'a> {
     pub fn new(
         level: Level,
         segments: &Segments,
+        part: Region,
         room: &'a mut Room,
         into: &'a mut Image,
     ) -> Option<Picture<'a>> {
@@ -97,18 +104,44 @@ impl<'a> Picture<'a> {
         into.height = frame.height as u32;
         into.channels = planes.len() as u32;
         into.pixels.resize(frame.width * frame.height * planes.len(), 0);
-        Some(Picture { level, room, planes, step: 8 * down, late, done: 0, into })
+        let range = |start: u32, length: u32, side: usize| {
+            let to = (start as usize + length as usize).min(side);
+            (start as usize).min(to)..to
+        };
+        let columns = range(part.left, part.width, frame.width);
+        let rows = range(part.top, part.height, frame.height);
+        let step = [32 * across, 8 * down];
+        let fours = |pixels: &Range<usize>, step: usize, side: usize| match pixels.is_empty() {
+            true => 0..0,
+            // Values of a halved plane are made of the next ones to both sides, too.
+            false => {
+                let reach = pixels.start.saturating_sub(2)..(pixels.end + 2).min(side);
+                reach.start / step..reach.end.div_ceil(step)
+            }
+        };
+        let fours = [fours(&columns, step[0], frame.width), fours(&rows, step[1], frame.height)];
+        let done = rows.start;
+        Some(Picture { level, columns, rows, fours, room, planes, step, late, done, into })
+    }
+
+    /// Whether anything that is wanted is made of the four groups.
+    #[inline]
+    pub fn needs(&self, [row, column]: [usize; 2]) -> bool {
+        let [columns, rows] = &self.fours;
+        columns.contains(&column) && rows.contains(&row)
     }
 
     /// Takes four groups side by side, those from column `column` times four on of row `row`.
-    pub fn groups(&mut self, [row, column]: [usize; 2], coefficients: &[coefficients::Plane; 3]) {
-        let planes = self.planes.iter().zip(&mut self.room.planes).zip(coefficients);
-        for ((plane, values), coefficients) in planes {
+    pub fn groups(&mut self, [row, column]: [usize; 2], coefficients: &Coefficients) {
+        let mut number = 0;
+        for (plane, values) in self.planes.iter().zip(&mut self.room.planes) {
             for down in 0..plane.down {
                 let first = 8 * (row * plane.down + down) % plane.kept * plane.stride;
                 let values = &mut values[first + 32 * plane.across * column..];
-                for (i, (four, extent)) in coefficients.row(down).enumerate() {
-                    plane.idct.apply(four, extent, &mut values[32 * i..], plane.stride);
+                for across in 0..plane.across {
+                    let (four, extent) = coefficients.four(number);
+                    plane.idct.apply(four, extent, &mut values[32 * across..], plane.stride);
+                    number += 1;
                 }
             }
         }
@@ -116,58 +149,69 @@ impl<'a> Picture<'a> {
 
     /// Row `row` of groups is there.
     pub fn finish_row(&mut self, row: usize) {
-        let height = self.into.height as usize;
-        let end = (row + 1) * self.step;
+        let end = (row + 1) * self.step[1];
         // The last row of groups is followed by none.
-        let until = if end >= height { height } else { end - self.late };
-        self.write(self.done..until);
-        self.done = until;
+        let there = if end >= self.into.height as usize { end } else { end - self.late };
+        let until = there.min(self.rows.end);
+        if self.done < until && !self.columns.is_empty() {
+            self.write(self.done..until);
+            self.done = until;
+        }
     }
 
     /// Joins rows of the planes to rows of the image.
     fn write(&mut self, rows: Range<usize>) {
         let width = self.into.width as usize;
-        let length = width * self.planes.len();
+        let channels = self.planes.len();
+        // The columns that there are values of.
+        let four = self.step[0];
+        let there = self.fours[0].start * four..(self.fours[0].end * four).min(width);
+        let wanted = self.columns.start - there.start..self.columns.end - there.start;
         let Room { planes: values, rows: room, upsampler } = &mut *self.room;
         for y in rows {
             let mut full = [&[][..]; 3];
             let parts = self.planes.iter().zip(&*values).zip(&mut *room).zip(&mut full);
             for (((plane, values), room), full) in parts {
-                *full = full_row(self.level, plane, values, y, upsampler, room);
+                *full = full_row(self.level, plane, values, &there, y, upsampler, room);
             }
-            let out = &mut self.into.pixels[y * length..][..length];
-            match self.planes.len() {
-                1 => out.copy_from_slice(&full[0][..width]),
-                _ => ycc_to_rgb(self.level, full.map(|row| &row[..width]), out),
+            let out = (y * width + self.columns.start) * channels;
+            let out = &mut self.into.pixels[out..][..wanted.len() * channels];
+            match channels {
+                1 => out.copy_from_slice(&full[0][wanted.clone()]),
+                _ => ycc_to_rgb(self.level, full.map(|row| &row[wanted.clone()]), out),
             }
         }
     }
 }
 
-/// Row `y` of a component at full size.
+/// Columns `columns` of row `y` of a component at full size. What is made of values beyond them is
+/// wrong at their ends, unless these are the image's.
 #[inline]
 fn full_row<'a>(
     level: Level,
     plane: &Plane,
     values: &'a [u8],
+    columns: &Range<usize>,
     y: usize,
     upsampler: &mut Upsampler,
     room: &'a mut Vec<u8>,
 ) -> &'a [u8] {
     let [across, down] = plane.times;
     let at = (y / down) as isize;
-    let near = plane.row(values, at);
+    let columns = columns.start / across..columns.end.div_ceil(across);
+    let row = |at: isize| &plane.row(values, at)[columns.clone()];
+    let near = row(at);
     if plane.times == [1, 1] {
         return near;
     }
     room.resize(across * near.len(), 0);
     let upper = y.is_multiple_of(2);
-    let far = |values: &'a [u8]| plane.row(values, if upper { at - 1 } else { at + 1 });
+    let far = || row(if upper { at - 1 } else { at + 1 });
     match plane.times {
-        [1, 2] => between(level, near, far(values), upper, room),
+        [1, 2] => between(level, near, far(), upper, room),
         // libjpeg interpolates no row as short as this.
-        [2, 1] if near.len() > 2 => upsampler.widen(level, near, room),
-        [2, 2] if near.len() > 2 => upsampler.widen_between(level, near, far(values), room),
+        [2, 1] if plane.width > 2 => upsampler.widen(level, near, room),
+        [2, 2] if plane.width > 2 => upsampler.widen_between(level, near, far(), room),
         _ => {
             for (out, &value) in room.chunks_exact_mut(across).zip(near) {
                 out.fill(value);

@@ -32,6 +32,13 @@ pub(super) struct Component {
     pub height: usize,
 }
 
+impl Component {
+    /// Blocks in each group.
+    pub fn blocks(&self) -> usize {
+        self.across * self.down
+    }
+}
+
 impl Frame {
     /// Blocks of a group along each side: across, down.
     pub fn group(&self) -> [usize; 2] {
