@@ -1,6 +1,8 @@
 //! From 8-bit pixels to what the network takes: `(value / 255 - mean) / std`, written while
 //! cropping, flipping and padding, so that every pixel is touched once.
 
+use residual_kernels::{Level, Standard};
+
 /// A rectangle of the network's size, cut from an image; it may hang over the image's edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
@@ -36,22 +38,17 @@ impl Window {
     }
 }
 
-/// The 256 values of each channel, computed as PyTorch's `ToTensor` and `Normalize` compute them.
+/// Normalises each channel.
 #[derive(Clone)]
-pub(crate) struct Normalize {
-    table: Vec<[f32; 256]>,
-}
+pub(crate) struct Normalize(Standard);
 
 impl Normalize {
     pub fn new(mean: &[f64], std: &[f64]) -> Self {
-        let channel = |(&mean, &std): (&f64, &f64)| {
-            std::array::from_fn(|value| (value as f32 / 255.0 - mean as f32) / std as f32)
-        };
-        Normalize { table: mean.iter().zip(std).map(channel).collect() }
+        Normalize(Standard::new(mean, std))
     }
 
     pub fn channels(&self) -> usize {
-        self.table.len()
+        self.0.channels()
     }
 
     /// Writes the window of `size` (height, width) pixels at `window` as f32, channels innermost.
@@ -59,31 +56,30 @@ impl Normalize {
     pub fn write(
         &self,
         pixels: &[u8],
-        [height, width]: [usize; 2],
+        sides: [usize; 2],
         size: [usize; 2],
         window: Window,
         out: &mut [f32],
     ) {
-        match self.table.as_slice() {
-            [grey] => write([grey], pixels.as_chunks().0, [height, width], size, window, out),
-            [r, g, b] => write([r, g, b], pixels.as_chunks().0, [height, width], size, window, out),
-            _ => unreachable!("images are grey or RGB"),
+        match self.channels() {
+            1 => write::<1>(&self.0, pixels.as_chunks().0, sides, size, window, out),
+            _ => write::<3>(&self.0, pixels.as_chunks().0, sides, size, window, out),
         }
     }
 }
 
 fn write<const C: usize>(
-    table: [&[f32; 256]; C],
+    standard: &Standard,
     pixels: &[[u8; C]],
     [height, width]: [usize; 2],
     [rows, size]: [usize; 2],
     window: Window,
     out: &mut [f32],
 ) {
-    let look =
-        |pixel: &[u8; C]| -> [f32; C] { std::array::from_fn(|c| table[c][pixel[c] as usize]) };
-    let black = look(&[0; C]);
+    let black: [f32; C] = std::array::from_fn(|channel| standard.of(channel, 0));
     let out = &mut out.as_chunks_mut::<C>().0[..rows * size];
+    let level = Level::best();
+    let mut mirrored = Vec::new();
 
     // The columns of the window that lie inside the image.
     let inside = |x: i64| x.clamp(0, size as i64) as usize;
@@ -95,20 +91,18 @@ fn write<const C: usize>(
             continue;
         }
         let start = source as usize * width + (from as i64 + window.left) as usize;
-        let line = &pixels[start..start + to - from];
+        let mut line = &pixels[start..start + to - from];
+        let (mut before, mut after) = (from, size - to);
         if window.flip {
-            row[..size - to].fill(black);
-            row[size - from..].fill(black);
-            for (out, pixel) in row[size - to..size - from].iter_mut().rev().zip(line) {
-                *out = look(pixel);
-            }
-        } else {
-            row[..from].fill(black);
-            row[to..].fill(black);
-            for (out, pixel) in row[from..to].iter_mut().zip(line) {
-                *out = look(pixel);
-            }
+            mirrored.clear();
+            mirrored.extend(line.iter().rev());
+            line = &mirrored;
+            (before, after) = (after, before);
         }
+        row[..before].fill(black);
+        row[size - after..].fill(black);
+        let row = row[before..size - after].as_flattened_mut();
+        standard.write(level, line.as_flattened(), row);
     }
 }
 

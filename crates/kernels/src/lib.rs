@@ -1,7 +1,7 @@
 //! Own CPU kernels on raw slices, for what most of a network is made of: 3x3 convolutions by
 //! Winograd's algorithm, and batch normalisation, ReLU and the addition of a shortcut in as few
-//! passes over memory as they need; and for pictures before: what decoding a JPEG computes, and
-//! resizing.
+//! passes over memory as they need; and for pictures before: what decoding a JPEG computes,
+//! resizing, and normalising.
 //!
 //! Images are rows of channels (NHWC: one row a pixel), as channels_last tensors have them. Each
 //! kernel is written once, over [`Vector`](vector::Vector), and compiled for AVX-512 and AVX2; its
@@ -16,6 +16,7 @@ mod level;
 #[cfg(test)]
 mod numbers;
 mod resample;
+mod standard;
 mod upsample;
 mod vector;
 pub mod winograd;
@@ -26,4 +27,5 @@ pub use dct::{place, Extent, FourBlocks, Idct};
 pub use element::{Bf16, Element};
 pub use level::{has_amx_bf16, Level};
 pub use resample::{Resampler, Stretch};
+pub use standard::Standard;
 pub use upsample::{between, Upsampler};

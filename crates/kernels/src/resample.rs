@@ -5,8 +5,8 @@
 //!
 //! With AVX2, two inputs are multiplied and added at once (`vpmaddwd`), which takes 16-bit factors:
 //! a weight is split into its upper bits and its lower 14, and the two sums are put together at the
-//! end. Whole numbers, so the same bytes. Wider registers do not pay: most of the time is spent on
-//! fetching pixels that lie beside each other in threes.
+//! end. Whole numbers, so the same bytes. The first pass takes two rows at once, whose pixels are
+//! weighted alike.
 
 use std::ops::Range;
 
@@ -87,8 +87,7 @@ impl Resampler {
         if resized.is_empty() {
             return;
         }
-        // One more, so that pixels can be written as four bytes.
-        self.narrow.resize(rows.len() * narrow + 1, 0);
+        self.narrow.resize(rows.len() * narrow, 0);
         let Resampler { across, down, narrow: room, sums } = self;
         let lines = Lines { pixels, length: width * channels, rows: rows.clone() };
         #[cfg(target_arch = "x86_64")]
@@ -258,8 +257,8 @@ mod x86 {
         plain::<1>(lines, across, narrow);
     }
 
-    /// Four RGB pixels at a time: from their 12 bytes the reds, greens and blues of the first two
-    /// in the lower half of a register, of the others in the upper half.
+    /// Four RGB pixels of two rows at a time, each row in its half of a register: of the first and
+    /// of the last two pixels' bytes the reds, greens and blues side by side.
     #[target_feature(enable = "avx2")]
     pub(super) fn coloured(lines: &Lines, across: &Taps, narrow: &mut [u8]) {
         /// Bytes that are fetched for four pixels.
@@ -271,54 +270,76 @@ mod x86 {
             places.push((inputs.start * 3, weights.len().div_ceil(4)));
             groups.extend(weights.chunks(4).map(|weights| {
                 let weight = |i: usize| weights.get(i).copied().unwrap_or(0);
-                let ([a, b], [c, d]) = (pair(weight(0), weight(1)), pair(weight(2), weight(3)));
-                [[a, a, a, 0, c, c, c, 0], [b, b, b, 0, d, d, d, 0]]
+                [pair(weight(0), weight(1)), pair(weight(2), weight(3))]
             }));
         }
         let none = -1;
-        let apart = _mm256_setr_epi8(
+        let first = _mm256_setr_epi8(
             0, none, 3, none, 1, none, 4, none, 2, none, 5, none, none, none, none, none, //
-            6, none, 9, none, 7, none, 10, none, 8, none, 11, none, none, none, none, none,
+            0, none, 3, none, 1, none, 4, none, 2, none, 5, none, none, none, none, none,
         );
+        // The last two begin six bytes further.
+        let six = _mm256_setr_epi8(
+            6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 0, 0, 0, 0, //
+            6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 0, 0, 0, 0,
+        );
+        let last = _mm256_add_epi8(first, six);
         let length = places.len() * 3;
-        for (number, row) in lines.rows.clone().enumerate() {
-            let start = row * lines.length;
-            if start + lines.length + FETCHED > lines.pixels.len() {
-                // The last four pixels cannot be fetched by 16 bytes.
-                let line = &lines.pixels[start..][..lines.length];
-                plain_row::<3>(line, across, &mut narrow[number * length..][..length]);
-                continue;
-            }
+        // Rows whose last four pixels can be fetched by 16 bytes.
+        let end = lines.pixels.len().saturating_sub(FETCHED) / lines.length;
+        let fetched = lines.rows.start..end.clamp(lines.rows.start, lines.rows.end);
+        for row in fetched.clone().step_by(2) {
+            // The last one is done twice, where they are odd.
+            let both = [row, (row + 1).min(fetched.end - 1)];
+            let starts = both.map(|row| row * lines.length);
+            let into = both.map(|row| (row - lines.rows.start) * length);
             let mut group = groups.as_ptr();
             for (out, &(at, count)) in places.iter().enumerate() {
                 let (mut upper, mut lower) = (_mm256_setzero_si256(), _mm256_setzero_si256());
                 for i in 0..count {
-                    // SAFETY: the group begins at one of the row's pixels, behind whose end there
+                    // SAFETY: the group begins at one of a row's pixels, behind whose end there
                     // are 16 bytes more; `groups` has as many as all outputs count.
                     unsafe {
-                        let from = lines.pixels.as_ptr().add(start + at + 12 * i);
-                        let four = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.cast()));
-                        let values = _mm256_shuffle_epi8(four, apart);
-                        let [high, low] = &*group;
-                        let high = _mm256_loadu_si256(high.as_ptr().cast());
-                        let low = _mm256_loadu_si256(low.as_ptr().cast());
-                        upper = _mm256_add_epi32(upper, _mm256_madd_epi16(values, high));
-                        lower = _mm256_add_epi32(lower, _mm256_madd_epi16(values, low));
+                        let from = lines.pixels.as_ptr().add(at + 12 * i);
+                        let a = _mm_loadu_si128(from.add(starts[0]).cast());
+                        let b = _mm_loadu_si128(from.add(starts[1]).cast());
+                        let four = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(a), b);
+                        let [[a, b], [c, d]] = *group;
+                        let values = _mm256_shuffle_epi8(four, first);
+                        let high = _mm256_madd_epi16(values, _mm256_set1_epi32(a));
+                        let low = _mm256_madd_epi16(values, _mm256_set1_epi32(b));
+                        upper = _mm256_add_epi32(upper, high);
+                        lower = _mm256_add_epi32(lower, low);
+                        let values = _mm256_shuffle_epi8(four, last);
+                        let high = _mm256_madd_epi16(values, _mm256_set1_epi32(c));
+                        let low = _mm256_madd_epi16(values, _mm256_set1_epi32(d));
+                        upper = _mm256_add_epi32(upper, high);
+                        lower = _mm256_add_epi32(lower, low);
                         group = group.add(1);
                     }
                 }
-                let half = |sums| {
-                    _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums))
-                };
-                let sums =
-                    join(_mm256_castsi128_si256(half(upper)), _mm256_castsi128_si256(half(lower)));
-                let sums = _mm256_castsi256_si128(sums);
-                let words = _mm_packs_epi32(sums, sums);
-                let pixel = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
-                // The fourth byte is the next pixel's, which is written after this one; behind the
-                // last one there is room.
-                narrow[number * length + 3 * out..][..4].copy_from_slice(&pixel.to_le_bytes());
+                let sums = join(upper, lower);
+                let words = _mm256_packs_epi32(sums, sums);
+                let bytes = _mm256_packus_epi16(words, words);
+                let pixels = [
+                    _mm_cvtsi128_si32(_mm256_castsi256_si128(bytes)),
+                    _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(bytes)),
+                ];
+                for (into, pixel) in into.into_iter().zip(pixels) {
+                    let place = &mut narrow[into + 3 * out..];
+                    // The fourth byte is the next pixel's, which is written after this one.
+                    if out + 1 < places.len() {
+                        place[..4].copy_from_slice(&pixel.to_le_bytes());
+                    } else {
+                        place[..3].copy_from_slice(&pixel.to_le_bytes()[..3]);
+                    }
+                }
             }
+        }
+        for row in fetched.end..lines.rows.end {
+            let line = &lines.pixels[row * lines.length..][..lines.length];
+            let number = row - lines.rows.start;
+            plain_row::<3>(line, across, &mut narrow[number * length..][..length]);
         }
     }
 
@@ -354,11 +375,12 @@ mod x86 {
                 at = at.min(length - STEP);
                 let mut sums = [_mm256_setzero_si256(); 4];
                 for (rows, &[high, low]) in pairs.iter().zip(&weights) {
-                    let [a, b] = rows.map(|row| {
-                        let bytes = narrow[row + at..][..STEP].as_ptr();
-                        // SAFETY: there are 16 bytes.
-                        _mm256_cvtepu8_epi16(unsafe { _mm_loadu_si128(bytes.cast()) })
-                    });
+                    let [a, b] = [&narrow[rows[0] + at..][..STEP], &narrow[rows[1] + at..][..STEP]];
+                    // SAFETY: there are 16 bytes each.
+                    let [a, b] = unsafe {
+                        [_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast())]
+                    };
+                    let (a, b) = (_mm256_cvtepu8_epi16(a), _mm256_cvtepu8_epi16(b));
                     let (high, low) = (_mm256_set1_epi32(high), _mm256_set1_epi32(low));
                     let (left, right) = (_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b));
                     sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(left, high));
