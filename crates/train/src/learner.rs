@@ -53,6 +53,9 @@ pub struct Learner {
     /// A device with memory for so many images.
     #[cfg(test)]
     room: Option<usize>,
+    /// One that is full the next time.
+    #[cfg(test)]
+    full: std::cell::Cell<bool>,
 }
 
 enum Outcome {
@@ -165,6 +168,8 @@ impl Learner {
             seed: config.seed,
             #[cfg(test)]
             room: None,
+            #[cfg(test)]
+            full: Default::default(),
             model,
         })
     }
@@ -598,11 +603,10 @@ mod tests {
     impl Learner {
         /// Fails as a device does that is full, in the middle of a pass.
         pub(super) fn look_for_room(&self, images: usize) -> Result<()> {
-            match self.room {
-                Some(room) if images > room => {
-                    Err(Error::new(ErrorCode::Memory, "CUDA out of memory"))
-                }
-                _ => Ok(()),
+            let full = self.full.take() || self.room.is_some_and(|room| images > room);
+            match full {
+                true => Err(Error::new(ErrorCode::Memory, "CUDA out of memory")),
+                false => Ok(()),
             }
         }
 
@@ -1082,6 +1086,22 @@ mod tests {
         }
         assert_eq!(full.no_graphs().unwrap().code, ErrorCode::Memory);
         assert_eq!(apart(&full, &wanted), 0.0);
+    }
+
+    #[test]
+    fn a_batch_that_finds_no_room_beside_the_graph_is_learnt_from_whole_without_it() {
+        let config = config("resnet8");
+        let network = || residual_arch::build(&config.model, 3, 32, 3).unwrap();
+        let mut wanted = learner(&config, network()).reading_late().unwrap();
+        let mut captured = capturing(&config, network());
+        let batches = epochs(batch);
+        learn_late(&mut wanted, &batches, 0);
+        learn_late(&mut captured, &batches[..6], 0);
+        captured.full.set(true);
+        learn_late(&mut captured, &batches[6..], 6);
+        assert_eq!(captured.no_graphs().unwrap().code, ErrorCode::Memory);
+        assert_eq!((has_captured(&captured), captured.most_at_once()), (false, None));
+        assert_eq!(apart(&captured, &wanted), 0.0);
     }
 
     #[test]

@@ -279,7 +279,7 @@ fn a_resumed_run_may_be_longer_but_not_another_one() {
     assert!(error.message.ends_with(r#""resnet8", not "resnet14""#), "{error}");
     assert_eq!(refused(json!({ "out": place.path("elsewhere") })).code, ErrorCode::Config);
 
-    let longer = train(&json!({ "resume": first.dir, "epochs": 2 }));
+    let longer = train(&json!({ "resume": first.dir, "epochs": 2, "cudaGraphs": true }));
     assert_eq!((longer.epochs, longer.stop_reason), (2, StopReason::Completed));
 }
 

@@ -105,7 +105,7 @@ export async function step({ tiny: small, ...full }, { python, device, tiny, fol
  * @param {readonly Measured[]} measured
  */
 export function stepTable(measured) {
-  const heading = ['training step', 'images/s', 'ours over it', 'worst', 'best to best']
+  const heading = ['training step', 'images/s', '`cudaGraphs` over it', 'worst', 'best to best']
   const rows = NETS.flatMap(({ net }) => {
     const found = measured.find(({ network }) => network.net === net)
     if (found?.result === undefined) {
