@@ -138,3 +138,28 @@ fn every_photograph_of_a_folder_is_decoded() {
     }
     assert_eq!(count, 153);
 }
+
+#[test]
+fn batches_of_photographs_are_the_same_read_in_parts_and_kept_whole() {
+    let Some((_unpacked, folder)) = hymenoptera() else { return };
+    let pipeline = |set: &Dataset| Arc::new(Pipeline::train(&defaults(set), None));
+    let options = LoaderOptions {
+        batch_size: 16,
+        workers: 2,
+        order: Order::Shuffled { seed: 4, epoch: 1 },
+        skip_batches: 0,
+        drop_single: false,
+    };
+    let (in_parts, mut whole) = (opened(&folder), opened(&folder));
+    whole.keep_decoded(1 << 30);
+    let [mut in_parts, mut whole] = [&in_parts, &whole].map(|set| {
+        let train = set.part(Part::Train);
+        let some = Subset { indices: (0..train.len() as u32).step_by(5).collect(), source: train };
+        Loader::new(&some, pipeline(set), options)
+    });
+    while let Some(loaded) = in_parts.next().unwrap() {
+        assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+        assert!(whole.next().unwrap().unwrap().batch == loaded.batch);
+    }
+    assert!(whole.next().unwrap().is_none());
+}
