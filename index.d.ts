@@ -79,6 +79,11 @@ export declare interface Arrays {
 }
 
 /**
+ * Where images become the network's input.
+ */
+export declare type AugmentOn = 'workers' | 'device';
+
+/**
  * Inversely to their frequency: images / (classes * the class's images).
  */
 export declare type BalancedClassWeightsConfig = Record<symbol, never>;
@@ -1651,11 +1656,11 @@ export declare type MemoryEstimate = {
      */
     activations: number;
     /**
-     * Batches that are made ahead.
+     * Batches that the workers make ahead.
      */
     batches: number;
     /**
-     * Decoded images that are kept (`cache`), at full size.
+     * Decoded images that are kept (`cache`), at full size, or that lie on the device (`augmentOn`).
      */
     images: number;
     total: number;
@@ -2596,6 +2601,13 @@ export declare type ResolvedConfig = {
      * where nothing is read twice.
      */
     cache: number;
+    /**
+     * Where training and validation images are cropped, mirrored and normalised. The numbers are
+     * the same. Default: on a card, where all of them are in memory at `data.imageSize`, nothing
+     * else is done to them, and they take no more than a quarter of its free memory; else by the
+     * workers.
+     */
+    augmentOn: AugmentOn;
     /**
      * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
      * if the card were full. It holds until another run says otherwise, and means nothing on the
@@ -3826,6 +3838,13 @@ export declare type TrainConfig = {
      * where nothing is read twice.
      */
     cache?: 'auto' | number | undefined;
+    /**
+     * Where training and validation images are cropped, mirrored and normalised. The numbers are
+     * the same. Default: on a card, where all of them are in memory at `data.imageSize`, nothing
+     * else is done to them, and they take no more than a quarter of its free memory; else by the
+     * workers.
+     */
+    augmentOn?: 'auto' | AugmentOn | undefined;
     /**
      * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
      * if the card were full. It holds until another run says otherwise, and means nothing on the

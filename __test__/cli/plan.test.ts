@@ -29,6 +29,7 @@ test('--dry-run says what would be done and what it takes, and writes nothing', 
   t.regex(explained.stdout, /^epochs +3 +as you said$/m)
   t.regex(explained.stdout, /^budget\.epochs +3 +as you said$/m)
   t.regex(explained.stdout, /^optimizer\.momentum +0\.9 +default$/m)
+  t.regex(explained.stdout, /^augmentOn +workers +the device is the CPU, .*$/m)
   t.regex(explained.stdout, /^data\.imageSize +8 +the images' own size$/m)
 
   const json = await residual([...args, '--json'])
@@ -80,6 +81,7 @@ test('a plan refuses what a run would, and its own keys', async (t) => {
   const cases: [object, object, string][] = [
     [{ optimizer: { lr: -1 } }, {}, 'optimizer.lr'],
     [{ optimiser: {} }, {}, 'optimiser'],
+    [{ augmentOn: 'device', transform: { erase: 'cutout' } }, {}, 'augmentOn'],
     [{}, { mesure: false }, 'mesure'],
     [{ data: join(dirname(config.out as string), 'none') }, {}, 'data'],
   ]

@@ -54,6 +54,7 @@ fn main() -> Result<()> {
                 order: Order::Shuffled { seed: 0, epoch },
                 skip_batches: 0,
                 drop_single: false,
+                windows: false,
             };
             epoch += 1;
             let mut loader = Loader::new(&train, pipeline.clone(), options);

@@ -281,6 +281,7 @@ mod tests {
                     order: Order::Shuffled { seed: 1, epoch },
                     skip_batches: 0,
                     drop_single: false,
+                    windows: false,
                 };
                 let mut loader = Loader::new(&subset, pipeline.clone(), options);
                 let mut batches = Vec::new();

@@ -59,8 +59,9 @@ pub use known::{
 pub use loader::{Batch, Loaded, Loader, LoaderOptions, Next, Order};
 pub use memory::MemorySource;
 pub use mix::Mixed;
+pub use normalize::Window;
 pub use open::{open, open_with};
-pub use pipeline::Pipeline;
+pub use pipeline::{Cuts, Pipeline};
 pub use pixel_mean::PixelMean;
 pub use preview::{preview, Preview, PreviewImage};
 pub use random::SampleRng;

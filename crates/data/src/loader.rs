@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
 
 use crate::random::{balanced_epoch, batch_rng, shuffle_epoch, Draw};
-use crate::{Image, Mixed, Pipeline, SampleRng, Source, Subset};
+use crate::{Image, Mixed, Pipeline, SampleRng, Source, Subset, Window};
 
 /// Batches that may wait, finished or in the making, beyond one for each worker.
 const LOOK_AHEAD: usize = 2;
@@ -30,6 +30,8 @@ pub struct Batch {
     pub views: Option<Vec<[u32; 2]>>,
     /// What the images were mixed with, where they were.
     pub mixed: Option<Mixed>,
+    /// Where each image is to be cut, in place of `images`, which then are elsewhere.
+    pub windows: Option<Vec<Window>>,
 }
 
 impl Batch {
@@ -93,6 +95,9 @@ pub struct LoaderOptions {
     pub skip_batches: usize,
     /// Leave out a last batch of one image, on which batch normalisation cannot be trained.
     pub drop_single: bool,
+    /// Read no images, and say only where each is to be cut: for a pipeline that only
+    /// [`cuts`](Pipeline::cuts), and images of its size that can all be read.
+    pub windows: bool,
 }
 
 impl LoaderOptions {
@@ -109,6 +114,7 @@ impl LoaderOptions {
             order: Order::Sequential,
             skip_batches: 0,
             drop_single: false,
+            windows: false,
         }
     }
 }
@@ -140,12 +146,14 @@ impl Loader {
         }
         let total = draws.len().div_ceil(batch_size);
         let first = options.skip_batches.min(total);
-        let workers = options.workers.clamp(1, (total - first).max(1));
+        let most = if options.windows { 1 } else { total - first };
+        let workers = options.workers.clamp(1, most.max(1));
         let shared = Arc::new(Shared {
             source: subset.source.clone(),
             draws,
             pipeline,
             batch_size,
+            windows: options.windows,
             seed,
             epoch,
             ahead: workers + LOOK_AHEAD,
@@ -281,6 +289,7 @@ struct Shared {
     draws: Vec<Draw>,
     pipeline: Arc<Pipeline>,
     batch_size: usize,
+    windows: bool,
     seed: u64,
     epoch: u32,
     ahead: usize,
@@ -346,6 +355,9 @@ impl Shared {
     fn build(&self, number: usize, mut batch: Batch, room: &mut Image) -> Option<Loaded> {
         let start = number * self.batch_size;
         let wanted = &self.draws[start..self.draws.len().min(start + self.batch_size)];
+        if self.windows {
+            return Some(Loaded { batch: self.windows_of(wanted), broken: Vec::new() });
+        }
         let length = self.pipeline.len();
         let mut images = std::mem::take(batch.images_mut());
         images.resize(wanted.len() * length, 0.0);
@@ -394,6 +406,18 @@ impl Shared {
         *batch.images_mut() = images;
         Some(Loaded { batch, broken })
     }
+
+    fn windows_of(&self, wanted: &[Draw]) -> Batch {
+        let window =
+            |&draw: &Draw| self.pipeline.window(&mut SampleRng::of(self.seed, self.epoch, draw));
+        let label = |draw: &Draw| self.source.label(draw.index as usize).into();
+        Batch {
+            labels: wanted.iter().map(label).collect(),
+            indices: wanted.iter().map(|draw| draw.index).collect(),
+            windows: Some(wanted.iter().map(window).collect()),
+            ..Batch::default()
+        }
+    }
 }
 
 fn internal(number: usize, panic: &(dyn Any + Send)) -> Error {
@@ -419,7 +443,14 @@ mod tests {
     const SHUFFLED: Order = Order::Shuffled { seed: 5, epoch: 2 };
 
     fn options(batch_size: usize, workers: usize, order: Order) -> LoaderOptions {
-        LoaderOptions { batch_size, workers, order, skip_batches: 0, drop_single: false }
+        LoaderOptions {
+            batch_size,
+            workers,
+            order,
+            skip_batches: 0,
+            drop_single: false,
+            windows: false,
+        }
     }
 
     fn memory(count: usize) -> Subset {
@@ -598,6 +629,26 @@ mod tests {
         assert!(all(loader) == whole[3..]);
         let past = LoaderOptions { skip_batches: 9, ..rest };
         assert!(all(Loader::new(&memory(50), augmenting(), past)).is_empty());
+    }
+
+    #[test]
+    fn where_images_are_to_be_cut_is_said_in_the_same_order_and_no_image_is_read() {
+        let unread = acting(|_| panic!("it is read"));
+        let windows = |options| {
+            all(Loader::new(&unread, augmenting(), LoaderOptions { windows: true, ..options }))
+        };
+        let options = LoaderOptions { drop_single: true, ..options(33, 2, SHUFFLED) };
+        let whole = windows(options);
+        let read = all(Loader::new(&acting(|_| Ok(())), augmenting(), options));
+        assert_eq!((whole.len(), read.len()), (3, 3));
+        for (batch, read) in whole.iter().zip(&read) {
+            assert_eq!((&batch.labels, &batch.indices), (&read.labels, &read.indices));
+            let drawn = batch.windows.as_ref().unwrap();
+            let window = |&index: &u32| augmenting().window(&mut SampleRng::new(5, 2, index));
+            assert_eq!(*drawn, batch.indices.iter().map(window).collect::<Vec<_>>());
+        }
+        let rest = windows(LoaderOptions { skip_batches: 2, ..options });
+        assert!(rest == whole[2..]);
     }
 
     #[test]

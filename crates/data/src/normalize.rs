@@ -5,15 +5,16 @@ use residual_kernels::{Level, Standard};
 
 /// A rectangle of the network's size, cut from an image; it may hang over the image's edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
+pub struct Window {
     pub left: i64,
     pub top: i64,
+    /// Mirrored, left and right.
     pub flip: bool,
 }
 
 impl Window {
     /// The `size` by `size` pixels of the window, black outside the image.
-    pub fn cut(
+    pub(crate) fn cut(
         self,
         pixels: &[u8],
         [height, width]: [usize; 2],
@@ -49,6 +50,12 @@ impl Normalize {
 
     pub fn channels(&self) -> usize {
         self.0.channels()
+    }
+
+    /// The 256 values of each channel, one channel after another.
+    pub fn values(&self) -> Vec<f32> {
+        let of_channel = |channel| (0..=255).map(move |value| self.0.of(channel, value));
+        (0..self.channels()).flat_map(of_channel).collect()
     }
 
     /// Writes the window of `size` (height, width) pixels at `window` as f32, channels innermost.

@@ -13,6 +13,18 @@ use crate::resize::{region_of_resized, resize_region, short_side_to, under_resiz
 use crate::views::{centre, flip_windows, ten_windows, whole};
 use crate::{color, erase, mix, policy, Image, PixelMean, Region, SampleRng};
 
+/// What a pipeline does with images of the network's size, where that is no more than to cut windows
+/// out of them, mirrored or not, and to normalise those.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cuts {
+    /// Black pixels on each side of an image that a window may reach into.
+    pub padding: u32,
+    /// What the 256 values become in each channel, one channel after another.
+    pub values: Vec<f32>,
+    /// `[size, size, channels]`: what is subtracted then, of what of the image lies in the window.
+    pub mean: Option<Vec<f32>>,
+}
+
 /// Turns decoded images into the network's input. Training augments at random; evaluation resizes
 /// the short side and takes the centre.
 #[derive(Clone)]
@@ -102,6 +114,38 @@ impl Pipeline {
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
         self.size() * self.size() * self.channels()
+    }
+
+    /// What is done with images of the network's size, if it can be said in a [`Window`] for each:
+    /// `None` where they are resized, coloured, mixed, seen more than once, or have holes made in them.
+    pub fn cuts(&self) -> Option<Cuts> {
+        let padding = match &self.crop {
+            Crop::None(_) => 0,
+            Crop::Pad(pad) => pad.padding,
+            Crop::RandomResized(_) | Crop::RandomShortSide(_) => return None,
+        };
+        let no_more = self.short_side == self.size
+            && matches!(self.policy, Policy::None(_))
+            && matches!(self.color, Color::None(_))
+            && matches!(self.erase, Erase::None(_))
+            && matches!(self.mix, Mix::None(_))
+            && self.views == Views::Center;
+        no_more.then(|| Cuts {
+            padding,
+            values: self.normalize.values(),
+            mean: self.pixel_mean.as_ref().map(|mean| mean.values().to_vec()),
+        })
+    }
+
+    /// The window that [`apply`](Self::apply) would cut out of an image of the network's size, of the
+    /// same random numbers. For a pipeline that only [`cuts`](Self::cuts).
+    pub fn window(&self, rng: &mut SampleRng) -> Window {
+        match self.cut([self.size; 2], rng) {
+            Cut::OfResized(_, window) => window,
+            Cut::Part(Region { left, top, .. }, flip) => {
+                Window { left: left.into(), top: top.into(), flip }
+            }
+        }
     }
 
     /// Writes the image as `[size, size, channels]` normalised f32 into the first
@@ -579,6 +623,40 @@ pub(crate) mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_window_is_where_the_same_random_numbers_would_have_cut() {
+        let image = numbered(8, 8);
+        for crop in [json!({ "type": "pad", "padding": 3 }), json!("none")] {
+            let config = grey(8, json!({ "crop": crop, "flip": true }));
+            for pipeline in [Pipeline::train(&config, None), Pipeline::eval(&config, None)] {
+                assert!(pipeline.cuts().is_some());
+                for index in 0..100 {
+                    let window = pipeline.window(&mut SampleRng::new(0, 0, index));
+                    let cut = window.cut(&image.pixels, [8, 8], 8, 1);
+                    assert_eq!(applied(&pipeline, &image, index), cut, "{window:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pipeline_that_does_more_than_cut_says_so() {
+        for transform in [
+            json!({ "crop": "random-resized" }),
+            json!({ "crop": { "type": "random-short-side", "min": 8, "max": 9 } }),
+            json!({ "evalResize": 9 }),
+            json!({ "policy": "trivialaugment" }),
+            json!({ "erase": "cutout" }),
+            json!({ "mix": "mixup" }),
+        ] {
+            let pipeline = Pipeline::train(&grey(8, transform.clone()), None);
+            assert_eq!(pipeline.cuts(), None, "{transform}");
+        }
+        let eval = Pipeline::eval(&grey(8, json!({})), None);
+        assert_eq!(eval.cuts().unwrap().padding, 0);
+        assert_eq!(eval.with_views(Views::Flip).cuts(), None);
     }
 
     #[test]

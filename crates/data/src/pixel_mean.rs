@@ -110,6 +110,11 @@ impl PixelMean {
         PixelMean { values: self.values.iter().enumerate().map(scaled).collect(), ..*self }
     }
 
+    /// `[size, size, channels]`.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     /// Subtracts what of the mean image lies under the window; nothing outside of it.
     pub(crate) fn subtract(&self, window: Window, out: &mut [f32]) {
         let (size, channels) = (self.size, self.channels);

@@ -42,6 +42,7 @@ fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i
         order: Order::Shuffled { seed: 1, epoch: 0 },
         skip_batches: 0,
         drop_single: true,
+        windows: false,
     };
     let train = set.split(&config.data).train;
     let mut loader = Loader::new(&train, pipeline.clone(), options);
@@ -127,6 +128,7 @@ fn every_photograph_of_a_folder_is_decoded() {
         order: Order::Sequential,
         skip_batches: 0,
         drop_single: false,
+        windows: false,
     };
     let val = Subset::all(set.part(Part::Val));
     let mut loader = Loader::new(&val, Arc::new(Pipeline::eval(&defaults(&set), None)), options);

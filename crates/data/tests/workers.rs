@@ -21,8 +21,14 @@ fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
         true => Order::Balanced { seed: config.seed, epoch: 1 },
         false => Order::Shuffled { seed: config.seed, epoch: 1 },
     };
-    let options =
-        LoaderOptions { batch_size: 4, workers, order, skip_batches: 0, drop_single: true };
+    let options = LoaderOptions {
+        batch_size: 4,
+        workers,
+        order,
+        skip_batches: 0,
+        drop_single: true,
+        windows: false,
+    };
     let split = set.split(&config.data);
     let mut loader = Loader::new(&split.train, Arc::new(Pipeline::train(&config, None)), options);
     let mut batches = Vec::new();

@@ -7,7 +7,7 @@ use residual_spec::{Error, ErrorCode, Evaluation, Result, WarningEvent};
 use residual_torch::failure;
 use tch::{Kind, Tensor};
 
-use crate::{classify, Evaluator, Model};
+use crate::{classify, Evaluator, Model, Resident};
 
 /// How many rows of `logits` have their greatest value at their label.
 pub fn count_right(logits: &Tensor, labels: &Tensor) -> Result<i64> {
@@ -33,7 +33,8 @@ pub fn log_probabilities(logits: &Tensor) -> Result<Vec<f64>> {
         .map_err(failure)
 }
 
-/// Evaluates all batches of a loader into `sums`. `go_on` is asked before each; `false` ends early
+/// Evaluates all batches of a loader into `sums`; `images` has those that it only says where to cut.
+/// `go_on` is asked before each; `false` ends early
 /// with `None`. Images that cannot be decoded are left out, counted, and told to `warn`.
 ///
 /// # Errors
@@ -43,6 +44,7 @@ pub fn evaluate(
     labels: &[String],
     mut sums: Evaluator,
     mut loader: Loader,
+    images: Option<&Resident>,
     mut go_on: impl FnMut() -> Result<bool>,
     mut warn: impl FnMut(WarningEvent),
 ) -> Result<Option<Evaluation>> {
@@ -64,7 +66,7 @@ pub fn evaluate(
         let batch = loaded.batch;
         if !batch.is_empty() {
             let _no_grad = tch::no_grad_guard();
-            sums.add(&classify(model, &batch)?, &batch.labels, &batch.indices);
+            sums.add(&classify(model, images, &batch)?, &batch.labels, &batch.indices);
         }
         loader.recycle(batch);
     }

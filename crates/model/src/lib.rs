@@ -7,6 +7,7 @@ mod layer;
 mod model;
 mod pass;
 mod predict;
+mod resident;
 mod unit;
 mod views;
 
@@ -16,4 +17,5 @@ pub use evaluator::Evaluator;
 pub use model::{bytes_of, from_weights, info_of, Compute, Model};
 pub use pass::Response;
 pub use predict::{in_one_pass, predict, Answers, Input};
+pub use resident::{input, Resident};
 pub use views::classify;

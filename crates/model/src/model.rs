@@ -39,6 +39,18 @@ impl Compute {
         }
     }
 
+    /// Images `[n, height, width, channels]` as a network's input, `[n, channels, height, width]`.
+    pub(crate) fn input(self, images: &Tensor) -> Result<Tensor> {
+        let input = images
+            .f_permute([0, 3, 1, 2])
+            .and_then(|images| images.f_to_kind(compute_kind(self.precision)))
+            .map_err(failure)?;
+        match self.memory_format {
+            MemoryFormat::ChannelsLast => channels_last(&input),
+            MemoryFormat::Contiguous => input.f_contiguous().map_err(failure),
+        }
+    }
+
     /// As tch calls it.
     pub fn device(self) -> tch::Device {
         match self.device {
@@ -244,15 +256,10 @@ impl Model {
     pub fn input_of(&self, images: &Arc<Vec<f32>>, count: usize, size: [u32; 2]) -> Result<Tensor> {
         let [height, width] = size.map(i64::from);
         let channels = self.network.channels as i64;
-        let input = shared_on(self.compute.device(), images)?
+        let images = shared_on(self.compute.device(), images)?
             .f_view([count as i64, height, width, channels])
-            .and_then(|images| images.f_permute([0, 3, 1, 2]))
-            .and_then(|images| images.f_to_kind(compute_kind(self.compute.precision)))
             .map_err(failure)?;
-        match self.compute.memory_format {
-            MemoryFormat::ChannelsLast => channels_last(&input),
-            MemoryFormat::Contiguous => input.f_contiguous().map_err(failure),
-        }
+        self.compute.input(&images)
     }
 
     pub fn labels(&self, labels: &[i64]) -> Result<Tensor> {

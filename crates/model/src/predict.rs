@@ -96,7 +96,7 @@ fn answer(
         return Ok(());
     }
     batch.labels.resize(of.len(), 0);
-    let mut probabilities = classify(model, batch)?;
+    let mut probabilities = classify(model, None, batch)?;
     probabilities.iter_mut().for_each(|value| *value = value.exp());
     for (row, group) in probabilities.chunks(labels.len()).zip(of.drain(..)) {
         let Ok(predictions) = &mut answers[group] else { continue };

@@ -6,16 +6,17 @@ use std::ops::Range;
 use residual_data::Batch;
 use residual_spec::Result;
 
-use crate::{log_probabilities, Model};
+use crate::{input, log_probabilities, Model, Resident};
 
 /// Pixels in one forward pass; more are seen in several.
 const PIXELS: usize = 64 * 224 * 224;
 
 /// Log-probabilities, row by row, of each image of a batch: of its one view, or of the mean of the
-/// probabilities of all its views. Call it without gradients.
-pub fn classify(model: &Model, batch: &Batch) -> Result<Vec<f64>> {
+/// probabilities of all its views. Its images are those on the device, where it says only where to cut
+/// them. Call it without gradients.
+pub fn classify(model: &Model, images: Option<&Resident>, batch: &Batch) -> Result<Vec<f64>> {
     let Some(views) = &batch.views else {
-        let logits = model.forward(&model.input(&batch.images, batch.len())?, false)?;
+        let logits = model.forward(&input(model, images, batch)?, false)?;
         return log_probabilities(&logits);
     };
     let each = views.len() / batch.len().max(1);
@@ -112,7 +113,7 @@ mod tests {
             views: Some(views.to_vec()),
             ..Batch::default()
         };
-        let together = classify(&model, &batch(&images, &[0, 1], &all)).unwrap();
+        let together = classify(&model, None, &batch(&images, &[0, 1], &all)).unwrap();
 
         let mut start = 0;
         for (image, views) in sizes.iter().enumerate() {
@@ -142,7 +143,7 @@ mod tests {
         let images = numbers(2 * 32 * 32 * 3);
         let plain = Batch { images: images.into(), labels: vec![0, 1], ..Batch::default() };
         let seen = Batch { views: Some(vec![[32, 32]; 2]), ..plain.clone() };
-        let (a, b) = (classify(&model, &plain).unwrap(), classify(&model, &seen).unwrap());
+        let [a, b] = [&plain, &seen].map(|batch| classify(&model, None, batch).unwrap());
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
         assert_eq!(Tensor::from_slice(&a).size(), [20]);
     }

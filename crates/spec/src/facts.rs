@@ -73,6 +73,8 @@ pub struct MachineFacts {
     pub cuda: bool,
     /// It multiplies bfloat16 (compute capability 8.0 or more: Ampere, 2020).
     pub cuda_bf16: bool,
+    /// Bytes of its memory that nobody uses; null where there is none, or it does not tell.
+    pub cuda_free_memory: Option<u64>,
     /// Bytes of memory that nobody uses; null where the system does not tell.
     pub free_memory: Option<u64>,
 }
@@ -80,6 +82,13 @@ pub struct MachineFacts {
 impl MachineFacts {
     /// A machine of which nothing else is known.
     pub fn with_cores(cores: u32) -> MachineFacts {
-        MachineFacts { cores, bf16: false, cuda: false, cuda_bf16: false, free_memory: None }
+        MachineFacts {
+            cores,
+            bf16: false,
+            cuda: false,
+            cuda_bf16: false,
+            cuda_free_memory: None,
+            free_memory: None,
+        }
     }
 }

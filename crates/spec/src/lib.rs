@@ -24,7 +24,7 @@ pub use facts::*;
 pub use plan::*;
 pub use read::{nearest, At, Read};
 pub use resolve::{
-    check_usable, resolve, resolve_inspect, resolve_views, wants_published, Views, FEW_PHOTOGRAPHS,
-    IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS,
+    check_usable, device_bytes, resolve, resolve_inspect, resolve_views, wants_published, Views,
+    FEW_PHOTOGRAPHS, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS,
 };
 pub use result::*;

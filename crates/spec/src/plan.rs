@@ -46,9 +46,9 @@ pub struct MemoryEstimate {
     /// What the forward pass keeps of a batch for the backward pass: what leaves each convolution,
     /// and each normalisation.
     pub activations: u64,
-    /// Batches that are made ahead.
+    /// Batches that the workers make ahead.
     pub batches: u64,
-    /// Decoded images that are kept (`cache`), at full size.
+    /// Decoded images that are kept (`cache`), at full size, or that lie on the device (`augmentOn`).
     pub images: u64,
     pub total: u64,
     /// The most that this process ever had in memory, JavaScript and libtorch included, after the

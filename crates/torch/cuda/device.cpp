@@ -3,11 +3,20 @@
 #include <c10/cuda/CUDAException.h>
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
+
 #include "../src/guarded.h"
 
 bool capability(int *major, int *minor) {
   return guarded([&] {
     C10_CUDA_CHECK(cudaDeviceGetAttribute(major, cudaDevAttrComputeCapabilityMajor, 0));
     C10_CUDA_CHECK(cudaDeviceGetAttribute(minor, cudaDevAttrComputeCapabilityMinor, 0));
+  });
+}
+
+bool free_memory(size_t *bytes) {
+  return guarded([&] {
+    size_t all = 0;
+    C10_CUDA_CHECK(cudaMemGetInfo(bytes, &all));
   });
 }

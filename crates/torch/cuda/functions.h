@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <cstddef>
+
 namespace at {
 class Tensor;
 }
@@ -17,6 +19,8 @@ struct Functions {
   bool (*start)(void (*ran_out)());
   // 8 and 6 for compute capability 8.6.
   bool (*capability)(int *major, int *minor);
+  // Bytes of the device's memory that nobody uses.
+  bool (*free_memory)(size_t *bytes);
   // Lets this process have a share of the device's memory.
   bool (*limit_memory)(double share);
   // Gives memory that no tensor lies in back to the device.

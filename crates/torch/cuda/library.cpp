@@ -14,6 +14,7 @@ std::string &residual_error() {
 
 bool start(void (*ran_out)());
 bool capability(int *major, int *minor);
+bool free_memory(size_t *bytes);
 bool limit_memory(double share);
 bool release_free_memory();
 bool send(const at::Tensor *host, at::Tensor **copy, Arrival **arrival);
@@ -34,10 +35,10 @@ const char *last_error() { return residual_error().c_str(); }
 
 extern "C" __attribute__((visibility("default"))) const Functions *residual_cuda_functions() {
   static const Functions functions = {
-      last_error,  start,     capability,    limit_memory, release_free_memory,
-      send,        receive,   fetch,         wait,         forget,
-      begin_aside, end_aside, begin_capture, end_capture,  replay,
-      forget_graph,
+      last_error,    start,       capability,  free_memory,   limit_memory,
+      release_free_memory,        send,        receive,       fetch,
+      wait,          forget,      begin_aside, end_aside,     begin_capture,
+      end_capture,   replay,      forget_graph,
   };
   return &functions;
 }

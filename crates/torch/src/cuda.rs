@@ -19,6 +19,7 @@ struct Functions {
     last_error: unsafe extern "C" fn() -> *const c_char,
     start: unsafe extern "C" fn(unsafe extern "C" fn()) -> bool,
     capability: unsafe extern "C" fn(*mut c_int, *mut c_int) -> bool,
+    free_memory: unsafe extern "C" fn(*mut usize) -> bool,
     limit_memory: unsafe extern "C" fn(f64) -> bool,
     release_free_memory: unsafe extern "C" fn() -> bool,
     send: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
@@ -114,6 +115,17 @@ pub fn capability() -> Option<(i32, i32)> {
     // SAFETY: two numbers are written.
     let told = unsafe { (functions().ok()?.capability)(&mut major, &mut minor) };
     told.then_some((major, minor))
+}
+
+/// Bytes of the device's memory that nobody uses. `None` where there is no device, or it does not tell.
+pub fn free_memory() -> Option<u64> {
+    if !is_available() {
+        return None;
+    }
+    let mut bytes = 0;
+    // SAFETY: a number is written.
+    let told = unsafe { (functions().ok()?.free_memory)(&mut bytes) };
+    told.then_some(bytes as u64)
 }
 
 fn functions() -> Result<&'static Functions> {
@@ -312,7 +324,7 @@ mod tests {
     #[test]
     fn without_the_library_there_is_no_cuda_and_no_harm() {
         assert!(!is_available());
-        assert_eq!(capability(), None);
+        assert_eq!((capability(), free_memory()), (None, None));
         assert_eq!(start().unwrap_err().code, ErrorCode::Device);
         assert_eq!(limit_memory(0.5).unwrap_err().code, ErrorCode::Device);
         assert_eq!(send(&[1f32]).err().unwrap().code, ErrorCode::Device);

@@ -6,7 +6,10 @@
 
 use residual_arch::Network;
 use residual_model::{Compute, Model};
-use residual_spec::{Auto, Device, Error, ErrorCode, ResolvedConfig, Result, TrainConfig};
+use residual_spec::{
+    Auto, DataFacts, Device, Error, ErrorCode, ResolvedConfig, Result, TrainConfig,
+};
+use tch::{Kind, Tensor};
 
 use crate::bench;
 use crate::free_memory::free_memory;
@@ -36,7 +39,7 @@ pub(crate) struct Smaller {
 pub(crate) fn that_fits(
     asked: &TrainConfig,
     config: &ResolvedConfig,
-    decoded: Option<u64>,
+    facts: &DataFacts,
     network: &Network,
 ) -> Result<Option<Smaller>> {
     if asked.batch_size.as_ref().and_then(Auto::given).is_some() {
@@ -47,12 +50,15 @@ pub(crate) fn that_fits(
         Device::Cpu => match free_memory() {
             None => Ok(None),
             Some(free) => {
-                let kept = kept(config.cache, decoded);
+                let kept = kept(config.cache, facts.decoded_bytes);
                 in_memory(config.batch_size, free, kept, |images| needs(&with(images), network))
             }
         },
         Device::Cuda => {
             let most = config.batch_size;
+            // In the place of the images that are to lie beside it, if there is one.
+            let bytes = memory::on_device(config, facts) as i64;
+            let _images = Tensor::f_empty([bytes], (Kind::Uint8, Compute::of(config).device()));
             match largest(most, |images| can_update(&with(images), network))? {
                 Some(images) if images == most => Ok(None),
                 Some(images) => {
@@ -98,7 +104,7 @@ fn gigabytes(bytes: f64) -> String {
 
 /// Bytes.
 fn needs(config: &ResolvedConfig, network: &Network) -> f64 {
-    memory::estimate(config, network, 0).total as f64 * OF_COMPUTED + BESIDES
+    memory::of_step(config, network).total as f64 * OF_COMPUTED + BESIDES
 }
 
 /// `kept` bytes of images are to lie beside the batch.

@@ -113,7 +113,7 @@ pub(crate) fn train(learner: &mut Learner, batch: &Batch) -> Result<()> {
 
 fn classify_untracked(learner: &Learner, batch: &Batch) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
-    classify(&learner.model, batch).map(|_| ())
+    classify(&learner.model, None, batch).map(|_| ())
 }
 
 /// The network, and how a run with it would compute.

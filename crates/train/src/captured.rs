@@ -8,7 +8,7 @@
 
 use residual_arch::Network;
 use residual_data::Batch;
-use residual_model::Model;
+use residual_model::{input, Model, Resident};
 use residual_spec::{Error, ErrorCode, Optimizer as Rule, ResolvedConfig, Result};
 use residual_torch::{failure, Graph, Rate};
 use tch::{Device, Kind, Tensor};
@@ -37,8 +37,9 @@ pub struct Input {
 }
 
 impl Input {
-    pub fn of(model: &Model, batch: &Batch) -> Result<Input> {
-        let images = model.input(&batch.images, batch.len())?;
+    /// `images` are those on the device, if they are there.
+    pub fn of(model: &Model, images: Option<&Resident>, batch: &Batch) -> Result<Input> {
+        let images = input(model, images, batch)?;
         Ok(Input { images, targets: Targets::of(batch, model)? })
     }
 

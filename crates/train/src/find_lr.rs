@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::gather::{Gathered, Gatherer};
 use crate::guard::unless_broken_off;
 use crate::learner::{Learner, Step};
+use crate::on_device::OnDevice;
 use crate::pixel_mean;
 use crate::run::Prepared;
 use crate::threads::Threads;
@@ -85,7 +86,11 @@ fn measure(
     let pixel_mean = pixel_mean::of_images(&split.train, &config, &|| !go_on());
     let Some(pixel_mean) = unless_broken_off(pixel_mean)? else { return Ok(None) };
     let pipeline = Pipeline::train(&config, pixel_mean.as_ref());
-    let mut batches = Gatherer::new(&config, &split.train, pipeline);
+    let placed = OnDevice::place(&config, &split, &pipeline, &|| !go_on());
+    let Some(placed) = unless_broken_off(placed)? else { return Ok(None) };
+    learner.images = placed.of(&split.train).cloned();
+    let windows = learner.images.is_some();
+    let mut batches = Gatherer::new(&config, &split.train, pipeline, windows);
 
     let mut curve = Curve::new(range.steps);
     while (curve.points.len() as u32) < range.steps && !curve.has_burst() {

@@ -25,6 +25,7 @@ pub(crate) struct Gatherer<'a> {
     config: &'a ResolvedConfig,
     images: &'a Subset,
     pipeline: Arc<Pipeline>,
+    windows: bool,
     epoch: u32,
     loader: Loader,
     /// Updates of this epoch.
@@ -32,10 +33,16 @@ pub(crate) struct Gatherer<'a> {
 }
 
 impl<'a> Gatherer<'a> {
-    pub fn new(config: &'a ResolvedConfig, images: &'a Subset, pipeline: Pipeline) -> Gatherer<'a> {
+    /// `windows`: the learner has the images.
+    pub fn new(
+        config: &'a ResolvedConfig,
+        images: &'a Subset,
+        pipeline: Pipeline,
+        windows: bool,
+    ) -> Gatherer<'a> {
         let pipeline = Arc::new(pipeline);
-        let loader = loader(config, images, &pipeline, 0);
-        Gatherer { config, images, pipeline, epoch: 0, loader, updates: 0 }
+        let loader = loader(config, images, &pipeline, windows, 0);
+        Gatherer { config, images, pipeline, windows, epoch: 0, loader, updates: 0 }
     }
 
     /// Lets `learner` learn from what its next update is made of. `go_on` is asked before each batch.
@@ -52,7 +59,8 @@ impl<'a> Gatherer<'a> {
                 Next::End => {
                     self.epoch += 1;
                     self.updates = 0;
-                    self.loader = loader(self.config, self.images, &self.pipeline, self.epoch);
+                    let Gatherer { config, images, pipeline, windows, epoch, .. } = self;
+                    self.loader = loader(config, images, pipeline, *windows, *epoch);
                     continue;
                 }
             };
@@ -79,8 +87,9 @@ fn loader(
     config: &ResolvedConfig,
     images: &Subset,
     pipeline: &Arc<Pipeline>,
+    windows: bool,
     epoch: u32,
 ) -> Loader {
-    let options = LoaderOptions::train(config, order(config, epoch));
+    let options = LoaderOptions { windows, ..LoaderOptions::train(config, order(config, epoch)) };
     Loader::new(images, Arc::clone(pipeline), options)
 }

@@ -1,9 +1,10 @@
 //! What learns: a network with its loss and its update rule, batch by batch.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use residual_data::Batch;
-use residual_model::{right, Model};
+use residual_model::{right, Model, Resident};
 use residual_spec::{
     Device, Error, ErrorCode, Gradient, Optimizer as Rule, Precision, ResolvedConfig, Result,
 };
@@ -27,6 +28,8 @@ pub struct Learner {
     pub model: Model,
     pub optimizer: Optimizer,
     pub ema: Option<Ema>,
+    /// Images that batches only say where to cut.
+    pub images: Option<Rc<Resident>>,
     /// In fp16.
     pub scale: Option<LossScale>,
     /// Its factor after the last update whose outcome is known.
@@ -149,6 +152,7 @@ impl Learner {
                 true => Some(Ema::new(config.ema.decay, &model)?),
                 false => None,
             },
+            images: None,
             scale: match config.precision {
                 Precision::Fp16 => Some(LossScale::new(model.compute().device())?),
                 _ => None,
@@ -234,7 +238,7 @@ impl Learner {
             return Ok(false);
         }
         let Some(mut steps) = self.steps.take() else { return Ok(false) };
-        let taken = Input::of(&self.model, batch).and_then(|input| match self.how {
+        let taken = self.input(batch).and_then(|input| match self.how {
             How::Replay => steps.take(&input).map(|()| true),
             _ => Ok(steps.capture(batch, &input, |input, rate| self.whole_step(input, rate))),
         });
@@ -302,6 +306,10 @@ impl Learner {
         learnt
     }
 
+    fn input(&self, batch: &Batch) -> Result<Input> {
+        Input::of(&self.model, self.images.as_deref(), batch)
+    }
+
     /// Logits and mean loss.
     fn pass(&self, input: &Input) -> Result<(Tensor, Tensor)> {
         let logits = self.model.forward(&input.images, true)?;
@@ -318,7 +326,7 @@ impl Learner {
         if self.model.network().has_dropout() {
             self.seed_dropout(part);
         }
-        let input = Input::of(&self.model, batch)?;
+        let input = self.input(batch)?;
         let (logits, mean) = self.pass(&input)?;
         let weight = self.loss.weight(batch);
         if weight == 0.0 {
@@ -594,8 +602,9 @@ mod tests {
     use std::sync::Arc;
 
     use residual_arch::Network;
+    use residual_data::{ArrayPart, Arrays, Loader, LoaderOptions, Order, Part, Pipeline, Subset};
     use residual_model::Compute;
-    use residual_spec::{resolve, Adam, DataFacts, MachineFacts, TrainConfig};
+    use residual_spec::{resolve, Adam, DataConfig, DataFacts, MachineFacts, TrainConfig};
     use serde_json::json;
 
     use super::*;
@@ -690,6 +699,70 @@ mod tests {
         }
         assert_eq!((whole.most_at_once(), divided.most_at_once()), (None, Some(2)));
         assert!(apart(&whole, &divided) < 1e-12, "{}", apart(&whole, &divided));
+    }
+
+    /// Seven images, in the orders of so many epochs: as pixels, as windows on those that the device has,
+    /// and these.
+    fn seven(config: &ResolvedConfig, epochs: u32) -> (Vec<Batch>, Vec<Batch>, Rc<Resident>) {
+        let part = ArrayPart {
+            images: (0..7 * 32 * 32 * 3)
+                .map(|i| (i * 7919 % 251) as u8)
+                .collect::<Vec<u8>>()
+                .into(),
+            labels: (0..7).map(|i| i % 3).collect::<Vec<u32>>().into(),
+            height: 32,
+            width: 32,
+            channels: 3,
+        };
+        let arrays = Arrays { train: part, val: None, test: None, classes: None };
+        let set = residual_data::open_with(&DataConfig::default(), Some(arrays), &|| false);
+        let images = Subset::all(set.unwrap().part(Part::Train));
+        let pipeline = Arc::new(Pipeline::train(config, None));
+        let batches = |windows| {
+            let batch = |epoch| {
+                let order = Order::Shuffled { seed: 1, epoch };
+                let options = LoaderOptions { windows, ..LoaderOptions::train(config, order) };
+                Loader::new(&images, Arc::clone(&pipeline), options).next().unwrap().unwrap().batch
+            };
+            (0..epochs).map(batch).collect()
+        };
+        let (compute, cuts) = (Compute::of(config), pipeline.cuts().unwrap());
+        let resident = Resident::new(&images.source, compute, [32, 3], &cuts, &|| false);
+        (batches(false), batches(true), Rc::new(resident.unwrap().unwrap()))
+    }
+
+    #[test]
+    fn windows_on_images_of_the_device_are_learnt_from_as_their_pixels_are_also_in_parts() {
+        let config = config("resnet8");
+        let network = || residual_arch::build(&config.model, 3, 32, 3).unwrap();
+        let (pixels, windows, images) = seven(&config, 1);
+        assert!(windows[0].images.is_empty() && windows[0].len() == 7);
+        for room in [None, Some(3)] {
+            let (mut wanted, mut found) =
+                (learner(&config, network()), learner(&config, network()));
+            found.images = Some(Rc::clone(&images));
+            for (learner, batch) in [(&mut wanted, &pixels[0]), (&mut found, &windows[0])] {
+                learner.room = room;
+                assert!(matches!(learner.add(batch).unwrap(), Step::Done(())));
+                done(learner.update(0.05));
+            }
+            assert_eq!(found.most_at_once(), wanted.most_at_once());
+            assert_eq!(apart(&found, &wanted), 0.0);
+        }
+    }
+
+    #[test]
+    fn captured_steps_take_windows_on_images_of_the_device_too() {
+        let config = config("resnet8");
+        let network = || residual_arch::build(&config.model, 3, 32, 3).unwrap();
+        let (pixels, windows, images) = seven(&config, 7);
+        let mut eager = learner(&config, network()).reading_late().unwrap();
+        let mut captured = capturing(&config, network());
+        captured.images = Some(images);
+        learn_late(&mut eager, &pixels, 0);
+        learn_late(&mut captured, &windows, 0);
+        assert!(has_captured(&captured));
+        assert_eq!(apart(&captured, &eager), 0.0);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod loss;
 mod loss_scale;
 mod machine;
 mod memory;
+mod on_device;
 mod optimizer;
 mod parts;
 mod pixel_mean;

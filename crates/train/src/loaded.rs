@@ -199,7 +199,7 @@ impl LoadedModel {
             .samples(subset.spread(request.samples.unwrap_or(0) as usize))
             .averaging(average);
         let loader = self.loader(&subset, request, views);
-        let measured = evaluate(&self.model, &labels, sums, loader, || Ok(go_on()), |_| {})?;
+        let measured = evaluate(&self.model, &labels, sums, loader, None, || Ok(go_on()), |_| {})?;
         let Some(mut evaluation) = measured else { return Ok(None) };
         if let Some(side) = request.thumbnails {
             for example in evaluation.samples.iter_mut().chain(&mut evaluation.top_losses) {

@@ -2,14 +2,36 @@
 //! moments, so it is rather too low.
 
 use residual_arch::Network;
-use residual_spec::{MemoryEstimate, Precision, ResolvedConfig};
+use residual_spec::{
+    device_bytes, AugmentOn, DataFacts, MemoryEstimate, Precision, ResolvedConfig,
+};
 
 use crate::optimizer::states;
 
 const FLOAT: u64 = 4;
 
-/// `decoded`: bytes that the data set's images take when they are decoded, and may be kept in.
-pub(crate) fn estimate(config: &ResolvedConfig, network: &Network, decoded: u64) -> MemoryEstimate {
+/// With the images that are kept beside it.
+pub(crate) fn estimate(
+    config: &ResolvedConfig,
+    network: &Network,
+    facts: &DataFacts,
+) -> MemoryEstimate {
+    let decoded = facts.decoded_bytes.unwrap_or(0).min(u64::from(config.cache) << 20);
+    let step = of_step(config, network);
+    let images = decoded + on_device(config, facts);
+    MemoryEstimate { images, total: step.total + images, ..step }
+}
+
+/// Bytes of images that lie on the device.
+pub(crate) fn on_device(config: &ResolvedConfig, facts: &DataFacts) -> u64 {
+    match config.augment_on {
+        AugmentOn::Workers => 0,
+        AugmentOn::Device => device_bytes(&config.data, &config.transform, facts),
+    }
+}
+
+/// Without images that are kept.
+pub(crate) fn of_step(config: &ResolvedConfig, network: &Network) -> MemoryEstimate {
     let weight = if config.precision == Precision::Fp64 { 2 * FLOAT } else { FLOAT };
     let number = match config.precision {
         Precision::Bf16 | Precision::Fp16 => 2,
@@ -28,17 +50,19 @@ pub(crate) fn estimate(config: &ResolvedConfig, network: &Network, decoded: u64)
     let activations = outputs * batch * number;
     let side = u64::from(config.data.image_size);
     let pixels = side * side * u64::from(config.data.channels);
-    // Each worker works on one, two wait, and one is being trained on.
-    let batches = pixels * batch * FLOAT * (u64::from(config.workers) + 3);
-    let images = decoded.min(u64::from(config.cache) << 20);
+    let batches = match config.augment_on {
+        // Each worker works on one, two wait, and one is being trained on.
+        AugmentOn::Workers => pixels * batch * FLOAT * (u64::from(config.workers) + 3),
+        AugmentOn::Device => 0,
+    };
     MemoryEstimate {
         weights,
         gradients: parameters,
         optimizer,
         activations,
         batches,
-        images,
-        total: weights + parameters + optimizer + activations + batches + images,
+        images: 0,
+        total: weights + parameters + optimizer + activations + batches,
         measured: None,
     }
 }

@@ -87,6 +87,7 @@ fn part_of(batch: &Batch, images: Range<usize>) -> Batch {
     Batch {
         images: batch.images[images.start * numbers..images.end * numbers].to_vec().into(),
         labels: batch.labels[images.clone()].to_vec(),
+        windows: batch.windows.as_ref().map(|windows| windows[images.clone()].to_vec()),
         indices: batch.indices.get(images).map(<[u32]>::to_vec).unwrap_or_default(),
         views: None,
         mixed,
@@ -96,6 +97,7 @@ fn part_of(batch: &Batch, images: Range<usize>) -> Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use residual_data::Window;
     use std::sync::Arc;
 
     fn batch(count: usize) -> Batch {
@@ -162,6 +164,22 @@ mod tests {
         };
         let done = parts.each(&batch(6), begin, learn, |_| room.replace(6) == 4);
         assert_eq!((done.unwrap(), tries, parts.most()), (6, 2, None));
+    }
+
+    #[test]
+    fn windows_go_with_their_images() {
+        let window = |left| Window { left, top: 0, flip: false };
+        let whole = Batch {
+            labels: vec![0; 5],
+            indices: (0..5).collect(),
+            windows: Some((0..5).map(window).collect()),
+            ..Batch::default()
+        };
+        let parts: Vec<Batch> = divided(&whole, 2).collect();
+        assert_eq!(parts.iter().map(Batch::len).collect::<Vec<_>>(), [2, 3]);
+        let windows = parts.iter().flat_map(|part| part.windows.clone().unwrap());
+        assert!(windows.eq(whole.windows.unwrap()));
+        assert_eq!(parts[1].indices, [2, 3, 4]);
     }
 
     #[test]

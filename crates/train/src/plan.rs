@@ -1,6 +1,7 @@
 //! A run as it would be: everything resolved, nothing written, nothing kept. What it would take is
 //! computed (memory) and measured (time), and each says which.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::gather::{Gathered, Gatherer};
 use crate::guard::unless_broken_off;
 use crate::learner::Learner;
+use crate::on_device::OnDevice;
 use crate::run::{Lengths, Prepared};
 use crate::threads::Threads;
 use crate::{memory, pixel_mean};
@@ -42,11 +44,8 @@ pub fn plan(
     let resumed_at = prepared.resumed_at()?;
     let lengths = Lengths::of(&prepared.config, split.train.len());
     let (parameters, macs) = (prepared.network().parameters(), prepared.network().macs());
-    let mut memory = memory::estimate(
-        &prepared.config,
-        prepared.network(),
-        prepared.dataset.facts().decoded_bytes.unwrap_or(0),
-    );
+    let mut memory =
+        memory::estimate(&prepared.config, prepared.network(), prepared.dataset.facts());
     let warnings = [prepared.warnings(), prepared.dataset.warnings()].concat();
     let size = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
     let (train_images, val_images) = (split.train.len() as u32, size(&split.val));
@@ -99,7 +98,11 @@ impl Pace {
         let mean = pixel_mean::of_images(&split.train, config, &|| !go_on());
         let Some(mean) = unless_broken_off(mean)? else { return Ok(None) };
         let pipeline = Pipeline::train(config, mean.as_ref());
-        let mut batches = Gatherer::new(config, &split.train, pipeline);
+        let placed = OnDevice::place(config, split, &pipeline, &|| !go_on());
+        let Some(placed) = unless_broken_off(placed)? else { return Ok(None) };
+        learner.images = placed.of(&split.train).cloned();
+        let windows = learner.images.is_some();
+        let mut batches = Gatherer::new(config, &split.train, pipeline, windows);
         let mut steps = Vec::new();
         let begun = Instant::now();
         let mut last = None;
@@ -120,7 +123,10 @@ impl Pace {
         }
         steps.sort_by(f64::total_cmp);
         let evaluation = match &split.val {
-            Some(val) => evaluation_pace(prepared, &learner, val, mean.as_ref(), go_on)?,
+            Some(val) => {
+                let pipeline = Arc::new(Pipeline::eval(config, mean.as_ref()));
+                evaluation_pace(prepared, &learner, val, pipeline, &placed, go_on)?
+            }
             None => Some(0.0),
         };
         Ok(evaluation.map(|evaluation| Pace { steps, evaluation }))
@@ -165,28 +171,31 @@ fn evaluation_pace(
     prepared: &Prepared,
     learner: &Learner,
     val: &Subset,
-    mean: Option<&Arc<residual_data::PixelMean>>,
+    pipeline: Arc<Pipeline>,
+    placed: &OnDevice,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<f64>> {
     let _no_grad = tch::no_grad_guard();
-    let pipeline = Arc::new(Pipeline::eval(&prepared.config, mean));
-    let mut loader = Loader::new(val, pipeline, LoaderOptions::eval(&prepared.config));
+    let images = placed.of(val).map(Rc::as_ref);
+    let options =
+        LoaderOptions { windows: images.is_some(), ..LoaderOptions::eval(&prepared.config) };
+    let mut loader = Loader::new(val, pipeline, options);
     let begun = Instant::now();
-    let mut images = 0;
+    let mut seen = 0;
     while let Some(loaded) = loader.next()? {
         if !go_on() {
             return Ok(None);
         }
         if !loaded.batch.is_empty() {
-            classify(learner.evaluated(), &loaded.batch)?;
-            images += loaded.batch.len();
+            classify(learner.evaluated(), images, &loaded.batch)?;
+            seen += loaded.batch.len();
         }
         loader.recycle(loaded.batch);
         if begun.elapsed() >= EVALUATED {
             break;
         }
     }
-    Ok(Some(begun.elapsed().as_secs_f64() / images.max(1) as f64))
+    Ok(Some(begun.elapsed().as_secs_f64() / seen.max(1) as f64))
 }
 
 /// Bytes, where the system tells (Linux).

@@ -17,6 +17,7 @@ const CHANGEABLE: &[&str] = &[
     "threads",
     "workers",
     "cache",
+    "augmentOn",
     "memoryFraction",
     "cudaGraphs",
     "checkpoint",

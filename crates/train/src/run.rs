@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use crate::batch_size;
 use crate::begin::{Begin, Begun};
 use crate::checkpoint::{progress_of, restore, State};
 use crate::learner::{Learner, NotFinite, Step};
+use crate::on_device::OnDevice;
 use crate::progress::{BestSoFar, Progress, Sums};
 use crate::schedule::{lower_is_better, Position};
 use crate::small::small_of;
@@ -126,7 +128,7 @@ impl Prepared {
             residual_torch::cuda::limit_memory(config.memory_fraction.unwrap_or(1.0))?;
         }
         let decoded = dataset.facts().decoded_bytes;
-        if let Some(fits) = batch_size::that_fits(&asked, &config, decoded, &network)? {
+        if let Some(fits) = batch_size::that_fits(&asked, &config, dataset.facts(), &network)? {
             // The rate, and whatever else follows from it, follows from what it is now.
             asked.batch_size = Some(Auto::Is(fits.images));
             config = resolve(&asked, dataset.facts(), &machine)?;
@@ -222,6 +224,7 @@ struct Trainer<'c> {
     total_steps: Option<u64>,
     train_pipeline: Arc<Pipeline>,
     eval_pipeline: Arc<Pipeline>,
+    on_device: OnDevice,
     pixel_mean: Option<Arc<PixelMean>>,
     throughput: Throughput,
     /// What `progress` had when this session began.
@@ -277,6 +280,9 @@ impl<'c> Trainer<'c> {
         };
         let train_pipeline = Arc::new(Pipeline::train(&config, pixel_mean.as_ref()));
         let eval_pipeline = Arc::new(Pipeline::eval(&config, pixel_mean.as_ref()));
+        let stopping = || control.stopping().is_some();
+        let on_device = OnDevice::place(&config, &split, &train_pipeline, &stopping)?;
+        learner.images = on_device.of(&split.train).cloned();
         let Lengths { batches_per_epoch, steps_per_epoch, total_steps } =
             Lengths::of(&config, split.train.len());
         let schedule =
@@ -320,6 +326,7 @@ impl<'c> Trainer<'c> {
             total_steps,
             train_pipeline,
             eval_pipeline,
+            on_device,
             pixel_mean,
             throughput: Throughput::start(),
             before,
@@ -328,7 +335,7 @@ impl<'c> Trainer<'c> {
             best_validation: None,
         };
         trainer.announce()?;
-        for warning in begun.warnings {
+        for warning in begun.warnings.into_iter().chain(trainer.on_device.warning.take()) {
             trainer.tell(RunEvent::Warning(warning))?;
         }
         trainer.tell_of_graphs()?;
@@ -442,6 +449,7 @@ impl<'c> Trainer<'c> {
     fn train_epoch(&mut self, meanwhile: &mut dyn FnMut()) -> Result<Flow> {
         let options = LoaderOptions {
             skip_batches: self.progress.batch as usize,
+            windows: self.learner.images.is_some(),
             ..LoaderOptions::train(&self.config, order(&self.config, self.progress.epoch))
         };
         let mut loader = Loader::new(&self.split.train, Arc::clone(&self.train_pipeline), options);
@@ -778,6 +786,7 @@ impl<'c> Trainer<'c> {
                     .top_losses(KEPT_IMAGES)
                     .samples(subset.spread(KEPT_IMAGES)),
                 loader,
+                self.on_device.of(subset).map(Rc::as_ref),
                 || {
                     meanwhile();
                     control.wait_while_paused(meanwhile);
@@ -802,7 +811,8 @@ impl<'c> Trainer<'c> {
     }
 
     fn eval_loader(&self, subset: &Subset) -> Loader {
-        let options = LoaderOptions::eval(&self.config);
+        let windows = self.on_device.of(subset).is_some();
+        let options = LoaderOptions { windows, ..LoaderOptions::eval(&self.config) };
         Loader::new(subset, Arc::clone(&self.eval_pipeline), options)
     }
 

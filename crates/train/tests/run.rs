@@ -649,3 +649,81 @@ fn an_unknown_layer_to_freeze_is_refused_before_anything_is_written() {
     assert!(error.hint.unwrap().contains("layer1, layer2, layer3"));
     assert!(!Path::new(&place.path("run")).exists());
 }
+
+#[test]
+fn images_on_the_device_give_the_bits_that_the_workers_give_and_a_run_may_change_between_them() {
+    let place = Place::new();
+    let by = |on: &str, name: &str, more: &Value| {
+        let mut config = place.config(&format!("{name}-{on}"), more.clone());
+        config["augmentOn"] = json!(on);
+        config
+    };
+    let data = json!({ "source": place.path("data"), "balanced": true, "limit": 125 });
+    let transform = json!({ "crop": "pad", "flip": true, "pixelMean": true });
+    let log = json!({ "steps": 1 });
+    for (name, more) in [
+        ("plain", json!({ "log": log, "epochs": 3 })),
+        (
+            "more",
+            json!({
+                "log": log, "epochs": 3, "data": data, "transform": transform, "batchSize": 31,
+                "precision": "bf16", "gradient": { "accumulate": 2 }, "ema": { "decay": 0.9 },
+            }),
+        ),
+    ] {
+        let workers = train(&by("workers", name, &more));
+        let device = train(&by("device", name, &more));
+        assert!(checkpoint(&device).tensors == checkpoint(&workers).tensors, "{name}");
+        assert_eq!(epochs_of(&device), epochs_of(&workers));
+        assert_eq!(losses_of(&device), losses_of(&workers));
+        assert_eq!((&device.test, device.steps), (&workers.test, workers.steps));
+        // What was measured last, but for how fast.
+        let kept = |result: &TrainResult| {
+            let mut kept = kept(result).unwrap();
+            kept.evaluation.images_per_second = 0.0;
+            kept
+        };
+        assert_eq!(kept(&device), kept(&workers));
+
+        for (first, then) in [("device", "workers"), ("workers", "device")] {
+            let stop = |event: &RunEvent| {
+                matches!(event, RunEvent::Step(step) if step.step >= 3).then_some(Stop::Wanted)
+            };
+            let (stopped, _) = run(&by(first, &format!("{name}-stopped"), &more), stop);
+            let stopped = stopped.unwrap();
+            assert_eq!(stopped.stop_reason, StopReason::Stopped);
+            let resumed = train(&json!({ "resume": stopped.dir, "augmentOn": then }));
+            assert!(checkpoint(&resumed).tensors == checkpoint(&workers).tensors, "{name} {first}");
+            assert_eq!(epochs_of(&resumed), epochs_of(&workers));
+        }
+    }
+}
+
+/// Step by step.
+fn losses_of(result: &TrainResult) -> Vec<Value> {
+    let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["type"] == "step")
+        .map(|event| json!([event["step"], event["loss"], event["epochAccuracy"]]))
+        .collect()
+}
+
+#[test]
+fn a_range_test_and_a_plan_take_the_images_from_where_the_run_would() {
+    let place = Place::new();
+    let on = |on| place.config("run", json!({ "augmentOn": on }));
+    let found = |wanted| {
+        let options = json!({ "steps": 10 });
+        let finding = residual_train::find_lr(&on(wanted), None, &options, &|| true);
+        serde_json::to_value(finding.unwrap().unwrap()).unwrap()
+    };
+    assert_eq!(found("device"), found("workers"));
+    let plan =
+        |wanted| residual_train::plan(&on(wanted), None, &json!({}), &|| true).unwrap().unwrap();
+    let (device, workers) = (plan("device"), plan("workers"));
+    assert!(device.time.is_some() && device.warnings.is_empty());
+    // 160 grey images of 16 x 16, with four pixels on each side.
+    assert_eq!((device.memory.images, device.memory.batches), (160 * 24 * 24, 0));
+    assert!(workers.memory.images == 0 && workers.memory.batches > 0);
+}

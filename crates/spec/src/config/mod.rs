@@ -145,6 +145,16 @@ words! {
 }
 
 words! {
+    /// Where images become the network's input.
+    AugmentOn {
+        /// In the threads that load them; the device gets 32-bit numbers.
+        "workers" Workers,
+        /// All images lie on the device, 8 bits a value, and with each batch it is told where to cut.
+        "device" Device,
+    }
+}
+
+words! {
     /// The order of an image's numbers in memory.
     MemoryFormat {
         /// Channels innermost (NHWC).
@@ -221,6 +231,11 @@ config! {
         /// the training and validation images take, up to a quarter of the memory that is free; 0
         /// where nothing is read twice.
         cache: Auto<u32> => u32,
+        /// Where training and validation images are cropped, mirrored and normalised. The numbers are
+        /// the same. Default: on a card, where all of them are in memory at `data.imageSize`, nothing
+        /// else is done to them, and they take no more than a quarter of its free memory; else by the
+        /// workers.
+        augment_on: Auto<AugmentOn> => AugmentOn,
         /// The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
         /// if the card were full. It holds until another run says otherwise, and means nothing on the
         /// CPU. Default: all of it.

@@ -8,6 +8,7 @@ use serde_json::{json, Value};
 
 use crate::*;
 
+mod augment_on;
 mod schedule;
 mod task;
 mod training;
@@ -15,6 +16,8 @@ mod transform;
 mod usable;
 mod views;
 
+pub use augment_on::device_bytes;
+use augment_on::resolve_augment_on;
 use schedule::resolve_schedule;
 use task::{begins_from_weights, Task};
 pub use task::{wants_published, FEW_PHOTOGRAPHS};
@@ -98,6 +101,9 @@ pub fn resolve(
     some_workers(workers)?;
     let cache = why.pick("cache", &config.cache, || default_cache(&budget, facts, machine));
 
+    let augment_on =
+        resolve_augment_on(config, &data, &transform, device, facts, machine, &mut why)?;
+
     if let Some(share) = config.memory_fraction {
         let holds = share > 0.0 && share <= 1.0;
         within("memoryFraction", share, holds, "more than 0 and up to 1")?;
@@ -148,6 +154,7 @@ pub fn resolve(
         threads,
         workers,
         cache,
+        augment_on,
         memory_fraction: config.memory_fraction,
         cuda_graphs: config.cuda_graphs.unwrap_or(false),
         monitor,
@@ -438,8 +445,14 @@ mod tests {
         }
     }
 
-    const MACHINE: MachineFacts =
-        MachineFacts { cores: 2, bf16: true, cuda: false, cuda_bf16: false, free_memory: None };
+    const MACHINE: MachineFacts = MachineFacts {
+        cores: 2,
+        bf16: true,
+        cuda: false,
+        cuda_bf16: false,
+        cuda_free_memory: None,
+        free_memory: None,
+    };
 
     fn resolved(config: Value, facts: &DataFacts) -> Result<ResolvedConfig> {
         resolve(&TrainConfig::from_json(&config)?, facts, &MACHINE)
@@ -531,7 +544,7 @@ mod tests {
             json!({ "loss": { "labelSmoothing": 0.1, "classWeights": "balanced" } }),
             json!({ "gradient": { "clipNorm": 1, "accumulate": 4 }, "ema": { "decay": 0.99 } }),
             json!({ "earlyStopping": { "patience": 3 } }),
-            json!({ "memoryFraction": 0.5 }),
+            json!({ "memoryFraction": 0.5, "augmentOn": "device" }),
             json!({ "cudaGraphs": true }),
             json!({ "warmup": { "untilAccuracy": 0.2 } }),
             json!({ "transform": { "policy": "randaugment", "erase": "cutout", "mix": "cutmix" } }),
