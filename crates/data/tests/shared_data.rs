@@ -151,6 +151,7 @@ fn batches_of_photographs_are_the_same_read_in_parts_and_kept_whole() {
         order: Order::Shuffled { seed: 4, epoch: 1 },
         skip_batches: 0,
         drop_single: false,
+        windows: false,
     };
     let (in_parts, mut whole) = (opened(&folder), opened(&folder));
     whole.keep_decoded(1 << 30);

@@ -1,7 +1,7 @@
 //! Images that lie on the device as a whole, 8 bits a value. With a batch it is told where to cut, and
 //! cuts, mirrors and normalises by itself, to the bit what a [`Pipeline`](residual_data::Pipeline)
-//! makes of them: nothing is computed that could be rounded in another way, only looked up. Nobody
-//! waits for it, and it asks for no number.
+//! makes of them: what bytes become is looked up, and of a mean image each number is subtracted once, so
+//! that nothing could be rounded in another way. Nobody waits for it, and it asks for no number.
 
 use std::sync::Arc;
 
