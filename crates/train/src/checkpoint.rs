@@ -6,6 +6,7 @@ use std::path::Path;
 
 use residual_model::{bytes_of, from_weights, info_of};
 use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
+use residual_torch::failure;
 use residual_weights::{Checkpoint, Contents, AVERAGE, PIXEL_MEAN};
 use tch::Tensor;
 
@@ -78,11 +79,14 @@ pub(crate) fn restore(
         from_weights(tensor)
     };
     learner.optimizer.restore(updates, |name| saved(format!("{OPTIMIZER}{name}")))?;
+    let mut made = updates;
     if let Some(scale) = &mut learner.scale {
         scale.restore(|name| saved(format!("{OPTIMIZER}{name}")))?;
+        let skipped = scale.skipped().f_double_value(&[]).map_err(failure)?;
+        made = made.saturating_sub(skipped as u64);
     }
     match &mut learner.ema {
-        Some(ema) => ema.restore(updates, |name| saved(format!("{AVERAGE}{name}"))),
+        Some(ema) => ema.restore(made, |name| saved(format!("{AVERAGE}{name}"))),
         None => Ok(()),
     }
 }

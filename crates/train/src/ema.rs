@@ -43,7 +43,7 @@ impl Ema {
         &self.average
     }
 
-    /// Goes on from tensors saved after `updates`, by name.
+    /// Goes on from tensors saved after so many updates that were not skipped, by name.
     pub fn restore(
         &mut self,
         updates: u64,

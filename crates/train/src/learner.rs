@@ -895,6 +895,66 @@ mod tests {
     }
 
     #[test]
+    fn in_half_precision_an_average_begins_with_the_first_update_that_is_made() {
+        let (mut config, network) = half_config();
+        config.ema.decay = 0.75;
+        let mut learner = learner(&config, network());
+        let name = format!("{}.weight", learner.model.network().head.name);
+        let head = |model: &Model| {
+            let mut tensors = model.tensors();
+            tensors.find(|(tensor, _)| *tensor == name).unwrap().1.detach().copy()
+        };
+        let both =
+            |learner: &Learner| [head(&learner.model), head(learner.ema.as_ref().unwrap().model())];
+        let [start, _] = both(&learner);
+        set_factor(&mut learner, 2f64.powi(40));
+        learner.add(&small(0)).unwrap();
+        done(learner.update(0.01));
+        assert!(both(&learner).iter().all(|head| head.equal(&start)));
+        set_factor(&mut learner, 1024.0);
+        learner.add(&small(1)).unwrap();
+        done(learner.update(0.01));
+        let [first, average] = both(&learner);
+        assert!(average.equal(&first) && !first.equal(&start));
+        learner.add(&small(2)).unwrap();
+        done(learner.update(0.01));
+        let [second, average] = both(&learner);
+        let wanted = first * 0.75 + second * 0.25;
+        assert!(average.allclose(&wanted, 1e-6, 1e-7, false));
+    }
+
+    #[test]
+    fn in_half_precision_lars_sees_gradients_without_the_losss_factor() {
+        let (mut config, network) = half_config();
+        let lars = json!({ "optimizer": { "type": "lars", "lr": 0.5 } });
+        let lars = TrainConfig::from_json(&lars).unwrap();
+        let facts = DataFacts::unseen(["a", "b", "c"].map(String::from).to_vec(), 3, Some([32; 2]));
+        let facts = DataFacts { train: 100, ..facts };
+        config.optimizer = resolve(&lars, &facts, &MachineFacts::with_cores(1)).unwrap().optimizer;
+        assert!(matches!(config.optimizer, Rule::Lars(_)));
+        let moved = |factor: f64| {
+            let mut learner = learner(&config, network());
+            let start = learner.tensors();
+            set_factor(&mut learner, factor);
+            for seed in 0..3 {
+                learner.add(&small(seed)).unwrap();
+                done(learner.update(0.5));
+            }
+            assert_eq!(learner.loss_scale(), Some(factor));
+            let moved = learner.tensors().into_iter().zip(start).map(|(now, then)| now - then);
+            moved.collect::<Vec<Tensor>>()
+        };
+        let largest = |tensor: &Tensor| tensor.abs().max().double_value(&[]);
+        let (few, many) = (moved(256.0), moved(4096.0));
+        assert!(few.iter().map(largest).fold(0.0, f64::max) > 1e-3);
+        for (few, many) in few.iter().zip(&many) {
+            // What half precision rounds away below the factor of 256.
+            let bound = 0.05 * largest(few) + 1e-5;
+            assert!(largest(&(few - many)) < bound, "{} {bound}", largest(&(few - many)));
+        }
+    }
+
+    #[test]
     fn a_factor_that_falls_too_low_is_a_divergence() {
         let (at_once, late) = half();
         for mut learner in [at_once, late] {
