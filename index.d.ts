@@ -3283,6 +3283,14 @@ export declare type ResolvedTransform = {
      */
     evalResize: number;
     /**
+     * JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
+     * least so many pixels: each then is the mean of a square, and a large photograph takes a
+     * fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
+     * `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
+     * weights of others, which were trained without it.
+     */
+    decodeShortSide: number;
+    /**
      * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
      * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
      */
@@ -3995,6 +4003,14 @@ export declare type TransformConfig = {
      * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
      */
     evalResize?: 'auto' | number | undefined;
+    /**
+     * JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
+     * least so many pixels: each then is the mean of a square, and a large photograph takes a
+     * fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
+     * `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
+     * weights of others, which were trained without it.
+     */
+    decodeShortSide?: 'auto' | number | undefined;
     /**
      * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
      * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.

@@ -14,7 +14,7 @@ use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::JpegDecoder;
 
 use crate::header::{Header, ImageKind, Unreadable};
-use crate::{jpeg, Image, Region, Wanted};
+use crate::{jpeg, Image, Look, Wanted};
 
 /// No decoder may allocate more: 179 million RGB pixels.
 const MOST_BYTES: u64 = 512 << 20;
@@ -27,17 +27,15 @@ const MOST_BYTES: u64 = 512 << 20;
 /// `E_IMAGE` for anything else, for files that are cut short or damaged, and for images of more
 /// than 179 million pixels.
 pub fn decode(bytes: &[u8], channels: u32, into: &mut Image) -> Result<()> {
-    decode_part(bytes, channels, &Region::whole, into)
+    decode_wanted(bytes, channels, &Look::whole, into)
 }
 
-/// As [`decode`], but only those pixels have to be right that are wanted. Whether a file is damaged
-/// does not depend on what is wanted of it.
-pub(crate) fn decode_part(
-    bytes: &[u8],
-    channels: u32,
-    wanted: Wanted,
-    into: &mut Image,
-) -> Result<()> {
+/// As [`decode`], but at the scale that is wanted, and only those pixels have to be right that are. Whether a
+/// file is damaged does not depend on what is wanted of it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_wanted(bytes: &[u8], channels: u32, wanted: Wanted, into: &mut Image) -> Result<()> {
     let mut start = Cursor::new(bytes);
     let header = Header::read(&mut start).map_err(|why| unreadable(&why))?;
     let rest = &bytes[start.position() as usize..];
@@ -45,12 +43,12 @@ pub(crate) fn decode_part(
     let decoded = catch_unwind(AssertUnwindSafe(|| match header.kind {
         ImageKind::Jpeg => {
             let [width, height] = header.stored();
-            let part = match header.orientation {
-                Orientation::NoTransforms => wanted(width, height),
+            let mut look = wanted(width, height);
+            if header.orientation != Orientation::NoTransforms {
                 // What is turned afterwards is turned whole.
-                _ => Region::whole(width, height),
-            };
-            match jpeg::decode(bytes, [width, height], part, into) {
+                look = Look::all_at(look.scale, width, height);
+            }
+            match jpeg::decode(bytes, [width, height], look, into) {
                 true => Ok(()),
                 false => any_jpeg(bytes, rest, &header, into),
             }
@@ -227,6 +225,25 @@ mod tests {
         ] {
             assert_like_pillow(&format!("{kind}.jpg"), most);
         }
+    }
+
+    #[test]
+    fn reduced_jpegs_are_what_pillows_draft_gives() {
+        for name in ["full-colour", "grey", "baseline", "wide", "tall", "restarts", "turned-6"] {
+            for scale in [2, 4, 8] {
+                let mut image = Image::default();
+                let wanted = |width, height| Look::all_at(scale, width, height);
+                decode_wanted(&file(&format!("{name}.jpg")), 3, &wanted, &mut image).unwrap();
+                let pillows = decoded(&file(&format!("{name}.by-{scale}.png")), 3);
+                assert_eq!([image.width, image.height], [pillows.width, pillows.height]);
+                assert!(image.pixels == pillows.pixels, "{name} {scale}");
+            }
+        }
+        // What another decoder reads comes at its own size.
+        let mut image = Image::default();
+        let halved = |width, height| Look::all_at(2, width, height);
+        decode_wanted(&file("progressive.jpg"), 3, &halved, &mut image).unwrap();
+        assert!(image == decoded(&file("progressive.jpg"), 3));
     }
 
     #[test]

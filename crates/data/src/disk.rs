@@ -13,11 +13,11 @@ use residual_spec::{DataFacts, DataFormat, Error, ErrorCode, Result, WarningEven
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::dataset::{fingerprint, mirrored_is_natural};
-use crate::decode::decode_part;
+use crate::decode::decode_wanted;
 use crate::file::{open_file, read_into};
 use crate::header::{Header, Unreadable};
 use crate::open::go_on;
-use crate::{Dataset, Image, Part, Region, Source, Wanted};
+use crate::{Dataset, Image, Look, Part, Source, Wanted};
 
 /// No larger file is read into memory.
 const MOST_BYTES: u64 = 1 << 30;
@@ -100,7 +100,7 @@ impl Place {
         }
         ROOM.with_borrow_mut(|bytes| {
             self.read(bytes).map_err(|cause| Error::read(self.file(), &cause))?;
-            let decoded = decode_part(bytes, channels, wanted, into);
+            let decoded = decode_wanted(bytes, channels, wanted, into);
             let decoded = decoded.map_err(|error| self.about(error));
             if bytes.capacity() > MOST_ROOM {
                 *bytes = Vec::new();
@@ -115,7 +115,20 @@ impl Place {
 /// # Errors
 /// `E_IMAGE`, and `E_IO` for what is no file of 1 GB at most, or cannot be read.
 pub fn decode_file(file: &Path, channels: u32, into: &mut Image) -> Result<()> {
-    Place::File(file.into()).decode(channels, &Region::whole, into)
+    decode_file_wanted(file, channels, &Look::whole, into)
+}
+
+/// As [`decode_wanted`], of a file.
+///
+/// # Errors
+/// As [`decode_file`].
+pub fn decode_file_wanted(
+    file: &Path,
+    channels: u32,
+    wanted: Wanted,
+    into: &mut Image,
+) -> Result<()> {
+    Place::File(file.into()).decode(channels, wanted, into)
 }
 
 /// A stretch of a file as if it were one.
@@ -175,7 +188,7 @@ impl Source for DiskSource {
     }
 
     fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
-        self.places[i].decode(channels, &Region::whole, into)
+        self.places[i].decode(channels, &Look::whole, into)
     }
 
     fn look<'a>(

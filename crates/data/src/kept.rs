@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use residual_spec::Result;
 
-use crate::{Image, Region, Source, Wanted};
+use crate::{Image, Look, Source, Wanted};
 
 /// Bytes that images may take, shared by the parts of a data set.
 pub(crate) struct Budget {
@@ -69,9 +69,13 @@ impl Kept {
             taken.set(Some(if has_room { room(pixels) } else { 0 }));
             has_room
         };
-        let read = image(&|width, height| match take(u64::from(width) * u64::from(height)) {
-            true => Region::whole(width, height),
-            false => wanted(width, height),
+        let read = image(&|width, height| {
+            let look = wanted(width, height);
+            let all = Look::all_at(look.scale, width, height);
+            match take(u64::from(all.region.width) * u64::from(all.region.height)) {
+                true => all,
+                false => look,
+            }
         });
         match (read, taken.get()) {
             (Ok(image), None) => {
@@ -81,8 +85,14 @@ impl Kept {
                 }
                 Ok(image)
             }
-            (Ok(image), Some(1..)) => {
-                let _ = place.set(Box::new(image.clone()));
+            (Ok(image), Some(bytes @ 1..)) => {
+                // It is larger where it could not be reduced.
+                let more =
+                    room(u64::from(image.width) * u64::from(image.height)).saturating_sub(bytes);
+                match self.budget.take(more) {
+                    true => drop(place.set(Box::new(image.clone()))),
+                    false => self.budget.give_back(bytes),
+                }
                 Ok(image)
             }
             (Err(error), Some(bytes)) => {
@@ -138,7 +148,7 @@ mod tests {
     use crate::disk::{DiskSource, Place};
     use crate::jpeg::made_up::{made_up, Kind};
     use crate::pipeline::tests::grey;
-    use crate::{Loader, LoaderOptions, Order, Pipeline, SampleRng, Subset};
+    use crate::{Loader, LoaderOptions, Order, Pipeline, Region, SampleRng, Subset};
 
     /// Images of 10 by 10 that count how often they are read; number 3 is broken.
     #[derive(Default)]
@@ -180,7 +190,7 @@ mod tests {
         let kept = Kept::over(source.clone(), &budget);
         let mut room = Image::default();
         for i in (0..20).chain((0..20).rev()) {
-            match kept.look(i, 1, &Region::whole, &mut room) {
+            match kept.look(i, 1, &Look::whole, &mut room) {
                 Ok(image) => assert_eq!(image.pixels, [i as u8; 100]),
                 Err(_) => assert_eq!(i, 3),
             }
@@ -230,7 +240,7 @@ mod tests {
             if i == 3 {
                 return Err(Error::new(ErrorCode::Image, "the image is damaged"));
             }
-            let pixel = |at: u32| if at % 40 < wanted.width { i as u8 } else { 255 };
+            let pixel = |at: u32| if at % 40 < wanted.region.width { i as u8 } else { 255 };
             *room = Image::new(40, 8, 1, (0..320).map(pixel).collect()).unwrap();
             Ok(room)
         }
@@ -240,7 +250,10 @@ mod tests {
     fn what_is_kept_is_whole_and_for_what_is_not_only_a_part_is_read() {
         let image = size_of::<Image>() as u64 + 320;
         let kept = Kept::over(Arc::new(InParts), &Budget::new(LIST + 5 * image));
-        let left = |_, height| Region { left: 0, top: 0, width: 10, height };
+        let left = |_, height| {
+            let region = Region { left: 0, top: 0, width: 10, height };
+            Look { scale: 1, region }
+        };
         let mut room = Image::default();
         for epoch in 0..2 {
             for i in 0..20 {
@@ -255,13 +268,61 @@ mod tests {
         }
     }
 
+    /// One that cannot be reduced.
+    struct Stubborn;
+
+    impl Source for Stubborn {
+        fn len(&self) -> usize {
+            20
+        }
+
+        fn label(&self, _: usize) -> u32 {
+            0
+        }
+
+        fn name(&self, i: usize) -> String {
+            i.to_string()
+        }
+
+        fn read(&self, _: usize, _: u32, _: &mut Image) -> Result<()> {
+            unreachable!("it is looked at")
+        }
+
+        fn look<'a>(
+            &'a self,
+            i: usize,
+            _: u32,
+            wanted: Wanted,
+            room: &'a mut Image,
+        ) -> Result<&'a Image> {
+            assert_eq!(wanted(40, 8).scale, 2);
+            *room = Image::new(40, 8, 1, vec![i as u8; 320]).unwrap();
+            Ok(room)
+        }
+    }
+
+    #[test]
+    fn an_image_that_could_not_be_reduced_takes_the_room_that_it_has() {
+        let image = size_of::<Image>() as u64 + 320;
+        let budget = Budget::new(LIST + 5 * image + image / 2);
+        let kept = Kept::over(Arc::new(Stubborn), &budget);
+        let halved = |width, height| Look::all_at(2, width, height);
+        for i in 0..20 {
+            assert_eq!(kept.look(i, 1, &halved, &mut Image::default()).unwrap().pixels.len(), 320);
+        }
+        assert_eq!(budget.left.load(Ordering::Relaxed), image / 2);
+    }
+
     #[test]
     fn batches_are_the_same_whether_images_are_kept_or_read_in_parts() {
         let folder = tempfile::tempdir().unwrap();
         let mut rng = SampleRng::new(9, 0, 0);
         let mut bytes = 0;
         let places = (0..30).map(|i| {
-            let kind = Kind { sampling: vec![[1, 1]], ..Kind::any(&mut rng) };
+            let mut kind = Kind { sampling: vec![[1, 1]], ..Kind::any(&mut rng) };
+            if i % 3 == 0 {
+                kind.height += 150; // some are reduced
+            }
             bytes += u64::from(kind.width * kind.height) + size_of::<Image>() as u64;
             let file = folder.path().join(format!("{i}.jpg"));
             std::fs::write(&file, made_up(&kind, &mut rng).0).unwrap();
@@ -304,7 +365,7 @@ mod tests {
         let mut room = Image::default();
         for (channels, length) in [(1, 100), (3, 300), (1, 100)] {
             assert_eq!(
-                kept.look(7, channels, &Region::whole, &mut room).unwrap().pixels.len(),
+                kept.look(7, channels, &Look::whole, &mut room).unwrap().pixels.len(),
                 length
             );
         }
@@ -319,7 +380,7 @@ mod tests {
         let mut room = Image::default();
         for i in [0, 1].repeat(2) {
             for part in &kept {
-                part.look(i, 1, &Region::whole, &mut room).unwrap();
+                part.look(i, 1, &Look::whole, &mut room).unwrap();
             }
         }
         let reads: usize = parts.iter().map(|part| part.reads.load(Ordering::Relaxed)).sum();

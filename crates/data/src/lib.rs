@@ -49,8 +49,8 @@ mod webdataset;
 pub use arrays::{ArrayPart, Arrays};
 pub use cifar::cifar10_classes;
 pub use dataset::Dataset;
-pub use decode::decode;
-pub use disk::decode_file;
+pub use decode::{decode, decode_wanted};
+pub use disk::{decode_file, decode_file_wanted};
 pub use folder::holds_more_files;
 pub use image::Image;
 pub use known::{
@@ -66,6 +66,6 @@ pub use pixel_mean::PixelMean;
 pub use preview::{preview, Preview, PreviewImage};
 pub use random::SampleRng;
 pub use resize::Region;
-pub use source::{Part, Source, Subset, Wanted};
+pub use source::{Look, Part, Source, Subset, Wanted};
 pub use split::Split;
 pub use thumbnail::thumbnail;

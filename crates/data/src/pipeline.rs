@@ -11,7 +11,7 @@ use crate::normalize::{Normalize, Window};
 use crate::operation::Canvas;
 use crate::resize::{region_of_resized, resize_region, short_side_to, under_resized};
 use crate::views::{centre, flip_windows, ten_windows, whole};
-use crate::{color, erase, mix, policy, Image, PixelMean, Region, SampleRng};
+use crate::{color, erase, mix, policy, Image, Look, PixelMean, Region, SampleRng};
 
 /// What a pipeline does with images of the network's size, where that is no more than to cut windows
 /// out of them, mirrored or not, and to normalise those.
@@ -32,6 +32,8 @@ pub struct Pipeline {
     size: u32,
     /// The short side is resized to this before a crop of the network's size.
     short_side: u32,
+    /// What the short side of a reduced image has at least; 0 where none is reduced.
+    least_decoded: u32,
     crop: Crop,
     flip: bool,
     policy: Policy,
@@ -76,6 +78,7 @@ impl Pipeline {
         Pipeline {
             size: config.data.image_size,
             short_side: transform.eval_resize,
+            least_decoded: transform.decode_short_side,
             crop: Crop::None(NoCrop {}),
             flip: false,
             policy: Policy::None(NoPolicy {}),
@@ -230,18 +233,30 @@ impl Pipeline {
         mix::apply(&self.mix, self.size(), self.channels(), images, labels, rng)
     }
 
-    /// Which part of an image of these sides (width and height) [`apply`](Self::apply) looks at, where
-    /// it is given the same random numbers; and all that [`apply_views`](Self::apply_views) may.
-    pub fn wanted(&self, [width, height]: [u32; 2], rng: &mut SampleRng) -> Region {
+    /// At which scale an image of these sides (width and height) is decoded, and which part of it
+    /// [`apply`](Self::apply) looks at then, where it is given the same random numbers; and all that
+    /// [`apply_views`](Self::apply_views) may.
+    pub fn wanted(&self, [width, height]: [u32; 2], rng: &mut SampleRng) -> Look {
+        let all = self.wanted_whole(width, height);
         if self.sees_often() {
-            return Region::whole(width, height);
+            return all;
         }
-        match self.cut([width, height], rng) {
+        let sides = [all.region.width, all.region.height];
+        let region = match self.cut(sides, rng) {
             Cut::Part(region, _) => region,
-            Cut::OfResized(sides, window) => {
-                under_resized([width, height], sides, inside(window, self.size, sides))
+            Cut::OfResized(resized, window) => {
+                under_resized(sides, resized, inside(window, self.size, resized))
             }
-        }
+        };
+        Look { region, ..all }
+    }
+
+    /// The same, but all of the image. Seen more than once, it is never reduced.
+    pub fn wanted_whole(&self, width: u32, height: u32) -> Look {
+        let stays = |&scale: &u32| width.min(height).div_ceil(scale) >= self.least_decoded;
+        let reduced = self.least_decoded > 0 && !self.sees_often();
+        let scale = [8, 4, 2].into_iter().filter(|_| reduced).find(stays).unwrap_or(1);
+        Look::all_at(scale, width, height)
     }
 
     /// Crop, flip, policy, normalisation.
@@ -521,6 +536,24 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_image_is_reduced_while_its_short_side_stays_long_enough() {
+        let sides = [[62, 200], [200, 64], [124, 500], [300, 255], [256, 256], [9000, 8000]];
+        let looks = |transform: Value| {
+            let pipeline = Pipeline::eval(&grey(16, transform), None);
+            sides.map(|[width, height]| pipeline.wanted_whole(width, height))
+        };
+        let scales = |transform| looks(transform).map(|look| look.scale);
+        assert_eq!(scales(json!({})), [1, 2, 2, 8, 8, 8]);
+        assert_eq!(scales(json!({ "decodeShortSide": 0 })), [1; 6]);
+        assert_eq!(scales(json!({ "decodeShortSide": 128 })), [1, 1, 1, 2, 2, 8]);
+        let region = Region { left: 0, top: 0, width: 150, height: 128 };
+        assert_eq!(looks(json!({ "decodeShortSide": 128 }))[3], Look { scale: 2, region });
+        // All of an image that is seen more than once.
+        let eval = Pipeline::eval(&grey(16, json!({})), None);
+        assert_eq!(eval.with_views(Views::Ten).wanted_whole(4000, 3000).scale, 1);
+    }
+
+    #[test]
     fn what_is_not_wanted_of_an_image_is_not_looked_at() {
         let transforms = [
             json!({ "crop": { "type": "random-resized" }, "flip": true }),
@@ -542,7 +575,7 @@ pub(crate) mod tests {
                     let index = index as u32;
                     let image = numbered(width, height);
                     let mut rng = SampleRng::new(0, 0, index);
-                    let wanted = pipeline.wanted([width, height], &mut rng);
+                    let wanted = pipeline.wanted([width, height], &mut rng).region;
                     let mut poisoned = image.clone();
                     for (i, pixel) in (0..).zip(&mut poisoned.pixels) {
                         let [x, y] = [i % width, i / width];

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use residual_spec::{Error, ErrorCode, Result};
 
 use crate::normalize::Window;
-use crate::{Image, Region, Subset};
+use crate::{Image, Look, Subset};
 
 /// What is subtracted from every image, pixel by pixel.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +43,7 @@ impl PixelMean {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let whole = &Region::whole;
+                let whole = &Look::whole;
                 let read = subset.source.look(i as usize, channels, whole, &mut room);
                 if let Some(image) =
                     read.ok().filter(|image| [image.width, image.height] == [size; 2])

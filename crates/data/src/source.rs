@@ -6,8 +6,30 @@ use residual_spec::Result;
 
 use crate::{Image, Region};
 
-/// Says which part of an image of a width and a height will be looked at.
-pub type Wanted<'a> = &'a dyn Fn(u32, u32) -> Region;
+/// How an image is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// 1, 2, 4 or 8: a pixel is made of a square of so many to the side, where the format allows that (a JPEG's
+    /// sides are divided by it, and rounded up). Other images come at their own size.
+    pub scale: u32,
+    /// What is looked at of the image at this scale.
+    pub region: Region,
+}
+
+impl Look {
+    /// At all pixels of an image.
+    pub fn whole(width: u32, height: u32) -> Look {
+        Look::all_at(1, width, height)
+    }
+
+    /// At all of an image of this size, at a scale.
+    pub fn all_at(scale: u32, width: u32, height: u32) -> Look {
+        Look { scale, region: Region::whole(width.div_ceil(scale), height.div_ceil(scale)) }
+    }
+}
+
+/// Says how an image of a width and a height will be looked at.
+pub type Wanted<'a> = &'a dyn Fn(u32, u32) -> Look;
 
 /// A part of a data set: images in a fixed order, each with its class.
 pub trait Source: Send + Sync {

@@ -123,6 +123,27 @@ impl Idct {
         }
     }
 
+    /// Writes the pixels of four blocks that are reduced to `side` by `side`, which is 4, 2 or 1: each is the
+    /// mean of a square of the block's, computed as libjpeg does. Rows of 4 `side` are `stride` apart.
+    ///
+    /// # Panics
+    /// If `out` is too short, or the side another.
+    pub fn reduced(&self, coded: &FourBlocks, side: usize, out: &mut [u8], stride: usize) {
+        for block in 0..4 {
+            let at = |row: usize, column: usize| {
+                let at = place(row, column) + 8 * block;
+                coded[at].wrapping_mul(self.quantisers[at])
+            };
+            let out = &mut out[side * block..];
+            match side {
+                4 => reduced(at, to_four, 1, out, stride),
+                2 => reduced(at, to_two, 2, out, stride),
+                1 => out[0] = byte(((i32::from(at(0, 0)) + 4) >> 3) + 128),
+                _ => panic!("no side of {side}"),
+            }
+        }
+    }
+
     /// Blocks of which only the first coefficient is not 0.
     fn flat(&self, coded: &FourBlocks, out: &mut [u8], stride: usize) {
         let value = |block: usize| {
@@ -156,6 +177,53 @@ impl Idct {
             out[y * stride + 8 * block..][..8].copy_from_slice(&pixels);
         }
     }
+}
+
+/// Columns, then rows, by a transform of 8 values to `SIDE` that gives so many more fractional bits.
+fn reduced<const SIDE: usize>(
+    at: impl Fn(usize, usize) -> i16,
+    transform: fn([i32; 8]) -> [i32; SIDE],
+    bits: u32,
+    out: &mut [u8],
+    stride: usize,
+) {
+    let rounded = |value: i32, shift: u32| value.wrapping_add(1 << (shift - 1)) >> shift;
+    let mut between = [[0; 8]; SIDE];
+    for column in 0..8 {
+        let values = std::array::from_fn(|row| i32::from(at(row, column)));
+        for (row, value) in between.iter_mut().zip(transform(values)) {
+            row[column] = rounded(value, FIRST_SHIFT + bits);
+        }
+    }
+    for (y, row) in between.into_iter().enumerate() {
+        let pixels = transform(row).map(|value| byte(rounded(value, SECOND_SHIFT + bits) + 128));
+        out[y * stride..][..SIDE].copy_from_slice(&pixels);
+    }
+}
+
+/// 8 values to 4, twice as large; libjpeg's constants, rounded to 13 bits.
+fn to_four(x: [i32; 8]) -> [i32; 4] {
+    let sum = |factors: [i32; 8]| product(factors, x);
+    let first = 1 << (PRECISION + 1);
+    let (upper, lower) =
+        (sum([first, 0, 15137, 0, 0, 0, -6270, 0]), sum([first, 0, -15137, 0, 0, 0, 6270, 0]));
+    let inner = sum([0, 8697, 0, -17799, 0, 11893, 0, -1730]);
+    let outer = sum([0, 20995, 0, 7373, 0, -4926, 0, -4176]);
+    let (a, d) = (upper.wrapping_add(outer), upper.wrapping_sub(outer));
+    [a, lower.wrapping_add(inner), lower.wrapping_sub(inner), d]
+}
+
+/// 8 values to 2, four times as large.
+fn to_two(x: [i32; 8]) -> [i32; 2] {
+    let first = product([1 << (PRECISION + 2), 0, 0, 0, 0, 0, 0, 0], x);
+    let odd = product([0, 29692, 0, -10426, 0, 6967, 0, -5906], x);
+    [first.wrapping_add(odd), first.wrapping_sub(odd)]
+}
+
+/// Sums that no encoder's values make overflow.
+fn product(factors: [i32; 8], values: [i32; 8]) -> i32 {
+    let products = factors.into_iter().zip(values).map(|(a, b)| a.wrapping_mul(b));
+    products.fold(0, i32::wrapping_add)
 }
 
 const MATRIX_ONE: i32 = MATRIX[0][0][0] as i32;
@@ -533,6 +601,34 @@ mod tests {
 
     fn quantisers() -> [u16; 64] {
         std::array::from_fn(|i| 1 + (i / 8 + i % 8) as u16 / 3)
+    }
+
+    #[test]
+    fn a_pixel_of_a_reduced_block_is_the_mean_of_a_square() {
+        for most in [1, 4, 8] {
+            for four in photographs(most) {
+                // Not so much that pixels are cut off at black or white.
+                let four = four.map(|value| value / 8);
+                let idct = Idct::new(Level::Plain, &quantisers());
+                let mut whole = [0; 256];
+                idct.apply(&four, Extent::All, &mut whole, 32);
+                if whole.iter().any(|&pixel| pixel == 0 || pixel == 255) {
+                    continue;
+                }
+                for side in [4, 2, 1] {
+                    let mut reduced = vec![0; 4 * side * side];
+                    idct.reduced(&four, side, &mut reduced, 4 * side);
+                    let times = 8 / side;
+                    for (i, &pixel) in reduced.iter().enumerate() {
+                        let (x, y) = (i % (4 * side) * times, i / (4 * side) * times);
+                        let square = (0..times * times)
+                            .map(|at| f64::from(whole[(y + at / times) * 32 + x + at % times]));
+                        let mean = square.sum::<f64>() / (times * times) as f64;
+                        assert!((f64::from(pixel) - mean).abs() <= 1.5, "{side}: {pixel} {mean}");
+                    }
+                }
+            }
+        }
     }
 
     /// By the definition (ITU-T T.81, A.3.3), before rounding.

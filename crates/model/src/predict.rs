@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use residual_data::{decode, decode_file, Batch, Image, Pipeline, SampleRng};
+use residual_data::{decode_file_wanted, decode_wanted, Batch, Image, Pipeline, SampleRng};
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
 
 use crate::evaluate::no_number;
@@ -65,7 +65,7 @@ pub fn predict(
             if !go_on() {
                 return Ok(None);
             }
-            if let Err(error) = read(input, model.network().channels, &mut image) {
+            if let Err(error) = read(input, pipeline, &mut image) {
                 answers[group] = Err(error);
             }
             if answers[group].is_err() {
@@ -126,10 +126,12 @@ fn add(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
     batch.views.get_or_insert_default().extend(views);
 }
 
-fn read(input: &Input, channels: u32, image: &mut Image) -> Result<()> {
+fn read(input: &Input, pipeline: &Pipeline, image: &mut Image) -> Result<()> {
+    let channels = pipeline.channels() as u32;
+    let wanted = |width, height| pipeline.wanted_whole(width, height);
     match input {
-        Input::Path(path) => decode_file(path, channels, image),
-        Input::Encoded(bytes) => decode(bytes, channels, image),
+        Input::Path(path) => decode_file_wanted(path, channels, &wanted, image),
+        Input::Encoded(bytes) => decode_wanted(bytes, channels, &wanted, image),
         Input::Raw { pixels, width, height, channels: given } => {
             let expected = u64::from(*width) * u64::from(*height) * u64::from(*given);
             if expected == 0 || expected != pixels.len() as u64 || !matches!(given, 1 | 3) {

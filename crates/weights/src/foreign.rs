@@ -66,7 +66,9 @@ impl Foreign {
         if asked.image_size.is_none() {
             assumed.push(format!("images are {size} x {size} (`imageSize`)"));
         }
-        let transform = asked.transform.clone().unwrap_or_default();
+        let mut transform = asked.transform.clone().unwrap_or_default();
+        // They were trained on images that nobody reduced.
+        transform.decode_short_side.get_or_insert(Auto::Is(0));
         if transform.mean.is_none() || transform.std.is_none() {
             assumed.push(
                 "images are normalised by ImageNet's constants (`transform.mean`, `transform.std`)"

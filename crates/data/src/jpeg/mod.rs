@@ -15,7 +15,7 @@ use std::cell::RefCell;
 
 use residual_kernels::Level;
 
-use crate::{Image, Region};
+use crate::{Image, Look};
 use coded::Coded;
 use coefficients::Coefficients;
 use picture::Picture;
@@ -25,12 +25,12 @@ use segments::Segments;
 /// Room that a thread keeps for its next image, at most, beyond a fixed size.
 const MOST_ROOM: usize = 32 << 20;
 
-/// Decodes an image of `size` (width and height) into grey or RGB: those pixels of it that lie in
-/// `part`; the others are left as they are. All of the file is read in any case, and all that is wrong
+/// Decodes an image of `size` (width and height) into grey or RGB, at the scale of `look`: those pixels of it
+/// that lie in its region; the others are left as they are. All of the file is read in any case, and all that is wrong
 /// with it found. False for a file that another decoder has to judge; what is in `into` is of no use
 /// then.
-pub(crate) fn decode(bytes: &[u8], size: [u32; 2], part: Region, into: &mut Image) -> bool {
-    decode_at(Level::best(), bytes, size, part, into).is_some()
+pub(crate) fn decode(bytes: &[u8], size: [u32; 2], look: Look, into: &mut Image) -> bool {
+    decode_at(Level::best(), bytes, size, look, into).is_some()
 }
 
 /// What is used again for the thread's next image.
@@ -52,7 +52,7 @@ fn decode_at(
     level: Level,
     bytes: &[u8],
     size: [u32; 2],
-    part: Region,
+    look: Look,
     into: &mut Image,
 ) -> Option<()> {
     thread_local! {
@@ -73,7 +73,7 @@ fn decode_at(
     let rest = ROOM.with_borrow_mut(|room| {
         let Room { coded, tables, coefficients, picture } = &mut *room;
         let rest = coded.read(scan.coded)?;
-        let picture = Picture::new(level, &segments, part, picture, into)?;
+        let picture = Picture::new(level, &segments, look, picture, into)?;
         let fast = level > Level::Plain;
         let walk = Walk::new(fast, &segments, &frame, &scan, coded, tables)?;
         let decoded = at_once(walk, coefficients, picture);
@@ -116,7 +116,7 @@ mod tests {
     use super::made_up::{made_up, Kind};
     use super::*;
     use crate::header::Header;
-    use crate::SampleRng;
+    use crate::{Region, SampleRng};
 
     fn file(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
@@ -127,7 +127,7 @@ mod tests {
         let header = Header::read(&mut Cursor::new(file)).ok()?;
         let mut image = Image::default();
         let [width, height] = header.stored();
-        decode_at(level, file, [width, height], Region::whole(width, height), &mut image)?;
+        decode_at(level, file, [width, height], Look::whole(width, height), &mut image)?;
         Some(image)
     }
 
@@ -157,19 +157,25 @@ mod tests {
             let kind = Kind::any(&mut rng);
             let (file, _) = made_up(&kind, &mut rng);
             let (width, height) = (kind.width, kind.height);
-            let whole = decoded(Level::best(), &file).unwrap();
+            let scale = [1, 1, 2, 4, 8][rng.below(5) as usize];
+            let mut whole = Image::default();
+            let size = [width, height];
+            let all = Look::all_at(scale, width, height);
+            decode_at(Level::best(), &file, size, all, &mut whole).unwrap();
+            let [width, height] = [whole.width, whole.height];
             let mut side = |most: u32| {
                 let length = rng.below(most) + 1;
                 (rng.below(most - length + 1), length)
             };
             let ((left, across), (top, down)) = (side(width), side(height));
             let part = Region { left, top, width: across, height: down };
+            let part = Look { scale, region: part };
             let channels = kind.sampling.len();
             for level in [Level::Plain, Level::best()] {
                 for before in [0, 255] {
                     let mut image = Image::default();
                     image.pixels.resize(whole.pixels.len(), before);
-                    decode_at(level, &file, [width, height], part, &mut image).unwrap();
+                    decode_at(level, &file, size, part, &mut image).unwrap();
                     let pixels = image.pixels.chunks_exact(channels);
                     for (i, (pixel, of_whole)) in
                         pixels.zip(whole.pixels.chunks_exact(channels)).enumerate()
@@ -213,6 +219,7 @@ mod tests {
                 assert!(decoded(Level::best(), &whole[..length]).is_none(), "{name} {length}");
                 // However little is wanted of it.
                 let part = Region { left: 1, top: 1, width: 1, height: 1 };
+                let part = Look { scale: 1, region: part };
                 let mut image = Image::default();
                 let size = [Header::read(&mut Cursor::new(&whole)).unwrap()].map(|h| h.stored())[0];
                 assert_eq!(
@@ -241,6 +248,7 @@ mod tests {
             // What is wanted of it changes nothing.
             if let Ok(header) = Header::read(&mut Cursor::new(&bytes)) {
                 let part = Region { left: 0, top: 0, width: 1, height: 1 };
+                let part = Look { scale: 4, region: part };
                 let (size, mut image) = (header.stored(), Image::default());
                 let decoded = decode_at(Level::best(), &bytes, size, part, &mut image);
                 prop_assert_eq!(decoded.is_some(), whole.is_some());

@@ -6,7 +6,7 @@ use residual_kernels::{between, ycc_to_rgb, Idct, Level, Upsampler};
 
 use super::coefficients::Coefficients;
 use super::segments::{Component, Segments};
-use crate::{Image, Region};
+use crate::{Image, Look};
 
 /// Room that is used again for the next image.
 #[derive(Default)]
@@ -31,6 +31,10 @@ struct Plane {
     /// Blocks of a group.
     across: usize,
     down: usize,
+    /// Pixels of a block's side.
+    side: usize,
+    /// Whether it is interpolated where it becomes larger.
+    smooth: bool,
     /// Bytes of a row.
     stride: usize,
     /// Rows that are kept.
@@ -73,44 +77,69 @@ impl<'a> Picture<'a> {
     pub fn new(
         level: Level,
         segments: &Segments,
-        part: Region,
+        look: Look,
         room: &'a mut Room,
         into: &'a mut Image,
     ) -> Option<Picture<'a>> {
         let frame = segments.frame()?;
         let [across, down] = frame.group();
-        let times = |component: &Component| [across / component.across, down / component.down];
+        let scale = look.scale as usize;
+        // Of a block at this scale.
+        let least = 8 / scale;
+        // A component that is halved is not reduced as far, and need not be enlarged again.
+        let side = |component: &Component| {
+            let mut side = least;
+            let fits = |side: usize| {
+                (across * least).is_multiple_of(component.across * side)
+                    && (down * least).is_multiple_of(component.down * side)
+            };
+            while side < 8 && fits(2 * side) {
+                side *= 2;
+            }
+            side
+        };
+        let times = |component: &Component| {
+            let side = side(component);
+            [across * least / (component.across * side), down * least / (component.down * side)]
+        };
         // Where a plane is halved in height, a row of pixels is made of two of its rows.
         let halved = |component| matches!(times(component), [1 | 2, 2]);
         let late = usize::from(frame.components.iter().any(halved));
         let mut planes = Vec::new();
         for (component, values) in frame.components.iter().zip(&mut room.planes) {
             let quantisers = segments.quantisers.get(component.quantiser)?.as_ref()?;
-            let stride = frame.groups()[0].div_ceil(4) * 32 * component.across;
-            let kept = 8 * component.down * (1 + late);
+            let side = side(component);
+            let stride = frame.groups()[0].div_ceil(4) * 4 * side * component.across;
+            let kept = side * component.down * (1 + late);
+            let reduced =
+                |length: usize, own: usize, most: usize| (length * own * side).div_ceil(most * 8);
             values.resize(stride * kept, 0);
             planes.push(Plane {
                 idct: Idct::new(level, quantisers),
                 across: component.across,
                 down: component.down,
+                side,
+                smooth: least > 1,
                 stride,
                 kept,
-                width: component.width,
-                height: component.height,
+                width: reduced(frame.width, component.across, across),
+                height: reduced(frame.height, component.down, down),
                 times: times(component),
             });
         }
-        into.width = frame.width as u32;
-        into.height = frame.height as u32;
+        let (width, height) = (frame.width.div_ceil(scale), frame.height.div_ceil(scale));
+        into.width = width as u32;
+        into.height = height as u32;
         into.channels = planes.len() as u32;
-        into.pixels.resize(frame.width * frame.height * planes.len(), 0);
+        into.pixels.resize(width * height * planes.len(), 0);
+        let part = look.region;
         let range = |start: u32, length: u32, side: usize| {
             let to = (start as usize + length as usize).min(side);
             (start as usize).min(to)..to
         };
-        let columns = range(part.left, part.width, frame.width);
-        let rows = range(part.top, part.height, frame.height);
-        let step = [32 * across, 8 * down];
+        let columns = range(part.left, part.width, width);
+        let rows = range(part.top, part.height, height);
+        let step = [4 * least * across, least * down];
         let fours = |pixels: &Range<usize>, step: usize, side: usize| match pixels.is_empty() {
             true => 0..0,
             // Values of a halved plane are made of the next ones to both sides, too.
@@ -119,7 +148,7 @@ impl<'a> Picture<'a> {
                 reach.start / step..reach.end.div_ceil(step)
             }
         };
-        let fours = [fours(&columns, step[0], frame.width), fours(&rows, step[1], frame.height)];
+        let fours = [fours(&columns, step[0], width), fours(&rows, step[1], height)];
         let done = rows.start;
         Some(Picture { level, columns, rows, fours, room, planes, step, late, done, into })
     }
@@ -135,12 +164,17 @@ impl<'a> Picture<'a> {
     pub fn groups(&mut self, [row, column]: [usize; 2], coefficients: &Coefficients) {
         let mut number = 0;
         for (plane, values) in self.planes.iter().zip(&mut self.room.planes) {
+            let side = plane.side;
             for down in 0..plane.down {
-                let first = 8 * (row * plane.down + down) % plane.kept * plane.stride;
-                let values = &mut values[first + 32 * plane.across * column..];
+                let first = side * (row * plane.down + down) % plane.kept * plane.stride;
+                let values = &mut values[first + 4 * side * plane.across * column..];
                 for across in 0..plane.across {
                     let (four, extent) = coefficients.four(number);
-                    plane.idct.apply(four, extent, &mut values[32 * across..], plane.stride);
+                    let values = &mut values[4 * side * across..];
+                    match side {
+                        8 => plane.idct.apply(four, extent, values, plane.stride),
+                        _ => plane.idct.reduced(four, side, values, plane.stride),
+                    }
                     number += 1;
                 }
             }
@@ -208,10 +242,12 @@ fn full_row<'a>(
     let upper = y.is_multiple_of(2);
     let far = || row(if upper { at - 1 } else { at + 1 });
     match plane.times {
-        [1, 2] => between(level, near, far(), upper, room),
+        [1, 2] if plane.smooth => between(level, near, far(), upper, room),
         // libjpeg interpolates no row as short as this.
-        [2, 1] if plane.width > 2 => upsampler.widen(level, near, room),
-        [2, 2] if plane.width > 2 => upsampler.widen_between(level, near, far(), room),
+        [2, 1] if plane.smooth && plane.width > 2 => upsampler.widen(level, near, room),
+        [2, 2] if plane.smooth && plane.width > 2 => {
+            upsampler.widen_between(level, near, far(), room)
+        }
         _ => {
             for (out, &value) in room.chunks_exact_mut(across).zip(near) {
                 out.fill(value);

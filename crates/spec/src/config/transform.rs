@@ -19,6 +19,12 @@ config! {
         /// At evaluation the short side is resized to this many pixels before the centre crop.
         /// Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
         eval_resize: Auto<u32> => u32,
+        /// JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
+        /// least so many pixels: each then is the mean of a square, and a large photograph takes a
+        /// fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
+        /// `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
+        /// weights of others, which were trained without it.
+        decode_short_side: Auto<u32> => u32,
         /// Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
         /// 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
         pixel_mean: bool => bool,

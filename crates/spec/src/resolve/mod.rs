@@ -476,6 +476,25 @@ mod tests {
     }
 
     #[test]
+    fn large_photographs_are_decoded_down_to_twice_what_is_looked_at() {
+        let side = |transform: Value| {
+            let facts = DataFacts { train: 60_000, ..facts() };
+            let config = resolved(json!({ "transform": transform }), &facts)?;
+            Ok::<_, Error>(config.transform.decode_short_side)
+        };
+        assert_eq!(side(json!({})).unwrap(), 512);
+        assert_eq!(side(json!({ "evalResize": 224 })).unwrap(), 448);
+        for said in [0, 256, 4000] {
+            assert_eq!(side(json!({ "decodeShortSide": said })).unwrap(), said);
+        }
+        for said in [1, 255, 65_536] {
+            let error = side(json!({ "decodeShortSide": said })).unwrap_err();
+            assert_eq!(error.at.key.as_deref(), Some("transform.decodeShortSide"));
+            assert!(error.message.contains("evalResize"), "{error}");
+        }
+    }
+
+    #[test]
     fn decoded_images_are_kept_where_there_is_room_and_use_for_them() {
         let cache = |config: Value, bytes, free_memory| {
             let facts = DataFacts { decoded_bytes: bytes, ..facts() };

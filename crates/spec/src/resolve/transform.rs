@@ -73,6 +73,15 @@ pub(super) fn resolve_transform(
     });
     sensible_resize(eval_resize, data.image_size)?;
 
+    let decode_short_side =
+        why.pick("transform.decodeShortSide", &config.decode_short_side, || {
+            (
+                2 * eval_resize,
+                "twice `transform.evalResize`: what is reduced less does not show".into(),
+            )
+        });
+    sensible_reduction(decode_short_side, eval_resize)?;
+
     let pixel_mean = config.pixel_mean.unwrap_or(false);
     if pixel_mean && facts.image_size != Some([data.image_size; 2]) {
         let wanted = "false where the images differ in size from one another or `data.imageSize`";
@@ -85,6 +94,7 @@ pub(super) fn resolve_transform(
         mean,
         std,
         eval_resize,
+        decode_short_side,
         pixel_mean,
         policy: resolve_policy(config.policy.as_ref())?,
         color: resolve_color(config.color.as_ref(), data)?,
@@ -110,6 +120,12 @@ pub(super) fn constants_for(channels: usize, mean: &[f64], std: &[f64]) -> Resul
 pub(super) fn sensible_resize(eval_resize: u32, image_size: u32) -> Result<()> {
     let range = (image_size..=2048).contains(&eval_resize);
     within("transform.evalResize", eval_resize.into(), range, "from `data.imageSize` to 2048")
+}
+
+pub(super) fn sensible_reduction(decode_short_side: u32, eval_resize: u32) -> Result<()> {
+    let range = decode_short_side == 0 || (eval_resize..=65_535).contains(&decode_short_side);
+    let wanted = "0, or from `transform.evalResize` to 65535";
+    within("transform.decodeShortSide", decode_short_side.into(), range, wanted)
 }
 
 fn resolve_policy(config: Option<&PolicyConfig>) -> Result<Policy> {

@@ -1,7 +1,7 @@
 //! Whether what a file says of itself can be used. A checkpoint holds what was resolved once and
 //! is taken as it is, but the file may have come from anywhere.
 
-use super::transform::{constants_for, sensible_resize};
+use super::transform::{constants_for, sensible_reduction, sensible_resize};
 use super::{grey_or_rgb, sensible_size, some_workers, two_classes};
 use crate::{DataFacts, ResolvedConfig, Result};
 
@@ -15,6 +15,8 @@ pub fn check_usable(config: &ResolvedConfig, facts: &DataFacts) -> Result<()> {
     grey_or_rgb(config.data.channels)?;
     sensible_size(config.data.image_size)?;
     constants_for(config.data.channels as usize, &config.transform.mean, &config.transform.std)?;
-    sensible_resize(config.transform.eval_resize, config.data.image_size)?;
+    let transform = &config.transform;
+    sensible_resize(transform.eval_resize, config.data.image_size)?;
+    sensible_reduction(transform.decode_short_side, transform.eval_resize)?;
     some_workers(config.workers)
 }
