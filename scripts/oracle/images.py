@@ -7,7 +7,8 @@
 Prints, for all JPEG and PNG files below the folders: the files on which one side failed and the
 other did not, the share of pixel values that differ by more than 1 of 255, and the largest
 difference, after decoding to RGB, to grey, and after Resize(256) and CenterCrop(224). The resize
-is compared from our own decoded pixels, so that the decoders' difference is not counted twice.
+is compared from our own decoded pixels, so that the decoders' difference is not counted twice; so is
+that of images that are decoded at a smaller scale (`transform.decodeShortSide`), with the mean difference.
 torchvision's transforms on PIL images are Pillow's resize and crop; they are spelt out here.
 """
 
@@ -61,13 +62,16 @@ def ours(out, n, kind, channels):
 class Difference:
     def __init__(self, name):
         self.name, self.values, self.beyond, self.most, self.worst = name, 0, 0, 0, None
+        self.files, self.sum = 0, 0.0
 
     def add(self, path, a, b):
         if a.shape != b.shape:
             print(f"{path}: {self.name} is {a.shape}, Pillow's {b.shape}")
             return
         delta = np.abs(a.astype(np.float64) - b.astype(np.float64))
+        self.files += 1
         self.values += delta.size
+        self.sum += delta.sum()
         self.beyond += int((delta > 1).sum())
         if delta.max(initial=0) > self.most:
             self.most, self.worst = delta.max(), path
@@ -77,8 +81,8 @@ class Difference:
     def __str__(self):
         share = self.beyond / max(self.values, 1)
         return (
-            f"{self.name}: {self.values} values, {share:.4%} differ by more than 1, "
-            f"by at most {self.most:g} ({self.worst})"
+            f"{self.name}: {self.files} files, {self.values} values, {share:.4%} differ by more than 1, "
+            f"by {self.sum / max(self.values, 1):.4f} in the mean, at most {self.most:g} ({self.worst})"
         )
 
 
@@ -91,7 +95,8 @@ def main():
         for path in Path(folder).rglob("*")
         if path.is_file() and path.suffix.lower() in kinds
     )
-    rgb, grey, resized = map(Difference, ["decoded RGB", "decoded grey", "resized (of 255)"])
+    names = ["decoded RGB", "decoded grey", "resized (of 255)", "reduced, resized (of 255)"]
+    rgb, grey, resized, reduced = map(Difference, names)
     with tempfile.TemporaryDirectory() as out:
         for n, path in enumerate(paths):
             subprocess.run([program, out, str(path)], check=True)
@@ -112,9 +117,15 @@ def main():
                 rgb.add(path, decoded, theirs[0])
                 grey.add(path, ours(Path(out), 0, "grey", 1), theirs[1])
             final = np.fromfile(Path(out) / "0.eval", "<f4").reshape(224, 224, 3)
-            resized.add(path, final * STD * 255, evaluation(decoded) * STD * 255)
+            wanted = evaluation(decoded) * STD * 255
+            resized.add(path, final * STD * 255, wanted)
+            smaller = Path(out) / "0.reduced"
+            if smaller.exists():
+                final = np.fromfile(smaller, "<f4").reshape(224, 224, 3)
+                reduced.add(path, final * STD * 255, wanted)
+                smaller.unlink()
     print(len(paths), "files")
-    for difference in (rgb, grey, resized):
+    for difference in (rgb, grey, resized, reduced):
         print(difference)
 
 

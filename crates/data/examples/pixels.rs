@@ -5,11 +5,11 @@
 //!
 //! `OUT_FOLDER/<n>.rgb` and `<n>.grey` hold width and height (u32, little-endian) and the decoded
 //! bytes; `<n>.eval` 224 x 224 x 3 f32 after `Resize(256)`, `CenterCrop(224)` and ImageNet's
-//! normalisation. For a file that is refused there is `<n>.error` with the message.
+//! normalisation; `<n>.reduced` the same of what is decoded at a smaller scale, where it is. For a file that is refused there is `<n>.error` with the message.
 
 use std::path::Path;
 
-use residual_data::{decode, Image, Pipeline, SampleRng};
+use residual_data::{decode, decode_wanted, Image, Pipeline, SampleRng};
 use residual_spec::{resolve, DataFacts, MachineFacts, Result, TrainConfig};
 
 fn main() {
@@ -34,11 +34,20 @@ fn main() {
                 }
             }
         }
-        if image.channels == 3 {
+        let write_row = |kind: &str, image: &Image| {
             let mut numbers = vec![0.0f32; pipeline.len()];
-            pipeline.apply(&image, &mut SampleRng::new(0, 0, 0), &mut numbers);
+            pipeline.apply(image, &mut SampleRng::new(0, 0, 0), &mut numbers);
             let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
-            write("eval", &bytes);
+            write(kind, &bytes);
+        };
+        if image.channels == 3 {
+            write_row("eval", &image);
+            let whole = image.width;
+            let wanted =
+                |width, height| pipeline.wanted([width, height], &mut SampleRng::new(0, 0, 0));
+            if decode_wanted(&bytes, 3, &wanted, &mut image).is_ok() && image.width < whole {
+                write_row("reduced", &image);
+            }
         }
     }
 }

@@ -128,19 +128,50 @@ impl Idct {
     ///
     /// # Panics
     /// If `out` is too short, or the side another.
-    pub fn reduced(&self, coded: &FourBlocks, side: usize, out: &mut [u8], stride: usize) {
-        for block in 0..4 {
-            let at = |row: usize, column: usize| {
-                let at = place(row, column) + 8 * block;
-                coded[at].wrapping_mul(self.quantisers[at])
-            };
-            let out = &mut out[side * block..];
-            match side {
-                4 => reduced(at, to_four, 1, out, stride),
-                2 => reduced(at, to_two, 2, out, stride),
-                1 => out[0] = byte(((i32::from(at(0, 0)) + 4) >> 3) + 128),
-                _ => panic!("no side of {side}"),
+    #[inline]
+    pub fn reduced(
+        &self,
+        coded: &FourBlocks,
+        extent: Extent,
+        side: usize,
+        out: &mut [u8],
+        stride: usize,
+    ) {
+        if extent == Extent::First || side == 1 {
+            for block in 0..4 {
+                let first = i32::from(coded[8 * block].wrapping_mul(self.quantisers[0]));
+                let pixel = byte(((first + 4) >> 3) + 128);
+                for row in 0..side {
+                    out[row * stride + side * block..][..side].fill(pixel);
+                }
             }
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if self.level >= Level::Avx2 {
+            #[target_feature(enable = "avx2")]
+            unsafe fn wide<const SIDE: usize>(
+                of: (&FourBlocks, &FourBlocks, Extent),
+                out: &mut [u8],
+                stride: usize,
+            ) {
+                reduced::<SIDE>(of, out, stride)
+            }
+            let of = (coded, &self.quantisers, extent);
+            // SAFETY: the processor has the level's instructions.
+            return unsafe {
+                match side {
+                    4 => wide::<4>(of, out, stride),
+                    2 => wide::<2>(of, out, stride),
+                    _ => panic!("no side of {side}"),
+                }
+            };
+        }
+        let of = (coded, &self.quantisers, extent);
+        match side {
+            4 => reduced::<4>(of, out, stride),
+            2 => reduced::<2>(of, out, stride),
+            _ => panic!("no side of {side}"),
         }
     }
 
@@ -179,51 +210,75 @@ impl Idct {
     }
 }
 
-/// Columns, then rows, by a transform of 8 values to `SIDE` that gives so many more fractional bits.
+/// From 8 values to half and to a quarter of them, twice and four times as large: libjpeg's constants,
+/// rounded to 13 bits. The last ones have the odd factors' signs turned round, backwards.
+const TO_FOUR: [[i32; 8]; 4] = {
+    const ONE: i32 = 1 << (PRECISION + 1);
+    [
+        [ONE, 20995, 15137, 7373, 0, -4926, -6270, -4176],
+        [ONE, 8697, -15137, -17799, 0, 11893, 6270, -1730],
+        [ONE, -8697, -15137, 17799, 0, -11893, 6270, 1730],
+        [ONE, -20995, 15137, -7373, 0, 4926, -6270, 4176],
+    ]
+};
+const TO_TWO: [[i32; 8]; 2] = {
+    const ONE: i32 = 1 << (PRECISION + 2);
+    [[ONE, 29692, 0, -10426, 0, 6967, 0, -5906], [ONE, -29692, 0, 10426, 0, -6967, 0, 5906]]
+};
+
+/// Coefficients, their quantisers and extent to blocks of `SIDE` by `SIDE`: columns, then rows, each of all
+/// four blocks at once. Sums that no encoder's values make overflow.
+#[inline(always)]
 fn reduced<const SIDE: usize>(
-    at: impl Fn(usize, usize) -> i16,
-    transform: fn([i32; 8]) -> [i32; SIDE],
-    bits: u32,
+    (coded, quantisers, extent): (&FourBlocks, &FourBlocks, Extent),
     out: &mut [u8],
     stride: usize,
 ) {
-    let rounded = |value: i32, shift: u32| value.wrapping_add(1 << (shift - 1)) >> shift;
-    let mut between = [[0; 8]; SIDE];
-    for column in 0..8 {
-        let values = std::array::from_fn(|row| i32::from(at(row, column)));
-        for (row, value) in between.iter_mut().zip(transform(values)) {
-            row[column] = rounded(value, FIRST_SHIFT + bits);
+    let (factor, bits): (fn(usize, usize) -> i32, u32) = match SIDE {
+        4 => (|to, from| TO_FOUR[to][from], 1),
+        _ => (|to, from| TO_TWO[to][from], 2),
+    };
+    let many = if extent == Extent::Low { 4 } else { 8 };
+    let mut between = [[0i32; 32]; SIDE];
+    let rows = coded.as_chunks::<32>().0.iter().zip(quantisers.as_chunks::<32>().0);
+    for (from, (coded, quantisers)) in rows.enumerate().take(many) {
+        let mut values = [0; 32];
+        for (value, (coded, quantiser)) in values.iter_mut().zip(coded.iter().zip(quantisers)) {
+            *value = i32::from(coded.wrapping_mul(*quantiser));
+        }
+        for (to, sums) in between.iter_mut().enumerate() {
+            add_times(sums, factor(to, from), &values);
         }
     }
-    for (y, row) in between.into_iter().enumerate() {
-        let pixels = transform(row).map(|value| byte(rounded(value, SECOND_SHIFT + bits) + 128));
-        out[y * stride..][..SIDE].copy_from_slice(&pixels);
+    // Those of a column side by side: of each row the four blocks'.
+    let mut columns = [[0i32; 16]; 8];
+    let shift = FIRST_SHIFT + bits;
+    for (row, sums) in between.iter().enumerate() {
+        for (block, sums) in sums.as_chunks::<8>().0.iter().enumerate() {
+            for (at, sum) in sums.iter().enumerate() {
+                let value = sum.wrapping_add(1 << (shift - 1)) >> shift;
+                columns[COLUMNS[at]][4 * row + block] = value;
+            }
+        }
+    }
+    let shift = SECOND_SHIFT + bits;
+    for x in 0..SIDE {
+        let mut sums = [1 << (shift - 1); 16];
+        for (from, values) in columns.iter().enumerate().take(many) {
+            add_times(&mut sums, factor(x, from), values);
+        }
+        for (i, sum) in sums.into_iter().enumerate().take(4 * SIDE) {
+            let (row, block) = (i / 4, i % 4);
+            out[row * stride + SIDE * block + x] = byte((sum >> shift) + 128);
+        }
     }
 }
 
-/// 8 values to 4, twice as large; libjpeg's constants, rounded to 13 bits.
-fn to_four(x: [i32; 8]) -> [i32; 4] {
-    let sum = |factors: [i32; 8]| product(factors, x);
-    let first = 1 << (PRECISION + 1);
-    let (upper, lower) =
-        (sum([first, 0, 15137, 0, 0, 0, -6270, 0]), sum([first, 0, -15137, 0, 0, 0, 6270, 0]));
-    let inner = sum([0, 8697, 0, -17799, 0, 11893, 0, -1730]);
-    let outer = sum([0, 20995, 0, 7373, 0, -4926, 0, -4176]);
-    let (a, d) = (upper.wrapping_add(outer), upper.wrapping_sub(outer));
-    [a, lower.wrapping_add(inner), lower.wrapping_sub(inner), d]
-}
-
-/// 8 values to 2, four times as large.
-fn to_two(x: [i32; 8]) -> [i32; 2] {
-    let first = product([1 << (PRECISION + 2), 0, 0, 0, 0, 0, 0, 0], x);
-    let odd = product([0, 29692, 0, -10426, 0, 6967, 0, -5906], x);
-    [first.wrapping_add(odd), first.wrapping_sub(odd)]
-}
-
-/// Sums that no encoder's values make overflow.
-fn product(factors: [i32; 8], values: [i32; 8]) -> i32 {
-    let products = factors.into_iter().zip(values).map(|(a, b)| a.wrapping_mul(b));
-    products.fold(0, i32::wrapping_add)
+#[inline(always)]
+fn add_times<const N: usize>(sums: &mut [i32; N], factor: i32, values: &[i32; N]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum = sum.wrapping_add(factor.wrapping_mul(*value));
+    }
 }
 
 const MATRIX_ONE: i32 = MATRIX[0][0][0] as i32;
@@ -609,7 +664,13 @@ mod tests {
             for four in photographs(most) {
                 // Not so much that pixels are cut off at black or white.
                 let four = four.map(|value| value / 8);
-                let idct = Idct::new(Level::Plain, &quantisers());
+                let [idct, best] =
+                    [Level::Plain, Level::best()].map(|level| Idct::new(level, &quantisers()));
+                let extent = match most {
+                    1 => Extent::First,
+                    4 => Extent::Low,
+                    _ => Extent::All,
+                };
                 let mut whole = [0; 256];
                 idct.apply(&four, Extent::All, &mut whole, 32);
                 if whole.iter().any(|&pixel| pixel == 0 || pixel == 255) {
@@ -617,7 +678,10 @@ mod tests {
                 }
                 for side in [4, 2, 1] {
                     let mut reduced = vec![0; 4 * side * side];
-                    idct.reduced(&four, side, &mut reduced, 4 * side);
+                    idct.reduced(&four, Extent::All, side, &mut reduced, 4 * side);
+                    let mut same = reduced.clone();
+                    best.reduced(&four, extent, side, &mut same, 4 * side);
+                    assert_eq!(same, reduced);
                     let times = 8 / side;
                     for (i, &pixel) in reduced.iter().enumerate() {
                         let (x, y) = (i % (4 * side) * times, i / (4 * side) * times);

@@ -173,7 +173,7 @@ impl<'a> Picture<'a> {
                     let values = &mut values[4 * side * across..];
                     match side {
                         8 => plane.idct.apply(four, extent, values, plane.stride),
-                        _ => plane.idct.reduced(four, side, values, plane.stride),
+                        _ => plane.idct.reduced(four, extent, side, values, plane.stride),
                     }
                     number += 1;
                 }
