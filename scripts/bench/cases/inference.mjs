@@ -10,52 +10,73 @@ import { node, pytorch } from './programs.mjs'
 
 const ABOUT =
   'Ours starts from pixels and ends with ranked probabilities: `model.predict()`, as it comes. The ' +
-  'peers start from a normalised tensor and end with logits.'
+  'peers start from a normalised tensor and end with logits. onnxruntime runs, in the same Node, the ' +
+  'file that our export writes.'
 
 /**
- * @typedef {object} Small
+ * @typedef {object} Network
  * @property {string} net
- * @property {string} title
+ * @property {'cifar' | 'imagenet'} stem
+ * @property {number} size
  * @property {number} batch
- * @property {{ notebook?: number, best?: number }} aims
  */
 
-/** @type {readonly Small[]} */
-const SMALL = [
-  { net: 'resnet20', title: 'ResNet-20', batch: 128, aims: { notebook: 3, best: 1 } },
-  { net: 'resnet20', title: 'ResNet-20', batch: 1, aims: {} },
-  { net: 'resnet18', title: 'CIFAR ResNet-18', batch: 128, aims: { notebook: 2.5, best: 1 } },
-  { net: 'resnet18', title: 'CIFAR ResNet-18', batch: 1, aims: {} },
-]
+/**
+ * @typedef {object} Aims
+ * @property {number} [notebook]
+ * @property {number} [best]
+ * @property {number} [onnxruntime]
+ */
 
-/** @type {readonly Case[]} */
-export const inference = [
-  ...SMALL.map(({ net, title, batch, aims }) => ({
-    name: `infer-${net}-b${batch}`,
-    title: `Inference, ${title}, batch ${batch}`,
-    about: ABOUT,
-    measure: (/** @type {Context} */ context) =>
-      measure(context, { net, stem: 'cifar', size: 32, batch }, { aims, onnx: false }),
-  })),
+const CIFAR = /** @type {const} */ ({ stem: 'cifar', size: 32 })
+const IMAGENET = /** @type {const} */ ({ stem: 'imagenet', size: 224 })
+
+/** @type {readonly (Network & { name: string, title: string, aims: Aims })[]} */
+const NETWORKS = [
   {
-    name: 'infer-onnx',
-    title: 'Inference, ResNet-18 at 224, batch 1',
-    about: `${ABOUT} onnxruntime runs, in the same Node, the file that our export writes.`,
-    measure: (context) =>
-      measure(
-        context,
-        { net: 'resnet18', stem: 'imagenet', size: 224, batch: 1 },
-        { aims: {}, onnx: true },
-      ),
+    ...{ name: 'infer-resnet20-b128', net: 'resnet20', ...CIFAR, batch: 128 },
+    ...{ title: 'ResNet-20', aims: { notebook: 3, best: 1 } },
+  },
+  {
+    ...{ name: 'infer-resnet20-b1', net: 'resnet20', ...CIFAR, batch: 1 },
+    ...{ title: 'ResNet-20', aims: {} },
+  },
+  {
+    ...{ name: 'infer-resnet18-b128', net: 'resnet18', ...CIFAR, batch: 128 },
+    ...{ title: 'CIFAR ResNet-18', aims: { notebook: 2.5, best: 1 } },
+  },
+  {
+    ...{ name: 'infer-resnet18-b1', net: 'resnet18', ...CIFAR, batch: 1 },
+    ...{ title: 'CIFAR ResNet-18', aims: {} },
+  },
+  {
+    ...{ name: 'infer-onnx', net: 'resnet18', ...IMAGENET, batch: 1 },
+    ...{ title: 'ResNet-18 at 224', aims: { onnxruntime: 1 } },
+  },
+  {
+    ...{ name: 'infer-resnet50-b1', net: 'resnet50', ...IMAGENET, batch: 1 },
+    ...{ title: 'ResNet-50 at 224', aims: {} },
+  },
+  {
+    ...{ name: 'infer-resnet50-b128', net: 'resnet50', ...IMAGENET, batch: 128 },
+    ...{ title: 'ResNet-50 at 224', aims: {} },
   },
 ]
 
+/** @type {readonly Case[]} */
+export const inference = NETWORKS.map(({ name, title, aims, ...network }) => ({
+  name,
+  title: `Inference, ${title}, batch ${network.batch}`,
+  about: ABOUT,
+  measure: (/** @type {Context} */ context) => measure(context, network, aims),
+}))
+
 /**
  * @param {Context} context
- * @param {{ net: string, stem: string, size: number, batch: number }} network
- * @param {{ aims: Small['aims'], onnx: boolean }} how `onnx`: beside onnxruntime too
+ * @param {Network} network
+ * @param {Aims} aims
  */
-async function measure({ game, python, choices, folder, cores }, network, { aims, onnx }) {
+async function measure({ game, python, choices, folder, cores }, network, aims) {
   const { net, size, batch } = network
   const theirs = (/** @type {Record<string, unknown>} */ options) =>
     pytorch(python, 'predict', { ...network, ...options })
@@ -63,42 +84,34 @@ async function measure({ game, python, choices, folder, cores }, network, { aims
   const choice = await choices.get(name, () => tryAll(INFERENCE, theirs, game))
 
   const maker = new Peer(
-    node('ours/new-model', { ...network, onnx, out: join(folder, `${net}-${size}`) }),
+    node('ours/new-model', { ...network, out: join(folder, `${net}-${size}`) }),
   )
   const made = await maker.read()
   await maker.close()
 
+  const ours = { model: made.model, size, batch }
   const entries = [
     {
       ...{ key: 'notebook', label: `PyTorch, ${NOTEBOOK.name}` },
       program: theirs(NOTEBOOK.options),
     },
     { key: 'best', label: `PyTorch, ${choice.chosen}`, program: theirs(choice.options) },
+    { key: 'ours', label: 'residual', program: node('ours/predict', ours) },
     {
-      ...{ key: 'ours', label: 'residual' },
-      program: node('ours/predict', { model: made.model, size, batch }),
+      ...{ key: 'ours-fp32', label: 'residual, fp32' },
+      program: node('ours/predict', { ...ours, precision: 'fp32' }),
+    },
+    {
+      ...{ key: 'onnxruntime', label: 'onnxruntime-node, fp32' },
+      program: node('onnxruntime/predict', { onnx: made.onnx, size, batch, threads: cores }),
     },
   ]
   /** @type {Pair[]} */
   const pairs = [
     { ours: 'ours', against: 'notebook', aim: aims.notebook },
     { ours: 'ours', against: 'best', aim: aims.best },
+    { ours: 'ours', against: 'onnxruntime', aim: aims.onnxruntime },
+    { ours: 'ours-fp32', against: 'onnxruntime', aim: aims.onnxruntime },
   ]
-  if (onnx) {
-    entries.push(
-      {
-        ...{ key: 'ours-fp32', label: 'residual, fp32' },
-        program: node('ours/predict', { model: made.model, size, batch, precision: 'fp32' }),
-      },
-      {
-        ...{ key: 'onnxruntime', label: 'onnxruntime-node, fp32' },
-        program: node('onnxruntime/predict', { onnx: made.onnx, size, batch, threads: cores }),
-      },
-    )
-    pairs.push(
-      { ours: 'ours', against: 'onnxruntime', aim: 1 },
-      { ours: 'ours-fp32', against: 'onnxruntime', aim: 1 },
-    )
-  }
   return { ...(await contest(entries, pairs, game)), choice }
 }

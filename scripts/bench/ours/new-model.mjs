@@ -5,7 +5,7 @@ import { exportModel, train } from '../../../dist/bindings/ts/index.js'
 import { pictures } from './pictures.mjs'
 import { say, wanted } from './serve.mjs'
 
-const { net, stem, size, out, onnx } = wanted()
+const { net, stem, size, out } = wanted()
 const { dir } = await train(
   {
     data: { validation: 0, imageSize: size },
@@ -19,5 +19,5 @@ const { dir } = await train(
   { arrays: { train: pictures(10, size) } },
 )
 const file = join(dir, 'model.onnx')
-if (onnx) await exportModel(dir, file)
+await exportModel(dir, file)
 say({ model: dir, onnx: file })
