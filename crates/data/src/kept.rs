@@ -209,10 +209,10 @@ mod tests {
         assert_eq!(reads_of_two_epochs(u64::MAX), 21);
     }
 
-    /// Images of 40 by 8 that know how to read the left of them; number 3 is broken.
-    struct InParts;
+    /// 20 images that are only ever looked at: what is wanted is answered by a function.
+    struct Looked(fn(usize, Wanted) -> Result<Image>);
 
-    impl Source for InParts {
+    impl Source for Looked {
         fn len(&self) -> usize {
             20
         }
@@ -236,20 +236,31 @@ mod tests {
             wanted: Wanted,
             room: &'a mut Image,
         ) -> Result<&'a Image> {
-            let wanted = wanted(40, 8);
-            if i == 3 {
-                return Err(Error::new(ErrorCode::Image, "the image is damaged"));
-            }
-            let pixel = |at: u32| if at % 40 < wanted.region.width { i as u8 } else { 255 };
-            *room = Image::new(40, 8, 1, (0..320).map(pixel).collect()).unwrap();
+            *room = self.0(i, wanted)?;
             Ok(room)
         }
+    }
+
+    /// Columns that are not wanted are white; number 3 is broken.
+    fn in_parts(i: usize, wanted: Wanted) -> Result<Image> {
+        let wanted = wanted(40, 8);
+        if i == 3 {
+            return Err(Error::new(ErrorCode::Image, "the image is damaged"));
+        }
+        let pixel = |at: u32| if at % 40 < wanted.region.width { i as u8 } else { 255 };
+        Ok(Image::new(40, 8, 1, (0..320).map(pixel).collect()).unwrap())
+    }
+
+    /// Cannot be reduced.
+    fn stubborn(i: usize, wanted: Wanted) -> Result<Image> {
+        assert_eq!(wanted(40, 8).scale, 2);
+        Ok(Image::new(40, 8, 1, vec![i as u8; 320]).unwrap())
     }
 
     #[test]
     fn what_is_kept_is_whole_and_for_what_is_not_only_a_part_is_read() {
         let image = size_of::<Image>() as u64 + 320;
-        let kept = Kept::over(Arc::new(InParts), &Budget::new(LIST + 5 * image));
+        let kept = Kept::over(Arc::new(Looked(in_parts)), &Budget::new(LIST + 5 * image));
         let left = |_, height| {
             let region = Region { left: 0, top: 0, width: 10, height };
             Look { scale: 1, region }
@@ -268,44 +279,11 @@ mod tests {
         }
     }
 
-    /// One that cannot be reduced.
-    struct Stubborn;
-
-    impl Source for Stubborn {
-        fn len(&self) -> usize {
-            20
-        }
-
-        fn label(&self, _: usize) -> u32 {
-            0
-        }
-
-        fn name(&self, i: usize) -> String {
-            i.to_string()
-        }
-
-        fn read(&self, _: usize, _: u32, _: &mut Image) -> Result<()> {
-            unreachable!("it is looked at")
-        }
-
-        fn look<'a>(
-            &'a self,
-            i: usize,
-            _: u32,
-            wanted: Wanted,
-            room: &'a mut Image,
-        ) -> Result<&'a Image> {
-            assert_eq!(wanted(40, 8).scale, 2);
-            *room = Image::new(40, 8, 1, vec![i as u8; 320]).unwrap();
-            Ok(room)
-        }
-    }
-
     #[test]
     fn an_image_that_could_not_be_reduced_takes_the_room_that_it_has() {
         let image = size_of::<Image>() as u64 + 320;
         let budget = Budget::new(LIST + 5 * image + image / 2);
-        let kept = Kept::over(Arc::new(Stubborn), &budget);
+        let kept = Kept::over(Arc::new(Looked(stubborn)), &budget);
         let halved = |width, height| Look::all_at(2, width, height);
         for i in 0..20 {
             assert_eq!(kept.look(i, 1, &halved, &mut Image::default()).unwrap().pixels.len(), 320);
