@@ -36,7 +36,7 @@ export function script(source: string, options?: Options): Promise<Ended> {
 
 /** Runs the command line. */
 export function residual(args: readonly string[], options?: Options): Promise<Ended> {
-  return node([`${ROOT}dist/app/cli/main.js`, ...args], options)
+  return node([`${ROOT}dist/cli/main.js`, ...args], options)
 }
 
 /** Runs a module of the clone. */

@@ -8,7 +8,7 @@ import { BuildError } from './setup/error.mjs'
 import { ROOT, runScript } from './setup.mjs'
 
 const OUT = 'runs/demo'
-const CLI = 'dist/app/cli/main.js'
+const CLI = 'dist/cli/main.js'
 
 /** About a minute on two cores, and some 89 % of the test pictures right. */
 const TRAINING = [

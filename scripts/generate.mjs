@@ -14,7 +14,7 @@ const check = process.argv.includes('--check')
 
 /**
  * Makes what is under version control and yet not written by hand. From the core's types: those of
- * the configuration and the events, in TypeScript and as a JSON Schema. From bindings/ts: the
+ * the configuration and the events, in TypeScript and as a JSON Schema. From src: the
  * declarations of all that is public, in one file, and from these the API reference. From both: what
  * there is to say of each error code. With `--check` nothing is changed, and the status tells whether
  * anything would be.
@@ -26,7 +26,7 @@ async function generate() {
     ...['--', STAGING],
   ])
   const core = await Promise.all([
-    put('bindings/ts/generated.ts', await formatted('generated.ts')),
+    put('src/native/generated.ts', await formatted('generated.ts')),
     put('config.schema.json', await formatted('config.schema.json')),
   ])
   step('node_modules/.bin/tsc', [
@@ -42,7 +42,7 @@ async function generate() {
   }
 }
 
-/** The declarations behind bindings/ts/index.ts as one file that stands alone. */
+/** The declarations behind src/index.ts as one file that stands alone. */
 async function rollUp() {
   const path = join(STAGING, 'index.d.ts')
   const { succeeded } = Extractor.invoke(
@@ -51,7 +51,7 @@ async function rollUp() {
       packageJsonFullPath: join(ROOT, 'package.json'),
       configObject: {
         projectFolder: ROOT,
-        mainEntryPointFilePath: join(STAGING, 'types', 'bindings', 'ts', 'index.d.ts'),
+        mainEntryPointFilePath: join(STAGING, 'types', 'index.d.ts'),
         compiler: { tsconfigFilePath: join(ROOT, 'tsconfig.json') },
         dtsRollup: { enabled: true, untrimmedFilePath: path },
         messages: {

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { deviceIn, refuseLost, unusable } from '#dist/bindings/ts/cuda.js'
+import { deviceIn, refuseLost, unusable } from '#dist/native/cuda.js'
 import { script } from '../child.js'
 import { folder } from '../tiny.js'
 
@@ -22,7 +22,7 @@ test('a libtorch_cuda that cannot be loaded is told with its file and what to do
     writeFileSync(join(root, 'lib', name), 'no library')
   }
   const program = `
-    import { loadCuda } from '#dist/bindings/ts/cuda.js'
+    import { loadCuda } from '#dist/native/cuda.js'
     const { state, error } = loadCuda('auto', '/proc/self/exe', () => undefined)
     console.log(JSON.stringify({ state, code: error?.code, message: error?.message, hint: error?.hint, at: error?.at }))`
   const { stdout, stderr } = await script(program, { env: { RESIDUAL_LIBTORCH: root } })

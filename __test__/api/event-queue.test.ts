@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { CheckpointEvent, RunEvent, StepEvent } from 'residual'
-import { EventQueue } from '#dist/bindings/ts/event-queue.js'
+import { EventQueue } from '#dist/api/event-queue.js'
 
 const step = (number: number) => ({ type: 'step', step: number }) as { type: 'step' } & StepEvent
 const checkpoint = { type: 'checkpoint', step: 9 } as { type: 'checkpoint' } & CheckpointEvent

@@ -12,8 +12,8 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { ResidualError } from 'residual'
-import { open } from '#dist/bindings/ts/envelope.js'
-import { lightAddon, torchAddon } from '#dist/bindings/ts/native.js'
+import { lightAddon, torchAddon } from '#dist/native/native.js'
+import { open } from '#dist/native/native-result.js'
 import { ROOT, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
 
@@ -73,7 +73,7 @@ test('the package can be required', async (t) => {
 /** The package by itself, with these files as its addons, tried; the error that it gives. */
 async function withAddons(t: ExecutionContext, addons: Record<string, string>) {
   const root = folder(t)
-  cpSync(join(ROOT, 'dist', 'bindings'), join(root, 'dist', 'bindings'), { recursive: true })
+  cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
   const built = join(root, 'bindings', 'npm', basename(PLATFORM))
@@ -81,7 +81,7 @@ async function withAddons(t: ExecutionContext, addons: Record<string, string>) {
     mkdirSync(built, { recursive: true })
     copyFileSync(from, join(built, name))
   }
-  const index = pathToFileURL(join(root, 'dist', 'bindings', 'ts', 'index.js'))
+  const index = pathToFileURL(join(root, 'dist', 'index.js'))
   const { stdout, stderr } = await script(`
     import { inspect } from '${index}'
     const { code, message, at, hint } = await inspect('resnet18').catch((error) => error)

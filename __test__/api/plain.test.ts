@@ -1,6 +1,6 @@
 import test from 'ava'
 import { ResidualError } from 'residual'
-import { toPlainJson } from '#dist/bindings/ts/plain.js'
+import { toPlainJson } from '#dist/native/serialize-config.js'
 
 test('plain data is carried as it is, without the keys that are undefined', (t) => {
   const config = { data: './x', epochs: undefined, a: [1, null, { b: true, c: undefined }] }

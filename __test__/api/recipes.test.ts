@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { inspect, ResidualError, recipes, type TrainConfig, train } from 'residual'
-import { withRecipe } from '#dist/bindings/ts/recipe.js'
+import { withRecipe } from '#dist/api/recipe.js'
 import { folder, imageFolder, tinyRun } from '../tiny.js'
 
 function merged(config: TrainConfig): TrainConfig {

@@ -66,7 +66,7 @@ async function typing(
   const out = join(path, 'runs', 'digits')
   const words = [
     // A shell that waited would get Ctrl-C too, and dash would then end by it whatever the command did.
-    ...['exec', process.execPath, 'dist/app/cli/main.js', 'train', idxData(path)],
+    ...['exec', process.execPath, 'dist/cli/main.js', 'train', idxData(path)],
     ...[
       '--model',
       'resnet8',

@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { Command } from 'commander'
-import { examplesOf, nameOf } from '#dist/app/cli/help.js'
-import { createProgram } from '#dist/app/cli/program.js'
+import { examplesOf, nameOf } from '#dist/cli/help.js'
+import { createProgram } from '#dist/cli/program.js'
 import { residual } from '../child.js'
 
 const program = createProgram()

@@ -64,14 +64,10 @@ test('folders and stdin are read, and what is no image costs none of the others'
   t.deepEqual(images, images.toSorted())
 
   const file = join(photos, 'a', '0.png')
-  const piped = spawnSync(
-    process.execPath,
-    ['dist/app/cli/main.js', 'predict', dir, '-', '--json'],
-    {
-      cwd: ROOT,
-      input: readFileSync(file),
-    },
-  )
+  const piped = spawnSync(process.execPath, ['dist/cli/main.js', 'predict', dir, '-', '--json'], {
+    cwd: ROOT,
+    input: readFileSync(file),
+  })
   const [fromStdin] = lines(piped.stdout.toString())
   const [fromFile] = lines((await residual(['predict', dir, file, '--json'])).stdout)
   t.is(fromStdin?.image, '-')

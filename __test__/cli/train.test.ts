@@ -59,7 +59,7 @@ test('--quiet shows the result alone', async (t) => {
 
 /** What the command line shows on a terminal, without its control sequences, and with them. */
 function onTerminal(args: readonly string[], columns: number, more: NodeJS.ProcessEnv) {
-  const program = [process.execPath, 'dist/app/cli/main.js', ...args].join(' ')
+  const program = [process.execPath, 'dist/cli/main.js', ...args].join(' ')
   // A CI's terminal is none for a person; a test's is.
   const env = { ...process.env, TERM: 'xterm-256color', CI: undefined, FORCE_COLOR: undefined }
   const { status, stdout } = spawnSync(

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { welcome } from '#dist/app/cli/welcome.js'
+import { welcome } from '#dist/cli/welcome.js'
 import { residual } from '../child.js'
 import { folder, imageFolder } from '../tiny.js'
 

@@ -17,4 +17,4 @@ if (verb === 'dashboard') {
     if (process.exitCode === 130) process.exitCode = 0 // as was asked for
   })
 }
-await import('#dist/app/cli/main.js')
+await import('#dist/cli/main.js')

@@ -8,7 +8,7 @@ import {
   type DownloadProgress,
   fetchFile,
   type RemoteFile,
-} from '#dist/bindings/ts/download/fetch-file.js'
+} from '#dist/download/fetch-file.js'
 import { folder } from '../tiny.js'
 import { good, proxy, type Server, serve, start, stopping } from './server.js'
 

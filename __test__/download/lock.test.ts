@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { AbortError } from 'residual'
-import { diskFailure } from '#dist/bindings/ts/download/failure.js'
-import { withLock } from '#dist/bindings/ts/download/lock.js'
+import { diskFailure } from '#dist/download/failure.js'
+import { withLock } from '#dist/download/lock.js'
 import { folder } from '../tiny.js'
 
 const SOON = { staleAfter: 800 }

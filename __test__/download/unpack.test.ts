@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { AbortError, ResidualError } from 'residual'
-import { limitsFor, unpack } from '#dist/bindings/ts/download/unpack.js'
+import { limitsFor, unpack } from '#dist/download/unpack.js'
 import { folder } from '../tiny.js'
 import { type Member, mendChecksums, tarGz } from './archive.js'
 

@@ -1,9 +1,9 @@
 import test from 'ava'
-import { barChart, dotChart } from '#dist/bindings/ts/figures/bars.js'
-import { lineChart, type Series } from '#dist/bindings/ts/figures/lines.js'
-import { matrixChart } from '#dist/bindings/ts/figures/matrix.js'
-import { toPng } from '#dist/bindings/ts/figures/png.js'
-import { PALETTE } from '#dist/bindings/ts/figures/style.js'
+import { barChart, dotChart } from '#dist/charts/bars.js'
+import { lineChart, type Series } from '#dist/charts/lines.js'
+import { matrixChart } from '#dist/charts/matrix.js'
+import { toPng } from '#dist/charts/png.js'
+import { PALETTE } from '#dist/charts/style.js'
 import { script } from '../child.js'
 
 const ERROR = { title: 'error (%)' }
@@ -182,7 +182,7 @@ test('importing the package loads no figure library', async (t) => {
     import { register } from 'node:module'
     register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hooks)}))
     await import('residual')
-    await import('#dist/bindings/ts/figures/lines.js')
+    await import('#dist/charts/lines.js')
     await import('vega').then(() => process.exit(1), () => {})
   `)
   t.is(status, 0, stderr)

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { thin } from '#dist/bindings/ts/figures/thin.js'
+import { thin } from '#dist/charts/thin.js'
 
 const long = Array.from({ length: 100_000 }, (_, x) => ({ x, y: Math.sin(x / 9000) }))
 

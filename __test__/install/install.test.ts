@@ -29,7 +29,7 @@ const TARBALLS = ['residual', 'residual-linux-x64-gnu', 'residual-libtorch-linux
 )
 
 /** What the browser gets of the live page. */
-const PAGE = 'bindings/ts/dashboard/page'
+const PAGE = 'src/dashboard/page'
 
 /** An empty folder at first, then one with the packages installed. */
 const project = mkdtempSync(join(tmpdir(), 'residual-project-'))
@@ -165,12 +165,10 @@ test.serial('npm would publish just these files', async (t) => {
   )
   const [residual, addons, libtorch] = published as [Published, Published, Published]
 
-  const compiled = ['app', 'bindings/ts'].flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
-      .map((name) => join('dist', folder, name.replace(/\.ts$/, '.js'))),
-  )
-  t.true(compiled.includes('dist/app/cli/main.js'))
+  const compiled = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+    .map((name) => join('dist', name.replace(/\.ts$/, '.js')))
+  t.true(compiled.includes('dist/cli/main.js'))
   t.deepEqual(
     residual.paths,
     [

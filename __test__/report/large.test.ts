@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { drawRun } from '#dist/bindings/ts/report/single.js'
-import { readRunFolder } from '#dist/bindings/ts/run-folder.js'
+import { drawRun } from '#dist/report/single.js'
+import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder } from '../tiny.js'
 import { makeEvaluation, makeRun } from './made.js'
 

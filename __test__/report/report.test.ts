@@ -2,9 +2,9 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError, report, train } from 'residual'
-import { drawComparison } from '#dist/bindings/ts/report/comparison.js'
-import { drawRun } from '#dist/bindings/ts/report/single.js'
-import { readRunFolder } from '#dist/bindings/ts/run-folder.js'
+import { drawComparison } from '#dist/report/comparison.js'
+import { drawRun } from '#dist/report/single.js'
+import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder, imageFolder, part, tinyRun } from '../tiny.js'
 import { makeEvaluation, makeRun } from './made.js'
 

@@ -9,7 +9,7 @@ import {
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError } from 'residual'
-import { readRunFolder } from '#dist/bindings/ts/run-folder.js'
+import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder } from '../tiny.js'
 import { makeRun } from './made.js'
 

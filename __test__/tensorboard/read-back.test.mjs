@@ -7,7 +7,7 @@ import { run } from '../../scripts/setup/command.mjs'
 import { SetupError } from '../../scripts/setup/error.mjs'
 import { ROOT } from '../../scripts/setup.mjs'
 
-const MAIN = join(ROOT, 'dist', 'app', 'cli', 'main.js')
+const MAIN = join(ROOT, 'dist', 'cli', 'main.js')
 
 test('TensorBoard reads the numbers of a run that was gone on with, each once', async (t) => {
   t.timeout(300_000)

@@ -22,7 +22,7 @@ const STATUSES = new Map([
 
 const HEAD = `# Errors
 
-<!-- Made by \`npm run generate\` from crates/spec/src/error.rs and bindings/ts/ways-out.ts: change those. -->
+<!-- Made by \`npm run generate\` from crates/spec/src/error.rs and src/errors/hints.ts: change those. -->
 
 Everything that goes wrong is a \`ResidualError\` ([API](api/errors.md)): a \`code\` to branch on, a
 \`message\`, a place \`at\` (a key of the configuration, a file, a line of it), and a \`hint\` that names
@@ -52,7 +52,7 @@ which knows the case, says nothing better.`
  */
 export async function readCodes(staging) {
   const codes = JSON.parse(await readFile(join(staging, 'errors.json'), 'utf8'))
-  const path = join(staging, 'types', 'bindings', 'ts', 'ways-out.js')
+  const path = join(staging, 'types', 'errors', 'hints.js')
   const { WAYS_OUT } = await import(pathToFileURL(path).href)
   return codes.map((/** @type {Code} */ code) => ({ ...code, wayOut: WAYS_OUT[code.code] }))
 }

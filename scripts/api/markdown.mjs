@@ -7,7 +7,7 @@ import { lay, PLANS } from './pages.mjs'
 /** @typedef {import('./declarations.mjs').Parameter} Parameter */
 
 const NOTE =
-  '<!-- Made by `npm run generate` from the comments in bindings/ts and crates/spec: change those. -->'
+  '<!-- Made by `npm run generate` from the comments in src and crates/spec: change those. -->'
 
 /** Examples that cannot be tried in a moment, with the reason. */
 const NOT_RUN = new Map([

@@ -1,6 +1,6 @@
 // docs/performance.md, from a record.
 
-import { toMarkdown } from '../../dist/bindings/ts/experiment/table.js'
+import { toMarkdown } from '../../dist/experiment/table.js'
 
 /** @typedef {import('./record.mjs').Record} Record */
 /** @typedef {import('./record.mjs').Measured} Measured */

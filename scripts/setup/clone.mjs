@@ -26,7 +26,7 @@ export async function pointCloneTo(root, libtorch) {
 async function writeCargoConfig(path, { root, lib }) {
   // Test programs find libtorch by LD_LIBRARY_PATH, which cargo itself sets after its [env]; a
   // runner comes last. An rpath would do too, but would also end up in the addon that is published.
-  // GOMP_SPINCOUNT is what the native loader sets (bindings/ts/libtorch.ts): with OpenMP's own, the
+  // GOMP_SPINCOUNT is what the native loader sets (src/native/libtorch.ts): with OpenMP's own, the
   // tests take ten times as long when anything else runs.
   const text = `${MARK}
 [env]

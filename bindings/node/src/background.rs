@@ -1,9 +1,9 @@
 //! Work that takes a while and needs no libtorch.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use napi::bindgen_prelude::Object;
 use napi::Env;
+use napi::bindgen_prelude::Object;
 use residual_spec::{Error, ErrorCode, Result};
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use residual_spec::{Error, ErrorCode, Result};
 use serde::Serialize;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 pub fn envelope<T: Serialize>(result: Result<T>) -> String {
     result.and_then(|value| plain(&value)).map_or_else(

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use napi::bindgen_prelude::Object;
 use napi::Env;
+use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 use residual_spec::{At, ExportConfig, LoadConfig, Read};
 use residual_weights::{describe, export_checkpoint};

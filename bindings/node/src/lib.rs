@@ -2,7 +2,7 @@
 //!
 //! Configuration, results and failures cross as JSON text. A failure is data
 //! (`{"error": {code, message, at, hint}}`), never a rejection, for those would lose their codes;
-//! `bindings/ts` throws it.
+//! `src/native` throws it.
 
 #[cfg(feature = "torch")]
 mod arrays;

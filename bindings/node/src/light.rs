@@ -1,9 +1,9 @@
 //! What needs no libtorch.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi::bindgen_prelude::{AsyncTask, Buffer, ClassInstance};
 use napi::{Env, Task};
@@ -11,12 +11,12 @@ use napi_derive::napi;
 use residual_arch::Inspection;
 use residual_data::{KnownDataset, PreviewImage};
 use residual_spec::{
-    resolve_inspect, At, DataConfig, Error, ErrorCode, InspectConfig, NameOr, Read, Result,
-    ShowConfig,
+    At, DataConfig, Error, ErrorCode, InspectConfig, NameOr, Read, Result, ShowConfig,
+    resolve_inspect,
 };
 use residual_weights::Published;
 use serde::Serialize;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use crate::cancel::NativeCancel;
 use crate::envelope::{envelope, parse};

@@ -2,8 +2,8 @@
 //! calls libtorch, and its promise is settled from there.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use napi::bindgen_prelude::{Buffer, ClassInstance, Either3, Object};
 use napi::{Env, JsDeferred};
@@ -169,8 +169,8 @@ fn on_images<'env, T: Serialize + 'static>(
     arrays: Option<NativeArrays>,
     cancel: Option<ClassInstance<NativeCancel>>,
     work: impl Fn(&Worker, &EvaluateConfig, Option<Arrays>, &AtomicBool) -> Result<Option<T>>
-        + Send
-        + 'static,
+    + Send
+    + 'static,
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, cancel, move |worker, cancelled| {

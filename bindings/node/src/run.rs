@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use napi::Env;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::Env;
 use napi_derive::napi;
 use residual_data::Arrays;
 use residual_spec::{Error, ErrorCode};
 use residual_train::{Control, Entry, Outcome, Stop, TorchThread};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use crate::arrays::NativeArrays;
 use crate::envelope::parse;

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use napi_derive::napi;
 use residual_spec::{Error, ErrorCode, Result};
-use residual_train::{machine_facts, TorchThread};
+use residual_train::{TorchThread, machine_facts};
 use serde_json::json;
 use std::sync::Arc;
 

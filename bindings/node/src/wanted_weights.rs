@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use napi::bindgen_prelude::{ClassInstance, Object};
 use napi::Env;
+use napi::bindgen_prelude::{ClassInstance, Object};
 use napi_derive::napi;
 use residual_data::holds_more_files;
-use residual_spec::{Result, TrainConfig, FEW_PHOTOGRAPHS};
+use residual_spec::{FEW_PHOTOGRAPHS, Result, TrainConfig};
 use residual_weights::Published;
 use serde_json::Value;
 

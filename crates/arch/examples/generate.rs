@@ -1,11 +1,11 @@
-//! Writes what is generated from the core's public types: `bindings/ts/generated.ts`,
+//! Writes what is generated from the core's public types: `src/native/generated.ts`,
 //! `config.schema.json`, and what there is to say of each error code, into the folder given as the argument. `scripts/generate.mjs` calls it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use residual_spec as spec;
-use ts_rs::{TypeVisitor, TS};
+use ts_rs::{TS, TypeVisitor};
 
 /// Every type reachable from the roots, by name.
 struct Declarations<'c> {

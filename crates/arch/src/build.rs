@@ -1,6 +1,6 @@
 //! Networks by their names.
 
-use residual_spec::{did_you_mean, ArchName, Error, ErrorCode, Model, Result, Shortcut, Stem};
+use residual_spec::{ArchName, Error, ErrorCode, Model, Result, Shortcut, Stem, did_you_mean};
 
 use crate::network::Network;
 use crate::{residual, vgg};
@@ -63,7 +63,7 @@ fn unknown(name: &str) -> Error {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use residual_spec::{resolve_inspect, InspectConfig, ModelConfig, NameOr};
+    use residual_spec::{InspectConfig, ModelConfig, NameOr, resolve_inspect};
 
     /// The network that `inspect` builds by default.
     pub(crate) fn by_name(name: &str) -> Network {

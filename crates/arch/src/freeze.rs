@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use residual_spec::{did_you_mean, Error, ErrorCode, Result};
+use residual_spec::{Error, ErrorCode, Result, did_you_mean};
 
 use crate::Network;
 

@@ -8,7 +8,7 @@ use ts_rs::TS;
 
 use crate::layer::{BatchNorm2d, Conv2d, ConvUnit, Linear};
 use crate::network::{Block, Layer, Network, ShortcutPath};
-use crate::tree::{tree, Module};
+use crate::tree::{Module, tree};
 
 /// What `inspect()` gives.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
@@ -289,11 +289,7 @@ fn shape(output: &[u32]) -> String {
 
 /// Nothing for nothing.
 fn count(n: u64) -> String {
-    if n == 0 {
-        String::new()
-    } else {
-        grouped(n)
-    }
+    if n == 0 { String::new() } else { grouped(n) }
 }
 
 /// A line of the tree behind its numbers, which have a fixed width as it has not.

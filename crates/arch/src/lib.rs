@@ -13,8 +13,8 @@ mod vgg;
 
 pub use build::{build, names};
 pub use freeze::frozen;
-pub use init::{initial_values, Init};
-pub use inspect::{inspect, Inspection, LayerRow};
+pub use init::{Init, initial_values};
+pub use inspect::{Inspection, LayerRow, inspect};
 pub use layer::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvUnit, Hidden, Linear, LinearInit, MaxPool2d,
     TensorKind, TensorSpec,

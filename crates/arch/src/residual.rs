@@ -72,11 +72,7 @@ impl Shape {
     }
 
     fn expansion(&self) -> u32 {
-        if self.bottleneck {
-            4
-        } else {
-            1
-        }
+        if self.bottleneck { 4 } else { 1 }
     }
 
     fn kind(&self, shortcut: Shortcut) -> &'static str {

@@ -12,9 +12,9 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-use residual_data::{open, set_data_root, Loader, LoaderOptions, Order, Part, Pipeline, Subset};
-use residual_spec::{resolve, DataConfig, MachineFacts, Result, TrainConfig};
-use serde_json::{json, Value};
+use residual_data::{Loader, LoaderOptions, Order, Part, Pipeline, Subset, open, set_data_root};
+use residual_spec::{DataConfig, MachineFacts, Result, TrainConfig, resolve};
+use serde_json::{Value, json};
 
 fn say(line: &Value) {
     let mut out = std::io::stdout().lock();

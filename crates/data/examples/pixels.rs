@@ -9,8 +9,8 @@
 
 use std::path::Path;
 
-use residual_data::{decode, decode_wanted, Image, Pipeline, SampleRng};
-use residual_spec::{resolve, DataFacts, MachineFacts, Result, TrainConfig};
+use residual_data::{Image, Pipeline, SampleRng, decode, decode_wanted};
+use residual_spec::{DataFacts, MachineFacts, Result, TrainConfig, resolve};
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use residual_pickle::{read, Limits, Pickle, Value};
+use residual_pickle::{Limits, Pickle, Value, read};
 use residual_spec::{DataFormat, Error, Labels, Result};
 
-use crate::cifar::{push_pixels, Cifar, CifarFiles, PLANE, SIDE};
+use crate::cifar::{Cifar, CifarFiles, PLANE, SIDE, push_pixels};
 use crate::file::damaged;
 use crate::memory::MOST_BYTES;
 use crate::open::go_on;
@@ -148,8 +148,8 @@ mod tests {
     use residual_spec::ErrorCode;
 
     use super::*;
-    use crate::open::Listing;
     use crate::Image;
+    use crate::open::Listing;
 
     /// Made by `scripts/fixtures/pickles.py` as the published files were.
     fn fixture(name: &str) -> Vec<u8> {

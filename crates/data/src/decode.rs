@@ -1,7 +1,7 @@
 //! JPEG and PNG into 8-bit pixels.
 
 use std::io::Cursor;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
@@ -10,11 +10,11 @@ use residual_spec::{Error, ErrorCode, Result};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
-use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
 
 use crate::header::{Header, ImageKind, Unreadable};
-use crate::{jpeg, Image, Look, Wanted};
+use crate::{Image, Look, Wanted, jpeg};
 
 /// No decoder may allocate more: 179 million RGB pixels.
 const MOST_BYTES: u64 = 512 << 20;

@@ -2,8 +2,8 @@
 
 use residual_spec::{Erase, RandomErasing};
 
-use crate::resize::Region;
 use crate::SampleRng;
+use crate::resize::Region;
 
 /// Erases as `erase` says from `[size, size, channels]`.
 pub(crate) fn apply(erase: &Erase, size: u32, rng: &mut SampleRng, out: &mut [f32]) {

@@ -8,10 +8,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::dataset::check_classes;
 use crate::decode::unreadable;
-use crate::disk::{dataset, is_image, look_at_all, DiskSource, Looked, Place, Seen};
+use crate::disk::{DiskSource, Looked, Place, Seen, dataset, is_image, look_at_all};
 use crate::header::{Header, Unreadable};
 use crate::left_out::LeftOut;
-use crate::open::{holds_data_files, Listing};
+use crate::open::{Listing, holds_data_files};
 use crate::{Dataset, Part};
 
 /// So many files are looked at to find out what a folder without classes holds.

@@ -128,7 +128,7 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, Unreadable> {
             // RST0-7, EOI and SOS come after the frame header. (Some decoders read a length after a
             // restart marker, and so would find another frame than this.)
             0xd0..=0xd7 | 0xd9 | 0xda => {
-                return Err(Unreadable::Damaged("damaged: it has no frame header".into()))
+                return Err(Unreadable::Damaged("damaged: it has no frame header".into()));
             }
             _ => {}
         }

@@ -146,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::disk::{DiskSource, Place};
-    use crate::jpeg::made_up::{made_up, Kind};
+    use crate::jpeg::made_up::{Kind, made_up};
     use crate::pipeline::tests::grey;
     use crate::{Loader, LoaderOptions, Order, Pipeline, Region, SampleRng, Subset};
 

@@ -1,5 +1,5 @@
 //! The data sets that have a name: what they are, where they are published, and where they lie on
-//! this machine. `bindings/ts` downloads by this table, and nothing else knows an address.
+//! this machine. `src/download` downloads by this table, and nothing else knows an address.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

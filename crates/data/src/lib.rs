@@ -54,7 +54,7 @@ pub use disk::{decode_file, decode_file_wanted};
 pub use folder::holds_more_files;
 pub use image::Image;
 pub use known::{
-    find_known, known, set_data_root, set_data_store, DataFile, Download, KnownDataset,
+    DataFile, Download, KnownDataset, find_known, known, set_data_root, set_data_store,
 };
 pub use loader::{Batch, Loaded, Loader, LoaderOptions, Next, Order};
 pub use memory::MemorySource;
@@ -63,7 +63,7 @@ pub use normalize::Window;
 pub use open::{open, open_with};
 pub use pipeline::{Cuts, Pipeline};
 pub use pixel_mean::PixelMean;
-pub use preview::{preview, Preview, PreviewImage};
+pub use preview::{Preview, PreviewImage, preview};
 pub use random::SampleRng;
 pub use resize::Region;
 pub use source::{Look, Part, Source, Subset, Wanted};

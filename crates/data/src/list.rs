@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::class_names::read_class_names;
 use crate::dataset::check_classes;
 use crate::decode::unreadable;
-use crate::disk::{dataset, look_at_all, DiskSource, Place, Seen};
+use crate::disk::{DiskSource, Place, Seen, dataset, look_at_all};
 use crate::header::Unreadable;
 use crate::left_out::LeftOut;
 use crate::{Dataset, Part};

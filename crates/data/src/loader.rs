@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
 
-use crate::random::{balanced_epoch, batch_rng, shuffle_epoch, Draw};
+use crate::random::{Draw, balanced_epoch, batch_rng, shuffle_epoch};
 use crate::{Image, Mixed, Pipeline, SampleRng, Source, Subset, Window};
 
 /// Batches that may wait, finished or in the making, beyond one for each worker.

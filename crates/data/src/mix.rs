@@ -5,8 +5,8 @@
 
 use residual_spec::Mix;
 
-use crate::resize::Region;
 use crate::SampleRng;
+use crate::resize::Region;
 
 /// What a mixed batch shows beside its own labels.
 #[derive(Debug, Clone, Default, PartialEq)]

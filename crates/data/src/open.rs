@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use residual_spec::{nearest, Auto, DataConfig, DataFormat, Error, ErrorCode, Labels, Result};
+use residual_spec::{Auto, DataConfig, DataFormat, Error, ErrorCode, Labels, Result, nearest};
 
 use crate::arrays::ARRAYS;
-use crate::cifar::{no_coarse_labels, CifarFiles};
+use crate::cifar::{CifarFiles, no_coarse_labels};
 use crate::cifar_python::CifarPythonFiles;
 use crate::idx::IdxFiles;
 use crate::known::{find_known, known};
 use crate::manifest::{self, Notation};
 use crate::webdataset::Shards;
-use crate::{folder, Arrays, Dataset};
+use crate::{Arrays, Dataset, folder};
 
 /// Opens the images in memory, where there are some, else the data set that `config` says.
 ///

@@ -11,7 +11,7 @@ use crate::normalize::{Normalize, Window};
 use crate::operation::Canvas;
 use crate::resize::{region_of_resized, resize_region, short_side_to, under_resized};
 use crate::views::{centre, flip_windows, ten_windows, whole};
-use crate::{color, erase, mix, policy, Image, Look, PixelMean, Region, SampleRng};
+use crate::{Image, Look, PixelMean, Region, SampleRng, color, erase, mix, policy};
 
 /// What a pipeline does with images of the network's size, where that is no more than to cut windows
 /// out of them, mirrored or not, and to normalise those.
@@ -435,8 +435,8 @@ fn random_region(crop: &RandomResizedCrop, width: u32, height: u32, rng: &mut Sa
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use residual_spec::{resolve, DataFacts, DataFormat, MachineFacts, TrainConfig};
-    use serde_json::{json, Value};
+    use residual_spec::{DataFacts, DataFormat, MachineFacts, TrainConfig, resolve};
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -3,8 +3,8 @@
 
 use residual_spec::Policy;
 
-use crate::operation::{Canvas, Operation};
 use crate::SampleRng;
+use crate::operation::{Canvas, Operation};
 
 /// Strengths are counted from 0 to 30.
 const BINS: u32 = 31;

@@ -1,12 +1,12 @@
 //! Some images of a data set, to be looked at: as they are, or as training sees them.
 
 use residual_spec::{
-    resolve, DataPart, Error, ErrorCode, MachineFacts, ResolvedConfig, Result, ShowConfig,
-    ShowOrder, TrainConfig,
+    DataPart, Error, ErrorCode, MachineFacts, ResolvedConfig, Result, ShowConfig, ShowOrder,
+    TrainConfig, resolve,
 };
 
 use crate::random::shuffle_epoch;
-use crate::{thumbnail, Dataset, Image, Part, Pipeline, SampleRng, Source, Subset};
+use crate::{Dataset, Image, Part, Pipeline, SampleRng, Source, Subset, thumbnail};
 
 /// How many images are shown where nobody says: of all, or of each class, up to a picture's worth.
 const COUNT: u32 = 40;

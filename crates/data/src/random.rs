@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_distr::{Beta, Distribution, StandardNormal};
 
 /// The random numbers of one image in one epoch: ChaCha8 keyed with the seed, the epoch and the

@@ -1,7 +1,7 @@
 //! Small pictures for people to look at.
 
-use crate::resize::{region_of_resized, Region};
 use crate::Image;
+use crate::resize::{Region, region_of_resized};
 
 /// The whole image, no side longer than `side` pixels; as it is, where none is.
 pub fn thumbnail(image: &Image, side: u32) -> Image {

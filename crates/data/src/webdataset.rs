@@ -283,8 +283,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::tar::tests::{archive, entry, entry_of};
     use crate::Image;
+    use crate::tar::tests::{archive, entry, entry_of};
 
     fn image(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use proptest::prelude::*;
-use residual_data::{decode, decode_file, open, Image, Part};
+use residual_data::{Image, Part, decode, decode_file, open};
 use residual_spec::{DataConfig, Error, ErrorCode};
 
 /// A change to a file's bytes, at places given as shares of its length.

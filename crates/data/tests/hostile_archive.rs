@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use residual_data::{decode, Image};
+use residual_data::{Image, decode};
 use residual_spec::{Error, ErrorCode};
 
 /// The archive, unpacked for as long as the value lives.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use residual_data::{
-    open, Dataset, Image, Loader, LoaderOptions, Order, Part, Pipeline, SampleRng, Subset,
+    Dataset, Image, Loader, LoaderOptions, Order, Part, Pipeline, SampleRng, Subset, open,
 };
-use residual_spec::{resolve, DataConfig, ErrorCode, MachineFacts, ResolvedConfig, TrainConfig};
+use residual_spec::{DataConfig, ErrorCode, MachineFacts, ResolvedConfig, TrainConfig, resolve};
 
 fn shared(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(

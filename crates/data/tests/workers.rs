@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use residual_data::{
-    open, open_with, ArrayPart, Arrays, Batch, Dataset, Image, Loader, LoaderOptions, Order, Part,
-    Pipeline,
+    ArrayPart, Arrays, Batch, Dataset, Image, Loader, LoaderOptions, Order, Part, Pipeline, open,
+    open_with,
 };
-use residual_spec::{resolve, DataConfig, DataFormat, MachineFacts, TrainConfig};
+use residual_spec::{DataConfig, DataFormat, MachineFacts, TrainConfig, resolve};
 use serde_json::json;
 
 /// A run's augmented batches of an epoch.

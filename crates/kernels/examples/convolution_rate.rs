@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use residual_kernels::winograd::{
-    convolve, filter_gradient, filter_sums, transform_filters, Pass, Shape, Then,
+    Pass, Shape, Then, convolve, filter_gradient, filter_sums, transform_filters,
 };
 use residual_kernels::{Bf16, Element, Level};
 

@@ -468,8 +468,8 @@ fn split<T>(slice: Option<&[T]>, whole: usize) -> (Option<&[T]>, Option<&[T]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numbers::numbers;
     use crate::Bf16;
+    use crate::numbers::numbers;
 
     fn f32s(count: usize, seed: u64) -> Vec<f32> {
         numbers(count, seed)

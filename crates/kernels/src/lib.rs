@@ -21,11 +21,11 @@ mod upsample;
 mod vector;
 pub mod winograd;
 
-pub use batch_norm::{backward, backward_sums, normalize, statistics, Gate, Sums};
+pub use batch_norm::{Gate, Sums, backward, backward_sums, normalize, statistics};
 pub use colour::ycc_to_rgb;
-pub use dct::{place, Extent, FourBlocks, Idct};
+pub use dct::{Extent, FourBlocks, Idct, place};
 pub use element::{Bf16, Element};
-pub use level::{has_amx_bf16, Level};
+pub use level::{Level, has_amx_bf16};
 pub use resample::{Resampler, Stretch};
 pub use standard::Standard;
-pub use upsample::{between, Upsampler};
+pub use upsample::{Upsampler, between};

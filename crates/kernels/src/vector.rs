@@ -88,20 +88,12 @@ impl Vector for f32 {
 
     #[inline(always)]
     unsafe fn relu(self) -> f32 {
-        if self < 0.0 {
-            0.0
-        } else {
-            self
-        }
+        if self < 0.0 { 0.0 } else { self }
     }
 
     #[inline(always)]
     unsafe fn where_positive(self, by: f32) -> f32 {
-        if by > 0.0 {
-            self
-        } else {
-            0.0
-        }
+        if by > 0.0 { self } else { 0.0 }
     }
 }
 

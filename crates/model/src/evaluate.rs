@@ -7,7 +7,7 @@ use residual_spec::{Error, ErrorCode, Evaluation, Result, WarningEvent};
 use residual_torch::failure;
 use tch::{Kind, Tensor};
 
-use crate::{classify, Evaluator, Model, Resident};
+use crate::{Evaluator, Model, Resident, classify};
 
 /// How many rows of `logits` have their greatest value at their label.
 pub fn count_right(logits: &Tensor, labels: &Tensor) -> Result<i64> {

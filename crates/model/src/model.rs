@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use residual_arch::{initial_values, Linear, Network, TensorKind, TensorSpec};
+use residual_arch::{Linear, Network, TensorKind, TensorSpec, initial_values};
 use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Precision, ResolvedConfig, Result};
 use residual_torch::{channels_last, failure, numbers_on, shared_on};
 use residual_weights::{DType, TensorInfo};
@@ -414,7 +414,7 @@ pub fn bytes_of(tensor: &Tensor) -> Result<residual_weights::Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::{resolve_inspect, InspectConfig, NameOr};
+    use residual_spec::{InspectConfig, NameOr, resolve_inspect};
 
     const FP64: Compute = Compute {
         precision: Precision::Fp64,

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use residual_data::{decode_file_wanted, decode_wanted, Batch, Image, Pipeline, SampleRng};
+use residual_data::{Batch, Image, Pipeline, SampleRng, decode_file_wanted, decode_wanted};
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
 
 use crate::evaluate::no_number;
-use crate::{classify, Model};
+use crate::{Model, classify};
 
 /// A picture to classify.
 pub enum Input {

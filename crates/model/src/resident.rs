@@ -238,10 +238,10 @@ mod tests {
         ArrayPart, Arrays, Loader, LoaderOptions, Order, Pipeline, PixelMean, Subset,
     };
     use residual_spec::{
-        resolve, DataConfig, Device, MachineFacts, MemoryFormat, Precision, ResolvedConfig,
-        TrainConfig,
+        DataConfig, Device, MachineFacts, MemoryFormat, Precision, ResolvedConfig, TrainConfig,
+        resolve,
     };
-    use serde_json::{json, Value};
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -4,8 +4,8 @@
 use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
 use residual_torch::{
-    add_relu, convolution_3x3, failure, takes_convolution_3x3, BatchNorm, Convolved, Folded,
-    Geometry,
+    BatchNorm, Convolved, Folded, Geometry, add_relu, convolution_3x3, failure,
+    takes_convolution_3x3,
 };
 use tch::{Kind, Tensor};
 

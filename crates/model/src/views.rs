@@ -6,7 +6,7 @@ use std::ops::Range;
 use residual_data::Batch;
 use residual_spec::Result;
 
-use crate::{input, log_probabilities, Model, Resident};
+use crate::{Model, Resident, input, log_probabilities};
 
 /// Pixels in one forward pass; more are seen in several.
 const PIXELS: usize = 64 * 224 * 224;

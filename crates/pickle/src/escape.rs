@@ -1,6 +1,6 @@
 //! How protocol 0 writes strings.
 
-use crate::{broken, Result};
+use crate::{Result, broken};
 
 /// Python 2's `repr` of a byte string, quotes included.
 pub(crate) fn quoted(line: &[u8]) -> Result<Vec<u8>> {

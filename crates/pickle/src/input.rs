@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, ErrorKind, Read};
 
-use crate::{broken, Error, Result};
+use crate::{Error, Result, broken};
 
 pub(crate) struct Input<'r, R> {
     from: &'r mut R,

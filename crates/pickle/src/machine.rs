@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io::BufRead;
 
-use crate::globals::{known, Known};
-use crate::input::{text, Input};
+use crate::globals::{Known, known};
+use crate::input::{Input, text};
 use crate::value::{Id, Node};
-use crate::{broken, escape, Error, Limits, Pickle, Result};
+use crate::{Error, Limits, Pickle, Result, broken, escape};
 
 /// The highest protocol there is.
 const PROTOCOL: u8 = 5;

@@ -1,7 +1,7 @@
 //! Pickles that somebody harmed: read or refused, within time and memory that the limits bound.
 
 use proptest::prelude::*;
-use residual_pickle::{read, Limits};
+use residual_pickle::{Limits, read};
 
 const VALID: [&[u8]; 4] = [
     include_bytes!("fixtures/protocol0.pkl"),

@@ -1,6 +1,6 @@
 //! What Python wrote (scripts/fixtures/pickles.py), in every protocol.
 
-use residual_pickle::{read, Limits, Pickle, Value};
+use residual_pickle::{Limits, Pickle, Value, read};
 
 fn load(bytes: &[u8]) -> Pickle {
     read(&mut &bytes[..], Limits::default()).unwrap()

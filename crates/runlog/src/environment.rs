@@ -5,8 +5,8 @@ use std::thread::available_parallelism;
 
 use residual_spec::{Device, ResolvedConfig};
 use serde::{Deserialize, Serialize};
-use time::format_description::well_known::Rfc3339;
 use time::UtcDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Of the session that wrote to the folder last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -373,7 +373,7 @@ fn remove(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::{resolve, DataFacts, MachineFacts, TrainConfig, WarningEvent};
+    use residual_spec::{DataFacts, MachineFacts, TrainConfig, WarningEvent, resolve};
     use tempfile::TempDir;
 
     fn config() -> ResolvedConfig {

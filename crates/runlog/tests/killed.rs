@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use residual_runlog::{write_atomically, RunDir};
+use residual_runlog::{RunDir, write_atomically};
 use residual_spec::{
-    resolve, CheckpointKind, DataFacts, EpochEvent, ErrorCode, MachineFacts, RunEvent, Score,
-    TrainConfig,
+    CheckpointKind, DataFacts, EpochEvent, ErrorCode, MachineFacts, RunEvent, Score, TrainConfig,
+    resolve,
 };
 
 /// Set for the second process: the folder that it writes to.

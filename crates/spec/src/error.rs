@@ -129,7 +129,7 @@ pub struct Place {
     pub line: Option<u32>,
 }
 
-/// A failure as it crosses the bridge; `bindings/ts` makes a `ResidualError` of it.
+/// A failure as it crosses the bridge; `src/native` makes a `ResidualError` of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {

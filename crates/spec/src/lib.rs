@@ -22,9 +22,9 @@ pub use error::{Error, ErrorCode, Place, Result};
 pub use event::*;
 pub use facts::*;
 pub use plan::*;
-pub use read::{nearest, At, Read};
+pub use read::{At, Read, nearest};
 pub use resolve::{
-    check_usable, device_bytes, resolve, resolve_inspect, resolve_views, wants_published, Views,
-    FEW_PHOTOGRAPHS, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS,
+    FEW_PHOTOGRAPHS, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS, Views, check_usable, device_bytes,
+    resolve, resolve_inspect, resolve_views, wants_published,
 };
 pub use result::*;

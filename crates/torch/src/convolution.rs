@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use residual_kernels::winograd::{
-    convolve as convolve_rows, filter_gradient, filter_sums, transform_filters, Pass, Shape,
-    Shortcut, Statistics, Then, CHANNELS,
+    CHANNELS, Pass, Shape, Shortcut, Statistics, Then, convolve as convolve_rows, filter_gradient,
+    filter_sums, transform_filters,
 };
 use residual_kernels::{Bf16, Element, Level, Sums};
 use residual_spec::Result;

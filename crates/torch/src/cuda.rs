@@ -1,7 +1,7 @@
 //! What of CUDA tch does not bind. Its C++ is a library of its own (`residual-cuda.so`, from `cuda/`),
 //! so that nothing else needs libtorch_cuda: it is loaded where that is, and absent without harm.
 
-use std::ffi::{c_char, c_int, CString};
+use std::ffi::{CString, c_char, c_int};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 

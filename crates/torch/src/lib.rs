@@ -13,12 +13,12 @@ mod recorder;
 
 pub use allocator::{release_free_memory, use_huge_pages};
 pub use batch_norm::BatchNorm;
-pub use convolution::{convolution_3x3, takes_convolution_3x3, Convolved};
-pub use folded::{add_relu, Folded, Geometry};
+pub use convolution::{Convolved, convolution_3x3, takes_convolution_3x3};
+pub use folded::{Folded, Geometry, add_relu};
 pub use graph::Graph;
 pub use memory::begin_watching_memory;
 
-use std::ffi::{c_char, c_void, CStr};
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::Arc;
 
 use residual_spec::{Error, ErrorCode, Result};

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use residual_arch::Network;
 use residual_spec::{
-    Auto, DataFacts, Error, ErrorCode, NameOr, ResolvedConfig, Result, Stem, TrainConfig,
-    WarningEvent, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS,
+    Auto, DataFacts, Error, ErrorCode, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS, NameOr,
+    ResolvedConfig, Result, Stem, TrainConfig, WarningEvent,
 };
 use residual_weights::{
-    find, fit, infer_backbone, is_checkpoint, sha256, Checkpoint, Fitted, NewHead, Prefer,
-    Published, StateDict, IMAGENET,
+    Checkpoint, Fitted, IMAGENET, NewHead, Prefer, Published, StateDict, find, fit, infer_backbone,
+    is_checkpoint, sha256,
 };
 
 /// What a run begins from, before the network is decided.
@@ -219,9 +219,9 @@ fn open<T>(said: &Option<Auto<T>>) -> bool {
 mod tests {
     use std::io::Write;
 
-    use residual_spec::{resolve, MachineFacts};
+    use residual_spec::{MachineFacts, resolve};
     use residual_weights::{DType, Naming, Tensor};
-    use serde_json::{json, Value};
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use residual_arch::Network;
 use residual_data::Batch;
-use residual_model::{classify, Compute, Model};
+use residual_model::{Compute, Model, classify};
 use residual_spec::{
-    resolve, resolve_inspect, At, BenchConfig, BenchResult, DataFacts, InspectConfig, NameOr,
-    Rates, Read, ResolvedConfig, Result, TrainConfig,
+    At, BenchConfig, BenchResult, DataFacts, InspectConfig, NameOr, Rates, Read, ResolvedConfig,
+    Result, TrainConfig, resolve, resolve_inspect,
 };
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use crate::learner::Learner;
 use crate::threads::Threads;

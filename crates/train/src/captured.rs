@@ -8,9 +8,9 @@
 
 use residual_arch::Network;
 use residual_data::Batch;
-use residual_model::{input, Model, Resident};
+use residual_model::{Model, Resident, input};
 use residual_spec::{Error, ErrorCode, Optimizer as Rule, ResolvedConfig, Result};
-use residual_torch::{failure, Graph, Rate};
+use residual_torch::{Graph, Rate, failure};
 use tch::{Device, Kind, Tensor};
 
 use crate::loss::{Partners, Targets};
@@ -262,8 +262,8 @@ impl Steps {
 
 #[cfg(test)]
 mod tests {
-    use residual_spec::{resolve, DataFacts, MachineFacts, TrainConfig};
-    use serde_json::{json, Value};
+    use residual_spec::{DataFacts, MachineFacts, TrainConfig, resolve};
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use residual_model::{bytes_of, from_weights, info_of};
 use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
 use residual_torch::failure;
-use residual_weights::{Checkpoint, Contents, AVERAGE, PIXEL_MEAN};
+use residual_weights::{AVERAGE, Checkpoint, Contents, PIXEL_MEAN};
 use tch::Tensor;
 
 use crate::learner::Learner;

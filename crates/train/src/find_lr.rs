@@ -154,8 +154,7 @@ impl Curve {
             (idle..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
         let falls = lowest.is_some_and(|at| points[at].smoothed < 0.98 * level);
         let (Some(lowest), true) = (lowest, falls) else {
-            let reason =
-                "the loss did not fall at any rate: try lower ones (`from`), more `steps`, \
+            let reason = "the loss did not fall at any rate: try lower ones (`from`), more `steps`, \
                           or look at the data";
             return LrFinding {
                 points,

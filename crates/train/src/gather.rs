@@ -6,7 +6,7 @@ use residual_data::{Loader, LoaderOptions, Next, Pipeline, Subset};
 use residual_spec::{ResolvedConfig, Result};
 
 use crate::learner::{Learner, Step};
-use crate::run::{order, BATCH_PATIENCE};
+use crate::run::{BATCH_PATIENCE, order};
 
 /// What was gathered.
 pub(crate) enum Gathered {

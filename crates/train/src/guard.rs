@@ -2,7 +2,7 @@
 //! the user's process; and work that was broken off.
 
 use std::any::Any;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use residual_spec::{Error, ErrorCode, Result};
 

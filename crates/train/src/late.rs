@@ -6,7 +6,7 @@ use residual_spec::{Gradient, Result};
 use residual_torch::{clamp, failure, norms, scale_by};
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::loss_scale::{LossScale, LEAST};
+use crate::loss_scale::{LEAST, LossScale};
 use crate::optimizer::Skip;
 
 /// Updates that may be under way before the outcome of the first of them is read.

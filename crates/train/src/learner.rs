@@ -4,18 +4,18 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use residual_data::Batch;
-use residual_model::{right, Model, Resident};
+use residual_model::{Model, Resident, right};
 use residual_spec::{
     Device, Error, ErrorCode, Gradient, Optimizer as Rule, Precision, ResolvedConfig, Result,
 };
-use residual_torch::cuda::{aside, Fetched};
-use residual_torch::{begin_watching_memory, copy, failure, release_free_memory, Rate};
+use residual_torch::cuda::{Fetched, aside};
+use residual_torch::{Rate, begin_watching_memory, copy, failure, release_free_memory};
 use tch::{Kind, Tensor};
 
-use crate::captured::{cannot, How, Input, Steps};
+use crate::captured::{How, Input, Steps, cannot};
 use crate::ema::Ema;
-use crate::gradient::{clip, Accumulated};
-use crate::late::{Late, AHEAD};
+use crate::gradient::{Accumulated, clip};
+use crate::late::{AHEAD, Late};
 use crate::loss::Loss;
 use crate::loss_scale::{self, LossScale};
 use crate::optimizer::{Optimizer, Skip};
@@ -604,7 +604,7 @@ mod tests {
     use residual_arch::Network;
     use residual_data::{ArrayPart, Arrays, Loader, LoaderOptions, Order, Part, Pipeline, Subset};
     use residual_model::Compute;
-    use residual_spec::{resolve, Adam, DataConfig, DataFacts, MachineFacts, TrainConfig};
+    use residual_spec::{Adam, DataConfig, DataFacts, MachineFacts, TrainConfig, resolve};
     use serde_json::json;
 
     use super::*;

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use residual_arch::Network;
 use residual_data::{Arrays, Dataset, Loader, LoaderOptions, Pipeline, PixelMean, Subset};
 use residual_model::{
-    bytes_of, evaluate, in_one_pass, predict, Answers, Average, Compute, Evaluator, Input, Model,
-    Response,
+    Answers, Average, Compute, Evaluator, Input, Model, Response, bytes_of, evaluate, in_one_pass,
+    predict,
 };
 use residual_spec::{
-    resolve_views, Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Device, Error,
-    ErrorCode, EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Precision,
-    PredictConfig, ResolvedConfig, Result, Thumbnail, Views,
+    Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Device, Error, ErrorCode,
+    EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Precision,
+    PredictConfig, ResolvedConfig, Result, Thumbnail, Views, resolve_views,
 };
 use residual_weights::{
-    find, is_checkpoint, Checkpoint, Export, ExportOptions, Foreign, Prefer, Tensor, PIXEL_MEAN,
+    Checkpoint, Export, ExportOptions, Foreign, PIXEL_MEAN, Prefer, Tensor, find, is_checkpoint,
 };
 
 use crate::checkpoint::progress_of;

@@ -132,8 +132,8 @@ impl LossScale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::Skip;
     use crate::Optimizer;
+    use crate::optimizer::Skip;
     use residual_spec::{Adam, Optimizer as Kinds, Sgd};
     use serde_json::Value;
 

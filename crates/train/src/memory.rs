@@ -3,7 +3,7 @@
 
 use residual_arch::Network;
 use residual_spec::{
-    device_bytes, AugmentOn, DataFacts, MemoryEstimate, Precision, ResolvedConfig,
+    AugmentOn, DataFacts, MemoryEstimate, Precision, ResolvedConfig, device_bytes,
 };
 
 use crate::optimizer::states;

@@ -72,7 +72,7 @@ impl OnDevice {
 #[cfg(test)]
 mod tests {
     use residual_data::{ArrayPart, Arrays, Dataset};
-    use residual_spec::{resolve, DataConfig, Error, MachineFacts, TrainConfig};
+    use residual_spec::{DataConfig, Error, MachineFacts, TrainConfig, resolve};
     use serde_json::json;
 
     use super::*;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use residual_data::{PixelMean, Subset};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
-use residual_weights::{DType, Tensor, PIXEL_MEAN};
+use residual_weights::{DType, PIXEL_MEAN, Tensor};
 
 /// The mean image of the images that a run trains on, if it is to subtract one.
 ///

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use residual_data::{Arrays, Loader, LoaderOptions, Pipeline, Split, Subset};
 use residual_model::classify;
-use residual_spec::{median, At, Plan, PlanConfig, Read, Result, TimeEstimate};
+use residual_spec::{At, Plan, PlanConfig, Read, Result, TimeEstimate, median};
 use serde_json::Value;
 
 use crate::gather::{Gathered, Gatherer};

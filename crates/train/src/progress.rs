@@ -4,8 +4,8 @@
 use residual_spec::Score;
 use serde::{Deserialize, Serialize};
 
-use crate::early_stopping::Patience;
 use crate::ScheduleState;
+use crate::early_stopping::Patience;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use residual_runlog::RunDir;
 use residual_spec::{CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, TrainConfig};
-use residual_weights::{find, Checkpoint, Prefer};
+use residual_weights::{Checkpoint, Prefer, find};
 use serde_json::{Map, Value};
 
 use crate::progress::Progress;

@@ -10,26 +10,26 @@ use residual_arch::Network;
 use residual_data::{
     Arrays, Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, PixelMean, Split, Subset,
 };
-use residual_model::{evaluate, Compute, Evaluator, Model};
+use residual_model::{Compute, Evaluator, Model, evaluate};
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{
-    resolve, Auto, Best, CheckpointEvent, CheckpointKind, DataPart, Device, EndEvent, EpochEvent,
-    Error, ErrorCode, Evaluation, Metric, ResolvedConfig, Result, RunEvaluation, RunEvent, Score,
-    StartEvent, StepEvent, StopReason, TrainConfig, TrainResult, WarningEvent,
+    Auto, Best, CheckpointEvent, CheckpointKind, DataPart, Device, EndEvent, EpochEvent, Error,
+    ErrorCode, Evaluation, Metric, ResolvedConfig, Result, RunEvaluation, RunEvent, Score,
+    StartEvent, StepEvent, StopReason, TrainConfig, TrainResult, WarningEvent, resolve,
 };
 use residual_weights::{Checkpoint, PIXEL_MEAN};
 use serde_json::Value;
 
 use crate::batch_size;
 use crate::begin::{Begin, Begun};
-use crate::checkpoint::{progress_of, restore, State};
+use crate::checkpoint::{State, progress_of, restore};
 use crate::learner::{Learner, NotFinite, Step};
 use crate::on_device::OnDevice;
 use crate::progress::{BestSoFar, Progress, Sums};
-use crate::schedule::{lower_is_better, Position};
+use crate::schedule::{Position, lower_is_better};
 use crate::small::small_of;
-use crate::throughput::{rate, Throughput};
-use crate::{pixel_mean, resume, Control, LrSchedule, Stop};
+use crate::throughput::{Throughput, rate};
+use crate::{Control, LrSchedule, Stop, pixel_mean, resume};
 
 /// How long the loop waits for a batch before it looks whether it is to stop.
 pub(crate) const BATCH_PATIENCE: Duration = Duration::from_millis(200);

@@ -1,7 +1,7 @@
 //! Images for people to look at, as plain data.
 
-use base64::prelude::{Engine as _, BASE64_STANDARD};
-use residual_data::{thumbnail, Image, Subset};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use residual_data::{Image, Subset, thumbnail};
 use residual_spec::{Result, Thumbnail};
 
 /// An image with no side longer than `side`.

@@ -18,7 +18,7 @@ use residual_spec::{
 use crate::machine::cores;
 use crate::short::{Request, ShortJobs, Taken, Turn};
 use crate::threads::Threads;
-use crate::{evaluate_ensemble, guarded, Control, LoadedModel, Outcome, Stop};
+use crate::{Control, LoadedModel, Outcome, Stop, evaluate_ensemble, guarded};
 
 /// A run that waits for its turn.
 struct Queued {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use residual_spec::{ErrorCode, LoadConfig, Result, RunEvent, TrainResult};
 use residual_train::{Control, Entry, LoadedModel};
 use residual_weights::{Checkpoint, DType, ExportOptions, StateDict, Tensor};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// 8 x 8 grey images, of which each class has another grey.
 fn data_set(folder: &Path, classes: u32) {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use residual_data::Batch;
 use residual_model::{Compute, Model};
-use residual_spec::{resolve, DataFacts, MachineFacts, ResolvedConfig, TrainConfig};
+use residual_spec::{DataFacts, MachineFacts, ResolvedConfig, TrainConfig, resolve};
 use residual_train::{Learner, Step};
 use residual_weights::DType;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
 mod oracle;

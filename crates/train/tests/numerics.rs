@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use residual_arch::{build, Network};
+use residual_arch::{Network, build};
 use residual_model::{Compute, Model};
 use residual_spec::{
-    BottleneckStride, Device, MemoryFormat, Optimizer as Rule, Precision, Shortcut, Stem,
-    NO_WEIGHTS,
+    BottleneckStride, Device, MemoryFormat, NO_WEIGHTS, Optimizer as Rule, Precision, Shortcut,
+    Stem,
 };
 use residual_train::Optimizer;
 use residual_weights::DType;

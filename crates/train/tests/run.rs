@@ -11,7 +11,7 @@ use residual_spec::{
 };
 use residual_train::{Control, Entry, LoadedModel, Stop};
 use residual_weights::Checkpoint;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// Writes 16 x 16 grey images of four classes that are easy to tell apart: a bright quadrant each.
 fn data_set(folder: &Path) {

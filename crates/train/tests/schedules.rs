@@ -1,9 +1,9 @@
 //! The same learning rates as PyTorch's schedulers, against what `scripts/fixtures/oracle.py` wrote
 //! down; among them the plateau of the notebook's fifty losses.
 
-use residual_spec::{resolve, DataFacts, MachineFacts, TrainConfig};
+use residual_spec::{DataFacts, MachineFacts, TrainConfig, resolve};
 use residual_train::{LrSchedule, Position, ScheduleState};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 fn fixture() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/schedules.json");

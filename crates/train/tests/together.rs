@@ -1,13 +1,13 @@
 //! Requests to predict that wait together share the network's passes, and nothing else.
 
 use std::path::Path;
-use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
-use residual_model::{bytes_of, Compute, Input, Model};
+use residual_model::{Compute, Input, Model, bytes_of};
 use residual_spec::{
-    resolve_inspect, Device, Error, ErrorCode, InspectConfig, LoadConfig, MemoryFormat, NameOr,
-    Precision, PredictConfig, Prediction, Result,
+    Device, Error, ErrorCode, InspectConfig, LoadConfig, MemoryFormat, NameOr, Precision,
+    PredictConfig, Prediction, Result, resolve_inspect,
 };
 use residual_train::{LoadedModel, Request, TorchThread, Worker};
 use serde_json::json;

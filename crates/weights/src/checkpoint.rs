@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use residual_spec::{check_usable, DataFacts, Error, ErrorCode, ResolvedConfig, Result};
-use serde::de::DeserializeOwned;
+use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result, check_usable};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::format::{self, broken, Opened};
+use crate::format::{self, Opened, broken};
 use crate::state_dict::is_pytorchs;
 use crate::tensor::{Tensor, TensorInfo};
 

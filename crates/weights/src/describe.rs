@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use residual_arch::{inspect, Inspection};
+use residual_arch::{Inspection, inspect};
 use residual_spec::{
     CheckpointFacts, Error, LoadConfig, MachineFacts, Reached, ResolvedConfig, Result,
 };
 use serde_json::Value;
 
-use crate::checkpoint::{is_checkpoint, Checkpoint};
-use crate::find::{find, Prefer};
 use crate::Foreign;
+use crate::checkpoint::{Checkpoint, is_checkpoint};
+use crate::find::{Prefer, find};
 
 /// Describes the network of a run folder (its best checkpoint), of a checkpoint, or of weights of
 /// others, of which `asked` says what they do not say themselves.

@@ -11,10 +11,10 @@ use residual_spec::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::checkpoint::{is_checkpoint, Checkpoint};
-use crate::find::{find, Prefer};
+use crate::checkpoint::{Checkpoint, is_checkpoint};
+use crate::find::{Prefer, find};
 use crate::tensor::{DType, Tensor, TensorInfo};
-use crate::{onnx, Contents, Foreign, PIXEL_MEAN};
+use crate::{Contents, Foreign, PIXEL_MEAN, onnx};
 
 /// Behind the name of a normalisation: how often PyTorch moved its statistics.
 const TRACKED: &str = ".num_batches_tracked";
@@ -243,7 +243,7 @@ fn json(value: &impl Serialize) -> Result<String> {
 mod tests {
     use super::*;
     use crate::testing::initial;
-    use crate::{read_tensors, AVERAGE};
+    use crate::{AVERAGE, read_tensors};
 
     /// A checkpoint of a network with its initial weights, in a folder.
     fn saved(arch: &str) -> (tempfile::TempDir, PathBuf, Checkpoint) {

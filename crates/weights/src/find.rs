@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use residual_spec::{did_you_mean, Error, ErrorCode, Result};
+use residual_spec::{Error, ErrorCode, Result, did_you_mean};
 
 /// Which checkpoint of a run is meant where only its folder is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use residual_arch::{initial_values, Network};
+use residual_arch::{Network, initial_values};
 use residual_spec::{Error, ErrorCode, Result};
 
 use crate::{DType, Tensor};

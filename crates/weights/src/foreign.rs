@@ -7,12 +7,12 @@ use std::path::Path;
 use residual_arch::Network;
 use residual_data::cifar10_classes;
 use residual_spec::{
-    resolve, Auto, DataConfig, DataFacts, Error, ErrorCode, LoadConfig, MachineFacts, ModelConfig,
-    NameOr, Precision, ResolvedConfig, Result, Stem, TrainConfig,
+    Auto, DataConfig, DataFacts, Error, ErrorCode, LoadConfig, MachineFacts, ModelConfig, NameOr,
+    Precision, ResolvedConfig, Result, Stem, TrainConfig, resolve,
 };
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
-use crate::{infer, StateDict, Tensor};
+use crate::{StateDict, Tensor, infer};
 
 /// Everything that a model needs to be used.
 pub struct Foreign {

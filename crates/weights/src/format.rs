@@ -17,7 +17,7 @@ use safetensors::tensor::{Metadata, TensorInfo as FileTensor};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::tensor::{DType, Tensor, TensorInfo, LONGEST_NAME};
+use crate::tensor::{DType, LONGEST_NAME, Tensor, TensorInfo};
 
 /// More than any network needs. (The format allows 100 MB, of which parsing makes a gigabyte.)
 const LONGEST_HEADER: u64 = 16 << 20;
@@ -239,7 +239,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for UniqueVisitor<T> {
             match unique.entry(name) {
                 Entry::Vacant(place) => place.insert(map.next_value()?),
                 Entry::Occupied(there) => {
-                    return Err(A::Error::custom(format!("`{}` stands there twice", there.key())))
+                    return Err(A::Error::custom(format!("`{}` stands there twice", there.key())));
                 }
             };
         }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use residual_arch::Network;
 use residual_spec::{
-    resolve_inspect, Auto, Error, ErrorCode, InspectConfig, InspectTarget, ModelConfig, NameOr,
-    Result, Shortcut, Stem,
+    Auto, Error, ErrorCode, InspectConfig, InspectTarget, ModelConfig, NameOr, Result, Shortcut,
+    Stem, resolve_inspect,
 };
 
-use crate::fit::{mismatch, Differences};
 use crate::Tensor;
+use crate::fit::{Differences, mismatch};
 
 /// The network that has exactly these tensors, and how it is asked for. What `asked` says is kept;
 /// the rest is found.

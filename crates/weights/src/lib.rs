@@ -26,17 +26,17 @@ mod tensor;
 mod testing;
 
 pub use checkpoint::{
-    is_checkpoint, Checkpoint, Contents, Header, OpenCheckpoint, AVERAGE, PIXEL_MEAN,
+    AVERAGE, Checkpoint, Contents, Header, OpenCheckpoint, PIXEL_MEAN, is_checkpoint,
 };
 pub use describe::describe;
-pub use export::{export_checkpoint, Export, ExportOptions};
-pub use find::{find, Prefer};
-pub use fit::{check, fit, Fitted, NewHead};
+pub use export::{Export, ExportOptions, export_checkpoint};
+pub use find::{Prefer, find};
+pub use fit::{Fitted, NewHead, check, fit};
 pub use foreign::Foreign;
 pub use format::read_tensors;
 pub use hash::sha256;
 pub use infer::{infer, infer_backbone};
 pub use naming::Naming;
-pub use published::{set_not_fetched, set_published_folder, Published, IMAGENET};
+pub use published::{IMAGENET, Published, set_not_fetched, set_published_folder};
 pub use state_dict::StateDict;
 pub use tensor::{DType, Tensor, TensorInfo};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use residual_spec::{
-    wants_published, Auto, DataFacts, Error, ErrorCode, Result, TrainConfig, WarningEvent,
+    Auto, DataFacts, Error, ErrorCode, Result, TrainConfig, WarningEvent, wants_published,
 };
 
 use crate::sha256;

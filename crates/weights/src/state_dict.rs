@@ -9,8 +9,8 @@ use residual_spec::{Error, Result};
 
 use crate::checkpoint::AVERAGE;
 use crate::format::{self, broken};
-use crate::naming::{to_torchvision, Naming};
-use crate::{pytorch, Tensor};
+use crate::naming::{Naming, to_torchvision};
+use crate::{Tensor, pytorch};
 
 /// A network's weights and buffers.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use residual_spec::{resolve, DataFacts, MachineFacts, TrainConfig};
+use residual_spec::{DataFacts, MachineFacts, TrainConfig, resolve};
 use serde_json::json;
 
 use crate::{Checkpoint, DType, Tensor};

@@ -8,8 +8,8 @@ use std::fs;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use residual_spec::{resolve, DataFacts, ErrorCode, MachineFacts, TrainConfig};
-use residual_weights::{read_tensors, Checkpoint, DType, Tensor};
+use residual_spec::{DataFacts, ErrorCode, MachineFacts, TrainConfig, resolve};
+use residual_weights::{Checkpoint, DType, Tensor, read_tensors};
 use serde_json::json;
 
 /// The system's memory, with this thread's use of it counted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use residual_spec::{ErrorCode, ModelConfig, Shortcut, Stem};
-use residual_weights::{infer, read_tensors, Naming, StateDict, Tensor};
+use residual_weights::{Naming, StateDict, Tensor, infer, read_tensors};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
@@ -94,7 +94,7 @@ fn a_resnet_20_of_somebody_elses_is_known() {
 
 #[test]
 fn what_pytorch_saved_is_exported_and_is_then_a_checkpoint() {
-    use residual_weights::{export_checkpoint, is_checkpoint, Checkpoint, ExportOptions};
+    use residual_weights::{Checkpoint, ExportOptions, export_checkpoint, is_checkpoint};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
     let options = ExportOptions::default();

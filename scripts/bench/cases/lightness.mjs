@@ -14,7 +14,7 @@ import { node } from './programs.mjs'
 const MEGABYTE = 1e6
 const IMPORT = `
 const begin = performance.now()
-await import(${JSON.stringify(join(ROOT, 'dist/bindings/ts/index.js'))})
+await import(${JSON.stringify(join(ROOT, 'dist/index.js'))})
 const { readFileSync } = await import('node:fs')
 const ms = performance.now() - begin
 const loaded = /libtorch/.test(readFileSync('/proc/self/maps', 'utf8'))

@@ -1,6 +1,6 @@
 // The recipe `fast` by the public API: accuracy on the test images, and seconds.
 
-import { train } from '../../../dist/bindings/ts/index.js'
+import { train } from '../../../dist/index.js'
 import { say, wanted } from '../ours/serve.mjs'
 
 const { data, net, epochs, device, out } = wanted()

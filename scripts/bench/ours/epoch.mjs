@@ -1,7 +1,7 @@
 // Ours in epoch: a whole epoch of a run on CIFAR's files, with augmentation, the test of its
 // accuracy and the checkpoints that it writes. A piece of work is an epoch.
 
-import { train } from '../../../dist/bindings/ts/index.js'
+import { train } from '../../../dist/index.js'
 import { serve, wanted } from './serve.mjs'
 
 const { data, validation, net, batch, out } = wanted()

@@ -2,7 +2,7 @@
 // every step.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { train } from '../../../dist/bindings/ts/index.js'
+import { train } from '../../../dist/index.js'
 import { say, wanted } from './serve.mjs'
 
 const { steps, batch, out } = wanted()

@@ -1,6 +1,6 @@
 // Ours in first-step: as short a program as trains, which says when its first step is done.
 
-import { train } from '../../../dist/bindings/ts/index.js'
+import { train } from '../../../dist/index.js'
 
 const { data, net, out } = JSON.parse(process.argv[2] ?? '{}')
 const run = train(

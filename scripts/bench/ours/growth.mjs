@@ -2,7 +2,7 @@
 // of its own, whose peak memory is then that point's.
 
 import { readFileSync } from 'node:fs'
-import { train } from '../../../dist/bindings/ts/index.js'
+import { train } from '../../../dist/index.js'
 import { parsePeak } from '../load.mjs'
 import { say, wanted } from './serve.mjs'
 import { Training } from './training.mjs'

@@ -1,7 +1,7 @@
 // Trains a network for one step, so that there is one to predict with, and writes it as ONNX too.
 
 import { join } from 'node:path'
-import { exportModel, train } from '../../../dist/bindings/ts/index.js'
+import { exportModel, train } from '../../../dist/index.js'
 import { pictures } from './pictures.mjs'
 import { say, wanted } from './serve.mjs'
 

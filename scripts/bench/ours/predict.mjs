@@ -1,6 +1,6 @@
 // Ours in inference: from pixels in memory to ranked probabilities. A piece of work is a batch.
 
-import { loadModel } from '../../../dist/bindings/ts/index.js'
+import { loadModel } from '../../../dist/index.js'
 import { pictures } from './pictures.mjs'
 import { serve, wanted } from './serve.mjs'
 

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { train } from '../../../dist/bindings/ts/index.js'
+import { train } from '../../../dist/index.js'
 import { pictures } from './pictures.mjs'
 
 /**
@@ -33,7 +33,7 @@ export class Training {
   /** @param {Wanted} wanted */
   constructor({ net, stem, size, batch, steps, out, threads, precision, device, cudaGraphs }) {
     this.batch = batch
-    /** @type {import('../../../dist/bindings/ts/index.js').StartEvent | undefined} */
+    /** @type {import('../../../dist/index.js').StartEvent | undefined} */
     this.started = undefined
     this.run = train(
       {
@@ -52,9 +52,7 @@ export class Training {
         ...(precision === undefined
           ? {}
           : {
-              precision: /** @type {import('../../../dist/bindings/ts/index.js').Precision} */ (
-                precision
-              ),
+              precision: /** @type {import('../../../dist/index.js').Precision} */ (precision),
             }),
       },
       {

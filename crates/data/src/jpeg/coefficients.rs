@@ -1,7 +1,7 @@
 //! The coefficients of four groups of an image's blocks, as the transform takes them: four blocks that
 //! lie beside each other together.
 
-use residual_kernels::{place, Extent, FourBlocks};
+use residual_kernels::{Extent, FourBlocks, place};
 
 use super::segments::ZIGZAG;
 

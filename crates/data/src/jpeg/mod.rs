@@ -113,7 +113,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::made_up::{made_up, Kind};
+    use super::made_up::{Kind, made_up};
     use super::*;
     use crate::header::Header;
     use crate::{Region, SampleRng};

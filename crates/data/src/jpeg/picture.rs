@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use residual_kernels::{between, ycc_to_rgb, Idct, Level, Upsampler};
+use residual_kernels::{Idct, Level, Upsampler, between, ycc_to_rgb};
 
 use super::coefficients::Coefficients;
 use super::segments::{Component, Segments};

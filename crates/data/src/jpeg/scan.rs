@@ -9,7 +9,7 @@ use std::hint::select_unpredictable;
 
 use super::coded::{Coded, Stretches};
 use super::coefficients::{Coefficients, Fours, MOST_BLOCKS, PLACES};
-use super::huffman::{first_steps, other_steps, Bits, Code, Steps, END, LOOK};
+use super::huffman::{Bits, Code, END, LOOK, Steps, first_steps, other_steps};
 use super::segments::{Frame, Scan, Segments};
 
 /// The steps of each code of a scan, by class (0: first coefficients, 1: the others) and number.
@@ -311,8 +311,8 @@ const MOST_STEPS: usize = 2;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jpeg::made_up::{made_up, Kind};
     use crate::SampleRng;
+    use crate::jpeg::made_up::{Kind, made_up};
 
     #[test]
     fn coefficients_are_read_as_they_were_written() {

@@ -4,10 +4,10 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::transform::{both_ways, Matrix};
-use super::{Shape, POINTS, RIM, TILE};
-use crate::vector::Vector;
+use super::transform::{Matrix, both_ways};
+use super::{POINTS, RIM, Shape, TILE};
 use crate::Element;
+use crate::vector::Vector;
 
 /// Tiles that are worked on together, in whole steps of the multiplication: few enough for their
 /// points to stay in a core's own cache, and enough to share the reading of the filters.

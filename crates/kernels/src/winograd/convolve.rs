@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::block::{blocks, numbers, to_next_point, to_next_register, transform, Images, Scratch};
+use super::block::{Images, Scratch, blocks, numbers, to_next_point, to_next_register, transform};
 use super::filter::PANEL;
 use super::multiply::multiply;
 use super::transform::{Input, Matrix, Output};
-use super::{Shape, POINTS, RIM, TILE};
+use super::{POINTS, RIM, Shape, TILE};
 use crate::level::at_level;
 use crate::vector::Vector;
 use crate::{Element, Level, Sums};

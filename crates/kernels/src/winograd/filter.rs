@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::transform::{both_ways, Filter};
-use super::{Shape, CHANNELS, POINTS, RIM};
+use super::transform::{Filter, both_ways};
+use super::{CHANNELS, POINTS, RIM, Shape};
+use crate::Level;
 use crate::level::at_level;
 use crate::vector::Vector;
-use crate::Level;
 
 /// Channels of the output whose filters lie together: `[panel][point][in][channel of the panel]`.
 pub(super) const PANEL: usize = 32;

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::block::{blocks, numbers, to_next_point, to_next_register, transform, Images, Scratch};
+use super::block::{Images, Scratch, blocks, numbers, to_next_point, to_next_register, transform};
 use super::multiply::{accumulate, lines};
-use super::transform::{both_ways, FilterGradient, Input, OutputGradient};
-use super::{Shape, POINTS, RIM, TILE};
+use super::transform::{FilterGradient, Input, OutputGradient, both_ways};
+use super::{POINTS, RIM, Shape, TILE};
 use crate::level::at_level;
 use crate::vector::Vector;
 use crate::{Element, Level};

@@ -21,8 +21,8 @@ mod gradient;
 mod multiply;
 mod transform;
 
-pub use convolve::{convolve, Shortcut, Statistics, Then};
-pub use filter::{transform_filters, Pass};
+pub use convolve::{Shortcut, Statistics, Then, convolve};
+pub use filter::{Pass, transform_filters};
 pub use gradient::{filter_gradient, filter_sums};
 
 /// What both numbers of channels are multiples of: one register of AVX-512, two of AVX2.

@@ -1,7 +1,7 @@
 //! The matrix products between the transforms, on blocks as [`super::block`] lays them.
 
-use super::block::{to_next_register, LINE};
-use crate::vector::{prefetch, Vector};
+use super::block::{LINE, to_next_register};
+use crate::vector::{Vector, prefetch};
 
 /// Tiles that are multiplied together. [`TILES`](super::block::TILES) is a whole number of steps.
 pub const fn step<V: Vector>() -> usize {

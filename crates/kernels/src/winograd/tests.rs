@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::numbers::numbers;
-use crate::{statistics, Bf16, Element, Level, Sums};
+use crate::{Bf16, Element, Level, Sums, statistics};
 
 /// Sides that are whole tiles and such as are not, and a side smaller than a tile; channels that
 /// fill one panel, less, and more.

@@ -1,7 +1,7 @@
 //! Where the images come from.
 
-use crate::macros::{config, words};
 use crate::Auto;
+use crate::macros::{config, words};
 
 config! {
     /// Where the images come from.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use crate::macros::{config, said, words};
-use crate::{read::nearest, At, Read, Result};
+use crate::{At, Read, Result, read::nearest};
 
 mod data;
 mod model;

@@ -1,7 +1,7 @@
 //! The network.
 
-use crate::macros::{config, words};
 use crate::Auto;
+use crate::macros::{config, words};
 
 config! {
     /// The network.

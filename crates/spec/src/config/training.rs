@@ -1,7 +1,7 @@
 //! How a network is trained: how long, by which rule, at which rate.
 
-use crate::macros::{config, union, words};
 use crate::Auto;
+use crate::macros::{config, union, words};
 
 config! {
     /// How long to train; the first limit reached ends the run.

@@ -1,7 +1,7 @@
 //! What happens to an image between the file and the network.
 
-use crate::macros::{config, union};
 use crate::Auto;
+use crate::macros::{config, union};
 
 config! {
     /// What happens to an image between the file and the network. Training images are augmented,

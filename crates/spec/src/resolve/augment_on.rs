@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{refuse, Reasons};
+use super::{Reasons, refuse};
 use crate::*;
 
 /// The share of a card's free memory that images may lie in: the rest is for the step.

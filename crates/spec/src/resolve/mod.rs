@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use crate::*;
 
@@ -19,8 +19,8 @@ mod views;
 pub use augment_on::device_bytes;
 use augment_on::resolve_augment_on;
 use schedule::resolve_schedule;
-use task::{begins_from_weights, Task};
-pub use task::{wants_published, FEW_PHOTOGRAPHS};
+pub use task::{FEW_PHOTOGRAPHS, wants_published};
+use task::{Task, begins_from_weights};
 use training::{
     resolve_budget, resolve_early_stopping, resolve_ema, resolve_gradient, resolve_loss,
     resolve_optimizer, resolve_warmup,
@@ -28,7 +28,7 @@ use training::{
 use transform::resolve_transform;
 pub use transform::{IMAGENET_MEAN, IMAGENET_STD};
 pub use usable::check_usable;
-pub use views::{resolve_views, Views};
+pub use views::{Views, resolve_views};
 
 /// The largest image side for which the CIFAR stem and native size are used.
 const SMALL_IMAGE: u32 = 96;

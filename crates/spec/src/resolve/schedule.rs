@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{least, needs_validation, refuse, within, Reasons};
+use super::{Reasons, least, needs_validation, refuse, within};
 use crate::*;
 
 pub(super) fn resolve_schedule(

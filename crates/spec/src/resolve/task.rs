@@ -97,11 +97,7 @@ impl Task {
     }
 
     pub fn weight_decay(self) -> f64 {
-        if self.fine_tuned {
-            1e-4
-        } else {
-            5e-4
-        }
+        if self.fine_tuned { 1e-4 } else { 5e-4 }
     }
 }
 
@@ -179,7 +175,7 @@ pub fn wants_published(config: &TrainConfig, facts: &DataFacts) -> Result<(), St
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{json, Value};
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::task::Task;
-use super::{least, needs_validation, refuse, within, Reasons};
+use super::{Reasons, least, needs_validation, refuse, within};
 use crate::*;
 
 pub(super) fn resolve_budget(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{refuse, within, Reasons, SMALL_IMAGE};
+use super::{Reasons, SMALL_IMAGE, refuse, within};
 use crate::*;
 
 /// Of ImageNet's training images, as torchvision's weights expect it.

@@ -2,7 +2,7 @@
 
 use residual_model::Model;
 use residual_spec::{Optimizer as Rule, Result};
-use residual_torch::{failure, FusedAdam, FusedSgd, Rate};
+use residual_torch::{FusedAdam, FusedSgd, Rate, failure};
 use tch::Tensor;
 
 mod lars;

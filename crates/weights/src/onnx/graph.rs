@@ -8,8 +8,8 @@ use super::proto::{
     Attribute, AttributeType, DataType, Dimension, Graph, Node, Shape, Size, TensorData,
     TensorType, Type, ValueInfo,
 };
-use crate::export::Export;
 use crate::PIXEL_MEAN;
+use crate::export::Export;
 
 /// Collects nodes in the order in which an image passes them. A value is known by its name.
 pub(super) struct Builder<'a> {

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use residual_pickle::{read, Limits, Pickle};
+use residual_pickle::{Limits, Pickle, read};
 use residual_spec::{Error, Result};
 
 use super::storage::{Reference, Storages};
-use super::{refused, unpickled, Saved};
+use super::{Saved, refused, unpickled};
 use crate::format::broken;
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;

@@ -16,7 +16,7 @@ use std::path::Path;
 use residual_pickle::Pickle;
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::tensor::{Tensor, LONGEST_NAME};
+use crate::tensor::{LONGEST_NAME, Tensor};
 use rebuild::Rebuilder;
 use storage::Storages;
 

@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use residual_pickle::{read, Limits};
+use residual_pickle::{Limits, read};
 use residual_spec::{Error, Result};
 
 use super::storage::Storages;
-use super::{refused, unpickled, Saved};
+use super::{Saved, refused, unpickled};
 use crate::format::broken;
 
 /// The archive's list of entries. (A network of a thousand layers has 7,000, of a hundred bytes.)
