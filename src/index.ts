@@ -3,29 +3,33 @@
  *
  * @packageDocumentation
  */
-export type { ArrayPart, Arrays } from './api/arrays.js'
-export { bench } from './api/bench.js'
-export { type DatasetInfo, datasets, downloadDataset, verifyDataset } from './api/datasets.js'
-export { evaluate } from './api/evaluate.js'
-export { exportModel, exportModel as export } from './api/export.js'
-export { type FindLrFiles, type FindLrOptions, type FindLrResult, findLr } from './api/find-lr.js'
-export type { ImageInput, Pixels } from './api/image.js'
-export { inspect } from './api/inspect.js'
-export { type EvaluateOptions, loadModel, Model } from './api/model.js'
-export type { Hook, HookAnswer, TrainOptions } from './api/options.js'
-export { type PlanOptions, plan } from './api/plan.js'
-export { predict } from './api/predict.js'
-export { type Recipe, recipes } from './api/recipe.js'
-export { Run, type RunState } from './api/run.js'
-export { type ShowOptions, showDataset } from './api/show-dataset.js'
-export { train } from './api/train.js'
+
+export { type DatasetInfo, datasets, downloadDataset, verifyDataset } from './api/data/datasets.js'
+export { type ShowOptions, showDataset } from './api/data/preview-dataset.js'
+export { bench } from './api/model/bench.js'
+export { evaluate } from './api/model/evaluate.js'
+export { exportModel, exportModel as export } from './api/model/export.js'
+export { inspect } from './api/model/inspect.js'
+export { type EvaluateOptions, loadModel, Model } from './api/model/model.js'
+export { predict } from './api/model/predict.js'
+export {
+  type FindLrFiles,
+  type FindLrOptions,
+  type FindLrResult,
+  findLr,
+} from './api/run/find-lr.js'
+export { type PlanOptions, plan } from './api/run/plan.js'
+export { type Recipe, recipes } from './api/run/recipe.js'
+export { Run, type RunState } from './api/run/run.js'
+export { wordKey } from './api/run/shorthand-key.js'
+export { train } from './api/run/train.js'
+export type { Hook, HookAnswer, TrainOptions } from './api/run/train-options.js'
 export { Dashboard, type DashboardOptions, dashboard } from './dashboard/dashboard.js'
 export type { Check, CheckState, Diagnosis } from './doctor/diagnosis.js'
 export { doctor } from './doctor/doctor.js'
 export type { Verification, VerifiedFile } from './download/dataset.js'
 export type { DownloadOptions, DownloadProgress } from './download/fetch-file.js'
 export { AbortError, type Failure, ResidualError } from './errors/errors.js'
-export { wordKey } from './errors/word-key.js'
 export type { FigureFiles } from './experiment/curves.js'
 export type {
   DegradationConfig,
@@ -44,6 +48,8 @@ export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experime
 export type { Published } from './experiment/paper.js'
 export type { RepeatConfig, RepeatResult } from './experiment/repeat.js'
 export type { Spread } from './experiment/spread.js'
+export type { ArrayPart, Arrays } from './native/arguments/arrays.js'
+export type { ImageInput, Pixels } from './native/arguments/image.js'
 export * from './native/generated.js'
 export { drawExamples } from './pictures/examples.js'
 export { type GridOptions, makeGrid, Picture, type Tile } from './pictures/grid.js'

@@ -5,7 +5,7 @@ import { type Check, type Diagnosis, doctor } from 'residual'
 import { checkCpu } from '#dist/doctor/cpu.js'
 import { checkCuda, missingStep } from '#dist/doctor/cuda.js'
 import { checkInstallation, probe } from '#dist/doctor/installation.js'
-import type { Machine } from '#dist/doctor/machine.js'
+import type { Machine } from '#dist/native/system.js'
 import { residual, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { AbortError } from 'residual'
-import { diskFailure } from '#dist/download/failure.js'
+import { diskFailure } from '#dist/download/download-error.js'
 import { withLock } from '#dist/download/lock.js'
 import { folder } from '../tiny.js'
 

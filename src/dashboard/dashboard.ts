@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { toPath } from '../api/path.js'
 import { ResidualError } from '../errors/errors.js'
+import { toPath } from '../native/arguments/path.js'
 import type { Served } from './serve.js'
 
 /** How the live page is served. */

@@ -1,6 +1,6 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
-import { lightAddon } from '../native/native.js'
+import { lightAddon } from '../native/addon.js'
 import { isNewer, PARTS } from '../run-folder/run-folder.js'
 import { isObject, openRunFile, readRunFile, readRunObject } from './run-file.js'
 

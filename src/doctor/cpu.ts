@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
+import type { Machine } from '../native/system.js'
 import type { Check } from './diagnosis.js'
-import type { Machine } from './machine.js'
 
 /** What libtorch, once it is loaded, says of this machine. */
 export interface TorchFacts {

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import { libtorchLibrary } from '../native/libtorch.js'
+import { type Machine, thisMachine } from '../native/system.js'
 import type { Check } from './diagnosis.js'
-import { type Machine, thisMachine } from './machine.js'
 
 /** The first driver that runs programs of CUDA 13, which libtorch 2.11 is built with. */
 const FIRST_DRIVER = 580

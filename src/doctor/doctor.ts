@@ -11,6 +11,6 @@ import type { Diagnosis } from './diagnosis.js'
  */
 export async function doctor(): Promise<Diagnosis> {
   // Loaded here: what looks at a machine is of no use to what trains on it.
-  const { examine } = await import('./examine.js')
+  const { examine } = await import('./run-checks.js')
   return await examine()
 }

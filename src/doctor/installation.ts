@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Failure } from '../errors/errors.js'
 import { ResidualError } from '../errors/errors.js'
+import { lightAddon } from '../native/addon.js'
 import { librariesBeside, libtorchLibrary } from '../native/libtorch.js'
-import { lightAddon } from '../native/native.js'
 import { currentPlatform, glibcVersion, platformFolder } from '../native/platform.js'
 import type { TorchFacts } from './cpu.js'
 import type { Check } from './diagnosis.js'
@@ -14,7 +14,7 @@ const OLDEST_GLIBC = [2, 28] as const
 /** How long loading libtorch may take, in milliseconds: a cold disk is slow. */
 const PATIENCE = 120_000
 
-const PROBE = fileURLToPath(new URL('probe.js', import.meta.url))
+const PROBE = fileURLToPath(new URL('probe-libtorch.js', import.meta.url))
 
 /** How a process that loaded libtorch ended. */
 export type Probed = { facts: TorchFacts } | { error: Failure } | { died: string }

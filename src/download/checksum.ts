@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
-import { goOn } from './failure.js'
+import { goOn } from './download-error.js'
 
 /** What a file's bytes are. */
 export interface Content {

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { AddressError, reason } from './failure.js'
+import { AddressError, reason } from './download-error.js'
 
 /** How long a server may keep us waiting, in ms, and how often it is asked. */
 export interface Patience {

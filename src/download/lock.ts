@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { goOn } from './failure.js'
+import { goOn } from './download-error.js'
 
 interface LockOptions {
   signal?: AbortSignal | undefined

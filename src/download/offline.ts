@@ -1,5 +1,5 @@
 import { ResidualError } from '../errors/errors.js'
-import type { Wanted } from './failure.js'
+import type { Wanted } from './download-error.js'
 
 /** Whether nothing is to be fetched: `RESIDUAL_OFFLINE` is set, and not to 0. */
 export function isOffline(): boolean {

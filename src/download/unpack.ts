@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import type { ReadEntry } from 'tar'
 import { ResidualError } from '../errors/errors.js'
-import { diskFailure, goOn } from './failure.js'
+import { diskFailure, goOn } from './download-error.js'
 
 /** What an archive may hold; it is known of the published ones. */
 export interface Limits {

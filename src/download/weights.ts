@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { weightsStore } from '../native/cache.js'
+import { weightsStore } from '../native/cache-dirs.js'
 import { type DownloadOptions, fetchFile } from './fetch-file.js'
 import { PATIENCE, type Patience } from './http.js'
 import { addresses } from './mirror.js'

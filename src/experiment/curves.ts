@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Point, Series, Stroke } from '../charts/lines.js'
 import { toPng } from '../charts/png.js'
 import type { EpochEvent } from '../native/generated.js'
-import { replaceFile } from './files.js'
+import { replaceFile } from '../run-folder/json-files.js'
 import type { Member } from './members.js'
 import { spread } from './spread.js'
 

@@ -1,17 +1,17 @@
-import { endedBy } from '../api/cancel.js'
-import { Model } from '../api/model.js'
+import { Model } from '../api/model/model.js'
 import type { DownloadOptions } from '../download/fetch-file.js'
-import { prepareData } from '../download/prepare.js'
+import { prepareData } from '../download/prepare-data.js'
 import { ResidualError } from '../errors/errors.js'
+import { torchAddon } from '../native/addon.js'
+import { toPlainJson } from '../native/arguments/serialize-config.js'
+import { endedBy } from '../native/cancel.js'
 import type {
   EnsembleEvaluation,
   EvaluateConfig,
   Evaluation,
   LoadConfig,
 } from '../native/generated.js'
-import { torchAddon } from '../native/native.js'
 import { open } from '../native/native-result.js'
-import { toPlainJson } from '../native/serialize-config.js'
 
 /** What to evaluate on. */
 export type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thumbnails'>

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { train } from '../api/train.js'
+import { train } from '../api/run/train.js'
 import type { DownloadProgress } from '../download/fetch-file.js'
 import { AbortError, ResidualError } from '../errors/errors.js'
+import { toPlainJson } from '../native/arguments/serialize-config.js'
 import type {
   EpochEvent,
   RunEvent,
@@ -10,8 +11,7 @@ import type {
   TrainConfig,
   TrainResult,
 } from '../native/generated.js'
-import { toPlainJson } from '../native/serialize-config.js'
-import { readJson, readLines, replaceFile } from './files.js'
+import { readJson, readLines, replaceFile } from '../run-folder/json-files.js'
 
 /** A run that an experiment consists of, before it is trained. */
 export interface Plan {

@@ -1,4 +1,4 @@
-import { Model } from '../api/model.js'
+import { Model } from '../api/model/model.js'
 import { lineChart } from '../charts/lines.js'
 import type { LayerResponse } from '../native/generated.js'
 import { type FigureFiles, writeFigure } from './curves.js'

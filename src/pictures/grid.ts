@@ -1,5 +1,5 @@
-import type { Pixels } from '../api/image.js'
 import { ResidualError } from '../errors/errors.js'
+import type { Pixels } from '../native/arguments/image.js'
 import { encodePng, mediaType, sizeOf } from './encode.js'
 import { FONT_FAMILY, type PaintOptions, paintPng } from './paint.js'
 import { escapeXml, fitText, textWidth } from './text.js'

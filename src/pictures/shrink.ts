@@ -1,4 +1,4 @@
-import type { Pixels } from '../api/image.js'
+import type { Pixels } from '../native/arguments/image.js'
 
 /**
  * The whole image, no side longer than `side` pixels; as it is, where none is. Each pixel is the

@@ -1,4 +1,4 @@
-import type { Pixels } from '../api/image.js'
+import type { Pixels } from '../native/arguments/image.js'
 import type { ModelInfo, Prediction } from '../native/generated.js'
 import { type Html, html, name } from './html.js'
 import { count, percent } from './numbers.js'

@@ -1,5 +1,5 @@
-import { loadModel } from '../api/model.js'
-import { previewTiles } from '../api/preview.js'
+import { previewTiles } from '../api/data/preview-tiles.js'
+import { loadModel } from '../api/model/model.js'
 import { ResidualError } from '../errors/errors.js'
 import type { DataConfig, DataPart, Evaluation, ResolvedTransform } from '../native/generated.js'
 import type { Tile } from '../pictures/grid.js'

@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import type { Pixels } from '../api/image.js'
+import type { Pixels } from '../native/arguments/image.js'
 import type { Example } from '../native/generated.js'
 import { encodePng } from '../pictures/encode.js'
 import type { Tile } from '../pictures/grid.js'

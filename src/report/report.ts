@@ -1,6 +1,6 @@
-import { toPath } from '../api/path.js'
 import { ResidualError } from '../errors/errors.js'
 import type { FigureFiles } from '../experiment/curves.js'
+import { toPath } from '../native/arguments/path.js'
 import type { StopReason } from '../native/generated.js'
 
 /** What a report is made from, and where it goes. */

@@ -1,0 +1,94 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { inspect, ResidualError, recipes, type TrainConfig, train } from 'residual'
+import { withRecipe } from '#dist/api/run/recipe.js'
+import { folder, imageFolder, tinyRun } from '../tiny.js'
+
+function merged(config: TrainConfig): TrainConfig {
+  return JSON.parse(withRecipe(JSON.stringify(config)))
+}
+
+/** Whether all that is said in one is so in the other. */
+function isPartOf(part: unknown, whole: unknown): boolean {
+  if (typeof part !== 'object' || part === null) return part === whole
+  if (typeof whole !== 'object' || whole === null) return false
+  return Object.entries(part).every(([key, value]) =>
+    isPartOf(value, (whole as Record<string, unknown>)[key]),
+  )
+}
+
+test('every recipe names its source and the result published there', async (t) => {
+  const all = await recipes()
+  t.deepEqual(
+    all.map((recipe) => recipe.name),
+    ['fast', 'he2015-cifar', 'he2015-cifar110', 'he2015-imagenet', 'notebook'],
+  )
+  for (const { name, about, source, published, config } of all) {
+    t.true(
+      [about, source, published].every((text) => text.length > 10),
+      name,
+    )
+    await t.notThrowsAsync(inspect({ model: config.model ?? 'resnet20' }), name)
+  }
+})
+
+test('what a recipe sets is what a run does', async (t) => {
+  for (const { name, config } of await recipes()) {
+    // Small enough for a test, and nothing else.
+    const { out, data, threads, workers, precision } = tinyRun(t)
+    const small = {
+      ...{ out, threads, workers, precision, recipe: name, model: 'resnet8', batchSize: 12 },
+      budget: { steps: 1, epochs: null },
+      data: { ...(data as { source: string }), imageSize: 32 },
+    }
+    if (name === 'he2015-imagenet') {
+      // Its colours are those of RGB.
+      small.data.source = imageFolder(folder(t), ['left', 'right'])
+      Object.assign(small.data, { imageSize: 64, channels: 3 })
+    }
+    if (config.transform?.pixelMean) small.data.imageSize = 8
+    const { dir } = await train(small as unknown as TrainConfig)
+    const resolved = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'))
+    const { data: _, model: __, budget: ___, epochs: ____, batchSize: _____, ...kept } = config
+    t.true(isPartOf(kept, resolved), `${name}: ${JSON.stringify(kept)}`)
+    t.is(resolved.recipe, name)
+  }
+})
+
+test('what is said counts, and the rest is the recipe', (t) => {
+  const notebook = merged({ recipe: 'notebook' })
+  const { optimizer, schedule, data, model, epochs } = merged({
+    ...{ recipe: 'notebook', data: 'cifar10', model: { shortcut: 'C' }, epochs: 2 },
+    optimizer: { type: 'sgd', lr: 0.05 },
+    schedule: 'cosine',
+  })
+  t.deepEqual(optimizer, { ...(notebook.optimizer as object), type: 'sgd', lr: 0.05 })
+  // Another type is not mixed with the recipe's.
+  t.deepEqual(schedule, { type: 'cosine' })
+  t.deepEqual(data, { source: 'cifar10', validation: 0 })
+  t.deepEqual(model, { arch: 'resnet34', stem: 'cifar', shortcut: 'C' })
+  t.is(epochs, 2)
+})
+
+test('of the two names for the number of epochs the said one counts', (t) => {
+  t.is(merged({ recipe: 'notebook', budget: { epochs: 1 } }).epochs, undefined)
+  t.deepEqual(merged({ recipe: 'notebook', budget: { epochs: 1 } }).budget, { epochs: 1 })
+})
+
+test('a recipe may be a file, which the run does not need again', (t) => {
+  const file = join(folder(t), 'mine.yaml')
+  writeFileSync(file, 'about: mine\nepochs: 3\noptimizer: { type: adamw, lr: 1e-3 }\n')
+  t.deepEqual(merged({ recipe: file }), { epochs: 3, optimizer: { type: 'adamw', lr: 1e-3 } })
+  writeFileSync(file, 'epochs: [')
+  t.throws(() => merged({ recipe: file }), { instanceOf: ResidualError, message: /could not be/ })
+})
+
+test('a recipe that there is not is refused with those that there are', async (t) => {
+  const error = await t.throwsAsync(async () => train({ ...tinyRun(t), recipe: 'notbook' }), {
+    instanceOf: ResidualError,
+  })
+  t.is(error?.code, 'E_CONFIG')
+  t.is(error?.at.key, 'recipe')
+  t.regex(error?.hint ?? '', /he2015-cifar, .*notebook/)
+})

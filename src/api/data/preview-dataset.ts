@@ -1,0 +1,46 @@
+import { basename } from 'node:path'
+import type { DownloadOptions } from '../../download/fetch-file.js'
+import { prepareData } from '../../download/prepare-data.js'
+import type { DataConfig, ShowConfig } from '../../native/generated.js'
+import { type GridOptions, makeGrid, type Picture } from '../../pictures/grid.js'
+import { previewTiles } from './preview-tiles.js'
+
+/** What to show of a data set, and how. */
+export interface ShowOptions extends Omit<ShowConfig, 'data'>, GridOptions, DownloadOptions {}
+
+const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
+
+/**
+ * Shows images of a data set with their classes (`residual data show`; the notebook's `make_grid`),
+ * as they are or, with `augmented`, as training sees them: by the same code, with the
+ * normalisation taken back. A named data set is downloaded if need be. Needs no libtorch.
+ *
+ * @example
+ * const grid = await showDataset('./photos', { augmented: true, count: 12 })
+ * await writeFile('photos.png', grid.png())
+ *
+ * @param data a data set, as in `TrainConfig`
+ * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
+ */
+export async function showDataset(
+  data: string | DataConfig,
+  { title, columns, tileSize, signal, onDownload, ...config }: ShowOptions = {},
+): Promise<Picture> {
+  await prepareData(data)?.({ signal, onDownload })
+  const { facts, part, labels, tiles } = await previewTiles({ data, ...config }, signal)
+  const augmented = config.augmented ? ', augmented' : ''
+  return makeGrid(tiles, {
+    title:
+      title ??
+      `${basename(facts.source)}, ${tiles.length} of the ${PARTS[part]} images${augmented}`,
+    // Where a few images of each class are shown, each class has a row.
+    columns: columns ?? (config.order === 'by-class' ? perClass(labels) : undefined),
+    tileSize,
+  })
+}
+
+/** As many as there are of the first class, if that gives rows that can be looked at. */
+function perClass(labels: readonly number[]): number | undefined {
+  const count = labels.filter((label) => label === labels[0]).length
+  return count > 1 && count <= 20 ? count : undefined
+}
