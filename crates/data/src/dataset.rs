@@ -126,7 +126,7 @@ pub(crate) fn check_classes(
             .key("data")
             .hint("Give each class a folder of its own: photos/cats/*.jpg, photos/dogs/*.jpg."));
     }
-    let empty = classes.iter().zip(counts).filter(|(_, &count)| count == 0);
+    let empty = classes.iter().zip(counts).filter(|&(_, &count)| count == 0);
     Ok(empty
         .map(|(class, _)| WarningEvent {
             code: ErrorCode::DataUnusable,

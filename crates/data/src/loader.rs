@@ -531,7 +531,7 @@ mod tests {
         }
         // The eight turns of a rare image are not all augmented alike.
         let rare = one.iter().flat_map(|batch| {
-            batch.indices.iter().zip(batch.images.chunks(64)).filter(|(&index, _)| index == 60)
+            batch.indices.iter().zip(batch.images.chunks(64)).filter(|&(&index, _)| index == 60)
         });
         let mut looks: Vec<&[f32]> = rare.map(|(_, image)| image).collect();
         assert_eq!(looks.len(), 8);

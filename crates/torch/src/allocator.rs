@@ -37,7 +37,7 @@ struct Blocks {
 
 static BLOCKS: Blocks = Blocks { large: LARGE, take, give_back };
 
-extern "C" {
+unsafe extern "C" {
     fn residual_use_blocks(blocks: *const Blocks);
 }
 

@@ -10,7 +10,7 @@ use torch_sys::C_tensor;
 
 use crate::{is_channels_last, made, pointer};
 
-extern "C" {
+unsafe extern "C" {
     fn residual_batch_norm_add_relu(
         input: *const C_tensor,
         gamma: *const C_tensor,

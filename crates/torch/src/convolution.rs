@@ -14,7 +14,7 @@ use torch_sys::C_tensor;
 
 use crate::{checked, is_channels_last, made, pointer, pointer_mut};
 
-extern "C" {
+unsafe extern "C" {
     fn residual_convolution_3x3(
         input: *const C_tensor,
         weight: *const C_tensor,

@@ -161,7 +161,7 @@ pub fn start() -> Result<()> {
     Ok(())
 }
 
-extern "C" {
+unsafe extern "C" {
     fn residual_allow_tf32(allow: bool);
 }
 

@@ -11,7 +11,7 @@ use torch_sys::C_tensor;
 use crate::convolution::{convolution_3x3_filters, convolution_3x3_then};
 use crate::{failure, is_channels_last, made, pointer, pointer_mut, takes_convolution_3x3};
 
-extern "C" {
+unsafe extern "C" {
     fn residual_has_onednn() -> bool;
     fn residual_packed_convolution(
         input: *const C_tensor,

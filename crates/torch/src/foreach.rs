@@ -6,7 +6,7 @@ use torch_sys::C_tensor;
 
 use crate::{checked, made, pointers};
 
-extern "C" {
+unsafe extern "C" {
     fn residual_norms(
         tensors: *const *const C_tensor,
         count: usize,

@@ -6,7 +6,7 @@ use torch_sys::C_tensor;
 
 use crate::{checked, pointer, pointers};
 
-extern "C" {
+unsafe extern "C" {
     fn residual_fused_sgd(
         parameters: *const *const C_tensor,
         gradients: *const *const C_tensor,

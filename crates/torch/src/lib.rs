@@ -32,7 +32,7 @@ mod fused;
 pub use foreach::{add_scaled, clamp, copy, lerp, norms, scale, scale_by, unscale};
 pub use fused::{FusedAdam, FusedSgd, Rate};
 
-extern "C" {
+unsafe extern "C" {
     fn residual_last_error() -> *const c_char;
     fn residual_torch_version() -> *const c_char;
     fn residual_cpu_capability() -> *const c_char;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static RAN_OUT: AtomicBool = AtomicBool::new(false);
 
 /// Called by the allocators, on any thread.
-#[no_mangle]
+#[unsafe(no_mangle)]
 pub(crate) extern "C" fn residual_memory_ran_out() {
     RAN_OUT.store(true, Ordering::Relaxed);
 }

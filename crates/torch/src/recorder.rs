@@ -8,7 +8,7 @@ use crate::checked;
 #[repr(C)]
 struct Recording([u8; 0]);
 
-extern "C" {
+unsafe extern "C" {
     fn residual_recorder_begin(recording: *mut *mut Recording) -> bool;
     fn residual_recorder_end(recording: *mut Recording) -> bool;
     fn residual_recorder_replay(recording: *mut Recording) -> bool;
