@@ -22,7 +22,7 @@ const check = process.argv.includes('--check')
 async function generate() {
   await mkdir(STAGING, { recursive: true })
   step('cargo', [
-    ...['run', '--quiet', '--release', '--package', 'residual-arch', '--example', 'generate'],
+    ...['run', '--quiet', '--release', '--package', 'residual-codegen'],
     ...['--', STAGING],
   ])
   const core = await Promise.all([

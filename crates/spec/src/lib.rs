@@ -3,7 +3,7 @@
 //! ([`TrainResult`]) and how it fails ([`Error`]).
 //!
 //! Everything here crosses the bridge as JSON; the TypeScript types and the JSON Schema are
-//! generated from these definitions (`examples/generate.rs`).
+//! generated from these definitions (`crates/codegen`).
 
 mod arch_name;
 mod config;
