@@ -30,7 +30,6 @@ export { doctor } from './doctor/doctor.js'
 export type { Verification, VerifiedFile } from './download/dataset.js'
 export type { DownloadOptions, DownloadProgress } from './download/fetch-file.js'
 export { AbortError, type Failure, ResidualError } from './errors/errors.js'
-export type { FigureFiles } from './experiment/curves.js'
 export type {
   DegradationConfig,
   DegradationNet,
@@ -43,18 +42,19 @@ export type {
   EnsembleOptions,
   EnsembleResult,
 } from './experiment/ensemble.js'
+export type { FigureFiles } from './experiment/error-curves.js'
 export { type Experiments, experiment } from './experiment/experiment.js'
-export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experiment/members.js'
-export type { Published } from './experiment/paper.js'
+export type { Spread } from './experiment/mean-std.js'
+export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experiment/member-runs.js'
+export type { Published } from './experiment/paper-results.js'
 export type { RepeatConfig, RepeatResult } from './experiment/repeat.js'
-export type { Spread } from './experiment/spread.js'
+export { type GridOptions, makeGrid, Picture, type Tile } from './image-grid/grid.js'
+export { drawExamples } from './image-grid/predictions.js'
+export type { PaintOptions } from './image-grid/rasterize.js'
 export type { ArrayPart, Arrays } from './native/arguments/arrays.js'
 export type { ImageInput, Pixels } from './native/arguments/image.js'
 export * from './native/generated.js'
-export { drawExamples } from './pictures/examples.js'
-export { type GridOptions, makeGrid, Picture, type Tile } from './pictures/grid.js'
-export type { PaintOptions } from './pictures/paint.js'
-export { type Answered, predictionPage } from './report/gallery.js'
+export { type Answered, predictionPage } from './report/prediction-gallery.js'
 export {
   type ReportedRun,
   type ReportOptions,

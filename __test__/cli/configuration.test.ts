@@ -1,5 +1,11 @@
 import test from 'ava'
-import { applySetting, type Draft, isSetting, readValue, set } from '#dist/cli/configuration.js'
+import {
+  applySetting,
+  type Draft,
+  isSetting,
+  readValue,
+  set,
+} from '#dist/cli/arguments/config-arguments.js'
 
 function applied(draft: Draft, ...settings: string[]): Draft {
   for (const setting of settings) applySetting(draft, setting)

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { ROOT, residual } from '../child.js'
-import { ask, login, served } from '../dashboard/ask.js'
-import { makeRun } from '../report/made.js'
+import { ask, login, served } from '../dashboard/client.js'
+import { makeRun } from '../report/sample-run.js'
 import { folder, idxData } from '../tiny.js'
 
 test('the live page is served until Ctrl-C, at the address on stdout', async (t) => {

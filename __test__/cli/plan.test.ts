@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { type Plan, plan, ResidualError, train } from 'residual'
-import { choices, explanation } from '#dist/cli/reasons.js'
+import { choices, explanation } from '#dist/cli/output/explain-config.js'
 import { residual } from '../child.js'
 import { folder, idxData, photographs, tinyRun } from '../tiny.js'
 

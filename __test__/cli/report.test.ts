@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { residual } from '../child.js'
-import { makeRun } from '../report/made.js'
+import { makeRun } from '../report/sample-run.js'
 import { folder, idxData } from '../tiny.js'
 
 function training(t: ExecutionContext, ...more: string[]) {

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { table } from '#dist/cli/table.js'
-import { harmless, padEnd, shorten, shortenPath, widthOf, wrap } from '#dist/cli/terminal.js'
+import { harmless, padEnd, shorten, shortenPath, widthOf, wrap } from '#dist/cli/output/terminal.js'
+import { table } from '#dist/cli/output/text-table.js'
 import { residual } from '../child.js'
 
 test('a text is cut by the places that it takes, never through a character', (t) => {

@@ -3,9 +3,9 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import test from 'ava'
 import { dashboard, ResidualError } from 'residual'
-import { makeRun } from '../report/made.js'
+import { makeRun } from '../report/sample-run.js'
 import { folder } from '../tiny.js'
-import { ask, login, served } from './ask.js'
+import { ask, login, served } from './client.js'
 
 test('the token of the address becomes a cookie that scripts cannot read, and goes out of the address', async (t) => {
   const page = await served(t, folder(t))

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import test from 'ava'
 import { train } from 'residual'
 import { folder, tinyRun } from '../tiny.js'
-import { ask, login, served } from './ask.js'
+import { ask, login, served } from './client.js'
 
 test('a run is asked to stop over the page, stops saved, and is gone on with in spite of it', async (t) => {
   const config = tinyRun(t, { epochs: 5000 })

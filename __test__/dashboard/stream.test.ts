@@ -8,9 +8,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { makeRun } from '../report/made.js'
+import { makeRun } from '../report/sample-run.js'
 import { folder } from '../tiny.js'
-import { ask, listen, login, served } from './ask.js'
+import { ask, listen, login, served } from './client.js'
 
 const line = (step: number) =>
   `${JSON.stringify({

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, CommanderError } from 'commander'
-import { configure, type Flags, isDraft, set } from '#dist/cli/configuration.js'
+import { configure, type Flags, isDraft, set } from '#dist/cli/arguments/config-arguments.js'
 import { nameOf } from '#dist/cli/help.js'
 import { createProgram } from '#dist/cli/program.js'
 import { ROOT } from '../child.js'

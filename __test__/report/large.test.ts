@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { drawRun } from '#dist/report/single.js'
+import { drawRun } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder } from '../tiny.js'
-import { makeEvaluation, makeRun } from './made.js'
+import { makeEvaluation, makeRun } from './sample-run.js'
 
 const CLASSES = Array.from({ length: 1000 }, (_, index) => `class with a longer name ${index}`)
 const MEGABYTE = 2 ** 20

@@ -2,11 +2,11 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError, report, train } from 'residual'
-import { drawComparison } from '#dist/report/comparison.js'
-import { drawRun } from '#dist/report/single.js'
+import { drawComparison } from '#dist/report/comparison-report.js'
+import { drawRun } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder, imageFolder, part, tinyRun } from '../tiny.js'
-import { makeEvaluation, makeRun } from './made.js'
+import { makeEvaluation, makeRun } from './sample-run.js'
 
 /** The titles of a page's sections. */
 function titles(page: string): string[] {

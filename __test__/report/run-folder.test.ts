@@ -11,7 +11,7 @@ import test from 'ava'
 import { ResidualError } from 'residual'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder } from '../tiny.js'
-import { makeRun } from './made.js'
+import { makeRun } from './sample-run.js'
 
 test('a run folder is read whole, through a link too', async (t) => {
   const parent = folder(t)

@@ -2,7 +2,7 @@
 
 import { link, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { encodePng } from '../../dist/pictures/encode.js'
+import { encodePng } from '../../dist/image-grid/png.js'
 import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { path } from './cases/programs.mjs'

@@ -1,6 +1,6 @@
 // docs/performance.md, from a record.
 
-import { toMarkdown } from '../../dist/experiment/table.js'
+import { toMarkdown } from '../../dist/experiment/result-table.js'
 
 /** @typedef {import('./record.mjs').Record} Record */
 /** @typedef {import('./record.mjs').Measured} Measured */

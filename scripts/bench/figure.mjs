@@ -1,7 +1,7 @@
 // The figure of docs/performance.md: how many times as fast as each peer.
 
-import { draw } from '../../dist/charts/draw.js'
-import { INK, PALETTE } from '../../dist/charts/style.js'
+import { draw } from '../../dist/charts/render.js'
+import { INK, PALETTE } from '../../dist/charts/theme.js'
 
 /** @typedef {import('./record.mjs').Record} Record */
 

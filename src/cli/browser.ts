@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { remark } from './messages.js'
-import { tell } from './output.js'
+import { tell } from './output/streams.js'
 
 /** What opens a file or an address, by platform. */
 const OPENERS: Partial<Record<NodeJS.Platform, [command: string, ...args: string[]]>> = {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { isColoured, paint } from './paint.js'
-import { columnsOf, padEnd, widthOf } from './terminal.js'
+import { isColoured, paint } from './output/colors.js'
+import { columnsOf, padEnd, widthOf } from './output/terminal.js'
 
 /** A command line as it is typed (in `examples` what comes after `residual`), and what it does. */
 export type Example = readonly [words: string, about: string]

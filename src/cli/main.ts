@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { report } from './failure.js'
-import { endWithItsReader, print } from './output.js'
+import { report } from './output/print-error.js'
+import { endWithItsReader, print } from './output/streams.js'
 import { createProgram } from './program.js'
 import { welcome } from './welcome.js'
 

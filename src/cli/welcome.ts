@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { type Example, laidOut } from './help.js'
-import { paint } from './paint.js'
+import { paint } from './output/colors.js'
 
 /** Folders that are looked into, and entries of each: a home folder must not take long. */
 const [MOST_FOLDERS, MOST_ENTRIES] = [60, 200]

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { toPath } from '../native/arguments/path.js'
-import type { Served } from './serve.js'
+import type { Served } from './server.js'
 
 /** How the live page is served. */
 export interface DashboardOptions {
@@ -27,7 +27,7 @@ export class Dashboard implements AsyncDisposable {
   /** @internal */
   static async serve(folder: string, port: number | undefined): Promise<Dashboard> {
     // Loaded here: most programs serve no page.
-    const { serve } = await import('./serve.js')
+    const { serve } = await import('./server.js')
     return new Dashboard(folder, await serve(folder, port))
   }
 

@@ -1,15 +1,15 @@
 import { basename, join, resolve } from 'node:path'
-import { lineChart } from '../charts/lines.js'
+import { lineChart } from '../charts/line-chart.js'
 import { ResidualError } from '../errors/errors.js'
 import type { EpochEvent, LayerResponse, ModelConfig, TrainConfig } from '../native/generated.js'
 import { replaceFile } from '../run-folder/json-files.js'
-import { errorCurves, errorDomain, type FigureFiles, writeFigure } from './curves.js'
-import { type ExperimentOptions, type Member, type Plan, trainAll } from './members.js'
-import { IMAGENET_DEPTHS, type Published, published } from './paper.js'
-import { drawResponses, measureResponses } from './responses.js'
+import { errorCurves, errorDomain, type FigureFiles, writeFigure } from './error-curves.js'
+import { drawResponses, measureResponses } from './layer-responses.js'
+import { type Spread, spread } from './mean-std.js'
+import { type ExperimentOptions, type Member, type Plan, trainAll } from './member-runs.js'
+import { IMAGENET_DEPTHS, type Published, published } from './paper-results.js'
+import { percent, percentSpread, type Table, toCsv, toMarkdown } from './result-table.js'
 import { checkSeeds, dataName, onOneSplit } from './seeds.js'
-import { type Spread, spread } from './spread.js'
-import { percent, percentSpread, type Table, toCsv, toMarkdown } from './table.js'
 
 /** What to compare: any key of `TrainConfig` for all networks, and which networks. */
 export interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'> {

@@ -1,6 +1,6 @@
 import type { DegradationConfig, DegradationResult } from './degradation.js'
 import type { EnsembleConfig, EnsembleOptions, EnsembleResult } from './ensemble.js'
-import type { ExperimentOptions } from './members.js'
+import type { ExperimentOptions } from './member-runs.js'
 import type { RepeatConfig, RepeatResult } from './repeat.js'
 
 /**

@@ -1,13 +1,13 @@
 import { join, resolve } from 'node:path'
-import { lineChart } from '../charts/lines.js'
+import { lineChart } from '../charts/line-chart.js'
 import { ResidualError } from '../errors/errors.js'
 import type { TrainConfig } from '../native/generated.js'
 import { replaceFile } from '../run-folder/json-files.js'
-import { errorCurves, errorDomain, type FigureFiles, writeFigure } from './curves.js'
-import { type ExperimentOptions, type Member, type Plan, trainAll } from './members.js'
+import { errorCurves, errorDomain, type FigureFiles, writeFigure } from './error-curves.js'
+import { type Spread, spread } from './mean-std.js'
+import { type ExperimentOptions, type Member, type Plan, trainAll } from './member-runs.js'
+import { percent, percentSpread, type Table, toCsv, toMarkdown } from './result-table.js'
 import { checkSeeds, dataName, onOneSplit } from './seeds.js'
-import { type Spread, spread } from './spread.js'
-import { percent, percentSpread, type Table, toCsv, toMarkdown } from './table.js'
 
 /** What to train, and how often. */
 export interface RepeatConfig extends Omit<TrainConfig, 'resume'> {

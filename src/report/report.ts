@@ -1,5 +1,5 @@
 import { ResidualError } from '../errors/errors.js'
-import type { FigureFiles } from '../experiment/curves.js'
+import type { FigureFiles } from '../experiment/error-curves.js'
 import { toPath } from '../native/arguments/path.js'
 import type { StopReason } from '../native/generated.js'
 
@@ -73,7 +73,7 @@ export async function report(
   if (given.length === 0) throw refuse('runs', 'name at least one run folder')
   const paths = given.map((run, index) => toPath(run, given.length > 1 ? `runs[${index}]` : 'runs'))
   // Loaded here: a run that is not reported on needs none of it.
-  const { write } = await import('./write.js')
+  const { write } = await import('./write-report.js')
   return await write(paths, options)
 }
 

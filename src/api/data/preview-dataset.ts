@@ -1,8 +1,8 @@
 import { basename } from 'node:path'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
+import { type GridOptions, makeGrid, type Picture } from '../../image-grid/grid.js'
 import type { DataConfig, ShowConfig } from '../../native/generated.js'
-import { type GridOptions, makeGrid, type Picture } from '../../pictures/grid.js'
 import { previewTiles } from './preview-tiles.js'
 
 /** What to show of a data set, and how. */

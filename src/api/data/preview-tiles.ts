@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
+import type { Tile } from '../../image-grid/grid.js'
 import { lightAddon } from '../../native/addon.js'
 import { toPlainJson } from '../../native/arguments/serialize-config.js'
 import { endedBy } from '../../native/cancel.js'
 import type { DataFacts, DataPart, ShowConfig } from '../../native/generated.js'
 import { open } from '../../native/native-result.js'
-import type { Tile } from '../../pictures/grid.js'
 
 /** Images of a data set, with their classes as captions. */
 export interface Preview {

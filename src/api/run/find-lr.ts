@@ -90,7 +90,7 @@ async function drawCurve({ points, others }: LrFinding): Promise<string> {
     return { x: lr, y: nearest.smoothed, label: `${name}: ${lr.toPrecision(2)}` }
   })
   const shown = points.filter(({ smoothed }) => smoothed <= top)
-  const { lineChart } = await import('../../charts/lines.js')
+  const { lineChart } = await import('../../charts/line-chart.js')
   return await lineChart({
     title: 'Learning rate range test',
     x: { title: 'learning rate', scale: 'log' },

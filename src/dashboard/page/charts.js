@@ -1,8 +1,8 @@
 import uPlot from '/uplot.js'
 import { curvesOf } from './curves.js'
-import { element, say } from './element.js'
-import { count, digits, percent } from './numbers.js'
-import { firstFrom } from './thin.js'
+import { element, say } from './dom.js'
+import { firstFrom } from './downsample.js'
+import { count, digits, percent } from './format.js'
 
 /** @typedef {import('./curves.js').Curve} Curve */
 /** @typedef {import('./curves.js').View} View */

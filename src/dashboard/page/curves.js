@@ -1,4 +1,4 @@
-import { smoothed, thin } from './thin.js'
+import { smoothed, thin } from './downsample.js'
 
 /**
  * A run whose curves are drawn.
@@ -26,7 +26,7 @@ import { smoothed, thin } from './thin.js'
  * @property {string} label
  * @property {number} colour
  * @property {'faint' | 'solid' | 'dashed'} style
- * @property {import('./thin.js').Points} points
+ * @property {import('./downsample.js').Points} points
  */
 
 /** @typedef {'loss' | 'accuracy' | 'lr' | 'rate'} Quantity */

@@ -1,14 +1,14 @@
 import { Charts } from './charts.js'
 import { extent } from './curves.js'
-import { byId, element, name, say } from './element.js'
-import { count, digits, duration, moment, percent } from './numbers.js'
+import { byId, element, name, say } from './dom.js'
+import { epochTable } from './epoch-table.js'
+import { Stream } from './event-stream.js'
+import { count, digits, duration, moment, percent } from './format.js'
 import { RunList, stateInWords } from './run-list.js'
-import { Samples } from './samples.js'
+import { Samples } from './sample-predictions.js'
 import { Series } from './series.js'
-import { Stream } from './stream.js'
-import { epochTable } from './table.js'
 
-/** @typedef {import('../runs.js').RunSummary} RunSummary */
+/** @typedef {import('../run-index.js').RunSummary} RunSummary */
 
 /**
  * What is known of a run whose curves are shown.
@@ -104,7 +104,10 @@ function showChosen() {
 }
 
 /** Takes in what the server sent of a run. */
-function take(/** @type {string} */ id, /** @type {import('./stream.js').Message} */ message) {
+function take(
+  /** @type {string} */ id,
+  /** @type {import('./event-stream.js').Message} */ message,
+) {
   const run = known.get(id)
   if (run === undefined) return
   if (message.reset) {

@@ -1,7 +1,7 @@
-import { element, name, say } from './element.js'
-import { moment, percent } from './numbers.js'
+import { element, name, say } from './dom.js'
+import { moment, percent } from './format.js'
 
-/** @typedef {import('../runs.js').RunSummary} RunSummary */
+/** @typedef {import('../run-index.js').RunSummary} RunSummary */
 
 /**
  * @typedef {object} Entry
