@@ -1,16 +1,16 @@
 import { run } from '../setup/command.mjs'
 
-/** What Chromium, or its like, is called. */
+/** Names of Chromium and of browsers derived from it. */
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
-/** Seconds that the package servers get: without them the tests of pages are skipped. */
-const PATIENCE = 300
+/** Seconds after which an unreachable package server ends the installation. */
+const INSTALL_TIMEOUT = 300
 
 const INSTALL = ['install', '-y', '--no-install-recommends', 'chromium']
 
 /**
- * A browser for the tests of pages: the one that is there or, where we are root of a Debian, its
- * package. Where there is none the tests of pages say so, and are skipped.
+ * Finds a browser for the tests of pages, or installs Debian's package when running as root. Without
+ * a browser those tests are skipped.
  *
  * @returns {Promise<string | undefined>} its path
  */
@@ -18,23 +18,23 @@ export async function provideChromium() {
   const present = process.env.RESIDUAL_TEST_CHROMIUM || (await findChromium())
   if (present !== undefined) return present
   if (process.getuid?.() !== 0 || (await run('apt-get', ['--version'])).status !== 0) {
-    say('no Chromium is installed; `sudo apt-get install chromium` would run the tests of pages')
+    print('Chromium not found: tests of pages are skipped (`sudo apt-get install chromium`)')
     return undefined
   }
-  say("installing Debian's chromium for the tests of pages ...")
+  print('Installing chromium for the tests of pages ...')
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  // A list of packages that is not there, or too old, is fetched once.
+  // The first attempt fails when the package lists are missing or outdated.
   for (const args of [INSTALL, ['update'], INSTALL]) {
-    const { status } = await run('timeout', [String(PATIENCE), 'apt-get', ...args], { env })
+    const { status } = await run('timeout', [String(INSTALL_TIMEOUT), 'apt-get', ...args], { env })
     const installed = status === 0 && args === INSTALL ? await findChromium() : undefined
     if (installed !== undefined) return installed
   }
-  say('chromium could not be installed; the tests of pages are skipped')
+  print('chromium could not be installed: tests of pages are skipped')
   return undefined
 }
 
-/** @returns {Promise<string | undefined>} */
-async function findChromium() {
+/** @returns {Promise<string | undefined>} path of an installed browser */
+export async function findChromium() {
   for (const name of NAMES) {
     const { status, stdout } = await run('which', [name])
     if (status === 0) return stdout.trim()
@@ -43,6 +43,6 @@ async function findChromium() {
 }
 
 /** @param {string} line */
-function say(line) {
+function print(line) {
   process.stdout.write(`${line}\n`)
 }

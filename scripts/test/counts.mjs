@@ -3,11 +3,11 @@
 /** @typedef {import('../setup/command.mjs').CommandResult} CommandResult */
 
 /**
- * How each test runner says how many tests it ran; undefined when it did not get that far.
+ * Reads the counts from a test runner's summary; undefined when there is no summary.
  *
  * @type {Record<Runner, (output: string) => Counts | undefined>}
  */
-const RUNNERS = {
+const PARSERS = {
   // Summary [   3.1s] 9/12 tests run: 7 passed (1 slow), 1 failed, 1 timed out, 3 skipped
   nextest(output) {
     const summary = /Summary \[.*\] .*tests? run: (.*)/.exec(output)?.[1]
@@ -43,21 +43,20 @@ const RUNNERS = {
 }
 
 /**
- * The tests in a command that has ended. One that failed without counting a failure, or that should
- * have counted and did not, is a failed test: no suite can fall silent.
+ * Counts the tests of a finished command. A command that fails without a failed test, or a runner
+ * that prints no summary, counts as one failed test, so that no failure is lost.
  *
  * @param {CommandResult} result
- * @param {Runner} [counted]
+ * @param {Runner} [runner] without one the command counts as a single test
  * @returns {Counts}
  */
-export function countCommand({ status, stdout, stderr }, counted) {
-  if (counted === undefined) {
+export function countTests({ status, stdout, stderr }, runner) {
+  if (runner === undefined) {
     return status === 0
       ? { passed: 1, failed: 0, skipped: 0 }
       : { passed: 0, failed: 1, skipped: 0 }
   }
-  const output = withoutColours(`${stdout}\n${stderr}`)
-  const counts = RUNNERS[counted](output)
+  const counts = PARSERS[runner](stripColors(`${stdout}\n${stderr}`))
   if (counts === undefined) return { passed: 0, failed: 1, skipped: 0 }
   if (status !== 0 && counts.failed === 0) return { ...counts, failed: 1 }
   return counts
@@ -85,7 +84,7 @@ function number(text, pattern) {
 }
 
 /** @param {string} text */
-function withoutColours(text) {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+function stripColors(text) {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences start with one
   return text.replace(/\x1b\[[0-9;]*m/g, '')
 }

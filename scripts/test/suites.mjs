@@ -1,0 +1,132 @@
+import { TARGET } from '../build.mjs'
+import { run } from '../setup/command.mjs'
+
+/**
+ * A command that exits with status 0 when everything it checks is correct.
+ *
+ * @typedef {object} Suite
+ * @property {string} name
+ * @property {readonly [string, ...string[]]} command
+ * @property {import('./counts.mjs').Runner} [runner] test runner whose summary is counted; without
+ *   one the command counts as a single test
+ * @property {NodeJS.ProcessEnv} [env]
+ */
+
+/** Options that reuse the addon's own build of every crate. */
+const CARGO_PROFILE = ['--release', '--target', TARGET]
+
+const DENY_WARNINGS = ['--', '--deny', 'warnings']
+
+/**
+ * Format, lints and types: everything that is checked without running a test.
+ *
+ * @param {NodeJS.ProcessEnv} cargoEnv
+ * @returns {Suite[]}
+ */
+export function staticSuites(cargoEnv) {
+  const workspace = ['--workspace', ...CARGO_PROFILE]
+  const lightAddon = ['--package', 'residual-node', '--no-default-features', ...CARGO_PROFILE]
+  return [
+    { name: 'rustfmt', command: ['cargo', 'fmt', '--all', '--check'] },
+    {
+      name: 'clippy',
+      // --all-targets would also compile the addon as a test binary, which cannot be linked.
+      command: [
+        'cargo',
+        'clippy',
+        ...workspace,
+        '--lib',
+        '--tests',
+        '--examples',
+        ...DENY_WARNINGS,
+      ],
+      env: cargoEnv,
+    },
+    {
+      name: 'clippy, addon without libtorch',
+      command: ['cargo', 'clippy', ...lightAddon, ...DENY_WARNINGS],
+      env: cargoEnv,
+    },
+    { name: 'Biome', command: ['node_modules/.bin/biome', 'check'] },
+    typeSuite('scripts', 'tsconfig.scripts.json'),
+    typeSuite('dashboard page', 'tsconfig.page.json'),
+    typeSuite('tests', 'tsconfig.test.json'),
+  ]
+}
+
+/**
+ * Types of the package itself. The other projects import its declarations from dist/, so this suite
+ * comes first.
+ *
+ * @returns {Suite}
+ */
+export function packageTypes() {
+  return typeSuite('package', 'tsconfig.json')
+}
+
+/** @returns {Suite} */
+export function generatedFiles() {
+  return { name: 'generated files', command: [process.execPath, 'scripts/generate.mjs', '--check'] }
+}
+
+/**
+ * Rust tests, by cargo-nextest where it is installed.
+ *
+ * @param {NodeJS.ProcessEnv} cargoEnv
+ * @param {readonly string[]} [args] packages (`-p residual-data`) and names; by default all tests
+ * @returns {Promise<Suite[]>}
+ */
+export async function rustSuites(cargoEnv, args = []) {
+  const hasPackage = args.some((arg) => /^(-p|--package)/.test(arg))
+  const options = [...(hasPackage ? [] : ['--workspace']), ...CARGO_PROFILE, '--no-fail-fast']
+  const hasNextest = (await run('cargo', ['nextest', '--version'])).status === 0
+  if (!hasNextest) {
+    return [
+      {
+        name: 'Rust tests',
+        command: ['cargo', 'test', ...options, ...args],
+        runner: 'cargoTest',
+        env: cargoEnv,
+      },
+    ]
+  }
+  return [
+    {
+      name: 'Rust tests',
+      command: ['cargo', 'nextest', 'run', ...options, ...args],
+      runner: 'nextest',
+      env: cargoEnv,
+    },
+    {
+      // nextest does not run documentation tests.
+      name: 'Rust documentation tests',
+      command: ['cargo', 'test', ...options, '--doc', ...args],
+      runner: 'cargoTest',
+      env: cargoEnv,
+    },
+  ]
+}
+
+/**
+ * Tests in TypeScript and JavaScript.
+ *
+ * @param {string | undefined} chromium path of a browser; without it the tests of pages are skipped
+ * @returns {Suite}
+ */
+export function avaSuite(chromium) {
+  return {
+    name: 'ava',
+    command: ['node_modules/.bin/ava', '--tap'],
+    runner: 'tap',
+    env: { ...process.env, RESIDUAL_TEST_CHROMIUM: chromium ?? '' },
+  }
+}
+
+/**
+ * @param {string} subject
+ * @param {string} project
+ * @returns {Suite}
+ */
+function typeSuite(subject, project) {
+  return { name: `types, ${subject}`, command: ['node_modules/.bin/tsc', '--project', project] }
+}
