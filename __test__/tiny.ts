@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import type { ExecutionContext } from 'ava'
-import type { ArrayPart, TrainConfig } from 'residual'
+import type { ArraySplit, TrainConfig } from 'residual'
 
 const SIDE = 8
 const CLASSES = 3
@@ -37,7 +37,7 @@ export function tinyRun(t: ExecutionContext, config: TrainConfig = {}): TrainCon
 }
 
 /** In memory, images of 8 x 8 whose class is the third of them that is bright. */
-export function part(count: number): ArrayPart & { labels: Uint8Array } {
+export function part(count: number): ArraySplit & { labels: Uint8Array } {
   const labels = Uint8Array.from({ length: count }, (_, index) => index % CLASSES)
   const images = new Uint8Array(count * SIDE * SIDE)
   for (const [image, label] of labels.entries()) {

@@ -12,11 +12,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
-  drawExamples,
   type EpochEvent,
   inspect,
   loadModel,
-  showDataset,
+  previewDataset,
+  renderPredictions,
   type TrainConfig,
   train,
 } from 'residual'
@@ -35,7 +35,7 @@ const percent = (share: number) => `${(100 * share).toFixed(2)} %`
 
 // The data. CIFAR-10 is downloaded at the first time, and checked.
 const data = { source, validation: 0.1, ...(limit === undefined ? {} : { limit: Number(limit) }) }
-const look = await showDataset(source, { count: 64, title: 'Training images' })
+const look = await previewDataset(source, { count: 64, title: 'Training images' })
 
 // The network: a ResNet-34 for small images.
 const network = await inspect({
@@ -83,6 +83,6 @@ for (const { label, accuracy } of evaluation.classes) {
 }
 
 // Sample predictions, as a picture.
-const samples = drawExamples(evaluation.samples, { title: 'What the network says' })
+const samples = renderPredictions(evaluation.samples, { title: 'What the network says' })
 await writeFile(join(dir, 'predictions.png'), samples.png())
 console.log(`\npictures: ${join(dir, 'data.png')}, ${join(dir, 'predictions.png')}`)

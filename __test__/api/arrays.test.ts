@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { type Arrays, loadModel, ResidualError, type TrainConfig, train } from 'residual'
+import { type ArrayDataset, loadModel, ResidualError, type TrainConfig, train } from 'residual'
 import { part, tinyRun } from '../tiny.js'
 
-const ARRAYS: Arrays = { train: part(96), test: part(24), classes: ['top', 'middle', 'bottom'] }
+const ARRAYS: ArrayDataset = {
+  train: part(96),
+  test: part(24),
+  classes: ['top', 'middle', 'bottom'],
+}
 
 /** A run of a second, without data. */
 function withoutData(config: TrainConfig): TrainConfig {
@@ -79,7 +83,7 @@ for (const [name, arrays, key] of refused) {
   test(`${name} in memory is refused by its place`, async (t) => {
     const config = withoutData(tinyRun(t))
     const error = await t.throwsAsync(
-      async () => await train(config, { arrays: arrays as Arrays }),
+      async () => await train(config, { arrays: arrays as ArrayDataset }),
       {
         instanceOf: ResidualError,
       },

@@ -58,7 +58,7 @@ test('a repeat gives mean, deviation and best of runs that differ in their seed 
   t.is(result.testAccuracy?.best, Math.max(...accuracies))
   const squares = accuracies.map((value) => (value - mean(accuracies)) ** 2)
   const deviation = Math.sqrt((mean(squares) * 3) / 2)
-  t.true(Math.abs((result.testAccuracy?.deviation ?? 0) - deviation) < 1e-12)
+  t.true(Math.abs((result.testAccuracy?.std ?? 0) - deviation) < 1e-12)
   t.true(new Set(result.trainAccuracy.values).size > 1)
   t.true(existsSync(result.best.checkpoint))
 
@@ -162,7 +162,7 @@ test('plain and residual networks of each depth are compared beside the paper', 
   const config = tinyDegradation(t)
   const result = await experiment.degradation(config)
   t.deepEqual(
-    result.nets.map(({ arch, family, depth }) => [arch, family, depth]),
+    result.networks.map(({ arch, family, depth }) => [arch, family, depth]),
     [
       ['plain8', 'plain', 8],
       ['resnet8', 'residual', 8],
@@ -170,7 +170,7 @@ test('plain and residual networks of each depth are compared beside the paper', 
       ['resnet14', 'residual', 14],
     ],
   )
-  const [plain, , deepPlain] = result.nets
+  const [plain, , deepPlain] = result.networks
   const difference = (deepPlain?.trainError.mean ?? NaN) - (plain?.trainError.mean ?? NaN)
   const [verdict] = result.verdicts
   t.is(verdict?.difference, difference)
@@ -183,7 +183,9 @@ test('plain and residual networks of each depth are compared beside the paper', 
   )
 
   // The paper's recipe, its cuts at half and three quarters.
-  const used = JSON.parse(readFileSync(join(result.nets[0]?.runs[0] ?? '', 'config.json'), 'utf8'))
+  const used = JSON.parse(
+    readFileSync(join(result.networks[0]?.runs[0] ?? '', 'config.json'), 'utf8'),
+  )
   t.like(used.optimizer, { type: 'sgd', lr: 0.1, momentum: 0.9, weightDecay: 1e-4 })
   t.like(used.schedule, { type: 'multistep', gamma: 0.1, milestones: [1, 1] })
   t.is(used.recipe, 'he2015-cifar')
@@ -194,7 +196,7 @@ test('plain and residual networks of each depth are compared beside the paper', 
   }
   t.is(svg.match(/aria-roledescription="line mark" d=/g)?.length, 8)
   // Figure 7: the first layer and two in each of its blocks.
-  for (const { depth, responses } of result.nets) {
+  for (const { depth, responses } of result.networks) {
     t.is(responses.length, depth - 1)
     t.true(responses.every(({ std }) => std > 0))
   }
@@ -203,7 +205,7 @@ test('plain and residual networks of each depth are compared beside the paper', 
     t.true(layers.includes(`>${word}<`), word)
   }
   const markdown = readFileSync(result.table.markdown, 'utf8')
-  for (const { arch, trainError } of result.nets) {
+  for (const { arch, trainError } of result.networks) {
     t.regex(
       markdown,
       new RegExp(`^\\| ${arch} \\|.* ${(100 * trainError.mean).toFixed(2)} \\|`, 'm'),
@@ -218,7 +220,7 @@ test('plain and residual networks of each depth are compared beside the paper', 
     seen.map((line) => line.split(' ')[1]),
     ['reused', 'reused', 'reused', 'reused', 'new', 'new'],
   )
-  t.is(more.nets[5]?.paper?.error, 0.0875)
+  t.is(more.networks[5]?.paper?.error, 0.0875)
   t.regex(readFileSync(more.table.markdown, 'utf8'), /^\| resnet20 \|.* 8\.75 \|$/m)
 })
 
@@ -255,7 +257,7 @@ test('an ensemble of equal networks is that network, to the bit', async (t) => {
   const { imagesPerSecond: _fast, ...together } = ensemble
   t.deepEqual(together, alone)
   t.is(members.length, 2)
-  t.is(members[0]?.model, join(dir, 'checkpoints', 'best.safetensors'))
+  t.is(members[0]?.checkpoint, join(dir, 'checkpoints', 'best.safetensors'))
   t.is(members[1]?.evaluation.loss, alone.loss)
 })
 

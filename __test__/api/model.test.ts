@@ -4,12 +4,12 @@ import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import {
   AbortError,
-  drawExamples,
   evaluate,
   loadModel,
   type Prediction,
   predict,
   ResidualError,
+  renderPredictions,
   train,
 } from 'residual'
 import { folder, imageFolder, part, pixels, tinyRun } from '../tiny.js'
@@ -155,11 +155,11 @@ test('evaluating names samples and the highest losses, and their pixels if asked
     evaluation.mostConfused.reduce((sum, { count }) => sum + count, 0),
     Math.round(wrong),
   )
-  t.truthy(drawExamples(evaluation.topLosses).svg)
+  t.truthy(renderPredictions(evaluation.topLosses).svg)
 
   const without = await evaluate(dir, { samples: 1 })
   t.is(without.samples[0]?.thumbnail, undefined)
-  t.throws(() => drawExamples(without.samples), { code: 'E_USAGE' })
+  t.throws(() => renderPredictions(without.samples), { code: 'E_USAGE' })
   const refused = { instanceOf: ResidualError, code: 'E_CONFIG' }
   const error = await t.throwsAsync(evaluate(dir, { thumbnails: 4096 }), refused)
   t.is(error?.at.key, 'thumbnails')

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import type { DatasetInfo, Verification } from 'residual'
+import type { DatasetInfo, DatasetVerification } from 'residual'
 import { residual, script } from '../child.js'
 import { good, serve } from '../download/server.js'
 import { folder, imageFolder } from '../tiny.js'
@@ -101,7 +101,7 @@ test('train downloads first, and ends with its signal, its stop or its hook', as
   t.teardown(cut)
   const env = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: url }
   const { status, stdout, stderr } = await script(
-    `import { evaluate, showDataset, train } from 'residual'
+    `import { evaluate, previewDataset, train } from 'residual'
     const data = 'mnist'
     const told = async (promise) => {
       await promise.then(() => console.log('done'), (error) => console.log(error.code ?? error.message))
@@ -111,7 +111,7 @@ test('train downloads first, and ends with its signal, its stop or its hook', as
     const run = train({ data }, { onDownload: () => run.stop() })
     await told(run)
     await told(train({ data }, { onDownload() { throw new Error('mine') } }))
-    await told(showDataset(data, { signal: AbortSignal.abort() }))
+    await told(previewDataset(data, { signal: AbortSignal.abort() }))
     console.log(run.state)`,
     { env },
   )
@@ -152,8 +152,8 @@ test('a folder with the name of a data set is not downloaded over', async (t) =>
   writeFileSync(join(parent, 'mnist', 'x'), '')
   const { stdout, stderr } = await script(
     `process.chdir(${JSON.stringify(parent)})
-    const { showDataset } = await import('residual')
-    await showDataset('mnist').catch((error) => console.log(error.code, error.hint))`,
+    const { previewDataset } = await import('residual')
+    await previewDataset('mnist').catch((error) => console.log(error.code, error.hint))`,
   )
   t.regex(stdout, /^E_CONFIG Write '\.\/mnist'/, stderr)
 })
@@ -166,7 +166,7 @@ test('Debian’s copy of Fashion-MNIST is used and verified', async (t) => {
   }
   const env = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: 'http://127.0.0.1:1' }
   const found = await residual(['data', 'verify', 'fashion-mnist', '--json'], { env })
-  const verification: Verification = JSON.parse(found.stdout)
+  const verification: DatasetVerification = JSON.parse(found.stdout)
   t.true(verification.ok)
   t.is(verification.folder, DEBIAN)
   const out = join(folder(t), 'grid.svg')

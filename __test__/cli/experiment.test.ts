@@ -62,10 +62,10 @@ test('degradation: Ctrl-C saves, and the same command goes on', async (t) => {
   t.is(states[0], 'reused')
   t.deepEqual(states.slice(2), ['new', 'new'])
   const result = events.at(-1) as unknown as DegradationResult
-  t.is(result.nets.length, 4)
+  t.is(result.networks.length, 4)
   t.true(existsSync(result.figure.png))
   const config = JSON.parse(
-    readFileSync(join(result.nets[0]?.runs[0] ?? '', 'config.json'), 'utf8'),
+    readFileSync(join(result.networks[0]?.runs[0] ?? '', 'config.json'), 'utf8'),
   )
   t.like(config.schedule, { unit: 'step', milestones: [20, 30] })
 })

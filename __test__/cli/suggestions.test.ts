@@ -13,7 +13,7 @@ test('wherever a key, a word or a name can be misspelt, the nearest is told', as
     [`train ${MINI} optimizer.momentun=1`, /Did you mean `optimizer\.momentum`\?/],
     [`train ${MINI} precision=bf61`, /Did you mean 'bf16'\?/],
     [`train ${MINI} model.arch=resnt18`, /Did you mean 'resnet18'\?/],
-    [`train ${MINI} --recipe notebok`, /Known: .*notebook/],
+    [`train ${MINI} --recipe notebok`, /Known recipes: .*notebook/],
     ['train cifar1O', /Did you mean 'cifar10'\?/],
     [`train ${MINI} batchSze=2 --dry-run`, /Did you mean `batchSize`\?/],
     [`find-lr ${MINI} optimiser.lr=1`, /Did you mean `optimizer`\?/],
@@ -25,7 +25,7 @@ test('wherever a key, a word or a name can be misspelt, the nearest is told', as
     ['predict x y.jpg imageSzie=32', /Did you mean `imageSize`\?/],
     [`data show ${MINI} transfrom.flip=true`, /Did you mean `transform`\?/],
     [`data show ${MINI} data.limt=3`, /Did you mean `data\.limit`\?/],
-    ['data download cifar1O', /There are: cifar10/],
+    ['data download cifar1O', /Known data sets: cifar10/],
   ]
   const ended = await Promise.all(cases.map(([words]) => residual(words.split(' '))))
   for (const [index, [words, said]] of cases.entries()) {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { ResidualError } from 'residual'
-import type { KnownDataset } from '#dist/api/data/datasets.js'
 import { ensureDataset, verifyFiles } from '#dist/download/dataset.js'
+import type { KnownDataset } from '#dist/download/dataset-registry.js'
 import { folder } from '../tiny.js'
 import { type Member, tarGz } from './archive.js'
 import { good, serve } from './server.js'
@@ -31,7 +31,7 @@ function known(t: ExecutionContext, downloads: KnownDataset['downloads']): Known
     { file: 'test.bin', bytes: TEST.length, sha256: sha256(TEST) },
   ]
   const facts = { classes: 2, train: 1, test: 1, channels: 1, imageSize: 1 }
-  const words = { title: 'Tiny', about: '', license: 'MIT', homepage: '' }
+  const words = { title: 'Tiny', description: '', license: 'MIT', homepage: '' }
   return { name: 'tiny', ...words, ...facts, folder: null, store, files, downloads }
 }
 

@@ -1,6 +1,6 @@
 import { deflateSync, inflateSync } from 'node:zlib'
 import test from 'ava'
-import { makeGrid, type Pixels, ResidualError, type Tile } from 'residual'
+import { type GridTile, makeGrid, type Pixels, ResidualError } from 'residual'
 import { pixels as greyPixels, png as pngFile } from '../tiny.js'
 
 function flat(value: readonly number[], side = 8): Pixels {
@@ -93,7 +93,7 @@ test('a long caption is cut short where it is drawn, and whole where it is point
 })
 
 test('what is right or wrong is framed in green or red', (t) => {
-  const tile = (good?: boolean): Tile => ({ image: flat([9]), caption: 'cat', good })
+  const tile = (correct?: boolean): GridTile => ({ image: flat([9]), caption: 'cat', correct })
   t.regex(makeGrid([tile(true)]).svg, /stroke="#1a7f37"/)
   t.regex(makeGrid([tile(false)]).svg, /stroke="#cf222e"/)
   t.notRegex(makeGrid([tile()]).svg, /stroke=/)
@@ -108,7 +108,7 @@ test('image files are shown as they are', (t) => {
 
 test('what is no picture is refused with its place', (t) => {
   const refused = (tiles: unknown) =>
-    t.throws(() => makeGrid(tiles as Tile[]), { instanceOf: ResidualError, code: 'E_USAGE' })
+    t.throws(() => makeGrid(tiles as GridTile[]), { instanceOf: ResidualError, code: 'E_USAGE' })
   refused([])
   for (const image of [new Uint8Array(0), Buffer.from('GIF89a'), deflateSync('x'), null, {}]) {
     const error = refused([

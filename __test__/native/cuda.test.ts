@@ -1,21 +1,20 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { deviceIn, refuseLost, unusable } from '#dist/native/cuda.js'
+import { assertCudaLoaded, cudaLoadError, requestedDevice } from '#dist/native/cuda.js'
 import { script } from '../child.js'
 import { folder } from '../tiny.js'
 
-/** No step to CUDA is missing. */
-const none = () => undefined
+const nothingMissing = () => undefined
 
-test('the device is what the configuration says, and else whatever can be had', (t) => {
-  t.is(deviceIn({ device: 'cuda' }), 'cuda')
-  t.is(deviceIn({ device: 'cpu' }), 'cpu')
-  for (const said of [{}, null, undefined, 'cpu', { device: 'auto' }, { device: 7 }])
-    t.is(deviceIn(said), 'auto')
+test('requestedDevice returns the configured device, and auto for anything else', (t) => {
+  t.is(requestedDevice({ device: 'cuda' }), 'cuda')
+  t.is(requestedDevice({ device: 'cpu' }), 'cpu')
+  for (const config of [{}, null, undefined, 'cpu', { device: 'auto' }, { device: 7 }])
+    t.is(requestedDevice(config), 'auto')
 })
 
-test('a libtorch_cuda that cannot be loaded is told with its file and what to do', async (t) => {
+test('a libtorch_cuda that fails to load is reported with its file and a hint', async (t) => {
   const root = folder(t)
   mkdirSync(join(root, 'lib'))
   for (const name of ['libtorch_cpu.so', 'libtorch_cuda.so']) {
@@ -34,18 +33,19 @@ test('a libtorch_cuda that cannot be loaded is told with its file and what to do
   t.is(at.file, join(root, 'lib', 'libtorch_cuda.so'))
 })
 
-test('a failure of CUDA is an error only where CUDA was asked for', (t) => {
-  const failed = { state: 'failed', error: unusable('it is broken', '/x.so') } as const
-  t.throws(() => refuseLost('cuda', failed, none), { message: /it is broken/ })
-  t.notThrows(() => refuseLost('auto', failed, none))
-  t.notThrows(() => refuseLost('cpu', failed, none))
+test('CUDA that failed to load is an error only when CUDA is requested', (t) => {
+  const failed = { state: 'failed', error: cudaLoadError('it is broken', '/x.so') } as const
+  t.throws(() => assertCudaLoaded('cuda', failed, nothingMissing), { message: /it is broken/ })
+  t.notThrows(() => assertCudaLoaded('auto', failed, nothingMissing))
+  t.notThrows(() => assertCudaLoaded('cpu', failed, nothingMissing))
 })
 
-test('a process that began on the CPU by its own wish cannot change to CUDA, and says so', (t) => {
-  const off = { state: 'off', asked: false } as const
-  const error = t.throws(() => refuseLost('cuda', off, none))
+test('a process that loaded libtorch for the CPU rejects a later request for CUDA', (t) => {
+  const off = { state: 'off', requested: false } as const
+  const error = t.throws(() => assertCudaLoaded('cuda', off, nothingMissing))
   t.like(error, { code: 'E_DEVICE', at: { key: 'device' } })
-  t.regex(error?.message ?? '', /has begun with `device: 'cpu'`/)
-  t.notThrows(() => refuseLost('cuda', off, () => ({ found: 'no GPU', begun: false })))
-  t.notThrows(() => refuseLost('cuda', { state: 'loaded' }, none))
+  t.regex(error?.message ?? '', /loaded libtorch with `device: 'cpu'`/)
+  const noGpu = () => ({ detail: 'no GPU', isPartial: false })
+  t.notThrows(() => assertCudaLoaded('cuda', off, noGpu))
+  t.notThrows(() => assertCudaLoaded('cuda', { state: 'loaded' }, nothingMissing))
 })

@@ -12,7 +12,7 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { ResidualError } from 'residual'
-import { lightAddon, torchAddon } from '#dist/native/addon.js'
+import { coreAddon, torchAddon } from '#dist/native/addon.js'
 import { open } from '#dist/native/native-result.js'
 import { ROOT, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
@@ -108,7 +108,7 @@ test('a library that is no addon is named, with the way to another one', async (
 })
 
 test('what is no JSON when it comes to the core is told as the defect that it is', async (t) => {
-  const light = t.throws(() => open(lightAddon().inspect('{')), { instanceOf: ResidualError })
+  const light = t.throws(() => open(coreAddon().inspect('{')), { instanceOf: ResidualError })
   const answers = [light]
   const opened = torchAddon().openModel('runs/none', '{')
   answers.push(await t.throwsAsync(async () => open(await opened), { instanceOf: ResidualError }))

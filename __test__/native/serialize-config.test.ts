@@ -1,20 +1,20 @@
 import test from 'ava'
 import { ResidualError } from 'residual'
-import { toPlainJson } from '#dist/native/arguments/serialize-config.js'
+import { serializeConfig } from '#dist/native/arguments/serialize-config.js'
 
 test('plain data is carried as it is, without the keys that are undefined', (t) => {
   const config = { data: './x', epochs: undefined, a: [1, null, { b: true, c: undefined }] }
-  t.is(toPlainJson(config), '{"data":"./x","a":[1,null,{"b":true}]}')
-  t.is(toPlainJson(Object.assign(Object.create(null), { a: 1 })), '{"a":1}')
+  t.is(serializeConfig(config), '{"data":"./x","a":[1,null,{"b":true}]}')
+  t.is(serializeConfig(Object.assign(Object.create(null), { a: 1 })), '{"a":1}')
 })
 
 test('an object met twice is no cycle', (t) => {
   const shared = { lr: 1 }
-  t.is(toPlainJson({ a: shared, b: shared }), '{"a":{"lr":1},"b":{"lr":1}}')
+  t.is(serializeConfig({ a: shared, b: shared }), '{"a":{"lr":1},"b":{"lr":1}}')
 })
 
 test('a key called __proto__ stays a key', (t) => {
-  t.is(toPlainJson(JSON.parse('{"__proto__":{"a":1}}')), '{"__proto__":{"a":1}}')
+  t.is(serializeConfig(JSON.parse('{"__proto__":{"a":1}}')), '{"__proto__":{"a":1}}')
 })
 
 const cycle: Record<string, unknown> = {}
@@ -41,7 +41,7 @@ const refused: [string, unknown, string | undefined, RegExp][] = [
 
 for (const [what, value, key, message] of refused) {
   test(`${what} is refused, by its path`, (t) => {
-    const error = t.throws(() => toPlainJson(value), { instanceOf: ResidualError, message })
+    const error = t.throws(() => serializeConfig(value), { instanceOf: ResidualError, message })
     t.is(error?.code, 'E_CONFIG')
     t.is(error?.at.key, key)
   })

@@ -2,11 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { inspect, ResidualError, recipes, type TrainConfig, train } from 'residual'
-import { withRecipe } from '#dist/api/run/recipe.js'
+import { applyRecipe } from '#dist/api/run/recipe.js'
 import { folder, imageFolder, tinyRun } from '../tiny.js'
 
 function merged(config: TrainConfig): TrainConfig {
-  return JSON.parse(withRecipe(JSON.stringify(config)))
+  return JSON.parse(applyRecipe(JSON.stringify(config)))
 }
 
 /** Whether all that is said in one is so in the other. */
@@ -24,9 +24,9 @@ test('every recipe names its source and the result published there', async (t) =
     all.map((recipe) => recipe.name),
     ['fast', 'he2015-cifar', 'he2015-cifar110', 'he2015-imagenet', 'notebook'],
   )
-  for (const { name, about, source, published, config } of all) {
+  for (const { name, description, source, published, config } of all) {
     t.true(
-      [about, source, published].every((text) => text.length > 10),
+      [description, source, published].every((text) => text.length > 10),
       name,
     )
     await t.notThrowsAsync(inspect({ model: config.model ?? 'resnet20' }), name)
@@ -78,7 +78,7 @@ test('of the two names for the number of epochs the said one counts', (t) => {
 
 test('a recipe may be a file, which the run does not need again', (t) => {
   const file = join(folder(t), 'mine.yaml')
-  writeFileSync(file, 'about: mine\nepochs: 3\noptimizer: { type: adamw, lr: 1e-3 }\n')
+  writeFileSync(file, 'description: mine\nepochs: 3\noptimizer: { type: adamw, lr: 1e-3 }\n')
   t.deepEqual(merged({ recipe: file }), { epochs: 3, optimizer: { type: 'adamw', lr: 1e-3 } })
   writeFileSync(file, 'epochs: [')
   t.throws(() => merged({ recipe: file }), { instanceOf: ResidualError, message: /could not be/ })

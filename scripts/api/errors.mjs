@@ -53,8 +53,8 @@ which knows the case, says nothing better.`
 export async function readCodes(staging) {
   const codes = JSON.parse(await readFile(join(staging, 'errors.json'), 'utf8'))
   const path = join(staging, 'types', 'errors', 'hints.js')
-  const { WAYS_OUT } = await import(pathToFileURL(path).href)
-  return codes.map((/** @type {Code} */ code) => ({ ...code, wayOut: WAYS_OUT[code.code] }))
+  const { HINTS } = await import(pathToFileURL(path).href)
+  return codes.map((/** @type {Code} */ code) => ({ ...code, wayOut: HINTS[code.code] }))
 }
 
 /**

@@ -32,7 +32,7 @@ export const PLANS = [
     about:
       'What `train()`, `plan()` and `findLr()` take, what `residual train` takes as `key=value`, and what a ' +
       'configuration file holds. Every key may be left out; `auto` is the same as leaving it out.',
-    names: ['TrainConfig', 'wordKey'],
+    names: ['TrainConfig'],
   },
   {
     file: 'models.md',
@@ -44,7 +44,7 @@ export const PLANS = [
     file: 'data.md',
     title: 'Data sets',
     about: 'Named data sets, and looking at images. [What can be read](../data.md).',
-    names: ['datasets', 'downloadDataset', 'verifyDataset', 'showDataset'],
+    names: ['datasets', 'downloadDataset', 'verifyDataset', 'previewDataset'],
   },
   {
     file: 'experiments.md',
@@ -60,8 +60,8 @@ export const PLANS = [
       'report',
       'dashboard',
       'Dashboard',
-      'predictionPage',
-      'drawExamples',
+      'renderPredictionGallery',
+      'renderPredictions',
       'makeGrid',
       'Picture',
     ],

@@ -1,7 +1,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
-import { lightAddon } from '../native/addon.js'
-import { isNewer, PARTS } from '../run-folder/run-folder.js'
+import { coreAddon } from '../native/addon.js'
+import { isNewerVersion, PARTS } from '../run-folder/run-folder.js'
 import { isObject, openRunFile, readRunFile, readRunObject } from './run-file.js'
 
 /** How deep below the runs folder a run may lie: runs/<experiment>/<member>/<part of it>. */
@@ -160,7 +160,7 @@ async function summarise({ id, dir }: Found): Promise<RunSummary | undefined> {
     accuracy: number(best.accuracy) ?? last.accuracy,
     testAccuracy: number(test.accuracy),
     changed: await changed(dir),
-    remark: isNewer(environment?.residual)
+    remark: isNewerVersion(environment?.residual)
       ? `It was written by a newer version, ${environment?.residual}: some of it may be missing here.`
       : null,
     hasReport: (await lstat(join(dir, REPORT)).catch(() => undefined))?.isFile() ?? false,
@@ -170,7 +170,7 @@ async function summarise({ id, dir }: Found): Promise<RunSummary | undefined> {
 /** Whether a run is being written to a folder; false also where that cannot be told. */
 export function isWrittenTo(dir: string): boolean {
   try {
-    return lightAddon().isWrittenTo(dir)
+    return coreAddon().isWrittenTo(dir)
   } catch {
     return false
   }

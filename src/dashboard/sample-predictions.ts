@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Preview, previewTiles } from '../api/data/preview-tiles.js'
+import { type Preview, readPreviewTiles } from '../api/data/preview-tiles.js'
 import { loadModel } from '../api/model/model.js'
 import { ResidualError } from '../errors/errors.js'
 import { shrink } from '../image-grid/downscale.js'
@@ -106,12 +106,12 @@ async function predict({ dir }: Found, { name, written }: Checkpoint): Promise<S
 async function heldOut(data: DataConfig): Promise<Preview> {
   for (const part of ['val', 'test'] as const) {
     try {
-      return await previewTiles({ data, part, count: COUNT, seed: SEED })
+      return await readPreviewTiles({ data, part, count: COUNT, seed: SEED })
     } catch (error) {
       if (!(error instanceof ResidualError && error.code === 'E_USAGE')) throw error
     }
   }
-  return await previewTiles({ data, part: 'train', count: COUNT, seed: SEED })
+  return await readPreviewTiles({ data, part: 'train', count: COUNT, seed: SEED })
 }
 
 /** A failure costs the samples and nothing else. */

@@ -1,25 +1,25 @@
 /**
- * How a part of the machine is: `pass`, `warn` (it works, but not as it might), `fail` (nothing can
- * be trained), or `off` (something that is not needed is not there).
+ * Status of one check: `pass`, `warn` (training works, but with limits), `fail` (training does not
+ * work), or `off` (an optional part, such as CUDA, is not available).
  */
-export type CheckState = 'pass' | 'warn' | 'fail' | 'off'
+export type CheckStatus = 'pass' | 'warn' | 'fail' | 'off'
 
-/** One part of the machine. */
+/** The result of checking one part of the machine. */
 export interface Check {
-  /** `platform`, `glibc`, `addon`, `libtorch`, `cuda`, `cpu`, `threads`, `memory`, `disk`, ... */
+  /** `platform`, `glibc`, `addon`, `libtorch`, `CUDA`, `CPU`, `threads`, `memory`, `disk`, ... */
   name: string
-  state: CheckState
-  /** What was found, in a few words. */
-  found: string
-  /** The next thing to do, as a sentence; undefined where there is nothing to be done. */
-  next?: string | undefined
+  status: CheckStatus
+  /** What was detected, in a few words. */
+  detail: string
+  /** The next thing to do, as a sentence; undefined when nothing needs to be done. */
+  hint?: string | undefined
 }
 
-/** What `doctor()` gives. */
+/** The result of `doctor()`. */
 export interface Diagnosis {
-  /** No check failed: it can be trained here. */
+  /** Whether no check failed, so that this machine can train. */
   ok: boolean
-  /** The version of this package. */
+  /** Version of this package. */
   version: string
   checks: Check[]
 }

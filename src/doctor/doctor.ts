@@ -1,16 +1,17 @@
 import type { Diagnosis } from './diagnosis.js'
 
 /**
- * Looks whether this machine can train, part by part, each with what was found and the next thing to
- * do (`residual doctor`). It never fails, whatever is missing, and loads libtorch in a process of
- * its own only.
+ * Checks whether this machine can train (`residual doctor`): platform, libtorch, CUDA, CPU, memory
+ * and disk. Each check reports what was detected and, if something is wrong, the next thing to do.
+ *
+ * Never throws because of a missing part. libtorch is loaded in a child process.
  *
  * @example
  * const { ok, checks } = await doctor()
- * if (!ok) console.error(checks.filter(({ state }) => state === 'fail'))
+ * if (!ok) console.error(checks.filter(({ status }) => status === 'fail'))
  */
 export async function doctor(): Promise<Diagnosis> {
-  // Loaded here: what looks at a machine is of no use to what trains on it.
-  const { examine } = await import('./run-checks.js')
-  return await examine()
+  // Imported on demand: training does not need the checks.
+  const { runChecks } = await import('./run-checks.js')
+  return await runChecks()
 }

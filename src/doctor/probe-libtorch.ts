@@ -1,15 +1,17 @@
-// Run by `doctor()` in a process of its own: loads libtorch and tells, on stdout, what it sees.
+// Entry point of the child process that `doctor()` starts: loads libtorch and writes what it
+// reports to stdout, as JSON.
 import { writeSync } from 'node:fs'
 import { ResidualError } from '../errors/errors.js'
 import { torchAddon } from '../native/addon.js'
-import { open } from '../native/native-result.js'
-import type { TorchFacts } from './cpu.js'
+import { unwrapResult } from '../native/native-result.js'
+import type { TorchEnvironment } from './cpu-checks.js'
+import type { ProbeResult } from './installation-checks.js'
 
 const STDOUT = 1
 
-function look(): object {
+function probe(): ProbeResult {
   try {
-    return { facts: open<TorchFacts>(torchAddon().environment()) }
+    return { environment: unwrapResult<TorchEnvironment>(torchAddon().environment()) }
   } catch (error) {
     if (!(error instanceof ResidualError)) throw error
     const { code, message, at, hint } = error
@@ -17,5 +19,5 @@ function look(): object {
   }
 }
 
-// At once, for a process that is about to crash tells nothing later.
-writeSync(STDOUT, JSON.stringify(look()))
+// Synchronous, because libtorch may crash the process before a stream is flushed.
+writeSync(STDOUT, JSON.stringify(probe()))

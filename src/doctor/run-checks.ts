@@ -1,22 +1,20 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { ROOT } from '../native/platform.js'
-import { thisMachine } from '../native/system.js'
-import { checkCpu } from './cpu.js'
-import { checkCuda } from './cuda.js'
+import { packageVersion } from '../native/platform.js'
+import { hostSystem } from '../native/system.js'
+import { checkCpu } from './cpu-checks.js'
+import { checkCuda } from './cuda-check.js'
 import type { Diagnosis } from './diagnosis.js'
-import { checkInstallation } from './installation.js'
-import { checkRoom } from './resources.js'
+import { checkInstallation } from './installation-checks.js'
+import { checkResources } from './resource-checks.js'
 
-/** Looks at this machine, part by part. */
-export async function examine(): Promise<Diagnosis> {
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-  const [installation, facts] = await checkInstallation(version)
+/** Runs all checks on this machine. */
+export async function runChecks(): Promise<Diagnosis> {
+  const version = packageVersion()
+  const [installation, torch] = await checkInstallation(version)
   const checks = [
     ...installation,
-    ...(await checkCuda(thisMachine, facts?.machine.cuda ?? false, facts?.cudaUnusable)),
-    ...checkCpu(thisMachine, facts),
-    ...checkRoom(thisMachine),
+    ...(await checkCuda(hostSystem, torch?.machine.cuda ?? false, torch?.cudaUnusable)),
+    ...checkCpu(hostSystem, torch),
+    ...checkResources(hostSystem),
   ]
-  return { ok: checks.every(({ state }) => state !== 'fail'), version, checks }
+  return { ok: checks.every(({ status }) => status !== 'fail'), version, checks }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
-import { goOn } from './download-error.js'
+import { throwIfAborted } from './download-error.js'
 
 /** What a file's bytes are. */
 export interface Content {
@@ -30,7 +30,7 @@ export async function contentOf(
   file.on('error', (error) => content.destroy(error))
   try {
     for await (const piece of content) {
-      goOn(signal)
+      throwIfAborted(signal)
       bytes += piece.length
       if (bytes > most) break
       hash.update(piece)

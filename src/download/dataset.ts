@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { access, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import type { KnownDataset } from '../api/data/datasets.js'
 import { ResidualError } from '../errors/errors.js'
 import { contentOf } from './checksum.js'
-import { diskFailure, goOn } from './download-error.js'
+import type { KnownDataset } from './dataset-registry.js'
+import { diskFailure, throwIfAborted } from './download-error.js'
 import { type DownloadOptions, fetchFile } from './fetch-file.js'
 import { PATIENCE, type Patience } from './http.js'
 import { withLock } from './lock.js'
@@ -19,14 +19,14 @@ export interface VerifiedFile {
   file: string
   /** Whether these are the published bytes. */
   ok: boolean
-  /** Published, of the unpacked bytes. */
-  sha256: string
-  /** Found; null if the file is not there or cannot be unpacked. */
-  found: string | null
+  /** Published SHA-256 of the unpacked file, in hexadecimal. */
+  expected: string
+  /** SHA-256 of the file; null if it is missing or cannot be unpacked. */
+  actual: string | null
 }
 
 /** What comparing a data set with its published checksums gave. */
-export interface Verification {
+export interface DatasetVerification {
   name: string
   folder: string
   /** Whether every file holds the published bytes. */
@@ -92,12 +92,12 @@ export async function verifyFiles(
   { name, files }: KnownDataset,
   folder: string,
   signal: AbortSignal | undefined,
-): Promise<Verification> {
+): Promise<DatasetVerification> {
   const results: VerifiedFile[] = []
   for (const { file, bytes, sha256 } of files) {
-    goOn(signal)
-    const found = await unpackedHash(join(folder, file), bytes, signal)
-    results.push({ file, ok: found === sha256, sha256, found })
+    throwIfAborted(signal)
+    const actual = await unpackedHash(join(folder, file), bytes, signal)
+    results.push({ file, ok: actual === sha256, expected: sha256, actual })
   }
   return { name, folder, ok: results.every(({ ok }) => ok), files: results }
 }
@@ -113,18 +113,18 @@ async function unpackedHash(
       await access(file)
       return (await contentOf(file, { signal, gunzip, most })).sha256
     } catch {
-      goOn(signal)
+      throwIfAborted(signal)
     }
   }
   return null
 }
 
-export function notAsPublished({ name, folder, files }: Verification): ResidualError {
+export function notAsPublished({ name, folder, files }: DatasetVerification): ResidualError {
   const wrong = files.find(({ ok }) => !ok)
   const what =
-    wrong?.found == null
+    wrong?.actual == null
       ? `${wrong?.file} is not there or is damaged`
-      : `${wrong.file} has SHA-256 ${wrong.found}, not ${wrong.sha256}`
+      : `${wrong.file} has SHA-256 ${wrong.actual}, not ${wrong.expected}`
   return new ResidualError({
     code: 'E_DATA_FORMAT',
     message: `${folder} is not the published '${name}': ${what}`,
@@ -145,7 +145,7 @@ async function download(
     await mkdir(staging, { recursive: true })
     await withLock(`${store}.lock`, () => stage(), { signal: options.signal })
   } catch (error) {
-    goOn(options.signal)
+    throwIfAborted(options.signal)
     throw error instanceof ResidualError ? error : (diskFailure(error, store) ?? error)
   }
 

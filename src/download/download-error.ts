@@ -73,7 +73,7 @@ const FILE_CALLS = new Set([
 ])
 
 /** Throws, once the signal has been given. */
-export function goOn(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AbortError('aborted while downloading', undefined, signal.reason)
 }
 

@@ -3,7 +3,13 @@ import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AbortError, ResidualError } from '../errors/errors.js'
 import { contentOf } from './checksum.js'
-import { AddressError, diskFailure, goOn, notDownloaded, type Wanted } from './download-error.js'
+import {
+  AddressError,
+  diskFailure,
+  notDownloaded,
+  throwIfAborted,
+  type Wanted,
+} from './download-error.js'
 import { type Answer, Http, PATIENCE, type Patience } from './http.js'
 import { withLock } from './lock.js'
 import { isOffline, notFetched } from './offline.js'
@@ -64,7 +70,7 @@ export async function fetchFile(
 ): Promise<void> {
   const { target } = file
   try {
-    goOn(signal)
+    throwIfAborted(signal)
     await mkdir(dirname(target), { recursive: true })
     await withLock(
       `${target}.lock`,
@@ -78,7 +84,7 @@ export async function fetchFile(
       { signal },
     )
   } catch (error) {
-    if (signal?.aborted && !(error instanceof AbortError)) goOn(signal)
+    if (signal?.aborted && !(error instanceof AbortError)) throwIfAborted(signal)
     throw error instanceof ResidualError ? error : (diskFailure(error, target) ?? error)
   }
 }
@@ -142,7 +148,7 @@ class Fetch {
         await this.#attempt(url)
         return
       } catch (error) {
-        goOn(this.#options.signal)
+        throwIfAborted(this.#options.signal)
         if (!(error instanceof AddressError) || !error.again || attempt >= tries) throw error
         const wait = Math.max(backoff * 2 ** (attempt - 1), error.after ?? 0)
         await sleep(wait, undefined, { signal: this.#options.signal })

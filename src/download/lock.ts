@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { goOn } from './download-error.js'
+import { throwIfAborted } from './download-error.js'
 
 interface LockOptions {
   signal?: AbortSignal | undefined
@@ -27,7 +27,7 @@ export async function withLock<T>(
   const pollEvery = staleAfter / 20
   let [seen, still] = ['', 0]
   while (!(await create(path, token))) {
-    goOn(signal)
+    throwIfAborted(signal)
     const now = await pulse(path)
     still = now === seen && now !== '' ? still + 1 : 0
     seen = now

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { knownDatasets } from '../api/data/datasets.js'
+import { knownDatasets } from './dataset-registry.js'
 import type { DownloadOptions } from './fetch-file.js'
 
 /**

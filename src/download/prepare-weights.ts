@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import { knownDatasets } from '../api/data/datasets.js'
 import { AbortError, ResidualError } from '../errors/errors.js'
-import { lightAddon, torchAddon } from '../native/addon.js'
-import { weightsStore } from '../native/cache-dirs.js'
-import { endedBy } from '../native/cancel.js'
-import { deviceIn } from '../native/cuda.js'
-import { open } from '../native/native-result.js'
-import { goOn, reason } from './download-error.js'
+import { coreAddon, torchAddon } from '../native/addon.js'
+import { weightsCacheDir } from '../native/cache-dirs.js'
+import { runCancellable } from '../native/cancel.js'
+import { requestedDevice } from '../native/cuda.js'
+import { unwrapResult } from '../native/native-result.js'
+import { knownDatasets } from './dataset-registry.js'
+import { reason, throwIfAborted } from './download-error.js'
 import type { DownloadOptions } from './fetch-file.js'
 import type { Patience } from './http.js'
 import { isOffline } from './offline.js'
@@ -64,14 +64,14 @@ function mayBePhotographs(source: string): boolean {
 
 function isHere(arch: string | undefined): boolean {
   try {
-    return existsSync(join(weightsStore(), publishedFor(arch).file))
+    return existsSync(join(weightsCacheDir(), publishedFor(arch).file))
   } catch {
     return true // none are published: nothing is missing
   }
 }
 
 function publishedFor(arch: string | undefined): PublishedWeights {
-  return open<PublishedWeights>(lightAddon().publishedWeights(arch))
+  return unwrapResult<PublishedWeights>(coreAddon().publishedWeights(arch))
 }
 
 async function fetchUnasked(config: object, { signal, onDownload }: DownloadOptions) {
@@ -90,10 +90,10 @@ async function fetchUnasked(config: object, { signal, onDownload }: DownloadOpti
   try {
     await ensureWeights(file, { signal: both, onDownload }, UNASKED)
   } catch (error) {
-    goOn(signal)
+    throwIfAborted(signal)
     const slow = `they had not come after ${UNASKED_LIMIT / 1000} s; what has come is kept`
     const why = limit.aborted ? slow : reason(error)
-    torchAddon(deviceIn(config)).setWeightsNotFetched(file.file, why)
+    torchAddon(requestedDevice(config)).setWeightsNotFetched(file.file, why)
   }
 }
 
@@ -102,14 +102,15 @@ async function wanted(
   config: object,
   signal: AbortSignal | undefined,
 ): Promise<PublishedWeights | undefined> {
-  const addon = lightAddon()
+  const addon = coreAddon()
   try {
-    return await endedBy(
+    return await runCancellable(
       signal,
       addon,
       async (cancel) =>
-        open<PublishedWeights | null>(await addon.wantedWeights(JSON.stringify(config), cancel)) ??
-        undefined,
+        unwrapResult<PublishedWeights | null>(
+          await addon.wantedWeights(JSON.stringify(config), cancel),
+        ) ?? undefined,
     )
   } catch (error) {
     if (error instanceof ResidualError && !(error instanceof AbortError)) return undefined

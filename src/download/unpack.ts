@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import type { ReadEntry } from 'tar'
 import { ResidualError } from '../errors/errors.js'
-import { diskFailure, goOn } from './download-error.js'
+import { diskFailure, throwIfAborted } from './download-error.js'
 
 /** What an archive may hold; it is known of the published ones. */
 export interface Limits {
@@ -47,7 +47,7 @@ export async function unpack(
   try {
     await new Unpacking(archive, folder, target, limits).run(signal)
   } catch (error) {
-    goOn(signal)
+    throwIfAborted(signal)
     if (error instanceof ResidualError) throw error
     const disk = diskFailure(error, target)
     if (disk !== undefined) throw disk
@@ -125,7 +125,7 @@ class Unpacking {
     let bytes = 0
     try {
       for await (const piece of content) {
-        goOn(signal)
+        throwIfAborted(signal)
         bytes += piece.length
         if (bytes > most) throw this.#refuse(`unpacks to more than the ${most} bytes it should`)
         if (bytes > RATIO_COUNTS_FROM && bytes > ratio * file.bytesRead) {

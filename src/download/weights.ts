@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { weightsStore } from '../native/cache-dirs.js'
+import { weightsCacheDir } from '../native/cache-dirs.js'
 import { type DownloadOptions, fetchFile } from './fetch-file.js'
 import { PATIENCE, type Patience } from './http.js'
 import { addresses } from './mirror.js'
@@ -34,7 +34,7 @@ export async function ensureWeights(
   options: DownloadOptions = {},
   patience: Patience = PATIENCE,
 ): Promise<string> {
-  const target = join(weightsStore(), file)
+  const target = join(weightsCacheDir(), file)
   const urls = addresses('weights', file, [from])
   await fetchFile(
     { name: 'weights', file, target, urls, bytes: undefined, most: MOST, sha256 },

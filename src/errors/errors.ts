@@ -1,8 +1,8 @@
 import type { ErrorCode, Place } from '../native/generated.js'
-import { WAYS_OUT } from './hints.js'
+import { HINTS } from './hints.js'
 
 /** What an error is made of. */
-export interface Failure {
+export interface RunError {
   code: ErrorCode
   /** What went wrong, as a sentence without its full stop. */
   message: string
@@ -28,11 +28,11 @@ export class ResidualError extends Error {
     ResidualError.prototype.name = 'ResidualError'
   }
 
-  constructor({ code, message, at, hint }: Failure, options?: ErrorOptions) {
+  constructor({ code, message, at, hint }: RunError, options?: ErrorOptions) {
     super(message, options)
     this.code = code
     this.at = at ?? {}
-    this.hint = hint ?? WAYS_OUT[code]
+    this.hint = hint ?? HINTS[code]
   }
 }
 

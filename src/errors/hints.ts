@@ -4,7 +4,7 @@ import type { ErrorCode } from '../native/generated.js'
  * What to do about a failure that has nothing better to say, by its code: a sentence for each, so
  * that nobody is left with a message alone.
  */
-export const WAYS_OUT: Record<ErrorCode, string> = {
+export const HINTS: Record<ErrorCode, string> = {
   E_CONFIG: 'Leave the key out for its default; config.schema.json describes all of them.',
   E_UNKNOWN_KEY: 'Leave the key out; config.schema.json lists all that there are.',
   E_USAGE: 'Look it up: `residual COMMAND --help` on the command line, the types in a program.',

@@ -1,13 +1,14 @@
 import { basename, join, resolve } from 'node:path'
+import { type FigureFiles, writeFigure } from '../charts/figure-files.js'
 import { lineChart } from '../charts/line-chart.js'
 import { ResidualError } from '../errors/errors.js'
 import type { EpochEvent, LayerResponse, ModelConfig, TrainConfig } from '../native/generated.js'
 import { replaceFile } from '../run-folder/json-files.js'
-import { errorCurves, errorDomain, type FigureFiles, writeFigure } from './error-curves.js'
+import { errorCurves, errorDomain } from './error-curves.js'
 import { drawResponses, measureResponses } from './layer-responses.js'
-import { type Spread, spread } from './mean-std.js'
+import { type MeanStd, spread } from './mean-std.js'
 import { type ExperimentOptions, type Member, type Plan, trainAll } from './member-runs.js'
-import { IMAGENET_DEPTHS, type Published, published } from './paper-results.js'
+import { IMAGENET_DEPTHS, type PublishedResult, published } from './paper-results.js'
 import { percent, percentSpread, type Table, toCsv, toMarkdown } from './result-table.js'
 import { checkSeeds, dataName, onOneSplit } from './seeds.js'
 
@@ -25,20 +26,20 @@ export interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'>
 }
 
 /** One network of the comparison, over its seeds. Errors are shares, 0 to 1. */
-export interface DegradationNet {
+export interface DegradationNetwork {
   /** `plain20`, `resnet56`. */
   arch: string
   family: 'plain' | 'residual'
   depth: number
   parameters: number
   /** Of the last whole epoch, its mean on augmented training images, as the paper plots it. */
-  trainError: Spread
+  trainError: MeanStd
   /** After the last epoch; null without a validation part. */
-  valError: Spread | null
+  valError: MeanStd | null
   /** Of the checkpoint that `monitor` chose; null without a test part. */
-  testError: Spread | null
+  testError: MeanStd | null
   /** The paper's test error; null where it gives no number. */
-  paper: Published | null
+  paper: PublishedResult | null
   /** The 3x3 layers of the first seed's checkpoint, on the part that it was evaluated on. */
   responses: LayerResponse[]
   /** The run folders, absolute, in the order of the seeds. */
@@ -60,7 +61,7 @@ export interface DegradationVerdict {
 export interface DegradationResult {
   /** The experiment's folder, absolute. */
   dir: string
-  nets: DegradationNet[]
+  networks: DegradationNetwork[]
   verdicts: DegradationVerdict[]
   /** Whether deeper was worse for the plain networks and not for the residual ones. */
   reproduced: boolean
@@ -147,7 +148,7 @@ interface Net {
 }
 
 async function report(dir: string, trained: readonly Net[]): Promise<DegradationResult> {
-  const nets: DegradationNet[] = []
+  const nets: DegradationNetwork[] = []
   for (const net of trained) nets.push(await measured(net))
   const verdicts = (Object.keys(FAMILIES) as Family[]).flatMap((family) => judged(nets, family))
   const by = (family: Family) => verdicts.find((verdict) => verdict.family === family)
@@ -175,7 +176,7 @@ async function report(dir: string, trained: readonly Net[]): Promise<Degradation
     .reduce((sum, { result }) => sum + result.seconds, 0)
   const result: DegradationResult = {
     dir,
-    nets,
+    networks: nets,
     verdicts,
     reproduced,
     verdict,
@@ -188,7 +189,7 @@ async function report(dir: string, trained: readonly Net[]): Promise<Degradation
   return result
 }
 
-async function measured({ family, depth, members }: Net): Promise<DegradationNet> {
+async function measured({ family, depth, members }: Net): Promise<DegradationNetwork> {
   const last = members.map(({ name, epochs }) => {
     const epoch = epochs.at(-1)
     if (epoch !== undefined) return epoch
@@ -210,7 +211,7 @@ async function measured({ family, depth, members }: Net): Promise<DegradationNet
     family,
     depth,
     parameters: members[0]?.start.parameters ?? 0,
-    trainError: errors(whole.map(({ train }) => train)) as Spread,
+    trainError: errors(whole.map(({ train }) => train)) as MeanStd,
     valError: errors(last.map(({ val }) => val)),
     testError: errors(members.map(({ result }) => result.test)),
     paper: published(arch) ?? null,
@@ -219,7 +220,7 @@ async function measured({ family, depth, members }: Net): Promise<DegradationNet
   }
 }
 
-function judged(nets: readonly DegradationNet[], family: Family): DegradationVerdict[] {
+function judged(nets: readonly DegradationNetwork[], family: Family): DegradationVerdict[] {
   const ofFamily = nets.filter((net) => net.family === family).sort((a, b) => a.depth - b.depth)
   const [shallow, deep] = [ofFamily.at(0), ofFamily.at(-1)]
   if (shallow === undefined || deep === undefined || shallow === deep) return []
@@ -228,7 +229,7 @@ function judged(nets: readonly DegradationNet[], family: Family): DegradationVer
 }
 
 function inWords(
-  nets: readonly DegradationNet[],
+  nets: readonly DegradationNetwork[],
   verdicts: readonly DegradationVerdict[],
   reproduced: boolean,
 ): string {
@@ -247,8 +248,12 @@ function inWords(
   return [...sentences, summary].join(' ')
 }
 
-function tableOf(nets: readonly DegradationNet[], verdict: string, trained: readonly Net[]): Table {
-  const dash = (value: Spread | null) => (value === null ? '-' : percentSpread(value))
+function tableOf(
+  nets: readonly DegradationNetwork[],
+  verdict: string,
+  trained: readonly Net[],
+): Table {
+  const dash = (value: MeanStd | null) => (value === null ? '-' : percentSpread(value))
   return {
     heading: [
       'network',
@@ -271,7 +276,7 @@ function tableOf(nets: readonly DegradationNet[], verdict: string, trained: read
 }
 
 /** What a reader has to know of the numbers. */
-function notes(nets: readonly DegradationNet[], trained: readonly Net[]): string[] {
+function notes(nets: readonly DegradationNetwork[], trained: readonly Net[]): string[] {
   const [first] = trained.flatMap(({ members }) => members)
   if (first === undefined) return []
   const { config, data, trainImages, valImages, testImages } = first.start

@@ -3,15 +3,15 @@ import type { DownloadOptions } from '../download/fetch-file.js'
 import { prepareData } from '../download/prepare-data.js'
 import { ResidualError } from '../errors/errors.js'
 import { torchAddon } from '../native/addon.js'
-import { toPlainJson } from '../native/arguments/serialize-config.js'
-import { endedBy } from '../native/cancel.js'
+import { serializeConfig } from '../native/arguments/serialize-config.js'
+import { runCancellable } from '../native/cancel.js'
 import type {
   EnsembleEvaluation,
   EvaluateConfig,
   Evaluation,
   LoadConfig,
 } from '../native/generated.js'
-import { open } from '../native/native-result.js'
+import { unwrapResult } from '../native/native-result.js'
 
 /** What to evaluate on. */
 export type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thumbnails'>
@@ -24,8 +24,8 @@ export interface EnsembleOptions extends DownloadOptions {
 
 /** One of an ensemble's models, alone. */
 export interface EnsembleMember {
-  /** Its checkpoint, absolute. */
-  model: string
+  /** Absolute path of its checkpoint. */
+  checkpoint: string
   arch: string
   evaluation: Evaluation
 }
@@ -54,17 +54,17 @@ export async function ensemble(
   }
   const opened: Model[] = []
   try {
-    const json = toPlainJson(config)
+    const json = serializeConfig(config)
     for (const model of models) opened.push(await Model.load(model, load))
     await prepareData(config.data)?.({ signal, onDownload })
     const handles = opened.map((model) => model.handle)
     const addon = torchAddon()
-    const measured = await endedBy(signal, addon, async (cancel) =>
-      open<EnsembleEvaluation>(await addon.evaluateEnsemble(handles, json, cancel)),
+    const measured = await runCancellable(signal, addon, async (cancel) =>
+      unwrapResult<EnsembleEvaluation>(await addon.evaluateEnsemble(handles, json, cancel)),
     )
     const members = measured.members.map((evaluation, index): EnsembleMember => {
       const { checkpoint, arch } = (opened[index] as Model).info
-      return { model: checkpoint, arch, evaluation }
+      return { checkpoint, arch, evaluation }
     })
     return { ensemble: measured.ensemble, members }
   } finally {

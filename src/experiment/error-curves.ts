@@ -1,16 +1,7 @@
-import { join } from 'node:path'
-import { toPng } from '../charts/figure-files.js'
 import type { Point, Series, Stroke } from '../charts/line-chart.js'
 import type { EpochEvent } from '../native/generated.js'
-import { replaceFile } from '../run-folder/json-files.js'
 import { spread } from './mean-std.js'
 import type { Member } from './member-runs.js'
-
-/** A figure's two files, absolute. */
-export interface FigureFiles {
-  svg: string
-  png: string
-}
 
 /** What an epoch is measured by, as a figure calls and draws it. */
 const KINDS: readonly [
@@ -44,8 +35,8 @@ export function errorCurves(name: string, members: readonly Member[], panel = ''
     const points = [...bySteps]
       .sort(([a], [b]) => a - b)
       .map(([x, values]): Point => {
-        const { mean, deviation } = spread(values)
-        return { x, y: mean, deviation }
+        const { mean, std } = spread(values)
+        return { x, y: mean, deviation: std }
       })
     return { name, kind, stroke, panel, points }
   }).filter(({ points }) => points.length > 0)
@@ -62,12 +53,4 @@ export function errorDomain(series: readonly Series[]): [number, number] {
   const highest = errors.reduce((most, y) => Math.max(most, y), 0)
   const floor = lowest > 40 ? 10 * Math.floor((lowest - 10) / 10) : 0
   return [floor, Math.min(100, Math.max(floor + 10, 10 * Math.ceil(highest / 10)))]
-}
-
-/** Writes a figure into a folder, twice. */
-export async function writeFigure(folder: string, name: string, svg: string): Promise<FigureFiles> {
-  const files = { svg: join(folder, `${name}.svg`), png: join(folder, `${name}.png`) }
-  replaceFile(files.svg, svg)
-  replaceFile(files.png, await toPng(svg))
-  return files
 }

@@ -46,7 +46,7 @@ export interface Experiments {
  *
  * @example
  * const { valAccuracy } = await experiment.repeat({ data: './photos', seeds: 2 })
- * console.log(valAccuracy?.mean, valAccuracy?.deviation)
+ * console.log(valAccuracy?.mean, valAccuracy?.std)
  */
 export const experiment: Experiments = {
   // Each is loaded when it is first called: few programs make experiments.

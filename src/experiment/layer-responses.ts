@@ -1,7 +1,7 @@
 import { Model } from '../api/model/model.js'
+import { type FigureFiles, writeFigure } from '../charts/figure-files.js'
 import { lineChart } from '../charts/line-chart.js'
 import type { LayerResponse } from '../native/generated.js'
-import { type FigureFiles, writeFigure } from './error-curves.js'
 
 /** A network's layers, and how it is drawn. */
 interface Responding {

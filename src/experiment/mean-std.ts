@@ -1,8 +1,8 @@
 /** A value measured several times. */
-export interface Spread {
+export interface MeanStd {
   mean: number
   /** The sample's standard deviation (over n - 1); 0 of a single value. */
-  deviation: number
+  std: number
   /** The lowest or the highest, whichever is better. */
   best: number
   /** In the order of the seeds. */
@@ -17,9 +17,9 @@ export interface Spread {
 export function spread(
   values: readonly number[],
   better: (...values: number[]) => number = Math.min,
-): Spread {
+): MeanStd {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  const deviation = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0
-  return { mean, deviation, best: better(...values), values: [...values] }
+  const std = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0
+  return { mean, std, best: better(...values), values: [...values] }
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { train } from '../api/run/train.js'
 import type { DownloadProgress } from '../download/fetch-file.js'
 import { AbortError, ResidualError } from '../errors/errors.js'
-import { toPlainJson } from '../native/arguments/serialize-config.js'
+import { serializeConfig } from '../native/arguments/serialize-config.js'
 import type {
   EpochEvent,
   RunEvent,
@@ -175,7 +175,7 @@ function remember(out: string, experiment: string, overwrite: boolean): Memory {
 
 /** A configuration as it is compared. */
 function identity(name: string, config: TrainConfig): Record<string, unknown> {
-  const plain: Record<string, unknown> = JSON.parse(toPlainJson(config, name))
+  const plain: Record<string, unknown> = JSON.parse(serializeConfig(config, name))
   for (const key of FREE) delete plain[key]
   return plain
 }

@@ -1,5 +1,5 @@
 /** A published top-1 error. */
-export interface Published {
+export interface PublishedResult {
   /** 0 to 1. */
   error: number
   /** Where it stands in He et al. 2015. */
@@ -13,7 +13,7 @@ const TABLE_6 = 'table 6, CIFAR-10 test'
  * What the paper reports. It gives no numbers for its plain CIFAR networks, of which figure 6 shows
  * the curves, nor any training error.
  */
-const PUBLISHED: Record<string, Published> = {
+const PUBLISHED: Record<string, PublishedResult> = {
   plain18: { error: 0.2794, source: TABLE_2 },
   resnet18: { error: 0.2788, source: TABLE_2 },
   plain34: { error: 0.2854, source: TABLE_2 },
@@ -27,7 +27,7 @@ const PUBLISHED: Record<string, Published> = {
 }
 
 /** What the paper reports of a network, if it does. */
-export function published(arch: string): Published | undefined {
+export function published(arch: string): PublishedResult | undefined {
   return PUBLISHED[arch]
 }
 

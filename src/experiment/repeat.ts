@@ -1,10 +1,11 @@
 import { join, resolve } from 'node:path'
+import { type FigureFiles, writeFigure } from '../charts/figure-files.js'
 import { lineChart } from '../charts/line-chart.js'
 import { ResidualError } from '../errors/errors.js'
 import type { TrainConfig } from '../native/generated.js'
 import { replaceFile } from '../run-folder/json-files.js'
-import { errorCurves, errorDomain, type FigureFiles, writeFigure } from './error-curves.js'
-import { type Spread, spread } from './mean-std.js'
+import { errorCurves, errorDomain } from './error-curves.js'
+import { type MeanStd, spread } from './mean-std.js'
 import { type ExperimentOptions, type Member, type Plan, trainAll } from './member-runs.js'
 import { percent, percentSpread, type Table, toCsv, toMarkdown } from './result-table.js'
 import { checkSeeds, dataName, onOneSplit } from './seeds.js'
@@ -23,11 +24,11 @@ export interface RepeatResult {
   /** The run folders, absolute, in the order of the seeds. */
   runs: string[]
   /** Of the last epoch, its mean on augmented training images. */
-  trainAccuracy: Spread
+  trainAccuracy: MeanStd
   /** Of the best epoch; null without a validation part. */
-  valAccuracy: Spread | null
+  valAccuracy: MeanStd | null
   /** Of the best epoch's checkpoint; null without a test part. */
-  testAccuracy: Spread | null
+  testAccuracy: MeanStd | null
   /** The run that is best on the validation part, or in training where there is none. */
   best: { seed: number; checkpoint: string }
   /** Training and validation error against updates; a band of one deviation around the mean. */
@@ -76,7 +77,7 @@ async function report(dir: string, members: readonly Member[]): Promise<RepeatRe
   }
   const best = rows.reduce((a, b) => (b.best.accuracy > a.best.accuracy ? b : a))
   const measured = {
-    trainAccuracy: spreadOf(rows.map((row) => row.train)) as Spread,
+    trainAccuracy: spreadOf(rows.map((row) => row.train)) as MeanStd,
     valAccuracy: spreadOf(rows.map((row) => row.val)),
     testAccuracy: spreadOf(rows.map((row) => row.test)),
   }
@@ -91,7 +92,7 @@ async function report(dir: string, members: readonly Member[]): Promise<RepeatRe
   })
   const figure = await writeFigure(dir, 'repeat', svg)
   const cell = (value: number | null) => (value === null ? '-' : percent(value))
-  const whole = (value: Spread | null) => (value === null ? '-' : percentSpread(value))
+  const whole = (value: MeanStd | null) => (value === null ? '-' : percentSpread(value))
   const { trainAccuracy, valAccuracy, testAccuracy } = measured
   const all = [trainAccuracy, valAccuracy, testAccuracy]
   const table: Table = {

@@ -1,4 +1,4 @@
-import type { Spread } from './mean-std.js'
+import type { MeanStd } from './mean-std.js'
 
 /** A table as it is published: every cell a text, the first column names. */
 export interface Table {
@@ -29,6 +29,6 @@ export function percent(share: number): string {
 }
 
 /** `8.75`, or `8.75 ± 0.12` where it was measured more than once. */
-export function percentSpread({ mean, deviation, values }: Spread): string {
-  return values.length > 1 ? `${percent(mean)} ± ${percent(deviation)}` : percent(mean)
+export function percentSpread({ mean, std, values }: MeanStd): string {
+  return values.length > 1 ? `${percent(mean)} ± ${percent(std)}` : percent(mean)
 }

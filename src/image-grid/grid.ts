@@ -1,11 +1,11 @@
 import { ResidualError } from '../errors/errors.js'
 import type { Pixels } from '../native/arguments/image.js'
 import { encodePng, mediaType, sizeOf } from './png.js'
-import { FONT_FAMILY, type PaintOptions, paintPng } from './rasterize.js'
+import { FONT_FAMILY, type PngOptions, paintPng } from './rasterize.js'
 import { escapeXml, fitText, textWidth } from './svg-text.js'
 
 /** One picture of a grid. */
-export interface Tile {
+export interface GridTile {
   /** Pixels, or the bytes of a PNG or JPEG file. */
   image: Pixels | Uint8Array
   /** What stands below it. It is cut short where there is no room; an SVG shows all as a tip. */
@@ -13,7 +13,7 @@ export interface Tile {
   /** A second, smaller line. */
   note?: string | undefined
   /** Framed in green if true, in red if false, not at all if left out. */
-  good?: boolean | undefined
+  correct?: boolean | undefined
 }
 
 /** How a grid is laid out. */
@@ -36,7 +36,7 @@ export class Picture {
   }
 
   /** The bytes of a PNG file, painted anew at every call. */
-  png(options?: PaintOptions): Buffer {
+  png(options?: PngOptions): Buffer {
     return paintPng(this.svg, options)
   }
 }
@@ -66,7 +66,7 @@ const BAD = '#cf222e'
  *
  * @throws {ResidualError} `E_USAGE` if there are no pictures, or one is neither pixels nor a file
  */
-export function makeGrid(tiles: readonly Tile[], options: GridOptions = {}): Picture {
+export function makeGrid(tiles: readonly GridTile[], options: GridOptions = {}): Picture {
   if (tiles.length === 0) throw refuse('tiles', 'there is no picture to show')
   const images = tiles.map(({ image }, index) => embed(image, `tiles[${index}].image`))
   const size = options.tileSize ?? tileSize(images)
@@ -117,7 +117,7 @@ interface Embedded {
   height: number
 }
 
-function embed(image: Tile['image'], key: string): Embedded {
+function embed(image: GridTile['image'], key: string): Embedded {
   const file = image instanceof Uint8Array ? image : encodePng(checked(image, key))
   const size = sizeOf(file)
   if (size === undefined) throw refuse(key, `\`${key}\` must be pixels, or a PNG or JPEG file`)
@@ -140,7 +140,7 @@ function tileSize(images: readonly Embedded[]): number {
 }
 
 function drawTile(
-  { caption, note, good }: Tile,
+  { caption, note, correct }: GridTile,
   { href, width, height }: Embedded,
   { x, y, size }: { x: number; y: number; size: number },
 ): string {
@@ -149,9 +149,9 @@ function drawTile(
   const [left, top] = [x + (size - w) / 2, y + (size - h) / 2]
   // Enlarged without blur, in the word that resvg knows; to browsers it means `pixelated`.
   const sharp = scale > 1 ? ' image-rendering="optimizeSpeed"' : ''
-  const judged = good === undefined ? INK : good ? GOOD : BAD
+  const judged = correct === undefined ? INK : correct ? GOOD : BAD
   const frame =
-    good === undefined
+    correct === undefined
       ? ''
       : `<rect x="${left - 1}" y="${top - 1}" width="${w + 2}" height="${h + 2}" fill="none" ` +
         `stroke="${judged}" stroke-width="${FRAME}"/>`

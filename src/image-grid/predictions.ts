@@ -8,11 +8,11 @@ import { type GridOptions, makeGrid, type Picture } from './grid.js'
  *
  * @example
  * const { samples } = await evaluate('runs/latest', { samples: 12, thumbnails: 96 })
- * await writeFile('samples.png', drawExamples(samples, { title: 'What it says' }).png())
+ * await writeFile('samples.png', renderPredictions(samples, { title: 'What it says' }).png())
  *
  * @throws {ResidualError} `E_USAGE` if there are none, or they came without thumbnails
  */
-export function drawExamples(examples: readonly Example[], options?: GridOptions): Picture {
+export function renderPredictions(examples: readonly Example[], options?: GridOptions): Picture {
   const tiles = examples.map(({ label, predicted, probability, thumbnail }, index) => {
     if (thumbnail === undefined) {
       throw new ResidualError({
@@ -32,7 +32,7 @@ export function drawExamples(examples: readonly Example[], options?: GridOptions
       },
       caption: label,
       note: `${predicted === label ? '' : `as ${predicted}, `}${(100 * probability).toFixed(1)} %`,
-      good: predicted === label,
+      correct: predicted === label,
     }
   })
   return makeGrid(tiles, options)

@@ -8,7 +8,7 @@ export const FONT_FAMILY = 'DejaVu Sans'
 const BEYOND_DEJAVU = /[\u0700-\u10ff\u1200-\u1cff\u2c80-\ufaff\ufe30-\uffef\u{10000}-\u{1ffff}]/u
 
 /** How a picture is painted. */
-export interface PaintOptions {
+export interface PngOptions {
   /** Pixels for each unit of the drawing. Default: 2, sharp on today's screens. */
   scale?: number | undefined
 }
@@ -17,7 +17,7 @@ export interface PaintOptions {
  * Paints an SVG as the bytes of a PNG file. Text is set in a font that comes with this package and,
  * where that has no glyph, in whatever the system has.
  */
-export function paintPng(svg: string, { scale = 2 }: PaintOptions = {}): Buffer {
+export function paintPng(svg: string, { scale = 2 }: PngOptions = {}): Buffer {
   // Loaded when it is first needed: most programs paint nothing.
   const { Resvg } = require('@resvg/resvg-js') as typeof import('@resvg/resvg-js')
   const painter = new Resvg(svg, {

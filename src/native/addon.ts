@@ -1,11 +1,17 @@
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { ResidualError } from '../errors/errors.js'
-import { dataStore, weightsStore } from './cache-dirs.js'
-import { type Cuda, type Device, loadCuda, refuseLost, unusable } from './cuda.js'
+import { datasetCacheDir, weightsCacheDir } from './cache-dirs.js'
+import {
+  assertCudaLoaded,
+  type CudaState,
+  cudaLoadError,
+  loadCuda,
+  type RequestedDevice,
+} from './cuda.js'
 import { checkLibrary } from './elf.js'
 import { loadLibtorch } from './libtorch.js'
-import type { Envelope } from './native-result.js'
+import type { NativeResult } from './native-result.js'
 import { DATA_ROOT, platformFolder, require } from './platform.js'
 
 export interface Addon {
@@ -19,7 +25,7 @@ export interface Addon {
 }
 
 /** The addon that needs no libtorch. Its string results are envelopes. */
-export interface LightAddon extends Addon {
+export interface CoreAddon extends Addon {
   version(): string
   inspect(request: string): string
   /** The file of torchvision's for an architecture. */
@@ -130,16 +136,16 @@ export interface NativeRun {
   resume(): void
 }
 
-let light: LightAddon | undefined
-let torch: { addon: TorchAddon; cuda: Cuda } | undefined
+let light: CoreAddon | undefined
+let torch: { addon: TorchAddon; cuda: CudaState } | undefined
 
 /**
  * The addon for what needs no libtorch, loaded at the first call.
  *
  * @throws {ResidualError} `E_PLATFORM`
  */
-export function lightAddon(): LightAddon {
-  light ??= load<LightAddon>(platformFolder(), 'residual.node')
+export function coreAddon(): CoreAddon {
+  light ??= load<CoreAddon>(platformFolder(), 'residual.node')
   return light
 }
 
@@ -150,22 +156,22 @@ export function lightAddon(): LightAddon {
  * @param device what is asked for, where something is
  * @throws {ResidualError} `E_PLATFORM`, `E_LIBTORCH`; `E_DEVICE` for CUDA that cannot be had
  */
-export function torchAddon(device: Device = 'auto'): TorchAddon {
+export function torchAddon(device: RequestedDevice = 'auto'): TorchAddon {
   torch ??= loadTorch(device)
-  refuseLost(device, torch.cuda)
+  assertCudaLoaded(device, torch.cuda)
   return torch.addon
 }
 
-function loadTorch(device: Device): { addon: TorchAddon; cuda: Cuda } {
+function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaState } {
   const folder = platformFolder()
   loadLibtorch()
   const shim = join(folder, 'residual-cuda.so')
   let cuda = loadCuda(device, shim)
   const addon = load<TorchAddon>(folder, 'residual-torch.node')
   if (cuda.state === 'loaded') {
-    const answer: Envelope<null> = JSON.parse(addon.useCuda(shim))
+    const answer: NativeResult<null> = JSON.parse(addon.useCuda(shim))
     if ('error' in answer) {
-      cuda = { state: 'failed', error: unusable(answer.error.message, shim) }
+      cuda = { state: 'failed', error: cudaLoadError(answer.error.message, shim) }
     }
   }
   if (cuda.state === 'failed') addon.setCudaUnusable(cuda.error.message)
@@ -180,8 +186,8 @@ function load<A extends Addon>(folder: string, name: string): A {
   try {
     checkLibrary(path)
     const addon: A = require(path)
-    addon.setDataRoots(DATA_ROOT, dataStore())
-    addon.setWeightsFolder(weightsStore())
+    addon.setDataRoots(DATA_ROOT, datasetCacheDir())
+    addon.setWeightsFolder(weightsCacheDir())
     return addon
   } catch (error) {
     if (error instanceof ResidualError) throw error

@@ -7,7 +7,7 @@ import type { Addon, NativeCancel } from './addon.js'
  * @param work is given what ends it; undefined without a signal
  * @throws {AbortError} once the signal is given
  */
-export async function endedBy<T>(
+export async function runCancellable<T>(
   signal: AbortSignal | undefined,
   addon: Addon,
   work: (cancel: NativeCancel | undefined) => Promise<T>,

@@ -1,38 +1,42 @@
 import { dirname, join } from 'node:path'
-import { type MissingStep, missingStep } from '../doctor/cuda.js'
 import { ResidualError } from '../errors/errors.js'
+import { type MissingRequirement, missingCudaRequirement } from './cuda-requirements.js'
 import { checkLibrary } from './elf.js'
 import { libtorchLibrary, loadLibrary } from './libtorch.js'
 
-/** What is asked for; `auto` is CUDA where it can be used. */
-export type Device = 'cpu' | 'cuda' | 'auto'
+/** The `device` key of a configuration; `auto` is CUDA if it can be used, else the CPU. */
+export type RequestedDevice = 'cpu' | 'cuda' | 'auto'
 
-/** How CUDA is in this process, decided when libtorch is loaded, for later it would be lost. */
-export type Cuda =
+/** State of CUDA in this process. Decided once, when libtorch is loaded: later is too late. */
+export type CudaState =
   | { state: 'loaded' }
-  /** A step to it is missing, or it was not asked for. */
-  | { state: 'off'; asked: boolean }
-  /** All that can be seen is there, but it could not be loaded. */
+  /** A requirement is missing, or the device was `cpu`, in which case `requested` is false. */
+  | { state: 'off'; requested: boolean }
+  /** All requirements are met, but loading failed. */
   | { state: 'failed'; error: ResidualError }
 
-type Missing = () => MissingStep | undefined
+type FindMissing = () => MissingRequirement | undefined
 
-/** The device that a configuration or a request asks for; nobody has checked it yet. */
-export function deviceIn(said: unknown): Device {
-  const device = (said as { device?: unknown } | null | undefined)?.device
+/** Returns the `device` of a configuration or request that has not been validated yet. */
+export function requestedDevice(config: unknown): RequestedDevice {
+  const device = (config as { device?: unknown } | null | undefined)?.device
   return device === 'cpu' || device === 'cuda' ? device : 'auto'
 }
 
 /**
- * Loads libtorch_cuda, with the libraries that it needs itself, where a driver waits for it: 0.3 to
- * 0.5 s and 240 MB, which nobody else shall pay. Between libtorch_cpu and the first call of libtorch.
+ * Loads libtorch_cuda and its dependencies if CUDA can be used. Takes 0.3 to 0.5 s and 240 MB, so it
+ * is skipped on machines without a driver. Must run after libtorch_cpu is loaded and before the
+ * first call into libtorch.
  *
- * @param shim of ours, which then has to be loaded by the addon
- * @param missing looks for a step to CUDA that is missing
+ * @param shim path of residual-cuda.so, which the addon loads afterwards
  */
-export function loadCuda(device: Device, shim: string, missing: Missing = missingStep): Cuda {
-  if (device === 'cpu' || missing() !== undefined) {
-    return { state: 'off', asked: device !== 'cpu' }
+export function loadCuda(
+  device: RequestedDevice,
+  shim: string,
+  findMissing: FindMissing = missingCudaRequirement,
+): CudaState {
+  if (device === 'cpu' || findMissing() !== undefined) {
+    return { state: 'off', requested: device !== 'cpu' }
   }
   const library = join(dirname(libtorchLibrary()), 'libtorch_cuda.so')
   try {
@@ -40,39 +44,43 @@ export function loadCuda(device: Device, shim: string, missing: Missing = missin
     loadLibrary(library)
     return { state: 'loaded' }
   } catch (error) {
-    return { state: 'failed', error: unusable((error as Error).message, library, error) }
+    return { state: 'failed', error: cudaLoadError((error as Error).message, library, error) }
   }
 }
 
-/** That CUDA is there, but does not work. */
-export function unusable(reason: string, file: string, cause?: unknown): ResidualError {
+/** Creates the error for a CUDA installation that fails to load. */
+export function cudaLoadError(reason: string, file: string, cause?: unknown): ResidualError {
   return new ResidualError(
     {
       code: 'E_DEVICE',
       message: `CUDA could not be loaded: ${reason}`,
       at: { file },
       hint:
-        'Install PyTorch 2.11.0 for CUDA 13 anew, with all that it needs, or leave `device` out to ' +
-        'use the CPU. `residual doctor` looks at everything.',
+        'Reinstall PyTorch 2.11.0 for CUDA 13 with all its dependencies, or omit `device` to use ' +
+        'the CPU. `residual doctor` checks the installation.',
     },
     { cause },
   )
 }
 
 /**
- * Refuses a device that this process can no longer have.
+ * Throws if CUDA is requested and this process cannot use it.
  *
- * @throws {ResidualError} `E_DEVICE` where CUDA is asked for and did not load, or was not loaded
+ * @throws {ResidualError} `E_DEVICE` if CUDA failed to load, or was not loaded with libtorch
  */
-export function refuseLost(device: Device, cuda: Cuda, missing: Missing = missingStep): void {
+export function assertCudaLoaded(
+  device: RequestedDevice,
+  cuda: CudaState,
+  findMissing: FindMissing = missingCudaRequirement,
+): void {
   if (device !== 'cuda') return
   if (cuda.state === 'failed') throw cuda.error
-  // A step that is missing is told by the core's refusal.
-  if (cuda.state !== 'off' || cuda.asked || missing() !== undefined) return
+  // The core reports a missing requirement.
+  if (cuda.state !== 'off' || cuda.requested || findMissing() !== undefined) return
   throw new ResidualError({
     code: 'E_DEVICE',
-    message: "this process has begun with `device: 'cpu'`, and cannot take CUDA up any more",
+    message: "CUDA cannot be loaded any more: this process loaded libtorch with `device: 'cpu'`",
     at: { key: 'device' },
-    hint: "Use another process for CUDA, or begin with what is to run there ('auto' will do).",
+    hint: "Use a separate process for CUDA, or load with `device: 'auto'` first.",
   })
 }

@@ -33,7 +33,7 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
  */
 export function loadLibtorch(): void {
   const library = libtorchLibrary()
-  for (const { path } of librariesBeside(library)) checkLibrary(path)
+  for (const { path } of listLibraries(library)) checkLibrary(path)
   // OpenMP reads it once, while it is loaded. (A worker thread's environment is its own copy: what
   // is set there OpenMP does not see.)
   const spins = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)
@@ -66,7 +66,7 @@ export function loadLibrary(path: string): void {
 }
 
 /** The shared libraries in libtorch's folder, with their sizes in bytes. */
-export function librariesBeside(library: string): { path: string; bytes: number }[] {
+export function listLibraries(library: string): { path: string; bytes: number }[] {
   const folder = dirname(library)
   const names = readdirSync(folder).filter((name) => /\.so(\.\d+)*$/.test(name))
   return names.map((name) => {

@@ -1,27 +1,27 @@
-import { missingStep } from '../doctor/cuda.js'
-import { type Failure, ResidualError } from '../errors/errors.js'
+import { ResidualError, type RunError } from '../errors/errors.js'
+import { missingCudaRequirement } from './cuda-requirements.js'
 
-/** A result as it comes over the bridge: failures are data, for a rejection would lose their code. */
-export type Envelope<T> = { ok: T } | { error: Failure }
+/** A result of the addon, as JSON. Errors are data, because a napi rejection loses their code. */
+export type NativeResult<T> = { ok: T } | { error: RunError }
 
 /**
- * Takes the result out of its envelope.
+ * Parses a result of the addon and returns its value.
  *
- * @throws {ResidualError} if it holds a failure
+ * @throws {ResidualError} if the result is an error
  */
-export function open<T>(json: string): T {
-  const envelope = JSON.parse(json) as Envelope<T>
-  if ('error' in envelope) throw toError(envelope.error)
-  return envelope.ok
+export function unwrapResult<T>(json: string): T {
+  const result = JSON.parse(json) as NativeResult<T>
+  if ('error' in result) throw toResidualError(result.error)
+  return result.ok
 }
 
-/** A failure that came over the bridge, as what is thrown. */
-export function toError(failure: Failure, options?: ErrorOptions): ResidualError {
-  if (failure.code !== 'E_DEVICE') return new ResidualError(failure, options)
-  // The core knows that there is no CUDA; which step to it is missing shows on this side.
-  const missing = missingStep()
-  if (missing === undefined) return new ResidualError(failure, options)
-  const message = `${failure.message}: ${missing.found}`
-  const ways = [missing.next, failure.hint, '`residual doctor` looks at everything.']
-  return new ResidualError({ ...failure, message, hint: ways.filter(Boolean).join(' ') }, options)
+/** Converts an error of the addon to the exception to throw. */
+export function toResidualError(error: RunError, options?: ErrorOptions): ResidualError {
+  if (error.code !== 'E_DEVICE') return new ResidualError(error, options)
+  // The core reports that there is no CUDA device; which requirement is missing is known here.
+  const missing = missingCudaRequirement()
+  if (missing === undefined) return new ResidualError(error, options)
+  const message = `${error.message}: ${missing.detail}`
+  const hints = [missing.hint, error.hint, '`residual doctor` checks the installation.']
+  return new ResidualError({ ...error, message, hint: hints.filter(Boolean).join(' ') }, options)
 }

@@ -1,24 +1,24 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 
-/** How long a program of the system may take to answer, in milliseconds. */
-const PATIENCE = 5000
+/** Time limit of a system program such as nvidia-smi, in ms. */
+const COMMAND_TIMEOUT = 5000
 
 /**
- * The machine as the checks see it, so that each can be shown another machine than this one. A
- * question that has no answer gives undefined: a check never fails for want of one.
+ * Read-only access to files and programs of a machine. Tests pass a fake one. Methods return
+ * undefined (or an empty list) instead of throwing when something is not available.
  */
-export interface Machine {
-  /** A small text file. */
+export interface System {
+  /** Reads a small text file. */
   read(path: string): string | undefined
-  /** The names in a folder. */
+  /** Lists the names in a folder. */
   list(path: string): string[]
   exists(path: string): boolean
-  /** What a program prints, if it is there and ends well. */
+  /** Runs a program and returns its stdout; undefined if it is missing or fails. */
   run(program: string, args: readonly string[]): Promise<string | undefined>
 }
 
-/** The one that this runs on. */
-export const thisMachine: Machine = {
+/** The machine that this process runs on. */
+export const hostSystem: System = {
   read(path) {
     try {
       return readFileSync(path, 'utf8')
@@ -42,10 +42,10 @@ export const thisMachine: Machine = {
     }
   },
   async run(program, args) {
-    // Loaded here: training asks for files alone.
+    // Imported on demand: training only reads files.
     const { execFile } = await import('node:child_process')
     return await new Promise((resolve) => {
-      execFile(program, args, { timeout: PATIENCE, encoding: 'utf8' }, (error, stdout) =>
+      execFile(program, args, { timeout: COMMAND_TIMEOUT, encoding: 'utf8' }, (error, stdout) =>
         resolve(error === null ? stdout : undefined),
       )
     })

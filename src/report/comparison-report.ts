@@ -71,7 +71,7 @@ export async function drawComparison(runs: readonly RunFolder[]): Promise<Drawn>
   const newest = runs.find(({ environment }) => environment.residual !== undefined) ?? {
     environment: {},
   }
-  return { page: page(title, lead, sections, foot(newest)), figures, pictures: [], missing: [] }
+  return { page: page(title, lead, sections, foot(newest)), figures, pictures: [], skipped: [] }
 }
 
 /** The folders' names or, where two have one, their paths. */

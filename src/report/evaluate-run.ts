@@ -1,7 +1,7 @@
-import { previewTiles } from '../api/data/preview-tiles.js'
+import { readPreviewTiles } from '../api/data/preview-tiles.js'
 import { loadModel } from '../api/model/model.js'
 import { ResidualError } from '../errors/errors.js'
-import type { Tile } from '../image-grid/grid.js'
+import type { GridTile } from '../image-grid/grid.js'
 import type { DataConfig, DataPart, Evaluation, ResolvedTransform } from '../native/generated.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
 import { sentences } from './html/sentences.js'
@@ -56,9 +56,9 @@ export async function measure(
 export async function augmentedImages(
   { config }: RunFolder,
   data: string | DataConfig | undefined,
-): Promise<Found<Tile[]>> {
+): Promise<Found<GridTile[]>> {
   try {
-    const { tiles } = await previewTiles({
+    const { tiles } = await readPreviewTiles({
       data: data ?? (config.data as DataConfig),
       transform: config.transform as ResolvedTransform,
       augmented: true,

@@ -6,7 +6,7 @@ import { page } from './html/page.js'
 import { image, steps } from './sections/example-images.js'
 
 /** What a network said of an image. */
-export interface Answered {
+export interface NamedPrediction {
   /** What the image is called: its file. */
   name: string
   /** With a thumbnail, if its picture is to be shown. */
@@ -20,13 +20,16 @@ export interface Answered {
  * @example
  * await using model = await loadModel('runs/latest')
  * const prediction = await model.predict('cat.jpg', { thumbnails: 160 })
- * await writeFile('cat.html', predictionPage([{ name: 'cat.jpg', prediction }], model.info))
+ * await writeFile('cat.html', renderPredictionGallery([{ name: 'cat.jpg', prediction }], model.info))
  *
  * @param answers what is to be shown, in this order
  * @param model whose answers they are: `model.info`
  * @returns HTML
  */
-export function predictionPage(answers: readonly Answered[], model: Readonly<ModelInfo>): string {
+export function renderPredictionGallery(
+  answers: readonly NamedPrediction[],
+  model: Readonly<ModelInfo>,
+): string {
   const title = answers.length === 1 ? '1 prediction' : `${count(answers.length)} predictions`
   const folder = commonFolder(answers.map((answer) => answer.name))
   const lead = html`<p class="lead">What a ${model.arch} that knows ${count(model.classes.length)}
@@ -46,7 +49,7 @@ classes takes each image for, and how surely.</p>`
   )
 }
 
-function item({ name: file, prediction }: Answered, folder: string): Html {
+function item({ name: file, prediction }: NamedPrediction, folder: string): Html {
   const { label, probability, top, thumbnail } = prediction
   const sure = percent(probability)
   const picture = thumbnail && image(toPixels(thumbnail), `${file}: ${label}, ${sure}`)
@@ -70,7 +73,7 @@ function commonFolder(files: readonly string[]): string {
 }
 
 /** How many images were taken for each class, the most frequent first. */
-function classes(answers: readonly Answered[]): Html {
+function classes(answers: readonly NamedPrediction[]): Html {
   const counts = new Map<string, number>()
   for (const { prediction } of answers) {
     counts.set(prediction.label, (counts.get(prediction.label) ?? 0) + 1)

@@ -1,6 +1,6 @@
-import type { Tile } from '../image-grid/grid.js'
+import type { GridTile } from '../image-grid/grid.js'
 import { makeGrid, type Picture } from '../image-grid/grid.js'
-import { drawExamples } from '../image-grid/predictions.js'
+import { renderPredictions } from '../image-grid/predictions.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
 import type { Found, Measured } from './evaluate-run.js'
 import { type Figure, showFigure } from './html/figure.js'
@@ -24,7 +24,7 @@ export interface Drawn {
   figures: Figure[]
   pictures: { name: string; picture: Picture }[]
   /** Sections that are not there, and why. */
-  missing: { section: string; why: string }[]
+  skipped: { section: string; reason: string }[]
 }
 
 const PARTS = { test: 'test', val: 'validation', train: 'training' } as const
@@ -36,9 +36,9 @@ const MOST_WARNINGS = 50
 export async function drawRun(
   run: RunFolder,
   measured: Found<Measured>,
-  augmented: Found<Tile[]>,
+  augmented: Found<GridTile[]>,
 ): Promise<Drawn> {
-  const drawn: Drawn = { page: '', figures: [], pictures: [], missing: [] }
+  const drawn: Drawn = { page: '', figures: [], pictures: [], skipped: [] }
   const sections: Section[] = []
   // Runs of before it was written down have none.
   const trained: number[] | undefined = run.start?.trainClasses
@@ -47,7 +47,7 @@ export async function drawRun(
 
   const add = (id: string, title: string, content: Content | { missing: string }) => {
     if (typeof content === 'object' && 'missing' in content) {
-      drawn.missing.push({ section: title, why: content.missing })
+      drawn.skipped.push({ section: title, reason: content.missing })
     } else {
       sections.push({ id, title, content })
     }
@@ -87,7 +87,7 @@ Precision: of the images that were taken for it, the share that are of it. F1: b
 recognised, ✗ what it was taken for instead, and how sure the network was.</p>`,
       showExamples(evaluation.samples, source),
     ])
-    if (evaluation.samples.length > 0) grid('samples', drawExamples(evaluation.samples))
+    if (evaluation.samples.length > 0) grid('samples', renderPredictions(evaluation.samples))
     const wrong = evaluation.topLosses.filter(({ label, predicted }) => label !== predicted)
     const worst = wrong.length > 0 ? wrong : evaluation.topLosses
     const about =
@@ -95,7 +95,7 @@ recognised, ✗ what it was taken for instead, and how sure the network was.</p>
         ? 'Where it was most sure of something wrong. Sometimes it is the label that is wrong.'
         : 'It made no mistake; of these images it was least sure.'
     add('worst', 'The worst mistakes', [html`<p>${about}</p>`, showExamples(worst, source)])
-    if (worst.length > 0) grid('worst', drawExamples(worst))
+    if (worst.length > 0) grid('worst', renderPredictions(worst))
     add('certainty', 'How sure it is', plots([await certaintyFigure(evaluation)]))
   } else {
     const { missing } = measured as { missing: string }
@@ -128,8 +128,8 @@ recognised, ✗ what it was taken for instead, and how sure the network was.</p>
   if (unread > 0) remarks.push(`${count(unread)} images could not be read when it was measured.`)
   if (run.warnings.length + remarks.length > 0) add('notes', 'Notes', notes(run, remarks))
 
-  if (drawn.missing.length > 0) {
-    sections.splice(1, 0, { id: 'missing', title: 'Left out', content: leftOut(drawn.missing) })
+  if (drawn.skipped.length > 0) {
+    sections.splice(1, 0, { id: 'missing', title: 'Left out', content: leftOut(drawn.skipped) })
   }
 
   const title = `${run.config.model.arch} on ${sourceName(source)}`
@@ -147,14 +147,14 @@ const MEASURED = [
 ] as const
 
 /** What could not be made, by its reason. */
-function leftOut(missing: Drawn['missing']): Html {
+function leftOut(skipped: Drawn['skipped']): Html {
   const reasons = new Map<string, string[]>()
-  for (const { section, why } of missing) {
-    reasons.set(why, [...(reasons.get(why) ?? []), section])
+  for (const { section, reason } of skipped) {
+    reasons.set(reason, [...(reasons.get(reason) ?? []), section])
   }
   const items = [...reasons].map(
-    ([why, sections]) =>
-      html`<p class="note"><strong>${sections.join(', ')}.</strong> ${why}</p>\n`,
+    ([reason, sections]) =>
+      html`<p class="note"><strong>${sections.join(', ')}.</strong> ${reason}</p>\n`,
   )
   return html`${items}`
 }

@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { writeFigure } from '../charts/figure-files.js'
 import { ResidualError } from '../errors/errors.js'
-import { writeFigure } from '../experiment/error-curves.js'
 import { toPath } from '../native/arguments/path.js'
 import { replaceFile } from '../run-folder/json-files.js'
 import { type RunFolder, readRunFolder } from '../run-folder/run-folder.js'
 import { drawComparison, labelsOf, scoreOf } from './comparison-report.js'
 import { augmentedImages, type Found, keptMeasure, measure } from './evaluate-run.js'
-import type { ReportedRun, ReportOptions, ReportResult } from './report.js'
+import type { ReportedRun, ReportOptions, ReportResult } from './report-result.js'
 import { type Drawn, drawRun } from './run-report.js'
 
 /** Writes the page on the runs in these folders, and its figures. */
@@ -44,7 +44,7 @@ function besides(file: string): string {
 async function writeDrawn(
   file: string,
   folder: string,
-  { page, figures, pictures, missing }: Drawn,
+  { page, figures, pictures, skipped }: Drawn,
   runs: readonly RunFolder[],
 ): Promise<ReportResult> {
   removeFigures(folder)
@@ -54,7 +54,7 @@ async function writeDrawn(
     files[name] = await writeFigure(folder, name, picture.svg)
   }
   replaceFile(file, page)
-  return { file, figures: files, missing, runs: reported(runs) }
+  return { file, figures: files, skipped, runs: reported(runs) }
 }
 
 /** What a report draws; nothing else in its folder is touched. */

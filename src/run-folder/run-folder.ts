@@ -79,7 +79,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
   const environment: RunFolder['environment'] = optional('environment.json', () => true) ?? {}
   const result = optional('result.json', isResult) as TrainResult | undefined
   const evaluation = optional('evaluation.json', isRunEvaluation) as RunEvaluation | undefined
-  if (isNewer(environment.residual)) {
+  if (isNewerVersion(environment.residual)) {
     const versions = `residual ${environment.residual}, which is newer than this ${packageVersion()}`
     remarks.push(`The run was written by ${versions}: some of it may be missing here.`)
   }
@@ -236,7 +236,7 @@ function isObject(value: unknown): value is Line {
 }
 
 /** Whether a version (`0.2.0`) is later than ours. */
-export function isNewer(version: unknown): boolean {
+export function isNewerVersion(version: unknown): boolean {
   if (typeof version !== 'string' || !/^\d+\.\d+\.\d+/.test(version)) return false
   const parts = (text: string) => text.split(/[.+-]/, 3).map(Number)
   const [theirs, ours] = [parts(version), parts(packageVersion())]

@@ -35,7 +35,7 @@ async function takeRequest(dir: string): Promise<boolean> {
 }
 
 /** Looks for requests to stop a run, until it is disposed of; does not hold the process. */
-export class StopRequests implements Disposable {
+export class StopRequestWatcher implements Disposable {
   readonly #timer: NodeJS.Timeout
 
   constructor(dir: string, stop: () => void) {

@@ -14,7 +14,7 @@ pub struct KnownDataset {
     pub name: &'static str,
     /// As its authors write it.
     pub title: &'static str,
-    pub about: &'static str,
+    pub description: &'static str,
     pub classes: u32,
     /// Training images.
     pub train: u32,
@@ -185,7 +185,7 @@ const KNOWN: [KnownDataset; 5] = [
     KnownDataset {
         name: "cifar10",
         title: "CIFAR-10",
-        about: "photographs of animals and vehicles",
+        description: "photographs of animals and vehicles",
         classes: 10,
         train: 50_000,
         test: 10_000,
@@ -238,7 +238,7 @@ const KNOWN: [KnownDataset; 5] = [
     KnownDataset {
         name: "cifar100",
         title: "CIFAR-100",
-        about: "photographs of 100 things in 20 groups",
+        description: "photographs of 100 things in 20 groups",
         classes: 100,
         train: 50_000,
         test: 10_000,
@@ -271,7 +271,7 @@ const KNOWN: [KnownDataset; 5] = [
     KnownDataset {
         name: "mnist",
         title: "MNIST",
-        about: "handwritten digits",
+        description: "handwritten digits",
         classes: 10,
         train: 60_000,
         test: 10_000,
@@ -337,7 +337,7 @@ const KNOWN: [KnownDataset; 5] = [
     KnownDataset {
         name: "fashion-mnist",
         title: "Fashion-MNIST",
-        about: "clothing",
+        description: "clothing",
         classes: 10,
         train: 60_000,
         test: 10_000,
@@ -404,7 +404,7 @@ const KNOWN: [KnownDataset; 5] = [
     KnownDataset {
         name: "fashion-mnist-mini",
         title: "Fashion-MNIST mini",
-        about: "clothing, a subset of Fashion-MNIST that comes with residual",
+        description: "clothing, a subset of Fashion-MNIST that comes with residual",
         classes: 10,
         train: 12_000,
         test: 2_000,

@@ -3,10 +3,10 @@ import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
 import { type GridOptions, makeGrid, type Picture } from '../../image-grid/grid.js'
 import type { DataConfig, ShowConfig } from '../../native/generated.js'
-import { previewTiles } from './preview-tiles.js'
+import { readPreviewTiles } from './preview-tiles.js'
 
 /** What to show of a data set, and how. */
-export interface ShowOptions extends Omit<ShowConfig, 'data'>, GridOptions, DownloadOptions {}
+export interface PreviewOptions extends Omit<ShowConfig, 'data'>, GridOptions, DownloadOptions {}
 
 const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
 
@@ -16,18 +16,18 @@ const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
  * normalisation taken back. A named data set is downloaded if need be. Needs no libtorch.
  *
  * @example
- * const grid = await showDataset('./photos', { augmented: true, count: 12 })
+ * const grid = await previewDataset('./photos', { augmented: true, count: 12 })
  * await writeFile('photos.png', grid.png())
  *
  * @param data a data set, as in `TrainConfig`
  * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
  */
-export async function showDataset(
+export async function previewDataset(
   data: string | DataConfig,
-  { title, columns, tileSize, signal, onDownload, ...config }: ShowOptions = {},
+  { title, columns, tileSize, signal, onDownload, ...config }: PreviewOptions = {},
 ): Promise<Picture> {
   await prepareData(data)?.({ signal, onDownload })
-  const { facts, part, labels, tiles } = await previewTiles({ data, ...config }, signal)
+  const { facts, part, labels, tiles } = await readPreviewTiles({ data, ...config }, signal)
   const augmented = config.augmented ? ', augmented' : ''
   return makeGrid(tiles, {
     title:

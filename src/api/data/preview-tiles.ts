@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
-import type { Tile } from '../../image-grid/grid.js'
-import { lightAddon } from '../../native/addon.js'
-import { toPlainJson } from '../../native/arguments/serialize-config.js'
-import { endedBy } from '../../native/cancel.js'
+import type { GridTile } from '../../image-grid/grid.js'
+import { coreAddon } from '../../native/addon.js'
+import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { runCancellable } from '../../native/cancel.js'
 import type { DataFacts, DataPart, ShowConfig } from '../../native/generated.js'
-import { open } from '../../native/native-result.js'
+import { unwrapResult } from '../../native/native-result.js'
 
 /** Images of a data set, with their classes as captions. */
 export interface Preview {
@@ -12,7 +12,7 @@ export interface Preview {
   part: DataPart
   /** An index into the data set's classes, for each tile. */
   labels: number[]
-  tiles: Tile[]
+  tiles: GridTile[]
 }
 
 /** As the core answers. */
@@ -35,12 +35,12 @@ interface Shown {
  * @param signal ends the looking through the data set
  * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
  */
-export async function previewTiles(config: ShowConfig, signal?: AbortSignal): Promise<Preview> {
-  const request = toPlainJson(config, 'what to show')
-  const addon = lightAddon()
-  const { shown, pixels } = await endedBy(signal, addon, async (cancel) => {
+export async function readPreviewTiles(config: ShowConfig, signal?: AbortSignal): Promise<Preview> {
+  const request = serializeConfig(config, 'what to show')
+  const addon = coreAddon()
+  const { shown, pixels } = await runCancellable(signal, addon, async (cancel) => {
     const { envelope, pixels } = await addon.preview(request, cancel)
-    return { shown: open<Shown>(envelope), pixels }
+    return { shown: unwrapResult<Shown>(envelope), pixels }
   })
   const { facts, part, images } = shown
   let at = 0

@@ -1,8 +1,8 @@
 import { torchAddon } from '../../native/addon.js'
-import { toPlainJson } from '../../native/arguments/serialize-config.js'
-import { deviceIn } from '../../native/cuda.js'
+import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { requestedDevice } from '../../native/cuda.js'
 import type { BenchConfig, BenchResult } from '../../native/generated.js'
-import { open } from '../../native/native-result.js'
+import { unwrapResult } from '../../native/native-result.js'
 
 /**
  * Measures what this machine makes of a network (`residual bench`): whole updates and forward
@@ -18,6 +18,6 @@ import { open } from '../../native/native-result.js'
  *   that runs out
  */
 export async function bench(config: string | BenchConfig = {}): Promise<BenchResult> {
-  const request = toPlainJson(typeof config === 'string' ? { model: config } : config)
-  return open(await torchAddon(deviceIn(config)).bench(request))
+  const request = serializeConfig(typeof config === 'string' ? { model: config } : config)
+  return unwrapResult(await torchAddon(requestedDevice(config)).bench(request))
 }

@@ -1,8 +1,8 @@
-import { lightAddon } from '../../native/addon.js'
+import { coreAddon } from '../../native/addon.js'
 import { toPath } from '../../native/arguments/path.js'
-import { toPlainJson } from '../../native/arguments/serialize-config.js'
+import { serializeConfig } from '../../native/arguments/serialize-config.js'
 import type { ExportConfig } from '../../native/generated.js'
-import { open } from '../../native/native-result.js'
+import { unwrapResult } from '../../native/native-result.js'
 
 /**
  * Writes a trained network for use elsewhere. What the file's name ends in decides: `.safetensors`
@@ -23,6 +23,10 @@ export async function exportModel(
   path: string | URL,
   config: ExportConfig = {},
 ): Promise<void> {
-  const [from, to, request] = [toPath(model, 'model'), toPath(path, 'path'), toPlainJson(config)]
-  open<null>(await lightAddon().exportModel(from, to, request))
+  const [from, to, request] = [
+    toPath(model, 'model'),
+    toPath(path, 'path'),
+    serializeConfig(config),
+  ]
+  unwrapResult<null>(await coreAddon().exportModel(from, to, request))
 }

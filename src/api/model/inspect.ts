@@ -1,8 +1,8 @@
-import { lightAddon } from '../../native/addon.js'
+import { coreAddon } from '../../native/addon.js'
 import { toPath } from '../../native/arguments/path.js'
-import { toPlainJson } from '../../native/arguments/serialize-config.js'
+import { serializeConfig } from '../../native/arguments/serialize-config.js'
 import type { InspectConfig, Inspection, LoadConfig } from '../../native/generated.js'
-import { open } from '../../native/native-result.js'
+import { unwrapResult } from '../../native/native-result.js'
 
 /** What no network's name has, and every path that is told from one. */
 const PATH = /[/\\.]/
@@ -26,9 +26,9 @@ export async function inspect(
   load: LoadConfig = {},
 ): Promise<Inspection> {
   if (network instanceof URL || (typeof network === 'string' && PATH.test(network))) {
-    const request = toPlainJson(load, 'the options')
-    return open(await lightAddon().describeModel(toPath(network, 'network'), request))
+    const request = serializeConfig(load, 'the options')
+    return unwrapResult(await coreAddon().describeModel(toPath(network, 'network'), request))
   }
   const config = typeof network === 'string' ? { model: network } : network
-  return open(lightAddon().inspect(toPlainJson(config)))
+  return unwrapResult(coreAddon().inspect(serializeConfig(config)))
 }

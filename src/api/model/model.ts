@@ -2,12 +2,12 @@ import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
 import { ResidualError } from '../../errors/errors.js'
 import { type TorchAddon, torchAddon } from '../../native/addon.js'
-import { type Arrays, toNativeArrays } from '../../native/arguments/arrays.js'
+import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
 import { type ImageInput, toNativeImage } from '../../native/arguments/image.js'
 import { toPath } from '../../native/arguments/path.js'
-import { toPlainJson } from '../../native/arguments/serialize-config.js'
-import { endedBy } from '../../native/cancel.js'
-import { deviceIn } from '../../native/cuda.js'
+import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { runCancellable } from '../../native/cancel.js'
+import { requestedDevice } from '../../native/cuda.js'
 import type {
   EvaluateConfig,
   Evaluation,
@@ -18,12 +18,12 @@ import type {
   PredictConfig,
   Prediction,
 } from '../../native/generated.js'
-import { open } from '../../native/native-result.js'
+import { unwrapResult } from '../../native/native-result.js'
 
 /** What goes with an evaluation and is not plain data. */
 export interface EvaluateOptions extends DownloadOptions {
   /** Images in memory, instead of a data set on disk. */
-  arrays?: Arrays | undefined
+  arrays?: ArrayDataset | undefined
 }
 
 /**
@@ -39,10 +39,10 @@ export class Model implements AsyncDisposable {
 
   /** @internal */
   static async load(path: string | URL, config: LoadConfig = {}): Promise<Model> {
-    const request = toPlainJson(config, 'the options')
-    const addon = torchAddon(deviceIn(config))
+    const request = serializeConfig(config, 'the options')
+    const addon = torchAddon(requestedDevice(config))
     const answer = await addon.openModel(toPath(path, 'model'), request)
-    const { handle, info } = open<{ handle: number; info: ModelInfo }>(answer)
+    const { handle, info } = unwrapResult<{ handle: number; info: ModelInfo }>(answer)
     return new Model(addon, handle, info)
   }
 
@@ -79,11 +79,11 @@ export class Model implements AsyncDisposable {
     config: PredictConfig = {},
   ): Promise<Prediction | Prediction[]> {
     this.#refuseClosed()
-    const request = toPlainJson(config, 'the options')
+    const request = serializeConfig(config, 'the options')
     const natives = isMany(images)
       ? images.map((image, index) => toNativeImage(image, `images[${index}]`))
       : [toNativeImage(images, 'image')]
-    const predictions = open<Prediction[]>(
+    const predictions = unwrapResult<Prediction[]>(
       await this.#addon.predict(this.#handle, natives, request),
     )
     return isMany(images) ? predictions : (predictions[0] as Prediction)
@@ -106,11 +106,11 @@ export class Model implements AsyncDisposable {
    */
   async evaluate(config: EvaluateConfig = {}, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#refuseClosed()
-    const json = toPlainJson(config)
+    const json = serializeConfig(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     await prepareData(config.data)?.(options)
-    return await endedBy(options.signal, this.#addon, async (cancel) =>
-      open<Evaluation>(await this.#addon.evaluateModel(this.#handle, json, arrays, cancel)),
+    return await runCancellable(options.signal, this.#addon, async (cancel) =>
+      unwrapResult<Evaluation>(await this.#addon.evaluateModel(this.#handle, json, arrays, cancel)),
     )
   }
 
@@ -127,11 +127,13 @@ export class Model implements AsyncDisposable {
     options: EvaluateOptions = {},
   ): Promise<LayerResponse[]> {
     this.#refuseClosed()
-    const json = toPlainJson(config)
+    const json = serializeConfig(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     await prepareData(config.data)?.(options)
-    return await endedBy(options.signal, this.#addon, async (cancel) =>
-      open<LayerResponse[]>(await this.#addon.layerResponses(this.#handle, json, arrays, cancel)),
+    return await runCancellable(options.signal, this.#addon, async (cancel) =>
+      unwrapResult<LayerResponse[]>(
+        await this.#addon.layerResponses(this.#handle, json, arrays, cancel),
+      ),
     )
   }
 
@@ -144,13 +146,15 @@ export class Model implements AsyncDisposable {
    */
   async export(path: string | URL, config: ExportConfig = {}): Promise<void> {
     this.#refuseClosed()
-    const [to, request] = [toPath(path, 'path'), toPlainJson(config)]
-    open<null>(await this.#addon.exportOpenModel(this.#handle, to, request))
+    const [to, request] = [toPath(path, 'path'), serializeConfig(config)]
+    unwrapResult<null>(await this.#addon.exportOpenModel(this.#handle, to, request))
   }
 
   /** Gives the memory back, after what was asked before has been answered. */
   close(): Promise<void> {
-    this.#closing ??= this.#addon.closeModel(this.#handle).then((answer) => open<void>(answer))
+    this.#closing ??= this.#addon
+      .closeModel(this.#handle)
+      .then((answer) => unwrapResult<void>(answer))
     return this.#closing
   }
 

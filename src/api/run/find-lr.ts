@@ -2,20 +2,20 @@ import { join, resolve } from 'node:path'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { ResidualError } from '../../errors/errors.js'
 import { torchAddon } from '../../native/addon.js'
-import { type Arrays, toNativeArrays } from '../../native/arguments/arrays.js'
-import { toPlainJson } from '../../native/arguments/serialize-config.js'
-import { endedBy } from '../../native/cancel.js'
+import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
+import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { runCancellable } from '../../native/cancel.js'
 import type { FindLrConfig, LrFinding, TrainConfig } from '../../native/generated.js'
-import { open } from '../../native/native-result.js'
+import { unwrapResult } from '../../native/native-result.js'
 import { replaceFile } from '../../run-folder/json-files.js'
-import { crossing } from './prepare-config.js'
+import { prepareConfig } from './prepare-config.js'
 
 /** How the rates are tried, and where the curve goes. */
 export interface FindLrOptions extends FindLrConfig, DownloadOptions {
   /** A folder for `lr-finder.svg`, `.json` and `.csv`; nothing else in it is touched. */
   out?: string | undefined
   /** Images in memory, instead of `data`. */
-  arrays?: Arrays | undefined
+  arrays?: ArrayDataset | undefined
 }
 
 /** The curve's files, absolute. */
@@ -48,7 +48,7 @@ export async function findLr(
   config: TrainConfig,
   options: FindLrOptions = {},
 ): Promise<FindLrResult> {
-  const { json, device, download } = crossing(config)
+  const { json, device, download } = prepareConfig(config)
   const { out, arrays, signal, onDownload, ...range } = options
   if (out !== undefined && (typeof out !== 'string' || out === '')) {
     throw new ResidualError({
@@ -58,12 +58,12 @@ export async function findLr(
       hint: 'Leave it out to have the points alone.',
     })
   }
-  const plainRange = toPlainJson(range, 'the options')
+  const plainRange = serializeConfig(range, 'the options')
   const native = arrays && toNativeArrays(arrays)
   await download?.({ signal, onDownload })
   const addon = torchAddon(device)
-  const finding = await endedBy(signal, addon, async (cancel) =>
-    open<LrFinding>(await addon.findLr(json, plainRange, native, cancel)),
+  const finding = await runCancellable(signal, addon, async (cancel) =>
+    unwrapResult<LrFinding>(await addon.findLr(json, plainRange, native, cancel)),
   )
   return { ...finding, files: out === undefined ? null : await write(resolve(out), finding) }
 }

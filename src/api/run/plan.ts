@@ -1,16 +1,16 @@
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { torchAddon } from '../../native/addon.js'
-import { type Arrays, toNativeArrays } from '../../native/arguments/arrays.js'
-import { toPlainJson } from '../../native/arguments/serialize-config.js'
-import { endedBy } from '../../native/cancel.js'
+import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
+import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { runCancellable } from '../../native/cancel.js'
 import type { Plan, PlanConfig, TrainConfig } from '../../native/generated.js'
-import { open } from '../../native/native-result.js'
-import { crossing } from './prepare-config.js'
+import { unwrapResult } from '../../native/native-result.js'
+import { prepareConfig } from './prepare-config.js'
 
 /** What to find out, and how named data sets are fetched. */
 export interface PlanOptions extends PlanConfig, DownloadOptions {
   /** Images in memory, instead of `data`. */
-  arrays?: Arrays | undefined
+  arrays?: ArrayDataset | undefined
 }
 
 /**
@@ -29,12 +29,12 @@ export interface PlanOptions extends PlanConfig, DownloadOptions {
  */
 export async function plan(config: TrainConfig, options: PlanOptions = {}): Promise<Plan> {
   const { arrays, signal, onDownload, ...asked } = options
-  const { json, device, download } = crossing(config)
-  const request = toPlainJson(asked, 'the options')
+  const { json, device, download } = prepareConfig(config)
+  const request = serializeConfig(asked, 'the options')
   const native = arrays && toNativeArrays(arrays)
   await download?.({ signal, onDownload })
   const addon = torchAddon(device)
-  return await endedBy(signal, addon, async (cancel) =>
-    open<Plan>(await addon.plan(json, request, native, cancel)),
+  return await runCancellable(signal, addon, async (cancel) =>
+    unwrapResult<Plan>(await addon.plan(json, request, native, cancel)),
   )
 }

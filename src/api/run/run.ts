@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { goOn } from '../../download/download-error.js'
+import { throwIfAborted } from '../../download/download-error.js'
 import type { DownloadOptions } from '../../download/fetch-file.js'
-import { AbortError, type Failure, ResidualError } from '../../errors/errors.js'
+import { AbortError, ResidualError, type RunError } from '../../errors/errors.js'
 import type { NativeRun } from '../../native/addon.js'
 import type { RunEvent, TrainResult } from '../../native/generated.js'
-import { toError } from '../../native/native-result.js'
-import { StopRequests } from '../../run-folder/stop-request.js'
+import { toResidualError } from '../../native/native-result.js'
+import { StopRequestWatcher } from '../../run-folder/stop-request.js'
 import { EventQueue } from './event-queue.js'
 import {
   checkOptions,
   type Hook,
-  type HookAnswer,
-  hookFor,
+  type HookResult,
+  hookForEvent,
   type TrainOptions,
 } from './train-options.js'
 
@@ -37,7 +37,7 @@ export interface Plan {
 type Entry = { seq: number; event: RunEvent } | { seq: number; settled: Settled }
 
 /** How a run ended, as it comes over the bridge; `failed` if a hook threw and the run was saved. */
-type Settled = { ok: TrainResult } | { error: Failure } | { failed: string; last?: string | null }
+type Settled = { ok: TrainResult } | { error: RunError } | { failed: string; last?: string | null }
 
 /** How a run ended, as its promise tells. */
 type Ending = { result: TrainResult } | { error: unknown }
@@ -78,7 +78,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   /** What a hook threw first; in a box, for anything can be thrown. */
   #thrown: { error: unknown } | undefined
   #stepHookIsBusy = false
-  #stopRequests: StopRequests | undefined
+  #stopRequests: StopRequestWatcher | undefined
   /** The epoch event that training waits for us to be done with. */
   #epochSeq = 0
 
@@ -194,7 +194,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     this.#preparing = new AbortController()
     const { signal } = this.#preparing
     await prepare({ signal, onDownload: onDownload && ((progress) => onDownload(progress)) })
-    goOn(signal)
+    throwIfAborted(signal)
   }
 
   #abort(): void {
@@ -227,7 +227,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     switch (event.type) {
       case 'start':
         this.#dir = event.dir
-        this.#stopRequests = new StopRequests(event.dir, () => this.stop())
+        this.#stopRequests = new StopRequestWatcher(event.dir, () => this.stop())
         if (this.#state === 'starting') this.#state = 'running'
         break
       case 'checkpoint':
@@ -254,9 +254,9 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   }
 
   /** Calls the event's hook, and `answered` when it has an answer: at once, unless it is async. */
-  #ask(event: RunEvent, answered: (answer?: HookAnswer) => void): void {
+  #ask(event: RunEvent, answered: (answer?: HookResult) => void): void {
     // Once is enough: a run that a hook has ended asks no other.
-    const hook = this.#thrown ? undefined : hookFor(this.#options, event)
+    const hook = this.#thrown ? undefined : hookForEvent(this.#options, event)
     let answer: ReturnType<Hook<RunEvent>>
     try {
       answer = hook?.call(this.#options, event)
@@ -311,12 +311,12 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     }
   }
 
-  #failure(failure: Failure): unknown {
+  #failure(failure: RunError): unknown {
     if (failure.code === 'E_ABORTED') {
       this.#checkpoint = failure.at?.file ?? this.#checkpoint
       return new AbortError(failure.message, this.#checkpoint, this.#options.signal?.reason)
     }
-    return toError(failure, this.#thrown && { cause: this.#thrown.error })
+    return toResidualError(failure, this.#thrown && { cause: this.#thrown.error })
   }
 
   #end(ending: Ending): void {

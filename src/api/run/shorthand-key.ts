@@ -1,16 +1,11 @@
-const WORD_KEYS: Record<string, string> = { data: 'source', model: 'arch' }
+const SHORTHAND_KEYS: Record<string, string> = { data: 'source', model: 'arch' }
 
 /**
- * The key that a bare word stands for: `model: 'resnet18'` is `model: { arch: 'resnet18' }`,
- * `optimizer: 'adamw'` is `optimizer: { type: 'adamw' }`. For programs that change single values
- * of a configuration.
+ * Returns the key that a shorthand string sets: `model: 'resnet18'` is `model: { arch: 'resnet18' }`,
+ * and `optimizer: 'adamw'` is `optimizer: { type: 'adamw' }`.
  *
- * @param key the key that holds the word: `model`
- *
- * @example
- * const model = { [wordKey('model')]: 'resnet18', shortcut: 'A' }
- * console.log(model) // { arch: 'resnet18', shortcut: 'A' }
+ * @param key the configuration key that holds the string, such as `model`
  */
-export function wordKey(key: string): string {
-  return WORD_KEYS[key] ?? 'type'
+export function shorthandKey(key: string): string {
+  return SHORTHAND_KEYS[key] ?? 'type'
 }

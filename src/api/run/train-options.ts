@@ -1,6 +1,6 @@
 import type { DownloadProgress } from '../../download/fetch-file.js'
 import { ResidualError } from '../../errors/errors.js'
-import type { Arrays } from '../../native/arguments/arrays.js'
+import type { ArrayDataset } from '../../native/arguments/arrays.js'
 import type {
   CheckpointEvent,
   EndEvent,
@@ -13,20 +13,20 @@ import type {
 
 /** What a hook may answer: `'stop'` ends the run, saved, as `run.stop()` does. */
 // biome-ignore lint/suspicious/noConfusingVoidType: most hooks have no return statement
-export type HookAnswer = 'stop' | undefined | void
+export type HookResult = 'stop' | undefined | void
 
 /**
  * Called as things happen, in order. Whatever a hook throws, or rejects with, saves the run, ends
  * it, and is what the run rejects with.
  */
-export type Hook<Event> = (event: Event) => HookAnswer | PromiseLike<HookAnswer>
+export type Hook<Event> = (event: Event) => HookResult | PromiseLike<HookResult>
 
 /** What goes with a configuration and is not plain data. */
 export interface TrainOptions {
   /** Ends the run within a step, saved; it then rejects with an `AbortError`. */
   signal?: AbortSignal | undefined
   /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
-  arrays?: Arrays | undefined
+  arrays?: ArrayDataset | undefined
   /**
    * Write `report.html` into the run folder when the run has ended, which takes a second or two;
    * `TrainResult.report` is its path. A run that is stopped gets none, for it is to be gone on with.
@@ -97,7 +97,7 @@ export function checkOptions(options: TrainOptions): void {
 }
 
 /** The hook for an event, if there is one. */
-export function hookFor(options: TrainOptions, event: RunEvent): Hook<RunEvent> | undefined {
+export function hookForEvent(options: TrainOptions, event: RunEvent): Hook<RunEvent> | undefined {
   return options[HOOKS[event.type]] as Hook<RunEvent> | undefined
 }
 

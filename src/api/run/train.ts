@@ -2,7 +2,7 @@ import { torchAddon } from '../../native/addon.js'
 import { toNativeArrays } from '../../native/arguments/arrays.js'
 import type { TrainConfig } from '../../native/generated.js'
 import { report } from '../../report/report.js'
-import { crossing } from './prepare-config.js'
+import { prepareConfig } from './prepare-config.js'
 import { Run } from './run.js'
 import type { TrainOptions } from './train-options.js'
 
@@ -23,7 +23,7 @@ import type { TrainOptions } from './train-options.js'
  */
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start(() => {
-    const { json, device, download } = crossing(config)
+    const { json, device, download } = prepareConfig(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     return {
       prepare: download,

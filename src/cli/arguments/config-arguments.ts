@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
-import { wordKey } from '../../index.js'
+import { shorthandKey } from '../../api/run/shorthand-key.js'
 import { refusal } from '../messages.js'
 
 /** A configuration on its way: what it may hold, the core decides. */
@@ -62,7 +62,7 @@ export function set(draft: Draft, path: string, value: unknown): void {
   let at = draft
   for (const key of keys) {
     const present = Object.hasOwn(at, key) ? at[key] : undefined
-    const inner = typeof present === 'string' ? { [wordKey(key)]: present } : present
+    const inner = typeof present === 'string' ? { [shorthandKey(key)]: present } : present
     at = at[key] = isDraft(inner) ? inner : {}
   }
   at[last] = value
@@ -106,7 +106,7 @@ export function says(draft: Draft, path: string): boolean {
   let above = ''
   for (const key of path.split('.')) {
     // A bare word says one key of the object that it stands for.
-    if (typeof at === 'string') return key === wordKey(above)
+    if (typeof at === 'string') return key === shorthandKey(above)
     if (!isDraft(at) || !Object.hasOwn(at, key)) return false
     at = at[key]
     above = key

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import {
   datasets,
   downloadDataset,
-  type ShowOptions,
-  showDataset,
+  type PreviewOptions,
+  previewDataset,
   verifyDataset,
 } from '../../index.js'
 import { applySetting, type Draft, readValue } from '../arguments/config-arguments.js'
@@ -101,10 +101,10 @@ async function verify(names: string[], { json }: { json?: true }): Promise<void>
       await print(JSON.stringify(found))
       continue
     }
-    const rows = found.files.map(({ file, ok, found }) => [
+    const rows = found.files.map(({ file, ok, actual }) => [
       file,
-      ok ? 'ok' : found === null ? 'missing or damaged' : 'DIFFERENT',
-      found ?? '',
+      ok ? 'ok' : actual === null ? 'missing or damaged' : 'DIFFERENT',
+      actual ?? '',
     ])
     await print(`${found.folder}\n${table(['file', '', 'SHA-256'], rows)}`)
   }
@@ -140,7 +140,10 @@ async function show(source: string, settings: string[], flags: ShowFlags): Promi
   }
   await downloading(flags.quiet ?? false, async (downloads) => {
     // What the user typed; the core checks it.
-    const picture = await showDataset(data as string, { ...options, ...downloads } as ShowOptions)
+    const picture = await previewDataset(
+      data as string,
+      { ...options, ...downloads } as PreviewOptions,
+    )
     await writePicture(flags.out, picture)
     await print(flags.out)
   })
@@ -149,7 +152,7 @@ async function show(source: string, settings: string[], flags: ShowFlags): Promi
 /** Does what may download, with its progress on stderr; a signal ends it, what has come is kept. */
 export async function downloading(
   quiet: boolean,
-  work: (options: Pick<ShowOptions, 'signal' | 'onDownload'>) => Promise<void>,
+  work: (options: Pick<PreviewOptions, 'signal' | 'onDownload'>) => Promise<void>,
 ): Promise<void> {
   const line = new DownloadLine()
   const controller = new AbortController()

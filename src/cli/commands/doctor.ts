@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type CheckState, doctor, exitStatus } from '../../index.js'
+import { type CheckStatus, doctor, exitStatus } from '../../index.js'
 import { examples } from '../help.js'
 import { paint } from '../output/colors.js'
 import { print } from '../output/streams.js'
@@ -7,13 +7,13 @@ import { padEnd, widthOf } from '../output/terminal.js'
 
 const { stdout } = process
 
-/** A mark and its colour for each state. */
+/** A mark and its colour for each status. */
 const MARKS = {
   pass: ['✓', 'green'],
   warn: ['!', 'yellow'],
   fail: ['✗', 'red'],
   off: ['–', 'dim'],
-} as const satisfies { [state in CheckState]: readonly [string, string] }
+} as const satisfies { [status in CheckStatus]: readonly [string, string] }
 
 /** `residual doctor` */
 export function addDoctor(program: Command): void {
@@ -26,10 +26,10 @@ export function addDoctor(program: Command): void {
       if (!ok) process.exitCode = exitStatus.E_PLATFORM
       if (json) return await print(JSON.stringify({ ok, version, checks }))
       const width = Math.max(...checks.map(({ name }) => widthOf(name)))
-      const lines = checks.flatMap(({ name, state, found, next }) => {
-        const [mark, colour] = MARKS[state]
-        const line = `${paint(stdout, colour, mark)} ${padEnd(name, width)}  ${found}`
-        return next === undefined ? [line] : [line, `${' '.repeat(width + 4)}${next}`]
+      const lines = checks.flatMap(({ name, status, detail, hint }) => {
+        const [mark, colour] = MARKS[status]
+        const line = `${paint(stdout, colour, mark)} ${padEnd(name, width)}  ${detail}`
+        return hint === undefined ? [line] : [line, `${' '.repeat(width + 4)}${hint}`]
       })
       const end = ok
         ? `residual ${version} can train on this machine`
@@ -38,7 +38,7 @@ export function addDoctor(program: Command): void {
     })
   examples(
     verb,
-    ['doctor', 'each part, and the next thing to do about it'],
+    ['doctor', 'each part, and the hint thing to do about it'],
     ['doctor --json', 'the same for a program; the exit status is 3 if anything fails'],
   )
 }

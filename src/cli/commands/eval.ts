@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { drawExamples, type EvaluateConfig, type Evaluation, loadModel } from '../../index.js'
+import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
 import { applySetting, type Draft, isSetting, readValue } from '../arguments/config-arguments.js'
 import { examples } from '../help.js'
 import { refusal, remark } from '../messages.js'
@@ -87,12 +87,12 @@ async function draw(evaluation: Evaluation, flags: Flags): Promise<void> {
   const [right, total] = [percent(evaluation.accuracy), count(evaluation.count)]
   if (samples !== undefined) {
     const title = `Samples of ${total} images, ${right} recognised`
-    await writePicture(samples, drawExamples(evaluation.samples, { title }))
+    await writePicture(samples, renderPredictions(evaluation.samples, { title }))
     process.stderr.write(`drew ${samples}\n`)
   }
   if (topLosses !== undefined) {
     const title = `Highest losses of ${total} images`
-    await writePicture(topLosses, drawExamples(evaluation.topLosses, { title }))
+    await writePicture(topLosses, renderPredictions(evaluation.topLosses, { title }))
     process.stderr.write(`drew ${topLosses}\n`)
   }
 }

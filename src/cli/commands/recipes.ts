@@ -13,10 +13,10 @@ export function addRecipes(program: Command): void {
     .action(async (flags: { json?: true }) => {
       const all = await recipes()
       const room = roomIn(process.stdout)
-      const inWords = all.map(({ name, about, source, published }) =>
+      const inWords = all.map(({ name, description, source, published }) =>
         [
           name,
-          wrap(`  ${about}`, room, '  '),
+          wrap(`  ${description}`, room, '  '),
           wrap(`  source: ${source}`, room, '    '),
           wrap(`  published: ${published}`, room, '    '),
         ].join('\n'),

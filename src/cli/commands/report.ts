@@ -44,11 +44,11 @@ export function addReport(program: Command): void {
   )
 }
 
-function inWords({ file, missing, runs }: ReportResult): string {
+function inWords({ file, skipped, runs }: ReportResult): string {
   if (runs.length > 1) return `${comparison(runs)}\n${file}`
-  for (const why of new Set(missing.map(({ why }) => why))) {
-    const sections = missing.filter((left) => left.why === why).map(({ section }) => section)
-    tell(remark.leftOut(sections, why))
+  for (const reason of new Set(skipped.map(({ reason }) => reason))) {
+    const sections = skipped.filter((left) => left.reason === reason).map(({ section }) => section)
+    tell(remark.leftOut(sections, reason))
   }
   return file
 }

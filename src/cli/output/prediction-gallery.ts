@@ -1,6 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { type Answered, type ModelInfo, type PredictConfig, predictionPage } from '../../index.js'
+import {
+  type ModelInfo,
+  type NamedPrediction,
+  type PredictConfig,
+  renderPredictionGallery,
+} from '../../index.js'
 import { refusal } from '../messages.js'
 
 /** Pixels of a picture's longer side. */
@@ -12,7 +17,7 @@ const MOST_PICTURES = 250
 export class Gallery {
   readonly #file: string
   readonly #model: Readonly<ModelInfo>
-  readonly #answers: Answered[] = []
+  readonly #answers: NamedPrediction[] = []
 
   constructor(file: string, model: Readonly<ModelInfo>) {
     this.#file = file
@@ -24,7 +29,7 @@ export class Gallery {
     return this.#answers.length < MOST_PICTURES ? { ...config, thumbnails: SIDE } : config
   }
 
-  add(answer: Answered): void {
+  add(answer: NamedPrediction): void {
     this.#answers.push(answer)
   }
 
@@ -37,7 +42,7 @@ export class Gallery {
   async write(): Promise<string> {
     const file = resolve(this.#file)
     try {
-      await writeFile(file, predictionPage(this.#answers, this.#model))
+      await writeFile(file, renderPredictionGallery(this.#answers, this.#model))
     } catch (cause) {
       throw refusal.unwritable(this.#file, cause)
     }

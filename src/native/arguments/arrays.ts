@@ -2,7 +2,7 @@ import { ResidualError } from '../../errors/errors.js'
 import type { NativeArrayPart, NativeArrays } from '../addon.js'
 
 /** Images of one part of a data set, in memory. */
-export interface ArrayPart {
+export interface ArraySplit {
   /**
    * `labels.length * height * width * channels` bytes, 0 to 255: image after image, rows from the
    * top, the channels of a pixel together (HWC).
@@ -19,11 +19,11 @@ export interface ArrayPart {
 }
 
 /** A data set in memory. All parts have images of one size; all of it is copied at once. */
-export interface Arrays {
-  train: ArrayPart
+export interface ArrayDataset {
+  train: ArraySplit
   /** Default: split off the training images, as `data.validation` says. */
-  val?: ArrayPart | undefined
-  test?: ArrayPart | undefined
+  val?: ArraySplit | undefined
+  test?: ArraySplit | undefined
   /** The classes' names, in the order of the labels. Default: their numbers. */
   classes?: readonly string[] | undefined
 }
@@ -32,11 +32,11 @@ const KEYS = ['train', 'val', 'test', 'classes']
 const PART_KEYS = ['images', 'labels', 'width', 'height', 'channels']
 
 /**
- * Arrays as the addon takes them.
+ * ArrayDataset as the addon takes them.
  *
  * @throws {ResidualError} `E_USAGE`, `E_UNKNOWN_KEY` with the place (`arrays.train.labels[3]`)
  */
-export function toNativeArrays(arrays: Arrays): NativeArrays {
+export function toNativeArrays(arrays: ArrayDataset): NativeArrays {
   checkKeys(arrays, 'arrays', KEYS)
   const { train, val, test, classes } = arrays
   if (classes !== undefined) checkClasses(classes)
@@ -48,7 +48,7 @@ export function toNativeArrays(arrays: Arrays): NativeArrays {
   }
 }
 
-function toNativePart(part: ArrayPart, key: string): NativeArrayPart {
+function toNativePart(part: ArraySplit, key: string): NativeArrayPart {
   checkKeys(part, key, PART_KEYS)
   const { images, width, height, channels } = part
   if (!(images instanceof Uint8Array) && !(images instanceof Uint8ClampedArray)) {
@@ -63,7 +63,7 @@ function toNativePart(part: ArrayPart, key: string): NativeArrayPart {
   return { images: toBuffer(images), labels: toBuffer(labels), width, height, channels }
 }
 
-function toLabels(labels: ArrayPart['labels'], key: string): Uint32Array {
+function toLabels(labels: ArraySplit['labels'], key: string): Uint32Array {
   if (!isNumbers(labels)) {
     throw refuse(key, 'a Uint8Array, Uint16Array, Uint32Array, Int32Array or array', what(labels))
   }
@@ -78,7 +78,7 @@ function toLabels(labels: ArrayPart['labels'], key: string): Uint32Array {
   return numbers
 }
 
-function isNumbers(labels: unknown): labels is ArrayPart['labels'] {
+function isNumbers(labels: unknown): labels is ArraySplit['labels'] {
   const types = [Uint8Array, Uint16Array, Uint32Array, Int32Array, Array]
   return types.some((type) => labels instanceof type)
 }

@@ -11,7 +11,7 @@ const DEEPEST = 64
  * @param name what to call it where it has no key yet
  * @throws {ResidualError} `E_CONFIG` with the key's path
  */
-export function toPlainJson(value: unknown, name = 'the configuration'): string {
+export function serializeConfig(value: unknown, name = 'the configuration'): string {
   return JSON.stringify(plain(value, { name, path: '', above: [] }))
 }
 

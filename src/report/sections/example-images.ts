@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { shrink } from '../../image-grid/downscale.js'
-import type { Tile } from '../../image-grid/grid.js'
+import type { GridTile } from '../../image-grid/grid.js'
 import { encodePng } from '../../image-grid/png.js'
 import type { Pixels } from '../../native/arguments/image.js'
 import type { Example } from '../../native/generated.js'
@@ -34,7 +34,7 @@ ${verdict}<span class="file" title="${within(source, file)}"><bdi>${steps(within
 }
 
 /** Images with what they are. */
-export function showTiles(tiles: readonly Tile[]): Html {
+export function showTiles(tiles: readonly GridTile[]): Html {
   const items = tiles.flatMap(({ image: pixels, caption }) =>
     pixels instanceof Uint8Array
       ? []

@@ -2,15 +2,16 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { type Check, type Diagnosis, doctor } from 'residual'
-import { checkCpu } from '#dist/doctor/cpu.js'
-import { checkCuda, missingStep } from '#dist/doctor/cuda.js'
-import { checkInstallation, probe } from '#dist/doctor/installation.js'
-import type { Machine } from '#dist/native/system.js'
+import { checkCpu } from '#dist/doctor/cpu-checks.js'
+import { checkCuda } from '#dist/doctor/cuda-check.js'
+import { checkInstallation, probeLibtorch } from '#dist/doctor/installation-checks.js'
+import { missingCudaRequirement } from '#dist/native/cuda-requirements.js'
+import type { System } from '#dist/native/system.js'
 import { residual, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
 
-/** A machine of which a few files are all there is. */
-function machine(files: Record<string, string> = {}): Machine {
+/** A machine with only the given files and no programs. */
+function machine(files: Record<string, string> = {}): System {
   const paths = Object.keys(files)
   return {
     read: (path) => files[path],
@@ -36,41 +37,41 @@ const driver = (version: string) => ({
 const LIBRARY = { '/usr/lib64/libcuda.so.1': '' }
 const LIBTORCH = '/libtorch/lib/libtorch_cpu.so'
 
-test('of the steps to CUDA the first that is missing is named, with what to do', (t) => {
+test('the first missing requirement of CUDA is named with a hint', (t) => {
   const steps: [Record<string, string>, RegExp, RegExp | undefined][] = [
     [{}, /no NVIDIA GPU/, undefined],
     [GPU, /driver is not loaded/, /580 or later/],
-    [{ ...GPU, ...driver('535') }, /version 535, too old/, /580 or later/],
-    [{ ...GPU, ...driver('580') }, /libcuda\.so\.1 is not among/, /libraries too/],
-    [{ ...GPU, ...driver('580'), ...LIBRARY }, /is one for CPUs/, /RESIDUAL_LIBTORCH/],
+    [{ ...GPU, ...driver('535') }, /driver 535 is too old/, /580 or later/],
+    [{ ...GPU, ...driver('580') }, /libcuda\.so\.1 is not installed/, /libraries too/],
+    [{ ...GPU, ...driver('580'), ...LIBRARY }, /is a CPU build/, /RESIDUAL_LIBTORCH/],
   ]
-  for (const [files, found, next] of steps) {
-    const missing = missingStep(machine(files), LIBTORCH)
-    t.regex(missing?.found ?? '', found)
-    if (next === undefined) t.is(missing?.next, undefined)
-    else t.regex(missing?.next ?? '', next)
+  for (const [files, detail, hint] of steps) {
+    const missing = missingCudaRequirement(machine(files), LIBTORCH)
+    t.regex(missing?.detail ?? '', detail)
+    if (hint === undefined) t.is(missing?.hint, undefined)
+    else t.regex(missing?.hint ?? '', hint)
   }
   const all = { ...GPU, ...driver('581'), ...LIBRARY, '/libtorch/lib/libtorch_cuda.so': '' }
-  t.is(missingStep(machine(all), LIBTORCH), undefined)
+  t.is(missingCudaRequirement(machine(all), LIBTORCH), undefined)
   const builtFor = (cuda: string) =>
-    missingStep(
+    missingCudaRequirement(
       machine({ ...all, '/libtorch/version.py': `cuda: Optional[str] = '${cuda}'\n` }),
       LIBTORCH,
     )
   t.is(builtFor('13.0'), undefined)
-  t.regex(builtFor('12.8')?.found ?? '', /CUDA 12\.8, not 13/)
+  t.regex(builtFor('12.8')?.detail ?? '', /CUDA 12\.8, not 13/)
 })
 
-test('a machine without a GPU is not warned of, one with half of CUDA is', async (t) => {
-  const states = async (files: Record<string, string>, seen = false) =>
-    (await checkCuda(machine(files), seen)).map(({ name, state }) => `${name} ${state}`)
-  t.deepEqual(await states({}), ['CUDA off'])
-  t.deepEqual(await states(GPU), ['CUDA warn'])
-  t.deepEqual(await states({ ...GPU, ...driver('535') }), ['CUDA driver warn', 'CUDA warn'])
-  t.deepEqual(await states({ ...GPU, ...driver('580') }, true), ['CUDA driver pass', 'CUDA pass'])
+test('a machine without a GPU gives no warning, an incomplete CUDA installation does', async (t) => {
+  const statuses = async (files: Record<string, string>, seen = false) =>
+    (await checkCuda(machine(files), seen)).map(({ name, status }) => `${name} ${status}`)
+  t.deepEqual(await statuses({}), ['CUDA off'])
+  t.deepEqual(await statuses(GPU), ['CUDA warn'])
+  t.deepEqual(await statuses({ ...GPU, ...driver('535') }), ['CUDA driver warn', 'CUDA warn'])
+  t.deepEqual(await statuses({ ...GPU, ...driver('580') }, true), ['CUDA driver pass', 'CUDA pass'])
 })
 
-test('the processor, its precision and the container’s limit are told', (t) => {
+test('reports the CPU, the precision it selects, and the CPU limit of a container', (t) => {
   const facts = (bf16: boolean) => ({
     libtorch: '2.11.0',
     cpuCapability: 'AVX512',
@@ -82,26 +83,26 @@ test('the processor, its precision and the container’s limit are told', (t) =>
     return Object.fromEntries(checks.map((check) => [check.name, check])) as Record<string, Check>
   }
   const intel = of('GenuineIntel', 'avx2 avx512f avx512_bf16')
-  t.like(intel.CPU, { state: 'pass', found: 'X, AVX512' })
-  t.regex(intel.precision?.found ?? '', /^fp32: Intel's/)
+  t.like(intel.CPU, { status: 'pass', detail: 'X, AVX512' })
+  t.regex(intel.precision?.detail ?? '', /^fp32: Intel's/)
   const amx = of('GenuineIntel', 'avx2 avx512f avx512_bf16 amx_bf16', {}, true)
-  t.regex(amx.precision?.found ?? '', /^bf16: its AMX/)
-  t.regex(of('AuthenticAMD', 'avx2 avx512f avx512_bf16', {}, true).precision?.found ?? '', /^bf16/)
+  t.regex(amx.precision?.detail ?? '', /^bf16: the AMX/)
+  t.regex(of('AuthenticAMD', 'avx2 avx512f avx512_bf16', {}, true).precision?.detail ?? '', /^bf16/)
   const card = (cudaBf16: boolean) => {
     const machineFacts = { cores: 8, bf16: false, cuda: true, cudaBf16 }
     const checks = checkCpu(machine({}), { ...facts(false), machine: machineFacts })
-    return checks.find(({ name }) => name === 'precision')?.found ?? ''
+    return checks.find(({ name }) => name === 'precision')?.detail ?? ''
   }
-  t.regex(card(true), /^bf16: this card/)
+  t.regex(card(true), /^bf16: this GPU/)
   t.regex(card(false), /^fp32 /)
-  t.is(of('GenuineIntel', 'sse2').CPU?.state, 'warn')
+  t.is(of('GenuineIntel', 'sse2').CPU?.status, 'warn')
   const limited = of('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': '250000 100000\n' })
-  t.like(limited.threads, { state: 'warn', next: 'Train with `threads=2 workers=2`.' })
+  t.like(limited.threads, { status: 'warn', hint: 'Train with `threads=2 workers=2`.' })
   const unlimited = of('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': 'max 100000\n' })
-  t.is(unlimited.threads?.state, 'pass')
+  t.is(unlimited.threads?.status, 'pass')
 })
 
-test('this machine, on which the tests run, is well', async (t) => {
+test('every check passes on a machine that can train', async (t) => {
   const { ok, version, checks } = await doctor()
   t.true(ok, JSON.stringify(checks))
   t.regex(version, /^\d+\.\d+\.\d+/)
@@ -109,10 +110,10 @@ test('this machine, on which the tests run, is well', async (t) => {
   for (const name of ['platform', 'glibc', 'addon', 'libtorch', 'CUDA', 'CPU', 'memory', 'disk']) {
     t.true(names.includes(name), name)
   }
-  t.regex(checks.find(({ name }) => name === 'libtorch')?.found ?? '', /^version 2\.11\.0, \d+ MB/)
+  t.regex(checks.find(({ name }) => name === 'libtorch')?.detail ?? '', /^version 2\.11\.0, \d+ MB/)
 })
 
-test('without libtorch it says what to do, and its status is that of an environment', async (t) => {
+test('without libtorch the doctor prints a hint and exits with status 3', async (t) => {
   const env = { RESIDUAL_LIBTORCH: folder(t) }
   const { status, stdout, stderr } = await residual(['doctor'], { env })
   t.is(status, 3, stderr)
@@ -123,30 +124,30 @@ test('without libtorch it says what to do, and its status is that of an environm
   const diagnosis: Diagnosis = JSON.parse(json.stdout)
   t.false(diagnosis.ok)
   t.deepEqual(
-    diagnosis.checks.filter(({ state }) => state === 'fail').map(({ name }) => name),
+    diagnosis.checks.filter(({ status }) => status === 'fail').map(({ name }) => name),
     ['libtorch'],
   )
 })
 
-test('a libtorch that ends its process does not end this one', async (t) => {
+test('a libtorch that crashes on loading does not crash the caller', async (t) => {
   const program = join(folder(t), 'crash.mjs')
   writeFileSync(program, "process.kill(process.pid, 'SIGILL'); setInterval(() => {}, 1000)")
-  t.deepEqual(await probe(program), { died: 'is ended by SIGILL' })
+  t.deepEqual(await probeLibtorch(program), { crashed: 'is killed by SIGILL' })
   writeFileSync(program, 'process.exit(7)')
-  t.deepEqual(await probe(program), { died: 'ends with status 7 and says nothing' })
+  t.deepEqual(await probeLibtorch(program), { crashed: 'exits with status 7 without output' })
 })
 
-test('an addon of another version than the package is told of', async (t) => {
+test('warns about an addon of another version than the package', async (t) => {
   const [checks] = await checkInstallation('99.0.0')
   const addon = checks.find(({ name }) => name === 'addon')
-  t.is(addon?.state, 'warn')
-  t.regex(addon?.found ?? '', /and the package is 99\.0\.0/)
+  t.is(addon?.status, 'warn')
+  t.regex(addon?.detail ?? '', /but the package is 99\.0\.0/)
 })
 
-test('CUDA where there is none is an error that names the missing step, never the CPU', async (t) => {
+test('device cuda without CUDA is an error that names the missing requirement', async (t) => {
   const { checks } = await doctor()
-  if (checks.some(({ name, state }) => name === 'CUDA' && state === 'pass')) {
-    t.log('skipped: there is CUDA here')
+  if (checks.some(({ name, status }) => name === 'CUDA' && status === 'pass')) {
+    t.log('skipped: this machine has CUDA')
     return t.pass()
   }
   const config = tinyRun(t)

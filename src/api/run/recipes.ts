@@ -1,0 +1,135 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, extname, join } from 'node:path'
+import { ResidualError } from '../../errors/errors.js'
+import type { TrainConfig } from '../../native/generated.js'
+import { RECIPES_ROOT, require } from '../../native/platform.js'
+import { shorthandKey } from './shorthand-key.js'
+
+/** A published training configuration. */
+export interface Recipe {
+  /** Value of the `recipe` key that selects it. */
+  name: string
+  /** What it trains, in one line. */
+  description: string
+  /** Author and publication. */
+  source: string
+  /** The published result. */
+  published: string
+  /** The keys that it sets; all others keep the defaults of `train()`. */
+  config: TrainConfig
+}
+
+/**
+ * Lists the recipes that come with this package (`residual recipes`). Does not load libtorch.
+ *
+ * @example
+ * for (const { name, published } of await recipes()) console.log(name, published)
+ */
+export async function recipes(): Promise<Recipe[]> {
+  return recipeNames().map(readRecipe)
+}
+
+/**
+ * Merges a configuration over the recipe that it names. Keys of the configuration win. A section
+ * with another `type` than in the recipe replaces the recipe's section as a whole.
+ *
+ * @param json a configuration as JSON
+ * @throws {ResidualError} `E_CONFIG` if the recipe does not exist
+ */
+export function applyRecipe(json: string): string {
+  const config: unknown = JSON.parse(json)
+  if (!isObject(config) || typeof config.recipe !== 'string') return json
+  const recipe = readRecipe(config.recipe)
+  const merged = merge(recipe.config as JsonObject, config)
+  // config.json of the run holds all values, so that it does not depend on the recipe file.
+  if (isFile(config.recipe)) delete merged.recipe
+  return JSON.stringify(merged)
+}
+
+type JsonObject = Record<string, unknown>
+
+function merge(base: JsonObject, overrides: JsonObject): JsonObject {
+  const merged = { ...base }
+  for (const [key, value] of Object.entries(overrides)) {
+    merged[key] = mergeKey(key, base[key], value)
+  }
+  // `epochs` and `budget.epochs` are the same setting: the override removes the other spelling.
+  const budget = isObject(overrides.budget) ? overrides.budget : {}
+  if (budget.epochs !== undefined && overrides.epochs === undefined) delete merged.epochs
+  if (overrides.epochs !== undefined && isObject(merged.budget) && budget.epochs === undefined) {
+    const { epochs: _, ...rest } = merged.budget
+    merged.budget = rest
+  }
+  return merged
+}
+
+function mergeKey(key: string, base: unknown, override: unknown): unknown {
+  if (!isObject(base)) return override
+  const value = typeof override === 'string' ? { [shorthandKey(key)]: override } : override
+  if (!isObject(value)) return override
+  const typeDiffers =
+    value.type !== undefined && base.type !== undefined && value.type !== base.type
+  return typeDiffers ? value : merge(base, value)
+}
+
+/** Reads a recipe by name, or from a file such as `./mine.yaml`. */
+function readRecipe(name: string): Recipe {
+  const file = isFile(name) ? name : join(RECIPES_ROOT, `${name}.yaml`)
+  if (!isFile(name) && !recipeNames().includes(name)) {
+    throw new ResidualError({
+      code: 'E_CONFIG',
+      message: `there is no recipe '${name}'`,
+      at: { key: 'recipe' },
+      hint: `Known recipes: ${recipeNames().join(', ')}. A file is given as ./${name}.yaml.`,
+    })
+  }
+  const { description, source, published, ...config } = readYaml(file)
+  return {
+    name: basename(file, extname(file)),
+    description: String(description ?? ''),
+    source: String(source ?? ''),
+    published: String(published ?? ''),
+    config,
+  }
+}
+
+function readYaml(file: string): JsonObject {
+  // Loaded on demand: most programs use no recipe.
+  const { parse } = require('yaml') as typeof import('yaml')
+  let content: unknown
+  try {
+    content = parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new ResidualError(
+      {
+        code: 'E_CONFIG',
+        message: `the recipe ${file} could not be read: ${(cause as Error).message}`,
+        at: { key: 'recipe', file },
+        hint: `Give a YAML file, or one of ${recipeNames().join(', ')}.`,
+      },
+      { cause },
+    )
+  }
+  if (isObject(content)) return content
+  throw new ResidualError({
+    code: 'E_CONFIG',
+    message: `the recipe ${file} must contain keys and values, such as \`epochs: 30\``,
+    at: { key: 'recipe', file },
+  })
+}
+
+function recipeNames(): string[] {
+  if (!existsSync(RECIPES_ROOT)) return []
+  return readdirSync(RECIPES_ROOT)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => basename(file, '.yaml'))
+    .sort()
+}
+
+function isFile(name: string): boolean {
+  return /[\\/]|\.(ya?ml|json)$/i.test(name)
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

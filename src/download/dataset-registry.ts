@@ -1,0 +1,47 @@
+import { coreAddon } from '../native/addon.js'
+import { unwrapResult } from '../native/native-result.js'
+
+/** A named data set, as the core describes it. */
+export interface KnownDataset {
+  name: string
+  /** Title as its authors write it. */
+  title: string
+  /** Content of the images, in a few words. */
+  description: string
+  /** Number of classes. */
+  classes: number
+  /** Number of training images. */
+  train: number
+  /** Number of test images. */
+  test: number
+  /** 1 (gray) or 3 (RGB). */
+  channels: number
+  /** Height and width in pixels. */
+  imageSize: number
+  license: string
+  /** Page of its authors. */
+  homepage: string
+  /** Folder on this machine; null if it has to be downloaded first. */
+  folder: string | null
+  downloads: PublishedFile[]
+  /** Files that its folder contains, each possibly compressed with suffix `.gz`. */
+  files: { file: string; bytes: number; sha256: string }[]
+  /** Folder to download it to. */
+  store: string
+}
+
+/** A file that is downloaded for a named data set. */
+export interface PublishedFile {
+  file: string
+  bytes: number
+  sha256: string
+  /** URLs of folders that contain the file, in the order to try. */
+  from: string[]
+  /** Folder inside a tar archive to extract; null for a file that is used as it is. */
+  unpack: string | null
+}
+
+/** Lists the named data sets. */
+export function knownDatasets(): KnownDataset[] {
+  return unwrapResult(coreAddon().datasets())
+}
