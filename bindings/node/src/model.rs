@@ -10,8 +10,8 @@ use napi::{Env, JsDeferred};
 use napi_derive::napi;
 use residual_data::Arrays;
 use residual_model::Input;
+use residual_runtime::{PredictRequest, Session, Worker};
 use residual_spec::{At, EvaluateConfig, ExportConfig, LoadConfig, PredictConfig, Read, Result};
-use residual_train::{LoadedModel, Request, Worker};
 use serde::Serialize;
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn on_torch_thread<'env, T: Serialize + 'static>(
     let (deferred, promise) = env.create_deferred()?;
     let cancelled: Arc<AtomicBool> = cancel.map(|cancel| cancel.flag()).unwrap_or_default();
     match torch_thread() {
-        Ok(thread) => thread.ask(cancelled, work, |answer| resolve(deferred, answer)),
+        Ok(thread) => thread.submit(cancelled, work, |answer| resolve(deferred, answer)),
         Err(error) => resolve::<T>(deferred, Err(error)),
     }
     Ok(promise)
@@ -57,7 +57,7 @@ type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
         let config = LoadConfig::read(&parse(&request)?, &At::Root)?;
-        let model = LoadedModel::open(&PathBuf::from(&path), &config)?;
+        let model = Session::open(&PathBuf::from(&path), &config)?;
         let info = model.info().clone();
         Ok(Some(json!({ "handle": worker.keep(model), "info": info })))
     })
@@ -91,7 +91,7 @@ pub fn predict(
     match asked.and_then(|asked| Ok((asked, torch_thread()?))) {
         Ok((asked, thread)) => {
             let answer = Box::new(|answer| resolve(deferred, answer));
-            thread.predict(Request { handle, inputs, asked, answer });
+            thread.predict(PredictRequest { handle, inputs, asked, answer });
         }
         Err(error) => resolve::<()>(deferred, Err(error)),
     }

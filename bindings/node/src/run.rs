@@ -7,8 +7,8 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use residual_data::Arrays;
+use residual_runtime::{Control, Entry, Outcome, Stop, TorchThread};
 use residual_spec::{Error, ErrorCode};
-use residual_train::{Control, Entry, Outcome, Stop, TorchThread};
 use serde_json::{Value, json};
 
 use crate::arrays::NativeArrays;
@@ -49,7 +49,7 @@ pub fn start_run(
             // process may follow at once: nothing of the run may then be on the way.
             let (owner, run) = (Arc::clone(&thread), Arc::clone(&control));
             env.add_env_cleanup_hook((), move |()| {
-                owner.stop(&run, Stop::Leaving);
+                owner.stop(&run, Stop::Shutdown);
                 run.wait_settled();
             })?;
             thread.run(config, arrays.map(Arrays::from), Arc::clone(&control));
@@ -76,7 +76,7 @@ impl NativeRun {
     #[napi]
     pub fn acknowledge(&self, seq: i64, decision: String) {
         if decision == "stop" {
-            self.end(Stop::Wanted);
+            self.end(Stop::Requested);
         }
         self.control.acknowledge(seq.unsigned_abs());
     }
@@ -90,7 +90,7 @@ impl NativeRun {
 
     #[napi]
     pub fn stop(&self) {
-        self.end(Stop::Wanted);
+        self.end(Stop::Requested);
     }
 
     #[napi]

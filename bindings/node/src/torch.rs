@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use napi_derive::napi;
+use residual_runtime::{TorchThread, machine_facts};
 use residual_spec::{Error, ErrorCode, Result};
-use residual_train::{TorchThread, machine_facts};
 use serde_json::json;
 use std::sync::Arc;
 

@@ -11,10 +11,10 @@ use residual_spec::{
 };
 use tch::{Kind, Tensor};
 
-use crate::bench;
 use crate::free_memory::free_memory;
-use crate::learner::Learner;
 use crate::memory;
+use crate::step::Learner;
+use crate::synthetic::{synthetic_batch, train_once};
 
 /// The share of the free memory that a run may fill: it is not alone, and its images are files that
 /// the system remembers better where it has room.
@@ -162,7 +162,7 @@ fn can_update(config: &ResolvedConfig, network: &Network) -> Result<bool> {
     let update = || -> Result<()> {
         let model = Model::new(network.clone(), Compute::of(config), config.seed)?;
         let mut learner = Learner::new(config, model, &vec![1; network.classes() as usize])?;
-        bench::train(&mut learner, &bench::images(config, network))
+        train_once(&mut learner, &synthetic_batch(config, network))
     };
     match update() {
         Ok(()) => Ok(true),

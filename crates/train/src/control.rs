@@ -17,13 +17,13 @@ const NAP: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
     /// By its owner's wish: save, and settle with a result.
-    Wanted,
+    Requested,
     /// By an `AbortSignal`: save, and settle with `E_ABORTED`.
     Aborted,
     /// A hook of the owner threw: save, and settle with that.
     HookFailed,
     /// The process is ending: save, wait for nobody.
-    Leaving,
+    Shutdown,
 }
 
 /// How a run ended.
@@ -87,7 +87,7 @@ impl Control {
     /// Ends the run after the current step. The first wish counts, but leaving overrides.
     pub fn stop(&self, why: Stop) {
         let mut inner = self.lock();
-        if inner.stop.is_none() || why == Stop::Leaving {
+        if inner.stop.is_none() || why == Stop::Shutdown {
             inner.stop = Some(why);
         }
         self.changed.notify_all();
@@ -150,7 +150,7 @@ impl Control {
         let inner = self.lock();
         match inner.stop {
             None => false,
-            Some(Stop::Leaving) => true,
+            Some(Stop::Shutdown) => true,
             Some(_) => inner.awaited.is_none_or(|seq| inner.acknowledged >= seq),
         }
     }
@@ -162,7 +162,7 @@ impl Control {
 
     /// Sleeps until the owner acknowledges event `seq` or the process is leaving.
     pub fn wait_acknowledged(&self, seq: u64, meanwhile: &mut dyn FnMut()) {
-        let ready = |inner: &Inner| inner.acknowledged >= seq || inner.stop == Some(Stop::Leaving);
+        let ready = |inner: &Inner| inner.acknowledged >= seq || inner.stop == Some(Stop::Shutdown);
         self.lock().awaited = Some(seq);
         self.wait(ready, meanwhile);
         self.lock().awaited = None;
@@ -265,7 +265,7 @@ mod tests {
         let seq = control.emit(warning());
         let owner = Arc::clone(&control);
         control.wait_acknowledged(seq, &mut || {
-            owner.stop(Stop::Wanted);
+            owner.stop(Stop::Requested);
             assert!(!owner.is_pressed());
             owner.acknowledge(seq);
             assert!(owner.is_pressed());
@@ -278,10 +278,10 @@ mod tests {
         let control = Control::new(|| {});
         let seq = control.emit(warning());
         control.pause();
-        control.stop(Stop::Wanted);
-        control.stop(Stop::Leaving);
+        control.stop(Stop::Requested);
+        control.stop(Stop::Shutdown);
         control.wait_acknowledged(seq, &mut || panic!("slept"));
         control.wait_while_paused(&mut || panic!("slept"));
-        assert_eq!(control.stopping(), Some(Stop::Leaving));
+        assert_eq!(control.stopping(), Some(Stop::Shutdown));
     }
 }

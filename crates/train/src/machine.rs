@@ -18,7 +18,7 @@ pub fn machine_facts() -> MachineFacts {
 }
 
 /// Physical cores that this process may use.
-pub(crate) fn cores() -> u32 {
+pub fn cores() -> u32 {
     num_cpus::get_physical().min(num_cpus::get()).max(1) as u32
 }
 

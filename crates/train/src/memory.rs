@@ -6,16 +6,12 @@ use residual_spec::{
     AugmentOn, DataFacts, MemoryEstimate, Precision, ResolvedConfig, device_bytes,
 };
 
-use crate::optimizer::states;
+use residual_optim::states;
 
 const FLOAT: u64 = 4;
 
 /// With the images that are kept beside it.
-pub(crate) fn estimate(
-    config: &ResolvedConfig,
-    network: &Network,
-    facts: &DataFacts,
-) -> MemoryEstimate {
+pub fn estimate(config: &ResolvedConfig, network: &Network, facts: &DataFacts) -> MemoryEstimate {
     let decoded = facts.decoded_bytes.unwrap_or(0).min(u64::from(config.cache) << 20);
     let step = of_step(config, network);
     let images = decoded + on_device(config, facts);
@@ -23,7 +19,7 @@ pub(crate) fn estimate(
 }
 
 /// Bytes of images that lie on the device.
-pub(crate) fn on_device(config: &ResolvedConfig, facts: &DataFacts) -> u64 {
+pub fn on_device(config: &ResolvedConfig, facts: &DataFacts) -> u64 {
     match config.augment_on {
         AugmentOn::Workers => 0,
         AugmentOn::Device => device_bytes(&config.data, &config.transform, facts),
@@ -31,7 +27,7 @@ pub(crate) fn on_device(config: &ResolvedConfig, facts: &DataFacts) -> u64 {
 }
 
 /// Without images that are kept.
-pub(crate) fn of_step(config: &ResolvedConfig, network: &Network) -> MemoryEstimate {
+pub fn of_step(config: &ResolvedConfig, network: &Network) -> MemoryEstimate {
     let weight = if config.precision == Precision::Fp64 { 2 * FLOAT } else { FLOAT };
     let number = match config.precision {
         Precision::Bf16 | Precision::Fp16 => 2,

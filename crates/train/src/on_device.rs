@@ -10,7 +10,7 @@ use residual_torch::release_free_memory;
 
 /// Nothing, where the workers are to do everything.
 #[derive(Default)]
-pub(crate) struct OnDevice {
+pub struct OnDevice {
     images: Vec<Rc<Resident>>,
     /// Why some are not there.
     pub warning: Option<WarningEvent>,

@@ -12,7 +12,7 @@ use residual_weights::{DType, PIXEL_MEAN, Tensor};
 ///
 /// # Errors
 /// `E_DATA_UNUSABLE` if not one of them can be read; `E_ABORTED` if `cancelled`.
-pub(crate) fn of_images(
+pub fn of_images(
     train: &Subset,
     config: &ResolvedConfig,
     cancelled: &dyn Fn() -> bool,
@@ -30,7 +30,7 @@ pub(crate) fn of_images(
 ///
 /// # Errors
 /// `E_CHECKPOINT` if it needs one that is not there or is not what it should be.
-pub(crate) fn of_checkpoint(
+pub fn of_checkpoint(
     config: &ResolvedConfig,
     tensor: Option<&Tensor>,
     path: &Path,
@@ -56,7 +56,7 @@ pub(crate) fn of_checkpoint(
 }
 
 /// As a checkpoint has it.
-pub(crate) fn to_tensor(mean: &PixelMean, config: &ResolvedConfig) -> Tensor {
+pub fn to_tensor(mean: &PixelMean, config: &ResolvedConfig) -> Tensor {
     let data = &config.data;
     let shape = [data.channels, data.image_size, data.image_size].map(|n| n as usize).to_vec();
     let bytes = mean.to_chw().into_iter().flat_map(f32::to_le_bytes).collect();

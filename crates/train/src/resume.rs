@@ -7,7 +7,7 @@ use residual_spec::{CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, Tr
 use residual_weights::{Checkpoint, Prefer, find};
 use serde_json::{Map, Value};
 
-use crate::progress::Progress;
+use crate::position::Progress;
 
 /// What may be said anew: how long, where, how much is written, and how fast it goes.
 const CHANGEABLE: &[&str] = &[

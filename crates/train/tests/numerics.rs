@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 
 use residual_arch::{Network, build};
 use residual_model::{Compute, Model};
+use residual_optim::Optimizer;
 use residual_spec::{
     BottleneckStride, Device, MemoryFormat, NO_WEIGHTS, Optimizer as Rule, Precision, Shortcut,
     Stem,
 };
-use residual_train::Optimizer;
 use residual_weights::DType;
 use serde_json::Value;
 use tch::{Kind, Reduction, Tensor};
 
+#[path = "../../optim/tests/oracle/mod.rs"]
 mod oracle;
 
 use oracle::{c, fixture, number};

@@ -1,0 +1,123 @@
+//! The same weights as PyTorch's optimizers after 100 updates in float64, against what
+//! `scripts/fixtures/training.py` wrote down. (LARS: against the plain steps in that script.)
+
+use residual_optim::Optimizer;
+use residual_spec::{Adam, Lars, Optimizer as Rule, Sgd};
+use serde_json::Value;
+use tch::Tensor;
+
+mod oracle;
+
+use oracle::{c, fixture, number, numbers};
+
+fn rule(case: &Value) -> Rule {
+    let value = |key: &str| number(&case[key]);
+    let (lr, decay_norms) = (value("lr"), case["decay_norms"].as_bool().unwrap());
+    let adam = || Adam {
+        lr,
+        betas: numbers(&case["betas"]).try_into().unwrap(),
+        eps: value("eps"),
+        weight_decay: value("weight_decay"),
+        decay_norms,
+    };
+    match case["name"].as_str().unwrap() {
+        "adam" => Rule::Adam(adam()),
+        "adamw" => Rule::AdamW(adam()),
+        "lars" => Rule::Lars(Lars {
+            lr,
+            momentum: value("momentum"),
+            weight_decay: value("weight_decay"),
+            trust_coefficient: value("trust_coefficient"),
+            eps: value("eps"),
+            decay_norms,
+        }),
+        _ => Rule::Sgd(Sgd {
+            lr,
+            momentum: value("momentum"),
+            weight_decay: value("weight_decay"),
+            nesterov: case["nesterov"].as_bool().unwrap(),
+            decay_norms,
+        }),
+    }
+}
+
+/// The oracle's parameters, `c(5000 + k)`, by name.
+fn start(shapes: &Value) -> Vec<(String, Tensor)> {
+    let shapes = shapes.as_object().unwrap();
+    shapes
+        .iter()
+        .enumerate()
+        .map(|(k, (name, shape))| {
+            let shape: Vec<i64> = numbers(shape).iter().map(|n| *n as i64).collect();
+            (name.clone(), hashed(5000 + k as u64, &shape).set_requires_grad(true))
+        })
+        .collect()
+}
+
+fn hashed(k: u64, shape: &[i64]) -> Tensor {
+    let count = shape.iter().product::<i64>() as u64;
+    Tensor::from_slice(&(0..count).map(|i| c(k, i)).collect::<Vec<_>>()).view(shape)
+}
+
+/// Update number `s`, with the oracle's gradients and rate.
+fn update(optimizer: &mut Optimizer, parameters: &[(String, Tensor)], lr: f64, s: u64) {
+    let gradients: Vec<Tensor> = parameters
+        .iter()
+        .enumerate()
+        .map(|(k, (_, p))| p.detach() * 0.3 + hashed(6000 + 10 * s + k as u64, &p.size()))
+        .collect();
+    optimizer.step(&gradients, lr * (1.0 - s as f64 / 200.0), None).unwrap();
+}
+
+fn over(rule: &Rule, parameters: &[(String, Tensor)]) -> Optimizer {
+    let named = parameters.iter().map(|(name, p)| (name.as_str(), p.shallow_clone()));
+    Optimizer::over(rule, named).unwrap()
+}
+
+#[test]
+fn every_optimizer_gives_pytorchs_weights_after_a_hundred_updates() {
+    let fixture = fixture("optimizers");
+    for case in fixture["cases"].as_array().unwrap() {
+        let (rule, parameters) = (rule(case), start(&fixture["shapes"]));
+        let mut optimizer = over(&rule, &parameters);
+        for s in 0..fixture["updates"].as_u64().unwrap() {
+            update(&mut optimizer, &parameters, number(&case["lr"]), s);
+        }
+        for ((name, found), expected) in
+            parameters.iter().zip(case["parameters"].as_array().unwrap())
+        {
+            let found: Vec<f64> = Vec::try_from(found.detach().view([-1])).unwrap();
+            let expected = numbers(expected);
+            assert_eq!(found.len(), expected.len());
+            for (a, b) in found.iter().zip(&expected) {
+                assert!((a - b).abs() <= 1e-9 * b.abs().max(1e-3), "{rule:?} {name}: {a} {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_optimizer_goes_on_from_its_saved_state_to_the_bit() {
+    let fixture = fixture("optimizers");
+    for case in fixture["cases"].as_array().unwrap() {
+        let (rule, lr) = (rule(case), number(&case["lr"]));
+        let whole = start(&fixture["shapes"]);
+        let mut optimizer = over(&rule, &whole);
+        (0..7).for_each(|s| update(&mut optimizer, &whole, lr, s));
+
+        let parts: Vec<_> =
+            whole.iter().map(|(name, p)| (name.clone(), p.detach().copy())).collect();
+        let mut resumed = over(&rule, &parts);
+        let saved: std::collections::BTreeMap<String, Tensor> =
+            optimizer.state().map(|(name, tensor)| (name, tensor.copy())).collect();
+        resumed.restore(7, |name| Ok(saved[name].copy())).unwrap();
+
+        for s in 7..10 {
+            update(&mut optimizer, &whole, lr, s);
+            update(&mut resumed, &parts, lr, s);
+        }
+        for ((name, a), (_, b)) in whole.iter().zip(&parts) {
+            assert!(a.equal(b), "{rule:?} {name}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The same learning rates as PyTorch's schedulers, against what `scripts/fixtures/oracle.py` wrote
+//! down; among them the plateau of the notebook's fifty losses.
+
+use residual_optim::{LrSchedule, Position, ScheduleState};
+use residual_spec::{DataFacts, MachineFacts, TrainConfig, resolve};
+use serde_json::{Value, json};
+
+fn fixture() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/schedules.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The schedule of a run of `length` steps, one step an epoch.
+fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedule {
+    let facts = DataFacts {
+        source: "x".into(),
+        train: 100,
+        ..DataFacts::unseen(vec!["a".into(), "b".into()], 3, Some([32, 32]))
+    };
+    let config = json!({
+        "optimizer": { "lr": lr },
+        "budget": { "steps": length },
+        "schedule": schedule,
+        "warmup": warmup,
+    });
+    let machine = MachineFacts::with_cores(1);
+    let config = resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap();
+    LrSchedule::new(&config, 1, Some(length), ScheduleState::default())
+}
+
+fn assert_close(name: &str, at: usize, found: f64, expected: &Value) {
+    let expected = expected.as_f64().unwrap();
+    assert!(
+        (found - expected).abs() <= 1e-12 * expected.max(1e-3),
+        "{name}[{at}]: {found} {expected}"
+    );
+}
+
+#[test]
+fn rates_by_step_are_pytorchs() {
+    for case in fixture()["steps"].as_array().unwrap() {
+        let parts = &case["schedule"];
+        let mut length = case["length"].as_u64().unwrap();
+        let warmup = match parts.get("linear") {
+            Some(linear) => {
+                json!({ "epochs": linear["total_iters"], "from": linear["start_factor"] })
+            }
+            None => json!({}),
+        };
+        let main = if let Some(cosine) = parts.get("cosine") {
+            json!({ "type": "cosine", "minLr": cosine["eta_min"] })
+        } else if let Some(step) = parts.get("step") {
+            json!({ "type": "step", "size": step["step_size"], "gamma": step["gamma"] })
+        } else if let Some(linear) = parts.get("linear-decay") {
+            json!({ "type": "linear", "endFactor": linear["end_factor"] })
+        } else if let Some(polynomial) = parts.get("polynomial") {
+            json!({ "type": "polynomial", "power": polynomial["power"] })
+        } else if let Some(cycle) = parts.get("one-cycle") {
+            length = cycle["total_steps"].as_u64().unwrap();
+            json!({
+                "type": "one-cycle",
+                "pctStart": cycle["pct_start"],
+                "divFactor": cycle["div_factor"],
+                "finalDivFactor": cycle["final_div_factor"],
+                "anneal": cycle["anneal"],
+            })
+        } else {
+            json!({
+                "type": "multistep",
+                "milestones": parts["multistep"]["milestones"],
+                "gamma": parts["multistep"]["gamma"],
+            })
+        };
+        let name = case["name"].as_str().unwrap();
+        let schedule = schedule(&case["lr"], length, main, warmup);
+        for (step, expected) in case["rates"].as_array().unwrap().iter().enumerate() {
+            let fraction = step as f64 / length as f64;
+            let at = Position { epoch: step as u64, step: step as u64, fraction };
+            assert_close(name, step, schedule.lr(at), expected);
+        }
+    }
+}
+
+#[test]
+fn plateaus_are_pytorchs_and_the_notebooks_cuts_come_after_losses_20_44_and_50() {
+    for case in fixture()["plateau"].as_array().unwrap() {
+        let (name, options) = (case["name"].as_str().unwrap(), &case["options"]);
+        let metric = if options["mode"] == "min" { "train.loss" } else { "train.accuracy" };
+        let plateau = json!({
+            "type": "plateau",
+            "factor": options["factor"],
+            "threshold": options["threshold"],
+            "thresholdMode": options["threshold_mode"],
+            "patience": options["patience"],
+            "cooldown": options["cooldown"],
+            "minLr": options["min_lr"],
+            "metric": metric,
+        });
+        let mut schedule = schedule(&case["lr"], 100, plateau, json!({}));
+        let mut cuts = Vec::new();
+        let mut last = schedule.lr(Position::default());
+        let metrics = case["metrics"].as_array().unwrap();
+        let rates = case["rates"].as_array().unwrap();
+        for (epoch, (metric, expected)) in metrics.iter().zip(rates).enumerate() {
+            schedule.observe(metric.as_f64().unwrap());
+            let lr = schedule.lr(Position::default());
+            assert_close(name, epoch, lr, expected);
+            if lr < last {
+                cuts.push(epoch + 1);
+            }
+            last = lr;
+        }
+        if name == "notebook" {
+            assert_eq!(cuts, [20, 44, 50]);
+        }
+    }
+}
+
+#[test]
+fn the_notebooks_own_log_is_cut_after_losses_20_44_and_50() {
+    let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        std::path::PathBuf::from,
+    );
+    let path = root.join("notebook-log.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("skipped: {} is not there (set RESIDUAL_TEST_DATA)", path.display());
+        return;
+    };
+    let log: Value = serde_json::from_str(&text).unwrap();
+    let plateau = json!({
+        "type": "plateau", "factor": 0.1, "threshold": 0.1, "patience": 3, "metric": "train.loss",
+    });
+    // The mean over images is the notebook's sum over batches, up to a factor.
+    for scale in [1.0, 1.0 / 391.0] {
+        let mut schedule = schedule(&json!(0.1), 100, plateau.clone(), json!({}));
+        let mut last = schedule.lr(Position::default());
+        let mut cuts = Vec::new();
+        for (epoch, loss) in log["epochTotalLoss"].as_array().unwrap().iter().enumerate() {
+            schedule.observe(loss.as_f64().unwrap() * scale);
+            let lr = schedule.lr(Position::default());
+            if lr < last {
+                cuts.push(epoch + 1);
+            }
+            last = lr;
+        }
+        assert_eq!(cuts, [20, 44, 50]);
+    }
+}

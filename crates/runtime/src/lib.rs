@@ -1,0 +1,22 @@
+//! The one thread that calls libtorch: its job queue, inference sessions, and measurements.
+
+mod bench;
+mod catch_panic;
+mod ensemble;
+mod find_lr;
+mod job_queue;
+mod plan;
+mod session;
+mod step_batches;
+mod thread;
+mod thread_count;
+
+pub use bench::bench;
+pub use catch_panic::catch_panic;
+pub use ensemble::evaluate_ensemble;
+pub use find_lr::find_lr;
+pub use job_queue::PredictRequest;
+pub use plan::plan;
+pub use residual_train::{Control, Entry, Outcome, Stop, machine_facts};
+pub use session::Session;
+pub use thread::{TorchThread, Worker};

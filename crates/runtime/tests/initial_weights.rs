@@ -1,0 +1,268 @@
+//! Runs that begin with weights: of another run, of PyTorch's.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use residual_runtime::{Control, Entry, Session};
+use residual_spec::{ErrorCode, LoadConfig, Result, RunEvent, TrainResult};
+use residual_weights::{Checkpoint, DType, ExportOptions, StateDict, Tensor};
+use serde_json::{Value, json};
+
+/// 8 x 8 grey images, of which each class has another grey.
+fn data_set(folder: &Path, classes: u32) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (part, count) in [("train", 48_u32), ("t10k", 12)] {
+        let header = |kind: u8, sizes: &[u32]| {
+            let mut bytes = vec![0, 0, 8, kind];
+            bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
+            bytes
+        };
+        let mut images = header(3, &[count, 8, 8]);
+        let mut labels = header(1, &[count]);
+        for image in 0..count {
+            let class = image % classes;
+            labels.push(class as u8);
+            images.extend((0..64).map(|pixel| (class * 60 + (image * 7 + pixel) % 13) as u8));
+        }
+        for (name, bytes) in [("images-idx3", images), ("labels-idx1", labels)] {
+            let path = folder.join(format!("{part}-{name}-ubyte"));
+            std::fs::File::create(path).unwrap().write_all(&bytes).unwrap();
+        }
+    }
+}
+
+fn run(config: &Value) -> (Result<TrainResult>, Vec<RunEvent>) {
+    let control = Arc::new(Control::new(|| {}));
+    let mut events = Vec::new();
+    let mut read = |control: &Control| {
+        for entry in control.drain() {
+            if let Entry::Event { seq, event } = entry {
+                control.acknowledge(seq);
+                events.push(*event);
+            }
+        }
+    };
+    let result = residual_train::run(config, None, &control, &mut || read(&control));
+    read(&control);
+    (result, events)
+}
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    /// One step, with a rate that moves nothing.
+    fn config(&self, out: &str, classes: u32, model: Value) -> Value {
+        let data = self.path(&format!("data{classes}"));
+        data_set(Path::new(&data), classes);
+        json!({
+            "data": data, "model": model, "budget": { "steps": 1 }, "batchSize": 16,
+            "optimizer": { "lr": 1e-30 }, "precision": "fp32", "threads": 1, "workers": 1,
+            "out": self.path(out),
+        })
+    }
+}
+
+fn place() -> Place {
+    Place(tempfile::tempdir().unwrap())
+}
+
+fn fixture(name: &str) -> String {
+    format!("{}/../weights/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_run_begins_with_the_weights_of_another_under_a_new_head() {
+    let place = place();
+    let first = run(&place.config("first", 3, json!({ "arch": "resnet14", "shortcut": "B" }))).0;
+    let first = first.unwrap();
+    let (second, events) = run(&place.config("second", 2, json!({ "weights": first.dir })));
+    let second = second.unwrap();
+
+    let warnings = events.iter().filter_map(|event| match event {
+        RunEvent::Warning(warning) => Some(warning.message.as_str()),
+        _ => None,
+    });
+    assert_eq!(warnings.collect::<Vec<_>>(), ["the head begins anew: 3 -> 2 classes"]);
+    let [old, new] = [&first, &second].map(|run| Checkpoint::read(Path::new(&run.last)).unwrap());
+    // What the weights are of need not be said; how they were normalised is kept.
+    assert_eq!(new.config.model.arch, "resnet14");
+    assert_eq!(new.config.model.shortcut, old.config.model.shortcut);
+    assert_eq!(new.config.transform.mean, old.config.transform.mean);
+    assert!(new.config.reasons["model.arch"].contains("as in"));
+    assert_eq!(new.config.model.weights_sha256.as_ref().unwrap().len(), 64);
+    for name in ["conv1.weight", "layer3.1.conv2.weight", "layer2.0.downsample.0.weight"] {
+        assert_eq!(new.tensors[name], old.tensors[name], "{name}");
+    }
+    assert_eq!(new.tensors["fc.weight"].shape, [2, 64]);
+
+    // The same again from its config.json, which knows the file; and not from another file.
+    let text = std::fs::read_to_string(Path::new(&second.dir).join("config.json")).unwrap();
+    let mut again: Value = serde_json::from_str(&text).unwrap();
+    again["out"] = json!(place.path("again"));
+    let third = run(&again).0.unwrap();
+    let third = Checkpoint::read(Path::new(&third.last)).unwrap();
+    assert_eq!(third.tensors, new.tensors);
+    again["model"]["weightsSha256"] = json!("00");
+    again["out"] = json!(place.path("never"));
+    let error = run(&again).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Mismatch);
+    assert_eq!(error.at.key.as_deref(), Some("model.weightsSha256"));
+}
+
+/// A file of weights alone, as timm publishes them.
+fn write_safetensors(path: &str, tensors: &BTreeMap<String, Tensor>) {
+    let (mut header, mut bytes) = (serde_json::Map::new(), Vec::new());
+    for (name, tensor) in tensors {
+        let offsets = [bytes.len(), bytes.len() + tensor.bytes.len()];
+        let entry = json!({ "dtype": "F32", "shape": tensor.shape, "data_offsets": offsets });
+        header.insert(name.clone(), entry);
+        bytes.extend(&tensor.bytes);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let file = [&(header.len() as u64).to_le_bytes()[..], &header, &bytes].concat();
+    std::fs::write(path, file).unwrap();
+}
+
+#[test]
+fn weights_without_a_head_are_given_one_for_the_classes_of_the_data() {
+    let place = place();
+    let first = run(&place.config("first", 3, json!("resnet8"))).0.unwrap();
+    let mut backbone = Checkpoint::read(Path::new(&first.last)).unwrap().tensors;
+    backbone.retain(|name, tensor| {
+        tensor.dtype == DType::F32 && !name.starts_with("fc.") && !name.starts_with("optimizer.")
+    });
+    let file = place.path("backbone.safetensors");
+    write_safetensors(&file, &backbone);
+
+    for (out, model) in [
+        ("found", json!({ "weights": file })),
+        ("named", json!({ "weights": file, "arch": "resnet8" })),
+    ] {
+        let (result, events) = run(&place.config(out, 2, model));
+        let begun = Checkpoint::read(Path::new(&result.unwrap().last)).unwrap();
+        let told = events.iter().any(|event| match event {
+            RunEvent::Warning(warning) => warning.message.ends_with("the weights have none"),
+            _ => false,
+        });
+        assert!(told, "{out}");
+        assert_eq!(begun.config.model.arch, "resnet8");
+        assert_eq!(begun.tensors["fc.weight"].shape, [2, 64]);
+        let name = "layer3.0.conv2.weight";
+        assert_eq!(begun.tensors[name], backbone[name]);
+    }
+
+    // With nothing to say of an image, it is no model to use.
+    let error = Session::open(Path::new(&file), &LoadConfig::default()).err().unwrap();
+    assert_eq!(error.code, ErrorCode::Mismatch);
+    assert!(error.message.contains("no head"), "{error}");
+}
+
+#[test]
+fn a_run_that_began_with_weights_resumes_without_them() {
+    let place = place();
+    let first = run(&place.config("first", 2, json!({ "weights": fixture("zip.pth") })));
+    let dir = first.0.unwrap().dir;
+    let resumed = run(&json!({ "resume": dir, "budget": { "steps": 2 } })).0.unwrap();
+    assert_eq!(resumed.steps, 2);
+    assert_eq!(resumed.dir, dir);
+}
+
+#[test]
+fn a_run_begins_with_what_pytorch_saved() {
+    let place = place();
+    for (out, file) in [("a", "zip.pth"), ("b", "notebook.pth"), ("c", "expected.safetensors")] {
+        let (result, _) = run(&place.config(out, 2, json!({ "weights": fixture(file) })));
+        let trained = Checkpoint::read(Path::new(&result.unwrap().last)).unwrap();
+        assert_eq!(trained.config.model.arch, "resnet8");
+        let saved = StateDict::read(Path::new(&fixture(file))).unwrap();
+        assert_eq!(trained.tensors["conv1.weight"].shape, saved.tensors["conv1.weight"].shape);
+        // Halves in the file, floats in the run: every half is a float.
+        let half = |bytes: &[u8]| f32::from(bytes[1] & 0x80) + f32::from(bytes[0]);
+        assert!(saved.tensors["bn1.bias"].bytes.chunks(2).map(half).all(f32::is_finite));
+    }
+}
+
+#[test]
+fn a_frozen_backbone_stays_as_it_was_while_the_new_head_is_trained() {
+    let place = place();
+    let model = json!({ "weights": fixture("zip.pth"), "freeze": ["backbone"] });
+    let mut config = place.config("still", 2, model);
+    let still = run(&config).0.unwrap();
+    config["optimizer"] = json!({ "lr": 0.1 });
+    config["out"] = json!(place.path("moved"));
+    let moved = run(&config).0.unwrap();
+    let [still, moved] = [still, moved].map(|run| Checkpoint::read(Path::new(&run.last)).unwrap());
+    for (name, tensor) in still.tensors.iter().filter(|(name, _)| !name.starts_with("optimizer.")) {
+        assert_eq!(tensor == &moved.tensors[name], !name.starts_with("fc."), "{name}");
+    }
+}
+
+#[test]
+fn weights_of_another_network_are_refused_before_anything_is_written() {
+    let place = place();
+    for (model, says) in [
+        (json!({ "arch": "resnet14" }), "missing: layer1.1.conv1.weight"),
+        (json!({ "stem": "imagenet" }), "`conv1.weight` is [16, 1, 3, 3], not [16, 1, 7, 7]"),
+        (json!({ "arch": "resnet8", "shortcut": "A" }), "unexpected: layer2.0.downsample.0.weight"),
+    ] {
+        let mut model = model;
+        model["weights"] = json!(fixture("zip.pth"));
+        let error = run(&place.config("out", 2, model)).0.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Mismatch);
+        assert!(error.message.contains(says), "{says}: {error}");
+        assert!(!Path::new(&place.path("out")).exists());
+    }
+    let missing = place.config("out", 2, json!({ "weights": "no/such.pth" }));
+    let error = run(&missing).0.unwrap_err();
+    assert_eq!(
+        (error.code, error.at.key.as_deref()),
+        (ErrorCode::Checkpoint, Some("model.weights"))
+    );
+}
+
+#[test]
+fn published_weights_that_are_not_here_say_where_to_put_them() {
+    let place = place();
+    residual_weights::set_published_folder(place.path("cache"));
+    let config = place.config("out", 2, json!({ "arch": "resnet18", "weights": "imagenet" }));
+    let error = run(&config).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Checkpoint);
+    let path = Path::new(&place.path("cache")).join("resnet18-f37072fd.pth");
+    assert!(error.hint.unwrap().contains(path.to_str().unwrap()));
+}
+
+#[test]
+fn what_weights_do_not_say_is_assumed_aloud_and_may_be_said() {
+    let place = place();
+    let path = fixture("zip.pth");
+    let model = Session::open(Path::new(&path), &LoadConfig::default()).unwrap();
+    assert_eq!(model.info().classes, ["class 0", "class 1", "class 2", "class 3"]);
+    assert_eq!((model.info().image_size, model.info().channels), (32, 1));
+    assert_eq!(model.info().assumed.len(), 4, "{:?}", model.info().assumed);
+
+    let names = ["a", "b", "c", "d"].map(String::from).to_vec();
+    let said = LoadConfig { classes: Some(names), image_size: Some(8), ..LoadConfig::default() };
+    let model = Session::open(Path::new(&path), &said).unwrap();
+    assert_eq!((model.info().classes[3].as_str(), model.info().image_size), ("d", 8));
+
+    // Exported, they say it themselves.
+    let exported = place.path("exported.safetensors");
+    model.export(Path::new(&exported), ExportOptions::default()).unwrap();
+    let again = Session::open(Path::new(&exported), &LoadConfig::default()).unwrap();
+    assert_eq!((&again.info().classes, again.info().image_size), (&model.info().classes, 8));
+    assert!(again.info().assumed.is_empty());
+
+    let two = LoadConfig { classes: Some(vec!["a".into()]), ..LoadConfig::default() };
+    let error = Session::open(Path::new(&path), &two).err().unwrap();
+    assert_eq!(error.at.key.as_deref(), Some("classes"));
+
+    let run = run(&place.config("run", 3, json!("resnet8"))).0.unwrap();
+    let error = Session::open(Path::new(&run.dir), &said).err().unwrap();
+    assert!(error.message.contains("says its `classes` itself"), "{error}");
+}

@@ -1,0 +1,729 @@
+//! Whole runs on a small data set: what they leave behind, and that they go on to the bit.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use residual_runlog::RunDir;
+use residual_runtime::{Control, Entry, Session, Stop};
+use residual_spec::{
+    At, DataPart, ErrorCode, EvaluateConfig, LoadConfig, Read, RunEvaluation, RunEvent, Score,
+    StopReason, TrainResult,
+};
+use residual_weights::Checkpoint;
+use serde_json::{Value, json};
+
+/// Writes 16 x 16 grey images of four classes that are easy to tell apart: a bright quadrant each.
+fn data_set(folder: &Path) {
+    for (part, count) in [("train", 160u32), ("t10k", 40)] {
+        let mut images = Vec::from([0, 0, 8, 3]);
+        for n in [count, 16, 16] {
+            images.extend(n.to_be_bytes());
+        }
+        let mut labels = Vec::from([0, 0, 8, 1]);
+        labels.extend(count.to_be_bytes());
+        for i in 0..count {
+            let class = i % 4;
+            labels.push(class as u8);
+            for pixel in 0..256u32 {
+                let (row, column) = (pixel / 16, pixel % 16);
+                let bright = (row / 8) * 2 + column / 8 == class;
+                let noise = (i * 7919 + pixel * 104_729) % 61;
+                images.push((noise + if bright { 150 } else { 20 }) as u8);
+            }
+        }
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::File::create(folder.join(name)).unwrap().write_all(bytes).unwrap();
+        };
+        write(&format!("{part}-images-idx3-ubyte"), &images);
+        write(&format!("{part}-labels-idx1-ubyte"), &labels);
+    }
+}
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        std::fs::create_dir(place.path("data")).unwrap();
+        data_set(Path::new(&place.path("data")));
+        place
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn config(&self, out: &str, more: Value) -> Value {
+        let mut config = json!({
+            "data": self.path("data"),
+            "model": "resnet8",
+            "epochs": 2,
+            "batchSize": 32,
+            "precision": "fp32",
+            "threads": 1,
+            "seed": 7,
+            "optimizer": { "lr": 0.05 },
+            "out": self.path(out),
+        });
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        config
+    }
+}
+
+/// Runs to its end; acknowledges every event at once, and stops once `stop` says so.
+fn run(
+    config: &Value,
+    stop: impl Fn(&RunEvent) -> Option<Stop>,
+) -> (residual_spec::Result<TrainResult>, Vec<RunEvent>) {
+    let control = Arc::new(Control::new(|| {}));
+    let mut events = Vec::new();
+    let mut read = |control: &Control| {
+        for entry in control.drain() {
+            if let Entry::Event { seq, event } = entry {
+                if let Some(why) = stop(&event) {
+                    control.stop(why);
+                }
+                control.acknowledge(seq);
+                events.push(*event);
+            }
+        }
+    };
+    let result = residual_train::run(config, None, &control, &mut || read(&control));
+    read(&control);
+    (result, events)
+}
+
+fn train(config: &Value) -> TrainResult {
+    run(config, |_| None).0.unwrap()
+}
+
+fn checkpoint(result: &TrainResult) -> Checkpoint {
+    Checkpoint::read(Path::new(&result.last)).unwrap()
+}
+
+#[test]
+fn a_run_learns_and_leaves_all_its_files() {
+    let place = Place::new();
+    let config = place.config("run", json!({ "epochs": 6, "checkpoint": { "every": 4 } }));
+    let (result, events) = run(&config, |_| None);
+    let result = result.unwrap();
+    assert_eq!(result.stop_reason, StopReason::Completed);
+    assert_eq!((result.epochs, result.steps), (6, 6 * 5));
+    assert!(result.test.unwrap().accuracy > 0.9, "{:?}", result.test);
+    for file in [
+        "config.json",
+        "environment.json",
+        "metrics.jsonl",
+        "metrics.csv",
+        "result.json",
+        "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors",
+        "checkpoints/epoch-0004.safetensors",
+    ] {
+        assert!(Path::new(&result.dir).join(file).is_file(), "{file}");
+    }
+    let kinds = |wanted: fn(&RunEvent) -> bool| events.iter().filter(|e| wanted(e)).count();
+    assert!(matches!(events.first(), Some(RunEvent::Start(_))));
+    assert!(matches!(events.last(), Some(RunEvent::End(_))));
+    assert_eq!(kinds(|event| matches!(event, RunEvent::Epoch(_))), 6);
+}
+
+fn kept(result: &TrainResult) -> Option<RunEvaluation> {
+    let text = std::fs::read(Path::new(&result.dir).join("evaluation.json")).ok()?;
+    Some(serde_json::from_slice(&text).unwrap())
+}
+
+#[test]
+fn what_was_measured_last_is_kept_with_some_of_its_pictures() {
+    let place = Place::new();
+    let tested = train(&place.config("tested", json!({})));
+    let RunEvaluation { part, epoch, evaluation } = kept(&tested).unwrap();
+    assert_eq!((part, epoch), (DataPart::Test, tested.best.as_ref().unwrap().epoch));
+    assert_eq!(Some(Score::from(&evaluation)), tested.test);
+    assert_eq!(evaluation.confusion.iter().flatten().sum::<u32>(), 40);
+    assert_eq!((evaluation.samples.len(), evaluation.top_losses.len()), (24, 24));
+    let losses: Vec<f64> = evaluation.top_losses.iter().map(|example| example.loss).collect();
+    assert!(losses.is_sorted_by(|a, b| a >= b));
+    for example in evaluation.samples.iter().chain(&evaluation.top_losses) {
+        let thumbnail = example.thumbnail.as_ref().unwrap();
+        assert_eq!((thumbnail.width, thumbnail.height, thumbnail.channels), (16, 16, 1));
+    }
+
+    // What evaluating the checkpoint gives, as a report on another machine would.
+    let model = Session::open(Path::new(&tested.dir), &LoadConfig::default()).unwrap();
+    let again = model.evaluate(&EvaluateConfig::default(), None, &|| true).unwrap().unwrap();
+    assert_eq!(again.confusion, evaluation.confusion);
+
+    let more = train(&json!({ "resume": tested.dir, "epochs": 3 }));
+    assert_eq!(kept(&more).unwrap().epoch, more.best.as_ref().unwrap().epoch);
+}
+
+#[test]
+fn a_stopped_run_keeps_the_validation_of_its_best_epoch_and_an_aborted_one_nothing() {
+    let place = Place::new();
+    let ended = |name, why: Stop| {
+        let config = place.config(name, json!({}));
+        run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then(|| why.clone())).0
+    };
+    let stopped = ended("stopped", Stop::Requested).unwrap();
+    let RunEvaluation { part, epoch, evaluation } = kept(&stopped).unwrap();
+    assert_eq!((part, epoch), (DataPart::Val, stopped.best.as_ref().unwrap().epoch));
+    assert_eq!(evaluation.accuracy, stopped.best.as_ref().unwrap().accuracy);
+    assert!(evaluation.samples.iter().all(|example| example.thumbnail.is_some()));
+
+    // Nothing better came: what is kept still holds. The first step is not an epoch's end.
+    let again = json!({ "resume": stopped.dir });
+    let again = run(&again, |event| matches!(event, RunEvent::Step(_)).then_some(Stop::Requested));
+    assert_eq!(kept(&again.0.unwrap()).unwrap().epoch, epoch);
+    let resumed = train(&json!({ "resume": stopped.dir }));
+    assert_eq!(kept(&resumed).unwrap().part, DataPart::Test);
+
+    assert_eq!(ended("aborted", Stop::Aborted).unwrap_err().code, ErrorCode::Aborted);
+    assert!(!Path::new(&place.path("aborted")).join("evaluation.json").exists());
+}
+
+#[test]
+fn without_a_test_part_the_validation_of_the_best_epoch_is_kept() {
+    let place = Place::new();
+    for file in ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        std::fs::remove_file(Path::new(&place.path("data")).join(file)).unwrap();
+    }
+    let result = train(&place.config("run", json!({ "epochs": 4 })));
+    let RunEvaluation { part, epoch, evaluation } = kept(&result).unwrap();
+    let best = result.best.unwrap();
+    assert_eq!((part, epoch), (DataPart::Val, best.epoch));
+    assert_eq!((evaluation.accuracy, evaluation.loss), (best.accuracy, best.loss));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_whatever_the_workers_and_another_seed_others() {
+    let place = Place::new();
+    let one = checkpoint(&train(&place.config("a", json!({ "workers": 1 }))));
+    let two = checkpoint(&train(&place.config("b", json!({ "workers": 3 }))));
+    let other = checkpoint(&train(&place.config("c", json!({ "seed": 8 }))));
+    assert!(one.tensors == two.tensors);
+    assert!(one.tensors != other.tensors);
+}
+
+#[test]
+fn a_run_stopped_anywhere_goes_on_to_the_same_bits_and_the_same_log() {
+    let place = Place::new();
+    let schedule = json!({ "type": "plateau", "patience": 0, "threshold": 0.5, "factor": 0.5 });
+    let more = json!({ "epochs": 4, "schedule": schedule, "log": { "steps": 1 } });
+    let whole = train(&place.config("whole", more.clone()));
+    // In the middle of an epoch, at its last step, and after it.
+    for at in [3, 5, 7] {
+        let name = format!("stopped-{at}");
+        let config = place.config(&name, more.clone());
+        let wanted = move |event: &RunEvent| {
+            matches!(event, RunEvent::Step(step) if step.step >= at).then_some(Stop::Requested)
+        };
+        let (stopped, _) = run(&config, wanted);
+        let stopped = stopped.unwrap();
+        assert_eq!(stopped.stop_reason, StopReason::Stopped);
+        assert!(stopped.steps < whole.steps);
+
+        let resumed = train(&json!({ "resume": stopped.dir }));
+        assert_eq!(resumed.stop_reason, StopReason::Completed);
+        assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors, "stopped at {at}");
+        let (was, is) = (epochs_of(&whole), epochs_of(&resumed));
+        assert_eq!(was, is, "stopped at {at}");
+    }
+}
+
+#[test]
+fn every_optimizer_learns_and_resumes_to_the_bit() {
+    let place = Place::new();
+    for (word, lr) in [("adam", 0.005), ("adamw", 0.005), ("lars", 5.0)] {
+        let optimizer = json!({ "type": word, "lr": lr, "decayNorms": false });
+        let more = json!({ "epochs": 4, "optimizer": optimizer });
+        let whole = train(&place.config(&format!("{word}-whole"), more.clone()));
+        assert!(whole.best.as_ref().unwrap().accuracy > 0.6, "{word}: {:?}", whole.best);
+        let stop = |event: &RunEvent| {
+            matches!(event, RunEvent::Step(step) if step.step >= 3).then_some(Stop::Requested)
+        };
+        let (stopped, _) = run(&place.config(&format!("{word}-stopped"), more), stop);
+        let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
+        assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors, "{word}");
+    }
+}
+
+/// Epochs, steps, rates and scores as metrics.jsonl has them: all that does not depend on time.
+fn epochs_of(result: &TrainResult) -> Vec<Value> {
+    let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["type"] == "epoch")
+        .map(|event| {
+            json!([event["epoch"], event["step"], event["lr"], event["train"], event["val"]])
+        })
+        .collect()
+}
+
+#[test]
+fn a_resumed_run_may_be_longer_but_not_another_one() {
+    let place = Place::new();
+    let first = train(&place.config("run", json!({ "epochs": 1, "schedule": "constant" })));
+    let refused = |more: Value| {
+        let mut config = json!({ "resume": first.dir });
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        run(&config, |_| None).0.unwrap_err()
+    };
+    let error = refused(json!({ "model": "resnet14" }));
+    assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Mismatch, Some("model.arch")));
+    assert!(error.message.ends_with(r#""resnet8", not "resnet14""#), "{error}");
+    assert_eq!(refused(json!({ "out": place.path("elsewhere") })).code, ErrorCode::Config);
+
+    let longer = train(&json!({ "resume": first.dir, "epochs": 2, "cudaGraphs": true }));
+    assert_eq!((longer.epochs, longer.stop_reason), (2, StopReason::Completed));
+}
+
+#[test]
+fn a_run_that_is_being_written_is_not_resumed_even_before_it_has_a_checkpoint() {
+    let place = Place::new();
+    let dir = place.path("begun");
+    let writer = RunDir::create(Path::new(&dir), false).unwrap();
+    let resume = || run(&json!({ "resume": dir }), |_| None).0.unwrap_err();
+    let error = resume();
+    assert_eq!((error.code, error.at.file.as_deref()), (ErrorCode::OutInUse, Some(&*dir)));
+    drop(writer);
+    assert_eq!(resume().code, ErrorCode::Checkpoint);
+}
+
+#[test]
+fn a_budget_of_steps_ends_the_run_measured_and_can_be_extended() {
+    let place = Place::new();
+    let config = place.config("run", json!({ "epochs": null, "budget": { "steps": 7 } }));
+    let result = train(&config);
+    assert_eq!((result.stop_reason, result.steps), (StopReason::Budget, 7));
+    assert_eq!(result.epochs, 1);
+    // The epoch that the budget cut short is measured, too.
+    assert_eq!(epochs_of(&result).len(), 2);
+    let more = train(&json!({ "resume": result.dir, "budget": { "steps": 10 } }));
+    assert_eq!((more.steps, more.epochs), (10, 2));
+}
+
+#[test]
+fn half_precision_trains_with_a_scaled_loss_and_resumes_to_the_bit() {
+    let place = Place::new();
+    let more = json!({
+        "precision": "fp16", "epochs": 2, "optimizer": { "type": "adamw", "lr": 0.005 },
+        "data": { "source": place.path("data"), "limit": 40 }, // it is slow on CPUs
+    });
+    let (whole, events) = run(&place.config("whole", more.clone()), |_| None);
+    let whole = whole.unwrap();
+    let scaled = |event: &RunEvent| match event {
+        RunEvent::Step(step) => Some(step.loss_scale),
+        _ => None,
+    };
+    assert!(events.iter().filter_map(scaled).all(|scale| scale.is_some_and(|scale| scale >= 1.0)));
+    let stop = |event: &RunEvent| {
+        matches!(event, RunEvent::Step(step) if step.step >= 1).then_some(Stop::Requested)
+    };
+    let (stopped, _) = run(&place.config("stopped", more), stop);
+    let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
+    let state = |result: &TrainResult| Checkpoint::read_state(Path::new(&result.last)).unwrap();
+    assert!(state(&whole).tensors.contains_key("optimizer.loss_scale.factor"));
+    assert!(state(&resumed).tensors == state(&whole).tensors);
+}
+
+#[test]
+fn a_diverging_run_says_so_and_saves_nothing_bad() {
+    let place = Place::new();
+    let config = place.config("run", json!({ "optimizer": { "lr": 1e20 }, "epochs": 5 }));
+    let error = run(&config, |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Diverged);
+    assert!(error.hint.unwrap().contains("optimizer.lr"));
+    assert!(!Path::new(&place.path("run/result.json")).exists());
+}
+
+#[test]
+fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_update() {
+    let place = Place::new();
+    // The rate rises by a factor of 1e9 with the second epoch.
+    let schedule = json!({ "type": "multistep", "milestones": [1], "gamma": 1e9 });
+    let config = place.config("run", json!({ "schedule": schedule, "epochs": 5 }));
+    let error = run(&config, |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Diverged);
+    let kept = Checkpoint::read(Path::new(&error.at.file.unwrap())).unwrap();
+    assert!(kept.progress["step"].as_u64().unwrap() >= 5, "{}", kept.progress);
+    for (name, tensor) in &kept.tensors {
+        let floats =
+            tensor.bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        assert!(floats.into_iter().all(f32::is_finite), "{name}");
+    }
+}
+
+#[test]
+fn a_run_whose_validation_gives_no_number_ends_and_keeps_what_it_had() {
+    let place = Place::new();
+    // The last update of the second epoch blows the weights up, to where their products overflow or
+    // to where they do themselves, which is seen without validation.
+    for (name, data, gamma) in [
+        ("validated", json!(place.path("data")), 1e30),
+        ("unvalidated", json!({ "source": place.path("data"), "validation": 0 }), 1e60),
+    ] {
+        let schedule =
+            json!({ "type": "multistep", "milestones": [9], "unit": "step", "gamma": gamma });
+        let config = place.config(name, json!({ "data": data, "schedule": schedule, "epochs": 3 }));
+        let error = run(&config, |_| None).0.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Diverged, "{error}");
+        let kept = Checkpoint::read(Path::new(&error.at.file.unwrap())).unwrap();
+        assert_eq!(kept.progress["epoch"], 1, "{name}");
+        assert_eq!(kept.progress["best"]["epoch"], 1);
+        Session::open(Path::new(&place.path(name)), &LoadConfig::default()).unwrap();
+    }
+}
+
+#[test]
+fn a_budget_of_seconds_that_is_used_up_before_the_first_update_is_no_failure() {
+    let place = Place::new();
+    let more = json!({ "epochs": null, "budget": { "seconds": 1 } });
+    let (result, _) = run(&place.config("run", more), |event| {
+        if matches!(event, RunEvent::Start(_)) {
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+        None
+    });
+    let result = result.unwrap();
+    assert_eq!((result.stop_reason, result.steps), (StopReason::Budget, 0));
+    assert!(result.best.is_none() && Path::new(&result.last).is_file());
+}
+
+#[test]
+fn a_run_that_goes_on_from_an_earlier_epoch_forgets_what_came_after_it() {
+    let place = Place::new();
+    let more = json!({ "epochs": 6, "checkpoint": { "every": 2 }, "schedule": "constant" });
+    let first = train(&place.config("run", more));
+    let checkpoint = |name: &str| place.path(&format!("run/checkpoints/{name}.safetensors"));
+    let best = first.best.unwrap();
+    assert!(best.epoch > 2, "the fixture learns on: {best:?}");
+    let stop_at_once =
+        |event: &RunEvent| matches!(event, RunEvent::Start(_)).then_some(Stop::Requested);
+    let (again, _) = run(&json!({ "resume": checkpoint("epoch-0002") }), stop_at_once);
+    let again = again.unwrap();
+    assert_eq!((again.epochs, again.stop_reason), (2, StopReason::Stopped));
+    for later in ["epoch-0004", "epoch-0006"] {
+        assert!(!Path::new(&checkpoint(later)).exists(), "{later}");
+    }
+    // What is called the best, if anything is, is of what was kept.
+    let kept = Checkpoint::read(Path::new(&again.last)).unwrap();
+    assert_eq!(kept.progress["epoch"], 2);
+    match again.best {
+        Some(best) => {
+            let file = Checkpoint::read(Path::new(&best.checkpoint)).unwrap();
+            assert!(best.epoch <= 2 && file.progress["epoch"] == best.epoch, "{best:?}");
+        }
+        None => assert!(!Path::new(&checkpoint("best")).exists()),
+    }
+    // And it can be gone on with from the last one, to the same end.
+    let end = train(&json!({ "resume": first.dir }));
+    assert_eq!(end.best.unwrap().epoch, best.epoch);
+}
+
+#[test]
+fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
+    let place = Place::new();
+    let more = json!({
+        "epochs": 3,
+        "loss": { "labelSmoothing": 0.1, "classWeights": "balanced" },
+        "gradient": { "clipNorm": 1, "clipValue": 0.5, "accumulate": 2 },
+        "ema": { "decay": 0.6 },
+        "log": { "steps": 1 },
+    });
+    let whole = train(&place.config("whole", more.clone()));
+    // Five batches an epoch are three updates.
+    assert_eq!((whole.steps, whole.epochs), (9, 3));
+    for at in [1, 3, 5] {
+        let stop = move |event: &RunEvent| {
+            matches!(event, RunEvent::Step(step) if step.step >= at).then_some(Stop::Requested)
+        };
+        let (stopped, _) = run(&place.config(&format!("stopped-{at}"), more.clone()), stop);
+        let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
+        let state = |result: &TrainResult| Checkpoint::read_state(Path::new(&result.last)).unwrap();
+        assert!(state(&resumed).tensors == state(&whole).tensors, "stopped at {at}");
+        assert_eq!(epochs_of(&whole), epochs_of(&resumed), "stopped at {at}");
+    }
+}
+
+#[test]
+fn every_transform_trains_and_resumes_to_the_bit() {
+    let place = Place::new();
+    let more = [
+        json!({ "policy": "trivialaugment", "erase": "cutout", "mix": "mixup" }),
+        json!({ "crop": "random-resized", "policy": "randaugment", "mix": "cutmix" }),
+    ];
+    for (i, mut transform) in more.into_iter().enumerate() {
+        transform["pixelMean"] = json!(true);
+        let more = json!({ "transform": transform, "loss": { "labelSmoothing": 0.1 } });
+        let whole = train(&place.config(&format!("whole-{i}"), more.clone()));
+        let parts = place.config(&format!("parts-{i}"), more);
+        let (stopped, _) = run(&parts, |event| match event {
+            RunEvent::Step(step) if step.step == 7 => Some(Stop::Requested),
+            _ => None,
+        });
+        let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
+        assert_eq!(checkpoint(&whole).tensors, checkpoint(&resumed).tensors);
+    }
+}
+
+#[test]
+fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint() {
+    let place = Place::new();
+    let more = json!({ "epochs": 6, "transform": { "pixelMean": true } });
+    let result = train(&place.config("run", more));
+    let saved = checkpoint(&result);
+    let mean = &saved.tensors["transform.pixel_mean"];
+    assert_eq!(mean.shape, [1, 16, 16]);
+    let values: Vec<f32> =
+        mean.bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
+    // A quarter of the images is bright at any place: (3 * 20 + 170) / 4, and noise of 30.
+    assert!(values.iter().all(|value| (0.25..0.42).contains(value)), "{values:?}");
+
+    // What opens it measures what the run measured, but for the rounding of folded normalisations.
+    let model = Session::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
+    let found = model.evaluate(&EvaluateConfig::default(), None, &|| true).unwrap().unwrap();
+    let test = result.test.unwrap();
+    assert_eq!(found.accuracy, test.accuracy);
+    assert!((found.loss - test.loss).abs() < 1e-5, "{} {}", found.loss, test.loss);
+    assert!(test.accuracy > 0.9, "{}", test.accuracy);
+
+    let path = place.0.path().join("without.safetensors");
+    let mut without = saved;
+    without.tensors.remove("transform.pixel_mean");
+    without.write(&path).unwrap();
+    let error = Session::open(&path, &LoadConfig::default()).err().unwrap();
+    assert_eq!(error.code, ErrorCode::Checkpoint);
+    assert!(error.message.contains("transform.pixel_mean"), "{error}");
+}
+
+#[test]
+fn a_network_can_be_evaluated_on_ten_crops_and_at_several_scales() {
+    let place = Place::new();
+    let transform = json!({ "evalResize": 18 });
+    let result = train(&place.config("run", json!({ "epochs": 6, "transform": transform })));
+    let model = Session::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
+    let evaluate = |request: Value| {
+        let request = EvaluateConfig::read(&request, &At::Root)?;
+        model.evaluate(&request, None, &|| true).map(Option::unwrap)
+    };
+    let [centre, ten, scales] = [
+        json!({}),
+        json!({ "crops": "ten" }),
+        json!({ "crops": "multi-scale", "scales": [14, 16, 20] }),
+    ]
+    .map(|request| evaluate(request).unwrap());
+    for found in [&centre, &ten, &scales] {
+        assert!(found.count == 40 && found.loss.is_finite(), "{found:?}");
+    }
+    assert!(centre.loss != ten.loss && ten.loss != scales.loss);
+    // What is learnt of the left says the wrong thing of a mirror image; what is whole is told.
+    assert!(centre.accuracy > 0.9, "{}", centre.accuracy);
+    // At the network's own size the image and its mirror are all that there is to see.
+    let both = evaluate(json!({ "crops": "multi-scale", "scales": [16], "batchSize": 7 })).unwrap();
+    let again = evaluate(json!({ "crops": "multi-scale", "scales": [16] })).unwrap();
+    assert!((both.loss - again.loss).abs() < 1e-5, "{} {}", both.loss, again.loss);
+
+    for (request, key) in [
+        (json!({ "scales": [16] }), "scales"),
+        (json!({ "crops": "multi-scale", "scales": [] }), "scales"),
+        (json!({ "crops": "multi-scale", "scales": [4] }), "scales"),
+        (json!({ "crops": "twelve" }), "crops"),
+    ] {
+        let error = evaluate(request).unwrap_err();
+        assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Config, Some(key)));
+    }
+}
+
+#[test]
+fn the_average_of_the_weights_is_what_a_checkpoint_gives_to_use() {
+    let place = Place::new();
+    let result = train(&place.config("run", json!({ "epochs": 1, "ema": { "decay": 0.9 } })));
+    let used = checkpoint(&result);
+    let state = Checkpoint::read_state(Path::new(&result.last)).unwrap();
+    assert!(used.tensors["conv1.weight"] == state.tensors["ema.conv1.weight"]);
+    assert!(used.tensors["bn1.running_var"] == state.tensors["ema.bn1.running_var"]);
+    assert!(used.tensors["conv1.weight"] != state.tensors["conv1.weight"]);
+    assert!(used.tensors.keys().all(|name| !name.starts_with("ema.")));
+}
+
+#[test]
+fn a_run_that_no_longer_improves_ends_early_and_stays_ended() {
+    let place = Place::new();
+    let patience = json!({ "patience": 1, "minDelta": 2.0, "metric": "val.accuracy" });
+    let result = train(&place.config("run", json!({ "epochs": 9, "earlyStopping": patience })));
+    // The first epoch is the best; no accuracy is better by 2.
+    assert_eq!((result.stop_reason, result.epochs), (StopReason::EarlyStopping, 3));
+    let again = train(&json!({ "resume": result.dir, "epochs": 20 }));
+    assert_eq!((again.stop_reason, again.epochs), (StopReason::EarlyStopping, 3));
+    let longer = json!({ "patience": 2, "minDelta": 2.0, "metric": "val.accuracy" });
+    let longer = train(&json!({ "resume": result.dir, "earlyStopping": longer }));
+    assert_eq!((longer.stop_reason, longer.epochs), (StopReason::EarlyStopping, 4));
+}
+
+#[test]
+fn a_warm_up_waits_for_the_accuracy_that_it_was_told() {
+    let place = Place::new();
+    let warmup = json!({ "from": 0.1, "untilAccuracy": 0.3 });
+    let more = json!({ "epochs": 4, "warmup": warmup, "schedule": "constant" });
+    let result = train(&place.config("run", more));
+    let epochs = epochs_of(&result);
+    let mut warm = false;
+    for epoch in &epochs {
+        let lr = epoch[2].as_f64().unwrap();
+        assert!((lr - if warm { 0.05 } else { 0.005 }).abs() < 1e-12, "{epochs:?}");
+        warm |= epoch[3]["accuracy"].as_f64().unwrap() >= 0.3;
+    }
+    assert!(warm, "{epochs:?}");
+}
+
+#[test]
+fn an_aborted_run_is_saved_and_says_where() {
+    let place = Place::new();
+    let config = place.config("run", json!({}));
+    let aborted = |event: &RunEvent| matches!(event, RunEvent::Step(_)).then_some(Stop::Aborted);
+    let error = run(&config, aborted).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Aborted);
+    assert!(Path::new(&error.at.file.unwrap()).is_file());
+}
+
+#[test]
+fn nothing_is_written_where_something_is_wrong() {
+    let place = Place::new();
+    for (code, more) in [
+        (ErrorCode::Config, json!({ "model": "resnet19x" })),
+        (ErrorCode::Config, json!({ "batchSize": 1 })),
+        (ErrorCode::UnknownKey, json!({ "epoch": 3 })),
+        (ErrorCode::DataNotFound, json!({ "data": place.path("nowhere") })),
+    ] {
+        let error = run(&place.config("run", more.clone()), |_| None).0.unwrap_err();
+        assert_eq!(error.code, code, "{more}");
+        assert!(!Path::new(&place.path("run")).exists(), "{more}");
+    }
+}
+
+#[test]
+fn frozen_layers_come_out_as_they_went_in_and_a_stopped_run_goes_on_to_the_same_bits() {
+    let place = Place::new();
+    let frozen = json!({ "model": { "arch": "resnet8", "freeze": ["conv1", "bn1", "layer1"] } });
+    let short = place.config("short", json!({ "budget": { "steps": 1 }, "epochs": null }));
+    let with = |out: &str, more: Value| {
+        let mut config = place.config(out, more);
+        config["model"] = frozen["model"].clone();
+        config
+    };
+    let unfrozen = checkpoint(&train(&short));
+    let whole = checkpoint(&train(&with("whole", json!({}))));
+    let begun =
+        checkpoint(&train(&with("begun", json!({ "budget": { "steps": 1 }, "epochs": null }))));
+    for (name, tensor) in &whole.tensors {
+        let kept = ["conv1.", "bn1.", "layer1."].iter().any(|part| name.starts_with(part));
+        assert_eq!(tensor == &begun.tensors[name], kept, "{name}");
+    }
+    assert_ne!(unfrozen.tensors["conv1.weight"], begun.tensors["conv1.weight"]);
+    assert!(!whole.tensors.contains_key("optimizer.momentum.conv1.weight"));
+
+    let stopped = with("stopped", json!({}));
+    let (result, _) = run(&stopped, |event| match event {
+        RunEvent::Step(step) if step.step == 3 => Some(Stop::Requested),
+        _ => None,
+    });
+    assert_eq!(result.unwrap().stop_reason, StopReason::Stopped);
+    let resumed = train(&json!({ "resume": place.path("stopped"), "threads": 1 }));
+    assert_eq!(checkpoint(&resumed).tensors, whole.tensors);
+}
+
+#[test]
+fn an_unknown_layer_to_freeze_is_refused_before_anything_is_written() {
+    let place = Place::new();
+    let config =
+        place.config("run", json!({ "model": { "arch": "resnet8", "freeze": ["layer9"] } }));
+    let error = run(&config, |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Config);
+    assert_eq!(error.at.key.as_deref(), Some("model.freeze[0]"));
+    assert!(error.hint.unwrap().contains("layer1, layer2, layer3"));
+    assert!(!Path::new(&place.path("run")).exists());
+}
+
+#[test]
+fn images_on_the_device_give_the_bits_that_the_workers_give_and_a_run_may_change_between_them() {
+    let place = Place::new();
+    let by = |on: &str, name: &str, more: &Value| {
+        let mut config = place.config(&format!("{name}-{on}"), more.clone());
+        config["augmentOn"] = json!(on);
+        config
+    };
+    let data = json!({ "source": place.path("data"), "balanced": true, "limit": 125 });
+    let transform = json!({ "crop": "pad", "flip": true, "pixelMean": true });
+    let log = json!({ "steps": 1 });
+    for (name, more) in [
+        ("plain", json!({ "log": log, "epochs": 3 })),
+        (
+            "more",
+            json!({
+                "log": log, "epochs": 3, "data": data, "transform": transform, "batchSize": 31,
+                "precision": "bf16", "gradient": { "accumulate": 2 }, "ema": { "decay": 0.9 },
+            }),
+        ),
+    ] {
+        let workers = train(&by("workers", name, &more));
+        let device = train(&by("device", name, &more));
+        assert!(checkpoint(&device).tensors == checkpoint(&workers).tensors, "{name}");
+        assert_eq!(epochs_of(&device), epochs_of(&workers));
+        assert_eq!(losses_of(&device), losses_of(&workers));
+        assert_eq!((&device.test, device.steps), (&workers.test, workers.steps));
+        // What was measured last, but for how fast.
+        let kept = |result: &TrainResult| {
+            let mut kept = kept(result).unwrap();
+            kept.evaluation.images_per_second = 0.0;
+            kept
+        };
+        assert_eq!(kept(&device), kept(&workers));
+
+        for (first, then) in [("device", "workers"), ("workers", "device")] {
+            let stop = |event: &RunEvent| {
+                matches!(event, RunEvent::Step(step) if step.step >= 3).then_some(Stop::Requested)
+            };
+            let (stopped, _) = run(&by(first, &format!("{name}-stopped"), &more), stop);
+            let stopped = stopped.unwrap();
+            assert_eq!(stopped.stop_reason, StopReason::Stopped);
+            let resumed = train(&json!({ "resume": stopped.dir, "augmentOn": then }));
+            assert!(checkpoint(&resumed).tensors == checkpoint(&workers).tensors, "{name} {first}");
+            assert_eq!(epochs_of(&resumed), epochs_of(&workers));
+        }
+    }
+}
+
+/// Step by step.
+fn losses_of(result: &TrainResult) -> Vec<Value> {
+    let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["type"] == "step")
+        .map(|event| json!([event["step"], event["loss"], event["epochAccuracy"]]))
+        .collect()
+}
+
+#[test]
+fn a_range_test_and_a_plan_take_the_images_from_where_the_run_would() {
+    let place = Place::new();
+    let on = |on| place.config("run", json!({ "augmentOn": on }));
+    let found = |wanted| {
+        let options = json!({ "steps": 10 });
+        let finding = residual_runtime::find_lr(&on(wanted), None, &options, &|| true);
+        serde_json::to_value(finding.unwrap().unwrap()).unwrap()
+    };
+    assert_eq!(found("device"), found("workers"));
+    let plan =
+        |wanted| residual_runtime::plan(&on(wanted), None, &json!({}), &|| true).unwrap().unwrap();
+    let (device, workers) = (plan("device"), plan("workers"));
+    assert!(device.time.is_some() && device.warnings.is_empty());
+    // 160 grey images of 16 x 16, with four pixels on each side.
+    assert_eq!((device.memory.images, device.memory.batches), (160 * 24 * 24, 0));
+    assert!(workers.memory.images == 0 && workers.memory.batches > 0);
+}

@@ -1,0 +1,32 @@
+//! Training steps on synthetic images, to measure speed and to find out whether a batch fits.
+
+use std::sync::Arc;
+
+use residual_arch::Network;
+use residual_data::Batch;
+use residual_spec::{ResolvedConfig, Result};
+
+use crate::step::Learner;
+
+/// A learning rate too small to diverge; the time that a step takes does not depend on it.
+pub const SAFE_LR: f64 = 1e-6;
+
+/// Makes one training step, whatever its outcome: a step that diverges takes as long as any other.
+pub fn train_once(learner: &mut Learner, batch: &Batch) -> Result<()> {
+    learner.add(batch)?;
+    learner.update(SAFE_LR).map(|_| ())
+}
+
+/// Returns a batch of `config.batch_size` synthetic images and labels for `network`.
+pub fn synthetic_batch(config: &ResolvedConfig, network: &Network) -> Batch {
+    let count = config.batch_size as usize;
+    let side = network.image_size as usize;
+    let len = count * side * side * network.channels as usize;
+    let pixel = |i: usize| ((i * 7919) % 255) as f32 / 127.0 - 1.0;
+    let classes = i64::from(network.head.out_features);
+    Batch {
+        images: Arc::new((0..len).map(pixel).collect()),
+        labels: (0..count as i64).map(|i| i % classes).collect(),
+        ..Batch::default()
+    }
+}

@@ -1,0 +1,170 @@
+//! The same weights as PyTorch's after a few updates with label smoothing, class weights, clipping,
+//! accumulation and a moving average, in float64, against what `scripts/fixtures/training.py` wrote
+//! down.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use residual_data::Batch;
+use residual_model::{Compute, Model};
+use residual_spec::{DataFacts, MachineFacts, ResolvedConfig, TrainConfig, resolve};
+use residual_train::{Learner, Step};
+use residual_weights::DType;
+use serde_json::{Value, json};
+use tch::{Kind, Tensor};
+
+#[path = "../../optim/tests/oracle/mod.rs"]
+mod oracle;
+
+use oracle::{c, fixture, initial, number, numbers};
+
+const CLASSES: u64 = 10;
+
+fn config(case: &Value, size: u64) -> ResolvedConfig {
+    let facts = DataFacts {
+        source: "x".into(),
+        train: 100,
+        ..DataFacts::unseen(
+            (0..CLASSES).map(|class| class.to_string()).collect(),
+            3,
+            Some([size as u32; 2]),
+        )
+    };
+    let weights: Vec<f64> = (0..CLASSES).map(|class| 0.5 + class as f64 / 10.0).collect();
+    let config = json!({
+        "model": { "arch": "resnet8", "shortcut": "A" },
+        "precision": "fp64",
+        "optimizer": {
+            "lr": 0.05, "momentum": 0.9, "weightDecay": 5e-3, "decayNorms": case["decay_norms"],
+        },
+        "loss": {
+            "labelSmoothing": case["label_smoothing"],
+            "classWeights": match case["weighted"].as_bool().unwrap() {
+                true => json!({ "type": "given", "weights": weights }),
+                false => json!("none"),
+            },
+        },
+        "gradient": {
+            "clipNorm": case["clip_norm"],
+            "clipValue": case["clip_value"],
+            "accumulate": case["batches"].as_array().unwrap().len(),
+        },
+        "ema": { "decay": case["decay"] },
+    });
+    let machine = MachineFacts::with_cores(1);
+    resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
+}
+
+/// Our network with the oracle's start, and the number of each tensor.
+fn start(config: &ResolvedConfig, size: u64) -> (Model, BTreeMap<String, u64>) {
+    let network = residual_arch::build(&config.model, 3, size as u32, CLASSES as u32).unwrap();
+    let mut numbered = BTreeMap::new();
+    let tensors = network
+        .tensors()
+        .into_iter()
+        .enumerate()
+        .map(|(k, tensor)| {
+            numbered.insert(tensor.name.clone(), k as u64);
+            let values = initial(k as u64, &tensor.name, &tensor.shape);
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let shape = tensor.shape.iter().map(|&n| n as usize).collect();
+            (tensor.name, residual_weights::Tensor { dtype: DType::F64, shape, bytes })
+        })
+        .collect();
+    (Model::from_tensors(network, Compute::of(config), &tensors).unwrap(), numbered)
+}
+
+/// The oracle's batch number `b`, as a loader would give it.
+fn batch(b: u64, count: u64, size: u64) -> Batch {
+    let pixels = size * size;
+    let at = |n: u64, pixel: u64, channel: u64| {
+        c(1000 + b, (n * 3 + channel) * pixels + pixel) as f32 // NCHW there
+    };
+    let images = (0..count)
+        .flat_map(|n| (0..pixels).flat_map(move |p| (0..3).map(move |channel| at(n, p, channel))));
+    Batch {
+        images: Arc::new(images.collect()),
+        labels: (0..count).map(|n| ((n + b) % CLASSES) as i64).collect(),
+        ..Batch::default()
+    }
+}
+
+fn done<T>(step: Step<T>) -> T {
+    match step {
+        Step::Done(done) => done,
+        Step::NotFinite(what) => panic!("{} became {}", what.what, what.value),
+    }
+}
+
+fn assert_digests(what: &str, model: &Model, k: &BTreeMap<String, u64>, expected: &Value) {
+    let expected = expected.as_object().unwrap();
+    assert_eq!(expected.len(), model.tensors().count());
+    for (name, tensor) in model.tensors() {
+        let values: Vec<f64> =
+            Vec::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view([-1])).unwrap();
+        let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let along = |(i, x): (usize, &f64)| x * c(2000 + k[name], i as u64);
+        let projection: f64 = values.iter().enumerate().map(along).sum();
+        let digest = &expected[name];
+        for (found, expected) in [(norm, &digest["norm"]), (projection, &digest["projection"])] {
+            let apart = (found - number(expected)).abs();
+            assert!(apart <= 1e-9 * number(&digest["norm"]).max(1e-3), "{what} {name}: {apart:e}");
+        }
+    }
+}
+
+#[test]
+fn every_part_of_an_update_gives_pytorchs_weights() {
+    let fixture = fixture("train_step");
+    let size = fixture["size"].as_u64().unwrap();
+    for (number_of_case, case) in fixture["cases"].as_array().unwrap().iter().enumerate() {
+        let config = config(case, size);
+        let (model, k) = start(&config, size);
+        let mut learner = Learner::new(&config, model, &[]).unwrap();
+        let mut b = 0;
+        for expected in case["losses"].as_array().unwrap() {
+            let mut total = [0.0, 0.0];
+            for count in numbers(&case["batches"]) {
+                let batch = batch(b, count as u64, size);
+                b += 1;
+                assert!(!learner.is_full());
+                done(learner.add(&batch).unwrap());
+                total[1] += count;
+            }
+            assert!(learner.is_full());
+            let sums = done(learner.update(0.05).unwrap());
+            total[0] = sums.loss;
+            assert_eq!(sums.count as f64, total[1]);
+            // The mean that is reported is over images; with class weights, another is minimised.
+            if !case["weighted"].as_bool().unwrap() {
+                let apart = (total[0] / total[1] / number(expected) - 1.0).abs();
+                assert!(apart <= 1e-10, "case {number_of_case}: {apart:e}");
+            }
+        }
+        let what = format!("case {number_of_case}");
+        assert_digests(&what, &learner.model, &k, &case["tensors"]);
+        if number(&case["decay"]) > 0.0 {
+            assert_digests(&what, learner.evaluated(), &k, &case["average"]);
+        }
+    }
+}
+
+#[test]
+fn gradients_that_are_not_finite_leave_weights_and_statistics_as_they_were() {
+    let fixture = fixture("train_step");
+    let size = fixture["size"].as_u64().unwrap();
+    let config = config(&fixture["cases"][0], size);
+    let (model, _) = start(&config, size);
+    let mut learner = Learner::new(&config, model, &[]).unwrap();
+    let all = |learner: &Learner| -> Vec<Tensor> {
+        learner.model.tensors().map(|(_, tensor)| tensor.detach().copy()).collect()
+    };
+    let before = all(&learner);
+    let mut bad = batch(0, 8, size);
+    bad.images_mut()[0] = f32::NAN;
+    assert!(matches!(learner.add(&bad).unwrap(), Step::NotFinite(what) if what.value.is_nan()));
+    assert!(learner.step_back().unwrap());
+    for (before, after) in before.iter().zip(all(&learner)) {
+        assert!(before.equal(&after));
+    }
+}
