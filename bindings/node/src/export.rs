@@ -6,7 +6,7 @@ use napi::Env;
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 use residual_spec::{At, ExportConfig, LoadConfig, Read};
-use residual_weights::{describe, export_checkpoint};
+use residual_weights::{export_checkpoint, inspect_checkpoint};
 
 use crate::background::in_background;
 use crate::envelope::parse;
@@ -31,6 +31,6 @@ pub fn export_model(
 pub fn describe_model(env: &Env, model: String, request: String) -> napi::Result<Object<'_>> {
     in_background(env, "looking at the model", move || {
         let asked = LoadConfig::read(&parse(&request)?, &At::Root)?;
-        describe(Path::new(&model), &asked)
+        inspect_checkpoint(Path::new(&model), &asked)
     })
 }

@@ -34,12 +34,12 @@ pub fn set_data_roots(embedded: String, store: String) {
 
 /// Says in which folder published weights are kept.
 #[napi]
-pub fn set_weights_folder(folder: String) {
-    residual_weights::set_published_folder(folder);
+pub fn set_published_folder(folder: String) {
+    residual_weights::set_weights_folder(folder);
 }
 
 /// Says that published weights could not be fetched, and why.
 #[napi]
 pub fn set_weights_not_fetched(file: String, why: String) {
-    residual_weights::set_not_fetched(file, why);
+    residual_weights::record_download_failure(file, why);
 }

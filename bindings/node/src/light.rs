@@ -14,7 +14,7 @@ use residual_spec::{
     At, DataConfig, Error, ErrorCode, InspectConfig, NameOr, Read, Result, ShowConfig,
     resolve_inspect,
 };
-use residual_weights::Published;
+use residual_weights::PublishedWeights;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -44,13 +44,13 @@ fn inspection(request: &str) -> Result<Inspection> {
 /// the third is the hash's first digits, and the last nearly right.
 #[napi]
 pub fn published_weights(arch: Option<String>) -> String {
-    envelope(Published::of(arch.as_deref()).map(published_file))
+    envelope(PublishedWeights::for_arch(arch.as_deref()).map(published_file))
 }
 
-pub fn published_file(published: Published) -> Value {
+pub fn published_file(published: PublishedWeights) -> Value {
     json!({
         "file": published.file,
-        "from": published.from(),
+        "from": published.base_url(),
         "sha256": published.hash(),
         "bytes": published.bytes().round(),
     })
@@ -68,7 +68,7 @@ pub fn datasets() -> String {
 /// Whether a run is being written to a folder, by whatever process.
 #[napi]
 pub fn is_written_to(folder: String) -> bool {
-    residual_runlog::RunDir::is_written_to(folder.as_ref())
+    residual_runlog::RunDir::is_in_use(folder.as_ref())
 }
 
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{Buffer, ClassInstance, Either3, Object};
 use napi::{Env, JsDeferred};
 use napi_derive::napi;
 use residual_data::Arrays;
-use residual_model::Input;
+use residual_model::ImageInput;
 use residual_runtime::{PredictRequest, Session, Worker};
 use residual_spec::{At, EvaluateConfig, ExportConfig, LoadConfig, PredictConfig, Read, Result};
 use serde::Serialize;
@@ -73,12 +73,12 @@ pub fn predict(
     request: String,
 ) -> napi::Result<Object<'_>> {
     // Copied here: JavaScript may change its buffers before the thread gets to them.
-    let inputs: Vec<Input> = images
+    let inputs: Vec<ImageInput> = images
         .into_iter()
         .map(|image| match image {
-            Either3::A(path) => Input::Path(path.into()),
-            Either3::B(bytes) => Input::Encoded(bytes.to_vec()),
-            Either3::C(pixels) => Input::Raw {
+            Either3::A(path) => ImageInput::Path(path.into()),
+            Either3::B(bytes) => ImageInput::Encoded(bytes.to_vec()),
+            Either3::C(pixels) => ImageInput::Raw {
                 pixels: pixels.data.to_vec(),
                 width: pixels.width,
                 height: pixels.height,

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{ClassInstance, Object};
 use napi_derive::napi;
 use residual_data::holds_more_files;
 use residual_spec::{FEW_PHOTOGRAPHS, Result, TrainConfig};
-use residual_weights::Published;
+use residual_weights::PublishedWeights;
 use serde_json::Value;
 
 use crate::background::in_background;
@@ -41,6 +41,6 @@ fn wanted(config: &str, cancelled: &dyn Fn() -> bool) -> Result<Option<Value>> {
         return Ok(None);
     }
     let dataset = residual_data::open(&data, cancelled)?;
-    let chosen = Published::choose(&asked, dataset.facts()).ok();
-    Ok(chosen.filter(Published::may_be_fetched_unasked).map(published_file))
+    let chosen = PublishedWeights::default_for(&asked, dataset.facts()).ok();
+    Ok(chosen.filter(PublishedWeights::can_auto_download).map(published_file))
 }

@@ -7,15 +7,15 @@ use residual_spec::{Error, ErrorCode, Evaluation, Result, WarningEvent};
 use residual_torch::failure;
 use tch::{Kind, Tensor};
 
-use crate::{Evaluator, Model, Resident, classify};
+use crate::{DeviceDataset, EvaluationMetrics, Model, predict_log_probs};
 
 /// How many rows of `logits` have their greatest value at their label.
-pub fn count_right(logits: &Tensor, labels: &Tensor) -> Result<i64> {
-    right(logits, labels)?.f_int64_value(&[]).map_err(failure)
+pub fn count_correct(logits: &Tensor, labels: &Tensor) -> Result<i64> {
+    num_correct(logits, labels)?.f_int64_value(&[]).map_err(failure)
 }
 
 /// The same number, where the logits are.
-pub fn right(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+pub fn num_correct(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     logits
         .f_argmax(1, false)
         .and_then(|predicted| predicted.f_eq_tensor(labels))
@@ -24,8 +24,8 @@ pub fn right(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
 }
 
 /// Of logits `[n, classes]`, the logarithms of the probabilities in float64, row by row: what
-/// [`Evaluator::add`] takes.
-pub fn log_probabilities(logits: &Tensor) -> Result<Vec<f64>> {
+/// [`EvaluationMetrics::add`] takes.
+pub fn log_probs(logits: &Tensor) -> Result<Vec<f64>> {
     logits
         .f_log_softmax(1, Kind::Double)
         .and_then(|rows| rows.f_contiguous()?.f_view([-1]))
@@ -42,9 +42,9 @@ pub fn log_probabilities(logits: &Tensor) -> Result<Vec<f64>> {
 pub fn evaluate(
     model: &Model,
     labels: &[String],
-    mut sums: Evaluator,
+    mut sums: EvaluationMetrics,
     mut loader: Loader,
-    images: Option<&Resident>,
+    images: Option<&DeviceDataset>,
     mut go_on: impl FnMut() -> Result<bool>,
     mut warn: impl FnMut(WarningEvent),
 ) -> Result<Option<Evaluation>> {
@@ -66,7 +66,7 @@ pub fn evaluate(
         let batch = loaded.batch;
         if !batch.is_empty() {
             let _no_grad = tch::no_grad_guard();
-            sums.add(&classify(model, images, &batch)?, &batch.labels, &batch.indices);
+            sums.add(&predict_log_probs(model, images, &batch)?, &batch.labels, &batch.indices);
         }
         loader.recycle(batch);
     }
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn log_probabilities_are_the_logits_less_the_logarithm_of_their_sum() {
         let logits = Tensor::from_slice2(&[[1.0f32, 2.0, 3.0], [0.0, 0.0, 200.0]]);
-        let rows = log_probabilities(&logits).unwrap();
+        let rows = log_probs(&logits).unwrap();
         let sum = [1f64, 2.0, 3.0].map(f64::exp).iter().sum::<f64>().ln();
         for (found, wanted) in
             rows.iter().zip([1.0 - sum, 2.0 - sum, 3.0 - sum, -200.0, -200.0, 0.0])

@@ -5,12 +5,12 @@ use residual_spec::Result;
 use residual_torch::failure;
 use tch::Tensor;
 
-use crate::pass::Pass;
-use crate::unit::{Norm, Unit};
+use crate::conv_norm_act::{ConvNormAct, Norm};
+use crate::forward_context::ForwardContext;
 
 /// A [`residual_arch::Layer`] with its tensors.
 pub(crate) enum Layer {
-    Conv(Unit),
+    Conv(ConvNormAct),
     NormRelu(Norm),
     MaxPool { kernel: [i64; 2], stride: [i64; 2], padding: [i64; 2] },
     Block(Block),
@@ -18,7 +18,7 @@ pub(crate) enum Layer {
 
 pub(crate) struct Block {
     activation: Option<Norm>,
-    branch: Vec<Unit>,
+    branch: Vec<ConvNormAct>,
     shortcut: Shortcut,
     relu: bool,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Block {
 enum Shortcut {
     None,
     Identity,
-    Projection(Box<Unit>),
+    Projection(Box<ConvNormAct>),
     Pad { stride: i64, pad: i64 },
 }
 
@@ -34,7 +34,7 @@ impl Layer {
     /// Takes its tensors by name.
     pub fn new(layer: &residual_arch::Layer, take: &dyn Fn(&str) -> Tensor) -> Layer {
         match layer {
-            residual_arch::Layer::Conv(unit) => Layer::Conv(Unit::new(unit, take)),
+            residual_arch::Layer::Conv(unit) => Layer::Conv(ConvNormAct::new(unit, take)),
             residual_arch::Layer::NormRelu(norm) => Layer::NormRelu(Norm::new(norm, take)),
             residual_arch::Layer::MaxPool(pool) => {
                 let square = |n: u32| [i64::from(n); 2];
@@ -43,12 +43,12 @@ impl Layer {
             }
             residual_arch::Layer::Block(block) => Layer::Block(Block {
                 activation: block.activation.as_ref().map(|norm| Norm::new(norm, take)),
-                branch: block.branch.iter().map(|unit| Unit::new(unit, take)).collect(),
+                branch: block.branch.iter().map(|unit| ConvNormAct::new(unit, take)).collect(),
                 shortcut: match &block.shortcut {
                     ShortcutPath::None => Shortcut::None,
                     ShortcutPath::Identity => Shortcut::Identity,
                     ShortcutPath::Projection(unit) => {
-                        Shortcut::Projection(Box::new(Unit::new(unit, take)))
+                        Shortcut::Projection(Box::new(ConvNormAct::new(unit, take)))
                     }
                     ShortcutPath::Pad { stride, pad } => {
                         Shortcut::Pad { stride: (*stride).into(), pad: (*pad).into() }
@@ -60,7 +60,7 @@ impl Layer {
     }
 
     /// An `x` that nobody else holds is given up as soon as may be.
-    pub fn forward(&self, x: Tensor, pass: &Pass) -> Result<Tensor> {
+    pub fn forward(&self, x: Tensor, pass: &ForwardContext) -> Result<Tensor> {
         match self {
             Layer::Conv(unit) => unit.forward(&x, pass),
             Layer::NormRelu(norm) => norm.forward_relu(&x, pass),
@@ -109,7 +109,7 @@ impl Layer {
 }
 
 impl Block {
-    fn forward(&self, x: Tensor, pass: &Pass) -> Result<Tensor> {
+    fn forward(&self, x: Tensor, pass: &ForwardContext) -> Result<Tensor> {
         let [_, between @ .., last] = self.branch.as_slice() else {
             unreachable!("a block has two layers at least")
         };
@@ -121,7 +121,7 @@ impl Block {
     }
 
     /// What the first layer makes of `x`, and what is added at the end.
-    fn begin(&self, x: Tensor, pass: &Pass) -> Result<(Tensor, Option<Tensor>)> {
+    fn begin(&self, x: Tensor, pass: &ForwardContext) -> Result<(Tensor, Option<Tensor>)> {
         let activated = match &self.activation {
             Some(norm) => norm.forward_relu(&x, pass)?,
             None => x.shallow_clone(),

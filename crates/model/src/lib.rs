@@ -1,21 +1,21 @@
-//! Executes networks with libtorch: forward passes, evaluation, prediction.
+//! Executes networks with libtorch: forward passes, evaluation and prediction.
 
-mod average;
+mod conv_norm_act;
+mod device_dataset;
+mod ensemble;
 mod evaluate;
-mod evaluator;
+mod evaluation_metrics;
+mod forward_context;
 mod layer;
 mod model;
-mod pass;
 mod predict;
-mod resident;
-mod unit;
-mod views;
+mod test_time_augment;
 
-pub use average::Average;
-pub use evaluate::{count_right, evaluate, log_probabilities, right};
-pub use evaluator::Evaluator;
-pub use model::{Compute, Model, bytes_of, from_weights, info_of};
-pub use pass::Response;
-pub use predict::{Answers, Input, in_one_pass, predict};
-pub use resident::{Resident, input};
-pub use views::classify;
+pub use device_dataset::{DeviceDataset, model_input};
+pub use ensemble::Ensemble;
+pub use evaluate::{count_correct, evaluate, log_probs, num_correct};
+pub use evaluation_metrics::EvaluationMetrics;
+pub use forward_context::ResponseStats;
+pub use model::{ComputeOptions, Model, from_tch, tensor_info, to_tch};
+pub use predict::{GroupPredictions, ImageInput, predict, prediction_batch_size};
+pub use test_time_augment::predict_log_probs;

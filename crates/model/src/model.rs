@@ -10,21 +10,21 @@ use residual_torch::{channels_last, failure, numbers_on, shared_on};
 use residual_weights::{DType, TensorInfo};
 use tch::{Kind, Tensor};
 
+use crate::conv_norm_act::compute_kind;
+use crate::forward_context::{ForwardContext, ResponseStats};
 use crate::layer::Layer;
-use crate::pass::{Pass, Response};
-use crate::unit::compute_kind;
 
 /// How a model computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compute {
+pub struct ComputeOptions {
     pub precision: Precision,
     pub memory_format: MemoryFormat,
     pub device: Device,
 }
 
-impl Compute {
-    pub fn of(config: &ResolvedConfig) -> Compute {
-        Compute {
+impl ComputeOptions {
+    pub fn from_config(config: &ResolvedConfig) -> ComputeOptions {
+        ComputeOptions {
             precision: config.precision,
             memory_format: config.memory_format,
             device: config.device,
@@ -63,7 +63,7 @@ impl Compute {
 /// A network with its weights, ready to be executed. Belongs to the one thread that calls libtorch.
 pub struct Model {
     network: Network,
-    compute: Compute,
+    compute: ComputeOptions,
     /// Every tensor, in `state_dict` order; what is below holds shallow clones.
     tensors: Vec<(TensorSpec, Tensor)>,
     features: Vec<Layer>,
@@ -94,7 +94,7 @@ impl Dense {
 
 impl Model {
     /// A model with the weights that `seed` draws.
-    pub fn new(network: Network, compute: Compute, seed: u64) -> Result<Model> {
+    pub fn new(network: Network, compute: ComputeOptions, seed: u64) -> Result<Model> {
         let mut number = 0;
         Model::build(network, compute, |tensor| {
             let values = initial_values(tensor, seed, number);
@@ -107,9 +107,9 @@ impl Model {
     ///
     /// # Errors
     /// `E_MISMATCH` for a tensor that is missing or of another shape.
-    pub fn from_tensors(
+    pub fn from_state_dict(
         network: Network,
-        compute: Compute,
+        compute: ComputeOptions,
         tensors: &BTreeMap<String, residual_weights::Tensor>,
     ) -> Result<Model> {
         Model::build(network, compute, |wanted| given(wanted, tensors.get(&wanted.name)))
@@ -118,10 +118,10 @@ impl Model {
     /// The same of weights that are read when their turn comes, and dropped after it.
     ///
     /// # Errors
-    /// As [`Model::from_tensors`]; whatever `read` gives.
-    pub fn from_reading(
+    /// As [`Model::from_state_dict`]; whatever `read` gives.
+    pub fn from_reader(
         network: Network,
-        compute: Compute,
+        compute: ComputeOptions,
         mut read: impl FnMut(&str) -> Result<Option<residual_weights::Tensor>>,
     ) -> Result<Model> {
         Model::build(network, compute, |wanted| given(wanted, read(&wanted.name)?.as_ref()))
@@ -129,7 +129,7 @@ impl Model {
 
     fn build(
         network: Network,
-        compute: Compute,
+        compute: ComputeOptions,
         mut values: impl FnMut(&TensorSpec) -> Result<Tensor>,
     ) -> Result<Model> {
         if compute.device == Device::Cuda {
@@ -188,7 +188,7 @@ impl Model {
 
     /// Makes every normalisation that follows a convolution a part of it. From here on the model is
     /// for evaluation alone; its tensors, by name, stay what they are.
-    pub fn fold(&mut self) -> Result<()> {
+    pub fn fold_batch_norm(&mut self) -> Result<()> {
         self.features.iter_mut().try_for_each(Layer::fold)
     }
 
@@ -200,12 +200,12 @@ impl Model {
         &self.network
     }
 
-    pub fn compute(&self) -> Compute {
+    pub fn compute(&self) -> ComputeOptions {
         self.compute
     }
 
     /// How often images have passed it, of whatever number.
-    pub fn passes(&self) -> u64 {
+    pub fn num_forward_passes(&self) -> u64 {
         self.passes.get()
     }
 
@@ -231,7 +231,7 @@ impl Model {
     }
 
     /// The same network with tensors of its own.
-    pub fn duplicate(&self) -> Result<Model> {
+    pub fn deep_copy(&self) -> Result<Model> {
         let mut tensors = self.tensors.iter().map(|(_, tensor)| tensor);
         Model::build(self.network.clone(), self.compute, |_| {
             let tensor = tensors.next().expect("the same network");
@@ -249,11 +249,16 @@ impl Model {
     /// Images as they leave the loader, `[n, size, size, channels]` normalised, as the network's
     /// input `[n, channels, size, size]`.
     pub fn input(&self, images: &Arc<Vec<f32>>, count: usize) -> Result<Tensor> {
-        self.input_of(images, count, [self.network.image_size; 2])
+        self.input_with_size(images, count, [self.network.image_size; 2])
     }
 
-    /// The same for images of another height and width, for [`Model::forward_map`].
-    pub fn input_of(&self, images: &Arc<Vec<f32>>, count: usize, size: [u32; 2]) -> Result<Tensor> {
+    /// The same for images of another height and width, for [`Model::forward_dense`].
+    pub fn input_with_size(
+        &self,
+        images: &Arc<Vec<f32>>,
+        count: usize,
+        size: [u32; 2],
+    ) -> Result<Tensor> {
         let [height, width] = size.map(i64::from);
         let channels = self.network.channels as i64;
         let images = shared_on(self.compute.device(), images)?
@@ -276,19 +281,19 @@ impl Model {
     /// Logits `[n, classes]`, in fp32 (fp64 in `fp64`), of an input made by [`Model::input`].
     /// In training, batch statistics normalise and move the running ones.
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor> {
-        self.pass(input, &Pass::new(training))
+        self.pass(input, &ForwardContext::new(training))
     }
 
     /// What each 3x3 convolution of the network answers to an input, in evaluation mode (the
     /// paper's figure 7 shows the deviations).
-    pub fn layer_responses(&self, input: &Tensor) -> Result<Vec<Response>> {
+    pub fn layer_responses(&self, input: &Tensor) -> Result<Vec<ResponseStats>> {
         let _no_grad = tch::no_grad_guard();
-        let pass = Pass::watching();
+        let pass = ForwardContext::watching();
         let _ = self.pass(input, &pass)?;
         Ok(pass.responses())
     }
 
-    fn pass(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+    fn pass(&self, input: &Tensor, pass: &ForwardContext) -> Result<Tensor> {
         let features = self.features(input, pass)?;
         let size = [i64::from(self.network.pool.size); 2];
         let pooled =
@@ -297,7 +302,7 @@ impl Model {
     }
 
     /// `[n, channels, h, w]` of what the classifier sees.
-    fn features(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+    fn features(&self, input: &Tensor, pass: &ForwardContext) -> Result<Tensor> {
         self.passes.set(self.passes.get() + 1);
         let mut x = input.shallow_clone();
         for layer in &self.features {
@@ -322,8 +327,8 @@ impl Model {
     /// Logits `[n, classes]` of an input of any size (the paper's section 3.4): pooling and
     /// classifier at every place at which an image of the network's own size could lie, the
     /// logits averaged over all places. In evaluation mode.
-    pub fn forward_map(&self, input: &Tensor) -> Result<Tensor> {
-        let features = self.features(input, &Pass::new(false))?;
+    pub fn forward_dense(&self, input: &Tensor) -> Result<Tensor> {
+        let features = self.features(input, &ForwardContext::new(false))?;
         let own = i64::from(self.network.feature_size(self.network.image_size));
         // A smaller map than the network's own is one place.
         let window = [2, 3].map(|axis: usize| own.min(features.size()[axis]));
@@ -358,7 +363,7 @@ fn windows(
 }
 
 /// A tensor out of a file, in the type that it has there.
-pub fn from_weights(tensor: &residual_weights::Tensor) -> Result<Tensor> {
+pub fn to_tch(tensor: &residual_weights::Tensor) -> Result<Tensor> {
     let kind = match tensor.dtype {
         DType::F32 => Kind::Float,
         DType::F64 => Kind::Double,
@@ -383,11 +388,11 @@ fn given(wanted: &TensorSpec, found: Option<&residual_weights::Tensor>) -> Resul
         let needed = &wanted.shape;
         return Err(mismatch(format!("`{name}` is {shape:?}, but the network needs {needed:?}")));
     }
-    from_weights(found)
+    to_tch(found)
 }
 
-/// What [`bytes_of`] gives but the bytes.
-pub fn info_of(tensor: &Tensor) -> TensorInfo {
+/// What [`from_tch`] gives but the bytes.
+pub fn tensor_info(tensor: &Tensor) -> TensorInfo {
     let dtype = match tensor.kind() {
         Kind::Double => DType::F64,
         _ => DType::F32,
@@ -396,8 +401,8 @@ pub fn info_of(tensor: &Tensor) -> TensorInfo {
 }
 
 /// A tensor for a file: row by row, whatever its order in memory.
-pub fn bytes_of(tensor: &Tensor) -> Result<residual_weights::Tensor> {
-    let TensorInfo { dtype, shape } = info_of(tensor);
+pub fn from_tch(tensor: &Tensor) -> Result<residual_weights::Tensor> {
+    let TensorInfo { dtype, shape } = tensor_info(tensor);
     let kind = if dtype == DType::F64 { Kind::Double } else { Kind::Float };
     let plain = tensor
         .detach()
@@ -416,7 +421,7 @@ mod tests {
     use super::*;
     use residual_spec::{InspectConfig, NameOr, resolve_inspect};
 
-    const FP64: Compute = Compute {
+    const FP64: ComputeOptions = ComputeOptions {
         precision: Precision::Fp64,
         memory_format: MemoryFormat::Contiguous,
         device: Device::Cpu,
@@ -467,7 +472,7 @@ mod tests {
         // Frozen normalisations use their running statistics.
         let stem = |training| {
             let input = input.shallow_clone();
-            model.features[0].forward(input, &Pass::new(training)).unwrap()
+            model.features[0].forward(input, &ForwardContext::new(training)).unwrap()
         };
         assert!(stem(true).equal(&stem(false)));
     }
@@ -480,7 +485,7 @@ mod tests {
             narrow(&mut network);
             let model = Model::new(network, FP64, 1).unwrap();
             let input = model.input(&pixels(size, size), 2).unwrap();
-            let map = model.forward_map(&input).unwrap();
+            let map = model.forward_dense(&input).unwrap();
             assert!(far_apart(&map, &model.forward(&input, false).unwrap()) < 1e-12, "{name}");
         }
     }
@@ -492,10 +497,10 @@ mod tests {
             let mut network = network(name, 64);
             narrow(&mut network);
             let model = Model::new(network, FP64, 1).unwrap();
-            let input = model.input_of(&pixels(96, 128), 2, [96, 128]).unwrap();
-            let found = model.forward_map(&input).unwrap();
+            let input = model.input_with_size(&pixels(96, 128), 2, [96, 128]).unwrap();
+            let found = model.forward_dense(&input).unwrap();
             let own = i64::from(model.network.feature_size(64));
-            let features = model.features(&input, &Pass::new(false)).unwrap();
+            let features = model.features(&input, &ForwardContext::new(false)).unwrap();
             let [rows, columns] = [2, 3].map(|axis: usize| features.size()[axis] - own + 1);
             assert!(rows > 1 && columns > rows, "{name}");
             let pool = i64::from(model.network.pool.size);
@@ -514,8 +519,8 @@ mod tests {
     fn a_smaller_image_is_one_place() {
         let _no_grad = tch::no_grad_guard();
         let model = Model::new(network("resnet20", 32), FP64, 1).unwrap();
-        let input = model.input_of(&pixels(16, 24), 2, [16, 24]).unwrap();
-        let map = model.forward_map(&input).unwrap();
+        let input = model.input_with_size(&pixels(16, 24), 2, [16, 24]).unwrap();
+        let map = model.forward_dense(&input).unwrap();
         assert!(far_apart(&map, &model.forward(&input, false).unwrap()) < 1e-12);
     }
 
@@ -550,7 +555,7 @@ mod tests {
     }
 
     /// A model whose running statistics say something.
-    fn seasoned(name: &str, compute: Compute) -> Model {
+    fn seasoned(name: &str, compute: ComputeOptions) -> Model {
         let mut network = network(name, 32);
         narrow(&mut network);
         let model = Model::new(network, compute, 1).unwrap();
@@ -571,7 +576,7 @@ mod tests {
             let before = model.forward(&input, false).unwrap();
             let responses = model.layer_responses(&input).unwrap();
             let weight = model.tensors[0].1.copy();
-            model.fold().unwrap();
+            model.fold_batch_norm().unwrap();
             assert!(far_apart(&model.forward(&input, false).unwrap(), &before) < 1e-10, "{name}");
             for (found, wanted) in model.layer_responses(&input).unwrap().iter().zip(&responses) {
                 assert_eq!(found.name, wanted.name);
@@ -585,15 +590,17 @@ mod tests {
     fn folded_networks_in_fp32_and_bf16_are_near_the_unfolded_one_in_fp64() {
         let _no_grad = tch::no_grad_guard();
         let exact = seasoned("resnet20", FP64);
-        let tensors = exact.tensors().map(|(name, t)| (name.to_string(), bytes_of(t).unwrap()));
+        let tensors = exact.tensors().map(|(name, t)| (name.to_string(), from_tch(t).unwrap()));
         let tensors = tensors.collect();
         let many = pixels(32, 32).iter().copied().cycle().take(128 * 32 * 32 * 3).collect();
         let many = Arc::new(many);
         let wanted = exact.forward(&exact.input(&many, 128).unwrap(), false).unwrap();
         for (precision, bound) in [(Precision::Fp32, 1e-4), (Precision::Bf16, 3e-2)] {
-            let compute = Compute { precision, memory_format: MemoryFormat::ChannelsLast, ..FP64 };
-            let mut model = Model::from_tensors(exact.network.clone(), compute, &tensors).unwrap();
-            model.fold().unwrap();
+            let compute =
+                ComputeOptions { precision, memory_format: MemoryFormat::ChannelsLast, ..FP64 };
+            let mut model =
+                Model::from_state_dict(exact.network.clone(), compute, &tensors).unwrap();
+            model.fold_batch_norm().unwrap();
             let found = model.forward(&model.input(&many, 128).unwrap(), false).unwrap();
             assert!(far_apart(&found.to_kind(Kind::Double), &wanted) < bound, "{precision:?}");
         }

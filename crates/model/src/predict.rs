@@ -6,10 +6,10 @@ use residual_data::{Batch, Image, Pipeline, SampleRng, decode_file_wanted, decod
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
 
 use crate::evaluate::no_number;
-use crate::{Model, classify};
+use crate::{Model, predict_log_probs};
 
 /// A picture to classify.
-pub enum Input {
+pub enum ImageInput {
     /// A JPEG or PNG file.
     Path(PathBuf),
     /// The bytes of one.
@@ -19,7 +19,7 @@ pub enum Input {
 }
 
 /// Of each group of pictures, in their order.
-pub type Answers = Vec<Result<Vec<Prediction>>>;
+pub type GroupPredictions = Vec<Result<Vec<Prediction>>>;
 
 /// Images that are prepared at once; more are done one batch after another.
 const BATCH: usize = 128;
@@ -29,7 +29,7 @@ const PIXELS: usize = 64 * 224 * 224;
 const SEEN_OFTEN: usize = 4;
 
 /// How many images are prepared and pass the network at once.
-pub fn in_one_pass(model: &Model, pipeline: &Pipeline) -> usize {
+pub fn prediction_batch_size(model: &Model, pipeline: &Pipeline) -> usize {
     let size = model.network().image_size as usize;
     match pipeline.sees_often() {
         true => SEEN_OFTEN,
@@ -49,15 +49,15 @@ pub fn predict(
     model: &Model,
     labels: &[String],
     pipeline: &Pipeline,
-    groups: &[&[Input]],
+    groups: &[&[ImageInput]],
     top: usize,
     seen: &mut dyn FnMut(usize, &Image),
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<Answers>> {
+) -> Result<Option<GroupPredictions>> {
     let _no_grad = tch::no_grad_guard();
-    let mut answers: Answers =
+    let mut answers: GroupPredictions =
         groups.iter().map(|inputs| Ok(Vec::with_capacity(inputs.len()))).collect();
-    let most = in_one_pass(model, pipeline);
+    let most = prediction_batch_size(model, pipeline);
     let mut image = Image::default();
     let (mut batch, mut of) = (Batch::default(), Vec::with_capacity(most));
     for (group, inputs) in groups.iter().enumerate() {
@@ -96,7 +96,7 @@ fn answer(
         return Ok(());
     }
     batch.labels.resize(of.len(), 0);
-    let mut probabilities = classify(model, None, batch)?;
+    let mut probabilities = predict_log_probs(model, None, batch)?;
     probabilities.iter_mut().for_each(|value| *value = value.exp());
     for (row, group) in probabilities.chunks(labels.len()).zip(of.drain(..)) {
         let Ok(predictions) = &mut answers[group] else { continue };
@@ -126,13 +126,13 @@ fn add(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
     batch.views.get_or_insert_default().extend(views);
 }
 
-fn read(input: &Input, pipeline: &Pipeline, image: &mut Image) -> Result<()> {
+fn read(input: &ImageInput, pipeline: &Pipeline, image: &mut Image) -> Result<()> {
     let channels = pipeline.channels() as u32;
     let wanted = |width, height| pipeline.wanted_whole(width, height);
     match input {
-        Input::Path(path) => decode_file_wanted(path, channels, &wanted, image),
-        Input::Encoded(bytes) => decode_wanted(bytes, channels, &wanted, image),
-        Input::Raw { pixels, width, height, channels: given } => {
+        ImageInput::Path(path) => decode_file_wanted(path, channels, &wanted, image),
+        ImageInput::Encoded(bytes) => decode_wanted(bytes, channels, &wanted, image),
+        ImageInput::Raw { pixels, width, height, channels: given } => {
             let expected = u64::from(*width) * u64::from(*height) * u64::from(*given);
             if expected == 0 || expected != pixels.len() as u64 || !matches!(given, 1 | 3) {
                 return Err(Error::new(

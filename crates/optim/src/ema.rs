@@ -21,7 +21,7 @@ pub struct Ema {
 
 impl Ema {
     pub fn new(decay: f64, model: &Model) -> Result<Ema> {
-        let average = model.duplicate()?;
+        let average = model.deep_copy()?;
         let all = |model: &Model| model.tensors().map(|(_, t)| t.detach()).collect();
         let (own, followed) = (all(&average), all(model));
         Ok(Ema { decay, average, own, followed, begun: false })

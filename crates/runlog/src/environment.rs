@@ -38,7 +38,7 @@ pub struct Environment {
 
 impl Environment {
     /// What this process finds, beside what only libtorch can say.
-    pub fn here(libtorch: &str, cpu_capability: &str, config: &ResolvedConfig) -> Environment {
+    pub fn detect(libtorch: &str, cpu_capability: &str, config: &ResolvedConfig) -> Environment {
         Environment {
             residual: env!("CARGO_PKG_VERSION").into(),
             libtorch: libtorch.into(),

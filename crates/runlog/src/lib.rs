@@ -13,7 +13,6 @@
 //! runs/latest          a link to the run that began last
 //! ```
 
-mod atomic;
 mod environment;
 mod latest;
 mod lines;
@@ -22,6 +21,5 @@ mod metrics;
 mod run_dir;
 mod tensorboard;
 
-pub use atomic::write_atomically;
 pub use environment::Environment;
 pub use run_dir::RunDir;

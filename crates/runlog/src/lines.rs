@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use residual_spec::Result;
 
-use crate::atomic::failed;
+use residual_fs::write_error;
 
 #[derive(Debug)]
 pub(crate) struct Lines {
@@ -29,8 +29,8 @@ impl Lines {
     pub(crate) fn open(path: &Path) -> Result<Lines> {
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = opened.map_err(|cause| failed(path, &cause))?;
-        let end = file.metadata().map_err(|cause| failed(path, &cause))?.len();
+        let file = opened.map_err(|cause| write_error(path, &cause))?;
+        let end = file.metadata().map_err(|cause| write_error(path, &cause))?.len();
         Ok(Lines { path: path.to_path_buf(), file, end })
     }
 
@@ -45,7 +45,7 @@ impl Lines {
         if let Err(cause) = written {
             // If even this fails, the next cut finds the torn line.
             let _ = self.file.set_len(self.end);
-            return Err(failed(&self.path, &cause));
+            return Err(write_error(&self.path, &cause));
         }
         self.end += line.len() as u64;
         Ok(())
@@ -60,7 +60,7 @@ impl Lines {
             self.file.sync_all()?;
             Ok(kept)
         });
-        self.end = cut.map_err(|cause| failed(&self.path, &cause))?;
+        self.end = cut.map_err(|cause| write_error(&self.path, &cause))?;
         Ok(())
     }
 
@@ -85,7 +85,7 @@ impl Lines {
 
     /// Makes what was appended last through a power cut.
     pub(crate) fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|cause| failed(&self.path, &cause))
+        self.file.sync_data().map_err(|cause| write_error(&self.path, &cause))
     }
 }
 

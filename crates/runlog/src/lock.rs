@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::atomic::failed;
+use residual_fs::write_error;
 
 pub(crate) const NAME: &str = ".lock";
 
@@ -31,7 +31,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(|cause| failed(folder, &cause))?;
+            .map_err(|cause| write_error(folder, &cause))?;
         let mut tried = file.try_lock();
         // Somebody else's look ([`Lock::is_held`]) is over in a moment; a run is not.
         for _ in 0..20 {
@@ -48,7 +48,7 @@ impl Lock {
             Err(TryLockError::Error(cause)) if cause.kind() == ErrorKind::Unsupported => {
                 Ok(Lock { _file: file })
             }
-            Err(TryLockError::Error(cause)) => Err(failed(&path, &cause)),
+            Err(TryLockError::Error(cause)) => Err(write_error(&path, &cause)),
         }
     }
 

@@ -72,7 +72,7 @@ impl Metrics {
     }
 
     /// Drops everything after `step` updates, epochs after the first `epochs`, and the end.
-    pub(crate) fn cut_back(&mut self, epochs: u32, step: u64) -> Result<()> {
+    pub(crate) fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<()> {
         let place = |is_after: bool| if is_after { Place::After } else { Place::Before };
         self.jsonl.cut(|line| match serde_json::from_slice::<Mark>(line) {
             Ok(mark) => {
@@ -90,7 +90,7 @@ impl Metrics {
         if self.csv.is_empty() {
             self.csv.append(COLUMNS.as_bytes())?;
         }
-        self.tensorboard.cut_back(step)
+        self.tensorboard.rewind_to(step)
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
         }
         drop(metrics);
         let mut metrics = Metrics::open(folder.path()).unwrap();
-        metrics.cut_back(1, 15).unwrap();
+        metrics.rewind_to(1, 15).unwrap();
         metrics.log(&epoch(2, None)).unwrap();
         assert_eq!(read(folder.path(), JSONL).len(), 4);
         assert_eq!(read(folder.path(), CSV).len(), 3);
@@ -218,7 +218,7 @@ mod tests {
         for event in [epoch(1, None), step(20), epoch(2, None), end()] {
             metrics.log(&event).unwrap();
         }
-        metrics.cut_back(1, 20).unwrap();
+        metrics.rewind_to(1, 20).unwrap();
         assert_eq!(read(folder.path(), JSONL).len(), 2);
         assert_eq!(read(folder.path(), CSV).len(), 2);
     }
@@ -230,7 +230,7 @@ mod tests {
         for event in [step(25), end()] {
             metrics.log(&event).unwrap();
         }
-        metrics.cut_back(2, 25).unwrap();
+        metrics.rewind_to(2, 25).unwrap();
         assert_eq!(read(folder.path(), JSONL).len(), 1);
     }
 
@@ -239,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(CSV), "epoch,st").unwrap();
         let mut metrics = Metrics::open(folder.path()).unwrap();
-        metrics.cut_back(0, 0).unwrap();
+        metrics.rewind_to(0, 0).unwrap();
         assert_eq!(read(folder.path(), CSV), [COLUMNS.trim_end()]);
     }
 }

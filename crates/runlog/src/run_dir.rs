@@ -9,12 +9,12 @@ use residual_spec::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::atomic::{failed, is_temporary, sweep, write_atomically};
 use crate::environment::Environment;
 use crate::latest;
 use crate::lock::{self, Lock};
 use crate::metrics::{self, Metrics};
 use crate::tensorboard;
+use residual_fs::{is_temporary, remove_temporary_files, write_atomically, write_error};
 
 const CONFIG: &str = "config.json";
 const ENVIRONMENT: &str = "environment.json";
@@ -55,11 +55,11 @@ impl RunDir {
     pub fn create(path: &Path, overwrite: bool) -> Result<RunDir> {
         let path = absolute(path)?;
         refuse(&path, overwrite)?;
-        fs::create_dir_all(&path).map_err(|cause| failed(&path, &cause))?;
+        fs::create_dir_all(&path).map_err(|cause| write_error(&path, &cause))?;
         let lock = Lock::take(&path)?;
         // Somebody else may have been here between the look and the lock.
         refuse(&path, overwrite)?;
-        clear(&path).map_err(|cause| failed(&path, &cause))?;
+        clear(&path).map_err(|cause| write_error(&path, &cause))?;
         RunDir::hold(path, lock)
     }
 
@@ -68,7 +68,7 @@ impl RunDir {
     ///
     /// # Errors
     /// `E_WRITE`.
-    pub fn create_free(wanted: &Path) -> Result<RunDir> {
+    pub fn create_numbered(wanted: &Path) -> Result<RunDir> {
         let tried = free_dirs(wanted).map(|path| RunDir::create(&path, false));
         let is_taken =
             |error: &Error| matches!(error.code, ErrorCode::OutExists | ErrorCode::OutInUse);
@@ -80,22 +80,22 @@ impl RunDir {
     ///
     /// # Errors
     /// As [`RunDir::create`], for what is there.
-    pub fn place(path: &Path, overwrite: bool) -> Result<PathBuf> {
+    pub fn check_path(path: &Path, overwrite: bool) -> Result<PathBuf> {
         let path = absolute(path)?;
         refuse(&path, overwrite)?;
         Ok(path)
     }
 
-    /// Where [`RunDir::create_free`] would. Looks without touching.
+    /// Where [`RunDir::create_numbered`] would. Looks without touching.
     ///
     /// # Errors
     /// `E_WRITE`.
-    pub fn free_place(wanted: &Path) -> Result<PathBuf> {
+    pub fn next_free_path(wanted: &Path) -> Result<PathBuf> {
         absolute(&free_dirs(wanted).next().expect("some number is free"))
     }
 
     /// Lets `runs/latest` lead here, where that can be done.
-    pub fn name_latest(&self) {
+    pub fn link_latest(&self) {
         latest::point_to(&self.path);
     }
 
@@ -104,15 +104,15 @@ impl RunDir {
     ///
     /// # Errors
     /// `E_OUT_IN_USE`.
-    pub fn refuse_in_use(path: &Path) -> Result<()> {
-        match RunDir::is_written_to(path) {
+    pub fn check_not_in_use(path: &Path) -> Result<()> {
+        match RunDir::is_in_use(path) {
             true => Err(lock::in_use(path).hint("Wait for it, or stop it, and go on from there.")),
             false => Ok(()),
         }
     }
 
     /// Takes hold of a run's folder to go on with the run. Nothing in it is changed, apart from
-    /// what a killed process left half-written; [`RunDir::cut_back`] is the next step.
+    /// what a killed process left half-written; [`RunDir::rewind_to`] is the next step.
     ///
     /// # Errors
     /// `E_CHECKPOINT` if there is no run, `E_OUT_IN_USE`, `E_WRITE`.
@@ -124,22 +124,22 @@ impl RunDir {
                 .file(&path)
                 .hint("Give the folder of a run: the one that has config.json and checkpoints/."));
         }
-        RunDir::refuse_in_use(&path)?;
+        RunDir::check_not_in_use(&path)?;
         let lock = Lock::take(&path)?;
         RunDir::hold(path, lock)
     }
 
     /// Whether a run is being written to a folder, by whatever process. The answer of a moment, for
     /// whoever only looks.
-    pub fn is_written_to(path: &Path) -> bool {
+    pub fn is_in_use(path: &Path) -> bool {
         Lock::is_held(path)
     }
 
     fn hold(path: PathBuf, lock: Lock) -> Result<RunDir> {
         let checkpoints = path.join(CHECKPOINTS);
-        fs::create_dir_all(&checkpoints).map_err(|cause| failed(&checkpoints, &cause))?;
+        fs::create_dir_all(&checkpoints).map_err(|cause| write_error(&checkpoints, &cause))?;
         for folder in [&path, &checkpoints] {
-            sweep(folder).map_err(|cause| failed(folder, &cause))?;
+            remove_temporary_files(folder).map_err(|cause| write_error(folder, &cause))?;
         }
         let metrics = Metrics::open(&path)?;
         Ok(RunDir { path, metrics, _lock: lock })
@@ -151,7 +151,7 @@ impl RunDir {
     }
 
     /// Where a checkpoint goes; `epoch` counts only for those kept by epoch.
-    pub fn checkpoint(&self, kind: CheckpointKind, epoch: u32) -> PathBuf {
+    pub fn checkpoint_path(&self, kind: CheckpointKind, epoch: u32) -> PathBuf {
         self.path.join(CHECKPOINTS).join(match kind {
             CheckpointKind::Last => LAST.into(),
             CheckpointKind::Best => BEST.into(),
@@ -206,26 +206,26 @@ impl RunDir {
     ///
     /// # Errors
     /// `E_WRITE`.
-    pub fn cut_back(&mut self, epochs: u32, step: u64) -> Result<()> {
+    pub fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<()> {
         let evaluation = self.path.join(EVALUATION);
         let outdated = match evaluated_epoch(&evaluation) {
             Some(epoch) if epoch <= epochs => None,
             _ => Some(evaluation),
         };
         for file in std::iter::once(self.path.join(RESULT)).chain(outdated) {
-            remove(&file).map_err(|cause| failed(&self.path, &cause))?;
+            remove(&file).map_err(|cause| write_error(&self.path, &cause))?;
         }
         let later = |name: &str| epoch_of(name).is_some_and(|epoch| epoch > u64::from(epochs));
-        remove_checkpoints(&self.path, later).map_err(|cause| failed(&self.path, &cause))?;
-        self.metrics.cut_back(epochs, step)
+        remove_checkpoints(&self.path, later).map_err(|cause| write_error(&self.path, &cause))?;
+        self.metrics.rewind_to(epochs, step)
     }
 
     /// Makes the checkpoint at `from` the last or the best one.
     ///
     /// # Errors
     /// `E_WRITE`.
-    pub fn keep(&self, from: &Path, kind: CheckpointKind) -> Result<()> {
-        let path = self.checkpoint(kind, 0);
+    pub fn copy_checkpoint(&self, from: &Path, kind: CheckpointKind) -> Result<()> {
+        let path = self.checkpoint_path(kind, 0);
         write_atomically(&path, |file| std::io::copy(&mut fs::File::open(from)?, file).map(|_| ()))
     }
 
@@ -233,9 +233,9 @@ impl RunDir {
     ///
     /// # Errors
     /// `E_WRITE`.
-    pub fn drop_best(&self) -> Result<()> {
-        let path = self.checkpoint(CheckpointKind::Best, 0);
-        remove(&path).map_err(|cause| failed(&path, &cause))
+    pub fn remove_best(&self) -> Result<()> {
+        let path = self.checkpoint_path(CheckpointKind::Best, 0);
+        remove(&path).map_err(|cause| write_error(&path, &cause))
     }
 }
 
@@ -255,7 +255,7 @@ fn free_dirs(wanted: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|cause| failed(path, &cause))
+    std::path::absolute(path).map_err(|cause| write_error(path, &cause))
 }
 
 /// Refuses a place where a run must not be made.
@@ -285,13 +285,13 @@ fn look(path: &Path) -> Result<Found> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Found::Free),
-        Err(cause) => return Err(failed(path, &cause)),
+        Err(cause) => return Err(write_error(path, &cause)),
     };
     if is_run_config(&path.join(CONFIG)) {
         return Ok(Found::Run);
     }
     for entry in entries {
-        let name = entry.map_err(|cause| failed(path, &cause))?.file_name();
+        let name = entry.map_err(|cause| write_error(path, &cause))?.file_name();
         if !is_beginning(path, &name.to_string_lossy()) {
             return Ok(Found::Foreign);
         }
@@ -391,11 +391,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(folder.path(), false).unwrap();
         run.write_config(&config()).unwrap();
-        run.write_environment(&Environment::here("2.11.0", "AVX512", &config())).unwrap();
+        run.write_environment(&Environment::detect("2.11.0", "AVX512", &config())).unwrap();
         for (kind, epoch) in
             [(CheckpointKind::Last, 0), (CheckpointKind::Best, 0), (CheckpointKind::Epoch, 10)]
         {
-            fs::write(run.checkpoint(kind, epoch), "weights").unwrap();
+            fs::write(run.checkpoint_path(kind, epoch), "weights").unwrap();
         }
         fs::write(folder.path().join(RESULT), "{}").unwrap();
         fs::write(folder.path().join(EVALUATION), r#"{"part":"val","epoch":3}"#).unwrap();
@@ -422,7 +422,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(&folder.path().join("runs/demo"), false).unwrap();
         assert!(run.path().is_absolute());
-        let path = run.checkpoint(CheckpointKind::Epoch, 10);
+        let path = run.checkpoint_path(CheckpointKind::Epoch, 10);
         assert_eq!(path.file_name().unwrap(), "epoch-0010.safetensors");
         assert!(path.parent().unwrap().is_dir());
     }
@@ -566,11 +566,11 @@ mod tests {
     #[test]
     fn whether_a_run_is_being_written_can_be_looked_at() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(!RunDir::is_written_to(&folder.path().join("none")));
+        assert!(!RunDir::is_in_use(&folder.path().join("none")));
         let run = RunDir::create(folder.path(), false).unwrap();
-        assert!(RunDir::is_written_to(folder.path()));
+        assert!(RunDir::is_in_use(folder.path()));
         drop(run);
-        assert!(!RunDir::is_written_to(folder.path()));
+        assert!(!RunDir::is_in_use(folder.path()));
     }
 
     #[test]
@@ -581,7 +581,7 @@ mod tests {
         let _run = RunDir::create(&wanted, false).unwrap();
         fs::write(folder.path().join("demo-2"), "a file").unwrap();
         assert_eq!(free_dirs(&wanted).next().unwrap(), folder.path().join("demo-3"));
-        let run = RunDir::create_free(&wanted).unwrap();
+        let run = RunDir::create_numbered(&wanted).unwrap();
         assert_eq!(run.path(), folder.path().join("demo-3"));
     }
 
@@ -591,7 +591,7 @@ mod tests {
         let wanted = folder.path().join("file/runs/demo");
         fs::write(folder.path().join("file"), "").unwrap();
         assert_eq!(free_dirs(&wanted).next().unwrap(), wanted);
-        assert_eq!(RunDir::create_free(&wanted).unwrap_err().code, ErrorCode::Write);
+        assert_eq!(RunDir::create_numbered(&wanted).unwrap_err().code, ErrorCode::Write);
     }
 
     #[test]
@@ -600,7 +600,7 @@ mod tests {
         let wanted = folder.path().join("demo");
         let runs: Vec<_> = std::thread::scope(|scope| {
             let begun: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| RunDir::create_free(&wanted).unwrap())).collect();
+                (0..8).map(|_| scope.spawn(|| RunDir::create_numbered(&wanted).unwrap())).collect();
             begun.into_iter().map(|run| run.join().unwrap()).collect()
         });
         let mut paths: Vec<_> = runs.iter().map(RunDir::path).collect();
@@ -613,11 +613,11 @@ mod tests {
     fn a_run_gone_on_with_has_no_result_and_no_checkpoint_of_later_epochs() {
         let folder = finished();
         let mut run = RunDir::reopen(folder.path()).unwrap();
-        run.cut_back(10, 100).unwrap();
+        run.rewind_to(10, 100).unwrap();
         assert!(folder.path().join(EVALUATION).exists(), "of an epoch that stays");
-        assert!(run.checkpoint(CheckpointKind::Epoch, 10).exists());
-        run.cut_back(1, 10).unwrap();
-        assert!(!run.checkpoint(CheckpointKind::Epoch, 10).exists());
+        assert!(run.checkpoint_path(CheckpointKind::Epoch, 10).exists());
+        run.rewind_to(1, 10).unwrap();
+        assert!(!run.checkpoint_path(CheckpointKind::Epoch, 10).exists());
         run.log(&RunEvent::Warning(WarningEvent {
             code: ErrorCode::Image,
             message: "broken".into(),
@@ -627,6 +627,6 @@ mod tests {
         .unwrap();
         assert!(!folder.path().join(RESULT).exists());
         assert!(!folder.path().join(EVALUATION).exists());
-        assert!(run.checkpoint(CheckpointKind::Last, 0).exists());
+        assert!(run.checkpoint_path(CheckpointKind::Last, 0).exists());
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 use residual_spec::{Result, RunEvent};
 
-use crate::atomic::failed;
+use residual_fs::write_error;
 
 /// How the file's name begins; TensorBoard looks for it.
 pub(crate) const PREFIX: &str = "events.out.tfevents.";
@@ -60,8 +60,8 @@ impl Events {
             None => None,
             Some(path) => {
                 let opened = OpenOptions::new().read(true).write(true).open(&path);
-                let mut file = opened.map_err(|cause| failed(&path, &cause))?;
-                file.seek(SeekFrom::End(0)).map_err(|cause| failed(&path, &cause))?;
+                let mut file = opened.map_err(|cause| write_error(&path, &cause))?;
+                file.seek(SeekFrom::End(0)).map_err(|cause| write_error(&path, &cause))?;
                 Some((path, file))
             }
         };
@@ -85,7 +85,7 @@ impl Events {
             self.begin(time)?;
         }
         let (path, file) = self.file.as_mut().expect("was begun");
-        file.write_all(&record(&event)).map_err(|cause| failed(path, &cause))
+        file.write_all(&record(&event)).map_err(|cause| write_error(path, &cause))
     }
 
     fn begin(&mut self, time: f64) -> Result<()> {
@@ -101,27 +101,27 @@ impl Events {
             .create_new(true)
             .open(&path)
             .and_then(|mut file| file.write_all(&record(&version)).map(|()| file));
-        self.file = Some((path.clone(), begun.map_err(|cause| failed(&path, &cause))?));
+        self.file = Some((path.clone(), begun.map_err(|cause| write_error(&path, &cause))?));
         Ok(())
     }
 
     /// Drops the first record after `step` updates, all that follows it, and a torn one.
-    pub(crate) fn cut_back(&mut self, step: u64) -> Result<()> {
+    pub(crate) fn rewind_to(&mut self, step: u64) -> Result<()> {
         let Some((path, file)) = &mut self.file else { return Ok(()) };
         let cut = kept(file, step).and_then(|kept| {
             file.set_len(kept)?;
             file.seek(SeekFrom::Start(kept))
         });
-        cut.map_err(|cause| failed(path, &cause))?;
+        cut.map_err(|cause| write_error(path, &cause))?;
         Ok(())
     }
 }
 
 /// The file of events in a run's folder.
 pub(crate) fn found(folder: &Path) -> Result<Option<PathBuf>> {
-    let entries = fs::read_dir(folder).map_err(|cause| failed(folder, &cause))?;
+    let entries = fs::read_dir(folder).map_err(|cause| write_error(folder, &cause))?;
     for entry in entries {
-        let entry = entry.map_err(|cause| failed(folder, &cause))?;
+        let entry = entry.map_err(|cause| write_error(folder, &cause))?;
         if entry.file_name().to_string_lossy().starts_with(PREFIX) {
             return Ok(Some(entry.path()));
         }
@@ -266,7 +266,7 @@ mod tests {
         }
         drop(events);
         let mut events = Events::open(folder.path()).unwrap();
-        events.cut_back(2).unwrap();
+        events.rewind_to(2).unwrap();
         events.log(2e9, &step(3)).unwrap();
         assert_eq!(steps(folder.path()), [0, 1, 2, 3]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -284,7 +284,7 @@ mod tests {
         for length in [whole.len() - 1, whole.len() - 20] {
             fs::write(&path, &whole[..length]).unwrap();
             let mut events = Events::open(folder.path()).unwrap();
-            events.cut_back(9).unwrap();
+            events.rewind_to(9).unwrap();
             events.log(1e9, &step(2)).unwrap();
             assert_eq!(steps(folder.path()), [0, 1, 2]);
         }

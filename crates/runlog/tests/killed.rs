@@ -10,7 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use residual_runlog::{RunDir, write_atomically};
+use residual_fs::write_atomically;
+use residual_runlog::RunDir;
 use residual_spec::{
     CheckpointKind, DataFacts, EpochEvent, ErrorCode, MachineFacts, RunEvent, Score, TrainConfig,
     resolve,
@@ -78,7 +79,7 @@ fn run_until_killed(folder: &Path) {
     run.write_config(&resolve(&TrainConfig::default(), &facts, &machine).unwrap()).unwrap();
     for number in 1..=200 {
         run.log(&epoch(number)).unwrap();
-        write_all(&run.checkpoint(CheckpointKind::Last, number), number as u8).unwrap();
+        write_all(&run.checkpoint_path(CheckpointKind::Last, number), number as u8).unwrap();
         if number == 1 {
             // Past the test harness, which holds back what is printed.
             std::io::stdout().write_all(format!("\n{READY}\n").as_bytes()).unwrap();
@@ -105,13 +106,13 @@ fn a_killed_run_leaves_a_folder_to_go_on_in() {
         child.wait().unwrap();
 
         let mut run = RunDir::reopen(&folder).unwrap();
-        let last = run.checkpoint(CheckpointKind::Last, 0);
+        let last = run.checkpoint_path(CheckpointKind::Last, 0);
         let saved = byte_of(&last);
         let names = fs::read_dir(last.parent().unwrap()).unwrap();
         let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["last.safetensors"]);
 
-        run.cut_back(saved.into(), saved.into()).unwrap();
+        run.rewind_to(saved.into(), saved.into()).unwrap();
         let log = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
         let steps: Vec<_> = log
             .lines()

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use residual_arch::Network;
 use residual_data::Batch;
-use residual_model::{Compute, Model, classify};
+use residual_model::{ComputeOptions, Model, predict_log_probs};
 use residual_spec::{
     At, BenchConfig, BenchResult, DataFacts, InspectConfig, NameOr, Rates, Read, ResolvedConfig,
     Result, TrainConfig, resolve, resolve_inspect,
@@ -41,7 +41,7 @@ pub fn bench(said: &Value, go_on: &dyn Fn() -> bool) -> Result<Option<BenchResul
     }
     let (config, network) = subject(&asked)?;
     let _threads = Threads::set(config.threads);
-    let model = Model::new(network.clone(), Compute::of(&config), config.seed)?;
+    let model = Model::new(network.clone(), ComputeOptions::from_config(&config), config.seed)?;
     let mut learner = Learner::new(&config, model, &[])?;
     let batch = synthetic_batch(&config, &network);
 
@@ -105,7 +105,7 @@ fn round(
 
 fn classify_untracked(learner: &Learner, batch: &Batch) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
-    classify(&learner.model, None, batch).map(|_| ())
+    predict_log_probs(&learner.model, None, batch).map(|_| ())
 }
 
 /// The network, and how a run with it would compute.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use residual_model::{Average, Evaluator};
+use residual_model::{Ensemble, EvaluationMetrics};
 use residual_spec::{EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Result};
 
 use crate::Session;
@@ -32,17 +32,17 @@ pub fn evaluate_ensemble(
         ..request.clone()
     };
     let started = Instant::now();
-    let average = Rc::new(RefCell::new(Average::new()));
+    let average = Rc::new(RefCell::new(Ensemble::new()));
     let mut members = Vec::new();
     for model in models {
-        average.borrow_mut().next_network(model.columns_of(first)?);
+        average.borrow_mut().next_model(model.columns_of(first)?);
         match model.evaluate_into(&request, None, Some(Rc::clone(&average)), go_on)? {
             None => return Ok(None),
             Some(evaluation) => members.push(evaluation),
         }
     }
     let average = average.borrow();
-    if !average.is_whole() {
+    if !average.is_complete() {
         return Err(Error::new(
             ErrorCode::Mismatch,
             "the models hold back different images for validation",
@@ -51,8 +51,8 @@ pub fn evaluate_ensemble(
         .hint("Evaluate on the test part, or train with one `data.splitSeed`."));
     }
     let labels = &first.info().classes;
-    let mut sums = Evaluator::new(labels.len());
-    average.evaluate(&mut sums);
+    let mut sums = EvaluationMetrics::new(labels.len());
+    average.add_means_to(&mut sums);
     let ensemble = sums.finish(labels, started.elapsed().as_secs_f64(), |_| String::new());
     let (broken, warnings) =
         members.first().map(|member| (member.broken, member.warnings.clone())).unwrap_or_default();

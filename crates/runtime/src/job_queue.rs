@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use residual_model::Input;
+use residual_model::ImageInput;
 use residual_spec::{PredictConfig, Prediction, Result};
 
 use crate::Worker;
@@ -23,7 +23,7 @@ pub(crate) type Job = Box<dyn FnMut(&mut Worker) -> Turn + Send>;
 pub struct PredictRequest {
     /// The model's.
     pub handle: u32,
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<ImageInput>,
     pub asked: PredictConfig,
     /// Is told, on the thread.
     pub answer: Box<dyn FnOnce(Result<Vec<Prediction>>) + Send>,
@@ -104,7 +104,7 @@ mod tests {
     fn request(handle: u32, images: usize, top: u32) -> PredictRequest {
         PredictRequest {
             handle,
-            inputs: (0..images).map(|_| Input::Encoded(Vec::new())).collect(),
+            inputs: (0..images).map(|_| ImageInput::Encoded(Vec::new())).collect(),
             asked: PredictConfig { top: Some(top), ..PredictConfig::default() },
             answer: Box::new(|_| {}),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use residual_data::{Arrays, Loader, LoaderOptions, Pipeline, Split, Subset};
-use residual_model::classify;
+use residual_model::predict_log_probs;
 use residual_spec::{At, Plan, PlanConfig, Read, Result, TimeEstimate, median};
 use serde_json::Value;
 
@@ -185,7 +185,7 @@ fn evaluation_pace(
             return Ok(None);
         }
         if !loaded.batch.is_empty() {
-            classify(learner.evaluated(), images, &loaded.batch)?;
+            predict_log_probs(learner.evaluated(), images, &loaded.batch)?;
             seen += loaded.batch.len();
         }
         loader.recycle(loaded.batch);

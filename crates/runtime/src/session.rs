@@ -9,8 +9,8 @@ use std::sync::Arc;
 use residual_arch::Network;
 use residual_data::{Arrays, Dataset, Loader, LoaderOptions, Pipeline, PixelMean, Subset};
 use residual_model::{
-    Answers, Average, Compute, Evaluator, Input, Model, Response, bytes_of, evaluate, in_one_pass,
-    predict,
+    ComputeOptions, Ensemble, EvaluationMetrics, GroupPredictions, ImageInput, Model,
+    ResponseStats, evaluate, from_tch, predict, prediction_batch_size,
 };
 use residual_spec::{
     Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Device, Error, ErrorCode,
@@ -18,7 +18,8 @@ use residual_spec::{
     PredictConfig, ResolvedConfig, Result, Thumbnail, Views, resolve_views,
 };
 use residual_weights::{
-    Checkpoint, Export, ExportOptions, Foreign, PIXEL_MEAN, Prefer, Tensor, find, is_checkpoint,
+    Checkpoint, CheckpointChoice, Export, ExportOptions, ExternalWeights, PIXEL_MEAN, Tensor,
+    find_checkpoint, is_checkpoint,
 };
 
 use residual_train::{pixel_mean, progress_of, small, small_of};
@@ -47,14 +48,14 @@ impl Session {
     /// # Errors
     /// `E_CHECKPOINT`, `E_MISMATCH`, and `E_CONFIG` where `asked` contradicts the file.
     pub fn open(path: &Path, asked: &LoadConfig) -> Result<Session> {
-        let path = find(path, Prefer::Best)?;
+        let path = find_checkpoint(path, CheckpointChoice::Best)?;
         let path = path.canonicalize().map_err(|cause| Error::read(&path, &cause))?;
         let parts = match is_checkpoint(&path)? {
             true => Parts::of_checkpoint(&path, asked)?,
             false => Parts::of_weights(&path, asked)?,
         };
         let machine = crate::machine_facts();
-        let mut compute = Compute::of(&parts.config);
+        let mut compute = ComputeOptions::from_config(&parts.config);
         if compute.device == Device::Cuda && !machine.cuda {
             // Where it was trained does not bind; what is asked for does.
             if asked.device == Some(Device::Cuda) {
@@ -67,9 +68,9 @@ impl Session {
                 compute.precision = Precision::Fp32; // CPUs are faster in it
             }
         }
-        let mut model = Model::from_reading(parts.network, compute, parts.read)
+        let mut model = Model::from_reader(parts.network, compute, parts.read)
             .map_err(|error| error.file(&path))?;
-        model.fold()?;
+        model.fold_batch_norm()?;
         let info = ModelInfo {
             arch: model.network().name.clone(),
             classes: parts.data.classes.clone(),
@@ -96,10 +97,10 @@ impl Session {
     /// picture that cannot be read.
     pub fn predict(
         &self,
-        groups: &[&[Input]],
+        groups: &[&[ImageInput]],
         asked: &PredictConfig,
         go_on: &dyn Fn() -> bool,
-    ) -> Result<Option<Answers>> {
+    ) -> Result<Option<GroupPredictions>> {
         let top = asked.top.unwrap_or(DEFAULT_TOP);
         if top == 0 {
             return Err(Error::new(ErrorCode::Config, "`top` must be 1 or more, not 0")
@@ -134,12 +135,12 @@ impl Session {
     pub fn in_one_pass(&self, asked: &PredictConfig) -> usize {
         let views = resolve_views(asked.crops, asked.scales.as_ref(), &self.config);
         // What is asked wrongly is refused when it is answered.
-        views.map_or(1, |views| in_one_pass(&self.model, &self.eval.with_views(views)))
+        views.map_or(1, |views| prediction_batch_size(&self.model, &self.eval.with_views(views)))
     }
 
     /// Passes of the network so far.
     pub fn passes(&self) -> u64 {
-        self.model.passes()
+        self.model.num_forward_passes()
     }
 
     /// Writes the network as .safetensors or .onnx.
@@ -147,7 +148,7 @@ impl Session {
     /// # Errors
     /// As [`Export::write`] has them.
     pub fn export(&self, path: &Path, options: ExportOptions) -> Result<()> {
-        let named = |(name, tensor): (&str, &_)| Ok((name.to_string(), bytes_of(tensor)?));
+        let named = |(name, tensor): (&str, &_)| Ok((name.to_string(), from_tch(tensor)?));
         let mut tensors: BTreeMap<String, Tensor> =
             self.model.tensors().map(named).collect::<Result<_>>()?;
         if let Some(mean) = &self.pixel_mean {
@@ -185,7 +186,7 @@ impl Session {
         &self,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        average: Option<Rc<RefCell<Average>>>,
+        average: Option<Rc<RefCell<Ensemble>>>,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
         check_examples(request)?;
@@ -193,10 +194,10 @@ impl Session {
         let Some((subset, labels)) = self.subset(request, arrays, go_on)? else {
             return Ok(None);
         };
-        let sums = Evaluator::new(self.data.classes.len())
-            .top_losses(request.top_losses.unwrap_or(0) as usize)
-            .samples(subset.spread(request.samples.unwrap_or(0) as usize))
-            .averaging(average);
+        let sums = EvaluationMetrics::new(self.data.classes.len())
+            .with_top_losses(request.top_losses.unwrap_or(0) as usize)
+            .with_samples(subset.spread(request.samples.unwrap_or(0) as usize))
+            .with_ensemble(average);
         let loader = self.loader(&subset, request, views);
         let measured = evaluate(&self.model, &labels, sums, loader, None, || Ok(go_on()), |_| {})?;
         let Some(mut evaluation) = measured else { return Ok(None) };
@@ -235,7 +236,7 @@ impl Session {
     ) -> Result<Option<Vec<LayerResponse>>> {
         let Some((subset, _)) = self.subset(request, arrays, go_on)? else { return Ok(None) };
         let mut loader = self.loader(&subset, request, Views::Center);
-        let mut sums: Vec<Response> = Vec::new();
+        let mut sums: Vec<ResponseStats> = Vec::new();
         while let Some(loaded) = loader.next()? {
             if !go_on() {
                 return Ok(None);
@@ -251,7 +252,7 @@ impl Session {
             }
             loader.recycle(loaded.batch);
         }
-        let named = |sum: Response| LayerResponse { std: sum.std(), name: sum.name };
+        let named = |sum: ResponseStats| LayerResponse { std: sum.std(), name: sum.name };
         Ok(Some(sums.into_iter().map(named).collect()))
     }
 
@@ -382,7 +383,7 @@ impl<'p> Parts<'p> {
         }
         let checkpoint = Checkpoint::open(path)?;
         let (mut config, data) = (checkpoint.config.clone(), checkpoint.data.clone());
-        let mean = checkpoint.read(PIXEL_MEAN)?;
+        let mean = checkpoint.tensor(PIXEL_MEAN)?;
         let pixel_mean = pixel_mean::of_checkpoint(&config, mean.as_ref(), path)?;
         config.precision = precision.unwrap_or(config.precision);
         config.device = device.unwrap_or(config.device);
@@ -396,15 +397,22 @@ impl<'p> Parts<'p> {
             network,
             pixel_mean,
             progress: checkpoint.progress.clone(),
-            read: Box::new(move |name| checkpoint.read(name)),
+            read: Box::new(move |name| checkpoint.tensor(name)),
             assumed: Vec::new(),
             unnamed: false,
         })
     }
 
     fn of_weights(path: &'p Path, asked: &LoadConfig) -> Result<Parts<'p>> {
-        let Foreign { config, data, network, mut tensors, assumed, unnamed, progress } =
-            Foreign::read(path, asked, &crate::machine_facts())?;
+        let ExternalWeights {
+            config,
+            data,
+            network,
+            mut tensors,
+            assumed,
+            has_default_classes: unnamed,
+            progress,
+        } = ExternalWeights::read(path, asked, &crate::machine_facts())?;
         let read = Box::new(move |name: &str| Ok(tensors.remove(name)));
         Ok(Parts { config, data, network, read, pixel_mean: None, progress, assumed, unnamed })
     }

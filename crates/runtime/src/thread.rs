@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use residual_data::Arrays;
-use residual_model::Answers;
+use residual_model::GroupPredictions;
 use residual_spec::{
     BenchResult, EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse,
     LrFinding, Plan, Result,
@@ -155,7 +155,7 @@ impl Worker {
     }
 
     /// Of each request; `None` if they have to wait.
-    fn predictions(&self, requests: &[PredictRequest]) -> Result<Option<Answers>> {
+    fn predictions(&self, requests: &[PredictRequest]) -> Result<Option<GroupPredictions>> {
         let never = AtomicBool::new(false);
         let first = &requests[0];
         let model = self.models.get(&first.handle).ok_or_else(closed)?;

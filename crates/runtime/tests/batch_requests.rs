@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use residual_model::{Compute, Input, Model, bytes_of};
+use residual_model::{ComputeOptions, ImageInput, Model, from_tch};
 use residual_runtime::{PredictRequest, Session, TorchThread, Worker};
 use residual_spec::{
     Device, Error, ErrorCode, InspectConfig, LoadConfig, MemoryFormat, NameOr, Precision,
@@ -35,7 +35,7 @@ impl Asking {
         Asking { thread, handle, sender, answers }
     }
 
-    fn ask(&self, number: usize, inputs: Vec<Input>, asked: PredictConfig) {
+    fn ask(&self, number: usize, inputs: Vec<ImageInput>, asked: PredictConfig) {
         let sender = self.sender.clone();
         let answer = Box::new(move |answer| sender.send((number, answer)).unwrap());
         self.thread.predict(PredictRequest { handle: self.handle, inputs, asked, answer });
@@ -63,7 +63,7 @@ fn write_weights(path: &Path) {
         InspectConfig { model: Some(NameOr::Name("resnet8".into())), ..InspectConfig::default() };
     let target = resolve_inspect(&config).unwrap();
     let network = residual_arch::build(&target.model, 3, 32, 10).unwrap();
-    let compute = Compute {
+    let compute = ComputeOptions {
         precision: Precision::Fp32,
         memory_format: MemoryFormat::Contiguous,
         device: Device::Cpu,
@@ -71,7 +71,7 @@ fn write_weights(path: &Path) {
     let model = Model::new(network, compute, 1).unwrap();
     let (mut header, mut bytes) = (serde_json::Map::new(), Vec::new());
     for (name, tensor) in model.tensors() {
-        let tensor = bytes_of(tensor).unwrap();
+        let tensor = from_tch(tensor).unwrap();
         let offsets = [bytes.len(), bytes.len() + tensor.bytes.len()];
         let entry = json!({ "dtype": "F32", "shape": tensor.shape, "data_offsets": offsets });
         header.insert(name.into(), entry);
@@ -97,15 +97,15 @@ fn done<T: Send + 'static>(
 }
 
 /// A picture of its own for each number.
-fn picture(number: usize) -> Input {
+fn picture(number: usize) -> ImageInput {
     let (width, height, channels) = (20 + number as u32 % 7, 24, 3);
     let bytes = width * height * channels;
     let pixels = (0..bytes).map(|at| (at as usize * (number + 3) * 11 % 251) as u8).collect();
-    Input::Raw { pixels, width, height, channels }
+    ImageInput::Raw { pixels, width, height, channels }
 }
 
-fn broken() -> Input {
-    Input::Encoded(b"no picture".to_vec())
+fn broken() -> ImageInput {
+    ImageInput::Encoded(b"no picture".to_vec())
 }
 
 fn probabilities(answer: &Answer) -> Vec<f64> {

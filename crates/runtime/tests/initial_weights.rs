@@ -229,7 +229,7 @@ fn weights_of_another_network_are_refused_before_anything_is_written() {
 #[test]
 fn published_weights_that_are_not_here_say_where_to_put_them() {
     let place = place();
-    residual_weights::set_published_folder(place.path("cache"));
+    residual_weights::set_weights_folder(place.path("cache"));
     let config = place.config("out", 2, json!({ "arch": "resnet18", "weights": "imagenet" }));
     let error = run(&config).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Checkpoint);

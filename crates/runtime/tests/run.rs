@@ -327,7 +327,8 @@ fn half_precision_trains_with_a_scaled_loss_and_resumes_to_the_bit() {
     };
     let (stopped, _) = run(&place.config("stopped", more), stop);
     let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
-    let state = |result: &TrainResult| Checkpoint::read_state(Path::new(&result.last)).unwrap();
+    let state =
+        |result: &TrainResult| Checkpoint::read_for_resume(Path::new(&result.last)).unwrap();
     assert!(state(&whole).tensors.contains_key("optimizer.loss_scale.factor"));
     assert!(state(&resumed).tensors == state(&whole).tensors);
 }
@@ -445,7 +446,8 @@ fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
         };
         let (stopped, _) = run(&place.config(&format!("stopped-{at}"), more.clone()), stop);
         let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
-        let state = |result: &TrainResult| Checkpoint::read_state(Path::new(&result.last)).unwrap();
+        let state =
+            |result: &TrainResult| Checkpoint::read_for_resume(Path::new(&result.last)).unwrap();
         assert!(state(&resumed).tensors == state(&whole).tensors, "stopped at {at}");
         assert_eq!(epochs_of(&whole), epochs_of(&resumed), "stopped at {at}");
     }
@@ -545,7 +547,7 @@ fn the_average_of_the_weights_is_what_a_checkpoint_gives_to_use() {
     let place = Place::new();
     let result = train(&place.config("run", json!({ "epochs": 1, "ema": { "decay": 0.9 } })));
     let used = checkpoint(&result);
-    let state = Checkpoint::read_state(Path::new(&result.last)).unwrap();
+    let state = Checkpoint::read_for_resume(Path::new(&result.last)).unwrap();
     assert!(used.tensors["conv1.weight"] == state.tensors["ema.conv1.weight"]);
     assert!(used.tensors["bn1.running_var"] == state.tensors["ema.bn1.running_var"]);
     assert!(used.tensors["conv1.weight"] != state.tensors["conv1.weight"]);

@@ -5,7 +5,7 @@
 //! says when it is full.
 
 use residual_arch::Network;
-use residual_model::{Compute, Model};
+use residual_model::{ComputeOptions, Model};
 use residual_spec::{
     Auto, DataFacts, Device, Error, ErrorCode, ResolvedConfig, Result, TrainConfig,
 };
@@ -58,7 +58,10 @@ pub(crate) fn that_fits(
             let most = config.batch_size;
             // In the place of the images that are to lie beside it, if there is one.
             let bytes = memory::on_device(config, facts) as i64;
-            let _images = Tensor::f_empty([bytes], (Kind::Uint8, Compute::of(config).device()));
+            let _images = Tensor::f_empty(
+                [bytes],
+                (Kind::Uint8, ComputeOptions::from_config(config).device()),
+            );
             match largest(most, |images| can_update(&with(images), network))? {
                 Some(images) if images == most => Ok(None),
                 Some(images) => {
@@ -160,7 +163,7 @@ fn largest(most: u32, mut fits: impl FnMut(u32) -> Result<bool>) -> Result<Optio
 /// Whether an update can be made; the network that it was made on is thrown away.
 fn can_update(config: &ResolvedConfig, network: &Network) -> Result<bool> {
     let update = || -> Result<()> {
-        let model = Model::new(network.clone(), Compute::of(config), config.seed)?;
+        let model = Model::new(network.clone(), ComputeOptions::from_config(config), config.seed)?;
         let mut learner = Learner::new(config, model, &vec![1; network.classes() as usize])?;
         train_once(&mut learner, &synthetic_batch(config, network))
     };

@@ -8,8 +8,8 @@ use residual_spec::{
     ResolvedConfig, Result, Stem, TrainConfig, WarningEvent,
 };
 use residual_weights::{
-    Checkpoint, Fitted, IMAGENET, NewHead, Prefer, Published, StateDict, find, fit, infer_backbone,
-    is_checkpoint, sha256,
+    AdaptedStateDict, Checkpoint, CheckpointChoice, IMAGENET, NewHead, PublishedWeights, StateDict,
+    adapt_state_dict, find_checkpoint, infer_backbone_arch, is_checkpoint, sha256,
 };
 
 /// What a run begins from, before the network is decided.
@@ -31,7 +31,7 @@ struct Weights {
 #[derive(Default)]
 pub(crate) struct Begun {
     /// None: from nothing.
-    pub weights: Option<Fitted>,
+    pub weights: Option<AdaptedStateDict>,
     /// What the owner should know.
     pub warnings: Vec<WarningEvent>,
 }
@@ -84,13 +84,14 @@ impl Begin {
             Some(NO_WEIGHTS) => Ok(None),
             Some(IMAGENET) => {
                 let arch = model.arch.as_ref().and_then(Auto::given);
-                published(Published::of(arch.map(String::as_str))?.find()?, None)
+                published(PublishedWeights::for_arch(arch.map(String::as_str))?.find()?, None)
             }
             Some(path) => {
-                let path = find(Path::new(path), Prefer::Best).map_err(|error| error.key(KEY))?;
+                let path = find_checkpoint(Path::new(path), CheckpointChoice::Best)
+                    .map_err(|error| error.key(KEY))?;
                 Ok(Some(Source { path, published: false, chosen: None }))
             }
-            None => match Published::choose(asked, facts) {
+            None => match PublishedWeights::default_for(asked, facts) {
                 Err(why) => {
                     self.reasons.push((KEY, why));
                     Ok(None)
@@ -100,7 +101,7 @@ impl Begin {
                     Err(error) => {
                         self.reasons
                             .push((KEY, "ImageNet's are not here (see the warning)".into()));
-                        self.warnings.push(file.missed(&error));
+                        self.warnings.push(file.missing_warning(&error));
                         Ok(None)
                     }
                 },
@@ -125,7 +126,7 @@ impl Begin {
             false => None,
         };
         let (target, _) =
-            infer_backbone(&state.tensors, &model).map_err(|error| error.file(path))?;
+            infer_backbone_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
         let because = match source.chosen {
             Some(_) => "as in torchvision's weights".to_string(),
             None => format!("as in {}", path.display()),
@@ -188,7 +189,7 @@ impl Begin {
         let mut begun = Begun { weights: None, warnings: self.warnings };
         if let Some(Weights { path, sha256, state }) = self.weights {
             config.model.weights_sha256 = Some(sha256);
-            let fitted = fit(network, state.tensors, config.seed);
+            let fitted = adapt_state_dict(network, state.tensors, config.seed);
             let fitted = fitted.map_err(|error| error.file(&path))?;
             // Whoever did not ask for the weights does not miss their head.
             let head = fitted.new_head.filter(|_| !unasked);
@@ -220,7 +221,7 @@ mod tests {
     use std::io::Write;
 
     use residual_spec::{MachineFacts, resolve};
-    use residual_weights::{DType, Naming, Tensor};
+    use residual_weights::{DType, KeyMap, Tensor};
     use serde_json::{Value, json};
 
     use super::*;
@@ -259,7 +260,7 @@ mod tests {
         let tensors = tensors
             .into_iter()
             .map(|wanted| (wanted.name, zeros(wanted.shape.iter().map(|&n| n as usize).collect())));
-        StateDict { naming: Naming::Torchvision, tensors: tensors.collect() }
+        StateDict { key_map: KeyMap::Torchvision, tensors: tensors.collect() }
     }
 
     /// What a run would be, and its warnings, if the file of these weights was there.

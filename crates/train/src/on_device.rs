@@ -4,14 +4,14 @@
 use std::rc::Rc;
 
 use residual_data::{Pipeline, Split, Subset};
-use residual_model::{Compute, Resident};
+use residual_model::{ComputeOptions, DeviceDataset};
 use residual_spec::{AugmentOn, ErrorCode, ResolvedConfig, Result, WarningEvent};
 use residual_torch::release_free_memory;
 
 /// Nothing, where the workers are to do everything.
 #[derive(Default)]
 pub struct OnDevice {
-    images: Vec<Rc<Resident>>,
+    images: Vec<Rc<DeviceDataset>>,
     /// Why some are not there.
     pub warning: Option<WarningEvent>,
 }
@@ -37,13 +37,19 @@ impl OnDevice {
             if placed.of(subset).is_some() {
                 continue; // the one part was taken from the other
             }
-            let sent = Resident::new(&subset.source, Compute::of(config), shape, &cuts, cancelled);
+            let sent = DeviceDataset::new(
+                &subset.source,
+                ComputeOptions::from_config(config),
+                shape,
+                &cuts,
+                cancelled,
+            );
             placed.add(sent)?;
         }
         Ok(placed)
     }
 
-    fn add(&mut self, sent: Result<Option<Resident>>) -> Result<()> {
+    fn add(&mut self, sent: Result<Option<DeviceDataset>>) -> Result<()> {
         match sent {
             Ok(images) => self.images.extend(images.map(Rc::new)),
             Err(error) if error.code == ErrorCode::Memory => {
@@ -64,7 +70,7 @@ impl OnDevice {
     }
 
     /// A subset's images, if they are there.
-    pub fn of(&self, subset: &Subset) -> Option<&Rc<Resident>> {
+    pub fn of(&self, subset: &Subset) -> Option<&Rc<DeviceDataset>> {
         self.images.iter().find(|images| images.is_of(&subset.source))
     }
 }

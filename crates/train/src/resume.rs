@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use residual_runlog::RunDir;
 use residual_spec::{CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, TrainConfig};
-use residual_weights::{Checkpoint, Prefer, find};
+use residual_weights::{Checkpoint, CheckpointChoice, find_checkpoint};
 use serde_json::{Map, Value};
 
 use crate::position::Progress;
@@ -35,8 +35,8 @@ const CHANGEABLE: &[&str] = &[
 pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
     let resume = Path::new(resume);
     // First: a run that has only begun has no checkpoint to find yet.
-    RunDir::refuse_in_use(resume)?;
-    let checkpoint = find(resume, Prefer::Last)?;
+    RunDir::check_not_in_use(resume)?;
+    let checkpoint = find_checkpoint(resume, CheckpointChoice::Last)?;
     let checkpoint = checkpoint.canonicalize().map_err(|cause| Error::read(&checkpoint, &cause))?;
     let run_dir = checkpoint.parent().and_then(Path::parent).map(Path::to_path_buf);
     match run_dir {
@@ -85,9 +85,9 @@ pub(crate) fn merge(said: &Value, before: &ResolvedConfig, run_dir: &Path) -> Re
 /// `E_WRITE`.
 pub(crate) fn rewind(dir: &RunDir, from: &Path, progress: &mut Progress) -> Result<()> {
     let [last, best] =
-        [CheckpointKind::Last, CheckpointKind::Best].map(|kind| dir.checkpoint(kind, 0));
+        [CheckpointKind::Last, CheckpointKind::Best].map(|kind| dir.checkpoint_path(kind, 0));
     if is_later(&last, progress.step) {
-        dir.keep(from, CheckpointKind::Last)?;
+        dir.copy_checkpoint(from, CheckpointKind::Last)?;
     }
     if !is_later(&best, progress.step) {
         return Ok(());
@@ -95,11 +95,11 @@ pub(crate) fn rewind(dir: &RunDir, from: &Path, progress: &mut Progress) -> Resu
     match progress.best {
         // An epoch's checkpoints are alike: this one was the best when it was written.
         Some(best) if best.epoch == progress.epoch && progress.batch == 0 => {
-            dir.keep(from, CheckpointKind::Best)
+            dir.copy_checkpoint(from, CheckpointKind::Best)
         }
         _ => {
             progress.best = None;
-            dir.drop_best()
+            dir.remove_best()
         }
     }
 }

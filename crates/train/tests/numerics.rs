@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use residual_arch::{Network, build};
-use residual_model::{Compute, Model};
+use residual_model::{ComputeOptions, Model};
 use residual_optim::Optimizer;
 use residual_spec::{
     BottleneckStride, Device, MemoryFormat, NO_WEIGHTS, Optimizer as Rule, Precision, Shortcut,
@@ -66,7 +66,7 @@ impl Case {
     }
 
     fn model(&self, precision: Precision, memory_format: MemoryFormat) -> Model {
-        let compute = Compute { precision, memory_format, device: Device::Cpu };
+        let compute = ComputeOptions { precision, memory_format, device: Device::Cpu };
         let tensors = self
             .network
             .tensors()
@@ -92,7 +92,7 @@ impl Case {
                 (tensor.name, residual_weights::Tensor { dtype: DType::F64, shape, bytes })
             })
             .collect();
-        Model::from_tensors(self.network.clone(), compute, &tensors).unwrap()
+        Model::from_state_dict(self.network.clone(), compute, &tensors).unwrap()
     }
 
     /// Images `[n, 3, size, size]` and labels of a step, in the precision of `model`.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use residual_data::Batch;
-use residual_model::{Compute, Model};
+use residual_model::{ComputeOptions, Model};
 use residual_spec::{DataFacts, MachineFacts, ResolvedConfig, TrainConfig, resolve};
 use residual_train::{Learner, Step};
 use residual_weights::DType;
@@ -71,7 +71,10 @@ fn start(config: &ResolvedConfig, size: u64) -> (Model, BTreeMap<String, u64>) {
             (tensor.name, residual_weights::Tensor { dtype: DType::F64, shape, bytes })
         })
         .collect();
-    (Model::from_tensors(network, Compute::of(config), &tensors).unwrap(), numbered)
+    (
+        Model::from_state_dict(network, ComputeOptions::from_config(config), &tensors).unwrap(),
+        numbered,
+    )
 }
 
 /// The oracle's batch number `b`, as a loader would give it.

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::format::{self, Opened, broken};
-use crate::state_dict::is_pytorchs;
+use crate::safetensors_file::{self, SafetensorsFile, broken};
+use crate::state_dict::is_pytorch_file;
 use crate::tensor::{Tensor, TensorInfo};
 
 /// The version of what is written here; one higher for every change that an older reader would
@@ -25,7 +25,7 @@ const DATA_KEY: &str = "residual.data";
 const PROGRESS_KEY: &str = "residual.progress";
 
 /// Before a name: the moving average of that weight or statistic.
-pub const AVERAGE: &str = "ema.";
+pub const EMA_PREFIX: &str = "ema.";
 
 /// The mean image that a network is given images less of: `[channels, size, size]`, values in 0..1.
 pub const PIXEL_MEAN: &str = "transform.pixel_mean";
@@ -44,7 +44,7 @@ pub struct Checkpoint {
 }
 
 /// A checkpoint about to be written.
-pub struct Contents<'a> {
+pub struct CheckpointContents<'a> {
     pub tensors: BTreeMap<String, TensorInfo>,
     /// The numbers of one of them, laid out as a [`Tensor`]'s. Asked for one after another: the numbers
     /// of two are not in memory at once.
@@ -56,8 +56,8 @@ pub struct Contents<'a> {
 
 /// A checkpoint whose tensors are read one by one: of a large network, hardly more has to be in
 /// memory than what is made of it.
-pub struct OpenCheckpoint<'p> {
-    opened: Opened<'p>,
+pub struct CheckpointReader<'p> {
+    opened: SafetensorsFile<'p>,
     pub config: ResolvedConfig,
     pub data: DataFacts,
     pub progress: Value,
@@ -65,14 +65,14 @@ pub struct OpenCheckpoint<'p> {
 
 /// A checkpoint without the numbers of its tensors.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Header {
+pub struct CheckpointHeader {
     pub tensors: BTreeMap<String, TensorInfo>,
     pub config: ResolvedConfig,
     pub data: DataFacts,
     pub progress: Value,
 }
 
-impl Contents<'_> {
+impl CheckpointContents<'_> {
     /// Writes the checkpoint, or leaves what was at `path`. The same contents give the same bytes.
     ///
     /// # Errors
@@ -91,31 +91,36 @@ impl Contents<'_> {
             (PROGRESS_KEY, json(self.progress)?),
         ]);
         metadata.extend(facts);
-        format::write(path, &metadata, &self.tensors, self.bytes)
+        safetensors_file::write(path, &metadata, &self.tensors, self.bytes)
     }
 }
 
 impl Checkpoint {
-    /// Writes as [`Contents::write`] does.
+    /// Writes as [`CheckpointContents::write`] does.
     pub fn write(&self, path: &Path) -> Result<()> {
         let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.info()));
         let bytes = |name: &str| Ok(Cow::Borrowed(&self.tensors[name].bytes[..]));
         let (config, data, progress) = (&self.config, &self.data, &self.progress);
-        Contents { tensors: tensors.collect(), bytes: &bytes, config, data, progress }.write(path)
+        CheckpointContents { tensors: tensors.collect(), bytes: &bytes, config, data, progress }
+            .write(path)
     }
 
     /// Reads a checkpoint to use its network: with the moving average of the weights (`ema.*`)
     /// as the weights, where the run kept one.
     ///
     /// # Errors
-    /// As [`Checkpoint::read_state`].
+    /// As [`Checkpoint::read_for_resume`].
     pub fn read(path: &Path) -> Result<Checkpoint> {
-        let mut checkpoint = Checkpoint::read_state(path)?;
-        let averages: Vec<String> =
-            checkpoint.tensors.keys().filter(|name| name.starts_with(AVERAGE)).cloned().collect();
+        let mut checkpoint = Checkpoint::read_for_resume(path)?;
+        let averages: Vec<String> = checkpoint
+            .tensors
+            .keys()
+            .filter(|name| name.starts_with(EMA_PREFIX))
+            .cloned()
+            .collect();
         for name in averages {
             if let Some(tensor) = checkpoint.tensors.remove(&name) {
-                checkpoint.tensors.insert(name[AVERAGE.len()..].to_string(), tensor);
+                checkpoint.tensors.insert(name[EMA_PREFIX.len()..].to_string(), tensor);
             }
         }
         Ok(checkpoint)
@@ -124,43 +129,43 @@ impl Checkpoint {
     /// Opens a checkpoint to use its network, as [`Checkpoint::read`] gives it.
     ///
     /// # Errors
-    /// As [`Checkpoint::read_state`].
-    pub fn open(path: &Path) -> Result<OpenCheckpoint<'_>> {
-        let opened = format::open(path)?;
+    /// As [`Checkpoint::read_for_resume`].
+    pub fn open(path: &Path) -> Result<CheckpointReader<'_>> {
+        let opened = safetensors_file::open(path)?;
         let (config, data, progress) = story(path, &opened)?;
-        Ok(OpenCheckpoint { opened, config, data, progress })
+        Ok(CheckpointReader { opened, config, data, progress })
     }
 
-    /// Reads a checkpoint that [`Contents::write`] wrote, as it is, and checks that it is whole.
+    /// Reads a checkpoint that [`CheckpointContents::write`] wrote, as it is, and checks that it is whole.
     /// This is what a run goes on from.
     ///
     /// # Errors
     /// `E_CHECKPOINT` if it is not there, cut short, not a checkpoint of residual's or one of a
     /// later version, or if its configuration is one that no run has; `E_IO`.
-    pub fn read_state(path: &Path) -> Result<Checkpoint> {
-        let opened = format::open(path)?;
+    pub fn read_for_resume(path: &Path) -> Result<Checkpoint> {
+        let opened = safetensors_file::open(path)?;
         let (config, data, progress) = story(path, &opened)?;
-        Ok(Checkpoint { tensors: opened.read_tensors()?, config, data, progress })
+        Ok(Checkpoint { tensors: opened.read_safetensors()?, config, data, progress })
     }
 
     /// Reads all but the tensors' numbers, in time that does not depend on the network's size.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn read_header(path: &Path) -> Result<Header> {
-        let opened = format::open(path)?;
+    pub fn read_header(path: &Path) -> Result<CheckpointHeader> {
+        let opened = safetensors_file::open(path)?;
         let (config, data, progress) = story(path, &opened)?;
-        Ok(Header { tensors: opened.infos()?, config, data, progress })
+        Ok(CheckpointHeader { tensors: opened.infos()?, config, data, progress })
     }
 }
 
-impl OpenCheckpoint<'_> {
+impl CheckpointReader<'_> {
     /// One of the tensors, in the average where there is one; none if there is none of the name.
     ///
     /// # Errors
     /// `E_CHECKPOINT` if the file was cut short since it was opened; `E_IO`.
-    pub fn read(&self, name: &str) -> Result<Option<Tensor>> {
-        match self.opened.read_tensor(&format!("{AVERAGE}{name}"))? {
+    pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
+        match self.opened.read_tensor(&format!("{EMA_PREFIX}{name}"))? {
             None => self.opened.read_tensor(name),
             average => Ok(average),
         }
@@ -172,10 +177,10 @@ impl OpenCheckpoint<'_> {
 /// # Errors
 /// `E_CHECKPOINT` if it claims to be a safetensors file and is none; `E_IO`.
 pub fn is_checkpoint(path: &Path) -> Result<bool> {
-    if is_pytorchs(path)? {
+    if is_pytorch_file(path)? {
         return Ok(false);
     }
-    Ok(format::open(path)?.metadata.contains_key(VERSION_KEY))
+    Ok(safetensors_file::open(path)?.metadata.contains_key(VERSION_KEY))
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
@@ -183,7 +188,7 @@ fn json(value: &impl Serialize) -> Result<String> {
 }
 
 /// What a file's metadata tells about the run.
-fn story(path: &Path, opened: &Opened) -> Result<(ResolvedConfig, DataFacts, Value)> {
+fn story(path: &Path, opened: &SafetensorsFile) -> Result<(ResolvedConfig, DataFacts, Value)> {
     let Some(version) = opened.metadata.get(VERSION_KEY) else {
         return Err(broken(path, "holds tensors, but is no checkpoint of residual's")
             .hint("Give a checkpoint from a run's folder: checkpoints/best.safetensors."));
@@ -202,7 +207,7 @@ fn story(path: &Path, opened: &Opened) -> Result<(ResolvedConfig, DataFacts, Val
     Ok((config, data, part(path, opened, PROGRESS_KEY)?))
 }
 
-fn part<T: DeserializeOwned>(path: &Path, opened: &Opened, key: &str) -> Result<T> {
+fn part<T: DeserializeOwned>(path: &Path, opened: &SafetensorsFile, key: &str) -> Result<T> {
     let text = opened.metadata.get(key);
     let text = text.ok_or_else(|| broken(path, format!("lacks `{key}` in its metadata")))?;
     serde_json::from_str(text)
@@ -228,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
         let none = |_: &str| unreachable!("there is no tensor");
-        format::write(&path, &metadata, &BTreeMap::new(), &none).unwrap();
+        safetensors_file::write(&path, &metadata, &BTreeMap::new(), &none).unwrap();
         let error = Checkpoint::read(&path).unwrap_err();
         assert_eq!(error.code, ErrorCode::Checkpoint);
         assert_eq!(Checkpoint::read_header(&path).unwrap_err(), error);
@@ -247,20 +252,20 @@ mod tests {
     fn tensors_that_are_read_one_by_one_are_those_that_are_read_together() {
         let mut saved = checkpoint();
         let average = Tensor { bytes: vec![7; 24], ..saved.tensors["fc.weight"].clone() };
-        saved.tensors.insert(format!("{AVERAGE}fc.weight"), average);
+        saved.tensors.insert(format!("{EMA_PREFIX}fc.weight"), average);
         let (_folder, path) = written(&saved);
         let (together, opened) =
             (Checkpoint::read(&path).unwrap(), Checkpoint::open(&path).unwrap());
         assert_eq!(opened.config, together.config);
         // In whatever order, and repeatedly.
         for (name, tensor) in together.tensors.iter().rev().chain(&together.tensors) {
-            assert_eq!(opened.read(name).unwrap().as_ref(), Some(tensor));
+            assert_eq!(opened.tensor(name).unwrap().as_ref(), Some(tensor));
         }
-        assert_eq!(opened.read("fc.weight").unwrap().unwrap().bytes, [7; 24]);
-        assert_eq!(opened.read("fc.none").unwrap(), None);
+        assert_eq!(opened.tensor("fc.weight").unwrap().unwrap().bytes, [7; 24]);
+        assert_eq!(opened.tensor("fc.none").unwrap(), None);
         let length = path.metadata().unwrap().len();
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 24).unwrap();
-        let gone = together.tensors.keys().filter(|name| opened.read(name).is_err());
+        let gone = together.tensors.keys().filter(|name| opened.tensor(name).is_err());
         assert!(gone.count() > 0);
     }
 

@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, is_checkpoint};
-use crate::find::{Prefer, find};
+use crate::find_checkpoint::{CheckpointChoice, find_checkpoint};
 use crate::tensor::{DType, Tensor, TensorInfo};
-use crate::{Contents, Foreign, PIXEL_MEAN, onnx};
+use crate::{CheckpointContents, ExternalWeights, PIXEL_MEAN, onnx};
 
 /// Behind the name of a normalisation: how often PyTorch moved its statistics.
 const TRACKED: &str = ".num_batches_tracked";
@@ -78,15 +78,15 @@ impl Form {
 /// where the run kept one; or that of weights of others.
 ///
 /// # Errors
-/// As [`find`], [`Checkpoint::read`] and [`Export::write`] have them.
+/// As [`find_checkpoint`], [`Checkpoint::read`] and [`Export::write`] have them.
 pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Result<()> {
     Form::of(to)?;
-    let from = &find(from, Prefer::Best)?;
+    let from = &find_checkpoint(from, CheckpointChoice::Best)?;
     if !is_checkpoint(from)? {
         // Nothing is computed here, whatever this machine can do.
         let machine = MachineFacts::with_cores(1);
-        let Foreign { network, tensors, config, data, progress, .. } =
-            Foreign::read(from, &LoadConfig::default(), &machine)?;
+        let ExternalWeights { network, tensors, config, data, progress, .. } =
+            ExternalWeights::read(from, &LoadConfig::default(), &machine)?;
         let (network, tensors, config) = (&network, &tensors, &config);
         return Export { network, tensors, config, data: &data, progress: &progress, options }
             .write(to);
@@ -159,7 +159,7 @@ impl Export<'_> {
             false => Ok(Cow::Borrowed(&self.tensor(name)?.bytes[..])),
         };
         let (config, data, progress) = (&config, &data, self.progress);
-        let contents = Contents { tensors, bytes: &bytes, config, data, progress };
+        let contents = CheckpointContents { tensors, bytes: &bytes, config, data, progress };
         contents.write_with(path, self.facts()?)
     }
 
@@ -243,7 +243,7 @@ fn json(value: &impl Serialize) -> Result<String> {
 mod tests {
     use super::*;
     use crate::testing::initial;
-    use crate::{AVERAGE, read_tensors};
+    use crate::{EMA_PREFIX, read_safetensors};
 
     /// A checkpoint of a network with its initial weights, in a folder.
     fn saved(arch: &str) -> (tempfile::TempDir, PathBuf, Checkpoint) {
@@ -281,11 +281,11 @@ mod tests {
         let (_folder, path, mut saved) = saved("resnet8");
         let mut average = saved.tensors["fc.bias"].clone();
         average.bytes.fill(7);
-        saved.tensors.insert(format!("{AVERAGE}fc.bias"), average.clone());
+        saved.tensors.insert(format!("{EMA_PREFIX}fc.bias"), average.clone());
         saved.write(&path).unwrap();
-        let exported = read_tensors(&export(&path, "x.safetensors").unwrap()).unwrap();
+        let exported = read_safetensors(&export(&path, "x.safetensors").unwrap()).unwrap();
         assert_eq!(exported["fc.bias"], average);
-        assert!(!exported.keys().any(|name| name.starts_with(AVERAGE)));
+        assert!(!exported.keys().any(|name| name.starts_with(EMA_PREFIX)));
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
             serde_json::from_str(include_str!("../tests/fixtures/state_dicts.json")).unwrap();
         for (arch, entries) in fixture.as_object().unwrap() {
             let (_folder, path, _) = saved(arch);
-            let exported = read_tensors(&export(&path, "x.safetensors").unwrap()).unwrap();
+            let exported = read_safetensors(&export(&path, "x.safetensors").unwrap()).unwrap();
             let wanted: BTreeMap<&str, &Value> =
                 entries.as_object().unwrap().iter().map(|(k, v)| (k.as_str(), v)).collect();
             assert!(exported.keys().map(String::as_str).eq(wanted.keys().copied()), "{arch}");

@@ -1,42 +1,47 @@
-//! Checkpoints: one safetensors file that holds a network's weights, its optimizer's state, and
-//! in its metadata what the run was and how far it had come.
+//! Checkpoints and weight files.
 //!
-//! Weights have torchvision's names, so that Python's `safetensors` loads them as they are;
-//! `optimizer.*` and `ema.*` tensors lie beside them.
+//! A checkpoint is one safetensors file with the network's weights, the optimizer's state and, as
+//! metadata, the configuration and the position of the run. Weights have torchvision's names, so
+//! that Python's `safetensors` loads them as they are; `optimizer.*` and `ema.*` tensors are stored
+//! beside them.
 //!
-//! And weights of others: what PyTorch saved or somebody put into a safetensors file, under whatever
-//! names ([`StateDict`]), for a network that is told by them ([`infer`]) or given ([`fit`]).
+//! Weights from elsewhere are files that `torch.save` wrote or safetensors files, under the key
+//! names of torchvision, timm and others ([`StateDict`]). [`infer_arch`] finds the network that
+//! they belong to, [`adapt_state_dict`] fits them to a given network.
 
 mod checkpoint;
-mod describe;
 mod export;
-mod find;
-mod fit;
-mod foreign;
-mod format;
-mod hash;
-mod infer;
-mod naming;
+mod external_weights;
+mod find_checkpoint;
+mod infer_arch;
+mod inspect_checkpoint;
+mod key_map;
+mod load_state_dict;
 mod onnx;
-mod published;
+mod published_weights;
 mod pytorch;
+mod safetensors_file;
+mod sha256;
 mod state_dict;
 mod tensor;
 #[cfg(test)]
 mod testing;
 
 pub use checkpoint::{
-    AVERAGE, Checkpoint, Contents, Header, OpenCheckpoint, PIXEL_MEAN, is_checkpoint,
+    Checkpoint, CheckpointContents, CheckpointHeader, CheckpointReader, EMA_PREFIX, PIXEL_MEAN,
+    is_checkpoint,
 };
-pub use describe::describe;
 pub use export::{Export, ExportOptions, export_checkpoint};
-pub use find::{Prefer, find};
-pub use fit::{Fitted, NewHead, check, fit};
-pub use foreign::Foreign;
-pub use format::read_tensors;
-pub use hash::sha256;
-pub use infer::{infer, infer_backbone};
-pub use naming::Naming;
-pub use published::{IMAGENET, Published, set_not_fetched, set_published_folder};
+pub use external_weights::ExternalWeights;
+pub use find_checkpoint::{CheckpointChoice, find_checkpoint};
+pub use infer_arch::{infer_arch, infer_backbone_arch};
+pub use inspect_checkpoint::inspect_checkpoint;
+pub use key_map::KeyMap;
+pub use load_state_dict::{AdaptedStateDict, NewHead, adapt_state_dict, check_state_dict};
+pub use published_weights::{
+    IMAGENET, PublishedWeights, record_download_failure, set_weights_folder,
+};
+pub use safetensors_file::read_safetensors;
+pub use sha256::sha256;
 pub use state_dict::StateDict;
 pub use tensor::{DType, Tensor, TensorInfo};

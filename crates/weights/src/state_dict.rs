@@ -7,16 +7,16 @@ use std::path::Path;
 
 use residual_spec::{Error, Result};
 
-use crate::checkpoint::AVERAGE;
-use crate::format::{self, broken};
-use crate::naming::{Naming, to_torchvision};
+use crate::checkpoint::EMA_PREFIX;
+use crate::key_map::{KeyMap, to_torchvision};
+use crate::safetensors_file::{self, broken};
 use crate::{Tensor, pytorch};
 
 /// A network's weights and buffers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateDict {
     /// Whose names the file had.
-    pub naming: Naming,
+    pub key_map: KeyMap,
     /// Under torchvision's names.
     pub tensors: BTreeMap<String, Tensor>,
 }
@@ -32,30 +32,30 @@ impl StateDict {
     /// `E_CHECKPOINT` for a file that is not there, cut short, or asks for anything but tensors;
     /// `E_IO`.
     pub fn read(path: &Path) -> Result<StateDict> {
-        let tensors = match is_pytorchs(path)? {
+        let tensors = match is_pytorch_file(path)? {
             true => pytorch::read(path)?,
             false => {
                 let (averages, mut tensors): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                    format::read_tensors(path)?
+                    safetensors_file::read_safetensors(path)?
                         .into_iter()
                         .filter(|(name, _)| !OTHERS.iter().any(|other| name.starts_with(other)))
-                        .partition(|(name, _)| name.starts_with(AVERAGE));
+                        .partition(|(name, _)| name.starts_with(EMA_PREFIX));
                 // A moving average is what such a run is about.
-                let name = |name: String| name[AVERAGE.len()..].to_string();
+                let name = |name: String| name[EMA_PREFIX.len()..].to_string();
                 tensors.extend(averages.into_iter().map(|(full, tensor)| (name(full), tensor)));
                 tensors
             }
         };
-        let (naming, tensors) = to_torchvision(tensors);
+        let (key_map, tensors) = to_torchvision(tensors);
         match tensors.is_empty() {
             true => Err(broken(path, "holds no weights")),
-            false => Ok(StateDict { naming, tensors }),
+            false => Ok(StateDict { key_map, tensors }),
         }
     }
 }
 
 /// Whether a file is one that `torch.save` wrote, as far as its first bytes tell.
-pub(crate) fn is_pytorchs(path: &Path) -> Result<bool> {
+pub(crate) fn is_pytorch_file(path: &Path) -> Result<bool> {
     let found = path.metadata();
     // What is not there, or no file, is the reader's to say.
     if !found.is_ok_and(|found| found.is_file()) {
@@ -70,5 +70,5 @@ pub(crate) fn is_pytorchs(path: &Path) -> Result<bool> {
     }
     // The oldest pickles begin with any operation.
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    Ok(pytorch::is_pytorchs(&start) || matches!(ending, "pth" | "pt" | "th" | "pkl" | "ckpt"))
+    Ok(pytorch::is_pytorch_file(&start) || matches!(ending, "pth" | "pt" | "th" | "pkl" | "ckpt"))
 }

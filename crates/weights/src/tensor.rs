@@ -4,7 +4,7 @@ use safetensors::Dtype;
 
 /// Bytes of a tensor's name. Names are copied and compared, and nothing that a network has needs
 /// more.
-pub(crate) const LONGEST_NAME: usize = 1024;
+pub(crate) const MAX_NAME_LEN: usize = 1024;
 
 /// The type of a tensor's numbers. Bytes are little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

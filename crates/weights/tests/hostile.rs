@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use residual_spec::{DataFacts, ErrorCode, MachineFacts, TrainConfig, resolve};
-use residual_weights::{Checkpoint, DType, Tensor, read_tensors};
+use residual_weights::{Checkpoint, DType, Tensor, read_safetensors};
 use serde_json::json;
 
 /// The system's memory, with this thread's use of it counted.
@@ -176,7 +176,7 @@ proptest! {
         let path = folder.path().join("last.safetensors");
         fs::write(&path, &file).unwrap();
 
-        let ((read, tensors), used) = peak(|| (Checkpoint::read(&path), read_tensors(&path)));
+        let ((read, tensors), used) = peak(|| (Checkpoint::read(&path), read_safetensors(&path)));
         prop_assert!(used < 8 * file.len() + 65_536, "{used} bytes for a file of {}", file.len());
         match (read, tensors) {
             (Ok(checkpoint), Ok(tensors)) => {
@@ -217,7 +217,7 @@ fn a_whole_checkpoint_is_held_once_and_of_one_read_bit_by_bit_a_single_tensor() 
     assert_eq!(read, checkpoint);
     let (_, used) = peak(|| {
         let opened = Checkpoint::open(&path).unwrap();
-        read.tensors.keys().for_each(|name| assert!(opened.read(name).unwrap().is_some()));
+        read.tensors.keys().for_each(|name| assert!(opened.tensor(name).unwrap().is_some()));
     });
     assert!(used < size / 2 + size / 8, "reading tensors of {} bytes used {used}", size / 2);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use residual_spec::{ErrorCode, ModelConfig, Shortcut, Stem};
-use residual_weights::{Naming, StateDict, Tensor, infer, read_tensors};
+use residual_weights::{KeyMap, StateDict, Tensor, infer_arch, read_safetensors};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
@@ -12,7 +12,7 @@ fn fixture(name: &str) -> PathBuf {
 
 /// What Python's `safetensors` wrote of the same tensors, but what nothing reads.
 fn expected(name: &str) -> BTreeMap<String, Tensor> {
-    let mut tensors = read_tensors(&fixture(name)).unwrap();
+    let mut tensors = read_safetensors(&fixture(name)).unwrap();
     tensors.retain(|name, _| !name.ends_with("num_batches_tracked"));
     tensors
 }
@@ -20,19 +20,19 @@ fn expected(name: &str) -> BTreeMap<String, Tensor> {
 #[test]
 fn every_way_of_saving_gives_the_same_weights() {
     let expected = expected("expected.safetensors");
-    for (file, naming) in [
-        ("expected.safetensors", Naming::Torchvision),
-        ("zip.pth", Naming::Torchvision),
-        ("legacy.pth", Naming::Torchvision),
-        ("notebook.pth", Naming::Notebook),
+    for (file, key_map) in [
+        ("expected.safetensors", KeyMap::Torchvision),
+        ("zip.pth", KeyMap::Torchvision),
+        ("legacy.pth", KeyMap::Torchvision),
+        ("notebook.pth", KeyMap::Notebook),
     ] {
         let read = StateDict::read(&fixture(file)).unwrap();
-        assert_eq!(read.naming, naming, "{file}");
+        assert_eq!(read.key_map, key_map, "{file}");
         assert_eq!(read.tensors.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
         for (name, tensor) in &expected {
             assert_eq!(&read.tensors[name], tensor, "`{name}` of {file}");
         }
-        let (target, network) = infer(&read.tensors, &ModelConfig::default()).unwrap();
+        let (target, network) = infer_arch(&read.tensors, &ModelConfig::default()).unwrap();
         assert_eq!((network.name.as_str(), target.model.stem), ("resnet8", Stem::Cifar));
         assert_eq!((target.model.shortcut, target.classes), (Shortcut::B, 4));
         assert_eq!(target.channels, 1);
@@ -86,8 +86,8 @@ fn a_resnet_20_of_somebody_elses_is_known() {
         return eprintln!("skipped: {} is not there", file.display());
     }
     let read = StateDict::read(&file).unwrap();
-    let (target, network) = infer(&read.tensors, &ModelConfig::default()).unwrap();
-    assert_eq!(read.naming, Naming::Akamaster);
+    let (target, network) = infer_arch(&read.tensors, &ModelConfig::default()).unwrap();
+    assert_eq!(read.key_map, KeyMap::Akamaster);
     assert_eq!((network.name.as_str(), target.model.stem), ("resnet20", Stem::Cifar));
     assert_eq!((target.model.shortcut, target.classes), (Shortcut::A, 10));
 }

@@ -8,7 +8,7 @@
 
 use residual_arch::Network;
 use residual_data::Batch;
-use residual_model::{Model, Resident, input};
+use residual_model::{DeviceDataset, Model, model_input};
 use residual_spec::{Error, ErrorCode, Optimizer as Rule, ResolvedConfig, Result};
 use residual_torch::{Graph, Rate, failure};
 use tch::{Device, Kind, Tensor};
@@ -38,8 +38,8 @@ pub struct Input {
 
 impl Input {
     /// `images` are those on the device, if they are there.
-    pub fn of(model: &Model, images: Option<&Resident>, batch: &Batch) -> Result<Input> {
-        let images = input(model, images, batch)?;
+    pub fn of(model: &Model, images: Option<&DeviceDataset>, batch: &Batch) -> Result<Input> {
+        let images = model_input(model, images, batch)?;
         Ok(Input { images, targets: Targets::of(batch, model)? })
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use residual_data::Batch;
-use residual_model::{Model, Resident, right};
+use residual_model::{DeviceDataset, Model, num_correct};
 use residual_spec::{
     Device, Error, ErrorCode, Gradient, Optimizer as Rule, Precision, ResolvedConfig, Result,
 };
@@ -31,7 +31,7 @@ pub struct Learner {
     pub optimizer: Optimizer,
     pub ema: Option<Ema>,
     /// Images that batches only say where to cut.
-    pub images: Option<Rc<Resident>>,
+    pub images: Option<Rc<DeviceDataset>>,
     /// In fp16.
     pub scale: Option<LossScale>,
     /// Its factor after the last update whose outcome is known.
@@ -343,7 +343,7 @@ impl Learner {
                     return Ok(());
                 }
                 learnt.of_batch.add(self.gradients(&mean)?, weight)?;
-                let right = right(&logits.detach(), input.targets.dominant())?;
+                let right = num_correct(&logits.detach(), input.targets.dominant())?;
                 let right = right.f_int64_value(&[]).map_err(failure)? as u64;
                 learnt.sums.add(value, right, count);
             }
@@ -582,7 +582,7 @@ fn not_finite<T>(what: &'static str, value: f64) -> Step<T> {
 
 /// The sum of the losses and the right answers, where they are.
 fn told(logits: &Tensor, mean: &Tensor, input: &Input) -> Result<Tensor> {
-    let right = right(&logits.detach(), input.targets.dominant())?;
+    let right = num_correct(&logits.detach(), input.targets.dominant())?;
     let count = logits.size()[0] as f64;
     mean.detach()
         .f_to_kind(Kind::Double)
@@ -605,7 +605,7 @@ mod tests {
 
     use residual_arch::Network;
     use residual_data::{ArrayPart, Arrays, Loader, LoaderOptions, Order, Part, Pipeline, Subset};
-    use residual_model::Compute;
+    use residual_model::ComputeOptions;
     use residual_spec::{Adam, DataConfig, DataFacts, MachineFacts, TrainConfig, resolve};
     use serde_json::json;
 
@@ -656,7 +656,7 @@ mod tests {
     }
 
     fn learner(config: &ResolvedConfig, network: Network) -> Learner {
-        let model = Model::new(network, Compute::of(config), 1).unwrap();
+        let model = Model::new(network, ComputeOptions::from_config(config), 1).unwrap();
         Learner::new(config, model, &[]).unwrap()
     }
 
@@ -705,7 +705,7 @@ mod tests {
 
     /// Seven images, in the orders of so many epochs: as pixels, as windows on those that the device has,
     /// and these.
-    fn seven(config: &ResolvedConfig, epochs: u32) -> (Vec<Batch>, Vec<Batch>, Rc<Resident>) {
+    fn seven(config: &ResolvedConfig, epochs: u32) -> (Vec<Batch>, Vec<Batch>, Rc<DeviceDataset>) {
         let part = ArrayPart {
             images: (0..7 * 32 * 32 * 3)
                 .map(|i| (i * 7919 % 251) as u8)
@@ -728,8 +728,8 @@ mod tests {
             };
             (0..epochs).map(batch).collect()
         };
-        let (compute, cuts) = (Compute::of(config), pipeline.cuts().unwrap());
-        let resident = Resident::new(&images.source, compute, [32, 3], &cuts, &|| false);
+        let (compute, cuts) = (ComputeOptions::from_config(config), pipeline.cuts().unwrap());
+        let resident = DeviceDataset::new(&images.source, compute, [32, 3], &cuts, &|| false);
         (batches(false), batches(true), Rc::new(resident.unwrap().unwrap()))
     }
 
@@ -1042,7 +1042,7 @@ mod tests {
         let batches = epochs(batch);
         let captured = assert_the_same(&config, 32, &batches);
         // The first, the three of the warm-up, the one that was captured, the smaller one.
-        assert_eq!(captured.model.passes(), 1 + 3 + 1 + 1);
+        assert_eq!(captured.model.num_forward_passes(), 1 + 3 + 1 + 1);
         assert_eq!(captured.optimizer.updates(), 10);
     }
 
@@ -1064,7 +1064,7 @@ mod tests {
     fn captured_steps_of_adam_in_half_precision_move_its_step_and_the_losss_factor() {
         let (config, _) = half_config();
         let captured = assert_the_same(&config, 8, &epochs(small));
-        assert_eq!(captured.model.passes(), 6);
+        assert_eq!(captured.model.num_forward_passes(), 6);
         assert_eq!(captured.loss_scale(), Some(65536.0));
     }
 
@@ -1084,7 +1084,7 @@ mod tests {
             learn_late(learner, &[small(7)], 7);
         }
         assert_eq!(apart(&captured, &eager), 0.0);
-        assert_eq!(captured.model.passes(), 5);
+        assert_eq!(captured.model.num_forward_passes(), 5);
 
         let before = captured.tensors();
         set_factor(&mut captured, 2.0);
@@ -1136,7 +1136,7 @@ mod tests {
         }
         assert_eq!(apart(&captured, &eager), 0.0);
         assert!(has_captured(&captured));
-        assert_eq!(captured.model.passes(), 5);
+        assert_eq!(captured.model.num_forward_passes(), 5);
     }
 
     #[test]
@@ -1178,7 +1178,7 @@ mod tests {
         second.scale.as_mut().unwrap().restore(of).unwrap();
         learn_late(&mut second, &batches[6..], 6);
         assert!(has_captured(&second));
-        assert_eq!(second.model.passes(), 3 + 1);
+        assert_eq!(second.model.num_forward_passes(), 3 + 1);
         assert_eq!(apart(&second, &wanted), 0.0);
     }
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use residual_model::{bytes_of, from_weights, info_of};
+use residual_model::{from_tch, tensor_info, to_tch};
 use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
 use residual_torch::failure;
-use residual_weights::{AVERAGE, Checkpoint, Contents, PIXEL_MEAN};
+use residual_weights::{Checkpoint, CheckpointContents, EMA_PREFIX, PIXEL_MEAN};
 use tch::Tensor;
 
 use residual_optim::LossScale;
@@ -34,7 +34,7 @@ impl<'a> State<'a> {
     ) -> Result<State<'a>> {
         let weights = learner.model.tensors().map(|(name, tensor)| (name.to_string(), tensor));
         let average = learner.ema.iter().flat_map(|ema| ema.model().tensors());
-        let average = average.map(|(name, tensor)| (format!("{AVERAGE}{name}"), tensor));
+        let average = average.map(|(name, tensor)| (format!("{EMA_PREFIX}{name}"), tensor));
         let scale = learner.scale.iter().flat_map(LossScale::state);
         let state = learner.optimizer.state().chain(scale);
         let state = state.map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
@@ -45,15 +45,15 @@ impl<'a> State<'a> {
     }
 
     pub fn write(&self, path: &Path, config: &ResolvedConfig, data: &DataFacts) -> Result<()> {
-        let infos = self.tensors.iter().map(|(name, tensor)| (name.clone(), info_of(tensor)));
+        let infos = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor_info(tensor)));
         let mean = self.pixel_mean.map(|mean| (PIXEL_MEAN.to_string(), mean.info()));
         let bytes = |name: &str| match (self.tensors.get(name), self.pixel_mean) {
             (None, Some(mean)) => Ok(Cow::Borrowed(&mean.bytes[..])),
-            _ => Ok(Cow::Owned(bytes_of(self.tensors[name])?.bytes)),
+            _ => Ok(Cow::Owned(from_tch(self.tensors[name])?.bytes)),
         };
         let progress = &self.progress;
         let tensors = infos.chain(mean).collect();
-        Contents { tensors, bytes: &bytes, config, data, progress }.write(path)
+        CheckpointContents { tensors, bytes: &bytes, config, data, progress }.write(path)
     }
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn restore(
             let message = format!("{} has no `{name}`", path.display());
             Error::new(ErrorCode::Checkpoint, message).file(path)
         })?;
-        from_weights(tensor)
+        to_tch(tensor)
     };
     learner.optimizer.restore(updates, |name| saved(format!("{OPTIMIZER}{name}")))?;
     let mut made = updates;
@@ -87,7 +87,7 @@ pub(crate) fn restore(
         made = made.saturating_sub(skipped as u64);
     }
     match &mut learner.ema {
-        Some(ema) => ema.restore(made, |name| saved(format!("{AVERAGE}{name}"))),
+        Some(ema) => ema.restore(made, |name| saved(format!("{EMA_PREFIX}{name}"))),
         None => Ok(()),
     }
 }

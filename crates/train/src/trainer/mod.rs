@@ -10,7 +10,7 @@ use residual_arch::Network;
 use residual_data::{
     Arrays, Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, PixelMean, Split, Subset,
 };
-use residual_model::{Compute, Evaluator, Model, evaluate};
+use residual_model::{ComputeOptions, EvaluationMetrics, Model, evaluate};
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{
     Auto, Best, CheckpointEvent, CheckpointKind, DataPart, Device, EndEvent, EpochEvent, Error,
@@ -99,7 +99,7 @@ impl Prepared {
             None => None,
             Some(from) => {
                 let (path, run_dir) = resume::locate(from)?;
-                let checkpoint = Checkpoint::read_state(&path)?;
+                let checkpoint = Checkpoint::read_for_resume(&path)?;
                 asked = resume::merge(said, &checkpoint.config, &run_dir)?;
                 Some(Resumed { checkpoint, path, run_dir })
             }
@@ -155,11 +155,11 @@ impl Prepared {
 
     /// The network with the weights that it begins with.
     pub fn model(&self) -> Result<Model> {
-        let (network, compute) = (self.network.clone(), Compute::of(&self.config));
+        let (network, compute) = (self.network.clone(), ComputeOptions::from_config(&self.config));
         let mut model = match (&self.resumed, &self.begun.weights) {
             (None, None) => Model::new(network, compute, self.config.seed)?,
-            (None, Some(fitted)) => Model::from_tensors(network, compute, &fitted.tensors)?,
-            (Some(from), _) => Model::from_tensors(network, compute, &from.checkpoint.tensors)
+            (None, Some(fitted)) => Model::from_state_dict(network, compute, &fitted.tensors)?,
+            (Some(from), _) => Model::from_state_dict(network, compute, &from.checkpoint.tensors)
                 .map_err(|error| error.file(&from.path))?,
         };
         model.freeze(&self.config.model.freeze)?;
@@ -190,8 +190,8 @@ impl Prepared {
     pub fn place(&self) -> Result<PathBuf> {
         let out = Path::new(&self.config.out);
         match &self.resumed {
-            None if self.numbered => RunDir::free_place(out),
-            None => RunDir::place(out, self.config.overwrite),
+            None if self.numbered => RunDir::next_free_path(out),
+            None => RunDir::check_path(out, self.config.overwrite),
             Some(from) => Ok(from.run_dir.clone()),
         }
     }
@@ -296,12 +296,12 @@ impl<'c> Trainer<'c> {
             LrSchedule::new(&config, steps_per_epoch, total_steps, progress.schedule.clone());
 
         let dir = match &resumed {
-            None if numbered => RunDir::create_free(Path::new(&config.out))?,
+            None if numbered => RunDir::create_numbered(Path::new(&config.out))?,
             None => RunDir::create(Path::new(&config.out), config.overwrite)?,
             Some(from) => {
                 let mut dir = RunDir::reopen(&from.run_dir)?;
                 resume::rewind(&dir, &from.path, &mut progress)?;
-                dir.cut_back(progress.epoch, progress.step)?;
+                dir.rewind_to(progress.epoch, progress.step)?;
                 dir
             }
         };
@@ -309,9 +309,9 @@ impl<'c> Trainer<'c> {
             config.out = Path::new(&config.out).with_file_name(name).display().to_string();
         }
         dir.write_config(&config)?;
-        dir.name_latest();
+        dir.link_latest();
         let (version, capability) = (residual_torch::version(), residual_torch::cpu_capability());
-        dir.write_environment(&Environment::here(&version, &capability, &config))?;
+        dir.write_environment(&Environment::detect(&version, &capability, &config))?;
 
         let before = Before {
             at: Instant::now(),
@@ -655,7 +655,7 @@ impl<'c> Trainer<'c> {
     fn diverged(&self, message: String) -> Error {
         let error = Error::new(ErrorCode::Diverged, message)
             .hint("Lower `optimizer.lr`, or let it rise slowly with `warmup: { epochs: 1 }`.");
-        let last = self.dir.checkpoint(CheckpointKind::Last, self.progress.epoch);
+        let last = self.dir.checkpoint_path(CheckpointKind::Last, self.progress.epoch);
         match last.is_file() {
             true => error.file(last),
             false => error,
@@ -789,9 +789,9 @@ impl<'c> Trainer<'c> {
             let evaluated = evaluate(
                 model,
                 classes,
-                Evaluator::new(classes.len())
-                    .top_losses(KEPT_IMAGES)
-                    .samples(subset.spread(KEPT_IMAGES)),
+                EvaluationMetrics::new(classes.len())
+                    .with_top_losses(KEPT_IMAGES)
+                    .with_samples(subset.spread(KEPT_IMAGES)),
                 loader,
                 self.on_device.of(subset).map(Rc::as_ref),
                 || {
@@ -841,7 +841,7 @@ impl<'c> Trainer<'c> {
         let mean = self.pixel_mean.as_ref().map(|mean| pixel_mean::to_tensor(mean, &self.config));
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         for &kind in kinds {
-            let path = self.dir.checkpoint(kind, epoch);
+            let path = self.dir.checkpoint_path(kind, epoch);
             let state = State::of(&self.learner, &self.progress, mean.as_ref())?;
             state.write(&path, &self.config, self.dataset.facts())?;
             let path = path.display().to_string();
@@ -886,7 +886,7 @@ impl<'c> Trainer<'c> {
         meanwhile: &mut dyn FnMut(),
     ) -> Result<TrainResult> {
         let path = |path: PathBuf| path.display().to_string();
-        let best_path = self.dir.checkpoint(CheckpointKind::Best, 0);
+        let best_path = self.dir.checkpoint_path(CheckpointKind::Best, 0);
         let mut test = None;
         let validation = self.split.val.clone().zip(self.best_validation.take());
         let mut last_measured =
@@ -898,7 +898,7 @@ impl<'c> Trainer<'c> {
             let model = &self.learner.model;
             let (network, compute) = (model.network().clone(), model.compute());
             let checkpoint = Checkpoint::open(&best_path)?;
-            let best = Model::from_reading(network, compute, |name| checkpoint.read(name))
+            let best = Model::from_reader(network, compute, |name| checkpoint.tensor(name))
                 .map_err(|error| error.file(&best_path))?;
             match self.evaluate_on(Some(&best), &part, meanwhile)? {
                 None => reason = StopReason::Stopped,
@@ -911,7 +911,7 @@ impl<'c> Trainer<'c> {
         if let Some((part, images, evaluation)) = last_measured {
             self.keep(part, &images, evaluation, meanwhile)?;
         }
-        let last = path(self.dir.checkpoint(CheckpointKind::Last, 0));
+        let last = path(self.dir.checkpoint_path(CheckpointKind::Last, 0));
         match self.control.stopping() {
             Some(Stop::Aborted) => {
                 return Err(Error::new(ErrorCode::Aborted, "the run was aborted").file(last));

@@ -6,7 +6,7 @@ mod proto;
 use std::path::Path;
 
 use prost::Message;
-use residual_runlog::write_atomically;
+use residual_fs::write_atomically;
 use residual_spec::{Error, ErrorCode, Result};
 
 use crate::export::Export;

@@ -10,14 +10,14 @@ use std::path::Path;
 use residual_pickle::{Limits, Pickle, read};
 use residual_spec::{Error, Result};
 
-use super::storage::{Reference, Storages};
-use super::{Saved, refused, unpickled};
-use crate::format::broken;
+use super::storage::{StorageRef, Storages};
+use super::{SavedFile, refused, unpickled};
+use crate::safetensors_file::broken;
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 const PROTOCOL: i128 = 1001;
 
-pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<Saved> {
+pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<SavedFile> {
     let size = file.get_ref().metadata().map_err(|cause| Error::read(path, &cause))?.len();
     let mut next = |limits| read(&mut file, limits).map_err(|cause| unpickled(path, cause));
     let small = Limits { depth: 8, values: 64, bytes: 4096 };
@@ -35,7 +35,7 @@ pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<Saved> {
     let pickle = next(Limits::default())?;
     let keys = next(Limits::default())?;
     let places = places(path, &pickle, &keys, &mut file, size)?;
-    Ok(Saved { pickle, storages: Storages { file, places } })
+    Ok(SavedFile { pickle, storages: Storages { file, places } })
 }
 
 fn places(
@@ -48,7 +48,7 @@ fn places(
     // A storage's length is given in numbers, so that its type must be known.
     let mut sizes = HashMap::new();
     for name in pickle.persistent() {
-        let reference = Reference::read(name).map_err(|what| refused(path, what))?;
+        let reference = StorageRef::read(name).map_err(|what| refused(path, what))?;
         let width = reference.dtype.size() as u64;
         if *sizes.entry(reference.key).or_insert(width) != width {
             return Err(refused(path, "has a storage of two types"));

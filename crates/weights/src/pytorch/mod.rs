@@ -2,9 +2,9 @@
 //! way one pickle describes the tensors, and their numbers lie beside it. Nothing in the pickle is
 //! run, and no number is read that the file does not have.
 
-mod container;
 mod legacy;
-mod rebuild;
+mod rebuild_tensor;
+mod state_dict;
 mod storage;
 mod zip;
 
@@ -16,8 +16,8 @@ use std::path::Path;
 use residual_pickle::Pickle;
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::tensor::{LONGEST_NAME, Tensor};
-use rebuild::Rebuilder;
+use crate::tensor::{MAX_NAME_LEN, Tensor};
+use rebuild_tensor::TensorRebuilder;
 use storage::Storages;
 
 /// What PyTorch's own loader would be asked to do, in its place.
@@ -26,7 +26,7 @@ const SAVE_AGAIN: &str =
 
 /// Whether the first bytes of a file are those of one of PyTorch's formats, of the present one or
 /// of those before.
-pub(crate) fn is_pytorchs(start: &[u8]) -> bool {
+pub(crate) fn is_pytorch_file(start: &[u8]) -> bool {
     start.starts_with(b"PK") || start.starts_with(&[0x80])
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn is_pytorchs(start: &[u8]) -> bool {
 /// lies in a dictionary with other things (`{net, epoch}`).
 ///
 /// # Errors
-/// `E_CHECKPOINT`, naming what the file asks for or lacks; `E_IO`.
+/// `E_CHECKPOINT`, key_map what the file asks for or lacks; `E_IO`.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let failed = |cause| Error::read(path, &cause);
     let file = File::open(path).map_err(failed)?;
@@ -43,15 +43,15 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let mut start = Vec::new();
     let read = file.by_ref().take(2).read_to_end(&mut start).and_then(|_| file.rewind());
     read.map_err(failed)?;
-    let Saved { pickle, storages } = match &start[..] {
+    let SavedFile { pickle, storages } = match &start[..] {
         b"PK" => zip::open(path, file, size)?,
         _ => legacy::open(path, file)?,
     };
-    let entries = container::state_dict(&pickle).map_err(|what| refused(path, what))?;
-    let mut rebuilder = Rebuilder::new(path, storages, size);
+    let entries = state_dict::find_state_dict(&pickle).map_err(|what| refused(path, what))?;
+    let mut rebuilder = TensorRebuilder::new(path, storages, size);
     let mut tensors = BTreeMap::new();
     for (name, value) in entries {
-        if name.len() > LONGEST_NAME {
+        if name.len() > MAX_NAME_LEN {
             return Err(refused(path, format!("has a tensor whose name has {} bytes", name.len())));
         }
         if let Some(tensor) = rebuilder.tensor(name, value)? {
@@ -62,7 +62,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
 }
 
 /// A file that was opened: its pickle, and where the numbers are.
-struct Saved {
+struct SavedFile {
     pickle: Pickle,
     storages: Storages,
 }
@@ -77,7 +77,7 @@ fn refused(path: &Path, what: impl std::fmt::Display) -> Error {
 fn unpickled(path: &Path, cause: residual_pickle::Error) -> Error {
     match cause {
         residual_pickle::Error::Io(cause) => Error::read(path, &cause),
-        cause @ residual_pickle::Error::Broken(_) => crate::format::broken(path, cause),
+        cause @ residual_pickle::Error::Broken(_) => crate::safetensors_file::broken(path, cause),
         cause => refused(path, cause),
     }
 }

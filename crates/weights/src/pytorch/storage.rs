@@ -6,8 +6,8 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use residual_pickle::Value;
 
-use super::rebuild::shown;
-use crate::tensor::{DType, LONGEST_NAME};
+use super::rebuild_tensor::shown;
+use crate::tensor::{DType, MAX_NAME_LEN};
 
 /// A file's storages by their keys: where each begins, and how many bytes it has. Every one lies
 /// within the file.
@@ -34,7 +34,7 @@ impl Storages {
 /// `('storage', torch.FloatStorage, key, 'cpu', numbers)`, and in the older format a part of one:
 /// `(key of the part, begin, numbers)`, or None.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reference<'p> {
+pub(crate) struct StorageRef<'p> {
     pub dtype: DType,
     pub key: &'p str,
     /// Numbers of the whole storage.
@@ -43,10 +43,10 @@ pub(crate) struct Reference<'p> {
     pub part: (u64, u64),
 }
 
-impl<'p> Reference<'p> {
+impl<'p> StorageRef<'p> {
     /// # Errors
     /// Says what is wrong with it.
-    pub fn read(name: Value<'p>) -> Result<Reference<'p>, String> {
+    pub fn read(name: Value<'p>) -> Result<StorageRef<'p>, String> {
         let parts: Vec<Value> =
             name.as_items().map(|parts| parts.take(7).collect()).unwrap_or_default();
         let (tag, class, key, numbers, part) = match parts[..] {
@@ -64,7 +64,7 @@ impl<'p> Reference<'p> {
         let dtype =
             dtype(class).ok_or_else(|| format!("has a storage of the type {}", shown(class)))?;
         let key = key.as_text().ok_or("has a storage whose name is no text")?;
-        if key.len() > LONGEST_NAME {
+        if key.len() > MAX_NAME_LEN {
             return Err("has a storage whose name is no name".into());
         }
         let count = |value: Value| {
@@ -82,7 +82,7 @@ impl<'p> Reference<'p> {
         if part.0.checked_add(part.1).is_none_or(|end| end > numbers) {
             return Err(format!("has a storage '{key}' whose part goes beyond its end"));
         }
-        Ok(Reference { dtype, key, numbers, part })
+        Ok(StorageRef { dtype, key, numbers, part })
     }
 
     /// Bytes of the whole storage; None beyond 64 bits.

@@ -10,8 +10,8 @@ use residual_pickle::{Limits, read};
 use residual_spec::{Error, Result};
 
 use super::storage::Storages;
-use super::{Saved, refused, unpickled};
-use crate::format::broken;
+use super::{SavedFile, refused, unpickled};
+use crate::safetensors_file::broken;
 
 /// The archive's list of entries. (A network of a thousand layers has 7,000, of a hundred bytes.)
 const LONGEST_DIRECTORY: u64 = 16 << 20;
@@ -23,7 +23,7 @@ const LOCATOR_64: &[u8] = b"PK\x06\x07";
 const ENTRY: &[u8] = b"PK\x01\x02";
 const LOCAL: &[u8] = b"PK\x03\x04";
 
-pub(crate) fn open(path: &Path, file: BufReader<File>, size: u64) -> Result<Saved> {
+pub(crate) fn open(path: &Path, file: BufReader<File>, size: u64) -> Result<SavedFile> {
     let mut archive = Archive { path, file, size };
     let entries = archive.entries()?;
     let named = |name: &str| entries.keys().any(|found| found.ends_with(name));
@@ -63,7 +63,7 @@ pub(crate) fn open(path: &Path, file: BufReader<File>, size: u64) -> Result<Save
             places.insert(key.to_string(), archive.place(name, entry)?);
         }
     }
-    Ok(Saved { pickle, storages: Storages { file: archive.file, places } })
+    Ok(SavedFile { pickle, storages: Storages { file: archive.file, places } })
 }
 
 struct Archive<'p> {

@@ -9,17 +9,17 @@ use residual_torch::{
 };
 use tch::{Kind, Tensor};
 
-use crate::pass::Pass;
+use crate::forward_context::ForwardContext;
 
 /// A [`ConvUnit`] with its tensors.
-pub(crate) struct Unit {
+pub(crate) struct ConvNormAct {
     name: String,
     weight: Tensor,
     bias: Option<Tensor>,
     norm: Option<Norm>,
     geometry: Geometry,
     relu: bool,
-    /// After [`Unit::fold`], what stands for all of the above.
+    /// After [`ConvNormAct::fold`], what stands for all of the above.
     folded: Option<Folded>,
 }
 
@@ -60,7 +60,7 @@ impl Norm {
     }
 
     /// `relu(norm(input))`
-    pub fn forward_relu(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+    pub fn forward_relu(&self, input: &Tensor, pass: &ForwardContext) -> Result<Tensor> {
         self.forward(input, None, After { shortcut: None, relu: true }, pass, |_| Ok(()))
     }
 
@@ -72,7 +72,7 @@ impl Norm {
         input: &Tensor,
         sums: Option<&Tensor>,
         after: After,
-        pass: &Pass,
+        pass: &ForwardContext,
         look: impl FnOnce(&Tensor) -> Result<()>,
     ) -> Result<Tensor> {
         let norm = self.with_tensors();
@@ -96,7 +96,7 @@ impl Norm {
     }
 
     /// Whether own kernels take a tensor of this kind and layout.
-    fn uses_kernels(&self, like: &Tensor, pass: &Pass) -> bool {
+    fn uses_kernels(&self, like: &Tensor, pass: &ForwardContext) -> bool {
         pass.training && !self.frozen && self.with_tensors().takes(like)
     }
 
@@ -124,11 +124,11 @@ impl After {
     }
 }
 
-impl Unit {
+impl ConvNormAct {
     /// Takes its tensors by name.
-    pub fn new(layer: &ConvUnit, take: impl Fn(&str) -> Tensor) -> Unit {
+    pub fn new(layer: &ConvUnit, take: impl Fn(&str) -> Tensor) -> ConvNormAct {
         let conv = &layer.conv;
-        Unit {
+        ConvNormAct {
             name: conv.name.clone(),
             weight: take(&format!("{}.weight", conv.name)),
             bias: conv.bias.then(|| take(&format!("{}.bias", conv.name))),
@@ -173,12 +173,12 @@ impl Unit {
 
     /// `[n, in, h, w]` to `[n, out, h', w']`. In training, normalises by the batch's own
     /// statistics and moves the running ones towards them.
-    pub fn forward(&self, input: &Tensor, pass: &Pass) -> Result<Tensor> {
+    pub fn forward(&self, input: &Tensor, pass: &ForwardContext) -> Result<Tensor> {
         Ok(self.run(input, After { shortcut: None, relu: self.relu }, pass)?.0)
     }
 
     /// The same, and the input once more for the shortcut past it: see [`Convolved`].
-    pub fn forward_again(&self, input: &Tensor, pass: &Pass) -> Result<(Tensor, Tensor)> {
+    pub fn forward_again(&self, input: &Tensor, pass: &ForwardContext) -> Result<(Tensor, Tensor)> {
         self.run(input, After { shortcut: None, relu: self.relu }, pass)
     }
 
@@ -188,12 +188,12 @@ impl Unit {
         input: &Tensor,
         shortcut: Option<Tensor>,
         relu: bool,
-        pass: &Pass,
+        pass: &ForwardContext,
     ) -> Result<Tensor> {
         Ok(self.run(input, After { shortcut, relu }, pass)?.0)
     }
 
-    fn run(&self, input: &Tensor, after: After, pass: &Pass) -> Result<(Tensor, Tensor)> {
+    fn run(&self, input: &Tensor, after: After, pass: &ForwardContext) -> Result<(Tensor, Tensor)> {
         let look = |response: &Tensor| match self.weight.size()[2..] == [3, 3] {
             true => pass.record(&self.name, response),
             false => Ok(()),
@@ -222,7 +222,7 @@ impl Unit {
     /// By own kernels where they take the tensors, else by ATen. As PyTorch's autocast: in the
     /// input's precision, the fp32 weight cast once a step; the normalisation keeps fp32 parameters
     /// and statistics.
-    fn convolve(&self, input: &Tensor, pass: &Pass) -> Result<Convolved> {
+    fn convolve(&self, input: &Tensor, pass: &ForwardContext) -> Result<Convolved> {
         let ours = self.geometry.is_same_3x3()
             && self.bias.is_none()
             && takes_convolution_3x3(input, &self.weight);

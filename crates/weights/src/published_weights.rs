@@ -11,20 +11,20 @@ use crate::sha256;
 
 /// A published file. Its name ends in the first digits of its SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Published {
+pub struct PublishedWeights {
     pub arch: &'static str,
     pub file: &'static str,
     /// As torchvision states it.
     mebibytes: f64,
 }
 
-const fn published(arch: &'static str, file: &'static str, mebibytes: f64) -> Published {
-    Published { arch, file, mebibytes }
+const fn published(arch: &'static str, file: &'static str, mebibytes: f64) -> PublishedWeights {
+    PublishedWeights { arch, file, mebibytes }
 }
 
 /// `IMAGENET1K_V1` of each: trained by the recipes of the papers, evaluated at 256 -> 224.
 /// (torchvision 0.26, `torchvision/models/{resnet,vgg}.py`)
-const PUBLISHED: [Published; 18] = [
+const PUBLISHED: [PublishedWeights; 18] = [
     published("resnet18", "resnet18-f37072fd.pth", 44.661),
     published("resnet34", "resnet34-b627a593.pth", 83.275),
     published("resnet50", "resnet50-0676ba61.pth", 97.781),
@@ -59,12 +59,12 @@ static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 static NOT_FETCHED: Mutex<Option<(String, String)>> = Mutex::new(None);
 
 /// Says in which folder published weights are kept. Nothing here fetches them.
-pub fn set_published_folder(folder: impl Into<PathBuf>) {
+pub fn set_weights_folder(folder: impl Into<PathBuf>) {
     *FOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.into());
 }
 
 /// Says that a published file could not be fetched, and why, for whoever misses it next.
-pub fn set_not_fetched(file: impl Into<String>, why: impl Into<String>) {
+pub fn record_download_failure(file: impl Into<String>, why: impl Into<String>) {
     let note = (file.into(), why.into());
     *NOT_FETCHED.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
 }
@@ -74,16 +74,16 @@ fn folder() -> PathBuf {
     folder.unwrap_or_else(|| PathBuf::from("."))
 }
 
-impl Published {
+impl PublishedWeights {
     /// The file to begin from where `model.weights` is left open.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn choose(asked: &TrainConfig, facts: &DataFacts) -> Result<Published, String> {
+    pub fn default_for(asked: &TrainConfig, facts: &DataFacts) -> Result<PublishedWeights, String> {
         wants_published(asked, facts)?;
         let model = asked.model();
         let arch = model.arch.as_ref().and_then(Auto::given).map(String::as_str);
-        Published::of(arch)
+        PublishedWeights::for_arch(arch)
             .map_err(|_| format!("nobody published any for {}", arch.unwrap_or_default()))
     }
 
@@ -91,7 +91,7 @@ impl Published {
     ///
     /// # Errors
     /// `E_CONFIG` if none is published.
-    pub fn of(arch: Option<&str>) -> Result<Published> {
+    pub fn for_arch(arch: Option<&str>) -> Result<PublishedWeights> {
         let arch = arch.unwrap_or("resnet18");
         PUBLISHED.iter().find(|published| published.arch == arch).copied().ok_or_else(|| {
             let known: Vec<_> = PUBLISHED.iter().map(|published| published.arch).collect();
@@ -103,7 +103,7 @@ impl Published {
     }
 
     /// The address of the folder that it is published in.
-    pub fn from(&self) -> &'static str {
+    pub fn base_url(&self) -> &'static str {
         FROM
     }
 
@@ -117,12 +117,12 @@ impl Published {
     }
 
     /// Whether it is small enough to be fetched for somebody who did not ask for it.
-    pub fn may_be_fetched_unasked(&self) -> bool {
+    pub fn can_auto_download(&self) -> bool {
         self.bytes() <= MOST_UNASKED
     }
 
     /// That training begins without it, for what `find` said, and how it would not.
-    pub fn missed(&self, error: &Error) -> WarningEvent {
+    pub fn missing_warning(&self, error: &Error) -> WarningEvent {
         let noted = NOT_FETCHED.lock().unwrap_or_else(PoisonError::into_inner).take();
         let why = match noted.filter(|(file, _)| file == self.file) {
             Some((_, why)) => format!(", and could not be fetched: {why}"),
@@ -142,7 +142,7 @@ impl Published {
     }
 
     /// The first eight digits of its SHA-256.
-    pub fn hash(&self) -> &'static str {
+    pub fn hash_prefix(&self) -> &'static str {
         let stem = self.file.trim_end_matches(".pth");
         &stem[stem.len() - 8..]
     }
@@ -168,7 +168,7 @@ impl Published {
             return Err(refuse(format!("torchvision's weights for {} are not here", self.arch)));
         }
         match sha256(&path)? {
-            hash if hash.starts_with(self.hash()) => Ok(path),
+            hash if hash.starts_with(self.hash_prefix()) => Ok(path),
             hash => Err(refuse(format!(
                 "{} is not the file that torchvision published: its SHA-256 begins with {}",
                 path.display(),
@@ -186,30 +186,38 @@ mod tests {
     fn a_published_file_is_known_by_its_name() {
         for published in PUBLISHED {
             assert!(published.file.starts_with(&format!("{}-", published.arch)));
-            assert!(published.hash().bytes().all(|digit| digit.is_ascii_hexdigit()));
-            assert_eq!(Published::of(Some(published.arch)).unwrap(), published);
+            assert!(published.hash_prefix().bytes().all(|digit| digit.is_ascii_hexdigit()));
+            assert_eq!(PublishedWeights::for_arch(Some(published.arch)).unwrap(), published);
         }
-        let resnet18 = Published::of(None).unwrap();
+        let resnet18 = PublishedWeights::for_arch(None).unwrap();
         assert_eq!(resnet18.url(), "https://download.pytorch.org/models/resnet18-f37072fd.pth");
-        assert_eq!(Published::of(Some("resnet20")).unwrap_err().code, ErrorCode::Config);
+        assert_eq!(
+            PublishedWeights::for_arch(Some("resnet20")).unwrap_err().code,
+            ErrorCode::Config
+        );
     }
 
     #[test]
     fn what_is_missed_is_told_with_its_size_its_address_its_place_and_why_it_is() {
-        let resnet18 = Published::of(None).unwrap();
+        let resnet18 = PublishedWeights::for_arch(None).unwrap();
         let missing = Error::new(ErrorCode::Checkpoint, "they are not here");
-        let warning = resnet18.missed(&missing);
+        let warning = resnet18.missing_warning(&missing);
         assert!(warning.message.ends_with(": they are not here"), "{warning:?}");
         assert!(!warning.message.contains("fetched"), "{warning:?}");
         let hint = warning.hint.unwrap();
         assert!(hint.contains(&resnet18.url()) && hint.contains("(46.8 MB)"), "{hint}");
         assert!(hint.contains(&warning.file.unwrap()), "{hint}");
 
-        set_not_fetched("another.pth", "it is Sunday");
-        assert!(!resnet18.missed(&missing).message.contains("Sunday"));
-        set_not_fetched(resnet18.file, "no connection within 5 s");
-        assert!(resnet18.missed(&missing).message.ends_with("fetched: no connection within 5 s"));
-        assert!(!resnet18.missed(&missing).message.contains("fetched"), "told once");
+        record_download_failure("another.pth", "it is Sunday");
+        assert!(!resnet18.missing_warning(&missing).message.contains("Sunday"));
+        record_download_failure(resnet18.file, "no connection within 5 s");
+        assert!(
+            resnet18
+                .missing_warning(&missing)
+                .message
+                .ends_with("fetched: no connection within 5 s")
+        );
+        assert!(!resnet18.missing_warning(&missing).message.contains("fetched"), "told once");
     }
 
     #[test]
@@ -217,7 +225,7 @@ mod tests {
         for published in PUBLISHED {
             let small = !published.arch.starts_with("vgg") && !published.arch.contains("101_");
             let expected = small || published.arch == "wide_resnet101_2";
-            assert_eq!(published.may_be_fetched_unasked(), expected, "{}", published.arch);
+            assert_eq!(published.can_auto_download(), expected, "{}", published.arch);
         }
     }
 

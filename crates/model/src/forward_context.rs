@@ -7,15 +7,15 @@ use residual_torch::failure;
 use tch::{Kind, Tensor};
 
 /// What goes with an input through every layer.
-pub(crate) struct Pass {
+pub(crate) struct ForwardContext {
     pub training: bool,
-    responses: Option<RefCell<Vec<Response>>>,
+    responses: Option<RefCell<Vec<ResponseStats>>>,
 }
 
 /// The sums of a 3x3 convolution's outputs, behind its normalisation and before ReLU and addition.
 /// Those of several batches can be added up.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Response {
+pub struct ResponseStats {
     /// The convolution's.
     pub name: String,
     pub count: f64,
@@ -23,9 +23,9 @@ pub struct Response {
     pub squares: f64,
 }
 
-impl Response {
+impl ResponseStats {
     /// Adds another batch's.
-    pub fn add(&mut self, other: &Response) {
+    pub fn add(&mut self, other: &ResponseStats) {
         self.count += other.count;
         self.sum += other.sum;
         self.squares += other.squares;
@@ -38,17 +38,17 @@ impl Response {
     }
 }
 
-impl Pass {
-    pub fn new(training: bool) -> Pass {
-        Pass { training, responses: None }
+impl ForwardContext {
+    pub fn new(training: bool) -> ForwardContext {
+        ForwardContext { training, responses: None }
     }
 
     /// In evaluation mode, with an eye on the responses.
-    pub fn watching() -> Pass {
-        Pass { training: false, responses: Some(RefCell::default()) }
+    pub fn watching() -> ForwardContext {
+        ForwardContext { training: false, responses: Some(RefCell::default()) }
     }
 
-    /// Whether [`Pass::record`] keeps anything.
+    /// Whether [`ForwardContext::record`] keeps anything.
     pub fn is_watching(&self) -> bool {
         self.responses.is_some()
     }
@@ -62,12 +62,12 @@ impl Pass {
         });
         let (sum, squares) = sums.map_err(failure)?;
         let count = output.numel() as f64;
-        responses.borrow_mut().push(Response { name: name.into(), count, sum, squares });
+        responses.borrow_mut().push(ResponseStats { name: name.into(), count, sum, squares });
         Ok(())
     }
 
     /// In the order in which the image passed the layers.
-    pub fn responses(self) -> Vec<Response> {
+    pub fn responses(self) -> Vec<ResponseStats> {
         self.responses.map(RefCell::into_inner).unwrap_or_default()
     }
 }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn batches_add_up_to_the_deviation_of_the_whole() {
-        let pass = Pass::watching();
+        let pass = ForwardContext::watching();
         pass.record("a", &Tensor::from_slice(&[1.0, 2.0])).unwrap();
         pass.record("a", &Tensor::from_slice(&[3.0, 6.0])).unwrap();
         let responses = pass.responses();

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::Evaluator;
+use crate::EvaluationMetrics;
 
 /// Sums over networks, by image. Its memory grows with images times classes, and not with the
 /// number of networks.
-pub struct Average {
+pub struct Ensemble {
     /// The column of each class of the network that is being added.
     columns: Vec<u32>,
     networks: u32,
@@ -46,27 +46,27 @@ impl Cell {
     }
 }
 
-impl Default for Average {
-    fn default() -> Average {
-        Average::new()
+impl Default for Ensemble {
+    fn default() -> Ensemble {
+        Ensemble::new()
     }
 }
 
-impl Average {
-    pub fn new() -> Average {
-        Average { columns: Vec::new(), networks: 0, images: BTreeMap::new() }
+impl Ensemble {
+    pub fn new() -> Ensemble {
+        Ensemble { columns: Vec::new(), networks: 0, images: BTreeMap::new() }
     }
 
     /// What is added from now on is another network's; its class `i` is column `columns[i]`.
-    pub fn next_network(&mut self, columns: Vec<u32>) {
+    pub fn next_model(&mut self, columns: Vec<u32>) {
         self.columns = columns;
         self.networks += 1;
     }
 
-    /// Adds a batch, as [`Evaluator::add`] takes it.
+    /// Adds a batch, as [`EvaluationMetrics::add`] takes it.
     ///
     /// # Panics
-    /// Before the first [`next_network`](Average::next_network).
+    /// Before the first [`next_model`](Ensemble::next_model).
     pub fn add(&mut self, log_probabilities: &[f64], labels: &[i64], indices: &[u32]) {
         let classes = self.columns.len();
         let rows = log_probabilities.chunks_exact(classes);
@@ -84,12 +84,12 @@ impl Average {
     }
 
     /// Whether all networks saw the same images.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.images.values().all(|row| row.networks == self.networks)
     }
 
     /// Hands the means to an evaluator.
-    pub fn evaluate(&self, sums: &mut Evaluator) {
+    pub fn add_means_to(&self, sums: &mut EvaluationMetrics) {
         for (&index, row) in &self.images {
             let means: Vec<f64> =
                 row.cells.iter().map(|cell| cell.log_mean(row.networks)).collect();
@@ -106,7 +106,7 @@ mod tests {
         probabilities.iter().map(|p| p.ln()).collect()
     }
 
-    fn means(average: &Average) -> Vec<f64> {
+    fn means(average: &Ensemble) -> Vec<f64> {
         average
             .images
             .values()
@@ -116,23 +116,23 @@ mod tests {
 
     #[test]
     fn the_mean_is_of_probabilities_and_not_of_their_logarithms() {
-        let mut average = Average::new();
+        let mut average = Ensemble::new();
         for row in [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]] {
-            average.next_network(vec![0, 1, 2]);
+            average.next_model(vec![0, 1, 2]);
             average.add(&logs(&row), &[2], &[7]);
         }
         for (found, wanted) in means(&average).iter().zip([0.55, 0.2, 0.25]) {
             assert!((found.exp() - wanted).abs() < 1e-15);
         }
-        assert!(average.is_whole());
+        assert!(average.is_complete());
     }
 
     #[test]
     fn the_mean_of_equal_rows_is_that_row_to_the_bit() {
         let row = [-0.1234567891234, -801.5, -2.000000000001, f64::NEG_INFINITY];
-        let mut average = Average::new();
+        let mut average = Ensemble::new();
         for _ in 0..3 {
-            average.next_network(vec![0, 1, 2, 3]);
+            average.next_model(vec![0, 1, 2, 3]);
             average.add(&row, &[0], &[0]);
         }
         assert_eq!(means(&average), row);
@@ -140,10 +140,10 @@ mod tests {
 
     #[test]
     fn classes_in_another_order_are_brought_into_the_first_ones() {
-        let mut average = Average::new();
-        average.next_network(vec![0, 1]);
+        let mut average = Ensemble::new();
+        average.next_model(vec![0, 1]);
         average.add(&logs(&[0.8, 0.2]), &[1], &[0]);
-        average.next_network(vec![1, 0]);
+        average.next_model(vec![1, 0]);
         average.add(&logs(&[0.4, 0.6]), &[0], &[0]);
         for (found, wanted) in means(&average).iter().zip([0.7, 0.3]) {
             assert!((found.exp() - wanted).abs() < 1e-15);
@@ -153,11 +153,11 @@ mod tests {
 
     #[test]
     fn an_image_that_one_network_did_not_see_is_noticed() {
-        let mut average = Average::new();
+        let mut average = Ensemble::new();
         for index in [0, 1] {
-            average.next_network(vec![0, 1]);
+            average.next_model(vec![0, 1]);
             average.add(&logs(&[0.5, 0.5]), &[0], &[index]);
         }
-        assert!(!average.is_whole());
+        assert!(!average.is_complete());
     }
 }

@@ -20,7 +20,7 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    try_write(path, write).map_err(|cause| failed(path, &cause))
+    try_write(path, write).map_err(|cause| write_error(path, &cause))
 }
 
 fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -62,7 +62,7 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 }
 
 /// `E_WRITE`, with the hint that fits its cause.
-pub(crate) fn failed(path: &Path, cause: &io::Error) -> Error {
+pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     let error = Error::write(path, cause);
     match cause.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
@@ -73,7 +73,7 @@ pub(crate) fn failed(path: &Path, cause: &io::Error) -> Error {
 }
 
 /// Removes what a killed process was in the middle of writing in this folder.
-pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+pub fn remove_temporary_files(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if is_temporary(&entry.file_name().to_string_lossy()) {
@@ -83,7 +83,7 @@ pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn is_temporary(name: &str) -> bool {
+pub fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 

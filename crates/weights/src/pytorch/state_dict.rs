@@ -3,7 +3,7 @@
 
 use residual_pickle::{Pickle, Value};
 
-use super::rebuild::{is_tensor, shown};
+use super::rebuild_tensor::{is_tensor, shown};
 
 /// Names under which weights are saved, the likeliest first.
 const NAMES: [&str; 9] = [
@@ -27,7 +27,7 @@ const MOST: usize = 200_000;
 ///
 /// # Errors
 /// Says what is there instead.
-pub(crate) fn state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>, String> {
+pub(crate) fn find_state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>, String> {
     let mut value = pickle.root();
     let mut left = MOST;
     for _ in 0..=LEVELS {

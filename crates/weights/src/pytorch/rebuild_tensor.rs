@@ -6,7 +6,7 @@ use residual_pickle::Value;
 use residual_spec::{Error, Result};
 
 use super::refused;
-use super::storage::{Reference, Storages};
+use super::storage::{StorageRef, Storages};
 use crate::tensor::Tensor;
 
 /// Tensors may share numbers, and a file may so hold more tensors than bytes; but not without end.
@@ -16,7 +16,7 @@ const LEAST: u64 = 1 << 20;
 /// PyTorch's own limit is 64; networks have 4.
 const DIMENSIONS: usize = 8;
 
-pub(crate) struct Rebuilder<'f> {
+pub(crate) struct TensorRebuilder<'f> {
     path: &'f Path,
     storages: Storages,
     /// Bytes that may still be read.
@@ -25,15 +25,15 @@ pub(crate) struct Rebuilder<'f> {
 
 /// A tensor as `_rebuild_tensor_v2` is told of it.
 struct Layout<'p> {
-    storage: Reference<'p>,
+    storage: StorageRef<'p>,
     offset: u64,
     shape: Vec<u64>,
     stride: Vec<u64>,
 }
 
-impl<'f> Rebuilder<'f> {
+impl<'f> TensorRebuilder<'f> {
     pub fn new(path: &'f Path, storages: Storages, size: u64) -> Self {
-        Rebuilder { path, storages, left: size.saturating_mul(SHARED).max(LEAST) }
+        TensorRebuilder { path, storages, left: size.saturating_mul(SHARED).max(LEAST) }
     }
 
     /// The tensor that a value stands for; None if it stands for no tensor.
@@ -122,7 +122,7 @@ impl<'p> Layout<'p> {
             return Err("has a tensor without a shape".into());
         };
         let storage = storage.as_persistent().ok_or("has a tensor without a storage")?;
-        let storage = Reference::read(storage)?;
+        let storage = StorageRef::read(storage)?;
         let offset = offset.as_int().and_then(|offset| u64::try_from(offset).ok());
         let offset = offset.ok_or("has a tensor that begins nowhere")?;
         let sizes = |value: Value| {

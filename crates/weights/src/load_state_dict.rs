@@ -8,11 +8,11 @@ use residual_spec::{Error, ErrorCode, Result};
 use crate::{DType, Tensor};
 
 /// Names that a message lists.
-const FEW: usize = 6;
+const MAX_LISTED: usize = 6;
 
 /// Weights that a network can begin with.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fitted {
+pub struct AdaptedStateDict {
     /// One for each of the network's.
     pub tensors: BTreeMap<String, Tensor>,
     pub new_head: Option<NewHead>,
@@ -28,16 +28,16 @@ pub struct NewHead {
 
 /// How weights differ from what a network needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Differences {
+pub(crate) struct IncompatibleKeys {
     missing: Vec<String>,
     unexpected: Vec<String>,
     /// `layer1.0.conv1.weight is [64, 64, 3, 3] instead of [64, 64, 1, 1]`.
     shapes: Vec<String>,
 }
 
-impl Differences {
-    pub fn of(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Differences {
-        let mut found = Differences::default();
+impl IncompatibleKeys {
+    pub fn of(network: &Network, tensors: &BTreeMap<String, Tensor>) -> IncompatibleKeys {
+        let mut found = IncompatibleKeys::default();
         let mut wanted_names = BTreeSet::new();
         for wanted in network.tensors() {
             match tensors.get(&wanted.name) {
@@ -73,7 +73,11 @@ impl Differences {
     pub fn in_words(&self) -> String {
         let list = |what: &str, names: &[String]| match names.len() {
             0 => None,
-            n if n > FEW => Some(format!("{what}{} and {} more", names[..FEW].join(", "), n - FEW)),
+            n if n > MAX_LISTED => Some(format!(
+                "{what}{} and {} more",
+                names[..MAX_LISTED].join(", "),
+                n - MAX_LISTED
+            )),
             _ => Some(format!("{what}{}", names.join(", "))),
         };
         let parts = [
@@ -88,9 +92,9 @@ impl Differences {
 /// Refuses weights that are not exactly a network's.
 ///
 /// # Errors
-/// `E_MISMATCH`, naming tensors.
-pub fn check(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let differences = Differences::of(network, tensors);
+/// `E_MISMATCH`, key_map tensors.
+pub fn check_state_dict(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    let differences = IncompatibleKeys::of(network, tensors);
     match differences.is_none() {
         true => Ok(()),
         false => Err(mismatch(network, &differences)),
@@ -101,8 +105,12 @@ pub fn check(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<()
 /// draws for it in a new network.
 ///
 /// # Errors
-/// `E_MISMATCH`, naming the tensors that are missing, unexpected or of another shape.
-pub fn fit(network: &Network, mut tensors: BTreeMap<String, Tensor>, seed: u64) -> Result<Fitted> {
+/// `E_MISMATCH`, key_map the tensors that are missing, unexpected or of another shape.
+pub fn adapt_state_dict(
+    network: &Network,
+    mut tensors: BTreeMap<String, Tensor>,
+    seed: u64,
+) -> Result<AdaptedStateDict> {
     let head = format!("{}.", network.head.name);
     let mut new_head = None;
     let wanted = network.tensors();
@@ -123,15 +131,15 @@ pub fn fit(network: &Network, mut tensors: BTreeMap<String, Tensor>, seed: u64) 
             }
         }
     }
-    check(network, &tensors)?;
-    Ok(Fitted { tensors, new_head })
+    check_state_dict(network, &tensors)?;
+    Ok(AdaptedStateDict { tensors, new_head })
 }
 
 fn same(found: &[usize], wanted: &[u64]) -> bool {
     found.len() == wanted.len() && found.iter().zip(wanted).all(|(&a, &b)| a as u64 == b)
 }
 
-pub(crate) fn mismatch(network: &Network, differences: &Differences) -> Error {
+pub(crate) fn mismatch(network: &Network, differences: &IncompatibleKeys) -> Error {
     let message =
         format!("the weights are not those of {}: {}", network.name, differences.in_words());
     Error::new(ErrorCode::Mismatch, message).key("model.weights").hint(

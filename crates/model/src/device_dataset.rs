@@ -10,16 +10,16 @@ use residual_spec::{Error, ErrorCode, Result};
 use residual_torch::{begin_watching_memory, failure, numbers_on};
 use tch::{Kind, TchError, Tensor};
 
-use crate::unit::compute_kind;
-use crate::{Compute, Model};
+use crate::conv_norm_act::compute_kind;
+use crate::{ComputeOptions, Model};
 
 /// Images that set out for the device at once, in bytes.
 const AT_ONCE: usize = 8 << 20;
 
 /// All images of a source, on the device.
-pub struct Resident {
+pub struct DeviceDataset {
     source: Arc<dyn Source>,
-    compute: Compute,
+    compute: ComputeOptions,
     /// The network's, in pixels.
     size: i64,
     channels: i64,
@@ -38,18 +38,18 @@ pub struct Resident {
     mean: Option<Tensor>,
 }
 
-impl Resident {
+impl DeviceDataset {
     /// Sends the images out; `None` where not all of them can be read at `size` by `size`.
     ///
     /// # Errors
     /// `E_MEMORY` where the device has no room for them; `E_ABORTED` once `cancelled` says so.
     pub fn new(
         source: &Arc<dyn Source>,
-        compute: Compute,
+        compute: ComputeOptions,
         [size, channels]: [u32; 2],
         cuts: &Cuts,
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Option<Resident>> {
+    ) -> Result<Option<DeviceDataset>> {
         begin_watching_memory();
         let padding = i64::from(cuts.padding);
         let frame = Frame { size: size.into(), channels: channels.into(), padding };
@@ -68,7 +68,7 @@ impl Resident {
             }
         };
         let begins: Vec<i32> = (0..channels as i32).map(|channel| 256 * channel).collect();
-        Ok(Some(Resident {
+        Ok(Some(DeviceDataset {
             source: Arc::clone(source),
             compute,
             size: frame.size,
@@ -144,7 +144,7 @@ impl Resident {
 ///
 /// # Errors
 /// `E_INTERNAL` for a batch of windows without the images.
-pub fn input(model: &Model, images: Option<&Resident>, batch: &Batch) -> Result<Tensor> {
+pub fn model_input(model: &Model, images: Option<&DeviceDataset>, batch: &Batch) -> Result<Tensor> {
     match (&batch.windows, images) {
         (None, _) => model.input(&batch.images, batch.len()),
         (Some(windows), Some(images)) => images.input(&batch.indices, windows),
@@ -170,7 +170,7 @@ impl Frame {
     fn pixels(
         &self,
         source: &dyn Source,
-        compute: Compute,
+        compute: ComputeOptions,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Tensor>> {
         let (count, size, channels) = (source.len() as i64, self.size, self.channels);
@@ -210,7 +210,7 @@ impl Frame {
         rows_within.f_narrow(rows + 1, self.padding, self.size)
     }
 
-    fn mean(&self, mean: &[f32], compute: Compute) -> Result<Tensor> {
+    fn mean(&self, mean: &[f32], compute: ComputeOptions) -> Result<Tensor> {
         let (device, size) = (compute.device(), self.size);
         let shape = [self.side(), self.side(), self.channels];
         let sent = numbers_on(device, mean)?;
@@ -273,9 +273,9 @@ mod tests {
         resolve(&TrainConfig::from_json(&said).unwrap(), &facts, &machine).unwrap()
     }
 
-    fn resident(subset: &Subset, model: &Model, cuts: &Cuts) -> Resident {
+    fn resident(subset: &Subset, model: &Model, cuts: &Cuts) -> DeviceDataset {
         let shape = [SIZE as u32, model.network().channels];
-        let made = Resident::new(&subset.source, model.compute(), shape, cuts, &|| false);
+        let made = DeviceDataset::new(&subset.source, model.compute(), shape, cuts, &|| false);
         made.unwrap().unwrap()
     }
 
@@ -313,7 +313,7 @@ mod tests {
                 (Precision::Bf16, MemoryFormat::ChannelsLast),
                 (Precision::Fp64, MemoryFormat::Contiguous),
             ] {
-                let compute = Compute { precision, memory_format, device: Device::Cpu };
+                let compute = ComputeOptions { precision, memory_format, device: Device::Cpu };
                 let network =
                     residual_arch::build(&config.model, channels, SIZE as u32, 3).unwrap();
                 let model = Model::new(network, compute, 0).unwrap();
@@ -347,8 +347,8 @@ mod tests {
                             (&found.labels, &found.indices),
                             (&wanted.labels, &wanted.indices)
                         );
-                        let found = input(&model, Some(&on_device), &found).unwrap();
-                        let wanted = input(&model, Some(&on_device), &wanted).unwrap();
+                        let found = model_input(&model, Some(&on_device), &found).unwrap();
+                        let wanted = model_input(&model, Some(&on_device), &wanted).unwrap();
                         assert!(same(&found, &wanted), "{transform} {precision:?} {order:?}");
                         batches += 1;
                         windows.recycle(Batch::default());
@@ -364,16 +364,16 @@ mod tests {
     fn images_that_cannot_all_be_read_at_the_networks_size_stay_where_they_are() {
         let (subset, config) = (images(1), config(1, &json!({})));
         let network = residual_arch::build(&config.model, 1, SIZE as u32, 3).unwrap();
-        let model = Model::new(network, Compute::of(&config), 0).unwrap();
+        let model = Model::new(network, ComputeOptions::from_config(&config), 0).unwrap();
         let cuts = Pipeline::train(&config, None).cuts().unwrap();
-        let made = Resident::new(&subset.source, model.compute(), [8, 1], &cuts, &|| false);
+        let made = DeviceDataset::new(&subset.source, model.compute(), [8, 1], &cuts, &|| false);
         assert!(made.unwrap().is_none());
         let shape = [SIZE as u32, 1];
-        let stopped = Resident::new(&subset.source, model.compute(), shape, &cuts, &|| true);
+        let stopped = DeviceDataset::new(&subset.source, model.compute(), shape, &cuts, &|| true);
         assert_eq!(stopped.err().unwrap().code, ErrorCode::Aborted);
         let on_device = resident(&subset, &model, &cuts);
         assert!(on_device.is_of(&subset.source) && !on_device.is_of(&images(1).source));
         let lost = Batch { windows: Some(Vec::new()), ..Batch::default() };
-        assert_eq!(input(&model, None, &lost).err().unwrap().code, ErrorCode::Internal);
+        assert_eq!(model_input(&model, None, &lost).err().unwrap().code, ErrorCode::Internal);
     }
 }

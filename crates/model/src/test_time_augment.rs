@@ -6,7 +6,7 @@ use std::ops::Range;
 use residual_data::Batch;
 use residual_spec::Result;
 
-use crate::{Model, Resident, input, log_probabilities};
+use crate::{DeviceDataset, Model, log_probs, model_input};
 
 /// Pixels in one forward pass; more are seen in several.
 const PIXELS: usize = 64 * 224 * 224;
@@ -14,10 +14,14 @@ const PIXELS: usize = 64 * 224 * 224;
 /// Log-probabilities, row by row, of each image of a batch: of its one view, or of the mean of the
 /// probabilities of all its views. Its images are those on the device, where it says only where to cut
 /// them. Call it without gradients.
-pub fn classify(model: &Model, images: Option<&Resident>, batch: &Batch) -> Result<Vec<f64>> {
+pub fn predict_log_probs(
+    model: &Model,
+    images: Option<&DeviceDataset>,
+    batch: &Batch,
+) -> Result<Vec<f64>> {
     let Some(views) = &batch.views else {
-        let logits = model.forward(&input(model, images, batch)?, false)?;
-        return log_probabilities(&logits);
+        let logits = model.forward(&model_input(model, images, batch)?, false)?;
+        return log_probs(&logits);
     };
     let each = views.len() / batch.len().max(1);
     // The views of each size: where their numbers lie, and whose they are.
@@ -34,11 +38,11 @@ pub fn classify(model: &Model, images: Option<&Resident>, batch: &Batch) -> Resu
         for views in views.chunks((PIXELS / pixels(size)).max(1)) {
             let parts: Vec<&[f32]> =
                 views.iter().map(|(at, _)| &batch.images[at.clone()]).collect();
-            let input = model.input_of(&parts.concat().into(), views.len(), size)?;
+            let input = model.input_with_size(&parts.concat().into(), views.len(), size)?;
             let own = size == [model.network().image_size; 2];
             let logits =
-                if own { model.forward(&input, false)? } else { model.forward_map(&input)? };
-            for ((_, image), row) in views.iter().zip(log_probabilities(&logits)?.chunks(classes)) {
+                if own { model.forward(&input, false)? } else { model.forward_dense(&input)? };
+            for ((_, image), row) in views.iter().zip(log_probs(&logits)?.chunks(classes)) {
                 for (sum, &value) in sums[image * classes..].iter_mut().zip(row) {
                     *sum = log_add(*sum, value);
                 }
@@ -68,7 +72,7 @@ mod tests {
     use tch::{Kind, Tensor};
 
     use super::*;
-    use crate::Compute;
+    use crate::ComputeOptions;
 
     fn model() -> Model {
         let target = residual_spec::resolve_inspect(&InspectConfig {
@@ -77,7 +81,7 @@ mod tests {
         })
         .unwrap();
         let network = residual_arch::build(&target.model, 3, 32, 10).unwrap();
-        let compute = Compute {
+        let compute = ComputeOptions {
             precision: Precision::Fp32,
             memory_format: MemoryFormat::Contiguous,
             device: Device::Cpu,
@@ -113,7 +117,7 @@ mod tests {
             views: Some(views.to_vec()),
             ..Batch::default()
         };
-        let together = classify(&model, None, &batch(&images, &[0, 1], &all)).unwrap();
+        let together = predict_log_probs(&model, None, &batch(&images, &[0, 1], &all)).unwrap();
 
         let mut start = 0;
         for (image, views) in sizes.iter().enumerate() {
@@ -121,9 +125,9 @@ mod tests {
             for &size in views {
                 let length = pixels(size) * 3;
                 let input = model
-                    .input_of(&images[start..start + length].to_vec().into(), 1, size)
+                    .input_with_size(&images[start..start + length].to_vec().into(), 1, size)
                     .unwrap();
-                let logits = model.forward_map(&input).unwrap();
+                let logits = model.forward_dense(&input).unwrap();
                 let row = Vec::<f64>::try_from(logits.softmax(1, Kind::Double).view([-1])).unwrap();
                 mean.iter_mut().zip(row).for_each(|(mean, p)| *mean += p / 4.0);
                 start += length;
@@ -143,7 +147,7 @@ mod tests {
         let images = numbers(2 * 32 * 32 * 3);
         let plain = Batch { images: images.into(), labels: vec![0, 1], ..Batch::default() };
         let seen = Batch { views: Some(vec![[32, 32]; 2]), ..plain.clone() };
-        let [a, b] = [&plain, &seen].map(|batch| classify(&model, None, batch).unwrap());
+        let [a, b] = [&plain, &seen].map(|batch| predict_log_probs(&model, None, batch).unwrap());
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
         assert_eq!(Tensor::from_slice(&a).size(), [20]);
     }

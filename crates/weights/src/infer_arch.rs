@@ -9,7 +9,7 @@ use residual_spec::{
 };
 
 use crate::Tensor;
-use crate::fit::{Differences, mismatch};
+use crate::load_state_dict::{IncompatibleKeys, mismatch};
 
 /// The network that has exactly these tensors, and how it is asked for. What `asked` says is kept;
 /// the rest is found.
@@ -19,7 +19,7 @@ use crate::fit::{Differences, mismatch};
 ///
 /// # Errors
 /// `E_MISMATCH`, with what differs from the network that comes nearest.
-pub fn infer(
+pub fn infer_arch(
     tensors: &BTreeMap<String, Tensor>,
     asked: &ModelConfig,
 ) -> Result<(InspectTarget, Network)> {
@@ -36,7 +36,7 @@ pub fn infer(
 ///
 /// # Errors
 /// As [`infer`].
-pub fn infer_backbone(
+pub fn infer_backbone_arch(
     tensors: &BTreeMap<String, Tensor>,
     asked: &ModelConfig,
 ) -> Result<(InspectTarget, Network)> {
@@ -59,7 +59,7 @@ fn search(
     }
 
     let blocks = block_names(tensors.keys().map(String::as_str));
-    let mut nearest: Option<(Network, Differences)> = None;
+    let mut nearest: Option<(Network, IncompatibleKeys)> = None;
     for arch in candidates(tensors, asked) {
         for (stem, shortcut) in variants(asked) {
             let model = ModelConfig {
@@ -76,7 +76,7 @@ fn search(
             };
             let Ok(target) = resolve_inspect(&config) else { continue };
             let Ok(network) = build(&target) else { continue };
-            let mut differences = Differences::of(&network, tensors);
+            let mut differences = IncompatibleKeys::of(&network, tensors);
             if ends.classes.is_none() {
                 differences.forgive_missing(&network.head.name);
             }
@@ -84,7 +84,7 @@ fn search(
                 return Ok((target, network));
             }
             let others = network.blocks().map(|block| block.name.as_str()).collect::<BTreeSet<_>>();
-            let count = |(_, differences): &(Network, Differences)| differences.count();
+            let count = |(_, differences): &(Network, IncompatibleKeys)| differences.count();
             let other_blocks = others != blocks;
             if nearest.as_ref().is_none_or(|best| differences.count() < count(best)) {
                 nearest = Some((network, differences));
@@ -233,7 +233,7 @@ mod tests {
     fn is_known(config: &InspectConfig) {
         let Ok(target) = resolve_inspect(config) else { return };
         let Ok(network) = build(&target) else { return };
-        let (found, _) = infer(&tensors(&network), &ModelConfig::default())
+        let (found, _) = infer_arch(&tensors(&network), &ModelConfig::default())
             .unwrap_or_else(|error| panic!("{:?}: {error}", target.model));
         let of = |target: &InspectTarget| build(target).unwrap().tensors();
         assert_eq!(of(&found), of(&target), "taken for {:?}", found.model);
@@ -265,20 +265,20 @@ mod tests {
             let mut backbone = tensors(&network);
             backbone.retain(|name, _| !name.starts_with(&head));
 
-            let (found, _) = infer_backbone(&backbone, &ModelConfig::default())
+            let (found, _) = infer_backbone_arch(&backbone, &ModelConfig::default())
                 .unwrap_or_else(|error| panic!("{arch}: {error}"));
             let of = |target: &InspectTarget| {
                 let tensors = build(target).unwrap().tensors();
                 tensors.into_iter().filter(|spec| !spec.name.starts_with(&head)).collect::<Vec<_>>()
             };
             assert_eq!(of(&found), of(&target), "taken for {:?}", found.model);
-            let error = infer(&backbone, &ModelConfig::default()).unwrap_err();
+            let error = infer_arch(&backbone, &ModelConfig::default()).unwrap_err();
             assert!(error.message.contains("no head"), "{error}");
             assert!(error.hint.unwrap().contains("model.weights"));
 
             let first = backbone.keys().next().unwrap().clone();
             backbone.remove(&first);
-            let error = infer_backbone(&backbone, &ModelConfig::default()).unwrap_err();
+            let error = infer_backbone_arch(&backbone, &ModelConfig::default()).unwrap_err();
             assert_eq!(error.code, ErrorCode::Mismatch, "{arch} without {first}");
         }
     }
@@ -289,13 +289,13 @@ mod tests {
         let mut weights = tensors(&build(&target).unwrap());
         let wanted =
             ModelConfig { arch: Some(Auto::Is("resnet32".into())), ..ModelConfig::default() };
-        let error = infer(&weights, &wanted).unwrap_err();
+        let error = infer_arch(&weights, &wanted).unwrap_err();
         assert_eq!(error.code, ErrorCode::Mismatch);
         assert!(error.message.contains("missing: layer1.3.conv1.weight"), "{error}");
 
         weights.remove("layer2.1.bn1.bias");
         weights.insert("layer9.bias".into(), weights["fc.bias"].clone());
-        let error = infer(&weights, &ModelConfig::default()).unwrap_err();
+        let error = infer_arch(&weights, &ModelConfig::default()).unwrap_err();
         assert!(error.message.contains("resnet20: missing: layer2.1.bn1.bias"), "{error}");
         assert!(error.message.contains("unexpected: layer9.bias"), "{error}");
     }

@@ -8,17 +8,17 @@ use residual_spec::{
 };
 use serde_json::Value;
 
-use crate::Foreign;
+use crate::ExternalWeights;
 use crate::checkpoint::{Checkpoint, is_checkpoint};
-use crate::find::{Prefer, find};
+use crate::find_checkpoint::{CheckpointChoice, find_checkpoint};
 
 /// Describes the network of a run folder (its best checkpoint), of a checkpoint, or of weights of
 /// others, of which `asked` says what they do not say themselves.
 ///
 /// # Errors
-/// As [`find`], [`Checkpoint::read_header`] and [`Foreign::read`] have them.
-pub fn describe(path: &Path, asked: &LoadConfig) -> Result<Inspection> {
-    let path = &find(path, Prefer::Best)?;
+/// As [`find_checkpoint`], [`Checkpoint::read_header`] and [`ExternalWeights::read`] have them.
+pub fn inspect_checkpoint(path: &Path, asked: &LoadConfig) -> Result<Inspection> {
+    let path = &find_checkpoint(path, CheckpointChoice::Best)?;
     let path = &path.canonicalize().map_err(|cause| Error::read(path, &cause))?;
     let bytes = path.metadata().map_err(|cause| Error::read(path, &cause))?.len();
     let facts = |config: &ResolvedConfig, classes: Vec<String>, progress: &Value| CheckpointFacts {
@@ -37,8 +37,8 @@ pub fn describe(path: &Path, asked: &LoadConfig) -> Result<Inspection> {
     if !is_checkpoint(path)? {
         // Nothing is computed here, whatever this machine can do.
         let machine = MachineFacts::with_cores(1);
-        let Foreign { network, config, data, assumed, progress, .. } =
-            Foreign::read(path, asked, &machine)?;
+        let ExternalWeights { network, config, data, assumed, progress, .. } =
+            ExternalWeights::read(path, asked, &machine)?;
         let facts = CheckpointFacts { assumed, ..facts(&config, data.classes, &progress) };
         return Ok(Inspection { checkpoint: Some(facts), ..inspect(&network) });
     }

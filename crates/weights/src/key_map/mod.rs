@@ -1,4 +1,4 @@
-//! How others name a network's tensors. Each naming is brought to torchvision's, which is ours.
+//! How others name a network's tensors. Each key_map is brought to torchvision's, which is ours.
 
 mod kuangliu;
 mod notebook;
@@ -11,7 +11,7 @@ use crate::Tensor;
 
 /// Whose names a file has, found by looking at them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Naming {
+pub enum KeyMap {
     /// `conv1`, `layer1.0.bn1`, `layer2.0.downsample.0`, `fc`.
     Torchvision,
     /// `features`, `layer1.0.features.0`, `layer2.0.shortcut.0`, `classifer`.
@@ -24,14 +24,14 @@ pub enum Naming {
     Timm,
 }
 
-impl fmt::Display for Naming {
+impl fmt::Display for KeyMap {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
-            Naming::Torchvision => "torchvision",
-            Naming::Notebook => "the notebook",
-            Naming::Akamaster => "akamaster",
-            Naming::Kuangliu => "kuangliu",
-            Naming::Timm => "timm",
+            KeyMap::Torchvision => "torchvision",
+            KeyMap::Notebook => "the notebook",
+            KeyMap::Akamaster => "akamaster",
+            KeyMap::Kuangliu => "kuangliu",
+            KeyMap::Timm => "timm",
         })
     }
 }
@@ -44,7 +44,7 @@ const PREFIXES: [&str; 6] = ["module.", "_orig_mod.", "model.", "net.", "network
 /// The tensors under torchvision's names, and whose names they had. What nothing reads is left out.
 pub(crate) fn to_torchvision(
     tensors: BTreeMap<String, Tensor>,
-) -> (Naming, BTreeMap<String, Tensor>) {
+) -> (KeyMap, BTreeMap<String, Tensor>) {
     let mut tensors: Vec<_> = tensors
         .into_iter()
         // With a fixed momentum, nothing depends on it.
@@ -52,14 +52,14 @@ pub(crate) fn to_torchvision(
         .collect();
     let before = shared_prefix(&tensors);
     tensors.iter_mut().for_each(|(name, _)| drop(name.drain(..before)));
-    let naming = detect(&tensors);
-    let renamed = tensors.into_iter().map(|(name, tensor)| match naming {
-        Naming::Torchvision => (name, tensor),
-        Naming::Notebook => (notebook::rename(&name), tensor),
-        Naming::Akamaster | Naming::Kuangliu => (kuangliu::rename(&name), tensor),
-        Naming::Timm => timm::rename(&name, tensor),
+    let key_map = detect(&tensors);
+    let renamed = tensors.into_iter().map(|(name, tensor)| match key_map {
+        KeyMap::Torchvision => (name, tensor),
+        KeyMap::Notebook => (notebook::rename(&name), tensor),
+        KeyMap::Akamaster | KeyMap::Kuangliu => (kuangliu::rename(&name), tensor),
+        KeyMap::Timm => timm::rename(&name, tensor),
     });
-    (naming, renamed.collect())
+    (key_map, renamed.collect())
 }
 
 /// How many bytes wrappers have put before every name.
@@ -76,19 +76,19 @@ fn shared_prefix(tensors: &[(String, Tensor)]) -> usize {
     before
 }
 
-fn detect(tensors: &[(String, Tensor)]) -> Naming {
+fn detect(tensors: &[(String, Tensor)]) -> KeyMap {
     let any = |test: &dyn Fn(&str) -> bool| tensors.iter().any(|(name, _)| test(name));
     if any(&|name| name.starts_with("layer1.0.features.")) {
-        Naming::Notebook
+        KeyMap::Notebook
     } else if any(&|name| name == "linear.weight" || name.contains(".shortcut.0.")) {
         match any(&|name| name.contains(".shortcut.")) {
-            true => Naming::Kuangliu,
-            false => Naming::Akamaster,
+            true => KeyMap::Kuangliu,
+            false => KeyMap::Akamaster,
         }
     } else if any(&|name| name.starts_with("pre_logits.")) {
-        Naming::Timm
+        KeyMap::Timm
     } else {
-        Naming::Torchvision
+        KeyMap::Torchvision
     }
 }
 
@@ -97,18 +97,18 @@ mod tests {
     use super::*;
     use crate::DType;
 
-    fn renamed(names: &[&str]) -> (Naming, Vec<String>) {
+    fn renamed(names: &[&str]) -> (KeyMap, Vec<String>) {
         let tensor = Tensor { dtype: DType::F32, shape: vec![0], bytes: vec![] };
         let tensors = names.iter().map(|name| (name.to_string(), tensor.clone())).collect();
-        let (naming, tensors) = to_torchvision(tensors);
-        (naming, tensors.into_keys().collect())
+        let (key_map, tensors) = to_torchvision(tensors);
+        (key_map, tensors.into_keys().collect())
     }
 
     #[test]
     fn each_naming_is_told_by_its_names_and_brought_to_torchvisions() {
-        for (naming, theirs, ours) in [
+        for (key_map, theirs, ours) in [
             (
-                Naming::Notebook,
+                KeyMap::Notebook,
                 &[
                     "classifer.bias",
                     "features.0.weight",
@@ -129,17 +129,17 @@ mod tests {
                 ][..],
             ),
             (
-                Naming::Akamaster,
+                KeyMap::Akamaster,
                 &["bn1.bias", "layer1.0.conv2.weight", "linear.weight"],
                 &["bn1.bias", "fc.weight", "layer1.0.conv2.weight"],
             ),
             (
-                Naming::Kuangliu,
+                KeyMap::Kuangliu,
                 &["layer2.0.shortcut.0.weight", "linear.weight"],
                 &["fc.weight", "layer2.0.downsample.0.weight"],
             ),
             (
-                Naming::Timm,
+                KeyMap::Timm,
                 &[
                     "features.0.weight",
                     "head.fc.bias",
@@ -153,9 +153,9 @@ mod tests {
                     "features.0.weight",
                 ],
             ),
-            (Naming::Torchvision, &["conv1.weight", "fc.bias"], &["conv1.weight", "fc.bias"]),
+            (KeyMap::Torchvision, &["conv1.weight", "fc.bias"], &["conv1.weight", "fc.bias"]),
         ] {
-            assert_eq!(renamed(theirs), (naming, ours.iter().map(|s| s.to_string()).collect()));
+            assert_eq!(renamed(theirs), (key_map, ours.iter().map(|s| s.to_string()).collect()));
         }
     }
 

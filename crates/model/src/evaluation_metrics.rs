@@ -9,7 +9,7 @@ use residual_spec::{
     Calibration, CalibrationBin, ClassScore, ConfusedPair, Evaluation, Example, WarningEvent,
 };
 
-use crate::Average;
+use crate::Ensemble;
 
 /// Bins of the calibration error (Guo et al. 2017, arXiv:1706.04599).
 const BINS: usize = 15;
@@ -22,7 +22,7 @@ const NAMED: usize = 100;
 
 /// Sums over the batches seen so far. Its memory grows with the classes and with what is to be
 /// named, not with the images.
-pub struct Evaluator {
+pub struct EvaluationMetrics {
     /// By class.
     tallies: Vec<Tally>,
     /// Images by class and by what they were taken for, where that is another.
@@ -35,7 +35,7 @@ pub struct Evaluator {
     samples: BTreeMap<u32, Option<Found>>,
     broken: u32,
     warnings: Vec<WarningEvent>,
-    average: Option<Rc<RefCell<Average>>>,
+    average: Option<Rc<RefCell<Ensemble>>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -62,9 +62,9 @@ struct Found {
     loss: f64,
 }
 
-impl Evaluator {
-    pub fn new(classes: usize) -> Evaluator {
-        Evaluator {
+impl EvaluationMetrics {
+    pub fn new(classes: usize) -> EvaluationMetrics {
+        EvaluationMetrics {
             tallies: vec![Tally::default(); classes],
             confused: BTreeMap::new(),
             loss: 0.0,
@@ -79,19 +79,19 @@ impl Evaluator {
     }
 
     /// Hands what is added on to an average, too.
-    pub fn averaging(mut self, average: Option<Rc<RefCell<Average>>>) -> Evaluator {
+    pub fn with_ensemble(mut self, average: Option<Rc<RefCell<Ensemble>>>) -> EvaluationMetrics {
         self.average = average;
         self
     }
 
     /// Keeps the `count` images with the highest losses.
-    pub fn top_losses(mut self, count: usize) -> Evaluator {
+    pub fn with_top_losses(mut self, count: usize) -> EvaluationMetrics {
         self.worst.capacity = count;
         self
     }
 
     /// Keeps what is found on the images with these indices.
-    pub fn samples(mut self, indices: impl IntoIterator<Item = u32>) -> Evaluator {
+    pub fn with_samples(mut self, indices: impl IntoIterator<Item = u32>) -> EvaluationMetrics {
         self.samples = indices.into_iter().map(|index| (index, None)).collect();
         self
     }
@@ -319,7 +319,7 @@ mod tests {
         (0..classes).map(|class| format!("c{class}")).collect()
     }
 
-    fn finish(evaluator: Evaluator, classes: usize) -> Evaluation {
+    fn finish(evaluator: EvaluationMetrics, classes: usize) -> Evaluation {
         evaluator.finish(&names(classes), 1.0, |index| format!("test/{index}"))
     }
 
@@ -328,7 +328,7 @@ mod tests {
     }
 
     /// Three images of the classes 0, 0, 1.
-    fn three(mut evaluator: Evaluator, batches: [std::ops::Range<usize>; 2]) -> Evaluation {
+    fn three(mut evaluator: EvaluationMetrics, batches: [std::ops::Range<usize>; 2]) -> Evaluation {
         let rows = logs([0.7, 0.2, 0.1, 0.1, 0.3, 0.6, 0.25, 0.5, 0.25]);
         for images in batches {
             let values = &rows[3 * images.start..3 * images.end];
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn sums_over_batches_are_those_of_the_whole() {
-        let new = || Evaluator::new(3).top_losses(2).samples([4, 9]);
+        let new = || EvaluationMetrics::new(3).with_top_losses(2).with_samples([4, 9]);
         let whole = three(new(), [0..3, 3..3]);
         assert_eq!(whole, three(new(), [0..1, 1..3]));
         assert_eq!(whole.confusion, [[1, 0, 1], [0, 1, 0], [0, 0, 0]]);
@@ -354,14 +354,14 @@ mod tests {
 
     #[test]
     fn the_highest_losses_come_first_and_no_more_than_asked() {
-        let evaluation = three(Evaluator::new(3).top_losses(2), [0..2, 2..3]);
+        let evaluation = three(EvaluationMetrics::new(3).with_top_losses(2), [0..2, 2..3]);
         let [worst, second] = &evaluation.top_losses[..] else { panic!("two") };
         assert_eq!((worst.index, &*worst.name, &*worst.label), (7, "test/7", "c0"));
         assert!((worst.loss - 10f64.ln()).abs() < 1e-12 && (worst.probability - 0.6).abs() < 1e-12);
         assert_eq!((worst.predicted.as_str(), second.index), ("c2", 9));
-        assert!(three(Evaluator::new(3), [0..2, 2..3]).top_losses.is_empty());
+        assert!(three(EvaluationMetrics::new(3), [0..2, 2..3]).top_losses.is_empty());
 
-        let mut equal = Evaluator::new(1).top_losses(3);
+        let mut equal = EvaluationMetrics::new(1).with_top_losses(3);
         equal.add(&[0.0; 9], &[0; 9], &[8, 2, 5, 1, 7, 3, 6, 4, 0]);
         let indices: Vec<_> = finish(equal, 1).top_losses.iter().map(|e| e.index).collect();
         assert_eq!(indices, [0, 1, 2]);
@@ -369,21 +369,21 @@ mod tests {
 
     #[test]
     fn samples_are_those_asked_for_in_their_order() {
-        let evaluation = three(Evaluator::new(3).samples([9, 4, 100]), [0..2, 2..3]);
+        let evaluation = three(EvaluationMetrics::new(3).with_samples([9, 4, 100]), [0..2, 2..3]);
         let found: Vec<_> = evaluation.samples.iter().map(|e| (e.index, &*e.predicted)).collect();
         assert_eq!(found, [(4, "c0"), (9, "c1")]);
     }
 
     #[test]
     fn of_equal_probabilities_the_first_class_wins_as_in_argmax() {
-        let mut evaluator = Evaluator::new(2);
+        let mut evaluator = EvaluationMetrics::new(2);
         evaluator.add(&logs([0.5, 0.5]), &[1], &[0]);
         assert_eq!(finish(evaluator, 2).confusion, [[0, 0], [1, 0]]);
     }
 
     #[test]
     fn a_network_that_is_certain_and_right_is_calibrated() {
-        let mut evaluator = Evaluator::new(2);
+        let mut evaluator = EvaluationMetrics::new(2);
         evaluator.add(&logs([1.0, 0.0, 0.0, 1.0]), &[0, 1], &[0, 1]);
         let calibration = finish(evaluator, 2).calibration;
         assert_eq!((calibration.error, calibration.bins[14].count), (0.0, 2));
@@ -391,14 +391,14 @@ mod tests {
 
     #[test]
     fn nothing_evaluated_is_all_zeros_and_no_division_by_it() {
-        let evaluation = finish(Evaluator::new(2), 2);
+        let evaluation = finish(EvaluationMetrics::new(2), 2);
         assert_eq!((evaluation.count, evaluation.loss, evaluation.accuracy), (0, 0.0, 0.0));
         assert_eq!(evaluation.calibration.error, 0.0);
     }
 
     #[test]
     fn more_than_a_thousand_classes_have_pairs_and_no_matrix() {
-        let mut evaluator = Evaluator::new(1001);
+        let mut evaluator = EvaluationMetrics::new(1001);
         let mut row = vec![-10.0; 1001];
         row[1000] = 0.0;
         evaluator.add(&row, &[999], &[0]);
@@ -409,7 +409,7 @@ mod tests {
 
     #[test]
     fn broken_images_are_counted_and_the_first_hundred_named() {
-        let mut evaluator = Evaluator::new(2);
+        let mut evaluator = EvaluationMetrics::new(2);
         for index in 0..150 {
             evaluator.add_broken(WarningEvent {
                 code: ErrorCode::Image,
@@ -440,7 +440,7 @@ mod tests {
                 row.iter().map(move |logit| logit - sum.ln())
             })
             .collect();
-        let mut evaluator = Evaluator::new(classes).top_losses(5);
+        let mut evaluator = EvaluationMetrics::new(classes).with_top_losses(5);
         let indices: Vec<u32> = (0..labels.len() as u32).collect();
         for from in (0..labels.len()).step_by(7) {
             let to = labels.len().min(from + 7);

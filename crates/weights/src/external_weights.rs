@@ -12,38 +12,42 @@ use residual_spec::{
 };
 use serde_json::{Value, json};
 
-use crate::{StateDict, Tensor, infer};
+use crate::{StateDict, Tensor, infer_arch};
 
 /// Everything that a model needs to be used.
-pub struct Foreign {
+pub struct ExternalWeights {
     pub config: ResolvedConfig,
     pub data: DataFacts,
     pub network: Network,
     pub tensors: BTreeMap<String, Tensor>,
     pub assumed: Vec<String>,
     /// Whether the classes' names were said by nobody.
-    pub unnamed: bool,
+    pub has_default_classes: bool,
     /// As a checkpoint has it; nothing is known of how these weights were trained.
     pub progress: Value,
 }
 
-impl Foreign {
+impl ExternalWeights {
     /// # Errors
     /// `E_CHECKPOINT` for a file that cannot be used, `E_MISMATCH` for weights of no network that
     /// is known or asked for, `E_CONFIG` for other numbers of classes or channels.
-    pub fn read(path: &Path, asked: &LoadConfig, machine: &MachineFacts) -> Result<Foreign> {
+    pub fn read(
+        path: &Path,
+        asked: &LoadConfig,
+        machine: &MachineFacts,
+    ) -> Result<ExternalWeights> {
         let state = StateDict::read(path)?;
         let model = asked.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
-        let (target, _) = infer(&state.tensors, &model).map_err(|error| error.file(path))?;
+        let (target, _) = infer_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
         let (stem, count) = (target.model.stem, target.classes as usize);
         let mut assumed = vec![format!(
             "the network is {} with the {} stem, told by the names of its tensors ({})",
             target.model.arch,
             if stem == Stem::Cifar { "CIFAR" } else { "ImageNet" },
-            state.naming,
+            state.key_map,
         )];
 
-        let unnamed = asked.classes.is_none();
+        let has_default_classes = asked.classes.is_none();
         let classes = match &asked.classes {
             Some(names) if names.len() == count => names.clone(),
             Some(names) => {
@@ -101,13 +105,13 @@ impl Foreign {
         let config = resolve(&config, &data, machine)?;
         let network = residual_arch::build(&config.model, target.channels, size, target.classes)
             .map_err(|error| error.file(path))?;
-        Ok(Foreign {
+        Ok(ExternalWeights {
             config,
             data,
             network,
             tensors: state.tensors,
             assumed,
-            unnamed,
+            has_default_classes,
             progress: json!({}),
         })
     }

@@ -9,7 +9,7 @@ use residual_spec::{Error, ErrorCode, Result, did_you_mean};
 
 /// Which checkpoint of a run is meant where only its folder is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prefer {
+pub enum CheckpointChoice {
     /// The best; the last where no epoch was finished yet.
     Best,
     /// The last and no other: going on from elsewhere would be another run.
@@ -20,8 +20,8 @@ pub enum Prefer {
 /// file is not opened.
 ///
 /// # Errors
-/// `E_CHECKPOINT`, naming what is there instead.
-pub fn find(model: &Path, prefer: Prefer) -> Result<PathBuf> {
+/// `E_CHECKPOINT`, key_map what is there instead.
+pub fn find_checkpoint(model: &Path, prefer: CheckpointChoice) -> Result<PathBuf> {
     let shown = model.display();
     let missing = |message: String| Error::new(ErrorCode::Checkpoint, message).file(model);
     match fs::metadata(model) {
@@ -34,8 +34,8 @@ pub fn find(model: &Path, prefer: Prefer) -> Result<PathBuf> {
     }
 
     let wanted: &[&str] = match prefer {
-        Prefer::Best => &["best.safetensors", "last.safetensors"],
-        Prefer::Last => &["last.safetensors"],
+        CheckpointChoice::Best => &["best.safetensors", "last.safetensors"],
+        CheckpointChoice::Last => &["last.safetensors"],
     };
     let inside = model.join("checkpoints");
     let folder = if inside.is_dir() { inside.as_path() } else { model };
@@ -87,10 +87,10 @@ fn names(folder: &Path, kind: impl Fn(&Path) -> bool) -> Vec<String> {
 
 /// Names as a sentence has them, the first few of many.
 fn listed(names: &[String]) -> String {
-    const FEW: usize = 8;
+    const MAX_LISTED: usize = 8;
     match names.len() {
-        0..=FEW => names.join(", "),
-        many => format!("{} and {} more", names[..FEW].join(", "), many - FEW),
+        0..=MAX_LISTED => names.join(", "),
+        many => format!("{} and {} more", names[..MAX_LISTED].join(", "), many - MAX_LISTED),
     }
 }
 
@@ -110,8 +110,8 @@ mod tests {
         (folder, run)
     }
 
-    fn hint(model: &Path, prefer: Prefer) -> String {
-        let error = find(model, prefer).unwrap_err();
+    fn hint(model: &Path, prefer: CheckpointChoice) -> String {
+        let error = find_checkpoint(model, prefer).unwrap_err();
         assert_eq!(error.code, ErrorCode::Checkpoint);
         error.hint.unwrap()
     }
@@ -123,25 +123,30 @@ mod tests {
         let (best, last) =
             (checkpoints.join("best.safetensors"), checkpoints.join("last.safetensors"));
         for model in [&run, &checkpoints] {
-            assert_eq!(find(model, Prefer::Best).unwrap(), best);
-            assert_eq!(find(model, Prefer::Last).unwrap(), last);
+            assert_eq!(find_checkpoint(model, CheckpointChoice::Best).unwrap(), best);
+            assert_eq!(find_checkpoint(model, CheckpointChoice::Last).unwrap(), last);
         }
-        assert_eq!(find(&best, Prefer::Last).unwrap(), best);
+        assert_eq!(find_checkpoint(&best, CheckpointChoice::Last).unwrap(), best);
     }
 
     #[test]
     fn the_last_stands_in_for_the_best_and_never_the_other_way() {
         let (_folder, run) = runs(&["last.safetensors"]);
-        assert!(find(&run, Prefer::Best).unwrap().ends_with("last.safetensors"));
+        assert!(
+            find_checkpoint(&run, CheckpointChoice::Best).unwrap().ends_with("last.safetensors")
+        );
         let (_folder, run) = runs(&["best.safetensors"]);
-        assert_eq!(hint(&run, Prefer::Last), "There is best.safetensors: name one of them.");
+        assert_eq!(
+            hint(&run, CheckpointChoice::Last),
+            "There is best.safetensors: name one of them."
+        );
     }
 
     #[test]
     fn a_folder_without_checkpoints_says_what_is_wanted() {
         let (folder, run) = runs(&["notes.txt"]);
         for model in [run.as_path(), folder.path()] {
-            assert!(hint(model, Prefer::Best).starts_with("Give a run's folder"));
+            assert!(hint(model, CheckpointChoice::Best).starts_with("Give a run's folder"));
         }
     }
 
@@ -149,19 +154,22 @@ mod tests {
     fn of_many_names_a_few_are_listed() {
         let names: Vec<_> = (1..=30).map(|epoch| format!("epoch-{epoch:04}.safetensors")).collect();
         let (_folder, run) = runs(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        let hint = hint(&run, Prefer::Last);
+        let hint = hint(&run, CheckpointChoice::Last);
         assert!(hint.contains("epoch-0008.safetensors and 22 more"), "{hint}");
     }
 
     #[test]
     fn a_wrong_name_is_met_with_the_nearest_or_with_all() {
         let (_folder, run) = runs(&["last.safetensors", "epoch-0010.safetensors"]);
-        assert_eq!(hint(&run.with_file_name("demp"), Prefer::Best), "Did you mean 'demo'?");
+        assert_eq!(
+            hint(&run.with_file_name("demp"), CheckpointChoice::Best),
+            "Did you mean 'demo'?"
+        );
         let shown = run.parent().unwrap().display();
         let other = run.with_file_name("something-else");
-        assert_eq!(hint(&other, Prefer::Best), format!("There is demo in {shown}."));
+        assert_eq!(hint(&other, CheckpointChoice::Best), format!("There is demo in {shown}."));
         let epoch = run.join("checkpoints/epoch-0011.safetensors");
-        assert_eq!(hint(&epoch, Prefer::Best), "Did you mean 'epoch-0010.safetensors'?");
-        assert!(hint(&run.join("x/y"), Prefer::Best).ends_with("is not there either."));
+        assert_eq!(hint(&epoch, CheckpointChoice::Best), "Did you mean 'epoch-0010.safetensors'?");
+        assert!(hint(&run.join("x/y"), CheckpointChoice::Best).ends_with("is not there either."));
     }
 }

@@ -11,23 +11,23 @@ use std::io::{Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::Path;
 
-use residual_runlog::write_atomically;
+use residual_fs::write_atomically;
 use residual_spec::{Error, ErrorCode, Result};
 use safetensors::tensor::{Metadata, TensorInfo as FileTensor};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::tensor::{DType, LONGEST_NAME, Tensor, TensorInfo};
+use crate::tensor::{DType, MAX_NAME_LEN, Tensor, TensorInfo};
 
 /// More than any network needs. (The format allows 100 MB, of which parsing makes a gigabyte.)
-const LONGEST_HEADER: u64 = 16 << 20;
+const MAX_HEADER_LEN: u64 = 16 << 20;
 /// The header's key that is no tensor.
 const METADATA: &str = "__metadata__";
 /// Tensors begin at multiples of this, so that a reader may map them into memory.
 const ALIGNMENT: usize = 8;
 
 /// A file whose header has been read and checked against its size.
-pub(crate) struct Opened<'p> {
+pub(crate) struct SafetensorsFile<'p> {
     path: &'p Path,
     file: File,
     /// Where the first tensor's first byte is.
@@ -40,8 +40,8 @@ pub(crate) struct Opened<'p> {
 ///
 /// # Errors
 /// `E_CHECKPOINT` if it is not there, cut short, or not what it claims to be; `E_IO`.
-pub fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    open(path)?.read_tensors()
+pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    open(path)?.read_safetensors()
 }
 
 /// A file that is not what it should be.
@@ -51,7 +51,7 @@ pub(crate) fn broken(path: &Path, what: impl fmt::Display) -> Error {
         .hint("Use another checkpoint of the run, or copy this one again from where it is whole.")
 }
 
-pub(crate) fn open(path: &Path) -> Result<Opened<'_>> {
+pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
     let unreadable = |cause| Error::read(path, &cause);
     let found = path.metadata().map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => broken(path, "is not there"),
@@ -70,7 +70,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened<'_>> {
     }
     file.read_exact(&mut start).map_err(unreadable)?;
     let length = u64::from_le_bytes(start[..8].try_into().expect("eight bytes"));
-    if start[8] != b'{' || length == 0 || length > LONGEST_HEADER {
+    if start[8] != b'{' || length == 0 || length > MAX_HEADER_LEN {
         return Err(broken(path, "is not a safetensors file"));
     }
     if length > size - 8 {
@@ -82,7 +82,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened<'_>> {
     file.read_exact(&mut header[1..]).map_err(unreadable)?;
     let FileHeader { metadata, mut tensors } = FileHeader::parse(&header)
         .map_err(|cause| broken(path, format!("has a header that cannot be read: {cause}")))?;
-    if let Some((name, _)) = tensors.iter().find(|(name, _)| name.len() > LONGEST_NAME) {
+    if let Some((name, _)) = tensors.iter().find(|(name, _)| name.len() > MAX_NAME_LEN) {
         return Err(broken(path, format!("has a tensor whose name has {} bytes", name.len())));
     }
     tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
@@ -99,10 +99,10 @@ pub(crate) fn open(path: &Path) -> Result<Opened<'_>> {
     if data > wanted {
         return Err(broken(path, format!("has {} bytes too many", data - wanted)));
     }
-    Ok(Opened { path, file, start: 8 + length, tensors, metadata })
+    Ok(SafetensorsFile { path, file, start: 8 + length, tensors, metadata })
 }
 
-impl Opened<'_> {
+impl SafetensorsFile<'_> {
     /// Every tensor but its numbers, by name.
     pub(crate) fn infos(&self) -> Result<BTreeMap<String, TensorInfo>> {
         let info = |(name, tensor): (String, &FileTensor)| {
@@ -113,7 +113,7 @@ impl Opened<'_> {
     }
 
     /// Every tensor, by name.
-    pub(crate) fn read_tensors(self) -> Result<BTreeMap<String, Tensor>> {
+    pub(crate) fn read_safetensors(self) -> Result<BTreeMap<String, Tensor>> {
         let named = |name: String| {
             let tensor = self.read_tensor(&name)?.expect("a name of its own");
             Ok((name, tensor))
@@ -188,7 +188,7 @@ pub(crate) fn write<'a>(
     header.extend(infos.into_iter().map(|(name, info)| (name, serde_json::json!(info))));
     let mut header = serde_json::Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
-    if header.len() as u64 > LONGEST_HEADER {
+    if header.len() as u64 > MAX_HEADER_LEN {
         return Err(internal(format!("a header of {} bytes is too long", header.len())));
     }
 
@@ -280,7 +280,7 @@ mod tests {
         let path = folder.path().join("x.safetensors");
         let length = (header.len() as u64).to_le_bytes();
         fs::write(&path, [&length, header.as_bytes(), data].concat()).unwrap();
-        read_tensors(&path)
+        read_safetensors(&path)
     }
 
     /// A tensor as a header has it.
@@ -323,7 +323,7 @@ mod tests {
 
         let bytes = fs::read(&path).unwrap();
         let others = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let ours = read_tensors(&path).unwrap();
+        let ours = read_safetensors(&path).unwrap();
         assert_eq!(others.len(), 3);
         for (name, tensor) in &tensors {
             assert_eq!(others.tensor(name).unwrap().data(), tensor.bytes);
@@ -362,7 +362,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let refused = || {
-            let error = read_tensors(&path).unwrap_err();
+            let error = read_safetensors(&path).unwrap_err();
             assert_eq!(error.code, ErrorCode::Checkpoint);
             error.message
         };
@@ -404,7 +404,7 @@ mod tests {
         let length = (1_u64 << 40).to_le_bytes();
         fs::write(&path, [&length, b"{".as_slice()].concat()).unwrap();
         File::options().write(true).open(&path).unwrap().set_len(1 << 41).unwrap();
-        assert_eq!(read_tensors(&path).unwrap_err().code, ErrorCode::Checkpoint);
+        assert_eq!(read_safetensors(&path).unwrap_err().code, ErrorCode::Checkpoint);
     }
 
     #[test]
@@ -433,8 +433,8 @@ mod tests {
     #[test]
     fn a_name_longer_than_any_networks_is_refused_and_not_repeated() {
         let header = |length| format!("{{{}}}", entry(&"n".repeat(length), "U8", "[0]", 0, 0));
-        assert_eq!(read(&header(LONGEST_NAME), b"").unwrap().len(), 1);
-        for length in [LONGEST_NAME + 1, 8 << 20] {
+        assert_eq!(read(&header(MAX_NAME_LEN), b"").unwrap().len(), 1);
+        for length in [MAX_NAME_LEN + 1, 8 << 20] {
             let message = refused(&header(length), b"");
             assert!(message.ends_with(&format!("name has {length} bytes")), "{length}");
         }
