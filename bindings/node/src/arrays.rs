@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
-use residual_data::{ArrayPart, Arrays};
+use residual_data::{ArraySplit, Arrays};
 
 /// A data set: parts, and the names of the classes.
 #[napi(object)]
@@ -31,17 +31,17 @@ impl From<NativeArrays> for Arrays {
     fn from(arrays: NativeArrays) -> Arrays {
         Arrays {
             train: arrays.train.into(),
-            val: arrays.val.map(ArrayPart::from),
-            test: arrays.test.map(ArrayPart::from),
+            val: arrays.val.map(ArraySplit::from),
+            test: arrays.test.map(ArraySplit::from),
             classes: arrays.classes,
         }
     }
 }
 
-impl From<NativeArrayPart> for ArrayPart {
-    fn from(part: NativeArrayPart) -> ArrayPart {
+impl From<NativeArrayPart> for ArraySplit {
+    fn from(part: NativeArrayPart) -> ArraySplit {
         let (labels, _) = part.labels.as_chunks::<4>();
-        ArrayPart {
+        ArraySplit {
             images: part.images.to_vec().into(),
             labels: Arc::new(labels.iter().map(|&label| u32::from_ne_bytes(label)).collect()),
             height: part.height,

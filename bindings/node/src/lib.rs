@@ -28,8 +28,8 @@ use napi_derive::napi;
 /// Where the embedded data set is, and where downloaded ones are.
 #[napi]
 pub fn set_data_roots(embedded: String, store: String) {
-    residual_data::set_data_root(embedded);
-    residual_data::set_data_store(store);
+    residual_data::set_bundled_dir(embedded);
+    residual_data::set_download_dir(store);
 }
 
 /// Says in which folder published weights are kept.

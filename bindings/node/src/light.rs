@@ -59,7 +59,7 @@ pub fn published_file(published: PublishedWeights) -> Value {
 /// The data sets that have a name, each with where it lies and where it is downloaded to.
 #[napi]
 pub fn datasets() -> String {
-    let sets = residual_data::known().iter();
+    let sets = residual_data::known_datasets().iter();
     let placed =
         |set: &'static KnownDataset| Placed { set, folder: set.folder(), store: set.store() };
     envelope(Ok(sets.map(placed).collect::<Vec<_>>()))

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use napi::Env;
 use napi::bindgen_prelude::{ClassInstance, Object};
 use napi_derive::napi;
-use residual_data::holds_more_files;
+use residual_data::has_more_files_than;
 use residual_spec::{FEW_PHOTOGRAPHS, Result, TrainConfig};
 use residual_weights::PublishedWeights;
 use serde_json::Value;
@@ -37,7 +37,7 @@ fn wanted(config: &str, cancelled: &dyn Fn() -> bool) -> Result<Option<Value>> {
     // Of a large folder, not every header is to be read twice. (Validation and test may be as much.)
     let many = 2 * FEW_PHOTOGRAPHS as usize;
     let source = data.source.as_deref().unwrap_or_default();
-    if holds_more_files(Path::new(source), many, cancelled) {
+    if has_more_files_than(Path::new(source), many, cancelled) {
         return Ok(None);
     }
     let dataset = residual_data::open(&data, cancelled)?;

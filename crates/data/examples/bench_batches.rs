@@ -12,7 +12,9 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-use residual_data::{Loader, LoaderOptions, Order, Part, Pipeline, Subset, open, set_data_root};
+use residual_data::{
+    Loader, LoaderOptions, Pipeline, SampleOrder, Split, Subset, open, set_bundled_dir,
+};
 use residual_spec::{DataConfig, MachineFacts, Result, TrainConfig, resolve};
 use serde_json::{Value, json};
 
@@ -25,7 +27,7 @@ fn main() -> Result<()> {
     let wanted = std::env::args().nth(1).expect("what is wanted, as JSON");
     let wanted: Value = serde_json::from_str(&wanted).expect("JSON");
     let number = |key: &str| wanted[key].as_u64().expect("a number");
-    set_data_root(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
+    set_bundled_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
 
     let source = wanted["data"].as_str().expect("a folder or a name of a data set");
     let source = Some(source.to_string());
@@ -37,8 +39,8 @@ fn main() -> Result<()> {
         said["cache"] = cache.clone();
     }
     let config = resolve(&TrainConfig::from_json(&said)?, set.facts(), &machine)?;
-    set.keep_decoded(u64::from(config.cache) << 20);
-    let train = Subset::all(set.part(Part::Train));
+    set.cache_decoded(u64::from(config.cache) << 20);
+    let train = Subset::full(set.source(Split::Train));
     let pipeline = Arc::new(Pipeline::train(&config, None));
     say(&json!({ "images": set.facts().train, "workers": number("workers") }));
 
@@ -51,7 +53,7 @@ fn main() -> Result<()> {
             let options = LoaderOptions {
                 batch_size: number("batch") as usize,
                 workers: number("workers") as usize,
-                order: Order::Shuffled { seed: 0, epoch },
+                order: SampleOrder::Shuffled { seed: 0, epoch },
                 skip_batches: 0,
                 drop_single: false,
                 windows: false,

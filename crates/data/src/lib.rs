@@ -1,71 +1,29 @@
-//! From a path or a name to batches of numbers: finding a data set ([`open`]), decoding images
-//! ([`decode`]), augmenting and normalising them ([`Pipeline`]), and delivering them in a
-//! reproducible order from worker threads ([`Loader`]).
+//! Data loading: from a path or a data set name to normalized batches.
 //!
-//! Everything random depends on the seed, the epoch and the image's index alone ([`SampleRng`]),
-//! so the same run gives the same bytes whatever the number of workers.
+//! - [`open`] finds a data set and its [`Source`]s (`sources`);
+//! - [`decode`](decode()) turns JPEG and PNG bytes into an [`Image`] (`decode`);
+//! - [`Pipeline`] crops, augments and normalizes images (`transforms`);
+//! - [`Loader`] delivers batches in a reproducible order from worker threads (`loader`).
+//!
+//! Every random number depends only on the seed, the epoch and the image index ([`SampleRng`]), so a
+//! run produces the same bytes with any number of workers.
 
-mod arrays;
-mod cifar;
-mod cifar_python;
-mod class_names;
-mod color;
-mod dataset;
 mod decode;
-mod disk;
-mod erase;
-mod file;
-mod folder;
-mod header;
-mod idx;
-mod image;
-mod jpeg;
-mod kept;
-mod known;
-mod left_out;
-mod list;
 mod loader;
-mod manifest;
-mod memory;
-mod mix;
-mod normalize;
-mod open;
-mod operation;
-mod pipeline;
-mod pixel_mean;
-mod policy;
 mod preview;
 mod random;
-mod resize;
-mod source;
-mod split;
-mod tar;
+mod sources;
 #[cfg(test)]
 mod testing;
-mod thumbnail;
-mod views;
-mod webdataset;
+mod transforms;
 
-pub use arrays::{ArrayPart, Arrays};
-pub use cifar::cifar10_classes;
-pub use dataset::Dataset;
-pub use decode::{decode, decode_wanted};
-pub use disk::{decode_file, decode_file_wanted};
-pub use folder::holds_more_files;
-pub use image::Image;
-pub use known::{
-    DataFile, Download, KnownDataset, find_known, known, set_data_root, set_data_store,
-};
-pub use loader::{Batch, Loaded, Loader, LoaderOptions, Next, Order};
-pub use memory::MemorySource;
-pub use mix::Mixed;
-pub use normalize::Window;
-pub use open::{open, open_with};
-pub use pipeline::{Cuts, Pipeline};
-pub use pixel_mean::PixelMean;
+pub use decode::{Image, Look, Region, Wanted, decode, decode_wanted};
+pub use loader::{Batch, LoadedBatch, Loader, LoaderOptions, NextBatch, SampleOrder};
 pub use preview::{Preview, PreviewImage, preview};
 pub use random::SampleRng;
-pub use resize::Region;
-pub use source::{Look, Part, Source, Subset, Wanted};
-pub use split::Split;
-pub use thumbnail::thumbnail;
+pub use sources::{
+    ArraySplit, Arrays, DataFile, Dataset, Download, KnownDataset, MemorySource, Source, Split,
+    Splits, Subset, cifar10_class_names, decode_file, decode_file_wanted, find_known_dataset,
+    has_more_files_than, known_datasets, open, open_with_arrays, set_bundled_dir, set_download_dir,
+};
+pub use transforms::{CropNormalize, CropWindow, MixedLabels, Pipeline, PixelMean, thumbnail};

@@ -5,20 +5,20 @@ use residual_spec::{
     TrainConfig, resolve,
 };
 
-use crate::random::shuffle_epoch;
-use crate::{Dataset, Image, Part, Pipeline, SampleRng, Source, Subset, thumbnail};
+use crate::loader::shuffle_epoch;
+use crate::{Dataset, Image, Pipeline, SampleRng, Source, Split, Subset, thumbnail};
 
 /// How many images are shown where nobody says: of all, or of each class, up to a picture's worth.
 const COUNT: u32 = 40;
 const OF_EACH_CLASS: u32 = 8;
 const PICTURE: u32 = 200;
-const MOST: u32 = 1000;
+const MAX: u32 = 1000;
 /// Images as they are are shrunk to this; nobody looks at forty photographs in full size.
-const LONGEST_SIDE: u32 = 320;
+const MAX_SIDE: u32 = 320;
 
 /// Chosen images.
 pub struct Preview {
-    pub part: Part,
+    pub part: Split,
     pub images: Vec<PreviewImage>,
 }
 
@@ -47,16 +47,16 @@ pub fn preview(dataset: &Dataset, request: &ShowConfig) -> Result<Preview> {
         ShowOrder::Random => COUNT,
         ShowOrder::ByClass => classes.saturating_mul(OF_EACH_CLASS).min(PICTURE),
     });
-    if !(1..=MOST).contains(&count) {
-        let message = format!("`count` must be from 1 to {MOST}, not {count}");
+    if !(1..=MAX).contains(&count) {
+        let message = format!("`count` must be from 1 to {MAX}, not {count}");
         return Err(Error::new(ErrorCode::Usage, message).key("count"));
     }
     let config = as_trained(dataset, request)?;
-    let split = dataset.split(&config.data);
+    let split = dataset.splits(&config.data);
     let (part, shown) = match request.part.unwrap_or(DataPart::Train) {
-        DataPart::Train => (Part::Train, Some(split.train)),
-        DataPart::Val => (Part::Val, split.val),
-        DataPart::Test => (Part::Test, split.test),
+        DataPart::Train => (Split::Train, Some(split.train)),
+        DataPart::Val => (Split::Val, split.val),
+        DataPart::Test => (Split::Test, split.test),
     };
     let Some(Subset { source, indices }) = shown else {
         let message = format!("{} has no {} part", dataset.facts().source, part.as_str());
@@ -83,7 +83,7 @@ pub fn preview(dataset: &Dataset, request: &ShowConfig) -> Result<Preview> {
                 Ok(()) => {
                     let image = match &augment {
                         Some(augment) => augment.apply(&image, seed, index),
-                        None => thumbnail(&image, LONGEST_SIDE),
+                        None => thumbnail(&image, MAX_SIDE),
                     };
                     let (name, label) = (source.name(index as usize), source.label(index as usize));
                     images.push(PreviewImage { index, name, label, image });
@@ -185,10 +185,10 @@ mod tests {
     fn dataset() -> Dataset {
         let labels: Vec<u32> = (0..12).map(|i| i % 3).collect();
         let pixels = (0..12u8).flat_map(|i| (0..64u8).map(move |j| 10 * i + j)).collect();
-        let train = MemorySource::new(Part::Train, [8, 8, 1], pixels, labels);
+        let train = MemorySource::new(Split::Train, [8, 8, 1], pixels, labels);
         let empty = |part| MemorySource::new(part, [8, 8, 1], vec![], vec![]);
         let classes = ["ant", "bee", "cat"].map(String::from).to_vec();
-        let parts = [train, empty(Part::Val), empty(Part::Test)];
+        let parts = [train, empty(Split::Val), empty(Split::Test)];
         Dataset::in_memory("tiny", DataFormat::Idx, classes, parts).unwrap()
     }
 
@@ -238,7 +238,7 @@ mod tests {
         };
         for (limit, seed) in [(None, None), (Some(5), None), (Some(5), Some(9))] {
             let request = of(data(limit, seed));
-            let split = dataset().split(&as_trained(&dataset(), &request).unwrap().data);
+            let split = dataset().splits(&as_trained(&dataset(), &request).unwrap().data);
             assert_eq!(shown(limit, seed, DataPart::Train), *split.train.indices);
             assert_eq!(shown(limit, seed, DataPart::Val), *split.val.unwrap().indices);
         }

@@ -1,8 +1,6 @@
 //! Random numbers that depend on what they are for and on nothing else, so that any number of
 //! workers, in any order, and a resumed run draw the same ones.
 
-use std::collections::BTreeMap;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_distr::{Beta, Distribution, StandardNormal};
@@ -12,23 +10,14 @@ use rand_distr::{Beta, Distribution, StandardNormal};
 #[derive(Clone)]
 pub struct SampleRng(ChaCha8Rng);
 
-/// One image's turn in an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Draw {
-    /// The image's index in its source.
-    pub index: u32,
-    /// How often the epoch had it before; above 0 only where classes are balanced.
-    pub repeat: u32,
-}
-
 impl SampleRng {
     pub fn new(seed: u64, epoch: u32, index: u32) -> Self {
-        SampleRng::of(seed, epoch, Draw { index, repeat: 0 })
+        SampleRng::for_sample(seed, epoch, index, 0)
     }
 
     /// An image that an epoch has more than once is augmented anew each time.
-    pub(crate) fn of(seed: u64, epoch: u32, draw: Draw) -> Self {
-        SampleRng(ChaCha8Rng::from_seed(key(seed, epoch, draw, b"sample\0\0")))
+    pub(crate) fn for_sample(seed: u64, epoch: u32, index: u32, repeat: u32) -> Self {
+        SampleRng(ChaCha8Rng::from_seed(key(seed, epoch, [index, repeat], b"sample\0\0")))
     }
 
     /// Uniform in `0..n`. `n` must be above 0.
@@ -66,11 +55,6 @@ pub(crate) fn batch_rng(seed: u64, epoch: u32, batch: u32) -> SampleRng {
     SampleRng(keyed(seed, epoch, batch, b"batch\0\0\0"))
 }
 
-/// Puts the training images in an epoch's order.
-pub fn shuffle_epoch(indices: &mut [u32], seed: u64, epoch: u32) {
-    shuffle(indices, &mut keyed(seed, epoch, 0, b"order\0\0\0"));
-}
-
 /// Puts the images of one class in the order in which a validation part is taken from them.
 pub fn shuffle_class(indices: &mut [u32], seed: u64, class: u32) {
     shuffle(indices, &mut keyed(seed, 0, class, b"split\0\0\0"));
@@ -82,51 +66,16 @@ pub(crate) fn shuffle_limit(indices: &mut [u32], seed: u64, class: u32) {
     shuffle(indices, &mut keyed(seed, 0, class, b"limit\0\0\0"));
 }
 
-/// An epoch in which every class is equally frequent, give or take one image: as long as
-/// `indices`, each class's images in turns of a random order, and all of it shuffled.
-pub(crate) fn balanced_epoch(
-    indices: &[u32],
-    label: impl Fn(u32) -> u32,
-    seed: u64,
-    epoch: u32,
-) -> Vec<Draw> {
-    let mut classes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for &index in indices {
-        classes.entry(label(index)).or_default().push(index);
-    }
-    let mut classes: Vec<(u32, Vec<u32>)> = classes.into_iter().collect();
-    // What does not divide goes to other classes in every epoch.
-    let mut order = keyed(seed, epoch, 0, b"classes\0");
-    shuffle(&mut classes, &mut order);
-    let count = classes.len().max(1);
-    let mut draws = Vec::with_capacity(indices.len());
-    for (place, (class, mut images)) in classes.into_iter().enumerate() {
-        let quota = indices.len() / count + usize::from(place < indices.len() % count);
-        let mut order = keyed(seed, epoch, class, b"balance\0");
-        let end = draws.len() + quota;
-        for repeat in 0.. {
-            if draws.len() == end {
-                break;
-            }
-            shuffle(&mut images, &mut order);
-            let turn = images.iter().map(|&index| Draw { index, repeat });
-            draws.extend(turn.take(end - draws.len()));
-        }
-    }
-    shuffle(&mut draws, &mut keyed(seed, epoch, 0, b"order\0\0\0"));
-    draws
+pub(crate) fn keyed(seed: u64, epoch: u32, index: u32, purpose: &[u8; 8]) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed(key(seed, epoch, [index, 0], purpose))
 }
 
-fn keyed(seed: u64, epoch: u32, index: u32, purpose: &[u8; 8]) -> ChaCha8Rng {
-    ChaCha8Rng::from_seed(key(seed, epoch, Draw { index, repeat: 0 }, purpose))
-}
-
-fn key(seed: u64, epoch: u32, draw: Draw, purpose: &[u8; 8]) -> [u8; 32] {
+fn key(seed: u64, epoch: u32, [index, repeat]: [u32; 2], purpose: &[u8; 8]) -> [u8; 32] {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..12].copy_from_slice(&epoch.to_le_bytes());
-    key[16..20].copy_from_slice(&draw.index.to_le_bytes());
-    key[20..24].copy_from_slice(&draw.repeat.to_le_bytes());
+    key[16..20].copy_from_slice(&index.to_le_bytes());
+    key[20..24].copy_from_slice(&repeat.to_le_bytes());
     key[24..].copy_from_slice(purpose);
     key
 }
@@ -137,7 +86,7 @@ fn below(rng: &mut ChaCha8Rng, n: u32) -> u32 {
 }
 
 /// Fisher-Yates.
-fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
+pub(crate) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     for i in (1..items.len()).rev() {
         items.swap(i, below(rng, i as u32 + 1) as usize);
     }
@@ -162,52 +111,11 @@ mod tests {
         let mut rng = SampleRng::new(1, 2, 3);
         let drawn: Vec<u32> = (0..8).map(|_| rng.below(100)).collect();
         assert_eq!(drawn, [99, 42, 85, 73, 52, 38, 28, 77]);
-        let mut order: Vec<u32> = (0..10).collect();
-        shuffle_epoch(&mut order, 1, 0);
-        assert_eq!(order, [6, 9, 2, 8, 7, 5, 1, 3, 0, 4]);
-    }
-
-    #[test]
-    fn an_order_is_a_permutation_that_differs_by_epoch_and_seed() {
-        let order = |seed, epoch| {
-            let mut indices: Vec<u32> = (0..1000).collect();
-            shuffle_epoch(&mut indices, seed, epoch);
-            indices
-        };
-        assert_ne!(order(0, 0), order(0, 1));
-        assert_ne!(order(0, 0), order(1, 0));
-        let mut sorted = order(0, 0);
-        sorted.sort_unstable();
-        assert!(sorted.into_iter().eq(0..1000));
-    }
-
-    #[test]
-    fn a_balanced_epoch_has_every_class_equally_often_and_rare_images_repeatedly() {
-        let label = |index| if index < 90 { 0 } else { index - 89 };
-        let indices: Vec<u32> = (0..92).collect();
-        let epoch = |seed, epoch| balanced_epoch(&indices, label, seed, epoch);
-        let draws = epoch(1, 0);
-        assert_eq!(draws.len(), 92);
-        let mut counts: Vec<usize> = (0..3)
-            .map(|class| draws.iter().filter(|draw| label(draw.index) == class).count())
-            .collect();
-        counts.sort_unstable();
-        assert_eq!(counts, [30, 31, 31]);
-        // Of the frequent class no image comes twice; of the rare ones each time is another.
-        let mut seen = draws.clone();
-        seen.sort_by_key(|draw| (draw.index, draw.repeat));
-        seen.dedup();
-        assert_eq!(seen.len(), 92);
-        assert!(draws.iter().all(|draw| draw.index >= 90 || draw.repeat == 0));
-        assert_eq!(epoch(1, 0), draws);
-        assert_ne!(epoch(1, 1), draws);
-        assert_ne!(epoch(2, 0), draws);
-        assert!(balanced_epoch(&[], |_| 0, 0, 0).is_empty());
     }
 
     #[test]
     fn an_image_that_is_repeated_draws_other_numbers() {
-        let draw = |repeat| SampleRng::of(1, 2, Draw { index: 3, repeat }).uniform(0.0, 1.0);
+        let draw = |repeat| SampleRng::for_sample(1, 2, 3, repeat).uniform(0.0, 1.0);
         assert_eq!(draw(0), SampleRng::new(1, 2, 3).uniform(0.0, 1.0));
         assert_ne!(draw(0), draw(1));
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use proptest::prelude::*;
-use residual_data::{Image, Part, decode, decode_file, open};
+use residual_data::{Image, Split, decode, decode_file, open};
 use residual_spec::{DataConfig, Error, ErrorCode};
 
 /// A change to a file's bytes, at places given as shares of its length.
@@ -104,8 +104,8 @@ fn open_path(path: &Path) -> Result<(), Error> {
     let source = Some(path.display().to_string());
     let set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
     let mut image = Image::default();
-    for part in Part::ALL {
-        let source = set.part(part);
+    for part in Split::ALL {
+        let source = set.source(part);
         for i in 0..source.len() {
             assert!((source.label(i) as usize) < set.facts().classes.len());
             // A broken image among whole ones is the loader's to name.

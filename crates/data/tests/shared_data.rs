@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use residual_data::{
-    Dataset, Image, Loader, LoaderOptions, Order, Part, Pipeline, SampleRng, Subset, open,
+    Dataset, Image, Loader, LoaderOptions, Pipeline, SampleOrder, SampleRng, Split, Subset, open,
 };
 use residual_spec::{DataConfig, ErrorCode, MachineFacts, ResolvedConfig, TrainConfig, resolve};
 
@@ -39,15 +39,15 @@ fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i
     let options = LoaderOptions {
         batch_size: config.batch_size as usize,
         workers,
-        order: Order::Shuffled { seed: 1, epoch: 0 },
+        order: SampleOrder::Shuffled { seed: 1, epoch: 0 },
         skip_batches: 0,
         drop_single: true,
         windows: false,
     };
-    let train = set.split(&config.data).train;
+    let train = set.splits(&config.data).train;
     let mut loader = Loader::new(&train, pipeline.clone(), options);
     let loaded = loader.next().unwrap().unwrap();
-    assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+    assert!(loaded.failed.is_empty(), "{:?}", loaded.failed);
     (pipeline, loaded.batch.images.to_vec(), loaded.batch.labels)
 }
 
@@ -68,7 +68,7 @@ fn cifar_10s_binary_files_are_read_and_normalised() {
     assert!(set.warnings().is_empty());
 
     // Record 0 of batch 1 is the frog; its first pixel is (59, 62, 63).
-    let train = set.part(Part::Train);
+    let train = set.source(Split::Train);
     let mut image = Image::default();
     train.read(0, 3, &mut image).unwrap();
     assert_eq!((train.label(0), &image.pixels[..3]), (6, &[59, 62, 63][..]));
@@ -125,16 +125,16 @@ fn every_photograph_of_a_folder_is_decoded() {
     let options = LoaderOptions {
         batch_size: 32,
         workers: 2,
-        order: Order::Sequential,
+        order: SampleOrder::Sequential,
         skip_batches: 0,
         drop_single: false,
         windows: false,
     };
-    let val = Subset::all(set.part(Part::Val));
+    let val = Subset::full(set.source(Split::Val));
     let mut loader = Loader::new(&val, Arc::new(Pipeline::eval(&defaults(&set), None)), options);
     let mut count = 0;
     while let Some(loaded) = loader.next().unwrap() {
-        assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+        assert!(loaded.failed.is_empty(), "{:?}", loaded.failed);
         count += loaded.batch.len();
         loader.recycle(loaded.batch);
     }
@@ -148,20 +148,20 @@ fn batches_of_photographs_are_the_same_read_in_parts_and_kept_whole() {
     let options = LoaderOptions {
         batch_size: 16,
         workers: 2,
-        order: Order::Shuffled { seed: 4, epoch: 1 },
+        order: SampleOrder::Shuffled { seed: 4, epoch: 1 },
         skip_batches: 0,
         drop_single: false,
         windows: false,
     };
     let (in_parts, mut whole) = (opened(&folder), opened(&folder));
-    whole.keep_decoded(1 << 30);
+    whole.cache_decoded(1 << 30);
     let [mut in_parts, mut whole] = [&in_parts, &whole].map(|set| {
-        let train = set.part(Part::Train);
+        let train = set.source(Split::Train);
         let some = Subset { indices: (0..train.len() as u32).step_by(5).collect(), source: train };
         Loader::new(&some, pipeline(set), options)
     });
     while let Some(loaded) = in_parts.next().unwrap() {
-        assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+        assert!(loaded.failed.is_empty(), "{:?}", loaded.failed);
         assert!(whole.next().unwrap().unwrap().batch == loaded.batch);
     }
     assert!(whole.next().unwrap().is_none());

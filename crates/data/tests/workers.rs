@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use residual_data::{
-    ArrayPart, Arrays, Batch, Dataset, Image, Loader, LoaderOptions, Order, Part, Pipeline, open,
-    open_with,
+    ArraySplit, Arrays, Batch, Dataset, Image, Loader, LoaderOptions, Pipeline, SampleOrder, Split,
+    open, open_with_arrays,
 };
 use residual_spec::{DataConfig, DataFormat, MachineFacts, TrainConfig, resolve};
 use serde_json::json;
@@ -18,8 +18,8 @@ fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
     let machine = MachineFacts::with_cores(2);
     let config = resolve(&TrainConfig::from_json(&config).unwrap(), set.facts(), &machine).unwrap();
     let order = match config.data.balanced {
-        true => Order::Balanced { seed: config.seed, epoch: 1 },
-        false => Order::Shuffled { seed: config.seed, epoch: 1 },
+        true => SampleOrder::Balanced { seed: config.seed, epoch: 1 },
+        false => SampleOrder::Shuffled { seed: config.seed, epoch: 1 },
     };
     let options = LoaderOptions {
         batch_size: 4,
@@ -29,11 +29,11 @@ fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
         drop_single: true,
         windows: false,
     };
-    let split = set.split(&config.data);
+    let split = set.splits(&config.data);
     let mut loader = Loader::new(&split.train, Arc::new(Pipeline::train(&config, None)), options);
     let mut batches = Vec::new();
     while let Some(loaded) = loader.next().unwrap() {
-        assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
+        assert!(loaded.failed.is_empty(), "{:?}", loaded.failed);
         batches.push(loaded.batch);
     }
     batches
@@ -104,7 +104,7 @@ fn written(root: &Path) -> Vec<(String, DataFormat)> {
 }
 
 fn arrays() -> Dataset {
-    let part = ArrayPart {
+    let part = ArraySplit {
         images: Arc::new((0..11 * 64).map(|i| (i * 7) as u8).collect()),
         labels: Arc::new((0..11).map(|i| u32::from(i >= 8)).collect()),
         height: 8,
@@ -112,7 +112,7 @@ fn arrays() -> Dataset {
         channels: 1,
     };
     let arrays = Arrays { train: part, val: None, test: None, classes: None };
-    open_with(&DataConfig::default(), Some(arrays), &|| false).unwrap()
+    open_with_arrays(&DataConfig::default(), Some(arrays), &|| false).unwrap()
 }
 
 #[test]
@@ -125,9 +125,9 @@ fn every_format_gives_the_same_bytes_whatever_the_number_of_workers() {
     }
     for (set, format) in sets {
         assert_eq!(set.facts().format, format);
-        assert_eq!(set.part(Part::Train).len(), 11);
+        assert_eq!(set.source(Split::Train).len(), 11);
         let mut image = Image::default();
-        set.part(Part::Train).read(10, 3, &mut image).unwrap();
+        set.source(Split::Train).read(10, 3, &mut image).unwrap();
         // How many images an epoch has: one is held back; a hundred classes forbid the limit.
         for (balanced, limit, images) in
             [(false, None, 10), (true, None, 10), (false, Some(6), 6), (true, Some(6), 6)]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use residual_data::{Batch, Cuts, Image, Source, Window};
+use residual_data::{Batch, CropNormalize, CropWindow, Image, Source};
 use residual_spec::{Error, ErrorCode, Result};
 use residual_torch::{begin_watching_memory, failure, numbers_on};
 use tch::{Kind, TchError, Tensor};
@@ -47,7 +47,7 @@ impl DeviceDataset {
         source: &Arc<dyn Source>,
         compute: ComputeOptions,
         [size, channels]: [u32; 2],
-        cuts: &Cuts,
+        cuts: &CropNormalize,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<DeviceDataset>> {
         begin_watching_memory();
@@ -94,17 +94,17 @@ impl DeviceDataset {
     ///
     /// # Panics
     /// If a window leaves its image's padding, or there are not as many as indices.
-    fn input(&self, indices: &[u32], windows: &[Window]) -> Result<Tensor> {
+    fn input(&self, indices: &[u32], windows: &[CropWindow]) -> Result<Tensor> {
         let cut = self.cut(indices, windows)?;
         self.compute.input(&cut)
     }
 
     /// `[n, size, size, channels]`.
-    fn cut(&self, indices: &[u32], windows: &[Window]) -> Result<Tensor> {
+    fn cut(&self, indices: &[u32], windows: &[CropWindow]) -> Result<Tensor> {
         assert_eq!(indices.len(), windows.len(), "a window for each image");
         let count = windows.len() as i64;
         let side = self.size + 2 * self.padding;
-        let within = |window: &Window| {
+        let within = |window: &CropWindow| {
             let [left, top] = [window.left, window.top].map(|at| at + self.padding);
             assert!([left, top].iter().all(|at| (0..=2 * self.padding).contains(at)), "{window:?}");
             top * side + left
@@ -235,7 +235,7 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use residual_data::{
-        ArrayPart, Arrays, Loader, LoaderOptions, Order, Pipeline, PixelMean, Subset,
+        ArraySplit, Arrays, Loader, LoaderOptions, Pipeline, PixelMean, SampleOrder, Subset,
     };
     use residual_spec::{
         DataConfig, Device, MachineFacts, MemoryFormat, Precision, ResolvedConfig, TrainConfig,
@@ -250,7 +250,7 @@ mod tests {
     /// 203 images that differ from place to place.
     fn images(channels: usize) -> Subset {
         let numbers = 203 * SIZE * SIZE * channels;
-        let part = ArrayPart {
+        let part = ArraySplit {
             images: (0..numbers).map(|i| (i * 7919 / 13) as u8).collect::<Vec<u8>>().into(),
             labels: (0..203).map(|i| i % 3).collect::<Vec<u32>>().into(),
             height: SIZE as u32,
@@ -258,8 +258,8 @@ mod tests {
             channels: channels as u32,
         };
         let arrays = Arrays { train: part, val: None, test: None, classes: None };
-        let set = residual_data::open_with(&DataConfig::default(), Some(arrays), &|| false);
-        Subset::all(set.unwrap().part(residual_data::Part::Train))
+        let set = residual_data::open_with_arrays(&DataConfig::default(), Some(arrays), &|| false);
+        Subset::full(set.unwrap().source(residual_data::Split::Train))
     }
 
     fn config(channels: u32, transform: &Value) -> ResolvedConfig {
@@ -273,7 +273,7 @@ mod tests {
         resolve(&TrainConfig::from_json(&said).unwrap(), &facts, &machine).unwrap()
     }
 
-    fn resident(subset: &Subset, model: &Model, cuts: &Cuts) -> DeviceDataset {
+    fn resident(subset: &Subset, model: &Model, cuts: &CropNormalize) -> DeviceDataset {
         let shape = [SIZE as u32, model.network().channels];
         let made = DeviceDataset::new(&subset.source, model.compute(), shape, cuts, &|| false);
         made.unwrap().unwrap()
@@ -306,7 +306,7 @@ mod tests {
             let mean = config
                 .transform
                 .pixel_mean
-                .then(|| PixelMean::of(&subset, channels, SIZE as u32, 1, &|| false).unwrap());
+                .then(|| PixelMean::compute(&subset, channels, SIZE as u32, 1, &|| false).unwrap());
             let mean = mean.map(Arc::new);
             for (precision, memory_format) in [
                 (Precision::Fp32, MemoryFormat::ChannelsLast),
@@ -319,11 +319,11 @@ mod tests {
                 let model = Model::new(network, compute, 0).unwrap();
                 let train = Arc::new(Pipeline::train(&config, mean.as_ref()));
                 let eval = Arc::new(Pipeline::eval(&config, mean.as_ref()));
-                let on_device = resident(&subset, &model, &train.cuts().unwrap());
+                let on_device = resident(&subset, &model, &train.as_crop_normalize().unwrap());
                 let orders = [
-                    (&train, Order::Shuffled { seed: 5, epoch: 2 }),
-                    (&train, Order::Balanced { seed: 5, epoch: 2 }),
-                    (&eval, Order::Sequential),
+                    (&train, SampleOrder::Shuffled { seed: 5, epoch: 2 }),
+                    (&train, SampleOrder::Balanced { seed: 5, epoch: 2 }),
+                    (&eval, SampleOrder::Sequential),
                 ];
                 for (pipeline, order) in orders {
                     let loader = |windows| {
@@ -365,7 +365,7 @@ mod tests {
         let (subset, config) = (images(1), config(1, &json!({})));
         let network = residual_arch::build(&config.model, 1, SIZE as u32, 3).unwrap();
         let model = Model::new(network, ComputeOptions::from_config(&config), 0).unwrap();
-        let cuts = Pipeline::train(&config, None).cuts().unwrap();
+        let cuts = Pipeline::train(&config, None).as_crop_normalize().unwrap();
         let made = DeviceDataset::new(&subset.source, model.compute(), [8, 1], &cuts, &|| false);
         assert!(made.unwrap().is_none());
         let shape = [SIZE as u32, 1];

@@ -53,7 +53,7 @@ pub fn evaluate(
         if !go_on()? {
             return Ok(None);
         }
-        for (name, error) in loaded.broken {
+        for (name, error) in loaded.failed {
             let warning = WarningEvent {
                 code: error.code,
                 message: error.message,

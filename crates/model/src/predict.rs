@@ -31,7 +31,7 @@ const SEEN_OFTEN: usize = 4;
 /// How many images are prepared and pass the network at once.
 pub fn prediction_batch_size(model: &Model, pipeline: &Pipeline) -> usize {
     let size = model.network().image_size as usize;
-    match pipeline.sees_often() {
+    match pipeline.has_multiple_views() {
         true => SEEN_OFTEN,
         false => (PIXELS / (size * size).max(1)).clamp(1, BATCH),
     }

@@ -78,7 +78,7 @@ fn measure(
 ) -> Result<Option<LrFinding>> {
     let model = prepared.model()?;
     let Prepared { config, dataset, .. } = prepared;
-    let split = dataset.split(&config.data);
+    let split = dataset.splits(&config.data);
     let counts = split.train.class_counts(dataset.facts().classes.len());
     let mut learner = Learner::new(&config, model, &counts)?;
     let pixel_mean = pixel_mean::of_images(&split.train, &config, &|| !go_on());

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use residual_data::{Arrays, Loader, LoaderOptions, Pipeline, Split, Subset};
+use residual_data::{Arrays, Loader, LoaderOptions, Pipeline, Splits, Subset};
 use residual_model::predict_log_probs;
 use residual_spec::{At, Plan, PlanConfig, Read, Result, TimeEstimate, median};
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub fn plan(
     let prepared = unless_broken_off(Prepared::new(said, arrays, &|| !go_on()))?;
     let Some(mut prepared) = prepared else { return Ok(None) };
     let dir = prepared.place()?;
-    let split = prepared.dataset.split(&prepared.config.data);
+    let split = prepared.dataset.splits(&prepared.config.data);
     let resumed_at = prepared.resumed_at()?;
     let lengths = Lengths::of(&prepared.config, split.train.len());
     let (parameters, macs) = (prepared.network().parameters(), prepared.network().macs());
@@ -87,7 +87,7 @@ impl Pace {
     /// `None` if `go_on` said so.
     fn measure(
         prepared: &Prepared,
-        split: &Split,
+        split: &Splits,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Pace>> {
         let config = &prepared.config;

@@ -196,7 +196,7 @@ impl Session {
         };
         let sums = EvaluationMetrics::new(self.data.classes.len())
             .with_top_losses(request.top_losses.unwrap_or(0) as usize)
-            .with_samples(subset.spread(request.samples.unwrap_or(0) as usize))
+            .with_samples(subset.evenly_spaced(request.samples.unwrap_or(0) as usize))
             .with_ensemble(average);
         let loader = self.loader(&subset, request, views);
         let measured = evaluate(&self.model, &labels, sums, loader, None, || Ok(go_on()), |_| {})?;
@@ -278,7 +278,7 @@ impl Session {
         if let Some(arrays) = &mut arrays {
             arrays.classes.get_or_insert_with(|| self.data.classes.clone());
         }
-        let dataset = residual_data::open_with(&config, arrays, &|| !go_on());
+        let dataset = residual_data::open_with_arrays(&config, arrays, &|| !go_on());
         let Some(dataset) = unless_broken_off(dataset)? else { return Ok(None) };
         let (source, theirs) = (&dataset.facts().source, &dataset.facts().classes);
         let ours = &self.data.classes;
@@ -289,7 +289,7 @@ impl Session {
             false => ours,
         };
         let map = class_map(source, theirs, labels)?;
-        Ok(Some((self.part(&dataset, request.part)?.relabelled(map), labels.clone())))
+        Ok(Some((self.part(&dataset, request.part)?.remap_labels(map), labels.clone())))
     }
 
     fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: Views) -> Loader {
@@ -336,7 +336,7 @@ impl Session {
             true => self.config.data.clone(),
             false => Data { validation: 0.0, limit: None, ..self.config.data.clone() },
         };
-        let split = dataset.split(&data);
+        let split = dataset.splits(&data);
         let nothing = |part: &str| {
             Error::new(ErrorCode::Usage, format!("{} has no {part} part", dataset.facts().source))
                 .key("part")

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use residual_data::{Loader, LoaderOptions, Next, Pipeline, Subset};
+use residual_data::{Loader, LoaderOptions, NextBatch, Pipeline, Subset};
 use residual_spec::{ResolvedConfig, Result};
 
 use residual_train::{BATCH_PATIENCE, Learner, Step, order};
@@ -51,11 +51,11 @@ impl<'a> Gatherer<'a> {
                 return Ok(Gathered::BrokenOff);
             }
             let loaded = match self.loader.next_within(BATCH_PATIENCE)? {
-                Next::Ready(loaded) => loaded,
-                Next::NotYet => continue,
-                Next::End if learner.has_begun() => return Ok(self.update()),
-                Next::End if self.updates == 0 => return Ok(Gathered::Nothing),
-                Next::End => {
+                NextBatch::Ready(loaded) => loaded,
+                NextBatch::Pending => continue,
+                NextBatch::End if learner.has_begun() => return Ok(self.update()),
+                NextBatch::End if self.updates == 0 => return Ok(Gathered::Nothing),
+                NextBatch::End => {
                     self.epoch += 1;
                     self.updates = 0;
                     let Gatherer { config, images, pipeline, windows, epoch, .. } = self;

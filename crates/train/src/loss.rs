@@ -1,6 +1,6 @@
 //! What is minimised: cross-entropy, as `torch.nn.CrossEntropyLoss` has it.
 
-use residual_data::{Batch, Mixed};
+use residual_data::{Batch, MixedLabels};
 use residual_model::Model;
 use residual_spec::{ClassWeights, Result};
 use residual_torch::failure;
@@ -35,7 +35,7 @@ pub struct Partners {
 
 impl Targets {
     pub fn of(batch: &Batch, model: &Model) -> Result<Targets> {
-        let partners = |Mixed { labels, lambda }: &Mixed| {
+        let partners = |MixedLabels { labels, lambda }: &MixedLabels| {
             Ok(Partners {
                 labels: model.labels(labels)?,
                 shares: model.floats(&[*lambda, 1.0 - lambda])?,
@@ -83,7 +83,7 @@ impl Loss {
     /// weights.
     pub fn weight(&self, batch: &Batch) -> f64 {
         let own = self.weight_of(&batch.labels);
-        batch.mixed.as_ref().map_or(own, |Mixed { labels, lambda }| {
+        batch.mixed.as_ref().map_or(own, |MixedLabels { labels, lambda }| {
             lambda * own + (1.0 - lambda) * self.weight_of(labels)
         })
     }
@@ -122,7 +122,7 @@ mod tests {
         let logits = Tensor::from_slice2(&[[2.0f64, 1.0, 0.5], [0.0, 1.5, 2.0], [0.3, 3.0, 1.0]]);
         let batch = Batch {
             labels: vec![0, 2, 1],
-            mixed: Some(Mixed { labels: vec![1, 2, 0], lambda: 0.3 }),
+            mixed: Some(MixedLabels { labels: vec![1, 2, 0], lambda: 0.3 }),
             ..Batch::default()
         };
         let weights = numbers.map(|numbers| {

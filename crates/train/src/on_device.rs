@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use residual_data::{Pipeline, Split, Subset};
+use residual_data::{Pipeline, Splits, Subset};
 use residual_model::{ComputeOptions, DeviceDataset};
 use residual_spec::{AugmentOn, ErrorCode, ResolvedConfig, Result, WarningEvent};
 use residual_torch::release_free_memory;
@@ -23,7 +23,7 @@ impl OnDevice {
     /// `E_ABORTED` once `cancelled` says so. Too little memory is none: the workers can do it.
     pub fn place(
         config: &ResolvedConfig,
-        split: &Split,
+        split: &Splits,
         train: &Pipeline,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<OnDevice> {
@@ -31,7 +31,7 @@ impl OnDevice {
         if config.augment_on == AugmentOn::Workers {
             return Ok(placed);
         }
-        let Some(cuts) = train.cuts() else { return Ok(placed) };
+        let Some(cuts) = train.as_crop_normalize() else { return Ok(placed) };
         let shape = [config.data.image_size, config.data.channels];
         for subset in [Some(&split.train), split.val.as_ref()].into_iter().flatten() {
             if placed.of(subset).is_some() {
@@ -77,7 +77,7 @@ impl OnDevice {
 
 #[cfg(test)]
 mod tests {
-    use residual_data::{ArrayPart, Arrays, Dataset};
+    use residual_data::{ArraySplit, Arrays, Dataset};
     use residual_spec::{DataConfig, Error, MachineFacts, TrainConfig, resolve};
     use serde_json::json;
 
@@ -85,7 +85,7 @@ mod tests {
 
     /// So many grey images of 8 x 8 in each part.
     fn data_set(train: usize, val: Option<usize>) -> Dataset {
-        let part = |images: usize| ArrayPart {
+        let part = |images: usize| ArraySplit {
             images: (0..images * 64).map(|i| i as u8).collect::<Vec<u8>>().into(),
             labels: (0..images as u32).map(|i| i % 2).collect::<Vec<u32>>().into(),
             height: 8,
@@ -94,7 +94,7 @@ mod tests {
         };
         let arrays =
             Arrays { train: part(train), val: val.map(part), test: Some(part(4)), classes: None };
-        residual_data::open_with(&DataConfig::default(), Some(arrays), &|| false).unwrap()
+        residual_data::open_with_arrays(&DataConfig::default(), Some(arrays), &|| false).unwrap()
     }
 
     /// Which of the parts lie on the device, and how often images were sent.
@@ -103,7 +103,7 @@ mod tests {
         let machine = MachineFacts::with_cores(1);
         let config = resolve(&TrainConfig::from_json(&said).unwrap(), set.facts(), &machine);
         let config = config.unwrap();
-        let split = set.split(&config.data);
+        let split = set.splits(&config.data);
         let train = Pipeline::train(&config, None);
         let placed = OnDevice::place(&config, &split, &train, &|| false).unwrap();
         assert!(placed.warning.is_none());

@@ -21,7 +21,7 @@ pub fn of_images(
         return Ok(None);
     }
     let (data, workers) = (&config.data, config.workers as usize);
-    let mean = PixelMean::of(train, data.channels, data.image_size, workers, cancelled)?;
+    let mean = PixelMean::compute(train, data.channels, data.image_size, workers, cancelled)?;
     Ok(Some(Arc::new(mean)))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use residual_arch::Network;
-use residual_data::cifar10_classes;
+use residual_data::cifar10_class_names;
 use residual_spec::{
     Auto, DataConfig, DataFacts, Error, ErrorCode, LoadConfig, MachineFacts, ModelConfig, NameOr,
     Precision, ResolvedConfig, Result, Stem, TrainConfig, resolve,
@@ -58,7 +58,7 @@ impl ExternalWeights {
             }
             None if (stem, count, target.channels) == (Stem::Cifar, 10, 3) => {
                 assumed.push("the classes are CIFAR-10's, for there are ten (`classes`)".into());
-                cifar10_classes()
+                cifar10_class_names()
             }
             None => {
                 assumed.push("the classes have numbers instead of names (`classes`)".into());

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use residual_data::{Batch, Mixed};
+use residual_data::{Batch, MixedLabels};
 use residual_spec::{Error, ErrorCode, Result};
 
 /// One image cannot be normalised by its batch.
@@ -80,10 +80,10 @@ fn divided(batch: &Batch, count: usize) -> impl Iterator<Item = Batch> + '_ {
 /// Some of the images, as a batch of their own.
 fn part_of(batch: &Batch, images: Range<usize>) -> Batch {
     let numbers = batch.images.len() / batch.len();
-    let mixed = batch
-        .mixed
-        .as_ref()
-        .map(|mixed| Mixed { labels: mixed.labels[images.clone()].to_vec(), lambda: mixed.lambda });
+    let mixed = batch.mixed.as_ref().map(|mixed| MixedLabels {
+        labels: mixed.labels[images.clone()].to_vec(),
+        lambda: mixed.lambda,
+    });
     Batch {
         images: batch.images[images.start * numbers..images.end * numbers].to_vec().into(),
         labels: batch.labels[images.clone()].to_vec(),
@@ -97,7 +97,7 @@ fn part_of(batch: &Batch, images: Range<usize>) -> Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_data::Window;
+    use residual_data::CropWindow;
     use std::sync::Arc;
 
     fn batch(count: usize) -> Batch {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn windows_go_with_their_images() {
-        let window = |left| Window { left, top: 0, flip: false };
+        let window = |left| CropWindow { left, top: 0, flip: false };
         let whole = Batch {
             labels: vec![0; 5],
             indices: (0..5).collect(),

@@ -604,7 +604,9 @@ mod tests {
     use std::sync::Arc;
 
     use residual_arch::Network;
-    use residual_data::{ArrayPart, Arrays, Loader, LoaderOptions, Order, Part, Pipeline, Subset};
+    use residual_data::{
+        ArraySplit, Arrays, Loader, LoaderOptions, Pipeline, SampleOrder, Split, Subset,
+    };
     use residual_model::ComputeOptions;
     use residual_spec::{Adam, DataConfig, DataFacts, MachineFacts, TrainConfig, resolve};
     use serde_json::json;
@@ -706,7 +708,7 @@ mod tests {
     /// Seven images, in the orders of so many epochs: as pixels, as windows on those that the device has,
     /// and these.
     fn seven(config: &ResolvedConfig, epochs: u32) -> (Vec<Batch>, Vec<Batch>, Rc<DeviceDataset>) {
-        let part = ArrayPart {
+        let part = ArraySplit {
             images: (0..7 * 32 * 32 * 3)
                 .map(|i| (i * 7919 % 251) as u8)
                 .collect::<Vec<u8>>()
@@ -717,18 +719,19 @@ mod tests {
             channels: 3,
         };
         let arrays = Arrays { train: part, val: None, test: None, classes: None };
-        let set = residual_data::open_with(&DataConfig::default(), Some(arrays), &|| false);
-        let images = Subset::all(set.unwrap().part(Part::Train));
+        let set = residual_data::open_with_arrays(&DataConfig::default(), Some(arrays), &|| false);
+        let images = Subset::full(set.unwrap().source(Split::Train));
         let pipeline = Arc::new(Pipeline::train(config, None));
         let batches = |windows| {
             let batch = |epoch| {
-                let order = Order::Shuffled { seed: 1, epoch };
+                let order = SampleOrder::Shuffled { seed: 1, epoch };
                 let options = LoaderOptions { windows, ..LoaderOptions::train(config, order) };
                 Loader::new(&images, Arc::clone(&pipeline), options).next().unwrap().unwrap().batch
             };
             (0..epochs).map(batch).collect()
         };
-        let (compute, cuts) = (ComputeOptions::from_config(config), pipeline.cuts().unwrap());
+        let (compute, cuts) =
+            (ComputeOptions::from_config(config), pipeline.as_crop_normalize().unwrap());
         let resident = DeviceDataset::new(&images.source, compute, [32, 3], &cuts, &|| false);
         (batches(false), batches(true), Rc::new(resident.unwrap().unwrap()))
     }
@@ -1051,7 +1054,7 @@ mod tests {
         let mixed = |seed: usize| {
             let labels = (0..7).map(|i| (2 * i + seed as i64) % 3).collect();
             let lambda = 0.2 + 0.07 * seed as f64;
-            Batch { mixed: Some(residual_data::Mixed { labels, lambda }), ..batch(seed) }
+            Batch { mixed: Some(residual_data::MixedLabels { labels, lambda }), ..batch(seed) }
         };
         // One that is not mixed is of another shape.
         let mut batches = epochs(mixed);

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use residual_arch::Network;
 use residual_data::{
-    Arrays, Batch, Dataset, Loader, LoaderOptions, Next, Order, Pipeline, PixelMean, Split, Subset,
+    Arrays, Batch, Dataset, Loader, LoaderOptions, NextBatch, Pipeline, PixelMean, SampleOrder,
+    Splits, Subset,
 };
 use residual_model::{ComputeOptions, EvaluationMetrics, Model, evaluate};
 use residual_runlog::{Environment, RunDir};
@@ -105,7 +106,7 @@ impl Prepared {
             }
         };
 
-        let dataset = residual_data::open_with(&asked.data(), arrays, cancelled);
+        let dataset = residual_data::open_with_arrays(&asked.data(), arrays, cancelled);
         if cancelled() {
             return Err(Error::new(ErrorCode::Aborted, "stopped before the training began"));
         }
@@ -145,7 +146,7 @@ impl Prepared {
             config.cache = cache;
             config.reasons.insert("cache".into(), why);
         }
-        dataset.keep_decoded(u64::from(config.cache) << 20);
+        dataset.cache_decoded(u64::from(config.cache) << 20);
         let mut begun = begin.fit(&mut config, &network)?;
         begun.warnings.extend(cuda_is_unusable(&asked, &config));
 
@@ -220,7 +221,7 @@ struct Trainer<'c> {
     control: &'c Control,
     config: ResolvedConfig,
     dataset: Dataset,
-    split: Split,
+    split: Splits,
     dir: RunDir,
     learner: Learner,
     schedule: LrSchedule,
@@ -269,7 +270,7 @@ impl<'c> Trainer<'c> {
         tch::set_num_threads(prepared.config.threads as i32);
         let model = prepared.model()?;
         let Prepared { mut config, dataset, resumed, begun, numbered, .. } = prepared;
-        let split = dataset.split(&config.data);
+        let split = dataset.splits(&config.data);
         let counts = split.train.class_counts(dataset.facts().classes.len());
         let mut learner = Learner::new(&config, model, &counts)?;
         let mut progress = Progress::default();
@@ -478,14 +479,14 @@ impl<'c> Trainer<'c> {
                 }
             }
             let loaded = match loader.next_within(BATCH_PATIENCE)? {
-                Next::Ready(loaded) => loaded,
-                Next::NotYet => continue,
-                Next::End => {
+                NextBatch::Ready(loaded) => loaded,
+                NextBatch::Pending => continue,
+                NextBatch::End => {
                     self.end_updates(0)?;
                     return Ok(Flow::On);
                 }
             };
-            for (file, error) in loaded.broken {
+            for (file, error) in loaded.failed {
                 self.broken_image(file, error)?;
             }
             taken += 1;
@@ -791,7 +792,7 @@ impl<'c> Trainer<'c> {
                 classes,
                 EvaluationMetrics::new(classes.len())
                     .with_top_losses(KEPT_IMAGES)
-                    .with_samples(subset.spread(KEPT_IMAGES)),
+                    .with_samples(subset.evenly_spaced(KEPT_IMAGES)),
                 loader,
                 self.on_device.of(subset).map(Rc::as_ref),
                 || {
@@ -961,10 +962,10 @@ fn cuda_is_unusable(asked: &TrainConfig, config: &ResolvedConfig) -> Option<Warn
 }
 
 /// The images of an epoch, in the order that they are trained on.
-pub fn order(config: &ResolvedConfig, epoch: u32) -> Order {
+pub fn order(config: &ResolvedConfig, epoch: u32) -> SampleOrder {
     match config.data.balanced {
-        true => Order::Balanced { seed: config.seed, epoch },
-        false => Order::Shuffled { seed: config.seed, epoch },
+        true => SampleOrder::Balanced { seed: config.seed, epoch },
+        false => SampleOrder::Shuffled { seed: config.seed, epoch },
     }
 }
 

@@ -1,0 +1,292 @@
+//! The first bytes of an image file: what it is and how large, without decoding it.
+
+use std::io::{BufRead, ErrorKind, Read, Seek};
+
+use image::metadata::Orientation;
+
+/// Pillow refuses to decode more pixels than this, too (`Image.MAX_IMAGE_PIXELS` doubled): a few
+/// kilobytes can claim to be many gigabytes.
+const MAX_PIXELS: u64 = 178_956_970;
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
+
+/// A kind of file that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ImageKind {
+    Jpeg,
+    Png,
+}
+
+/// What a header tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub kind: ImageKind,
+    /// As shown: after turning it as `orientation` says.
+    pub width: u32,
+    pub height: u32,
+    /// 1 (grey) or 3.
+    pub channels: u32,
+    pub orientation: Orientation,
+}
+
+/// Why there is no header to tell anything.
+#[derive(Debug)]
+pub(crate) enum HeaderError {
+    /// Another kind of image, by name; residual does not read it.
+    Foreign(&'static str),
+    /// Neither an image's first bytes nor those of a kind known by name.
+    Unknown,
+    /// Named as one of the kinds, but damaged: what is wrong, to stand after "is".
+    Damaged(String),
+    /// The file could not be read.
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for HeaderError {
+    fn from(cause: std::io::Error) -> Self {
+        match cause.kind() {
+            ErrorKind::UnexpectedEof => HeaderError::Damaged("cut short".into()),
+            _ => HeaderError::Io(cause),
+        }
+    }
+}
+
+impl Header {
+    /// Reads as much of the file as it takes to find the size and the orientation.
+    pub fn read(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
+        let mut start = [0; 12];
+        let found = fill(file, &mut start)?;
+        let start = &start[..found];
+        let header = if start.starts_with(JPEG) {
+            file.seek_relative(2 - found as i64)?;
+            jpeg(file)?
+        } else if start.starts_with(PNG) {
+            file.seek_relative(8 - found as i64)?;
+            png(file)?
+        } else {
+            return Err(foreign(start).map_or(HeaderError::Unknown, HeaderError::Foreign));
+        };
+        let Header { width, height, .. } = header;
+        if width == 0 || height == 0 {
+            return Err(HeaderError::Damaged(format!("of {width}x{height} pixels")));
+        }
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            let message = format!(
+                "of {width}x{height} pixels, more than the {} million that are decoded",
+                MAX_PIXELS / 1_000_000
+            );
+            return Err(HeaderError::Damaged(message));
+        }
+        Ok(header)
+    }
+}
+
+/// As much of `buffer` as the file has.
+fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(filled)
+}
+
+/// The kinds that people keep among their pictures.
+fn foreign(start: &[u8]) -> Option<&'static str> {
+    let at =
+        |offset: usize, magic: &[u8]| start.get(offset..).is_some_and(|s| s.starts_with(magic));
+    Some(if at(0, b"GIF8") {
+        "GIF"
+    } else if at(0, b"RIFF") && at(8, b"WEBP") {
+        "WebP"
+    } else if at(0, b"BM") {
+        "BMP"
+    } else if at(0, b"II*\0") || at(0, b"MM\0*") {
+        "TIFF"
+    } else if at(4, b"ftypavif") {
+        "AVIF"
+    } else if at(4, b"ftyphei") || at(4, b"ftypmif1") {
+        "HEIC"
+    } else {
+        return None;
+    })
+}
+
+/// Walks a JPEG's segments to its frame header (ITU-T T.81, annex B). Starts after the first
+/// marker.
+fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
+    let mut orientation = Orientation::NoTransforms;
+    loop {
+        let marker = next_marker(file)?;
+        match marker {
+            // TEM has no parameters.
+            0x01 => continue,
+            // RST0-7, EOI and SOS come after the frame header. (Some decoders read a length after a
+            // restart marker, and so would find another frame than this.)
+            0xd0..=0xd7 | 0xd9 | 0xda => {
+                return Err(HeaderError::Damaged("damaged: it has no frame header".into()));
+            }
+            _ => {}
+        }
+        let length = u16::from_be_bytes(bytes(file)?);
+        let Some(length) = length.checked_sub(2) else {
+            return Err(HeaderError::Damaged("damaged: a segment has no length".into()));
+        };
+        match marker {
+            // SOF0-15, less DHT, JPG and DAC.
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                let [_, h1, h0, w1, w0, components] = bytes(file)?;
+                return Ok(Header {
+                    kind: ImageKind::Jpeg,
+                    width: u16::from_be_bytes([w1, w0]).into(),
+                    height: u16::from_be_bytes([h1, h0]).into(),
+                    channels: if components == 1 { 1 } else { 3 },
+                    orientation,
+                }
+                .turned());
+            }
+            0xe1 => {
+                let mut segment = vec![0; length.into()];
+                file.read_exact(&mut segment)?;
+                if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
+                    orientation = Orientation::from_exif_chunk(exif).unwrap_or(orientation);
+                }
+            }
+            _ => file.seek_relative(length.into())?,
+        }
+    }
+}
+
+fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
+    // Decoders skip what lies between segments; a marker may be preceded by any number of 0xff.
+    file.skip_until(0xff)?;
+    loop {
+        match bytes(file)? {
+            [0xff] => {}
+            [0] => {
+                file.skip_until(0xff)?;
+            }
+            [marker] => return Ok(marker),
+        }
+    }
+}
+
+/// Reads a PNG's header and the chunks before its pixels (W3C PNG, third edition, section 11).
+/// Starts after the signature.
+fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
+    let mut header = None;
+    loop {
+        let length = u32::from_be_bytes(bytes(file)?);
+        let kind: [u8; 4] = bytes(file)?;
+        match (&kind, &mut header) {
+            (b"IHDR", None) if length == 13 => {
+                let width = u32::from_be_bytes(bytes(file)?);
+                let height = u32::from_be_bytes(bytes(file)?);
+                let [_depth, colour, _, _, _] = bytes(file)?;
+                let channels = if matches!(colour, 0 | 4) { 1 } else { 3 };
+                let orientation = Orientation::NoTransforms;
+                let kind = ImageKind::Png;
+                header = Some(Header { kind, width, height, channels, orientation });
+                file.seek_relative(4)?;
+            }
+            (_, None) => return Err(HeaderError::Damaged("damaged: it has no header".into())),
+            (b"IDAT" | b"IEND", Some(header)) => return Ok(header.turned()),
+            (b"eXIf", Some(header)) if length <= 1 << 16 => {
+                let mut exif = vec![0; length as usize];
+                file.read_exact(&mut exif)?;
+                header.orientation =
+                    Orientation::from_exif_chunk(&exif).unwrap_or(header.orientation);
+                file.seek_relative(4)?;
+            }
+            (_, Some(_)) => file.seek_relative(i64::from(length) + 4)?,
+        }
+    }
+}
+
+impl Header {
+    /// Width and height as they are stored, before turning.
+    pub fn stored(&self) -> [u32; 2] {
+        let Header { width, height, .. } = self.turned();
+        [width, height]
+    }
+
+    /// With the sides as they are shown.
+    fn turned(self) -> Header {
+        use Orientation::*;
+        match self.orientation {
+            Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => {
+                Header { width: self.height, height: self.width, ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
+fn bytes<const N: usize>(file: &mut impl Read) -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn header(name: &str) -> Header {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
+        let bytes = std::fs::read(format!("{folder}/{name}")).unwrap();
+        Header::read(&mut Cursor::new(bytes)).unwrap()
+    }
+
+    #[test]
+    fn a_header_tells_size_channels_and_kind() {
+        let told = |name| {
+            let header = header(name);
+            (header.kind, header.width, header.height, header.channels)
+        };
+        assert_eq!(told("baseline.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(told("progressive.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(told("grey.jpg"), (ImageKind::Jpeg, 37, 29, 1));
+        assert_eq!(told("cmyk.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(told("palette.png"), (ImageKind::Png, 37, 29, 3));
+        assert_eq!(told("grey-alpha.png"), (ImageKind::Png, 37, 29, 1));
+    }
+
+    #[test]
+    fn the_size_is_that_of_the_upright_image() {
+        for name in
+            ["turned-5.jpg", "turned-6.jpg", "turned-7.jpg", "turned-8.jpg", "turned-png.png"]
+        {
+            let header = header(name);
+            assert_eq!((header.width, header.height), (29, 37), "{name}");
+        }
+        assert_eq!(header("turned-3.jpg").width, 37);
+    }
+
+    #[test]
+    fn segments_of_any_length_are_walked_over() {
+        let mut jpeg = vec![0xff, 0xd8];
+        for length in [2u16, 3, 9_000, 65_535] {
+            jpeg.extend_from_slice(&[0xff, 0xff, 0xe4]);
+            jpeg.extend_from_slice(&length.to_be_bytes());
+            jpeg.resize(jpeg.len() + usize::from(length) - 2, 0xff);
+        }
+        jpeg.extend_from_slice(&[0xff, 0xc2, 0, 11, 8, 0, 7, 0, 9, 1, 1, 0x11, 0]);
+        let mut file = std::io::BufReader::with_capacity(4096, Cursor::new(jpeg));
+        let header = Header::read(&mut file).unwrap();
+        assert_eq!((header.width, header.height, header.channels), (9, 7, 1));
+    }
+
+    #[test]
+    fn an_image_without_pixels_is_damaged() {
+        let jpeg = [0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 0, 0, 9, 1, 1, 0x11, 0];
+        let why = Header::read(&mut Cursor::new(jpeg)).unwrap_err();
+        assert!(matches!(&why, HeaderError::Damaged(what) if what.contains("9x0")), "{why:?}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Computes the mean image of a subset.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use residual_spec::{Error, ErrorCode, Result};
+
+use crate::{Image, Look, PixelMean, Subset};
+
+impl PixelMean {
+    /// The mean of a subset's images, all `size` by `size`; those that cannot be read are left out.
+    /// Counted in whole numbers, so `workers` threads change nothing. `cancelled` is asked before
+    /// each image that this thread reads, and at the end.
+    ///
+    /// # Errors
+    /// `E_DATA_UNUSABLE` if not one image can be read; `E_ABORTED` if cancelled.
+    pub fn compute(
+        subset: &Subset,
+        channels: u32,
+        size: u32,
+        workers: usize,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<PixelMean> {
+        let length = (size * size * channels) as usize;
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let total = Mutex::new((0u64, vec![0u64; length]));
+        let work = |cancelled: &dyn Fn() -> bool| {
+            let (mut count, mut sums, mut room) = (0, vec![0u64; length], Image::default());
+            while let Some(&i) = subset.indices.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if cancelled() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let whole = &Look::whole;
+                let read = subset.source.look(i as usize, channels, whole, &mut room);
+                if let Some(image) =
+                    read.ok().filter(|image| [image.width, image.height] == [size; 2])
+                {
+                    count += 1;
+                    for (sum, &value) in sums.iter_mut().zip(&image.pixels) {
+                        *sum += u64::from(value);
+                    }
+                }
+            }
+            let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+            total.0 += count;
+            for (total, sum) in total.1.iter_mut().zip(sums) {
+                *total += sum;
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..workers {
+                scope.spawn(|| work(&|| false));
+            }
+            work(cancelled);
+        });
+        if stop.into_inner() || cancelled() {
+            return Err(Error::new(ErrorCode::Aborted, "stopped while averaging the images"));
+        }
+        let (count, sums) = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if count == 0 {
+            return Err(Error::new(
+                ErrorCode::DataUnusable,
+                "not one training image could be read for their mean",
+            )
+            .key("transform.pixelMean")
+            .hint("`residual data verify` names the files that cannot be read."));
+        }
+        let values = sums.iter().map(|&sum| (sum as f64 / count as f64 / 255.0) as f32).collect();
+        Ok(PixelMean::from_hwc(values, channels, size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{MemorySource, Split};
+
+    fn subset() -> Subset {
+        let pixels = (0..5 * 12).map(|i| (i * 37 % 256) as u8).collect();
+        let source = MemorySource::new(Split::Train, [2, 2, 3], pixels, vec![0, 1, 0, 1, 0]);
+        // The first image is for validation.
+        Subset { source: Arc::new(source), indices: (1..5).collect() }
+    }
+
+    #[test]
+    fn it_is_the_mean_of_the_subset_alone_whatever_the_number_of_workers() {
+        let one = PixelMean::compute(&subset(), 3, 2, 1, &|| false).unwrap();
+        let wanted = |at: usize| {
+            let sum: usize = (1..5).map(|image| (image * 12 + at) * 37 % 256).sum();
+            (sum as f64 / 4.0 / 255.0) as f32
+        };
+        assert_eq!(one.values(), (0..12).map(wanted).collect::<Vec<f32>>());
+        assert_eq!(PixelMean::compute(&subset(), 3, 2, 3, &|| false).unwrap(), one);
+    }
+
+    #[test]
+    fn it_can_be_stopped_and_needs_images() {
+        let stopped = PixelMean::compute(&subset(), 3, 2, 2, &|| true).unwrap_err();
+        assert_eq!(stopped.code, ErrorCode::Aborted);
+        let none = Subset { indices: Arc::from([]), ..subset() };
+        let error = PixelMean::compute(&none, 3, 2, 2, &|| false).unwrap_err();
+        assert_eq!(error.code, ErrorCode::DataUnusable);
+    }
+}

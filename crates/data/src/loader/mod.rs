@@ -1,0 +1,14 @@
+//! From a subset and a pipeline to batches: sampling order, worker threads and the decoded-image
+//! cache.
+
+mod batch;
+mod cache;
+mod compute_pixel_mean;
+#[allow(clippy::module_inception)] // the concept is the loader
+mod loader;
+mod sampler;
+
+pub use batch::{Batch, LoadedBatch};
+pub use loader::{Loader, LoaderOptions, NextBatch};
+pub use sampler::SampleOrder;
+pub(crate) use sampler::shuffle_epoch;

@@ -1,0 +1,188 @@
+//! A data set that was found and looked through: its parts and the facts about it.
+
+use std::sync::Arc;
+
+use residual_spec::{DataFacts, DataFormat, Error, ErrorCode, Result, WarningEvent};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::memory::MemorySource;
+use super::source::Source;
+use super::split::Split;
+
+/// An opened data set.
+pub struct Dataset {
+    facts: DataFacts,
+    warnings: Vec<WarningEvent>,
+    sources: [Arc<dyn Source>; 3],
+}
+
+impl Dataset {
+    pub(crate) fn new(
+        facts: DataFacts,
+        warnings: Vec<WarningEvent>,
+        sources: [Arc<dyn Source>; 3],
+    ) -> Self {
+        Dataset { facts, warnings, sources }
+    }
+
+    /// A data set whose images are held in memory: `parts` by [`Split`], empty where there is none.
+    pub(crate) fn in_memory(
+        source: &str,
+        format: DataFormat,
+        classes: Vec<String>,
+        parts: [MemorySource; 3],
+    ) -> Result<Self> {
+        let train = &parts[Split::Train as usize];
+        let mut counts = vec![0; classes.len()];
+        for &label in train.labels() {
+            counts[label as usize] += 1;
+        }
+        let warnings = check_classes(source, &classes, &counts)?;
+        let [height, width, channels] = train.shape();
+        let (mean, std) = train.mean_and_std();
+        // Images that are all of one colour tell nothing to normalise by.
+        let told = std.iter().all(|&std| std > 0.0);
+        let mut hash = Xxh3::new();
+        hash.update(&[height, width, channels].map(u32::to_le_bytes).concat());
+        for label in train.labels() {
+            hash.update(&label.to_le_bytes());
+        }
+        hash.update(train.pixels());
+        let facts = DataFacts {
+            source: source.into(),
+            format,
+            mirrored_is_natural: mirrored_is_natural(&classes),
+            classes,
+            channels,
+            image_size: Some([height, width]),
+            short_side: Some(height.min(width)),
+            train: parts[0].len() as u32,
+            val: parts[1].len() as u32,
+            test: parts[2].len() as u32,
+            mean: told.then_some(mean),
+            std: told.then_some(std),
+            decoded_bytes: None,
+            fingerprint: fingerprint(&hash),
+        };
+        Ok(Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>)))
+    }
+
+    /// Names its classes, whose files only number them, if there are as many.
+    pub(crate) fn name_classes(&mut self, names: Vec<String>) {
+        if names.len() == self.facts.classes.len() {
+            self.facts.mirrored_is_natural = mirrored_is_natural(&names);
+            self.facts.classes = names;
+        }
+    }
+
+    pub fn facts(&self) -> &DataFacts {
+        &self.facts
+    }
+
+    /// What was left out, and what looks wrong.
+    pub fn warnings(&self) -> &[WarningEvent] {
+        &self.warnings
+    }
+
+    pub(crate) fn warn(&mut self, warnings: Vec<WarningEvent>) {
+        self.warnings.extend(warnings);
+    }
+
+    /// A part, before any split; it may be empty.
+    pub fn source(&self, part: Split) -> Arc<dyn Source> {
+        self.sources[part as usize].clone()
+    }
+
+    /// Replaces the source of a split, for example by a cached one.
+    pub(crate) fn set_source(&mut self, split: Split, source: Arc<dyn Source>) {
+        self.sources[split as usize] = source;
+    }
+}
+
+/// Warns of classes without training images.
+///
+/// # Errors
+/// `E_DATA_UNUSABLE` if fewer than two classes have any.
+pub(crate) fn check_classes(
+    source: &str,
+    classes: &[String],
+    counts: &[usize],
+) -> Result<Vec<WarningEvent>> {
+    let filled = counts.iter().filter(|&&count| count > 0).count();
+    if filled < 2 {
+        let message = match filled {
+            0 => format!("{source} has no training images"),
+            _ => format!("{source} has training images of one class only; a classifier needs two"),
+        };
+        return Err(Error::new(ErrorCode::DataUnusable, message)
+            .key("data")
+            .hint("Give each class a folder of its own: photos/cats/*.jpg, photos/dogs/*.jpg."));
+    }
+    let empty = classes.iter().zip(counts).filter(|&(_, &count)| count == 0);
+    Ok(empty
+        .map(|(class, _)| WarningEvent {
+            code: ErrorCode::DataUnusable,
+            message: format!("{source}: class '{class}' has no training images"),
+            file: None,
+            hint: None,
+        })
+        .collect())
+}
+
+/// Whether a mirrored image is still a picture of its class. Classes named by single characters
+/// are taken for digits and letters, which are not.
+pub(crate) fn mirrored_is_natural(classes: &[String]) -> bool {
+    !classes.iter().all(|class| class.chars().count() == 1)
+}
+
+pub(crate) fn fingerprint(hash: &Xxh3) -> String {
+    format!("{:032x}", hash.digest128())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    fn tiny(labels: &[u32], first: u8) -> Result<Dataset> {
+        let mut pixels: Vec<u8> = (0..labels.len() as u8).collect();
+        pixels[0] = first;
+        let empty = |part| MemorySource::new(part, [1, 1, 1], vec![], vec![]);
+        let train = MemorySource::new(Split::Train, [1, 1, 1], pixels, labels.to_vec());
+        let parts = [train, empty(Split::Val), empty(Split::Test)];
+        Dataset::in_memory("tiny", DataFormat::Idx, names(&["ant", "bee", "cat"]), parts)
+    }
+
+    #[test]
+    fn a_data_set_of_one_class_is_refused_and_an_empty_class_warned_of() {
+        assert_eq!(tiny(&[1, 1], 0).err().unwrap().code, ErrorCode::DataUnusable);
+        let set = tiny(&[1, 0], 0).unwrap();
+        assert_eq!(set.warnings().len(), 1);
+        assert!(set.warnings()[0].message.contains("'cat'"), "{:?}", set.warnings());
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_labels_and_pixels() {
+        let print =
+            |labels: &[u32], first| tiny(labels, first).unwrap().facts().fingerprint.clone();
+        assert_eq!(print(&[0, 1, 2], 0), print(&[0, 1, 2], 0));
+        assert_ne!(print(&[0, 1, 2], 0), print(&[0, 2, 1], 0));
+        assert_ne!(print(&[0, 1, 2], 0), print(&[0, 1, 2], 9));
+    }
+
+    #[test]
+    fn digits_and_letters_are_not_mirrored() {
+        assert!(!mirrored_is_natural(&names(&["0", "1"])));
+        assert!(!mirrored_is_natural(&names(&["a", "é"])));
+        assert!(mirrored_is_natural(&names(&["0", "ant"])));
+    }
+
+    #[test]
+    fn images_of_one_colour_have_no_statistics_to_normalise_by() {
+        let set = tiny(&[0, 1], 1).unwrap();
+        assert_eq!((&set.facts().mean, &set.facts().std), (&None, &None));
+    }
+}

@@ -1,0 +1,207 @@
+//! Images that a program holds in memory and hands over.
+
+use std::sync::Arc;
+
+use residual_spec::{DataFormat, Error, ErrorCode, Result};
+
+use crate::sources::memory::MAX_BYTES;
+use crate::{Dataset, MemorySource, Split};
+
+/// What the images in memory are called, where a data set has a path or a name.
+pub const ARRAYS: &str = "arrays";
+
+/// Images of one part. A clone shares them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArraySplit {
+    /// `labels.len() * height * width * channels` bytes: rows from the top, channels innermost.
+    pub images: Arc<Vec<u8>>,
+    pub labels: Arc<Vec<u32>>,
+    pub height: u32,
+    pub width: u32,
+    /// 1 (grey) or 3 (RGB).
+    pub channels: u32,
+}
+
+/// A data set in memory. All parts have images of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrays {
+    pub train: ArraySplit,
+    pub val: Option<ArraySplit>,
+    pub test: Option<ArraySplit>,
+    /// In the order of labels. Default: the labels' numbers.
+    pub classes: Option<Vec<String>>,
+}
+
+impl Arrays {
+    /// # Errors
+    /// `E_USAGE` with the array's name for one of another length than its sizes say, or a label
+    /// without a class; `E_DATA_UNUSABLE` for fewer than two classes.
+    pub fn open(self) -> Result<Dataset> {
+        let shape = [self.train.height, self.train.width, self.train.channels];
+        let mut parts = [Some(self.train), self.val, self.test];
+        let labels = parts.iter().flatten().flat_map(|part| part.labels.iter());
+        let needed = labels.max().map_or(0, |&most| most as usize + 1);
+        let classes = match self.classes {
+            Some(classes) => named(classes)?,
+            // As many as there are images at the most: a label of 2^32 would name as many.
+            None => {
+                let images: usize = parts.iter().flatten().map(|part| part.labels.len()).sum();
+                if needed > images {
+                    let message = format!(
+                        "there is a label {} among {images} images, and no list of classes",
+                        needed - 1
+                    );
+                    return Err(bad("arrays.classes", message)
+                        .hint("Number the classes from 0, or name them all in `arrays.classes`."));
+                }
+                (0..needed).map(|class| class.to_string()).collect()
+            }
+        };
+        let mut bytes = 0;
+        for (part, images) in Split::ALL.into_iter().zip(&parts) {
+            let Some(images) = images else { continue };
+            check(part, images, shape, classes.len())?;
+            bytes += images.images.len() as u64;
+        }
+        if bytes > MAX_BYTES {
+            let message = format!("the images take {} GB, more than 4", bytes >> 30);
+            return Err(bad("arrays", message)
+                .hint("Write them as an image folder or as shards, from which they are read."));
+        }
+        let mut source = |part: Split| {
+            let (images, labels) = match parts[part as usize].take() {
+                Some(part) => (part.images, part.labels),
+                None => Default::default(),
+            };
+            MemorySource::shared(part, shape, images, labels)
+        };
+        let parts = Split::ALL.map(&mut source);
+        Dataset::in_memory(ARRAYS, DataFormat::Arrays, classes, parts).map_err(|error| {
+            error.key("arrays.train").hint("Give training images of two classes or more.")
+        })
+    }
+}
+
+fn named(classes: Vec<String>) -> Result<Vec<String>> {
+    for (i, class) in classes.iter().enumerate() {
+        if class.is_empty() || classes[..i].contains(class) {
+            let message = match class.is_empty() {
+                true => format!("class {i} has no name"),
+                false => format!("two classes are called '{class}'"),
+            };
+            return Err(bad(&format!("arrays.classes[{i}]"), message)
+                .hint("Give every class a name of its own, in the order of labels."));
+        }
+    }
+    Ok(classes)
+}
+
+fn check(part: Split, images: &ArraySplit, shape: [u32; 3], classes: usize) -> Result<()> {
+    let key = |what: &str| format!("arrays.{}.{what}", part.as_str());
+    let ArraySplit { height, width, channels, .. } = *images;
+    if height == 0 || width == 0 || !matches!(channels, 1 | 3) {
+        let message = format!("images of {width}x{height} pixels and {channels} channels");
+        return Err(bad(&key("channels"), format!("there are no {message}"))
+            .hint("Give sides of 1 or more, and 1 channel (grey) or 3 (RGB)."));
+    }
+    if [height, width, channels] != shape {
+        let [h, w, c] = shape;
+        let message = format!(
+            "the {} images are of {width}x{height}x{channels}, those to train on of {w}x{h}x{c}",
+            part.as_str()
+        );
+        return Err(bad(&key("width"), message).hint("Give images of one size."));
+    }
+    let count = images.labels.len();
+    let one = u128::from(height) * u128::from(width) * u128::from(channels);
+    if images.images.len() as u128 != one * count as u128 {
+        let message = format!(
+            "{count} images of {width}x{height} with {channels} channels take {} bytes, not {}",
+            one * count as u128,
+            images.images.len()
+        );
+        return Err(bad(&key("images"), message).hint(
+            "Give rows from the top, channels innermost, one byte a value, and one label an image.",
+        ));
+    }
+    match images.labels.iter().position(|&label| label as usize >= classes) {
+        None => Ok(()),
+        Some(i) => {
+            let message =
+                format!("image {i} has the label {} of {classes} classes", images.labels[i]);
+            Err(bad(&format!("{}[{i}]", key("labels")), message)
+                .hint("Number the classes from 0, and name them all in `arrays.classes`."))
+        }
+    }
+}
+
+fn bad(key: &str, message: String) -> Error {
+    Error::new(ErrorCode::Usage, message).key(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Image;
+
+    fn part(labels: &[u32]) -> ArraySplit {
+        let images = Arc::new((0..labels.len() * 6).map(|i| i as u8).collect());
+        ArraySplit { images, labels: labels.to_vec().into(), height: 1, width: 2, channels: 3 }
+    }
+
+    fn arrays(labels: &[u32]) -> Arrays {
+        Arrays { train: part(labels), val: None, test: None, classes: None }
+    }
+
+    fn refused(arrays: Arrays) -> String {
+        let error = arrays.open().err().expect("refused");
+        assert!(error.hint.is_some(), "{error}");
+        error.at.key.unwrap()
+    }
+
+    #[test]
+    fn images_are_what_was_handed_over() {
+        let mut given = arrays(&[0, 300, 1]);
+        given.test = Some(part(&[2, 0]));
+        given.classes = Some((0..301).map(|i| format!("class {i}")).collect());
+        let set = given.open().unwrap();
+        let facts = set.facts();
+        assert_eq!((facts.train, facts.val, facts.test), (3, 0, 2));
+        assert_eq!((facts.image_size, facts.channels), (Some([1, 2]), 3));
+        assert_eq!((facts.source.as_str(), facts.format), ("arrays", DataFormat::Arrays));
+        let train = set.source(Split::Train);
+        assert_eq!((train.label(1), &*facts.classes[300]), (300, "class 300"));
+        let mut image = Image::default();
+        train.read(1, 3, &mut image).unwrap();
+        assert_eq!(image.pixels, [6, 7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn classes_without_names_are_numbers() {
+        assert_eq!(arrays(&[1, 0, 2]).open().unwrap().facts().classes, ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_by_its_name() {
+        let with = |change: &dyn Fn(&mut Arrays)| {
+            let mut given = arrays(&[0, 1]);
+            change(&mut given);
+            refused(given)
+        };
+        let images = |a: &mut Arrays| Arc::make_mut(&mut a.train.images).truncate(11);
+        assert_eq!(with(&images), "arrays.train.images");
+        assert_eq!(with(&|a| a.train.labels = vec![0].into()), "arrays.train.images");
+        assert_eq!(with(&|a| a.train.channels = 4), "arrays.train.channels");
+        assert_eq!(with(&|a| a.train.width = 0), "arrays.train.channels");
+        assert_eq!(with(&|a| a.train.width = u32::MAX), "arrays.train.images");
+        assert_eq!(with(&|a| a.train.labels = vec![0, u32::MAX].into()), "arrays.classes");
+        assert_eq!(with(&|a| a.train.labels = vec![0, 0].into()), "arrays.train");
+        assert_eq!(with(&|a| a.classes = Some(vec!["a".into()])), "arrays.train.labels[1]");
+        let twice = |a: &mut Arrays| a.classes = Some(vec!["a".into(), "a".into()]);
+        assert_eq!(with(&twice), "arrays.classes[1]");
+        let other = |a: &mut Arrays| a.val = Some(ArraySplit { height: 2, width: 1, ..part(&[0]) });
+        assert_eq!(with(&other), "arrays.val.width");
+        let none = |a: &mut Arrays| a.train = ArraySplit { images: vec![].into(), ..part(&[]) };
+        assert_eq!(with(&none), "arrays.train");
+    }
+}

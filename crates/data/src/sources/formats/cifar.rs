@@ -1,0 +1,365 @@
+//! CIFAR-10's and CIFAR-100's binary files: records of one label byte, or of a coarse and a fine
+//! one, and 3,072 pixel bytes, red plane first
+//! (<https://www.cs.toronto.edu/~kriz/cifar.html>, "binary version").
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use residual_spec::{DataFormat, Error, ErrorCode, Labels, Result};
+
+use super::class_names::read_class_names;
+use crate::sources::files::damaged;
+use crate::sources::listing::check_cancelled;
+use crate::sources::memory::MAX_BYTES;
+use crate::{Dataset, MemorySource, Split};
+
+pub(crate) const SIDE: usize = 32;
+pub(crate) const PLANE: usize = SIDE * SIDE;
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cifar {
+    Ten,
+    Hundred,
+}
+
+impl Cifar {
+    fn label_bytes(self) -> usize {
+        match self {
+            Cifar::Ten => 1,
+            Cifar::Hundred => 2,
+        }
+    }
+
+    fn record(self) -> usize {
+        self.label_bytes() + 3 * PLANE
+    }
+
+    /// In the order of labels, for a folder without a list of them.
+    pub fn classes(self, labels: Labels) -> Vec<String> {
+        let names = match (self, labels) {
+            (Cifar::Ten, _) => TEN,
+            (Cifar::Hundred, Labels::Fine) => FINE,
+            (Cifar::Hundred, Labels::Coarse) => COARSE,
+        };
+        names.split_whitespace().map(String::from).collect()
+    }
+
+    /// The list of names that the binary version brings.
+    fn list(self, labels: Labels) -> &'static str {
+        match (self, labels) {
+            (Cifar::Ten, _) => "batches.meta.txt",
+            (Cifar::Hundred, Labels::Fine) => "fine_label_names.txt",
+            (Cifar::Hundred, Labels::Coarse) => "coarse_label_names.txt",
+        }
+    }
+
+    /// # Errors
+    /// `E_CONFIG` for label sets that this one has not.
+    pub fn check_labels(self, labels: Labels) -> Result<()> {
+        match (self, labels) {
+            (Cifar::Ten, Labels::Coarse) => Err(no_coarse_labels("CIFAR-10")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// CIFAR-10's classes, in the order of their labels.
+pub fn cifar10_class_names() -> Vec<String> {
+    Cifar::Ten.classes(Labels::Fine)
+}
+
+/// Only CIFAR-100 has two sets of labels.
+pub(crate) fn no_coarse_labels(what: &str) -> Error {
+    Error::new(ErrorCode::Config, format!("{what} has no coarse labels; CIFAR-100 has"))
+        .key("data.labels")
+        .hint("Leave `data.labels` out.")
+}
+
+const TEN: &str = "airplane automobile bird cat deer dog frog horse ship truck";
+const FINE: &str = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy \
+    bridge bus butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud \
+    cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster \
+    house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle \
+    mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree \
+    plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew \
+    skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank \
+    telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf \
+    woman worm";
+const COARSE: &str = "aquatic_mammals fish flowers food_containers fruit_and_vegetables \
+    household_electrical_devices household_furniture insects large_carnivores \
+    large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores \
+    medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1 \
+    vehicles_2";
+
+/// The files of a folder that hold records.
+#[derive(Debug)]
+pub(crate) struct CifarFiles {
+    pub kind: Cifar,
+    pub train: Vec<PathBuf>,
+    pub test: Vec<PathBuf>,
+}
+
+impl CifarFiles {
+    /// The files in the binary layout among a folder's files; `None` if there are none.
+    pub fn find_in(files: &[PathBuf]) -> Option<Self> {
+        CifarFiles::find_named(files, Cifar::Ten, "data_batch_", "test_batch.bin", ".bin")
+            .or_else(|| CifarFiles::find_named(files, Cifar::Hundred, "train", "test.bin", ".bin"))
+    }
+
+    /// The files with these names: training files begin with `train` and end with `extension`,
+    /// with nothing or a number between.
+    pub fn find_named(
+        files: &[PathBuf],
+        kind: Cifar,
+        train: &str,
+        test: &str,
+        extension: &str,
+    ) -> Option<Self> {
+        let mut found = CifarFiles { kind, train: Vec::new(), test: Vec::new() };
+        let is_batch = |name: &str| {
+            let number = name.strip_prefix(train).and_then(|name| name.strip_suffix(extension));
+            number.is_some_and(|number| {
+                number.bytes().all(|digit| digit.is_ascii_digit())
+                    && number.is_empty() == (kind == Cifar::Hundred)
+            })
+        };
+        for file in files {
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name == test {
+                found.test.push(file.clone());
+            } else if is_batch(name) {
+                found.train.push(file.clone());
+            }
+        }
+        // data_batch_10 comes after data_batch_9.
+        found.train.sort_by_key(|file| (file.as_os_str().len(), file.clone()));
+        let any = !found.train.is_empty() || !found.test.is_empty();
+        any.then_some(found)
+    }
+
+    /// Reads them all; a file may hold fewer records than the published ones.
+    ///
+    /// # Errors
+    /// `E_DATA_FORMAT` for a file that does not hold whole records or has a label without a
+    /// class, `E_CONFIG` for labels that the set has not, `E_DATA_UNUSABLE`, `E_IO`, `E_ABORTED`.
+    pub fn open(
+        self,
+        source: &str,
+        folder: &Path,
+        labels: Labels,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Dataset> {
+        self.kind.check_labels(labels)?;
+        let classes = read_class_names(&folder.join(self.kind.list(labels)))?
+            .unwrap_or_else(|| self.kind.classes(labels));
+        let label_at = match (self.kind, labels) {
+            (Cifar::Ten, _) | (Cifar::Hundred, Labels::Coarse) => 0,
+            (Cifar::Hundred, Labels::Fine) => 1,
+        };
+        let read = |part, files: &[PathBuf]| {
+            read(part, files, self.kind, label_at, classes.len(), cancelled)
+        };
+        let parts = [
+            read(Split::Train, &self.train)?,
+            read(Split::Val, &[])?,
+            read(Split::Test, &self.test)?,
+        ];
+        Dataset::in_memory(source, DataFormat::CifarBinary, classes, parts)
+    }
+}
+
+fn read(
+    part: Split,
+    files: &[PathBuf],
+    kind: Cifar,
+    label_at: usize,
+    classes: usize,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<MemorySource> {
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    let bad = |file: &Path, what: String| bad(file, kind, what);
+    for file in files {
+        let failed = |cause| Error::read(file, &cause);
+        let mut opened = File::open(file).map_err(failed)?;
+        let length = opened.metadata().map_err(failed)?.len();
+        if length + pixels.len() as u64 > MAX_BYTES {
+            return Err(bad(file, "makes more than is kept in memory, 4 GB".into()));
+        }
+        let (length, record) = (length as usize, kind.record());
+        if length == 0 || !length.is_multiple_of(record) {
+            let message = format!("is {length} bytes long, which are no whole records of {record}");
+            return Err(bad(file, message));
+        }
+        labels.reserve(length / record);
+        pixels.reserve(length / record * 3 * PLANE);
+        let mut bytes = vec![0; record];
+        let mut reader = std::io::BufReader::with_capacity(64 * record, &mut opened);
+        for number in 0..length / record {
+            if number % 256 == 0 {
+                check_cancelled(cancelled)?;
+            }
+            reader.read_exact(&mut bytes).map_err(failed)?;
+            let label = u32::from(bytes[label_at]);
+            if label as usize >= classes {
+                let message =
+                    format!("has the label {label} in record {number}, of {classes} classes");
+                return Err(bad(file, message));
+            }
+            labels.push(label);
+            push_pixels(&mut pixels, &bytes[kind.label_bytes()..]);
+        }
+    }
+    Ok(MemorySource::new(part, [SIDE as u32, SIDE as u32, 3], pixels, labels))
+}
+
+/// Planes of red, green and blue as pixels.
+pub(crate) fn push_pixels(pixels: &mut Vec<u8>, planes: &[u8]) {
+    let (red, rest) = planes.split_at(PLANE);
+    let (green, blue) = rest.split_at(PLANE);
+    for ((&r, &g), &b) in red.iter().zip(green).zip(blue) {
+        pixels.extend_from_slice(&[r, g, b]);
+    }
+}
+
+fn bad(file: &Path, kind: Cifar, what: String) -> Error {
+    let (name, labels) = match kind {
+        Cifar::Ten => ("CIFAR-10", "a label byte"),
+        Cifar::Hundred => ("CIFAR-100", "a coarse and a fine label byte"),
+    };
+    damaged(file, what)
+        .hint(format!("Give {name}'s binary version: records of {labels} and 3,072 pixel bytes."))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Image;
+
+    const RECORD: usize = 1 + 3 * PLANE;
+
+    fn record(label: u8, red: u8) -> Vec<u8> {
+        let mut record = vec![label];
+        record.extend([red, 20, 30].into_iter().flat_map(|value| [value; PLANE]));
+        record[2] = 99;
+        record
+    }
+
+    fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        folder
+    }
+
+    fn open(files: &[(&str, Vec<u8>)]) -> Result<Dataset> {
+        open_labels(files, Labels::Fine)
+    }
+
+    fn open_labels(files: &[(&str, Vec<u8>)], labels: Labels) -> Result<Dataset> {
+        let folder = folder(files);
+        let listing = crate::sources::listing::Listing::read(folder.path(), &|| false)?;
+        let files = CifarFiles::find_in(&listing.files).unwrap();
+        files.open("cifar", folder.path(), labels, &|| false)
+    }
+
+    /// A record of CIFAR-100.
+    fn record_100(coarse: u8, fine: u8) -> Vec<u8> {
+        [&[coarse], record(fine, 50).as_slice()].concat()
+    }
+
+    #[test]
+    fn batches_are_read_in_the_order_of_their_numbers_and_planes_become_pixels() {
+        let set = open(&[
+            ("data_batch_10.bin", record(3, 13)),
+            ("data_batch_2.bin", [record(1, 11), record(2, 12)].concat()),
+            ("test_batch.bin", record(9, 14)),
+        ])
+        .unwrap();
+        let facts = set.facts();
+        assert_eq!((facts.train, facts.val, facts.test), (3, 0, 1));
+        assert_eq!((facts.channels, facts.image_size), (3, Some([32, 32])));
+        assert_eq!(facts.classes[3], "cat");
+        assert!(facts.mirrored_is_natural);
+        let train = set.source(Split::Train);
+        assert_eq!([0, 1, 2].map(|i| train.label(i)), [1, 2, 3]);
+        let mut image = Image::default();
+        train.read(2, 3, &mut image).unwrap();
+        assert_eq!(image.pixels[..9], [13, 20, 30, 99, 20, 30, 13, 20, 30]);
+    }
+
+    #[test]
+    fn classes_are_named_by_the_list_beside_them() {
+        let set = open(&[
+            ("data_batch_1.bin", [record(0, 1), record(1, 2)].concat()),
+            ("batches.meta.txt", b"cats\ndogs\n\n".to_vec()),
+        ]);
+        assert_eq!(set.unwrap().facts().classes, ["cats", "dogs"]);
+    }
+
+    #[test]
+    fn files_without_whole_records_and_labels_without_a_class_are_refused_by_file() {
+        for bad in [vec![], vec![0; 100], vec![0; RECORD + 1], record(10, 0)] {
+            let good = [record(0, 1), record(1, 2)].concat();
+            let error = open(&[("data_batch_1.bin", good), ("data_batch_2.bin", bad)]);
+            let error = error.err().expect("refused");
+            assert_eq!(error.code, ErrorCode::DataFormat);
+            assert!(error.at.file.unwrap().ends_with("data_batch_2.bin"));
+        }
+    }
+
+    #[test]
+    fn cifar_100_has_fine_and_coarse_labels() {
+        let files = [
+            ("train.bin", [record_100(19, 98), record_100(0, 4), record_100(0, 30)].concat()),
+            ("test.bin", record_100(4, 0)),
+        ];
+        let fine = open(&files).unwrap();
+        assert_eq!((fine.facts().train, fine.facts().test), (3, 1));
+        assert_eq!(fine.facts().classes.len(), 100);
+        let name = |set: &Dataset, i| {
+            set.facts().classes[set.source(Split::Train).label(i) as usize].clone()
+        };
+        assert_eq!([0, 1, 2].map(|i| name(&fine, i)), ["woman", "beaver", "dolphin"]);
+        let coarse = open_labels(&files, Labels::Coarse).unwrap();
+        assert_eq!(coarse.facts().classes.len(), 20);
+        assert_eq!(
+            [0, 1, 2].map(|i| name(&coarse, i)),
+            ["vehicles_2", "aquatic_mammals", "aquatic_mammals"]
+        );
+        assert_ne!(fine.facts().fingerprint, coarse.facts().fingerprint);
+        let mut image = Image::default();
+        fine.source(Split::Train).read(0, 3, &mut image).unwrap();
+        assert_eq!(image.pixels[..3], [50, 20, 30]);
+    }
+
+    #[test]
+    fn cifar_100s_lists_name_its_classes() {
+        let files = [
+            ("train.bin", [record_100(0, 0), record_100(1, 1)].concat()),
+            ("fine_label_names.txt", b"a1\nb1\n".to_vec()),
+            ("coarse_label_names.txt", b"A1\nB1\n".to_vec()),
+        ];
+        assert_eq!(open(&files).unwrap().facts().classes, ["a1", "b1"]);
+        let coarse = open_labels(&files, Labels::Coarse).unwrap();
+        assert_eq!(coarse.facts().classes, ["A1", "B1"]);
+    }
+
+    #[test]
+    fn cifar_10_has_no_coarse_labels() {
+        let files = [("data_batch_1.bin", [record(0, 1), record(1, 2)].concat())];
+        let error = open_labels(&files, Labels::Coarse).err().unwrap();
+        assert_eq!(error.code, ErrorCode::Config);
+        assert_eq!(error.at.key.as_deref(), Some("data.labels"));
+    }
+
+    #[test]
+    fn test_images_alone_cannot_be_trained_on() {
+        let error = open(&[("test_batch.bin", record(0, 1))]).err().unwrap();
+        assert_eq!(error.code, ErrorCode::DataUnusable);
+    }
+}

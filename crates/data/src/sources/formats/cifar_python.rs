@@ -1,0 +1,248 @@
+//! CIFAR-10's and CIFAR-100's Python files: pickled dictionaries with an array of planes and a list
+//! of labels (<https://www.cs.toronto.edu/~kriz/cifar.html>, "python version"). Nothing that a
+//! pickle says is executed.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use residual_pickle::{Limits, Pickle, Value, read};
+use residual_spec::{DataFormat, Error, Labels, Result};
+
+use super::cifar::{Cifar, CifarFiles, PLANE, SIDE, push_pixels};
+use crate::sources::files::damaged;
+use crate::sources::listing::check_cancelled;
+use crate::sources::memory::MAX_BYTES;
+use crate::{Dataset, MemorySource, Split};
+
+/// The files of a folder that hold pickled batches.
+pub(crate) struct CifarPythonFiles {
+    batches: CifarFiles,
+    meta: Option<PathBuf>,
+}
+
+impl CifarPythonFiles {
+    /// The Python files among a folder's files; `None` if there are none. CIFAR-100's have such
+    /// common names that they count only beside their `meta`.
+    pub fn find_in(files: &[PathBuf]) -> Option<Self> {
+        let named = |name: &str| files.iter().find(|file| file.file_name() == Some(name.as_ref()));
+        if let Some(batches) =
+            CifarFiles::find_named(files, Cifar::Ten, "data_batch_", "test_batch", "")
+        {
+            return Some(CifarPythonFiles { batches, meta: named("batches.meta").cloned() });
+        }
+        let meta = Some(named("meta")?.clone());
+        let batches = CifarFiles::find_named(files, Cifar::Hundred, "train", "test", "")?;
+        Some(CifarPythonFiles { batches, meta })
+    }
+
+    /// Reads them all.
+    ///
+    /// # Errors
+    /// As [`CifarFiles::open`].
+    pub fn open(
+        self,
+        source: &str,
+        labels: Labels,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Dataset> {
+        let kind = self.batches.kind;
+        kind.check_labels(labels)?;
+        let (labels_key, names_key) = match (kind, labels) {
+            (Cifar::Ten, _) => ("labels", "label_names"),
+            (Cifar::Hundred, Labels::Fine) => ("fine_labels", "fine_label_names"),
+            (Cifar::Hundred, Labels::Coarse) => ("coarse_labels", "coarse_label_names"),
+        };
+        let classes = match &self.meta {
+            Some(meta) => names(meta, names_key)?,
+            None => kind.classes(labels),
+        };
+        let read = |part, files: &[PathBuf]| {
+            let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+            for file in files {
+                check_cancelled(cancelled)?;
+                read_batch(file, labels_key, classes.len(), &mut pixels, &mut labels)?;
+            }
+            Ok(MemorySource::new(part, [SIDE as u32, SIDE as u32, 3], pixels, labels))
+        };
+        let parts = [
+            read(Split::Train, &self.batches.train)?,
+            read(Split::Val, &[])?,
+            read(Split::Test, &self.batches.test)?,
+        ];
+        Dataset::in_memory(source, DataFormat::CifarPython, classes, parts)
+    }
+}
+
+/// The class names in a `meta` file. They are copied, and a pickle may say one string a million
+/// times: so there are no more than CIFAR has, and none is longer than a name.
+fn names(file: &Path, key: &str) -> Result<Vec<String>> {
+    let pickle = open(file, 0)?;
+    let list = pickle.root().get(key).and_then(Value::as_items);
+    let name = |name: Value| name.as_text().filter(|name| name.len() <= 200).map(String::from);
+    let names = list.filter(|list| list.len() <= 100).and_then(|list| list.map(name).collect());
+    match names {
+        Some(names) if !Vec::is_empty(&names) => Ok(names),
+        _ => Err(bad(file, format!("has no list of names '{key}'"))),
+    }
+}
+
+/// Adds a batch's images and labels.
+fn read_batch(
+    file: &Path,
+    key: &str,
+    classes: usize,
+    pixels: &mut Vec<u8>,
+    labels: &mut Vec<u32>,
+) -> Result<()> {
+    let pickle = open(file, pixels.len() as u64)?;
+    let root = pickle.root();
+    let Some(list) = root.get(key).and_then(Value::as_items) else {
+        return Err(bad(file, format!("has no list '{key}'")));
+    };
+    let count = list.len();
+    let Some(array) = root.get("data").and_then(Value::as_array) else {
+        return Err(bad(file, "has no array 'data'".into()));
+    };
+    if array.dtype != "u1" || array.fortran || array.shape != [count, 3 * PLANE] {
+        let (dtype, shape) = (array.dtype, array.shape);
+        let message = format!(
+            "has 'data' of type {dtype} and shape {shape:?}, not bytes of shape [{count}, 3072]"
+        );
+        return Err(bad(file, message));
+    }
+    for (number, label) in list.enumerate() {
+        let label = label.as_int().filter(|label| (0..classes as i128).contains(label));
+        let Some(label) = label else {
+            let message = format!("has no label of {classes} classes for image {number}");
+            return Err(bad(file, message));
+        };
+        labels.push(label as u32);
+    }
+    pixels.reserve(array.bytes.len());
+    for planes in array.bytes.chunks_exact(3 * PLANE) {
+        push_pixels(pixels, planes);
+    }
+    Ok(())
+}
+
+/// A pickle, if it and the `before` bytes fit in memory.
+fn open(file: &Path, before: u64) -> Result<Pickle> {
+    let failed = |cause| Error::read(file, &cause);
+    let opened = File::open(file).map_err(failed)?;
+    let length = opened.metadata().map_err(failed)?.len();
+    if length + before > MAX_BYTES {
+        return Err(bad(file, "makes more than is kept in memory, 4 GB".into()));
+    }
+    let limits = Limits { bytes: length as usize, ..Limits::default() };
+    read(&mut BufReader::new(opened), limits).map_err(|error| match error {
+        residual_pickle::Error::Io(cause) => Error::read(file, &cause),
+        error => bad(file, error.to_string()),
+    })
+}
+
+fn bad(file: &Path, what: String) -> Error {
+    damaged(file, what).hint("Download CIFAR's Python version again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use residual_spec::ErrorCode;
+
+    use super::*;
+    use crate::Image;
+    use crate::sources::listing::Listing;
+
+    /// Made by `scripts/fixtures/pickles.py` as the published files were.
+    fn fixture(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../pickle/tests/fixtures");
+        std::fs::read(format!("{folder}/{name}.pkl")).unwrap()
+    }
+
+    fn open(files: &[(&str, &[u8])], labels: Labels) -> Result<Dataset> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let listing = Listing::read(folder.path(), &|| false)?;
+        CifarPythonFiles::find_in(&listing.files).unwrap().open("cifar", labels, &|| false)
+    }
+
+    /// A `meta` file, in the protocol that is text.
+    fn meta(lists: &[(&str, &[&str])]) -> Vec<u8> {
+        let mut text = String::from("(d");
+        for (key, names) in lists {
+            text += &format!("S'{key}'\n(l");
+            names.iter().for_each(|name| text += &format!("S'{name}'\na"));
+            text += "s";
+        }
+        (text + ".").into_bytes()
+    }
+
+    const NAMES: &[&str] = &["a", "b", "c", "d", "e"];
+
+    #[test]
+    fn cifar_10s_python_files_are_read_in_the_order_of_their_numbers() {
+        let batch = fixture("cifar10");
+        let files = [
+            ("data_batch_1", &batch[..]),
+            ("data_batch_2", &batch),
+            ("test_batch", &batch),
+            ("batches.meta", &meta(&[("label_names", NAMES)])),
+        ];
+        let set = open(&files, Labels::Fine).unwrap();
+        assert_eq!((set.facts().train, set.facts().test), (8, 4));
+        assert_eq!(set.facts().format, DataFormat::CifarPython);
+        assert_eq!(set.facts().classes, NAMES);
+        let train = set.source(Split::Train);
+        assert_eq!([4, 5, 6, 7].map(|i| train.label(i)), [3, 1, 4, 1]);
+        let mut image = Image::default();
+        train.read(5, 3, &mut image).unwrap();
+        // Plane after plane, and the fixture counts from 0 modulo 251.
+        let value = |channel: usize, place: usize| ((3072 + channel * PLANE + place) % 251) as u8;
+        assert_eq!(image.pixels[3..6], [value(0, 1), value(1, 1), value(2, 1)]);
+        assert_eq!(image.pixels[3069..], [value(0, 1023), value(1, 1023), value(2, 1023)]);
+    }
+
+    #[test]
+    fn names_may_be_missing_for_cifar_10() {
+        let set = open(&[("data_batch_1", &fixture("cifar10"))], Labels::Fine).unwrap();
+        assert_eq!(set.facts().classes[3], "cat");
+    }
+
+    #[test]
+    fn cifar_100s_python_files_have_fine_and_coarse_labels() {
+        let batch = fixture("cifar100");
+        let coarse: &[&str] = &["A", "B", "C", "D", "E", "F"];
+        let names = meta(&[("fine_label_names", NAMES), ("coarse_label_names", coarse)]);
+        let files = [("train", &batch[..]), ("test", &batch), ("meta", &names)];
+        assert_eq!(open(&files, Labels::Fine).unwrap().facts().classes, NAMES);
+        assert_eq!(open(&files, Labels::Coarse).unwrap().facts().classes, coarse);
+    }
+
+    #[test]
+    fn what_is_no_batch_is_refused_by_file() {
+        let refused = |files: &[(&str, &[u8])]| {
+            let error = open(files, Labels::Fine).err().expect("refused");
+            assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
+            assert!(error.at.file.is_some() && error.hint.is_some());
+            error.message
+        };
+        let batch = fixture("cifar10");
+        let call = b"cos\nsystem\n(S'true'\ntR.";
+        assert!(refused(&[("data_batch_1", call)]).contains("system"));
+        assert!(refused(&[("data_batch_1", &batch[..9000])]).contains("data_batch_1"));
+        assert!(refused(&[("data_batch_1", b"(d.")]).contains("'labels'"));
+        assert!(refused(&[("data_batch_1", b"(dS'labels'\n(lI1\nas.")]).contains("'data'"));
+        let few = meta(&[("label_names", &["a", "b"])]);
+        let message = refused(&[("data_batch_1", &batch), ("batches.meta", &few)]);
+        assert!(message.contains("image 0"), "{message}");
+        refused(&[("data_batch_1", &batch), ("batches.meta", b"(d.")]);
+        // One long name, through the memo, and many short ones.
+        let long =
+            format!("(dS'label_names'\n(lS'{}'\np0\na{}s.", "x".repeat(9999), "g0\na".repeat(9999));
+        refused(&[("data_batch_1", &batch), ("batches.meta", long.as_bytes())]);
+        let many = meta(&[("label_names", &["x"; 101])]);
+        refused(&[("data_batch_1", &batch), ("batches.meta", &many)]);
+    }
+}

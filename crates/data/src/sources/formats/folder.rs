@@ -1,0 +1,487 @@
+//! Image folders: `root/<class>/...`, or `root/{train,val,test}/<class>/...`.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::layout::has_data_files;
+use crate::decode::header::{Header, HeaderError};
+use crate::decode::header_error;
+use crate::sources::dataset::check_classes;
+use crate::sources::disk::{DiskSource, ImageLocation};
+use crate::sources::listing::Listing;
+use crate::sources::scan_headers::{HeaderResult, HeaderStats, dataset, is_image, scan_headers};
+use crate::sources::skipped_files::SkippedFiles;
+use crate::{Dataset, Split};
+
+/// So many files are looked at to find out what a folder without classes holds.
+const SOME: usize = 10;
+
+/// A class's folder in one part, and the files in it.
+struct ClassFolder {
+    part: Split,
+    path: PathBuf,
+    files: Vec<ImageLocation>,
+}
+
+impl ClassFolder {
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Looks through an image folder.
+pub(crate) fn open(
+    source: &str,
+    root: &Path,
+    listing: Listing,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Dataset> {
+    let mut folders = Vec::new();
+    for (part, listing) in parts(root, listing, cancelled)? {
+        for path in listing.folders {
+            let files = files_below(&path, cancelled)?.into_iter();
+            let files = files.map(|file| ImageLocation::File(file.into())).collect();
+            folders.push(ClassFolder { part, path, files });
+        }
+    }
+    let files: Vec<ImageLocation> =
+        folders.iter().flat_map(|folder| &folder.files).cloned().collect();
+    let headers = scan_headers(&files, cancelled)?;
+    assemble(source, root, &folders, headers)
+}
+
+/// The parts that a root folder has, each with its class folders.
+fn parts(
+    root: &Path,
+    listing: Listing,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Vec<(Split, Listing)>> {
+    let named = |folder: &Path| Split::from_name(folder.file_name()?.to_str()?);
+    let parts: Option<Vec<Split>> = listing.folders.iter().map(|folder| named(folder)).collect();
+    // A class may be called "train"; parts are only what holds folders, and no class beside them.
+    let Some(parts) = parts.filter(|parts| parts.contains(&Split::Train)) else {
+        return Ok(vec![(Split::Train, listing)]);
+    };
+    let mut found: Vec<(Split, Listing)> = Vec::new();
+    for (part, folder) in parts.into_iter().zip(&listing.folders) {
+        if found.iter().any(|(other, _)| *other == part) {
+            let message = format!("{} has two {} parts", root.display(), part.as_str());
+            return Err(Error::new(ErrorCode::DataUnusable, message)
+                .key("data")
+                .file(folder)
+                .hint("Keep one of the two folders."));
+        }
+        found.push((part, Listing::read(folder, cancelled)?));
+    }
+    let train_has_folders =
+        found.iter().any(|(part, inside)| *part == Split::Train && !inside.folders.is_empty());
+    Ok(if train_has_folders { found } else { vec![(Split::Train, listing)] })
+}
+
+/// All files below a class's folder, sorted; a folder that links lead to twice is entered once.
+fn files_below(class: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut entered = HashSet::new();
+    let mut waiting = vec![class.to_path_buf()];
+    while let Some(folder) = waiting.pop() {
+        let real = folder.canonicalize().map_err(|cause| Error::read(&folder, &cause))?;
+        if entered.insert(real) {
+            let listing = Listing::read(&folder, cancelled)?;
+            files.extend(listing.files);
+            waiting.extend(listing.folders);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// A class folder's readable images: file, header, bytes on disk.
+type Readable<'a> = Vec<(&'a ImageLocation, Header, u64)>;
+
+fn assemble(
+    source: &str,
+    root: &Path,
+    folders: &[ClassFolder],
+    headers: Vec<HeaderResult>,
+) -> Result<Dataset> {
+    let mut left_out = SkippedFiles::files();
+    let mut headers = headers.into_iter();
+    let mut readable: Vec<(&ClassFolder, Readable)> = Vec::with_capacity(folders.len());
+    for folder in folders {
+        let mut images = Vec::new();
+        for (file, looked) in folder.files.iter().zip(&mut headers) {
+            match looked {
+                Ok((header, bytes)) => images.push((file, header, bytes)),
+                // Notes, lists and thumbnails lie in many image folders and are nobody's images.
+                Err(HeaderError::Unknown) if !has_image_extension(file.file()) => {}
+                Err(why) => left_out.add(file.about(header_error(&why))),
+            }
+        }
+        readable.push((folder, images));
+    }
+    let mut warnings = left_out.warnings();
+
+    let of_part = |part| readable.iter().filter(move |(folder, _)| folder.part == part);
+    let mut classes: Vec<String> = Vec::new();
+    let mut counts = Vec::new();
+    for (folder, images) in of_part(Split::Train) {
+        if images.is_empty() {
+            warnings.push(WarningEvent {
+                code: ErrorCode::DataUnusable,
+                message: format!("the class folder {} has no images", folder.path.display()),
+                file: Some(folder.path.display().to_string()),
+                hint: Some("It was left out; remove it, or put images into it.".into()),
+            });
+        } else {
+            classes.push(folder.name());
+            counts.push(images.len());
+        }
+    }
+    check_classes(source, &classes, &counts).map_err(|error| {
+        let error = error.file(root);
+        match suggest_fix(root, folders) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })?;
+
+    let (mut seen, mut hash) = (HeaderStats::default(), Xxh3::new());
+    let mut parts: [DiskSource; 3] = Default::default();
+    for part in Split::ALL {
+        let images = &mut parts[part as usize];
+        for (folder, readable) in of_part(part).filter(|(_, images)| !images.is_empty()) {
+            let name = folder.name();
+            let Some(label) = classes.iter().position(|class| *class == name) else {
+                return Err(unknown_class(part, folder));
+            };
+            for &(place, ref header, bytes) in readable {
+                if part == Split::Train {
+                    let file = place.file();
+                    let below = file.strip_prefix(&folder.path).unwrap_or(file);
+                    add_to_fingerprint(&mut hash, label, &name, below, bytes);
+                }
+                seen.add(part, header);
+                images.places.push(place.clone());
+                images.labels.push(label as u32);
+            }
+        }
+        if images.places.is_empty() && folders.iter().any(|folder| folder.part == part) {
+            warnings.push(WarningEvent {
+                code: ErrorCode::DataUnusable,
+                message: format!("the {} part of {source} has no images", part.as_str()),
+                file: None,
+                hint: None,
+            });
+        }
+    }
+    let format = DataFormat::ImageFolder;
+    Ok(dataset(source, format, classes, parts, &seen, &hash, warnings))
+}
+
+fn unknown_class(part: Split, folder: &ClassFolder) -> Error {
+    let message = format!(
+        "the {} part has the class '{}', which the train part has not",
+        part.as_str(),
+        folder.name()
+    );
+    Error::new(ErrorCode::DataUnusable, message)
+        .key("data")
+        .file(&folder.path)
+        .hint("Every part must use the same class names.")
+}
+
+/// Names are hashed with `/` between folders, so that every system gives the same hash.
+fn add_to_fingerprint(hash: &mut Xxh3, label: usize, class: &str, below: &Path, bytes: u64) {
+    hash.update(&(label as u64).to_le_bytes());
+    hash.update(&bytes.to_le_bytes());
+    hash.update(class.as_bytes());
+    for name in below {
+        hash.update(b"/");
+        hash.update(name.as_encoded_bytes());
+    }
+    hash.update(b"\0");
+}
+
+/// The folder that was likely meant, where this one has too few classes.
+fn suggest_fix(root: &Path, folders: &[ClassFolder]) -> Option<String> {
+    let mut inner = folders.iter().map(|folder| folder.path.as_path());
+    if let (Some(only), None) = (inner.next(), inner.next()) {
+        let listing = Listing::read(only, &|| false).ok()?;
+        let data = has_data_files(&listing.files);
+        if data || listing.folders.len() > 1 {
+            return Some(format!("Did you mean {}?", only.display()));
+        }
+    }
+    let files = Listing::read(root, &|| false).ok()?.files;
+    files.iter().take(SOME).any(|file| is_image(file)).then(|| {
+        "Images lie beside each other here; move each class into a folder of its own.".into()
+    })
+}
+
+fn has_image_extension(file: &Path) -> bool {
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| {
+        matches!(extension.to_ascii_lowercase().as_str(), "jpg" | "jpeg" | "jpe" | "jfif" | "png")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    use residual_spec::DataConfig;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Image;
+
+    fn image(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
+        std::fs::read(format!("{folder}/{name}")).unwrap()
+    }
+
+    /// A folder with these files; a name that ends with `/` makes an empty folder.
+    fn folder(files: &[(&str, &[u8])]) -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = root.path().join(name);
+            if name.ends_with('/') {
+                std::fs::create_dir_all(path).unwrap();
+            } else {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            }
+        }
+        root
+    }
+
+    fn open(root: &Path) -> Result<Dataset> {
+        let source = Some(root.display().to_string());
+        crate::open(&DataConfig { source, ..DataConfig::default() }, &|| false)
+    }
+
+    fn refused(files: &[(&str, &[u8])]) -> Error {
+        let root = folder(files);
+        let error = open(root.path()).err().expect("refused");
+        assert_eq!(error.code, ErrorCode::DataUnusable, "{error}");
+        assert_eq!(error.at.key.as_deref(), Some("data"));
+        error
+    }
+
+    fn counts(set: &Dataset) -> [u32; 3] {
+        [set.facts().train, set.facts().val, set.facts().test]
+    }
+
+    #[test]
+    fn folders_are_classes_in_the_order_of_their_bytes() {
+        let (jpeg, png) = (image("baseline.jpg"), image("picture.png"));
+        let root = folder(&[
+            ("bee/1.jpg", &jpeg),
+            ("Zebra/1.JPEG", &jpeg),
+            ("ant/2 of 2.png", &png),
+            ("ant/deeper/1.png", &png),
+            ("été/no-extension", &jpeg),
+        ]);
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["Zebra", "ant", "bee", "été"]);
+        assert_eq!(counts(&set), [5, 0, 0]);
+        assert_eq!((set.facts().channels, set.facts().image_size), (3, Some([29, 37])));
+        assert!(set.warnings().is_empty());
+        let train = set.source(Split::Train);
+        assert_eq!((0..5).map(|i| train.label(i)).collect::<Vec<_>>(), [0, 1, 1, 2, 3]);
+        assert!(train.name(1).ends_with("2 of 2.png"), "{}", train.name(1));
+        let mut decoded = Image::default();
+        train.read(1, 1, &mut decoded).unwrap();
+        assert_eq!((decoded.width, decoded.height, decoded.channels), (37, 29, 1));
+    }
+
+    #[test]
+    fn parts_are_folders_of_class_folders() {
+        let png = image("picture.png");
+        for val in ["val", "valid", "Validation"] {
+            let root = folder(&[
+                ("train/ant/1.png", &png),
+                ("train/bee/1.png", &png),
+                (&format!("{val}/bee/2.png"), &png),
+                ("test/ant/3.png", &png),
+                ("test/bee/3.png", &png),
+            ]);
+            let set = open(root.path()).unwrap();
+            assert_eq!(counts(&set), [2, 1, 2]);
+            assert_eq!(set.source(Split::Val).label(0), 1);
+            assert_eq!(set.warnings().len(), 1, "ants are missing in {val}");
+        }
+    }
+
+    #[test]
+    fn a_class_may_be_called_train() {
+        let png = image("picture.png");
+        let set = open(folder(&[("train/1.png", &png), ("plane/1.png", &png)]).path()).unwrap();
+        assert_eq!(set.facts().classes, ["plane", "train"]);
+        let set = open(folder(&[("train/1.png", &png), ("test/1.png", &png)]).path()).unwrap();
+        assert_eq!(set.facts().classes, ["test", "train"]);
+    }
+
+    #[test]
+    fn grey_images_of_several_sizes_are_grey_without_a_common_size() {
+        let root = folder(&[("a/1.jpg", &image("grey.jpg")), ("b/1.png", &image("grey16.png"))]);
+        assert_eq!(open(root.path()).unwrap().facts().channels, 1);
+        let (down, up) = (image("resized-down.png"), image("resized-up.png"));
+        let root = folder(&[("a/1.png", &down), ("b/1.png", &up)]);
+        assert_eq!(open(root.path()).unwrap().facts().image_size, None);
+    }
+
+    #[test]
+    fn files_that_are_no_images_are_named_and_then_counted() {
+        let png = image("picture.png");
+        let mut files: Vec<(String, &[u8])> = vec![
+            ("ant/good.png".into(), &png),
+            ("bee/good.png".into(), &png),
+            ("bee/notes.txt".into(), b"not counted"),
+            ("bee/.hidden.jpg".into(), b"not counted"),
+            ("bee/page.jpg".into(), b"<!DOCTYPE html>"),
+            ("bee/short.png".into(), &png[..20]),
+        ];
+        files.extend((0..12).map(|i| (format!("ant/{i:02}.gif"), &b"GIF89a"[..])));
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), *b)).collect();
+        let root = folder(&files);
+        let set = open(root.path()).unwrap();
+        assert_eq!(counts(&set), [2, 0, 0]);
+        assert_eq!(set.warnings().len(), 11);
+        let first = &set.warnings()[0];
+        assert_eq!(first.code, ErrorCode::Image);
+        assert!(first.file.as_deref().unwrap().ends_with("00.gif"), "{first:?}");
+        assert!(first.message.contains("00.gif is a GIF image"), "{first:?}");
+        assert!(set.warnings()[10].message.starts_with("4 more files"), "{:?}", set.warnings()[10]);
+    }
+
+    #[test]
+    fn the_short_side_is_that_of_the_image_in_the_middle() {
+        // 29 x 37 twice, and one of another size.
+        let (up, jpeg) = (image("resized-up.png"), image("baseline.jpg"));
+        let root = folder(&[("a/1.png", &up), ("b/1.jpg", &jpeg), ("b/2.jpg", &jpeg)]);
+        let set = open(root.path()).unwrap();
+        assert_eq!((set.facts().image_size, set.facts().short_side), (None, Some(29)));
+    }
+
+    #[test]
+    fn an_empty_class_folder_is_left_out_with_a_warning() {
+        let png = image("picture.png");
+        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png), ("cat/", b"")]);
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["ant", "bee"]);
+        assert!(set.warnings()[0].message.contains("cat"), "{:?}", set.warnings());
+    }
+
+    #[test]
+    fn what_cannot_be_trained_on_is_refused_with_the_next_thing_to_do() {
+        let png = image("picture.png");
+        assert!(refused(&[]).hint.unwrap().contains("folder of its own"));
+        assert!(refused(&[("1.png", &png)]).hint.unwrap().contains("beside each other"));
+        assert!(refused(&[("only/1.png", &png)]).message.contains("one class only"));
+        let nested = refused(&[("photos/ant/1.png", &png), ("photos/bee/1.png", &png)]);
+        assert!(nested.hint.unwrap().ends_with("photos?"));
+        let data = refused(&[("inside/data_batch_1.bin", b"")]);
+        assert!(data.hint.unwrap().ends_with("inside?"));
+        let two = [
+            ("train/ant/1.png", &png[..]),
+            ("train/bee/1.png", &png),
+            ("val/", b""),
+            ("valid/", b""),
+        ];
+        assert!(refused(&two).message.contains("two val parts"));
+        let unknown =
+            [("train/ant/1.png", &png[..]), ("train/bee/1.png", &png), ("test/cat/1.png", &png)];
+        assert!(refused(&unknown).message.contains("'cat'"));
+    }
+
+    #[test]
+    fn the_fingerprint_moves_with_the_folder_and_changes_with_its_files() {
+        let (png, jpeg) = (image("picture.png"), image("baseline.jpg"));
+        let print = |files: &[(&str, &[u8])]| {
+            let root = folder(files);
+            open(root.path()).unwrap().facts().fingerprint.clone()
+        };
+        let first = print(&[("a/1", &png), ("b/1", &png)]);
+        assert_eq!(first, print(&[("a/1", &png), ("b/1", &png)]));
+        assert_ne!(first, print(&[("a/1", &png), ("b/2", &png)]));
+        assert_ne!(first, print(&[("a/1", &png), ("b/1", &jpeg)]));
+        assert_ne!(first, print(&[("a/1", &png), ("c/1", &png)]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        use std::os::unix::fs::symlink;
+
+        let png = image("picture.png");
+        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
+        let at = |name: &str| root.path().join(name);
+        symlink(root.path(), at("ant/circle")).unwrap();
+        symlink("itself", at("ant/itself")).unwrap();
+        symlink(at("bee"), at("cat")).unwrap();
+        symlink("nowhere", at("bee/gone.png")).unwrap();
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["ant", "bee", "cat"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_are_shown_as_well_as_they_can_be() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let png = image("picture.png");
+        let root = folder(&[("ant/1.png", &png)]);
+        let odd = root.path().join(OsStr::from_bytes(b"b\xffe"));
+        std::fs::create_dir(&odd).unwrap();
+        std::fs::write(odd.join(OsStr::from_bytes(b"\xfe.png")), &png).unwrap();
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["ant", "b\u{fffd}e"]);
+        let train = set.source(Split::Train);
+        assert!(train.name(1).ends_with("\u{fffd}.png"));
+        train.read(1, 3, &mut Image::default()).unwrap();
+    }
+
+    #[test]
+    fn an_image_that_vanishes_or_breaks_later_is_named() {
+        let png = image("picture.png");
+        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
+        let set = open(root.path()).unwrap();
+        let train = set.source(Split::Train);
+        std::fs::remove_file(root.path().join("ant/1.png")).unwrap();
+        std::fs::write(root.path().join("bee/1.png"), &png[..200]).unwrap();
+        let gone = train.read(0, 3, &mut Image::default()).unwrap_err();
+        assert_eq!(gone.code, ErrorCode::Io);
+        let broken = train.read(1, 3, &mut Image::default()).unwrap_err();
+        assert_eq!(broken.code, ErrorCode::Image);
+        assert!(broken.message.contains("1.png is damaged"), "{broken}");
+        assert!(broken.at.file.unwrap().ends_with("1.png"));
+    }
+
+    #[test]
+    fn ten_thousand_files_are_looked_through_quickly_and_cancelled_at_once() {
+        let png = image("picture.png");
+        let root = folder(&[("ant/", b""), ("bee/", b"")]);
+        for i in 0..10_000 {
+            let class = if i % 2 == 0 { "ant" } else { "bee" };
+            std::fs::write(root.path().join(format!("{class}/{i}.png")), &png).unwrap();
+        }
+        let started = Instant::now();
+        assert_eq!(counts(&open(root.path()).unwrap()), [10_000, 0, 0]);
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+
+        let source = Some(root.path().display().to_string());
+        let asked = AtomicUsize::new(0);
+        // Let it begin, then cancel.
+        let cancelled = || asked.fetch_add(1, Ordering::Relaxed) > 3;
+        let started = Instant::now();
+        let error = crate::open(&DataConfig { source, ..DataConfig::default() }, &cancelled);
+        assert_eq!(error.err().unwrap().code, ErrorCode::Aborted);
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    }
+}

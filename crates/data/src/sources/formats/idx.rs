@@ -1,0 +1,395 @@
+//! MNIST's IDX files, plain or gzipped: `train-images-idx3-ubyte[.gz]` and its siblings
+//! (<http://yann.lecun.com/exdb/mnist>, "the IDX file format").
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use residual_spec::{DataFormat, Error, ErrorCode, Result};
+
+use super::class_names::read_class_names;
+use crate::sources::files::damaged;
+use crate::sources::listing::check_cancelled;
+use crate::sources::memory::MAX_BYTES;
+use crate::{Dataset, MemorySource, Split};
+
+/// Deflate never shrinks by more (RFC 1951: 258 bytes in 2 bits), so a gzipped file that claims
+/// more than this lies.
+const MAX_DEFLATION: u64 = 1032;
+
+/// The files of a folder that hold images and labels, by part.
+#[derive(Debug, Default)]
+pub(crate) struct IdxFiles {
+    images: [Option<PathBuf>; 3],
+    labels: [Option<PathBuf>; 3],
+}
+
+impl IdxFiles {
+    /// The IDX files among a folder's files; `None` if there are no images.
+    ///
+    /// # Errors
+    /// `E_DATA_FORMAT` if two files claim to be the same part.
+    pub fn find_in(files: &[PathBuf]) -> Result<Option<Self>> {
+        let mut found = IdxFiles::default();
+        for file in files {
+            let Some((part, kind)) = file.file_name().and_then(|n| n.to_str()).and_then(role)
+            else {
+                continue;
+            };
+            let slots = match kind {
+                Kind::Images => &mut found.images,
+                Kind::Labels => &mut found.labels,
+            };
+            match &mut slots[part as usize] {
+                slot @ None => *slot = Some(file.clone()),
+                // The same file, packed and unpacked: either will do.
+                Some(other) if other.with_extension("") == *file => *other = file.clone(),
+                Some(other) if *other == file.with_extension("") => {}
+                Some(other) => {
+                    let part = part.as_str();
+                    let message = format!(
+                        "{} and {} both look like the {part} part",
+                        other.display(),
+                        file.display()
+                    );
+                    return Err(Error::new(ErrorCode::DataFormat, message)
+                        .key("data")
+                        .file(file)
+                        .hint("Keep the files of one data set in a folder of their own."));
+                }
+            }
+        }
+        Ok(found.images.iter().any(Option::is_some).then_some(found))
+    }
+
+    /// Reads them all.
+    ///
+    /// # Errors
+    /// `E_DATA_FORMAT` for a file that is not what its name and header say, `E_DATA_UNUSABLE` for
+    /// a set that cannot be trained on, `E_IO`, `E_ABORTED`.
+    pub fn open(
+        self,
+        source: &str,
+        folder: &Path,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Dataset> {
+        let mut parts = Vec::with_capacity(3);
+        let mut size = None;
+        for (part, (images, labels)) in
+            Split::ALL.into_iter().zip(self.images.into_iter().zip(self.labels))
+        {
+            parts.push(match (images, labels) {
+                (None, None) => None,
+                (Some(images), Some(labels)) => {
+                    Some(read_part(part, &images, &labels, &mut size, cancelled)?)
+                }
+                (Some(found), None) => return Err(missing("labels", &found)),
+                (None, Some(found)) => return Err(missing("images", &found)),
+            });
+        }
+        let most = parts.iter().flatten().flat_map(|part| part.labels()).max().copied();
+        let needed = most.unwrap_or(0) as usize + 1;
+        let list = folder.join("classes.txt");
+        let classes = match read_class_names(&list)? {
+            Some(names) if names.len() < needed => {
+                let (named, most) = (names.len(), needed - 1);
+                let message = format!(
+                    "{} names {named} classes, but there are labels up to {most}",
+                    list.display()
+                );
+                return Err(Error::new(ErrorCode::DataFormat, message)
+                    .file(list)
+                    .hint("Write one name a line, in the order of labels from 0."));
+            }
+            Some(names) => names,
+            None => (0..needed).map(|class| class.to_string()).collect(),
+        };
+        let [height, width] = size.unwrap_or([1, 1]);
+        let mut parts = Split::ALL.into_iter().zip(parts).map(|(part, source)| {
+            source.unwrap_or_else(|| MemorySource::new(part, [height, width, 1], vec![], vec![]))
+        });
+        let parts = std::array::from_fn(|_| parts.next().expect("three parts"));
+        Dataset::in_memory(source, DataFormat::Idx, classes, parts)
+    }
+}
+
+enum Kind {
+    Images,
+    Labels,
+}
+
+/// What a file's name says that it holds. Names differ in the dot or dash before `idx` and in
+/// what comes before `train`, `t10k` or `test`.
+fn role(name: &str) -> Option<(Split, Kind)> {
+    let name = name.strip_suffix(".gz").unwrap_or(name).replace(".idx", "-idx");
+    let (stem, kind) = match name.strip_suffix("-images-idx3-ubyte") {
+        Some(stem) => (stem, Kind::Images),
+        None => (name.strip_suffix("-labels-idx1-ubyte")?, Kind::Labels),
+    };
+    let part = if stem.contains("train") {
+        Split::Train
+    } else if stem.contains("t10k") || stem.contains("test") {
+        Split::Test
+    } else if stem.contains("val") {
+        Split::Val
+    } else {
+        return None;
+    };
+    Some((part, kind))
+}
+
+fn missing(what: &str, found: &Path) -> Error {
+    let message = format!("there are no {what} beside {}", found.display());
+    Error::new(ErrorCode::DataFormat, message)
+        .key("data")
+        .file(found)
+        .hint("Images and labels come in pairs: train-images-idx3-ubyte, train-labels-idx1-ubyte.")
+}
+
+/// Images and labels of one part; all parts share the size of the first.
+fn read_part(
+    part: Split,
+    images: &Path,
+    labels: &Path,
+    size: &mut Option<[u32; 2]>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<MemorySource> {
+    let ([count], label_bytes) = read::<1>(labels, cancelled)?;
+    let ([image_count, height, width], pixels) = read::<3>(images, cancelled)?;
+    if image_count != count {
+        return Err(damaged(images, format!("has {image_count} images, its labels are {count}")));
+    }
+    if height == 0 || width == 0 {
+        return Err(damaged(images, format!("has images of {height}x{width} pixels")));
+    }
+    match *size {
+        Some(other) if other != [height, width] => {
+            let [h, w] = other;
+            return Err(damaged(images, format!("has images of {height}x{width}, others {h}x{w}")));
+        }
+        _ => *size = Some([height, width]),
+    }
+    let labels = label_bytes.into_iter().map(u32::from).collect();
+    Ok(MemorySource::new(part, [height, width, 1], pixels, labels))
+}
+
+/// The lengths of an IDX file's `D` dimensions, and its bytes.
+fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u32; D], Vec<u8>)> {
+    let failed = |cause: std::io::Error| match cause.kind() {
+        ErrorKind::UnexpectedEof => damaged(file, "is cut short"),
+        ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+            damaged(file, format!("is damaged: {cause}"))
+        }
+        _ => Error::read(file, &cause),
+    };
+    let opened = File::open(file).map_err(failed)?;
+    let on_disk = opened.metadata().map_err(failed)?.len();
+    let mut plain = BufReader::with_capacity(1 << 16, opened);
+    let zipped = std::io::BufRead::fill_buf(&mut plain).map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+    let mut reader: Box<dyn Read> =
+        if zipped { Box::new(MultiGzDecoder::new(plain)) } else { Box::new(plain) };
+
+    let mut word = || -> Result<[u8; 4]> {
+        let mut word = [0; 4];
+        reader.read_exact(&mut word).map_err(failed)?;
+        Ok(word)
+    };
+    let magic = word()?;
+    if magic != [0, 0, 8, D as u8] {
+        let message = format!(
+            "does not begin as an IDX file of bytes in {D} dimensions does (00 00 08 {D:02x}), but with {magic:02x?}"
+        );
+        return Err(damaged(file, message));
+    }
+    let mut lengths = [0; D];
+    for length in &mut lengths {
+        *length = u32::from_be_bytes(word()?);
+    }
+    let promised = lengths.iter().try_fold(1u64, |all, &n| all.checked_mul(n.into()));
+    let possible = match zipped {
+        true => on_disk.saturating_mul(MAX_DEFLATION),
+        false => on_disk,
+    };
+    let promised = promised.filter(|&bytes| bytes <= possible).ok_or_else(|| {
+        damaged(file, format!("is cut short: it promises {lengths:?} values in {on_disk} bytes"))
+    })?;
+    if promised > MAX_BYTES {
+        return Err(damaged(
+            file,
+            format!("holds {} GB, more than is kept in memory", promised >> 30),
+        )
+        .hint("Unpack it into an image folder, from which images are read as needed."));
+    }
+
+    // Grown as bytes arrive: a header is believed only as far as the file bears it out.
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < promised {
+        check_cancelled(cancelled)?;
+        let step = (promised - bytes.len() as u64).min(1 << 20);
+        let before = bytes.len();
+        (&mut reader).take(step).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() == before {
+            let message =
+                format!("is cut short: it promises {promised} values, {before} are there");
+            return Err(damaged(file, message));
+        }
+    }
+    // Reading on to the end also checks gzip's checksum.
+    if reader.read(&mut [0]).map_err(failed)? != 0 {
+        return Err(damaged(
+            file,
+            format!("holds more than the {promised} values that it promises"),
+        ));
+    }
+    bytes.shrink_to_fit();
+    Ok((lengths, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Image;
+
+    fn idx(lengths: &[u32], values: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, lengths.len() as u8];
+        bytes.extend(lengths.iter().flat_map(|length| length.to_be_bytes()));
+        bytes.extend_from_slice(values);
+        bytes
+    }
+
+    fn zipped(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    const IMAGES: &str = "train-images-idx3-ubyte";
+    const LABELS: &str = "train-labels-idx1-ubyte";
+
+    /// A folder with three images of 2x1, and these files besides or instead.
+    fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes);
+        write(IMAGES, &idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6])).unwrap();
+        write(LABELS, &idx(&[3], &[0, 1, 1])).unwrap();
+        for (name, bytes) in files {
+            write(name, bytes).unwrap();
+        }
+        folder
+    }
+
+    fn open(folder: &TempDir) -> Result<Dataset> {
+        let listing = crate::sources::listing::Listing::read(folder.path(), &|| false)?;
+        IdxFiles::find_in(&listing.files)?.unwrap().open("digits", folder.path(), &|| false)
+    }
+
+    fn refused(files: &[(&str, Vec<u8>)]) -> Error {
+        let error = open(&folder(files)).err().expect("refused");
+        assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
+        assert!(error.at.file.is_some() && error.hint.is_some(), "{error:?}");
+        error
+    }
+
+    #[test]
+    fn plain_and_gzipped_files_give_the_same_images() {
+        let plain = open(&folder(&[])).unwrap();
+        let packed = tempfile::tempdir().unwrap();
+        for (name, bytes) in
+            [(IMAGES, idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6])), (LABELS, idx(&[3], &[0, 1, 1]))]
+        {
+            std::fs::write(packed.path().join(format!("{name}.gz")), zipped(&bytes)).unwrap();
+        }
+        let packed = open(&packed).unwrap();
+        assert_eq!(plain.facts(), packed.facts());
+        let mut image = Image::default();
+        packed.source(Split::Train).read(1, 1, &mut image).unwrap();
+        assert_eq!(image, Image::new(1, 2, 1, vec![3, 4]).unwrap());
+        assert_eq!((plain.facts().image_size, plain.facts().channels), (Some([2, 1]), 1));
+        assert_eq!(plain.facts().classes, ["0", "1"]);
+        assert!(!plain.facts().mirrored_is_natural);
+    }
+
+    #[test]
+    fn names_of_all_publishers_are_understood() {
+        for (name, part) in [
+            ("train-images-idx3-ubyte.gz", Split::Train),
+            ("t10k-images.idx3-ubyte", Split::Test),
+            ("emnist-letters-test-images-idx3-ubyte", Split::Test),
+            ("val-images-idx3-ubyte", Split::Val),
+        ] {
+            assert!(matches!(role(name), Some((found, Kind::Images)) if found == part), "{name}");
+        }
+        assert!(role("train-images-idx3-ubyte.png").is_none());
+    }
+
+    #[test]
+    fn classes_are_named_by_a_list_beside_them() {
+        let set = open(&folder(&[("classes.txt", b"shirt\nbag\nshoe\n".to_vec())])).unwrap();
+        assert_eq!(set.facts().classes, ["shirt", "bag", "shoe"]);
+        assert!(set.facts().mirrored_is_natural);
+        assert_eq!(set.warnings().len(), 1, "no shoe to train on");
+        refused(&[("classes.txt", b"shirt\n".to_vec())]);
+    }
+
+    #[test]
+    fn a_header_that_lies_about_its_size_is_refused_before_memory_is_taken() {
+        for lengths in [[u32::MAX; 3], [3, 2, 2], [60_000, 28, 28]] {
+            refused(&[(IMAGES, idx(&lengths, &[0; 6]))]);
+            refused(&[(IMAGES, zipped(&idx(&lengths, &[0; 6])))]);
+        }
+        refused(&[(IMAGES, idx(&[3, 1, 1], &[0; 6]))]);
+    }
+
+    #[test]
+    fn a_gzipped_file_that_unpacks_to_more_than_it_promises_is_refused() {
+        let error = refused(&[(IMAGES, zipped(&idx(&[3, 2, 1], &vec![0; 50 << 20])))]);
+        assert!(error.message.contains("holds more"), "{error}");
+    }
+
+    #[test]
+    fn files_cut_short_or_damaged_are_refused() {
+        let whole = zipped(&idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6]));
+        for length in 0..whole.len() {
+            refused(&[(IMAGES, whole[..length].to_vec())]);
+        }
+        let plain = idx(&[3], &[0, 1, 1]);
+        for length in 0..plain.len() {
+            refused(&[(LABELS, plain[..length].to_vec())]);
+        }
+        let mut flipped = whole.clone();
+        let middle = flipped.len() - 8;
+        flipped[middle] ^= 0xff;
+        refused(&[(IMAGES, flipped)]);
+    }
+
+    #[test]
+    fn files_that_do_not_belong_together_are_refused() {
+        refused(&[(LABELS, idx(&[2], &[0, 1]))]);
+        refused(&[(IMAGES, idx(&[3], &[1, 2, 3]))]);
+        refused(&[("t10k-images-idx3-ubyte", idx(&[1, 2, 1], &[1, 2]))]);
+        refused(&[
+            ("t10k-images-idx3-ubyte", idx(&[1, 1, 1], &[1])),
+            ("t10k-labels-idx1-ubyte", idx(&[1], &[0])),
+        ]);
+        refused(&[("my-train-images-idx3-ubyte", idx(&[1, 1, 1], &[1]))]);
+        refused(&[
+            ("t10k-images-idx3-ubyte", idx(&[0, 0, 0], &[])),
+            ("t10k-labels-idx1-ubyte", idx(&[0], &[])),
+        ]);
+    }
+
+    #[test]
+    fn reading_stops_when_cancelled() {
+        let folder = folder(&[]);
+        let listing = crate::sources::listing::Listing::read(folder.path(), &|| false).unwrap();
+        let files = IdxFiles::find_in(&listing.files).unwrap().unwrap();
+        let error = files.open("digits", folder.path(), &|| true).err().unwrap();
+        assert_eq!(error.code, ErrorCode::Aborted);
+    }
+}

@@ -1,0 +1,74 @@
+//! Recognizes the data set formats that are a fixed set of files in a folder.
+
+use std::path::{Path, PathBuf};
+
+use residual_spec::{DataFormat, Labels, Result};
+
+use super::cifar::{CifarFiles, no_coarse_labels};
+use super::cifar_python::CifarPythonFiles;
+use super::idx::IdxFiles;
+use super::webdataset::Shards;
+use crate::Dataset;
+
+/// A data set's own files, found in a folder.
+pub(crate) enum Layout {
+    Idx(IdxFiles),
+    CifarBinary(CifarFiles),
+    CifarPython(CifarPythonFiles),
+    Webdataset(Shards),
+}
+
+/// The layouts that a folder's files have; it should be one, and none is an image folder.
+pub(crate) fn find_layouts(files: &[PathBuf]) -> Result<Vec<Layout>> {
+    let mut found = Vec::new();
+    found.extend(IdxFiles::find_in(files)?.map(Layout::Idx));
+    found.extend(CifarFiles::find_in(files).map(Layout::CifarBinary));
+    found.extend(CifarPythonFiles::find_in(files).map(Layout::CifarPython));
+    Ok(found)
+}
+
+impl Layout {
+    pub fn format(&self) -> DataFormat {
+        match self {
+            Layout::Idx(_) => DataFormat::Idx,
+            Layout::CifarBinary(_) => DataFormat::CifarBinary,
+            Layout::CifarPython(_) => DataFormat::CifarPython,
+            Layout::Webdataset(_) => DataFormat::Webdataset,
+        }
+    }
+
+    pub fn open(
+        self,
+        source: &str,
+        folder: &Path,
+        labels: Labels,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Dataset> {
+        match self {
+            Layout::Idx(files) => {
+                check_fine_labels(source, labels)?;
+                files.open(source, folder, cancelled)
+            }
+            Layout::CifarBinary(files) => files.open(source, folder, labels, cancelled),
+            Layout::CifarPython(files) => files.open(source, labels, cancelled),
+            Layout::Webdataset(shards) => {
+                check_fine_labels(source, labels)?;
+                shards.open(source, folder, cancelled)
+            }
+        }
+    }
+}
+
+/// # Errors
+/// `E_CONFIG` where CIFAR-100's superclasses are asked for and there are none.
+pub(crate) fn check_fine_labels(source: &str, labels: Labels) -> Result<()> {
+    match labels {
+        Labels::Fine => Ok(()),
+        Labels::Coarse => Err(no_coarse_labels(source)),
+    }
+}
+
+/// Whether these are a data set's own files, and no images.
+pub(crate) fn has_data_files(files: &[PathBuf]) -> bool {
+    !matches!(find_layouts(files).as_deref(), Ok([]))
+}

@@ -1,0 +1,341 @@
+//! A manifest: a file that lists images with their labels, as CSV (RFC 4180) or as JSON Lines.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use csv::StringRecord;
+use residual_spec::{DataFormat, Error, ErrorCode, Result};
+use serde_json::Value;
+
+use super::image_list::ImageList;
+use crate::sources::disk::ImageLocation;
+use crate::sources::listing::check_cancelled;
+use crate::{Dataset, Split};
+
+/// A list of more bytes is no list: ImageNet's has 80 MB.
+const MAX_BYTES: u64 = 1 << 29;
+/// No path and label are longer together.
+const MAX_LINE: u64 = 1 << 16;
+const COLUMNS: [&str; 3] = ["path", "label", "split"];
+
+/// How a manifest is written, by its file's extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ManifestFormat {
+    Csv,
+    JsonLines,
+}
+
+impl ManifestFormat {
+    pub fn of(file: &Path) -> Option<Self> {
+        let extension = file.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match extension.as_str() {
+            "csv" => ManifestFormat::Csv,
+            "jsonl" | "ndjson" => ManifestFormat::JsonLines,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads a manifest and looks at every image that it lists.
+///
+/// # Errors
+/// `E_DATA_FORMAT` with file and line for a line that says no path and label, `E_DATA_NOT_FOUND`
+/// likewise for an image that is not there, `E_DATA_UNUSABLE`, `E_IO`, `E_ABORTED`.
+pub(crate) fn open(
+    source: &str,
+    file: &Path,
+    notation: ManifestFormat,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Dataset> {
+    let failed = |cause| Error::read(file, &cause).key("data");
+    let opened = File::open(file).map_err(failed)?;
+    if opened.metadata().map_err(failed)?.len() > MAX_BYTES {
+        let megabytes = MAX_BYTES >> 20;
+        return Err(bad(file, 0, format!("is larger than {megabytes} MB, and no list of images")));
+    }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut list = ImageList::new();
+    let mut add = |line: u32, path: &str, label: &str, split: &str| -> Result<()> {
+        if line.is_multiple_of(1024) {
+            check_cancelled(cancelled)?;
+        }
+        let (place, part) = check(path, label, split).map_err(|what| bad(file, line, what))?;
+        list.add(
+            part,
+            label,
+            ImageLocation::File(folder.join(place).into()),
+            path.as_bytes(),
+            line,
+        );
+        Ok(())
+    };
+    let reader = BufReader::with_capacity(1 << 16, opened.take(MAX_BYTES));
+    match notation {
+        ManifestFormat::Csv => read_csv(file, reader, &mut add)?,
+        ManifestFormat::JsonLines => read_json_lines(file, reader, &mut add)?,
+    }
+    if list.is_empty() {
+        return Err(bad(file, 0, "lists no images".into()));
+    }
+    list.open(source, DataFormat::Manifest, file, folder, cancelled)
+}
+
+/// What the fields of a line mean, or what is wrong with them.
+fn check(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), String> {
+    if path.is_empty() {
+        return Err("names no image".into());
+    }
+    if label.is_empty() {
+        return Err(format!("gives no label for '{path}'"));
+    }
+    if path.contains("://") {
+        return Err(format!("names '{path}', which is an address and no file"));
+    }
+    if path.contains('\0') {
+        return Err("names a path with a zero byte".into());
+    }
+    let part = match split {
+        "" => Split::Train,
+        _ => Split::from_name(split)
+            .ok_or_else(|| format!("has the split '{split}', not train, val or test"))?,
+    };
+    Ok((path.into(), part))
+}
+
+type Add<'a> = dyn FnMut(u32, &str, &str, &str) -> Result<()> + 'a;
+
+/// Columns are named by a first line that has `path` and `label` in it, or are path, label and
+/// perhaps split.
+fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(reader);
+    let mut columns = [Some(0), Some(1), Some(2)];
+    let mut first = true;
+    let mut record = StringRecord::new();
+    loop {
+        let more = reader.read_record(&mut record).map_err(|error| csv_error(file, error))?;
+        if !more {
+            return Ok(());
+        }
+        let line = record.position().map_or(0, |position| position.line() as u32);
+        if std::mem::take(&mut first) && record.iter().any(|name| name == COLUMNS[0]) {
+            columns = COLUMNS.map(|column| record.iter().position(|name| name == column));
+            if columns[1].is_none() {
+                return Err(bad(file, line, "names a column 'path' but none 'label'".into()));
+            }
+            continue;
+        }
+        let [path, label, split] = columns.map(|column| column.and_then(|i| record.get(i)));
+        let (Some(path), Some(label)) = (path, label) else {
+            return Err(bad(file, line, "has no path and label".into()));
+        };
+        add(line, path, label, split.unwrap_or(""))?;
+    }
+}
+
+fn csv_error(file: &Path, error: csv::Error) -> Error {
+    let line = error.position().map_or(0, |position| position.line() as u32);
+    match error.into_kind() {
+        csv::ErrorKind::Io(cause) => Error::read(file, &cause).key("data"),
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            let line = pos.map_or(line, |position| position.line() as u32);
+            bad(file, line, "is not in UTF-8".into()).hint("Save it as CSV in UTF-8.")
+        }
+        other => bad(file, line, format!("is no CSV: {other:?}")),
+    }
+}
+
+/// An object a line, with a text `path`, a text or whole number `label`, perhaps a text `split`.
+fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> {
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        let read = (&mut reader).take(MAX_LINE + 1).read_until(b'\n', &mut bytes);
+        if read.map_err(|cause| Error::read(file, &cause).key("data"))? == 0 {
+            break;
+        }
+        if bytes.len() as u64 > MAX_LINE {
+            return Err(bad(file, line, format!("is longer than {MAX_LINE} bytes")));
+        }
+        let text = match line {
+            1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes),
+            _ => &bytes,
+        };
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let object: Value = serde_json::from_slice(text)
+            .map_err(|cause| bad(file, line, format!("is no JSON: {cause}")))?;
+        if !object.is_object() {
+            return Err(bad(file, line, "is no JSON object".into()));
+        }
+        let text = |key: &str| match &object[key] {
+            Value::Null => Ok(String::new()),
+            Value::String(text) => Ok(text.clone()),
+            Value::Number(number) if key == "label" && number.is_u64() => Ok(number.to_string()),
+            _ => Err(bad(file, line, format!("has a `{key}` that is no text"))),
+        };
+        add(line, &text("path")?, &text("label")?, &text("split")?)?;
+    }
+    Ok(())
+}
+
+fn bad(file: &Path, line: u32, what: String) -> Error {
+    let place = match line {
+        0 => file.display().to_string(),
+        _ => format!("{}, line {line},", file.display()),
+    };
+    let hint = match ManifestFormat::of(file) {
+        Some(ManifestFormat::JsonLines) => {
+            r#"Write one object a line: {"path": "a.jpg", "label": "cat", "split": "train"}."#
+        }
+        _ => "Write a line for each image: path,label or path,label,split (train, val, test).",
+    };
+    let error = Error::new(ErrorCode::DataFormat, format!("{place} {what}")).key("data").file(file);
+    match line {
+        0 => error.hint(hint),
+        _ => error.line(line).hint(hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use residual_spec::DataConfig;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A folder with two pictures, `a.jpg` and `two words/b, c.png`, and a manifest.
+    fn folder(name: &str, manifest: &[u8]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let images = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
+        std::fs::create_dir(folder.path().join("two words")).unwrap();
+        std::fs::copy(format!("{images}/baseline.jpg"), folder.path().join("a.jpg")).unwrap();
+        let b = folder.path().join("two words/b, c.png");
+        std::fs::copy(format!("{images}/picture.png"), b).unwrap();
+        std::fs::write(folder.path().join(name), manifest).unwrap();
+        folder
+    }
+
+    fn open(name: &str, manifest: &[u8]) -> Result<Dataset> {
+        open_in(&folder(name, manifest), name)
+    }
+
+    fn open_in(folder: &TempDir, name: &str) -> Result<Dataset> {
+        let source = Some(folder.path().join(name).display().to_string());
+        crate::open(&DataConfig { source, ..DataConfig::default() }, &|| false)
+    }
+
+    fn refused(name: &str, manifest: &[u8]) -> (ErrorCode, Option<u32>, String) {
+        let error = open(name, manifest).err().expect("refused");
+        assert!(error.at.file.as_deref().unwrap().ends_with(name), "{error:?}");
+        assert!(error.hint.is_some() && error.at.key.as_deref() == Some("data"), "{error:?}");
+        (error.code, error.at.line, error.message)
+    }
+
+    fn counts(set: &Dataset) -> [u32; 3] {
+        [set.facts().train, set.facts().val, set.facts().test]
+    }
+
+    #[test]
+    fn csv_is_read_with_quotes_spaces_carriage_returns_and_a_byte_order_mark() {
+        let text = "\u{feff}a.jpg,cat\r\n\"two words/b, c.png\",\"big \"\"dog\"\"\" ,train\r\n\r\n\
+                    ./a.jpg,cat,Valid\r\na.jpg,cat,test";
+        let folder = folder("labels.csv", text.as_bytes());
+        let set = open_in(&folder, "labels.csv").unwrap();
+        assert_eq!(set.facts().classes, ["big \"dog\"", "cat"]);
+        assert_eq!(counts(&set), [2, 1, 1]);
+        assert_eq!(set.facts().format, DataFormat::Manifest);
+        let train = set.source(Split::Train);
+        assert_eq!([train.label(0), train.label(1)], [1, 0]);
+        assert!(train.name(1).ends_with("b, c.png"));
+        train.read(1, 3, &mut crate::Image::default()).unwrap();
+    }
+
+    #[test]
+    fn a_first_line_may_name_the_columns_in_any_order() {
+        let text = b"split,id,label,path\n,7,cat,a.jpg\ntrain,8,dog,two words/b\\, c.png\n";
+        let (code, line, _) = refused("labels.csv", text);
+        assert_eq!((code, line), (ErrorCode::DataNotFound, Some(3)));
+        let text = b"split,id,label,path\n,7,cat,a.jpg\ntest,8,cat,a.jpg\ntrain,9,dog,a.jpg";
+        assert_eq!(counts(&open("labels.CSV", text).unwrap()), [2, 0, 1]);
+    }
+
+    #[test]
+    fn json_lines_are_read_with_labels_that_are_texts_or_numbers() {
+        let text = "\u{feff}{\"path\": \"a.jpg\", \"label\": 10, \"size\": 3}\r\n\n\
+                    {\"label\": \"9\", \"path\": \"two words/b, c.png\", \"split\": \"train\"}";
+        let set = open("labels.jsonl", text.as_bytes()).unwrap();
+        assert_eq!(set.facts().classes, ["9", "10"]);
+        assert_eq!(set.source(Split::Train).label(0), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let format = ErrorCode::DataFormat;
+        for (text, line, what) in [
+            ("a.jpg,cat\na.jpg", Some(2), "no path and label"),
+            ("a.jpg,cat\na.jpg,", Some(2), "no label"),
+            ("a.jpg,cat\n,dog", Some(2), "no image"),
+            ("a.jpg,cat,dev", Some(1), "split 'dev'"),
+            ("http://x/a.jpg,cat", Some(1), "an address"),
+            ("path,class\na.jpg,cat", Some(1), "none 'label'"),
+            ("", None, "no images"),
+            ("path,label\n", None, "no images"),
+        ] {
+            let (code, at, message) = refused("labels.csv", text.as_bytes());
+            assert_eq!((code, at), (format, line), "{text}: {message}");
+            assert!(message.contains(what), "{text}: {message}");
+        }
+        for (text, line, what) in [
+            (r#"{"path": "a.jpg", "label": 1.5}"#, 1, "`label`"),
+            (r#"{"path": 3, "label": "x"}"#, 1, "`path`"),
+            ("{\"path\": \"a.jpg\", \"label\": 1}\n{\"path\"", 2, "no JSON"),
+            ("[1]", 1, "no JSON object"),
+            (r#"{"label": "x"}"#, 1, "no image"),
+        ] {
+            let (code, at, message) = refused("labels.jsonl", text.as_bytes());
+            assert_eq!((code, at), (format, Some(line)), "{text}: {message}");
+            assert!(message.contains(what), "{text}: {message}");
+        }
+        let deep = "[".repeat(60_000);
+        assert_eq!(refused("labels.jsonl", deep.as_bytes()).1, Some(1));
+        let long = format!("{{\"path\": \"{}\"}}", "x".repeat(1 << 17));
+        assert_eq!(refused("labels.jsonl", long.as_bytes()).1, Some(1));
+        assert_eq!(refused("labels.csv", b"a.jpg,cat\na.jpg,d\xffg\n").1, Some(2));
+    }
+
+    #[test]
+    fn a_missing_image_and_a_class_without_training_images_are_told_with_their_lines() {
+        let (code, line, message) = refused("labels.csv", b"a.jpg,cat\nb.jpg,dog\n");
+        assert_eq!((code, line), (ErrorCode::DataNotFound, Some(2)));
+        assert!(message.contains("b.jpg"), "{message}");
+        let (code, line, _) = refused("labels.csv", b"a.jpg,cat\na.jpg,dog\na.jpg,cow,val\n");
+        assert_eq!((code, line), (ErrorCode::DataUnusable, Some(3)));
+        let (code, line, _) = refused("labels.csv", b"a.jpg,cat\na.jpg,cat\n");
+        assert_eq!((code, line), (ErrorCode::DataUnusable, None));
+        let (code, line, _) = refused("labels.csv", b"a.jpg,cat\ntwo words,dog\n");
+        assert_eq!((code, line), (ErrorCode::Io, Some(2)));
+    }
+
+    #[test]
+    fn a_file_that_is_no_image_is_left_out_with_a_warning() {
+        let set = open("labels.csv", b"a.jpg,cat\na.jpg,dog\nlabels.csv,dog\n").unwrap();
+        assert_eq!(counts(&set), [2, 0, 0]);
+        assert_eq!(set.warnings().len(), 1);
+        assert!(set.warnings()[0].message.contains("labels.csv"));
+    }
+
+    #[test]
+    fn the_fingerprint_changes_with_the_list_and_not_with_its_folder() {
+        let print = |text: &[u8]| open("labels.csv", text).unwrap().facts().fingerprint.clone();
+        let first = print(b"a.jpg,cat\na.jpg,dog\n");
+        assert_eq!(first, print(b"path,label\na.jpg,cat\na.jpg,dog\n"));
+        assert_ne!(first, print(b"a.jpg,dog\na.jpg,cat\n"));
+        assert_ne!(first, print(b"a.jpg,cat\na.jpg,dog\na.jpg,dog\n"));
+    }
+}

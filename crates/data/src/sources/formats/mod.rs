@@ -1,0 +1,16 @@
+//! One file for each data set format, and what several of them share.
+
+pub(crate) mod arrays;
+pub(crate) mod cifar;
+mod cifar_python;
+mod class_names;
+pub(crate) mod folder;
+mod idx;
+mod image_list;
+pub(crate) mod layout;
+pub(crate) mod manifest;
+mod tar;
+pub(crate) mod webdataset;
+
+pub use arrays::{ArraySplit, Arrays};
+pub use cifar::cifar10_class_names;

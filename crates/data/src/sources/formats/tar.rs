@@ -1,0 +1,348 @@
+//! What lies where in a tar archive (POSIX ustar and pax, GNU's long names), without unpacking it.
+//! Nothing that an archive says is believed before its file bears it out.
+
+use std::io::{BufReader, Read, Seek, SeekFrom};
+
+const BLOCK: u64 = 512;
+/// A long name, or a pax header, has no more bytes.
+const MAX_ASPECT: u64 = 1 << 16;
+
+/// A file in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// As the archive has it; what is no UTF-8 is replaced.
+    pub name: String,
+    /// From the archive's start.
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+/// What comes next in an archive.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    File(Member),
+    Folder,
+    /// Neither: what it is, and its name.
+    Other(&'static str, String),
+    /// After the last; whether the archive says that it is the last.
+    End {
+        marked: bool,
+    },
+}
+
+/// Walks through an archive's headers.
+pub(crate) struct Tar<R> {
+    file: BufReader<R>,
+    length: u64,
+    at: u64,
+}
+
+/// Why an archive cannot be read: what is wrong, to stand after its name.
+pub(crate) enum Failure {
+    Io(std::io::Error),
+    Bad(String),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(cause: std::io::Error) -> Self {
+        match cause.kind() {
+            std::io::ErrorKind::UnexpectedEof => Failure::Bad("is cut short".into()),
+            _ => Failure::Io(cause),
+        }
+    }
+}
+
+fn bad<T>(what: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::Bad(what.into()))
+}
+
+impl<R: Read + Seek> Tar<R> {
+    pub fn new(mut file: R) -> std::io::Result<Self> {
+        let length = file.seek(SeekFrom::End(0))?;
+        file.rewind()?;
+        Ok(Tar { file: BufReader::with_capacity(4096, file), length, at: 0 })
+    }
+
+    /// The next entry. What it holds is not read.
+    pub fn next(&mut self) -> Result<Entry, Failure> {
+        let (mut long_name, mut long_size) = (None, None);
+        loop {
+            if self.at >= self.length {
+                return Ok(Entry::End { marked: false });
+            }
+            let offset = self.at + BLOCK;
+            let mut header = [0; BLOCK as usize];
+            self.file.read_exact(&mut header)?;
+            if header == [0; BLOCK as usize] {
+                return Ok(Entry::End { marked: true });
+            }
+            check_sum(&header, self.at)?;
+            let kind = header[156];
+            // What comes before a file tells of it, and has a size of its own.
+            let about = matches!(kind, b'x' | b'g' | b'L' | b'K');
+            let size = match long_size.filter(|_| !about) {
+                Some(size) => size,
+                None => number(&header[124..136])
+                    .ok_or_else(|| Failure::Bad(format!("has no size at byte {}", self.at)))?,
+            };
+            let end = offset.checked_add(size).filter(|&end| end <= self.length);
+            let Some(end) = end else {
+                let name = long_name.unwrap_or_else(|| short_name(&header));
+                return bad(format!("is cut short: '{name}' has {size} bytes"));
+            };
+            if about {
+                if size > MAX_ASPECT {
+                    return bad(format!("has a name of {size} bytes at byte {}", self.at));
+                }
+                let mut text = vec![0; size as usize];
+                self.file.read_exact(&mut text)?;
+                match kind {
+                    b'L' => long_name = Some(until_zero(&text)),
+                    b'x' => pax(&text, &mut long_name, &mut long_size)?,
+                    // Of all files (g), or of a link's target (K).
+                    _ => {}
+                }
+            }
+            let next = end.next_multiple_of(BLOCK).min(self.length);
+            let here = if about { end } else { offset };
+            self.file.seek_relative((next - here) as i64)?;
+            self.at = next;
+            if about {
+                continue;
+            }
+            let name = long_name.take().unwrap_or_else(|| short_name(&header));
+            let other = match kind {
+                b'0' | 0 | b'7' if name.ends_with('/') => return Ok(Entry::Folder),
+                b'0' | 0 | b'7' => {
+                    return Ok(Entry::File(Member { name, offset, bytes: size }));
+                }
+                b'5' => return Ok(Entry::Folder),
+                b'1' => "a link",
+                b'2' => "a symbolic link",
+                b'3' | b'4' => "a device",
+                b'6' => "a pipe",
+                b'S' => "a sparse file",
+                _ => "of a kind that is not read",
+            };
+            return Ok(Entry::Other(other, name));
+        }
+    }
+
+    /// What a file holds, of which no more than `most` bytes are read. The next entry is as before.
+    pub fn read(&mut self, member: &Member, most: u64) -> Result<Vec<u8>, Failure> {
+        if member.bytes > most {
+            let Member { name, bytes, .. } = member;
+            return bad(format!("has {bytes} bytes in '{name}', where {most} are the most"));
+        }
+        let back = self.at as i64;
+        self.file.seek_relative(member.offset as i64 - back)?;
+        let mut bytes = vec![0; member.bytes as usize];
+        self.file.read_exact(&mut bytes)?;
+        self.file.seek_relative(back - (member.offset + member.bytes) as i64)?;
+        Ok(bytes)
+    }
+}
+
+fn check_sum(header: &[u8; BLOCK as usize], at: u64) -> Result<(), Failure> {
+    let place = 148..156;
+    let byte = |(i, &byte): (usize, &u8)| if place.contains(&i) { b' ' } else { byte };
+    let sum: u64 = header.iter().enumerate().map(byte).map(u64::from).sum();
+    match number(&header[place.clone()]) {
+        Some(said) if said == sum => Ok(()),
+        _ if at == 0 => bad("is no tar archive"),
+        _ => bad(format!("is damaged at byte {at}")),
+    }
+}
+
+/// Octal digits between blanks and zeros, or GNU's big-endian number.
+fn number(field: &[u8]) -> Option<u64> {
+    if let [first, rest @ ..] = field {
+        if first & 0x80 != 0 {
+            let (high, low) = rest.split_at(rest.len().checked_sub(8)?);
+            let small = *first == 0x80 && high.iter().all(|&byte| byte == 0);
+            return small.then(|| u64::from_be_bytes(low.try_into().expect("eight bytes")));
+        }
+    }
+    let digits = field.trim_ascii_start();
+    let end = digits.iter().position(|byte| matches!(byte, 0 | b' ')).unwrap_or(digits.len());
+    let digits = std::str::from_utf8(&digits[..end]).ok()?;
+    match digits {
+        "" => Some(0),
+        _ if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            u64::from_str_radix(digits, 8).ok()
+        }
+        _ => None,
+    }
+}
+
+fn until_zero(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+fn short_name(header: &[u8; BLOCK as usize]) -> String {
+    let name = until_zero(&header[..100]);
+    match &header[257..263] == b"ustar\0" && header[345] != 0 {
+        true => format!("{}/{name}", until_zero(&header[345..500])),
+        false => name,
+    }
+}
+
+/// Records `length key=value\n`; the length counts all of it.
+fn pax(mut text: &[u8], name: &mut Option<String>, size: &mut Option<u64>) -> Result<(), Failure> {
+    while !text.is_empty() {
+        let record = || {
+            let blank = text.iter().take(8).position(|&byte| byte == b' ')?;
+            let length: usize = std::str::from_utf8(&text[..blank]).ok()?.parse().ok()?;
+            let record = text.get(blank + 1..length)?.strip_suffix(b"\n")?;
+            let equals = record.iter().position(|&byte| byte == b'=')?;
+            Some((length, &record[..equals], &record[equals + 1..]))
+        };
+        let Some((length, key, value)) = record() else {
+            return bad("has a damaged pax header");
+        };
+        match key {
+            b"path" => *name = Some(until_zero(value)),
+            b"size" => {
+                let value = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+                let Some(value) = value else { return bad("has a damaged pax header") };
+                *size = Some(value);
+            }
+            _ => {}
+        }
+        text = &text[length..];
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    /// A member as `tar` would write it, with a header that says `size`.
+    pub fn entry_of(kind: u8, name: &str, bytes: &[u8], size: u64) -> Vec<u8> {
+        let mut header = [0u8; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
+        header[156] = kind;
+        header[257..263].copy_from_slice(b"ustar\0");
+        sum(&mut header);
+        let mut all = header.to_vec();
+        all.extend_from_slice(bytes);
+        all.resize(all.len().next_multiple_of(512), 0);
+        all
+    }
+
+    fn sum(header: &mut [u8]) {
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+
+    pub fn entry(kind: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
+        entry_of(kind, name, bytes, bytes.len() as u64)
+    }
+
+    /// An archive of files.
+    pub fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut all: Vec<u8> =
+            files.iter().flat_map(|(name, bytes)| entry(b'0', name, bytes)).collect();
+        all.resize(all.len() + 1024, 0);
+        all
+    }
+
+    fn entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+        let mut tar = Tar::new(Cursor::new(bytes)).unwrap();
+        let mut entries = Vec::new();
+        loop {
+            match tar.next() {
+                Ok(end @ Entry::End { .. }) => {
+                    entries.push(end);
+                    return Ok(entries);
+                }
+                Ok(entry) => entries.push(entry),
+                Err(Failure::Bad(what)) => return Err(what),
+                Err(Failure::Io(cause)) => panic!("{cause}"),
+            }
+        }
+    }
+
+    fn file(name: &str, offset: u64, bytes: u64) -> Entry {
+        Entry::File(Member { name: name.into(), offset, bytes })
+    }
+
+    const END: Entry = Entry::End { marked: true };
+
+    #[test]
+    fn files_are_found_where_they_lie() {
+        let bytes = archive(&[("a.jpg", &[7; 600]), ("b.cls", b"3"), ("empty", b"")]);
+        let found = entries(&bytes).unwrap();
+        assert_eq!(
+            found,
+            [file("a.jpg", 512, 600), file("b.cls", 2048, 1), file("empty", 3072, 0), END]
+        );
+        let mut tar = Tar::new(Cursor::new(&bytes)).unwrap();
+        let Ok(Entry::File(first)) = tar.next() else { panic!() };
+        assert!(tar.read(&first, 599).is_err());
+        assert!(tar.read(&first, 600).is_ok_and(|bytes| bytes == [7; 600]));
+        assert!(tar.next().is_ok_and(|entry| entry == file("b.cls", 2048, 1)));
+    }
+
+    #[test]
+    fn long_names_are_read_as_every_program_writes_them() {
+        let long = "x".repeat(300);
+        let gnu = [entry(b'L', "././@LongLink", long.as_bytes()), entry(b'0', "cut", b"1")];
+        assert_eq!(entries(&gnu.concat()).unwrap()[0], file(&long, 1536, 1));
+        let record = format!("{} path={long}\n9 size=1\n", 300 + 10);
+        let pax = [entry(b'x', "pax", record.as_bytes()), entry_of(b'0', "cut", b"1", 0)];
+        assert_eq!(entries(&pax.concat()).unwrap()[0], file(&long, 1536, 1));
+        let mut split = entry(b'0', "name", b"1");
+        split[345..351].copy_from_slice(b"folder");
+        sum(&mut split[..512]);
+        assert_eq!(entries(&split).unwrap()[0], file("folder/name", 512, 1));
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_apart() {
+        let all = [
+            entry(b'5', "folder/", b""),
+            entry(b'2', "s", b""),
+            entry(b'1', "l", b""),
+            entry(b'3', "tty", b""),
+            entry(b'g', "all", b"11 comment=x"),
+        ];
+        let found = entries(&all.concat()).unwrap();
+        assert_eq!(found[0], Entry::Folder);
+        assert_eq!(found[1], Entry::Other("a symbolic link", "s".into()));
+        assert_eq!(found[3], Entry::Other("a device", "tty".into()));
+        assert_eq!(found[4], Entry::End { marked: false });
+    }
+
+    #[test]
+    fn a_size_that_lies_is_refused_before_memory_is_taken() {
+        let refused = |bytes: Vec<u8>| entries(&bytes).unwrap_err();
+        assert!(refused(entry_of(b'0', "a", b"", 1 << 32)).contains("'a' has 4294967296 bytes"));
+        assert!(refused(entry_of(b'L', "a", b"", 1 << 32)).contains("cut short"));
+        assert!(refused(entry(b'L', "a", &[b'x'; 70_000])).contains("a name of 70000"));
+        let mut huge = entry(b'0', "a", b"");
+        huge[124..128].copy_from_slice(&[0x80, 0, 0, 0]);
+        huge[128..136].fill(0xff);
+        sum(&mut huge[..512]);
+        assert!(refused(huge).contains("cut short"));
+        let pax = [entry(b'x', "p", b"29 size=18446744073709551615\n"), entry(b'0', "a", b"")];
+        assert!(refused(pax.concat()).contains("cut short"));
+        assert!(refused(entry(b'x', "p", b"99 path=a\n")).contains("pax"));
+    }
+
+    #[test]
+    fn what_is_no_archive_is_refused() {
+        assert_eq!(entries(&[1; 1024]).unwrap_err(), "is no tar archive");
+        assert_eq!(entries(b"short").unwrap_err(), "is cut short");
+        let mut damaged = archive(&[("a", b"1"), ("b", b"2")]);
+        damaged[1030] ^= 1;
+        assert_eq!(entries(&damaged).unwrap_err(), "is damaged at byte 1024");
+        assert_eq!(entries(b"").unwrap(), [Entry::End { marked: false }]);
+    }
+}

@@ -1,0 +1,443 @@
+//! WebDataset's shards (<https://github.com/webdataset/webdataset>): uncompressed tar archives in
+//! which `key.jpg` is an image and `key.cls` or `key.json` its label. They are read where they lie:
+//! one pass over the headers finds the images, which are then read at their offsets.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use residual_spec::{DataFormat, Error, ErrorCode, Result};
+use serde_json::Value;
+
+use super::image_list::ImageList;
+use super::tar::{Entry, Failure, Member, Tar};
+use crate::sources::disk::ImageLocation;
+use crate::sources::files::{damaged, open_file};
+use crate::sources::listing::check_cancelled;
+use crate::sources::skipped_files::SkippedFiles;
+use crate::{Dataset, Split};
+
+const IMAGES: [&str; 3] = ["jpg", "jpeg", "png"];
+/// No label has more bytes, not even among what else `key.json` says.
+const MAX_LABEL: u64 = 1 << 20;
+/// No data set has more shards.
+const MAX_SHARDS: usize = 100_000;
+
+/// The shards of a data set, in their order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shards(Vec<PathBuf>);
+
+impl Shards {
+    /// The shards among a folder's files; `None` if there are none.
+    pub fn find_in(files: &[PathBuf]) -> Option<Self> {
+        let shards: Vec<PathBuf> =
+            files.iter().filter(|file| is_shard(file) || is_packed(file)).cloned().collect();
+        (!shards.is_empty()).then_some(Shards(shards))
+    }
+
+    /// A single archive, or a pattern as `train-{000000..000146}.tar`; `None` for any other path.
+    ///
+    /// # Errors
+    /// `E_DATA_FORMAT` for a pattern that is none.
+    pub fn named(source: &str) -> Result<Option<Self>> {
+        let path = Path::new(source);
+        if !is_shard(path) && !is_packed(path) {
+            return Ok(None);
+        }
+        match source.contains('{') && !path.exists() {
+            false => Ok(Some(Shards(vec![path.into()]))),
+            true => {
+                let mut shards = Vec::new();
+                expand(source, &mut shards).map_err(|what| {
+                    Error::new(ErrorCode::DataFormat, format!("'{source}' {what}"))
+                        .key("data")
+                        .hint("Write a range of shards as 'train-{000000..000146}.tar'.")
+                })?;
+                Ok(Some(Shards(shards)))
+            }
+        }
+    }
+
+    /// Looks through all shards.
+    ///
+    /// # Errors
+    /// `E_DATA_FORMAT` with the shard for one that is compressed, cut short or damaged, has a key
+    /// twice or a name that leads out of it; `E_DATA_NOT_FOUND`, `E_DATA_UNUSABLE`, `E_IO`,
+    /// `E_ABORTED`.
+    pub fn open(
+        self,
+        source: &str,
+        folder: &Path,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Dataset> {
+        if let Some(packed) = self.0.iter().find(|shard| is_packed(shard)) {
+            let message =
+                format!("{} is compressed, so no image can be found in it", packed.display());
+            return Err(Error::new(ErrorCode::DataFormat, message)
+                .key("data")
+                .file(packed)
+                .hint("Unpack it to a plain .tar: `gunzip` for .tar.gz; or unpack the tar, too."));
+        }
+        let (mut list, mut left_out) = (ImageList::new(), SkippedFiles::members());
+        for shard in &self.0 {
+            index(shard, &mut list, &mut left_out, cancelled)?;
+        }
+        let first = self.0.first().map_or(folder, |shard| shard);
+        if list.is_empty() {
+            let message =
+                format!("{source} has no labelled image: key.jpg beside key.cls or key.json");
+            return Err(Error::new(ErrorCode::DataUnusable, message)
+                .key("data")
+                .file(first)
+                .hint("If the archive holds class folders, unpack it and give the folder."));
+        }
+        let mut set = list.open(source, DataFormat::Webdataset, first, folder, cancelled)?;
+        set.warn(left_out.warnings());
+        Ok(set)
+    }
+}
+
+fn is_shard(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tar"))
+}
+
+fn is_packed(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("").to_ascii_lowercase();
+    [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"].iter().any(|end| name.ends_with(end))
+}
+
+/// Writes every number of the pattern's ranges out, keeping leading zeros.
+fn expand(pattern: &str, into: &mut Vec<PathBuf>) -> Result<(), String> {
+    let Some((before, rest)) = pattern.split_once('{') else {
+        if into.len() == MAX_SHARDS {
+            return Err(format!("is more than {MAX_SHARDS} shards"));
+        }
+        into.push(pattern.into());
+        return Ok(());
+    };
+    let range = rest.split_once('}').and_then(|(range, after)| {
+        let (first, last) = range.split_once("..")?;
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let both = digits(first) && digits(last);
+        both.then_some(())?;
+        Some((first.len(), first.parse::<u64>().ok()?, last.parse::<u64>().ok()?, after))
+    });
+    let Some((width, first, last, after)) = range.filter(|(_, first, last, _)| first <= last)
+    else {
+        return Err("is no pattern of shards".into());
+    };
+    for number in first..=last {
+        expand(&format!("{before}{number:0width$}{after}"), into)?;
+    }
+    Ok(())
+}
+
+/// The part that a shard's name says: `imagenet-val-0001.tar`.
+fn part_of(shard: &Path) -> Split {
+    let stem = shard.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
+    stem.split(['-', '_', '.']).find_map(Split::from_name).unwrap_or(Split::Train)
+}
+
+/// What a key has in its shard.
+#[derive(Default)]
+struct Sample {
+    image: Option<Member>,
+    label: Option<String>,
+}
+
+fn index(
+    shard: &Path,
+    list: &mut ImageList,
+    left_out: &mut SkippedFiles,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<()> {
+    let failed = |failure| match failure {
+        Failure::Io(cause) => Error::read(shard, &cause).key("data"),
+        Failure::Bad(what) => damaged(shard, what),
+    };
+    let useless = |what| Error::new(ErrorCode::DataFormat, what).file(shard);
+    let file = open_file(shard).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::new(ErrorCode::DataNotFound, format!("there is no shard {}", shard.display()))
+                .key("data")
+                .file(shard)
+                .hint("Give the shards that there are: a folder, a .tar, or a range of them.")
+        }
+        _ => Error::read(shard, &cause).key("data"),
+    })?;
+    let mut tar = Tar::new(file).map_err(|cause| failed(Failure::Io(cause)))?;
+    let (mut samples, mut order): (HashMap<String, Sample>, Vec<String>) = Default::default();
+    loop {
+        check_cancelled(cancelled)?;
+        let member = match tar.next().map_err(failed)? {
+            Entry::File(member) => member,
+            Entry::Folder => continue,
+            Entry::Other(what, name) => {
+                left_out.add(useless(format!("'{name}' in {} is {what}", shard.display())));
+                continue;
+            }
+            Entry::End { marked: true } => break,
+            Entry::End { marked: false } => {
+                let message = format!("{} has no end: it may be cut short", shard.display());
+                left_out.add(useless(message));
+                break;
+            }
+        };
+        let name = member.name.as_str();
+        if name.starts_with('/') || name.split(['/', '\\']).any(|step| step == "..") {
+            return Err(damaged(shard, format!("has the name '{name}', which leads out of it")));
+        }
+        let (folder, file) =
+            name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
+        // A key goes up to the first dot; what begins with one is hidden.
+        let Some((stem, extension)) = file.split_once('.').filter(|(stem, _)| !stem.is_empty())
+        else {
+            continue;
+        };
+        let extension = extension.to_ascii_lowercase();
+        let is_image = IMAGES.contains(&extension.as_str());
+        if !is_image && extension != "cls" && extension != "json" {
+            continue;
+        }
+        let key = format!("{folder}/{stem}");
+        let sample = match samples.get_mut(&key) {
+            Some(sample) => sample,
+            None => {
+                order.push(key.clone());
+                samples.entry(key).or_default()
+            }
+        };
+        if is_image {
+            if let Some(other) = &sample.image {
+                let message = format!("has two images of one key: '{}' and '{name}'", other.name);
+                return Err(damaged(shard, message));
+            }
+            sample.image = Some(member);
+        } else {
+            let bytes = tar.read(&member, MAX_LABEL).map_err(failed)?;
+            let label = match extension.as_str() {
+                "cls" => Some(cls(&bytes)),
+                _ => json(&bytes).transpose(),
+            };
+            let label =
+                label.transpose().map_err(|what| damaged(shard, format!("{what} in '{name}'")))?;
+            match (&sample.label, label) {
+                (_, None) => {}
+                (Some(other), Some(label)) if *other != label => {
+                    let message = format!("gives '{name}' the label '{label}', and '{other}', too");
+                    return Err(damaged(shard, message));
+                }
+                (_, label) => sample.label = label,
+            }
+        }
+    }
+    let (part, archive) = (part_of(shard), Arc::<Path>::from(shard));
+    let shard_name = shard.file_name().unwrap_or_default().to_string_lossy();
+    for key in order {
+        match samples.remove(&key) {
+            Some(Sample { image: Some(image), label: Some(label) }) => {
+                let unique = format!("{shard_name}/{}", image.name);
+                let Member { name, offset, bytes } = image;
+                let (archive, name) = (archive.clone(), name.into());
+                let place = ImageLocation::Member { archive, name, offset, bytes };
+                list.add(part, &label, place, unique.as_bytes(), 0);
+            }
+            Some(Sample { image: Some(image), label: None }) => {
+                let message = format!("'{}' in {} has no label", image.name, shard.display());
+                left_out.add(useless(message));
+            }
+            Some(Sample { image: None, label: Some(_) }) => {
+                let key = key.trim_start_matches('/');
+                left_out.add(useless(format!("'{key}' in {} has no image", shard.display())));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A text or a number.
+fn cls(bytes: &[u8]) -> Result<String, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "has no text".to_string())?.trim();
+    match text.is_empty() || text.contains('\0') {
+        true => Err("has no label".into()),
+        false => Ok(text.into()),
+    }
+}
+
+/// The `label` of an object; other objects say other things.
+fn json(bytes: &[u8]) -> Result<Option<String>, String> {
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|cause| format!("has no JSON ({cause})"))?;
+    match &value["label"] {
+        Value::Null => Ok(None),
+        Value::String(label) if !label.trim().is_empty() => Ok(Some(label.trim().into())),
+        Value::Number(label) if label.is_u64() => Ok(Some(label.to_string())),
+        _ => Err("has a `label` that is neither a text nor a whole number".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use residual_spec::DataConfig;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Image;
+    use crate::sources::formats::tar::tests::{archive, entry, entry_of};
+
+    fn image(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
+        std::fs::read(format!("{folder}/{name}")).unwrap()
+    }
+
+    fn folder(shards: &[(&str, Vec<u8>)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in shards {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        folder
+    }
+
+    fn open_path(path: &Path) -> Result<Dataset> {
+        let source = Some(path.display().to_string());
+        crate::open(&DataConfig { source, ..DataConfig::default() }, &|| false)
+    }
+
+    fn open(shards: &[(&str, Vec<u8>)]) -> Result<Dataset> {
+        open_path(folder(shards).path())
+    }
+
+    /// Two images, one of each of two classes.
+    fn two() -> Vec<u8> {
+        let (jpeg, png) = (image("baseline.jpg"), image("picture.png"));
+        archive(&[
+            ("a.jpg", &jpeg),
+            ("a.cls", b"1\n"),
+            ("deep/b.cls", b"0"),
+            ("deep/b.PNG", &png),
+            ("deep/b.json", br#"{"width": 37}"#),
+        ])
+    }
+
+    fn refused(bytes: Vec<u8>) -> Error {
+        let error = open(&[("train-0.tar", bytes)]).err().expect("refused");
+        assert!(error.at.file.as_deref().unwrap().ends_with("train-0.tar"), "{error:?}");
+        assert!(error.hint.is_some());
+        error
+    }
+
+    #[test]
+    fn shards_are_read_where_they_lie_and_parts_told_by_their_names() {
+        let root = folder(&[
+            ("train-000000.tar", two()),
+            ("train-000001.tar", two()),
+            ("photos_val_0.tar", two()),
+            ("test-0.tar", two()),
+            ("classes.txt", b"ant\nbee\n".to_vec()),
+        ]);
+        let set = open_path(root.path()).unwrap();
+        let facts = set.facts();
+        assert_eq!((facts.train, facts.val, facts.test), (4, 2, 2));
+        assert_eq!(
+            (facts.classes.join(" "), facts.format),
+            ("ant bee".into(), DataFormat::Webdataset)
+        );
+        assert_eq!((facts.channels, facts.image_size), (3, Some([29, 37])));
+        assert!(set.warnings().is_empty(), "{:?}", set.warnings());
+        let train = set.source(Split::Train);
+        assert_eq!((0..4).map(|i| train.label(i)).collect::<Vec<_>>(), [1, 0, 1, 0]);
+        assert!(train.name(3).starts_with("deep/b.PNG in "), "{}", train.name(3));
+        let (mut found, mut wanted) = (Image::default(), Image::default());
+        train.read(3, 3, &mut found).unwrap();
+        crate::decode(&image("picture.png"), 3, &mut wanted).unwrap();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_shard_alone_and_a_range_of_shards_are_data_sets() {
+        let root = folder(&[("s-08.tar", two()), ("s-09.tar", two()), ("s-10.tar", two())]);
+        let count = |name: &str| open_path(&root.path().join(name)).map(|set| set.facts().train);
+        assert_eq!(count("s-08.tar").unwrap(), 2);
+        assert_eq!(count("s-{08..10}.tar").unwrap(), 6);
+        let error = count("s-{09..11}.tar").unwrap_err();
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert!(error.message.ends_with("s-11.tar"));
+        for pattern in ["s-{9..8}.tar", "s-{a..b}.tar", "s-{1.tar", "s-{0..9999999}.tar"] {
+            assert_eq!(count(pattern).unwrap_err().code, ErrorCode::DataFormat, "{pattern}");
+        }
+        let mut shards = Vec::new();
+        expand("a{0..1}-{8..10}.tar", &mut shards).unwrap();
+        assert_eq!(shards.len(), 6);
+        assert_eq!(shards[5], Path::new("a1-10.tar"));
+    }
+
+    #[test]
+    fn labels_may_be_names_or_lie_in_json() {
+        let jpeg = image("baseline.jpg");
+        let set = open(&[(
+            "0.tar",
+            archive(&[
+                ("a.jpg", &jpeg),
+                ("a.json", br#"{"label": "cat"}"#),
+                ("b.jpg", &jpeg),
+                ("b.cls", b"dog"),
+                ("b.txt", b"a dog"),
+            ]),
+        )]);
+        assert_eq!(set.unwrap().facts().classes, ["cat", "dog"]);
+    }
+
+    #[test]
+    fn what_is_no_pair_or_no_file_is_left_out_with_a_warning() {
+        let jpeg = image("baseline.jpg");
+        let odd = [
+            entry(b'2', "link.jpg", b""),
+            entry(b'3', "device", b""),
+            entry(b'0', "lonely.jpg", &jpeg),
+            entry(b'0', "c.cls", b"1"),
+            entry(b'0', "d.jpg", b"GIF89a"),
+            entry(b'0', "d.cls", b"1"),
+            entry(b'0', "README", b"text"),
+            entry(b'0', "._a.jpg", b"text"),
+            two(),
+        ];
+        let set = open(&[("0.tar", odd.concat())]).unwrap();
+        assert_eq!(set.facts().train, 2);
+        let told: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
+        assert_eq!(told.len(), 5, "{told:?}");
+        for what in ["a symbolic link", "a device", "'lonely.jpg' in", "'c' in", "d.jpg in"] {
+            assert!(told.iter().any(|message| message.contains(what)), "{what}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn hostile_shards_are_refused_by_name() {
+        let with = |more: Vec<u8>| [more, two()].concat();
+        let format = |bytes, what: &str| {
+            let error = refused(bytes);
+            assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
+            assert!(error.message.contains(what), "{error}");
+        };
+        format(with(entry(b'0', "../a.jpg", b"")), "leads out");
+        format(with(entry(b'0', "x/..\\a.jpg", b"")), "leads out");
+        format(with(entry(b'0', "/etc/a.jpg", b"")), "leads out");
+        format(with(entry(b'0', "a.png", b"")), "two images of one key");
+        format(with(entry(b'0', "a.json", br#"{"label": 0}"#)), "and '0', too");
+        format(with(entry(b'0', "c.cls", b"")), "no label in 'c.cls'");
+        format(with(entry(b'0', "c.cls", b"\xff")), "no text");
+        format(with(entry(b'0', "c.cls", &vec![b'1'; 2 << 20])), "where 1048576 are the most");
+        format(with(entry(b'0', "c.json", b"{")), "no JSON");
+        format(with(entry(b'0', "c.json", "[".repeat(9999).as_bytes())), "no JSON");
+        format(with(entry_of(b'0', "c.jpg", b"", 1 << 32)), "cut short");
+        format(vec![1; 4096], "no tar archive");
+        assert_eq!(refused(archive(&[("a/1.jpg", b"")])).code, ErrorCode::DataUnusable);
+    }
+
+    #[test]
+    fn a_compressed_shard_is_to_be_unpacked() {
+        let error = open(&[("train-0.tar.gz", vec![])]).err().unwrap();
+        assert_eq!(error.code, ErrorCode::DataFormat);
+        assert!(error.hint.unwrap().contains("gunzip"));
+    }
+}

@@ -1,0 +1,93 @@
+//! Directory listings, read so that a scan can be cancelled.
+
+use std::path::{Path, PathBuf};
+
+use residual_spec::{Error, ErrorCode, Result};
+
+/// The visible entries of a folder, by name.
+pub(crate) struct Listing {
+    pub files: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
+}
+
+impl Listing {
+    /// Follows links; leaves out hidden entries and what is neither file nor folder. Sorted by
+    /// the bytes of the names.
+    pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
+        let failed = |cause| Error::read(folder, &cause).key("data");
+        let mut listing = Listing { files: Vec::new(), folders: Vec::new() };
+        for (count, entry) in std::fs::read_dir(folder).map_err(failed)?.enumerate() {
+            if count % 256 == 0 {
+                check_cancelled(cancelled)?;
+            }
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let path = entry.path();
+            let mut kind = entry.file_type().map_err(failed)?;
+            if kind.is_symlink() {
+                // A link to nowhere, or in a circle, is no file.
+                match std::fs::metadata(&path) {
+                    Ok(target) => kind = target.file_type(),
+                    Err(_) => continue,
+                }
+            }
+            if kind.is_dir() {
+                listing.folders.push(path);
+            } else if kind.is_file() {
+                listing.files.push(path);
+            }
+        }
+        listing.files.sort_unstable();
+        listing.folders.sort_unstable();
+        Ok(listing)
+    }
+}
+
+/// Whether a folder and those in it hold more files than so many; counting ends there.
+pub fn has_more_files_than(folder: &Path, than: usize, cancelled: &dyn Fn() -> bool) -> bool {
+    let mut count = 0;
+    let mut waiting = vec![folder.to_path_buf()];
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Links are not followed: they may lead in a circle.
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
+                _ => count += 1,
+            }
+            if count > than || cancelled() {
+                return count > than;
+            }
+        }
+    }
+    false
+}
+
+/// `E_ABORTED` once cancelled.
+pub(crate) fn check_cancelled(cancelled: &dyn Fn() -> bool) -> Result<()> {
+    match cancelled() {
+        false => Ok(()),
+        true => Err(Error::new(ErrorCode::Aborted, "cancelled while the data was being read")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_files_ends_where_it_is_known_that_there_are_more() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["a/b", "c"] {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        for file in ["a/1", "a/b/2", "3"] {
+            std::fs::write(root.path().join(file), b"").unwrap();
+        }
+        assert!(has_more_files_than(root.path(), 2, &|| false));
+        assert!(!has_more_files_than(root.path(), 3, &|| false));
+        assert!(!has_more_files_than(&root.path().join("none"), 0, &|| false));
+        assert!(!has_more_files_than(root.path(), 2, &|| true));
+    }
+}

@@ -1,0 +1,130 @@
+//! Images held in memory as they were read, 8 bits a value: small ones, as in MNIST and CIFAR-10.
+
+use std::sync::Arc;
+
+use residual_spec::Result;
+
+use crate::{Image, Source, Split};
+
+/// No more than this is held in memory; larger sets belong into an image folder.
+pub(crate) const MAX_BYTES: u64 = 4 << 30;
+
+/// Images of one size, kept once.
+pub struct MemorySource {
+    part: Split,
+    width: u32,
+    height: u32,
+    channels: u32,
+    /// `len * height * width * channels` bytes, channels innermost.
+    pixels: Arc<Vec<u8>>,
+    labels: Arc<Vec<u32>>,
+}
+
+impl MemorySource {
+    /// `shape` is height, width, channels; the pixels are as many as it and the labels say.
+    pub(crate) fn new(part: Split, shape: [u32; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
+        MemorySource::shared(part, shape, pixels.into(), labels.into())
+    }
+
+    /// The same of numbers that others hold, too.
+    pub(crate) fn shared(
+        part: Split,
+        shape: [u32; 3],
+        pixels: Arc<Vec<u8>>,
+        labels: Arc<Vec<u32>>,
+    ) -> Self {
+        let [height, width, channels] = shape;
+        let source = MemorySource { part, width, height, channels, pixels, labels };
+        assert_eq!(source.pixels.len(), source.labels.len() * source.image_bytes());
+        source
+    }
+
+    fn image_bytes(&self) -> usize {
+        self.height as usize * self.width as usize * self.channels as usize
+    }
+
+    /// Height, width, channels.
+    pub(crate) fn shape(&self) -> [u32; 3] {
+        [self.height, self.width, self.channels]
+    }
+
+    pub(crate) fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    pub(crate) fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// Mean and standard deviation of each channel, of values in 0..1. Exact: counted in integers.
+    pub(crate) fn mean_and_std(&self) -> (Vec<f64>, Vec<f64>) {
+        let channels = self.channels as usize;
+        let mut counts = vec![[0u64; 256]; channels];
+        for pixel in self.pixels.chunks_exact(channels) {
+            for (count, &value) in counts.iter_mut().zip(pixel) {
+                count[value as usize] += 1;
+            }
+        }
+        let moments = |count: &[u64; 256]| {
+            let moment = |power: u32| -> u128 {
+                (0u128..).zip(count).map(|(value, &n)| value.pow(power) * u128::from(n)).sum()
+            };
+            let n = moment(0) as f64;
+            let mean = moment(1) as f64 / n;
+            // n^2 times the variance is a whole number: no cancellation.
+            let scaled = moment(0) * moment(2) - moment(1) * moment(1);
+            (mean / 255.0, (scaled as f64).sqrt() / n / 255.0)
+        };
+        counts.iter().map(moments).unzip()
+    }
+}
+
+impl Source for MemorySource {
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn label(&self, i: usize) -> u32 {
+        self.labels[i]
+    }
+
+    fn name(&self, i: usize) -> String {
+        format!("{}/{i}", self.part.as_str())
+    }
+
+    fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
+        let bytes = self.image_bytes();
+        into.width = self.width;
+        into.height = self.height;
+        into.channels = self.channels;
+        into.pixels.clear();
+        into.pixels.extend_from_slice(&self.pixels[i * bytes..][..bytes]);
+        into.set_channels(channels);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mean_and_deviation_are_those_of_each_channel() {
+        let pixels = vec![0, 10, 255, 255, 10, 255, 0, 10, 255, 255, 10, 255];
+        let source = MemorySource::new(Split::Train, [1, 2, 3], pixels, vec![0, 1]);
+        let (mean, std) = source.mean_and_std();
+        assert_eq!(mean, [0.5, 10.0 / 255.0, 1.0]);
+        assert_eq!(std, [0.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn an_image_is_read_into_the_same_buffer_with_the_channels_asked_for() {
+        let source = MemorySource::new(Split::Test, [1, 2, 1], vec![1, 2, 3, 4], vec![5, 6]);
+        let mut image = Image::default();
+        source.read(1, 3, &mut image).unwrap();
+        assert_eq!(image.pixels, [3, 3, 3, 4, 4, 4]);
+        source.read(0, 1, &mut image).unwrap();
+        assert_eq!(image, Image::new(2, 1, 1, vec![1, 2]).unwrap());
+        assert_eq!((source.label(1), source.name(1)), (6, "test/1".to_string()));
+    }
+}

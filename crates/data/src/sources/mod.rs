@@ -1,0 +1,32 @@
+//! Where images come from: data set formats on disk, arrays in memory, and the registry of named
+//! data sets.
+
+mod dataset;
+mod disk;
+mod files;
+mod formats;
+mod listing;
+mod memory;
+mod open;
+mod registry;
+mod scan_headers;
+mod skipped_files;
+mod source;
+mod split;
+mod subset;
+
+pub use dataset::Dataset;
+#[cfg(test)]
+pub(crate) use disk::{DiskSource, ImageLocation};
+pub use disk::{decode_file, decode_file_wanted};
+pub use formats::{ArraySplit, Arrays, cifar10_class_names};
+pub use listing::has_more_files_than;
+pub use memory::MemorySource;
+pub use open::{open, open_with_arrays};
+pub use registry::{
+    DataFile, Download, KnownDataset, find_known_dataset, known_datasets, set_bundled_dir,
+    set_download_dir,
+};
+pub use source::Source;
+pub use split::{Split, Splits};
+pub use subset::Subset;

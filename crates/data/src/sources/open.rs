@@ -1,0 +1,348 @@
+//! From what a user typed to a data set: a known name, or a path whose layout is found by looking.
+
+use std::path::Path;
+
+use residual_spec::{Auto, DataConfig, DataFormat, Error, ErrorCode, Labels, Result, nearest};
+
+use super::dataset::Dataset;
+use super::formats::arrays::{ARRAYS, Arrays};
+use super::formats::folder;
+use super::formats::layout::{Layout, check_fine_labels, find_layouts};
+use super::formats::manifest::{self, ManifestFormat};
+use super::formats::webdataset::Shards;
+use super::listing::Listing;
+use super::registry::{find_known_dataset, known_datasets};
+
+/// Opens the images in memory, where there are some, else the data set that `config` says.
+///
+/// # Errors
+/// As [`Arrays::open`] and [`open`]; `E_CONFIG` if `config` says another data set.
+pub fn open_with_arrays(
+    config: &DataConfig,
+    arrays: Option<Arrays>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Dataset> {
+    let Some(arrays) = arrays else { return open(config, cancelled) };
+    let source = config.source.as_deref().unwrap_or(ARRAYS);
+    if source != ARRAYS {
+        let message = format!("there are images in memory, and `data` says '{source}'");
+        return Err(Error::new(ErrorCode::Config, message)
+            .key("data")
+            .hint("Leave `data` out to train on the images in memory, or leave `arrays` out."));
+    }
+    check_format(Path::new(ARRAYS), given_format(config), DataFormat::Arrays)?;
+    check_fine_labels(ARRAYS, config.labels.unwrap_or(Labels::Fine))?;
+    arrays.open()
+}
+
+fn given_format(config: &DataConfig) -> Option<DataFormat> {
+    config.format.as_ref().and_then(Auto::given).copied()
+}
+
+/// Finds and looks through the data set that `config.source` names. Images of a folder are not
+/// decoded, but every file's header is read. `cancelled` is asked at least every few milliseconds.
+///
+/// # Errors
+/// `E_DATA_NOT_FOUND`, `E_DATA_FORMAT` for files that are not what they should be,
+/// `E_DATA_UNUSABLE` for a set that no classifier can be trained on, `E_CONFIG` for a name that
+/// means two things, `E_IO`, and `E_ABORTED` if cancelled.
+pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset> {
+    let Some(source) = config.source.as_deref() else {
+        return Err(Error::new(ErrorCode::Config, "`data` names no images")
+            .key("data")
+            .hint(format!("Give a folder of images, or a name: {}.", names())));
+    };
+    let format = given_format(config);
+    if source == ARRAYS && (format == Some(DataFormat::Arrays) || !Path::new(source).exists()) {
+        return Err(Error::new(
+            ErrorCode::DataNotFound,
+            "the images in memory were not handed over",
+        )
+        .key("data")
+        .hint("Give them in the second argument: train(config, { arrays })."));
+    }
+    let labels = config.labels.unwrap_or(Labels::Fine);
+    let Some(set) = find_known_dataset(source) else {
+        return open_path(source, Path::new(source), format, labels, cancelled);
+    };
+    if Path::new(source).exists() {
+        let message = format!("'{source}' is both a data set's name and a folder here");
+        return Err(Error::new(ErrorCode::Config, message)
+            .key("data")
+            .hint(format!("Write './{source}' for the folder, or rename it.")));
+    }
+    let mut dataset = open_path(source, &set.found()?, format, labels, cancelled)?;
+    if let Some(names) = set.class_names() {
+        dataset.name_classes(names);
+    }
+    Ok(dataset)
+}
+
+/// The names that a data set may be opened by, as they are told in a hint.
+fn names() -> String {
+    let names: Vec<String> =
+        known_datasets().iter().map(|known| format!("'{}'", known.name)).collect();
+    names.join(", ")
+}
+
+fn open_path(
+    source: &str,
+    path: &Path,
+    format: Option<DataFormat>,
+    labels: Labels,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Dataset> {
+    if !path.is_dir() {
+        if let Some(shards) = Shards::named(source)? {
+            check_format(path, format, DataFormat::Webdataset)?;
+            check_fine_labels(source, labels)?;
+            let folder = path.parent().unwrap_or(Path::new(""));
+            return shards.open(source, folder, cancelled);
+        }
+        if let (true, Some(notation)) = (path.is_file(), ManifestFormat::of(path)) {
+            check_format(path, format, DataFormat::Manifest)?;
+            check_fine_labels(source, labels)?;
+            return manifest::open(source, path, notation, cancelled);
+        }
+    }
+    open_folder(source, path, format, labels, cancelled)
+}
+
+/// # Errors
+/// `E_DATA_FORMAT` if another format was asked for than the one that was found.
+fn check_format(path: &Path, wanted: Option<DataFormat>, found: DataFormat) -> Result<()> {
+    match wanted {
+        Some(wanted) if wanted != found => Err(other_format(path, wanted, found)),
+        _ => Ok(()),
+    }
+}
+
+fn other_format(path: &Path, wanted: DataFormat, found: DataFormat) -> Error {
+    let (wanted, found) = (wanted.as_str(), found.as_str());
+    let message = format!("{} is not of the format '{wanted}'", path.display());
+    Error::new(ErrorCode::DataFormat, message)
+        .key("data.format")
+        .file(path)
+        .hint(format!("It looks like '{found}'; leave `data.format` out."))
+}
+
+fn open_folder(
+    source: &str,
+    folder: &Path,
+    format: Option<DataFormat>,
+    labels: Labels,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Dataset> {
+    check_is_folder(source, folder)?;
+    let listing = Listing::read(folder, cancelled)?;
+    let mut layouts = find_layouts(&listing.files)?;
+    // An archive beside class folders is what they were unpacked from.
+    if layouts.is_empty() && (listing.folders.is_empty() || format == Some(DataFormat::Webdataset))
+    {
+        layouts.extend(Shards::find_in(&listing.files).map(Layout::Webdataset));
+    }
+    let found = match (format, layouts.as_slice()) {
+        (None, [one, other, ..]) => {
+            let (one, other) = (one.format(), other.format());
+            let (one, other) = (one.as_str(), other.as_str());
+            let message = format!("{} holds files of '{one}' and of '{other}'", folder.display());
+            return Err(Error::new(ErrorCode::DataFormat, message)
+                .key("data.format")
+                .file(folder)
+                .hint("Say which are meant with `data.format`."));
+        }
+        (_, [one, ..]) => one.format(),
+        (_, []) => DataFormat::ImageFolder,
+    };
+    let wanted = format.unwrap_or(found);
+    let layout = layouts.into_iter().find(|layout| layout.format() == wanted);
+    match (wanted, layout) {
+        (_, Some(layout)) => layout.open(source, folder, labels, cancelled),
+        (DataFormat::ImageFolder, None) if found == wanted => {
+            check_fine_labels(source, labels)?;
+            folder::open(source, folder, listing, cancelled)
+        }
+        _ => Err(other_format(folder, wanted, found)),
+    }
+}
+
+/// A folder beside one that is not there, whose name is nearly the same.
+fn nearest_name(folder: &Path) -> Option<String> {
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let entries = std::fs::read_dir(parent).ok()?.flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let name = nearest(folder.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(parent.join(name).display().to_string())
+}
+
+fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+    let refuse = |code, message: String, hint: String| {
+        Err(Error::new(code, message).key("data").file(&absolute).hint(hint))
+    };
+    match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => {
+            let hint = match folder.extension().and_then(|extension| extension.to_str()) {
+                Some("zip" | "gz" | "bz2" | "xz" | "7z" | "rar") => {
+                    "Unpack it, and give the folder with the images or data files."
+                }
+                _ => "Give the folder that the file is in, or a list of images as .csv or .jsonl.",
+            };
+            let message = format!("{} is a file, not a folder", absolute.display());
+            refuse(ErrorCode::DataNotFound, message, hint.into())
+        }
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            let named = nearest(source, known_datasets().iter().map(|known| known.name));
+            let named = named.filter(|name| *name != source).map(String::from);
+            let hint = match named.or_else(|| nearest_name(folder)) {
+                Some(meant) => format!("Did you mean '{meant}'?"),
+                None => format!("Give an existing folder, or one of {}.", names()),
+            };
+            let message = format!("there is no folder {}", absolute.display());
+            refuse(ErrorCode::DataNotFound, message, hint)
+        }
+        Err(cause) => Err(Error::read(&absolute, &cause).key("data")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{set_bundled_dir, set_download_dir};
+
+    fn config(source: &str) -> DataConfig {
+        DataConfig { source: Some(source.into()), ..DataConfig::default() }
+    }
+
+    fn refused(config: &DataConfig) -> Error {
+        open(config, &|| false).err().expect("refused")
+    }
+
+    #[test]
+    fn the_embedded_data_set_is_what_is_said_of_it() {
+        set_bundled_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
+        for known in known_datasets().iter().filter(|known| known.downloads.is_empty()) {
+            let set = open(&config(known.name), &|| false).unwrap();
+            let facts = set.facts();
+            assert_eq!(facts.source, known.name);
+            assert_eq!((facts.train, facts.test), (known.train, known.test));
+            assert_eq!(facts.classes.len(), known.classes as usize);
+            assert_eq!(facts.channels, known.channels);
+            assert_eq!(facts.image_size, Some([known.image_size; 2]));
+            assert!(facts.mirrored_is_natural);
+            assert!(set.warnings().is_empty());
+        }
+    }
+
+    /// One test, for the store is the process's.
+    #[test]
+    fn a_downloaded_data_set_is_found_by_its_name_and_has_its_classes_names() {
+        let store = tempfile::tempdir().unwrap();
+        set_download_dir(store.path());
+        let error = refused(&config("mnist"));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert_eq!(error.hint.unwrap(), "Download it: `residual data download mnist`.");
+
+        let folder = store.path().join("fashion-mnist");
+        std::fs::create_dir(&folder).unwrap();
+        // The mini set's files will do: gzipped, they are taken by their names.
+        let mini = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-mini"));
+        for file in find_known_dataset("fashion-mnist").unwrap().files {
+            let name = format!("{}.gz", file.file);
+            std::fs::copy(mini.join(&name), folder.join(&name)).unwrap();
+        }
+        let facts = open(&config("fashion-mnist"), &|| false).unwrap().facts().clone();
+        assert_eq!(facts.classes[9], "Ankle boot");
+        assert!(facts.mirrored_is_natural);
+        assert_eq!(facts.source, "fashion-mnist");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_answered_with_the_right_one() {
+        let error = refused(&config("fashion-mnist-mni"));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert_eq!(error.hint.unwrap(), "Did you mean 'fashion-mnist-mini'?");
+    }
+
+    #[test]
+    fn a_missing_folder_is_named_in_full() {
+        let error = refused(&config("./no/such/photos"));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert!(Path::new(error.at.file.as_deref().unwrap()).is_absolute());
+        assert_eq!(error.at.key.as_deref(), Some("data"));
+    }
+
+    #[test]
+    fn a_misspelt_folder_is_answered_with_the_one_beside_it() {
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::create_dir(parent.path().join("photos")).unwrap();
+        std::fs::write(parent.path().join("phots"), "a file").unwrap();
+        let place = |name: &str| parent.path().join(name).display().to_string();
+        let error = refused(&config(&place("Photo")));
+        assert_eq!(error.hint.unwrap(), format!("Did you mean '{}'?", place("photos")));
+        let error = refused(&config(&place("pictures")));
+        assert!(error.hint.unwrap().starts_with("Give an existing folder"));
+    }
+
+    #[test]
+    fn an_archive_is_to_be_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("photos.zip");
+        std::fs::write(&archive, b"PK").unwrap();
+        let error = refused(&config(archive.to_str().unwrap()));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert!(error.hint.unwrap().starts_with("Unpack"));
+    }
+
+    #[test]
+    fn a_format_that_the_files_have_not_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = DataConfig {
+            format: Some(Auto::Is(DataFormat::Idx)),
+            ..config(folder.path().to_str().unwrap())
+        };
+        let error = refused(&asked);
+        assert_eq!(error.code, ErrorCode::DataFormat);
+        assert_eq!(error.at.key.as_deref(), Some("data.format"));
+        assert!(error.hint.unwrap().contains("'image-folder'"));
+    }
+
+    #[test]
+    fn images_in_memory_have_to_be_handed_over_and_be_what_is_asked_for() {
+        let error = refused(&config("arrays"));
+        assert_eq!(error.code, ErrorCode::DataNotFound);
+        assert!(error.hint.unwrap().contains("{ arrays }"));
+        let part = crate::ArraySplit {
+            images: vec![1, 2].into(),
+            labels: vec![0, 1].into(),
+            height: 1,
+            width: 1,
+            channels: 1,
+        };
+        let arrays = || Some(Arrays { train: part.clone(), val: None, test: None, classes: None });
+        let with = |config: &DataConfig| open_with_arrays(config, arrays(), &|| false);
+        assert!(with(&config("arrays")).is_ok() && with(&DataConfig::default()).is_ok());
+        let error = with(&config("./photos")).err().unwrap();
+        assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Config, Some("data")));
+    }
+
+    #[test]
+    fn two_formats_in_a_folder_are_told_apart_only_by_the_user() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["data_batch_1.bin", "train-images-idx3-ubyte"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let source = config(folder.path().to_str().unwrap());
+        assert_eq!(refused(&source).at.key.as_deref(), Some("data.format"));
+        let said = DataConfig { format: Some(Auto::Is(DataFormat::CifarBinary)), ..source };
+        assert!(refused(&said).message.contains("data_batch_1.bin"));
+    }
+}

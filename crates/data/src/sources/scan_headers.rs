@@ -1,0 +1,140 @@
+//! Scans the headers of all images of a data set and collects its facts.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use residual_spec::{DataFacts, DataFormat, ErrorCode, Result, WarningEvent};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::dataset::{fingerprint, mirrored_is_natural};
+use super::disk::{DiskSource, ImageLocation};
+use super::listing::check_cancelled;
+use crate::decode::header::{Header, HeaderError};
+use crate::{Dataset, Source, Split};
+
+/// What looking at an image told: its header and its bytes on disk.
+pub(crate) type HeaderResult = Result<(Header, u64), HeaderError>;
+
+/// Whether a file begins as an image does.
+pub(crate) fn is_image(file: &Path) -> bool {
+    ImageLocation::File(file.into()).read_header().is_ok()
+}
+
+/// Reads the headers of all images, many at a time: it is the disk that is waited for.
+pub(crate) fn scan_headers(
+    places: &[ImageLocation],
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Vec<HeaderResult>> {
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let found: Mutex<Vec<Option<HeaderResult>>> = Mutex::new(places.iter().map(|_| None).collect());
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let owner = std::thread::current();
+    let work = || {
+        const CHUNK: usize = 64;
+        while !stop.load(Ordering::Relaxed) {
+            let start = next.fetch_add(CHUNK, Ordering::Relaxed);
+            let Some(chunk) = places.get(start..places.len().min(start + CHUNK)) else { break };
+            if chunk.is_empty() {
+                break;
+            }
+            let looked: Vec<HeaderResult> = chunk.iter().map(ImageLocation::read_header).collect();
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            for (slot, looked) in found[start..].iter_mut().zip(looked) {
+                *slot = Some(looked);
+            }
+        }
+        owner.unpark();
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..(2 * cores).clamp(4, 16)).map(|_| scope.spawn(work)).collect();
+        while !workers.iter().all(|worker| worker.is_finished()) {
+            if cancelled() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    });
+    check_cancelled(cancelled)?;
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(found.into_iter().map(|looked| looked.expect("every image was looked at")).collect())
+}
+
+/// What the headers of a data set's images have in common.
+#[derive(Default)]
+pub(crate) struct HeaderStats {
+    colour: bool,
+    /// None before the first, `Some(None)` once two differ.
+    size: Option<Option<[u32; 2]>>,
+    short_sides: Vec<u32>,
+    /// Of the images to train on and to validate on.
+    pixels: u64,
+}
+
+impl HeaderStats {
+    pub fn add(&mut self, part: Split, header: &Header) {
+        self.colour |= header.channels != 1;
+        if part != Split::Test {
+            self.pixels += u64::from(header.width) * u64::from(header.height);
+        }
+        let size = Some([header.height, header.width]);
+        self.size = match self.size {
+            None => Some(size),
+            Some(others) => Some(others.filter(|_| others == size)),
+        };
+        self.short_sides.push(header.height.min(header.width));
+    }
+
+    /// The one in the middle.
+    fn short_side(&self) -> Option<u32> {
+        let mut sides = self.short_sides.clone();
+        let middle = sides.len() / 2;
+        (!sides.is_empty()).then(|| *sides.select_nth_unstable(middle).1)
+    }
+}
+
+/// A data set of images on disk; of each part, the classes that it lacks are warned of.
+pub(crate) fn dataset(
+    source: &str,
+    format: DataFormat,
+    classes: Vec<String>,
+    parts: [DiskSource; 3],
+    seen: &HeaderStats,
+    hash: &Xxh3,
+    mut warnings: Vec<WarningEvent>,
+) -> Dataset {
+    for (part, images) in Split::ALL.into_iter().zip(&parts) {
+        let mut found = vec![false; classes.len()];
+        images.labels.iter().for_each(|&label| found[label as usize] = true);
+        let missing = classes.iter().zip(found).filter(|(_, found)| !found);
+        let missing: Vec<&str> = missing.map(|(class, _)| class.as_str()).collect();
+        if !images.is_empty() && !missing.is_empty() {
+            let (part, missing) = (part.as_str(), missing.join(", "));
+            warnings.push(WarningEvent {
+                code: ErrorCode::DataUnusable,
+                message: format!("the {part} part has no images of {missing}"),
+                file: None,
+                hint: None,
+            });
+        }
+    }
+    let channels = if seen.colour { 3 } else { 1 };
+    let facts = DataFacts {
+        source: source.into(),
+        format,
+        mirrored_is_natural: mirrored_is_natural(&classes),
+        classes,
+        channels,
+        image_size: seen.size.flatten(),
+        short_side: seen.short_side(),
+        train: parts[0].len() as u32,
+        val: parts[1].len() as u32,
+        test: parts[2].len() as u32,
+        mean: None,
+        std: None,
+        decoded_bytes: Some(seen.pixels * u64::from(channels)),
+        fingerprint: fingerprint(hash),
+    };
+    Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>))
+}

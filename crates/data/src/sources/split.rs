@@ -1,0 +1,251 @@
+//! The parts that a run uses: a validation part is taken from the training images where the data
+//! set brings none.
+
+use residual_spec::Data;
+
+use super::dataset::Dataset;
+use super::source::Source;
+use super::subset::Subset;
+use crate::random::{shuffle_class, shuffle_limit};
+
+/// The parts that a data set may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    Train,
+    Val,
+    Test,
+}
+
+impl Split {
+    pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Val => "val",
+            Split::Test => "test",
+        }
+    }
+
+    /// A part by the names that people give it.
+    pub(crate) fn from_name(name: &str) -> Option<Split> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "train" | "training" => Split::Train,
+            "val" | "valid" | "validation" => Split::Val,
+            "test" => Split::Test,
+            _ => return None,
+        })
+    }
+}
+
+/// A run's images.
+pub struct Splits {
+    pub train: Subset,
+    pub val: Option<Subset>,
+    pub test: Option<Subset>,
+}
+
+impl Dataset {
+    /// The data set's own parts; where it has no validation part, `data.validation` of its
+    /// training images (a share up to 0.5, or a number of images) are held back instead: by class,
+    /// in the same shares, chosen by `data.split_seed`. Of what is left to train on, `data.limit`
+    /// images are kept, likewise. Every class keeps an image to train on, so a class of one image
+    /// gets none held back.
+    pub fn splits(&self, data: &Data) -> Splits {
+        let seed = data.split_seed;
+        let own = |part| Some(Subset::full(self.source(part))).filter(|subset| !subset.is_empty());
+        let train = self.source(Split::Train);
+        let mut kept = by_class(train.as_ref(), 0..train.len() as u32, self.facts().classes.len());
+        let val = own(Split::Val).or_else(|| {
+            let held = hold_back(&mut kept, data.validation, seed);
+            (!held.is_empty()).then(|| Subset { source: train.clone(), indices: held.into() })
+        });
+        if let Some(limit) = data.limit {
+            keep(&mut kept, limit as usize, seed);
+        }
+        let kept = ascending(kept).into();
+        Splits { train: Subset { source: train, indices: kept }, val, test: own(Split::Test) }
+    }
+}
+
+fn by_class(
+    source: &dyn Source,
+    indices: impl Iterator<Item = u32>,
+    classes: usize,
+) -> Vec<Vec<u32>> {
+    let mut by_class = vec![Vec::new(); classes];
+    for i in indices {
+        by_class[source.label(i as usize) as usize].push(i);
+    }
+    by_class
+}
+
+fn ascending(by_class: Vec<Vec<u32>>) -> Vec<u32> {
+    let mut indices = by_class.concat();
+    indices.sort_unstable();
+    indices
+}
+
+/// Takes a validation part out of the classes' images.
+fn hold_back(by_class: &mut [Vec<u32>], validation: f64, seed: u64) -> Vec<u32> {
+    let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
+    let mut held = Vec::new();
+    for (class, (indices, share)) in
+        by_class.iter_mut().zip(validation_shares(&counts, validation)).enumerate()
+    {
+        shuffle_class(indices, seed, class as u32);
+        held.extend(indices.drain(..share));
+    }
+    held.sort_unstable();
+    held
+}
+
+/// Keeps `limit` of the classes' images. Of a larger limit, a smaller one's are a part, but for
+/// rounding.
+fn keep(by_class: &mut [Vec<u32>], limit: usize, seed: u64) {
+    let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
+    let least: Vec<usize> = counts.iter().map(|&count| count.min(1)).collect();
+    let shares = apportion(&counts, limit, &least, &counts);
+    for (class, (indices, share)) in by_class.iter_mut().zip(shares).enumerate() {
+        indices.sort_unstable();
+        shuffle_limit(indices, seed, class as u32);
+        indices.truncate(share);
+    }
+}
+
+/// How many of each class to hold back. Below 1, `validation` is a share, of which at least one
+/// image is taken.
+fn validation_shares(counts: &[usize], validation: f64) -> Vec<usize> {
+    if validation <= 0.0 {
+        return vec![0; counts.len()];
+    }
+    let whole = match validation < 1.0 {
+        true => (counts.iter().sum::<usize>() as f64 * validation).round().max(1.0),
+        false => validation,
+    };
+    let most: Vec<usize> = counts.iter().map(|count| count.saturating_sub(1)).collect();
+    apportion(counts, whole as usize, &vec![0; counts.len()], &most)
+}
+
+/// Divides `whole` among classes in proportion to their counts, within bounds: rounded down, and
+/// what that leaves over goes to the classes with the largest remainders.
+fn apportion(counts: &[usize], whole: usize, least: &[usize], most: &[usize]) -> Vec<usize> {
+    let all = counts.iter().sum::<usize>().max(1);
+    let exact = |class: usize| counts[class] as u128 * whole as u128;
+    let mut shares: Vec<usize> = (0..counts.len())
+        .map(|class| ((exact(class) / all as u128) as usize).clamp(least[class], most[class]))
+        .collect();
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by_key(|&class| std::cmp::Reverse(exact(class) % all as u128));
+    let mut sum: usize = shares.iter().sum();
+    while sum < whole {
+        let before = sum;
+        for &class in &order {
+            if sum < whole && shares[class] < most[class] {
+                shares[class] += 1;
+                sum += 1;
+            }
+        }
+        if sum == before {
+            break; // every class is at its bound
+        }
+    }
+    while sum > whole {
+        // Rare classes were given their least: the largest one pays for it.
+        let largest = (0..shares.len()).filter(|&class| shares[class] > least[class]);
+        let Some(largest) = largest.max_by_key(|&class| shares[class]) else { break };
+        shares[largest] -= 1;
+        sum -= 1;
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes(counts: &[usize]) -> Vec<Vec<u32>> {
+        let mut next = 0;
+        let mut class = |&n: &usize| {
+            next += n as u32;
+            (next - n as u32..next).collect()
+        };
+        counts.iter().map(&mut class).collect()
+    }
+
+    fn split(counts: &[usize], validation: f64, seed: u64) -> (Vec<u32>, Vec<u32>) {
+        let mut kept = classes(counts);
+        let held = hold_back(&mut kept, validation, seed);
+        (ascending(kept), held)
+    }
+
+    fn limited(counts: &[usize], limit: usize, seed: u64) -> Vec<Vec<u32>> {
+        let mut kept = classes(counts);
+        keep(&mut kept, limit, seed);
+        kept
+    }
+
+    fn shares(counts: &[usize], validation: f64) -> Vec<usize> {
+        validation_shares(counts, validation)
+    }
+
+    #[test]
+    fn every_class_gives_its_share() {
+        let (kept, held) = split(&[100, 50, 30], 0.1, 0);
+        let count = |range: std::ops::Range<u32>| held.iter().filter(|i| range.contains(i)).count();
+        assert_eq!([count(0..100), count(100..150), count(150..180)], [10, 5, 3]);
+        let mut all = [kept, held].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..180));
+    }
+
+    #[test]
+    fn the_whole_is_the_share_of_all_images_even_when_classes_are_small() {
+        assert_eq!(shares(&[4; 10], 0.1).iter().sum::<usize>(), 4);
+        assert_eq!(shares(&[3, 3], 0.1), [1, 0]);
+        assert_eq!(shares(&[9, 7, 4], 0.25), [2, 2, 1]);
+    }
+
+    #[test]
+    fn every_class_keeps_an_image_to_train_on() {
+        assert_eq!(shares(&[1, 1, 1], 0.5), [0, 0, 0]);
+        assert_eq!(shares(&[2, 1, 40], 0.5), [1, 0, 21]);
+        assert_eq!(shares(&[0, 2], 0.5), [0, 1]);
+    }
+
+    #[test]
+    fn the_seed_decides_which_images_and_nothing_else_does() {
+        assert_eq!(split(&[50, 50], 0.2, 7), split(&[50, 50], 0.2, 7));
+        assert_ne!(split(&[50, 50], 0.2, 7).1, split(&[50, 50], 0.2, 8).1);
+    }
+
+    #[test]
+    fn nothing_is_held_back_when_nothing_is_asked() {
+        assert_eq!(split(&[5, 5], 0.0, 0), ((0..10).collect(), vec![]));
+    }
+
+    #[test]
+    fn a_number_of_images_may_be_asked_for_instead_of_a_share() {
+        assert_eq!(shares(&[5_000; 10], 5_000.0), [500; 10]);
+        assert_eq!(split(&[5_000; 10], 5_000.0, 3), split(&[5_000; 10], 0.1, 3));
+        assert_eq!(shares(&[3, 3], 1.0), [1, 0]);
+    }
+
+    #[test]
+    fn a_limit_keeps_every_class_in_proportion() {
+        let counts = |counts: &[usize], limit| -> Vec<usize> {
+            limited(counts, limit, 0).iter().map(Vec::len).collect()
+        };
+        assert_eq!(counts(&[100, 50, 30], 18), [10, 5, 3]);
+        assert_eq!(counts(&[1000, 2, 1], 5), [3, 1, 1]);
+        assert_eq!(counts(&[1000, 0, 1], 3), [2, 0, 1]);
+        assert_eq!(counts(&[4, 5], 100), [4, 5]);
+    }
+
+    #[test]
+    fn a_smaller_limit_is_a_part_of_a_larger_one_and_the_seed_decides() {
+        let [few, many] = [20, 80].map(|limit| limited(&[90, 90], limit, 1).concat());
+        assert!(few.iter().all(|index| many.contains(index)));
+        assert_ne!(limited(&[90, 90], 20, 2).concat(), few);
+    }
+}

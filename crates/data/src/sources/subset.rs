@@ -1,0 +1,114 @@
+//! Subsets of a source's images.
+
+use std::sync::Arc;
+
+use residual_spec::Result;
+
+use crate::{Image, Source, Wanted};
+
+/// Some of a source's images.
+#[derive(Clone)]
+pub struct Subset {
+    pub source: Arc<dyn Source>,
+    /// Indices into `source`.
+    pub indices: Arc<[u32]>,
+}
+
+impl Subset {
+    /// All of a source's images, in its order.
+    pub fn full(source: Arc<dyn Source>) -> Self {
+        let indices = (0..source.len() as u32).collect();
+        Subset { source, indices }
+    }
+
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// The images of each of so many classes.
+    pub fn class_counts(&self, classes: usize) -> Vec<u64> {
+        let mut counts = vec![0; classes];
+        for &index in self.indices.iter() {
+            counts[self.source.label(index as usize) as usize] += 1;
+        }
+        counts
+    }
+
+    /// The same images with class `map[label]` instead of `label`: for a model that counts the
+    /// same classes in another order.
+    pub fn remap_labels(self, map: Vec<u32>) -> Self {
+        Subset { source: Arc::new(RemappedLabels { source: self.source, map }), ..self }
+    }
+
+    /// So many of its indices, spread evenly; all, where there are no more.
+    pub fn evenly_spaced(&self, count: usize) -> Vec<u32> {
+        let count = count.min(self.len());
+        (0..count).map(|n| self.indices[(2 * n + 1) * self.len() / (2 * count)]).collect()
+    }
+}
+
+struct RemappedLabels {
+    source: Arc<dyn Source>,
+    map: Vec<u32>,
+}
+
+impl Source for RemappedLabels {
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn label(&self, i: usize) -> u32 {
+        self.map[self.source.label(i) as usize]
+    }
+
+    fn name(&self, i: usize) -> String {
+        self.source.name(i)
+    }
+
+    fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
+        self.source.read(i, channels, into)
+    }
+
+    fn look<'a>(
+        &'a self,
+        i: usize,
+        channels: u32,
+        wanted: Wanted,
+        room: &'a mut Image,
+    ) -> Result<&'a Image> {
+        self.source.look(i, channels, wanted, room)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MemorySource, Split};
+
+    fn subset(indices: &[u32]) -> Subset {
+        let source = MemorySource::new(Split::Test, [1, 1, 1], vec![0; 5], vec![0, 1, 2, 1, 0]);
+        Subset { source: Arc::new(source), indices: indices.into() }
+    }
+
+    #[test]
+    fn a_relabelled_image_is_the_same_image_of_another_class() {
+        let (before, after) = (subset(&[1, 4]), subset(&[1, 4]).remap_labels(vec![2, 0, 1]));
+        let labels: Vec<u32> = (0..5).map(|i| after.source.label(i)).collect();
+        assert_eq!(labels, [2, 0, 1, 0, 2]);
+        assert_eq!(after.indices, before.indices);
+        assert_eq!(after.source.name(3), before.source.name(3));
+    }
+
+    #[test]
+    fn a_spread_of_indices_reaches_from_one_end_to_the_other() {
+        let many = subset(&(100..200).collect::<Vec<_>>());
+        assert_eq!(many.evenly_spaced(4), [112, 137, 162, 187]);
+        assert_eq!(subset(&[1, 4]).evenly_spaced(9), [1, 4]);
+        assert!(subset(&[]).evenly_spaced(3).is_empty());
+        assert!(many.evenly_spaced(0).is_empty());
+    }
+}

@@ -1,0 +1,293 @@
+//! The operations that policies draw from, on bytes, as torchvision applies them to Pillow images:
+//! the nearest pixel, black where nothing comes from, no rounding where Pillow rounds nothing.
+
+use std::mem::swap;
+
+/// What is done to a whole picture. The numbers are torchvision's magnitudes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum AugmentOp {
+    Identity,
+    /// Pixels along x for each along y.
+    ShearX(f64),
+    ShearY(f64),
+    /// Pixels to the right; fractions are dropped.
+    TranslateX(f64),
+    /// Pixels down; fractions are dropped.
+    TranslateY(f64),
+    /// Degrees, counter-clockwise, about the centre.
+    Rotate(f64),
+    /// Added to 1, the factor: 0 leaves the picture as it is. So of the next three.
+    Brightness(f64),
+    Color(f64),
+    Contrast(f64),
+    Sharpness(f64),
+    /// Bits that are kept.
+    Posterize(u32),
+    /// Values from here on are inverted.
+    Solarize(f64),
+    AutoContrast,
+    Equalize,
+}
+
+/// A picture that is worked on, and room to work in.
+pub(crate) struct Canvas {
+    pub width: usize,
+    pub height: usize,
+    /// 1 or 3.
+    pub channels: usize,
+    /// `height * width * channels` bytes.
+    pub pixels: Vec<u8>,
+    spare: Vec<u8>,
+}
+
+impl Canvas {
+    pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<u8>) -> Canvas {
+        Canvas { width, height, channels, pixels, spare: Vec::new() }
+    }
+
+    pub fn apply(&mut self, operation: AugmentOp) {
+        let (w, h) = (self.width as f64, self.height as f64);
+        match operation {
+            AugmentOp::Identity => {}
+            AugmentOp::ShearX(by) => self.affine([1.0, by, 0.0, 0.0, 1.0, 0.0]),
+            AugmentOp::ShearY(by) => self.affine([1.0, 0.0, 0.0, by, 1.0, 0.0]),
+            AugmentOp::TranslateX(by) => self.affine([1.0, 0.0, -by.trunc(), 0.0, 1.0, 0.0]),
+            AugmentOp::TranslateY(by) => self.affine([1.0, 0.0, 0.0, 0.0, 1.0, -by.trunc()]),
+            AugmentOp::Rotate(degrees) => {
+                let (sin, cos) = (-degrees.rem_euclid(360.0).to_radians()).sin_cos();
+                let (x, y) = (w / 2.0, h / 2.0);
+                let (left, top) = (cos * -x + sin * -y + x, -sin * -x + cos * -y + y);
+                self.affine([cos, sin, left, -sin, cos, top]);
+            }
+            AugmentOp::Brightness(by) => self.look_up(|value| blend(0, value, 1.0 + by)),
+            // A grey picture has no colour to change.
+            AugmentOp::Color(_) if self.channels == 1 => {}
+            AugmentOp::Color(by) => {
+                for pixel in self.pixels.as_chunks_mut::<3>().0 {
+                    let grey = luma(pixel);
+                    *pixel = pixel.map(|value| blend(grey, value, 1.0 + by));
+                }
+            }
+            AugmentOp::Contrast(by) => {
+                let grey = self.mean_luma();
+                self.look_up(|value| blend(grey, value, 1.0 + by));
+            }
+            AugmentOp::Sharpness(by) => self.sharpen(1.0 + by),
+            AugmentOp::Posterize(bits) => {
+                let mask = 0xff_u8.checked_shl(8 - bits.min(8)).unwrap_or(0);
+                self.look_up(|value| value & mask);
+            }
+            AugmentOp::Solarize(from) => {
+                self.look_up(|value| if f64::from(value) < from { value } else { 255 - value });
+            }
+            AugmentOp::AutoContrast => self.by_histogram(stretched),
+            AugmentOp::Equalize => self.by_histogram(equalized),
+        }
+    }
+
+    /// Each pixel (x, y) becomes the one at (`a` x + `b` y + `c`, `d` x + `e` y + `f`), measured
+    /// between pixel centres in steps of 1/65536, as Pillow does for 8-bit images.
+    fn affine(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
+        let fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
+        let (across, down) = ([fixed(a), fixed(d)], [fixed(b), fixed(e)]);
+        let mut row = [fixed(c + a * 0.5 + b * 0.5), fixed(f + d * 0.5 + e * 0.5)];
+        let (width, height, channels) = (self.width, self.height, self.channels);
+        self.spare.clear();
+        self.spare.resize(self.pixels.len(), 0);
+        for line in self.spare.chunks_exact_mut(width * channels) {
+            let [mut x, mut y] = row;
+            for out in line.chunks_exact_mut(channels) {
+                let (left, top) = (x >> 16, y >> 16);
+                if (0..width as i64).contains(&left) && (0..height as i64).contains(&top) {
+                    let from = (top as usize * width + left as usize) * channels;
+                    out.copy_from_slice(&self.pixels[from..from + channels]);
+                }
+                (x, y) = (x + across[0], y + across[1]);
+            }
+            row = [row[0] + down[0], row[1] + down[1]];
+        }
+        swap(&mut self.pixels, &mut self.spare);
+    }
+
+    /// The mean of the grey picture, rounded.
+    fn mean_luma(&self) -> u8 {
+        let (sum, count): (u64, u64) = match self.channels {
+            1 => {
+                (self.pixels.iter().map(|&value| u64::from(value)).sum(), self.pixels.len() as u64)
+            }
+            _ => {
+                let pixels = self.pixels.as_chunks::<3>().0;
+                (pixels.iter().map(|pixel| u64::from(luma(pixel))).sum(), pixels.len() as u64)
+            }
+        };
+        ((2 * sum + count) / (2 * count.max(1))) as u8
+    }
+
+    /// Blends with the picture smoothed by Pillow's 3x3 kernel (5 in the middle of ones, over 13),
+    /// which leaves the outermost pixels as they are.
+    fn sharpen(&mut self, factor: f64) {
+        let (width, height, channels) = (self.width, self.height, self.channels);
+        if width < 3 || height < 3 {
+            return;
+        }
+        self.spare.clone_from(&self.pixels);
+        let stride = width * channels;
+        for y in 1..height - 1 {
+            let line = y * stride;
+            for at in line + channels..line + stride - channels {
+                let column = |at: usize| -> u32 {
+                    [at - stride, at, at + stride].map(|at| u32::from(self.spare[at])).iter().sum()
+                };
+                let middle = self.spare[at];
+                let sum = column(at - channels) + column(at) + column(at + channels);
+                let smooth = (2 * (sum + 4 * u32::from(middle)) + 13) / 26;
+                self.pixels[at] = blend(smooth as u8, middle, factor);
+            }
+        }
+        // The outermost pixels are blended with themselves.
+    }
+
+    fn look_up(&mut self, value: impl Fn(u8) -> u8) {
+        let table: [u8; 256] = std::array::from_fn(|i| value(i as u8));
+        for value in &mut self.pixels {
+            *value = table[usize::from(*value)];
+        }
+    }
+
+    /// Looks each channel up in a table made from how often it has each value.
+    fn by_histogram(&mut self, table: impl Fn(&[u32; 256]) -> [u8; 256]) {
+        for channel in 0..self.channels {
+            let mut counts = [0; 256];
+            for &value in self.pixels[channel..].iter().step_by(self.channels) {
+                counts[usize::from(value)] += 1;
+            }
+            let table = table(&counts);
+            for value in self.pixels[channel..].iter_mut().step_by(self.channels) {
+                *value = table[usize::from(*value)];
+            }
+        }
+    }
+}
+
+/// Pillow's `convert('L')`.
+fn luma(&[r, g, b]: &[u8; 3]) -> u8 {
+    let [r, g, b] = [r, g, b].map(u32::from);
+    ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
+}
+
+/// Pillow's `Image.blend`: from `base` at 0 to `value` at 1 and beyond, in f32, cut to a whole number.
+fn blend(base: u8, value: u8, factor: f64) -> u8 {
+    let (base, value) = (f32::from(base), f32::from(value));
+    (base + factor as f32 * (value - base)) as u8 // saturates
+}
+
+/// Pillow's `ImageOps.autocontrast`: the least value becomes 0, the greatest 255.
+fn stretched(counts: &[u32; 256]) -> [u8; 256] {
+    let low = counts.iter().position(|&count| count > 0).unwrap_or(0);
+    let high = counts.iter().rposition(|&count| count > 0).unwrap_or(0);
+    if high <= low {
+        return std::array::from_fn(|i| i as u8);
+    }
+    let scale = 255.0 / (high - low) as f64;
+    let offset = -(low as f64) * scale;
+    std::array::from_fn(|i| (i as f64 * scale + offset) as u8)
+}
+
+/// Pillow's `ImageOps.equalize`: all values about equally frequent.
+fn equalized(counts: &[u32; 256]) -> [u8; 256] {
+    let last = counts.iter().rev().find(|&&count| count > 0).copied().unwrap_or(0);
+    let step = (counts.iter().sum::<u32>() - last) / 255;
+    if step == 0 {
+        return std::array::from_fn(|i| i as u8);
+    }
+    let mut sum = step / 2;
+    counts.map(|count| {
+        let value = sum / step;
+        sum += count;
+        value.min(255) as u8
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::testing::{fixture, fixture_json};
+
+    fn operation(name: &str, magnitude: f64) -> AugmentOp {
+        match name {
+            "Identity" => AugmentOp::Identity,
+            "ShearX" => AugmentOp::ShearX(magnitude),
+            "ShearY" => AugmentOp::ShearY(magnitude),
+            "TranslateX" => AugmentOp::TranslateX(magnitude),
+            "TranslateY" => AugmentOp::TranslateY(magnitude),
+            "Rotate" => AugmentOp::Rotate(magnitude),
+            "Brightness" => AugmentOp::Brightness(magnitude),
+            "Color" => AugmentOp::Color(magnitude),
+            "Contrast" => AugmentOp::Contrast(magnitude),
+            "Sharpness" => AugmentOp::Sharpness(magnitude),
+            "Posterize" => AugmentOp::Posterize(magnitude as u32),
+            "Solarize" => AugmentOp::Solarize(magnitude),
+            "AutoContrast" => AugmentOp::AutoContrast,
+            "Equalize" => AugmentOp::Equalize,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn every_operation_gives_torchvisions_bytes_on_pillow_images() {
+        let fixtures = fixture_json("operations");
+        let cases = fixtures.as_array().unwrap();
+        // All 14, most with several magnitudes, on RGB and grey.
+        assert!(cases.len() > 60, "{}", cases.len());
+        for case in cases {
+            let name = case["operation"].as_str().unwrap();
+            let magnitude = case["magnitude"].as_f64().unwrap();
+            let channels = case["channels"].as_u64().unwrap() as u32;
+            let mut image = fixture("picture");
+            image.set_channels(channels);
+            let [w, h, c] = [image.width, image.height, channels].map(|n| n as usize);
+            let mut canvas = Canvas::new(w, h, c, image.pixels);
+            canvas.apply(operation(name, magnitude));
+            let wanted = bytes(&case["crc32"], &case["sums"]);
+            let found = (checksum(&canvas.pixels), weighted_sums(&canvas.pixels));
+            assert_eq!(found, wanted, "{name} {magnitude} of {channels} channels");
+        }
+    }
+
+    fn bytes(crc: &Value, sums: &Value) -> (u32, Vec<u64>) {
+        let sums = sums.as_array().unwrap().iter().map(|sum| sum.as_u64().unwrap());
+        (crc.as_u64().unwrap() as u32, sums.collect())
+    }
+
+    /// zlib's CRC-32: equal bytes, or one in four thousand million.
+    fn checksum(bytes: &[u8]) -> u32 {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum()
+    }
+
+    /// Says roughly how far away bytes are that differ.
+    fn weighted_sums(bytes: &[u8]) -> Vec<u64> {
+        let value = |(i, &value): (usize, &u8)| [u64::from(value), i as u64 * u64::from(value)];
+        bytes
+            .iter()
+            .enumerate()
+            .map(value)
+            .fold(vec![0, 0], |sum, [a, b]| vec![sum[0] + a, sum[1] + b])
+    }
+
+    #[test]
+    fn a_picture_of_one_pixel_survives_every_operation() {
+        for name in
+            ["ShearX", "TranslateY", "Rotate", "Contrast", "Sharpness", "Equalize", "AutoContrast"]
+        {
+            for channels in [1, 3] {
+                let mut canvas = Canvas::new(1, 1, channels, vec![9; channels]);
+                canvas.apply(operation(name, 0.5));
+                assert_eq!(canvas.pixels.len(), channels);
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Mixtures of two images of a batch: mixup and CutMix.
+//!
+//! Image `i` of `n` is mixed with image `n - 1 - i`. A batch's images are in random order, so its
+//! mirror is as good a partner as any, and pairs can be mixed in place.
+
+use residual_spec::Mix;
+
+use crate::Region;
+use crate::SampleRng;
+
+/// What a mixed batch shows beside its own labels.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MixedLabels {
+    /// The class of each image's partner.
+    pub labels: Vec<i64>,
+    /// The share of the image itself, 0 to 1; the partner has the rest. The loss is
+    /// `lambda * loss(own labels) + (1 - lambda) * loss(partners' labels)`.
+    pub lambda: f64,
+}
+
+/// Mixes a batch of normalised `[size, size, channels]` images.
+pub(crate) fn apply(
+    mix: &Mix,
+    size: usize,
+    channels: usize,
+    images: &mut [f32],
+    labels: &[i64],
+    rng: &mut SampleRng,
+) -> Option<MixedLabels> {
+    let length = size * size * channels;
+    let lambda = match mix {
+        Mix::None(_) => return None,
+        Mix::Mixup(mix) => {
+            let lambda = rng.beta(mix.alpha);
+            blend(images, length, lambda as f32);
+            lambda
+        }
+        Mix::Cutmix(mix) => {
+            let lambda = rng.beta(mix.alpha);
+            let (x, y) = (rng.below(size as u32), rng.below(size as u32));
+            let (hole, lambda) = rectangle(lambda, x, y, size as u32);
+            exchange(images, size, channels, hole);
+            lambda
+        }
+    };
+    Some(MixedLabels { labels: labels.iter().rev().copied().collect(), lambda })
+}
+
+/// Each pair of partners.
+fn pairs(images: &mut [f32], length: usize) -> impl Iterator<Item = (&mut [f32], &mut [f32])> {
+    let count = images.len() / length;
+    let (first, rest) = images.split_at_mut(count / 2 * length);
+    let rest = &mut rest[count % 2 * length..];
+    first.chunks_exact_mut(length).zip(rest.chunks_exact_mut(length).rev())
+}
+
+fn blend(images: &mut [f32], length: usize, lambda: f32) {
+    for (a, b) in pairs(images, length) {
+        for (a, b) in a.iter_mut().zip(b) {
+            (*a, *b) = (lambda * *a + (1.0 - lambda) * *b, lambda * *b + (1.0 - lambda) * *a);
+        }
+    }
+}
+
+/// torchvision's `CutMix`: what lies inside of a rectangle about (x, y) whose sides are the
+/// image's times the root of the partner's share; and the share that is left to the image.
+fn rectangle(lambda: f64, x: u32, y: u32, size: u32) -> (Region, f64) {
+    let half = (0.5 * (1.0 - lambda).sqrt() * f64::from(size)) as i64;
+    let span = |at: u32| {
+        let inside = |at: i64| at.clamp(0, size.into()) as u32;
+        (inside(i64::from(at) - half), inside(i64::from(at) + half))
+    };
+    let ((left, right), (top, bottom)) = (span(x), span(y));
+    let hole = Region { left, top, width: right - left, height: bottom - top };
+    let share = f64::from(hole.width * hole.height) / f64::from(size * size);
+    (hole, 1.0 - share)
+}
+
+fn exchange(images: &mut [f32], size: usize, channels: usize, hole: Region) {
+    let (from, length) = (hole.left as usize * channels, hole.width as usize * channels);
+    let rows = hole.top as usize..(hole.top + hole.height) as usize;
+    for (a, b) in pairs(images, size * size * channels) {
+        for row in rows.clone() {
+            let start = row * size * channels + from;
+            a[start..start + length].swap_with_slice(&mut b[start..start + length]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use residual_spec::{Cutmix, Mixup};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::testing::fixture_json;
+
+    fn floats(value: &Value) -> Vec<f32> {
+        value.as_array().unwrap().iter().map(|n| n.as_f64().unwrap() as f32).collect()
+    }
+
+    fn whole(case: &Value, key: &str) -> u32 {
+        case[key].as_u64().unwrap() as u32
+    }
+
+    #[test]
+    fn a_given_lambda_mixes_as_pytorch_does() {
+        for case in fixture_json("mixtures")["mixup"].as_array().unwrap() {
+            let size = whole(case, "size") as usize;
+            let mut images = floats(&case["images"]);
+            blend(&mut images, size * size * 3, case["lambda"].as_f64().unwrap() as f32);
+            for (found, wanted) in images.iter().zip(floats(&case["mixed"])) {
+                assert!((found - wanted).abs() <= 1e-5 * wanted.abs().max(1.0), "{found} {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_given_rectangle_is_cut_as_torchvision_cuts_it() {
+        for case in fixture_json("mixtures")["cutmix"].as_array().unwrap() {
+            let size = whole(case, "size");
+            let drawn = case["drawn"].as_f64().unwrap();
+            let (hole, lambda) = rectangle(drawn, whole(case, "x"), whole(case, "y"), size);
+            let found = [hole.left, hole.top, hole.left + hole.width, hole.top + hole.height];
+            assert_eq!(Value::from(found.to_vec()), case["box"]);
+            assert!((lambda - case["lambda"].as_f64().unwrap()).abs() < 1e-12);
+            let mut images = floats(&case["images"]);
+            exchange(&mut images, size as usize, 3, hole);
+            assert_eq!(images, floats(&case["mixed"]));
+        }
+    }
+
+    #[test]
+    fn the_images_labels_and_shares_of_a_batch_fit_together() {
+        // Each image is all of its label's number.
+        let labels: Vec<i64> = (0..7).collect();
+        for mix in [Mix::Mixup(Mixup { alpha: 1.0 }), Mix::Cutmix(Cutmix { alpha: 1.0 })] {
+            let mut seen = Vec::new();
+            for index in 0..50 {
+                let mut images: Vec<f32> =
+                    labels.iter().flat_map(|&label| vec![label as f32; 64]).collect();
+                let mut rng = SampleRng::new(0, 0, index);
+                let mixed = apply(&mix, 8, 1, &mut images, &labels, &mut rng).unwrap();
+                assert_eq!(mixed.labels, [6, 5, 4, 3, 2, 1, 0]);
+                seen.push(mixed.lambda);
+                for (i, image) in images.chunks(64).enumerate() {
+                    let mean = f64::from(image.iter().sum::<f32>()) / 64.0;
+                    let wanted = mixed.lambda * labels[i] as f64
+                        + (1.0 - mixed.lambda) * mixed.labels[i] as f64;
+                    assert!((mean - wanted).abs() < 1e-5, "{mean} {wanted}");
+                }
+            }
+            seen.sort_by(f64::total_cmp);
+            assert!(seen[49] - seen[0] > 0.5, "{seen:?}");
+        }
+    }
+}

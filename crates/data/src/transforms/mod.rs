@@ -1,0 +1,22 @@
+//! Image transforms with torchvision's names and numbers: crop, flip, augmentation policies,
+//! normalization, color jitter, erasing and mixing.
+
+mod augment_ops;
+mod color;
+mod mixup;
+mod normalize;
+mod pipeline;
+mod pixel_mean;
+mod policy;
+mod random_erasing;
+mod resize;
+mod test_time_augment;
+mod thumbnail;
+
+pub use mixup::MixedLabels;
+pub use normalize::CropWindow;
+#[cfg(test)]
+pub(crate) use pipeline::tests;
+pub use pipeline::{CropNormalize, Pipeline};
+pub use pixel_mean::PixelMean;
+pub use thumbnail::thumbnail;

@@ -1,0 +1,109 @@
+//! The mean image of the training images (He et al. 2015, section 4.2).
+
+use residual_spec::{Error, ErrorCode, Result};
+
+use super::normalize::CropWindow;
+
+/// What is subtracted from every image, pixel by pixel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PixelMean {
+    size: usize,
+    channels: usize,
+    /// `[size, size, channels]`, values in 0..1.
+    values: Vec<f32>,
+}
+
+impl PixelMean {
+    /// From `[size, size, channels]`, values in 0..1.
+    pub(crate) fn from_hwc(values: Vec<f32>, channels: u32, size: u32) -> PixelMean {
+        PixelMean { size: size as usize, channels: channels as usize, values }
+    }
+
+    /// From `[channels, size, size]`, as [`to_chw`](Self::to_chw) gives it.
+    ///
+    /// # Errors
+    /// `E_CHECKPOINT` if the numbers are not as many, or not from 0 to 1.
+    pub fn from_chw(values: &[f32], channels: u32, size: u32) -> Result<PixelMean> {
+        let (size, channels) = (size as usize, channels as usize);
+        let whole = values.len() == size * size * channels;
+        if !whole || !values.iter().all(|value| (0.0..=1.0).contains(value)) {
+            let message =
+                format!("the mean image is not {channels} x {size} x {size} numbers in 0..1");
+            return Err(Error::new(ErrorCode::Checkpoint, message));
+        }
+        let at = |i: usize| values[i % channels * size * size + i / channels];
+        Ok(PixelMean { size, channels, values: (0..values.len()).map(at).collect() })
+    }
+
+    /// `[channels, size, size]`, values in 0..1: PyTorch's order.
+    pub fn to_chw(&self) -> Vec<f32> {
+        let plane = |c| self.values.iter().skip(c).step_by(self.channels).copied();
+        (0..self.channels).flat_map(plane).collect()
+    }
+
+    /// In units of the standard deviations.
+    pub(crate) fn divided_by(&self, std: &[f64]) -> PixelMean {
+        let scaled = |(i, value): (usize, &f32)| value / std[i % self.channels] as f32;
+        PixelMean { values: self.values.iter().enumerate().map(scaled).collect(), ..*self }
+    }
+
+    /// `[size, size, channels]`.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Subtracts what of the mean image lies under the window; nothing outside of it.
+    pub(crate) fn subtract(&self, window: CropWindow, out: &mut [f32]) {
+        let (size, channels) = (self.size, self.channels);
+        let inside = |x: i64| x.clamp(0, size as i64) as usize;
+        let (from, to) = (inside(-window.left), inside(size as i64 - window.left));
+        for (y, row) in out.chunks_exact_mut(size * channels).enumerate() {
+            let source = window.top + y as i64;
+            if source < 0 || source >= size as i64 || from >= to {
+                continue;
+            }
+            let start = source as usize * size + (from as i64 + window.left) as usize;
+            let line = &self.values[start * channels..(start + to - from) * channels];
+            if window.flip {
+                let row = &mut row[(size - to) * channels..(size - from) * channels];
+                let pixels = row.chunks_exact_mut(channels).rev();
+                for (out, mean) in pixels.zip(line.chunks_exact(channels)) {
+                    out.iter_mut().zip(mean).for_each(|(out, mean)| *out -= mean);
+                }
+            } else {
+                let row = &mut row[from * channels..to * channels];
+                row.iter_mut().zip(line).for_each(|(out, mean)| *out -= mean);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_comes_back_from_pytorchs_order_and_nothing_else_does() {
+        let mean = PixelMean::from_hwc((0..12).map(|i| i as f32 / 12.0).collect(), 3, 2);
+        assert_eq!(PixelMean::from_chw(&mean.to_chw(), 3, 2).unwrap(), mean);
+        for bad in [vec![0.5; 11], vec![f32::NAN; 12], vec![2.0; 12], vec![]] {
+            assert_eq!(PixelMean::from_chw(&bad, 3, 2).unwrap_err().code, ErrorCode::Checkpoint);
+        }
+    }
+
+    #[test]
+    fn it_is_subtracted_under_the_window() {
+        let values: Vec<f32> = (1..=9).map(|n| n as f32).collect();
+        let mean = PixelMean { size: 3, channels: 1, values };
+        let subtracted = |left, top, flip| {
+            let mut out = [0.0; 9];
+            mean.subtract(CropWindow { left, top, flip }, &mut out);
+            out.map(|value| -value as i32)
+        };
+        assert_eq!(subtracted(0, 0, false), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(subtracted(0, 0, true), [3, 2, 1, 6, 5, 4, 9, 8, 7]);
+        assert_eq!(subtracted(1, -1, false), [0, 0, 0, 2, 3, 0, 5, 6, 0]);
+        assert_eq!(subtracted(1, -1, true), [0, 0, 0, 0, 3, 2, 0, 6, 5]);
+        assert_eq!(subtracted(4, 0, false), [0; 9]);
+    }
+}

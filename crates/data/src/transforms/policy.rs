@@ -1,0 +1,159 @@
+//! Which operations a training image goes through, and how strongly: RandAugment and
+//! TrivialAugment, with torchvision's operations and magnitudes.
+
+use residual_spec::Policy;
+
+use super::augment_ops::{AugmentOp, Canvas};
+use crate::SampleRng;
+
+/// Strengths are counted from 0 to 30.
+const BINS: u32 = 31;
+
+/// Draws and applies.
+pub(crate) fn apply(policy: &Policy, canvas: &mut Canvas, rng: &mut SampleRng) {
+    match policy {
+        Policy::None(_) => {}
+        Policy::RandAugment(policy) => {
+            let space = AugmentSpace::rand_augment(canvas.width, canvas.height);
+            for _ in 0..policy.operations {
+                canvas.apply(space.draw(policy.magnitude, rng));
+            }
+        }
+        Policy::TrivialAugment(_) => {
+            let strength = rng.below(BINS);
+            canvas.apply(AugmentSpace::trivial_augment().draw(strength, rng));
+        }
+    }
+}
+
+/// How strong each operation is at the greatest strength.
+struct AugmentSpace {
+    shear: f32,
+    /// Pixels across and down.
+    translate: [f64; 2],
+    degrees: f32,
+    /// Of brightness, colour, contrast and sharpness.
+    enhance: f32,
+    /// Bits that posterizing takes away.
+    bits: f32,
+}
+
+impl AugmentSpace {
+    /// torchvision's `RandAugment._augmentation_space`.
+    fn rand_augment(width: usize, height: usize) -> AugmentSpace {
+        let translate = [width, height].map(|side| 150.0 / 331.0 * side as f64);
+        AugmentSpace { shear: 0.3, translate, degrees: 30.0, enhance: 0.9, bits: 4.0 }
+    }
+
+    /// torchvision's `TrivialAugmentWide._augmentation_space`.
+    fn trivial_augment() -> AugmentSpace {
+        AugmentSpace { shear: 0.99, translate: [32.0; 2], degrees: 135.0, enhance: 0.99, bits: 6.0 }
+    }
+
+    /// One of the 14 operations; what has a direction goes either way.
+    fn draw(&self, strength: u32, rng: &mut SampleRng) -> AugmentOp {
+        let which = rng.below(14);
+        let signed = (1..=9).contains(&which);
+        let sign = if signed && rng.coin() { -1.0 } else { 1.0 };
+        self.operation(which, strength, sign)
+    }
+
+    /// AugmentOp number `which`, in torchvision's order.
+    fn operation(&self, which: u32, strength: u32, sign: f64) -> AugmentOp {
+        let up_to = |most: f32| sign * f64::from(linspace(0.0, most, strength));
+        match which {
+            0 => AugmentOp::Identity,
+            1 => AugmentOp::ShearX(up_to(self.shear)),
+            2 => AugmentOp::ShearY(up_to(self.shear)),
+            3 => AugmentOp::TranslateX(up_to(self.translate[0] as f32)),
+            4 => AugmentOp::TranslateY(up_to(self.translate[1] as f32)),
+            5 => AugmentOp::Rotate(up_to(self.degrees)),
+            6 => AugmentOp::Brightness(up_to(self.enhance)),
+            7 => AugmentOp::Color(up_to(self.enhance)),
+            8 => AugmentOp::Contrast(up_to(self.enhance)),
+            9 => AugmentOp::Sharpness(up_to(self.enhance)),
+            10 => {
+                let gone = (strength as f32 / ((BINS - 1) as f32 / self.bits)).round_ties_even();
+                AugmentOp::Posterize(8 - gone as u32)
+            }
+            11 => AugmentOp::Solarize(linspace(255.0, 0.0, strength).into()),
+            12 => AugmentOp::AutoContrast,
+            _ => AugmentOp::Equalize,
+        }
+    }
+}
+
+/// Number `i` of torch's `linspace(from, to, 31)`, which goes up from one end and, past the
+/// middle, down from the other, each rounded once: 32 * 15 / 30 comes out just below 16.
+fn linspace(from: f32, to: f32, i: u32) -> f32 {
+    let step = (to - from) / (BINS - 1) as f32;
+    match i < BINS / 2 {
+        true => step.mul_add(i as f32, from),
+        false => (-step).mul_add((BINS - 1 - i) as f32, to),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fixture_json;
+
+    /// Name and magnitude.
+    fn told(operation: AugmentOp) -> (&'static str, f64) {
+        match operation {
+            AugmentOp::Identity => ("Identity", 0.0),
+            AugmentOp::ShearX(by) => ("ShearX", by),
+            AugmentOp::ShearY(by) => ("ShearY", by),
+            AugmentOp::TranslateX(by) => ("TranslateX", by),
+            AugmentOp::TranslateY(by) => ("TranslateY", by),
+            AugmentOp::Rotate(by) => ("Rotate", by),
+            AugmentOp::Brightness(by) => ("Brightness", by),
+            AugmentOp::Color(by) => ("Color", by),
+            AugmentOp::Contrast(by) => ("Contrast", by),
+            AugmentOp::Sharpness(by) => ("Sharpness", by),
+            AugmentOp::Posterize(bits) => ("Posterize", bits.into()),
+            AugmentOp::Solarize(from) => ("Solarize", from),
+            AugmentOp::AutoContrast => ("AutoContrast", 0.0),
+            AugmentOp::Equalize => ("Equalize", 0.0),
+        }
+    }
+
+    #[test]
+    fn magnitudes_are_torchvisions() {
+        let fixture = fixture_json("policies");
+        for (key, space) in [
+            ("randaugment", AugmentSpace::rand_augment(37, 29)),
+            ("trivialaugment", AugmentSpace::trivial_augment()),
+        ] {
+            let operations = fixture[key].as_array().unwrap();
+            assert_eq!(operations.len(), 14);
+            for (which, wanted) in (0..).zip(operations) {
+                let magnitudes = wanted["magnitudes"].as_array().unwrap();
+                for (strength, magnitude) in (0..).zip(magnitudes) {
+                    let (name, found) = told(space.operation(which, strength, 1.0));
+                    assert_eq!(name, wanted["operation"]);
+                    let magnitude = magnitude.as_f64().unwrap();
+                    assert_eq!(found, magnitude, "{key} {name} {strength}");
+                }
+                let (_, negative) = told(space.operation(which, 7, -1.0));
+                assert_eq!(wanted["signed"], negative < 0.0, "{}", wanted["operation"]);
+            }
+        }
+    }
+
+    #[test]
+    fn all_operations_and_both_directions_are_drawn_alike() {
+        let space = AugmentSpace::trivial_augment();
+        let mut counts = std::collections::BTreeMap::new();
+        for index in 0..14_000 {
+            let (name, by) = told(space.draw(9, &mut SampleRng::new(1, 0, index)));
+            *counts.entry(name).or_insert(0) += 1;
+            *counts.entry(if by < 0.0 { "negative" } else { "positive" }).or_insert(0) += 1;
+        }
+        let negative = counts.remove("negative").unwrap();
+        counts.remove("positive");
+        assert_eq!(counts.len(), 14);
+        assert!(counts.values().all(|count| (850..1150).contains(count)), "{counts:?}");
+        assert!((4_200..4_800).contains(&negative), "{negative}");
+    }
+}

@@ -1,0 +1,36 @@
+//! Small pictures for people to look at.
+
+use super::resize::region_of_resized;
+use crate::{Image, Region};
+
+/// The whole image, no side longer than `side` pixels; as it is, where none is.
+pub fn thumbnail(image: &Image, side: u32) -> Image {
+    let long = image.width.max(image.height);
+    if long <= side {
+        return image.clone();
+    }
+    let scaled = |length: u32| {
+        let exact = u64::from(length) * u64::from(side) / u64::from(long);
+        (exact as u32).max(1)
+    };
+    let (width, height) = (scaled(image.width), scaled(image.height));
+    let whole = Region { left: 0, top: 0, width, height };
+    let pixels = region_of_resized(image, (width, height), whole, <[u8]>::to_vec);
+    Image { width, height, channels: image.channels, pixels }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(width: u32, height: u32) -> Image {
+        Image::new(width, height, 3, vec![9; (3 * width * height) as usize]).unwrap()
+    }
+
+    #[test]
+    fn the_longer_side_is_cut_down_and_the_shape_kept() {
+        assert_eq!(thumbnail(&flat(200, 100), 50), flat(50, 25));
+        assert_eq!(thumbnail(&flat(3, 900), 30), flat(1, 30));
+        assert_eq!(thumbnail(&flat(8, 5), 8), flat(8, 5));
+    }
+}
