@@ -1,13 +1,19 @@
 //! Compiles the shim against the same libtorch that torch-sys was given.
 
 fn main() {
-    const SOURCES: [&str; 5] =
-        ["allocator.cpp", "batch_norm.cpp", "convolution.cpp", "packed.cpp", "shim.cpp"];
+    const SOURCES: [&str; 5] = [
+        "huge_page_allocator.cpp",
+        "batch_norm.cpp",
+        "convolution.cpp",
+        "onednn_conv.cpp",
+        "shim.cpp",
+    ];
     let mut files: Vec<String> = SOURCES.iter().map(|file| format!("src/{file}")).collect();
     if std::env::var_os("CARGO_FEATURE_RECORDER").is_some() {
         files.push("recorder/recorder.cpp".into());
     }
-    for file in files.iter().map(String::as_str).chain(["src/guarded.h", "src/parallel.h"]) {
+    for file in files.iter().map(String::as_str).chain(["src/catch_exceptions.h", "src/parallel.h"])
+    {
         println!("cargo:rerun-if-changed={file}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH");

@@ -6,7 +6,7 @@ import { BuildError } from '../setup/error.mjs'
 import { ROOT } from '../setup.mjs'
 
 const SOURCES = join(ROOT, 'crates', 'torch', 'cuda')
-const GUARD = join(ROOT, 'crates', 'torch', 'src', 'guarded.h')
+const CATCH_EXCEPTIONS = join(ROOT, 'crates', 'torch', 'src', 'catch_exceptions.h')
 
 /** What is linked against, and need not be there: the libraries are found when ours is loaded. */
 const ABSENT = ['libc10_cuda.so', 'libtorch_cuda.so']
@@ -31,7 +31,11 @@ export async function buildCuda({ libtorch, lib }, target) {
     return
   }
   const names = await readdir(SOURCES)
-  const inputs = [GUARD, import.meta.filename, ...names.map((name) => join(SOURCES, name))]
+  const inputs = [
+    CATCH_EXCEPTIONS,
+    import.meta.filename,
+    ...names.map((name) => join(SOURCES, name)),
+  ]
   if (await isFresh(target, inputs)) return
 
   const work = join(ROOT, 'target', 'cuda')

@@ -31,7 +31,7 @@ pub fn torch_thread() -> Result<Arc<TorchThread>> {
         Life::Running(thread) => Ok(Arc::clone(thread)),
         Life::Over => Err(Error::new(ErrorCode::Closed, "the process is ending")),
         Life::Idle => {
-            residual_torch::keep_freed_memory();
+            residual_torch::configure_malloc();
             residual_torch::use_huge_pages();
             let thread = Arc::new(TorchThread::start()?);
             *life = Life::Running(Arc::clone(&thread));
@@ -57,7 +57,7 @@ pub fn environment() -> String {
         "libtorch": residual_torch::version(),
         "cpuCapability": residual_torch::cpu_capability(),
         "machine": machine_facts(),
-        "cudaUnusable": residual_torch::cuda::unusable(),
+        "cudaUnusable": residual_torch::cuda::unavailable_reason(),
     })))
 }
 
@@ -70,5 +70,5 @@ pub fn use_cuda(path: String) -> String {
 /// Says why CUDA cannot be used, though driver and libraries are there.
 #[napi]
 pub fn set_cuda_unusable(why: String) {
-    residual_torch::cuda::set_unusable(why);
+    residual_torch::cuda::set_unavailable_reason(why);
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use residual_kernels::winograd::{
     Pass, Shape, Then, convolve, filter_gradient, filter_sums, transform_filters,
 };
-use residual_kernels::{Bf16, Element, Level};
+use residual_kernels::{Bf16, Scalar, SimdLevel};
 
 fn main() {
     println!(
@@ -29,8 +29,8 @@ fn main() {
     }
 }
 
-fn measure<T: Element>(kind: &str, shape: &Shape) {
-    let level = Level::best();
+fn measure<T: Scalar>(kind: &str, shape: &Shape) {
+    let level = SimdLevel::best();
     let pixels = shape.images * shape.height * shape.width;
     let numbers = |count: usize| -> Vec<T> {
         (0..count).map(|i| T::from_f32((i * 7919 % 255) as f32 / 127.0 - 1.0)).collect()

@@ -1,13 +1,13 @@
-//! Batch normalisation (Ioffe & Szegedy 2015) with the ReLU and the addition that follow it in a
+//! Batch normalization (Ioffe & Szegedy 2015) with the ReLU and the addition that follow it in a
 //! residual block: `y = relu((x - mean) * gamma / sqrt(var + eps) + beta + shortcut)`.
 //!
-//! Forward reads `x` twice: for its statistics, and to normalise it. Backward reads `x` and `dy`
+//! Forward reads `x` twice: for its statistics, and to normalize it. Backward reads `x` and `dy`
 //! twice: for the sums that the gradient needs, and to write it; behind a shortcut `y`, too. ATen
 //! takes one pass for each operation.
 
-use crate::level::at_level;
+use crate::simd_level::at_level;
 use crate::vector::Vector;
-use crate::{Element, Level};
+use crate::{Scalar, SimdLevel};
 
 /// Columns that are worked on together, in four registers of AVX-512; rows of fewer channels are
 /// taken several at a time.
@@ -80,7 +80,7 @@ fn gcd(a: usize, b: usize) -> usize {
 ///
 /// # Panics
 /// If `x` is not whole rows of as many channels as `shift` has.
-pub fn statistics<T: Element>(level: Level, x: &[T], shift: &[f32], sums: &mut Sums) {
+pub fn statistics<T: Scalar>(level: SimdLevel, x: &[T], shift: &[f32], sums: &mut Sums) {
     let wide = Wide::new(shift.len());
     let (body, rest) = x.split_at(wide.whole(x.len()));
     let shifts = wide.repeated(shift);
@@ -98,7 +98,7 @@ pub fn statistics<T: Element>(level: Level, x: &[T], shift: &[f32], sums: &mut S
 }
 
 #[inline(always)]
-unsafe fn statistics_of<V: Vector, T: Element>(x: &[T], shift: &[f32], sums: &mut Sums) {
+unsafe fn statistics_of<V: Vector, T: Scalar>(x: &[T], shift: &[f32], sums: &mut Sums) {
     let columns = shift.len();
     for block in x.chunks(BLOCK * columns) {
         for at in (0..columns).step_by(4 * V::LANES) {
@@ -123,8 +123,8 @@ unsafe fn statistics_of<V: Vector, T: Element>(x: &[T], shift: &[f32], sums: &mu
 /// # Panics
 /// If the slices do not fit one another.
 #[allow(clippy::too_many_arguments)]
-pub fn normalize<T: Element>(
-    level: Level,
+pub fn normalize<T: Scalar>(
+    level: SimdLevel,
     x: &[T],
     shortcut: Option<&[T]>,
     mean: &[f32],
@@ -155,7 +155,7 @@ pub fn normalize<T: Element>(
 }
 
 #[inline(always)]
-unsafe fn normalize_of<V: Vector, T: Element>(
+unsafe fn normalize_of<V: Vector, T: Scalar>(
     x: &[T],
     shortcut: Option<&[T]>,
     mean: &[f32],
@@ -174,8 +174,8 @@ unsafe fn normalize_of<V: Vector, T: Element>(
             for row in (start..end).step_by(columns) {
                 for r in 0..4 {
                     let place = row + at + r * V::LANES;
-                    let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
-                    let mut out = centred.mul_add(scale[r], bias[r]);
+                    let centered = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
+                    let mut out = centered.mul_add(scale[r], bias[r]);
                     if let Some(shortcut) = shortcut {
                         out = out.add(T::load::<V>(shortcut.as_ptr().add(place)));
                     }
@@ -201,7 +201,7 @@ pub enum Gate<'a, T> {
     Again { scale: &'a [f32], bias: &'a [f32] },
 }
 
-impl<'a, T: Element> Gate<'a, T> {
+impl<'a, T: Scalar> Gate<'a, T> {
     fn check(&self, numbers: usize, channels: usize) {
         match self {
             Gate::Open => {}
@@ -224,11 +224,11 @@ impl<'a, T: Element> Gate<'a, T> {
     }
 
     /// Whether number `i` of the tensor, of channel `c`, passes.
-    fn passes(&self, i: usize, c: usize, centred: f32) -> bool {
+    fn passes(&self, i: usize, c: usize, centered: f32) -> bool {
         match self {
             Gate::Open => true,
             Gate::Output(y) => y[i].to_f32() > 0.0,
-            Gate::Again { scale, bias } => centred * scale[c] + bias[c] > 0.0,
+            Gate::Again { scale, bias } => centered * scale[c] + bias[c] > 0.0,
         }
     }
 }
@@ -247,7 +247,7 @@ enum GateRegisters<'a, V, T> {
     Again([V; 4], [V; 4]),
 }
 
-impl<T: Element> WideGate<'_, T> {
+impl<T: Scalar> WideGate<'_, T> {
     #[inline(always)]
     unsafe fn at<V: Vector>(&self, column: usize) -> GateRegisters<'_, V, T> {
         match self {
@@ -260,15 +260,15 @@ impl<T: Element> WideGate<'_, T> {
     }
 }
 
-impl<V: Vector, T: Element> GateRegisters<'_, V, T> {
+impl<V: Vector, T: Scalar> GateRegisters<'_, V, T> {
     /// What of `dy` passes, in register `r` of a row, whose first number is number `place`.
     #[inline(always)]
-    unsafe fn pass(&self, dy: V, centred: V, place: usize, r: usize) -> V {
+    unsafe fn pass(&self, dy: V, centered: V, place: usize, r: usize) -> V {
         match self {
             GateRegisters::Open => dy,
             GateRegisters::Output(y) => dy.where_positive(T::load::<V>(y.as_ptr().add(place))),
             GateRegisters::Again(scale, bias) => {
-                dy.where_positive(centred.mul_add(scale[r], bias[r]))
+                dy.where_positive(centered.mul_add(scale[r], bias[r]))
             }
         }
     }
@@ -279,8 +279,8 @@ impl<V: Vector, T: Element> GateRegisters<'_, V, T> {
 ///
 /// # Panics
 /// If the slices do not fit one another.
-pub fn backward_sums<T: Element>(
-    level: Level,
+pub fn backward_sums<T: Scalar>(
+    level: SimdLevel,
     x: &[T],
     dy: &[T],
     gate: Gate<T>,
@@ -301,17 +301,17 @@ pub fn backward_sums<T: Element>(
     wide.fold(&columns, sums);
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
         let c = i % wide.channels;
-        let centred = value.to_f32() - mean[c];
-        if gate.passes(whole + i, c, centred) {
+        let centered = value.to_f32() - mean[c];
+        if gate.passes(whole + i, c, centered) {
             let g = f64::from(grad.to_f32());
             sums.first[c] += g;
-            sums.second[c] += g * f64::from(centred);
+            sums.second[c] += g * f64::from(centered);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn backward_sums_of<V: Vector, T: Element>(
+unsafe fn backward_sums_of<V: Vector, T: Scalar>(
     x: &[T],
     dy: &[T],
     gate: &WideGate<T>,
@@ -329,11 +329,11 @@ unsafe fn backward_sums_of<V: Vector, T: Element>(
             for row in (start..end).step_by(columns) {
                 for r in 0..4 {
                     let place = row + at + r * V::LANES;
-                    let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
+                    let centered = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
                     let dy = T::load::<V>(dy.as_ptr().add(place));
-                    let g = gate.pass(dy, centred, place, r);
+                    let g = gate.pass(dy, centered, place, r);
                     first[r] = first[r].add(g);
-                    second[r] = g.mul_add(centred, second[r]);
+                    second[r] = g.mul_add(centered, second[r]);
                 }
             }
             flush(&first, &mut sums.first, at);
@@ -349,8 +349,8 @@ unsafe fn backward_sums_of<V: Vector, T: Element>(
 /// # Panics
 /// If the slices do not fit one another.
 #[allow(clippy::too_many_arguments)]
-pub fn backward<T: Element>(
-    level: Level,
+pub fn backward<T: Scalar>(
+    level: SimdLevel,
     x: &[T],
     dy: &mut [T],
     gate: Gate<T>,
@@ -382,9 +382,9 @@ pub fn backward<T: Element>(
     ));
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
         let c = i % wide.channels;
-        let centred = value.to_f32() - mean[c];
-        let g = if gate.passes(whole + i, c, centred) { grad.to_f32() } else { 0.0 };
-        let change = T::from_f32(g * scale[c] + (centred * slope[c] + offset[c]));
+        let centered = value.to_f32() - mean[c];
+        let g = if gate.passes(whole + i, c, centered) { grad.to_f32() } else { 0.0 };
+        let change = T::from_f32(g * scale[c] + (centered * slope[c] + offset[c]));
         match &mut out_rest {
             None => *grad = change,
             Some(out) => {
@@ -396,7 +396,7 @@ pub fn backward<T: Element>(
 }
 
 #[inline(always)]
-unsafe fn backward_of<V: Vector, T: Element>(
+unsafe fn backward_of<V: Vector, T: Scalar>(
     x: &[T],
     dy: &mut [T],
     gate: &WideGate<T>,
@@ -415,10 +415,10 @@ unsafe fn backward_of<V: Vector, T: Element>(
             for row in (start..end).step_by(columns) {
                 for r in 0..4 {
                     let place = row + at + r * V::LANES;
-                    let centred = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
+                    let centered = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
                     let dy = dy.as_mut_ptr().add(place);
-                    let g = gate.pass(T::load::<V>(dy), centred, place, r);
-                    let change = g.mul_add(scale[r], centred.mul_add(slope[r], offset[r]));
+                    let g = gate.pass(T::load::<V>(dy), centered, place, r);
+                    let change = g.mul_add(scale[r], centered.mul_add(slope[r], offset[r]));
                     match &mut dx {
                         None => T::store::<V>(change, dy),
                         Some(dx) => {
@@ -444,7 +444,7 @@ unsafe fn registers<V: Vector>(values: &[f32], at: usize) -> [V; 4] {
 }
 
 #[inline(always)]
-unsafe fn value<V: Vector, T: Element>(row: &[T], at: usize, r: usize) -> V {
+unsafe fn value<V: Vector, T: Scalar>(row: &[T], at: usize, r: usize) -> V {
     T::load::<V>(row.as_ptr().add(at + r * V::LANES))
 }
 
@@ -469,7 +469,7 @@ fn split<T>(slice: Option<&[T]>, whole: usize) -> (Option<&[T]>, Option<&[T]>) {
 mod tests {
     use super::*;
     use crate::Bf16;
-    use crate::numbers::numbers;
+    use crate::random_values::numbers;
 
     fn f32s(count: usize, seed: u64) -> Vec<f32> {
         numbers(count, seed)
@@ -486,15 +486,15 @@ mod tests {
     const SHAPES: [(usize, usize); 6] =
         [(16, 1031), (64, 300), (3, 77), (48, 129), (256, 140), (1, 5)];
 
-    fn for_all(mut check: impl FnMut(Level, usize, usize)) {
-        for level in Level::all() {
+    fn for_all(mut check: impl FnMut(SimdLevel, usize, usize)) {
+        for level in SimdLevel::all() {
             for (channels, rows) in SHAPES {
                 check(level, channels, rows);
             }
         }
     }
 
-    fn statistics_are_right<T: Element>() {
+    fn statistics_are_right<T: Scalar>() {
         for_all(|level, channels, rows| {
             let x: Vec<T> = numbers(channels * rows, 1);
             let shift = f32s(channels, 2);
@@ -517,7 +517,7 @@ mod tests {
 
     #[test]
     fn a_large_mean_does_not_spoil_the_variance() {
-        for level in Level::all() {
+        for level in SimdLevel::all() {
             let (channels, rows) = (64, 100_000);
             let x: Vec<f32> = f32s(channels * rows, 3).iter().map(|v| 1000.0 + v).collect();
             let mut sums = Sums::zero(channels);
@@ -528,7 +528,7 @@ mod tests {
         }
     }
 
-    fn forward_is_right<T: Element>(tolerance: f64) {
+    fn forward_is_right<T: Scalar>(tolerance: f64) {
         for_all(|level, channels, rows| {
             let x: Vec<T> = numbers(channels * rows, 1);
             let shortcut: Vec<T> = numbers(channels * rows, 2);
@@ -549,12 +549,12 @@ mod tests {
     }
 
     #[test]
-    fn forward_normalises_adds_and_rectifies() {
+    fn forward_normalizes_adds_and_rectifies() {
         forward_is_right::<f32>(1e-6);
         forward_is_right::<Bf16>(1.0 / 128.0);
     }
 
-    fn backward_is_right<T: Element>(tolerance: f64) {
+    fn backward_is_right<T: Scalar>(tolerance: f64) {
         for_all(|level, channels, rows| {
             let [x, dy, y]: [Vec<T>; 3] = [1, 2, 3].map(|seed| numbers(channels * rows, seed));
             let [mean, scale, slope, offset] = [4, 5, 6, 7].map(|seed| f32s(channels, seed));
@@ -580,10 +580,10 @@ mod tests {
                 let mut wanted = Sums::zero(channels);
                 for i in 0..x.len() {
                     let c = i % channels;
-                    let centred = x[i].to_f32() - mean[c];
+                    let centered = x[i].to_f32() - mean[c];
                     wanted.first[c] += f64::from(g(i));
-                    wanted.second[c] += f64::from(g(i)) * f64::from(centred);
-                    let expected = g(i) * scale[c] + centred * slope[c] + offset[c];
+                    wanted.second[c] += f64::from(g(i)) * f64::from(centered);
+                    let expected = g(i) * scale[c] + centered * slope[c] + offset[c];
                     close(dx[i].to_f32().into(), expected.into(), tolerance, "dx");
                     assert_eq!(passed[i].to_f32(), g(i));
                     assert_eq!(alone[i].to_f32(), dx[i].to_f32());
@@ -605,7 +605,7 @@ mod tests {
 
     #[test]
     fn a_nan_is_passed_on_and_not_rectified_away() {
-        for level in Level::all() {
+        for level in SimdLevel::all() {
             let x = vec![f32::NAN; 64];
             let (zeros, ones) = (vec![0.0; 64], vec![1.0; 64]);
             let mut y = vec![0.0; 64];

@@ -8,7 +8,7 @@
 //! Four blocks that lie beside each other are done at once. Their coefficients are interlaced, a row
 //! of each after another, in an order that brings together those that are multiplied together.
 
-use crate::Level;
+use crate::SimdLevel;
 
 /// Coefficients of four blocks: [`place`] says where each is.
 pub type FourBlocks = [i16; 256];
@@ -53,7 +53,7 @@ static MATRIX: [[[i16; 2]; 4]; 4] = {
 const COLUMNS: [usize; 8] = [0, 2, 4, 6, 1, 3, 5, 7];
 
 /// Where a coefficient of the first block lies; those of the next blocks lie 8, 16 and 24 further.
-pub const fn place(row: usize, column: usize) -> usize {
+pub const fn coefficient_index(row: usize, column: usize) -> usize {
     let mut at = 0;
     while COLUMNS[at] != column {
         at += 1;
@@ -63,35 +63,35 @@ pub const fn place(row: usize, column: usize) -> usize {
 
 /// Which coefficients of four blocks may be other than 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Extent {
+pub enum NonzeroRegion {
     /// The first of each: blocks of one value.
-    First,
+    DcOnly,
     /// Those of the first four rows and columns.
-    Low,
+    Low4x4,
     All,
 }
 
 /// The transform of one component's blocks.
 pub struct Idct {
-    level: Level,
+    level: SimdLevel,
     /// As the coefficients lie.
-    quantisers: FourBlocks,
+    quantizers: FourBlocks,
 }
 
 impl Idct {
-    /// `quantisers` in their natural order, the lower 16 bits of each product count.
+    /// `quantizers` in their natural order, the lower 16 bits of each product count.
     ///
     /// # Panics
     /// If the level is not one of this CPU.
-    pub fn new(level: Level, quantisers: &[u16; 64]) -> Idct {
-        assert!(level <= Level::best() || level == Level::Plain || cfg!(test));
+    pub fn new(level: SimdLevel, quantizers: &[u16; 64]) -> Idct {
+        assert!(level <= SimdLevel::best() || level == SimdLevel::Scalar || cfg!(test));
         let mut placed = [0; 256];
-        for (i, &quantiser) in quantisers.iter().enumerate() {
+        for (i, &quantizer) in quantizers.iter().enumerate() {
             for block in 0..4 {
-                placed[place(i / 8, i % 8) + 8 * block] = quantiser as i16;
+                placed[coefficient_index(i / 8, i % 8) + 8 * block] = quantizer as i16;
             }
         }
-        Idct { level, quantisers: placed }
+        Idct { level, quantizers: placed }
     }
 
     /// Writes the pixels of four blocks beside each other into `out`, whose 8 rows of 32 are
@@ -100,19 +100,21 @@ impl Idct {
     /// # Panics
     /// If `out` is too short.
     #[inline]
-    pub fn apply(&self, coded: &FourBlocks, extent: Extent, out: &mut [u8], stride: usize) {
+    pub fn apply(&self, coded: &FourBlocks, extent: NonzeroRegion, out: &mut [u8], stride: usize) {
         assert!(stride >= 32 && out.len() >= 7 * stride + 32);
-        if extent == Extent::First {
+        if extent == NonzeroRegion::DcOnly {
             return self.flat(coded, out, stride);
         }
         #[cfg(target_arch = "x86_64")]
-        if self.level >= Level::Avx2 {
+        if self.level >= SimdLevel::Avx2 {
             // SAFETY: the processor has the level's instructions, and `out` the room.
             unsafe {
                 match (self.level, extent) {
-                    (Level::Avx512, Extent::All) => x86::avx512::<false>(self, coded, out, stride),
-                    (Level::Avx512, _) => x86::avx512::<true>(self, coded, out, stride),
-                    (_, Extent::All) => x86::avx2::<false>(self, coded, out, stride),
+                    (SimdLevel::Avx512, NonzeroRegion::All) => {
+                        x86::avx512::<false>(self, coded, out, stride)
+                    }
+                    (SimdLevel::Avx512, _) => x86::avx512::<true>(self, coded, out, stride),
+                    (_, NonzeroRegion::All) => x86::avx2::<false>(self, coded, out, stride),
                     _ => x86::avx2::<true>(self, coded, out, stride),
                 }
             }
@@ -129,17 +131,17 @@ impl Idct {
     /// # Panics
     /// If `out` is too short, or the side another.
     #[inline]
-    pub fn reduced(
+    pub fn apply_scaled(
         &self,
         coded: &FourBlocks,
-        extent: Extent,
+        extent: NonzeroRegion,
         side: usize,
         out: &mut [u8],
         stride: usize,
     ) {
-        if extent == Extent::First || side == 1 {
+        if extent == NonzeroRegion::DcOnly || side == 1 {
             for block in 0..4 {
-                let first = i32::from(coded[8 * block].wrapping_mul(self.quantisers[0]));
+                let first = i32::from(coded[8 * block].wrapping_mul(self.quantizers[0]));
                 let pixel = byte(((first + 4) >> 3) + 128);
                 for row in 0..side {
                     out[row * stride + side * block..][..side].fill(pixel);
@@ -148,16 +150,16 @@ impl Idct {
             return;
         }
         #[cfg(target_arch = "x86_64")]
-        if self.level >= Level::Avx2 {
+        if self.level >= SimdLevel::Avx2 {
             #[target_feature(enable = "avx2")]
             unsafe fn wide<const SIDE: usize>(
-                of: (&FourBlocks, &FourBlocks, Extent),
+                of: (&FourBlocks, &FourBlocks, NonzeroRegion),
                 out: &mut [u8],
                 stride: usize,
             ) {
                 reduced::<SIDE>(of, out, stride)
             }
-            let of = (coded, &self.quantisers, extent);
+            let of = (coded, &self.quantizers, extent);
             // SAFETY: the processor has the level's instructions.
             return unsafe {
                 match side {
@@ -167,7 +169,7 @@ impl Idct {
                 }
             };
         }
-        let of = (coded, &self.quantisers, extent);
+        let of = (coded, &self.quantizers, extent);
         match side {
             4 => reduced::<4>(of, out, stride),
             2 => reduced::<2>(of, out, stride),
@@ -178,7 +180,7 @@ impl Idct {
     /// Blocks of which only the first coefficient is not 0.
     fn flat(&self, coded: &FourBlocks, out: &mut [u8], stride: usize) {
         let value = |block: usize| {
-            let first = i32::from(coded[8 * block].wrapping_mul(self.quantisers[0]));
+            let first = i32::from(coded[8 * block].wrapping_mul(self.quantizers[0]));
             let between = word((first * MATRIX_ONE + FIRST_HALF) >> FIRST_SHIFT);
             byte((i32::from(between) * MATRIX_ONE + SECOND_HALF) >> SECOND_SHIFT)
         };
@@ -197,7 +199,7 @@ impl Idct {
         for (at, &column) in COLUMNS.iter().enumerate() {
             let coefficients = std::array::from_fn(|row| {
                 let at = 32 * row + 8 * block + at;
-                coded[at].wrapping_mul(self.quantisers[at])
+                coded[at].wrapping_mul(self.quantizers[at])
             });
             for (y, sum) in transformed(coefficients, FIRST_HALF).into_iter().enumerate() {
                 between[y][column] = word(sum >> FIRST_SHIFT);
@@ -226,11 +228,11 @@ const TO_TWO: [[i32; 8]; 2] = {
     [[ONE, 29692, 0, -10426, 0, 6967, 0, -5906], [ONE, -29692, 0, 10426, 0, -6967, 0, 5906]]
 };
 
-/// Coefficients, their quantisers and extent to blocks of `SIDE` by `SIDE`: columns, then rows, each of all
+/// Coefficients, their quantizers and extent to blocks of `SIDE` by `SIDE`: columns, then rows, each of all
 /// four blocks at once. Sums that no encoder's values make overflow.
 #[inline(always)]
 fn reduced<const SIDE: usize>(
-    (coded, quantisers, extent): (&FourBlocks, &FourBlocks, Extent),
+    (coded, quantizers, extent): (&FourBlocks, &FourBlocks, NonzeroRegion),
     out: &mut [u8],
     stride: usize,
 ) {
@@ -238,13 +240,13 @@ fn reduced<const SIDE: usize>(
         4 => (|to, from| TO_FOUR[to][from], 1),
         _ => (|to, from| TO_TWO[to][from], 2),
     };
-    let many = if extent == Extent::Low { 4 } else { 8 };
+    let many = if extent == NonzeroRegion::Low4x4 { 4 } else { 8 };
     let mut between = [[0i32; 32]; SIDE];
-    let rows = coded.as_chunks::<32>().0.iter().zip(quantisers.as_chunks::<32>().0);
-    for (from, (coded, quantisers)) in rows.enumerate().take(many) {
+    let rows = coded.as_chunks::<32>().0.iter().zip(quantizers.as_chunks::<32>().0);
+    for (from, (coded, quantizers)) in rows.enumerate().take(many) {
         let mut values = [0; 32];
-        for (value, (coded, quantiser)) in values.iter_mut().zip(coded.iter().zip(quantisers)) {
-            *value = i32::from(coded.wrapping_mul(*quantiser));
+        for (value, (coded, quantizer)) in values.iter_mut().zip(coded.iter().zip(quantizers)) {
+            *value = i32::from(coded.wrapping_mul(*quantizer));
         }
         for (to, sums) in between.iter_mut().enumerate() {
             add_times(sums, factor(to, from), &values);
@@ -585,7 +587,7 @@ mod x86 {
         }
     }
 
-    /// Two rows of coefficients, times their quantisers, those of a column side by side.
+    /// Two rows of coefficients, times their quantizers, those of a column side by side.
     #[inline(always)]
     unsafe fn rows<W: Words>(
         idct: &Idct,
@@ -595,9 +597,9 @@ mod x86 {
         second: usize,
     ) -> [W; 2] {
         let (first, second) = (32 * first + at, 32 * second + at);
-        let (coded, quantisers) = (coded.as_ptr(), idct.quantisers.as_ptr());
-        let first = W::load(coded.add(first)).times(W::load(quantisers.add(first)));
-        let second = W::load(coded.add(second)).times(W::load(quantisers.add(second)));
+        let (coded, quantizers) = (coded.as_ptr(), idct.quantizers.as_ptr());
+        let first = W::load(coded.add(first)).times(W::load(quantizers.add(first)));
+        let second = W::load(coded.add(second)).times(W::load(quantizers.add(second)));
         [first.zip_low(second), first.zip_high(second)]
     }
 
@@ -647,14 +649,14 @@ mod tests {
                         _ => 700 / (1 + row * column + row + column) as i64 + 1,
                     };
                     let value = (random() % (2 * size) - size) as i16;
-                    four[place(row, column) + 8 * block] = value;
+                    four[coefficient_index(row, column) + 8 * block] = value;
                 }
             }
             four
         })
     }
 
-    fn quantisers() -> [u16; 64] {
+    fn quantizers() -> [u16; 64] {
         std::array::from_fn(|i| 1 + (i / 8 + i % 8) as u16 / 3)
     }
 
@@ -664,23 +666,23 @@ mod tests {
             for four in photographs(most) {
                 // Not so much that pixels are cut off at black or white.
                 let four = four.map(|value| value / 8);
-                let [idct, best] =
-                    [Level::Plain, Level::best()].map(|level| Idct::new(level, &quantisers()));
+                let [idct, best] = [SimdLevel::Scalar, SimdLevel::best()]
+                    .map(|level| Idct::new(level, &quantizers()));
                 let extent = match most {
-                    1 => Extent::First,
-                    4 => Extent::Low,
-                    _ => Extent::All,
+                    1 => NonzeroRegion::DcOnly,
+                    4 => NonzeroRegion::Low4x4,
+                    _ => NonzeroRegion::All,
                 };
                 let mut whole = [0; 256];
-                idct.apply(&four, Extent::All, &mut whole, 32);
+                idct.apply(&four, NonzeroRegion::All, &mut whole, 32);
                 if whole.iter().any(|&pixel| pixel == 0 || pixel == 255) {
                     continue;
                 }
                 for side in [4, 2, 1] {
                     let mut reduced = vec![0; 4 * side * side];
-                    idct.reduced(&four, Extent::All, side, &mut reduced, 4 * side);
+                    idct.apply_scaled(&four, NonzeroRegion::All, side, &mut reduced, 4 * side);
                     let mut same = reduced.clone();
-                    best.reduced(&four, extent, side, &mut same, 4 * side);
+                    best.apply_scaled(&four, extent, side, &mut same, 4 * side);
                     assert_eq!(same, reduced);
                     let times = 8 / side;
                     for (i, &pixel) in reduced.iter().enumerate() {
@@ -715,15 +717,17 @@ mod tests {
 
     #[test]
     fn pixels_are_the_definitions_rounded() {
-        let quantisers = quantisers();
-        let idct = Idct::new(Level::Plain, &quantisers);
+        let quantizers = quantizers();
+        let idct = Idct::new(SimdLevel::Scalar, &quantizers);
         let (mut values, mut squares) = (0.0, 0.0);
         for four in photographs(8) {
             let mut out = [0; 256];
-            idct.apply(&four, Extent::All, &mut out, 32);
+            idct.apply(&four, NonzeroRegion::All, &mut out, 32);
             for block in 0..4 {
-                let coefficient =
-                    |i| i32::from(four[place(i / 8, i % 8) + 8 * block]) * i32::from(quantisers[i]);
+                let coefficient = |i| {
+                    i32::from(four[coefficient_index(i / 8, i % 8) + 8 * block])
+                        * i32::from(quantizers[i])
+                };
                 let wanted = exact(std::array::from_fn(coefficient));
                 for (i, wanted) in wanted.into_iter().enumerate() {
                     let found = f64::from(out[i / 8 * 32 + 8 * block + i % 8]);
@@ -747,19 +751,19 @@ mod tests {
             _ => 0,
         })]);
         for (extent, all) in [
-            (Extent::All, photographs(8).chain(hostile).collect::<Vec<_>>()),
-            (Extent::Low, photographs(4).collect()),
-            (Extent::First, only_first.collect()),
+            (NonzeroRegion::All, photographs(8).chain(hostile).collect::<Vec<_>>()),
+            (NonzeroRegion::Low4x4, photographs(4).collect()),
+            (NonzeroRegion::DcOnly, only_first.collect()),
         ] {
             for four in all {
-                for quantisers in [quantisers(), [1; 64], [65535; 64]] {
+                for quantizers in [quantizers(), [1; 64], [65535; 64]] {
                     let apply = |level, extent| {
                         let mut out = [7; 8 * 35];
-                        Idct::new(level, &quantisers).apply(&four, extent, &mut out, 35);
+                        Idct::new(level, &quantizers).apply(&four, extent, &mut out, 35);
                         out
                     };
-                    let plain = apply(Level::Plain, Extent::All);
-                    for level in Level::all() {
+                    let plain = apply(SimdLevel::Scalar, NonzeroRegion::All);
+                    for level in SimdLevel::all() {
                         assert_eq!(apply(level, extent), plain, "{level:?} {extent:?}");
                     }
                 }

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use crate::Level;
+use crate::SimdLevel;
 
 /// Fractional bits of a weight. 255 times 1.0 still fits an i32.
 const PRECISION: u32 = 22;
@@ -19,16 +19,16 @@ const HALF: i32 = 1 << (PRECISION - 1);
 /// One side of a picture that is resized: its pixels `from` become `to` pixels, of which those
 /// `wanted` are computed. What lies outside of `from` is not looked at.
 #[derive(Debug, Clone)]
-pub struct Stretch {
-    pub from: Range<u32>,
-    pub to: u32,
-    pub wanted: Range<u32>,
+pub struct ResizeAxis {
+    pub source: Range<u32>,
+    pub size: u32,
+    pub crop: Range<u32>,
 }
 
-impl Stretch {
+impl ResizeAxis {
     /// How many pixels become one, and how far to each side those reach of which one is made.
     fn scale(&self) -> (f64, f64) {
-        let scale = f64::from(self.from.end - self.from.start) / f64::from(self.to);
+        let scale = f64::from(self.source.end - self.source.start) / f64::from(self.size);
         (scale, scale.max(1.0))
     }
 
@@ -36,19 +36,18 @@ impl Stretch {
     /// beginning of those `from`.
     fn under(&self, output: u32) -> (f64, Range<u32>) {
         let (scale, support) = self.scale();
-        let centre = (f64::from(output) + 0.5) * scale;
-        let most = f64::from(self.from.end - self.from.start);
-        let first = (centre - support + 0.5).max(0.0) as u32;
-        (centre, first..(centre + support + 0.5).min(most) as u32)
+        let center = (f64::from(output) + 0.5) * scale;
+        let most = f64::from(self.source.end - self.source.start);
+        let first = (center - support + 0.5).max(0.0) as u32;
+        (center, first..(center + support + 0.5).min(most) as u32)
     }
 
     /// The pixels that those are made of that are wanted.
-    pub fn inputs(&self) -> Range<u32> {
-        let (Some(first), Some(last)) = (self.wanted.clone().next(), self.wanted.clone().last())
-        else {
-            return self.from.start..self.from.start;
+    pub fn source_range(&self) -> Range<u32> {
+        let (Some(first), Some(last)) = (self.crop.clone().next(), self.crop.clone().last()) else {
+            return self.source.start..self.source.start;
         };
-        let from = self.from.start;
+        let from = self.source.start;
         from + self.under(first).1.start..from + self.under(last).1.end
     }
 }
@@ -71,13 +70,13 @@ impl Resampler {
     /// If a stretch reaches outside of the picture or wants more than there is.
     pub fn resample(
         &mut self,
-        level: Level,
+        level: SimdLevel,
         (pixels, width, channels): (&[u8], usize, usize),
-        across: &Stretch,
-        down: &Stretch,
+        across: &ResizeAxis,
+        down: &ResizeAxis,
         resized: &mut Vec<u8>,
     ) {
-        assert!(channels == 1 || channels == 3, "pictures are grey or RGB");
+        assert!(channels == 1 || channels == 3, "pictures are gray or RGB");
         self.across.fill(across);
         self.down.fill(down);
         let (rows, span) = (self.down.span(), self.across.span());
@@ -91,13 +90,13 @@ impl Resampler {
         let Resampler { across, down, narrow: room, sums } = self;
         let lines = Lines { pixels, length: width * channels, rows: rows.clone() };
         #[cfg(target_arch = "x86_64")]
-        if level >= Level::Avx2 {
-            assert!(level <= Level::best() || cfg!(test));
+        if level >= SimdLevel::Avx2 {
+            assert!(level <= SimdLevel::best() || cfg!(test));
             // SAFETY: the processor has AVX2.
             unsafe {
                 match channels {
-                    1 => x86::grey(&lines, across, room),
-                    _ => x86::coloured(&lines, across, room),
+                    1 => x86::gray(&lines, across, room),
+                    _ => x86::colored(&lines, across, room),
                 }
                 x86::columns(room, narrow, rows.start, down, resized);
             }
@@ -136,17 +135,17 @@ struct Taps {
 }
 
 impl Taps {
-    fn fill(&mut self, side: &Stretch) {
+    fn fill(&mut self, side: &ResizeAxis) {
         let (_, support) = side.scale();
-        let offset = side.from.start as usize;
+        let offset = side.source.start as usize;
         self.inputs.clear();
         self.weights.clear();
-        assert!(side.wanted.end <= side.to);
-        for output in side.wanted.clone() {
-            let (centre, inputs) = side.under(output);
+        assert!(side.crop.end <= side.size);
+        for output in side.crop.clone() {
+            let (center, inputs) = side.under(output);
             let (first, last) = (inputs.start as usize, inputs.end as usize);
             let triangle = |input: usize| {
-                let distance = (input as f64 - centre + 0.5) * (1.0 / support);
+                let distance = (input as f64 - center + 0.5) * (1.0 / support);
                 (1.0 - distance.abs()).max(0.0)
             };
             self.exact.clear();
@@ -253,14 +252,14 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn grey(lines: &Lines, across: &Taps, narrow: &mut [u8]) {
+    pub(super) fn gray(lines: &Lines, across: &Taps, narrow: &mut [u8]) {
         plain::<1>(lines, across, narrow);
     }
 
     /// Four RGB pixels of two rows at a time, each row in its half of a register: of the first and
     /// of the last two pixels' bytes the reds, greens and blues side by side.
     #[target_feature(enable = "avx2")]
-    pub(super) fn coloured(lines: &Lines, across: &Taps, narrow: &mut [u8]) {
+    pub(super) fn colored(lines: &Lines, across: &Taps, narrow: &mut [u8]) {
         /// Bytes that are fetched for four pixels.
         const FETCHED: usize = 16;
         let mut groups = Vec::with_capacity(across.weights.len() / 4 + across.inputs.len());
@@ -425,15 +424,15 @@ mod tests {
         (0..width * height * channels).map(|i| (i * i / 7 + i * 31) as u8).collect()
     }
 
-    fn whole(from: u32, to: u32) -> Stretch {
-        Stretch { from: 0..from, to, wanted: 0..to }
+    fn whole(from: u32, to: u32) -> ResizeAxis {
+        ResizeAxis { source: 0..from, size: to, crop: 0..to }
     }
 
     fn resampled(
-        level: Level,
+        level: SimdLevel,
         picture: (&[u8], usize, usize),
-        across: &Stretch,
-        down: &Stretch,
+        across: &ResizeAxis,
+        down: &ResizeAxis,
     ) -> Vec<u8> {
         let mut resized = vec![7; 3];
         Resampler::default().resample(level, picture, across, down, &mut resized);
@@ -450,8 +449,8 @@ mod tests {
                     let picture = (pixels.as_slice(), width as usize, channels);
                     for to in sides {
                         let (across, down) = (whole(width, to), whole(height, 100 - to));
-                        let plain = resampled(Level::Plain, picture, &across, &down);
-                        for level in Level::all() {
+                        let plain = resampled(SimdLevel::Scalar, picture, &across, &down);
+                        for level in SimdLevel::all() {
                             let found = resampled(level, picture, &across, &down);
                             assert!(found == plain, "{width}x{height} to {to}, {level:?}");
                         }
@@ -464,7 +463,7 @@ mod tests {
     #[test]
     fn the_brightest_value_and_weight_do_not_overflow() {
         let pixels = vec![255; 40 * 30 * 3];
-        for level in Level::all() {
+        for level in SimdLevel::all() {
             for to in [1, 10, 40, 77] {
                 let found = resampled(level, (&pixels, 40, 3), &whole(40, to), &whole(30, to));
                 assert!(found.iter().all(|&value| value == 255), "{to} {level:?}");
@@ -482,10 +481,10 @@ mod tests {
             .flat_map(|row| &row[21..21 + 99])
             .copied()
             .collect();
-        for level in Level::all() {
+        for level in SimdLevel::all() {
             let all = resampled(level, (&part, 33, 3), &whole(33, 20), &whole(30, 21));
-            let across = Stretch { from: 7..40, to: 20, wanted: 3..19 };
-            let down = Stretch { from: 4..34, to: 21, wanted: 5..21 };
+            let across = ResizeAxis { source: 7..40, size: 20, crop: 3..19 };
+            let down = ResizeAxis { source: 4..34, size: 21, crop: 5..21 };
             let some = resampled(level, (&pixels, 50, 3), &across, &down);
             let cropped: Vec<u8> =
                 all.chunks(60).skip(5).flat_map(|row| &row[9..57]).copied().collect();
@@ -495,8 +494,8 @@ mod tests {
 
     #[test]
     fn nothing_is_wanted_where_nothing_is_asked_for() {
-        let none = Stretch { from: 0..4, to: 9, wanted: 3..3 };
-        for level in Level::all() {
+        let none = ResizeAxis { source: 0..4, size: 9, crop: 3..3 };
+        for level in SimdLevel::all() {
             assert!(resampled(level, (&[0; 16], 4, 1), &none, &whole(4, 9)).is_empty());
         }
     }

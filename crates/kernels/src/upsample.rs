@@ -1,8 +1,8 @@
-//! JPEG's halved planes of colour to full size, to the bit as libjpeg does it by default ("fancy"):
+//! JPEG's halved planes of color to full size, to the bit as libjpeg does it by default ("fancy"):
 //! along each halved side a value is 3/4 the nearer and 1/4 the farther one. What lies right between
 //! two bytes is rounded up and down by turns.
 
-use crate::Level;
+use crate::SimdLevel;
 
 /// Makes rows of full size out of those of a halved plane, and keeps the room that it takes.
 #[derive(Default)]
@@ -16,7 +16,7 @@ impl Upsampler {
     ///
     /// # Panics
     /// If `out` is not twice as long as `row`, or that is empty.
-    pub fn widen(&mut self, level: Level, row: &[u8], out: &mut [u8]) {
+    pub fn h2v1(&mut self, level: SimdLevel, row: &[u8], out: &mut [u8]) {
         at(level, || {
             self.sum(row.iter().map(|&value| value.into()));
             wide::<2>(&self.sums, [1, 2], out);
@@ -27,8 +27,8 @@ impl Upsampler {
     /// `far` the other one beside it.
     ///
     /// # Panics
-    /// As [`widen`](Self::widen), and if the rows are not of one length.
-    pub fn widen_between(&mut self, level: Level, near: &[u8], far: &[u8], out: &mut [u8]) {
+    /// As [`h2v1`](Self::h2v1), and if the rows are not of one length.
+    pub fn h2v2(&mut self, level: SimdLevel, near: &[u8], far: &[u8], out: &mut [u8]) {
         assert_eq!(near.len(), far.len());
         at(level, || {
             self.sum(
@@ -55,7 +55,7 @@ impl Upsampler {
 ///
 /// # Panics
 /// If the rows are not of one length.
-pub fn between(level: Level, near: &[u8], far: &[u8], upper: bool, out: &mut [u8]) {
+pub fn upsample_h1v2(level: SimdLevel, near: &[u8], far: &[u8], upper: bool, out: &mut [u8]) {
     assert!(near.len() == far.len() && near.len() == out.len());
     let half = if upper { 1 } else { 2 };
     at(level, || {
@@ -81,14 +81,14 @@ fn wide<const SHIFT: u32>(sums: &[u16], halves: [u16; 2], out: &mut [u8]) {
 
 /// Runs what is compiled for the level.
 #[inline(always)]
-fn at(level: Level, run: impl FnOnce()) {
+fn at(level: SimdLevel, run: impl FnOnce()) {
     #[cfg(target_arch = "x86_64")]
-    if level >= Level::Avx2 {
+    if level >= SimdLevel::Avx2 {
         #[target_feature(enable = "avx2")]
         unsafe fn avx2(run: impl FnOnce()) {
             run();
         }
-        assert!(level <= Level::best() || cfg!(test));
+        assert!(level <= SimdLevel::best() || cfg!(test));
         // SAFETY: the processor has AVX2.
         return unsafe { avx2(run) };
     }
@@ -102,27 +102,27 @@ mod tests {
 
     #[test]
     fn a_row_is_made_wider() {
-        for level in Level::all() {
+        for level in SimdLevel::all() {
             let mut out = [0; 8];
-            Upsampler::default().widen(level, &[0, 4, 100, 101], &mut out);
+            Upsampler::default().h2v1(level, &[0, 4, 100, 101], &mut out);
             // (3 * 4 + 0 + 1) / 4, (3 * 4 + 100 + 2) / 4, ...
             assert_eq!(out, [0, 1, 3, 28, 76, 100, 101, 101]);
             let mut out = [0; 2];
-            Upsampler::default().widen(level, &[7], &mut out);
+            Upsampler::default().h2v1(level, &[7], &mut out);
             assert_eq!(out, [7, 7]);
         }
     }
 
     #[test]
     fn a_row_between_two_is_made() {
-        for level in Level::all() {
+        for level in SimdLevel::all() {
             let mut out = [0; 3];
-            between(level, &[0, 255, 2], &[4, 255, 0], true, &mut out);
+            upsample_h1v2(level, &[0, 255, 2], &[4, 255, 0], true, &mut out);
             assert_eq!(out, [1, 255, 1]);
-            between(level, &[0, 255, 2], &[4, 255, 0], false, &mut out);
+            upsample_h1v2(level, &[0, 255, 2], &[4, 255, 0], false, &mut out);
             assert_eq!(out, [1, 255, 2]);
             let mut out = [0; 6];
-            Upsampler::default().widen_between(level, &[0, 255, 2], &[4, 255, 0], &mut out);
+            Upsampler::default().h2v2(level, &[0, 255, 2], &[4, 255, 0], &mut out);
             // Sums 4, 1020, 6: (4 * 4 + 8) / 16, (3 * 4 + 1020 + 7) / 16, (3 * 1020 + 4 + 8) / 16 ...
             assert_eq!(out, [1, 64, 192, 192, 65, 1]);
         }
@@ -139,13 +139,13 @@ mod tests {
                 let (mut a, mut b) = (vec![0; 2 * length], vec![0; 2 * length]);
                 let mut c = vec![0; length];
                 let mut upsampler = Upsampler::default();
-                upsampler.widen(level, &near, &mut a);
-                upsampler.widen_between(level, &near, &far, &mut b);
-                between(level, &near, &far, true, &mut c);
+                upsampler.h2v1(level, &near, &mut a);
+                upsampler.h2v2(level, &near, &far, &mut b);
+                upsample_h1v2(level, &near, &far, true, &mut c);
                 [a, b, c]
             };
-            for level in Level::all() {
-                assert_eq!(all(level), all(Level::Plain), "{level:?} {length}");
+            for level in SimdLevel::all() {
+                assert_eq!(all(level), all(SimdLevel::Scalar), "{level:?} {length}");
             }
         }
     }

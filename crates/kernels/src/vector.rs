@@ -1,6 +1,6 @@
 //! Several f32 at once, so that a kernel is written once for every instruction set.
 
-use crate::element::{Bf16, Element};
+use crate::scalar::{Bf16, Scalar};
 
 /// Brings a cache line near that will be read soon. The address need not be one.
 #[inline(always)]

@@ -4,8 +4,8 @@
 use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
 use residual_torch::{
-    BatchNorm, Convolved, Folded, Geometry, add_relu, convolution_3x3, failure,
-    takes_convolution_3x3,
+    BatchNorm, Conv3x3Output, ConvParams, FoldedConv, add_relu, conv2d_3x3, supports_conv2d_3x3,
+    torch_error,
 };
 use tch::{Kind, Tensor};
 
@@ -17,10 +17,10 @@ pub(crate) struct ConvNormAct {
     weight: Tensor,
     bias: Option<Tensor>,
     norm: Option<Norm>,
-    geometry: Geometry,
+    geometry: ConvParams,
     relu: bool,
     /// After [`ConvNormAct::fold`], what stands for all of the above.
-    folded: Option<Folded>,
+    folded: Option<FoldedConv>,
 }
 
 /// A [`BatchNorm2d`] with its tensors.
@@ -90,14 +90,14 @@ impl Norm {
                 norm.eps,
                 true,
             )
-            .map_err(failure)?;
+            .map_err(torch_error)?;
         look(&output)?;
         after.apply(output)
     }
 
     /// Whether own kernels take a tensor of this kind and layout.
     fn uses_kernels(&self, like: &Tensor, pass: &ForwardContext) -> bool {
-        pass.training && !self.frozen && self.with_tensors().takes(like)
+        pass.training && !self.frozen && self.with_tensors().supports(like)
     }
 
     fn with_tensors(&self) -> BatchNorm<'_> {
@@ -133,7 +133,7 @@ impl ConvNormAct {
             weight: take(&format!("{}.weight", conv.name)),
             bias: conv.bias.then(|| take(&format!("{}.bias", conv.name))),
             norm: layer.norm.as_ref().map(|norm| Norm::new(norm, take)),
-            geometry: Geometry {
+            geometry: ConvParams {
                 stride: [conv.stride.into(); 2],
                 padding: [conv.padding.into(); 2],
                 groups: conv.groups.into(),
@@ -157,17 +157,18 @@ impl ConvNormAct {
         let (scale, bias) = match self.norm.take() {
             None => (None, bias),
             Some(norm) => {
-                let (scale, shift) = norm.scale_and_shift().map_err(failure)?;
+                let (scale, shift) = norm.scale_and_shift().map_err(torch_error)?;
                 let bias = match bias {
-                    Some(bias) => {
-                        bias.f_mul(&scale).and_then(|bias| bias.f_add(&shift)).map_err(failure)?
-                    }
+                    Some(bias) => bias
+                        .f_mul(&scale)
+                        .and_then(|bias| bias.f_add(&shift))
+                        .map_err(torch_error)?,
                     None => shift,
                 };
                 (Some(scale), Some(bias))
             }
         };
-        self.folded = Some(Folded::new(&self.weight, scale, bias, self.geometry));
+        self.folded = Some(FoldedConv::new(&self.weight, scale, bias, self.geometry));
         Ok(())
     }
 
@@ -177,7 +178,7 @@ impl ConvNormAct {
         Ok(self.run(input, After { shortcut: None, relu: self.relu }, pass)?.0)
     }
 
-    /// The same, and the input once more for the shortcut past it: see [`Convolved`].
+    /// The same, and the input once more for the shortcut past it: see [`Conv3x3Output`].
     pub fn forward_again(&self, input: &Tensor, pass: &ForwardContext) -> Result<(Tensor, Tensor)> {
         self.run(input, After { shortcut: None, relu: self.relu }, pass)
     }
@@ -208,7 +209,8 @@ impl ConvNormAct {
             look(&output)?;
             return Ok((after.apply(output)?, again));
         }
-        let Convolved { output, again, sums } = self.convolve(input, pass)?;
+        let Conv3x3Output { output, input_alias: again, stats: sums } =
+            self.convolve(input, pass)?;
         let output = match &self.norm {
             Some(norm) => norm.forward(&output, sums.as_ref(), after, pass, look)?,
             None => {
@@ -222,29 +224,29 @@ impl ConvNormAct {
     /// By own kernels where they take the tensors, else by ATen. As PyTorch's autocast: in the
     /// input's precision, the fp32 weight cast once a step; the normalisation keeps fp32 parameters
     /// and statistics.
-    fn convolve(&self, input: &Tensor, pass: &ForwardContext) -> Result<Convolved> {
+    fn convolve(&self, input: &Tensor, pass: &ForwardContext) -> Result<Conv3x3Output> {
         let ours = self.geometry.is_same_3x3()
             && self.bias.is_none()
-            && takes_convolution_3x3(input, &self.weight);
+            && supports_conv2d_3x3(input, &self.weight);
         if ours {
             let norm = self.norm.as_ref().filter(|norm| norm.uses_kernels(input, pass));
-            return convolution_3x3(input, &self.weight, norm.map(|norm| &norm.mean));
+            return conv2d_3x3(input, &self.weight, norm.map(|norm| &norm.mean));
         }
         let kind = input.kind();
         let weight = cast(&self.weight, kind)?;
         let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
-        let Geometry { stride, padding, groups } = self.geometry;
+        let ConvParams { stride, padding, groups } = self.geometry;
         let output = input
             .f_conv2d(&weight, bias.as_ref(), stride, padding, [1, 1], groups)
-            .map_err(failure)?;
-        Ok(Convolved { output, again: input.shallow_clone(), sums: None })
+            .map_err(torch_error)?;
+        Ok(Conv3x3Output { output, input_alias: input.shallow_clone(), stats: None })
     }
 }
 
 fn cast(tensor: &Tensor, kind: Kind) -> Result<Tensor> {
     match tensor.kind() == kind {
         true => Ok(tensor.shallow_clone()),
-        false => tensor.f_to_kind(kind).map_err(failure),
+        false => tensor.f_to_kind(kind).map_err(torch_error),
     }
 }
 

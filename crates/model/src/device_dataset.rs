@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use residual_data::{Batch, CropNormalize, CropWindow, Image, Source};
 use residual_spec::{Error, ErrorCode, Result};
-use residual_torch::{begin_watching_memory, failure, numbers_on};
+use residual_torch::{clear_out_of_memory, tensor_from_slice, torch_error};
 use tch::{Kind, TchError, Tensor};
 
 use crate::conv_norm_act::compute_kind;
@@ -50,7 +50,7 @@ impl DeviceDataset {
         cuts: &CropNormalize,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<DeviceDataset>> {
-        begin_watching_memory();
+        clear_out_of_memory();
         let padding = i64::from(cuts.padding);
         let frame = Frame { size: size.into(), channels: channels.into(), padding };
         let Some(pixels) = frame.pixels(source.as_ref(), compute, cancelled)? else {
@@ -58,12 +58,12 @@ impl DeviceDataset {
         };
         let device = compute.device();
         let kind = compute_kind(compute.precision);
-        let mut values = numbers_on(device, &cuts.values)?;
+        let mut values = tensor_from_slice(device, &cuts.values)?;
         let mean = match &cuts.mean {
             Some(mean) => Some(frame.mean(mean, compute)?),
             None => {
                 // Nothing is computed with them: they are rounded once, and not in every batch.
-                values = values.f_to_kind(kind).map_err(failure)?;
+                values = values.f_to_kind(kind).map_err(torch_error)?;
                 None
             }
         };
@@ -75,11 +75,11 @@ impl DeviceDataset {
             channels: frame.channels,
             padding,
             pixels,
-            steps: numbers_on(device, &frame.steps())?
+            steps: tensor_from_slice(device, &frame.steps())?
                 .f_view([2, frame.size * frame.size])
-                .map_err(failure)?,
+                .map_err(torch_error)?,
             values,
-            begins: numbers_on(device, &begins)?,
+            begins: tensor_from_slice(device, &begins)?,
             mean,
         }))
     }
@@ -115,8 +115,8 @@ impl DeviceDataset {
         let firsts = indices.iter().zip(windows).map(first);
         let flips = windows.iter().map(|window| i64::from(window.flip));
         let told: Vec<i64> = firsts.chain(flips).chain(windows.iter().map(within)).collect();
-        let told = numbers_on(self.compute.device(), &told)?;
-        self.look_up(&told, count).map_err(failure)
+        let told = tensor_from_slice(self.compute.device(), &told)?;
+        self.look_up(&told, count).map_err(torch_error)
     }
 
     fn look_up(&self, told: &Tensor, count: i64) -> std::result::Result<Tensor, TchError> {
@@ -175,7 +175,8 @@ impl Frame {
     ) -> Result<Option<Tensor>> {
         let (count, size, channels) = (source.len() as i64, self.size, self.channels);
         let shape = [count, self.side(), self.side(), channels];
-        let pixels = Tensor::f_zeros(shape, (Kind::Uint8, compute.device())).map_err(failure)?;
+        let pixels =
+            Tensor::f_zeros(shape, (Kind::Uint8, compute.device())).map_err(torch_error)?;
         let each = (size * size * channels) as usize;
         let at_once = (AT_ONCE / each).clamp(1, source.len().max(1));
         let (mut bytes, mut room) = (Vec::with_capacity(at_once * each), Image::default());
@@ -199,9 +200,9 @@ impl Frame {
                     let frames = pixels.f_narrow(0, from as i64, sent)?;
                     self.inner(&frames, 1)?.f_copy_(&images)
                 })
-                .map_err(failure)?;
+                .map_err(torch_error)?;
         }
-        pixels.f_view([-1, channels]).map(Some).map_err(failure)
+        pixels.f_view([-1, channels]).map(Some).map_err(torch_error)
     }
 
     /// What lies within the padding of a tensor whose axes `rows` and the next are sides.
@@ -213,14 +214,14 @@ impl Frame {
     fn mean(&self, mean: &[f32], compute: ComputeOptions) -> Result<Tensor> {
         let (device, size) = (compute.device(), self.size);
         let shape = [self.side(), self.side(), self.channels];
-        let sent = numbers_on(device, mean)?;
+        let sent = tensor_from_slice(device, mean)?;
         Tensor::f_zeros(shape, (Kind::Float, device))
             .and_then(|framed| {
                 let mean = sent.f_view([size, size, self.channels])?;
                 self.inner(&framed, 0)?.f_copy_(&mean)?;
                 framed.f_view([-1, self.channels])
             })
-            .map_err(failure)
+            .map_err(torch_error)
     }
 
     /// From a window's upper left pixel to each other one; then the same of a mirrored window.

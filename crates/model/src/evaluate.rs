@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use residual_data::Loader;
 use residual_spec::{Error, ErrorCode, Evaluation, Result, WarningEvent};
-use residual_torch::failure;
+use residual_torch::torch_error;
 use tch::{Kind, Tensor};
 
 use crate::{DeviceDataset, EvaluationMetrics, Model, predict_log_probs};
 
 /// How many rows of `logits` have their greatest value at their label.
 pub fn count_correct(logits: &Tensor, labels: &Tensor) -> Result<i64> {
-    num_correct(logits, labels)?.f_int64_value(&[]).map_err(failure)
+    num_correct(logits, labels)?.f_int64_value(&[]).map_err(torch_error)
 }
 
 /// The same number, where the logits are.
@@ -20,7 +20,7 @@ pub fn num_correct(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
         .f_argmax(1, false)
         .and_then(|predicted| predicted.f_eq_tensor(labels))
         .and_then(|right| right.f_sum(Kind::Int64))
-        .map_err(failure)
+        .map_err(torch_error)
 }
 
 /// Of logits `[n, classes]`, the logarithms of the probabilities in float64, row by row: what
@@ -30,7 +30,7 @@ pub fn log_probs(logits: &Tensor) -> Result<Vec<f64>> {
         .f_log_softmax(1, Kind::Double)
         .and_then(|rows| rows.f_contiguous()?.f_view([-1]))
         .and_then(Vec::<f64>::try_from)
-        .map_err(failure)
+        .map_err(torch_error)
 }
 
 /// Evaluates all batches of a loader into `sums`; `images` has those that it only says where to cut.

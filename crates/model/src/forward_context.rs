@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use residual_spec::Result;
-use residual_torch::failure;
+use residual_torch::torch_error;
 use tch::{Kind, Tensor};
 
 /// What goes with an input through every layer.
@@ -60,7 +60,7 @@ impl ForwardContext {
             let squares = output.f_square()?.f_sum(Kind::Double)?.f_double_value(&[])?;
             Ok((sum, squares))
         });
-        let (sum, squares) = sums.map_err(failure)?;
+        let (sum, squares) = sums.map_err(torch_error)?;
         let count = output.numel() as f64;
         responses.borrow_mut().push(ResponseStats { name: name.into(), count, sum, squares });
         Ok(())

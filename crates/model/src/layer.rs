@@ -2,7 +2,7 @@
 
 use residual_arch::ShortcutPath;
 use residual_spec::Result;
-use residual_torch::failure;
+use residual_torch::torch_error;
 use tch::Tensor;
 
 use crate::conv_norm_act::{ConvNormAct, Norm};
@@ -65,7 +65,7 @@ impl Layer {
             Layer::Conv(unit) => unit.forward(&x, pass),
             Layer::NormRelu(norm) => norm.forward_relu(&x, pass),
             Layer::MaxPool { kernel, stride, padding } => {
-                x.f_max_pool2d(kernel, stride, padding, [1, 1], false).map_err(failure)
+                x.f_max_pool2d(kernel, stride, padding, [1, 1], false).map_err(torch_error)
             }
             Layer::Block(block) => block.forward(x, pass),
         }
@@ -138,7 +138,7 @@ impl Block {
                 let padded = activated
                     .f_avg_pool2d([1, 1], [*stride; 2], [0, 0], false, true, None)
                     .and_then(|x| x.f_constant_pad_nd([0, 0, 0, 0, *pad, *pad]));
-                Some(padded.map_err(failure)?)
+                Some(padded.map_err(torch_error)?)
             }
         };
         Ok((y, shortcut))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use residual_arch::{Linear, Network, TensorKind, TensorSpec, initial_values};
 use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Precision, ResolvedConfig, Result};
-use residual_torch::{channels_last, failure, numbers_on, shared_on};
+use residual_torch::{channels_last, tensor_from_shared, tensor_from_slice, torch_error};
 use residual_weights::{DType, TensorInfo};
 use tch::{Kind, Tensor};
 
@@ -44,10 +44,10 @@ impl ComputeOptions {
         let input = images
             .f_permute([0, 3, 1, 2])
             .and_then(|images| images.f_to_kind(compute_kind(self.precision)))
-            .map_err(failure)?;
+            .map_err(torch_error)?;
         match self.memory_format {
             MemoryFormat::ChannelsLast => channels_last(&input),
-            MemoryFormat::Contiguous => input.f_contiguous().map_err(failure),
+            MemoryFormat::Contiguous => input.f_contiguous().map_err(torch_error),
         }
     }
 
@@ -88,7 +88,7 @@ impl Dense {
 
     /// `[..., in]` to `[..., out]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.f_linear(&self.weight, Some(&self.bias)).map_err(failure)
+        x.f_linear(&self.weight, Some(&self.bias)).map_err(torch_error)
     }
 }
 
@@ -99,7 +99,7 @@ impl Model {
         Model::build(network, compute, |tensor| {
             let values = initial_values(tensor, seed, number);
             number += 1;
-            Tensor::f_from_slice(&values).map_err(failure)
+            Tensor::f_from_slice(&values).map_err(torch_error)
         })
     }
 
@@ -133,7 +133,7 @@ impl Model {
         mut values: impl FnMut(&TensorSpec) -> Result<Tensor>,
     ) -> Result<Model> {
         if compute.device == Device::Cuda {
-            residual_torch::cuda::start()?;
+            residual_torch::cuda::init()?;
         }
         let mut tensors = Vec::new();
         for wanted in network.tensors() {
@@ -142,13 +142,13 @@ impl Model {
                 .f_to_kind(compute.weight_kind())
                 .and_then(|tensor| tensor.f_reshape(&shape))
                 .and_then(|tensor| tensor.f_to_device(compute.device()))
-                .map_err(failure)?;
+                .map_err(torch_error)?;
             let tensor = match (shape.len(), compute.memory_format) {
                 (4, MemoryFormat::ChannelsLast) => channels_last(&tensor)?,
                 _ => tensor,
             };
             let trained = wanted.kind == TensorKind::Parameter;
-            let tensor = tensor.detach().f_set_requires_grad(trained).map_err(failure)?;
+            let tensor = tensor.detach().f_set_requires_grad(trained).map_err(torch_error)?;
             tensors.push((wanted, tensor));
         }
 
@@ -178,7 +178,7 @@ impl Model {
         for (tensor, value) in &self.tensors {
             let trained = tensor.kind == TensorKind::Parameter && self.is_trained(tensor);
             // The layers' clones are the same tensor.
-            let _ = value.f_set_requires_grad(trained).map_err(failure)?;
+            let _ = value.f_set_requires_grad(trained).map_err(torch_error)?;
         }
         for layer in &mut self.features {
             layer.freeze(&|name| self.frozen.contains(name));
@@ -242,7 +242,7 @@ impl Model {
                     copy.f_copy_(&tensor)?;
                     Ok(copy)
                 })
-                .map_err(failure)
+                .map_err(torch_error)
         })
     }
 
@@ -261,21 +261,21 @@ impl Model {
     ) -> Result<Tensor> {
         let [height, width] = size.map(i64::from);
         let channels = self.network.channels as i64;
-        let images = shared_on(self.compute.device(), images)?
+        let images = tensor_from_shared(self.compute.device(), images)?
             .f_view([count as i64, height, width, channels])
-            .map_err(failure)?;
+            .map_err(torch_error)?;
         self.compute.input(&images)
     }
 
     pub fn labels(&self, labels: &[i64]) -> Result<Tensor> {
-        numbers_on(self.compute.device(), labels)
+        tensor_from_slice(self.compute.device(), labels)
     }
 
     /// Numbers in the type that weights, logits and losses have.
     pub fn floats(&self, numbers: &[f64]) -> Result<Tensor> {
-        numbers_on(self.compute.device(), numbers)?
+        tensor_from_slice(self.compute.device(), numbers)?
             .f_to_kind(self.compute.weight_kind())
-            .map_err(failure)
+            .map_err(torch_error)
     }
 
     /// Logits `[n, classes]`, in fp32 (fp64 in `fp64`), of an input made by [`Model::input`].
@@ -298,7 +298,7 @@ impl Model {
         let size = [i64::from(self.network.pool.size); 2];
         let pooled =
             features.f_adaptive_avg_pool2d(size).and_then(|pooled| pooled.f_flatten(1, -1));
-        self.classify(&pooled.map_err(failure)?, pass.training)
+        self.classify(&pooled.map_err(torch_error)?, pass.training)
     }
 
     /// `[n, channels, h, w]` of what the classifier sees.
@@ -313,13 +313,13 @@ impl Model {
 
     /// `[..., features]` to `[..., classes]`.
     fn classify(&self, features: &Tensor, training: bool) -> Result<Tensor> {
-        let mut x = features.f_to_kind(self.compute.weight_kind()).map_err(failure)?;
+        let mut x = features.f_to_kind(self.compute.weight_kind()).map_err(torch_error)?;
         for (layer, described) in self.hidden.iter().zip(&self.network.hidden) {
             x = layer
                 .forward(&x)?
                 .f_relu_()
                 .and_then(|x| x.f_dropout(described.dropout, training))
-                .map_err(failure)?;
+                .map_err(torch_error)?;
         }
         self.head.forward(&x)
     }
@@ -337,9 +337,10 @@ impl Model {
             1 => features.f_avg_pool2d(window, [1, 1], [0, 0], false, true, None),
             _ => windows(&features, window, pool),
         };
-        let places = places.and_then(|places| places.f_permute([0, 2, 3, 1])).map_err(failure)?;
+        let places =
+            places.and_then(|places| places.f_permute([0, 2, 3, 1])).map_err(torch_error)?;
         let logits = self.classify(&places, false)?;
-        logits.f_mean_dim([1i64, 2].as_slice(), false, logits.kind()).map_err(failure)
+        logits.f_mean_dim([1i64, 2].as_slice(), false, logits.kind()).map_err(torch_error)
     }
 }
 
@@ -375,7 +376,7 @@ pub fn to_tch(tensor: &residual_weights::Tensor) -> Result<Tensor> {
         }
     };
     let shape: Vec<i64> = tensor.shape.iter().map(|&n| n as i64).collect();
-    Tensor::f_from_data_size(&tensor.bytes, &shape, kind).map_err(failure)
+    Tensor::f_from_data_size(&tensor.bytes, &shape, kind).map_err(torch_error)
 }
 
 /// Weights that were found for a tensor of the network.
@@ -409,10 +410,10 @@ pub fn from_tch(tensor: &Tensor) -> Result<residual_weights::Tensor> {
         .f_to_device(tch::Device::Cpu)
         .and_then(|tensor| tensor.f_to_kind(kind))
         .and_then(|tensor| tensor.f_contiguous())
-        .map_err(failure)?;
+        .map_err(torch_error)?;
     let numbers = plain.numel();
     let mut bytes = vec![0; numbers * dtype.size()];
-    plain.f_copy_data_u8(&mut bytes, numbers).map_err(failure)?;
+    plain.f_copy_data_u8(&mut bytes, numbers).map_err(torch_error)?;
     Ok(residual_weights::Tensor { dtype, shape, bytes })
 }
 

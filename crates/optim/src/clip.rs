@@ -1,7 +1,7 @@
 //! Gradients between the backward pass and the update: summed over batches, clipped, checked.
 
 use residual_spec::{Gradient, Result};
-use residual_torch::{add_scaled, clamp, failure, norms, scale};
+use residual_torch::{foreach_add, foreach_clamp, foreach_mul, foreach_norm, torch_error};
 use tch::{Kind, Tensor};
 
 /// Gradients of one or more batches, on the way to their mean.
@@ -29,10 +29,10 @@ impl Accumulated {
         match self.batches {
             0 => self.gradients = gradients,
             1 => {
-                scale(&self.gradients, self.weight)?;
-                add_scaled(&self.gradients, &gradients, weight)?;
+                foreach_mul(&self.gradients, self.weight)?;
+                foreach_add(&self.gradients, &gradients, weight)?;
             }
-            _ => add_scaled(&self.gradients, &gradients, weight)?,
+            _ => foreach_add(&self.gradients, &gradients, weight)?,
         }
         self.weight += weight;
         self.batches += 1;
@@ -43,7 +43,7 @@ impl Accumulated {
     pub fn take(&mut self) -> Result<Vec<Tensor>> {
         let Accumulated { gradients, weight, batches } = std::mem::take(self);
         if batches > 1 {
-            scale(&gradients, 1.0 / weight)?;
+            foreach_mul(&gradients, 1.0 / weight)?;
         }
         Ok(gradients)
     }
@@ -59,7 +59,7 @@ pub fn clip(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
     }
     let mut norm = before;
     if let Some(bound) = config.clip_value {
-        clamp(gradients, bound)?;
+        foreach_clamp(gradients, bound)?;
         if config.clip_norm.is_some() {
             norm = common_norm(gradients)?;
         }
@@ -68,7 +68,7 @@ pub fn clip(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
         // PyTorch's 1e-6 keeps a norm of zero from dividing.
         let factor = bound / (norm + 1e-6);
         if factor < 1.0 {
-            scale(gradients, factor)?;
+            foreach_mul(gradients, factor)?;
         }
     }
     Ok(before)
@@ -76,11 +76,11 @@ pub fn clip(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
 
 /// The Euclidean norm of all numbers of all tensors; not finite if one of them is not.
 pub fn common_norm(tensors: &[Tensor]) -> Result<f64> {
-    norms(tensors)?
+    foreach_norm(tensors)?
         .f_to_kind(Kind::Double)
         .and_then(|norms| norms.f_norm())
         .and_then(|norm| norm.f_double_value(&[]))
-        .map_err(failure)
+        .map_err(torch_error)
 }
 
 #[cfg(test)]

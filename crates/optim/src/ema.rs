@@ -3,7 +3,7 @@
 
 use residual_model::Model;
 use residual_spec::Result;
-use residual_torch::{copy, lerp};
+use residual_torch::{foreach_copy, foreach_lerp};
 use tch::Tensor;
 
 /// A second network that follows the one that is trained. After every update
@@ -30,10 +30,10 @@ impl Ema {
     /// The network was updated.
     pub fn update(&mut self) -> Result<()> {
         match self.begun {
-            true => lerp(&self.own, &self.followed, 1.0 - self.decay),
+            true => foreach_lerp(&self.own, &self.followed, 1.0 - self.decay),
             false => {
                 self.begun = true;
-                copy(&self.own, &self.followed)
+                foreach_copy(&self.own, &self.followed)
             }
         }
     }
@@ -52,6 +52,6 @@ impl Ema {
         let saved: Vec<Tensor> =
             self.average.tensors().map(|(name, _)| saved(name)).collect::<Result<_>>()?;
         self.begun = updates > 0;
-        copy(&self.own, &saved)
+        foreach_copy(&self.own, &saved)
     }
 }

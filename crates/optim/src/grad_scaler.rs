@@ -6,7 +6,7 @@
 //! All of it stays on the device, which so can go on without being asked for a number.
 
 use residual_spec::Result;
-use residual_torch::{failure, unscale};
+use residual_torch::{foreach_unscale, torch_error};
 use tch::{Device, Kind, Tensor};
 
 /// Gradients that overflow at this factor are too large in themselves.
@@ -47,7 +47,8 @@ impl LossScale {
     }
 
     fn by(rule: Rule, device: Device) -> Result<LossScale> {
-        let number = |value: f64, kind| Tensor::f_full([], value, (kind, device)).map_err(failure);
+        let number =
+            |value: f64, kind| Tensor::f_full([], value, (kind, device)).map_err(torch_error);
         Ok(LossScale {
             rule,
             factor: number(INITIAL, Kind::Float)?,
@@ -58,19 +59,19 @@ impl LossScale {
 
     /// The loss that gradients are taken of.
     pub fn scaled(&self, loss: &Tensor) -> Result<Tensor> {
-        loss.f_mul(&self.factor).map_err(failure)
+        loss.f_mul(&self.factor).map_err(torch_error)
     }
 
     /// Divides gradients by the factor, in place. Gives 1 where one of them is not finite, else 0.
     pub fn unscale(&self, gradients: &[Tensor]) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
-        let found = self.factor.f_zeros_like().map_err(failure)?;
+        let found = self.factor.f_zeros_like().map_err(torch_error)?;
         let inverse = self
             .factor
             .f_to_kind(Kind::Double)
             .and_then(|factor| factor.f_reciprocal()?.f_to_kind(Kind::Float))
-            .map_err(failure)?;
-        unscale(gradients, &found, &inverse)?;
+            .map_err(torch_error)?;
+        foreach_unscale(gradients, &found, &inverse)?;
         Ok(found)
     }
 
@@ -83,7 +84,7 @@ impl LossScale {
             .f_internal_amp_update_scale_(&self.tracker, found, growth, backoff, interval)
             .and_then(|_| self.skipped.shallow_clone().f_add_(found))
             .map(drop)
-            .map_err(failure)
+            .map_err(torch_error)
     }
 
     /// What losses are multiplied by.
@@ -101,12 +102,12 @@ impl LossScale {
         let double = |tensor: &Tensor| tensor.f_to_kind(Kind::Double);
         let numbers: std::result::Result<Vec<_>, _> =
             self.tensors().map(double).into_iter().collect();
-        numbers.and_then(|numbers| Tensor::f_stack(&numbers, 0)).map_err(failure)
+        numbers.and_then(|numbers| Tensor::f_stack(&numbers, 0)).map_err(torch_error)
     }
 
     pub fn go_back(&self, before: &[f64]) -> Result<()> {
         for (own, &number) in self.tensors().into_iter().zip(before) {
-            let _ = own.shallow_clone().f_fill_(number).map_err(failure)?;
+            let _ = own.shallow_clone().f_fill_(number).map_err(torch_error)?;
         }
         Ok(())
     }
@@ -122,8 +123,8 @@ impl LossScale {
 
     pub fn restore(&mut self, mut saved: impl FnMut(&str) -> Result<Tensor>) -> Result<()> {
         for (name, own) in NAMES.into_iter().zip(self.tensors()) {
-            let saved = saved(name)?.f_reshape(own.size()).map_err(failure)?;
-            own.shallow_clone().f_copy_(&saved).map_err(failure)?;
+            let saved = saved(name)?.f_reshape(own.size()).map_err(torch_error)?;
+            own.shallow_clone().f_copy_(&saved).map_err(torch_error)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@
 //! otherwise: they move as in SGD without weight decay.
 
 use residual_spec::{Lars, Result};
-use residual_torch::{failure, norms};
+use residual_torch::{foreach_norm, torch_error};
 use tch::Tensor;
 
 /// `trust (g + weight_decay w)` of every layer.
@@ -25,9 +25,9 @@ pub(crate) fn scaled_layer_by_layer(
 ) -> Result<Vec<Tensor>> {
     let _no_grad = tch::no_grad_guard();
     let numbers = |norms: &Tensor| {
-        norms.f_to_kind(tch::Kind::Double).and_then(Vec::<f64>::try_from).map_err(failure)
+        norms.f_to_kind(tch::Kind::Double).and_then(Vec::<f64>::try_from).map_err(torch_error)
     };
-    let (weight_norms, gradient_norms) = (norms(parameters)?, norms(gradients)?);
+    let (weight_norms, gradient_norms) = (foreach_norm(parameters)?, foreach_norm(gradients)?);
     let (weight_norms, gradient_norms) = (numbers(&weight_norms)?, numbers(&gradient_norms)?);
     let layers = parameters.iter().zip(gradients).zip(weight_norms.iter().zip(&gradient_norms));
     layers
@@ -40,7 +40,10 @@ pub(crate) fn scaled_layer_by_layer(
                 false => 1.0,
             };
             let decayed = parameter.detach().f_mul_scalar(rule.weight_decay * trust);
-            gradient.f_mul_scalar(trust).and_then(|scaled| scaled.f_add(&decayed?)).map_err(failure)
+            gradient
+                .f_mul_scalar(trust)
+                .and_then(|scaled| scaled.f_add(&decayed?))
+                .map_err(torch_error)
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use residual_model::Model;
 use residual_spec::{Optimizer as Rule, Result};
-use residual_torch::{FusedAdam, FusedSgd, Rate, failure};
+use residual_torch::{FusedAdam, FusedSgd, OptimizerScalars, torch_error};
 use tch::Tensor;
 
 use crate::lars::scaled_layer_by_layer;
@@ -87,7 +87,7 @@ impl Optimizer {
                 .iter()
                 .map(|_| group.parameters.iter().map(zeros).collect())
                 .collect::<std::result::Result<_, _>>()
-                .map_err(failure)?;
+                .map_err(torch_error)?;
         }
         Ok(Optimizer { rule: rule.clone(), groups, parameters: all, updates: 0 })
     }
@@ -95,18 +95,23 @@ impl Optimizer {
     /// Gradients of `loss`, in the order of the parameters. Nothing is accumulated, so there is
     /// nothing to set to zero.
     pub fn gradients(&self, loss: &Tensor) -> Result<Vec<Tensor>> {
-        Tensor::f_run_backward(&[loss], &self.parameters, false, false).map_err(failure)
+        Tensor::f_run_backward(&[loss], &self.parameters, false, false).map_err(torch_error)
     }
 
     /// One update in place, or none if the device says so.
     pub fn step(&mut self, gradients: &[Tensor], lr: f64, skip: Option<Skip>) -> Result<()> {
-        self.step_by(gradients, Rate::Known { lr, step: self.updates + 1 }, skip)?;
+        self.step_by(gradients, OptimizerScalars::Host { lr, step: self.updates + 1 }, skip)?;
         self.count();
         Ok(())
     }
 
     /// The same, not counted: what is captured here is made, and counted, later.
-    pub fn step_by(&self, gradients: &[Tensor], rate: Rate, skip: Option<Skip>) -> Result<()> {
+    pub fn step_by(
+        &self,
+        gradients: &[Tensor],
+        rate: OptimizerScalars,
+        skip: Option<Skip>,
+    ) -> Result<()> {
         let (skip, skipped) = (skip.map(|skip| skip.now), skip.and_then(|skip| skip.before));
         let first_step = self.updates == 0;
         for (group, decays) in self.groups.iter().zip([true, false]) {
@@ -117,12 +122,12 @@ impl Optimizer {
                 group.places.iter().map(|&place| gradients[place].shallow_clone()).collect();
             let decay = |weight_decay: f64| if decays { weight_decay } else { 0.0 };
             let sgd = |momentum: f64, weight_decay: f64, nesterov: bool| FusedSgd {
-                rate,
+                scalars: rate,
                 momentum,
                 weight_decay,
                 nesterov,
                 first_step,
-                skip,
+                found_inf: skip,
             };
             match &self.rule {
                 Rule::Sgd(rule) => {
@@ -131,13 +136,13 @@ impl Optimizer {
                 }
                 Rule::Adam(rule) | Rule::AdamW(rule) => {
                     let fused = FusedAdam {
-                        rate,
+                        scalars: rate,
                         betas: rule.betas,
                         eps: rule.eps,
                         weight_decay: decay(rule.weight_decay),
                         decoupled: matches!(self.rule, Rule::AdamW(_)),
-                        skip,
-                        skipped,
+                        found_inf: skip,
+                        num_skipped: skipped,
                     };
                     let (first, second) = (&group.state[0], &group.state[1]);
                     fused.step(&group.parameters, &gradients, first, second)?;
@@ -190,7 +195,7 @@ impl Optimizer {
         for group in &mut self.groups {
             for (state, tensors) in state_names(&self.rule).iter().zip(&mut group.state) {
                 for (name, own) in group.names.iter().zip(tensors) {
-                    own.f_copy_(&saved(&format!("{state}.{name}"))?).map_err(failure)?;
+                    own.f_copy_(&saved(&format!("{state}.{name}"))?).map_err(torch_error)?;
                 }
             }
         }

@@ -115,7 +115,7 @@ impl Worker {
 
     pub fn close(&mut self, handle: u32) {
         self.models.remove(&handle);
-        residual_torch::release_free_memory();
+        residual_torch::empty_cache();
     }
 
     /// How many images a request's model sees at once.
@@ -244,7 +244,7 @@ impl Worker {
                     residual_train::run(&config, arrays, &control, &mut || self.do_short_jobs())
                 });
                 self.shared.lock().current = None;
-                residual_torch::release_free_memory();
+                residual_torch::empty_cache();
                 control.settle(match outcome {
                     Ok(result) => Outcome::Done(Box::new(result)),
                     Err(error) => Outcome::Failed(error),

@@ -9,7 +9,7 @@
 
 #include <memory>
 
-#include "../src/guarded.h"
+#include "../src/catch_exceptions.h"
 
 // When a copy is there.
 struct Arrival {
@@ -24,7 +24,7 @@ c10::cuda::CUDAStream copies() {
 }  // namespace
 
 bool send(const at::Tensor *host, at::Tensor **copy, Arrival **arrival) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     auto arriving = std::make_unique<Arrival>();
     const c10::cuda::CUDAStreamGuard on(copies());
     // Both keep the pinned block until the copy is done: libtorch records it on the stream.
@@ -39,7 +39,7 @@ bool send(const at::Tensor *host, at::Tensor **copy, Arrival **arrival) {
 }
 
 bool receive(const at::Tensor *copy, Arrival *arrival) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     const std::unique_ptr<Arrival> arrived(arrival);
     const auto now = c10::cuda::getCurrentCUDAStream();
     arrived->event.block(now);
@@ -49,7 +49,7 @@ bool receive(const at::Tensor *copy, Arrival *arrival) {
 }
 
 bool fetch(const at::Tensor *tensor, at::Tensor **host, Arrival **arrival) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     auto arriving = std::make_unique<Arrival>();
     auto pinned = std::make_unique<at::Tensor>(
         at::empty(tensor->sizes(), tensor->options().device(at::kCPU).pinned_memory(true)));
@@ -61,12 +61,12 @@ bool fetch(const at::Tensor *tensor, at::Tensor **host, Arrival **arrival) {
 }
 
 bool wait(Arrival *arrival) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     const std::unique_ptr<Arrival> arrived(arrival);
     arrived->event.synchronize();
   });
 }
 
 void forget(Arrival *arrival) {
-  guarded([&] { delete arrival; });
+  catch_exceptions([&] { delete arrival; });
 }

@@ -5,17 +5,17 @@
 
 #include <cstddef>
 
-#include "../src/guarded.h"
+#include "../src/catch_exceptions.h"
 
 bool capability(int *major, int *minor) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     C10_CUDA_CHECK(cudaDeviceGetAttribute(major, cudaDevAttrComputeCapabilityMajor, 0));
     C10_CUDA_CHECK(cudaDeviceGetAttribute(minor, cudaDevAttrComputeCapabilityMinor, 0));
   });
 }
 
 bool free_memory(size_t *bytes) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     size_t all = 0;
     C10_CUDA_CHECK(cudaMemGetInfo(bytes, &all));
   });

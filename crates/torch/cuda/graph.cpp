@@ -13,7 +13,7 @@
 #include <memory>
 #include <optional>
 
-#include "../src/guarded.h"
+#include "../src/catch_exceptions.h"
 
 namespace allocator = c10::cuda::CUDACachingAllocator;
 
@@ -63,7 +63,7 @@ struct Graph : at::cuda::CUDAGraph {
 };
 
 bool begin_aside(Aside **aside) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     auto begun = std::make_unique<Aside>();
     let_wait(side(), begun->outside);
     *aside = begun.release();
@@ -71,14 +71,14 @@ bool begin_aside(Aside **aside) {
 }
 
 bool end_aside(Aside *aside) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     const std::unique_ptr<Aside> ending(aside);
     let_wait(ending->outside, side());
   });
 }
 
 bool begin_capture(Graph **graph) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     // Nothing is under way, and what no tensor lies in is there for the graph's pool.
     c10::cuda::device_synchronize();
     allocator::emptyCache();
@@ -98,7 +98,7 @@ bool begin_capture(Graph **graph) {
 
 bool end_capture(Graph *graph) {
   std::unique_ptr<Graph> ending(graph);
-  return guarded([&] {
+  return catch_exceptions([&] {
     try {
       ending->capture_end();
     } catch (...) {
@@ -111,11 +111,11 @@ bool end_capture(Graph *graph) {
 }
 
 bool replay(Graph *graph) {
-  return guarded([&] { graph->replay(); });
+  return catch_exceptions([&] { graph->replay(); });
 }
 
 void forget_graph(Graph *graph) {
   const std::unique_ptr<Graph> forgotten(graph);
   // A replay may be under way, in memory that is given back here.
-  guarded([] { c10::cuda::device_synchronize(); });
+  catch_exceptions([] { c10::cuda::device_synchronize(); });
 }

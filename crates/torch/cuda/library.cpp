@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "../src/guarded.h"
+#include "../src/catch_exceptions.h"
 
 std::string &residual_error() {
   thread_local std::string error;

@@ -5,12 +5,12 @@
 
 #include <cstddef>
 
-#include "../src/guarded.h"
+#include "../src/catch_exceptions.h"
 
 namespace allocator = c10::cuda::CUDACachingAllocator;
 
 bool start(void (*ran_out)()) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
     // The exception that follows loses its type on the way through tch, and crosses as a text.
     allocator::attachOutOfMemoryObserver(
@@ -19,9 +19,9 @@ bool start(void (*ran_out)()) {
 }
 
 bool limit_memory(double share) {
-  return guarded([&] { allocator::setMemoryFraction(share, 0); });
+  return catch_exceptions([&] { allocator::setMemoryFraction(share, 0); });
 }
 
 bool release_free_memory() {
-  return guarded([] { allocator::emptyCache(); });
+  return catch_exceptions([] { allocator::emptyCache(); });
 }

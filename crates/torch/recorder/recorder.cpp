@@ -17,7 +17,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "../src/guarded.h"
+#include "../src/catch_exceptions.h"
 
 namespace {
 // Below autograd, so that the backward pass is seen, too; libtorch itself has no use for it.
@@ -106,7 +106,7 @@ std::vector<at::Tensor> tensors_of(const Stack &values) {
 extern "C" {
 
 bool residual_recorder_begin(Recording **recording) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     TORCH_CHECK(current == nullptr, "a recording in a recording");
     auto begun = std::make_unique<Recording>();
     begun->running.emplace(KEY);
@@ -116,7 +116,7 @@ bool residual_recorder_begin(Recording **recording) {
 
 // Leaves every tensor as it was at the beginning.
 bool residual_recorder_end(Recording *recording) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     recording->running.reset();
     current = nullptr;
     recording->restore();
@@ -124,7 +124,7 @@ bool residual_recorder_end(Recording *recording) {
 }
 
 bool residual_recorder_replay(Recording *recording) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     const at::AutoDispatchBelowADInplaceOrView below;
     for (const auto &call : recording->calls) {
       Stack stack = call.arguments;
@@ -139,7 +139,7 @@ bool residual_recorder_replay(Recording *recording) {
 }
 
 void residual_recorder_forget(Recording *recording) {
-  guarded([&] { delete recording; });
+  catch_exceptions([&] { delete recording; });
 }
 
 }

@@ -1,4 +1,4 @@
-// Batch normalisation with what follows it in a residual block (the addition of a shortcut, ReLU) as
+// Batch normalization with what follows it in a residual block (the addition of a shortcut, ReLU) as
 // one operation of autograd, on channels_last tensors. The arithmetic is Rust's (crates/kernels),
 // handed in as a table of functions; here are the statistics and the graph.
 
@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "guarded.h"
+#include "catch_exceptions.h"
 #include "parallel.h"
 
 namespace {
@@ -215,7 +215,7 @@ bool residual_batch_norm_add_relu(at::Tensor *input, at::Tensor *gamma, at::Tens
                                   at::Tensor *running_var, at::Tensor *sums, bool relu,
                                   double momentum, double eps, const Kernels *kernels,
                                   at::Tensor **output) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     const auto maybe = [](const at::Tensor *tensor) {
       return tensor == nullptr ? std::nullopt : std::make_optional(*tensor);
     };

@@ -1,9 +1,9 @@
-//! Batch normalisation, the addition of a shortcut and ReLU as one operation of autograd, by the
+//! Batch normalization, the addition of a shortcut and ReLU as one operation of autograd, by the
 //! kernels of `residual-kernels`.
 
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
-use residual_kernels::{self as kernels, Bf16, Element, Gate, Level, Sums};
+use residual_kernels::{self as kernels, Bf16, Gate, Scalar, SimdLevel, Sums};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
@@ -27,7 +27,7 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// A normalisation's parameters `[channels]`, fp32, and how it moves its running statistics.
+/// A normalization's parameters `[channels]`, fp32, and how it moves its running statistics.
 pub struct BatchNorm<'a> {
     pub gamma: &'a Tensor,
     pub beta: &'a Tensor,
@@ -40,17 +40,17 @@ pub struct BatchNorm<'a> {
 impl BatchNorm<'_> {
     /// Whether [`forward`](Self::forward) takes this input `[n, channels, h, w]`: on a CPU with
     /// AVX2 or better, channels_last, bf16 or fp32 with fp32 parameters.
-    pub fn takes(&self, input: &Tensor) -> bool {
-        Level::best() > Level::Plain
+    pub fn supports(&self, input: &Tensor) -> bool {
+        SimdLevel::best() > SimdLevel::Scalar
             && input.device() == Device::Cpu
             && matches!(input.kind(), Kind::BFloat16 | Kind::Float)
             && self.gamma.kind() == Kind::Float
             && is_channels_last(input)
     }
 
-    /// In training mode: normalises by the batch's own statistics and moves the running ones, adds
+    /// In training mode: normalizes by the batch's own statistics and moves the running ones, adds
     /// `shortcut` (of the input's shape) and rectifies. Two passes over memory, or one where the
-    /// `sums` of the input are known: those of [`Convolved`](crate::Convolved), with the running mean
+    /// `sums` of the input are known: those of [`Conv3x3Output`](crate::Conv3x3Output), with the running mean
     /// as the shift.
     pub fn forward(
         &self,
@@ -174,8 +174,8 @@ unsafe extern "C" fn statistics(
     first: *mut f64,
     second: *mut f64,
 ) {
-    unsafe fn work<T: Element>(x: *const u8, count: usize, shift: &[f32], sums: &mut Sums) {
-        kernels::statistics(Level::best(), from_raw_parts(x.cast::<T>(), count), shift, sums);
+    unsafe fn work<T: Scalar>(x: *const u8, count: usize, shift: &[f32], sums: &mut Sums) {
+        kernels::statistics(SimdLevel::best(), from_raw_parts(x.cast::<T>(), count), shift, sums);
     }
     let mut sums = Sums::zero(channels);
     of_kind!(bf16, work(x, count, from_raw_parts(shift, channels), &mut sums));
@@ -195,7 +195,7 @@ unsafe extern "C" fn normalize(
     relu: bool,
     y: *mut u8,
 ) {
-    unsafe fn work<T: Element>(
+    unsafe fn work<T: Scalar>(
         x: *const u8,
         shortcut: *const u8,
         count: usize,
@@ -204,7 +204,7 @@ unsafe extern "C" fn normalize(
         y: *mut u8,
     ) {
         kernels::normalize::<T>(
-            Level::best(),
+            SimdLevel::best(),
             from_raw_parts(x.cast(), count),
             some(shortcut, count),
             mean,
@@ -229,7 +229,7 @@ unsafe extern "C" fn backward_sums(
     first: *mut f64,
     second: *mut f64,
 ) {
-    unsafe fn work<T: Element>(
+    unsafe fn work<T: Scalar>(
         [x, dy]: [*const u8; 2],
         relu: *const Relu,
         count: usize,
@@ -238,7 +238,7 @@ unsafe extern "C" fn backward_sums(
     ) {
         let (x, dy) = (from_raw_parts(x.cast::<T>(), count), from_raw_parts(dy.cast(), count));
         let gate = gate(relu, count, mean.len());
-        kernels::backward_sums(Level::best(), x, dy, gate, mean, sums);
+        kernels::backward_sums(SimdLevel::best(), x, dy, gate, mean, sums);
     }
     let mut sums = Sums::zero(channels);
     of_kind!(bf16, work([x, dy], relu, count, from_raw_parts(mean, channels), &mut sums));
@@ -259,7 +259,7 @@ unsafe extern "C" fn backward(
     channels: usize,
     dx: *mut u8,
 ) {
-    unsafe fn work<T: Element>(
+    unsafe fn work<T: Scalar>(
         x: *const u8,
         dy: *mut u8,
         relu: *const Relu,
@@ -270,7 +270,7 @@ unsafe extern "C" fn backward(
         let (x, dy) = (from_raw_parts(x.cast::<T>(), count), from_raw_parts_mut(dy.cast(), count));
         let gate = gate(relu, count, mean.len());
         let dx = (!dx.is_null()).then(|| from_raw_parts_mut(dx.cast(), count));
-        kernels::backward(Level::best(), x, dy, gate, mean, scale, slope, offset, dx);
+        kernels::backward(SimdLevel::best(), x, dy, gate, mean, scale, slope, offset, dx);
     }
     let terms = [mean, scale, slope, offset].map(|values| from_raw_parts(values, channels));
     of_kind!(bf16, work(x, dy, relu, count, terms, dx));
@@ -329,7 +329,7 @@ mod tests {
         let case = case(kind, channels);
         let [gamma, beta, running_mean, running_var] = &case.norm;
         let norm = BatchNorm { gamma, beta, running_mean, running_var, momentum: 0.1, eps: 1e-5 };
-        assert!(norm.takes(&case.input));
+        assert!(norm.supports(&case.input));
         let shortcut = added.then_some(&case.shortcut);
         let output = norm.forward(&case.input, None, shortcut, relu).unwrap();
         results(&case, output, added)
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn values_gradients_and_statistics_are_no_further_from_float64_than_atens() {
-        if Level::best() == Level::Plain {
+        if SimdLevel::best() == SimdLevel::Scalar {
             return println!("skipped: this CPU has no AVX2");
         }
         for (channels, added, relu) in [
@@ -383,12 +383,12 @@ mod tests {
         let case = case(Kind::Double, 16);
         let [gamma, beta, running_mean, running_var] = &case.norm;
         let norm = BatchNorm { gamma, beta, running_mean, running_var, momentum: 0.1, eps: 1e-5 };
-        assert!(!norm.takes(&case.input), "fp64");
+        assert!(!norm.supports(&case.input), "fp64");
         let floats = [gamma, beta, running_mean, running_var].map(|t| t.to_kind(Kind::Float));
         let [gamma, beta, running_mean, running_var] = &floats;
         let norm = BatchNorm { gamma, beta, running_mean, running_var, momentum: 0.1, eps: 1e-5 };
         let input = case.input.to_kind(Kind::Float);
-        assert!(!norm.takes(&input.contiguous()), "channels outermost");
-        assert!(!norm.takes(&input.narrow(2, 0, 5)), "a part of a tensor");
+        assert!(!norm.supports(&input.contiguous()), "channels outermost");
+        assert!(!norm.supports(&input.narrow(2, 0, 5)), "a part of a tensor");
     }
 }

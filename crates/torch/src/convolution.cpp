@@ -9,7 +9,7 @@
 
 #include <functional>
 
-#include "guarded.h"
+#include "catch_exceptions.h"
 #include "parallel.h"
 
 namespace {
@@ -203,7 +203,7 @@ extern "C" {
 bool residual_convolution_3x3(at::Tensor *input, at::Tensor *weight, at::Tensor *shift,
                               const Kernels *kernels, at::Tensor **output, at::Tensor **again,
                               at::Tensor **sums) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     const auto all = Convolution3x3::apply(
         *input, *weight, shift == nullptr ? std::nullopt : std::make_optional(*shift),
         reinterpret_cast<int64_t>(kernels));
@@ -216,7 +216,7 @@ bool residual_convolution_3x3(at::Tensor *input, at::Tensor *weight, at::Tensor 
 // What `weight` (fp32) is to the kernels, for residual_convolution_3x3_then.
 bool residual_convolution_3x3_filters(at::Tensor *weight, const Kernels *kernels,
                                       at::Tensor **filters) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     const auto w = channels_last(*weight);
     // Of the shape, only the channels count.
@@ -230,7 +230,7 @@ bool residual_convolution_3x3_filters(at::Tensor *weight, const Kernels *kernels
 bool residual_convolution_3x3_then(at::Tensor *input, at::Tensor *filters, at::Tensor *bias,
                                    at::Tensor *shortcut, bool relu, const Kernels *kernels,
                                    at::Tensor **output) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     Then then;
     if (bias != nullptr) then.bias = *bias;

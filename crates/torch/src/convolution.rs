@@ -7,7 +7,7 @@ use residual_kernels::winograd::{
     CHANNELS, Pass, Shape, Shortcut, Statistics, Then, convolve as convolve_rows, filter_gradient,
     filter_sums, transform_filters,
 };
-use residual_kernels::{Bf16, Element, Level, Sums};
+use residual_kernels::{Bf16, Scalar, SimdLevel, Sums};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
@@ -46,17 +46,17 @@ unsafe extern "C" {
 /// are four times the weight.
 const TILES: usize = 24;
 
-/// Whether [`convolution_3x3`] takes `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`: on a CPU
+/// Whether [`conv2d_3x3`] takes `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`: on a CPU
 /// with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers of
 /// channels, and enough of the output for every thread. bf16 is left to ATen where the CPU has
 /// AMX, whose tiles multiply it faster than this saves multiplications.
-pub fn takes_convolution_3x3(input: &Tensor, weight: &Tensor) -> bool {
+pub fn supports_conv2d_3x3(input: &Tensor, weight: &Tensor) -> bool {
     let kind = match input.kind() {
         Kind::Float => true,
         Kind::BFloat16 => !residual_kernels::has_amx_bf16(),
         _ => false,
     };
-    if !kind || Level::best() == Level::Plain || input.device() != Device::Cpu {
+    if !kind || SimdLevel::best() == SimdLevel::Scalar || input.device() != Device::Cpu {
         return false;
     }
     let (size, filters) = (input.size(), weight.size());
@@ -75,24 +75,24 @@ fn shape(input: &[i64], outputs: i64) -> Shape {
     Shape { images, height, width, inputs, outputs: outputs as usize }
 }
 
-/// What [`convolution_3x3`] makes.
-pub struct Convolved {
+/// What [`conv2d_3x3`] makes.
+pub struct Conv3x3Output {
     pub output: Tensor,
     /// The input once more, for what is added to something that comes of `output`: so the two
     /// gradients of the input are added while the convolution writes its own.
-    pub again: Tensor,
+    pub input_alias: Tensor,
     /// For each channel of the output, the sums of its distances from `shift` and of their
     /// squares: `[2, channels]`, fp64.
-    pub sums: Option<Tensor>,
+    pub stats: Option<Tensor>,
 }
 
 /// `conv2d(input, weight, stride 1, padding 1)` in fp32, kept in the input's type, and its gradients.
 /// With `shift` (`[out]`, fp32, best near the output's mean), the output's statistics, too.
-pub fn convolution_3x3(
+pub fn conv2d_3x3(
     input: &Tensor,
     weight: &Tensor,
     shift: Option<&Tensor>,
-) -> Result<Convolved> {
+) -> Result<Conv3x3Output> {
     let mut made = [std::ptr::null_mut(); 3];
     let [output, again, sums] = &mut made;
     // SAFETY: the tensors are alive, the table is static, and of what is made we become the owner.
@@ -107,10 +107,10 @@ pub fn convolution_3x3(
             sums,
         ))?;
         let [output, again, sums] = made;
-        Ok(Convolved {
+        Ok(Conv3x3Output {
             output: Tensor::from_ptr(output),
-            again: Tensor::from_ptr(again),
-            sums: (!sums.is_null()).then(|| Tensor::from_ptr(sums)),
+            input_alias: Tensor::from_ptr(again),
+            stats: (!sums.is_null()).then(|| Tensor::from_ptr(sums)),
         })
     }
 }
@@ -122,7 +122,7 @@ pub(crate) fn convolution_3x3_filters(weight: &Tensor) -> Result<Tensor> {
 }
 
 /// `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's shape), and
-/// rectified, in one pass and without gradients. What [`takes_convolution_3x3`] takes; `filters` of
+/// rectified, in one pass and without gradients. What [`supports_conv2d_3x3`] takes; `filters` of
 /// [`convolution_3x3_filters`], `bias` in fp32. A shortcut that nobody else holds becomes the output.
 pub(crate) fn convolution_3x3_then(
     input: &Tensor,
@@ -207,7 +207,7 @@ unsafe extern "C" fn transform(
     let part = shape.panel_numbers(&(begin..end));
     let into = from_raw_parts_mut(into.add(part.start), part.len());
     let pass = if backward { Pass::Backward } else { Pass::Forward };
-    transform_filters(Level::best(), shape, pass, weight, begin..end, into);
+    transform_filters(SimdLevel::best(), shape, pass, weight, begin..end, into);
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -226,7 +226,7 @@ unsafe extern "C" fn convolve(
     first: *mut f64,
     second: *mut f64,
 ) {
-    unsafe fn work<T: Element>(
+    unsafe fn work<T: Scalar>(
         shape: &Shape,
         (x, shortcut): (*const u8, *const u8),
         filters: &[f32],
@@ -244,7 +244,7 @@ unsafe extern "C" fn convolve(
         };
         let y = from_raw_parts_mut(y.cast::<T>().add(part.start), part.len());
         let then = Then { bias, shortcut, relu };
-        convolve_rows(Level::best(), shape, x, filters, rows, then, y, statistics);
+        convolve_rows(SimdLevel::best(), shape, x, filters, rows, then, y, statistics);
     }
     let filters = from_raw_parts(filters, shape.filters());
     let bias = (!bias.is_null()).then(|| from_raw_parts(bias, shape.outputs));
@@ -271,7 +271,7 @@ unsafe extern "C" fn sums(
     end: usize,
     sums: *mut f32,
 ) {
-    unsafe fn work<T: Element>(
+    unsafe fn work<T: Scalar>(
         shape: &Shape,
         x: *const u8,
         dy: *const u8,
@@ -280,7 +280,7 @@ unsafe extern "C" fn sums(
     ) {
         let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);
         let dy = from_raw_parts(dy.cast::<T>(), pixels(shape) * shape.outputs);
-        filter_sums(Level::best(), shape, x, dy, rows, sums);
+        filter_sums(SimdLevel::best(), shape, x, dy, rows, sums);
     }
     let sums = from_raw_parts_mut(sums, shape.filters());
     match bf16 {
@@ -300,7 +300,7 @@ unsafe extern "C" fn gradient(
     let sums = from_raw_parts(sums, parts * shape.filters());
     let filter = 9 * shape.inputs;
     let into = from_raw_parts_mut(into.add(begin * filter), (end - begin) * filter);
-    filter_gradient(Level::best(), shape, sums, begin..end, into);
+    filter_gradient(SimdLevel::best(), shape, sums, begin..end, into);
 }
 
 #[cfg(test)]
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn output_and_gradients_are_near_float64s() {
-        if Level::best() == Level::Plain {
+        if SimdLevel::best() == SimdLevel::Scalar {
             return println!("skipped: this CPU has no AVX2");
         }
         for size in SIZES {
@@ -361,9 +361,9 @@ mod tests {
             for (kind, bound) in [(Kind::Float, 3e-6), (Kind::BFloat16, 0.0)] {
                 let [x, w] = case(kind, size);
                 if kind == Kind::Float {
-                    assert!(takes_convolution_3x3(&x, &w), "{size:?}");
+                    assert!(supports_conv2d_3x3(&x, &w), "{size:?}");
                 }
-                let ours = results(&x, &w, |x, w| convolution_3x3(x, w, None).unwrap().output);
+                let ours = results(&x, &w, |x, w| conv2d_3x3(x, w, None).unwrap().output);
                 let theirs = results(&x, &w, aten);
                 for (i, truth) in truth.iter().enumerate() {
                     let (mine, aten) = (error(&ours[i], truth), error(&theirs[i], truth));
@@ -377,14 +377,14 @@ mod tests {
 
     #[test]
     fn a_gradient_of_the_input_used_again_is_added_to_that_of_the_convolution() {
-        if Level::best() == Level::Plain {
+        if SimdLevel::best() == SimdLevel::Scalar {
             return println!("skipped: this CPU has no AVX2");
         }
         let [x, w] = case(Kind::Double, [8, 32, 32, 16, 16]);
         let truth = results(&x, &w, |x, w| aten(x, w).relu() + x * 2);
         let [x, w] = case(Kind::Float, [8, 32, 32, 16, 16]);
         let ours = results(&x, &w, |x, w| {
-            let Convolved { output, again, .. } = convolution_3x3(x, w, None).unwrap();
+            let Conv3x3Output { output, input_alias: again, .. } = conv2d_3x3(x, w, None).unwrap();
             output.relu() + again * 2
         });
         for (found, truth) in ours.iter().zip(&truth) {
@@ -392,21 +392,22 @@ mod tests {
         }
         // Or one of the two alone.
         let x = x.set_requires_grad(true);
-        let again = convolution_3x3(&x, &w, None).unwrap().again;
+        let again = conv2d_3x3(&x, &w, None).unwrap().input_alias;
         let gradient = Tensor::run_backward(&[(again * 3).sum(Kind::Float)], &[&x], false, false);
         assert!(gradient[0].equal(&(x.ones_like() * 3)));
     }
 
     #[test]
     fn statistics_are_those_of_what_was_written() {
-        if Level::best() == Level::Plain {
+        if SimdLevel::best() == SimdLevel::Scalar {
             return println!("skipped: this CPU has no AVX2");
         }
         for kind in [Kind::Float, Kind::BFloat16] {
             let [x, w] = case(kind, SIZES[1]);
             let shift = Tensor::randn([64], (Kind::Float, Device::Cpu));
             let w = w.set_requires_grad(true);
-            let Convolved { output, sums, .. } = convolution_3x3(&x, &w, Some(&shift)).unwrap();
+            let Conv3x3Output { output, stats: sums, .. } =
+                conv2d_3x3(&x, &w, Some(&shift)).unwrap();
             let sums = sums.unwrap();
             assert!(output.requires_grad() && !sums.requires_grad());
             let distances = output.detach().to_kind(Kind::Double) - shift.view([1, -1, 1, 1]);
@@ -420,21 +421,21 @@ mod tests {
     fn what_needs_no_gradient_gets_none() {
         let [x, w] = case(Kind::Float, SIZES[0]);
         let w = w.set_requires_grad(true);
-        let y = convolution_3x3(&x, &w, None).unwrap().output;
+        let y = conv2d_3x3(&x, &w, None).unwrap().output;
         y.sum(Kind::Float).backward();
         assert!(w.grad().defined() && !x.grad().defined());
         let _no_grad = tch::no_grad_guard();
-        assert!(!convolution_3x3(&x, &w, None).unwrap().output.requires_grad());
+        assert!(!conv2d_3x3(&x, &w, None).unwrap().output.requires_grad());
     }
 
     #[test]
     fn only_what_the_kernels_are_made_for_is_taken() {
         let [x, w] = case(Kind::Float, SIZES[0]);
-        assert!(!takes_convolution_3x3(&x.contiguous(), &w), "channels outermost");
-        assert!(!takes_convolution_3x3(&x.to_kind(Kind::Double), &w), "fp64");
+        assert!(!supports_conv2d_3x3(&x.contiguous(), &w), "channels outermost");
+        assert!(!supports_conv2d_3x3(&x.to_kind(Kind::Double), &w), "fp64");
         let [x, w] = case(Kind::Float, [8, 3, 16, 32, 32]);
-        assert!(!takes_convolution_3x3(&x, &w), "three channels");
+        assert!(!supports_conv2d_3x3(&x, &w), "three channels");
         let [x, w] = case(Kind::Float, [1, 16, 16, 8, 8]);
-        assert!(!takes_convolution_3x3(&x, &w), "too few tiles");
+        assert!(!supports_conv2d_3x3(&x, &w), "too few tiles");
     }
 }

@@ -10,8 +10,8 @@ use tch::kind::Element;
 use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
-use crate::memory::residual_memory_ran_out;
-use crate::{failure, said, text};
+use crate::out_of_memory::residual_memory_ran_out;
+use crate::{said, text, torch_error};
 
 /// `Functions` of functions.h.
 #[repr(C)]
@@ -21,7 +21,7 @@ struct Functions {
     capability: unsafe extern "C" fn(*mut c_int, *mut c_int) -> bool,
     free_memory: unsafe extern "C" fn(*mut usize) -> bool,
     limit_memory: unsafe extern "C" fn(f64) -> bool,
-    release_free_memory: unsafe extern "C" fn() -> bool,
+    empty_cache: unsafe extern "C" fn() -> bool,
     send: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
     receive: unsafe extern "C" fn(*const C_tensor, *mut Arrival) -> bool,
     fetch: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
@@ -91,12 +91,12 @@ fn functions_of(_: &Path) -> std::result::Result<&'static Functions, String> {
 }
 
 /// Says why CUDA cannot be used here, though driver and libraries are there.
-pub fn set_unusable(why: String) {
+pub fn set_unavailable_reason(why: String) {
     UNUSABLE.get_or_init(|| why);
 }
 
 /// What [`set_unusable`] was told.
-pub fn unusable() -> Option<&'static str> {
+pub fn unavailable_reason() -> Option<&'static str> {
     UNUSABLE.get().map(String::as_str)
 }
 
@@ -107,7 +107,7 @@ pub fn is_available() -> bool {
 
 /// The compute capability of the device: `(8, 6)` for 8.6. `None` where there is no device, or it
 /// does not tell.
-pub fn capability() -> Option<(i32, i32)> {
+pub fn device_capability() -> Option<(i32, i32)> {
     if !is_available() {
         return None;
     }
@@ -148,7 +148,7 @@ impl Functions {
 ///
 /// # Errors
 /// `E_DEVICE` where CUDA is not loaded; `E_TORCH`.
-pub fn start() -> Result<()> {
+pub fn init() -> Result<()> {
     let functions = functions()?;
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     if !*started {
@@ -175,31 +175,32 @@ fn allow_tf32(allow: bool) {
 ///
 /// # Errors
 /// `E_DEVICE` where CUDA is not loaded; `E_TORCH`.
-pub fn limit_memory(share: f64) -> Result<()> {
-    start()?;
+pub fn set_memory_fraction(share: f64) -> Result<()> {
+    init()?;
     let functions = functions()?;
     // SAFETY: a number goes in.
     functions.checked(unsafe { (functions.limit_memory)(share) })
 }
 
 /// Gives memory that no tensor lies in back to the device. Does nothing where CUDA is not loaded.
-pub fn release_free_memory() {
+pub fn empty_cache() {
     if let Some(functions) = FUNCTIONS.get() {
         // SAFETY: nothing goes in. It fails only where the device does, which the next call tells.
-        unsafe { (functions.release_free_memory)() };
+        unsafe { (functions.empty_cache)() };
     }
 }
 
 /// Numbers as a tensor of one dimension on the device. They set out at once, on a stream of their
 /// own, while the device is busy with what it was given before; it waits for them, and nobody here.
-pub fn send<T: Element>(numbers: &[T]) -> Result<Tensor> {
+pub fn copy_to_device<T: Element>(numbers: &[T]) -> Result<Tensor> {
     let functions = functions()?;
     let (mut copy, mut arrival) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: the numbers are read, into pinned memory, before `send` returns; we become the owner
     // of what comes out of it, and give the arrival away.
     unsafe {
         let (data, size) = (numbers.as_ptr().cast(), [numbers.len() as i64]);
-        let host = Tensor::f_from_blob(data, &size, &[1], T::KIND, Device::Cpu).map_err(failure)?;
+        let host =
+            Tensor::f_from_blob(data, &size, &[1], T::KIND, Device::Cpu).map_err(torch_error)?;
         functions.checked((functions.send)(host.as_ptr(), &mut copy, &mut arrival))?;
         let copy = Tensor::from_ptr(copy);
         functions.checked((functions.receive)(copy.as_ptr(), arrival))?;
@@ -209,7 +210,7 @@ pub fn send<T: Element>(numbers: &[T]) -> Result<Tensor> {
 
 /// Lets `work` be done on the stream that graphs are captured on, in its turn: what a library keeps
 /// for each stream is there when they are. Nothing else changes, and nothing does on the CPU.
-pub fn aside<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn on_side_stream<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if device == Device::Cpu {
         return work();
     }
@@ -234,7 +235,7 @@ pub fn aside<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(done)
 }
 
-/// A CUDA graph; [`crate::Graph`] is for whatever device.
+/// A CUDA graph; [`crate::CudaGraph`] is for whatever device.
 pub(crate) struct Captured(*mut CapturedWork);
 
 impl Captured {
@@ -274,41 +275,41 @@ impl Drop for Captured {
 }
 
 /// Numbers that are read later than they are made, on whatever device.
-pub struct Fetched {
+pub struct AsyncHostCopy {
     /// On the CPU; there when `coming` is.
     numbers: Tensor,
     /// Null where they have not come from a device, or have been waited for.
     coming: *mut Arrival,
 }
 
-impl Fetched {
+impl AsyncHostCopy {
     /// Of a tensor of `f64`, as it will be when the device has done what it was given until now.
-    pub fn new(tensor: &Tensor) -> Result<Fetched> {
+    pub fn new(tensor: &Tensor) -> Result<AsyncHostCopy> {
         if tensor.device() == Device::Cpu {
-            return Ok(Fetched { numbers: tensor.copy(), coming: std::ptr::null_mut() });
+            return Ok(AsyncHostCopy { numbers: tensor.copy(), coming: std::ptr::null_mut() });
         }
         let functions = functions()?;
         let (mut numbers, mut coming) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: `tensor` is alive; we become the owner of what comes out.
         unsafe {
             functions.checked((functions.fetch)(tensor.as_ptr(), &mut numbers, &mut coming))?;
-            Ok(Fetched { numbers: Tensor::from_ptr(numbers), coming })
+            Ok(AsyncHostCopy { numbers: Tensor::from_ptr(numbers), coming })
         }
     }
 
     /// Waits until they are there.
-    pub fn read(mut self) -> Result<Vec<f64>> {
+    pub fn wait(mut self) -> Result<Vec<f64>> {
         let coming = std::mem::replace(&mut self.coming, std::ptr::null_mut());
         if !coming.is_null() {
             let functions = functions()?;
             // SAFETY: it is of `fetch`, and given away.
             functions.checked(unsafe { (functions.wait)(coming) })?;
         }
-        Vec::try_from(&self.numbers).map_err(failure)
+        Vec::try_from(&self.numbers).map_err(torch_error)
     }
 }
 
-impl Drop for Fetched {
+impl Drop for AsyncHostCopy {
     fn drop(&mut self) {
         if let (Some(functions), false) = (FUNCTIONS.get(), self.coming.is_null()) {
             // SAFETY: it is of `fetch`, and was not given away.
@@ -324,22 +325,22 @@ mod tests {
     #[test]
     fn without_the_library_there_is_no_cuda_and_no_harm() {
         assert!(!is_available());
-        assert_eq!((capability(), free_memory()), (None, None));
-        assert_eq!(start().unwrap_err().code, ErrorCode::Device);
-        assert_eq!(limit_memory(0.5).unwrap_err().code, ErrorCode::Device);
-        assert_eq!(send(&[1f32]).err().unwrap().code, ErrorCode::Device);
+        assert_eq!((device_capability(), free_memory()), (None, None));
+        assert_eq!(init().unwrap_err().code, ErrorCode::Device);
+        assert_eq!(set_memory_fraction(0.5).unwrap_err().code, ErrorCode::Device);
+        assert_eq!(copy_to_device(&[1f32]).err().unwrap().code, ErrorCode::Device);
         assert_eq!(Captured::begin().err().unwrap().code, ErrorCode::Device);
-        let aside = aside(Device::Cuda(0), || -> Result<()> { panic!("it was done") });
+        let aside = on_side_stream(Device::Cuda(0), || -> Result<()> { panic!("it was done") });
         assert_eq!(aside.unwrap_err().code, ErrorCode::Device);
-        release_free_memory();
+        empty_cache();
     }
 
     #[test]
     fn numbers_on_the_cpu_are_there_at_once() {
         let mut source = Tensor::from_slice(&[1.5f64, -2.0]);
-        let numbers = Fetched::new(&source).unwrap();
+        let numbers = AsyncHostCopy::new(&source).unwrap();
         let _ = source.fill_(0.0);
-        assert_eq!(numbers.read().unwrap(), [1.5, -2.0]);
+        assert_eq!(numbers.wait().unwrap(), [1.5, -2.0]);
     }
 
     #[test]

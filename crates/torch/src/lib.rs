@@ -1,22 +1,22 @@
 //! What tch lacks, behind safe Rust.
 
-mod allocator;
+mod address_ranges;
 mod batch_norm;
 mod convolution;
 pub mod cuda;
-mod folded;
-mod graph;
-mod memory;
-mod ranges;
+mod cuda_graph;
+mod folded_conv;
+mod huge_page_allocator;
+mod out_of_memory;
 #[cfg(feature = "recorder")]
 mod recorder;
 
-pub use allocator::{release_free_memory, use_huge_pages};
 pub use batch_norm::BatchNorm;
-pub use convolution::{Convolved, convolution_3x3, takes_convolution_3x3};
-pub use folded::{Folded, Geometry, add_relu};
-pub use graph::Graph;
-pub use memory::begin_watching_memory;
+pub use convolution::{Conv3x3Output, conv2d_3x3, supports_conv2d_3x3};
+pub use cuda_graph::CudaGraph;
+pub use folded_conv::{ConvParams, FoldedConv, add_relu};
+pub use huge_page_allocator::{empty_cache, use_huge_pages};
+pub use out_of_memory::clear_out_of_memory;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Arc;
@@ -26,11 +26,14 @@ use tch::kind::Element;
 use tch::{Device, TchError, Tensor};
 use torch_sys::C_tensor;
 
-mod foreach;
-mod fused;
+mod foreach_ops;
+mod fused_optimizer;
 
-pub use foreach::{add_scaled, clamp, copy, lerp, norms, scale, scale_by, unscale};
-pub use fused::{FusedAdam, FusedSgd, Rate};
+pub use foreach_ops::{
+    foreach_add, foreach_clamp, foreach_copy, foreach_lerp, foreach_mul, foreach_mul_tensor,
+    foreach_norm, foreach_unscale,
+};
+pub use fused_optimizer::{FusedAdam, FusedSgd, OptimizerScalars};
 
 unsafe extern "C" {
     fn residual_last_error() -> *const c_char;
@@ -48,14 +51,14 @@ unsafe extern "C" {
 }
 
 /// A failure inside libtorch as an error of ours. Only its first line: the rest is a C++ stack.
-pub fn failure(cause: TchError) -> Error {
+pub fn torch_error(cause: TchError) -> Error {
     said(&cause.to_string())
 }
 
 fn said(text: &str) -> Error {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("libtorch failed");
     // The second is libtorch's own allocator, where ours is not in its place.
-    match memory::ran_out() || text.contains("DefaultCPUAllocator") {
+    match out_of_memory::ran_out() || text.contains("DefaultCPUAllocator") {
         true => Error::new(ErrorCode::Memory, first.trim())
             .hint("Choose a smaller `batchSize`, network or `data.imageSize`."),
         false => Error::new(ErrorCode::Torch, first.trim()),
@@ -111,25 +114,25 @@ pub fn cpu_capability() -> String {
 }
 
 /// Lets freed memory stay with the process, so that the next step finds its pages in place.
-pub fn keep_freed_memory() {
+pub fn configure_malloc() {
     // SAFETY: sets options of malloc.
     unsafe { residual_keep_freed_memory() }
 }
 
 /// Numbers as a tensor of one dimension on a device; for another one than the CPU they set out, and
-/// nobody here waits for them ([`cuda::send`]).
-pub fn numbers_on<T: Element>(device: Device, numbers: &[T]) -> Result<Tensor> {
+/// nobody here waits for them ([`cuda::copy_to_device`]).
+pub fn tensor_from_slice<T: Element>(device: Device, numbers: &[T]) -> Result<Tensor> {
     match device {
-        Device::Cpu => Tensor::f_from_slice(numbers).map_err(failure),
-        _ => cuda::send(numbers),
+        Device::Cpu => Tensor::f_from_slice(numbers).map_err(torch_error),
+        _ => cuda::copy_to_device(numbers),
     }
 }
 
 /// The same of numbers that others have, too: on the CPU the tensor lies in them, and keeps them as
 /// long as it is there. It must not be written to.
-pub fn shared_on(device: Device, numbers: &Arc<Vec<f32>>) -> Result<Tensor> {
+pub fn tensor_from_shared(device: Device, numbers: &Arc<Vec<f32>>) -> Result<Tensor> {
     if device != Device::Cpu {
-        return cuda::send(numbers);
+        return cuda::copy_to_device(numbers);
     }
     // SAFETY: the numbers stay where they are until `forget` is called, by whoever drops the last
     // tensor in them.
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn a_tensor_lies_in_shared_numbers_and_keeps_them() {
         let numbers = Arc::new(vec![1.5f32, -2.0, 3.0]);
-        let tensor = shared_on(Device::Cpu, &numbers).unwrap();
+        let tensor = tensor_from_shared(Device::Cpu, &numbers).unwrap();
         assert_eq!(tensor.data_ptr().cast_const().cast(), numbers.as_ptr());
         let part = tensor.narrow(0, 1, 2);
         drop(tensor);
@@ -175,7 +178,7 @@ mod tests {
         assert_eq!(Vec::<f32>::try_from(&part).unwrap(), [-2.0, 3.0]);
         drop(part);
         assert_eq!(gone.strong_count(), 0);
-        assert_eq!(shared_on(Device::Cpu, &Arc::default()).unwrap().size(), [0]);
+        assert_eq!(tensor_from_shared(Device::Cpu, &Arc::default()).unwrap().size(), [0]);
     }
 
     #[test]

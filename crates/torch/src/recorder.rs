@@ -1,4 +1,4 @@
-//! [`crate::Graph`]s on the CPU, for tests: recorder/recorder.cpp says how.
+//! [`crate::CudaGraph`]s on the CPU, for tests: recorder/recorder.cpp says how.
 
 use residual_spec::Result;
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "guarded.h"
+#include "catch_exceptions.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -67,7 +67,7 @@ bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradie
                         at::Tensor *const *momenta, size_t count, double lr,
                         const at::Tensor *lr_there, double momentum, double weight_decay,
                         bool nesterov, bool first_step, const at::Tensor *skip) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     const auto buffers = momentum == 0 ? std::vector<at::Tensor>() : list(momenta, count);
     const auto weights = list(parameters, count);
@@ -87,7 +87,7 @@ bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradi
                          const at::Tensor *lr_there, double beta1, double beta2, double eps,
                          double weight_decay, bool decoupled, const at::Tensor *skip,
                          const at::Tensor *skipped) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
     const auto weights = list(parameters, count);
@@ -114,21 +114,21 @@ bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradi
 // Lists of tensors, each operation in as few kernels as ATen has for it.
 
 bool residual_norms(at::Tensor *const *tensors, size_t count, at::Tensor **output) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     *output = new at::Tensor(at::stack(at::_foreach_norm(list(tensors, count), 2)));
   });
 }
 
 bool residual_scale(at::Tensor *const *tensors, size_t count, double factor) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     at::_foreach_mul_(list(tensors, count), factor);
   });
 }
 
 bool residual_scale_by(at::Tensor *const *tensors, size_t count, const at::Tensor *factor) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
     at::_foreach_mul_(list(tensors, count), factor->to(tensors[0]->scalar_type()));
@@ -138,7 +138,7 @@ bool residual_scale_by(at::Tensor *const *tensors, size_t count, const at::Tenso
 // x *= inverse, and found = 1 where one is not finite.
 bool residual_unscale(at::Tensor *const *tensors, size_t count, at::Tensor *found,
                       const at::Tensor *inverse) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
     at::_amp_foreach_non_finite_check_and_unscale_(list(tensors, count), *found, *inverse);
@@ -146,7 +146,7 @@ bool residual_unscale(at::Tensor *const *tensors, size_t count, at::Tensor *foun
 }
 
 bool residual_clamp(at::Tensor *const *tensors, size_t count, double bound) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     const auto all = list(tensors, count);
     at::_foreach_clamp_min_(all, -bound);
@@ -156,14 +156,14 @@ bool residual_clamp(at::Tensor *const *tensors, size_t count, double bound) {
 
 bool residual_add_scaled(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
                          double factor) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     at::_foreach_add_(list(tensors, count), list(others, count), factor);
   });
 }
 
 bool residual_copy(at::Tensor *const *tensors, at::Tensor *const *others, size_t count) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     at::_foreach_copy_(list(tensors, count), list(others, count));
   });
@@ -171,7 +171,7 @@ bool residual_copy(at::Tensor *const *tensors, at::Tensor *const *others, size_t
 
 bool residual_lerp(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
                    double weight) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     at::_foreach_lerp_(list(tensors, count), list(others, count), weight);
   });
@@ -180,7 +180,7 @@ bool residual_lerp(at::Tensor *const *tensors, at::Tensor *const *others, size_t
 // A tensor in numbers of somebody else's. `forget` is called with `owner` once nothing lies there.
 bool residual_shared(const float *numbers, int64_t count, void *owner, void (*forget)(void *),
                      at::Tensor **output) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     *output = new at::Tensor(at::from_blob(
         const_cast<float *>(numbers), {count}, [owner, forget](void *) { forget(owner); }));
   });
@@ -188,7 +188,7 @@ bool residual_shared(const float *numbers, int64_t count, void *owner, void (*fo
 
 // A channels-innermost copy, or the tensor itself where it is so already.
 bool residual_channels_last(at::Tensor *input, at::Tensor **output) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     *output = new at::Tensor(input->contiguous(at::MemoryFormat::ChannelsLast));
   });
 }
@@ -196,13 +196,13 @@ bool residual_channels_last(at::Tensor *input, at::Tensor **output) {
 // "AVX512", "AVX2", "DEFAULT": the level that ATen's own kernels run at.
 const char *residual_cpu_capability() {
   static std::string capability;
-  guarded([&] { capability = at::get_cpu_capability(); });
+  catch_exceptions([&] { capability = at::get_cpu_capability(); });
   return capability.c_str();
 }
 
 // fp32 multiplied with 10 bits of mantissa on NVIDIA's tensor cores (torch.backends.*.allow_tf32).
 void residual_allow_tf32(bool allow) {
-  guarded([&] {
+  catch_exceptions([&] {
     at::globalContext().setAllowTF32CuBLAS(allow);
     at::globalContext().setAllowTF32CuDNN(allow);
   });

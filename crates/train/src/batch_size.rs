@@ -170,7 +170,7 @@ fn can_update(config: &ResolvedConfig, network: &Network) -> Result<bool> {
     match update() {
         Ok(()) => Ok(true),
         Err(error) if error.code == ErrorCode::Memory => {
-            residual_torch::cuda::release_free_memory();
+            residual_torch::cuda::empty_cache();
             Ok(false)
         }
         Err(error) => Err(error),

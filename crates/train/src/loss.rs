@@ -3,7 +3,7 @@
 use residual_data::{Batch, MixedLabels};
 use residual_model::Model;
 use residual_spec::{ClassWeights, Result};
-use residual_torch::failure;
+use residual_torch::torch_error;
 use tch::{Reduction, Tensor};
 
 /// Cross-entropy with label smoothing and class weights.
@@ -76,7 +76,7 @@ impl Loss {
         let Some(Partners { labels, shares, .. }) = &targets.partners else { return Ok(mean) };
         let partners = self.mean(logits, labels)?;
         let share = |mean: Tensor, of| mean.f_mul(&shares.f_get(of)?);
-        share(mean, 0).and_then(|mean| mean.f_add(&share(partners, 1)?)).map_err(failure)
+        share(mean, 0).and_then(|mean| mean.f_add(&share(partners, 1)?)).map_err(torch_error)
     }
 
     /// What the mean over a batch is divided by: the number of images, or the sum of their classes'
@@ -92,7 +92,7 @@ impl Loss {
         let weights = self.weights.as_ref().map(|weights| &weights.tensor);
         logits
             .f_cross_entropy_loss(labels, weights, Reduction::Mean, -100, self.label_smoothing)
-            .map_err(failure)
+            .map_err(torch_error)
     }
 
     fn weight_of(&self, labels: &[i64]) -> f64 {

@@ -11,7 +11,7 @@ pub fn machine_facts() -> MachineFacts {
         cores: cores(),
         bf16: multiplies_bf16(),
         cuda: residual_torch::cuda::is_available(),
-        cuda_bf16: residual_torch::cuda::capability().is_some_and(|(major, _)| major >= 8),
+        cuda_bf16: residual_torch::cuda::device_capability().is_some_and(|(major, _)| major >= 8),
         cuda_free_memory: residual_torch::cuda::free_memory(),
         free_memory: free_memory(),
     }

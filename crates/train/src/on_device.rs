@@ -6,7 +6,7 @@ use std::rc::Rc;
 use residual_data::{Pipeline, Splits, Subset};
 use residual_model::{ComputeOptions, DeviceDataset};
 use residual_spec::{AugmentOn, ErrorCode, ResolvedConfig, Result, WarningEvent};
-use residual_torch::release_free_memory;
+use residual_torch::empty_cache;
 
 /// Nothing, where the workers are to do everything.
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl OnDevice {
         match sent {
             Ok(images) => self.images.extend(images.map(Rc::new)),
             Err(error) if error.code == ErrorCode::Memory => {
-                release_free_memory();
+                empty_cache();
                 self.warning = Some(WarningEvent {
                     code: ErrorCode::Memory,
                     message:

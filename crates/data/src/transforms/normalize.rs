@@ -1,7 +1,7 @@
 //! From 8-bit pixels to what the network takes: `(value / 255 - mean) / std`, written while
 //! cropping, flipping and padding, so that every pixel is touched once.
 
-use residual_kernels::{Level, Standard};
+use residual_kernels::{ByteNormalizer, SimdLevel};
 
 /// A rectangle of the network's size, cut from an image; it may hang over the image's edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,11 @@ impl CropWindow {
 
 /// Normalises each channel.
 #[derive(Clone)]
-pub(crate) struct Normalize(Standard);
+pub(crate) struct Normalize(ByteNormalizer);
 
 impl Normalize {
     pub fn new(mean: &[f64], std: &[f64]) -> Self {
-        Normalize(Standard::new(mean, std))
+        Normalize(ByteNormalizer::new(mean, std))
     }
 
     pub fn channels(&self) -> usize {
@@ -54,7 +54,8 @@ impl Normalize {
 
     /// The 256 values of each channel, one channel after another.
     pub fn values(&self) -> Vec<f32> {
-        let of_channel = |channel| (0..=255).map(move |value| self.0.of(channel, value));
+        let of_channel =
+            |channel| (0..=255).map(move |value| self.0.normalize_byte(channel, value));
         (0..self.channels()).flat_map(of_channel).collect()
     }
 
@@ -76,16 +77,16 @@ impl Normalize {
 }
 
 fn write<const C: usize>(
-    standard: &Standard,
+    standard: &ByteNormalizer,
     pixels: &[[u8; C]],
     [height, width]: [usize; 2],
     [rows, size]: [usize; 2],
     window: CropWindow,
     out: &mut [f32],
 ) {
-    let black: [f32; C] = std::array::from_fn(|channel| standard.of(channel, 0));
+    let black: [f32; C] = std::array::from_fn(|channel| standard.normalize_byte(channel, 0));
     let out = &mut out.as_chunks_mut::<C>().0[..rows * size];
-    let level = Level::best();
+    let level = SimdLevel::best();
     let mut mirrored = Vec::new();
 
     // The columns of the window that lie inside the image.
@@ -109,7 +110,7 @@ fn write<const C: usize>(
         row[..before].fill(black);
         row[size - after..].fill(black);
         let row = row[before..size - after].as_flattened_mut();
-        standard.write(level, line.as_flattened(), row);
+        standard.normalize_bytes(level, line.as_flattened(), row);
     }
 }
 

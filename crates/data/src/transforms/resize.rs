@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use residual_kernels::{Level, Resampler, Stretch};
+use residual_kernels::{Resampler, ResizeAxis, SimdLevel};
 
 use crate::{Image, Region};
 
@@ -26,7 +26,8 @@ pub(crate) fn resize_region<T>(
     (width, height): (u32, u32),
     then: impl FnOnce(&[u8]) -> T,
 ) -> T {
-    let side = |start, length, to| Stretch { from: start..start + length, to, wanted: 0..to };
+    let side =
+        |start, length, to| ResizeAxis { source: start..start + length, size: to, crop: 0..to };
     let across = side(region.left, region.width, width);
     resample(image, across, side(region.top, region.height, height), then)
 }
@@ -44,7 +45,7 @@ pub(crate) fn region_of_resized<T>(
 
 /// The part of an image of `sides` (width and height) that [`region_of_resized`] looks at.
 pub(crate) fn under_resized(sides: [u32; 2], to: (u32, u32), region: Region) -> Region {
-    let [across, down] = of_resized(sides, [to.0, to.1], region).map(|side| side.inputs());
+    let [across, down] = of_resized(sides, [to.0, to.1], region).map(|side| side.source_range());
     Region {
         left: across.start,
         top: down.start,
@@ -53,23 +54,28 @@ pub(crate) fn under_resized(sides: [u32; 2], to: (u32, u32), region: Region) -> 
     }
 }
 
-fn of_resized(from: [u32; 2], to: [u32; 2], region: Region) -> [Stretch; 2] {
+fn of_resized(from: [u32; 2], to: [u32; 2], region: Region) -> [ResizeAxis; 2] {
     let wanted = [(region.left, region.width), (region.top, region.height)];
     std::array::from_fn(|side| {
         let (start, length) = wanted[side];
-        Stretch { from: 0..from[side], to: to[side], wanted: start..start + length }
+        ResizeAxis { source: 0..from[side], size: to[side], crop: start..start + length }
     })
 }
 
 /// The pixels lie in memory that the thread's next image uses again: taking new memory for each
 /// costs as much as resizing does.
-fn resample<T>(image: &Image, across: Stretch, down: Stretch, then: impl FnOnce(&[u8]) -> T) -> T {
+fn resample<T>(
+    image: &Image,
+    across: ResizeAxis,
+    down: ResizeAxis,
+    then: impl FnOnce(&[u8]) -> T,
+) -> T {
     thread_local! {
         static ROOM: RefCell<(Resampler, Vec<u8>)> = RefCell::default();
     }
     ROOM.with_borrow_mut(|(resampler, resized)| {
         let picture = (image.pixels.as_slice(), image.width as usize, image.channels as usize);
-        resampler.resample(Level::best(), picture, &across, &down, resized);
+        resampler.resample(SimdLevel::best(), picture, &across, &down, resized);
         then(resized)
     })
 }

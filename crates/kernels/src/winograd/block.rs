@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::transform::{Matrix, both_ways};
 use super::{POINTS, RIM, Shape, TILE};
-use crate::Element;
+use crate::Scalar;
 use crate::vector::Vector;
 
 /// Tiles that are worked on together, in whole steps of the multiplication: few enough for their
@@ -51,7 +51,7 @@ pub struct Images<'a, T> {
 /// `images` must hold the whole shape and `points` a whole block. The CPU must have `V`'s
 /// instructions.
 #[inline(always)]
-pub unsafe fn transform<M: Matrix<SIZE, RIM>, V: Vector, T: Element, const SIZE: usize>(
+pub unsafe fn transform<M: Matrix<SIZE, RIM>, V: Vector, T: Scalar, const SIZE: usize>(
     shape: &Shape,
     images: Images<T>,
     block: Range<usize>,
@@ -103,7 +103,7 @@ pub unsafe fn transform<M: Matrix<SIZE, RIM>, V: Vector, T: Element, const SIZE:
 unsafe fn inner<
     M: Matrix<SIZE, RIM>,
     V: Vector,
-    T: Element,
+    T: Scalar,
     const SIZE: usize,
     const BEFORE: usize,
     const BEHIND: usize,
@@ -134,7 +134,7 @@ unsafe fn inner<
 
 /// The same where any columns are in the image: a width that is no whole number of tiles.
 #[inline(always)]
-unsafe fn outer<M: Matrix<SIZE, RIM>, V: Vector, T: Element, const SIZE: usize>(
+unsafe fn outer<M: Matrix<SIZE, RIM>, V: Vector, T: Scalar, const SIZE: usize>(
     lines: [*const T; SIZE],
     at: isize,
     channels: usize,

@@ -7,9 +7,9 @@ use super::filter::PANEL;
 use super::multiply::multiply;
 use super::transform::{Input, Matrix, Output};
 use super::{POINTS, RIM, Shape, TILE};
-use crate::level::at_level;
+use crate::simd_level::at_level;
 use crate::vector::Vector;
-use crate::{Element, Level, Sums};
+use crate::{Scalar, SimdLevel, Sums};
 
 /// What is done to a sum before it is written.
 #[derive(Clone, Copy)]
@@ -47,8 +47,8 @@ pub struct Statistics<'a> {
 /// # Panics
 /// If the slices do not fit the shape, or `y` not the rows.
 #[allow(clippy::too_many_arguments)]
-pub fn convolve<T: Element>(
-    level: Level,
+pub fn convolve<T: Scalar>(
+    level: SimdLevel,
     shape: &Shape,
     x: &[T],
     filters: &[f32],
@@ -103,7 +103,7 @@ impl Tally<'_> {
 
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-unsafe fn convolve_of<V: Vector, T: Element>(
+unsafe fn convolve_of<V: Vector, T: Scalar>(
     shape: &Shape,
     x: &[T],
     filters: &[f32],
@@ -169,7 +169,7 @@ unsafe fn convolve_of<V: Vector, T: Element>(
 /// The products of a block back to pixels. `y`, and the shortcut, begin with number `first` of the
 /// output.
 #[inline(always)]
-unsafe fn write<V: Vector, T: Element>(
+unsafe fn write<V: Vector, T: Scalar>(
     shape: &Shape,
     block: Range<usize>,
     products: *const f32,
@@ -227,7 +227,7 @@ unsafe fn pixels_of<V: Vector>(products: *const f32) -> [[V; TILE]; TILE] {
 /// Adds the shortcut, rectifies, writes and counts those of a tile's pixels that are in the image.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-unsafe fn finish<V: Vector, T: Element>(
+unsafe fn finish<V: Vector, T: Scalar>(
     mut pixels: [[V; TILE]; TILE],
     [lines, columns]: [usize; 2],
     place: usize,

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::transform::{Filter, both_ways};
 use super::{CHANNELS, POINTS, RIM, Shape};
-use crate::Level;
-use crate::level::at_level;
+use crate::SimdLevel;
+use crate::simd_level::at_level;
 use crate::vector::Vector;
 
 /// Channels of the output whose filters lie together: `[panel][point][in][channel of the panel]`.
@@ -39,7 +39,7 @@ impl Shape {
 /// # Panics
 /// If the slices do not fit the shape, or `into` not the panels.
 pub fn transform_filters(
-    level: Level,
+    level: SimdLevel,
     shape: &Shape,
     pass: Pass,
     weight: &[f32],

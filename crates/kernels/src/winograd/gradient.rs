@@ -6,17 +6,17 @@ use super::block::{Images, Scratch, blocks, numbers, to_next_point, to_next_regi
 use super::multiply::{accumulate, lines};
 use super::transform::{FilterGradient, Input, OutputGradient, both_ways};
 use super::{POINTS, RIM, Shape, TILE};
-use crate::level::at_level;
+use crate::simd_level::at_level;
 use crate::vector::Vector;
-use crate::{Element, Level};
+use crate::{Scalar, SimdLevel};
 
 /// Adds what the rows of tiles `rows` contribute, of images `x` and the output's gradient `dy`, to
 /// sums `[point][out][in]`.
 ///
 /// # Panics
 /// If the slices do not fit the shape.
-pub fn filter_sums<T: Element>(
-    level: Level,
+pub fn filter_sums<T: Scalar>(
+    level: SimdLevel,
     shape: &Shape,
     x: &[T],
     dy: &[T],
@@ -35,7 +35,7 @@ pub fn filter_sums<T: Element>(
 }
 
 #[inline(always)]
-unsafe fn filter_sums_of<V: Vector, T: Element>(
+unsafe fn filter_sums_of<V: Vector, T: Scalar>(
     shape: &Shape,
     x: &[T],
     dy: &[T],
@@ -78,8 +78,8 @@ unsafe fn filter_sums_of<V: Vector, T: Element>(
 ///
 /// # Panics
 /// If the slices do not fit the shape, or `into` not the channels.
-pub fn filter_gradient<T: Element>(
-    level: Level,
+pub fn filter_gradient<T: Scalar>(
+    level: SimdLevel,
     shape: &Shape,
     sums: &[f32],
     outputs: Range<usize>,
@@ -95,7 +95,7 @@ pub fn filter_gradient<T: Element>(
 }
 
 #[inline(always)]
-unsafe fn filter_gradient_of<V: Vector, T: Element>(
+unsafe fn filter_gradient_of<V: Vector, T: Scalar>(
     shape: &Shape,
     sums: &[f32],
     outputs: Range<usize>,

@@ -1,8 +1,8 @@
 //! Against the sums that a convolution is, in f64.
 
 use super::*;
-use crate::numbers::numbers;
-use crate::{Bf16, Element, Level, Sums, statistics};
+use crate::random_values::numbers;
+use crate::{Bf16, Scalar, SimdLevel, Sums, statistics};
 
 /// Sides that are whole tiles and such as are not, and a side smaller than a tile; channels that
 /// fill one panel, less, and more.
@@ -21,7 +21,7 @@ struct Case<T> {
     weight: Vec<f32>,
 }
 
-impl<T: Element> Case<T> {
+impl<T: Scalar> Case<T> {
     fn new(shape: Shape) -> Case<T> {
         let pixels = shape.images * shape.height * shape.width;
         Case {
@@ -64,7 +64,7 @@ impl<T: Element> Case<T> {
     }
 
     /// The same by the kernels, their work shared by `parts` as by threads.
-    fn found(&self, level: Level, parts: usize) -> [Vec<f64>; 3] {
+    fn found(&self, level: SimdLevel, parts: usize) -> [Vec<f64>; 3] {
         let forward = self.shape;
         let backward = Shape { inputs: forward.outputs, outputs: forward.inputs, ..forward };
         let y = self.convolved(level, &forward, Pass::Forward, &self.x, parts);
@@ -86,7 +86,7 @@ impl<T: Element> Case<T> {
 
     fn convolved(
         &self,
-        level: Level,
+        level: SimdLevel,
         shape: &Shape,
         pass: Pass,
         images: &[T],
@@ -112,11 +112,11 @@ fn shares(count: usize, parts: usize) -> impl Iterator<Item = std::ops::Range<us
     (0..parts).map(move |part| count * part / parts..count * (part + 1) / parts)
 }
 
-fn is_right<T: Element>(tolerance: f64) {
+fn is_right<T: Scalar>(tolerance: f64) {
     for shape in SHAPES {
         let case = Case::<T>::new(shape);
         let truth = case.truth();
-        for level in Level::all() {
+        for level in SimdLevel::all() {
             for parts in [1, 3] {
                 let found = case.found(level, parts);
                 for (what, (found, truth)) in ["y", "dx", "dw"].iter().zip(found.iter().zip(&truth))
@@ -152,8 +152,15 @@ fn bias_shortcut_and_relu_follow_the_sum() {
         let bias: Vec<f32> = numbers(shape.outputs, 4);
         let mut filters = vec![0.0; shape.filters()];
         let panels = 0..shape.panels();
-        transform_filters(Level::Plain, &shape, Pass::Forward, &case.weight, panels, &mut filters);
-        for level in Level::all() {
+        transform_filters(
+            SimdLevel::Scalar,
+            &shape,
+            Pass::Forward,
+            &case.weight,
+            panels,
+            &mut filters,
+        );
+        for level in SimdLevel::all() {
             // The gradient has the output's shape, and anything will do.
             let mut y = vec![f32::NAN; truth.len()];
             let mut in_place = case.dy.clone();
@@ -180,15 +187,15 @@ fn bias_shortcut_and_relu_follow_the_sum() {
 #[test]
 fn the_output_does_not_depend_on_how_the_work_is_shared() {
     let case = Case::<f32>::new(SHAPES[4]);
-    for level in Level::all() {
+    for level in SimdLevel::all() {
         let [whole, ..] = case.found(level, 1);
         let [shared, ..] = case.found(level, 7);
         assert_eq!(whole, shared);
     }
 }
 
-fn statistics_are_those_of_the_output<T: Element + PartialEq + std::fmt::Debug>() {
-    for level in Level::all() {
+fn statistics_are_those_of_the_output<T: Scalar + PartialEq + std::fmt::Debug>() {
+    for level in SimdLevel::all() {
         for shape in SHAPES {
             let case = Case::<T>::new(shape);
             let mut filters = vec![0.0; shape.filters()];

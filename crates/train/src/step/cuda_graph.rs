@@ -10,7 +10,7 @@ use residual_arch::Network;
 use residual_data::Batch;
 use residual_model::{DeviceDataset, Model, model_input};
 use residual_spec::{Error, ErrorCode, Optimizer as Rule, ResolvedConfig, Result};
-use residual_torch::{Graph, Rate, failure};
+use residual_torch::{CudaGraph, OptimizerScalars, torch_error};
 use tch::{Device, Kind, Tensor};
 
 use crate::loss::{Partners, Targets};
@@ -56,8 +56,8 @@ impl Input {
     /// The same in memory of its own.
     fn copied(&self) -> Result<Input> {
         let copy = |tensor: &Tensor| {
-            let own = tensor.f_zeros_like().map_err(failure)?;
-            own.shallow_clone().f_copy_(tensor).map_err(failure)?;
+            let own = tensor.f_zeros_like().map_err(torch_error)?;
+            own.shallow_clone().f_copy_(tensor).map_err(torch_error)?;
             Ok(own)
         };
         let partners = |Partners { labels, shares, dominant }: &Partners| -> Result<Partners> {
@@ -73,7 +73,7 @@ impl Input {
     /// Another one of its shape takes its place.
     fn become_as(&self, other: &Input) -> Result<()> {
         for (own, other) in self.tensors().into_iter().zip(other.tensors()) {
-            own.shallow_clone().f_copy_(other).map_err(failure)?;
+            own.shallow_clone().f_copy_(other).map_err(torch_error)?;
         }
         Ok(())
     }
@@ -102,18 +102,18 @@ pub struct Pace {
 
 impl Pace {
     fn new(device: Device) -> Result<Pace> {
-        let number = || Tensor::f_zeros([], (Kind::Float, device)).map_err(failure);
+        let number = || Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error);
         Ok(Pace { lr: number()?, step: number()? })
     }
 
     /// `step` is the update's number, from 1.
     pub fn set(&self, lr: f64, step: u64) -> Result<()> {
         let set = |tensor: &Tensor, number: f64| tensor.shallow_clone().f_fill_(number).map(drop);
-        set(&self.lr, lr).and_then(|()| set(&self.step, step as f64)).map_err(failure)
+        set(&self.lr, lr).and_then(|()| set(&self.step, step as f64)).map_err(torch_error)
     }
 
-    pub fn rate(&self) -> Rate<'_> {
-        Rate::There { lr: &self.lr, step: &self.step }
+    pub fn rate(&self) -> OptimizerScalars<'_> {
+        OptimizerScalars::Device { lr: &self.lr, step: &self.step }
     }
 }
 
@@ -138,7 +138,7 @@ enum State {
 
 struct Captured {
     shape: Shape,
-    graph: Graph,
+    graph: CudaGraph,
     input: Input,
     /// What it tells of a step.
     numbers: Tensor,
@@ -201,11 +201,11 @@ impl Steps {
         &mut self,
         batch: &Batch,
         input: &Input,
-        step: impl FnOnce(&Input, Rate) -> Result<Tensor>,
+        step: impl FnOnce(&Input, OptimizerScalars) -> Result<Tensor>,
     ) -> bool {
         let device = input.images.device();
         let captured = input.copied().and_then(|input| {
-            let (graph, numbers) = Graph::capture(device, || step(&input, self.pace.rate()))?;
+            let (graph, numbers) = CudaGraph::capture(device, || step(&input, self.pace.rate()))?;
             Ok((graph, numbers, input))
         });
         match captured {

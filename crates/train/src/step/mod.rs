@@ -8,8 +8,10 @@ use residual_model::{DeviceDataset, Model, num_correct};
 use residual_spec::{
     Device, Error, ErrorCode, Gradient, Optimizer as Rule, Precision, ResolvedConfig, Result,
 };
-use residual_torch::cuda::{Fetched, aside};
-use residual_torch::{Rate, begin_watching_memory, copy, failure, release_free_memory};
+use residual_torch::cuda::{AsyncHostCopy, on_side_stream};
+use residual_torch::{
+    OptimizerScalars, clear_out_of_memory, empty_cache, foreach_copy, torch_error,
+};
 use tch::{Kind, Tensor};
 
 use residual_optim::{Accumulated, Ema, LEAST, LossScale, Optimizer, Skip, clip};
@@ -68,7 +70,7 @@ enum Outcome {
     /// The numbers are the sum of losses, right answers, the norm of the gradients and, where the
     /// loss is scaled, its factor and what the scale was before.
     Coming {
-        numbers: Fetched,
+        numbers: AsyncHostCopy,
         count: u64,
         /// Of the statistics before it.
         slot: usize,
@@ -98,7 +100,7 @@ impl Statistics {
     fn new(live: Vec<Tensor>, ahead: usize) -> Result<Statistics> {
         let like = || live.iter().map(Tensor::f_zeros_like).collect::<std::result::Result<_, _>>();
         let kept = (0..=ahead).map(|_| like()).collect::<std::result::Result<_, _>>();
-        Ok(Statistics { kept: kept.map_err(failure)?, live, slot: 0 })
+        Ok(Statistics { kept: kept.map_err(torch_error)?, live, slot: 0 })
     }
 
     fn kept(&self) -> &[Tensor] {
@@ -197,9 +199,9 @@ impl Learner {
     /// Forward and backward. The gradients wait for [`Learner::update`].
     pub fn add(&mut self, batch: &Batch) -> Result<Step<()>> {
         if self.accumulated.batches() == 0 {
-            copy(self.statistics.kept(), &self.statistics.live)?;
+            foreach_copy(self.statistics.kept(), &self.statistics.live)?;
         }
-        begin_watching_memory();
+        clear_out_of_memory();
         self.how = self.how(batch);
         if self.waits_for_replay(batch)? {
             self.sums.count += batch.len() as u64;
@@ -254,15 +256,15 @@ impl Learner {
         self.steps = Some(steps);
         if let Ok(false) = taken {
             self.how = How::Eager;
-            release_free_memory();
-            begin_watching_memory();
+            empty_cache();
+            clear_out_of_memory();
         }
         taken
     }
 
     /// What a graph has of a step: it sees nothing but the device's numbers, and gives what
     /// [`Late::update`] does.
-    fn whole_step(&self, input: &Input, rate: Rate) -> Result<Tensor> {
+    fn whole_step(&self, input: &Input, rate: OptimizerScalars) -> Result<Tensor> {
         let Some(late) = &self.late else {
             return Err(Error::new(ErrorCode::Internal, "what is captured is read late"));
         };
@@ -277,7 +279,7 @@ impl Learner {
     /// Steps before a graph is captured leave on its stream what libraries keep for each.
     fn aside<T>(&mut self, work: impl FnOnce(&mut Learner) -> Result<T>) -> Result<T> {
         match self.how {
-            How::WarmingUp => aside(self.model.compute().device(), || work(self)),
+            How::WarmingUp => on_side_stream(self.model.compute().device(), || work(self)),
             _ => work(self),
         }
     }
@@ -289,10 +291,10 @@ impl Learner {
             batch,
             |anew| {
                 if anew {
-                    release_free_memory();
+                    empty_cache();
                     // Of a later batch of an update, the pass that failed has moved them a little.
                     if first {
-                        copy(&self.statistics.live, self.statistics.kept())?;
+                        foreach_copy(&self.statistics.live, self.statistics.kept())?;
                     }
                 }
                 Ok(Learnt::default())
@@ -337,14 +339,14 @@ impl Learner {
         let count = batch.len() as u64;
         match &self.late {
             None => {
-                let value = mean.f_double_value(&[]).map_err(failure)?;
+                let value = mean.f_double_value(&[]).map_err(torch_error)?;
                 if !value.is_finite() {
                     learnt.not_finite = Some(NotFinite { what: "the loss", value });
                     return Ok(());
                 }
                 learnt.of_batch.add(self.gradients(&mean)?, weight)?;
                 let right = num_correct(&logits.detach(), input.targets.dominant())?;
-                let right = right.f_int64_value(&[]).map_err(failure)? as u64;
+                let right = right.f_int64_value(&[]).map_err(torch_error)? as u64;
                 learnt.sums.add(value, right, count);
             }
             Some(_) => {
@@ -413,7 +415,7 @@ impl Learner {
             return Err(Error::new(ErrorCode::Internal, "nothing was captured"));
         };
         steps.pace.set(lr, self.optimizer.updates() + 1)?;
-        let numbers = Fetched::new(steps.replay()?)?;
+        let numbers = AsyncHostCopy::new(steps.replay()?)?;
         self.optimizer.count();
         Ok(Outcome::Coming { numbers, count, slot: self.statistics.slot })
     }
@@ -427,7 +429,7 @@ impl Learner {
         // Where steps are captured, all of them have their rate there: it is the same to the last bit.
         let next = self.optimizer.updates() + 1;
         let rate = match &self.steps {
-            None => Rate::Known { lr, step: next },
+            None => OptimizerScalars::Host { lr, step: next },
             Some(steps) => {
                 steps.pace.set(lr, next)?;
                 steps.pace.rate()
@@ -437,7 +439,7 @@ impl Learner {
         let numbers = late.update(&gradients, &self.gradient, &told, scale, |skip| {
             self.optimizer.step_by(&gradients, rate, Some(skip))
         })?;
-        let numbers = Fetched::new(&numbers)?;
+        let numbers = AsyncHostCopy::new(&numbers)?;
         self.optimizer.count();
         if let (How::WarmingUp, Some(steps)) = (self.how, &mut self.steps) {
             steps.warmed_up();
@@ -455,12 +457,12 @@ impl Learner {
             None if skipped => return Ok(not_finite("the norm of the gradients", value)),
             None => self.optimizer.step(gradients, lr, None)?,
             Some(scale) => {
-                let before = Vec::<f64>::try_from(scale.now()?).map_err(failure)?;
+                let before = Vec::<f64>::try_from(scale.now()?).map_err(torch_error)?;
                 let skips = scale.skipped().copy();
                 let found = scale.factor().f_full_like(f64::from(u8::from(skipped)));
-                let found = found.map_err(failure)?;
+                let found = found.map_err(torch_error)?;
                 scale.update(&found)?;
-                let factor = scale.factor().f_double_value(&[]).map_err(failure)?;
+                let factor = scale.factor().f_double_value(&[]).map_err(torch_error)?;
                 if factor < LEAST {
                     scale.go_back(&before)?;
                     return Ok(not_finite(FACTOR, factor));
@@ -488,7 +490,7 @@ impl Learner {
         let outcome = self.outcomes.pop_front().expect("an update that was begun");
         let (numbers, count, slot) = match outcome {
             Outcome::Known(step) => return Ok(step),
-            Outcome::Coming { numbers, count, slot } => (numbers.read()?, count, slot),
+            Outcome::Coming { numbers, count, slot } => (numbers.wait()?, count, slot),
         };
         let [loss, right, norm, ref scale @ ..] = numbers[..] else {
             unreachable!("three are told")
@@ -536,7 +538,7 @@ impl Learner {
         let steps = self.steps.as_mut().filter(|steps| steps.is_captured());
         let had = steps.is_some_and(|steps| steps.give_up(why.clone()));
         if had {
-            release_free_memory();
+            empty_cache();
         }
         had
     }
@@ -552,7 +554,7 @@ impl Learner {
         if let Some(late) = &self.late {
             late.begin_anew()?;
         }
-        copy(&self.statistics.live, self.statistics.kept())?;
+        foreach_copy(&self.statistics.live, self.statistics.kept())?;
         self.is_finite()
     }
 
@@ -560,7 +562,7 @@ impl Learner {
     pub fn is_finite(&self) -> Result<bool> {
         let finite = |tensor: &Tensor| tensor.f_isfinite()?.f_all()?.f_int64_value(&[]);
         for (_, tensor) in self.model.tensors() {
-            if finite(tensor).map_err(failure)? == 0 {
+            if finite(tensor).map_err(torch_error)? == 0 {
                 return Ok(false);
             }
         }
@@ -588,13 +590,13 @@ fn told(logits: &Tensor, mean: &Tensor, input: &Input) -> Result<Tensor> {
         .f_to_kind(Kind::Double)
         .and_then(|mean| mean.f_mul_scalar(count))
         .and_then(|sum| Tensor::f_stack(&[sum, right.f_to_kind(Kind::Double)?], 0))
-        .map_err(failure)
+        .map_err(torch_error)
 }
 
 /// The sum, where both are there.
 fn both(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
     match (a, b) {
-        (Some(a), Some(b)) => a.f_add(&b).map(Some).map_err(failure),
+        (Some(a), Some(b)) => a.f_add(&b).map(Some).map_err(torch_error),
         (a, b) => Ok(a.or(b)),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use residual_model::{from_tch, tensor_info, to_tch};
 use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
-use residual_torch::failure;
+use residual_torch::torch_error;
 use residual_weights::{Checkpoint, CheckpointContents, EMA_PREFIX, PIXEL_MEAN};
 use tch::Tensor;
 
@@ -83,7 +83,7 @@ pub(crate) fn restore(
     let mut made = updates;
     if let Some(scale) = &mut learner.scale {
         scale.restore(|name| saved(format!("{OPTIMIZER}{name}")))?;
-        let skipped = scale.skipped().f_double_value(&[]).map_err(failure)?;
+        let skipped = scale.skipped().f_double_value(&[]).map_err(torch_error)?;
         made = made.saturating_sub(skipped as u64);
     }
     match &mut learner.ema {

@@ -133,7 +133,7 @@ impl Prepared {
         residual_arch::frozen(&network, &config.model.freeze)?;
 
         if config.device == Device::Cuda {
-            residual_torch::cuda::limit_memory(config.memory_fraction.unwrap_or(1.0))?;
+            residual_torch::cuda::set_memory_fraction(config.memory_fraction.unwrap_or(1.0))?;
         }
         let decoded = dataset.facts().decoded_bytes;
         if let Some(fits) = batch_size::that_fits(&asked, &config, dataset.facts(), &network)? {
@@ -951,8 +951,8 @@ impl<'c> Trainer<'c> {
 /// Where CUDA would have been taken, had it not failed.
 fn cuda_is_unusable(asked: &TrainConfig, config: &ResolvedConfig) -> Option<WarningEvent> {
     let chosen = asked.device.as_ref().and_then(Auto::given).is_none();
-    let why =
-        residual_torch::cuda::unusable().filter(|_| chosen && config.device == Device::Cpu)?;
+    let why = residual_torch::cuda::unavailable_reason()
+        .filter(|_| chosen && config.device == Device::Cpu)?;
     Some(WarningEvent {
         code: ErrorCode::Device,
         message: format!("CUDA cannot be used, so this run is on the CPU: {why}"),

@@ -1,7 +1,7 @@
 //! The coefficients of four groups of an image's blocks, as the transform takes them: four blocks that
 //! lie beside each other together.
 
-use residual_kernels::{Extent, FourBlocks, place};
+use residual_kernels::{FourBlocks, NonzeroRegion, coefficient_index};
 
 use super::segments::ZIGZAG;
 
@@ -12,10 +12,10 @@ pub(super) const MAX_BLOCKS: usize = 10;
 /// From the last one on they lie in its place: it is 0 where a block ends before, and an end of block
 /// can be written down like a coefficient.
 pub(super) static PLACES: [u8; 256] = {
-    let mut places = [place(7, 7) as u8; 256];
+    let mut places = [coefficient_index(7, 7) as u8; 256];
     let mut i = 0;
     while i < 64 {
-        places[i] = place(ZIGZAG[i] as usize / 8, ZIGZAG[i] as usize % 8) as u8;
+        places[i] = coefficient_index(ZIGZAG[i] as usize / 8, ZIGZAG[i] as usize % 8) as u8;
         i += 1;
     }
     places
@@ -49,12 +49,12 @@ impl Coefficients {
 
     /// A four, and which of its coefficients may be other than 0.
     #[inline]
-    pub fn four(&self, number: usize) -> (&FourBlocks, Extent) {
+    pub fn four(&self, number: usize) -> (&FourBlocks, NonzeroRegion) {
         let last = self.last[4 * number..4 * number + 4].iter().map(|last| last & 127).max();
         let extent = match last {
-            Some(1..=LAST_LOW) => Extent::Low,
-            None | Some(0) => Extent::First,
-            _ => Extent::All,
+            Some(1..=LAST_LOW) => NonzeroRegion::Low4x4,
+            None | Some(0) => NonzeroRegion::DcOnly,
+            _ => NonzeroRegion::All,
         };
         (&self.fours[number], extent)
     }

@@ -13,7 +13,7 @@ pub(crate) mod synthetic;
 
 use std::cell::RefCell;
 
-use residual_kernels::Level;
+use residual_kernels::SimdLevel;
 
 use crate::{Image, Look};
 use coefficients::Coefficients;
@@ -30,7 +30,7 @@ const MAX_ROOM: usize = 32 << 20;
 /// with it found. False for a file that another decoder has to judge; what is in `into` is of no use
 /// then.
 pub(crate) fn decode(bytes: &[u8], size: [u32; 2], look: Look, into: &mut Image) -> bool {
-    decode_at(Level::best(), bytes, size, look, into).is_some()
+    decode_at(SimdLevel::best(), bytes, size, look, into).is_some()
 }
 
 /// What is used again for the thread's next image.
@@ -49,7 +49,7 @@ impl Room {
 }
 
 fn decode_at(
-    level: Level,
+    level: SimdLevel,
     bytes: &[u8],
     size: [u32; 2],
     look: Look,
@@ -74,7 +74,7 @@ fn decode_at(
         let Room { coded, tables, coefficients, picture } = &mut *room;
         let rest = coded.read(scan.coded)?;
         let picture = Picture::new(level, &segments, look, picture, into)?;
-        let fast = level > Level::Plain;
+        let fast = level > SimdLevel::Scalar;
         let walk = Walk::new(fast, &segments, &frame, &scan, coded, tables)?;
         let decoded = at_once(walk, coefficients, picture);
         if room.bytes() > MAX_ROOM {
@@ -123,7 +123,7 @@ mod tests {
         std::fs::read(format!("{folder}/{name}.jpg")).unwrap()
     }
 
-    fn decoded(level: Level, file: &[u8]) -> Option<Image> {
+    fn decoded(level: SimdLevel, file: &[u8]) -> Option<Image> {
         let header = Header::read(&mut Cursor::new(file)).ok()?;
         let mut image = Image::default();
         let [width, height] = header.stored();
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn ordinary_files_are_decoded_here() {
         for name in OWN {
-            assert!(decoded(Level::best(), &file(name)).is_some(), "{name}");
+            assert!(decoded(SimdLevel::best(), &file(name)).is_some(), "{name}");
         }
     }
 
@@ -146,7 +146,10 @@ mod tests {
     fn without_wide_registers_the_pixels_are_the_same() {
         for name in OWN {
             let file = file(name);
-            assert!(decoded(Level::Plain, &file) == decoded(Level::best(), &file), "{name}");
+            assert!(
+                decoded(SimdLevel::Scalar, &file) == decoded(SimdLevel::best(), &file),
+                "{name}"
+            );
         }
     }
 
@@ -161,7 +164,7 @@ mod tests {
             let mut whole = Image::default();
             let size = [width, height];
             let all = Look::all_at(scale, width, height);
-            decode_at(Level::best(), &file, size, all, &mut whole).unwrap();
+            decode_at(SimdLevel::best(), &file, size, all, &mut whole).unwrap();
             let [width, height] = [whole.width, whole.height];
             let mut side = |most: u32| {
                 let length = rng.below(most) + 1;
@@ -171,7 +174,7 @@ mod tests {
             let part = Region { left, top, width: across, height: down };
             let part = Look { scale, region: part };
             let channels = kind.sampling.len();
-            for level in [Level::Plain, Level::best()] {
+            for level in [SimdLevel::Scalar, SimdLevel::best()] {
                 for before in [0, 255] {
                     let mut image = Image::default();
                     image.pixels.resize(whole.pixels.len(), before);
@@ -197,18 +200,18 @@ mod tests {
     #[test]
     fn what_is_unusual_is_left_to_the_other_decoder() {
         for name in ["progressive", "cmyk"] {
-            assert_eq!(decoded(Level::best(), &file(name)), None, "{name}");
+            assert_eq!(decoded(SimdLevel::best(), &file(name)), None, "{name}");
         }
         let mut rgb = file("full-colour");
         rgb.splice(2..20, []); // what says JFIF
-        assert!(decoded(Level::best(), &rgb).is_some());
+        assert!(decoded(SimdLevel::best(), &rgb).is_some());
         let frame = rgb.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         let scan = rgb.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
         for (i, id) in b"RGB".iter().enumerate() {
             rgb[frame + 10 + 3 * i] = *id;
             rgb[scan + 5 + 2 * i] = *id;
         }
-        assert_eq!(decoded(Level::best(), &rgb), None);
+        assert_eq!(decoded(SimdLevel::best(), &rgb), None);
     }
 
     #[test]
@@ -216,14 +219,14 @@ mod tests {
         for name in OWN {
             let whole = file(name);
             for length in 0..whole.len() {
-                assert!(decoded(Level::best(), &whole[..length]).is_none(), "{name} {length}");
+                assert!(decoded(SimdLevel::best(), &whole[..length]).is_none(), "{name} {length}");
                 // However little is wanted of it.
                 let part = Region { left: 1, top: 1, width: 1, height: 1 };
                 let part = Look { scale: 1, region: part };
                 let mut image = Image::default();
                 let size = [Header::read(&mut Cursor::new(&whole)).unwrap()].map(|h| h.stored())[0];
                 assert_eq!(
-                    decode_at(Level::best(), &whole[..length], size, part, &mut image),
+                    decode_at(SimdLevel::best(), &whole[..length], size, part, &mut image),
                     None
                 );
             }
@@ -243,14 +246,14 @@ mod tests {
                 let at = (bytes.len() as f64 * place) as usize;
                 bytes[at] = value;
             }
-            let whole = decoded(Level::best(), &bytes);
-            prop_assert!(decoded(Level::Plain, &bytes) == whole);
+            let whole = decoded(SimdLevel::best(), &bytes);
+            prop_assert!(decoded(SimdLevel::Scalar, &bytes) == whole);
             // What is wanted of it changes nothing.
             if let Ok(header) = Header::read(&mut Cursor::new(&bytes)) {
                 let part = Region { left: 0, top: 0, width: 1, height: 1 };
                 let part = Look { scale: 4, region: part };
                 let (size, mut image) = (header.stored(), Image::default());
-                let decoded = decode_at(Level::best(), &bytes, size, part, &mut image);
+                let decoded = decode_at(SimdLevel::best(), &bytes, size, part, &mut image);
                 prop_assert_eq!(decoded.is_some(), whole.is_some());
             }
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use residual_kernels::{Idct, Level, Upsampler, between, ycc_to_rgb};
+use residual_kernels::{Idct, SimdLevel, Upsampler, upsample_h1v2, ycc_to_rgb};
 
 use super::coefficients::Coefficients;
 use super::segments::{Component, Segments};
@@ -54,7 +54,7 @@ impl Plane {
 }
 
 pub(super) struct Picture<'a> {
-    level: Level,
+    level: SimdLevel,
     /// The columns of pixels that are wanted.
     columns: Range<usize>,
     /// The rows that are.
@@ -75,7 +75,7 @@ impl<'a> Picture<'a> {
     /// Prepares `into`. `None` if a quantiser is missing or a component's size is none of those that
     /// are decoded.
     pub fn new(
-        level: Level,
+        level: SimdLevel,
         segments: &Segments,
         look: Look,
         room: &'a mut Room,
@@ -173,7 +173,7 @@ impl<'a> Picture<'a> {
                     let values = &mut values[4 * side * across..];
                     match side {
                         8 => plane.idct.apply(four, extent, values, plane.stride),
-                        _ => plane.idct.reduced(four, extent, side, values, plane.stride),
+                        _ => plane.idct.apply_scaled(four, extent, side, values, plane.stride),
                     }
                     number += 1;
                 }
@@ -222,7 +222,7 @@ impl<'a> Picture<'a> {
 /// wrong at their ends, unless these are the image's.
 #[inline]
 fn full_row<'a>(
-    level: Level,
+    level: SimdLevel,
     plane: &Plane,
     values: &'a [u8],
     columns: &Range<usize>,
@@ -242,12 +242,10 @@ fn full_row<'a>(
     let upper = y.is_multiple_of(2);
     let far = || row(if upper { at - 1 } else { at + 1 });
     match plane.times {
-        [1, 2] if plane.smooth => between(level, near, far(), upper, room),
+        [1, 2] if plane.smooth => upsample_h1v2(level, near, far(), upper, room),
         // libjpeg interpolates no row as short as this.
-        [2, 1] if plane.smooth && plane.width > 2 => upsampler.widen(level, near, room),
-        [2, 2] if plane.smooth && plane.width > 2 => {
-            upsampler.widen_between(level, near, far(), room)
-        }
+        [2, 1] if plane.smooth && plane.width > 2 => upsampler.h2v1(level, near, room),
+        [2, 2] if plane.smooth && plane.width > 2 => upsampler.h2v2(level, near, far(), room),
         _ => {
             for (out, &value) in room.chunks_exact_mut(across).zip(near) {
                 out.fill(value);

@@ -1,9 +1,9 @@
 //! Numbers for tests.
 
-use crate::Element;
+use crate::Scalar;
 
 /// Numbers between -1 and 1 that look random.
-pub fn numbers<T: Element>(count: usize, seed: u64) -> Vec<T> {
+pub fn numbers<T: Scalar>(count: usize, seed: u64) -> Vec<T> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state ^= state << 13;

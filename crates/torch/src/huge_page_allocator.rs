@@ -7,7 +7,7 @@
 use std::ffi::c_void;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::ranges::Ranges;
+use crate::address_ranges::AddressRanges;
 
 /// Smaller blocks are malloc's.
 const LARGE: usize = 256 << 10;
@@ -18,9 +18,9 @@ const HUGE_PAGE: usize = 2 << 20;
 /// What is asked of the kernel at once. Only what is touched takes memory.
 const REGION: usize = 256 << 20;
 
-static RANGES: Mutex<Option<Ranges>> = Mutex::new(None);
+static RANGES: Mutex<Option<AddressRanges>> = Mutex::new(None);
 
-fn ranges() -> MutexGuard<'static, Option<Ranges>> {
+fn ranges() -> MutexGuard<'static, Option<AddressRanges>> {
     RANGES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -42,7 +42,7 @@ unsafe extern "C" {
 }
 
 /// Lets large tensors on the CPU lie in huge pages that stay with the process until
-/// [`release_free_memory`]. On other systems than Linux, does nothing.
+/// [`empty_cache`]. On other systems than Linux, does nothing.
 pub fn use_huge_pages() {
     if cfg!(target_os = "linux") {
         // SAFETY: the table is static.
@@ -72,8 +72,8 @@ unsafe extern "C" fn give_back(block: *mut c_void) -> bool {
 }
 
 /// Gives the kernel back what no tensor uses.
-pub fn release_free_memory() {
-    crate::cuda::release_free_memory();
+pub fn empty_cache() {
+    crate::cuda::empty_cache();
     let ranges = ranges();
     let Some(ranges) = &*ranges else { return };
     for (begin, length) in ranges.free() {
@@ -131,7 +131,7 @@ mod tests {
         assert!(place.is_multiple_of(PAGE));
         drop(first);
         assert_eq!(ones().data_ptr() as usize, place, "the same place again");
-        release_free_memory();
+        empty_cache();
         let again = ones();
         assert_eq!(again.data_ptr() as usize, place);
         assert_eq!(again.sum(Kind::Double).double_value(&[]), numbers as f64);
@@ -145,7 +145,7 @@ mod tests {
     fn more_memory_than_there_is_is_an_error() {
         use_huge_pages();
         let error = Tensor::f_empty([1i64 << 45], (Kind::Float, Device::Cpu)).unwrap_err();
-        let error = crate::failure(error);
+        let error = crate::torch_error(error);
         assert!(error.hint.is_some_and(|hint| hint.contains("batchSize")), "{}", error.message);
     }
 }

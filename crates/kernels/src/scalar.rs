@@ -3,7 +3,7 @@
 use crate::vector::Vector;
 
 /// A number as it lies in memory; all arithmetic is in f32.
-pub trait Element: Copy + Send + Sync + 'static {
+pub trait Scalar: Copy + Send + Sync + 'static {
     fn to_f32(self) -> f32;
     /// Rounded to the nearest, ties to even.
     fn from_f32(value: f32) -> Self;
@@ -26,7 +26,7 @@ pub trait Element: Copy + Send + Sync + 'static {
     unsafe fn rounded<V: Vector>(value: V) -> V;
 }
 
-impl Element for f32 {
+impl Scalar for f32 {
     fn to_f32(self) -> f32 {
         self
     }
@@ -56,7 +56,7 @@ impl Element for f32 {
 #[repr(transparent)]
 pub struct Bf16(pub u16);
 
-impl Element for Bf16 {
+impl Scalar for Bf16 {
     fn to_f32(self) -> f32 {
         f32::from_bits(u32::from(self.0) << 16)
     }

@@ -6,7 +6,7 @@
 #include <ATen/core/stack.h>
 #include <c10/core/GradMode.h>
 
-#include "guarded.h"
+#include "catch_exceptions.h"
 #include "parallel.h"
 
 namespace {
@@ -36,7 +36,7 @@ bool residual_has_onednn() { return at::hasMKLDNN() && at::globalContext().userE
 bool residual_packed_convolution(at::Tensor *input, at::Tensor *weight, at::Tensor *bias,
                                  at::Tensor *shortcut, bool relu, const Geometry *geometry,
                                  at::Tensor **output) {
-  return guarded([&] {
+  return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     const auto x = channels_last(*input);
     const c10::IValue b = bias == nullptr ? c10::IValue() : c10::IValue(*bias);

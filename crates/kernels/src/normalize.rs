@@ -6,14 +6,14 @@
 //! corrected by what is left over; for the 256 values that there are, it is found out beforehand
 //! whether that is the same number.
 
-use crate::Level;
+use crate::SimdLevel;
 
 /// Values of a step: whole pixels of 1 and of 3 channels, and whole registers.
 const STEP: usize = 48;
 
 /// The mean and the deviation of each channel, and what they make of each byte.
 #[derive(Clone)]
-pub struct Standard {
+pub struct ByteNormalizer {
     tables: Vec<[f32; 256]>,
     /// Where products give the same numbers as divisions.
     constants: Option<Constants>,
@@ -26,10 +26,10 @@ struct Constants {
     reciprocal: [f32; STEP],
 }
 
-impl Standard {
+impl ByteNormalizer {
     /// # Panics
     /// If there are not 1 or 3 channels, or not as many of both.
-    pub fn new(mean: &[f64], std: &[f64]) -> Standard {
+    pub fn new(mean: &[f64], std: &[f64]) -> ByteNormalizer {
         assert!(matches!(mean.len(), 1 | 3) && mean.len() == std.len());
         let table = |(&mean, &std): (&f64, &f64)| {
             std::array::from_fn(|value| (value as f32 / 255.0 - mean as f32) / std as f32)
@@ -47,7 +47,7 @@ impl Standard {
             let wanted = (0..STEP).map(|i| tables[i % tables.len()][usize::from(value)]);
             found.iter().zip(wanted).all(|(found, wanted)| found.to_bits() == wanted.to_bits())
         });
-        Standard { tables, constants: same.then_some(constants) }
+        ByteNormalizer { tables, constants: same.then_some(constants) }
     }
 
     pub fn channels(&self) -> usize {
@@ -55,7 +55,7 @@ impl Standard {
     }
 
     /// What a channel's byte becomes.
-    pub fn of(&self, channel: usize, value: u8) -> f32 {
+    pub fn normalize_byte(&self, channel: usize, value: u8) -> f32 {
         self.tables[channel][usize::from(value)]
     }
 
@@ -63,18 +63,18 @@ impl Standard {
     ///
     /// # Panics
     /// If `out` is not as long as `values`.
-    pub fn write(&self, level: Level, values: &[u8], out: &mut [f32]) {
+    pub fn normalize_bytes(&self, level: SimdLevel, values: &[u8], out: &mut [f32]) {
         assert_eq!(values.len(), out.len());
         let mut done = 0;
         #[cfg(target_arch = "x86_64")]
         if let Some(constants) = &self.constants {
-            assert!(level <= Level::best() || level == Level::Plain || cfg!(test));
+            assert!(level <= SimdLevel::best() || level == SimdLevel::Scalar || cfg!(test));
             // SAFETY: the processor has the level's instructions.
             done = unsafe {
                 match level {
-                    Level::Avx512 => x86::avx512(constants, values, out),
-                    Level::Avx2 => x86::avx2(constants, values, out),
-                    Level::Plain => 0,
+                    SimdLevel::Avx512 => x86::avx512(constants, values, out),
+                    SimdLevel::Avx2 => x86::avx2(constants, values, out),
+                    SimdLevel::Scalar => 0,
                 }
             };
         }
@@ -147,18 +147,21 @@ mod tests {
         ];
         let (mut fast, values) = (0, (0..600).map(|i| (i * 7) as u8).collect::<Vec<_>>());
         for (mean, std) in known {
-            let standard = Standard::new(mean, std);
-            fast += u32::from(standard.constants.is_some());
-            for level in Level::all() {
+            let normalizer = ByteNormalizer::new(mean, std);
+            fast += u32::from(normalizer.constants.is_some());
+            for level in SimdLevel::all() {
                 for length in [0, 3, 45, 48, 51, 600] {
                     let mut out = vec![0.0; length];
-                    standard.write(level, &values[..length], &mut out);
+                    normalizer.normalize_bytes(level, &values[..length], &mut out);
                     for (i, &found) in out.iter().enumerate() {
                         let c = i % mean.len();
                         let value = f32::from(values[i]) / 255.0;
                         let wanted = (value - mean[c] as f32) / std[c] as f32;
                         assert_eq!(found.to_bits(), wanted.to_bits(), "{level:?} {i}");
-                        assert_eq!(standard.of(c, values[i]).to_bits(), wanted.to_bits());
+                        assert_eq!(
+                            normalizer.normalize_byte(c, values[i]).to_bits(),
+                            wanted.to_bits()
+                        );
                     }
                 }
             }

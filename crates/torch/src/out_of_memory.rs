@@ -21,20 +21,21 @@ pub(crate) fn ran_out() -> bool {
 
 /// Forgets that memory ran out where nothing failed of it: cuDNN tries kernels that need too much,
 /// and takes others.
-pub fn begin_watching_memory() {
+pub fn clear_out_of_memory() {
     ran_out();
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{failure, use_huge_pages};
+    use crate::{torch_error, use_huge_pages};
     use residual_spec::ErrorCode;
     use tch::{Device, Kind, Tensor};
 
     #[test]
     fn memory_that_ran_out_is_told_apart_from_other_failures() {
         use_huge_pages();
-        let of = |size: i64| Tensor::f_empty([size], (Kind::Float, Device::Cpu)).map_err(failure);
+        let of =
+            |size: i64| Tensor::f_empty([size], (Kind::Float, Device::Cpu)).map_err(torch_error);
         assert_eq!(of(1 << 50).unwrap_err().code, ErrorCode::Memory);
         assert_eq!(of(-1).unwrap_err().code, ErrorCode::Torch);
     }

@@ -42,37 +42,37 @@ unsafe extern "C" {
 
 /// What changes from one update to the next.
 #[derive(Clone, Copy)]
-pub enum Rate<'a> {
-    Known {
+pub enum OptimizerScalars<'a> {
+    Host {
         lr: f64,
         /// The number of this update, from 1.
         step: u64,
     },
-    /// As tensors of one fp32 number on the parameters' device: a [`crate::Graph`] reads what lies there
+    /// As tensors of one fp32 number on the parameters' device: a [`crate::CudaGraph`] reads what lies there
     /// when it is replayed.
-    There { lr: &'a Tensor, step: &'a Tensor },
+    Device { lr: &'a Tensor, step: &'a Tensor },
 }
 
-impl Rate<'_> {
+impl OptimizerScalars<'_> {
     /// As the shim takes them: numbers, or the tensors in their place.
     fn parts(&self) -> (f64, *const C_tensor, u64, *const C_tensor) {
         match self {
-            Rate::Known { lr, step } => (*lr, pointer(None), *step, pointer(None)),
-            Rate::There { lr, step } => (0.0, lr.as_ptr(), 0, step.as_ptr()),
+            OptimizerScalars::Host { lr, step } => (*lr, pointer(None), *step, pointer(None)),
+            OptimizerScalars::Device { lr, step } => (0.0, lr.as_ptr(), 0, step.as_ptr()),
         }
     }
 }
 
 /// `torch.optim.SGD` in one kernel.
 pub struct FusedSgd<'a> {
-    pub rate: Rate<'a>,
+    pub scalars: OptimizerScalars<'a>,
     pub momentum: f64,
     pub weight_decay: f64,
     pub nesterov: bool,
     /// Momenta have no history yet: they begin as the gradients.
     pub first_step: bool,
     /// On the parameters' device, of fp32: where it is 1, nothing is updated.
-    pub skip: Option<&'a Tensor>,
+    pub found_inf: Option<&'a Tensor>,
 }
 
 impl FusedSgd<'_> {
@@ -85,7 +85,7 @@ impl FusedSgd<'_> {
     ) -> Result<()> {
         assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len());
         let (p, g, m) = (pointers(parameters), pointers(gradients), pointers(momenta));
-        let (lr, lr_there, ..) = self.rate.parts();
+        let (lr, lr_there, ..) = self.scalars.parts();
         // SAFETY: the lists are alive and of the length given.
         checked(unsafe {
             residual_fused_sgd(
@@ -99,7 +99,7 @@ impl FusedSgd<'_> {
                 self.weight_decay,
                 self.nesterov,
                 self.first_step,
-                pointer(self.skip),
+                pointer(self.found_inf),
             )
         })
     }
@@ -107,16 +107,16 @@ impl FusedSgd<'_> {
 
 /// `torch.optim.Adam` or, with decoupled weight decay, `AdamW` in one kernel.
 pub struct FusedAdam<'a> {
-    pub rate: Rate<'a>,
+    pub scalars: OptimizerScalars<'a>,
     pub betas: [f64; 2],
     pub eps: f64,
     pub weight_decay: f64,
     /// Decay the weights themselves (AdamW) and not their gradients.
     pub decoupled: bool,
     /// As of [`FusedSgd`].
-    pub skip: Option<&'a Tensor>,
+    pub found_inf: Option<&'a Tensor>,
     /// Likewise: how many of the updates before this one were skipped, and do not count.
-    pub skipped: Option<&'a Tensor>,
+    pub num_skipped: Option<&'a Tensor>,
 }
 
 impl FusedAdam<'_> {
@@ -132,7 +132,7 @@ impl FusedAdam<'_> {
         assert!([gradients, exp_avgs, exp_avg_sqs].iter().all(|list| list.len() == count));
         let (p, g) = (pointers(parameters), pointers(gradients));
         let (m, v) = (pointers(exp_avgs), pointers(exp_avg_sqs));
-        let (lr, lr_there, step, step_there) = self.rate.parts();
+        let (lr, lr_there, step, step_there) = self.scalars.parts();
         // SAFETY: the lists are alive and of the length given.
         checked(unsafe {
             residual_fused_adam(
@@ -150,8 +150,8 @@ impl FusedAdam<'_> {
                 self.eps,
                 self.weight_decay,
                 self.decoupled,
-                pointer(self.skip),
-                pointer(self.skipped),
+                pointer(self.found_inf),
+                pointer(self.num_skipped),
             )
         })
     }
@@ -172,8 +172,8 @@ mod tests {
         let g = [Tensor::from_slice(&[0.5f64, -0.5])];
         let m = [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
         let sgd = FusedSgd {
-            skip: None,
-            rate: Rate::Known { lr: 0.1, step: 1 },
+            found_inf: None,
+            scalars: OptimizerScalars::Host { lr: 0.1, step: 1 },
             momentum: 0.0,
             weight_decay: 0.0,
             nesterov: false,
@@ -189,9 +189,9 @@ mod tests {
         let g = [Tensor::from_slice(&[0.5f64, -0.5])];
         let zeros = || [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
         let adam = FusedAdam {
-            skip: None,
-            skipped: None,
-            rate: Rate::Known { lr: 0.1, step: 1 },
+            found_inf: None,
+            num_skipped: None,
+            scalars: OptimizerScalars::Host { lr: 0.1, step: 1 },
             betas: [0.9, 0.999],
             eps: 0.0,
             weight_decay: 0.0,
@@ -204,33 +204,34 @@ mod tests {
     #[test]
     fn a_rate_that_lies_in_a_tensor_is_the_same_rate() {
         let [lr, step] = [0.25f32, 3.0].map(Tensor::from);
-        let known = Rate::Known { lr: 0.25, step: 3 };
-        let [known, there] = [known, Rate::There { lr: &lr, step: &step }].map(|rate| {
-            let p = [Tensor::from_slice(&[1.0f64, 2.0])];
-            let g = [Tensor::from_slice(&[0.5f64, -0.5])];
-            let state = || [Tensor::from_slice(&[0.25f64, 0.5])];
-            let adam = FusedAdam {
-                skip: None,
-                skipped: None,
-                rate,
-                betas: [0.9, 0.999],
-                eps: 1e-8,
-                weight_decay: 0.1,
-                decoupled: true,
-            };
-            adam.step(&p, &g, &state(), &state()).unwrap();
-            let sgd = FusedSgd {
-                skip: None,
-                rate,
-                momentum: 0.9,
-                weight_decay: 0.1,
-                nesterov: true,
-                first_step: false,
-            };
-            let adams = values(&p[0]);
-            sgd.step(&p, &g, &state()).unwrap();
-            (adams, values(&p[0]))
-        });
+        let known = OptimizerScalars::Host { lr: 0.25, step: 3 };
+        let [known, there] =
+            [known, OptimizerScalars::Device { lr: &lr, step: &step }].map(|rate| {
+                let p = [Tensor::from_slice(&[1.0f64, 2.0])];
+                let g = [Tensor::from_slice(&[0.5f64, -0.5])];
+                let state = || [Tensor::from_slice(&[0.25f64, 0.5])];
+                let adam = FusedAdam {
+                    found_inf: None,
+                    num_skipped: None,
+                    scalars: rate,
+                    betas: [0.9, 0.999],
+                    eps: 1e-8,
+                    weight_decay: 0.1,
+                    decoupled: true,
+                };
+                adam.step(&p, &g, &state(), &state()).unwrap();
+                let sgd = FusedSgd {
+                    found_inf: None,
+                    scalars: rate,
+                    momentum: 0.9,
+                    weight_decay: 0.1,
+                    nesterov: true,
+                    first_step: false,
+                };
+                let adams = values(&p[0]);
+                sgd.step(&p, &g, &state()).unwrap();
+                (adams, values(&p[0]))
+            });
         assert_eq!(known, there);
         assert!(known.0 != [1.0, 2.0] && known.0 != known.1);
     }
@@ -241,8 +242,8 @@ mod tests {
         let p = [crate::channels_last(&plain.zeros_like()).unwrap()];
         let m = [p[0].zeros_like()];
         let sgd = FusedSgd {
-            skip: None,
-            rate: Rate::Known { lr: 1.0, step: 1 },
+            found_inf: None,
+            scalars: OptimizerScalars::Host { lr: 1.0, step: 1 },
             momentum: 0.0,
             weight_decay: 0.0,
             nesterov: false,

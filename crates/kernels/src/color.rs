@@ -1,18 +1,18 @@
-//! JPEG's colours (luma and two differences, JFIF 1.02) to red, green and blue, to the bit as
+//! JPEG's colors (luma and two differences, JFIF 1.02) to red, green and blue, to the bit as
 //! libjpeg does it.
 
-use crate::Level;
+use crate::SimdLevel;
 
 /// Writes as many RGB pixels as there are values in each plane.
 ///
 /// # Panics
 /// If the planes are not of one length, or `rgb` is not three times as long.
-pub fn ycc_to_rgb(level: Level, [y, cb, cr]: [&[u8]; 3], rgb: &mut [u8]) {
+pub fn ycc_to_rgb(level: SimdLevel, [y, cb, cr]: [&[u8]; 3], rgb: &mut [u8]) {
     assert!(y.len() == cb.len() && y.len() == cr.len() && rgb.len() == 3 * y.len());
-    assert!(level <= Level::best() || level == Level::Plain || cfg!(test));
+    assert!(level <= SimdLevel::best() || level == SimdLevel::Scalar || cfg!(test));
     let mut done = 0;
     #[cfg(target_arch = "x86_64")]
-    if level >= Level::Avx2 {
+    if level >= SimdLevel::Avx2 {
         // SAFETY: the processor has AVX2.
         done = unsafe { x86::most([y, cb, cr], rgb) };
     }
@@ -51,8 +51,8 @@ mod x86 {
             // The last step takes again some of what the one before took.
             at = at.min(length - STEP);
             let (y, cb, cr) = (load(&y[at..]), load(&cb[at..]), load(&cr[at..]));
-            let first = colours(y[0], cb[0], cr[0]);
-            let last = colours(y[1], cb[1], cr[1]);
+            let first = colors(y[0], cb[0], cr[0]);
+            let last = colors(y[1], cb[1], cr[1]);
             let r = _mm256_packus_epi16(first[0], last[0]);
             let g = _mm256_packus_epi16(first[1], last[1]);
             let b = _mm256_packus_epi16(first[2], last[2]);
@@ -74,7 +74,7 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn colours(y: __m256i, cb: __m256i, cr: __m256i) -> [__m256i; 3] {
+    fn colors(y: __m256i, cb: __m256i, cr: __m256i) -> [__m256i; 3] {
         let middle = _mm256_set1_epi16(128);
         let (cb, cr) = (_mm256_sub_epi16(cb, middle), _mm256_sub_epi16(cr, middle));
         // Factors are of 16 bits: what they lack, or have too much, is a multiple of the value.
@@ -95,17 +95,17 @@ mod x86 {
         [r, g, b]
     }
 
-    /// Puts the three colours of each pixel beside each other.
+    /// Puts the three colors of each pixel beside each other.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn store(colours: [__m256i; 3], out: &mut [u8]) {
+    fn store(colors: [__m256i; 3], out: &mut [u8]) {
         let (first, last) = out[..3 * STEP].split_at_mut(3 * STEP / 2);
         let (first, last) = (first.as_chunks_mut::<16>().0, last.as_chunks_mut::<16>().0);
         for (part, (first, last)) in first.iter_mut().zip(last).enumerate() {
             let mut joined = _mm256_setzero_si256();
-            for (colour, values) in colours.into_iter().enumerate() {
+            for (color, values) in colors.into_iter().enumerate() {
                 // SAFETY: there are 16 bytes.
-                let places = unsafe { _mm_loadu_si128(PLACES[part][colour].as_ptr().cast()) };
+                let places = unsafe { _mm_loadu_si128(PLACES[part][color].as_ptr().cast()) };
                 let places = _mm256_broadcastsi128_si256(places);
                 joined = _mm256_or_si256(joined, _mm256_shuffle_epi8(values, places));
             }
@@ -117,8 +117,8 @@ mod x86 {
         }
     }
 
-    /// For each 16 bytes of the result and each colour: which pixel's value goes where; -1 where
-    /// another colour goes.
+    /// For each 16 bytes of the result and each color: which pixel's value goes where; -1 where
+    /// another color goes.
     static PLACES: [[[i8; 16]; 3]; 3] = {
         let mut places = [[[-1; 16]; 3]; 3];
         let mut byte = 0;
@@ -152,12 +152,12 @@ mod tests {
         let count = 65536 + 37;
         let cb: Vec<u8> = (0..count).map(|i| i as u8).collect();
         let cr: Vec<u8> = (0..count).map(|i| (i >> 8) as u8).collect();
-        for level in Level::all() {
+        for level in SimdLevel::all() {
             for value in (0..=255).step_by(15) {
                 let y = vec![value; count];
                 let (mut found, mut wanted) = (vec![0; 3 * count], vec![1; 3 * count]);
                 ycc_to_rgb(level, [&y, &cb, &cr], &mut found);
-                ycc_to_rgb(Level::Plain, [&y, &cb, &cr], &mut wanted);
+                ycc_to_rgb(SimdLevel::Scalar, [&y, &cb, &cr], &mut wanted);
                 assert!(found == wanted, "{level:?} {value}");
             }
         }

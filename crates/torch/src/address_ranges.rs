@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Ranges of addresses, free and taken. The smallest free range that is large enough is taken, of
+/// AddressRanges of addresses, free and taken. The smallest free range that is large enough is taken, of
 /// several the lowest; what is given back is joined to its free neighbours. So a training, which
 /// asks for the same sizes in the same order in every step, gets the same addresses.
 #[derive(Default)]
-pub(crate) struct Ranges {
+pub(crate) struct AddressRanges {
     /// Begin to length.
     free: BTreeMap<usize, usize>,
     /// Length and begin.
@@ -14,7 +14,7 @@ pub(crate) struct Ranges {
     taken: HashMap<usize, usize>,
 }
 
-impl Ranges {
+impl AddressRanges {
     /// Makes a range free that was unknown, or taken.
     pub fn add(&mut self, mut begin: usize, mut length: usize) {
         if let Some((&before, &its)) = self.free.range(..begin).next_back() {
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_smallest_free_range_that_is_large_enough_is_taken() {
-        let mut ranges = Ranges::default();
+        let mut ranges = AddressRanges::default();
         ranges.add(1000, 100);
         ranges.add(2000, 30);
         ranges.add(3000, 50);
@@ -86,7 +86,7 @@ mod tests {
         fn what_is_taken_never_overlaps_and_what_comes_back_is_whole_again(
             orders in prop::collection::vec((1usize..200, any::<prop::sample::Index>()), 1..200),
         ) {
-            let mut ranges = Ranges::default();
+            let mut ranges = AddressRanges::default();
             ranges.add(4096, 5000);
             ranges.add(50_000, 3000);
             let mut taken: Vec<(usize, usize)> = Vec::new();

@@ -45,21 +45,21 @@ unsafe extern "C" {
 }
 
 /// The Euclidean norm of each tensor, as one vector.
-pub fn norms(tensors: &[Tensor]) -> Result<Tensor> {
+pub fn foreach_norm(tensors: &[Tensor]) -> Result<Tensor> {
     let list = pointers(tensors);
     // SAFETY: the list is alive.
     made(|output| unsafe { residual_norms(list.as_ptr(), list.len(), output) })
 }
 
 /// `x *= factor`.
-pub fn scale(tensors: &[Tensor], factor: f64) -> Result<()> {
+pub fn foreach_mul(tensors: &[Tensor], factor: f64) -> Result<()> {
     let list = pointers(tensors);
     // SAFETY: the list is alive.
     checked(unsafe { residual_scale(list.as_ptr(), list.len(), factor) })
 }
 
 /// `x *= factor`, a tensor of one number on their device.
-pub fn scale_by(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
+pub fn foreach_mul_tensor(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
     let list = pointers(tensors);
     // SAFETY: the list and the factor are alive.
     checked(unsafe { residual_scale_by(list.as_ptr(), list.len(), factor.as_ptr()) })
@@ -67,7 +67,7 @@ pub fn scale_by(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
 
 /// `x *= inverse`; `found` becomes 1 where one of the numbers is not finite. Both are tensors of one
 /// fp32 number on the device of the others.
-pub fn unscale(tensors: &[Tensor], found: &Tensor, inverse: &Tensor) -> Result<()> {
+pub fn foreach_unscale(tensors: &[Tensor], found: &Tensor, inverse: &Tensor) -> Result<()> {
     let list = pointers(tensors);
     let (found, inverse) = (found.as_ptr().cast_mut(), inverse.as_ptr());
     // SAFETY: the list and both numbers are alive.
@@ -75,23 +75,23 @@ pub fn unscale(tensors: &[Tensor], found: &Tensor, inverse: &Tensor) -> Result<(
 }
 
 /// `x = min(max(x, -bound), bound)`.
-pub fn clamp(tensors: &[Tensor], bound: f64) -> Result<()> {
+pub fn foreach_clamp(tensors: &[Tensor], bound: f64) -> Result<()> {
     let list = pointers(tensors);
     // SAFETY: the list is alive.
     checked(unsafe { residual_clamp(list.as_ptr(), list.len(), bound) })
 }
 
 /// `x += factor y`.
-pub fn add_scaled(tensors: &[Tensor], others: &[Tensor], factor: f64) -> Result<()> {
+pub fn foreach_add(tensors: &[Tensor], others: &[Tensor], factor: f64) -> Result<()> {
     let (x, y) = parallel(tensors, others);
     // SAFETY: the lists are alive and of one length.
     checked(unsafe { residual_add_scaled(x.as_ptr(), y.as_ptr(), x.len(), factor) })
 }
 
 /// `x = y`.
-pub fn copy(tensors: &[Tensor], others: &[Tensor]) -> Result<()> {
+pub fn foreach_copy(tensors: &[Tensor], others: &[Tensor]) -> Result<()> {
     if tensors.is_empty() {
-        return Ok(()); // a network that normalises nothing has no running statistics
+        return Ok(()); // a network that normalizes nothing has no running statistics
     }
     let (x, y) = parallel(tensors, others);
     // SAFETY: the lists are alive and of one length.
@@ -99,7 +99,7 @@ pub fn copy(tensors: &[Tensor], others: &[Tensor]) -> Result<()> {
 }
 
 /// `x += weight (y - x)`.
-pub fn lerp(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Result<()> {
+pub fn foreach_lerp(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Result<()> {
     let (x, y) = parallel(tensors, others);
     // SAFETY: the lists are alive and of one length.
     checked(unsafe { residual_lerp(x.as_ptr(), y.as_ptr(), x.len(), weight) })
@@ -127,17 +127,17 @@ mod tests {
     #[test]
     fn every_operation_does_what_its_formula_says() {
         let x = pair(&[3.0, 4.0], &[-1.0]);
-        assert_eq!(Vec::<f64>::try_from(norms(&x).unwrap()).unwrap(), [5.0, 1.0]);
-        scale(&x, 2.0).unwrap();
+        assert_eq!(Vec::<f64>::try_from(foreach_norm(&x).unwrap()).unwrap(), [5.0, 1.0]);
+        foreach_mul(&x, 2.0).unwrap();
         assert_eq!(values(&x), [vec![6.0, 8.0], vec![-2.0]]);
-        clamp(&x, 7.0).unwrap();
+        foreach_clamp(&x, 7.0).unwrap();
         assert_eq!(values(&x), [vec![6.0, 7.0], vec![-2.0]]);
         let y = pair(&[0.0, 1.0], &[2.0]);
-        add_scaled(&x, &y, 0.5).unwrap();
+        foreach_add(&x, &y, 0.5).unwrap();
         assert_eq!(values(&x), [vec![6.0, 7.5], vec![-1.0]]);
-        lerp(&x, &y, 0.5).unwrap();
+        foreach_lerp(&x, &y, 0.5).unwrap();
         assert_eq!(values(&x), [vec![3.0, 4.25], vec![0.5]]);
-        copy(&x, &y).unwrap();
+        foreach_copy(&x, &y).unwrap();
         assert_eq!(values(&x), values(&y));
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let found_in = |b: f32| {
             let x = [Tensor::from_slice(&[3f32, 4.0]), Tensor::from_slice(&[b])];
             let (found, inverse) = (Tensor::from(0f32), Tensor::from(0.5f32));
-            unscale(&x, &found, &inverse).unwrap();
+            foreach_unscale(&x, &found, &inverse).unwrap();
             assert_eq!(Vec::<f32>::try_from(&x[0]).unwrap(), [1.5, 2.0]);
             found.double_value(&[])
         };
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_norm_tells_what_is_not_a_number() {
         let x = pair(&[1.0, f64::NAN], &[f64::INFINITY]);
-        let norms: Vec<f64> = Vec::try_from(norms(&x).unwrap()).unwrap();
+        let norms: Vec<f64> = Vec::try_from(foreach_norm(&x).unwrap()).unwrap();
         assert!(norms.iter().all(|norm| !norm.is_finite()));
     }
 }

@@ -3,13 +3,13 @@
 
 use std::cell::RefCell;
 
-use residual_kernels::Level;
+use residual_kernels::SimdLevel;
 use residual_spec::Result;
 use tch::{Device, Kind, TchError, Tensor};
 use torch_sys::C_tensor;
 
 use crate::convolution::{convolution_3x3_filters, convolution_3x3_then};
-use crate::{failure, is_channels_last, made, pointer, pointer_mut, takes_convolution_3x3};
+use crate::{is_channels_last, made, pointer, pointer_mut, supports_conv2d_3x3, torch_error};
 
 unsafe extern "C" {
     fn residual_has_onednn() -> bool;
@@ -19,7 +19,7 @@ unsafe extern "C" {
         bias: *const C_tensor,
         shortcut: *mut C_tensor,
         relu: bool,
-        geometry: *const Geometry,
+        geometry: *const ConvParams,
         output: *mut *mut C_tensor,
     ) -> bool;
 }
@@ -27,16 +27,16 @@ unsafe extern "C" {
 /// How a convolution goes over its images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct Geometry {
+pub struct ConvParams {
     pub stride: [i64; 2],
     pub padding: [i64; 2],
     pub groups: i64,
 }
 
-impl Geometry {
-    /// What [`takes_convolution_3x3`] does not ask, which sees the tensors only.
+impl ConvParams {
+    /// What [`supports_conv2d_3x3`] does not ask, which sees the tensors only.
     pub fn is_same_3x3(&self) -> bool {
-        *self == Geometry { stride: [1, 1], padding: [1, 1], groups: 1 }
+        *self == ConvParams { stride: [1, 1], padding: [1, 1], groups: 1 }
     }
 }
 
@@ -45,12 +45,12 @@ impl Geometry {
 const KEPT_FILTERS: usize = 1 << 20;
 
 /// A convolution for evaluation.
-pub struct Folded {
+pub struct FoldedConv {
     /// Of which the convolution's weight is the product with `scale`, one number for each output.
     weight: Tensor,
     scale: Option<Tensor>,
     bias: Option<Tensor>,
-    geometry: Geometry,
+    geometry: ConvParams,
     ready: RefCell<Option<Ready>>,
 }
 
@@ -73,16 +73,16 @@ enum Way {
     Plain(Kind),
 }
 
-impl Folded {
+impl FoldedConv {
     /// `conv2d(input, weight * scale, bias)`. The tensors are fp32 or fp64, and stay as they are.
     pub fn new(
         weight: &Tensor,
         scale: Option<Tensor>,
         bias: Option<Tensor>,
-        geometry: Geometry,
-    ) -> Folded {
+        geometry: ConvParams,
+    ) -> FoldedConv {
         let ready = RefCell::default();
-        Folded { weight: weight.detach(), scale, bias, geometry, ready }
+        FoldedConv { weight: weight.detach(), scale, bias, geometry, ready }
     }
 
     /// The convolution of `input`, plus `shortcut` (of the output's shape), and rectified. In the
@@ -104,16 +104,16 @@ impl Folded {
             }
             Way::Packed(..) => self.packed(input, weight, bias, shortcut, relu),
             Way::Plain(_) => {
-                let Geometry { stride, padding, groups } = self.geometry;
+                let ConvParams { stride, padding, groups } = self.geometry;
                 let output = input.f_conv2d(weight, bias, stride, padding, [1, 1], groups);
-                add_relu(output.map_err(failure)?, shortcut.as_ref(), relu)
+                add_relu(output.map_err(torch_error)?, shortcut.as_ref(), relu)
             }
         }
     }
 
     fn way(&self, input: &Tensor) -> Way {
         let same = self.geometry.is_same_3x3();
-        if same && takes_convolution_3x3(input, &self.weight) {
+        if same && supports_conv2d_3x3(input, &self.weight) {
             return match self.filters() <= KEPT_FILTERS {
                 true => Way::Filters,
                 false => Way::Winograd,
@@ -121,9 +121,9 @@ impl Folded {
         }
         let kind = input.kind();
         let vectors = match kind {
-            Kind::Float => Level::best() != Level::Plain,
+            Kind::Float => SimdLevel::best() != SimdLevel::Scalar,
             // As ATen asks of the CPU.
-            Kind::BFloat16 => Level::best() == Level::Avx512,
+            Kind::BFloat16 => SimdLevel::best() == SimdLevel::Avx512,
             _ => false,
         };
         // SAFETY: asks for constants.
@@ -138,7 +138,7 @@ impl Folded {
     /// Whether input and output are more than one pixel each: a single one lies channels first and
     /// last at the same time, and libtorch's packed convolution takes it for the wrong one.
     fn has_many_pixels(&self, input: &Tensor) -> bool {
-        let Geometry { stride, padding, .. } = self.geometry;
+        let ConvParams { stride, padding, .. } = self.geometry;
         let (size, kernel) = (input.size(), self.weight.size());
         let output = |axis: usize| {
             (size[2 + axis] + 2 * padding[axis] - kernel[2 + axis]) / stride[axis] + 1
@@ -156,11 +156,11 @@ impl Folded {
             Way::Packed(_, kind) | Way::Plain(kind) => kind,
             Way::Filters | Way::Winograd => Kind::Float,
         };
-        let (weight, bias) = self.scaled(kind).map_err(failure)?;
+        let (weight, bias) = self.scaled(kind).map_err(torch_error)?;
         let weight = match &way {
             Way::Filters => convolution_3x3_filters(&weight)?,
             Way::Packed(size, kind) => {
-                let Geometry { stride, padding, groups } = self.geometry;
+                let ConvParams { stride, padding, groups } = self.geometry;
                 let size = size.as_slice();
                 weight
                     .f_to_mkldnn(*kind)
@@ -169,7 +169,7 @@ impl Folded {
                         weight
                             .f_mkldnn_reorder_conv2d_weight(padding, stride, dilation, groups, size)
                     })
-                    .map_err(failure)?
+                    .map_err(torch_error)?
             }
             Way::Winograd | Way::Plain(_) => weight,
         };
@@ -208,14 +208,14 @@ impl Folded {
     }
 }
 
-/// `output + shortcut`, rectified. In place: neither convolution nor normalisation needs its output
+/// `output + shortcut`, rectified. In place: neither convolution nor normalization needs its output
 /// for its gradient.
 pub fn add_relu(mut output: Tensor, shortcut: Option<&Tensor>, relu: bool) -> Result<Tensor> {
     if let Some(shortcut) = shortcut {
-        output = output.f_add_(shortcut).map_err(failure)?;
+        output = output.f_add_(shortcut).map_err(torch_error)?;
     }
     match relu {
-        true => output.f_relu_().map_err(failure),
+        true => output.f_relu_().map_err(torch_error),
         false => Ok(output),
     }
 }
@@ -226,7 +226,7 @@ mod tests {
     use crate::channels_last;
 
     struct Case {
-        convolution: Folded,
+        convolution: FoldedConv,
         weight: Tensor,
         bias: Option<Tensor>,
     }
@@ -242,12 +242,12 @@ mod tests {
         }
     }
 
-    fn case([inputs, outputs, side]: [i64; 3], geometry: Geometry, bias: bool) -> Case {
+    fn case([inputs, outputs, side]: [i64; 3], geometry: ConvParams, bias: bool) -> Case {
         let weight = random(&[outputs, inputs / geometry.groups, side, side]);
         let scale = random(&[outputs]);
         let bias = bias.then(|| random(&[outputs]));
         let copy = bias.as_ref().map(Tensor::copy);
-        let folded = Folded::new(&weight, Some(scale.copy()), copy, geometry);
+        let folded = FoldedConv::new(&weight, Some(scale.copy()), copy, geometry);
         Case { convolution: folded, weight: weight * scale.view([-1, 1, 1, 1]), bias }
     }
 
@@ -255,7 +255,7 @@ mod tests {
         /// The root of the mean square of the difference from float64, as a share of its own.
         fn error(&self, input: &Tensor, with_shortcut: bool, relu: bool) -> f64 {
             let double = |t: &Tensor| t.to_kind(Kind::Double);
-            let Geometry { stride, padding, groups } = self.convolution.geometry;
+            let ConvParams { stride, padding, groups } = self.convolution.geometry;
             let bias = self.bias.as_ref().map(double);
             let weight = double(&self.weight);
             let mut truth = double(input).conv2d(&weight, bias, stride, padding, [1, 1], groups);
@@ -273,8 +273,8 @@ mod tests {
         }
     }
 
-    fn geometry(stride: i64, padding: i64, groups: i64) -> Geometry {
-        Geometry { stride: [stride; 2], padding: [padding; 2], groups }
+    fn geometry(stride: i64, padding: i64, groups: i64) -> ConvParams {
+        ConvParams { stride: [stride; 2], padding: [padding; 2], groups }
     }
 
     #[test]

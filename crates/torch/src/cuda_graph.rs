@@ -9,7 +9,7 @@ use crate::recorder::Recorded;
 
 /// Recorded work. It names tensors by where they lie: those that it reads and writes have to stay, and
 /// what is to change has to be written into them. What the host knew when it was recorded is part of it.
-pub struct Graph(Work);
+pub struct CudaGraph(Work);
 
 enum Work {
     Cuda(Captured),
@@ -35,15 +35,15 @@ impl Work {
     }
 }
 
-impl Graph {
+impl CudaGraph {
     /// Records `work`, of which nothing is done. The tensors that it makes hold their numbers after a
-    /// [`Graph::replay`]. It must not ask for any of them, nor take anything from the host's memory;
+    /// [`CudaGraph::replay`]. It must not ask for any of them, nor take anything from the host's memory;
     /// all kernels and workspaces that it needs should be there ([`crate::cuda::aside`]).
     ///
     /// # Errors
     /// `E_DEVICE` where there are no graphs; whatever `work` fails with; `E_MEMORY`, `E_TORCH`. Nothing
     /// is left of it then.
-    pub fn capture<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<(Graph, T)> {
+    pub fn capture<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<(CudaGraph, T)> {
         /// Ends it where `work` fails or panics, too.
         struct Open(Option<Work>);
         impl Drop for Open {
@@ -57,7 +57,7 @@ impl Graph {
         let made = work()?;
         let mut work = open.0.take().expect("it was begun");
         work.end()?;
-        Ok((Graph(work), made))
+        Ok((CudaGraph(work), made))
     }
 
     /// Does the work once more, in its turn; nobody waits for it.
@@ -76,10 +76,12 @@ mod tests {
     use tch::{Kind, TchError, Tensor};
 
     use super::*;
-    use crate::failure;
+    use crate::torch_error;
 
-    fn capture<T>(work: impl FnOnce() -> std::result::Result<T, TchError>) -> Result<(Graph, T)> {
-        Graph::capture(Device::Cpu, || work().map_err(failure))
+    fn capture<T>(
+        work: impl FnOnce() -> std::result::Result<T, TchError>,
+    ) -> Result<(CudaGraph, T)> {
+        CudaGraph::capture(Device::Cpu, || work().map_err(torch_error))
     }
 
     fn number(tensor: &Tensor) -> f64 {
@@ -134,8 +136,8 @@ mod tests {
         });
         assert_eq!(asked.err().unwrap().code, ErrorCode::Torch);
         assert_eq!(number(&x), 3.0);
-        let failed = Graph::capture(Device::Cpu, || -> Result<()> {
-            let _ = x.f_add_scalar_(1.0).map_err(failure)?;
+        let failed = CudaGraph::capture(Device::Cpu, || -> Result<()> {
+            let _ = x.f_add_scalar_(1.0).map_err(torch_error)?;
             Err(Error::new(ErrorCode::Memory, "full"))
         });
         assert_eq!(failed.err().unwrap().code, ErrorCode::Memory);

@@ -10,7 +10,7 @@
 std::string &residual_error();
 
 template <typename F>
-bool guarded(F &&body) {
+bool catch_exceptions(F &&body) {
   try {
     body();
     return true;
