@@ -13,7 +13,7 @@ const SERIES: Series[] = ['20 layers', '56 layers'].flatMap((name, index) =>
     kind,
     stroke: kind === 'test error' ? ('bold' as const) : ('dashed' as const),
     panel: 'plain',
-    points: [10, 20, 30].map((x) => ({ x, y: 50 - x - index, deviation: 1 })),
+    points: [10, 20, 30].map((x) => ({ x, y: 50 - x - index, std: 1 })),
   })),
 )
 
@@ -73,7 +73,7 @@ test('text cannot get out of its element', async (t) => {
   // Neither out of an expression of Vega's.
   const labels = [name, `'"]+\\\u2028`, 'plain']
   const bars = labels.map((label) => ({ label, value: 1 }))
-  t.true(words(await barChart({ x: '', y: ERROR, lying: true, bars })).includes('plain'))
+  t.true(words(await barChart({ x: '', y: ERROR, isHorizontal: true, bars })).includes('plain'))
   const counts = labels.map(() => labels.map(() => 1))
   const matrix = await matrixChart({ rows: name, columns: name, labels, counts })
   t.true(words(matrix).includes('plain'))
@@ -84,15 +84,15 @@ test('bars that lie have their labels one below the other', async (t) => {
   const bars = ['airplane', 'automobile', 'bird'].map((label, value) => ({ label, value }))
   const chart = { x: '', y: ERROR, bars }
   const heightOf = (svg: string) => Number(/height="(\d+)"/.exec(svg)?.[1])
-  const lying = await barChart({ ...chart, lying: true })
+  const horizontal = await barChart({ ...chart, isHorizontal: true })
   const more = await barChart({
     ...chart,
     bars: [...bars, { label: 'cat', value: 1 }],
-    lying: true,
+    isHorizontal: true,
   })
-  t.true(heightOf(more) > heightOf(lying))
+  t.true(heightOf(more) > heightOf(horizontal))
   t.deepEqual(
-    words(lying).filter((word) => /[a-z]{4}/.test(word) && word !== ERROR.title),
+    words(horizontal).filter((word) => /[a-z]{4}/.test(word) && word !== ERROR.title),
     ['airplane', 'automobile', 'bird'],
   )
 })
@@ -156,7 +156,7 @@ test('a line of one point is seen', async (t) => {
 
 test('bars begin at zero and dots do not', async (t) => {
   const bars = [
-    { label: 'resnet20', value: 8.75, deviation: 0.2 },
+    { label: 'resnet20', value: 8.75, std: 0.2 },
     { label: 'resnet56', value: 6.97 },
   ]
   const chart = { x: 'network', y: ERROR, bars }

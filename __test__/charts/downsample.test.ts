@@ -1,11 +1,11 @@
 import test from 'ava'
-import { thin } from '#dist/charts/downsample.js'
+import { downsample } from '#dist/charts/downsample.js'
 
 const long = Array.from({ length: 100_000 }, (_, x) => ({ x, y: Math.sin(x / 9000) }))
 
 test('a long curve keeps its ends, its order and its spikes', (t) => {
   const spiked = long.map((point) => (point.x === 54_321 ? { ...point, y: -40 } : point))
-  const few = thin(spiked, 200)
+  const few = downsample(spiked, 200)
   t.true(few.length <= 200 && few.length > 150, String(few.length))
   t.is(few[0]?.x, 0)
   t.is(few.at(-1)?.x, 99_999)
@@ -20,7 +20,7 @@ test('a short curve stays as it is, without what has no value', (t) => {
     { x: 2, y: Number.NaN },
     { x: 3, y: 1 },
   ]
-  t.deepEqual(thin(short, 10), [short[0], short[2]] as typeof short)
-  t.deepEqual(thin([], 10), [])
-  t.is(thin(long.slice(0, 50), 4).length, 4)
+  t.deepEqual(downsample(short, 10), [short[0], short[2]] as typeof short)
+  t.deepEqual(downsample([], 10), [])
+  t.is(downsample(long.slice(0, 50), 4).length, 4)
 })

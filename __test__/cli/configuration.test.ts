@@ -1,28 +1,28 @@
 import test from 'ava'
 import {
-  applySetting,
+  applyOverride,
   type Draft,
-  isSetting,
-  readValue,
-  set,
+  isOverride,
+  parseValue,
+  setKey,
 } from '#dist/cli/arguments/config-arguments.js'
 
 function applied(draft: Draft, ...settings: string[]): Draft {
-  for (const setting of settings) applySetting(draft, setting)
+  for (const setting of settings) applyOverride(draft, setting)
   return draft
 }
 
 test('a setting is a key, an equals sign and a value', (t) => {
   for (const word of ['seed=1', 'optimizer.lr=0.1', 'out=', 'a.b=c=d'])
-    t.true(isSetting(word), word)
+    t.true(isOverride(word), word)
   for (const word of ['photos', './a=b', '/a=b', '=1', '--a=b', '__proto__.x=1', 'a..b=1']) {
-    t.false(isSetting(word), word)
+    t.false(isOverride(word), word)
   }
   t.throws(() => applied({}, 'photos'), { message: /no setting/ })
 })
 
 test('values are JSON, or else text', (t) => {
-  t.deepEqual(['0.05', 'true', 'null', '[1,2]', '"7"', 'resnet18', '1e', ''].map(readValue), [
+  t.deepEqual(['0.05', 'true', 'null', '[1,2]', '"7"', 'resnet18', '1e', ''].map(parseValue), [
     0.05,
     true,
     null,
@@ -63,7 +63,7 @@ test('of the two names for the number of epochs the one set last counts', (t) =>
 
 test('a key that every object has is made, not found', (t) => {
   const draft: Draft = {}
-  set(draft, 'constructor.name', 'x')
+  setKey(draft, 'constructor.name', 'x')
   t.deepEqual(draft, { constructor: { name: 'x' } } as unknown as Draft)
   t.is(Object.name, 'Object')
 })

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { Command } from 'commander'
-import { examplesOf, nameOf } from '#dist/cli/help.js'
+import { commandName, getExamples } from '#dist/cli/help.js'
 import { createProgram } from '#dist/cli/program.js'
 import { residual } from '../child.js'
 
@@ -14,8 +14,8 @@ function all(command: Command): Command[] {
 test('every command teaches by examples that it understands', (t) => {
   t.true(program.commands.length >= 12)
   for (const command of [program, ...program.commands]) {
-    const lines = examplesOf(command).map(([words]) => words)
-    t.true(lines.length > 0, `${nameOf(command)} has no examples`)
+    const lines = getExamples(command).map(([words]) => words)
+    t.true(lines.length > 0, `${commandName(command)} has no examples`)
     for (const line of lines) {
       const words = line.split(/ [<>|]/)[0]?.split(' ') ?? []
       const inner = (parent: Command, word = '') =>
@@ -36,12 +36,12 @@ test('every command teaches by examples that it understands', (t) => {
 
 test('every command and option says what it is for', (t) => {
   for (const command of all(program)) {
-    t.truthy(command.description(), nameOf(command))
+    t.truthy(command.description(), commandName(command))
     for (const option of command.options) {
-      t.truthy(option.description, `${nameOf(command)} ${option.flags}`)
+      t.truthy(option.description, `${commandName(command)} ${option.flags}`)
     }
     for (const argument of command.registeredArguments) {
-      t.truthy(argument.description, `${nameOf(command)} ${argument.name()}`)
+      t.truthy(argument.description, `${commandName(command)} ${argument.name()}`)
     }
   }
 })
@@ -51,7 +51,8 @@ test('help fits into 80 columns', (t) => {
     let text = ''
     command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 })
     command.outputHelp()
-    for (const line of text.split('\n')) t.true(line.length <= 80, `${nameOf(command)}: ${line}`)
+    for (const line of text.split('\n'))
+      t.true(line.length <= 80, `${commandName(command)}: ${line}`)
   }
 })
 

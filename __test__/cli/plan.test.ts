@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { type Plan, plan, ResidualError, train } from 'residual'
-import { choices, explanation } from '#dist/cli/output/explain-config.js'
+import { explainConfig, formatChosenValues } from '#dist/cli/output/explain-config.js'
 import { residual } from '../child.js'
 import { folder, idxData, photographs, tinyRun } from '../tiny.js'
 
@@ -96,7 +96,7 @@ test('a plan refuses what a run would, and its own keys', async (t) => {
 
 test('however long a value is, its line has room to say why', async (t) => {
   const { config } = await plan({ data: photographs(folder(t)) }, { measure: false })
-  const crop = choices(config).find((line) => line.startsWith('crop')) ?? ''
+  const crop = formatChosenValues(config).find((line) => line.startsWith('crop')) ?? ''
   const [, value = '', why = ''] = crop.split(/ {2,}/)
   t.regex(value, /^random-resized, .*…$/)
   t.true(why.length > 35, crop)
@@ -106,7 +106,7 @@ test('a value’s origin is what was said last: settings, the recipe, a reason, 
   const { config } = await plan(tinyRun(t), { measure: false })
   const rows = (said: object, recipe: object) =>
     new Map(
-      explanation(config, said as Record<string, unknown>, recipe as Record<string, unknown>)
+      explainConfig(config, said as Record<string, unknown>, recipe as Record<string, unknown>)
         .split('\n')
         .map((line) => line.split(/ {2,}/))
         .map(([key, , why]) => [key, why]),

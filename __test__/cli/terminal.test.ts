@@ -1,20 +1,27 @@
 import test from 'ava'
-import { harmless, padEnd, shorten, shortenPath, widthOf, wrap } from '#dist/cli/output/terminal.js'
-import { table } from '#dist/cli/output/text-table.js'
+import {
+  displayWidth,
+  padEnd,
+  sanitize,
+  truncate,
+  truncatePath,
+  wrap,
+} from '#dist/cli/output/terminal.js'
+import { formatTable } from '#dist/cli/output/text-table.js'
 import { residual } from '../child.js'
 
 test('a text is cut by the places that it takes, never through a character', (t) => {
-  t.is(shorten('abc', 3), 'abc')
-  t.is(shorten('abcd', 3), 'ab…')
-  t.is(shorten('猫和狗', 5), '猫和…')
-  t.is(shorten('猫和狗', 4), '猫…')
-  t.is(shorten('👩‍👩‍👧 family', 4), '👩‍👩‍👧 …')
-  t.is(shortenPath('a/long/path/to/cat.jpg', 10), '…o/cat.jpg')
-  t.is(widthOf(shortenPath('照片/猫.jpg', 7)), 7)
+  t.is(truncate('abc', 3), 'abc')
+  t.is(truncate('abcd', 3), 'ab…')
+  t.is(truncate('猫和狗', 5), '猫和…')
+  t.is(truncate('猫和狗', 4), '猫…')
+  t.is(truncate('👩‍👩‍👧 family', 4), '👩‍👩‍👧 …')
+  t.is(truncatePath('a/long/path/to/cat.jpg', 10), '…o/cat.jpg')
+  t.is(displayWidth(truncatePath('照片/猫.jpg', 7)), 7)
 })
 
 test('columns stand below each other whatever is written in them', (t) => {
-  const lines = table(
+  const lines = formatTable(
     ['class', 'images'],
     [
       ['قطة', '3'],
@@ -22,14 +29,14 @@ test('columns stand below each other whatever is written in them', (t) => {
       ['dog', '4'],
     ],
   ).split('\n')
-  t.deepEqual(lines.map(widthOf), [13, 13, 13, 13])
-  t.is(widthOf(padEnd('猫', 6)), 6)
+  t.deepEqual(lines.map(displayWidth), [13, 13, 13, 13])
+  t.is(displayWidth(padEnd('猫', 6)), 6)
 })
 
 test('columns that are missed least are left out where there is no room', (t) => {
   const heading = ['class', 'accuracy', 'F1', 'images']
   const rows = [['ant', '87.5 %', '0.871', '24']]
-  const at = (room: number) => table(heading, rows, { worth: [9, 8, 1, 7], room }).split('\n')
+  const at = (room: number) => formatTable(heading, rows, { worth: [9, 8, 1, 7], room }).split('\n')
   t.deepEqual(at(30), ['class  accuracy     F1  images', 'ant      87.5 %  0.871      24'])
   t.deepEqual(at(23), ['class  accuracy  images', 'ant      87.5 %      24'])
   t.deepEqual(at(22), ['class  accuracy', 'ant      87.5 %'])
@@ -49,13 +56,13 @@ test('a long text is broken between words, and nothing of it is lost', (t) => {
 test('no list is wider than a terminal of forty columns, and piped on it is whole', async (t) => {
   for (const args of [['inspect', 'resnet50'], ['recipes'], ['data', 'list']]) {
     const narrow = await residual(args, { env: { COLUMNS: '40' } })
-    for (const line of narrow.stdout.split('\n')) t.true(widthOf(line) <= 40, line)
+    for (const line of narrow.stdout.split('\n')) t.true(displayWidth(line) <= 40, line)
     const { stdout } = await residual(args, { env: { COLUMNS: undefined } })
-    t.true(stdout.split('\n').some((line) => widthOf(line) > 40))
+    t.true(stdout.split('\n').some((line) => displayWidth(line) > 40))
   }
 })
 
 test('a name cannot tell the terminal anything', (t) => {
-  t.is(harmless('a\x1b[2Jb\r\nc\u202e'), 'a\ufffd[2Jb\ufffd\ufffdc\ufffd')
-  t.is(harmless('قطة 猫 <b>'), 'قطة 猫 <b>')
+  t.is(sanitize('a\x1b[2Jb\r\nc\u202e'), 'a\ufffd[2Jb\ufffd\ufffdc\ufffd')
+  t.is(sanitize('قطة 猫 <b>'), 'قطة 猫 <b>')
 })

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { welcome } from '#dist/cli/welcome.js'
+import { formatWelcome } from '#dist/cli/welcome.js'
 import { residual } from '../child.js'
 import { folder, imageFolder } from '../tiny.js'
 
@@ -10,7 +10,7 @@ const VERBS = ['train', 'report', 'eval', 'predict', 'doctor']
 /** The commands that are proposed. */
 function proposed(path: string): string[] {
   return Array.from(
-    welcome(VERBS, path).matchAll(/^ {2}(residual .*?)(?: {2}|$)/gm),
+    formatWelcome(VERBS, path).matchAll(/^ {2}(residual .*?)(?: {2}|$)/gm),
     (m) => m[1] ?? '',
   )
 }

@@ -2,8 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, CommanderError } from 'commander'
-import { configure, type Flags, isDraft, set } from '#dist/cli/arguments/config-arguments.js'
-import { nameOf } from '#dist/cli/help.js'
+import {
+  configFromArguments,
+  type Flags,
+  isObject,
+  setKey,
+} from '#dist/cli/arguments/config-arguments.js'
+import { commandName } from '#dist/cli/help.js'
 import { createProgram } from '#dist/cli/program.js'
 import { ROOT } from '../child.js'
 import { wrongWith } from './configuration.js'
@@ -81,7 +86,7 @@ async function checkResidual(words: readonly string[]): Promise<string | undefin
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode !== 0) return `residual ${words.join(' ')}: ${said.trim() || error.message}`
   }
-  if (parsed === undefined || !CONFIGURED.includes(nameOf(parsed.command))) return undefined
+  if (parsed === undefined || !CONFIGURED.includes(commandName(parsed.command))) return undefined
   const wrong = await checkDraft(parsed.args, parsed.command.opts())
   return wrong && `residual ${words.join(' ')}: ${wrong}`
 }
@@ -93,9 +98,9 @@ async function checkDraft(
   try {
     // The file of --config is a block of its own, checked where it stands; seeds are the experiment's.
     const { config: _, seeds: _seeds, data, ...others } = flags
-    const draft = configure([...args], others)
-    if (data !== undefined) set(draft, 'data.source', data)
-    return isDraft(draft) ? await wrongWith(draft) : undefined
+    const draft = configFromArguments([...args], others)
+    if (data !== undefined) setKey(draft, 'data.source', data)
+    return isObject(draft) ? await wrongWith(draft) : undefined
   } catch (error) {
     return (error as Error).message
   }
@@ -130,6 +135,6 @@ export function checkSynopses(text: string): string[] {
     return words
       .filter((word) => word.startsWith('--') && word !== '--help' && word !== '--version')
       .filter((word) => !command.options.some(({ long }) => long === word))
-      .map((word) => `\`${nameOf(command)}\` has no ${word}`)
+      .map((word) => `\`${commandName(command)}\` has no ${word}`)
   })
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import { drawRun } from '#dist/report/run-report.js'
+import { renderRunReport } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { makeEvaluation, makeRun } from '../report/sample-run.js'
 import { folder } from '../tiny.js'
@@ -22,7 +22,7 @@ async function made(t: ExecutionContext, classes: readonly string[], epochs = 5)
     return { image: { data, width: 96, height: 96, channels: 3 as const }, caption: label }
   })
   const measured = { found: { part: 'test' as const, evaluation } }
-  const { page } = await drawRun(run, measured, { found: tiles })
+  const { page } = await renderRunReport(run, measured, { found: tiles })
   const file = join(parent, 'report.html')
   writeFileSync(file, page)
   return pathToFileURL(file).href

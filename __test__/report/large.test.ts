@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { drawRun } from '#dist/report/run-report.js'
+import { renderRunReport } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder } from '../tiny.js'
 import { makeEvaluation, makeRun } from './sample-run.js'
@@ -19,7 +19,7 @@ test('a thousand classes and a thousand epochs make a small page, with the class
     return { image: { data, width: 96, height: 96, channels: 3 as const }, caption: label }
   })
   const measured = { found: { part: 'test' as const, evaluation } }
-  const { page, figures } = await drawRun(run, measured, { found: tiles })
+  const { page, figures } = await renderRunReport(run, measured, { found: tiles })
   t.true(page.length < 10 * MEGABYTE, `${(page.length / MEGABYTE).toFixed(1)} MB`)
   // Not a million fields.
   const confusion = figures.find(({ name }) => name === 'confusion')

@@ -2,8 +2,8 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError, report, train } from 'residual'
-import { drawComparison } from '#dist/report/comparison-report.js'
-import { drawRun } from '#dist/report/run-report.js'
+import { renderComparisonReport } from '#dist/report/comparison-report.js'
+import { renderRunReport } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder, imageFolder, part, tinyRun } from '../tiny.js'
 import { makeEvaluation, makeRun } from './sample-run.js'
@@ -77,7 +77,7 @@ test('what the run measured at its end is shown, with its pictures, also of imag
   const { dir, test } = await train(config, { arrays })
   let hasMeasured = false
   const { file, missing } = await report(dir, {
-    onMeasure() {
+    onEvaluate() {
       hasMeasured = true
     },
   })
@@ -203,10 +203,10 @@ test('whatever the values of a run folder have become, a page is made or the fol
     const text = readFileSync(file, 'utf8')
     writeFileSync(file, JSON.stringify({ ...JSON.parse(text), [key]: value }))
     const run = await readRunFolder(dir)
-    const { page } = await drawRun(run, { missing: '' }, { missing: '' })
+    const { page } = await renderRunReport(run, { missing: '' }, { missing: '' })
     t.notRegex(page, /<b>/)
     if (name === 'result.json') {
-      t.regex((await drawComparison([run, other])).page, /<h2/)
+      t.regex((await renderComparisonReport([run, other])).page, /<h2/)
     }
     writeFileSync(file, text)
   }

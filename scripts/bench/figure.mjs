@@ -1,6 +1,6 @@
 // The figure of docs/performance.md: how many times as fast as each peer.
 
-import { draw } from '../../dist/charts/render.js'
+import { renderChart } from '../../dist/charts/render.js'
 import { INK, PALETTE } from '../../dist/charts/theme.js'
 
 /** @typedef {import('./record.mjs').Record} Record */
@@ -87,7 +87,7 @@ export function figure(record) {
     scale: { domain: peers, range: PALETTE.slice(0, peers.length) },
     legend: { orient: 'bottom', columns: 2, symbolType: 'square', symbolSize: 120 },
   }
-  return draw({
+  return renderChart({
     title: 'Speed beside the peers: median, and from the worst round to the best',
     data: { values: rows },
     width: 480,

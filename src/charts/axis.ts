@@ -1,55 +1,56 @@
-/** What is measured along one side of a figure. */
+/** An axis of a chart. */
 export interface Axis {
-  /** With its unit: `top-1 error (%)`. */
+  /** Title with the unit: `top-1 error (%)`. */
   title: string
-  /** Default: linear. What is not above zero is left out of a logarithmic one. */
+  /** Default: linear. A logarithmic axis drops values that are not positive. */
   scale?: 'linear' | 'log' | undefined
-  /** Lowest and highest value shown. Default: what there is. */
+  /** Lowest and highest value shown. Default: the range of the data. */
   domain?: readonly [number, number] | undefined
-  /** There is nothing between whole numbers: no ticks stand there. */
-  whole?: boolean | undefined
-  /** d3-format's: `.0%`, `~s`. Default: Vega's choice. */
+  /** Restricts ticks to integers. */
+  isInteger?: boolean | undefined
+  /** A d3-format specifier: `.0%`, `~s`. Default: Vega's choice. */
   format?: string | undefined
 }
 
 /**
- * An axis as an encoding channel's properties.
+ * Converts an axis to the properties of a Vega-Lite encoding channel.
  *
- * @param shown the values that are to find a place on it
+ * @param values the data on the axis
  */
-export function channel(axis: Axis, shown: readonly number[]): Record<string, unknown> {
-  const logarithmic = axis.scale === 'log'
-  // Vega has no opinion on where nothing lies.
-  const domain = axis.domain ?? (shown.length === 0 ? [logarithmic ? 0.1 : 0, 1] : undefined)
-  const powers = logarithmic ? powersOfTen(domain ?? shown) : []
+export function axisChannel(axis: Axis, values: readonly number[]): Record<string, unknown> {
+  const isLog = axis.scale === 'log'
+  // Vega has no default domain for an empty chart.
+  const domain = axis.domain ?? (values.length === 0 ? [isLog ? 0.1 : 0, 1] : undefined)
+  const powers = isLog ? powersOfTen(domain ?? values) : []
   return {
     type: 'quantitative',
     title: axis.title,
     scale: {
       type: axis.scale ?? 'linear',
-      ...(!logarithmic && { zero: false }),
-      // A rounded domain would leave a quarter of a logarithmic figure empty.
-      nice: domain === undefined && !logarithmic,
+      ...(!isLog && { zero: false }),
+      // Rounding the domain would leave a large part of a logarithmic chart empty.
+      nice: domain === undefined && !isLog,
       ...(domain !== undefined && { domain }),
     },
     axis: {
-      // Over several powers of ten the ticks between them are a smear.
+      // Across several powers of ten, the ticks between them would overlap.
       ...(powers.length > 1 && { values: powers, format: '~e' }),
-      ...(axis.whole && { tickMinStep: 1, format: ',d' }),
+      ...(axis.isInteger && { tickMinStep: 1, format: ',d' }),
       ...(axis.format !== undefined && { format: axis.format }),
     },
   }
 }
 
+/** Returns the powers of ten within the range of the values. */
 function powersOfTen(values: readonly number[]): number[] {
   const exponents = values.filter((value) => value > 0).map(Math.log10)
   const first = Math.ceil(exponents.reduce((a, b) => Math.min(a, b), Infinity))
   const last = Math.floor(exponents.reduce((a, b) => Math.max(a, b), -Infinity))
-  // `1e-5` is exactly what is meant, 10 ** -5 is not.
+  // `1e-5` parses to the nearest number; 10 ** -5 may be off by one bit.
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => Number(`1e${first + i}`))
 }
 
-/** Whether a value has a place on an axis. */
-export function hasPlace(axis: Axis, value: number): boolean {
+/** Whether a value can be drawn on an axis: finite, and positive on a logarithmic axis. */
+export function isInDomain(axis: Axis, value: number): boolean {
   return Number.isFinite(value) && (axis.scale !== 'log' || value > 0)
 }

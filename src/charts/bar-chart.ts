@@ -1,110 +1,128 @@
-import { type Axis, channel } from './axis.js'
-import { labelled } from './label-axis.js'
-import { draw } from './render.js'
+import { type Axis, axisChannel } from './axis.js'
+import { labelAxis } from './label-axis.js'
+import { renderChart } from './render.js'
 import { INK } from './theme.js'
 
-/** A bar, or a dot; a whisker of one `deviation` to each side is drawn on it. */
+/** A bar or a dot, with an optional error bar of one standard deviation. */
 export interface Bar {
-  /** What it is of, along the axis. */
+  /** Category on the axis. */
   label: string
   value: number
-  deviation?: number | undefined
-  /** Bars of a label stand beside each other, one for each group, in the group's colour. */
+  std?: number | undefined
+  /** Bars of one label stand side by side, one for each group, in the color of the group. */
   group?: string | undefined
 }
 
-/** Values of things that have a name and no order of their own. */
+/** Values of categories without an order. */
 export interface BarChart {
   title?: string | undefined
-  /** What the labels name. */
+  /** Title of the axis of the categories. */
   x: string
   y: Axis
   bars: readonly Bar[]
-  /** The labels stand one below the other, and the bars lie: for many, or long ones. */
-  lying?: boolean | undefined
-  /** In pixels. Default: enough for bars and labels; 280 for lying ones. */
+  /** Draws horizontal bars, which leave room for many or long labels. */
+  isHorizontal?: boolean | undefined
+  /** In pixels. Default: fits bars and labels; 280 for horizontal bars. */
   width?: number | undefined
-  /** Default: 280; enough for bars that lie. */
+  /** In pixels. Default: 280; fits horizontal bars. */
   height?: number | undefined
 }
 
-/** Room for a bar or a dot, and for a letter of a label, in pixels. */
-const BAR = 34
-const LETTER = 8
-const LYING_BAR = 11
+/** Space for a vertical bar, a letter of its label and a horizontal bar, in pixels. */
+const BAR_WIDTH = 34
+const LETTER_WIDTH = 8
+const HORIZONTAL_BAR_HEIGHT = 11
 
-/** A bar chart as SVG. Bars begin at zero, whatever the axis says of its lowest value. */
+/** Renders a bar chart as SVG. Bars start at zero, whatever the domain of the axis. */
 export function barChart(chart: BarChart): Promise<string> {
-  return categories(chart, { mark: { type: 'bar' }, zero: true })
+  return categoryChart(chart, { mark: { type: 'bar' }, startsAtZero: true })
 }
 
-/** The same with dots, which need not begin at zero. */
+/** Renders a dot chart as SVG. Its axis need not start at zero. */
 export function dotChart(chart: BarChart): Promise<string> {
-  return categories(chart, {
+  return categoryChart(chart, {
     mark: { type: 'point', filled: true, opacity: 1, size: 70 },
-    zero: false,
+    startsAtZero: false,
   })
 }
 
-function categories(
-  { title, x, y, bars, lying = false, width, height }: BarChart,
-  { mark, zero }: { mark: Record<string, unknown>; zero: boolean },
-): Promise<string> {
+interface MarkOptions {
+  mark: Record<string, unknown>
+  startsAtZero: boolean
+}
+
+function categoryChart(chart: BarChart, { mark, startsAtZero }: MarkOptions): Promise<string> {
+  const { title = '', x, y, bars, isHorizontal = false } = chart
   const labels = [...new Set(bars.map((bar) => bar.label))]
   const groups = [...new Set(bars.map((bar) => bar.group ?? ''))]
   const rows = bars
     .filter((bar) => Number.isFinite(bar.value))
-    .map(({ label, value, deviation = 0, group = '' }) => {
+    .map(({ label, value, std = 0, group = '' }) => {
       const index = labels.indexOf(label)
-      return { index, value, low: value - deviation, high: value + deviation, group }
+      return { index, value, low: value - std, high: value + std, group }
     })
-  const measured = channel(
+  const channel = axisChannel(
     y,
     rows.flatMap((row) => [row.low, row.high]),
   )
-  const scale = { ...(measured.scale as object), ...(zero && { zero: true }) }
-  const measuring = { ...measured, scale }
-  const { domain, labelExpr } = labelled(labels)
-  const [along, across] = lying ? ['y', 'x'] : ['x', 'y']
+  const scale = { ...(channel.scale as object), ...(startsAtZero && { zero: true }) }
+  const valueChannel = { ...channel, scale }
+  const [categoryKey, valueKey] = isHorizontal ? ['y', 'x'] : ['x', 'y']
   const encoding = {
-    [along]: {
-      field: 'index',
-      type: 'nominal',
-      scale: { domain, ...(lying && { paddingInner: 0.35, paddingOuter: 0.2 }) },
-      title: x,
-      axis: { labelExpr, labelAngle: 0, labelOverlap: false, ...(lying && { labelLimit: 130 }) },
-    },
-    ...(groups.length > 1 && { [`${along}Offset`]: { field: 'group', sort: groups } }),
+    [categoryKey]: categoryChannel(x, labels, isHorizontal),
+    ...(groups.length > 1 && { [`${categoryKey}Offset`]: { field: 'group', sort: groups } }),
   }
   const color = {
     field: 'group',
     type: 'nominal',
     title: null,
     scale: { domain: groups },
-    legend: groups.length > 1 ? (lying ? { orient: 'bottom' } : {}) : null,
+    legend: groups.length > 1 ? (isHorizontal ? { orient: 'bottom' } : {}) : null,
   }
-  const letters = Math.max(0, ...labels.map((label) => label.length))
-  const room = Math.max(BAR * groups.length, LETTER * (letters + 2))
-  const standing = { width: Math.max(200, room * labels.length), height: 280 }
-  const laid = { width: 280, height: (LYING_BAR * groups.length + 7) * Math.max(1, labels.length) }
-  const size = lying ? laid : standing
-  const whiskers = {
+  const errorBars = {
     mark: { type: 'rule', strokeWidth: 1.25, color: INK },
     encoding: {
       ...encoding,
-      [across]: { field: 'low', ...measuring },
-      [`${across}2`]: { field: 'high' },
+      [valueKey]: { field: 'low', ...valueChannel },
+      [`${valueKey}2`]: { field: 'high' },
     },
   }
   const values = {
     mark,
-    encoding: { ...encoding, [across]: { field: 'value', ...measuring }, color },
+    encoding: { ...encoding, [valueKey]: { field: 'value', ...valueChannel }, color },
   }
-  return draw({
-    title: title ?? '',
+  const size = defaultSize(labels, groups.length, isHorizontal)
+  return renderChart({
+    title,
     data: { values: rows },
-    width: width ?? size.width,
-    height: height ?? size.height,
-    layer: rows.some((row) => row.high > row.low) ? [values, whiskers] : [values],
+    width: chart.width ?? size.width,
+    height: chart.height ?? size.height,
+    layer: rows.some((row) => row.high > row.low) ? [values, errorBars] : [values],
   })
+}
+
+function categoryChannel(title: string, labels: readonly string[], isHorizontal: boolean) {
+  const { domain, labelExpr } = labelAxis(labels)
+  return {
+    field: 'index',
+    type: 'nominal',
+    scale: { domain, ...(isHorizontal && { paddingInner: 0.35, paddingOuter: 0.2 }) },
+    title,
+    axis: {
+      labelExpr,
+      labelAngle: 0,
+      labelOverlap: false,
+      ...(isHorizontal && { labelLimit: 130 }),
+    },
+  }
+}
+
+function defaultSize(labels: readonly string[], groups: number, isHorizontal: boolean) {
+  if (isHorizontal) {
+    const height = (HORIZONTAL_BAR_HEIGHT * groups + 7) * Math.max(1, labels.length)
+    return { width: 280, height }
+  }
+  const longest = Math.max(0, ...labels.map((label) => label.length))
+  const space = Math.max(BAR_WIDTH * groups, LETTER_WIDTH * (longest + 2))
+  return { width: Math.max(200, space * labels.length), height: 280 }
 }

@@ -1,30 +1,30 @@
 import type { Point } from './line-chart.js'
 
 /**
- * So many points that a curve looks the same, and no more: the first, the last, and of each stretch
- * between them the lowest and the highest, so that no spike is lost. Points without a value stay
- * out.
+ * Downsamples a curve while it looks the same: keeps the first and the last point and, of each of
+ * several equal parts between them, the lowest and the highest point, so that no spike is lost.
+ * Points without a finite value are removed.
  *
- * @param points by rising x
- * @param most at least 4
+ * @param points sorted by x
+ * @param maxPoints at least 4
  */
-export function thin(points: readonly Point[], most = 400): Point[] {
-  const known = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y))
-  const [first, last] = [known[0], known.at(-1)]
-  if (known.length <= most || first === undefined || last === undefined) return known
-  const stretches = Math.floor((most - 2) / 2)
-  const inner = known.length - 2
+export function downsample(points: readonly Point[], maxPoints = 400): Point[] {
+  const finite = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y))
+  const [first, last] = [finite[0], finite.at(-1)]
+  if (finite.length <= maxPoints || first === undefined || last === undefined) return finite
+  const buckets = Math.floor((maxPoints - 2) / 2)
+  const inner = finite.length - 2
   const kept = [first]
-  for (let stretch = 0; stretch < stretches; stretch++) {
-    const from = 1 + Math.floor((stretch * inner) / stretches)
-    const to = 1 + Math.floor(((stretch + 1) * inner) / stretches)
-    kept.push(...extremes(known.slice(from, to)))
+  for (let bucket = 0; bucket < buckets; bucket++) {
+    const start = 1 + Math.floor((bucket * inner) / buckets)
+    const end = 1 + Math.floor(((bucket + 1) * inner) / buckets)
+    kept.push(...minMax(finite.slice(start, end)))
   }
   return [...kept, last]
 }
 
-/** The lowest and the highest, in the order in which they come. */
-function extremes(points: readonly Point[]): Point[] {
+/** Returns the lowest and the highest point, in their order. */
+function minMax(points: readonly Point[]): Point[] {
   let [low, high] = [0, 0]
   points.forEach(({ y }, index) => {
     if (y < (points[low] as Point).y) low = index

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { paintPng } from '../image-grid/rasterize.js'
+import { rasterizeSvg } from '../image-grid/rasterize.js'
 import { replaceFile } from '../run-folder/json-files.js'
 
 /** Absolute paths of the files of one figure. */
@@ -22,5 +22,5 @@ export async function writeFigure(folder: string, name: string, svg: string): Pr
  * @param scale pixels per unit of the SVG; 2 suits screens and print
  */
 export async function toPng(svg: string, scale = 2): Promise<Buffer> {
-  return paintPng(svg, { scale })
+  return rasterizeSvg(svg, { scale })
 }

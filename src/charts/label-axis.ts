@@ -1,18 +1,18 @@
 /**
- * An axis of named things, by their indices: two may have one name, and no name becomes a part of
- * an expression of Vega's but as a text.
+ * Creates a categorical axis by index, so that two categories may have the same label. Labels enter
+ * Vega's expressions only as string literals.
  */
-export function labelled(labels: readonly string[]): {
+export function labelAxis(labels: readonly string[]): {
   domain: number[]
   labelExpr: string
 } {
   return {
     domain: labels.map((_, index) => index),
-    labelExpr: `${literal(labels)}[datum.value]`,
+    labelExpr: `${toLiteral(labels)}[datum.value]`,
   }
 }
 
-/** A value as Vega's expressions write it: JSON, apart from two ends of lines. */
-function literal(value: unknown): string {
+/** Writes a value as a literal of Vega's expression language: JSON with two more escapes. */
+function toLiteral(value: unknown): string {
   return JSON.stringify(value).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
 }

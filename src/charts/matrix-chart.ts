@@ -1,43 +1,45 @@
-import { labelled } from './label-axis.js'
-import { draw } from './render.js'
+import { labelAxis } from './label-axis.js'
+import { renderChart } from './render.js'
 
-/** Counts of things that are one and were taken for another. */
+/** A confusion matrix. */
 export interface MatrixChart {
   title?: string | undefined
-  /** What the rows and the columns are called. */
+  /** Titles of the axes. */
   rows: string
   columns: string
-  /** Of rows and columns alike. */
+  /** Labels of rows and columns alike. */
   labels: readonly string[]
   /** `counts[row][column]` */
   counts: readonly (readonly number[])[]
-  /** Of a cell, in pixels. Default: as large as there is room for. */
+  /** Side of a cell in pixels. Default: as large as the chart allows. */
   cell?: number | undefined
 }
 
-/** Above it there is no room for numbers. */
-const MOST_NUMBERS = 15
-const SIDE = 330
+/** Rows up to which the cells contain their numbers. */
+const MAX_NUMBERED_ROWS = 15
+/** Side of the matrix in pixels, unless the smallest or largest cell size limits it. */
+const MATRIX_SIZE = 330
+const [MIN_CELL, MAX_CELL] = [9, 44]
 /**
- * Dark enough for white numbers where it is full, and for black ones up to where they change: the
- * contrast is 4.5 or more everywhere.
+ * Color of a full cell. White numbers on it and black numbers up to `WHITE_TEXT_ABOVE` both have a
+ * contrast of at least 4.5.
  */
-const FIELD = '#005a8f'
-const FULL = 0.64
+const CELL_COLOR = '#005a8f'
+const WHITE_TEXT_ABOVE = 0.64
 
 /**
- * A confusion matrix as SVG: the darker a cell, the larger its share of the row. (By its root, for
- * else a confusion of a few percent would be as white as none.)
+ * Renders a confusion matrix as SVG. The opacity of a cell is the square root of its fraction of the
+ * row, so that confusions of a few percent remain visible.
  */
 export function matrixChart(chart: MatrixChart): Promise<string> {
-  const { title, rows, columns, labels, counts } = chart
-  const cell =
-    chart.cell ?? Math.max(9, Math.min(44, Math.floor(SIDE / Math.max(1, labels.length))))
+  const { title = '', rows, columns, labels, counts } = chart
+  const fitted = Math.floor(MATRIX_SIZE / Math.max(1, labels.length))
+  const cell = chart.cell ?? Math.max(MIN_CELL, Math.min(MAX_CELL, fitted))
   const values = counts.flatMap((row, i) => {
-    const whole = row.reduce((sum, count) => sum + count, 0)
-    return row.map((count, j) => ({ i, j, count, share: whole === 0 ? 0 : count / whole }))
+    const total = row.reduce((sum, count) => sum + count, 0)
+    return row.map((count, j) => ({ i, j, count, fraction: total === 0 ? 0 : count / total }))
   })
-  const { domain, labelExpr } = labelled(labels)
+  const { domain, labelExpr } = labelAxis(labels)
   const axis = (title: string) => ({
     type: 'ordinal',
     title,
@@ -51,17 +53,17 @@ export function matrixChart(chart: MatrixChart): Promise<string> {
       ...(cell < 12 && { labelFontSize: 8 }),
     },
   })
-  const below = axis(columns)
-  const place = {
-    x: { field: 'j', ...below, axis: { ...below.axis, labelAngle: -45 } },
+  const columnAxis = axis(columns)
+  const position = {
+    x: { field: 'j', ...columnAxis, axis: { ...columnAxis.axis, labelAngle: -45 } },
     y: { field: 'i', ...axis(rows) },
   }
   const cells = {
-    mark: { type: 'rect', color: FIELD },
+    mark: { type: 'rect', color: CELL_COLOR },
     encoding: {
-      ...place,
+      ...position,
       opacity: {
-        field: 'share',
+        field: 'fraction',
         type: 'quantitative',
         scale: { type: 'sqrt', domain: [0, 1], range: [0, 1] },
         legend: null,
@@ -72,17 +74,20 @@ export function matrixChart(chart: MatrixChart): Promise<string> {
     transform: [{ filter: 'datum.count > 0' }],
     mark: { type: 'text', fontSize: cell < 28 ? 8 : 10 },
     encoding: {
-      ...place,
+      ...position,
       text: { field: 'count', type: 'quantitative', format: cell < 34 ? '~s' : ',d' },
-      color: { condition: { test: `datum.share > ${FULL}`, value: '#fefefe' }, value: '#000000' },
+      color: {
+        condition: { test: `datum.fraction > ${WHITE_TEXT_ABOVE}`, value: '#fefefe' },
+        value: '#000000',
+      },
     },
   }
-  const side = cell * labels.length
-  return draw({
-    title: title ?? '',
+  const side = Math.max(cell, cell * labels.length)
+  return renderChart({
+    title,
     data: { values },
-    width: Math.max(side, cell),
-    height: Math.max(side, cell),
-    layer: labels.length <= MOST_NUMBERS ? [cells, numbers] : [cells],
+    width: side,
+    height: side,
+    layer: labels.length <= MAX_NUMBERED_ROWS ? [cells, numbers] : [cells],
   })
 }

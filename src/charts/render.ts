@@ -1,15 +1,15 @@
 import type { Logger } from 'vega'
 import type { LiteSpec } from 'vega-lite'
-import { STYLE } from './theme.js'
+import { THEME } from './theme.js'
 
 /**
- * Draws a Vega-Lite specification as SVG, in the style that all figures share. Vega is loaded at
- * the first call. Nothing is fetched: the data is in the specification.
+ * Renders a Vega-Lite specification as SVG with the common theme. Vega is imported on first use. The
+ * specification must contain its data: nothing is fetched.
  */
-export async function draw(spec: LiteSpec): Promise<string> {
+export async function renderChart(spec: LiteSpec): Promise<string> {
   const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')])
-  const { spec: compiled } = compile({ ...spec, config: STYLE }, { logger: STRICT })
-  const view = new View(parse(compiled), { renderer: 'none', logger: STRICT })
+  const { spec: compiled } = compile({ ...spec, config: THEME }, { logger: STRICT_LOGGER })
+  const view = new View(parse(compiled), { renderer: 'none', logger: STRICT_LOGGER })
   try {
     return await view.toSVG()
   } finally {
@@ -17,19 +17,19 @@ export async function draw(spec: LiteSpec): Promise<string> {
   }
 }
 
-/** A figure that draws something else than what was meant is a defect, and not a line on stderr. */
-const STRICT: Logger = {
-  // Vega reads and sets a level; ours stays at 2, its "warn".
+/** Turns warnings of Vega into errors: a chart that differs from its specification is a bug. */
+const STRICT_LOGGER: Logger = {
+  // Vega reads and sets a level; 2 is its level "warn".
   level(): never {
     return 2 as never
   },
-  error: (...words) => fail(words),
-  warn: (...words) => fail(words),
-  info: () => STRICT,
-  debug: () => STRICT,
+  error: (...details) => fail(details),
+  warn: (...details) => fail(details),
+  info: () => STRICT_LOGGER,
+  debug: () => STRICT_LOGGER,
 }
 
-function fail(words: unknown[]): never {
-  const error = words.find((word) => word instanceof Error)
-  throw error ?? new Error(`a figure could not be drawn: ${words.join(' ')}`)
+function fail(details: unknown[]): never {
+  const error = details.find((detail) => detail instanceof Error)
+  throw error ?? new Error(`the chart could not be rendered: ${details.join(' ')}`)
 }

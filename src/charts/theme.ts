@@ -1,6 +1,6 @@
 /**
- * How every figure looks: legible in print, and in black and white; colours that are told apart by
- * the colour-blind (Okabe & Ito 2008, without its yellow, which paper swallows).
+ * Colors of the curves, distinguishable with color blindness: the palette of Okabe & Ito (2008)
+ * without its yellow, which is too light for white paper.
  */
 export const PALETTE: readonly string[] = [
   '#0072B2', // blue
@@ -12,14 +12,14 @@ export const PALETTE: readonly string[] = [
   '#000000',
 ]
 
-/** The first is in the package, for pictures; the others are what a browser may have instead. */
+/** The package contains the first font for PNG files; the others are fallbacks of browsers. */
 export const FONT = 'DejaVu Sans, Verdana, Helvetica, Arial, sans-serif'
 
-/** Of words and whiskers. */
+/** Color of text and error bars. */
 export const INK = '#222222'
 
-/** Vega-Lite's `config`. */
-export const STYLE: Record<string, unknown> = {
+/** The `config` of all Vega-Lite specifications. */
+export const THEME: Record<string, unknown> = {
   background: '#ffffff',
   padding: 8,
   font: FONT,

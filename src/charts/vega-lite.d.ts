@@ -1,4 +1,4 @@
-// What we call of Vega-Lite; see vega.d.ts.
+// Declarations of the part of Vega-Lite that is used here; see vega.d.ts.
 
 import type { Logger, Spec } from 'vega'
 

@@ -1,7 +1,7 @@
-// What we call of Vega. Its own declarations need a browser's, which this package does without;
-// tsconfig.json's `paths` puts this file in their place.
+// Declarations of the part of Vega that is used here. Vega's own declarations need those of a browser;
+// `paths` in tsconfig.json replaces them by this file.
 
-/** A Vega specification, made by vega-lite's `compile`. */
+/** A Vega specification, compiled by vega-lite's `compile`. */
 export type Spec = Record<string, unknown>
 
 /** A parsed specification. */
@@ -11,17 +11,17 @@ export function parse(spec: Spec): Runtime
 
 export class View {
   constructor(runtime: Runtime, options?: { renderer?: 'none'; logger?: Logger })
-  /** The figure as SVG. Needs neither a DOM nor a canvas. */
+  /** Renders the chart as SVG. Needs neither a DOM nor a canvas. */
   toSVG(): Promise<string>
-  /** Ends it, with its timers. */
+  /** Disposes of the view and its timers. */
   finalize(): this
 }
 
 export interface Logger {
   level(): number
   level(level: number): this
-  error(...words: unknown[]): this
-  warn(...words: unknown[]): this
-  info(...words: unknown[]): this
-  debug(...words: unknown[]): this
+  error(...details: unknown[]): this
+  warn(...details: unknown[]): this
+  info(...details: unknown[]): this
+  debug(...details: unknown[]): this
 }

@@ -1,24 +1,24 @@
 import { spawn } from 'node:child_process'
-import { remark } from './messages.js'
-import { tell } from './output/streams.js'
+import { notice } from './messages.js'
+import { log } from './output/streams.js'
 
-/** What opens a file or an address, by platform. */
+/** Commands that open a file or a URL, by platform. */
 const OPENERS: Partial<Record<NodeJS.Platform, [command: string, ...args: string[]]>> = {
   darwin: ['open'],
-  // Not `start`, which is the shell's own and reads its arguments as the shell does.
+  // `start` is a shell built-in that would interpret special characters in a URL.
   win32: ['rundll32', 'url.dll,FileProtocolHandler'],
 }
 
-/** Whether there is somebody to open a browser for. */
+/** Whether this machine has a display to open a browser on. */
 export function hasDisplay(): boolean {
   const { DISPLAY, WAYLAND_DISPLAY } = process.env
   return process.platform !== 'linux' || Boolean(DISPLAY || WAYLAND_DISPLAY)
 }
 
-/** Opens a file or an address in the browser. Where that cannot be, it says so and goes on. */
+/** Opens a file or a URL in the browser, or prints a notice if there is none. */
 export function openInBrowser(target: string): void {
   const [command, ...args] = OPENERS[process.platform] ?? ['xdg-open']
   const child = spawn(command, [...args, target], { stdio: 'ignore', detached: true })
-  child.on('error', () => tell(remark.noBrowser(target)))
+  child.on('error', () => log(notice.noBrowser(target)))
   child.unref()
 }

@@ -1,72 +1,73 @@
 import type { Command } from 'commander'
-import { isColoured, paint } from './output/colors.js'
-import { columnsOf, padEnd, widthOf } from './output/terminal.js'
+import { hasColors, styled } from './output/colors.js'
+import { displayWidth, padEnd, terminalWidth } from './output/terminal.js'
 
-/** A command line as it is typed (in `examples` what comes after `residual`), and what it does. */
-export type Example = readonly [words: string, about: string]
+/** A command line and its effect; in `addExamples`, without the leading `residual`. */
+export type Example = readonly [command: string, description: string]
 
-/** What commander leaves in a line of its own, however narrow the terminal is. */
-const NARROWEST = 12
+/** Narrowest column of descriptions that commander wraps; below it, lines would overflow. */
+const MIN_WIDTH_TO_WRAP = 12
 
-const shown = new WeakMap<Command, readonly Example[]>()
+const examplesByCommand = new WeakMap<Command, readonly Example[]>()
 
-/** Teaches a command by examples, below its help. */
-export function examples(command: Command, ...all: Example[]): Command {
-  shown.set(command, all)
-  const lines = () => laidOut(all.map(([words, about]) => [`residual ${words}`, about]))
-  return command.addHelpText('after', () => `\n${heading('Examples:')}\n${lines()}`)
+/** Adds examples to the help of a command. */
+export function addExamples(command: Command, ...examples: Example[]): Command {
+  examplesByCommand.set(command, examples)
+  const lines = () =>
+    formatExamples(examples.map(([words, description]) => [`residual ${words}`, description]))
+  return command.addHelpText('after', () => `\n${formatHeading('Examples:')}\n${lines()}`)
 }
 
-/** The examples of a command; for whoever checks them. */
-export function examplesOf(command: Command): readonly Example[] {
-  return shown.get(command) ?? []
+/** Returns the examples of a command, for tests. */
+export function getExamples(command: Command): readonly Example[] {
+  return examplesByCommand.get(command) ?? []
 }
 
-/** Makes all of a program's help and usage errors look as everything else here does. */
-export function dress(program: Command): void {
-  const dressed = (command: Command) => {
+/** Applies colors, widths and exit statuses of this program to commander's help and errors. */
+export function configureHelp(program: Command): void {
+  const configure = (command: Command) => {
     command
-      .showHelpAfterError(`(\`${nameOf(command)} --help\` shows examples)`)
-      .exitOverride() // its own exit status for a wrong usage is 1; ours is 2
+      .showHelpAfterError(`(run \`${commandName(command)} --help\` for usage and examples)`)
+      .exitOverride() // commander exits with 1 after a usage error; the contract says 2
       .configureOutput({
-        getOutHelpWidth: () => columnsOf(process.stdout),
-        getErrHelpWidth: () => columnsOf(process.stderr),
-        getOutHasColors: () => isColoured(process.stdout),
-        getErrHasColors: () => isColoured(process.stderr),
+        getOutHelpWidth: () => terminalWidth(process.stdout),
+        getErrHelpWidth: () => terminalWidth(process.stderr),
+        getOutHasColors: () => hasColors(process.stdout),
+        getErrHasColors: () => hasColors(process.stderr),
         outputError: (text, write) => {
-          write(text.replace(/^error/, paint(process.stderr, ['red', 'bold'], 'error')))
+          write(text.replace(/^error/, styled(process.stderr, ['red', 'bold'], 'error')))
         },
       })
       .configureHelp({
-        minWidthToWrap: NARROWEST,
-        styleTitle: heading,
-        // Arguments are for the command's own help; here they would push all else aside.
+        minWidthToWrap: MIN_WIDTH_TO_WRAP,
+        styleTitle: formatHeading,
+        // The arguments of subcommands would widen the list; their own help shows them.
         subcommandTerm: (inner) => inner.name(),
       })
-    for (const inner of command.commands) dressed(inner)
+    for (const inner of command.commands) configure(inner)
   }
-  dressed(program)
+  configure(program)
 }
 
-/** `residual data show` */
-export function nameOf(command: Command): string {
+/** Returns the full name of a command: `residual data show`. */
+export function commandName(command: Command): string {
   const { parent } = command
-  return parent === null ? command.name() : `${nameOf(parent)} ${command.name()}`
+  return parent === null ? command.name() : `${commandName(parent)} ${command.name()}`
 }
 
-function heading(title: string): string {
-  return paint(process.stdout, 'bold', title)
+function formatHeading(title: string): string {
+  return styled(process.stdout, 'bold', title)
 }
 
-/** Commands with what they do, beside each other where a narrow terminal has room for that, else below. */
-export function laidOut(all: readonly Example[]): string {
-  const width = Math.max(...all.map(([command]) => widthOf(command)))
-  const longest = Math.max(...all.map(([, about]) => widthOf(about)))
-  const beside = 2 + width + 2 + longest <= columnsOf(process.stdout)
-  return all
-    .map(([command, about]) => {
-      const said = paint(process.stdout, 'dim', about)
-      return beside ? `  ${padEnd(command, width)}  ${said}` : `  ${command}\n      ${said}`
+/** Formats examples as two columns, or in a narrow terminal with the description below. */
+export function formatExamples(examples: readonly Example[]): string {
+  const width = Math.max(...examples.map(([command]) => displayWidth(command)))
+  const longest = Math.max(...examples.map(([, description]) => displayWidth(description)))
+  const isWide = 2 + width + 2 + longest <= terminalWidth(process.stdout)
+  return examples
+    .map(([command, description]) => {
+      const dimmed = styled(process.stdout, 'dim', description)
+      return isWide ? `  ${padEnd(command, width)}  ${dimmed}` : `  ${command}\n      ${dimmed}`
     })
     .join('\n')
 }

@@ -1,28 +1,30 @@
-/** The signals that ask a command to end, with what a shell calls their statuses. */
-const STATUSES = { SIGINT: 130, SIGTERM: 143 } as const
+/** Signals that end a command, with the exit status that a shell reports for each. */
+const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 } as const
 
-type Signal = keyof typeof STATUSES
+type Signal = keyof typeof EXIT_STATUS
+
+const SIGNALS = Object.keys(EXIT_STATUS) as Signal[]
 
 /**
- * Turns the first SIGINT or SIGTERM into a wish to stop. A second one ends the process at once.
- * Disposing of it gives the signals back.
+ * Calls a function at the first SIGINT or SIGTERM so that the command can stop cleanly. A second
+ * signal ends the process at once. Disposal restores the default handling.
  */
-export class Interrupt implements Disposable {
+export class InterruptHandler implements Disposable {
   readonly #stop: (signal: Signal) => void
   #signal: Signal | undefined
 
   constructor(stop: (signal: Signal) => void) {
     this.#stop = stop
-    for (const signal of signals()) process.on(signal, this.#onSignal)
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal)
   }
 
-  /** The status to exit with, once there was a signal. */
+  /** The exit status after a signal, otherwise undefined. */
   get exitStatus(): number | undefined {
-    return this.#signal && STATUSES[this.#signal]
+    return this.#signal && EXIT_STATUS[this.#signal]
   }
 
   [Symbol.dispose](): void {
-    for (const signal of signals()) process.off(signal, this.#onSignal)
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal)
   }
 
   readonly #onSignal = (signal: NodeJS.Signals) => {
@@ -30,13 +32,9 @@ export class Interrupt implements Disposable {
       this.#signal = signal as Signal
       this.#stop(this.#signal)
     } else {
-      // With nobody listening the signal does what it does to every program.
+      // Without a listener, the signal has its default effect and ends the process.
       this[Symbol.dispose]()
       process.kill(process.pid, signal)
     }
   }
-}
-
-function signals(): Signal[] {
-  return Object.keys(STATUSES) as Signal[]
 }

@@ -14,43 +14,42 @@ import { addPredict } from './commands/predict.js'
 import { addRecipes } from './commands/recipes.js'
 import { addReport } from './commands/report.js'
 import { addTrain } from './commands/train.js'
-import { dress, examples } from './help.js'
+import { addExamples, configureHelp } from './help.js'
 
 const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
 
-/** `residual`, with all its commands. */
+/** Creates the `residual` program with all its commands. */
 export function createProgram(): Command {
   const program = new Command('residual')
-    .description('Train residual networks on images, natively.')
+    .description('Train and use residual networks (ResNet) for image classification.')
     .version(JSON.parse(manifest).version)
 
-  program.commandsGroup('Train:')
+  program.commandsGroup('Training:')
   addTrain(program)
   addFindLr(program)
   addExperiment(program)
   addRecipes(program)
-  program.commandsGroup('Use what was trained:')
+  program.commandsGroup('Trained networks:')
   addEval(program)
   addPredict(program)
   addExport(program)
   addReport(program)
   addDashboard(program)
-  program.commandsGroup('Look at data and networks:')
+  program.commandsGroup('Data and architectures:')
   addData(program)
   addInspect(program)
-  program.commandsGroup('This machine:')
+  program.commandsGroup('System:')
   addDoctor(program)
   addBench(program)
-  program.commandsGroup('More:')
   addCompletion(program)
-  program.helpCommand('help [command]', "show a command's help")
-  examples(
+  program.helpCommand('help [command]', 'show the help of a command')
+  addExamples(
     program,
-    ['train ./photos', 'train on a folder that has a folder of pictures for each class'],
-    ['train --resume runs/latest', 'go on after Ctrl-C'],
-    ['predict runs/latest cat.jpg', 'ask the network what it sees'],
-    ['train --help', 'more, and more examples; likewise for every command'],
+    ['train ./photos', 'train on a folder with one subfolder per class'],
+    ['train --resume runs/latest', 'resume an interrupted run'],
+    ['predict runs/latest cat.jpg', 'classify an image'],
+    ['train --help', 'options and more examples of a command'],
   )
-  dress(program)
+  configureHelp(program)
   return program
 }

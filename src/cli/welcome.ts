@@ -1,82 +1,95 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { type Example, laidOut } from './help.js'
-import { paint } from './output/colors.js'
+import { type Example, formatExamples } from './help.js'
+import { styled } from './output/colors.js'
 
-/** Folders that are looked into, and entries of each: a home folder must not take long. */
-const [MOST_FOLDERS, MOST_ENTRIES] = [60, 200]
+/** Limits of the search for images and runs, which keep it fast in a home folder. */
+const [MAX_FOLDERS, MAX_ENTRIES] = [60, 200]
 
 const IMAGE = /\.(jpe?g|png)$/i
-const PARTS = ['train', 'val', 'test']
+const SPLITS = ['train', 'val', 'test']
 
-/** What there is to do next, in this folder: `residual` without arguments. */
-export function welcome(verbs: readonly string[], folder = '.'): string {
-  const steps = next(folder).filter(([command]) => verbs.includes(command.split(' ')[1] ?? ''))
+/**
+ * Formats the output of `residual` without arguments: commands that make sense in this folder.
+ *
+ * @param verbs names of the available commands
+ */
+export function formatWelcome(verbs: readonly string[], folder = '.'): string {
+  const steps = suggestCommands(folder).filter(([command]) =>
+    verbs.includes(command.split(' ')[1] ?? ''),
+  )
   const { stdout } = process
   return [
-    `${paint(stdout, 'bold', 'residual')} trains residual networks on images.`,
+    `${styled(stdout, 'bold', 'residual')} trains residual networks (ResNet) for image classification.`,
     '',
-    `${paint(stdout, 'bold', 'Next')}`,
-    laidOut(steps),
+    `${styled(stdout, 'bold', 'Get started:')}`,
+    formatExamples(steps),
     '',
-    'residual --help lists all commands.',
+    'Run `residual --help` for all commands.',
   ].join('\n')
 }
 
-function next(folder: string): Example[] {
+/** Suggests command lines for the runs and images in a folder. */
+function suggestCommands(folder: string): Example[] {
   const run = latestRun(join(folder, 'runs'))
   const found = imageFolder(folder)
-  // A bare word would be the name of a data set.
-  const photos = found && typed(/^[./]/.test(found) ? found : `./${found}`)
+  // Without a slash, the name would refer to a named data set.
+  const photos = found && shellQuote(/^[./]/.test(found) ? found : `./${found}`)
   const steps: Example[] = []
   if (run?.unfinished) {
-    steps.push([`residual train --resume ${run.path}`, 'go on with the run that was stopped'])
+    steps.push([`residual train --resume ${run.path}`, 'resume the interrupted run'])
   }
   if (run?.trained) {
     steps.push(
-      [`residual report ${run.path}`, 'what was learnt, as a page'],
-      [`residual eval ${run.path}`, 'how good it is, and what it confuses'],
-      [`residual predict ${run.path} IMAGE`, 'what is on an image'],
+      [`residual report ${run.path}`, 'write an HTML report'],
+      [`residual eval ${run.path}`, 'evaluate accuracy and confusions'],
+      [`residual predict ${run.path} IMAGE`, 'classify an image'],
     )
   }
   if (photos !== undefined) {
     steps.push(
-      [`residual train ${photos}`, run?.trained ? 'train anew' : 'train on these pictures'],
-      [`residual train ${photos} --dry-run`, 'what that would do, and for how long'],
+      [
+        `residual train ${photos}`,
+        run?.trained ? 'train another network' : 'train on these images',
+      ],
+      [`residual train ${photos} --dry-run`, 'estimate time and memory first'],
     )
   } else if (run === undefined) {
     steps.push(
-      ['residual train ./photos', 'a folder in it for each class'],
-      ['residual train fashion-mnist-mini', 'no pictures needed: 12,000 come along'],
+      ['residual train ./photos', 'train on a folder with one subfolder per class'],
+      ['residual train fashion-mnist-mini', 'train on the bundled data set (12,000 images)'],
     )
   }
-  steps.push(['residual doctor', 'whether all is well on this machine'])
+  steps.push(['residual doctor', 'check this machine'])
   return steps
 }
 
-/** The first folder here that holds a folder of images for each of two classes or more. */
+/** Finds the first folder that has a subfolder of images for each of at least two classes. */
 function imageFolder(here: string): string | undefined {
   return folders(here)
     .filter((path) => !/^(runs|node_modules|\.)/.test(relative(here, path)))
     .find((path) => {
       const inside = folders(path)
-      const train = inside.find((part) => PARTS.includes(relative(path, part)))
+      const train = inside.find((split) => SPLITS.includes(relative(path, split)))
       const classes = train === undefined ? inside : folders(train)
       return classes.filter((name) => entries(name).some((file) => IMAGE.test(file))).length >= 2
     })
 }
 
-/** What is known of the run that was written to last. */
+/** Finds the run that was modified last. */
 function latestRun(runs: string) {
-  const linked = join(runs, 'latest')
+  const latest = join(runs, 'latest')
   const found = folders(runs)
     .filter((path) => existsSync(join(path, 'config.json')))
-    .map((path) => ({ path, at: changed(path) }))
-    .sort((a, b) => b.at - a.at || Number(b.path === linked) - Number(a.path === linked))
-  const path = existsSync(join(linked, 'config.json')) ? linked : found[0]?.path
+    .map((path) => ({ path, modifiedAt: modifiedAt(path) }))
+    .sort(
+      (a, b) =>
+        b.modifiedAt - a.modifiedAt || Number(b.path === latest) - Number(a.path === latest),
+    )
+  const path = existsSync(join(latest, 'config.json')) ? latest : found[0]?.path
   if (path === undefined) return undefined
   const trained = existsSync(join(path, 'checkpoints', 'last.safetensors'))
-  return { path: typed(path), trained, unfinished: trained && !isFinished(path) }
+  return { path: shellQuote(path), trained, unfinished: trained && !isFinished(path) }
 }
 
 function isFinished(run: string): boolean {
@@ -87,7 +100,7 @@ function isFinished(run: string): boolean {
   }
 }
 
-function changed(run: string): number {
+function modifiedAt(run: string): number {
   const file = statSync(join(run, 'metrics.jsonl'), { throwIfNoEntry: false })
   return file?.mtimeMs ?? 0
 }
@@ -96,7 +109,7 @@ function folders(path: string): string[] {
   return entries(path)
     .map((name) => join(path, name))
     .filter(isFolder)
-    .slice(0, MOST_FOLDERS)
+    .slice(0, MAX_FOLDERS)
 }
 
 function isFolder(path: string): boolean {
@@ -107,16 +120,16 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** The first names in a folder, in order; none of one that cannot be read. */
+/** Lists the first names in a folder, sorted; none if it cannot be read. */
 function entries(path: string): string[] {
   try {
-    return readdirSync(path).slice(0, MOST_ENTRIES).sort()
+    return readdirSync(path).slice(0, MAX_ENTRIES).sort()
   } catch {
     return []
   }
 }
 
-/** As a shell reads it. */
-function typed(path: string): string {
+/** Quotes a path for a shell. */
+function shellQuote(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }

@@ -2,45 +2,45 @@ import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { toPath } from '../native/arguments/path.js'
-import type { Served } from './server.js'
+import type { RunningServer } from './server.js'
 
-/** How the live page is served. */
+/** Options of `dashboard()`. */
 export interface DashboardOptions {
-  /** Default: 8265, or the next free one. */
+  /** Port to listen on. Default: 8265, or the next free port. */
   port?: number | undefined
 }
 
-/** A server of the live page, until it is closed; it holds the process so long. */
+/** A running server of the live page. The server keeps the process alive until it is closed. */
 export class Dashboard implements AsyncDisposable {
-  /** The runs folder, absolute. */
+  /** Absolute path of the folder of runs. */
   readonly folder: string
-  /** What it listens on, at 127.0.0.1. */
+  /** Port on 127.0.0.1. */
   readonly port: number
   /**
-   * What to open in a browser: whoever has it can see the runs, and stop them. Its token becomes a
-   * cookie when it is opened, and goes out of the address.
+   * URL for the browser. Its token grants access to view and stop runs; the page exchanges the token
+   * for a cookie and removes it from the address bar.
    */
   readonly url: string
-  readonly #served: Served
+  readonly #server: RunningServer
   #closing: Promise<void> | undefined
 
   /** @internal */
   static async serve(folder: string, port: number | undefined): Promise<Dashboard> {
-    // Loaded here: most programs serve no page.
-    const { serve } = await import('./server.js')
-    return new Dashboard(folder, await serve(folder, port))
+    // Imported on first use: most programs serve no page.
+    const { startServer } = await import('./server.js')
+    return new Dashboard(folder, await startServer(folder, port))
   }
 
-  private constructor(folder: string, served: Served) {
-    this.#served = served
+  private constructor(folder: string, server: RunningServer) {
+    this.#server = server
     this.folder = folder
-    this.port = served.port
-    this.url = `http://127.0.0.1:${served.port}/?token=${served.token}`
+    this.port = server.port
+    this.url = `http://127.0.0.1:${server.port}/?token=${server.token}`
   }
 
-  /** Ends the server, after the pages that are open have been told all that there is. */
+  /** Sends the remaining events to open pages and closes the server. */
   close(): Promise<void> {
-    this.#closing ??= this.#served.close()
+    this.#closing ??= this.#server.close()
     return this.#closing
   }
 
@@ -50,19 +50,19 @@ export class Dashboard implements AsyncDisposable {
 }
 
 /**
- * Serves a page that shows runs as they go: their curves, where they are, what they make of some
- * images; and that can stop them. It follows the folders of the runs, in whatever process they are.
+ * Serves a live web page of runs: training curves, progress, sample predictions, and a button to stop
+ * a run. The page follows the run folders, whichever process trains.
  *
- * It is reached from this machine alone, and by whoever has its address.
+ * The server is reachable only from this machine, and only with the token in its URL.
  *
  * @example
  * await using page = await dashboard('runs')
  * console.log(page.url)
  * await train({ data: './photos', out: 'runs/photos' })
  *
- * @param folder with runs in it, or a run folder; need not be there yet
- * @throws {ResidualError} `E_PORT` if the port cannot be had; `E_USAGE` for what is no folder or
- *   port
+ * @param folder a folder of runs, or a run folder; it may not exist yet
+ * @throws {ResidualError} `E_PORT` if the port is not available; `E_USAGE` if the path is a file or the
+ *   port is invalid
  */
 export async function dashboard(
   folder: string | URL = 'runs',
@@ -72,9 +72,9 @@ export async function dashboard(
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
     throw new ResidualError({
       code: 'E_USAGE',
-      message: `${path} is a file, not a folder with runs`,
+      message: `${path} is a file, not a folder of runs`,
       at: { key: 'folder', file: path },
-      hint: 'Give the folder that runs are written to, as in `dashboard runs`.',
+      hint: 'Give a folder that runs are written to, as in `dashboard runs`.',
     })
   }
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
@@ -82,7 +82,7 @@ export async function dashboard(
       code: 'E_USAGE',
       message: `\`port\` must be a whole number from 0 to 65535, not ${JSON.stringify(port)}`,
       at: { key: 'port' },
-      hint: 'Leave it out, and a free one is taken.',
+      hint: 'Leave out the port to use a free one.',
     })
   }
   return await Dashboard.serve(path, port)

@@ -1,113 +1,117 @@
 import type { ServerResponse } from 'node:http'
-import { setTimeout as pause } from 'node:timers/promises'
-import { Tail } from './log-tail.js'
-import { toPoints } from './metric-columns.js'
-import type { Found } from './run-index.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LogTail } from './log-tail.js'
+import { toMetricColumns } from './metric-columns.js'
+import type { RunLocation } from './run-index.js'
 
-/** Streams open at once: some tens of pages, and no more than we want to look at files for. */
-export const MOST_STREAMS = 64
+/** Limit of open streams, which bounds the cost of polling files. */
+export const MAX_STREAMS = 64
 
-/** Runs in one stream. A browser has six connections to a server, so one stream serves them all. */
-export const MOST_RUNS = 12
+/** Runs in one stream. A browser opens six connections to a server, so a page has a single stream. */
+export const MAX_RUNS_PER_STREAM = 12
 
-/** Between two looks at the files, in milliseconds. */
-const LOOK = 500
+/** Interval of polling the files, in milliseconds. */
+const POLL_INTERVAL = 500
 
-/** Without a word for so long, whoever stands between might think that nobody is there. */
-const HEARTBEAT = 15_000
+/** Longest silence before a comment is sent, in milliseconds; proxies close idle connections. */
+const HEARTBEAT_INTERVAL = 15_000
 
-/** How long the last of it may take to be delivered when the server closes. */
-const FAREWELL = 5000
+/** Time for the last events when the server closes, in milliseconds. */
+const CLOSE_TIMEOUT = 5000
 
-/** Server-sent events of runs, each fed from its metrics.jsonl. */
-export class Streams {
+/** Server-sent events of runs, read from their metrics.jsonl. */
+export class EventStreams {
   readonly #open = new Set<Promise<void>>()
+  /** Aborted when streams must end immediately. */
   readonly #closing = new AbortController()
+  /** Aborted when streams end after their last events. */
   readonly #ending = new AbortController()
 
-  /** How many are open. */
+  /** Number of open streams. */
   get size(): number {
     return this.#open.size
   }
 
-  /** Whether there is room for one more. */
+  /** Whether another stream may be opened. */
   get hasRoom(): boolean {
-    return this.#open.size < MOST_STREAMS && !this.#ending.signal.aborted
+    return this.#open.size < MAX_STREAMS && !this.#ending.signal.aborted
   }
 
   /**
-   * Feeds a response until either side closes it.
+   * Sends events until either side closes the response.
    *
-   * @param from the id of the event up to which the page has everything
+   * @param from id of the last event that the page has received
    */
-  open(response: ServerResponse, runs: readonly Found[], from: string): void {
-    const fed = this.#feed(response, runs, from)
-      // Whatever it is, the page connects again and is answered then.
+  open(response: ServerResponse, runs: readonly RunLocation[], from: string): void {
+    const stream = this.#send(response, runs, from)
+      // The page reconnects after an error.
       .catch(() => {
         response.destroy()
       })
-      .finally(() => this.#open.delete(fed))
-    this.#open.add(fed)
+      .finally(() => this.#open.delete(stream))
+    this.#open.add(stream)
   }
 
-  /** Sends what is still to be sent, says goodbye, and ends every stream. */
+  /** Sends the remaining events and a final one, and ends every stream. */
   async close(): Promise<void> {
     this.#ending.abort()
-    const late = setTimeout(() => this.#closing.abort(), FAREWELL)
+    const timeout = setTimeout(() => this.#closing.abort(), CLOSE_TIMEOUT)
     await Promise.all(this.#open)
-    clearTimeout(late)
+    clearTimeout(timeout)
   }
 
-  async #feed(response: ServerResponse, runs: readonly Found[], from: string): Promise<void> {
-    const gone = new AbortController()
-    const isGone = () => gone.signal.aborted || this.#closing.signal.aborted
-    response.on('close', () => gone.abort())
-    response.on('error', () => gone.abort())
+  async #send(response: ServerResponse, runs: readonly RunLocation[], from: string): Promise<void> {
+    const disconnected = new AbortController()
+    const isClosed = () => disconnected.signal.aborted || this.#closing.signal.aborted
+    response.on('close', () => disconnected.abort())
+    response.on('error', () => disconnected.abort())
     const write = async (text: string) => {
       if (!response.write(text)) {
-        await drained(response, AbortSignal.any([gone.signal, this.#closing.signal]))
+        const signal = AbortSignal.any([disconnected.signal, this.#closing.signal])
+        await waitForDrain(response, signal)
       }
     }
-    const tails = follow(runs, from)
-    let heard = Date.now()
+    const tails = createTails(runs, from)
+    let lastWrite = Date.now()
     await write('retry: 2000\n\n')
-    for (let round = 0; !isGone(); ) {
+    for (let round = 0; !isClosed(); ) {
       const isLast = this.#ending.signal.aborted
       let more = false
       for (const [run, tail] of tails.entries()) {
-        const fresh = await tail.read()
-        more ||= fresh.more
-        if (fresh.lines.length === 0 && !fresh.reset) continue
-        const data = JSON.stringify({ run, reset: fresh.reset, ...toPoints(fresh.lines) })
-        const mark = tails.map((tail) => tail.mark).join(',')
-        await write(`id: ${mark}\nevent: points\ndata: ${data}\n\n`)
-        heard = Date.now()
+        const update = await tail.read()
+        more ||= update.more
+        if (update.lines.length === 0 && !update.reset) continue
+        const metrics = toMetricColumns(update.lines)
+        const data = JSON.stringify({ run, reset: update.reset, ...metrics })
+        const id = tails.map((tail) => tail.position).join(',')
+        await write(`id: ${id}\nevent: points\ndata: ${data}\n\n`)
+        lastWrite = Date.now()
       }
       if (more) continue
       if (round++ === 0) await write('event: caught-up\ndata: {}\n\n')
       if (isLast) break
-      if (Date.now() - heard >= HEARTBEAT) {
-        await write(': still here\n\n')
-        heard = Date.now()
+      if (Date.now() - lastWrite >= HEARTBEAT_INTERVAL) {
+        await write(': heartbeat\n\n')
+        lastWrite = Date.now()
       }
-      const signal = AbortSignal.any([gone.signal, this.#ending.signal])
-      await pause(LOOK, undefined, { signal, ref: false }).catch(() => {})
+      const signal = AbortSignal.any([disconnected.signal, this.#ending.signal])
+      await sleep(POLL_INTERVAL, undefined, { signal, ref: false }).catch(() => {})
     }
-    if (!isGone()) await write('event: closed\ndata: {}\n\n')
+    if (!isClosed()) await write('event: closed\ndata: {}\n\n')
     response.end()
   }
 }
 
-/** Goes on with each run where an event left it, if that was of as many runs. */
-function follow(runs: readonly Found[], from: string): Tail[] {
-  const marks = from.split(',')
-  const known = marks.length === runs.length
+/** Continues each run at its position in an event id, if the id has as many positions as runs. */
+function createTails(runs: readonly RunLocation[], from: string): LogTail[] {
+  const positions = from.split(',')
+  const isKnown = positions.length === runs.length
   return runs.map(
-    ({ dir }, index) => new Tail(dir, 'metrics.jsonl', known ? marks[index] : undefined),
+    ({ dir }, index) => new LogTail(dir, 'metrics.jsonl', isKnown ? positions[index] : undefined),
   )
 }
 
-function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+function waitForDrain(response: ServerResponse, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       response.off('drain', done)

@@ -2,99 +2,100 @@ import type { FileHandle } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { openRunFile } from './run-file.js'
 
-/** Bytes read at a time, so that neither side has a long history in memory at once. */
-const CHUNK = 2 ** 20
+/** Bytes read at a time, which limits the memory that a long history needs. */
+const CHUNK_SIZE = 2 ** 20
 
-/** A line that is longer is none of ours, and is passed over. */
-const LONGEST = 16 * 2 ** 20
+/** Limit of a line in bytes; a longer one is skipped. */
+const MAX_LINE_SIZE = 16 * 2 ** 20
 
-/** Bytes before a position that it is known by. */
-const KNOWN_BY = 64
+/** Bytes before a position that identify it. */
+const FINGERPRINT_SIZE = 64
 
-/** Lines that are new since the last look. */
-export interface Fresh {
+/** New lines of a log. */
+export interface NewLines {
   lines: string[]
-  /** Whether what was read before no longer holds, and these are the lines from the beginning on. */
+  /** Whether earlier lines are obsolete, and `lines` start at the beginning of the file. */
   reset: boolean
-  /** Whether there is more to read at once. */
+  /** Whether there is more to read immediately. */
   more: boolean
 }
 
 /**
- * Follows a file that grows by whole lines. A run that is gone on with cuts its log back, and one
- * that replaces another begins anew; so a position is known by what stands before it as well, and
- * where that has changed the file is read from its beginning.
+ * Follows a growing file by whole lines. A resumed run truncates its log, and an overwritten run starts
+ * a new one. The bytes before the current position therefore have a checksum; if it no longer matches,
+ * reading starts again at the beginning.
  */
-export class Tail {
+export class LogTail {
   readonly #dir: string
   readonly #name: string
   #offset: number
-  #sum: number
-  /** Of the file at the last look, to spare reading what has not changed. */
-  #seen = ''
+  #checksum: number
+  /** Size, time and inode at the last read, to detect that nothing changed. */
+  #stamp = ''
 
-  /** @param mark where to go on, as `mark` gave it */
-  constructor(dir: string, name: string, mark = '') {
+  /** @param position where to continue, from `position` of an earlier instance */
+  constructor(dir: string, name: string, position = '') {
     this.#dir = dir
     this.#name = name
-    const [, offset = '0', sum = '0'] = /^(\d{1,15})-(\d{1,10})$/.exec(mark) ?? []
+    const [, offset = '0', checksum = '0'] = /^(\d{1,15})-(\d{1,10})$/.exec(position) ?? []
     this.#offset = Number(offset)
-    this.#sum = Number(sum)
+    this.#checksum = Number(checksum)
   }
 
-  /** The position, and what it is known by. */
-  get mark(): string {
-    return `${this.#offset}-${this.#sum}`
+  /** The position with its checksum. */
+  get position(): string {
+    return `${this.#offset}-${this.#checksum}`
   }
 
-  /** Reads whole lines that are new; a line that is still being written waits. */
-  async read(): Promise<Fresh> {
+  /** Reads new lines; an incomplete last line is left for later. */
+  async read(): Promise<NewLines> {
     const file = await openRunFile(this.#dir, this.#name)
     if (file === undefined) return { lines: [], reset: this.#restart(), more: false }
     try {
       const { size, mtimeMs, ino } = await file.stat()
-      const seen = `${size} ${mtimeMs} ${ino}`
-      if (seen === this.#seen) return { lines: [], reset: false, more: false }
-      const reset = !(await this.#isStillThere(file, size)) && this.#restart()
+      const stamp = `${size} ${mtimeMs} ${ino}`
+      if (stamp === this.#stamp) return { lines: [], reset: false, more: false }
+      const reset = !(await this.#isPositionValid(file, size)) && this.#restart()
       const { lines, more } = await this.#readLines(file, size)
-      this.#seen = more ? '' : seen
+      this.#stamp = more ? '' : stamp
       return { lines, reset, more }
     } finally {
       await file.close()
     }
   }
 
+  /** Moves to the beginning. Returns whether lines had been read. */
   #restart(): boolean {
-    const had = this.#offset > 0
+    const hadLines = this.#offset > 0
     this.#offset = 0
-    this.#sum = 0
-    this.#seen = ''
-    return had
+    this.#checksum = 0
+    this.#stamp = ''
+    return hadLines
   }
 
-  async #isStillThere(file: FileHandle, size: number): Promise<boolean> {
+  async #isPositionValid(file: FileHandle, size: number): Promise<boolean> {
     if (this.#offset > size) return false
-    return (await sumBefore(file, this.#offset)) === this.#sum
+    return (await checksumBefore(file, this.#offset)) === this.#checksum
   }
 
-  async #readLines(file: FileHandle, size: number): Promise<Omit<Fresh, 'reset'>> {
-    let bytes = await readAt(file, this.#offset, Math.min(CHUNK, size - this.#offset))
+  async #readLines(file: FileHandle, size: number): Promise<Omit<NewLines, 'reset'>> {
+    let bytes = await readAt(file, this.#offset, Math.min(CHUNK_SIZE, size - this.#offset))
     let end = bytes.lastIndexOf('\n') + 1
-    if (end === 0 && bytes.length === CHUNK) {
-      bytes = await readAt(file, this.#offset, Math.min(LONGEST, size - this.#offset))
+    if (end === 0 && bytes.length === CHUNK_SIZE) {
+      bytes = await readAt(file, this.#offset, Math.min(MAX_LINE_SIZE, size - this.#offset))
       end = bytes.lastIndexOf('\n') + 1
-      if (end === 0 && bytes.length === LONGEST) end = LONGEST
+      if (end === 0 && bytes.length === MAX_LINE_SIZE) end = MAX_LINE_SIZE
     }
     const more = this.#offset + bytes.length < size
-    if (end === 0) return { lines: [], more: false } // the line has no end yet
+    if (end === 0) return { lines: [], more: false } // the line is incomplete
     this.#offset += end
-    this.#sum = await sumBefore(file, this.#offset)
+    this.#checksum = await checksumBefore(file, this.#offset)
     return { lines: bytes.toString('utf8', 0, end).split('\n'), more }
   }
 }
 
-async function sumBefore(file: FileHandle, offset: number): Promise<number> {
-  const length = Math.min(KNOWN_BY, offset)
+async function checksumBefore(file: FileHandle, offset: number): Promise<number> {
+  const length = Math.min(FINGERPRINT_SIZE, offset)
   return length === 0 ? 0 : crc32(await readAt(file, offset - length, length))
 }
 

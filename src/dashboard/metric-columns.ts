@@ -1,12 +1,12 @@
 import { isObject } from './run-file.js'
 
-/** Numbers by columns, in the order of the log: what is not a number there is null. */
+/** Numbers by column, in the order of the log; missing values are null. */
 export type Columns = Record<string, (number | null)[]>
 
-/** Of updates of the weights, as often as they were logged. */
+/** Columns of logged steps. */
 const STEP_COLUMNS = ['step', 'epoch', 'loss', 'accuracy', 'lr', 'rate'] as const
 
-/** Of whole epochs. */
+/** Columns of completed epochs. */
 const EPOCH_COLUMNS = [
   'step',
   'epoch',
@@ -18,46 +18,45 @@ const EPOCH_COLUMNS = [
   'rate',
 ] as const
 
-/** Lines of metrics.jsonl, as a page takes them. */
-export interface Points {
+/** Events of a run in the format of the page. */
+export interface MetricColumns {
   steps: Columns
   epochs: Columns
-  /** The last update: where the run is. */
+  /** The last step: the position of the run. */
   now: Record<string, number | null> | undefined
-  /** What else happened: start, checkpoint, warning, end, as logged but for what is long. */
+  /** Start, checkpoint, warning and end events without their long fields. */
   notices: Record<string, unknown>[]
 }
 
-/** Enough digits for any screen, in half the bytes. */
-const DIGITS = 7
+/** Enough digits for any screen, in half the bytes of a double. */
+const SIGNIFICANT_DIGITS = 7
 
-/** Reads lines of a log, of whatever version; what is not understood is passed over. */
-export function toPoints(lines: readonly string[]): Points {
-  const points: Points = {
-    steps: columns(STEP_COLUMNS),
-    epochs: columns(EPOCH_COLUMNS),
+/** Converts lines of metrics.jsonl. Unknown events, as of a newer version, are skipped. */
+export function toMetricColumns(lines: readonly string[]): MetricColumns {
+  const metrics: MetricColumns = {
+    steps: emptyColumns(STEP_COLUMNS),
+    epochs: emptyColumns(EPOCH_COLUMNS),
     now: undefined,
     notices: [],
   }
   for (const line of lines) {
-    const event = parse(line)
-    if (event?.type === 'step') addStep(points, event)
-    else if (event?.type === 'epoch') addEpoch(points, event)
+    const event = parseLine(line)
+    if (event?.type === 'step') addStep(metrics, event)
+    else if (event?.type === 'epoch') addEpoch(metrics, event)
     else if (event !== undefined) {
       const notice = toNotice(event)
-      if (notice !== undefined) points.notices.push(notice)
+      if (notice !== undefined) metrics.notices.push(notice)
     }
   }
-  return points
+  return metrics
 }
 
-function addStep(points: Points, event: Record<string, unknown>): void {
+function addStep(metrics: MetricColumns, event: Record<string, unknown>): void {
   const { step, epoch, stepInEpoch, stepsPerEpoch } = event
   if (!isCount(step)) return
-  const done = isCount(epoch) ? epoch - 1 + share(stepInEpoch, stepsPerEpoch) : null
-  add(points.steps, {
+  addRow(metrics.steps, {
     step,
-    epoch: done,
+    epoch: isCount(epoch) ? epoch - 1 + ratio(stepInEpoch, stepsPerEpoch) : null,
     loss: event.loss,
     accuracy: event.epochAccuracy,
     lr: event.lr,
@@ -65,14 +64,16 @@ function addStep(points: Points, event: Record<string, unknown>): void {
   })
   const { epochLoss, etaSeconds, time } = event
   const now = { step, epoch, stepInEpoch, stepsPerEpoch, epochLoss, etaSeconds, time }
-  points.now = Object.fromEntries(Object.entries(now).map(([key, value]) => [key, finite(value)]))
+  metrics.now = Object.fromEntries(
+    Object.entries(now).map(([key, value]) => [key, finiteOrNull(value)]),
+  )
 }
 
-function addEpoch(points: Points, event: Record<string, unknown>): void {
+function addEpoch(metrics: MetricColumns, event: Record<string, unknown>): void {
   const { step, epoch } = event
   if (!isCount(step) || !isCount(epoch)) return
   const [train, val] = [event.train, event.val].map((score) => (isObject(score) ? score : {}))
-  add(points.epochs, {
+  addRow(metrics.epochs, {
     step,
     epoch,
     trainLoss: train?.loss,
@@ -84,7 +85,7 @@ function addEpoch(points: Points, event: Record<string, unknown>): void {
   })
 }
 
-/** What of an event a page shows; undefined for one that it does not know. */
+/** Selects the fields of an event that the page shows; undefined for an unknown event. */
 function toNotice(event: Record<string, unknown>): Record<string, unknown> | undefined {
   const { type, time } = event
   const data = isObject(event.data) ? event.data : {}
@@ -109,31 +110,31 @@ function toNotice(event: Record<string, unknown>): Record<string, unknown> | und
   }
 }
 
-function columns(names: readonly string[]): Columns {
+function emptyColumns(names: readonly string[]): Columns {
   return Object.fromEntries(names.map((name) => [name, []]))
 }
 
-function add(to: Columns, row: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(row)) to[name]?.push(finite(value))
+function addRow(columns: Columns, row: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(row)) columns[name]?.push(finiteOrNull(value))
 }
 
-function finite(value: unknown): number | null {
+function finiteOrNull(value: unknown): number | null {
   if (typeof value !== 'number' || !Number.isFinite(value)) return null
-  return Number.isInteger(value) ? value : Number(value.toPrecision(DIGITS))
+  return Number.isInteger(value) ? value : Number(value.toPrecision(SIGNIFICANT_DIGITS))
 }
 
-function share(part: unknown, whole: unknown): number {
-  return isCount(part) && isCount(whole) && whole > 0 ? part / whole : 0
+function ratio(part: unknown, total: unknown): number {
+  return isCount(part) && isCount(total) && total > 0 ? part / total : 0
 }
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-function parse(line: string): Record<string, unknown> | undefined {
+function parseLine(line: string): Record<string, unknown> | undefined {
   try {
-    const read: unknown = JSON.parse(line)
-    return isObject(read) ? read : undefined
+    const value: unknown = JSON.parse(line)
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }

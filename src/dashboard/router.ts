@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { requestStop } from '../run-folder/stop-request.js'
-import { MOST_RUNS, MOST_STREAMS, type Streams } from './event-streams.js'
-import type { Guard, Refusal } from './request-guard.js'
+import { type EventStreams, MAX_RUNS_PER_STREAM, MAX_STREAMS } from './event-streams.js'
+import type { Rejection, RequestGuard } from './request-guard.js'
 import { openRunFile } from './run-file.js'
-import { type Found, isWrittenTo, REPORT, type Runs } from './run-index.js'
-import { Sampler } from './sample-predictions.js'
-import { PAGE_FILES } from './static-files.js'
+import { isRunning, REPORT, type RunIndex, type RunLocation } from './run-index.js'
+import { SamplePredictor } from './sample-predictions.js'
+import { STATIC_FILES } from './static-files.js'
 
-/** With every answer: nothing is kept, embedded, guessed, told on, or loaded from elsewhere. */
+/** Headers of every response: no caching, framing, sniffing, referrers or third-party content. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy':
@@ -22,28 +22,32 @@ const HEADERS = {
 }
 
 /**
- * With a report instead: it needs nothing but itself, and whoever wrote the file, it runs no script,
- * goes nowhere, and is no page of this server's (`sandbox` gives it an origin of its own).
+ * Content security policy of a report, which is self-contained. A report file is untrusted: it may run
+ * no script, and `sandbox` gives it an origin of its own.
  */
 const REPORT_POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
   "form-action 'none'; frame-ancestors 'none'; sandbox"
 
-type Answer = (url: URL, request: IncomingMessage, response: ServerResponse) => Promise<void> | void
+type Handler = (
+  url: URL,
+  request: IncomingMessage,
+  response: ServerResponse,
+) => Promise<void> | void
 
-/** Answers requests, each by a path that is known beforehand. */
-export class Pages {
-  readonly #guard: Guard
-  readonly #runs: Runs
-  readonly #streams: Streams
-  readonly #sampler = new Sampler()
-  readonly #routes: ReadonlyMap<string, Answer>
+/** Routes requests to static files and to the API. */
+export class Router {
+  readonly #guard: RequestGuard
+  readonly #runs: RunIndex
+  readonly #streams: EventStreams
+  readonly #predictor = new SamplePredictor()
+  readonly #routes: ReadonlyMap<string, Handler>
 
-  constructor(guard: Guard, runs: Runs, streams: Streams) {
+  constructor(guard: RequestGuard, runs: RunIndex, streams: EventStreams) {
     this.#guard = guard
     this.#runs = runs
     this.#streams = streams
-    this.#routes = new Map<string, Answer>([
+    this.#routes = new Map<string, Handler>([
       ['GET /api/runs', (_, __, response) => this.#list(response)],
       ['GET /report', (url, request, response) => this.#report(url, request, response)],
       ['GET /api/stream', (url, request, response) => this.#stream(url, request, response)],
@@ -52,36 +56,37 @@ export class Pages {
     ])
   }
 
-  /** Never throws: a request may be anything, and this process may be training. */
-  answer(request: IncomingMessage, response: ServerResponse): void {
+  /** Handles a request. Never throws, since a run may be training in this process. */
+  handle(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => {})
-    this.#answer(request, response).catch((error: unknown) => {
+    this.#handle(request, response).catch((error: unknown) => {
       if (response.headersSent) {
         response.destroy()
         return
       }
       const message = error instanceof Error ? error.message : String(error)
-      refuse(response, { status: 500, message, hint: 'Load the page again.' })
+      reject(response, { status: 500, message, hint: 'Reload the page.' })
     })
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
-    request.resume() // no request has a body that matters
-    const foreign = this.#guard.refuseOrigin(request)
-    if (foreign !== undefined) return turnAway(request, response, foreign)
-    const url = parse(request.url)
+    request.resume() // discards the body: no request has one
+    const wrongOrigin = this.#guard.checkOrigin(request)
+    if (wrongOrigin !== undefined) return rejectReadably(request, response, wrongOrigin)
+    const url = parseUrl(request.url)
     if (url === undefined) return notFound(response)
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const token = url.searchParams.get('token')
-    if (method === 'GET' && url.pathname === '/' && token !== null && this.#guard.opens(token)) {
+    const isLogin = method === 'GET' && url.pathname === '/' && token !== null
+    if (isLogin && this.#guard.isValidToken(token)) {
       response.setHeader('Set-Cookie', this.#guard.cookie)
       response.writeHead(303, { Location: '/' }).end()
       return
     }
-    const stranger = this.#guard.refuseStranger(request)
-    if (stranger !== undefined) return turnAway(request, response, stranger)
-    const file = method === 'GET' ? PAGE_FILES.get(url.pathname) : undefined
+    const noSession = this.#guard.checkSession(request)
+    if (noSession !== undefined) return rejectReadably(request, response, noSession)
+    const file = method === 'GET' ? STATIC_FILES.get(url.pathname) : undefined
     if (file !== undefined) {
       response.setHeader('Content-Type', file.type)
       response.end(await file.read())
@@ -98,77 +103,77 @@ export class Pages {
 
   async #stream(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const ids = url.searchParams.getAll('run')
-    if (ids.length === 0 || ids.length > MOST_RUNS) {
-      const message = `a stream is of 1 to ${MOST_RUNS} runs, not ${ids.length}`
-      return refuse(response, { status: 400, message, hint: 'Show fewer runs at once.' })
+    if (ids.length === 0 || ids.length > MAX_RUNS_PER_STREAM) {
+      const message = `a stream has 1 to ${MAX_RUNS_PER_STREAM} runs, not ${ids.length}`
+      return reject(response, { status: 400, message, hint: 'Select fewer runs.' })
     }
-    const runs: Found[] = []
+    const runs: RunLocation[] = []
     for (const id of ids) {
       const run = await this.#runs.get(id)
-      if (run === undefined) return noRun(response)
+      if (run === undefined) return runNotFound(response)
       runs.push(run)
     }
-    // From here on nothing is waited for: another stream could take the room.
+    // No `await` between this check and `open`, or another stream could take the last slot.
     if (!this.#streams.hasRoom) {
       response.setHeader('Retry-After', '10')
-      return refuse(response, {
+      return reject(response, {
         status: 503,
-        message: `this page is open ${MOST_STREAMS} times already`,
-        hint: 'Close it where it is not needed; it goes on by itself then.',
+        message: `the page is already open ${MAX_STREAMS} times`,
+        hint: 'Close other tabs; this page then connects by itself.',
       })
     }
     response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' })
     if (request.method === 'HEAD') response.end()
-    else this.#streams.open(response, runs, lastEvent(url, request))
+    else this.#streams.open(response, runs, lastEventId(url, request))
   }
 
   async #report(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const run = await this.#runs.get(url.searchParams.get('run') ?? '')
     const file = run && (await openRunFile(run.dir, REPORT))
     if (file === undefined) {
-      return turnAway(request, response, {
+      return rejectReadably(request, response, {
         status: 404,
-        message: 'there is no report on such a run',
-        hint: '`residual report RUN` writes one into its folder.',
+        message: 'this run has no report',
+        hint: 'Run `residual report RUN` to write one.',
       })
     }
     response.setHeader('Content-Security-Policy', REPORT_POLICY)
     response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' })
-    // It closes the file, whichever side ends first.
+    // The pipeline closes the file, whichever side ends first.
     await pipeline(file.createReadStream(), response).catch(() => response.destroy())
   }
 
   async #samples(url: URL, response: ServerResponse): Promise<void> {
     const run = await this.#runs.get(url.searchParams.get('run') ?? '')
-    if (run === undefined) return noRun(response)
-    send(response, 200, await this.#sampler.get(run))
+    if (run === undefined) return runNotFound(response)
+    send(response, 200, await this.#predictor.get(run))
   }
 
   async #stop(url: URL, response: ServerResponse): Promise<void> {
     const run = await this.#runs.get(url.searchParams.get('run') ?? '')
-    if (run === undefined) return noRun(response)
-    if (!isWrittenTo(run.dir)) {
-      return refuse(response, {
+    if (run === undefined) return runNotFound(response)
+    if (!isRunning(run.dir)) {
+      return reject(response, {
         status: 409,
         message: 'this run is not running',
-        hint: 'It has ended, or was ended; `residual train --resume` goes on with it.',
+        hint: 'It has ended; `residual train --resume` continues it.',
       })
     }
     await requestStop(run.dir)
-    send(response, 202, { asked: true })
+    send(response, 202, { requested: true })
   }
 }
 
 /**
- * Up to where a page has everything: what the browser says when it connects again by itself, else
- * what the page says.
+ * Returns the id of the last event that a page has received: from the browser when it reconnects, else
+ * from the page.
  */
-function lastEvent(url: URL, { headers }: IncomingMessage): string {
+function lastEventId(url: URL, { headers }: IncomingMessage): string {
   return String(headers['last-event-id'] ?? url.searchParams.get('from') ?? '')
 }
 
-/** The path and the query of a request; undefined for one that is none of ours. */
-function parse(target: string | undefined): URL | undefined {
+/** Parses the target of a request; undefined unless it is an absolute path. */
+function parseUrl(target: string | undefined): URL | undefined {
   if (target === undefined || !/^\/(?!\/)/.test(target)) return undefined
   try {
     return new URL(target, 'http://page')
@@ -178,30 +183,34 @@ function parse(target: string | undefined): URL | undefined {
 }
 
 function notFound(response: ServerResponse): void {
-  refuse(response, { status: 404, message: 'there is nothing here', hint: 'The page is at /.' })
+  reject(response, { status: 404, message: 'not found', hint: 'The page is at /.' })
 }
 
-function noRun(response: ServerResponse): void {
-  const hint = 'It may have been removed or renamed: choose another from the list.'
-  refuse(response, { status: 404, message: 'there is no such run', hint })
+function runNotFound(response: ServerResponse): void {
+  const hint = 'The run may have been removed or renamed; select another one.'
+  reject(response, { status: 404, message: 'run not found', hint })
 }
 
-/** In words for a person, who may have opened the address; as data for a page. */
-function turnAway(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+/** Rejects a request with plain text for a browser window and with JSON for a script. */
+function rejectReadably(
+  request: IncomingMessage,
+  response: ServerResponse,
+  rejection: Rejection,
+): void {
   if (!request.headers.accept?.includes('text/html')) {
-    refuse(response, refusal)
+    reject(response, rejection)
     return
   }
-  const { status, message, hint } = refusal
+  const { status, message, hint } = rejection
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' })
   response.end(`residual: ${message}.\n${hint}\n`)
 }
 
-function refuse(response: ServerResponse, { status, message, hint }: Refusal): void {
+function reject(response: ServerResponse, { status, message, hint }: Rejection): void {
   send(response, status, { error: { message, hint } })
 }
 
-function send(response: ServerResponse, status: number, answer: unknown): void {
+function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8' })
-  response.end(JSON.stringify(answer))
+  response.end(JSON.stringify(body))
 }

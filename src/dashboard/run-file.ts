@@ -2,12 +2,12 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Nothing that a run writes and is read as a whole is larger. */
-const LARGEST = 64 * 2 ** 20
+/** Limit of files that are read as a whole, in bytes; no file of a run is larger. */
+const MAX_SIZE = 64 * 2 ** 20
 
 /**
- * Opens a file of a run folder for reading: a regular file, and no link out of the folder, which
- * must still be where it was found.
+ * Opens a regular file of a run folder for reading. Links out of the folder are not followed, also if
+ * the folder was replaced by a link since it was found.
  *
  * @param dir absolute, without symbolic links
  * @returns undefined if there is no such file
@@ -15,13 +15,13 @@ const LARGEST = 64 * 2 ** 20
 export async function openRunFile(dir: string, name: string): Promise<FileHandle | undefined> {
   try {
     if ((await realpath(dir)) !== dir) return undefined
-    // Opening a pipe must not wait for somebody to write to it.
+    // O_NONBLOCK: opening a named pipe must not wait for a writer.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
     const file = await open(join(dir, name), flags)
     if ((await file.stat()).isFile()) return file
     await file.close()
   } catch {
-    // Not there, not ours to read, or gone since: for who looks on it is all the same.
+    // A missing, unreadable or removed file is the same to the reader.
   }
   return undefined
 }
@@ -29,7 +29,7 @@ export async function openRunFile(dir: string, name: string): Promise<FileHandle
 /**
  * Reads a small file of a run folder.
  *
- * @param from the position to begin at; from the end, if negative
+ * @param from position of the first byte; negative from the end
  * @returns undefined if there is no such file
  */
 export async function readRunFile(
@@ -41,10 +41,10 @@ export async function readRunFile(
   if (file === undefined) return undefined
   try {
     const { size } = await file.stat()
-    const begin = from < 0 ? Math.max(0, size + from) : Math.min(from, size)
-    if (size - begin > LARGEST) return undefined
-    const bytes = Buffer.alloc(size - begin)
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, begin)
+    const start = from < 0 ? Math.max(0, size + from) : Math.min(from, size)
+    if (size - start > MAX_SIZE) return undefined
+    const bytes = Buffer.alloc(size - start)
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
     return bytes.toString('utf8', 0, bytesRead)
   } catch {
     return undefined
@@ -53,20 +53,20 @@ export async function readRunFile(
   }
 }
 
-/** The object in a JSON file of a run folder; undefined if it holds none. */
+/** Reads a JSON object from a file of a run folder; undefined if there is none. */
 export async function readRunObject(
   dir: string,
   name: string,
 ): Promise<Record<string, unknown> | undefined> {
   try {
-    const read: unknown = JSON.parse((await readRunFile(dir, name)) ?? '')
-    return isObject(read) ? read : undefined
+    const value: unknown = JSON.parse((await readRunFile(dir, name)) ?? '')
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }
 }
 
-/** Whether a value has keys. */
+/** Whether a value is an object with keys. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

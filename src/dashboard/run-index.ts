@@ -4,118 +4,117 @@ import { coreAddon } from '../native/addon.js'
 import { isNewerVersion, PARTS } from '../run-folder/run-folder.js'
 import { isObject, openRunFile, readRunFile, readRunObject } from './run-file.js'
 
-/** How deep below the runs folder a run may lie: runs/<experiment>/<member>/<part of it>. */
-const DEPTH = 3
+/** Depth of a run below the folder of runs: runs/<experiment>/<member>/<part>. */
+const MAX_DEPTH = 3
 
-/** More than anybody looks through; also what one look at a strange folder may cost. */
-const MOST = 2000
-const MOST_LOOKED_AT = 20_000
+/** Limits of the search, which bound its cost in an unrelated folder. */
+const MAX_RUNS = 2000
+const MAX_ENTRIES = 20_000
 
-/** How long the list is good for, in milliseconds. */
-const FRESH = 1000
+/** Time for which a search is reused, in milliseconds. */
+const CACHE_TIME = 1000
 
-/** The page that `report()` writes into a run's folder. */
+/** Name of the report in a run folder. */
 export const REPORT = 'report.html'
 
-/** What the list of runs says of one. */
+/** A run in the list of runs. */
 export interface RunSummary {
-  /** Its path below the runs folder, by which it is asked for. */
+  /** Path below the folder of runs, which identifies the run in requests. */
   id: string
-  /**
-   * `running` while somebody writes to it; `ended` with a result; `interrupted` without. Both of the
-   * last can be gone on with.
-   */
+  /** `running` while a process writes to the folder; `ended` with a result; else `interrupted`. */
   state: 'running' | 'ended' | 'interrupted'
   stopReason: string | null
   arch: string | null
   data: string | null
-  /** Planned; null where the budget is one of steps or seconds alone. */
+  /** Planned epochs; null if the budget is in steps or seconds. */
   epochs: number | null
-  /** Whole ones done. */
+  /** Completed epochs. */
   epoch: number
-  /** Of the best epoch where the run has ended, else of the last: of validation, 0 to 1. */
+  /** Validation accuracy, 0 to 1: of the best epoch after the end of a run, before of the last one. */
   accuracy: number | null
+  /** Test accuracy, 0 to 1. */
   testAccuracy: number | null
-  /** When something was written last, in milliseconds since 1970. */
-  changed: number
-  /** What is odd about it, as a sentence. */
+  /** Time of the last change, in milliseconds since 1970. */
+  modified: number
+  /** A sentence about an unusual state of the folder. */
   remark: string | null
-  /** There is a report.html, which is asked for by the run's id. */
+  /** Whether the folder contains a report. */
   hasReport: boolean
 }
 
-/** A run's folder, absolute and without symbolic links, and its id. */
-export interface Found {
+/** Location of a run. */
+export interface RunLocation {
   id: string
+  /** Absolute path of the run folder, without symbolic links. */
   dir: string
 }
 
-/** The runs below a folder. Nothing is ever opened by a path that came from a browser. */
-export class Runs {
-  /** Absolute. */
+/** Finds the runs below a folder. Requests name runs by id, never by path. */
+export class RunIndex {
+  /** Absolute path. */
   readonly folder: string
-  /** Of runs that nobody writes to, with what their files were like. */
-  readonly #kept = new Map<string, { stamp: string; summary: RunSummary | undefined }>()
-  #found: Promise<Map<string, Found>> | undefined
-  #at = 0
+  /** Summaries of runs that are not running, valid while the stamp of their files is the same. */
+  readonly #cache = new Map<string, { stamp: string; summary: RunSummary | undefined }>()
+  #search: Promise<Map<string, RunLocation>> | undefined
+  #searchedAt = 0
 
   constructor(folder: string) {
     this.folder = folder
   }
 
-  /** The run of an id; undefined if there is none. */
-  async get(id: string): Promise<Found | undefined> {
-    return (await this.#look()).get(id) ?? (await this.#look(true)).get(id)
+  /** Returns the location of a run; undefined if there is none with this id. */
+  async get(id: string): Promise<RunLocation | undefined> {
+    return (await this.#find()).get(id) ?? (await this.#find(true)).get(id)
   }
 
-  /** All runs, the one written to last first. */
+  /** Lists all runs, last modified first. */
   async list(): Promise<RunSummary[]> {
-    const found = await this.#look()
-    for (const id of this.#kept.keys()) if (!found.has(id)) this.#kept.delete(id)
+    const found = await this.#find()
+    for (const id of this.#cache.keys()) if (!found.has(id)) this.#cache.delete(id)
     const summaries: RunSummary[] = []
     for (const run of found.values()) {
       const summary = await this.#summary(run)
       if (summary !== undefined) summaries.push(summary)
     }
-    return summaries.sort((a, b) => b.changed - a.changed)
+    return summaries.sort((a, b) => b.modified - a.modified)
   }
 
-  /** Reads files only where they have changed: there may be thousands of old runs. */
-  async #summary(run: Found): Promise<RunSummary | undefined> {
-    const stamp = await stampOf(run.dir)
-    const kept = this.#kept.get(run.id)
-    if (kept?.stamp === stamp) return kept.summary
-    const summary = await summarise(run)
-    if (summary?.state === 'running') this.#kept.delete(run.id)
-    else this.#kept.set(run.id, { stamp, summary })
+  /** Reads the files of a run only if they have changed, since there may be thousands of runs. */
+  async #summary(run: RunLocation): Promise<RunSummary | undefined> {
+    const stamp = await fileStamp(run.dir)
+    const cached = this.#cache.get(run.id)
+    if (cached?.stamp === stamp) return cached.summary
+    const summary = await summarize(run)
+    if (summary?.state === 'running') this.#cache.delete(run.id)
+    else this.#cache.set(run.id, { stamp, summary })
     return summary
   }
 
-  #look(anew = false): Promise<Map<string, Found>> {
-    if (this.#found === undefined || anew || Date.now() - this.#at > FRESH) {
-      this.#at = Date.now()
-      this.#found = findRuns(this.folder)
+  #find(refresh = false): Promise<Map<string, RunLocation>> {
+    if (this.#search === undefined || refresh || Date.now() - this.#searchedAt > CACHE_TIME) {
+      this.#searchedAt = Date.now()
+      this.#search = findRuns(this.folder)
     }
-    return this.#found
+    return this.#search
   }
 }
 
-async function findRuns(folder: string): Promise<Map<string, Found>> {
-  const found = new Map<string, Found>()
+async function findRuns(folder: string): Promise<Map<string, RunLocation>> {
+  const found = new Map<string, RunLocation>()
   const root = await realpath(folder).catch(() => undefined)
   if (root === undefined) return found
-  // A run's own folder may be looked at too.
+  // The folder may itself be a run folder.
   if (await hasConfig(root)) return found.set(basename(root), { id: basename(root), dir: root })
   let level = [root]
-  let looked = 0
-  for (let depth = 0; depth < DEPTH && level.length > 0; depth++) {
+  let entryCount = 0
+  for (let depth = 0; depth < MAX_DEPTH && level.length > 0; depth++) {
     const next: string[] = []
     for (const parent of level) {
       const entries = await readdir(parent, { withFileTypes: true }).catch(() => [])
       for (const entry of entries) {
-        // Links are not followed: `latest` names a run twice, and others may lead anywhere.
+        // Links are not followed: `latest` repeats a run, and others may lead anywhere.
         if (!entry.isDirectory() || entry.name.startsWith('.')) continue
-        if (++looked > MOST_LOOKED_AT || found.size >= MOST) return found
+        if (++entryCount > MAX_ENTRIES || found.size >= MAX_RUNS) return found
         const dir = join(parent, entry.name)
         const id = relative(root, dir)
         if (await hasConfig(dir)) found.set(id, { id, dir })
@@ -131,8 +130,8 @@ async function hasConfig(dir: string): Promise<boolean> {
   return (await stat(join(dir, 'config.json')).catch(() => undefined))?.isFile() ?? false
 }
 
-/** Changes when a run's files do. */
-async function stampOf(dir: string): Promise<string> {
+/** Returns a string that changes whenever a file of the run does. */
+async function fileStamp(dir: string): Promise<string> {
   const names = ['config.json', 'metrics.jsonl', 'metrics.csv', 'result.json', REPORT]
   const files = await Promise.all(
     names.map((name) => lstat(join(dir, name)).catch(() => undefined)),
@@ -140,35 +139,35 @@ async function stampOf(dir: string): Promise<string> {
   return files.map((file) => `${file?.ino} ${file?.size} ${file?.mtimeMs}`).join(' ')
 }
 
-/** What a run is and how far it came; undefined if the folder is not a run's. */
-async function summarise({ id, dir }: Found): Promise<RunSummary | undefined> {
+/** Summarizes a run; undefined if the folder is not a run folder. */
+async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefined> {
   const config = await readRunObject(dir, 'config.json')
   if (config === undefined || PARTS.some((part) => !isObject(config[part]))) return undefined
-  const isRunning = isWrittenTo(dir)
-  const result = isRunning ? undefined : await readRunObject(dir, 'result.json')
+  const running = isRunning(dir)
+  const result = running ? undefined : await readRunObject(dir, 'result.json')
   const environment = await readRunObject(dir, 'environment.json')
-  const last = await lastRow(dir)
-  const [best, test] = [object(result?.best), object(result?.test)]
+  const last = await readLastEpoch(dir)
+  const [best, test] = [asObject(result?.best), asObject(result?.test)]
   return {
     id,
-    state: isRunning ? 'running' : result === undefined ? 'interrupted' : 'ended',
-    stopReason: text(result?.stopReason),
-    arch: text(object(config.model).arch),
-    data: text(object(config.data).source),
-    epochs: number(config.epochs),
-    epoch: number(result?.epochs) ?? last.epoch,
-    accuracy: number(best.accuracy) ?? last.accuracy,
-    testAccuracy: number(test.accuracy),
-    changed: await changed(dir),
+    state: running ? 'running' : result === undefined ? 'interrupted' : 'ended',
+    stopReason: asString(result?.stopReason),
+    arch: asString(asObject(config.model).arch),
+    data: asString(asObject(config.data).source),
+    epochs: asNumber(config.epochs),
+    epoch: asNumber(result?.epochs) ?? last.epoch,
+    accuracy: asNumber(best.accuracy) ?? last.accuracy,
+    testAccuracy: asNumber(test.accuracy),
+    modified: await modificationTime(dir),
     remark: isNewerVersion(environment?.residual)
-      ? `It was written by a newer version, ${environment?.residual}: some of it may be missing here.`
+      ? `This run was written by a newer version (${environment?.residual}); some data may be missing.`
       : null,
     hasReport: (await lstat(join(dir, REPORT)).catch(() => undefined))?.isFile() ?? false,
   }
 }
 
-/** Whether a run is being written to a folder; false also where that cannot be told. */
-export function isWrittenTo(dir: string): boolean {
+/** Whether a process is writing to a run folder; false if this is unknown. */
+export function isRunning(dir: string): boolean {
   try {
     return coreAddon().isWrittenTo(dir)
   } catch {
@@ -176,15 +175,15 @@ export function isWrittenTo(dir: string): boolean {
   }
 }
 
-/** Epoch and validation accuracy in the last whole row of metrics.csv. */
-async function lastRow(dir: string): Promise<{ epoch: number; accuracy: number | null }> {
+/** Reads epoch and validation accuracy from the last complete row of metrics.csv. */
+async function readLastEpoch(dir: string): Promise<{ epoch: number; accuracy: number | null }> {
   const rows = ((await readRunFile(dir, 'metrics.csv', -1024)) ?? '').split('\n').slice(1, -1)
   const [epoch, , , , , , accuracy] = rows.at(-1)?.split(',') ?? []
   if (epoch === undefined || !/^\d+$/.test(epoch)) return { epoch: 0, accuracy: null }
-  return { epoch: Number(epoch), accuracy: accuracy ? number(Number(accuracy)) : null }
+  return { epoch: Number(epoch), accuracy: accuracy ? asNumber(Number(accuracy)) : null }
 }
 
-async function changed(dir: string): Promise<number> {
+async function modificationTime(dir: string): Promise<number> {
   const file = (await openRunFile(dir, 'metrics.jsonl')) ?? (await openRunFile(dir, 'config.json'))
   try {
     return Math.round((await file?.stat())?.mtimeMs ?? 0)
@@ -193,14 +192,14 @@ async function changed(dir: string): Promise<number> {
   }
 }
 
-function object(value: unknown): Record<string, unknown> {
+function asObject(value: unknown): Record<string, unknown> {
   return isObject(value) ? value : {}
 }
 
-function text(value: unknown): string | null {
+function asString(value: unknown): string | null {
   return typeof value === 'string' ? value : null
 }
 
-function number(value: unknown): number | null {
+function asNumber(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null
 }

@@ -2,67 +2,69 @@ import { join } from 'node:path'
 import { type Preview, readPreviewTiles } from '../api/data/preview-tiles.js'
 import { loadModel } from '../api/model/model.js'
 import { ResidualError } from '../errors/errors.js'
-import { shrink } from '../image-grid/downscale.js'
+import { downscale } from '../image-grid/downscale.js'
 import { encodePng } from '../image-grid/png.js'
 import type { Pixels } from '../native/arguments/image.js'
 import type { DataConfig, DataPart } from '../native/generated.js'
 import { openRunFile, readRunObject } from './run-file.js'
-import type { Found } from './run-index.js'
+import type { RunLocation } from './run-index.js'
 
-/** Images on the page. */
-const COUNT = 12
+/** Number of images on the page. */
+const NUM_IMAGES = 12
 
-/** Pixels a side. */
-const SIDE = 128
+/** Longer side of an image in pixels. */
+const IMAGE_SIZE = 128
 
-/** Which of them: the same ones each time, so that one sees the network change its mind. */
+/** Seed of the choice of images: the same ones every time, to show how predictions change. */
 const SEED = 1
 
-/** What the newest checkpoint of a run says of some images. */
+/** Runs whose predictions are cached. */
+const CACHE_SIZE = 8
+
+/** Predictions of the newest checkpoint of a run. */
 export interface Samples {
   checkpoint: string
-  /** When it was written, in milliseconds since 1970. */
+  /** Time at which the checkpoint was written, in milliseconds since 1970. */
   written: number
-  /** Whole epochs that it was trained for. */
+  /** Completed epochs. */
   epoch: number
   part: DataPart
   images: {
-    /** A PNG file as a data: URL. */
-    picture: string
+    /** A PNG file as a data URL. */
+    image: string
     label: string
     predicted: string
-    /** Of what was predicted, 0 to 1. */
+    /** Probability of the predicted class, 0 to 1. */
     probability: number
-    right: boolean
+    isCorrect: boolean
   }[]
 }
 
-/** Why there are none. */
+/** Why there are no predictions. */
 export interface NoSamples {
   missing: string
 }
 
 /**
- * Sample predictions. One at a time, for whoever asks, and once for each checkpoint: a training that
- * is going on shall not feel it.
+ * Predicts sample images: one request at a time and once per checkpoint, so that a run that trains
+ * at the same time is not slowed down.
  */
-export class Sampler {
-  readonly #kept = new Map<string, { key: string; answer: Promise<Samples | NoSamples> }>()
+export class SamplePredictor {
+  readonly #cache = new Map<string, { key: string; samples: Promise<Samples | NoSamples> }>()
   #queue: Promise<unknown> = Promise.resolve()
 
-  async get(run: Found): Promise<Samples | NoSamples> {
+  async get(run: RunLocation): Promise<Samples | NoSamples> {
     const newest = await newestCheckpoint(run.dir)
     if (newest === undefined) return { missing: 'There is no checkpoint yet.' }
     const key = `${newest.name} ${newest.written}`
-    const kept = this.#kept.get(run.id)
-    if (kept?.key === key) return await kept.answer
-    const answer = this.#queue.then(() => predict(run, newest).catch(inWords))
-    this.#queue = answer
-    this.#kept.delete(run.id)
-    this.#kept.set(run.id, { key, answer })
-    // Pictures are large; those of runs that nobody looks at any more are let go.
-    for (const id of [...this.#kept.keys()].slice(0, -8)) this.#kept.delete(id)
-    return await answer
+    const cached = this.#cache.get(run.id)
+    if (cached?.key === key) return await cached.samples
+    const samples = this.#queue.then(() => predictSamples(run, newest).catch(describeError))
+    this.#queue = samples
+    this.#cache.delete(run.id)
+    this.#cache.set(run.id, { key, samples })
+    for (const id of [...this.#cache.keys()].slice(0, -CACHE_SIZE)) this.#cache.delete(id)
+    return await samples
   }
 }
 
@@ -82,12 +84,15 @@ async function newestCheckpoint(dir: string): Promise<Checkpoint | undefined> {
   return found.sort((a, b) => b.written - a.written)[0]
 }
 
-async function predict({ dir }: Found, { name, written }: Checkpoint): Promise<Samples> {
+async function predictSamples(
+  { dir }: RunLocation,
+  { name, written }: Checkpoint,
+): Promise<Samples> {
   const config = (await readRunObject(dir, 'config.json')) ?? {}
-  const preview = await heldOut(config.data as DataConfig)
+  const preview = await readHeldOutTiles(config.data as DataConfig)
   await using model = await loadModel(join(dir, 'checkpoints', name))
-  const images = preview.tiles.map(({ image }) => image)
-  const predictions = await model.predict(images, { top: 1 })
+  const pixels = preview.tiles.map(({ image }) => image)
+  const predictions = await model.predict(pixels, { top: 1 })
   return {
     checkpoint: name,
     written,
@@ -95,28 +100,28 @@ async function predict({ dir }: Found, { name, written }: Checkpoint): Promise<S
     part: preview.part,
     images: predictions.map(({ label: predicted, probability }, index) => {
       const label = preview.tiles[index]?.caption ?? ''
-      const png = encodePng(shrink(images[index] as Pixels, SIDE))
-      const picture = `data:image/png;base64,${png.toString('base64')}`
-      return { picture, label, predicted, probability, right: predicted === label }
+      const png = encodePng(downscale(pixels[index] as Pixels, IMAGE_SIZE))
+      const image = `data:image/png;base64,${png.toString('base64')}`
+      return { image, label, predicted, probability, isCorrect: predicted === label }
     }),
   }
 }
 
-/** Images that the network was not trained on, where there are any. */
-async function heldOut(data: DataConfig): Promise<Preview> {
+/** Reads images that the network was not trained on; training images if there are no others. */
+async function readHeldOutTiles(data: DataConfig): Promise<Preview> {
   for (const part of ['val', 'test'] as const) {
     try {
-      return await readPreviewTiles({ data, part, count: COUNT, seed: SEED })
+      return await readPreviewTiles({ data, part, count: NUM_IMAGES, seed: SEED })
     } catch (error) {
       if (!(error instanceof ResidualError && error.code === 'E_USAGE')) throw error
     }
   }
-  return await readPreviewTiles({ data, part: 'train', count: COUNT, seed: SEED })
+  return await readPreviewTiles({ data, part: 'train', count: NUM_IMAGES, seed: SEED })
 }
 
-/** A failure costs the samples and nothing else. */
-function inWords(error: unknown): NoSamples {
+/** Describes an error, which costs the predictions and nothing else. */
+function describeError(error: unknown): NoSamples {
   const message = error instanceof Error ? error.message : String(error)
   const hint = error instanceof ResidualError && error.hint ? ` ${error.hint}` : ''
-  return { missing: `There are no sample predictions: ${message}.${hint}` }
+  return { missing: `Sample predictions are not available: ${message}.${hint}` }
 }

@@ -1,35 +1,38 @@
 import { createServer } from 'node:http'
-import { Streams } from './event-streams.js'
+import { EventStreams } from './event-streams.js'
 import { listen } from './listen.js'
-import { Guard } from './request-guard.js'
-import { Pages } from './router.js'
-import { Runs } from './run-index.js'
+import { RequestGuard } from './request-guard.js'
+import { Router } from './router.js'
+import { RunIndex } from './run-index.js'
 
-/** More than pages ever open, and few enough to be harmless. */
-const MOST_CONNECTIONS = 1024
+/** More connections than open pages need. */
+const MAX_CONNECTIONS = 1024
 
-/** A server of the live page that listens. */
-export interface Served {
+/** A running server of the live page. */
+export interface RunningServer {
   port: number
-  /** Who has it may come in. */
+  /** Secret that grants access. */
   token: string
-  /** Ends it, after the pages that are open have been told all that there is. */
+  /** Sends the remaining events to open pages and closes the server. */
   close(): Promise<void>
 }
 
 /**
- * Serves the runs in a folder.
+ * Starts a server for the runs in a folder.
  *
  * @throws {ResidualError} `E_PORT`
  */
-export async function serve(folder: string, wanted: number | undefined): Promise<Served> {
+export async function startServer(
+  folder: string,
+  requestedPort: number | undefined,
+): Promise<RunningServer> {
   const server = createServer()
-  server.maxConnections = MOST_CONNECTIONS
-  const port = await listen(server, wanted)
-  const [guard, streams] = [new Guard(port), new Streams()]
-  const pages = new Pages(guard, new Runs(folder), streams)
-  server.on('request', (request, response) => pages.answer(request, response))
-  // A failure here is one connection's, and must not reach whoever trains in this process.
+  server.maxConnections = MAX_CONNECTIONS
+  const port = await listen(server, requestedPort)
+  const [guard, streams] = [new RequestGuard(port), new EventStreams()]
+  const router = new Router(guard, new RunIndex(folder), streams)
+  server.on('request', (request, response) => router.handle(request, response))
+  // An error of one connection must not reach a training run in the same process.
   server.on('error', () => {})
   return {
     port,

@@ -2,37 +2,37 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PAGE_ROOT, require } from '../native/platform.js'
 
-/** A file of the page. */
-export interface PageFile {
+/** A file of the page with its media type. */
+export interface StaticFile {
   type: string
   read: () => Promise<Buffer>
 }
 
-const TYPES = {
+const MEDIA_TYPES = {
   html: 'text/html; charset=utf-8',
   css: 'text/css; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
   svg: 'image/svg+xml',
 }
 
-/** Our own, in the folder `page`. */
-const OWN = [
+/** Files in the folder `page`. */
+const PAGE_FILES = [
   ...['index.html', 'style.css', 'icon.svg', 'page.js', 'charts.js', 'curves.js', 'dom.js'],
-  ...['downsample.js', 'epoch-table.js', 'event-stream.js', 'format.js', 'run-list.js'],
-  ...['sample-predictions.js', 'series.js'],
+  ...['downsample.js', 'epoch-table.js', 'event-stream.js', 'format.js', 'run-details.js'],
+  ...['run-list.js', 'sample-predictions.js', 'series.js', 'stop-control.js'],
 ]
 
-/** What the page is made of, by the path that it is asked for with: nothing else can be had. */
-export const PAGE_FILES: ReadonlyMap<string, PageFile> = new Map([
-  ...OWN.map((name): [string, PageFile] => [
+/** All static files by URL path; no other file is served. */
+export const STATIC_FILES: ReadonlyMap<string, StaticFile> = new Map([
+  ...PAGE_FILES.map((name): [string, StaticFile] => [
     name === 'index.html' ? '/' : `/${name}`,
-    file(name, () => join(PAGE_ROOT, name)),
+    staticFile(name, () => join(PAGE_ROOT, name)),
   ]),
-  ['/uplot.js', file('uplot.js', () => require.resolve('uplot/dist/uPlot.esm.js'))],
-  ['/uplot.css', file('uplot.css', () => require.resolve('uplot/dist/uPlot.min.css'))],
+  ['/uplot.js', staticFile('uplot.js', () => require.resolve('uplot/dist/uPlot.esm.js'))],
+  ['/uplot.css', staticFile('uplot.css', () => require.resolve('uplot/dist/uPlot.min.css'))],
 ])
 
-function file(name: string, path: () => string): PageFile {
-  const ending = name.slice(name.lastIndexOf('.') + 1) as keyof typeof TYPES
-  return { type: TYPES[ending], read: () => readFile(path()) }
+function staticFile(name: string, path: () => string): StaticFile {
+  const extension = name.slice(name.lastIndexOf('.') + 1) as keyof typeof MEDIA_TYPES
+  return { type: MEDIA_TYPES[extension], read: () => readFile(path()) }
 }

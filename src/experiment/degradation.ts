@@ -5,12 +5,17 @@ import { ResidualError } from '../errors/errors.js'
 import type { EpochEvent, LayerResponse, ModelConfig, TrainConfig } from '../native/generated.js'
 import { replaceFile } from '../run-folder/json-files.js'
 import { errorCurves, errorDomain } from './error-curves.js'
-import { drawResponses, measureResponses } from './layer-responses.js'
-import { type MeanStd, spread } from './mean-std.js'
-import { type ExperimentOptions, type Member, type Plan, trainAll } from './member-runs.js'
-import { IMAGENET_DEPTHS, type PublishedResult, published } from './paper-results.js'
-import { percent, percentSpread, type Table, toCsv, toMarkdown } from './result-table.js'
-import { checkSeeds, dataName, onOneSplit } from './seeds.js'
+import { measureResponses, plotResponses } from './layer-responses.js'
+import { type MeanStd, meanStd } from './mean-std.js'
+import {
+  type ExperimentOptions,
+  type Member,
+  type MemberPlan,
+  trainMembers,
+} from './member-runs.js'
+import { IMAGENET_DEPTHS, type PublishedResult, paperError } from './paper-results.js'
+import { formatMeanStd, formatPercent, type Table, toCsv, toMarkdown } from './result-table.js'
+import { checkSeeds, dataSetName, withFixedSplit } from './seeds.js'
 
 /** What to compare: any key of `TrainConfig` for all networks, and which networks. */
 export interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'> {
@@ -89,14 +94,14 @@ export async function degradation(
   checkSeeds(seeds)
   checkModel(said.model)
   checkBudget(said)
-  const dir = resolve(!out || out === 'auto' ? `runs/degradation-${dataName(said.data)}` : out)
+  const dir = resolve(!out || out === 'auto' ? `runs/degradation-${dataSetName(said.data)}` : out)
   const nets = depths.flatMap((depth) =>
     (['plain', 'residual'] as const).map((family) => ({ family, depth })),
   )
   const plans = Array.from({ length: seeds }, (_, index) => index).flatMap((index) =>
     nets.map(({ family, depth }) => plan(said, family, depth, (said.seed ?? 0) + index)),
   )
-  const members = await trainAll('degradation', dir, plans, { overwrite, ...options })
+  const members = await trainMembers('degradation', dir, plans, { overwrite, ...options })
   return await report(
     dir,
     nets.map(({ family, depth }, at) => ({
@@ -113,14 +118,14 @@ function plan(
   family: Family,
   depth: number,
   seed: number,
-): Plan {
+): MemberPlan {
   const arch = `${FAMILIES[family]}${depth}`
   const unit = said.epochs === undefined && said.budget?.epochs == null ? 'step' : 'epoch'
   const config: TrainConfig = {
     recipe: recipeFor(depth),
     ...said,
     // The recipe's 5,000 images are a tenth of CIFAR-10's; of other data, a tenth it is.
-    data: { validation: 'auto', ...onOneSplit(data) },
+    data: { validation: 'auto', ...withFixedSplit(data) },
     // Option A adds no parameters: the two networks differ in their shortcuts alone. (Nobody has
     // published weights of plain ones.)
     model: {
@@ -166,7 +171,7 @@ async function report(dir: string, trained: readonly Net[]): Promise<Degradation
     series,
   })
   const figure = await writeFigure(dir, 'degradation', svg)
-  const responses = await drawResponses(dir, nets)
+  const responses = await plotResponses(dir, nets)
   const table = tableOf(nets, verdict, trained)
   const files = { markdown: join(dir, 'table.md'), csv: join(dir, 'table.csv') }
   replaceFile(files.markdown, toMarkdown(table))
@@ -198,7 +203,7 @@ async function measured({ family, depth, members }: Net): Promise<DegradationNet
   })
   const errors = (scores: readonly ({ accuracy: number } | null)[]) => {
     const there = scores.filter((score) => score !== null)
-    return there.length === 0 ? null : spread(there.map(({ accuracy }) => 1 - accuracy))
+    return there.length === 0 ? null : meanStd(there.map(({ accuracy }) => 1 - accuracy))
   }
   // What a budget of updates cut short has seen too few images for a mean.
   const whole = members.map(({ epochs }, index) => {
@@ -214,7 +219,7 @@ async function measured({ family, depth, members }: Net): Promise<DegradationNet
     trainError: errors(whole.map(({ train }) => train)) as MeanStd,
     valError: errors(last.map(({ val }) => val)),
     testError: errors(members.map(({ result }) => result.test)),
-    paper: published(arch) ?? null,
+    paper: paperError(arch) ?? null,
     responses: await measureResponses((members[0] as Member).dir),
     runs: members.map((member) => member.dir),
   }
@@ -236,7 +241,7 @@ function inWords(
   if (verdicts.length === 0) return 'One depth alone shows no degradation: give two.'
   const error = (arch: string) => {
     const net = nets.find((candidate) => candidate.arch === arch)
-    return net === undefined ? '' : `${percentSpread(net.trainError)} %`
+    return net === undefined ? '' : `${formatMeanStd(net.trainError)} %`
   }
   const sentences = verdicts.map(({ deep, shallow, degraded }) => {
     const lies = degraded ? 'lies above' : 'does not lie above'
@@ -253,7 +258,7 @@ function tableOf(
   verdict: string,
   trained: readonly Net[],
 ): Table {
-  const dash = (value: MeanStd | null) => (value === null ? '-' : percentSpread(value))
+  const dash = (value: MeanStd | null) => (value === null ? '-' : formatMeanStd(value))
   return {
     heading: [
       'network',
@@ -266,10 +271,10 @@ function tableOf(
     rows: nets.map((net) => [
       net.arch,
       net.parameters.toLocaleString('en-US'),
-      percentSpread(net.trainError),
+      formatMeanStd(net.trainError),
       dash(net.valError),
       dash(net.testError),
-      net.paper === null ? '-' : percent(net.paper.error),
+      net.paper === null ? '-' : formatPercent(net.paper.error),
     ]),
     notes: [verdict, ...notes(nets, trained)],
   }

@@ -1,6 +1,6 @@
 import type { Point, Series, Stroke } from '../charts/line-chart.js'
 import type { EpochEvent } from '../native/generated.js'
-import { spread } from './mean-std.js'
+import { meanStd } from './mean-std.js'
 import type { Member } from './member-runs.js'
 
 /** What an epoch is measured by, as a figure calls and draws it. */
@@ -35,8 +35,8 @@ export function errorCurves(name: string, members: readonly Member[], panel = ''
     const points = [...bySteps]
       .sort(([a], [b]) => a - b)
       .map(([x, values]): Point => {
-        const { mean, std } = spread(values)
-        return { x, y: mean, deviation: std }
+        const { mean, std } = meanStd(values)
+        return { x, y: mean, std }
       })
     return { name, kind, stroke, panel, points }
   }).filter(({ points }) => points.length > 0)

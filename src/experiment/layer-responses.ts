@@ -17,7 +17,7 @@ export async function measureResponses(run: string): Promise<LayerResponse[]> {
 }
 
 /** The paper's figure 7: the layers in their order, and from the strongest to the weakest. */
-export async function drawResponses(
+export async function plotResponses(
   folder: string,
   nets: readonly Responding[],
 ): Promise<FigureFiles> {

@@ -14,7 +14,7 @@ export interface MeanStd {
  *
  * @param better picks the better of two: `Math.min` for an error
  */
-export function spread(
+export function meanStd(
   values: readonly number[],
   better: (...values: number[]) => number = Math.min,
 ): MeanStd {

@@ -11,10 +11,10 @@ import type {
   TrainConfig,
   TrainResult,
 } from '../native/generated.js'
-import { readJson, readLines, replaceFile } from '../run-folder/json-files.js'
+import { readJson, readJsonLines, replaceFile } from '../run-folder/json-files.js'
 
 /** A run that an experiment consists of, before it is trained. */
-export interface Plan {
+export interface MemberPlan {
   /** Unique in the experiment: its folder's name. */
   name: string
   /** All but `out`. */
@@ -72,10 +72,10 @@ const FREE = ['threads', 'workers', 'checkpoint', 'log', 'out', 'overwrite']
  * @throws {ResidualError} `E_MISMATCH` for a run that was made with another configuration or data
  *   set; `AbortError`; and what a run rejects with
  */
-export async function trainAll(
+export async function trainMembers(
   experiment: string,
   out: string,
-  plans: readonly Plan[],
+  plans: readonly MemberPlan[],
   { overwrite, ...options }: ExperimentOptions & { overwrite: boolean },
 ): Promise<Member[]> {
   const memory = remember(out, experiment, overwrite)
@@ -102,7 +102,7 @@ interface Turn extends ExperimentOptions {
   overwrite: boolean
 }
 
-async function trainOne(out: string, { name, config }: Plan, turn: Turn): Promise<Member> {
+async function trainOne(out: string, { name, config }: MemberPlan, turn: Turn): Promise<Member> {
   const dir = resolve(out, 'runs', name)
   const { signal, onDownload, onEvent = () => {} } = turn
   const tell = (state: MemberEvent['state']) =>
@@ -153,7 +153,7 @@ function interrupted(
 function readMember(name: string, dir: string): Member | undefined {
   const result = readJson<TrainResult>(join(dir, 'result.json'))
   if (result === undefined || result.stopReason === 'stopped') return undefined
-  const events = readLines<RunEvent>(join(dir, 'metrics.jsonl'))
+  const events = readJsonLines<RunEvent>(join(dir, 'metrics.jsonl'))
   const start = events.findLast((event) => event.type === 'start')
   if (start === undefined) return undefined
   const epochs = events.filter((event) => event.type === 'epoch')

@@ -27,7 +27,7 @@ const PUBLISHED: Record<string, PublishedResult> = {
 }
 
 /** What the paper reports of a network, if it does. */
-export function published(arch: string): PublishedResult | undefined {
+export function paperError(arch: string): PublishedResult | undefined {
   return PUBLISHED[arch]
 }
 

@@ -5,10 +5,15 @@ import { ResidualError } from '../errors/errors.js'
 import type { TrainConfig } from '../native/generated.js'
 import { replaceFile } from '../run-folder/json-files.js'
 import { errorCurves, errorDomain } from './error-curves.js'
-import { type MeanStd, spread } from './mean-std.js'
-import { type ExperimentOptions, type Member, type Plan, trainAll } from './member-runs.js'
-import { percent, percentSpread, type Table, toCsv, toMarkdown } from './result-table.js'
-import { checkSeeds, dataName, onOneSplit } from './seeds.js'
+import { type MeanStd, meanStd } from './mean-std.js'
+import {
+  type ExperimentOptions,
+  type Member,
+  type MemberPlan,
+  trainMembers,
+} from './member-runs.js'
+import { formatMeanStd, formatPercent, type Table, toCsv, toMarkdown } from './result-table.js'
+import { checkSeeds, dataSetName, withFixedSplit } from './seeds.js'
 
 /** What to train, and how often. */
 export interface RepeatConfig extends Omit<TrainConfig, 'resume'> {
@@ -46,12 +51,12 @@ export async function repeat(
   const { seeds = 5, seed = 0, out, overwrite = false, ...said } = config
   checkSeeds(seeds)
   refuseResume(said)
-  const dir = resolve(!out || out === 'auto' ? `runs/repeat-${dataName(said.data)}` : out)
-  const plans = Array.from({ length: seeds }, (_, index): Plan => {
-    const own = { ...said, data: onOneSplit(said.data), seed: seed + index }
+  const dir = resolve(!out || out === 'auto' ? `runs/repeat-${dataSetName(said.data)}` : out)
+  const plans = Array.from({ length: seeds }, (_, index): MemberPlan => {
+    const own = { ...said, data: withFixedSplit(said.data), seed: seed + index }
     return { name: `seed${own.seed}`, config: own }
   })
-  return await report(dir, await trainAll('repeat', dir, plans, { overwrite, ...options }))
+  return await report(dir, await trainMembers('repeat', dir, plans, { overwrite, ...options }))
 }
 
 async function report(dir: string, members: readonly Member[]): Promise<RepeatResult> {
@@ -73,7 +78,7 @@ async function report(dir: string, members: readonly Member[]): Promise<RepeatRe
   })
   const spreadOf = (values: readonly (number | null)[]) => {
     const there = values.filter((value) => value !== null)
-    return there.length === 0 ? null : spread(there, Math.max)
+    return there.length === 0 ? null : meanStd(there, Math.max)
   }
   const best = rows.reduce((a, b) => (b.best.accuracy > a.best.accuracy ? b : a))
   const measured = {
@@ -91,8 +96,8 @@ async function report(dir: string, members: readonly Member[]): Promise<RepeatRe
     series,
   })
   const figure = await writeFigure(dir, 'repeat', svg)
-  const cell = (value: number | null) => (value === null ? '-' : percent(value))
-  const whole = (value: MeanStd | null) => (value === null ? '-' : percentSpread(value))
+  const cell = (value: number | null) => (value === null ? '-' : formatPercent(value))
+  const whole = (value: MeanStd | null) => (value === null ? '-' : formatMeanStd(value))
   const { trainAccuracy, valAccuracy, testAccuracy } = measured
   const all = [trainAccuracy, valAccuracy, testAccuracy]
   const table: Table = {

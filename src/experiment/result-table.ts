@@ -24,11 +24,11 @@ export function toCsv({ heading, rows }: Table): string {
 }
 
 /** A share from 0 to 1 in percent, as the paper prints errors: `8.75`. */
-export function percent(share: number): string {
+export function formatPercent(share: number): string {
   return (100 * share).toFixed(2)
 }
 
 /** `8.75`, or `8.75 ± 0.12` where it was measured more than once. */
-export function percentSpread({ mean, std, values }: MeanStd): string {
-  return values.length > 1 ? `${percent(mean)} ± ${percent(std)}` : percent(mean)
+export function formatMeanStd({ mean, std, values }: MeanStd): string {
+  return values.length > 1 ? `${formatPercent(mean)} ± ${formatPercent(std)}` : formatPercent(mean)
 }

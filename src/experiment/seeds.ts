@@ -14,7 +14,7 @@ export function checkSeeds(seeds: number): void {
 }
 
 /** What a folder is called after: the data's last name. */
-export function dataName(data: string | DataConfig | undefined): string {
+export function dataSetName(data: string | DataConfig | undefined): string {
   const source = typeof data === 'string' ? data : data?.source
   if (source === undefined) {
     throw new ResidualError({
@@ -31,6 +31,6 @@ export function dataName(data: string | DataConfig | undefined): string {
  * The data for runs that differ in their seed: the same images are held back from all of them, for
  * it is the training that is to vary. `splitSeed` says otherwise.
  */
-export function onOneSplit(data: string | DataConfig | undefined): DataConfig {
+export function withFixedSplit(data: string | DataConfig | undefined): DataConfig {
   return { splitSeed: 0, ...(typeof data === 'string' ? { source: data } : data) }
 }

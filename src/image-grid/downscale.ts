@@ -4,7 +4,7 @@ import type { Pixels } from '../native/arguments/image.js'
  * The whole image, no side longer than `side` pixels; as it is, where none is. Each pixel is the
  * mean of those that it stands for.
  */
-export function shrink(image: Pixels, side: number): Pixels {
+export function downscale(image: Pixels, side: number): Pixels {
   const { data, width, height, channels } = image
   const scale = Math.max(width, height) / side
   if (scale <= 1) return image

@@ -1,8 +1,8 @@
 import { ResidualError } from '../errors/errors.js'
 import type { Pixels } from '../native/arguments/image.js'
-import { encodePng, mediaType, sizeOf } from './png.js'
-import { FONT_FAMILY, type PngOptions, paintPng } from './rasterize.js'
-import { escapeXml, fitText, textWidth } from './svg-text.js'
+import { detectMediaType, encodePng, readImageSize } from './png.js'
+import { FONT_FAMILY, type PngOptions, rasterizeSvg } from './rasterize.js'
+import { escapeXml, textWidth, truncateText } from './svg-text.js'
 
 /** One picture of a grid. */
 export interface GridTile {
@@ -27,7 +27,7 @@ export interface GridOptions {
 }
 
 /** A drawing, as SVG and, painted when asked for, as PNG. */
-export class Picture {
+export class ImageGrid {
   /** The drawing, as SVG. */
   readonly svg: string
 
@@ -37,7 +37,7 @@ export class Picture {
 
   /** The bytes of a PNG file, painted anew at every call. */
   png(options?: PngOptions): Buffer {
-    return paintPng(this.svg, options)
+    return rasterizeSvg(this.svg, options)
   }
 }
 
@@ -66,7 +66,7 @@ const BAD = '#cf222e'
  *
  * @throws {ResidualError} `E_USAGE` if there are no pictures, or one is neither pixels nor a file
  */
-export function makeGrid(tiles: readonly GridTile[], options: GridOptions = {}): Picture {
+export function makeGrid(tiles: readonly GridTile[], options: GridOptions = {}): ImageGrid {
   if (tiles.length === 0) throw refuse('tiles', 'there is no picture to show')
   const images = tiles.map(({ image }, index) => embed(image, `tiles[${index}].image`))
   const size = options.tileSize ?? tileSize(images)
@@ -102,7 +102,7 @@ export function makeGrid(tiles: readonly GridTile[], options: GridOptions = {}):
     )
   }
   const [w, h] = [Math.ceil(width), Math.ceil(height)]
-  return new Picture(
+  return new ImageGrid(
     [
       `<svg xmlns="http://www.w3.org/2000/svg" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"`,
       ` font-family="${FONT_FAMILY}, Verdana, sans-serif">\n`,
@@ -119,10 +119,10 @@ interface Embedded {
 
 function embed(image: GridTile['image'], key: string): Embedded {
   const file = image instanceof Uint8Array ? image : encodePng(checked(image, key))
-  const size = sizeOf(file)
+  const size = readImageSize(file)
   if (size === undefined) throw refuse(key, `\`${key}\` must be pixels, or a PNG or JPEG file`)
   const base64 = Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('base64')
-  return { href: `data:${mediaType(file)};base64,${base64}`, width: size[0], height: size[1] }
+  return { href: `data:${detectMediaType(file)};base64,${base64}`, width: size[0], height: size[1] }
 }
 
 function checked(pixels: Pixels, key: string): Pixels {
@@ -160,10 +160,16 @@ function drawTile(
     `<g><title>${escapeXml(note ? `${caption}\n${note}` : caption)}</title>`,
     `<image x="${left}" y="${top}" width="${w}" height="${h}" preserveAspectRatio="none"${sharp} href="${href}"/>`,
     frame,
-    text(fitText(caption, size, CAPTION.size), x, below + CAPTION.line - 3, CAPTION.size, judged),
+    text(
+      truncateText(caption, size, CAPTION.size),
+      x,
+      below + CAPTION.line - 3,
+      CAPTION.size,
+      judged,
+    ),
     note
       ? text(
-          fitText(note, size, NOTE.size),
+          truncateText(note, size, NOTE.size),
           x,
           below + CAPTION.line + NOTE.line - 4,
           NOTE.size,

@@ -37,7 +37,7 @@ function chunk(type: string, data: Buffer): Buffer {
  *
  * @returns undefined if it is neither
  */
-export function sizeOf(file: Uint8Array): [width: number, height: number] | undefined {
+export function readImageSize(file: Uint8Array): [width: number, height: number] | undefined {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
   if (bytes.subarray(0, 8).equals(SIGNATURE) && bytes.length >= 24) {
     return [bytes.readUInt32BE(16), bytes.readUInt32BE(20)]
@@ -54,6 +54,6 @@ export function sizeOf(file: Uint8Array): [width: number, height: number] | unde
 }
 
 /** The type of an image file that a browser draws, by its first bytes. */
-export function mediaType(file: Uint8Array): 'image/png' | 'image/jpeg' {
+export function detectMediaType(file: Uint8Array): 'image/png' | 'image/jpeg' {
   return file[0] === 0xff ? 'image/jpeg' : 'image/png'
 }

@@ -1,6 +1,6 @@
 import { ResidualError } from '../errors/errors.js'
 import type { Example } from '../native/generated.js'
-import { type GridOptions, makeGrid, type Picture } from './grid.js'
+import { type GridOptions, type ImageGrid, makeGrid } from './grid.js'
 
 /**
  * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`): what each is, and
@@ -12,7 +12,7 @@ import { type GridOptions, makeGrid, type Picture } from './grid.js'
  *
  * @throws {ResidualError} `E_USAGE` if there are none, or they came without thumbnails
  */
-export function renderPredictions(examples: readonly Example[], options?: GridOptions): Picture {
+export function renderPredictions(examples: readonly Example[], options?: GridOptions): ImageGrid {
   const tiles = examples.map(({ label, predicted, probability, thumbnail }, index) => {
     if (thumbnail === undefined) {
       throw new ResidualError({

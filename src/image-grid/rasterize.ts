@@ -17,7 +17,7 @@ export interface PngOptions {
  * Paints an SVG as the bytes of a PNG file. Text is set in a font that comes with this package and,
  * where that has no glyph, in whatever the system has.
  */
-export function paintPng(svg: string, { scale = 2 }: PngOptions = {}): Buffer {
+export function rasterizeSvg(svg: string, { scale = 2 }: PngOptions = {}): Buffer {
   // Loaded when it is first needed: most programs paint nothing.
   const { Resvg } = require('@resvg/resvg-js') as typeof import('@resvg/resvg-js')
   const painter = new Resvg(svg, {

@@ -35,7 +35,7 @@ export function textWidth(text: string, fontSize: number): number {
 }
 
 /** As much of a text as there is room for in one line, with an ellipsis if it is not all. */
-export function fitText(text: string, room: number, fontSize: number): string {
+export function truncateText(text: string, room: number, fontSize: number): string {
   const line = text.replace(/\s+/g, ' ').trim()
   if (textWidth(line, fontSize) <= room) return line
   let kept = ''

@@ -4,85 +4,86 @@ import { ResidualError } from '../errors/errors.js'
 import type { GridTile } from '../image-grid/grid.js'
 import type { DataConfig, DataPart, Evaluation, ResolvedTransform } from '../native/generated.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
-import { sentences } from './html/sentences.js'
+import { joinSentences } from './html/sentences.js'
+import { THUMBNAIL_SIZE } from './sections/example-images.js'
 
-/** What a section is made of, or a sentence that says why it is not there. */
-export type Found<T> = { found: T } | { missing: string }
+/** A value that a section needs, or a sentence that says why it is missing. */
+export type Outcome<T> = { found: T } | { missing: string }
 
-/** What the best network of a run does with images that it was not trained on, if there are any. */
-export interface Measured {
+/** Metrics of a run's best checkpoint on one split. */
+export interface SplitEvaluation {
   part: DataPart
   evaluation: Evaluation
 }
 
-/** Images in each of a report's pictures, and pixels a side of each. */
-const PICTURES = 24
-export const THUMBNAIL = 96
+/** Images in each grid of a report. */
+const GRID_SIZE = 24
 
-/** What the run measured itself, last; undefined where that is not what there is to show. */
-export function keptMeasure(run: RunFolder): Found<Measured> | undefined {
-  const { evaluation: kept, result } = run
-  const isOfBest = kept !== undefined && kept.epoch === result?.best?.epoch
-  return isOfBest && kept.part === partOf(run) ? { found: kept } : undefined
+/** Returns the evaluation stored in the run folder if it is the one that the report needs. */
+export function storedEvaluation(run: RunFolder): Outcome<SplitEvaluation> | undefined {
+  const { evaluation, result } = run
+  if (evaluation === undefined || evaluation.epoch !== result?.best?.epoch) return undefined
+  return evaluation.part === chooseSplit(run) ? { found: evaluation } : undefined
 }
 
-/**
- * Measures the network of a run. A test part is left alone until a run has ended, and a validation
- * part is what there is then.
- */
-export async function measure(
+/** Evaluates the best checkpoint of a run. */
+export async function evaluateRun(
   run: RunFolder,
   data: string | DataConfig | undefined,
-  onMeasure: () => void,
-): Promise<Found<Measured>> {
-  const part = partOf(run)
+  onEvaluate: () => void,
+): Promise<Outcome<SplitEvaluation>> {
+  const part = chooseSplit(run)
   try {
-    onMeasure()
+    onEvaluate()
     await using model = await loadModel(run.dir)
     const evaluation = await model.evaluate({
       data,
       part,
-      samples: PICTURES,
-      topLosses: PICTURES,
-      thumbnails: THUMBNAIL,
+      samples: GRID_SIZE,
+      topLosses: GRID_SIZE,
+      thumbnails: THUMBNAIL_SIZE,
     })
     return { found: { part, evaluation } }
   } catch (error) {
-    return { missing: `The network could not be measured: ${inWords(error)}` }
+    return { missing: `The network could not be evaluated: ${describeError(error)}` }
   }
 }
 
-/** Some of the training images, as training saw them. */
-export async function augmentedImages(
+/** Reads some training images with the augmentation of the run. */
+export async function previewAugmented(
   { config }: RunFolder,
   data: string | DataConfig | undefined,
-): Promise<Found<GridTile[]>> {
+): Promise<Outcome<GridTile[]>> {
   try {
     const { tiles } = await readPreviewTiles({
       data: data ?? (config.data as DataConfig),
       transform: config.transform as ResolvedTransform,
       augmented: true,
-      count: PICTURES,
+      count: GRID_SIZE,
       seed: config.seed,
     })
     return { found: tiles }
   } catch (error) {
-    return { missing: `The training images could not be read: ${inWords(error)}` }
+    return { missing: `The training images could not be read: ${describeError(error)}` }
   }
 }
 
-function partOf({ start, result }: RunFolder): DataPart {
+/**
+ * Chooses the split to evaluate. The test split is used only after the end of a run, so that an
+ * unfinished run is not tuned on test images; until then, the validation split is preferred.
+ */
+function chooseSplit({ start, result }: RunFolder): DataPart {
   const hasEnded = result !== undefined && result.stopReason !== 'stopped'
-  const parts: readonly [DataPart, number][] = [
+  const candidates: readonly [DataPart, number][] = [
     ['test', hasEnded ? (start?.testImages ?? 0) : 0],
     ['val', start?.valImages ?? 0],
     ['test', start?.testImages ?? 0],
   ]
-  return parts.find(([, images]) => images > 0)?.[0] ?? 'train'
+  return candidates.find(([, images]) => images > 0)?.[0] ?? 'train'
 }
 
-/** A failure that costs a section and not the report. */
-function inWords(error: unknown): string {
+/** Describes an error that costs one section and not the whole report. */
+function describeError(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  return sentences(message, error instanceof ResidualError ? error.hint : undefined)
+  return joinSentences(message, error instanceof ResidualError ? error.hint : undefined)
 }

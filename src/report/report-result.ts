@@ -1,52 +1,55 @@
 import type { FigureFiles } from '../charts/figure-files.js'
 import type { StopReason } from '../native/generated.js'
 
-/** What a report is made from, and where it goes. */
+/** Options of `report()`. */
 export interface ReportOptions {
   /**
-   * The page's file; its figures go beside it, into `<name>-plots/`. Default: `report.html` and
-   * `plots/` in the run's folder; for several runs `comparison.html` in the current one.
+   * Output file; its figures are written to `<name>-plots/` beside it. Default: `report.html` and
+   * `plots/` in the run folder; for several runs, `comparison.html` in the current folder.
    */
   out?: string | URL | undefined
-  /** Where the images are now, if not where they were when the run was trained. */
+  /** Location of the images, if they were moved since training. */
   data?: string | undefined
   /**
-   * Measure the network on its images where the run has not kept what it measured last, or
-   * `data` names other images: about as long as a validation in training. Without, such a run has no
-   * confusion matrix and no predictions. Default: true. Of several runs none is measured.
+   * Evaluate the network if the run folder has no evaluation of it, or if `data` is given; this takes
+   * about as long as a validation during training. If false, such a report has no confusion matrix
+   * and no predictions. Comparisons never evaluate. Default: true.
    */
   evaluate?: boolean | undefined
-  /** Called before the network is measured. */
-  onMeasure?: (() => void) | undefined
+  /** Called before the evaluation starts. */
+  onEvaluate?: (() => void) | undefined
 }
 
-/** A report that was written. */
+/** Result of `report()`. */
 export interface ReportResult {
-  /** The page, absolute. */
+  /** Absolute path of the HTML page. */
   file: string
-  /** Every figure's two files, by its name. */
+  /** The files of every figure, by its name. */
   figures: Record<string, FigureFiles>
-  /** Sections that could not be made, and why. */
+  /** Sections that could not be rendered, with the reason. */
   skipped: { section: string; reason: string }[]
-  /** What it is about, in the order in which they were given. */
+  /** The runs, in the given order. */
   runs: ReportedRun[]
 }
 
-/** A run as its folder tells it. */
+/** Summary of a run in a report. */
 export interface ReportedRun {
-  /** The folder's name or, where two have one, its path. */
+  /** Name of the run folder, or its path if several runs have the same name. */
   name: string
-  /** Absolute. */
+  /** Absolute path of the run folder. */
   dir: string
   arch: string
-  /** Undefined where it has not ended. */
+  /** Undefined if the run has not ended. */
   stopReason?: StopReason | undefined
-  /** Whole epochs trained. */
+  /** Completed epochs. */
   epochs: number
-  /** Of the best epoch, on validation images where there are any; undefined before the first. */
+  /**
+   * Accuracy of the best epoch, on the validation split if there is one, 0 to 1; undefined before the
+   * first epoch.
+   */
   accuracy?: number | undefined
-  /** On the test part, where it was measured. */
+  /** Accuracy on the test split, 0 to 1, if the run measured it. */
   testAccuracy?: number | undefined
-  /** Of training. */
+  /** Training time in seconds. */
   seconds?: number | undefined
 }

@@ -3,43 +3,41 @@ import { toPath } from '../native/arguments/path.js'
 import type { ReportOptions, ReportResult } from './report-result.js'
 
 /**
- * Writes a report on a run as one page that needs nothing else, and its figures as SVG and PNG; of
- * several runs, a comparison. Runs that are not done, or whose images are gone, get one without the
- * sections that cannot be made.
+ * Writes the report of a run as a self-contained HTML page, with its figures as SVG and PNG; for
+ * several runs, writes a comparison. Sections that cannot be rendered, because the run is not
+ * finished or its images are gone, are left out.
  *
  * @example
  * const { file } = await report('runs/photos-resnet18')
  *
- * @param runs one run folder, or several
- * @throws {ResidualError} `E_CHECKPOINT` for what is no run folder, `E_USAGE`, `E_WRITE`
+ * @param runs one or more run folders
+ * @throws {ResidualError} `E_CHECKPOINT` if a path is no run folder, `E_USAGE`, `E_WRITE`
  */
 export async function report(
   runs: string | URL | readonly (string | URL)[],
   options: ReportOptions = {},
 ): Promise<ReportResult> {
-  check(options)
-  const given: readonly (string | URL)[] = Array.isArray(runs) ? runs : [runs]
-  if (given.length === 0) throw refuse('runs', 'name at least one run folder')
-  const paths = given.map((run, index) => toPath(run, given.length > 1 ? `runs[${index}]` : 'runs'))
-  // Loaded here: a run that is not reported on needs none of it.
-  const { write } = await import('./write-report.js')
-  return await write(paths, options)
-}
-
-const KEYS = ['out', 'data', 'evaluate', 'onMeasure']
-
-function check(options: ReportOptions): void {
-  const unknown = Object.keys(options).find((key) => !KEYS.includes(key))
-  if (unknown !== undefined) {
-    throw new ResidualError({
-      code: 'E_UNKNOWN_KEY',
-      message: `there is no option \`${unknown}\``,
-      at: { key: unknown },
-      hint: `Known: ${KEYS.join(', ')}.`,
-    })
+  checkOptions(options)
+  const list: readonly (string | URL)[] = Array.isArray(runs) ? runs : [runs]
+  if (list.length === 0) {
+    const message = 'give at least one run folder'
+    throw new ResidualError({ code: 'E_USAGE', message, at: { key: 'runs' } })
   }
+  const paths = list.map((run, index) => toPath(run, list.length > 1 ? `runs[${index}]` : 'runs'))
+  // Imported on first use: charts and images are not needed for training alone.
+  const { writeReport } = await import('./write-report.js')
+  return await writeReport(paths, options)
 }
 
-function refuse(key: string, message: string): ResidualError {
-  return new ResidualError({ code: 'E_USAGE', message, at: { key } })
+const KEYS = ['out', 'data', 'evaluate', 'onEvaluate']
+
+function checkOptions(options: ReportOptions): void {
+  const unknown = Object.keys(options).find((key) => !KEYS.includes(key))
+  if (unknown === undefined) return
+  throw new ResidualError({
+    code: 'E_UNKNOWN_KEY',
+    message: `unknown option \`${unknown}\``,
+    at: { key: unknown },
+    hint: `Known options: ${KEYS.join(', ')}.`,
+  })
 }

@@ -1,166 +1,223 @@
-import type { GridTile } from '../image-grid/grid.js'
-import { makeGrid, type Picture } from '../image-grid/grid.js'
+import { type GridTile, makeGrid } from '../image-grid/grid.js'
 import { renderPredictions } from '../image-grid/predictions.js'
+import type { DataPart } from '../native/generated.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
-import type { Found, Measured } from './evaluate-run.js'
-import { type Figure, showFigure } from './html/figure.js'
-import { count, duration, percent } from './html/format.js'
-import { type Content, type Html, html, name } from './html/html.js'
-import { page, type Section } from './html/page.js'
-import { sentences } from './html/sentences.js'
-import { folded } from './html/table.js'
-import { certaintyFigure } from './sections/calibration.js'
-import { balanceFigure, type Counted } from './sections/class-balance.js'
-import { configurationTables, environmentTable, repeatCommand } from './sections/configuration.js'
-import { confusionFigure, pairTable } from './sections/confusion-matrix.js'
-import { showExamples, showTiles } from './sections/example-images.js'
-import { classTable } from './sections/per-class.js'
-import { inWords } from './sections/summary.js'
-import { curves, epochTable } from './sections/training-curves.js'
+import type { Outcome, SplitEvaluation } from './evaluate-run.js'
+import { formatCount, formatDuration, formatPercent } from './html/format.js'
+import { type Content, type Html, html, isolate } from './html/html.js'
+import { renderFooter, renderPage } from './html/page.js'
+import { joinSentences } from './html/sentences.js'
+import { collapsible } from './html/table.js'
+import { type RenderedReport, ReportBuilder } from './report-builder.js'
+import { calibrationFigure } from './sections/calibration.js'
+import { classBalanceFigure, type SplitCounts } from './sections/class-balance.js'
+import {
+  configurationTables,
+  environmentTable,
+  reproduceCommand,
+} from './sections/configuration.js'
+import { confusedPairsTable, confusionMatrixFigure } from './sections/confusion-matrix.js'
+import { renderExamples, renderTiles } from './sections/example-images.js'
+import { perClassTable } from './sections/per-class.js'
+import { summaryParagraphs } from './sections/summary.js'
+import { epochTable, trainingCurves } from './sections/training-curves.js'
 
-/** A report, before it is written. */
-export interface Drawn {
-  page: string
-  figures: Figure[]
-  pictures: { name: string; picture: Picture }[]
-  /** Sections that are not there, and why. */
-  skipped: { section: string; reason: string }[]
+const SPLIT_NAMES: Record<DataPart, string> = {
+  test: 'test',
+  val: 'validation',
+  train: 'training',
 }
 
-const PARTS = { test: 'test', val: 'validation', train: 'training' } as const
+/** Warnings that are listed; further ones are only counted. */
+const MAX_WARNINGS = 50
 
-/** More warnings are counted and not shown. */
-const MOST_WARNINGS = 50
+/** Sections that need an evaluation, with their titles. */
+const EVALUATION_SECTIONS = {
+  confusion: 'Confusion matrix',
+  classes: 'Per-class accuracy',
+  samples: 'Sample predictions',
+  mistakes: 'Most confident mistakes',
+  calibration: 'Calibration',
+} as const
 
-/** The report on one run. */
-export async function drawRun(
+/**
+ * Renders the report of one run.
+ *
+ * @param evaluation metrics on one split, or why there are none
+ * @param augmented augmented training images, or why there are none
+ */
+export async function renderRunReport(
   run: RunFolder,
-  measured: Found<Measured>,
-  augmented: Found<GridTile[]>,
-): Promise<Drawn> {
-  const drawn: Drawn = { page: '', figures: [], pictures: [], skipped: [] }
-  const sections: Section[] = []
-  // Runs of before it was written down have none.
-  const trained: number[] | undefined = run.start?.trainClasses
-  const known = 'found' in measured ? measured.found : undefined
-  const source = String(run.config.data.source ?? '')
+  evaluation: Outcome<SplitEvaluation>,
+  augmented: Outcome<GridTile[]>,
+): Promise<RenderedReport> {
+  const report = new ReportBuilder()
+  const found = 'found' in evaluation ? evaluation.found : undefined
+  // Missing in run folders of older versions.
+  const trainCounts: number[] | undefined = run.start?.trainClasses
 
-  const add = (id: string, title: string, content: Content | { missing: string }) => {
-    if (typeof content === 'object' && 'missing' in content) {
-      drawn.skipped.push({ section: title, reason: content.missing })
-    } else {
-      sections.push({ id, title, content })
-    }
-  }
-  const plots = (figures: readonly (Figure | undefined)[], beside?: Content): Html => {
-    const there = figures.filter((figure) => figure !== undefined)
-    drawn.figures.push(...there)
-    return html`<div class="plots">${there.map(showFigure)}${beside}</div>`
-  }
-  const grid = (name: string, picture: Picture) => drawn.pictures.push({ name, picture })
-
-  add('result', 'What came out', inWords(run, known, trained))
-  if (run.epochs.length > 0) {
-    const table = folded('The numbers behind these figures', epochTable(run))
-    add('curves', 'How it learned', [plots(await curves(run)), table])
+  report.add('summary', 'Summary', summaryParagraphs(run, found, trainCounts))
+  await addTrainingCurves(report, run)
+  if ('found' in evaluation) {
+    await addEvaluation(report, run, evaluation.found, trainCounts)
   } else {
-    add('curves', 'How it learned', { missing: 'No epoch has been trained to its end yet.' })
+    for (const [id, title] of Object.entries(EVALUATION_SECTIONS)) report.add(id, title, evaluation)
   }
+  await addData(report, run, found, augmented)
+  addRunDetails(report, run, found)
 
-  if (known !== undefined) {
-    const { evaluation, part } = known
-    const on = html`<p>On ${count(evaluation.count)} ${PARTS[part]} images.</p>`
-    add('confusion', 'What it takes for what', [
-      on,
-      plots(
-        [await confusionFigure(evaluation)],
-        pairTable(evaluation) ?? html`<p>Nothing was taken for something else.</p>`,
-      ),
-    ])
-    add('classes', 'Class by class', [
-      html`<p>Recognised: the share of the images of a class that were taken for it (recall).
-Precision: of the images that were taken for it, the share that are of it. F1: both in one.</p>`,
-      classTable(evaluation, trained),
-    ])
-    add('samples', 'Samples', [
-      html`<p>${count(evaluation.samples.length)} images, not chosen by their result. ✓ it was
-recognised, ✗ what it was taken for instead, and how sure the network was.</p>`,
-      showExamples(evaluation.samples, source),
-    ])
-    if (evaluation.samples.length > 0) grid('samples', renderPredictions(evaluation.samples))
-    const wrong = evaluation.topLosses.filter(({ label, predicted }) => label !== predicted)
-    const worst = wrong.length > 0 ? wrong : evaluation.topLosses
-    const about =
-      wrong.length > 0
-        ? 'Where it was most sure of something wrong. Sometimes it is the label that is wrong.'
-        : 'It made no mistake; of these images it was least sure.'
-    add('worst', 'The worst mistakes', [html`<p>${about}</p>`, showExamples(worst, source)])
-    if (worst.length > 0) grid('worst', renderPredictions(worst))
-    add('certainty', 'How sure it is', plots([await certaintyFigure(evaluation)]))
-  } else {
-    const { missing } = measured as { missing: string }
-    for (const [id, title] of MEASURED) add(id, title, { missing })
+  if (report.skipped.length > 0) {
+    const content = renderSkipped(report.skipped)
+    report.sections.splice(1, 0, { id: 'missing', title: 'Missing sections', content })
   }
-
-  add('balance', 'Images of each class', await balance(run, known, plots))
-  if ('found' in augmented && augmented.found.length > 0) {
-    const mix = run.config.transform?.mix?.type
-    const mixed =
-      mix !== undefined && mix !== 'none'
-        ? ` Two of them at a time were mixed then (${mix}), which is not shown.`
-        : ''
-    add('augmented', 'Images as training sees them', [
-      html`<p>Some of the training images, changed at random as they are each time.${mixed}</p>`,
-      showTiles(augmented.found),
-    ])
-    grid('augmented', makeGrid(augmented.found.map(({ image, caption }) => ({ image, caption }))))
-  } else {
-    const missing = 'missing' in augmented ? augmented.missing : 'There are none.'
-    add('augmented', 'Images as training sees them', { missing })
-  }
-  add('configuration', 'Configuration', configurationTables(run))
-  const nothing = Object.keys(run.environment).length === 0
-  const absent = { missing: 'There is no environment.json in the run folder.' }
-  add('environment', 'What it ran on', nothing ? absent : environmentTable(run.environment))
-  add('repeat', 'The same again', again(run))
-  const remarks = [...run.remarks]
-  const unread = known?.evaluation.broken ?? 0
-  if (unread > 0) remarks.push(`${count(unread)} images could not be read when it was measured.`)
-  if (run.warnings.length + remarks.length > 0) add('notes', 'Notes', notes(run, remarks))
-
-  if (drawn.skipped.length > 0) {
-    sections.splice(1, 0, { id: 'missing', title: 'Left out', content: leftOut(drawn.skipped) })
-  }
-
-  const title = `${run.config.model.arch} on ${sourceName(source)}`
-  drawn.page = page(title, lead(run, known), sections, foot(run))
-  return drawn
+  const title = `${run.config.model.arch} on ${dataSetTitle(run.config.data.source)}`
+  const footer = renderFooter(run.environment.residual)
+  const { figures, imageGrids, skipped } = report
+  const page = renderPage(title, renderHeader(run, found), report.sections, footer)
+  return { page, figures, imageGrids, skipped }
 }
 
-/** What is made from an evaluation. */
-const MEASURED = [
-  ['confusion', 'What it takes for what'],
-  ['classes', 'Class by class'],
-  ['samples', 'Samples'],
-  ['worst', 'The worst mistakes'],
-  ['certainty', 'How sure it is'],
-] as const
-
-/** What could not be made, by its reason. */
-function leftOut(skipped: Drawn['skipped']): Html {
-  const reasons = new Map<string, string[]>()
-  for (const { section, reason } of skipped) {
-    reasons.set(reason, [...(reasons.get(reason) ?? []), section])
+async function addTrainingCurves(report: ReportBuilder, run: RunFolder): Promise<void> {
+  const title = 'Training curves'
+  if (run.epochs.length === 0) {
+    report.add('curves', title, { missing: 'No epoch has been completed yet.' })
+    return
   }
-  const items = [...reasons].map(
+  const plots = report.plots(await trainingCurves(run))
+  report.add('curves', title, [plots, collapsible('Show data', epochTable(run))])
+}
+
+async function addEvaluation(
+  report: ReportBuilder,
+  run: RunFolder,
+  { evaluation, part }: SplitEvaluation,
+  trainCounts: readonly number[] | undefined,
+): Promise<void> {
+  const titles = EVALUATION_SECTIONS
+  const source = String(run.config.data.source ?? '')
+  const images = `${formatCount(evaluation.count)} ${SPLIT_NAMES[part]} images`
+  report.add('confusion', titles.confusion, [
+    html`<p>Predictions on ${images}.</p>`,
+    report.plots(
+      [await confusionMatrixFigure(evaluation)],
+      confusedPairsTable(evaluation) ?? html`<p>All images were classified correctly.</p>`,
+    ),
+  ])
+  report.add('classes', titles.classes, [
+    html`<p>Accuracy (recall): fraction of the images of a class that are predicted as the class.
+Precision: fraction of the images predicted as a class that belong to it. F1: harmonic mean of the
+two.</p>`,
+    perClassTable(evaluation, trainCounts),
+  ])
+  report.add('samples', titles.samples, [
+    html`<p>${formatCount(evaluation.samples.length)} images, chosen independently of their
+predictions. ✓ correct, ✗ predicted class, with the confidence of the network.</p>`,
+    renderExamples(evaluation.samples, source),
+  ])
+  if (evaluation.samples.length > 0) {
+    report.addImageGrid('samples', renderPredictions(evaluation.samples))
+  }
+  const wrong = evaluation.topLosses.filter(({ label, predicted }) => label !== predicted)
+  const shown = wrong.length > 0 ? wrong : evaluation.topLosses
+  const description =
+    wrong.length > 0
+      ? 'Misclassified images with the highest loss. The label may be wrong, too.'
+      : 'There are no mistakes; these images have the highest loss.'
+  report.add('mistakes', titles.mistakes, [
+    html`<p>${description}</p>`,
+    renderExamples(shown, source),
+  ])
+  if (shown.length > 0) report.addImageGrid('mistakes', renderPredictions(shown))
+  const calibration = await calibrationFigure(evaluation)
+  report.add('calibration', titles.calibration, report.plots([calibration]))
+}
+
+async function addData(
+  report: ReportBuilder,
+  run: RunFolder,
+  evaluation: SplitEvaluation | undefined,
+  augmented: Outcome<GridTile[]>,
+): Promise<void> {
+  const balanceTitle = 'Images per class'
+  const splits = splitCounts(run, evaluation)
+  const classes = run.start?.data.classes ?? []
+  if (splits.length === 0 || classes.length === 0) {
+    const missing = 'The run folder has no number of images per class.'
+    report.add('balance', balanceTitle, { missing })
+  } else {
+    report.add('balance', balanceTitle, report.plots([await classBalanceFigure(classes, splits)]))
+  }
+
+  const title = 'Augmented training images'
+  if ('missing' in augmented) {
+    report.add('augmented', title, augmented)
+  } else if (augmented.found.length === 0) {
+    report.add('augmented', title, { missing: 'There are no training images.' })
+  } else {
+    const mix = run.config.transform?.mix?.type
+    const note =
+      mix !== undefined && mix !== 'none' ? ` Mixing of image pairs (${mix}) is not shown.` : ''
+    report.add('augmented', title, [
+      html`<p>Training images after random augmentation.${note}</p>`,
+      renderTiles(augmented.found),
+    ])
+    const tiles = augmented.found.map(({ image, caption }) => ({ image, caption }))
+    report.addImageGrid('augmented', makeGrid(tiles))
+  }
+}
+
+/** Returns the images per class of the training split and of the evaluated split, if known. */
+function splitCounts(run: RunFolder, evaluation: SplitEvaluation | undefined): SplitCounts[] {
+  const splits: SplitCounts[] = []
+  if (run.start?.trainClasses) {
+    splits.push({ split: SPLIT_NAMES.train, counts: run.start.trainClasses })
+  }
+  if (evaluation !== undefined && evaluation.part !== 'train') {
+    const counts = evaluation.evaluation.classes.map(({ count }) => count)
+    splits.push({ split: SPLIT_NAMES[evaluation.part], counts })
+  }
+  return splits
+}
+
+function addRunDetails(
+  report: ReportBuilder,
+  run: RunFolder,
+  evaluation: SplitEvaluation | undefined,
+): void {
+  report.add('configuration', 'Configuration', configurationTables(run))
+  const hasEnvironment = Object.keys(run.environment).length > 0
+  const missing = 'There is no environment.json in the run folder.'
+  report.add(
+    'environment',
+    'Environment',
+    hasEnvironment ? environmentTable(run.environment) : { missing },
+  )
+  report.add('reproduce', 'Reproduce this run', renderReproduce(run))
+  const remarks = [...run.remarks]
+  const unreadable = evaluation?.evaluation.broken ?? 0
+  if (unreadable > 0) {
+    remarks.push(`${formatCount(unreadable)} images could not be read during evaluation.`)
+  }
+  if (run.warnings.length + remarks.length > 0) {
+    report.add('warnings', 'Warnings', renderWarnings(run, remarks))
+  }
+}
+
+/** Lists missing sections, grouped by reason. */
+function renderSkipped(skipped: RenderedReport['skipped']): Html {
+  const byReason = new Map<string, string[]>()
+  for (const { section, reason } of skipped) {
+    byReason.set(reason, [...(byReason.get(reason) ?? []), section])
+  }
+  const items = [...byReason].map(
     ([reason, sections]) =>
       html`<p class="note"><strong>${sections.join(', ')}.</strong> ${reason}</p>\n`,
   )
   return html`${items}`
 }
 
-/** A data set by the end of its path. */
-export function sourceName(source: string | undefined): string {
+/** Returns the last part of the path of a data set, for titles. */
+export function dataSetTitle(source: string | undefined): string {
   return (
     String(source ?? '')
       .replace(/[\\/]+$/, '')
@@ -169,73 +226,64 @@ export function sourceName(source: string | undefined): string {
   )
 }
 
-function lead(run: RunFolder, known: Measured | undefined): Html {
+function renderHeader(run: RunFolder, evaluation: SplitEvaluation | undefined): Html {
   const { result, epochs, start, config } = run
   const best = result?.best ?? undefined
-  const [score, of] = known
-    ? [
-        known.evaluation.accuracy,
-        `right, of ${count(known.evaluation.count)} ${PARTS[known.part]} images`,
-      ]
-    : result?.test
-      ? [result.test.accuracy, `right, of ${count(result.test.count)} test images`]
-      : [best?.accuracy ?? epochs.at(-1)?.val?.accuracy, 'right, when its states were compared']
+  const [accuracyLabel, accuracy] = headlineAccuracy(run, evaluation)
   const seconds = result?.seconds ?? epochs.at(-1)?.seconds
-  const done = `${count(result?.epochs ?? epochs.length)}${config.epochs ? ` of ${count(config.epochs)}` : ''}`
-  const tiles: [string, string][] = [
-    [of, percent(score)],
-    ['training images', count(start?.trainImages)],
-    ['classes', count(start?.data.classes.length)],
-    [best ? `epochs, best after ${best.epoch}` : 'epochs', done],
-    ['of training', duration(seconds)],
-    ['images a second', count(result?.imagesPerSecond ?? epochs.at(-1)?.imagesPerSecond)],
+  const planned = config.epochs ? ` of ${formatCount(config.epochs)}` : ''
+  const throughput = result?.imagesPerSecond ?? epochs.at(-1)?.imagesPerSecond
+  const tiles: [label: string, value: string][] = [
+    [accuracyLabel, formatPercent(accuracy)],
+    ['training images', formatCount(start?.trainImages)],
+    ['classes', formatCount(start?.data.classes.length)],
+    [
+      best ? `epochs (best: ${best.epoch})` : 'epochs',
+      `${formatCount(result?.epochs ?? epochs.length)}${planned}`,
+    ],
+    ['training time', formatDuration(seconds)],
+    ['training images/s', formatCount(throughput)],
   ]
-  const shown = tiles.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>\n`)
-  const began = run.environment.startedAt
-  const when = began === undefined ? '' : `, trained on ${began.slice(0, 10)}`
-  return html`<p class="lead">Run ${name(run.name)}${when}</p>
-<dl class="tiles">${shown}</dl>`
+  const items = tiles.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>\n`)
+  const { startedAt } = run.environment
+  const date = startedAt === undefined ? '' : `, trained on ${startedAt.slice(0, 10)}`
+  return html`<p class="lead">Run ${isolate(run.name)}${date}</p>
+<dl class="tiles">${items}</dl>`
 }
 
-async function balance(
-  { start }: RunFolder,
-  known: Measured | undefined,
-  plots: (figures: readonly Figure[]) => Html,
-): Promise<Content | { missing: string }> {
-  const parts: Counted[] = []
-  if (start?.trainClasses) parts.push({ part: PARTS.train, counts: start.trainClasses })
-  if (known !== undefined && known.part !== 'train') {
-    const counts = known.evaluation.classes.map(({ count }) => count)
-    parts.push({ part: PARTS[known.part], counts })
+/** Returns the accuracy for the header with its label: evaluated, else as recorded by the run. */
+function headlineAccuracy(
+  { result, epochs }: RunFolder,
+  evaluated: SplitEvaluation | undefined,
+): [label: string, accuracy: number | undefined] {
+  if (evaluated !== undefined) {
+    const { accuracy, count } = evaluated.evaluation
+    return [`${SPLIT_NAMES[evaluated.part]} accuracy (${formatCount(count)} images)`, accuracy]
   }
-  const classes = start?.data.classes ?? []
-  if (parts.length === 0 || classes.length === 0) {
-    return { missing: 'The run did not write down how many images there are of each class.' }
+  if (result?.test) {
+    const { accuracy, count } = result.test
+    return [`test accuracy (${formatCount(count)} images)`, accuracy]
   }
-  return plots([await balanceFigure(classes, parts)])
+  return ['validation accuracy', result?.best?.accuracy ?? epochs.at(-1)?.val?.accuracy]
 }
 
-function again(run: RunFolder): Content {
-  const command = repeatCommand(run)
+function renderReproduce(run: RunFolder): Content {
+  const command = reproduceCommand(run)
   if (command === undefined) {
-    return html`<p>It was trained on images in memory, which no command can bring back:
-<code>train(config, { arrays })</code> with the configuration above does.</p>`
+    return html`<p>The run was trained on images in memory. To repeat it, call
+<code>train(config, { arrays })</code> with the configuration above and the same images.</p>`
   }
-  return html`<p>This trains the same again; with as many threads, on the same kind of machine, to the
-same bits. Relative paths are meant from the folder in which it was trained.</p>
+  return html`<p>This command repeats the run. On the CPU, with the same number of threads on the same
+kind of machine, the result is identical to the bit. Relative paths refer to the folder in which the
+run was started.</p>
 <pre tabindex="0"><code>${command}</code></pre>`
 }
 
-function notes({ warnings }: RunFolder, remarks: readonly string[]): Html {
+function renderWarnings({ warnings }: RunFolder, remarks: readonly string[]): Html {
   const shown = warnings
-    .slice(0, MOST_WARNINGS)
-    .map(({ message, hint }) => sentences(message, hint))
+    .slice(0, MAX_WARNINGS)
+    .map(({ message, hint }) => joinSentences(message, hint))
   const more = warnings.length - shown.length
-  const lines = [...remarks, ...shown, ...(more > 0 ? [`${count(more)} more warnings.`] : [])]
-  return html`<ul>${lines.map((line) => html`<li>${name(line)}</li>\n`)}</ul>`
-}
-
-export function foot({ environment }: Pick<RunFolder, 'environment'>): Html {
-  const version = environment.residual === undefined ? '' : ` ${environment.residual}`
-  return html`<p>Made by residual${version}. This file needs nothing else: it can be sent, and opened offline.</p>`
+  const lines = [...remarks, ...shown, ...(more > 0 ? [`${formatCount(more)} more warnings.`] : [])]
+  return html`<ul>${lines.map((line) => html`<li>${isolate(line)}</li>\n`)}</ul>`
 }

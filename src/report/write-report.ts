@@ -5,63 +5,63 @@ import { ResidualError } from '../errors/errors.js'
 import { toPath } from '../native/arguments/path.js'
 import { replaceFile } from '../run-folder/json-files.js'
 import { type RunFolder, readRunFolder } from '../run-folder/run-folder.js'
-import { drawComparison, labelsOf, scoreOf } from './comparison-report.js'
-import { augmentedImages, type Found, keptMeasure, measure } from './evaluate-run.js'
+import { rankingAccuracy, renderComparisonReport, uniqueRunLabels } from './comparison-report.js'
+import { evaluateRun, type Outcome, previewAugmented, storedEvaluation } from './evaluate-run.js'
+import type { RenderedReport } from './report-builder.js'
 import type { ReportedRun, ReportOptions, ReportResult } from './report-result.js'
-import { type Drawn, drawRun } from './run-report.js'
+import { renderRunReport } from './run-report.js'
 
-/** Writes the page on the runs in these folders, and its figures. */
-export async function write(
+/** Writes the report of one run, or the comparison of several, with its figures. */
+export async function writeReport(
   paths: readonly string[],
   options: ReportOptions,
 ): Promise<ReportResult> {
-  const { out, data, evaluate = true, onMeasure = () => {} } = options
-  const folders: RunFolder[] = []
-  for (const path of paths) folders.push(await readRunFolder(path))
-  const [only] = folders
-  if (folders.length > 1 || only === undefined) {
+  const { out, data, evaluate = true, onEvaluate = () => {} } = options
+  const runs: RunFolder[] = []
+  for (const path of paths) runs.push(await readRunFolder(path))
+  const [only] = runs
+  if (runs.length > 1 || only === undefined) {
     const file = resolve(out === undefined ? 'comparison.html' : toPath(out, 'out'))
-    return await writeDrawn(file, besides(file), await drawComparison(folders), folders)
+    return await writeFiles(file, plotsFolder(file), await renderComparisonReport(runs), runs)
   }
-  const kept = data === undefined ? keptMeasure(only) : undefined
-  const measured = kept ?? (evaluate ? await measure(only, data, onMeasure) : NOT_MEASURED)
-  const drawn = await drawRun(only, measured, await augmentedImages(only, data))
+  const stored = data === undefined ? storedEvaluation(only) : undefined
+  const evaluation =
+    stored ?? (evaluate ? await evaluateRun(only, data, onEvaluate) : NOT_EVALUATED)
+  const report = await renderRunReport(only, evaluation, await previewAugmented(only, data))
   if (out === undefined) {
-    return await writeDrawn(join(only.dir, 'report.html'), join(only.dir, 'plots'), drawn, folders)
+    return await writeFiles(join(only.dir, 'report.html'), join(only.dir, 'plots'), report, runs)
   }
   const file = resolve(toPath(out, 'out'))
-  return await writeDrawn(file, besides(file), drawn, folders)
+  return await writeFiles(file, plotsFolder(file), report, runs)
 }
 
-const NOT_MEASURED: Found<never> = {
-  missing: 'The report was asked for without measuring the network.',
+const NOT_EVALUATED: Outcome<never> = {
+  missing: 'Evaluation was disabled for this report.',
 }
 
-function besides(file: string): string {
+function plotsFolder(file: string): string {
   return `${file.replace(/\.html?$/i, '')}-plots`
 }
 
-async function writeDrawn(
+async function writeFiles(
   file: string,
   folder: string,
-  { page, figures, pictures, skipped }: Drawn,
+  { page, figures, imageGrids, skipped }: RenderedReport,
   runs: readonly RunFolder[],
 ): Promise<ReportResult> {
   removeFigures(folder)
   const files: ReportResult['figures'] = {}
   for (const { name, svg } of figures) files[name] = await writeFigure(folder, name, svg)
-  for (const { name, picture } of pictures) {
-    files[name] = await writeFigure(folder, name, picture.svg)
-  }
+  for (const { name, grid } of imageGrids) files[name] = await writeFigure(folder, name, grid.svg)
   replaceFile(file, page)
-  return { file, figures: files, skipped, runs: reported(runs) }
+  return { file, figures: files, skipped, runs: describeRuns(runs) }
 }
 
-/** What a report draws; nothing else in its folder is touched. */
+/** Names of all figures that reports write; other files in the folder are not touched. */
 const FIGURES =
-  /^((training|validation)-)?(loss|step-loss|accuracy|learning-rate|throughput|confusion|certainty|class-balance|samples|worst|augmented)\.(svg|png)$/
+  /^((training|validation)-)?(loss|step-loss|accuracy|learning-rate|throughput|confusion-matrix|calibration|class-balance|samples|mistakes|augmented)\.(svg|png)$/
 
-/** Those of an earlier report, which may have been about another state of the run. */
+/** Removes the figures of an earlier report, some of which may no longer apply. */
 function removeFigures(folder: string): void {
   if (!existsSync(folder)) return
   try {
@@ -74,18 +74,17 @@ function removeFigures(folder: string): void {
   }
 }
 
-function reported(runs: readonly RunFolder[]): ReportedRun[] {
-  const labels = labelsOf(runs)
+function describeRuns(runs: readonly RunFolder[]): ReportedRun[] {
+  const labels = uniqueRunLabels(runs)
   return runs.map((run, index) => {
     const { dir, name, config, result, epochs } = run
-    const score = scoreOf(run)
     return {
       name: labels[index] ?? name,
       dir,
       arch: config.model.arch,
       stopReason: result?.stopReason,
       epochs: result?.epochs ?? epochs.length,
-      accuracy: score < 0 ? undefined : score,
+      accuracy: rankingAccuracy(run),
       testAccuracy: result?.test?.accuracy,
       seconds: result?.seconds ?? epochs.at(-1)?.seconds,
     }

@@ -33,7 +33,7 @@ export function readJson<T>(path: string): T | undefined {
  *
  * @throws {ResidualError} `E_IO`
  */
-export function readLines<T>(path: string): T[] {
+export function readJsonLines<T>(path: string): T[] {
   const parse = (text: string) =>
     text
       .split('\n')

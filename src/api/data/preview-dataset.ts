@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
-import { type GridOptions, makeGrid, type Picture } from '../../image-grid/grid.js'
+import { type GridOptions, type ImageGrid, makeGrid } from '../../image-grid/grid.js'
 import type { DataConfig, ShowConfig } from '../../native/generated.js'
 import { readPreviewTiles } from './preview-tiles.js'
 
@@ -25,7 +25,7 @@ const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
 export async function previewDataset(
   data: string | DataConfig,
   { title, columns, tileSize, signal, onDownload, ...config }: PreviewOptions = {},
-): Promise<Picture> {
+): Promise<ImageGrid> {
   await prepareData(data)?.({ signal, onDownload })
   const { facts, part, labels, tiles } = await readPreviewTiles({ data, ...config }, signal)
   const augmented = config.augmented ? ', augmented' : ''

@@ -83,7 +83,7 @@ async function drawCurve({ points, others }: LrFinding): Promise<string> {
   const first = points[0]?.smoothed ?? 1
   const lowest = Math.min(first, ...points.map(({ smoothed }) => smoothed))
   const top = first + Math.max(first - lowest, 0.1 * Math.abs(first))
-  const marks = others.map(({ lr, name }) => {
+  const annotations = others.map(({ lr, name }) => {
     const nearest = points.reduce((best, point) =>
       Math.abs(Math.log(point.lr / lr)) < Math.abs(Math.log(best.lr / lr)) ? point : best,
     )
@@ -96,6 +96,6 @@ async function drawCurve({ points, others }: LrFinding): Promise<string> {
     x: { title: 'learning rate', scale: 'log' },
     y: { title: 'smoothed training loss' },
     series: [{ name: 'loss', points: shown.map(({ lr, smoothed }) => ({ x: lr, y: smoothed })) }],
-    marks,
+    annotations,
   })
 }

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
 import { shorthandKey } from '../../api/run/shorthand-key.js'
-import { refusal } from '../messages.js'
+import { cliError } from '../messages.js'
 
-/** A configuration on its way: what it may hold, the core decides. */
+/** A configuration under construction; the core validates it. */
 export type Draft = Record<string, unknown>
 
-/** The flags that stand for a configuration's keys. */
-export interface Flags {
+/** Flags that set configuration keys. */
+export interface ConfigFlags {
   config?: string
   data?: string
   recipe?: string
@@ -19,103 +19,112 @@ export interface Flags {
   resume?: string
 }
 
-const SETTING = /^([a-z][a-z0-9]*(?:\.[a-z][a-z0-9]*)*)=(.*)$/is
+const OVERRIDE = /^([a-z][a-z0-9]*(?:\.[a-z][a-z0-9]*)*)=(.*)$/is
 
-/** Recipe, then file, then flags, then settings: what comes later counts. */
-export function configure(words: string[], flags: Flags): Draft {
-  const draft = flags.config === undefined ? {} : readConfiguration(flags.config)
+/**
+ * Builds a configuration from the command line. Later sources take precedence: configuration file,
+ * flags, `key=value` overrides.
+ *
+ * @param words positional arguments: the data, if the first word is no override, and overrides
+ */
+export function configFromArguments(words: readonly string[], flags: ConfigFlags): Draft {
+  const draft = flags.config === undefined ? {} : readConfigFile(flags.config)
   const [first, ...rest] = words
-  const named = first !== undefined && !isSetting(first)
-  if (flags.data !== undefined) set(draft, 'data.source', flags.data)
-  if (named) set(draft, 'data.source', first)
-  if (flags.recipe !== undefined) set(draft, 'recipe', flags.recipe)
-  if (flags.model !== undefined) set(draft, 'model.arch', flags.model)
-  if (flags.seeds !== undefined) set(draft, 'seeds', readValue(flags.seeds))
-  if (flags.epochs !== undefined) set(draft, 'epochs', readValue(flags.epochs))
-  if (flags.out !== undefined) set(draft, 'out', flags.out)
-  if (flags.overwrite) set(draft, 'overwrite', true)
-  if (flags.resume !== undefined) set(draft, 'resume', flags.resume)
-  for (const setting of named ? rest : words) applySetting(draft, setting)
+  const hasData = first !== undefined && !isOverride(first)
+  if (flags.data !== undefined) setKey(draft, 'data.source', flags.data)
+  if (hasData) setKey(draft, 'data.source', first)
+  if (flags.recipe !== undefined) setKey(draft, 'recipe', flags.recipe)
+  if (flags.model !== undefined) setKey(draft, 'model.arch', flags.model)
+  if (flags.seeds !== undefined) setKey(draft, 'seeds', parseValue(flags.seeds))
+  if (flags.epochs !== undefined) setKey(draft, 'epochs', parseValue(flags.epochs))
+  if (flags.out !== undefined) setKey(draft, 'out', flags.out)
+  if (flags.overwrite) setKey(draft, 'overwrite', true)
+  if (flags.resume !== undefined) setKey(draft, 'resume', flags.resume)
+  for (const override of hasData ? rest : words) applyOverride(draft, override)
   return draft
 }
 
-/** Whether a command-line word is a setting: `optimizer.lr=0.05`. */
-export function isSetting(word: string): boolean {
-  return SETTING.test(word)
+/** Whether a word of the command line is an override, such as `optimizer.lr=0.05`. */
+export function isOverride(word: string): boolean {
+  return OVERRIDE.test(word)
 }
 
 /**
- * Applies a setting. Its value is read as JSON and, where it is none, as text.
+ * Applies a `key=value` override. The value is parsed as JSON and taken as a string otherwise.
  *
- * @throws {ResidualError} `E_USAGE` if it is no setting
+ * @throws {ResidualError} `E_USAGE` if the word is not of the form key=value
  */
-export function applySetting(draft: Draft, setting: string): void {
-  const [, path, value] = SETTING.exec(setting) ?? []
-  if (path === undefined || value === undefined) throw refusal.setting(setting)
-  set(draft, path, readValue(value))
+export function applyOverride(draft: Draft, override: string): void {
+  const [, path, value] = OVERRIDE.exec(override) ?? []
+  if (path === undefined || value === undefined) throw cliError.invalidOverride(override)
+  setKey(draft, path, parseValue(value))
 }
 
-/** Sets what a key's path names, making the objects on the way. */
-export function set(draft: Draft, path: string, value: unknown): void {
+/** Sets the value at a dotted path and creates the objects on the way. */
+export function setKey(draft: Draft, path: string, value: unknown): void {
   const keys = path.split('.')
   const last = keys.pop() as string
-  let at = draft
+  let object = draft
   for (const key of keys) {
-    const present = Object.hasOwn(at, key) ? at[key] : undefined
+    const present = Object.hasOwn(object, key) ? object[key] : undefined
     const inner = typeof present === 'string' ? { [shorthandKey(key)]: present } : present
-    at = at[key] = isDraft(inner) ? inner : {}
+    object = object[key] = isObject(inner) ? inner : {}
   }
-  at[last] = value
-  // Two names for one thing, both of them in a run's config.json: the one set last counts.
-  if (path === 'epochs' && isDraft(draft.budget)) delete draft.budget.epochs
+  object[last] = value
+  // `epochs` and `budget.epochs` are aliases, and a config.json has both: the last one set wins.
+  if (path === 'epochs' && isObject(draft.budget)) delete draft.budget.epochs
   if (path === 'budget.epochs') delete draft.epochs
 }
 
 /**
- * Reads a configuration file: YAML, of which JSON is a part.
+ * Reads a configuration file in YAML or JSON (a subset of YAML).
  *
- * @throws {ResidualError} `E_USAGE` if it cannot be read, `E_CONFIG` with the line if not understood
+ * @throws {ResidualError} `E_USAGE` if it cannot be read, `E_CONFIG` with the line if it is invalid
  */
-export function readConfiguration(file: string): Draft {
+export function readConfigFile(file: string): Draft {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw refusal.unreadableConfiguration(file, cause)
+    throw cliError.unreadableConfig(file, cause)
   }
   const document = parseDocument(text, { prettyErrors: true })
   const [error] = document.errors
-  if (error !== undefined) throw refusal.brokenConfiguration(file, error.linePos?.[0].line, error)
+  if (error !== undefined) throw cliError.invalidConfig(file, error.linePos?.[0].line, error)
   let draft: unknown
   try {
     draft = document.toJS()
   } catch (cause) {
-    // Aliases that would grow without end.
-    throw refusal.brokenConfiguration(file, undefined, cause as Error)
+    // YAML aliases can expand without limit; the parser refuses that here.
+    throw cliError.invalidConfig(file, undefined, cause as Error)
   }
-  if (!isDraft(draft)) throw refusal.emptyConfiguration(file)
-  delete draft.$schema // for editors
+  if (!isObject(draft)) throw cliError.emptyConfig(file)
+  delete draft.$schema // a hint for editors, not a setting
   return draft
 }
 
-/** Whether a draft says a value, by its path in a resolved configuration (`model.arch`). */
-export function says(draft: Draft, path: string): boolean {
-  if (path === 'epochs' && says(draft, 'budget.epochs')) return true
+/**
+ * Whether a draft defines a value.
+ *
+ * @param path dotted path in a resolved configuration (`model.arch`)
+ */
+export function definesKey(draft: Draft, path: string): boolean {
+  if (path === 'epochs' && definesKey(draft, 'budget.epochs')) return true
   if (path === 'budget.epochs' && Object.hasOwn(draft, 'epochs')) return true
-  let at: unknown = draft
-  let above = ''
+  let value: unknown = draft
+  let parent = ''
   for (const key of path.split('.')) {
-    // A bare word says one key of the object that it stands for.
-    if (typeof at === 'string') return key === shorthandKey(above)
-    if (!isDraft(at) || !Object.hasOwn(at, key)) return false
-    at = at[key]
-    above = key
+    // A string in place of an object sets one key of that object: `model: resnet18`.
+    if (typeof value === 'string') return key === shorthandKey(parent)
+    if (!isObject(value) || !Object.hasOwn(value, key)) return false
+    value = value[key]
+    parent = key
   }
-  return at !== undefined && at !== 'auto'
+  return value !== undefined && value !== 'auto'
 }
 
-/** JSON if it is, else text: 0.1 is a number, true a truth, resnet18 a word. */
-export function readValue(text: string): unknown {
+/** Parses a value as JSON and returns any other text unchanged: 0.1, true, resnet18. */
+export function parseValue(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -123,7 +132,7 @@ export function readValue(text: string): unknown {
   }
 }
 
-/** Whether a value is an object of keys and values. */
-export function isDraft(value: unknown): value is Draft {
+/** Whether a value is an object with keys. */
+export function isObject(value: unknown): value is Draft {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,55 +1,54 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { refusal } from '../messages.js'
-import { isSetting } from './config-arguments.js'
+import { cliError } from '../messages.js'
+import { isOverride } from './config-arguments.js'
 
-/** A file's ending that says that it is an image which can be read. */
-const IMAGE = /\.(jpe?g|png)$/i
+const IMAGE_EXTENSION = /\.(jpe?g|png)$/i
 const STDIN = '-'
 
-/** An image that was named on the command line. */
-export interface Named {
-  /** Its path; `-` for what came from stdin. */
+/** An image given on the command line. */
+export interface ImageArgument {
+  /** Path of the file; `-` for stdin. */
   name: string
-  /** Of what came from stdin. */
+  /** Contents, if the image came from stdin. */
   bytes?: Buffer
 }
 
-/** Whether a word names images, and is no setting. (A file may have an equals sign in its name.) */
-export function isImageWord(word: string): boolean {
-  return !isSetting(word) || existsSync(word)
+/** Whether a word names an image and not an override; file names may contain an equals sign. */
+export function isImageArgument(word: string): boolean {
+  return !isOverride(word) || existsSync(word)
 }
 
 /**
- * What words name: files as they are, all images in and below folders by name, and stdin.
+ * Expands image arguments: files, folders (all images at any depth, sorted) and `-` for stdin.
  *
- * @throws {ResidualError} `E_DATA_NOT_FOUND` for a folder without images, `E_IO` for one that cannot
- *   be read, `E_USAGE` for a stdin that is a keyboard
+ * @throws {ResidualError} `E_DATA_NOT_FOUND` for a folder without images, `E_IO` for a folder that
+ *   cannot be read, `E_USAGE` if stdin is a terminal
  */
-export async function namedImages(words: readonly string[]): Promise<Named[]> {
-  const named: Named[] = []
+export async function readImageArguments(words: readonly string[]): Promise<ImageArgument[]> {
+  const images: ImageArgument[] = []
   for (const word of words) {
-    if (word === STDIN) named.push({ name: STDIN, bytes: await fromStdin() })
-    else if (statSync(word, { throwIfNoEntry: false })?.isDirectory()) named.push(...inside(word))
-    else named.push({ name: word })
+    if (word === STDIN) images.push({ name: STDIN, bytes: await readStdin() })
+    else if (statSync(word, { throwIfNoEntry: false })?.isDirectory()) images.push(...list(word))
+    else images.push({ name: word })
   }
-  return named
+  return images
 }
 
-async function fromStdin(): Promise<Buffer> {
-  if (process.stdin.isTTY) throw refusal.terminalInput()
+async function readStdin(): Promise<Buffer> {
+  if (process.stdin.isTTY) throw cliError.terminalInput()
   return await buffer(process.stdin)
 }
 
-function inside(folder: string): Named[] {
+function list(folder: string): ImageArgument[] {
   let names: string[]
   try {
     names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   } catch (cause) {
-    throw refusal.unreadableFolder(folder, cause)
+    throw cliError.unreadableFolder(folder, cause)
   }
-  const images = names.filter((name) => IMAGE.test(name)).sort()
-  if (images.length === 0) throw refusal.noImages(folder)
+  const images = names.filter((name) => IMAGE_EXTENSION.test(name)).sort()
+  if (images.length === 0) throw cliError.noImages(folder)
   return images.map((name) => ({ name: join(folder, name) }))
 }

@@ -1,17 +1,17 @@
 import { realpathSync } from 'node:fs'
 
 /**
- * The runs or checkpoints of a command line, each once: of `runs/*`, `runs/latest` is one of the
- * others. The name that was given last stays, for `latest` comes before most.
+ * Removes duplicate runs or checkpoints: in `runs/*`, the link `runs/latest` repeats another run.
+ * The last name of each is kept, since `latest` sorts before most names.
  */
-export function distinct(paths: readonly string[]): string[] {
-  return [...new Map(paths.map((path) => [placeOf(path), path])).values()]
+export function uniquePaths(paths: readonly string[]): string[] {
+  return [...new Map(paths.map((path) => [resolveLinks(path), path])).values()]
 }
 
-function placeOf(path: string): string {
+function resolveLinks(path: string): string {
   try {
     return realpathSync(path)
   } catch {
-    return path // whoever opens it says what is wrong with it
+    return path // the command that opens the path reports the error
   }
 }

@@ -1,32 +1,36 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
-import { bash } from '../completion/bash.js'
-import { fish } from '../completion/fish.js'
-import { type Vocabulary, vocabulary } from '../completion/vocabulary.js'
-import { zsh } from '../completion/zsh.js'
-import { examples } from '../help.js'
-import { refusal } from '../messages.js'
+import { bashCompletion } from '../completion/bash.js'
+import { type CompletionSpec, completionSpec } from '../completion/completion-spec.js'
+import { fishCompletion } from '../completion/fish.js'
+import { zshCompletion } from '../completion/zsh.js'
+import { addExamples } from '../help.js'
+import { cliError } from '../messages.js'
 import { print } from '../output/streams.js'
 
-/** What each shell is taught by. */
-const WRITERS: Record<string, (words: Vocabulary) => string> = { bash, zsh, fish }
+/** Generators of the completion script, by shell. */
+const GENERATORS: Record<string, (spec: CompletionSpec) => string> = {
+  bash: bashCompletion,
+  zsh: zshCompletion,
+  fish: fishCompletion,
+}
 
-/** `residual completion` */
+/** Adds `residual completion`. */
 export function addCompletion(program: Command): void {
-  const verb = program
+  const command = program
     .command('completion')
-    .description('print a script with which the shell completes commands, options and keys')
-    .argument('[shell]', 'bash, zsh or fish; by default the one that SHELL names')
-    .action(async (named?: string) => {
-      const shell = named ?? basename(process.env.SHELL ?? '')
-      const writer = Object.hasOwn(WRITERS, shell) ? WRITERS[shell] : undefined
-      if (writer === undefined) throw refusal.shell(shell || undefined, Object.keys(WRITERS))
-      await print((await writer(await vocabulary(program))).trimEnd())
+    .description('print a shell completion script for commands, options and settings')
+    .argument('[shell]', 'bash, zsh or fish (default: the shell named by SHELL)')
+    .action(async (name?: string) => {
+      const shell = name ?? basename(process.env.SHELL ?? '')
+      const generate = Object.hasOwn(GENERATORS, shell) ? GENERATORS[shell] : undefined
+      if (generate === undefined) throw cliError.shell(shell || undefined, Object.keys(GENERATORS))
+      await print(generate(await completionSpec(program)).trimEnd())
     })
-  examples(
-    verb,
-    ['completion bash >> ~/.bashrc', 'bash, from the next shell on'],
-    ['completion zsh > ~/.zfunc/_residual', 'zsh, with ~/.zfunc in its fpath'],
-    ['completion fish > ~/.config/fish/completions/residual.fish', 'fish'],
+  addExamples(
+    command,
+    ['completion bash >> ~/.bashrc', 'install for bash'],
+    ['completion zsh > ~/.zfunc/_residual', 'install for zsh, with ~/.zfunc in fpath'],
+    ['completion fish > ~/.config/fish/completions/residual.fish', 'install for fish'],
   )
 }

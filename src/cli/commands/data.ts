@@ -6,65 +6,64 @@ import {
   previewDataset,
   verifyDataset,
 } from '../../index.js'
-import { applySetting, type Draft, readValue } from '../arguments/config-arguments.js'
-import { examples } from '../help.js'
-import { Interrupt } from '../interrupt.js'
-import { DownloadLine, megabytes } from '../output/download-progress.js'
-import { count } from '../output/format.js'
-import { checkPicturePath, writePicture } from '../output/image-file.js'
-import { report } from '../output/print-error.js'
+import { applyOverride, type Draft, parseValue } from '../arguments/config-arguments.js'
+import { addExamples } from '../help.js'
+import { withDownloads } from '../output/download-progress.js'
+import { formatCount, formatMegabytes } from '../output/format.js'
+import { checkImagePath, writeImageFile } from '../output/image-file.js'
 import { print } from '../output/streams.js'
-import { roomIn } from '../output/terminal.js'
-import { table } from '../output/text-table.js'
+import { outputWidth } from '../output/terminal.js'
+import { formatTable } from '../output/text-table.js'
 
+/** Exit status of a failed verification. */
 const DATA_STATUS = 4
 
-/** `residual data` */
+/** Adds `residual data` with its subcommands. */
 export function addData(program: Command): void {
-  const data = program.command('data').description('list, download, verify and look at data sets')
-  examples(
+  const data = program.command('data').description('list, download, verify and preview data sets')
+  addExamples(
     data,
-    ['data list', 'the data sets that have a name'],
-    ['data show ./photos --out grid.png', 'a picture of some of the images'],
-    ['data show ./photos --augmented', 'the same as training sees them'],
-    ['data download cifar10', 'verified, into the cache'],
+    ['data list', 'list the named data sets'],
+    ['data preview ./photos --out grid.png', 'draw a grid of images'],
+    ['data preview ./photos --augmented', 'draw augmented training images'],
+    ['data download cifar10', 'download to the cache and verify'],
   )
   data
     .command('list')
-    .description('the data sets that have a name, and where they are')
+    .description('list the named data sets and whether they are downloaded')
     .option('--json', 'print JSON')
     .action(list)
   data
     .command('download')
-    .description('download data sets, verified, into the cache')
+    .description('download data sets to the cache and verify their checksums')
     .argument('<names...>', 'cifar10, cifar100, mnist, fashion-mnist')
-    .option('--json', 'print what is known of each, as JSON')
-    .option('--quiet', 'show no progress')
+    .option('--json', 'print each data set as JSON')
+    .option('--quiet', 'hide progress')
     .action(download)
   data
     .command('verify')
-    .description("compare a data set's files with their published checksums")
-    .argument('<names...>', 'as of `residual data list`')
+    .description('compare the files of data sets with their published checksums')
+    .argument('<names...>', 'names from `residual data list`')
     .option('--json', 'print JSON')
     .action(verify)
   data
-    .command('show')
-    .description('draw a grid of images with their classes')
-    .argument('<data>', 'a folder or a named data set')
+    .command('preview')
+    .description('draw a grid of images with their labels')
+    .argument('<data>', 'an image folder or a named data set')
     .argument(
-      '[settings...]',
-      'as of `train`: data.limit=100; for --augmented, data.imageSize=64 transform.flip=true, too',
+      '[overrides...]',
+      'override any data setting: data.limit=100; with --augmented also data.imageSize=64 or transform.flip=true',
     )
-    .option('--out <file>', 'a .png or .svg file', 'data.png')
-    .option('--count <count>', 'how many images')
-    .option('--part <part>', 'train, val or test')
-    .option('--by-class', 'as many of each class')
-    .option('--seed <seed>', 'chooses other images')
-    .option('--augmented', 'as training sees them')
-    .option('--columns <count>', 'images in a row')
-    .option('--title <text>', 'a heading')
-    .option('--quiet', 'show no progress of a download')
-    .action(show)
+    .option('--out <file>', 'output file, .png or .svg', 'data.png')
+    .option('--count <count>', 'number of images')
+    .option('--split <split>', 'train, val or test')
+    .option('--by-class', 'show the same number of images of each class')
+    .option('--seed <seed>', 'seed of the random choice of images')
+    .option('--augmented', 'apply the training augmentation')
+    .option('--columns <count>', 'images per row')
+    .option('--title <text>', 'title above the grid')
+    .option('--quiet', 'hide download progress')
+    .action(preview)
 }
 
 async function list({ json }: { json?: true }): Promise<void> {
@@ -72,20 +71,20 @@ async function list({ json }: { json?: true }): Promise<void> {
   if (json) return await print(JSON.stringify(sets))
   const rows = sets.map((set) => [
     set.name,
-    count(set.classes),
-    count(set.train),
-    count(set.test),
+    formatCount(set.classes),
+    formatCount(set.train),
+    formatCount(set.test),
     `${set.imageSize}x${set.imageSize}x${set.channels}`,
-    set.downloadBytes > 0 ? `${megabytes(set.downloadBytes)} MB` : 'embedded',
+    set.downloadBytes > 0 ? `${formatMegabytes(set.downloadBytes)} MB` : 'bundled',
     set.folder === null ? 'no' : 'yes',
   ])
-  const heading = ['name', 'classes', 'training', 'test', 'images', 'download', 'here']
-  const layout = { worth: [9, 5, 6, 3, 4, 7, 8], room: roomIn(process.stdout) }
-  await print(table(heading, rows, layout))
+  const heading = ['name', 'classes', 'train', 'test', 'image size', 'download', 'available']
+  const layout = { priorities: [9, 5, 6, 3, 4, 7, 8], width: outputWidth(process.stdout) }
+  await print(formatTable(heading, rows, layout))
 }
 
 async function download(names: string[], flags: { json?: true; quiet?: true }): Promise<void> {
-  await downloading(flags.quiet ?? false, async (options) => {
+  await withDownloads(flags.quiet ?? false, async (options) => {
     for (const name of names) {
       const set = await downloadDataset(name, options)
       await print(flags.json ? JSON.stringify(set) : `${name}  ${set.folder}`)
@@ -95,25 +94,25 @@ async function download(names: string[], flags: { json?: true; quiet?: true }): 
 
 async function verify(names: string[], { json }: { json?: true }): Promise<void> {
   for (const name of names) {
-    const found = await verifyDataset(name)
-    if (!found.ok) process.exitCode = DATA_STATUS
+    const result = await verifyDataset(name)
+    if (!result.ok) process.exitCode = DATA_STATUS
     if (json) {
-      await print(JSON.stringify(found))
+      await print(JSON.stringify(result))
       continue
     }
-    const rows = found.files.map(({ file, ok, actual }) => [
+    const rows = result.files.map(({ file, ok, actual }) => [
       file,
-      ok ? 'ok' : actual === null ? 'missing or damaged' : 'DIFFERENT',
+      ok ? 'ok' : actual === null ? 'missing or damaged' : 'checksum differs',
       actual ?? '',
     ])
-    await print(`${found.folder}\n${table(['file', '', 'SHA-256'], rows)}`)
+    await print(`${result.folder}\n${formatTable(['file', 'status', 'SHA-256'], rows)}`)
   }
 }
 
-interface ShowFlags {
+interface PreviewFlags {
   out: string
   count?: string
-  part?: string
+  split?: string
   byClass?: true
   seed?: string
   augmented?: true
@@ -122,48 +121,29 @@ interface ShowFlags {
   quiet?: true
 }
 
-async function show(source: string, settings: string[], flags: ShowFlags): Promise<void> {
+async function preview(source: string, overrides: string[], flags: PreviewFlags): Promise<void> {
   const draft: Draft = { data: { source } }
-  for (const setting of settings) applySetting(draft, setting)
+  for (const override of overrides) applyOverride(draft, override)
   const { data, ...rest } = draft
-  checkPicturePath(flags.out, 'out')
-  const number = (text: string | undefined) => text && readValue(text)
+  checkImagePath(flags.out, 'out')
+  const parse = (text: string | undefined) => text && parseValue(text)
   const options = {
     ...rest,
-    count: number(flags.count),
-    seed: number(flags.seed),
-    columns: number(flags.columns),
-    part: flags.part,
+    count: parse(flags.count),
+    seed: parse(flags.seed),
+    columns: parse(flags.columns),
+    part: flags.split,
     order: flags.byClass && 'by-class',
     augmented: flags.augmented,
     title: flags.title,
   }
-  await downloading(flags.quiet ?? false, async (downloads) => {
-    // What the user typed; the core checks it.
-    const picture = await previewDataset(
+  await withDownloads(flags.quiet ?? false, async (downloads) => {
+    // The core validates the options.
+    const grid = await previewDataset(
       data as string,
       { ...options, ...downloads } as PreviewOptions,
     )
-    await writePicture(flags.out, picture)
+    await writeImageFile(flags.out, grid)
     await print(flags.out)
   })
-}
-
-/** Does what may download, with its progress on stderr; a signal ends it, what has come is kept. */
-export async function downloading(
-  quiet: boolean,
-  work: (options: Pick<PreviewOptions, 'signal' | 'onDownload'>) => Promise<void>,
-): Promise<void> {
-  const line = new DownloadLine()
-  const controller = new AbortController()
-  using interrupt = new Interrupt((signal) => controller.abort(new Error(signal)))
-  try {
-    await work({ signal: controller.signal, ...(!quiet && { onDownload: line.show }) })
-  } catch (error) {
-    if (interrupt.exitStatus === undefined) throw error
-    report(error)
-  } finally {
-    line.end()
-  }
-  if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
 }

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { type CheckStatus, doctor, exitStatus } from '../../index.js'
-import { examples } from '../help.js'
-import { paint } from '../output/colors.js'
+import { addExamples } from '../help.js'
+import { styled } from '../output/colors.js'
 import { print } from '../output/streams.js'
-import { padEnd, widthOf } from '../output/terminal.js'
+import { displayWidth, padEnd } from '../output/terminal.js'
 
 const { stdout } = process
 
-/** A mark and its colour for each status. */
+/** A mark and its color for each status. */
 const MARKS = {
   pass: ['✓', 'green'],
   warn: ['!', 'yellow'],
@@ -15,30 +15,30 @@ const MARKS = {
   off: ['–', 'dim'],
 } as const satisfies { [status in CheckStatus]: readonly [string, string] }
 
-/** `residual doctor` */
+/** Adds `residual doctor`. */
 export function addDoctor(program: Command): void {
-  const verb = program
+  const command = program
     .command('doctor')
-    .description('check this machine: libtorch, CUDA and why it is off, memory, disk, ...')
+    .description('check the installation: libtorch, CUDA, CPU, memory, disk')
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const { ok, version, checks } = await doctor()
       if (!ok) process.exitCode = exitStatus.E_PLATFORM
       if (json) return await print(JSON.stringify({ ok, version, checks }))
-      const width = Math.max(...checks.map(({ name }) => widthOf(name)))
+      const width = Math.max(...checks.map(({ name }) => displayWidth(name)))
       const lines = checks.flatMap(({ name, status, detail, hint }) => {
-        const [mark, colour] = MARKS[status]
-        const line = `${paint(stdout, colour, mark)} ${padEnd(name, width)}  ${detail}`
+        const [mark, color] = MARKS[status]
+        const line = `${styled(stdout, color, mark)} ${padEnd(name, width)}  ${detail}`
         return hint === undefined ? [line] : [line, `${' '.repeat(width + 4)}${hint}`]
       })
-      const end = ok
+      const verdict = ok
         ? `residual ${version} can train on this machine`
-        : `residual ${version} cannot train on this machine yet: see ${MARKS.fail[0]} above`
-      await print([...lines, '', end].join('\n'))
+        : `residual ${version} cannot train on this machine: fix the checks marked ${MARKS.fail[0]}`
+      await print([...lines, '', verdict].join('\n'))
     })
-  examples(
-    verb,
-    ['doctor', 'each part, and the hint thing to do about it'],
-    ['doctor --json', 'the same for a program; the exit status is 3 if anything fails'],
+  addExamples(
+    command,
+    ['doctor', 'show every check, with a hint where one fails'],
+    ['doctor --json', 'print JSON; the exit status is 3 if a check fails'],
   )
 }

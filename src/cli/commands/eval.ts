@@ -1,104 +1,117 @@
 import type { Command } from 'commander'
 import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
-import { applySetting, type Draft, isSetting, readValue } from '../arguments/config-arguments.js'
-import { examples } from '../help.js'
-import { refusal, remark } from '../messages.js'
-import { paint } from '../output/colors.js'
-import { count, loss, percent } from '../output/format.js'
-import { checkPicturePath, writePicture } from '../output/image-file.js'
-import { print, tell } from '../output/streams.js'
-import { harmless, roomIn } from '../output/terminal.js'
-import { table } from '../output/text-table.js'
-import { downloading } from './data.js'
+import { applyOverride, type Draft, isOverride, parseValue } from '../arguments/config-arguments.js'
+import { addExamples } from '../help.js'
+import { cliError, notice } from '../messages.js'
+import { styled } from '../output/colors.js'
+import { withDownloads } from '../output/download-progress.js'
+import { formatCount, formatLoss, formatPercent } from '../output/format.js'
+import { checkImagePath, writeImageFile } from '../output/image-file.js'
+import { log, print } from '../output/streams.js'
+import { outputWidth, sanitize } from '../output/terminal.js'
+import { formatTable } from '../output/text-table.js'
 
-/** Pixels a side of the images in a picture. */
-const THUMBNAIL = 96
+/** Longer side of the images in a grid, in pixels. */
+const THUMBNAIL_SIZE = 96
 
 interface Flags {
-  part?: string
+  split?: string
   batchSize?: string
   crops?: string
   scales?: string
   samples?: string
   topLosses?: string
-  pictures: string
+  gridSize: string
   json?: true
 }
 
-/** `residual eval` */
+/** Adds `residual eval`. */
 export function addEval(program: Command): void {
-  const verb = program
+  const command = program
     .command('eval')
-    .description("measure a trained network's loss and accuracy, and what it confuses")
-    .argument('<model>', 'a run folder, a checkpoint, or weights (.pth, .safetensors)')
-    .argument('[data]', 'a folder or a named data set; by default the one it was trained on')
-    .argument('[settings...]', 'of weights alone: imageSize=32 model.arch=resnet20')
-    .option('--part <part>', 'train, val or test; by default test, where there is one')
-    .option('--batch-size <count>', 'images at a time')
-    .option('--crops <crops>', 'what of an image is seen: center, flip, ten or multi-scale')
-    .option('--scales <pixels>', 'short sides of multi-scale: 224,256,384,480,640')
-    .option('--samples <file>', 'draw sample predictions, as .png or .svg')
-    .option('--top-losses <file>', 'draw the images with the highest losses, as .png or .svg')
-    .option('--pictures <count>', 'images in each drawing', '24')
-    .option('--json', 'print everything measured, as JSON')
-    .action(async (path: string, word: string | undefined, words: string[], flags: Flags) => {
-      const data = word !== undefined && isSetting(word) ? undefined : word
-      const load: Draft = {}
-      for (const setting of word === data ? words : [word as string, ...words]) {
-        applySetting(load, setting)
-      }
-      const drawn = [flags.samples, flags.topLosses]
-      for (const path of drawn) if (path !== undefined) checkPicturePath(path, 'picture')
-      const pictures = readValue(flags.pictures)
-      if (!Number.isInteger(pictures) || (pictures as number) < 1) {
-        throw refusal.number('pictures', flags.pictures)
-      }
-      const config = {
-        data,
-        part: flags.part,
-        batchSize: flags.batchSize && readValue(flags.batchSize),
-        crops: flags.crops,
-        scales: flags.scales?.split(',').map((scale) => readValue(scale.trim())),
-        samples: flags.samples && pictures,
-        topLosses: flags.topLosses && pictures,
-        thumbnails: drawn.some((path) => path !== undefined) ? THUMBNAIL : undefined,
-      }
-      // What the user typed; the core checks it.
-      await downloading(flags.json ?? false, async (options) => {
-        await using model = await loadModel(path, load)
-        for (const sentence of model.info.assumed) tell(remark.assumed(sentence))
-        const evaluation = await model.evaluate(config as EvaluateConfig, options)
-        tellOfBroken(evaluation)
-        await draw(evaluation, flags)
-        await print(flags.json ? JSON.stringify(withoutPixels(evaluation)) : inWords(evaluation))
-      })
-    })
-  examples(
-    verb,
-    ['eval runs/latest', 'on its test images, or those held back from training'],
-    ['eval runs/latest ./more-photos', 'on other images of the same classes'],
-    ['eval runs/latest --top-losses worst.png', 'with a picture of the worst mistakes'],
-    ['eval runs/latest --crops ten', 'ten looks at each image, averaged'],
+    .description('evaluate a trained network: accuracy, loss, per-class metrics')
+    .argument('<model>', 'run folder, checkpoint or weights (.pth, .safetensors)')
+    .argument('[data]', 'image folder or named data set (default: that of the training)')
+    .argument('[overrides...]', 'for bare weights: imageSize=32 model.arch=resnet20')
+    .option('--split <split>', 'train, val or test (default: test, if there is one)')
+    .option('--batch-size <count>', 'images per batch')
+    .option('--crops <crops>', 'test-time augmentation: center, flip, ten or multi-scale')
+    .option('--scales <pixels>', 'short sides for multi-scale: 224,256,384,480,640')
+    .option('--samples <file>', 'draw sample predictions to a .png or .svg file')
+    .option('--top-losses <file>', 'draw the images with the highest losses to a file')
+    .option('--grid-size <count>', 'images per drawing', '24')
+    .option('--json', 'print all metrics as JSON')
+    .action(evaluate)
+  addExamples(
+    command,
+    ['eval runs/latest', 'evaluate on the test images, else on the validation images'],
+    ['eval runs/latest ./more-photos', 'evaluate on other images of the same classes'],
+    ['eval runs/latest --top-losses worst.png', 'draw the most confident mistakes'],
+    ['eval runs/latest --crops ten', 'average over ten crops per image'],
   )
 }
 
-async function draw(evaluation: Evaluation, flags: Flags): Promise<void> {
+async function evaluate(
+  path: string,
+  first: string | undefined,
+  words: string[],
+  flags: Flags,
+): Promise<void> {
+  const data = first !== undefined && isOverride(first) ? undefined : first
+  const load: Draft = {}
+  for (const override of first === data ? words : [first as string, ...words]) {
+    applyOverride(load, override)
+  }
+  const config = evaluateConfig(data, flags)
+  await withDownloads(flags.json ?? false, async (options) => {
+    await using model = await loadModel(path, load)
+    for (const sentence of model.info.assumed) log(notice.assumed(sentence))
+    const evaluation = await model.evaluate(config, options)
+    warnOfSkippedImages(evaluation)
+    await drawGrids(evaluation, flags)
+    await print(
+      flags.json ? JSON.stringify(withoutThumbnails(evaluation)) : formatEvaluation(evaluation),
+    )
+  })
+}
+
+function evaluateConfig(data: string | undefined, flags: Flags): EvaluateConfig {
+  const grids = [flags.samples, flags.topLosses]
+  for (const path of grids) if (path !== undefined) checkImagePath(path, 'picture')
+  const gridSize = parseValue(flags.gridSize)
+  if (!Number.isInteger(gridSize) || (gridSize as number) < 1) {
+    throw cliError.number('grid-size', flags.gridSize)
+  }
+  // The core validates the values.
+  return {
+    data,
+    part: flags.split,
+    batchSize: flags.batchSize && parseValue(flags.batchSize),
+    crops: flags.crops,
+    scales: flags.scales?.split(',').map((scale) => parseValue(scale.trim())),
+    samples: flags.samples && gridSize,
+    topLosses: flags.topLosses && gridSize,
+    thumbnails: grids.some((path) => path !== undefined) ? THUMBNAIL_SIZE : undefined,
+  } as EvaluateConfig
+}
+
+async function drawGrids(evaluation: Evaluation, flags: Flags): Promise<void> {
   const { samples, topLosses } = flags
-  const [right, total] = [percent(evaluation.accuracy), count(evaluation.count)]
+  const [accuracy, total] = [formatPercent(evaluation.accuracy), formatCount(evaluation.count)]
   if (samples !== undefined) {
-    const title = `Samples of ${total} images, ${right} recognised`
-    await writePicture(samples, renderPredictions(evaluation.samples, { title }))
-    process.stderr.write(`drew ${samples}\n`)
+    const title = `Sample predictions, accuracy ${accuracy} (${total} images)`
+    await writeImageFile(samples, renderPredictions(evaluation.samples, { title }))
+    log(notice.wrote(samples))
   }
   if (topLosses !== undefined) {
-    const title = `Highest losses of ${total} images`
-    await writePicture(topLosses, renderPredictions(evaluation.topLosses, { title }))
-    process.stderr.write(`drew ${topLosses}\n`)
+    const title = `Highest losses (${total} images)`
+    await writeImageFile(topLosses, renderPredictions(evaluation.topLosses, { title }))
+    log(notice.wrote(topLosses))
   }
 }
 
-/** Nobody reads them in a terminal, and they are in the drawing. */
-function withoutPixels(evaluation: Evaluation): Evaluation {
+/** Removes the pixels, which are in the drawings and of no use in the output. */
+function withoutThumbnails(evaluation: Evaluation): Evaluation {
   const strip = <T extends { thumbnail?: unknown }>({ thumbnail: _, ...rest }: T) => rest
   return {
     ...evaluation,
@@ -107,43 +120,43 @@ function withoutPixels(evaluation: Evaluation): Evaluation {
   }
 }
 
-function tellOfBroken({ broken, warnings }: Evaluation): void {
-  const label = paint(process.stderr, 'yellow', 'warning')
+function warnOfSkippedImages({ broken, warnings }: Evaluation): void {
+  const label = styled(process.stderr, 'yellow', 'warning')
   for (const { message, file } of warnings) {
     const place = file === undefined || message.includes(file) ? '' : ` (${file})`
-    process.stderr.write(`${label}: ${harmless(`${message}${place}`)}; left out\n`)
+    log(`${label}: ${sanitize(`${message}${place}`)}; skipped`)
   }
   if (broken > warnings.length) {
-    process.stderr.write(`${label}: ${count(broken - warnings.length)} more images left out\n`)
+    log(`${label}: ${formatCount(broken - warnings.length)} more images skipped`)
   }
 }
 
-function inWords(evaluation: Evaluation): string {
-  const classes = table(
+function formatEvaluation(evaluation: Evaluation): string {
+  const classes = formatTable(
     ['class', 'accuracy', 'precision', 'F1', 'images'],
     evaluation.classes.map((row) => [
-      harmless(row.label),
-      percent(row.accuracy),
-      percent(row.precision),
+      sanitize(row.label),
+      formatPercent(row.accuracy),
+      formatPercent(row.precision),
       row.f1.toFixed(3),
-      count(row.count),
+      formatCount(row.count),
     ]),
-    { worth: [9, 8, 5, 4, 7], room: roomIn(process.stdout) },
+    { priorities: [9, 8, 5, 4, 7], width: outputWidth(process.stdout) },
   )
   const confused = evaluation.mostConfused.map(
     (pair) =>
-      `  ${harmless(`${pair.label} taken for ${pair.predicted}`)}: ${count(pair.count)} (${percent(pair.share)})`,
+      `  ${sanitize(`${pair.label} predicted as ${pair.predicted}`)}: ${formatCount(pair.count)} (${formatPercent(pair.share)})`,
   )
   const summary = [
-    `accuracy ${percent(evaluation.accuracy)} of ${count(evaluation.count)} images`,
-    `loss ${loss(evaluation.loss)}`,
-    // Five guesses say something only among more classes.
-    ...(evaluation.classes.length > 5 ? [`top-5 accuracy ${percent(evaluation.top5)}`] : []),
-    `calibration error ${percent(evaluation.calibration.error)}`,
+    `accuracy ${formatPercent(evaluation.accuracy)} (${formatCount(evaluation.count)} images)`,
+    `loss ${formatLoss(evaluation.loss)}`,
+    // With five classes or fewer, top-5 accuracy is always 100 %.
+    ...(evaluation.classes.length > 5 ? [`top-5 accuracy ${formatPercent(evaluation.top5)}`] : []),
+    `expected calibration error ${formatPercent(evaluation.calibration.error)}`,
   ]
   return [
     classes,
-    ...(confused.length > 0 ? ['', 'confused most often', ...confused] : []),
+    ...(confused.length > 0 ? ['', 'most confused classes', ...confused] : []),
     '',
     summary.join(', '),
   ].join('\n')

@@ -12,77 +12,79 @@ import {
   type RepeatConfig,
 } from '../../index.js'
 import {
-  type Flags as ConfigurationFlags,
-  configure,
-  readValue,
-  set,
+  type ConfigFlags,
+  configFromArguments,
+  parseValue,
+  setKey,
 } from '../arguments/config-arguments.js'
-import { distinct } from '../arguments/unique-paths.js'
-import { examples } from '../help.js'
-import { Interrupt } from '../interrupt.js'
-import { remark } from '../messages.js'
-import { DownloadLine } from '../output/download-progress.js'
-import { count, loss, percent } from '../output/format.js'
-import { report } from '../output/print-error.js'
+import { uniquePaths } from '../arguments/unique-paths.js'
+import { addExamples } from '../help.js'
+import { InterruptHandler } from '../interrupt.js'
+import { notice } from '../messages.js'
+import { DownloadProgressLine, withDownloads } from '../output/download-progress.js'
+import { formatCount, formatLoss, formatPercent } from '../output/format.js'
+import { printError } from '../output/print-error.js'
 import { Progress } from '../output/progress.js'
-import { print, tell } from '../output/streams.js'
-import { harmless, roomIn } from '../output/terminal.js'
-import { table } from '../output/text-table.js'
-import { warning } from '../output/warning.js'
-import { downloading } from './data.js'
+import { log, print } from '../output/streams.js'
+import { outputWidth, sanitize } from '../output/terminal.js'
+import { formatTable } from '../output/text-table.js'
+import { formatWarning } from '../output/warning.js'
 
-interface Flags extends ConfigurationFlags {
+interface Flags extends ConfigFlags {
   depths?: string
   budget?: string
   json?: true
   quiet?: true
 }
 
-/** What the experiments that train leave behind. */
+/** Files that every training experiment writes. */
 interface Outcome {
   table: { markdown: string }
   figure: { png: string }
 }
 
-/** `residual experiment` */
+/** Adds `residual experiment` with its subcommands. */
 export function addExperiment(program: Command): void {
-  const verb = program
+  const command = program
     .command('experiment')
-    .description('train several networks and compare them; a run that is there is not done again')
-  examples(
-    verb,
-    ['experiment degradation cifar10 --depths 20,56', "the paper's plain and residual networks"],
-    ['experiment repeat ./photos --seeds 5', 'mean and deviation over seeds'],
-    ['experiment ensemble runs/a runs/b', 'the average of trained networks'],
+    .description('train and compare several networks; finished runs are reused')
+  addExamples(
+    command,
+    [
+      'experiment degradation cifar10 --depths 20,56',
+      'plain and residual networks, as in the paper',
+    ],
+    ['experiment repeat ./photos --seeds 5', 'mean and standard deviation over five seeds'],
+    ['experiment ensemble runs/a runs/b', 'average the predictions of trained networks'],
   )
 
-  trains(verb.command('degradation'))
-    .description("the paper's comparison of plain and residual networks (figures 1, 4, 6, 7)")
-    .option('--data <data>', 'the same as the argument')
-    .option('--depths <list>', '20,56: CIFAR depths 6n+2, or 18,34 for photographs')
-    .option('--budget <updates>', "updates of each network's weights; the paper: 64000")
-    .action(async (data: string | undefined, settings: string[], flags: Flags) => {
-      const draft = configure(words(data, settings), flags)
-      if (flags.depths !== undefined) draft.depths = flags.depths.split(',').map(readValue)
-      if (flags.budget !== undefined) set(draft, 'budget.steps', readValue(flags.budget))
-      // What the user typed; the API and the core check it.
+  addTrainingOptions(command.command('degradation'))
+    .description('compare plain and residual networks (figures 1, 4, 6 and 7 of the paper)')
+    .option('--data <data>', 'the data set, instead of the argument')
+    .option('--depths <list>', 'depths: 20,56 (6n+2, for CIFAR) or 18,34 (for ImageNet)')
+    .option('--budget <steps>', 'optimizer steps per network (paper: 64000)')
+    .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
+      const draft = configFromArguments(positional(data, overrides), flags)
+      if (flags.depths !== undefined) draft.depths = flags.depths.split(',').map(parseValue)
+      if (flags.budget !== undefined) setKey(draft, 'budget.steps', parseValue(flags.budget))
+      // The API and the core validate the draft.
       await follow(flags, (options) => experiment.degradation(draft as DegradationConfig, options))
     })
 
-  trains(verb.command('repeat'))
-    .description('train one configuration with several seeds: mean, deviation, best')
-    .option('--model <name>', 'the network: resnet18, resnet20, ...')
-    .action(async (data: string | undefined, settings: string[], flags: Flags) => {
-      const draft = configure(words(data, settings), flags)
+  addTrainingOptions(command.command('repeat'))
+    .description('train one configuration with several seeds: mean, standard deviation, best')
+    .option('--model <name>', 'network: resnet18, resnet20, ...')
+    .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
+      const draft = configFromArguments(positional(data, overrides), flags)
       await follow(flags, (options) => experiment.repeat(draft as RepeatConfig, options))
     })
 
-  addEnsemble(verb.command('ensemble'))
+  addEnsemble(command.command('ensemble'))
 }
 
 interface EnsembleFlags {
   data?: string
-  part?: string
+  split?: string
   batchSize?: string
   crops?: string
   json?: true
@@ -90,57 +92,57 @@ interface EnsembleFlags {
 
 function addEnsemble(command: Command): void {
   command
-    .description("average several networks' probabilities (the paper's table 5)")
+    .description('average the probabilities of several networks (table 5 of the paper)')
     .argument('<models...>', 'run folders or checkpoints')
-    .option('--data <data>', 'a folder or a named data set; by default that of the first model')
-    .option('--part <part>', 'train, val or test; by default test, where there is one')
-    .option('--batch-size <count>', 'images at a time')
-    .option('--crops <crops>', 'what of an image is seen: center, flip, ten or multi-scale')
-    .option('--json', 'print everything measured, as JSON')
-    .action(async (named: string[], flags: EnsembleFlags) => {
-      const models = distinct(named)
-      const { data, part, crops, json } = flags
-      const batchSize = flags.batchSize && readValue(flags.batchSize)
-      const config = { data, part, crops, batchSize }
-      await downloading(json ?? false, async (options) => {
+    .option('--data <data>', 'image folder or named data set (default: that of the first model)')
+    .option('--split <split>', 'train, val or test (default: test, if there is one)')
+    .option('--batch-size <count>', 'images per batch')
+    .option('--crops <crops>', 'test-time augmentation: center, flip, ten or multi-scale')
+    .option('--json', 'print all metrics as JSON')
+    .action(async (paths: string[], flags: EnsembleFlags) => {
+      const models = uniquePaths(paths)
+      const { data, split, crops, json } = flags
+      const batchSize = flags.batchSize && parseValue(flags.batchSize)
+      const config = { data, part: split, crops, batchSize }
+      await withDownloads(json ?? false, async (options) => {
         const result = await experiment.ensemble(models, config as EnsembleConfig, options)
-        await print(json ? JSON.stringify(result) : inWords(result, models))
+        await print(json ? JSON.stringify(result) : formatEnsemble(result, models))
       })
     })
 }
 
-function inWords({ ensemble, members }: EnsembleResult, models: readonly string[]): string {
-  const row = (name: string, { accuracy, top5, loss: mean }: Evaluation) => [
-    harmless(name),
-    percent(1 - accuracy),
-    percent(1 - top5),
-    loss(mean),
+function formatEnsemble({ ensemble, members }: EnsembleResult, models: readonly string[]): string {
+  const row = (name: string, { accuracy, top5, loss }: Evaluation) => [
+    sanitize(name),
+    formatPercent(1 - accuracy),
+    formatPercent(1 - top5),
+    formatLoss(loss),
   ]
   const rows = members.map(({ evaluation }, index) => row(models[index] ?? '', evaluation))
   const heading = ['model', 'top-1 error', 'top-5 error', 'loss']
-  const whole = row(`ensemble of ${members.length}`, ensemble)
-  const layout = { worth: [9, 8, 6, 7], room: roomIn(process.stdout) }
-  return `${table(heading, [...rows, whole], layout)}\n\n${count(ensemble.count)} images`
+  const total = row(`ensemble of ${members.length}`, ensemble)
+  const layout = { priorities: [9, 8, 6, 7], width: outputWidth(process.stdout) }
+  return `${formatTable(heading, [...rows, total], layout)}\n\n${formatCount(ensemble.count)} images`
 }
 
-/** The words of the command line: the data set, where there is one, and settings. */
-function words(data: string | undefined, settings: string[]): string[] {
-  return data === undefined ? settings : [data, ...settings]
+/** Joins the positional arguments: the data set, if there is one, and the overrides. */
+function positional(data: string | undefined, overrides: string[]): string[] {
+  return data === undefined ? overrides : [data, ...overrides]
 }
 
-/** What all experiments that train take. */
-function trains(command: Command): Command {
+/** Adds the arguments and options shared by the experiments that train. */
+function addTrainingOptions(command: Command): Command {
   return command
-    .argument('[data]', 'a folder, or the name of a data set')
-    .argument('[settings...]', 'any configuration key: optimizer.lr=0.05 batchSize=64')
-    .option('--config <file>', 'a configuration in YAML or JSON')
-    .option('--recipe <name>', 'a published way to train (see `residual recipes`), or a file')
+    .argument('[data]', 'image folder or named data set')
+    .argument('[overrides...]', 'override any setting: optimizer.lr=0.05 batchSize=64')
+    .option('--config <file>', 'configuration file, YAML or JSON')
+    .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
     .option('--seeds <count>', 'runs of each network')
     .option('--epochs <count>', 'passes over the training images')
-    .option('--out <folder>', 'the folder of the experiment')
-    .option('--overwrite', 'train everything anew')
-    .option('--json', 'print one event a line, as JSON, and the result last')
-    .option('--quiet', 'show no progress, warnings alone')
+    .option('--out <folder>', 'output folder of the experiment')
+    .option('--overwrite', 'discard earlier runs in the output folder')
+    .option('--json', 'print events as JSON, one per line, then the result')
+    .option('--quiet', 'print warnings and errors only')
 }
 
 async function follow(
@@ -148,17 +150,17 @@ async function follow(
   start: (options: ExperimentOptions) => Promise<Outcome>,
 ): Promise<void> {
   const progress = json || quiet ? undefined : new Progress()
-  const line = json || quiet ? undefined : new DownloadLine()
-  const stopping = new AbortController()
-  using interrupt = new Interrupt((signal) => {
-    progress?.note(remark.stopping(signal))
-    stopping.abort()
+  const line = json || quiet ? undefined : new DownloadProgressLine()
+  const controller = new AbortController()
+  using interrupt = new InterruptHandler((signal) => {
+    progress?.note(notice.stopping(signal))
+    controller.abort()
   })
   let printed = Promise.resolve()
   const onEvent = (event: ExperimentEvent) => {
     if (event.type === 'start') line?.end()
     if (json) printed = printed.then(() => print(JSON.stringify(event)))
-    else if (quiet && event.type === 'warning') tell(warning(event))
+    else if (quiet && event.type === 'warning') log(formatWarning(event))
     if (event.type === 'member') {
       const { index, count, member, state } = event
       progress?.note(`${index}/${count} ${member}${state === 'new' ? '' : ` (${state})`}`)
@@ -167,11 +169,8 @@ async function follow(
     }
   }
   try {
-    const result = await start({
-      signal: stopping.signal,
-      onEvent,
-      onDownload: line?.show,
-    })
+    const { signal } = controller
+    const result = await start({ signal, onEvent, onDownload: line?.show })
     await printed
     if (json) await print(JSON.stringify({ type: 'result', ...result }))
     else {
@@ -179,10 +178,10 @@ async function follow(
       await print(`${markdown}\nfigure  ${result.figure.png}\ntable   ${result.table.markdown}`)
     }
   } catch (error) {
-    const interrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
-    if (!interrupted) throw error
+    const isInterrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
+    if (!isInterrupted) throw error
     progress?.end()
-    report(error)
+    printError(error)
   } finally {
     progress?.end()
   }

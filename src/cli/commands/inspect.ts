@@ -1,23 +1,30 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { type InspectConfig, type Inspection, inspect, type LoadConfig } from '../../index.js'
-import { applySetting, type Draft, set } from '../arguments/config-arguments.js'
-import { examples } from '../help.js'
-import { paint } from '../output/colors.js'
-import { bytes, count, loss, many, percent, scaled } from '../output/format.js'
+import { applyOverride, type Draft, setKey } from '../arguments/config-arguments.js'
+import { addExamples } from '../help.js'
+import { styled } from '../output/colors.js'
+import {
+  formatBytes,
+  formatCount,
+  formatLoss,
+  formatPercent,
+  formatScaled,
+  pluralize,
+} from '../output/format.js'
 import { print } from '../output/streams.js'
-import { harmless, roomIn, shorten, wrap } from '../output/terminal.js'
-import { table } from '../output/text-table.js'
+import { outputWidth, sanitize, truncate, wrap } from '../output/terminal.js'
+import { formatTable } from '../output/text-table.js'
 
 const { stdout } = process
 
-const BAR = 16
-/** Classes that are named before they are only counted. */
-const NAMED = 8
-/** A weight in float32. */
-const FLOAT = 4
-/** Places that the name of a fact takes. */
-const NAMES = 12
+const MAX_BAR = 16
+/** Classes that are listed by name. */
+const MAX_CLASSES = 8
+const MAX_CLASS_WIDTH = 24
+const BYTES_PER_FLOAT = 4
+/** Width of the names of the rows. */
+const NAME_WIDTH = 12
 
 interface Flags {
   table?: true
@@ -25,109 +32,111 @@ interface Flags {
   json?: true
 }
 
-/** `residual inspect` */
+/** Adds `residual inspect`. */
 export function addInspect(program: Command): void {
-  const verb = program
+  const command = program
     .command('inspect')
-    .description("show a network's layers and cost, or what is in a run or a file of weights")
-    .argument('<network>', 'resnet18, resnet20, ...; or a run folder, a checkpoint, a .pth file')
-    .argument('[settings...]', 'imageSize=32 channels=1 classes=10 model.shortcut=B')
-    .option('--table', 'one line a layer, in the order in which an image passes them')
-    .option('--tree', "the layers within one another, as PyTorch's print(net)")
+    .description('show the layers, parameters and cost of a network, or describe a checkpoint')
+    .argument('<network>', 'resnet18, resnet20, ..., or a run folder, checkpoint or .pth file')
+    .argument('[overrides...]', 'imageSize=32 channels=1 classes=10 model.shortcut=B')
+    .option('--table', 'list every layer in the order of the forward pass')
+    .option('--tree', "print the nested modules, as PyTorch's print(net)")
     .option('--json', 'print JSON')
-    .action(async (network: string, settings: string[], flags: Flags) => {
-      const draft: Draft = {}
-      const isPath = /[/\\.]/.test(network) || existsSync(network)
-      if (!isPath) set(draft, 'model.arch', network)
-      for (const setting of settings) applySetting(draft, setting)
-      // What the user typed; the core checks it.
-      const inspection = isPath
-        ? await inspect(/[/\\.]/.test(network) ? network : `./${network}`, draft as LoadConfig)
-        : await inspect(draft as InspectConfig)
-      if (flags.json) return await print(JSON.stringify(inspection))
-      if (flags.table) return await print(inspection.table.trimEnd())
-      if (flags.tree) return await print(inspection.text.trimEnd())
-      await print(inWords(inspection))
-    })
-  examples(
-    verb,
-    ['inspect resnet50', 'stage by stage: output, parameters, multiply-adds'],
-    ['inspect resnet18 model.stem=cifar imageSize=32 classes=10', 'a variant'],
-    ['inspect resnet20 --tree', "layer by layer, as PyTorch's print(net)"],
-    ['inspect runs/latest', 'what was trained, on what, and how far it came'],
+    .action(run)
+  addExamples(
+    command,
+    ['inspect resnet50', 'output shape, parameters and multiply-adds by stage'],
+    ['inspect resnet18 model.stem=cifar imageSize=32 classes=10', 'ResNet-18 for CIFAR-10'],
+    ['inspect resnet20 --tree', "nested modules, as PyTorch's print(net)"],
+    ['inspect runs/latest', 'describe the checkpoint of a run'],
   )
 }
 
-function inWords(inspection: Inspection): string {
-  const room = roomIn(stdout)
+async function run(network: string, overrides: string[], flags: Flags): Promise<void> {
+  const draft: Draft = {}
+  const isPath = /[/\\.]/.test(network) || existsSync(network)
+  if (!isPath) setKey(draft, 'model.arch', network)
+  for (const override of overrides) applyOverride(draft, override)
+  // The core validates the draft.
+  const inspection = isPath
+    ? await inspect(/[/\\.]/.test(network) ? network : `./${network}`, draft as LoadConfig)
+    : await inspect(draft as InspectConfig)
+  if (flags.json) return await print(JSON.stringify(inspection))
+  if (flags.table) return await print(inspection.table.trimEnd())
+  if (flags.tree) return await print(inspection.text.trimEnd())
+  await print(formatInspection(inspection))
+}
+
+function formatInspection(inspection: Inspection): string {
+  const width = outputWidth(stdout)
   const { name, input, classes, parameters, macs, checkpoint } = inspection
   const head = [
-    `${paint(stdout, 'bold', name)}, ${input.join(' x ')} in, ${count(classes)} classes out`,
-    `${count(parameters)} parameters (${bytes(FLOAT * parameters)} in float32), ` +
-      `${scaled(macs)} multiply-adds an image`,
+    `${styled(stdout, 'bold', name)}, input ${input.join(' x ')}, ${formatCount(classes)} classes`,
+    `${formatCount(parameters)} parameters (${formatBytes(BYTES_PER_FLOAT * parameters)} in float32), ` +
+      `${formatScaled(macs)} multiply-adds per image`,
   ]
   return [
-    ...head.map((line) => wrap(line, room, '  ')),
-    ...(checkpoint === undefined ? [] : ['', ...fileInWords(checkpoint, room)]),
+    ...head.map((line) => wrap(line, width, '  ')),
+    ...(checkpoint === undefined ? [] : ['', ...formatCheckpoint(checkpoint, width)]),
     '',
-    stages(inspection, room),
+    formatStages(inspection, width),
     '',
-    wrap('--table lists every layer, --tree nests them.', room),
+    wrap('--table lists every layer, --tree prints nested modules.', width),
   ].join('\n')
 }
 
-function fileInWords(facts: NonNullable<Inspection['checkpoint']>, room: number): string[] {
-  const { file, source, epoch, step, best, assumed } = facts
-  const names = facts.classes.slice(0, NAMED).map((label) => shorten(harmless(label), 24))
-  const more = facts.classes.length > NAMED ? `, ... ${count(facts.classes.length)} in all` : ''
+function formatCheckpoint(
+  checkpoint: NonNullable<Inspection['checkpoint']>,
+  width: number,
+): string[] {
+  const { file, bytes, source, epoch, step, best, classes, mean, std, assumed } = checkpoint
+  const labels = classes
+    .slice(0, MAX_CLASSES)
+    .map((label) => truncate(sanitize(label), MAX_CLASS_WIDTH))
+  const more = classes.length > MAX_CLASSES ? `, ... (${formatCount(classes.length)} classes)` : ''
   const numbers = (values: readonly number[]) => values.map((value) => value.toFixed(3)).join(', ')
-  const rows: [string, string][] = [
-    ['file', `${harmless(file)}, ${bytes(facts.bytes)}`],
-    ...(source === null ? [] : [['trained on', harmless(source)] as [string, string]]),
-    ...(step > 0
-      ? [['trained for', `${many(epoch, 'epoch')}, ${many(step, 'step')}`] as const]
-      : []),
-    ...(best === null
-      ? []
-      : [
-          [
-            'best epoch',
-            `${best.epoch}, accuracy ${percent(best.accuracy)}, loss ${loss(best.loss)}`,
-          ] as const,
-        ]),
-    ['classes', names.join(', ') + more],
-    ['pixels', `less ${numbers(facts.mean)}, by ${numbers(facts.std)}`],
-    ...assumed.map((sentence) => ['assumed', sentence] as const),
-  ].map(([name, value]) => [name as string, value as string])
+  const rows: [string, string][] = [['file', `${sanitize(file)}, ${formatBytes(bytes)}`]]
+  if (source !== null) rows.push(['trained on', sanitize(source)])
+  if (step > 0) {
+    rows.push(['trained for', `${pluralize(epoch, 'epoch')}, ${pluralize(step, 'step')}`])
+  }
+  if (best !== null) {
+    const accuracy = formatPercent(best.accuracy)
+    rows.push(['best epoch', `${best.epoch}, accuracy ${accuracy}, loss ${formatLoss(best.loss)}`])
+  }
+  rows.push(['classes', labels.join(', ') + more])
+  rows.push(['normalize', `mean ${numbers(mean)}, std ${numbers(std)}`])
+  for (const sentence of assumed) rows.push(['assumed', sentence])
   return rows.map(([name, value]) =>
-    wrap(`${name.padEnd(NAMES)} ${value}`, room, ' '.repeat(NAMES + 1)),
+    wrap(`${name.padEnd(NAME_WIDTH)} ${value}`, width, ' '.repeat(NAME_WIDTH + 1)),
   )
 }
 
-/** The layers by the first part of their names, with a bar for each one's multiply-adds. */
-function stages({ layers, macs }: Inspection, room: number): string {
-  const groups = new Map<string, typeof layers>()
+/** Groups layers by the first part of their names, with a bar for each group's multiply-adds. */
+function formatStages({ layers, macs }: Inspection, width: number): string {
+  const stages = new Map<string, typeof layers>()
   for (const layer of layers) {
     const stage = layer.name.split('.', 1)[0] as string
-    groups.set(stage, [...(groups.get(stage) ?? []), layer])
+    stages.set(stage, [...(stages.get(stage) ?? []), layer])
   }
-  const rows = [...groups].map(([stage, inside]) => {
-    const sum = (key: 'parameters' | 'macs') => inside.reduce((all, layer) => all + layer[key], 0)
-    const blocks = new Set(inside.map(({ name }) => name.split('.')[1])).size
-    const kind = inside.length === 1 ? (inside[0]?.kind ?? '') : `${blocks} blocks`
-    const bar = '█'.repeat(Math.round((BAR * sum('macs')) / Math.max(1, macs)))
+  const rows = [...stages].map(([stage, inner]) => {
+    const sum = (key: 'parameters' | 'macs') =>
+      inner.reduce((total, layer) => total + layer[key], 0)
+    const blocks = new Set(inner.map(({ name }) => name.split('.')[1])).size
+    const kind = inner.length === 1 ? (inner[0]?.kind ?? '') : `${blocks} blocks`
+    const bar = '█'.repeat(Math.round((MAX_BAR * sum('macs')) / Math.max(1, macs)))
     return [
       stage,
       kind,
-      (inside.at(-1)?.output ?? []).join(' x '),
-      count(sum('parameters')),
-      scaled(sum('macs')),
+      (inner.at(-1)?.output ?? []).join(' x '),
+      formatCount(sum('parameters')),
+      formatScaled(sum('macs')),
       bar,
     ]
   })
-  return table(['', '', 'output', 'parameters', 'multiply-adds', ''], rows, {
+  return formatTable(['', '', 'output', 'parameters', 'multiply-adds', ''], rows, {
     left: [0, 1, 5],
-    worth: [9, 2, 7, 8, 5, 1],
-    room,
+    priorities: [9, 2, 7, 8, 5, 1],
+    width,
   })
 }

@@ -7,18 +7,21 @@ import {
   type PredictConfig,
   type Prediction,
 } from '../../index.js'
-import { applySetting, type Draft, readValue } from '../arguments/config-arguments.js'
-import { isImageWord, type Named, namedImages } from '../arguments/image-arguments.js'
-import { examples } from '../help.js'
-import { Interrupt } from '../interrupt.js'
-import { remark } from '../messages.js'
-import { Gallery } from '../output/prediction-gallery.js'
+import { applyOverride, type Draft, parseValue } from '../arguments/config-arguments.js'
+import {
+  type ImageArgument,
+  isImageArgument,
+  readImageArguments,
+} from '../arguments/image-arguments.js'
+import { addExamples } from '../help.js'
+import { InterruptHandler } from '../interrupt.js'
+import { notice } from '../messages.js'
+import { PredictionGallery } from '../output/prediction-gallery.js'
 import { PredictionTable } from '../output/prediction-table.js'
-import { report } from '../output/print-error.js'
-import { print, tell } from '../output/streams.js'
+import { printError } from '../output/print-error.js'
+import { log, print } from '../output/streams.js'
 
-/** Images asked about at once; one that cannot be read is then found one by one. */
-const AT_ONCE = 16
+const BATCH_SIZE = 16
 
 interface Flags {
   top?: string
@@ -28,93 +31,93 @@ interface Flags {
   json?: true
 }
 
-/** `residual predict` */
+/** Adds `residual predict`. */
 export function addPredict(program: Command): void {
-  const verb = program
+  const command = program
     .command('predict')
-    .description('say what is on images')
-    .argument('<model>', 'a run folder, a checkpoint, or weights (.pth, .safetensors)')
-    .argument('<images...>', 'JPEG or PNG files, folders of them, or - for one from stdin')
-    .option('--top <count>', 'classes to name, best first; by default 1')
-    .option('--tta <views>', 'look more than once and average: flip, ten or multi-scale')
-    .option('--scales <pixels>', 'short sides of multi-scale: 224,256,384,480,640')
-    .option('--html <file>', 'also write a page with the pictures')
-    .option('--json', 'print one prediction a line, as JSON')
+    .description('classify images')
+    .argument('<model>', 'run folder, checkpoint or weights (.pth, .safetensors)')
+    .argument('<images...>', 'JPEG or PNG files, folders, or - for stdin')
+    .option('--top <count>', 'number of classes per image, most probable first (default: 1)')
+    .option('--tta <crops>', 'test-time augmentation: flip, ten or multi-scale')
+    .option('--scales <pixels>', 'short sides for multi-scale: 224,256,384,480,640')
+    .option('--html <file>', 'also write an HTML page with thumbnails')
+    .option('--json', 'print predictions as JSON, one per line')
     .action(async (path: string, words: string[], flags: Flags) => {
       const load: Draft = {}
-      for (const word of words) if (!isImageWord(word)) applySetting(load, word)
-      const images = await namedImages(words.filter(isImageWord))
+      for (const word of words) if (!isImageArgument(word)) applyOverride(load, word)
+      const images = await readImageArguments(words.filter(isImageArgument))
       const config = {
-        top: flags.top === undefined ? 1 : readValue(flags.top),
+        top: flags.top === undefined ? 1 : parseValue(flags.top),
         crops: flags.tta,
-        scales: flags.scales?.split(',').map((scale) => readValue(scale.trim())),
+        scales: flags.scales?.split(',').map((scale) => parseValue(scale.trim())),
       }
-      // What the user typed; the core checks it.
+      // The core validates the configuration.
       await using model = await loadModel(path, load as LoadConfig)
-      for (const sentence of model.info.assumed) tell(remark.assumed(sentence))
-      await answer(model, images, config as PredictConfig, flags)
+      for (const sentence of model.info.assumed) log(notice.assumed(sentence))
+      await printPredictions(model, images, config as PredictConfig, flags)
     })
-  examples(
-    verb,
-    ['predict runs/latest cat.jpg dog.jpg', 'the most probable class of each'],
-    ['predict runs/latest ./photos --top 3 --tta ten', 'a folder; three classes, ten crops each'],
-    ['predict runs/latest ./photos --html photos.html', 'a page to look at'],
-    ['predict runs/latest - < cat.jpg', 'from stdin'],
-    ['predict resnet18.pth cat.jpg imageSize=224', "somebody else's weights"],
+  addExamples(
+    command,
+    ['predict runs/latest cat.jpg dog.jpg', 'most probable class of each image'],
+    ['predict runs/latest ./photos --top 3 --tta ten', 'three classes, averaged over ten crops'],
+    ['predict runs/latest ./photos --html photos.html', 'write an HTML page with thumbnails'],
+    ['predict runs/latest - < cat.jpg', 'read an image from stdin'],
+    ['predict resnet18.pth cat.jpg imageSize=224', 'use PyTorch weights'],
   )
 }
 
-async function answer(
+async function printPredictions(
   model: Model,
-  images: readonly Named[],
+  images: readonly ImageArgument[],
   config: PredictConfig,
   { html, json }: Flags,
 ): Promise<void> {
   const table = json ? undefined : new PredictionTable(images, model.info.classes)
-  const gallery = html === undefined ? undefined : new Gallery(html, model.info)
-  let stopped = false
-  using interrupt = new Interrupt(() => {
-    stopped = true
+  const gallery = html === undefined ? undefined : new PredictionGallery(html, model.info)
+  let isStopped = false
+  using interrupt = new InterruptHandler(() => {
+    isStopped = true
   })
-  for (let at = 0; at < images.length && !stopped; at += AT_ONCE) {
-    const some = images.slice(at, at + AT_ONCE)
-    for await (const [image, prediction] of predictions(
-      model,
-      some,
-      gallery?.ask(config) ?? config,
-    )) {
-      const { thumbnail: _, ...said } = prediction
-      if (json) await print(JSON.stringify({ image: image.name, ...said }))
-      else for (const row of table?.rows(image.name, said) ?? []) await print(row)
+  for (let start = 0; start < images.length && !isStopped; start += BATCH_SIZE) {
+    const batch = images.slice(start, start + BATCH_SIZE)
+    const batchConfig = gallery?.withThumbnails(config) ?? config
+    for await (const [image, prediction] of predictBatch(model, batch, batchConfig)) {
+      const { thumbnail: _, ...rest } = prediction
+      if (json) await print(JSON.stringify({ image: image.name, ...rest }))
+      else for (const row of table?.rows(image.name, rest) ?? []) await print(row)
       gallery?.add({ name: image.name, prediction })
     }
   }
-  if (gallery !== undefined) tell(remark.wrote(await gallery.write()))
+  if (gallery !== undefined) log(notice.wrote(await gallery.write()))
   if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
 }
 
-/** Answers in the images' order; one that cannot be read is told of, and costs none of the others. */
-async function* predictions(
+/**
+ * Yields predictions in the order of the images. If a batch fails, its images are predicted one by
+ * one, so that an unreadable image costs only an error message.
+ */
+async function* predictBatch(
   model: Model,
-  images: readonly Named[],
+  images: readonly ImageArgument[],
   config: PredictConfig,
-): AsyncGenerator<[Named, Prediction]> {
+): AsyncGenerator<[ImageArgument, Prediction]> {
   if (images.length > 1) {
-    const all = await model.predict(images.map(input), config).catch(() => undefined)
-    if (all !== undefined) {
-      for (const [index, image] of images.entries()) yield [image, all[index] as Prediction]
+    const predictions = await model.predict(images.map(toInput), config).catch(() => undefined)
+    if (predictions !== undefined) {
+      for (const [index, image] of images.entries()) yield [image, predictions[index] as Prediction]
       return
     }
   }
   for (const image of images) {
     try {
-      yield [image, await model.predict(input(image), config)]
+      yield [image, await model.predict(toInput(image), config)]
     } catch (error) {
-      process.exitCode = report(error)
+      process.exitCode = printError(error)
     }
   }
 }
 
-function input({ name, bytes }: Named): ImageInput {
+function toInput({ name, bytes }: ImageArgument): ImageInput {
   return bytes ?? name
 }

@@ -1,31 +1,32 @@
 import type { Command } from 'commander'
 import { recipes } from '../../index.js'
-import { examples } from '../help.js'
+import { addExamples } from '../help.js'
 import { print } from '../output/streams.js'
-import { roomIn, wrap } from '../output/terminal.js'
+import { outputWidth, wrap } from '../output/terminal.js'
 
-/** `residual recipes` */
+/** Adds `residual recipes`. */
 export function addRecipes(program: Command): void {
-  const verb = program
+  const command = program
     .command('recipes')
-    .description('list published ways to train, for `train --recipe`')
-    .option('--json', 'print all that they set, as JSON')
+    .description('list the training recipes for `train --recipe`')
+    .option('--json', 'print the recipes with all their settings as JSON')
     .action(async (flags: { json?: true }) => {
       const all = await recipes()
-      const room = roomIn(process.stdout)
-      const inWords = all.map(({ name, description, source, published }) =>
+      if (flags.json) return await print(JSON.stringify(all))
+      const width = outputWidth(process.stdout)
+      const entries = all.map(({ name, description, source, published }) =>
         [
           name,
-          wrap(`  ${description}`, room, '  '),
-          wrap(`  source: ${source}`, room, '    '),
-          wrap(`  published: ${published}`, room, '    '),
+          wrap(`  ${description}`, width, '  '),
+          wrap(`  source: ${source}`, width, '    '),
+          wrap(`  published: ${published}`, width, '    '),
         ].join('\n'),
       )
-      await print(flags.json ? JSON.stringify(all) : inWords.join('\n\n'))
+      await print(entries.join('\n\n'))
     })
-  examples(
-    verb,
-    ['recipes', 'what there is, and what each reached'],
-    ['train cifar10 --recipe he2015-cifar', 'one of them'],
+  addExamples(
+    command,
+    ['recipes', 'list the recipes with their published results'],
+    ['train cifar10 --recipe he2015-cifar', 'train with a recipe'],
   )
 }

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { type ReportResult, report } from '../../index.js'
-import { distinct } from '../arguments/unique-paths.js'
+import { uniquePaths } from '../arguments/unique-paths.js'
 import { hasDisplay, openInBrowser } from '../browser.js'
-import { examples } from '../help.js'
-import { remark } from '../messages.js'
-import { percent } from '../output/format.js'
-import { print, tell } from '../output/streams.js'
-import { roomIn } from '../output/terminal.js'
-import { table } from '../output/text-table.js'
+import { addExamples } from '../help.js'
+import { notice } from '../messages.js'
+import { formatPercent } from '../output/format.js'
+import { log, print } from '../output/streams.js'
+import { outputWidth } from '../output/terminal.js'
+import { formatTable } from '../output/text-table.js'
 
 interface Flags {
   out?: string
@@ -17,53 +17,61 @@ interface Flags {
   json?: true
 }
 
-/** `residual report` */
+/** Adds `residual report`. */
 export function addReport(program: Command): void {
-  const verb = program
+  const command = program
     .command('report')
-    .description('write a page on what a run came to, or compare several runs')
-    .argument('<runs...>', 'a run folder, or several')
-    .option('--out <file>', 'the page; by default RUN/report.html, or comparison.html')
-    .option('--data <folder>', 'where the images are now, if they were moved')
-    .option('--no-evaluate', 'measure nothing: show what the run measured last, or do without')
-    .option('--open', 'open it in the browser')
-    .option('--json', 'print what was written, as JSON')
-    .action(async (named: string[], { out, data, evaluate, open, json }: Flags) => {
-      const runs = distinct(named)
-      const onMeasure = json ? undefined : () => tell(remark.measuring)
-      const options = { out, data, evaluate, onMeasure }
-      const written = await report(runs.length === 1 ? (runs[0] as string) : runs, options)
-      await print(json ? JSON.stringify(written) : inWords(written))
-      if (open && hasDisplay()) openInBrowser(written.file)
-      else if (open) tell(remark.noBrowser(written.file))
-    })
-  examples(
-    verb,
-    ['report runs/latest --open', 'one page on a run, in the browser'],
-    ['report runs/a runs/b', 'compare two runs: a table, and a page'],
+    .description('write an HTML report of a run, or compare several runs')
+    .argument('<runs...>', 'one or more run folders')
+    .option('--out <file>', 'output file (default: RUN/report.html, or comparison.html)')
+    .option('--data <folder>', 'location of the images, if they were moved')
+    .option('--no-evaluate', 'do not evaluate; use the metrics stored in the run, if any')
+    .option('--open', 'open the report in the browser')
+    .option('--json', 'print the result as JSON')
+    .action(run)
+  addExamples(
+    command,
+    ['report runs/latest --open', 'write a report and open it in the browser'],
+    ['report runs/a runs/b', 'compare two runs'],
   )
 }
 
-function inWords({ file, skipped, runs }: ReportResult): string {
-  if (runs.length > 1) return `${comparison(runs)}\n${file}`
+async function run(paths: string[], { out, data, evaluate, open, json }: Flags): Promise<void> {
+  const runs = uniquePaths(paths)
+  const onEvaluate = json ? undefined : () => log(notice.evaluating)
+  const options = { out, data, evaluate, onEvaluate }
+  const result = await report(runs.length === 1 ? (runs[0] as string) : runs, options)
+  await print(json ? JSON.stringify(result) : formatResult(result))
+  if (open && hasDisplay()) openInBrowser(result.file)
+  else if (open) log(notice.noBrowser(result.file))
+}
+
+function formatResult({ file, skipped, runs }: ReportResult): string {
+  if (runs.length > 1) return `${formatComparison(runs)}\n${file}`
   for (const reason of new Set(skipped.map(({ reason }) => reason))) {
-    const sections = skipped.filter((left) => left.reason === reason).map(({ section }) => section)
-    tell(remark.leftOut(sections, reason))
+    const sections = skipped.filter((entry) => entry.reason === reason)
+    log(
+      notice.missingSections(
+        sections.map(({ section }) => section),
+        reason,
+      ),
+    )
   }
   return file
 }
 
-function comparison(runs: ReportResult['runs']): string {
-  const shown = (share: number | undefined) => (share === undefined ? '' : percent(share))
-  return table(
-    ['run', 'network', 'epochs', 'accuracy', 'test accuracy'],
+function formatComparison(runs: ReportResult['runs']): string {
+  const format = (accuracy: number | undefined) =>
+    accuracy === undefined ? '' : formatPercent(accuracy)
+  return formatTable(
+    ['run', 'network', 'epochs', 'val accuracy', 'test accuracy'],
     runs.map(({ name, arch, epochs, accuracy, testAccuracy }) => [
       name,
       arch,
       String(epochs),
-      shown(accuracy),
-      shown(testAccuracy),
+      format(accuracy),
+      format(testAccuracy),
     ]),
-    { worth: [9, 5, 4, 7, 8], room: roomIn(process.stdout) },
+    { priorities: [9, 5, 4, 7, 8], width: outputWidth(process.stdout) },
   )
 }

@@ -1,58 +1,84 @@
 import { createLogUpdate } from 'log-update'
-import type { DownloadProgress } from '../../index.js'
-import { remark } from '../messages.js'
+import type { DownloadProgress, PreviewOptions } from '../../index.js'
+import { InterruptHandler } from '../interrupt.js'
+import { notice } from '../messages.js'
+import { formatMegabytes } from './format.js'
+import { printError } from './print-error.js'
 
 const { stderr } = process
 
-/** The least time between two states of the live line, in milliseconds. */
-const REFRESH = 100
+/** Minimum time between two redraws of the progress line, in milliseconds. */
+const REDRAW_INTERVAL = 100
 
-/** Shows downloads on stderr: a line that lives on a terminal, one each tenth elsewhere. */
-export class DownloadLine {
+/**
+ * Shows downloads on stderr: one line that is redrawn on a terminal, a new line at every 10 %
+ * elsewhere.
+ */
+export class DownloadProgressLine {
   readonly #live = stderr.isTTY ? createLogUpdate(stderr, { showCursor: true }) : undefined
   #file = ''
-  #tenth = 0
-  #drawn = 0
+  #tenths = 0
+  #drawnAt = 0
 
   readonly show = (progress: DownloadProgress): void => {
     const { name, file, url, bytes, total } = progress
     if (file !== this.#file) {
       this.#file = file
-      this.#tenth = 0
+      this.#tenths = 0
       if (name === 'weights' && total !== undefined) {
-        stderr.write(`${remark.weights(file, megabytes(total), new URL(url).host)}\n`)
+        stderr.write(
+          `${notice.downloadingWeights(file, formatMegabytes(total), new URL(url).host)}\n`,
+        )
       }
     }
-    const done = bytes === total
+    const isDone = bytes === total
     if (this.#live !== undefined) {
-      if (!done && Date.now() - this.#drawn < REFRESH) return
-      this.#drawn = Date.now()
-      this.#live(inWords(progress))
-      if (done) this.#live.done()
+      if (!isDone && Date.now() - this.#drawnAt < REDRAW_INTERVAL) return
+      this.#drawnAt = Date.now()
+      this.#live(describe(progress))
+      if (isDone) this.#live.done()
       return
     }
-    const tenth = total === undefined ? 0 : Math.floor((10 * bytes) / total)
-    if (tenth > this.#tenth) stderr.write(`${inWords(progress)}\n`)
-    this.#tenth = Math.max(tenth, this.#tenth)
+    const tenths = total === undefined ? 0 : Math.floor((10 * bytes) / total)
+    if (tenths > this.#tenths) stderr.write(`${describe(progress)}\n`)
+    this.#tenths = Math.max(tenths, this.#tenths)
   }
 
-  /** Leaves the terminal as it was. */
+  /** Removes the progress line. */
   end(): void {
     this.#live?.clear()
   }
 }
 
-function inWords({ name, file, bytes, total, url }: DownloadProgress): string {
-  const of = total === undefined ? '' : ` of ${megabytes(total)}`
-  return `downloading ${name}: ${file}, ${megabytes(bytes)}${of} MB from ${new URL(url).host}`
+function describe({ name, file, bytes, total, url }: DownloadProgress): string {
+  const size = total === undefined ? '' : ` of ${formatMegabytes(total)}`
+  const { host } = new URL(url)
+  return `downloading ${name}: ${file}, ${formatMegabytes(bytes)}${size} MB from ${host}`
 }
 
-/** Lets nothing be fetched in this process, as RESIDUAL_OFFLINE does. */
-export function stayOffline(): void {
+/**
+ * Runs a task that may download files, with progress on stderr. SIGINT and SIGTERM cancel the task;
+ * a partial download is kept and continued by the next one.
+ */
+export async function withDownloads(
+  quiet: boolean,
+  task: (options: Pick<PreviewOptions, 'signal' | 'onDownload'>) => Promise<void>,
+): Promise<void> {
+  const line = new DownloadProgressLine()
+  const controller = new AbortController()
+  using interrupt = new InterruptHandler((signal) => controller.abort(new Error(signal)))
+  try {
+    await task({ signal: controller.signal, ...(!quiet && { onDownload: line.show }) })
+  } catch (error) {
+    if (interrupt.exitStatus === undefined) throw error
+    printError(error)
+  } finally {
+    line.end()
+  }
+  if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
+}
+
+/** Disables all downloads in this process, as the RESIDUAL_OFFLINE variable does. */
+export function setOffline(): void {
   process.env.RESIDUAL_OFFLINE = '1'
-}
-
-/** `170.1` */
-export function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1)
 }

@@ -1,90 +1,94 @@
 import type { ResolvedConfig } from '../../index.js'
-import { type Draft, isDraft, says } from '../arguments/config-arguments.js'
-import { columnsOf, padEnd, shorten, widthOf } from './terminal.js'
-import { table } from './text-table.js'
+import { type Draft, definesKey, isObject } from '../arguments/config-arguments.js'
+import { displayWidth, padEnd, terminalWidth, truncate } from './terminal.js'
+import { formatTable } from './text-table.js'
 
 const { stderr } = process
 
-/** A value takes no more of the line, or no room is left to say why. `--explain` tells all of it. */
-const VALUE = 20
+/** Maximum width of a value, which leaves room for its reason; `--explain` prints values whole. */
+const MAX_VALUE_WIDTH = 20
 
-/** What a person would have had to think about, in the order of the thinking. */
+/** Indentation of the lines, added by the caller. */
+const INDENT = 2
+
+/** The values of interest to every user, in the order in which a user would choose them. */
 const CHOICES: readonly (readonly [key: string, name: string])[] = [
   ['model.arch', 'model'],
   ['model.weights', 'weights'],
   ['data.imageSize', 'image size'],
   ['data.validation', 'validation'],
-  ['batchSize', 'batch'],
+  ['batchSize', 'batch size'],
   ['budget.epochs', 'epochs'],
   ['optimizer.lr', 'learning rate'],
   ['schedule', 'schedule'],
   ['transform.crop', 'crop'],
-  ['transform.flip', 'mirroring'],
-  ['transform.policy', 'policy'],
-  ['transform.mix', 'mixing'],
-  ['model.freeze', 'frozen'],
+  ['transform.flip', 'horizontal flip'],
+  ['transform.policy', 'augmentation policy'],
+  ['transform.mix', 'mixup'],
+  ['model.freeze', 'frozen layers'],
   ['precision', 'precision'],
   ['device', 'device'],
 ]
 
-/** Two keys of one value. */
-const TWINS: Record<string, readonly string[]> = {
+/** Keys that are two names of one value. */
+const ALIASES: Record<string, readonly string[]> = {
   epochs: ['budget.epochs'],
   'budget.epochs': ['epochs'],
 }
 
-/** Spaces that stand before such a line. */
-const INDENT = 2
-
 /**
- * A line for each choice that was made for the user: what, and why.
+ * Formats one line for each automatically chosen value: its name, the value and the reason.
  *
- * @param columns of what it is written to
+ * @param width of the terminal in columns
  */
-export function choices(config: ResolvedConfig, columns = columnsOf(stderr)): string[] {
-  const made = CHOICES.flatMap(([key, name]) => {
+export function formatChosenValues(
+  config: ResolvedConfig,
+  width = terminalWidth(stderr),
+): string[] {
+  const chosen = CHOICES.flatMap(([key, name]) => {
     const reason = reasonFor(config, key)
-    const value = shorten(shown(valueAt(config, key)), VALUE)
+    const value = truncate(formatValue(valueAt(config, key)), MAX_VALUE_WIDTH)
     return reason === undefined ? [] : [[name, value, reason] as const]
   })
-  const [names, values] = [0, 1].map((column) =>
-    Math.max(...made.map((row) => widthOf(row[column] as string))),
+  const [nameWidth, valueWidth] = [0, 1].map((column) =>
+    Math.max(...chosen.map((row) => displayWidth(row[column] as string))),
   ) as [number, number]
-  const room = columns - INDENT
-  return made.map(([name, value, reason]) =>
-    shorten(`${padEnd(name, names)}  ${padEnd(value, values)}  ${reason}`, room),
+  return chosen.map(([name, value, reason]) =>
+    truncate(`${padEnd(name, nameWidth)}  ${padEnd(value, valueWidth)}  ${reason}`, width - INDENT),
   )
 }
 
 /**
- * Every value of a configuration with where it is from: what was said, the recipe, a reason found
- * in the data or the machine, or the default.
+ * Formats every value of a configuration with its origin: the command line or file, the recipe, a
+ * reason found in the data or the machine, or the default.
  *
- * @param said what the user said: file, flags and settings
- * @param recipe what the recipe below it says
+ * @param given values from the configuration file and the command line
+ * @param recipe values that the recipe sets
  */
-export function explanation(config: ResolvedConfig, said: Draft, recipe: Draft = {}): string {
+export function explainConfig(config: ResolvedConfig, given: Draft, recipe: Draft = {}): string {
   const origin = (key: string) => {
-    const names = [key, ...(TWINS[key] ?? [])]
-    if (names.some((name) => says(said, name))) return 'as you said'
-    if (names.some((name) => says(recipe, name))) return `recipe ${config.recipe ?? ''}`.trimEnd()
+    const names = [key, ...(ALIASES[key] ?? [])]
+    if (names.some((name) => definesKey(given, name))) return 'set by you'
+    if (names.some((name) => definesKey(recipe, name))) {
+      return `recipe ${config.recipe ?? ''}`.trimEnd()
+    }
     return names.map((name) => reasonFor(config, name)).find(Boolean) ?? 'default'
   }
-  const rows = leaves(config).map(([key, value]) => [key, shown(value), origin(key)])
-  return table(['key', 'value', 'why'], rows, { left: [0, 1, 2] })
+  const rows = leafValues(config).map(([key, value]) => [key, formatValue(value), origin(key)])
+  return formatTable(['key', 'value', 'reason'], rows, { left: [0, 1, 2] })
 }
 
-/** The reason for a key, or for the part of the configuration that it stands in. */
+/** Returns the reason for a key, or for the object that contains it. */
 function reasonFor({ reasons }: ResolvedConfig, key: string): string | undefined {
   if (Object.hasOwn(reasons, key)) return reasons[key]
   const end = key.lastIndexOf('.')
   return end < 0 ? undefined : reasonFor({ reasons } as ResolvedConfig, key.slice(0, end))
 }
 
-/** All values but the reasons, by their path. */
-function leaves(config: ResolvedConfig): [key: string, value: unknown][] {
+/** Returns all values but the reasons, by their paths. */
+function leafValues(config: ResolvedConfig): [key: string, value: unknown][] {
   const walk = (value: unknown, path: string): [string, unknown][] =>
-    isDraft(value)
+    isObject(value)
       ? Object.entries(value).flatMap(([key, inner]) => walk(inner, path ? `${path}.${key}` : key))
       : [[path, value]]
   const { reasons: _, ...values } = config
@@ -93,18 +97,18 @@ function leaves(config: ResolvedConfig): [key: string, value: unknown][] {
 
 function valueAt(config: ResolvedConfig, key: string): unknown {
   let value: unknown = config
-  for (const part of key.split('.')) value = isDraft(value) ? value[part] : undefined
+  for (const part of key.split('.')) value = isObject(value) ? value[part] : undefined
   return value
 }
 
-/** A value in a word or two: `pad, padding 4`. */
-function shown(value: unknown): string {
+/** Formats a value in a few words: `pad, padding 4`. */
+function formatValue(value: unknown): string {
   if (value === null) return 'none'
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
-  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(shown).join(', ')
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(formatValue).join(', ')
   if (typeof value === 'number') return String(Number(value.toPrecision(6)))
-  if (!isDraft(value)) return String(value)
+  if (!isObject(value)) return String(value)
   const { type, ...rest } = value
-  const parts = Object.entries(rest).map(([key, inner]) => `${key} ${shown(inner)}`)
+  const parts = Object.entries(rest).map(([key, inner]) => `${key} ${formatValue(inner)}`)
   return [...(type === undefined ? [] : [String(type)]), ...parts].join(', ')
 }

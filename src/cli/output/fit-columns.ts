@@ -1,24 +1,24 @@
-/** Between what stands side by side. */
+/** Space between columns. */
 export const GAP = '  '
 
-/** A part of a row, and how much it is missed: the least comes out first where there is no room. */
-export interface Part {
+/** A cell of a row; cells of the lowest priority are dropped first when the row is too wide. */
+export interface Cell {
   text: string
-  worth: number
+  priority: number
 }
 
-/** The parts that fit into a row, in their order; those worth least are left out. */
-export function fitting<P extends Pick<Part, 'worth'>>(
-  parts: readonly P[],
-  room: number,
-  width: (part: P) => number,
-): readonly P[] {
-  const needed = parts.reduce((sum, part) => sum + width(part) + GAP.length, -GAP.length)
-  if (needed <= room || parts.length <= 1) return parts
-  const least = parts.reduce((worst, part) => (part.worth < worst.worth ? part : worst))
-  return fitting(
-    parts.filter((part) => part !== least),
-    room,
+/** Returns the cells that fit into a width, in their order, without those of the lowest priority. */
+export function fitColumns<C extends Pick<Cell, 'priority'>>(
+  cells: readonly C[],
+  maxWidth: number,
+  width: (cell: C) => number,
+): readonly C[] {
+  const needed = cells.reduce((sum, cell) => sum + width(cell) + GAP.length, -GAP.length)
+  if (needed <= maxWidth || cells.length <= 1) return cells
+  const lowest = cells.reduce((least, cell) => (cell.priority < least.priority ? cell : least))
+  return fitColumns(
+    cells.filter((cell) => cell !== lowest),
+    maxWidth,
     width,
   )
 }

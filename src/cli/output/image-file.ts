@@ -1,32 +1,31 @@
 import { writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
-import type { Picture } from '../../index.js'
-import { refusal } from '../messages.js'
+import type { ImageGrid } from '../../index.js'
+import { cliError } from '../messages.js'
 
-/** The kinds of file that a picture is written as, by their endings. */
-const KINDS = ['.svg', '.png']
+const EXTENSIONS = ['.svg', '.png']
 
 /**
- * Refuses a file that no picture can be written as, before any work is done for it.
+ * Checks the extension of an output image before any work is done for it.
  *
  * @throws {ResidualError} `E_USAGE`
  */
-export function checkPicturePath(path: string, key: string): void {
-  if (KINDS.includes(extname(path).toLowerCase())) return
-  throw refusal.picture(path, key, KINDS)
+export function checkImagePath(path: string, key: string): void {
+  if (EXTENSIONS.includes(extname(path).toLowerCase())) return
+  throw cliError.imageExtension(path, key, EXTENSIONS)
 }
 
 /**
- * Writes a picture as its file's ending says.
+ * Writes an image grid as SVG or PNG, by the file's extension.
  *
  * @throws {ResidualError} `E_USAGE`, `E_WRITE`
  */
-export async function writePicture(path: string, picture: Picture): Promise<void> {
-  checkPicturePath(path, 'picture')
-  const data = extname(path).toLowerCase() === '.svg' ? picture.svg : picture.png({ scale: 2 })
+export async function writeImageFile(path: string, grid: ImageGrid): Promise<void> {
+  checkImagePath(path, 'picture')
+  const data = extname(path).toLowerCase() === '.svg' ? grid.svg : grid.png({ scale: 2 })
   try {
     await writeFile(path, data)
   } catch (cause) {
-    throw refusal.unwritable(path, cause)
+    throw cliError.unwritable(path, cause)
   }
 }

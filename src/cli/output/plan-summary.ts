@@ -1,87 +1,81 @@
 import type { Plan } from '../../index.js'
-import { choices } from './explain-config.js'
-import { bytes, count, duration, many, seconds } from './format.js'
-import { harmless, roomIn, wrap } from './terminal.js'
+import { notice } from '../messages.js'
+import { formatChosenValues } from './explain-config.js'
+import { formatBytes, formatCount, formatDuration, formatSeconds, pluralize } from './format.js'
+import { outputWidth, sanitize, wrap } from './terminal.js'
 
-/** Places that the name of a row takes. */
-const NAME = 11
+/** Width of the names of the rows. */
+const NAME_WIDTH = 11
 
 /**
- * A run that is not made, in words.
+ * Formats the plan of `train --dry-run`.
  *
- * @param why every value with where it is from, instead of those alone that were chosen
+ * @param explanation every value with its origin, instead of only the automatically chosen ones
  */
-export function planInWords(plan: Plan, why: string | undefined): string {
+export function formatPlan(plan: Plan, explanation: string | undefined): string {
   const { config, data, memory, time } = plan
-  const room = roomIn(process.stdout)
-  const parts = [
-    `${count(plan.trainImages)} training`,
-    ...(plan.valImages > 0 ? [`${count(plan.valImages)} validation`] : []),
-    ...(plan.testImages > 0 ? [`${count(plan.testImages)} test`] : []),
+  const width = outputWidth(process.stdout)
+  const images = [
+    `${formatCount(plan.trainImages)} training`,
+    ...(plan.valImages > 0 ? [`${formatCount(plan.valImages)} validation`] : []),
+    ...(plan.testImages > 0 ? [`${formatCount(plan.testImages)} test`] : []),
   ]
-  const steps = plan.totalSteps === null ? '' : `, ${count(plan.totalSteps)} in all`
-  const resumed = plan.resumedAt > 0 ? `, from step ${count(plan.resumedAt)} on` : ''
+  const total = plan.totalSteps === null ? '' : `, ${formatCount(plan.totalSteps)} in total`
+  const resumed = plan.resumedAt > 0 ? `, resumed at step ${formatCount(plan.resumedAt)}` : ''
   const rows: [string, string][] = [
-    ['data', `${harmless(data.source)}, ${count(data.classes.length)} classes`],
-    ['images', parts.join(' + ')],
-    ['network', `${config.model.arch}, ${count(plan.parameters)} parameters`],
-    ['', `${count(plan.macs)} multiply-adds an image`],
-    ['steps', `${count(plan.stepsPerEpoch)} an epoch${steps}${resumed}`],
-    ['run folder', harmless(plan.dir)],
+    ['data', `${sanitize(data.source)}, ${formatCount(data.classes.length)} classes`],
+    ['images', images.join(' + ')],
+    ['network', `${config.model.arch}, ${formatCount(plan.parameters)} parameters`],
+    ['', `${formatCount(plan.macs)} multiply-adds per image`],
+    ['steps', `${formatCount(plan.stepsPerEpoch)} per epoch${total}${resumed}`],
+    ['run folder', sanitize(plan.dir)],
     ...plan.warnings.flatMap(({ message, hint }): [string, string][] => [
-      ['warning', harmless(message)],
-      ...(hint ? [['', harmless(hint)] as [string, string]] : []),
+      ['warning', sanitize(message)],
+      ...(hint ? [['', sanitize(hint)] as [string, string]] : []),
     ]),
   ]
   const lines = [
-    'Nothing was trained. This is what would be done:',
+    'Dry run: nothing was trained. The run would use:',
     '',
-    ...rows.map(([name, value]) => `${name.padEnd(NAME)} ${value}`),
+    ...rows.map(([name, value]) => `${name.padEnd(NAME_WIDTH)} ${value}`),
     '',
-    ...(why === undefined
-      ? [
-          'chosen for you (--explain tells all)',
-          ...choices(config, room).map((line) => `  ${line}`),
-        ]
-      : [why]),
+    ...(explanation === undefined
+      ? [notice.chosenValues, ...formatChosenValues(config, width).map((line) => `  ${line}`)]
+      : [explanation]),
     '',
-    ...memoryInWords(memory),
+    ...formatMemory(memory),
     '',
-    ...timeInWords(time),
+    ...formatTime(time),
   ]
-  // A value with its reason is as wide as its table; all else is words.
+  // The explanation is a table, which must not be wrapped.
   return lines
-    .map((line) => (line === why ? line : wrap(line, room, ' '.repeat(NAME + 1))))
+    .map((line) => (line === explanation ? line : wrap(line, width, ' '.repeat(NAME_WIDTH + 1))))
     .join('\n')
 }
 
-function memoryInWords(memory: Plan['memory']): string[] {
+function formatMemory(memory: Plan['memory']): string[] {
   const { weights, gradients, optimizer, activations, batches, images, total, measured } = memory
-  const parts = [
-    `${bytes(weights + gradients + optimizer)} weights, gradients and the optimizer's state`,
-    `${bytes(activations)} activations of a batch`,
-    `${bytes(batches)} batches made ahead`,
-  ]
+  const state = formatBytes(weights + gradients + optimizer)
   return [
-    `memory      ${bytes(total)}, computed: ${parts[0]},`,
-    `            ${parts[1]}, ${parts[2]}`,
-    ...(images === 0
-      ? []
-      : [`            ${bytes(images)} decoded images, kept for the next epoch`]),
+    `memory      ${formatBytes(total)} estimated: ${state} weights, gradients and optimizer state,`,
+    `            ${formatBytes(activations)} activations of a batch, ${formatBytes(batches)} prefetched batches`,
+    ...(images === 0 ? [] : [`            ${formatBytes(images)} cache of decoded images`]),
     ...(measured === null
       ? []
-      : [`            ${bytes(measured)} measured: the most this process had, libtorch and all`]),
+      : [
+          `            ${formatBytes(measured)} measured: peak memory of this process with libtorch`,
+        ]),
   ]
 }
 
-function timeInWords(time: Plan['time']): string[] {
-  if (time === null) return ['time        not known: no step could be measured']
+function formatTime(time: Plan['time']): string[] {
+  if (time === null) return ['time        unknown: no step could be measured']
   const { steps, stepSeconds, fastest, slowest, imagesPerSecond, epochSeconds, totalSeconds } = time
-  const whole = totalSeconds === null ? '' : `, ${duration(totalSeconds)} in all`
-  const spread = `${seconds(fastest)} to ${seconds(slowest)}`
+  const total = totalSeconds === null ? '' : `, ${formatDuration(totalSeconds)} in total`
+  const range = `${formatSeconds(fastest)} to ${formatSeconds(slowest)}`
   return [
-    `time        ${duration(epochSeconds)} an epoch${whole}, if this machine keeps its pace`,
-    `            measured: ${many(steps, 'step')} on your images, with weights that were thrown away;`,
-    `            ${seconds(stepSeconds)} a step (${spread}), ${count(imagesPerSecond)} images a second`,
+    `time        ${formatDuration(epochSeconds)} per epoch${total} (estimate)`,
+    `            measured: ${pluralize(steps, 'step')} on your images, with discarded weights;`,
+    `            ${formatSeconds(stepSeconds)} per step (${range}), ${formatCount(imagesPerSecond)} images/s`,
   ]
 }

@@ -6,45 +6,46 @@ import {
   type PredictConfig,
   renderPredictionGallery,
 } from '../../index.js'
-import { refusal } from '../messages.js'
+import { cliError } from '../messages.js'
 
-/** Pixels of a picture's longer side. */
-const SIDE = 96
-/** Pictures on a page; further images have their answers there, without a picture. */
-const MOST_PICTURES = 250
+/** Longer side of a thumbnail, in pixels. */
+const THUMBNAIL_SIZE = 96
+/** Thumbnails on a page; predictions of further images are listed without one. */
+const MAX_THUMBNAILS = 250
 
-/** Predictions on their way to a page with the pictures that they are of. */
-export class Gallery {
+/** Collects predictions and writes them as an HTML page with thumbnails. */
+export class PredictionGallery {
   readonly #file: string
   readonly #model: Readonly<ModelInfo>
-  readonly #answers: NamedPrediction[] = []
+  readonly #predictions: NamedPrediction[] = []
 
   constructor(file: string, model: Readonly<ModelInfo>) {
     this.#file = file
     this.#model = model
   }
 
-  /** How the model is to be asked, so that the pictures come with the answers. */
-  ask(config: PredictConfig): PredictConfig {
-    return this.#answers.length < MOST_PICTURES ? { ...config, thumbnails: SIDE } : config
+  /** Adds a request for thumbnails to a prediction's configuration while the page has room. */
+  withThumbnails(config: PredictConfig): PredictConfig {
+    if (this.#predictions.length >= MAX_THUMBNAILS) return config
+    return { ...config, thumbnails: THUMBNAIL_SIZE }
   }
 
-  add(answer: NamedPrediction): void {
-    this.#answers.push(answer)
+  add(prediction: NamedPrediction): void {
+    this.#predictions.push(prediction)
   }
 
   /**
    * Writes the page.
    *
-   * @returns its path, absolute
+   * @returns its absolute path
    * @throws {ResidualError} `E_WRITE`
    */
   async write(): Promise<string> {
     const file = resolve(this.#file)
     try {
-      await writeFile(file, renderPredictionGallery(this.#answers, this.#model))
+      await writeFile(file, renderPredictionGallery(this.#predictions, this.#model))
     } catch (cause) {
-      throw refusal.unwritable(this.#file, cause)
+      throw cliError.unwritable(this.#file, cause)
     }
     return file
   }

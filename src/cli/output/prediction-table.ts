@@ -1,77 +1,79 @@
 import type { Prediction } from '../../index.js'
-import type { Named } from '../arguments/image-arguments.js'
-import { paint } from './colors.js'
+import type { ImageArgument } from '../arguments/image-arguments.js'
+import { styled } from './colors.js'
 import { GAP } from './fit-columns.js'
-import { percent } from './format.js'
-import { harmless, padEnd, roomIn, shorten, shortenPath, widthOf } from './terminal.js'
+import { formatPercent } from './format.js'
+import { displayWidth, outputWidth, padEnd, sanitize, truncate, truncatePath } from './terminal.js'
 
 const { stdout } = process
 
-const BAR = 20
-/** A bar that is shorter shows nothing. */
-const SHORTEST_BAR = 6
-/** `100.0 %` */
-const PERCENT = 7
-/** In a terminal no name takes more of a row than this share. */
-const SHARE = 0.4
+const HEADING = { image: 'image', label: 'class', probability: 'prob' }
+/** Width of `100.0 %`. */
+const PERCENT_WIDTH = 7
+const MAX_BAR = 20
+/** A shorter bar would not be readable and is left out. */
+const MIN_BAR = 6
+/** Largest part of a row that the image column or the class column may take. */
+const MAX_SHARE = 0.4
 
 /**
- * Predictions as rows of a table: image, class, probability, bar. Each can be printed as soon as it
- * is there, for all names are known before.
+ * Formats predictions as rows of a table: image, class, probability, bar. All names are known
+ * beforehand, so that each row can be printed as soon as its prediction arrives.
  */
 export class PredictionTable {
-  readonly #image: number
-  readonly #label: number
-  /** Places of the longest bar. */
-  readonly #bar: number
-  #headed = false
+  readonly #imageWidth: number
+  readonly #labelWidth: number
+  readonly #barWidth: number
+  #hasHeading = false
 
-  constructor(images: readonly Named[], classes: readonly string[]) {
-    const room = roomIn(stdout)
-    const most = Math.floor(Math.min(SHARE * room, (room - PERCENT) / 2 - GAP.length))
+  constructor(images: readonly ImageArgument[], classes: readonly string[]) {
+    const width = outputWidth(stdout)
+    const most = Math.floor(Math.min(MAX_SHARE * width, (width - PERCENT_WIDTH) / 2 - GAP.length))
     const widest = (names: readonly string[]) =>
-      Math.min(most, Math.max('image'.length, ...names.map((name) => widthOf(harmless(name)))))
-    this.#image = widest(images.map(({ name }) => name))
-    this.#label = widest(classes)
-    const free = room - this.#image - this.#label - PERCENT - 3 * GAP.length
-    this.#bar = free < SHORTEST_BAR ? 0 : Math.min(BAR, free)
-  }
-
-  /** What stands above the rows. */
-  #heading(): string {
-    const names = [
-      padEnd('image', this.#image),
-      padEnd('class', this.#label),
-      'share'.padStart(PERCENT),
-    ]
-    return paint(stdout, 'dim', names.join(GAP))
+      Math.min(
+        most,
+        Math.max(HEADING.image.length, ...names.map((name) => displayWidth(sanitize(name)))),
+      )
+    this.#imageWidth = widest(images.map(({ name }) => name))
+    this.#labelWidth = widest(classes)
+    const free = width - this.#imageWidth - this.#labelWidth - PERCENT_WIDTH - 3 * GAP.length
+    this.#barWidth = free < MIN_BAR ? 0 : Math.min(MAX_BAR, free)
   }
 
   /**
-   * One row for each class that is named; the image stands in the first. Above the first of all
-   * stands a heading.
+   * Formats one row for each predicted class, with the image's name in the first. The first call
+   * also returns the heading.
    */
   rows(image: string, { top }: Pick<Prediction, 'top'>): string[] {
     const rows = top.map(({ label, probability }, index) => {
-      const name = index === 0 ? shortenPath(harmless(image), this.#image) : ''
+      const name = index === 0 ? truncatePath(sanitize(image), this.#imageWidth) : ''
       return [
-        padEnd(name, this.#image),
-        padEnd(shorten(harmless(label), this.#label), this.#label),
-        percent(probability).padStart(PERCENT),
-        bar(probability, this.#bar),
+        padEnd(name, this.#imageWidth),
+        padEnd(truncate(sanitize(label), this.#labelWidth), this.#labelWidth),
+        formatPercent(probability).padStart(PERCENT_WIDTH),
+        formatBar(probability, this.#barWidth),
       ]
         .join(GAP)
         .trimEnd()
     })
-    if (this.#headed) return rows
-    this.#headed = true
+    if (this.#hasHeading) return rows
+    this.#hasHeading = true
     return [this.#heading(), ...rows]
+  }
+
+  #heading(): string {
+    const names = [
+      padEnd(HEADING.image, this.#imageWidth),
+      padEnd(HEADING.label, this.#labelWidth),
+      HEADING.probability.padStart(PERCENT_WIDTH),
+    ]
+    return styled(stdout, 'dim', names.join(GAP))
   }
 }
 
-/** A share in eighths of a character. */
-function bar(share: number, longest: number): string {
-  const eighths = Math.round(8 * longest * share)
-  const rest = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8]
-  return paint(stdout, 'cyan', '█'.repeat(Math.floor(eighths / 8)) + rest)
+/** Draws a fraction as a bar with a resolution of an eighth of a character. */
+function formatBar(fraction: number, maxWidth: number): string {
+  const eighths = Math.round(8 * maxWidth * fraction)
+  const partial = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8]
+  return styled(stdout, 'cyan', '█'.repeat(Math.floor(eighths / 8)) + partial)
 }

@@ -1,165 +1,186 @@
 import { createLogUpdate } from 'log-update'
 import type { EpochEvent, RunEvent, StartEvent, StepEvent } from '../../index.js'
-import { paint } from './colors.js'
-import { fitting, GAP, type Part } from './fit-columns.js'
-import { count, duration, loss, percent } from './format.js'
-import { columnsOf, harmless, isLive, padEnd, padStart, widthOf } from './terminal.js'
-import { warning } from './warning.js'
+import { styled } from './colors.js'
+import { type Cell, fitColumns, GAP } from './fit-columns.js'
+import { formatCount, formatDuration, formatLoss, formatPercent } from './format.js'
+import { canRedraw, displayWidth, padEnd, padStart, sanitize, terminalWidth } from './terminal.js'
+import { formatWarning } from './warning.js'
 
 const { stderr } = process
 
-/** The least time between two states of the live line, in milliseconds. */
-const REFRESH = 100
-const [LONGEST_BAR, SHORTEST_BAR] = [24, 6]
+/** Minimum time between two redraws of the progress line, in milliseconds. */
+const REDRAW_INTERVAL = 100
+const [MAX_BAR, MIN_BAR] = [24, 6]
 
-/** A column of the epochs' table. */
-interface Column extends Part {
-  /** Of the heading and of every number that it may hold. */
+/** A column of the table of epochs. */
+interface Column extends Cell {
+  /** Fits the heading and every value. */
   width: number
-  cell(event: EpochEvent): string
+  value(event: EpochEvent): string
 }
 
 const COLUMNS: readonly Column[] = [
-  { text: 'loss', worth: 8, width: 7, cell: ({ train }) => loss(train.loss) },
-  { text: 'acc', worth: 4, width: 7, cell: ({ train }) => percent(train.accuracy) },
-  { text: 'val loss', worth: 5, width: 8, cell: ({ val }) => (val ? loss(val.loss) : '') },
-  { text: 'val acc', worth: 9, width: 7, cell: ({ val }) => (val ? percent(val.accuracy) : '') },
-  { text: 'lr', worth: 2, width: 8, cell: ({ lr }) => String(Number(lr.toPrecision(2))) },
-  { text: 'img/s', worth: 3, width: 7, cell: (event) => count(event.imagesPerSecond) },
-  { text: 'time', worth: 6, width: 7, cell: ({ seconds }) => duration(seconds) },
+  { text: 'loss', priority: 8, width: 7, value: ({ train }) => formatLoss(train.loss) },
+  { text: 'acc', priority: 4, width: 7, value: ({ train }) => formatPercent(train.accuracy) },
+  {
+    text: 'val loss',
+    priority: 5,
+    width: 8,
+    value: ({ val }) => (val ? formatLoss(val.loss) : ''),
+  },
+  {
+    text: 'val acc',
+    priority: 9,
+    width: 7,
+    value: ({ val }) => (val ? formatPercent(val.accuracy) : ''),
+  },
+  { text: 'lr', priority: 2, width: 8, value: ({ lr }) => String(Number(lr.toPrecision(2))) },
+  {
+    text: 'img/s',
+    priority: 3,
+    width: 7,
+    value: (event) => formatCount(event.imagesPerSecond),
+  },
+  { text: 'time', priority: 6, width: 7, value: ({ seconds }) => formatDuration(seconds) },
 ]
-/** What stands behind the row of an epoch that was the best so far. */
+/** Marks the row of an epoch that is the best so far. */
 const BEST = 'best'
 
 /**
- * Shows a run on stderr as it goes. On a terminal: a table with a row an epoch, and a line below it
- * that lives. Elsewhere (a pipe, a file, a CI's log): a line an epoch, with names for its numbers.
+ * Shows the progress of a run on stderr. A terminal gets a table with a row per epoch and a progress
+ * line below it that is redrawn; a pipe, a file or a CI log gets one labeled line per epoch.
  */
 export class Progress {
-  readonly #live = isLive(stderr) ? createLogUpdate(stderr, { showCursor: true }) : undefined
+  readonly #live = canRedraw(stderr) ? createLogUpdate(stderr, { showCursor: true }) : undefined
   #epochs: number | undefined
-  #validated = true
-  #headed = false
-  #drawn = 0
+  #hasValidation = true
+  #hasHeading = false
+  #drawnAt = 0
 
   show(event: RunEvent): void {
     switch (event.type) {
       case 'start':
         this.#epochs = event.config.epochs ?? undefined
-        this.#validated = event.valImages > 0
-        this.#headed = false
-        this.note(beginning(event))
+        this.#hasValidation = event.valImages > 0
+        this.#hasHeading = false
+        this.note(formatStart(event))
         break
       case 'step':
         this.#draw(event)
         break
       case 'epoch':
-        this.note(this.#live === undefined ? this.#line(event) : this.#row(event))
+        this.note(this.#live === undefined ? this.#epochLine(event) : this.#epochRow(event))
         break
       case 'warning':
-        this.note(warning(event))
+        this.note(formatWarning(event))
         break
     }
   }
 
-  /** Says something above the live line. */
+  /** Prints a text above the progress line. */
   note(text: string): void {
     this.end()
     stderr.write(`${text}\n`)
   }
 
-  /** Leaves the terminal as it was. */
+  /** Removes the progress line. */
   end(): void {
     this.#live?.clear()
   }
 
   #draw(step: StepEvent): void {
-    if (this.#live === undefined || Date.now() - this.#drawn < REFRESH) return
-    this.#drawn = Date.now()
-    this.#live(liveLine(step, this.#epoch(step.epoch), columnsOf(stderr)))
+    if (this.#live === undefined || Date.now() - this.#drawnAt < REDRAW_INTERVAL) return
+    this.#drawnAt = Date.now()
+    this.#live(formatStep(step, this.#epochOf(step.epoch), terminalWidth(stderr)))
   }
 
-  /** The epoch as a row, below a heading if it is the first. */
-  #row(event: EpochEvent): string {
-    const epoch = this.#epoch(event.epoch)
-    const first = Math.max(widthOf(epoch), 'epoch'.length)
-    const has = COLUMNS.filter(({ text }) => this.#validated || !text.startsWith('val'))
-    const room = columnsOf(stderr) - first - GAP.length - BEST.length
-    const columns = fitting(has, room, ({ width }) => width)
-    const cells = columns.map((column) => padStart(column.cell(event), column.width))
-    if (event.best) cells.push(paint(stderr, 'green', BEST))
-    const row = [padStart(epoch, first), ...cells].join(GAP)
-    if (this.#headed) return row
-    this.#headed = true
+  /** Formats an epoch as a row of the table, below the heading if it is the first. */
+  #epochRow(event: EpochEvent): string {
+    const epoch = this.#epochOf(event.epoch)
+    const epochWidth = Math.max(displayWidth(epoch), 'epoch'.length)
+    const available = COLUMNS.filter(({ text }) => this.#hasValidation || !text.startsWith('val'))
+    const free = terminalWidth(stderr) - epochWidth - GAP.length - BEST.length
+    const columns = fitColumns(available, free, ({ width }) => width)
+    const cells = columns.map((column) => padStart(column.value(event), column.width))
+    if (event.best) cells.push(styled(stderr, 'green', BEST))
+    const row = [padStart(epoch, epochWidth), ...cells].join(GAP)
+    if (this.#hasHeading) return row
+    this.#hasHeading = true
     const names = columns.map(({ text, width }) => padStart(text, width))
-    return `${paint(stderr, 'dim', [padEnd('epoch', first), ...names].join(GAP))}\n${row}`
+    return `${styled(stderr, 'dim', [padEnd('epoch', epochWidth), ...names].join(GAP))}\n${row}`
   }
 
-  #line({ epoch, train, val, best, imagesPerSecond, seconds }: EpochEvent): string {
+  #epochLine({ epoch, train, val, best, imagesPerSecond, seconds }: EpochEvent): string {
     const parts = [
-      field('epoch', this.#epoch(epoch)),
-      field('loss', loss(train.loss)),
-      field('acc', percent(train.accuracy)),
+      field('epoch', this.#epochOf(epoch)),
+      field('loss', formatLoss(train.loss)),
+      field('acc', formatPercent(train.accuracy)),
       ...(val === null
         ? []
-        : [field('val loss', loss(val.loss)), field('val acc', percent(val.accuracy))]),
-      `${count(imagesPerSecond)} img/s`,
-      duration(seconds),
-      ...(best ? [paint(stderr, 'green', BEST)] : []),
+        : [field('val loss', formatLoss(val.loss)), field('val acc', formatPercent(val.accuracy))]),
+      `${formatCount(imagesPerSecond)} img/s`,
+      formatDuration(seconds),
+      ...(best ? [styled(stderr, 'green', BEST)] : []),
     ]
     return parts.join(GAP)
   }
 
-  #epoch(epoch: number): string {
-    const of = this.#epochs === undefined ? '' : `/${this.#epochs}`
-    return `${String(epoch).padStart(String(this.#epochs ?? '').length)}${of}`
+  /** Formats the number of an epoch: ` 3/30`. */
+  #epochOf(epoch: number): string {
+    const total = this.#epochs === undefined ? '' : `/${this.#epochs}`
+    return `${String(epoch).padStart(String(this.#epochs ?? '').length)}${total}`
   }
 }
 
-/** Where the epoch is: `epoch 3/30  ━━━━────  12/84  loss 0.4123  acc 87.3 %  900 img/s  eta 3:02` */
-function liveLine(step: StepEvent, epoch: string, room: number): string {
-  const bar = { text: ' '.repeat(LONGEST_BAR), worth: 1 }
-  const parts: Part[] = [
-    { text: field('epoch', epoch), worth: 9 },
+/** Formats a step: `epoch 3/30  ━━━━────  12/84  loss 0.4123  acc 87.3 %  900 img/s  eta 3:02`. */
+function formatStep(step: StepEvent, epoch: string, terminal: number): string {
+  const bar = { text: ' '.repeat(MAX_BAR), priority: 1 }
+  const cells: Cell[] = [
+    { text: field('epoch', epoch), priority: 9 },
     bar,
-    { text: `${step.stepInEpoch}/${step.stepsPerEpoch}`, worth: 4 },
-    { text: field('loss', loss(step.epochLoss)), worth: 8 },
-    { text: field('acc', percent(step.epochAccuracy)), worth: 5 },
-    { text: `${count(step.imagesPerSecond)} img/s`, worth: 3 },
+    { text: `${step.stepInEpoch}/${step.stepsPerEpoch}`, priority: 4 },
+    { text: field('loss', formatLoss(step.epochLoss)), priority: 8 },
+    { text: field('acc', formatPercent(step.epochAccuracy)), priority: 5 },
+    { text: `${formatCount(step.imagesPerSecond)} img/s`, priority: 3 },
   ]
   if (step.etaSeconds !== null) {
-    parts.push({ text: field('eta', duration(step.etaSeconds)), worth: 7 })
+    cells.push({ text: field('eta', formatDuration(step.etaSeconds)), priority: 7 })
   }
-  // A terminal wraps a line that fills it, and the next drawing would be one row too low.
-  const free = room - 1
-  const others = parts.reduce((sum, part) => sum + widthOf(part.text) + GAP.length, -GAP.length)
-  const length = Math.max(SHORTEST_BAR, Math.min(LONGEST_BAR, LONGEST_BAR - (others - free)))
-  bar.text = drawBar(step.stepInEpoch / step.stepsPerEpoch, length)
-  return fitting(parts, free, ({ text }) => widthOf(text))
+  // A terminal wraps a line that fills it, and the next redraw would start one row too low.
+  const free = terminal - 1
+  const needed = cells.reduce(
+    (sum, cell) => sum + displayWidth(cell.text) + GAP.length,
+    -GAP.length,
+  )
+  const barWidth = Math.max(MIN_BAR, Math.min(MAX_BAR, MAX_BAR - (needed - free)))
+  bar.text = formatBar(step.stepInEpoch / step.stepsPerEpoch, barWidth)
+  return fitColumns(cells, free, ({ text }) => displayWidth(text))
     .map(({ text }) => text)
     .join(GAP)
 }
 
-function drawBar(done: number, length: number): string {
-  const filled = Math.round(length * done)
-  return '━'.repeat(filled) + paint(stderr, 'dim', '─'.repeat(length - filled))
+function formatBar(fraction: number, width: number): string {
+  const filled = Math.round(width * fraction)
+  return '━'.repeat(filled) + styled(stderr, 'dim', '─'.repeat(width - filled))
 }
 
-function beginning(event: StartEvent): string {
+function formatStart(event: StartEvent): string {
   const { config, data } = event
   const images = [
-    `${count(event.trainImages)} training`,
-    ...(event.valImages > 0 ? [`${count(event.valImages)} validation`] : []),
-    ...(event.testImages > 0 ? [`${count(event.testImages)} test`] : []),
+    `${formatCount(event.trainImages)} training`,
+    ...(event.valImages > 0 ? [`${formatCount(event.valImages)} validation`] : []),
+    ...(event.testImages > 0 ? [`${formatCount(event.testImages)} test`] : []),
   ]
   const lines = [
-    `${config.model.arch}, ${count(event.parameters)} parameters, ${config.precision} on ${config.device}`,
-    `${harmless(data.source)}, ${count(data.classes.length)} classes, ${images.join(' + ')} images`,
-    event.resumedAt > 0 ? `${event.dir}, from step ${count(event.resumedAt)} on` : event.dir,
+    `${config.model.arch}, ${formatCount(event.parameters)} parameters, ${config.precision} on ${config.device}`,
+    `${sanitize(data.source)}, ${formatCount(data.classes.length)} classes, ${images.join(' + ')} images`,
+    event.resumedAt > 0
+      ? `${event.dir}, resumed at step ${formatCount(event.resumedAt)}`
+      : event.dir,
   ]
   return lines.join('\n')
 }
 
 function field(name: string, value: string): string {
-  return `${paint(stderr, 'dim', name)} ${value}`
+  return `${styled(stderr, 'dim', name)} ${value}`
 }

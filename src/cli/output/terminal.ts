@@ -1,87 +1,87 @@
 import stringWidth from 'string-width'
 
-/** What is assumed of a terminal that does not tell. */
-const COLUMNS = 80
+/** Width in columns that is assumed for a terminal that does not report one. */
+const DEFAULT_WIDTH = 80
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
-/** What a terminal would act upon instead of showing it. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+/** Control characters and bidirectional overrides, which a terminal would act upon. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches control characters
 const CONTROL = /[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
 
-/** Whether somebody sits before it: at a terminal, which a CI's log may look like. */
-export function isAttended(stream: NodeJS.WriteStream): boolean {
+/** Whether a person is at the terminal; a CI log may be a terminal, too. */
+export function isInteractive(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY && !process.env.CI
 }
 
-/** Whether a line can be drawn over and over. */
-export function isLive(stream: NodeJS.WriteStream): boolean {
-  return isAttended(stream) && process.env.TERM !== 'dumb'
+/** Whether a line can be redrawn in place. */
+export function canRedraw(stream: NodeJS.WriteStream): boolean {
+  return isInteractive(stream) && process.env.TERM !== 'dumb'
 }
 
-/** Characters in a row; of what is no terminal, as many as COLUMNS says, or 80. */
-export function columnsOf(stream: NodeJS.WriteStream): number {
-  return told(stream) || COLUMNS
+/** Returns the width of a stream in columns; outside a terminal, COLUMNS or 80. */
+export function terminalWidth(stream: NodeJS.WriteStream): number {
+  return knownWidth(stream) || DEFAULT_WIDTH
 }
 
-/** The same for data, of which nothing may be missing where it is piped on: there, without end. */
-export function roomIn(stream: NodeJS.WriteStream): number {
-  return told(stream) || Number.POSITIVE_INFINITY
+/** Returns the width for data, which must not be truncated in a pipe: infinite if it is unknown. */
+export function outputWidth(stream: NodeJS.WriteStream): number {
+  return knownWidth(stream) || Number.POSITIVE_INFINITY
 }
 
-function told(stream: NodeJS.WriteStream): number {
+function knownWidth(stream: NodeJS.WriteStream): number {
   return stream.columns || Number(/^\d+$/.exec(process.env.COLUMNS ?? '')?.[0])
 }
 
-/** The places that a text takes in a row: two for a Chinese character, none for a colour. */
-export function widthOf(text: string): number {
+/** Returns the columns that a text occupies: two for a Chinese character, none for a color code. */
+export function displayWidth(text: string): number {
   return stringWidth(text)
 }
 
-/** A text of somebody else's (a file, a class) as it may be shown: it cannot move the cursor. */
-export function harmless(text: string): string {
+/** Replaces control characters in untrusted text, such as the name of a file or a class. */
+export function sanitize(text: string): string {
   return text.replace(CONTROL, '\ufffd')
 }
 
-/** As much of an uncoloured text as has room, with an ellipsis if that is not all. */
-export function shorten(text: string, room: number): string {
-  if (widthOf(text) <= room) return text
+/** Truncates an unstyled text to a width in columns, with an ellipsis at its end. */
+export function truncate(text: string, maxWidth: number): string {
+  if (displayWidth(text) <= maxWidth) return text
   let [kept, width] = ['', 1]
   for (const { segment } of graphemes.segment(text)) {
-    width += widthOf(segment)
-    if (width > room) break
+    width += displayWidth(segment)
+    if (width > maxWidth) break
     kept += segment
   }
   return `${kept}…`
 }
 
-/** As much of a path as has room: its end tells more than its beginning. */
-export function shortenPath(path: string, room: number): string {
-  if (widthOf(path) <= room) return path
+/** Truncates a path at its beginning, since its end is more specific. */
+export function truncatePath(path: string, maxWidth: number): string {
+  if (displayWidth(path) <= maxWidth) return path
   const parts = Array.from(graphemes.segment(path), ({ segment }) => segment)
-  let width = widthOf(path) + 1
-  while (parts.length > 0 && width > room) width -= widthOf(parts.shift() as string)
+  let width = displayWidth(path) + 1
+  while (parts.length > 0 && width > maxWidth) width -= displayWidth(parts.shift() as string)
   return `…${parts.join('')}`
 }
 
-/** A text in rows that have room, broken between words; all but the first one begin with `indent`. */
-export function wrap(text: string, room: number, indent = ''): string {
+/** Breaks a text between words into lines of a width; lines after the first start with `indent`. */
+export function wrap(text: string, maxWidth: number, indent = ''): string {
   const [first = '', ...words] = text.match(/\s*\S+/g) ?? []
-  const rows = [first]
+  const lines = [first]
   for (const word of words) {
-    const row = `${rows.at(-1)}${word}`
-    if (widthOf(row) <= room) rows[rows.length - 1] = row
-    else rows.push(`${indent}${word.trimStart()}`)
+    const line = `${lines.at(-1)}${word}`
+    if (displayWidth(line) <= maxWidth) lines[lines.length - 1] = line
+    else lines.push(`${indent}${word.trimStart()}`)
   }
-  return rows.join('\n')
+  return lines.join('\n')
 }
 
-/** A text with spaces behind it, so that it fills a column. */
+/** Appends spaces up to a width in columns. */
 export function padEnd(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - widthOf(text)))
+  return text + ' '.repeat(Math.max(0, width - displayWidth(text)))
 }
 
-/** A text with spaces before it, so that it fills a column. */
+/** Prepends spaces up to a width in columns. */
 export function padStart(text: string, width: number): string {
-  return ' '.repeat(Math.max(0, width - widthOf(text))) + text
+  return ' '.repeat(Math.max(0, width - displayWidth(text))) + text
 }

@@ -1,37 +1,37 @@
-import { fitting, GAP } from './fit-columns.js'
-import { padEnd, padStart, widthOf } from './terminal.js'
+import { fitColumns, GAP } from './fit-columns.js'
+import { displayWidth, padEnd, padStart } from './terminal.js'
 
-interface Layout {
-  /** Columns that stand to the left; by default the first one. */
+interface TableLayout {
+  /** Indices of the left-aligned columns. Default: the first one. */
   left?: readonly number[]
-  /** How much each column is missed where there is no room; by default none is left out. */
-  worth?: readonly number[]
-  /** Places in a row. */
-  room?: number
+  /** Priority of each column; the lowest are dropped in a narrow terminal. Default: drop none. */
+  priorities?: readonly number[]
+  /** Width of a row in columns. Default: unlimited. */
+  width?: number
 }
 
-/** Rows under a heading, in columns. */
-export function table(
+/** Formats rows below a heading as aligned columns. */
+export function formatTable(
   heading: readonly string[],
   rows: readonly (readonly string[])[],
-  { left = [0], worth = [], room = Number.POSITIVE_INFINITY }: Layout = {},
+  { left = [0], priorities = [], width: maxWidth = Number.POSITIVE_INFINITY }: TableLayout = {},
 ): string {
   const lines = [heading, ...rows]
-  const columns = heading.map((_, at) => ({
-    at,
-    pad: left.includes(at) ? padEnd : padStart,
-    width: Math.max(...lines.map((line) => widthOf(line[at] ?? ''))),
-    worth: worth[at] ?? Number.POSITIVE_INFINITY,
+  const columns = heading.map((_, index) => ({
+    index,
+    pad: left.includes(index) ? padEnd : padStart,
+    width: Math.max(...lines.map((line) => displayWidth(line[index] ?? ''))),
+    priority: priorities[index] ?? Number.POSITIVE_INFINITY,
   }))
-  const shown = fitting(
+  const shown = fitColumns(
     columns,
-    worth.length > 0 ? room : Number.POSITIVE_INFINITY,
+    priorities.length > 0 ? maxWidth : Number.POSITIVE_INFINITY,
     ({ width }) => width,
   )
   return lines
     .map((line) =>
       shown
-        .map(({ at, pad, width }) => pad(line[at] ?? '', width))
+        .map(({ index, pad, width }) => pad(line[index] ?? '', width))
         .join(GAP)
         .trimEnd(),
     )

@@ -1,65 +1,66 @@
 import uPlot from '/uplot.js'
 import { curvesOf } from './curves.js'
-import { element, say } from './dom.js'
-import { firstFrom } from './downsample.js'
-import { count, digits, percent } from './format.js'
+import { element, setText } from './dom.js'
+import { lowerBound } from './downsample.js'
+import { formatCount, formatDecimal, formatPercent } from './format.js'
 
 /** @typedef {import('./curves.js').Curve} Curve */
 /** @typedef {import('./curves.js').View} View */
 
-/** @type {readonly { quantity: import('./curves.js').Quantity, title: string, format: (value: number) => string }[]} */
+/** @type {readonly { metric: import('./curves.js').Metric, title: string, format: (value: number) => string }[]} */
 const CHARTS = [
-  { quantity: 'loss', title: 'Loss', format: digits },
-  { quantity: 'accuracy', title: 'Accuracy', format: percent },
-  { quantity: 'lr', title: 'Learning rate', format: digits },
-  { quantity: 'rate', title: 'Images a second', format: count },
+  { metric: 'loss', title: 'Loss', format: formatDecimal },
+  { metric: 'accuracy', title: 'Accuracy', format: formatPercent },
+  { metric: 'lr', title: 'Learning rate', format: formatDecimal },
+  { metric: 'rate', title: 'Throughput (images/s)', format: formatCount },
 ]
 
+/** Height of a plot in pixels. */
 const HEIGHT = 230
 
-/** With fewer points than this each of them is seen; a single one would not be otherwise. */
+/** Curves with fewer points show each point; a single point would be invisible otherwise. */
 const SPARSE = 50
 
-/** How far a key walks, as a share of what is in sight. */
-const STRIDE = 0.02
+/** Movement of the cursor per key press, as a fraction of the visible range. */
+const KEY_STEP = 0.02
 
-/** The charts, all along the same stretch. */
+/** All charts, with a common range of the x axis. */
 export class Charts {
   /** @type {readonly Chart[]} */
   #charts
 
   /**
    * @param {HTMLElement} host
-   * @param {(range: [number, number] | undefined) => void} onRange when another stretch is wanted
+   * @param {(range: [number, number] | undefined) => void} onZoom called with undefined to reset
    */
-  constructor(host, onRange) {
-    this.#charts = CHARTS.map((kind) => new Chart(host, kind, onRange))
+  constructor(host, onZoom) {
+    this.#charts = CHARTS.map((kind) => new Chart(host, kind, onZoom))
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       for (const chart of this.#charts) chart.rebuild()
     })
   }
 
   /**
-   * @param {readonly import('./curves.js').Shown[]} shown
+   * @param {readonly import('./curves.js').DrawnRun[]} runs
    * @param {View} view
    */
-  draw(shown, view) {
+  draw(runs, view) {
     for (const chart of this.#charts) {
-      chart.draw(curvesOf(chart.quantity, shown, view, chart.width), view)
+      chart.draw(curvesOf(chart.metric, runs, view, chart.width), view)
     }
   }
 }
 
 class Chart {
   #kind
-  #onRange
+  #onZoom
   #plot = element('div', { class: 'plot', tabindex: 0, role: 'group' })
   #legend = element('ul', { class: 'legend' })
-  #spoken = element('p', { class: 'hidden', role: 'status' })
+  #announcement = element('p', { class: 'hidden', role: 'status' })
   /** @type {uPlot | undefined} */
   #uplot
-  /** What the plot was built for; another number of curves needs another plot. */
-  #built = ''
+  /** Identifies the curves and axes of the plot; other ones need a new plot. */
+  #plotKey = ''
   /** @type {Curve[]} */
   #curves = []
   /** @type {View | undefined} */
@@ -70,25 +71,25 @@ class Chart {
   /**
    * @param {HTMLElement} host
    * @param {(typeof CHARTS)[number]} kind
-   * @param {(range: [number, number] | undefined) => void} onRange
+   * @param {(range: [number, number] | undefined) => void} onZoom
    */
-  constructor(host, kind, onRange) {
+  constructor(host, kind, onZoom) {
     this.#kind = kind
-    this.#onRange = onRange
+    this.#onZoom = onZoom
     const caption = element('figcaption', {}, kind.title)
     host.append(
-      element('figure', { class: 'chart' }, caption, this.#plot, this.#legend, this.#spoken),
+      element('figure', { class: 'chart' }, caption, this.#plot, this.#legend, this.#announcement),
     )
     this.#plot.setAttribute('aria-describedby', 'chart-help')
-    this.#plot.addEventListener('keydown', (event) => this.#key(event))
+    this.#plot.addEventListener('keydown', (event) => this.#handleKey(event))
     new ResizeObserver(() => this.#resize()).observe(this.#plot)
   }
 
-  get quantity() {
-    return this.#kind.quantity
+  get metric() {
+    return this.#kind.metric
   }
 
-  /** In pixels. */
+  /** Width of the plot in pixels. */
   get width() {
     return Math.max(200, this.#plot.clientWidth)
   }
@@ -100,28 +101,28 @@ class Chart {
   draw(curves, view) {
     this.#curves = curves
     this.#view = view
-    const built = JSON.stringify([
-      ...[view.log, view.along],
-      ...curves.map(({ label, colour, style }) => [label, colour, style]),
+    const plotKey = JSON.stringify([
+      ...[view.log, view.xAxis],
+      ...curves.map(({ label, color, style }) => [label, color, style]),
     ])
-    if (built !== this.#built) {
-      this.#built = built
+    if (plotKey !== this.#plotKey) {
+      this.#plotKey = plotKey
       this.rebuild()
     } else if (this.#uplot !== undefined) {
       this.#uplot.setData(this.#data(), false)
       this.#uplot.batch(() => this.#scale())
     }
-    this.#read()
+    this.#showValues()
   }
 
-  /** Makes the plot anew, for other curves or in other colours. */
+  /** Creates the plot again, for other curves or colors. */
   rebuild() {
     this.#uplot?.destroy()
     this.#uplot = undefined
     this.#plot.replaceChildren()
-    this.#listCurves()
+    this.#buildLegend()
     if (this.#curves.length === 0 || this.#view === undefined) {
-      this.#plot.append(element('p', { class: 'nothing faint' }, 'nothing yet'))
+      this.#plot.append(element('p', { class: 'empty-chart faint' }, 'no data yet'))
       return
     }
     this.#uplot = new uPlot(this.#options(this.#view), this.#data(), this.#plot)
@@ -146,8 +147,8 @@ class Chart {
    * @returns {uPlot.Options}
    */
   #options(view) {
-    const { format, quantity } = this.#kind
-    const [ink, line] = [colourOf('--faint'), colourOf('--line')]
+    const { format, metric } = this.#kind
+    const [ink, line] = [cssColor('--faint'), cssColor('--line')]
     const axis = {
       stroke: ink,
       grid: { stroke: line, width: 1 },
@@ -163,57 +164,60 @@ class Chart {
         sync: { key: 'residual' },
         drag: { x: true, y: false, setScale: false },
         points: { size: 7 },
-        bind: { dblclick: () => () => this.#showAll() },
+        bind: { dblclick: () => () => this.#resetZoom() },
       },
       scales: {
         x: { time: false, auto: false },
-        y: scaleOf(quantity, view),
+        y: yScale(metric, view),
       },
       axes: [
-        { ...axis, font, size: 30, values: (_, marks) => marks.map((mark) => shortCount(mark)) },
+        { ...axis, font, size: 30, values: (_, ticks) => ticks.map((tick) => formatTick(tick)) },
         {
           ...axis,
           font,
           size: 62,
-          values: (_, marks) => marks.map((mark) => (mark === null ? '' : format(mark))),
+          values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : format(tick))),
         },
       ],
-      series: [{}, ...this.#curves.map((curve) => style(curve, (index) => this.#isSparse(index)))],
+      series: [
+        {},
+        ...this.#curves.map((curve) => seriesOptions(curve, (index) => this.#isSparse(index))),
+      ],
       hooks: {
-        setSelect: [(plot) => this.#selected(plot)],
-        setCursor: [() => this.#read()],
+        setSelect: [(plot) => this.#zoomToSelection(plot)],
+        setCursor: [() => this.#showValues()],
       },
     }
   }
 
-  /** @returns {null} for uPlot, which has nothing left to do */
-  #showAll() {
-    this.#onRange(undefined)
+  /** @returns {null} which tells uPlot to do nothing more */
+  #resetZoom() {
+    this.#onZoom(undefined)
     return null
   }
 
-  /** @param {number} index from 1, as uPlot counts curves */
+  /** @param {number} index of a curve in uPlot, which counts from 1 */
   #isSparse(index) {
     return (this.#curves[index - 1]?.points.x.length ?? 0) < SPARSE
   }
 
   /** @param {uPlot} plot */
-  #selected(plot) {
+  #zoomToSelection(plot) {
     const { left, width } = plot.select
     if (width < 3) return
     const range = /** @type {[number, number]} */ (
       [left, left + width].map((x) => plot.posToVal(x, 'x'))
     )
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
-    this.#onRange(range)
+    this.#onZoom(range)
   }
 
-  #listCurves() {
+  #buildLegend() {
     this.#values = []
     this.#legend.replaceChildren(
-      ...this.#curves.map(({ label, colour, style }) => {
+      ...this.#curves.map(({ label, color, style }) => {
         const mark = element('span', { class: `mark ${style}` })
-        mark.style.borderColor = colourOf(`--curve-${colour % 8}`)
+        mark.style.borderColor = cssColor(`--curve-${color % 8}`)
         const value = element('span', { class: 'value' })
         this.#values.push(value)
         return element('li', {}, mark, element('bdi', {}, label), ' ', value)
@@ -221,23 +225,23 @@ class Chart {
     )
   }
 
-  /** Writes the values under the cursor or, where it is not, the last ones. */
-  #read() {
+  /** Shows the values at the cursor in the legend, or the last values without a cursor. */
+  #showValues() {
     const left = this.#uplot?.cursor.left ?? -1
     const x = left >= 0 ? this.#uplot?.posToVal(left, 'x') : undefined
     const values = this.#curves.map(({ points }) => {
-      const index = x === undefined ? points.y.length - 1 : nearest(points.x, x)
+      const index = x === undefined ? points.y.length - 1 : nearestIndex(points.x, x)
       return this.#kind.format(/** @type {number} */ (points.y[index]))
     })
     for (const [index, value] of values.entries()) {
-      const to = this.#values[index]
-      if (to !== undefined) say(to, value)
+      const target = this.#values[index]
+      if (target !== undefined) setText(target, value)
     }
-    const words = this.#curves.map(({ label }, index) => `${label} ${values[index]}`).join(', ')
+    const text = this.#curves.map(({ label }, index) => `${label} ${values[index]}`).join(', ')
     if (x === undefined) {
-      this.#plot.setAttribute('aria-label', `${this.#kind.title}: ${words || 'nothing yet'}`)
+      this.#plot.setAttribute('aria-label', `${this.#kind.title}: ${text || 'no data yet'}`)
     } else if (document.activeElement === this.#plot) {
-      say(this.#spoken, `${this.#view?.along} ${shortCount(x)}: ${words}`)
+      setText(this.#announcement, `${this.#view?.xAxis} ${formatTick(x)}: ${text}`)
     }
   }
 
@@ -247,60 +251,62 @@ class Chart {
   }
 
   /** @param {KeyboardEvent} event */
-  #key(event) {
+  #handleKey(event) {
     const [plot, view] = [this.#uplot, this.#view]
     if (plot === undefined || view === undefined || event.ctrlKey || event.metaKey || event.altKey)
       return
     const [from, to] = view.range
     const left = plot.cursor.left ?? -1
-    const at = left >= 0 ? plot.posToVal(left, 'x') : (from + to) / 2
-    const stride = STRIDE * (to - from) * (event.shiftKey ? 5 : 1)
+    const x = left >= 0 ? plot.posToVal(left, 'x') : (from + to) / 2
+    const step = KEY_STEP * (to - from) * (event.shiftKey ? 5 : 1)
     /** @type {Record<string, () => void>} */
-    const keys = {
-      ArrowLeft: () => this.#walk(plot, Math.max(from, at - stride)),
-      ArrowRight: () => this.#walk(plot, Math.min(to, at + stride)),
-      Home: () => this.#walk(plot, from),
-      End: () => this.#walk(plot, to),
-      '+': () => this.#onRange(around(at, (to - from) / 2, from, to)),
-      '-': () => this.#onRange(around(at, 2 * (to - from), 0, Number.POSITIVE_INFINITY)),
-      0: () => this.#onRange(undefined),
+    const actions = {
+      ArrowLeft: () => this.#moveCursor(plot, Math.max(from, x - step)),
+      ArrowRight: () => this.#moveCursor(plot, Math.min(to, x + step)),
+      Home: () => this.#moveCursor(plot, from),
+      End: () => this.#moveCursor(plot, to),
+      '+': () => this.#onZoom(rangeAround(x, (to - from) / 2, from, to)),
+      '-': () => this.#onZoom(rangeAround(x, 2 * (to - from), 0, Number.POSITIVE_INFINITY)),
+      0: () => this.#onZoom(undefined),
       Escape: () => plot.setCursor({ left: -10, top: -10 }),
     }
-    const act =
-      keys[event.key === '−' || event.key === '_' ? '-' : event.key === '=' ? '+' : event.key]
-    if (act === undefined) return
+    const action =
+      actions[event.key === '−' || event.key === '_' ? '-' : event.key === '=' ? '+' : event.key]
+    if (action === undefined) return
     event.preventDefault()
-    act()
+    action()
   }
 
   /**
    * @param {uPlot} plot
    * @param {number} x
    */
-  #walk(plot, x) {
+  #moveCursor(plot, x) {
     plot.setCursor({ left: plot.valToPos(x, 'x'), top: HEIGHT / 3 })
   }
 }
 
 /**
- * @param {number} at
+ * Returns a range of a width around a center, within limits.
+ *
+ * @param {number} center
  * @param {number} width
  * @param {number} low
  * @param {number} high
  * @returns {[number, number]}
  */
-function around(at, width, low, high) {
-  const from = Math.max(low, Math.min(at - width / 2, high - width))
+function rangeAround(center, width, low, high) {
+  const from = Math.max(low, Math.min(center - width / 2, high - width))
   return [from, from + width]
 }
 
 /**
  * @param {Curve} curve
- * @param {(index: number) => boolean} isSparse whether a curve has few points, from 1
+ * @param {(index: number) => boolean} isSparse whether a curve has few points, by its index in uPlot
  * @returns {uPlot.Series}
  */
-function style({ label, colour, style }, isSparse) {
-  const stroke = colourOf(`--curve-${colour % 8}`)
+function seriesOptions({ label, color, style }, isSparse) {
+  const stroke = cssColor(`--curve-${color % 8}`)
   return {
     label,
     stroke: style === 'faint' ? `${stroke}55` : stroke,
@@ -316,20 +322,22 @@ function style({ label, colour, style }, isSparse) {
 }
 
 /**
- * A colour of the style sheet, `#rrggbb`.
+ * Returns a color of the style sheet, `#rrggbb`.
  *
- * @param {string} name
+ * @param {string} property
  */
-function colourOf(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+function cssColor(property) {
+  return getComputedStyle(document.documentElement).getPropertyValue(property).trim()
 }
 
 /**
- * @param {readonly number[]} x
+ * Returns the index of the number that is nearest to a value.
+ *
+ * @param {readonly number[]} x in ascending order
  * @param {number} value
  */
-function nearest(x, value) {
-  const after = Math.min(firstFrom(x, value), x.length - 1)
+function nearestIndex(x, value) {
+  const after = Math.min(lowerBound(x, value), x.length - 1)
   const before = Math.max(0, after - 1)
   const distance = (/** @type {number} */ index) =>
     Math.abs(/** @type {number} */ (x[index]) - value)
@@ -337,22 +345,23 @@ function nearest(x, value) {
 }
 
 /**
- * Rates are seen from nothing up, lest a wobble looks like a fall.
+ * Returns the scale of the y axis. Learning rate and throughput start at zero, so that small
+ * variations are not exaggerated.
  *
- * @param {import('./curves.js').Quantity} quantity
+ * @param {import('./curves.js').Metric} metric
  * @param {View} view
  * @returns {uPlot.Scale}
  */
-function scaleOf(quantity, { log }) {
-  if (quantity === 'lr' || quantity === 'rate') {
+function yScale(metric, { log }) {
+  if (metric === 'lr' || metric === 'rate') {
     return { range: (_, __, max) => [0, max > 0 ? 1.08 * max : 1] }
   }
-  return quantity === 'loss' && log ? { distr: 3 } : {}
+  return metric === 'loss' && log ? { distr: 3 } : {}
 }
 
 /** @param {number} value */
-function shortCount(value) {
-  if (Math.abs(value) >= 1e6) return `${digits(value / 1e6)} M`
-  if (Math.abs(value) >= 1e4) return `${digits(value / 1e3)} k`
-  return Number.isInteger(value) ? count(value) : digits(value)
+function formatTick(value) {
+  if (Math.abs(value) >= 1e6) return `${formatDecimal(value / 1e6)} M`
+  if (Math.abs(value) >= 1e4) return `${formatDecimal(value / 1e3)} k`
+  return Number.isInteger(value) ? formatCount(value) : formatDecimal(value)
 }

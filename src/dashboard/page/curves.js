@@ -1,139 +1,161 @@
-import { smoothed, thin } from './downsample.js'
+import { downsample, smooth } from './downsample.js'
 
 /**
  * A run whose curves are drawn.
  *
- * @typedef {object} Shown
+ * @typedef {object} DrawnRun
  * @property {string} name
- * @property {number} colour
+ * @property {number} color index
  * @property {import('./series.js').Series} steps
  * @property {import('./series.js').Series} epochs
  */
 
 /**
- * What of the runs is drawn, and how.
+ * Settings of all charts.
  *
  * @typedef {object} View
- * @property {'step' | 'epoch'} along
+ * @property {'step' | 'epoch'} xAxis
  * @property {boolean} smooth
  * @property {boolean} log
  * @property {readonly [number, number]} range
- * @property {boolean} whole whether that is all there is
+ * @property {boolean} isFullRange
  */
 
 /**
  * @typedef {object} Curve
  * @property {string} label
- * @property {number} colour
+ * @property {number} color index
  * @property {'faint' | 'solid' | 'dashed'} style
  * @property {import('./downsample.js').Points} points
  */
 
-/** @typedef {'loss' | 'accuracy' | 'lr' | 'rate'} Quantity */
+/** @typedef {'loss' | 'accuracy' | 'lr' | 'rate'} Metric */
 
-/** In all the curves of a chart together; more than this no screen shows. */
-const MOST_PARTS = 4000
+/** Limit of points in all curves of a chart together, in downsampling buckets. */
+const MAX_BUCKETS = 4000
 
-/** What a mean remembers, as a share of what is in sight. */
-const MEMORY = 1 / 100
+/** Span of the smoothing, as a fraction of the visible points. */
+const SMOOTHING_SPAN = 1 / 100
 
 /**
- * The curves of a chart.
+ * Returns the curves of a chart.
  *
- * @param {Quantity} quantity
- * @param {readonly Shown[]} shown
+ * @param {Metric} metric
+ * @param {readonly DrawnRun[]} runs
  * @param {View} view
  * @param {number} width in pixels
  * @returns {Curve[]}
  */
-export function curvesOf(quantity, shown, view, width) {
-  const parts = Math.max(50, Math.min(width, Math.floor(MOST_PARTS / (3 * shown.length))))
-  const alone = shown.length === 1
-  const withNoise = shown.length <= 2
-  return shown
-    .flatMap((run) => linesOf(quantity, run, view, withNoise).map((line) => ({ run, ...line })))
-    .map(({ run, what, style, series, y }) => ({
-      label: alone ? what : `${run.name}, ${what}`,
-      // One run has its curves in colours of their own, several have a colour each.
-      colour: run.colour + (alone && style === 'dashed' ? 1 : 0),
+export function curvesOf(metric, runs, view, width) {
+  const numBuckets = Math.max(50, Math.min(width, Math.floor(MAX_BUCKETS / (3 * runs.length))))
+  const isSingle = runs.length === 1
+  const showsBatches = runs.length <= 2
+  return runs
+    .flatMap((run) => linesOf(metric, run, view, showsBatches).map((line) => ({ run, ...line })))
+    .map(({ run, name, style, series, y }) => ({
+      label: isSingle ? name : `${run.name}, ${name}`,
+      // A single run has a color per curve, several runs have a color each.
+      color: run.color + (isSingle && style === 'dashed' ? 1 : 0),
       style,
-      points: thin(series.column(view.along), y, view.range, parts),
+      points: downsample(series.column(view.xAxis), y, view.range, numBuckets),
     }))
     .filter(({ points }) => points.x.length > 0)
 }
 
 /**
- * A curve before it is thinned out.
+ * A curve before downsampling.
  *
  * @typedef {object} Line
  * @property {Curve['style']} style
- * @property {string} what
+ * @property {string} name
  * @property {import('./series.js').Series} series
  * @property {Float64Array} y
  */
 
 /**
- * What a run has of a quantity.
+ * Returns the lines of one run in a chart.
  *
- * @param {Quantity} quantity
- * @param {Shown} run
+ * @param {Metric} metric
+ * @param {DrawnRun} run
  * @param {View} view
- * @param {boolean} withNoise
+ * @param {boolean} showsBatches whether to draw noisy per-step values behind the averages
  * @returns {Line[]}
  */
-function linesOf(quantity, { steps, epochs }, view, withNoise) {
-  if (quantity === 'accuracy') {
-    /** @type {Line} */
-    const soFar = {
-      style: epochs.length > 0 ? 'faint' : 'solid',
-      what: 'epoch so far',
-      series: steps,
-      y: steps.column('accuracy'),
-    }
-    return [
-      ...(withNoise || epochs.length === 0 ? [soFar] : []),
-      { style: 'solid', what: 'training', series: epochs, y: epochs.column('trainAccuracy') },
-      { style: 'dashed', what: 'validation', series: epochs, y: epochs.column('valAccuracy') },
-    ]
-  }
+function linesOf(metric, { steps, epochs }, view, showsBatches) {
   const series = steps.length > 0 ? steps : epochs
-  if (quantity === 'lr') {
-    return [{ style: 'solid', what: 'learning rate', series, y: series.column('lr') }]
+  switch (metric) {
+    case 'accuracy':
+      return accuracyLines(steps, epochs, showsBatches)
+    case 'lr':
+      return [{ style: 'solid', name: 'learning rate', series, y: series.column('lr') }]
+    case 'rate':
+      return [{ style: 'solid', name: 'training', series, y: series.column('rate') }]
+    case 'loss':
+      return lossLines(steps, epochs, view, showsBatches)
   }
-  if (quantity === 'rate') {
-    return [{ style: 'solid', what: 'training', series, y: series.column('rate') }]
+}
+
+/**
+ * @param {import('./series.js').Series} steps
+ * @param {import('./series.js').Series} epochs
+ * @param {boolean} showsBatches
+ * @returns {Line[]}
+ */
+function accuracyLines(steps, epochs, showsBatches) {
+  /** @type {Line} */
+  const runningMean = {
+    style: epochs.length > 0 ? 'faint' : 'solid',
+    name: 'running mean of the epoch',
+    series: steps,
+    y: steps.column('accuracy'),
   }
-  const y = series.column(series === steps ? 'loss' : 'trainLoss')
-  const smooth = view.smooth && series === steps && y.length > 20
-  const memory = Math.max(5, MEMORY * y.length * share(steps, view))
   return [
-    ...(smooth && withNoise
-      ? [/** @type {Line} */ ({ style: 'faint', what: 'batches', series, y })]
-      : []),
-    { style: 'solid', what: 'training', series, y: smooth ? smoothed(y, memory) : y },
-    { style: 'dashed', what: 'validation', series: epochs, y: epochs.column('valLoss') },
+    ...(showsBatches || epochs.length === 0 ? [runningMean] : []),
+    { style: 'solid', name: 'training', series: epochs, y: epochs.column('trainAccuracy') },
+    { style: 'dashed', name: 'validation', series: epochs, y: epochs.column('valAccuracy') },
   ]
 }
 
 /**
- * How much of a run is in sight.
+ * @param {import('./series.js').Series} steps
+ * @param {import('./series.js').Series} epochs
+ * @param {View} view
+ * @param {boolean} showsBatches
+ * @returns {Line[]}
+ */
+function lossLines(steps, epochs, view, showsBatches) {
+  const series = steps.length > 0 ? steps : epochs
+  const y = series.column(series === steps ? 'loss' : 'trainLoss')
+  const isSmoothed = view.smooth && series === steps && y.length > 20
+  const span = Math.max(5, SMOOTHING_SPAN * y.length * visibleFraction(steps, view))
+  /** @type {Line} */
+  const batches = { style: 'faint', name: 'batches', series, y }
+  return [
+    ...(isSmoothed && showsBatches ? [batches] : []),
+    { style: 'solid', name: 'training', series, y: isSmoothed ? smooth(y, span) : y },
+    { style: 'dashed', name: 'validation', series: epochs, y: epochs.column('valLoss') },
+  ]
+}
+
+/**
+ * Returns the visible fraction of a run.
  *
  * @param {import('./series.js').Series} steps
  * @param {View} view
  */
-function share(steps, { along, range: [from, to], whole }) {
-  const end = steps.last(along) ?? 0
-  return whole || end === 0 ? 1 : Math.min(1, (to - from) / end)
+function visibleFraction(steps, { xAxis, range: [from, to], isFullRange }) {
+  const end = steps.last(xAxis) ?? 0
+  return isFullRange || end === 0 ? 1 : Math.min(1, (to - from) / end)
 }
 
 /**
- * Where the curves begin and end.
+ * Returns the full range of the x axis.
  *
- * @param {readonly Shown[]} shown
- * @param {View['along']} along
+ * @param {readonly DrawnRun[]} runs
+ * @param {View['xAxis']} xAxis
  * @returns {[number, number]}
  */
-export function extent(shown, along) {
-  const ends = shown.flatMap(({ steps, epochs }) => [steps.last(along), epochs.last(along)])
+export function fullRange(runs, xAxis) {
+  const ends = runs.flatMap(({ steps, epochs }) => [steps.last(xAxis), epochs.last(xAxis)])
   return [0, Math.max(1, ...ends.filter((end) => end !== undefined))]
 }

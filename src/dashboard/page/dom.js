@@ -1,34 +1,34 @@
 /**
- * An element with its attributes and what is in it. Text stays text: nothing on this page is ever
- * made of markup, for names of runs, classes and files may hold any.
+ * Creates an element. Strings become text nodes: no markup is parsed on this page, since names of
+ * runs, classes and files may contain any character.
  *
- * @template {keyof HTMLElementTagNameMap} Name
- * @param {Name} name
- * @param {Record<string, string | number | boolean | undefined>} attributes undefined or false: none
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string | number | boolean | undefined>} attributes undefined and false are left out
  * @param {...(Node | string)} children
- * @returns {HTMLElementTagNameMap[Name]}
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
-export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name)
+export function element(tag, attributes = {}, ...children) {
+  const created = document.createElement(tag)
   for (const [key, value] of Object.entries(attributes)) {
     if (value !== undefined && value !== false)
-      made.setAttribute(key, value === true ? '' : String(value))
+      created.setAttribute(key, value === true ? '' : String(value))
   }
-  made.append(...children)
-  return made
+  created.append(...children)
+  return created
 }
 
 /**
- * A name that somebody chose, in whatever script, without a say in what stands around it.
+ * Isolates a user-defined name, so that right-to-left text does not reorder its surroundings.
  *
  * @param {string} text
  */
-export function name(text) {
+export function isolate(text) {
   return element('bdi', {}, text)
 }
 
 /**
- * The element of index.html with an id.
+ * Returns an element of index.html by its id.
  *
  * @template {HTMLElement} [E=HTMLElement]
  * @param {string} id
@@ -41,11 +41,11 @@ export function byId(id) {
 }
 
 /**
- * Writes a text, and only if it is another: what has not changed is not read out again.
+ * Sets the text of an element if it differs; a screen reader announces every write.
  *
- * @param {Element} to
+ * @param {Element} target
  * @param {string} text
  */
-export function say(to, text) {
-  if (to.textContent !== text) to.textContent = text
+export function setText(target, text) {
+  if (target.textContent !== text) target.textContent = text
 }

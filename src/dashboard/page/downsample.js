@@ -1,46 +1,46 @@
 /**
- * Points of a curve, as many as there are pixels for.
+ * Points of a curve, at most a few per pixel.
  *
  * @typedef {{ x: number[], y: number[] }} Points
  */
 
 /**
- * The stretch of a curve between two places, and one point beyond on either side; of each of so many
- * parts of the stretch the lowest and the highest point, so that no spike is lost.
+ * Downsamples the visible range of a curve, with one point beyond each end: keeps the lowest and the
+ * highest point of each of several equal parts, so that no spike is lost.
  *
- * @param {Float64Array} x rising
- * @param {Float64Array} y where NaN, there is no point
+ * @param {Float64Array} x in ascending order
+ * @param {Float64Array} y NaN where there is no point
  * @param {readonly [from: number, to: number]} range
- * @param {number} parts
+ * @param {number} numBuckets
  * @returns {Points}
  */
-export function thin(x, y, [from, to], parts) {
-  const begin = Math.max(0, firstFrom(x, from) - 1)
-  const end = Math.min(x.length, firstFrom(x, to) + 2)
+export function downsample(x, y, [from, to], numBuckets) {
+  const start = Math.max(0, lowerBound(x, from) - 1)
+  const end = Math.min(x.length, lowerBound(x, to) + 2)
   /** @type {Points} */
   const points = { x: [], y: [] }
-  const put = (/** @type {number} */ index) => {
+  const add = (/** @type {number} */ index) => {
     points.x.push(/** @type {number} */ (x[index]))
     points.y.push(/** @type {number} */ (y[index]))
   }
-  if (end - begin <= 2 * parts) {
-    for (let index = begin; index < end; index++) if (!Number.isNaN(at(y, index))) put(index)
+  if (end - start <= 2 * numBuckets) {
+    for (let index = start; index < end; index++) if (!Number.isNaN(at(y, index))) add(index)
     return points
   }
-  const width = (to - from) / parts
-  let [part, low, high] = [Number.NaN, -1, -1]
+  const width = (to - from) / numBuckets
+  let [bucket, low, high] = [Number.NaN, -1, -1]
   const flush = () => {
     if (low === -1) return
-    put(Math.min(low, high))
-    if (low !== high) put(Math.max(low, high))
+    add(Math.min(low, high))
+    if (low !== high) add(Math.max(low, high))
   }
-  for (let index = begin; index < end; index++) {
+  for (let index = start; index < end; index++) {
     const value = at(y, index)
     if (Number.isNaN(value)) continue
-    const here = Math.floor((at(x, index) - from) / width)
-    if (here !== part) {
+    const current = Math.floor((at(x, index) - from) / width)
+    if (current !== bucket) {
       flush()
-      ;[part, low, high] = [here, index, index]
+      ;[bucket, low, high] = [current, index, index]
     } else {
       if (value < at(y, low)) low = index
       if (value > at(y, high)) high = index
@@ -51,33 +51,33 @@ export function thin(x, y, [from, to], parts) {
 }
 
 /**
- * The mean that forgets, after so many points: what is behind the noise of single batches.
+ * Returns the exponential moving average of a curve, with bias correction as in Adam.
  *
  * @param {Float64Array} values
- * @param {number} memory in points
+ * @param {number} span number of points over which the weight of a value decays to 1/e
  */
-export function smoothed(values, memory) {
+export function smooth(values, span) {
   const means = new Float64Array(values.length)
-  const fresh = 1 / Math.max(1, memory)
-  let [sum, weight] = [0, 0]
+  const alpha = 1 / Math.max(1, span)
+  let [mean, weight] = [0, 0]
   for (let index = 0; index < values.length; index++) {
     const value = at(values, index)
     if (!Number.isNaN(value)) {
-      sum += fresh * (value - sum)
-      weight += fresh * (1 - weight) // the first ones have less behind them
+      mean += alpha * (value - mean)
+      weight += alpha * (1 - weight)
     }
-    means[index] = weight > 0 ? sum / weight : Number.NaN
+    means[index] = weight > 0 ? mean / weight : Number.NaN
   }
   return means
 }
 
 /**
- * Where rising numbers reach a value.
+ * Returns the index of the first number that is not less than a value.
  *
- * @param {ArrayLike<number>} x
+ * @param {ArrayLike<number>} x in ascending order
  * @param {number} value
  */
-export function firstFrom(x, value) {
+export function lowerBound(x, value) {
   let [low, high] = [0, x.length]
   while (low < high) {
     const middle = (low + high) >> 1

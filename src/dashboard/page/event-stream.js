@@ -1,36 +1,36 @@
 /**
- * What the server sends of a run.
+ * Events of one run from the server.
  *
  * @typedef {object} Message
- * @property {boolean} reset whether all that was sent before no longer holds
+ * @property {boolean} reset whether all earlier events of the run are obsolete
  * @property {Record<string, (number | null)[]>} steps
  * @property {Record<string, (number | null)[]>} epochs
- * @property {Record<string, number | null>} [now]
+ * @property {Record<string, number | null>} [now] position of the run
  * @property {Record<string, any>[]} notices
  */
 
 /**
  * @typedef {object} Listener
  * @property {(id: string, message: Message) => void} onMessage
- * @property {(words: string, isWell: boolean, gone?: 'ended' | 'lost') => void} onState
+ * @property {(text: string, isConnected: boolean, reason?: 'ended' | 'lost') => void} onState
  */
 
-/** How long to wait before asking again where the browser itself has given up, in milliseconds. */
-const AGAIN = 3000
+/** Delay of a reconnection after the browser has given up, in milliseconds. */
+const RECONNECT_DELAY = 3000
 
-/** Where a run has not been read at all. */
-const BEGINNING = '0-0'
+/** Position before the first event. */
+const START = '0-0'
 
 /**
- * The events of some runs, through one connection: a browser has six to a server, and other pages
- * want theirs. While the page is not looked at there is none.
+ * Receives the events of several runs through one connection, since a browser opens at most six to a
+ * server. The connection is closed while the page is hidden.
  */
-export class Stream {
+export class EventStream {
   #listener
   /** @type {readonly string[]} */
   #ids = []
-  /** @type {Map<string, string>} up to where each run has been read */
-  #marks = new Map()
+  /** @type {Map<string, string>} position up to which each run has been read */
+  #positions = new Map()
   /** @type {EventSource | undefined} */
   #source
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -47,7 +47,7 @@ export class Stream {
   }
 
   /**
-   * Goes over to other runs. What has been read of one is not read again.
+   * Switches to other runs. Events that were received before are not requested again.
    *
    * @param {readonly string[]} ids
    */
@@ -67,53 +67,53 @@ export class Stream {
     this.#disconnect()
     if (this.#ids.length === 0 || document.hidden) return
     const query = new URLSearchParams(this.#ids.map((id) => ['run', id]))
-    query.set('from', this.#ids.map((id) => this.#marks.get(id) ?? BEGINNING).join(','))
+    query.set('from', this.#ids.map((id) => this.#positions.get(id) ?? START).join(','))
     const source = new EventSource(`/api/stream?${query}`)
     this.#source = source
     const ids = this.#ids
     source.addEventListener('points', (event) => {
       const { run, ...message } = JSON.parse(event.data)
       const id = /** @type {string} */ (ids[run])
-      const mark = event.lastEventId.split(',')[run]
-      if (mark !== undefined) this.#marks.set(id, mark)
+      const position = event.lastEventId.split(',')[run]
+      if (position !== undefined) this.#positions.set(id, position)
       this.#listener.onMessage(id, message)
     })
     source.addEventListener('caught-up', () => this.#listener.onState('up to date', true))
     source.addEventListener('closed', () => {
       this.#isClosed = true
-      this.#listener.onState('the server has ended; what you see is how it was', false, 'ended')
+      this.#listener.onState('server closed, page no longer updates', false, 'ended')
     })
     source.addEventListener('open', () => {
       this.#isClosed = false
     })
-    source.addEventListener('error', () => this.#lost(source))
+    source.addEventListener('error', () => this.#handleError(source))
   }
 
   /** @param {EventSource} source */
-  async #lost(source) {
-    if (!this.#isClosed) this.#listener.onState('connection lost; trying again …', false, 'lost')
+  async #handleError(source) {
+    if (!this.#isClosed) this.#listener.onState('connection lost, reconnecting …', false, 'lost')
     if (source.readyState !== EventSource.CLOSED || source !== this.#source) return
-    // The browser has given up, for the answer was no stream. An event source cannot tell why.
-    this.#timer = setTimeout(() => this.#connect(), AGAIN)
-    const why = await reason(source.url)
-    if (why !== undefined && source === this.#source) this.#listener.onState(why, false)
+    // The browser does not reconnect if the response was no event stream, and does not say why.
+    this.#timer = setTimeout(() => this.#connect(), RECONNECT_DELAY)
+    const reason = await fetchReason(source.url)
+    if (reason !== undefined && source === this.#source) this.#listener.onState(reason, false)
   }
 }
 
 /**
- * Why the server refuses an address, in its own words.
+ * Fetches the error message with which the server rejects a URL.
  *
  * @param {string} url
  * @returns {Promise<string | undefined>}
  */
-async function reason(url) {
+async function fetchReason(url) {
   try {
-    const answer = await fetch(url, { method: 'GET', signal: AbortSignal.timeout(2000) })
-    if (answer.ok) {
-      await answer.body?.cancel()
+    const response = await fetch(url, { method: 'GET', signal: AbortSignal.timeout(2000) })
+    if (response.ok) {
+      await response.body?.cancel()
       return undefined
     }
-    const { message, hint } = (await answer.json()).error
+    const { message, hint } = (await response.json()).error
     return `${message}. ${hint}`
   } catch {
     return undefined

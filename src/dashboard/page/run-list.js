@@ -1,112 +1,116 @@
-import { element, name, say } from './dom.js'
-import { moment, percent } from './format.js'
+import { element, isolate, setText } from './dom.js'
+import { formatDateTime, formatPercent } from './format.js'
 
 /** @typedef {import('../run-index.js').RunSummary} RunSummary */
 
 /**
  * @typedef {object} Entry
  * @property {HTMLLIElement} item
- * @property {HTMLInputElement} box
+ * @property {HTMLInputElement} checkbox
  * @property {HTMLButtonElement} button
- * @property {HTMLElement} line
+ * @property {HTMLElement} details
  * @property {HTMLElement} swatch
  */
 
-/** The list of runs: one of them is looked at, others may be laid over it. */
+/** The list of runs: one is selected, others can be checked to compare their curves. */
 export class RunList {
-  #host
-  #onLook
-  #onTick
+  #list
+  #onSelect
+  #onCheck
   /** @type {Map<string, Entry>} */
   #entries = new Map()
 
   /**
-   * @param {HTMLElement} host
-   * @param {(id: string) => void} onLook
-   * @param {(id: string, isTicked: boolean) => void} onTick
+   * @param {HTMLElement} list
+   * @param {(id: string) => void} onSelect
+   * @param {(id: string, isChecked: boolean) => void} onCheck
    */
-  constructor(host, onLook, onTick) {
-    this.#host = host
-    this.#onLook = onLook
-    this.#onTick = onTick
+  constructor(list, onSelect, onCheck) {
+    this.#list = list
+    this.#onSelect = onSelect
+    this.#onCheck = onCheck
   }
 
   /**
-   * Brings the list up to date, without taking the focus from whoever is in it.
+   * Updates the list in place, which keeps the keyboard focus.
    *
    * @param {readonly RunSummary[]} runs
    * @param {string | undefined} current
-   * @param {ReadonlyMap<string, number>} ticked with the number of its colour
+   * @param {ReadonlyMap<string, number>} checked color index by run
    */
-  show(runs, current, ticked) {
+  show(runs, current, checked) {
     for (const [id, { item }] of this.#entries) {
       if (runs.some((run) => run.id === id)) continue
       item.remove()
       this.#entries.delete(id)
     }
     for (const [index, run] of runs.entries()) {
-      const entry = this.#entry(run.id)
-      const { item, box, button, line, swatch } = entry
-      if (this.#host.children[index] !== item) {
-        this.#host.insertBefore(item, this.#host.children[index] ?? null)
+      const { item, checkbox, button, details, swatch } = this.#entry(run.id)
+      if (this.#list.children[index] !== item) {
+        this.#list.insertBefore(item, this.#list.children[index] ?? null)
       }
-      line.dataset.state = run.state
-      const colour = ticked.get(run.id)
-      box.checked = colour !== undefined
-      swatch.dataset.colour = colour === undefined || ticked.size === 1 ? '' : String(colour % 8)
+      details.dataset.state = run.state
+      const color = checked.get(run.id)
+      checkbox.checked = color !== undefined
+      swatch.dataset.color = color === undefined || checked.size === 1 ? '' : String(color % 8)
       if (run.id === current) button.setAttribute('aria-current', 'true')
       else button.removeAttribute('aria-current')
-      say(line, inWords(run))
-      item.title = run.changed > 0 ? `written to last on ${moment(run.changed)}` : ''
+      setText(details, describeRun(run))
+      item.title = run.modified > 0 ? `last updated ${formatDateTime(run.modified)}` : ''
     }
   }
 
   /** @param {string} id */
   #entry(id) {
-    const present = this.#entries.get(id)
-    if (present !== undefined) return present
-    const box = element('input', { type: 'checkbox', 'aria-label': `Show the curves of ${id}` })
-    const line = element('span', { class: 'line' })
+    const existing = this.#entries.get(id)
+    if (existing !== undefined) return existing
+    const checkbox = element('input', {
+      type: 'checkbox',
+      'aria-label': `Show the curves of ${id}`,
+    })
+    const details = element('span', { class: 'line' })
     const swatch = element('span', { class: 'swatch' })
     const button = element(
       'button',
       { type: 'button' },
-      element('span', { class: 'label' }, name(id)),
-      line,
+      element('span', { class: 'label' }, isolate(id)),
+      details,
     )
-    const item = element('li', {}, box, swatch, button)
-    button.addEventListener('click', () => this.#onLook(id))
-    box.addEventListener('change', () => this.#onTick(id, box.checked))
-    const entry = { item, box, button, line, swatch }
+    const item = element('li', {}, checkbox, swatch, button)
+    button.addEventListener('click', () => this.#onSelect(id))
+    checkbox.addEventListener('change', () => this.#onCheck(id, checkbox.checked))
+    const entry = { item, checkbox, button, details, swatch }
     this.#entries.set(id, entry)
     return entry
   }
 }
 
 /**
- * A run in one line.
+ * Describes a run in one line.
  *
  * @param {RunSummary} run
  */
-function inWords({ state, stopReason, epoch, epochs, testAccuracy, accuracy }) {
-  const of = epochs === null ? '' : ` of ${epochs}`
+function describeRun({ state, stopReason, epoch, epochs, testAccuracy, accuracy }) {
+  const planned = epochs === null ? '' : `/${epochs}`
   const parts = [
-    stateInWords(state, stopReason),
-    `epoch ${epoch}${of}`,
+    stateLabel(state, stopReason),
+    `epoch ${epoch}${planned}`,
     ...(testAccuracy !== null
-      ? [`${percent(testAccuracy)} on test`]
+      ? [`test ${formatPercent(testAccuracy)}`]
       : accuracy !== null
-        ? [percent(accuracy)]
+        ? [`val ${formatPercent(accuracy)}`]
         : []),
   ]
   return parts.join(' · ')
 }
 
 /**
+ * Returns the state of a run, or the reason of its end.
+ *
  * @param {RunSummary['state']} state
  * @param {string | null} stopReason
  */
-export function stateInWords(state, stopReason) {
+export function stateLabel(state, stopReason) {
   if (state === 'ended' && stopReason !== null) return stopReason
   return state
 }

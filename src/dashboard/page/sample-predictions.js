@@ -1,25 +1,27 @@
-import { element, name, say } from './dom.js'
-import { percent } from './format.js'
+import { element, isolate, setText } from './dom.js'
+import { formatPercent } from './format.js'
 
-/** What the newest checkpoint of the run that is looked at says of some images. */
-export class Samples {
+const SPLIT_NAMES = { val: 'validation', test: 'test', train: 'training' }
+
+/** Shows predictions of the newest checkpoint of the current run. */
+export class SamplePredictions {
   #list
-  #about
+  #status
   #run = ''
   /** @type {AbortController | undefined} */
-  #asking
+  #request
 
   /**
    * @param {HTMLElement} list
-   * @param {HTMLElement} about
+   * @param {HTMLElement} status
    */
-  constructor(list, about) {
+  constructor(list, status) {
     this.#list = list
-    this.#about = about
+    this.#status = status
   }
 
   /**
-   * Asks for them. What is there stays until there is something newer.
+   * Requests predictions. Earlier ones of the same run stay visible until the new ones arrive.
    *
    * @param {string} run
    */
@@ -27,18 +29,18 @@ export class Samples {
     if (run !== this.#run) {
       this.#run = run
       this.#list.replaceChildren()
-      say(this.#about, 'asking the newest checkpoint …')
+      setText(this.#status, 'loading predictions …')
     }
-    this.#asking?.abort()
-    this.#asking = new AbortController()
-    const { signal } = this.#asking
+    this.#request?.abort()
+    this.#request = new AbortController()
+    const { signal } = this.#request
     try {
-      const answer = await fetch(`/api/samples?${new URLSearchParams({ run })}`, { signal })
-      const samples = await answer.json()
-      if (!answer.ok) throw new Error(samples.error.message)
+      const response = await fetch(`/api/samples?${new URLSearchParams({ run })}`, { signal })
+      const samples = await response.json()
+      if (!response.ok) throw new Error(samples.error.message)
       if (!signal.aborted) this.#draw(samples)
     } catch (error) {
-      if (!signal.aborted) say(this.#about, `There are no sample predictions: ${error}`)
+      if (!signal.aborted) setText(this.#status, `Sample predictions are not available: ${error}`)
     }
   }
 
@@ -46,30 +48,29 @@ export class Samples {
   #draw(samples) {
     if ('missing' in samples) {
       this.#list.replaceChildren()
-      say(this.#about, samples.missing)
+      setText(this.#status, samples.missing)
       return
     }
     const { images, epoch, part, checkpoint } = samples
-    const right = images.filter((image) => image.right).length
-    const parts = { val: 'validation', test: 'test', train: 'training' }
-    say(
-      this.#about,
-      `${right} of ${images.length} ${parts[part]} images right, after epoch ${epoch} (${checkpoint})`,
+    const numCorrect = images.filter(({ isCorrect }) => isCorrect).length
+    setText(
+      this.#status,
+      `${numCorrect} of ${images.length} ${SPLIT_NAMES[part]} images correct, epoch ${epoch} (${checkpoint})`,
     )
-    this.#list.replaceChildren(...images.map((image) => picture(image)))
+    this.#list.replaceChildren(...images.map(renderSample))
   }
 }
 
-/** @param {import('../sample-predictions.js').Samples['images'][number]} image */
-function picture({ picture, label, predicted, probability, right }) {
-  const said = right
-    ? element('span', { class: 'good' }, `✓ ${percent(probability)}`)
-    : element('span', { class: 'bad' }, '✗ ', name(predicted), ` ${percent(probability)}`)
+/** @param {import('../sample-predictions.js').Samples['images'][number]} sample */
+function renderSample({ image, label, predicted, probability, isCorrect }) {
+  const verdict = isCorrect
+    ? element('span', { class: 'good' }, `✓ ${formatPercent(probability)}`)
+    : element('span', { class: 'bad' }, '✗ ', isolate(predicted), ` ${formatPercent(probability)}`)
   return element(
     'li',
     {},
-    element('img', { src: picture, alt: '', width: 96, height: 96 }),
-    element('span', { class: 'label' }, name(label)),
-    said,
+    element('img', { src: image, alt: '', width: 96, height: 96 }),
+    element('span', { class: 'label' }, isolate(label)),
+    verdict,
   )
 }

@@ -1,17 +1,16 @@
 /**
- * Rows of numbers that grow at their end, each column in one piece of memory. What is not known is
- * NaN. Rows are by rising step: a row of an earlier step takes the place of what was there from that
- * step on, as in a run that was gone on with.
+ * A growing table of numbers, stored by column. Missing values are NaN. Rows are sorted by step: a row
+ * of an earlier step replaces all rows from that step on, as after a resumed run.
  */
 export class Series {
   #capacity = 1024
   /** @type {Record<string, Float64Array>} */
   #columns
 
-  /** How many rows there are. */
+  /** Number of rows. */
   length = 0
 
-  /** @param {readonly string[]} names of the columns, `step` among them */
+  /** @param {readonly string[]} names of the columns, including `step` */
   constructor(names) {
     this.#columns = Object.fromEntries(
       names.map((name) => [name, new Float64Array(this.#capacity)]),
@@ -19,7 +18,7 @@ export class Series {
   }
 
   /**
-   * The numbers of a column; good until the next `append`.
+   * Returns a view of a column, valid until the next `append`.
    *
    * @param {string} name
    */
@@ -28,7 +27,7 @@ export class Series {
   }
 
   /**
-   * The last number of a column that is known.
+   * Returns the last known value of a column.
    *
    * @param {string} name
    * @returns {number | undefined}
@@ -41,15 +40,17 @@ export class Series {
     this.length = 0
   }
 
-  /** @param {Record<string, (number | null)[]>} rows by columns, as they come over the wire */
+  /** @param {Record<string, (number | null)[]>} rows by column, as received from the server */
   append(rows) {
     const steps = rows.step ?? []
     this.#reserve(this.length + steps.length)
     const names = Object.keys(this.#columns)
-    const step = /** @type {Float64Array} */ (this.#columns.step)
-    for (const [index, at] of steps.entries()) {
-      if (at === null) continue
-      while (this.length > 0 && /** @type {number} */ (step[this.length - 1]) >= at) this.length--
+    const stepColumn = /** @type {Float64Array} */ (this.#columns.step)
+    for (const [index, step] of steps.entries()) {
+      if (step === null) continue
+      while (this.length > 0 && /** @type {number} */ (stepColumn[this.length - 1]) >= step) {
+        this.length--
+      }
       for (const name of names) {
         const column = /** @type {Float64Array} */ (this.#columns[name])
         column[this.length] = rows[name]?.[index] ?? Number.NaN
@@ -58,10 +59,10 @@ export class Series {
     }
   }
 
-  /** @param {number} rows */
-  #reserve(rows) {
-    if (rows <= this.#capacity) return
-    while (this.#capacity < rows) this.#capacity *= 2
+  /** @param {number} numRows */
+  #reserve(numRows) {
+    if (numRows <= this.#capacity) return
+    while (this.#capacity < numRows) this.#capacity *= 2
     for (const [name, column] of Object.entries(this.#columns)) {
       const larger = new Float64Array(this.#capacity)
       larger.set(column)

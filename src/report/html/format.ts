@@ -1,50 +1,55 @@
-/** (Kept by V8 once it is made, and not made at import.) */
-function whole(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 0 })
-}
+/** Number formatting for reports. Unlike the terminal's, it uses non-breaking spaces. */
 
-/** Between a number and its unit; no line ends there. */
-const SPACE = '\u00a0'
+const NO_BREAK_SPACE = '\u00a0'
 
-/** What stands for a number that is not known. */
+/** Stands for an unknown number. */
 const UNKNOWN = '–'
 
-/** `12,000` */
-export function count(value: number | undefined): string {
-  return value !== undefined && Number.isFinite(value) ? whole(value) : UNKNOWN
-}
-
-/** A share from 0 to 1 as `87.3 %`. */
-export function percent(share: number | undefined): string {
-  return share !== undefined && Number.isFinite(share)
-    ? `${(100 * share).toFixed(1)}${SPACE}%`
+/** Formats a whole number: `12,000`. */
+export function formatCount(value: number | undefined): string {
+  // `toLocaleString` creates its formatter on first use, an Intl.NumberFormat here on import.
+  return value !== undefined && Number.isFinite(value)
+    ? value.toLocaleString('en-US', { maximumFractionDigits: 0 })
     : UNKNOWN
 }
 
-/** Four significant places: `0.4123`, `1.2e-5`. */
-export function decimal(value: number | undefined): string {
+/** Formats a fraction from 0 to 1: `87.3 %`. */
+export function formatPercent(fraction: number | undefined): string {
+  return fraction !== undefined && Number.isFinite(fraction)
+    ? `${(100 * fraction).toFixed(1)}${NO_BREAK_SPACE}%`
+    : UNKNOWN
+}
+
+/** Formats a number with four significant digits: `0.4123`, `1.2e-5`. */
+export function formatDecimal(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return UNKNOWN
   const size = Math.abs(value)
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2)
   return String(Number(value.toPrecision(4)))
 }
 
-/** Seconds in words: `48 seconds`, `12 min 3 s`, `1 h 2 min`. */
-export function duration(seconds: number | undefined): string {
+/** Formats seconds: `4.8 s`, `48 s`, `12 min 3 s`, `1 h 2 min`. */
+export function formatDuration(seconds: number | undefined): string {
   if (seconds === undefined || !Number.isFinite(seconds)) return UNKNOWN
-  const words = (...parts: (string | number)[]) => parts.join(SPACE)
-  if (seconds < 10) return words(decimal(Number(seconds.toFixed(1))), 's')
-  if (seconds < 60) return words(count(seconds), 's')
+  const join = (...parts: (string | number)[]) => parts.join(NO_BREAK_SPACE)
+  if (seconds < 10) return join(formatDecimal(Number(seconds.toFixed(1))), 's')
+  if (seconds < 60) return join(formatCount(seconds), 's')
   const total = Math.round(seconds)
   const [hours, minutes] = [Math.floor(total / 3600), Math.floor(total / 60) % 60]
-  return hours > 0 ? words(hours, 'h', minutes, 'min') : words(minutes, 'min', total % 60, 's')
+  return hours > 0 ? join(hours, 'h', minutes, 'min') : join(minutes, 'min', total % 60, 's')
 }
 
-/** Where a share lies, with 95 % certainty, that was `right` of `count` (Wilson 1927). */
-export function interval(share: number, count: number): [low: number, high: number] {
+/**
+ * Returns the 95 % confidence interval of a proportion (Wilson 1927).
+ *
+ * @param proportion 0 to 1
+ * @param count size of the sample
+ */
+export function wilsonInterval(proportion: number, count: number): [low: number, high: number] {
   const z = 1.96
-  const middle = share + (z * z) / (2 * count)
-  const reach = z * Math.sqrt((share * (1 - share)) / count + (z * z) / (4 * count * count))
-  const whole = 1 + (z * z) / count
-  return [Math.max(0, (middle - reach) / whole), Math.min(1, (middle + reach) / whole)]
+  const center = proportion + (z * z) / (2 * count)
+  const variance = (proportion * (1 - proportion)) / count + (z * z) / (4 * count * count)
+  const margin = z * Math.sqrt(variance)
+  const scale = 1 + (z * z) / count
+  return [Math.max(0, (center - margin) / scale), Math.min(1, (center + margin) / scale)]
 }

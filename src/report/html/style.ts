@@ -1,4 +1,4 @@
-/** Colours by what they are for: on paper, and on a dark screen. */
+/** Theme colors, as CSS custom properties. */
 const LIGHT = `
   color-scheme: light;
   --paper: #ffffff; --raised: #f5f7f9; --ink: #1c1e21; --faint: #57606a; --line: #d5dae1;
@@ -11,8 +11,8 @@ const DARK = `
 `
 
 /**
- * What the figures' own colours (see `figures/style.ts`) become in the dark. They are attributes,
- * which any rule outranks.
+ * Dark-mode replacements of the chart colors in `charts/theme.ts`. The colors are SVG attributes, which
+ * any CSS rule overrides.
  */
 const DARK_FIGURES: readonly [from: string, to: string][] = [
   ['#222222', '#e8eaed'],
@@ -28,19 +28,19 @@ const DARK_FIGURES: readonly [from: string, to: string][] = [
   ['#005a8f', '#2878aa'],
 ]
 
-function recolour(): string {
+function darkFigureRules(): string {
   return DARK_FIGURES.map(
     ([from, to]) =>
       `.plot svg [fill="${from}" i]{fill:${to}} .plot svg [stroke="${from}" i]{stroke:${to}}`,
   ).join('\n')
 }
 
-/** The whole look of a page. */
+/** Style sheet of a report. */
 export const STYLE = `
 :root { ${LIGHT} }
 @media screen and (prefers-color-scheme: dark) {
 :root { ${DARK} }
-${recolour()}
+${darkFigureRules()}
 }
 * { box-sizing: border-box }
 html { -webkit-text-size-adjust: 100%; scroll-padding-top: 1rem }

@@ -1,26 +1,28 @@
-import { type Content, type Html, html } from './html.js'
+import { formatPercent } from './format.js'
+import { type Content, Html, html } from './html.js'
 
-/** A column: its heading, and whether numbers stand in it. */
+/** A column of a table. */
 export interface Column {
   heading: string
+  /** Aligns the column to the right. */
   numeric?: boolean | undefined
 }
 
-/** A table that scrolls by itself where it is wider than the page. Its first column names the rows. */
+/** Renders a table that scrolls horizontally if it is wider than the page. */
 export function table(
   label: string,
   columns: readonly Column[],
   rows: readonly (readonly Content[])[],
 ): Html {
-  const kind = (index: number) => (columns[index]?.numeric ? 'number' : 'word')
+  const cellClass = (index: number) => (columns[index]?.numeric ? 'number' : 'word')
   const head = columns.map(
-    ({ heading }, index) => html`<th scope="col" class="${kind(index)}">${heading}</th>`,
+    ({ heading }, index) => html`<th scope="col" class="${cellClass(index)}">${heading}</th>`,
   )
   const body = rows.map((row) => {
     const cells = row.map((cell, index) =>
       index === 0
-        ? html`<th scope="row" class="${kind(0)}">${cell}</th>`
-        : html`<td class="${kind(index)}">${cell}</td>`,
+        ? html`<th scope="row" class="${cellClass(0)}">${cell}</th>`
+        : html`<td class="${cellClass(index)}">${cell}</td>`,
     )
     return html`<tr>${cells}</tr>\n`
   })
@@ -29,7 +31,18 @@ export function table(
 <tbody>${body}</tbody></table></div>`
 }
 
-/** What is there for those who want it, and in nobody's way. */
-export function folded(summary: string, content: Content): Html {
+/** Creates the columns of a table: one of text, then columns of numbers. */
+export function numericColumns(first: string, headings: readonly string[]): Column[] {
+  return [{ heading: first }, ...headings.map((heading) => ({ heading, numeric: true }))]
+}
+
+/** Renders a percentage with a bar behind it. */
+export function percentBar(fraction: number): Html {
+  const width = new Html((100 * fraction).toFixed(1))
+  return html`<span class="bar" style="--share:${width}%">${formatPercent(fraction)}</span>`
+}
+
+/** Renders content that is collapsed until it is opened. */
+export function collapsible(summary: string, content: Content): Html {
   return html`<details><summary>${summary}</summary>${content}</details>`
 }

@@ -1,24 +1,24 @@
 import { lineChart } from '../../charts/line-chart.js'
 import type { Evaluation } from '../../native/generated.js'
 import type { Figure } from '../html/figure.js'
-import { count, percent } from '../html/format.js'
+import { formatCount, formatPercent } from '../html/format.js'
 import { table } from '../html/table.js'
-import { SIZE } from './training-curves.js'
+import { CHART_SIZE } from './training-curves.js'
 
-/** Whether the network's probabilities can be believed: a reliability diagram. */
-export async function certaintyFigure({ calibration }: Evaluation): Promise<Figure> {
+/** Draws the reliability diagram: accuracy by confidence. */
+export async function calibrationFigure({ calibration }: Evaluation): Promise<Figure> {
   const bins = calibration.bins.filter(({ count }) => count > 0)
   const svg = await lineChart({
-    ...SIZE,
-    x: { title: 'how sure it was', format: '.0%', domain: [0, 1] },
-    y: { title: 'how often it was right', format: '.0%', domain: [0, 1] },
+    ...CHART_SIZE,
+    x: { title: 'confidence', format: '.0%', domain: [0, 1] },
+    y: { title: 'accuracy', format: '.0%', domain: [0, 1] },
     series: [
       {
-        name: 'the network',
+        name: 'network',
         points: bins.map(({ confidence, accuracy }) => ({ x: confidence, y: accuracy })),
       },
       {
-        name: 'as it should be',
+        name: 'perfect calibration',
         points: [
           { x: 0, y: 0 },
           { x: 1, y: 1 },
@@ -26,18 +26,21 @@ export async function certaintyFigure({ calibration }: Evaluation): Promise<Figu
       },
     ],
   })
+  const headings = ['confidence', 'accuracy', 'images']
   return {
-    name: 'certainty',
+    name: 'calibration',
     svg,
-    label: 'How often the network was right, by how sure it was.',
-    caption: 'How often it was right, by how sure it was. Below the diagonal it is too sure.',
+    label: 'Reliability diagram: accuracy by confidence.',
+    caption: `Accuracy by confidence. Below the diagonal, the network is overconfident.
+Expected calibration error: ${formatPercent(calibration.error)}.`,
     numbers: table(
-      'Certainty',
-      ['how sure it was', 'how often it was right', 'images'].map((heading) => ({
-        heading,
-        numeric: true,
-      })),
-      bins.map((bin) => [percent(bin.confidence), percent(bin.accuracy), count(bin.count)]),
+      'Calibration',
+      headings.map((heading) => ({ heading, numeric: true })),
+      bins.map((bin) => [
+        formatPercent(bin.confidence),
+        formatPercent(bin.accuracy),
+        formatCount(bin.count),
+      ]),
     ),
   }
 }

@@ -1,89 +1,106 @@
 import { barChart } from '../../charts/bar-chart.js'
-import { thin } from '../../charts/downsample.js'
+import { downsample } from '../../charts/downsample.js'
 import { lineChart } from '../../charts/line-chart.js'
 import type { Figure } from '../html/figure.js'
-import { count } from '../html/format.js'
-import { html, name } from '../html/html.js'
-import { folded, table } from '../html/table.js'
-import { SIZE } from './training-curves.js'
+import { formatCount } from '../html/format.js'
+import { html, isolate } from '../html/html.js'
+import { collapsible, numericColumns, table } from '../html/table.js'
+import { CHART_SIZE } from './training-curves.js'
 
-/** Above it the bars of all classes have no room. */
-const MOST_BARS = 40
+/** Classes that are drawn as bars; more are drawn as a curve. */
+const MAX_BARS = 40
+/** Most and least frequent classes that are listed by name. */
 const EXTREMES = 10
 
-/** The images of a class in one of the parts. */
-export interface Counted {
-  /** As a legend calls it: `training`. */
-  part: string
-  /** By class. */
+/** Number of images of each class in one split. */
+export interface SplitCounts {
+  /** Name of the split in the legend: `training`. */
+  split: string
+  /** By class index. */
   counts: readonly number[]
 }
 
-/** How many images there are of each class. */
-export function balanceFigure(
+const COMMON = { name: 'class-balance', label: 'Number of images per class.' }
+
+/** Draws the number of images per class and split. */
+export function classBalanceFigure(
   classes: readonly string[],
-  parts: readonly Counted[],
+  splits: readonly SplitCounts[],
 ): Promise<Figure> {
-  return classes.length <= MOST_BARS ? bars(classes, parts) : ranks(classes, parts)
+  return classes.length <= MAX_BARS ? barFigure(classes, splits) : rankFigure(classes, splits)
 }
 
-async function bars(classes: readonly string[], parts: readonly Counted[]): Promise<Figure> {
-  const labels = unique(classes)
+async function barFigure(
+  classes: readonly string[],
+  splits: readonly SplitCounts[],
+): Promise<Figure> {
+  const labels = uniqueLabels(classes)
   const svg = await barChart({
     x: '',
     y: { title: 'images' },
-    lying: true,
-    bars: parts.flatMap(({ part, counts }) =>
-      labels.map((label, index) => ({ label, value: counts[index] ?? 0, group: part })),
+    isHorizontal: true,
+    bars: splits.flatMap(({ split, counts }) =>
+      labels.map((label, index) => ({ label, value: counts[index] ?? 0, group: split })),
     ),
   })
-  const columns = parts.map(({ part }) => ({ heading: part, numeric: true }))
   return {
     ...COMMON,
     svg,
-    caption: `Images of each class: ${parts.map(({ part }) => part).join(' and ')}.`,
+    caption: `Images per class: ${nameSplits(splits)}.`,
     numbers: table(
-      'Images of each class',
-      [{ heading: 'class' }, ...columns],
+      'Images per class',
+      numericColumns(
+        'class',
+        splits.map(({ split }) => split),
+      ),
       classes.map((label, index) => [
-        name(label),
-        ...parts.map(({ counts }) => count(counts[index])),
+        isolate(label),
+        ...splits.map(({ counts }) => formatCount(counts[index])),
       ]),
     ),
   }
 }
 
-/** Of many classes the shape alone, and the ends by name. */
-async function ranks(classes: readonly string[], parts: readonly Counted[]): Promise<Figure> {
+/** Draws the sorted counts of many classes and lists the most and least frequent ones. */
+async function rankFigure(
+  classes: readonly string[],
+  splits: readonly SplitCounts[],
+): Promise<Figure> {
   const svg = await lineChart({
-    ...SIZE,
-    x: { title: 'classes, the most frequent first' },
-    y: { title: 'images of the class' },
-    series: parts.map(({ part, counts }) => {
-      const falling = [...counts].sort((a, b) => b - a)
-      return { name: part, points: thin(falling.map((y, index) => ({ x: index + 1, y }))) }
+    ...CHART_SIZE,
+    x: { title: 'class rank (most frequent first)' },
+    y: { title: 'images per class' },
+    series: splits.map(({ split, counts }) => {
+      const sorted = [...counts].sort((a, b) => b - a)
+      return { name: split, points: downsample(sorted.map((y, index) => ({ x: index + 1, y }))) }
     }),
   })
-  const [first] = parts
-  const byCount = classes
+  const [first] = splits
+  const ranked = classes
     .map((label, index) => ({ label, count: first?.counts[index] ?? 0 }))
     .sort((a, b) => b.count - a.count)
-  const rows = (some: typeof byCount) => some.map(({ label, count: n }) => [name(label), count(n)])
-  const columns = [{ heading: 'class' }, { heading: first?.part ?? '', numeric: true }]
-  const ends = [
-    table('The most frequent classes', columns, rows(byCount.slice(0, EXTREMES))),
-    table('The rarest classes', columns, rows(byCount.slice(-EXTREMES))),
+  const toRows = (entries: typeof ranked) =>
+    entries.map(({ label, count }) => [isolate(label), formatCount(count)])
+  const columns = numericColumns('class', [first?.split ?? ''])
+  const extremes = [
+    table('Most frequent classes', columns, toRows(ranked.slice(0, EXTREMES))),
+    table('Least frequent classes', columns, toRows(ranked.slice(-EXTREMES))),
   ]
-  const which = parts.map(({ part }) => part).join(' and ')
-  const caption = `Images of each of the ${count(classes.length)} classes: ${which}.`
-  const all = folded('All classes', table('Images of each class', columns, rows(byCount)))
-  return { ...COMMON, svg, caption, numbers: html`${ends}${all}` }
+  const all = collapsible('All classes', table('Images per class', columns, toRows(ranked)))
+  return {
+    ...COMMON,
+    svg,
+    caption: `Images per class (${formatCount(classes.length)} classes): ${nameSplits(splits)}.`,
+    numbers: html`${extremes}${all}`,
+  }
 }
 
-const COMMON = { name: 'class-balance', label: 'How many images there are of each class.' }
+function nameSplits(splits: readonly SplitCounts[]): string {
+  return splits.map(({ split }) => split).join(' and ')
+}
 
-/** A chart tells bars apart by their labels. */
-function unique(classes: readonly string[]): string[] {
+/** Numbers repeated labels, since a bar chart identifies its bars by label. */
+function uniqueLabels(classes: readonly string[]): string[] {
   const seen = new Map<string, number>()
   return classes.map((label) => {
     const times = (seen.get(label) ?? 0) + 1

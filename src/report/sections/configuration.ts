@@ -1,55 +1,61 @@
 import { relative } from 'node:path'
 import type { ResolvedConfig } from '../../native/generated.js'
 import type { RunEnvironment, RunFolder } from '../../run-folder/run-folder.js'
-import { type Content, type Html, html, name } from '../html/html.js'
-import { folded, table } from '../html/table.js'
+import { type Content, type Html, html, isolate } from '../html/html.js'
+import { collapsible, table } from '../html/table.js'
 
-const LONGEST = 160
+/** Longest value in the table, in characters. */
+const MAX_VALUE_LENGTH = 160
 
-/** Every value of a configuration with the reason that was given for it, and the whole as JSON. */
+/** Renders every setting with the reason for its value, and the configuration file as JSON. */
 export function configurationTables({ config }: RunFolder): Html {
   const reasons = config.reasons ?? {}
-  const rows = settings(config).map(([key, value]) => [
+  const rows = flattenConfig(config).map(([key, value]) => [
     html`<code>${key}</code>`,
-    html`<code>${name(value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value)}</code>`,
+    html`<code>${isolate(shorten(value))}</code>`,
     reasons[key] ?? '',
   ])
-  const columns = ['key', 'value', 'why'].map((heading) => ({ heading }))
-  const json = JSON.stringify(config, null, 2)
-  const whole = html`<pre tabindex="0"><code>${json}</code></pre>`
+  const columns = ['key', 'value', 'reason'].map((heading) => ({ heading }))
+  const json = html`<pre tabindex="0"><code>${JSON.stringify(config, null, 2)}</code></pre>`
   return html`${table('Configuration', columns, rows)}
-${folded('All of it as config.json, to train from', whole)}`
+${collapsible('Show config.json', json)}`
 }
 
-/** Each value by its path, as `optimizer.lr=0.05` would set it. */
-export function settings(config: ResolvedConfig): [key: string, value: string][] {
+function shorten(value: string): string {
+  return value.length > MAX_VALUE_LENGTH ? `${value.slice(0, MAX_VALUE_LENGTH)}…` : value
+}
+
+/** Flattens a configuration to dotted paths and values, as in `optimizer.lr=0.05`. */
+export function flattenConfig(config: ResolvedConfig): [key: string, value: string][] {
   const { reasons: _, ...rest } = config
-  return flat(rest, '')
+  return flatten(rest, '')
 }
 
-function flat(value: unknown, path: string): [string, string][] {
+function flatten(value: unknown, path: string): [string, string][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return [[path, typeof value === 'string' ? value : JSON.stringify(value)]]
   }
-  return Object.entries(value).flatMap(([key, inner]) => flat(inner, path ? `${path}.${key}` : key))
+  return Object.entries(value).flatMap(([key, inner]) =>
+    flatten(inner, path ? `${path}.${key}` : key),
+  )
 }
 
 const ENVIRONMENT: readonly [keyof RunEnvironment, string][] = [
   ['residual', 'residual'],
   ['libtorch', 'libtorch'],
   ['device', 'device'],
-  ['cpu', 'processor'],
-  ['cpuCapability', 'instructions used'],
-  ['cores', 'logical processors'],
+  ['cpu', 'CPU'],
+  ['cpuCapability', 'CPU capability'],
+  ['cores', 'logical cores'],
   ['threads', 'threads'],
-  ['os', 'system'],
+  ['os', 'operating system'],
   ['kernel', 'kernel'],
   ['arch', 'architecture'],
   ['seed', 'seed'],
-  ['startedAt', 'began (UTC)'],
+  ['startedAt', 'started (UTC)'],
 ]
 
-/** What a run ran on. */
+/** Lists the environment of a run: names and values. */
 export function environmentRows(environment: Partial<RunEnvironment>): [string, string][] {
   return ENVIRONMENT.flatMap(([key, label]) => {
     const value = environment[key]
@@ -57,23 +63,33 @@ export function environmentRows(environment: Partial<RunEnvironment>): [string, 
   })
 }
 
+/** Renders the environment of a run. */
 export function environmentTable(environment: Partial<RunEnvironment>): Html {
-  const columns = [{ heading: 'what' }, { heading: 'value' }]
-  const rows = environmentRows(environment).map(([label, value]): Content[] => [label, name(value)])
+  const columns = [{ heading: 'property' }, { heading: 'value' }]
+  const rows = environmentRows(environment).map(([label, value]): Content[] => [
+    label,
+    isolate(value),
+  ])
   return table('Environment', columns, rows)
 }
 
-/** The command that trains the same again. */
-export function repeatCommand({ dir, config }: RunFolder): string | undefined {
+/** Returns the command that repeats a run; undefined for images in memory. */
+export function reproduceCommand({ dir, config }: RunFolder): string | undefined {
   if (config.data.format === 'arrays') return undefined
   const path = relative(process.cwd(), dir)
-  const shown = path === '' || path.startsWith('..') ? dir : path
-  const resumed = config.resume == null ? [] : ['resume=null']
-  const words = ['residual', 'train', '--config', `${shown}/config.json`, '--out', `${shown}-again`]
-  return [...words, ...resumed].map(quote).join(' ')
+  const folder = path === '' || path.startsWith('..') ? dir : path
+  const resume = config.resume == null ? [] : ['resume=null']
+  const words = [
+    'residual',
+    'train',
+    '--config',
+    `${folder}/config.json`,
+    '--out',
+    `${folder}-again`,
+  ]
+  return [...words, ...resume].map(shellQuote).join(' ')
 }
 
-/** A word as a shell takes it. */
-function quote(word: string): string {
+function shellQuote(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

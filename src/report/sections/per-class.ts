@@ -1,27 +1,31 @@
 import type { ClassScore, Evaluation } from '../../native/generated.js'
-import { count, percent } from '../html/format.js'
-import { Html, html, name } from '../html/html.js'
-import { folded, table } from '../html/table.js'
+import { formatCount, formatPercent } from '../html/format.js'
+import { type Html, html, isolate } from '../html/html.js'
+import { collapsible, numericColumns, percentBar, table } from '../html/table.js'
 
-/** As many classes are shown at once; of more, the worst. */
-const MOST = 40
-const WORST = 25
+/** Classes that are all shown; of more, only the least accurate ones. */
+const MAX_ROWS = 40
+const WORST_ROWS = 25
 
 /**
- * How well each class is recognised.
+ * Renders accuracy (recall), precision and F1 of each class.
  *
- * @param trained images of each class that were trained on, where that is known
+ * @param trainCounts training images by class, if known
  */
-export function classTable({ classes }: Evaluation, trained: readonly number[] | undefined): Html {
-  const rows = classes.map((score, index) => ({ score, trained: trained?.[index] }))
-  if (rows.length <= MOST) return classRows('Every class', rows)
+export function perClassTable(
+  { classes }: Evaluation,
+  trainCounts: readonly number[] | undefined,
+): Html {
+  const rows = classes.map((score, index) => ({ score, trained: trainCounts?.[index] }))
+  if (rows.length <= MAX_ROWS) return classRows('Per-class accuracy', rows)
   const worst = rows
     .filter(({ score }) => score.count > 0)
     .sort((a, b) => a.score.accuracy - b.score.accuracy)
-    .slice(0, WORST)
-  return html`<p>The ${worst.length} of ${count(rows.length)} classes that are recognised least:</p>
-${classRows('The classes that are recognised least', worst)}
-${folded(`All ${count(rows.length)} classes`, classRows('Every class', rows))}`
+    .slice(0, WORST_ROWS)
+  const total = formatCount(rows.length)
+  return html`<p>The ${worst.length} of ${total} classes with the lowest accuracy:</p>
+${classRows('Classes with the lowest accuracy', worst)}
+${collapsible(`All ${total} classes`, classRows('Per-class accuracy', rows))}`
 }
 
 interface Row {
@@ -31,23 +35,17 @@ interface Row {
 
 function classRows(label: string, rows: readonly Row[]): Html {
   const isKnown = rows.some(({ trained }) => trained !== undefined)
-  const headings = ['recognised', 'precision', 'F1', 'images', ...(isKnown ? ['trained on'] : [])]
+  const headings = ['accuracy', 'precision', 'F1', 'images']
   return table(
     label,
-    [{ heading: 'class' }, ...headings.map((heading) => ({ heading, numeric: true }))],
+    numericColumns('class', isKnown ? [...headings, 'training images'] : headings),
     rows.map(({ score, trained }) => [
-      name(score.label),
-      score.count === 0 ? '–' : share(score.accuracy),
-      score.predicted === 0 ? '–' : percent(score.precision),
+      isolate(score.label),
+      score.count === 0 ? '–' : percentBar(score.accuracy),
+      score.predicted === 0 ? '–' : formatPercent(score.precision),
       score.f1.toFixed(3),
-      count(score.count),
-      ...(isKnown ? [count(trained)] : []),
+      formatCount(score.count),
+      ...(isKnown ? [formatCount(trained)] : []),
     ]),
   )
-}
-
-/** A share as a number, with a bar behind it. */
-export function share(value: number): Html {
-  const width = new Html((100 * value).toFixed(1))
-  return html`<span class="bar" style="--share:${width}%">${percent(value)}</span>`
 }

@@ -1,139 +1,144 @@
 import type { Axis } from '../../charts/axis.js'
-import { thin } from '../../charts/downsample.js'
+import { downsample } from '../../charts/downsample.js'
 import { lineChart, type Point, type Series } from '../../charts/line-chart.js'
 import type { EpochEvent, StepEvent } from '../../native/generated.js'
 import type { RunFolder } from '../../run-folder/run-folder.js'
 import type { Figure } from '../html/figure.js'
-import { count, decimal, duration, percent } from '../html/format.js'
+import { formatCount, formatDecimal, formatDuration, formatPercent } from '../html/format.js'
 import { type Html, html } from '../html/html.js'
 import { table } from '../html/table.js'
 
-/** Two stand beside each other on a screen; one fills a telephone. */
-export const SIZE = { width: 300, height: 190, legend: 'bottom' } as const
+/** Size of a chart: two fit side by side on a screen, one fills a phone. */
+export const CHART_SIZE = { width: 300, height: 190, legend: 'bottom' } as const
 
-export const EPOCHS: Axis = { title: 'epoch', whole: true }
+export const EPOCH_AXIS: Axis = { title: 'epoch', isInteger: true }
 
-/** Rows of the table behind the curves; metrics.csv has all. */
-const MOST_ROWS = 60
+/** Rows of the table of epochs; metrics.csv has all. */
+const MAX_ROWS = 60
 
-/** How a run went: loss, accuracy, learning rate and throughput, epoch after epoch. */
-export async function curves(run: RunFolder): Promise<Figure[]> {
-  const { epochs, steps } = run
-  const bySteps = (value: (step: StepEvent) => number) =>
-    thin(steps.map((step) => ({ x: positionOf(step), y: value(step) })))
-  const figure = async (
-    figure: Omit<Figure, 'svg'>,
-    y: Axis,
-    series: readonly Series[],
-  ): Promise<Figure> => {
-    const drawn = series.filter(({ points }) => points.length > 0)
-    return { ...figure, svg: await lineChart({ ...SIZE, x: EPOCHS, y, series: drawn }) }
-  }
-  const losses = bySteps(({ loss }) => loss)
-  const whole = { name: 'training', points: byEpochs(epochs, ({ train }) => train.loss) }
-  const held = { name: 'validation', points: byEpochs(epochs, ({ val }) => val?.loss) }
-  const paces = byEpochs(epochs, ({ imagesPerSecond }) => imagesPerSecond)
+/** Draws loss, accuracy, learning rate and throughput by epoch. */
+export async function trainingCurves({ epochs, steps }: RunFolder): Promise<Figure[]> {
+  const train = { name: 'training', points: epochPoints(epochs, ({ train }) => train.loss) }
+  const val = { name: 'validation', points: epochPoints(epochs, ({ val }) => val?.loss) }
+  const throughput = epochPoints(epochs, ({ imagesPerSecond }) => imagesPerSecond)
+  const lr =
+    steps.length > 1 ? stepPoints(steps, ({ lr }) => lr) : epochPoints(epochs, ({ lr }) => lr)
   const figures = [
-    await figure(
+    await curveFigure(
       {
         name: 'loss',
-        label: `The loss over ${epochs.length} epochs, on training and on validation images.`,
-        caption: 'Loss: how wrong the network was. Lower is better.',
+        label: `Training and validation loss over ${epochs.length} epochs.`,
+        caption: 'Loss (lower is better).',
       },
-      { title: 'loss', domain: lossDomain([whole.points, held.points]) },
-      [whole, held],
+      { title: 'loss', domain: lossDomain([train.points, val.points]) },
+      [train, val],
     ),
-    await figure(
+    await curveFigure(
       {
         name: 'accuracy',
-        label: `The accuracy over ${epochs.length} epochs, on training and on validation images.`,
-        caption: 'Accuracy: the share of images it got right. Higher is better.',
+        label: `Training and validation accuracy over ${epochs.length} epochs.`,
+        caption: 'Accuracy (higher is better).',
       },
       { title: 'accuracy', format: '.0%' },
       [
-        { name: 'training', points: byEpochs(epochs, ({ train }) => train.accuracy) },
-        { name: 'validation', points: byEpochs(epochs, ({ val }) => val?.accuracy) },
+        { name: 'training', points: epochPoints(epochs, ({ train }) => train.accuracy) },
+        { name: 'validation', points: epochPoints(epochs, ({ val }) => val?.accuracy) },
       ],
     ),
-    await figure(
+    await curveFigure(
       {
         name: 'learning-rate',
-        label: `The learning rate over ${epochs.length} epochs.`,
-        caption: 'Learning rate: how far each step went.',
+        label: `Learning rate over ${epochs.length} epochs.`,
+        caption: 'Learning rate.',
       },
       { title: 'learning rate' },
-      [
-        {
-          name: 'learning rate',
-          points: steps.length > 1 ? bySteps(({ lr }) => lr) : byEpochs(epochs, ({ lr }) => lr),
-        },
-      ],
+      [{ name: 'learning rate', points: lr }],
     ),
-    await figure(
+    await curveFigure(
       {
         name: 'throughput',
-        label: `Images trained on a second, over ${epochs.length} epochs.`,
-        caption: 'Throughput: images a second, evaluation not counted.',
+        label: `Training throughput over ${epochs.length} epochs, in images per second.`,
+        caption: 'Training throughput, without evaluation.',
       },
-      { title: 'images a second', domain: fromZero(paces) },
-      [{ name: 'images a second', points: paces }],
+      { title: 'images/s', domain: domainFromZero(throughput) },
+      [{ name: 'images/s', points: throughput }],
     ),
   ]
+  const losses = stepPoints(steps, ({ loss }) => loss)
   if (losses.length < 2) return figures
-  const single = await figure(
+  const stepLoss = await curveFigure(
     {
       name: 'step-loss',
-      label: `The loss of single steps, over ${epochs.length} epochs.`,
-      caption: 'Loss of single steps, each on a few images only. Of a long run some are shown.',
+      label: `Loss of single steps over ${epochs.length} epochs.`,
+      caption: 'Loss by step, each on one batch.',
     },
     { title: 'loss', domain: lossDomain([losses]) },
     [{ name: 'loss', points: losses }],
   )
-  return [...figures, single]
+  return [...figures, stepLoss]
 }
 
-/** What the curves show, as numbers; of many epochs some, the best and the last among them. */
+async function curveFigure(
+  figure: Omit<Figure, 'svg'>,
+  y: Axis,
+  series: readonly Series[],
+): Promise<Figure> {
+  const drawn = series.filter(({ points }) => points.length > 0)
+  const svg = await lineChart({ ...CHART_SIZE, x: EPOCH_AXIS, y, series: drawn })
+  return { ...figure, svg }
+}
+
+/** Renders the metrics by epoch; of many epochs, an even selection with the best and the last. */
 export function epochTable({ epochs, result }: RunFolder): Html {
   const best = result?.best?.epoch ?? epochs.findLast(({ best }) => best)?.epoch
-  const shown = spreadEvenly(epochs, MOST_ROWS, (epoch) => epoch.epoch === best)
-  const columns = ['epoch', 'training loss', 'training accuracy', 'validation loss'].concat(
-    ...['validation accuracy', 'learning rate', 'images a second', 'time'],
-  )
+  const shown = sampleEvenly(epochs, MAX_ROWS, (epoch) => epoch.epoch === best)
+  const headings = [
+    ...['epoch', 'training loss', 'training accuracy', 'validation loss', 'validation accuracy'],
+    ...['learning rate', 'images/s', 'time'],
+  ]
   const rows = shown.map(({ epoch, train, val, lr, imagesPerSecond, seconds }) => [
     epoch === best ? html`${epoch} <strong>best</strong>` : epoch,
-    decimal(train.loss),
-    percent(train.accuracy),
-    decimal(val?.loss),
-    percent(val?.accuracy),
-    decimal(lr),
-    count(imagesPerSecond),
-    duration(seconds),
+    formatDecimal(train.loss),
+    formatPercent(train.accuracy),
+    formatDecimal(val?.loss),
+    formatPercent(val?.accuracy),
+    formatDecimal(lr),
+    formatCount(imagesPerSecond),
+    formatDuration(seconds),
   ])
-  const some =
+  const note =
     shown.length < epochs.length
-      ? html`<p>${shown.length} of ${count(epochs.length)} epochs; metrics.csv has all.</p>`
+      ? html`<p>${shown.length} of ${formatCount(epochs.length)} epochs; metrics.csv has all.</p>`
       : undefined
-  return html`${some}${table(
+  return html`${note}${table(
     'Epochs',
-    columns.map((heading) => ({ heading, numeric: true })),
+    headings.map((heading) => ({ heading, numeric: true })),
     rows,
   )}`
 }
 
-/** Where a step lies among epochs: after half of the third, 2.5. */
-function positionOf({ epoch, stepInEpoch, stepsPerEpoch }: StepEvent): number {
-  return epoch - 1 + stepInEpoch / stepsPerEpoch
-}
-
-/** A curve with a point an epoch, thinned out where there are many. */
-export function byEpochs(
+/** Returns a metric by epoch, downsampled if there are many epochs. */
+export function epochPoints(
   epochs: readonly EpochEvent[],
   value: (epoch: EpochEvent) => number | undefined,
 ): Point[] {
-  return thin(epochs.map((epoch) => ({ x: epoch.epoch, y: value(epoch) ?? Number.NaN })))
+  return downsample(epochs.map((epoch) => ({ x: epoch.epoch, y: value(epoch) ?? Number.NaN })))
 }
 
-/** Zero to a little above the highest, apart from how it began and the few percent that burst. */
+/** Returns a metric by step on the axis of epochs, downsampled if there are many steps. */
+function stepPoints(steps: readonly StepEvent[], value: (step: StepEvent) => number): Point[] {
+  return downsample(steps.map((step) => ({ x: fractionalEpoch(step), y: value(step) })))
+}
+
+/** Returns the position of a step in epochs: 2.5 after half of the third epoch. */
+function fractionalEpoch({ epoch, stepInEpoch, stepsPerEpoch }: StepEvent): number {
+  return epoch - 1 + stepInEpoch / stepsPerEpoch
+}
+
+/**
+ * Returns the domain of a loss axis, from zero. The first tenth of each curve and the highest 2 % of
+ * the values do not count, so that a high initial loss or a spike does not flatten the rest.
+ */
 export function lossDomain(lines: readonly (readonly Point[])[]): [number, number] | undefined {
   const values = lines
     .flatMap((points) => points.slice(Math.floor(points.length / 10)))
@@ -143,14 +148,15 @@ export function lossDomain(lines: readonly (readonly Point[])[]): [number, numbe
   return high === undefined || high <= 0 ? undefined : [0, 1.1 * high]
 }
 
-export function fromZero(points: readonly Point[]): [number, number] | undefined {
+/** Returns a domain from zero to just above the highest point. */
+export function domainFromZero(points: readonly Point[]): [number, number] | undefined {
   const highest = points.reduce((most, { y }) => Math.max(most, y), 0)
   return highest > 0 ? [0, 1.1 * highest] : undefined
 }
 
-function spreadEvenly<T>(all: readonly T[], most: number, always: (item: T) => boolean): T[] {
-  const every = Math.ceil(all.length / most)
+function sampleEvenly<T>(all: readonly T[], most: number, isKept: (item: T) => boolean): T[] {
+  const stride = Math.ceil(all.length / most)
   return all.filter(
-    (item, index) => index % every === 0 || index === all.length - 1 || always(item),
+    (item, index) => index % stride === 0 || index === all.length - 1 || isKept(item),
   )
 }

@@ -1,0 +1,45 @@
+import { once } from 'node:events'
+import { basename, dirname } from 'node:path'
+import { type Dashboard, dashboard, type Run } from '../../index.js'
+import { hasDisplay, openInBrowser } from '../browser.js'
+import { InterruptHandler } from '../interrupt.js'
+import { notice } from '../messages.js'
+import { styled } from '../output/colors.js'
+import { log } from '../output/streams.js'
+import { isInteractive } from '../output/terminal.js'
+
+/** The live page of a run that trains in this process. A failure of the page never ends the run. */
+export class LivePage implements AsyncDisposable {
+  #dashboard: Dashboard | undefined
+  #url = ''
+
+  /** Serves the folder that contains the run and opens the page if there is a display. */
+  async open(dir: NonNullable<Run['dir']>): Promise<void> {
+    try {
+      this.#dashboard = await dashboard(dirname(dir))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      log(`${styled(process.stderr, 'yellow', 'warning')}: ${notice.noDashboard(reason)}`)
+      return
+    }
+    this.#url = `${this.#dashboard.url}#${new URLSearchParams({ run: basename(dir) })}`
+    log(notice.dashboardUrl(this.#url))
+    if (hasDisplay()) openInBrowser(this.#url)
+  }
+
+  /** Keeps the page open after the run until Ctrl-C; without a terminal, returns immediately. */
+  async untilInterrupted(): Promise<void> {
+    if (this.#dashboard === undefined || !isInteractive(process.stderr)) return
+    const interrupted = new AbortController()
+    using _ = new InterruptHandler(() => interrupted.abort())
+    log(notice.dashboardStillOpen(this.#url))
+    await once(interrupted.signal, 'abort')
+  }
+
+  /** Sends the remaining events to open pages and closes the server. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#dashboard === undefined) return
+    await this.#dashboard.close()
+    log(notice.dashboardClosed(this.#dashboard.folder))
+  }
+}
