@@ -20,11 +20,20 @@ test('data list names the data sets and tells which are here, and loads no libto
   t.is(sets.length, 5)
 })
 
-test('data show draws a folder’s images, as they are and as training sees them', async (t) => {
+test('data preview draws a folder’s images, as they are and as training sees them', async (t) => {
   const parent = folder(t)
   const photos = imageFolder(parent, ['left & <right>', 'middle', 'right'])
   const svg = join(parent, 'grid.svg')
-  const plain = await residual(['data', 'show', photos, '--out', svg, '--count', '6', '--by-class'])
+  const plain = await residual([
+    'data',
+    'preview',
+    photos,
+    '--out',
+    svg,
+    '--count',
+    '6',
+    '--by-class',
+  ])
   t.is(plain.status, 0, plain.stderr)
   t.is(plain.stdout, `${svg}\n`)
   const drawn = readFileSync(svg, 'utf8')
@@ -37,15 +46,15 @@ test('data show draws a folder’s images, as they are and as training sees them
     ['train', 6],
     ['val', 4],
   ] as const) {
-    const args = ['--out', svg, '--part', part, 'data.limit=6', 'data.validation=4']
-    const { status, stderr } = await residual(['data', 'show', photos, ...args])
+    const args = ['--out', svg, '--split', part, 'data.limit=6', 'data.validation=4']
+    const { status, stderr } = await residual(['data', 'preview', photos, ...args])
     t.is(status, 0, stderr)
     t.is(readFileSync(svg, 'utf8').match(/<image /g)?.length, count, part)
   }
 
   const png = join(parent, 'grid.png')
   const augmented = await residual([
-    ...['data', 'show', photos, '--out', png, '--augmented', '--title', 'Augmented'],
+    ...['data', 'preview', photos, '--out', png, '--augmented', '--title', 'Augmented'],
     ...['data.imageSize=16', 'transform.crop.type=pad', 'transform.crop.padding=2'],
   ])
   t.is(augmented.status, 0, augmented.stderr)
@@ -54,15 +63,15 @@ test('data show draws a folder’s images, as they are and as training sees them
   for (const [args, status] of [
     [['--out', join(parent, 'grid.gif')], 2],
     [['--out', join(parent, 'no', 'such', 'grid.png')], 1],
-    [['--part', 'test'], 2],
-    [['--part', 'tset'], 2],
+    [['--split', 'test'], 2],
+    [['--split', 'tset'], 2],
     [['--count', 'many'], 2],
     [['--augmented', 'transform.crop=twisted'], 2],
   ] as const) {
-    const refused = await residual(['data', 'show', photos, '--out', png, ...args])
+    const refused = await residual(['data', 'preview', photos, '--out', png, ...args])
     t.is(refused.status, status, refused.stderr)
   }
-  t.is((await residual(['data', 'show', join(parent, 'nothing')])).status, 4)
+  t.is((await residual(['data', 'preview', join(parent, 'nothing')])).status, 4)
 })
 
 test('what cannot be downloaded is told with what to do by hand', async (t) => {
@@ -170,7 +179,7 @@ test('Debian’s copy of Fashion-MNIST is used and verified', async (t) => {
   t.true(verification.ok)
   t.is(verification.folder, DEBIAN)
   const out = join(folder(t), 'grid.svg')
-  const shown = await residual(['data', 'show', 'fashion-mnist', '--out', out], { env })
+  const shown = await residual(['data', 'preview', 'fashion-mnist', '--out', out], { env })
   t.is(shown.status, 0, shown.stderr)
   t.regex(readFileSync(out, 'utf8'), /Ankle boot/)
 })

@@ -82,7 +82,7 @@ test('ensemble: its error stands below those of its members', async (t) => {
   for (const run of runs) t.true(stdout.includes(`\n${run} `))
   t.regex(stdout, /^ensemble of 2 +\d+\.\d % /m)
   t.regex(stdout, /^24 images$/m)
-  const json = await residual(['experiment', 'ensemble', ...runs, '--part', 'train', '--json'])
+  const json = await residual(['experiment', 'ensemble', ...runs, '--split', 'train', '--json'])
   t.is(JSON.parse(json.stdout).members.length, 2)
 
   // As `runs/*` names the last run twice.

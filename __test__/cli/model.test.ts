@@ -14,7 +14,7 @@ test('eval and predict tell of a run in words and in JSON', async (t) => {
   t.is(told.status, 0, told.stderr)
   t.regex(told.stdout, /^middle +\d+\.\d % +\d+\.\d % +\d\.\d{3} +\d$/m)
   t.regex(told.stdout, /^accuracy \d+\.\d % of \d+ images, loss \d\.\d{4}, calibration error/m)
-  const json = await residual(['eval', dir, photos, '--part', 'train', '--json'])
+  const json = await residual(['eval', dir, photos, '--split', 'train', '--json'])
   const evaluation: Evaluation = JSON.parse(json.stdout)
   t.is(evaluation.classes.length, 3)
 
@@ -66,12 +66,12 @@ test('eval draws samples and the highest losses, and names broken images', async
   )
 
   const [samples, worst] = [join(parent, 'samples.svg'), join(parent, 'worst.png')]
-  const drawing = ['--samples', samples, '--top-losses', worst, '--pictures', '100']
+  const drawing = ['--samples', samples, '--top-losses', worst, '--grid-size', '100']
   const { status, stdout, stderr } = await residual([
     'eval',
     dir,
     photos,
-    '--part',
+    '--split',
     'train',
     '--json',
     ...drawing,

@@ -23,8 +23,8 @@ test('wherever a key, a word or a name can be misspelt, the nearest is told', as
     ['inspect ./weights.pth imageSzie=32', /Did you mean `imageSize`\?/],
     ['eval x imageSzie=32', /Did you mean `imageSize`\?/],
     ['predict x y.jpg imageSzie=32', /Did you mean `imageSize`\?/],
-    [`data show ${MINI} transfrom.flip=true`, /Did you mean `transform`\?/],
-    [`data show ${MINI} data.limt=3`, /Did you mean `data\.limit`\?/],
+    [`data preview ${MINI} transfrom.flip=true`, /Did you mean `transform`\?/],
+    [`data preview ${MINI} data.limt=3`, /Did you mean `data\.limit`\?/],
     ['data download cifar1O', /Known data sets: cifar10/],
   ]
   const ended = await Promise.all(cases.map(([words]) => residual(words.split(' '))))

@@ -36,7 +36,8 @@ test('columns stand below each other whatever is written in them', (t) => {
 test('columns that are missed least are left out where there is no room', (t) => {
   const heading = ['class', 'accuracy', 'F1', 'images']
   const rows = [['ant', '87.5 %', '0.871', '24']]
-  const at = (room: number) => formatTable(heading, rows, { worth: [9, 8, 1, 7], room }).split('\n')
+  const at = (width: number) =>
+    formatTable(heading, rows, { priorities: [9, 8, 1, 7], width }).split('\n')
   t.deepEqual(at(30), ['class  accuracy     F1  images', 'ant      87.5 %  0.871      24'])
   t.deepEqual(at(23), ['class  accuracy  images', 'ant      87.5 %      24'])
   t.deepEqual(at(22), ['class  accuracy', 'ant      87.5 %'])

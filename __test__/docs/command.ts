@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, CommanderError } from 'commander'
 import {
+  type ConfigFlags,
   configFromArguments,
-  type Flags,
   isObject,
   setKey,
 } from '#dist/cli/arguments/config-arguments.js'
@@ -93,7 +93,7 @@ async function checkResidual(words: readonly string[]): Promise<string | undefin
 
 async function checkDraft(
   args: readonly string[],
-  flags: Flags & { data?: string; seeds?: number },
+  flags: ConfigFlags & { data?: string; seeds?: number },
 ): Promise<string | undefined> {
   try {
     // The file of --config is a block of its own, checked where it stands; seeds are the experiment's.
