@@ -1,32 +1,32 @@
-// How fast this is beside PyTorch and onnxruntime on this machine, and how light.
+// npm run bench: measures speed, memory and size compared with PyTorch and onnxruntime.
 //
-//   npm run bench                                everything, and docs/performance.md from it
-//   npm run bench -- --case train-resnet20       some cases (comma between); docs stay as they are
-//   npm run bench -- --from docs/performance.json    docs/performance.md from what was measured before
+//   npm run bench                                    all cases, and generates docs/performance.md
+//   npm run bench -- --case train-resnet20           some cases, separated by commas
+//   npm run bench -- --from docs/performance.json    generates docs/performance.md without measuring
 //
-//   --list          the cases' names
-//   --rounds 5      of each case
-//   --data FOLDER   JPEGs, instead of made-up ones, for the case jpeg-folder
-//   --quick         two rounds of short slices, without torch.compile: to see that it works
-//   --document      write docs/performance.md also after some cases
-//   --rechoose      try anew which way of using PyTorch is the best
-//   --out FILE      where the record goes (runs/bench/performance.json)
-//   --no-build      use what is built
+//   --list          print the names of the cases
+//   --rounds 5      rounds per case
+//   --data FOLDER   JPEGs for the case jpeg-folder, instead of synthetic ones
+//   --quick         two rounds of short slices, without torch.compile: a functional test
+//   --document      generate docs/performance.md also after some cases
+//   --rechoose      select the fastest PyTorch configuration again
+//   --out FILE      path of the record (runs/bench/performance.json)
+//   --no-build      use the existing build
 //
-// Sets up what it needs: the addon, a Python environment with PyTorch. See CONTRIBUTING.md.
+// Sets up the addon and a Python environment with PyTorch. See CONTRIBUTING.md.
 
 import { rmSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Choices } from './bench/candidates.mjs'
 import { CASES } from './bench/cases/all.mjs'
-import { makeCifar, makePhotographs } from './bench/data.mjs'
 import { toDocument } from './bench/document.mjs'
 import { figure } from './bench/figure.mjs'
-import { foreignShare, machine } from './bench/machine.mjs'
+import { machine, otherCpuLoad } from './bench/machine.mjs'
+import { ChoiceCache } from './bench/pytorch-configs.mjs'
 import { addCase, continueRecord, readRecord, writeRecord } from './bench/record.mjs'
+import { createCifar, createJpegFolder } from './bench/synthetic-data.mjs'
 import { build, TARGET } from './build.mjs'
 import { venvPython } from './oracle/venv.mjs'
 import { run } from './setup/command.mjs'
@@ -35,7 +35,7 @@ import { ROOT, runScript, setup } from './setup.mjs'
 
 /** @typedef {import('./bench/cases/case.mjs').Case} Case */
 /** @typedef {import('./bench/cases/case.mjs').Context} Context */
-/** @typedef {import('./bench/record.mjs').Record} Record */
+/** @typedef {import('./bench/record.mjs').BenchRecord} BenchRecord */
 /** @typedef {import('./bench/record.mjs').Measured} Measured */
 
 const RUNS = join(ROOT, 'runs', 'bench')
@@ -51,9 +51,9 @@ function log(line) {
 }
 
 /**
- * Writes docs/performance.md, with its figure and what it is made of.
+ * Writes docs/performance.md with its figure and its record.
  *
- * @param {Record} record
+ * @param {BenchRecord} record
  */
 async function writeDocument(record) {
   await writeFile(join(DOCS, FIGURE), await figure(record))
@@ -62,8 +62,8 @@ async function writeDocument(record) {
   log('docs/performance.md')
 }
 
-/** The program that makes batches of ours without libtorch. */
-async function buildBatches() {
+/** Builds the program that loads batches without libtorch, and returns its path. */
+async function buildLoaderProgram() {
   const { cargoEnv } = await setup()
   const example = ['--workspace', '--example', 'bench_batches']
   const { status } = await run('cargo', ['build', '--release', '--target', TARGET, ...example], {
@@ -74,48 +74,48 @@ async function buildBatches() {
 }
 
 /**
- * What is made once, when it is first needed.
+ * Returns a function that calls `create` once and then returns its result.
  *
  * @template T
- * @param {() => Promise<T>} make
+ * @param {() => Promise<T>} create
  */
-function once(make) {
+function once(create) {
   /** @type {Promise<T> | undefined} */
-  let made
+  let created
   return () => {
-    made ??= make()
-    return made
+    created ??= create()
+    return created
   }
 }
 
 /**
- * @param {string} list names, with commas between
+ * @param {string} list names, separated by commas
  * @returns {Case[]}
  */
-function named(list) {
+function casesByName(list) {
   return list.split(',').map((name) => {
-    const found = CASES.find((one) => one.name === name)
+    const found = CASES.find((benchCase) => benchCase.name === name)
     if (found === undefined) {
-      throw new BuildError(`--case: there is no case ${name}; --list names those that there are`)
+      throw new BuildError(`--case: unknown case ${name}; --list prints the names`)
     }
     return found
   })
 }
 
 /**
- * Measures a case; a failure is what was measured, and the others go on.
+ * Measures a case. A failure is recorded, and does not stop the other cases.
  *
- * @param {Case} one
+ * @param {Case} benchCase
  * @param {Context} context
  * @param {string} commit
  * @returns {Promise<Measured>}
  */
 async function measure({ name, title, about, measure }, context, commit) {
   log(title)
-  const begin = performance.now()
-  const { rounds, foreign } = context.game
-  const head = { name, title, about, date: new Date().toISOString(), commit, rounds, foreign }
-  const seconds = () => (performance.now() - begin) / 1000
+  const start = performance.now()
+  const { rounds, otherLoad } = context.settings
+  const head = { name, title, about, date: new Date().toISOString(), commit, rounds, otherLoad }
+  const seconds = () => (performance.now() - start) / 1000
   try {
     const result = await measure(context)
     return { ...head, seconds: seconds(), result }
@@ -127,7 +127,7 @@ async function measure({ name, title, about, measure }, context, commit) {
 }
 
 /**
- * The command that measures the same again, without where things are on this machine.
+ * Returns the command that repeats the measurement, without paths of this machine.
  *
  * @param {{ data?: string, quick: boolean, rounds?: string }} values
  */
@@ -140,8 +140,8 @@ function commandLine({ data, quick, rounds }) {
   return ['npm run bench', ...(flags.length > 0 ? ['--', ...flags] : [])].join(' ')
 }
 
-await runScript(import.meta.url, async () => {
-  const { values } = parseArgs({
+function parseOptions() {
+  return parseArgs({
     options: {
       case: { type: 'string' },
       data: { type: 'string' },
@@ -154,70 +154,84 @@ await runScript(import.meta.url, async () => {
       rechoose: { type: 'boolean', default: false },
       rounds: { type: 'string' },
     },
-  })
-  if (values.list) {
+  }).values
+}
+
+/** @typedef {ReturnType<typeof parseOptions>} Options */
+
+/**
+ * @param {Options} options
+ * @param {string} python
+ * @param {import('./bench/machine.mjs').Machine} machine
+ * @returns {Promise<Context>}
+ */
+async function createContext({ quick, rounds: given, rechoose, data }, python, machine) {
+  const rounds = Number(given ?? (quick ? QUICK.rounds : 5))
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    throw new BuildError('--rounds: expected an integer of at least 1')
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'residual-bench-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const otherLoad = await otherCpuLoad()
+  if (otherLoad > 0.05) log(`other processes use ${Math.round(100 * otherLoad)} % of this machine`)
+  const choicesFile = join(RUNS, 'pytorch-configs.json')
+  if (rechoose) await rm(choicesFile, { force: true })
+  const { commit: _, ...signature } = machine
+  return {
+    settings: {
+      rounds,
+      repeats: rounds,
+      otherLoad,
+      sliceSeconds: quick ? QUICK.sliceSeconds : SLICE_SECONDS,
+      compile: !quick,
+      log,
+    },
+    quick,
+    cores: availableParallelism(),
+    python,
+    choices: new ChoiceCache(choicesFile, JSON.stringify(signature), otherLoad),
+    folder,
+    jpegs: once(async () =>
+      data === undefined ? await createJpegFolder(folder, python) : resolve(data),
+    ),
+    cifar: once(() => createCifar(folder)),
+    loaderProgram: once(buildLoaderProgram),
+    log,
+  }
+}
+
+await runScript(import.meta.url, async () => {
+  const options = parseOptions()
+  if (options.list) {
     for (const { name, title } of CASES) process.stdout.write(`${name.padEnd(20)} ${title}\n`)
     return
   }
-  if (values.from !== undefined) {
-    await writeDocument(await readRecord(values.from))
+  if (options.from !== undefined) {
+    await writeDocument(await readRecord(options.from))
     return
   }
-  const rounds = Number(values.rounds ?? (values.quick ? QUICK.rounds : 5))
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new BuildError('--rounds: a whole number, 1 or more')
-  }
-  const cases = values.case === undefined ? CASES : named(values.case)
+  const cases = options.case === undefined ? CASES : casesByName(options.case)
 
-  if (!values['no-build']) await build()
+  if (!options['no-build']) await build()
   const python = await venvPython()
   const here = await machine(python)
-  const { commit: _, ...signature } = here
-  const folder = await mkdtemp(join(tmpdir(), 'residual-bench-'))
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
-  const foreign = await foreignShare()
-  if (foreign > 0.05) log(`others use ${Math.round(100 * foreign)} % of this machine`)
-  const choicesFile = join(RUNS, 'candidates.json')
-  if (values.rechoose) await rm(choicesFile, { force: true })
-  const given = values.data
-  /** @type {Context} */
-  const context = {
-    game: {
-      rounds,
-      repeats: rounds,
-      foreign,
-      sliceSeconds: values.quick ? QUICK.sliceSeconds : SLICE_SECONDS,
-      compile: !values.quick,
-      log,
-    },
-    quick: values.quick,
-    cores: availableParallelism(),
-    python,
-    choices: new Choices(choicesFile, JSON.stringify(signature), foreign),
-    folder,
-    photographs: once(async () =>
-      given === undefined ? await makePhotographs(folder, python) : resolve(given),
-    ),
-    cifar: once(() => makeCifar(folder)),
-    batches: once(buildBatches),
-    log,
-  }
-  const command = commandLine(values)
-  const record = await continueRecord(values.out, { command, machine: here })
+  const context = await createContext(options, python, here)
+  const command = commandLine(options)
+  const record = await continueRecord(options.out, { command, machine: here })
   const order = CASES.map(({ name }) => name)
-  let failed = false
-  for (const one of cases) {
-    const measured = await measure(one, context, here.commit)
-    failed ||= measured.error !== undefined
+  let hasFailed = false
+  for (const benchCase of cases) {
+    const measured = await measure(benchCase, context, here.commit)
+    hasFailed ||= measured.error !== undefined
     addCase(record, measured, order)
-    // What is measured is kept, whatever comes.
-    await writeRecord(values.out, record)
+    // Written after every case, so that an interruption loses only the current one.
+    await writeRecord(options.out, record)
   }
-  const measured = new Set(cases.map(({ name }) => name))
-  const now = { ...record, cases: record.cases.filter(({ name }) => measured.has(name)) }
-  process.stdout.write(toDocument(now, FIGURE))
-  log(relative(process.cwd(), values.out))
-  const whole = cases === CASES && !values.quick
-  if (whole || values.document) await writeDocument(record)
-  if (failed) process.exitCode = 1
+  const names = new Set(cases.map(({ name }) => name))
+  const current = { ...record, cases: record.cases.filter(({ name }) => names.has(name)) }
+  process.stdout.write(toDocument(current, FIGURE))
+  log(relative(process.cwd(), options.out))
+  const isComplete = cases === CASES && !options.quick
+  if (isComplete || options.document) await writeDocument(record)
+  if (hasFailed) process.exitCode = 1
 })

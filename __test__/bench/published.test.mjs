@@ -8,15 +8,19 @@ import { readRecord } from '../../scripts/bench/record.mjs'
 const docs = (/** @type {string} */ name) =>
   fileURLToPath(new URL(`../../docs/${name}`, import.meta.url))
 
-// Both come from one run of the bench, or neither is there.
-const measured = existsSync(docs('performance.md')) || existsSync(docs('performance.json'))
+// Both files come from one run of the benchmark.
+const exists = existsSync(docs('performance.md')) || existsSync(docs('performance.json'))
 
-;(measured ? test : test.skip)(
-  'docs/performance.md says what docs/performance.json holds, and no more',
+;(exists ? test : test.skip)(
+  'docs/performance.md is generated from docs/performance.json',
   async (t) => {
     const page = await readFile(docs('performance.md'), 'utf8')
     const record = await readRecord(docs('performance.json'))
     t.is(page, toDocument(record, 'performance.svg'))
-    t.notRegex(JSON.stringify(record), /"\/|\/home\/|\/root\/|\/tmp\//, 'a folder of the machine')
+    t.notRegex(
+      JSON.stringify(record),
+      /"\/|\/home\/|\/root\/|\/tmp\//,
+      'contains a path of the machine',
+    )
   },
 )

@@ -1,53 +1,53 @@
-// The figure of docs/performance.md: how many times as fast as each peer.
+// Draws the figure of docs/performance.md: speedup over each baseline.
 
 import { renderChart } from '../../dist/charts/render.js'
 import { INK, PALETTE } from '../../dist/charts/theme.js'
 
-/** @typedef {import('./record.mjs').Record} Record */
+/** @typedef {import('./record.mjs').BenchRecord} BenchRecord */
 
 /**
  * A bar of the figure.
  *
  * @typedef {object} Bar
- * @property {string} name of the case
- * @property {string} peer
- * @property {number} place among the case's bars
- * @property {number} ratio times as fast, the median
- * @property {number} low of the worst round
- * @property {number} high of the best round
+ * @property {string} name title of the case
+ * @property {string} baseline
+ * @property {number} place index among the bars of the case
+ * @property {number} ratio median speedup
+ * @property {number} low speedup in the worst round
+ * @property {number} high speedup in the best round
  */
 
-/** What the legend calls each peer, by its key. */
-const PEERS = new Map([
-  ['notebook', "PyTorch, the notebook's way"],
-  ['pillow', "PyTorch, the notebook's way"],
-  ['best', 'the best PyTorch'],
-  ['v2', 'torchvision.transforms.v2'],
+/** Legend entries by key. */
+const BASELINES = new Map([
+  ['pytorch-eager', 'PyTorch eager'],
+  ['torchvision-pillow', 'PyTorch eager'],
+  ['pytorch-best', 'best PyTorch'],
+  ['torchvision-v2', 'torchvision.transforms.v2'],
   ['onnxruntime', 'onnxruntime-node'],
 ])
 
 /**
- * Every comparison as a bar.
+ * Returns a bar for every comparison.
  *
- * @param {Record} record
+ * @param {BenchRecord} record
  * @returns {Bar[]}
  */
 export function bars({ cases }) {
   return cases.flatMap(({ title, result }) => {
     if (result?.kind !== 'comparison') return []
-    const { better, contestants, pairs } = result
+    const { better, implementations, pairs } = result
     const figures = (/** @type {string} */ key) =>
-      contestants.find((contestant) => contestant.key === key)?.figures ?? []
-    // Of several of ours, the one at its default.
-    const shown = pairs.filter(({ ours }) => ours === 'ours')
-    return shown.map(({ ours, against, median }, place) => {
-      const theirs = figures(against)
-      const speeds = figures(ours).map((figure, round) => times(figure / theirs[round], better))
+      implementations.find((implementation) => implementation.key === key)?.figures ?? []
+    // residual with default settings, without variants such as fp32.
+    const shown = pairs.filter(({ subject }) => subject === 'residual')
+    return shown.map(({ subject, baseline, median }, place) => {
+      const base = figures(baseline)
+      const speeds = figures(subject).map((figure, round) => speedup(figure / base[round], better))
       return {
         name: title,
-        peer: PEERS.get(against) ?? against,
+        baseline: BASELINES.get(baseline) ?? baseline,
         place,
-        ratio: times(median, better),
+        ratio: speedup(median, better),
         low: Math.min(...speeds),
         high: Math.max(...speeds),
       }
@@ -59,17 +59,19 @@ export function bars({ cases }) {
  * @param {number} ratio
  * @param {import('./ratio.mjs').Better} better
  */
-function times(ratio, better) {
+function speedup(ratio, better) {
   return better === 'higher' ? ratio : 1 / ratio
 }
 
 /**
- * @param {Record} record
+ * @param {BenchRecord} record
  * @returns {Promise<string>} SVG
  */
 export function figure(record) {
   const rows = bars(record)
-  const peers = [...new Set(PEERS.values())].filter((peer) => rows.some((row) => row.peer === peer))
+  const baselines = [...new Set(BASELINES.values())].filter((name) =>
+    rows.some(({ baseline }) => baseline === name),
+  )
   const y = {
     field: 'name',
     type: 'nominal',
@@ -79,16 +81,16 @@ export function figure(record) {
   }
   const yOffset = { field: 'place', type: 'nominal', sort: [0, 1, 2] }
   const scale = { domain: [0, Math.max(1, ...rows.map(({ high }) => high))], nice: true }
-  const x = { type: 'quantitative', title: 'times as fast as the peer', scale }
+  const x = { type: 'quantitative', title: 'speedup', scale }
   const color = {
-    field: 'peer',
+    field: 'baseline',
     type: 'nominal',
     title: null,
-    scale: { domain: peers, range: PALETTE.slice(0, peers.length) },
+    scale: { domain: baselines, range: PALETTE.slice(0, baselines.length) },
     legend: { orient: 'bottom', columns: 2, symbolType: 'square', symbolSize: 120 },
   }
   return renderChart({
-    title: 'Speed beside the peers: median, and from the worst round to the best',
+    title: 'Speed relative to other implementations: median, worst and best round',
     data: { values: rows },
     width: 480,
     height: { step: 12 },

@@ -1,4 +1,4 @@
-// What the figures were measured on.
+// Describes the machine of a measurement.
 
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -7,9 +7,9 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run } from '../setup/command.mjs'
 import { ROOT } from '../setup.mjs'
-import { watchLoad } from './load.mjs'
+import { measureLoad } from './cpu-load.mjs'
 
-/** Instructions that decide which kernels run. */
+/** Instruction sets that determine which kernels run. */
 const FEATURES = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16']
 
 /**
@@ -33,11 +33,11 @@ export async function machine(python) {
   const versionOf = (/** @type {string} */ path) =>
     JSON.parse(readFileSync(path, 'utf8')).version ?? 'unknown'
   const require = createRequire(import.meta.url)
-  const asked = await run(python, [
+  const output = await run(python, [
     '-c',
     'import torch, torchvision, platform as p; print(torch.__version__, torchvision.__version__, p.python_version())',
   ])
-  const [torch = '?', torchvision = '?', pythonVersion = '?'] = asked.stdout.trim().split(' ')
+  const [torch = '?', torchvision = '?', pythonVersion = '?'] = output.stdout.trim().split(' ')
   const { stdout: commit } = await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT })
   return {
     cpu: modelOf(info) ?? cpus()[0]?.model ?? 'unknown',
@@ -58,8 +58,7 @@ export async function machine(python) {
 }
 
 /**
- * A processor's name, with its family and model where the name alone, as hypervisors hide it, tells
- * nothing.
+ * Returns a processor's name with its family and model, because hypervisors hide the name.
  *
  * @param {string} info /proc/cpuinfo
  */
@@ -72,10 +71,10 @@ export function modelOf(info) {
   return `${name} (family ${numbers[0]}, model ${numbers[1]})`
 }
 
-/** The share of all processors that others use while we do nothing. */
-export async function foreignShare() {
-  const load = watchLoad(process.pid)
+/** Measures the share of all CPU time that other processes use while this one is idle. */
+export async function otherCpuLoad() {
+  const stopMeasuring = measureLoad(process.pid)
   await sleep(2000)
-  const { foreign, wall, cpus: count } = load()
-  return foreign / (wall * count)
+  const { other, wall, cpus: count } = stopMeasuring()
+  return other / (wall * count)
 }

@@ -1,4 +1,4 @@
-// What a run of the bench leaves: everything that docs/performance.md is made of.
+// The record of a benchmark run, from which docs/performance.md is generated.
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -12,14 +12,14 @@ import { BuildError } from '../setup/error.mjs'
  * @property {string} date ISO 8601
  * @property {string} commit
  * @property {number} rounds
- * @property {number} foreign the share of the machine that other programs used before
- * @property {number} seconds that it took
+ * @property {number} otherLoad share of the machine that other processes used before
+ * @property {number} seconds duration of the measurement
  * @property {import('./cases/case.mjs').Result} [result]
- * @property {string} [error] why there is none
+ * @property {string} [error] why there is no result
  */
 
 /**
- * @typedef {object} Record
+ * @typedef {object} BenchRecord
  * @property {1} format
  * @property {string} command
  * @property {import('./machine.mjs').Machine} machine
@@ -28,27 +28,27 @@ import { BuildError } from '../setup/error.mjs'
 
 /**
  * @param {string} file
- * @returns {Promise<Record>}
+ * @returns {Promise<BenchRecord>}
  */
 export async function readRecord(file) {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw new BuildError(`${file} could not be read: ${error.message}`)
   })
   const record = JSON.parse(text)
-  if (record.format !== 1) throw new BuildError(`${file} was not written by this bench`)
+  if (record.format !== 1) throw new BuildError(`${file} is not a record of npm run bench`)
   return record
 }
 
 /**
  * @param {string} file
- * @param {Record} record
+ * @param {BenchRecord} record
  */
 export function writeRecord(file, record) {
   return writeJson(file, record)
 }
 
 /**
- * Writes a file in one move, its folder first if that is missing.
+ * Writes a JSON file atomically, creating its folder if necessary.
  *
  * @param {string} file
  * @param {unknown} record
@@ -61,12 +61,12 @@ export async function writeJson(file, record) {
 }
 
 /**
- * The record that cases are added to: what the file holds, if it was measured on the same machine
- * with the same versions, else an empty one.
+ * Returns the record of a file if it was measured on the same machine with the same versions,
+ * otherwise an empty one.
  *
  * @param {string} file
- * @param {Omit<Record, 'format' | 'cases'>} now
- * @returns {Promise<Record>}
+ * @param {Omit<BenchRecord, 'format' | 'cases'>} now
+ * @returns {Promise<BenchRecord>}
  */
 export async function continueRecord(file, now) {
   const before = await readRecord(file).catch(() => undefined)
@@ -83,11 +83,11 @@ function sameMachine({ commit: _, ...a }, { commit: __, ...b }) {
 }
 
 /**
- * Puts a case in the place of an earlier measurement of it.
+ * Adds a case, replacing an earlier measurement of the same case.
  *
- * @param {Record} record
+ * @param {BenchRecord} record
  * @param {Measured} measured
- * @param {readonly string[]} order of the cases' names
+ * @param {readonly string[]} order names of all cases in their order
  */
 export function addCase(record, measured, order) {
   record.cases = [...record.cases.filter(({ name }) => name !== measured.name), measured].toSorted(
@@ -96,7 +96,7 @@ export function addCase(record, measured, order) {
 }
 
 /**
- * Numbers to six digits: more were not measured.
+ * Rounds all numbers to six significant digits.
  *
  * @template T
  * @param {T} value

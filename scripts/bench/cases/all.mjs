@@ -1,10 +1,10 @@
 import { epoch } from './epoch.mjs'
 import { eventLoop } from './event-loop.mjs'
 import { firstStep } from './first-step.mjs'
-import { growthCases } from './growth.mjs'
+import { footprint } from './footprint.mjs'
 import { inference } from './inference.mjs'
 import { jpegFolder } from './jpeg-folder.mjs'
-import { lightness } from './lightness.mjs'
+import { scalingCases } from './scaling.mjs'
 import { trainStep } from './train-step.mjs'
 
 /** @type {readonly import('./case.mjs').Case[]} */
@@ -15,6 +15,6 @@ export const CASES = [
   epoch,
   firstStep,
   eventLoop,
-  lightness,
-  ...growthCases,
+  footprint,
+  ...scalingCases,
 ]

@@ -1,17 +1,17 @@
 /**
- * Something that is measured.
+ * A benchmark case.
  *
  * @typedef {object} Case
- * @property {string} name as `--case` takes it
- * @property {string} title for people
- * @property {string} [about] what exactly is measured: a sentence or two
+ * @property {string} name value of `--case`
+ * @property {string} title heading on the page
+ * @property {string} [about] what is measured, in a sentence or two
  * @property {(context: Context) => Promise<Result>} measure
  */
 
-/** @typedef {import('../contest.mjs').Comparison} Comparison */
+/** @typedef {import('../comparison.mjs').Comparison} Comparison */
 
 /**
- * Figures without a peer.
+ * Figures without a baseline.
  *
  * @typedef {object} Figures
  * @property {'figures'} kind
@@ -23,34 +23,34 @@
  * @property {string} label
  * @property {number} value
  * @property {string} unit
- * @property {number} [most] what it should not exceed
+ * @property {number} [limit] upper limit
  */
 
 /**
- * How cost grows with something.
+ * Time and memory as functions of a size.
  *
- * @typedef {object} Growth
- * @property {'growth'} kind
- * @property {string} x what it grows with
+ * @typedef {object} Scaling
+ * @property {'scaling'} kind
+ * @property {string} x name of the size
  * @property {{ label: string, x: number, seconds: number, megabytes: number }[]} points
- * @property {string} y what `seconds` are of
+ * @property {string} y unit of work that `seconds` refers to
  * @property {number} exponent of the seconds: 1 is linear
- * @property {boolean} [flat] the memory should not grow
+ * @property {boolean} [constantMemory] the memory should not grow
  */
 
-/** @typedef {Comparison | Figures | Growth} Result */
+/** @typedef {Comparison | Figures | Scaling} Result */
 
 /**
  * @typedef {object} Context
- * @property {import('../contest.mjs').Game} game
+ * @property {import('../comparison.mjs').Settings} settings
  * @property {boolean} quick
  * @property {number} cores
  * @property {string} python
- * @property {import('../candidates.mjs').Choices} choices
- * @property {string} folder for files that are gone afterwards
- * @property {() => Promise<string>} photographs a folder of JPEGs
- * @property {() => Promise<string>} cifar a folder of CIFAR's binary files
- * @property {() => Promise<string>} batches the program that makes batches of ours
+ * @property {import('../pytorch-configs.mjs').ChoiceCache} choices
+ * @property {string} folder temporary folder
+ * @property {() => Promise<string>} jpegs returns a folder of JPEGs
+ * @property {() => Promise<string>} cifar returns a folder of CIFAR's binary files
+ * @property {() => Promise<string>} loaderProgram returns the program that loads batches without libtorch
  * @property {(line: string) => void} log
  */
 

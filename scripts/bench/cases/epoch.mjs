@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { NOTEBOOK, TRAINING, tryAll } from '../candidates.mjs'
-import { contest } from '../contest.mjs'
-import { CIFAR_HELD, CIFAR_IMAGES } from '../data.mjs'
+import { compareThroughput } from '../comparison.mjs'
+import { EAGER, selectFastest, TRAINING_CONFIGS } from '../pytorch-configs.mjs'
+import { CIFAR_TRAIN_IMAGES, CIFAR_VALIDATION_IMAGES } from '../synthetic-data.mjs'
 import { node, pytorch } from './programs.mjs'
 
 const NETWORK = { net: 'resnet20', stem: 'cifar', batch: 128 }
@@ -9,50 +9,50 @@ const NETWORK = { net: 'resnet20', stem: 'cifar', batch: 128 }
 /** @type {import('./case.mjs').Case} */
 export const epoch = {
   name: 'epoch',
-  title: 'A whole epoch, ResNet-20, batch 128',
+  title: 'Training epoch, ResNet-20, batch 128',
   about:
-    `${CIFAR_IMAGES} training images of 32 x 32: read, augmented (pad, crop, mirror), normalised, ` +
-    `trained on; then ${CIFAR_HELD} held back are evaluated and a checkpoint is written. The ` +
-    "notebook's way is a DataLoader with two workers on Pillow images; the best PyTorch keeps bytes " +
-    'in memory and augments them a batch at a time.',
-  measure: async ({ game, python, choices, cifar, folder }) => {
+    `${CIFAR_TRAIN_IMAGES} training images of 32 x 32 are loaded, augmented (padding, crop, flip), ` +
+    `normalized and trained on; then ${CIFAR_VALIDATION_IMAGES} validation images are evaluated and a ` +
+    'checkpoint is written. PyTorch eager uses a DataLoader with two workers on Pillow images; the ' +
+    'best PyTorch keeps the images in memory and augments them in batches.',
+  measure: async ({ settings, python, choices, cifar, folder }) => {
     const data = await cifar()
-    const theirs = (/** @type {Record<string, unknown>} */ options) =>
-      pytorch(python, 'epoch', { ...NETWORK, data, folder, validation: CIFAR_HELD, ...options })
+    const validation = CIFAR_VALIDATION_IMAGES
+    const program = (/** @type {Record<string, unknown>} */ options) =>
+      pytorch(python, 'epoch', { ...NETWORK, data, folder, validation, ...options })
     const choice = await choices.get('train-resnet20', () =>
-      tryAll(
-        TRAINING,
+      selectFastest(
+        TRAINING_CONFIGS,
         (options) => pytorch(python, 'train_step', { ...NETWORK, size: 32, ...options }),
-        game,
+        settings,
       ),
     )
-    // A last batch of another size, and evaluation, would be compiled anew.
+    // torch.compile would compile again for the smaller last batch and for evaluation.
     const { compile: _, ...options } = choice.options
     const label = choice.chosen.replace(', torch.compile', '')
-    const result = await contest(
+    return await compareThroughput(
       [
         {
-          ...{ key: 'notebook', label: `PyTorch, ${NOTEBOOK.name}, DataLoader` },
-          program: theirs({ ...NOTEBOOK.options, way: 'notebook' }),
+          ...{ key: 'pytorch-eager', label: `PyTorch, ${EAGER.name}, DataLoader` },
+          program: program({ ...EAGER.options, pipeline: 'dataloader' }),
         },
         {
-          ...{ key: 'best', label: `PyTorch, ${label}, images in memory` },
-          program: theirs({ ...options, way: 'memory' }),
+          ...{ key: 'pytorch-best', label: `PyTorch, ${label}, images in memory` },
+          program: program({ ...options, pipeline: 'memory' }),
         },
         {
-          ...{ key: 'ours', label: 'residual' },
-          program: node('ours/epoch', {
-            ...{ ...NETWORK, data, validation: CIFAR_HELD, out: join(folder, 'epoch') },
+          ...{ key: 'residual', label: 'residual' },
+          program: node('residual/epoch', {
+            ...{ ...NETWORK, data, validation, out: join(folder, 'epoch') },
           }),
         },
       ],
       [
-        { ours: 'ours', against: 'notebook', aim: 2.5 },
-        { ours: 'ours', against: 'best' },
+        { subject: 'residual', baseline: 'pytorch-eager', target: 2.5 },
+        { subject: 'residual', baseline: 'pytorch-best' },
       ],
-      game,
-      { most: 1 },
+      settings,
+      { maxCount: 1 },
     )
-    return result
   },
 }

@@ -1,17 +1,17 @@
 import { join } from 'node:path'
-import { INFERENCE, NOTEBOOK, tryAll } from '../candidates.mjs'
-import { contest } from '../contest.mjs'
-import { Peer } from '../peer.mjs'
+import { compareThroughput } from '../comparison.mjs'
+import { EAGER, INFERENCE_CONFIGS, selectFastest } from '../pytorch-configs.mjs'
+import { Worker } from '../worker.mjs'
 import { node, pytorch } from './programs.mjs'
 
 /** @typedef {import('./case.mjs').Case} Case */
 /** @typedef {import('./case.mjs').Context} Context */
-/** @typedef {import('../contest.mjs').Pair} Pair */
+/** @typedef {import('../comparison.mjs').Pair} Pair */
 
 const ABOUT =
-  'Ours starts from pixels and ends with ranked probabilities: `model.predict()`, as it comes. The ' +
-  'peers start from a normalised tensor and end with logits. onnxruntime runs, in the same Node, the ' +
-  'file that our export writes.'
+  'residual runs `model.predict()` with default settings, from pixels to ranked probabilities. The ' +
+  'others start from a normalized tensor and end with logits. onnxruntime runs the file that residual ' +
+  'exported, in the same version of Node.'
 
 /**
  * @typedef {object} Network
@@ -22,8 +22,8 @@ const ABOUT =
  */
 
 /**
- * @typedef {object} Aims
- * @property {number} [notebook]
+ * @typedef {object} Targets
+ * @property {number} [eager]
  * @property {number} [best]
  * @property {number} [onnxruntime]
  */
@@ -31,87 +31,97 @@ const ABOUT =
 const CIFAR = /** @type {const} */ ({ stem: 'cifar', size: 32 })
 const IMAGENET = /** @type {const} */ ({ stem: 'imagenet', size: 224 })
 
-/** @type {readonly (Network & { name: string, title: string, aims: Aims })[]} */
+/** @type {readonly (Network & { name: string, title: string, targets: Targets })[]} */
 const NETWORKS = [
   {
     ...{ name: 'infer-resnet20-b128', net: 'resnet20', ...CIFAR, batch: 128 },
-    ...{ title: 'ResNet-20', aims: { notebook: 3, best: 1 } },
+    ...{ title: 'ResNet-20', targets: { eager: 3, best: 1 } },
   },
   {
     ...{ name: 'infer-resnet20-b1', net: 'resnet20', ...CIFAR, batch: 1 },
-    ...{ title: 'ResNet-20', aims: {} },
+    ...{ title: 'ResNet-20', targets: {} },
   },
   {
     ...{ name: 'infer-resnet18-b128', net: 'resnet18', ...CIFAR, batch: 128 },
-    ...{ title: 'CIFAR ResNet-18', aims: { notebook: 2.5, best: 1 } },
+    ...{ title: 'CIFAR ResNet-18', targets: { eager: 2.5, best: 1 } },
   },
   {
     ...{ name: 'infer-resnet18-b1', net: 'resnet18', ...CIFAR, batch: 1 },
-    ...{ title: 'CIFAR ResNet-18', aims: {} },
+    ...{ title: 'CIFAR ResNet-18', targets: {} },
   },
   {
     ...{ name: 'infer-onnx', net: 'resnet18', ...IMAGENET, batch: 1 },
-    ...{ title: 'ResNet-18 at 224', aims: { onnxruntime: 1 } },
+    ...{ title: 'ResNet-18 at 224', targets: { onnxruntime: 1 } },
   },
   {
     ...{ name: 'infer-resnet50-b1', net: 'resnet50', ...IMAGENET, batch: 1 },
-    ...{ title: 'ResNet-50 at 224', aims: {} },
+    ...{ title: 'ResNet-50 at 224', targets: {} },
   },
   {
     ...{ name: 'infer-resnet50-b128', net: 'resnet50', ...IMAGENET, batch: 128 },
-    ...{ title: 'ResNet-50 at 224', aims: {} },
+    ...{ title: 'ResNet-50 at 224', targets: {} },
   },
 ]
 
 /** @type {readonly Case[]} */
-export const inference = NETWORKS.map(({ name, title, aims, ...network }) => ({
+export const inference = NETWORKS.map(({ name, title, targets, ...network }) => ({
   name,
   title: `Inference, ${title}, batch ${network.batch}`,
   about: ABOUT,
-  measure: (/** @type {Context} */ context) => measure(context, network, aims),
+  measure: (/** @type {Context} */ context) => measure(context, network, targets),
 }))
 
 /**
  * @param {Context} context
  * @param {Network} network
- * @param {Aims} aims
+ * @param {Targets} targets
  */
-async function measure({ game, python, choices, folder, cores }, network, aims) {
+async function measure({ settings, python, choices, folder, cores }, network, targets) {
   const { net, size, batch } = network
-  const theirs = (/** @type {Record<string, unknown>} */ options) =>
+  const program = (/** @type {Record<string, unknown>} */ options) =>
     pytorch(python, 'predict', { ...network, ...options })
   const name = `infer-${net}-${size}-b${batch}`
-  const choice = await choices.get(name, () => tryAll(INFERENCE, theirs, game))
+  const choice = await choices.get(name, () => selectFastest(INFERENCE_CONFIGS, program, settings))
+  const { model, onnx } = await createModel(network, join(folder, `${net}-${size}`))
 
-  const maker = new Peer(
-    node('ours/new-model', { ...network, out: join(folder, `${net}-${size}`) }),
-  )
-  const made = await maker.read()
-  await maker.close()
-
-  const ours = { model: made.model, size, batch }
+  const residual = { model, size, batch }
   const entries = [
     {
-      ...{ key: 'notebook', label: `PyTorch, ${NOTEBOOK.name}` },
-      program: theirs(NOTEBOOK.options),
+      ...{ key: 'pytorch-eager', label: `PyTorch, ${EAGER.name}` },
+      program: program(EAGER.options),
     },
-    { key: 'best', label: `PyTorch, ${choice.chosen}`, program: theirs(choice.options) },
-    { key: 'ours', label: 'residual', program: node('ours/predict', ours) },
     {
-      ...{ key: 'ours-fp32', label: 'residual, fp32' },
-      program: node('ours/predict', { ...ours, precision: 'fp32' }),
+      ...{ key: 'pytorch-best', label: `PyTorch, ${choice.chosen}` },
+      program: program(choice.options),
+    },
+    { key: 'residual', label: 'residual', program: node('residual/predict', residual) },
+    {
+      ...{ key: 'residual-fp32', label: 'residual, fp32' },
+      program: node('residual/predict', { ...residual, precision: 'fp32' }),
     },
     {
       ...{ key: 'onnxruntime', label: 'onnxruntime-node, fp32' },
-      program: node('onnxruntime/predict', { onnx: made.onnx, size, batch, threads: cores }),
+      program: node('onnxruntime/predict', { onnx, size, batch, threads: cores }),
     },
   ]
   /** @type {Pair[]} */
   const pairs = [
-    { ours: 'ours', against: 'notebook', aim: aims.notebook },
-    { ours: 'ours', against: 'best', aim: aims.best },
-    { ours: 'ours', against: 'onnxruntime', aim: aims.onnxruntime },
-    { ours: 'ours-fp32', against: 'onnxruntime', aim: aims.onnxruntime },
+    { subject: 'residual', baseline: 'pytorch-eager', target: targets.eager },
+    { subject: 'residual', baseline: 'pytorch-best', target: targets.best },
+    { subject: 'residual', baseline: 'onnxruntime', target: targets.onnxruntime },
+    { subject: 'residual-fp32', baseline: 'onnxruntime', target: targets.onnxruntime },
   ]
-  return { ...(await contest(entries, pairs, game)), choice }
+  return { ...(await compareThroughput(entries, pairs, settings)), choice }
+}
+
+/**
+ * @param {Network} network
+ * @param {string} out
+ * @returns {Promise<{ model: string, onnx: string }>} a run folder and an ONNX file
+ */
+async function createModel(network, out) {
+  const worker = new Worker(node('residual/create-model', { ...network, out }))
+  const { model, onnx } = await worker.readLine()
+  await worker.close()
+  return { model, onnx }
 }

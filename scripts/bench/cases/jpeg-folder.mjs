@@ -1,60 +1,61 @@
 import { readdir } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { contest } from '../contest.mjs'
+import { compareThroughput } from '../comparison.mjs'
 import { pytorch } from './programs.mjs'
 
 /** @type {import('./case.mjs').Case} */
 export const jpegFolder = {
   name: 'jpeg-folder',
-  title: 'JPEG folder to batches (bars: 2nd epoch on)',
+  title: 'Loading a JPEG folder (bars: from the second epoch on)',
   about:
-    'Decoding, a random crop resized to 224, mirroring, normalising; as many workers as cores on ' +
-    'either side. Of torchvision the better of two ways counts: Pillow with transforms, and ' +
-    'decode_jpeg with transforms.v2 on bytes. Ours keeps decoded images in memory from one epoch to ' +
-    'the next where there is room, and DataLoader does not, so both are shown: every epoch after the ' +
-    'first, and every epoch without room, in which each image is decoded, as far as its crop reaches. ' +
-    '(A first epoch that keeps its images decodes them whole.)',
-  measure: async ({ game, python, cores, photographs, batches }) => {
-    const data = await photographs()
-    const command = await batches()
+    'Decoding, random resized crop to 224, flip and normalization, with as many workers as cores. ' +
+    'The baseline is the faster of two torchvision pipelines: Pillow with transforms, and ' +
+    'decode_jpeg with transforms.v2. residual caches decoded images between epochs if there is ' +
+    'enough memory, DataLoader does not. Both cases are measured: epochs after the first one with ' +
+    'the cache, and epochs without the cache, in which only the crop of each image is decoded. (The ' +
+    'first epoch with the cache decodes complete images.)',
+  measure: async ({ settings, python, cores, jpegs, loaderProgram }) => {
+    const data = await jpegs()
+    const command = await loaderProgram()
     const work = { data, size: 224, batch: 32, workers: cores }
-    const result = await contest(
+    const result = await compareThroughput(
       [
         {
-          ...{ key: 'pillow', label: 'torchvision, Pillow' },
-          program: pytorch(python, 'batches', { ...work, way: 'pillow' }),
+          ...{ key: 'torchvision-pillow', label: 'torchvision, Pillow' },
+          program: pytorch(python, 'batches', { ...work, pipeline: 'pillow' }),
         },
         {
-          ...{ key: 'v2', label: 'torchvision, decode_jpeg and v2' },
-          program: pytorch(python, 'batches', { ...work, way: 'v2' }),
+          ...{ key: 'torchvision-v2', label: 'torchvision, decode_jpeg and v2' },
+          program: pytorch(python, 'batches', { ...work, pipeline: 'v2' }),
         },
         {
-          ...{ key: 'ours', label: 'residual, after the first epoch' },
+          ...{ key: 'residual', label: 'residual, cached' },
           program: { command, args: [JSON.stringify(work)] },
         },
         {
-          ...{ key: 'unkept', label: 'residual, no image kept' },
+          ...{ key: 'residual-uncached', label: 'residual, without cache' },
           program: { command, args: [JSON.stringify({ ...work, cache: 0 })] },
         },
       ],
       [
-        { ours: 'ours', against: 'pillow' },
-        { ours: 'ours', against: 'v2' },
-        { ours: 'unkept', against: 'pillow' },
-        { ours: 'unkept', against: 'v2' },
+        { subject: 'residual', baseline: 'torchvision-pillow' },
+        { subject: 'residual', baseline: 'torchvision-v2' },
+        { subject: 'residual-uncached', baseline: 'torchvision-pillow' },
+        { subject: 'residual-uncached', baseline: 'torchvision-v2' },
       ],
-      game,
+      settings,
     )
-    // The faster of the two is the one to be ahead of.
-    const [pillow, v2] = result.contestants
-    const best = pillow.median > v2.median ? 'pillow' : 'v2'
-    const pairs = result.pairs.map((pair) => (pair.against === best ? { ...pair, aim: 2.5 } : pair))
-    return { ...result, pairs, note: `The folder: ${basename(data)}, ${await count(data)} JPEGs.` }
+    const [pillow, v2] = result.implementations
+    const fastest = pillow.median > v2.median ? pillow.key : v2.key
+    const pairs = result.pairs.map((pair) =>
+      pair.baseline === fastest ? { ...pair, target: 2.5 } : pair,
+    )
+    return { ...result, pairs, note: `Data: ${basename(data)}, ${await countJpegs(data)} JPEGs.` }
   },
 }
 
 /** @param {string} folder */
-async function count(folder) {
+async function countJpegs(folder) {
   const files = await readdir(folder, { recursive: true })
   return files.filter((name) => /\.jpe?g$/i.test(name)).length
 }

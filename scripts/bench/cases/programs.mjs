@@ -1,10 +1,12 @@
-// Programs of scripts/bench/pytorch.
+// Commands of the benchmarked programs.
 
 import { fileURLToPath } from 'node:url'
 
-/** @typedef {import('../peer.mjs').Program} Program */
+/** @typedef {import('../worker.mjs').Program} Program */
 
 /**
+ * A program of scripts/bench/pytorch.
+ *
  * @param {string} python
  * @param {string} script
  * @param {Record<string, unknown>} config
@@ -15,7 +17,7 @@ export function pytorch(python, script, config) {
 }
 
 /**
- * A program of scripts/bench/ours, or of another folder beside it.
+ * A Node program of scripts/bench, such as `residual/train-step`.
  *
  * @param {string} script
  * @param {Record<string, unknown>} config

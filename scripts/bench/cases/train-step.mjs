@@ -1,71 +1,73 @@
 import { join } from 'node:path'
-import { NOTEBOOK, TRAINING, tryAll } from '../candidates.mjs'
-import { contest } from '../contest.mjs'
+import { compareThroughput } from '../comparison.mjs'
+import { EAGER, selectFastest, TRAINING_CONFIGS } from '../pytorch-configs.mjs'
 import { node, pytorch } from './programs.mjs'
 
 /** @typedef {import('./case.mjs').Case} Case */
 
 /**
- * @typedef {object} Net
+ * @typedef {object} Network
  * @property {string} net
  * @property {string} title
  * @property {'cifar' | 'imagenet'} stem
  * @property {number} size
  * @property {number} batch
- * @property {number} steps in an epoch of ours: about as many as a slice and its repeats need
- * @property {{ notebook: number, best: number }} aims
+ * @property {number} steps steps per epoch of residual: about as many as a slice with repeats needs
+ * @property {{ eager: number, best: number }} targets
  */
 
-/** @type {readonly Net[]} */
-const NETS = [
+/** @type {readonly Network[]} */
+const NETWORKS = [
   {
     ...{ net: 'resnet20', title: 'ResNet-20, batch 128', stem: 'cifar', size: 32, batch: 128 },
-    ...{ steps: 60, aims: { notebook: 2.3, best: 1.25 } },
+    ...{ steps: 60, targets: { eager: 2.3, best: 1.25 } },
   },
   {
     ...{ net: 'resnet18', title: 'CIFAR ResNet-18, batch 128', stem: 'cifar', size: 32 },
-    ...{ batch: 128, steps: 24, aims: { notebook: 2.0, best: 1.0 } },
+    ...{ batch: 128, steps: 24, targets: { eager: 2.0, best: 1.0 } },
   },
   {
     ...{ net: 'resnet50', title: 'ResNet-50 at 224, batch 16', stem: 'imagenet', size: 224 },
-    // Photographs are large, and ours holds all of an epoch, where the peers hold a batch.
-    ...{ batch: 16, steps: 12, aims: { notebook: 1.8, best: 1.0 } },
+    // Few steps, because residual holds the images of a whole epoch in memory, PyTorch one batch.
+    ...{ batch: 16, steps: 12, targets: { eager: 1.8, best: 1.0 } },
   },
 ]
 
 /** @type {readonly Case[]} */
-export const trainStep = NETS.map(({ title, steps, aims, ...network }) => {
+export const trainStep = NETWORKS.map(({ title, steps, targets, ...network }) => {
   const name = `train-${network.net}`
   return {
     name,
     title: `Training step, ${title}`,
     about:
-      'Forward, cross-entropy, backward, update, reading the loss; images are in memory. Ours is ' +
-      '`train()` as it comes, its hooks and its loader included.',
-    measure: async ({ game, python, choices, folder }) => {
-      const theirs = (/** @type {Record<string, unknown>} */ options) =>
+      'Forward pass, cross-entropy, backward pass, update and reading the loss, on images in ' +
+      'memory. residual runs `train()` with default settings, including hooks and data loader.',
+    measure: async ({ settings, python, choices, folder }) => {
+      const program = (/** @type {Record<string, unknown>} */ options) =>
         pytorch(python, 'train_step', { ...network, ...options })
-      const choice = await choices.get(name, () => tryAll(TRAINING, theirs, game))
-      const result = await contest(
+      const choice = await choices.get(name, () =>
+        selectFastest(TRAINING_CONFIGS, program, settings),
+      )
+      const result = await compareThroughput(
         [
           {
-            ...{ key: 'notebook', label: `PyTorch, ${NOTEBOOK.name}` },
-            program: theirs(NOTEBOOK.options),
+            ...{ key: 'pytorch-eager', label: `PyTorch, ${EAGER.name}` },
+            program: program(EAGER.options),
           },
           {
-            ...{ key: 'best', label: `PyTorch, ${choice.chosen}` },
-            program: theirs(choice.options),
+            ...{ key: 'pytorch-best', label: `PyTorch, ${choice.chosen}` },
+            program: program(choice.options),
           },
           {
-            ...{ key: 'ours', label: 'residual' },
-            program: node('ours/train-step', { ...network, steps, out: join(folder, name) }),
+            ...{ key: 'residual', label: 'residual' },
+            program: node('residual/train-step', { ...network, steps, out: join(folder, name) }),
           },
         ],
         [
-          { ours: 'ours', against: 'notebook', aim: aims.notebook },
-          { ours: 'ours', against: 'best', aim: aims.best },
+          { subject: 'residual', baseline: 'pytorch-eager', target: targets.eager },
+          { subject: 'residual', baseline: 'pytorch-best', target: targets.best },
         ],
-        game,
+        settings,
       )
       return { ...result, choice }
     },

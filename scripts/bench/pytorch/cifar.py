@@ -1,4 +1,4 @@
-"""CIFAR's binary files as torchvision's CIFAR10 gives its pickles: Pillow images, one by one."""
+"""Reads CIFAR's binary files as a Dataset of Pillow images, like torchvision's CIFAR10."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ RECORD = 1 + 3 * 32 * 32
 
 
 def read(folder):
-    """Every training image [n, 32, 32, 3] and label [n]."""
+    """Returns all training images [n, 32, 32, 3] and labels [n]."""
     files = sorted(Path(folder).glob("data_batch_*.bin"))
     records = np.concatenate([np.fromfile(file, np.uint8).reshape(-1, RECORD) for file in files])
     images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)

@@ -1,28 +1,28 @@
-"""PyTorch in epoch: a whole epoch with its data, the test of its accuracy and its checkpoint. A piece
-of work is an epoch.
+"""PyTorch in the case epoch: an epoch with data loading, validation and checkpoint. A unit of work is
+an epoch.
 
-`way` is notebook (a DataLoader with two workers, torchvision's transforms on Pillow images, the loss
-and the number of right answers read at every step) or memory (bytes that stay in memory, augmented a
-batch at a time by a few tensor operations). How the network is used is usage.py's.
+`pipeline` is dataloader (a DataLoader with two workers and torchvision's transforms on Pillow images)
+or memory (images in memory as uint8, augmented in batches by tensor operations). Loss and number of
+correct predictions are read at every step. configuration.py describes the other options.
 """
 
 import os
 import tempfile
 
-import serve  # noqa: I001  first, for it says where the networks are
+import serve  # noqa: I001  first, because it extends the module path
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
 import cifar
-import usage
+import configuration
 from pytorch_cifar import Augment
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 
-def loaders(config, train, held):
+def loaders(config, train, validation):
     prepare = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
     augment = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
     options = {"batch_size": config["batch"], "num_workers": 2}
@@ -30,12 +30,12 @@ def loaders(config, train, held):
         DataLoader(
             cifar.Cifar(*train, transforms.Compose(augment + prepare)), shuffle=True, **options
         ),
-        DataLoader(cifar.Cifar(*held, transforms.Compose(prepare)), **options),
+        DataLoader(cifar.Cifar(*validation, transforms.Compose(prepare)), **options),
     )
 
 
 class InMemory:
-    """Batches of bytes, augmented together."""
+    """Batches of images in memory, augmented together."""
 
     def __init__(self, images, labels, batch, augment, shuffle):
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
@@ -51,29 +51,29 @@ class InMemory:
 
 
 def main():
-    config = serve.wanted()
+    config = serve.read_config()
     images, labels = cifar.read(config["data"])
-    kept = len(labels) - config["validation"]
-    train, held = (images[:kept], labels[:kept]), (images[kept:], labels[kept:])
-    if config["way"] == "notebook":
-        train_loader, held_loader = loaders(config, train, held)
+    split = len(labels) - config["validation"]
+    train, validation = (images[:split], labels[:split]), (images[split:], labels[split:])
+    if config["pipeline"] == "dataloader":
+        train_loader, validation_loader = loaders(config, train, validation)
     else:
         mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
         augment = Augment(mean, std, torch.Generator().manual_seed(1))
         train_loader = InMemory(*train, config["batch"], augment, shuffle=True)
-        held_loader = InMemory(*held, config["batch"], augment, shuffle=False)
+        validation_loader = InMemory(*validation, config["batch"], augment, shuffle=False)
 
-    net = usage.build(config)
-    optimizer = usage.sgd(net, config)
-    autocast = usage.autocast(config)
+    net = configuration.build(config)
+    optimizer = configuration.sgd(net, config)
+    autocast = configuration.autocast(config)
     checkpoint = os.path.join(tempfile.mkdtemp(dir=config["folder"]), "ckpt.pth")
 
     def epochs(count):
         for epoch in range(count):
             net.train()
-            total, right = 0.0, 0
+            total, num_correct = 0.0, 0
             for x, y in train_loader:
-                x = usage.laid_out(x, config)
+                x = configuration.to_layout(x, config)
                 optimizer.zero_grad()
                 with autocast():
                     logits = net(x)
@@ -81,15 +81,15 @@ def main():
                 loss.backward()
                 optimizer.step()
                 total += loss.item()
-                right += logits.argmax(1).eq(y).sum().item()
+                num_correct += logits.argmax(1).eq(y).sum().item()
             net.eval()
             with torch.no_grad(), autocast():
-                for x, y in held_loader:
-                    logits = net(usage.laid_out(x, config))
+                for x, y in validation_loader:
+                    logits = net(configuration.to_layout(x, config))
                     total += F.cross_entropy(logits, y).item()
-                    right += logits.argmax(1).eq(y).sum().item()
+                    num_correct += logits.argmax(1).eq(y).sum().item()
             torch.save({"net": net.state_dict(), "epoch": epoch}, checkpoint)
-        return count * kept
+        return count * split
 
     serve.serve(epochs)
 

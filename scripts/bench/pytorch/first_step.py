@@ -1,4 +1,4 @@
-"""PyTorch in first-step: as short a program as trains, which says when its first step is done."""
+"""PyTorch in the case first-step: a minimal training program that reports its first step."""
 
 import json
 import sys

@@ -1,20 +1,19 @@
-"""PyTorch in inference: from a normalised tensor to logits. A piece of work is a batch."""
+"""PyTorch in the cases infer-*: from a normalized tensor to logits. A unit of work is a batch."""
 
-import serve  # noqa: I001  first, for it says where the networks are
+import serve  # noqa: I001  first, because it extends the module path
 import torch
 
-import usage
+import configuration
 
-config = serve.wanted()
-net = usage.build(config).eval()
-images = usage.images(config)
+config = serve.read_config()
+net = configuration.build(config).eval()
+images = configuration.images(config)
 if config.get("precision") == "bf16-weights":
     net, images = net.bfloat16(), images.bfloat16()
-# The notebook says no_grad; inference_mode leaves out a little more, but a frozen or compiled network,
-# which was made under no_grad, must be used so.
-plain = config["notebook"] or config.get("frozen") or config.get("compile")
-mode = torch.no_grad if plain else torch.inference_mode
-autocast = usage.autocast(config)
+# inference_mode is faster, but a network frozen or compiled under no_grad requires no_grad.
+needs_no_grad = config["eager"] or config.get("frozen") or config.get("compile")
+mode = torch.no_grad if needs_no_grad else torch.inference_mode
+autocast = configuration.autocast(config)
 if config.get("compile"):
     torch._inductor.config.freezing = True
     net = torch.compile(net)

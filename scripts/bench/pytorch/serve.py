@@ -1,4 +1,4 @@
-"""Python's end of the lines that scripts/bench/peer.mjs describes."""
+"""The worker's side of the protocol that scripts/bench/worker.mjs describes."""
 
 import json
 import sys
@@ -11,28 +11,28 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 sys.path += [str(SCRIPTS / "oracle"), str(SCRIPTS / "trials")]
 
 
-def wanted():
-    """What the harness wants: the first argument, as JSON."""
+def read_config():
+    """Reads the configuration, which is the first argument as JSON."""
     return json.loads(sys.argv[1])
 
 
-def say(line):
-    print(json.dumps(line), flush=True)
+def write_line(value):
+    print(json.dumps(value), flush=True)
 
 
 def synchronize():
-    """Kernels on a GPU run behind the program that started them."""
+    """Waits for GPU kernels, which run asynchronously."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def serve(work, **about):
-    """Describes itself, and does `work(count)`, which gives the number of images, on request."""
-    say({"torch": torch.__version__, "threads": torch.get_num_threads(), **about})
+def serve(work, **info):
+    """Describes the process, and calls `work(count)`, which returns the number of images, on request."""
+    write_line({"torch": torch.__version__, "threads": torch.get_num_threads(), **info})
     for line in sys.stdin:
         count = json.loads(line)["count"]
         synchronize()
-        begin = time.perf_counter()
+        start = time.perf_counter()
         items = work(count)
         synchronize()
-        say({"items": items, "seconds": time.perf_counter() - begin})
+        write_line({"items": items, "seconds": time.perf_counter() - start})

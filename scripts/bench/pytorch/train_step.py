@@ -1,25 +1,25 @@
-"""PyTorch in train-step: forward, cross-entropy, backward, update, reading the loss, on images that
-are in memory, normalised. A piece of work is a step."""
+"""PyTorch in the cases train-*: forward pass, cross-entropy, backward pass, update and reading the
+loss, on normalized images in memory. A unit of work is a step."""
 
-import serve  # noqa: I001  first, for it says where the networks are
+import serve  # noqa: I001  first, because it extends the module path
 import torch
 import torch.nn.functional as F
 
+import configuration
 import networks
-import usage
 
-config = serve.wanted()
+config = serve.read_config()
 device = config.get("device", "cpu")
 if device == "cuda":
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(
         config.get("tf32")
     )
-net = usage.build(config, device).train()
-images = usage.images(config, device)
+net = configuration.build(config, device).train()
+images = configuration.images(config, device)
 labels = torch.randint(networks.CLASSES, (config["batch"],), device=device)
-optimizer = usage.sgd(net, config)
-autocast = usage.autocast(config, device)
+optimizer = configuration.sgd(net, config)
+autocast = configuration.autocast(config, device)
 forward = torch.compile(net) if config.get("compile") else net
 
 
@@ -32,8 +32,8 @@ def step():
     return loss
 
 
-def captured():
-    """The same as a CUDA graph, as PyTorch's documentation captures a whole network."""
+def capture():
+    """Captures the step as a CUDA graph, as PyTorch's documentation does for a whole network."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -51,12 +51,12 @@ def captured():
     return replay
 
 
-one = captured() if config.get("graph") else step
+run_step = capture() if config.get("graph") else step
 
 
 def steps(count):
     for _ in range(count):
-        one().item()
+        run_step().item()
     return count * len(images)
 
 

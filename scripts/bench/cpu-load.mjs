@@ -1,60 +1,60 @@
-// Who used the processors meanwhile: from /proc, which Linux has. Elsewhere nothing is known, and
-// only the figures themselves can tell of a stall.
+// CPU time of the measured process, of other processes and of the hypervisor, from Linux's /proc.
+// On other systems all of these are zero, and disturbances are detected by outliers alone.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
-/** Linux counts processor time in these. */
-const TICKS_A_SECOND = 100
+/** Unit of the CPU times in /proc. */
+const TICKS_PER_SECOND = 100
 
 /**
- * Seconds of all processors since the machine was started.
- * @typedef {{ busy: number, stolen: number }} Processors
+ * CPU seconds of all processors since boot.
+ * @typedef {{ busy: number, stolen: number }} TotalTimes
  */
 
 /**
- * What happened to the machine during a measurement, all in seconds.
+ * CPU use during a measurement, in seconds.
  *
  * @typedef {object} Load
  * @property {number} wall
- * @property {number} own processor time of the measured process and its children
- * @property {number} foreign processor time of everyone else
- * @property {number} stolen time that the hypervisor gave to another machine
+ * @property {number} own CPU time of the measured process and its children
+ * @property {number} other CPU time of all other processes
+ * @property {number} stolen time that the hypervisor gave to other machines
  * @property {number} cpus
  */
 
 /**
- * The first line of /proc/stat.
+ * Parses the first line of /proc/stat.
  *
  * @param {string} stat
- * @returns {Processors}
+ * @returns {TotalTimes}
  */
 export function parseStat(stat) {
   const ticks = (/^cpu\s+(.*)$/m.exec(stat)?.[1] ?? '').split(/\s+/).map(Number)
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = ticks
   return {
-    busy: (user + nice + system + irq + softirq) / TICKS_A_SECOND,
-    stolen: steal / TICKS_A_SECOND,
+    busy: (user + nice + system + irq + softirq) / TICKS_PER_SECOND,
+    stolen: steal / TICKS_PER_SECOND,
   }
 }
 
 /**
- * Processor seconds from /proc/<pid>/stat: of the process and of its children that have ended.
+ * Parses /proc/<pid>/stat: CPU seconds of the process and its exited children.
  *
  * @param {string} stat
  */
 export function parseProcess(stat) {
-  // The command's name, in parentheses, may hold anything.
+  // The command name in parentheses may itself contain spaces and parentheses.
   const fields = stat
     .slice(stat.lastIndexOf(')') + 2)
     .split(' ')
     .map(Number)
   const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15)
-  return (user + system + childUser + childSystem) / TICKS_A_SECOND
+  return (user + system + childUser + childSystem) / TICKS_PER_SECOND
 }
 
 /**
- * The largest resident size in /proc/<pid>/status, in megabytes.
+ * Parses /proc/<pid>/status: peak resident size in megabytes.
  *
  * @param {string} status
  */
@@ -64,7 +64,7 @@ export function parsePeak(status) {
 }
 
 /**
- * Peak memory of a process, in megabytes; undefined where it cannot be known.
+ * Returns the peak resident size of a process in megabytes; undefined where it is not available.
  *
  * @param {number} pid
  */
@@ -74,15 +74,15 @@ export function peakMegabytes(pid) {
 }
 
 /**
- * Begins to measure.
+ * Starts to measure CPU use.
  *
- * @param {number} pid the process that is measured, with its children
- * @returns {() => Load} ends it
+ * @param {number} pid the measured process; its children are included
+ * @returns {() => Load} stops and returns the result
  */
-export function watchLoad(pid) {
+export function measureLoad(pid) {
   const snapshot = () => ({
     wall: performance.now() / 1000,
-    own: processorSeconds(pid),
+    own: processSeconds(pid),
     ...parseStat(read('/proc/stat') ?? ''),
   })
   const before = snapshot()
@@ -92,7 +92,7 @@ export function watchLoad(pid) {
     return {
       wall: after.wall - before.wall,
       own,
-      foreign: Math.max(0, after.busy - before.busy - own),
+      other: Math.max(0, after.busy - before.busy - own),
       stolen: Math.max(0, after.stolen - before.stolen),
       cpus: availableParallelism(),
     }
@@ -103,10 +103,10 @@ export function watchLoad(pid) {
  * @param {number} pid
  * @returns {number}
  */
-function processorSeconds(pid) {
+function processSeconds(pid) {
   const stat = read(`/proc/${pid}/stat`)
   if (stat === undefined) return 0
-  return children(pid).reduce((sum, child) => sum + processorSeconds(child), parseProcess(stat))
+  return children(pid).reduce((sum, child) => sum + processSeconds(child), parseProcess(stat))
 }
 
 /** @param {number} pid */
@@ -116,7 +116,7 @@ function children(pid) {
   try {
     threads = readdirSync(`/proc/${pid}/task`)
   } catch {
-    // It has ended.
+    // The process has exited.
   }
   return threads.flatMap((thread) =>
     (read(`/proc/${pid}/task/${thread}/children`) ?? '').split(' ').filter(Boolean).map(Number),

@@ -1,4 +1,4 @@
-// Ours in first-step: as short a program as trains, which says when its first step is done.
+// residual in the case first-step: a minimal training program that reports its first step.
 
 import { train } from '../../../dist/index.js'
 

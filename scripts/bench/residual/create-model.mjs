@@ -1,11 +1,11 @@
-// Trains a network for one step, so that there is one to predict with, and writes it as ONNX too.
+// Trains a network for one step, to have a model for predictions, and exports it as ONNX.
 
 import { join } from 'node:path'
 import { exportModel, train } from '../../../dist/index.js'
-import { pictures } from './pictures.mjs'
-import { say, wanted } from './serve.mjs'
+import { randomImages } from './random-images.mjs'
+import { readConfig, writeLine } from './serve.mjs'
 
-const { net, stem, size, out } = wanted()
+const { net, stem, size, out } = readConfig()
 const { dir } = await train(
   {
     data: { validation: 0, imageSize: size },
@@ -16,8 +16,8 @@ const { dir } = await train(
     overwrite: true,
     out,
   },
-  { arrays: { train: pictures(10, size) } },
+  { arrays: { train: randomImages(10, size) } },
 )
 const file = join(dir, 'model.onnx')
 await exportModel(dir, file)
-say({ model: dir, onnx: file })
+writeLine({ model: dir, onnx: file })

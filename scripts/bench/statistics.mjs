@@ -1,18 +1,18 @@
-// What rounds say of two contenders.
+// Statistics of interleaved rounds.
 
 /**
- * Whether more of a figure (images a second) or less of it (seconds, megabytes) is better.
+ * Whether higher figures (images per second) or lower ones (seconds, megabytes) are better.
  * @typedef {'higher' | 'lower'} Better
  */
 
 /**
- * Our figure over theirs, by rounds. Of a rate, more than 1 is ahead; of a time, less than 1.
+ * The subject's figures divided by the baseline's. For rates more than 1 is better, for times less.
  *
  * @typedef {object} Ratio
- * @property {number} median of the rounds' ratios
- * @property {number} worst the round that was worst for us
- * @property {number} bestToBest our best round over their best round
- * @property {number} spread of the rounds' ratios: the widest distance over the median
+ * @property {number} median median of the ratios within rounds
+ * @property {number} worst the ratio of the worst round
+ * @property {number} bestToBest best round of the subject over best round of the baseline
+ * @property {number} spread range of the ratios over their median
  */
 
 /** @param {readonly number[]} values at least one */
@@ -23,7 +23,7 @@ export function median(values) {
 }
 
 /**
- * The best of some figures.
+ * Returns the best figure.
  *
  * @param {readonly number[]} values
  * @param {Better} better
@@ -33,7 +33,7 @@ export function best(values, better) {
 }
 
 /**
- * How far figures lie apart, over their median.
+ * Returns the range of figures over their median.
  *
  * @param {readonly number[]} values
  */
@@ -42,27 +42,27 @@ export function spread(values) {
 }
 
 /**
- * @param {readonly number[]} ours a figure a round
- * @param {readonly number[]} theirs of the same rounds
+ * @param {readonly number[]} subject one figure per round
+ * @param {readonly number[]} baseline figures of the same rounds
  * @param {Better} better
  * @returns {Ratio}
  */
-export function compare(ours, theirs, better) {
-  if (ours.length !== theirs.length || ours.length === 0) {
-    throw new RangeError(`${ours.length} rounds of ours beside ${theirs.length} of theirs`)
+export function compare(subject, baseline, better) {
+  if (subject.length !== baseline.length || subject.length === 0) {
+    throw new RangeError(`cannot compare ${subject.length} rounds with ${baseline.length} rounds`)
   }
-  const ratios = ours.map((figure, round) => figure / theirs[round])
+  const ratios = subject.map((figure, round) => figure / baseline[round])
   return {
     median: median(ratios),
     worst: better === 'higher' ? Math.min(...ratios) : Math.max(...ratios),
-    bestToBest: best(ours, better) / best(theirs, better),
+    bestToBest: best(subject, better) / best(baseline, better),
     spread: spread(ratios),
   }
 }
 
 /**
- * How fast something grows with something else: the exponent of the power law that fits best, by
- * least squares of the logarithms. 1 is linear.
+ * Returns the exponent of the power law y = c * x^exponent, fitted by least squares of the
+ * logarithms. 1 is linear.
  *
  * @param {readonly { x: number, y: number }[]} points at least two, all above zero
  */

@@ -1,8 +1,8 @@
-"""A folder of JPEGs of the size of photographs, of two classes, for want of real ones.
+"""Creates an image folder of synthetic JPEGs in two classes.
 
-    python photographs.py FOLDER COUNT
+    python synthetic_jpegs.py FOLDER COUNT
 
-Smooth shapes with fine grain, at quality 90: about as many bytes a pixel as ImageNet's have.
+Smooth shapes with fine noise at quality 90 have about as many bytes per pixel as ImageNet's photos.
 """
 
 import sys
@@ -14,11 +14,11 @@ from PIL import Image
 WIDTH, HEIGHT = 500, 375
 
 
-def photograph(random):
+def synthetic_image(random):
     coarse = random.integers(0, 256, (12, 16, 3), dtype=np.uint8)
     smooth = Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
-    grain = random.normal(0, 6, (HEIGHT, WIDTH, 3))
-    return Image.fromarray(np.clip(np.asarray(smooth) + grain, 0, 255).astype(np.uint8))
+    noise = random.normal(0, 6, (HEIGHT, WIDTH, 3))
+    return Image.fromarray(np.clip(np.asarray(smooth) + noise, 0, 255).astype(np.uint8))
 
 
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
@@ -26,4 +26,4 @@ random = np.random.default_rng(1)
 for index in range(count):
     kind = folder / "train" / ("even", "odd")[index % 2]
     kind.mkdir(parents=True, exist_ok=True)
-    photograph(random).save(kind / f"{index:04}.jpg", quality=90)
+    synthetic_image(random).save(kind / f"{index:04}.jpg", quality=90)

@@ -1,4 +1,4 @@
-// Images of no meaning, always the same.
+// Random images, the same in every process.
 
 const CHANNELS = /** @type {const} */ (3)
 
@@ -6,9 +6,9 @@ const CHANNELS = /** @type {const} */ (3)
  * @param {number} count
  * @param {number} size height and width
  */
-export function pictures(count, size) {
+export function randomImages(count, size) {
   const images = new Uint8Array(count * size * size * CHANNELS)
-  // A linear congruential generator's upper bits: cheap, and no pattern to the network.
+  // The upper bits of a linear congruential generator are cheap and random enough.
   let state = 1
   for (let i = 0; i < images.length; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0

@@ -5,51 +5,52 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { run } from '../../setup/command.mjs'
 import { ROOT } from '../../setup.mjs'
-import { Peer } from '../peer.mjs'
-import { median } from '../ratio.mjs'
+import { median } from '../statistics.mjs'
+import { Worker } from '../worker.mjs'
 import { node } from './programs.mjs'
 
 /** @typedef {import('./case.mjs').Figure} Figure */
 
 const MEGABYTE = 1e6
 const IMPORT = `
-const begin = performance.now()
+const start = performance.now()
 await import(${JSON.stringify(join(ROOT, 'dist/index.js'))})
 const { readFileSync } = await import('node:fs')
-const ms = performance.now() - begin
+const ms = performance.now() - start
 const loaded = /libtorch/.test(readFileSync('/proc/self/maps', 'utf8'))
 console.log(JSON.stringify({ ms, loaded }))`
 
 /** @type {import('./case.mjs').Case} */
-export const lightness = {
-  name: 'lightness',
-  title: 'Lightness',
+export const footprint = {
+  name: 'footprint',
+  title: 'Import time and package sizes',
   about:
-    'Import: `import "residual"` in a fresh Node, the median of five. Sizes are of files as they are ' +
-    'installed; the dependencies are those that `npm install residual` brings. PyTorch is torch and ' +
-    'torchvision as installed for this bench: without the gigabytes of CUDA libraries that pip ' +
-    'would bring along.',
-  measure: async ({ python, folder, game }) => {
+    'Import: `import "residual"` in a new Node process, median of five. Sizes are those of installed ' +
+    'files; the dependencies are those of `npm install residual`. PyTorch is torch and torchvision ' +
+    'without the CUDA libraries that pip installs by default.',
+  measure: async ({ python, folder, settings }) => {
     const imports = []
     for (let i = 0; i < 5; i++) {
       const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', IMPORT])
       imports.push(JSON.parse(stdout))
     }
-    game.log('a paused run')
-    const peer = new Peer(node('ours/lightness', { out: join(folder, 'paused'), pause: 3 }))
-    const { pausedShare } = await peer.read()
-    await peer.close()
+    settings.log('paused run')
+    const worker = new Worker(
+      node('residual/paused-run', { out: join(folder, 'paused'), pause: 3 }),
+    )
+    const { pausedShare } = await worker.readLine()
+    await worker.close()
     return {
       kind: 'figures',
       figures: [
         { label: 'import', value: median(imports.map(({ ms }) => ms)), unit: 'ms' },
         {
-          ...{ label: 'imports that loaded libtorch', unit: 'of 5', most: 0 },
+          ...{ label: 'imports that loaded libtorch', unit: 'of 5', limit: 0 },
           value: imports.filter(({ loaded }) => loaded).length,
         },
         {
-          ...{ label: 'a paused run uses of one processor', value: 100 * pausedShare },
-          ...{ unit: '%', most: 1 },
+          ...{ label: 'CPU use of a paused run, of one core', value: 100 * pausedShare },
+          ...{ unit: '%', limit: 1 },
         },
         ...(await sizes(python)),
       ],
@@ -75,27 +76,27 @@ async function sizes(python) {
     add(`${name}, gzipped`, gzipSync(file).length)
   }
   const published = ['dist', 'data', 'recipes', 'index.d.ts', 'config.schema.json']
-  add('residual itself', await total(published.map((name) => join(ROOT, name))))
-  add('its dependencies', await total(await dependencies()))
-  add('libtorch for the CPU', await libtorch())
+  add('residual', await totalBytes(published.map((name) => join(ROOT, name))))
+  add('dependencies', await totalBytes(await dependencies()))
+  add('libtorch (CPU)', await libtorchBytes())
   const { stdout } = await run(python, [
     '-c',
     'import torch, torchvision, os; print(os.path.dirname(torch.__file__)); print(os.path.dirname(torchvision.__file__))',
   ])
-  add('PyTorch', await total(stdout.trim().split('\n')))
+  add('PyTorch', await totalBytes(stdout.trim().split('\n')))
   return figures
 }
 
-/** The libraries that the package with libtorch holds: libtorch_cpu.so and what it needs. */
-async function libtorch() {
+/** Size of the libraries in the libtorch package: libtorch_cpu.so and its dependencies. */
+async function libtorchBytes() {
   const library = join(ROOT, 'bindings/npm/libtorch-linux-x64/lib/libtorch_cpu.so')
   const { stdout } = await run('ldd', [library])
   const needed = [...stdout.matchAll(/ => (\/\S+) /g)].map(([, path]) => path)
   const system = /^\/(usr\/)?lib/
-  return total([library, ...needed.filter((path) => !system.test(path))])
+  return totalBytes([library, ...needed.filter((path) => !system.test(path))])
 }
 
-/** Folders of the packages that come with `npm install residual`. */
+/** Folders of the packages that `npm install residual` installs. */
 async function dependencies() {
   const found = new Map()
   const visit = async (/** @type {string} */ from, /** @type {string} */ name) => {
@@ -112,7 +113,7 @@ async function dependencies() {
 }
 
 /**
- * Where Node finds a package; undefined for one that is for another platform and not there.
+ * Returns the folder of a package; undefined for an optional package of another platform.
  *
  * @param {string} from
  * @param {string} name
@@ -125,21 +126,22 @@ function packageFolder(from, name) {
 }
 
 /**
- * Bytes of files and folders, of what lies in nested node_modules only once.
+ * Returns the size of files and folders in bytes. Nested node_modules are separate packages and not
+ * included.
  *
  * @param {readonly string[]} paths
  * @returns {Promise<number>}
  */
-async function total(paths) {
+async function totalBytes(paths) {
   let bytes = 0
   for (const path of paths) {
-    const facts = await stat(path).catch(() => undefined)
-    if (facts?.isDirectory()) {
+    const info = await stat(path).catch(() => undefined)
+    if (info?.isDirectory()) {
       const names = await readdir(path)
-      bytes += await total(
+      bytes += await totalBytes(
         names.filter((name) => name !== 'node_modules').map((name) => join(path, name)),
       )
-    } else bytes += facts?.size ?? 0
+    } else bytes += info?.size ?? 0
   }
   return bytes
 }

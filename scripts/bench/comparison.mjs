@@ -1,0 +1,163 @@
+// Compares residual with other implementations: each runs in a warmed-up process of its own, and the
+// processes take turns.
+
+import { interleave } from './interleave.mjs'
+import { best, compare, median, spread } from './statistics.mjs'
+import { Worker } from './worker.mjs'
+
+/** @typedef {import('./worker.mjs').Program} Program */
+/** @typedef {import('./statistics.mjs').Better} Better */
+/** @typedef {import('./statistics.mjs').Ratio} Ratio */
+/** @typedef {import('./interleave.mjs').Subject} Subject */
+/** @typedef {import('./disturbance.mjs').Slice} Slice */
+
+/**
+ * An implementation that is compared.
+ *
+ * @typedef {object} Entry
+ * @property {string} key `residual`, `pytorch-eager`, `pytorch-best`, ...
+ * @property {string} label shown to readers: `PyTorch, fp32, NCHW, eager`
+ */
+
+/**
+ * Two implementations by their keys, with the required ratio of their results.
+ * @typedef {{ subject: string, baseline: string, target?: number }} Pair
+ */
+
+/**
+ * The result of a case.
+ *
+ * @typedef {object} Comparison
+ * @property {'comparison'} kind
+ * @property {string} unit of the figures
+ * @property {Better} better
+ * @property {Implementation[]} implementations
+ * @property {(Pair & Ratio)[]} pairs
+ * @property {string[]} repeated why rounds were measured again
+ * @property {string} [disturbed] why one of the counted rounds should have been measured again
+ * @property {import('./pytorch-configs.mjs').Choice} [choice] the fastest PyTorch configuration
+ * @property {string} [note] further information for readers
+ */
+
+/**
+ * @typedef {object} Result
+ * @property {number[]} figures one per round
+ * @property {number} median
+ * @property {number} best
+ * @property {number} spread
+ * @property {number} [peakMegabytes]
+ */
+
+/** @typedef {Entry & Result} Implementation */
+
+/**
+ * @typedef {object} Settings
+ * @property {number} rounds
+ * @property {number} repeats maximum number of rounds that are measured again
+ * @property {number} otherLoad share of the machine that other processes use
+ * @property {number} sliceSeconds
+ * @property {boolean} compile whether torch.compile is tried
+ * @property {(line: string) => void} log
+ */
+
+/**
+ * Compares the throughput of programs in images per second.
+ *
+ * @param {readonly (Entry & { program: Program })[]} entries
+ * @param {readonly Pair[]} pairs
+ * @param {Settings} settings
+ * @param {{ maxCount?: number }} [limits] `maxCount`: units of work in a slice
+ * @returns {Promise<Comparison>}
+ */
+export async function compareThroughput(
+  entries,
+  pairs,
+  settings,
+  { maxCount = Number.MAX_SAFE_INTEGER } = {},
+) {
+  /** @type {Worker[]} */
+  const workers = []
+  /** @type {(Subject & Entry)[]} */
+  const subjects = []
+  try {
+    for (const { key, label, program } of entries) {
+      settings.log(`warming up ${label}`)
+      const worker = await Worker.start(program)
+      workers.push(worker)
+      // The first unit allocates; the second determines how many units make a slice.
+      await worker.run(1)
+      const count =
+        maxCount === 1 ? 1 : Math.min(maxCount, await unitsPerSlice(settings.sliceSeconds, worker))
+      subjects.push({ key, label, name: key, slice: () => worker.run(count) })
+    }
+    const measured = await measureRounds(subjects, settings)
+    return summarize(
+      subjects.map((entry, i) => ({ ...entry, peakMegabytes: workers[i].peak })),
+      pairs,
+      measured,
+      { unit: 'images/s', better: 'higher' },
+    )
+  } finally {
+    await Promise.all(workers.map((worker) => worker.close()))
+  }
+}
+
+/**
+ * @param {number} sliceSeconds
+ * @param {Worker} worker
+ */
+async function unitsPerSlice(sliceSeconds, worker) {
+  const { seconds } = await worker.run(1)
+  return Math.max(1, Math.round(sliceSeconds / seconds))
+}
+
+/**
+ * @param {readonly (Subject & Entry)[]} subjects
+ * @param {Settings} settings
+ */
+export function measureRounds(subjects, { rounds, repeats, otherLoad, log }) {
+  return interleave(subjects, {
+    rounds,
+    repeats,
+    otherLoad,
+    onRound: (round) => log(`round ${round} of ${rounds}`),
+  })
+}
+
+/**
+ * @param {readonly (Entry & { peakMegabytes?: number })[]} entries
+ * @param {readonly Pair[]} pairs
+ * @param {import('./interleave.mjs').Measured} measured
+ * @param {{ unit: string, better: Better }} figure a rate, or the seconds of one unit of work
+ * @returns {Comparison}
+ */
+export function summarize(entries, pairs, { rounds, repeated, disturbed }, { unit, better }) {
+  const figure = (/** @type {Slice} */ { items, seconds }) =>
+    better === 'higher' ? items / seconds : seconds / items
+  const implementations = entries.map(({ key, label, peakMegabytes }) => {
+    const figures = rounds.map((round) => figure(round[key]))
+    return {
+      key,
+      label,
+      figures,
+      median: median(figures),
+      best: best(figures, better),
+      spread: spread(figures),
+      ...(peakMegabytes === undefined ? {} : { peakMegabytes }),
+    }
+  })
+  const figuresOf = (/** @type {string} */ key) =>
+    implementations.find((implementation) => implementation.key === key)?.figures ?? []
+  return {
+    kind: 'comparison',
+    unit,
+    better,
+    implementations,
+    pairs: pairs.map((pair) => ({
+      ...pair,
+      ...compare(figuresOf(pair.subject), figuresOf(pair.baseline), better),
+    })),
+    repeated: repeated.map(({ reason }) => reason),
+    ...(disturbed === undefined ? {} : { disturbed }),
+  }
+}

@@ -1,0 +1,93 @@
+// Detects rounds that the machine disturbed: its hypervisor, other processes, its disks. Such a round
+// does not represent the subjects, so it is discarded and measured again.
+
+import { median } from './statistics.mjs'
+
+/** @typedef {import('./cpu-load.mjs').Load} Load */
+
+/**
+ * Work of one subject in one round.
+ *
+ * @typedef {object} Slice
+ * @property {number} items images, or 1 for a single measurement
+ * @property {number} seconds measured by the subject itself
+ * @property {Load} [load]
+ */
+
+/**
+ * The slice of every subject, by name.
+ * @typedef {Record<string, Slice>} Round
+ */
+
+/** Maximum share of all CPU time that the hypervisor may take during a slice. */
+const MAX_STOLEN = 0.03
+/** Maximum share of all CPU time for other processes, above their usual share. */
+const MAX_OTHER = 0.1
+/** Minimum CPU time per second, relative to the median of the subject's rounds. */
+const MIN_OWN = 0.75
+/** Maximum time per item, relative to the median of the subject's rounds. */
+const MAX_SLOWDOWN = 1.2
+/** Minimum seconds of a slice for CPU times, whose resolution is a hundredth of a second. */
+const MIN_WALL = 0.3
+/** Minimum number of rounds for a meaningful median. */
+const MIN_ROUNDS = 3
+
+/**
+ * Returns the first disturbed round and the reason.
+ *
+ * @param {readonly Round[]} rounds
+ * @param {{ otherLoad?: number }} [usual] `otherLoad`: share of the machine that other processes
+ *   always use
+ * @returns {{ index: number, reason: string } | undefined}
+ */
+export function findDisturbance(rounds, { otherLoad = 0 } = {}) {
+  for (const [index, round] of rounds.entries()) {
+    for (const [name, slice] of Object.entries(round)) {
+      const reason = loadReason(slice, otherLoad) ?? outlierReason(name, slice, rounds)
+      if (reason !== undefined) return { index, reason: `${name}: ${reason}` }
+    }
+  }
+  return undefined
+}
+
+/**
+ * @param {Slice} slice
+ * @param {number} otherLoad
+ */
+function loadReason({ load }, otherLoad) {
+  if (load === undefined || load.wall < MIN_WALL) return undefined
+  const share = (/** @type {number} */ seconds) => seconds / (load.wall * load.cpus)
+  if (share(load.stolen) > MAX_STOLEN) {
+    return `the hypervisor took ${percent(share(load.stolen))} of the time`
+  }
+  if (share(load.other) > otherLoad + MAX_OTHER) {
+    return `other processes took ${percent(share(load.other))} of the time`
+  }
+  return undefined
+}
+
+/**
+ * @param {string} name
+ * @param {Slice} slice
+ * @param {readonly Round[]} rounds
+ */
+function outlierReason(name, slice, rounds) {
+  if (rounds.length < MIN_ROUNDS) return undefined
+  const slices = rounds.map((round) => round[name])
+  const slowdown = slice.seconds / slice.items / median(slices.map((s) => s.seconds / s.items))
+  if (slowdown > MAX_SLOWDOWN) return `${slowdown.toFixed(2)} times its median time`
+  const { load } = slice
+  if (load === undefined || load.wall < MIN_WALL) return undefined
+  const loads = slices.flatMap((other) => other.load ?? [])
+  const usual = median(loads.map(({ own, wall }) => own / wall))
+  if (load.own / load.wall < MIN_OWN * usual) {
+    const actual = (load.own / load.wall).toFixed(2)
+    return `used ${actual} processors instead of ${usual.toFixed(2)}`
+  }
+  return undefined
+}
+
+/** @param {number} share */
+function percent(share) {
+  return `${Math.round(100 * share)} %`
+}

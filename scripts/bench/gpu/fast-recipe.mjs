@@ -1,0 +1,84 @@
+// Compares a complete training with the recipe `fast` with the same recipe in PyTorch.
+
+import { join } from 'node:path'
+import { run } from '../../setup/command.mjs'
+import { BuildError } from '../../setup/error.mjs'
+import { node, path } from '../cases/programs.mjs'
+import { Worker, WorkerError } from '../worker.mjs'
+import { NOT_MEASURED } from './options.mjs'
+
+/** @typedef {{ accuracy: number, seconds: number }} Training */
+
+/**
+ * @typedef {object} FastRecipe
+ * @property {string} net
+ * @property {number} epochs
+ * @property {Training} [residual] undefined if residual cannot train on the device
+ * @property {Training} pytorch
+ */
+
+const FULL = { net: 'resnet18', epochs: 15 }
+const TINY = { net: 'resnet20', epochs: 2 }
+
+/**
+ * @param {string} data folder with train/<class> and test/<class>
+ * @param {import('./options.mjs').GpuOptions} options
+ * @returns {Promise<FastRecipe>}
+ */
+export async function trainFastRecipe(data, { python, device, tiny, folder, settings }) {
+  const { net, epochs } = tiny ? TINY : FULL
+  settings.log(`recipe fast, ${net}, ${epochs} epochs`)
+  const config = { data, net, epochs, device, out: join(folder, 'fast') }
+  const residual = await trainResidual(config, settings)
+  const { status, stdout, stderr } = await run(python, [
+    ...[path('../../trials/pytorch_cifar.py'), data, '--recipe', 'fast', '--net', net],
+    ...['--epochs', String(epochs), '--device', device],
+    ...(device === 'cuda' ? ['--bf16'] : []),
+  ])
+  if (status !== 0) throw new BuildError(`training with PyTorch failed:\n${stderr.trim()}`)
+  const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}')
+  return {
+    net,
+    epochs,
+    residual: residual && { accuracy: residual.accuracy, seconds: residual.seconds },
+    pytorch: { accuracy: result.testAccuracy, seconds: result.seconds },
+  }
+}
+
+/**
+ * @param {Record<string, unknown>} config
+ * @param {import('../comparison.mjs').Settings} settings
+ */
+async function trainResidual(config, settings) {
+  const worker = new Worker(node('gpu/train-fast', config))
+  try {
+    return await worker.readLine()
+  } catch (error) {
+    if (!(error instanceof WorkerError)) throw error
+    settings.log(error.message)
+    return undefined
+  } finally {
+    await worker.close()
+  }
+}
+
+/** @param {FastRecipe | undefined} recipe */
+export function recipeTable(recipe) {
+  const heading = ['recipe `fast`', 'test accuracy', 'seconds']
+  if (recipe === undefined) {
+    return { heading, rows: [['residual and PyTorch', NOT_MEASURED, NOT_MEASURED]] }
+  }
+  const { net, epochs, residual, pytorch } = recipe
+  const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(2)} %`
+  return {
+    heading,
+    rows: [
+      [
+        `residual, ${net}, ${epochs} epochs`,
+        residual ? percent(residual.accuracy) : `${NOT_MEASURED} (cannot train on the device)`,
+        residual?.seconds.toFixed(1) ?? NOT_MEASURED,
+      ],
+      ['PyTorch, all images on the device', percent(pytorch.accuracy), pytorch.seconds.toFixed(1)],
+    ],
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * Options of the GPU benchmark.
+ *
+ * @typedef {object} GpuOptions
+ * @property {string} python
+ * @property {'cpu' | 'cuda'} device
+ * @property {boolean} tiny small sizes, as a functional test
+ * @property {string} folder temporary folder
+ * @property {import('../comparison.mjs').Settings} settings
+ */
+
+/** Table cell in place of a figure. */
+export const NOT_MEASURED = 'not measured'
