@@ -57,7 +57,7 @@ export function bars({ cases }) {
 
 /**
  * @param {number} ratio
- * @param {import('./ratio.mjs').Better} better
+ * @param {import('./statistics.mjs').Better} better
  */
 function speedup(ratio, better) {
   return better === 'higher' ? ratio : 1 / ratio
