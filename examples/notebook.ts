@@ -1,12 +1,11 @@
 /**
- * The PyTorch notebook that this project starts from, start to end: the data and a grid of it, the
- * network, training with a log, checkpoints and going on from one, sample predictions, accuracy
- * overall and of each class.
+ * The PyTorch notebook that this project is based on as one program: data set with a preview, network,
+ * training with a log, checkpoints and resuming, sample predictions, accuracy overall and per class.
  *
  *     node notebook.js [--data cifar10] [--epochs 50] [--out runs/notebook] [--resume]
  *
- * It differs where the notebook was wrong: the best epoch is chosen on validation images and not on
- * test images, and evaluation is done in evaluation mode on images that are not augmented.
+ * Two errors of the notebook are corrected: the best epoch is selected on validation images instead of
+ * test images, and evaluation uses evaluation mode and images without augmentation.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -33,11 +32,11 @@ const { values } = parseArgs({
 const { data: source, out, limit } = values
 const percent = (share: number) => `${(100 * share).toFixed(2)} %`
 
-// The data. CIFAR-10 is downloaded at the first time, and checked.
+// Data set. CIFAR-10 is downloaded on first use and verified.
 const data = { source, validation: 0.1, ...(limit === undefined ? {} : { limit: Number(limit) }) }
-const look = await previewDataset(source, { count: 64, title: 'Training images' })
+const preview = await previewDataset(source, { count: 64, title: 'Training images' })
 
-// The network: a ResNet-34 for small images.
+// Network: a ResNet-34 for small images.
 const network = await inspect({
   model: { arch: 'resnet34', stem: 'cifar' },
   imageSize: 32,
@@ -45,22 +44,22 @@ const network = await inspect({
 })
 console.log(network.text)
 
-// Training: batches of 128, SGD 0.1 / 0.9 / 5e-4, a tenth of the rate when the loss stops falling.
+// Training: batch size 128, SGD 0.1 / 0.9 / 5e-4, learning rate divided by 10 on a plateau.
 const config: TrainConfig = values.resume
-  ? { resume: out, epochs: Number(values.epochs) } // from its last checkpoint, to the bit
+  ? { resume: out, epochs: Number(values.epochs) } // continues from the last checkpoint
   : {
       recipe: 'notebook',
       data,
       out,
       epochs: Number(values.epochs),
-      monitor: 'val.accuracy', // the recipe's own is the training loss, for it holds nothing back
+      monitor: 'val.accuracy', // the recipe monitors the training loss, because it has no validation split
       checkpoint: { every: 10 },
     }
 
-let rate: number | undefined
+let learningRate: number | undefined
 function log({ epoch, lr, train, val }: EpochEvent) {
-  if (rate !== undefined && lr < rate) console.log(`learning rate reduced to ${lr}`)
-  rate = lr
+  if (learningRate !== undefined && lr < learningRate) console.log(`learning rate reduced to ${lr}`)
+  learningRate = lr
   const validation = val === null ? '' : `, validation ${percent(val.accuracy)}`
   const training = `loss ${train.loss.toFixed(4)}, training ${percent(train.accuracy)}`
   console.log(`epoch ${epoch}: ${training}${validation}`)
@@ -71,9 +70,9 @@ const run = train(config, {
   onCheckpoint: ({ kind, path }) => console.log(`saved ${kind} checkpoint ${path}`),
 })
 const { best, last, dir } = await run
-await writeFile(join(dir, 'data.png'), look.png())
+await writeFile(join(dir, 'data.png'), preview.png())
 
-// The best checkpoint on the test images.
+// Evaluation of the best checkpoint on the test images.
 await using model = await loadModel(best?.checkpoint ?? last)
 const evaluation = await model.evaluate({ part: 'test', samples: 24, thumbnails: 96 })
 console.log(`\naccuracy of the network on ${evaluation.count} test images:`)
@@ -82,7 +81,7 @@ for (const { label, accuracy } of evaluation.classes) {
   console.log(`accuracy of ${label.padEnd(12)} ${percent(accuracy)}`)
 }
 
-// Sample predictions, as a picture.
-const samples = renderPredictions(evaluation.samples, { title: 'What the network says' })
+// Sample predictions as an image.
+const samples = renderPredictions(evaluation.samples, { title: 'Sample predictions' })
 await writeFile(join(dir, 'predictions.png'), samples.png())
-console.log(`\npictures: ${join(dir, 'data.png')}, ${join(dir, 'predictions.png')}`)
+console.log(`\nimages: ${join(dir, 'data.png')}, ${join(dir, 'predictions.png')}`)

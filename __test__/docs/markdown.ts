@@ -4,48 +4,48 @@ import GithubSlugger from 'github-slugger'
 import MarkdownIt from 'markdown-it'
 import { ROOT } from '../child.js'
 
-/** A code block of a page, and what the comments right above it say of it. */
+/** A code block of a page, with the marks in the comment directly above it. */
 export interface Block {
-  /** In the repository: `docs/cli.md`. */
+  /** Path in the repository: `docs/cli.md`. */
   page: string
-  /** Where its code begins, from 1. */
+  /** First line of its code, from 1. */
   line: number
-  /** Of a block that is indented instead of fenced, and of a fence that names none: ''. */
+  /** Language of the fence; empty for an indented block and a fence without a language. */
   language: string
   text: string
-  /** `<!-- not run: why -->` */
+  /** Reason in `<!-- not run: reason -->`. */
   notRun: string | undefined
-  /** `<!-- file: train.mjs -->`: what the reader is told to save it as. */
+  /** File name in `<!-- file: train.mjs -->`, under which the reader saves the block. */
   file: string | undefined
 }
 
-/** Where a page leads to. */
+/** A link of a page. */
 export interface Link {
   line: number
   target: string
 }
 
-/** A command of ours that a sentence names, often without all that it takes. */
+/** A command of residual in a sentence, possibly without its required arguments. */
 export interface Command {
-  /** Where its paragraph begins. */
+  /** First line of its paragraph. */
   line: number
   text: string
 }
 
 export interface Page {
-  /** In the repository. */
+  /** Path in the repository. */
   path: string
   blocks: Block[]
   links: Link[]
-  /** In sentences: `residual doctor`. */
+  /** Commands in sentences, such as `residual doctor`. */
   commands: Command[]
-  /** What a link can have behind `#`. */
+  /** Targets of links after `#`. */
   anchors: Set<string>
 }
 
 const MARK = /<!--\s*(not run|file):\s*([\s\S]*?)\s*-->/g
 
-/** All pages that people read. */
+/** All pages of the documentation. */
 export const PAGES: readonly Page[] = [
   ...['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md'],
   ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
@@ -54,7 +54,7 @@ export const PAGES: readonly Page[] = [
     .map((path) => join('docs', path)),
 ].map(readPage)
 
-/** Reads a page as GitHub does. */
+/** Parses a page like GitHub. */
 export function readPage(path: string): Page {
   const page: Page = { path, blocks: [], links: [], commands: [], anchors: new Set() }
   const slugger = new GithubSlugger()

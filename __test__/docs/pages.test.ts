@@ -1,7 +1,6 @@
 /**
- * Every code block of the README and of docs/ is done as it says, in a made-up project; what cannot be
- * done here says why, and is looked at as far as can be told: types, commands and their options, keys
- * of configurations.
+ * Runs every code block of the README and of docs/ in an example project. Blocks that cannot be run
+ * give a reason, and are checked statically: types, commands and their options, configuration keys.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -9,71 +8,71 @@ import { dirname, join } from 'node:path'
 import test from 'ava'
 import { parse } from 'yaml'
 import { ROOT } from '../child.js'
-import { checkShell, checkSynopses } from './command.js'
-import { wrongWith } from './configuration.js'
+import { configError } from './check-config.js'
+import { checkShell, checkSynopses } from './check-shell.js'
+import { type Checked, checkTypes, isProgram } from './check-types.js'
 import { type Block, PAGES, type Page, readPage } from './markdown.js'
 import { createProject, type Project, removeProject } from './project.js'
-import { wrongWithReason } from './reason.js'
-import { runBlocks } from './runs.js'
-import { type Checked, checkTypes, isProgram } from './types.js'
+import { runBlocks } from './run-blocks.js'
+import { skipReasonErrors } from './skip-reason.js'
 
 const MINUTES = 60_000
 
-/** What is wrong on purpose, to show that it would be noticed. */
+/** A page with deliberate errors, all of which must be found. */
 const BROKEN = readPage('__test__/docs/broken.md')
 
 let checked: Checked
 let project: Project
 
-test.before('the types of all programs are checked, and a project is made', async (t) => {
+test.before('check the types of all programs, and create the example project', async (t) => {
   t.timeout(10 * MINUTES)
   const programs = PAGES.flatMap(({ blocks }) => blocks).filter(isProgram)
   ;[checked, project] = await Promise.all([checkTypes(programs, 'pages'), createProject()])
 })
 
-test.after.always('the project goes', () => {
+test.after.always('remove the example project', () => {
   if (project !== undefined) removeProject(project)
 })
 
-test('the types of all programs are right', (t) => {
+test('the types of all programs are correct', (t) => {
   t.deepEqual(checked.failures, [])
 })
 
-test('every command and every configuration is one', async (t) => {
+test('every command and every configuration is valid', async (t) => {
   t.timeout(10 * MINUTES)
   t.deepEqual(await check(PAGES.flatMap(({ blocks }) => blocks)), [])
 })
 
-test('every command that a sentence names is one, with options that it has', (t) => {
-  const wrong = (pages: readonly Page[]) =>
+test('every command in a sentence exists, with its options', (t) => {
+  const errors = (pages: readonly Page[]) =>
     pages.flatMap(({ path, commands }) =>
       commands.flatMap(({ line, text }) =>
-        checkSynopses(text).map((sentence) => `${path}:${line}: ${sentence}`),
+        checkSynopses(text).map((message) => `${path}:${line}: ${message}`),
       ),
     )
-  t.deepEqual(wrong(PAGES), [])
-  t.is(wrong([BROKEN]).length, 2)
+  t.deepEqual(errors(PAGES), [])
+  t.is(errors([BROKEN]).length, 2)
 })
 
-/** Pages whose blocks are run at once. */
+/** Number of further pages whose blocks may run concurrently. */
 let free = 2
 const waiting: (() => void)[] = []
 
-/** In another language a page says the same, which is done once. */
+/** The translation has the same blocks, which are run once. */
 const [TRANSLATED, TRANSLATION] = ['README.md', 'README.zh-CN.md']
 
-test(`${TRANSLATION} has the blocks of ${TRANSLATED}, comments aside`, (t) => {
-  const [ours, theirs] = [TRANSLATED, TRANSLATION].map((path) =>
+test(`${TRANSLATION} has the same blocks as ${TRANSLATED}, except for comments`, (t) => {
+  const [original, translation] = [TRANSLATED, TRANSLATION].map((path) =>
     PAGES.filter((page) => page.path === path)
       .flatMap(({ blocks }) => blocks)
       .map(({ language, text, notRun }) => ({ language, notRun, text: withoutComments(text) })),
   )
-  t.deepEqual(theirs, ours)
+  t.deepEqual(translation, original)
 })
 
 const TO_RUN = PAGES.filter(({ path, blocks }) => path !== TRANSLATION && blocks.length > 0)
 for (const { path, blocks } of TO_RUN) {
-  test(`${path}: every block does what it says`, async (t) => {
+  test(`${path}: every block runs`, async (t) => {
     t.timeout(20 * MINUTES)
     if (free > 0) free--
     else await new Promise<void>((resolve) => waiting.push(resolve))
@@ -87,41 +86,44 @@ for (const { path, blocks } of TO_RUN) {
   })
 }
 
-test('a block that is wrong is told of with its page and line', async (t) => {
+test('an error in a block is reported with its page and line', async (t) => {
   t.timeout(10 * MINUTES)
   const types = await checkTypes(BROKEN.blocks.filter(isProgram), 'broken')
-  const seen = linesOf([...types.failures, ...(await check(BROKEN.blocks))])
-  const unseen = BROKEN.blocks.filter((block) => !seen.some((line) => isIn(block, line)))
-  // What looks right, and fails when it is run; the line that does has `nowhere` in it, or is the first.
-  const fails = ({ line, text }: Block) =>
+  const found = linesOf([...types.failures, ...(await check(BROKEN.blocks))])
+  const remaining = BROKEN.blocks.filter((block) => !found.some((line) => isIn(block, line)))
+  // Blocks that fail only when they run: in the last line with `nowhere`, otherwise in the first line.
+  const failingLine = ({ line, text }: Block) =>
     line +
     Math.max(
       0,
-      text.split('\n').findLastIndex((one) => one.includes('nowhere')),
+      text.split('\n').findLastIndex((textLine) => textLine.includes('nowhere')),
     )
-  t.is(unseen.length, 5)
-  t.deepEqual(linesOf(await runBlocks(unseen, types.modules, project)), unseen.map(fails))
+  t.is(remaining.length, 5)
+  t.deepEqual(
+    linesOf(await runBlocks(remaining, types.modules, project)),
+    remaining.map(failingLine),
+  )
 })
 
-test('every link leads somewhere', (t) => {
+test('every link has a target', (t) => {
   for (const { path, links } of PAGES) {
     for (const { line, target } of links) {
       if (/^[a-z]+:/.test(target)) continue
       const [file = '', anchor] = decodeURI(target).split('#')
-      const there = file === '' ? path : join(dirname(path), file)
-      t.true(existsSync(join(ROOT, there)), `${path}:${line}: there is no ${target}`)
-      if (anchor === undefined || !there.endsWith('.md')) continue
-      const page = PAGES.find((page) => page.path === there) ?? readPage(there)
-      t.true(page.anchors.has(anchor), `${path}:${line}: ${there} has no heading ${anchor}`)
+      const linked = file === '' ? path : join(dirname(path), file)
+      t.true(existsSync(join(ROOT, linked)), `${path}:${line}: ${target} does not exist`)
+      if (anchor === undefined || !linked.endsWith('.md')) continue
+      const page = PAGES.find((page) => page.path === linked) ?? readPage(linked)
+      t.true(page.anchors.has(anchor), `${path}:${line}: ${linked} has no heading ${anchor}`)
     }
   }
 })
 
-/** The lines that failures on the wrong page are told of. */
+/** Returns the line numbers of failures on the page with deliberate errors. */
 function linesOf(failures: readonly string[]): number[] {
   return failures.map((failure) => {
     const line = failure.startsWith(`${BROKEN.path}:`) ? Number(failure.split(':')[1]) : Number.NaN
-    if (Number.isNaN(line)) throw new Error(`without a place: ${failure}`)
+    if (Number.isNaN(line)) throw new Error(`failure without a position: ${failure}`)
     return line
   })
 }
@@ -130,21 +132,21 @@ function withoutComments(text: string): string {
   return text.replace(/\s+(?:#|\/\/) .*$/gm, '')
 }
 
-function isIn({ line, text }: Block, told: number): boolean {
-  return told >= line && told < line + text.split('\n').length
+function isIn({ line, text }: Block, reported: number): boolean {
+  return reported >= line && reported < line + text.split('\n').length
 }
 
-/** What is wrong with blocks, with their places. */
+/** Returns the errors of blocks with their positions. */
 async function check(blocks: readonly Block[]): Promise<string[]> {
   const failures: string[] = []
   for (const block of blocks) {
-    const wrong = [...wrongWithReason(block.notRun), ...(await wrongIn(block))]
-    failures.push(...wrong.map((sentence) => `${block.page}:${block.line}: ${sentence}`))
+    const errors = [...skipReasonErrors(block.notRun), ...(await blockErrors(block))]
+    failures.push(...errors.map((message) => `${block.page}:${block.line}: ${message}`))
   }
   return failures
 }
 
-async function wrongIn(block: Block): Promise<string[]> {
+async function blockErrors(block: Block): Promise<string[]> {
   const { language, text, notRun, page } = block
   switch (language) {
     case '':
@@ -154,34 +156,34 @@ async function wrongIn(block: Block): Promise<string[]> {
       return await checkShell(text)
     case 'ts':
     case 'js':
-      return [] // its types are looked at with all the others
+      return [] // checked together by checkTypes
     case 'typescript': // a signature
-      return page.startsWith('docs/api/') ? [] : ['say `ts`, and it is tried']
+      return page.startsWith('docs/api/') ? [] : ['use the language `ts`']
     case 'json':
     case 'yaml':
-      return await wrongInData(block)
+      return await dataErrors(block)
     case 'python':
       return notRun === undefined
-        ? ['Python is not run: say so in a comment above it']
-        : wrongInPython(text)
+        ? ['Python is not run: add `<!-- not run: ... -->` above the block']
+        : pythonErrors(text)
     default:
-      return [`nothing is known here of \`${language}\`: sh, ts, js, json, yaml, python, text are`]
+      return [`unknown language \`${language}\`; known: sh, ts, js, json, yaml, python, text`]
   }
 }
 
-/** A configuration, unless its comment says what else it is. */
-async function wrongInData({ language, text, notRun }: Block): Promise<string[]> {
+/** Checks a configuration; a block that is not run may be other data. */
+async function dataErrors({ language, text, notRun }: Block): Promise<string[]> {
   try {
     const data: unknown = language === 'json' ? JSON.parse(text) : parse(text)
-    const wrong = notRun === undefined ? await wrongWith(Object(data)) : undefined
-    return wrong === undefined ? [] : [wrong]
+    const error = notRun === undefined ? await configError(Object(data)) : undefined
+    return error === undefined ? [] : [error]
   } catch (error) {
     return [(error as Error).message]
   }
 }
 
-/** Its syntax. */
-function wrongInPython(text: string): string[] {
+/** Checks the syntax. */
+function pythonErrors(text: string): string[] {
   const program = 'import ast, sys; ast.parse(sys.stdin.read())'
   const { status, stderr } = spawnSync('python3', ['-c', program], {
     input: text,

@@ -1,24 +1,23 @@
 import { spawn } from 'node:child_process'
 
-/** How a program ended, and all that it said. */
-export interface Ended {
+/** Exit status of a program, with its output on stdout and stderr together. */
+export interface ProcessResult {
   status: number | null
   output: string
 }
 
-/** Far longer than anything takes that is done here, also on a machine that does much else. */
-const LONGEST = 300_000
+const TIMEOUT_MS = 300_000
 
-/** Runs a program to its end, in a folder. */
+/** Runs a program to its end in a folder. */
 export function run(
   program: string,
   args: readonly string[],
   cwd: string,
   env: NodeJS.ProcessEnv,
-): Promise<Ended> {
+): Promise<ProcessResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      ...{ cwd, env, timeout: LONGEST },
+      ...{ cwd, env, timeout: TIMEOUT_MS },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let output = ''

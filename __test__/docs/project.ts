@@ -13,31 +13,30 @@ import { delimiter, dirname, join } from 'node:path'
 import { ROOT } from '../child.js'
 import { idxData, imageFolder, pixels, png } from '../tiny.js'
 import { run } from './process.js'
-import { tame } from './tame.js'
+import { scaleWeights } from './scale-weights.js'
 
 /**
- * A folder as a reader of the pages has it: residual and onnxruntime-node are installed, there are
- * pictures in photos/, cat.jpg and dog.jpg, weights of somebody else's, other people's data sets (a
- * few pictures of each), and runs that were trained before. `residual` is the real one, made to be
- * brief (brief.ts).
+ * The example project in which the blocks of the pages run: residual and onnxruntime-node are
+ * installed, and there are images in photos/, cat.jpg and dog.jpg, weights files, small data sets and
+ * finished runs. `residual` is the real one with shortened training (short-runs.ts).
  */
 export interface Project {
   folder: string
   env: NodeJS.ProcessEnv
 }
 
-/** Runs and files that pages speak of without making them. */
+/** Runs and files that pages use without creating them. */
 const RUNS = ['one', 'other', 'a', 'b', 'c', 'photos-resnet18']
 const WEIGHTS = ['weights.pth', 'resnet18.pth', 'resnet50.pth', 'resnet20.th']
 
-/** The first one, of which all others are copies. */
+/** Creates the project of which every page gets a copy. */
 export async function createProject(): Promise<Project> {
   const folder = mkdtempSync(join(tmpdir(), 'residual-docs-'))
   imageFolder(folder, ['cat', 'dog'])
   for (const [label, name] of ['cat', 'dog'].entries()) {
-    writeFileSync(join(folder, `${name}.jpg`), png(pixels(label, 20))) // told apart by content
+    writeFileSync(join(folder, `${name}.jpg`), png(pixels(label, 20))) // the format is recognized by content
   }
-  const weights = tame(readFileSync(join(ROOT, 'crates/weights/tests/fixtures/zip.pth')))
+  const weights = scaleWeights(readFileSync(join(ROOT, 'crates/weights/tests/fixtures/zip.pth')))
   for (const name of WEIGHTS) writeFileSync(join(folder, name), weights)
   writeFileSync(join(folder, 'run.yaml'), 'model: resnet8\n')
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }')
@@ -50,14 +49,14 @@ export async function createProject(): Promise<Project> {
     project.folder,
     project.env,
   )
-  if (status !== 0) throw new Error(`no run could be made for the pages to speak of: ${output}`)
+  if (status !== 0) throw new Error(`the run of the example project failed: ${output}`)
   for (const name of RUNS.slice(1)) {
     cpSync(join(folder, 'runs', 'one'), join(folder, 'runs', name), { recursive: true })
   }
   return project
 }
 
-/** One for a page. */
+/** Copies the project for a page. */
 export function copyProject({ folder }: Project): Project {
   const copy = mkdtempSync(join(tmpdir(), 'residual-docs-'))
   cpSync(folder, copy, { recursive: true, verbatimSymlinks: true })
@@ -75,8 +74,8 @@ function environment(folder: string): NodeJS.ProcessEnv {
     PATH: paths.join(delimiter),
     HOME: folder,
     RESIDUAL_CACHE: join(folder, '.cache', 'residual'),
-    OMP_NUM_THREADS: '1', // what is not trained does not say how many threads
-    // No display: nothing is to open a browser.
+    OMP_NUM_THREADS: '1', // for commands without the setting `threads`
+    // Without a display, no browser is opened.
     DISPLAY: undefined,
     WAYLAND_DISPLAY: undefined,
   }
@@ -91,10 +90,10 @@ function install(folder: string): void {
   mkdirSync(join(modules, 'residual'))
   const exports = { '.': './index.js', './config.schema.json': './config.schema.json' }
   file('residual/package.json', JSON.stringify({ type: 'module', exports }))
-  file('residual/index.js', `export * from ${own('brief.js')}\n`)
+  file('residual/index.js', `export * from ${own('short-runs.js')}\n`)
   cpSync(join(ROOT, 'config.schema.json'), join(modules, 'residual', 'config.schema.json'))
   file('.bin/package.json', '{ "type": "module" }')
-  file('.bin/residual', `#!/usr/bin/env node\nimport ${own('brief-command.js')}\n`)
+  file('.bin/residual', `#!/usr/bin/env node\nimport ${own('short-command.js')}\n`)
   file('.bin/npx', '#!/bin/sh\nexec "$@"\n')
   for (const name of ['onnxruntime-node', 'onnxruntime-common']) {
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
@@ -109,12 +108,12 @@ function addDatasets(folder: string): void {
     writeFileSync(join(cifar, `data_batch_${batch}.bin`), two)
   }
   writeFileSync(join(cifar, 'test_batch.bin'), Buffer.concat([record(3), record(5)]))
-  const few = join(folder, 'few')
-  for (const name of ['cifar10', 'imagenet']) cpSync(cifar, join(few, name), { recursive: true })
-  renameSync(idxData(folder), join(few, 'fashion-mnist-mini'))
+  const small = join(folder, 'small')
+  for (const name of ['cifar10', 'imagenet']) cpSync(cifar, join(small, name), { recursive: true })
+  renameSync(idxData(folder), join(small, 'fashion-mnist-mini'))
 }
 
-/** A picture of CIFAR-10's, of one colour a class. */
+/** A CIFAR-10 record with an image of one color per class. */
 function record(label: number): Buffer {
   return Buffer.concat([Buffer.of(label), Buffer.alloc(3 * 32 * 32, 25 * label)])
 }

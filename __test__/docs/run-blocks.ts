@@ -1,15 +1,15 @@
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { isProgram } from './check-types.js'
 import type { Block } from './markdown.js'
 import { run } from './process.js'
 import { copyProject, type Project, removeProject } from './project.js'
-import { isProgram } from './types.js'
 
 /**
- * Does what the blocks of a page say, one after the other, in a project of the page's own.
+ * Runs the blocks of a page in order, in a copy of the example project.
  *
- * @param modules the programs among them, as files that Node can run
- * @returns what failed, with its place: `docs/cli.md:12: ...`
+ * @param modules files that Node can run, for the programs among the blocks
+ * @returns failures with their positions: `docs/cli.md:12: ...`
  */
 export async function runBlocks(
   blocks: readonly Block[],
@@ -25,7 +25,7 @@ export async function runBlocks(
         writeFileSync(join(project.folder, file), block.text)
         const later = blocks.slice(index + 1).filter(({ notRun }) => notRun === undefined)
         if (later.some(({ text }) => text.includes(file))) continue
-        failures.push(`${block.page}:${block.line}: nothing that is run below it uses ${file}`)
+        failures.push(`${block.page}:${block.line}: no block below uses ${file}`)
         continue
       }
       if (block.notRun !== undefined) continue
@@ -38,7 +38,7 @@ export async function runBlocks(
   return failures
 }
 
-/** Runs a block, if it is one that can be run. */
+/** Runs a block if its language can be run, and returns a failure. */
 async function runBlock(
   block: Block,
   modules: ReadonlyMap<Block, string>,
@@ -53,34 +53,34 @@ async function runBlock(
     const { status, output } = await run('node', ['--enable-source-maps', name], folder, env)
     const source = name.replace(/js$/, language)
     const line = new RegExp(`${source.replaceAll('.', '\\.')}:(\\d+)`).exec(output)?.[1]
-    return status === 0 ? undefined : told(block, line, status, output)
+    return status === 0 ? undefined : failureMessage(block, line, status, output)
   }
   if (language === 'sh') {
     writeFileSync(join(folder, 'block.sh'), text)
     const { status, output } = await run('bash', ['-ec', TRACED], folder, env)
     const line = [...output.matchAll(TRACE)].at(-1)?.[1]
-    return status === 0 ? undefined : told(block, line, status, output)
+    return status === 0 ? undefined : failureMessage(block, line, status, output)
   }
   if (language === 'json' || language === 'yaml') {
     const name = `block.${language}`
     writeFileSync(join(folder, name), text)
-    const words = ['train', './photos', '--config', name, '--dry-run']
-    const { status, output } = await run('residual', words, folder, env)
-    return status === 0 ? undefined : told(block, undefined, status, output)
+    const args = ['train', './photos', '--config', name, '--dry-run']
+    const { status, output } = await run('residual', args, folder, env)
+    return status === 0 ? undefined : failureMessage(block, undefined, status, output)
   }
   return undefined
 }
 
-/** Says of each command, before it is run, in which line it is. Not every sh knows that; bash does. */
+/** Prints the line number of each command before running it. Requires bash. */
 const TRACED = "PS4='+ line $LINENO: '; set -x; . ./block.sh"
 const TRACE = /^\++ line (\d+): /gm
 
-function told(
+function failureMessage(
   { page, line }: Block,
-  inBlock: string | undefined,
+  lineInBlock: string | undefined,
   status: number | null,
   output: string,
 ): string {
-  const place = line + Number(inBlock ?? 1) - 1
-  return `${page}:${place}: ended with status ${status}\n${output.trim()}`
+  const position = line + Number(lineInBlock ?? 1) - 1
+  return `${page}:${position}: exit status ${status}\n${output.trim()}`
 }

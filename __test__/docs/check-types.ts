@@ -7,12 +7,12 @@ import { run } from './process.js'
 const TYPESCRIPT = /^ts$/
 const JAVASCRIPT = /^js$/
 
-/** Whether a block is a program. */
+/** Returns whether a block is a program. */
 export function isProgram({ language }: Block): boolean {
   return TYPESCRIPT.test(language) || JAVASCRIPT.test(language)
 }
 
-/** What readers have whom the types of our own packages do not tell of. */
+/** Declarations of packages that readers have and this repository does not install. */
 const MODULES = `
 declare module 'electron'
 declare module 'sharp'
@@ -33,12 +33,12 @@ const OPTIONS = {
   rootDir: '.',
 }
 
-/** The languages, and how strictly each is taken: nobody annotates JavaScript for a page. */
+/** Compiler options by language. JavaScript may omit annotations. */
 const PROJECTS = [
-  { language: TYPESCRIPT, ending: 'ts', options: { outDir: 'out', inlineSourceMap: true } },
+  { language: TYPESCRIPT, extension: 'ts', options: { outDir: 'out', inlineSourceMap: true } },
   {
     language: JAVASCRIPT,
-    ending: 'js',
+    extension: 'js',
     options: {
       ...{ allowJs: true, checkJs: true, noEmit: true },
       ...{ noImplicitAny: false, useUnknownInCatchVariables: false },
@@ -46,18 +46,18 @@ const PROJECTS = [
   },
 ]
 
-/** What the compiler makes of programs. */
+/** Result of the compiler. */
 export interface Checked {
-  /** What is wrong, with its place: `docs/cli.md:12: ...` */
+  /** Errors with their positions: `docs/cli.md:12: ...`. */
   failures: string[]
-  /** The file that can be run for a block. */
+  /** The file that Node can run, for each block. */
   modules: Map<Block, string>
 }
 
 /**
- * Checks the types of programs, each a module of its own as a reader would have it.
+ * Checks the types of programs. Each program is a module of its own.
  *
- * @param name of the folder in target/docs that they are put into
+ * @param name folder in target/docs for the files
  */
 export async function checkTypes(blocks: readonly Block[], name: string): Promise<Checked> {
   const folder = join(ROOT, 'target', 'docs', name)
@@ -65,15 +65,15 @@ export async function checkTypes(blocks: readonly Block[], name: string): Promis
   const failures: string[] = []
   const modules = new Map<Block, string>()
   await Promise.all(
-    PROJECTS.map(async ({ language, ending, options }) => {
-      const project = join(folder, ending)
+    PROJECTS.map(async ({ language, extension, options }) => {
+      const project = join(folder, extension)
       mkdirSync(project, { recursive: true })
       const files = new Map<string, Block>()
       for (const block of blocks.filter((block) => language.test(block.language))) {
         const file = `${block.page.replace(/\W/g, '-')}-${block.line}`
-        files.set(`${file}.${ending}`, block)
-        writeFileSync(join(project, `${file}.${ending}`), block.text)
-        modules.set(block, join(project, ending === 'ts' ? 'out' : '.', `${file}.js`))
+        files.set(`${file}.${extension}`, block)
+        writeFileSync(join(project, `${file}.${extension}`), block.text)
+        modules.set(block, join(project, extension === 'ts' ? 'out' : '.', `${file}.js`))
       }
       if (files.size === 0) return
       writeFileSync(join(project, 'modules.d.ts'), MODULES)
@@ -81,13 +81,13 @@ export async function checkTypes(blocks: readonly Block[], name: string): Promis
       writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config))
       const tsc = join(ROOT, 'node_modules', '.bin', 'tsc')
       const { status, output } = await run(tsc, ['--project', '.'], project, process.env)
-      const told = [...output.matchAll(/^(.+?)\((\d+),\d+\): error (.+)$/gm)]
-      for (const [, file = '', line, message] of told) {
+      const errors = [...output.matchAll(/^(.+?)\((\d+),\d+\): error (.+)$/gm)]
+      for (const [, file = '', line, message] of errors) {
         const block = files.get(basename(file))
         if (block === undefined) failures.push(`${file}: ${message}`)
         else failures.push(`${block.page}:${block.line + Number(line) - 1}: ${message}`)
       }
-      if (status !== 0 && told.length === 0) failures.push(output)
+      if (status !== 0 && errors.length === 0) failures.push(output)
     }),
   )
   return { failures, modules }
