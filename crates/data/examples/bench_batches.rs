@@ -3,7 +3,7 @@
 //!     echo '{"count": 3}' | cargo run --release -p residual-data --example bench_batches -- \
 //!         '{"data": "photos", "size": 224, "batch": 32, "workers": 2, "transform": {}, "cache": 0}'
 //!
-//! Speaks the lines that `scripts/bench/worker.mjs` describes; a unit of work is a pass over the
+//! Speaks the lines that `scripts/bench/peer.mjs` describes; a piece of work is a pass over the
 //! training images, augmented by default as `train()` would, in another order each time. `transform`
 //! and `cache` are as in a configuration and may be left out; then decoded images are kept from one
 //! pass to the next, as `train()` keeps them.
