@@ -88,7 +88,8 @@ async function residualError(args: readonly string[]): Promise<string | undefine
       return `residual ${args.join(' ')}: ${message.trim() || error.message}`
     }
   }
-  if (parsed === undefined || !CONFIG_COMMANDS.includes(commandName(parsed.command))) return undefined
+  if (parsed === undefined || !CONFIG_COMMANDS.includes(commandName(parsed.command)))
+    return undefined
   const error = await settingsError(parsed.args, parsed.command.opts())
   return error && `residual ${args.join(' ')}: ${error}`
 }
