@@ -1,8 +1,8 @@
-// npm run demo: from a clone to a trained network in one command.
+// npm run demo: builds a clone and trains a small network on the included images.
 
 import { join, relative } from 'node:path'
 import { build } from './build.mjs'
-import { writePictures } from './demo/pictures.mjs'
+import { writeSampleImages } from './demo/sample-images.mjs'
 import { run } from './setup/command.mjs'
 import { BuildError } from './setup/error.mjs'
 import { ROOT, runScript } from './setup.mjs'
@@ -10,7 +10,7 @@ import { ROOT, runScript } from './setup.mjs'
 const OUT = 'runs/demo'
 const CLI = 'dist/cli/main.js'
 
-/** About a minute on two cores, and some 89 % of the test pictures right. */
+/** Trains for about a minute on two cores, to a test accuracy of about 89 %. */
 const TRAINING = [
   ...['train', 'fashion-mnist-mini', '--model', 'resnet20', '--epochs', '8', '--out', OUT],
   ...['batchSize=64', 'warmup.epochs=1', 'overwrite=true'],
@@ -19,37 +19,36 @@ const TRAINING = [
 /** @param {readonly string[]} args */
 async function residual(args) {
   const { status } = await run(process.execPath, [CLI, ...args], { cwd: ROOT, output: 'show' })
-  // It has said itself what went wrong.
-  if (status !== 0) throw new BuildError(`residual ${args[0]} ended with status ${status}`)
+  // The command has printed the error.
+  if (status !== 0) throw new BuildError(`residual ${args[0]} failed (exit status ${status})`)
 }
 
 /** @param {string} text */
-function say(text) {
+function print(text) {
   process.stderr.write(`${text}\n`)
 }
 
 await runScript(import.meta.url, async () => {
   await build()
-  say('\nTraining a ResNet-20 on 12,000 pictures of clothes.\n')
+  print('\nTraining a ResNet-20 on 12,000 images of clothing.\n')
   await residual(TRAINING)
 
-  const pictures = await writePictures(
+  const images = await writeSampleImages(
     join(ROOT, 'data', 'fashion-mnist-mini'),
-    join(ROOT, OUT, 'pictures'),
+    join(ROOT, OUT, 'images'),
   )
-  const files = pictures.map(({ file }) => relative(ROOT, file))
-  say('\nWhat it takes ten test pictures for, each named after what it shows:\n')
+  const files = images.map(({ file }) => relative(ROOT, file))
+  print('\nPredictions for ten test images, whose file names are their classes:\n')
   await residual(['predict', OUT, ...files])
 
-  say(`
-Try next, from this folder:
+  print(`
+Next steps, from this folder:
   node ${CLI} predict ${OUT} ${files[0]} --json
   node ${CLI} eval ${OUT}
   node ${CLI} train --resume ${OUT} epochs=12
   node ${CLI} inspect resnet50
-Or give it a folder of your own pictures, one folder a class:
+Train on your own images (one folder per class):
   node ${CLI} train ./photos
-The run is in ${OUT}: config.json, metrics.csv, checkpoints, result.json.
-What it came to, with pictures, is a page to open in a browser:
-  ${join(ROOT, OUT, 'report.html')}`)
+Run folder: ${OUT} (config.json, metrics.csv, checkpoints, result.json)
+Report: ${join(ROOT, OUT, 'report.html')}`)
 })

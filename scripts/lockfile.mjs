@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// Completes package-lock.json after `npm install` from a registry that mirrors only some platforms:
-// npm leaves the others' optional packages out, and then refuses `npm ci` because they are missing.
-// Such entries have no integrity; `npm install` from a full registry adds it.
+// Completes package-lock.json after `npm install` from a registry that mirrors only some platforms.
+// npm omits the optional packages of the other platforms, and then `npm ci` fails because they are
+// missing. The added entries have no integrity; `npm install` from a full registry adds it.
 
 /**
  * @typedef {{ version?: string, dev?: boolean, optional?: boolean, os?: string[], cpu?: string[],
@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 /** @typedef {Record<string, LockedPackage>} LockedPackages */
 
 /**
- * The optional packages that locked packages name but the lock file lacks, with entries for them.
+ * Returns entries for the optional packages that locked packages require and the lock file lacks.
  *
  * @param {LockedPackages} packages
  * @returns {LockedPackages}
@@ -36,7 +36,7 @@ export function missingOptionalPackages(packages) {
 }
 
 /**
- * Whether a package at `path` finds `name` in a node_modules of its own or above.
+ * Returns whether a package at `path` resolves `name` in its own node_modules or in one above.
  *
  * @param {LockedPackages} packages
  * @param {string} path
@@ -50,16 +50,17 @@ function isLocked(packages, path, name) {
   }
 }
 
+const PLATFORM =
+  /-(aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32)-([a-z0-9]+)(?:-(gnu|musl))?/
+
 /**
- * What a platform package's name says of where it runs, as npm's fields say it.
+ * Derives npm's platform fields from the name of a platform package.
+ *
  * @param {string} name such as '@biomejs/cli-linux-x64-musl'
  * @returns {Pick<LockedPackage, 'os' | 'cpu' | 'libc'>}
  */
 function platformOf(name) {
-  const [, os, cpu, libc] =
-    /-(aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32)-([a-z0-9]+)(?:-(gnu|musl))?/.exec(
-      name,
-    ) ?? []
+  const [, os, cpu, libc] = PLATFORM.exec(name) ?? []
   if (os === undefined || cpu === undefined) return { cpu: ['wasm32'] }
   if (libc === undefined) return { os: [os], cpu: [cpu] }
   return { os: [os], cpu: [cpu], libc: [libc === 'gnu' ? 'glibc' : 'musl'] }

@@ -9,7 +9,7 @@ import { ROOT } from '../../scripts/setup.mjs'
 
 const MAIN = join(ROOT, 'dist', 'cli', 'main.js')
 
-test('TensorBoard reads the numbers of a run that was gone on with, each once', async (t) => {
+test('TensorBoard reads each value of a resumed run once', async (t) => {
   t.timeout(300_000)
   const folder = await mkdtemp(join(tmpdir(), 'residual-test-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -45,8 +45,8 @@ test('TensorBoard reads the numbers of a run that was gone on with, each once', 
     ['step/loss', steps, (event) => event.loss],
     ['step/lr', steps, (event) => event.lr],
   ]
-  for (const [tag, of, value] of expected) {
-    const wanted = of.map((/** @type {any} */ event) => [event.step, Math.fround(value(event))])
-    t.deepEqual(scalars[tag], wanted, tag)
+  for (const [tag, source, value] of expected) {
+    const points = source.map((/** @type {any} */ event) => [event.step, Math.fround(value(event))])
+    t.deepEqual(scalars[tag], points, tag)
   }
 })

@@ -73,7 +73,7 @@ function writeContents(about, declarations, places) {
     NOTE,
     about,
     "```ts\nimport { train } from 'residual'\n```",
-    'Every command has a function of the same name ([how to run an example](../README.md#how-to-run-what-is-in-them)). Types are strict, also under `exactOptionalPropertyTypes`: ' +
+    'Every command has a function of the same name ([how to run an example](../README.md#running-the-examples)). Types are strict, also under `exactOptionalPropertyTypes`: ' +
       'a key that may be left out may be `undefined` too. Losses are in nats, accuracies and probabilities are ' +
       'shares from 0 to 1, times are in seconds, sizes in pixels or bytes, and paths in results are absolute.',
     ...sections,

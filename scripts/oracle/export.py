@@ -1,12 +1,12 @@
-"""Loads an exported .safetensors into torchvision's model with strict=True, and compares the two
-forms of an export.
+"""Loads an exported .safetensors file into torchvision's model with strict=True, and compares it with
+an exported ONNX file.
 
     pip install safetensors
     $(node scripts/oracle/venv.mjs) scripts/oracle/export.py RESNET18.safetensors [X.onnx]
 
-The file must be of one of torchvision's networks with the ImageNet stem (`model.stem=imagenet`).
-With an ONNX file of the same network, made without options, and `pip install onnxruntime`, the
-largest difference of logits is printed.
+The network must be one of torchvision's with the ImageNet stem (`model.stem=imagenet`). With an ONNX
+file of the same network, exported without options, and `pip install onnxruntime`, the largest
+difference of the logits is printed.
 """
 
 import json
@@ -18,7 +18,7 @@ from torchvision import models
 
 
 def read(path):
-    """The tensors and metadata of a safetensors file, from the format's description."""
+    """Reads tensors and metadata of a safetensors file, independently of the library."""
     types = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
@@ -50,7 +50,7 @@ if len(sys.argv) > 2:
     for batch in (1, 3):
         images = torch.randn(batch, channels, size, size)
         with torch.no_grad():
-            ours = net(images)
-        (theirs,) = session.run(None, {"images": images.numpy()})
-        most = abs(ours.numpy() - theirs).max()
-        print(f"batch {batch}: logits of up to {ours.abs().max():.3g} differ by at most {most:.2e}")
+            expected = net(images)
+        (logits,) = session.run(None, {"images": images.numpy()})
+        difference = abs(expected.numpy() - logits).max()
+        print(f"batch {batch}: logits up to {expected.abs().max():.3g}, difference up to {difference:.2e}")

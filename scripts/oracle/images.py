@@ -1,15 +1,15 @@
-"""Compares decoded and resized images with Pillow's and torchvision's.
+"""Compares decoded and resized images with Pillow and torchvision.
 
     pip install pillow numpy
     cargo build --release -p residual-data --example pixels
     python scripts/oracle/images.py target/release/examples/pixels FOLDER...
 
-Prints, for all JPEG and PNG files below the folders: the files on which one side failed and the
-other did not, the share of pixel values that differ by more than 1 of 255, and the largest
-difference, after decoding to RGB, to grey, and after Resize(256) and CenterCrop(224). The resize
-is compared from our own decoded pixels, so that the decoders' difference is not counted twice; so is
-that of images that are decoded at a smaller scale (`transform.decodeShortSide`), with the mean difference.
-torchvision's transforms on PIL images are Pillow's resize and crop; they are spelt out here.
+Prints, for all JPEG and PNG files below the folders: the files that only one side can read, the share of
+pixel values that differ by more than 1/255, and the largest difference, after decoding to RGB, to
+grayscale, and after Resize(256) and CenterCrop(224). Resizing is compared on the pixels that residual
+decoded, so that differences of the decoders are not counted twice. Images that are decoded at a smaller
+scale (`transform.decodeShortSide`) are compared with full-size decoding. torchvision's transforms of PIL
+images are Pillow's resize and crop, which are written out here.
 """
 
 import subprocess
@@ -26,7 +26,7 @@ STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 def pillow(path):
-    """RGB and grey as Pillow decodes them, upright."""
+    """Decodes an image with Pillow to RGB and grayscale, with the EXIF orientation applied."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = Image.open(path)
@@ -38,7 +38,7 @@ def pillow(path):
 
 
 def evaluation(rgb):
-    """torchvision's Resize(256), CenterCrop(224), ToTensor, Normalize, as [224, 224, 3]."""
+    """Applies torchvision's Resize(256), CenterCrop(224), ToTensor and Normalize; returns [224, 224, 3]."""
     image = Image.fromarray(rgb)
     width, height = image.size
     if width <= height:
@@ -52,7 +52,7 @@ def evaluation(rgb):
     return (values - MEAN) / STD
 
 
-def ours(out, n, kind, channels):
+def read_pixels(out, n, kind, channels):
     raw = np.fromfile(out / f"{n}.{kind}", np.uint8)
     width, height = raw[:8].view("<u4")
     shape = (height, width) if channels == 1 else (height, width, channels)
@@ -61,28 +61,28 @@ def ours(out, n, kind, channels):
 
 class Difference:
     def __init__(self, name):
-        self.name, self.values, self.beyond, self.most, self.worst = name, 0, 0, 0, None
+        self.name, self.values, self.count, self.max, self.worst = name, 0, 0, 0, None
         self.files, self.sum = 0, 0.0
 
     def add(self, path, a, b):
         if a.shape != b.shape:
-            print(f"{path}: {self.name} is {a.shape}, Pillow's {b.shape}")
+            print(f"{path}: {self.name} has shape {a.shape}, Pillow's {b.shape}")
             return
         delta = np.abs(a.astype(np.float64) - b.astype(np.float64))
         self.files += 1
         self.values += delta.size
         self.sum += delta.sum()
-        self.beyond += int((delta > 1).sum())
-        if delta.max(initial=0) > self.most:
-            self.most, self.worst = delta.max(), path
+        self.count += int((delta > 1).sum())
+        if delta.max(initial=0) > self.max:
+            self.max, self.worst = delta.max(), path
         if (delta > 1).mean() > 0.05:
             print(f"{path}: {self.name} differs by more than 1 in {(delta > 1).mean():.0%}")
 
     def __str__(self):
-        share = self.beyond / max(self.values, 1)
+        share = self.count / max(self.values, 1)
         return (
             f"{self.name}: {self.files} files, {self.values} values, {share:.4%} differ by more than 1, "
-            f"by {self.sum / max(self.values, 1):.4f} in the mean, at most {self.most:g} ({self.worst})"
+            f"mean difference {self.sum / max(self.values, 1):.4f}, maximum {self.max:g} ({self.worst})"
         )
 
 
@@ -95,34 +95,34 @@ def main():
         for path in Path(folder).rglob("*")
         if path.is_file() and path.suffix.lower() in kinds
     )
-    names = ["decoded RGB", "decoded grey", "resized (of 255)", "reduced, resized (of 255)"]
+    names = ["decoded RGB", "decoded grayscale", "resized (of 255)", "scaled decoding, resized (of 255)"]
     rgb, grey, resized, reduced = map(Difference, names)
     with tempfile.TemporaryDirectory() as out:
         for n, path in enumerate(paths):
             subprocess.run([program, out, str(path)], check=True)
             error = Path(out) / "0.error"
             try:
-                theirs, failure = pillow(path), None
-            except Exception as cause:  # whatever a broken file makes Pillow raise
-                theirs, failure = None, f"{type(cause).__name__}: {cause}"
+                reference, failure = pillow(path), None
+            except Exception as cause:  # Pillow raises many types for broken files
+                reference, failure = None, f"{type(cause).__name__}: {cause}"
             if error.exists():
-                if theirs:
-                    print(f"{path}: only Pillow reads it; here {error.read_text()}")
+                if reference:
+                    print(f"{path}: read by Pillow only; residual: {error.read_text()}")
                 error.unlink()
                 continue
-            decoded = ours(Path(out), 0, "rgb", 3)
+            decoded = read_pixels(Path(out), 0, "rgb", 3)
             if failure:
-                print(f"{path}: Pillow does not read it ({failure}), we do")
+                print(f"{path}: read by residual only; Pillow: {failure}")
             else:
-                rgb.add(path, decoded, theirs[0])
-                grey.add(path, ours(Path(out), 0, "grey", 1), theirs[1])
+                rgb.add(path, decoded, reference[0])
+                grey.add(path, read_pixels(Path(out), 0, "grey", 1), reference[1])
             final = np.fromfile(Path(out) / "0.eval", "<f4").reshape(224, 224, 3)
-            wanted = evaluation(decoded) * STD * 255
-            resized.add(path, final * STD * 255, wanted)
+            expected = evaluation(decoded) * STD * 255
+            resized.add(path, final * STD * 255, expected)
             smaller = Path(out) / "0.reduced"
             if smaller.exists():
                 final = np.fromfile(smaller, "<f4").reshape(224, 224, 3)
-                reduced.add(path, final * STD * 255, wanted)
+                reduced.add(path, final * STD * 255, expected)
                 smaller.unlink()
     print(len(paths), "files")
     for difference in (rgb, grey, resized, reduced):

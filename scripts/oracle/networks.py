@@ -1,6 +1,6 @@
-"""The networks that ours are compared with, from torchvision's own blocks.
+"""Reference networks for comparisons, built from torchvision's blocks.
 
-Names are torchvision's, so that a state_dict fits ours without a map.
+Parameters have torchvision's names, so that a state_dict loads without a key map.
 """
 
 import torch.nn.functional as F
@@ -12,9 +12,8 @@ CLASSES = 10
 
 
 class PadShortcut(nn.Module):
-    """Option A: every second pixel, with zero channels before and behind.
-
-    As akamaster/pytorch_resnet_cifar10 has it; `channels` is how many come out.
+    """Option A: every second pixel, with zero channels before and after, as in
+    akamaster/pytorch_resnet_cifar10. `channels` is the number of output channels.
     """
 
     def __init__(self, channels):
@@ -26,16 +25,16 @@ class PadShortcut(nn.Module):
 
 
 def projection(in_channels, channels):
-    """Option B: a 1x1 convolution of stride 2, normalised."""
+    """Option B: a 1x1 convolution with stride 2 and batch normalization."""
     return nn.Sequential(
         nn.Conv2d(in_channels, channels, 1, stride=2, bias=False), nn.BatchNorm2d(channels)
     )
 
 
 class CifarResNet(nn.Module):
-    """Section 4.2 of the paper: three stages of 16, 32 and 64 channels, `blocks` blocks each.
+    """Section 4.2 of the paper: three stages of `blocks` blocks with 16, 32 and 64 channels.
 
-    torchvision has none; its blocks and names are used.
+    torchvision does not have these networks; its blocks and parameter names are used.
     """
 
     def __init__(self, blocks, shortcut):
@@ -64,7 +63,7 @@ def stage(in_channels, channels, blocks, shortcut):
 
 
 class PlainBlock(BasicBlock):
-    """torchvision's block without its shortcut: the paper's plain networks."""
+    """torchvision's block without the shortcut, for the paper's plain networks."""
 
     def forward(self, x):
         x = self.relu(self.bn1(self.conv1(x)))
@@ -72,11 +71,10 @@ class PlainBlock(BasicBlock):
 
 
 class PreActBlock(nn.Module):
-    """He et al. 2016, figure 4(e): normalisation and ReLU before each convolution.
+    """He et al. 2016, figure 4(e): normalization and ReLU before each convolution.
 
-    `kernels` are 3, 3 or, of a bottleneck, 1, 3, 1. The first block of a network has no `bn1`: its
-    input was activated in the stem. A shortcut that changes the shape starts from the activated
-    input.
+    `kernels` are 3, 3 or, for a bottleneck, 1, 3, 1. The first block of a network has no `bn1`, because
+    the stem activates its input. A shortcut that changes the shape starts from the activated input.
     """
 
     def __init__(self, in_channels, inner, channels, kernels, stride, shortcut, first):
@@ -84,7 +82,7 @@ class PreActBlock(nn.Module):
         if not first:
             self.bn1 = nn.BatchNorm2d(in_channels)
         widths = [in_channels] + [inner] * (len(kernels) - 1) + [channels]
-        # The stride is the first 3x3 layer's.
+        # The first 3x3 convolution has the stride.
         strides = [1] * len(kernels)
         strides[kernels.index(3)] = stride
         for i, kernel in enumerate(kernels):
@@ -116,7 +114,7 @@ class PreActBlock(nn.Module):
 
 
 class PreActResNet(nn.Module):
-    """Three stages of pre-activation blocks for CIFAR: with `factor`, a Wide ResNet."""
+    """Three stages of pre-activation blocks for CIFAR; with `factor`, a Wide ResNet."""
 
     def __init__(self, blocks, kernels, shortcut, factor=1):
         super().__init__()
@@ -146,7 +144,7 @@ class PreActResNet(nn.Module):
 
 
 def option_c(net):
-    """A 1x1 convolution and normalisation in every shortcut."""
+    """Adds a 1x1 convolution with batch normalization to every shortcut."""
     for module in net.modules():
         if isinstance(module, BasicBlock) and module.downsample is None:
             channels = module.conv1.in_channels
@@ -157,7 +155,7 @@ def option_c(net):
 
 
 def stride_first(net):
-    """The paper's bottlenecks, whose first 1x1 layer has the stride."""
+    """Moves the stride of bottlenecks to the first 1x1 convolution, as in the paper."""
     for module in net.modules():
         if isinstance(module, Bottleneck):
             module.conv1.stride, module.conv2.stride = module.conv2.stride, module.conv1.stride
@@ -173,7 +171,7 @@ def plain(net):
 
 
 def vgg(name):
-    """torchvision's, with a narrow classifier (4096 makes files of a gigabyte), and no dropout."""
+    """torchvision's VGG without dropout, with a narrow classifier (4096 would give files of 1 GB)."""
     net = torchvision.models.get_model(name, dropout=0.0)
     net.classifier[0] = nn.Linear(512 * 7 * 7, VGG_HIDDEN)
     net.classifier[3] = nn.Linear(VGG_HIDDEN, VGG_HIDDEN)

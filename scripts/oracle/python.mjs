@@ -5,45 +5,52 @@ import { SetupError } from '../setup/error.mjs'
 import { withLock } from '../setup/lock.mjs'
 
 /**
- * A Python environment, made when it is first asked for, and its python.
+ * Returns the Python of a virtual environment, which is created on first use.
  *
- * @param {object} wanted
- * @param {string} wanted.what for people
- * @param {string} wanted.folder
- * @param {string} wanted.requirements a complete list: it is installed without dependencies
- * @param {readonly string[]} [wanted.also] what else makes it a different environment
- * @param {readonly string[]} wanted.imports what must be there in the end
- * @param {() => Promise<void>} [wanted.prepare] after the installation
+ * @param {object} environment
+ * @param {string} environment.title shown in messages
+ * @param {string} environment.folder
+ * @param {string} environment.requirements a complete list, installed without dependencies
+ * @param {readonly string[]} [environment.key] further values that make the environment outdated
+ * @param {readonly string[]} environment.imports modules that must be importable afterwards
+ * @param {() => Promise<void>} [environment.prepare] runs after the installation
  * @returns {Promise<string>}
- * @throws {SetupError} naming what is missing and how to get it
+ * @throws {SetupError} with a hint if the environment cannot be created
  */
-export async function pythonWith({ what, folder, requirements, also = [], imports, prepare }) {
+export async function pythonEnvironment({
+  title,
+  folder,
+  requirements,
+  key = [],
+  imports,
+  prepare,
+}) {
   const python = join(folder, 'bin', 'python')
-  // Written last, so that an interrupted installation is never taken for a finished one.
+  // Written last, so that an interrupted installation is not considered complete.
   const stamp = join(folder, 'oracle.txt')
-  const wanted = [requirements, ...also].join('\n')
-  const isReady = async () => (await readFile(stamp, 'utf8').catch(() => '')) === wanted
+  const content = [requirements, ...key].join('\n')
+  const isReady = async () => (await readFile(stamp, 'utf8').catch(() => '')) === content
   if (await isReady()) return python
   await mkdir(folder, { recursive: true })
   await withLock(join(folder, 'oracle.lock'), async () => {
     if (await isReady()) return
     await rm(stamp, { force: true })
-    process.stderr.write(`oracle: making a Python environment with ${what} in ${folder}\n`)
-    await must('python3', ['-m', 'venv', folder], 'sudo apt-get install python3-venv')
+    process.stderr.write(`oracle: creating a Python environment with ${title} in ${folder}\n`)
+    await runOrFail('python3', ['-m', 'venv', folder], 'sudo apt-get install python3-venv')
     const list = join(folder, 'requirements.txt')
     await writeFile(list, requirements)
-    await must(
+    await runOrFail(
       python,
       ['-m', 'pip', 'install', '--disable-pip-version-check', '--no-deps', '--requirement', list],
-      'pip says above what it could not fetch; check the network and the index it is set to',
+      'see the message of pip above; check the network and the configured package index',
     )
     await prepare?.()
-    await must(
+    await runOrFail(
       python,
       ['-c', `import ${imports.join(', ')}`],
       `remove ${folder} and run the same command again`,
     )
-    await writeFile(stamp, wanted)
+    await writeFile(stamp, content)
   })
   return python
 }
@@ -51,9 +58,9 @@ export async function pythonWith({ what, folder, requirements, also = [], import
 /**
  * @param {string} command
  * @param {readonly string[]} args
- * @param {string} hint what to do when it fails
+ * @param {string} hint shown if the command fails
  */
-export async function must(command, args, hint) {
+export async function runOrFail(command, args, hint) {
   const { status } = await run(command, args, { output: 'show' })
   if (status === 0) return
   throw new SetupError('E_PREREQUISITE', `${command} ${args[0]} ${args[1]} failed`, { hint })

@@ -1,4 +1,4 @@
-"""Prints the scalars of a run folder as TensorBoard reads them: {tag: [[step, value], ...]}."""
+"""Prints the scalars of a run folder, read by TensorBoard: {tag: [[step, value], ...]}."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
-// The Python environment that PyTorch is asked in: .venv in the repository, made on first use.
+// The Python environment with PyTorch: .venv in the repository, created on first use.
 //
-//   node scripts/oracle/venv.mjs        makes it and prints its python
+//   node scripts/oracle/venv.mjs        creates it and prints the path of its Python
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,18 +8,17 @@ import { fileURLToPath } from 'node:url'
 import { run } from '../setup/command.mjs'
 import { installCommand } from '../setup/prerequisites.mjs'
 import { ROOT, runScript } from '../setup.mjs'
-import { must, pythonWith } from './python.mjs'
+import { pythonEnvironment, runOrFail } from './python.mjs'
 
 const FOLDER = join(ROOT, '.venv')
 const PYTHON = join(FOLDER, 'bin', 'python')
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url))
 
-// PyTorch's wheel on Linux is the CUDA build: its libraries name these as needed, and the dynamic
-// linker refuses to start without them, though nothing in them runs on a CPU. They are 1.7 GB to
-// download; an empty library of the same name satisfies the linker, provided that functions are
-// looked up when they are first called (RTLD_LAZY) and not when the library is loaded, which is
-// Python's default.
-const NEVER_CALLED = [
+// PyTorch's wheel for Linux is the CUDA build. Its libraries depend on the following ones, which a CPU
+// never calls and which are a download of 1.7 GB. Empty libraries with the same names satisfy the
+// dynamic linker if functions are resolved on their first call (RTLD_LAZY); Python's default resolves
+// them when a library is loaded.
+const CUDA_STUBS = [
   'libcublas.so.13',
   'libcublasLt.so.13',
   'libcudnn.so.9',
@@ -31,37 +30,37 @@ const NEVER_CALLED = [
   'libnccl.so.2',
   'libnvshmem_host.so.3',
 ]
-// A .pth file's import line runs as Python starts.
+// Python executes the import lines of .pth files when it starts.
 const LAZY_LOADING = 'import os, sys; sys.setdlopenflags(os.RTLD_LAZY)\n'
 
 /**
- * The environment's python, with PyTorch of libtorch's version and torchvision in it.
+ * Returns the Python of an environment with torchvision and the version of PyTorch that matches libtorch.
  *
  * @returns {Promise<string>}
- * @throws {SetupError} naming what is missing and how to get it
+ * @throws {SetupError} with a hint if the environment cannot be created
  */
 export async function venvPython() {
-  return await pythonWith({
-    what: 'PyTorch',
+  return await pythonEnvironment({
+    title: 'PyTorch',
     folder: FOLDER,
     requirements: await readFile(REQUIREMENTS, 'utf8'),
-    also: [...NEVER_CALLED, LAZY_LOADING],
+    key: [...CUDA_STUBS, LAZY_LOADING],
     imports: ['torch', 'torchvision'],
-    prepare: process.platform === 'linux' ? standInForCuda : undefined,
+    prepare: process.platform === 'linux' ? createCudaStubs : undefined,
   })
 }
 
-async function standInForCuda() {
+async function createCudaStubs() {
   const { stdout } = await run(PYTHON, [
     '-c',
     'import sysconfig; print(sysconfig.get_path("platlib"))',
   ])
   const packages = stdout.trim()
-  // The first of the folders that the wheel's libraries look in.
+  // The first folder in the RPATH of the wheel's libraries.
   const folder = join(packages, 'nvidia', 'cudnn', 'lib')
   await mkdir(folder, { recursive: true })
-  for (const name of NEVER_CALLED) {
-    await must(
+  for (const name of CUDA_STUBS) {
+    await runOrFail(
       'cc',
       ['-shared', '-x', 'c', '/dev/null', `-Wl,-soname,${name}`, '-o', join(folder, name)],
       installCommand('cxx'),

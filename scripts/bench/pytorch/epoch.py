@@ -46,7 +46,7 @@ class InMemory:
         n = len(self.labels)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         for chosen in order.split(self.batch):
-            prepare = self.augment if self.shuffle else self.augment.normalise
+            prepare = self.augment if self.shuffle else self.augment.normalize
             yield prepare(self.images[chosen]), self.labels[chosen]
 
 

@@ -2,19 +2,18 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32, deflateSync, gunzipSync } from 'node:zlib'
 
-/** The bytes of an IDX file before its numbers: magic, then a size for each dimension. */
+/** Header bytes of IDX files: magic number, then the size of each dimension. */
 const LABELS_HEADER = 8
 const IMAGES_HEADER = 16
 
 /**
- * Writes one test picture of each class as a PNG file that is named after it, so that there is
- * something to try the command line on.
+ * Writes one test image of each class as a PNG file that is named after its class.
  *
- * @param {string} data the folder of fashion-mnist-mini
- * @param {string} folder where the files go
+ * @param {string} data folder of fashion-mnist-mini
+ * @param {string} folder output folder
  * @returns {Promise<{ file: string, label: string }[]>}
  */
-export async function writePictures(data, folder) {
+export async function writeSampleImages(data, folder) {
   const read = async (/** @type {string} */ name) => gunzipSync(await readFile(join(data, name)))
   const [images, labels, names] = await Promise.all([
     read('t10k-images-idx3-ubyte.gz'),
@@ -24,7 +23,7 @@ export async function writePictures(data, folder) {
   const height = images.readUInt32BE(8)
   const width = images.readUInt32BE(12)
   await mkdir(folder, { recursive: true })
-  const pictures = names
+  const samples = names
     .trimEnd()
     .split('\n')
     .map(async (label, index) => {
@@ -34,11 +33,11 @@ export async function writePictures(data, folder) {
       await writeFile(file, png(images.subarray(start, start + width * height), width, height))
       return { file, label }
     })
-  return Promise.all(pictures)
+  return Promise.all(samples)
 }
 
 /**
- * A grey picture as a PNG file (ISO/IEC 15948): header, pixels, end.
+ * Encodes a grayscale image as PNG (ISO/IEC 15948).
  *
  * @param {Buffer} pixels row by row, 0 (black) to 255
  * @param {number} width
@@ -48,9 +47,9 @@ function png(pixels, width, height) {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)
-  header.set([8, 0, 0, 0, 0], 8) // 8 bits, grey, and the only method there is of each kind
+  header.set([8, 0, 0, 0, 0], 8) // 8 bits, grayscale, default methods
   const rows = Array.from({ length: height }, (_, y) =>
-    // A row begins with its filter; 0 is none.
+    // Each row starts with its filter type; 0 is none.
     Buffer.concat([Buffer.of(0), pixels.subarray(y * width, (y + 1) * width)]),
   )
   return Buffer.concat([
