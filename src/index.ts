@@ -30,12 +30,12 @@ export { doctor } from './doctor/doctor.js'
 export type { DatasetVerification, VerifiedFile } from './download/dataset.js'
 export type { DownloadOptions, DownloadProgress } from './download/fetch-file.js'
 export { AbortError, ResidualError, type RunError } from './errors/errors.js'
+export type { DegradationConfig } from './experiment/degradation.js'
 export type {
-  DegradationConfig,
   DegradationNetwork,
   DegradationResult,
   DegradationVerdict,
-} from './experiment/degradation.js'
+} from './experiment/degradation-result.js'
 export type {
   EnsembleConfig,
   EnsembleMember,
@@ -48,8 +48,8 @@ export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experime
 export type { PublishedResult } from './experiment/paper-results.js'
 export type { RepeatConfig, RepeatResult } from './experiment/repeat.js'
 export { type GridOptions, type GridTile, ImageGrid, makeGrid } from './image-grid/grid.js'
-export { renderPredictions } from './image-grid/predictions.js'
 export type { PngOptions } from './image-grid/rasterize.js'
+export { renderPredictions } from './image-grid/render-predictions.js'
 export type { ArrayDataset, ArraySplit } from './native/arguments/arrays.js'
 export type { ImageInput, Pixels } from './native/arguments/image.js'
 export * from './native/generated.js'

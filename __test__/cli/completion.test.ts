@@ -37,7 +37,7 @@ test('bash completes commands, options, names, keys and their values', async (t)
     return stdout.toString().trimEnd().split('\n')
   }
   t.deepEqual(completed('residual tr'), ['train'])
-  t.deepEqual(completed('residual data s'), ['show'])
+  t.deepEqual(completed('residual data p'), ['preview'])
   t.deepEqual(completed('residual train --res'), ['--resume'])
   t.deepEqual(completed('residual train x --recipe notebo'), ['notebook'])
   t.true(completed('residual train --model ').includes('resnet18'))

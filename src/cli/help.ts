@@ -49,7 +49,7 @@ export function configureHelp(program: Command): void {
   configure(program)
 }
 
-/** Returns the full name of a command: `residual data show`. */
+/** Returns the full name of a command: `residual data preview`. */
 export function commandName(command: Command): string {
   const { parent } = command
   return parent === null ? command.name() : `${commandName(parent)} ${command.name()}`

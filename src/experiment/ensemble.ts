@@ -13,16 +13,16 @@ import type {
 } from '../native/generated.js'
 import { unwrapResult } from '../native/native-result.js'
 
-/** What to evaluate on. */
+/** Configuration of `experiment.ensemble()`. */
 export type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thumbnails'>
 
-/** What goes with it and is not about the images. */
+/** Options of `experiment.ensemble()`. */
 export interface EnsembleOptions extends DownloadOptions {
-  /** What files of weights alone do not say of themselves, as in `loadModel()`; for all of them. */
+  /** Properties that weight files do not contain, as in `loadModel()`; applied to all models. */
   load?: LoadConfig | undefined
 }
 
-/** One of an ensemble's models, alone. */
+/** The evaluation of a single model of an ensemble. */
 export interface EnsembleMember {
   /** Absolute path of its checkpoint. */
   checkpoint: string
@@ -30,11 +30,11 @@ export interface EnsembleMember {
   evaluation: Evaluation
 }
 
-/** What `experiment.ensemble()` gives. */
+/** Result of `experiment.ensemble()`. */
 export interface EnsembleResult {
-  /** Of the mean of the members' probabilities. */
+  /** Evaluation of the mean of the models' probabilities. */
   ensemble: Evaluation
-  /** In the order in which they were given. */
+  /** In the order of the models. */
   members: EnsembleMember[]
 }
 
@@ -52,22 +52,22 @@ export async function ensemble(
       hint: "Give several: ['runs/a', 'runs/b'].",
     })
   }
-  const opened: Model[] = []
+  const loaded: Model[] = []
   try {
     const json = serializeConfig(config)
-    for (const model of models) opened.push(await Model.load(model, load))
+    for (const model of models) loaded.push(await Model.load(model, load))
     await prepareData(config.data)?.({ signal, onDownload })
-    const handles = opened.map((model) => model.handle)
+    const handles = loaded.map((model) => model.handle)
     const addon = torchAddon()
-    const measured = await runCancellable(signal, addon, async (cancel) =>
+    const result = await runCancellable(signal, addon, async (cancel) =>
       unwrapResult<EnsembleEvaluation>(await addon.evaluateEnsemble(handles, json, cancel)),
     )
-    const members = measured.members.map((evaluation, index): EnsembleMember => {
-      const { checkpoint, arch } = (opened[index] as Model).info
+    const members = result.members.map((evaluation, index): EnsembleMember => {
+      const { checkpoint, arch } = (loaded[index] as Model).info
       return { checkpoint, arch, evaluation }
     })
-    return { ensemble: measured.ensemble, members }
+    return { ensemble: result.ensemble, members }
   } finally {
-    await Promise.all(opened.map((model) => model.close()))
+    await Promise.all(loaded.map((model) => model.close()))
   }
 }

@@ -3,36 +3,36 @@ import type { EpochEvent } from '../native/generated.js'
 import { meanStd } from './mean-std.js'
 import type { Member } from './member-runs.js'
 
-/** What an epoch is measured by, as a figure calls and draws it. */
-const KINDS: readonly [
+/** Curves of a network: name in the legend, stroke, and the error of an epoch if it has one. */
+const CURVES: readonly [
   kind: string,
   stroke: Stroke,
-  error: (epoch: EpochEvent, whole: number) => number | null,
+  error: (epoch: EpochEvent, epochSize: number) => number | null,
 ][] = [
   [
     'training error',
     'dashed',
-    ({ train }, whole) => (train.count < whole ? null : 1 - train.accuracy),
+    ({ train }, epochSize) => (train.count < epochSize ? null : 1 - train.accuracy),
   ],
   ['validation error', 'bold', ({ val }) => (val === null ? null : 1 - val.accuracy)],
 ]
 
 /**
- * Error against updates, in percent, as the mean over runs that differ in their seed: dashed on the
- * training images as they were augmented (each epoch's mean), bold on validation images.
+ * Returns error in percent by step, averaged over seeds. As in the paper, training error (the epoch's
+ * mean on augmented images) is dashed and validation error bold.
  */
 export function errorCurves(name: string, members: readonly Member[], panel = ''): Series[] {
-  return KINDS.map(([kind, stroke, error]) => {
-    const bySteps = new Map<number, number[]>()
-    const all = members.flatMap(({ epochs }) => epochs)
-    // An epoch that the budget cut short has seen too few images for a mean.
-    const whole = Math.max(...all.map(({ train }) => train.count))
-    for (const epoch of all) {
-      const value = error(epoch, whole)
+  return CURVES.map(([kind, stroke, error]) => {
+    const errorsByStep = new Map<number, number[]>()
+    const epochs = members.flatMap((member) => member.epochs)
+    // An epoch that the budget cut short has too few images for a comparable mean.
+    const epochSize = Math.max(...epochs.map(({ train }) => train.count))
+    for (const epoch of epochs) {
+      const value = error(epoch, epochSize)
       if (value === null) continue
-      bySteps.set(epoch.step, [...(bySteps.get(epoch.step) ?? []), 100 * value])
+      errorsByStep.set(epoch.step, [...(errorsByStep.get(epoch.step) ?? []), 100 * value])
     }
-    const points = [...bySteps]
+    const points = [...errorsByStep]
       .sort(([a], [b]) => a - b)
       .map(([x, values]): Point => {
         const { mean, std } = meanStd(values)
@@ -43,12 +43,13 @@ export function errorCurves(name: string, members: readonly Member[], panel = ''
 }
 
 /**
- * An error's axis: from zero, or not far below the lowest where that is far from zero, to what the
- * curves come down from once they have begun to.
+ * Returns the domain of an error axis in percent. It starts at zero unless all errors are above 40 %,
+ * and ignores the first tenth of each curve, where errors are high.
  */
 export function errorDomain(series: readonly Series[]): [number, number] {
-  const settled = series.flatMap(({ points }) => points.slice(Math.floor(points.length / 10)))
-  const errors = settled.map(({ y }) => y)
+  const errors = series
+    .flatMap(({ points }) => points.slice(Math.floor(points.length / 10)))
+    .map(({ y }) => y)
   const lowest = errors.reduce((least, y) => Math.min(least, y), 100)
   const highest = errors.reduce((most, y) => Math.max(most, y), 0)
   const floor = lowest > 40 ? 10 * Math.floor((lowest - 10) / 10) : 0

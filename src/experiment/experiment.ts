@@ -1,38 +1,39 @@
-import type { DegradationConfig, DegradationResult } from './degradation.js'
+import type { DegradationConfig } from './degradation.js'
+import type { DegradationResult } from './degradation-result.js'
 import type { EnsembleConfig, EnsembleOptions, EnsembleResult } from './ensemble.js'
 import type { ExperimentOptions } from './member-runs.js'
 import type { RepeatConfig, RepeatResult } from './repeat.js'
 
 /**
- * Several runs, and what they say together. Those that train make ordinary runs below `out`; called
- * again, they reuse finished runs and go on with an interrupted one.
+ * Experiments with several networks. Those that train write ordinary runs below `out`; a repeated call
+ * reuses finished runs and resumes an interrupted one.
  */
 export interface Experiments {
   /**
-   * The paper's degradation experiment (figures 1, 4, 6 and 7, tables 2 and 6): trains a plain
-   * and a residual network of each depth and compares their errors and their layers' responses.
-   * All are trained alike, by the paper's recipe (section 4.2) with its two cuts of the rate at
-   * half and three quarters of the budget.
+   * Reproduces the degradation experiment of the paper (figures 1, 4, 6 and 7, tables 2 and 6): trains
+   * a plain and a residual network of each depth and compares their errors and layer responses. All
+   * networks use the paper's recipe (section 4.2), which divides the learning rate by 10 at half and
+   * at three quarters of the budget.
    *
-   * @throws {ResidualError} what `train()` rejects with; `E_MISMATCH` if `out` holds runs of
-   *   another configuration; `AbortError`
+   * @throws {ResidualError} the errors of `train()`; `E_MISMATCH` if `out` contains runs with another
+   *   configuration; `AbortError`
    */
   degradation(config: DegradationConfig, options?: ExperimentOptions): Promise<DegradationResult>
   /**
-   * Trains one configuration several times. The seed decides weights, order and augmentation; the
-   * images that are held back for validation stay the same, unless `data.splitSeed` says otherwise.
+   * Trains one configuration with several seeds. The seed determines weights, order and augmentation;
+   * the validation split is the same for all seeds, unless `data.splitSeed` is given.
    *
-   * @throws {ResidualError} as `degradation()` does
+   * @throws {ResidualError} as `degradation()`
    */
   repeat(config: RepeatConfig, options?: ExperimentOptions): Promise<RepeatResult>
   /**
-   * Evaluates trained networks one by one and together, by the mean of their probabilities (the
-   * paper's table 5), on images that are not augmented.
+   * Evaluates trained networks separately and as an ensemble, which averages their probabilities
+   * (table 5 of the paper).
    *
    * @param models run folders or checkpoints
-   * @param config what to evaluate on. Default: what the first model was trained on.
-   * @throws {ResidualError} as `evaluate()` does; `E_MISMATCH` if the models' classes differ, or
-   *   the images that they hold back for validation
+   * @param config Default: the data of the first model.
+   * @throws {ResidualError} as `evaluate()`; `E_MISMATCH` if the models differ in their classes or in
+   *   their validation split
    */
   ensemble(
     models: readonly (string | URL)[],
@@ -42,15 +43,15 @@ export interface Experiments {
 }
 
 /**
- * The experiments (`residual experiment`).
+ * The experiments of `residual experiment`.
  *
  * @example
  * const { valAccuracy } = await experiment.repeat({ data: './photos', seeds: 2 })
  * console.log(valAccuracy?.mean, valAccuracy?.std)
  */
 export const experiment: Experiments = {
-  // Each is loaded when it is first called: few programs make experiments.
-  degradation: async (...asked) => (await import('./degradation.js')).degradation(...asked),
-  repeat: async (...asked) => (await import('./repeat.js')).repeat(...asked),
-  ensemble: async (...asked) => (await import('./ensemble.js')).ensemble(...asked),
+  // Imported on first use: most programs run no experiments.
+  degradation: async (...args) => (await import('./degradation.js')).degradation(...args),
+  repeat: async (...args) => (await import('./repeat.js')).repeat(...args),
+  ensemble: async (...args) => (await import('./ensemble.js')).ensemble(...args),
 }

@@ -1,18 +1,18 @@
-/** A value measured several times. */
+/** Statistics of a value measured with several seeds. */
 export interface MeanStd {
   mean: number
-  /** The sample's standard deviation (over n - 1); 0 of a single value. */
+  /** Sample standard deviation (divided by n - 1); 0 for a single value. */
   std: number
-  /** The lowest or the highest, whichever is better. */
+  /** The best value: the lowest error or the highest accuracy. */
   best: number
   /** In the order of the seeds. */
   values: number[]
 }
 
 /**
- * Of at least one value.
+ * Computes mean and standard deviation of at least one value.
  *
- * @param better picks the better of two: `Math.min` for an error
+ * @param better returns the better of several values: `Math.min` for errors
  */
 export function meanStd(
   values: readonly number[],

@@ -13,64 +13,67 @@ import type {
 } from '../native/generated.js'
 import { readJson, readJsonLines, replaceFile } from '../run-folder/json-files.js'
 
-/** A run that an experiment consists of, before it is trained. */
+/** A run of an experiment before it is trained. */
 export interface MemberPlan {
-  /** Unique in the experiment: its folder's name. */
+  /** Name of the run folder, unique in the experiment. */
   name: string
-  /** All but `out`. */
+  /** Configuration without `out`. */
   config: TrainConfig
 }
 
-/** A trained run. */
+/** A finished run of an experiment. */
 export interface Member {
   name: string
-  /** Its run folder, absolute. */
+  /** Absolute path of the run folder. */
   dir: string
   start: StartEvent
   epochs: EpochEvent[]
   result: TrainResult
 }
 
-/** An experiment turns to one of its runs. */
+/** The start of one of the runs of an experiment. */
 export interface MemberEvent {
   type: 'member'
   member: string
   /** From 1. */
   index: number
   count: number
-  /** `reused`: it was trained before, by the same configuration. */
+  /** `reused`: the run was finished before, with the same configuration. */
   state: 'new' | 'resumed' | 'reused'
 }
 
-/** What happens during an experiment: it turns to a run, or something happens in that run. */
+/** An event of an experiment: the start of a run, or an event of the current run. */
 export type ExperimentEvent = MemberEvent | (RunEvent & { member: string })
 
-/** What goes with an experiment's configuration and is not plain data. */
+/** Options of an experiment that are not plain data. */
 export interface ExperimentOptions {
-  /** Ends it within a step, saved; it then rejects with an `AbortError`, and the same call goes on. */
+  /**
+   * Stops the experiment within one step, after saving. The promise rejects with an `AbortError`;
+   * the same call resumes the experiment.
+   */
   signal?: AbortSignal | undefined
   onEvent?: ((event: ExperimentEvent) => void) | undefined
-  /** Called as bytes of a named data set, or of published weights, arrive. */
+  /** Called during downloads of data sets and pretrained weights. */
   onDownload?: ((progress: DownloadProgress) => void) | undefined
 }
 
-/** The experiment's memory, in its folder: what each of its runs was asked to be. */
-interface Memory {
+/** Contents of experiment.json: the configuration of every run. */
+interface ExperimentRecord {
   experiment: string
   members: Record<string, Record<string, unknown>>
 }
 
-const MEMORY = 'experiment.json'
+const RECORD_FILE = 'experiment.json'
 
-/** What may differ and still be the same run; the core says the same of a resumed one. */
-const FREE = ['threads', 'workers', 'checkpoint', 'log', 'out', 'overwrite']
+/** Keys that may change between sessions of a run; the core allows the same ones on resume. */
+const CHANGEABLE_KEYS = ['threads', 'workers', 'checkpoint', 'log', 'out', 'overwrite']
 
 /**
- * Trains runs one after another, each in a folder of its own below `out`. One that was trained
- * before is not trained again, and one that was interrupted is gone on with.
+ * Trains runs one after another, each in its own folder below `out`. Finished runs are reused and
+ * interrupted runs are resumed.
  *
- * @throws {ResidualError} `E_MISMATCH` for a run that was made with another configuration or data
- *   set; `AbortError`; and what a run rejects with
+ * @throws {ResidualError} `E_MISMATCH` if a run exists with another configuration or data set;
+ *   `AbortError`; and the errors of `train()`
  */
 export async function trainMembers(
   experiment: string,
@@ -78,78 +81,83 @@ export async function trainMembers(
   plans: readonly MemberPlan[],
   { overwrite, ...options }: ExperimentOptions & { overwrite: boolean },
 ): Promise<Member[]> {
-  const memory = remember(out, experiment, overwrite)
-  const asked = plans.map(({ name, config }) => identity(name, config))
+  const record = readRecord(out, experiment, overwrite)
+  const configs = plans.map(({ name, config }) => comparableConfig(name, config))
   if (!overwrite) {
     for (const [index, { name }] of plans.entries()) {
-      refuseOther(out, name, memory.members[name], asked[index])
+      checkSameConfig(out, name, record.members[name], configs[index])
     }
   }
   const members: Member[] = []
   for (const [index, plan] of plans.entries()) {
-    memory.members[plan.name] = asked[index] as Record<string, unknown>
-    replaceFile(join(out, MEMORY), `${JSON.stringify(memory, null, 2)}\n`)
-    const member = await trainOne(out, plan, { index, count: plans.length, overwrite, ...options })
-    refuseOtherData(members[0], member)
+    record.members[plan.name] = configs[index] as Record<string, unknown>
+    replaceFile(join(out, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`)
+    const position = { index, count: plans.length, overwrite }
+    const member = await trainMember(out, plan, { ...position, ...options })
+    checkSameData(members[0], member)
     members.push(member)
   }
   return members
 }
 
-interface Turn extends ExperimentOptions {
+interface MemberOptions extends ExperimentOptions {
   index: number
   count: number
   overwrite: boolean
 }
 
-async function trainOne(out: string, { name, config }: MemberPlan, turn: Turn): Promise<Member> {
+async function trainMember(
+  out: string,
+  { name, config }: MemberPlan,
+  options: MemberOptions,
+): Promise<Member> {
   const dir = resolve(out, 'runs', name)
-  const { signal, onDownload, onEvent = () => {} } = turn
-  const tell = (state: MemberEvent['state']) =>
-    onEvent({ type: 'member', member: name, index: turn.index + 1, count: turn.count, state })
-  if (signal?.aborted) throw interrupted(name, undefined, signal)
+  const { index, count, overwrite, signal, onDownload, onEvent = () => {} } = options
+  const announce = (state: MemberEvent['state']) =>
+    onEvent({ type: 'member', member: name, index: index + 1, count, state })
+  if (signal?.aborted) throw interruptedError(name, undefined, signal)
 
-  const finished = turn.overwrite ? undefined : readMember(name, dir)
+  const finished = overwrite ? undefined : readMember(name, dir)
   if (finished !== undefined) {
-    tell('reused')
+    announce('reused')
     return finished
   }
-  const saved = !turn.overwrite && existsSync(join(dir, 'checkpoints', 'last.safetensors'))
-  tell(saved ? 'resumed' : 'new')
-  // A run that was killed before its first checkpoint has left nothing to go on from.
-  const begin = saved ? { resume: dir } : { ...config, out: dir, overwrite: true }
-  const run = train(begin, { signal, onDownload })
+  // Without a checkpoint, an interrupted run starts again.
+  const canResume = !overwrite && existsSync(join(dir, 'checkpoints', 'last.safetensors'))
+  announce(canResume ? 'resumed' : 'new')
+  const runConfig = canResume ? { resume: dir } : { ...config, out: dir, overwrite: true }
+  const run = train(runConfig, { signal, onDownload })
   try {
     for await (const event of run) onEvent({ ...event, member: name })
     await run
   } catch (error) {
-    run.stop() // it was the listener that threw, perhaps
+    run.stop() // the error may come from `onEvent` while the run continues
     await run.then(
       () => {},
       () => {},
     )
-    if (error instanceof AbortError) throw interrupted(name, error.checkpoint, signal)
+    if (error instanceof AbortError) throw interruptedError(name, error.checkpoint, signal)
     if (!(error instanceof ResidualError)) throw error
     const { code, message, at, hint } = error
-    const failure = { code, message: `${name}: ${message}`, at, ...(hint && { hint }) }
-    throw new ResidualError(failure, { cause: error })
+    const named = { code, message: `${name}: ${message}`, at, ...(hint && { hint }) }
+    throw new ResidualError(named, { cause: error })
   }
   const member = readMember(name, dir)
   if (member !== undefined) return member
-  // Stopped, and not by us: the process is ending.
-  throw interrupted(name, run.checkpoint, signal)
+  // The run was stopped from outside, for example because the process is exiting.
+  throw interruptedError(name, run.checkpoint, signal)
 }
 
-function interrupted(
+function interruptedError(
   name: string,
   checkpoint: string | undefined,
   signal: AbortSignal | undefined,
 ): AbortError {
-  const hint = 'The same call, or the same command, goes on from there.'
-  return new AbortError(`interrupted at ${name}`, checkpoint, signal?.reason, hint)
+  const hint = 'Repeat the same call or command to resume.'
+  return new AbortError(`interrupted during ${name}`, checkpoint, signal?.reason, hint)
 }
 
-/** What a run folder says of a run; undefined if that has not come to its end. */
+/** Reads a run from its folder; undefined if it is not finished. */
 function readMember(name: string, dir: string): Member | undefined {
   const result = readJson<TrainResult>(join(dir, 'result.json'))
   if (result === undefined || result.stopReason === 'stopped') return undefined
@@ -157,58 +165,59 @@ function readMember(name: string, dir: string): Member | undefined {
   const start = events.findLast((event) => event.type === 'start')
   if (start === undefined) return undefined
   const epochs = events.filter((event) => event.type === 'epoch')
-  // The folder may have been moved since.
+  // `dir` replaces the recorded path, since the folder may have been moved.
   return { name, dir, start, epochs, result: { ...result, dir } }
 }
 
-function remember(out: string, experiment: string, overwrite: boolean): Memory {
-  const found = overwrite ? undefined : readJson<Memory>(join(out, MEMORY))
-  if (found === undefined) return { experiment, members: {} }
-  if (found.experiment === experiment && typeof found.members === 'object') return found
+function readRecord(out: string, experiment: string, overwrite: boolean): ExperimentRecord {
+  const record = overwrite ? undefined : readJson<ExperimentRecord>(join(out, RECORD_FILE))
+  if (record === undefined) return { experiment, members: {} }
+  if (record.experiment === experiment && typeof record.members === 'object') return record
   throw new ResidualError({
     code: 'E_OUT_EXISTS',
-    message: `${out} holds another experiment (${found.experiment})`,
+    message: `${out} contains another experiment (${record.experiment})`,
     at: { key: 'out', file: out },
     hint: 'Give another folder as `out`.',
   })
 }
 
-/** A configuration as it is compared. */
-function identity(name: string, config: TrainConfig): Record<string, unknown> {
-  const plain: Record<string, unknown> = JSON.parse(serializeConfig(config, name))
-  for (const key of FREE) delete plain[key]
-  return plain
+/** Returns the part of a configuration that must not change between sessions. */
+function comparableConfig(name: string, config: TrainConfig): Record<string, unknown> {
+  const comparable: Record<string, unknown> = JSON.parse(serializeConfig(config, name))
+  for (const key of CHANGEABLE_KEYS) delete comparable[key]
+  return comparable
 }
 
-function refuseOther(out: string, name: string, before: unknown, now: unknown): void {
+function checkSameConfig(out: string, name: string, before: unknown, now: unknown): void {
   const dir = join(out, 'runs', name)
   if (!existsSync(dir)) return
   if (before === undefined) {
     throw new ResidualError({
       code: 'E_OUT_EXISTS',
-      message: `${dir} is no run of this experiment`,
+      message: `${dir} is not a run of this experiment`,
       at: { key: 'out', file: dir },
       hint: 'Give another folder as `out`.',
     })
   }
-  const [key] = differences(before, now)
+  const [key] = differingKeys(before, now)
   if (key === undefined) return
   throw new ResidualError({
     code: 'E_MISMATCH',
-    message: `${name} was trained with another \`${key}\` in ${out}`,
+    message: `${name} was trained with a different \`${key}\` in ${out}`,
     at: { key },
-    hint: 'Give another folder as `out`, or set `overwrite` to train everything anew.',
+    hint: 'Give another folder as `out`, or set `overwrite` to train all runs again.',
   })
 }
 
-/** The top-level keys that differ. */
-function differences(before: unknown, now: unknown): string[] {
+/** Returns the top-level keys whose values differ. */
+function differingKeys(before: unknown, now: unknown): string[] {
   const [a, b] = [before as Record<string, unknown>, now as Record<string, unknown>]
   const keys = new Set([...Object.keys(a), ...Object.keys(b)])
-  return [...keys].filter((key) => sorted(a[key]) !== sorted(b[key]))
+  return [...keys].filter((key) => canonicalJson(a[key]) !== canonicalJson(b[key]))
 }
 
-function sorted(value: unknown): string {
+/** Serializes a value with sorted keys. */
+function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, inner) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -216,13 +225,13 @@ function sorted(value: unknown): string {
   )
 }
 
-function refuseOtherData(first: Member | undefined, member: Member): void {
+function checkSameData(first: Member | undefined, member: Member): void {
   if (first === undefined) return
   if (first.start.data.fingerprint === member.start.data.fingerprint) return
   throw new ResidualError({
     code: 'E_MISMATCH',
     message: `${first.start.data.source} has changed between ${first.name} and ${member.name}`,
     at: { key: 'data' },
-    hint: 'Set `overwrite` to train everything anew on the data as it is.',
+    hint: 'Set `overwrite` to train all runs again on the current data.',
   })
 }

@@ -1,8 +1,8 @@
 /** A published top-1 error. */
 export interface PublishedResult {
-  /** 0 to 1. */
+  /** Fraction, 0 to 1. */
   error: number
-  /** Where it stands in He et al. 2015. */
+  /** Table in He et al. 2015. */
   source: string
 }
 
@@ -10,8 +10,8 @@ const TABLE_2 = 'table 2, ImageNet validation, 10-crop'
 const TABLE_6 = 'table 6, CIFAR-10 test'
 
 /**
- * What the paper reports. It gives no numbers for its plain CIFAR networks, of which figure 6 shows
- * the curves, nor any training error.
+ * Errors in the paper. It has no numbers for its plain CIFAR networks, which appear only as curves in
+ * figure 6, and none for training errors.
  */
 const PUBLISHED: Record<string, PublishedResult> = {
   plain18: { error: 0.2794, source: TABLE_2 },
@@ -26,10 +26,10 @@ const PUBLISHED: Record<string, PublishedResult> = {
   resnet1202: { error: 0.0793, source: TABLE_6 },
 }
 
-/** What the paper reports of a network, if it does. */
+/** Returns the paper's error of a network; undefined if it reports none. */
 export function paperError(arch: string): PublishedResult | undefined {
   return PUBLISHED[arch]
 }
 
-/** The networks that the paper calls plain-18, plain-34 and their residual counterparts. */
+/** Depths with a plain and a residual network for ImageNet: plain-18 and plain-34. */
 export const IMAGENET_DEPTHS: readonly number[] = [18, 34]

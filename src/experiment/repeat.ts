@@ -15,31 +15,32 @@ import {
 import { formatMeanStd, formatPercent, type Table, toCsv, toMarkdown } from './result-table.js'
 import { checkSeeds, dataSetName, withFixedSplit } from './seeds.js'
 
-/** What to train, and how often. */
+/** Configuration of `experiment.repeat()`. */
 export interface RepeatConfig extends Omit<TrainConfig, 'resume'> {
-  /** How many runs, seeded `seed`, `seed + 1`, ... Default: 5, as often as the paper repeats. */
+  /** Number of runs, with the seeds `seed`, `seed + 1`, ... Default: 5, as in the paper. */
   seeds?: number | undefined
 }
 
-/** What `experiment.repeat()` gives; the same is in result.json. Accuracies are shares, 0 to 1. */
+/** Result of `experiment.repeat()`, also in result.json. Accuracies are fractions, 0 to 1. */
 export interface RepeatResult {
-  /** The experiment's folder, absolute. */
+  /** Absolute path of the experiment's folder. */
   dir: string
   seeds: number[]
-  /** The run folders, absolute, in the order of the seeds. */
+  /** Absolute paths of the run folders, in the order of the seeds. */
   runs: string[]
-  /** Of the last epoch, its mean on augmented training images. */
+  /** Mean accuracy of the last epoch on augmented training images. */
   trainAccuracy: MeanStd
-  /** Of the best epoch; null without a validation part. */
+  /** Validation accuracy of the best epoch; null without a validation split. */
   valAccuracy: MeanStd | null
-  /** Of the best epoch's checkpoint; null without a test part. */
+  /** Test accuracy of the best checkpoint; null without a test split. */
   testAccuracy: MeanStd | null
-  /** The run that is best on the validation part, or in training where there is none. */
+  /** The run with the best validation accuracy, or training accuracy without a validation split. */
   best: { seed: number; checkpoint: string }
-  /** Training and validation error against updates; a band of one deviation around the mean. */
+  /** Training and validation error by step, with a band of one standard deviation. */
   figure: FigureFiles
-  /** The table as Markdown and CSV, absolute paths. */
+  /** Absolute paths of the table. */
   table: { markdown: string; csv: string }
+  /** Training time of all runs. */
   seconds: number
 }
 
@@ -48,108 +49,131 @@ export async function repeat(
   config: RepeatConfig,
   options: ExperimentOptions = {},
 ): Promise<RepeatResult> {
-  const { seeds = 5, seed = 0, out, overwrite = false, ...said } = config
+  const { seeds = 5, seed = 0, out, overwrite = false, ...runConfig } = config
   checkSeeds(seeds)
-  refuseResume(said)
-  const dir = resolve(!out || out === 'auto' ? `runs/repeat-${dataSetName(said.data)}` : out)
+  rejectResume(runConfig)
+  const dir = resolve(!out || out === 'auto' ? `runs/repeat-${dataSetName(runConfig.data)}` : out)
   const plans = Array.from({ length: seeds }, (_, index): MemberPlan => {
-    const own = { ...said, data: withFixedSplit(said.data), seed: seed + index }
-    return { name: `seed${own.seed}`, config: own }
+    const member = { ...runConfig, data: withFixedSplit(runConfig.data), seed: seed + index }
+    return { name: `seed${member.seed}`, config: member }
   })
-  return await report(dir, await trainMembers('repeat', dir, plans, { overwrite, ...options }))
+  return await writeResult(dir, await trainMembers('repeat', dir, plans, { overwrite, ...options }))
 }
 
-async function report(dir: string, members: readonly Member[]): Promise<RepeatResult> {
-  const rows = members.map(({ name, dir, start, epochs, result }) => {
-    const last = epochs.at(-1)
-    if (last === undefined || result.best === null) {
-      const message = `${name} ended before anything was measured`
-      throw new ResidualError({ code: 'E_CONFIG', message, at: { key: 'budget' } })
-    }
-    return {
-      seed: start.config.seed,
-      dir,
-      train: last.train.accuracy,
-      val: last.val === null ? null : result.best.accuracy,
-      test: result.test?.accuracy ?? null,
-      best: result.best,
-      seconds: result.seconds,
-    }
-  })
-  const spreadOf = (values: readonly (number | null)[]) => {
-    const there = values.filter((value) => value !== null)
-    return there.length === 0 ? null : meanStd(there, Math.max)
-  }
-  const best = rows.reduce((a, b) => (b.best.accuracy > a.best.accuracy ? b : a))
-  const measured = {
-    trainAccuracy: spreadOf(rows.map((row) => row.train)) as MeanStd,
-    valAccuracy: spreadOf(rows.map((row) => row.val)),
-    testAccuracy: spreadOf(rows.map((row) => row.test)),
-  }
+/** Metrics of one run. */
+interface SeedResult {
+  seed: number
+  dir: string
+  train: number
+  val: number | null
+  test: number | null
+  best: { accuracy: number; checkpoint: string }
+  seconds: number
+}
 
+async function writeResult(dir: string, members: readonly Member[]): Promise<RepeatResult> {
+  const rows = members.map(seedResult)
+  const best = rows.reduce((a, b) => (b.best.accuracy > a.best.accuracy ? b : a))
+  const accuracies = {
+    trainAccuracy: statistics(rows.map((row) => row.train)) as MeanStd,
+    valAccuracy: statistics(rows.map((row) => row.val)),
+    testAccuracy: statistics(rows.map((row) => row.test)),
+  }
+  const table = resultTable(rows, accuracies, members)
+  const files = { markdown: join(dir, 'table.md'), csv: join(dir, 'table.csv') }
+  const result: RepeatResult = {
+    dir,
+    seeds: rows.map((row) => row.seed),
+    runs: rows.map((row) => row.dir),
+    ...accuracies,
+    best: { seed: best.seed, checkpoint: best.best.checkpoint },
+    figure: await plotErrors(dir, members),
+    table: files,
+    seconds: rows.reduce((sum, row) => sum + row.seconds, 0),
+  }
+  replaceFile(files.markdown, toMarkdown(table))
+  replaceFile(files.csv, toCsv(table))
+  replaceFile(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
+  return result
+}
+
+function seedResult({ name, dir, start, epochs, result }: Member): SeedResult {
+  const last = epochs.at(-1)
+  if (last === undefined || result.best === null) {
+    const message = `${name} ended before its first epoch was complete`
+    throw new ResidualError({ code: 'E_CONFIG', message, at: { key: 'budget' } })
+  }
+  return {
+    seed: start.config.seed,
+    dir,
+    train: last.train.accuracy,
+    val: last.val === null ? null : result.best.accuracy,
+    test: result.test?.accuracy ?? null,
+    best: result.best,
+    seconds: result.seconds,
+  }
+}
+
+function statistics(accuracies: readonly (number | null)[]): MeanStd | null {
+  const values = accuracies.filter((accuracy) => accuracy !== null)
+  return values.length === 0 ? null : meanStd(values, Math.max)
+}
+
+async function plotErrors(dir: string, members: readonly Member[]): Promise<FigureFiles> {
   const arch = members[0]?.start.config.model.arch ?? ''
   const series = errorCurves(arch, members)
   const svg = await lineChart({
     title: `${arch}, ${members.length} seeds`,
-    x: { title: 'updates', format: '~s' },
+    x: { title: 'steps', format: '~s' },
     y: { title: 'error (%)', domain: errorDomain(series) },
     series,
   })
-  const figure = await writeFigure(dir, 'repeat', svg)
+  return await writeFigure(dir, 'repeat', svg)
+}
+
+function resultTable(
+  rows: readonly SeedResult[],
+  accuracies: Pick<RepeatResult, 'trainAccuracy' | 'valAccuracy' | 'testAccuracy'>,
+  members: readonly Member[],
+): Table {
   const cell = (value: number | null) => (value === null ? '-' : formatPercent(value))
-  const whole = (value: MeanStd | null) => (value === null ? '-' : formatMeanStd(value))
-  const { trainAccuracy, valAccuracy, testAccuracy } = measured
+  const { trainAccuracy, valAccuracy, testAccuracy } = accuracies
   const all = [trainAccuracy, valAccuracy, testAccuracy]
-  const table: Table = {
-    heading: ['seed', 'training (%)', 'validation (%)', 'test (%)', 'seconds'],
+  return {
+    heading: ['seed', 'training (%)', 'validation (%)', 'test (%)', 'time (s)'],
     rows: [
       ...rows.map(({ seed, train, val, test, seconds }) => [
         String(seed),
         ...[train, val, test].map(cell),
         seconds.toFixed(0),
       ]),
-      ['mean', ...all.map(whole), ''],
+      ['mean', ...all.map((value) => (value === null ? '-' : formatMeanStd(value))), ''],
       ['best', ...all.map((value) => cell(value?.best ?? null)), ''],
     ],
-    notes: notes(members),
+    notes: tableNotes(members),
   }
-  const files = { markdown: join(dir, 'table.md'), csv: join(dir, 'table.csv') }
-  replaceFile(files.markdown, toMarkdown(table))
-  replaceFile(files.csv, toCsv(table))
-  const result: RepeatResult = {
-    dir,
-    seeds: rows.map((row) => row.seed),
-    runs: rows.map((row) => row.dir),
-    ...measured,
-    best: { seed: best.seed, checkpoint: best.best.checkpoint },
-    figure,
-    table: files,
-    seconds: rows.reduce((sum, row) => sum + row.seconds, 0),
-  }
-  replaceFile(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
-  return result
 }
 
-function notes(members: readonly Member[]): string[] {
+function tableNotes(members: readonly Member[]): string[] {
   const [first] = members
   if (first === undefined) return []
   const { config, data, trainImages, valImages, testImages } = first.start
   const split =
     valImages > 0 && data.val === 0
-      ? ` The same validation images for all seeds (data.splitSeed ${config.data.splitSeed}).`
+      ? ` All seeds have the same validation images (data.splitSeed ${config.data.splitSeed}).`
       : ''
   return [
     `Accuracy of ${config.model.arch} on ${data.source}: ${trainImages} training, ${valImages} validation and ${testImages} test images.${split}`,
-    'Training: mean over the last epoch, on augmented images. Validation: of the best epoch. Test: of its checkpoint. Mean ± sample deviation.',
+    'Training: mean of the last epoch, on augmented images. Validation: best epoch. Test: checkpoint of the best epoch. Mean ± sample standard deviation.',
   ]
 }
 
-function refuseResume(said: object): void {
-  if (!('resume' in said) || said.resume === undefined) return
+function rejectResume(config: object): void {
+  if (!('resume' in config) || config.resume === undefined) return
   throw new ResidualError({
     code: 'E_CONFIG',
-    message: '`resume` names one run, and an experiment has several',
+    message: '`resume` names one run, but an experiment has several',
     at: { key: 'resume' },
-    hint: 'Give the same `out` again: what is there is gone on with.',
+    hint: 'Repeat the call with the same `out`: its unfinished runs are resumed.',
   })
 }

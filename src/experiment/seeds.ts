@@ -2,18 +2,18 @@ import { basename } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import type { DataConfig } from '../native/generated.js'
 
-/** @throws {ResidualError} `E_CONFIG` for what is no number of runs */
+/** @throws {ResidualError} `E_CONFIG` unless `seeds` is a valid number of runs */
 export function checkSeeds(seeds: number): void {
   if (Number.isSafeInteger(seeds) && seeds >= 1 && seeds <= 1000) return
   throw new ResidualError({
     code: 'E_CONFIG',
     message: `\`seeds\` must be a whole number from 1 to 1000, not ${JSON.stringify(seeds)}`,
     at: { key: 'seeds' },
-    hint: 'It is how many runs there are of each network; the first one has `seed`.',
+    hint: '`seeds` is the number of runs of each network; the first one has seed `seed`.',
   })
 }
 
-/** What a folder is called after: the data's last name. */
+/** Returns the last part of a data set's path, for the name of the output folder. */
 export function dataSetName(data: string | DataConfig | undefined): string {
   const source = typeof data === 'string' ? data : data?.source
   if (source === undefined) {
@@ -28,8 +28,8 @@ export function dataSetName(data: string | DataConfig | undefined): string {
 }
 
 /**
- * The data for runs that differ in their seed: the same images are held back from all of them, for
- * it is the training that is to vary. `splitSeed` says otherwise.
+ * Sets the same validation split for all seeds, unless `splitSeed` is given: an experiment measures the
+ * variation of training, not of the split.
  */
 export function withFixedSplit(data: string | DataConfig | undefined): DataConfig {
   return { splitSeed: 0, ...(typeof data === 'string' ? { source: data } : data) }

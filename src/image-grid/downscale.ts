@@ -1,18 +1,18 @@
 import type { Pixels } from '../native/arguments/image.js'
 
 /**
- * The whole image, no side longer than `side` pixels; as it is, where none is. Each pixel is the
- * mean of those that it stands for.
+ * Downscales an image so that no side is longer than `maxSide` pixels, by averaging pixels. Smaller
+ * images are returned unchanged.
  */
-export function downscale(image: Pixels, side: number): Pixels {
+export function downscale(image: Pixels, maxSide: number): Pixels {
   const { data, width, height, channels } = image
-  const scale = Math.max(width, height) / side
+  const scale = Math.max(width, height) / maxSide
   if (scale <= 1) return image
   const [w, h] = [width, height].map((length) => Math.max(1, Math.floor(length / scale))) as [
     number,
     number,
   ]
-  const shrunk = new Uint8Array(w * h * channels)
+  const scaled = new Uint8Array(w * h * channels)
   for (let y = 0; y < h; y++) {
     const [top, bottom] = [Math.floor((y * height) / h), Math.ceil(((y + 1) * height) / h)]
     for (let x = 0; x < w; x++) {
@@ -25,9 +25,9 @@ export function downscale(image: Pixels, side: number): Pixels {
           }
         }
         const mean = sum / ((bottom - top) * (right - left))
-        shrunk[(y * w + x) * channels + channel] = Math.round(mean)
+        scaled[(y * w + x) * channels + channel] = Math.round(mean)
       }
     }
   }
-  return { data: shrunk, width: w, height: h, channels }
+  return { data: scaled, width: w, height: h, channels }
 }

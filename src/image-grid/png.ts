@@ -2,23 +2,24 @@ import { crc32, deflateSync } from 'node:zlib'
 import type { Pixels } from '../native/arguments/image.js'
 
 const SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')
-const GREY = 0
+/** PNG color types. */
+const GRAYSCALE = 0
 const RGB = 2
 
-/** Pixels as the bytes of a PNG file. */
+/** Encodes pixels as a PNG file. */
 export function encodePng({ data, width, height, channels }: Pixels): Buffer {
   const stride = width * channels
-  const rows = Buffer.alloc(height * (1 + stride)) // each after a byte that says: not filtered
+  const rows = Buffer.alloc(height * (1 + stride)) // each row starts with its filter type, 0: none
   for (let row = 0; row < height; row++) {
     rows.set(data.subarray(row * stride, (row + 1) * stride), row * (1 + stride) + 1)
   }
-  const shape = Buffer.alloc(13)
-  shape.writeUInt32BE(width, 0)
-  shape.writeUInt32BE(height, 4)
-  shape.set([8, channels === 1 ? GREY : RGB], 8)
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
+  header.set([8, channels === 1 ? GRAYSCALE : RGB], 8)
   return Buffer.concat([
     SIGNATURE,
-    chunk('IHDR', shape),
+    chunk('IHDR', header),
     chunk('IDAT', deflateSync(rows)),
     chunk('IEND', Buffer.alloc(0)),
   ])
@@ -26,16 +27,16 @@ export function encodePng({ data, width, height, channels }: Pixels): Buffer {
 
 function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data])
-  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)]
+  const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)]
   length.writeUInt32BE(data.length)
-  sum.writeUInt32BE(crc32(body))
-  return Buffer.concat([length, body, sum])
+  checksum.writeUInt32BE(crc32(body))
+  return Buffer.concat([length, body, checksum])
 }
 
 /**
- * Width and height of a PNG or JPEG file.
+ * Reads width and height from the header of a PNG or JPEG file.
  *
- * @returns undefined if it is neither
+ * @returns undefined if the file is neither
  */
 export function readImageSize(file: Uint8Array): [width: number, height: number] | undefined {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
@@ -45,7 +46,7 @@ export function readImageSize(file: Uint8Array): [width: number, height: number]
   if (bytes.length < 4 || bytes.readUInt16BE(0) !== 0xffd8) return undefined
   for (let at = 2; at + 9 <= bytes.length; at += 2 + bytes.readUInt16BE(at + 2)) {
     const marker = bytes.readUInt16BE(at)
-    // A frame header: SOF0 to SOF15, which DHT, JPG and DAC stand among.
+    // Frame headers are SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC).
     if ((marker & 0xfff0) === 0xffc0 && ![0xffc4, 0xffc8, 0xffcc].includes(marker)) {
       return [bytes.readUInt16BE(at + 7), bytes.readUInt16BE(at + 5)]
     }
@@ -53,7 +54,7 @@ export function readImageSize(file: Uint8Array): [width: number, height: number]
   return undefined
 }
 
-/** The type of an image file that a browser draws, by its first bytes. */
+/** Returns the media type of a PNG or JPEG file. */
 export function detectMediaType(file: Uint8Array): 'image/png' | 'image/jpeg' {
   return file[0] === 0xff ? 'image/jpeg' : 'image/png'
 }

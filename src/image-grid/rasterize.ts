@@ -1,36 +1,33 @@
 import { join } from 'node:path'
 import { require } from '../native/platform.js'
 
-/** What texts in pictures are set in. DejaVu Sans comes along, for a server may have no font. */
+/** Font of all text in PNG files. It is installed with the package: a server may have no fonts. */
 export const FONT_FAMILY = 'DejaVu Sans'
 
-/** Writing that DejaVu Sans has no glyphs for: Indic, East Asian, emoji. */
+/** Characters without a glyph in DejaVu Sans: Indic, East Asian, emoji. */
 const BEYOND_DEJAVU = /[\u0700-\u10ff\u1200-\u1cff\u2c80-\ufaff\ufe30-\uffef\u{10000}-\u{1ffff}]/u
 
-/** How a picture is painted. */
+/** Options of a PNG file. */
 export interface PngOptions {
-  /** Pixels for each unit of the drawing. Default: 2, sharp on today's screens. */
+  /** Pixels per unit of the drawing. Default: 2. */
   scale?: number | undefined
 }
 
-/**
- * Paints an SVG as the bytes of a PNG file. Text is set in a font that comes with this package and,
- * where that has no glyph, in whatever the system has.
- */
+/** Rasterizes an SVG to a PNG file. Glyphs that DejaVu Sans lacks come from fonts of the system. */
 export function rasterizeSvg(svg: string, { scale = 2 }: PngOptions = {}): Buffer {
-  // Loaded when it is first needed: most programs paint nothing.
+  // Loaded on first use: most programs write no PNG.
   const { Resvg } = require('@resvg/resvg-js') as typeof import('@resvg/resvg-js')
-  const painter = new Resvg(svg, {
+  const renderer = new Resvg(svg, {
     fitTo: { mode: 'zoom', value: scale },
     font: {
       fontFiles: fontFiles(),
-      // Searching the system's fonts takes long, so only where it may help.
+      // Searching the fonts of the system is slow.
       loadSystemFonts: BEYOND_DEJAVU.test(svg),
       defaultFontFamily: FONT_FAMILY,
       sansSerifFamily: FONT_FAMILY,
     },
   })
-  return painter.render().asPng()
+  return renderer.render().asPng()
 }
 
 function fontFiles(): string[] {

@@ -1,5 +1,5 @@
 import { type GridTile, makeGrid } from '../image-grid/grid.js'
-import { renderPredictions } from '../image-grid/predictions.js'
+import { renderPredictions } from '../image-grid/render-predictions.js'
 import type { DataPart } from '../native/generated.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
 import type { Outcome, SplitEvaluation } from './evaluate-run.js'

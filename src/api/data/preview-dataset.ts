@@ -11,7 +11,7 @@ export interface PreviewOptions extends Omit<ShowConfig, 'data'>, GridOptions, D
 const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
 
 /**
- * Shows images of a data set with their classes (`residual data show`; the notebook's `make_grid`),
+ * Shows images of a data set with their classes (`residual data preview`; the notebook's `make_grid`),
  * as they are or, with `augmented`, as training sees them: by the same code, with the
  * normalisation taken back. A named data set is downloaded if need be. Needs no libtorch.
  *

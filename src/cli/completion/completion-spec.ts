@@ -7,7 +7,7 @@ export type CompletionSpec = readonly CommandSpec[]
 
 /** A command or subcommand, with the words that may follow it. */
 export interface CommandSpec {
-  /** `['data', 'show']`; empty for `residual` itself. */
+  /** `['data', 'preview']`; empty for `residual` itself. */
   path: readonly string[]
   description: string
   subcommands: readonly { name: string; description: string }[]

@@ -3,14 +3,14 @@ import type { Example } from '../native/generated.js'
 import { type GridOptions, type ImageGrid, makeGrid } from './grid.js'
 
 /**
- * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`): what each is, and
- * below it what it was taken for and how surely. Right ones are framed in green, wrong ones in red.
+ * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label, their
+ * prediction and its probability. Correct predictions have a green frame, wrong ones a red frame.
  *
  * @example
  * const { samples } = await evaluate('runs/latest', { samples: 12, thumbnails: 96 })
- * await writeFile('samples.png', renderPredictions(samples, { title: 'What it says' }).png())
+ * await writeFile('samples.png', renderPredictions(samples, { title: 'Predictions' }).png())
  *
- * @throws {ResidualError} `E_USAGE` if there are none, or they came without thumbnails
+ * @throws {ResidualError} `E_USAGE` if the list is empty or an example has no thumbnail
  */
 export function renderPredictions(examples: readonly Example[], options?: GridOptions): ImageGrid {
   const tiles = examples.map(({ label, predicted, probability, thumbnail }, index) => {
@@ -19,10 +19,11 @@ export function renderPredictions(examples: readonly Example[], options?: GridOp
         code: 'E_USAGE',
         message: `\`examples[${index}]\` has no thumbnail`,
         at: { key: `examples[${index}].thumbnail` },
-        hint: 'Ask for them: `evaluate(model, { samples: 16, thumbnails: 64 })`.',
+        hint: 'Request thumbnails: `evaluate(model, { samples: 16, thumbnails: 64 })`.',
       })
     }
     const { width, height, channels, base64 } = thumbnail
+    const isCorrect = predicted === label
     return {
       image: {
         data: Buffer.from(base64, 'base64'),
@@ -31,8 +32,8 @@ export function renderPredictions(examples: readonly Example[], options?: GridOp
         channels: channels === 1 ? (1 as const) : (3 as const),
       },
       caption: label,
-      note: `${predicted === label ? '' : `as ${predicted}, `}${(100 * probability).toFixed(1)} %`,
-      correct: predicted === label,
+      note: `${isCorrect ? '' : `${predicted}, `}${(100 * probability).toFixed(1)} %`,
+      isCorrect,
     }
   })
   return makeGrid(tiles, options)

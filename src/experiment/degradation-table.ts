@@ -1,0 +1,84 @@
+import type {
+  DegradationNetwork,
+  DegradationVerdict,
+  TrainedNetwork,
+} from './degradation-result.js'
+import type { MeanStd } from './mean-std.js'
+import { formatMeanStd, formatPercent, type Table } from './result-table.js'
+
+/** Describes the verdicts in sentences. */
+export function describeVerdicts(
+  networks: readonly DegradationNetwork[],
+  verdicts: readonly DegradationVerdict[],
+  reproduced: boolean,
+): string {
+  if (verdicts.length === 0) return 'A single depth cannot show degradation: give at least two.'
+  const error = (arch: string) => {
+    const network = networks.find((candidate) => candidate.arch === arch)
+    return network === undefined ? '' : `${formatMeanStd(network.trainError)} %`
+  }
+  const comparisons = verdicts.map(({ deep, shallow, degraded }) => {
+    const relation = degraded ? 'is higher than' : 'is not higher than'
+    return `The training error of ${deep} (${error(deep)}) ${relation} that of ${shallow} (${error(shallow)}).`
+  })
+  const summary = reproduced
+    ? 'The plain networks show degradation and the residual networks do not, as in the paper.'
+    : 'This differs from the paper, where the deeper plain network trains worse and the deeper residual network does not.'
+  return [...comparisons, summary].join(' ')
+}
+
+/** Builds the table of all networks. */
+export function degradationTable(
+  networks: readonly DegradationNetwork[],
+  verdict: string,
+  trained: readonly TrainedNetwork[],
+): Table {
+  const cell = (value: MeanStd | null) => (value === null ? '-' : formatMeanStd(value))
+  return {
+    heading: [
+      'network',
+      'parameters',
+      'training error (%)',
+      'validation error (%)',
+      'test error (%)',
+      'test error in the paper (%)',
+    ],
+    rows: networks.map((network) => [
+      network.arch,
+      network.parameters.toLocaleString('en-US'),
+      formatMeanStd(network.trainError),
+      cell(network.valError),
+      cell(network.testError),
+      network.paper === null ? '-' : formatPercent(network.paper.error),
+    ]),
+    notes: [verdict, ...tableNotes(networks, trained)],
+  }
+}
+
+function tableNotes(
+  networks: readonly DegradationNetwork[],
+  trained: readonly TrainedNetwork[],
+): string[] {
+  const [first] = trained.flatMap(({ members }) => members)
+  if (first === undefined) return []
+  const { config, data, trainImages, valImages, testImages } = first.start
+  const seeds = trained[0]?.members.map(({ start }) => start.config.seed) ?? []
+  const { steps, epochs } = first.result
+  const sources = [...new Set(networks.flatMap(({ paper }) => paper?.source ?? []))]
+  const seedNote =
+    seeds.length > 1
+      ? `seeds ${seeds.join(', ')} (mean ± sample standard deviation)`
+      : `seed ${seeds[0]}`
+  return [
+    [
+      `Each network: ${steps.toLocaleString('en-US')} steps (${epochs} epochs) with batch size ${config.batchSize},`,
+      `${config.optimizer.type} with learning rate ${config.optimizer.lr}, ${config.schedule.type} schedule, ${config.precision} on ${config.device};`,
+      `${seedNote}.`,
+      `Data: ${data.source}, ${trainImages} training, ${valImages} validation and ${testImages} test images.`,
+    ].join(' '),
+    'Training error: mean of the last complete epoch, on augmented images, in training mode. Validation error: after the last epoch. Test error: checkpoint with the best validation accuracy.',
+    ...(sources.length > 0
+      ? [`Paper: ${sources.join('; ')}, with its full schedule on the full data set.`]
+      : []),
+  ]
+}
