@@ -52,8 +52,13 @@ const config: TrainConfig = values.resume
       data,
       out,
       epochs: Number(values.epochs),
+<<<<<<< HEAD
       monitor: 'val.accuracy', // the recipe monitors the training loss, because it has no validation split
       checkpoint: { every: 10 },
+=======
+      monitor: 'val.accuracy', // the recipe's own is the training loss, for it holds nothing back
+      checkpoint: { everyEpochs: 10 },
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
     }
 
 let learningRate: number | undefined
@@ -74,7 +79,7 @@ await writeFile(join(dir, 'data.png'), preview.png())
 
 // Evaluation of the best checkpoint on the test images.
 await using model = await loadModel(best?.checkpoint ?? last)
-const evaluation = await model.evaluate({ part: 'test', samples: 24, thumbnails: 96 })
+const evaluation = await model.evaluate({ split: 'test', samples: 24, thumbnails: 96 })
 console.log(`\naccuracy of the network on ${evaluation.count} test images:`)
 console.log(percent(evaluation.accuracy))
 for (const { label, accuracy } of evaluation.classes) {

@@ -29,7 +29,7 @@ test.serial(
     await using model = await loadModel(best?.checkpoint ?? '')
     t.deepEqual([...model.info.classes], ['top', 'middle', 'bottom'])
     const { classes: _, ...unnamed } = ARRAYS
-    const again = await model.evaluate({ part: 'test' }, { arrays: unnamed })
+    const again = await model.evaluate({ split: 'test' }, { arrays: unnamed })
     t.is(again.accuracy, tested?.accuracy ?? 0)
     t.is(again.count, 24)
     const missing = await t.throwsAsync(() => model.evaluate(), { instanceOf: ResidualError })

@@ -78,7 +78,7 @@ test('the typical message of a code is one that it really comes with', async (t)
   await fails(() => train(config({ out: at('cat.jpg', 'runs', 'photos') })))
   await fails(() => loadModel(at('none', 'runs', 'photos')))
   const others = imageFolder(folder(t), ['ant', 'bee', 'dog'])
-  await fails(() => evaluate(at('runs', 'photos'), { data: others, part: 'train' }))
+  await fails(() => evaluate(at('runs', 'photos'), { data: others, split: 'train' }))
   const steep: TrainConfig = { optimizer: { type: 'sgd', lr: 1e30 } }
   await fails(() => train(config(steep)))
   const model = await loadModel(at('runs', 'photos'))

@@ -272,17 +272,17 @@ test('an ensemble goes by the mean of its members, whose loss is below theirs', 
   t.is(ensemble.count, 24)
 
   // One split for all: what they hold back can be averaged, too.
-  const validation = await experiment.ensemble(runs, { part: 'val' })
+  const validation = await experiment.ensemble(runs, { split: 'val' })
   t.is(validation.ensemble.count, 24)
   const other = await train(
     tinyRun(t, { data: { source: dataOf(config), validation: 0.25 }, seed: 9 }),
   )
   const held = await t.throwsAsync(
-    experiment.ensemble([runs[0] as string, other.dir], { part: 'val' }),
+    experiment.ensemble([runs[0] as string, other.dir], { split: 'val' }),
     { instanceOf: ResidualError },
   )
   t.is(held?.code, 'E_MISMATCH')
-  t.is(held?.at.key, 'part')
+  t.is(held?.at.key, 'split')
 })
 
 test('networks of other classes are no ensemble', async (t) => {

@@ -86,13 +86,13 @@ test('the signal ends an evaluation', async (t) => {
   const reason = new Error('the window was closed')
   const controller = new AbortController()
   const evaluating = model.evaluate(
-    { batchSize: 1, part: 'train' },
+    { batchSize: 1, split: 'train' },
     { arrays: { train: part(100_000) }, signal: controller.signal },
   )
   setTimeout(() => controller.abort(reason), 50)
   const error = await t.throwsAsync(evaluating, { instanceOf: AbortError })
   t.is(error?.cause, reason)
-  const whole = await model.evaluate({ part: 'train' }, { arrays: { train: part(30) } })
+  const whole = await model.evaluate({ split: 'train' }, { arrays: { train: part(30) } })
   t.is(whole.count, 30)
 })
 
@@ -106,7 +106,7 @@ test('evaluating gives the scores that training told of', async (t) => {
     evaluation.confusion.flat().reduce((sum, count) => sum + count),
     24,
   )
-  const validation = await evaluate(result.dir, { part: 'val', batchSize: 5 })
+  const validation = await evaluate(result.dir, { split: 'val', batchSize: 5 })
   t.is(result.best?.accuracy, validation.accuracy)
 })
 

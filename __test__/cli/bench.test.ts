@@ -12,10 +12,10 @@ test('bench gives the median of its rounds with their spread', async (t) => {
   t.regex(stdout, /^training +[\d,]+ +[\d,]+ +[\d,]+ +3$/m)
   const json = await residual([...words, '--json'])
   const { train, predict }: BenchResult = JSON.parse(json.stdout)
-  for (const { rounds, lowest, median, highest } of [train, predict]) {
+  for (const { rounds, min, median, max } of [train, predict]) {
     t.is(rounds.length, 3)
     t.deepEqual(
-      [lowest, median, highest],
+      [min, median, max],
       rounds.toSorted((a, b) => a - b),
     )
   }

@@ -9,14 +9,14 @@ test('a range test suggests a rate and leaves its curve', async (t) => {
   const parent = folder(t)
   const out = join(parent, 'plots')
   const { status, stdout, stderr } = await residual([
-    ...['find-lr', idxData(parent), '--model', 'resnet8', '--steps', '80', '--from', '1e-4'],
+    ...['find-lr', idxData(parent), '--model', 'resnet8', '--steps', '80', '--start-lr', '1e-4'],
     ...['--out', out, '--json', 'batchSize=12', 'precision=fp32', 'threads=1', 'workers=1'],
   ])
   t.is(status, 0, stderr)
-  const { points, suggestion, others, files } = JSON.parse(stdout)
+  const { points, suggestion, suggestions, files } = JSON.parse(stdout)
   t.true(points.length > 10 && points.length <= 80)
   t.true(suggestion > 1e-4 && suggestion < 1, String(suggestion))
-  t.is(others[0].lr, suggestion)
+  t.is(suggestions[0].lr, suggestion)
   t.deepEqual(readdirSync(out).sort(), ['lr-finder.csv', 'lr-finder.json', 'lr-finder.svg'])
   t.true(readFileSync(files.svg, 'utf8').startsWith('<svg'))
   t.is(readFileSync(files.csv, 'utf8').trimEnd().split('\n').length, points.length + 1)
@@ -24,7 +24,7 @@ test('a range test suggests a rate and leaves its curve', async (t) => {
 
 test('the same configuration finds the same, writes nothing, and refuses what makes no sense', async (t) => {
   const config = tinyRun(t)
-  const options = { steps: 12, from: 1e-4, to: 1 }
+  const options = { steps: 12, startLr: 1e-4, endLr: 1 }
   const [one, two] = [await findLr(config, options), await findLr(config, options)]
   t.deepEqual(one, two)
   t.is(one.files, null)
@@ -32,8 +32,8 @@ test('the same configuration finds the same, writes nothing, and refuses what ma
   t.true(Math.abs((rates[0] ?? 0) / 1e-4 - 1) < 1e-9)
   t.throws(() => readdirSync(config.out as string))
   const wrongs: [string, object][] = [
-    ['to', { from: 1, to: 0.1 }],
-    ['from', { from: 0 }],
+    ['endLr', { startLr: 1, endLr: 0.1 }],
+    ['startLr', { startLr: 0 }],
     ['steps', { steps: 1 }],
     ['stepps', { stepps: 9 }],
   ]
@@ -49,12 +49,12 @@ test('the signal ends the test itself, and the thread is free for the next', asy
   const reason = new Error('the window was closed')
   // Minutes, if nothing ended them.
   const finding = findLr(config, {
-    ...{ steps: 100_000, from: 1e-7, to: 1e-6 },
+    ...{ steps: 100_000, startLr: 1e-7, endLr: 1e-6 },
     signal: controller.signal,
   })
   setTimeout(() => controller.abort(reason), 200)
   const error = await t.throwsAsync(finding, { instanceOf: AbortError })
   t.is(error?.cause, reason)
-  const { points } = await findLr(config, { steps: 12, from: 1e-4, to: 1e-3 })
+  const { points } = await findLr(config, { steps: 12, startLr: 1e-4, endLr: 1e-3 })
   t.is(points.length, 12)
 })

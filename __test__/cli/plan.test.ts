@@ -43,8 +43,8 @@ test('a plan is what the run then does', async (t) => {
   const config = tinyRun(t)
   const { time, memory, dir, ...planned } = await plan(config)
   t.true((time?.steps ?? 0) > 0)
-  t.true((time?.fastest ?? 1) <= (time?.stepSeconds ?? 0))
-  t.true((time?.stepSeconds ?? 1) <= (time?.slowest ?? 0))
+  t.true((time?.minStepSeconds ?? 1) <= (time?.stepSeconds ?? 0))
+  t.true((time?.stepSeconds ?? 1) <= (time?.maxStepSeconds ?? 0))
   t.true(Math.abs((time?.totalSeconds ?? 0) / (2 * (time?.epochSeconds ?? 1)) - 1) < 1e-9)
   const parts = [
     ...(['weights', 'gradients', 'optimizer'] as const),
@@ -70,7 +70,7 @@ test('a plan is what the run then does', async (t) => {
   const taken = await t.throwsAsync(plan(config), { instanceOf: ResidualError })
   t.is(taken?.code, 'E_OUT_EXISTS')
   const resumed = await plan({ resume: dir, epochs: 5 }, { measure: false })
-  t.is(resumed.resumedAt, 12)
+  t.is(resumed.startStep, 12)
   t.is(resumed.totalSteps, 30)
   t.is(resumed.time, null)
   t.is(resumed.dir, dir)

@@ -368,7 +368,7 @@ test('a run that has a report links to it: it opens in a tab of its own, whole, 
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'photos & friends' })
   makeRun(parent, { name: 'without' })
-  const kept = { part: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
+  const kept = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
   writeFileSync(join(dir, 'evaluation.json'), JSON.stringify(kept))
   const { file } = await report(dir)
   const { page, complaints } = await look(t, parent)

@@ -104,7 +104,7 @@ test('what was warned of is told in sentences, each with what to do', async (t) 
 test('what was kept of another epoch, or was tampered with, counts for nothing', async (t) => {
   const dir = makeRun(folder(t))
   const file = join(dir, 'evaluation.json')
-  const whole = { part: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
+  const whole = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
   const missing = async (kept: unknown) => {
     writeFileSync(file, JSON.stringify(kept))
     const { missing, file: page } = await report(dir, { evaluate: false })
@@ -113,7 +113,7 @@ test('what was kept of another epoch, or was tampered with, counts for nothing',
   }
   t.false(await missing(whole))
   t.true(await missing({ ...whole, epoch: 3 }))
-  t.true(await missing({ ...whole, part: 'val' }))
+  t.true(await missing({ ...whole, split: 'val' }))
   const strange: [key: string, value: unknown][] = [
     ['accuracy', '<b>'],
     ['classes', [{ label: '<b>' }]],

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Evaluation, Example, RunEvent } from 'residual'
+import type { EvaluatedImage, Evaluation, RunEvent } from 'residual'
 
 /** What a made run is like. */
 export interface Made {
@@ -53,7 +53,7 @@ function* history(
 ): Generator<RunEvent> {
   const facts = { source: './photos', classes, train: 80, val: 0, test: 20, fingerprint: '0' }
   const images = { trainImages: 72, valImages: 8, testImages: 20, parameters: 1000, macs: 10_000 }
-  const start = { type: 'start', config, data: facts, ...images, stepsPerEpoch, resumedAt: 0 }
+  const start = { type: 'start', config, data: facts, ...images, stepsPerEpoch, startStep: 0 }
   yield start as unknown as RunEvent
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const done = epoch / epochs
@@ -114,7 +114,7 @@ export function makeEvaluation(classes: readonly string[]): Evaluation {
 }
 
 /** Its pixels are noise, which no compression makes small. */
-function example(classes: readonly string[], index: number): Example {
+function example(classes: readonly string[], index: number): EvaluatedImage {
   const [label, predicted] = [0, 1].map((at) => classes[(index + at) % classes.length] as string)
   const pixels = Array.from({ length: 96 * 96 * 3 }, (_, at) => (at * 7919 * (index + 1)) % 251)
   return {

@@ -33,7 +33,7 @@ test('a run that is stopped does not wait for an evaluation, which is done after
   for await (const event of run) if (event.type === 'step') break
   const ended: string[] = []
   const evaluating = model
-    .evaluate({ batchSize: 1, part: 'train' }, { arrays: { train: part(5000) } })
+    .evaluate({ batchSize: 1, split: 'train' }, { arrays: { train: part(5000) } })
     .finally(() => ended.push('evaluation'))
   await setTimeout(100)
   run.stop()
@@ -50,7 +50,7 @@ test('an evaluation in a hook of a run that is to stop is done before the hook e
   const run = train(tinyRun(t, LONG), {
     async onEpoch() {
       run.stop()
-      const { count } = await model.evaluate({ part: 'train' }, { arrays: { train: part(30) } })
+      const { count } = await model.evaluate({ split: 'train' }, { arrays: { train: part(30) } })
       const image = { data: pixels(0), width: 8, height: 8, channels: 1 } as const
       const predictions = await model.predict([image])
       counts.push(count, predictions.length)

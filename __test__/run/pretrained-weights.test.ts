@@ -28,7 +28,7 @@ function testOn(files: string[], title: string, body: Body): void {
 }
 
 testOn([RESNET20, CIFAR], "akamaster's ResNet-20 gets 932 of 1,017 images right", async (t) => {
-  const { accuracy, count, classes } = await evaluate(RESNET20, { data: CIFAR, part: 'test' })
+  const { accuracy, count, classes } = await evaluate(RESNET20, { data: CIFAR, split: 'test' })
   t.is(count, 1017)
   t.is(Math.round(accuracy * count), 932)
   t.is(classes[0]?.label, 'airplane')

@@ -14,7 +14,7 @@ test('TensorBoard reads each value of a resumed run once', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'residual-test-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const out = join(folder, 'run')
-  const tiny = ['model=resnet8', 'data.limit=240', 'batchSize=40', 'threads=1', 'log.steps=1']
+  const tiny = ['model=resnet8', 'data.limit=240', 'batchSize=40', 'threads=1', 'log.everySteps=1']
   for (const args of [
     ['fashion-mnist-mini', ...tiny, 'epochs=1', '--out', out],
     ['--resume', out, 'epochs=2'],

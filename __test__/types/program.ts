@@ -46,7 +46,7 @@ export async function right(lr: number | undefined, signal: AbortSignal | undefi
   await using model = await loadModel(checkpoint ?? result.last)
   const one: Prediction = await model.predict('cat.jpg', { top: 3 })
   const many: Prediction[] = await model.predict(['cat.jpg', new Uint8Array(3)])
-  const where: EvaluateConfig = { part: 'test', data: undefined }
+  const where: EvaluateConfig = { split: 'test', data: undefined }
   const { accuracy } = await evaluate(result.dir, where)
   const { layers } = await inspect({ model: 'resnet20', classes: 10 })
   return { again, one, many, accuracy, layers }

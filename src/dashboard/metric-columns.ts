@@ -92,10 +92,10 @@ function toNotice(event: Record<string, unknown>): Record<string, unknown> | und
   const result = isObject(event.result) ? event.result : {}
   switch (type) {
     case 'start': {
-      const { trainImages, valImages, testImages, parameters, totalSteps, resumedAt } = event
+      const { trainImages, valImages, testImages, parameters, totalSteps, startStep } = event
       const classes = Array.isArray(data.classes) ? data.classes.length : null
       const images = { trainImages, valImages, testImages }
-      return { type, time, classes, ...images, parameters, totalSteps, resumedAt }
+      return { type, time, classes, ...images, parameters, totalSteps, startStep }
     }
     case 'checkpoint':
       return { type, time, kind: event.kind, epoch: event.epoch, step: event.step }

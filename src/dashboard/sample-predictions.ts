@@ -5,7 +5,7 @@ import { ResidualError } from '../errors/errors.js'
 import { downscale } from '../image-grid/downscale.js'
 import { encodePng } from '../image-grid/png.js'
 import type { Pixels } from '../native/arguments/image.js'
-import type { DataConfig, DataPart } from '../native/generated.js'
+import type { DataConfig, Split } from '../native/generated.js'
 import { openRunFile, readRunObject } from './run-file.js'
 import type { RunLocation } from './run-index.js'
 
@@ -28,7 +28,7 @@ export interface Samples {
   written: number
   /** Completed epochs. */
   epoch: number
-  part: DataPart
+  split: Split
   images: {
     /** A PNG file as a data URL. */
     image: string
@@ -97,7 +97,7 @@ async function predictSamples(
     checkpoint: name,
     written,
     epoch: model.info.epoch,
-    part: preview.part,
+    split: preview.split,
     images: predictions.map(({ label: predicted, probability }, index) => {
       const label = preview.tiles[index]?.caption ?? ''
       const png = encodePng(downscale(pixels[index] as Pixels, IMAGE_SIZE))
@@ -107,16 +107,28 @@ async function predictSamples(
   }
 }
 
+<<<<<<< HEAD
 /** Reads images that the network was not trained on; training images if there are no others. */
 async function readHeldOutTiles(data: DataConfig): Promise<Preview> {
   for (const part of ['val', 'test'] as const) {
     try {
       return await readPreviewTiles({ data, part, count: NUM_IMAGES, seed: SEED })
+=======
+/** Images that the network was not trained on, where there are any. */
+async function heldOut(data: DataConfig): Promise<Preview> {
+  for (const split of ['val', 'test'] as const) {
+    try {
+      return await readPreviewTiles({ data, split, count: COUNT, seed: SEED })
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
     } catch (error) {
       if (!(error instanceof ResidualError && error.code === 'E_USAGE')) throw error
     }
   }
+<<<<<<< HEAD
   return await readPreviewTiles({ data, part: 'train', count: NUM_IMAGES, seed: SEED })
+=======
+  return await readPreviewTiles({ data, split: 'train', count: COUNT, seed: SEED })
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 }
 
 /** Describes an error, which costs the predictions and nothing else. */

@@ -1,4 +1,4 @@
-import type { ErrorCode, Place } from '../native/generated.js'
+import type { ErrorCode, ErrorLocation } from '../native/generated.js'
 import { HINTS } from './hints.js'
 
 /** What an error is made of. */
@@ -7,7 +7,7 @@ export interface RunError {
   /** What went wrong, as a sentence without its full stop. */
   message: string
   /** Where: a configuration path, a file, a line of it. */
-  at?: Place
+  at?: ErrorLocation
   /** The next thing to do. Default: what helps with this code in general. */
   hint?: string
 }
@@ -20,7 +20,7 @@ export class ResidualError extends Error {
   /** What went wrong, for programs. */
   readonly code: ErrorCode
   /** Where: a configuration path, a file, a line of it. */
-  readonly at: Place
+  readonly at: ErrorLocation
   /** The next thing to do, as a sentence. */
   readonly hint: string
 

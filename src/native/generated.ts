@@ -30,17 +30,12 @@ export type AdamConfig = {
 /**
  * The shape of a rise or fall.
  */
-export type Anneal = 'cos' | 'linear'
+export type AnnealStrategy = 'cos' | 'linear'
 
 /**
  * Where images become the network's input.
  */
 export type AugmentOn = 'workers' | 'device'
-
-/**
- * Inversely to their frequency: images / (classes * the class's images).
- */
-export type BalancedClassWeightsConfig = Record<symbol, never>
 
 /**
  * What `bench()` measures.
@@ -114,17 +109,17 @@ export type BenchResult = {
   /**
    * Whole updates: forward, loss, backward, step.
    */
-  train: Rates
+  train: Throughput
   /**
    * Forward passes in evaluation mode.
    */
-  predict: Rates
+  predict: Throughput
 }
 
 /**
  * The best epoch.
  */
-export type Best = {
+export type BestCheckpoint = {
   epoch: number
   /**
    * Validation accuracy; training accuracy where there is no validation part.
@@ -136,6 +131,11 @@ export type Best = {
    */
   checkpoint: string
 }
+
+/**
+ * What an epoch reached on the validation part; on the training part where there is none.
+ */
+export type BestEpoch = { epoch: number; accuracy: number; loss: number }
 
 /**
  * The layer of a bottleneck that halves the resolution.
@@ -203,11 +203,11 @@ export type CheckpointConfig = {
   /**
    * Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
    */
-  every?: number | undefined
+  everyEpochs?: number | undefined
   /**
    * Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
    */
-  steps?: number | undefined
+  everySteps?: number | undefined
 }
 
 /**
@@ -229,7 +229,7 @@ export type CheckpointEvent = {
 /**
  * What a file of trained weights says of itself, beside its network.
  */
-export type CheckpointFacts = {
+export type CheckpointInfo = {
   /**
    * Absolute.
    */
@@ -260,7 +260,7 @@ export type CheckpointFacts = {
   /**
    * The best epoch of its run until then; null where there was none.
    */
-  best: Reached | null
+  best: BestEpoch | null
   /**
    * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
    */
@@ -273,9 +273,14 @@ export type CheckpointFacts = {
 export type CheckpointKind = 'last' | 'best' | 'epoch'
 
 /**
+ * CIFAR-100's label sets.
+ */
+export type CifarLabels = 'fine' | 'coarse'
+
+/**
  * One class in an evaluation.
  */
-export type ClassScore = {
+export type ClassMetrics = {
   label: string
   /**
    * Share of the class's images that were recognised (recall), 0 to 1; 0 without images.
@@ -306,18 +311,14 @@ export type ClassWeightsConfig =
   | 'none'
   | 'balanced'
   | 'given'
-  | ({ type: 'none' } & NoClassWeightsConfig)
-  | ({ type: 'balanced' } & BalancedClassWeightsConfig)
+  | { type: 'none' }
+  | { type: 'balanced' }
   | ({ type: 'given' } & GivenClassWeightsConfig)
 
 /**
  * Random colour.
  */
-export type ColorConfig =
-  | 'none'
-  | 'pca'
-  | ({ type: 'none' } & NoColorConfig)
-  | ({ type: 'pca' } & PcaColorConfig)
+export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
 
 /**
  * One class taken for another.
@@ -339,14 +340,9 @@ export type ConfusedPair = {
 }
 
 /**
- * The optimizer's rate throughout.
- */
-export type ConstantConfig = Record<symbol, never>
-
-/**
  * Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
  */
-export type CosineConfig = {
+export type CosineScheduleConfig = {
   /**
    * Default: 0.
    */
@@ -361,15 +357,10 @@ export type CropConfig =
   | 'pad'
   | 'random-resized'
   | 'random-short-side'
-  | ({ type: 'none' } & NoCropConfig)
+  | { type: 'none' }
   | ({ type: 'pad' } & PadCropConfig)
   | ({ type: 'random-resized' } & RandomResizedCropConfig)
   | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
-
-/**
- * What of an image the network sees, when it is evaluated.
- */
-export type Crops = 'center' | 'flip' | 'ten' | 'multi-scale'
 
 /**
  * A rectangle of another image in each (Yun et al. 2019).
@@ -423,7 +414,7 @@ export type DataConfig = {
   /**
    * Which of CIFAR-100's two label sets. Default: `fine`.
    */
-  labels?: Labels | undefined
+  labels?: CifarLabels | undefined
   /**
    * Draw training images so that every class is equally frequent, rare ones repeatedly; an
    * epoch has as many images as without. Default: false, each image once an epoch.
@@ -451,9 +442,21 @@ export type DataConfig = {
 }
 
 /**
+ * Layout of a data set on disk.
+ */
+export type DataFormat =
+  | 'image-folder'
+  | 'idx'
+  | 'cifar-binary'
+  | 'cifar-python'
+  | 'manifest'
+  | 'webdataset'
+  | 'arrays'
+
+/**
  * What reading a data set's files told about it.
  */
-export type DataFacts = {
+export type DatasetInfo = {
   /**
    * As the user named it.
    */
@@ -474,7 +477,7 @@ export type DataFacts = {
   /**
    * The shorter side of the image in the middle, all ordered by it; null where nobody looked.
    */
-  shortSide: number | null
+  medianShortSide: number | null
   /**
    * Images by part, before any split.
    */
@@ -493,7 +496,7 @@ export type DataFacts = {
   /**
    * Whether a mirrored image is still a picture of its class (digits are not).
    */
-  mirroredIsNatural: boolean
+  flipPreservesLabel: boolean
   /**
    * Bytes that the training and validation images take when they are decoded; null where they are
    * in memory anyway.
@@ -504,23 +507,6 @@ export type DataFacts = {
    */
   fingerprint: string
 }
-
-/**
- * Layout of a data set on disk.
- */
-export type DataFormat =
-  | 'image-folder'
-  | 'idx'
-  | 'cifar-binary'
-  | 'cifar-python'
-  | 'manifest'
-  | 'webdataset'
-  | 'arrays'
-
-/**
- * A part of a data set.
- */
-export type DataPart = 'train' | 'val' | 'test'
 
 /**
  * Where tensors live.
@@ -593,11 +579,11 @@ export type EpochEvent = {
   /**
    * Means over the epoch, in training mode on augmented images.
    */
-  train: Score
+  train: Metrics
   /**
    * In evaluation mode on unaugmented images; null without a validation part.
    */
-  val: Score | null
+  val: Metrics | null
   /**
    * The best so far, by `monitor`.
    */
@@ -619,7 +605,7 @@ export type EraseConfig =
   | 'none'
   | 'cutout'
   | 'random-erasing'
-  | ({ type: 'none' } & NoEraseConfig)
+  | { type: 'none' }
   | ({ type: 'cutout' } & CutoutConfig)
   | ({ type: 'random-erasing' } & RandomErasingConfig)
 
@@ -653,6 +639,16 @@ export type ErrorCode =
   | 'E_INTERNAL'
 
 /**
+ * Where it went wrong. Every part is optional; `key` is a configuration path
+ * (`optimizer.lr`, `schedule.milestones[1]`).
+ */
+export type ErrorLocation = {
+  key?: string | undefined
+  file?: string | undefined
+  line?: number | undefined
+}
+
+/**
  * What to evaluate a model on.
  */
 export type EvaluateConfig = {
@@ -663,7 +659,7 @@ export type EvaluateConfig = {
   /**
    * Default: test, or val, or train: the first that there is.
    */
-  part?: DataPart | undefined
+  split?: Split | undefined
   /**
    * Images at a time. Default: that of the training.
    */
@@ -671,7 +667,7 @@ export type EvaluateConfig = {
   /**
    * What of an image the network sees. Default: `center`.
    */
-  crops?: Crops | undefined
+  crops?: TestCrops | undefined
   /**
    * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
    */
@@ -693,59 +689,9 @@ export type EvaluateConfig = {
 }
 
 /**
- * What `evaluate()` gives.
- */
-export type Evaluation = {
-  /**
-   * Mean cross-entropy, in nats.
-   */
-  loss: number
-  /**
-   * Share of images classified right, 0 to 1.
-   */
-  accuracy: number
-  /**
-   * Share of images whose class is among the five most probable.
-   */
-  top5: number
-  /**
-   * Images measured.
-   */
-  count: number
-  classes: Array<ClassScore>
-  /**
-   * `confusion[i][j]`: images of class i that were taken for class j. Empty for more than 1,000
-   * classes, where it would have millions of numbers.
-   */
-  confusion: Array<Array<number>>
-  /**
-   * The pairs of classes confused most often, at most 10.
-   */
-  mostConfused: Array<ConfusedPair>
-  calibration: Calibration
-  /**
-   * The images with the highest losses, as many as `topLosses` asked for.
-   */
-  topLosses: Array<Example>
-  /**
-   * Images spread evenly over the part, as many as `samples` asked for.
-   */
-  samples: Array<Example>
-  /**
-   * Images that could not be read, and are not in `count`.
-   */
-  broken: number
-  /**
-   * One for each of them; the first 100.
-   */
-  warnings: Array<WarningEvent>
-  imagesPerSecond: number
-}
-
-/**
  * One image in an evaluation.
  */
-export type Example = {
+export type EvaluatedImage = {
   /**
    * Its index in its part of the data set.
    */
@@ -777,6 +723,56 @@ export type Example = {
 }
 
 /**
+ * What `evaluate()` gives.
+ */
+export type Evaluation = {
+  /**
+   * Mean cross-entropy, in nats.
+   */
+  loss: number
+  /**
+   * Share of images classified right, 0 to 1.
+   */
+  accuracy: number
+  /**
+   * Share of images whose class is among the five most probable.
+   */
+  top5: number
+  /**
+   * Images measured.
+   */
+  count: number
+  classes: Array<ClassMetrics>
+  /**
+   * `confusion[i][j]`: images of class i that were taken for class j. Empty for more than 1,000
+   * classes, where it would have millions of numbers.
+   */
+  confusion: Array<Array<number>>
+  /**
+   * The pairs of classes confused most often, at most 10.
+   */
+  mostConfused: Array<ConfusedPair>
+  calibration: Calibration
+  /**
+   * The images with the highest losses, as many as `topLosses` asked for.
+   */
+  topLosses: Array<EvaluatedImage>
+  /**
+   * Images spread evenly over the part, as many as `samples` asked for.
+   */
+  samples: Array<EvaluatedImage>
+  /**
+   * Images that could not be read, and are not in `count`.
+   */
+  broken: number
+  /**
+   * One for each of them; the first 100.
+   */
+  warnings: Array<WarningEvent>
+  imagesPerSecond: number
+}
+
+/**
  * What goes into an exported file beside the network; both are for ONNX only.
  */
 export type ExportConfig = {
@@ -795,15 +791,15 @@ export type ExportConfig = {
  */
 export type FindLrConfig = {
   /**
-   * The lowest. Default: 1e-7.
+   * Learning rate of the first update. Default: 1e-7.
    */
-  from?: number | undefined
+  startLr?: number | undefined
   /**
-   * The highest. Default: 10.
+   * Learning rate of the last update. Default: 10.
    */
-  to?: number | undefined
+  endLr?: number | undefined
   /**
-   * Updates from the one to the other. Default: 100.
+   * Number of updates, 10 to 100,000. Default: 100.
    */
   steps?: number | undefined
 }
@@ -895,7 +891,7 @@ export type Inspection = {
   /**
    * What the file says that was looked at, where it was one.
    */
-  checkpoint?: CheckpointFacts | undefined
+  checkpoint?: CheckpointInfo | undefined
 }
 
 /**
@@ -909,11 +905,6 @@ export type LabelProbability = {
    */
   probability: number
 }
-
-/**
- * CIFAR-100's label sets.
- */
-export type Labels = 'fine' | 'coarse'
 
 /**
  * Layer-wise adaptive rates, for large batches (You et al. 2017).
@@ -984,7 +975,7 @@ export type LayerRow = {
  * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
  * (`LinearLR` over the whole budget).
  */
-export type LinearConfig = {
+export type LinearScheduleConfig = {
   /**
    * Default: 0.
    */
@@ -1030,7 +1021,7 @@ export type LogConfig = {
   /**
    * A line in metrics.jsonl every so many steps. Default: 10.
    */
-  steps?: number | undefined
+  everySteps?: number | undefined
 }
 
 /**
@@ -1051,7 +1042,7 @@ export type LossConfig = {
 /**
  * What `findLr()` gives.
  */
-export type LrFinding = {
+export type LrFinderResult = {
   /**
    * By rising rate.
    */
@@ -1068,7 +1059,7 @@ export type LrFinding = {
   /**
    * All rates that may be meant, that suggested first.
    */
-  others: Array<LrSuggestion>
+  suggestions: Array<LrSuggestion>
 }
 
 /**
@@ -1147,13 +1138,31 @@ export type MemoryFormat = 'channels_last' | 'contiguous'
 export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
 
 /**
+ * Loss and accuracy over a number of images.
+ */
+export type Metrics = {
+  /**
+   * Mean cross-entropy, in nats.
+   */
+  loss: number
+  /**
+   * Share of images classified right, 0 to 1.
+   */
+  accuracy: number
+  /**
+   * Images counted.
+   */
+  count: number
+}
+
+/**
  * Training on mixtures of two images.
  */
 export type MixConfig =
   | 'none'
   | 'mixup'
   | 'cutmix'
-  | ({ type: 'none' } & NoMixConfig)
+  | { type: 'none' }
   | ({ type: 'mixup' } & MixupConfig)
   | ({ type: 'cutmix' } & CutmixConfig)
 
@@ -1248,7 +1257,7 @@ export type ModelInfo = {
 /**
  * Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
  */
-export type MultiStepConfig = {
+export type MultiStepScheduleConfig = {
   /**
    * Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
    * quarters of the budget.
@@ -1261,43 +1270,13 @@ export type MultiStepConfig = {
   /**
    * Default: `epoch`.
    */
-  unit?: Unit | undefined
+  unit?: ScheduleUnit | undefined
 }
-
-/**
- * All classes count the same.
- */
-export type NoClassWeightsConfig = Record<symbol, never>
-
-/**
- * Colours as they are.
- */
-export type NoColorConfig = Record<symbol, never>
-
-/**
- * Resized like an evaluation image.
- */
-export type NoCropConfig = Record<symbol, never>
-
-/**
- * No holes.
- */
-export type NoEraseConfig = Record<symbol, never>
-
-/**
- * Each image by itself.
- */
-export type NoMixConfig = Record<symbol, never>
-
-/**
- * No random operations.
- */
-export type NoPolicyConfig = Record<symbol, never>
 
 /**
  * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
  */
-export type OneCycleConfig = {
+export type OneCycleScheduleConfig = {
   /**
    * Share of the budget that the rise takes. Default: 0.3.
    */
@@ -1313,7 +1292,7 @@ export type OneCycleConfig = {
   /**
    * Default: `cos`.
    */
-  anneal?: Anneal | undefined
+  annealStrategy?: AnnealStrategy | undefined
 }
 
 /**
@@ -1351,16 +1330,6 @@ export type PcaColorConfig = {
 }
 
 /**
- * Where it went wrong. Every part is optional; `key` is a configuration path
- * (`optimizer.lr`, `schedule.milestones[1]`).
- */
-export type Place = {
-  key?: string | undefined
-  file?: string | undefined
-  line?: number | undefined
-}
-
-/**
  * What `plan()` gives: a run as it would be. Nothing was written.
  */
 export type Plan = {
@@ -1369,7 +1338,7 @@ export type Plan = {
    */
   dir: string
   config: ResolvedConfig
-  data: DataFacts
+  data: DatasetInfo
   /**
    * Images trained on in an epoch, after the validation split.
    */
@@ -1392,7 +1361,7 @@ export type Plan = {
   /**
    * Steps already done, in a run that would be resumed.
    */
-  resumedAt: number
+  startStep: number
   /**
    * What would be warned of at the beginning.
    */
@@ -1418,7 +1387,7 @@ export type PlanConfig = {
 /**
  * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
  */
-export type PlateauConfig = {
+export type PlateauScheduleConfig = {
   /**
    * Default: 0.1.
    */
@@ -1456,15 +1425,15 @@ export type PolicyConfig =
   | 'none'
   | 'randaugment'
   | 'trivialaugment'
-  | ({ type: 'none' } & NoPolicyConfig)
+  | { type: 'none' }
   | ({ type: 'randaugment' } & RandAugmentConfig)
-  | ({ type: 'trivialaugment' } & TrivialAugmentConfig)
+  | { type: 'trivialaugment' }
 
 /**
  * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
  * (`PolynomialLR` over the whole budget).
  */
-export type PolynomialConfig = {
+export type PolynomialScheduleConfig = {
   /**
    * Default: 1.
    */
@@ -1489,7 +1458,7 @@ export type PredictConfig = {
    * Test-time augmentation: what of an image the network sees, where that is more than its
    * centre. The probabilities are averaged. Default: `center`.
    */
-  crops?: Crops | undefined
+  crops?: TestCrops | undefined
   /**
    * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
    */
@@ -1522,13 +1491,54 @@ export type Prediction = {
 }
 
 /**
+ * Which images of a data set to show.
+ */
+export type PreviewConfig = {
+  /**
+   * A data set, as in `TrainConfig`: its parts are those of a run, `limit` and
+   * `validation` and all.
+   */
+  data?: string | DataConfig | undefined
+  /**
+   * Default: train.
+   */
+  split?: Split | undefined
+  /**
+   * How many, up to 1000. Default: 40, or 8 of each class and 200 at most.
+   */
+  count?: number | undefined
+  /**
+   * Default: `random`.
+   */
+  order?: PreviewOrder | undefined
+  /**
+   * Chooses the images, what is random in their augmentation, and, without
+   * `data.splitSeed`, which are held back for validation. Default: 0.
+   */
+  seed?: number | undefined
+  /**
+   * As training sees them, transformed at random. Default: false.
+   */
+  augmented?: boolean | undefined
+  /**
+   * As in `TrainConfig`; for augmented images.
+   */
+  transform?: TransformConfig | undefined
+}
+
+/**
+ * Which images are shown, and in which order.
+ */
+export type PreviewOrder = 'random' | 'by-class'
+
+/**
  * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
  */
 export type RandAugmentConfig = {
   /**
    * Operations on each image, one after another. Default: 2.
    */
-  operations?: number | undefined
+  numOps?: number | undefined
   /**
    * Strength, 0 to 30. Default: 9.
    */
@@ -1583,24 +1593,6 @@ export type RandomShortSideCropConfig = {
 }
 
 /**
- * Images a second, measured several times.
- */
-export type Rates = {
-  /**
-   * One for each round, in their order.
-   */
-  rounds: Array<number>
-  median: number
-  lowest: number
-  highest: number
-}
-
-/**
- * What an epoch reached on the validation part; on the training part where there is none.
- */
-export type Reached = { epoch: number; accuracy: number; loss: number }
-
-/**
  * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
  * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
  */
@@ -1628,11 +1620,6 @@ export type ResolvedAdam = {
 }
 
 /**
- * Inversely to their frequency: images / (classes * the class's images).
- */
-export type ResolvedBalancedClassWeights = Record<symbol, never>
-
-/**
  * How long to train; the first limit reached ends the run.
  */
 export type ResolvedBudget = {
@@ -1658,27 +1645,25 @@ export type ResolvedCheckpoint = {
   /**
    * Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
    */
-  every: number
+  everyEpochs: number
   /**
    * Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
    */
-  steps: number
+  everySteps: number
 }
 
 /**
  * How much each class counts in the loss.
  */
 export type ResolvedClassWeights =
-  | ({ type: 'none' } & ResolvedNoClassWeights)
-  | ({ type: 'balanced' } & ResolvedBalancedClassWeights)
+  | { type: 'none' }
+  | { type: 'balanced' }
   | ({ type: 'given' } & ResolvedGivenClassWeights)
 
 /**
  * Random colour.
  */
-export type ResolvedColor =
-  | ({ type: 'none' } & ResolvedNoColor)
-  | ({ type: 'pca' } & ResolvedPcaColor)
+export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
 
 /**
  * Everything about a run. Only `data` is required.
@@ -1826,14 +1811,9 @@ export type ResolvedConfig = {
 }
 
 /**
- * The optimizer's rate throughout.
- */
-export type ResolvedConstant = Record<symbol, never>
-
-/**
  * Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
  */
-export type ResolvedCosine = {
+export type ResolvedCosineSchedule = {
   /**
    * Default: 0.
    */
@@ -1844,7 +1824,7 @@ export type ResolvedCosine = {
  * How a training image gets its final size.
  */
 export type ResolvedCrop =
-  | ({ type: 'none' } & ResolvedNoCrop)
+  | { type: 'none' }
   | ({ type: 'pad' } & ResolvedPadCrop)
   | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
   | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
@@ -1901,7 +1881,7 @@ export type ResolvedData = {
   /**
    * Which of CIFAR-100's two label sets. Default: `fine`.
    */
-  labels: Labels
+  labels: CifarLabels
   /**
    * Draw training images so that every class is equally frequent, rare ones repeatedly; an
    * epoch has as many images as without. Default: false, each image once an epoch.
@@ -1960,7 +1940,7 @@ export type ResolvedEma = {
  * Random holes, filled with the mean colour.
  */
 export type ResolvedErase =
-  | ({ type: 'none' } & ResolvedNoErase)
+  | { type: 'none' }
   | ({ type: 'cutout' } & ResolvedCutout)
   | ({ type: 'random-erasing' } & ResolvedRandomErasing)
 
@@ -2027,7 +2007,7 @@ export type ResolvedLars = {
  * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
  * (`LinearLR` over the whole budget).
  */
-export type ResolvedLinear = {
+export type ResolvedLinearSchedule = {
   /**
    * Default: 0.
    */
@@ -2041,7 +2021,7 @@ export type ResolvedLog = {
   /**
    * A line in metrics.jsonl every so many steps. Default: 10.
    */
-  steps: number
+  everySteps: number
 }
 
 /**
@@ -2063,7 +2043,7 @@ export type ResolvedLoss = {
  * Training on mixtures of two images.
  */
 export type ResolvedMix =
-  | ({ type: 'none' } & ResolvedNoMix)
+  | { type: 'none' }
   | ({ type: 'mixup' } & ResolvedMixup)
   | ({ type: 'cutmix' } & ResolvedCutmix)
 
@@ -2126,7 +2106,7 @@ export type ResolvedModel = {
 /**
  * Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
  */
-export type ResolvedMultiStep = {
+export type ResolvedMultiStepSchedule = {
   /**
    * Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
    * quarters of the budget.
@@ -2139,43 +2119,13 @@ export type ResolvedMultiStep = {
   /**
    * Default: `epoch`.
    */
-  unit: Unit
+  unit: ScheduleUnit
 }
-
-/**
- * All classes count the same.
- */
-export type ResolvedNoClassWeights = Record<symbol, never>
-
-/**
- * Colours as they are.
- */
-export type ResolvedNoColor = Record<symbol, never>
-
-/**
- * Resized like an evaluation image.
- */
-export type ResolvedNoCrop = Record<symbol, never>
-
-/**
- * No holes.
- */
-export type ResolvedNoErase = Record<symbol, never>
-
-/**
- * Each image by itself.
- */
-export type ResolvedNoMix = Record<symbol, never>
-
-/**
- * No random operations.
- */
-export type ResolvedNoPolicy = Record<symbol, never>
 
 /**
  * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
  */
-export type ResolvedOneCycle = {
+export type ResolvedOneCycleSchedule = {
   /**
    * Share of the budget that the rise takes. Default: 0.3.
    */
@@ -2191,7 +2141,7 @@ export type ResolvedOneCycle = {
   /**
    * Default: `cos`.
    */
-  anneal: Anneal
+  annealStrategy: AnnealStrategy
 }
 
 /**
@@ -2227,7 +2177,7 @@ export type ResolvedPcaColor = {
 /**
  * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
  */
-export type ResolvedPlateau = {
+export type ResolvedPlateauSchedule = {
   /**
    * Default: 0.1.
    */
@@ -2262,15 +2212,15 @@ export type ResolvedPlateau = {
  * Random operations on the whole picture.
  */
 export type ResolvedPolicy =
-  | ({ type: 'none' } & ResolvedNoPolicy)
+  | { type: 'none' }
   | ({ type: 'randaugment' } & ResolvedRandAugment)
-  | ({ type: 'trivialaugment' } & ResolvedTrivialAugment)
+  | { type: 'trivialaugment' }
 
 /**
  * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
  * (`PolynomialLR` over the whole budget).
  */
-export type ResolvedPolynomial = {
+export type ResolvedPolynomialSchedule = {
   /**
    * Default: 1.
    */
@@ -2284,7 +2234,7 @@ export type ResolvedRandAugment = {
   /**
    * Operations on each image, one after another. Default: 2.
    */
-  operations: number
+  numOps: number
   /**
    * Strength, 0 to 30. Default: 9.
    */
@@ -2342,14 +2292,14 @@ export type ResolvedRandomShortSideCrop = {
  * How the learning rate changes.
  */
 export type ResolvedSchedule =
-  | ({ type: 'cosine' } & ResolvedCosine)
-  | ({ type: 'constant' } & ResolvedConstant)
-  | ({ type: 'multistep' } & ResolvedMultiStep)
-  | ({ type: 'plateau' } & ResolvedPlateau)
-  | ({ type: 'step' } & ResolvedStep)
-  | ({ type: 'linear' } & ResolvedLinear)
-  | ({ type: 'polynomial' } & ResolvedPolynomial)
-  | ({ type: 'one-cycle' } & ResolvedOneCycle)
+  | ({ type: 'cosine' } & ResolvedCosineSchedule)
+  | { type: 'constant' }
+  | ({ type: 'multistep' } & ResolvedMultiStepSchedule)
+  | ({ type: 'plateau' } & ResolvedPlateauSchedule)
+  | ({ type: 'step' } & ResolvedStepSchedule)
+  | ({ type: 'linear' } & ResolvedLinearSchedule)
+  | ({ type: 'polynomial' } & ResolvedPolynomialSchedule)
+  | ({ type: 'one-cycle' } & ResolvedOneCycleSchedule)
 
 /**
  * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
@@ -2382,11 +2332,11 @@ export type ResolvedSgd = {
 /**
  * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
  */
-export type ResolvedStep = {
+export type ResolvedStepSchedule = {
   /**
    * Epochs or steps, as `unit` says. Default: a third of the budget.
    */
-  size: number
+  stepSize: number
   /**
    * Default: 0.1.
    */
@@ -2394,7 +2344,7 @@ export type ResolvedStep = {
   /**
    * Default: `epoch`.
    */
-  unit: Unit
+  unit: ScheduleUnit
 }
 
 /**
@@ -2456,12 +2406,6 @@ export type ResolvedTransform = {
 }
 
 /**
- * One operation of a random strength (Müller & Hutter 2021; torchvision's
- * `TrivialAugmentWide`).
- */
-export type ResolvedTrivialAugment = Record<symbol, never>
-
-/**
  * A linear rise of the rate at the start, whatever the schedule.
  */
 export type ResolvedWarmup = {
@@ -2473,7 +2417,7 @@ export type ResolvedWarmup = {
   /**
    * The share of the rate to begin with. Default: 0.1.
    */
-  from: number
+  startFactor: number
   /**
    * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
    * as the paper's 110-layer network does (0.2; section 4.2).
@@ -2489,7 +2433,7 @@ export type RunEvaluation = {
   /**
    * The test part; the validation part where there is no test part, or the run was stopped.
    */
-  part: DataPart
+  split: Split
   /**
    * The epoch that the network is of.
    */
@@ -2524,32 +2468,19 @@ export type ScheduleConfig =
   | 'linear'
   | 'polynomial'
   | 'one-cycle'
-  | ({ type: 'cosine' } & CosineConfig)
-  | ({ type: 'constant' } & ConstantConfig)
-  | ({ type: 'multistep' } & MultiStepConfig)
-  | ({ type: 'plateau' } & PlateauConfig)
-  | ({ type: 'step' } & StepConfig)
-  | ({ type: 'linear' } & LinearConfig)
-  | ({ type: 'polynomial' } & PolynomialConfig)
-  | ({ type: 'one-cycle' } & OneCycleConfig)
+  | ({ type: 'cosine' } & CosineScheduleConfig)
+  | { type: 'constant' }
+  | ({ type: 'multistep' } & MultiStepScheduleConfig)
+  | ({ type: 'plateau' } & PlateauScheduleConfig)
+  | ({ type: 'step' } & StepScheduleConfig)
+  | ({ type: 'linear' } & LinearScheduleConfig)
+  | ({ type: 'polynomial' } & PolynomialScheduleConfig)
+  | ({ type: 'one-cycle' } & OneCycleScheduleConfig)
 
 /**
- * Loss and accuracy over a number of images.
+ * What a schedule counts in.
  */
-export type Score = {
-  /**
-   * Mean cross-entropy, in nats.
-   */
-  loss: number
-  /**
-   * Share of images classified right, 0 to 1.
-   */
-  accuracy: number
-  /**
-   * Images counted.
-   */
-  count: number
-}
+export type ScheduleUnit = 'epoch' | 'step'
 
 /**
  * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
@@ -2585,45 +2516,9 @@ export type SgdConfig = {
 export type Shortcut = 'A' | 'B' | 'C' | 'none'
 
 /**
- * Which images of a data set to show.
+ * A part of a data set.
  */
-export type ShowConfig = {
-  /**
-   * A data set, as in `TrainConfig`: its parts are those of a run, `limit` and
-   * `validation` and all.
-   */
-  data?: string | DataConfig | undefined
-  /**
-   * Default: train.
-   */
-  part?: DataPart | undefined
-  /**
-   * How many, up to 1000. Default: 40, or 8 of each class and 200 at most.
-   */
-  count?: number | undefined
-  /**
-   * Default: `random`.
-   */
-  order?: ShowOrder | undefined
-  /**
-   * Chooses the images, what is random in their augmentation, and, without
-   * `data.splitSeed`, which are held back for validation. Default: 0.
-   */
-  seed?: number | undefined
-  /**
-   * As training sees them, transformed at random. Default: false.
-   */
-  augmented?: boolean | undefined
-  /**
-   * As in `TrainConfig`; for augmented images.
-   */
-  transform?: TransformConfig | undefined
-}
-
-/**
- * Which images are shown, and in which order.
- */
-export type ShowOrder = 'random' | 'by-class'
+export type Split = 'train' | 'val' | 'test'
 
 /**
  * The run is prepared and about to train.
@@ -2634,7 +2529,7 @@ export type StartEvent = {
    */
   dir: string
   config: ResolvedConfig
-  data: DataFacts
+  data: DatasetInfo
   /**
    * Images trained on in an epoch, after the validation split.
    */
@@ -2642,7 +2537,7 @@ export type StartEvent = {
   /**
    * Those of each class, in the order of `data.classes`.
    */
-  trainClasses: Array<number>
+  trainClassCounts: Array<number>
   valImages: number
   testImages: number
   /**
@@ -2661,31 +2556,13 @@ export type StartEvent = {
   /**
    * Steps already done, in a resumed run.
    */
-  resumedAt: number
+  startStep: number
 }
 
 /**
  * The layers before the first block.
  */
 export type Stem = 'cifar' | 'imagenet'
-
-/**
- * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
- */
-export type StepConfig = {
-  /**
-   * Epochs or steps, as `unit` says. Default: a third of the budget.
-   */
-  size?: 'auto' | number | undefined
-  /**
-   * Default: 0.1.
-   */
-  gamma?: number | undefined
-  /**
-   * Default: `epoch`.
-   */
-  unit?: Unit | undefined
-}
 
 /**
  * One update of the weights.
@@ -2733,14 +2610,50 @@ export type StepEvent = {
 }
 
 /**
+ * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+ */
+export type StepScheduleConfig = {
+  /**
+   * Epochs or steps, as `unit` says. Default: a third of the budget.
+   */
+  stepSize?: 'auto' | number | undefined
+  /**
+   * Default: 0.1.
+   */
+  gamma?: number | undefined
+  /**
+   * Default: `epoch`.
+   */
+  unit?: ScheduleUnit | undefined
+}
+
+/**
  * Why a run that did not fail ended.
  */
 export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
 
 /**
+ * What of an image the network sees, when it is evaluated.
+ */
+export type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale'
+
+/**
  * How a plateau's threshold is meant.
  */
 export type ThresholdMode = 'rel' | 'abs'
+
+/**
+ * Images a second, measured several times.
+ */
+export type Throughput = {
+  /**
+   * One for each round, in their order.
+   */
+  rounds: Array<number>
+  median: number
+  min: number
+  max: number
+}
 
 /**
  * A small image, as plain data.
@@ -2771,8 +2684,8 @@ export type TimeEstimate = {
    * Seconds for an update: the median, the fastest and the slowest.
    */
   stepSeconds: number
-  fastest: number
-  slowest: number
+  minStepSeconds: number
+  maxStepSeconds: number
   /**
    * Training throughput at the median.
    */
@@ -2948,7 +2861,7 @@ export type TrainResult = {
   /**
    * The best epoch by `monitor`; null if no epoch was finished.
    */
-  best: Best | null
+  best: BestCheckpoint | null
   /**
    * The last checkpoint, absolute.
    */
@@ -2957,7 +2870,7 @@ export type TrainResult = {
    * The best checkpoint on the test part, where the data set has one and the run was not
    * stopped before its end.
    */
-  test: Score | null
+  test: Metrics | null
   /**
    * Training throughput, evaluation not counted.
    */
@@ -3032,17 +2945,6 @@ export type TransformConfig = {
 }
 
 /**
- * One operation of a random strength (Müller & Hutter 2021; torchvision's
- * `TrivialAugmentWide`).
- */
-export type TrivialAugmentConfig = Record<symbol, never>
-
-/**
- * What a schedule counts in.
- */
-export type Unit = 'epoch' | 'step'
-
-/**
  * A linear rise of the rate at the start, whatever the schedule.
  */
 export type WarmupConfig = {
@@ -3054,7 +2956,7 @@ export type WarmupConfig = {
   /**
    * The share of the rate to begin with. Default: 0.1.
    */
-  from?: number | undefined
+  startFactor?: number | undefined
   /**
    * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
    * as the paper's 110-layer network does (0.2; section 4.2).

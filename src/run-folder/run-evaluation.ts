@@ -2,9 +2,9 @@ import type { RunEvaluation } from '../native/generated.js'
 
 /** Whether evaluation.json holds all that is drawn from it: it may have been written by anybody. */
 export function isRunEvaluation(read: Record<string, unknown>): boolean {
-  const { part, epoch, evaluation } = read as unknown as RunEvaluation
+  const { split, epoch, evaluation } = read as unknown as RunEvaluation
   return (
-    ['train', 'val', 'test'].includes(part) &&
+    ['train', 'val', 'test'].includes(split) &&
     isNumber(epoch) &&
     isObject(evaluation) &&
     [evaluation.loss, evaluation.accuracy, evaluation.count, evaluation.broken].every(isNumber) &&

@@ -4,9 +4,9 @@ import { basename, join } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import type {
   EpochEvent,
+  Metrics,
   ResolvedConfig,
   RunEvaluation,
-  Score,
   StartEvent,
   StepEvent,
   TrainResult,
@@ -134,11 +134,11 @@ function readObject(file: string): Line | undefined {
 /** As read, before anything is known of it. */
 type Line = Record<string, unknown>
 
-type Metrics = Pick<RunFolder, 'start' | 'epochs' | 'steps' | 'warnings'>
+type MetricsFile = Pick<RunFolder, 'start' | 'epochs' | 'steps' | 'warnings'>
 
 /** Line by line: the log of a long run is larger than anyone wants in memory at once. */
-async function readMetrics(file: string, remarks: string[]): Promise<Metrics> {
-  const metrics: Metrics = { start: undefined, epochs: [], steps: [], warnings: [] }
+async function readMetrics(file: string, remarks: string[]): Promise<MetricsFile> {
+  const metrics: MetricsFile = { start: undefined, epochs: [], steps: [], warnings: [] }
   if (!existsSync(file)) {
     remarks.push('metrics.jsonl is missing: there is no history of this run.')
     return metrics
@@ -208,7 +208,7 @@ function isResult({ stopReason, epochs, steps }: Line): boolean {
 }
 
 function withScores(event: EpochEvent): EpochEvent {
-  const val = isObject(event.val) ? score(event.val as Score) : null
+  const val = isObject(event.val) ? score(event.val as Metrics) : null
   return { ...withNumbers(event), train: score(event.train), val, seconds: number(event.seconds) }
 }
 
@@ -219,7 +219,7 @@ function withNumbers<E extends EpochEvent | StepEvent>(event: E): E {
   return 'loss' in event ? { ...read, loss: number(event.loss) } : read
 }
 
-function score({ loss, accuracy, count }: Score): Score {
+function score({ loss, accuracy, count }: Metrics): Metrics {
   return { loss: number(loss), accuracy: number(accuracy), count: number(count) }
 }
 

@@ -21,7 +21,7 @@ pub fn export_model(
     request: String,
 ) -> napi::Result<Object<'_>> {
     in_background(env, "the export", move || {
-        let said = ExportConfig::read(&parse(&request)?, &At::Root)?;
+        let said = ExportConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
         export_checkpoint(Path::new(&model), Path::new(&path), (&said).into())
     })
 }
@@ -30,7 +30,7 @@ pub fn export_model(
 #[napi(ts_return_type = "Promise<string>")]
 pub fn describe_model(env: &Env, model: String, request: String) -> napi::Result<Object<'_>> {
     in_background(env, "looking at the model", move || {
-        let asked = LoadConfig::read(&parse(&request)?, &At::Root)?;
+        let asked = LoadConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
         inspect_checkpoint(Path::new(&model), &asked)
     })
 }

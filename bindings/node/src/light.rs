@@ -11,7 +11,7 @@ use napi_derive::napi;
 use residual_arch::Inspection;
 use residual_data::{KnownDataset, PreviewImage};
 use residual_spec::{
-    At, DataConfig, Error, ErrorCode, InspectConfig, NameOr, Read, Result, ShowConfig,
+    DataConfig, Error, ErrorCode, FromJson, InspectConfig, KeyPath, NameOr, PreviewConfig, Result,
     resolve_inspect,
 };
 use residual_weights::PublishedWeights;
@@ -33,7 +33,7 @@ pub fn inspect(request: String) -> String {
 }
 
 fn inspection(request: &str) -> Result<Inspection> {
-    let config = InspectConfig::read(&parse(request)?, &At::Root)?;
+    let config = InspectConfig::from_json_at(&parse(request)?, &KeyPath::Root)?;
     let target = resolve_inspect(&config)?;
     let network =
         residual_arch::build(&target.model, target.channels, target.image_size, target.classes)?;
@@ -80,7 +80,7 @@ struct Placed {
     store: Option<PathBuf>,
 }
 
-/// The images that a `ShowConfig` asks for, on a thread of Node's pool.
+/// The images that a `PreviewConfig` asks for, on a thread of Node's pool.
 #[napi(ts_return_type = "Promise<NativePreview>")]
 pub fn preview(
     request: String,
@@ -124,8 +124,8 @@ impl Task for PreviewTask {
 }
 
 fn shown(request: &str, pixels: &mut Vec<u8>, cancelled: &dyn Fn() -> bool) -> Result<Value> {
-    let config = ShowConfig::read(&parse(request)?, &At::Root)?;
-    let data = config.data.as_ref().map(NameOr::<DataConfig>::full).unwrap_or_default();
+    let config = PreviewConfig::from_json_at(&parse(request)?, &KeyPath::Root)?;
+    let data = config.data.as_ref().map(NameOr::<DataConfig>::to_config).unwrap_or_default();
     let dataset = residual_data::open(&data, cancelled)?;
     let preview = residual_data::preview(&dataset, &config)?;
     let images: Vec<Value> = preview
@@ -143,5 +143,5 @@ fn shown(request: &str, pixels: &mut Vec<u8>, cancelled: &dyn Fn() -> bool) -> R
             })
         })
         .collect();
-    Ok(json!({ "facts": dataset.facts(), "part": preview.part.as_str(), "images": images }))
+    Ok(json!({ "facts": dataset.facts(), "split": preview.part.as_str(), "images": images }))
 }

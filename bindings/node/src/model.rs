@@ -11,7 +11,9 @@ use napi_derive::napi;
 use residual_data::Arrays;
 use residual_model::ImageInput;
 use residual_runtime::{PredictRequest, Session, Worker};
-use residual_spec::{At, EvaluateConfig, ExportConfig, LoadConfig, PredictConfig, Read, Result};
+use residual_spec::{
+    EvaluateConfig, ExportConfig, FromJson, KeyPath, LoadConfig, PredictConfig, Result,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -56,7 +58,7 @@ type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 #[napi(ts_return_type = "Promise<string>")]
 pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
-        let config = LoadConfig::read(&parse(&request)?, &At::Root)?;
+        let config = LoadConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
         let model = Session::open(&PathBuf::from(&path), &config)?;
         let info = model.info().clone();
         Ok(Some(json!({ "handle": worker.keep(model), "info": info })))
@@ -87,7 +89,7 @@ pub fn predict(
         })
         .collect();
     let (deferred, promise) = env.create_deferred()?;
-    let asked = parse(&request).and_then(|said| PredictConfig::read(&said, &At::Root));
+    let asked = parse(&request).and_then(|said| PredictConfig::from_json_at(&said, &KeyPath::Root));
     match asked.and_then(|asked| Ok((asked, torch_thread()?))) {
         Ok((asked, thread)) => {
             let answer = Box::new(|answer| resolve(deferred, answer));
@@ -98,7 +100,7 @@ pub fn predict(
     Ok(promise)
 }
 
-/// A `TrainConfig` and a `FindLrConfig` to an `LrFinding`.
+/// A `TrainConfig` and a `FindLrConfig` to an `LrFinderResult`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn find_lr<'env>(
     env: &'env Env,
@@ -174,7 +176,7 @@ fn on_images<'env, T: Serialize + 'static>(
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
+        let config = EvaluateConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
         work(worker, &config, arrays.clone(), cancelled)
     })
 }
@@ -188,7 +190,7 @@ pub fn export_open_model(
     request: String,
 ) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
-        let said = ExportConfig::read(&parse(&request)?, &At::Root)?;
+        let said = ExportConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
         worker.model(handle)?.export(&PathBuf::from(&path), (&said).into()).map(Some)
     })
 }
@@ -202,7 +204,7 @@ pub fn evaluate_ensemble<'env>(
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        let config = EvaluateConfig::read(&parse(&request)?, &At::Root)?;
+        let config = EvaluateConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
         worker.evaluate_ensemble(&handles, &config, cancelled)
     })
 }

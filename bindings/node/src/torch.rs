@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use napi_derive::napi;
-use residual_runtime::{TorchThread, machine_facts};
+use residual_runtime::{TorchThread, machine_info};
 use residual_spec::{Error, ErrorCode, Result};
 use serde_json::json;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub fn environment() -> String {
     envelope(Ok(json!({
         "libtorch": residual_torch::version(),
         "cpuCapability": residual_torch::cpu_capability(),
-        "machine": machine_facts(),
+        "machine": machine_info(),
         "cudaUnusable": residual_torch::cuda::unavailable_reason(),
     })))
 }

@@ -8,7 +8,7 @@ use napi::Env;
 use napi::bindgen_prelude::{ClassInstance, Object};
 use napi_derive::napi;
 use residual_data::has_more_files_than;
-use residual_spec::{FEW_PHOTOGRAPHS, Result, TrainConfig};
+use residual_spec::{PRETRAINED_MAX_IMAGES, Result, TrainConfig};
 use residual_weights::PublishedWeights;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ fn wanted(config: &str, cancelled: &dyn Fn() -> bool) -> Result<Option<Value>> {
     let asked = TrainConfig::from_json(&parse(config)?)?;
     let data = asked.data();
     // Of a large folder, not every header is to be read twice. (Validation and test may be as much.)
-    let many = 2 * FEW_PHOTOGRAPHS as usize;
+    let many = 2 * PRETRAINED_MAX_IMAGES as usize;
     let source = data.source.as_deref().unwrap_or_default();
     if has_more_files_than(Path::new(source), many, cancelled) {
         return Ok(None);

@@ -68,14 +68,15 @@ pub(crate) mod tests {
     /// The network that `inspect` builds by default.
     pub(crate) fn by_name(name: &str) -> Network {
         built(ModelConfig {
-            arch: Some(residual_spec::Auto::Is(name.into())),
+            arch: Some(residual_spec::Auto::Value(name.into())),
             ..ModelConfig::default()
         })
         .unwrap()
     }
 
     pub(crate) fn built(model: ModelConfig) -> Result<Network> {
-        let config = InspectConfig { model: Some(NameOr::Full(model)), ..InspectConfig::default() };
+        let config =
+            InspectConfig { model: Some(NameOr::Config(model)), ..InspectConfig::default() };
         let target = resolve_inspect(&config)?;
         build(&target.model, target.channels, target.image_size, target.classes)
     }
@@ -127,7 +128,7 @@ pub(crate) mod tests {
             ("transformer", "Known: resnet18"),
         ] {
             let error = built(ModelConfig {
-                arch: Some(residual_spec::Auto::Is(name.into())),
+                arch: Some(residual_spec::Auto::Value(name.into())),
                 ..ModelConfig::default()
             })
             .unwrap_err();
@@ -138,14 +139,14 @@ pub(crate) mod tests {
 
     #[test]
     fn options_that_a_network_cannot_have_are_refused_by_key() {
-        use residual_spec::Auto::Is;
+        use residual_spec::Auto;
         let refused = |model: ModelConfig| built(model).unwrap_err().at.key.unwrap();
-        let arch = |name: &str| Some(Is(name.to_string()));
+        let arch = |name: &str| Some(Auto::Value(name.to_string()));
         let none = ModelConfig::default();
         assert_eq!(
             refused(ModelConfig {
                 arch: arch("plain20"),
-                shortcut: Some(Is(Shortcut::A)),
+                shortcut: Some(Auto::Value(Shortcut::A)),
                 ..none.clone()
             }),
             "model.shortcut"
@@ -159,7 +160,11 @@ pub(crate) mod tests {
             "model.zeroInitResidual"
         );
         assert_eq!(
-            refused(ModelConfig { arch: arch("vgg16"), stem: Some(Is(Stem::Cifar)), ..none }),
+            refused(ModelConfig {
+                arch: arch("vgg16"),
+                stem: Some(Auto::Value(Stem::Cifar)),
+                ..none
+            }),
             "model.stem"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use residual_spec::CheckpointFacts;
+use residual_spec::CheckpointInfo;
 use serde::Serialize;
 use ts_rs::TS;
 
@@ -34,7 +34,7 @@ pub struct Inspection {
     /// What the file says that was looked at, where it was one.
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<CheckpointFacts>,
+    pub checkpoint: Option<CheckpointInfo>,
 }
 
 /// One layer.
@@ -363,7 +363,7 @@ mod tests {
             ("vgg19", 19.6),
         ] {
             let network = built(ModelConfig {
-                arch: Some(Auto::Is(arch.into())),
+                arch: Some(Auto::Value(arch.into())),
                 bottleneck_stride: Some(BottleneckStride::First),
                 ..ModelConfig::default()
             });

@@ -267,7 +267,7 @@ mod tests {
     }
 
     fn with(arch: &str, said: ModelConfig) -> Network {
-        built(ModelConfig { arch: Some(Auto::Is(arch.into())), ..said }).unwrap()
+        built(ModelConfig { arch: Some(Auto::Value(arch.into())), ..said }).unwrap()
     }
 
     #[test]
@@ -333,9 +333,9 @@ mod tests {
     #[test]
     fn option_c_projects_everywhere_and_none_nowhere() {
         let said = |shortcut| ModelConfig { shortcut: Some(shortcut), ..ModelConfig::default() };
-        let c = with("resnet20", said(Auto::Is(Shortcut::C)));
+        let c = with("resnet20", said(Auto::Value(Shortcut::C)));
         assert!(c.blocks().all(|block| matches!(block.shortcut, ShortcutPath::Projection(_))));
-        let none = with("resnet20", said(Auto::Is(Shortcut::None)));
+        let none = with("resnet20", said(Auto::Value(Shortcut::None)));
         assert_eq!(none.features, by_name("plain20").features);
     }
 

@@ -110,11 +110,11 @@ fn main() {
     all.add::<spec::ResolvedConfig>();
     all.add::<spec::InspectConfig>();
     all.add::<spec::EvaluateConfig>();
-    all.add::<spec::ShowConfig>();
+    all.add::<spec::PreviewConfig>();
     all.add::<spec::ExportConfig>();
     all.add::<spec::LoadConfig>();
     all.add::<spec::FindLrConfig>();
-    all.add::<spec::LrFinding>();
+    all.add::<spec::LrFinderResult>();
     all.add::<spec::PredictConfig>();
     all.add::<spec::PlanConfig>();
     all.add::<spec::Plan>();
@@ -129,8 +129,8 @@ fn main() {
     all.add::<spec::EnsembleEvaluation>();
     all.add::<spec::Prediction>();
     all.add::<spec::ErrorCode>();
-    all.add::<spec::Place>();
-    all.add::<spec::DataFacts>();
+    all.add::<spec::ErrorLocation>();
+    all.add::<spec::DatasetInfo>();
     all.add::<residual_arch::Inspection>();
 
     let mut text = String::from(

@@ -15,7 +15,7 @@ use std::time::Instant;
 use residual_data::{
     Loader, LoaderOptions, Pipeline, SampleOrder, Split, Subset, open, set_bundled_dir,
 };
-use residual_spec::{DataConfig, MachineFacts, Result, TrainConfig, resolve};
+use residual_spec::{DataConfig, MachineInfo, Result, TrainConfig, resolve};
 use serde_json::{Value, json};
 
 fn say(line: &Value) {
@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let source = wanted["data"].as_str().expect("a folder or a name of a data set");
     let source = Some(source.to_string());
     let mut set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
-    let machine = MachineFacts::with_cores(1);
+    let machine = MachineInfo::with_cores(1);
     let transform = wanted.get("transform").cloned().unwrap_or(json!({}));
     let mut said = json!({ "data": { "imageSize": number("size") }, "transform": transform });
     if let Some(cache) = wanted.get("cache") {

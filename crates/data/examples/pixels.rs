@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use residual_data::{Image, Pipeline, SampleRng, decode, decode_wanted};
-use residual_spec::{DataFacts, MachineFacts, Result, TrainConfig, resolve};
+use residual_spec::{DatasetInfo, MachineInfo, Result, TrainConfig, resolve};
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
@@ -54,12 +54,12 @@ fn main() {
 
 /// What a folder of photographs is evaluated with.
 fn evaluation() -> Result<Pipeline> {
-    let facts = DataFacts {
+    let facts = DatasetInfo {
         source: "photos".into(),
         train: 2,
-        ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, None)
+        ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, None)
     };
-    let machine = MachineFacts::with_cores(1);
+    let machine = MachineInfo::with_cores(1);
     let config = TrainConfig::from_json(&serde_json::json!({ "data": { "imageSize": 224 } }))?;
     Ok(Pipeline::eval(&resolve(&config, &facts, &machine)?, None))
 }

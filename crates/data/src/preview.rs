@@ -1,12 +1,12 @@
 //! Some images of a data set, to be looked at: as they are, or as training sees them.
 
 use residual_spec::{
-    DataPart, Error, ErrorCode, MachineFacts, ResolvedConfig, Result, ShowConfig, ShowOrder,
+    Error, ErrorCode, MachineInfo, PreviewConfig, PreviewOrder, ResolvedConfig, Result, Split,
     TrainConfig, resolve,
 };
 
 use crate::loader::shuffle_epoch;
-use crate::{Dataset, Image, Pipeline, SampleRng, Source, Split, Subset, thumbnail};
+use crate::{Dataset, Image, Pipeline, SampleRng, Source, Subset, thumbnail};
 
 /// How many images are shown where nobody says: of all, or of each class, up to a picture's worth.
 const COUNT: u32 = 40;
@@ -40,12 +40,12 @@ pub struct PreviewImage {
 /// # Errors
 /// `E_USAGE` for a part without images or a count out of range, what `resolve` refuses, and
 /// `E_IMAGE` or `E_IO` if no image can be decoded.
-pub fn preview(dataset: &Dataset, request: &ShowConfig) -> Result<Preview> {
-    let order = request.order.unwrap_or(ShowOrder::Random);
+pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
+    let order = request.order.unwrap_or(PreviewOrder::Random);
     let classes = dataset.facts().classes.len() as u32;
     let count = request.count.unwrap_or(match order {
-        ShowOrder::Random => COUNT,
-        ShowOrder::ByClass => classes.saturating_mul(OF_EACH_CLASS).min(PICTURE),
+        PreviewOrder::Random => COUNT,
+        PreviewOrder::ByClass => classes.saturating_mul(OF_EACH_CLASS).min(PICTURE),
     });
     if !(1..=MAX).contains(&count) {
         let message = format!("`count` must be from 1 to {MAX}, not {count}");
@@ -53,20 +53,20 @@ pub fn preview(dataset: &Dataset, request: &ShowConfig) -> Result<Preview> {
     }
     let config = as_trained(dataset, request)?;
     let split = dataset.splits(&config.data);
-    let (part, shown) = match request.part.unwrap_or(DataPart::Train) {
-        DataPart::Train => (Split::Train, Some(split.train)),
-        DataPart::Val => (Split::Val, split.val),
-        DataPart::Test => (Split::Test, split.test),
+    let (part, shown) = match request.split.unwrap_or(Split::Train) {
+        Split::Train => (Split::Train, Some(split.train)),
+        Split::Val => (Split::Val, split.val),
+        Split::Test => (Split::Test, split.test),
     };
     let Some(Subset { source, indices }) = shown else {
         let message = format!("{} has no {} part", dataset.facts().source, part.as_str());
-        return Err(Error::new(ErrorCode::Usage, message).key("part").hint("Show another part."));
+        return Err(Error::new(ErrorCode::Usage, message).key("split").hint("Show another part."));
     };
     let augment = request.augmented.unwrap_or(false).then(|| Augment::new(config));
     let seed = request.seed.unwrap_or(0);
     let wanted = match order {
-        ShowOrder::Random => vec![count; 1],
-        ShowOrder::ByClass => shares(count, classes),
+        PreviewOrder::Random => vec![count; 1],
+        PreviewOrder::ByClass => shares(count, classes),
     };
     let groups = shuffled(source.as_ref(), indices.to_vec(), wanted.len(), seed);
     let mut images = Vec::with_capacity(count as usize);
@@ -118,7 +118,7 @@ fn shuffled(source: &dyn Source, mut indices: Vec<u32>, groups: usize, seed: u64
 }
 
 /// A run on the data set with the same seed.
-fn as_trained(dataset: &Dataset, request: &ShowConfig) -> Result<ResolvedConfig> {
+fn as_trained(dataset: &Dataset, request: &PreviewConfig) -> Result<ResolvedConfig> {
     let asked = TrainConfig {
         data: request.data.clone(),
         transform: request.transform.clone(),
@@ -126,7 +126,7 @@ fn as_trained(dataset: &Dataset, request: &ShowConfig) -> Result<ResolvedConfig>
         ..TrainConfig::default()
     };
     // What the machine is does not change a picture.
-    resolve(&asked, dataset.facts(), &MachineFacts::with_cores(1))
+    resolve(&asked, dataset.facts(), &MachineInfo::with_cores(1))
 }
 
 /// The training's transforms, to be looked at.
@@ -164,21 +164,19 @@ impl Augment {
 
 #[cfg(test)]
 mod tests {
-    use residual_spec::{
-        Auto, CropConfig, DataConfig, DataFormat, NameOr, NoCropConfig, TransformConfig,
-    };
+    use residual_spec::{Auto, CropConfig, DataConfig, DataFormat, NameOr, TransformConfig};
 
     use super::*;
     use crate::MemorySource;
 
     /// Of which nothing is held back.
-    fn all() -> ShowConfig {
-        of(DataConfig { validation: Some(Auto::Is(0.0)), ..DataConfig::default() })
+    fn all() -> PreviewConfig {
+        of(DataConfig { validation: Some(Auto::Value(0.0)), ..DataConfig::default() })
     }
 
-    fn of(data: DataConfig) -> ShowConfig {
+    fn of(data: DataConfig) -> PreviewConfig {
         let data = DataConfig { source: Some("tiny".into()), ..data };
-        ShowConfig { data: Some(NameOr::Full(data)), ..ShowConfig::default() }
+        PreviewConfig { data: Some(NameOr::Config(data)), ..PreviewConfig::default() }
     }
 
     /// Twelve images of 8x8 in three classes; image i has values from 10 * i on.
@@ -199,7 +197,7 @@ mod tests {
     #[test]
     fn images_are_chosen_by_seed() {
         let shown = |seed| {
-            let request = ShowConfig { count: Some(6), seed: Some(seed), ..all() };
+            let request = PreviewConfig { count: Some(6), seed: Some(seed), ..all() };
             let shown = preview(&dataset(), &request).unwrap();
             shown.images.into_iter().map(|image| image.index).collect::<Vec<_>>()
         };
@@ -213,24 +211,24 @@ mod tests {
 
     #[test]
     fn by_class_shows_as_many_of_each_class_after_each_other() {
-        let order = Some(ShowOrder::ByClass);
-        let request = ShowConfig { count: Some(7), order, ..all() };
+        let order = Some(PreviewOrder::ByClass);
+        let request = PreviewConfig { count: Some(7), order, ..all() };
         assert_eq!(labels(&preview(&dataset(), &request).unwrap()), [0, 0, 0, 1, 1, 2, 2]);
         // There are no more.
-        let request = ShowConfig { count: Some(30), order, ..all() };
+        let request = PreviewConfig { count: Some(30), order, ..all() };
         assert_eq!(preview(&dataset(), &request).unwrap().images.len(), 12);
     }
 
     #[test]
     fn the_parts_are_those_of_a_run_with_the_same_settings() {
         let data = |limit, split_seed| DataConfig {
-            validation: Some(Auto::Is(0.25)),
+            validation: Some(Auto::Value(0.25)),
             limit,
             split_seed,
             ..DataConfig::default()
         };
         let shown = |limit, split_seed, part| {
-            let request = ShowConfig { part: Some(part), ..of(data(limit, split_seed)) };
+            let request = PreviewConfig { split: Some(part), ..of(data(limit, split_seed)) };
             let shown = preview(&dataset(), &request).unwrap();
             let mut indices: Vec<u32> = shown.images.iter().map(|image| image.index).collect();
             indices.sort_unstable();
@@ -239,11 +237,11 @@ mod tests {
         for (limit, seed) in [(None, None), (Some(5), None), (Some(5), Some(9))] {
             let request = of(data(limit, seed));
             let split = dataset().splits(&as_trained(&dataset(), &request).unwrap().data);
-            assert_eq!(shown(limit, seed, DataPart::Train), *split.train.indices);
-            assert_eq!(shown(limit, seed, DataPart::Val), *split.val.unwrap().indices);
+            assert_eq!(shown(limit, seed, Split::Train), *split.train.indices);
+            assert_eq!(shown(limit, seed, Split::Val), *split.val.unwrap().indices);
         }
-        assert_eq!(shown(Some(5), None, DataPart::Train).len(), 5);
-        assert_eq!(shown(None, None, DataPart::Val).len(), 3);
+        assert_eq!(shown(Some(5), None, Split::Train).len(), 5);
+        assert_eq!(shown(None, None, Split::Val).len(), 3);
         let wild = preview(&dataset(), &of(data(Some(1), None))).err().unwrap();
         assert_eq!(wild.at.key.as_deref(), Some("data.limit"));
     }
@@ -261,18 +259,19 @@ mod tests {
 
     #[test]
     fn augmented_images_are_the_trainings_with_their_normalisation_taken_back() {
-        let none = CropConfig::None(NoCropConfig {});
+        let none = CropConfig::None;
         let transform = TransformConfig {
-            crop: Some(Auto::Is(none)),
-            flip: Some(Auto::Is(true)),
+            crop: Some(Auto::Value(none)),
+            flip: Some(Auto::Value(true)),
             ..TransformConfig::default()
         };
         let data = DataConfig {
-            validation: Some(Auto::Is(0.0)),
-            image_size: Some(Auto::Is(16)),
+            validation: Some(Auto::Value(0.0)),
+            image_size: Some(Auto::Value(16)),
             ..DataConfig::default()
         };
-        let request = ShowConfig { transform: Some(transform), augmented: Some(true), ..of(data) };
+        let request =
+            PreviewConfig { transform: Some(transform), augmented: Some(true), ..of(data) };
         let shown = preview(&dataset(), &request).unwrap();
         let mut mirrored = 0;
         for PreviewImage { index, image, .. } in &shown.images {
@@ -292,10 +291,10 @@ mod tests {
     #[test]
     fn a_part_without_images_and_a_wild_count_are_refused() {
         let refused = |request| preview(&dataset(), &request).err().unwrap();
-        let error = refused(ShowConfig { part: Some(DataPart::Test), ..ShowConfig::default() });
-        assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Usage, Some("part")));
+        let error = refused(PreviewConfig { split: Some(Split::Test), ..PreviewConfig::default() });
+        assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Usage, Some("split")));
         for count in [0, 1001] {
-            let error = refused(ShowConfig { count: Some(count), ..ShowConfig::default() });
+            let error = refused(PreviewConfig { count: Some(count), ..PreviewConfig::default() });
             assert_eq!(error.at.key.as_deref(), Some("count"));
         }
     }

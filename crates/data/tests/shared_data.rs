@@ -7,7 +7,7 @@ use std::sync::Arc;
 use residual_data::{
     Dataset, Image, Loader, LoaderOptions, Pipeline, SampleOrder, SampleRng, Split, Subset, open,
 };
-use residual_spec::{DataConfig, ErrorCode, MachineFacts, ResolvedConfig, TrainConfig, resolve};
+use residual_spec::{DataConfig, ErrorCode, MachineInfo, ResolvedConfig, TrainConfig, resolve};
 
 fn shared(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
@@ -28,7 +28,7 @@ fn opened(folder: &Path) -> Dataset {
 }
 
 fn defaults(set: &Dataset) -> ResolvedConfig {
-    let machine = MachineFacts::with_cores(2);
+    let machine = MachineInfo::with_cores(2);
     resolve(&TrainConfig::default(), set.facts(), &machine).unwrap()
 }
 

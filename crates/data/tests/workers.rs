@@ -8,14 +8,14 @@ use residual_data::{
     ArraySplit, Arrays, Batch, Dataset, Image, Loader, LoaderOptions, Pipeline, SampleOrder, Split,
     open, open_with_arrays,
 };
-use residual_spec::{DataConfig, DataFormat, MachineFacts, TrainConfig, resolve};
+use residual_spec::{DataConfig, DataFormat, MachineInfo, TrainConfig, resolve};
 use serde_json::json;
 
 /// A run's augmented batches of an epoch.
 fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
     let data = serde_json::to_value(data).unwrap();
     let config = json!({ "data": data, "batchSize": 4, "seed": 3, "transform": { "flip": true } });
-    let machine = MachineFacts::with_cores(2);
+    let machine = MachineInfo::with_cores(2);
     let config = resolve(&TrainConfig::from_json(&config).unwrap(), set.facts(), &machine).unwrap();
     let order = match config.data.balanced {
         true => SampleOrder::Balanced { seed: config.seed, epoch: 1 },
@@ -135,7 +135,7 @@ fn every_format_gives_the_same_bytes_whatever_the_number_of_workers() {
             let limit = limit.filter(|_| set.facts().classes.len() < 6);
             let data = DataConfig {
                 source: Some(set.facts().source.clone()),
-                image_size: Some(residual_spec::Auto::Is(8)),
+                image_size: Some(residual_spec::Auto::Value(8)),
                 balanced: Some(balanced),
                 limit,
                 ..DataConfig::default()

@@ -239,7 +239,7 @@ mod tests {
         ArraySplit, Arrays, Loader, LoaderOptions, Pipeline, PixelMean, SampleOrder, Subset,
     };
     use residual_spec::{
-        DataConfig, Device, MachineFacts, MemoryFormat, Precision, ResolvedConfig, TrainConfig,
+        DataConfig, Device, MachineInfo, MemoryFormat, Precision, ResolvedConfig, TrainConfig,
         resolve,
     };
     use serde_json::{Value, json};
@@ -265,12 +265,12 @@ mod tests {
 
     fn config(channels: u32, transform: &Value) -> ResolvedConfig {
         let classes = ["a", "b", "c"].map(String::from).to_vec();
-        let facts = residual_spec::DataFacts {
+        let facts = residual_spec::DatasetInfo {
             train: 203,
-            ..residual_spec::DataFacts::unseen(classes, channels, Some([SIZE as u32; 2]))
+            ..residual_spec::DatasetInfo::unknown(classes, channels, Some([SIZE as u32; 2]))
         };
         let said = json!({ "transform": transform, "model": "resnet8", "augmentOn": "device" });
-        let machine = MachineFacts::with_cores(1);
+        let machine = MachineInfo::with_cores(1);
         resolve(&TrainConfig::from_json(&said).unwrap(), &facts, &machine).unwrap()
     }
 

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 
 use residual_spec::{
-    Calibration, CalibrationBin, ClassScore, ConfusedPair, Evaluation, Example, WarningEvent,
+    Calibration, CalibrationBin, ClassMetrics, ConfusedPair, EvaluatedImage, Evaluation,
+    WarningEvent,
 };
 
 use crate::Ensemble;
@@ -165,7 +166,7 @@ impl EvaluationMetrics {
         name: impl Fn(u32) -> String,
     ) -> Evaluation {
         let label = |class: u32| labels[class as usize].clone();
-        let example = |found: &Found| Example {
+        let example = |found: &Found| EvaluatedImage {
             index: found.index,
             name: name(found.index),
             label: label(found.label),
@@ -242,8 +243,8 @@ impl EvaluationMetrics {
 }
 
 impl Tally {
-    fn score(&self, label: &str) -> ClassScore {
-        ClassScore {
+    fn score(&self, label: &str) -> ClassMetrics {
+        ClassMetrics {
             label: label.into(),
             accuracy: share(self.right, self.count),
             precision: share(self.right, self.predicted),

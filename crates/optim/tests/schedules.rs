@@ -2,7 +2,7 @@
 //! down; among them the plateau of the notebook's fifty losses.
 
 use residual_optim::{LrSchedule, Position, ScheduleState};
-use residual_spec::{DataFacts, MachineFacts, TrainConfig, resolve};
+use residual_spec::{DatasetInfo, MachineInfo, TrainConfig, resolve};
 use serde_json::{Value, json};
 
 fn fixture() -> Value {
@@ -12,10 +12,10 @@ fn fixture() -> Value {
 
 /// The schedule of a run of `length` steps, one step an epoch.
 fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedule {
-    let facts = DataFacts {
+    let facts = DatasetInfo {
         source: "x".into(),
         train: 100,
-        ..DataFacts::unseen(vec!["a".into(), "b".into()], 3, Some([32, 32]))
+        ..DatasetInfo::unknown(vec!["a".into(), "b".into()], 3, Some([32, 32]))
     };
     let config = json!({
         "optimizer": { "lr": lr },
@@ -23,7 +23,7 @@ fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedu
         "schedule": schedule,
         "warmup": warmup,
     });
-    let machine = MachineFacts::with_cores(1);
+    let machine = MachineInfo::with_cores(1);
     let config = resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap();
     LrSchedule::new(&config, 1, Some(length), ScheduleState::default())
 }
@@ -43,7 +43,7 @@ fn rates_by_step_are_pytorchs() {
         let mut length = case["length"].as_u64().unwrap();
         let warmup = match parts.get("linear") {
             Some(linear) => {
-                json!({ "epochs": linear["total_iters"], "from": linear["start_factor"] })
+                json!({ "epochs": linear["total_iters"], "startFactor": linear["start_factor"] })
             }
             None => json!({}),
         };
@@ -62,7 +62,7 @@ fn rates_by_step_are_pytorchs() {
                 "pctStart": cycle["pct_start"],
                 "divFactor": cycle["div_factor"],
                 "finalDivFactor": cycle["final_div_factor"],
-                "anneal": cycle["anneal"],
+                "annealStrategy": cycle["anneal"],
             })
         } else {
             json!({

@@ -16,7 +16,7 @@ pub(crate) const COLUMNS: &str = "epoch,step,lr,train_loss,train_accuracy,val_lo
                        images_per_second,seconds\n";
 
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub(crate) struct MetricsLog {
     jsonl: Lines,
     csv: Lines,
     tensorboard: Events,
@@ -40,14 +40,14 @@ struct Mark {
     step: Option<u64>,
 }
 
-impl Metrics {
-    pub(crate) fn open(folder: &Path) -> Result<Metrics> {
+impl MetricsLog {
+    pub(crate) fn open(folder: &Path) -> Result<MetricsLog> {
         let jsonl = Lines::open(&folder.join(JSONL))?;
         let mut csv = Lines::open(&folder.join(CSV))?;
         if csv.is_empty() {
             csv.append(COLUMNS.as_bytes())?;
         }
-        Ok(Metrics { jsonl, csv, tensorboard: Events::open(folder)? })
+        Ok(MetricsLog { jsonl, csv, tensorboard: Events::open(folder)? })
     }
 
     /// Appends an event. An epoch and the end are synced to the disk: a checkpoint written after
@@ -114,7 +114,7 @@ fn row_place(row: &[u8]) -> Option<(u32, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::{EndEvent, Score, StepEvent, StopReason, TrainResult};
+    use residual_spec::{EndEvent, Metrics, StepEvent, StopReason, TrainResult};
     use std::fs;
 
     fn step(step: u64) -> RunEvent {
@@ -133,12 +133,12 @@ mod tests {
         })
     }
 
-    fn epoch(epoch: u32, val: Option<Score>) -> RunEvent {
+    fn epoch(epoch: u32, val: Option<Metrics>) -> RunEvent {
         RunEvent::Epoch(EpochEvent {
             epoch,
             step: u64::from(epoch) * 10,
             lr: 0.1,
-            train: Score { loss: 1.5, accuracy: 0.25, count: 100 },
+            train: Metrics { loss: 1.5, accuracy: 0.25, count: 100 },
             val,
             best: true,
             images_per_second: 900.5,
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn every_line_is_the_event_with_its_time() {
         let folder = tempfile::tempdir().unwrap();
-        let mut metrics = Metrics::open(folder.path()).unwrap();
-        let events = [step(10), epoch(1, Some(Score::default())), end()];
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
+        let events = [step(10), epoch(1, Some(Metrics::default())), end()];
         for event in &events {
             metrics.log(event).unwrap();
         }
@@ -184,10 +184,10 @@ mod tests {
     #[test]
     fn an_epoch_is_a_row_and_what_was_not_measured_is_empty() {
         let folder = tempfile::tempdir().unwrap();
-        let mut metrics = Metrics::open(folder.path()).unwrap();
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
         metrics.log(&step(10)).unwrap();
         metrics.log(&epoch(1, None)).unwrap();
-        metrics.log(&epoch(2, Some(Score { loss: 2.0, accuracy: 0.5, count: 9 }))).unwrap();
+        metrics.log(&epoch(2, Some(Metrics { loss: 2.0, accuracy: 0.5, count: 9 }))).unwrap();
         let rows = read(folder.path(), CSV);
         assert_eq!(rows[0], COLUMNS.trim_end());
         assert_eq!(rows[1], "1,10,0.1,1.5,0.25,,,900.5,12");
@@ -198,12 +198,12 @@ mod tests {
     #[test]
     fn a_log_cut_back_goes_on_as_if_the_rest_had_not_been() {
         let folder = tempfile::tempdir().unwrap();
-        let mut metrics = Metrics::open(folder.path()).unwrap();
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
         for event in [step(10), epoch(1, None), step(15), epoch(2, None), step(25), end()] {
             metrics.log(&event).unwrap();
         }
         drop(metrics);
-        let mut metrics = Metrics::open(folder.path()).unwrap();
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
         metrics.rewind_to(1, 15).unwrap();
         metrics.log(&epoch(2, None)).unwrap();
         assert_eq!(read(folder.path(), JSONL).len(), 4);
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn an_epoch_cut_short_by_its_budget_is_not_there_twice() {
         let folder = tempfile::tempdir().unwrap();
-        let mut metrics = Metrics::open(folder.path()).unwrap();
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
         // The checkpoint that is gone on from was written at step 20, in the second epoch.
         for event in [epoch(1, None), step(20), epoch(2, None), end()] {
             metrics.log(&event).unwrap();
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn an_end_is_cut_though_no_step_is() {
         let folder = tempfile::tempdir().unwrap();
-        let mut metrics = Metrics::open(folder.path()).unwrap();
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
         for event in [step(25), end()] {
             metrics.log(&event).unwrap();
         }
@@ -238,7 +238,7 @@ mod tests {
     fn a_torn_header_of_the_table_is_written_again() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(CSV), "epoch,st").unwrap();
-        let mut metrics = Metrics::open(folder.path()).unwrap();
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
         metrics.rewind_to(0, 0).unwrap();
         assert_eq!(read(folder.path(), CSV), [COLUMNS.trim_end()]);
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::environment::Environment;
 use crate::latest;
 use crate::lock::{self, Lock};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, MetricsLog};
 use crate::tensorboard;
 use residual_fs::{is_temporary, remove_temporary_files, write_atomically, write_error};
 
@@ -30,7 +30,7 @@ const BEST: &str = "best.safetensors";
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    metrics: Metrics,
+    metrics: MetricsLog,
     _lock: Lock,
 }
 
@@ -141,7 +141,7 @@ impl RunDir {
         for folder in [&path, &checkpoints] {
             remove_temporary_files(folder).map_err(|cause| write_error(folder, &cause))?;
         }
-        let metrics = Metrics::open(&path)?;
+        let metrics = MetricsLog::open(&path)?;
         Ok(RunDir { path, metrics, _lock: lock })
     }
 
@@ -373,16 +373,16 @@ fn remove(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::{DataFacts, MachineFacts, TrainConfig, WarningEvent, resolve};
+    use residual_spec::{DatasetInfo, MachineInfo, TrainConfig, WarningEvent, resolve};
     use tempfile::TempDir;
 
     fn config() -> ResolvedConfig {
-        let facts = DataFacts {
+        let facts = DatasetInfo {
             source: "./photos".into(),
             train: 240,
-            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
+            ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
         };
-        let machine = MachineFacts::with_cores(2);
+        let machine = MachineInfo::with_cores(2);
         resolve(&TrainConfig::default(), &facts, &machine).unwrap()
     }
 
@@ -398,7 +398,7 @@ mod tests {
             fs::write(run.checkpoint_path(kind, epoch), "weights").unwrap();
         }
         fs::write(folder.path().join(RESULT), "{}").unwrap();
-        fs::write(folder.path().join(EVALUATION), r#"{"part":"val","epoch":3}"#).unwrap();
+        fs::write(folder.path().join(EVALUATION), r#"{"split":"val","epoch":3}"#).unwrap();
         fs::write(folder.path().join(REPORT), "<!doctype html>").unwrap();
         folder
     }

@@ -201,7 +201,7 @@ fn next(reader: &mut impl Read) -> std::io::Result<Option<(Event, u64)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::{EpochEvent, Score, StepEvent};
+    use residual_spec::{EpochEvent, Metrics, StepEvent};
 
     fn step(step: u64) -> RunEvent {
         RunEvent::Step(StepEvent {
@@ -238,8 +238,8 @@ mod tests {
             epoch: 1,
             step: 10,
             lr: 0.1,
-            train: Score { loss: 1.5, accuracy: 0.25, count: 100 },
-            val: Some(Score { loss: 2.0, accuracy: 0.5, count: 10 }),
+            train: Metrics { loss: 1.5, accuracy: 0.25, count: 100 },
+            val: Some(Metrics { loss: 2.0, accuracy: 0.5, count: 10 }),
             best: true,
             images_per_second: 900.5,
             seconds: 12.0,

@@ -13,8 +13,8 @@ use std::time::Duration;
 use residual_fs::write_atomically;
 use residual_runlog::RunDir;
 use residual_spec::{
-    CheckpointKind, DataFacts, EpochEvent, ErrorCode, MachineFacts, RunEvent, Score, TrainConfig,
-    resolve,
+    CheckpointKind, DatasetInfo, EpochEvent, ErrorCode, MachineInfo, Metrics, RunEvent,
+    TrainConfig, resolve,
 };
 
 /// Set for the second process: the folder that it writes to.
@@ -59,7 +59,7 @@ fn epoch(epoch: u32) -> RunEvent {
         epoch,
         step: epoch.into(),
         lr: 0.1,
-        train: Score::default(),
+        train: Metrics::default(),
         val: None,
         best: false,
         images_per_second: 1.0,
@@ -70,12 +70,12 @@ fn epoch(epoch: u32) -> RunEvent {
 /// Trains nothing, and writes as if.
 fn run_until_killed(folder: &Path) {
     let mut run = RunDir::create(folder, false).unwrap();
-    let facts = DataFacts {
+    let facts = DatasetInfo {
         source: "./photos".into(),
         train: 240,
-        ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
+        ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
     };
-    let machine = MachineFacts::with_cores(2);
+    let machine = MachineInfo::with_cores(2);
     run.write_config(&resolve(&TrainConfig::default(), &facts, &machine).unwrap()).unwrap();
     for number in 1..=200 {
         run.log(&epoch(number)).unwrap();

@@ -7,8 +7,8 @@ use residual_arch::Network;
 use residual_data::Batch;
 use residual_model::{ComputeOptions, Model, predict_log_probs};
 use residual_spec::{
-    At, BenchConfig, BenchResult, DataFacts, InspectConfig, NameOr, Rates, Read, ResolvedConfig,
-    Result, TrainConfig, resolve, resolve_inspect,
+    BenchConfig, BenchResult, DatasetInfo, FromJson, InspectConfig, KeyPath, NameOr,
+    ResolvedConfig, Result, Throughput, TrainConfig, resolve, resolve_inspect,
 };
 use serde_json::{Value, json};
 
@@ -25,17 +25,18 @@ const SECONDS: f64 = 1.0;
 /// # Errors
 /// `E_CONFIG` and `E_UNKNOWN_KEY` for what was said; `E_DEVICE`; `E_MEMORY` where that runs out.
 pub fn bench(said: &Value, go_on: &dyn Fn() -> bool) -> Result<Option<BenchResult>> {
-    let asked = BenchConfig::read(said, &At::Root)?;
+    let asked = BenchConfig::from_json_at(said, &KeyPath::Root)?;
     let rounds = asked.rounds.unwrap_or(ROUNDS);
     let seconds = asked.seconds.unwrap_or(SECONDS);
-    let refuse = |key, wanted, found: Value| At::Key(&At::Root, key).refuse(wanted, &found);
+    let refuse =
+        |key, wanted, found: Value| KeyPath::Key(&KeyPath::Root, key).invalid(wanted, &found);
     if !(1..=1000).contains(&rounds) {
         return Err(refuse("rounds", "from 1 to 1000", rounds.into()));
     }
     if !(0.0..=600.0).contains(&seconds) {
         return Err(refuse("seconds", "from 0 to 600", seconds.into()));
     }
-    if asked.batch_size.as_ref().and_then(|said| said.given()) == Some(&1) {
+    if asked.batch_size.as_ref().and_then(|said| said.value()) == Some(&1) {
         let wanted = "2 or more, for batch normalisation cannot be trained on one image";
         return Err(refuse("batchSize", wanted, json!(1)));
     }
@@ -76,8 +77,8 @@ pub fn bench(said: &Value, go_on: &dyn Fn() -> bool) -> Result<Option<BenchResul
         threads: config.threads,
         parameters: network.parameters(),
         macs: network.macs(),
-        train: Rates::of(trained),
-        predict: Rates::of(predicted),
+        train: Throughput::from_rounds(trained),
+        predict: Throughput::from_rounds(predicted),
     }))
 }
 
@@ -118,9 +119,9 @@ fn subject(asked: &BenchConfig) -> Result<(ResolvedConfig, Network)> {
     })?;
     let network =
         residual_arch::build(&target.model, target.channels, target.image_size, target.classes)?;
-    let facts = DataFacts {
+    let facts = DatasetInfo {
         source: "images in memory".into(),
-        ..DataFacts::unseen(
+        ..DatasetInfo::unknown(
             (0..target.classes.max(2)).map(|class| class.to_string()).collect(),
             target.channels,
             Some([target.image_size; 2]),
@@ -136,7 +137,7 @@ fn subject(asked: &BenchConfig) -> Result<(ResolvedConfig, Network)> {
             "data": { "source": "images in memory", "validation": 0, "imageSize": target.image_size },
         }))?
     };
-    Ok((resolve(&config, &facts, &crate::machine_facts())?, network))
+    Ok((resolve(&config, &facts, &crate::machine_info())?, network))
 }
 
 #[cfg(test)]
@@ -152,8 +153,8 @@ mod tests {
         assert_eq!((result.arch.as_str(), result.image_size, result.batch_size), ("resnet8", 8, 2));
         for rates in [&result.train, &result.predict] {
             assert_eq!(rates.rounds.len(), 3);
-            assert!(rates.lowest > 0.0 && rates.lowest <= rates.median);
-            assert!(rates.median <= rates.highest);
+            assert!(rates.min > 0.0 && rates.min <= rates.median);
+            assert!(rates.median <= rates.max);
         }
         assert!(bench(&said, &|| false).unwrap().is_none());
     }

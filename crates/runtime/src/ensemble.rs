@@ -47,7 +47,7 @@ pub fn evaluate_ensemble(
             ErrorCode::Mismatch,
             "the models hold back different images for validation",
         )
-        .key("part")
+        .key("split")
         .hint("Evaluate on the test part, or train with one `data.splitSeed`."));
     }
     let labels = &first.info().classes;

@@ -3,7 +3,8 @@
 
 use residual_data::{Arrays, Pipeline};
 use residual_spec::{
-    At, Error, ErrorCode, FindLrConfig, LrFinding, LrPoint, LrSuggestion, Read, Result,
+    Error, ErrorCode, FindLrConfig, FromJson, KeyPath, LrFinderResult, LrPoint, LrSuggestion,
+    Result,
 };
 use serde_json::Value;
 
@@ -30,8 +31,8 @@ pub fn find_lr(
     arrays: Option<Arrays>,
     options: &Value,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<LrFinding>> {
-    let range = Range::of(&FindLrConfig::read(options, &At::Root)?)?;
+) -> Result<Option<LrFinderResult>> {
+    let range = Range::of(&FindLrConfig::from_json_at(options, &KeyPath::Root)?)?;
     let prepared = unless_broken_off(Prepared::new(said, arrays, &|| !go_on()))?;
     let Some(prepared) = prepared else { return Ok(None) };
     let _threads = Threads::set(prepared.config.threads);
@@ -48,17 +49,18 @@ struct Range {
 impl Range {
     fn of(config: &FindLrConfig) -> Result<Range> {
         let range = Range {
-            from: config.from.unwrap_or(1e-7),
-            to: config.to.unwrap_or(10.0),
+            from: config.start_lr.unwrap_or(1e-7),
+            to: config.end_lr.unwrap_or(10.0),
             steps: config.steps.unwrap_or(100),
         };
-        let refuse =
-            |key, wanted, found: Value| Err(At::Key(&At::Root, key).refuse(wanted, &found));
+        let refuse = |key, wanted, found: Value| {
+            Err(KeyPath::Key(&KeyPath::Root, key).invalid(wanted, &found))
+        };
         if range.from <= 0.0 {
-            return refuse("from", "more than 0", range.from.into());
+            return refuse("startLr", "more than 0", range.from.into());
         }
         if range.to <= range.from {
-            return refuse("to", "more than `from`", range.to.into());
+            return refuse("endLr", "more than `startLr`", range.to.into());
         }
         if !(10..=100_000).contains(&range.steps) {
             return refuse("steps", "from 10 to 100000", range.steps.into());
@@ -75,7 +77,7 @@ fn measure(
     prepared: Prepared,
     range: &Range,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<LrFinding>> {
+) -> Result<Option<LrFinderResult>> {
     let model = prepared.model()?;
     let Prepared { config, dataset, .. } = prepared;
     let split = dataset.splits(&config.data);
@@ -143,7 +145,7 @@ impl Curve {
         }
     }
 
-    fn finding(self, diverged: bool) -> LrFinding {
+    fn finding(self, diverged: bool) -> LrFinderResult {
         let points = self.points;
         // At the lowest rates nothing happens: they tell where the loss stands, up to its noise.
         let idle = (points.len() / 10).max(1).min(points.len());
@@ -154,11 +156,11 @@ impl Curve {
         let (Some(lowest), true) = (lowest, falls) else {
             let reason = "the loss did not fall at any rate: try lower ones (`from`), more `steps`, \
                           or look at the data";
-            return LrFinding {
+            return LrFinderResult {
                 points,
                 diverged,
                 suggestion: None,
-                others: vec![],
+                suggestions: vec![],
                 reason: reason.into(),
             };
         };
@@ -174,11 +176,11 @@ impl Curve {
             lr,
             reason: "where the loss falls fastest".into(),
         });
-        LrFinding {
+        LrFinderResult {
             diverged,
             suggestion: Some(minimum.lr),
             reason: minimum.reason.clone(),
-            others: std::iter::once(minimum).chain(steepest).collect(),
+            suggestions: std::iter::once(minimum).chain(steepest).collect(),
             points,
         }
     }
@@ -218,7 +220,7 @@ mod tests {
         let finding = curve.finding(true);
         let lowest = 10.0 * finding.suggestion.unwrap();
         assert!((0.5..3.0).contains(&lowest), "{lowest}");
-        let steepest = finding.others.iter().find(|other| other.name == "steepest").unwrap();
+        let steepest = finding.suggestions.iter().find(|other| other.name == "steepest").unwrap();
         assert!((0.005..0.2).contains(&steepest.lr), "{steepest:?}");
         assert!(finding.points.windows(2).all(|pair| pair[0].lr < pair[1].lr));
     }

@@ -17,6 +17,6 @@ pub use ensemble::evaluate_ensemble;
 pub use find_lr::find_lr;
 pub use job_queue::PredictRequest;
 pub use plan::plan;
-pub use residual_train::{Control, Entry, Outcome, Stop, machine_facts};
+pub use residual_train::{Control, Entry, Outcome, Stop, machine_info};
 pub use session::Session;
 pub use thread::{TorchThread, Worker};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use residual_data::{Arrays, Loader, LoaderOptions, Pipeline, Splits, Subset};
 use residual_model::predict_log_probs;
-use residual_spec::{At, Plan, PlanConfig, Read, Result, TimeEstimate, median};
+use residual_spec::{FromJson, KeyPath, Plan, PlanConfig, Result, TimeEstimate, median};
 use serde_json::Value;
 
 use residual_train::{Learner, Lengths, OnDevice, Prepared, memory, pixel_mean};
@@ -34,12 +34,12 @@ pub fn plan(
     options: &Value,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Plan>> {
-    let options = PlanConfig::read(options, &At::Root)?;
+    let options = PlanConfig::from_json_at(options, &KeyPath::Root)?;
     let prepared = unless_broken_off(Prepared::new(said, arrays, &|| !go_on()))?;
     let Some(mut prepared) = prepared else { return Ok(None) };
     let dir = prepared.place()?;
     let split = prepared.dataset.splits(&prepared.config.data);
-    let resumed_at = prepared.resumed_at()?;
+    let start_step = prepared.start_step()?;
     let lengths = Lengths::of(&prepared.config, split.train.len());
     let (parameters, macs) = (prepared.network().parameters(), prepared.network().macs());
     let mut memory =
@@ -53,7 +53,7 @@ pub fn plan(
     if options.measure.unwrap_or(true) {
         let _threads = Threads::set(prepared.config.threads);
         let Some(pace) = Pace::measure(&prepared, &split, go_on)? else { return Ok(None) };
-        time = pace.estimate(&prepared, &lengths, resumed_at, val_images);
+        time = pace.estimate(&prepared, &lengths, start_step, val_images);
         memory.measured = time.as_ref().and_then(|_| greatest_resident());
     }
     prepared.config.out = dir.display().to_string();
@@ -68,7 +68,7 @@ pub fn plan(
         macs,
         steps_per_epoch: lengths.steps_per_epoch as u32,
         total_steps: lengths.total_steps,
-        resumed_at,
+        start_step,
         warnings,
         memory,
         time,
@@ -134,7 +134,7 @@ impl Pace {
         &self,
         prepared: &Prepared,
         lengths: &Lengths,
-        resumed_at: u64,
+        start_step: u64,
         val_images: u32,
     ) -> Option<TimeEstimate> {
         let config = &prepared.config;
@@ -144,7 +144,7 @@ impl Pace {
         let evaluation = self.evaluation * f64::from(val_images);
         let epoch_seconds = step_seconds * lengths.steps_per_epoch as f64 + evaluation;
         let left = lengths.total_steps.map(|total| {
-            let steps = total.saturating_sub(resumed_at) as f64;
+            let steps = total.saturating_sub(start_step) as f64;
             let epochs = (steps / lengths.steps_per_epoch.max(1) as f64).ceil();
             steps * step_seconds + epochs * evaluation
         });
@@ -155,8 +155,8 @@ impl Pace {
         Some(TimeEstimate {
             steps: self.steps.len() as u32,
             step_seconds,
-            fastest,
-            slowest,
+            min_step_seconds: fastest,
+            max_step_seconds: slowest,
             images_per_second: images as f64 / step_seconds,
             epoch_seconds,
             total_seconds,

@@ -13,9 +13,9 @@ use residual_model::{
     ResponseStats, evaluate, from_tch, predict, prediction_batch_size,
 };
 use residual_spec::{
-    Auto, Data, DataConfig, DataFacts, DataFormat, DataPart, Device, Error, ErrorCode,
-    EvaluateConfig, Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Precision,
-    PredictConfig, ResolvedConfig, Result, Thumbnail, Views, resolve_views,
+    Auto, Data, DataConfig, DataFormat, DatasetInfo, Device, Error, ErrorCode, EvaluateConfig,
+    Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Precision, PredictConfig,
+    ResolvedConfig, Result, Split, TestTimeAugment, Thumbnail, resolve_test_time_augment,
 };
 use residual_weights::{
     Checkpoint, CheckpointChoice, Export, ExportOptions, ExternalWeights, PIXEL_MEAN, Tensor,
@@ -30,7 +30,7 @@ use crate::catch_panic::unless_broken_off;
 pub struct Session {
     model: Model,
     config: ResolvedConfig,
-    data: DataFacts,
+    data: DatasetInfo,
     eval: Arc<Pipeline>,
     info: ModelInfo,
     /// For an export: how far the run had come, and the mean image if there is one.
@@ -54,7 +54,7 @@ impl Session {
             true => Parts::of_checkpoint(&path, asked)?,
             false => Parts::of_weights(&path, asked)?,
         };
-        let machine = crate::machine_facts();
+        let machine = crate::machine_info();
         let mut compute = ComputeOptions::from_config(&parts.config);
         if compute.device == Device::Cuda && !machine.cuda {
             // Where it was trained does not bind; what is asked for does.
@@ -108,7 +108,7 @@ impl Session {
                 .hint("Leave it out for the five most probable classes."));
         }
         check_thumbnails(asked.thumbnails)?;
-        let views = resolve_views(asked.crops, asked.scales.as_ref(), &self.config)?;
+        let views = resolve_test_time_augment(asked.crops, asked.scales.as_ref(), &self.config)?;
         let pipeline = self.eval.with_views(views);
         let mut pictures: Vec<Vec<Thumbnail>> = vec![Vec::new(); groups.len()];
         let answers = predict(
@@ -133,7 +133,7 @@ impl Session {
 
     /// How many images go through the network at once, if asked for so.
     pub fn in_one_pass(&self, asked: &PredictConfig) -> usize {
-        let views = resolve_views(asked.crops, asked.scales.as_ref(), &self.config);
+        let views = resolve_test_time_augment(asked.crops, asked.scales.as_ref(), &self.config);
         // What is asked wrongly is refused when it is answered.
         views.map_or(1, |views| prediction_batch_size(&self.model, &self.eval.with_views(views)))
     }
@@ -190,7 +190,8 @@ impl Session {
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
         check_examples(request)?;
-        let views = resolve_views(request.crops, request.scales.as_ref(), &self.config)?;
+        let views =
+            resolve_test_time_augment(request.crops, request.scales.as_ref(), &self.config)?;
         let Some((subset, labels)) = self.subset(request, arrays, go_on)? else {
             return Ok(None);
         };
@@ -212,13 +213,13 @@ impl Session {
 
     /// As in training, fewer where each is seen more often: a batch is held in memory, and a few
     /// more ahead of it.
-    fn images_at_a_time(&self, request: &EvaluateConfig, views: &Views) -> usize {
+    fn images_at_a_time(&self, request: &EvaluateConfig, views: &TestTimeAugment) -> usize {
         let trained = self.config.batch_size;
         let default = match views {
-            Views::Center => trained,
-            Views::Flip => trained / 2,
-            Views::Ten => trained / 10,
-            Views::MultiScale(_) => 1,
+            TestTimeAugment::Center => trained,
+            TestTimeAugment::Flip => trained / 2,
+            TestTimeAugment::Ten => trained / 10,
+            TestTimeAugment::MultiScale(_) => 1,
         };
         request.batch_size.unwrap_or(default).max(1) as usize
     }
@@ -235,7 +236,7 @@ impl Session {
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Vec<LayerResponse>>> {
         let Some((subset, _)) = self.subset(request, arrays, go_on)? else { return Ok(None) };
-        let mut loader = self.loader(&subset, request, Views::Center);
+        let mut loader = self.loader(&subset, request, TestTimeAugment::Center);
         let mut sums: Vec<ResponseStats> = Vec::new();
         while let Some(loaded) = loader.next()? {
             if !go_on() {
@@ -265,7 +266,7 @@ impl Session {
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<(Subset, Vec<String>)>> {
         let config = match (&request.data, &arrays) {
-            (Some(data), _) => data.full(),
+            (Some(data), _) => data.to_config(),
             (None, Some(_)) => DataConfig::default(),
             (None, None) if self.info.epoch == 0 && !self.info.assumed.is_empty() => {
                 let message = "these weights do not say what they were trained on";
@@ -289,16 +290,16 @@ impl Session {
             false => ours,
         };
         let map = class_map(source, theirs, labels)?;
-        Ok(Some((self.part(&dataset, request.part)?.remap_labels(map), labels.clone())))
+        Ok(Some((self.part(&dataset, request.split)?.remap_labels(map), labels.clone())))
     }
 
-    fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: Views) -> Loader {
+    fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: TestTimeAugment) -> Loader {
         let options = LoaderOptions {
             batch_size: self.images_at_a_time(request, &views),
             ..LoaderOptions::eval(&self.config)
         };
         let eval = match views {
-            Views::Center => Arc::clone(&self.eval),
+            TestTimeAugment::Center => Arc::clone(&self.eval),
             views => Arc::new(self.eval.with_views(views)),
         };
         Loader::new(subset, eval, options)
@@ -306,7 +307,7 @@ impl Session {
 
     /// The data set that it was trained on.
     pub(crate) fn data(&self) -> NameOr<DataConfig> {
-        NameOr::Full(self.own_data())
+        NameOr::Config(self.own_data())
     }
 
     /// For each of its classes, the index that another model gives to it.
@@ -321,13 +322,13 @@ impl Session {
     fn own_data(&self) -> DataConfig {
         DataConfig {
             source: Some(self.config.data.source.clone()),
-            format: Some(Auto::Is(self.config.data.format)),
+            format: Some(Auto::Value(self.config.data.format)),
             labels: Some(self.config.data.labels),
             ..DataConfig::default()
         }
     }
 
-    fn part(&self, dataset: &Dataset, wanted: Option<DataPart>) -> Result<Subset> {
+    fn part(&self, dataset: &Dataset, wanted: Option<Split>) -> Result<Subset> {
         // The validation part of the model's own data is the one that was split off in training.
         let facts = dataset.facts();
         let same = facts.format != DataFormat::Arrays || facts.fingerprint == self.data.fingerprint;
@@ -339,12 +340,12 @@ impl Session {
         let split = dataset.splits(&data);
         let nothing = |part: &str| {
             Error::new(ErrorCode::Usage, format!("{} has no {part} part", dataset.facts().source))
-                .key("part")
+                .key("split")
         };
         match wanted {
-            Some(DataPart::Train) => Ok(split.train),
-            Some(DataPart::Val) => split.val.ok_or_else(|| nothing("validation")),
-            Some(DataPart::Test) => split.test.ok_or_else(|| nothing("test")),
+            Some(Split::Train) => Ok(split.train),
+            Some(Split::Val) => split.val.ok_or_else(|| nothing("validation")),
+            Some(Split::Test) => split.test.ok_or_else(|| nothing("test")),
             None => Ok(split.test.or(split.val).unwrap_or(split.train)),
         }
     }
@@ -356,7 +357,7 @@ type Read<'p> = Box<dyn FnMut(&str) -> Result<Option<Tensor>> + 'p>;
 /// What a model is made of, from whatever file.
 struct Parts<'p> {
     config: ResolvedConfig,
-    data: DataFacts,
+    data: DatasetInfo,
     network: Network,
     read: Read<'p>,
     pixel_mean: Option<Arc<PixelMean>>,
@@ -412,7 +413,7 @@ impl<'p> Parts<'p> {
             assumed,
             has_default_classes: unnamed,
             progress,
-        } = ExternalWeights::read(path, asked, &crate::machine_facts())?;
+        } = ExternalWeights::read(path, asked, &crate::machine_info())?;
         let read = Box::new(move |name: &str| Ok(tensors.remove(name)));
         Ok(Parts { config, data, network, read, pixel_mean: None, progress, assumed, unnamed })
     }

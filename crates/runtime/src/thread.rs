@@ -12,7 +12,7 @@ use residual_data::Arrays;
 use residual_model::GroupPredictions;
 use residual_spec::{
     BenchResult, EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse,
-    LrFinding, Plan, Result,
+    LrFinderResult, Plan, Result,
 };
 
 use residual_train::cores;
@@ -206,7 +206,7 @@ impl Worker {
         arrays: Option<Arrays>,
         options: &serde_json::Value,
         cancelled: &AtomicBool,
-    ) -> Result<Option<LrFinding>> {
+    ) -> Result<Option<LrFinderResult>> {
         crate::find_lr(config, arrays, options, &|| self.shared.may_go_on(cancelled))
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use residual_runlog::RunDir;
 use residual_runtime::{Control, Entry, Session, Stop};
 use residual_spec::{
-    At, DataPart, ErrorCode, EvaluateConfig, LoadConfig, Read, RunEvaluation, RunEvent, Score,
-    StopReason, TrainResult,
+    ErrorCode, EvaluateConfig, FromJson, KeyPath, LoadConfig, Metrics, RunEvaluation, RunEvent,
+    Split, StopReason, TrainResult,
 };
 use residual_weights::Checkpoint;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ fn checkpoint(result: &TrainResult) -> Checkpoint {
 #[test]
 fn a_run_learns_and_leaves_all_its_files() {
     let place = Place::new();
-    let config = place.config("run", json!({ "epochs": 6, "checkpoint": { "every": 4 } }));
+    let config = place.config("run", json!({ "epochs": 6, "checkpoint": { "everyEpochs": 4 } }));
     let (result, events) = run(&config, |_| None);
     let result = result.unwrap();
     assert_eq!(result.stop_reason, StopReason::Completed);
@@ -140,9 +140,9 @@ fn kept(result: &TrainResult) -> Option<RunEvaluation> {
 fn what_was_measured_last_is_kept_with_some_of_its_pictures() {
     let place = Place::new();
     let tested = train(&place.config("tested", json!({})));
-    let RunEvaluation { part, epoch, evaluation } = kept(&tested).unwrap();
-    assert_eq!((part, epoch), (DataPart::Test, tested.best.as_ref().unwrap().epoch));
-    assert_eq!(Some(Score::from(&evaluation)), tested.test);
+    let RunEvaluation { split: part, epoch, evaluation } = kept(&tested).unwrap();
+    assert_eq!((part, epoch), (Split::Test, tested.best.as_ref().unwrap().epoch));
+    assert_eq!(Some(Metrics::from(&evaluation)), tested.test);
     assert_eq!(evaluation.confusion.iter().flatten().sum::<u32>(), 40);
     assert_eq!((evaluation.samples.len(), evaluation.top_losses.len()), (24, 24));
     let losses: Vec<f64> = evaluation.top_losses.iter().map(|example| example.loss).collect();
@@ -169,8 +169,8 @@ fn a_stopped_run_keeps_the_validation_of_its_best_epoch_and_an_aborted_one_nothi
         run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then(|| why.clone())).0
     };
     let stopped = ended("stopped", Stop::Requested).unwrap();
-    let RunEvaluation { part, epoch, evaluation } = kept(&stopped).unwrap();
-    assert_eq!((part, epoch), (DataPart::Val, stopped.best.as_ref().unwrap().epoch));
+    let RunEvaluation { split: part, epoch, evaluation } = kept(&stopped).unwrap();
+    assert_eq!((part, epoch), (Split::Val, stopped.best.as_ref().unwrap().epoch));
     assert_eq!(evaluation.accuracy, stopped.best.as_ref().unwrap().accuracy);
     assert!(evaluation.samples.iter().all(|example| example.thumbnail.is_some()));
 
@@ -179,7 +179,7 @@ fn a_stopped_run_keeps_the_validation_of_its_best_epoch_and_an_aborted_one_nothi
     let again = run(&again, |event| matches!(event, RunEvent::Step(_)).then_some(Stop::Requested));
     assert_eq!(kept(&again.0.unwrap()).unwrap().epoch, epoch);
     let resumed = train(&json!({ "resume": stopped.dir }));
-    assert_eq!(kept(&resumed).unwrap().part, DataPart::Test);
+    assert_eq!(kept(&resumed).unwrap().split, Split::Test);
 
     assert_eq!(ended("aborted", Stop::Aborted).unwrap_err().code, ErrorCode::Aborted);
     assert!(!Path::new(&place.path("aborted")).join("evaluation.json").exists());
@@ -192,9 +192,9 @@ fn without_a_test_part_the_validation_of_the_best_epoch_is_kept() {
         std::fs::remove_file(Path::new(&place.path("data")).join(file)).unwrap();
     }
     let result = train(&place.config("run", json!({ "epochs": 4 })));
-    let RunEvaluation { part, epoch, evaluation } = kept(&result).unwrap();
+    let RunEvaluation { split: part, epoch, evaluation } = kept(&result).unwrap();
     let best = result.best.unwrap();
-    assert_eq!((part, epoch), (DataPart::Val, best.epoch));
+    assert_eq!((part, epoch), (Split::Val, best.epoch));
     assert_eq!((evaluation.accuracy, evaluation.loss), (best.accuracy, best.loss));
 }
 
@@ -212,7 +212,7 @@ fn the_same_seed_gives_the_same_bits_whatever_the_workers_and_another_seed_other
 fn a_run_stopped_anywhere_goes_on_to_the_same_bits_and_the_same_log() {
     let place = Place::new();
     let schedule = json!({ "type": "plateau", "patience": 0, "threshold": 0.5, "factor": 0.5 });
-    let more = json!({ "epochs": 4, "schedule": schedule, "log": { "steps": 1 } });
+    let more = json!({ "epochs": 4, "schedule": schedule, "log": { "everySteps": 1 } });
     let whole = train(&place.config("whole", more.clone()));
     // In the middle of an epoch, at its last step, and after it.
     for at in [3, 5, 7] {
@@ -399,7 +399,7 @@ fn a_budget_of_seconds_that_is_used_up_before_the_first_update_is_no_failure() {
 #[test]
 fn a_run_that_goes_on_from_an_earlier_epoch_forgets_what_came_after_it() {
     let place = Place::new();
-    let more = json!({ "epochs": 6, "checkpoint": { "every": 2 }, "schedule": "constant" });
+    let more = json!({ "epochs": 6, "checkpoint": { "everyEpochs": 2 }, "schedule": "constant" });
     let first = train(&place.config("run", more));
     let checkpoint = |name: &str| place.path(&format!("run/checkpoints/{name}.safetensors"));
     let best = first.best.unwrap();
@@ -435,7 +435,7 @@ fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
         "loss": { "labelSmoothing": 0.1, "classWeights": "balanced" },
         "gradient": { "clipNorm": 1, "clipValue": 0.5, "accumulate": 2 },
         "ema": { "decay": 0.6 },
-        "log": { "steps": 1 },
+        "log": { "everySteps": 1 },
     });
     let whole = train(&place.config("whole", more.clone()));
     // Five batches an epoch are three updates.
@@ -511,7 +511,7 @@ fn a_network_can_be_evaluated_on_ten_crops_and_at_several_scales() {
     let result = train(&place.config("run", json!({ "epochs": 6, "transform": transform })));
     let model = Session::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
     let evaluate = |request: Value| {
-        let request = EvaluateConfig::read(&request, &At::Root)?;
+        let request = EvaluateConfig::from_json_at(&request, &KeyPath::Root)?;
         model.evaluate(&request, None, &|| true).map(Option::unwrap)
     };
     let [centre, ten, scales] = [
@@ -571,7 +571,7 @@ fn a_run_that_no_longer_improves_ends_early_and_stays_ended() {
 #[test]
 fn a_warm_up_waits_for_the_accuracy_that_it_was_told() {
     let place = Place::new();
-    let warmup = json!({ "from": 0.1, "untilAccuracy": 0.3 });
+    let warmup = json!({ "startFactor": 0.1, "untilAccuracy": 0.3 });
     let more = json!({ "epochs": 4, "warmup": warmup, "schedule": "constant" });
     let result = train(&place.config("run", more));
     let epochs = epochs_of(&result);

@@ -120,7 +120,7 @@ codes! {
 /// (`optimizer.lr`, `schedule.milestones[1]`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(optional_fields)]
-pub struct Place {
+pub struct ErrorLocation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,14 +136,14 @@ pub struct Error {
     pub code: ErrorCode,
     pub message: String,
     #[serde(default)]
-    pub at: Place,
+    pub at: ErrorLocation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
 impl Error {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Error { code, message: message.into(), at: Place::default(), hint: None }
+        Error { code, message: message.into(), at: ErrorLocation::default(), hint: None }
     }
 
     /// The next thing to do, as a whole sentence.

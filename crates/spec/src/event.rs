@@ -4,12 +4,12 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{DataFacts, ResolvedConfig, TrainResult};
+use crate::{DatasetInfo, ResolvedConfig, TrainResult};
 
 /// Loss and accuracy over a number of images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct Score {
+pub struct Metrics {
     /// Mean cross-entropy, in nats.
     pub loss: f64,
     /// Share of images classified right, 0 to 1.
@@ -38,11 +38,11 @@ pub struct StartEvent {
     /// The run folder, absolute.
     pub dir: String,
     pub config: Box<ResolvedConfig>,
-    pub data: DataFacts,
+    pub data: DatasetInfo,
     /// Images trained on in an epoch, after the validation split.
     pub train_images: u32,
     /// Those of each class, in the order of `data.classes`.
-    pub train_classes: Vec<u32>,
+    pub train_class_counts: Vec<u32>,
     pub val_images: u32,
     pub test_images: u32,
     /// Trainable numbers of the network.
@@ -53,7 +53,7 @@ pub struct StartEvent {
     /// Where the budget is known in steps or epochs.
     pub total_steps: Option<u64>,
     /// Steps already done, in a resumed run.
-    pub resumed_at: u64,
+    pub start_step: u64,
 }
 
 /// One update of the weights.
@@ -96,9 +96,9 @@ pub struct EpochEvent {
     /// The rate of the epoch's last update.
     pub lr: f64,
     /// Means over the epoch, in training mode on augmented images.
-    pub train: Score,
+    pub train: Metrics,
     /// In evaluation mode on unaugmented images; null without a validation part.
-    pub val: Option<Score>,
+    pub val: Option<Metrics>,
     /// The best so far, by `monitor`.
     pub best: bool,
     /// Training throughput over the epoch, evaluation not counted.

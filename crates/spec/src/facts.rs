@@ -8,7 +8,7 @@ use crate::DataFormat;
 /// What reading a data set's files told about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct DataFacts {
+pub struct DatasetInfo {
     /// As the user named it.
     pub source: String,
     pub format: DataFormat,
@@ -19,7 +19,7 @@ pub struct DataFacts {
     /// Height and width, where all images share them.
     pub image_size: Option<[u32; 2]>,
     /// The shorter side of the image in the middle, all ordered by it; null where nobody looked.
-    pub short_side: Option<u32>,
+    pub median_short_side: Option<u32>,
     /// Images by part, before any split.
     pub train: u32,
     pub val: u32,
@@ -30,7 +30,7 @@ pub struct DataFacts {
     /// Standard deviation of each channel, likewise.
     pub std: Option<Vec<f64>>,
     /// Whether a mirrored image is still a picture of its class (digits are not).
-    pub mirrored_is_natural: bool,
+    pub flip_preserves_label: bool,
     /// Bytes that the training and validation images take when they are decoded; null where they are
     /// in memory anyway.
     pub decoded_bytes: Option<u64>,
@@ -38,23 +38,27 @@ pub struct DataFacts {
     pub fingerprint: String,
 }
 
-impl DataFacts {
+impl DatasetInfo {
     /// Colour or grey images of which nothing else is known and none was counted: for weights that
     /// come alone, and to try things on.
-    pub fn unseen(classes: Vec<String>, channels: u32, image_size: Option<[u32; 2]>) -> DataFacts {
-        DataFacts {
+    pub fn unknown(
+        classes: Vec<String>,
+        channels: u32,
+        image_size: Option<[u32; 2]>,
+    ) -> DatasetInfo {
+        DatasetInfo {
             source: String::new(),
             format: DataFormat::ImageFolder,
             classes,
             channels,
             image_size,
-            short_side: None,
+            median_short_side: None,
             train: 0,
             val: 0,
             test: 0,
             mean: None,
             std: None,
-            mirrored_is_natural: true,
+            flip_preserves_label: true,
             decoded_bytes: None,
             fingerprint: String::new(),
         }
@@ -64,7 +68,7 @@ impl DataFacts {
 /// What this machine can do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct MachineFacts {
+pub struct MachineInfo {
     /// Physical cores that this process may use.
     pub cores: u32,
     /// The CPU is faster in bfloat16 than in fp32 (AMX, or AVX512_BF16 on AMD).
@@ -79,10 +83,10 @@ pub struct MachineFacts {
     pub free_memory: Option<u64>,
 }
 
-impl MachineFacts {
+impl MachineInfo {
     /// A machine of which nothing else is known.
-    pub fn with_cores(cores: u32) -> MachineFacts {
-        MachineFacts {
+    pub fn with_cores(cores: u32) -> MachineInfo {
+        MachineInfo {
             cores,
             bf16: false,
             cuda: false,

@@ -10,21 +10,22 @@ mod config;
 mod error;
 mod event;
 mod facts;
+mod from_json;
 mod macros;
 mod plan;
-mod read;
 mod resolve;
 mod result;
 
 pub use arch_name::ArchName;
 pub use config::*;
-pub use error::{Error, ErrorCode, Place, Result};
+pub use error::{Error, ErrorCode, ErrorLocation, Result};
 pub use event::*;
 pub use facts::*;
+pub use from_json::{FromJson, KeyPath, nearest};
 pub use plan::*;
-pub use read::{At, Read, nearest};
 pub use resolve::{
-    FEW_PHOTOGRAPHS, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS, Views, check_usable, device_bytes,
-    resolve, resolve_inspect, resolve_views, wants_published,
+    IMAGENET_MEAN, IMAGENET_STD, PRETRAINED_MAX_IMAGES, RANDOM_INIT, TestTimeAugment,
+    check_loaded_config, check_pretrained_default, device_bytes, resolve, resolve_inspect,
+    resolve_test_time_augment,
 };
 pub use result::*;

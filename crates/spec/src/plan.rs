@@ -3,7 +3,7 @@
 use serde::Serialize;
 use ts_rs::TS;
 
-use crate::{DataFacts, Device, Precision, ResolvedConfig, WarningEvent};
+use crate::{DatasetInfo, Device, Precision, ResolvedConfig, WarningEvent};
 
 /// What `plan()` gives: a run as it would be. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
@@ -12,7 +12,7 @@ pub struct Plan {
     /// The run folder that it would have, absolute.
     pub dir: String,
     pub config: ResolvedConfig,
-    pub data: DataFacts,
+    pub data: DatasetInfo,
     /// Images trained on in an epoch, after the validation split.
     pub train_images: u32,
     pub val_images: u32,
@@ -25,7 +25,7 @@ pub struct Plan {
     /// Where the budget is known in steps or epochs.
     pub total_steps: Option<u64>,
     /// Steps already done, in a run that would be resumed.
-    pub resumed_at: u64,
+    pub start_step: u64,
     /// What would be warned of at the beginning.
     pub warnings: Vec<WarningEvent>,
     pub memory: MemoryEstimate,
@@ -65,8 +65,8 @@ pub struct TimeEstimate {
     pub steps: u32,
     /// Seconds for an update: the median, the fastest and the slowest.
     pub step_seconds: f64,
-    pub fastest: f64,
-    pub slowest: f64,
+    pub min_step_seconds: f64,
+    pub max_step_seconds: f64,
     /// Training throughput at the median.
     pub images_per_second: f64,
     /// Of an epoch, its validation included, at the median.
@@ -93,32 +93,32 @@ pub struct BenchResult {
     /// Multiply-adds of one image's forward pass.
     pub macs: u64,
     /// Whole updates: forward, loss, backward, step.
-    pub train: Rates,
+    pub train: Throughput,
     /// Forward passes in evaluation mode.
-    pub predict: Rates,
+    pub predict: Throughput,
 }
 
 /// Images a second, measured several times.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct Rates {
+pub struct Throughput {
     /// One for each round, in their order.
     pub rounds: Vec<f64>,
     pub median: f64,
-    pub lowest: f64,
-    pub highest: f64,
+    pub min: f64,
+    pub max: f64,
 }
 
-impl Rates {
+impl Throughput {
     /// # Panics
     /// If there are none.
-    pub fn of(rounds: Vec<f64>) -> Rates {
+    pub fn from_rounds(rounds: Vec<f64>) -> Throughput {
         let mut sorted = rounds.clone();
         sorted.sort_by(f64::total_cmp);
-        Rates {
+        Throughput {
             median: median(&sorted),
-            lowest: sorted[0],
-            highest: sorted[sorted.len() - 1],
+            min: sorted[0],
+            max: sorted[sorted.len() - 1],
             rounds,
         }
     }
@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn rates_keep_their_order_beside_their_spread() {
-        let rates = Rates::of(vec![3.0, 1.0, 2.0, 10.0]);
+        let rates = Throughput::from_rounds(vec![3.0, 1.0, 2.0, 10.0]);
         assert_eq!(rates.rounds, [3.0, 1.0, 2.0, 10.0]);
-        assert_eq!((rates.lowest, rates.median, rates.highest), (1.0, 2.5, 10.0));
-        assert_eq!(Rates::of(vec![7.0]).median, 7.0);
+        assert_eq!((rates.min, rates.median, rates.max), (1.0, 2.5, 10.0));
+        assert_eq!(Throughput::from_rounds(vec![7.0]).median, 7.0);
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{DataPart, Score, WarningEvent};
+use crate::{Metrics, Split, WarningEvent};
 
 /// Why a run that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -31,12 +31,12 @@ pub struct TrainResult {
     /// Updates made.
     pub steps: u64,
     /// The best epoch by `monitor`; null if no epoch was finished.
-    pub best: Option<Best>,
+    pub best: Option<BestCheckpoint>,
     /// The last checkpoint, absolute.
     pub last: String,
     /// The best checkpoint on the test part, where the data set has one and the run was not
     /// stopped before its end.
-    pub test: Option<Score>,
+    pub test: Option<Metrics>,
     /// Training throughput, evaluation not counted.
     pub images_per_second: f64,
     /// Of training, evaluation included, over all sessions of the run.
@@ -51,7 +51,7 @@ pub struct TrainResult {
 /// The best epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct Best {
+pub struct BestCheckpoint {
     pub epoch: u32,
     /// Validation accuracy; training accuracy where there is no validation part.
     pub accuracy: f64,
@@ -63,7 +63,7 @@ pub struct Best {
 /// One class in an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct ClassScore {
+pub struct ClassMetrics {
     pub label: String,
     /// Share of the class's images that were recognised (recall), 0 to 1; 0 without images.
     pub accuracy: f64,
@@ -118,7 +118,7 @@ pub struct Calibration {
 /// One image in an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct Example {
+pub struct EvaluatedImage {
     /// Its index in its part of the data set.
     pub index: u32,
     /// Its file, or part and index (`test/12`) where it is in no file of its own.
@@ -161,7 +161,7 @@ pub struct Evaluation {
     pub top5: f64,
     /// Images measured.
     pub count: u32,
-    pub classes: Vec<ClassScore>,
+    pub classes: Vec<ClassMetrics>,
     /// `confusion[i][j]`: images of class i that were taken for class j. Empty for more than 1,000
     /// classes, where it would have millions of numbers.
     pub confusion: Vec<Vec<u32>>,
@@ -169,9 +169,9 @@ pub struct Evaluation {
     pub most_confused: Vec<ConfusedPair>,
     pub calibration: Calibration,
     /// The images with the highest losses, as many as `topLosses` asked for.
-    pub top_losses: Vec<Example>,
+    pub top_losses: Vec<EvaluatedImage>,
     /// Images spread evenly over the part, as many as `samples` asked for.
-    pub samples: Vec<Example>,
+    pub samples: Vec<EvaluatedImage>,
     /// Images that could not be read, and are not in `count`.
     pub broken: u32,
     /// One for each of them; the first 100.
@@ -185,7 +185,7 @@ pub struct Evaluation {
 #[serde(rename_all = "camelCase")]
 pub struct RunEvaluation {
     /// The test part; the validation part where there is no test part, or the run was stopped.
-    pub part: DataPart,
+    pub split: Split,
     /// The epoch that the network is of.
     pub epoch: u32,
     /// With the pixels of some samples and of the worst mistakes.
@@ -239,9 +239,9 @@ pub struct Prediction {
     pub thumbnail: Option<Thumbnail>,
 }
 
-impl From<&Evaluation> for Score {
-    fn from(e: &Evaluation) -> Score {
-        Score { loss: e.loss, accuracy: e.accuracy, count: e.count }
+impl From<&Evaluation> for Metrics {
+    fn from(e: &Evaluation) -> Metrics {
+        Metrics { loss: e.loss, accuracy: e.accuracy, count: e.count }
     }
 }
 
@@ -270,7 +270,7 @@ pub struct LrSuggestion {
 /// What `findLr()` gives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct LrFinding {
+pub struct LrFinderResult {
     /// By rising rate.
     pub points: Vec<LrPoint>,
     /// The loss burst before the highest rate.
@@ -279,13 +279,13 @@ pub struct LrFinding {
     pub suggestion: Option<f64>,
     pub reason: String,
     /// All rates that may be meant, that suggested first.
-    pub others: Vec<LrSuggestion>,
+    pub suggestions: Vec<LrSuggestion>,
 }
 
 /// What a file of trained weights says of itself, beside its network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct CheckpointFacts {
+pub struct CheckpointInfo {
     /// Absolute.
     pub file: String,
     pub bytes: u64,
@@ -302,7 +302,7 @@ pub struct CheckpointFacts {
     /// Updates; 0 where the file does not say.
     pub step: u64,
     /// The best epoch of its run until then; null where there was none.
-    pub best: Option<Reached>,
+    pub best: Option<BestEpoch>,
     /// What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
     pub assumed: Vec<String>,
 }
@@ -310,7 +310,7 @@ pub struct CheckpointFacts {
 /// What an epoch reached on the validation part; on the training part where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
-pub struct Reached {
+pub struct BestEpoch {
     pub epoch: u32,
     pub accuracy: f64,
     pub loss: f64,

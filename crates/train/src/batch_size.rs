@@ -7,7 +7,7 @@
 use residual_arch::Network;
 use residual_model::{ComputeOptions, Model};
 use residual_spec::{
-    Auto, DataFacts, Device, Error, ErrorCode, ResolvedConfig, Result, TrainConfig,
+    Auto, DatasetInfo, Device, Error, ErrorCode, ResolvedConfig, Result, TrainConfig,
 };
 use tch::{Kind, Tensor};
 
@@ -39,10 +39,10 @@ pub(crate) struct Smaller {
 pub(crate) fn that_fits(
     asked: &TrainConfig,
     config: &ResolvedConfig,
-    facts: &DataFacts,
+    facts: &DatasetInfo,
     network: &Network,
 ) -> Result<Option<Smaller>> {
-    if asked.batch_size.as_ref().and_then(Auto::given).is_some() {
+    if asked.batch_size.as_ref().and_then(Auto::value).is_some() {
         return Ok(None);
     }
     let with = |images| ResolvedConfig { batch_size: images, ..config.clone() };
@@ -82,7 +82,7 @@ pub(crate) fn cache_beside(
     decoded: Option<u64>,
     network: &Network,
 ) -> Option<(u32, String)> {
-    if asked.cache.as_ref().and_then(Auto::given).is_some() || config.device != Device::Cpu {
+    if asked.cache.as_ref().and_then(Auto::value).is_some() || config.device != Device::Cpu {
         return None;
     }
     smaller_cache(kept(config.cache, decoded), free_memory()?, needs(config, network))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use residual_arch::Network;
 use residual_spec::{
-    Auto, DataFacts, Error, ErrorCode, IMAGENET_MEAN, IMAGENET_STD, NO_WEIGHTS, NameOr,
+    Auto, DatasetInfo, Error, ErrorCode, IMAGENET_MEAN, IMAGENET_STD, NameOr, RANDOM_INIT,
     ResolvedConfig, Result, Stem, TrainConfig, WarningEvent,
 };
 use residual_weights::{
@@ -52,7 +52,7 @@ impl Begin {
     /// # Errors
     /// `E_CHECKPOINT` for a file that is not there or cannot be used; `E_MISMATCH` for weights of
     /// another network than the one asked for, or another file than `weightsSha256` says.
-    pub fn read(asked: &mut TrainConfig, facts: &DataFacts) -> Result<Begin> {
+    pub fn read(asked: &mut TrainConfig, facts: &DatasetInfo) -> Result<Begin> {
         let mut begin = Begin::default();
         match begin.source(asked, facts)? {
             Some(source) => begin.take(source, asked),
@@ -77,13 +77,13 @@ impl Begin {
     }
 
     /// None if the run is to begin from nothing.
-    fn source(&mut self, asked: &TrainConfig, facts: &DataFacts) -> Result<Option<Source>> {
+    fn source(&mut self, asked: &TrainConfig, facts: &DatasetInfo) -> Result<Option<Source>> {
         let model = asked.model();
         let published = |path, chosen| Ok(Some(Source { path, published: true, chosen }));
-        match model.weights.as_ref().and_then(Auto::given).map(String::as_str) {
-            Some(NO_WEIGHTS) => Ok(None),
+        match model.weights.as_ref().and_then(Auto::value).map(String::as_str) {
+            Some(RANDOM_INIT) => Ok(None),
             Some(IMAGENET) => {
-                let arch = model.arch.as_ref().and_then(Auto::given);
+                let arch = model.arch.as_ref().and_then(Auto::value);
                 published(PublishedWeights::for_arch(arch.map(String::as_str))?.find()?, None)
             }
             Some(path) => {
@@ -119,7 +119,7 @@ impl Begin {
         let path = &source.path;
         let mut model = asked.model();
         if source.chosen.is_some() {
-            model.weights = Some(Auto::Is(IMAGENET.into()));
+            model.weights = Some(Auto::Value(IMAGENET.into()));
         }
         let trained = match is_checkpoint(path)? {
             true => Some(Checkpoint::read_header(path)?.config),
@@ -134,26 +134,26 @@ impl Begin {
         self.reasons.extend(source.chosen.map(|why| (KEY, why.to_string())));
         let mut fill = |key: &'static str| self.reasons.push((key, because.clone()));
         if open(&model.arch) {
-            model.arch = Some(Auto::Is(target.model.arch.clone()));
+            model.arch = Some(Auto::Value(target.model.arch.clone()));
             fill("model.arch");
         }
         if open(&model.stem) {
-            model.stem = Some(Auto::Is(target.model.stem));
+            model.stem = Some(Auto::Value(target.model.stem));
             fill("model.stem");
         }
         if open(&model.shortcut) {
-            model.shortcut = Some(Auto::Is(target.model.shortcut));
+            model.shortcut = Some(Auto::Value(target.model.shortcut));
             fill("model.shortcut");
         }
         let mut data = asked.data();
         if open(&data.channels) {
-            data.channels = Some(Auto::Is(target.channels));
+            data.channels = Some(Auto::Value(target.channels));
             fill("data.channels");
         }
         // What a CIFAR stem has learnt, it has learnt on small images.
         if open(&data.image_size) && target.model.stem == Stem::Cifar {
             let size = trained.as_ref().map_or(32, |config| config.data.image_size);
-            data.image_size = Some(Auto::Is(size));
+            data.image_size = Some(Auto::Value(size));
             fill("data.imageSize");
         }
         let constants = match trained {
@@ -168,14 +168,14 @@ impl Begin {
         if let (Some((mean, std)), true) =
             (constants, open(&transform.mean) && open(&transform.std))
         {
-            transform.mean = Some(Auto::Is(mean));
-            transform.std = Some(Auto::Is(std));
+            transform.mean = Some(Auto::Value(mean));
+            transform.std = Some(Auto::Value(std));
             fill("transform.mean");
             fill("transform.std");
             asked.transform = Some(transform);
         }
-        asked.data = Some(NameOr::Full(data));
-        asked.model = Some(NameOr::Full(model));
+        asked.data = Some(NameOr::Config(data));
+        asked.model = Some(NameOr::Config(model));
         Ok(())
     }
 
@@ -213,27 +213,27 @@ const KEY: &str = "model.weights";
 const FEW: &str = "few photographs: what ImageNet taught is worth more (Kornblith et al. 2019)";
 
 fn open<T>(said: &Option<Auto<T>>) -> bool {
-    said.as_ref().and_then(Auto::given).is_none()
+    said.as_ref().and_then(Auto::value).is_none()
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
-    use residual_spec::{MachineFacts, resolve};
+    use residual_spec::{MachineInfo, resolve};
     use residual_weights::{DType, KeyMap, Tensor};
     use serde_json::{Value, json};
 
     use super::*;
 
     /// Photographs of two classes.
-    fn facts() -> DataFacts {
-        DataFacts {
+    fn facts() -> DatasetInfo {
+        DatasetInfo {
             source: "./photos".into(),
-            short_side: Some(375),
+            median_short_side: Some(375),
             train: 244,
             val: 153,
-            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, None)
+            ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, None)
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn resolved(asked: &TrainConfig) -> ResolvedConfig {
-        let machine = MachineFacts::with_cores(1);
+        let machine = MachineInfo::with_cores(1);
         resolve(asked, &facts(), &machine).unwrap()
     }
 
@@ -319,7 +319,7 @@ mod tests {
         let mut config = resolved(&missing);
         let network = network(&config, 2);
         let begun = begin.fit(&mut config, &network).unwrap();
-        assert_eq!(config.model.weights, NO_WEIGHTS);
+        assert_eq!(config.model.weights, RANDOM_INIT);
         assert!(config.reasons[KEY].contains("warning"));
         assert_eq!(config.data.image_size, 128);
         let [warning] = begun.warnings.as_slice() else { panic!("{:?}", begun.warnings) };

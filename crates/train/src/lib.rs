@@ -17,7 +17,7 @@ mod thumbnail;
 mod trainer;
 
 pub use control::{Control, Entry, Outcome, Stop};
-pub use machine::{cores, machine_facts};
+pub use machine::{cores, machine_info};
 pub use on_device::OnDevice;
 pub use position::{Progress, Sums};
 pub use step::{Learner, NotFinite, Step};

@@ -56,9 +56,9 @@ impl Loss {
     /// `counts` are the training images of each class; `balanced` weights come from them.
     pub fn new(config: &residual_spec::Loss, counts: &[u64], model: &Model) -> Result<Loss> {
         let numbers = match &config.class_weights {
-            ClassWeights::None(_) => None,
+            ClassWeights::None => None,
             ClassWeights::Given(given) => Some(given.weights.clone()),
-            ClassWeights::Balanced(_) => Some(balanced(counts)),
+            ClassWeights::Balanced => Some(balanced(counts)),
         };
         let weights = numbers
             .map(|numbers| {

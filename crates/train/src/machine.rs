@@ -1,13 +1,13 @@
 //! What this machine can do.
 
 use residual_kernels::has_amx_bf16;
-use residual_spec::MachineFacts;
+use residual_spec::MachineInfo;
 
 use crate::free_memory::free_memory;
 
 /// Asks the operating system, the CPU and libtorch.
-pub fn machine_facts() -> MachineFacts {
-    MachineFacts {
+pub fn machine_info() -> MachineInfo {
+    MachineInfo {
         cores: cores(),
         bf16: multiplies_bf16(),
         cuda: residual_torch::cuda::is_available(),

@@ -3,7 +3,7 @@
 
 use residual_arch::Network;
 use residual_spec::{
-    AugmentOn, DataFacts, MemoryEstimate, Precision, ResolvedConfig, device_bytes,
+    AugmentOn, DatasetInfo, MemoryEstimate, Precision, ResolvedConfig, device_bytes,
 };
 
 use residual_optim::states;
@@ -11,7 +11,7 @@ use residual_optim::states;
 const FLOAT: u64 = 4;
 
 /// With the images that are kept beside it.
-pub fn estimate(config: &ResolvedConfig, network: &Network, facts: &DataFacts) -> MemoryEstimate {
+pub fn estimate(config: &ResolvedConfig, network: &Network, facts: &DatasetInfo) -> MemoryEstimate {
     let decoded = facts.decoded_bytes.unwrap_or(0).min(u64::from(config.cache) << 20);
     let step = of_step(config, network);
     let images = decoded + on_device(config, facts);
@@ -19,7 +19,7 @@ pub fn estimate(config: &ResolvedConfig, network: &Network, facts: &DataFacts) -
 }
 
 /// Bytes of images that lie on the device.
-pub fn on_device(config: &ResolvedConfig, facts: &DataFacts) -> u64 {
+pub fn on_device(config: &ResolvedConfig, facts: &DatasetInfo) -> u64 {
     match config.augment_on {
         AugmentOn::Workers => 0,
         AugmentOn::Device => device_bytes(&config.data, &config.transform, facts),

@@ -78,7 +78,7 @@ impl OnDevice {
 #[cfg(test)]
 mod tests {
     use residual_data::{ArraySplit, Arrays, Dataset};
-    use residual_spec::{DataConfig, Error, MachineFacts, TrainConfig, resolve};
+    use residual_spec::{DataConfig, Error, MachineInfo, TrainConfig, resolve};
     use serde_json::json;
 
     use super::*;
@@ -100,7 +100,7 @@ mod tests {
     /// Which of the parts lie on the device, and how often images were sent.
     fn placed(on: &str, set: &Dataset) -> ([bool; 3], usize) {
         let said = json!({ "augmentOn": on, "data": { "imageSize": 8 } });
-        let machine = MachineFacts::with_cores(1);
+        let machine = MachineInfo::with_cores(1);
         let config = resolve(&TrainConfig::from_json(&said).unwrap(), set.facts(), &machine);
         let config = config.unwrap();
         let split = set.splits(&config.data);

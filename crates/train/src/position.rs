@@ -1,7 +1,7 @@
 //! How far a run has come: everything, beside weights and momenta, that resuming needs. Random
 //! state is not in it, for order and augmentation depend on (seed, epoch, image) alone.
 
-use residual_spec::Score;
+use residual_spec::Metrics;
 use serde::{Deserialize, Serialize};
 
 use crate::trainer::Patience;
@@ -52,9 +52,9 @@ impl Sums {
         self.count += other.count;
     }
 
-    pub fn score(&self) -> Score {
+    pub fn score(&self) -> Metrics {
         let share = |part: f64| if self.count == 0 { 0.0 } else { part / self.count as f64 };
-        Score {
+        Metrics {
             loss: share(self.loss),
             accuracy: share(self.right as f64),
             count: self.count as u32,

@@ -7,7 +7,7 @@ use residual_arch::{Network, build};
 use residual_model::{ComputeOptions, Model};
 use residual_optim::Optimizer;
 use residual_spec::{
-    BottleneckStride, Device, MemoryFormat, NO_WEIGHTS, Optimizer as Rule, Precision, Shortcut,
+    BottleneckStride, Device, MemoryFormat, Optimizer as Rule, Precision, RANDOM_INIT, Shortcut,
     Stem,
 };
 use residual_weights::DType;
@@ -45,7 +45,7 @@ impl Case {
                 Some("1x1") => BottleneckStride::First,
                 _ => BottleneckStride::Middle,
             },
-            weights: NO_WEIGHTS.into(),
+            weights: RANDOM_INIT.into(),
             weights_sha256: None,
             freeze: Vec::new(),
         };

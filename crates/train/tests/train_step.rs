@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use residual_data::Batch;
 use residual_model::{ComputeOptions, Model};
-use residual_spec::{DataFacts, MachineFacts, ResolvedConfig, TrainConfig, resolve};
+use residual_spec::{DatasetInfo, MachineInfo, ResolvedConfig, TrainConfig, resolve};
 use residual_train::{Learner, Step};
 use residual_weights::DType;
 use serde_json::{Value, json};
@@ -21,10 +21,10 @@ use oracle::{c, fixture, initial, number, numbers};
 const CLASSES: u64 = 10;
 
 fn config(case: &Value, size: u64) -> ResolvedConfig {
-    let facts = DataFacts {
+    let facts = DatasetInfo {
         source: "x".into(),
         train: 100,
-        ..DataFacts::unseen(
+        ..DatasetInfo::unknown(
             (0..CLASSES).map(|class| class.to_string()).collect(),
             3,
             Some([size as u32; 2]),
@@ -51,7 +51,7 @@ fn config(case: &Value, size: u64) -> ResolvedConfig {
         },
         "ema": { "decay": case["decay"] },
     });
-    let machine = MachineFacts::with_cores(1);
+    let machine = MachineInfo::with_cores(1);
     resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
 }
 

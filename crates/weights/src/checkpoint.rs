@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result, check_usable};
+use residual_spec::{DatasetInfo, Error, ErrorCode, ResolvedConfig, Result, check_loaded_config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub struct Checkpoint {
     /// it in the place of the weights.
     pub tensors: BTreeMap<String, Tensor>,
     pub config: ResolvedConfig,
-    pub data: DataFacts,
+    pub data: DatasetInfo,
     /// How far the run had come; its form is the trainer's. (JSON: no NaN, no infinity.)
     pub progress: Value,
 }
@@ -50,7 +50,7 @@ pub struct CheckpointContents<'a> {
     /// of two are not in memory at once.
     pub bytes: &'a dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
     pub config: &'a ResolvedConfig,
-    pub data: &'a DataFacts,
+    pub data: &'a DatasetInfo,
     pub progress: &'a Value,
 }
 
@@ -59,7 +59,7 @@ pub struct CheckpointContents<'a> {
 pub struct CheckpointReader<'p> {
     opened: SafetensorsFile<'p>,
     pub config: ResolvedConfig,
-    pub data: DataFacts,
+    pub data: DatasetInfo,
     pub progress: Value,
 }
 
@@ -68,7 +68,7 @@ pub struct CheckpointReader<'p> {
 pub struct CheckpointHeader {
     pub tensors: BTreeMap<String, TensorInfo>,
     pub config: ResolvedConfig,
-    pub data: DataFacts,
+    pub data: DatasetInfo,
     pub progress: Value,
 }
 
@@ -188,7 +188,7 @@ fn json(value: &impl Serialize) -> Result<String> {
 }
 
 /// What a file's metadata tells about the run.
-fn story(path: &Path, opened: &SafetensorsFile) -> Result<(ResolvedConfig, DataFacts, Value)> {
+fn story(path: &Path, opened: &SafetensorsFile) -> Result<(ResolvedConfig, DatasetInfo, Value)> {
     let Some(version) = opened.metadata.get(VERSION_KEY) else {
         return Err(broken(path, "holds tensors, but is no checkpoint of residual's")
             .hint("Give a checkpoint from a run's folder: checkpoints/best.safetensors."));
@@ -202,7 +202,7 @@ fn story(path: &Path, opened: &SafetensorsFile) -> Result<(ResolvedConfig, DataF
         _ => return Err(broken(path, format!("has a version that is none: '{version}'"))),
     }
     let (config, data) = (part(path, opened, CONFIG_KEY)?, part(path, opened, DATA_KEY)?);
-    check_usable(&config, &data)
+    check_loaded_config(&config, &data)
         .map_err(|error| broken(path, format!("says what no run does: {}", error.message)))?;
     Ok((config, data, part(path, opened, PROGRESS_KEY)?))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use residual_arch::Network;
 use residual_spec::{
-    DataFacts, Error, ErrorCode, ExportConfig, LoadConfig, MachineFacts, ResolvedConfig, Result,
+    DatasetInfo, Error, ErrorCode, ExportConfig, LoadConfig, MachineInfo, ResolvedConfig, Result,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -43,7 +43,7 @@ pub struct Export<'a> {
     /// By torchvision's names; what the network does not have is left out.
     pub tensors: &'a BTreeMap<String, Tensor>,
     pub config: &'a ResolvedConfig,
-    pub data: &'a DataFacts,
+    pub data: &'a DatasetInfo,
     /// How far the run had come.
     pub progress: &'a Value,
     pub options: ExportOptions,
@@ -84,7 +84,7 @@ pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Resu
     let from = &find_checkpoint(from, CheckpointChoice::Best)?;
     if !is_checkpoint(from)? {
         // Nothing is computed here, whatever this machine can do.
-        let machine = MachineFacts::with_cores(1);
+        let machine = MachineInfo::with_cores(1);
         let ExternalWeights { network, tensors, config, data, progress, .. } =
             ExternalWeights::read(from, &LoadConfig::default(), &machine)?;
         let (network, tensors, config) = (&network, &tensors, &config);

@@ -7,7 +7,7 @@ use std::path::Path;
 use residual_arch::Network;
 use residual_data::cifar10_class_names;
 use residual_spec::{
-    Auto, DataConfig, DataFacts, Error, ErrorCode, LoadConfig, MachineFacts, ModelConfig, NameOr,
+    Auto, DataConfig, DatasetInfo, Error, ErrorCode, LoadConfig, MachineInfo, ModelConfig, NameOr,
     Precision, ResolvedConfig, Result, Stem, TrainConfig, resolve,
 };
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::{StateDict, Tensor, infer_arch};
 /// Everything that a model needs to be used.
 pub struct ExternalWeights {
     pub config: ResolvedConfig,
-    pub data: DataFacts,
+    pub data: DatasetInfo,
     pub network: Network,
     pub tensors: BTreeMap<String, Tensor>,
     pub assumed: Vec<String>,
@@ -31,13 +31,9 @@ impl ExternalWeights {
     /// # Errors
     /// `E_CHECKPOINT` for a file that cannot be used, `E_MISMATCH` for weights of no network that
     /// is known or asked for, `E_CONFIG` for other numbers of classes or channels.
-    pub fn read(
-        path: &Path,
-        asked: &LoadConfig,
-        machine: &MachineFacts,
-    ) -> Result<ExternalWeights> {
+    pub fn read(path: &Path, asked: &LoadConfig, machine: &MachineInfo) -> Result<ExternalWeights> {
         let state = StateDict::read(path)?;
-        let model = asked.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
+        let model = asked.model.as_ref().map(NameOr::<ModelConfig>::to_config).unwrap_or_default();
         let (target, _) = infer_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
         let (stem, count) = (target.model.stem, target.classes as usize);
         let mut assumed = vec![format!(
@@ -72,7 +68,7 @@ impl ExternalWeights {
         }
         let mut transform = asked.transform.clone().unwrap_or_default();
         // They were trained on images that nobody reduced.
-        transform.decode_short_side.get_or_insert(Auto::Is(0));
+        transform.decode_short_side.get_or_insert(Auto::Value(0));
         if transform.mean.is_none() || transform.std.is_none() {
             assumed.push(
                 "images are normalised by ImageNet's constants (`transform.mean`, `transform.std`)"
@@ -81,25 +77,25 @@ impl ExternalWeights {
         }
 
         let source = path.display().to_string();
-        let data = DataFacts {
+        let data = DatasetInfo {
             source: source.clone(),
-            ..DataFacts::unseen(classes, target.channels, Some([size, size]))
+            ..DatasetInfo::unknown(classes, target.channels, Some([size, size]))
         };
         let config = TrainConfig {
-            data: Some(NameOr::Full(DataConfig {
+            data: Some(NameOr::Config(DataConfig {
                 source: Some(source),
-                image_size: Some(Auto::Is(size)),
+                image_size: Some(Auto::Value(size)),
                 ..DataConfig::default()
             })),
-            model: Some(NameOr::Full(ModelConfig {
-                arch: Some(Auto::Is(target.model.arch.clone())),
-                stem: Some(Auto::Is(stem)),
-                shortcut: Some(Auto::Is(target.model.shortcut)),
+            model: Some(NameOr::Config(ModelConfig {
+                arch: Some(Auto::Value(target.model.arch.clone())),
+                stem: Some(Auto::Value(stem)),
+                shortcut: Some(Auto::Value(target.model.shortcut)),
                 ..model
             })),
             transform: Some(transform),
-            precision: Some(Auto::Is(asked.precision.unwrap_or(Precision::Fp32))),
-            device: asked.device.map(Auto::Is),
+            precision: Some(Auto::Value(asked.precision.unwrap_or(Precision::Fp32))),
+            device: asked.device.map(Auto::Value),
             ..TrainConfig::default()
         };
         let config = resolve(&config, &data, machine)?;

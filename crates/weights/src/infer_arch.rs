@@ -63,13 +63,13 @@ fn search(
     for arch in candidates(tensors, asked) {
         for (stem, shortcut) in variants(asked) {
             let model = ModelConfig {
-                arch: Some(Auto::Is(arch.clone())),
+                arch: Some(Auto::Value(arch.clone())),
                 stem: Some(stem),
                 shortcut: Some(shortcut),
                 ..asked.clone()
             };
             let config = InspectConfig {
-                model: Some(NameOr::Full(model)),
+                model: Some(NameOr::Config(model)),
                 channels: Some(ends.channels),
                 classes: Some(ends.classes.unwrap_or(ANY_CLASSES)),
                 image_size: None,
@@ -111,9 +111,9 @@ fn build(target: &InspectTarget) -> Result<Network> {
 /// every other.
 fn variants(asked: &ModelConfig) -> Vec<(Auto<Stem>, Auto<Shortcut>)> {
     fn options<T: Clone>(asked: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
-        match asked.as_ref().and_then(Auto::given) {
-            Some(given) => vec![Auto::Is(given.clone())],
-            None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Is)).collect(),
+        match asked.as_ref().and_then(Auto::value) {
+            Some(given) => vec![Auto::Value(given.clone())],
+            None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Value)).collect(),
         }
     }
     let stems = options(&asked.stem, &[Stem::Cifar, Stem::Imagenet]);
@@ -134,7 +134,7 @@ fn block_names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 
 /// Networks that might be meant, likely ones first.
 fn candidates(tensors: &BTreeMap<String, Tensor>, asked: &ModelConfig) -> Vec<String> {
-    if let Some(arch) = asked.arch.as_ref().and_then(Auto::given) {
+    if let Some(arch) = asked.arch.as_ref().and_then(Auto::value) {
         return vec![arch.clone()];
     }
     let blocks = (0..).take_while(|block| {
@@ -213,12 +213,12 @@ mod tests {
 
     fn asked(arch: &str, stem: Stem, shortcut: Shortcut) -> InspectConfig {
         let model = ModelConfig {
-            arch: Some(Auto::Is(arch.into())),
-            stem: Some(Auto::Is(stem)),
-            shortcut: Some(Auto::Is(shortcut)),
+            arch: Some(Auto::Value(arch.into())),
+            stem: Some(Auto::Value(stem)),
+            shortcut: Some(Auto::Value(shortcut)),
             ..ModelConfig::default()
         };
-        InspectConfig { model: Some(NameOr::Full(model)), ..InspectConfig::default() }
+        InspectConfig { model: Some(NameOr::Config(model)), ..InspectConfig::default() }
     }
 
     /// A network's tensors without their numbers.
@@ -288,7 +288,7 @@ mod tests {
         let target = resolve_inspect(&asked("resnet20", Stem::Cifar, Shortcut::A)).unwrap();
         let mut weights = tensors(&build(&target).unwrap());
         let wanted =
-            ModelConfig { arch: Some(Auto::Is("resnet32".into())), ..ModelConfig::default() };
+            ModelConfig { arch: Some(Auto::Value("resnet32".into())), ..ModelConfig::default() };
         let error = infer_arch(&weights, &wanted).unwrap_err();
         assert_eq!(error.code, ErrorCode::Mismatch);
         assert!(error.message.contains("missing: layer1.3.conv1.weight"), "{error}");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use residual_arch::{Inspection, inspect};
 use residual_spec::{
-    CheckpointFacts, Error, LoadConfig, MachineFacts, Reached, ResolvedConfig, Result,
+    BestEpoch, CheckpointInfo, Error, LoadConfig, MachineInfo, ResolvedConfig, Result,
 };
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub fn inspect_checkpoint(path: &Path, asked: &LoadConfig) -> Result<Inspection>
     let path = &find_checkpoint(path, CheckpointChoice::Best)?;
     let path = &path.canonicalize().map_err(|cause| Error::read(path, &cause))?;
     let bytes = path.metadata().map_err(|cause| Error::read(path, &cause))?.len();
-    let facts = |config: &ResolvedConfig, classes: Vec<String>, progress: &Value| CheckpointFacts {
+    let facts = |config: &ResolvedConfig, classes: Vec<String>, progress: &Value| CheckpointInfo {
         file: path.display().to_string(),
         bytes,
         classes,
@@ -36,10 +36,10 @@ pub fn inspect_checkpoint(path: &Path, asked: &LoadConfig) -> Result<Inspection>
     };
     if !is_checkpoint(path)? {
         // Nothing is computed here, whatever this machine can do.
-        let machine = MachineFacts::with_cores(1);
+        let machine = MachineInfo::with_cores(1);
         let ExternalWeights { network, config, data, assumed, progress, .. } =
             ExternalWeights::read(path, asked, &machine)?;
-        let facts = CheckpointFacts { assumed, ..facts(&config, data.classes, &progress) };
+        let facts = CheckpointInfo { assumed, ..facts(&config, data.classes, &progress) };
         return Ok(Inspection { checkpoint: Some(facts), ..inspect(&network) });
     }
     let header = Checkpoint::read_header(path)?;
@@ -51,9 +51,9 @@ pub fn inspect_checkpoint(path: &Path, asked: &LoadConfig) -> Result<Inspection>
         header.data.classes.len() as u32,
     )
     .map_err(|error| error.file(path))?;
-    let facts = CheckpointFacts {
+    let facts = CheckpointInfo {
         source: Some(data.source.clone()),
-        best: serde_json::from_value::<Reached>(header.progress["best"].clone()).ok(),
+        best: serde_json::from_value::<BestEpoch>(header.progress["best"].clone()).ok(),
         ..facts(&header.config, header.data.classes, &header.progress)
     };
     Ok(Inspection { checkpoint: Some(facts), ..inspect(&network) })

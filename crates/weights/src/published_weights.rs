@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use residual_spec::{
-    Auto, DataFacts, Error, ErrorCode, Result, TrainConfig, WarningEvent, wants_published,
+    Auto, DatasetInfo, Error, ErrorCode, Result, TrainConfig, WarningEvent,
+    check_pretrained_default,
 };
 
 use crate::sha256;
@@ -79,10 +80,13 @@ impl PublishedWeights {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn default_for(asked: &TrainConfig, facts: &DataFacts) -> Result<PublishedWeights, String> {
-        wants_published(asked, facts)?;
+    pub fn default_for(
+        asked: &TrainConfig,
+        facts: &DatasetInfo,
+    ) -> Result<PublishedWeights, String> {
+        check_pretrained_default(asked, facts)?;
         let model = asked.model();
-        let arch = model.arch.as_ref().and_then(Auto::given).map(String::as_str);
+        let arch = model.arch.as_ref().and_then(Auto::value).map(String::as_str);
         PublishedWeights::for_arch(arch)
             .map_err(|_| format!("nobody published any for {}", arch.unwrap_or_default()))
     }

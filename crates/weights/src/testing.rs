@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use residual_spec::{DataFacts, MachineFacts, TrainConfig, resolve};
+use residual_spec::{DatasetInfo, MachineInfo, TrainConfig, resolve};
 use serde_json::json;
 
 use crate::{Checkpoint, DType, Tensor};
 
 pub(crate) fn checkpoint() -> Checkpoint {
-    let data = DataFacts {
+    let data = DatasetInfo {
         source: "./photos".into(),
         train: 240,
         std: Some(vec![0.1 + 0.2, 0.25, 0.25]),
-        ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
+        ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
     };
-    let machine = MachineFacts::with_cores(2);
+    let machine = MachineInfo::with_cores(2);
     let weight = Tensor { dtype: DType::F32, shape: vec![2, 3], bytes: (0..24).collect() };
     let batches = Tensor { dtype: DType::I64, shape: vec![], bytes: vec![7, 0, 0, 0, 0, 0, 0, 0] };
     Checkpoint {
@@ -33,7 +33,7 @@ pub(crate) fn checkpoint() -> Checkpoint {
 pub(crate) fn initial(arch: &str, size: u32) -> Checkpoint {
     let mut checkpoint = checkpoint();
     let config = json!({ "model": arch, "data": { "source": "./photos", "imageSize": size } });
-    let machine = MachineFacts::with_cores(2);
+    let machine = MachineInfo::with_cores(2);
     let config = TrainConfig::from_json(&config).unwrap();
     checkpoint.config = resolve(&config, &checkpoint.data, &machine).unwrap();
     if arch.contains("resnet18") || arch.contains("50") {

@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use residual_spec::{DataFacts, ErrorCode, MachineFacts, TrainConfig, resolve};
+use residual_spec::{DatasetInfo, ErrorCode, MachineInfo, TrainConfig, resolve};
 use residual_weights::{Checkpoint, DType, Tensor, read_safetensors};
 use serde_json::json;
 
@@ -48,12 +48,12 @@ fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
 
 /// A whole checkpoint of a few kilobytes.
 static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let data = DataFacts {
+    let data = DatasetInfo {
         source: "./photos".into(),
         train: 240,
-        ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
+        ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, Some([32, 32]))
     };
-    let machine = MachineFacts::with_cores(2);
+    let machine = MachineInfo::with_cores(2);
     let tensor = |dtype: DType, shape: &[usize]| {
         let bytes = vec![1; shape.iter().product::<usize>() * dtype.size()];
         Tensor { dtype, shape: shape.to_vec(), bytes }

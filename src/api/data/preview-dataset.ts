@@ -1,12 +1,17 @@
 import { basename } from 'node:path'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
+<<<<<<< HEAD
 import { type GridOptions, type ImageGrid, makeGrid } from '../../image-grid/grid.js'
-import type { DataConfig, ShowConfig } from '../../native/generated.js'
+import type { DataConfig, PreviewConfig } from '../../native/generated.js'
+=======
+import { type GridOptions, makeGrid, type Picture } from '../../image-grid/grid.js'
+import type { DataConfig, PreviewConfig } from '../../native/generated.js'
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 import { readPreviewTiles } from './preview-tiles.js'
 
 /** What to show of a data set, and how. */
-export interface PreviewOptions extends Omit<ShowConfig, 'data'>, GridOptions, DownloadOptions {}
+export interface PreviewOptions extends Omit<PreviewConfig, 'data'>, GridOptions, DownloadOptions {}
 
 const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
 
@@ -20,19 +25,19 @@ const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
  * await writeFile('photos.png', grid.png())
  *
  * @param data a data set, as in `TrainConfig`
- * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
+ * @throws {ResidualError} as opening the data set does; `E_USAGE` for a split that it has not
  */
 export async function previewDataset(
   data: string | DataConfig,
   { title, columns, tileSize, signal, onDownload, ...config }: PreviewOptions = {},
 ): Promise<ImageGrid> {
   await prepareData(data)?.({ signal, onDownload })
-  const { facts, part, labels, tiles } = await readPreviewTiles({ data, ...config }, signal)
+  const { facts, split, labels, tiles } = await readPreviewTiles({ data, ...config }, signal)
   const augmented = config.augmented ? ', augmented' : ''
   return makeGrid(tiles, {
     title:
       title ??
-      `${basename(facts.source)}, ${tiles.length} of the ${PARTS[part]} images${augmented}`,
+      `${basename(facts.source)}, ${tiles.length} of the ${PARTS[split]} images${augmented}`,
     // Where a few images of each class are shown, each class has a row.
     columns: columns ?? (config.order === 'by-class' ? perClass(labels) : undefined),
     tileSize,

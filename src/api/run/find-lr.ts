@@ -5,7 +5,7 @@ import { torchAddon } from '../../native/addon.js'
 import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
 import { serializeConfig } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
-import type { FindLrConfig, LrFinding, TrainConfig } from '../../native/generated.js'
+import type { FindLrConfig, LrFinderResult, TrainConfig } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 import { replaceFile } from '../../run-folder/json-files.js'
 import { prepareConfig } from './prepare-config.js'
@@ -26,7 +26,7 @@ export interface FindLrFiles {
 }
 
 /** What the range test found, and where it was written to. */
-export interface FindLrResult extends LrFinding {
+export interface FindLrResult extends LrFinderResult {
   /** Null without `out`. */
   files: FindLrFiles | null
 }
@@ -63,12 +63,12 @@ export async function findLr(
   await download?.({ signal, onDownload })
   const addon = torchAddon(device)
   const finding = await runCancellable(signal, addon, async (cancel) =>
-    unwrapResult<LrFinding>(await addon.findLr(json, plainRange, native, cancel)),
+    unwrapResult<LrFinderResult>(await addon.findLr(json, plainRange, native, cancel)),
   )
   return { ...finding, files: out === undefined ? null : await write(resolve(out), finding) }
 }
 
-async function write(folder: string, finding: LrFinding): Promise<FindLrFiles> {
+async function write(folder: string, finding: LrFinderResult): Promise<FindLrFiles> {
   const file = (extension: string) => join(folder, `lr-finder.${extension}`)
   const files = { svg: file('svg'), json: file('json'), csv: file('csv') }
   replaceFile(files.svg, await drawCurve(finding))
@@ -79,11 +79,15 @@ async function write(folder: string, finding: LrFinding): Promise<FindLrFiles> {
 }
 
 /** Loss against rate, as SVG. The burst at the end is cut off. */
-async function drawCurve({ points, others }: LrFinding): Promise<string> {
+async function drawCurve({ points, suggestions }: LrFinderResult): Promise<string> {
   const first = points[0]?.smoothed ?? 1
   const lowest = Math.min(first, ...points.map(({ smoothed }) => smoothed))
   const top = first + Math.max(first - lowest, 0.1 * Math.abs(first))
+<<<<<<< HEAD
   const annotations = others.map(({ lr, name }) => {
+=======
+  const marks = suggestions.map(({ lr, name }) => {
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
     const nearest = points.reduce((best, point) =>
       Math.abs(Math.log(point.lr / lr)) < Math.abs(Math.log(best.lr / lr)) ? point : best,
     )

@@ -1,7 +1,13 @@
 import { CommanderError } from 'commander'
+<<<<<<< HEAD
 import { exitStatus, type Place, ResidualError } from '../../index.js'
 import { styled } from './colors.js'
 import { sanitize } from './terminal.js'
+=======
+import { type ErrorLocation, exitStatus, ResidualError } from '../../index.js'
+import { paint } from './colors.js'
+import { harmless } from './terminal.js'
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 
 const USAGE_STATUS = 2
 
@@ -30,6 +36,10 @@ export function printError(error: unknown): number {
   return exitStatus[error.code]
 }
 
+<<<<<<< HEAD
 function formatPlace({ key, file, line }: Place): string | undefined {
+=======
+function inWords({ key, file, line }: ErrorLocation): string | undefined {
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   return file === undefined ? key : line === undefined ? file : `${file}:${line}`
 }

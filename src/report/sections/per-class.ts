@@ -1,7 +1,14 @@
-import type { ClassScore, Evaluation } from '../../native/generated.js'
+<<<<<<< HEAD
+import type { ClassMetrics, Evaluation } from '../../native/generated.js'
 import { formatCount, formatPercent } from '../html/format.js'
 import { type Html, html, isolate } from '../html/html.js'
 import { collapsible, numericColumns, percentBar, table } from '../html/table.js'
+=======
+import type { ClassMetrics, Evaluation } from '../../native/generated.js'
+import { count, percent } from '../html/format.js'
+import { Html, html, name } from '../html/html.js'
+import { folded, table } from '../html/table.js'
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 
 /** Classes that are all shown; of more, only the least accurate ones. */
 const MAX_ROWS = 40
@@ -29,7 +36,7 @@ ${collapsible(`All ${total} classes`, classRows('Per-class accuracy', rows))}`
 }
 
 interface Row {
-  score: ClassScore
+  score: ClassMetrics
   trained: number | undefined
 }
 

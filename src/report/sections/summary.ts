@@ -1,4 +1,4 @@
-import type { DataPart, Evaluation, TrainResult } from '../../native/generated.js'
+import type { Evaluation, Split, TrainResult } from '../../native/generated.js'
 import type { RunFolder } from '../../run-folder/run-folder.js'
 import type { SplitEvaluation } from '../evaluate-run.js'
 import { formatCount, formatDuration, formatPercent, wilsonInterval } from '../html/format.js'
@@ -89,13 +89,24 @@ function describeEnd({ result }: RunFolder): Content {
   }
 }
 
-const ACCURACY: Record<DataPart, string> = {
+<<<<<<< HEAD
+const ACCURACY: Record<Split, string> = {
   test: 'Test accuracy',
   val: 'Validation accuracy',
   train: 'Training accuracy',
 }
 
 function describeAccuracy(run: RunFolder, { part, evaluation }: SplitEvaluation): Content {
+=======
+const UNSEEN: Record<Split, (images: string) => string> = {
+  test: (images) => `On ${images} test images, which it had never seen,`,
+  val: (images) =>
+    `On ${images} images that were held back from its training (but decided which of its states was kept)`,
+  train: (images) => `On the ${images} images that it was trained with, for there are no others,`,
+}
+
+function outcome(run: RunFolder, { split, evaluation }: Measured): Content {
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   const { accuracy, count: images, classes } = evaluation
   const [low, high] = wilsonInterval(accuracy, images)
   const correct = formatCount(Math.round(accuracy * images))
@@ -105,7 +116,8 @@ function describeAccuracy(run: RunFolder, { part, evaluation }: SplitEvaluation)
     majority > 1.2 * chance
       ? `, and always predicting the most frequent class ${formatPercent(majority)}`
       : ''
-  const caveats: Record<DataPart, string> = {
+<<<<<<< HEAD
+  const caveats: Record<Split, string> = {
     test: '',
     val: ' The best epoch was selected on the same images, so accuracy on new images may be lower.',
     train: ' The network was trained on these images, so accuracy on new images is unknown.',
@@ -118,6 +130,15 @@ function describeAccuracy(run: RunFolder, { part, evaluation }: SplitEvaluation)
   return html`${ACCURACY[part]} is <strong>${formatPercent(accuracy)}</strong> (${correct} of
 ${formatCount(images)} images)${interval}. Random guessing would reach
 ${formatPercent(chance)}${baseline}.${caveats[part]}${best}`
+=======
+  const doubt =
+    split === 'train'
+      ? ' That says nothing about new images.'
+      : ` For new images of this kind, its true share lies most likely between ${percent(low)} and ${percent(high)}.`
+  return html`${UNSEEN[split](count(images))} it was <strong>right in ${percent(accuracy)}</strong> of
+the cases: ${count(Math.round(accuracy * images))} of ${count(images)}. Guessing would be right in
+${percent(chance)}${always}.${doubt}${run.result?.best ? ` The state after epoch ${run.result.best.epoch} was kept.` : ''}`
+>>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 }
 
 /** Describes the accuracy that the run recorded, when the network could not be evaluated now. */

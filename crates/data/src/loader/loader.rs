@@ -506,10 +506,10 @@ mod tests {
     #[test]
     fn views_of_all_images_lie_one_after_another() {
         for (views, each) in [
-            (residual_spec::Views::Flip, vec![[8, 8]; 2]),
-            (residual_spec::Views::Ten, vec![[8, 8]; 10]),
+            (residual_spec::TestTimeAugment::Flip, vec![[8, 8]; 2]),
+            (residual_spec::TestTimeAugment::Ten, vec![[8, 8]; 10]),
             (
-                residual_spec::Views::MultiScale(vec![8, 10]),
+                residual_spec::TestTimeAugment::MultiScale(vec![8, 10]),
                 vec![[8, 8], [8, 8], [10, 10], [10, 10]],
             ),
         ] {

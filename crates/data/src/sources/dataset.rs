@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use residual_spec::{DataFacts, DataFormat, Error, ErrorCode, Result, WarningEvent};
+use residual_spec::{DataFormat, DatasetInfo, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::memory::MemorySource;
@@ -11,14 +11,14 @@ use super::split::Split;
 
 /// An opened data set.
 pub struct Dataset {
-    facts: DataFacts,
+    facts: DatasetInfo,
     warnings: Vec<WarningEvent>,
     sources: [Arc<dyn Source>; 3],
 }
 
 impl Dataset {
     pub(crate) fn new(
-        facts: DataFacts,
+        facts: DatasetInfo,
         warnings: Vec<WarningEvent>,
         sources: [Arc<dyn Source>; 3],
     ) -> Self {
@@ -48,14 +48,14 @@ impl Dataset {
             hash.update(&label.to_le_bytes());
         }
         hash.update(train.pixels());
-        let facts = DataFacts {
+        let facts = DatasetInfo {
             source: source.into(),
             format,
-            mirrored_is_natural: mirrored_is_natural(&classes),
+            flip_preserves_label: flip_preserves_label(&classes),
             classes,
             channels,
             image_size: Some([height, width]),
-            short_side: Some(height.min(width)),
+            median_short_side: Some(height.min(width)),
             train: parts[0].len() as u32,
             val: parts[1].len() as u32,
             test: parts[2].len() as u32,
@@ -70,12 +70,12 @@ impl Dataset {
     /// Names its classes, whose files only number them, if there are as many.
     pub(crate) fn name_classes(&mut self, names: Vec<String>) {
         if names.len() == self.facts.classes.len() {
-            self.facts.mirrored_is_natural = mirrored_is_natural(&names);
+            self.facts.flip_preserves_label = flip_preserves_label(&names);
             self.facts.classes = names;
         }
     }
 
-    pub fn facts(&self) -> &DataFacts {
+    pub fn facts(&self) -> &DatasetInfo {
         &self.facts
     }
 
@@ -131,7 +131,7 @@ pub(crate) fn check_classes(
 
 /// Whether a mirrored image is still a picture of its class. Classes named by single characters
 /// are taken for digits and letters, which are not.
-pub(crate) fn mirrored_is_natural(classes: &[String]) -> bool {
+pub(crate) fn flip_preserves_label(classes: &[String]) -> bool {
     !classes.iter().all(|class| class.chars().count() == 1)
 }
 
@@ -175,9 +175,9 @@ mod tests {
 
     #[test]
     fn digits_and_letters_are_not_mirrored() {
-        assert!(!mirrored_is_natural(&names(&["0", "1"])));
-        assert!(!mirrored_is_natural(&names(&["a", "é"])));
-        assert!(mirrored_is_natural(&names(&["0", "ant"])));
+        assert!(!flip_preserves_label(&names(&["0", "1"])));
+        assert!(!flip_preserves_label(&names(&["a", "é"])));
+        assert!(flip_preserves_label(&names(&["0", "ant"])));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use residual_spec::{Auto, DataConfig, DataFormat, Error, ErrorCode, Labels, Result, nearest};
+use residual_spec::{Auto, CifarLabels, DataConfig, DataFormat, Error, ErrorCode, Result, nearest};
 
 use super::dataset::Dataset;
 use super::formats::arrays::{ARRAYS, Arrays};
@@ -31,12 +31,12 @@ pub fn open_with_arrays(
             .hint("Leave `data` out to train on the images in memory, or leave `arrays` out."));
     }
     check_format(Path::new(ARRAYS), given_format(config), DataFormat::Arrays)?;
-    check_fine_labels(ARRAYS, config.labels.unwrap_or(Labels::Fine))?;
+    check_fine_labels(ARRAYS, config.labels.unwrap_or(CifarLabels::Fine))?;
     arrays.open()
 }
 
 fn given_format(config: &DataConfig) -> Option<DataFormat> {
-    config.format.as_ref().and_then(Auto::given).copied()
+    config.format.as_ref().and_then(Auto::value).copied()
 }
 
 /// Finds and looks through the data set that `config.source` names. Images of a folder are not
@@ -61,7 +61,7 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
         .key("data")
         .hint("Give them in the second argument: train(config, { arrays })."));
     }
-    let labels = config.labels.unwrap_or(Labels::Fine);
+    let labels = config.labels.unwrap_or(CifarLabels::Fine);
     let Some(set) = find_known_dataset(source) else {
         return open_path(source, Path::new(source), format, labels, cancelled);
     };
@@ -89,7 +89,7 @@ fn open_path(
     source: &str,
     path: &Path,
     format: Option<DataFormat>,
-    labels: Labels,
+    labels: CifarLabels,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     if !path.is_dir() {
@@ -130,7 +130,7 @@ fn open_folder(
     source: &str,
     folder: &Path,
     format: Option<DataFormat>,
-    labels: Labels,
+    labels: CifarLabels,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     check_is_folder(source, folder)?;
@@ -237,7 +237,7 @@ mod tests {
             assert_eq!(facts.classes.len(), known.classes as usize);
             assert_eq!(facts.channels, known.channels);
             assert_eq!(facts.image_size, Some([known.image_size; 2]));
-            assert!(facts.mirrored_is_natural);
+            assert!(facts.flip_preserves_label);
             assert!(set.warnings().is_empty());
         }
     }
@@ -261,7 +261,7 @@ mod tests {
         }
         let facts = open(&config("fashion-mnist"), &|| false).unwrap().facts().clone();
         assert_eq!(facts.classes[9], "Ankle boot");
-        assert!(facts.mirrored_is_natural);
+        assert!(facts.flip_preserves_label);
         assert_eq!(facts.source, "fashion-mnist");
     }
 
@@ -306,7 +306,7 @@ mod tests {
     fn a_format_that_the_files_have_not_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let asked = DataConfig {
-            format: Some(Auto::Is(DataFormat::Idx)),
+            format: Some(Auto::Value(DataFormat::Idx)),
             ..config(folder.path().to_str().unwrap())
         };
         let error = refused(&asked);
@@ -342,7 +342,7 @@ mod tests {
         }
         let source = config(folder.path().to_str().unwrap());
         assert_eq!(refused(&source).at.key.as_deref(), Some("data.format"));
-        let said = DataConfig { format: Some(Auto::Is(DataFormat::CifarBinary)), ..source };
+        let said = DataConfig { format: Some(Auto::Value(DataFormat::CifarBinary)), ..source };
         assert!(refused(&said).message.contains("data_batch_1.bin"));
     }
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use residual_spec::{DataFacts, DataFormat, ErrorCode, Result, WarningEvent};
+use residual_spec::{DataFormat, DatasetInfo, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::dataset::{fingerprint, mirrored_is_natural};
+use super::dataset::{fingerprint, flip_preserves_label};
 use super::disk::{DiskSource, ImageLocation};
 use super::listing::check_cancelled;
 use crate::decode::header::{Header, HeaderError};
@@ -120,14 +120,14 @@ pub(crate) fn dataset(
         }
     }
     let channels = if seen.colour { 3 } else { 1 };
-    let facts = DataFacts {
+    let facts = DatasetInfo {
         source: source.into(),
         format,
-        mirrored_is_natural: mirrored_is_natural(&classes),
+        flip_preserves_label: flip_preserves_label(&classes),
         classes,
         channels,
         image_size: seen.size.flatten(),
-        short_side: seen.short_side(),
+        median_short_side: seen.short_side(),
         train: parts[0].len() as u32,
         val: parts[1].len() as u32,
         test: parts[2].len() as u32,

@@ -2,41 +2,12 @@
 //! set brings none.
 
 use residual_spec::Data;
+pub use residual_spec::Split;
 
 use super::dataset::Dataset;
 use super::source::Source;
 use super::subset::Subset;
 use crate::random::{shuffle_class, shuffle_limit};
-
-/// The parts that a data set may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Split {
-    Train,
-    Val,
-    Test,
-}
-
-impl Split {
-    pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Split::Train => "train",
-            Split::Val => "val",
-            Split::Test => "test",
-        }
-    }
-
-    /// A part by the names that people give it.
-    pub(crate) fn from_name(name: &str) -> Option<Split> {
-        Some(match name.to_ascii_lowercase().as_str() {
-            "train" | "training" => Split::Train,
-            "val" | "valid" | "validation" => Split::Val,
-            "test" => Split::Test,
-            _ => return None,
-        })
-    }
-}
 
 /// A run's images.
 pub struct Splits {

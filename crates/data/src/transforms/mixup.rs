@@ -29,7 +29,7 @@ pub(crate) fn apply(
 ) -> Option<MixedLabels> {
     let length = size * size * channels;
     let lambda = match mix {
-        Mix::None(_) => return None,
+        Mix::None => return None,
         Mix::Mixup(mix) => {
             let lambda = rng.beta(mix.alpha);
             blend(images, length, lambda as f32);

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use residual_spec::TestTimeAugment;
 use residual_spec::{Color, Crop, Erase, Mix, Policy, RandomResizedCrop, ResolvedConfig};
-use residual_spec::{NoColor, NoCrop, NoErase, NoMix, NoPolicy, Views};
 
 use super::augment_ops::Canvas;
 use super::mixup::MixedLabels;
@@ -45,7 +45,7 @@ pub struct Pipeline {
     color: Color,
     erase: Erase,
     mix: Mix,
-    views: Views,
+    views: TestTimeAugment,
 }
 
 impl Pipeline {
@@ -80,28 +80,28 @@ impl Pipeline {
             size: config.data.image_size,
             short_side: transform.eval_resize,
             least_decoded: transform.decode_short_side,
-            crop: Crop::None(NoCrop {}),
+            crop: Crop::None,
             flip: false,
-            policy: Policy::None(NoPolicy {}),
+            policy: Policy::None,
             normalize: Normalize::new(mean, &transform.std),
             std: transform.std.clone(),
             pixel_mean: pixel_mean.map(|mean| mean.divided_by(&transform.std)),
-            color: Color::None(NoColor {}),
-            erase: Erase::None(NoErase {}),
-            mix: Mix::None(NoMix {}),
-            views: Views::Center,
+            color: Color::None,
+            erase: Erase::None,
+            mix: Mix::None,
+            views: TestTimeAugment::Center,
         }
     }
 
     /// The same, seeing more of an image than its centre. For a pipeline made by
     /// [`eval`](Self::eval).
-    pub fn with_views(&self, views: Views) -> Self {
+    pub fn with_views(&self, views: TestTimeAugment) -> Self {
         Pipeline { views, ..self.clone() }
     }
 
     /// Whether the network is to see an image more than once.
     pub fn has_multiple_views(&self) -> bool {
-        self.views != Views::Center
+        self.views != TestTimeAugment::Center
     }
 
     /// Height and width of what comes out.
@@ -124,16 +124,16 @@ impl Pipeline {
     /// `None` where they are resized, coloured, mixed, seen more than once, or have holes made in them.
     pub fn as_crop_normalize(&self) -> Option<CropNormalize> {
         let padding = match &self.crop {
-            Crop::None(_) => 0,
+            Crop::None => 0,
             Crop::Pad(pad) => pad.padding,
             Crop::RandomResized(_) | Crop::RandomShortSide(_) => return None,
         };
         let no_more = self.short_side == self.size
-            && matches!(self.policy, Policy::None(_))
-            && matches!(self.color, Color::None(_))
-            && matches!(self.erase, Erase::None(_))
-            && matches!(self.mix, Mix::None(_))
-            && self.views == Views::Center;
+            && matches!(self.policy, Policy::None)
+            && matches!(self.color, Color::None)
+            && matches!(self.erase, Erase::None)
+            && matches!(self.mix, Mix::None)
+            && self.views == TestTimeAugment::Center;
         no_more.then(|| CropNormalize {
             padding,
             values: self.normalize.values(),
@@ -169,10 +169,10 @@ impl Pipeline {
     /// [`size`](Self::size). A view has `height * width * channels` numbers.
     pub fn views(&self, image: &Image) -> Option<Vec<[u32; 2]>> {
         match &self.views {
-            Views::Center => None,
-            Views::Flip => Some(vec![[self.size; 2]; 2]),
-            Views::Ten => Some(vec![[self.size; 2]; 10]),
-            Views::MultiScale(scales) => {
+            TestTimeAugment::Center => None,
+            TestTimeAugment::Flip => Some(vec![[self.size; 2]; 2]),
+            TestTimeAugment::Ten => Some(vec![[self.size; 2]; 10]),
+            TestTimeAugment::MultiScale(scales) => {
                 let seen = whole(image.width, image.height);
                 let size = |&scale: &u32| {
                     let (width, height) = short_side_to(scale, seen.width, seen.height);
@@ -197,10 +197,10 @@ impl Pipeline {
             rest = others;
             view
         };
-        if !matches!(self.views, Views::MultiScale(_)) {
+        if !matches!(self.views, TestTimeAugment::MultiScale(_)) {
             let resized = short_side_to(self.short_side, image.width, image.height);
             let windows = match self.views {
-                Views::Ten => ten_windows(resized, self.size).to_vec(),
+                TestTimeAugment::Ten => ten_windows(resized, self.size).to_vec(),
                 _ => flip_windows(resized, self.size).to_vec(),
             };
             for (window, &size) in windows.into_iter().zip(views) {
@@ -290,9 +290,7 @@ impl Pipeline {
     /// Where of an image of these sides the network's input is cut.
     fn cut(&self, sides: [u32; 2], rng: &mut SampleRng) -> Cut {
         match &self.crop {
-            Crop::None(_) => {
-                self.cut_resized(sides, self.short_side, 0, |free, _| centre(free), rng)
-            }
+            Crop::None => self.cut_resized(sides, self.short_side, 0, |free, _| centre(free), rng),
             Crop::Pad(pad) => {
                 let padding = i64::from(pad.padding);
                 self.cut_resized(sides, self.short_side, padding, anywhere, rng)
@@ -370,7 +368,7 @@ impl Pipeline {
     ) {
         let (sides, size) = ([height as usize, width as usize], self.size());
         match &self.policy {
-            Policy::None(_) => self.normalize.write(pixels, sides, [size; 2], window, out),
+            Policy::None => self.normalize.write(pixels, sides, [size; 2], window, out),
             policy => {
                 let pixels = window.cut(pixels, sides, size, self.channels());
                 let mut canvas = Canvas::new(size, size, self.channels(), pixels);
@@ -441,23 +439,23 @@ fn random_region(crop: &RandomResizedCrop, width: u32, height: u32, rng: &mut Sa
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use residual_spec::{DataFacts, DataFormat, MachineFacts, TrainConfig, resolve};
+    use residual_spec::{DataFormat, DatasetInfo, MachineInfo, TrainConfig, resolve};
     use serde_json::{Value, json};
 
     use super::*;
 
     /// Grey images of `size`, neither scaled nor shifted, with this `transform`.
     pub(crate) fn grey(size: u32, transform: Value) -> ResolvedConfig {
-        let facts = DataFacts {
+        let facts = DatasetInfo {
             source: "test".into(),
             format: DataFormat::Idx,
             train: 100,
             mean: Some(vec![0.0]),
             std: Some(vec![1.0 / 255.0]),
-            mirrored_is_natural: false,
-            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 1, Some([size, size]))
+            flip_preserves_label: false,
+            ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 1, Some([size, size]))
         };
-        let machine = MachineFacts::with_cores(1);
+        let machine = MachineInfo::with_cores(1);
         let config =
             json!({ "data": { "source": "test", "imageSize": size }, "transform": transform });
         resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
@@ -556,7 +554,7 @@ pub(crate) mod tests {
         assert_eq!(looks(json!({ "decodeShortSide": 128 }))[3], Look { scale: 2, region });
         // All of an image that is seen more than once.
         let eval = Pipeline::eval(&grey(16, json!({})), None);
-        assert_eq!(eval.with_views(Views::Ten).wanted_whole(4000, 3000).scale, 1);
+        assert_eq!(eval.with_views(TestTimeAugment::Ten).wanted_whole(4000, 3000).scale, 1);
     }
 
     #[test]
@@ -695,7 +693,7 @@ pub(crate) mod tests {
         }
         let eval = Pipeline::eval(&grey(8, json!({})), None);
         assert_eq!(eval.as_crop_normalize().unwrap().padding, 0);
-        assert_eq!(eval.with_views(Views::Flip).as_crop_normalize(), None);
+        assert_eq!(eval.with_views(TestTimeAugment::Flip).as_crop_normalize(), None);
     }
 
     #[test]
@@ -731,7 +729,7 @@ pub(crate) mod tests {
             pipeline.apply(&picture, &mut SampleRng::new(0, 0, 0), &mut out);
             same(&out, &case["center"]);
 
-            let pipeline = pipeline.with_views(Views::Ten);
+            let pipeline = pipeline.with_views(TestTimeAugment::Ten);
             let views = pipeline.views(&picture).unwrap();
             let mut out = vec![0.0; 10 * pipeline.len()];
             pipeline.apply_views(&picture, &views, &mut out);
@@ -760,7 +758,7 @@ pub(crate) mod tests {
     fn at_several_scales_all_of_the_image_is_seen_and_its_mirror() {
         let image = numbered(12, 8);
         let pipeline = Pipeline::eval(&grey(8, json!({})), None);
-        let pipeline = pipeline.with_views(Views::MultiScale(vec![8, 16]));
+        let pipeline = pipeline.with_views(TestTimeAugment::MultiScale(vec![8, 16]));
         let views = pipeline.views(&image).unwrap();
         assert_eq!(views, [[8, 12], [8, 12], [16, 24], [16, 24]]);
         let mut out = vec![f32::NAN; 2 * (96 + 384)];

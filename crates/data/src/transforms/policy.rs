@@ -12,14 +12,14 @@ const BINS: u32 = 31;
 /// Draws and applies.
 pub(crate) fn apply(policy: &Policy, canvas: &mut Canvas, rng: &mut SampleRng) {
     match policy {
-        Policy::None(_) => {}
+        Policy::None => {}
         Policy::RandAugment(policy) => {
             let space = AugmentSpace::rand_augment(canvas.width, canvas.height);
-            for _ in 0..policy.operations {
+            for _ in 0..policy.num_ops {
                 canvas.apply(space.draw(policy.magnitude, rng));
             }
         }
-        Policy::TrivialAugment(_) => {
+        Policy::TrivialAugment => {
             let strength = rng.below(BINS);
             canvas.apply(AugmentSpace::trivial_augment().draw(strength, rng));
         }

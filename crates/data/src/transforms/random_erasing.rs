@@ -8,7 +8,7 @@ use crate::SampleRng;
 /// Erases as `erase` says from `[size, size, channels]`.
 pub(crate) fn apply(erase: &Erase, size: u32, rng: &mut SampleRng, out: &mut [f32]) {
     let hole = match erase {
-        Erase::None(_) => None,
+        Erase::None => None,
         Erase::Cutout(cutout) => {
             let (x, y) = (rng.below(size), rng.below(size));
             Some(square_about(x, y, cutout.size, size))

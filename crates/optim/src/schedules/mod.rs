@@ -1,7 +1,8 @@
 //! The learning rate as a function of where the run is; for plateau also of what it measured.
 
 use residual_spec::{
-    Anneal, Metric, OneCycle, Plateau, ResolvedConfig, Schedule, ThresholdMode, Unit,
+    AnnealStrategy, Metric, OneCycleSchedule, PlateauSchedule, ResolvedConfig, Schedule,
+    ScheduleUnit, ThresholdMode,
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +67,7 @@ impl LrSchedule {
             base: config.optimizer.lr(),
             schedule: config.schedule.clone(),
             warmup_steps,
-            warmup_from: config.warmup.from,
+            warmup_from: config.warmup.start_factor,
             warmup_share: total_steps.map_or(0.0, |total| (warmup_steps / total as f64).min(1.0)),
             warmup_until: config.warmup.until_accuracy,
             one_step: total_steps.map_or(0.0, |total| 1.0 / total as f64),
@@ -81,7 +82,7 @@ impl LrSchedule {
 
     fn scheduled(&self, at: Position) -> f64 {
         match &self.schedule {
-            Schedule::Constant(_) => self.base,
+            Schedule::Constant => self.base,
             Schedule::Cosine(cosine) => {
                 let fraction = self.after_warmup(at.fraction);
                 let half_wave = (1.0 + (std::f64::consts::PI * fraction).cos()) / 2.0;
@@ -89,8 +90,8 @@ impl LrSchedule {
             }
             Schedule::MultiStep(multi) => {
                 let done = match multi.unit {
-                    Unit::Epoch => at.epoch,
-                    Unit::Step => at.step,
+                    ScheduleUnit::Epoch => at.epoch,
+                    ScheduleUnit::Step => at.step,
                 };
                 let cuts = multi.milestones.iter().filter(|milestone| **milestone <= done).count();
                 self.base * multi.gamma.powi(cuts as i32)
@@ -98,10 +99,10 @@ impl LrSchedule {
             Schedule::Plateau(_) => self.state.plateau.lr.unwrap_or(self.base),
             Schedule::Step(step) => {
                 let done = match step.unit {
-                    Unit::Epoch => at.epoch,
-                    Unit::Step => at.step,
+                    ScheduleUnit::Epoch => at.epoch,
+                    ScheduleUnit::Step => at.step,
                 };
-                self.base * step.gamma.powf((done / step.size) as f64)
+                self.base * step.gamma.powf((done / step.step_size) as f64)
             }
             Schedule::Linear(linear) => {
                 let fraction = self.after_warmup(at.fraction);
@@ -161,7 +162,7 @@ impl LrSchedule {
 
 impl PlateauState {
     /// `torch.optim.lr_scheduler.ReduceLROnPlateau.step`.
-    fn observe(&mut self, plateau: &Plateau, base: f64, value: f64) {
+    fn observe(&mut self, plateau: &PlateauSchedule, base: f64, value: f64) {
         if self.best.is_none_or(|best| better(plateau, value, best)) {
             self.best = Some(value);
             self.bad_epochs = 0;
@@ -187,7 +188,7 @@ impl PlateauState {
 
 /// `OneCycleLR` with two phases, as a function of the budget's share. PyTorch's phases end with an
 /// update, so that the last one has the lowest rate: each is `one_step` shorter than its share.
-fn one_cycle(cycle: &OneCycle, peak: f64, fraction: f64, one_step: f64) -> f64 {
+fn one_cycle(cycle: &OneCycleSchedule, peak: f64, fraction: f64, one_step: f64) -> f64 {
     let start = peak / cycle.div_factor;
     let rise = cycle.pct_start - one_step;
     let (from, to, share) = match fraction < rise {
@@ -198,9 +199,11 @@ fn one_cycle(cycle: &OneCycle, peak: f64, fraction: f64, one_step: f64) -> f64 {
         }
     };
     let share = share.clamp(0.0, 1.0);
-    match cycle.anneal {
-        Anneal::Linear => from + (to - from) * share,
-        Anneal::Cos => to + (from - to) / 2.0 * (1.0 + (std::f64::consts::PI * share).cos()),
+    match cycle.anneal_strategy {
+        AnnealStrategy::Linear => from + (to - from) * share,
+        AnnealStrategy::Cos => {
+            to + (from - to) / 2.0 * (1.0 + (std::f64::consts::PI * share).cos())
+        }
     }
 }
 
@@ -208,7 +211,7 @@ pub fn lower_is_better(metric: Metric) -> bool {
     matches!(metric, Metric::TrainLoss | Metric::ValLoss)
 }
 
-fn better(plateau: &Plateau, value: f64, best: f64) -> bool {
+fn better(plateau: &PlateauSchedule, value: f64, best: f64) -> bool {
     let t = plateau.threshold;
     match (lower_is_better(plateau.metric), plateau.threshold_mode) {
         (true, ThresholdMode::Rel) => value < best * (1.0 - t),
@@ -221,7 +224,7 @@ fn better(plateau: &Plateau, value: f64, best: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use residual_spec::{Constant, Cosine, MultiStep};
+    use residual_spec::{CosineSchedule, MultiStepSchedule};
 
     fn schedule(schedule: Schedule) -> LrSchedule {
         LrSchedule {
@@ -242,7 +245,7 @@ mod tests {
 
     #[test]
     fn cosine_falls_from_the_base_through_the_middle_to_its_end() {
-        let cosine = schedule(Schedule::Cosine(Cosine { min_lr: 0.02 }));
+        let cosine = schedule(Schedule::Cosine(CosineSchedule { min_lr: 0.02 }));
         for (fraction, lr) in [(0.0, 0.1), (0.5, 0.06), (1.0, 0.02)] {
             close(cosine.lr(Position { fraction, ..Position::default() }), lr);
         }
@@ -250,7 +253,8 @@ mod tests {
 
     #[test]
     fn multistep_cuts_at_each_milestone() {
-        let multi = MultiStep { milestones: vec![2, 4], gamma: 0.1, unit: Unit::Epoch };
+        let multi =
+            MultiStepSchedule { milestones: vec![2, 4], gamma: 0.1, unit: ScheduleUnit::Epoch };
         let multi = schedule(Schedule::MultiStep(multi));
         for (epoch, lr) in [(0, 0.1), (1, 0.1), (2, 0.01), (3, 0.01), (4, 0.001)] {
             close(multi.lr(Position { epoch, ..Position::default() }), lr);
@@ -259,7 +263,7 @@ mod tests {
 
     #[test]
     fn warm_up_rises_in_a_line_to_the_schedule() {
-        let mut constant = schedule(Schedule::Constant(Constant {}));
+        let mut constant = schedule(Schedule::Constant);
         constant.warmup_steps = 20.0;
         for (step, lr) in [(0, 0.01), (10, 0.055), (20, 0.1), (99, 0.1)] {
             close(constant.lr(Position { step, ..Position::default() }), lr);
@@ -268,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_warm_up_that_waits_for_an_accuracy_ends_with_it_for_good() {
-        let mut constant = schedule(Schedule::Constant(Constant {}));
+        let mut constant = schedule(Schedule::Constant);
         constant.warmup_until = Some(0.2);
         let mut rates = Vec::new();
         for accuracy in [0.1, 0.2, 0.15] {
@@ -282,7 +286,7 @@ mod tests {
     /// The case that decides whether a comparison is strict and when the counter starts anew.
     #[test]
     fn plateau_waits_out_its_patience_and_counts_anew() {
-        let mut plateau = schedule(Schedule::Plateau(Plateau {
+        let mut plateau = schedule(Schedule::Plateau(PlateauSchedule {
             factor: 0.1,
             threshold: 0.1,
             threshold_mode: ThresholdMode::Rel,

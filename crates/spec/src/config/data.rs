@@ -1,7 +1,7 @@
 //! Where the images come from.
 
 use crate::Auto;
-use crate::macros::{config, words};
+use crate::macros::{config, string_enum};
 
 config! {
     /// Where the images come from.
@@ -21,7 +21,7 @@ config! {
         /// begin from.
         image_size: Auto<u32> => u32,
         /// Which of CIFAR-100's two label sets. Default: `fine`.
-        labels: Labels => Labels,
+        labels: CifarLabels => CifarLabels,
         /// Draw training images so that every class is equally frequent, rare ones repeatedly; an
         /// epoch has as many images as without. Default: false, each image once an epoch.
         balanced: bool => bool,
@@ -39,9 +39,9 @@ config! {
     }
 }
 
-words! {
+string_enum! {
     /// CIFAR-100's label sets.
-    Labels {
+    CifarLabels {
         /// The 100 classes.
         "fine" Fine,
         /// The 20 superclasses.
@@ -49,7 +49,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Layout of a data set on disk.
     DataFormat {
         /// `root/<class>/*.jpg`, or `root/{train,val,test}/<class>/*.jpg`.

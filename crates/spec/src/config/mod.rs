@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use ts_rs::TS;
 
-use crate::macros::{config, said, words};
-use crate::{At, Read, Result, read::nearest};
+use crate::macros::{config, request, string_enum};
+use crate::{FromJson, KeyPath, Result, from_json::nearest};
 
 mod data;
 mod model;
@@ -24,23 +24,23 @@ pub use transform::*;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Auto<T> {
     Auto,
-    Is(T),
+    Value(T),
 }
 
 impl<T> Auto<T> {
-    pub fn given(&self) -> Option<&T> {
+    pub fn value(&self) -> Option<&T> {
         match self {
             Auto::Auto => None,
-            Auto::Is(value) => Some(value),
+            Auto::Value(value) => Some(value),
         }
     }
 }
 
-impl<T: Read> Read for Auto<T> {
-    fn read(value: &Value, at: &At) -> Result<Self> {
+impl<T: FromJson> FromJson for Auto<T> {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
         match value.as_str() {
             Some("auto") => Ok(Auto::Auto),
-            _ => T::read(value, at).map(Auto::Is).map_err(|mut error| {
+            _ => T::from_json_at(value, at).map(Auto::Value).map_err(|mut error| {
                 // A place below this one has its own rules; only here is 'auto' a way out.
                 if error.at.key == Some(at.to_string()) {
                     error.message = error.message.replacen("must be ", "must be 'auto' or ", 1);
@@ -55,15 +55,15 @@ impl<T: Read> Read for Auto<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum NameOr<T> {
     Name(String),
-    Full(T),
+    Config(T),
 }
 
-impl<T: Read> Read for NameOr<T> {
-    fn read(value: &Value, at: &At) -> Result<Self> {
+impl<T: FromJson> FromJson for NameOr<T> {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
         match value {
-            Value::String(_) => String::read(value, at).map(NameOr::Name),
-            Value::Object(_) => T::read(value, at).map(NameOr::Full),
-            _ => Err(at.refuse("a string or an object", value)),
+            Value::String(_) => String::from_json_at(value, at).map(NameOr::Name),
+            Value::Object(_) => T::from_json_at(value, at).map(NameOr::Config),
+            _ => Err(at.invalid("a string or an object", value)),
         }
     }
 }
@@ -118,10 +118,10 @@ macro_rules! word_or {
     };
 }
 
-word_or!(Auto, "'auto'", Auto::Auto => "auto", Is, serde_json::json!({ "const": "auto" }));
-word_or!(NameOr, "string", NameOr::Name(name) => name, Full, serde_json::json!({ "type": "string" }));
+word_or!(Auto, "'auto'", Auto::Auto => "auto", Value, serde_json::json!({ "const": "auto" }));
+word_or!(NameOr, "string", NameOr::Name(name) => name, Config, serde_json::json!({ "type": "string" }));
 
-words! {
+string_enum! {
     /// The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
     /// `fp64`).
     Precision {
@@ -136,7 +136,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Where tensors live.
     Device {
         "cpu" Cpu,
@@ -144,7 +144,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Where images become the network's input.
     AugmentOn {
         /// In the threads that load them; the device gets 32-bit numbers.
@@ -154,7 +154,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The order of an image's numbers in memory.
     MemoryFormat {
         /// Channels innermost (NHWC).
@@ -168,9 +168,9 @@ config! {
     /// What is kept besides the last and the best checkpoint.
     CheckpointConfig => Checkpoint {
         /// Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
-        every: u32 => u32,
+        every_epochs: u32 => u32,
         /// Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
-        steps: u64 => u64,
+        every_steps: u64 => u64,
     }
 }
 
@@ -178,7 +178,7 @@ config! {
     /// What is written down.
     LogConfig => Log {
         /// A line in metrics.jsonl every so many steps. Default: 10.
-        steps: u64 => u64,
+        every_steps: u64 => u64,
     }
 }
 
@@ -279,17 +279,17 @@ impl TrainConfig {
             map.shift_remove("reasons");
             map.shift_remove("$schema");
         }
-        TrainConfig::read(&value, &At::Root)
+        TrainConfig::from_json_at(&value, &KeyPath::Root)
     }
 
     /// The data part, with its place filled in.
     pub fn data(&self) -> DataConfig {
-        self.data.as_ref().map(NameOr::<DataConfig>::full).unwrap_or_default()
+        self.data.as_ref().map(NameOr::<DataConfig>::to_config).unwrap_or_default()
     }
 
     /// The model part, with its name filled in.
     pub fn model(&self) -> ModelConfig {
-        self.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default()
+        self.model.as_ref().map(NameOr::<ModelConfig>::to_config).unwrap_or_default()
     }
 }
 
@@ -307,17 +307,17 @@ config! {
     }
 }
 
-said! {
+request! {
     /// What to evaluate a model on.
     EvaluateConfig {
         /// A data set, as in `TrainConfig`. Default: the one that the model was trained on.
         data: NameOr<DataConfig>,
         /// Default: test, or val, or train: the first that there is.
-        part: DataPart,
+        split: Split,
         /// Images at a time. Default: that of the training.
         batch_size: u32,
         /// What of an image the network sees. Default: `center`.
-        crops: Crops,
+        crops: TestCrops,
         /// The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
         scales: Vec<u32>,
         /// So many of the images with the highest losses are named. Default: 0.
@@ -331,7 +331,7 @@ said! {
     }
 }
 
-said! {
+request! {
     /// What goes into an exported file beside the network; both are for ONNX only.
     ExportConfig {
         /// End in probabilities instead of logits. Default: false.
@@ -341,7 +341,7 @@ said! {
     }
 }
 
-said! {
+request! {
     /// What a file with nothing but weights does not say of itself. Every part has a default, which
     /// the model's `info.assumed` tells.
     LoadConfig {
@@ -361,14 +361,14 @@ said! {
     }
 }
 
-said! {
+request! {
     /// How a model is asked what is on an image.
     PredictConfig {
         /// How many classes to name, best first. Default: 5.
         top: u32,
         /// Test-time augmentation: what of an image the network sees, where that is more than its
         /// centre. The probabilities are averaged. Default: `center`.
-        crops: Crops,
+        crops: TestCrops,
         /// The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
         scales: Vec<u32>,
         /// Give the image back too, no side longer than so many pixels, 8 to 256. Default: no
@@ -377,7 +377,7 @@ said! {
     }
 }
 
-said! {
+request! {
     /// What `plan()` finds out.
     PlanConfig {
         /// Make some updates on a network that is thrown away, for the time that they take: three
@@ -386,7 +386,7 @@ said! {
     }
 }
 
-said! {
+request! {
     /// What `bench()` measures.
     BenchConfig {
         /// A name, or an object that says more. Default: by `imageSize`.
@@ -412,21 +412,21 @@ said! {
     }
 }
 
-said! {
+request! {
     /// The rates that `findLr()` tries.
     FindLrConfig {
-        /// The lowest. Default: 1e-7.
-        from: f64,
-        /// The highest. Default: 10.
-        to: f64,
-        /// Updates from the one to the other. Default: 100.
+        /// Learning rate of the first update. Default: 1e-7.
+        start_lr: f64,
+        /// Learning rate of the last update. Default: 10.
+        end_lr: f64,
+        /// Number of updates, 10 to 100,000. Default: 100.
         steps: u32,
     }
 }
 
-words! {
+string_enum! {
     /// What of an image the network sees, when it is evaluated.
-    Crops {
+    TestCrops {
         /// The centre.
         "center" Center,
         /// The centre and its mirror image; the probabilities are averaged.
@@ -440,18 +440,18 @@ words! {
     }
 }
 
-said! {
+request! {
     /// Which images of a data set to show.
-    ShowConfig {
+    PreviewConfig {
         /// A data set, as in `TrainConfig`: its parts are those of a run, `limit` and
         /// `validation` and all.
         data: NameOr<DataConfig>,
         /// Default: train.
-        part: DataPart,
+        split: Split,
         /// How many, up to 1000. Default: 40, or 8 of each class and 200 at most.
         count: u32,
         /// Default: `random`.
-        order: ShowOrder,
+        order: PreviewOrder,
         /// Chooses the images, what is random in their augmentation, and, without
         /// `data.splitSeed`, which are held back for validation. Default: 0.
         seed: u64,
@@ -462,9 +462,9 @@ said! {
     }
 }
 
-words! {
+string_enum! {
     /// Which images are shown, and in which order.
-    ShowOrder {
+    PreviewOrder {
         /// Any.
         "random" Random,
         /// As many of each class, one class after the other.
@@ -472,20 +472,34 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// A part of a data set.
-    DataPart {
+    Split {
         "train" Train,
         "val" Val,
         "test" Test,
     }
 }
 
+impl Split {
+    pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
+
+    /// Parses the name of a folder or of a column's value, such as `valid` or `Training`.
+    pub fn from_name(name: &str) -> Option<Split> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "train" | "training" => Split::Train,
+            "val" | "valid" | "validation" => Split::Val,
+            "test" => Split::Test,
+            _ => return None,
+        })
+    }
+}
+
 impl NameOr<DataConfig> {
     /// With its place filled in.
-    pub fn full(&self) -> DataConfig {
+    pub fn to_config(&self) -> DataConfig {
         match self {
-            NameOr::Full(data) => data.clone(),
+            NameOr::Config(data) => data.clone(),
             NameOr::Name(source) => {
                 DataConfig { source: Some(source.clone()), ..DataConfig::default() }
             }
@@ -495,11 +509,11 @@ impl NameOr<DataConfig> {
 
 impl NameOr<ModelConfig> {
     /// With its name filled in.
-    pub fn full(&self) -> ModelConfig {
+    pub fn to_config(&self) -> ModelConfig {
         match self {
-            NameOr::Full(model) => model.clone(),
+            NameOr::Config(model) => model.clone(),
             NameOr::Name(name) => {
-                let arch = if name == "auto" { Auto::Auto } else { Auto::Is(name.clone()) };
+                let arch = if name == "auto" { Auto::Auto } else { Auto::Value(name.clone()) };
                 ModelConfig { arch: Some(arch), ..ModelConfig::default() }
             }
         }
@@ -555,7 +569,10 @@ mod tests {
     #[test]
     fn a_union_may_be_named_by_its_word_alone() {
         let config = TrainConfig::from_json(&json!({ "schedule": "plateau" })).unwrap();
-        assert_eq!(config.schedule, Some(ScheduleConfig::Plateau(PlateauConfig::default())));
+        assert_eq!(
+            config.schedule,
+            Some(ScheduleConfig::Plateau(PlateauScheduleConfig::default()))
+        );
         assert_eq!(refused(json!({ "schedule": "cosin" })).hint.unwrap(), "Did you mean 'cosine'?");
     }
 

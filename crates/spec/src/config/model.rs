@@ -1,7 +1,7 @@
 //! The network.
 
 use crate::Auto;
-use crate::macros::{config, words};
+use crate::macros::{config, string_enum};
 
 config! {
     /// The network.
@@ -33,7 +33,7 @@ config! {
     }
 }
 
-words! {
+string_enum! {
     /// The layer of a bottleneck that halves the resolution.
     BottleneckStride {
         /// torchvision's ("ResNet v1.5").
@@ -43,7 +43,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The layers before the first block.
     Stem {
         "cifar" Cifar,
@@ -51,7 +51,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// He et al. 2015, section 3.3: what a shortcut does where the shape changes.
     Shortcut {
         /// Subsample and pad with zero channels; no parameters.

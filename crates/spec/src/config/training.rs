@@ -1,7 +1,7 @@
 //! How a network is trained: how long, by which rule, at which rate.
 
 use crate::Auto;
-use crate::macros::{config, union, words};
+use crate::macros::{config, string_enum, tagged_union};
 
 config! {
     /// How long to train; the first limit reached ends the run.
@@ -16,7 +16,7 @@ config! {
     }
 }
 
-union! {
+tagged_union! {
     /// The update rule.
     OptimizerConfig => Optimizer {
         "sgd" Sgd(SgdConfig => Sgd),
@@ -79,49 +79,45 @@ config! {
     }
 }
 
-union! {
+tagged_union! {
     /// How the learning rate changes.
     ScheduleConfig => Schedule {
-        "cosine" Cosine(CosineConfig => Cosine),
-        "constant" Constant(ConstantConfig => Constant),
-        "multistep" MultiStep(MultiStepConfig => MultiStep),
-        "plateau" Plateau(PlateauConfig => Plateau),
-        "step" Step(StepConfig => Step),
-        "linear" Linear(LinearConfig => Linear),
-        "polynomial" Polynomial(PolynomialConfig => Polynomial),
-        "one-cycle" OneCycle(OneCycleConfig => OneCycle),
+        "cosine" Cosine(CosineScheduleConfig => CosineSchedule),
+        /// The optimizer's rate throughout.
+        "constant" Constant,
+        "multistep" MultiStep(MultiStepScheduleConfig => MultiStepSchedule),
+        "plateau" Plateau(PlateauScheduleConfig => PlateauSchedule),
+        "step" Step(StepScheduleConfig => StepSchedule),
+        "linear" Linear(LinearScheduleConfig => LinearSchedule),
+        "polynomial" Polynomial(PolynomialScheduleConfig => PolynomialSchedule),
+        "one-cycle" OneCycle(OneCycleScheduleConfig => OneCycleSchedule),
     }
 }
 
 config! {
     /// Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
-    CosineConfig => Cosine {
+    CosineScheduleConfig => CosineSchedule {
         /// Default: 0.
         min_lr: f64 => f64,
     }
 }
 
 config! {
-    /// The optimizer's rate throughout.
-    ConstantConfig => Constant {}
-}
-
-config! {
     /// Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
-    MultiStepConfig => MultiStep {
+    MultiStepScheduleConfig => MultiStepSchedule {
         /// Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
         /// quarters of the budget.
         milestones: Auto<Vec<u64>> => Vec<u64>,
         /// Default: 0.1.
         gamma: f64 => f64,
         /// Default: `epoch`.
-        unit: Unit => Unit,
+        unit: ScheduleUnit => ScheduleUnit,
     }
 }
 
 config! {
     /// Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
-    PlateauConfig => Plateau {
+    PlateauScheduleConfig => PlateauSchedule {
         /// Default: 0.1.
         factor: f64 => f64,
         /// How much better counts as better. Default: 1e-4.
@@ -141,20 +137,20 @@ config! {
 
 config! {
     /// Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
-    StepConfig => Step {
+    StepScheduleConfig => StepSchedule {
         /// Epochs or steps, as `unit` says. Default: a third of the budget.
-        size: Auto<u64> => u64,
+        step_size: Auto<u64> => u64,
         /// Default: 0.1.
         gamma: f64 => f64,
         /// Default: `epoch`.
-        unit: Unit => Unit,
+        unit: ScheduleUnit => ScheduleUnit,
     }
 }
 
 config! {
     /// In a line from the optimizer's rate to `endFactor` of it, stepped at every update
     /// (`LinearLR` over the whole budget).
-    LinearConfig => Linear {
+    LinearScheduleConfig => LinearSchedule {
         /// Default: 0.
         end_factor: f64 => f64,
     }
@@ -163,7 +159,7 @@ config! {
 config! {
     /// `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
     /// (`PolynomialLR` over the whole budget).
-    PolynomialConfig => Polynomial {
+    PolynomialScheduleConfig => PolynomialSchedule {
         /// Default: 1.
         power: f64 => f64,
     }
@@ -171,7 +167,7 @@ config! {
 
 config! {
     /// Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
-    OneCycleConfig => OneCycle {
+    OneCycleScheduleConfig => OneCycleSchedule {
         /// Share of the budget that the rise takes. Default: 0.3.
         pct_start: f64 => f64,
         /// It begins at the optimizer's rate divided by this. Default: 25.
@@ -179,27 +175,27 @@ config! {
         /// It ends at the beginning's rate divided by this. Default: 10000.
         final_div_factor: f64 => f64,
         /// Default: `cos`.
-        anneal: Anneal => Anneal,
+        anneal_strategy: AnnealStrategy => AnnealStrategy,
     }
 }
 
-words! {
+string_enum! {
     /// The shape of a rise or fall.
-    Anneal {
+    AnnealStrategy {
         "cos" Cos,
         "linear" Linear,
     }
 }
 
-words! {
+string_enum! {
     /// What a schedule counts in.
-    Unit {
+    ScheduleUnit {
         "epoch" Epoch,
         "step" Step,
     }
 }
 
-words! {
+string_enum! {
     /// How a plateau's threshold is meant.
     ThresholdMode {
         "rel" Rel,
@@ -207,7 +203,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// A number that every epoch ends with.
     Metric {
         "train.loss" TrainLoss,
@@ -224,7 +220,7 @@ config! {
         /// from weights, 1 or a tenth of fewer than 10 epochs.
         epochs: f64 => f64,
         /// The share of the rate to begin with. Default: 0.1.
-        from: f64 => f64,
+        start_factor: f64 => f64,
         /// In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
         /// as the paper's 110-layer network does (0.2; section 4.2).
         until_accuracy: f64 => Option<f64>,
@@ -242,23 +238,15 @@ config! {
     }
 }
 
-union! {
+tagged_union! {
     /// How much each class counts in the loss.
     ClassWeightsConfig => ClassWeights {
-        "none" None(NoClassWeightsConfig => NoClassWeights),
-        "balanced" Balanced(BalancedClassWeightsConfig => BalancedClassWeights),
+        /// All classes count the same.
+        "none" None,
+        /// Inversely to their frequency: images / (classes * the class's images).
+        "balanced" Balanced,
         "given" Given(GivenClassWeightsConfig => GivenClassWeights),
     }
-}
-
-config! {
-    /// All classes count the same.
-    NoClassWeightsConfig => NoClassWeights {}
-}
-
-config! {
-    /// Inversely to their frequency: images / (classes * the class's images).
-    BalancedClassWeightsConfig => BalancedClassWeights {}
 }
 
 config! {

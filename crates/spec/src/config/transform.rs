@@ -1,7 +1,7 @@
 //! What happens to an image between the file and the network.
 
 use crate::Auto;
-use crate::macros::{config, union};
+use crate::macros::{config, tagged_union};
 
 config! {
     /// What happens to an image between the file and the network. Training images are augmented,
@@ -39,19 +39,15 @@ config! {
     }
 }
 
-union! {
+tagged_union! {
     /// How a training image gets its final size.
     CropConfig => Crop {
-        "none" None(NoCropConfig => NoCrop),
+        /// Resized like an evaluation image.
+        "none" None,
         "pad" Pad(PadCropConfig => PadCrop),
         "random-resized" RandomResized(RandomResizedCropConfig => RandomResizedCrop),
         "random-short-side" RandomShortSide(RandomShortSideCropConfig => RandomShortSideCrop),
     }
-}
-
-config! {
-    /// Resized like an evaluation image.
-    NoCropConfig => NoCrop {}
 }
 
 config! {
@@ -83,47 +79,35 @@ config! {
     }
 }
 
-union! {
+tagged_union! {
     /// Random operations on the whole picture.
     PolicyConfig => Policy {
-        "none" None(NoPolicyConfig => NoPolicy),
+        /// No random operations.
+        "none" None,
         "randaugment" RandAugment(RandAugmentConfig => RandAugment),
-        "trivialaugment" TrivialAugment(TrivialAugmentConfig => TrivialAugment),
+        /// One operation of a random strength (Müller & Hutter 2021; torchvision's
+        /// `TrivialAugmentWide`).
+        "trivialaugment" TrivialAugment,
     }
-}
-
-config! {
-    /// No random operations.
-    NoPolicyConfig => NoPolicy {}
 }
 
 config! {
     /// Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
     RandAugmentConfig => RandAugment {
         /// Operations on each image, one after another. Default: 2.
-        operations: u32 => u32,
+        num_ops: u32 => u32,
         /// Strength, 0 to 30. Default: 9.
         magnitude: u32 => u32,
     }
 }
 
-config! {
-    /// One operation of a random strength (Müller & Hutter 2021; torchvision's
-    /// `TrivialAugmentWide`).
-    TrivialAugmentConfig => TrivialAugment {}
-}
-
-union! {
+tagged_union! {
     /// Random colour.
     ColorConfig => Color {
-        "none" None(NoColorConfig => NoColor),
+        /// Colours as they are.
+        "none" None,
         "pca" Pca(PcaColorConfig => PcaColor),
     }
-}
-
-config! {
-    /// Colours as they are.
-    NoColorConfig => NoColor {}
 }
 
 config! {
@@ -135,18 +119,14 @@ config! {
     }
 }
 
-union! {
+tagged_union! {
     /// Random holes, filled with the mean colour.
     EraseConfig => Erase {
-        "none" None(NoEraseConfig => NoErase),
+        /// No holes.
+        "none" None,
         "cutout" Cutout(CutoutConfig => Cutout),
         "random-erasing" RandomErasing(RandomErasingConfig => RandomErasing),
     }
-}
-
-config! {
-    /// No holes.
-    NoEraseConfig => NoErase {}
 }
 
 config! {
@@ -169,18 +149,14 @@ config! {
     }
 }
 
-union! {
+tagged_union! {
     /// Training on mixtures of two images.
     MixConfig => Mix {
-        "none" None(NoMixConfig => NoMix),
+        /// Each image by itself.
+        "none" None,
         "mixup" Mixup(MixupConfig => Mixup),
         "cutmix" Cutmix(CutmixConfig => Cutmix),
     }
-}
-
-config! {
-    /// Each image by itself.
-    NoMixConfig => NoMix {}
 }
 
 config! {

@@ -14,8 +14,8 @@ pub(super) fn resolve_augment_on(
     data: &Data,
     transform: &Transform,
     device: Device,
-    facts: &DataFacts,
-    machine: &MachineFacts,
+    facts: &DatasetInfo,
+    machine: &MachineInfo,
     why: &mut Reasons,
 ) -> Result<AugmentOn> {
     let obstacle = obstacle(data, transform, facts);
@@ -52,7 +52,7 @@ pub(super) fn resolve_augment_on(
 
 /// Bytes that the images to train on and to validate take on the device, with what a crop adds around
 /// them.
-pub fn device_bytes(data: &Data, transform: &Transform, facts: &DataFacts) -> u64 {
+pub fn device_bytes(data: &Data, transform: &Transform, facts: &DatasetInfo) -> u64 {
     let padding = match &transform.crop {
         Crop::Pad(pad) => pad.padding,
         _ => 0,
@@ -63,7 +63,7 @@ pub fn device_bytes(data: &Data, transform: &Transform, facts: &DataFacts) -> u6
 }
 
 /// What only workers do, if there is anything.
-fn obstacle(data: &Data, transform: &Transform, facts: &DataFacts) -> Option<String> {
+fn obstacle(data: &Data, transform: &Transform, facts: &DatasetInfo) -> Option<String> {
     let size = data.image_size;
     let workers_do = |key: &str| Some(format!("what `{key}` says is done by the workers"));
     match transform {
@@ -77,7 +77,7 @@ fn obstacle(data: &Data, transform: &Transform, facts: &DataFacts) -> Option<Str
             workers_do("transform.crop")
         }
         Transform { eval_resize, .. } if *eval_resize != size => workers_do("transform.evalResize"),
-        Transform { policy: Policy::RandAugment(_) | Policy::TrivialAugment(_), .. } => {
+        Transform { policy: Policy::RandAugment(_) | Policy::TrivialAugment, .. } => {
             workers_do("transform.policy")
         }
         Transform { color: Color::Pca(_), .. } => workers_do("transform.color"),
@@ -94,20 +94,20 @@ mod tests {
     use super::*;
 
     /// 240 grey images of 28 x 28 in memory: 297 kB with four pixels around each.
-    fn small() -> DataFacts {
+    fn small() -> DatasetInfo {
         let classes = vec!["ant".into(), "bee".into()];
-        DataFacts { train: 240, ..DataFacts::unseen(classes, 1, Some([28; 2])) }
+        DatasetInfo { train: 240, ..DatasetInfo::unknown(classes, 1, Some([28; 2])) }
     }
 
     fn decided(
         said: serde_json::Value,
-        facts: &DataFacts,
+        facts: &DatasetInfo,
         card: Option<u64>,
     ) -> Result<(AugmentOn, String)> {
-        let machine = MachineFacts {
+        let machine = MachineInfo {
             cuda: card.is_some(),
             cuda_free_memory: card,
-            ..MachineFacts::with_cores(1)
+            ..MachineInfo::with_cores(1)
         };
         let config = resolve(&TrainConfig::from_json(&said)?, facts, &machine)?;
         Ok((config.augment_on, config.reasons.get("augmentOn").cloned().unwrap_or_default()))
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn what_only_workers_can_do_is_the_reason_of_auto_and_refused_where_the_device_was_said() {
-        let files = DataFacts { decoded_bytes: Some(1), ..small() };
-        let wide = DataFacts { image_size: Some([28, 30]), ..small() };
-        let colour = DataFacts { channels: 3, ..small() };
+        let files = DatasetInfo { decoded_bytes: Some(1), ..small() };
+        let wide = DatasetInfo { image_size: Some([28, 30]), ..small() };
+        let colour = DatasetInfo { channels: 3, ..small() };
         for (facts, transform, reason) in [
             (&files, json!({}), "files"),
             (&wide, json!({}), "not 28 x 28"),

@@ -11,29 +11,29 @@ use crate::*;
 mod augment_on;
 mod schedule;
 mod task;
+mod test_time_augment;
 mod training;
 mod transform;
 mod usable;
-mod views;
 
 pub use augment_on::device_bytes;
 use augment_on::resolve_augment_on;
 use schedule::resolve_schedule;
-pub use task::{FEW_PHOTOGRAPHS, wants_published};
+pub use task::{PRETRAINED_MAX_IMAGES, check_pretrained_default};
 use task::{Task, begins_from_weights};
+pub use test_time_augment::{TestTimeAugment, resolve_test_time_augment};
 use training::{
     resolve_budget, resolve_early_stopping, resolve_ema, resolve_gradient, resolve_loss,
     resolve_optimizer, resolve_warmup,
 };
 use transform::resolve_transform;
 pub use transform::{IMAGENET_MEAN, IMAGENET_STD};
-pub use usable::check_usable;
-pub use views::{Views, resolve_views};
+pub use usable::check_loaded_config;
 
 /// The largest image side for which the CIFAR stem and native size are used.
 const SMALL_IMAGE: u32 = 96;
 /// What `model.weights` says where training begins from nothing.
-pub const NO_WEIGHTS: &str = "none";
+pub const RANDOM_INIT: &str = "none";
 /// More than any machine has use for. OpenMP ends the process when it cannot start as many as it was
 /// told.
 const MOST_THREADS: u32 = 1024;
@@ -47,8 +47,8 @@ const UNKNOWN_MEMORY_CACHE: u64 = 1024;
 /// machine has not, `E_DATA_UNUSABLE` for data that no classifier can be trained on.
 pub fn resolve(
     config: &TrainConfig,
-    facts: &DataFacts,
-    machine: &MachineFacts,
+    facts: &DatasetInfo,
+    machine: &MachineInfo,
 ) -> Result<ResolvedConfig> {
     let mut why = Reasons::default();
 
@@ -122,8 +122,8 @@ pub fn resolve(
 
     let checkpoint = config.checkpoint.clone().unwrap_or_default();
     let log = config.log.clone().unwrap_or_default();
-    let log = Log { steps: log.steps.unwrap_or(10) };
-    least("log.steps", log.steps, 1)?;
+    let log = Log { every_steps: log.every_steps.unwrap_or(10) };
+    least("log.everySteps", log.every_steps, 1)?;
 
     let out = why.pick("out", &config.out, || {
         let name = Path::new(&facts.source).file_stem().and_then(|name| name.to_str());
@@ -159,8 +159,8 @@ pub fn resolve(
         cuda_graphs: config.cuda_graphs.unwrap_or(false),
         monitor,
         checkpoint: Checkpoint {
-            every: checkpoint.every.unwrap_or(0),
-            steps: checkpoint.steps.unwrap_or(0),
+            every_epochs: checkpoint.every_epochs.unwrap_or(0),
+            every_steps: checkpoint.every_steps.unwrap_or(0),
         },
         log,
         out,
@@ -172,16 +172,16 @@ pub fn resolve(
 }
 
 /// By what the device multiplies fast.
-fn default_precision(device: Device, machine: &MachineFacts) -> (Precision, String) {
+fn default_precision(device: Device, machine: &MachineInfo) -> (Precision, String) {
     let (precision, reason) = match (device, machine) {
-        (Device::Cuda, MachineFacts { cuda_bf16: true, .. }) => {
+        (Device::Cuda, MachineInfo { cuda_bf16: true, .. }) => {
             (Precision::Bf16, "this card multiplies bfloat16 (compute capability 8.0 or more)")
         }
         (Device::Cuda, _) => (
             Precision::Fp32,
             "this card does not multiply bfloat16 (compute capability less than 8.0)",
         ),
-        (Device::Cpu, MachineFacts { bf16: true, .. }) => (
+        (Device::Cpu, MachineInfo { bf16: true, .. }) => (
             Precision::Bf16,
             "this CPU multiplies bfloat16 faster than fp32 (AMX, or AVX512_BF16 on AMD)",
         ),
@@ -195,8 +195,8 @@ fn default_precision(device: Device, machine: &MachineFacts) -> (Precision, Stri
 /// # Errors
 /// `E_CONFIG` for a value out of range.
 pub fn resolve_inspect(config: &InspectConfig) -> Result<InspectTarget> {
-    let model = config.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
-    let arch = model.arch.as_ref().and_then(Auto::given);
+    let model = config.model.as_ref().map(NameOr::<ModelConfig>::to_config).unwrap_or_default();
+    let arch = model.arch.as_ref().and_then(Auto::value);
     let cifar = arch.and_then(|arch| ArchName::parse(arch)).is_some_and(ArchName::is_cifar);
     let image_size = config.image_size.unwrap_or(if cifar { 32 } else { 224 });
     let channels = config.channels.unwrap_or(3);
@@ -220,7 +220,7 @@ impl Reasons {
         said: &Option<Auto<T>>,
         decide: impl FnOnce() -> (T, String),
     ) -> T {
-        match said.as_ref().and_then(Auto::given) {
+        match said.as_ref().and_then(Auto::value) {
             Some(value) => value.clone(),
             None => {
                 let (value, reason) = decide();
@@ -232,7 +232,7 @@ impl Reasons {
 }
 
 fn refuse(key: &str, wanted: &str, found: Value) -> Error {
-    At::Key(&At::Root, key).refuse(wanted, &found)
+    KeyPath::Key(&KeyPath::Root, key).invalid(wanted, &found)
 }
 
 fn within(key: &str, value: f64, holds: bool, wanted: &str) -> Result<()> {
@@ -250,7 +250,7 @@ fn least<N: Into<u64>>(key: &str, value: N, bound: u64) -> Result<()> {
     }
 }
 
-fn two_classes(facts: &DataFacts) -> Result<()> {
+fn two_classes(facts: &DatasetInfo) -> Result<()> {
     match facts.classes.len() {
         0 | 1 => Err(Error::new(
             ErrorCode::DataUnusable,
@@ -276,7 +276,7 @@ fn some_workers(workers: u32) -> Result<()> {
 }
 
 /// MB for decoded images, and why.
-fn default_cache(budget: &Budget, facts: &DataFacts, machine: &MachineFacts) -> (u32, String) {
+fn default_cache(budget: &Budget, facts: &DatasetInfo, machine: &MachineInfo) -> (u32, String) {
     const MB: u64 = 1 << 20;
     let Some(wanted) = facts.decoded_bytes else {
         return (0, "the images are in memory anyway".into());
@@ -313,7 +313,7 @@ fn needs_validation(key: &str, metric: Metric, has_val: bool) -> Result<()> {
 
 fn resolve_data(
     config: &TrainConfig,
-    facts: &DataFacts,
+    facts: &DatasetInfo,
     seed: u64,
     why: &mut Reasons,
 ) -> Result<Data> {
@@ -364,7 +364,7 @@ fn resolve_data(
         validation,
         channels,
         image_size,
-        labels: config.labels.unwrap_or(Labels::Fine),
+        labels: config.labels.unwrap_or(CifarLabels::Fine),
         balanced: config.balanced.unwrap_or(false),
         limit: config.limit,
         split_seed: config.split_seed.unwrap_or(seed),
@@ -379,7 +379,7 @@ fn resolve_data(
     })
 }
 
-fn other_images(facts: &DataFacts, key: &str, found: String) -> Error {
+fn other_images(facts: &DatasetInfo, key: &str, found: String) -> Error {
     let message = format!("{} has other images than are asked for: {found}", facts.source);
     Error::new(ErrorCode::Mismatch, message)
         .key(format!("data.{key}"))
@@ -416,7 +416,7 @@ fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model 
         zero_init_residual: config.zero_init_residual.unwrap_or(false),
         bottleneck_stride: config.bottleneck_stride.unwrap_or(BottleneckStride::Middle),
         weights: why.pick("model.weights", &config.weights, || {
-            (NO_WEIGHTS.to_string(), "nobody named any".into())
+            (RANDOM_INIT.to_string(), "nobody named any".into())
         }),
         weights_sha256: config.weights_sha256.clone(),
         freeze: config.freeze.clone().unwrap_or_default(),
@@ -427,16 +427,16 @@ fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model 
 mod tests {
     use super::*;
 
-    fn facts() -> DataFacts {
-        DataFacts {
+    fn facts() -> DatasetInfo {
+        DatasetInfo {
             source: "./photos".into(),
             train: 240,
-            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, None)
+            ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, None)
         }
     }
 
-    fn small() -> DataFacts {
-        DataFacts {
+    fn small() -> DatasetInfo {
+        DatasetInfo {
             channels: 1,
             image_size: Some([28, 28]),
             mean: Some(vec![0.28]),
@@ -445,7 +445,7 @@ mod tests {
         }
     }
 
-    const MACHINE: MachineFacts = MachineFacts {
+    const MACHINE: MachineInfo = MachineInfo {
         cores: 2,
         bf16: true,
         cuda: false,
@@ -454,13 +454,13 @@ mod tests {
         free_memory: None,
     };
 
-    fn resolved(config: Value, facts: &DataFacts) -> Result<ResolvedConfig> {
+    fn resolved(config: Value, facts: &DatasetInfo) -> Result<ResolvedConfig> {
         resolve(&TrainConfig::from_json(&config)?, facts, &MACHINE)
     }
 
     #[test]
     fn small_images_get_the_papers_cifar_set_up() {
-        let config = resolved(json!({}), &DataFacts { train: 60_000, ..small() }).unwrap();
+        let config = resolved(json!({}), &DatasetInfo { train: 60_000, ..small() }).unwrap();
         assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet20", Stem::Cifar));
         assert_eq!(config.transform.crop, Crop::Pad(PadCrop { padding: 4 }));
         assert_eq!((config.data.image_size, config.batch_size), (28, 128));
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn photographs_get_the_imagenet_set_up() {
-        let config = resolved(json!({}), &DataFacts { train: 60_000, ..facts() }).unwrap();
+        let config = resolved(json!({}), &DatasetInfo { train: 60_000, ..facts() }).unwrap();
         assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet18", Stem::Imagenet));
         assert_eq!((config.data.image_size, config.transform.eval_resize), (224, 256));
         assert_eq!(config.transform.mean, [0.485, 0.456, 0.406]);
@@ -478,7 +478,7 @@ mod tests {
     #[test]
     fn large_photographs_are_decoded_down_to_twice_what_is_looked_at() {
         let side = |transform: Value| {
-            let facts = DataFacts { train: 60_000, ..facts() };
+            let facts = DatasetInfo { train: 60_000, ..facts() };
             let config = resolved(json!({ "transform": transform }), &facts)?;
             Ok::<_, Error>(config.transform.decode_short_side)
         };
@@ -497,8 +497,8 @@ mod tests {
     #[test]
     fn decoded_images_are_kept_where_there_is_room_and_use_for_them() {
         let cache = |config: Value, bytes, free_memory| {
-            let facts = DataFacts { decoded_bytes: bytes, ..facts() };
-            let machine = MachineFacts { free_memory, ..MACHINE };
+            let facts = DatasetInfo { decoded_bytes: bytes, ..facts() };
+            let machine = MachineInfo { free_memory, ..MACHINE };
             let config = TrainConfig::from_json(&config).unwrap();
             let config = resolve(&config, &facts, &machine).unwrap();
             (config.cache, config.reasons.get("cache").cloned().unwrap_or_default())
@@ -640,17 +640,17 @@ mod tests {
 
     #[test]
     fn images_in_memory_leave_their_shape_and_hash_and_must_have_them_again() {
-        let arrays = DataFacts { format: DataFormat::Arrays, fingerprint: "0".into(), ..small() };
+        let arrays = DatasetInfo { format: DataFormat::Arrays, fingerprint: "0".into(), ..small() };
         let config = resolved(json!({}), &arrays).unwrap();
         assert_eq!(config.data.shape, Some(vec![240, 28, 28, 1]));
         assert_eq!(config.data.fingerprint.as_deref(), Some("0"));
         let again = serde_json::to_value(&config).unwrap();
         assert!(resolved(again.clone(), &arrays).is_ok());
-        let others = DataFacts { fingerprint: "1".into(), ..arrays.clone() };
+        let others = DatasetInfo { fingerprint: "1".into(), ..arrays.clone() };
         let error = resolved(again.clone(), &others).unwrap_err();
         assert_eq!(error.code, ErrorCode::Mismatch);
         assert_eq!(error.at.key.as_deref(), Some("data.fingerprint"));
-        let fewer = DataFacts { train: 239, ..arrays };
+        let fewer = DatasetInfo { train: 239, ..arrays };
         assert_eq!(resolved(again, &fewer).unwrap_err().at.key.as_deref(), Some("data.shape"));
         assert_eq!(resolved(json!({}), &small()).unwrap().data.fingerprint, None);
     }
@@ -663,14 +663,14 @@ mod tests {
 
     #[test]
     fn the_precision_is_one_that_the_device_multiplies_fast() {
-        let choice = |config: Value, machine: MachineFacts| {
+        let choice = |config: Value, machine: MachineInfo| {
             let config = TrainConfig::from_json(&config).unwrap();
             let config = resolve(&config, &small(), &machine).unwrap();
             (config.precision, config.reasons.get("precision").cloned().unwrap_or_default())
         };
         let (turing, ampere) = (
-            MachineFacts { cuda: true, ..MACHINE },
-            MachineFacts { cuda: true, cuda_bf16: true, bf16: false, ..MACHINE },
+            MachineInfo { cuda: true, ..MACHINE },
+            MachineInfo { cuda: true, cuda_bf16: true, bf16: false, ..MACHINE },
         );
         let (precision, why) = choice(json!({}), turing.clone());
         assert!(precision == Precision::Fp32 && why.contains("card"), "{why}");
@@ -686,13 +686,13 @@ mod tests {
 
     #[test]
     fn one_class_is_refused() {
-        let one = DataFacts { classes: vec!["ant".into()], ..facts() };
+        let one = DatasetInfo { classes: vec!["ant".into()], ..facts() };
         assert_eq!(resolved(json!({}), &one).unwrap_err().code, ErrorCode::DataUnusable);
     }
 
     #[test]
     fn a_networks_name_decides_its_stem_and_shortcuts() {
-        let choice = |arch: &str, facts: &DataFacts| {
+        let choice = |arch: &str, facts: &DatasetInfo| {
             let config = resolved(json!({ "model": arch }), facts).unwrap();
             (config.model.stem, config.model.shortcut)
         };

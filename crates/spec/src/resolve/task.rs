@@ -11,7 +11,7 @@ const PHOTOGRAPH: u32 = 224;
 /// Below so many photographs, training begins from published weights. He et al. 2018 ("Rethinking
 /// ImageNet Pre-training", section 5) need 35,000 images to do without, and then several times as
 /// many passes.
-pub const FEW_PHOTOGRAPHS: u32 = 50_000;
+pub const PRETRAINED_MAX_IMAGES: u32 = 50_000;
 /// Below so many, learning from nothing takes more passes, on smaller pictures: 224 x 224 pixels
 /// cost three times as much. A choice; the two were not compared here.
 const FEW_TO_BEGIN_WITH: u32 = 5_000;
@@ -39,7 +39,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub fn of(config: &TrainConfig, data: &Data, facts: &DataFacts) -> Task {
+    pub fn of(config: &TrainConfig, data: &Data, facts: &DatasetInfo) -> Task {
         Task {
             small: data.image_size <= SMALL_IMAGE,
             fine_tuned: begins_from_weights(config),
@@ -104,11 +104,11 @@ impl Task {
 /// Whether the configuration names weights to begin from.
 pub(super) fn begins_from_weights(config: &TrainConfig) -> bool {
     let model = config.model();
-    model.weights.as_ref().and_then(Auto::given).is_some_and(|weights| weights != NO_WEIGHTS)
+    model.weights.as_ref().and_then(Auto::value).is_some_and(|weights| weights != RANDOM_INIT)
 }
 
 /// The images that are left to train on. A data set that nobody has counted has enough.
-fn left(facts: &DataFacts, validation: f64) -> u32 {
+fn left(facts: &DatasetInfo, validation: f64) -> u32 {
     if facts.train == 0 {
         return u32::MAX;
     }
@@ -120,13 +120,13 @@ fn left(facts: &DataFacts, validation: f64) -> u32 {
 }
 
 /// Height and width, where nobody said them.
-pub(super) fn image_size(facts: &DataFacts, fine_tuned: bool) -> (u32, String) {
+pub(super) fn image_size(facts: &DatasetInfo, fine_tuned: bool) -> (u32, String) {
     if let Some([height, width]) = facts.image_size {
         if height.max(width) <= SMALL_IMAGE {
             return (height.max(width), "the images' own size".into());
         }
     }
-    match facts.short_side {
+    match facts.median_short_side {
         Some(side) if side <= SMALL_IMAGE => {
             (side.max(8).next_multiple_of(8), "about the images' own size".into())
         }
@@ -146,9 +146,9 @@ pub(super) fn image_size(facts: &DataFacts, fine_tuned: bool) -> (u32, String) {
 ///
 /// # Errors
 /// Why not.
-pub fn wants_published(config: &TrainConfig, facts: &DataFacts) -> Result<(), String> {
+pub fn check_pretrained_default(config: &TrainConfig, facts: &DatasetInfo) -> Result<(), String> {
     let (data, model) = (config.data(), config.model());
-    let size = data.image_size.as_ref().and_then(Auto::given).copied();
+    let size = data.image_size.as_ref().and_then(Auto::value).copied();
     let small = size.unwrap_or_else(|| image_size(facts, true).0) <= SMALL_IMAGE;
     if small {
         return Err("small images: the published weights are for photographs".into());
@@ -156,13 +156,13 @@ pub fn wants_published(config: &TrainConfig, facts: &DataFacts) -> Result<(), St
     if !matches!(facts.format, DataFormat::ImageFolder | DataFormat::Manifest) {
         return Err("published ones are taken for folders and lists of photographs".into());
     }
-    if facts.train >= FEW_PHOTOGRAPHS {
+    if facts.train >= PRETRAINED_MAX_IMAGES {
         return Err("photographs enough to learn from nothing".into());
     }
     let another = |differs: bool| differs.then_some("the published weights are of another network");
-    let stem = model.stem.as_ref().and_then(Auto::given);
-    let shortcut = model.shortcut.as_ref().and_then(Auto::given);
-    let channels = data.channels.as_ref().and_then(Auto::given);
+    let stem = model.stem.as_ref().and_then(Auto::value);
+    let shortcut = model.shortcut.as_ref().and_then(Auto::value);
+    let channels = data.channels.as_ref().and_then(Auto::value);
     match another(stem.is_some_and(|stem| *stem != Stem::Imagenet))
         .or(another(shortcut.is_some_and(|shortcut| *shortcut != Shortcut::B)))
         .or(another(channels.is_some_and(|channels| *channels != 3)))
@@ -179,18 +179,18 @@ mod tests {
 
     use super::*;
 
-    fn folder(train: u32, short_side: u32) -> DataFacts {
-        DataFacts {
+    fn folder(train: u32, short_side: u32) -> DatasetInfo {
+        DatasetInfo {
             source: "./photos".into(),
-            short_side: Some(short_side),
+            median_short_side: Some(short_side),
             train,
             val: 100,
-            ..DataFacts::unseen(vec!["ant".into(), "bee".into()], 3, None)
+            ..DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, None)
         }
     }
 
-    fn resolved(config: Value, facts: &DataFacts) -> ResolvedConfig {
-        let machine = MachineFacts::with_cores(2);
+    fn resolved(config: Value, facts: &DatasetInfo) -> ResolvedConfig {
+        let machine = MachineInfo::with_cores(2);
         resolve(&TrainConfig::from_json(&config).unwrap(), facts, &machine).unwrap()
     }
 
@@ -198,8 +198,8 @@ mod tests {
         config.optimizer.lr()
     }
 
-    fn wanted(config: Value, facts: &DataFacts) -> Result<(), String> {
-        wants_published(&TrainConfig::from_json(&config).unwrap(), facts)
+    fn wanted(config: Value, facts: &DatasetInfo) -> Result<(), String> {
+        check_pretrained_default(&TrainConfig::from_json(&config).unwrap(), facts)
     }
 
     #[test]
@@ -208,9 +208,9 @@ mod tests {
         assert_eq!(size(60_000, 375), 224);
         assert_eq!([size(60_000, 223), size(60_000, 160), size(60_000, 100)], [192, 160, 128]);
         assert_eq!([size(60_000, 96), size(60_000, 50), size(60_000, 3)], [96, 56, 8]);
-        let alike = DataFacts { image_size: Some([28, 20]), ..folder(60_000, 20) };
+        let alike = DatasetInfo { image_size: Some([28, 20]), ..folder(60_000, 20) };
         assert_eq!(resolved(json!({}), &alike).data.image_size, 28);
-        let uncounted = DataFacts { short_side: None, ..folder(0, 0) };
+        let uncounted = DatasetInfo { median_short_side: None, ..folder(0, 0) };
         assert_eq!(resolved(json!({}), &uncounted).data.image_size, 224);
     }
 
@@ -254,14 +254,14 @@ mod tests {
     #[test]
     fn an_epoch_has_some_steps_and_a_step_some_images() {
         let batch = |train| {
-            let alike = DataFacts { image_size: Some([32, 32]), ..folder(train, 32) };
+            let alike = DatasetInfo { image_size: Some([32, 32]), ..folder(train, 32) };
             resolved(json!({}), &alike).batch_size
         };
         assert_eq!([50_000, 1_000, 300, 100, 20].map(batch), [128, 128, 32, 8, 8]);
         // What is held back or left out is not trained on.
         let limited = json!({ "data": { "source": "x", "limit": 100 } });
         assert_eq!(resolved(limited, &folder(60_000, 375)).batch_size, 8);
-        let held_back = DataFacts { val: 0, ..folder(240, 375) };
+        let held_back = DatasetInfo { val: 0, ..folder(240, 375) };
         assert_eq!(resolved(json!({}), &held_back).batch_size, 16);
     }
 
@@ -281,13 +281,13 @@ mod tests {
         let photos = folder(244, 375);
         assert_eq!(wanted(json!({}), &photos), Ok(()));
         assert_eq!(wanted(json!({ "model": "resnet50" }), &photos), Ok(()));
-        assert_eq!(wanted(json!({}), &folder(FEW_PHOTOGRAPHS - 1, 120)), Ok(()));
-        let manifest = DataFacts { format: DataFormat::Manifest, ..photos.clone() };
+        assert_eq!(wanted(json!({}), &folder(PRETRAINED_MAX_IMAGES - 1, 120)), Ok(()));
+        let manifest = DatasetInfo { format: DataFormat::Manifest, ..photos.clone() };
         assert_eq!(wanted(json!({}), &manifest), Ok(()));
         for (config, facts) in [
-            (json!({}), folder(FEW_PHOTOGRAPHS, 375)),
+            (json!({}), folder(PRETRAINED_MAX_IMAGES, 375)),
             (json!({}), folder(244, 64)),
-            (json!({}), DataFacts { format: DataFormat::Arrays, ..photos.clone() }),
+            (json!({}), DatasetInfo { format: DataFormat::Arrays, ..photos.clone() }),
             (json!({ "data": { "source": "x", "imageSize": 64 } }), photos.clone()),
             (json!({ "data": { "source": "x", "channels": 1 } }), photos.clone()),
             (json!({ "model": { "stem": "cifar" } }), photos.clone()),

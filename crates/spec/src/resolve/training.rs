@@ -150,8 +150,8 @@ pub(super) fn resolve_loss(config: &LossConfig, classes: usize) -> Result<Loss> 
     let range = (0.0..1.0).contains(&label_smoothing);
     within("loss.labelSmoothing", label_smoothing, range, "from 0 up to, but not, 1")?;
     let class_weights = match &config.class_weights {
-        None | Some(ClassWeightsConfig::None(_)) => ClassWeights::None(NoClassWeights {}),
-        Some(ClassWeightsConfig::Balanced(_)) => ClassWeights::Balanced(BalancedClassWeights {}),
+        None | Some(ClassWeightsConfig::None) => ClassWeights::None,
+        Some(ClassWeightsConfig::Balanced) => ClassWeights::Balanced,
         Some(ClassWeightsConfig::Given(said)) => {
             let weights = said.weights.clone().unwrap_or_default();
             let fits = weights.len() == classes
@@ -222,10 +222,18 @@ pub(super) fn resolve_warmup(
         }
         _ => 0.0,
     };
-    let warmup =
-        Warmup { epochs, from: config.from.unwrap_or(0.1), until_accuracy: config.until_accuracy };
+    let warmup = Warmup {
+        epochs,
+        start_factor: config.start_factor.unwrap_or(0.1),
+        until_accuracy: config.until_accuracy,
+    };
     within("warmup.epochs", warmup.epochs, warmup.epochs >= 0.0, "0 or more")?;
-    within("warmup.from", warmup.from, (0.0..=1.0).contains(&warmup.from), "from 0 to 1")?;
+    within(
+        "warmup.startFactor",
+        warmup.start_factor,
+        (0.0..=1.0).contains(&warmup.start_factor),
+        "from 0 to 1",
+    )?;
     if let Some(accuracy) = warmup.until_accuracy {
         let range = accuracy > 0.0 && accuracy <= 1.0;
         within("warmup.untilAccuracy", accuracy, range, "above 0 and at most 1")?;

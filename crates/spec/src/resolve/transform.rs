@@ -13,7 +13,7 @@ pub const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 pub(super) fn resolve_transform(
     config: &TransformConfig,
     data: &Data,
-    facts: &DataFacts,
+    facts: &DatasetInfo,
     why: &mut Reasons,
 ) -> Result<Transform> {
     let small = data.image_size <= SMALL_IMAGE;
@@ -28,7 +28,7 @@ pub(super) fn resolve_transform(
         ),
     });
     let crop = match crop {
-        CropConfig::None(_) => Crop::None(NoCrop {}),
+        CropConfig::None => Crop::None,
         CropConfig::Pad(pad) => {
             let padding = pad.padding.unwrap_or(4);
             let range = padding <= data.image_size;
@@ -49,7 +49,7 @@ pub(super) fn resolve_transform(
         }
     };
 
-    let flip = why.pick("transform.flip", &config.flip, || match facts.mirrored_is_natural {
+    let flip = why.pick("transform.flip", &config.flip, || match facts.flip_preserves_label {
         true => (true, "a mirrored picture still shows its class".into()),
         false => (false, "a mirrored picture may not show its class".into()),
     });
@@ -130,23 +130,23 @@ pub(super) fn sensible_reduction(decode_short_side: u32, eval_resize: u32) -> Re
 
 fn resolve_policy(config: Option<&PolicyConfig>) -> Result<Policy> {
     Ok(match config {
-        None | Some(PolicyConfig::None(_)) => Policy::None(NoPolicy {}),
-        Some(PolicyConfig::TrivialAugment(_)) => Policy::TrivialAugment(TrivialAugment {}),
+        None | Some(PolicyConfig::None) => Policy::None,
+        Some(PolicyConfig::TrivialAugment) => Policy::TrivialAugment,
         Some(PolicyConfig::RandAugment(said)) => {
-            let operations = said.operations.unwrap_or(2);
-            let range = (1..=16).contains(&operations);
-            within("transform.policy.operations", operations.into(), range, "from 1 to 16")?;
+            let num_ops = said.num_ops.unwrap_or(2);
+            let range = (1..=16).contains(&num_ops);
+            within("transform.policy.numOps", num_ops.into(), range, "from 1 to 16")?;
             let magnitude = said.magnitude.unwrap_or(9);
             let range = magnitude <= 30;
             within("transform.policy.magnitude", magnitude.into(), range, "from 0 to 30")?;
-            Policy::RandAugment(RandAugment { operations, magnitude })
+            Policy::RandAugment(RandAugment { num_ops, magnitude })
         }
     })
 }
 
 fn resolve_color(config: Option<&ColorConfig>, data: &Data) -> Result<Color> {
     Ok(match config {
-        None | Some(ColorConfig::None(_)) => Color::None(NoColor {}),
+        None | Some(ColorConfig::None) => Color::None,
         Some(ColorConfig::Pca(_)) if data.channels != 3 => {
             return Err(refuse("transform.color", "'none' for grey images", json!("pca")));
         }
@@ -160,7 +160,7 @@ fn resolve_color(config: Option<&ColorConfig>, data: &Data) -> Result<Color> {
 
 fn resolve_erase(config: Option<&EraseConfig>, data: &Data, why: &mut Reasons) -> Result<Erase> {
     Ok(match config {
-        None | Some(EraseConfig::None(_)) => Erase::None(NoErase {}),
+        None | Some(EraseConfig::None) => Erase::None,
         Some(EraseConfig::Cutout(said)) => {
             let size = why.pick("transform.erase.size", &said.size, || {
                 (data.image_size / 2, "half of the image, as DeVries & Taylor on CIFAR-10".into())
@@ -187,7 +187,7 @@ fn resolve_mix(config: Option<&MixConfig>) -> Result<Mix> {
         within("transform.mix.alpha", alpha, alpha > 0.0, "more than 0").map(|()| alpha)
     };
     Ok(match config {
-        None | Some(MixConfig::None(_)) => Mix::None(NoMix {}),
+        None | Some(MixConfig::None) => Mix::None,
         Some(MixConfig::Mixup(said)) => {
             Mix::Mixup(Mixup { alpha: positive(said.alpha.unwrap_or(0.2))? })
         }

@@ -3,14 +3,14 @@
 
 use super::transform::{constants_for, sensible_reduction, sensible_resize};
 use super::{grey_or_rgb, sensible_size, some_workers, two_classes};
-use crate::{DataFacts, ResolvedConfig, Result};
+use crate::{DatasetInfo, ResolvedConfig, Result};
 
 /// Checks what preparing images and naming classes relies on. What only training relies on is
 /// checked when it is trained again, so that no rule that came later refuses an old network.
 ///
 /// # Errors
 /// `E_CONFIG` and `E_DATA_UNUSABLE`, with the key.
-pub fn check_usable(config: &ResolvedConfig, facts: &DataFacts) -> Result<()> {
+pub fn check_loaded_config(config: &ResolvedConfig, facts: &DatasetInfo) -> Result<()> {
     two_classes(facts)?;
     grey_or_rgb(config.data.channels)?;
     sensible_size(config.data.image_size)?;

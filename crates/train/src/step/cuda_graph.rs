@@ -262,7 +262,7 @@ impl Steps {
 
 #[cfg(test)]
 mod tests {
-    use residual_spec::{DataFacts, MachineFacts, TrainConfig, resolve};
+    use residual_spec::{DatasetInfo, MachineInfo, TrainConfig, resolve};
     use serde_json::{Value, json};
 
     use super::*;
@@ -271,9 +271,10 @@ mod tests {
     fn what_a_graph_cannot_do_is_told_by_its_key() {
         let said = |more: Value| {
             let classes = ["a", "b"].map(String::from).to_vec();
-            let facts = DataFacts { train: 100, ..DataFacts::unseen(classes, 3, Some([32; 2])) };
+            let facts =
+                DatasetInfo { train: 100, ..DatasetInfo::unknown(classes, 3, Some([32; 2])) };
             let config = TrainConfig::from_json(&more).unwrap();
-            let config = resolve(&config, &facts, &MachineFacts::with_cores(1)).unwrap();
+            let config = resolve(&config, &facts, &MachineInfo::with_cores(1)).unwrap();
             let network = residual_arch::build(&config.model, 3, 32, 2).unwrap();
             cannot(&config, &network)
         };

@@ -610,7 +610,7 @@ mod tests {
         ArraySplit, Arrays, Loader, LoaderOptions, Pipeline, SampleOrder, Split, Subset,
     };
     use residual_model::ComputeOptions;
-    use residual_spec::{Adam, DataConfig, DataFacts, MachineFacts, TrainConfig, resolve};
+    use residual_spec::{Adam, DataConfig, DatasetInfo, MachineInfo, TrainConfig, resolve};
     use serde_json::json;
 
     use super::*;
@@ -634,7 +634,7 @@ mod tests {
 
     fn config(arch: &str) -> ResolvedConfig {
         let classes = ["a", "b", "c"].map(String::from).to_vec();
-        let facts = DataFacts { train: 100, ..DataFacts::unseen(classes, 3, Some([32; 2])) };
+        let facts = DatasetInfo { train: 100, ..DatasetInfo::unknown(classes, 3, Some([32; 2])) };
         let config = json!({
             "model": { "arch": arch }, "precision": "fp64",
             "optimizer": { "lr": 0.05, "momentum": 0.9, "weightDecay": 5e-3 },
@@ -642,7 +642,7 @@ mod tests {
             "loss": { "classWeights": { "type": "given", "weights": [1.0, 2.0, 0.5] } },
         });
         let config = TrainConfig::from_json(&config).unwrap();
-        resolve(&config, &facts, &MachineFacts::with_cores(1)).unwrap()
+        resolve(&config, &facts, &MachineInfo::with_cores(1)).unwrap()
     }
 
     /// One that normalises nothing by its batch, and leaves nothing out at random.
@@ -935,9 +935,10 @@ mod tests {
         let (mut config, network) = half_config();
         let lars = json!({ "optimizer": { "type": "lars", "lr": 0.5 } });
         let lars = TrainConfig::from_json(&lars).unwrap();
-        let facts = DataFacts::unseen(["a", "b", "c"].map(String::from).to_vec(), 3, Some([32; 2]));
-        let facts = DataFacts { train: 100, ..facts };
-        config.optimizer = resolve(&lars, &facts, &MachineFacts::with_cores(1)).unwrap().optimizer;
+        let facts =
+            DatasetInfo::unknown(["a", "b", "c"].map(String::from).to_vec(), 3, Some([32; 2]));
+        let facts = DatasetInfo { train: 100, ..facts };
+        config.optimizer = resolve(&lars, &facts, &MachineInfo::with_cores(1)).unwrap().optimizer;
         assert!(matches!(config.optimizer, Rule::Lars(_)));
         let moved = |factor: f64| {
             let mut learner = learner(&config, network());

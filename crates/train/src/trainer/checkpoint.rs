@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use residual_model::{from_tch, tensor_info, to_tch};
-use residual_spec::{DataFacts, Error, ErrorCode, ResolvedConfig, Result};
+use residual_spec::{DatasetInfo, Error, ErrorCode, ResolvedConfig, Result};
 use residual_torch::torch_error;
 use residual_weights::{Checkpoint, CheckpointContents, EMA_PREFIX, PIXEL_MEAN};
 use tch::Tensor;
@@ -44,7 +44,7 @@ impl<'a> State<'a> {
         Ok(State { tensors, pixel_mean, progress })
     }
 
-    pub fn write(&self, path: &Path, config: &ResolvedConfig, data: &DataFacts) -> Result<()> {
+    pub fn write(&self, path: &Path, config: &ResolvedConfig, data: &DatasetInfo) -> Result<()> {
         let infos = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor_info(tensor)));
         let mean = self.pixel_mean.map(|mean| (PIXEL_MEAN.to_string(), mean.info()));
         let bytes = |name: &str| match (self.tensors.get(name), self.pixel_mean) {

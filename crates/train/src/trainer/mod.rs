@@ -14,8 +14,8 @@ use residual_data::{
 use residual_model::{ComputeOptions, EvaluationMetrics, Model, evaluate};
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{
-    Auto, Best, CheckpointEvent, CheckpointKind, DataPart, Device, EndEvent, EpochEvent, Error,
-    ErrorCode, Evaluation, Metric, ResolvedConfig, Result, RunEvaluation, RunEvent, Score,
+    Auto, BestCheckpoint, CheckpointEvent, CheckpointKind, Device, EndEvent, EpochEvent, Error,
+    ErrorCode, Evaluation, Metric, Metrics, ResolvedConfig, Result, RunEvaluation, RunEvent, Split,
     StartEvent, StepEvent, StopReason, TrainConfig, TrainResult, WarningEvent, resolve,
 };
 use residual_weights::{Checkpoint, PIXEL_MEAN};
@@ -116,7 +116,7 @@ impl Prepared {
             None => Begin::read(&mut asked, dataset.facts())?,
             Some(_) => Begin::default(),
         };
-        let machine = crate::machine_facts();
+        let machine = crate::machine_info();
         let mut config = resolve(&asked, dataset.facts(), &machine)?;
         if let Some(resumed) = &resumed {
             resume::check(&resumed.checkpoint.config, &config)?;
@@ -138,7 +138,7 @@ impl Prepared {
         let decoded = dataset.facts().decoded_bytes;
         if let Some(fits) = batch_size::that_fits(&asked, &config, dataset.facts(), &network)? {
             // The rate, and whatever else follows from it, follows from what it is now.
-            asked.batch_size = Some(Auto::Is(fits.images));
+            asked.batch_size = Some(Auto::Value(fits.images));
             config = resolve(&asked, dataset.facts(), &machine)?;
             config.reasons.insert("batchSize".into(), fits.reason);
         }
@@ -150,7 +150,7 @@ impl Prepared {
         let mut begun = begin.fit(&mut config, &network)?;
         begun.warnings.extend(cuda_is_unusable(&asked, &config));
 
-        let numbered = asked.out.as_ref().and_then(Auto::given).is_none() && !config.overwrite;
+        let numbered = asked.out.as_ref().and_then(Auto::value).is_none() && !config.overwrite;
         Ok(Prepared { config, dataset, network, resumed, begun, numbered })
     }
 
@@ -172,7 +172,7 @@ impl Prepared {
     }
 
     /// Updates that were made before.
-    pub fn resumed_at(&self) -> Result<u64> {
+    pub fn start_step(&self) -> Result<u64> {
         match &self.resumed {
             None => Ok(0),
             Some(from) => Ok(progress_of(&from.checkpoint.progress, &from.path)?.step),
@@ -359,14 +359,14 @@ impl<'c> Trainer<'c> {
             config: Box::new(self.config.clone()),
             data: self.dataset.facts().clone(),
             train_images: self.split.train.len() as u32,
-            train_classes: counts.into_iter().map(|images| images as u32).collect(),
+            train_class_counts: counts.into_iter().map(|images| images as u32).collect(),
             val_images: size(&self.split.val),
             test_images: size(&self.split.test),
             parameters: network.parameters(),
             macs: network.macs(),
             steps_per_epoch: self.steps_per_epoch as u32,
             total_steps: self.total_steps,
-            resumed_at: self.progress.step,
+            start_step: self.progress.step,
         });
         self.tell(start)?;
         for warning in self.dataset.warnings().to_vec() {
@@ -508,7 +508,7 @@ impl<'c> Trainer<'c> {
                     self.progress.batch += batches; // nothing in them could be used
                 }
             }
-            let every = self.config.checkpoint.steps;
+            let every = self.config.checkpoint.every_steps;
             if every > 0 && !complete && self.steps_begun().is_multiple_of(every) {
                 self.end_updates(0)?;
                 self.save(&[CheckpointKind::Last])?;
@@ -612,7 +612,7 @@ impl<'c> Trainer<'c> {
             images_per_second: lately,
             eta_seconds: self.eta(lately),
         });
-        if self.progress.step.is_multiple_of(self.config.log.steps) {
+        if self.progress.step.is_multiple_of(self.config.log.every_steps) {
             self.dir.log(&event)?;
         }
         self.control.emit(event);
@@ -697,7 +697,7 @@ impl<'c> Trainer<'c> {
                 validation => validation,
             },
         };
-        let val = validation.as_ref().map(Score::from);
+        let val = validation.as_ref().map(Metrics::from);
 
         let value = metric(self.config.monitor, &train, val.as_ref());
         let is_best =
@@ -707,7 +707,7 @@ impl<'c> Trainer<'c> {
             });
         let epoch = self.progress.epoch + 1;
         if is_best {
-            let Score { accuracy, loss, .. } = val.unwrap_or(train);
+            let Metrics { accuracy, loss, .. } = val.unwrap_or(train);
             self.progress.best = Some(BestSoFar { epoch, value, accuracy, loss });
             self.best_validation = validation;
         }
@@ -743,7 +743,7 @@ impl<'c> Trainer<'c> {
         if is_best {
             kinds.push(CheckpointKind::Best);
         }
-        let every = self.config.checkpoint.every;
+        let every = self.config.checkpoint.every_epochs;
         if whole && every > 0 && epoch.is_multiple_of(every) {
             kinds.push(CheckpointKind::Epoch);
         }
@@ -855,7 +855,7 @@ impl<'c> Trainer<'c> {
     /// cannot be read any more has none; nothing is written if the run is to stop and that takes long.
     fn keep(
         &self,
-        part: DataPart,
+        part: Split,
         images: &Subset,
         mut evaluation: Evaluation,
         meanwhile: &mut dyn FnMut(),
@@ -876,7 +876,7 @@ impl<'c> Trainer<'c> {
             }
             example.thumbnail = small_of(images, example.index, channels, KEPT_SIDE).ok();
         }
-        self.dir.write_evaluation(&RunEvaluation { part, epoch: best.epoch, evaluation })
+        self.dir.write_evaluation(&RunEvaluation { split: part, epoch: best.epoch, evaluation })
     }
 
     /// Measures the best checkpoint on the test part, unless the run is to stop, writes
@@ -890,8 +890,7 @@ impl<'c> Trainer<'c> {
         let best_path = self.dir.checkpoint_path(CheckpointKind::Best, 0);
         let mut test = None;
         let validation = self.split.val.clone().zip(self.best_validation.take());
-        let mut last_measured =
-            validation.map(|(part, evaluation)| (DataPart::Val, part, evaluation));
+        let mut last_measured = validation.map(|(part, evaluation)| (Split::Val, part, evaluation));
         let is_there = self.progress.best.is_some() && best_path.is_file();
         if let (Some(part), true, false) =
             (self.split.test.clone(), is_there, reason == StopReason::Stopped)
@@ -904,8 +903,8 @@ impl<'c> Trainer<'c> {
             match self.evaluate_on(Some(&best), &part, meanwhile)? {
                 None => reason = StopReason::Stopped,
                 Some(evaluation) => {
-                    test = Some(Score::from(&evaluation));
-                    last_measured = Some((DataPart::Test, part, evaluation));
+                    test = Some(Metrics::from(&evaluation));
+                    last_measured = Some((Split::Test, part, evaluation));
                 }
             }
         }
@@ -930,7 +929,7 @@ impl<'c> Trainer<'c> {
             dir: self.dir.path().display().to_string(),
             epochs: self.progress.epoch,
             steps: self.progress.step,
-            best: self.progress.best.map(|best| Best {
+            best: self.progress.best.map(|best| BestCheckpoint {
                 epoch: best.epoch,
                 accuracy: best.accuracy,
                 loss: best.loss,
@@ -950,7 +949,7 @@ impl<'c> Trainer<'c> {
 
 /// Where CUDA would have been taken, had it not failed.
 fn cuda_is_unusable(asked: &TrainConfig, config: &ResolvedConfig) -> Option<WarningEvent> {
-    let chosen = asked.device.as_ref().and_then(Auto::given).is_none();
+    let chosen = asked.device.as_ref().and_then(Auto::value).is_none();
     let why = residual_torch::cuda::unavailable_reason()
         .filter(|_| chosen && config.device == Device::Cpu)?;
     Some(WarningEvent {
@@ -975,7 +974,7 @@ fn batches_per_epoch(images: usize, batch: usize) -> u64 {
     (images - usize::from(lonely)).div_ceil(batch) as u64
 }
 
-fn metric(metric: Metric, train: &Score, val: Option<&Score>) -> f64 {
+fn metric(metric: Metric, train: &Metrics, val: Option<&Metrics>) -> f64 {
     let val = val.unwrap_or(train);
     match metric {
         Metric::TrainLoss => train.loss,

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use residual_spec::{DataFormat, Error, ErrorCode, Labels, Result};
+use residual_spec::{CifarLabels, DataFormat, Error, ErrorCode, Result};
 
 use super::class_names::read_class_names;
 use crate::sources::files::damaged;
@@ -37,29 +37,29 @@ impl Cifar {
     }
 
     /// In the order of labels, for a folder without a list of them.
-    pub fn classes(self, labels: Labels) -> Vec<String> {
+    pub fn classes(self, labels: CifarLabels) -> Vec<String> {
         let names = match (self, labels) {
             (Cifar::Ten, _) => TEN,
-            (Cifar::Hundred, Labels::Fine) => FINE,
-            (Cifar::Hundred, Labels::Coarse) => COARSE,
+            (Cifar::Hundred, CifarLabels::Fine) => FINE,
+            (Cifar::Hundred, CifarLabels::Coarse) => COARSE,
         };
         names.split_whitespace().map(String::from).collect()
     }
 
     /// The list of names that the binary version brings.
-    fn list(self, labels: Labels) -> &'static str {
+    fn list(self, labels: CifarLabels) -> &'static str {
         match (self, labels) {
             (Cifar::Ten, _) => "batches.meta.txt",
-            (Cifar::Hundred, Labels::Fine) => "fine_label_names.txt",
-            (Cifar::Hundred, Labels::Coarse) => "coarse_label_names.txt",
+            (Cifar::Hundred, CifarLabels::Fine) => "fine_label_names.txt",
+            (Cifar::Hundred, CifarLabels::Coarse) => "coarse_label_names.txt",
         }
     }
 
     /// # Errors
     /// `E_CONFIG` for label sets that this one has not.
-    pub fn check_labels(self, labels: Labels) -> Result<()> {
+    pub fn check_labels(self, labels: CifarLabels) -> Result<()> {
         match (self, labels) {
-            (Cifar::Ten, Labels::Coarse) => Err(no_coarse_labels("CIFAR-10")),
+            (Cifar::Ten, CifarLabels::Coarse) => Err(no_coarse_labels("CIFAR-10")),
             _ => Ok(()),
         }
     }
@@ -67,7 +67,7 @@ impl Cifar {
 
 /// CIFAR-10's classes, in the order of their labels.
 pub fn cifar10_class_names() -> Vec<String> {
-    Cifar::Ten.classes(Labels::Fine)
+    Cifar::Ten.classes(CifarLabels::Fine)
 }
 
 /// Only CIFAR-100 has two sets of labels.
@@ -148,15 +148,15 @@ impl CifarFiles {
         self,
         source: &str,
         folder: &Path,
-        labels: Labels,
+        labels: CifarLabels,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
         self.kind.check_labels(labels)?;
         let classes = read_class_names(&folder.join(self.kind.list(labels)))?
             .unwrap_or_else(|| self.kind.classes(labels));
         let label_at = match (self.kind, labels) {
-            (Cifar::Ten, _) | (Cifar::Hundred, Labels::Coarse) => 0,
-            (Cifar::Hundred, Labels::Fine) => 1,
+            (Cifar::Ten, _) | (Cifar::Hundred, CifarLabels::Coarse) => 0,
+            (Cifar::Hundred, CifarLabels::Fine) => 1,
         };
         let read = |part, files: &[PathBuf]| {
             read(part, files, self.kind, label_at, classes.len(), cancelled)
@@ -257,10 +257,10 @@ mod tests {
     }
 
     fn open(files: &[(&str, Vec<u8>)]) -> Result<Dataset> {
-        open_labels(files, Labels::Fine)
+        open_labels(files, CifarLabels::Fine)
     }
 
-    fn open_labels(files: &[(&str, Vec<u8>)], labels: Labels) -> Result<Dataset> {
+    fn open_labels(files: &[(&str, Vec<u8>)], labels: CifarLabels) -> Result<Dataset> {
         let folder = folder(files);
         let listing = crate::sources::listing::Listing::read(folder.path(), &|| false)?;
         let files = CifarFiles::find_in(&listing.files).unwrap();
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!((facts.train, facts.val, facts.test), (3, 0, 1));
         assert_eq!((facts.channels, facts.image_size), (3, Some([32, 32])));
         assert_eq!(facts.classes[3], "cat");
-        assert!(facts.mirrored_is_natural);
+        assert!(facts.flip_preserves_label);
         let train = set.source(Split::Train);
         assert_eq!([0, 1, 2].map(|i| train.label(i)), [1, 2, 3]);
         let mut image = Image::default();
@@ -325,7 +325,7 @@ mod tests {
             set.facts().classes[set.source(Split::Train).label(i) as usize].clone()
         };
         assert_eq!([0, 1, 2].map(|i| name(&fine, i)), ["woman", "beaver", "dolphin"]);
-        let coarse = open_labels(&files, Labels::Coarse).unwrap();
+        let coarse = open_labels(&files, CifarLabels::Coarse).unwrap();
         assert_eq!(coarse.facts().classes.len(), 20);
         assert_eq!(
             [0, 1, 2].map(|i| name(&coarse, i)),
@@ -345,14 +345,14 @@ mod tests {
             ("coarse_label_names.txt", b"A1\nB1\n".to_vec()),
         ];
         assert_eq!(open(&files).unwrap().facts().classes, ["a1", "b1"]);
-        let coarse = open_labels(&files, Labels::Coarse).unwrap();
+        let coarse = open_labels(&files, CifarLabels::Coarse).unwrap();
         assert_eq!(coarse.facts().classes, ["A1", "B1"]);
     }
 
     #[test]
     fn cifar_10_has_no_coarse_labels() {
         let files = [("data_batch_1.bin", [record(0, 1), record(1, 2)].concat())];
-        let error = open_labels(&files, Labels::Coarse).err().unwrap();
+        let error = open_labels(&files, CifarLabels::Coarse).err().unwrap();
         assert_eq!(error.code, ErrorCode::Config);
         assert_eq!(error.at.key.as_deref(), Some("data.labels"));
     }

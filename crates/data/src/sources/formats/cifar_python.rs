@@ -7,7 +7,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use residual_pickle::{Limits, Pickle, Value, read};
-use residual_spec::{DataFormat, Error, Labels, Result};
+use residual_spec::{CifarLabels, DataFormat, Error, Result};
 
 use super::cifar::{Cifar, CifarFiles, PLANE, SIDE, push_pixels};
 use crate::sources::files::damaged;
@@ -43,15 +43,15 @@ impl CifarPythonFiles {
     pub fn open(
         self,
         source: &str,
-        labels: Labels,
+        labels: CifarLabels,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
         let kind = self.batches.kind;
         kind.check_labels(labels)?;
         let (labels_key, names_key) = match (kind, labels) {
             (Cifar::Ten, _) => ("labels", "label_names"),
-            (Cifar::Hundred, Labels::Fine) => ("fine_labels", "fine_label_names"),
-            (Cifar::Hundred, Labels::Coarse) => ("coarse_labels", "coarse_label_names"),
+            (Cifar::Hundred, CifarLabels::Fine) => ("fine_labels", "fine_label_names"),
+            (Cifar::Hundred, CifarLabels::Coarse) => ("coarse_labels", "coarse_label_names"),
         };
         let classes = match &self.meta {
             Some(meta) => names(meta, names_key)?,
@@ -159,7 +159,7 @@ mod tests {
         std::fs::read(format!("{folder}/{name}.pkl")).unwrap()
     }
 
-    fn open(files: &[(&str, &[u8])], labels: Labels) -> Result<Dataset> {
+    fn open(files: &[(&str, &[u8])], labels: CifarLabels) -> Result<Dataset> {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
             std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -190,7 +190,7 @@ mod tests {
             ("test_batch", &batch),
             ("batches.meta", &meta(&[("label_names", NAMES)])),
         ];
-        let set = open(&files, Labels::Fine).unwrap();
+        let set = open(&files, CifarLabels::Fine).unwrap();
         assert_eq!((set.facts().train, set.facts().test), (8, 4));
         assert_eq!(set.facts().format, DataFormat::CifarPython);
         assert_eq!(set.facts().classes, NAMES);
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn names_may_be_missing_for_cifar_10() {
-        let set = open(&[("data_batch_1", &fixture("cifar10"))], Labels::Fine).unwrap();
+        let set = open(&[("data_batch_1", &fixture("cifar10"))], CifarLabels::Fine).unwrap();
         assert_eq!(set.facts().classes[3], "cat");
     }
 
@@ -216,14 +216,14 @@ mod tests {
         let coarse: &[&str] = &["A", "B", "C", "D", "E", "F"];
         let names = meta(&[("fine_label_names", NAMES), ("coarse_label_names", coarse)]);
         let files = [("train", &batch[..]), ("test", &batch), ("meta", &names)];
-        assert_eq!(open(&files, Labels::Fine).unwrap().facts().classes, NAMES);
-        assert_eq!(open(&files, Labels::Coarse).unwrap().facts().classes, coarse);
+        assert_eq!(open(&files, CifarLabels::Fine).unwrap().facts().classes, NAMES);
+        assert_eq!(open(&files, CifarLabels::Coarse).unwrap().facts().classes, coarse);
     }
 
     #[test]
     fn what_is_no_batch_is_refused_by_file() {
         let refused = |files: &[(&str, &[u8])]| {
-            let error = open(files, Labels::Fine).err().expect("refused");
+            let error = open(files, CifarLabels::Fine).err().expect("refused");
             assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
             assert!(error.at.file.is_some() && error.hint.is_some());
             error.message

@@ -365,7 +365,7 @@ mod tests {
         let (up, jpeg) = (image("resized-up.png"), image("baseline.jpg"));
         let root = folder(&[("a/1.png", &up), ("b/1.jpg", &jpeg), ("b/2.jpg", &jpeg)]);
         let set = open(root.path()).unwrap();
-        assert_eq!((set.facts().image_size, set.facts().short_side), (None, Some(29)));
+        assert_eq!((set.facts().image_size, set.facts().median_short_side), (None, Some(29)));
     }
 
     #[test]

@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(image, Image::new(1, 2, 1, vec![3, 4]).unwrap());
         assert_eq!((plain.facts().image_size, plain.facts().channels), (Some([2, 1]), 1));
         assert_eq!(plain.facts().classes, ["0", "1"]);
-        assert!(!plain.facts().mirrored_is_natural);
+        assert!(!plain.facts().flip_preserves_label);
     }
 
     #[test]
@@ -332,7 +332,7 @@ mod tests {
     fn classes_are_named_by_a_list_beside_them() {
         let set = open(&folder(&[("classes.txt", b"shirt\nbag\nshoe\n".to_vec())])).unwrap();
         assert_eq!(set.facts().classes, ["shirt", "bag", "shoe"]);
-        assert!(set.facts().mirrored_is_natural);
+        assert!(set.facts().flip_preserves_label);
         assert_eq!(set.warnings().len(), 1, "no shoe to train on");
         refused(&[("classes.txt", b"shirt\n".to_vec())]);
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use residual_spec::{DataFormat, Labels, Result};
+use residual_spec::{CifarLabels, DataFormat, Result};
 
 use super::cifar::{CifarFiles, no_coarse_labels};
 use super::cifar_python::CifarPythonFiles;
@@ -41,7 +41,7 @@ impl Layout {
         self,
         source: &str,
         folder: &Path,
-        labels: Labels,
+        labels: CifarLabels,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
         match self {
@@ -61,10 +61,10 @@ impl Layout {
 
 /// # Errors
 /// `E_CONFIG` where CIFAR-100's superclasses are asked for and there are none.
-pub(crate) fn check_fine_labels(source: &str, labels: Labels) -> Result<()> {
+pub(crate) fn check_fine_labels(source: &str, labels: CifarLabels) -> Result<()> {
     match labels {
-        Labels::Fine => Ok(()),
-        Labels::Coarse => Err(no_coarse_labels(source)),
+        CifarLabels::Fine => Ok(()),
+        CifarLabels::Coarse => Err(no_coarse_labels(source)),
     }
 }
 

@@ -8,28 +8,28 @@ use crate::{Error, ErrorCode, Result};
 
 /// A place inside a configuration: `optimizer.lr`, `schedule.milestones[1]`.
 #[derive(Clone, Copy)]
-pub enum At<'a> {
+pub enum KeyPath<'a> {
     Root,
-    Key(&'a At<'a>, &'a str),
-    Index(&'a At<'a>, usize),
+    Key(&'a KeyPath<'a>, &'a str),
+    Index(&'a KeyPath<'a>, usize),
 }
 
-impl std::fmt::Display for At<'_> {
+impl std::fmt::Display for KeyPath<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            At::Root => Ok(()),
-            At::Key(At::Root, key) => write!(f, "{key}"),
-            At::Key(parent, key) => write!(f, "{parent}.{key}"),
-            At::Index(parent, index) => write!(f, "{parent}[{index}]"),
+            KeyPath::Root => Ok(()),
+            KeyPath::Key(KeyPath::Root, key) => write!(f, "{key}"),
+            KeyPath::Key(parent, key) => write!(f, "{parent}.{key}"),
+            KeyPath::Index(parent, index) => write!(f, "{parent}[{index}]"),
         }
     }
 }
 
-impl At<'_> {
+impl KeyPath<'_> {
     /// `E_CONFIG` at this place, said as what was wanted and what was found.
-    pub fn refuse(&self, wanted: impl std::fmt::Display, found: &Value) -> Error {
+    pub fn invalid(&self, wanted: impl std::fmt::Display, found: &Value) -> Error {
         let name = match self {
-            At::Root => "the configuration".to_string(),
+            KeyPath::Root => "the configuration".to_string(),
             _ => format!("`{self}`"),
         };
         Error::new(ErrorCode::Config, format!("{name} must be {wanted}, not {}", shown(found)))
@@ -75,15 +75,19 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// A value that can be read from configuration JSON.
-pub trait Read: Sized {
-    fn read(value: &Value, at: &At) -> Result<Self>;
+pub trait FromJson: Sized {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self>;
 }
 
 /// A field that may be left out; `null` counts as left out, as JavaScript callers expect.
-pub(crate) fn optional<T: Read>(map: &Map<String, Value>, key: &str, at: &At) -> Result<Option<T>> {
+pub(crate) fn optional<T: FromJson>(
+    map: &Map<String, Value>,
+    key: &str,
+    at: &KeyPath,
+) -> Result<Option<T>> {
     match map.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => T::read(value, &At::Key(at, key)).map(Some),
+        Some(value) => T::from_json_at(value, &KeyPath::Key(at, key)).map(Some),
     }
 }
 
@@ -92,14 +96,14 @@ pub(crate) fn object<'v>(
     value: &'v Value,
     known: &[String],
     wanted: &str,
-    at: &At,
+    at: &KeyPath,
 ) -> Result<&'v Map<String, Value>> {
-    let map = value.as_object().ok_or_else(|| at.refuse(wanted, value))?;
+    let map = value.as_object().ok_or_else(|| at.invalid(wanted, value))?;
     for key in map.keys() {
         if !known.iter().any(|name| name == key) {
-            let place = At::Key(at, key);
+            let place = KeyPath::Key(at, key);
             let hint = match nearest(key, known.iter().map(String::as_str)) {
-                Some(name) => format!("Did you mean `{}`?", At::Key(at, name)),
+                Some(name) => format!("Did you mean `{}`?", KeyPath::Key(at, name)),
                 None => format!("Known here: {}.", known.join(", ")),
             };
             return Err(Error::new(ErrorCode::UnknownKey, format!("unknown key `{place}`"))
@@ -111,12 +115,16 @@ pub(crate) fn object<'v>(
 }
 
 /// One of a closed set of words.
-pub(crate) fn word<T: Copy>(value: &Value, choices: &[(&'static str, T)], at: &At) -> Result<T> {
+pub(crate) fn choice<T: Copy>(
+    value: &Value,
+    choices: &[(&'static str, T)],
+    at: &KeyPath,
+) -> Result<T> {
     let list = || choices.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>();
     let text =
-        value.as_str().ok_or_else(|| at.refuse(format!("one of {}", list().join(", ")), value))?;
+        value.as_str().ok_or_else(|| at.invalid(format!("one of {}", list().join(", ")), value))?;
     choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
-        let error = at.refuse(format!("one of {}", list().join(", ")), value);
+        let error = at.invalid(format!("one of {}", list().join(", ")), value);
         match nearest(text, choices.iter().map(|(name, _)| *name)) {
             Some(name) => error.hint(format!("Did you mean '{name}'?")),
             None => error,
@@ -125,7 +133,7 @@ pub(crate) fn word<T: Copy>(value: &Value, choices: &[(&'static str, T)], at: &A
 }
 
 /// `snake_case` as the JSON key `camelCase`.
-pub(crate) fn camel(field: &str) -> String {
+pub(crate) fn camel_case(field: &str) -> String {
     let mut key = String::with_capacity(field.len());
     let mut up = false;
     for c in field.chars() {
@@ -141,32 +149,32 @@ pub(crate) fn camel(field: &str) -> String {
     key
 }
 
-impl Read for bool {
-    fn read(value: &Value, at: &At) -> Result<Self> {
-        value.as_bool().ok_or_else(|| at.refuse("true or false", value))
+impl FromJson for bool {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
+        value.as_bool().ok_or_else(|| at.invalid("true or false", value))
     }
 }
 
-impl Read for String {
-    fn read(value: &Value, at: &At) -> Result<Self> {
+impl FromJson for String {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
         match value.as_str() {
             Some(text) if text.contains('\0') => {
-                Err(at.refuse("a string without NUL characters", value))
+                Err(at.invalid("a string without NUL characters", value))
             }
             Some(text) if !text.is_empty() => Ok(text.into()),
-            _ => Err(at.refuse("a string that is not empty", value)),
+            _ => Err(at.invalid("a string that is not empty", value)),
         }
     }
 }
 
-impl Read for f64 {
-    fn read(value: &Value, at: &At) -> Result<Self> {
-        value.as_f64().filter(|x| x.is_finite()).ok_or_else(|| at.refuse("a finite number", value))
+impl FromJson for f64 {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
+        value.as_f64().filter(|x| x.is_finite()).ok_or_else(|| at.invalid("a finite number", value))
     }
 }
 
 /// Whole numbers up to 2^53, which is what JavaScript can hold exactly.
-pub(crate) fn whole(value: &Value, least: u64, most: u64, at: &At) -> Result<u64> {
+pub(crate) fn whole(value: &Value, least: u64, most: u64, at: &KeyPath) -> Result<u64> {
     let most = most.min(1 << 53);
     value
         .as_f64()
@@ -181,26 +189,30 @@ pub(crate) fn whole(value: &Value, least: u64, most: u64, at: &At) -> Result<u64
                 Some(x) if x > most as f64 => format!("a whole number of at most {most}"),
                 _ => range,
             };
-            at.refuse(range, value)
+            at.invalid(range, value)
         })
 }
 
-impl Read for u32 {
-    fn read(value: &Value, at: &At) -> Result<Self> {
+impl FromJson for u32 {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
         whole(value, 0, u32::MAX as u64, at).map(|n| n as u32)
     }
 }
 
-impl Read for u64 {
-    fn read(value: &Value, at: &At) -> Result<Self> {
+impl FromJson for u64 {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
         whole(value, 0, u64::MAX, at)
     }
 }
 
-impl<T: Read> Read for Vec<T> {
-    fn read(value: &Value, at: &At) -> Result<Self> {
-        let items = value.as_array().ok_or_else(|| at.refuse("an array", value))?;
-        items.iter().enumerate().map(|(i, item)| T::read(item, &At::Index(at, i))).collect()
+impl<T: FromJson> FromJson for Vec<T> {
+    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
+        let items = value.as_array().ok_or_else(|| at.invalid("an array", value))?;
+        items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| T::from_json_at(item, &KeyPath::Index(at, i)))
+            .collect()
     }
 }
 
@@ -211,9 +223,9 @@ mod tests {
 
     #[test]
     fn a_place_reads_as_it_is_typed() {
-        let schedule = At::Key(&At::Root, "schedule");
-        let milestones = At::Key(&schedule, "milestones");
-        assert_eq!(At::Index(&milestones, 1).to_string(), "schedule.milestones[1]");
+        let schedule = KeyPath::Key(&KeyPath::Root, "schedule");
+        let milestones = KeyPath::Key(&schedule, "milestones");
+        assert_eq!(KeyPath::Index(&milestones, 1).to_string(), "schedule.milestones[1]");
     }
 
     #[test]
@@ -226,14 +238,14 @@ mod tests {
 
     #[test]
     fn whole_numbers_refuse_fractions_signs_and_more_than_javascript_holds() {
-        assert_eq!(u32::read(&json!(3.0), &At::Root).unwrap(), 3);
+        assert_eq!(u32::from_json_at(&json!(3.0), &KeyPath::Root).unwrap(), 3);
         for bad in [json!(-1), json!(1.5), json!("3"), json!(1e17), json!([1]), json!(null)] {
-            assert!(u64::read(&bad, &At::Root).is_err(), "{bad}");
+            assert!(u64::from_json_at(&bad, &KeyPath::Root).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn keys_are_camel_case() {
-        assert_eq!(camel("bottleneck_stride"), "bottleneckStride");
+        assert_eq!(camel_case("bottleneck_stride"), "bottleneckStride");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{refuse, within};
-use crate::{Crops, ResolvedConfig, Result};
+use crate::{ResolvedConfig, Result, TestCrops};
 
 /// The paper's scales (section 3.4).
 const SCALES: [u32; 5] = [224, 256, 384, 480, 640];
@@ -11,7 +11,7 @@ const MOST_SCALES: usize = 16;
 
 /// What of an image the network sees when it is evaluated, decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Views {
+pub enum TestTimeAugment {
     /// The centre.
     Center,
     /// The centre and its mirror image.
@@ -26,26 +26,26 @@ pub enum Views {
 ///
 /// # Errors
 /// `E_CONFIG` for a value out of range or at odds with another.
-pub fn resolve_views(
-    crops: Option<Crops>,
+pub fn resolve_test_time_augment(
+    crops: Option<TestCrops>,
     scales: Option<&Vec<u32>>,
     trained: &ResolvedConfig,
-) -> Result<Views> {
-    let crops = crops.unwrap_or(Crops::Center);
-    if scales.is_some() && crops != Crops::MultiScale {
+) -> Result<TestTimeAugment> {
+    let crops = crops.unwrap_or(TestCrops::Center);
+    if scales.is_some() && crops != TestCrops::MultiScale {
         let wanted = "left out, or `crops` 'multi-scale'";
         return Err(refuse("scales", wanted, json!(scales)));
     }
     match crops {
-        Crops::Center => Ok(Views::Center),
-        Crops::Flip => Ok(Views::Flip),
-        Crops::Ten => Ok(Views::Ten),
-        Crops::MultiScale if trained.transform.pixel_mean => {
+        TestCrops::Center => Ok(TestTimeAugment::Center),
+        TestCrops::Flip => Ok(TestTimeAugment::Flip),
+        TestCrops::Ten => Ok(TestTimeAugment::Ten),
+        TestCrops::MultiScale if trained.transform.pixel_mean => {
             let wanted =
                 "'center', 'flip' or 'ten', for this network subtracts a mean image of one size";
             Err(refuse("crops", wanted, json!(crops)))
         }
-        Crops::MultiScale => {
+        TestCrops::MultiScale => {
             let scales = scales.cloned().unwrap_or(SCALES.to_vec());
             if scales.is_empty() || scales.len() > MOST_SCALES {
                 let wanted = format!("1 to {MOST_SCALES} short sides");
@@ -55,7 +55,7 @@ pub fn resolve_views(
                 let range = (8..=1024).contains(&scale);
                 within("scales", scale.into(), range, "from 8 to 1024 pixels")?;
             }
-            Ok(Views::MultiScale(scales))
+            Ok(TestTimeAugment::MultiScale(scales))
         }
     }
 }
