@@ -52,13 +52,8 @@ const config: TrainConfig = values.resume
       data,
       out,
       epochs: Number(values.epochs),
-<<<<<<< HEAD
       monitor: 'val.accuracy', // the recipe monitors the training loss, because it has no validation split
-      checkpoint: { every: 10 },
-=======
-      monitor: 'val.accuracy', // the recipe's own is the training loss, for it holds nothing back
       checkpoint: { everyEpochs: 10 },
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
     }
 
 let learningRate: number | undefined

@@ -47,11 +47,7 @@ test('data preview draws a folder’s images, as they are and as training sees t
     ['val', 4],
   ] as const) {
     const args = ['--out', svg, '--split', part, 'data.limit=6', 'data.validation=4']
-<<<<<<< HEAD
     const { status, stderr } = await residual(['data', 'preview', photos, ...args])
-=======
-    const { status, stderr } = await residual(['data', 'show', photos, ...args])
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
     t.is(status, 0, stderr)
     t.is(readFileSync(svg, 'utf8').match(/<image /g)?.length, count, part)
   }

@@ -21,13 +21,8 @@ async function made(t: ExecutionContext, classes: readonly string[], epochs = 5)
     const data = Buffer.from(thumbnail?.base64 ?? '', 'base64')
     return { image: { data, width: 96, height: 96, channels: 3 as const }, caption: label }
   })
-<<<<<<< HEAD
-  const measured = { found: { part: 'test' as const, evaluation } }
-  const { page } = await renderRunReport(run, measured, { found: tiles })
-=======
   const measured = { found: { split: 'test' as const, evaluation } }
-  const { page } = await drawRun(run, measured, { found: tiles })
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+  const { page } = await renderRunReport(run, measured, { found: tiles })
   const file = join(parent, 'report.html')
   writeFileSync(file, page)
   return pathToFileURL(file).href

@@ -18,13 +18,8 @@ test('a thousand classes and a thousand epochs make a small page, with the class
     const data = Buffer.from(thumbnail?.base64 ?? '', 'base64')
     return { image: { data, width: 96, height: 96, channels: 3 as const }, caption: label }
   })
-<<<<<<< HEAD
-  const measured = { found: { part: 'test' as const, evaluation } }
-  const { page, figures } = await renderRunReport(run, measured, { found: tiles })
-=======
   const measured = { found: { split: 'test' as const, evaluation } }
-  const { page, figures } = await drawRun(run, measured, { found: tiles })
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+  const { page, figures } = await renderRunReport(run, measured, { found: tiles })
   t.true(page.length < 10 * MEGABYTE, `${(page.length / MEGABYTE).toFixed(1)} MB`)
   // Not a million fields.
   const confusion = figures.find(({ name }) => name === 'confusion')

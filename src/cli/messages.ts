@@ -1,19 +1,8 @@
-<<<<<<< HEAD
 /** Texts of the command line's own errors and notices. Errors of the API bring their own texts. */
-import { type ErrorCode, type Place, ResidualError } from '../index.js'
-
-/** Creates an error for a wrong command line. */
-function usageError(message: string, hint: string, at: Place = {}): ResidualError {
-=======
-/**
- * What the command line says of its own accord. Failures of the API come with their own words; how
- * they are laid out is in failure.ts.
- */
 import { type ErrorCode, type ErrorLocation, ResidualError } from '../index.js'
 
-/** Wrong usage: what was typed, and how it would be right. */
-function usage(message: string, hint: string, at: ErrorLocation = {}): ResidualError {
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+/** Creates an error for a wrong command line. */
+function usageError(message: string, hint: string, at: ErrorLocation = {}): ResidualError {
   return new ResidualError({ code: 'E_USAGE', message, at, hint })
 }
 
@@ -115,11 +104,7 @@ export const notice = {
 
 function withCause(
   cause: unknown,
-<<<<<<< HEAD
-  error: { code: ErrorCode; message: string; at: Place; hint: string },
-=======
-  failure: { code: ErrorCode; message: string; at: ErrorLocation; hint: string },
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+  error: { code: ErrorCode; message: string; at: ErrorLocation; hint: string },
 ): ResidualError {
   return new ResidualError(error, { cause })
 }

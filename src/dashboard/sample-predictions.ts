@@ -107,28 +107,16 @@ async function predictSamples(
   }
 }
 
-<<<<<<< HEAD
 /** Reads images that the network was not trained on; training images if there are no others. */
 async function readHeldOutTiles(data: DataConfig): Promise<Preview> {
-  for (const part of ['val', 'test'] as const) {
-    try {
-      return await readPreviewTiles({ data, part, count: NUM_IMAGES, seed: SEED })
-=======
-/** Images that the network was not trained on, where there are any. */
-async function heldOut(data: DataConfig): Promise<Preview> {
   for (const split of ['val', 'test'] as const) {
     try {
-      return await readPreviewTiles({ data, split, count: COUNT, seed: SEED })
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+      return await readPreviewTiles({ data, split, count: NUM_IMAGES, seed: SEED })
     } catch (error) {
       if (!(error instanceof ResidualError && error.code === 'E_USAGE')) throw error
     }
   }
-<<<<<<< HEAD
-  return await readPreviewTiles({ data, part: 'train', count: NUM_IMAGES, seed: SEED })
-=======
-  return await readPreviewTiles({ data, split: 'train', count: COUNT, seed: SEED })
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+  return await readPreviewTiles({ data, split: 'train', count: NUM_IMAGES, seed: SEED })
 }
 
 /** Describes an error, which costs the predictions and nothing else. */

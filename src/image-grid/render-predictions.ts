@@ -1,11 +1,6 @@
 import { ResidualError } from '../errors/errors.js'
-<<<<<<< HEAD:src/image-grid/render-predictions.ts
-import type { Example } from '../native/generated.js'
-import { type GridOptions, type ImageGrid, makeGrid } from './grid.js'
-=======
 import type { EvaluatedImage } from '../native/generated.js'
-import { type GridOptions, makeGrid, type Picture } from './grid.js'
->>>>>>> 992132c (spec: use the field's names for configuration, events and results):src/image-grid/predictions.ts
+import { type GridOptions, type ImageGrid, makeGrid } from './grid.js'
 
 /**
  * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label, their
@@ -17,14 +12,10 @@ import { type GridOptions, makeGrid, type Picture } from './grid.js'
  *
  * @throws {ResidualError} `E_USAGE` if the list is empty or an example has no thumbnail
  */
-<<<<<<< HEAD:src/image-grid/render-predictions.ts
-export function renderPredictions(examples: readonly Example[], options?: GridOptions): ImageGrid {
-=======
 export function renderPredictions(
   examples: readonly EvaluatedImage[],
   options?: GridOptions,
-): Picture {
->>>>>>> 992132c (spec: use the field's names for configuration, events and results):src/image-grid/predictions.ts
+): ImageGrid {
   const tiles = examples.map(({ label, predicted, probability, thumbnail }, index) => {
     if (thumbnail === undefined) {
       throw new ResidualError({

@@ -10,65 +10,38 @@ import { THUMBNAIL_SIZE } from './sections/example-images.js'
 /** A value that a section needs, or a sentence that says why it is missing. */
 export type Outcome<T> = { found: T } | { missing: string }
 
-<<<<<<< HEAD
 /** Metrics of a run's best checkpoint on one split. */
 export interface SplitEvaluation {
-  part: Split
-=======
-/** What the best network of a run does with images that it was not trained on, if there are any. */
-export interface Measured {
   split: Split
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   evaluation: Evaluation
 }
 
 /** Images in each grid of a report. */
 const GRID_SIZE = 24
 
-<<<<<<< HEAD
 /** Returns the evaluation stored in the run folder if it is the one that the report needs. */
 export function storedEvaluation(run: RunFolder): Outcome<SplitEvaluation> | undefined {
   const { evaluation, result } = run
   if (evaluation === undefined || evaluation.epoch !== result?.best?.epoch) return undefined
-  return evaluation.part === chooseSplit(run) ? { found: evaluation } : undefined
-=======
-/** What the run measured itself, last; undefined where that is not what there is to show. */
-export function keptMeasure(run: RunFolder): Found<Measured> | undefined {
-  const { evaluation: kept, result } = run
-  const isOfBest = kept !== undefined && kept.epoch === result?.best?.epoch
-  return isOfBest && kept.split === partOf(run) ? { found: kept } : undefined
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+  return evaluation.split === chooseSplit(run) ? { found: evaluation } : undefined
 }
 
 /** Evaluates the best checkpoint of a run. */
 export async function evaluateRun(
   run: RunFolder,
   data: string | DataConfig | undefined,
-<<<<<<< HEAD
   onEvaluate: () => void,
 ): Promise<Outcome<SplitEvaluation>> {
-  const part = chooseSplit(run)
-=======
-  onMeasure: () => void,
-): Promise<Found<Measured>> {
-  const split = partOf(run)
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+  const split = chooseSplit(run)
   try {
     onEvaluate()
     await using model = await loadModel(run.dir)
     const evaluation = await model.evaluate({
       data,
-<<<<<<< HEAD
-      part,
+      split,
       samples: GRID_SIZE,
       topLosses: GRID_SIZE,
       thumbnails: THUMBNAIL_SIZE,
-=======
-      split,
-      samples: PICTURES,
-      topLosses: PICTURES,
-      thumbnails: THUMBNAIL,
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
     })
     return { found: { split, evaluation } }
   } catch (error) {
@@ -95,7 +68,6 @@ export async function previewAugmented(
   }
 }
 
-<<<<<<< HEAD
 /**
  * Chooses the split to evaluate. The test split is used only after the end of a run, so that an
  * unfinished run is not tuned on test images; until then, the validation split is preferred.
@@ -103,11 +75,6 @@ export async function previewAugmented(
 function chooseSplit({ start, result }: RunFolder): Split {
   const hasEnded = result !== undefined && result.stopReason !== 'stopped'
   const candidates: readonly [Split, number][] = [
-=======
-function partOf({ start, result }: RunFolder): Split {
-  const hasEnded = result !== undefined && result.stopReason !== 'stopped'
-  const parts: readonly [Split, number][] = [
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
     ['test', hasEnded ? (start?.testImages ?? 0) : 0],
     ['val', start?.valImages ?? 0],
     ['test', start?.testImages ?? 0],

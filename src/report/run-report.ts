@@ -48,7 +48,6 @@ const EVALUATION_SECTIONS = {
  */
 export async function renderRunReport(
   run: RunFolder,
-<<<<<<< HEAD
   evaluation: Outcome<SplitEvaluation>,
   augmented: Outcome<GridTile[]>,
 ): Promise<RenderedReport> {
@@ -56,17 +55,6 @@ export async function renderRunReport(
   const found = 'found' in evaluation ? evaluation.found : undefined
   // Missing in run folders of older versions.
   const trainCounts: number[] | undefined = run.start?.trainClassCounts
-=======
-  measured: Found<Measured>,
-  augmented: Found<GridTile[]>,
-): Promise<Drawn> {
-  const drawn: Drawn = { page: '', figures: [], pictures: [], skipped: [] }
-  const sections: Section[] = []
-  // Runs of before it was written down have none.
-  const trained: number[] | undefined = run.start?.trainClassCounts
-  const known = 'found' in measured ? measured.found : undefined
-  const source = String(run.config.data.source ?? '')
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 
   report.add('summary', 'Summary', summaryParagraphs(run, found, trainCounts))
   await addTrainingCurves(report, run)
@@ -78,45 +66,9 @@ export async function renderRunReport(
   await addData(report, run, found, augmented)
   addRunDetails(report, run, found)
 
-<<<<<<< HEAD
   if (report.skipped.length > 0) {
     const content = renderSkipped(report.skipped)
     report.sections.splice(1, 0, { id: 'missing', title: 'Missing sections', content })
-=======
-  if (known !== undefined) {
-    const { evaluation, split } = known
-    const on = html`<p>On ${count(evaluation.count)} ${PARTS[split]} images.</p>`
-    add('confusion', 'What it takes for what', [
-      on,
-      plots(
-        [await confusionFigure(evaluation)],
-        pairTable(evaluation) ?? html`<p>Nothing was taken for something else.</p>`,
-      ),
-    ])
-    add('classes', 'Class by class', [
-      html`<p>Recognised: the share of the images of a class that were taken for it (recall).
-Precision: of the images that were taken for it, the share that are of it. F1: both in one.</p>`,
-      classTable(evaluation, trained),
-    ])
-    add('samples', 'Samples', [
-      html`<p>${count(evaluation.samples.length)} images, not chosen by their result. ✓ it was
-recognised, ✗ what it was taken for instead, and how sure the network was.</p>`,
-      showExamples(evaluation.samples, source),
-    ])
-    if (evaluation.samples.length > 0) grid('samples', renderPredictions(evaluation.samples))
-    const wrong = evaluation.topLosses.filter(({ label, predicted }) => label !== predicted)
-    const worst = wrong.length > 0 ? wrong : evaluation.topLosses
-    const about =
-      wrong.length > 0
-        ? 'Where it was most sure of something wrong. Sometimes it is the label that is wrong.'
-        : 'It made no mistake; of these images it was least sure.'
-    add('worst', 'The worst mistakes', [html`<p>${about}</p>`, showExamples(worst, source)])
-    if (worst.length > 0) grid('worst', renderPredictions(worst))
-    add('certainty', 'How sure it is', plots([await certaintyFigure(evaluation)]))
-  } else {
-    const { missing } = measured as { missing: string }
-    for (const [id, title] of MEASURED) add(id, title, { missing })
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   }
   const title = `${run.config.model.arch} on ${dataSetTitle(run.config.data.source)}`
   const footer = renderFooter(run.environment.residual)
@@ -138,12 +90,12 @@ async function addTrainingCurves(report: ReportBuilder, run: RunFolder): Promise
 async function addEvaluation(
   report: ReportBuilder,
   run: RunFolder,
-  { evaluation, part }: SplitEvaluation,
+  { evaluation, split }: SplitEvaluation,
   trainCounts: readonly number[] | undefined,
 ): Promise<void> {
   const titles = EVALUATION_SECTIONS
   const source = String(run.config.data.source ?? '')
-  const images = `${formatCount(evaluation.count)} ${SPLIT_NAMES[part]} images`
+  const images = `${formatCount(evaluation.count)} ${SPLIT_NAMES[split]} images`
   report.add('confusion', titles.confusion, [
     html`<p>Predictions on ${images}.</p>`,
     report.plots(
@@ -220,9 +172,9 @@ function splitCounts(run: RunFolder, evaluation: SplitEvaluation | undefined): S
   if (run.start?.trainClassCounts) {
     splits.push({ split: SPLIT_NAMES.train, counts: run.start.trainClassCounts })
   }
-  if (evaluation !== undefined && evaluation.part !== 'train') {
+  if (evaluation !== undefined && evaluation.split !== 'train') {
     const counts = evaluation.evaluation.classes.map(({ count }) => count)
-    splits.push({ split: SPLIT_NAMES[evaluation.part], counts })
+    splits.push({ split: SPLIT_NAMES[evaluation.split], counts })
   }
   return splits
 }
@@ -277,18 +229,7 @@ export function dataSetTitle(source: string | undefined): string {
 function renderHeader(run: RunFolder, evaluation: SplitEvaluation | undefined): Html {
   const { result, epochs, start, config } = run
   const best = result?.best ?? undefined
-<<<<<<< HEAD
   const [accuracyLabel, accuracy] = headlineAccuracy(run, evaluation)
-=======
-  const [score, of] = known
-    ? [
-        known.evaluation.accuracy,
-        `right, of ${count(known.evaluation.count)} ${PARTS[known.split]} images`,
-      ]
-    : result?.test
-      ? [result.test.accuracy, `right, of ${count(result.test.count)} test images`]
-      : [best?.accuracy ?? epochs.at(-1)?.val?.accuracy, 'right, when its states were compared']
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   const seconds = result?.seconds ?? epochs.at(-1)?.seconds
   const planned = config.epochs ? ` of ${formatCount(config.epochs)}` : ''
   const throughput = result?.imagesPerSecond ?? epochs.at(-1)?.imagesPerSecond
@@ -310,7 +251,6 @@ function renderHeader(run: RunFolder, evaluation: SplitEvaluation | undefined): 
 <dl class="tiles">${items}</dl>`
 }
 
-<<<<<<< HEAD
 /** Returns the accuracy for the header with its label: evaluated, else as recorded by the run. */
 function headlineAccuracy(
   { result, epochs }: RunFolder,
@@ -318,19 +258,7 @@ function headlineAccuracy(
 ): [label: string, accuracy: number | undefined] {
   if (evaluated !== undefined) {
     const { accuracy, count } = evaluated.evaluation
-    return [`${SPLIT_NAMES[evaluated.part]} accuracy (${formatCount(count)} images)`, accuracy]
-=======
-async function balance(
-  { start }: RunFolder,
-  known: Measured | undefined,
-  plots: (figures: readonly Figure[]) => Html,
-): Promise<Content | { missing: string }> {
-  const parts: Counted[] = []
-  if (start?.trainClassCounts) parts.push({ part: PARTS.train, counts: start.trainClassCounts })
-  if (known !== undefined && known.split !== 'train') {
-    const counts = known.evaluation.classes.map(({ count }) => count)
-    parts.push({ part: PARTS[known.split], counts })
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+    return [`${SPLIT_NAMES[evaluated.split]} accuracy (${formatCount(count)} images)`, accuracy]
   }
   if (result?.test) {
     const { accuracy, count } = result.test

@@ -1,13 +1,8 @@
 import { basename } from 'node:path'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
-<<<<<<< HEAD
 import { type GridOptions, type ImageGrid, makeGrid } from '../../image-grid/grid.js'
 import type { DataConfig, PreviewConfig } from '../../native/generated.js'
-=======
-import { type GridOptions, makeGrid, type Picture } from '../../image-grid/grid.js'
-import type { DataConfig, PreviewConfig } from '../../native/generated.js'
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 import { readPreviewTiles } from './preview-tiles.js'
 
 /** What to show of a data set, and how. */
@@ -25,7 +20,7 @@ const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
  * await writeFile('photos.png', grid.png())
  *
  * @param data a data set, as in `TrainConfig`
- * @throws {ResidualError} as opening the data set does; `E_USAGE` for a split that it has not
+ * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
  */
 export async function previewDataset(
   data: string | DataConfig,

@@ -83,11 +83,7 @@ async function drawCurve({ points, suggestions }: LrFinderResult): Promise<strin
   const first = points[0]?.smoothed ?? 1
   const lowest = Math.min(first, ...points.map(({ smoothed }) => smoothed))
   const top = first + Math.max(first - lowest, 0.1 * Math.abs(first))
-<<<<<<< HEAD
-  const annotations = others.map(({ lr, name }) => {
-=======
-  const marks = suggestions.map(({ lr, name }) => {
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+  const annotations = suggestions.map(({ lr, name }) => {
     const nearest = points.reduce((best, point) =>
       Math.abs(Math.log(point.lr / lr)) < Math.abs(Math.log(best.lr / lr)) ? point : best,
     )

@@ -23,7 +23,6 @@ interface Flags {
 export function addBench(program: Command): void {
   const command = program
     .command('bench')
-<<<<<<< HEAD
     .description('measure training and inference throughput on this machine')
     .argument('[network]', 'resnet18, resnet20, ... (default: resnet20)')
     .argument('[overrides...]', 'imageSize=32 batchSize=128 precision=bf16 threads=1')
@@ -36,46 +35,6 @@ export function addBench(program: Command): void {
     ['bench', 'ResNet-20 on 32x32 images, as in the paper'],
     ['bench resnet18 imageSize=224 batchSize=32', 'ResNet-18 on photographs'],
     ['bench resnet18 precision=bf16 threads=1', 'set the precision and the number of threads'],
-=======
-    .description('measure training steps and predictions a second on this machine')
-    .argument('[network]', 'resnet18, resnet20, ...; by default resnet20')
-    .argument('[settings...]', 'imageSize=32 batchSize=128 precision=bf16 threads=1')
-    .option('--rounds <count>', 'how often each is measured; by default 5')
-    .option('--seconds <seconds>', 'of each round; by default 1')
-    .option('--json', 'print every round, as JSON')
-    .action(async (word: string | undefined, words: string[], flags: Flags) => {
-      const draft: Draft = {}
-      const named = word !== undefined && !isSetting(word)
-      if (named) set(draft, 'model.arch', word)
-      for (const setting of named || word === undefined ? words : [word, ...words]) {
-        applySetting(draft, setting)
-      }
-      if (flags.rounds !== undefined) set(draft, 'rounds', readValue(flags.rounds))
-      if (flags.seconds !== undefined) set(draft, 'seconds', readValue(flags.seconds))
-      // What the user typed; the core checks it.
-      const result = await bench(draft as BenchConfig)
-      if (flags.json) return await print(JSON.stringify(result))
-      const { train, predict, arch, batchSize, imageSize, channels } = result
-      const row = (name: string, rates: Throughput) => [
-        name,
-        ...[rates.median, rates.min, rates.max].map(count),
-        String(rates.rounds.length),
-      ]
-      const rows = [row('training', train), row('prediction', predict)]
-      const heading = ['images a second', 'median', 'lowest', 'highest', 'rounds']
-      const what =
-        `${arch}, batches of ${batchSize} x ${channels} x ${imageSize} x ${imageSize}, ` +
-        `${result.precision} on ${result.device}, ${many(result.threads, 'thread')}`
-      const room = roomIn(process.stdout)
-      const rates = table(heading, rows, { worth: [9, 8, 7, 6, 5], room })
-      await print(`${wrap(what, room)}\n\n${rates}`)
-    })
-  examples(
-    verb,
-    ['bench', "ResNet-20 on small images, the paper's"],
-    ['bench resnet18 imageSize=224 batchSize=32', 'photographs'],
-    ['bench resnet18 precision=bf16 threads=1', 'another precision, one thread'],
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   )
 }
 
@@ -92,9 +51,9 @@ async function run(first: string | undefined, words: string[], flags: Flags): Pr
   const result = await bench(draft as BenchConfig)
   if (flags.json) return await print(JSON.stringify(result))
   const { train, predict, arch, batchSize, imageSize, channels } = result
-  const row = (name: string, rates: Rates) => [
+  const row = (name: string, rates: Throughput) => [
     name,
-    ...[rates.median, rates.lowest, rates.highest].map(formatCount),
+    ...[rates.median, rates.min, rates.max].map(formatCount),
     String(rates.rounds.length),
   ]
   const title =

@@ -54,7 +54,6 @@ export function addData(program: Command): void {
       '[overrides...]',
       'override any data setting: data.limit=100; with --augmented also data.imageSize=64 or transform.flip=true',
     )
-<<<<<<< HEAD
     .option('--out <file>', 'output file, .png or .svg', 'data.png')
     .option('--count <count>', 'number of images')
     .option('--split <split>', 'train, val or test')
@@ -65,18 +64,6 @@ export function addData(program: Command): void {
     .option('--title <text>', 'title above the grid')
     .option('--quiet', 'hide download progress')
     .action(preview)
-=======
-    .option('--out <file>', 'a .png or .svg file', 'data.png')
-    .option('--count <count>', 'how many images')
-    .option('--split <split>', 'train, val or test')
-    .option('--by-class', 'as many of each class')
-    .option('--seed <seed>', 'chooses other images')
-    .option('--augmented', 'as training sees them')
-    .option('--columns <count>', 'images in a row')
-    .option('--title <text>', 'a heading')
-    .option('--quiet', 'show no progress of a download')
-    .action(show)
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 }
 
 async function list({ json }: { json?: true }): Promise<void> {
@@ -142,17 +129,10 @@ async function preview(source: string, overrides: string[], flags: PreviewFlags)
   const parse = (text: string | undefined) => text && parseValue(text)
   const options = {
     ...rest,
-<<<<<<< HEAD
     count: parse(flags.count),
     seed: parse(flags.seed),
     columns: parse(flags.columns),
-    part: flags.split,
-=======
-    count: number(flags.count),
-    seed: number(flags.seed),
-    columns: number(flags.columns),
     split: flags.split,
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
     order: flags.byClass && 'by-class',
     augmented: flags.augmented,
     title: flags.title,

@@ -29,7 +29,6 @@ interface Flags {
 export function addEval(program: Command): void {
   const command = program
     .command('eval')
-<<<<<<< HEAD
     .description('evaluate a trained network: accuracy, loss, per-class metrics')
     .argument('<model>', 'run folder, checkpoint or weights (.pth, .safetensors)')
     .argument('[data]', 'image folder or named data set (default: that of the training)')
@@ -49,58 +48,6 @@ export function addEval(program: Command): void {
     ['eval runs/latest ./more-photos', 'evaluate on other images of the same classes'],
     ['eval runs/latest --top-losses worst.png', 'draw the most confident mistakes'],
     ['eval runs/latest --crops ten', 'average over ten crops per image'],
-=======
-    .description("measure a trained network's loss and accuracy, and what it confuses")
-    .argument('<model>', 'a run folder, a checkpoint, or weights (.pth, .safetensors)')
-    .argument('[data]', 'a folder or a named data set; by default the one it was trained on')
-    .argument('[settings...]', 'of weights alone: imageSize=32 model.arch=resnet20')
-    .option('--split <split>', 'train, val or test; by default test, where there is one')
-    .option('--batch-size <count>', 'images at a time')
-    .option('--crops <crops>', 'what of an image is seen: center, flip, ten or multi-scale')
-    .option('--scales <pixels>', 'short sides of multi-scale: 224,256,384,480,640')
-    .option('--samples <file>', 'draw sample predictions, as .png or .svg')
-    .option('--top-losses <file>', 'draw the images with the highest losses, as .png or .svg')
-    .option('--pictures <count>', 'images in each drawing', '24')
-    .option('--json', 'print everything measured, as JSON')
-    .action(async (path: string, word: string | undefined, words: string[], flags: Flags) => {
-      const data = word !== undefined && isSetting(word) ? undefined : word
-      const load: Draft = {}
-      for (const setting of word === data ? words : [word as string, ...words]) {
-        applySetting(load, setting)
-      }
-      const drawn = [flags.samples, flags.topLosses]
-      for (const path of drawn) if (path !== undefined) checkPicturePath(path, 'picture')
-      const pictures = readValue(flags.pictures)
-      if (!Number.isInteger(pictures) || (pictures as number) < 1) {
-        throw refusal.number('pictures', flags.pictures)
-      }
-      const config = {
-        data,
-        split: flags.split,
-        batchSize: flags.batchSize && readValue(flags.batchSize),
-        crops: flags.crops,
-        scales: flags.scales?.split(',').map((scale) => readValue(scale.trim())),
-        samples: flags.samples && pictures,
-        topLosses: flags.topLosses && pictures,
-        thumbnails: drawn.some((path) => path !== undefined) ? THUMBNAIL : undefined,
-      }
-      // What the user typed; the core checks it.
-      await downloading(flags.json ?? false, async (options) => {
-        await using model = await loadModel(path, load)
-        for (const sentence of model.info.assumed) tell(remark.assumed(sentence))
-        const evaluation = await model.evaluate(config as EvaluateConfig, options)
-        tellOfBroken(evaluation)
-        await draw(evaluation, flags)
-        await print(flags.json ? JSON.stringify(withoutPixels(evaluation)) : inWords(evaluation))
-      })
-    })
-  examples(
-    verb,
-    ['eval runs/latest', 'on its test images, or those held back from training'],
-    ['eval runs/latest ./more-photos', 'on other images of the same classes'],
-    ['eval runs/latest --top-losses worst.png', 'with a picture of the worst mistakes'],
-    ['eval runs/latest --crops ten', 'ten looks at each image, averaged'],
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   )
 }
 
@@ -138,7 +85,7 @@ function evaluateConfig(data: string | undefined, flags: Flags): EvaluateConfig 
   // The core validates the values.
   return {
     data,
-    part: flags.split,
+    split: flags.split,
     batchSize: flags.batchSize && parseValue(flags.batchSize),
     crops: flags.crops,
     scales: flags.scales?.split(',').map((scale) => parseValue(scale.trim())),

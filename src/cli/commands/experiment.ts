@@ -94,7 +94,6 @@ function addEnsemble(command: Command): void {
   command
     .description('average the probabilities of several networks (table 5 of the paper)')
     .argument('<models...>', 'run folders or checkpoints')
-<<<<<<< HEAD
     .option('--data <data>', 'image folder or named data set (default: that of the first model)')
     .option('--split <split>', 'train, val or test (default: test, if there is one)')
     .option('--batch-size <count>', 'images per batch')
@@ -104,21 +103,8 @@ function addEnsemble(command: Command): void {
       const models = uniquePaths(paths)
       const { data, split, crops, json } = flags
       const batchSize = flags.batchSize && parseValue(flags.batchSize)
-      const config = { data, part: split, crops, batchSize }
-      await withDownloads(json ?? false, async (options) => {
-=======
-    .option('--data <data>', 'a folder or a named data set; by default that of the first model')
-    .option('--split <split>', 'train, val or test; by default test, where there is one')
-    .option('--batch-size <count>', 'images at a time')
-    .option('--crops <crops>', 'what of an image is seen: center, flip, ten or multi-scale')
-    .option('--json', 'print everything measured, as JSON')
-    .action(async (named: string[], flags: EnsembleFlags) => {
-      const models = distinct(named)
-      const { data, split, crops, json } = flags
-      const batchSize = flags.batchSize && readValue(flags.batchSize)
       const config = { data, split, crops, batchSize }
-      await downloading(json ?? false, async (options) => {
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+      await withDownloads(json ?? false, async (options) => {
         const result = await experiment.ensemble(models, config as EnsembleConfig, options)
         await print(json ? JSON.stringify(result) : formatEnsemble(result, models))
       })

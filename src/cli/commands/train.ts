@@ -105,18 +105,11 @@ async function follow(run: Run, draft: Draft, flags: Flags, page: LivePage): Pro
       if (json) await print(JSON.stringify(event))
       else if (quiet && event.type === 'warning') log(formatWarning(event))
       else if (event.type === 'start' && explain) {
-<<<<<<< HEAD
         log(explainConfig(event.config, draft, await recipeConfig(draft.recipe)))
       } else if (event.type === 'start' && event.startStep === 0) {
         const chosen = formatChosenValues(event.config)
         if (chosen.length > 0)
           progress?.note([notice.chosenValues, ...chosen.map(indent)].join('\n'))
-=======
-        tell(explanation(event.config, draft, await saidBy(draft.recipe)))
-      } else if (event.type === 'start' && event.startStep === 0) {
-        const made = choices(event.config)
-        if (made.length > 0) progress?.note([remark.chosen, ...made.map(indented)].join('\n'))
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
       }
     }
     const result = await run

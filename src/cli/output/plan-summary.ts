@@ -20,13 +20,8 @@ export function formatPlan(plan: Plan, explanation: string | undefined): string 
     ...(plan.valImages > 0 ? [`${formatCount(plan.valImages)} validation`] : []),
     ...(plan.testImages > 0 ? [`${formatCount(plan.testImages)} test`] : []),
   ]
-<<<<<<< HEAD
   const total = plan.totalSteps === null ? '' : `, ${formatCount(plan.totalSteps)} in total`
   const resumed = plan.startStep > 0 ? `, resumed at step ${formatCount(plan.startStep)}` : ''
-=======
-  const steps = plan.totalSteps === null ? '' : `, ${count(plan.totalSteps)} in all`
-  const resumed = plan.startStep > 0 ? `, from step ${count(plan.startStep)} on` : ''
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   const rows: [string, string][] = [
     ['data', `${sanitize(data.source)}, ${formatCount(data.classes.length)} classes`],
     ['images', images.join(' + ')],
@@ -73,15 +68,8 @@ function formatMemory(memory: Plan['memory']): string[] {
   ]
 }
 
-<<<<<<< HEAD
 function formatTime(time: Plan['time']): string[] {
   if (time === null) return ['time        unknown: no step could be measured']
-  const { steps, stepSeconds, fastest, slowest, imagesPerSecond, epochSeconds, totalSeconds } = time
-  const total = totalSeconds === null ? '' : `, ${formatDuration(totalSeconds)} in total`
-  const range = `${formatSeconds(fastest)} to ${formatSeconds(slowest)}`
-=======
-function timeInWords(time: Plan['time']): string[] {
-  if (time === null) return ['time        not known: no step could be measured']
   const {
     steps,
     stepSeconds,
@@ -91,9 +79,8 @@ function timeInWords(time: Plan['time']): string[] {
     epochSeconds,
     totalSeconds,
   } = time
-  const whole = totalSeconds === null ? '' : `, ${duration(totalSeconds)} in all`
-  const spread = `${seconds(minStepSeconds)} to ${seconds(maxStepSeconds)}`
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+  const total = totalSeconds === null ? '' : `, ${formatDuration(totalSeconds)} in total`
+  const range = `${formatSeconds(minStepSeconds)} to ${formatSeconds(maxStepSeconds)}`
   return [
     `time        ${formatDuration(epochSeconds)} per epoch${total} (estimate)`,
     `            measured: ${pluralize(steps, 'step')} on your images, with discarded weights;`,

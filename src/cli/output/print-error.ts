@@ -1,13 +1,7 @@
 import { CommanderError } from 'commander'
-<<<<<<< HEAD
-import { exitStatus, type Place, ResidualError } from '../../index.js'
+import { type ErrorLocation, exitStatus, ResidualError } from '../../index.js'
 import { styled } from './colors.js'
 import { sanitize } from './terminal.js'
-=======
-import { type ErrorLocation, exitStatus, ResidualError } from '../../index.js'
-import { paint } from './colors.js'
-import { harmless } from './terminal.js'
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 
 const USAGE_STATUS = 2
 
@@ -36,10 +30,6 @@ export function printError(error: unknown): number {
   return exitStatus[error.code]
 }
 
-<<<<<<< HEAD
-function formatPlace({ key, file, line }: Place): string | undefined {
-=======
-function inWords({ key, file, line }: ErrorLocation): string | undefined {
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+function formatPlace({ key, file, line }: ErrorLocation): string | undefined {
   return file === undefined ? key : line === undefined ? file : `${file}:${line}`
 }

@@ -172,17 +172,11 @@ function formatStart(event: StartEvent): string {
     ...(event.testImages > 0 ? [`${formatCount(event.testImages)} test`] : []),
   ]
   const lines = [
-<<<<<<< HEAD
     `${config.model.arch}, ${formatCount(event.parameters)} parameters, ${config.precision} on ${config.device}`,
     `${sanitize(data.source)}, ${formatCount(data.classes.length)} classes, ${images.join(' + ')} images`,
     event.startStep > 0
       ? `${event.dir}, resumed at step ${formatCount(event.startStep)}`
       : event.dir,
-=======
-    `${config.model.arch}, ${count(event.parameters)} parameters, ${config.precision} on ${config.device}`,
-    `${harmless(data.source)}, ${count(data.classes.length)} classes, ${images.join(' + ')} images`,
-    event.startStep > 0 ? `${event.dir}, from step ${count(event.startStep)} on` : event.dir,
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
   ]
   return lines.join('\n')
 }

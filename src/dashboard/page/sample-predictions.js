@@ -51,20 +51,11 @@ export class SamplePredictions {
       setText(this.#status, samples.missing)
       return
     }
-<<<<<<< HEAD
-    const { images, epoch, part, checkpoint } = samples
+    const { images, epoch, split, checkpoint } = samples
     const numCorrect = images.filter(({ isCorrect }) => isCorrect).length
     setText(
       this.#status,
-      `${numCorrect} of ${images.length} ${SPLIT_NAMES[part]} images correct, epoch ${epoch} (${checkpoint})`,
-=======
-    const { images, epoch, split, checkpoint } = samples
-    const right = images.filter((image) => image.right).length
-    const parts = { val: 'validation', test: 'test', train: 'training' }
-    say(
-      this.#about,
-      `${right} of ${images.length} ${parts[split]} images right, after epoch ${epoch} (${checkpoint})`,
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+      `${numCorrect} of ${images.length} ${SPLIT_NAMES[split]} images correct, epoch ${epoch} (${checkpoint})`,
     )
     this.#list.replaceChildren(...images.map(renderSample))
   }

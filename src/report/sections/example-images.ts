@@ -3,16 +3,9 @@ import { downscale } from '../../image-grid/downscale.js'
 import type { GridTile } from '../../image-grid/grid.js'
 import { encodePng } from '../../image-grid/png.js'
 import type { Pixels } from '../../native/arguments/image.js'
-<<<<<<< HEAD
-import type { Example } from '../../native/generated.js'
+import type { EvaluatedImage } from '../../native/generated.js'
 import { formatPercent } from '../html/format.js'
 import { type Html, html, isolate } from '../html/html.js'
-=======
-import type { EvaluatedImage } from '../../native/generated.js'
-import { THUMBNAIL } from '../evaluate-run.js'
-import { percent } from '../html/format.js'
-import { type Html, html, name } from '../html/html.js'
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 
 /** Longer side of a thumbnail, in pixels. */
 export const THUMBNAIL_SIZE = 96
@@ -24,11 +17,7 @@ const PIXELATED_BELOW = 64
  *
  * @param source root of the data set; file names are shown relative to it
  */
-<<<<<<< HEAD
-export function renderExamples(examples: readonly Example[], source: string): Html {
-=======
-export function showExamples(examples: readonly EvaluatedImage[], source: string): Html {
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+export function renderExamples(examples: readonly EvaluatedImage[], source: string): Html {
   const items = examples.flatMap(({ thumbnail, label, predicted, probability, name: file }) => {
     if (thumbnail === undefined) return []
     const { width, height, channels, base64 } = thumbnail

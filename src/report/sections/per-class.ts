@@ -1,14 +1,7 @@
-<<<<<<< HEAD
 import type { ClassMetrics, Evaluation } from '../../native/generated.js'
 import { formatCount, formatPercent } from '../html/format.js'
 import { type Html, html, isolate } from '../html/html.js'
 import { collapsible, numericColumns, percentBar, table } from '../html/table.js'
-=======
-import type { ClassMetrics, Evaluation } from '../../native/generated.js'
-import { count, percent } from '../html/format.js'
-import { Html, html, name } from '../html/html.js'
-import { folded, table } from '../html/table.js'
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
 
 /** Classes that are all shown; of more, only the least accurate ones. */
 const MAX_ROWS = 40

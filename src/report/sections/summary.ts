@@ -89,24 +89,13 @@ function describeEnd({ result }: RunFolder): Content {
   }
 }
 
-<<<<<<< HEAD
 const ACCURACY: Record<Split, string> = {
   test: 'Test accuracy',
   val: 'Validation accuracy',
   train: 'Training accuracy',
 }
 
-function describeAccuracy(run: RunFolder, { part, evaluation }: SplitEvaluation): Content {
-=======
-const UNSEEN: Record<Split, (images: string) => string> = {
-  test: (images) => `On ${images} test images, which it had never seen,`,
-  val: (images) =>
-    `On ${images} images that were held back from its training (but decided which of its states was kept)`,
-  train: (images) => `On the ${images} images that it was trained with, for there are no others,`,
-}
-
-function outcome(run: RunFolder, { split, evaluation }: Measured): Content {
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+function describeAccuracy(run: RunFolder, { split, evaluation }: SplitEvaluation): Content {
   const { accuracy, count: images, classes } = evaluation
   const [low, high] = wilsonInterval(accuracy, images)
   const correct = formatCount(Math.round(accuracy * images))
@@ -116,7 +105,6 @@ function outcome(run: RunFolder, { split, evaluation }: Measured): Content {
     majority > 1.2 * chance
       ? `, and always predicting the most frequent class ${formatPercent(majority)}`
       : ''
-<<<<<<< HEAD
   const caveats: Record<Split, string> = {
     test: '',
     val: ' The best epoch was selected on the same images, so accuracy on new images may be lower.',
@@ -124,21 +112,12 @@ function outcome(run: RunFolder, { split, evaluation }: Measured): Content {
   }
   const best = run.result?.best ? ` The weights are those of epoch ${run.result.best.epoch}.` : ''
   const interval =
-    part === 'train'
+    split === 'train'
       ? ''
       : `; the 95${'\u00a0'}% confidence interval is ${formatPercent(low)} to ${formatPercent(high)}`
-  return html`${ACCURACY[part]} is <strong>${formatPercent(accuracy)}</strong> (${correct} of
+  return html`${ACCURACY[split]} is <strong>${formatPercent(accuracy)}</strong> (${correct} of
 ${formatCount(images)} images)${interval}. Random guessing would reach
-${formatPercent(chance)}${baseline}.${caveats[part]}${best}`
-=======
-  const doubt =
-    split === 'train'
-      ? ' That says nothing about new images.'
-      : ` For new images of this kind, its true share lies most likely between ${percent(low)} and ${percent(high)}.`
-  return html`${UNSEEN[split](count(images))} it was <strong>right in ${percent(accuracy)}</strong> of
-the cases: ${count(Math.round(accuracy * images))} of ${count(images)}. Guessing would be right in
-${percent(chance)}${always}.${doubt}${run.result?.best ? ` The state after epoch ${run.result.best.epoch} was kept.` : ''}`
->>>>>>> 992132c (spec: use the field's names for configuration, events and results)
+${formatPercent(chance)}${baseline}.${caveats[split]}${best}`
 }
 
 /** Describes the accuracy that the run recorded, when the network could not be evaluated now. */
