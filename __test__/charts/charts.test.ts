@@ -17,21 +17,21 @@ const SERIES: Series[] = ['20 layers', '56 layers'].flatMap((name, index) =>
   })),
 )
 
-/** The words on a figure. */
+/** Returns the texts of a chart. */
 function words(svg: string): string[] {
   return [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text as string)
 }
 
-/** What is drawn: the paths of a role, by their `d`. */
+/** Returns the path data of all marks of a role. */
 function paths(svg: string, role: string): string[] {
   const pattern = new RegExp(`aria-roledescription="${role}" d="([^"]*)"`, 'g')
   return [...svg.matchAll(pattern)].map(([, d]) => d as string)
 }
 
-test('a line chart names its axes, its lines and how they are drawn', async (t) => {
-  const x = { title: 'updates' }
+test('a line chart labels its axes, series and strokes', async (t) => {
+  const x = { title: 'steps' }
   const svg = await lineChart({ title: 'Degradation', x, y: ERROR, series: SERIES })
-  for (const word of ['Degradation', 'updates', ERROR.title]) t.true(words(svg).includes(word))
+  for (const word of ['Degradation', 'steps', ERROR.title]) t.true(words(svg).includes(word))
   for (const word of ['20 layers', '56 layers', 'training error', 'test error']) {
     t.is(words(svg).filter((text) => text === word).length, 1, word)
   }
@@ -41,9 +41,9 @@ test('a line chart names its axes, its lines and how they are drawn', async (t) 
   t.notRegex(svg, /NaN|Infinity|undefined/)
 })
 
-test('panels stand beside each other under their names', async (t) => {
+test('panels have headings', async (t) => {
   const twice = SERIES.flatMap((line) => [line, { ...line, panel: 'residual' }])
-  const svg = await lineChart({ x: { title: 'updates' }, y: ERROR, series: twice })
+  const svg = await lineChart({ x: { title: 'steps' }, y: ERROR, series: twice })
   t.deepEqual(
     words(svg).filter((word) => word === 'plain' || word === 'residual'),
     ['plain', 'residual'],
@@ -51,7 +51,7 @@ test('panels stand beside each other under their names', async (t) => {
   t.is(paths(svg, 'line mark').length, 8)
 })
 
-test('a logarithmic axis has its labels at powers of ten, and no place for zero', async (t) => {
+test('a logarithmic axis has ticks at powers of ten and drops zero', async (t) => {
   const points = [0, 1e-5, 1e-3, 1e-1].map((x) => ({ x, y: 1 + x }))
   const chart = { x: { title: 'rate', scale: 'log' }, y: { title: 'loss' } } as const
   const svg = await lineChart({ ...chart, series: [{ name: 'loss', points }] })
@@ -60,17 +60,17 @@ test('a logarithmic axis has its labels at powers of ten, and no place for zero'
   t.notRegex(svg, /NaN|Infinity/)
 })
 
-test('a figure of nothing is a figure', async (t) => {
+test('an empty chart is rendered', async (t) => {
   t.regex(await lineChart({ x: { title: 'x' }, y: ERROR, series: [] }), /^<svg/)
   t.regex(await barChart({ x: 'network', y: ERROR, bars: [] }), /^<svg/)
 })
 
-test('text cannot get out of its element', async (t) => {
+test('escapes text', async (t) => {
   const name = '</text><script>&"'
   const series = [...SERIES, { name, points: [{ x: 1, y: 1 }] }]
   const svg = await lineChart({ title: name, x: { title: name }, y: ERROR, series })
   t.false(svg.includes('<script'))
-  // Neither out of an expression of Vega's.
+  // Labels also enter an expression of Vega.
   const labels = [name, `'"]+\\\u2028`, 'plain']
   const bars = labels.map((label) => ({ label, value: 1 }))
   t.true(words(await barChart({ x: '', y: ERROR, isHorizontal: true, bars })).includes('plain'))
@@ -80,7 +80,7 @@ test('text cannot get out of its element', async (t) => {
   t.false(matrix.includes('<script'))
 })
 
-test('bars that lie have their labels one below the other', async (t) => {
+test('horizontal bars have their labels one below the other', async (t) => {
   const bars = ['airplane', 'automobile', 'bird'].map((label, value) => ({ label, value }))
   const chart = { x: '', y: ERROR, bars }
   const heightOf = (svg: string) => Number(/height="(\d+)"/.exec(svg)?.[1])
@@ -97,22 +97,22 @@ test('bars that lie have their labels one below the other', async (t) => {
   )
 })
 
-test('a matrix is the darker, the larger the share of the row', async (t) => {
+test('a cell of a matrix is darker the larger its fraction of the row', async (t) => {
   const counts = [
     [9, 1],
     [0, 200],
   ]
   const svg = await matrixChart({ rows: 'is', columns: 'as', labels: ['ant', 'bee'], counts })
   const shades = [...svg.matchAll(/aria-roledescription="rect mark"[^>]*opacity="([\d.]+)"/g)]
-  const [right, wrong, none, all] = shades.map(([, opacity]) => Number(opacity))
+  const [correct, wrong, none, all] = shades.map(([, opacity]) => Number(opacity))
   t.is(all, 1)
   t.is(none, 0)
-  t.true((right ?? 0) > 0.9 && (wrong ?? 1) < 0.4 && (wrong ?? 0) > 0.2)
+  t.true((correct ?? 0) > 0.9 && (wrong ?? 1) < 0.4 && (wrong ?? 0) > 0.2)
   for (const word of ['ant', 'bee', 'is', 'as', '9', '1', '200']) t.true(words(svg).includes(word))
 })
 
-test('numbers on a matrix can be read, on every field', async (t) => {
-  // Shares of 0.01 to 1, and what is left of their rows.
+test('numbers in a matrix have enough contrast on every cell', async (t) => {
+  // Fractions from 0.01 to 1 of each row.
   const counts = Array.from({ length: 15 }, (_, row) =>
     Array.from({ length: 15 }, (_, column) =>
       column === 0 ? 1 + row * 7 : column === 1 ? 99 - row * 7 : 0,
@@ -135,12 +135,12 @@ function rgb(hex: string): number[] {
   return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16))
 }
 
-/** WCAG 2.2. */
+/** Contrast ratio as defined by WCAG 2.2. */
 function contrastOf(one: readonly number[], other: readonly number[]): number {
   const luminance = (color: readonly number[]) => {
     const [r, g, b] = color.map((value) => {
-      const share = value / 255
-      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+      const level = value / 255
+      return level <= 0.04045 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4
     }) as [number, number, number]
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
   }
@@ -148,13 +148,13 @@ function contrastOf(one: readonly number[], other: readonly number[]): number {
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
 }
 
-test('a line of one point is seen', async (t) => {
+test('a series of one point is visible', async (t) => {
   const series = [{ name: 'one epoch', points: [{ x: 1, y: 2 }] }]
   const svg = await lineChart({ x: { title: 'epoch' }, y: ERROR, series })
   t.is(svg.match(/aria-roledescription="point"/g)?.length, 1)
 })
 
-test('bars begin at zero and dots do not', async (t) => {
+test('bars start at zero and dots do not', async (t) => {
   const bars = [
     { label: 'resnet20', value: 8.75, std: 0.2 },
     { label: 'resnet56', value: 6.97 },
@@ -166,14 +166,14 @@ test('bars begin at zero and dots do not', async (t) => {
   for (const word of ['resnet20', 'resnet56', 'network']) t.true(words(dots).includes(word))
 })
 
-test('a figure becomes a picture', async (t) => {
+test('converts a chart to PNG', async (t) => {
   const svg = await barChart({ x: 'network', y: ERROR, bars: [{ label: 'a', value: 1 }] })
   const png = await toPng(svg, 2)
   t.is(png.toString('latin1', 1, 4), 'PNG')
   t.is(png.readUInt32BE(16), 2 * Number(/width="(\d+)"/.exec(svg)?.[1]))
 })
 
-test('importing the package loads no figure library', async (t) => {
+test('importing the package loads no chart library', async (t) => {
   const hooks = `export function resolve(name, context, next) {
     if (/vega|resvg/.test(name)) throw new Error('loaded ' + name)
     return next(name, context)

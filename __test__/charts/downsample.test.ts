@@ -3,7 +3,7 @@ import { downsample } from '#dist/charts/downsample.js'
 
 const long = Array.from({ length: 100_000 }, (_, x) => ({ x, y: Math.sin(x / 9000) }))
 
-test('a long curve keeps its ends, its order and its spikes', (t) => {
+test('downsampling keeps the ends, the order and the spikes of a long curve', (t) => {
   const spiked = long.map((point) => (point.x === 54_321 ? { ...point, y: -40 } : point))
   const few = downsample(spiked, 200)
   t.true(few.length <= 200 && few.length > 150, String(few.length))
@@ -14,7 +14,7 @@ test('a long curve keeps its ends, its order and its spikes', (t) => {
   t.is(Math.max(...few.map(({ y }) => y)), Math.max(...long.map(({ y }) => y)))
 })
 
-test('a short curve stays as it is, without what has no value', (t) => {
+test('a short curve keeps all finite points', (t) => {
   const short = [
     { x: 1, y: 2 },
     { x: 2, y: Number.NaN },

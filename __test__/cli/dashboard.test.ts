@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { ROOT, residual } from '../child.js'
-import { ask, login, served } from '../dashboard/client.js'
+import { login, send, startDashboard } from '../dashboard/client.js'
 import { makeRun } from '../report/sample-run.js'
 import { folder, idxData } from '../tiny.js'
 
@@ -13,7 +13,7 @@ test('the live page is served until Ctrl-C, at the address on stdout', async (t)
   const { status, stdout, stderr } = await residual(['dashboard', parent, '--json', '--no-open'], {
     during: async (child) => {
       const page = JSON.parse(await child.saysLine())
-      runs = (await ask(page, '/api/runs', { headers: { cookie: await login(page) } })).body
+      runs = (await send(page, '/api/runs', { headers: { cookie: await login(page) } })).body
       child.kill('SIGINT')
     },
   })
@@ -24,7 +24,7 @@ test('the live page is served until Ctrl-C, at the address on stdout', async (t)
 })
 
 test('a port that is taken is an error with a hint, not a stack', async (t) => {
-  const { port } = await served(t, folder(t))
+  const { port } = await startDashboard(t, folder(t))
   const { status, stdout, stderr } = await residual(['dashboard', '--port', String(port)])
   t.is(status, 1)
   t.is(stdout, '')
@@ -113,7 +113,7 @@ test('on a terminal the page of train --open stays after the run, until Ctrl-C, 
     const url = await said(/the page stays open until Ctrl-C: (http:\S+)/)
     const { port } = new URL(url)
     const page = { url, port: Number(port) }
-    runs = (await ask(page, '/api/runs', { headers: { cookie: await login(page) } })).body
+    runs = (await send(page, '/api/runs', { headers: { cookie: await login(page) } })).body
     type(CTRL_C)
   })
   t.is(status, 0, text)

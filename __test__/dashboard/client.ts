@@ -2,15 +2,15 @@ import { type IncomingHttpHeaders, type RequestOptions, request } from 'node:htt
 import type { ExecutionContext } from 'ava'
 import { type Dashboard, type DashboardOptions, dashboard } from 'residual'
 
-/** How a request was answered. */
-export interface Answered {
+/** A response with its whole body. */
+export interface CompleteResponse {
   status: number
   headers: IncomingHttpHeaders
   body: string
 }
 
-/** A server of the live page that ends with the test. */
-export async function served(
+/** Starts a server of the live page that is closed at the end of the test. */
+export async function startDashboard(
   t: ExecutionContext,
   folder: string,
   options: DashboardOptions = { port: 0 },
@@ -20,16 +20,16 @@ export async function served(
   return page
 }
 
-/** Asks for a path as it stands, which `fetch` would tidy up; its own headers come last. */
-export function ask(
+/** Sends a request with the path unchanged, which `fetch` would normalize. */
+export function send(
   { port }: Pick<Dashboard, 'port'>,
   path: string,
   { headers = {}, ...options }: RequestOptions = {},
-): Promise<Answered> {
+): Promise<CompleteResponse> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path, headers, agent: false, ...options })
-    asked.on('error', reject)
-    asked.on('response', (response) => {
+    const sent = request({ host: '127.0.0.1', port, path, headers, agent: false, ...options })
+    sent.on('error', reject)
+    sent.on('response', (response) => {
       let body = ''
       response.setEncoding('utf8').on('data', (text) => {
         body += text
@@ -39,14 +39,14 @@ export function ask(
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body })
       })
     })
-    asked.end()
+    sent.end()
   })
 }
 
-/** The cookie that the printed address is turned into. */
+/** Opens the printed URL and returns the session cookie. */
 export async function login(page: Pick<Dashboard, 'url' | 'port'>): Promise<string> {
   const { pathname, search } = new URL(page.url)
-  const { headers } = await ask(page, `${pathname}${search}`)
+  const { headers } = await send(page, `${pathname}${search}`)
   return headers['set-cookie']?.[0]?.split(';')[0] ?? ''
 }
 
@@ -54,66 +54,66 @@ export async function login(page: Pick<Dashboard, 'url' | 'port'>): Promise<stri
 export interface ServerEvent {
   id: string
   event: string
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the test looks for
+  // biome-ignore lint/suspicious/noExplicitAny: tests check any part of the data
   data: any
 }
 
-/** A stream of events, as it comes. */
-export interface Listening {
+/** An open stream of server-sent events. */
+export interface OpenStream {
   status: number
   body: string
-  /** Resolves with the first event from here on that is of a kind. */
+  /** Resolves with the next event of a kind. */
   next(event: string): Promise<ServerEvent>
   close(): void
   ended: Promise<void>
 }
 
-/** Listens to a stream, until the test ends. */
-export function listen(
+/** Opens a stream that is closed at the end of the test. */
+export function openStream(
   t: ExecutionContext,
   { port }: Pick<Dashboard, 'port'>,
   path: string,
   headers: Record<string, string>,
-): Promise<Listening> {
+): Promise<OpenStream> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path, headers, agent: false })
-    t.teardown(() => asked.destroy())
-    asked.on('error', reject)
-    asked.on('response', (response) => {
+    const sent = request({ host: '127.0.0.1', port, path, headers, agent: false })
+    t.teardown(() => sent.destroy())
+    sent.on('error', reject)
+    sent.on('response', (response) => {
       let text = ''
       const events: ServerEvent[] = []
       const waiting = new Set<() => void>()
-      let isOver = false
-      const ended = new Promise<void>((over) => {
+      let isClosed = false
+      const ended = new Promise<void>((resolveEnd) => {
         response.on('close', () => {
-          isOver = true
+          isClosed = true
           for (const check of waiting) check()
-          over()
+          resolveEnd()
         })
       })
       const next = (kind: string) =>
-        new Promise<ServerEvent>((found, lost) => {
+        new Promise<ServerEvent>((resolveEvent, rejectEvent) => {
           const check = () => {
             const index = events.findIndex(({ event }) => event === kind)
             if (index !== -1) {
               waiting.delete(check)
-              found(events.splice(0, index + 1).at(-1) as ServerEvent)
-            } else if (isOver) lost(new Error(`the stream ended without \`${kind}\``))
+              resolveEvent(events.splice(0, index + 1).at(-1) as ServerEvent)
+            } else if (isClosed) rejectEvent(new Error(`the stream ended without \`${kind}\``))
           }
           waiting.add(check)
           check()
         })
-      const listening: Listening = {
+      const stream: OpenStream = {
         status: response.statusCode ?? 0,
         body: '',
         next,
-        close: () => asked.destroy(),
+        close: () => sent.destroy(),
         ended,
       }
       response.on('error', () => {})
       response.setEncoding('utf8').on('data', (more) => {
         text += more
-        listening.body += more
+        stream.body += more
         for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
           const event = parse(text.slice(0, end))
           if (event !== undefined) events.push(event)
@@ -121,10 +121,10 @@ export function listen(
         }
         for (const check of waiting) check()
       })
-      asked.on('error', () => {}) // it is ours to close
-      resolve(listening)
+      sent.on('error', () => {}) // raised by close()
+      resolve(stream)
     })
-    asked.end()
+    sent.end()
   })
 }
 

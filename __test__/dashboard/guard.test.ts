@@ -5,57 +5,57 @@ import test from 'ava'
 import { dashboard, ResidualError } from 'residual'
 import { makeRun } from '../report/sample-run.js'
 import { folder } from '../tiny.js'
-import { ask, login, served } from './client.js'
+import { login, send, startDashboard } from './client.js'
 
-test('the token of the address becomes a cookie that scripts cannot read, and goes out of the address', async (t) => {
-  const page = await served(t, folder(t))
-  const { status, headers } = await ask(page, `/${new URL(page.url).search}`)
+test('exchanges the token in the URL for a cookie that scripts cannot read', async (t) => {
+  const page = await startDashboard(t, folder(t))
+  const { status, headers } = await send(page, `/${new URL(page.url).search}`)
   t.is(status, 303)
   t.is(headers.location, '/')
   const [cookie = ''] = headers['set-cookie'] ?? []
   t.regex(cookie, /; HttpOnly; SameSite=Strict; Path=\/$/)
   t.false(cookie.includes(new URL(page.url).searchParams.get('token') ?? ''))
-  const shown = await ask(page, '/', { headers: { cookie: cookie.split(';')[0] } })
+  const shown = await send(page, '/', { headers: { cookie: cookie.split(';')[0] } })
   t.is(shown.status, 200)
   t.regex(shown.body, /<title>residual<\/title>/)
 })
 
-test('nothing is answered without the token: not the page, not the runs, not a stop', async (t) => {
+test('rejects all requests without the token', async (t) => {
   const parent = folder(t)
   makeRun(parent, { name: 'photos' })
-  const page = await served(t, parent)
+  const page = await startDashboard(t, parent)
   const origin = `http://127.0.0.1:${page.port}`
   const wrong = `residual-${page.port}=${'A'.repeat(32)}`
   for (const cookie of ['', wrong, `${wrong}; other=1`, `residual-${page.port}`]) {
     for (const path of ['/', '/?token=', '/?token=wrong', '/page.js', '/api/runs', '/nothing']) {
-      t.is((await ask(page, path, { headers: { cookie } })).status, 401, `${path} with ${cookie}`)
+      t.is((await send(page, path, { headers: { cookie } })).status, 401, `${path} with ${cookie}`)
     }
     const stop = { method: 'POST', headers: { cookie, origin } }
-    t.is((await ask(page, '/api/stop?run=photos', stop)).status, 401)
+    t.is((await send(page, '/api/stop?run=photos', stop)).status, 401)
   }
-  const person = await ask(page, '/', { headers: { accept: 'text/html,*/*' } })
-  t.regex(person.body, /Open the address that `residual` printed/)
+  const browser = await send(page, '/', { headers: { accept: 'text/html,*/*' } })
+  t.regex(browser.body, /Open the full URL that `residual` printed/)
 })
 
-test('a name of somebody else that leads here is not answered to, whoever asks', async (t) => {
-  const page = await served(t, folder(t))
+test('rejects other host names (DNS rebinding)', async (t) => {
+  const page = await startDashboard(t, folder(t))
   const cookie = await login(page)
   const { port } = page
   const hosts = ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`]
   for (const host of [...hosts, '127.0.0.1', `[::1]:${port}`, '127.0.0.1:1', ' ']) {
-    const { status, body } = await ask(page, '/api/runs', { headers: { cookie, host } })
+    const { status, body } = await send(page, '/api/runs', { headers: { cookie, host } })
     t.true(status === 403 || status === 400, `${host}: ${status}`)
     t.false(body.includes('"runs"'))
   }
   for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`]) {
-    t.is((await ask(page, '/api/runs', { headers: { cookie, host } })).status, 200, host)
+    t.is((await send(page, '/api/runs', { headers: { cookie, host } })).status, 200, host)
   }
 })
 
-test('a page of another origin gets nothing, though the browser sends the cookie along', async (t) => {
+test('rejects requests from other origins, even with the cookie', async (t) => {
   const parent = folder(t)
   makeRun(parent, { name: 'photos' })
-  const page = await served(t, parent)
+  const page = await startDashboard(t, parent)
   const cookie = await login(page)
   const others = [
     'http://evil.example',
@@ -64,27 +64,27 @@ test('a page of another origin gets nothing, though the browser sends the cookie
     `https://127.0.0.1:${page.port}`,
   ]
   for (const origin of others) {
-    t.is((await ask(page, '/api/runs', { headers: { cookie, origin } })).status, 403, origin)
+    t.is((await send(page, '/api/runs', { headers: { cookie, origin } })).status, 403, origin)
     const stop = { method: 'POST', headers: { cookie, origin } }
-    t.is((await ask(page, '/api/stop?run=photos', stop)).status, 403, origin)
+    t.is((await send(page, '/api/stop?run=photos', stop)).status, 403, origin)
   }
-  // Another port of this machine is the same site, to which strict cookies are sent.
+  // Another port of this machine is the same site, so the browser sends strict cookies.
   const sameSite = { cookie, 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors' }
-  t.is((await ask(page, '/api/runs', { headers: sameSite })).status, 403)
-  t.is((await ask(page, '/page.js', { headers: sameSite })).status, 403)
-  // Nor does a form that says nothing of where it is from.
-  const blind = await ask(page, '/api/stop?run=photos', { method: 'POST', headers: { cookie } })
+  t.is((await send(page, '/api/runs', { headers: sameSite })).status, 403)
+  t.is((await send(page, '/page.js', { headers: sameSite })).status, 403)
+  // A form may be sent without an origin.
+  const blind = await send(page, '/api/stop?run=photos', { method: 'POST', headers: { cookie } })
   t.is(blind.status, 403)
   const own = { cookie, origin: `http://127.0.0.1:${page.port}` }
-  const stop = await ask(page, '/api/stop?run=photos', { method: 'POST', headers: own })
+  const stop = await send(page, '/api/stop?run=photos', { method: 'POST', headers: own })
   t.is(stop.status, 409)
   t.regex(stop.body, /not running/)
-  t.is((await ask(page, '/api/stop?run=photos', { headers: own })).status, 404)
+  t.is((await send(page, '/api/stop?run=photos', { headers: own })).status, 404)
 })
 
-test('a page can neither be framed nor run a script that is written into it', async (t) => {
-  const page = await served(t, folder(t))
-  const { headers } = await ask(page, '/', { headers: { cookie: await login(page) } })
+test('the page cannot be framed and runs no inline script', async (t) => {
+  const page = await startDashboard(t, folder(t))
+  const { headers } = await send(page, '/', { headers: { cookie: await login(page) } })
   const policy = String(headers['content-security-policy'])
   t.regex(policy, /default-src 'none'; script-src 'self'; style-src 'self'/)
   t.regex(policy, /frame-ancestors 'none'/)
@@ -93,19 +93,19 @@ test('a page can neither be framed nor run a script that is written into it', as
   t.is(headers['cache-control'], 'no-store')
 })
 
-test("no path leads out of the runs folder, or to any file that is not the page's", async (t) => {
+test('serves no file outside of the page and the runs', async (t) => {
   const parent = folder(t)
   const runs = join(parent, 'runs')
   mkdirSync(runs)
   makeRun(runs, { name: 'photos' })
   const secret = makeRun(parent, { name: 'secret' })
   symlinkSync(secret, join(runs, 'linked'))
-  // A run whose log is a link to somebody else's.
-  const sly = makeRun(runs, { name: 'sly' })
+  // A run whose log is a link to another run's log.
+  const linkedLog = makeRun(runs, { name: 'linked-log' })
   const { rmSync } = await import('node:fs')
-  rmSync(join(sly, 'metrics.jsonl'))
-  symlinkSync(join(secret, 'metrics.jsonl'), join(sly, 'metrics.jsonl'))
-  const page = await served(t, runs)
+  rmSync(join(linkedLog, 'metrics.jsonl'))
+  symlinkSync(join(secret, 'metrics.jsonl'), join(linkedLog, 'metrics.jsonl'))
+  const page = await startDashboard(t, runs)
   const cookie = await login(page)
   for (const path of [
     ...['/../secret/config.json', '/..%2fsecret%2fconfig.json', '/%2e%2e/secret/config.json'],
@@ -113,7 +113,7 @@ test("no path leads out of the runs folder, or to any file that is not the page'
     ...['//etc/passwd', '/\\..\\secret', '/%00', '/page.js%00.css', '/photos/config.json'],
     ...['http://evil.example/api/runs', '*', '/constructor', '/__proto__'],
   ]) {
-    t.is((await ask(page, path, { headers: { cookie } })).status, 404, path)
+    t.is((await send(page, path, { headers: { cookie } })).status, 404, path)
   }
   for (const id of [
     '../secret',
@@ -128,20 +128,20 @@ test("no path leads out of the runs folder, or to any file that is not the page'
     '',
   ]) {
     for (const api of ['stream', 'samples']) {
-      const { status } = await ask(page, `/api/${api}?run=${id}`, { headers: { cookie } })
+      const { status } = await send(page, `/api/${api}?run=${id}`, { headers: { cookie } })
       t.is(status, 404, `${api} of ${id}`)
     }
   }
-  const { body } = await ask(page, '/api/runs', { headers: { cookie } })
+  const { body } = await send(page, '/api/runs', { headers: { cookie } })
   t.deepEqual(
     JSON.parse(body)
       .runs.map(({ id }: { id: string }) => id)
       .sort(),
-    ['photos', 'sly'],
+    ['linked-log', 'photos'],
   )
 })
 
-test('a port that is taken is an error which says what to do, and the next is free', async (t) => {
+test('a used port is an error with a hint, and the default port is the next free one', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await new Promise((resolve) => other.once('listening', resolve))
@@ -149,14 +149,17 @@ test('a port that is taken is an error which says what to do, and the next is fr
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const error = await t.throwsAsync(dashboard(folder(t), { port }), { instanceOf: ResidualError })
   t.is(error?.code, 'E_PORT')
-  t.is(error?.message, `port ${port} cannot be had: another program listens on it`)
-  t.regex(error?.hint ?? '', /Leave the port out/)
+  t.is(error?.message, `port ${port} is not available: another program is using it`)
+  t.regex(error?.hint ?? '', /Leave out the port/)
 
-  const [first, second] = [await served(t, folder(t), {}), await served(t, folder(t), {})]
+  const [first, second] = [
+    await startDashboard(t, folder(t), {}),
+    await startDashboard(t, folder(t), {}),
+  ]
   t.true(second.port > 0 && second.port !== first.port)
 })
 
-test('what is no folder and no port is refused before anything is served', async (t) => {
+test('rejects an invalid folder or port', async (t) => {
   const file = join(folder(t), 'file')
   writeFileSync(file, '')
   await t.throwsAsync(dashboard(file), { code: 'E_USAGE', message: /is a file/ })
@@ -166,7 +169,7 @@ test('what is no folder and no port is refused before anything is served', async
   await t.throwsAsync(dashboard(''), { code: 'E_USAGE' })
 })
 
-test('a report is handed out by the name of its run alone, with a policy under which nothing runs', async (t) => {
+test('serves a report by the id of its run, with a policy that allows no script', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'photos' })
   makeRun(parent, { name: 'none' })
@@ -175,9 +178,9 @@ test('a report is handed out by the name of its run alone, with a policy under w
   writeFileSync(secret, 'a secret')
   symlinkSync(secret, join(parent, 'linked', 'report.html'))
   writeFileSync(join(dir, 'report.html'), '<!doctype html><title>mine</title>')
-  const page = await served(t, parent)
+  const page = await startDashboard(t, parent)
   const cookie = await login(page)
-  const { status, headers, body } = await ask(page, '/report?run=photos', { headers: { cookie } })
+  const { status, headers, body } = await send(page, '/report?run=photos', { headers: { cookie } })
   t.is(status, 200)
   t.is(body, '<!doctype html><title>mine</title>')
   t.is(headers['content-type'], 'text/html; charset=utf-8')
@@ -186,26 +189,26 @@ test('a report is handed out by the name of its run alone, with a policy under w
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
       "form-action 'none'; frame-ancestors 'none'; sandbox",
   )
-  t.is((await ask(page, '/report?run=photos')).status, 401)
+  t.is((await send(page, '/report?run=photos')).status, 401)
   const elsewhere = {
     cookie,
     ...{ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
   }
-  t.is((await ask(page, '/report?run=photos', { headers: elsewhere })).status, 403)
-  const head = await ask(page, '/report?run=photos', { method: 'HEAD', headers: { cookie } })
+  t.is((await send(page, '/report?run=photos', { headers: elsewhere })).status, 403)
+  const head = await send(page, '/report?run=photos', { method: 'HEAD', headers: { cookie } })
   t.deepEqual([head.status, head.body], [200, ''])
   for (const run of ['none', 'linked', '', '..', 'photos%2f..%2fphotos', '..%2f..%2fetc', '%00']) {
-    const refused = await ask(page, `/report?run=${run}`, { headers: { cookie } })
+    const refused = await send(page, `/report?run=${run}`, { headers: { cookie } })
     t.is(refused.status, 404, run)
     t.notRegex(refused.body, /secret|mine/)
   }
   for (const path of ['/report.html', '/photos/report.html', '/report/photos', '/plots/loss.svg']) {
-    t.is((await ask(page, path, { headers: { cookie } })).status, 404, path)
+    t.is((await send(page, path, { headers: { cookie } })).status, 404, path)
   }
-  const { runs } = JSON.parse((await ask(page, '/api/runs', { headers: { cookie } })).body)
-  const having = runs.filter(({ hasReport }: { hasReport: boolean }) => hasReport)
+  const { runs } = JSON.parse((await send(page, '/api/runs', { headers: { cookie } })).body)
+  const withReport = runs.filter(({ hasReport }: { hasReport: boolean }) => hasReport)
   t.deepEqual(
-    having.map(({ id }: { id: string }) => id),
+    withReport.map(({ id }: { id: string }) => id),
     ['photos'],
   )
 })

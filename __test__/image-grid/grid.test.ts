@@ -1,7 +1,7 @@
 import { deflateSync, inflateSync } from 'node:zlib'
 import test from 'ava'
 import { type GridTile, makeGrid, type Pixels, ResidualError } from 'residual'
-import { pixels as greyPixels, png as pngFile } from '../tiny.js'
+import { pixels as grayPixels, png as pngFile } from '../tiny.js'
 
 function flat(value: readonly number[], side = 8): Pixels {
   const data = new Uint8Array(side * side * value.length)
@@ -9,7 +9,7 @@ function flat(value: readonly number[], side = 8): Pixels {
   return { data, width: side, height: side, channels: value.length as 1 | 3 }
 }
 
-/** The colours of an RGBA PNG that resvg wrote, by `x,y`. */
+/** Decodes an RGBA PNG written by resvg. */
 function decode(png: Buffer): {
   width: number
   height: number
@@ -47,21 +47,21 @@ function decode(png: Buffer): {
   }
 }
 
-test('a grid paints every picture in its place, with its pixels', (t) => {
-  const colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [40]]
-  const tiles = colours.map((colour, index) => ({ image: flat(colour), caption: `${index}` }))
+test('draws every image at its place, pixel by pixel', (t) => {
+  const colors = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [40]]
+  const tiles = colors.map((color, index) => ({ image: flat(color), caption: `${index}` }))
   const grid = makeGrid(tiles, { columns: 2, tileSize: 16 })
   const { width, height, at } = decode(grid.png({ scale: 1 }))
   t.deepEqual([width, height], [2 * 16 + 2 * 16 + 10, 16 + 2 * (16 + 16 + 10) - 10 + 16])
   // Margin 16, tile 16, gap 10, caption 16.
-  for (const edge of [16, 24, 31]) t.deepEqual(at(edge, edge), [255, 0, 0], 'without blur')
+  for (const edge of [16, 24, 31]) t.deepEqual(at(edge, edge), [255, 0, 0], 'without interpolation')
   t.deepEqual(at(50, 24), [0, 255, 0])
   t.deepEqual(at(24, 66), [0, 0, 255])
   t.deepEqual(at(50, 66), [40, 40, 40])
   t.deepEqual(at(2, 2), [255, 255, 255])
 })
 
-test('captions appear as they were given, whatever they hold', (t) => {
+test('escapes captions', (t) => {
   const caption = `a&b <script>"x"</script> 'y' \u0000 ]]>`
   const { svg } = makeGrid([{ image: flat([1]), caption, note: '<&>' }], { title: '<t>&' })
   t.false(svg.includes('<script'))
@@ -71,7 +71,7 @@ test('captions appear as they were given, whatever they hold', (t) => {
   t.true(svg.includes('&#60;t&#62;&#38;</text>'))
 })
 
-test('a caption is painted even where the system has no font', (t) => {
+test('draws captions without a system font', (t) => {
   const without = makeGrid([{ image: flat([255]), caption: '' }]).png({ scale: 1 })
   const withCaption = makeGrid([{ image: flat([255]), caption: 'mm' }]).png({ scale: 1 })
   const ink = (file: Buffer) => {
@@ -85,28 +85,28 @@ test('a caption is painted even where the system has no font', (t) => {
   t.true(ink(withCaption) > 20)
 })
 
-test('a long caption is cut short where it is drawn, and whole where it is pointed at', (t) => {
+test('truncates a long caption and keeps it in the tooltip', (t) => {
   const caption = 'great white shark, white shark, man-eater, man-eating shark'
   const { svg } = makeGrid([{ image: flat([1]), caption }])
   t.true(svg.includes(`<title>${caption}</title>`))
   t.regex(svg, />great white…</)
 })
 
-test('what is right or wrong is framed in green or red', (t) => {
+test('frames correct predictions in green and wrong ones in red', (t) => {
   const tile = (correct?: boolean): GridTile => ({ image: flat([9]), caption: 'cat', correct })
   t.regex(makeGrid([tile(true)]).svg, /stroke="#1a7f37"/)
   t.regex(makeGrid([tile(false)]).svg, /stroke="#cf222e"/)
   t.notRegex(makeGrid([tile()]).svg, /stroke=/)
 })
 
-test('image files are shown as they are', (t) => {
-  const file = pngFile(greyPixels(1))
+test('embeds image files unchanged', (t) => {
+  const file = pngFile(grayPixels(1))
   const { svg } = makeGrid([{ image: file, caption: 'x' }])
   t.true(svg.includes(file.toString('base64')))
   t.regex(svg, /<image x="16" y="16" width="88" height="88"/)
 })
 
-test('what is no picture is refused with its place', (t) => {
+test('rejects invalid images with their key', (t) => {
   const refused = (tiles: unknown) =>
     t.throws(() => makeGrid(tiles as GridTile[]), { instanceOf: ResidualError, code: 'E_USAGE' })
   refused([])

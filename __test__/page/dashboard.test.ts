@@ -7,26 +7,26 @@ import { finished } from 'node:stream/promises'
 import type { ExecutionContext } from 'ava'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { dashboard, report, train } from 'residual'
-import { served } from '../dashboard/client.js'
+import { startDashboard } from '../dashboard/client.js'
 import { makeEvaluation, makeRun } from '../report/sample-run.js'
 import { folder, tinyRun } from '../tiny.js'
 import { open, pageTest as test } from './browser.js'
 
-/** Waits until all that there is has come. */
+/** Waits until the page has received all events. */
 async function caughtUp(page: Page): Promise<void> {
   await page.getByText('up to date', { exact: true }).waitFor()
 }
 
-/** What stands in an element. */
+/** Returns the text of an element. */
 const text = async (at: Locator) => (await at.textContent()) ?? ''
 
-/** The figure of a chart. */
+/** Returns the figure of a chart. */
 const chart = (page: Page, title: string) =>
   page.getByRole('figure').filter({ has: page.getByText(title, { exact: true }) })
 
-/** Opens the page of a folder's runs. */
-async function look(t: ExecutionContext, parent: string, options?: BrowserContextOptions) {
-  const server = await served(t, parent)
+/** Serves a folder of runs and opens its page. */
+async function openDashboard(t: ExecutionContext, parent: string, options?: BrowserContextOptions) {
+  const server = await startDashboard(t, parent)
   const opened = await open(t, server.url, options)
   await caughtUp(opened.page)
   return { ...opened, server }
@@ -38,10 +38,10 @@ const step = (step: number, loss: number, lr = 0.1) =>
     ...{ epochLoss: loss, epochAccuracy: 0.5, imagesPerSecond: 900, etaSeconds: 90 },
   })}\n`
 
-test('a run is shown with its curves, which grow while it is written', async (t) => {
+test('shows the curves of a run and updates them', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'photos' })
-  const { page, complaints } = await look(t, parent)
+  const { page, errors } = await openDashboard(t, parent)
   t.false(page.url().includes('token'))
   t.is(await page.title(), 'photos · residual')
   t.is(await page.getByRole('heading', { level: 2, name: 'photos' }).count(), 1)
@@ -53,10 +53,10 @@ test('a run is shown with its curves, which grow while it is written', async (t)
     .waitFor()
   appendFileSync(join(dir, 'metrics.jsonl'), step(41, 0.0625, 0.0123))
   await chart(page, 'Learning rate').getByText('0.0123').waitFor()
-  t.deepEqual(complaints, [])
+  t.deepEqual(errors, [])
 })
 
-test('names of runs and warnings are text, whatever stands in them', async (t) => {
+test('escapes names of runs and warnings', async (t) => {
   const parent = folder(t)
   const names = [
     '<script>alert(1)</script>',
@@ -69,7 +69,7 @@ test('names of runs and warnings are text, whatever stands in them', async (t) =
     const warning = { type: 'warning', code: 'E_IMAGE', message: '<b onclick=alert(3)>broken</b>' }
     appendFileSync(join(dir, 'metrics.jsonl'), `${JSON.stringify(warning)}\n`)
   }
-  const { page, complaints } = await look(t, parent)
+  const { page, errors } = await openDashboard(t, parent)
   for (const name of names) {
     await page.getByRole('button', { name }).click()
     await page.getByRole('heading', { level: 2, name }).waitFor()
@@ -79,14 +79,14 @@ test('names of runs and warnings are text, whatever stands in them', async (t) =
   for (const name of names) await page.getByLabel(`Show the curves of ${name}`).check()
   await page.getByText('<script>alert(1)</script>, training').first().waitFor()
   t.is(await page.locator('main script, main b, nav script, nav img').count(), 0)
-  t.deepEqual(complaints, [])
+  t.deepEqual(errors, [])
 })
 
-test('several runs are laid over one another, and a reload keeps what was chosen', async (t) => {
+test('compares several runs and keeps the selection after a reload', async (t) => {
   const parent = folder(t)
   makeRun(parent, { name: 'first' })
   makeRun(parent, { name: 'second', epochs: 8 })
-  const { page, complaints } = await look(t, parent)
+  const { page, errors } = await openDashboard(t, parent)
   await page.getByRole('button', { name: /^first/ }).click()
   await page.getByLabel('Show the curves of second').check()
   const legend = chart(page, 'Loss').getByRole('listitem')
@@ -98,11 +98,11 @@ test('several runs are laid over one another, and a reload keeps what was chosen
   t.true(await page.getByLabel('Show the curves of second').isChecked())
   await page.getByLabel('Show the curves of second').uncheck()
   await legend.filter({ hasText: /^\s*validation/ }).waitFor()
-  t.deepEqual(complaints, [])
+  t.deepEqual(errors, [])
 })
 
-/** Stands between browser and server, so that their connections can be cut. */
-async function between(t: ExecutionContext, port: number) {
+/** Starts a proxy between browser and server whose connections can be cut. */
+async function startProxy(t: ExecutionContext, port: number) {
   const open = new Set<Socket>()
   let isCut = false
   const proxy = createServer((browser) => {
@@ -117,7 +117,7 @@ async function between(t: ExecutionContext, port: number) {
       })
     }
     if (isCut) browser.destroy()
-    // The server answers to its own address alone.
+    // The server accepts only its own host name.
     const own = (address: AddressInfo) => `127.0.0.1:${address.port}`
     browser.on('data', (bytes) => {
       const text = bytes.toString('latin1')
@@ -128,8 +128,8 @@ async function between(t: ExecutionContext, port: number) {
   })
   proxy.listen(0, '127.0.0.1')
   await once(proxy, 'listening')
-  const cut = (wanted: boolean) => {
-    isCut = wanted
+  const cut = (value: boolean) => {
+    isCut = value
     if (isCut) for (const socket of open) socket.destroy()
   }
   t.teardown(() => {
@@ -139,17 +139,17 @@ async function between(t: ExecutionContext, port: number) {
   return { port: (proxy.address() as AddressInfo).port, cut }
 }
 
-test('a lost connection is made again, and nothing is shown twice', async (t) => {
+test('reconnects after a lost connection without duplicating points', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'photos', finished: false })
   const log = join(dir, 'metrics.jsonl')
-  const server = await served(t, parent)
-  const { port, cut } = await between(t, server.port)
+  const server = await startDashboard(t, parent)
+  const { port, cut } = await startProxy(t, server.port)
   const { page } = await open(t, server.url.replace(`:${server.port}`, `:${port}`))
   await caughtUp(page)
-  await page.getByText('The epochs as a table').click()
+  await page.getByText('Epochs as a table').click()
   const rows = page.locator('tbody tr')
-  // The rows come when the table is open, a moment after the click.
+  // Rows are rendered when the table is open, shortly after the click.
   await rows.nth(3).waitFor()
   t.is(await rows.count(), 4)
   cut(true)
@@ -164,11 +164,11 @@ test('a lost connection is made again, and nothing is shown twice', async (t) =>
   t.deepEqual(epochs, ['5', '4', '3', '2', '1'])
 })
 
-test('a log that a resumed run cut back becomes shorter on the page', async (t) => {
+test('removes points that a resumed run truncated', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'photos' })
-  const { page } = await look(t, parent)
-  await page.getByText('The epochs as a table').click()
+  const { page } = await openDashboard(t, parent)
+  await page.getByText('Epochs as a table').click()
   const rows = page.locator('tbody tr')
   await rows.nth(3).waitFor()
   t.is(await rows.count(), 4)
@@ -185,7 +185,7 @@ test('a run is watched while it trains, shows what it makes of images, and is st
   for await (const event of run) if (event.type === 'epoch') break
   const server = await dashboard(dirname(config.out as string), { port: 0 })
   t.teardown(() => server.close())
-  const { page, complaints } = await open(t, server.url)
+  const { page, errors } = await open(t, server.url)
   await page.getByText('running', { exact: true }).waitFor()
   await page.getByText(/^epoch \d+ of 5,000 · step \d+ of \d+ · .+ to go$/).waitFor()
   const pictures = page.locator('#samples li')
@@ -207,13 +207,13 @@ test('a run is watched while it trains, shows what it makes of images, and is st
   const { stopReason, epochs } = await run
   t.is(stopReason, 'stopped')
   t.true(epochs < 5000)
-  await page.getByText('It has stopped, and was saved.').waitFor()
+  await page.getByText('The run has stopped and was saved.').waitFor()
   await page.getByText('stopped', { exact: true }).waitFor()
   t.is(await page.getByRole('button', { name: 'Stop and save' }).count(), 0)
-  t.deepEqual(complaints, [])
+  t.deepEqual(errors, [])
 })
 
-test('100,000 points come in seconds and are drawn in a fraction of one, again and again', async (t) => {
+test('loads 100,000 points within seconds and redraws them quickly', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'long', epochs: 1, finished: false })
   const out = createWriteStream(join(dir, 'metrics.jsonl'))
@@ -223,43 +223,43 @@ test('100,000 points come in seconds and are drawn in a fraction of one, again a
   out.end()
   await finished(out)
   const began = Date.now()
-  const { page, complaints } = await look(t, parent)
+  const { page, errors } = await openDashboard(t, parent)
   const seconds = (Date.now() - began) / 1000
   const drawn = await page.evaluate(() => {
     const smooth = document.getElementById('smooth') as HTMLInputElement
     const times = Array.from({ length: 10 }, () => {
       const start = performance.now()
-      smooth.click() // draws all four charts
+      smooth.click() // redraws all four charts
       return performance.now() - start
     })
     return times.sort((a, b) => a - b)[5] ?? Number.NaN
   })
   t.log(`shown after ${seconds.toFixed(1)} s, drawn in ${drawn.toFixed(0)} ms`)
-  // What a busy machine may take; on an idle one it is a tenth of that.
+  // Limits for a busy machine; an idle one needs a tenth.
   t.true(seconds < 60, `${seconds} s`)
   t.true(drawn < 400, `${drawn} ms`)
-  // The one batch that stood out still does.
+  // The batches, and so the outlier, are still drawn.
   const marks = await chart(page, 'Loss').getByRole('group').getAttribute('aria-label')
   t.regex(marks ?? '', /^Loss: batches/)
-  t.deepEqual(complaints, [])
+  t.deepEqual(errors, [])
 })
 
-test('a stretch is looked at closer with the mouse and with the keyboard, which reads the values out', async (t) => {
+test('zooms with mouse and keyboard, and announces values', async (t) => {
   const parent = folder(t)
   makeRun(parent, { name: 'photos', epochs: 10 })
-  const { page, complaints } = await look(t, parent)
+  const { page, errors } = await openDashboard(t, parent)
   const plot = chart(page, 'Loss').getByRole('group')
   const box = await chart(page, 'Loss').locator('.u-over').boundingBox()
   if (box === null) return t.fail('there is no plot')
-  const all = page.getByRole('button', { name: 'Show all of it' })
-  t.false(await all.isVisible())
+  const reset = page.getByRole('button', { name: 'Reset zoom' })
+  t.false(await reset.isVisible())
   await page.mouse.move(box.x + box.width / 4, box.y + 50)
   await page.mouse.down()
   await page.mouse.move(box.x + box.width / 2, box.y + 60, { steps: 4 })
   await page.mouse.up()
-  await all.waitFor()
-  await all.click()
-  await all.waitFor({ state: 'hidden' })
+  await reset.waitFor()
+  await reset.click()
+  await reset.waitFor({ state: 'hidden' })
 
   await plot.focus()
   await page.keyboard.press('Home')
@@ -269,35 +269,35 @@ test('a stretch is looked at closer with the mouse and with the keyboard, which 
     .filter({ hasText: /^step \S+: batches/ })
     .waitFor()
   await page.keyboard.press('+')
-  await all.waitFor()
+  await reset.waitFor()
   await page.keyboard.press('0')
-  await all.waitFor({ state: 'hidden' })
-  t.deepEqual(complaints, [])
+  await reset.waitFor({ state: 'hidden' })
+  t.deepEqual(errors, [])
 })
 
-test('it fits a phone, and a dark room', async (t) => {
+test('fits a phone and supports dark mode', async (t) => {
   const parent = folder(t)
   makeRun(parent, {
     name: 'a-run-with-a-name-that-is-rather-longer-than-a-phone-is-wide-by-any-measure',
   })
   makeRun(parent, { name: 'other' })
   const phone = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' as const }
-  const { page, complaints } = await look(t, parent, phone)
-  await page.getByText('The epochs as a table').click()
+  const { page, errors } = await openDashboard(t, parent, phone)
+  await page.getByText('Epochs as a table').click()
   const [wide, background] = await page.evaluate(() => [
     document.documentElement.scrollWidth,
     getComputedStyle(document.body).backgroundColor,
   ])
   t.is(wide, 360)
   t.is(background, 'rgb(20, 23, 28)')
-  t.deepEqual(complaints, [])
+  t.deepEqual(errors, [])
 })
 
-test('all that can be used has a name and is reached by the Tab key', async (t) => {
+test('all controls have names and can be reached with the Tab key', async (t) => {
   const parent = folder(t)
   makeRun(parent, { name: 'photos' })
   makeRun(parent, { name: 'other' })
-  const { page } = await look(t, parent)
+  const { page } = await openDashboard(t, parent)
   const nameless = await page.evaluate(() =>
     [...document.querySelectorAll('button, input, select, [tabindex="0"]')]
       .filter((element) => {
@@ -323,10 +323,10 @@ test('all that can be used has a name and is reached by the Tab key', async (t) 
     )
   }
   for (const wanted of [
-    /^Skip to the run/,
+    /^Skip to content/,
     /curves of photos/,
     /^photos/,
-    /^along/,
+    /^x-axis/,
     /^smooth/,
     /^Loss:/,
     /table/,
@@ -338,96 +338,96 @@ test('all that can be used has a name and is reached by the Tab key', async (t) 
   }
 })
 
-test('an address without its token, or from before, says what to open', async (t) => {
-  const server = await served(t, folder(t))
+test('a URL without the token explains what to open', async (t) => {
+  const server = await startDashboard(t, folder(t))
   const { page } = await open(t, `http://127.0.0.1:${server.port}/`)
-  t.regex(await text(page.locator('body')), /Open the address that `residual` printed/)
+  t.regex(await text(page.locator('body')), /Open the full URL that `residual` printed/)
 })
 
-test('a folder without runs says how to get the first, and shows it when it comes', async (t) => {
+test('an empty folder shows how to start a run, and shows it when it exists', async (t) => {
   const parent = folder(t)
-  const server = await served(t, parent)
-  const { page, complaints } = await open(t, server.url)
-  await page.getByText(/There are no runs here yet/).waitFor()
+  const server = await startDashboard(t, parent)
+  const { page, errors } = await open(t, server.url)
+  await page.getByText(/No runs yet/).waitFor()
   makeRun(parent, { name: 'photos' })
   await page.getByRole('heading', { level: 2, name: 'photos' }).waitFor()
-  t.deepEqual(complaints, [])
+  t.deepEqual(errors, [])
 })
 
-test('a server that ends leaves what it showed, and says so', async (t) => {
+test('keeps the curves after the server has closed', async (t) => {
   const parent = folder(t)
   makeRun(parent, { name: 'photos' })
-  const { page, server } = await look(t, parent)
+  const { page, server } = await openDashboard(t, parent)
   await server.close()
-  await page.getByText(/the server has ended/).waitFor()
+  await page.getByText(/server closed/).waitFor()
   await chart(page, 'Accuracy').getByText('90.0 %').first().waitFor()
   t.pass()
 })
 
-test('a run that has a report links to it: it opens in a tab of its own, whole, and nothing in it runs', async (t) => {
+test('links to the report of a run, which opens in a new tab without scripts', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'photos & friends' })
   makeRun(parent, { name: 'without' })
   const kept = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
   writeFileSync(join(dir, 'evaluation.json'), JSON.stringify(kept))
   const { file } = await report(dir)
-  const { page, complaints } = await look(t, parent)
+  const { page, errors } = await openDashboard(t, parent)
   await page.getByRole('button', { name: /^without/ }).click()
   await page.getByRole('heading', { level: 2, name: 'without' }).waitFor()
-  const link = page.getByRole('link', { name: 'Open the report' })
+  const link = page.getByRole('link', { name: 'Open report' })
   t.is(await link.count(), 0)
   await page.getByRole('button', { name: /^photos/ }).click()
   await link.waitFor()
 
   const opened = async () => {
     const [tab] = await Promise.all([page.waitForEvent('popup'), link.click()])
-    tab.on('console', (message) => complaints.push(message.text()))
+    tab.on('console', (message) => errors.push(message.text()))
     await tab.waitForLoadState()
     return tab
   }
   const tab = await opened()
-  t.deepEqual(complaints, []) // of looking into a page that runs no script it complains, too
+  t.deepEqual(errors, []) // checked before the sandboxed page is inspected, which logs errors
   t.is(await tab.title(), 'resnet20 on photos')
   const image = tab.locator('img').first()
   t.is(await image.evaluate((img: HTMLImageElement) => img.naturalWidth), 96)
   const figures = tab.locator('figure svg')
   t.true((await figures.count()) >= 5)
   t.is(await tab.locator('body').evaluate((body) => getComputedStyle(body).marginTop), '0px')
-  await tab.getByRole('link', { name: 'Class by class' }).click()
+  await tab.getByRole('link', { name: 'Per-class accuracy' }).click()
   t.is(new URL(tab.url()).hash, '#classes')
   await tab.close()
 
-  // Whoever wrote the file: it runs nothing, asks for nothing and goes nowhere.
+  // A hostile file must not run scripts, send requests or navigate.
   const hostile = `<meta http-equiv="refresh" content="0; url=/api/runs"><title>quiet</title>
     <script>document.title = 'loud'</script><img src="/icon.svg" onerror="document.title = 'loud'">
     <form action="/api/stop?run=photos" method="post"><button>go</button></form>`
   writeFileSync(file, hostile)
-  const asked: string[] = []
-  page.context().on('requestfinished', (request) => asked.push(request.url()))
+  const requested: string[] = []
+  page.context().on('requestfinished', (request) => requested.push(request.url()))
   const quiet = await opened()
   await quiet.getByRole('button', { name: 'go' }).click()
   await quiet.waitForTimeout(300)
   t.is(await quiet.title(), 'quiet')
   t.regex(quiet.url(), /\/report\?run=photos/)
-  const own = asked.filter((url) => !/\/api\/(runs|stream|samples)\b/.test(url))
+  const own = requested.filter((url) => !/\/api\/(runs|stream|samples)\b/.test(url))
   t.deepEqual(own, [quiet.url()])
 })
 
-test('a server that ends, or is lost after the run, leaves the command that shows it again', async (t) => {
+test('shows the command to open the page again after the server has closed or is lost', async (t) => {
   const parent = join(folder(t), "people's runs")
   makeRun(parent, { name: 'photos' })
-  const { page, server } = await look(t, parent)
+  const { page, server } = await openDashboard(t, parent)
   const command = page.locator('#connection code')
   await server.close()
-  await page.getByText(/the server has ended/).waitFor()
+  await page.getByText(/server closed/).waitFor()
   t.is(await text(command), `residual dashboard '${parent.replace("'", "'\\''")}'`)
 
-  const other = await served(t, parent)
-  const { port, cut } = await between(t, other.port)
+  const other = await startDashboard(t, parent)
+  const { port, cut } = await startProxy(t, other.port)
   const again = await open(t, other.url.replace(`:${other.port}`, `:${port}`))
   await caughtUp(again.page)
   cut(true)
-  await again.page.getByText(/connection lost; trying again/).waitFor()
+  await again.page.getByText(/connection lost, reconnecting/).waitFor()
   await again.page.locator('#connection code').waitFor()
   cut(false)
   await caughtUp(again.page)

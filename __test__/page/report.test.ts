@@ -12,8 +12,12 @@ import { open, pageTest as test } from './browser.js'
 
 const HOSTILE = ['<img src=x onerror=alert(1)>', '</style><script>alert(2)</script>', 'قطة', '猫']
 
-/** A report's address. */
-async function made(t: ExecutionContext, classes: readonly string[], epochs = 5): Promise<string> {
+/** Writes a report and returns its URL. */
+async function writeReport(
+  t: ExecutionContext,
+  classes: readonly string[],
+  epochs = 5,
+): Promise<string> {
   const parent = folder(t)
   const run = await readRunFolder(makeRun(parent, { classes, epochs, stepsPerEpoch: 20 }))
   const evaluation = makeEvaluation(classes)
@@ -21,24 +25,24 @@ async function made(t: ExecutionContext, classes: readonly string[], epochs = 5)
     const data = Buffer.from(thumbnail?.base64 ?? '', 'base64')
     return { image: { data, width: 96, height: 96, channels: 3 as const }, caption: label }
   })
-  const measured = { found: { split: 'test' as const, evaluation } }
-  const { page } = await renderRunReport(run, measured, { found: tiles })
+  const outcome = { found: { split: 'test' as const, evaluation } }
+  const { page } = await renderRunReport(run, outcome, { found: tiles })
   const file = join(parent, 'report.html')
   writeFileSync(file, page)
   return pathToFileURL(file).href
 }
 
 /**
- * The least contrast between a text and what it stands on (WCAG 2.2, 1.4.3), and where. Numbers on
- * the fields of a matrix are in figures.test.ts.
+ * Finds the text with the lowest contrast (WCAG 2.2, 1.4.3). Numbers in the cells of a matrix are
+ * checked in charts.test.ts.
  */
-function leastContrast(page: Page): Promise<{ ratio: number; text: string }> {
+function lowestContrast(page: Page): Promise<{ ratio: number; text: string }> {
   return page.evaluate(`(() => {
     const channels = (color) => color.match(/[\\d.]+/g).map(Number)
     const luminance = (color) => {
       const [r, g, b] = channels(color).slice(0, 3).map((value) => {
-        const share = value / 255
-        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+        const level = value / 255
+        return level <= 0.04045 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4
       })
       return 0.2126 * r + 0.7152 * g + 0.0722 * b
     }
@@ -63,25 +67,25 @@ function leastContrast(page: Page): Promise<{ ratio: number; text: string }> {
   })()`)
 }
 
-const LOOKS: [string, BrowserContextOptions][] = [
+const DISPLAYS: [string, BrowserContextOptions][] = [
   ['on a screen', {}],
-  ['in the dark', { colorScheme: 'dark' }],
-  ['on a telephone', { viewport: { width: 360, height: 740 }, isMobile: true }],
+  ['in dark mode', { colorScheme: 'dark' }],
+  ['on a phone', { viewport: { width: 360, height: 740 }, isMobile: true }],
 ]
 
-for (const [look, options] of LOOKS) {
-  test(`a report is read offline ${look}: in contrast, within its width, and nothing runs in it`, async (t) => {
-    const address = await made(t, HOSTILE)
-    const { page, complaints } = await open(t, address, { ...options, offline: true })
+for (const [display, options] of DISPLAYS) {
+  test(`a report ${display} works offline, has enough contrast, fits the width and runs no script`, async (t) => {
+    const url = await writeReport(t, HOSTILE)
+    const { page, errors } = await open(t, url, { ...options, offline: true })
     const requests: string[] = []
     page.on('request', (request) => requests.push(request.url()))
     await page.reload()
     t.deepEqual(
       requests.filter((url) => !url.startsWith('data:')),
-      [address],
+      [url],
     )
-    t.deepEqual(complaints, [])
-    const { ratio, text } = await leastContrast(page)
+    t.deepEqual(errors, [])
+    const { ratio, text } = await lowestContrast(page)
     t.true(ratio >= 4.5, `${ratio.toFixed(2)} at ${text}`)
     const [content, window] = (await page.evaluate(
       '[document.documentElement.scrollWidth, innerWidth]',
@@ -92,13 +96,13 @@ for (const [look, options] of LOOKS) {
   })
 }
 
-test('a report is used from the keyboard, and its figures have names and tables', async (t) => {
-  const { page } = await open(t, await made(t, ['ant', 'bee', 'wasp']))
+test('a report is accessible by keyboard, and its figures have names and tables', async (t) => {
+  const { page } = await open(t, await writeReport(t, ['ant', 'bee', 'wasp']))
   await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
   t.is(new URL(page.url()).hash, '#content')
-  const behind = page.getByText('The numbers behind this figure').first()
-  await behind.focus()
+  const data = page.getByText('Show data').first()
+  await data.focus()
   await page.keyboard.press('Enter')
   await page.getByRole('region', { name: 'Confusion matrix' }).waitFor()
   for (const name of [/loss over 5 epochs/, /accuracy over 5 epochs/, /^Confusion matrix of 3/]) {
@@ -110,10 +114,10 @@ test('a report is used from the keyboard, and its figures have names and tables'
 
 test('a thousand classes and a thousand epochs open in less than two seconds', async (t) => {
   const classes = Array.from({ length: 1000 }, (_, index) => `class ${index}`)
-  const address = await made(t, classes, 1000)
-  const { page } = await open(t, address)
+  const url = await writeReport(t, classes, 1000)
+  const { page } = await open(t, url)
   const times: number[] = []
-  // The quickest of some: a machine that tests may be busy with others.
+  // The fastest of several attempts, since the machine may be busy.
   for (let time = 0; time < 5 && (times.length === 0 || Math.min(...times) >= 2000); time++) {
     const before = performance.now()
     await page.reload()

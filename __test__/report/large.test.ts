@@ -9,7 +9,7 @@ import { makeEvaluation, makeRun } from './sample-run.js'
 const CLASSES = Array.from({ length: 1000 }, (_, index) => `class with a longer name ${index}`)
 const MEGABYTE = 2 ** 20
 
-test('a thousand classes and a thousand epochs make a small page, with the classes that matter', async (t) => {
+test('a thousand classes and a thousand epochs give a small page with the worst classes', async (t) => {
   const dir = makeRun(folder(t), { classes: CLASSES, epochs: 1000, stepsPerEpoch: 20 })
   const run = await readRunFolder(dir)
   const evaluation = makeEvaluation(CLASSES)
@@ -18,14 +18,14 @@ test('a thousand classes and a thousand epochs make a small page, with the class
     const data = Buffer.from(thumbnail?.base64 ?? '', 'base64')
     return { image: { data, width: 96, height: 96, channels: 3 as const }, caption: label }
   })
-  const measured = { found: { split: 'test' as const, evaluation } }
-  const { page, figures } = await renderRunReport(run, measured, { found: tiles })
+  const outcome = { found: { split: 'test' as const, evaluation } }
+  const { page, figures } = await renderRunReport(run, outcome, { found: tiles })
   t.true(page.length < 10 * MEGABYTE, `${(page.length / MEGABYTE).toFixed(1)} MB`)
-  // Not a million fields.
-  const confusion = figures.find(({ name }) => name === 'confusion')
+  // The full matrix would have a million cells.
+  const confusion = figures.find(({ name }) => name === 'confusion-matrix')
   t.regex(confusion?.label ?? '', /20 of 1000 classes/)
   t.true(figures.every(({ svg }) => svg.length < MEGABYTE / 4))
-  t.regex(page, /The 25 of 1,000 classes that are recognised least/)
+  t.regex(page, /The 25 of 1,000 classes with the lowest accuracy/)
   t.regex(page, /<p>6\d of 1,000 epochs; metrics.csv has all/)
   t.true(readFileSync(join(dir, 'metrics.jsonl')).length > 4 * MEGABYTE)
 })

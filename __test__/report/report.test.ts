@@ -8,34 +8,34 @@ import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder, imageFolder, part, tinyRun } from '../tiny.js'
 import { makeEvaluation, makeRun } from './sample-run.js'
 
-/** The titles of a page's sections. */
-function titles(page: string): string[] {
+/** Returns the titles of the sections of a page. */
+function sectionTitles(page: string): string[] {
   return [...page.matchAll(/<h2[^>]*>([^<]*)</g)].map(([, title]) => title as string)
 }
 
 const SECTIONS = [
-  ...['What came out', 'How it learned', 'What it takes for what', 'Class by class', 'Samples'],
-  ...['The worst mistakes', 'How sure it is', 'Images of each class'],
-  ...['Images as training sees them', 'Configuration', 'What it ran on', 'The same again'],
+  ...['Summary', 'Training curves', 'Confusion matrix', 'Per-class accuracy', 'Sample predictions'],
+  ...['Most confident mistakes', 'Calibration', 'Images per class'],
+  ...['Augmented training images', 'Configuration', 'Environment', 'Reproduce this run'],
 ]
 
-test('a report on a run holds everything, needs nothing else, and leaves its figures', async (t) => {
+test('the report of a run has all sections, is self-contained, and writes its figures', async (t) => {
   const { dir } = await train(tinyRun(t, { optimizer: { type: 'sgd', lr: 0.02 } }))
-  const { file, figures, missing, runs } = await report(dir)
+  const { file, figures, skipped, runs } = await report(dir)
   t.is(file, join(dir, 'report.html'))
-  t.deepEqual(missing, [])
+  t.deepEqual(skipped, [])
   const page = readFileSync(file, 'utf8')
-  t.deepEqual(titles(page), SECTIONS)
-  t.regex(page, /right in \d+\.\d\u00a0%<\/strong> of\s+the cases/)
+  t.deepEqual(sectionTitles(page), SECTIONS)
+  t.regex(page, /Test accuracy is <strong>\d+\.\d\u00a0%<\/strong> \(\d+ of\s+\d+ images\)/)
   t.regex(page, /residual train --config [^<]*config\.json --out/)
 
-  // Nothing is fetched and no script runs, not even from a file that somebody tampered with.
+  // The page fetches nothing and runs no script, even if a file was tampered with.
   t.regex(page, /Content-Security-Policy" content="default-src 'none'; img-src data:/)
   t.notRegex(page, /<script|<link|<iframe|@import|url\((?!#)/i)
-  for (const [, address] of page.matchAll(/(?:src|href)="([^"]*)"/g)) {
-    t.regex(address as string, /^(data:image\/png;base64,|#)/)
+  for (const [, url] of page.matchAll(/(?:src|href)="([^"]*)"/g)) {
+    t.regex(url as string, /^(data:image\/png;base64,|#)/)
   }
-  // Every picture says what it is, and every figure too.
+  // Every image and every figure has a text alternative.
   for (const [image] of page.matchAll(/<img[^>]*>/g)) t.regex(image, / alt="[^"]+"/)
   for (const [, root] of page.matchAll(/<figure class="plot">(<svg[^>]*>)/g)) {
     t.regex(root as string, /role="img" aria-label="[^"]+"/)
@@ -43,9 +43,9 @@ test('a report on a run holds everything, needs nothing else, and leaves its fig
   const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id)
   t.is(new Set(ids).size, ids.length)
 
-  const expected = ['accuracy', 'augmented', 'certainty', 'class-balance', 'confusion']
+  const expected = ['accuracy', 'augmented', 'calibration', 'class-balance', 'confusion-matrix']
   t.deepEqual(Object.keys(figures).sort(), [
-    ...[...expected, 'learning-rate', 'loss', 'samples', 'throughput', 'worst'],
+    ...[...expected, 'learning-rate', 'loss', 'mistakes', 'samples', 'throughput'],
   ])
   for (const { svg, png } of Object.values(figures)) {
     t.true(svg.startsWith(join(dir, 'plots')))
@@ -55,14 +55,14 @@ test('a report on a run holds everything, needs nothing else, and leaves its fig
   t.is(runs[0]?.epochs, 2)
 })
 
-test('classes and files of any name are shown, and nothing more', async (t) => {
+test('names of classes and files are escaped', async (t) => {
   const parent = folder(t)
   const classes = ['<img src=x onerror=alert(1)>', `"'&amp;]]>`, 'قطة صغيرة', '猫\u202e\u2028']
   const data = imageFolder(parent, classes)
   const config = { data, epochs: 1, out: join(parent, '<b>run') }
   const { dir } = await train(tinyRun(t, config))
-  const { file, missing } = await report(dir)
-  t.deepEqual(missing, [])
+  const { file, skipped } = await report(dir)
+  t.deepEqual(skipped, [])
   const page = readFileSync(file, 'utf8')
   t.notRegex(page, /<img src=x|<b>|"'&amp;\]\]>/)
   for (const escaped of ['&#60;img src=x onerror=alert(1)&#62;', '&#34;&#39;&#38;amp;]]&#62;']) {
@@ -71,29 +71,29 @@ test('classes and files of any name are shown, and nothing more', async (t) => {
   t.true(page.includes('<bdi>قطة صغيرة</bdi>'))
 })
 
-test('what the run measured at its end is shown, with its pictures, also of images in memory', async (t) => {
+test('uses the evaluation stored in the run, also for images in memory', async (t) => {
   const { data: _, ...config } = tinyRun(t, { epochs: 1 })
   const arrays = { train: part(60), test: part(21) }
   const { dir, test } = await train(config, { arrays })
-  let hasMeasured = false
-  const { file, missing } = await report(dir, {
+  let hasEvaluated = false
+  const { file, skipped } = await report(dir, {
     onEvaluate() {
-      hasMeasured = true
+      hasEvaluated = true
     },
   })
-  t.false(hasMeasured)
+  t.false(hasEvaluated)
   t.deepEqual(
-    missing.map(({ section }) => section),
-    ['Images as training sees them'],
+    skipped.map(({ section }) => section),
+    ['Augmented training images'],
   )
   const page = readFileSync(file, 'utf8')
-  t.regex(page, /On 21 test images/)
+  t.regex(page, /Predictions on 21 test images/)
   t.true(page.includes(`${((test?.accuracy ?? 0) * 100).toFixed(1)}`))
-  const pictures = [...page.matchAll(/<img /g)].length
-  t.true(pictures > 21, `${pictures}`)
+  const images = [...page.matchAll(/<img /g)].length
+  t.true(images > 21, `${images}`)
 })
 
-test('what was warned of is told in sentences, each with what to do', async (t) => {
+test('lists warnings as sentences with their hints', async (t) => {
   const dir = makeRun(folder(t))
   const warning = { code: 'E_IMAGE', message: 'a.gif is a GIF image', hint: 'Convert it.' }
   appendFileSync(join(dir, 'metrics.jsonl'), `${JSON.stringify({ type: 'warning', ...warning })}\n`)
@@ -101,20 +101,20 @@ test('what was warned of is told in sentences, each with what to do', async (t) 
   t.regex(readFileSync(file, 'utf8'), /<li>.*a\.gif is a GIF image\. Convert it\./)
 })
 
-test('what was kept of another epoch, or was tampered with, counts for nothing', async (t) => {
+test('ignores a stored evaluation of another epoch or with invalid values', async (t) => {
   const dir = makeRun(folder(t))
   const file = join(dir, 'evaluation.json')
   const whole = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
-  const missing = async (kept: unknown) => {
-    writeFileSync(file, JSON.stringify(kept))
-    const { missing, file: page } = await report(dir, { evaluate: false })
+  const isIgnored = async (stored: unknown) => {
+    writeFileSync(file, JSON.stringify(stored))
+    const { skipped, file: page } = await report(dir, { evaluate: false })
     t.notRegex(readFileSync(page, 'utf8'), /<b>/)
-    return missing.some(({ section }) => section === SECTIONS[2])
+    return skipped.some(({ section }) => section === SECTIONS[2])
   }
-  t.false(await missing(whole))
-  t.true(await missing({ ...whole, epoch: 3 }))
-  t.true(await missing({ ...whole, split: 'val' }))
-  const strange: [key: string, value: unknown][] = [
+  t.false(await isIgnored(whole))
+  t.true(await isIgnored({ ...whole, epoch: 3 }))
+  t.true(await isIgnored({ ...whole, split: 'val' }))
+  const invalid: [key: string, value: unknown][] = [
     ['accuracy', '<b>'],
     ['classes', [{ label: '<b>' }]],
     ['confusion', [[1]]],
@@ -123,49 +123,49 @@ test('what was kept of another epoch, or was tampered with, counts for nothing',
     ['samples', [7]],
     ['topLosses', [{ ...whole.evaluation.samples[0], thumbnail: { width: 1e6, height: 1 } }]],
   ]
-  for (const [key, value] of strange) {
+  for (const [key, value] of invalid) {
     const evaluation = { ...whole.evaluation, [key]: value }
-    t.true(await missing({ ...whole, evaluation }), key)
+    t.true(await isIgnored({ ...whole, evaluation }), key)
     t.regex((await readRunFolder(dir)).remarks.join(), /evaluation\.json cannot be read/, key)
   }
 })
 
-test('what cannot be made is left out with its reason, and the rest is there', async (t) => {
+test('skips sections that cannot be rendered, with the reason', async (t) => {
   const parent = folder(t)
   const data = imageFolder(parent, ['ant', 'bee'])
   const { dir } = await train(tinyRun(t, { data, epochs: 1, out: join(parent, 'run') }))
   rmSync(data, { recursive: true })
-  const kept = await report(dir)
+  const stored = await report(dir)
   t.deepEqual(
-    kept.missing.map(({ section }) => section),
-    ['Images as training sees them'],
+    stored.skipped.map(({ section }) => section),
+    ['Augmented training images'],
   )
   rmSync(join(dir, 'evaluation.json'))
-  const { file, missing } = await report(dir)
+  const { file, skipped } = await report(dir)
   t.deepEqual(
-    missing.map(({ section }) => section),
-    [...SECTIONS.slice(2, 7), 'Images as training sees them'],
+    skipped.map(({ section }) => section),
+    [...SECTIONS.slice(2, 7), 'Augmented training images'],
   )
-  t.true(missing.every(({ why }) => why.includes(data)))
+  t.true(skipped.every(({ reason }) => reason.includes(data)))
   const page = readFileSync(file, 'utf8')
-  for (const title of ['Left out', 'How it learned', 'Images of each class']) {
-    t.true(titles(page).includes(title), title)
+  for (const title of ['Missing sections', 'Training curves', 'Images per class']) {
+    t.true(sectionTitles(page).includes(title), title)
   }
 
   const moved = imageFolder(folder(t), ['ant', 'bee'])
   const again = await report(dir, { data: moved })
-  t.is(again.missing[0]?.section, SECTIONS[2]) // the part that was split off is not found there
-  t.false(again.missing.some(({ section }) => section === 'Images as training sees them'))
+  t.is(again.skipped[0]?.section, SECTIONS[2]) // the validation split does not match
+  t.false(again.skipped.some(({ section }) => section === 'Augmented training images'))
 })
 
-test('a run that has not ended, or not begun, gets a report too', async (t) => {
+test('reports on a run that is unfinished or not started', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { finished: false })
   const file = join(dir, 'metrics.jsonl')
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, -20))
   const torn = await report(dir, { evaluate: false })
   const page = readFileSync(torn.file, 'utf8')
-  t.regex(page, /has not ended/)
+  t.regex(page, /is not finished/)
   t.regex(page, /The last line of metrics\.jsonl is cut off/)
   t.is(torn.runs[0]?.epochs, 3)
   t.is(torn.runs[0]?.stopReason, undefined)
@@ -173,20 +173,20 @@ test('a run that has not ended, or not begun, gets a report too', async (t) => {
   writeFileSync(file, '')
   rmSync(join(dir, 'environment.json'))
   const bare = await report(dir)
-  t.true(bare.missing.some(({ section }) => section === 'How it learned'))
-  t.true(bare.missing.some(({ section }) => section === 'What it ran on'))
-  // Figures of before would be about another run.
+  t.true(bare.skipped.some(({ section }) => section === 'Training curves'))
+  t.true(bare.skipped.some(({ section }) => section === 'Environment'))
+  // Figures of the earlier report are removed.
   t.false(existsSync(join(dir, 'plots', 'loss.svg')))
 
   const newer = await report(makeRun(parent, { name: 'newer', version: '9.0.0' }))
   t.regex(readFileSync(newer.file, 'utf8'), /residual 9\.0\.0, which is newer than this/)
 })
 
-test('whatever the values of a run folder have become, a page is made or the folder refused', async (t) => {
+test('tolerates invalid values in the files of a run folder', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { epochs: 1, stepsPerEpoch: 2 })
   const other = await readRunFolder(makeRun(parent, { name: 'other' }))
-  const strange: [file: string, key: string, value: unknown][] = [
+  const invalid: [file: string, key: string, value: unknown][] = [
     ['config.json', 'data', { source: 7 }],
     ['config.json', 'model', {}],
     ['config.json', 'reasons', { batchSize: ['<b>'] }],
@@ -198,7 +198,7 @@ test('whatever the values of a run folder have become, a page is made or the fol
     ['environment.json', 'residual', 9],
     ['environment.json', 'startedAt', '<b>'],
   ]
-  for (const [name, key, value] of strange) {
+  for (const [name, key, value] of invalid) {
     const file = join(dir, name)
     const text = readFileSync(file, 'utf8')
     writeFileSync(file, JSON.stringify({ ...JSON.parse(text), [key]: value }))
@@ -212,7 +212,7 @@ test('whatever the values of a run folder have become, a page is made or the fol
   }
 })
 
-test('several runs are compared: results, curves, and what was not the same', async (t) => {
+test('compares runs: results, curves, differences of configuration', async (t) => {
   const parent = folder(t)
   const config = { batchSize: 64, optimizer: { type: 'adamw', lr: 0.001 } }
   const runs = [
@@ -229,19 +229,19 @@ test('several runs are compared: results, curves, and what was not the same', as
   t.regex(page, /<code>optimizer.type<\/code>/)
   t.notRegex(page, /<code>transform.flip<\/code>/)
   t.is(new Set(reported.map(({ name }) => name)).size, 3)
-  t.regex(page, /4, not ended/)
+  t.regex(page, /4 \(unfinished\)/)
 })
 
-test('what makes no sense is refused, by its name', async (t) => {
+test('rejects invalid arguments', async (t) => {
   const run = makeRun(folder(t))
-  const wrongs: [Parameters<typeof report>, string][] = [
+  const cases: [Parameters<typeof report>, string][] = [
     [[[]], 'E_USAGE'],
     [[''], 'E_USAGE'],
     [[join(run, 'plots')], 'E_CHECKPOINT'],
     [[run, { outt: 'x.html' } as object], 'E_UNKNOWN_KEY'],
     [[run, { evaluate: false, out: join(run, 'config.json', 'x.html') }], 'E_WRITE'],
   ]
-  for (const [args, code] of wrongs) {
+  for (const [args, code] of cases) {
     await t.throwsAsync(report(...args), { instanceOf: ResidualError, code })
   }
 })

@@ -2,36 +2,37 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EvaluatedImage, Evaluation, RunEvent } from 'residual'
 
-/** What a made run is like. */
-export interface Made {
+/** Properties of a sample run. */
+export interface SampleRun {
   name?: string
   classes?: readonly string[]
   epochs?: number
   stepsPerEpoch?: number
-  /** Changes the configuration. */
+  /** Overrides of the configuration. */
   config?: Record<string, unknown>
   version?: string
-  /** Without an end, if false. */
+  /** Default: true. */
   finished?: boolean
 }
 
-/**
- * Writes a run folder as training would have left it, apart from the checkpoints: what reads run
- * folders can be tested on it without training.
- */
-export function makeRun(parent: string, made: Made = {}): string {
-  const { name = 'made', classes = ['ant', 'bee', 'wasp'], epochs = 4, finished = true } = made
+/** Writes a run folder without checkpoints, as training would have done, for tests of its readers. */
+export function makeRun(parent: string, sample: SampleRun = {}): string {
+  const { name = 'made', classes = ['ant', 'bee', 'wasp'], epochs = 4, finished = true } = sample
   const dir = join(parent, name)
   mkdirSync(dir, { recursive: true })
-  const config = { ...configuration(dir), epochs, ...made.config }
+  const config = { ...configuration(dir), epochs, ...sample.config }
   writeFileSync(join(dir, 'config.json'), JSON.stringify(config))
-  const environment = { residual: made.version ?? '0.1.0', libtorch: '2.11.0', cpu: 'a processor' }
+  const environment = {
+    residual: sample.version ?? '0.1.0',
+    libtorch: '2.11.0',
+    cpu: 'a processor',
+  }
   writeFileSync(join(dir, 'environment.json'), JSON.stringify(environment))
   const result = {
     stopReason: 'completed',
     dir,
     epochs,
-    steps: epochs * (made.stepsPerEpoch ?? 10),
+    steps: epochs * (sample.stepsPerEpoch ?? 10),
     best: { epoch: epochs, accuracy: 0.875, loss: 0.5, checkpoint: join(dir, 'best.safetensors') },
     last: join(dir, 'last.safetensors'),
     test: { loss: 0.4, accuracy: 0.9, count: 100 },
@@ -39,7 +40,7 @@ export function makeRun(parent: string, made: Made = {}): string {
     seconds: 12 * epochs,
   }
   if (finished) writeFileSync(join(dir, 'result.json'), JSON.stringify(result))
-  const events = [...history(config, classes, epochs, made.stepsPerEpoch ?? 10)]
+  const events = [...history(config, classes, epochs, sample.stepsPerEpoch ?? 10)]
   const lines = events.map((event) => `${JSON.stringify({ time: 1.5, ...event })}\n`)
   writeFileSync(join(dir, 'metrics.jsonl'), lines.join(''))
   return dir
@@ -61,8 +62,8 @@ function* history(
     for (let stepInEpoch = 1; stepInEpoch <= stepsPerEpoch; stepInEpoch++) {
       const step = (epoch - 1) * stepsPerEpoch + stepInEpoch
       const loss = 2 / (1 + step / 50) + 0.1 * Math.sin(step)
-      const so = { loss, epochLoss: loss, epochAccuracy: done, etaSeconds: null }
-      yield { type: 'step', ...common, step, stepInEpoch, stepsPerEpoch, ...so }
+      const progress = { loss, epochLoss: loss, epochAccuracy: done, etaSeconds: null }
+      yield { type: 'step', ...common, step, stepInEpoch, stepsPerEpoch, ...progress }
     }
     yield {
       type: 'epoch',
@@ -92,7 +93,7 @@ function configuration(out: string): Record<string, unknown> {
   }
 }
 
-/** What measuring a network of these classes might have given, with pictures of noise. */
+/** Creates an evaluation with plausible metrics and thumbnails of noise. */
 export function makeEvaluation(classes: readonly string[]): Evaluation {
   const confusion = classes.map((_, row) =>
     classes.map((_, column) => (row === column ? 6 : (row * 31 + column * 17) % 300 === 0 ? 1 : 0)),
@@ -113,7 +114,7 @@ export function makeEvaluation(classes: readonly string[]): Evaluation {
   }
 }
 
-/** Its pixels are noise, which no compression makes small. */
+/** Creates an example whose pixels are noise, which cannot be compressed. */
 function example(classes: readonly string[], index: number): EvaluatedImage {
   const [label, predicted] = [0, 1].map((at) => classes[(index + at) % classes.length] as string)
   const pixels = Array.from({ length: 96 * 96 * 3 }, (_, at) => (at * 7919 * (index + 1)) % 251)

@@ -13,7 +13,7 @@ export interface GridTile {
   /** A second, smaller line. */
   note?: string | undefined
   /** Draws a green frame if true, a red one if false, none if undefined. */
-  isCorrect?: boolean | undefined
+  correct?: boolean | undefined
 }
 
 /** Layout of a grid. */
@@ -137,7 +137,7 @@ function defaultTileSize(images: readonly EmbeddedImage[]): number {
 }
 
 function drawTile(
-  { caption, note, isCorrect }: GridTile,
+  { caption, note, correct }: GridTile,
   { href, width, height }: EmbeddedImage,
   { x, y, size }: { x: number; y: number; size: number },
 ): string {
@@ -146,9 +146,9 @@ function drawTile(
   const [left, top] = [x + (size - w) / 2, y + (size - h) / 2]
   // resvg enlarges without interpolation only for `optimizeSpeed`; browsers take it for `pixelated`.
   const rendering = scale > 1 ? ' image-rendering="optimizeSpeed"' : ''
-  const color = isCorrect === undefined ? INK : isCorrect ? CORRECT : WRONG
+  const color = correct === undefined ? INK : correct ? CORRECT : WRONG
   const frame =
-    isCorrect === undefined
+    correct === undefined
       ? ''
       : `<rect x="${left - 1}" y="${top - 1}" width="${w + 2}" height="${h + 2}" fill="none" ` +
         `stroke="${color}" stroke-width="${FRAME_WIDTH}"/>`

@@ -26,7 +26,7 @@ export function renderPredictions(
       })
     }
     const { width, height, channels, base64 } = thumbnail
-    const isCorrect = predicted === label
+    const correct = predicted === label
     return {
       image: {
         data: Buffer.from(base64, 'base64'),
@@ -35,8 +35,8 @@ export function renderPredictions(
         channels: channels === 1 ? (1 as const) : (3 as const),
       },
       caption: label,
-      note: `${isCorrect ? '' : `${predicted}, `}${(100 * probability).toFixed(1)} %`,
-      isCorrect,
+      note: `${correct ? '' : `${predicted}, `}${(100 * probability).toFixed(1)} %`,
+      correct,
     }
   })
   return makeGrid(tiles, options)
