@@ -4,7 +4,7 @@ import { residual } from '../child.js'
 
 const QUICK = ['imageSize=8', 'batchSize=2', 'threads=1', 'precision=fp32', '--seconds', '0']
 
-test('bench gives the median of its rounds with their spread', async (t) => {
+test('bench reports median, minimum and maximum of its rounds', async (t) => {
   const words = ['bench', 'resnet8', ...QUICK, '--rounds', '3']
   const { status, stdout, stderr } = await residual(words)
   t.is(status, 0, stderr)
@@ -21,7 +21,7 @@ test('bench gives the median of its rounds with their spread', async (t) => {
   }
 })
 
-test('what makes no sense is refused by its key', async (t) => {
+test('bench rejects invalid values with their key', async (t) => {
   for (const [key, value] of Object.entries({ rounds: 0, batchSize: 1, model: 'resnet19' })) {
     const error = await t.throwsAsync(bench({ [key]: value }), { instanceOf: ResidualError })
     t.is(error?.at.key, key)

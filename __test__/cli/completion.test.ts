@@ -22,7 +22,7 @@ async function script(t: ExecutionContext, shell: string): Promise<string | unde
   const file = join(folder(t), shell)
   writeFileSync(file, stdout)
   if (spawnSync(shell, ['-c', 'exit 0']).status === 0) return file
-  t.log(`not run: there is no ${shell} here`)
+  t.log(`skipped: ${shell} is not installed`)
   return undefined
 }
 
@@ -46,14 +46,14 @@ test('bash completes commands, options, names, keys and their values', async (t)
   t.true(completed('residual train ').includes('photos'))
   t.true(completed('residual train ').includes('cifar10'))
   t.true(completed('residual train x optimizer.weightD').includes('optimizer.weightDecay='))
-  // bash has taken the part before the equals sign off.
+  // The script strips the part before the equals sign.
   t.deepEqual(completed('residual train x precision=b'), ['bf16'])
   t.true(completed('residual train x schedule.type=').includes('cosine'))
   t.deepEqual(completed('residual train ./pho'), [''], 'bash itself completes files')
 })
 
 for (const shell of ['zsh', 'fish']) {
-  test(`the script for ${shell} is one that it can read`, async (t) => {
+  test(`the script for ${shell} has no syntax errors`, async (t) => {
     const file = await script(t, shell)
     if (file !== undefined) {
       const { status, stderr } = spawnSync(shell, ['-n', file])
@@ -63,14 +63,14 @@ for (const shell of ['zsh', 'fish']) {
   })
 }
 
-test('a shell that is not known is refused by its name', async (t) => {
+test('rejects an unknown shell', async (t) => {
   for (const [args, env] of [
     [['tcsh'], {}],
     [[], { SHELL: '/bin/tcsh' }],
   ] as const) {
     const { status, stderr } = await residual(['completion', ...args], { env })
     t.is(status, 2)
-    t.regex(stderr, /no completion for the shell 'tcsh'/)
+    t.regex(stderr, /shell 'tcsh' is not supported/)
     t.regex(stderr, /residual completion fish/)
   }
 })

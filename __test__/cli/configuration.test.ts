@@ -7,21 +7,21 @@ import {
   setKey,
 } from '#dist/cli/arguments/config-arguments.js'
 
-function applied(draft: Draft, ...settings: string[]): Draft {
-  for (const setting of settings) applyOverride(draft, setting)
+function applied(draft: Draft, ...overrides: string[]): Draft {
+  for (const override of overrides) applyOverride(draft, override)
   return draft
 }
 
-test('a setting is a key, an equals sign and a value', (t) => {
+test('an override has the form key=value', (t) => {
   for (const word of ['seed=1', 'optimizer.lr=0.1', 'out=', 'a.b=c=d'])
     t.true(isOverride(word), word)
   for (const word of ['photos', './a=b', '/a=b', '=1', '--a=b', '__proto__.x=1', 'a..b=1']) {
     t.false(isOverride(word), word)
   }
-  t.throws(() => applied({}, 'photos'), { message: /no setting/ })
+  t.throws(() => applied({}, 'photos'), { message: /not of the form key=value/ })
 })
 
-test('values are JSON, or else text', (t) => {
+test('parses values as JSON, otherwise as text', (t) => {
   t.deepEqual(['0.05', 'true', 'null', '[1,2]', '"7"', 'resnet18', '1e', ''].map(parseValue), [
     0.05,
     true,
@@ -34,7 +34,7 @@ test('values are JSON, or else text', (t) => {
   ])
 })
 
-test('a path makes the objects on its way and a word becomes the object it stands for', (t) => {
+test('creates objects along a path and expands shorthands', (t) => {
   t.deepEqual(applied({}, 'optimizer.lr=0.1', 'optimizer.nesterov=true'), {
     optimizer: { lr: 0.1, nesterov: true },
   })
@@ -53,7 +53,7 @@ test('a path makes the objects on its way and a word becomes the object it stand
   )
 })
 
-test('of the two names for the number of epochs the one set last counts', (t) => {
+test('the last of `epochs` and `budget.epochs` wins', (t) => {
   t.deepEqual(applied({ epochs: 30, budget: { epochs: 30, steps: 9 } }, 'epochs=5'), {
     epochs: 5,
     budget: { steps: 9 },
@@ -61,7 +61,7 @@ test('of the two names for the number of epochs the one set last counts', (t) =>
   t.deepEqual(applied({ epochs: 30 }, 'budget.epochs=5'), { budget: { epochs: 5 } })
 })
 
-test('a key that every object has is made, not found', (t) => {
+test('does not modify inherited properties', (t) => {
   const draft: Draft = {}
   setKey(draft, 'constructor.name', 'x')
   t.deepEqual(draft, { constructor: { name: 'x' } } as unknown as Draft)

@@ -6,7 +6,7 @@ import { login, send, startDashboard } from '../dashboard/client.js'
 import { makeRun } from '../report/sample-run.js'
 import { folder, idxData } from '../tiny.js'
 
-test('the live page is served until Ctrl-C, at the address on stdout', async (t) => {
+test('dashboard prints its URL and serves until Ctrl-C', async (t) => {
   const parent = folder(t)
   makeRun(parent, { name: 'photos' })
   let runs = ''
@@ -20,26 +20,26 @@ test('the live page is served until Ctrl-C, at the address on stdout', async (t)
   t.is(JSON.parse(runs).runs[0].id, 'photos')
   t.is(status, 130, stderr)
   t.is(stdout.split('\n').length, 2)
-  t.regex(stderr, /shows the runs in .*; Ctrl-C ends it/)
+  t.regex(stderr, /serving the runs in .*; press Ctrl-C to stop/)
 })
 
-test('a port that is taken is an error with a hint, not a stack', async (t) => {
+test('a used port is an error with a hint', async (t) => {
   const { port } = await startDashboard(t, folder(t))
   const { status, stdout, stderr } = await residual(['dashboard', '--port', String(port)])
   t.is(status, 1)
   t.is(stdout, '')
   t.is(
     stderr,
-    `error: port ${port} cannot be had: another program listens on it (E_PORT)\n` +
-      '  Leave the port out, and a free one is taken; or name another above 1023.\n',
+    `error: port ${port} is not available: another program is using it (E_PORT)\n` +
+      '  Leave out the port to use a free one, or choose another port above 1023.\n',
   )
   for (const wrong of ['-1', 'http', '99999']) {
-    const refused = await residual(['dashboard', `--port=${wrong}`])
-    t.is(refused.status, 2, refused.stderr)
+    const rejected = await residual(['dashboard', `--port=${wrong}`])
+    t.is(rejected.status, 2, rejected.stderr)
   }
 })
 
-test('train --open says where it is watched, and trains as without', async (t) => {
+test('train --open prints the URL of the live page', async (t) => {
   const path = folder(t)
   const { status, stdout, stderr } = await residual(
     [
@@ -49,14 +49,14 @@ test('train --open says where it is watched, and trains as without', async (t) =
     { env: { DISPLAY: '', WAYLAND_DISPLAY: '' } },
   )
   t.is(status, 0, stderr)
-  t.regex(stderr, /watch it at http:\/\/127\.0\.0\.1:\d+\/\?token=\S+#run=digits\n/)
-  t.regex(stderr, /the live page has ended; `residual dashboard .*runs` serves it again/)
+  t.regex(stderr, /live page: http:\/\/127\.0\.0\.1:\d+\/\?token=\S+#run=digits\n/)
+  t.regex(stderr, /live page closed; open it again with `residual dashboard .*runs`/)
   t.regex(stdout, /completed|budget/)
   t.notRegex(stderr, /stays open/)
 })
 
-/** Types into a terminal in which the command runs. */
-async function typing(
+/** Runs the command in a terminal and types into it. */
+async function inTerminal(
   t: ExecutionContext,
   more: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -65,7 +65,7 @@ async function typing(
   const path = folder(t)
   const out = join(path, 'runs', 'digits')
   const words = [
-    // A shell that waited would get Ctrl-C too, and dash would then end by it whatever the command did.
+    // `exec` replaces the shell, which would otherwise receive Ctrl-C, too, and set the exit status.
     ...['exec', process.execPath, 'dist/cli/main.js', 'train', idxData(path)],
     ...[
       '--model',
@@ -107,10 +107,10 @@ async function typing(
 
 const CTRL_C = '\x03'
 
-test('on a terminal the page of train --open stays after the run, until Ctrl-C, which is no failure', async (t) => {
+test('in a terminal, the page of train --open stays open until Ctrl-C, with exit status 0', async (t) => {
   let runs = ''
-  const { status, text } = await typing(t, ['budget.steps=4'], {}, async (said, type) => {
-    const url = await said(/the page stays open until Ctrl-C: (http:\S+)/)
+  const { status, text } = await inTerminal(t, ['budget.steps=4'], {}, async (said, type) => {
+    const url = await said(/live page stays open until Ctrl-C: (http:\S+)/)
     const { port } = new URL(url)
     const page = { url, port: Number(port) }
     runs = (await send(page, '/api/runs', { headers: { cookie: await login(page) } })).body
@@ -118,17 +118,17 @@ test('on a terminal the page of train --open stays after the run, until Ctrl-C, 
   })
   t.is(status, 0, text)
   t.like(JSON.parse(runs).runs[0], { id: 'digits', state: 'ended' })
-  t.regex(text, /`residual dashboard .*runs` serves it again/)
+  t.regex(text, /open it again with `residual dashboard .*runs`/)
 })
 
-test('after Ctrl-C during the run, in a CI, or with --json, it does not stay', async (t) => {
-  const stopped = await typing(t, ['epochs=100000'], {}, async (said, type) => {
+test('the page closes after Ctrl-C during the run, in CI, and with --json', async (t) => {
+  const stopped = await inTerminal(t, ['epochs=100000'], {}, async (said, type) => {
     await said(/epoch {2}/)
     type(CTRL_C)
   })
   t.is(stopped.status, 130, stopped.text)
-  const ci = await typing(t, ['budget.steps=4'], { CI: 'true' }, async () => {})
-  const json = await typing(t, ['budget.steps=4', '--json'], {}, async () => {})
+  const ci = await inTerminal(t, ['budget.steps=4'], { CI: 'true' }, async () => {})
+  const json = await inTerminal(t, ['budget.steps=4', '--json'], {}, async () => {})
   for (const { status, text } of [ci, json]) t.is(status, 0, text)
   for (const { text } of [stopped, ci, json]) t.notRegex(text, /stays open/)
 })

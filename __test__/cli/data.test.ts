@@ -8,19 +8,19 @@ import { folder, imageFolder } from '../tiny.js'
 
 const DEBIAN = '/usr/share/datasets/fashion-mnist'
 
-test('data list names the data sets and tells which are here, and loads no libtorch', async (t) => {
+test('data list shows the data sets without loading libtorch', async (t) => {
   const env = { RESIDUAL_CACHE: folder(t), LD_DEBUG: 'files' }
   const { status, stdout, stderr } = await residual(['data', 'list'], { env })
   t.is(status, 0, stderr)
   t.regex(stdout, /^cifar10 +10 +50,000 +10,000 +32x32x3 +170\.1 MB +no$/m)
-  t.regex(stdout, /^fashion-mnist-mini +10 +12,000 +2,000 +28x28x1 +embedded +yes$/m)
+  t.regex(stdout, /^fashion-mnist-mini +10 +12,000 +2,000 +28x28x1 +bundled +yes$/m)
   t.notRegex(stderr, /libtorch|libc10/)
   const json = await residual(['data', 'list', '--json'])
   const sets: DatasetInfo[] = JSON.parse(json.stdout)
   t.is(sets.length, 5)
 })
 
-test('data preview draws a folder’s images, as they are and as training sees them', async (t) => {
+test('data preview draws original and augmented images of a folder', async (t) => {
   const parent = folder(t)
   const photos = imageFolder(parent, ['left & <right>', 'middle', 'right'])
   const svg = join(parent, 'grid.svg')
@@ -41,15 +41,15 @@ test('data preview draws a folder’s images, as they are and as training sees t
   t.is(drawn.match(/<text [^>]*>left &#38; &#60;/g)?.length, 2)
   t.is(drawn.match(/<title>left &#38; &#60;right&#62;/g)?.length, 2)
 
-  // As a run would divide them: of 24 images 4 are held back, and 6 of the others trained on.
-  for (const [part, count] of [
+  // Splits as in a run: of 24 images, 4 are for validation and 6 of the others for training.
+  for (const [split, count] of [
     ['train', 6],
     ['val', 4],
   ] as const) {
-    const args = ['--out', svg, '--split', part, 'data.limit=6', 'data.validation=4']
+    const args = ['--out', svg, '--split', split, 'data.limit=6', 'data.validation=4']
     const { status, stderr } = await residual(['data', 'preview', photos, ...args])
     t.is(status, 0, stderr)
-    t.is(readFileSync(svg, 'utf8').match(/<image /g)?.length, count, part)
+    t.is(readFileSync(svg, 'utf8').match(/<image /g)?.length, count, split)
   }
 
   const png = join(parent, 'grid.png')
@@ -68,13 +68,13 @@ test('data preview draws a folder’s images, as they are and as training sees t
     [['--count', 'many'], 2],
     [['--augmented', 'transform.crop=twisted'], 2],
   ] as const) {
-    const refused = await residual(['data', 'preview', photos, '--out', png, ...args])
-    t.is(refused.status, status, refused.stderr)
+    const rejected = await residual(['data', 'preview', photos, '--out', png, ...args])
+    t.is(rejected.status, status, rejected.stderr)
   }
   t.is((await residual(['data', 'preview', join(parent, 'nothing')])).status, 4)
 })
 
-test('what cannot be downloaded is told with what to do by hand', async (t) => {
+test('a failed download explains the manual download', async (t) => {
   const { url, requests } = await serve(t, (_, response) => response.writeHead(404).end())
   const cache = folder(t)
   const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: `${url}mirror/` }
@@ -85,16 +85,16 @@ test('what cannot be downloaded is told with what to do by hand', async (t) => {
   t.true(stderr.includes(`put it there: ${place}`), stderr)
   t.is(requests[0]?.url, '/mirror/mnist/train-images-idx3-ubyte.gz')
 
-  // Not the published bytes, of the published length.
+  // Wrong bytes of the right length.
   const wrong = await serve(t, good(Buffer.alloc(9_912_422)))
   const other = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: wrong.url }
-  const refused = await residual(['data', 'download', 'mnist'], { env: other })
-  t.is(refused.status, 1)
+  const rejected = await residual(['data', 'download', 'mnist'], { env: other })
+  t.is(rejected.status, 1)
   t.regex(
-    refused.stderr,
+    rejected.stderr,
     /^downloading mnist: train-images-idx3-ubyte\.gz, \d\.\d of 9\.9 MB from/m,
   )
-  t.regex(refused.stderr, /has SHA-256 [0-9a-f]{64}, not 440fcabf[0-9a-f]{56}; it was removed/)
+  t.regex(rejected.stderr, /has SHA-256 [0-9a-f]{64}, not 440fcabf[0-9a-f]{56}; it was removed/)
 
   t.is((await residual(['data', 'download', 'cifar11'])).status, 4)
   t.is((await residual(['data', 'verify', 'mnist'], { env })).status, 4)
@@ -102,7 +102,7 @@ test('what cannot be downloaded is told with what to do by hand', async (t) => {
   t.is((await residual(['data', 'download', 'mnist'], { env: bad })).status, 2)
 })
 
-test('train downloads first, and ends with its signal, its stop or its hook', async (t) => {
+test('a download in train ends with its signal, stop() or an error in its hook', async (t) => {
   const { url, cut } = await serve(t, (_, response) => {
     response.writeHead(200, { 'content-length': 9_912_422 })
     response.write(Buffer.alloc(100_000))
@@ -112,15 +112,15 @@ test('train downloads first, and ends with its signal, its stop or its hook', as
   const { status, stdout, stderr } = await script(
     `import { evaluate, previewDataset, train } from 'residual'
     const data = 'mnist'
-    const told = async (promise) => {
+    const report = async (promise) => {
       await promise.then(() => console.log('done'), (error) => console.log(error.code ?? error.message))
     }
     const controller = new AbortController()
-    await told(train({ data }, { signal: controller.signal, onDownload: () => controller.abort() }))
+    await report(train({ data }, { signal: controller.signal, onDownload: () => controller.abort() }))
     const run = train({ data }, { onDownload: () => run.stop() })
-    await told(run)
-    await told(train({ data }, { onDownload() { throw new Error('mine') } }))
-    await told(previewDataset(data, { signal: AbortSignal.abort() }))
+    await report(run)
+    await report(train({ data }, { onDownload() { throw new Error('mine') } }))
+    await report(previewDataset(data, { signal: AbortSignal.abort() }))
     console.log(run.state)`,
     { env },
   )
@@ -128,7 +128,7 @@ test('train downloads first, and ends with its signal, its stop or its hook', as
   t.deepEqual(stdout.trim().split('\n'), ['E_ABORTED', 'E_ABORTED', 'mine', 'E_ABORTED', 'ended'])
 })
 
-test('an interrupted download ends with the signal’s status and goes on the next time', async (t) => {
+test('an interrupted download sets the exit status and is continued next time', async (t) => {
   const { url, cut, requests } = await serve(t, (_, response) => {
     response.writeHead(200, { 'content-length': 170_052_171 })
     response.write(Buffer.alloc(20_000_000))
@@ -155,7 +155,7 @@ test('an interrupted download ends with the signal’s status and goes on the ne
   t.regex(requests[1]?.headers.range ?? '', /^bytes=\d{7,}-$/)
 })
 
-test('a folder with the name of a data set is not downloaded over', async (t) => {
+test('rejects a folder with the name of a data set', async (t) => {
   const parent = folder(t)
   mkdirSync(join(parent, 'mnist'))
   writeFileSync(join(parent, 'mnist', 'x'), '')
@@ -167,7 +167,7 @@ test('a folder with the name of a data set is not downloaded over', async (t) =>
   t.regex(stdout, /^E_CONFIG Write '\.\/mnist'/, stderr)
 })
 
-test('Debian’s copy of Fashion-MNIST is used and verified', async (t) => {
+test('uses and verifies Debian’s copy of Fashion-MNIST', async (t) => {
   if (!existsSync(DEBIAN)) {
     t.log(`skipped: ${DEBIAN} is not here`)
     t.pass()

@@ -7,7 +7,7 @@ import { folder, idxData } from '../tiny.js'
 
 const QUICK = ['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1']
 
-function place(t: ExecutionContext) {
+function paths(t: ExecutionContext) {
   const parent = folder(t)
   return { data: idxData(parent), out: join(parent, 'experiment') }
 }
@@ -19,8 +19,8 @@ function lines(stdout: string): (ExperimentEvent | ({ type: 'result' } & RepeatR
     .map((line) => JSON.parse(line))
 }
 
-test('repeat: the table is on stdout, the progress on stderr', async (t) => {
-  const { data, out } = place(t)
+test('repeat prints the table to stdout and progress to stderr', async (t) => {
+  const { data, out } = paths(t)
   const words = ['experiment', 'repeat', data, '--model', 'resnet8', '--seeds', '2']
   const args = [...words, '--epochs', '1', '--out', out, ...QUICK]
   const { status, stdout, stderr } = await residual(args)
@@ -39,8 +39,8 @@ test('repeat: the table is on stdout, the progress on stderr', async (t) => {
   )
 })
 
-test('degradation: Ctrl-C saves, and the same command goes on', async (t) => {
-  const { data, out } = place(t)
+test('degradation saves at Ctrl-C, and the same command resumes', async (t) => {
+  const { data, out } = paths(t)
   const words = ['experiment', 'degradation', '--data', data, '--depths', '8,14']
   const args = [...words, '--budget', '40', '--out', out, 'data.validation=0.25', ...QUICK]
   const { status, stderr } = await residual(args, {
@@ -52,7 +52,7 @@ test('degradation: Ctrl-C saves, and the same command goes on', async (t) => {
   })
   t.is(status, 130, stderr)
   t.regex(stderr, /saving a checkpoint/)
-  t.regex(stderr, /The same command goes on|the same command, goes on/)
+  t.regex(stderr, /Repeat the same call or command to resume/)
   t.false(existsSync(join(out, 'table.md')))
 
   const resumed = await residual([...args, '--json'])
@@ -70,8 +70,8 @@ test('degradation: Ctrl-C saves, and the same command goes on', async (t) => {
   t.like(config.schedule, { unit: 'step', milestones: [20, 30] })
 })
 
-test('ensemble: its error stands below those of its members', async (t) => {
-  const { data, out } = place(t)
+test('ensemble prints the errors of its members and of the ensemble', async (t) => {
+  const { data, out } = paths(t)
   const words = ['experiment', 'repeat', data, '--model', 'resnet8', '--seeds', '2', '--quiet']
   const trained = await residual([...words, '--epochs', '1', '--out', out, ...QUICK])
   t.is(trained.status, 0, trained.stderr)
@@ -85,15 +85,15 @@ test('ensemble: its error stands below those of its members', async (t) => {
   const json = await residual(['experiment', 'ensemble', ...runs, '--split', 'train', '--json'])
   t.is(JSON.parse(json.stdout).members.length, 2)
 
-  // As `runs/*` names the last run twice.
+  // `runs/*` contains the latest run twice.
   const latest = join(out, 'latest')
   symlinkSync(runs[1] as string, latest)
   const glob = await residual(['experiment', 'ensemble', latest, ...runs, '--json'])
   t.is(JSON.parse(glob.stdout).members.length, 2)
 })
 
-test('what is wrong is told as by every command', async (t) => {
-  const { data, out } = place(t)
+test('experiments report errors like other commands', async (t) => {
+  const { data, out } = paths(t)
   const cases: [string[], RegExp][] = [
     [['degradation', data, '--depths', '21'], /`?depths`?|21 layers/],
     [['degradation', data, '--depths', '20,x'], /"x" layers/],
@@ -102,10 +102,10 @@ test('what is wrong is told as by every command', async (t) => {
     [['repeat'], /`data` is missing/],
     [[], /Usage: residual experiment/],
   ]
-  for (const [args, said] of cases) {
+  for (const [args, message] of cases) {
     const { status, stdout, stderr } = await residual(['experiment', ...args])
     t.is(status, 2, args.join(' '))
-    t.regex(stderr, said)
+    t.regex(stderr, message)
     t.is(stdout, '')
   }
 })

@@ -4,7 +4,7 @@ import test from 'ava'
 import { residual } from '../child.js'
 import { folder, idxData } from '../tiny.js'
 
-test('a failure tells what, where and what to do, and its status tells the kind', async (t) => {
+test('an error states what, where and what to do, and sets the exit status', async (t) => {
   const parent = folder(t)
   const data = idxData(parent)
   const empty = join(parent, 'empty')
@@ -21,9 +21,9 @@ test('a failure tells what, where and what to do, and its status tells the kind'
     [['train', data, ...out, 'optimizer.lr=-1'], 2, /^error: `optimizer\.lr` must be more than 0/],
     [['train', data, ...out, 'optimiser.lr=1'], 2, /Did you mean `optimizer`\?/],
     [['train', data, ...out, '--epochs', 'many'], 2, /`epochs` must be .* "many"/],
-    [['train', data, ...out, 'seed'], 2, /`seed` is no setting/],
+    [['train', data, ...out, 'seed'], 2, /`seed` is not of the form key=value/],
     [['train', '--config', broken], 2, /broken\.yaml:2/],
-    [['train', '--config', list], 2, /must hold keys and values/],
+    [['train', '--config', list], 2, /must contain keys and values/],
     [['train', '--config', join(parent, 'none.yaml')], 2, /none\.yaml/],
     [['train'], 2, /data/],
     [['train', '--epoch', '3'], 2, /unknown option/],
@@ -36,29 +36,29 @@ test('a failure tells what, where and what to do, and its status tells the kind'
     [['inspect', 'resnet5O'], 2, /Did you mean 'resnet50'\?/],
     [['inspect', 'resnet50', 'imageSize=big'], 2, /`imageSize`/],
   ]
-  for (const [args, status, said] of cases) {
-    const ended = await residual(args)
-    t.is(ended.status, status, args.join(' '))
-    t.regex(ended.stderr, said)
-    t.is(ended.stdout, '')
-    t.false(/^ {4}at /m.test(ended.stderr), 'a stack is for a defect')
+  for (const [args, status, message] of cases) {
+    const result = await residual(args)
+    t.is(result.status, status, args.join(' '))
+    t.regex(result.stderr, message)
+    t.is(result.stdout, '')
+    t.false(/^ {4}at /m.test(result.stderr), 'only internal errors have a stack')
   }
   const without = await residual(['eval', parent], { env: { RESIDUAL_LIBTORCH: parent } })
   t.is(without.status, 3)
   t.regex(without.stderr, /\(E_LIBTORCH\)/)
 })
 
-test('a name out of a file does not reach the terminal as it is', async (t) => {
+test('sanitizes names from files', async (t) => {
   const list = join(folder(t), 'list.csv')
   writeFileSync(list, 'path,label\na\u001b]0;owned\u0007.png,cat\nb.png,\u001b[2Jdog\n')
   const { status, stderr } = await residual(['train', list, '--out', join(folder(t), 'run')])
   t.is(status, 4)
   t.true(stderr.includes(']0;owned'), stderr)
-  for (const acting of ['\u001b', '\u0007'])
-    t.false(stderr.includes(acting), JSON.stringify(stderr))
+  for (const character of ['\u001b', '\u0007'])
+    t.false(stderr.includes(character), JSON.stringify(stderr))
 })
 
-test('help and version are no failures', async (t) => {
+test('help and version exit with 0', async (t) => {
   const help = await residual(['train', '--help'])
   t.is(help.status, 0)
   t.regex(help.stdout, /--resume <run>/)

@@ -5,7 +5,7 @@ import { AbortError, findLr, ResidualError } from 'residual'
 import { residual } from '../child.js'
 import { folder, idxData, tinyRun } from '../tiny.js'
 
-test('a range test suggests a rate and leaves its curve', async (t) => {
+test('find-lr suggests a learning rate and writes its curve', async (t) => {
   const parent = folder(t)
   const out = join(parent, 'plots')
   const { status, stdout, stderr } = await residual([
@@ -22,7 +22,7 @@ test('a range test suggests a rate and leaves its curve', async (t) => {
   t.is(readFileSync(files.csv, 'utf8').trimEnd().split('\n').length, points.length + 1)
 })
 
-test('the same configuration finds the same, writes nothing, and refuses what makes no sense', async (t) => {
+test('findLr is deterministic, writes no files by default, and rejects invalid options', async (t) => {
   const config = tinyRun(t)
   const options = { steps: 12, startLr: 1e-4, endLr: 1 }
   const [one, two] = [await findLr(config, options), await findLr(config, options)]
@@ -31,23 +31,23 @@ test('the same configuration finds the same, writes nothing, and refuses what ma
   const rates = one.points.map(({ lr }) => lr)
   t.true(Math.abs((rates[0] ?? 0) / 1e-4 - 1) < 1e-9)
   t.throws(() => readdirSync(config.out as string))
-  const wrongs: [string, object][] = [
+  const cases: [string, object][] = [
     ['endLr', { startLr: 1, endLr: 0.1 }],
     ['startLr', { startLr: 0 }],
     ['steps', { steps: 1 }],
     ['stepps', { stepps: 9 }],
   ]
-  for (const [key, wrong] of wrongs) {
+  for (const [key, wrong] of cases) {
     const error = await t.throwsAsync(findLr(config, wrong), { instanceOf: ResidualError })
     t.is(error?.at.key, key)
   }
 })
 
-test('the signal ends the test itself, and the thread is free for the next', async (t) => {
+test('a signal cancels findLr and frees the thread', async (t) => {
   const config = tinyRun(t)
   const controller = new AbortController()
   const reason = new Error('the window was closed')
-  // Minutes, if nothing ended them.
+  // Takes minutes unless it is cancelled.
   const finding = findLr(config, {
     ...{ steps: 100_000, startLr: 1e-7, endLr: 1e-6 },
     signal: controller.signal,

@@ -6,12 +6,12 @@ import { residual } from '../child.js'
 
 const program = createProgram()
 
-/** A command and those inside it. */
+/** Returns a command and all its subcommands. */
 function all(command: Command): Command[] {
   return [command, ...command.commands.flatMap(all)]
 }
 
-test('every command teaches by examples that it understands', (t) => {
+test('every command has valid examples', (t) => {
   t.true(program.commands.length >= 12)
   for (const command of [program, ...program.commands]) {
     const lines = getExamples(command).map(([words]) => words)
@@ -34,7 +34,7 @@ test('every command teaches by examples that it understands', (t) => {
   }
 })
 
-test('every command and option says what it is for', (t) => {
+test('every command, option and argument has a description', (t) => {
   for (const command of all(program)) {
     t.truthy(command.description(), commandName(command))
     for (const option of command.options) {
@@ -56,16 +56,16 @@ test('help fits into 80 columns', (t) => {
   }
 })
 
-test('help has no colours in a pipe, unless they are forced, and never with NO_COLOR', async (t) => {
-  const coloured = async (env: NodeJS.ProcessEnv) =>
+test('help has no colors in a pipe unless forced, and never with NO_COLOR', async (t) => {
+  const isColored = async (env: NodeJS.ProcessEnv) =>
     (await residual(['--help'], { env })).stdout.includes('\x1b[1m')
-  t.false(await coloured({ FORCE_COLOR: undefined, NO_COLOR: undefined }))
-  t.true(await coloured({ FORCE_COLOR: '1', NO_COLOR: undefined }))
-  t.false(await coloured({ FORCE_COLOR: '0', NO_COLOR: undefined }))
-  t.false(await coloured({ FORCE_COLOR: '1', NO_COLOR: '1' }))
+  t.false(await isColored({ FORCE_COLOR: undefined, NO_COLOR: undefined }))
+  t.true(await isColored({ FORCE_COLOR: '1', NO_COLOR: undefined }))
+  t.false(await isColored({ FORCE_COLOR: '0', NO_COLOR: undefined }))
+  t.false(await isColored({ FORCE_COLOR: '1', NO_COLOR: '1' }))
 })
 
-test('a misspelt command or option is met with the nearest', async (t) => {
+test('suggests the nearest command or option', async (t) => {
   for (const [args, said] of [
     [['trane'], 'train'],
     [['train', '--epoch', '3'], '--epochs'],
@@ -74,11 +74,11 @@ test('a misspelt command or option is met with the nearest', async (t) => {
     const { status, stderr } = await residual(args)
     t.is(status, 2)
     t.true(stderr.includes(`Did you mean ${said}?`), stderr)
-    t.regex(stderr, /--help` shows examples/)
+    t.regex(stderr, /--help` for usage and examples/)
   }
 })
 
-test('in forty columns help is broken, and the use of a command stands below it', async (t) => {
+test('wraps help at 40 columns and places descriptions below the commands', async (t) => {
   const narrow = { env: { COLUMNS: '40' } }
   for (const args of [['--help'], ['train', '--help']]) {
     const { stdout } = await residual(args, narrow)
@@ -86,6 +86,6 @@ test('in forty columns help is broken, and the use of a command stands below it'
     for (const line of words.split('\n').slice(1)) t.true(line.length <= 40, line)
     t.regex(examples, /^ {2}residual train \.\/photos\n {6}\S/m)
   }
-  t.regex((await residual([], narrow)).stdout, /^ {2}residual doctor\n {6}whether/m)
-  t.regex((await residual([])).stdout, /^ {2}residual doctor {2,}whether/m)
+  t.regex((await residual([], narrow)).stdout, /^ {2}residual doctor\n {6}check/m)
+  t.regex((await residual([])).stdout, /^ {2}residual doctor {2,}check/m)
 })

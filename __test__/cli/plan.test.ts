@@ -6,7 +6,7 @@ import { explainConfig, formatChosenValues } from '#dist/cli/output/explain-conf
 import { residual } from '../child.js'
 import { folder, idxData, photographs, tinyRun } from '../tiny.js'
 
-test('--dry-run says what would be done and what it takes, and writes nothing', async (t) => {
+test('--dry-run prints the plan with time and memory, and writes nothing', async (t) => {
   const parent = folder(t)
   const out = join(parent, 'run')
   const args = [
@@ -15,19 +15,19 @@ test('--dry-run says what would be done and what it takes, and writes nothing', 
   ]
   const { status, stdout, stderr } = await residual(args)
   t.is(status, 0, stderr)
-  t.regex(stdout, /^Nothing was trained/)
+  t.regex(stdout, /^Dry run: nothing was trained/)
   t.regex(stdout, /^images +86 training \+ 10 validation \+ 24 test$/m)
-  t.regex(stdout, /^steps +8 an epoch, 24 in all$/m)
+  t.regex(stdout, /^steps +8 per epoch, 24 in total$/m)
   t.regex(stdout, /^ {2}image size +8 +the images' own size$/m)
-  t.regex(stdout, /^memory +[\d.]+ [kMG]B, computed/m)
+  t.regex(stdout, /^memory +[\d.]+ [kMG]B estimated/m)
   t.regex(stdout, /[\d.]+ MB measured/)
-  t.regex(stdout, /measured: \d+ steps? on your images, with weights that were thrown away/)
+  t.regex(stdout, /measured: \d+ steps? on your images, with discarded weights/)
   t.deepEqual(readdirSync(parent), ['data'])
 
   const explained = await residual([...args, '--explain'])
-  t.regex(explained.stdout, /^model\.arch +resnet8 +as you said$/m)
-  t.regex(explained.stdout, /^epochs +3 +as you said$/m)
-  t.regex(explained.stdout, /^budget\.epochs +3 +as you said$/m)
+  t.regex(explained.stdout, /^model\.arch +resnet8 +set by you$/m)
+  t.regex(explained.stdout, /^epochs +3 +set by you$/m)
+  t.regex(explained.stdout, /^budget\.epochs +3 +set by you$/m)
   t.regex(explained.stdout, /^optimizer\.momentum +0\.9 +default$/m)
   t.regex(explained.stdout, /^augmentOn +workers +the device is the CPU, .*$/m)
   t.regex(explained.stdout, /^data\.imageSize +8 +the images' own size$/m)
@@ -39,7 +39,7 @@ test('--dry-run says what would be done and what it takes, and writes nothing', 
   t.is(planned.dir, out)
 })
 
-test('a plan is what the run then does', async (t) => {
+test('a run follows its plan', async (t) => {
   const config = tinyRun(t)
   const { time, memory, dir, ...planned } = await plan(config)
   t.true((time?.steps ?? 0) > 0)
@@ -66,7 +66,7 @@ test('a plan is what the run then does', async (t) => {
     t.is(event.totalSteps, planned.totalSteps)
     t.is(event.trainImages, planned.trainImages)
   }
-  // What is there now would be in the way of the next one.
+  // The finished run now blocks another one in the same folder.
   const taken = await t.throwsAsync(plan(config), { instanceOf: ResidualError })
   t.is(taken?.code, 'E_OUT_EXISTS')
   const resumed = await plan({ resume: dir, epochs: 5 }, { measure: false })
@@ -76,7 +76,7 @@ test('a plan is what the run then does', async (t) => {
   t.is(resumed.dir, dir)
 })
 
-test('a plan refuses what a run would, and its own keys', async (t) => {
+test('plan rejects invalid configurations and options', async (t) => {
   const config = tinyRun(t)
   const cases: [object, object, string][] = [
     [{ optimizer: { lr: -1 } }, {}, 'optimizer.lr'],
@@ -94,7 +94,7 @@ test('a plan refuses what a run would, and its own keys', async (t) => {
   }
 })
 
-test('however long a value is, its line has room to say why', async (t) => {
+test('long values leave room for their reason', async (t) => {
   const { config } = await plan({ data: photographs(folder(t)) }, { measure: false })
   const crop = formatChosenValues(config).find((line) => line.startsWith('crop')) ?? ''
   const [, value = '', why = ''] = crop.split(/ {2,}/)
@@ -102,24 +102,24 @@ test('however long a value is, its line has room to say why', async (t) => {
   t.true(why.length > 35, crop)
 })
 
-test('a value’s origin is what was said last: settings, the recipe, a reason, the default', async (t) => {
+test('the origin of a value is: set by you, the recipe, a reason, or the default', async (t) => {
   const { config } = await plan(tinyRun(t), { measure: false })
-  const rows = (said: object, recipe: object) =>
+  const origins = (given: object, recipe: object) =>
     new Map(
-      explainConfig(config, said as Record<string, unknown>, recipe as Record<string, unknown>)
+      explainConfig(config, given as Record<string, unknown>, recipe as Record<string, unknown>)
         .split('\n')
         .map((line) => line.split(/ {2,}/))
         .map(([key, , why]) => [key, why]),
     )
-  const why = rows(
+  const origin = origins(
     { data: './x', model: { arch: 'resnet8' }, epochs: 2, batchSize: 'auto' },
     { optimizer: { type: 'sgd', lr: 0.05 }, schedule: 'cosine' },
   )
-  t.is(why.get('data.source'), 'as you said')
-  t.is(why.get('model.arch'), 'as you said')
-  t.is(why.get('budget.epochs'), 'as you said')
-  t.regex(why.get('optimizer.lr') ?? '', /^recipe/)
-  t.regex(why.get('schedule.type') ?? '', /^recipe/)
-  t.is(why.get('optimizer.momentum'), 'default')
-  t.is(why.get('model.stem'), "part of the paper's CIFAR networks")
+  t.is(origin.get('data.source'), 'set by you')
+  t.is(origin.get('model.arch'), 'set by you')
+  t.is(origin.get('budget.epochs'), 'set by you')
+  t.regex(origin.get('optimizer.lr') ?? '', /^recipe/)
+  t.regex(origin.get('schedule.type') ?? '', /^recipe/)
+  t.is(origin.get('optimizer.momentum'), 'default')
+  t.is(origin.get('model.stem'), "part of the paper's CIFAR networks")
 })

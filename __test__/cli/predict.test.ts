@@ -8,7 +8,7 @@ import { folder, pixels, png, tinyRun } from '../tiny.js'
 
 const CLASSES = ['<script>alert(1)</script>', 'قطة', '猫']
 
-/** A network that knows three classes with names that no program expects, and its images. */
+/** Trains a network with unusual class names. */
 async function trained(t: ExecutionContext) {
   const parent = folder(t)
   const photos = join(parent, 'photos')
@@ -37,13 +37,13 @@ function lines(stdout: string): (Prediction & { image: string })[] {
     .map((line) => JSON.parse(line))
 }
 
-test('a table has a bar for each share, whatever writing a class is named in', async (t) => {
+test('predict prints a table with bars for class names in any script', async (t) => {
   const { dir, photos } = await trained(t)
   const image = join(photos, 'a', '0.png')
   const { status, stdout, stderr } = await residual(['predict', dir, image, '--top', '3'])
   t.is(status, 0, stderr)
   const [heading, ...rows] = stdout.trimEnd().split('\n')
-  t.regex(heading ?? '', /^image +class +share$/)
+  t.regex(heading ?? '', /^image +class +prob$/)
   t.is(rows.length, 3)
   t.true(rows[0]?.startsWith(image))
   t.true(rows.slice(1).every((row) => row.startsWith(' ')))
@@ -51,7 +51,7 @@ test('a table has a bar for each share, whatever writing a class is named in', a
   t.regex(rows[0] ?? '', / \d+\.\d % {2}█/)
 })
 
-test('folders and stdin are read, and what is no image costs none of the others', async (t) => {
+test('predict reads folders and stdin, and continues after an unreadable image', async (t) => {
   const { dir, photos } = await trained(t)
   writeFileSync(join(photos, 'b', 'broken.jpg'), 'no picture')
   writeFileSync(join(photos, 'b', 'notes.txt'), 'no picture')
@@ -79,40 +79,40 @@ test('folders and stdin are read, and what is no image costs none of the others'
   t.regex(none.stderr, /no JPEG or PNG file/)
 })
 
-test('test-time augmentation is the mean over views, and its keys are checked', async (t) => {
+test('test-time augmentation averages over views', async (t) => {
   const { dir, photos } = await trained(t)
   const image = join(photos, 'c', '1.png')
-  const of = async (...more: string[]) => {
+  const predict = async (...more: string[]) => {
     const { status, stdout, stderr } = await residual(['predict', dir, image, '--json', ...more])
     t.is(status, 0, stderr)
     return lines(stdout)[0]
   }
-  const plain = await of('--top', '3')
+  const plain = await predict('--top', '3')
   for (const tta of [['flip'], ['ten'], ['multi-scale', '--scales', '8,12']]) {
-    const seen = await of('--top', '3', '--tta', ...tta)
+    const seen = await predict('--top', '3', '--tta', ...tta)
     const sum = seen?.top.reduce((all, { probability }) => all + probability, 0) ?? 0
     t.true(Math.abs(sum - 1) < 1e-9)
     t.not(seen?.probability, plain?.probability)
   }
-  // The mirror image's own answer, by hand.
+  // Computes the average with the mirrored image.
   const mirrored = Buffer.from(
     Array.from({ length: 64 }, (_, at) => pixels(2, 1)[at - (at % 8) + 7 - (at % 8)] as number),
   )
   await using model = await loadModel(dir)
   const pixel = { width: 8, height: 8, channels: 1 as const }
-  const share = async (data: Buffer, crops: 'center' | 'flip') =>
+  const probability = async (data: Buffer, crops: 'center' | 'flip') =>
     (await model.predict({ data, ...pixel }, { top: 3, crops })).top.find(
       ({ index }) => index === 0,
     )?.probability ?? 0
-  const mean = ((await share(pixels(2, 1), 'center')) + (await share(mirrored, 'center'))) / 2
-  t.true(Math.abs((await share(pixels(2, 1), 'flip')) - mean) < 1e-6)
+  const mean = ((await probability(pixels(2, 1), 'center')) + (await probability(mirrored, 'center'))) / 2
+  t.true(Math.abs((await probability(pixels(2, 1), 'flip')) - mean) < 1e-6)
 
   const wrong = await residual(['predict', dir, image, '--tta', 'flop'])
   t.is(wrong.status, 2)
   t.regex(wrong.stderr, /Did you mean 'flip'\?/)
 })
 
-test('the page has every picture and every name, and nothing in a name is markup', async (t) => {
+test('predict --html shows all images and escapes names', async (t) => {
   const { dir, photos, parent } = await trained(t)
   const page = join(parent, 'page.html')
   const { status, stderr } = await residual(['predict', dir, photos, '--html', page])
@@ -121,22 +121,22 @@ test('the page has every picture and every name, and nothing in a name is markup
   const html = readFileSync(page, 'utf8')
   t.is(html.match(/<img [^>]*src="data:image\/png;base64,/g)?.length, 24)
   t.false(html.includes('<script'))
-  // The folder that all lie in is left out.
+  // The common folder is omitted.
   t.regex(html, /<bdi>a\/<wbr>0\.png<wbr><\/bdi>/)
   t.regex(html, /default-src 'none'/)
   t.notRegex(html, /(src|href)="(?!data:|#)/)
-  const refused = await residual([
+  const rejected = await residual([
     'predict',
     dir,
     photos,
     '--html',
     join(parent, 'no', 'page.html'),
   ])
-  t.is(refused.status, 1)
-  t.regex(refused.stderr, /\(E_WRITE\)/)
+  t.is(rejected.status, 1)
+  t.regex(rejected.stderr, /\(E_WRITE\)/)
 })
 
-test('a file that has an equals sign in its name is an image all the same', async (t) => {
+test('accepts image names with an equals sign', async (t) => {
   const { dir, parent } = await trained(t)
   const image = join(parent, 'size=big.png')
   writeFileSync(image, png(pixels(0)))
@@ -144,12 +144,12 @@ test('a file that has an equals sign in its name is an image all the same', asyn
   t.is(status, 0, stderr)
 })
 
-test('inspect tells what a run folder holds, without libtorch', async (t) => {
+test('inspect describes a run folder without loading libtorch', async (t) => {
   const { dir } = await trained(t)
   const env = { LD_DEBUG: 'files' }
   const { status, stdout, stderr } = await residual(['inspect', dir], { env })
   t.is(status, 0)
-  t.regex(stdout, /^resnet8, 1 x 8 x 8 in, 3 classes out$/m)
+  t.regex(stdout, /^resnet8, input 1 x 8 x 8, 3 classes$/m)
   t.regex(stdout, /^trained for +1 epoch, \d steps$/m)
   t.regex(stdout, /^best epoch +1, accuracy \d+\.\d %, loss \d/m)
   t.regex(stdout, /^classes +<script>.*猫$/m)
@@ -159,13 +159,13 @@ test('inspect tells what a run folder holds, without libtorch', async (t) => {
   t.regex(missing.stderr, /\(E_CHECKPOINT\)/)
 })
 
-test('export says what goes in and what comes out', async (t) => {
+test('export describes input and output', async (t) => {
   const { dir, parent } = await trained(t)
   const file = join(parent, 'x.onnx')
   const { status, stdout, stderr } = await residual(['export', dir, file, '--softmax'])
   t.is(status, 0, stderr)
   t.is(stdout, `${file}\n`)
-  t.regex(stderr, /^input +images +\[batch, 1, 8, 8\] {2}normalised pixels, float32$/m)
+  t.regex(stderr, /^input +images +\[batch, 1, 8, 8\] {2}normalized pixels, float32$/m)
   t.regex(stderr, /^output +probabilities +\[batch, 3\]$/m)
   const json = await residual(['export', dir, file, '--json'])
   t.like(JSON.parse(json.stdout), { file, arch: 'resnet8', input: [1, 8, 8], classes: CLASSES })

@@ -3,7 +3,7 @@ import test from 'ava'
 import { residual } from '../child.js'
 import { folder, idxData } from '../tiny.js'
 
-test('recipes are listed with what they published', async (t) => {
+test('lists recipes with their published results', async (t) => {
   const { status, stdout } = await residual(['recipes'])
   t.is(status, 0)
   t.regex(stdout, /^notebook\n.*\n {2}source: .*\n {2}published: 90 %/m)
@@ -11,7 +11,7 @@ test('recipes are listed with what they published', async (t) => {
   t.is(JSON.parse(json).length, 5)
 })
 
-test('a recipe lies below flags and settings', async (t) => {
+test('flags and overrides take precedence over a recipe', async (t) => {
   const parent = folder(t)
   const { status, stdout, stderr } = await residual([
     ...['train', idxData(parent), '--recipe', 'notebook', '--model', 'resnet8', '--json'],

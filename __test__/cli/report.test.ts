@@ -15,17 +15,17 @@ function training(t: ExecutionContext, ...more: string[]) {
   return { out, args }
 }
 
-test('training ends with a report, whose path it prints', async (t) => {
+test('training ends with a report and prints its path', async (t) => {
   const { out, args } = training(t)
   const { status, stdout, stderr } = await residual(args)
   t.is(status, 0, stderr)
   const file = join(out, 'report.html')
   t.regex(stdout, new RegExp(`^report +${file}$`, 'm'))
-  t.regex(readFileSync(file, 'utf8'), /What it takes for what/)
-  t.true(existsSync(join(out, 'plots', 'confusion.png')))
+  t.regex(readFileSync(file, 'utf8'), /Confusion matrix/)
+  t.true(existsSync(join(out, 'plots', 'confusion-matrix.png')))
 
-  // It is made of what the run measured: nothing is measured for it, and a later one is the same.
-  t.notRegex(stderr, /measuring/)
+  // The report uses the evaluation of the run, and a later report is identical.
+  t.notRegex(stderr, /evaluating/)
   const page = readFileSync(file, 'utf8')
   for (const more of [[], ['--no-evaluate']]) {
     const again = await residual(['report', out, ...more])
@@ -34,12 +34,12 @@ test('training ends with a report, whose path it prints', async (t) => {
   }
   rmSync(join(out, 'evaluation.json'))
   const measured = await residual(['report', out])
-  t.regex(measured.stderr, /^measuring/)
-  t.regex(readFileSync(file, 'utf8'), /What it takes for what/)
-  t.regex((await residual(['report', out, '--no-evaluate'])).stderr, /^left out: What it takes/)
+  t.regex(measured.stderr, /^evaluating/)
+  t.regex(readFileSync(file, 'utf8'), /Confusion matrix/)
+  t.regex((await residual(['report', out, '--no-evaluate'])).stderr, /^sections left out: Confusion matrix/)
 })
 
-test('a report that cannot be written costs a warning, and one not wanted nothing', async (t) => {
+test('a report that cannot be written is a warning, and --no-report writes none', async (t) => {
   const { out, args } = training(t)
   const { status, stdout, stderr } = await residual([...args, '--no-report'])
   t.is(status, 0, stderr)
@@ -55,8 +55,8 @@ test('a report that cannot be written costs a warning, and one not wanted nothin
   t.notRegex(warned.stdout, /^report/m)
   const quiet = await residual([...resumed, 'epochs=2', '--quiet'])
   t.regex(quiet.stderr, /^warning: no report was written: .*\n {2}\S.*\n$/)
-  const told = await residual([...resumed, 'epochs=3', '--json'])
-  const events = told.stdout
+  const json = await residual([...resumed, 'epochs=3', '--json'])
+  const events = json.stdout
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
@@ -64,14 +64,14 @@ test('a report that cannot be written costs a warning, and one not wanted nothin
   t.is(events.at(-1).type, 'end')
 })
 
-test('a run is reported on by its folder, several are compared', async (t) => {
+test('reports on one run and compares several', async (t) => {
   const parent = folder(t)
   const runs = [makeRun(parent, { name: 'one' }), makeRun(parent, { name: 'two', epochs: 7 })]
   const env = { DISPLAY: '', WAYLAND_DISPLAY: '' }
   const one = await residual(['report', runs[0] as string, '--no-evaluate', '--open'], { env })
   t.is(one.status, 0, one.stderr)
   t.is(one.stdout, `${join(runs[0] as string, 'report.html')}\n`)
-  t.regex(one.stderr, /^left out: What it takes for what, Class by class/m)
+  t.regex(one.stderr, /^sections left out: Confusion matrix, Per-class accuracy/m)
   if (process.platform === 'linux')
     t.regex(one.stderr, /^no browser could be opened; open .*report/m)
 
@@ -81,7 +81,7 @@ test('a run is reported on by its folder, several are compared', async (t) => {
   t.regex(both.stdout, /^one +resnet20 +4 +87\.5 % +90\.0 %$/m)
   t.regex(both.stdout, new RegExp(`^${out}$`, 'm'))
 
-  // Another name of a run, as runs/latest is, is not another run.
+  // A link to a run, such as runs/latest, is not another run.
   const latest = join(parent, 'latest')
   symlinkSync(runs[1] as string, latest)
   const json = await residual(['report', ...runs, latest, '--out', out, '--json'])
@@ -92,7 +92,7 @@ test('a run is reported on by its folder, several are compared', async (t) => {
   t.is(json.stderr, '')
 })
 
-test('what is no run folder is refused by its name', async (t) => {
+test('rejects a path that is no run folder', async (t) => {
   const parent = folder(t)
   const { status, stderr } = await residual(['report', join(parent, 'none')])
   t.is(status, 4)

@@ -7,7 +7,7 @@ import { folder, idxData, tinyRun } from '../tiny.js'
 
 const MINI = 'fashion-mnist-mini'
 
-test('wherever a key, a word or a name can be misspelt, the nearest is told', async (t) => {
+test('suggests the nearest key, value or name everywhere', async (t) => {
   const cases: [string, RegExp][] = [
     [`train ${MINI} optimiser.lr=1`, /Did you mean `optimizer`\?/],
     [`train ${MINI} optimizer.momentun=1`, /Did you mean `optimizer\.momentum`\?/],
@@ -27,15 +27,15 @@ test('wherever a key, a word or a name can be misspelt, the nearest is told', as
     [`data preview ${MINI} data.limt=3`, /Did you mean `data\.limit`\?/],
     ['data download cifar1O', /Known data sets: cifar10/],
   ]
-  const ended = await Promise.all(cases.map(([words]) => residual(words.split(' '))))
-  for (const [index, [words, said]] of cases.entries()) {
-    const { status, stderr } = ended[index] ?? {}
+  const results = await Promise.all(cases.map(([words]) => residual(words.split(' '))))
+  for (const [index, [words, message]] of cases.entries()) {
+    const { status, stderr } = results[index] ?? {}
     t.true(status === 2 || status === 4, `${words}: ${status}`)
-    t.regex(stderr ?? '', said, words)
+    t.regex(stderr ?? '', message, words)
   }
 })
 
-test('a file may name the schema that its editor knows the keys by', async (t) => {
+test('a configuration file may contain $schema', async (t) => {
   const parent = folder(t)
   const $schema = './node_modules/residual/config.schema.json'
   const json = join(parent, 'run.json')
@@ -54,7 +54,7 @@ test('a file may name the schema that its editor knows the keys by', async (t) =
   t.is((await plan(config, { measure: false })).config.model.arch, 'resnet8')
 })
 
-test('a file that would grow without end is refused, and a list is no configuration', async (t) => {
+test('rejects a YAML file with exponential aliases', async (t) => {
   const file = join(folder(t), 'bomb.yaml')
   const level = (name: string, inner: string) => `${name}: &${name} [${Array(9).fill(inner)}]`
   const levels = 'bcdefghi'.split('').map((name, at) => level(name, `*${'abcdefgh'[at]}`))

@@ -10,7 +10,7 @@ import {
 import { formatTable } from '#dist/cli/output/text-table.js'
 import { residual } from '../child.js'
 
-test('a text is cut by the places that it takes, never through a character', (t) => {
+test('truncates by display width, between graphemes', (t) => {
   t.is(truncate('abc', 3), 'abc')
   t.is(truncate('abcd', 3), 'ab…')
   t.is(truncate('猫和狗', 5), '猫和…')
@@ -20,7 +20,7 @@ test('a text is cut by the places that it takes, never through a character', (t)
   t.is(displayWidth(truncatePath('照片/猫.jpg', 7)), 7)
 })
 
-test('columns stand below each other whatever is written in them', (t) => {
+test('aligns columns of any script', (t) => {
   const lines = formatTable(
     ['class', 'images'],
     [
@@ -33,18 +33,18 @@ test('columns stand below each other whatever is written in them', (t) => {
   t.is(displayWidth(padEnd('猫', 6)), 6)
 })
 
-test('columns that are missed least are left out where there is no room', (t) => {
+test('drops columns of the lowest priority in a narrow terminal', (t) => {
   const heading = ['class', 'accuracy', 'F1', 'images']
   const rows = [['ant', '87.5 %', '0.871', '24']]
-  const at = (width: number) =>
+  const lines = (width: number) =>
     formatTable(heading, rows, { priorities: [9, 8, 1, 7], width }).split('\n')
-  t.deepEqual(at(30), ['class  accuracy     F1  images', 'ant      87.5 %  0.871      24'])
-  t.deepEqual(at(23), ['class  accuracy  images', 'ant      87.5 %      24'])
-  t.deepEqual(at(22), ['class  accuracy', 'ant      87.5 %'])
-  t.deepEqual(at(1), ['class', 'ant'])
+  t.deepEqual(lines(30), ['class  accuracy     F1  images', 'ant      87.5 %  0.871      24'])
+  t.deepEqual(lines(23), ['class  accuracy  images', 'ant      87.5 %      24'])
+  t.deepEqual(lines(22), ['class  accuracy', 'ant      87.5 %'])
+  t.deepEqual(lines(1), ['class', 'ant'])
 })
 
-test('a long text is broken between words, and nothing of it is lost', (t) => {
+test('wraps between words without losing text', (t) => {
   t.is(
     wrap('  pixels   less 0.485, by 0.229', 16, '    '),
     '  pixels   less\n    0.485, by\n    0.229',
@@ -54,7 +54,7 @@ test('a long text is broken between words, and nothing of it is lost', (t) => {
   t.is(wrap('a b', Number.POSITIVE_INFINITY), 'a b')
 })
 
-test('no list is wider than a terminal of forty columns, and piped on it is whole', async (t) => {
+test('lists fit into 40 columns and are complete in a pipe', async (t) => {
   for (const args of [['inspect', 'resnet50'], ['recipes'], ['data', 'list']]) {
     const narrow = await residual(args, { env: { COLUMNS: '40' } })
     for (const line of narrow.stdout.split('\n')) t.true(displayWidth(line) <= 40, line)
@@ -63,7 +63,7 @@ test('no list is wider than a terminal of forty columns, and piped on it is whol
   }
 })
 
-test('a name cannot tell the terminal anything', (t) => {
+test('sanitize replaces control characters', (t) => {
   t.is(sanitize('a\x1b[2Jb\r\nc\u202e'), 'a\ufffd[2Jb\ufffd\ufffdc\ufffd')
   t.is(sanitize('قطة 猫 <b>'), 'قطة 猫 <b>')
 })

@@ -7,7 +7,7 @@ import type { RunEvent } from 'residual'
 import { ROOT, residual } from '../child.js'
 import { folder, idxData } from '../tiny.js'
 
-/** The arguments of a run that takes a second, and its folder. */
+/** Returns the arguments of a run that takes a second, and its folder. */
 function tiny(t: ExecutionContext, ...more: string[]) {
   const parent = folder(t)
   const out = join(parent, 'run')
@@ -18,7 +18,7 @@ function tiny(t: ExecutionContext, ...more: string[]) {
   return { out, args, parent }
 }
 
-/** The same without an end. */
+/** Returns the arguments of a run that does not end by itself. */
 const endless = (t: ExecutionContext) => tiny(t, 'epochs=100000')
 
 function events(stdout: string): RunEvent[] {
@@ -28,18 +28,18 @@ function events(stdout: string): RunEvent[] {
     .map((line) => JSON.parse(line))
 }
 
-test('without a terminal, progress is a line an epoch on stderr and the result is on stdout', async (t) => {
+test('without a terminal, prints one line per epoch to stderr and the result to stdout', async (t) => {
   const { args, out } = tiny(t)
   const { status, stdout, stderr } = await residual(args)
   t.is(status, 0, stderr)
   t.is(stderr.match(/^epoch [12]\/2 {2}loss \d/gm)?.length, 2)
   t.false(stderr.includes('\x1b'))
-  t.regex(stdout, /^test accuracy +\d+\.\d % of 24 images$/m)
+  t.regex(stdout, /^test accuracy +\d+\.\d % \(24 images\)$/m)
   t.true(stdout.includes(join(out, 'checkpoints', 'best.safetensors')))
   t.true(existsSync(join(out, 'result.json')))
 })
 
-test('--json prints one event a line and nothing else', async (t) => {
+test('--json prints one event per line and nothing else', async (t) => {
   const { args } = tiny(t, '--json')
   const { status, stdout, stderr } = await residual(args)
   t.is(status, 0)
@@ -50,17 +50,17 @@ test('--json prints one event a line and nothing else', async (t) => {
   t.is(types.filter((type) => type === 'epoch').length, 2)
 })
 
-test('--quiet shows the result alone', async (t) => {
+test('--quiet prints only the result', async (t) => {
   const { status, stdout, stderr } = await residual(tiny(t, '--quiet').args)
   t.is(status, 0)
   t.is(stderr, '')
   t.regex(stdout, /^run folder/m)
 })
 
-/** What the command line shows on a terminal, without its control sequences, and with them. */
-function onTerminal(args: readonly string[], columns: number, more: NodeJS.ProcessEnv) {
+/** Runs the command in a terminal and returns its output, also without control sequences. */
+function inTerminal(args: readonly string[], columns: number, more: NodeJS.ProcessEnv) {
   const program = [process.execPath, 'dist/cli/main.js', ...args].join(' ')
-  // A CI's terminal is none for a person; a test's is.
+  // With CI set, the command would not redraw its progress line.
   const env = { ...process.env, TERM: 'xterm-256color', CI: undefined, FORCE_COLOR: undefined }
   const { status, stdout } = spawnSync(
     'script',
@@ -71,19 +71,19 @@ function onTerminal(args: readonly string[], columns: number, more: NodeJS.Proce
   return { status, raw, lines: stripVTControlCharacters(raw).split(/\r?\n/) }
 }
 
-test('on a terminal a line lives below the epochs, in colour unless NO_COLOR is set', (t) => {
+test('a terminal shows a progress line below the epochs, in color unless NO_COLOR is set', (t) => {
   for (const NO_COLOR of ['', '1']) {
-    const { status, raw, lines } = onTerminal(tiny(t).args, 100, { NO_COLOR })
+    const { status, raw, lines } = inTerminal(tiny(t).args, 100, { NO_COLOR })
     t.is(status, 0, raw)
     t.regex(lines.join('\n'), /epoch 1\/2 {2}[━─]+ {2}\d\/8 {2}loss \d.* eta \d:\d\d/)
     t.regex(lines.join('\n'), /^epoch +loss +acc +val loss +val acc +lr +img\/s +time$/m)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: what terminals are told
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: matches color codes
     t.is(/\x1b\[\d+m/.test(raw), NO_COLOR === '')
   }
 })
 
-test('a narrow terminal gets what matters most, in one row', (t) => {
-  const { status, lines } = onTerminal(tiny(t).args, 44, {})
+test('a narrow terminal shows the most important columns in one row', (t) => {
+  const { status, lines } = inTerminal(tiny(t).args, 44, {})
   t.is(status, 0)
   const rows = lines.filter((line) => /^epoch|^ +[12]\/2/.test(line))
   t.true(rows.length >= 3, lines.join('\n'))
@@ -98,16 +98,16 @@ test('a narrow terminal gets what matters most, in one row', (t) => {
   )
 })
 
-test('no line lives in a CI’s log or on a dumb terminal', (t) => {
+test('a CI log and a dumb terminal have no progress line', (t) => {
   for (const env of [{ CI: 'true' }, { TERM: 'dumb' }]) {
-    const { status, lines } = onTerminal(tiny(t).args, 100, env)
+    const { status, lines } = inTerminal(tiny(t).args, 100, env)
     t.is(status, 0)
     t.is(lines.filter((line) => /^epoch [12]\/2 {2}loss \d/.test(line)).length, 2)
     t.false(lines.some((line) => /━/.test(line)))
   }
 })
 
-test('a file gives way to flags, and flags to settings', async (t) => {
+test('flags take precedence over the file, and overrides over flags', async (t) => {
   const { args, parent } = tiny(t, '--json', 'optimizer.lr=0.02', 'seed=3', 'budget.epochs=1')
   const file = join(parent, 'run.yaml')
   writeFileSync(
@@ -134,7 +134,7 @@ test('a file gives way to flags, and flags to settings', async (t) => {
   t.is(config.epochs, 1)
 })
 
-test("a run's own config.json trains it again", async (t) => {
+test('the config.json of a run repeats it', async (t) => {
   const { args, out, parent } = tiny(t, '--json')
   const first = await residual(args)
   const config = join(out, 'config.json')
@@ -162,7 +162,7 @@ for (const [signal, expected] of [
     })
     t.is(status, expected)
     t.regex(stderr, /saving a checkpoint/)
-    t.regex(stdout, /^ended +stopped/m)
+    t.regex(stdout, /^status +stopped/m)
     const { epochs } = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'))
     const more = ['train', '--resume', out, `--epochs=${epochs + 1}`, '--json']
     const resumed = await residual(more)
@@ -172,12 +172,12 @@ for (const [signal, expected] of [
   })
 }
 
-test('a second signal ends the process at once', async (t) => {
+test('a second signal ends the process immediately', async (t) => {
   const { args } = endless(t)
   const { signal, status } = await residual(args, {
     async during(child) {
       await child.says('epoch  ')
-      child.kill('SIGSTOP') // so that both are there when it looks
+      child.kill('SIGSTOP') // so that both signals are pending when it continues
       child.kill('SIGINT')
       child.kill('SIGTERM')
       child.kill('SIGCONT')
@@ -187,7 +187,7 @@ test('a second signal ends the process at once', async (t) => {
   t.true(signal === 'SIGINT' || signal === 'SIGTERM')
 })
 
-test('when nobody reads any more the run is saved and ends', async (t) => {
+test('a closed stdout saves and ends the run', async (t) => {
   const { args, out } = endless(t)
   const { status, stderr } = await residual([...args, '--json'], {
     async during(child) {

@@ -7,46 +7,46 @@ import { folder, imageFolder } from '../tiny.js'
 
 const VERBS = ['train', 'report', 'eval', 'predict', 'doctor']
 
-/** The commands that are proposed. */
-function proposed(path: string): string[] {
+/** Returns the suggested commands. */
+function suggested(path: string): string[] {
   return Array.from(
     formatWelcome(VERBS, path).matchAll(/^ {2}(residual .*?)(?: {2}|$)/gm),
     (m) => m[1] ?? '',
   )
 }
 
-test('without arguments it says what to do next, and that is no failure', async (t) => {
+test('residual without arguments suggests commands and exits with 0', async (t) => {
   const { status, stdout, stderr } = await residual([], { cwd: folder(t) })
   t.is(status, 0, stderr)
   t.regex(stdout, /^ {2}residual train .*/m)
   t.regex(stdout, /residual --help/)
 })
 
-test('in an empty folder it proposes what needs nothing', (t) => {
-  const commands = proposed(folder(t))
+test('suggests the bundled data set in an empty folder', (t) => {
+  const commands = suggested(folder(t))
   t.true(commands.includes('residual train fashion-mnist-mini'))
   t.true(commands.includes('residual doctor'))
 })
 
-test('pictures and runs that are here are proposed by their names', (t) => {
+test('suggests commands for the images and runs of a folder', (t) => {
   const here = folder(t)
   const photos = imageFolder(here, ['cat', 'dog'])
-  t.true(proposed(here).includes(`residual train ${photos}`))
+  t.true(suggested(here).includes(`residual train ${photos}`))
   const run = join(here, 'runs', 'photos-resnet20')
   mkdirSync(join(run, 'checkpoints'), { recursive: true })
   writeFileSync(join(run, 'config.json'), '{}')
   writeFileSync(join(run, 'checkpoints', 'last.safetensors'), '')
-  t.is(proposed(here)[0], `residual train --resume ${run}`)
+  t.is(suggested(here)[0], `residual train --resume ${run}`)
   writeFileSync(join(run, 'result.json'), '{"stopReason":"completed"}')
   symlinkSync('photos-resnet20', join(here, 'runs', 'latest'))
-  t.is(proposed(here)[0], `residual report ${join(here, 'runs', 'latest')}`)
+  t.is(suggested(here)[0], `residual report ${join(here, 'runs', 'latest')}`)
   writeFileSync(join(run, 'result.json'), '{"stopReason":"stopped"}')
-  t.is(proposed(here)[0], `residual train --resume ${join(here, 'runs', 'latest')}`)
+  t.is(suggested(here)[0], `residual train --resume ${join(here, 'runs', 'latest')}`)
 })
 
-test('a name that a shell would take apart is quoted', (t) => {
+test('quotes paths for a shell', (t) => {
   const here = join(folder(t), "it's here")
   mkdirSync(here)
   imageFolder(here, ['cat', 'dog'])
-  t.true(proposed(here).some((command) => command.endsWith("it'\\''s here/photos'")))
+  t.true(suggested(here).some((command) => command.endsWith("it'\\''s here/photos'")))
 })

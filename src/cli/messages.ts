@@ -83,7 +83,7 @@ export const cliError = {
 
 /** Notices on stderr. */
 export const notice = {
-  stopping: (signal: string) => `${signal}: saving a checkpoint; press again to exit immediately`,
+  stopping: (signal: string) => `${signal}: saving a checkpoint; repeat to exit immediately`,
   downloadingWeights: (file: string, megabytes: string, host: string) =>
     `downloading pretrained weights (once): ${file}, ${megabytes} MB from ${host}\n` +
     '  (`model.weights=none` trains from scratch; RESIDUAL_OFFLINE=1 disables downloads)',
