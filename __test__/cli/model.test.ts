@@ -13,7 +13,10 @@ test('eval and predict print text and JSON', async (t) => {
   const text = await residual(['eval', dir])
   t.is(text.status, 0, text.stderr)
   t.regex(text.stdout, /^middle +\d+\.\d % +\d+\.\d % +\d\.\d{3} +\d$/m)
-  t.regex(text.stdout, /^accuracy \d+\.\d % \(\d+ images\), loss \d\.\d{4}, expected calibration error/m)
+  t.regex(
+    text.stdout,
+    /^accuracy \d+\.\d % \(\d+ images\), loss \d\.\d{4}, expected calibration error/m,
+  )
   const json = await residual(['eval', dir, photos, '--split', 'train', '--json'])
   const evaluation: Evaluation = JSON.parse(json.stdout)
   t.is(evaluation.classes.length, 3)

@@ -104,7 +104,8 @@ test('test-time augmentation averages over views', async (t) => {
     (await model.predict({ data, ...pixel }, { top: 3, crops })).top.find(
       ({ index }) => index === 0,
     )?.probability ?? 0
-  const mean = ((await probability(pixels(2, 1), 'center')) + (await probability(mirrored, 'center'))) / 2
+  const mean =
+    ((await probability(pixels(2, 1), 'center')) + (await probability(mirrored, 'center'))) / 2
   t.true(Math.abs((await probability(pixels(2, 1), 'flip')) - mean) < 1e-6)
 
   const wrong = await residual(['predict', dir, image, '--tta', 'flop'])

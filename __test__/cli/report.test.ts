@@ -36,7 +36,10 @@ test('training ends with a report and prints its path', async (t) => {
   const measured = await residual(['report', out])
   t.regex(measured.stderr, /^evaluating/)
   t.regex(readFileSync(file, 'utf8'), /Confusion matrix/)
-  t.regex((await residual(['report', out, '--no-evaluate'])).stderr, /^sections left out: Confusion matrix/)
+  t.regex(
+    (await residual(['report', out, '--no-evaluate'])).stderr,
+    /^sections left out: Confusion matrix/,
+  )
 })
 
 test('a report that cannot be written is a warning, and --no-report writes none', async (t) => {

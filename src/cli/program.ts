@@ -45,7 +45,7 @@ export function createProgram(): Command {
   program.helpCommand('help [command]', 'show the help of a command')
   addExamples(
     program,
-    ['train ./photos', 'train on a folder with one subfolder per class'],
+    ['train ./photos', 'train on images, one subfolder per class'],
     ['train --resume runs/latest', 'resume an interrupted run'],
     ['predict runs/latest cat.jpg', 'classify an image'],
     ['train --help', 'options and more examples of a command'],

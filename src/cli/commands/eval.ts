@@ -11,6 +11,8 @@ import { log, print } from '../output/streams.js'
 import { outputWidth, sanitize } from '../output/terminal.js'
 import { formatTable } from '../output/text-table.js'
 
+/** Default number of images in a grid. */
+const GRID_SIZE = 24
 /** Longer side of the images in a grid, in pixels. */
 const THUMBNAIL_SIZE = 96
 
@@ -21,7 +23,7 @@ interface Flags {
   scales?: string
   samples?: string
   topLosses?: string
-  gridSize: string
+  gridSize?: string
   json?: true
 }
 
@@ -39,7 +41,7 @@ export function addEval(program: Command): void {
     .option('--scales <pixels>', 'short sides for multi-scale: 224,256,384,480,640')
     .option('--samples <file>', 'draw sample predictions to a .png or .svg file')
     .option('--top-losses <file>', 'draw the images with the highest losses to a file')
-    .option('--grid-size <count>', 'images per drawing', '24')
+    .option('--grid-size <count>', 'images per drawing (default: 24)')
     .option('--json', 'print all metrics as JSON')
     .action(evaluate)
   addExamples(
@@ -78,9 +80,9 @@ async function evaluate(
 function evaluateConfig(data: string | undefined, flags: Flags): EvaluateConfig {
   const grids = [flags.samples, flags.topLosses]
   for (const path of grids) if (path !== undefined) checkImagePath(path, 'picture')
-  const gridSize = parseValue(flags.gridSize)
+  const gridSize = flags.gridSize === undefined ? GRID_SIZE : parseValue(flags.gridSize)
   if (!Number.isInteger(gridSize) || (gridSize as number) < 1) {
-    throw cliError.number('grid-size', flags.gridSize)
+    throw cliError.number('grid-size', String(flags.gridSize))
   }
   // The core validates the values.
   return {

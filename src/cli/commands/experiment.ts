@@ -135,7 +135,7 @@ function addTrainingOptions(command: Command): Command {
   return command
     .argument('[data]', 'image folder or named data set')
     .argument('[overrides...]', 'override any setting: optimizer.lr=0.05 batchSize=64')
-    .option('--config <file>', 'configuration file, YAML or JSON')
+    .option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
     .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
     .option('--seeds <count>', 'runs of each network')
     .option('--epochs <count>', 'passes over the training images')

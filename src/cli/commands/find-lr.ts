@@ -21,7 +21,7 @@ export function addFindLr(program: Command): void {
     .description('find a learning rate: increase it until the loss diverges (Smith 2015)')
     .argument('[data]', 'image folder or named data set')
     .argument('[overrides...]', 'override any setting: optimizer.type=adamw batchSize=64')
-    .option('--config <file>', 'configuration file, YAML or JSON (a config.json of a run, too)')
+    .option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
     .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
     .option('--model <name>', 'network: resnet18, resnet20, ...')
     .option('--start-lr <lr>', 'lowest learning rate (default: 1e-7)')

@@ -37,7 +37,7 @@ export function addTrain(program: Command): void {
     .description('train a network on an image folder or a named data set, or resume a run')
     .argument('[data]', 'image folder or named data set')
     .argument('[overrides...]', 'override any setting: optimizer.lr=0.05 batchSize=64')
-    .option('--config <file>', 'configuration file, YAML or JSON (a config.json of a run, too)')
+    .option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
     .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
     .option('--model <name>', 'network: resnet18, resnet20, ...')
     .option('--epochs <count>', 'passes over the training images')
