@@ -1,4 +1,4 @@
-//! Files that are either the old or the new one, whatever happens in between.
+//! Atomic file replacement: write a temporary file, sync it, rename it over the target.
 
 use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -10,12 +10,14 @@ use tempfile::Builder;
 const PREFIX: &str = ".residual-";
 const SUFFIX: &str = ".tmp";
 
-/// Writes a file so that at every moment, a crash or a power cut included, `path` is either what
-/// it was before or what `write` wrote in full: a temporary file in the same folder is written,
-/// synced and renamed over it. Where writing fails, the temporary file is removed again.
+/// Replaces the file at `path` by what `write` writes, atomically.
+///
+/// The contents go to a temporary file in the same folder, which is synced and then renamed over
+/// `path`. After a crash or a power cut, `path` holds either the old or the complete new contents.
+/// The temporary file is removed if writing fails.
 ///
 /// # Errors
-/// `E_WRITE`.
+/// `E_WRITE` if the file cannot be written; `path` is then unchanged.
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -30,7 +32,7 @@ fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     };
     let mut builder = Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
-    // Temporary files are private by default; this one becomes a file like any other.
+    // Temporary files are private by default; the final file gets the permissions of the umask.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let temporary = builder.tempfile_in(folder)?;
@@ -44,7 +46,8 @@ fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     sync_folder(folder)
 }
 
-/// Makes a rename in this folder last through a power cut, where its file system can.
+/// Syncs a folder, so that a rename in it survives a power cut. File systems that cannot sync a
+/// folder are accepted.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     match fs::File::open(folder)?.sync_all() {
@@ -55,24 +58,27 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Windows offers no such call; NTFS journals its renames.
+/// Does nothing: Windows has no call to sync a folder, and NTFS journals renames.
 #[cfg(not(unix))]
 fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// `E_WRITE`, with the hint that fits its cause.
+/// Returns the `E_WRITE` error for a failed write to `path`, with a hint for a full disk.
 pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     let error = Error::write(path, cause);
     match cause.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            error.hint("Make room on this disk, or choose a folder on another one with `out`.")
+            error.hint("Free space on this disk, or write to another disk with `out`.")
         }
         _ => error,
     }
 }
 
-/// Removes what a killed process was in the middle of writing in this folder.
+/// Removes the temporary files that a killed process left in `folder`.
+///
+/// # Errors
+/// Any I/O error of listing the folder or removing a file.
 pub fn remove_temporary_files(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -83,6 +89,7 @@ pub fn remove_temporary_files(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns whether `name` is a file name that [`write_atomically`] gives to temporary files.
 pub fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
@@ -98,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+    fn keeps_the_old_file_when_a_write_fails() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         write_atomically(&path, |file| file.write_all(b"old")).unwrap();
@@ -110,13 +117,13 @@ mod tests {
         .unwrap_err();
 
         assert_eq!(error.code, ErrorCode::Write);
-        assert!(error.hint.unwrap().starts_with("Make room"));
+        assert!(error.hint.unwrap().starts_with("Free space"));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["config.json"]);
     }
 
     #[test]
-    fn a_missing_folder_is_named() {
+    fn names_the_path_when_the_folder_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("missing").join("config.json");
         let error = write_atomically(&path, |file| file.write_all(b"new")).unwrap_err();
@@ -126,7 +133,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn others_may_read_what_the_umask_lets_them() {
+    fn gives_the_file_the_permissions_of_the_umask() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let (plain, ours) = (folder.path().join("plain"), folder.path().join("ours"));

@@ -1,4 +1,4 @@
-//! environment.json: what a run ran on, for whoever compares its numbers later.
+//! environment.json: the machine and the versions of a run, to compare its numbers with others.
 
 use std::fs;
 use std::thread::available_parallelism;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::UtcDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Of the session that wrote to the folder last.
+/// Environment of the process that last wrote to the run folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Environment {
@@ -18,26 +18,26 @@ pub struct Environment {
     pub libtorch: String,
     /// `linux`, `macos`, `windows`.
     pub os: String,
-    /// The kernel's release, where the system tells.
+    /// Kernel release, on Linux.
     pub kernel: Option<String>,
     /// `x86_64`, `aarch64`.
     pub arch: String,
-    /// The processor's name, or `unknown`.
+    /// Processor name, or `unknown`.
     pub cpu: String,
-    /// The instruction set that libtorch chose: `AVX512`, `AVX2`, `DEFAULT`.
+    /// Instruction set that libtorch uses: `AVX512`, `AVX2` or `DEFAULT`.
     pub cpu_capability: String,
-    /// Logical processors that this process may use.
+    /// Logical processors available to this process.
     pub cores: usize,
-    /// Threads for the arithmetic.
+    /// Intra-op threads of libtorch.
     pub threads: u32,
     pub device: Device,
     pub seed: u64,
-    /// When the session began, UTC, ISO 8601.
+    /// Start of the process's run, UTC, ISO 8601.
     pub started_at: String,
 }
 
 impl Environment {
-    /// What this process finds, beside what only libtorch can say.
+    /// Detects the environment of this process. `libtorch` and `cpu_capability` come from libtorch.
     pub fn detect(libtorch: &str, cpu_capability: &str, config: &ResolvedConfig) -> Environment {
         Environment {
             residual: env!("CARGO_PKG_VERSION").into(),
@@ -61,7 +61,7 @@ impl Environment {
     }
 }
 
-/// The processor's name out of Linux's /proc/cpuinfo.
+/// Returns the processor name from the text of Linux's /proc/cpuinfo.
 fn cpu_name(info: &str) -> Option<String> {
     info.lines()
         .filter_map(|line| line.split_once(':'))
@@ -72,7 +72,7 @@ fn cpu_name(info: &str) -> Option<String> {
 
 fn now() -> String {
     let now = UtcDateTime::now();
-    now.truncate_to_second().format(&Rfc3339).expect("a time of this era has this form")
+    now.truncate_to_second().format(&Rfc3339).expect("the current year has four digits")
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_processor_is_named_by_its_model() {
+    fn reads_the_model_name_from_cpuinfo() {
         let info = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 143\n\
                     model name\t: Intel(R) Xeon(R) @ 2.0GHz: x\n";
         assert_eq!(cpu_name(info).unwrap(), "Intel(R) Xeon(R) @ 2.0GHz: x");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_is_one_that_javascript_reads() {
+    fn the_start_time_is_iso_8601_in_seconds() {
         let now = now();
         assert_eq!((now.len(), &now[10..11], &now[19..]), (20, "T", "Z"), "{now}");
     }

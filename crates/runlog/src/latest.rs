@@ -1,21 +1,22 @@
-//! `runs/latest`: a link to the run that began last, so that `residual predict runs/latest` needs no
-//! name. It is a convenience: where it cannot be made, or something of somebody else's has its
-//! name, there is none, and the run goes on.
+//! `runs/latest`: a symbolic link to the run that started last, for `residual predict runs/latest`.
+//!
+//! The link is a convenience: training continues without it if it cannot be created or if another
+//! file has its name.
 
 use std::path::Path;
 
 const NAME: &str = "latest";
-/// Only a folder of this name is one of runs; elsewhere a link would turn up among foreign files.
+/// The link is created only in folders of this name, so that it never appears among other files.
 const RUNS: &str = "runs";
 
-/// Lets `latest`, beside a run's folder, lead to it.
+/// Points the link `latest` beside a run folder to that folder.
 #[cfg(unix)]
 pub(crate) fn point_to(run: &Path) {
-    // Nobody can do anything about a failure, and nothing depends on it.
+    // Nothing depends on the link.
     let _ = try_point_to(run);
 }
 
-/// Elsewhere links need rights that users do not have.
+/// Does nothing: on Windows, symbolic links need privileges that users do not have.
 #[cfg(not(unix))]
 pub(crate) fn point_to(_run: &Path) {}
 
@@ -26,9 +27,9 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::symlink;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static TRIES: AtomicU64 = AtomicU64::new(0);
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
 
-    // A run may be named through a link, this one even.
+    // The path may contain links, even this one.
     let run = run.canonicalize()?;
     let (Some(parent), Some(name)) = (run.parent(), run.file_name()) else { return Ok(()) };
     if parent.file_name() != Some(RUNS.as_ref()) || name == NAME {
@@ -37,13 +38,13 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
     let link = parent.join(NAME);
     match symlink(name, &link) {
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
-        made => return made,
+        result => return result,
     }
     if !is_ours(&link) {
         return Ok(());
     }
-    // Renamed, so that it always leads somewhere, whoever else begins a run at the same time.
-    let number = TRIES.fetch_add(1, Ordering::Relaxed);
+    // Renaming replaces the link atomically, also when several runs start at the same time.
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let new = parent.join(format!(".{NAME}.{}.{number}.tmp", std::process::id()));
     symlink(name, &new)?;
     fs::rename(&new, &link).inspect_err(|_| {
@@ -51,7 +52,7 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
     })
 }
 
-/// Whether it is a link such as we make: to a name beside it.
+/// Returns whether `link` is one that this module created: its target is a name in the same folder.
 #[cfg(unix)]
 fn is_ours(link: &Path) -> bool {
     let target = std::fs::read_link(link);
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_leads_to_the_run_that_began_last_and_moves_with_its_folder() {
+    fn points_to_the_run_that_started_last_and_survives_a_move() {
         let (folder, runs) = runs(&["one", "two"]);
         for name in ["one", "two", "one"] {
             point_to(&runs.join(name));
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_somebody_elses_stays() {
+    fn keeps_files_and_links_of_others() {
         let (_folder, runs) = runs(&["one", "latest"]);
         let link = runs.join(NAME);
         fs::write(link.join("mine"), "x").unwrap();
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_no_folder_of_runs_gets_none() {
+    fn creates_no_link_outside_a_runs_folder() {
         let (folder, _) = runs(&["one"]);
         let run = folder.path().join("models/one");
         fs::create_dir_all(&run).unwrap();
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_named_by_the_link_does_not_make_it_lead_to_itself() {
+    fn a_run_opened_through_the_link_does_not_make_it_circular() {
         let (_folder, runs) = runs(&["one"]);
         point_to(&runs.join("one"));
         point_to(&runs.join(NAME));
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_begin_together_leave_one_link_and_nothing_else() {
+    fn concurrent_runs_leave_one_link_and_no_other_file() {
         let names: Vec<String> = (0..8).map(|number| format!("run{number}")).collect();
         let (_folder, runs) = runs(&names.iter().map(String::as_str).collect::<Vec<_>>());
         std::thread::scope(|scope| {

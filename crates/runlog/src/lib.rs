@@ -1,21 +1,23 @@
-//! The run folder: one run at a time in it, and every file in it whole or absent.
+//! The run folder: exclusive access, atomic files, and logs that a resumed run continues.
 //!
 //! ```text
 //! runs/<name>/
-//!   config.json        every value resolved
-//!   environment.json   what it ran on
-//!   metrics.jsonl      every event logged, one a line
-//!   metrics.csv        a row an epoch
-//!   events.out.tfevents.*  the same for TensorBoard
-//!   checkpoints/       last.safetensors, best.safetensors, epoch-0010.safetensors
-//!   result.json        how it ended
-//!   .lock              held by the process that writes here
-//! runs/latest          a link to the run that began last
+//!   config.json            resolved configuration
+//!   environment.json       machine and versions
+//!   metrics.jsonl          logged events, one per line
+//!   metrics.csv            one row per epoch
+//!   events.out.tfevents.*  the same metrics for TensorBoard
+//!   checkpoints/           last.safetensors, best.safetensors, epoch-0010.safetensors
+//!   evaluation.json        evaluation of the best or last network
+//!   result.json            final result
+//!   .lock                  locked by the process that writes to the folder
+//! runs/latest              symbolic link to the run that started last
 //! ```
 
 mod environment;
+mod folder_state;
 mod latest;
-mod lines;
+mod line_file;
 mod lock;
 mod metrics;
 mod run_dir;

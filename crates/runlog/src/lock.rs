@@ -1,5 +1,7 @@
-//! One run at a time in a folder. The operating system holds the lock for us, so it ends with the
-//! process, however that ends; the file itself stays, for removing it would let two in.
+//! The lock of a run folder: an advisory file lock (`flock`, `LockFileEx`) on `.lock`.
+//!
+//! The operating system releases the lock when the process ends, even by a crash. The file stays:
+//! if it were removed, two processes could lock two files of the same name.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -13,18 +15,18 @@ use residual_fs::write_error;
 
 pub(crate) const NAME: &str = ".lock";
 
-/// Held until it is dropped.
+/// An exclusive lock on a folder, released on drop.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes a folder's lock, making its file where there is none.
+    /// Locks a folder and creates the lock file if it is missing.
     ///
     /// # Errors
-    /// `E_OUT_IN_USE` if it is held, in this process or another; `E_WRITE`.
-    pub(crate) fn take(folder: &Path) -> Result<Lock> {
+    /// `E_OUT_IN_USE` if this or another process holds the lock; `E_WRITE`.
+    pub(crate) fn acquire(folder: &Path) -> Result<Lock> {
         let path = folder.join(NAME);
         let file = OpenOptions::new()
             .write(true)
@@ -32,19 +34,19 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(|cause| write_error(folder, &cause))?;
-        let mut tried = file.try_lock();
-        // Somebody else's look ([`Lock::is_held`]) is over in a moment; a run is not.
+        let mut attempt = file.try_lock();
+        // [`Lock::is_held`] of another process holds a shared lock for a moment: retry for 200 ms.
         for _ in 0..20 {
-            if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            if !matches!(attempt, Err(TryLockError::WouldBlock)) {
                 break;
             }
             sleep(Duration::from_millis(10));
-            tried = file.try_lock();
+            attempt = file.try_lock();
         }
-        match tried {
+        match attempt {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(in_use(folder)),
-            // Some network file systems have no locks; better no lock there than no training.
+            // Some network file systems have no locks; training without a lock is better than none.
             Err(TryLockError::Error(cause)) if cause.kind() == ErrorKind::Unsupported => {
                 Ok(Lock { _file: file })
             }
@@ -52,18 +54,19 @@ impl Lock {
         }
     }
 
-    /// Whether somebody holds a folder's lock, without making or changing anything.
+    /// Returns whether any process holds the lock of a folder. Creates no file.
     pub(crate) fn is_held(folder: &Path) -> bool {
         let file = File::open(folder.join(NAME));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }
 
+/// Returns the `E_OUT_IN_USE` error for a folder.
 pub(crate) fn in_use(folder: &Path) -> Error {
     let message = format!("another run is writing to {}", folder.display());
     Error::new(ErrorCode::OutInUse, message)
         .file(folder)
-        .hint("Wait for it, stop it, or choose another folder with `out`.")
+        .hint("Wait until it ends, stop it, or choose another folder with `out`.")
 }
 
 #[cfg(test)]
@@ -71,28 +74,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_in_between_costs_nobody_the_lock() {
+    fn acquire_waits_for_a_concurrent_is_held() {
         let folder = tempfile::tempdir().unwrap();
-        let look = File::create(folder.path().join(NAME)).unwrap();
-        look.lock_shared().unwrap();
+        let reader = File::create(folder.path().join(NAME)).unwrap();
+        reader.lock_shared().unwrap();
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 sleep(Duration::from_millis(30));
-                drop(look);
+                drop(reader);
             });
-            Lock::take(folder.path()).unwrap();
+            Lock::acquire(folder.path()).unwrap();
         });
     }
 
     #[test]
-    fn a_folder_is_locked_once_and_free_again_after() {
+    fn locks_a_folder_once_until_drop() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!Lock::is_held(folder.path()));
-        let lock = Lock::take(folder.path()).unwrap();
+        let lock = Lock::acquire(folder.path()).unwrap();
         assert!(Lock::is_held(folder.path()));
-        assert_eq!(Lock::take(folder.path()).unwrap_err().code, ErrorCode::OutInUse);
+        assert_eq!(Lock::acquire(folder.path()).unwrap_err().code, ErrorCode::OutInUse);
         drop(lock);
         assert!(!Lock::is_held(folder.path()));
-        Lock::take(folder.path()).unwrap();
+        Lock::acquire(folder.path()).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! metrics.jsonl, every event that was logged, metrics.csv, a row an epoch, and TensorBoard's file.
+//! The three logs of a run: metrics.jsonl (events), metrics.csv (epochs) and TensorBoard's file.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,63 +6,66 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use residual_spec::{EpochEvent, Error, ErrorCode, Result, RunEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::lines::{Lines, Place};
-use crate::tensorboard::Events;
+use crate::line_file::{LineFile, LinePosition};
+use crate::tensorboard::EventFile;
 
 pub(crate) const JSONL: &str = "metrics.jsonl";
 pub(crate) const CSV: &str = "metrics.csv";
 
+/// Header of metrics.csv; [`csv_row`] writes the columns in this order.
 pub(crate) const COLUMNS: &str = "epoch,step,lr,train_loss,train_accuracy,val_loss,val_accuracy,\
                        images_per_second,seconds\n";
 
+/// The open logs of a run folder.
 #[derive(Debug)]
-pub(crate) struct MetricsLog {
-    jsonl: Lines,
-    csv: Lines,
-    tensorboard: Events,
+pub(crate) struct Metrics {
+    jsonl: LineFile,
+    csv: LineFile,
+    tensorboard: EventFile,
 }
 
-/// An event as metrics.jsonl has it.
+/// A line of metrics.jsonl.
 #[derive(Serialize)]
-struct Line<'a> {
-    /// Seconds since 1970, to the millisecond.
+struct TimedEvent<'a> {
+    /// Unix time in seconds, with milliseconds.
     time: f64,
     #[serde(flatten)]
     event: &'a RunEvent,
 }
 
-/// As much of a line as says whether it comes after a point of the run. Less than [`RunEvent`], so
-/// that a log begun by another version is cut at the same place.
+/// The fields of a metrics.jsonl line that give its position in the run. Parsing only these fields
+/// lets a log of another version be truncated at the same line.
 #[derive(Deserialize)]
-struct Mark {
+struct EventPosition {
     r#type: String,
     epoch: Option<u32>,
     step: Option<u64>,
 }
 
-impl MetricsLog {
-    pub(crate) fn open(folder: &Path) -> Result<MetricsLog> {
-        let jsonl = Lines::open(&folder.join(JSONL))?;
-        let mut csv = Lines::open(&folder.join(CSV))?;
+impl Metrics {
+    /// Opens the logs of a folder and creates missing ones.
+    pub(crate) fn open(folder: &Path) -> Result<Metrics> {
+        let jsonl = LineFile::open(&folder.join(JSONL))?;
+        let mut csv = LineFile::open(&folder.join(CSV))?;
         if csv.is_empty() {
             csv.append(COLUMNS.as_bytes())?;
         }
-        Ok(MetricsLog { jsonl, csv, tensorboard: Events::open(folder)? })
+        Ok(Metrics { jsonl, csv, tensorboard: EventFile::open(folder)? })
     }
 
-    /// Appends an event. An epoch and the end are synced to the disk: a checkpoint written after
-    /// them never knows more than the log.
+    /// Appends an event. Epoch and end events are synced to the disk, so that the log is never
+    /// older than a checkpoint written after them.
     pub(crate) fn log(&mut self, event: &RunEvent) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let time = now.as_millis() as f64 / 1000.0;
-        let line = Line { time, event };
+        let line = TimedEvent { time, event };
         let mut line = serde_json::to_vec(&line)
             .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
         line.push(b'\n');
         self.jsonl.append(&line)?;
         self.tensorboard.log(time, event)?;
         if let RunEvent::Epoch(epoch) = event {
-            self.csv.append(row(epoch).as_bytes())?;
+            self.csv.append(csv_row(epoch).as_bytes())?;
         }
         if matches!(event, RunEvent::Epoch(_) | RunEvent::End(_)) {
             self.jsonl.sync()?;
@@ -71,21 +74,24 @@ impl MetricsLog {
         Ok(())
     }
 
-    /// Drops everything after `step` updates, epochs after the first `epochs`, and the end.
+    /// Removes all entries after step `step`, all epochs after epoch `epochs`, and the end event.
     pub(crate) fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<()> {
-        let place = |is_after: bool| if is_after { Place::After } else { Place::Before };
-        self.jsonl.cut(|line| match serde_json::from_slice::<Mark>(line) {
-            Ok(mark) => {
-                let later_epoch = mark.r#type == "epoch" && mark.epoch.is_some_and(|e| e > epochs);
-                let later_step = mark.step.is_some_and(|s| s > step);
-                place(later_epoch || later_step || mark.r#type == "end")
+        let position = |is_after: bool| match is_after {
+            true => LinePosition::After,
+            false => LinePosition::Before,
+        };
+        self.jsonl.truncate(|line| match serde_json::from_slice::<EventPosition>(line) {
+            Ok(event) => {
+                let later_epoch = event.r#type == "epoch" && event.epoch.is_some_and(|e| e > epochs);
+                let later_step = event.step.is_some_and(|s| s > step);
+                position(later_epoch || later_step || event.r#type == "end")
             }
-            Err(_) => Place::Unknown,
+            Err(_) => LinePosition::Unknown,
         })?;
-        self.csv.cut(|line| match (line == COLUMNS.trim_end().as_bytes(), row_place(line)) {
-            (true, _) => Place::Before,
-            (_, Some((e, s))) => place(e > epochs || s > step),
-            (_, None) => Place::Unknown,
+        self.csv.truncate(|line| match (line == COLUMNS.trim_end().as_bytes(), row_position(line)) {
+            (true, _) => LinePosition::Before,
+            (_, Some((e, s))) => position(e > epochs || s > step),
+            (_, None) => LinePosition::Unknown,
         })?;
         if self.csv.is_empty() {
             self.csv.append(COLUMNS.as_bytes())?;
@@ -94,7 +100,8 @@ impl MetricsLog {
     }
 }
 
-fn row(e: &EpochEvent) -> String {
+/// Returns the metrics.csv row of an epoch, with its newline. Missing values are empty cells.
+fn csv_row(e: &EpochEvent) -> String {
     let (val_loss, val_accuracy) = match &e.val {
         Some(val) => (val.loss.to_string(), val.accuracy.to_string()),
         None => Default::default(),
@@ -105,8 +112,8 @@ fn row(e: &EpochEvent) -> String {
     )
 }
 
-/// A row's epoch and step.
-fn row_place(row: &[u8]) -> Option<(u32, u64)> {
+/// Returns the epoch and step of a metrics.csv row.
+fn row_position(row: &[u8]) -> Option<(u32, u64)> {
     let mut cells = str::from_utf8(row).ok()?.split(',');
     Some((cells.next()?.parse().ok()?, cells.next()?.parse().ok()?))
 }
@@ -168,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_the_event_with_its_time() {
+    fn every_jsonl_line_is_the_event_with_its_time() {
         let folder = tempfile::tempdir().unwrap();
         let mut metrics = MetricsLog::open(folder.path()).unwrap();
         let events = [step(10), epoch(1, Some(Metrics::default())), end()];
@@ -182,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_is_a_row_and_what_was_not_measured_is_empty() {
+    fn every_epoch_is_a_csv_row_with_empty_cells_for_missing_values() {
         let folder = tempfile::tempdir().unwrap();
         let mut metrics = MetricsLog::open(folder.path()).unwrap();
         metrics.log(&step(10)).unwrap();
@@ -196,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_cut_back_goes_on_as_if_the_rest_had_not_been() {
+    fn a_rewound_log_continues_without_the_removed_entries() {
         let folder = tempfile::tempdir().unwrap();
         let mut metrics = MetricsLog::open(folder.path()).unwrap();
         for event in [step(10), epoch(1, None), step(15), epoch(2, None), step(25), end()] {
@@ -211,10 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_cut_short_by_its_budget_is_not_there_twice() {
+    fn an_epoch_ended_early_by_the_budget_is_not_logged_twice() {
         let folder = tempfile::tempdir().unwrap();
-        let mut metrics = MetricsLog::open(folder.path()).unwrap();
-        // The checkpoint that is gone on from was written at step 20, in the second epoch.
+        let mut metrics = Metrics::open(folder.path()).unwrap();
+        // The resumed checkpoint was written at step 20, within the second epoch.
         for event in [epoch(1, None), step(20), epoch(2, None), end()] {
             metrics.log(&event).unwrap();
         }
@@ -224,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_cut_though_no_step_is() {
+    fn rewind_removes_the_end_event_alone() {
         let folder = tempfile::tempdir().unwrap();
         let mut metrics = MetricsLog::open(folder.path()).unwrap();
         for event in [step(25), end()] {
@@ -235,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_header_of_the_table_is_written_again() {
+    fn rewrites_an_incomplete_csv_header() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(CSV), "epoch,st").unwrap();
         let mut metrics = MetricsLog::open(folder.path()).unwrap();

@@ -1,8 +1,8 @@
-//! events.out.tfevents.*: what TensorBoard reads, the same numbers as in metrics.jsonl.
+//! events.out.tfevents.*: the metrics as TensorBoard scalars.
 //!
-//! A record is its length, the length's checksum, a protobuf, the protobuf's checksum
-//! (<https://www.tensorflow.org/tutorials/load_data/tfrecord>). The file is made with the first
-//! number, and gone on with when the run is.
+//! The file is a sequence of TFRecords: length, checksum of the length, protobuf, checksum of the
+//! protobuf (<https://www.tensorflow.org/tutorials/load_data/tfrecord>). It is created with the
+//! first scalar; a resumed run appends to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -13,25 +13,26 @@ use residual_spec::{Result, RunEvent};
 
 use residual_fs::write_error;
 
-/// How the file's name begins; TensorBoard looks for it.
-pub(crate) const PREFIX: &str = "events.out.tfevents.";
+/// File name prefix that TensorBoard searches for.
+const PREFIX: &str = "events.out.tfevents.";
 
-/// No record of ours is as long; a longer one is a torn length.
-const LONGEST: u64 = 1 << 20;
+/// Maximum length of a record in bytes; a larger length field is corrupt.
+const MAX_RECORD_LEN: u64 = 1 << 20;
 
+/// The event file of a run folder. `file` is `None` before the first scalar.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub(crate) struct EventFile {
     folder: PathBuf,
     file: Option<(PathBuf, File)>,
 }
 
-/// tensorflow/core/util/event.proto, as much of it as is written here.
+/// The fields of tensorflow/core/util/event.proto that are written here.
 #[derive(Clone, PartialEq, Message)]
 struct Event {
-    /// Seconds since 1970.
+    /// Unix time in seconds.
     #[prost(double, tag = "1")]
     wall_time: f64,
-    /// Updates since the beginning.
+    /// Training step.
     #[prost(int64, tag = "2")]
     step: i64,
     #[prost(string, optional, tag = "3")]
@@ -43,20 +44,21 @@ struct Event {
 #[derive(Clone, PartialEq, Message)]
 struct Summary {
     #[prost(message, repeated, tag = "1")]
-    value: Vec<Value>,
+    value: Vec<Scalar>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Value {
+struct Scalar {
     #[prost(string, tag = "1")]
     tag: String,
     #[prost(float, tag = "2")]
     simple_value: f32,
 }
 
-impl Events {
-    pub(crate) fn open(folder: &Path) -> Result<Events> {
-        let file = match found(folder)? {
+impl EventFile {
+    /// Opens the event file of a folder for appending, if there is one.
+    pub(crate) fn open(folder: &Path) -> Result<EventFile> {
+        let file = match find_event_file(folder)? {
             None => None,
             Some(path) => {
                 let opened = OpenOptions::new().read(true).write(true).open(&path);
@@ -65,15 +67,15 @@ impl Events {
                 Some((path, file))
             }
         };
-        Ok(Events { folder: folder.to_path_buf(), file })
+        Ok(EventFile { folder: folder.to_path_buf(), file })
     }
 
-    /// Appends the numbers of an event, if it has some. `time` is in seconds since 1970.
+    /// Appends the scalars of an event, if it has any. `time` is Unix time in seconds.
     pub(crate) fn log(&mut self, time: f64, event: &RunEvent) -> Result<()> {
-        let Some((step, numbers)) = numbers(event) else { return Ok(()) };
-        let value = numbers
+        let Some((step, scalars)) = scalars(event) else { return Ok(()) };
+        let value = scalars
             .into_iter()
-            .map(|(tag, number)| Value { tag: tag.into(), simple_value: number as f32 })
+            .map(|(tag, scalar)| Scalar { tag: tag.into(), simple_value: scalar as f32 })
             .collect();
         let event = Event {
             wall_time: time,
@@ -82,43 +84,43 @@ impl Events {
             summary: Some(Summary { value }),
         };
         if self.file.is_none() {
-            self.begin(time)?;
+            self.create(time)?;
         }
-        let (path, file) = self.file.as_mut().expect("was begun");
-        file.write_all(&record(&event)).map_err(|cause| write_error(path, &cause))
+        let (path, file) = self.file.as_mut().expect("created above");
+        file.write_all(&encode_record(&event)).map_err(|cause| write_error(path, &cause))
     }
 
-    fn begin(&mut self, time: f64) -> Result<()> {
+    fn create(&mut self, time: f64) -> Result<()> {
         let path = self.folder.join(format!("{PREFIX}{:010}.residual", time as u64));
         let version = Event {
             wall_time: time,
             file_version: Some("brain.Event:2".into()),
             ..Event::default()
         };
-        let begun = OpenOptions::new()
+        let created = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
             .open(&path)
-            .and_then(|mut file| file.write_all(&record(&version)).map(|()| file));
-        self.file = Some((path.clone(), begun.map_err(|cause| write_error(&path, &cause))?));
+            .and_then(|mut file| file.write_all(&encode_record(&version)).map(|()| file));
+        self.file = Some((path.clone(), created.map_err(|cause| write_error(&path, &cause))?));
         Ok(())
     }
 
-    /// Drops the first record after `step` updates, all that follows it, and a torn one.
+    /// Removes all records from the first one after step `step` on, and an incomplete record.
     pub(crate) fn rewind_to(&mut self, step: u64) -> Result<()> {
         let Some((path, file)) = &mut self.file else { return Ok(()) };
-        let cut = kept(file, step).and_then(|kept| {
+        let truncated = kept_len(file, step).and_then(|kept| {
             file.set_len(kept)?;
             file.seek(SeekFrom::Start(kept))
         });
-        cut.map_err(|cause| write_error(path, &cause))?;
+        truncated.map_err(|cause| write_error(path, &cause))?;
         Ok(())
     }
 }
 
-/// The file of events in a run's folder.
-pub(crate) fn found(folder: &Path) -> Result<Option<PathBuf>> {
+/// Returns the path of the event file in a folder.
+pub(crate) fn find_event_file(folder: &Path) -> Result<Option<PathBuf>> {
     let entries = fs::read_dir(folder).map_err(|cause| write_error(folder, &cause))?;
     for entry in entries {
         let entry = entry.map_err(|cause| write_error(folder, &cause))?;
@@ -129,70 +131,72 @@ pub(crate) fn found(folder: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// What an event says, by the names under which TensorBoard draws it, and after which update.
-fn numbers(event: &RunEvent) -> Option<(u64, Vec<(&'static str, f64)>)> {
+/// The step of an event and its scalars under their TensorBoard tags; `None` for events without
+/// scalars.
+fn scalars(event: &RunEvent) -> Option<(u64, Vec<(&'static str, f64)>)> {
     match event {
         RunEvent::Step(step) => {
             Some((step.step, vec![("step/loss", step.loss), ("step/lr", step.lr)]))
         }
         RunEvent::Epoch(epoch) => {
-            let mut numbers = vec![
+            let mut scalars = vec![
                 ("epoch", f64::from(epoch.epoch)),
                 ("loss/train", epoch.train.loss),
                 ("accuracy/train", epoch.train.accuracy),
             ];
             if let Some(val) = &epoch.val {
-                numbers.extend([("loss/val", val.loss), ("accuracy/val", val.accuracy)]);
+                scalars.extend([("loss/val", val.loss), ("accuracy/val", val.accuracy)]);
             }
-            numbers.push(("images_per_second", epoch.images_per_second));
-            Some((epoch.step, numbers))
+            scalars.push(("images_per_second", epoch.images_per_second));
+            Some((epoch.step, scalars))
         }
         _ => None,
     }
 }
 
-fn record(event: &Event) -> Vec<u8> {
+fn encode_record(event: &Event) -> Vec<u8> {
     let data = event.encode_to_vec();
     let length = (data.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(data.len() + 16);
     record.extend(length);
-    record.extend(masked(&length).to_le_bytes());
+    record.extend(masked_crc32c(&length).to_le_bytes());
     record.extend(&data);
-    record.extend(masked(&data).to_le_bytes());
+    record.extend(masked_crc32c(&data).to_le_bytes());
     record
 }
 
-/// CRC-32C, turned so that a checksum of data with checksums in it is a good one, too.
-fn masked(data: &[u8]) -> u32 {
+/// Returns TFRecord's masked CRC-32C, which stays reliable for data that contains checksums.
+fn masked_crc32c(data: &[u8]) -> u32 {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Bytes up to the end of the last record that stays.
-fn kept(file: &mut File, step: u64) -> std::io::Result<u64> {
+/// Returns the number of bytes up to the end of the last record to keep.
+fn kept_len(file: &mut File, step: u64) -> std::io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(file);
     let mut kept = 0;
     loop {
-        match next(&mut reader)? {
+        match read_record(&mut reader)? {
             Some((event, length)) if event.step <= step as i64 => kept += length,
             _ => return Ok(kept),
         }
     }
 }
 
-/// A whole record and its length in the file.
-fn next(reader: &mut impl Read) -> std::io::Result<Option<(Event, u64)>> {
+/// Reads a record and returns it with its length in the file; `None` at the end of the file and
+/// for a corrupt record.
+fn read_record(reader: &mut impl Read) -> std::io::Result<Option<(Event, u64)>> {
     let mut head = Vec::new();
     reader.by_ref().take(12).read_to_end(&mut head)?;
     let Some((length, sum)) = head.split_first_chunk::<8>() else { return Ok(None) };
     let bytes = u64::from_le_bytes(*length);
-    if sum != masked(length).to_le_bytes() || bytes > LONGEST {
+    if sum != masked_crc32c(length).to_le_bytes() || bytes > MAX_RECORD_LEN {
         return Ok(None);
     }
     let mut rest = Vec::new();
     reader.by_ref().take(bytes + 4).read_to_end(&mut rest)?;
     let Some((data, sum)) = rest.split_last_chunk::<4>() else { return Ok(None) };
-    if data.len() as u64 != bytes || *sum != masked(data).to_le_bytes() {
+    if data.len() as u64 != bytes || *sum != masked_crc32c(data).to_le_bytes() {
         return Ok(None);
     }
     Ok(Event::decode(data).ok().map(|event| (event, 12 + bytes + 4)))
@@ -220,8 +224,8 @@ mod tests {
     }
 
     fn read(folder: &Path) -> Vec<Event> {
-        let mut file = File::open(found(folder).unwrap().unwrap()).unwrap();
-        std::iter::from_fn(|| next(&mut file).unwrap().map(|(event, _)| event)).collect()
+        let mut file = File::open(find_event_file(folder).unwrap().unwrap()).unwrap();
+        std::iter::from_fn(|| read_record(&mut file).unwrap().map(|(event, _)| event)).collect()
     }
 
     fn steps(folder: &Path) -> Vec<i64> {
@@ -229,10 +233,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stand_under_their_names_at_their_update() {
+    fn scalars_have_their_tag_and_step() {
         let folder = tempfile::tempdir().unwrap();
-        let mut events = Events::open(folder.path()).unwrap();
-        assert!(found(folder.path()).unwrap().is_none(), "nothing before the first number");
+        let mut events = EventFile::open(folder.path()).unwrap();
+        assert!(find_event_file(folder.path()).unwrap().is_none(), "created with the first scalar");
         events.log(1e9, &step(4)).unwrap();
         let epoch = RunEvent::Epoch(EpochEvent {
             epoch: 1,
@@ -258,14 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_back_goes_on_as_if_the_rest_had_not_been() {
+    fn a_rewound_file_continues_without_the_removed_records() {
         let folder = tempfile::tempdir().unwrap();
-        let mut events = Events::open(folder.path()).unwrap();
+        let mut events = EventFile::open(folder.path()).unwrap();
         for number in [1, 2, 3, 4] {
             events.log(1e9, &step(number)).unwrap();
         }
         drop(events);
-        let mut events = Events::open(folder.path()).unwrap();
+        let mut events = EventFile::open(folder.path()).unwrap();
         events.rewind_to(2).unwrap();
         events.log(2e9, &step(3)).unwrap();
         assert_eq!(steps(folder.path()), [0, 1, 2, 3]);
@@ -273,17 +277,17 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_record_is_cut() {
+    fn rewind_removes_an_incomplete_record() {
         let folder = tempfile::tempdir().unwrap();
-        let mut events = Events::open(folder.path()).unwrap();
+        let mut events = EventFile::open(folder.path()).unwrap();
         events.log(1e9, &step(1)).unwrap();
         events.log(1e9, &step(2)).unwrap();
         drop(events);
-        let path = found(folder.path()).unwrap().unwrap();
+        let path = find_event_file(folder.path()).unwrap().unwrap();
         let whole = fs::read(&path).unwrap();
         for length in [whole.len() - 1, whole.len() - 20] {
             fs::write(&path, &whole[..length]).unwrap();
-            let mut events = Events::open(folder.path()).unwrap();
+            let mut events = EventFile::open(folder.path()).unwrap();
             events.rewind_to(9).unwrap();
             events.log(1e9, &step(2)).unwrap();
             assert_eq!(steps(folder.path()), [0, 1, 2]);

@@ -1,5 +1,5 @@
-//! What a process leaves behind that was killed, or whose disk was full, while it wrote. Each test
-//! runs itself a second time, as the process that it then kills.
+//! Run folders after a kill or a full disk. Each test starts itself again as a child process, which
+//! it then kills.
 #![cfg(unix)]
 
 use std::env;
@@ -17,17 +17,17 @@ use residual_spec::{
     TrainConfig, resolve,
 };
 
-/// Set for the second process: the folder that it writes to.
+/// Environment variable of the child process: the folder that it writes to.
 const FOLDER: &str = "RESIDUAL_TEST_FOLDER";
 const READY: &str = "ready to be killed";
 const BYTES: usize = 3_000_000;
 
-fn folder_if_second() -> Option<PathBuf> {
+fn folder_if_child() -> Option<PathBuf> {
     env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// Starts this program again for one test, after `shell` has set its limits.
-fn second(test: &str, folder: &Path, shell: &str) -> Child {
+/// Starts this test binary again for one test, after the shell commands `shell`.
+fn spawn_child(test: &str, folder: &Path, shell: &str) -> Child {
     Command::new("sh")
         .args(["-c", &format!("{shell} exec \"$0\" --exact {test}")])
         .arg(env::current_exe().unwrap())
@@ -39,10 +39,10 @@ fn second(test: &str, folder: &Path, shell: &str) -> Child {
 
 fn wait_until_ready(child: &mut Child) {
     let output = BufReader::new(child.stdout.as_mut().unwrap());
-    assert!(output.lines().any(|line| line.unwrap() == READY), "the second process gave up");
+    assert!(output.lines().any(|line| line.unwrap() == READY), "the child process failed");
 }
 
-/// A file's only byte, if it is whole.
+/// Returns the byte that fills a complete file.
 fn byte_of(path: &Path) -> u8 {
     let bytes = fs::read(path).unwrap();
     assert_eq!(bytes.len(), BYTES);
@@ -67,7 +67,7 @@ fn epoch(epoch: u32) -> RunEvent {
     })
 }
 
-/// Trains nothing, and writes as if.
+/// Writes the files of a run without training.
 fn run_until_killed(folder: &Path) {
     let mut run = RunDir::create(folder, false).unwrap();
     let facts = DatasetInfo {
@@ -81,7 +81,7 @@ fn run_until_killed(folder: &Path) {
         run.log(&epoch(number)).unwrap();
         write_all(&run.checkpoint_path(CheckpointKind::Last, number), number as u8).unwrap();
         if number == 1 {
-            // Past the test harness, which holds back what is printed.
+            // `println!` would be captured by the test harness.
             std::io::stdout().write_all(format!("\n{READY}\n").as_bytes()).unwrap();
         }
     }
@@ -91,14 +91,14 @@ fn run_until_killed(folder: &Path) {
 }
 
 #[test]
-fn a_killed_run_leaves_a_folder_to_go_on_in() {
-    if let Some(folder) = folder_if_second() {
+fn a_killed_run_can_be_resumed() {
+    if let Some(folder) = folder_if_child() {
         return run_until_killed(&folder);
     }
     for milliseconds in [0, 3, 7, 12, 18] {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("demo");
-        let mut child = second("a_killed_run_leaves_a_folder_to_go_on_in", &folder, "");
+        let mut child = spawn_child("a_killed_run_can_be_resumed", &folder, "");
         wait_until_ready(&mut child);
         assert_eq!(RunDir::reopen(&folder).unwrap_err().code, ErrorCode::OutInUse);
         sleep(Duration::from_millis(milliseconds));
@@ -125,8 +125,8 @@ fn a_killed_run_leaves_a_folder_to_go_on_in() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_old_file_and_nothing_else() {
-    if let Some(folder) = folder_if_second() {
+fn a_full_disk_leaves_only_the_old_file() {
+    if let Some(folder) = folder_if_child() {
         let error = write_all(&folder.join("file"), 2).unwrap_err();
         assert_eq!(error.code, ErrorCode::Write);
         return;
@@ -134,10 +134,10 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     write_all(&file, 1).unwrap();
-    // The kernel refuses every byte beyond the limit, as it does on a disk that is full.
+    // The kernel refuses every byte beyond the limit, as on a full disk.
     let limit = "trap '' XFSZ; ulimit -f 1000;";
-    let test = "a_full_disk_leaves_the_old_file_and_nothing_else";
-    let child = second(test, folder.path(), limit).wait_with_output().unwrap();
+    let test = "a_full_disk_leaves_only_the_old_file";
+    let child = spawn_child(test, folder.path(), limit).wait_with_output().unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
     assert_eq!(byte_of(&file), 1);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

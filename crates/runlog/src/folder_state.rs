@@ -1,0 +1,159 @@
+//! Classification of an existing folder, and removal of the files of a run.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use residual_fs::{is_temporary, write_error};
+use residual_spec::{Error, ErrorCode, Result};
+use serde::Deserialize;
+
+use crate::lock::{self, Lock};
+use crate::{metrics, tensorboard};
+
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const ENVIRONMENT: &str = "environment.json";
+pub(crate) const RESULT: &str = "result.json";
+pub(crate) const EVALUATION: &str = "evaluation.json";
+/// The report is written by other code, but removed with its run: it would describe the old one.
+pub(crate) const REPORT: &str = "report.html";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const LAST: &str = "last.safetensors";
+pub(crate) const BEST: &str = "best.safetensors";
+
+/// Contents of a folder that a run would write to.
+pub(crate) enum FolderState {
+    /// The folder is missing, empty, or holds only leftovers of a run that was killed at its start.
+    Free,
+    /// The folder holds a run.
+    Run,
+    /// The folder holds files that no run wrote.
+    OtherFiles,
+}
+
+impl FolderState {
+    /// Classifies a folder without changing it.
+    pub fn read(path: &Path) -> Result<FolderState> {
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(FolderState::Free),
+            Err(cause) => return Err(write_error(path, &cause)),
+        };
+        if is_run_config(&path.join(CONFIG)) {
+            return Ok(FolderState::Run);
+        }
+        for entry in entries {
+            let name = entry.map_err(|cause| write_error(path, &cause))?.file_name();
+            if !is_leftover(path, &name.to_string_lossy()) {
+                return Ok(FolderState::OtherFiles);
+            }
+        }
+        Ok(FolderState::Free)
+    }
+}
+
+/// Checks that a run may be created at `path`.
+///
+/// # Errors
+/// `E_OUT_IN_USE` or `E_OUT_EXISTS`.
+pub(crate) fn check_available(path: &Path, overwrite: bool) -> Result<()> {
+    let exists = |message: String| Error::new(ErrorCode::OutExists, message).file(path);
+    let shown = path.display();
+    match FolderState::read(path)? {
+        FolderState::Free => Ok(()),
+        FolderState::Run if overwrite => Ok(()),
+        FolderState::Run | FolderState::OtherFiles if Lock::is_held(path) => {
+            Err(lock::in_use(path))
+        }
+        FolderState::Run => {
+            let finished = if path.join(RESULT).exists() { "a" } else { "an unfinished" };
+            let can_resume = path.join(CHECKPOINTS).join(LAST).is_file();
+            let resume = format!("Resume it (resume: '{shown}'), replace it");
+            Err(exists(format!("{shown} contains {finished} run")).hint(format!(
+                "{} (overwrite: true), or choose another folder with `out`.",
+                if can_resume { &resume } else { "Replace it" }
+            )))
+        }
+        FolderState::OtherFiles => {
+            Err(exists(format!("{shown} contains files that are not part of a run"))
+                .hint("Choose a new or an empty folder with `out`."))
+        }
+    }
+}
+
+/// Returns whether `path` is the config.json of a run, of any version, and not that of another
+/// program.
+fn is_run_config(path: &Path) -> bool {
+    let Ok(text) = fs::read(path) else { return false };
+    let Ok(config) = serde_json::from_slice::<serde_json::Value>(&text) else { return false };
+    ["data", "model", "optimizer", "reasons"].iter().all(|key| config[key].is_object())
+}
+
+/// Returns whether a run that was killed before it wrote config.json may have left this file.
+fn is_leftover(folder: &Path, name: &str) -> bool {
+    let path = folder.join(name);
+    match name {
+        lock::NAME => true,
+        CHECKPOINTS => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()),
+        metrics::JSONL => fs::metadata(path).is_ok_and(|file| file.len() == 0),
+        metrics::CSV => fs::read(path).is_ok_and(|text| metrics::COLUMNS.as_bytes() == text),
+        _ => is_temporary(name),
+    }
+}
+
+/// Removes the files that a run writes, and no other file.
+///
+/// config.json goes last: it identifies the run, so an interrupted removal can be repeated.
+pub(crate) fn remove_run(path: &Path) -> std::io::Result<()> {
+    remove_checkpoints(path, |name| {
+        matches!(name, LAST | BEST) || epoch_of_checkpoint(name).is_some()
+    })?;
+    if let Ok(Some(events)) = tensorboard::find_event_file(path) {
+        remove_if_present(&events)?;
+    }
+    for name in [REPORT, EVALUATION, RESULT, metrics::JSONL, metrics::CSV, ENVIRONMENT, CONFIG] {
+        remove_if_present(&path.join(name))?;
+    }
+    Ok(())
+}
+
+/// Removes the checkpoints of a run whose file names `predicate` accepts.
+pub(crate) fn remove_checkpoints(
+    path: &Path,
+    predicate: impl Fn(&str) -> bool,
+) -> std::io::Result<()> {
+    let checkpoints = path.join(CHECKPOINTS);
+    if checkpoints.is_dir() {
+        for entry in fs::read_dir(&checkpoints)? {
+            let entry = entry?;
+            if predicate(&entry.file_name().to_string_lossy()) {
+                remove_if_present(&entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns 10 for `epoch-0010.safetensors`.
+pub(crate) fn epoch_of_checkpoint(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("epoch-")?.strip_suffix(".safetensors")?;
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// Returns the `epoch` field of an evaluation.json.
+pub(crate) fn epoch_of_evaluation(path: &Path) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct EvaluatedEpoch {
+        epoch: u32,
+    }
+    let text = fs::read(path).ok()?;
+    serde_json::from_slice(&text).ok().map(|EvaluatedEpoch { epoch }| epoch)
+}
+
+/// Removes a file; a missing file is no error.
+pub(crate) fn remove_if_present(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
+}

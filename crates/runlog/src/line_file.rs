@@ -1,0 +1,128 @@
+//! An append-only text file that can be truncated at a line.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use residual_spec::Result;
+
+use residual_fs::write_error;
+
+#[derive(Debug)]
+pub(crate) struct LineFile {
+    path: PathBuf,
+    file: File,
+    end: u64,
+}
+
+/// Position of a line relative to the point that a file is truncated to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinePosition {
+    Before,
+    After,
+    /// A line in another format: kept if a kept line follows, removed at the end of the file.
+    Unknown,
+}
+
+impl LineFile {
+    /// Opens a file for appending and creates it if it is missing.
+    pub(crate) fn open(path: &Path) -> Result<LineFile> {
+        let opened =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = opened.map_err(|cause| write_error(path, &cause))?;
+        let end = file.metadata().map_err(|cause| write_error(path, &cause))?.len();
+        Ok(LineFile { path: path.to_path_buf(), file, end })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.end == 0
+    }
+
+    /// Appends a line, which includes its newline, as a whole or not at all.
+    pub(crate) fn append(&mut self, line: &[u8]) -> Result<()> {
+        let written =
+            self.file.seek(SeekFrom::Start(self.end)).and_then(|_| self.file.write_all(line));
+        if let Err(cause) = written {
+            // If this fails as well, the next truncation removes the incomplete line.
+            let _ = self.file.set_len(self.end);
+            return Err(write_error(&self.path, &cause));
+        }
+        self.end += line.len() as u64;
+        Ok(())
+    }
+
+    /// Removes the first line that is [`LinePosition::After`], all lines that follow it, and an
+    /// incomplete last line. Only the file's length changes, so a crash cannot lose a kept line.
+    pub(crate) fn truncate(&mut self, position: impl Fn(&[u8]) -> LinePosition) -> Result<()> {
+        let truncated = self.kept_len(position).and_then(|kept| {
+            self.file.set_len(kept)?;
+            self.file.sync_all()?;
+            Ok(kept)
+        });
+        self.end = truncated.map_err(|cause| write_error(&self.path, &cause))?;
+        Ok(())
+    }
+
+    /// Returns the number of bytes up to the end of the last kept line.
+    fn kept_len(&mut self, position: impl Fn(&[u8]) -> LinePosition) -> std::io::Result<u64> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut reader = BufReader::new(&self.file);
+        let (mut at, mut kept) = (0, 0);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            at += reader.read_until(b'\n', &mut line)? as u64;
+            let is_complete = line.pop() == Some(b'\n');
+            match position(&line) {
+                _ if !is_complete => return Ok(kept),
+                LinePosition::Before => kept = at,
+                LinePosition::After => return Ok(kept),
+                LinePosition::Unknown => {}
+            }
+        }
+    }
+
+    /// Syncs the appended lines to the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|cause| write_error(&self.path, &cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truncated(text: &str, most: u64) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        std::fs::write(&path, text).unwrap();
+        let mut file = LineFile::open(&path).unwrap();
+        file
+            .truncate(|line| match str::from_utf8(line).unwrap().parse::<u64>() {
+                Ok(number) if number > most => LinePosition::After,
+                Ok(_) => LinePosition::Before,
+                Err(_) => LinePosition::Unknown,
+            })
+            .unwrap();
+        file.append(b"new\n").unwrap();
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn removes_all_lines_from_the_first_later_one() {
+        assert_eq!(truncated("1\n2\n3\n4\n", 2), "1\n2\nnew\n");
+        assert_eq!(truncated("1\n2\n", 0), "new\n");
+        assert_eq!(truncated("", 0), "new\n");
+    }
+
+    #[test]
+    fn removes_an_incomplete_last_line_even_if_it_parses() {
+        assert_eq!(truncated("1\n2345", 9999), "1\nnew\n");
+        assert_eq!(truncated("1\n\0\0\0\n", 9), "1\nnew\n");
+    }
+
+    #[test]
+    fn keeps_an_unknown_line_before_a_kept_one() {
+        assert_eq!(truncated("1\n# my note\n2\n3\n", 2), "1\n# my note\n2\nnew\n");
+    }
+}
