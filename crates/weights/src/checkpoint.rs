@@ -1,4 +1,4 @@
-//! What a run saves of itself, and what is read back.
+//! Checkpoints: network, optimizer state, configuration and position of a run in a safetensors file.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,49 +13,48 @@ use crate::safetensors_file::{self, SafetensorsFile, broken};
 use crate::state_dict::is_pytorch_file;
 use crate::tensor::{Tensor, TensorInfo};
 
-/// The version of what is written here; one higher for every change that an older reader would
-/// misread.
+/// Version of the checkpoint format. Increment it for changes that older readers would misread.
 const VERSION: u32 = 1;
 
-/// Tells Python's `safetensors` that these are PyTorch's layouts.
+/// Metadata key with the value `pt`, which Python's `safetensors` expects of PyTorch tensors.
 const FORMAT_KEY: &str = "format";
 const VERSION_KEY: &str = "residual.version";
 const CONFIG_KEY: &str = "residual.config";
 const DATA_KEY: &str = "residual.data";
 const PROGRESS_KEY: &str = "residual.progress";
 
-/// Before a name: the moving average of that weight or statistic.
+/// Prefix of the exponential moving average of a parameter or buffer.
 pub const EMA_PREFIX: &str = "ema.";
 
-/// The mean image that a network is given images less of: `[channels, size, size]`, values in 0..1.
+/// Key of the mean image that is subtracted from the network's input: `[channels, size, size]`,
+/// values in 0..1.
 pub const PIXEL_MEAN: &str = "transform.pixel_mean";
 
 /// A checkpoint in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// The network's weights and buffers under torchvision's names, and state under
-    /// `optimizer.<state>.<name>`. Where the run kept a moving average, [`Checkpoint::read`] puts
-    /// it in the place of the weights.
+    /// Parameters and buffers under torchvision's keys, optimizer state under
+    /// `optimizer.<state>.<key>`. [`Checkpoint::read`] replaces the weights by their moving average
+    /// (EMA) if the checkpoint has one.
     pub tensors: BTreeMap<String, Tensor>,
     pub config: ResolvedConfig,
-    pub data: DatasetInfo,
-    /// How far the run had come; its form is the trainer's. (JSON: no NaN, no infinity.)
+    pub data: DataFacts,
+    /// Position of the run, in a form that the trainer defines. JSON: no NaN, no infinity.
     pub progress: Value,
 }
 
-/// A checkpoint about to be written.
+/// Contents of a checkpoint to be written, with tensors that are produced one at a time.
 pub struct CheckpointContents<'a> {
     pub tensors: BTreeMap<String, TensorInfo>,
-    /// The numbers of one of them, laid out as a [`Tensor`]'s. Asked for one after another: the numbers
-    /// of two are not in memory at once.
+    /// Returns the bytes of one tensor, laid out as in [`Tensor`]. Called once for each tensor, so
+    /// that only one is in memory at a time.
     pub bytes: &'a dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
     pub config: &'a ResolvedConfig,
     pub data: &'a DatasetInfo,
     pub progress: &'a Value,
 }
 
-/// A checkpoint whose tensors are read one by one: of a large network, hardly more has to be in
-/// memory than what is made of it.
+/// An open checkpoint whose tensors are read one at a time, which keeps peak memory low.
 pub struct CheckpointReader<'p> {
     opened: SafetensorsFile<'p>,
     pub config: ResolvedConfig,
@@ -63,7 +62,7 @@ pub struct CheckpointReader<'p> {
     pub progress: Value,
 }
 
-/// A checkpoint without the numbers of its tensors.
+/// A checkpoint without tensor data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckpointHeader {
     pub tensors: BTreeMap<String, TensorInfo>,
@@ -73,16 +72,20 @@ pub struct CheckpointHeader {
 }
 
 impl CheckpointContents<'_> {
-    /// Writes the checkpoint, or leaves what was at `path`. The same contents give the same bytes.
+    /// Writes the checkpoint atomically. Equal contents give equal bytes.
     ///
     /// # Errors
-    /// `E_WRITE`; `E_INTERNAL` if a tensor's bytes are not what its type and shape say.
+    /// `E_WRITE`; `E_INTERNAL` if the bytes of a tensor do not match its type and shape.
     pub fn write(&self, path: &Path) -> Result<()> {
-        self.write_with(path, Vec::new())
+        self.write_with_metadata(path, Vec::new())
     }
 
-    /// Writes with more metadata, for other readers.
-    pub(crate) fn write_with(&self, path: &Path, facts: Vec<(&'static str, String)>) -> Result<()> {
+    /// Writes the checkpoint with additional metadata for other programs.
+    pub(crate) fn write_with_metadata(
+        &self,
+        path: &Path,
+        extra: Vec<(&'static str, String)>,
+    ) -> Result<()> {
         let mut metadata = BTreeMap::from([
             (FORMAT_KEY, "pt".to_string()),
             (VERSION_KEY, VERSION.to_string()),
@@ -90,13 +93,16 @@ impl CheckpointContents<'_> {
             (DATA_KEY, json(self.data)?),
             (PROGRESS_KEY, json(self.progress)?),
         ]);
-        metadata.extend(facts);
+        metadata.extend(extra);
         safetensors_file::write(path, &metadata, &self.tensors, self.bytes)
     }
 }
 
 impl Checkpoint {
-    /// Writes as [`CheckpointContents::write`] does.
+    /// Writes the checkpoint.
+    ///
+    /// # Errors
+    /// As [`CheckpointContents::write`].
     pub fn write(&self, path: &Path) -> Result<()> {
         let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.info()));
         let bytes = |name: &str| Ok(Cow::Borrowed(&self.tensors[name].bytes[..]));
@@ -105,20 +111,20 @@ impl Checkpoint {
             .write(path)
     }
 
-    /// Reads a checkpoint to use its network: with the moving average of the weights (`ema.*`)
-    /// as the weights, where the run kept one.
+    /// Reads a checkpoint for inference: with the moving average (`ema.*`) in place of the weights
+    /// if there is one.
     ///
     /// # Errors
     /// As [`Checkpoint::read_for_resume`].
     pub fn read(path: &Path) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::read_for_resume(path)?;
-        let averages: Vec<String> = checkpoint
+        let ema_keys: Vec<String> = checkpoint
             .tensors
             .keys()
             .filter(|name| name.starts_with(EMA_PREFIX))
             .cloned()
             .collect();
-        for name in averages {
+        for name in ema_keys {
             if let Some(tensor) = checkpoint.tensors.remove(&name) {
                 checkpoint.tensors.insert(name[EMA_PREFIX.len()..].to_string(), tensor);
             }
@@ -126,56 +132,56 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Opens a checkpoint to use its network, as [`Checkpoint::read`] gives it.
+    /// Opens a checkpoint for inference. Tensors are read one at a time, with the values that
+    /// [`Checkpoint::read`] returns.
     ///
     /// # Errors
     /// As [`Checkpoint::read_for_resume`].
     pub fn open(path: &Path) -> Result<CheckpointReader<'_>> {
         let opened = safetensors_file::open(path)?;
-        let (config, data, progress) = story(path, &opened)?;
+        let (config, data, progress) = read_run_metadata(path, &opened)?;
         Ok(CheckpointReader { opened, config, data, progress })
     }
 
-    /// Reads a checkpoint that [`CheckpointContents::write`] wrote, as it is, and checks that it is whole.
-    /// This is what a run goes on from.
+    /// Reads a checkpoint without changes, to resume its run.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if it is not there, cut short, not a checkpoint of residual's or one of a
-    /// later version, or if its configuration is one that no run has; `E_IO`.
+    /// `E_CHECKPOINT` if the file is missing, truncated, not a residual checkpoint, of a newer
+    /// version, or has an invalid configuration; `E_IO`.
     pub fn read_for_resume(path: &Path) -> Result<Checkpoint> {
         let opened = safetensors_file::open(path)?;
-        let (config, data, progress) = story(path, &opened)?;
+        let (config, data, progress) = read_run_metadata(path, &opened)?;
         Ok(Checkpoint { tensors: opened.read_safetensors()?, config, data, progress })
     }
 
-    /// Reads all but the tensors' numbers, in time that does not depend on the network's size.
+    /// Reads everything but tensor data, in time that does not depend on the size of the network.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn read_header(path: &Path) -> Result<CheckpointHeader> {
         let opened = safetensors_file::open(path)?;
-        let (config, data, progress) = story(path, &opened)?;
+        let (config, data, progress) = read_run_metadata(path, &opened)?;
         Ok(CheckpointHeader { tensors: opened.infos()?, config, data, progress })
     }
 }
 
 impl CheckpointReader<'_> {
-    /// One of the tensors, in the average where there is one; none if there is none of the name.
+    /// Reads a tensor, or its moving average if there is one; `None` if the key is missing.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the file was cut short since it was opened; `E_IO`.
+    /// `E_CHECKPOINT` if the file was truncated after it was opened; `E_IO`.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
         match self.opened.read_tensor(&format!("{EMA_PREFIX}{name}"))? {
             None => self.opened.read_tensor(name),
-            average => Ok(average),
+            ema => Ok(ema),
         }
     }
 }
 
-/// Whether a file is a checkpoint of residual's, broken or not, and no weights alone.
+/// Returns whether a file is a residual checkpoint, valid or not, rather than plain weights.
 ///
 /// # Errors
-/// `E_CHECKPOINT` if it claims to be a safetensors file and is none; `E_IO`.
+/// `E_CHECKPOINT` if the file is neither a PyTorch nor a valid safetensors file; `E_IO`.
 pub fn is_checkpoint(path: &Path) -> Result<bool> {
     if is_pytorch_file(path)? {
         return Ok(false);
@@ -187,31 +193,32 @@ fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))
 }
 
-/// What a file's metadata tells about the run.
-fn story(path: &Path, opened: &SafetensorsFile) -> Result<(ResolvedConfig, DatasetInfo, Value)> {
+/// Reads the configuration, data description and position from the metadata of a file.
+fn read_run_metadata(path: &Path, opened: &SafetensorsFile) -> Result<(ResolvedConfig, DataFacts, Value)> {
     let Some(version) = opened.metadata.get(VERSION_KEY) else {
-        return Err(broken(path, "holds tensors, but is no checkpoint of residual's")
-            .hint("Give a checkpoint from a run's folder: checkpoints/best.safetensors."));
+        return Err(broken(path, "contains tensors, but is not a residual checkpoint")
+            .hint("Give a checkpoint of a run folder, such as checkpoints/best.safetensors."));
     };
     match version.parse::<u32>() {
         Ok(1..=VERSION) => {}
-        Ok(later) if later > VERSION => {
-            let what = format!("has version {later}; this residual reads up to {VERSION}");
+        Ok(newer) if newer > VERSION => {
+            let what = format!("has checkpoint version {newer}; this residual reads up to {VERSION}");
             return Err(broken(path, what).hint("Update residual: npm install residual@latest."));
         }
-        _ => return Err(broken(path, format!("has a version that is none: '{version}'"))),
+        _ => return Err(broken(path, format!("has an invalid checkpoint version: '{version}'"))),
     }
-    let (config, data) = (part(path, opened, CONFIG_KEY)?, part(path, opened, DATA_KEY)?);
-    check_loaded_config(&config, &data)
-        .map_err(|error| broken(path, format!("says what no run does: {}", error.message)))?;
-    Ok((config, data, part(path, opened, PROGRESS_KEY)?))
+    let config = parse_metadata(path, opened, CONFIG_KEY)?;
+    let data = parse_metadata(path, opened, DATA_KEY)?;
+    check_usable(&config, &data)
+        .map_err(|error| broken(path, format!("has an invalid configuration: {}", error.message)))?;
+    Ok((config, data, parse_metadata(path, opened, PROGRESS_KEY)?))
 }
 
-fn part<T: DeserializeOwned>(path: &Path, opened: &SafetensorsFile, key: &str) -> Result<T> {
+fn parse_metadata<T: DeserializeOwned>(path: &Path, opened: &SafetensorsFile, key: &str) -> Result<T> {
     let text = opened.metadata.get(key);
-    let text = text.ok_or_else(|| broken(path, format!("lacks `{key}` in its metadata")))?;
+    let text = text.ok_or_else(|| broken(path, format!("has no metadata key `{key}`")))?;
     serde_json::from_str(text)
-        .map_err(|cause| broken(path, format!("has a `{key}` that cannot be read: {cause}")))
+        .map_err(|cause| broken(path, format!("has invalid metadata `{key}`: {cause}")))
 }
 
 #[cfg(test)]
@@ -228,8 +235,8 @@ mod tests {
         (folder, path)
     }
 
-    /// The same file with another metadata.
-    fn refused(metadata: BTreeMap<&str, String>) -> Error {
+    /// Returns the error of reading a file without tensors and with this metadata.
+    fn read_error(metadata: BTreeMap<&str, String>) -> Error {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
         let none = |_: &str| unreachable!("there is no tensor");
@@ -241,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_reads_back_to_the_bit() {
+    fn a_checkpoint_round_trips_bit_exactly() {
         let mut saved = checkpoint();
         saved.progress = json!({ "step": u64::MAX, "sum": 0.1 + 0.2, "tiny": 5e-324 });
         let (_folder, path) = written(&saved);
@@ -249,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_that_are_read_one_by_one_are_those_that_are_read_together() {
+    fn reading_tensor_by_tensor_equals_reading_all() {
         let mut saved = checkpoint();
         let average = Tensor { bytes: vec![7; 24], ..saved.tensors["fc.weight"].clone() };
         saved.tensors.insert(format!("{EMA_PREFIX}fc.weight"), average);
@@ -257,7 +264,7 @@ mod tests {
         let (together, opened) =
             (Checkpoint::read(&path).unwrap(), Checkpoint::open(&path).unwrap());
         assert_eq!(opened.config, together.config);
-        // In whatever order, and repeatedly.
+        // In any order, and repeatedly.
         for (name, tensor) in together.tensors.iter().rev().chain(&together.tensors) {
             assert_eq!(opened.tensor(name).unwrap().as_ref(), Some(tensor));
         }
@@ -265,19 +272,19 @@ mod tests {
         assert_eq!(opened.tensor("fc.none").unwrap(), None);
         let length = path.metadata().unwrap().len();
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 24).unwrap();
-        let gone = together.tensors.keys().filter(|name| opened.tensor(name).is_err());
-        assert!(gone.count() > 0);
+        let unreadable = together.tensors.keys().filter(|name| opened.tensor(name).is_err());
+        assert!(unreadable.count() > 0);
     }
 
     #[test]
-    fn the_same_checkpoint_gives_the_same_bytes() {
+    fn equal_checkpoints_have_equal_bytes() {
         let (_one, first) = written(&checkpoint());
         let (_two, second) = written(&checkpoint());
         assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
     }
 
     #[test]
-    fn a_header_has_everything_but_the_numbers() {
+    fn a_header_has_everything_but_tensor_data() {
         let saved = checkpoint();
         let (_folder, path) = written(&saved);
         let header = Checkpoint::read_header(&path).unwrap();
@@ -289,24 +296,24 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_others_are_told_from_a_broken_checkpoint() {
-        let error = refused(BTreeMap::from([("format", "pt".into())]));
-        assert!(error.message.ends_with("no checkpoint of residual's"), "{error}");
+    fn plain_weights_are_reported_as_not_a_checkpoint() {
+        let error = read_error(BTreeMap::from([("format", "pt".into())]));
+        assert!(error.message.ends_with("not a residual checkpoint"), "{error}");
     }
 
     #[test]
-    fn a_later_version_asks_for_an_update() {
-        let error = refused(BTreeMap::from([(VERSION_KEY, "2".into())]));
+    fn a_newer_version_asks_for_an_update() {
+        let error = read_error(BTreeMap::from([(VERSION_KEY, "2".into())]));
         assert!(error.hint.unwrap().starts_with("Update residual"));
-        for none in ["", "0", "-1", "x"] {
-            refused(BTreeMap::from([(VERSION_KEY, none.into())]));
+        for invalid in ["", "0", "-1", "x"] {
+            read_error(BTreeMap::from([(VERSION_KEY, invalid.into())]));
         }
     }
 
     #[test]
-    fn a_configuration_that_no_run_has_is_refused() {
-        type Harm = fn(&mut Checkpoint);
-        let harms: [(&str, Harm); 9] = [
+    fn an_invalid_configuration_is_read_error() {
+        type Corruption = fn(&mut Checkpoint);
+        let corruptions: [(&str, Corruption); 9] = [
             ("data.imageSize", |c| c.config.data.image_size = 400_000),
             ("data.imageSize", |c| c.config.data.image_size = 0),
             ("data.channels", |c| c.config.data.channels = 2),
@@ -317,10 +324,10 @@ mod tests {
             ("workers", |c| c.config.workers = u32::MAX),
             ("class", |c| c.data.classes.clear()),
         ];
-        for (key, harm) in harms {
-            let mut harmed = checkpoint();
-            harm(&mut harmed);
-            let (_folder, path) = written(&harmed);
+        for (key, corrupt) in corruptions {
+            let mut corrupted = checkpoint();
+            corrupt(&mut corrupted);
+            let (_folder, path) = written(&corrupted);
             for error in
                 [Checkpoint::read(&path).unwrap_err(), Checkpoint::read_header(&path).unwrap_err()]
             {
@@ -331,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_read_whatever_a_later_rule_says_of_how_it_was_trained() {
+    fn reads_checkpoints_whose_training_options_are_no_longer_valid() {
         let mut old = checkpoint();
         old.config.batch_size = 1;
         old.config.device = residual_spec::Device::Cuda;
@@ -341,11 +348,11 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_missing_or_broken_is_named() {
+    fn names_missing_and_invalid_metadata() {
         let version = (VERSION_KEY, "1".to_string());
-        let error = refused(BTreeMap::from([version.clone()]));
-        assert!(error.message.contains("lacks `residual.config`"), "{error}");
-        let error = refused(BTreeMap::from([version, (CONFIG_KEY, "{}".into())]));
-        assert!(error.message.contains("`residual.config` that cannot be read"), "{error}");
+        let error = read_error(BTreeMap::from([version.clone()]));
+        assert!(error.message.contains("no metadata key `residual.config`"), "{error}");
+        let error = read_error(BTreeMap::from([version, (CONFIG_KEY, "{}".into())]));
+        assert!(error.message.contains("invalid metadata `residual.config`"), "{error}");
     }
 }

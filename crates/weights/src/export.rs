@@ -242,14 +242,14 @@ fn json(value: &impl Serialize) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::initial;
+    use crate::testing::checkpoint_of;
     use crate::{EMA_PREFIX, read_safetensors};
 
     /// A checkpoint of a network with its initial weights, in a folder.
     fn saved(arch: &str) -> (tempfile::TempDir, PathBuf, Checkpoint) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("best.safetensors");
-        let checkpoint = initial(arch, 32);
+        let checkpoint = checkpoint_of(arch, 32);
         checkpoint.write(&path).unwrap();
         (folder, path, checkpoint)
     }

@@ -1,4 +1,4 @@
-//! Which file it is: its SHA-256.
+//! SHA-256 of a file.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,14 +7,14 @@ use std::path::Path;
 use residual_spec::{Error, Result};
 use sha2::{Digest, Sha256};
 
-/// A file's SHA-256, in hexadecimal digits.
+/// Returns the SHA-256 of a file in hexadecimal digits.
 ///
 /// # Errors
-/// `E_IO`, also for what is no file: a pipe would be waited for, and a device has no end.
+/// `E_IO`, also if `path` is not a regular file: reading a pipe or a device might never end.
 pub fn sha256(path: &Path) -> Result<String> {
     let failed = |cause| Error::read(path, &cause);
     if !path.metadata().map_err(failed)?.is_file() {
-        return Err(failed(std::io::Error::other("it is not a file")));
+        return Err(failed(std::io::Error::other("not a regular file")));
     }
     let mut file = File::open(path).map_err(failed)?;
     let mut hash = Sha256::new();
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_files_hash_is_what_sha256sum_prints() {
+    fn returns_the_digits_that_sha256sum_prints() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("abc");
         std::fs::write(&path, "abc").unwrap();

@@ -1,4 +1,4 @@
-//! Weights of whoever made them, under torchvision's names.
+//! Reads the weights of a PyTorch or safetensors file under torchvision's keys.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,25 +12,25 @@ use crate::key_map::{KeyMap, to_torchvision};
 use crate::safetensors_file::{self, broken};
 use crate::{Tensor, pytorch};
 
-/// A network's weights and buffers.
+/// Parameters and buffers of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateDict {
-    /// Whose names the file had.
+    /// Key names that the file had.
     pub key_map: KeyMap,
-    /// Under torchvision's names.
+    /// Tensors by torchvision's keys.
     pub tensors: BTreeMap<String, Tensor>,
 }
 
-/// What a checkpoint has beside the network's tensors: the optimizer's state, the mean image.
-const OTHERS: [&str; 2] = ["optimizer.", "transform."];
+/// Prefixes of checkpoint tensors that do not belong to the network: optimizer state, mean image.
+const NON_NETWORK_PREFIXES: [&str; 2] = ["optimizer.", "transform."];
 
 impl StateDict {
-    /// Reads a file of PyTorch's (.pth, .pt, .th: what counts is what is in it) or a .safetensors.
-    /// Nothing in it is run, and nothing believed.
+    /// Reads a file that `torch.save` wrote (.pth, .pt, .th) or a safetensors file. The format is
+    /// detected from the contents. No code in the file is executed.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` for a file that is not there, cut short, or asks for anything but tensors;
-    /// `E_IO`.
+    /// `E_CHECKPOINT` if the file is missing, truncated, malformed, or contains objects other than
+    /// tensors; `E_IO`.
     pub fn read(path: &Path) -> Result<StateDict> {
         let tensors = match is_pytorch_file(path)? {
             true => pytorch::read(path)?,
@@ -38,9 +38,9 @@ impl StateDict {
                 let (averages, mut tensors): (BTreeMap<_, _>, BTreeMap<_, _>) =
                     safetensors_file::read_safetensors(path)?
                         .into_iter()
-                        .filter(|(name, _)| !OTHERS.iter().any(|other| name.starts_with(other)))
+                        .filter(|(name, _)| !NON_NETWORK_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
                         .partition(|(name, _)| name.starts_with(EMA_PREFIX));
-                // A moving average is what such a run is about.
+                // As in `Checkpoint::read`, averaged weights replace the last ones.
                 let name = |name: String| name[EMA_PREFIX.len()..].to_string();
                 tensors.extend(averages.into_iter().map(|(full, tensor)| (name(full), tensor)));
                 tensors
@@ -48,27 +48,27 @@ impl StateDict {
         };
         let (key_map, tensors) = to_torchvision(tensors);
         match tensors.is_empty() {
-            true => Err(broken(path, "holds no weights")),
+            true => Err(broken(path, "contains no weights")),
             false => Ok(StateDict { key_map, tensors }),
         }
     }
 }
 
-/// Whether a file is one that `torch.save` wrote, as far as its first bytes tell.
+/// Returns whether the first bytes, or else the extension, are those of a `torch.save` file.
 pub(crate) fn is_pytorch_file(path: &Path) -> Result<bool> {
     let found = path.metadata();
-    // What is not there, or no file, is the reader's to say.
+    // The reader reports a missing file.
     if !found.is_ok_and(|found| found.is_file()) {
         return Ok(false);
     }
     let mut start = Vec::new();
     let file = File::open(path).map_err(|cause| Error::read(path, &cause))?;
     file.take(9).read_to_end(&mut start).map_err(|cause| Error::read(path, &cause))?;
-    // A safetensors file begins with a length, which may begin with any byte.
+    // A safetensors file starts with the length of its header, which can be any bytes, and `{`.
     if start.get(8) == Some(&b'{') {
         return Ok(false);
     }
-    // The oldest pickles begin with any operation.
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    Ok(pytorch::is_pytorch_file(&start) || matches!(ending, "pth" | "pt" | "th" | "pkl" | "ckpt"))
+    // Pickles of protocols 0 and 1 have no magic number.
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    Ok(pytorch::is_pytorch_file(&start) || matches!(extension, "pth" | "pt" | "th" | "pkl" | "ckpt"))
 }

@@ -1,12 +1,12 @@
-//! Tensors as files have them: a type, a shape, bytes.
+//! Tensors in host memory as files store them: a data type, a shape and bytes.
 
 use safetensors::Dtype;
 
-/// Bytes of a tensor's name. Names are copied and compared, and nothing that a network has needs
-/// more.
+/// Maximum length of a tensor name in bytes. Longer names are refused, since a hostile file could
+/// make every copy and comparison of a name expensive.
 pub(crate) const MAX_NAME_LEN: usize = 1024;
 
-/// The type of a tensor's numbers. Bytes are little-endian.
+/// Data type of the elements of a tensor; their bytes are little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DType {
     F64,
@@ -22,7 +22,7 @@ pub enum DType {
 }
 
 impl DType {
-    /// Bytes of one number.
+    /// Returns the size of one element in bytes.
     pub fn size(self) -> usize {
         match self {
             DType::F64 | DType::I64 => 8,
@@ -32,8 +32,9 @@ impl DType {
         }
     }
 
-    /// None for a type that residual computes nothing with.
-    pub(crate) fn from_file(dtype: Dtype) -> Option<DType> {
+    /// Converts from the type of the `safetensors` crate; `None` for types that residual does not
+    /// support.
+    pub(crate) fn from_safetensors(dtype: Dtype) -> Option<DType> {
         Some(match dtype {
             Dtype::F64 => DType::F64,
             Dtype::F32 => DType::F32,
@@ -49,7 +50,7 @@ impl DType {
         })
     }
 
-    pub(crate) fn in_file(self) -> Dtype {
+    pub(crate) fn to_safetensors(self) -> Dtype {
         match self {
             DType::F64 => Dtype::F64,
             DType::F32 => Dtype::F32,
@@ -65,8 +66,7 @@ impl DType {
     }
 }
 
-/// A tensor in memory of its own: `bytes` holds the numbers row by row, the last dimension
-/// innermost.
+/// A tensor that owns its elements: `bytes` holds them in row-major (C) order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
     pub dtype: DType,
@@ -75,36 +75,38 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// All but its numbers.
+    /// Returns the data type and shape.
     pub fn info(&self) -> TensorInfo {
         TensorInfo { dtype: self.dtype, shape: self.shape.clone() }
     }
 
-    /// The numbers in float32, rounded where there is more to them; None for whole ones.
-    pub fn floats(&self) -> Option<Vec<f32>> {
+    /// Converts the elements to float32, rounding float64; `None` for integer and boolean tensors.
+    pub fn to_f32(&self) -> Option<Vec<f32>> {
         let bytes = &self.bytes;
         let pair = |pair: &[u8]| u16::from_le_bytes([pair[0], pair[1]]);
         Some(match self.dtype {
             DType::F32 => {
-                let number = |number: &[u8]| [number[0], number[1], number[2], number[3]];
-                bytes.chunks_exact(4).map(|four| f32::from_le_bytes(number(four))).collect()
+                let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]];
+                bytes.chunks_exact(4).map(|chunk| f32::from_le_bytes(four(chunk))).collect()
             }
             DType::F64 => bytes
                 .chunks_exact(8)
                 .map(|eight| f64::from_le_bytes(eight.try_into().expect("eight bytes")) as f32)
                 .collect(),
-            DType::F16 => bytes.chunks_exact(2).map(|two| half(pair(two))).collect(),
+            DType::F16 => bytes.chunks_exact(2).map(|two| f16_to_f32(pair(two))).collect(),
             DType::Bf16 => bytes
                 .chunks_exact(2)
                 .map(|two| f32::from_bits(u32::from(pair(two)) << 16))
                 .collect(),
-            _ => return None,
+            DType::I64 | DType::I32 | DType::I16 | DType::I8 | DType::U8 | DType::Bool => {
+                return None;
+            }
         })
     }
 }
 
-/// IEEE 754's binary16 as float32, which holds every one of them exactly.
-fn half(bits: u16) -> f32 {
+/// Converts the bits of an IEEE 754 binary16 number to float32, which represents it exactly.
+fn f16_to_f32(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
     sign * match (exponent, bits & 1023) {
@@ -115,7 +117,7 @@ fn half(bits: u16) -> f32 {
     }
 }
 
-/// A tensor without its numbers.
+/// Data type and shape of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
     pub dtype: DType,
@@ -123,8 +125,8 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// Bytes of all its numbers.
-    pub fn bytes(&self) -> usize {
+    /// Returns the size of all elements in bytes.
+    pub fn num_bytes(&self) -> usize {
         self.dtype.size() * self.shape.iter().product::<usize>()
     }
 }
@@ -147,23 +149,23 @@ mod tests {
     ];
 
     #[test]
-    fn a_type_has_the_files_name_and_size() {
+    fn dtypes_round_trip_and_have_the_size_of_safetensors() {
         for dtype in ALL {
-            assert_eq!(DType::from_file(dtype.in_file()), Some(dtype));
-            assert_eq!(dtype.in_file().bitsize(), dtype.size() * 8);
+            assert_eq!(DType::from_safetensors(dtype.to_safetensors()), Some(dtype));
+            assert_eq!(dtype.to_safetensors().bitsize(), dtype.size() * 8);
         }
-        assert_eq!(DType::from_file(Dtype::F8_E4M3), None);
+        assert_eq!(DType::from_safetensors(Dtype::F8_E4M3), None);
     }
 
     #[test]
-    fn every_floating_type_becomes_float32() {
-        let floats = |dtype, bytes: &[u8]| {
+    fn to_f32_converts_every_floating_point_type() {
+        let to_f32 = |dtype, bytes: &[u8]| {
             Tensor { dtype, shape: vec![bytes.len() / dtype.size()], bytes: bytes.to_vec() }
-                .floats()
+                .to_f32()
         };
-        assert_eq!(floats(DType::F32, &1.5f32.to_le_bytes()).unwrap(), [1.5]);
-        assert_eq!(floats(DType::F64, &0.1f64.to_le_bytes()).unwrap(), [0.1]);
-        assert_eq!(floats(DType::Bf16, &0xC020u16.to_le_bytes()).unwrap(), [-2.5]);
+        assert_eq!(to_f32(DType::F32, &1.5f32.to_le_bytes()).unwrap(), [1.5]);
+        assert_eq!(to_f32(DType::F64, &0.1f64.to_le_bytes()).unwrap(), [0.1]);
+        assert_eq!(to_f32(DType::Bf16, &0xC020u16.to_le_bytes()).unwrap(), [-2.5]);
         for (bits, value) in [
             (0x3C00, 1.0),
             (0xC100, -2.5),
@@ -172,9 +174,9 @@ mod tests {
             (0x7C00, f32::INFINITY),
             (0x8000, -0.0),
         ] {
-            assert_eq!(floats(DType::F16, &u16::to_le_bytes(bits)).unwrap(), [value]);
+            assert_eq!(to_f32(DType::F16, &u16::to_le_bytes(bits)).unwrap(), [value]);
         }
-        assert!(half(0x7E00).is_nan());
-        assert_eq!(floats(DType::I64, &[0; 8]), None);
+        assert!(f16_to_f32(0x7E00).is_nan());
+        assert_eq!(to_f32(DType::I64, &[0; 8]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A checkpoint for tests.
+//! Checkpoints for tests.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{Checkpoint, DType, Tensor};
 
+/// Returns a checkpoint with three small tensors.
 pub(crate) fn checkpoint() -> Checkpoint {
     let data = DatasetInfo {
         source: "./photos".into(),
@@ -29,8 +30,8 @@ pub(crate) fn checkpoint() -> Checkpoint {
     }
 }
 
-/// The same of a network with some weights, for images of `size` x `size`.
-pub(crate) fn initial(arch: &str, size: u32) -> Checkpoint {
+/// Returns a checkpoint with every tensor of the network `arch`, for images of `size` x `size`.
+pub(crate) fn checkpoint_of(arch: &str, size: u32) -> Checkpoint {
     let mut checkpoint = checkpoint();
     let config = json!({ "model": arch, "data": { "source": "./photos", "imageSize": size } });
     let machine = MachineInfo::with_cores(2);

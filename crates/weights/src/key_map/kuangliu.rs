@@ -1,4 +1,4 @@
-//! The names of kuangliu/pytorch-cifar and of akamaster/pytorch_resnet_cifar10.
+//! Keys of kuangliu/pytorch-cifar and akamaster/pytorch_resnet_cifar10.
 
 pub(super) fn rename(name: &str) -> String {
     match name.strip_prefix("linear.") {

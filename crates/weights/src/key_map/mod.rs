@@ -9,18 +9,18 @@ use std::fmt;
 
 use crate::Tensor;
 
-/// Whose names a file has, found by looking at them.
+/// Key names of a state_dict, detected from the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyMap {
     /// `conv1`, `layer1.0.bn1`, `layer2.0.downsample.0`, `fc`.
     Torchvision,
     /// `features`, `layer1.0.features.0`, `layer2.0.shortcut.0`, `classifer`.
     Notebook,
-    /// As kuangliu's; shortcuts without tensors (option A).
+    /// kuangliu's keys, with shortcuts that have no tensors (option A).
     Akamaster,
     /// `layer2.0.shortcut.0`, `linear`.
     Kuangliu,
-    /// As torchvision's for residual networks; VGG's head is `pre_logits` and `head.fc`.
+    /// torchvision's keys for residual networks; VGG's head is `pre_logits` and `head.fc`.
     Timm,
 }
 
@@ -36,22 +36,24 @@ impl fmt::Display for KeyMap {
     }
 }
 
-/// Wrappers around wrappers that are taken away.
-const MOST_WRAPPERS: usize = 8;
-/// What wrappers put before every name: DataParallel, torch.compile, a module around the network.
+/// Maximum number of nested wrapper prefixes that are removed.
+const MAX_WRAPPERS: usize = 8;
+/// Key prefixes that wrappers add: DataParallel, torch.compile, a module around the network.
 const PREFIXES: [&str; 6] = ["module.", "_orig_mod.", "model.", "net.", "network.", "backbone."];
 
-/// The tensors under torchvision's names, and whose names they had. What nothing reads is left out.
+/// Renames tensors to torchvision's keys and returns the detected key map.
+///
+/// Removes a prefix that all keys share, and `num_batches_tracked`.
 pub(crate) fn to_torchvision(
     tensors: BTreeMap<String, Tensor>,
 ) -> (KeyMap, BTreeMap<String, Tensor>) {
     let mut tensors: Vec<_> = tensors
         .into_iter()
-        // With a fixed momentum, nothing depends on it.
+        // The count is used by a batch norm without momentum only, which no network here has.
         .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
         .collect();
-    let before = shared_prefix(&tensors);
-    tensors.iter_mut().for_each(|(name, _)| drop(name.drain(..before)));
+    let prefix_len = shared_prefix_len(&tensors);
+    tensors.iter_mut().for_each(|(name, _)| drop(name.drain(..prefix_len)));
     let key_map = detect(&tensors);
     let renamed = tensors.into_iter().map(|(name, tensor)| match key_map {
         KeyMap::Torchvision => (name, tensor),
@@ -62,18 +64,18 @@ pub(crate) fn to_torchvision(
     (key_map, renamed.collect())
 }
 
-/// How many bytes wrappers have put before every name.
-fn shared_prefix(tensors: &[(String, Tensor)]) -> usize {
-    let mut before = 0;
-    for _ in 0..MOST_WRAPPERS {
-        let all =
-            |prefix: &&&str| tensors.iter().all(|(name, _)| name[before..].starts_with(**prefix));
-        match PREFIXES.iter().find(all) {
-            Some(prefix) if !tensors.is_empty() => before += prefix.len(),
+/// Returns the length in bytes of the wrapper prefixes that all keys share.
+fn shared_prefix_len(tensors: &[(String, Tensor)]) -> usize {
+    let mut len = 0;
+    for _ in 0..MAX_WRAPPERS {
+        let is_shared =
+            |prefix: &&&str| tensors.iter().all(|(name, _)| name[len..].starts_with(**prefix));
+        match PREFIXES.iter().find(is_shared) {
+            Some(prefix) if !tensors.is_empty() => len += prefix.len(),
             _ => break,
         }
     }
-    before
+    len
 }
 
 fn detect(tensors: &[(String, Tensor)]) -> KeyMap {
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn each_naming_is_told_by_its_names_and_brought_to_torchvisions() {
+    fn detects_every_key_map_and_renames_to_torchvision() {
         for (key_map, theirs, ours) in [
             (
                 KeyMap::Notebook,
@@ -160,18 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn what_wrappers_put_before_every_name_is_taken_away() {
+    fn removes_wrapper_prefixes_that_all_keys_share() {
         let (_, names) = renamed(&["module.model.conv1.weight", "module.model.fc.bias"]);
         assert_eq!(names, ["conv1.weight", "fc.bias"]);
         let (_, names) = renamed(&["module.conv1.weight", "fc.bias"]);
         assert_eq!(names, ["fc.bias", "module.conv1.weight"]);
-        // Nobody wraps a network a million times.
+        // A hostile key with a million prefixes.
         let (_, names) = renamed(&["module.".repeat(1 << 20).as_str()]);
-        assert_eq!(names[0].len(), 7 * ((1 << 20) - MOST_WRAPPERS));
+        assert_eq!(names[0].len(), 7 * ((1 << 20) - MAX_WRAPPERS));
     }
 
     #[test]
-    fn the_count_of_batches_is_left_out() {
+    fn removes_num_batches_tracked() {
         let (_, names) = renamed(&["bn1.num_batches_tracked", "bn1.bias"]);
         assert_eq!(names, ["bn1.bias"]);
         assert_eq!(renamed(&["bn1.num_batches_tracked"]).1.len(), 0);

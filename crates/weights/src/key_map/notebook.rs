@@ -1,23 +1,24 @@
-//! The notebook's names: its layers are numbered within `nn.Sequential`s, ReLUs included, and its
-//! head is spelt `classifer`.
+//! Keys of the notebook (see docs/weights.md): layers are numbered within `nn.Sequential`, ReLUs
+//! included, and the head is spelled `classifer`.
 
-/// In a block's `features`: convolution, normalisation, ReLU, and so on.
-const BRANCH: [(&str, &str); 6] =
+/// Index in a block's `features` and torchvision's name: convolution, batch norm, ReLU (no
+/// tensors), and so on.
+const BLOCK_LAYERS: [(&str, &str); 6] =
     [("0", "conv1"), ("1", "bn1"), ("3", "conv2"), ("4", "bn2"), ("6", "conv3"), ("7", "bn3")];
 
 pub(super) fn rename(name: &str) -> String {
     let parts: Vec<&str> = name.split('.').collect();
-    let branch = |number: &str| BRANCH.iter().find(|(found, _)| *found == number);
+    let block_layer = |index: &str| BLOCK_LAYERS.iter().find(|(found, _)| *found == index);
     match parts[..] {
         ["classifer" | "classifier", part] => format!("fc.{part}"),
         ["features", "0", part] => format!("conv1.{part}"),
         ["features", "1", part] => format!("bn1.{part}"),
-        [stage, block, "features", number, part] => match branch(number) {
+        [stage, block, "features", index, part] => match block_layer(index) {
             Some((_, layer)) => format!("{stage}.{block}.{layer}.{part}"),
             None => name.into(),
         },
-        [stage, block, "shortcut", number, part] => {
-            format!("{stage}.{block}.downsample.{number}.{part}")
+        [stage, block, "shortcut", index, part] => {
+            format!("{stage}.{block}.downsample.{index}.{part}")
         }
         _ => name.into(),
     }

@@ -1,5 +1,5 @@
-//! timm's names for VGG: its fully connected layers are convolutions over the last 7x7 pixels, and
-//! have other names. (Its residual networks have torchvision's names.)
+//! timm's keys for VGG, whose fully connected layers are convolutions over the last 7x7 feature map.
+//! timm's residual networks have torchvision's keys.
 
 use crate::Tensor;
 
@@ -12,7 +12,7 @@ pub(super) fn rename(name: &str, mut tensor: Tensor) -> (String, Tensor) {
         let Some(part) = name.strip_prefix(theirs) else { continue };
         if let [out, ref rest @ ..] = tensor.shape[..] {
             if rest.len() == 3 {
-                // [out, in, h, w] as [out, in * h * w]: the same numbers in the same order.
+                // [out, in, h, w] flattens to [out, in * h * w] without moving elements.
                 tensor.shape = vec![out, rest.iter().product()];
             }
         }

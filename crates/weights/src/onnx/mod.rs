@@ -71,11 +71,11 @@ mod tests {
     use super::*;
     use crate::checkpoint::Checkpoint;
     use crate::export::ExportOptions;
-    use crate::testing::initial;
+    use crate::testing::checkpoint_of;
 
     /// The file of a network with its initial weights, read back.
     fn exported(arch: &str, size: u32, options: ExportOptions) -> proto::Model {
-        read_back(&initial(arch, size), options)
+        read_back(&checkpoint_of(arch, size), options)
     }
 
     fn read_back(checkpoint: &Checkpoint, options: ExportOptions) -> proto::Model {
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_network_that_subtracts_a_mean_image_names_no_constants_instead() {
-        let mut checkpoint = initial("resnet8", 8);
+        let mut checkpoint = checkpoint_of("resnet8", 8);
         checkpoint.config.transform.pixel_mean = true;
         let entries = read_back(&checkpoint, ExportOptions::default()).metadata_props;
         let said = |key: &str| {
