@@ -1,4 +1,4 @@
-//! A trained network for others: weights alone as .safetensors, or the whole network as .onnx.
+//! Exports a trained network: its weights as .safetensors, or the whole network as .onnx.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,75 +16,77 @@ use crate::find_checkpoint::{CheckpointChoice, find_checkpoint};
 use crate::tensor::{DType, Tensor, TensorInfo};
 use crate::{CheckpointContents, ExternalWeights, PIXEL_MEAN, onnx};
 
-/// Behind the name of a normalisation: how often PyTorch moved its statistics.
-const TRACKED: &str = ".num_batches_tracked";
+/// Suffix of PyTorch's counter of updates of a batch norm's running statistics.
+const NUM_BATCHES_TRACKED: &str = ".num_batches_tracked";
 
-/// What goes into an ONNX file beside the network: [`ExportConfig`], resolved.
+/// Optional parts of an ONNX graph: [`ExportConfig`], resolved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExportOptions {
-    /// End in probabilities instead of logits.
+    /// Output probabilities instead of logits.
     pub softmax: bool,
-    /// Begin with pixels from 0 to 1 instead of normalised ones.
+    /// Input pixels from 0 to 1 instead of normalized pixels.
     pub normalization: bool,
 }
 
 impl From<&ExportConfig> for ExportOptions {
-    fn from(said: &ExportConfig) -> ExportOptions {
+    fn from(config: &ExportConfig) -> ExportOptions {
         ExportOptions {
-            softmax: said.softmax.unwrap_or(false),
-            normalization: said.normalization.unwrap_or(false),
+            softmax: config.softmax.unwrap_or(false),
+            normalization: config.normalization.unwrap_or(false),
         }
     }
 }
 
-/// A network and what a file needs to say about it.
+/// A network with everything that an exported file contains.
 pub struct Export<'a> {
     pub network: &'a Network,
-    /// By torchvision's names; what the network does not have is left out.
+    /// Tensors by torchvision's keys; keys that the network does not have are not exported.
     pub tensors: &'a BTreeMap<String, Tensor>,
     pub config: &'a ResolvedConfig,
-    pub data: &'a DatasetInfo,
-    /// How far the run had come.
+    pub data: &'a DataFacts,
+    /// Position of the run.
     pub progress: &'a Value,
     pub options: ExportOptions,
 }
 
-/// The forms that a file may have.
+/// File format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum ExportFormat {
     Safetensors,
     Onnx,
 }
 
-impl Form {
+impl ExportFormat {
+    /// Returns the format that the extension of `path` stands for.
+    ///
     /// # Errors
-    /// `E_USAGE` for an ending that says neither.
-    fn of(path: &Path) -> Result<Form> {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        match ending.to_ascii_lowercase().as_str() {
-            "safetensors" => Ok(Form::Safetensors),
-            "onnx" => Ok(Form::Onnx),
+    /// `E_USAGE` for another extension.
+    fn from_path(path: &Path) -> Result<ExportFormat> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "safetensors" => Ok(ExportFormat::Safetensors),
+            "onnx" => Ok(ExportFormat::Onnx),
             _ => Err(Error::new(
                 ErrorCode::Usage,
-                format!("a network cannot be exported as '{}'", path.display()),
+                format!("cannot export a network to '{}'", path.display()),
             )
             .key("path")
-            .hint("Let the file's name end in .safetensors or .onnx.")),
+            .hint("Use the extension .safetensors or .onnx.")),
         }
     }
 }
 
-/// Exports the network of a run folder (its best checkpoint) or of a checkpoint, its moving average
-/// where the run kept one; or that of weights of others.
+/// Exports the network of a run folder (its best checkpoint), a checkpoint or a file of external
+/// weights. The moving average replaces the weights if the checkpoint has one.
 ///
 /// # Errors
 /// As [`find_checkpoint`], [`Checkpoint::read`] and [`Export::write`] have them.
 pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Result<()> {
-    Form::of(to)?;
+    ExportFormat::from_path(to)?;
     let from = &find_checkpoint(from, CheckpointChoice::Best)?;
     if !is_checkpoint(from)? {
-        // Nothing is computed here, whatever this machine can do.
-        let machine = MachineInfo::with_cores(1);
+        // Nothing is computed here, so the capabilities of the machine do not matter.
+        let machine = MachineFacts::with_cores(1);
         let ExternalWeights { network, tensors, config, data, progress, .. } =
             ExternalWeights::read(from, &LoadConfig::default(), &machine)?;
         let (network, tensors, config) = (&network, &tensors, &config);
@@ -112,72 +114,73 @@ pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Resu
 }
 
 impl Export<'_> {
-    /// Writes the file in the form that its ending names, or leaves what was there.
+    /// Writes the file atomically, in the format of its extension.
     ///
     /// # Errors
-    /// `E_USAGE` for another ending, options that the form cannot have, or an ONNX file of more
-    /// than 2 GB; `E_MISMATCH` if a tensor is missing or of another shape; `E_WRITE`.
+    /// `E_USAGE` for another extension, for ONNX options with .safetensors, or for an ONNX file of
+    /// more than 2 GB; `E_MISMATCH` for a missing key or a size mismatch; `E_WRITE`.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let form = Form::of(path)?;
+        let format = ExportFormat::from_path(path)?;
         self.check()?;
-        match form {
-            Form::Onnx => onnx::write(self, path),
-            Form::Safetensors => {
+        match format {
+            ExportFormat::Onnx => onnx::write(self, path),
+            ExportFormat::Safetensors => {
                 if self.options != ExportOptions::default() {
-                    let message = "softmax and normalization can only be put inside an ONNX file";
+                    let message = "`softmax` and `normalization` need an ONNX file";
                     return Err(Error::new(ErrorCode::Usage, message)
                         .key("path")
-                        .hint("Leave them out, or let the file's name end in .onnx."));
+                        .hint("Remove the options, or use the extension .onnx."));
                 }
                 self.write_safetensors(path)
             }
         }
     }
 
-    /// Every entry of torchvision's `state_dict` and no other (but a mean image, where the network
-    /// needs one), so that it loads with `strict=True`. What the run was stands in the metadata, so that it can be used here too.
+    /// Writes the keys of torchvision's `state_dict` and no others, except a mean image that the
+    /// network needs, so that the file loads with `strict=True`. The metadata is that of a
+    /// checkpoint, so that residual can load the file too.
     fn write_safetensors(&self, path: &Path) -> Result<()> {
-        let updates = self.progress["step"].as_i64().unwrap_or(0).to_le_bytes();
+        let num_batches = self.progress["step"].as_i64().unwrap_or(0).to_le_bytes();
         let mut tensors = BTreeMap::new();
         for spec in self.network.tensors() {
             let tensor = self.tensor(&spec.name)?;
             if let Some(norm) = spec.name.strip_suffix(".running_var") {
-                let tracked = TensorInfo { dtype: DType::I64, shape: vec![] };
-                tensors.insert(format!("{norm}{TRACKED}"), tracked);
+                let counter = TensorInfo { dtype: DType::I64, shape: vec![] };
+                tensors.insert(format!("{norm}{NUM_BATCHES_TRACKED}"), counter);
             }
             tensors.insert(spec.name, tensor.info());
         }
-        // Without it the network cannot be used; `strict=True` asks for it to be taken out.
+        // The network cannot be used without it; `strict=True` needs this key to be removed.
         if self.config.transform.pixel_mean {
             tensors.insert(PIXEL_MEAN.into(), self.tensor(PIXEL_MEAN)?.info());
         }
-        let config = self.for_others();
+        let config = self.portable_config();
         let mut data = self.data.clone();
         data.source = config.data.source.clone();
-        let bytes = |name: &str| match name.ends_with(TRACKED) {
-            true => Ok(Cow::Borrowed(&updates[..])),
+        let bytes = |name: &str| match name.ends_with(NUM_BATCHES_TRACKED) {
+            true => Ok(Cow::Borrowed(&num_batches[..])),
             false => Ok(Cow::Borrowed(&self.tensor(name)?.bytes[..])),
         };
         let (config, data, progress) = (&config, &data, self.progress);
         let contents = CheckpointContents { tensors, bytes: &bytes, config, data, progress };
-        contents.write_with(path, self.facts()?)
+        contents.write_with_metadata(path, self.metadata()?)
     }
 
-    /// The configuration without the places on this machine.
-    fn for_others(&self) -> ResolvedConfig {
+    /// Returns the configuration with absolute paths reduced to their file names.
+    fn portable_config(&self) -> ResolvedConfig {
         let mut config = self.config.clone();
-        for place in [&mut config.data.source, &mut config.out, &mut config.model.weights] {
-            *place = last_part(place);
+        for path in [&mut config.data.source, &mut config.out, &mut config.model.weights] {
+            *path = strip_folder(path);
         }
         config.resume = None;
         config
     }
 
-    /// What a reader needs to use the network, as JSON texts.
-    pub(crate) fn facts(&self) -> Result<Vec<(&'static str, String)>> {
+    /// Returns what other programs need to use the network, as metadata keys with JSON values.
+    pub(crate) fn metadata(&self) -> Result<Vec<(&'static str, String)>> {
         let transform = &self.config.transform;
-        // Constants that are not what is subtracted would be believed.
-        let subtracted = match transform.pixel_mean {
+        // With a mean image, the channel means are not subtracted, so they must not be exported.
+        let mean = match transform.pixel_mean {
             true => ("pixelMean", "true".into()),
             false => ("mean", json(&transform.mean)?),
         };
@@ -187,16 +190,16 @@ impl Export<'_> {
             ("channels", self.network.channels.to_string()),
             ("imageSize", self.network.image_size.to_string()),
             ("resize", transform.eval_resize.to_string()),
-            subtracted,
+            mean,
             ("std", json(&transform.std)?),
         ])
     }
 
-    /// One of the network's tensors in float32.
-    pub(crate) fn floats(&self, name: &str) -> Result<(&[usize], Vec<f32>)> {
+    /// Returns the shape of a tensor and its elements in float32.
+    pub(crate) fn tensor_f32(&self, name: &str) -> Result<(&[usize], Vec<f32>)> {
         let tensor = self.tensor(name)?;
-        let values = tensor.floats().ok_or_else(|| {
-            let message = format!("`{name}` has type {:?}, which no weight has", tensor.dtype);
+        let values = tensor.to_f32().ok_or_else(|| {
+            let message = format!("`{name}` has the unsupported dtype {:?}", tensor.dtype);
             Error::new(ErrorCode::Mismatch, message)
         })?;
         Ok((&tensor.shape, values))
@@ -205,19 +208,18 @@ impl Export<'_> {
     fn tensor(&self, name: &str) -> Result<&Tensor> {
         self.tensors
             .get(name)
-            .ok_or_else(|| Error::new(ErrorCode::Mismatch, format!("the weights have no `{name}`")))
+            .ok_or_else(|| Error::new(ErrorCode::Mismatch, format!("missing key in the weights: `{name}`")))
     }
 
-    /// # Errors
-    /// `E_MISMATCH` if a tensor is missing or of another shape.
+    /// Checks that every tensor of the network is present with its shape.
     fn check(&self) -> Result<()> {
-        for wanted in self.network.tensors() {
-            let found = self.tensor(&wanted.name)?;
+        for expected in self.network.tensors() {
+            let found = self.tensor(&expected.name)?;
             let shape: Vec<u64> = found.shape.iter().map(|&n| n as u64).collect();
-            if shape != wanted.shape {
+            if shape != expected.shape {
                 let message = format!(
-                    "`{}` is {shape:?}, but the network needs {:?}",
-                    wanted.name, wanted.shape
+                    "size mismatch: `{}` has shape {shape:?}, expected {:?}",
+                    expected.name, expected.shape
                 );
                 return Err(Error::new(ErrorCode::Mismatch, message));
             }
@@ -226,12 +228,12 @@ impl Export<'_> {
     }
 }
 
-/// An absolute path's last part; anything else as it is.
-fn last_part(place: &str) -> String {
-    let path = PathBuf::from(place);
+/// Returns the file name of an absolute path, and any other text unchanged.
+fn strip_folder(text: &str) -> String {
+    let path = PathBuf::from(text);
     match path.file_name() {
         Some(name) if path.is_absolute() => name.to_string_lossy().into_owned(),
-        _ => place.to_string(),
+        _ => text.to_string(),
     }
 }
 
@@ -245,7 +247,7 @@ mod tests {
     use crate::testing::checkpoint_of;
     use crate::{EMA_PREFIX, read_safetensors};
 
-    /// A checkpoint of a network with its initial weights, in a folder.
+    /// Writes a checkpoint of a network to a temporary folder.
     fn saved(arch: &str) -> (tempfile::TempDir, PathBuf, Checkpoint) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("best.safetensors");
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_alone_are_a_checkpoint_that_says_the_same() {
+    fn exported_weights_are_a_checkpoint_without_optimizer_state() {
         let (_folder, path, saved) = saved("resnet8");
         let exported = Checkpoint::read(&export(&path, "x.safetensors").unwrap()).unwrap();
         for (name, tensor) in &saved.tensors {
@@ -277,19 +279,19 @@ mod tests {
     }
 
     #[test]
-    fn the_moving_average_is_exported_where_the_run_kept_one() {
+    fn exports_the_moving_average_instead_of_the_weights() {
         let (_folder, path, mut saved) = saved("resnet8");
-        let mut average = saved.tensors["fc.bias"].clone();
-        average.bytes.fill(7);
-        saved.tensors.insert(format!("{EMA_PREFIX}fc.bias"), average.clone());
+        let mut ema = saved.tensors["fc.bias"].clone();
+        ema.bytes.fill(7);
+        saved.tensors.insert(format!("{EMA_PREFIX}fc.bias"), ema.clone());
         saved.write(&path).unwrap();
         let exported = read_safetensors(&export(&path, "x.safetensors").unwrap()).unwrap();
-        assert_eq!(exported["fc.bias"], average);
+        assert_eq!(exported["fc.bias"], ema);
         assert!(!exported.keys().any(|name| name.starts_with(EMA_PREFIX)));
     }
 
     #[test]
-    fn places_on_this_machine_stay_here() {
+    fn removes_absolute_paths() {
         let (_folder, path, mut saved) = saved("resnet8");
         saved.config.data.source = "/home/ada/photos".into();
         saved.config.out = "/home/ada/runs/one".into();
@@ -300,9 +302,9 @@ mod tests {
         assert!(!text.windows(9).any(|window| window == b"/home/ada"));
     }
 
-    /// `scripts/fixtures/state_dicts.py` asked torchvision for these.
+    /// The fixture is torchvision's, written by `scripts/fixtures/state_dicts.py`.
     #[test]
-    fn names_shapes_and_order_are_those_of_torchvisions_state_dicts() {
+    fn keys_and_shapes_equal_torchvisions_state_dicts() {
         let fixture: serde_json::Value =
             serde_json::from_str(include_str!("../tests/fixtures/state_dicts.json")).unwrap();
         for (arch, entries) in fixture.as_object().unwrap() {
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn another_ending_and_options_without_effect_are_refused() {
+    fn refuses_other_extensions_and_onnx_options_for_safetensors() {
         let (_folder, path, _) = saved("resnet8");
         for name in ["x.pt", "x", "x.onnx.txt"] {
             let error = export(&path, name).unwrap_err();
@@ -334,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_that_is_missing_or_misshapen_is_named() {
+    fn names_a_missing_key_and_a_size_mismatch() {
         let (_folder, path, mut saved) = saved("resnet8");
         let bias = saved.tensors.get_mut("fc.bias").unwrap();
         (bias.shape, bias.bytes) = (vec![1], vec![0; 4]);
@@ -344,6 +346,6 @@ mod tests {
         assert!(error.message.contains("fc.bias"), "{error}");
         saved.tensors.remove("fc.bias");
         saved.write(&path).unwrap();
-        assert!(export(&path, "x.onnx").unwrap_err().message.contains("no `fc.bias`"));
+        assert!(export(&path, "x.onnx").unwrap_err().message.contains("missing key in the weights: `fc.bias`"));
     }
 }

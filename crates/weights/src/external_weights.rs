@@ -1,5 +1,5 @@
-//! Weights that come without the story of their run: what network they are of is found, and what
-//! cannot be found is assumed and said.
+//! Weights without a residual checkpoint's metadata: the network is inferred, and everything that
+//! cannot be inferred is assumed and reported.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,64 +14,71 @@ use serde_json::{Value, json};
 
 use crate::{StateDict, Tensor, infer_arch};
 
-/// Everything that a model needs to be used.
+/// A network with external weights, ready for inference.
 pub struct ExternalWeights {
     pub config: ResolvedConfig,
     pub data: DatasetInfo,
     pub network: Network,
     pub tensors: BTreeMap<String, Tensor>,
+    /// Assumptions, one phrase each, with the option that overrides them.
     pub assumed: Vec<String>,
-    /// Whether the classes' names were said by nobody.
+    /// Whether the class names are assumed.
     pub has_default_classes: bool,
-    /// As a checkpoint has it; nothing is known of how these weights were trained.
+    /// Position of the run, as in a checkpoint: empty, since nothing is known of the training.
     pub progress: Value,
 }
 
 impl ExternalWeights {
+    /// Reads a file of weights and infers its network.
+    ///
     /// # Errors
-    /// `E_CHECKPOINT` for a file that cannot be used, `E_MISMATCH` for weights of no network that
-    /// is known or asked for, `E_CONFIG` for other numbers of classes or channels.
-    pub fn read(path: &Path, asked: &LoadConfig, machine: &MachineInfo) -> Result<ExternalWeights> {
+    /// `E_CHECKPOINT` for an unusable file, `E_MISMATCH` if the weights match no known network or
+    /// not the network of `options`, `E_CONFIG` if the number of class names is wrong.
+    pub fn read(
+        path: &Path,
+        options: &LoadConfig,
+        machine: &MachineFacts,
+    ) -> Result<ExternalWeights> {
         let state = StateDict::read(path)?;
-        let model = asked.model.as_ref().map(NameOr::<ModelConfig>::to_config).unwrap_or_default();
+        let model = options.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
         let (target, _) = infer_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
         let (stem, count) = (target.model.stem, target.classes as usize);
         let mut assumed = vec![format!(
-            "the network is {} with the {} stem, told by the names of its tensors ({})",
+            "the network is {} with the {} stem, inferred from the state_dict keys ({})",
             target.model.arch,
             if stem == Stem::Cifar { "CIFAR" } else { "ImageNet" },
             state.key_map,
         )];
 
-        let has_default_classes = asked.classes.is_none();
-        let classes = match &asked.classes {
+        let has_default_classes = options.classes.is_none();
+        let classes = match &options.classes {
             Some(names) if names.len() == count => names.clone(),
             Some(names) => {
-                let message = format!("{} names for {count} classes", names.len());
+                let message = format!("`classes` has {} names, but the network has {count} outputs", names.len());
                 return Err(Error::new(ErrorCode::Config, message)
                     .key("classes")
-                    .hint("Give one name for each of the network's outputs, in their order."));
+                    .hint("Give one class name for each output, in the order of the outputs."));
             }
             None if (stem, count, target.channels) == (Stem::Cifar, 10, 3) => {
-                assumed.push("the classes are CIFAR-10's, for there are ten (`classes`)".into());
+                assumed.push("the classes are those of CIFAR-10, since there are ten (`classes`)".into());
                 cifar10_class_names()
             }
             None => {
-                assumed.push("the classes have numbers instead of names (`classes`)".into());
+                assumed.push("the classes are numbered (`classes`)".into());
                 (0..count).map(|class| format!("class {class}")).collect()
             }
         };
 
-        let size = asked.image_size.unwrap_or(if stem == Stem::Cifar { 32 } else { 224 });
-        if asked.image_size.is_none() {
+        let size = options.image_size.unwrap_or(if stem == Stem::Cifar { 32 } else { 224 });
+        if options.image_size.is_none() {
             assumed.push(format!("images are {size} x {size} (`imageSize`)"));
         }
-        let mut transform = asked.transform.clone().unwrap_or_default();
-        // They were trained on images that nobody reduced.
-        transform.decode_short_side.get_or_insert(Auto::Value(0));
+        let mut transform = options.transform.clone().unwrap_or_default();
+        // External weights were trained on images decoded at full size.
+        transform.decode_short_side.get_or_insert(Auto::Is(0));
         if transform.mean.is_none() || transform.std.is_none() {
             assumed.push(
-                "images are normalised by ImageNet's constants (`transform.mean`, `transform.std`)"
+                "images are normalized with ImageNet's mean and standard deviation (`transform.mean`, `transform.std`)"
                     .into(),
             );
         }
@@ -94,8 +101,8 @@ impl ExternalWeights {
                 ..model
             })),
             transform: Some(transform),
-            precision: Some(Auto::Value(asked.precision.unwrap_or(Precision::Fp32))),
-            device: asked.device.map(Auto::Value),
+            precision: Some(Auto::Is(options.precision.unwrap_or(Precision::Fp32))),
+            device: options.device.map(Auto::Is),
             ..TrainConfig::default()
         };
         let config = resolve(&config, &data, machine)?;

@@ -1,4 +1,4 @@
-//! Which network weights belong to, told by the names and shapes of their tensors.
+//! Infers the network architecture from the keys and shapes of a state_dict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,95 +11,95 @@ use residual_spec::{
 use crate::Tensor;
 use crate::load_state_dict::{IncompatibleKeys, mismatch};
 
-/// The network that has exactly these tensors, and how it is asked for. What `asked` says is kept;
-/// the rest is found.
+/// Returns the network that has exactly these tensors, and its model configuration. Options that
+/// `options` gives are kept; the others are inferred.
 ///
-/// A residual network with option A and a plain one have the same tensors: the residual one is
-/// meant, unless `asked` names the other.
+/// A residual network with option A shortcuts and a plain network have the same tensors. The
+/// residual one is returned, unless `options` names the plain one.
 ///
 /// # Errors
-/// `E_MISMATCH`, with what differs from the network that comes nearest.
+/// `E_MISMATCH` with the differences from the nearest network.
 pub fn infer_arch(
     tensors: &BTreeMap<String, Tensor>,
-    asked: &ModelConfig,
+    options: &ModelConfig,
 ) -> Result<(InspectTarget, Network)> {
-    match Ends::of(tensors)? {
-        Ends { classes: None, .. } => Err(unknown("they have no head (`fc.bias`)").hint(
-            "To train with a head of your own, give them as `model.weights`: they need none there.",
+    match InputOutput::from_tensors(tensors)? {
+        InputOutput { classes: None, .. } => Err(unknown("the head (`fc.bias`) is missing").hint(
+            "Weights without a head can only be used for training, as `model.weights`.",
         )),
-        ends => search(tensors, asked, &ends),
+        io => search(tensors, options, &io),
     }
 }
 
-/// The same of weights that a new head is put on: they may have none. The number of classes is
-/// then any.
+/// Infers the network of weights that get a new head: the head may be missing. The number of
+/// classes of the returned network is then arbitrary.
 ///
 /// # Errors
-/// As [`infer`].
+/// As [`infer_arch`].
 pub fn infer_backbone_arch(
     tensors: &BTreeMap<String, Tensor>,
-    asked: &ModelConfig,
+    options: &ModelConfig,
 ) -> Result<(InspectTarget, Network)> {
-    search(tensors, asked, &Ends::of(tensors)?)
+    search(tensors, options, &InputOutput::from_tensors(tensors)?)
 }
 
 fn search(
     tensors: &BTreeMap<String, Tensor>,
-    asked: &ModelConfig,
-    ends: &Ends,
+    options: &ModelConfig,
+    io: &InputOutput,
 ) -> Result<(InspectTarget, Network)> {
     if let Some(name) = tensors.iter().find_map(|(name, tensor)| {
         let pooled = name.ends_with(".downsample.1.weight") && tensor.shape.len() == 4;
         (pooled || name == "conv1.0.weight").then_some(name)
     }) {
-        let message = format!("the weights are a ResNet-D's (`{name}`), which is not built here");
+        let message = format!("the weights are those of a ResNet-D (`{name}`), which is not supported");
         return Err(Error::new(ErrorCode::Mismatch, message)
             .key("model.weights")
-            .hint("Take weights of the plain architecture: timm's `resnet50`, not `resnet50d`."));
+            .hint("Use weights of the standard architecture, such as timm's `resnet50` instead of `resnet50d`."));
     }
 
     let blocks = block_names(tensors.keys().map(String::as_str));
     let mut nearest: Option<(Network, IncompatibleKeys)> = None;
-    for arch in candidates(tensors, asked) {
-        for (stem, shortcut) in variants(asked) {
+    for arch in candidates(tensors, options) {
+        for (stem, shortcut) in variants(options) {
             let model = ModelConfig {
                 arch: Some(Auto::Value(arch.clone())),
                 stem: Some(stem),
                 shortcut: Some(shortcut),
-                ..asked.clone()
+                ..options.clone()
             };
             let config = InspectConfig {
-                model: Some(NameOr::Config(model)),
-                channels: Some(ends.channels),
-                classes: Some(ends.classes.unwrap_or(ANY_CLASSES)),
+                model: Some(NameOr::Full(model)),
+                channels: Some(io.channels),
+                classes: Some(io.classes.unwrap_or(ARBITRARY_CLASSES)),
                 image_size: None,
             };
             let Ok(target) = resolve_inspect(&config) else { continue };
             let Ok(network) = build(&target) else { continue };
-            let mut differences = IncompatibleKeys::of(&network, tensors);
-            if ends.classes.is_none() {
-                differences.forgive_missing(&network.head.name);
+            let mut keys = IncompatibleKeys::compare(&network, tensors);
+            if io.classes.is_none() {
+                keys.ignore_missing(&network.head.name);
             }
-            if differences.is_none() {
+            if keys.is_empty() {
                 return Ok((target, network));
             }
-            let others = network.blocks().map(|block| block.name.as_str()).collect::<BTreeSet<_>>();
-            let count = |(_, differences): &(Network, IncompatibleKeys)| differences.count();
-            let other_blocks = others != blocks;
-            if nearest.as_ref().is_none_or(|best| differences.count() < count(best)) {
-                nearest = Some((network, differences));
+            let candidate_blocks =
+                network.blocks().map(|block| block.name.as_str()).collect::<BTreeSet<_>>();
+            let blocks_differ = candidate_blocks != blocks;
+            if nearest.as_ref().is_none_or(|(_, best)| keys.len() < best.len()) {
+                nearest = Some((network, keys));
             }
-            // No stem and no shortcut gives a network other blocks.
-            if other_blocks {
+            // The blocks do not depend on the stem and the shortcut.
+            if blocks_differ {
                 break;
             }
         }
     }
     Err(match nearest {
-        Some((network, differences)) => mismatch(&network, &differences).hint(
-            "This is what differs from the nearest network. Check which one the weights are.",
+        Some((network, keys)) => mismatch(&network, &keys).hint(
+            "This is the nearest supported network. Check the architecture of the weights.",
         ),
-        None => unknown("no network of this kind is known"),
+        None => unknown("no supported network has similar keys"),
     })
 }
 
@@ -107,23 +107,23 @@ fn build(target: &InspectTarget) -> Result<Network> {
     residual_arch::build(&target.model, target.channels, target.image_size, target.classes)
 }
 
-/// Stems and shortcuts to try: what was asked for; else what is usual for the network, and then
-/// every other.
-fn variants(asked: &ModelConfig) -> Vec<(Auto<Stem>, Auto<Shortcut>)> {
-    fn options<T: Clone>(asked: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
-        match asked.as_ref().and_then(Auto::value) {
-            Some(given) => vec![Auto::Value(given.clone())],
-            None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Value)).collect(),
+/// Returns the stems and shortcuts to try: the given ones, or else the default of the network and
+/// then all others.
+fn variants(options: &ModelConfig) -> Vec<(Auto<Stem>, Auto<Shortcut>)> {
+    fn options<T: Clone>(options: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
+        match options.as_ref().and_then(Auto::given) {
+            Some(given) => vec![Auto::Is(given.clone())],
+            None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Is)).collect(),
         }
     }
-    let stems = options(&asked.stem, &[Stem::Cifar, Stem::Imagenet]);
-    let shortcuts = options(&asked.shortcut, &[Shortcut::B, Shortcut::A, Shortcut::C]);
+    let stems = options(&options.stem, &[Stem::Cifar, Stem::Imagenet]);
+    let shortcuts = options(&options.shortcut, &[Shortcut::B, Shortcut::A, Shortcut::C]);
     let pairs =
         |stem: Auto<Stem>| shortcuts.iter().map(move |shortcut| (stem.clone(), shortcut.clone()));
     stems.into_iter().flat_map(pairs).collect()
 }
 
-/// `layer1.0` of `layer1.0.conv1.weight`, each once.
+/// Returns the distinct block names of keys: `layer1.0` for `layer1.0.conv1.weight`.
 fn block_names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let block = |name: &'a str| {
         let stage = name.strip_prefix("layer")?.find('.')? + "layer".len();
@@ -132,9 +132,9 @@ fn block_names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     names.filter_map(block).collect()
 }
 
-/// Networks that might be meant, likely ones first.
-fn candidates(tensors: &BTreeMap<String, Tensor>, asked: &ModelConfig) -> Vec<String> {
-    if let Some(arch) = asked.arch.as_ref().and_then(Auto::value) {
+/// Returns the names of the networks to try, likely ones first.
+fn candidates(tensors: &BTreeMap<String, Tensor>, options: &ModelConfig) -> Vec<String> {
+    if let Some(arch) = options.arch.as_ref().and_then(Auto::given) {
         return vec![arch.clone()];
     }
     let blocks = (0..).take_while(|block| {
@@ -151,58 +151,57 @@ fn candidates(tensors: &BTreeMap<String, Tensor>, asked: &ModelConfig) -> Vec<St
     ];
     let mut names: Vec<String> = residual_arch::names().map(String::from).collect();
     names.extend(others.into_iter().filter(|_| blocks > 0));
-    // Every layer but a head that is missing has two tensors at least: far deeper networks need not
-    // be built to be compared.
+    // Every layer except a missing head has at least two tensors, so deeper networks cannot match.
     names.retain(|name| depth(name) <= tensors.len() / 2 + 1);
     names
 }
 
-/// The number in a name: 50 of `resnext50_32x4d`.
+/// Returns the depth in a network name: 50 for `resnext50_32x4d`.
 fn depth(name: &str) -> usize {
     let digits = name.trim_start_matches(|letter: char| !letter.is_ascii_digit());
     let digits = digits.split(|letter: char| !letter.is_ascii_digit()).next();
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// What a network without a head is built for, to be compared: nothing depends on it.
-const ANY_CLASSES: u32 = 1000;
+/// Number of classes of the networks that headless weights are compared with; it has no effect.
+const ARBITRARY_CLASSES: u32 = 1000;
 
-/// Channels of the images and number of classes: from the first layer and the head.
-struct Ends {
+/// Input channels of the first layer and number of classes of the head.
+struct InputOutput {
     channels: u32,
-    /// None without a head.
+    /// `None` without a head.
     classes: Option<u32>,
 }
 
-impl Ends {
-    fn of(tensors: &BTreeMap<String, Tensor>) -> Result<Ends> {
+impl InputOutput {
+    fn from_tensors(tensors: &BTreeMap<String, Tensor>) -> Result<InputOutput> {
         let firsts = ["conv1.weight", "features.0.weight"];
         let first = firsts.iter().find_map(|name| tensors.get(*name));
         let channels = first.filter(|tensor| tensor.shape.len() == 4).map(|tensor| tensor.shape[1]);
         let heads = ["fc.bias", "classifier.6.bias", "classifier.bias"];
         let head = heads.iter().find_map(|name| tensors.get(*name));
-        let number = |found: Option<usize>, most: usize| {
-            found.filter(|n| (1..=most).contains(n)).map(|n| n as u32)
+        let checked = |found: Option<usize>, max: usize| {
+            found.filter(|n| (1..=max).contains(n)).map(|n| n as u32)
         };
-        let channels = number(channels, 1024)
-            .ok_or_else(|| unknown("they have no first convolution (`conv1.weight`)"))?;
+        let channels = checked(channels, 1024)
+            .ok_or_else(|| unknown("the first convolution (`conv1.weight`) is missing"))?;
         let count = |bias: &Tensor| {
-            number(bias.shape.first().copied(), 1_000_000)
-                .ok_or_else(|| unknown("their head has an impossible number of classes"))
+            checked(bias.shape.first().copied(), 1_000_000)
+                .ok_or_else(|| unknown("the number of classes of the head is out of range"))
         };
-        Ok(Ends { channels, classes: head.map(count).transpose()? })
+        Ok(InputOutput { channels, classes: head.map(count).transpose()? })
     }
 }
 
 fn unknown(why: &str) -> Error {
     Error::new(
         ErrorCode::Mismatch,
-        format!("the weights are of a network that is not known: {why}"),
+        format!("cannot infer the architecture of the weights: {why}"),
     )
     .key("model.weights")
     .hint(
-        "Names that are understood: torchvision's, timm's, kuangliu's, akamaster's, the \
-             notebook's (docs/weights.md).",
+        "Supported key names: torchvision, timm, kuangliu, akamaster, and the notebook \
+         (docs/weights.md).",
     )
 }
 
@@ -211,7 +210,7 @@ mod tests {
     use super::*;
     use crate::DType;
 
-    fn asked(arch: &str, stem: Stem, shortcut: Shortcut) -> InspectConfig {
+    fn config(arch: &str, stem: Stem, shortcut: Shortcut) -> InspectConfig {
         let model = ModelConfig {
             arch: Some(Auto::Value(arch.into())),
             stem: Some(Auto::Value(stem)),
@@ -221,7 +220,7 @@ mod tests {
         InspectConfig { model: Some(NameOr::Config(model)), ..InspectConfig::default() }
     }
 
-    /// A network's tensors without their numbers.
+    /// Returns the tensors of a network without data.
     fn tensors(network: &Network) -> BTreeMap<String, Tensor> {
         let tensor = |shape: Vec<u64>| {
             let shape = shape.into_iter().map(|n| n as usize).collect();
@@ -230,32 +229,32 @@ mod tests {
         network.tensors().into_iter().map(|spec| (spec.name, tensor(spec.shape))).collect()
     }
 
-    fn is_known(config: &InspectConfig) {
+    fn assert_inferred(config: &InspectConfig) {
         let Ok(target) = resolve_inspect(config) else { return };
         let Ok(network) = build(&target) else { return };
         let (found, _) = infer_arch(&tensors(&network), &ModelConfig::default())
             .unwrap_or_else(|error| panic!("{:?}: {error}", target.model));
-        let of = |target: &InspectTarget| build(target).unwrap().tensors();
-        assert_eq!(of(&found), of(&target), "taken for {:?}", found.model);
+        let specs = |target: &InspectTarget| build(target).unwrap().tensors();
+        assert_eq!(specs(&found), specs(&target), "inferred as {:?}", found.model);
     }
 
     #[test]
-    fn every_network_is_known_by_its_tensors() {
+    fn infers_every_network_from_its_tensors() {
         for arch in residual_arch::names().chain(["resnet8", "resnet62", "preresnet8", "wrn10_2"]) {
             let model = Some(NameOr::Name(arch.into()));
-            is_known(&InspectConfig { model, ..InspectConfig::default() });
+            assert_inferred(&InspectConfig { model, ..InspectConfig::default() });
         }
         for arch in ["resnet18", "resnet50", "resnet20", "preresnet18"] {
             for stem in [Stem::Cifar, Stem::Imagenet] {
                 for shortcut in [Shortcut::A, Shortcut::B, Shortcut::C] {
-                    is_known(&asked(arch, stem, shortcut));
+                    assert_inferred(&config(arch, stem, shortcut));
                 }
             }
         }
     }
 
     #[test]
-    fn weights_without_a_head_are_known_where_a_new_one_is_put_on() {
+    fn infers_the_backbone_of_weights_without_a_head() {
         for arch in residual_arch::names().chain(["resnet8", "wrn10_2"]) {
             let model = Some(NameOr::Name(arch.into()));
             let config = InspectConfig { model, ..InspectConfig::default() };
@@ -267,13 +266,13 @@ mod tests {
 
             let (found, _) = infer_backbone_arch(&backbone, &ModelConfig::default())
                 .unwrap_or_else(|error| panic!("{arch}: {error}"));
-            let of = |target: &InspectTarget| {
+            let specs = |target: &InspectTarget| {
                 let tensors = build(target).unwrap().tensors();
                 tensors.into_iter().filter(|spec| !spec.name.starts_with(&head)).collect::<Vec<_>>()
             };
-            assert_eq!(of(&found), of(&target), "taken for {:?}", found.model);
+            assert_eq!(specs(&found), specs(&target), "inferred as {:?}", found.model);
             let error = infer_arch(&backbone, &ModelConfig::default()).unwrap_err();
-            assert!(error.message.contains("no head"), "{error}");
+            assert!(error.message.contains("the head (`fc.bias`) is missing"), "{error}");
             assert!(error.hint.unwrap().contains("model.weights"));
 
             let first = backbone.keys().next().unwrap().clone();
@@ -284,19 +283,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_kept_and_differences_are_named() {
-        let target = resolve_inspect(&asked("resnet20", Stem::Cifar, Shortcut::A)).unwrap();
+    fn keeps_given_options_and_names_the_differences() {
+        let target = resolve_inspect(&config("resnet20", Stem::Cifar, Shortcut::A)).unwrap();
         let mut weights = tensors(&build(&target).unwrap());
         let wanted =
             ModelConfig { arch: Some(Auto::Value("resnet32".into())), ..ModelConfig::default() };
         let error = infer_arch(&weights, &wanted).unwrap_err();
         assert_eq!(error.code, ErrorCode::Mismatch);
-        assert!(error.message.contains("missing: layer1.3.conv1.weight"), "{error}");
+        assert!(error.message.contains("missing keys: layer1.3.conv1.weight"), "{error}");
 
         weights.remove("layer2.1.bn1.bias");
         weights.insert("layer9.bias".into(), weights["fc.bias"].clone());
         let error = infer_arch(&weights, &ModelConfig::default()).unwrap_err();
-        assert!(error.message.contains("resnet20: missing: layer2.1.bn1.bias"), "{error}");
-        assert!(error.message.contains("unexpected: layer9.bias"), "{error}");
+        assert!(error.message.contains("resnet20: missing keys: layer2.1.bn1.bias"), "{error}");
+        assert!(error.message.contains("unexpected keys: layer9.bias"), "{error}");
     }
 }

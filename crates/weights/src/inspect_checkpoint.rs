@@ -1,4 +1,4 @@
-//! What a file of trained weights says of itself, without libtorch.
+//! Describes the network of a weight file, without libtorch.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use crate::ExternalWeights;
 use crate::checkpoint::{Checkpoint, is_checkpoint};
 use crate::find_checkpoint::{CheckpointChoice, find_checkpoint};
 
-/// Describes the network of a run folder (its best checkpoint), of a checkpoint, or of weights of
-/// others, of which `asked` says what they do not say themselves.
+/// Describes the network of a run folder (its best checkpoint), a checkpoint or a file of external
+/// weights. `options` supplies what external weights do not contain.
 ///
 /// # Errors
 /// As [`find_checkpoint`], [`Checkpoint::read_header`] and [`ExternalWeights::read`] have them.
-pub fn inspect_checkpoint(path: &Path, asked: &LoadConfig) -> Result<Inspection> {
+pub fn inspect_checkpoint(path: &Path, options: &LoadConfig) -> Result<Inspection> {
     let path = &find_checkpoint(path, CheckpointChoice::Best)?;
     let path = &path.canonicalize().map_err(|cause| Error::read(path, &cause))?;
     let bytes = path.metadata().map_err(|cause| Error::read(path, &cause))?.len();
@@ -35,11 +35,11 @@ pub fn inspect_checkpoint(path: &Path, asked: &LoadConfig) -> Result<Inspection>
         assumed: Vec::new(),
     };
     if !is_checkpoint(path)? {
-        // Nothing is computed here, whatever this machine can do.
-        let machine = MachineInfo::with_cores(1);
+        // Nothing is computed here, so the capabilities of the machine do not matter.
+        let machine = MachineFacts::with_cores(1);
         let ExternalWeights { network, config, data, assumed, progress, .. } =
-            ExternalWeights::read(path, asked, &machine)?;
-        let facts = CheckpointInfo { assumed, ..facts(&config, data.classes, &progress) };
+            ExternalWeights::read(path, options, &machine)?;
+        let facts = CheckpointFacts { assumed, ..facts(&config, data.classes, &progress) };
         return Ok(Inspection { checkpoint: Some(facts), ..inspect(&network) });
     }
     let header = Checkpoint::read_header(path)?;

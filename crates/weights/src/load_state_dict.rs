@@ -1,4 +1,5 @@
-//! Whether weights are a network's, and which of them differ.
+//! Compares a state_dict with a network, as `load_state_dict(strict=True)` does, and replaces the
+//! classification head when the number of classes differs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,105 +8,109 @@ use residual_spec::{Error, ErrorCode, Result};
 
 use crate::{DType, Tensor};
 
-/// Names that a message lists.
+/// Maximum number of keys that a message lists.
 const MAX_LISTED: usize = 6;
 
-/// Weights that a network can begin with.
+/// A state_dict that matches a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdaptedStateDict {
-    /// One for each of the network's.
+    /// Tensors by key; the keys are those of the network.
     pub tensors: BTreeMap<String, Tensor>,
     pub new_head: Option<NewHead>,
 }
 
-/// The head that was taken off, for the data have other classes.
+/// A classification head that was replaced by a randomly initialized one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewHead {
-    /// None where the weights had no head.
+    /// Number of classes of the old head; `None` if the state_dict had no head.
     pub from: Option<usize>,
+    /// Number of classes of the new head.
     pub to: usize,
 }
 
-/// How weights differ from what a network needs.
+/// Differences between a state_dict and the tensors of a network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct IncompatibleKeys {
-    missing: Vec<String>,
-    unexpected: Vec<String>,
-    /// `layer1.0.conv1.weight is [64, 64, 3, 3] instead of [64, 64, 1, 1]`.
-    shapes: Vec<String>,
+    missing_keys: Vec<String>,
+    unexpected_keys: Vec<String>,
+    /// `layer1.0.conv1.weight has shape [64, 64, 3, 3], expected [64, 64, 1, 1]`.
+    size_mismatches: Vec<String>,
 }
 
 impl IncompatibleKeys {
-    pub fn of(network: &Network, tensors: &BTreeMap<String, Tensor>) -> IncompatibleKeys {
-        let mut found = IncompatibleKeys::default();
-        let mut wanted_names = BTreeSet::new();
-        for wanted in network.tensors() {
-            match tensors.get(&wanted.name) {
-                None => found.missing.push(wanted.name.clone()),
-                Some(tensor) if !same(&tensor.shape, &wanted.shape) => {
-                    let (name, is, need) = (&wanted.name, &tensor.shape, &wanted.shape);
-                    found.shapes.push(format!("`{name}` is {is:?}, not {need:?}"));
+    /// Compares the keys and shapes of `tensors` with those of `network`.
+    pub fn compare(network: &Network, tensors: &BTreeMap<String, Tensor>) -> IncompatibleKeys {
+        let mut keys = IncompatibleKeys::default();
+        let mut expected_keys = BTreeSet::new();
+        for expected in network.tensors() {
+            match tensors.get(&expected.name) {
+                None => keys.missing_keys.push(expected.name.clone()),
+                Some(tensor) if !same_shape(&tensor.shape, &expected.shape) => {
+                    let (key, found, shape) = (&expected.name, &tensor.shape, &expected.shape);
+                    let mismatch = format!("`{key}` has shape {found:?}, expected {shape:?}");
+                    keys.size_mismatches.push(mismatch);
                 }
                 Some(_) => {}
             }
-            wanted_names.insert(wanted.name);
+            expected_keys.insert(expected.name);
         }
-        let others = tensors.keys().filter(|name| !wanted_names.contains(*name));
-        found.unexpected = others.cloned().collect();
-        found
+        let others = tensors.keys().filter(|key| !expected_keys.contains(*key));
+        keys.unexpected_keys = others.cloned().collect();
+        keys
     }
 
-    /// Takes no notice of missing tensors of a layer.
-    pub fn forgive_missing(&mut self, layer: &str) {
-        let inside = |name: &str| name.strip_prefix(layer).is_some_and(|end| end.starts_with('.'));
-        self.missing.retain(|name| !inside(name));
+    /// Removes the missing keys of `layer` from the differences.
+    pub fn ignore_missing(&mut self, layer: &str) {
+        let is_inside = |key: &str| key.strip_prefix(layer).is_some_and(|end| end.starts_with('.'));
+        self.missing_keys.retain(|key| !is_inside(key));
     }
 
-    pub fn is_none(&self) -> bool {
-        self.count() == 0
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    pub fn count(&self) -> usize {
-        self.missing.len() + self.unexpected.len() + self.shapes.len()
+    /// Returns the number of differences.
+    pub fn len(&self) -> usize {
+        self.missing_keys.len() + self.unexpected_keys.len() + self.size_mismatches.len()
     }
 
-    /// What is wrong, as the end of a sentence.
-    pub fn in_words(&self) -> String {
-        let list = |what: &str, names: &[String]| match names.len() {
+    /// Describes the differences in the terms of `load_state_dict`.
+    pub fn describe(&self) -> String {
+        let list = |title: &str, keys: &[String]| match keys.len() {
             0 => None,
             n if n > MAX_LISTED => Some(format!(
-                "{what}{} and {} more",
-                names[..MAX_LISTED].join(", "),
+                "{title}: {} and {} more",
+                keys[..MAX_LISTED].join(", "),
                 n - MAX_LISTED
             )),
-            _ => Some(format!("{what}{}", names.join(", "))),
+            _ => Some(format!("{title}: {}", keys.join(", "))),
         };
         let parts = [
-            list("missing: ", &self.missing),
-            list("unexpected: ", &self.unexpected),
-            list("", &self.shapes),
+            list("missing keys", &self.missing_keys),
+            list("unexpected keys", &self.unexpected_keys),
+            list("size mismatch", &self.size_mismatches),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }
 
-/// Refuses weights that are not exactly a network's.
+/// Checks that a state_dict has exactly the keys and shapes of a network.
 ///
 /// # Errors
-/// `E_MISMATCH`, key_map tensors.
+/// `E_MISMATCH` with the missing keys, unexpected keys and size mismatches.
 pub fn check_state_dict(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let differences = IncompatibleKeys::of(network, tensors);
-    match differences.is_none() {
+    let keys = IncompatibleKeys::compare(network, tensors);
+    match keys.is_empty() {
         true => Ok(()),
-        false => Err(mismatch(network, &differences)),
+        false => Err(mismatch(network, &keys)),
     }
 }
 
-/// Makes weights a network's. A head for other classes begins anew, with the values that `seed`
-/// draws for it in a new network.
+/// Adapts a state_dict to a network. If the head is missing or has another number of classes, it
+/// is replaced by the head that a new network gets from `seed`.
 ///
 /// # Errors
-/// `E_MISMATCH`, key_map the tensors that are missing, unexpected or of another shape.
+/// `E_MISMATCH` with the missing keys, unexpected keys and size mismatches of the other layers.
 pub fn adapt_state_dict(
     network: &Network,
     mut tensors: BTreeMap<String, Tensor>,
@@ -113,21 +118,23 @@ pub fn adapt_state_dict(
 ) -> Result<AdaptedStateDict> {
     let head = format!("{}.", network.head.name);
     let mut new_head = None;
-    let wanted = network.tensors();
-    let of_head = |name: &str| name.starts_with(&head);
-    let fits = wanted.iter().filter(|wanted| of_head(&wanted.name)).all(|wanted| {
-        tensors.get(&wanted.name).is_some_and(|tensor| same(&tensor.shape, &wanted.shape))
+    let expected = network.tensors();
+    let is_head = |key: &str| key.starts_with(&head);
+    let head_matches = expected.iter().filter(|expected| is_head(&expected.name)).all(|expected| {
+        tensors
+            .get(&expected.name)
+            .is_some_and(|tensor| same_shape(&tensor.shape, &expected.shape))
     });
-    if !fits {
+    if !head_matches {
         let (from, to) = (tensors.get(&format!("{head}bias")), network.classes() as usize);
         new_head = Some(NewHead { from: from.and_then(|bias| bias.shape.first().copied()), to });
-        tensors.retain(|name, _| !of_head(name));
-        for (number, wanted) in wanted.iter().enumerate() {
-            if of_head(&wanted.name) {
-                let values = initial_values(wanted, seed, number as u64);
+        tensors.retain(|key, _| !is_head(key));
+        for (index, expected) in expected.iter().enumerate() {
+            if is_head(&expected.name) {
+                let values = initial_values(expected, seed, index as u64);
                 let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                let shape = wanted.shape.iter().map(|&n| n as usize).collect();
-                tensors.insert(wanted.name.clone(), Tensor { dtype: DType::F32, shape, bytes });
+                let shape = expected.shape.iter().map(|&n| n as usize).collect();
+                tensors.insert(expected.name.clone(), Tensor { dtype: DType::F32, shape, bytes });
             }
         }
     }
@@ -135,14 +142,14 @@ pub fn adapt_state_dict(
     Ok(AdaptedStateDict { tensors, new_head })
 }
 
-fn same(found: &[usize], wanted: &[u64]) -> bool {
-    found.len() == wanted.len() && found.iter().zip(wanted).all(|(&a, &b)| a as u64 == b)
+fn same_shape(found: &[usize], expected: &[u64]) -> bool {
+    found.len() == expected.len() && found.iter().zip(expected).all(|(&a, &b)| a as u64 == b)
 }
 
-pub(crate) fn mismatch(network: &Network, differences: &IncompatibleKeys) -> Error {
-    let message =
-        format!("the weights are not those of {}: {}", network.name, differences.in_words());
+/// Returns the `E_MISMATCH` error for a state_dict that does not match a network.
+pub(crate) fn mismatch(network: &Network, keys: &IncompatibleKeys) -> Error {
+    let message = format!("the weights do not match {}: {}", network.name, keys.describe());
     Error::new(ErrorCode::Mismatch, message).key("model.weights").hint(
-        "Leave `model.arch`, `model.stem` and `model.shortcut` out, to take them from the weights.",
+        "Remove `model.arch`, `model.stem` and `model.shortcut` to infer them from the weights.",
     )
 }

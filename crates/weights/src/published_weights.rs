@@ -1,4 +1,4 @@
-//! The weights that torchvision publishes: trained on ImageNet's 1,000 classes.
+//! The ImageNet weights that torchvision publishes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +10,12 @@ use residual_spec::{
 
 use crate::sha256;
 
-/// A published file. Its name ends in the first digits of its SHA-256.
+/// A published weight file. Its name ends with the first eight digits of its SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PublishedWeights {
     pub arch: &'static str,
     pub file: &'static str,
-    /// As torchvision states it.
+    /// File size that torchvision documents.
     mebibytes: f64,
 }
 
@@ -23,8 +23,8 @@ const fn published(arch: &'static str, file: &'static str, mebibytes: f64) -> Pu
     PublishedWeights { arch, file, mebibytes }
 }
 
-/// `IMAGENET1K_V1` of each: trained by the recipes of the papers, evaluated at 256 -> 224.
-/// (torchvision 0.26, `torchvision/models/{resnet,vgg}.py`)
+/// `IMAGENET1K_V1` weights: trained with the recipes of the papers, evaluated with resize 256 and
+/// crop 224. Source: torchvision 0.26, `torchvision/models/{resnet,vgg}.py`.
 const PUBLISHED: [PublishedWeights; 18] = [
     published("resnet18", "resnet18-f37072fd.pth", 44.661),
     published("resnet34", "resnet34-b627a593.pth", 83.275),
@@ -46,28 +46,31 @@ const PUBLISHED: [PublishedWeights; 18] = [
     published("vgg19_bn", "vgg19_bn-c79401a0.pth", 548.143),
 ];
 
-/// The folder that they are published in.
-const FROM: &str = "https://download.pytorch.org/models/";
+/// URL of the folder that contains the files.
+const BASE_URL: &str = "https://download.pytorch.org/models/";
 
-/// The word that asks for them, in `model.weights`.
+/// Value of `model.weights` that selects the published weights.
 pub const IMAGENET: &str = "imagenet";
 
-/// More than so many bytes are fetched only for those who ask for them.
-const MOST_UNASKED: f64 = 256e6;
+/// Maximum size in bytes of a file that is downloaded without `model.weights=imagenet`.
+const MAX_AUTO_DOWNLOAD: f64 = 256e6;
 
+/// Folder of downloaded weights.
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
-/// A file that could not be fetched lately, and why.
-static NOT_FETCHED: Mutex<Option<(String, String)>> = Mutex::new(None);
+/// File name and reason of the last failed download.
+static DOWNLOAD_FAILURE: Mutex<Option<(String, String)>> = Mutex::new(None);
 
-/// Says in which folder published weights are kept. Nothing here fetches them.
+/// Sets the folder of downloaded weights. This crate never downloads.
 pub fn set_weights_folder(folder: impl Into<PathBuf>) {
     *FOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.into());
 }
 
-/// Says that a published file could not be fetched, and why, for whoever misses it next.
-pub fn record_download_failure(file: impl Into<String>, why: impl Into<String>) {
-    let note = (file.into(), why.into());
-    *NOT_FETCHED.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+/// Records why the download of a published file failed, for the next [`missing_warning`] of the file.
+///
+/// [`missing_warning`]: PublishedWeights::missing_warning
+pub fn record_download_failure(file: impl Into<String>, reason: impl Into<String>) {
+    let failure = (file.into(), reason.into());
+    *DOWNLOAD_FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
 }
 
 fn folder() -> PathBuf {
@@ -76,105 +79,104 @@ fn folder() -> PathBuf {
 }
 
 impl PublishedWeights {
-    /// The file to begin from where `model.weights` is left open.
+    /// Returns the initial weights of a run whose configuration leaves `model.weights` open.
     ///
     /// # Errors
-    /// Why there is none.
-    pub fn default_for(
-        asked: &TrainConfig,
-        facts: &DatasetInfo,
-    ) -> Result<PublishedWeights, String> {
-        check_pretrained_default(asked, facts)?;
-        let model = asked.model();
-        let arch = model.arch.as_ref().and_then(Auto::value).map(String::as_str);
+    /// The reason why the run starts from scratch.
+    pub fn default_for(config: &TrainConfig, facts: &DataFacts) -> Result<PublishedWeights, String> {
+        wants_published(config, facts)?;
+        let model = config.model();
+        let arch = model.arch.as_ref().and_then(Auto::given).map(String::as_str);
         PublishedWeights::for_arch(arch)
-            .map_err(|_| format!("nobody published any for {}", arch.unwrap_or_default()))
+            .map_err(|_| format!("there are no ImageNet weights for {}", arch.unwrap_or_default()))
     }
 
-    /// The file for an architecture; for ResNet-18 if none is said.
+    /// Returns the file of an architecture, by default ResNet-18.
     ///
     /// # Errors
-    /// `E_CONFIG` if none is published.
+    /// `E_CONFIG` if torchvision publishes no weights for the architecture.
     pub fn for_arch(arch: Option<&str>) -> Result<PublishedWeights> {
         let arch = arch.unwrap_or("resnet18");
         PUBLISHED.iter().find(|published| published.arch == arch).copied().ok_or_else(|| {
             let known: Vec<_> = PUBLISHED.iter().map(|published| published.arch).collect();
-            let message = format!("nobody published ImageNet weights for '{arch}'");
+            let message = format!("there are no ImageNet weights for '{arch}'");
             Error::new(ErrorCode::Config, message)
                 .key("model.weights")
-                .hint(format!("There are some for {}.", known.join(", ")))
+                .hint(format!("Available for: {}.", known.join(", ")))
         })
     }
 
-    /// The address of the folder that it is published in.
+    /// Returns the URL of the folder that contains the file.
     pub fn base_url(&self) -> &'static str {
-        FROM
+        BASE_URL
     }
 
+    /// Returns the URL of the file.
     pub fn url(&self) -> String {
-        format!("{FROM}{}", self.file)
+        format!("{BASE_URL}{}", self.file)
     }
 
-    /// What it weighs, to a thousand or so.
+    /// Returns the file size in bytes, to within 1 kB.
     pub fn bytes(&self) -> f64 {
         self.mebibytes * 1024.0 * 1024.0
     }
 
-    /// Whether it is small enough to be fetched for somebody who did not ask for it.
+    /// Returns whether the file is small enough to be downloaded without `model.weights=imagenet`.
     pub fn can_auto_download(&self) -> bool {
-        self.bytes() <= MOST_UNASKED
+        self.bytes() <= MAX_AUTO_DOWNLOAD
     }
 
-    /// That training begins without it, for what `find` said, and how it would not.
+    /// Returns the warning that training starts from scratch because [`find`](Self::find) failed
+    /// with `error`; includes the reason of a failed download.
     pub fn missing_warning(&self, error: &Error) -> WarningEvent {
-        let noted = NOT_FETCHED.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let why = match noted.filter(|(file, _)| file == self.file) {
-            Some((_, why)) => format!(", and could not be fetched: {why}"),
+        let failure = DOWNLOAD_FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reason = match failure.filter(|(file, _)| file == self.file) {
+            Some((_, reason)) => format!(", and the download failed: {reason}"),
             None => String::new(),
         };
         let (url, megabytes) = (self.url(), self.bytes() / 1e6);
         let path = folder().join(self.file).display().to_string();
         WarningEvent {
             code: ErrorCode::Download,
-            message: format!("training begins from scratch: {}{why}", error.message),
+            message: format!("training starts from scratch: {}{reason}", error.message),
             hint: Some(format!(
-                "Put {url} ({megabytes:.1} MB) there: {path}. Or let `model.weights=imagenet` fetch \
-                 it; `model.weights=none` does without.",
+                "Download {url} ({megabytes:.1} MB) to {path}, set `model.weights=imagenet` to \
+                 download it automatically, or `model.weights=none` to start from scratch.",
             )),
             file: Some(path),
         }
     }
 
-    /// The first eight digits of its SHA-256.
+    /// Returns the first eight digits of the file's SHA-256.
     pub fn hash_prefix(&self) -> &'static str {
         let stem = self.file.trim_end_matches(".pth");
         &stem[stem.len() - 8..]
     }
 
-    /// Where it is kept, if it is there and whole.
+    /// Returns the path of the downloaded file after checking its SHA-256.
     ///
     /// # Errors
-    /// `E_CHECKPOINT`, saying where to put it and from where.
+    /// `E_CHECKPOINT` if the file is missing or has another hash; the hint has the URL and the path.
     pub fn find(&self) -> Result<PathBuf> {
         self.find_in(&folder())
     }
 
     fn find_in(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join(self.file);
-        let refuse = |what: String| {
-            Error::new(ErrorCode::Checkpoint, what).key("model.weights").file(&path).hint(format!(
-                "Fetch {} and put it there: {}",
+        let error = |message: String| {
+            Error::new(ErrorCode::Checkpoint, message).key("model.weights").file(&path).hint(format!(
+                "Download {} to {}.",
                 self.url(),
                 path.display()
             ))
         };
         if !path.is_file() {
-            return Err(refuse(format!("torchvision's weights for {} are not here", self.arch)));
+            return Err(error(format!("torchvision's weights for {} are not downloaded", self.arch)));
         }
         match sha256(&path)? {
             hash if hash.starts_with(self.hash_prefix()) => Ok(path),
-            hash => Err(refuse(format!(
-                "{} is not the file that torchvision published: its SHA-256 begins with {}",
+            hash => Err(error(format!(
+                "{} is not the file that torchvision published: its SHA-256 starts with {}",
                 path.display(),
                 &hash[..8],
             ))),
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_published_file_is_known_by_its_name() {
+    fn file_names_contain_the_arch_and_the_hash() {
         for published in PUBLISHED {
             assert!(published.file.starts_with(&format!("{}-", published.arch)));
             assert!(published.hash_prefix().bytes().all(|digit| digit.is_ascii_hexdigit()));
@@ -202,30 +204,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missed_is_told_with_its_size_its_address_its_place_and_why_it_is() {
+    fn the_missing_warning_has_size_url_path_and_reason() {
         let resnet18 = PublishedWeights::for_arch(None).unwrap();
-        let missing = Error::new(ErrorCode::Checkpoint, "they are not here");
+        let missing = Error::new(ErrorCode::Checkpoint, "they are not downloaded");
         let warning = resnet18.missing_warning(&missing);
-        assert!(warning.message.ends_with(": they are not here"), "{warning:?}");
-        assert!(!warning.message.contains("fetched"), "{warning:?}");
+        assert!(warning.message.ends_with(": they are not downloaded"), "{warning:?}");
+        assert!(!warning.message.contains("failed"), "{warning:?}");
         let hint = warning.hint.unwrap();
         assert!(hint.contains(&resnet18.url()) && hint.contains("(46.8 MB)"), "{hint}");
         assert!(hint.contains(&warning.file.unwrap()), "{hint}");
 
-        record_download_failure("another.pth", "it is Sunday");
-        assert!(!resnet18.missing_warning(&missing).message.contains("Sunday"));
+        record_download_failure("another.pth", "another reason");
+        assert!(!resnet18.missing_warning(&missing).message.contains("another reason"));
         record_download_failure(resnet18.file, "no connection within 5 s");
         assert!(
             resnet18
                 .missing_warning(&missing)
                 .message
-                .ends_with("fetched: no connection within 5 s")
+                .ends_with("failed: no connection within 5 s")
         );
-        assert!(!resnet18.missing_warning(&missing).message.contains("fetched"), "told once");
+        assert!(!resnet18.missing_warning(&missing).message.contains("failed"), "reported once");
     }
 
     #[test]
-    fn half_a_gigabyte_is_not_fetched_unasked() {
+    fn large_files_are_not_downloaded_automatically() {
         for published in PUBLISHED {
             let small = !published.arch.starts_with("vgg") && !published.arch.contains("101_");
             let expected = small || published.arch == "wide_resnet101_2";
@@ -234,9 +236,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_or_another_says_where_to_put_the_right_one() {
+    fn a_missing_or_wrong_file_has_a_hint_with_url_and_path() {
         let folder = tempfile::tempdir().unwrap();
-        // The SHA-256 of 'abc' begins so.
+        // The first digits of the SHA-256 of 'abc'.
         let published = published("x", "x-ba7816bf.pth", 0.0);
         let path = folder.path().join(published.file);
         let missing = published.find_in(folder.path()).unwrap_err();

@@ -1,6 +1,7 @@
-//! The safetensors format: eight bytes of header length, a JSON header, the tensors' bytes. A file
-//! may come from anywhere, so nothing in it is believed before it is checked, and nothing is
-//! allocated that is not covered by bytes in the file.
+//! The safetensors format: header length (8 bytes), JSON header, tensor data.
+//!
+//! Files are untrusted: every field is checked before use, and no allocation is larger than the
+//! file.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -19,54 +20,56 @@ use serde_json::value::RawValue;
 
 use crate::tensor::{DType, MAX_NAME_LEN, Tensor, TensorInfo};
 
-/// More than any network needs. (The format allows 100 MB, of which parsing makes a gigabyte.)
+/// Maximum header length in bytes. The format allows 100 MB, which take 1 GB when parsed.
 const MAX_HEADER_LEN: u64 = 16 << 20;
-/// The header's key that is no tensor.
+/// Header key of the file's metadata; all other keys are tensors.
 const METADATA: &str = "__metadata__";
-/// Tensors begin at multiples of this, so that a reader may map them into memory.
+/// Alignment of the tensor data in bytes, so that readers can memory-map it.
 const ALIGNMENT: usize = 8;
 
-/// A file whose header has been read and checked against its size.
+/// An open file whose header is parsed and consistent with the file size.
 pub(crate) struct SafetensorsFile<'p> {
     path: &'p Path,
     file: File,
-    /// Where the first tensor's first byte is.
+    /// Offset of the tensor data in the file.
     start: u64,
     tensors: Metadata,
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-/// Reads the tensors of any safetensors file, whoever wrote it.
+/// Reads all tensors of a safetensors file.
 ///
 /// # Errors
-/// `E_CHECKPOINT` if it is not there, cut short, or not what it claims to be; `E_IO`.
+/// `E_CHECKPOINT` if the file is missing, truncated or malformed; `E_IO`.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     open(path)?.read_safetensors()
 }
 
-/// A file that is not what it should be.
+/// Returns the `E_CHECKPOINT` error for a missing, truncated or malformed file. `what` completes the
+/// sentence that starts with the path.
 pub(crate) fn broken(path: &Path, what: impl fmt::Display) -> Error {
     Error::new(ErrorCode::Checkpoint, format!("{} {what}", path.display()))
         .file(path)
-        .hint("Use another checkpoint of the run, or copy this one again from where it is whole.")
+        .hint("Use another checkpoint of the run, or copy the file again from its source.")
 }
 
+/// Opens a file and checks its header.
 pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
     let unreadable = |cause| Error::read(path, &cause);
     let found = path.metadata().map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::NotFound => broken(path, "is not there"),
+        std::io::ErrorKind::NotFound => broken(path, "does not exist"),
         _ => unreadable(cause),
     })?;
-    // Opening a pipe would wait for somebody to write to it.
+    // Opening a pipe would block until another process writes to it.
     if !found.is_file() {
-        return Err(broken(path, "is not a file"));
+        return Err(broken(path, "is not a regular file"));
     }
     let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
 
     let mut start = [0; 9];
     if size < start.len() as u64 {
-        return Err(broken(path, format!("is cut short: it has {size} bytes")));
+        return Err(broken(path, format!("is truncated: it has {size} bytes")));
     }
     file.read_exact(&mut start).map_err(unreadable)?;
     let length = u64::from_le_bytes(start[..8].try_into().expect("eight bytes"));
@@ -74,36 +77,36 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
         return Err(broken(path, "is not a safetensors file"));
     }
     if length > size - 8 {
-        let what = format!("is cut short: {size} bytes, {} of them header", 8 + length);
+        let what = format!("is truncated: it has {size} bytes, and its header {}", 8 + length);
         return Err(broken(path, what));
     }
 
     let mut header = vec![b'{'; length as usize];
     file.read_exact(&mut header[1..]).map_err(unreadable)?;
     let FileHeader { metadata, mut tensors } = FileHeader::parse(&header)
-        .map_err(|cause| broken(path, format!("has a header that cannot be read: {cause}")))?;
+        .map_err(|cause| broken(path, format!("has an invalid header: {cause}")))?;
     if let Some((name, _)) = tensors.iter().find(|(name, _)| name.len() > MAX_NAME_LEN) {
-        return Err(broken(path, format!("has a tensor whose name has {} bytes", name.len())));
+        return Err(broken(path, format!("has a tensor name of {} bytes", name.len())));
     }
     tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
-    // Checks that every tensor begins where the one before ends, and is as long as its type and
-    // shape say, without overflow.
+    // `Metadata::new` checks, without overflow, that the tensors are contiguous and that their
+    // lengths match their types and shapes.
     let tensors = Metadata::new(None, tensors)
-        .map_err(|cause| broken(path, format!("contradicts itself: {cause}")))?;
+        .map_err(|cause| broken(path, format!("has an inconsistent header: {cause}")))?;
 
-    let (data, wanted) = (size - 8 - length, tensors.data_len() as u64);
-    if data < wanted {
-        let what = format!("is cut short: {data} of {wanted} bytes of tensors are there");
+    let (data, expected) = (size - 8 - length, tensors.data_len() as u64);
+    if data < expected {
+        let what = format!("is truncated: it has {data} of {expected} bytes of tensor data");
         return Err(broken(path, what));
     }
-    if data > wanted {
-        return Err(broken(path, format!("has {} bytes too many", data - wanted)));
+    if data > expected {
+        return Err(broken(path, format!("has {} bytes after the tensor data", data - expected)));
     }
     Ok(SafetensorsFile { path, file, start: 8 + length, tensors, metadata })
 }
 
 impl SafetensorsFile<'_> {
-    /// Every tensor but its numbers, by name.
+    /// Returns the type and shape of every tensor by name.
     pub(crate) fn infos(&self) -> Result<BTreeMap<String, TensorInfo>> {
         let info = |(name, tensor): (String, &FileTensor)| {
             let dtype = self.dtype(&name, tensor)?;
@@ -112,23 +115,23 @@ impl SafetensorsFile<'_> {
         self.tensors.tensors().into_iter().map(info).collect()
     }
 
-    /// Every tensor, by name.
+    /// Reads every tensor.
     pub(crate) fn read_safetensors(self) -> Result<BTreeMap<String, Tensor>> {
         let named = |name: String| {
-            let tensor = self.read_tensor(&name)?.expect("a name of its own");
+            let tensor = self.read_tensor(&name)?.expect("the name is from the header");
             Ok((name, tensor))
         };
         self.tensors.offset_keys().into_iter().map(named).collect()
     }
 
-    /// One tensor, read straight to where it stays; none if there is none of the name.
+    /// Reads one tensor; `None` if the file has no tensor of this name.
     pub(crate) fn read_tensor(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(tensor) = self.tensors.info(name) else { return Ok(None) };
         let dtype = self.dtype(name, tensor)?;
         let (begin, end) = tensor.data_offsets;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(end - begin).map_err(|_| {
-            let message = format!("no memory for `{name}` of {}", self.path.display());
+            let message = format!("not enough memory for `{name}` of {}", self.path.display());
             Error::new(ErrorCode::Checkpoint, message).file(self.path)
         })?;
         let mut file = &self.file;
@@ -137,26 +140,27 @@ impl SafetensorsFile<'_> {
             file.take(length).read_to_end(&mut bytes)
         });
         if read.map_err(|cause| Error::read(self.path, &cause))? < end - begin {
-            return Err(broken(self.path, format!("was cut short in `{name}`")));
+            return Err(broken(self.path, format!("is truncated within `{name}`")));
         }
         Ok(Some(Tensor { dtype, shape: tensor.shape.clone(), bytes }))
     }
 
     fn dtype(&self, name: &str, tensor: &FileTensor) -> Result<DType> {
-        DType::from_file(tensor.dtype).ok_or_else(|| {
-            let message = format!("{}: `{name}` has type {}", self.path.display(), tensor.dtype);
+        DType::from_safetensors(tensor.dtype).ok_or_else(|| {
+            let message = format!("{}: `{name}` has the unsupported dtype {}", self.path.display(), tensor.dtype);
             Error::new(ErrorCode::Checkpoint, message)
                 .file(self.path)
-                .hint("Convert it to F32, F16 or BF16 first.")
+                .hint("Convert the tensor to F32, F16 or BF16.")
         })
     }
 }
 
-/// Writes a file: the same contents give the same bytes. `bytes` gives a tensor's when they are written.
+/// Writes a file atomically; equal contents give equal bytes. `bytes` returns the data of a tensor and
+/// is called once for each, in the order of the file.
 ///
 /// # Errors
-/// `E_WRITE`; what was at `path` is then still there. `E_INTERNAL` if a tensor's bytes are not
-/// what its type and shape say; whatever `bytes` gives.
+/// `E_WRITE`; `E_INTERNAL` if the bytes of a tensor do not match its type and shape; any error of
+/// `bytes`. The file at `path` is then unchanged.
 pub(crate) fn write<'a>(
     path: &Path,
     metadata: &BTreeMap<&str, String>,
@@ -164,16 +168,16 @@ pub(crate) fn write<'a>(
     bytes: &dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
 ) -> Result<()> {
     let mut tensors: Vec<_> = tensors.iter().collect();
-    // Widest type first: every tensor is then aligned to its type without padding, which the
-    // format does not allow between tensors.
+    // The widest type goes first: every tensor is then aligned without padding between tensors,
+    // which the format forbids.
     tensors.sort_by_key(|(name, tensor)| (Reverse(tensor.dtype.size()), *name));
 
     let mut end = 0;
     let infos = tensors.iter().map(|(name, tensor)| {
         let begin = end;
-        end += tensor.bytes();
+        end += tensor.num_bytes();
         let info = FileTensor {
-            dtype: tensor.dtype.in_file(),
+            dtype: tensor.dtype.to_safetensors(),
             shape: tensor.shape.clone(),
             data_offsets: (begin, end),
         };
@@ -189,7 +193,7 @@ pub(crate) fn write<'a>(
     let mut header = serde_json::Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
     if header.len() as u64 > MAX_HEADER_LEN {
-        return Err(internal(format!("a header of {} bytes is too long", header.len())));
+        return Err(internal(format!("the header of {} bytes is too long", header.len())));
     }
 
     let mut failed = None;
@@ -197,7 +201,7 @@ pub(crate) fn write<'a>(
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
         for (name, tensor) in tensors {
-            let bytes = bytes(name).and_then(|bytes| match bytes.len() == tensor.bytes() {
+            let bytes = bytes(name).and_then(|bytes| match bytes.len() == tensor.num_bytes() {
                 true => Ok(bytes),
                 false => Err(internal(format!("`{name}` has {} bytes", bytes.len()))),
             });
@@ -205,7 +209,7 @@ pub(crate) fn write<'a>(
                 Ok(bytes) => file.write_all(&bytes)?,
                 Err(error) => {
                     failed = Some(error);
-                    return Err(std::io::Error::other("a tensor's bytes could not be made"));
+                    return Err(std::io::Error::other("reading a tensor failed"));
                 }
             }
         }
@@ -214,8 +218,8 @@ pub(crate) fn write<'a>(
     failed.map_or(written, Err)
 }
 
-/// A map in which every name stands once. (Serde's own maps keep the last of two; where two readers
-/// disagree about which counts, a file can show one thing and do another.)
+/// A map that refuses duplicate keys. Serde's maps keep the last of two values; readers that keep the
+/// first would load other tensors from the same file.
 struct Unique<T>(BTreeMap<String, T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
@@ -237,9 +241,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for UniqueVisitor<T> {
         let mut unique = BTreeMap::new();
         while let Some(name) = map.next_key::<String>()? {
             match unique.entry(name) {
-                Entry::Vacant(place) => place.insert(map.next_value()?),
-                Entry::Occupied(there) => {
-                    return Err(A::Error::custom(format!("`{}` stands there twice", there.key())));
+                Entry::Vacant(entry) => entry.insert(map.next_value()?),
+                Entry::Occupied(entry) => {
+                    return Err(A::Error::custom(format!("duplicate key `{}`", entry.key())));
                 }
             };
         }
@@ -247,6 +251,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for UniqueVisitor<T> {
     }
 }
 
+/// The parsed JSON header.
 struct FileHeader {
     metadata: BTreeMap<String, String>,
     tensors: Vec<(String, FileTensor)>,
@@ -274,7 +279,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// Writes a header and data as given, and reads them.
+    /// Writes a file with this header and data, and reads it.
     fn read(header: &str, data: &[u8]) -> Result<BTreeMap<String, Tensor>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
@@ -283,7 +288,7 @@ mod tests {
         read_safetensors(&path)
     }
 
-    /// A tensor as a header has it.
+    /// Returns the header entry of a tensor.
     fn entry(name: &str, dtype: &str, shape: &str, begin: u64, end: u64) -> String {
         let offsets = format!("[{begin},{end}]");
         format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}"#)
@@ -310,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_what_others_read() {
+    fn the_safetensors_crate_reads_written_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let count = 7_i64.to_le_bytes();
@@ -335,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_of_other_bytes_than_its_shape_is_not_written() {
+    fn refuses_to_write_bytes_that_do_not_match_the_shape() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let tensors = BTreeMap::from([tensor("a", DType::F32, &[2], &[0; 4])]);
@@ -345,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_to_make_a_tensors_bytes_leaves_what_was_there() {
+    fn keeps_the_old_file_when_a_tensor_cannot_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         fs::write(&path, "as before").unwrap();
@@ -358,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_a_folder_and_scraps_are_refused() {
+    fn refuses_missing_files_folders_and_other_formats() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let refused = || {
@@ -366,7 +371,7 @@ mod tests {
             assert_eq!(error.code, ErrorCode::Checkpoint);
             error.message
         };
-        assert!(refused().ends_with("is not there"));
+        assert!(refused().ends_with("does not exist"));
         for scrap in
             ["", "short", "PK\x03\x04 and the rest of a .pth file", "{\"json\": true, 1: 2}"]
         {
@@ -375,19 +380,19 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(refused().ends_with("is not a file"));
+        assert!(refused().ends_with("is not a regular file"));
     }
 
     #[test]
-    fn a_cut_file_says_how_much_is_missing() {
+    fn reports_how_much_of_a_truncated_file_is_missing() {
         let header = format!("{{{}}}", entry("a", "F32", "[2]", 0, 8));
         assert!(read(&header, &[0; 8]).is_ok());
-        assert!(refused(&header, &[0; 5]).ends_with("5 of 8 bytes of tensors are there"));
-        assert!(refused(&header, &[0; 9]).ends_with("1 bytes too many"));
+        assert!(refused(&header, &[0; 5]).ends_with("5 of 8 bytes of tensor data"));
+        assert!(refused(&header, &[0; 9]).ends_with("1 bytes after the tensor data"));
     }
 
     #[test]
-    fn a_size_that_the_file_does_not_have_is_not_allocated() {
+    fn allocates_nothing_beyond_the_file_size() {
         let huge = 1_u64 << 62;
         for shape in [format!("[{huge}]"), format!("[{huge},4,0]"), format!("[{huge},{huge}]")] {
             refused(&format!("{{{}}}", entry("a", "U8", &shape, 0, huge)), b"");
@@ -398,7 +403,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_header_of_terabytes_is_refused_though_the_file_is_that_long() {
+    fn refuses_a_header_of_terabytes_in_a_sparse_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let length = (1_u64 << 40).to_le_bytes();
@@ -408,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_that_overlap_or_leave_a_gap_are_refused() {
+    fn refuses_overlapping_tensors_and_gaps() {
         let pair = |begin, end| {
             format!("{{{},{}}}", entry("a", "U8", "[4]", 0, 4), entry("b", "U8", "[4]", begin, end))
         };
@@ -419,29 +424,29 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_twice_is_refused() {
+    fn refuses_duplicate_keys() {
         let (a, metadata) = (entry("a", "U8", "[0]", 0, 0), r#""__metadata__":{"k":"1"}"#);
         assert!(read(&format!("{{{metadata},{a}}}"), b"").is_ok());
-        assert!(refused(&format!("{{{a},{a}}}"), b"").contains("twice"));
-        assert!(refused(&format!("{{{metadata},{a},{metadata}}}"), b"").contains("twice"));
+        assert!(refused(&format!("{{{a},{a}}}"), b"").contains("duplicate"));
+        assert!(refused(&format!("{{{metadata},{a},{metadata}}}"), b"").contains("duplicate"));
         let inner = r#"{"__metadata__":{"k":"1","k":"2"}}"#;
-        assert!(refused(inner, b"").contains("twice"));
+        assert!(refused(inner, b"").contains("duplicate"));
         let field = r#"{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}"#;
         assert!(refused(field, b"").contains("duplicate"));
     }
 
     #[test]
-    fn a_name_longer_than_any_networks_is_refused_and_not_repeated() {
+    fn refuses_long_names_without_repeating_them() {
         let header = |length| format!("{{{}}}", entry(&"n".repeat(length), "U8", "[0]", 0, 0));
         assert_eq!(read(&header(MAX_NAME_LEN), b"").unwrap().len(), 1);
         for length in [MAX_NAME_LEN + 1, 8 << 20] {
             let message = refused(&header(length), b"");
-            assert!(message.ends_with(&format!("name has {length} bytes")), "{length}");
+            assert!(message.ends_with(&format!("name of {length} bytes")), "{length}");
         }
     }
 
     #[test]
-    fn a_header_that_is_none_is_refused() {
+    fn refuses_malformed_headers() {
         for header in [
             "{",
             "{}}",
@@ -459,8 +464,8 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_nothing_computes_with_is_named() {
+    fn names_an_unsupported_dtype() {
         let message = refused(&format!("{{{}}}", entry("a", "F8_E4M3", "[1]", 0, 1)), b"1");
-        assert!(message.ends_with("`a` has type F8_E4M3"), "{message}");
+        assert!(message.ends_with("`a` has the unsupported dtype F8_E4M3"), "{message}");
     }
 }

@@ -1,5 +1,5 @@
-//! A checkpoint that somebody tampered with, or a disk did: it is refused or read, never a crash,
-//! and never more memory than a small multiple of the file.
+//! Corrupt checkpoints are refused or read, without a crash and with memory bounded by a small
+//! multiple of the file size.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -12,41 +12,43 @@ use residual_spec::{DatasetInfo, ErrorCode, MachineInfo, TrainConfig, resolve};
 use residual_weights::{Checkpoint, DType, Tensor, read_safetensors};
 use serde_json::json;
 
-/// The system's memory, with this thread's use of it counted.
-struct Counting;
+/// The system allocator, which counts the memory of each thread.
+struct CountingAllocator;
 
 thread_local! {
     static USED: Cell<usize> = const { Cell::new(0) };
     static PEAK: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: the system's allocator does all the work; the counts are not used for it.
-unsafe impl GlobalAlloc for Counting {
+// SAFETY: all calls are forwarded to the system allocator; the counts do not affect them.
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let used = USED.get() + layout.size();
         USED.set(used);
         PEAK.set(PEAK.get().max(used));
-        System.alloc(layout)
+        // SAFETY: the caller upholds the contract of `alloc`.
+        unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         USED.set(USED.get().saturating_sub(layout.size()));
-        System.dealloc(place, layout)
+        // SAFETY: the caller upholds the contract of `dealloc`.
+        unsafe { System.dealloc(ptr, layout) }
     }
 }
 
 #[global_allocator]
-static MEMORY: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// What `work` used at most, beyond what was in use before.
-fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
+/// Returns the result of `work` and the peak of its memory in bytes.
+fn with_peak_memory<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = USED.get();
     PEAK.set(before);
-    let done = work();
-    (done, PEAK.get() - before)
+    let result = work();
+    (result, PEAK.get() - before)
 }
 
-/// A whole checkpoint of a few kilobytes.
+/// A valid checkpoint of a few kilobytes.
 static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let data = DatasetInfo {
         source: "./photos".into(),
@@ -74,9 +76,9 @@ static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
     fs::read(path).unwrap()
 });
 
-/// What may happen to a file.
+/// A modification of a file.
 #[derive(Debug, Clone)]
-enum Harm {
+enum Corruption {
     Flip {
         at: prop::sample::Index,
         bit: u8,
@@ -98,50 +100,50 @@ enum Harm {
     HeaderLength {
         length: u64,
     },
-    /// A digit of the header becomes another number.
+    /// Replaces a digit in the file by a number.
     Number {
         which: prop::sample::Index,
         number: u64,
     },
 }
 
-fn harm() -> impl Strategy<Value = Harm> {
+fn corruption() -> impl Strategy<Value = Corruption> {
     let at = any::<prop::sample::Index>;
-    let scraps = || prop::collection::vec(any::<u8>(), 0..40);
+    let some_bytes = || prop::collection::vec(any::<u8>(), 0..40);
     prop_oneof![
-        (at(), 0..8_u8).prop_map(|(at, bit)| Harm::Flip { at, bit }),
-        at().prop_map(|at| Harm::Cut { at }),
-        scraps().prop_map(|by| Harm::Grow { by }),
-        (at(), scraps()).prop_map(|(at, bytes)| Harm::Insert { at, bytes }),
-        (at(), 1..400_usize).prop_map(|(at, length)| Harm::Remove { at, length }),
-        prop_oneof![any::<u64>(), 0..4000_u64].prop_map(|length| Harm::HeaderLength { length }),
+        (at(), 0..8_u8).prop_map(|(at, bit)| Corruption::Flip { at, bit }),
+        at().prop_map(|at| Corruption::Cut { at }),
+        some_bytes().prop_map(|by| Corruption::Grow { by }),
+        (at(), some_bytes()).prop_map(|(at, bytes)| Corruption::Insert { at, bytes }),
+        (at(), 1..400_usize).prop_map(|(at, length)| Corruption::Remove { at, length }),
+        prop_oneof![any::<u64>(), 0..4000_u64].prop_map(|length| Corruption::HeaderLength { length }),
         (at(), prop_oneof![any::<u64>(), 0..4000_u64])
-            .prop_map(|(which, number)| Harm::Number { which, number }),
+            .prop_map(|(which, number)| Corruption::Number { which, number }),
     ]
 }
 
-fn harmed(mut file: Vec<u8>, harm: &Harm) -> Vec<u8> {
-    match harm {
+fn corrupted(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
+    match corruption {
         _ if file.is_empty() => {}
-        Harm::Flip { at, bit } => {
+        Corruption::Flip { at, bit } => {
             let at = at.index(file.len());
             file[at] ^= 1 << bit;
         }
-        Harm::Cut { at } => file.truncate(at.index(file.len())),
-        Harm::Grow { by } => file.extend(by),
-        Harm::Insert { at, bytes } => {
+        Corruption::Cut { at } => file.truncate(at.index(file.len())),
+        Corruption::Grow { by } => file.extend(by),
+        Corruption::Insert { at, bytes } => {
             let at = at.index(file.len());
             file.splice(at..at, bytes.iter().copied());
         }
-        Harm::Remove { at, length } => {
+        Corruption::Remove { at, length } => {
             let at = at.index(file.len());
             file.drain(at..(at + length).min(file.len()));
         }
-        Harm::HeaderLength { length } => {
+        Corruption::HeaderLength { length } => {
             let end = file.len().min(8);
             file[..end].copy_from_slice(&length.to_le_bytes()[..end]);
         }
-        Harm::Number { which, number } => {
+        Corruption::Number { which, number } => {
             let digits: Vec<_> = (0..file.len()).filter(|at| file[*at].is_ascii_digit()).collect();
             if !digits.is_empty() {
                 let at = *which.get(&digits);
@@ -153,8 +155,8 @@ fn harmed(mut file: Vec<u8>, harm: &Harm) -> Vec<u8> {
     file
 }
 
-/// Sets the header's length to where the first tensor begins, so that the header's contents are
-/// put to the test and not its length alone.
+/// Sets the header length to the start of the tensor data, so that the test covers the contents of
+/// the header and not only its length.
 fn fit_header_length(file: &mut [u8]) {
     if let Some(brace) = file.iter().rposition(|byte| *byte == b'}') {
         if brace >= 8 {
@@ -168,22 +170,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn a_harmed_checkpoint_is_refused_or_read_in_bounded_memory(
-        harms in prop::collection::vec(harm(), 1..4),
+    fn a_corrupt_checkpoint_is_refused_or_read_in_bounded_memory(
+        corruptions in prop::collection::vec(corruption(), 1..4),
     ) {
-        let file = harms.iter().fold(VALID.clone(), harmed);
+        let file = corruptions.iter().fold(VALID.clone(), corrupted);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
         fs::write(&path, &file).unwrap();
 
-        let ((read, tensors), used) = peak(|| (Checkpoint::read(&path), read_safetensors(&path)));
+        let ((read, tensors), used) = with_peak_memory(|| (Checkpoint::read(&path), read_safetensors(&path)));
         prop_assert!(used < 8 * file.len() + 65_536, "{used} bytes for a file of {}", file.len());
         match (read, tensors) {
             (Ok(checkpoint), Ok(tensors)) => {
                 prop_assert_eq!(&checkpoint.tensors, &tensors);
                 for tensor in tensors.values() {
-                    let numbers: usize = tensor.shape.iter().product();
-                    prop_assert_eq!(tensor.bytes.len(), numbers * tensor.dtype.size());
+                    let elements: usize = tensor.shape.iter().product();
+                    prop_assert_eq!(tensor.bytes.len(), elements * tensor.dtype.size());
                 }
                 let bytes: usize = tensors.values().map(|tensor| tensor.bytes.len()).sum();
                 prop_assert!(bytes < file.len());
@@ -198,7 +200,7 @@ proptest! {
 }
 
 #[test]
-fn a_whole_checkpoint_is_held_once_and_of_one_read_bit_by_bit_a_single_tensor() {
+fn reading_holds_a_checkpoint_once_or_one_tensor_at_a_time() {
     let size = 8 << 20;
     let tensor = Tensor { dtype: DType::U8, shape: vec![size / 2], bytes: vec![0; size / 2] };
     let folder = tempfile::tempdir().unwrap();
@@ -208,14 +210,14 @@ fn a_whole_checkpoint_is_held_once_and_of_one_read_bit_by_bit_a_single_tensor() 
     checkpoint.tensors.insert("big".into(), tensor.clone());
     checkpoint.tensors.insert("large".into(), tensor);
 
-    let (_, used) = peak(|| checkpoint.write(&path).unwrap());
+    let (_, used) = with_peak_memory(|| checkpoint.write(&path).unwrap());
     assert!(used < size / 8, "writing {size} bytes used {used}");
-    let (_, used) = peak(|| Checkpoint::read_header(&path).unwrap());
+    let (_, used) = with_peak_memory(|| Checkpoint::read_header(&path).unwrap());
     assert!(used < size / 8, "reading a header used {used}");
-    let (read, used) = peak(|| Checkpoint::read(&path).unwrap());
+    let (read, used) = with_peak_memory(|| Checkpoint::read(&path).unwrap());
     assert!(used < size + size / 8, "reading {size} bytes used {used}");
     assert_eq!(read, checkpoint);
-    let (_, used) = peak(|| {
+    let (_, used) = with_peak_memory(|| {
         let opened = Checkpoint::open(&path).unwrap();
         read.tensors.keys().for_each(|name| assert!(opened.tensor(name).unwrap().is_some()));
     });

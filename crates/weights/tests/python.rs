@@ -1,4 +1,4 @@
-//! What PyTorch saved (scripts/fixtures/weights.py), value by value.
+//! Files that PyTorch wrote (scripts/fixtures/weights.py) are read with equal values.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
 }
 
-/// What Python's `safetensors` wrote of the same tensors, but what nothing reads.
+/// Returns the same tensors as Python's `safetensors` wrote them, without `num_batches_tracked`.
 fn expected(name: &str) -> BTreeMap<String, Tensor> {
     let mut tensors = read_safetensors(&fixture(name)).unwrap();
     tensors.retain(|name, _| !name.ends_with("num_batches_tracked"));
@@ -18,7 +18,7 @@ fn expected(name: &str) -> BTreeMap<String, Tensor> {
 }
 
 #[test]
-fn every_way_of_saving_gives_the_same_weights() {
+fn every_file_format_and_key_map_gives_the_same_weights() {
     let expected = expected("expected.safetensors");
     for (file, key_map) in [
         ("expected.safetensors", KeyMap::Torchvision),
@@ -40,7 +40,7 @@ fn every_way_of_saving_gives_the_same_weights() {
 }
 
 #[test]
-fn every_type_of_number_is_read() {
+fn reads_every_dtype() {
     let expected = expected("dtypes.safetensors");
     assert_eq!(expected.len(), 10);
     for file in ["dtypes-zip.pth", "dtypes-legacy.pth"] {
@@ -49,7 +49,7 @@ fn every_type_of_number_is_read() {
 }
 
 #[test]
-fn views_are_read_row_by_row() {
+fn reads_views_in_row_major_order() {
     let expected = expected("views.safetensors");
     assert_eq!(expected["transposed"].shape, [4, 2, 3]);
     for file in ["views-zip.pth", "views-legacy.pth"] {
@@ -62,28 +62,28 @@ fn views_are_read_row_by_row() {
 }
 
 #[test]
-fn a_program_beside_the_weights_is_refused_with_a_way_out() {
-    for (file, says, hint) in [
+fn refuses_files_with_code_with_a_hint() {
+    for (file, expected, hint) in [
         ("torchscript.pt", "is a TorchScript archive", "torch.jit.load"),
         ("module.pth", "asks Python to call __main__.Net: refused", "state_dict()"),
         ("compressed.pth", "compressed", "state_dict()"),
     ] {
         let error = StateDict::read(&fixture(file)).unwrap_err();
         assert_eq!(error.code, ErrorCode::Checkpoint);
-        assert!(error.message.contains(says), "{error}");
+        assert!(error.message.contains(expected), "{error}");
         assert!(error.hint.unwrap().contains(hint));
         assert!(error.at.file.unwrap().ends_with(file));
     }
 }
 
 #[test]
-fn a_resnet_20_of_somebody_elses_is_known() {
+fn infers_akamasters_resnet20() {
     let shared = std::env::var_os("RESIDUAL_TEST_DATA").map(PathBuf::from).unwrap_or_else(|| {
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")).to_path_buf()
     });
     let file = shared.join("resnet20-akamaster/resnet20-12fca82f.th");
     if !file.is_file() {
-        return eprintln!("skipped: {} is not there", file.display());
+        return eprintln!("skipped: {} does not exist", file.display());
     }
     let read = StateDict::read(&file).unwrap();
     let (target, network) = infer_arch(&read.tensors, &ModelConfig::default()).unwrap();
@@ -93,7 +93,7 @@ fn a_resnet_20_of_somebody_elses_is_known() {
 }
 
 #[test]
-fn what_pytorch_saved_is_exported_and_is_then_a_checkpoint() {
+fn exported_pytorch_weights_are_a_checkpoint() {
     use residual_weights::{Checkpoint, ExportOptions, export_checkpoint, is_checkpoint};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");

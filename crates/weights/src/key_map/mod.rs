@@ -1,4 +1,7 @@
-//! How others name a network's tensors. Each key_map is brought to torchvision's, which is ours.
+//! Maps the state_dict keys of other implementations to torchvision's, which residual uses.
+//!
+//! To add a key map: a variant of [`KeyMap`] with its `Display` name, a condition in [`detect`], a
+//! file with `rename`, and its call in [`to_torchvision`].
 
 mod kuangliu;
 mod notebook;

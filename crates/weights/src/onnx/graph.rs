@@ -1,5 +1,7 @@
-//! From a network's layers to ONNX's nodes. Batch normalisations stay nodes of their own, so that
-//! every number in the file is one of the network's; runtimes fold them when they load it.
+//! Translates the layers of a network to ONNX nodes.
+//!
+//! Batch norms are not folded, so that the initializers are the network's own tensors; runtimes fold
+//! them when they load the file.
 
 use residual_arch::{BatchNorm2d, Block, ConvUnit, Layer, Linear, MaxPool2d, ShortcutPath};
 use residual_spec::Result;
@@ -11,8 +13,8 @@ use super::proto::{
 use crate::PIXEL_MEAN;
 use crate::export::Export;
 
-/// Collects nodes in the order in which an image passes them. A value is known by its name.
-pub(super) struct Builder<'a> {
+/// Builds the graph in execution order. Methods return the name of the value that they produce.
+pub(super) struct GraphBuilder<'a> {
     export: &'a Export<'a>,
     nodes: Vec<Node>,
     tensors: Vec<TensorData>,
@@ -20,9 +22,9 @@ pub(super) struct Builder<'a> {
 
 type Name = String;
 
-impl<'a> Builder<'a> {
+impl<'a> GraphBuilder<'a> {
     pub fn new(export: &'a Export<'a>) -> Self {
-        Builder { export, nodes: Vec::new(), tensors: Vec::new() }
+        GraphBuilder { export, nodes: Vec::new(), tensors: Vec::new() }
     }
 
     pub fn build(mut self) -> Result<Graph> {
@@ -40,7 +42,7 @@ impl<'a> Builder<'a> {
             };
         }
         let pool = &network.pool;
-        x = self.average(&pool.name, network.feature_size(network.image_size), pool.size, x);
+        x = self.adaptive_avg_pool(&pool.name, network.feature_size(network.image_size), pool.size, x);
         x = self.node("Flatten", "flatten", vec![x], vec![int("axis", 1)]);
         for hidden in &network.hidden {
             x = self.linear(&hidden.linear, x)?;
@@ -54,14 +56,14 @@ impl<'a> Builder<'a> {
             }
             false => "logits",
         };
-        // The last value gets the name that callers ask for.
+        // The last value gets the documented name of the output.
         let last = self.nodes.last_mut().expect("a network has layers");
         debug_assert_eq!(last.output, [x]);
         last.output = vec![output.into()];
 
         let size = i64::from(network.image_size);
-        let input = value("images", &[i64::from(network.channels), size, size]);
-        let output = value(output, &[i64::from(network.classes())]);
+        let input = value_info("images", &[i64::from(network.channels), size, size]);
+        let output = value_info(output, &[i64::from(network.classes())]);
         Ok(Graph {
             node: self.nodes,
             name: Some(network.name.clone()),
@@ -71,7 +73,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Adds a node with one output, named after it.
+    /// Adds a node with one output of the same name.
     fn node(
         &mut self,
         operator: &str,
@@ -90,9 +92,9 @@ impl<'a> Builder<'a> {
         output
     }
 
-    /// One of the network's tensors.
+    /// Adds a tensor of the network as an initializer.
     fn weight(&mut self, name: String) -> Result<Name> {
-        let (shape, values) = self.export.floats(&name)?;
+        let (shape, values) = self.export.tensor_f32(&name)?;
         Ok(self.floats(name, shape.iter().map(|&n| n as i64).collect(), &values))
     }
 
@@ -116,7 +118,8 @@ impl<'a> Builder<'a> {
         name
     }
 
-    /// `(x - mean) / std` of pixels from 0 to 1; with a mean image, where the network has one.
+    /// Adds `(x - mean) / std` for pixels from 0 to 1; `mean` is an image if the network has a pixel
+    /// mean.
     fn normalization(&mut self, x: Name) -> Result<Name> {
         let export = self.export;
         let transform = &export.config.transform;
@@ -225,9 +228,9 @@ impl<'a> Builder<'a> {
         self.node("Pad", &name, vec![x, pads], vec![])
     }
 
-    /// PyTorch's adaptive pooling of `from` x `from` to `to` x `to`. ONNX has it for 1 only; else
-    /// rows and columns are each averaged by a matrix.
-    fn average(&mut self, name: &str, from: u32, to: u32, x: Name) -> Name {
+    /// Adds PyTorch's adaptive average pooling from `from` x `from` to `to` x `to`. ONNX supports only
+    /// size 1; other sizes are a matrix product for the rows and one for the columns.
+    fn adaptive_avg_pool(&mut self, name: &str, from: u32, to: u32, x: Name) -> Name {
         if to == 1 {
             return self.node("GlobalAveragePool", name, vec![x], vec![]);
         }
@@ -251,8 +254,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// `[to, from]`: row i averages the inputs from `floor(i from / to)` up to
-/// `ceil((i + 1) from / to)`, as PyTorch's adaptive pooling does.
+/// Returns the matrix `[to, from]` of adaptive average pooling: row i averages the inputs from
+/// `floor(i * from / to)` to `ceil((i + 1) * from / to)`, as in PyTorch.
 fn pooling_matrix(from: usize, to: usize) -> Vec<f32> {
     let mut matrix = vec![0.0; to * from];
     for row in 0..to {
@@ -289,8 +292,8 @@ fn float(name: &str, value: f32) -> Attribute {
     }
 }
 
-/// A float32 tensor `[batch, ...]`.
-fn value(name: &str, sizes: &[i64]) -> ValueInfo {
+/// Describes a float32 input or output `[batch, ...]`.
+fn value_info(name: &str, sizes: &[i64]) -> ValueInfo {
     let batch = Size::Param("batch".into());
     let sizes = std::iter::once(batch).chain(sizes.iter().map(|&size| Size::Value(size)));
     let dim = sizes.map(|size| Dimension { size: Some(size) }).collect();
@@ -304,9 +307,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn adaptive_pooling_averages_the_windows_that_pytorch_does() {
+    fn pooling_matrix_has_the_windows_of_pytorch() {
         assert_eq!(pooling_matrix(4, 2), [0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5]);
-        // Windows overlap where the sizes do not divide, and repeat where there is less than asked.
+        // Windows overlap if `to` does not divide `from`, and repeat if `to` is larger.
         let third = 1.0 / 3.0;
         assert_eq!(
             pooling_matrix(5, 2),

@@ -1,4 +1,4 @@
-//! A network and its weights as an ONNX file, written from `arch` alone.
+//! Writes a network and its weights as an ONNX file, without libtorch.
 
 mod graph;
 mod proto;
@@ -10,20 +10,20 @@ use residual_fs::write_atomically;
 use residual_spec::{Error, ErrorCode, Result};
 
 use crate::export::Export;
-use graph::Builder;
+use graph::GraphBuilder;
 
-/// The operators' version: Debian 12's and every current runtime has it.
+/// Operator set version, which all current runtimes support.
 const OPSET: i64 = 17;
-/// The format's version that came with it.
+/// Version of the file format that matches the operator set.
 const IR_VERSION: i64 = 8;
-/// What protobuf can hold in one message.
-const LARGEST: u64 = i32::MAX as u64;
+/// Maximum size of a protobuf message in bytes.
+const MAX_MESSAGE_LEN: u64 = i32::MAX as u64;
 
-/// Writes the file: input `images` `[batch, channels, size, size]`, output `logits` (or
-/// `probabilities`) `[batch, classes]`, float32.
+/// Writes an ONNX file with the float32 input `images` `[batch, channels, size, size]` and the float32
+/// output `logits` (or `probabilities`) `[batch, classes]`.
 ///
 /// # Errors
-/// `E_USAGE` for a network of 2 GB or more; `E_MISMATCH` for weights that are not the network's;
+/// `E_USAGE` for a network of 2 GB or more; `E_MISMATCH` for weights that do not match the network;
 /// `E_WRITE`.
 pub(crate) fn write(export: &Export, path: &Path) -> Result<()> {
     let model = model(export)?;
@@ -32,10 +32,10 @@ pub(crate) fn write(export: &Export, path: &Path) -> Result<()> {
 }
 
 fn model(export: &Export) -> Result<proto::Model> {
-    let numbers: u64 = export.network.tensors().iter().map(|tensor| tensor.elements()).sum();
-    check_size(4 * numbers)?;
+    let elements: u64 = export.network.tensors().iter().map(|tensor| tensor.elements()).sum();
+    check_size(4 * elements)?;
     let metadata_props = export
-        .facts()?
+        .metadata()?
         .into_iter()
         .map(|(key, value)| proto::StringEntry { key: Some(key.into()), value: Some(value) })
         .collect();
@@ -43,7 +43,7 @@ fn model(export: &Export) -> Result<proto::Model> {
         ir_version: Some(IR_VERSION),
         producer_name: Some("residual".into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
-        graph: Some(Builder::new(export).build()?),
+        graph: Some(GraphBuilder::new(export).build()?),
         opset_import: vec![proto::OperatorSet {
             domain: Some(String::new()),
             version: Some(OPSET),
@@ -55,13 +55,13 @@ fn model(export: &Export) -> Result<proto::Model> {
 }
 
 fn check_size(bytes: u64) -> Result<()> {
-    if bytes <= LARGEST {
+    if bytes <= MAX_MESSAGE_LEN {
         return Ok(());
     }
     let gigabytes = bytes as f64 / 1e9;
-    let message = format!("an ONNX file holds 2 GB at most, and this network has {gigabytes:.1}");
+    let message = format!("this network has {gigabytes:.1} GB, but an ONNX file has at most 2 GB");
     Err(Error::new(ErrorCode::Usage, message)
-        .hint("Export it as .safetensors, which has no such limit."))
+        .hint("Export it as .safetensors, which has no size limit."))
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
     use crate::export::ExportOptions;
     use crate::testing::checkpoint_of;
 
-    /// The file of a network with its initial weights, read back.
+    /// Exports a network and decodes the file.
     fn exported(arch: &str, size: u32, options: ExportOptions) -> proto::Model {
         read_back(&checkpoint_of(arch, size), options)
     }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn every_family_is_a_graph_whose_values_are_made_before_they_are_used() {
+    fn every_family_is_a_topologically_sorted_graph() {
         for (arch, size) in [
             ("resnet8", 8),
             ("resnet18", 64),
@@ -109,26 +109,26 @@ mod tests {
             let graph = exported(arch, size, ExportOptions::default()).graph.unwrap();
             let mut known: BTreeSet<String> =
                 graph.initializer.iter().map(|tensor| tensor.name.clone().unwrap()).collect();
-            assert_eq!(known.len(), graph.initializer.len(), "{arch}: a name stands twice");
+            assert_eq!(known.len(), graph.initializer.len(), "{arch}: duplicate initializer");
             known.insert("images".into());
             let mut used = BTreeSet::new();
             for node in &graph.node {
                 for input in &node.input {
-                    assert!(known.contains(input), "{arch}: {input} is not there yet");
+                    assert!(known.contains(input), "{arch}: {input} is used before it is defined");
                     used.insert(input.clone());
                 }
                 for output in &node.output {
-                    assert!(known.insert(output.clone()), "{arch}: {output} is made twice");
+                    assert!(known.insert(output.clone()), "{arch}: {output} is defined twice");
                 }
             }
             assert!(known.contains("logits"), "{arch}");
             used.insert("logits".into());
-            assert_eq!(used, known, "{arch}: something is made and not used");
+            assert_eq!(used, known, "{arch}: a value is not used");
         }
     }
 
     #[test]
-    fn the_batch_may_have_any_size_and_the_classes_are_named() {
+    fn the_batch_size_is_dynamic_and_the_classes_are_in_the_metadata() {
         let model = exported("resnet8", 8, ExportOptions::default());
         let graph = model.graph.unwrap();
         let dims = |value: &proto::ValueInfo| -> Vec<proto::Size> {
@@ -139,31 +139,31 @@ mod tests {
         let [three, eight] = [3, 8].map(proto::Size::Value);
         assert_eq!(dims(&graph.input[0]), [batch.clone(), three, eight.clone(), eight]);
         assert_eq!(dims(&graph.output[0]), [batch, proto::Size::Value(2)]);
-        let facts: BTreeMap<_, _> = model
+        let metadata: BTreeMap<_, _> = model
             .metadata_props
             .into_iter()
             .map(|entry| (entry.key.unwrap(), entry.value.unwrap()))
             .collect();
-        assert_eq!(facts["classes"], r#"["ant","bee"]"#);
-        assert!(facts["mean"].starts_with('['), "{facts:?}");
+        assert_eq!(metadata["classes"], r#"["ant","bee"]"#);
+        assert!(metadata["mean"].starts_with('['), "{metadata:?}");
     }
 
     #[test]
-    fn a_network_that_subtracts_a_mean_image_names_no_constants_instead() {
+    fn metadata_of_a_pixel_mean_network_has_no_channel_means() {
         let mut checkpoint = checkpoint_of("resnet8", 8);
         checkpoint.config.transform.pixel_mean = true;
         let entries = read_back(&checkpoint, ExportOptions::default()).metadata_props;
-        let said = |key: &str| {
+        let value = |key: &str| {
             let entry = entries.iter().find(|entry| entry.key.as_deref() == Some(key));
             entry.and_then(|entry| entry.value.clone())
         };
-        assert_eq!(said("mean"), None);
-        assert_eq!(said("pixelMean").as_deref(), Some("true"));
-        assert!(said("std").is_some());
+        assert_eq!(value("mean"), None);
+        assert_eq!(value("pixelMean").as_deref(), Some("true"));
+        assert!(value("std").is_some());
     }
 
     #[test]
-    fn softmax_and_normalisation_go_inside_on_request() {
+    fn options_add_normalization_and_softmax() {
         let options = ExportOptions { softmax: true, normalization: true };
         let graph = exported("resnet8", 8, options).graph.unwrap();
         let operators: Vec<_> =
@@ -174,9 +174,9 @@ mod tests {
     }
 
     #[test]
-    fn what_protobuf_cannot_hold_is_refused_with_another_way() {
-        assert!(check_size(LARGEST).is_ok());
-        let error = check_size(LARGEST + 1).unwrap_err();
+    fn refuses_networks_beyond_the_protobuf_limit_with_a_hint() {
+        assert!(check_size(MAX_MESSAGE_LEN).is_ok());
+        let error = check_size(MAX_MESSAGE_LEN + 1).unwrap_err();
         assert_eq!(error.code, ErrorCode::Usage);
         assert!(error.hint.unwrap().contains(".safetensors"));
     }

@@ -1,7 +1,7 @@
-//! The part of ONNX's format that a network needs, with the field numbers of `onnx.proto3`
-//! (github.com/onnx/onnx, `onnx/onnx.proto3`). By hand, so that nobody needs `protoc`.
+//! The messages of `onnx.proto3` (github.com/onnx/onnx) that a network needs, with their field
+//! numbers. Written by hand, since `prost-build` needs `protoc` at build time.
 //!
-//! Scalars are `Option`, for readers ask whether a field is there, and a zero must be.
+//! Scalars are `Option`: readers check for the presence of a field, so a zero must be written.
 
 use prost::{Enumeration, Message, Oneof};
 
@@ -96,7 +96,7 @@ pub struct TensorData {
     pub data_type: Option<i32>,
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
-    /// Little-endian, row by row.
+    /// Little-endian elements in row-major order.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub raw_data: Option<Vec<u8>>,
 }

@@ -1,6 +1,5 @@
-//! The format before PyTorch 1.6: a magic number, the protocol's version, the writer's system, and
-//! what was saved, a pickle each; a pickle of the storages' keys; then the storages in that order,
-//! each behind its length.
+//! The format before PyTorch 1.6: pickles of a magic number, the protocol version, the system, the
+//! saved object and the storage keys, then the storages in this order, each after its length.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,73 +9,77 @@ use std::path::Path;
 use residual_pickle::{Limits, Pickle, read};
 use residual_spec::{Error, Result};
 
-use super::storage::{StorageRef, Storages};
-use super::{SavedFile, refused, unpickled};
+use super::storage::{ByteRange, StorageRef, Storages};
+use super::{SavedFile, pickle_error, refused};
 use crate::safetensors_file::broken;
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 const PROTOCOL: i128 = 1001;
 
+/// Opens a file in the legacy format.
 pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<SavedFile> {
     let size = file.get_ref().metadata().map_err(|cause| Error::read(path, &cause))?.len();
-    let mut next = |limits| read(&mut file, limits).map_err(|cause| unpickled(path, cause));
+    let mut next = |limits| read(&mut file, limits).map_err(|cause| pickle_error(path, cause));
     let small = Limits { depth: 8, values: 64, bytes: 4096 };
 
     if next(Limits::default())?.root().as_int() != Some(MAGIC) {
-        return Err(refused(path, "is a pickle, but none that torch.save wrote"));
+        return Err(refused(path, "is a pickle that torch.save did not write"));
     }
     if next(small)?.root().as_int() != Some(PROTOCOL) {
-        return Err(refused(path, "is in a format of PyTorch that is not known"));
+        return Err(refused(path, "has an unsupported version of PyTorch's legacy format"));
     }
     let system = next(small)?;
     if system.root().get("little_endian").and_then(|flag| flag.as_bool()) == Some(false) {
-        return Err(refused(path, "has its numbers' most significant byte first"));
+        return Err(refused(path, "has big-endian tensors"));
     }
     let pickle = next(Limits::default())?;
     let keys = next(Limits::default())?;
-    let places = places(path, &pickle, &keys, &mut file, size)?;
-    Ok(SavedFile { pickle, storages: Storages { file, places } })
+    let ranges = storage_ranges(path, &pickle, &keys, &mut file, size)?;
+    Ok(SavedFile { pickle, storages: Storages { file, ranges } })
 }
 
-fn places(
+/// Returns where the data of each storage is in the file.
+fn storage_ranges(
     path: &Path,
     pickle: &Pickle,
     keys: &Pickle,
     file: &mut BufReader<File>,
     size: u64,
-) -> Result<HashMap<String, (u64, u64)>> {
-    // A storage's length is given in numbers, so that its type must be known.
-    let mut sizes = HashMap::new();
+) -> Result<HashMap<String, ByteRange>> {
+    // Storage lengths are in elements, so the size of the elements must be known.
+    let mut element_sizes = HashMap::new();
     for name in pickle.persistent() {
         let reference = StorageRef::read(name).map_err(|what| refused(path, what))?;
         let width = reference.dtype.size() as u64;
-        if *sizes.entry(reference.key).or_insert(width) != width {
-            return Err(refused(path, "has a storage of two types"));
+        if *element_sizes.entry(reference.key).or_insert(width) != width {
+            return Err(refused(path, "has a storage with two dtypes"));
         }
     }
     let keys = keys.root().as_items();
-    let keys = keys.ok_or_else(|| broken(path, "lacks the list of its storages"))?;
+    let keys = keys.ok_or_else(|| broken(path, "has no list of storage keys"))?;
     let failed = |cause| Error::read(path, &cause);
-    let mut places = HashMap::new();
-    let mut at = file.stream_position().map_err(failed)?;
+    let mut ranges = HashMap::new();
+    let mut position = file.stream_position().map_err(failed)?;
     for key in keys {
         let key = key.as_text().unwrap_or_default();
-        let Some(&width) = sizes.get(key) else {
-            return Err(broken(path, "has a storage that no tensor is in"));
+        let Some(&width) = element_sizes.get(key) else {
+            return Err(broken(path, "has a storage without a tensor"));
         };
-        let mut numbers = [0; 8];
-        file.read_exact(&mut numbers).map_err(|_| broken(path, "is cut short"))?;
-        let numbers = u64::from_le_bytes(numbers);
-        let end = numbers.checked_mul(width).and_then(|bytes| (at + 8).checked_add(bytes));
+        let mut count = [0; 8];
+        file.read_exact(&mut count).map_err(|_| broken(path, "is truncated"))?;
+        let count = u64::from_le_bytes(count);
+        let offset = position + 8;
+        let end = count.checked_mul(width).and_then(|bytes| offset.checked_add(bytes));
         let Some(end) = end.filter(|&end| end <= size) else {
-            let what = format!("is cut short: a storage of {numbers} numbers is not there");
+            let what = format!("is truncated: a storage of {count} elements is missing");
             return Err(broken(path, what));
         };
-        if places.insert(key.to_string(), (at + 8, end - at - 8)).is_some() {
-            return Err(broken(path, "has a storage twice"));
+        let range = ByteRange { offset, len: end - offset };
+        if ranges.insert(key.to_string(), range).is_some() {
+            return Err(broken(path, "has a duplicate storage key"));
         }
-        at = end;
-        file.seek(SeekFrom::Start(at)).map_err(failed)?;
+        position = end;
+        file.seek(SeekFrom::Start(position)).map_err(failed)?;
     }
-    Ok(places)
+    Ok(ranges)
 }

@@ -1,6 +1,8 @@
-//! What `torch.save` wrote: a zip archive (since PyTorch 1.6) or a row of pickles (before). Either
-//! way one pickle describes the tensors, and their numbers lie beside it. Nothing in the pickle is
-//! run, and no number is read that the file does not have.
+//! Reads files that `torch.save` wrote: zip archives (since PyTorch 1.6) and sequences of pickles
+//! (before).
+//!
+//! In both formats a pickle describes the tensors, and their data is stored beside it. The pickle is
+//! parsed, never executed, and no read goes beyond the file.
 
 mod legacy;
 mod rebuild_tensor;
@@ -20,21 +22,20 @@ use crate::tensor::{MAX_NAME_LEN, Tensor};
 use rebuild_tensor::TensorRebuilder;
 use storage::Storages;
 
-/// What PyTorch's own loader would be asked to do, in its place.
-const SAVE_AGAIN: &str =
-    "Save the weights alone, in Python: torch.save(model.state_dict(), 'weights.pth').";
+/// Hint for files that PyTorch itself can load.
+const SAVE_STATE_DICT: &str =
+    "Save only the weights, in Python: torch.save(model.state_dict(), 'weights.pth').";
 
-/// Whether the first bytes of a file are those of one of PyTorch's formats, of the present one or
-/// of those before.
+/// Returns whether `start`, the first bytes of a file, are those of a zip archive or a pickle.
 pub(crate) fn is_pytorch_file(start: &[u8]) -> bool {
     start.starts_with(b"PK") || start.starts_with(&[0x80])
 }
 
-/// Reads the tensors of a file that `torch.save` wrote: those of its `state_dict`, also where that
-/// lies in a dictionary with other things (`{net, epoch}`).
+/// Reads the `state_dict` of a file, also from a dictionary with other values (`{net, epoch}`).
 ///
 /// # Errors
-/// `E_CHECKPOINT`, key_map what the file asks for or lacks; `E_IO`.
+/// `E_CHECKPOINT` if the file is malformed, contains other objects than tensors, or no state_dict;
+/// `E_IO`.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let failed = |cause| Error::read(path, &cause);
     let file = File::open(path).map_err(failed)?;
@@ -52,7 +53,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let mut tensors = BTreeMap::new();
     for (name, value) in entries {
         if name.len() > MAX_NAME_LEN {
-            return Err(refused(path, format!("has a tensor whose name has {} bytes", name.len())));
+            return Err(refused(path, format!("has a tensor name of {} bytes", name.len())));
         }
         if let Some(tensor) = rebuilder.tensor(name, value)? {
             tensors.insert(name.to_string(), tensor);
@@ -61,20 +62,22 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     Ok(tensors)
 }
 
-/// A file that was opened: its pickle, and where the numbers are.
+/// An open file: its pickle and its tensor data.
 struct SavedFile {
     pickle: Pickle,
     storages: Storages,
 }
 
+/// Returns the `E_CHECKPOINT` error for a file that PyTorch may be able to load. `what` completes the
+/// sentence that starts with the path.
 fn refused(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorCode::Checkpoint, format!("{} {what}", path.display()))
         .file(path)
-        .hint(SAVE_AGAIN)
+        .hint(SAVE_STATE_DICT)
 }
 
-/// A pickle's failure as this file's.
-fn unpickled(path: &Path, cause: residual_pickle::Error) -> Error {
+/// Converts an error of the pickle parser.
+fn pickle_error(path: &Path, cause: residual_pickle::Error) -> Error {
     match cause {
         residual_pickle::Error::Io(cause) => Error::read(path, &cause),
         cause @ residual_pickle::Error::Broken(_) => crate::safetensors_file::broken(path, cause),

@@ -1,4 +1,4 @@
-//! From what a pickle says of a tensor to its numbers, row by row.
+//! Reads the data of a pickled tensor in row-major order, as `torch._utils._rebuild_tensor_v2` does.
 
 use std::path::Path;
 
@@ -9,22 +9,24 @@ use super::refused;
 use super::storage::{StorageRef, Storages};
 use crate::tensor::Tensor;
 
-/// Tensors may share numbers, and a file may so hold more tensors than bytes; but not without end.
-const SHARED: u64 = 4;
-/// That much is read of any file.
-const LEAST: u64 = 1 << 20;
-/// PyTorch's own limit is 64; networks have 4.
-const DIMENSIONS: usize = 8;
+/// Maximum ratio of tensor data to file size. Views can share a storage, so a file can describe more
+/// tensor data than it has bytes; a hostile file could do so without limit.
+const MAX_EXPANSION: u64 = 4;
+/// Bytes of tensor data that are read of any file, however small.
+const MIN_BUDGET: u64 = 1 << 20;
+/// Maximum number of dimensions. PyTorch allows 64; the tensors of networks have at most 4.
+const MAX_DIMS: usize = 8;
 
+/// Reads the tensors of a file within a memory budget.
 pub(crate) struct TensorRebuilder<'f> {
     path: &'f Path,
     storages: Storages,
-    /// Bytes that may still be read.
-    left: u64,
+    /// Remaining bytes of tensor data that may be read.
+    budget: u64,
 }
 
-/// A tensor as `_rebuild_tensor_v2` is told of it.
-struct Layout<'p> {
+/// Arguments of `_rebuild_tensor_v2`; offset and strides are in elements.
+struct StridedLayout<'p> {
     storage: StorageRef<'p>,
     offset: u64,
     shape: Vec<u64>,
@@ -32,57 +34,61 @@ struct Layout<'p> {
 }
 
 impl<'f> TensorRebuilder<'f> {
+    /// `size` is the file size in bytes.
     pub fn new(path: &'f Path, storages: Storages, size: u64) -> Self {
-        TensorRebuilder { path, storages, left: size.saturating_mul(SHARED).max(LEAST) }
+        let budget = size.saturating_mul(MAX_EXPANSION).max(MIN_BUDGET);
+        TensorRebuilder { path, storages, budget }
     }
 
-    /// The tensor that a value stands for; None if it stands for no tensor.
+    /// Reads the tensor that a pickled value describes; `None` if the value is not a tensor.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` for one that reaches beyond its storage, or whose numbers are not there.
+    /// `E_CHECKPOINT` if the tensor exceeds its storage or its data is missing.
     pub fn tensor(&mut self, name: &str, value: Value) -> Result<Option<Tensor>> {
-        let Some(value) = tensor_call(value) else { return Ok(None) };
-        let layout = Layout::read(&value)
-            .map_err(|what| refused(self.path, format!("{what} (`{}`)", shown(name))))?;
+        let Some(arguments) = rebuild_arguments(value) else { return Ok(None) };
+        let layout = StridedLayout::from_arguments(&arguments)
+            .map_err(|what| refused(self.path, format!("{what} (`{}`)", printable(name))))?;
         self.gather(name, &layout).map(Some)
     }
 
-    fn gather(&mut self, name: &str, layout: &Layout) -> Result<Tensor> {
-        let lies = |what: String| refused(self.path, format!("{what} (`{}`)", shown(name)));
+    /// Copies the elements of a strided tensor in row-major order.
+    fn gather(&mut self, name: &str, layout: &StridedLayout) -> Result<Tensor> {
+        let invalid = |what: String| refused(self.path, format!("{what} (`{}`)", printable(name)));
         let storage = &layout.storage;
         let size = storage.dtype.size();
-        let Some(&(place, bytes)) = self.storages.places.get(storage.key) else {
-            return Err(lies(format!("has no storage '{}'", shown(storage.key))));
+        let Some(&range) = self.storages.ranges.get(storage.key) else {
+            return Err(invalid(format!("has no storage '{}'", printable(storage.key))));
         };
-        if storage.bytes() != Some(bytes) {
+        if storage.num_bytes() != Some(range.len) {
             let what = format!(
-                "says that its storage '{}' has {} numbers, but there are {bytes} bytes",
-                shown(storage.key),
-                storage.numbers,
+                "declares {} elements for storage '{}', which has {} bytes",
+                storage.count,
+                printable(storage.key),
+                range.len,
             );
-            return Err(lies(what));
+            return Err(invalid(what));
         }
         let dtype = storage.dtype;
         let shape: Vec<usize> = layout.shape.iter().map(|&n| n as usize).collect();
-        let Some((numbers, last)) = layout.extent() else {
-            return Err(lies("has a tensor of impossible size".into()));
+        let Some((count, last)) = layout.extent() else {
+            return Err(invalid("has a tensor of invalid size".into()));
         };
-        if numbers == 0 {
+        if count == 0 {
             return Ok(Tensor { dtype, shape, bytes: Vec::new() });
         }
-        let end = layout.offset.checked_add(last).filter(|&end| end < storage.part.1);
+        let end = layout.offset.checked_add(last).filter(|&end| end < storage.view.1);
         if end.is_none() {
-            return Err(lies("has a tensor that reaches beyond its storage".into()));
+            return Err(invalid("has a tensor that exceeds its storage".into()));
         }
-        // What is read to gather from, and what is gathered.
+        // Bytes from the first to the last element, and bytes of all elements.
         let spanned = (last + 1).saturating_mul(size as u64);
-        let gathered = numbers.saturating_mul(size as u64);
-        let left = self.left.checked_sub(spanned.max(gathered));
-        self.left =
-            left.ok_or_else(|| lies("holds many times more tensors than it has bytes for".into()))?;
+        let gathered = count.saturating_mul(size as u64);
+        let budget = self.budget.checked_sub(spanned.max(gathered));
+        self.budget = budget
+            .ok_or_else(|| invalid("describes much more tensor data than it contains".into()))?;
 
-        let begin = (storage.part.0 + layout.offset) * size as u64;
-        let span = self.storages.read(place, begin, spanned as usize);
+        let offset = range.offset + (storage.view.0 + layout.offset) * size as u64;
+        let span = self.storages.read(offset, spanned as usize);
         let span = span.map_err(|cause| Error::read(self.path, &cause))?;
         let bytes = match layout.is_contiguous() {
             true => span,
@@ -92,8 +98,8 @@ impl<'f> TensorRebuilder<'f> {
     }
 }
 
-/// The arguments of a tensor's making; a parameter is one around a tensor.
-fn tensor_call(value: Value) -> Option<Vec<Value>> {
+/// Returns the arguments of `_rebuild_tensor` or `_rebuild_tensor_v2`, also within a parameter.
+fn rebuild_arguments(value: Value) -> Option<Vec<Value>> {
     match value.as_object()? {
         ("torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2", arguments) => {
             Some(arguments)
@@ -111,44 +117,44 @@ fn tensor_call(value: Value) -> Option<Vec<Value>> {
     }
 }
 
-/// Whether a value stands for a tensor.
+/// Returns whether a pickled value is a tensor or a parameter.
 pub(crate) fn is_tensor(value: Value) -> bool {
-    tensor_call(value).is_some()
+    rebuild_arguments(value).is_some()
 }
 
-impl<'p> Layout<'p> {
-    fn read(arguments: &[Value<'p>]) -> Result<Layout<'p>, String> {
+impl<'p> StridedLayout<'p> {
+    fn from_arguments(arguments: &[Value<'p>]) -> Result<StridedLayout<'p>, String> {
         let [storage, offset, shape, stride, ..] = arguments[..] else {
             return Err("has a tensor without a shape".into());
         };
         let storage = storage.as_persistent().ok_or("has a tensor without a storage")?;
         let storage = StorageRef::read(storage)?;
         let offset = offset.as_int().and_then(|offset| u64::try_from(offset).ok());
-        let offset = offset.ok_or("has a tensor that begins nowhere")?;
+        let offset = offset.ok_or("has a tensor with an invalid offset")?;
         let sizes = |value: Value| {
             let sizes = value.as_items()?;
-            if sizes.len() > DIMENSIONS {
+            if sizes.len() > MAX_DIMS {
                 return None;
             }
             sizes.map(|size| u64::try_from(size.as_int()?).ok()).collect::<Option<Vec<_>>>()
         };
         match (sizes(shape), sizes(stride)) {
             (Some(shape), Some(stride)) if shape.len() == stride.len() => {
-                Ok(Layout { storage, offset, shape, stride })
+                Ok(StridedLayout { storage, offset, shape, stride })
             }
-            _ => Err("has a tensor of impossible shape".into()),
+            _ => Err("has a tensor with an invalid shape or strides".into()),
         }
     }
 
-    /// How many numbers the tensor has, and how far its last lies behind its first; None beyond
-    /// 64 bits.
+    /// Returns the number of elements and the distance of the last element from the first one;
+    /// `None` on overflow.
     fn extent(&self) -> Option<(u64, u64)> {
-        let numbers = self.shape.iter().try_fold(1_u64, |all, &n| all.checked_mul(n))?;
+        let count = self.shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n))?;
         let mut last = 0_u64;
         for (&n, &stride) in self.shape.iter().zip(&self.stride) {
             last = last.checked_add(n.saturating_sub(1).checked_mul(stride)?)?;
         }
-        Some((numbers, last))
+        Some((count, last))
     }
 
     fn is_contiguous(&self) -> bool {
@@ -160,32 +166,32 @@ impl<'p> Layout<'p> {
         })
     }
 
-    /// The numbers of `span`, which begins at the tensor's first, in the order of their indices.
+    /// Returns the elements in row-major order. `span` starts at the first element.
     fn rows(&self, span: &[u8], size: usize, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length);
         let mut index = vec![0_u64; self.shape.len()];
-        let mut at = 0_u64;
+        let mut position = 0_u64;
         loop {
-            let begin = at as usize * size;
-            bytes.extend_from_slice(&span[begin..begin + size]);
-            // The last dimension counts fastest, and carries.
+            let start = position as usize * size;
+            bytes.extend_from_slice(&span[start..start + size]);
+            // Increment the index like an odometer, the last dimension first.
             let mut dimension = self.shape.len();
             loop {
                 let Some(next) = dimension.checked_sub(1) else { return bytes };
                 dimension = next;
                 index[dimension] += 1;
-                at += self.stride[dimension];
+                position += self.stride[dimension];
                 if index[dimension] < self.shape[dimension] {
                     break;
                 }
-                at -= index[dimension] * self.stride[dimension];
+                position -= index[dimension] * self.stride[dimension];
                 index[dimension] = 0;
             }
         }
     }
 }
 
-/// A name out of a file, short and without what could act on a terminal.
-pub(crate) fn shown(name: &str) -> String {
+/// Returns a name from a file shortened and without control characters, for messages.
+pub(crate) fn printable(name: &str) -> String {
     name.chars().filter(|letter| !letter.is_control()).take(80).collect()
 }

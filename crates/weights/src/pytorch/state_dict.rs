@@ -1,12 +1,12 @@
-//! Where in what was saved the weights are: people save a `state_dict` as it is, or in a dictionary
-//! with an epoch, an optimizer's state, an accuracy.
+//! Finds the `state_dict` in a saved object: the object itself, or a value in a dictionary with an
+//! epoch, an optimizer state or an accuracy.
 
 use residual_pickle::{Pickle, Value};
 
-use super::rebuild_tensor::{is_tensor, shown};
+use super::rebuild_tensor::{is_tensor, printable};
 
-/// Names under which weights are saved, the likeliest first.
-const NAMES: [&str; 9] = [
+/// Usual keys of a state_dict in a checkpoint dictionary, likely ones first.
+const STATE_DICT_KEYS: [&str; 9] = [
     "state_dict",
     "model_state_dict",
     "model",
@@ -17,36 +17,36 @@ const NAMES: [&str; 9] = [
     "model_state",
     "state_dict_ema",
 ];
-/// Dictionaries within dictionaries that are looked into: `{model: {state_dict: ...}}`.
-const LEVELS: usize = 2;
-/// Entries that are looked at, in all dictionaries together: more than any network has tensors. A
-/// pickle may say one dictionary a million times.
-const MOST: usize = 200_000;
+/// Maximum nesting of dictionaries, as in `{model: {state_dict: ...}}`.
+const MAX_DEPTH: usize = 2;
+/// Maximum number of entries inspected in all dictionaries together. A hostile pickle can refer to one
+/// dictionary a million times.
+const MAX_ENTRIES: usize = 200_000;
 
-/// The entries of the `state_dict` in what was saved.
+/// Returns the entries of the `state_dict` in a pickle.
 ///
 /// # Errors
-/// Says what is there instead.
+/// A description of what the pickle contains instead.
 pub(crate) fn find_state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>, String> {
     let mut value = pickle.root();
-    let mut left = MOST;
-    for _ in 0..=LEVELS {
-        if let Some(entries) = entries(value, &mut left) {
+    let mut budget = MAX_ENTRIES;
+    for _ in 0..=MAX_DEPTH {
+        if let Some(entries) = tensor_entries(value, &mut budget) {
             return Ok(entries);
         }
         if value.as_dict().is_none() {
             break;
         }
         let inner = |name: &&str| value.get(name).filter(|value| value.as_dict().is_some());
-        value = match NAMES.iter().find_map(inner) {
+        value = match STATE_DICT_KEYS.iter().find_map(inner) {
             Some(inner) => inner,
-            // Under a name of its own, if no other could be meant.
+            // Under any other key, if there is only one dictionary of tensors.
             None => match &value
                 .as_dict()
                 .into_iter()
                 .flatten()
                 .map(|(_, value)| value)
-                .filter(|value| entries_are_tensors(*value, &mut left))
+                .filter(|value| is_tensor_dict(*value, &mut budget))
                 .collect::<Vec<_>>()[..]
             {
                 [only] => *only,
@@ -54,42 +54,42 @@ pub(crate) fn find_state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>,
             },
         };
     }
-    Err(format!("holds no state_dict: it is {}", description(pickle.root())))
+    Err(format!("contains no state_dict: it is {}", description(pickle.root())))
 }
 
-/// A dictionary's entries, if it is one of tensors.
-fn entries<'p>(value: Value<'p>, left: &mut usize) -> Option<Vec<(&'p str, Value<'p>)>> {
-    if !entries_are_tensors(value, left) {
+/// Returns the entries of a dictionary of tensors, and `None` for another value.
+fn tensor_entries<'p>(value: Value<'p>, budget: &mut usize) -> Option<Vec<(&'p str, Value<'p>)>> {
+    if !is_tensor_dict(value, budget) {
         return None;
     }
     let pairs = value.as_dict()?;
     Some(pairs.filter_map(|(name, value)| Some((name.as_text()?, value))).collect())
 }
 
-/// Whether a value is a dictionary of tensors; once none of the entries are `left` that may be looked
-/// at, it is not.
-fn entries_are_tensors(value: Value, left: &mut usize) -> bool {
+/// Returns whether a value is a dictionary of tensors; `false` once `budget` entries were inspected.
+fn is_tensor_dict(value: Value, budget: &mut usize) -> bool {
     let Some(pairs) = value.as_dict() else { return false };
-    let Some(rest) = left.checked_sub(pairs.len()) else {
-        *left = 0;
+    let Some(rest) = budget.checked_sub(pairs.len()) else {
+        *budget = 0;
         return false;
     };
-    *left = rest;
-    let mut any = false;
-    let mut all = pairs.map(|(name, value)| {
-        any |= is_tensor(value);
-        // Some save a number beside the tensors; a dictionary is another level.
+    *budget = rest;
+    let mut has_tensor = false;
+    let mut are_plain = pairs.map(|(name, value)| {
+        has_tensor |= is_tensor(value);
+        // Numbers beside the tensors are allowed; a dictionary would be another level.
         name.as_text().is_some() && value.as_dict().is_none()
     });
-    all.all(|plain| plain) && any
+    are_plain.all(|is_plain| is_plain) && has_tensor
 }
 
+/// Describes a value for an error message.
 fn description(value: Value) -> String {
     let Some(pairs) = value.as_dict() else { return value.what() };
     let names: Vec<_> =
-        pairs.take(8).map(|(name, _)| name.as_text().map_or("?".into(), shown)).collect();
+        pairs.take(8).map(|(name, _)| name.as_text().map_or("?".into(), printable)).collect();
     match names.is_empty() {
         true => "an empty dict".into(),
-        false => format!("a dict of {}", names.join(", ")),
+        false => format!("a dict with the keys {}", names.join(", ")),
     }
 }

@@ -1,4 +1,4 @@
-//! Where the numbers of tensors lie in a file.
+//! The storages of a file: untyped blocks of tensor data that tensors refer to.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,20 +6,26 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use residual_pickle::Value;
 
-use super::rebuild_tensor::shown;
+use super::rebuild_tensor::printable;
 use crate::tensor::{DType, MAX_NAME_LEN};
 
-/// A file's storages by their keys: where each begins, and how many bytes it has. Every one lies
-/// within the file.
+/// A byte range of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ByteRange {
+    pub offset: u64,
+    pub len: u64,
+}
+
+/// The storages of a file by key. All ranges are within the file.
 pub(crate) struct Storages {
     pub file: BufReader<File>,
-    pub places: HashMap<String, (u64, u64)>,
+    pub ranges: HashMap<String, ByteRange>,
 }
 
 impl Storages {
-    /// `length` bytes of a storage from `begin` on; both within it.
-    pub fn read(&mut self, place: u64, begin: u64, length: usize) -> std::io::Result<Vec<u8>> {
-        self.file.seek(SeekFrom::Start(place + begin))?;
+    /// Reads `length` bytes at `offset` of the file.
+    pub fn read(&mut self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        self.file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length)?;
         self.file.by_ref().take(length as u64).read_to_end(&mut bytes)?;
@@ -30,67 +36,70 @@ impl Storages {
     }
 }
 
-/// How a pickle speaks of a storage:
-/// `('storage', torch.FloatStorage, key, 'cpu', numbers)`, and in the older format a part of one:
-/// `(key of the part, begin, numbers)`, or None.
+/// A pickle's persistent reference to a storage:
+/// `('storage', torch.FloatStorage, key, device, count)`. The legacy format adds a view of the
+/// storage: `(view key, offset, count)` or `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StorageRef<'p> {
     pub dtype: DType,
     pub key: &'p str,
-    /// Numbers of the whole storage.
-    pub numbers: u64,
-    /// Where in it this one begins, and how many numbers it has.
-    pub part: (u64, u64),
+    /// Number of elements of the whole storage.
+    pub count: u64,
+    /// Offset and number of elements of the view.
+    pub view: (u64, u64),
 }
 
 impl<'p> StorageRef<'p> {
+    /// Parses a persistent id.
+    ///
     /// # Errors
-    /// Says what is wrong with it.
-    pub fn read(name: Value<'p>) -> Result<StorageRef<'p>, String> {
+    /// A description of the problem, which completes a sentence that starts with the path.
+    pub fn read(id: Value<'p>) -> Result<StorageRef<'p>, String> {
         let parts: Vec<Value> =
-            name.as_items().map(|parts| parts.take(7).collect()).unwrap_or_default();
-        let (tag, class, key, numbers, part) = match parts[..] {
-            [tag, class, key, _device, numbers] => (tag, class, key, numbers, None),
-            [tag, class, key, _device, numbers, part] if part.is_none() => {
-                (tag, class, key, numbers, None)
+            id.as_items().map(|parts| parts.take(7).collect()).unwrap_or_default();
+        let (tag, class, key, count, view) = match parts[..] {
+            [tag, class, key, _device, count] => (tag, class, key, count, None),
+            [tag, class, key, _device, count, view] if view.is_none() => {
+                (tag, class, key, count, None)
             }
-            [tag, class, key, _device, numbers, part] => (tag, class, key, numbers, Some(part)),
-            _ => return Err("speaks of a storage in a way that PyTorch does not".into()),
+            [tag, class, key, _device, count, view] => (tag, class, key, count, Some(view)),
+            _ => return Err("has a malformed storage reference".into()),
         };
         if tag.as_text() != Some("storage") {
-            return Err("speaks of something outside it that is no storage".into());
+            return Err("has a persistent reference to something other than a storage".into());
         }
-        let class = class.as_global().unwrap_or("something");
+        let class = class.as_global().unwrap_or("an unknown class");
         let dtype =
-            dtype(class).ok_or_else(|| format!("has a storage of the type {}", shown(class)))?;
-        let key = key.as_text().ok_or("has a storage whose name is no text")?;
+            dtype(class).ok_or_else(|| format!("has a storage of the unsupported type {}", printable(class)))?;
+        let key = key.as_text().ok_or("has a storage key that is not a string")?;
         if key.len() > MAX_NAME_LEN {
-            return Err("has a storage whose name is no name".into());
+            return Err(format!("has a storage key of {} bytes", key.len()));
         }
-        let count = |value: Value| {
-            let count = value.as_int().and_then(|count| u64::try_from(count).ok());
-            count.ok_or_else(|| format!("has a storage '{key}' of impossible size"))
+        let number = |value: Value| {
+            let number = value.as_int().and_then(|number| u64::try_from(number).ok());
+            number.ok_or_else(|| format!("has a storage '{key}' with an invalid size"))
         };
-        let numbers = count(numbers)?;
-        let part = match part
-            .map(|part| part.as_items().map(|part| part.take(4).collect::<Vec<_>>()))
+        let count = number(count)?;
+        let view = match view
+            .map(|view| view.as_items().map(|view| view.take(4).collect::<Vec<_>>()))
         {
-            None => (0, numbers),
-            Some(Some(part)) if part.len() == 3 => (count(part[1])?, count(part[2])?),
-            Some(_) => return Err(format!("has a storage '{key}' of which no part can be found")),
+            None => (0, count),
+            Some(Some(view)) if view.len() == 3 => (number(view[1])?, number(view[2])?),
+            Some(_) => return Err(format!("has a storage '{key}' with a malformed view")),
         };
-        if part.0.checked_add(part.1).is_none_or(|end| end > numbers) {
-            return Err(format!("has a storage '{key}' whose part goes beyond its end"));
+        if view.0.checked_add(view.1).is_none_or(|end| end > count) {
+            return Err(format!("has a storage '{key}' with a view that exceeds it"));
         }
-        Ok(StorageRef { dtype, key, numbers, part })
+        Ok(StorageRef { dtype, key, count, view })
     }
 
-    /// Bytes of the whole storage; None beyond 64 bits.
-    pub fn bytes(&self) -> Option<u64> {
-        self.numbers.checked_mul(self.dtype.size() as u64)
+    /// Returns the size of the whole storage in bytes; `None` on overflow.
+    pub fn num_bytes(&self) -> Option<u64> {
+        self.count.checked_mul(self.dtype.size() as u64)
     }
 }
 
+/// Returns the dtype of a storage class.
 fn dtype(class: &str) -> Option<DType> {
     Some(match class {
         "torch.DoubleStorage" => DType::F64,
