@@ -35,9 +35,9 @@ test('they are fetched once, with their size said before; without them it begins
     stderr,
     /^fetching weights to begin from, once: resnet18-f37072fd\.pth, 46\.8 MB from 127/m,
   )
-  const warning = /^warning: training begins from scratch: .* could not be fetched: .*503.*$/m
+  const warning = /^warning: training starts from scratch: .* the download failed: .*503.*$/m
   t.regex(stderr, warning)
-  t.true(stderr.includes(`there: ${join(cache, 'weights', FILE)}`), stderr)
+  t.true(stderr.includes(`to ${join(cache, 'weights', FILE)}`), stderr)
   t.true(stderr.indexOf('fetching') < stderr.indexOf('warning'))
   t.regex(stderr, /^ {2}weights +none +ImageNet's/m)
   t.regex(stderr, /^ {2}image size +128 +/m)
@@ -88,7 +88,7 @@ test('--offline fetches nothing, neither weights nor data sets', async (t) => {
   const args = ['train', photographs(cache), '--offline', `out=${join(cache, 'run')}`, ...BRIEF]
   const { status, stderr } = await residual(args, { env })
   t.is(status, 0, stderr)
-  t.regex(stderr, /^warning: training begins from scratch: /m)
+  t.regex(stderr, /^warning: training starts from scratch: /m)
   const named = await residual(['train', 'cifar10', '--offline'], { env })
   t.is(named.status, 1)
   t.regex(named.stderr, /RESIDUAL_OFFLINE lets nothing be fetched/)

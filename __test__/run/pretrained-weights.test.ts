@@ -120,7 +120,7 @@ test('weights that are to be begun with must be there and fit', async (t) => {
   const config = tinyRun(t, { model: { arch: 'resnet14', weights: join(FIXTURES, 'zip.pth') } })
   const mismatch = await t.throwsAsync<ResidualError>(async () => await train(config))
   t.is(mismatch.code, 'E_MISMATCH')
-  t.regex(mismatch.message, /missing: layer1\.1\.conv1\.weight/)
+  t.regex(mismatch.message, /missing keys: layer1\.1\.conv1\.weight/)
   const tiny = await t.throwsAsync<ResidualError>(
     async () => await train({ ...config, model: { arch: 'resnet20', weights: 'imagenet' } }),
   )

@@ -1,5 +1,5 @@
-//! Convolution, batch normalisation, ReLU: the operation that networks are made of, and the one
-//! place where faster kernels can replace ATen's.
+//! Convolution, batch norm and activation (timm's `ConvNormAct`), the building block of all
+//! networks, and the only place where own kernels replace ATen's.
 
 use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
@@ -7,7 +7,7 @@ use residual_torch::{
     BatchNorm, Conv3x3Output, ConvParams, FoldedConv, add_relu, conv2d_3x3, supports_conv2d_3x3,
     torch_error,
 };
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use crate::forward_context::ForwardContext;
 
@@ -16,68 +16,73 @@ pub(crate) struct ConvNormAct {
     name: String,
     weight: Tensor,
     bias: Option<Tensor>,
-    norm: Option<Norm>,
-    geometry: ConvParams,
+    norm: Option<BatchNormLayer>,
+    params: ConvParams,
     relu: bool,
-    /// After [`ConvNormAct::fold`], what stands for all of the above.
+    /// Convolution with folded batch norm, after [`ConvNormAct::fold_batch_norm`].
     folded: Option<FoldedConv>,
 }
 
 /// A [`BatchNorm2d`] with its tensors.
-pub(crate) struct Norm {
+pub(crate) struct BatchNormLayer {
     gamma: Tensor,
     beta: Tensor,
-    mean: Tensor,
-    var: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
     name: String,
-    /// Normalises by its running statistics in training, too, and leaves them as they are.
+    /// Whether training uses the running statistics and leaves them unchanged.
     frozen: bool,
 }
 
-impl Norm {
-    /// Takes its tensors by name.
-    pub fn new(norm: &BatchNorm2d, take: impl Fn(&str) -> Tensor) -> Norm {
+impl BatchNormLayer {
+    /// Creates the layer; `tensor` returns tensors by key.
+    pub fn new(norm: &BatchNorm2d, tensor: impl Fn(&str) -> Tensor) -> BatchNormLayer {
         let name = &norm.name;
-        Norm {
-            gamma: take(&format!("{name}.weight")),
-            beta: take(&format!("{name}.bias")),
-            mean: take(&format!("{name}.running_mean")),
-            var: take(&format!("{name}.running_var")),
+        BatchNormLayer {
+            gamma: tensor(&format!("{name}.weight")),
+            beta: tensor(&format!("{name}.bias")),
+            running_mean: tensor(&format!("{name}.running_mean")),
+            running_var: tensor(&format!("{name}.running_var")),
             name: name.clone(),
             frozen: false,
         }
     }
 
-    pub fn freeze(&mut self, frozen: &dyn Fn(&str) -> bool) {
-        self.frozen = frozen(&self.name);
+    /// Freezes the layer if `is_frozen` returns true for its name.
+    pub fn freeze(&mut self, is_frozen: &dyn Fn(&str) -> bool) {
+        self.frozen = is_frozen(&self.name);
     }
 
-    /// What normalising by the running statistics multiplies a channel by, and then adds.
-    fn scale_and_shift(&self) -> std::result::Result<(Tensor, Tensor), tch::TchError> {
-        let scale = self.gamma.f_mul(&self.var.f_add_scalar(BatchNorm2d::EPS)?.f_rsqrt()?)?;
-        let shift = self.beta.f_sub(&self.mean.f_mul(&scale)?)?;
+    /// Returns the factor and the offset per channel of batch norm in evaluation mode.
+    fn scale_and_shift(&self) -> std::result::Result<(Tensor, Tensor), TchError> {
+        let scale =
+            self.gamma.f_mul(&self.running_var.f_add_scalar(BatchNorm2d::EPS)?.f_rsqrt()?)?;
+        let shift = self.beta.f_sub(&self.running_mean.f_mul(&scale)?)?;
         Ok((scale, shift))
     }
 
-    /// `relu(norm(input))`
-    pub fn forward_relu(&self, input: &Tensor, pass: &ForwardContext) -> Result<Tensor> {
-        self.forward(input, None, After { shortcut: None, relu: true }, pass, |_| Ok(()))
+    /// Computes `relu(batch_norm(input))`.
+    pub fn forward_relu(&self, input: &Tensor, context: &ForwardContext) -> Result<Tensor> {
+        let epilogue = Epilogue { shortcut: None, relu: true };
+        self.forward(input, None, epilogue, context, |_| Ok(()))
     }
 
-    /// Own kernels where they take the tensor, else ATen's operations, which are their reference.
-    /// `sums` are what the convolution before knows of `input`, about the running mean; `look` sees
-    /// what leaves the normalisation, in evaluation.
+    /// Computes batch norm and the epilogue with own kernels if they support the tensor, and
+    /// otherwise with ATen, which is their reference.
+    ///
+    /// `stats` are the sums of `input` relative to the running mean, if the convolution computed
+    /// them. `observe` sees the output of the batch norm when ATen computes it.
     fn forward(
         &self,
         input: &Tensor,
-        sums: Option<&Tensor>,
-        after: After,
-        pass: &ForwardContext,
-        look: impl FnOnce(&Tensor) -> Result<()>,
+        stats: Option<&Tensor>,
+        epilogue: Epilogue,
+        context: &ForwardContext,
+        observe: impl FnOnce(&Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        let norm = self.with_tensors();
-        if self.uses_kernels(input, pass) {
-            return norm.forward(input, sums, after.shortcut.as_ref(), after.relu);
+        let norm = self.kernel();
+        if self.uses_kernels(input, context) {
+            return norm.forward(input, stats, epilogue.shortcut.as_ref(), epilogue.relu);
         }
         let output = input
             .f_batch_norm(
@@ -85,55 +90,55 @@ impl Norm {
                 Some(norm.beta),
                 Some(norm.running_mean),
                 Some(norm.running_var),
-                pass.training && !self.frozen,
+                context.training && !self.frozen,
                 norm.momentum,
                 norm.eps,
                 true,
             )
             .map_err(torch_error)?;
-        look(&output)?;
-        after.apply(output)
+        observe(&output)?;
+        epilogue.apply(output)
     }
 
-    /// Whether own kernels take a tensor of this kind and layout.
-    fn uses_kernels(&self, like: &Tensor, pass: &ForwardContext) -> bool {
-        pass.training && !self.frozen && self.with_tensors().supports(like)
+    /// Returns whether own kernels support tensors of the kind and layout of `like`.
+    fn uses_kernels(&self, like: &Tensor, context: &ForwardContext) -> bool {
+        context.training && !self.frozen && self.kernel().supports(like)
     }
 
-    fn with_tensors(&self) -> BatchNorm<'_> {
+    fn kernel(&self) -> BatchNorm<'_> {
         BatchNorm {
             gamma: &self.gamma,
             beta: &self.beta,
-            running_mean: &self.mean,
-            running_var: &self.var,
+            running_mean: &self.running_mean,
+            running_var: &self.running_var,
             momentum: BatchNorm2d::MOMENTUM,
             eps: BatchNorm2d::EPS,
         }
     }
 }
 
-/// What follows a normalisation, or a convolution without one.
-struct After {
+/// Operations after a batch norm, or after a convolution without one: add the shortcut, then ReLU.
+struct Epilogue {
     shortcut: Option<Tensor>,
     relu: bool,
 }
 
-impl After {
+impl Epilogue {
     fn apply(self, output: Tensor) -> Result<Tensor> {
         add_relu(output, self.shortcut.as_ref(), self.relu)
     }
 }
 
 impl ConvNormAct {
-    /// Takes its tensors by name.
-    pub fn new(layer: &ConvUnit, take: impl Fn(&str) -> Tensor) -> ConvNormAct {
+    /// Creates the layer; `tensor` returns tensors by key.
+    pub fn new(layer: &ConvUnit, tensor: impl Fn(&str) -> Tensor) -> ConvNormAct {
         let conv = &layer.conv;
         ConvNormAct {
             name: conv.name.clone(),
-            weight: take(&format!("{}.weight", conv.name)),
-            bias: conv.bias.then(|| take(&format!("{}.bias", conv.name))),
-            norm: layer.norm.as_ref().map(|norm| Norm::new(norm, take)),
-            geometry: ConvParams {
+            weight: tensor(&format!("{}.weight", conv.name)),
+            bias: conv.bias.then(|| tensor(&format!("{}.bias", conv.name))),
+            norm: layer.norm.as_ref().map(|norm| BatchNormLayer::new(norm, tensor)),
+            params: ConvParams {
                 stride: [conv.stride.into(); 2],
                 padding: [conv.padding.into(); 2],
                 groups: conv.groups.into(),
@@ -143,15 +148,16 @@ impl ConvNormAct {
         }
     }
 
-    pub fn freeze(&mut self, frozen: &dyn Fn(&str) -> bool) {
+    /// Freezes the batch norm if `is_frozen` returns true for its name.
+    pub fn freeze(&mut self, is_frozen: &dyn Fn(&str) -> bool) {
         if let Some(norm) = &mut self.norm {
-            norm.freeze(frozen);
+            norm.freeze(is_frozen);
         }
     }
 
-    /// Makes the normalisation by running statistics a part of the convolution, whose output it
-    /// only scales and shifts. For evaluation alone.
-    pub fn fold(&mut self) -> Result<()> {
+    /// Folds the batch norm in evaluation mode into the convolution. The layer can then be used for
+    /// inference only.
+    pub fn fold_batch_norm(&mut self) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let bias = self.bias.as_ref().map(Tensor::shallow_clone);
         let (scale, bias) = match self.norm.take() {
@@ -168,74 +174,85 @@ impl ConvNormAct {
                 (Some(scale), Some(bias))
             }
         };
-        self.folded = Some(FoldedConv::new(&self.weight, scale, bias, self.geometry));
+        self.folded = Some(FoldedConv::new(&self.weight, scale, bias, self.params));
         Ok(())
     }
 
-    /// `[n, in, h, w]` to `[n, out, h', w']`. In training, normalises by the batch's own
-    /// statistics and moves the running ones towards them.
-    pub fn forward(&self, input: &Tensor, pass: &ForwardContext) -> Result<Tensor> {
-        Ok(self.run(input, After { shortcut: None, relu: self.relu }, pass)?.0)
+    /// Maps `[n, in, h, w]` to `[n, out, h', w']`. In training, batch norm uses the batch statistics
+    /// and updates the running statistics.
+    pub fn forward(&self, input: &Tensor, context: &ForwardContext) -> Result<Tensor> {
+        Ok(self.run(input, Epilogue { shortcut: None, relu: self.relu }, context)?.0)
     }
 
-    /// The same, and the input once more for the shortcut past it: see [`Conv3x3Output`].
-    pub fn forward_again(&self, input: &Tensor, pass: &ForwardContext) -> Result<(Tensor, Tensor)> {
-        self.run(input, After { shortcut: None, relu: self.relu }, pass)
+    /// As [`forward`](Self::forward); also returns an alias of the input for an identity shortcut
+    /// (see [`Conv3x3Output`]).
+    pub fn forward_with_input_alias(
+        &self,
+        input: &Tensor,
+        context: &ForwardContext,
+    ) -> Result<(Tensor, Tensor)> {
+        self.run(input, Epilogue { shortcut: None, relu: self.relu }, context)
     }
 
-    /// `unit(input) + shortcut`, with or without a ReLU: how a block ends.
+    /// Computes the end of a block: `conv_norm(input) + shortcut`, with ReLU if `relu`.
     pub fn forward_add(
         &self,
         input: &Tensor,
         shortcut: Option<Tensor>,
         relu: bool,
-        pass: &ForwardContext,
+        context: &ForwardContext,
     ) -> Result<Tensor> {
-        Ok(self.run(input, After { shortcut, relu }, pass)?.0)
+        Ok(self.run(input, Epilogue { shortcut, relu }, context)?.0)
     }
 
-    fn run(&self, input: &Tensor, after: After, pass: &ForwardContext) -> Result<(Tensor, Tensor)> {
-        let look = |response: &Tensor| match self.weight.size()[2..] == [3, 3] {
-            true => pass.record(&self.name, response),
+    /// Returns the output and an alias of the input.
+    fn run(
+        &self,
+        input: &Tensor,
+        epilogue: Epilogue,
+        context: &ForwardContext,
+    ) -> Result<(Tensor, Tensor)> {
+        let record = |response: &Tensor| match self.weight.size()[2..] == [3, 3] {
+            true => context.record(&self.name, response),
             false => Ok(()),
         };
         if let Some(folded) = &self.folded {
-            let again = input.shallow_clone();
-            // In one pass, where nobody looks at what lies between.
-            if !pass.is_watching() {
-                return Ok((folded.forward(input, after.shortcut, after.relu)?, again));
+            let input_alias = input.shallow_clone();
+            // The fused operation has no intermediate output to record.
+            if !context.is_recording() {
+                let output = folded.forward(input, epilogue.shortcut, epilogue.relu)?;
+                return Ok((output, input_alias));
             }
             let output = folded.forward(input, None, false)?;
-            look(&output)?;
-            return Ok((after.apply(output)?, again));
+            record(&output)?;
+            return Ok((epilogue.apply(output)?, input_alias));
         }
-        let Conv3x3Output { output, input_alias: again, stats: sums } =
-            self.convolve(input, pass)?;
+        let Conv3x3Output { output, input_alias, stats } = self.convolve(input, context)?;
         let output = match &self.norm {
-            Some(norm) => norm.forward(&output, sums.as_ref(), after, pass, look)?,
+            Some(norm) => norm.forward(&output, stats.as_ref(), epilogue, context, record)?,
             None => {
-                look(&output)?;
-                after.apply(output)?
+                record(&output)?;
+                epilogue.apply(output)?
             }
         };
-        Ok((output, again))
+        Ok((output, input_alias))
     }
 
-    /// By own kernels where they take the tensors, else by ATen. As PyTorch's autocast: in the
-    /// input's precision, the fp32 weight cast once a step; the normalisation keeps fp32 parameters
-    /// and statistics.
-    fn convolve(&self, input: &Tensor, pass: &ForwardContext) -> Result<Conv3x3Output> {
-        let ours = self.geometry.is_same_3x3()
+    /// Computes the convolution with own kernels if they support the tensors, and otherwise with
+    /// ATen. As in PyTorch's autocast, the weight is cast to the input's kind, while batch norm keeps
+    /// float32 parameters and statistics.
+    fn convolve(&self, input: &Tensor, context: &ForwardContext) -> Result<Conv3x3Output> {
+        let uses_kernels = self.params.is_same_3x3()
             && self.bias.is_none()
             && supports_conv2d_3x3(input, &self.weight);
-        if ours {
-            let norm = self.norm.as_ref().filter(|norm| norm.uses_kernels(input, pass));
-            return conv2d_3x3(input, &self.weight, norm.map(|norm| &norm.mean));
+        if uses_kernels {
+            let norm = self.norm.as_ref().filter(|norm| norm.uses_kernels(input, context));
+            return conv2d_3x3(input, &self.weight, norm.map(|norm| &norm.running_mean));
         }
         let kind = input.kind();
         let weight = cast(&self.weight, kind)?;
         let bias = self.bias.as_ref().map(|bias| cast(bias, kind)).transpose()?;
-        let ConvParams { stride, padding, groups } = self.geometry;
+        let ConvParams { stride, padding, groups } = self.params;
         let output = input
             .f_conv2d(&weight, bias.as_ref(), stride, padding, [1, 1], groups)
             .map_err(torch_error)?;
@@ -243,19 +260,10 @@ impl ConvNormAct {
     }
 }
 
+/// Casts a tensor to `kind`, without a copy if it already has this kind.
 fn cast(tensor: &Tensor, kind: Kind) -> Result<Tensor> {
     match tensor.kind() == kind {
         true => Ok(tensor.shallow_clone()),
         false => tensor.f_to_kind(kind).map_err(torch_error),
-    }
-}
-
-/// The kind that a convolution computes in.
-pub(crate) fn compute_kind(precision: residual_spec::Precision) -> Kind {
-    match precision {
-        residual_spec::Precision::Fp32 => Kind::Float,
-        residual_spec::Precision::Bf16 => Kind::BFloat16,
-        residual_spec::Precision::Fp16 => Kind::Half,
-        residual_spec::Precision::Fp64 => Kind::Double,
     }
 }

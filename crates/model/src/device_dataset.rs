@@ -1,7 +1,9 @@
-//! Images that lie on the device as a whole, 8 bits a value. With a batch it is told where to cut, and
-//! cuts, mirrors and normalises by itself, to the bit what a [`Pipeline`](residual_data::Pipeline)
-//! makes of them: what bytes become is looked up, and of a mean image each number is subtracted once, so
-//! that nothing could be rounded in another way. Nobody waits for it, and it asks for no number.
+//! A data set in device memory, one byte per value, with augmentation on the device.
+//!
+//! The loader sends only the crop window of each image. Crop, flip and normalization are index
+//! operations on the device, without synchronization. The results equal those of the CPU
+//! [`Pipeline`](residual_data::Pipeline) bit for bit: normalized values come from a lookup table,
+//! and a mean image is subtracted in a single operation per value.
 
 use std::sync::Arc;
 
@@ -10,222 +12,228 @@ use residual_spec::{Error, ErrorCode, Result};
 use residual_torch::{clear_out_of_memory, tensor_from_slice, torch_error};
 use tch::{Kind, TchError, Tensor};
 
-use crate::conv_norm_act::compute_kind;
 use crate::{ComputeOptions, Model};
 
-/// Images that set out for the device at once, in bytes.
-const AT_ONCE: usize = 8 << 20;
+/// Bytes of images that are copied to the device at once.
+const CHUNK_BYTES: usize = 8 << 20;
 
-/// All images of a source, on the device.
+/// All images of a source in device memory.
 pub struct DeviceDataset {
     source: Arc<dyn Source>,
     compute: ComputeOptions,
-    /// The network's, in pixels.
-    size: i64,
-    channels: i64,
-    /// Black pixels on each side of every image.
-    padding: i64,
-    /// `[images * side * side, channels]` bytes, where a side is `size` with its padding.
+    layout: FrameLayout,
+    /// Image bytes `[images * side * side, channels]`, zero-padded on each side.
     pixels: Tensor,
-    /// `[2, size * size]`: how far each pixel of a window is from the upper left one, and of a window
-    /// that is mirrored.
-    steps: Tensor,
-    /// `[channels * 256]`: what the bytes become.
-    values: Tensor,
-    /// `[channels]`: where the values of each begin.
-    begins: Tensor,
-    /// `[side * side, channels]`, 0 in the padding: what is subtracted.
+    /// Offsets `[2, size * size]` of the pixels of a crop from its upper left pixel: plain and
+    /// flipped.
+    offsets: Tensor,
+    /// Lookup table `[channels * 256]` from byte to normalized value.
+    table: Tensor,
+    /// Start of each channel's entries in `table`: `[channels]`.
+    table_starts: Tensor,
+    /// Mean image to subtract, `[side * side, channels]`, 0 in the padding.
     mean: Option<Tensor>,
 }
 
 impl DeviceDataset {
-    /// Sends the images out; `None` where not all of them can be read at `size` by `size`.
+    /// Copies the images of `source` to the device; `None` if an image cannot be decoded or is not
+    /// `size` by `size`.
     ///
     /// # Errors
-    /// `E_MEMORY` where the device has no room for them; `E_ABORTED` once `cancelled` says so.
+    /// `E_MEMORY` if the device memory is too small; `E_ABORTED` if `is_cancelled` returns true.
     pub fn new(
         source: &Arc<dyn Source>,
         compute: ComputeOptions,
         [size, channels]: [u32; 2],
-        cuts: &CropNormalize,
-        cancelled: &dyn Fn() -> bool,
+        transform: &CropNormalize,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<DeviceDataset>> {
         clear_out_of_memory();
-        let padding = i64::from(cuts.padding);
-        let frame = Frame { size: size.into(), channels: channels.into(), padding };
-        let Some(pixels) = frame.pixels(source.as_ref(), compute, cancelled)? else {
+        let padding = i64::from(transform.padding);
+        let layout = FrameLayout { size: size.into(), channels: channels.into(), padding };
+        let Some(pixels) = layout.upload(source.as_ref(), compute, is_cancelled)? else {
             return Ok(None);
         };
         let device = compute.device();
-        let kind = compute_kind(compute.precision);
-        let mut values = tensor_from_slice(device, &cuts.values)?;
-        let mean = match &cuts.mean {
-            Some(mean) => Some(frame.mean(mean, compute)?),
+        let mut table = tensor_from_slice(device, &transform.values)?;
+        let mean = match &transform.mean {
+            Some(mean) => Some(layout.upload_mean(mean, compute)?),
             None => {
-                // Nothing is computed with them: they are rounded once, and not in every batch.
-                values = values.f_to_kind(kind).map_err(torch_error)?;
+                // Without a mean image the values are final: cast them once instead of every batch.
+                table = table.f_to_kind(compute.activation_kind()).map_err(torch_error)?;
                 None
             }
         };
-        let begins: Vec<i32> = (0..channels as i32).map(|channel| 256 * channel).collect();
+        let table_starts: Vec<i32> = (0..channels as i32).map(|channel| 256 * channel).collect();
         Ok(Some(DeviceDataset {
             source: Arc::clone(source),
             compute,
-            size: frame.size,
-            channels: frame.channels,
-            padding,
             pixels,
-            steps: tensor_from_slice(device, &frame.steps())?
-                .f_view([2, frame.size * frame.size])
+            offsets: tensor_from_slice(device, &layout.crop_offsets())?
+                .f_view([2, layout.size * layout.size])
                 .map_err(torch_error)?,
-            values,
-            begins: tensor_from_slice(device, &begins)?,
+            layout,
+            table,
+            table_starts: tensor_from_slice(device, &table_starts)?,
             mean,
         }))
     }
 
-    /// Whether these are its images.
+    /// Returns whether the images are those of `source`.
     pub fn is_of(&self, source: &Arc<dyn Source>) -> bool {
         Arc::ptr_eq(&self.source, source)
     }
 
-    /// As [`Model::input`] makes it of what a pipeline wrote: the images with these indices, cut at
-    /// these windows.
+    /// Returns the network input for the images at `indices`, cropped and flipped by `windows`.
     ///
     /// # Panics
-    /// If a window leaves its image's padding, or there are not as many as indices.
+    /// If a window exceeds the padded image, or the numbers of windows and indices differ.
     fn input(&self, indices: &[u32], windows: &[CropWindow]) -> Result<Tensor> {
-        let cut = self.cut(indices, windows)?;
-        self.compute.input(&cut)
+        let images = self.crop(indices, windows)?;
+        self.compute.input(&images)
     }
 
-    /// `[n, size, size, channels]`.
-    fn cut(&self, indices: &[u32], windows: &[CropWindow]) -> Result<Tensor> {
+    /// Returns the normalized crops `[n, size, size, channels]`.
+    fn crop(&self, indices: &[u32], windows: &[CropWindow]) -> Result<Tensor> {
         assert_eq!(indices.len(), windows.len(), "a window for each image");
         let count = windows.len() as i64;
-        let side = self.size + 2 * self.padding;
-        let within = |window: &CropWindow| {
-            let [left, top] = [window.left, window.top].map(|at| at + self.padding);
-            assert!([left, top].iter().all(|at| (0..=2 * self.padding).contains(at)), "{window:?}");
+        let (side, padding) = (self.layout.side(), self.layout.padding);
+        let start_in_image = |window: &CropWindow| {
+            let [left, top] = [window.left, window.top].map(|at| at + padding);
+            assert!([left, top].iter().all(|at| (0..=2 * padding).contains(at)), "{window:?}");
             top * side + left
         };
-        // Of each image: its window's first pixel among all images' pixels, and among its own;
-        // and whether it is mirrored. One copy takes all.
-        let first = |(&index, window)| i64::from(index) * side * side + within(window);
-        let firsts = indices.iter().zip(windows).map(first);
+        // Three indices per image, sent in one copy: the window's first pixel among the pixels of
+        // all images, whether it is flipped, and its first pixel within the image.
+        let start = |(&index, window)| i64::from(index) * side * side + start_in_image(window);
+        let starts = indices.iter().zip(windows).map(start);
         let flips = windows.iter().map(|window| i64::from(window.flip));
-        let told: Vec<i64> = firsts.chain(flips).chain(windows.iter().map(within)).collect();
-        let told = tensor_from_slice(self.compute.device(), &told)?;
-        self.look_up(&told, count).map_err(torch_error)
+        let plan: Vec<i64> =
+            starts.chain(flips).chain(windows.iter().map(start_in_image)).collect();
+        let plan = tensor_from_slice(self.compute.device(), &plan)?;
+        self.gather(&plan, count).map_err(torch_error)
     }
 
-    fn look_up(&self, told: &Tensor, count: i64) -> std::result::Result<Tensor, TchError> {
-        let of_each = |part: i64| told.f_narrow(0, part * count, count);
-        let steps = self.steps.f_index_select(0, &of_each(1)?)?;
-        let places = |first: Tensor| first.f_view([count, 1])?.f_add(&steps)?.f_view([-1]);
+    fn gather(&self, plan: &Tensor, count: i64) -> std::result::Result<Tensor, TchError> {
+        let row = |row: i64| plan.f_narrow(0, row * count, count);
+        let offsets = self.offsets.f_index_select(0, &row(1)?)?;
+        let pixel_indices = |start: Tensor| start.f_view([count, 1])?.f_add(&offsets)?.f_view([-1]);
         let mut bytes =
-            self.pixels.f_index_select(0, &places(of_each(0)?)?)?.f_to_kind(Kind::Int)?;
-        if self.channels > 1 {
-            bytes = bytes.f_add_(&self.begins)?;
+            self.pixels.f_index_select(0, &pixel_indices(row(0)?)?)?.f_to_kind(Kind::Int)?;
+        let FrameLayout { size, channels, .. } = self.layout;
+        if channels > 1 {
+            bytes = bytes.f_add_(&self.table_starts)?;
         }
-        let shape = [count, self.size, self.size, self.channels];
-        let values = self.values.f_index_select(0, &bytes.f_view([-1])?)?.f_view(shape)?;
+        let shape = [count, size, size, channels];
+        let values = self.table.f_index_select(0, &bytes.f_view([-1])?)?.f_view(shape)?;
         match &self.mean {
             None => Ok(values),
             Some(mean) => {
-                let mean = mean.f_index_select(0, &places(of_each(2)?)?)?.f_view(shape)?;
+                let mean = mean.f_index_select(0, &pixel_indices(row(2)?)?)?.f_view(shape)?;
                 values.f_sub(&mean)
             }
         }
     }
 }
 
-/// A batch as the network's input: cut out of images on the device where it says only where.
+/// Returns the network input of a batch: from its images, or from `images` if the batch has only crop
+/// windows.
 ///
 /// # Errors
-/// `E_INTERNAL` for a batch of windows without the images.
+/// `E_INTERNAL` for a batch of windows without `images`.
 pub fn model_input(model: &Model, images: Option<&DeviceDataset>, batch: &Batch) -> Result<Tensor> {
     match (&batch.windows, images) {
         (None, _) => model.input(&batch.images, batch.len()),
         (Some(windows), Some(images)) => images.input(&batch.indices, windows),
         (Some(_), None) => {
-            Err(Error::new(ErrorCode::Internal, "a batch's images are not on the device"))
+            Err(Error::new(ErrorCode::Internal, "the images of a batch are not on the device"))
         }
     }
 }
 
-/// The network's size, and what is around each image.
-struct Frame {
+/// Memory layout of padded square images; all sizes in pixels.
+#[derive(Clone, Copy)]
+struct FrameLayout {
+    /// Side of an image and of a crop.
     size: i64,
     channels: i64,
+    /// Zero pixels on each side of an image.
     padding: i64,
 }
 
-impl Frame {
+impl FrameLayout {
+    /// Returns the side of a padded image.
     fn side(&self) -> i64 {
         self.size + 2 * self.padding
     }
 
-    /// All images, one after another in their frames.
-    fn pixels(
+    /// Copies all images to the device, each in its zero-padded frame.
+    fn upload(
         &self,
         source: &dyn Source,
         compute: ComputeOptions,
-        cancelled: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Tensor>> {
         let (count, size, channels) = (source.len() as i64, self.size, self.channels);
         let shape = [count, self.side(), self.side(), channels];
         let pixels =
             Tensor::f_zeros(shape, (Kind::Uint8, compute.device())).map_err(torch_error)?;
-        let each = (size * size * channels) as usize;
-        let at_once = (AT_ONCE / each).clamp(1, source.len().max(1));
-        let (mut bytes, mut room) = (Vec::with_capacity(at_once * each), Image::default());
-        for from in (0..source.len()).step_by(at_once) {
-            if cancelled() {
-                let message = "stopped while the images were on their way to the device";
+        let image_bytes = (size * size * channels) as usize;
+        let chunk = (CHUNK_BYTES / image_bytes).clamp(1, source.len().max(1));
+        let (mut bytes, mut image) = (Vec::with_capacity(chunk * image_bytes), Image::default());
+        for start in (0..source.len()).step_by(chunk) {
+            if is_cancelled() {
+                let message = "stopped while copying the images to the device";
                 return Err(Error::new(ErrorCode::Aborted, message));
             }
             bytes.clear();
-            for i in from..source.len().min(from + at_once) {
-                let read = source.read(i, channels as u32, &mut room);
-                if read.is_err() || [room.width, room.height] != [size as u32; 2] {
+            for i in start..source.len().min(start + chunk) {
+                let read = source.read(i, channels as u32, &mut image);
+                if read.is_err() || [image.width, image.height] != [size as u32; 2] {
                     return Ok(None);
                 }
-                bytes.extend_from_slice(&room.pixels);
+                bytes.extend_from_slice(&image.pixels);
             }
-            let sent = (bytes.len() / each) as i64;
+            let copied = (bytes.len() / image_bytes) as i64;
             Tensor::f_from_slice(&bytes)
-                .and_then(|images| images.f_view([sent, size, size, channels]))
+                .and_then(|images| images.f_view([copied, size, size, channels]))
                 .and_then(|images| {
-                    let frames = pixels.f_narrow(0, from as i64, sent)?;
-                    self.inner(&frames, 1)?.f_copy_(&images)
+                    let frames = pixels.f_narrow(0, start as i64, copied)?;
+                    self.without_padding(&frames, 1)?.f_copy_(&images)
                 })
                 .map_err(torch_error)?;
         }
         pixels.f_view([-1, channels]).map(Some).map_err(torch_error)
     }
 
-    /// What lies within the padding of a tensor whose axes `rows` and the next are sides.
-    fn inner(&self, frames: &Tensor, rows: i64) -> std::result::Result<Tensor, TchError> {
-        let rows_within = frames.f_narrow(rows, self.padding, self.size)?;
-        rows_within.f_narrow(rows + 1, self.padding, self.size)
+    /// Returns the view of `frames` without padding; the height is axis `row_axis`, the width the
+    /// next one.
+    fn without_padding(
+        &self,
+        frames: &Tensor,
+        row_axis: i64,
+    ) -> std::result::Result<Tensor, TchError> {
+        let rows = frames.f_narrow(row_axis, self.padding, self.size)?;
+        rows.f_narrow(row_axis + 1, self.padding, self.size)
     }
 
-    fn mean(&self, mean: &[f32], compute: ComputeOptions) -> Result<Tensor> {
+    /// Copies a mean image to the device, in a zero-padded frame.
+    fn upload_mean(&self, mean: &[f32], compute: ComputeOptions) -> Result<Tensor> {
         let (device, size) = (compute.device(), self.size);
         let shape = [self.side(), self.side(), self.channels];
-        let sent = tensor_from_slice(device, mean)?;
+        let mean = tensor_from_slice(device, mean)?;
         Tensor::f_zeros(shape, (Kind::Float, device))
-            .and_then(|framed| {
-                let mean = sent.f_view([size, size, self.channels])?;
-                self.inner(&framed, 0)?.f_copy_(&mean)?;
-                framed.f_view([-1, self.channels])
+            .and_then(|frame| {
+                let mean = mean.f_view([size, size, self.channels])?;
+                self.without_padding(&frame, 0)?.f_copy_(&mean)?;
+                frame.f_view([-1, self.channels])
             })
             .map_err(torch_error)
     }
 
-    /// From a window's upper left pixel to each other one; then the same of a mirrored window.
-    fn steps(&self) -> Vec<i64> {
+    /// Returns the offsets of the pixels of a crop from its upper left pixel, then those of a
+    /// flipped crop.
+    fn crop_offsets(&self) -> Vec<i64> {
         let (size, side) = (self.size, self.side());
         let pixels = || (0..size).flat_map(move |y| (0..size).map(move |x| (y, x)));
         let plain = pixels().map(|(y, x)| y * side + x);
@@ -248,7 +256,7 @@ mod tests {
 
     const SIZE: usize = 12;
 
-    /// 203 images that differ from place to place.
+    /// Returns 203 images whose pixels all differ from their neighbors.
     fn images(channels: usize) -> Subset {
         let numbers = 203 * SIZE * SIZE * channels;
         let part = ArraySplit {
@@ -274,19 +282,19 @@ mod tests {
         resolve(&TrainConfig::from_json(&said).unwrap(), &facts, &machine).unwrap()
     }
 
-    fn resident(subset: &Subset, model: &Model, cuts: &CropNormalize) -> DeviceDataset {
+    fn device_dataset(subset: &Subset, model: &Model, transform: &CropNormalize) -> DeviceDataset {
         let shape = [SIZE as u32, model.network().channels];
-        let made = DeviceDataset::new(&subset.source, model.compute(), shape, cuts, &|| false);
+        let made = DeviceDataset::new(&subset.source, model.compute(), shape, transform, &|| false);
         made.unwrap().unwrap()
     }
 
-    /// Whether the same numbers lie in the same order.
-    fn same(a: &Tensor, b: &Tensor) -> bool {
+    /// Returns whether two tensors are equal in kind, strides and values.
+    fn is_identical(a: &Tensor, b: &Tensor) -> bool {
         a.kind() == b.kind() && a.stride() == b.stride() && a.equal(b)
     }
 
     #[test]
-    fn what_the_device_cuts_is_to_the_bit_what_the_workers_cut() {
+    fn device_augmentation_equals_the_workers_bit_for_bit() {
         let transforms = [
             json!({ "crop": "pad", "flip": true }),
             json!({ "crop": { "type": "pad", "padding": 12 }, "flip": true, "mean": [0.3] }),
@@ -320,7 +328,7 @@ mod tests {
                 let model = Model::new(network, compute, 0).unwrap();
                 let train = Arc::new(Pipeline::train(&config, mean.as_ref()));
                 let eval = Arc::new(Pipeline::eval(&config, mean.as_ref()));
-                let on_device = resident(&subset, &model, &train.as_crop_normalize().unwrap());
+                let dataset = device_dataset(&subset, &model, &train.as_crop_normalize().unwrap());
                 let orders = [
                     (&train, SampleOrder::Shuffled { seed: 5, epoch: 2 }),
                     (&train, SampleOrder::Balanced { seed: 5, epoch: 2 }),
@@ -348,9 +356,12 @@ mod tests {
                             (&found.labels, &found.indices),
                             (&wanted.labels, &wanted.indices)
                         );
-                        let found = model_input(&model, Some(&on_device), &found).unwrap();
-                        let wanted = model_input(&model, Some(&on_device), &wanted).unwrap();
-                        assert!(same(&found, &wanted), "{transform} {precision:?} {order:?}");
+                        let found = model_input(&model, Some(&dataset), &found).unwrap();
+                        let wanted = model_input(&model, Some(&dataset), &wanted).unwrap();
+                        assert!(
+                            is_identical(&found, &wanted),
+                            "{transform} {precision:?} {order:?}"
+                        );
                         batches += 1;
                         windows.recycle(Batch::default());
                     }
@@ -362,18 +373,20 @@ mod tests {
     }
 
     #[test]
-    fn images_that_cannot_all_be_read_at_the_networks_size_stay_where_they_are() {
+    fn refuses_images_of_another_size_and_stops_when_cancelled() {
         let (subset, config) = (images(1), config(1, &json!({})));
         let network = residual_arch::build(&config.model, 1, SIZE as u32, 3).unwrap();
         let model = Model::new(network, ComputeOptions::from_config(&config), 0).unwrap();
-        let cuts = Pipeline::train(&config, None).as_crop_normalize().unwrap();
-        let made = DeviceDataset::new(&subset.source, model.compute(), [8, 1], &cuts, &|| false);
+        let transform = Pipeline::train(&config, None).as_crop_normalize().unwrap();
+        let made =
+            DeviceDataset::new(&subset.source, model.compute(), [8, 1], &transform, &|| false);
         assert!(made.unwrap().is_none());
         let shape = [SIZE as u32, 1];
-        let stopped = DeviceDataset::new(&subset.source, model.compute(), shape, &cuts, &|| true);
+        let stopped =
+            DeviceDataset::new(&subset.source, model.compute(), shape, &transform, &|| true);
         assert_eq!(stopped.err().unwrap().code, ErrorCode::Aborted);
-        let on_device = resident(&subset, &model, &cuts);
-        assert!(on_device.is_of(&subset.source) && !on_device.is_of(&images(1).source));
+        let dataset = device_dataset(&subset, &model, &transform);
+        assert!(dataset.is_of(&subset.source) && !dataset.is_of(&images(1).source));
         let lost = Batch { windows: Some(Vec::new()), ..Batch::default() };
         assert_eq!(model_input(&model, None, &lost).err().unwrap().code, ErrorCode::Internal);
     }

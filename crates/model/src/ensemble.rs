@@ -1,48 +1,49 @@
-//! Averages the probabilities that several networks, or several looks, give to the same images.
+//! Ensembles: the mean of the probabilities of several networks.
 
 use std::collections::BTreeMap;
 
 use crate::EvaluationMetrics;
 
-/// Sums over networks, by image. Its memory grows with images times classes, and not with the
-/// number of networks.
+/// Sums of the probabilities of several networks by image. The memory grows with images times classes,
+/// not with the number of networks.
 pub struct Ensemble {
-    /// The column of each class of the network that is being added.
-    columns: Vec<u32>,
-    networks: u32,
+    /// For each class of the current network, its class in the ensemble.
+    class_map: Vec<u32>,
+    num_models: u32,
     images: BTreeMap<u32, Row>,
 }
 
-struct Row {
+/// Sums of one image.
+struct ImageSums {
     label: u32,
-    networks: u32,
-    cells: Vec<Cell>,
+    num_models: u32,
+    sums: Vec<LogSum>,
 }
 
-/// A sum of probabilities as `sum * exp(greatest)`: nothing underflows, and the mean of equal ones
-/// is that one, to the bit.
+/// A running log-sum-exp: the sum of probabilities as `sum * exp(max)`. Nothing underflows, and the
+/// mean of equal values is exactly this value.
 #[derive(Clone, Copy)]
-struct Cell {
-    greatest: f64,
+struct LogSum {
+    max: f64,
     sum: f64,
 }
 
-impl Cell {
-    const NOTHING: Cell = Cell { greatest: f64::NEG_INFINITY, sum: 0.0 };
+impl LogSum {
+    const ZERO: LogSum = LogSum { max: f64::NEG_INFINITY, sum: 0.0 };
 
     fn add(&mut self, log_probability: f64) {
         if log_probability == f64::NEG_INFINITY {
             return;
         }
-        if log_probability > self.greatest {
-            self.sum *= (self.greatest - log_probability).exp();
-            self.greatest = log_probability;
+        if log_probability > self.max {
+            self.sum *= (self.max - log_probability).exp();
+            self.max = log_probability;
         }
-        self.sum += (log_probability - self.greatest).exp();
+        self.sum += (log_probability - self.max).exp();
     }
 
     fn log_mean(self, count: u32) -> f64 {
-        self.greatest + (self.sum / f64::from(count)).ln()
+        self.max + (self.sum / f64::from(count)).ln()
     }
 }
 
@@ -53,47 +54,48 @@ impl Default for Ensemble {
 }
 
 impl Ensemble {
+    /// Creates an ensemble without networks.
     pub fn new() -> Ensemble {
-        Ensemble { columns: Vec::new(), networks: 0, images: BTreeMap::new() }
+        Ensemble { class_map: Vec::new(), num_models: 0, images: BTreeMap::new() }
     }
 
-    /// What is added from now on is another network's; its class `i` is column `columns[i]`.
-    pub fn next_model(&mut self, columns: Vec<u32>) {
-        self.columns = columns;
-        self.networks += 1;
+    /// Starts the next network, whose class `i` is class `class_map[i]` of the ensemble.
+    pub fn next_model(&mut self, class_map: Vec<u32>) {
+        self.class_map = class_map;
+        self.num_models += 1;
     }
 
-    /// Adds a batch, as [`EvaluationMetrics::add`] takes it.
+    /// Adds a batch of the current network; see [`EvaluationMetrics::add`].
     ///
     /// # Panics
-    /// Before the first [`next_model`](Ensemble::next_model).
+    /// If [`next_model`](Ensemble::next_model) was never called.
     pub fn add(&mut self, log_probabilities: &[f64], labels: &[i64], indices: &[u32]) {
-        let classes = self.columns.len();
+        let classes = self.class_map.len();
         let rows = log_probabilities.chunks_exact(classes);
         for ((row, &label), &index) in rows.zip(labels).zip(indices) {
-            let image = self.images.entry(index).or_insert_with(|| Row {
-                label: self.columns[label as usize],
-                networks: 0,
-                cells: vec![Cell::NOTHING; classes],
+            let image = self.images.entry(index).or_insert_with(|| ImageSums {
+                label: self.class_map[label as usize],
+                num_models: 0,
+                sums: vec![LogSum::ZERO; classes],
             });
-            image.networks += 1;
-            for (&column, &log_probability) in self.columns.iter().zip(row) {
-                image.cells[column as usize].add(log_probability);
+            image.num_models += 1;
+            for (&class, &log_probability) in self.class_map.iter().zip(row) {
+                image.sums[class as usize].add(log_probability);
             }
         }
     }
 
-    /// Whether all networks saw the same images.
+    /// Returns whether all networks were evaluated on the same images.
     pub fn is_complete(&self) -> bool {
-        self.images.values().all(|row| row.networks == self.networks)
+        self.images.values().all(|image| image.num_models == self.num_models)
     }
 
-    /// Hands the means to an evaluator.
-    pub fn add_means_to(&self, sums: &mut EvaluationMetrics) {
-        for (&index, row) in &self.images {
+    /// Adds the mean probabilities of all images to `metrics`.
+    pub fn add_means_to(&self, metrics: &mut EvaluationMetrics) {
+        for (&index, image) in &self.images {
             let means: Vec<f64> =
-                row.cells.iter().map(|cell| cell.log_mean(row.networks)).collect();
-            sums.add(&means, &[row.label.into()], &[index]);
+                image.sums.iter().map(|sum| sum.log_mean(image.num_models)).collect();
+            metrics.add(&means, &[image.label.into()], &[index]);
         }
     }
 }
@@ -106,58 +108,58 @@ mod tests {
         probabilities.iter().map(|p| p.ln()).collect()
     }
 
-    fn means(average: &Ensemble) -> Vec<f64> {
-        average
+    fn means(ensemble: &Ensemble) -> Vec<f64> {
+        ensemble
             .images
             .values()
-            .flat_map(|row| row.cells.iter().map(|cell| cell.log_mean(row.networks)))
+            .flat_map(|image| image.sums.iter().map(|sum| sum.log_mean(image.num_models)))
             .collect()
     }
 
     #[test]
-    fn the_mean_is_of_probabilities_and_not_of_their_logarithms() {
-        let mut average = Ensemble::new();
+    fn ensembles_probabilities_rather_than_logarithms() {
+        let mut ensemble = Ensemble::new();
         for row in [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]] {
-            average.next_model(vec![0, 1, 2]);
-            average.add(&logs(&row), &[2], &[7]);
+            ensemble.next_model(vec![0, 1, 2]);
+            ensemble.add(&logs(&row), &[2], &[7]);
         }
-        for (found, wanted) in means(&average).iter().zip([0.55, 0.2, 0.25]) {
+        for (found, wanted) in means(&ensemble).iter().zip([0.55, 0.2, 0.25]) {
             assert!((found.exp() - wanted).abs() < 1e-15);
         }
-        assert!(average.is_complete());
+        assert!(ensemble.is_complete());
     }
 
     #[test]
-    fn the_mean_of_equal_rows_is_that_row_to_the_bit() {
+    fn the_mean_of_equal_rows_is_exactly_this_row() {
         let row = [-0.1234567891234, -801.5, -2.000000000001, f64::NEG_INFINITY];
-        let mut average = Ensemble::new();
+        let mut ensemble = Ensemble::new();
         for _ in 0..3 {
-            average.next_model(vec![0, 1, 2, 3]);
-            average.add(&row, &[0], &[0]);
+            ensemble.next_model(vec![0, 1, 2, 3]);
+            ensemble.add(&row, &[0], &[0]);
         }
-        assert_eq!(means(&average), row);
+        assert_eq!(means(&ensemble), row);
     }
 
     #[test]
-    fn classes_in_another_order_are_brought_into_the_first_ones() {
-        let mut average = Ensemble::new();
-        average.next_model(vec![0, 1]);
-        average.add(&logs(&[0.8, 0.2]), &[1], &[0]);
-        average.next_model(vec![1, 0]);
-        average.add(&logs(&[0.4, 0.6]), &[0], &[0]);
-        for (found, wanted) in means(&average).iter().zip([0.7, 0.3]) {
+    fn maps_classes_of_another_order() {
+        let mut ensemble = Ensemble::new();
+        ensemble.next_model(vec![0, 1]);
+        ensemble.add(&logs(&[0.8, 0.2]), &[1], &[0]);
+        ensemble.next_model(vec![1, 0]);
+        ensemble.add(&logs(&[0.4, 0.6]), &[0], &[0]);
+        for (found, wanted) in means(&ensemble).iter().zip([0.7, 0.3]) {
             assert!((found.exp() - wanted).abs() < 1e-15);
         }
-        assert_eq!(average.images[&0].label, 1);
+        assert_eq!(ensemble.images[&0].label, 1);
     }
 
     #[test]
-    fn an_image_that_one_network_did_not_see_is_noticed() {
-        let mut average = Ensemble::new();
+    fn is_incomplete_if_a_network_skipped_an_image() {
+        let mut ensemble = Ensemble::new();
         for index in [0, 1] {
-            average.next_model(vec![0, 1]);
-            average.add(&logs(&[0.5, 0.5]), &[0], &[index]);
+            ensemble.next_model(vec![0, 1]);
+            ensemble.add(&logs(&[0.5, 0.5]), &[0], &[index]);
         }
-        assert!(!average.is_complete());
+        assert!(!ensemble.is_complete());
     }
 }

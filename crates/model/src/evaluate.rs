@@ -1,4 +1,4 @@
-//! Evaluation: in evaluation mode, on unaugmented images.
+//! Evaluates a model on the unaugmented images of a split.
 
 use std::time::Instant;
 
@@ -9,22 +9,22 @@ use tch::{Kind, Tensor};
 
 use crate::{DeviceDataset, EvaluationMetrics, Model, predict_log_probs};
 
-/// How many rows of `logits` have their greatest value at their label.
+/// Counts the rows of `logits` `[n, classes]` whose maximum is at their label.
 pub fn count_correct(logits: &Tensor, labels: &Tensor) -> Result<i64> {
     num_correct(logits, labels)?.f_int64_value(&[]).map_err(torch_error)
 }
 
-/// The same number, where the logits are.
+/// As [`count_correct`], as a scalar tensor on the device of the logits, without synchronization.
 pub fn num_correct(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     logits
         .f_argmax(1, false)
         .and_then(|predicted| predicted.f_eq_tensor(labels))
-        .and_then(|right| right.f_sum(Kind::Int64))
+        .and_then(|correct| correct.f_sum(Kind::Int64))
         .map_err(torch_error)
 }
 
-/// Of logits `[n, classes]`, the logarithms of the probabilities in float64, row by row: what
-/// [`EvaluationMetrics::add`] takes.
+/// Returns the float64 log-probabilities of logits `[n, classes]` in row-major order, as
+/// [`EvaluationMetrics::add`] takes them.
 pub fn log_probs(logits: &Tensor) -> Result<Vec<f64>> {
     logits
         .f_log_softmax(1, Kind::Double)
@@ -33,24 +33,26 @@ pub fn log_probs(logits: &Tensor) -> Result<Vec<f64>> {
         .map_err(torch_error)
 }
 
-/// Evaluates all batches of a loader into `sums`; `images` has those that it only says where to cut.
-/// `go_on` is asked before each; `false` ends early
-/// with `None`. Images that cannot be decoded are left out, counted, and told to `warn`.
+/// Evaluates all batches of a loader and returns the metrics.
+///
+/// `images` are the images of a loader that returns crop windows only. `should_continue` is called
+/// before every batch; if it returns false, the result is `None`. Images that cannot be decoded are
+/// skipped, counted and reported to `warn`.
 ///
 /// # Errors
-/// `E_DIVERGED` if the loss is no number: JSON has none for it, and nothing can be compared with it.
+/// `E_DIVERGED` if the loss is not finite: JSON cannot represent it.
 pub fn evaluate(
     model: &Model,
     labels: &[String],
-    mut sums: EvaluationMetrics,
+    mut metrics: EvaluationMetrics,
     mut loader: Loader,
     images: Option<&DeviceDataset>,
-    mut go_on: impl FnMut() -> Result<bool>,
+    mut should_continue: impl FnMut() -> Result<bool>,
     mut warn: impl FnMut(WarningEvent),
 ) -> Result<Option<Evaluation>> {
     let started = Instant::now();
     while let Some(loaded) = loader.next()? {
-        if !go_on()? {
+        if !should_continue()? {
             return Ok(None);
         }
         for (name, error) in loaded.failed {
@@ -60,29 +62,29 @@ pub fn evaluate(
                 file: Some(name),
                 hint: error.hint,
             };
-            sums.add_broken(warning.clone());
+            metrics.add_broken(warning.clone());
             warn(warning);
         }
         let batch = loaded.batch;
         if !batch.is_empty() {
             let _no_grad = tch::no_grad_guard();
-            sums.add(&predict_log_probs(model, images, &batch)?, &batch.labels, &batch.indices);
+            let rows = predict_log_probs(model, images, &batch)?;
+            metrics.add(&rows, &batch.labels, &batch.indices);
         }
         loader.recycle(batch);
     }
     let seconds = started.elapsed().as_secs_f64();
-    let evaluation = sums.finish(labels, seconds, |index| loader.name(index));
+    let evaluation = metrics.finish(labels, seconds, |index| loader.name(index));
     match evaluation.loss.is_finite() {
         true => Ok(Some(evaluation)),
-        false => Err(no_number("loss", evaluation.loss)),
+        false => Err(diverged_error("loss", evaluation.loss)),
     }
 }
 
-/// What a network says whose weights or statistics grew beyond all bounds.
-pub(crate) fn no_number(what: &str, value: f64) -> Error {
-    Error::new(ErrorCode::Diverged, format!("the network's {what} is {value}")).hint(
-        "Its training diverged: take an earlier checkpoint, or train with a lower `optimizer.lr`.",
-    )
+/// Returns the `E_DIVERGED` error for a loss or an output that is not finite.
+pub(crate) fn diverged_error(what: &str, value: f64) -> Error {
+    Error::new(ErrorCode::Diverged, format!("the {what} of the network is {value}"))
+        .hint("Training diverged: use an earlier checkpoint, or train with a lower `optimizer.lr`.")
 }
 
 #[cfg(test)]
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_probabilities_are_the_logits_less_the_logarithm_of_their_sum() {
+    fn log_probs_equal_log_softmax() {
         let logits = Tensor::from_slice2(&[[1.0f32, 2.0, 3.0], [0.0, 0.0, 200.0]]);
         let rows = log_probs(&logits).unwrap();
         let sum = [1f64, 2.0, 3.0].map(f64::exp).iter().sum::<f64>().ln();

@@ -1,4 +1,4 @@
-//! The measures of an evaluation, summed over batches.
+//! Accumulates the metrics of an evaluation over batches.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -12,50 +12,53 @@ use residual_spec::{
 
 use crate::Ensemble;
 
-/// Bins of the calibration error (Guo et al. 2017, arXiv:1706.04599).
-const BINS: usize = 15;
-/// Classes up to which the confusion matrix is given whole.
-const MATRIX: usize = 1000;
-/// Confused pairs that are named.
-const PAIRS: usize = 10;
-/// Broken images that are named.
-const NAMED: usize = 100;
+/// Number of bins of the expected calibration error (Guo et al. 2017, arXiv:1706.04599).
+const NUM_BINS: usize = 15;
+/// Maximum number of classes for which the confusion matrix is returned.
+const MAX_MATRIX_CLASSES: usize = 1000;
+/// Number of most confused class pairs in the result.
+const MAX_PAIRS: usize = 10;
+/// Maximum number of unreadable images with a warning in the result.
+const MAX_WARNINGS: usize = 100;
 
-/// Sums over the batches seen so far. Its memory grows with the classes and with what is to be
-/// named, not with the images.
+/// Sums over all batches so far. The memory grows with the classes, samples and top losses, not with
+/// the images.
 pub struct EvaluationMetrics {
-    /// By class.
-    tallies: Vec<Tally>,
-    /// Images by class and by what they were taken for, where that is another.
+    classes: Vec<ClassCounts>,
+    /// Number of wrong predictions by (label, predicted class).
     confused: BTreeMap<(u32, u32), u32>,
-    loss: f64,
-    top5: u32,
-    bins: [Bin; BINS],
-    worst: Worst,
-    /// Indices to be named, with what was found.
-    samples: BTreeMap<u32, Option<Found>>,
+    loss_sum: f64,
+    num_top5: u32,
+    bins: [Bin; NUM_BINS],
+    top_losses: TopLosses,
+    /// Results of the images with the requested indices.
+    samples: BTreeMap<u32, Option<ImageResult>>,
     broken: u32,
     warnings: Vec<WarningEvent>,
-    average: Option<Rc<RefCell<Ensemble>>>,
+    ensemble: Option<Rc<RefCell<Ensemble>>>,
 }
 
+/// Counts of one class.
 #[derive(Clone, Copy, Default)]
-struct Tally {
+struct ClassCounts {
+    /// Images of the class.
     count: u32,
+    /// Images predicted as the class.
     predicted: u32,
-    right: u32,
+    num_correct: u32,
 }
 
+/// Sums of one calibration bin.
 #[derive(Clone, Copy, Default)]
 struct Bin {
     count: u32,
-    right: u32,
-    confidence: f64,
+    num_correct: u32,
+    confidence_sum: f64,
 }
 
-/// What became of one image.
+/// Prediction and loss of one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Found {
+struct ImageResult {
     index: u32,
     label: u32,
     predicted: u32,
@@ -64,51 +67,52 @@ struct Found {
 }
 
 impl EvaluationMetrics {
+    /// Creates empty metrics for `classes` classes.
     pub fn new(classes: usize) -> EvaluationMetrics {
         EvaluationMetrics {
-            tallies: vec![Tally::default(); classes],
+            classes: vec![ClassCounts::default(); classes],
             confused: BTreeMap::new(),
-            loss: 0.0,
-            top5: 0,
-            bins: [Bin::default(); BINS],
-            worst: Worst::default(),
+            loss_sum: 0.0,
+            num_top5: 0,
+            bins: [Bin::default(); NUM_BINS],
+            top_losses: TopLosses::default(),
             samples: BTreeMap::new(),
             broken: 0,
             warnings: Vec::new(),
-            average: None,
+            ensemble: None,
         }
     }
 
-    /// Hands what is added on to an average, too.
-    pub fn with_ensemble(mut self, average: Option<Rc<RefCell<Ensemble>>>) -> EvaluationMetrics {
-        self.average = average;
+    /// Adds every batch to an ensemble as well.
+    pub fn with_ensemble(mut self, ensemble: Option<Rc<RefCell<Ensemble>>>) -> EvaluationMetrics {
+        self.ensemble = ensemble;
         self
     }
 
-    /// Keeps the `count` images with the highest losses.
+    /// Collects the `count` images with the highest losses.
     pub fn with_top_losses(mut self, count: usize) -> EvaluationMetrics {
-        self.worst.capacity = count;
+        self.top_losses.capacity = count;
         self
     }
 
-    /// Keeps what is found on the images with these indices.
+    /// Collects the results of the images with these indices.
     pub fn with_samples(mut self, indices: impl IntoIterator<Item = u32>) -> EvaluationMetrics {
         self.samples = indices.into_iter().map(|index| (index, None)).collect();
         self
     }
 
-    /// Adds a batch: the natural logarithms of its probabilities, `[n, classes]` row by row, the
-    /// `n` labels, and each image's index in its source. Of averaged probabilities (several crops,
-    /// several networks) take the logarithm of the mean.
+    /// Adds a batch of `n` images: log-probabilities (natural logarithm) `[n, classes]` in row-major
+    /// order, labels, and the indices of the images in their source. If probabilities are averaged
+    /// over views or networks, pass the logarithm of the mean.
     ///
     /// # Panics
-    /// If the three are not of as many images, or a label is no class.
+    /// If the lengths do not match, or a label is not a class.
     pub fn add(&mut self, log_probabilities: &[f64], labels: &[i64], indices: &[u32]) {
-        let classes = self.tallies.len();
+        let classes = self.classes.len();
         assert_eq!(log_probabilities.len(), labels.len() * classes);
         assert_eq!(labels.len(), indices.len());
-        if let Some(average) = &self.average {
-            average.borrow_mut().add(log_probabilities, labels, indices);
+        if let Some(ensemble) = &self.ensemble {
+            ensemble.borrow_mut().add(log_probabilities, labels, indices);
         }
         let rows = log_probabilities.chunks_exact(classes.max(1));
         for ((row, &label), &index) in rows.zip(labels).zip(indices) {
@@ -117,12 +121,12 @@ impl EvaluationMetrics {
     }
 
     fn add_image(&mut self, row: &[f64], label: usize, index: u32) {
-        // Of equal ones the first counts as the more probable, as in argmax.
+        // The first of equal probabilities ranks first, as in argmax.
         let before = |a: usize, b: usize| row[a].total_cmp(&row[b]).reverse().then(a.cmp(&b));
         let best = (0..row.len()).min_by(|&a, &b| before(a, b)).unwrap_or(0);
         let rank = (0..row.len()).filter(|&class| before(class, label) == Ordering::Less).count();
-        let right = best == label;
-        let found = Found {
+        let is_correct = best == label;
+        let result = ImageResult {
             index,
             label: label as u32,
             predicted: best as u32,
@@ -130,35 +134,36 @@ impl EvaluationMetrics {
             loss: -row[label],
         };
 
-        self.loss += found.loss;
-        self.top5 += u32::from(rank < 5);
-        self.tallies[label].count += 1;
-        self.tallies[label].right += u32::from(right);
-        self.tallies[best].predicted += 1;
-        if !right {
-            *self.confused.entry((found.label, found.predicted)).or_default() += 1;
+        self.loss_sum += result.loss;
+        self.num_top5 += u32::from(rank < 5);
+        self.classes[label].count += 1;
+        self.classes[label].num_correct += u32::from(is_correct);
+        self.classes[best].predicted += 1;
+        if !is_correct {
+            *self.confused.entry((result.label, result.predicted)).or_default() += 1;
         }
-        // Bin m holds what is above m/15 and at most (m+1)/15.
-        let at = (found.probability * BINS as f64).ceil() as usize;
-        let bin = &mut self.bins[at.clamp(1, BINS) - 1];
+        // Bin m contains probabilities in (m/15, (m+1)/15].
+        let upper = (result.probability * NUM_BINS as f64).ceil() as usize;
+        let bin = &mut self.bins[upper.clamp(1, NUM_BINS) - 1];
         bin.count += 1;
-        bin.right += u32::from(right);
-        bin.confidence += found.probability;
-        self.worst.offer(found);
+        bin.num_correct += u32::from(is_correct);
+        bin.confidence_sum += result.probability;
+        self.top_losses.offer(result);
         if let Some(sample) = self.samples.get_mut(&index) {
-            *sample = Some(found);
+            *sample = Some(result);
         }
     }
 
-    /// Counts an image that could not be read.
+    /// Counts an image that could not be read or decoded.
     pub fn add_broken(&mut self, warning: WarningEvent) {
         self.broken += 1;
-        if self.warnings.len() < NAMED {
+        if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(warning);
         }
     }
 
-    /// The measures. `labels` are the classes' names, `name` an image's by its index.
+    /// Returns the metrics. `labels` are the class names; `name` returns the name of an image by its
+    /// index; `seconds` is the duration of the evaluation.
     pub fn finish(
         self,
         labels: &[String],
@@ -166,42 +171,43 @@ impl EvaluationMetrics {
         name: impl Fn(u32) -> String,
     ) -> Evaluation {
         let label = |class: u32| labels[class as usize].clone();
-        let example = |found: &Found| EvaluatedImage {
-            index: found.index,
-            name: name(found.index),
-            label: label(found.label),
-            predicted: label(found.predicted),
-            probability: found.probability,
-            loss: found.loss,
+        let example = |result: &ImageResult| Example {
+            index: result.index,
+            name: name(result.index),
+            label: label(result.label),
+            predicted: label(result.predicted),
+            probability: result.probability,
+            loss: result.loss,
             thumbnail: None,
         };
-        let count = self.tallies.iter().map(|tally| tally.count).sum();
-        let right = self.tallies.iter().map(|tally| tally.right).sum();
+        let count = self.classes.iter().map(|class| class.count).sum();
+        let num_correct = self.classes.iter().map(|class| class.num_correct).sum();
         Evaluation {
-            loss: if count == 0 { 0.0 } else { self.loss / f64::from(count) },
-            accuracy: share(right, count),
-            top5: share(self.top5, count),
+            loss: if count == 0 { 0.0 } else { self.loss_sum / f64::from(count) },
+            accuracy: ratio(num_correct, count),
+            top5: ratio(self.num_top5, count),
             count,
-            classes: self.tallies.iter().zip(labels).map(|(tally, l)| tally.score(l)).collect(),
-            confusion: self.matrix(),
+            classes: self.classes.iter().zip(labels).map(|(class, l)| class.score(l)).collect(),
+            confusion: self.confusion_matrix(),
             most_confused: self.most_confused(label),
             calibration: self.calibration(count),
             samples: self.samples.values().flatten().map(example).collect(),
-            top_losses: self.worst.sorted().iter().map(example).collect(),
+            top_losses: self.top_losses.sorted().iter().map(example).collect(),
             broken: self.broken,
             warnings: self.warnings,
             images_per_second: f64::from(count) / seconds.max(1e-9),
         }
     }
 
-    fn matrix(&self) -> Vec<Vec<u32>> {
-        let classes = self.tallies.len();
-        if classes > MATRIX {
+    /// Returns the confusion matrix: rows are labels, columns predictions. Empty for many classes.
+    fn confusion_matrix(&self) -> Vec<Vec<u32>> {
+        let classes = self.classes.len();
+        if classes > MAX_MATRIX_CLASSES {
             return Vec::new();
         }
         let mut matrix = vec![vec![0; classes]; classes];
-        for (class, tally) in self.tallies.iter().enumerate() {
-            matrix[class][class] = tally.right;
+        for (class, counts) in self.classes.iter().enumerate() {
+            matrix[class][class] = counts.num_correct;
         }
         for (&(label, predicted), &count) in &self.confused {
             matrix[label as usize][predicted as usize] = count;
@@ -212,12 +218,12 @@ impl EvaluationMetrics {
     fn most_confused(&self, label: impl Fn(u32) -> String) -> Vec<ConfusedPair> {
         let mut pairs: Vec<_> = self.confused.iter().collect();
         pairs.sort_by_key(|&(&pair, &count)| (std::cmp::Reverse(count), pair));
-        pairs.truncate(PAIRS);
-        let pair = |(&(of, predicted), &count): (&(u32, u32), &u32)| ConfusedPair {
-            label: label(of),
+        pairs.truncate(MAX_PAIRS);
+        let pair = |(&(class, predicted), &count): (&(u32, u32), &u32)| ConfusedPair {
+            label: label(class),
             predicted: label(predicted),
             count,
-            share: share(count, self.tallies[of as usize].count),
+            share: ratio(count, self.classes[class as usize].count),
         };
         pairs.into_iter().map(pair).collect()
     }
@@ -227,12 +233,12 @@ impl EvaluationMetrics {
             .bins
             .iter()
             .enumerate()
-            .map(|(at, bin)| CalibrationBin {
-                from: at as f64 / BINS as f64,
-                to: (at + 1) as f64 / BINS as f64,
+            .map(|(m, bin)| CalibrationBin {
+                from: m as f64 / NUM_BINS as f64,
+                to: (m + 1) as f64 / NUM_BINS as f64,
                 count: bin.count,
-                confidence: bin.confidence / f64::from(bin.count.max(1)),
-                accuracy: share(bin.right, bin.count),
+                confidence: bin.confidence_sum / f64::from(bin.count.max(1)),
+                accuracy: ratio(bin.num_correct, bin.count),
             })
             .collect();
         let gaps = bins.iter().map(|bin| {
@@ -242,74 +248,75 @@ impl EvaluationMetrics {
     }
 }
 
-impl Tally {
-    fn score(&self, label: &str) -> ClassMetrics {
-        ClassMetrics {
+impl ClassCounts {
+    fn score(&self, label: &str) -> ClassScore {
+        ClassScore {
             label: label.into(),
-            accuracy: share(self.right, self.count),
-            precision: share(self.right, self.predicted),
-            f1: share(2 * self.right, self.count + self.predicted),
+            accuracy: ratio(self.num_correct, self.count),
+            precision: ratio(self.num_correct, self.predicted),
+            f1: ratio(2 * self.num_correct, self.count + self.predicted),
             count: self.count,
             predicted: self.predicted,
         }
     }
 }
 
-fn share(part: u32, whole: u32) -> f64 {
-    match whole {
+/// Returns `numerator / denominator`, and 0 for the denominator 0.
+fn ratio(numerator: u32, denominator: u32) -> f64 {
+    match denominator {
         0 => 0.0,
-        whole => f64::from(part) / f64::from(whole),
+        denominator => f64::from(numerator) / f64::from(denominator),
     }
 }
 
 /// The images with the highest losses so far.
 #[derive(Default)]
-struct Worst {
+struct TopLosses {
     capacity: usize,
-    /// The least bad on top, to be replaced.
-    heap: BinaryHeap<LeastBad>,
+    /// The image with the lowest loss is on top, to be replaced next.
+    heap: BinaryHeap<ByLowestLoss>,
 }
 
-struct LeastBad(Found);
+/// Orders images so that the lowest loss is the maximum of a heap.
+struct ByLowestLoss(ImageResult);
 
-impl Worst {
-    fn offer(&mut self, found: Found) {
+impl TopLosses {
+    fn offer(&mut self, result: ImageResult) {
         if self.heap.len() < self.capacity {
-            self.heap.push(LeastBad(found));
+            self.heap.push(ByLowestLoss(result));
         } else if let Some(mut top) = self.heap.peek_mut() {
-            if LeastBad(found) < *top {
-                *top = LeastBad(found);
+            if ByLowestLoss(result) < *top {
+                *top = ByLowestLoss(result);
             }
         }
     }
 
-    /// The worst first.
-    fn sorted(self) -> Vec<Found> {
-        self.heap.into_sorted_vec().into_iter().map(|LeastBad(found)| found).collect()
+    /// Returns the images, highest loss first.
+    fn sorted(self) -> Vec<ImageResult> {
+        self.heap.into_sorted_vec().into_iter().map(|ByLowestLoss(result)| result).collect()
     }
 }
 
-impl Ord for LeastBad {
-    /// The lower loss is the greater; of equal ones the later image, so that no order of batches
-    /// decides.
+impl Ord for ByLowestLoss {
+    /// Equal losses are ordered by index, so that the result does not depend on the order of batches.
     fn cmp(&self, other: &Self) -> Ordering {
         other.0.loss.total_cmp(&self.0.loss).then(self.0.index.cmp(&other.0.index))
     }
 }
 
-impl PartialOrd for LeastBad {
+impl PartialOrd for ByLowestLoss {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for LeastBad {
+impl PartialEq for ByLowestLoss {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for LeastBad {}
+impl Eq for ByLowestLoss {}
 
 #[cfg(test)]
 mod tests {
@@ -328,7 +335,7 @@ mod tests {
         probabilities.map(f64::ln)
     }
 
-    /// Three images of the classes 0, 0, 1.
+    /// Evaluates three images of the classes 0, 0 and 1 in two batches.
     fn three(mut evaluator: EvaluationMetrics, batches: [std::ops::Range<usize>; 2]) -> Evaluation {
         let rows = logs([0.7, 0.2, 0.1, 0.1, 0.3, 0.6, 0.25, 0.5, 0.25]);
         for images in batches {
@@ -339,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_over_batches_are_those_of_the_whole() {
+    fn metrics_do_not_depend_on_the_batches() {
         let new = || EvaluationMetrics::new(3).with_top_losses(2).with_samples([4, 9]);
         let whole = three(new(), [0..3, 3..3]);
         assert_eq!(whole, three(new(), [0..1, 1..3]));
@@ -354,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_losses_come_first_and_no_more_than_asked() {
+    fn top_losses_are_sorted_and_limited() {
         let evaluation = three(EvaluationMetrics::new(3).with_top_losses(2), [0..2, 2..3]);
         let [worst, second] = &evaluation.top_losses[..] else { panic!("two") };
         assert_eq!((worst.index, &*worst.name, &*worst.label), (7, "test/7", "c0"));
@@ -369,21 +376,21 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_those_asked_for_in_their_order() {
+    fn samples_are_the_requested_images_by_index() {
         let evaluation = three(EvaluationMetrics::new(3).with_samples([9, 4, 100]), [0..2, 2..3]);
         let found: Vec<_> = evaluation.samples.iter().map(|e| (e.index, &*e.predicted)).collect();
         assert_eq!(found, [(4, "c0"), (9, "c1")]);
     }
 
     #[test]
-    fn of_equal_probabilities_the_first_class_wins_as_in_argmax() {
+    fn the_first_of_equal_probabilities_wins_as_in_argmax() {
         let mut evaluator = EvaluationMetrics::new(2);
         evaluator.add(&logs([0.5, 0.5]), &[1], &[0]);
         assert_eq!(finish(evaluator, 2).confusion, [[0, 0], [1, 0]]);
     }
 
     #[test]
-    fn a_network_that_is_certain_and_right_is_calibrated() {
+    fn a_certain_and_correct_network_has_no_calibration_error() {
         let mut evaluator = EvaluationMetrics::new(2);
         evaluator.add(&logs([1.0, 0.0, 0.0, 1.0]), &[0, 1], &[0, 1]);
         let calibration = finish(evaluator, 2).calibration;
@@ -391,14 +398,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_evaluated_is_all_zeros_and_no_division_by_it() {
+    fn metrics_of_no_images_are_zero() {
         let evaluation = finish(EvaluationMetrics::new(2), 2);
         assert_eq!((evaluation.count, evaluation.loss, evaluation.accuracy), (0, 0.0, 0.0));
         assert_eq!(evaluation.calibration.error, 0.0);
     }
 
     #[test]
-    fn more_than_a_thousand_classes_have_pairs_and_no_matrix() {
+    fn omits_the_matrix_of_more_than_a_thousand_classes() {
         let mut evaluator = EvaluationMetrics::new(1001);
         let mut row = vec![-10.0; 1001];
         row[1000] = 0.0;
@@ -409,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_images_are_counted_and_the_first_hundred_named() {
+    fn counts_unreadable_images_and_names_the_first_hundred() {
         let mut evaluator = EvaluationMetrics::new(2);
         for index in 0..150 {
             evaluator.add_broken(WarningEvent {
@@ -423,9 +430,9 @@ mod tests {
         assert_eq!((evaluation.broken, evaluation.warnings.len()), (150, 100));
     }
 
-    /// What `scripts/fixtures/metrics.py` computed from its formulas.
+    /// The fixture is computed from the formulas by `scripts/fixtures/metrics.py`.
     #[test]
-    fn every_measure_is_that_of_its_formula() {
+    fn every_metric_equals_its_formula() {
         let fixture: serde_json::Value =
             serde_json::from_str(include_str!("../tests/fixtures/metrics.json")).unwrap();
         let numbers = |key: &str| -> Vec<f64> {
@@ -453,21 +460,22 @@ mod tests {
         }
         let evaluation = serde_json::to_value(finish(evaluator, classes)).unwrap();
         for (key, wanted) in fixture["expected"].as_object().unwrap() {
-            close(key, &evaluation[key], wanted);
+            assert_close(key, &evaluation[key], wanted);
         }
     }
 
-    /// Every number of `wanted` is in `found`, to 1e-9.
-    fn close(at: &str, found: &serde_json::Value, wanted: &serde_json::Value) {
+    /// Asserts that `found` contains every value of `wanted`, numbers within 1e-9.
+    fn assert_close(at: &str, found: &serde_json::Value, wanted: &serde_json::Value) {
         use serde_json::Value;
         match wanted {
             Value::Object(map) => {
-                map.iter().for_each(|(key, v)| close(&format!("{at}.{key}"), &found[key], v));
+                map.iter()
+                    .for_each(|(key, v)| assert_close(&format!("{at}.{key}"), &found[key], v));
             }
             Value::Array(items) => {
                 assert_eq!(found.as_array().map(Vec::len), Some(items.len()), "{at}");
                 for (index, item) in items.iter().enumerate() {
-                    close(&format!("{at}[{index}]"), &found[index], item);
+                    assert_close(&format!("{at}[{index}]"), &found[index], item);
                 }
             }
             Value::Number(wanted) => {

@@ -1,4 +1,4 @@
-//! One pass through a network: how it is made, and what is watched on the way.
+//! State of one forward pass: its mode, and the response statistics that it records.
 
 use std::cell::RefCell;
 
@@ -6,17 +6,17 @@ use residual_spec::Result;
 use residual_torch::torch_error;
 use tch::{Kind, Tensor};
 
-/// What goes with an input through every layer.
+/// Mode of a forward pass, passed to every layer.
 pub(crate) struct ForwardContext {
     pub training: bool,
     responses: Option<RefCell<Vec<ResponseStats>>>,
 }
 
-/// The sums of a 3x3 convolution's outputs, behind its normalisation and before ReLU and addition.
-/// Those of several batches can be added up.
+/// Sums over the outputs of a 3x3 convolution, after its batch norm and before ReLU and addition.
+/// The statistics of several batches can be added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResponseStats {
-    /// The convolution's.
+    /// Name of the convolution.
     pub name: String,
     pub count: f64,
     pub sum: f64,
@@ -24,14 +24,14 @@ pub struct ResponseStats {
 }
 
 impl ResponseStats {
-    /// Adds another batch's.
+    /// Adds the statistics of another batch.
     pub fn add(&mut self, other: &ResponseStats) {
         self.count += other.count;
         self.sum += other.sum;
         self.squares += other.squares;
     }
 
-    /// The standard deviation over all images, channels and places.
+    /// Returns the standard deviation over all images, channels and positions.
     pub fn std(&self) -> f64 {
         let mean = self.sum / self.count;
         (self.squares / self.count - mean * mean).max(0.0).sqrt()
@@ -39,20 +39,22 @@ impl ResponseStats {
 }
 
 impl ForwardContext {
+    /// Creates a context that records nothing.
     pub fn new(training: bool) -> ForwardContext {
         ForwardContext { training, responses: None }
     }
 
-    /// In evaluation mode, with an eye on the responses.
-    pub fn watching() -> ForwardContext {
+    /// Creates a context in evaluation mode that records response statistics.
+    pub fn recording() -> ForwardContext {
         ForwardContext { training: false, responses: Some(RefCell::default()) }
     }
 
-    /// Whether [`ForwardContext::record`] keeps anything.
-    pub fn is_watching(&self) -> bool {
+    /// Returns whether [`ForwardContext::record`] has an effect.
+    pub fn is_recording(&self) -> bool {
         self.responses.is_some()
     }
 
+    /// Records the output of the 3x3 convolution `name`.
     pub fn record(&self, name: &str, output: &Tensor) -> Result<()> {
         let Some(responses) = &self.responses else { return Ok(()) };
         let sums = output.f_to_kind(Kind::Double).and_then(|output| {
@@ -66,7 +68,7 @@ impl ForwardContext {
         Ok(())
     }
 
-    /// In the order in which the image passed the layers.
+    /// Returns the recorded statistics in execution order.
     pub fn responses(self) -> Vec<ResponseStats> {
         self.responses.map(RefCell::into_inner).unwrap_or_default()
     }
@@ -77,11 +79,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_add_up_to_the_deviation_of_the_whole() {
-        let pass = ForwardContext::watching();
-        pass.record("a", &Tensor::from_slice(&[1.0, 2.0])).unwrap();
-        pass.record("a", &Tensor::from_slice(&[3.0, 6.0])).unwrap();
-        let responses = pass.responses();
+    fn added_batches_have_the_deviation_of_all_images() {
+        let context = ForwardContext::recording();
+        context.record("a", &Tensor::from_slice(&[1.0, 2.0])).unwrap();
+        context.record("a", &Tensor::from_slice(&[3.0, 6.0])).unwrap();
+        let responses = context.responses();
         let mut whole = responses[0].clone();
         whole.add(&responses[1]);
         assert!((whole.std() - 3.5f64.sqrt()).abs() < 1e-12);

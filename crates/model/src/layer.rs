@@ -5,19 +5,21 @@ use residual_spec::Result;
 use residual_torch::torch_error;
 use tch::Tensor;
 
-use crate::conv_norm_act::{ConvNormAct, Norm};
+use crate::conv_norm_act::{BatchNormLayer, ConvNormAct};
 use crate::forward_context::ForwardContext;
 
 /// A [`residual_arch::Layer`] with its tensors.
 pub(crate) enum Layer {
     Conv(ConvNormAct),
-    NormRelu(Norm),
+    NormRelu(BatchNormLayer),
     MaxPool { kernel: [i64; 2], stride: [i64; 2], padding: [i64; 2] },
     Block(Block),
 }
 
+/// A residual or plain block.
 pub(crate) struct Block {
-    activation: Option<Norm>,
+    /// Pre-activation of the whole block (He et al. 2016).
+    activation: Option<BatchNormLayer>,
     branch: Vec<ConvNormAct>,
     shortcut: Shortcut,
     relu: bool,
@@ -31,24 +33,26 @@ enum Shortcut {
 }
 
 impl Layer {
-    /// Takes its tensors by name.
-    pub fn new(layer: &residual_arch::Layer, take: &dyn Fn(&str) -> Tensor) -> Layer {
+    /// Creates the layer; `tensor` returns tensors by key.
+    pub fn new(layer: &residual_arch::Layer, tensor: &dyn Fn(&str) -> Tensor) -> Layer {
         match layer {
-            residual_arch::Layer::Conv(unit) => Layer::Conv(ConvNormAct::new(unit, take)),
-            residual_arch::Layer::NormRelu(norm) => Layer::NormRelu(Norm::new(norm, take)),
+            residual_arch::Layer::Conv(conv) => Layer::Conv(ConvNormAct::new(conv, tensor)),
+            residual_arch::Layer::NormRelu(norm) => {
+                Layer::NormRelu(BatchNormLayer::new(norm, tensor))
+            }
             residual_arch::Layer::MaxPool(pool) => {
                 let square = |n: u32| [i64::from(n); 2];
                 let (kernel, stride) = (square(pool.kernel), square(pool.stride));
                 Layer::MaxPool { kernel, stride, padding: square(pool.padding) }
             }
             residual_arch::Layer::Block(block) => Layer::Block(Block {
-                activation: block.activation.as_ref().map(|norm| Norm::new(norm, take)),
-                branch: block.branch.iter().map(|unit| ConvNormAct::new(unit, take)).collect(),
+                activation: block.activation.as_ref().map(|norm| BatchNormLayer::new(norm, tensor)),
+                branch: block.branch.iter().map(|conv| ConvNormAct::new(conv, tensor)).collect(),
                 shortcut: match &block.shortcut {
                     ShortcutPath::None => Shortcut::None,
                     ShortcutPath::Identity => Shortcut::Identity,
-                    ShortcutPath::Projection(unit) => {
-                        Shortcut::Projection(Box::new(ConvNormAct::new(unit, take)))
+                    ShortcutPath::Projection(conv) => {
+                        Shortcut::Projection(Box::new(ConvNormAct::new(conv, tensor)))
                     }
                     ShortcutPath::Pad { stride, pad } => {
                         Shortcut::Pad { stride: (*stride).into(), pad: (*pad).into() }
@@ -59,49 +63,49 @@ impl Layer {
         }
     }
 
-    /// An `x` that nobody else holds is given up as soon as may be.
-    pub fn forward(&self, x: Tensor, pass: &ForwardContext) -> Result<Tensor> {
+    /// Computes the output. Takes `x` by value, so that its memory is freed as early as possible.
+    pub fn forward(&self, x: Tensor, context: &ForwardContext) -> Result<Tensor> {
         match self {
-            Layer::Conv(unit) => unit.forward(&x, pass),
-            Layer::NormRelu(norm) => norm.forward_relu(&x, pass),
+            Layer::Conv(conv) => conv.forward(&x, context),
+            Layer::NormRelu(norm) => norm.forward_relu(&x, context),
             Layer::MaxPool { kernel, stride, padding } => {
                 x.f_max_pool2d(kernel, stride, padding, [1, 1], false).map_err(torch_error)
             }
-            Layer::Block(block) => block.forward(x, pass),
+            Layer::Block(block) => block.forward(x, context),
         }
     }
 
-    /// Makes normalisations a part of the convolutions before them.
-    pub fn fold(&mut self) -> Result<()> {
+    /// Folds batch norms into the convolutions before them.
+    pub fn fold_batch_norm(&mut self) -> Result<()> {
         match self {
-            Layer::Conv(unit) => unit.fold(),
-            // What comes before these is an addition, or they stand alone.
+            Layer::Conv(conv) => conv.fold_batch_norm(),
+            // No convolution directly precedes these layers.
             Layer::NormRelu(_) | Layer::MaxPool { .. } => Ok(()),
             Layer::Block(block) => {
-                block.branch.iter_mut().try_for_each(|unit| unit.fold())?;
+                block.branch.iter_mut().try_for_each(|conv| conv.fold_batch_norm())?;
                 match &mut block.shortcut {
-                    Shortcut::Projection(unit) => unit.fold(),
-                    _ => Ok(()),
+                    Shortcut::Projection(conv) => conv.fold_batch_norm(),
+                    Shortcut::None | Shortcut::Identity | Shortcut::Pad { .. } => Ok(()),
                 }
             }
         }
     }
 
-    /// Tells every normalisation whether it is one of the frozen.
-    pub fn freeze(&mut self, frozen: &dyn Fn(&str) -> bool) {
+    /// Freezes the batch norms for whose names `is_frozen` returns true.
+    pub fn freeze(&mut self, is_frozen: &dyn Fn(&str) -> bool) {
         match self {
-            Layer::Conv(unit) => unit.freeze(frozen),
-            Layer::NormRelu(norm) => norm.freeze(frozen),
+            Layer::Conv(conv) => conv.freeze(is_frozen),
+            Layer::NormRelu(norm) => norm.freeze(is_frozen),
             Layer::MaxPool { .. } => {}
             Layer::Block(block) => {
                 if let Some(norm) = &mut block.activation {
-                    norm.freeze(frozen);
+                    norm.freeze(is_frozen);
                 }
-                for unit in &mut block.branch {
-                    unit.freeze(frozen);
+                for conv in &mut block.branch {
+                    conv.freeze(is_frozen);
                 }
-                if let Shortcut::Projection(unit) = &mut block.shortcut {
-                    unit.freeze(frozen);
+                if let Shortcut::Projection(conv) = &mut block.shortcut {
+                    conv.freeze(is_frozen);
                 }
             }
         }
@@ -109,32 +113,38 @@ impl Layer {
 }
 
 impl Block {
-    fn forward(&self, x: Tensor, pass: &ForwardContext) -> Result<Tensor> {
-        let [_, between @ .., last] = self.branch.as_slice() else {
-            unreachable!("a block has two layers at least")
+    fn forward(&self, x: Tensor, context: &ForwardContext) -> Result<Tensor> {
+        let [_, middle @ .., last] = self.branch.as_slice() else {
+            unreachable!("a block has at least two layers")
         };
-        let (mut y, shortcut) = self.begin(x, pass)?;
-        for unit in between {
-            y = unit.forward(&y, pass)?;
+        let (mut y, shortcut) = self.forward_first(x, context)?;
+        for conv in middle {
+            y = conv.forward(&y, context)?;
         }
-        last.forward_add(&y, shortcut, self.relu, pass)
+        last.forward_add(&y, shortcut, self.relu, context)
     }
 
-    /// What the first layer makes of `x`, and what is added at the end.
-    fn begin(&self, x: Tensor, pass: &ForwardContext) -> Result<(Tensor, Option<Tensor>)> {
+    /// Returns the output of the first layer of the branch, and the output of the shortcut.
+    fn forward_first(
+        &self,
+        x: Tensor,
+        context: &ForwardContext,
+    ) -> Result<(Tensor, Option<Tensor>)> {
         let activated = match &self.activation {
-            Some(norm) => norm.forward_relu(&x, pass)?,
+            Some(norm) => norm.forward_relu(&x, context)?,
             None => x.shallow_clone(),
         };
-        let (y, again) = self.branch[0].forward_again(&activated, pass)?;
+        let (y, input_alias) = self.branch[0].forward_with_input_alias(&activated, context)?;
         let shortcut = match &self.shortcut {
             Shortcut::None => None,
-            // Of the block's input, which is not the branch's where that is activated first.
-            Shortcut::Identity if self.activation.is_none() => Some(again),
+            // The identity starts at the block's input, which differs from the branch's input in a
+            // pre-activation block.
+            Shortcut::Identity if self.activation.is_none() => Some(input_alias),
             Shortcut::Identity => Some(x),
-            Shortcut::Projection(unit) => Some(unit.forward(&activated, pass)?),
+            Shortcut::Projection(conv) => Some(conv.forward(&activated, context)?),
             Shortcut::Pad { stride, pad } => {
-                // Windows of one pixel: its gradient is one pass, that of slices is four.
+                // Pooling with a 1x1 window subsamples; its backward is one operation, that of
+                // slicing is four.
                 let padded = activated
                     .f_avg_pool2d([1, 1], [*stride; 2], [0, 0], false, true, None)
                     .and_then(|x| x.f_constant_pad_nd([0, 0, 0, 0, *pad, *pad]));

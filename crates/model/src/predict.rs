@@ -1,108 +1,113 @@
-//! From pictures to labels.
+//! Classification of images.
 
 use std::path::PathBuf;
 
 use residual_data::{Batch, Image, Pipeline, SampleRng, decode_file_wanted, decode_wanted};
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
 
-use crate::evaluate::no_number;
+use crate::evaluate::diverged_error;
 use crate::{Model, predict_log_probs};
 
-/// A picture to classify.
+/// An image to classify.
 pub enum ImageInput {
-    /// A JPEG or PNG file.
+    /// Path of a JPEG or PNG file.
     Path(PathBuf),
-    /// The bytes of one.
+    /// Contents of a JPEG or PNG file.
     Encoded(Vec<u8>),
-    /// Rows of pixels, channels innermost, 0 to 255.
+    /// Pixels `[height, width, channels]`, values 0 to 255.
     Raw { pixels: Vec<u8>, width: u32, height: u32, channels: u32 },
 }
 
-/// Of each group of pictures, in their order.
+/// The predictions, or the error, of each group of images, in the order of the groups.
 pub type GroupPredictions = Vec<Result<Vec<Prediction>>>;
 
-/// Images that are prepared at once; more are done one batch after another.
-const BATCH: usize = 128;
-/// And no more pixels than those of so many images of 224 x 224.
-const PIXELS: usize = 64 * 224 * 224;
-/// The same where the network sees each several times.
-const SEEN_OFTEN: usize = 4;
+/// Maximum number of images in a batch.
+const MAX_BATCH_SIZE: usize = 128;
+/// Maximum number of pixels in a batch: 64 images of 224 x 224.
+const MAX_BATCH_PIXELS: usize = 64 * 224 * 224;
+/// Number of images in a batch with several views of each image.
+const MULTI_VIEW_BATCH_SIZE: usize = 4;
 
-/// How many images are prepared and pass the network at once.
+/// Returns the number of images that [`predict`] preprocesses and passes to the network at once.
 pub fn prediction_batch_size(model: &Model, pipeline: &Pipeline) -> usize {
     let size = model.network().image_size as usize;
     match pipeline.has_multiple_views() {
-        true => SEEN_OFTEN,
-        false => (PIXELS / (size * size).max(1)).clamp(1, BATCH),
+        true => MULTI_VIEW_BATCH_SIZE,
+        false => (MAX_BATCH_PIXELS / (size * size).max(1)).clamp(1, MAX_BATCH_SIZE),
     }
 }
 
-/// What each picture shows: the `top` most probable of `labels`, best first. Pictures come in
-/// groups, each of which is answered or fails by itself, though they pass the network together.
-/// Each picture is shown to `seen` on the way with its group's number, as it was decoded. `go_on`
-/// is asked before each; `false` ends early with `None`.
+/// Classifies images and returns the `top` most probable of `labels` for each, best first.
+///
+/// Images are given in groups. Every group succeeds or fails on its own, but batches span groups.
+/// `on_decoded` receives every decoded image with the number of its group. `should_continue` is
+/// called before every image; if it returns false, the result is `None`.
 ///
 /// # Errors
-/// Of a group: `E_IMAGE` for its first picture that cannot be decoded; `E_IO` for a file that cannot
-/// be read; `E_DIVERGED` if what the network says are no numbers. Of all: `E_TORCH`.
+/// Of a group: `E_IMAGE` for the first image that cannot be decoded, `E_IO` for a file that cannot
+/// be read, `E_DIVERGED` if the probabilities are not finite. Of the call: `E_TORCH`.
 pub fn predict(
     model: &Model,
     labels: &[String],
     pipeline: &Pipeline,
     groups: &[&[ImageInput]],
     top: usize,
-    seen: &mut dyn FnMut(usize, &Image),
-    go_on: &dyn Fn() -> bool,
+    on_decoded: &mut dyn FnMut(usize, &Image),
+    should_continue: &dyn Fn() -> bool,
 ) -> Result<Option<GroupPredictions>> {
     let _no_grad = tch::no_grad_guard();
-    let mut answers: GroupPredictions =
+    let batch_size = prediction_batch_size(model, pipeline);
+    let mut results: GroupPredictions =
         groups.iter().map(|inputs| Ok(Vec::with_capacity(inputs.len()))).collect();
-    let most = prediction_batch_size(model, pipeline);
     let mut image = Image::default();
-    let (mut batch, mut of) = (Batch::default(), Vec::with_capacity(most));
+    let mut batch = Batch::default();
+    // The group of each image of the batch.
+    let mut batch_groups = Vec::with_capacity(batch_size);
     for (group, inputs) in groups.iter().enumerate() {
         for input in *inputs {
-            if !go_on() {
+            if !should_continue() {
                 return Ok(None);
             }
-            if let Err(error) = read(input, pipeline, &mut image) {
-                answers[group] = Err(error);
+            if let Err(error) = decode(input, pipeline, &mut image) {
+                results[group] = Err(error);
             }
-            if answers[group].is_err() {
-                break; // one of its images failed
+            // Also true if an earlier batch with an image of this group failed.
+            if results[group].is_err() {
+                break;
             }
-            seen(group, &image);
-            add(&mut batch, pipeline, &image);
-            of.push(group);
-            if of.len() == most {
-                answer(model, labels, top, &mut batch, &mut of, &mut answers)?;
+            on_decoded(group, &image);
+            append(&mut batch, pipeline, &image);
+            batch_groups.push(group);
+            if batch_groups.len() == batch_size {
+                run_batch(model, labels, top, &mut batch, &mut batch_groups, &mut results)?;
             }
         }
     }
-    answer(model, labels, top, &mut batch, &mut of, &mut answers)?;
-    Ok(Some(answers))
+    run_batch(model, labels, top, &mut batch, &mut batch_groups, &mut results)?;
+    Ok(Some(results))
 }
 
-/// Passes a batch, whose images are `of` these groups, and begins the next.
-fn answer(
+/// Classifies the images of `batch`, adds the predictions to the results of their groups, and clears
+/// the batch.
+fn run_batch(
     model: &Model,
     labels: &[String],
     top: usize,
     batch: &mut Batch,
-    of: &mut Vec<usize>,
-    answers: &mut [Result<Vec<Prediction>>],
+    batch_groups: &mut Vec<usize>,
+    results: &mut [Result<Vec<Prediction>>],
 ) -> Result<()> {
-    if of.is_empty() {
+    if batch_groups.is_empty() {
         return Ok(());
     }
-    batch.labels.resize(of.len(), 0);
+    batch.labels.resize(batch_groups.len(), 0);
     let mut probabilities = predict_log_probs(model, None, batch)?;
     probabilities.iter_mut().for_each(|value| *value = value.exp());
-    for (row, group) in probabilities.chunks(labels.len()).zip(of.drain(..)) {
-        let Ok(predictions) = &mut answers[group] else { continue };
+    for (row, group) in probabilities.chunks(labels.len()).zip(batch_groups.drain(..)) {
+        let Ok(predictions) = &mut results[group] else { continue };
         match row.iter().find(|value| !value.is_finite()) {
-            None => predictions.push(best(row, labels, top)),
-            Some(&value) => answers[group] = Err(no_number("answer", value)),
+            None => predictions.push(top_classes(row, labels, top)),
+            Some(&value) => results[group] = Err(diverged_error("output", value)),
         }
     }
     batch.images_mut().clear();
@@ -111,13 +116,13 @@ fn answer(
     Ok(())
 }
 
-/// Puts what the network is to see of an image behind what is there.
-fn add(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
+/// Appends the transformed image, or all its views, to the batch.
+fn append(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
     let filled = batch.images.len();
     let images = batch.images_mut();
     let Some(views) = pipeline.views(image) else {
         images.resize(filled + pipeline.len(), 0.0);
-        // Nothing is random at evaluation; the generator is there for the signature.
+        // Evaluation pipelines draw no random numbers, so the seed has no effect.
         return pipeline.apply(image, &mut SampleRng::new(0, 0, 0), &mut images[filled..]);
     };
     let pixels: usize = views.iter().map(|[height, width]| (height * width) as usize).sum();
@@ -126,7 +131,8 @@ fn add(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
     batch.views.get_or_insert_default().extend(views);
 }
 
-fn read(input: &ImageInput, pipeline: &Pipeline, image: &mut Image) -> Result<()> {
+/// Decodes an input into `image`, with the channels of the pipeline.
+fn decode(input: &ImageInput, pipeline: &Pipeline, image: &mut Image) -> Result<()> {
     let channels = pipeline.channels() as u32;
     let wanted = |width, height| pipeline.wanted_whole(width, height);
     match input {
@@ -135,15 +141,12 @@ fn read(input: &ImageInput, pipeline: &Pipeline, image: &mut Image) -> Result<()
         ImageInput::Raw { pixels, width, height, channels: given } => {
             let expected = u64::from(*width) * u64::from(*height) * u64::from(*given);
             if expected == 0 || expected != pixels.len() as u64 || !matches!(given, 1 | 3) {
-                return Err(Error::new(
-                    ErrorCode::Image,
-                    format!(
-                        "{} bytes are not {width} x {height} pixels of {given} channels",
-                        pixels.len()
-                    ),
-                )
-                .hint(
-                    "Give width * height * channels bytes, channels innermost, 1 or 3 channels.",
+                let message = format!(
+                    "{} bytes are not an image of {width} x {height} pixels and {given} channels",
+                    pixels.len()
+                );
+                return Err(Error::new(ErrorCode::Image, message).hint(
+                    "Give height * width * channels bytes in this order, with 1 or 3 channels.",
                 ));
             }
             *image = Image::new(*width, *height, *given, pixels.clone())?;
@@ -153,16 +156,17 @@ fn read(input: &ImageInput, pipeline: &Pipeline, image: &mut Image) -> Result<()
     }
 }
 
-fn best(row: &[f64], labels: &[String], top: usize) -> Prediction {
+/// Returns the `top` most probable classes of a row of probabilities, best first.
+fn top_classes(row: &[f64], labels: &[String], top: usize) -> Prediction {
     let mut ranked: Vec<usize> = (0..row.len()).collect();
-    // By index among equals, so that the answer never depends on the sort.
+    // Ties are ordered by index, so that the result does not depend on the sort algorithm.
     ranked.sort_by(|&a, &b| row[b].total_cmp(&row[a]).then(a.cmp(&b)));
-    let named = |&index: &usize| LabelProbability {
+    let labeled = |&index: &usize| LabelProbability {
         label: labels[index].clone(),
         index: index as u32,
         probability: row[index],
     };
-    let top: Vec<LabelProbability> = ranked.iter().take(top.max(1)).map(named).collect();
+    let top: Vec<LabelProbability> = ranked.iter().take(top.max(1)).map(labeled).collect();
     Prediction {
         label: top[0].label.clone(),
         index: top[0].index,
@@ -179,7 +183,7 @@ mod tests {
     #[test]
     fn the_most_probable_classes_come_first_and_ties_by_index() {
         let labels: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
-        let prediction = best(&[0.2, 0.4, 0.4], &labels, 2);
+        let prediction = top_classes(&[0.2, 0.4, 0.4], &labels, 2);
         assert_eq!(prediction.label, "b");
         let top: Vec<&str> = prediction.top.iter().map(|p| p.label.as_str()).collect();
         assert_eq!(top, ["b", "c"]);

@@ -1,4 +1,4 @@
-//! From a batch to one row of log-probabilities for each image, however often the network sees it.
+//! Test-time augmentation: averages the probabilities over all views of an image.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,12 +8,13 @@ use residual_spec::Result;
 
 use crate::{DeviceDataset, Model, log_probs, model_input};
 
-/// Pixels in one forward pass; more are seen in several.
-const PIXELS: usize = 64 * 224 * 224;
+/// Maximum number of pixels in one forward pass.
+const MAX_PIXELS: usize = 64 * 224 * 224;
 
-/// Log-probabilities, row by row, of each image of a batch: of its one view, or of the mean of the
-/// probabilities of all its views. Its images are those on the device, where it says only where to cut
-/// them. Call it without gradients.
+/// Returns the log-probabilities of every image of a batch, `[n, classes]` in row-major order.
+///
+/// If the batch has several views of each image, their probabilities are averaged. `images` are the
+/// images of a batch that has crop windows only. Call it under `no_grad`.
 pub fn predict_log_probs(
     model: &Model,
     images: Option<&DeviceDataset>,
@@ -23,42 +24,43 @@ pub fn predict_log_probs(
         let logits = model.forward(&model_input(model, images, batch)?, false)?;
         return log_probs(&logits);
     };
-    let each = views.len() / batch.len().max(1);
-    // The views of each size: where their numbers lie, and whose they are.
+    let views_per_image = views.len() / batch.len().max(1);
+    // For each size, the range of every view in the batch and the index of its image.
     let mut by_size: BTreeMap<[u32; 2], Vec<(Range<usize>, usize)>> = BTreeMap::new();
     let mut start = 0;
     for (view, &size) in views.iter().enumerate() {
         let length = pixels(size) * model.network().channels as usize;
-        by_size.entry(size).or_default().push((start..start + length, view / each));
+        by_size.entry(size).or_default().push((start..start + length, view / views_per_image));
         start += length;
     }
     let classes = model.network().head.out_features as usize;
     let mut sums = vec![f64::NEG_INFINITY; batch.len() * classes];
     for (size, views) in by_size {
-        for views in views.chunks((PIXELS / pixels(size)).max(1)) {
-            let parts: Vec<&[f32]> =
-                views.iter().map(|(at, _)| &batch.images[at.clone()]).collect();
-            let input = model.input_with_size(&parts.concat().into(), views.len(), size)?;
-            let own = size == [model.network().image_size; 2];
-            let logits =
-                if own { model.forward(&input, false)? } else { model.forward_dense(&input)? };
+        for views in views.chunks((MAX_PIXELS / pixels(size)).max(1)) {
+            let pixels: Vec<&[f32]> =
+                views.iter().map(|(range, _)| &batch.images[range.clone()]).collect();
+            let input = model.input_with_size(&pixels.concat().into(), views.len(), size)?;
+            let logits = match size == [model.network().image_size; 2] {
+                true => model.forward(&input, false)?,
+                false => model.forward_dense(&input)?,
+            };
             for ((_, image), row) in views.iter().zip(log_probs(&logits)?.chunks(classes)) {
                 for (sum, &value) in sums[image * classes..].iter_mut().zip(row) {
-                    *sum = log_add(*sum, value);
+                    *sum = log_add_exp(*sum, value);
                 }
             }
         }
     }
-    let count = (each as f64).ln();
-    Ok(sums.into_iter().map(|sum| sum - count).collect())
+    let log_count = (views_per_image as f64).ln();
+    Ok(sums.into_iter().map(|sum| sum - log_count).collect())
 }
 
 fn pixels([height, width]: [u32; 2]) -> usize {
     height as usize * width as usize
 }
 
-/// The logarithm of the sum of what `a` and `b` are the logarithms of.
-fn log_add(a: f64, b: f64) -> f64 {
+/// Returns `ln(exp(a) + exp(b))`.
+fn log_add_exp(a: f64, b: f64) -> f64 {
     let (low, high) = (a.min(b), a.max(b));
     match low == f64::NEG_INFINITY {
         true => high,
@@ -94,18 +96,18 @@ mod tests {
     }
 
     #[test]
-    fn log_add_adds_probabilities() {
-        assert!((log_add(0.25f64.ln(), 0.5f64.ln()) - 0.75f64.ln()).abs() < 1e-15);
-        assert_eq!(log_add(f64::NEG_INFINITY, -3.0), -3.0);
-        assert_eq!(log_add(f64::NEG_INFINITY, f64::NEG_INFINITY), f64::NEG_INFINITY);
-        assert!((log_add(-2000.0, -2000.0) - (-2000.0 + 2f64.ln())).abs() < 1e-12);
+    fn log_add_exp_adds_probabilities() {
+        assert!((log_add_exp(0.25f64.ln(), 0.5f64.ln()) - 0.75f64.ln()).abs() < 1e-15);
+        assert_eq!(log_add_exp(f64::NEG_INFINITY, -3.0), -3.0);
+        assert_eq!(log_add_exp(f64::NEG_INFINITY, f64::NEG_INFINITY), f64::NEG_INFINITY);
+        assert!((log_add_exp(-2000.0, -2000.0) - (-2000.0 + 2f64.ln())).abs() < 1e-12);
     }
 
     #[test]
-    fn an_image_has_the_mean_of_its_views_probabilities_whatever_the_batch() {
+    fn averages_the_probabilities_of_all_views_of_an_image() {
         let _no_grad = tch::no_grad_guard();
         let model = model();
-        // Two images, each in four views of three sizes that are not the same for both.
+        // Two images with four views each, in three sizes that differ between the images.
         let sizes: [[[u32; 2]; 4]; 2] =
             [[[32, 32], [32, 32], [40, 36], [24, 33]], [[32, 32], [40, 36], [40, 36], [64, 32]]];
         let all = sizes.concat();
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn one_view_of_each_image_is_its_own_row() {
+    fn one_view_equals_no_views() {
         let _no_grad = tch::no_grad_guard();
         let model = model();
         let images = numbers(2 * 32 * 32 * 3);

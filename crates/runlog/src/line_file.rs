@@ -97,13 +97,12 @@ mod tests {
         let path = folder.path().join("lines");
         std::fs::write(&path, text).unwrap();
         let mut file = LineFile::open(&path).unwrap();
-        file
-            .truncate(|line| match str::from_utf8(line).unwrap().parse::<u64>() {
-                Ok(number) if number > most => LinePosition::After,
-                Ok(_) => LinePosition::Before,
-                Err(_) => LinePosition::Unknown,
-            })
-            .unwrap();
+        file.truncate(|line| match str::from_utf8(line).unwrap().parse::<u64>() {
+            Ok(number) if number > most => LinePosition::After,
+            Ok(_) => LinePosition::Before,
+            Err(_) => LinePosition::Unknown,
+        })
+        .unwrap();
         file.append(b"new\n").unwrap();
         std::fs::read_to_string(path).unwrap()
     }

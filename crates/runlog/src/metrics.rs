@@ -82,16 +82,19 @@ impl Metrics {
         };
         self.jsonl.truncate(|line| match serde_json::from_slice::<EventPosition>(line) {
             Ok(event) => {
-                let later_epoch = event.r#type == "epoch" && event.epoch.is_some_and(|e| e > epochs);
+                let later_epoch =
+                    event.r#type == "epoch" && event.epoch.is_some_and(|e| e > epochs);
                 let later_step = event.step.is_some_and(|s| s > step);
                 position(later_epoch || later_step || event.r#type == "end")
             }
             Err(_) => LinePosition::Unknown,
         })?;
-        self.csv.truncate(|line| match (line == COLUMNS.trim_end().as_bytes(), row_position(line)) {
-            (true, _) => LinePosition::Before,
-            (_, Some((e, s))) => position(e > epochs || s > step),
-            (_, None) => LinePosition::Unknown,
+        self.csv.truncate(|line| {
+            match (line == COLUMNS.trim_end().as_bytes(), row_position(line)) {
+                (true, _) => LinePosition::Before,
+                (_, Some((e, s))) => position(e > epochs || s > step),
+                (_, None) => LinePosition::Unknown,
+            }
         })?;
         if self.csv.is_empty() {
             self.csv.append(COLUMNS.as_bytes())?;

@@ -218,7 +218,8 @@ impl RunDir {
         }
         let is_later =
             |name: &str| epoch_of_checkpoint(name).is_some_and(|epoch| epoch > u64::from(epochs));
-        remove_checkpoints(&self.path, is_later).map_err(|cause| write_error(&self.path, &cause))?;
+        remove_checkpoints(&self.path, is_later)
+            .map_err(|cause| write_error(&self.path, &cause))?;
         self.metrics.rewind_to(epochs, step)
     }
 
@@ -251,8 +252,7 @@ fn numbered_paths(path: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
     // A missing path is free even if it cannot be created: no other number would help.
     let is_free = |path: &PathBuf| {
         let exists = path.symlink_metadata().is_ok();
-        !exists
-            || matches!(FolderState::read(path), Ok(FolderState::Free)) && !Lock::is_held(path)
+        !exists || matches!(FolderState::read(path), Ok(FolderState::Free)) && !Lock::is_held(path)
     };
     std::iter::once(path.to_path_buf()).chain(numbered).filter(is_free)
 }

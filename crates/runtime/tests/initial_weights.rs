@@ -160,7 +160,7 @@ fn weights_without_a_head_are_given_one_for_the_classes_of_the_data() {
     // With nothing to say of an image, it is no model to use.
     let error = Session::open(Path::new(&file), &LoadConfig::default()).err().unwrap();
     assert_eq!(error.code, ErrorCode::Mismatch);
-    assert!(error.message.contains("no head"), "{error}");
+    assert!(error.message.contains("the head (`fc.bias`) is missing"), "{error}");
 }
 
 #[test]

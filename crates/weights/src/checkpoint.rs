@@ -194,7 +194,10 @@ fn json(value: &impl Serialize) -> Result<String> {
 }
 
 /// Reads the configuration, data description and position from the metadata of a file.
-fn read_run_metadata(path: &Path, opened: &SafetensorsFile) -> Result<(ResolvedConfig, DataFacts, Value)> {
+fn read_run_metadata(
+    path: &Path,
+    opened: &SafetensorsFile,
+) -> Result<(ResolvedConfig, DataFacts, Value)> {
     let Some(version) = opened.metadata.get(VERSION_KEY) else {
         return Err(broken(path, "contains tensors, but is not a residual checkpoint")
             .hint("Give a checkpoint of a run folder, such as checkpoints/best.safetensors."));
@@ -202,19 +205,25 @@ fn read_run_metadata(path: &Path, opened: &SafetensorsFile) -> Result<(ResolvedC
     match version.parse::<u32>() {
         Ok(1..=VERSION) => {}
         Ok(newer) if newer > VERSION => {
-            let what = format!("has checkpoint version {newer}; this residual reads up to {VERSION}");
+            let what =
+                format!("has checkpoint version {newer}; this residual reads up to {VERSION}");
             return Err(broken(path, what).hint("Update residual: npm install residual@latest."));
         }
         _ => return Err(broken(path, format!("has an invalid checkpoint version: '{version}'"))),
     }
     let config = parse_metadata(path, opened, CONFIG_KEY)?;
     let data = parse_metadata(path, opened, DATA_KEY)?;
-    check_usable(&config, &data)
-        .map_err(|error| broken(path, format!("has an invalid configuration: {}", error.message)))?;
+    check_usable(&config, &data).map_err(|error| {
+        broken(path, format!("has an invalid configuration: {}", error.message))
+    })?;
     Ok((config, data, parse_metadata(path, opened, PROGRESS_KEY)?))
 }
 
-fn parse_metadata<T: DeserializeOwned>(path: &Path, opened: &SafetensorsFile, key: &str) -> Result<T> {
+fn parse_metadata<T: DeserializeOwned>(
+    path: &Path,
+    opened: &SafetensorsFile,
+    key: &str,
+) -> Result<T> {
     let text = opened.metadata.get(key);
     let text = text.ok_or_else(|| broken(path, format!("has no metadata key `{key}`")))?;
     serde_json::from_str(text)

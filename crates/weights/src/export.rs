@@ -206,9 +206,9 @@ impl Export<'_> {
     }
 
     fn tensor(&self, name: &str) -> Result<&Tensor> {
-        self.tensors
-            .get(name)
-            .ok_or_else(|| Error::new(ErrorCode::Mismatch, format!("missing key in the weights: `{name}`")))
+        self.tensors.get(name).ok_or_else(|| {
+            Error::new(ErrorCode::Mismatch, format!("missing key in the weights: `{name}`"))
+        })
     }
 
     /// Checks that every tensor of the network is present with its shape.
@@ -346,6 +346,11 @@ mod tests {
         assert!(error.message.contains("fc.bias"), "{error}");
         saved.tensors.remove("fc.bias");
         saved.write(&path).unwrap();
-        assert!(export(&path, "x.onnx").unwrap_err().message.contains("missing key in the weights: `fc.bias`"));
+        assert!(
+            export(&path, "x.onnx")
+                .unwrap_err()
+                .message
+                .contains("missing key in the weights: `fc.bias`")
+        );
     }
 }

@@ -54,13 +54,18 @@ impl ExternalWeights {
         let classes = match &options.classes {
             Some(names) if names.len() == count => names.clone(),
             Some(names) => {
-                let message = format!("`classes` has {} names, but the network has {count} outputs", names.len());
+                let message = format!(
+                    "`classes` has {} names, but the network has {count} outputs",
+                    names.len()
+                );
                 return Err(Error::new(ErrorCode::Config, message)
                     .key("classes")
                     .hint("Give one class name for each output, in the order of the outputs."));
             }
             None if (stem, count, target.channels) == (Stem::Cifar, 10, 3) => {
-                assumed.push("the classes are those of CIFAR-10, since there are ten (`classes`)".into());
+                assumed.push(
+                    "the classes are those of CIFAR-10, since there are ten (`classes`)".into(),
+                );
                 cifar10_class_names()
             }
             None => {

@@ -60,7 +60,8 @@ fn suggestion(model: &Path) -> String {
     if !parent.is_dir() {
         return format!("Its folder {} does not exist either.", parent.display());
     }
-    let existing = entry_names(parent, |path| is_checkpoint(path) || path.join("checkpoints").is_dir());
+    let existing =
+        entry_names(parent, |path| is_checkpoint(path) || path.join("checkpoints").is_dir());
     let word = model.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
     match did_you_mean(&word, existing.iter().map(String::as_str)) {
         Some(suggestion) => suggestion,
@@ -136,10 +137,7 @@ mod tests {
             find_checkpoint(&run, CheckpointChoice::Best).unwrap().ends_with("last.safetensors")
         );
         let (_folder, run) = runs(&["best.safetensors"]);
-        assert_eq!(
-            hint(&run, CheckpointChoice::Last),
-            "Choose one of: best.safetensors."
-        );
+        assert_eq!(hint(&run, CheckpointChoice::Last), "Choose one of: best.safetensors.");
     }
 
     #[test]

@@ -24,9 +24,8 @@ pub fn infer_arch(
     options: &ModelConfig,
 ) -> Result<(InspectTarget, Network)> {
     match InputOutput::from_tensors(tensors)? {
-        InputOutput { classes: None, .. } => Err(unknown("the head (`fc.bias`) is missing").hint(
-            "Weights without a head can only be used for training, as `model.weights`.",
-        )),
+        InputOutput { classes: None, .. } => Err(unknown("the head (`fc.bias`) is missing")
+            .hint("Weights without a head can only be used for training, as `model.weights`.")),
         io => search(tensors, options, &io),
     }
 }
@@ -52,7 +51,8 @@ fn search(
         let pooled = name.ends_with(".downsample.1.weight") && tensor.shape.len() == 4;
         (pooled || name == "conv1.0.weight").then_some(name)
     }) {
-        let message = format!("the weights are those of a ResNet-D (`{name}`), which is not supported");
+        let message =
+            format!("the weights are those of a ResNet-D (`{name}`), which is not supported");
         return Err(Error::new(ErrorCode::Mismatch, message)
             .key("model.weights")
             .hint("Use weights of the standard architecture, such as timm's `resnet50` instead of `resnet50d`."));
@@ -96,9 +96,8 @@ fn search(
         }
     }
     Err(match nearest {
-        Some((network, keys)) => mismatch(&network, &keys).hint(
-            "This is the nearest supported network. Check the architecture of the weights.",
-        ),
+        Some((network, keys)) => mismatch(&network, &keys)
+            .hint("This is the nearest supported network. Check the architecture of the weights."),
         None => unknown("no supported network has similar keys"),
     })
 }
@@ -110,14 +109,14 @@ fn build(target: &InspectTarget) -> Result<Network> {
 /// Returns the stems and shortcuts to try: the given ones, or else the default of the network and
 /// then all others.
 fn variants(options: &ModelConfig) -> Vec<(Auto<Stem>, Auto<Shortcut>)> {
-    fn options<T: Clone>(options: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
-        match options.as_ref().and_then(Auto::given) {
+    fn choices<T: Clone>(given: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
+        match given.as_ref().and_then(Auto::given) {
             Some(given) => vec![Auto::Is(given.clone())],
             None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Is)).collect(),
         }
     }
-    let stems = options(&options.stem, &[Stem::Cifar, Stem::Imagenet]);
-    let shortcuts = options(&options.shortcut, &[Shortcut::B, Shortcut::A, Shortcut::C]);
+    let stems = choices(&options.stem, &[Stem::Cifar, Stem::Imagenet]);
+    let shortcuts = choices(&options.shortcut, &[Shortcut::B, Shortcut::A, Shortcut::C]);
     let pairs =
         |stem: Auto<Stem>| shortcuts.iter().map(move |shortcut| (stem.clone(), shortcut.clone()));
     stems.into_iter().flat_map(pairs).collect()
@@ -194,15 +193,12 @@ impl InputOutput {
 }
 
 fn unknown(why: &str) -> Error {
-    Error::new(
-        ErrorCode::Mismatch,
-        format!("cannot infer the architecture of the weights: {why}"),
-    )
-    .key("model.weights")
-    .hint(
-        "Supported key names: torchvision, timm, kuangliu, akamaster, and the notebook \
+    Error::new(ErrorCode::Mismatch, format!("cannot infer the architecture of the weights: {why}"))
+        .key("model.weights")
+        .hint(
+            "Supported key names: torchvision, timm, kuangliu, akamaster, and the notebook \
          (docs/weights.md).",
-    )
+        )
 }
 
 #[cfg(test)]

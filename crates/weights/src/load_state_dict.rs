@@ -121,9 +121,7 @@ pub fn adapt_state_dict(
     let expected = network.tensors();
     let is_head = |key: &str| key.starts_with(&head);
     let head_matches = expected.iter().filter(|expected| is_head(&expected.name)).all(|expected| {
-        tensors
-            .get(&expected.name)
-            .is_some_and(|tensor| same_shape(&tensor.shape, &expected.shape))
+        tensors.get(&expected.name).is_some_and(|tensor| same_shape(&tensor.shape, &expected.shape))
     });
     if !head_matches {
         let (from, to) = (tensors.get(&format!("{head}bias")), network.classes() as usize);

@@ -83,7 +83,10 @@ impl PublishedWeights {
     ///
     /// # Errors
     /// The reason why the run starts from scratch.
-    pub fn default_for(config: &TrainConfig, facts: &DataFacts) -> Result<PublishedWeights, String> {
+    pub fn default_for(
+        config: &TrainConfig,
+        facts: &DataFacts,
+    ) -> Result<PublishedWeights, String> {
         wants_published(config, facts)?;
         let model = config.model();
         let arch = model.arch.as_ref().and_then(Auto::given).map(String::as_str);
@@ -164,14 +167,16 @@ impl PublishedWeights {
     fn find_in(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join(self.file);
         let error = |message: String| {
-            Error::new(ErrorCode::Checkpoint, message).key("model.weights").file(&path).hint(format!(
-                "Download {} to {}.",
-                self.url(),
-                path.display()
-            ))
+            Error::new(ErrorCode::Checkpoint, message)
+                .key("model.weights")
+                .file(&path)
+                .hint(format!("Download {} to {}.", self.url(), path.display()))
         };
         if !path.is_file() {
-            return Err(error(format!("torchvision's weights for {} are not downloaded", self.arch)));
+            return Err(error(format!(
+                "torchvision's weights for {} are not downloaded",
+                self.arch
+            )));
         }
         match sha256(&path)? {
             hash if hash.starts_with(self.hash_prefix()) => Ok(path),

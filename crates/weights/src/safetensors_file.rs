@@ -147,7 +147,11 @@ impl SafetensorsFile<'_> {
 
     fn dtype(&self, name: &str, tensor: &FileTensor) -> Result<DType> {
         DType::from_safetensors(tensor.dtype).ok_or_else(|| {
-            let message = format!("{}: `{name}` has the unsupported dtype {}", self.path.display(), tensor.dtype);
+            let message = format!(
+                "{}: `{name}` has the unsupported dtype {}",
+                self.path.display(),
+                tensor.dtype
+            );
             Error::new(ErrorCode::Checkpoint, message)
                 .file(self.path)
                 .hint("Convert the tensor to F32, F16 or BF16.")

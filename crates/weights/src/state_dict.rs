@@ -38,7 +38,9 @@ impl StateDict {
                 let (averages, mut tensors): (BTreeMap<_, _>, BTreeMap<_, _>) =
                     safetensors_file::read_safetensors(path)?
                         .into_iter()
-                        .filter(|(name, _)| !NON_NETWORK_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+                        .filter(|(name, _)| {
+                            !NON_NETWORK_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+                        })
                         .partition(|(name, _)| name.starts_with(EMA_PREFIX));
                 // As in `Checkpoint::read`, averaged weights replace the last ones.
                 let name = |name: String| name[EMA_PREFIX.len()..].to_string();
@@ -70,5 +72,6 @@ pub(crate) fn is_pytorch_file(path: &Path) -> Result<bool> {
     }
     // Pickles of protocols 0 and 1 have no magic number.
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    Ok(pytorch::is_pytorch_file(&start) || matches!(extension, "pth" | "pt" | "th" | "pkl" | "ckpt"))
+    Ok(pytorch::is_pytorch_file(&start)
+        || matches!(extension, "pth" | "pt" | "th" | "pkl" | "ckpt"))
 }

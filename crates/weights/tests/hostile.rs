@@ -116,7 +116,8 @@ fn corruption() -> impl Strategy<Value = Corruption> {
         some_bytes().prop_map(|by| Corruption::Grow { by }),
         (at(), some_bytes()).prop_map(|(at, bytes)| Corruption::Insert { at, bytes }),
         (at(), 1..400_usize).prop_map(|(at, length)| Corruption::Remove { at, length }),
-        prop_oneof![any::<u64>(), 0..4000_u64].prop_map(|length| Corruption::HeaderLength { length }),
+        prop_oneof![any::<u64>(), 0..4000_u64]
+            .prop_map(|length| Corruption::HeaderLength { length }),
         (at(), prop_oneof![any::<u64>(), 0..4000_u64])
             .prop_map(|(which, number)| Corruption::Number { which, number }),
     ]

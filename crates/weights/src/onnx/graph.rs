@@ -42,7 +42,12 @@ impl<'a> GraphBuilder<'a> {
             };
         }
         let pool = &network.pool;
-        x = self.adaptive_avg_pool(&pool.name, network.feature_size(network.image_size), pool.size, x);
+        x = self.adaptive_avg_pool(
+            &pool.name,
+            network.feature_size(network.image_size),
+            pool.size,
+            x,
+        );
         x = self.node("Flatten", "flatten", vec![x], vec![int("axis", 1)]);
         for hidden in &network.hidden {
             x = self.linear(&hidden.linear, x)?;

@@ -69,8 +69,8 @@ impl<'p> StorageRef<'p> {
             return Err("has a persistent reference to something other than a storage".into());
         }
         let class = class.as_global().unwrap_or("an unknown class");
-        let dtype =
-            dtype(class).ok_or_else(|| format!("has a storage of the unsupported type {}", printable(class)))?;
+        let dtype = dtype(class)
+            .ok_or_else(|| format!("has a storage of the unsupported type {}", printable(class)))?;
         let key = key.as_text().ok_or("has a storage key that is not a string")?;
         if key.len() > MAX_NAME_LEN {
             return Err(format!("has a storage key of {} bytes", key.len()));
@@ -80,13 +80,12 @@ impl<'p> StorageRef<'p> {
             number.ok_or_else(|| format!("has a storage '{key}' with an invalid size"))
         };
         let count = number(count)?;
-        let view = match view
-            .map(|view| view.as_items().map(|view| view.take(4).collect::<Vec<_>>()))
-        {
-            None => (0, count),
-            Some(Some(view)) if view.len() == 3 => (number(view[1])?, number(view[2])?),
-            Some(_) => return Err(format!("has a storage '{key}' with a malformed view")),
-        };
+        let view =
+            match view.map(|view| view.as_items().map(|view| view.take(4).collect::<Vec<_>>())) {
+                None => (0, count),
+                Some(Some(view)) if view.len() == 3 => (number(view[1])?, number(view[2])?),
+                Some(_) => return Err(format!("has a storage '{key}' with a malformed view")),
+            };
         if view.0.checked_add(view.1).is_none_or(|end| end > count) {
             return Err(format!("has a storage '{key}' with a view that exceeds it"));
         }

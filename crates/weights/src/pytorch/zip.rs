@@ -192,11 +192,18 @@ impl Archive<'_> {
         }
         let header = self.read(entry.header, 30)?;
         let [names, extra] = [26, 28].map(|at| u64::from(u16_at(&header, at)));
-        if !header.starts_with(LOCAL_HEADER) || u16_at(&header, 8) != 0 || names != name.len() as u64 {
-            return Err(self.broken("is a zip archive whose headers contradict its central directory"));
+        if !header.starts_with(LOCAL_HEADER)
+            || u16_at(&header, 8) != 0
+            || names != name.len() as u64
+        {
+            return Err(
+                self.broken("is a zip archive whose headers contradict its central directory")
+            );
         }
         if self.read(entry.header + 30, names)? != name.as_bytes() {
-            return Err(self.broken("is a zip archive whose headers contradict its central directory"));
+            return Err(
+                self.broken("is a zip archive whose headers contradict its central directory")
+            );
         }
         let offset = entry.header + 30 + names + extra;
         match offset.checked_add(entry.length) {
@@ -211,7 +218,10 @@ impl Archive<'_> {
 /// Takes the compressed size, the uncompressed size and the header offset, as the directory orders
 /// them. Returns the uncompressed size, the compressed size and the header offset, as the extra field
 /// orders them; `None` if the field is truncated.
-fn resolve_zip64([compressed, uncompressed, header]: [u64; 3], mut extra: &[u8]) -> Option<[u64; 3]> {
+fn resolve_zip64(
+    [compressed, uncompressed, header]: [u64; 3],
+    mut extra: &[u8],
+) -> Option<[u64; 3]> {
     const IN_EXTRA_FIELD: u64 = u32::MAX as u64;
     let mut field: &[u8] = &[];
     while extra.len() >= 4 {
