@@ -10,7 +10,7 @@ pub struct Ensemble {
     /// For each class of the current network, its class in the ensemble.
     class_map: Vec<u32>,
     num_models: u32,
-    images: BTreeMap<u32, Row>,
+    images: BTreeMap<u32, ImageSums>,
 }
 
 /// Sums of one image.

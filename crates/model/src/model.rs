@@ -7,7 +7,7 @@ use std::sync::Arc;
 use residual_arch::{Linear, Network, TensorKind, TensorSpec, initial_values};
 use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Result};
 use residual_torch::{channels_last, tensor_from_shared, tensor_from_slice, torch_error};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::forward_context::{ForwardContext, ResponseStats};
 use crate::layer::Layer;
@@ -351,6 +351,7 @@ mod tests {
     use super::*;
     use crate::from_tch;
     use residual_spec::{InspectConfig, NameOr, Precision, resolve_inspect};
+    use tch::Kind;
 
     const FP64: ComputeOptions = ComputeOptions {
         precision: Precision::Fp64,
