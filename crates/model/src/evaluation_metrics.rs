@@ -171,7 +171,7 @@ impl EvaluationMetrics {
         name: impl Fn(u32) -> String,
     ) -> Evaluation {
         let label = |class: u32| labels[class as usize].clone();
-        let example = |result: &ImageResult| Example {
+        let example = |result: &ImageResult| EvaluatedImage {
             index: result.index,
             name: name(result.index),
             label: label(result.label),
@@ -249,8 +249,8 @@ impl EvaluationMetrics {
 }
 
 impl ClassCounts {
-    fn score(&self, label: &str) -> ClassScore {
-        ClassScore {
+    fn score(&self, label: &str) -> ClassMetrics {
+        ClassMetrics {
             label: label.into(),
             accuracy: ratio(self.num_correct, self.count),
             precision: ratio(self.num_correct, self.predicted),

@@ -18,7 +18,7 @@ pub(crate) const COLUMNS: &str = "epoch,step,lr,train_loss,train_accuracy,val_lo
 
 /// The open logs of a run folder.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub(crate) struct MetricsLog {
     jsonl: LineFile,
     csv: LineFile,
     tensorboard: EventFile,
@@ -42,15 +42,15 @@ struct EventPosition {
     step: Option<u64>,
 }
 
-impl Metrics {
+impl MetricsLog {
     /// Opens the logs of a folder and creates missing ones.
-    pub(crate) fn open(folder: &Path) -> Result<Metrics> {
+    pub(crate) fn open(folder: &Path) -> Result<MetricsLog> {
         let jsonl = LineFile::open(&folder.join(JSONL))?;
         let mut csv = LineFile::open(&folder.join(CSV))?;
         if csv.is_empty() {
             csv.append(COLUMNS.as_bytes())?;
         }
-        Ok(Metrics { jsonl, csv, tensorboard: EventFile::open(folder)? })
+        Ok(MetricsLog { jsonl, csv, tensorboard: EventFile::open(folder)? })
     }
 
     /// Appends an event. Epoch and end events are synced to the disk, so that the log is never
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn an_epoch_ended_early_by_the_budget_is_not_logged_twice() {
         let folder = tempfile::tempdir().unwrap();
-        let mut metrics = Metrics::open(folder.path()).unwrap();
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
         // The resumed checkpoint was written at step 20, within the second epoch.
         for event in [epoch(1, None), step(20), epoch(2, None), end()] {
             metrics.log(&event).unwrap();

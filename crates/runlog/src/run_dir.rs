@@ -16,7 +16,7 @@ use crate::folder_state::{
 };
 use crate::latest;
 use crate::lock::{self, Lock};
-use crate::metrics::Metrics;
+use crate::metrics::MetricsLog;
 
 /// A run folder with an exclusive lock, which is released on drop.
 #[derive(Debug)]
@@ -265,7 +265,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 mod tests {
     use super::*;
     use crate::folder_state::REPORT;
-    use residual_spec::{DataFacts, MachineFacts, TrainConfig, WarningEvent, resolve};
+    use residual_spec::{DatasetInfo, MachineInfo, TrainConfig, WarningEvent, resolve};
     use tempfile::TempDir;
 
     fn config() -> ResolvedConfig {

@@ -38,7 +38,7 @@ pub struct Checkpoint {
     /// (EMA) if the checkpoint has one.
     pub tensors: BTreeMap<String, Tensor>,
     pub config: ResolvedConfig,
-    pub data: DataFacts,
+    pub data: DatasetInfo,
     /// Position of the run, in a form that the trainer defines. JSON: no NaN, no infinity.
     pub progress: Value,
 }
@@ -197,7 +197,7 @@ fn json(value: &impl Serialize) -> Result<String> {
 fn read_run_metadata(
     path: &Path,
     opened: &SafetensorsFile,
-) -> Result<(ResolvedConfig, DataFacts, Value)> {
+) -> Result<(ResolvedConfig, DatasetInfo, Value)> {
     let Some(version) = opened.metadata.get(VERSION_KEY) else {
         return Err(broken(path, "contains tensors, but is not a residual checkpoint")
             .hint("Give a checkpoint of a run folder, such as checkpoints/best.safetensors."));
@@ -213,7 +213,7 @@ fn read_run_metadata(
     }
     let config = parse_metadata(path, opened, CONFIG_KEY)?;
     let data = parse_metadata(path, opened, DATA_KEY)?;
-    check_usable(&config, &data).map_err(|error| {
+    check_loaded_config(&config, &data).map_err(|error| {
         broken(path, format!("has an invalid configuration: {}", error.message))
     })?;
     Ok((config, data, parse_metadata(path, opened, PROGRESS_KEY)?))

@@ -43,7 +43,7 @@ pub struct Export<'a> {
     /// Tensors by torchvision's keys; keys that the network does not have are not exported.
     pub tensors: &'a BTreeMap<String, Tensor>,
     pub config: &'a ResolvedConfig,
-    pub data: &'a DataFacts,
+    pub data: &'a DatasetInfo,
     /// Position of the run.
     pub progress: &'a Value,
     pub options: ExportOptions,
@@ -86,7 +86,7 @@ pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Resu
     let from = &find_checkpoint(from, CheckpointChoice::Best)?;
     if !is_checkpoint(from)? {
         // Nothing is computed here, so the capabilities of the machine do not matter.
-        let machine = MachineFacts::with_cores(1);
+        let machine = MachineInfo::with_cores(1);
         let ExternalWeights { network, tensors, config, data, progress, .. } =
             ExternalWeights::read(from, &LoadConfig::default(), &machine)?;
         let (network, tensors, config) = (&network, &tensors, &config);

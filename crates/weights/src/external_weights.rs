@@ -37,10 +37,11 @@ impl ExternalWeights {
     pub fn read(
         path: &Path,
         options: &LoadConfig,
-        machine: &MachineFacts,
+        machine: &MachineInfo,
     ) -> Result<ExternalWeights> {
         let state = StateDict::read(path)?;
-        let model = options.model.as_ref().map(NameOr::<ModelConfig>::full).unwrap_or_default();
+        let model =
+            options.model.as_ref().map(NameOr::<ModelConfig>::to_config).unwrap_or_default();
         let (target, _) = infer_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
         let (stem, count) = (target.model.stem, target.classes as usize);
         let mut assumed = vec![format!(
@@ -80,7 +81,7 @@ impl ExternalWeights {
         }
         let mut transform = options.transform.clone().unwrap_or_default();
         // External weights were trained on images decoded at full size.
-        transform.decode_short_side.get_or_insert(Auto::Is(0));
+        transform.decode_short_side.get_or_insert(Auto::Value(0));
         if transform.mean.is_none() || transform.std.is_none() {
             assumed.push(
                 "images are normalized with ImageNet's mean and standard deviation (`transform.mean`, `transform.std`)"
@@ -106,8 +107,8 @@ impl ExternalWeights {
                 ..model
             })),
             transform: Some(transform),
-            precision: Some(Auto::Is(options.precision.unwrap_or(Precision::Fp32))),
-            device: options.device.map(Auto::Is),
+            precision: Some(Auto::Value(options.precision.unwrap_or(Precision::Fp32))),
+            device: options.device.map(Auto::Value),
             ..TrainConfig::default()
         };
         let config = resolve(&config, &data, machine)?;

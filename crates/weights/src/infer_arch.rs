@@ -69,7 +69,7 @@ fn search(
                 ..options.clone()
             };
             let config = InspectConfig {
-                model: Some(NameOr::Full(model)),
+                model: Some(NameOr::Config(model)),
                 channels: Some(io.channels),
                 classes: Some(io.classes.unwrap_or(ARBITRARY_CLASSES)),
                 image_size: None,
@@ -110,9 +110,9 @@ fn build(target: &InspectTarget) -> Result<Network> {
 /// then all others.
 fn variants(options: &ModelConfig) -> Vec<(Auto<Stem>, Auto<Shortcut>)> {
     fn choices<T: Clone>(given: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
-        match given.as_ref().and_then(Auto::given) {
-            Some(given) => vec![Auto::Is(given.clone())],
-            None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Is)).collect(),
+        match given.as_ref().and_then(Auto::value) {
+            Some(given) => vec![Auto::Value(given.clone())],
+            None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Value)).collect(),
         }
     }
     let stems = choices(&options.stem, &[Stem::Cifar, Stem::Imagenet]);
@@ -133,7 +133,7 @@ fn block_names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 
 /// Returns the names of the networks to try, likely ones first.
 fn candidates(tensors: &BTreeMap<String, Tensor>, options: &ModelConfig) -> Vec<String> {
-    if let Some(arch) = options.arch.as_ref().and_then(Auto::given) {
+    if let Some(arch) = options.arch.as_ref().and_then(Auto::value) {
         return vec![arch.clone()];
     }
     let blocks = (0..).take_while(|block| {

@@ -36,10 +36,10 @@ pub fn inspect_checkpoint(path: &Path, options: &LoadConfig) -> Result<Inspectio
     };
     if !is_checkpoint(path)? {
         // Nothing is computed here, so the capabilities of the machine do not matter.
-        let machine = MachineFacts::with_cores(1);
+        let machine = MachineInfo::with_cores(1);
         let ExternalWeights { network, config, data, assumed, progress, .. } =
             ExternalWeights::read(path, options, &machine)?;
-        let facts = CheckpointFacts { assumed, ..facts(&config, data.classes, &progress) };
+        let facts = CheckpointInfo { assumed, ..facts(&config, data.classes, &progress) };
         return Ok(Inspection { checkpoint: Some(facts), ..inspect(&network) });
     }
     let header = Checkpoint::read_header(path)?;

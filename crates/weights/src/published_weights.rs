@@ -85,11 +85,11 @@ impl PublishedWeights {
     /// The reason why the run starts from scratch.
     pub fn default_for(
         config: &TrainConfig,
-        facts: &DataFacts,
+        facts: &DatasetInfo,
     ) -> Result<PublishedWeights, String> {
-        wants_published(config, facts)?;
+        check_pretrained_default(config, facts)?;
         let model = config.model();
-        let arch = model.arch.as_ref().and_then(Auto::given).map(String::as_str);
+        let arch = model.arch.as_ref().and_then(Auto::value).map(String::as_str);
         PublishedWeights::for_arch(arch)
             .map_err(|_| format!("there are no ImageNet weights for {}", arch.unwrap_or_default()))
     }
