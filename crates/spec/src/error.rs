@@ -1,4 +1,4 @@
-//! The one failure type of the core: a code to branch on, a place to look at, a hint to act on.
+//! The error type of all crates: a code for programs, a message, a location and a hint.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -8,7 +8,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $variant:ident = $code:literal, exit $exit:literal,
         such as $message:literal;)*) => {
-        /// What went wrong, for programs. The set is closed: adding a code is an API change.
+        /// Code of an error. Adding a code is an API change.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
         pub enum ErrorCode {
             $($(#[doc = $doc])* #[serde(rename = $code)] $variant,)*
@@ -21,18 +21,18 @@ macro_rules! codes {
                 match self { $(ErrorCode::$variant => $code,)* }
             }
 
-            /// The command line's exit status: 1 failure, 2 usage or configuration,
+            /// Returns the exit status of the command line: 1 failure, 2 usage or configuration,
             /// 3 environment, 4 data.
             pub fn exit_status(self) -> i32 {
                 match self { $(ErrorCode::$variant => $exit,)* }
             }
 
-            /// What it means, in a sentence.
+            /// Returns a one-sentence description.
             pub fn meaning(self) -> &'static str {
                 match self { $(ErrorCode::$variant => concat!($($doc),*).trim(),)* }
             }
 
-            /// A message that it typically comes with. A test makes most of them happen.
+            /// Returns a typical message. Tests provoke most of them.
             pub fn typical_message(self) -> &'static str {
                 match self { $(ErrorCode::$variant => $message,)* }
             }
@@ -44,34 +44,34 @@ codes! {
     /// A configuration value has the wrong type or is out of range.
     Config = "E_CONFIG", exit 2,
         such as "`batchSize` must be 2 or more, for one image cannot be normalised by its batch, not 0";
-    /// A key that no configuration has.
+    /// A configuration key does not exist.
     UnknownKey = "E_UNKNOWN_KEY", exit 2,
         such as "unknown key `optimizer.lrr`";
-    /// An argument of a function or a command is wrong.
+    /// An argument of a function or command is invalid.
     Usage = "E_USAGE", exit 2,
         such as "`onEpoch` must be a function, not string";
-    /// Files, folders or a named data set that are not there.
+    /// A file, a folder or a named data set does not exist.
     DataNotFound = "E_DATA_NOT_FOUND", exit 4,
         such as "there is no folder ./photos";
-    /// A data set that cannot be trained on: no images, one class, a part that is empty.
+    /// A data set cannot be used: no images, a single class, or an empty split.
     DataUnusable = "E_DATA_UNUSABLE", exit 4,
         such as "./photos has no training images";
-    /// A data file that is not what its format demands.
+    /// A data file violates its format.
     DataFormat = "E_DATA_FORMAT", exit 4,
         such as "./photos/train-labels-idx1-ubyte is cut short";
-    /// An image that cannot be decoded.
+    /// An image cannot be decoded.
     Image = "E_IMAGE", exit 4,
         such as "cat.jpg is neither a JPEG nor a PNG image";
-    /// A file could not be downloaded: no network, a server that fails, other bytes than published.
+    /// A download failed: no network, a server error, or a wrong checksum.
     Download = "E_DOWNLOAD", exit 1,
         such as "train-images-idx3-ubyte.gz is not here, and RESIDUAL_OFFLINE lets nothing be fetched";
-    /// The run folder holds another run.
+    /// The run folder contains another run.
     OutExists = "E_OUT_EXISTS", exit 2,
         such as "runs/photos holds a run";
-    /// Another process, or another run of this one, is writing to the run folder.
+    /// Another run is writing to the run folder, in this or another process.
     OutInUse = "E_OUT_IN_USE", exit 1,
         such as "another run is writing to runs/photos";
-    /// A network port that another program listens on, or that may not be listened on.
+    /// A network port is in use or not permitted.
     Port = "E_PORT", exit 1,
         such as "port 8265 cannot be had: another program listens on it";
     /// A file or folder could not be written.
@@ -80,44 +80,44 @@ codes! {
     /// A file could not be read.
     Io = "E_IO", exit 1,
         such as "cat.jpg could not be read: No such file or directory (os error 2)";
-    /// A checkpoint or weights file is not there, cut short, or not what it claims to be.
+    /// A checkpoint or weights file is missing, truncated or invalid.
     Checkpoint = "E_CHECKPOINT", exit 4,
         such as "runs/photos is not there";
-    /// A checkpoint that belongs to another model, data set or recipe.
+    /// A checkpoint belongs to another model, data set or configuration.
     Mismatch = "E_MISMATCH", exit 2,
         such as "./photos has other classes than the model; the model does not know dog";
-    /// The loss or its gradients became NaN or infinite (in `precision: 'fp16'`, gradients that are so
-    /// however little the loss is scaled); nothing after the last good step was kept.
+    /// The loss or the gradients became NaN or infinite (for `fp16`, at the smallest loss scale). Nothing
+    /// after the last finite step was saved.
     Diverged = "E_DIVERGED", exit 1,
         such as "the loss became NaN in epoch 1 at step 2";
     /// The run was cancelled by its `AbortSignal`.
     Aborted = "E_ABORTED", exit 1,
         such as "the run was aborted";
-    /// A model, or its run, was used after it was closed.
+    /// A model or run was used after it was closed.
     Closed = "E_CLOSED", exit 1,
         such as "the model is closed";
-    /// The native libraries could not be found or loaded.
+    /// The libtorch libraries were not found or could not be loaded.
     Libtorch = "E_LIBTORCH", exit 3,
         such as "RESIDUAL_LIBTORCH is set to /opt/libtorch, which has no lib/libtorch_cpu.so";
-    /// No prebuilt package for this platform.
+    /// There is no prebuilt package for this platform.
     Platform = "E_PLATFORM", exit 3,
         such as "residual has no prebuilt package for win32-x64";
-    /// The wanted device or precision is not available on this machine.
+    /// The requested device or precision is not available on this machine.
     Device = "E_DEVICE", exit 3,
         such as "no CUDA device can be used here: there is no NVIDIA GPU in this machine";
-    /// The machine's memory, or the graphics card's, ran out.
+    /// Out of memory on the machine or the GPU.
     Memory = "E_MEMORY", exit 1,
         such as "not enough memory for a tensor of 51380224000 bytes";
-    /// libtorch reported a failure.
+    /// libtorch reported an error.
     Torch = "E_TORCH", exit 1,
         such as "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0";
-    /// A defect in residual itself.
+    /// A bug in residual.
     Internal = "E_INTERNAL", exit 1,
         such as "residual failed by a defect of its own: index out of bounds";
 }
 
-/// Where it went wrong. Every part is optional; `key` is a configuration path
-/// (`optimizer.lr`, `schedule.milestones[1]`).
+/// Location of an error: a configuration key (`optimizer.lr`, `schedule.milestones[1]`), a file, or
+/// a line of a file. Every part is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(optional_fields)]
 pub struct ErrorLocation {
@@ -129,7 +129,7 @@ pub struct ErrorLocation {
     pub line: Option<u32>,
 }
 
-/// A failure as it crosses the bridge; `src/native` makes a `ResidualError` of it.
+/// An error. `src/native` converts it to a `ResidualError`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -146,7 +146,7 @@ impl Error {
         Error { code, message: message.into(), at: ErrorLocation::default(), hint: None }
     }
 
-    /// The next thing to do, as a whole sentence.
+    /// Sets the hint: what to do next, as a sentence.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -167,7 +167,7 @@ impl Error {
         self
     }
 
-    /// A file that could not be read, with the operating system's reason.
+    /// Returns an `E_IO` error for a file that could not be read.
     pub fn read(file: impl AsRef<std::path::Path>, cause: &std::io::Error) -> Self {
         let file = file.as_ref();
         Error::new(ErrorCode::Io, format!("{} could not be read: {cause}", file.display()))
@@ -175,7 +175,7 @@ impl Error {
             .hint("Check the path, and that the file may be read.")
     }
 
-    /// A file or folder that could not be written, with the operating system's reason.
+    /// Returns an `E_WRITE` error for a file or folder that could not be written.
     pub fn write(file: impl AsRef<std::path::Path>, cause: &std::io::Error) -> Self {
         let file = file.as_ref();
         Error::new(ErrorCode::Write, format!("{} could not be written: {cause}", file.display()))
@@ -189,14 +189,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_written_as_its_published_name() {
+    fn codes_serialize_as_their_names() {
         for code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }
 
     #[test]
-    fn an_error_survives_the_bridge() {
+    fn an_error_survives_a_json_round_trip() {
         let error = Error::new(ErrorCode::Config, "bad").key("optimizer.lr").hint("Use 0.1.");
         let json = serde_json::to_string(&error).unwrap();
         assert_eq!(serde_json::from_str::<Error>(&json).unwrap(), error);

@@ -1,46 +1,48 @@
-//! What `auto` is decided from: facts about the data set and the machine. Never a timing.
+//! Properties of the data set and of the machine from which `auto` is resolved.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::DataFormat;
 
-/// What reading a data set's files told about it.
+/// Properties of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct DatasetInfo {
-    /// As the user named it.
+    /// Path or name as given by the user.
     pub source: String,
     pub format: DataFormat,
-    /// Class names, in the order of their indices.
+    /// Class names in index order.
     pub classes: Vec<String>,
-    /// Channels that the images have (3 when mixed).
+    /// Channels of the images (3 if mixed).
     pub channels: u32,
-    /// Height and width, where all images share them.
+    /// Height and width, if equal for all images.
     pub image_size: Option<[u32; 2]>,
-    /// The shorter side of the image in the middle, all ordered by it; null where nobody looked.
+    /// Median length of the short side, in pixels; null if unknown.
     pub median_short_side: Option<u32>,
-    /// Images by part, before any split.
+    /// Training images, before the validation split.
     pub train: u32,
+    /// Images of the data set's own validation split.
     pub val: u32,
+    /// Images of the test split.
     pub test: u32,
-    /// Mean of each channel over the training images, of values in 0..1; null where finding out
-    /// would mean decoding them all.
+    /// Mean of each channel over the training images, for values from 0 to 1; null if all images
+    /// would have to be decoded to compute it.
     pub mean: Option<Vec<f64>>,
-    /// Standard deviation of each channel, likewise.
+    /// Standard deviation of each channel over the training images; null like `mean`.
     pub std: Option<Vec<f64>>,
-    /// Whether a mirrored image is still a picture of its class (digits are not).
+    /// Whether a horizontal flip preserves the class (not for digits).
     pub flip_preserves_label: bool,
-    /// Bytes that the training and validation images take when they are decoded; null where they are
-    /// in memory anyway.
+    /// Size of all decoded training and validation images in bytes; null if they are in memory
+    /// already.
     pub decoded_bytes: Option<u64>,
-    /// A hash of the training part's labels and names or bytes; tells two data sets apart.
+    /// Hash of the labels and of the names or bytes of the training images.
     pub fingerprint: String,
 }
 
 impl DatasetInfo {
-    /// Colour or grey images of which nothing else is known and none was counted: for weights that
-    /// come alone, and to try things on.
+    /// Returns the properties of a data set of which only classes and image shape are known, for
+    /// weights without metadata, benchmarks and tests.
     pub fn unknown(
         classes: Vec<String>,
         channels: u32,
@@ -65,26 +67,26 @@ impl DatasetInfo {
     }
 }
 
-/// What this machine can do.
+/// Capabilities of the machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct MachineInfo {
-    /// Physical cores that this process may use.
+    /// Physical cores available to this process.
     pub cores: u32,
-    /// The CPU is faster in bfloat16 than in fp32 (AMX, or AVX512_BF16 on AMD).
+    /// Whether the CPU is faster in bfloat16 than in fp32 (AMX, or AVX512_BF16 on AMD).
     pub bf16: bool,
-    /// libtorch sees a usable CUDA device.
+    /// Whether libtorch has a usable CUDA device.
     pub cuda: bool,
-    /// It multiplies bfloat16 (compute capability 8.0 or more: Ampere, 2020).
+    /// Whether the GPU supports bfloat16 (compute capability 8.0 or higher, Ampere).
     pub cuda_bf16: bool,
-    /// Bytes of its memory that nobody uses; null where there is none, or it does not tell.
+    /// Free GPU memory in bytes; null without a GPU or if unknown.
     pub cuda_free_memory: Option<u64>,
-    /// Bytes of memory that nobody uses; null where the system does not tell.
+    /// Free memory in bytes; null if unknown.
     pub free_memory: Option<u64>,
 }
 
 impl MachineInfo {
-    /// A machine of which nothing else is known.
+    /// Returns a machine of which only the number of cores is known.
     pub fn with_cores(cores: u32) -> MachineInfo {
         MachineInfo {
             cores,

@@ -1,9 +1,9 @@
-//! What a run is, as plain data: what a user may ask for ([`TrainConfig`]), what was decided
-//! ([`ResolvedConfig`], by [`resolve`]), what happens ([`RunEvent`]), how it ends
-//! ([`TrainResult`]) and how it fails ([`Error`]).
+//! Plain data types of a run: its configuration ([`TrainConfig`]), the configuration with all
+//! defaults decided ([`ResolvedConfig`], by [`resolve`]), its events ([`RunEvent`]), its result
+//! ([`TrainResult`]) and its errors ([`Error`]). This crate holds every default.
 //!
-//! Everything here crosses the bridge as JSON; the TypeScript types and the JSON Schema are
-//! generated from these definitions (`crates/codegen`).
+//! All types cross the bridge to Node as JSON. `crates/codegen` generates the TypeScript types and
+//! the JSON Schema from these definitions.
 
 mod arch_name;
 mod config;

@@ -1,239 +1,242 @@
-//! How a run ended, and what evaluating and predicting give.
+//! Results of training, evaluation, prediction and `findLr()`.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{Metrics, Split, WarningEvent};
 
-/// Why a run that did not fail ended.
+/// Reason why a run ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
     /// All epochs were trained.
     Completed,
-    /// `stop()`, a hook's `'stop'`, or a signal to the command line.
+    /// Stopped by `stop()`, by a hook that returned `'stop'`, or by a signal to the command line.
     Stopped,
-    /// It did not improve for longer than `earlyStopping` lets pass.
+    /// No improvement for `earlyStopping.patience` epochs.
     EarlyStopping,
-    /// The budget's steps or seconds were used up before its epochs.
+    /// The budget's steps or seconds were reached before its epochs.
     Budget,
 }
 
-/// result.json, and what `await train(...)` gives.
+/// Result of `train()`, and content of result.json.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct TrainResult {
     pub stop_reason: StopReason,
-    /// The run folder, absolute.
+    /// Absolute path of the run folder.
     pub dir: String,
-    /// Whole epochs trained.
+    /// Completed epochs.
     pub epochs: u32,
-    /// Updates made.
+    /// Completed steps.
     pub steps: u64,
-    /// The best epoch by `monitor`; null if no epoch was finished.
+    /// Best epoch by `monitor`; null if no epoch was completed.
     pub best: Option<BestCheckpoint>,
-    /// The last checkpoint, absolute.
+    /// Absolute path of the last checkpoint.
     pub last: String,
-    /// The best checkpoint on the test part, where the data set has one and the run was not
-    /// stopped before its end.
+    /// Test metrics of the best checkpoint; null without a test split or if the run was stopped.
     pub test: Option<Metrics>,
-    /// Training throughput, evaluation not counted.
+    /// Training throughput, excluding validation.
     pub images_per_second: f64,
-    /// Of training, evaluation included, over all sessions of the run.
+    /// Training time of all sessions of the run, including validation.
     pub seconds: f64,
-    /// The report, absolute: where `train()` was asked for one and it could be written. It is made
-    /// of result.json, which therefore has none.
+    /// Absolute path of the report, if `train()` wrote one. Not in result.json, from which the report
+    /// is generated.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
 }
 
-/// The best epoch.
+/// The best epoch of a run and its checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct BestCheckpoint {
     pub epoch: u32,
-    /// Validation accuracy; training accuracy where there is no validation part.
+    /// Validation accuracy; training accuracy without a validation split.
     pub accuracy: f64,
     pub loss: f64,
-    /// Absolute.
+    /// Absolute path of the checkpoint.
     pub checkpoint: String,
 }
 
-/// One class in an evaluation.
+/// Metrics of one class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassMetrics {
     pub label: String,
-    /// Share of the class's images that were recognised (recall), 0 to 1; 0 without images.
+    /// Recall: fraction of the class's images classified correctly, 0 to 1; 0 without images.
     pub accuracy: f64,
-    /// Share of the images taken for this class that are of it, 0 to 1; 0 if none were.
+    /// Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0 without
+    /// predictions.
     pub precision: f64,
-    /// Harmonic mean of precision and recall.
+    /// F1 score: harmonic mean of precision and recall.
     pub f1: f64,
     /// Images of this class (support).
     pub count: u32,
-    /// Images taken for this class.
+    /// Images predicted as this class.
     pub predicted: u32,
 }
 
-/// One class taken for another.
+/// A cell of the confusion matrix off its diagonal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfusedPair {
-    /// What it is.
+    /// True class.
     pub label: String,
-    /// What it was taken for.
+    /// Predicted class.
     pub predicted: String,
+    /// Number of images.
     pub count: u32,
-    /// Of the images of `label`, 0 to 1.
+    /// Fraction of the images of `label`, 0 to 1.
     pub share: f64,
 }
 
-/// Images whose greatest probability lies in one range.
+/// A bin of a reliability diagram: the images whose confidence is in a range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct CalibrationBin {
-    /// The range, its lower end not included.
+    /// Lower bound of the confidence, exclusive.
     pub from: f64,
+    /// Upper bound of the confidence, inclusive.
     pub to: f64,
+    /// Number of images.
     pub count: u32,
-    /// Mean of the greatest probability; 0 without images.
+    /// Mean confidence (probability of the predicted class); 0 without images.
     pub confidence: f64,
-    /// Share classified right; 0 without images.
+    /// Fraction of images classified correctly; 0 without images.
     pub accuracy: f64,
 }
 
-/// Whether probabilities can be believed: of images recognised with 80 %, are 80 % right?
+/// Calibration: agreement of predicted probabilities and accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Calibration {
-    /// Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean distance between
-    /// confidence and accuracy over the bins, weighted by their images. 0 to 1.
+    /// Expected calibration error (Guo et al. 2017, arXiv:1706.04599): mean absolute difference of
+    /// confidence and accuracy over the bins, weighted by their number of images, 0 to 1.
     pub error: f64,
-    /// 15 of equal width: the points of a reliability diagram.
+    /// 15 bins of equal width, for a reliability diagram.
     pub bins: Vec<CalibrationBin>,
 }
 
-/// One image in an evaluation.
+/// Prediction for one image of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EvaluatedImage {
-    /// Its index in its part of the data set.
+    /// Index in its split of the data set.
     pub index: u32,
-    /// Its file, or part and index (`test/12`) where it is in no file of its own.
+    /// Path of the file, or split and index (`test/12`) if the image has no file of its own.
     pub name: String,
-    /// What it is.
+    /// True class.
     pub label: String,
-    /// What it was taken for.
+    /// Predicted class.
     pub predicted: String,
-    /// Of `predicted`, 0 to 1.
+    /// Probability of `predicted`, 0 to 1.
     pub probability: f64,
     /// Cross-entropy, in nats.
     pub loss: f64,
-    /// Its pixels, where `thumbnails` asked for them.
+    /// Pixels, if `thumbnails` is set.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
 }
 
-/// A small image, as plain data.
+/// A small image as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Thumbnail {
     pub width: u32,
     pub height: u32,
-    /// 1 (grey) or 3 (RGB).
+    /// 1 (grayscale) or 3 (RGB).
     pub channels: u32,
-    /// `height * width * channels` bytes, row by row, channels innermost, in base64.
+    /// Pixels in base64: `height * width * channels` bytes in HWC order.
     pub base64: String,
 }
 
-/// What `evaluate()` gives.
+/// Result of `evaluate()`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Evaluation {
     /// Mean cross-entropy, in nats.
     pub loss: f64,
-    /// Share of images classified right, 0 to 1.
+    /// Fraction of images classified correctly, 0 to 1.
     pub accuracy: f64,
-    /// Share of images whose class is among the five most probable.
+    /// Top-5 accuracy: fraction of images whose class is among the five most probable, 0 to 1.
     pub top5: f64,
-    /// Images measured.
+    /// Number of evaluated images.
     pub count: u32,
     pub classes: Vec<ClassMetrics>,
-    /// `confusion[i][j]`: images of class i that were taken for class j. Empty for more than 1,000
-    /// classes, where it would have millions of numbers.
+    /// Confusion matrix: `confusion[i][j]` is the number of images of class i predicted as class j.
+    /// Empty for more than 1,000 classes.
     pub confusion: Vec<Vec<u32>>,
-    /// The pairs of classes confused most often, at most 10.
+    /// The ten most frequently confused pairs of classes.
     pub most_confused: Vec<ConfusedPair>,
     pub calibration: Calibration,
-    /// The images with the highest losses, as many as `topLosses` asked for.
+    /// Images with the highest losses; their number is `topLosses` of the request.
     pub top_losses: Vec<EvaluatedImage>,
-    /// Images spread evenly over the part, as many as `samples` asked for.
+    /// Evenly spaced images of the split; their number is `samples` of the request.
     pub samples: Vec<EvaluatedImage>,
-    /// Images that could not be read, and are not in `count`.
+    /// Number of images that could not be read. They are not included in `count`.
     pub broken: u32,
-    /// One for each of them; the first 100.
+    /// A warning for each unreadable image, at most 100.
     pub warnings: Vec<WarningEvent>,
     pub images_per_second: f64,
 }
 
-/// evaluation.json: what the best network of a run made of images that it was not trained on, as it
-/// was measured last, when the run ended or was stopped. A report need measure nothing then.
+/// Content of evaluation.json: evaluation of the best checkpoint when the run ended. Reports use it
+/// instead of evaluating again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEvaluation {
-    /// The test part; the validation part where there is no test part, or the run was stopped.
+    /// Evaluated split: test, or val without a test split or if the run was stopped.
     pub split: Split,
-    /// The epoch that the network is of.
+    /// Epoch of the checkpoint.
     pub epoch: u32,
-    /// With the pixels of some samples and of the worst mistakes.
+    /// Evaluation with thumbnails of samples and of the highest losses.
     pub evaluation: Evaluation,
 }
 
-/// How strongly a layer answers (the paper's figure 7).
+/// Response of a layer (He et al. 2015, figure 7).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerResponse {
-    /// A 3x3 convolution: `layer1.0.conv1`.
+    /// Name of a 3x3 convolution, such as `layer1.0.conv1`.
     pub name: String,
-    /// The standard deviation, over all images, channels and places, of what leaves its batch
-    /// normalisation (the convolution itself, where none follows), before ReLU and addition.
+    /// Standard deviation over images, channels and positions of the output of the layer's batch
+    /// normalization (or of the convolution, without one), before ReLU and addition.
     pub std: f64,
 }
 
-/// What `experiment.ensemble()` gives.
+/// Result of `experiment.ensemble()`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EnsembleEvaluation {
-    /// Of the mean of the members' probabilities.
+    /// Evaluation of the mean of the members' probabilities.
     pub ensemble: Evaluation,
-    /// Each alone, in the order in which they were given.
+    /// Evaluation of each member, in the order of the request.
     pub members: Vec<Evaluation>,
 }
 
-/// A class and how probable it is.
+/// Probability of a class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelProbability {
     pub label: String,
     pub index: u32,
-    /// 0 to 1.
+    /// Probability, 0 to 1.
     pub probability: f64,
 }
 
-/// What the network takes an image for.
+/// Prediction for an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Prediction {
     pub label: String,
     pub index: u32,
-    /// 0 to 1.
+    /// Probability, 0 to 1.
     pub probability: f64,
-    /// The most probable classes, best first.
+    /// Most probable classes in descending order.
     pub top: Vec<LabelProbability>,
-    /// The image, where `thumbnails` asked for it.
+    /// The image, if `thumbnails` is set.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
@@ -245,69 +248,70 @@ impl From<&Evaluation> for Metrics {
     }
 }
 
-/// One update of the range test.
+/// One step of the learning-rate range test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LrPoint {
-    /// The rate of this update.
+    /// Learning rate of this step.
     pub lr: f64,
-    /// Mean loss of its images, before it.
+    /// Mean loss of the batch, before the weight update.
     pub loss: f64,
-    /// The same, averaged over the updates so far.
+    /// Exponentially smoothed loss.
     pub smoothed: f64,
 }
 
-/// A rate to train with, and why.
+/// A suggested learning rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LrSuggestion {
-    /// `minimum/10` or `steepest`.
+    /// Rule: `minimum/10` or `steepest`.
     pub name: String,
     pub lr: f64,
     pub reason: String,
 }
 
-/// What `findLr()` gives.
+/// Result of `findLr()`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LrFinderResult {
-    /// By rising rate.
+    /// Steps by increasing learning rate.
     pub points: Vec<LrPoint>,
-    /// The loss burst before the highest rate.
+    /// Whether the loss diverged before the last learning rate.
     pub diverged: bool,
-    /// The rate to begin with; null if the loss did not fall.
+    /// Suggested learning rate; null if the loss did not decrease.
     pub suggestion: Option<f64>,
     pub reason: String,
-    /// All rates that may be meant, that suggested first.
+    /// Suggestions of all rules; the first one is `suggestion`.
     pub suggestions: Vec<LrSuggestion>,
 }
 
-/// What a file of trained weights says of itself, beside its network.
+/// Metadata of a checkpoint or weights file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointInfo {
-    /// Absolute.
+    /// Absolute path of the file.
     pub file: String,
     pub bytes: u64,
-    /// Class names, in the order of their indices.
+    /// Class names in index order.
     pub classes: Vec<String>,
-    /// What is subtracted from each channel, of values in 0..1, and what it is then divided by.
+    /// Mean and standard deviation of each channel used for normalization, for values from 0 to 1.
     pub mean: Vec<f64>,
     pub std: Vec<f64>,
     pub precision: crate::Precision,
-    /// What it was trained on, as it was named then; null for weights of others.
+    /// Data set that the model was trained on, as named in its configuration; null for external
+    /// weights.
     pub source: Option<String>,
-    /// Whole epochs that it was trained for; 0 where the file does not say.
+    /// Completed epochs; 0 if unknown.
     pub epoch: u32,
-    /// Updates; 0 where the file does not say.
+    /// Completed steps; 0 if unknown.
     pub step: u64,
-    /// The best epoch of its run until then; null where there was none.
+    /// Best epoch of the run so far; null if unknown.
     pub best: Option<BestEpoch>,
-    /// What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
+    /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
 }
 
-/// What an epoch reached on the validation part; on the training part where there is none.
+/// Best epoch by validation metrics (training metrics without a validation split).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct BestEpoch {
@@ -316,22 +320,22 @@ pub struct BestEpoch {
     pub loss: f64,
 }
 
-/// What a model is.
+/// Description of a loaded model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
     pub arch: String,
-    /// Class names, in the order of their indices.
+    /// Class names in index order.
     pub classes: Vec<String>,
     pub channels: u32,
-    /// Height and width that the network sees.
+    /// Height and width of the network's input, in pixels.
     pub image_size: u32,
-    /// Trainable numbers.
+    /// Number of trainable parameters.
     pub parameters: u64,
-    /// The file that it was read from, absolute.
+    /// Absolute path of the file that was loaded.
     pub checkpoint: String,
-    /// Whole epochs that it was trained for; 0 where the file does not say.
+    /// Completed epochs; 0 if unknown.
     pub epoch: u32,
-    /// What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
+    /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
 }
