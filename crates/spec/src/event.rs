@@ -1,25 +1,24 @@
-//! What happens during a run, in the one form that hooks, the iterator, `--json` and
-//! metrics.jsonl share.
+//! Events of a run. Hooks, the iterator, `--json`, metrics.jsonl and the dashboard use this form.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{DatasetInfo, ResolvedConfig, TrainResult};
 
-/// Loss and accuracy over a number of images.
+/// Loss and accuracy over a set of images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
     /// Mean cross-entropy, in nats.
     pub loss: f64,
-    /// Share of images classified right, 0 to 1.
+    /// Fraction of images classified correctly, 0 to 1.
     pub accuracy: f64,
-    /// Images counted.
+    /// Number of images.
     pub count: u32,
 }
 
-/// Something that happened. Events of a run come in order; step events may be skipped when their
-/// reader is slow, all others arrive.
+/// Event of a run. Events arrive in order. Step events may be dropped if the reader is slow; all
+/// other events are delivered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum RunEvent {
@@ -31,95 +30,97 @@ pub enum RunEvent {
     End(EndEvent),
 }
 
-/// The run is prepared and about to train.
+/// The run is prepared; training starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct StartEvent {
-    /// The run folder, absolute.
+    /// Absolute path of the run folder.
     pub dir: String,
     pub config: Box<ResolvedConfig>,
     pub data: DatasetInfo,
-    /// Images trained on in an epoch, after the validation split.
+    /// Training images per epoch, after the validation split.
     pub train_images: u32,
-    /// Those of each class, in the order of `data.classes`.
+    /// Training images of each class, in the order of `data.classes`.
     pub train_class_counts: Vec<u32>,
     pub val_images: u32,
     pub test_images: u32,
-    /// Trainable numbers of the network.
+    /// Number of trainable parameters.
     pub parameters: u64,
-    /// Multiply-adds of one image's forward pass.
+    /// Multiply-accumulate operations of the forward pass of one image.
     pub macs: u64,
     pub steps_per_epoch: u32,
-    /// Where the budget is known in steps or epochs.
+    /// Steps of the whole budget; null if it is limited by time only.
     pub total_steps: Option<u64>,
-    /// Steps already done, in a resumed run.
+    /// Steps completed before this session; 0 unless the run was resumed.
     pub start_step: u64,
 }
 
-/// One update of the weights.
+/// One optimizer step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct StepEvent {
-    /// From 1.
+    /// Epoch, starting at 1.
     pub epoch: u32,
-    /// Updates since the beginning, this one included.
+    /// Steps since the start of the run, including this one.
     pub step: u64,
     pub step_in_epoch: u32,
     pub steps_per_epoch: u32,
-    /// Mean loss of this batch.
+    /// Mean loss over the batch.
     pub loss: f64,
-    /// Mean loss of the epoch so far.
+    /// Mean loss over the epoch so far.
     pub epoch_loss: f64,
-    /// Accuracy of the epoch so far, on augmented images, before each update.
+    /// Accuracy over the epoch so far, on augmented images, measured before each weight update.
     pub epoch_accuracy: f64,
-    /// The rate that this update used.
+    /// Learning rate of this step.
     pub lr: f64,
-    /// In `precision: 'fp16'`: what losses are multiplied by from here on. It falls by half when an
-    /// update is skipped because its gradients were not finite.
+    /// Loss scale of `precision: 'fp16'` after this step. It is halved whenever a step is skipped
+    /// because its gradients were not finite (`torch.amp.GradScaler`).
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_scale: Option<f64>,
-    /// Over the last seconds.
+    /// Training throughput over the last seconds.
     pub images_per_second: f64,
-    /// Seconds to the end of the budget.
+    /// Estimated seconds until the end of the budget; null if unknown.
     pub eta_seconds: Option<f64>,
 }
 
-/// A whole pass over the training images, validated.
+/// A completed epoch, including validation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EpochEvent {
-    /// From 1.
+    /// Epoch, starting at 1.
     pub epoch: u32,
-    /// Updates since the beginning.
+    /// Steps since the start of the run.
     pub step: u64,
-    /// The rate of the epoch's last update.
+    /// Learning rate of the last step of the epoch.
     pub lr: f64,
-    /// Means over the epoch, in training mode on augmented images.
+    /// Training metrics over the epoch, in training mode on augmented images.
     pub train: Metrics,
-    /// In evaluation mode on unaugmented images; null without a validation part.
+    /// Validation metrics, in evaluation mode without augmentation; null without a validation
+    /// split.
     pub val: Option<Metrics>,
-    /// The best so far, by `monitor`.
+    /// Whether this is the best epoch so far, by `monitor`.
     pub best: bool,
-    /// Training throughput over the epoch, evaluation not counted.
+    /// Training throughput over the epoch, excluding validation.
     pub images_per_second: f64,
-    /// Of training, evaluation included, since the beginning.
+    /// Training time since the start of the run, including validation.
     pub seconds: f64,
 }
 
-/// A checkpoint was written, synced and renamed.
+/// A checkpoint was written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointEvent {
-    /// `last`, `best` or `epoch`.
+    /// Kind of checkpoint.
     pub kind: CheckpointKind,
-    /// Absolute.
+    /// Absolute path of the checkpoint.
     pub path: String,
     pub epoch: u32,
     pub step: u64,
 }
 
-/// Which checkpoint: the last one, the best one so far, or one that is kept of an epoch.
+/// Kind of checkpoint: the last one, the best one so far, or the one of an epoch
+/// (`checkpoint.everyEpochs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckpointKind {
@@ -128,14 +129,14 @@ pub enum CheckpointKind {
     Epoch,
 }
 
-/// Something that the run went on in spite of.
+/// A problem that does not end the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct WarningEvent {
-    /// As if it had been thrown.
+    /// Code of the equivalent error.
     pub code: crate::ErrorCode,
     pub message: String,
-    /// The file that it is about.
+    /// File that the warning refers to.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
@@ -144,7 +145,7 @@ pub struct WarningEvent {
     pub hint: Option<String>,
 }
 
-/// The run ended; nothing follows.
+/// The run has ended. This is the last event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EndEvent {
@@ -152,12 +153,12 @@ pub struct EndEvent {
 }
 
 impl RunEvent {
-    /// Whether it may be dropped in favour of a later one of its kind.
+    /// Returns whether a later event of the same type may replace this one.
     pub fn may_coalesce(&self) -> bool {
         matches!(self, RunEvent::Step(_))
     }
 
-    /// Updates done when it happened, where it has a place in the run.
+    /// Returns the step of the event, or `None` for events without one.
     pub fn step(&self) -> Option<u64> {
         match self {
             RunEvent::Step(e) => Some(e.step),
@@ -173,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_told_apart_by_its_type_and_reads_back() {
+    fn an_event_survives_a_json_round_trip() {
         let event = RunEvent::Checkpoint(CheckpointEvent {
             kind: CheckpointKind::Best,
             path: "runs/x/checkpoints/best.safetensors".into(),

@@ -1,12 +1,16 @@
-//! Reading configuration out of JSON so that every refusal names its place and, for a key or a
-//! choice that does not exist, the nearest one that does. (Serde's derive would do the reading,
-//! but its tagged and untagged enums lose both.)
+//! Parses configuration from JSON. Every error has the path of its key and, for an unknown key or
+//! value, the nearest known one. (Serde's derive loses both in tagged and untagged enums.)
 
 use serde_json::{Map, Value};
 
 use crate::{Error, ErrorCode, Result};
 
-/// A place inside a configuration: `optimizer.lr`, `schedule.milestones[1]`.
+/// Bound up to which JavaScript represents every integer exactly.
+const MAX_INTEGER: u64 = 1 << 53;
+/// Longest string that an error message quotes in full.
+const MAX_QUOTED: usize = 40;
+
+/// Path of a configuration key: `optimizer.lr`, `schedule.milestones[1]`.
 #[derive(Clone, Copy)]
 pub enum KeyPath<'a> {
     Root,
@@ -26,85 +30,91 @@ impl std::fmt::Display for KeyPath<'_> {
 }
 
 impl KeyPath<'_> {
-    /// `E_CONFIG` at this place, said as what was wanted and what was found.
-    pub fn invalid(&self, wanted: impl std::fmt::Display, found: &Value) -> Error {
+    /// Returns an `E_CONFIG` error for this key: "`key` must be `expected`, not `found`".
+    pub fn invalid(&self, expected: impl std::fmt::Display, found: &Value) -> Error {
         let name = match self {
             KeyPath::Root => "the configuration".to_string(),
             _ => format!("`{self}`"),
         };
-        Error::new(ErrorCode::Config, format!("{name} must be {wanted}, not {}", shown(found)))
+        Error::new(ErrorCode::Config, format!("{name} must be {expected}, not {}", describe(found)))
             .key(self)
-            .hint(self.way_out())
+            .hint(self.default_hint())
     }
 
-    /// What else to say here, where nothing better is known.
-    fn way_out(&self) -> String {
+    fn default_hint(&self) -> String {
         let key = self.to_string();
         match key.split('[').next().unwrap_or_default() {
-            "" => "Give an object, such as { data: './photos' }.".into(),
-            "data" | "data.source" => "Give a folder of images, or a data set's name.".into(),
-            key => format!("Leave `{key}` out for its default."),
+            "" => "Pass an object, such as { data: './photos' }.".into(),
+            "data" | "data.source" => "Pass a folder of images, or the name of a data set.".into(),
+            key => format!("Omit `{key}` to use its default."),
         }
     }
 }
 
-/// A value short enough to stand in a message.
-fn shown(value: &Value) -> String {
+/// Formats a value for an error message, shortened.
+fn describe(value: &Value) -> String {
     match value {
         Value::Object(_) => "an object".into(),
         Value::Array(_) => "an array".into(),
-        Value::String(text) if text.chars().count() > 40 => {
-            format!("\"{}…\"", text.chars().take(40).collect::<String>())
+        Value::String(text) if text.chars().count() > MAX_QUOTED => {
+            format!("\"{}…\"", text.chars().take(MAX_QUOTED).collect::<String>())
         }
         other => other.to_string(),
     }
 }
 
-/// The candidate that a misspelt word most likely meant, if any is near enough.
+/// Returns the candidate that is most similar to a misspelled word, if any is similar enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = word.to_lowercase().replace(['_', '-'], "");
+    let normalize = |name: &str| name.to_lowercase().replace(['_', '-'], "");
+    let normalized = normalize(word);
     candidates
         .into_iter()
-        .map(|candidate| {
-            let other = candidate.to_lowercase().replace(['_', '-'], "");
-            (strsim::damerau_levenshtein(&folded, &other), candidate)
-        })
+        .map(|name| (strsim::damerau_levenshtein(&normalized, &normalize(name)), name))
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, _)| *distance <= (word.len() / 3).max(1))
-        .map(|(_, candidate)| candidate)
+        .map(|(_, name)| name)
 }
 
-/// A value that can be read from configuration JSON.
+/// Returns the sentence "Did you mean ...?" for a misspelled name, if a known one is similar.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(word, known).map(|name| format!("Did you mean '{name}'?"))
+}
+
+/// A type that is parsed from configuration JSON.
 pub trait FromJson: Sized {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self>;
+    /// Parses the value at `path`.
+    ///
+    /// # Errors
+    /// `E_CONFIG` and `E_UNKNOWN_KEY`, with the path of the key.
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self>;
 }
 
-/// A field that may be left out; `null` counts as left out, as JavaScript callers expect.
+/// Parses an optional field. `null` counts as missing, as JavaScript callers expect.
 pub(crate) fn optional<T: FromJson>(
     map: &Map<String, Value>,
     key: &str,
-    at: &KeyPath,
+    path: &KeyPath,
 ) -> Result<Option<T>> {
     match map.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => T::from_json_at(value, &KeyPath::Key(at, key)).map(Some),
+        Some(value) => T::from_json_at(value, &KeyPath::Key(path, key)).map(Some),
     }
 }
 
-/// The object at a place, refused if it has a key that is not among `known`.
+/// Returns the object at `path`. Keys other than `known` are errors.
 pub(crate) fn object<'v>(
     value: &'v Value,
     known: &[String],
-    wanted: &str,
-    at: &KeyPath,
+    expected: &str,
+    path: &KeyPath,
 ) -> Result<&'v Map<String, Value>> {
-    let map = value.as_object().ok_or_else(|| at.invalid(wanted, value))?;
+    let map = value.as_object().ok_or_else(|| path.invalid(expected, value))?;
     for key in map.keys() {
         if !known.iter().any(|name| name == key) {
-            let place = KeyPath::Key(at, key);
+            let place = KeyPath::Key(path, key);
             let hint = match nearest(key, known.iter().map(String::as_str)) {
-                Some(name) => format!("Did you mean `{}`?", KeyPath::Key(at, name)),
-                None => format!("Known here: {}.", known.join(", ")),
+                Some(name) => format!("Did you mean `{}`?", KeyPath::Key(path, name)),
+                None => format!("Known keys: {}.", known.join(", ")),
             };
             return Err(Error::new(ErrorCode::UnknownKey, format!("unknown key `{place}`"))
                 .key(place)
@@ -114,34 +124,35 @@ pub(crate) fn object<'v>(
     Ok(map)
 }
 
-/// One of a closed set of words.
+/// Parses one of a fixed set of strings.
 pub(crate) fn choice<T: Copy>(
     value: &Value,
     choices: &[(&'static str, T)],
-    at: &KeyPath,
+    path: &KeyPath,
 ) -> Result<T> {
-    let list = || choices.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>();
-    let text =
-        value.as_str().ok_or_else(|| at.invalid(format!("one of {}", list().join(", ")), value))?;
+    let invalid = || {
+        let names: Vec<_> = choices.iter().map(|(name, _)| format!("'{name}'")).collect();
+        path.invalid(format!("one of {}", names.join(", ")), value)
+    };
+    let text = value.as_str().ok_or_else(invalid)?;
     choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
-        let error = at.invalid(format!("one of {}", list().join(", ")), value);
-        match nearest(text, choices.iter().map(|(name, _)| *name)) {
-            Some(name) => error.hint(format!("Did you mean '{name}'?")),
-            None => error,
+        match did_you_mean(text, choices.iter().map(|(name, _)| *name)) {
+            Some(hint) => invalid().hint(hint),
+            None => invalid(),
         }
     })
 }
 
-/// `snake_case` as the JSON key `camelCase`.
+/// Converts `snake_case` to the JSON key `camelCase`.
 pub(crate) fn camel_case(field: &str) -> String {
     let mut key = String::with_capacity(field.len());
-    let mut up = false;
+    let mut upper = false;
     for c in field.chars() {
         match c {
-            '_' => up = true,
-            c if up => {
+            '_' => upper = true,
+            c if upper => {
                 key.extend(c.to_uppercase());
-                up = false;
+                upper = false;
             }
             c => key.push(c),
         }
@@ -150,32 +161,35 @@ pub(crate) fn camel_case(field: &str) -> String {
 }
 
 impl FromJson for bool {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
-        value.as_bool().ok_or_else(|| at.invalid("true or false", value))
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
+        value.as_bool().ok_or_else(|| path.invalid("true or false", value))
     }
 }
 
 impl FromJson for String {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
         match value.as_str() {
             Some(text) if text.contains('\0') => {
-                Err(at.invalid("a string without NUL characters", value))
+                Err(path.invalid("a string without NUL characters", value))
             }
             Some(text) if !text.is_empty() => Ok(text.into()),
-            _ => Err(at.invalid("a string that is not empty", value)),
+            _ => Err(path.invalid("a string that is not empty", value)),
         }
     }
 }
 
 impl FromJson for f64 {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
-        value.as_f64().filter(|x| x.is_finite()).ok_or_else(|| at.invalid("a finite number", value))
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
+        value
+            .as_f64()
+            .filter(|x| x.is_finite())
+            .ok_or_else(|| path.invalid("a finite number", value))
     }
 }
 
-/// Whole numbers up to 2^53, which is what JavaScript can hold exactly.
-pub(crate) fn whole(value: &Value, least: u64, most: u64, at: &KeyPath) -> Result<u64> {
-    let most = most.min(1 << 53);
+/// Parses an integer from `least` to `most`.
+fn integer(value: &Value, least: u64, most: u64, path: &KeyPath) -> Result<u64> {
+    let most = most.min(MAX_INTEGER);
     value
         .as_f64()
         .filter(|x| x.fract() == 0.0 && *x >= least as f64 && *x <= most as f64)
@@ -189,29 +203,37 @@ pub(crate) fn whole(value: &Value, least: u64, most: u64, at: &KeyPath) -> Resul
                 Some(x) if x > most as f64 => format!("a whole number of at most {most}"),
                 _ => range,
             };
-            at.invalid(range, value)
+            path.invalid(range, value)
         })
 }
 
 impl FromJson for u32 {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
-        whole(value, 0, u32::MAX as u64, at).map(|n| n as u32)
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
+        integer(value, 0, u32::MAX as u64, path).map(|n| n as u32)
     }
 }
 
 impl FromJson for u64 {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
-        whole(value, 0, u64::MAX, at)
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
+        integer(value, 0, u64::MAX, path)
+    }
+}
+
+impl<T: FromJson, const N: usize> FromJson for [T; N] {
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
+        Vec::from_json_at(value, path)?
+            .try_into()
+            .map_err(|_| path.invalid(format!("an array of {N} values"), value))
     }
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
-        let items = value.as_array().ok_or_else(|| at.invalid("an array", value))?;
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
+        let items = value.as_array().ok_or_else(|| path.invalid("an array", value))?;
         items
             .iter()
             .enumerate()
-            .map(|(i, item)| T::from_json_at(item, &KeyPath::Index(at, i)))
+            .map(|(i, item)| T::from_json_at(item, &KeyPath::Index(path, i)))
             .collect()
     }
 }
@@ -222,14 +244,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_place_reads_as_it_is_typed() {
+    fn formats_key_paths_as_in_javascript() {
         let schedule = KeyPath::Key(&KeyPath::Root, "schedule");
         let milestones = KeyPath::Key(&schedule, "milestones");
         assert_eq!(KeyPath::Index(&milestones, 1).to_string(), "schedule.milestones[1]");
     }
 
     #[test]
-    fn the_nearest_word_is_named_and_a_far_one_is_not() {
+    fn suggests_only_similar_words() {
         let known = ["momentum", "lr", "weightDecay"];
         assert_eq!(nearest("weight_decay", known), Some("weightDecay"));
         assert_eq!(nearest("momentun", known), Some("momentum"));
@@ -237,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_refuse_fractions_signs_and_more_than_javascript_holds() {
+    fn integers_reject_fractions_signs_and_values_beyond_2_to_the_53() {
         assert_eq!(u32::from_json_at(&json!(3.0), &KeyPath::Root).unwrap(), 3);
         for bad in [json!(-1), json!(1.5), json!("3"), json!(1e17), json!([1]), json!(null)] {
             assert!(u64::from_json_at(&bad, &KeyPath::Root).is_err(), "{bad}");
@@ -245,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_camel_case() {
+    fn converts_keys_to_camel_case() {
         assert_eq!(camel_case("bottleneck_stride"), "bottleneckStride");
     }
 }

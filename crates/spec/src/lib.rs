@@ -21,7 +21,7 @@ pub use config::*;
 pub use error::{Error, ErrorCode, ErrorLocation, Result};
 pub use event::*;
 pub use facts::*;
-pub use from_json::{FromJson, KeyPath, nearest};
+pub use from_json::{FromJson, KeyPath, did_you_mean, nearest};
 pub use plan::*;
 pub use resolve::{
     IMAGENET_MEAN, IMAGENET_STD, PRETRAINED_MAX_IMAGES, RANDOM_INIT, TestTimeAugment,

@@ -1,85 +1,85 @@
-//! What can be said of a run before it is one, and what a machine can do.
+//! Results of `plan()` and `bench()`.
 
 use serde::Serialize;
 use ts_rs::TS;
 
 use crate::{DatasetInfo, Device, Precision, ResolvedConfig, WarningEvent};
 
-/// What `plan()` gives: a run as it would be. Nothing was written.
+/// Result of `plan()`: configuration and cost of a run that has not started. No file is written.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The run folder that it would have, absolute.
+    /// Absolute path of the future run folder.
     pub dir: String,
     pub config: ResolvedConfig,
     pub data: DatasetInfo,
-    /// Images trained on in an epoch, after the validation split.
+    /// Training images per epoch, after the validation split.
     pub train_images: u32,
     pub val_images: u32,
     pub test_images: u32,
-    /// Trainable numbers of the network.
+    /// Number of trainable parameters.
     pub parameters: u64,
-    /// Multiply-adds of one image's forward pass.
+    /// Multiply-accumulate operations of the forward pass of one image.
     pub macs: u64,
     pub steps_per_epoch: u32,
-    /// Where the budget is known in steps or epochs.
+    /// Steps of the whole budget; null if it is limited by time only.
     pub total_steps: Option<u64>,
-    /// Steps already done, in a run that would be resumed.
+    /// Steps already completed, for a run that would be resumed.
     pub start_step: u64,
-    /// What would be warned of at the beginning.
+    /// Warnings that the run would start with.
     pub warnings: Vec<WarningEvent>,
     pub memory: MemoryEstimate,
-    /// Null where nothing was measured: it was not wanted, or no step could be made.
+    /// Null if nothing was measured: `measure` is false, or no step could be executed.
     pub time: Option<TimeEstimate>,
 }
 
-/// Memory for training, computed from the shapes of the network's tensors, in bytes; and what this
-/// process really took.
+/// Estimated memory for training in bytes, computed from the shapes of the network's tensors, and
+/// the measured memory of this process.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryEstimate {
-    /// Weights and running statistics, and their moving average if there is one.
+    /// Weights, running statistics and their moving average.
     pub weights: u64,
     pub gradients: u64,
-    /// The update rule's state.
+    /// Optimizer state.
     pub optimizer: u64,
-    /// What the forward pass keeps of a batch for the backward pass: what leaves each convolution,
-    /// and each normalisation.
+    /// Activations of a batch kept for the backward pass: the outputs of all convolutions and
+    /// normalization layers.
     pub activations: u64,
-    /// Batches that the workers make ahead.
+    /// Batches prefetched by the workers.
     pub batches: u64,
-    /// Decoded images that are kept (`cache`), at full size, or that lie on the device (`augmentOn`).
+    /// Decoded images in the cache (`cache`) or on the device (`augmentOn`).
     pub images: u64,
     pub total: u64,
-    /// The most that this process ever had in memory, JavaScript and libtorch included, after the
-    /// steps that were measured; null where none were, or the system does not tell.
+    /// Peak resident memory of this process after the measured steps, including JavaScript and
+    /// libtorch; null if nothing was measured or the system does not report it.
     pub measured: Option<u64>,
 }
 
-/// How long training would take, from updates that were really made, on the run's own batches. The
-/// network that they were made on was thrown away.
+/// Estimated training time, extrapolated from steps on the run's own batches with a temporary
+/// network.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct TimeEstimate {
-    /// Updates measured; the first one made is not among them, for it takes longer.
+    /// Number of measured steps. The first step is excluded because it is slower.
     pub steps: u32,
-    /// Seconds for an update: the median, the fastest and the slowest.
+    /// Median, minimum and maximum of the seconds per step.
     pub step_seconds: f64,
     pub min_step_seconds: f64,
     pub max_step_seconds: f64,
     /// Training throughput at the median.
     pub images_per_second: f64,
-    /// Of an epoch, its validation included, at the median.
+    /// Seconds per epoch at the median, including validation.
     pub epoch_seconds: f64,
-    /// To the end of the budget; null where it has no end that is known.
+    /// Seconds for the whole budget; null if it is unknown.
     pub total_seconds: Option<f64>,
 }
 
-/// What `bench()` gives.
+/// Result of `bench()`.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct BenchResult {
-    /// The network's name.
+    /// Name of the network.
     pub arch: String,
     pub image_size: u32,
     pub channels: u32,
@@ -88,21 +88,21 @@ pub struct BenchResult {
     pub precision: Precision,
     pub device: Device,
     pub threads: u32,
-    /// Trainable numbers of the network.
+    /// Number of trainable parameters.
     pub parameters: u64,
-    /// Multiply-adds of one image's forward pass.
+    /// Multiply-accumulate operations of the forward pass of one image.
     pub macs: u64,
-    /// Whole updates: forward, loss, backward, step.
+    /// Training throughput: forward pass, loss, backward pass and optimizer step.
     pub train: Throughput,
-    /// Forward passes in evaluation mode.
+    /// Inference throughput: forward passes in evaluation mode.
     pub predict: Throughput,
 }
 
-/// Images a second, measured several times.
+/// Images per second, measured several times.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Throughput {
-    /// One for each round, in their order.
+    /// Measurement of each round, in order.
     pub rounds: Vec<f64>,
     pub median: f64,
     pub min: f64,
@@ -110,8 +110,10 @@ pub struct Throughput {
 }
 
 impl Throughput {
+    /// Summarizes the measurements.
+    ///
     /// # Panics
-    /// If there are none.
+    /// If `rounds` is empty.
     pub fn from_rounds(rounds: Vec<f64>) -> Throughput {
         let mut sorted = rounds.clone();
         sorted.sort_by(f64::total_cmp);
@@ -124,10 +126,10 @@ impl Throughput {
     }
 }
 
-/// Of numbers in order, the middle one, or the mean of the two in the middle.
+/// Returns the median of sorted numbers.
 ///
 /// # Panics
-/// If there are none.
+/// If `sorted` is empty.
 pub fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     match sorted.len() % 2 {
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_keep_their_order_beside_their_spread() {
+    fn summarizes_rounds_and_keeps_their_order() {
         let rates = Throughput::from_rounds(vec![3.0, 1.0, 2.0, 10.0]);
         assert_eq!(rates.rounds, [3.0, 1.0, 2.0, 10.0]);
         assert_eq!((rates.min, rates.median, rates.max), (1.0, 2.5, 10.0));

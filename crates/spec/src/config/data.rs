@@ -4,47 +4,48 @@ use crate::Auto;
 use crate::macros::{config, string_enum};
 
 config! {
-    /// Where the images come from.
+    /// The data set: where it is, how it is split, and which images are used.
     DataConfig => Data {
-        /// A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
+        /// Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
         source: String => String,
-        /// The layout on disk; found by looking when left out.
+        /// Layout on disk. Default: detected.
         format: Auto<DataFormat> => DataFormat,
-        /// The share of the training images held back for validation, 0 to 0.5, or, from 1 on,
-        /// their number (up to half). Split by class, seeded, and only where the data set has no
-        /// validation part of its own. Default: 0.1, or 0 where the data set has one.
+        /// Training images held out for validation, stratified by class and seeded: a fraction from
+        /// 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
+        /// validation split. Default: 0.1, or 0 if the data set has a validation split.
         validation: Auto<f64> => f64,
-        /// 3 (RGB) or 1 (grey). Default: what the images are.
+        /// Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
         channels: Auto<u32> => u32,
-        /// Height and width, in pixels, that the network sees. Default: 224, or about the images'
-        /// own where those are smaller; 128 for fewer than 5,000 photographs without weights to
-        /// begin from.
+        /// Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
+        /// images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
+        /// fewer than 5,000 larger images without pretrained weights.
         image_size: Auto<u32> => u32,
-        /// Which of CIFAR-100's two label sets. Default: `fine`.
+        /// Label set of CIFAR-100. Default: `fine`.
         labels: CifarLabels => CifarLabels,
-        /// Draw training images so that every class is equally frequent, rare ones repeatedly; an
-        /// epoch has as many images as without. Default: false, each image once an epoch.
+        /// Oversample rare classes so that all are equally frequent, like PyTorch's
+        /// `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
         balanced: bool => bool,
-        /// Train on only so many images, of every class in proportion, chosen by seed; what is
-        /// validated and tested on stays. For trying things out.
+        /// Maximum number of training images, chosen by seed and in proportion to the classes.
+        /// Validation and test images are not affected. Default: all.
         limit: u32 => Option<u32>,
-        /// Decides which images are held back for validation and which `limit` keeps. Default:
-        /// `seed`. Give it to compare seeds on the same images.
+        /// Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
+        /// same images. Default: `seed`.
         split_seed: u64 => u64,
-        /// The hash that the training images must have; others are refused. Written down for images
-        /// in memory, which have no place to be found in.
+        /// Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
+        /// in-memory images record it.
         fingerprint: String => Option<String>,
-        /// Images to train on, their height, width and channels, likewise.
+        /// Expected shape of in-memory training images: number, height, width, channels. Runs on
+        /// in-memory images record it.
         shape: Vec<u32> => Option<Vec<u32>>,
     }
 }
 
 string_enum! {
-    /// CIFAR-100's label sets.
+    /// Label set of CIFAR-100.
     CifarLabels {
-        /// The 100 classes.
+        /// 100 classes.
         "fine" Fine,
-        /// The 20 superclasses.
+        /// 20 superclasses.
         "coarse" Coarse,
     }
 }
@@ -52,23 +53,24 @@ string_enum! {
 string_enum! {
     /// Layout of a data set on disk.
     DataFormat {
-        /// `root/<class>/*.jpg`, or `root/{train,val,test}/<class>/*.jpg`.
+        /// `root/<class>/*.jpg`, or `root/{train,val,test}/<class>/*.jpg`, as torchvision's
+        /// `ImageFolder`.
         "image-folder" ImageFolder,
-        /// MNIST's `train-images-idx3-ubyte[.gz]` and its three siblings.
+        /// MNIST's format: `train-images-idx3-ubyte[.gz]` and its three siblings.
         "idx" Idx,
-        /// CIFAR-10's `data_batch_*.bin` and `test_batch.bin`, or CIFAR-100's `train.bin` and
-        /// `test.bin`.
+        /// CIFAR's binary format: `data_batch_*.bin` and `test_batch.bin` (CIFAR-10), or
+        /// `train.bin` and `test.bin` (CIFAR-100).
         "cifar-binary" CifarBinary,
-        /// CIFAR-10's `data_batch_1` to `5`, `test_batch` and `batches.meta`, or CIFAR-100's
-        /// `train`, `test` and `meta`: pickles of Python's.
+        /// CIFAR's Python format (pickles): `data_batch_*`, `test_batch` and `batches.meta`
+        /// (CIFAR-10), or `train`, `test` and `meta` (CIFAR-100).
         "cifar-python" CifarPython,
-        /// A file that lists images: `*.csv` with path,label[,split], or `*.jsonl` with an object a
-        /// line.
+        /// A list of images: `*.csv` with the columns path, label and optionally split, or `*.jsonl`
+        /// with one object per line.
         "manifest" Manifest,
-        /// Uncompressed tar shards with `key.jpg` and `key.cls` or `key.json`: a folder of them, a
-        /// single one, or `train-{000000..000146}.tar`.
+        /// Uncompressed tar shards with `key.jpg` and `key.cls` or `key.json`: a folder of shards,
+        /// a single shard, or a range such as `train-{000000..000146}.tar`.
         "webdataset" Webdataset,
-        /// Images in memory, given in `train`'s second argument.
+        /// Images in memory, passed in the second argument of `train()`.
         "arrays" Arrays,
     }
 }

@@ -4,61 +4,69 @@ use crate::Auto;
 use crate::macros::{config, string_enum};
 
 config! {
-    /// The network.
+    /// The network and its initial weights.
     ModelConfig => Model {
-        /// For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
-        /// images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
-        /// `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
-        /// `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
+        /// Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
+        /// `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
+        /// `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
+        /// shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
+        /// up to 96 pixels, else `resnet18`.
         arch: Auto<String> => String,
-        /// `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
+        /// First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
+        /// and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
+        /// pixels, else `imagenet`.
         stem: Auto<Stem> => Stem,
-        /// The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
-        /// networks.
+        /// Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
+        /// networks of basic blocks, `none` for plain networks and VGG, else `B`.
         shortcut: Auto<Shortcut> => Shortcut,
-        /// Start the last batch-norm of every block at zero (Goyal et al. 2017).
+        /// Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
+        /// as torchvision's `zero_init_residual`. Default: false.
         zero_init_residual: bool => bool,
-        /// The layer of a bottleneck that halves the resolution. Default: `3x3`.
+        /// Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
+        /// Default: `3x3`.
         bottleneck_stride: BottleneckStride => BottleneckStride,
-        /// Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
-        /// for the ones that torchvision published, or `none`. A head for other classes begins
-        /// anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
-        /// the file is here or can be fetched; else `none`.
+        /// Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
+        /// torchvision's published weights, or `none` for random initialization. If the number of
+        /// classes differs, the head is initialized randomly. Default: `imagenet` for image folders
+        /// and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
+        /// cached or can be downloaded; else `none`.
         weights: Auto<String> => String,
-        /// The SHA-256 of that file: written down by a run, and checked where it is given.
+        /// Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
         weights_sha256: String => Option<String>,
-        /// Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
-        /// `backbone` is all but the head. Their normalisation uses its running statistics.
+        /// Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
+        /// layer except the head. Their batch normalization uses running statistics. Default: [].
         freeze: Vec<String> => Vec<String>,
     }
 }
 
 string_enum! {
-    /// The layer of a bottleneck that halves the resolution.
+    /// Bottleneck layer with stride 2.
     BottleneckStride {
-        /// torchvision's ("ResNet v1.5").
+        /// As torchvision ("ResNet v1.5").
         "3x3" Middle,
-        /// The paper's.
+        /// As He et al. 2015.
         "1x1" First,
     }
 }
 
 string_enum! {
-    /// The layers before the first block.
+    /// Layers before the first block.
     Stem {
+        /// 3x3 convolution with stride 1, no pooling.
         "cifar" Cifar,
+        /// 7x7 convolution with stride 2, and 3x3 max pooling with stride 2.
         "imagenet" Imagenet,
     }
 }
 
 string_enum! {
-    /// He et al. 2015, section 3.3: what a shortcut does where the shape changes.
+    /// Shortcut where a block changes the shape (He et al. 2015, section 3.3).
     Shortcut {
-        /// Subsample and pad with zero channels; no parameters.
+        /// Subsampling and zero-padded channels, without parameters.
         "A" A,
-        /// 1x1 convolution and batch-norm where the shape changes, identity elsewhere.
+        /// 1x1 convolution and batch normalization where the shape changes, identity elsewhere.
         "B" B,
-        /// 1x1 convolution and batch-norm everywhere.
+        /// 1x1 convolution and batch normalization in every block.
         "C" C,
         /// No shortcuts: a plain network.
         "none" None,

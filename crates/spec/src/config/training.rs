@@ -1,23 +1,23 @@
-//! How a network is trained: how long, by which rule, at which rate.
+//! Budget, optimizer, learning-rate schedule, loss and gradients.
 
 use crate::Auto;
 use crate::macros::{config, string_enum, tagged_union};
 
 config! {
-    /// How long to train; the first limit reached ends the run.
+    /// Length of training. The first limit that is reached ends the run.
     BudgetConfig => Budget {
-        /// Passes over the training images. Default, where nothing else is given: 30, and more
-        /// where there are few images; fewer for many that begin from weights.
+        /// Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
+        /// 5 to 30 if training starts from weights.
         epochs: u32 => Option<u32>,
-        /// Updates of the weights.
+        /// Optimizer steps.
         steps: u64 => Option<u64>,
-        /// Seconds of training, evaluation included.
+        /// Seconds of training, including validation.
         seconds: f64 => Option<f64>,
     }
 }
 
 tagged_union! {
-    /// The update rule.
+    /// Optimizer.
     OptimizerConfig => Optimizer {
         "sgd" Sgd(SgdConfig => Sgd),
         "adam" Adam(AdamConfig => Adam),
@@ -27,63 +27,64 @@ tagged_union! {
 }
 
 config! {
-    /// Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
+    /// Stochastic gradient descent with momentum (`torch.optim.SGD`).
     SgdConfig => Sgd {
-        /// Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
-        /// weights.
+        /// Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
+        /// for images of more than 96 pixels); 0.01 if training starts from weights.
         lr: f64 => f64,
-        /// Default: 0.9.
+        /// Momentum, from 0 to less than 1. Default: 0.9.
         momentum: f64 => f64,
-        /// Default: 5e-4; 1e-4 where training begins from weights.
+        /// Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
         weight_decay: f64 => f64,
-        /// Nesterov's momentum. Default: false.
+        /// Use Nesterov momentum. Default: false.
         nesterov: bool => bool,
-        /// Apply the weight decay to norms and biases too, as the paper and PyTorch do.
+        /// Apply weight decay to normalization layers and biases too, as PyTorch does.
         /// Default: true.
         decay_norms: bool => bool,
     }
 }
 
 config! {
-    /// Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
-    /// decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
+    /// Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
+    /// (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
     AdamConfig => Adam {
-        /// Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
+        /// Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
         lr: f64 => f64,
-        /// Decay of the two moments. Default: [0.9, 0.999].
-        betas: Vec<f64> => [f64; 2],
-        /// Default: 1e-8.
+        /// Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
+        betas: [f64; 2] => [f64; 2],
+        /// Term added to the denominator. Default: 1e-8.
         eps: f64 => f64,
-        /// Default: 0 for `adam`, 0.01 for `adamw`.
+        /// Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
         weight_decay: f64 => f64,
-        /// Apply the weight decay to norms and biases too. Default: true.
+        /// Apply weight decay to normalization layers and biases too. Default: true.
         decay_norms: bool => bool,
     }
 }
 
 config! {
-    /// Layer-wise adaptive rates, for large batches (You et al. 2017).
+    /// Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
     LarsConfig => Lars {
         /// Learning rate. Default: 0.1.
         lr: f64 => f64,
-        /// Default: 0.9.
+        /// Momentum, from 0 to less than 1. Default: 0.9.
         momentum: f64 => f64,
-        /// Default: 5e-4.
+        /// Weight decay. Default: 5e-4.
         weight_decay: f64 => f64,
-        /// The paper's eta. Default: 0.001.
+        /// Trust coefficient (eta in the paper). Default: 0.001.
         trust_coefficient: f64 => f64,
-        /// Default: 1e-8.
+        /// Term added to the denominator. Default: 1e-8.
         eps: f64 => f64,
-        /// Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
+        /// Apply weight decay and layer-wise scaling to normalization layers and biases too.
+        /// Default: false.
         decay_norms: bool => bool,
     }
 }
 
 tagged_union! {
-    /// How the learning rate changes.
+    /// Learning-rate schedule.
     ScheduleConfig => Schedule {
         "cosine" Cosine(CosineScheduleConfig => CosineSchedule),
-        /// The optimizer's rate throughout.
+        /// Constant learning rate.
         "constant" Constant,
         "multistep" MultiStep(MultiStepScheduleConfig => MultiStepSchedule),
         "plateau" Plateau(PlateauScheduleConfig => PlateauSchedule),
@@ -95,92 +96,94 @@ tagged_union! {
 }
 
 config! {
-    /// Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
+    /// Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+    /// (`CosineAnnealingLR`).
     CosineScheduleConfig => CosineSchedule {
-        /// Default: 0.
+        /// Final learning rate. Default: 0.
         min_lr: f64 => f64,
     }
 }
 
 config! {
-    /// Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
+    /// Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
     MultiStepScheduleConfig => MultiStepSchedule {
-        /// Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
-        /// quarters of the budget.
+        /// Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+        /// Default: one half and three quarters of the budget.
         milestones: Auto<Vec<u64>> => Vec<u64>,
-        /// Default: 0.1.
+        /// Factor. Default: 0.1.
         gamma: f64 => f64,
-        /// Default: `epoch`.
+        /// Unit of `milestones`. Default: `epoch`.
         unit: ScheduleUnit => ScheduleUnit,
     }
 }
 
 config! {
-    /// Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
+    /// Multiplies the learning rate by `factor` when a metric stops improving
+    /// (`ReduceLROnPlateau`).
     PlateauScheduleConfig => PlateauSchedule {
-        /// Default: 0.1.
+        /// Factor, between 0 and 1. Default: 0.1.
         factor: f64 => f64,
-        /// How much better counts as better. Default: 1e-4.
+        /// Minimum improvement of the metric. Default: 1e-4.
         threshold: f64 => f64,
-        /// `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
+        /// Whether `threshold` is relative to the best value or absolute. Default: `rel`.
         threshold_mode: ThresholdMode => ThresholdMode,
-        /// Epochs without improvement that are let pass. Default: 10.
+        /// Epochs without improvement before the learning rate is reduced. Default: 10.
         patience: u32 => u32,
-        /// Epochs after a cut in which none is counted. Default: 0.
+        /// Epochs after a reduction during which `patience` is not counted. Default: 0.
         cooldown: u32 => u32,
-        /// Default: 0.
+        /// Lower bound of the learning rate. Default: 0.
         min_lr: f64 => f64,
-        /// What is watched. Default: the validation loss, where there is a validation part.
+        /// Metric. Default: `val.loss`, or `train.loss` without a validation split.
         metric: Auto<Metric> => Metric,
     }
 }
 
 config! {
-    /// Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+    /// Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
     StepScheduleConfig => StepSchedule {
-        /// Epochs or steps, as `unit` says. Default: a third of the budget.
+        /// Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
         step_size: Auto<u64> => u64,
-        /// Default: 0.1.
+        /// Factor. Default: 0.1.
         gamma: f64 => f64,
-        /// Default: `epoch`.
+        /// Unit of `stepSize`. Default: `epoch`.
         unit: ScheduleUnit => ScheduleUnit,
     }
 }
 
 config! {
-    /// In a line from the optimizer's rate to `endFactor` of it, stepped at every update
-    /// (`LinearLR` over the whole budget).
+    /// Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+    /// budget, updated at every step (`LinearLR`).
     LinearScheduleConfig => LinearSchedule {
-        /// Default: 0.
+        /// Final multiple of the learning rate, 0 to 1. Default: 0.
         end_factor: f64 => f64,
     }
 }
 
 config! {
-    /// `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
-    /// (`PolynomialLR` over the whole budget).
+    /// Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+    /// updated at every step (`PolynomialLR`).
     PolynomialScheduleConfig => PolynomialSchedule {
-        /// Default: 1.
+        /// Exponent. Default: 1.
         power: f64 => f64,
     }
 }
 
 config! {
-    /// Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
+    /// One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
     OneCycleScheduleConfig => OneCycleSchedule {
-        /// Share of the budget that the rise takes. Default: 0.3.
+        /// Fraction of the budget during which the learning rate increases. Default: 0.3.
         pct_start: f64 => f64,
-        /// It begins at the optimizer's rate divided by this. Default: 25.
+        /// Maximum divided by initial learning rate. Default: 25.
         div_factor: f64 => f64,
-        /// It ends at the beginning's rate divided by this. Default: 10000.
+        /// Initial divided by final learning rate. Default: 10000.
         final_div_factor: f64 => f64,
-        /// Default: `cos`.
+        /// Shape of increase and decrease. Default: `cos`.
         anneal_strategy: AnnealStrategy => AnnealStrategy,
     }
 }
 
 string_enum! {
-    /// The shape of a rise or fall.
+    /// Shape of the increase and decrease of the learning rate.
     AnnealStrategy {
         "cos" Cos,
         "linear" Linear,
@@ -188,7 +191,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// What a schedule counts in.
+    /// Unit in which a schedule counts.
     ScheduleUnit {
         "epoch" Epoch,
         "step" Step,
@@ -196,15 +199,17 @@ string_enum! {
 }
 
 string_enum! {
-    /// How a plateau's threshold is meant.
+    /// Interpretation of the threshold of a plateau schedule.
     ThresholdMode {
+        /// Relative to the best value.
         "rel" Rel,
+        /// Absolute, in the metric's unit.
         "abs" Abs,
     }
 }
 
 string_enum! {
-    /// A number that every epoch ends with.
+    /// Metric that is available after every epoch.
     Metric {
         "train.loss" TrainLoss,
         "train.accuracy" TrainAccuracy,
@@ -214,78 +219,78 @@ string_enum! {
 }
 
 config! {
-    /// A linear rise of the rate at the start, whatever the schedule.
+    /// Linear warm-up of the learning rate, applied on top of any schedule.
     WarmupConfig => Warmup {
-        /// Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
-        /// from weights, 1 or a tenth of fewer than 10 epochs.
+        /// Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
+        /// weights (a tenth of the budget if that is less).
         epochs: f64 => f64,
-        /// The share of the rate to begin with. Default: 0.1.
+        /// Initial multiple of the learning rate, 0 to 1. Default: 0.1.
         start_factor: f64 => f64,
-        /// In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
-        /// as the paper's 110-layer network does (0.2; section 4.2).
+        /// Instead of a linear increase, keep the learning rate at `startFactor` until the training
+        /// accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+        /// (section 4.2).
         until_accuracy: f64 => Option<f64>,
     }
 }
 
 config! {
-    /// What is minimised: cross-entropy.
+    /// Cross-entropy loss.
     LossConfig => Loss {
-        /// The share of the target that is spread over all classes (Szegedy et al. 2015).
-        /// Default: 0.
+        /// Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
         label_smoothing: f64 => f64,
-        /// How much each class counts. Default: `none`, all the same.
+        /// Weight of each class. Default: `none`.
         class_weights: ClassWeightsConfig => ClassWeights,
     }
 }
 
 tagged_union! {
-    /// How much each class counts in the loss.
+    /// Weight of each class in the loss.
     ClassWeightsConfig => ClassWeights {
-        /// All classes count the same.
+        /// All classes have weight 1.
         "none" None,
-        /// Inversely to their frequency: images / (classes * the class's images).
+        /// Inversely proportional to the class frequency: images / (classes * images of the class).
         "balanced" Balanced,
         "given" Given(GivenClassWeightsConfig => GivenClassWeights),
     }
 }
 
 config! {
-    /// As given.
+    /// Explicit class weights.
     GivenClassWeightsConfig => GivenClassWeights {
-        /// One a class, in the order of the classes.
+        /// One weight per class, in class order.
         weights: Vec<f64> => Vec<f64>,
     }
 }
 
 config! {
-    /// What happens to gradients before an update.
+    /// Gradient clipping and accumulation.
     GradientConfig => Gradient {
-        /// Scale all gradients so that their common norm is at most this
-        /// (`clip_grad_norm_`).
+        /// Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
         clip_norm: f64 => Option<f64>,
-        /// Cut every number to at most this size (`clip_grad_value_`).
+        /// Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+        /// clipping.
         clip_value: f64 => Option<f64>,
-        /// Batches whose gradients are averaged for one update. Default: 1.
+        /// Batches whose gradients are averaged in one optimizer step. Default: 1.
         accumulate: u32 => u32,
     }
 }
 
 config! {
-    /// An exponential moving average of the weights, which is what is evaluated and kept.
+    /// Exponential moving average of the weights. Evaluation and checkpoints use the average.
     EmaConfig => Ema {
-        /// What an update keeps of the average; 0 for none. Default: 0.
+        /// Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
         decay: f64 => f64,
     }
 }
 
 config! {
-    /// End a run that does not improve any more.
+    /// Early stopping.
     EarlyStoppingConfig => EarlyStopping {
-        /// Epochs without improvement that are let pass. Default: 10.
+        /// Epochs without improvement after which the run ends. Default: 10.
         patience: u32 => u32,
-        /// How much better counts as better, in the metric's own unit. Default: 0.
+        /// Minimum absolute improvement of the metric. Default: 0.
         min_delta: f64 => f64,
-        /// What is watched. Default: `monitor`.
+        /// Metric. Default: `monitor`.
         metric: Auto<Metric> => Metric,
     }
 }

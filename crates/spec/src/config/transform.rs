@@ -1,48 +1,47 @@
-//! What happens to an image between the file and the network.
+//! Transforms between the image file and the network.
 
 use crate::Auto;
 use crate::macros::{config, tagged_union};
 
 config! {
-    /// What happens to an image between the file and the network. Training images are augmented,
-    /// evaluation images never are.
+    /// Resizing, augmentation and normalization. Augmentation applies to training images only.
     TransformConfig => Transform {
-        /// How a training image gets its final size.
+        /// Crop of training images. Default: `pad` for images of up to 96 pixels, else
+        /// `random-resized`.
         crop: Auto<CropConfig> => Crop,
-        /// Mirror half of the training images.
+        /// Flip training images horizontally with probability 0.5. Default: true, except for digits.
         flip: Auto<bool> => bool,
-        /// Mean of each channel, of values in 0..1. Default: that of the training images where
+        /// Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
         /// they are in memory, else ImageNet's.
         mean: Auto<Vec<f64>> => Vec<f64>,
-        /// Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
+        /// Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
         std: Auto<Vec<f64>> => Vec<f64>,
-        /// At evaluation the short side is resized to this many pixels before the centre crop.
-        /// Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
+        /// Length in pixels to which the short side of evaluation images is resized before the center
+        /// crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
+        /// (256 for 224).
         eval_resize: Auto<u32> => u32,
-        /// JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
-        /// least so many pixels: each then is the mean of a square, and a large photograph takes a
-        /// fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
-        /// `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
-        /// weights of others, which were trained without it.
+        /// Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
+        /// many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
+        /// external weights, which were trained without it.
         decode_short_side: Auto<u32> => u32,
-        /// Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
-        /// 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
+        /// Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+        /// al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
         pixel_mean: bool => bool,
-        /// Random operations on the whole picture. Default: none.
+        /// Automatic augmentation policy. Default: `none`.
         policy: PolicyConfig => Policy,
-        /// Random colour. Default: none.
+        /// Color augmentation. Default: `none`.
         color: ColorConfig => Color,
-        /// Random holes. Default: none.
+        /// Erasing of image regions. Default: `none`.
         erase: EraseConfig => Erase,
-        /// Training on mixtures of two images. Default: none.
+        /// Mixing of two images. Default: `none`.
         mix: MixConfig => Mix,
     }
 }
 
 tagged_union! {
-    /// How a training image gets its final size.
+    /// Crop of training images to `data.imageSize`.
     CropConfig => Crop {
-        /// Resized like an evaluation image.
+        /// Resize and center crop, as for evaluation images.
         "none" None,
         "pad" Pad(PadCropConfig => PadCrop),
         "random-resized" RandomResized(RandomResizedCropConfig => RandomResizedCrop),
@@ -51,50 +50,52 @@ tagged_union! {
 }
 
 config! {
-    /// Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
+    /// Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+    /// `RandomCrop`).
     PadCropConfig => PadCrop {
-        /// Pixels added on each side. Default: 4.
+        /// Padding on each side, in pixels. Default: 4.
         padding: u32 => u32,
     }
 }
 
 config! {
-    /// A random part of the image, resized (torchvision's `RandomResizedCrop`).
+    /// A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
     RandomResizedCropConfig => RandomResizedCrop {
-        /// Smallest and largest share of the area. Default: [0.08, 1].
-        scale: Vec<f64> => [f64; 2],
-        /// Narrowest and widest aspect ratio. Default: [3/4, 4/3].
-        ratio: Vec<f64> => [f64; 2],
+        /// Minimum and maximum fraction of the image area. Default: [0.08, 1].
+        scale: [f64; 2] => [f64; 2],
+        /// Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+        ratio: [f64; 2] => [f64; 2],
     }
 }
 
 config! {
-    /// The short side resized to a random length, then a random crop (the paper's scale
-    /// augmentation, section 3.4, after Simonyan & Zisserman 2014).
+    /// The short side resized to a random length, then a random crop: scale augmentation of He et
+    /// al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
     RandomShortSideCropConfig => RandomShortSideCrop {
-        /// Pixels. Default: 256.
+        /// Minimum length in pixels. Default: 256.
         min: u32 => u32,
-        /// Pixels. Default: 480.
+        /// Maximum length in pixels. Default: 480.
         max: u32 => u32,
     }
 }
 
 tagged_union! {
-    /// Random operations on the whole picture.
+    /// Automatic augmentation policy.
     PolicyConfig => Policy {
-        /// No random operations.
+        /// No policy.
         "none" None,
         "randaugment" RandAugment(RandAugmentConfig => RandAugment),
-        /// One operation of a random strength (Müller & Hutter 2021; torchvision's
+        /// One random operation of random strength (Müller and Hutter 2021; torchvision's
         /// `TrivialAugmentWide`).
         "trivialaugment" TrivialAugment,
     }
 }
 
 config! {
-    /// Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
+    /// Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+    /// `RandAugment`).
     RandAugmentConfig => RandAugment {
-        /// Operations on each image, one after another. Default: 2.
+        /// Number of operations per image, 1 to 16. Default: 2.
         num_ops: u32 => u32,
         /// Strength, 0 to 30. Default: 9.
         magnitude: u32 => u32,
@@ -102,17 +103,17 @@ config! {
 }
 
 tagged_union! {
-    /// Random colour.
+    /// Color augmentation.
     ColorConfig => Color {
-        /// Colours as they are.
+        /// No color augmentation.
         "none" None,
         "pca" Pca(PcaColorConfig => PcaColor),
     }
 }
 
 config! {
-    /// Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
-    /// section 4.1; used by the paper, section 3.4).
+    /// Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+    /// section 4.1; used by He et al. 2015, section 3.4). RGB images only.
     PcaColorConfig => PcaColor {
         /// Standard deviation of the shifts. Default: 0.1.
         std: f64 => f64,
@@ -120,9 +121,9 @@ config! {
 }
 
 tagged_union! {
-    /// Random holes, filled with the mean colour.
+    /// Erasing of image regions, filled with the mean color.
     EraseConfig => Erase {
-        /// No holes.
+        /// No erasing.
         "none" None,
         "cutout" Cutout(CutoutConfig => Cutout),
         "random-erasing" RandomErasing(RandomErasingConfig => RandomErasing),
@@ -130,29 +131,30 @@ tagged_union! {
 }
 
 config! {
-    /// One square anywhere, also partly outside (DeVries & Taylor 2017).
+    /// One square at a random position, possibly partly outside of the image (DeVries and Taylor
+    /// 2017).
     CutoutConfig => Cutout {
-        /// Side in pixels. Default: half of `data.imageSize`.
+        /// Side length in pixels. Default: half of `data.imageSize`.
         size: Auto<u32> => u32,
     }
 }
 
 config! {
-    /// One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+    /// One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
     RandomErasingConfig => RandomErasing {
-        /// Share of the images that get one. Default: 0.25.
+        /// Probability of erasing. Default: 0.25.
         probability: f64 => f64,
-        /// Smallest and largest share of the area. Default: [0.02, 1/3].
-        scale: Vec<f64> => [f64; 2],
-        /// Narrowest and widest aspect ratio. Default: [0.3, 3.3].
-        ratio: Vec<f64> => [f64; 2],
+        /// Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+        scale: [f64; 2] => [f64; 2],
+        /// Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+        ratio: [f64; 2] => [f64; 2],
     }
 }
 
 tagged_union! {
-    /// Training on mixtures of two images.
+    /// Mixing of two images.
     MixConfig => Mix {
-        /// Each image by itself.
+        /// No mixing.
         "none" None,
         "mixup" Mixup(MixupConfig => Mixup),
         "cutmix" Cutmix(CutmixConfig => Cutmix),
@@ -160,17 +162,17 @@ tagged_union! {
 }
 
 config! {
-    /// Weighted sums of two images and of their losses (Zhang et al. 2017).
+    /// Weighted mean of two images and of their losses (Zhang et al. 2017).
     MixupConfig => Mixup {
-        /// Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
+        /// Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
         alpha: f64 => f64,
     }
 }
 
 config! {
-    /// A rectangle of another image in each (Yun et al. 2019).
+    /// A rectangle pasted from another image (Yun et al. 2019).
     CutmixConfig => Cutmix {
-        /// Of the Beta distribution that the rectangle's share is drawn from, once a batch.
+        /// Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
         /// Default: 1.
         alpha: f64 => f64,
     }

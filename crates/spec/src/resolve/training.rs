@@ -80,16 +80,12 @@ fn sgd(said: &SgdConfig, lr: f64, default_decay: f64) -> Result<Sgd> {
 }
 
 fn adam(said: &AdamConfig, lr: f64, default_decay: f64) -> Result<Adam> {
-    let betas = match said.betas.as_deref() {
-        None => [0.9, 0.999],
-        Some(&[first, second]) if (0.0..1.0).contains(&first) && (0.0..1.0).contains(&second) => {
-            [first, second]
-        }
-        Some(other) => {
-            let wanted = "two numbers from 0 up to, but not, 1";
-            return Err(refuse("optimizer.betas", wanted, json!(other)));
-        }
-    };
+    let betas = said.betas.unwrap_or([0.9, 0.999]);
+    let range = betas.iter().all(|beta| (0.0..1.0).contains(beta));
+    if !range {
+        let wanted = "two numbers from 0 to less than 1";
+        return Err(refuse("optimizer.betas", wanted, json!(betas)));
+    }
     Ok(Adam {
         lr,
         betas,

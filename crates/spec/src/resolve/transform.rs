@@ -175,8 +175,8 @@ fn resolve_erase(config: Option<&EraseConfig>, data: &Data, why: &mut Reasons) -
             within("transform.erase.probability", probability, range, "from 0 to 1")?;
             Erase::RandomErasing(RandomErasing {
                 probability,
-                scale: pair("transform.erase.scale", said.scale.clone(), [0.02, 1.0 / 3.0], 1.0)?,
-                ratio: pair("transform.erase.ratio", said.ratio.clone(), [0.3, 3.3], 100.0)?,
+                scale: pair("transform.erase.scale", said.scale, [0.02, 1.0 / 3.0], 1.0)?,
+                ratio: pair("transform.erase.ratio", said.ratio, [0.3, 3.3], 100.0)?,
             })
         }
     })
@@ -197,15 +197,15 @@ fn resolve_mix(config: Option<&MixConfig>) -> Result<Mix> {
     })
 }
 
-/// An ascending pair of positive numbers.
-fn pair(key: &str, said: Option<Vec<f64>>, default: [f64; 2], most: f64) -> Result<[f64; 2]> {
-    match said.as_deref() {
-        None => Ok(default),
-        Some(&[low, high]) if 0.0 < low && low <= high && high <= most => Ok([low, high]),
-        Some(other) => Err(refuse(
+/// Returns an ascending pair of positive numbers of at most `most`.
+fn pair(key: &str, value: Option<[f64; 2]>, default: [f64; 2], most: f64) -> Result<[f64; 2]> {
+    let [low, high] = value.unwrap_or(default);
+    match 0.0 < low && low <= high && high <= most {
+        true => Ok([low, high]),
+        false => Err(refuse(
             key,
             &format!("two ascending numbers, above 0 and at most {most}"),
-            json!(other),
+            json!([low, high]),
         )),
     }
 }

@@ -1,0 +1,203 @@
+//! Options of every function other than `train()`.
+
+use super::{Auto, DataConfig, Device, Model, ModelConfig, NameOr, Precision, TransformConfig};
+use crate::macros::{config, request, string_enum};
+
+config! {
+    /// Network and input shape for `inspect()`.
+    InspectConfig => InspectTarget {
+        /// Network: a name, or an object with further settings.
+        model: NameOr<ModelConfig> => Model,
+        /// Input channels, 1 to 1024. Default: 3.
+        channels: u32 => u32,
+        /// Input height and width, in pixels, 8 to 1024. Default: 32 for CIFAR networks, else 224.
+        image_size: u32 => u32,
+        /// Number of classes, 1 to 1,000,000. Default: 10 for CIFAR networks, else 1000.
+        classes: u32 => u32,
+    }
+}
+
+request! {
+    /// Options of `evaluate()`.
+    EvaluateConfig {
+        /// Data set, as in `TrainConfig`. Default: the data set that the model was trained on.
+        data: NameOr<DataConfig>,
+        /// Split. Default: the first of test, val and train that exists.
+        split: Split,
+        /// Images per batch. Default: as in training.
+        batch_size: u32,
+        /// Test-time augmentation. Default: `center`.
+        crops: TestCrops,
+        /// Short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+        scales: Vec<u32>,
+        /// Number of images with the highest losses to report in `topLosses`. Default: 0.
+        top_losses: u32,
+        /// Number of evenly spaced images to report in `samples`. Default: 0.
+        samples: u32,
+        /// Include the pixels of these images as squares of this side length, 8 to 256 pixels.
+        /// Default: no pixels.
+        thumbnails: u32,
+    }
+}
+
+request! {
+    /// Options of `export()`, for ONNX only.
+    ExportConfig {
+        /// Output probabilities instead of logits. Default: false.
+        softmax: bool,
+        /// Expect pixels from 0 to 1 instead of normalized ones. Default: false.
+        normalization: bool,
+    }
+}
+
+request! {
+    /// Options for loading weights without metadata. `info.assumed` lists the defaults that were
+    /// used.
+    LoadConfig {
+        /// Network. Default: inferred from the names and shapes of the tensors.
+        model: NameOr<ModelConfig>,
+        /// Class names in index order. Default: CIFAR-10's for ten classes and a CIFAR stem, else
+        /// `class 0`, `class 1`, ...
+        classes: Vec<String>,
+        /// Height and width of the network's input, in pixels. Default: 32 with a CIFAR stem, else
+        /// 224.
+        image_size: u32,
+        /// Preprocessing: `mean`, `std`, `evalResize`. Default: ImageNet's values.
+        transform: TransformConfig,
+        /// Data type of the computation. Default: `fp32`.
+        precision: Precision,
+        /// Device. Default: `cuda` if available, else `cpu`.
+        device: Device,
+    }
+}
+
+request! {
+    /// Options of `predict()`.
+    PredictConfig {
+        /// Number of classes to return, most probable first. Default: 5.
+        top: u32,
+        /// Test-time augmentation; probabilities are averaged. Default: `center`.
+        crops: TestCrops,
+        /// Short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+        scales: Vec<u32>,
+        /// Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default: no
+        /// image.
+        thumbnails: u32,
+    }
+}
+
+request! {
+    /// Options of `plan()`.
+    PlanConfig {
+        /// Measure training steps (at least two, about three seconds) on a temporary network to
+        /// estimate the training time. Default: true.
+        measure: bool,
+    }
+}
+
+request! {
+    /// Options of `bench()`.
+    BenchConfig {
+        /// Network: a name, or an object with further settings. Default: `resnet20`.
+        model: NameOr<ModelConfig>,
+        /// Input height and width, in pixels. Default: 32 for CIFAR networks, else 224.
+        image_size: u32,
+        /// Input channels. Default: 3.
+        channels: u32,
+        /// Number of classes. Default: 10 for CIFAR networks, else 1000.
+        classes: u32,
+        /// Images per batch. Default: as in `TrainConfig`.
+        batch_size: Auto<u32>,
+        /// Data type of the computation. Default: as in `TrainConfig`.
+        precision: Auto<Precision>,
+        /// Device. Default: as in `TrainConfig`.
+        device: Auto<Device>,
+        /// Threads for tensor operations. Default: as in `TrainConfig`.
+        threads: Auto<u32>,
+        /// Measurements of training and of inference, alternating. Default: 5.
+        rounds: u32,
+        /// Approximate length of a measurement, in seconds. Default: 1.
+        seconds: f64,
+    }
+}
+
+request! {
+    /// Range of learning rates that `findLr()` tries.
+    FindLrConfig {
+        /// Learning rate of the first step. Default: 1e-7.
+        start_lr: f64,
+        /// Learning rate of the last step. Default: 10.
+        end_lr: f64,
+        /// Number of steps, 10 to 100,000. Default: 100.
+        steps: u32,
+    }
+}
+
+string_enum! {
+    /// Test-time augmentation: the crops of an image whose probabilities are averaged.
+    TestCrops {
+        /// The center crop.
+        "center" Center,
+        /// The center crop and its mirror image.
+        "flip" Flip,
+        /// Corners and center, and their mirror images (Krizhevsky et al. 2012).
+        "ten" Ten,
+        /// The whole image and its mirror image at several sizes, with the head applied at every
+        /// position (He et al. 2015, section 3.4).
+        "multi-scale" MultiScale,
+    }
+}
+
+request! {
+    /// Options of `previewDataset()`.
+    PreviewConfig {
+        /// Data set, as in `TrainConfig`, including `limit` and `validation`.
+        data: NameOr<DataConfig>,
+        /// Split. Default: train.
+        split: Split,
+        /// Number of images, up to 1000. Default: 40; with `by-class`, 8 per class and at most 200.
+        count: u32,
+        /// Order. Default: `random`.
+        order: PreviewOrder,
+        /// Random seed of the selection, of augmentation and, without `data.splitSeed`, of the
+        /// validation split. Default: 0.
+        seed: u64,
+        /// Apply the random augmentation of training. Default: false.
+        augmented: bool,
+        /// Augmentation, as in `TrainConfig`.
+        transform: TransformConfig,
+    }
+}
+
+string_enum! {
+    /// Selection and order of previewed images.
+    PreviewOrder {
+        /// Random images.
+        "random" Random,
+        /// Equally many images of each class, sorted by class.
+        "by-class" ByClass,
+    }
+}
+
+string_enum! {
+    /// Split of a data set.
+    Split {
+        "train" Train,
+        "val" Val,
+        "test" Test,
+    }
+}
+
+impl Split {
+    pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
+
+    /// Parses the name of a folder or of a column's value, such as `valid` or `Training`.
+    pub fn from_name(name: &str) -> Option<Split> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "train" | "training" => Split::Train,
+            "val" | "valid" | "validation" => Split::Val,
+            "test" => Split::Test,
+            _ => return None,
+        })
+    }
+}
