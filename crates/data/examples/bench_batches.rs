@@ -1,12 +1,13 @@
-//! Ours in the case `jpeg-folder` of `npm run bench`, and images a second of the loader alone:
+//! This library's side of the `jpeg-folder` benchmark (`npm run bench`); also measures the loader
+//! alone:
 //!
 //!     echo '{"count": 3}' | cargo run --release -p residual-data --example bench_batches -- \
 //!         '{"data": "photos", "size": 224, "batch": 32, "workers": 2, "transform": {}, "cache": 0}'
 //!
-//! Speaks the lines that `scripts/bench/peer.mjs` describes; a piece of work is a pass over the
-//! training images, augmented by default as `train()` would, in another order each time. `transform`
-//! and `cache` are as in a configuration and may be left out; then decoded images are kept from one
-//! pass to the next, as `train()` keeps them.
+//! Uses the protocol of `scripts/bench/peer.mjs`. A unit of work is an epoch of the training images
+//! with `train()`'s default augmentation, in a new order each time. `transform` and `cache` are
+//! configuration keys and optional; by default decoded images are cached between epochs, as in
+//! `train()`.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;

@@ -1,15 +1,16 @@
-//! Writes what the network would be given of each image file, for `scripts/oracle/images.py` to
-//! compare with Pillow and torchvision:
+//! Writes the network's input for each image file, to be compared with Pillow and torchvision by
+//! `scripts/oracle/images.py`:
 //!
 //!     pixels OUT_FOLDER FILE...
 //!
 //! `OUT_FOLDER/<n>.rgb` and `<n>.grey` hold width and height (u32, little-endian) and the decoded
-//! bytes; `<n>.eval` 224 x 224 x 3 f32 after `Resize(256)`, `CenterCrop(224)` and ImageNet's
-//! normalisation; `<n>.reduced` the same of what is decoded at a smaller scale, where it is. For a file that is refused there is `<n>.error` with the message.
+//! bytes. `<n>.eval` holds 224x224x3 f32 values after `Resize(256)`, `CenterCrop(224)` and
+//! ImageNet's normalization; `<n>.reduced` the same for a JPEG decoded at a smaller scale, if that
+//! applies. For a refused file, `<n>.error` holds the message.
 
 use std::path::Path;
 
-use residual_data::{Image, Pipeline, SampleRng, decode, decode_wanted};
+use residual_data::{EncodedImage, Image, Pipeline, SampleRng, decode};
 use residual_spec::{DatasetInfo, MachineInfo, Result, TrainConfig, resolve};
 
 fn main() {
@@ -36,23 +37,24 @@ fn main() {
         }
         let write_row = |kind: &str, image: &Image| {
             let mut numbers = vec![0.0f32; pipeline.len()];
-            pipeline.apply(image, &mut SampleRng::new(0, 0, 0), &mut numbers);
+            let plan = pipeline.plan(image.view().size(), SampleRng::new(0, 0, 0));
+            pipeline.apply(image.view(), plan, &mut numbers);
             let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
             write(kind, &bytes);
         };
         if image.channels == 3 {
             write_row("eval", &image);
             let whole = image.width;
-            let wanted =
-                |width, height| pipeline.wanted([width, height], &mut SampleRng::new(0, 0, 0));
-            if decode_wanted(&bytes, 3, &wanted, &mut image).is_ok() && image.width < whole {
+            let encoded = EncodedImage::parse(&bytes).expect("it was decoded before");
+            let request = pipeline.plan(encoded.size(), SampleRng::new(0, 0, 0)).request;
+            if encoded.decode(request, 3, &mut image).is_ok() && image.width < whole {
                 write_row("reduced", &image);
             }
         }
     }
 }
 
-/// What a folder of photographs is evaluated with.
+/// The evaluation pipeline of a folder of photographs.
 fn evaluation() -> Result<Pipeline> {
     let facts = DatasetInfo {
         source: "photos".into(),

@@ -17,13 +17,16 @@ mod sources;
 mod testing;
 mod transforms;
 
-pub use decode::{Image, Look, Region, Wanted, decode, decode_wanted};
+pub use decode::{DecodeRequest, EncodedImage, Image, ImageSize, ImageView, Region, decode};
 pub use loader::{Batch, LoadedBatch, Loader, LoaderOptions, NextBatch, SampleOrder};
 pub use preview::{Preview, PreviewImage, preview};
 pub use random::SampleRng;
 pub use sources::{
-    ArraySplit, Arrays, DataFile, Dataset, Download, KnownDataset, MemorySource, Source, Split,
-    Splits, Subset, cifar10_class_names, decode_file, decode_file_wanted, find_known_dataset,
-    has_more_files_than, known_datasets, open, open_with_arrays, set_bundled_dir, set_download_dir,
+    ArraySplit, Arrays, DataFile, Dataset, Download, KnownDataset, MemorySource, OpenedImage,
+    ReadBuffers, Source, Split, Splits, Subset, cifar10_class_names, decode_file, decode_file_with,
+    find_known_dataset, has_more_files_than, known_datasets, open, open_with_arrays,
+    set_bundled_dir, set_download_dir,
 };
-pub use transforms::{CropNormalize, CropWindow, MixedLabels, Pipeline, PixelMean, thumbnail};
+pub use transforms::{
+    CropNormalize, CropPlan, CropWindow, MixedLabels, Pipeline, PixelMean, thumbnail,
+};

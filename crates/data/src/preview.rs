@@ -1,4 +1,4 @@
-//! Some images of a data set, to be looked at: as they are, or as training sees them.
+//! Previews of a data set: its images, or the images after training augmentation.
 
 use residual_spec::{
     Error, ErrorCode, MachineInfo, PreviewConfig, PreviewOrder, ResolvedConfig, Result, Split,
@@ -8,38 +8,38 @@ use residual_spec::{
 use crate::loader::shuffle_epoch;
 use crate::{Dataset, Image, Pipeline, SampleRng, Source, Subset, thumbnail};
 
-/// How many images are shown where nobody says: of all, or of each class, up to a picture's worth.
+/// Default number of images: in total, or for each class up to a limit.
 const COUNT: u32 = 40;
 const OF_EACH_CLASS: u32 = 8;
 const PICTURE: u32 = 200;
 const MAX: u32 = 1000;
-/// Images as they are are shrunk to this; nobody looks at forty photographs in full size.
+/// Longest side of previewed images in pixels.
 const MAX_SIDE: u32 = 320;
 
-/// Chosen images.
+/// The images of a preview.
 pub struct Preview {
     pub part: Split,
     pub images: Vec<PreviewImage>,
 }
 
 pub struct PreviewImage {
-    /// In its part.
+    /// Index in the split.
     pub index: u32,
-    /// A file's path, or `train/123`.
+    /// A file path, or for example `train/123`.
     pub name: String,
-    /// An index into the data set's class names.
+    /// Index into the class names of the data set.
     pub label: u32,
     pub image: Image,
 }
 
-/// Chooses images of a part, as a run divides the data set (`data.validation`, `data.limit`), and
-/// decodes them, shrunk to 320 pixels; or, if they are to be augmented, passes them through the
-/// training's own transforms and takes the normalisation back. (Mixtures of two images are made from
-/// whole batches, and not shown.) Broken images are passed over.
+/// Selects images of a split, as a run would split the data set (`data.validation`, `data.limit`),
+/// and decodes them, scaled to at most 320 pixels. With `augmented`, passes them through the
+/// training transforms instead and reverts the normalization; mixup and CutMix are left out, as
+/// they need whole batches. Skips images that cannot be read.
 ///
 /// # Errors
-/// `E_USAGE` for a part without images or a count out of range, what `resolve` refuses, and
-/// `E_IMAGE` or `E_IO` if no image can be decoded.
+/// `E_USAGE` for a split without images or a count out of range; the errors of `resolve`; `E_IMAGE`
+/// or `E_IO` if no image can be decoded.
 pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
     let order = request.order.unwrap_or(PreviewOrder::Random);
     let classes = dataset.facts().classes.len() as u32;
@@ -59,8 +59,10 @@ pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
         Split::Test => (Split::Test, split.test),
     };
     let Some(Subset { source, indices }) = shown else {
-        let message = format!("{} has no {} part", dataset.facts().source, part.as_str());
-        return Err(Error::new(ErrorCode::Usage, message).key("split").hint("Show another part."));
+        let message = format!("{} has no {} split", dataset.facts().source, part.as_str());
+        return Err(Error::new(ErrorCode::Usage, message)
+            .key("split")
+            .hint("Choose another split."));
     };
     let augment = request.augmented.unwrap_or(false).then(|| Augment::new(config));
     let seed = request.seed.unwrap_or(0);
@@ -79,7 +81,7 @@ pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
             }
             let mut image = Image::default();
             let channels = augment.as_ref().map_or(dataset.facts().channels, Augment::channels);
-            match source.read(index as usize, channels, &mut image) {
+            match source.read_into(index as usize, channels, &mut image) {
                 Ok(()) => {
                     let image = match &augment {
                         Some(augment) => augment.apply(&image, seed, index),
@@ -99,12 +101,12 @@ pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
     }
 }
 
-/// How many of each class: as many of each, and of the first ones where they do not divide.
+/// Divides `count` evenly among classes; the first classes get the remainder.
 fn shares(count: u32, classes: u32) -> Vec<u32> {
     (0..classes).map(|class| count / classes + u32::from(class < count % classes)).collect()
 }
 
-/// Indices in the order of a seed, by class, or all together in one group.
+/// Shuffles indices by a seed and groups them by class, or returns them in one group.
 fn shuffled(source: &dyn Source, mut indices: Vec<u32>, groups: usize, seed: u64) -> Vec<Vec<u32>> {
     shuffle_epoch(&mut indices, seed, 0);
     if groups == 1 {
@@ -117,7 +119,7 @@ fn shuffled(source: &dyn Source, mut indices: Vec<u32>, groups: usize, seed: u64
     by_class
 }
 
-/// A run on the data set with the same seed.
+/// The configuration of a run with the same data, transforms and seed.
 fn as_trained(dataset: &Dataset, request: &PreviewConfig) -> Result<ResolvedConfig> {
     let asked = TrainConfig {
         data: request.data.clone(),
@@ -125,11 +127,11 @@ fn as_trained(dataset: &Dataset, request: &PreviewConfig) -> Result<ResolvedConf
         seed: request.seed,
         ..TrainConfig::default()
     };
-    // What the machine is does not change a picture.
+    // The transforms do not depend on the machine.
     resolve(&asked, dataset.facts(), &MachineInfo::with_cores(1))
 }
 
-/// The training's transforms, to be looked at.
+/// The training transforms with reverted normalization.
 struct Augment {
     pipeline: Pipeline,
     config: ResolvedConfig,
@@ -137,7 +139,7 @@ struct Augment {
 
 impl Augment {
     fn new(mut config: ResolvedConfig) -> Augment {
-        // The mean image would be subtracted, and added again here.
+        // The preview would have to add the mean image again.
         config.transform.pixel_mean = false;
         Augment { pipeline: Pipeline::train(&config, None), config }
     }
@@ -146,10 +148,11 @@ impl Augment {
         self.config.data.channels
     }
 
-    /// As in the first epoch of a training with this seed.
+    /// The image as in the first epoch of a run with this seed.
     fn apply(&self, image: &Image, seed: u64, index: u32) -> Image {
         let mut values = vec![0.0; self.pipeline.len()];
-        self.pipeline.apply(image, &mut SampleRng::new(seed, 0, index), &mut values);
+        let plan = self.pipeline.plan(image.view().size(), SampleRng::new(seed, 0, index));
+        self.pipeline.apply(image.view(), plan, &mut values);
         let (mean, std) = (&self.config.transform.mean, &self.config.transform.std);
         let channels = self.pipeline.channels();
         let pixel = |(i, &value): (usize, &f32)| {
@@ -169,7 +172,7 @@ mod tests {
     use super::*;
     use crate::MemorySource;
 
-    /// Of which nothing is held back.
+    /// A request without a validation split.
     fn all() -> PreviewConfig {
         of(DataConfig { validation: Some(Auto::Value(0.0)), ..DataConfig::default() })
     }
@@ -179,7 +182,7 @@ mod tests {
         PreviewConfig { data: Some(NameOr::Config(data)), ..PreviewConfig::default() }
     }
 
-    /// Twelve images of 8x8 in three classes; image i has values from 10 * i on.
+    /// Twelve images of 8x8 in three classes; image i has the values from 10 * i on.
     fn dataset() -> Dataset {
         let labels: Vec<u32> = (0..12).map(|i| i % 3).collect();
         let pixels = (0..12u8).flat_map(|i| (0..64u8).map(move |j| 10 * i + j)).collect();
@@ -195,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_chosen_by_seed() {
+    fn the_seed_selects_images() {
         let shown = |seed| {
             let request = PreviewConfig { count: Some(6), seed: Some(seed), ..all() };
             let shown = preview(&dataset(), &request).unwrap();
@@ -210,17 +213,17 @@ mod tests {
     }
 
     #[test]
-    fn by_class_shows_as_many_of_each_class_after_each_other() {
+    fn by_class_shows_equally_many_of_each_class() {
         let order = Some(PreviewOrder::ByClass);
         let request = PreviewConfig { count: Some(7), order, ..all() };
         assert_eq!(labels(&preview(&dataset(), &request).unwrap()), [0, 0, 0, 1, 1, 2, 2]);
-        // There are no more.
+        // The data set has no more.
         let request = PreviewConfig { count: Some(30), order, ..all() };
         assert_eq!(preview(&dataset(), &request).unwrap().images.len(), 12);
     }
 
     #[test]
-    fn the_parts_are_those_of_a_run_with_the_same_settings() {
+    fn splits_are_those_of_a_run_with_the_same_settings() {
         let data = |limit, split_seed| DataConfig {
             validation: Some(Auto::Value(0.25)),
             limit,
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_shown_with_the_pixels_that_it_has() {
+    fn shows_unmodified_pixels() {
         let shown = preview(&dataset(), &all()).unwrap();
         assert_eq!(shown.images.len(), 12);
         for PreviewImage { index, name, image, .. } in &shown.images {
@@ -258,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn augmented_images_are_the_trainings_with_their_normalisation_taken_back() {
+    fn augmented_previews_revert_the_normalization() {
         let none = CropConfig::None;
         let transform = TransformConfig {
             crop: Some(Auto::Value(none)),
@@ -276,7 +279,7 @@ mod tests {
         let mut mirrored = 0;
         for PreviewImage { index, image, .. } in &shown.images {
             assert_eq!((image.width, image.height), (16, 16));
-            // The corners are those of the image, the right ones first where it was mirrored.
+            // The corners of the image; reversed if it was flipped.
             let first = 10 * *index as u8;
             let corners = [image.pixels[0], image.pixels[15]];
             if corners == [first + 7, first] {
@@ -289,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_without_images_and_a_wild_count_are_refused() {
+    fn refuses_an_empty_split_and_a_count_out_of_range() {
         let refused = |request| preview(&dataset(), &request).err().unwrap();
         let error = refused(PreviewConfig { split: Some(Split::Test), ..PreviewConfig::default() });
         assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Usage, Some("split")));

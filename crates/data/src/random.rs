@@ -1,12 +1,12 @@
-//! Random numbers that depend on what they are for and on nothing else, so that any number of
-//! workers, in any order, and a resumed run draw the same ones.
+//! Counter-based random numbers that depend only on their purpose, so that any number of workers,
+//! in any order, and a resumed run draw the same numbers.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_distr::{Beta, Distribution, StandardNormal};
 
-/// The random numbers of one image in one epoch: ChaCha8 keyed with the seed, the epoch and the
-/// image's index in its data set.
+/// The random numbers of one image in one epoch: ChaCha8, keyed with the seed, the epoch and the
+/// image index.
 #[derive(Clone)]
 pub struct SampleRng(ChaCha8Rng);
 
@@ -15,7 +15,7 @@ impl SampleRng {
         SampleRng::for_sample(seed, epoch, index, 0)
     }
 
-    /// An image that an epoch has more than once is augmented anew each time.
+    /// The random numbers of a repeated image: each repeat in an epoch has its own.
     pub(crate) fn for_sample(seed: u64, epoch: u32, index: u32, repeat: u32) -> Self {
         SampleRng(ChaCha8Rng::from_seed(key(seed, epoch, [index, repeat], b"sample\0\0")))
     }
@@ -31,37 +31,36 @@ impl SampleRng {
         low + (high - low) * unit
     }
 
-    /// True half of the time.
+    /// True with probability 1/2.
     pub fn coin(&mut self) -> bool {
         self.0.next_u32() & 1 == 1
     }
 
-    /// Of mean 0 and standard deviation 1.
+    /// Standard normal.
     pub fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
 
-    /// Of Beta(alpha, alpha), in 0..=1. `alpha` must be above 0.
+    /// Beta(alpha, alpha), in 0..=1. `alpha` must be above 0.
     pub fn beta(&mut self, alpha: f64) -> f64 {
-        // Beyond, it is a coin or a half to any precision that matters, and not computable.
+        // Beyond these bounds the distribution is numerically a coin or the constant 1/2.
         let alpha = alpha.clamp(1e-6, 1e6);
         Beta::new(alpha, alpha).map_or(0.5, |beta| beta.sample(&mut self.0))
     }
 }
 
-/// The random numbers that all images of a batch share: of the seed, the epoch and the number of
-/// the batch in it.
+/// The random numbers of a batch, keyed with the seed, the epoch and the batch number.
 pub(crate) fn batch_rng(seed: u64, epoch: u32, batch: u32) -> SampleRng {
     SampleRng(keyed(seed, epoch, batch, b"batch\0\0\0"))
 }
 
-/// Puts the images of one class in the order in which a validation part is taken from them.
+/// Shuffles the images of one class, to hold out the first ones for validation.
 pub fn shuffle_class(indices: &mut [u32], seed: u64, class: u32) {
     shuffle(indices, &mut keyed(seed, 0, class, b"split\0\0\0"));
 }
 
-/// Puts the images of one class in the order in which [`limit`](residual_spec::Data::limit) takes
-/// them.
+/// Shuffles the images of one class, to keep the first ones for
+/// [`limit`](residual_spec::Data::limit).
 pub(crate) fn shuffle_limit(indices: &mut [u32], seed: u64, class: u32) {
     shuffle(indices, &mut keyed(seed, 0, class, b"limit\0\0\0"));
 }
@@ -80,7 +79,7 @@ fn key(seed: u64, epoch: u32, [index, repeat]: [u32; 2], purpose: &[u8; 8]) -> [
     key
 }
 
-/// Multiply and shift; the bias is below `n` / 2^64.
+/// Lemire's multiply-and-shift without rejection; the bias is below `n` / 2^64.
 fn below(rng: &mut ChaCha8Rng, n: u32) -> u32 {
     ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u32
 }
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_draws_the_same_numbers_every_time_and_others_in_another_epoch() {
+    fn numbers_depend_on_seed_epoch_and_index() {
         let draw = |seed, epoch, index| SampleRng::new(seed, epoch, index).uniform(0.0, 1.0);
         assert_eq!(draw(1, 2, 3), draw(1, 2, 3));
         for other in [draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4), draw(1, 3, 2)] {
@@ -105,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Frozen: a change here changes every published run and breaks resuming older ones.
+    /// Frozen: a change here changes every published run and breaks resuming older runs.
     #[test]
     fn the_numbers_never_change_between_versions() {
         let mut rng = SampleRng::new(1, 2, 3);
@@ -114,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_repeated_draws_other_numbers() {
+    fn repeats_of_an_image_draw_other_numbers() {
         let draw = |repeat| SampleRng::for_sample(1, 2, 3, repeat).uniform(0.0, 1.0);
         assert_eq!(draw(0), SampleRng::new(1, 2, 3).uniform(0.0, 1.0));
         assert_ne!(draw(0), draw(1));
     }
 
     #[test]
-    fn a_batch_draws_other_numbers_than_the_image_of_its_number() {
+    fn batches_and_images_draw_different_numbers() {
         let of_batch = batch_rng(1, 2, 3).uniform(0.0, 1.0);
         assert_eq!(batch_rng(1, 2, 3).uniform(0.0, 1.0), of_batch);
         assert_ne!(SampleRng::new(1, 2, 3).uniform(0.0, 1.0), of_batch);

@@ -1,4 +1,4 @@
-//! What the tests compare with: made by `scripts/fixtures/images.py` and `transforms.py`.
+//! Test fixtures, made by `scripts/fixtures/images.py` and `transforms.py`.
 
 use serde_json::Value;
 

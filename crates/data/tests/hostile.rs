@@ -1,5 +1,5 @@
-//! Damaged and malicious files: whatever the bytes, an answer or an error, soon, and never a
-//! panic that leaves the crate.
+//! Damaged and malicious files: any bytes give a result or an error, soon, and no panic leaves the
+//! crate.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use residual_data::{Image, Split, decode, decode_file, open};
 use residual_spec::{DataConfig, Error, ErrorCode};
 
-/// A change to a file's bytes, at places given as shares of its length.
+/// A change of a file's bytes, at positions relative to its length.
 #[derive(Debug, Clone)]
 enum Damage {
     Overwrite(f64, Vec<u8>),
@@ -18,9 +18,9 @@ enum Damage {
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    // Headers are where the harm is: half of the places are near the beginning.
+    // Headers are the most vulnerable: half of the positions are near the beginning.
     let place = || prop_oneof![0.0..0.1, 0.0..1.0];
-    // Lengths and sizes at their limits, as well as any bytes.
+    // Extreme lengths and sizes, and random bytes.
     let bytes = || {
         prop_oneof![
             prop::collection::vec(any::<u8>(), 1..8),
@@ -83,7 +83,7 @@ fn images() -> impl Strategy<Value = Vec<u8>> {
     .prop_map(image_file)
 }
 
-/// Puts the files into a folder.
+/// Creates a folder with files.
 fn folder_of(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
@@ -94,7 +94,7 @@ fn folder_of(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     folder
 }
 
-/// Puts the files into a folder, opens it as a data set and reads every image.
+/// Creates a folder with files, opens it as a data set and reads every image.
 fn open_all(files: &[(&str, &[u8])]) -> Result<(), Error> {
     open_path(folder_of(files).path())
 }
@@ -108,8 +108,8 @@ fn open_path(path: &Path) -> Result<(), Error> {
         let source = set.source(part);
         for i in 0..source.len() {
             assert!((source.label(i) as usize) < set.facts().classes.len());
-            // A broken image among whole ones is the loader's to name.
-            if source.read(i, 3, &mut image).is_ok() {
+            // A damaged image among others is reported by the loader.
+            if source.read_into(i, 3, &mut image).is_ok() {
                 let bytes = image.width as usize * image.height as usize * 3;
                 assert_eq!(image.pixels.len(), bytes);
             }
@@ -122,7 +122,7 @@ fn is_about_data(error: &Error) -> bool {
     matches!(error.code, ErrorCode::DataFormat | ErrorCode::DataUnusable) && error.hint.is_some()
 }
 
-/// A pipe: whoever opens it waits until somebody writes to it.
+/// A named pipe: opening it blocks until somebody writes to it.
 #[cfg(unix)]
 fn pipe(path: &Path) {
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -135,7 +135,7 @@ fn pipes_and_devices_are_not_waited_for() {
     let at = |name: &str| folder.path().join(name);
     pipe(&at("cat.png"));
     std::fs::write(at("bee.png"), image_file("picture.png")).unwrap();
-    // Refused, or left out with a warning.
+    // Refused, or skipped with a warning.
     for image in ["cat.png", "/dev/zero"] {
         std::fs::write(at("x.csv"), format!("path,label\nbee.png,bee\n{image},cat\n")).unwrap();
         assert!(open_path(&at("x.csv")).is_err());
@@ -161,7 +161,7 @@ fn zipped(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A tar archive of files, written plainly.
+/// A plain tar archive.
 fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut all = Vec::new();
     for (name, bytes) in files {
@@ -180,7 +180,7 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     all
 }
 
-/// Makes the headers' sums right again, so that damage gets past them.
+/// Corrects the header checksums, so that damage is not detected by them.
 fn with_right_sums(mut archive: Vec<u8>) -> Vec<u8> {
     for block in archive.chunks_exact_mut(512) {
         if block[148..156].ends_with(b"\0 ") {

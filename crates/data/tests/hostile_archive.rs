@@ -1,6 +1,6 @@
-//! Every file of the archive of hostile images is decoded as Pillow decodes it, or refused, soon and
-//! without much memory. The archive lies outside the repository: found through `RESIDUAL_TEST_DATA`
-//! or in `../shared/data` beside it, and skipped, saying so, where it is missing.
+//! Decodes every file of an archive of hostile images: the result matches Pillow or the file is
+//! refused, within time and memory limits. The archive is outside the repository, in
+//! `RESIDUAL_TEST_DATA` or `../shared/data`; the test is skipped with a message if it is missing.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use residual_data::{Image, decode};
 use residual_spec::{Error, ErrorCode};
 
-/// The archive, unpacked for as long as the value lives.
+/// Unpacks the archive into a temporary folder.
 fn unpacked() -> Option<tempfile::TempDir> {
     let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
@@ -26,12 +26,12 @@ fn unpacked() -> Option<tempfile::TempDir> {
     Some(folder)
 }
 
-/// What the manifest says of a file.
+/// An entry of the manifest.
 struct Known {
     file: String,
-    /// `JPEG`, `PNG`, ...; empty where Pillow could not read it.
+    /// `JPEG`, `PNG`, ...; empty if Pillow cannot read the file.
     format: String,
-    /// Width and height before it is turned upright.
+    /// Stored width and height, before applying the orientation.
     size: Option<(u32, u32)>,
     orientation: u32,
 }
@@ -55,8 +55,8 @@ fn manifest(folder: &Path) -> Vec<Known> {
     reader.records().map(|record| known(record.unwrap())).collect()
 }
 
-/// Files that Pillow reads and we refuse, for their data are damaged: a Huffman code that there is
-/// not, a segment shorter than its kind, and two sums that are wrong.
+/// Files that Pillow reads and this crate refuses, because their data are damaged: a missing
+/// Huffman code, a short segment, and two wrong checksums.
 const ONLY_PILLOWS: [&str; 4] = [
     "exif-broken/hopper_bad_exif.jpg",
     "truncated-corrupt/truncated_app14.jpg",
@@ -64,7 +64,7 @@ const ONLY_PILLOWS: [&str; 4] = [
     "pngsuite/xcsn0g01.png",
 ];
 
-/// Decodes a file, within a bound on time.
+/// Decodes a file within a time limit.
 fn decoded(folder: &Path, file: &str) -> Option<Result<Image, Error>> {
     let bytes = std::fs::read(folder.join(file)).ok()?;
     let mut image = Image::default();

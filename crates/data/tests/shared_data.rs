@@ -1,5 +1,5 @@
-//! Real data sets, kept outside the repository: found through `RESIDUAL_TEST_DATA` or in
-//! `../shared/data` beside it, and skipped, saying so, where they are missing.
+//! Real data sets outside the repository, in `RESIDUAL_TEST_DATA` or `../shared/data`. Tests are
+//! skipped with a message if they are missing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ fn cifar_10s_binary_files_are_read_and_normalised() {
     assert_eq!((facts.train, facts.val, facts.test), (8_068, 0, 1_017));
     assert_eq!(facts.classes[0], "airplane");
     assert_eq!((facts.channels, facts.image_size), (3, Some([32, 32])));
-    // The published statistics, which this part of the set is near to.
+    // The published statistics; this subset is close to them.
     let near = |found: &Option<Vec<f64>>, published: [f64; 3]| {
         found.as_ref().unwrap().iter().zip(published).all(|(a, b)| (a - b).abs() < 0.01)
     };
@@ -70,12 +70,13 @@ fn cifar_10s_binary_files_are_read_and_normalised() {
     // Record 0 of batch 1 is the frog; its first pixel is (59, 62, 63).
     let train = set.source(Split::Train);
     let mut image = Image::default();
-    train.read(0, 3, &mut image).unwrap();
+    train.read_into(0, 3, &mut image).unwrap();
     assert_eq!((train.label(0), &image.pixels[..3]), (6, &[59, 62, 63][..]));
 
     let eval = Pipeline::eval(&defaults(&set), None);
     let mut numbers = vec![0.0; eval.len()];
-    eval.apply(&image, &mut SampleRng::new(0, 0, 0), &mut numbers);
+    let plan = eval.plan(image.view().size(), SampleRng::new(0, 0, 0));
+    eval.apply(image.view(), plan, &mut numbers);
     let red = (59.0 / 255.0 - facts.mean.as_ref().unwrap()[0]) / facts.std.as_ref().unwrap()[0];
     assert!((f64::from(numbers[0]) - red).abs() < 1e-6);
 
@@ -84,7 +85,7 @@ fn cifar_10s_binary_files_are_read_and_normalised() {
     assert_eq!(first_batch(&set, 1).1, images);
 }
 
-/// The folder of ants and bees, unpacked for as long as the first value lives.
+/// Unpacks the ants-and-bees data set into a temporary folder.
 fn hymenoptera() -> Option<(tempfile::TempDir, PathBuf)> {
     let archive = shared("hymenoptera.tar")?;
     let folder = tempfile::tempdir().unwrap();
@@ -111,7 +112,7 @@ fn photographs_in_folders_are_read_in_spite_of_the_gif_among_them() {
     assert_eq!((labels.len(), images.len()), (32, 32 * pipeline.len()));
     assert!(images.iter().all(|value| (-3.0..3.0).contains(value)));
 
-    // One level up, the folder that was meant is named.
+    // Opening the parent folder suggests this one.
     let source = folder.parent().map(|parent| parent.display().to_string());
     let error = open(&DataConfig { source, ..DataConfig::default() }, &|| false).err().unwrap();
     assert_eq!(error.code, ErrorCode::DataUnusable);

@@ -1,5 +1,5 @@
-//! Samples depend on (seed, epoch, index) alone: of every format, with every choice of images, the
-//! bytes are the same whatever the number of workers.
+//! Samples depend only on (seed, epoch, index): for every format and every selection of images, the
+//! bytes do not depend on the number of workers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use residual_data::{
 use residual_spec::{DataConfig, DataFormat, MachineInfo, TrainConfig, resolve};
 use serde_json::json;
 
-/// A run's augmented batches of an epoch.
+/// The augmented batches of an epoch.
 fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
     let data = serde_json::to_value(data).unwrap();
     let config = json!({ "data": data, "batchSize": 4, "seed": 3, "transform": { "flip": true } });
@@ -57,7 +57,7 @@ fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     all
 }
 
-/// The same eleven images of two classes in every format on disk, by what `data` says.
+/// Writes the same eleven images of two classes in every format on disk. Returns the paths.
 fn written(root: &Path) -> Vec<(String, DataFormat)> {
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images");
     let image = std::fs::read(images.join("picture.png")).unwrap();
@@ -127,8 +127,8 @@ fn every_format_gives_the_same_bytes_whatever_the_number_of_workers() {
         assert_eq!(set.facts().format, format);
         assert_eq!(set.source(Split::Train).len(), 11);
         let mut image = Image::default();
-        set.source(Split::Train).read(10, 3, &mut image).unwrap();
-        // How many images an epoch has: one is held back; a hundred classes forbid the limit.
+        set.source(Split::Train).read_into(10, 3, &mut image).unwrap();
+        // Images of an epoch: one is held out; 100 classes rule out the limit.
         for (balanced, limit, images) in
             [(false, None, 10), (true, None, 10), (false, Some(6), 6), (true, Some(6), 6)]
         {

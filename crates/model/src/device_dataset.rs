@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use residual_data::{Batch, CropNormalize, CropWindow, Image, Source};
+use residual_data::{Batch, CropNormalize, CropWindow, ReadBuffers, Source};
 use residual_spec::{Error, ErrorCode, Result};
 use residual_torch::{clear_out_of_memory, tensor_from_slice, torch_error};
 use tch::{Kind, TchError, Tensor};
@@ -180,7 +180,8 @@ impl FrameLayout {
             Tensor::f_zeros(shape, (Kind::Uint8, compute.device())).map_err(torch_error)?;
         let image_bytes = (size * size * channels) as usize;
         let chunk = (CHUNK_BYTES / image_bytes).clamp(1, source.len().max(1));
-        let (mut bytes, mut image) = (Vec::with_capacity(chunk * image_bytes), Image::default());
+        let (mut bytes, mut buffers) =
+            (Vec::with_capacity(chunk * image_bytes), ReadBuffers::default());
         for start in (0..source.len()).step_by(chunk) {
             if is_cancelled() {
                 let message = "stopped while copying the images to the device";
@@ -188,11 +189,12 @@ impl FrameLayout {
             }
             bytes.clear();
             for i in start..source.len().min(start + chunk) {
-                let read = source.read(i, channels as u32, &mut image);
-                if read.is_err() || [image.width, image.height] != [size as u32; 2] {
-                    return Ok(None);
+                match source.read(i, channels as u32, &mut buffers) {
+                    Ok(image) if [image.width, image.height] == [size as u32; 2] => {
+                        bytes.extend_from_slice(image.pixels);
+                    }
+                    _ => return Ok(None),
                 }
-                bytes.extend_from_slice(&image.pixels);
             }
             let copied = (bytes.len() / image_bytes) as i64;
             Tensor::f_from_slice(&bytes)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use residual_data::{Batch, Image, Pipeline, SampleRng, decode_file_wanted, decode_wanted};
+use residual_data::{Batch, EncodedImage, Image, ImageSize, Pipeline, SampleRng, decode_file_with};
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
 
 use crate::evaluate::diverged_error;
@@ -120,24 +120,28 @@ fn run_batch(
 fn append(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
     let filled = batch.images.len();
     let images = batch.images_mut();
-    let Some(views) = pipeline.views(image) else {
+    let Some(views) = pipeline.view_sizes(image.view()) else {
         images.resize(filled + pipeline.len(), 0.0);
-        // Evaluation pipelines draw no random numbers, so the seed has no effect.
-        return pipeline.apply(image, &mut SampleRng::new(0, 0, 0), &mut images[filled..]);
+        // Evaluation draws no random numbers; `plan` takes a generator for training.
+        let plan = pipeline.plan(image.view().size(), SampleRng::new(0, 0, 0));
+        return pipeline.apply(image.view(), plan, &mut images[filled..]);
     };
     let pixels: usize = views.iter().map(|[height, width]| (height * width) as usize).sum();
     images.resize(filled + pixels * pipeline.channels(), 0.0);
-    pipeline.apply_views(image, &views, &mut images[filled..]);
+    pipeline.apply_views(image.view(), &views, &mut images[filled..]);
     batch.views.get_or_insert_default().extend(views);
 }
 
 /// Decodes an input into `image`, with the channels of the pipeline.
 fn decode(input: &ImageInput, pipeline: &Pipeline, image: &mut Image) -> Result<()> {
     let channels = pipeline.channels() as u32;
-    let wanted = |width, height| pipeline.wanted_whole(width, height);
+    let request = |size: ImageSize| pipeline.whole_request(size);
     match input {
-        ImageInput::Path(path) => decode_file_wanted(path, channels, &wanted, image),
-        ImageInput::Encoded(bytes) => decode_wanted(bytes, channels, &wanted, image),
+        ImageInput::Path(path) => decode_file_with(path, channels, request, image),
+        ImageInput::Encoded(bytes) => {
+            let encoded = EncodedImage::parse(bytes)?;
+            encoded.decode(request(encoded.size()), channels, image)
+        }
         ImageInput::Raw { pixels, width, height, channels: given } => {
             let expected = u64::from(*width) * u64::from(*height) * u64::from(*given);
             if expected == 0 || expected != pixels.len() as u64 || !matches!(given, 1 | 3) {

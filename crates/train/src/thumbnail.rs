@@ -16,6 +16,6 @@ pub fn small(image: &Image, side: u32) -> Thumbnail {
 /// If it cannot be read any more.
 pub fn small_of(subset: &Subset, index: u32, channels: u32, side: u32) -> Result<Thumbnail> {
     let mut image = Image::default();
-    subset.source.read(index as usize, channels, &mut image)?;
+    subset.source.read_into(index as usize, channels, &mut image)?;
     Ok(small(&image, side))
 }

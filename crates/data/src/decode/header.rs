@@ -1,42 +1,41 @@
-//! The first bytes of an image file: what it is and how large, without decoding it.
+//! Parses the header of an image file: format, size and orientation.
 
 use std::io::{BufRead, ErrorKind, Read, Seek};
 
 use image::metadata::Orientation;
 
-/// Pillow refuses to decode more pixels than this, too (`Image.MAX_IMAGE_PIXELS` doubled): a few
-/// kilobytes can claim to be many gigabytes.
+/// Pillow's limit (twice `Image.MAX_IMAGE_PIXELS`): a few kilobytes can claim to be many gigabytes.
 const MAX_PIXELS: u64 = 178_956_970;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
 
-/// A kind of file that is read.
+/// A supported image format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ImageKind {
     Jpeg,
     Png,
 }
 
-/// What a header tells.
+/// The facts in an image header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub kind: ImageKind,
-    /// As shown: after turning it as `orientation` says.
+    /// Upright, after applying `orientation`.
     pub width: u32,
     pub height: u32,
-    /// 1 (grey) or 3.
+    /// 1 (gray) or 3.
     pub channels: u32,
     pub orientation: Orientation,
 }
 
-/// Why there is no header to tell anything.
+/// Why a header cannot be parsed.
 #[derive(Debug)]
 pub(crate) enum HeaderError {
-    /// Another kind of image, by name; residual does not read it.
+    /// Another image format, by name.
     Foreign(&'static str),
-    /// Neither an image's first bytes nor those of a kind known by name.
+    /// Not a known image format.
     Unknown,
-    /// Named as one of the kinds, but damaged: what is wrong, to stand after "is".
+    /// A supported format, but damaged. The text completes the sentence "the image is ...".
     Damaged(String),
     /// The file could not be read.
     Io(std::io::Error),
@@ -52,7 +51,7 @@ impl From<std::io::Error> for HeaderError {
 }
 
 impl Header {
-    /// Reads as much of the file as it takes to find the size and the orientation.
+    /// Reads the file up to the size and the orientation.
     pub fn read(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
         let mut start = [0; 12];
         let found = fill(file, &mut start)?;
@@ -81,7 +80,7 @@ impl Header {
     }
 }
 
-/// As much of `buffer` as the file has.
+/// Fills `buffer` as far as the file reaches.
 fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -95,7 +94,7 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(filled)
 }
 
-/// The kinds that people keep among their pictures.
+/// Unsupported formats that are common in image folders.
 fn foreign(start: &[u8]) -> Option<&'static str> {
     let at =
         |offset: usize, magic: &[u8]| start.get(offset..).is_some_and(|s| s.starts_with(magic));
@@ -116,17 +115,17 @@ fn foreign(start: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Walks a JPEG's segments to its frame header (ITU-T T.81, annex B). Starts after the first
-/// marker.
+/// Parses the segments of a JPEG up to the frame header (ITU-T T.81, annex B), from behind the
+/// first marker.
 fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
     let mut orientation = Orientation::NoTransforms;
     loop {
         let marker = next_marker(file)?;
         match marker {
-            // TEM has no parameters.
+            // TEM has no payload.
             0x01 => continue,
-            // RST0-7, EOI and SOS come after the frame header. (Some decoders read a length after a
-            // restart marker, and so would find another frame than this.)
+            // RST0-7, EOI and SOS cannot precede the frame header. Some decoders read a length
+            // after a restart marker and would find another frame than this parser.
             0xd0..=0xd7 | 0xd9 | 0xda => {
                 return Err(HeaderError::Damaged("damaged: it has no frame header".into()));
             }
@@ -137,7 +136,7 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
             return Err(HeaderError::Damaged("damaged: a segment has no length".into()));
         };
         match marker {
-            // SOF0-15, less DHT, JPG and DAC.
+            // SOF0-15 without DHT, JPG and DAC.
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
                 let [_, h1, h0, w1, w0, components] = bytes(file)?;
                 return Ok(Header {
@@ -162,7 +161,7 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
 }
 
 fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
-    // Decoders skip what lies between segments; a marker may be preceded by any number of 0xff.
+    // Decoders skip bytes between segments. Any number of fill bytes may precede a marker.
     file.skip_until(0xff)?;
     loop {
         match bytes(file)? {
@@ -175,8 +174,8 @@ fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
     }
 }
 
-/// Reads a PNG's header and the chunks before its pixels (W3C PNG, third edition, section 11).
-/// Starts after the signature.
+/// Parses the header of a PNG and the chunks before its pixels (W3C PNG, third edition, section
+/// 11), from behind the signature.
 fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
     let mut header = None;
     loop {
@@ -186,8 +185,8 @@ fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
             (b"IHDR", None) if length == 13 => {
                 let width = u32::from_be_bytes(bytes(file)?);
                 let height = u32::from_be_bytes(bytes(file)?);
-                let [_depth, colour, _, _, _] = bytes(file)?;
-                let channels = if matches!(colour, 0 | 4) { 1 } else { 3 };
+                let [_depth, color, _, _, _] = bytes(file)?;
+                let channels = if matches!(color, 0 | 4) { 1 } else { 3 };
                 let orientation = Orientation::NoTransforms;
                 let kind = ImageKind::Png;
                 header = Some(Header { kind, width, height, channels, orientation });
@@ -208,13 +207,13 @@ fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
 }
 
 impl Header {
-    /// Width and height as they are stored, before turning.
+    /// Stored width and height, before applying the orientation.
     pub fn stored(&self) -> [u32; 2] {
         let Header { width, height, .. } = self.turned();
         [width, height]
     }
 
-    /// With the sides as they are shown.
+    /// Swaps width and height if the orientation does.
     fn turned(self) -> Header {
         use Orientation::*;
         match self.orientation {
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_tells_size_channels_and_kind() {
+    fn parses_format_size_and_channels() {
         let told = |name| {
             let header = header(name);
             (header.kind, header.width, header.height, header.channels)
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_is_that_of_the_upright_image() {
+    fn the_size_is_upright() {
         for name in
             ["turned-5.jpg", "turned-6.jpg", "turned-7.jpg", "turned-8.jpg", "turned-png.png"]
         {
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_of_any_length_are_walked_over() {
+    fn skips_segments_of_any_length() {
         let mut jpeg = vec![0xff, 0xd8];
         for length in [2u16, 3, 9_000, 65_535] {
             jpeg.extend_from_slice(&[0xff, 0xff, 0xe4]);
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_without_pixels_is_damaged() {
+    fn refuses_an_image_without_pixels() {
         let jpeg = [0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 0, 0, 9, 1, 1, 0x11, 0];
         let why = Header::read(&mut Cursor::new(jpeg)).unwrap_err();
         assert!(matches!(&why, HeaderError::Damaged(what) if what.contains("9x0")), "{why:?}");

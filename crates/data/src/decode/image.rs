@@ -1,24 +1,64 @@
-//! One image in memory, as decoding leaves it and augmentation takes it.
+//! Decoded images.
 
 use residual_spec::{Error, ErrorCode, Result};
 
-/// Pixels of 8 bits, rows from the top, channels innermost (HWC).
+use super::request::ImageSize;
+
+/// 8-bit pixels, rows from the top, channels innermost (HWC).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Image {
     pub width: u32,
     pub height: u32,
-    /// 1 (grey) or 3 (RGB).
+    /// 1 (gray) or 3 (RGB).
     pub channels: u32,
     /// `height * width * channels` bytes.
     pub pixels: Vec<u8>,
 }
 
+/// A borrowed [`Image`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageView<'a> {
+    pub width: u32,
+    pub height: u32,
+    /// 1 (gray) or 3 (RGB).
+    pub channels: u32,
+    /// `height * width * channels` bytes.
+    pub pixels: &'a [u8],
+}
+
+impl ImageView<'_> {
+    /// The size of the pixels as they are.
+    pub fn size(&self) -> ImageSize {
+        ImageSize::unscalable(self.width, self.height)
+    }
+}
+
+impl From<ImageView<'_>> for Image {
+    fn from(view: ImageView) -> Image {
+        let mut image = Image::default();
+        image.copy_from(view);
+        image
+    }
+}
+
 impl Image {
-    /// An image from raw pixels.
+    pub fn view(&self) -> ImageView<'_> {
+        let &Image { width, height, channels, ref pixels } = self;
+        ImageView { width, height, channels, pixels }
+    }
+
+    /// Copies the pixels of `view` into this image's buffer.
+    pub fn copy_from(&mut self, view: ImageView) {
+        (self.width, self.height, self.channels) = (view.width, view.height, view.channels);
+        self.pixels.clear();
+        self.pixels.extend_from_slice(view.pixels);
+    }
+
+    /// Creates an image from raw pixels.
     ///
     /// # Errors
-    /// `E_IMAGE` if a side is 0, the channels are neither 1 nor 3, or the bytes are not as many as
-    /// the sides and channels say.
+    /// `E_IMAGE` if a side is 0, `channels` is neither 1 nor 3, or the number of bytes does not
+    /// match.
     pub fn new(width: u32, height: u32, channels: u32, pixels: Vec<u8>) -> Result<Self> {
         let refuse = |message: String| {
             Err(Error::new(ErrorCode::Image, message)
@@ -40,8 +80,8 @@ impl Image {
         Ok(Image { width, height, channels, pixels })
     }
 
-    /// Makes it grey or RGB, in place. Grey is ITU-R 601's luma, rounded as Pillow's `convert('L')`
-    /// rounds it; RGB from grey repeats the value.
+    /// Converts to gray or RGB in place. Gray is ITU-R 601 luma, rounded like Pillow's
+    /// `convert('L')`.
     pub fn set_channels(&mut self, channels: u32) {
         match (self.channels, channels) {
             (3, 1) => {
@@ -71,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grey_is_pillows_luma() {
+    fn gray_matches_pillow() {
         let pixels = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 12, 200, 77, 255, 255, 255];
         let mut image = Image::new(5, 1, 3, pixels).unwrap();
         image.set_channels(1);
@@ -79,17 +119,17 @@ mod tests {
     }
 
     #[test]
-    fn grey_becomes_rgb_and_comes_back_unchanged() {
-        let grey = Image::new(2, 2, 1, vec![0, 7, 128, 255]).unwrap();
-        let mut image = grey.clone();
+    fn gray_to_rgb_and_back_is_lossless() {
+        let gray = Image::new(2, 2, 1, vec![0, 7, 128, 255]).unwrap();
+        let mut image = gray.clone();
         image.set_channels(3);
         assert_eq!(image.pixels, [0, 0, 0, 7, 7, 7, 128, 128, 128, 255, 255, 255]);
         image.set_channels(1);
-        assert_eq!(image, grey);
+        assert_eq!(image, gray);
     }
 
     #[test]
-    fn pixels_that_do_not_fit_the_sides_are_refused() {
+    fn refuses_pixels_that_do_not_match_the_size() {
         for (width, height, channels, bytes) in
             [(2, 2, 1, 3), (2, 2, 2, 8), (0, 2, 1, 0), (u32::MAX, u32::MAX, 3, 1)]
         {

@@ -1,4 +1,4 @@
-//! Which part of an image to decode, and at which scale.
+//! Size of an image before decoding, and the part of it to decode.
 
 /// A rectangle of whole pixels inside an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,33 +10,47 @@ pub struct Region {
 }
 
 impl Region {
-    /// All of an image.
+    /// The whole image.
     pub fn whole(width: u32, height: u32) -> Region {
         Region { left: 0, top: 0, width, height }
     }
 }
 
-/// How an image is looked at.
+/// Size of an image before decoding, upright (after its EXIF orientation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// 1, 2, 4 or 8: a pixel is made of a square of so many to the side, where the format allows that (a JPEG's
-    /// sides are divided by it, and rounded up). Other images come at their own size.
+pub struct ImageSize {
+    pub width: u32,
+    pub height: u32,
+    /// The largest scale denominator that the format supports: 8 for JPEG, 1 otherwise.
+    pub max_scale: u32,
+}
+
+impl ImageSize {
+    /// The size of an image that cannot be decoded at a smaller scale.
+    pub fn unscalable(width: u32, height: u32) -> ImageSize {
+        ImageSize { width, height, max_scale: 1 }
+    }
+}
+
+/// The scale and the region at which an image is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeRequest {
+    /// Scale denominator: 1, 2, 4 or 8. Each side of a JPEG is divided by it and rounded up. Other
+    /// formats ignore it.
     pub scale: u32,
-    /// What is looked at of the image at this scale.
+    /// The pixels that must be correct, in the scaled image. Other pixels may have any value.
     pub region: Region,
 }
 
-impl Look {
-    /// At all pixels of an image.
-    pub fn whole(width: u32, height: u32) -> Look {
-        Look::all_at(1, width, height)
+impl DecodeRequest {
+    /// The whole image at full size.
+    pub fn whole(size: ImageSize) -> DecodeRequest {
+        DecodeRequest::whole_at_scale(1, size)
     }
 
-    /// At all of an image of this size, at a scale.
-    pub fn all_at(scale: u32, width: u32, height: u32) -> Look {
-        Look { scale, region: Region::whole(width.div_ceil(scale), height.div_ceil(scale)) }
+    /// The whole image, each side divided by `scale` and rounded up.
+    pub fn whole_at_scale(scale: u32, size: ImageSize) -> DecodeRequest {
+        let [width, height] = [size.width, size.height].map(|side| side.div_ceil(scale));
+        DecodeRequest { scale, region: Region::whole(width, height) }
     }
 }
-
-/// Says how an image of a width and a height will be looked at.
-pub type Wanted<'a> = &'a dyn Fn(u32, u32) -> Look;

@@ -1,4 +1,4 @@
-//! Batches of images as the network takes them.
+//! Batches of normalized images.
 
 use std::sync::Arc;
 
@@ -6,21 +6,22 @@ use residual_spec::Error;
 
 use crate::{CropWindow, MixedLabels};
 
-/// Images as the network takes them.
+/// The input of the network and its labels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
-    /// `[n, size, size, channels]` (NHWC), normalised. Shared, so that a tensor may lie in them.
+    /// `[n, size, size, channels]` (NHWC), normalized. Shared, so that a tensor may borrow the
+    /// memory.
     pub images: Arc<Vec<f32>>,
-    /// The class of each of the `n` images.
+    /// The label of each of the `n` images.
     pub labels: Vec<i64>,
-    /// Each image's index in its source.
+    /// The index of each image in its source.
     pub indices: Vec<u32>,
-    /// Height and width of every view of every image, where each is seen more than once; `images`
-    /// has them one after another.
+    /// Height and width of all views of all images, if each image has several; `images` holds the
+    /// views one after another.
     pub views: Option<Vec<[u32; 2]>>,
-    /// What the images were mixed with, where they were.
+    /// The partner labels, if the images were mixed.
     pub mixed: Option<MixedLabels>,
-    /// Where each image is to be cut, in place of `images`, which then are elsewhere.
+    /// The crop window of each image, if the images are on the device; `images` is empty then.
     pub windows: Option<Vec<CropWindow>>,
 }
 
@@ -34,7 +35,7 @@ impl Batch {
         self.labels.is_empty()
     }
 
-    /// Where images are written: into what held others before, unless somebody still has it.
+    /// The buffer for images. Reuses the memory of earlier images unless it is still shared.
     pub fn images_mut(&mut self) -> &mut Vec<f32> {
         if Arc::get_mut(&mut self.images).is_none() {
             self.images = Arc::default();
@@ -42,8 +43,8 @@ impl Batch {
         Arc::make_mut(&mut self.images)
     }
 
-    /// The class that each image shows most of: its own, or its partner's where that has the
-    /// larger share of a mixture.
+    /// The label with the larger weight for each image: its own, or its partner's in a mixed batch
+    /// with `lambda < 0.5`.
     pub fn dominant_labels(&self) -> &[i64] {
         match &self.mixed {
             Some(mixed) if mixed.lambda < 0.5 => &mixed.labels,
@@ -52,11 +53,11 @@ impl Batch {
     }
 }
 
-/// A batch, and what had to be left out of it.
+/// A batch and the images that could not be loaded for it.
 #[derive(Debug, Default)]
 pub struct LoadedBatch {
-    /// Empty if every image of it was broken.
+    /// Empty if no image could be loaded.
     pub batch: Batch,
-    /// Name and failure of each image that could not be read.
+    /// Name and error of each image that could not be read.
     pub failed: Vec<(String, Error)>,
 }

@@ -5,15 +5,15 @@ use std::sync::{Mutex, PoisonError};
 
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::{Image, Look, PixelMean, Subset};
+use crate::{PixelMean, ReadBuffers, Subset};
 
 impl PixelMean {
-    /// The mean of a subset's images, all `size` by `size`; those that cannot be read are left out.
-    /// Counted in whole numbers, so `workers` threads change nothing. `cancelled` is asked before
-    /// each image that this thread reads, and at the end.
+    /// Computes the mean of a subset's images, all `size` by `size`. Skips images that cannot be
+    /// read. The sums are integers, so the result does not depend on `workers`. Checks `cancelled`
+    /// before each image that this thread reads, and at the end.
     ///
     /// # Errors
-    /// `E_DATA_UNUSABLE` if not one image can be read; `E_ABORTED` if cancelled.
+    /// `E_DATA_UNUSABLE` if no image can be read; `E_ABORTED` if cancelled.
     pub fn compute(
         subset: &Subset,
         channels: u32,
@@ -25,7 +25,7 @@ impl PixelMean {
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let total = Mutex::new((0u64, vec![0u64; length]));
         let work = |cancelled: &dyn Fn() -> bool| {
-            let (mut count, mut sums, mut room) = (0, vec![0u64; length], Image::default());
+            let (mut count, mut sums, mut room) = (0, vec![0u64; length], ReadBuffers::default());
             while let Some(&i) = subset.indices.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if cancelled() {
                     stop.store(true, Ordering::Relaxed);
@@ -33,13 +33,12 @@ impl PixelMean {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let whole = &Look::whole;
-                let read = subset.source.look(i as usize, channels, whole, &mut room);
+                let read = subset.source.read(i as usize, channels, &mut room);
                 if let Some(image) =
                     read.ok().filter(|image| [image.width, image.height] == [size; 2])
                 {
                     count += 1;
-                    for (sum, &value) in sums.iter_mut().zip(&image.pixels) {
+                    for (sum, &value) in sums.iter_mut().zip(image.pixels) {
                         *sum += u64::from(value);
                     }
                 }
@@ -83,12 +82,12 @@ mod tests {
     fn subset() -> Subset {
         let pixels = (0..5 * 12).map(|i| (i * 37 % 256) as u8).collect();
         let source = MemorySource::new(Split::Train, [2, 2, 3], pixels, vec![0, 1, 0, 1, 0]);
-        // The first image is for validation.
+        // The first image belongs to the validation split.
         Subset { source: Arc::new(source), indices: (1..5).collect() }
     }
 
     #[test]
-    fn it_is_the_mean_of_the_subset_alone_whatever_the_number_of_workers() {
+    fn mean_of_the_subset_does_not_depend_on_workers() {
         let one = PixelMean::compute(&subset(), 3, 2, 1, &|| false).unwrap();
         let wanted = |at: usize| {
             let sum: usize = (1..5).map(|image| (image * 12 + at) * 37 % 256).sum();
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_stopped_and_needs_images() {
+    fn can_be_cancelled_and_requires_an_image() {
         let stopped = PixelMean::compute(&subset(), 3, 2, 2, &|| true).unwrap_err();
         assert_eq!(stopped.code, ErrorCode::Aborted);
         let none = Subset { indices: Arc::from([]), ..subset() };

@@ -1,4 +1,4 @@
-//! Batches, built ahead of time by worker threads and delivered in order.
+//! Builds batches ahead of time on worker threads and delivers them in order.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -13,35 +13,35 @@ use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
 use super::batch::{Batch, LoadedBatch};
 use super::sampler::{Sample, SampleOrder, sample_order};
 use crate::random::batch_rng;
-use crate::{Image, Pipeline, SampleRng, Source, Subset};
+use crate::{CropPlan, ImageView, Pipeline, ReadBuffers, SampleRng, Source, Subset};
 
-/// Batches that may wait, finished or in the making, beyond one for each worker.
-const LOOK_AHEAD: usize = 2;
+/// Batches that are prefetched beyond one for each worker.
+const PREFETCH: usize = 2;
 
-/// How a subset is made into batches.
+/// Options of a [`Loader`].
 #[derive(Debug, Clone, Copy)]
 pub struct LoaderOptions {
-    /// Images in a batch; the last one may have fewer.
+    /// Images in a batch; the last batch may have fewer.
     pub batch_size: usize,
     /// Threads that decode and augment.
     pub workers: usize,
     pub order: SampleOrder,
-    /// Batches at the front that are not wanted: where a resumed run goes on in mid-epoch.
+    /// Batches to skip at the beginning, to resume within an epoch.
     pub skip_batches: usize,
-    /// Leave out a last batch of one image, on which batch normalisation cannot be trained.
+    /// Drop a last batch of one image, on which batch normalization cannot be trained.
     pub drop_single: bool,
-    /// Read no images, and say only where each is to be cut: for a pipeline that only
-    /// [`cuts`](Pipeline::cuts), and images of its size that can all be read.
+    /// Read no images and deliver only their crop windows. The pipeline must be a
+    /// [`CropNormalize`](crate::CropNormalize), and all images must be readable and have its size.
     pub windows: bool,
 }
 
 impl LoaderOptions {
-    /// For an epoch of training, from its first batch on.
+    /// Options for a training epoch from its first batch.
     pub fn train(config: &ResolvedConfig, order: SampleOrder) -> LoaderOptions {
         LoaderOptions { order, drop_single: true, ..LoaderOptions::eval(config) }
     }
 
-    /// For evaluation: every image, in the order of the files.
+    /// Options for evaluation: every image, in the order of the subset.
     pub fn eval(config: &ResolvedConfig) -> LoaderOptions {
         LoaderOptions {
             batch_size: config.batch_size as usize,
@@ -54,18 +54,18 @@ impl LoaderOptions {
     }
 }
 
-/// What [`Loader::next_within`] found.
+/// The result of [`Loader::next_within`].
 #[derive(Debug)]
 pub enum NextBatch {
     Ready(LoadedBatch),
-    /// Still in the making.
+    /// The next batch is not finished yet.
     Pending,
     /// All batches were delivered.
     End,
 }
 
-/// Delivers a subset's batches in order, the same bytes whatever the number of workers. Dropping
-/// it stops the workers after the image that each is at.
+/// Delivers the batches of a subset in order. The bytes do not depend on the number of workers.
+/// Dropping the loader stops each worker after its current image.
 pub struct Loader {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
@@ -73,61 +73,46 @@ pub struct Loader {
 }
 
 impl Loader {
+    /// Starts the workers.
     pub fn new(subset: &Subset, pipeline: Arc<Pipeline>, options: LoaderOptions) -> Loader {
         let batch_size = options.batch_size.max(1);
-        let (seed, epoch, mut draws) = sample_order(subset, options.order);
-        if options.drop_single && draws.len() % batch_size == 1 {
-            draws.pop();
+        let (seed, epoch, mut samples) = sample_order(subset, options.order);
+        if options.drop_single && samples.len() % batch_size == 1 {
+            samples.pop();
         }
-        let total = draws.len().div_ceil(batch_size);
+        let total = samples.len().div_ceil(batch_size);
         let first = options.skip_batches.min(total);
-        let most = if options.windows { 1 } else { total - first };
-        let workers = options.workers.clamp(1, most.max(1));
+        let max_workers = if options.windows { 1 } else { total - first };
+        let workers = options.workers.clamp(1, max_workers.max(1));
         let shared = Arc::new(Shared {
             source: subset.source.clone(),
-            draws,
+            samples,
             pipeline,
             batch_size,
             windows: options.windows,
             seed,
             epoch,
-            ahead: workers + LOOK_AHEAD,
+            max_ahead: workers + PREFETCH,
             total,
-            stop: AtomicBool::new(false),
-            state: Mutex::new(State { started: first, delivered: first, ..State::default() }),
-            room: Condvar::new(),
-            finished: Condvar::new(),
+            queue: Queue {
+                stop: AtomicBool::new(false),
+                state: Mutex::new(State { started: first, delivered: first, ..State::default() }),
+                delivered: Condvar::new(),
+                finished: Condvar::new(),
+            },
         });
-        let spawn = |i: usize| {
-            let shared = shared.clone();
-            let name = format!("residual-data-{i}");
-            std::thread::Builder::new().name(name).spawn(move || shared.work())
+        let workers = match first < total {
+            true => spawn_workers(&shared, workers, first),
+            false => Vec::new(),
         };
-        let mut running = Vec::with_capacity(workers);
-        if first < total {
-            for i in 0..workers {
-                match spawn(i) {
-                    Ok(worker) => running.push(worker),
-                    // Fewer workers do; none at all is said instead of the first batch.
-                    Err(cause) if running.is_empty() => {
-                        let message = format!("no thread could be started to load images: {cause}");
-                        let error = Error::new(ErrorCode::Internal, message)
-                            .hint("The system is short of memory or threads.");
-                        shared.lock().done.insert(first, Err(error));
-                        break;
-                    }
-                    Err(_) => break,
-                }
-            }
-        }
-        Loader { shared, workers: running, batches: total - first }
+        Loader { shared, workers, batches: total - first }
     }
 
-    /// The next batch, or `None` after the last; waits for it.
+    /// Waits for the next batch and returns it, or `None` after the last.
     ///
     /// # Errors
-    /// `E_INTERNAL` if loading a batch failed by a defect of the program; no batch follows it.
-    #[allow(clippy::should_implement_trait)] // batches come back by `recycle`, which an iterator cannot offer while borrowed
+    /// `E_INTERNAL` if a worker panicked; no batch follows.
+    #[allow(clippy::should_implement_trait)] // `recycle` needs the loader while a batch is in use
     pub fn next(&mut self) -> Result<Option<LoadedBatch>> {
         loop {
             match self.next_within(Duration::from_secs(60))? {
@@ -138,50 +123,51 @@ impl Loader {
         }
     }
 
-    /// The next batch, if there is one within the time given.
+    /// Returns the next batch if it is finished within `timeout`.
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub fn next_within(&mut self, patience: Duration) -> Result<NextBatch> {
-        let deadline = Instant::now() + patience;
-        let mut state = self.shared.lock();
+    pub fn next_within(&mut self, timeout: Duration) -> Result<NextBatch> {
+        let deadline = Instant::now() + timeout;
+        let queue = &self.shared.queue;
+        let mut state = queue.lock();
         loop {
-            let wanted = state.delivered;
-            if let Some(done) = state.done.remove(&wanted) {
+            let number = state.delivered;
+            if let Some(done) = state.done.remove(&number) {
                 state.delivered = match done {
-                    Ok(_) => wanted + 1,
+                    Ok(_) => number + 1,
                     Err(_) => self.shared.total,
                 };
                 drop(state);
-                self.shared.room.notify_one();
+                queue.delivered.notify_one();
                 return done.map(NextBatch::Ready);
             }
-            if wanted >= self.shared.total {
+            if number >= self.shared.total {
                 return Ok(NextBatch::End);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(NextBatch::Pending);
             }
-            let waited = self.shared.finished.wait_timeout(state, left);
+            let waited = queue.finished.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Gives a batch's buffers back, to be filled again.
+    /// Takes a batch's buffers back for reuse.
     pub fn recycle(&mut self, batch: Batch) {
-        let mut state = self.shared.lock();
-        if state.spare.len() < self.shared.ahead {
+        let mut state = self.shared.queue.lock();
+        if state.spare.len() < self.shared.max_ahead {
             state.spare.push(batch);
         }
     }
 
-    /// What to call the image with this index in its source.
+    /// The name of the image with this index in its source.
     pub fn name(&self, index: u32) -> String {
         self.shared.source.name(index as usize)
     }
 
-    /// Batches that this loader delivers in all.
+    /// The number of batches that this loader delivers in total.
     pub fn batches(&self) -> usize {
         self.batches
     }
@@ -189,40 +175,74 @@ impl Loader {
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        // Set under the lock, so that no worker is between looking at it and going to sleep.
-        let state = self.shared.lock();
-        self.shared.stop.store(true, Ordering::Relaxed);
+        let queue = &self.shared.queue;
+        // Set under the lock, so that no worker is between checking the flag and waiting.
+        let state = queue.lock();
+        queue.stop.store(true, Ordering::Relaxed);
         drop(state);
-        self.shared.room.notify_all();
+        queue.delivered.notify_all();
         for worker in self.workers.drain(..) {
-            // A worker's panic was caught and delivered where it happened.
+            // Panics were caught in the worker and delivered as errors.
             let _ = worker.join();
         }
     }
 }
 
-/// What the workers and the loader's owner share.
+/// Starts up to `count` workers. If not even one can be started, an error takes the place of batch
+/// `first`.
+fn spawn_workers(shared: &Arc<Shared>, count: usize, first: usize) -> Vec<JoinHandle<()>> {
+    let mut workers = Vec::with_capacity(count);
+    for i in 0..count {
+        let shared = shared.clone();
+        let builder = std::thread::Builder::new().name(format!("residual-data-{i}"));
+        let worker = {
+            let shared = shared.clone();
+            builder.spawn(move || shared.work())
+        };
+        match worker {
+            Ok(worker) => workers.push(worker),
+            Err(cause) => {
+                if workers.is_empty() {
+                    let message = format!("no thread could be started to load images: {cause}");
+                    let error = Error::new(ErrorCode::Internal, message)
+                        .hint("The system is short of memory or threads.");
+                    shared.queue.lock().done.insert(first, Err(error));
+                }
+                break;
+            }
+        }
+    }
+    workers
+}
+
+/// State shared by the workers and the loader.
 struct Shared {
     source: Arc<dyn Source>,
-    draws: Vec<Sample>,
+    samples: Vec<Sample>,
     pipeline: Arc<Pipeline>,
     batch_size: usize,
     windows: bool,
     seed: u64,
     epoch: u32,
-    ahead: usize,
+    /// Batches that may be started and not yet delivered.
+    max_ahead: usize,
+    /// Batches of the epoch.
     total: usize,
+    queue: Queue,
+}
+
+struct Queue {
     stop: AtomicBool,
     state: Mutex<State>,
-    /// A batch was taken: there is room for another.
-    room: Condvar,
-    /// A batch was finished.
+    /// Signals that a batch was delivered, so that another may be started.
+    delivered: Condvar,
+    /// Signals that a batch was finished.
     finished: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// The next batch that no worker has begun.
+    /// The next batch that no worker has started.
     started: usize,
     /// The next batch to deliver.
     delivered: usize,
@@ -230,7 +250,7 @@ struct State {
     spare: Vec<Batch>,
 }
 
-impl Shared {
+impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -238,85 +258,73 @@ impl Shared {
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
+}
 
+impl Shared {
+    /// A worker's main loop.
     fn work(&self) {
-        let mut room = Image::default();
-        while let Some((number, batch)) = self.begin() {
-            let built = catch_unwind(AssertUnwindSafe(|| self.build(number, batch, &mut room)));
+        let mut buffers = ReadBuffers::default();
+        while let Some((number, batch)) = self.start_batch() {
+            let built = catch_unwind(AssertUnwindSafe(|| self.build(number, batch, &mut buffers)));
             let result = match built {
                 Ok(Some(loaded)) => Ok(loaded),
                 Ok(None) => return,
-                Err(panic) => Err(internal(number, panic.as_ref())),
+                Err(panic) => Err(panic_error(number, panic.as_ref())),
             };
-            self.lock().done.insert(number, result);
-            self.finished.notify_one();
+            self.queue.lock().done.insert(number, result);
+            self.queue.finished.notify_one();
         }
     }
 
-    /// The next batch to build and a buffer for it, once there is room; `None` when there is no
-    /// more to do.
-    fn begin(&self) -> Option<(usize, Batch)> {
-        let mut state = self.lock();
+    /// Waits until another batch may be started. Returns its number and buffers for it, or `None` if
+    /// no batch is left.
+    fn start_batch(&self) -> Option<(usize, Batch)> {
+        let mut state = self.queue.lock();
         loop {
-            if self.stopped() || state.started >= self.total {
+            if self.queue.stopped() || state.started >= self.total {
                 return None;
             }
-            if state.started < state.delivered + self.ahead {
+            if state.started < state.delivered + self.max_ahead {
                 state.started += 1;
                 return Some((state.started - 1, state.spare.pop().unwrap_or_default()));
             }
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.queue.delivered.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// One batch; `None` if the loader was stopped meanwhile.
-    fn build(&self, number: usize, mut batch: Batch, room: &mut Image) -> Option<LoadedBatch> {
+    /// Builds a batch; `None` if the loader was stopped.
+    fn build(
+        &self,
+        number: usize,
+        mut batch: Batch,
+        buffers: &mut ReadBuffers,
+    ) -> Option<LoadedBatch> {
         let start = number * self.batch_size;
-        let wanted = &self.draws[start..self.draws.len().min(start + self.batch_size)];
+        let samples = &self.samples[start..self.samples.len().min(start + self.batch_size)];
         if self.windows {
-            return Some(LoadedBatch { batch: self.windows_of(wanted), failed: Vec::new() });
+            return Some(LoadedBatch { batch: self.windows_batch(samples), failed: Vec::new() });
         }
-        let length = self.pipeline.len();
         let mut images = std::mem::take(batch.images_mut());
-        images.resize(wanted.len() * length, 0.0);
+        images.resize(samples.len() * self.pipeline.len(), 0.0);
         batch.labels.clear();
         batch.indices.clear();
         batch.views = None;
-        // The numbers that are filled.
+        // The number of values that are written.
         let mut filled = 0;
         let mut failed = Vec::new();
-        for &draw in wanted {
-            if self.stopped() {
+        for &sample in samples {
+            if self.queue.stopped() {
                 return None;
             }
-            let source = &self.source;
-            let i = draw.index as usize;
-            let rng = SampleRng::for_sample(self.seed, self.epoch, draw.index, draw.repeat);
-            let wanted = |width, height| self.pipeline.wanted([width, height], &mut rng.clone());
-            let channels = self.pipeline.channels() as u32;
-            let image = match source.look(i, channels, &wanted, room) {
-                Ok(image) => image,
-                Err(error) => {
-                    failed.push((source.name(i), error));
-                    continue;
+            let i = sample.index as usize;
+            match self.read(sample, buffers) {
+                Ok((image, plan)) => {
+                    filled = self.write(image, plan, filled, &mut images, &mut batch.views);
+                    batch.labels.push(self.source.label(i).into());
+                    batch.indices.push(sample.index);
                 }
-            };
-            let place = filled;
-            match self.pipeline.views(image) {
-                None => {
-                    filled += length;
-                    self.pipeline.apply(image, &mut rng.clone(), &mut images[place..filled]);
-                }
-                Some(views) => {
-                    let pixels: usize = views.iter().map(|[h, w]| *h as usize * *w as usize).sum();
-                    filled += pixels * self.pipeline.channels();
-                    images.resize(filled.max(images.len()), 0.0);
-                    self.pipeline.apply_views(image, &views, &mut images[place..filled]);
-                    batch.views.get_or_insert_default().extend(views);
-                }
+                Err(error) => failed.push((self.source.name(i), error)),
             }
-            batch.labels.push(source.label(i).into());
-            batch.indices.push(draw.index);
         }
         images.truncate(filled);
         let mut rng = batch_rng(self.seed, self.epoch, number as u32);
@@ -325,33 +333,76 @@ impl Shared {
         Some(LoadedBatch { batch, failed })
     }
 
-    fn windows_of(&self, wanted: &[Sample]) -> Batch {
-        let window = |&draw: &Sample| {
-            self.pipeline.window(&mut SampleRng::for_sample(
-                self.seed,
-                self.epoch,
-                draw.index,
-                draw.repeat,
-            ))
+    /// Opens an image, plans its crop and decodes what the plan needs.
+    fn read<'a>(
+        &'a self,
+        sample: Sample,
+        buffers: &'a mut ReadBuffers,
+    ) -> Result<(ImageView<'a>, CropPlan)> {
+        let i = sample.index as usize;
+        let channels = self.pipeline.channels() as u32;
+        let rng = SampleRng::for_sample(self.seed, self.epoch, sample.index, sample.repeat);
+        let opened = self.source.open(i, channels, &mut buffers.bytes)?;
+        let plan = self.pipeline.plan(opened.size(), rng.clone());
+        let image = self.source.decode(i, opened, plan.request, &mut buffers.image)?;
+        match plan.fits(image) {
+            true => Ok((image, plan)),
+            // A file that needed the fallback decoder came at full size.
+            false => Ok((image, self.pipeline.plan(image.size(), rng))),
+        }
+    }
+
+    /// Writes an image, or its views, behind the first `filled` values of `images`. Returns the new
+    /// number of values.
+    fn write(
+        &self,
+        image: ImageView,
+        plan: CropPlan,
+        filled: usize,
+        images: &mut Vec<f32>,
+        all_views: &mut Option<Vec<[u32; 2]>>,
+    ) -> usize {
+        match self.pipeline.view_sizes(image) {
+            None => {
+                let end = filled + self.pipeline.len();
+                self.pipeline.apply(image, plan, &mut images[filled..end]);
+                end
+            }
+            Some(views) => {
+                let pixels: usize = views.iter().map(|[h, w]| *h as usize * *w as usize).sum();
+                let end = filled + pixels * self.pipeline.channels();
+                images.resize(end.max(images.len()), 0.0);
+                self.pipeline.apply_views(image, &views, &mut images[filled..end]);
+                all_views.get_or_insert_default().extend(views);
+                end
+            }
+        }
+    }
+
+    /// A batch without pixels, for images on the device.
+    fn windows_batch(&self, samples: &[Sample]) -> Batch {
+        let window = |&Sample { index, repeat }: &Sample| {
+            let mut rng = SampleRng::for_sample(self.seed, self.epoch, index, repeat);
+            self.pipeline.crop_window(&mut rng)
         };
-        let label = |draw: &Sample| self.source.label(draw.index as usize).into();
+        let label = |sample: &Sample| self.source.label(sample.index as usize).into();
         Batch {
-            labels: wanted.iter().map(label).collect(),
-            indices: wanted.iter().map(|draw| draw.index).collect(),
-            windows: Some(wanted.iter().map(window).collect()),
+            labels: samples.iter().map(label).collect(),
+            indices: samples.iter().map(|sample| sample.index).collect(),
+            windows: Some(samples.iter().map(window).collect()),
             ..Batch::default()
         }
     }
 }
 
-fn internal(number: usize, panic: &(dyn Any + Send)) -> Error {
+fn panic_error(number: usize, panic: &(dyn Any + Send)) -> Error {
     let reason = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no reason given");
     Error::new(ErrorCode::Internal, format!("loading batch {number} failed: {reason}"))
-        .hint("This is a defect in residual; please report it with this message.")
+        .hint("This is a bug in residual; please report it with this message.")
 }
 
 #[cfg(test)]
@@ -361,8 +412,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::transforms::tests::grey;
-    use crate::{MemorySource, Split};
+    use crate::transforms::tests::gray_config;
+    use crate::{MemorySource, OpenedImage, Split};
 
     const SHUFFLED: SampleOrder = SampleOrder::Shuffled { seed: 5, epoch: 2 };
 
@@ -384,7 +435,7 @@ mod tests {
     }
 
     fn augmenting() -> Arc<Pipeline> {
-        Arc::new(Pipeline::train(&grey(8, json!({ "flip": true })), None))
+        Arc::new(Pipeline::train(&gray_config(8, json!({ "flip": true })), None))
     }
 
     fn all(mut loader: Loader) -> Vec<Batch> {
@@ -397,7 +448,7 @@ mod tests {
         batches
     }
 
-    /// Does to some images what `act` does, which is given the index.
+    /// Runs a closure with the index of each image that is opened.
     struct Acting<F>(F);
 
     impl<F: Fn(usize) -> Result<()> + Send + Sync> Source for Acting<F> {
@@ -413,10 +464,16 @@ mod tests {
             format!("image {i}")
         }
 
-        fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
+        fn open<'a>(
+            &'a self,
+            i: usize,
+            channels: u32,
+            buffer: &'a mut Vec<u8>,
+        ) -> Result<OpenedImage<'a>> {
             (self.0)(i)?;
-            *into = Image::new(8, 8, channels, vec![0; 64 * channels as usize])?;
-            Ok(())
+            buffer.resize(64 * channels as usize, 0);
+            let image = ImageView { width: 8, height: 8, channels, pixels: buffer };
+            Ok(OpenedImage::from_pixels(image, channels))
         }
     }
 
@@ -425,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_the_same_whatever_the_number_of_workers() {
+    fn bytes_do_not_depend_on_workers() {
         let deliver =
             |workers| all(Loader::new(&memory(203), augmenting(), options(16, workers, SHUFFLED)));
         let one = deliver(1);
@@ -437,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn a_balanced_epoch_is_as_long_and_the_same_whatever_the_number_of_workers() {
+    fn balanced_epochs_do_not_depend_on_workers() {
         // 60 images of class 0, 4 of class 1.
         let mut lopsided = memory(64);
         let labels = (0..64).map(|i| u32::from(i >= 60)).collect();
@@ -453,7 +510,7 @@ mod tests {
         for workers in [2, 5] {
             assert!(deliver(workers) == one, "{workers} workers");
         }
-        // The eight turns of a rare image are not all augmented alike.
+        // The eight repeats of a rare image are augmented differently.
         let rare = one.iter().flat_map(|batch| {
             batch.indices.iter().zip(batch.images.chunks(64)).filter(|&(&index, _)| index == 60)
         });
@@ -464,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn every_transform_at_once_depends_on_seed_epoch_and_image_alone() {
+    fn all_transforms_depend_only_on_seed_epoch_and_image() {
         let (size, count) = (12, 101);
         let mean: Vec<f32> = (0..size * size).map(|i| (i % 7) as f32 / 10.0).collect();
         let mean = Arc::new(crate::PixelMean::from_chw(&mean, 1, size).unwrap());
@@ -484,7 +541,7 @@ mod tests {
                         "crop": crop, "flip": true, "pixelMean": true,
                         "policy": policy, "erase": erase, "mix": mix,
                     });
-                    let pipeline = Pipeline::train(&grey(size, transform), Some(&mean));
+                    let pipeline = Pipeline::train(&gray_config(size, transform), Some(&mean));
                     let pipeline = Arc::new(pipeline);
                     let deliver = |workers, order| {
                         all(Loader::new(&subset, pipeline.clone(), options(16, workers, order)))
@@ -494,7 +551,7 @@ mod tests {
                     assert!(deliver(4, SHUFFLED) == one, "{crop} {policy} {erase} {mix}");
                     let another = SampleOrder::Shuffled { seed: 5, epoch: 3 };
                     assert!(deliver(1, another) != one);
-                    // A resumed run finds the rest as it would have been.
+                    // A resumed run gets the same remaining batches.
                     let options = LoaderOptions { skip_batches: 3, ..options(16, 2, SHUFFLED) };
                     let rest = all(Loader::new(&subset, pipeline.clone(), options));
                     assert!(rest == one[3..]);
@@ -504,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn views_of_all_images_lie_one_after_another() {
+    fn views_of_all_images_are_contiguous() {
         for (views, each) in [
             (residual_spec::TestTimeAugment::Flip, vec![[8, 8]; 2]),
             (residual_spec::TestTimeAugment::Ten, vec![[8, 8]; 10]),
@@ -513,7 +570,7 @@ mod tests {
                 vec![[8, 8], [8, 8], [10, 10], [10, 10]],
             ),
         ] {
-            let pipeline = Pipeline::eval(&grey(8, json!({})), None).with_views(views);
+            let pipeline = Pipeline::eval(&gray_config(8, json!({})), None).with_views(views);
             let pipeline = Arc::new(pipeline);
             let numbers: u32 = each.iter().map(|[height, width]| height * width).sum();
             let deliver = |workers| {
@@ -531,7 +588,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_has_every_image_once_in_an_order_of_its_own() {
+    fn an_epoch_has_every_image_once_in_its_own_order() {
         let indices = |order| -> Vec<u32> {
             let batches = all(Loader::new(&memory(100), augmenting(), options(7, 2, order)));
             batches.into_iter().flat_map(|batch| batch.indices).collect()
@@ -545,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_epoch_goes_on_with_the_same_bytes() {
+    fn a_resumed_epoch_continues_with_the_same_bytes() {
         let whole = all(Loader::new(&memory(50), augmenting(), options(8, 2, SHUFFLED)));
         let rest = LoaderOptions { skip_batches: 3, ..options(8, 2, SHUFFLED) };
         let loader = Loader::new(&memory(50), augmenting(), rest);
@@ -556,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn where_images_are_to_be_cut_is_said_in_the_same_order_and_no_image_is_read() {
+    fn windows_match_the_epoch_order_without_reading_images() {
         let unread = acting(|_| panic!("it is read"));
         let windows = |options| {
             all(Loader::new(&unread, augmenting(), LoaderOptions { windows: true, ..options }))
@@ -568,7 +625,7 @@ mod tests {
         for (batch, read) in whole.iter().zip(&read) {
             assert_eq!((&batch.labels, &batch.indices), (&read.labels, &read.indices));
             let drawn = batch.windows.as_ref().unwrap();
-            let window = |&index: &u32| augmenting().window(&mut SampleRng::new(5, 2, index));
+            let window = |&index: &u32| augmenting().crop_window(&mut SampleRng::new(5, 2, index));
             assert_eq!(*drawn, batch.indices.iter().map(window).collect::<Vec<_>>());
         }
         let rest = windows(LoaderOptions { skip_batches: 2, ..options });
@@ -576,7 +633,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_batch_of_one_is_dropped_on_request() {
+    fn drop_single_drops_a_last_batch_of_one() {
         let count = |images, drop_single| {
             let options = LoaderOptions { drop_single, ..options(8, 1, SampleOrder::Sequential) };
             all(Loader::new(&memory(images), augmenting(), options)).len()
@@ -585,7 +642,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_image_is_left_out_of_its_batch_and_named() {
+    fn a_broken_image_is_left_out_and_reported() {
         let subset = acting(|i| match i % 10 {
             3 => Err(Error::new(ErrorCode::Image, "broken")),
             _ => Ok(()),
@@ -601,7 +658,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_a_worker_is_an_error_and_the_end() {
+    fn a_panic_in_a_worker_is_an_error_and_ends_the_epoch() {
         let subset = acting(|i| if i == 45 { panic!("out of cheese") } else { Ok(()) });
         let mut loader =
             Loader::new(&subset, augmenting(), options(10, 2, SampleOrder::Sequential));
@@ -615,7 +672,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_stay_a_few_batches_ahead_and_no_more() {
+    fn prefetching_is_bounded() {
         let read = Arc::new(AtomicUsize::new(0));
         let counter = read.clone();
         let subset = acting(move |_| {
@@ -624,7 +681,7 @@ mod tests {
         });
         let mut loader = Loader::new(&subset, augmenting(), options(5, 2, SampleOrder::Sequential));
         loader.next().unwrap();
-        let ahead = 5 * (1 + 2 + LOOK_AHEAD);
+        let ahead = 5 * (1 + 2 + PREFETCH);
         while read.load(Ordering::SeqCst) < ahead {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -633,7 +690,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_stops_in_the_middle_of_a_batch() {
+    fn dropping_stops_within_a_batch() {
         let subset = acting(|_| {
             std::thread::sleep(Duration::from_millis(20));
             Ok(())
@@ -647,7 +704,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_somebody_still_has_is_not_written_over() {
+    fn a_shared_batch_is_not_overwritten() {
         let mut loader = Loader::new(&memory(60), augmenting(), options(2, 1, SHUFFLED));
         let (mut held, mut wanted) = (Vec::new(), Vec::new());
         while let Some(LoadedBatch { batch, .. }) = loader.next().unwrap() {
@@ -660,7 +717,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_load_ends_at_once() {
+    fn an_empty_subset_ends_at_once() {
         let mut loader = Loader::new(&memory(0), augmenting(), options(8, 2, SHUFFLED));
         assert!(loader.next().unwrap().is_none());
         assert_eq!(loader.batches(), 0);

@@ -1,4 +1,4 @@
-//! The order of images in an epoch.
+//! Samplers: the order of images in an epoch.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,25 @@ use crate::random::{keyed, shuffle};
 /// The order of a subset's images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleOrder {
-    /// A new order in every epoch, decided by the seed.
+    /// A new permutation in every epoch, from the seed.
     Shuffled { seed: u64, epoch: u32 },
-    /// Likewise, every class equally often: of a rare one, images come repeatedly, of a frequent
-    /// one, some not at all.
+    /// A new order in every epoch in which all classes are equally frequent: images of rare classes
+    /// are repeated, images of frequent classes are left out.
     Balanced { seed: u64, epoch: u32 },
-    /// As the subset has them.
+    /// The order of the subset.
     Sequential,
 }
 
-/// One image's turn in an epoch.
+/// One occurrence of an image in an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sample {
     /// The image's index in its source.
     pub index: u32,
-    /// How often the epoch had it before; above 0 only where classes are balanced.
+    /// How often the image occurred before in this epoch; above 0 only with balanced classes.
     pub repeat: u32,
 }
 
-/// Seed, epoch, and the images in their order.
+/// Returns the seed, the epoch and the samples in order.
 pub(super) fn sample_order(subset: &Subset, order: SampleOrder) -> (u64, u32, Vec<Sample>) {
     let once = |indices: &[u32]| indices.iter().map(|&index| Sample { index, repeat: 0 }).collect();
     match order {
@@ -43,13 +43,13 @@ pub(super) fn sample_order(subset: &Subset, order: SampleOrder) -> (u64, u32, Ve
     }
 }
 
-/// Puts the training images in an epoch's order.
+/// Shuffles the training images for an epoch.
 pub fn shuffle_epoch(indices: &mut [u32], seed: u64, epoch: u32) {
     shuffle(indices, &mut keyed(seed, epoch, 0, b"order\0\0\0"));
 }
 
-/// An epoch in which every class is equally frequent, give or take one image: as long as
-/// `indices`, each class's images in turns of a random order, and all of it shuffled.
+/// Draws an epoch as long as `indices` in which class frequencies differ by at most one. Each class
+/// cycles through its images in a new random order each time.
 pub(crate) fn balanced_epoch(
     indices: &[u32],
     label: impl Fn(u32) -> u32,
@@ -61,7 +61,7 @@ pub(crate) fn balanced_epoch(
         classes.entry(label(index)).or_default().push(index);
     }
     let mut classes: Vec<(u32, Vec<u32>)> = classes.into_iter().collect();
-    // What does not divide goes to other classes in every epoch.
+    // The classes that get the remainder differ between epochs.
     let mut order = keyed(seed, epoch, 0, b"classes\0");
     shuffle(&mut classes, &mut order);
     let count = classes.len().max(1);
@@ -87,7 +87,7 @@ pub(crate) fn balanced_epoch(
 mod tests {
     use super::*;
 
-    /// Frozen: a change here changes every published run and breaks resuming older ones.
+    /// Frozen: a change here changes every published run and breaks resuming older runs.
     #[test]
     fn the_order_never_changes_between_versions() {
         let mut order: Vec<u32> = (0..10).collect();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_a_permutation_that_differs_by_epoch_and_seed() {
+    fn shuffling_permutes_and_depends_on_epoch_and_seed() {
         let order = |seed, epoch| {
             let mut indices: Vec<u32> = (0..1000).collect();
             shuffle_epoch(&mut indices, seed, epoch);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_balanced_epoch_has_every_class_equally_often_and_rare_images_repeatedly() {
+    fn balanced_epoch_repeats_images_of_rare_classes() {
         let label = |index| if index < 90 { 0 } else { index - 89 };
         let indices: Vec<u32> = (0..92).collect();
         let epoch = |seed, epoch| balanced_epoch(&indices, label, seed, epoch);
@@ -121,7 +121,8 @@ mod tests {
             .collect();
         counts.sort_unstable();
         assert_eq!(counts, [30, 31, 31]);
-        // Of the frequent class no image comes twice; of the rare ones each time is another.
+        // No image of the frequent class is repeated; each repeat of a rare image has its own
+        // number.
         let mut seen = draws.clone();
         seen.sort_by_key(|draw| (draw.index, draw.repeat));
         seen.dedup();

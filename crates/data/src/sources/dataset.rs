@@ -1,4 +1,4 @@
-//! A data set that was found and looked through: its parts and the facts about it.
+//! An opened data set: its sources, its facts and the warnings from opening it.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Dataset {
         Dataset { facts, warnings, sources }
     }
 
-    /// A data set whose images are held in memory: `parts` by [`Split`], empty where there is none.
+    /// A data set in memory; an absent split has an empty source. `parts` is indexed by [`Split`].
     pub(crate) fn in_memory(
         source: &str,
         format: DataFormat,
@@ -40,7 +40,7 @@ impl Dataset {
         let warnings = check_classes(source, &classes, &counts)?;
         let [height, width, channels] = train.shape();
         let (mean, std) = train.mean_and_std();
-        // Images that are all of one colour tell nothing to normalise by.
+        // Images of a constant color have no statistics for normalization.
         let told = std.iter().all(|&std| std > 0.0);
         let mut hash = Xxh3::new();
         hash.update(&[height, width, channels].map(u32::to_le_bytes).concat());
@@ -67,7 +67,7 @@ impl Dataset {
         Ok(Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>)))
     }
 
-    /// Names its classes, whose files only number them, if there are as many.
+    /// Replaces numbered classes by names, if there are as many names.
     pub(crate) fn name_classes(&mut self, names: Vec<String>) {
         if names.len() == self.facts.classes.len() {
             self.facts.flip_preserves_label = flip_preserves_label(&names);
@@ -79,7 +79,7 @@ impl Dataset {
         &self.facts
     }
 
-    /// What was left out, and what looks wrong.
+    /// What was skipped, and what looks wrong.
     pub fn warnings(&self) -> &[WarningEvent] {
         &self.warnings
     }
@@ -88,7 +88,8 @@ impl Dataset {
         self.warnings.extend(warnings);
     }
 
-    /// A part, before any split; it may be empty.
+    /// The source of a split as it is stored, before [`splits`](Self::splits) holds out images. May
+    /// be empty.
     pub fn source(&self, part: Split) -> Arc<dyn Source> {
         self.sources[part as usize].clone()
     }
@@ -99,10 +100,10 @@ impl Dataset {
     }
 }
 
-/// Warns of classes without training images.
+/// Returns warnings for classes without training images.
 ///
 /// # Errors
-/// `E_DATA_UNUSABLE` if fewer than two classes have any.
+/// `E_DATA_UNUSABLE` if fewer than two classes have training images.
 pub(crate) fn check_classes(
     source: &str,
     classes: &[String],
@@ -129,8 +130,8 @@ pub(crate) fn check_classes(
         .collect())
 }
 
-/// Whether a mirrored image is still a picture of its class. Classes named by single characters
-/// are taken for digits and letters, which are not.
+/// Whether a mirrored image still shows its class. Classes named by single characters are assumed
+/// to be digits and letters, which do not.
 pub(crate) fn flip_preserves_label(classes: &[String]) -> bool {
     !classes.iter().all(|class| class.chars().count() == 1)
 }
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_set_of_one_class_is_refused_and_an_empty_class_warned_of() {
+    fn refuses_one_class_and_warns_of_empty_classes() {
         assert_eq!(tiny(&[1, 1], 0).err().unwrap().code, ErrorCode::DataUnusable);
         let set = tiny(&[1, 0], 0).unwrap();
         assert_eq!(set.warnings().len(), 1);
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_is_that_of_labels_and_pixels() {
+    fn the_fingerprint_depends_on_labels_and_pixels() {
         let print =
             |labels: &[u32], first| tiny(labels, first).unwrap().facts().fingerprint.clone();
         assert_eq!(print(&[0, 1, 2], 0), print(&[0, 1, 2], 0));
@@ -174,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn digits_and_letters_are_not_mirrored() {
+    fn digits_and_letters_are_not_flipped() {
         assert!(!flip_preserves_label(&names(&["0", "1"])));
         assert!(!flip_preserves_label(&names(&["a", "é"])));
         assert!(flip_preserves_label(&names(&["0", "ant"])));
     }
 
     #[test]
-    fn images_of_one_colour_have_no_statistics_to_normalise_by() {
+    fn constant_images_have_no_normalization_statistics() {
         let set = tiny(&[0, 1], 1).unwrap();
         assert_eq!((&set.facts().mean, &set.facts().std), (&None, &None));
     }

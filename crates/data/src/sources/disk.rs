@@ -1,7 +1,5 @@
-//! Images that stay on disk and are read whenever they are needed: from files of their own, or out
-//! of archives.
+//! Images that are read from disk each time they are used: files, or members of archives.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -9,21 +7,22 @@ use std::sync::Arc;
 
 use residual_spec::{Error, Result};
 
-use crate::decode::decode_wanted;
+use super::source::{OpenedImage, Source};
+use crate::decode::EncodedImage;
 use crate::decode::header::{Header, HeaderError};
 use crate::sources::files::{open_file, read_into};
-use crate::{Image, Look, Source, Wanted};
+use crate::{DecodeRequest, Image, ImageSize, ImageView};
 
-/// No larger file is read into memory.
+/// Maximum size of an image file.
 const MAX_BYTES: u64 = 1 << 30;
-/// Room that a thread keeps for its next file, at most.
-const MAX_ROOM: usize = 8 << 20;
+/// Maximum buffer size that a thread keeps for its next file.
+const MAX_BUFFER: usize = 8 << 20;
 
-/// Where an image's bytes are.
+/// Location of an image's bytes.
 #[derive(Debug, Clone)]
 pub(crate) enum ImageLocation {
     File(Arc<Path>),
-    /// A part of an uncompressed archive.
+    /// A member of an uncompressed archive.
     Member {
         archive: Arc<Path>,
         name: Box<str>,
@@ -33,7 +32,7 @@ pub(crate) enum ImageLocation {
 }
 
 impl ImageLocation {
-    /// The file on disk.
+    /// The file on disk: the image, or the archive.
     pub fn file(&self) -> &Path {
         match self {
             ImageLocation::File(file) => file,
@@ -41,7 +40,7 @@ impl ImageLocation {
         }
     }
 
-    /// What to call it in a message.
+    /// The name in messages.
     fn name(&self) -> String {
         match self {
             ImageLocation::File(file) => file.display().to_string(),
@@ -51,7 +50,7 @@ impl ImageLocation {
         }
     }
 
-    /// Puts its bytes in place of what is in `bytes`.
+    /// Reads the bytes into `bytes`, replacing its content.
     fn read(&self, bytes: &mut Vec<u8>) -> std::io::Result<()> {
         match self {
             ImageLocation::File(file) => read_into(file, MAX_BYTES, bytes),
@@ -84,56 +83,53 @@ impl ImageLocation {
         Ok((Header::read(&mut BufReader::with_capacity(4096, file))?, bytes))
     }
 
-    /// An image's failure, with its name for "the image".
+    /// Replaces "the image" in an error by the image's name.
     pub fn about(&self, error: Error) -> Error {
         let message = error.message.replacen("the image", &self.name(), 1);
         Error { message, ..error }.file(self.file())
     }
 
-    fn decode(&self, channels: u32, wanted: Wanted, into: &mut Image) -> Result<()> {
-        thread_local! {
-            // New memory costs a page fault for each 4 kB.
-            static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Reads the bytes into `buffer` and parses the header.
+    fn open<'a>(&self, buffer: &'a mut Vec<u8>) -> Result<EncodedImage<'a>> {
+        if buffer.capacity() > MAX_BUFFER {
+            *buffer = Vec::new();
         }
-        ROOM.with_borrow_mut(|bytes| {
-            self.read(bytes).map_err(|cause| Error::read(self.file(), &cause))?;
-            let decoded = decode_wanted(bytes, channels, wanted, into);
-            let decoded = decoded.map_err(|error| self.about(error));
-            if bytes.capacity() > MAX_ROOM {
-                *bytes = Vec::new();
-            }
-            decoded
-        })
+        self.read(buffer).map_err(|cause| Error::read(self.file(), &cause))?;
+        EncodedImage::parse(buffer).map_err(|error| self.about(error))
     }
 }
 
-/// Decodes an image file, as [`decode`] does its bytes.
+/// Decodes a whole JPEG or PNG file; see [`decode`](crate::decode()).
 ///
 /// # Errors
-/// `E_IMAGE`, and `E_IO` for what is no file of 1 GB at most, or cannot be read.
+/// `E_IMAGE`; `E_IO` if `file` cannot be read, is not a regular file or is larger than 1 GiB.
 pub fn decode_file(file: &Path, channels: u32, into: &mut Image) -> Result<()> {
-    decode_file_wanted(file, channels, &Look::whole, into)
+    decode_file_with(file, channels, DecodeRequest::whole, into)
 }
 
-/// As [`decode_wanted`], of a file.
+/// Decodes the part of a JPEG or PNG file that `plan` requests for its size.
 ///
 /// # Errors
 /// As [`decode_file`].
-pub fn decode_file_wanted(
+pub fn decode_file_with(
     file: &Path,
     channels: u32,
-    wanted: Wanted,
+    plan: impl FnOnce(ImageSize) -> DecodeRequest,
     into: &mut Image,
 ) -> Result<()> {
-    ImageLocation::File(file.into()).decode(channels, wanted, into)
+    let location = ImageLocation::File(file.into());
+    let mut buffer = Vec::new();
+    let encoded = location.open(&mut buffer)?;
+    let decoded = encoded.decode(plan(encoded.size()), channels, into);
+    decoded.map_err(|error| location.about(error))
 }
 
-/// A stretch of a file as if it were one.
+/// A section of a file, read like a file.
 struct FileSlice {
     file: File,
     start: u64,
     bytes: u64,
-    /// Where the reader is, from the window's start.
+    /// Position from the start of the section.
     at: u64,
 }
 
@@ -164,16 +160,16 @@ impl Seek for FileSlice {
     }
 }
 
-/// Images that are read whenever they are needed.
+/// A source of images on disk.
 #[derive(Default)]
 pub(crate) struct DiskSource {
-    pub places: Vec<ImageLocation>,
+    pub locations: Vec<ImageLocation>,
     pub labels: Vec<u32>,
 }
 
 impl Source for DiskSource {
     fn len(&self) -> usize {
-        self.places.len()
+        self.locations.len()
     }
 
     fn label(&self, i: usize) -> u32 {
@@ -181,21 +177,25 @@ impl Source for DiskSource {
     }
 
     fn name(&self, i: usize) -> String {
-        self.places[i].name()
+        self.locations[i].name()
     }
 
-    fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
-        self.places[i].decode(channels, &Look::whole, into)
-    }
-
-    fn look<'a>(
+    fn open<'a>(
         &'a self,
         i: usize,
         channels: u32,
-        wanted: Wanted,
-        room: &'a mut Image,
-    ) -> Result<&'a Image> {
-        self.places[i].decode(channels, wanted, room)?;
-        Ok(room)
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<OpenedImage<'a>> {
+        Ok(OpenedImage::from_encoded(self.locations[i].open(buffer)?, channels))
+    }
+
+    fn decode<'a>(
+        &'a self,
+        i: usize,
+        opened: OpenedImage<'a>,
+        request: DecodeRequest,
+        buffer: &'a mut Image,
+    ) -> Result<ImageView<'a>> {
+        opened.decode(request, buffer).map_err(|error| self.locations[i].about(error))
     }
 }

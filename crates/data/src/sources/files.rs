@@ -1,5 +1,5 @@
-//! Files that are files. Whoever opens a pipe waits until somebody writes to it, and a device may
-//! never end; neither wait could be broken off. And what is said of those that are damaged.
+//! Reads regular files only: opening a pipe blocks until somebody writes to it, and a device may
+//! never end.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -7,8 +7,10 @@ use std::path::Path;
 
 use residual_spec::{Error, ErrorCode};
 
+/// Opens a regular file.
+///
 /// # Errors
-/// Also for what is there, but is no file.
+/// An I/O error, also if `path` is not a regular file.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     match std::fs::metadata(path)?.is_file() {
         true => File::open(path),
@@ -16,17 +18,17 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     }
 }
 
-/// All bytes of a file that has no more than `most`.
+/// Reads a whole file of at most `max` bytes.
 ///
 /// # Errors
-/// As [`open_file`], and for a larger one.
+/// As [`open_file`], and for a larger file.
 pub(crate) fn read_whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     read_into(path, most, &mut bytes)?;
     Ok(bytes)
 }
 
-/// As [`read_whole`], in place of what is in `bytes`.
+/// Reads a whole file of at most `max` bytes into `bytes`, replacing its content.
 ///
 /// # Errors
 /// As [`read_whole`].
@@ -44,7 +46,7 @@ pub(crate) fn read_into(path: &Path, most: u64, bytes: &mut Vec<u8>) -> io::Resu
     Ok(())
 }
 
-/// A data set's file that is not what it should be; `what` goes on from its name.
+/// An error for a malformed data set file. `what` completes the sentence that begins with its name.
 pub(crate) fn damaged(file: &Path, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorCode::DataFormat, format!("{} {what}", file.display()))
         .key("data")
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_read_up_to_what_is_allowed() {
+    fn reads_a_file_up_to_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         std::fs::write(&path, [7; 100]).unwrap();
@@ -69,7 +71,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_device_is_not_opened() {
+    fn refuses_devices() {
         assert!(read_whole(Path::new("/dev/zero"), 100).unwrap_err().to_string().contains("not a"));
     }
 }

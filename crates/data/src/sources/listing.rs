@@ -1,18 +1,17 @@
-//! Directory listings, read so that a scan can be cancelled.
+//! Directory listings that can be cancelled.
 
 use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, ErrorCode, Result};
 
-/// The visible entries of a folder, by name.
+/// The visible entries of a directory, sorted by the bytes of their names.
 pub(crate) struct Listing {
     pub files: Vec<PathBuf>,
     pub folders: Vec<PathBuf>,
 }
 
 impl Listing {
-    /// Follows links; leaves out hidden entries and what is neither file nor folder. Sorted by
-    /// the bytes of the names.
+    /// Reads a directory. Follows symbolic links; skips hidden entries and special files.
     pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
         let failed = |cause| Error::read(folder, &cause).key("data");
         let mut listing = Listing { files: Vec::new(), folders: Vec::new() };
@@ -27,7 +26,7 @@ impl Listing {
             let path = entry.path();
             let mut kind = entry.file_type().map_err(failed)?;
             if kind.is_symlink() {
-                // A link to nowhere, or in a circle, is no file.
+                // Skip dangling and circular links.
                 match std::fs::metadata(&path) {
                     Ok(target) => kind = target.file_type(),
                     Err(_) => continue,
@@ -45,13 +44,13 @@ impl Listing {
     }
 }
 
-/// Whether a folder and those in it hold more files than so many; counting ends there.
+/// Whether a directory tree has more than `than` files. Stops counting as soon as that is known.
 pub fn has_more_files_than(folder: &Path, than: usize, cancelled: &dyn Fn() -> bool) -> bool {
     let mut count = 0;
     let mut waiting = vec![folder.to_path_buf()];
     while let Some(folder) = waiting.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            // Links are not followed: they may lead in a circle.
+            // Links are not followed, because they may be circular.
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
                 _ => count += 1,
@@ -64,7 +63,7 @@ pub fn has_more_files_than(folder: &Path, than: usize, cancelled: &dyn Fn() -> b
     false
 }
 
-/// `E_ABORTED` once cancelled.
+/// Returns `E_ABORTED` if `cancelled` returns true.
 pub(crate) fn check_cancelled(cancelled: &dyn Fn() -> bool) -> Result<()> {
     match cancelled() {
         false => Ok(()),
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counting_files_ends_where_it_is_known_that_there_are_more() {
+    fn counting_files_stops_at_the_limit() {
         let root = tempfile::tempdir().unwrap();
         for folder in ["a/b", "c"] {
             std::fs::create_dir_all(root.path().join(folder)).unwrap();

@@ -1,15 +1,17 @@
-//! Images held in memory as they were read, 8 bits a value: small ones, as in MNIST and CIFAR-10.
+//! Small images that are kept in memory as 8-bit values, as in MNIST and CIFAR-10.
 
 use std::sync::Arc;
 
 use residual_spec::Result;
 
-use crate::{Image, Source, Split};
+use super::source::{OpenedImage, Source};
+use super::split::Split;
+use crate::ImageView;
 
-/// No more than this is held in memory; larger sets belong into an image folder.
+/// Maximum bytes of images in memory; larger data sets belong in an image folder.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
 
-/// Images of one size, kept once.
+/// Images of one size in memory.
 pub struct MemorySource {
     part: Split,
     width: u32,
@@ -21,12 +23,12 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// `shape` is height, width, channels; the pixels are as many as it and the labels say.
+    /// Creates a source. `shape` is height, width, channels; the number of pixels must match it.
     pub(crate) fn new(part: Split, shape: [u32; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
         MemorySource::shared(part, shape, pixels.into(), labels.into())
     }
 
-    /// The same of numbers that others hold, too.
+    /// Creates a source of shared arrays.
     pub(crate) fn shared(
         part: Split,
         shape: [u32; 3],
@@ -56,7 +58,7 @@ impl MemorySource {
         &self.pixels
     }
 
-    /// Mean and standard deviation of each channel, of values in 0..1. Exact: counted in integers.
+    /// Mean and standard deviation of each channel, for values in 0..1. Exact, from histograms.
     pub(crate) fn mean_and_std(&self) -> (Vec<f64>, Vec<f64>) {
         let channels = self.channels as usize;
         let mut counts = vec![[0u64; 256]; channels];
@@ -71,7 +73,7 @@ impl MemorySource {
             };
             let n = moment(0) as f64;
             let mean = moment(1) as f64 / n;
-            // n^2 times the variance is a whole number: no cancellation.
+            // n^2 times the variance is an integer, so nothing cancels.
             let scaled = moment(0) * moment(2) - moment(1) * moment(1);
             (mean / 255.0, (scaled as f64).sqrt() / n / 255.0)
         };
@@ -92,24 +94,22 @@ impl Source for MemorySource {
         format!("{}/{i}", self.part.as_str())
     }
 
-    fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
+    fn open<'a>(&'a self, i: usize, channels: u32, _: &'a mut Vec<u8>) -> Result<OpenedImage<'a>> {
         let bytes = self.image_bytes();
-        into.width = self.width;
-        into.height = self.height;
-        into.channels = self.channels;
-        into.pixels.clear();
-        into.pixels.extend_from_slice(&self.pixels[i * bytes..][..bytes]);
-        into.set_channels(channels);
-        Ok(())
+        let pixels = &self.pixels[i * bytes..][..bytes];
+        let &MemorySource { width, height, channels: own, .. } = self;
+        let image = ImageView { width, height, channels: own, pixels };
+        Ok(OpenedImage::from_pixels(image, channels))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Image;
 
     #[test]
-    fn mean_and_deviation_are_those_of_each_channel() {
+    fn mean_and_deviation_are_computed_for_each_channel() {
         let pixels = vec![0, 10, 255, 255, 10, 255, 0, 10, 255, 255, 10, 255];
         let source = MemorySource::new(Split::Train, [1, 2, 3], pixels, vec![0, 1]);
         let (mean, std) = source.mean_and_std();
@@ -118,12 +118,12 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_read_into_the_same_buffer_with_the_channels_asked_for() {
+    fn reads_images_with_the_requested_channels() {
         let source = MemorySource::new(Split::Test, [1, 2, 1], vec![1, 2, 3, 4], vec![5, 6]);
         let mut image = Image::default();
-        source.read(1, 3, &mut image).unwrap();
+        source.read_into(1, 3, &mut image).unwrap();
         assert_eq!(image.pixels, [3, 3, 3, 4, 4, 4]);
-        source.read(0, 1, &mut image).unwrap();
+        source.read_into(0, 1, &mut image).unwrap();
         assert_eq!(image, Image::new(2, 1, 1, vec![1, 2]).unwrap());
         assert_eq!((source.label(1), source.name(1)), (6, "test/1".to_string()));
     }

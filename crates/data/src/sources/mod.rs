@@ -18,7 +18,7 @@ mod subset;
 pub use dataset::Dataset;
 #[cfg(test)]
 pub(crate) use disk::{DiskSource, ImageLocation};
-pub use disk::{decode_file, decode_file_wanted};
+pub use disk::{decode_file, decode_file_with};
 pub use formats::{ArraySplit, Arrays, cifar10_class_names};
 pub use listing::has_more_files_than;
 pub use memory::MemorySource;
@@ -27,6 +27,6 @@ pub use registry::{
     DataFile, Download, KnownDataset, find_known_dataset, known_datasets, set_bundled_dir,
     set_download_dir,
 };
-pub use source::Source;
+pub use source::{OpenedImage, ReadBuffers, Source};
 pub use split::{Split, Splits};
 pub use subset::Subset;

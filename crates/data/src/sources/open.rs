@@ -1,4 +1,4 @@
-//! From what a user typed to a data set: a known name, or a path whose layout is found by looking.
+//! Opens a data set by name or path, detecting its format.
 
 use std::path::Path;
 
@@ -13,10 +13,11 @@ use super::formats::webdataset::Shards;
 use super::listing::Listing;
 use super::registry::{find_known_dataset, known_datasets};
 
-/// Opens the images in memory, where there are some, else the data set that `config` says.
+/// Opens the given arrays, or the data set that `config` names.
 ///
 /// # Errors
-/// As [`Arrays::open`] and [`open`]; `E_CONFIG` if `config` says another data set.
+/// As [`Arrays::open`] and [`open`]; `E_CONFIG` if there are arrays and `config` names another data
+/// set.
 pub fn open_with_arrays(
     config: &DataConfig,
     arrays: Option<Arrays>,
@@ -39,13 +40,13 @@ fn given_format(config: &DataConfig) -> Option<DataFormat> {
     config.format.as_ref().and_then(Auto::value).copied()
 }
 
-/// Finds and looks through the data set that `config.source` names. Images of a folder are not
-/// decoded, but every file's header is read. `cancelled` is asked at least every few milliseconds.
+/// Opens the data set that `config.source` names. Parses the headers of all images in folders,
+/// lists and shards without decoding them. Calls `cancelled` at least every few milliseconds.
 ///
 /// # Errors
-/// `E_DATA_NOT_FOUND`, `E_DATA_FORMAT` for files that are not what they should be,
-/// `E_DATA_UNUSABLE` for a set that no classifier can be trained on, `E_CONFIG` for a name that
-/// means two things, `E_IO`, and `E_ABORTED` if cancelled.
+/// `E_DATA_NOT_FOUND`; `E_DATA_FORMAT` for malformed files; `E_DATA_UNUSABLE` for a data set that
+/// no classifier can be trained on; `E_CONFIG` for an ambiguous name; `E_IO`; `E_ABORTED` if
+/// cancelled.
 pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset> {
     let Some(source) = config.source.as_deref() else {
         return Err(Error::new(ErrorCode::Config, "`data` names no images")
@@ -78,7 +79,7 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
     Ok(dataset)
 }
 
-/// The names that a data set may be opened by, as they are told in a hint.
+/// The names of all known data sets, for hints.
 fn names() -> String {
     let names: Vec<String> =
         known_datasets().iter().map(|known| format!("'{}'", known.name)).collect();
@@ -108,8 +109,10 @@ fn open_path(
     open_folder(source, path, format, labels, cancelled)
 }
 
+/// Checks the configured format against the detected one.
+///
 /// # Errors
-/// `E_DATA_FORMAT` if another format was asked for than the one that was found.
+/// `E_DATA_FORMAT` if they differ.
 fn check_format(path: &Path, wanted: Option<DataFormat>, found: DataFormat) -> Result<()> {
     match wanted {
         Some(wanted) if wanted != found => Err(other_format(path, wanted, found)),
@@ -136,7 +139,7 @@ fn open_folder(
     check_is_folder(source, folder)?;
     let listing = Listing::read(folder, cancelled)?;
     let mut layouts = find_layouts(&listing.files)?;
-    // An archive beside class folders is what they were unpacked from.
+    // Class folders beside an archive were unpacked from it.
     if layouts.is_empty() && (listing.folders.is_empty() || format == Some(DataFormat::Webdataset))
     {
         layouts.extend(Shards::find_in(&listing.files).map(Layout::Webdataset));
@@ -166,7 +169,7 @@ fn open_folder(
     }
 }
 
-/// A folder beside one that is not there, whose name is nearly the same.
+/// The path of a sibling folder whose name is similar to a missing one.
 fn nearest_name(folder: &Path) -> Option<String> {
     let parent = match folder.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_data_set_is_what_is_said_of_it() {
+    fn bundled_data_sets_match_the_registry() {
         set_bundled_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
         for known in known_datasets().iter().filter(|known| known.downloads.is_empty()) {
             let set = open(&config(known.name), &|| false).unwrap();
@@ -242,9 +245,9 @@ mod tests {
         }
     }
 
-    /// One test, for the store is the process's.
+    /// A single test, because the directory is global to the process.
     #[test]
-    fn a_downloaded_data_set_is_found_by_its_name_and_has_its_classes_names() {
+    fn downloaded_data_sets_are_found_by_name_with_class_names() {
         let store = tempfile::tempdir().unwrap();
         set_download_dir(store.path());
         let error = refused(&config("mnist"));
@@ -253,7 +256,7 @@ mod tests {
 
         let folder = store.path().join("fashion-mnist");
         std::fs::create_dir(&folder).unwrap();
-        // The mini set's files will do: gzipped, they are taken by their names.
+        // The files of the mini data set suffice: gzipped files are accepted by name.
         let mini = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-mini"));
         for file in find_known_dataset("fashion-mnist").unwrap().files {
             let name = format!("{}.gz", file.file);
@@ -266,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_is_answered_with_the_right_one() {
+    fn suggests_the_nearest_data_set_name() {
         let error = refused(&config("fashion-mnist-mni"));
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert_eq!(error.hint.unwrap(), "Did you mean 'fashion-mnist-mini'?");
     }
 
     #[test]
-    fn a_missing_folder_is_named_in_full() {
+    fn a_missing_folder_is_reported_with_its_absolute_path() {
         let error = refused(&config("./no/such/photos"));
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert!(Path::new(error.at.file.as_deref().unwrap()).is_absolute());
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_folder_is_answered_with_the_one_beside_it() {
+    fn suggests_the_nearest_sibling_folder() {
         let parent = tempfile::tempdir().unwrap();
         std::fs::create_dir(parent.path().join("photos")).unwrap();
         std::fs::write(parent.path().join("phots"), "a file").unwrap();
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_is_to_be_unpacked() {
+    fn an_archive_file_must_be_unpacked() {
         let folder = tempfile::tempdir().unwrap();
         let archive = folder.path().join("photos.zip");
         std::fs::write(&archive, b"PK").unwrap();
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_the_files_have_not_is_refused() {
+    fn refuses_a_format_that_the_files_do_not_have() {
         let folder = tempfile::tempdir().unwrap();
         let asked = DataConfig {
             format: Some(Auto::Value(DataFormat::Idx)),
@@ -316,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn images_in_memory_have_to_be_handed_over_and_be_what_is_asked_for() {
+    fn arrays_must_be_given_and_agree_with_the_configuration() {
         let error = refused(&config("arrays"));
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert!(error.hint.unwrap().contains("{ arrays }"));
@@ -335,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn two_formats_in_a_folder_are_told_apart_only_by_the_user() {
+    fn two_formats_in_a_folder_require_data_format() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["data_batch_1.bin", "train-images-idx3-ubyte"] {
             std::fs::write(folder.path().join(name), b"").unwrap();

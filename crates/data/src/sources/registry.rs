@@ -1,5 +1,5 @@
-//! The data sets that have a name: what they are, where they are published, and where they lie on
-//! this machine. `src/download` downloads by this table, and nothing else knows an address.
+//! The registry of named data sets: their facts, where they are published, and where they are on
+//! this machine. `src/download` downloads by this table; no other code has addresses.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -7,12 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use residual_spec::{Error, ErrorCode, Result};
 use serde::Serialize;
 
-/// A data set that is opened by its name.
+/// A data set that can be opened by its name.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KnownDataset {
     pub name: &'static str,
-    /// As its authors write it.
+    /// The authors' spelling.
     pub title: &'static str,
     pub description: &'static str,
     pub classes: u32,
@@ -26,14 +26,14 @@ pub struct KnownDataset {
     pub license: &'static str,
     /// The authors' page.
     pub homepage: &'static str,
-    /// What is downloaded; nothing for a data set that comes with residual.
+    /// The published files; empty for a data set bundled with residual.
     pub downloads: &'static [Download],
-    /// What its folder then holds, at least.
+    /// Files that its folder must contain.
     pub files: &'static [DataFile],
-    /// Classes in the order of their labels, where no file says so.
+    /// Class names in the order of labels, if no file contains them.
     #[serde(skip)]
     names: &'static [&'static str],
-    /// Where a distribution's package puts it.
+    /// The directory of a Linux distribution's package.
     #[serde(skip)]
     packaged: Option<&'static str>,
 }
@@ -45,9 +45,9 @@ pub struct Download {
     pub file: &'static str,
     pub bytes: u64,
     pub sha256: &'static str,
-    /// Addresses of the folder that it is in, the first to be tried first.
+    /// URLs of the directory with the file, in order of preference.
     pub from: &'static [&'static str],
-    /// The folder inside a tar archive whose files are wanted; none for a file kept as it is.
+    /// The directory in the tar archive to unpack; `None` to keep the file as it is.
     pub unpack: Option<&'static str>,
 }
 
@@ -55,22 +55,22 @@ pub struct Download {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DataFile {
-    /// Without `.gz`, with which it may be there as well.
+    /// Without `.gz`; the file may also be present gzipped.
     pub file: &'static str,
-    /// Unpacked.
+    /// Unpacked size.
     pub bytes: u64,
-    /// Of the unpacked bytes, for packers differ.
+    /// Of the unpacked file, because compressors differ.
     pub sha256: &'static str,
 }
 
 impl KnownDataset {
-    /// Whether it comes with residual.
+    /// Whether the data set is bundled with residual.
     fn embedded(&self) -> bool {
         self.downloads.is_empty()
     }
 
-    /// Whether all of its files are in a folder, by name and length. Their content is checked when
-    /// they are downloaded and when they are verified, and gzip's checksum whenever they are read.
+    /// Whether a folder has all files, by name and size. Their content is checked by the download
+    /// and by `data verify`; gzip checksums are checked on every read.
     fn complete_in(&self, folder: &Path) -> bool {
         self.files.iter().all(|file| {
             let length = |name: &str| std::fs::metadata(folder.join(name)).ok().map(|m| m.len());
@@ -79,23 +79,23 @@ impl KnownDataset {
         })
     }
 
-    /// The folder to download it to: in `RESIDUAL_DATA` or, without that, in the cache.
+    /// The download directory: in `RESIDUAL_DATA` if set, otherwise in the cache.
     pub fn store(&self) -> Option<PathBuf> {
         said_root().or_else(|| lock(&STORE).clone()).map(|root| root.join(self.name))
     }
 
-    /// Where all of it lies: downloaded, come with residual, or installed by a package.
+    /// The directory with all files: downloaded, bundled, or installed by a package.
     pub fn folder(&self) -> Option<PathBuf> {
         let embedded = lock(&ROOT).clone().filter(|_| self.embedded());
-        let places = [
+        let locations = [
             self.store(),
             embedded.map(|root| root.join(self.name)),
             self.packaged.map(PathBuf::from),
         ];
-        places.into_iter().flatten().find(|folder| self.complete_in(folder))
+        locations.into_iter().flatten().find(|folder| self.complete_in(folder))
     }
 
-    /// [`folder`](Self::folder), or how to get it.
+    /// [`folder`](Self::folder), or an error that says how to get the data set.
     pub(crate) fn found(&self) -> Result<PathBuf> {
         self.folder().ok_or_else(|| {
             let message = match self.store() {
@@ -110,7 +110,7 @@ impl KnownDataset {
         })
     }
 
-    /// The classes' names, where the data set's files do not say them.
+    /// The class names, if the files of the data set do not contain them.
     pub(crate) fn class_names(&self) -> Option<Vec<String>> {
         let names = self.names.iter().map(|name| name.to_string()).collect();
         Some(names).filter(|_| !self.names.is_empty())
@@ -124,14 +124,14 @@ fn lock(root: &Mutex<Option<PathBuf>>) -> std::sync::MutexGuard<'_, Option<PathB
     root.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says where the data sets are that come with residual. The environment variable
-/// `RESIDUAL_DATA` goes before it.
+/// Sets the directory of the bundled data sets. The environment variable `RESIDUAL_DATA` takes
+/// precedence.
 pub fn set_bundled_dir(folder: impl Into<PathBuf>) {
     *lock(&ROOT) = Some(folder.into());
 }
 
-/// Says where downloaded data sets are, each in a folder of its name. The environment variable
-/// `RESIDUAL_DATA` goes before it.
+/// Sets the directory of downloaded data sets, each in a folder with its name. The environment
+/// variable `RESIDUAL_DATA` takes precedence.
 pub fn set_download_dir(folder: impl Into<PathBuf>) {
     *lock(&STORE) = Some(folder.into());
 }
@@ -140,12 +140,12 @@ fn said_root() -> Option<PathBuf> {
     std::env::var_os("RESIDUAL_DATA").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// The data sets that have a name.
+/// All named data sets.
 pub fn known_datasets() -> &'static [KnownDataset] {
     &KNOWN
 }
 
-/// The data set of this name.
+/// The data set with this name.
 pub fn find_known_dataset(name: &str) -> Option<&'static KnownDataset> {
     KNOWN.iter().find(|known| known.name == name)
 }
@@ -163,11 +163,11 @@ const FASHION: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// The authors' university, and where its pages are being moved to.
+/// The authors' university and its new host.
 const TORONTO: &[&str] =
     &["https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"];
-/// The authors' own page (yann.lecun.com) no longer serves the files; these are the copies that
-/// torchvision and TensorFlow use.
+/// The authors' page (yann.lecun.com) no longer serves the files; torchvision and TensorFlow use
+/// these mirrors.
 const MNIST_COPIES: &[&str] = &[
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -177,10 +177,10 @@ const ZALANDO: &[&str] = &[
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 ];
 
-/// The authors publish MD5 sums (CIFAR, Fashion-MNIST) or none (MNIST). The SHA-256 sums of what
-/// is downloaded are those that other libraries check the same files against (MLDatasets.jl and
-/// GoMLX for CIFAR, for instance); those of the unpacked files are torchvision-ruby's for CIFAR,
-/// and computed from Debian's package, by us, for Fashion-MNIST.
+/// The authors publish MD5 sums (CIFAR, Fashion-MNIST) or none (MNIST). The SHA-256 sums of the
+/// downloads are those that other libraries check (for example MLDatasets.jl and GoMLX for CIFAR).
+/// Those of the unpacked files are from torchvision-ruby for CIFAR, and computed from Debian's
+/// package for Fashion-MNIST.
 const KNOWN: [KnownDataset; 5] = [
     KnownDataset {
         name: "cifar10",
@@ -445,7 +445,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_data_set_says_what_to_fetch_and_what_it_then_has() {
+    fn every_entry_is_consistent() {
         let is_hash = |hash: &str| {
             hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         };
@@ -456,7 +456,7 @@ mod tests {
                 assert!(is_hash(download.sha256), "{}", set.name);
                 assert!(download.from.len() >= 2, "{} has no mirror", set.name);
                 assert!(download.from.iter().all(|base| base.ends_with('/')));
-                // What is kept as it is, is a file of the data set.
+                // A download that is not unpacked is a file of the data set.
                 let kept = download.file.trim_end_matches(".gz");
                 let there = set.files.iter().any(|file| file.file == kept);
                 assert_eq!(there, download.unpack.is_none(), "{}", download.file);
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_a_data_sets_own_only_if_every_file_is_there_with_its_length() {
+    fn a_folder_is_complete_if_all_files_have_their_size() {
         let folder = tempfile::tempdir().unwrap();
         let set = find_known_dataset("fashion-mnist-mini").unwrap();
         let write = |name: &str, length: usize| {

@@ -14,35 +14,38 @@ use super::listing::check_cancelled;
 use crate::decode::header::{Header, HeaderError};
 use crate::{Dataset, Source, Split};
 
-/// What looking at an image told: its header and its bytes on disk.
+/// A parsed header and the size of the file in bytes.
 pub(crate) type HeaderResult = Result<(Header, u64), HeaderError>;
 
-/// Whether a file begins as an image does.
+/// Whether a file has a valid image header.
 pub(crate) fn is_image(file: &Path) -> bool {
     ImageLocation::File(file.into()).read_header().is_ok()
 }
 
-/// Reads the headers of all images, many at a time: it is the disk that is waited for.
+/// Parses the headers of all images on several threads, because the disk is the bottleneck.
 pub(crate) fn scan_headers(
-    places: &[ImageLocation],
+    locations: &[ImageLocation],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<HeaderResult>> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let found: Mutex<Vec<Option<HeaderResult>>> = Mutex::new(places.iter().map(|_| None).collect());
+    let found: Mutex<Vec<Option<HeaderResult>>> =
+        Mutex::new(locations.iter().map(|_| None).collect());
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let owner = std::thread::current();
     let work = || {
         const CHUNK: usize = 64;
         while !stop.load(Ordering::Relaxed) {
             let start = next.fetch_add(CHUNK, Ordering::Relaxed);
-            let Some(chunk) = places.get(start..places.len().min(start + CHUNK)) else { break };
+            let Some(chunk) = locations.get(start..locations.len().min(start + CHUNK)) else {
+                break;
+            };
             if chunk.is_empty() {
                 break;
             }
-            let looked: Vec<HeaderResult> = chunk.iter().map(ImageLocation::read_header).collect();
+            let headers: Vec<HeaderResult> = chunk.iter().map(ImageLocation::read_header).collect();
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            for (slot, looked) in found[start..].iter_mut().zip(looked) {
-                *slot = Some(looked);
+            for (slot, headers) in found[start..].iter_mut().zip(headers) {
+                *slot = Some(headers);
             }
         }
         owner.unpark();
@@ -58,23 +61,23 @@ pub(crate) fn scan_headers(
     });
     check_cancelled(cancelled)?;
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(found.into_iter().map(|looked| looked.expect("every image was looked at")).collect())
+    Ok(found.into_iter().map(|headers| headers.expect("every image was headers at")).collect())
 }
 
-/// What the headers of a data set's images have in common.
+/// Statistics of the headers of a data set.
 #[derive(Default)]
 pub(crate) struct HeaderStats {
-    colour: bool,
-    /// None before the first, `Some(None)` once two differ.
+    has_color: bool,
+    /// `None` before the first image, `Some(None)` once two sizes differ.
     size: Option<Option<[u32; 2]>>,
     short_sides: Vec<u32>,
-    /// Of the images to train on and to validate on.
+    /// Pixels of the training and validation images.
     pixels: u64,
 }
 
 impl HeaderStats {
     pub fn add(&mut self, part: Split, header: &Header) {
-        self.colour |= header.channels != 1;
+        self.has_color |= header.channels != 1;
         if part != Split::Test {
             self.pixels += u64::from(header.width) * u64::from(header.height);
         }
@@ -86,7 +89,7 @@ impl HeaderStats {
         self.short_sides.push(header.height.min(header.width));
     }
 
-    /// The one in the middle.
+    /// The median short side.
     fn short_side(&self) -> Option<u32> {
         let mut sides = self.short_sides.clone();
         let middle = sides.len() / 2;
@@ -94,13 +97,13 @@ impl HeaderStats {
     }
 }
 
-/// A data set of images on disk; of each part, the classes that it lacks are warned of.
+/// Creates a data set of images on disk. Warns about classes without images in a split.
 pub(crate) fn dataset(
     source: &str,
     format: DataFormat,
     classes: Vec<String>,
     parts: [DiskSource; 3],
-    seen: &HeaderStats,
+    stats: &HeaderStats,
     hash: &Xxh3,
     mut warnings: Vec<WarningEvent>,
 ) -> Dataset {
@@ -119,21 +122,21 @@ pub(crate) fn dataset(
             });
         }
     }
-    let channels = if seen.colour { 3 } else { 1 };
+    let channels = if stats.has_color { 3 } else { 1 };
     let facts = DatasetInfo {
         source: source.into(),
         format,
         flip_preserves_label: flip_preserves_label(&classes),
         classes,
         channels,
-        image_size: seen.size.flatten(),
-        median_short_side: seen.short_side(),
+        image_size: stats.size.flatten(),
+        median_short_side: stats.short_side(),
         train: parts[0].len() as u32,
         val: parts[1].len() as u32,
         test: parts[2].len() as u32,
         mean: None,
         std: None,
-        decoded_bytes: Some(seen.pixels * u64::from(channels)),
+        decoded_bytes: Some(stats.pixels * u64::from(channels)),
         fingerprint: fingerprint(hash),
     };
     Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>))

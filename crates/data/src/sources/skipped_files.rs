@@ -1,13 +1,13 @@
-//! What a data set has and cannot be used, as warnings: the first few by name, the rest counted.
+//! Warnings about files that are skipped: the first few by name, then their number.
 
 use residual_spec::{Error, ErrorCode, WarningEvent};
 
-/// So many are named.
+/// The number of files reported by name.
 const NAMED: usize = 10;
 
 pub(crate) struct SkippedFiles {
     code: ErrorCode,
-    /// What is said of those that are only counted, after their number.
+    /// The text after the number of files that are not reported by name.
     counted: &'static str,
     warnings: Vec<WarningEvent>,
     more: usize,
@@ -55,19 +55,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_are_named_and_the_rest_is_counted() {
-        let left_out = |count: usize| {
-            let mut left_out = SkippedFiles::files();
+    fn ten_files_are_named_and_the_rest_counted() {
+        let skipped = |count: usize| {
+            let mut skipped = SkippedFiles::files();
             for number in 0..count {
                 let why = Error::new(ErrorCode::Image, format!("{number} is broken"));
-                left_out.add(why.file(format!("{number}.jpg")).hint("Mend it."));
+                skipped.add(why.file(format!("{number}.jpg")).hint("Mend it."));
             }
-            left_out.warnings()
+            skipped.warnings()
         };
-        assert!(left_out(0).is_empty());
-        assert_eq!(left_out(10).len(), 10);
-        assert_eq!(left_out(10)[3].file.as_deref(), Some("3.jpg"));
-        let many = left_out(25);
+        assert!(skipped(0).is_empty());
+        assert_eq!(skipped(10).len(), 10);
+        assert_eq!(skipped(10)[3].file.as_deref(), Some("3.jpg"));
+        let many = skipped(25);
         assert_eq!(many.len(), 11);
         assert_eq!(many[10].message, "15 more files are no readable images");
     }

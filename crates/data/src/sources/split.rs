@@ -1,5 +1,5 @@
-//! The parts that a run uses: a validation part is taken from the training images where the data
-//! set brings none.
+//! The splits of a data set. A validation split is held out of the training images if the data set
+//! has none.
 
 use residual_spec::Data;
 pub use residual_spec::Split;
@@ -9,7 +9,7 @@ use super::source::Source;
 use super::subset::Subset;
 use crate::random::{shuffle_class, shuffle_limit};
 
-/// A run's images.
+/// The images of a run.
 pub struct Splits {
     pub train: Subset,
     pub val: Option<Subset>,
@@ -17,11 +17,10 @@ pub struct Splits {
 }
 
 impl Dataset {
-    /// The data set's own parts; where it has no validation part, `data.validation` of its
-    /// training images (a share up to 0.5, or a number of images) are held back instead: by class,
-    /// in the same shares, chosen by `data.split_seed`. Of what is left to train on, `data.limit`
-    /// images are kept, likewise. Every class keeps an image to train on, so a class of one image
-    /// gets none held back.
+    /// Returns the splits that a run uses. If the data set has no validation split, holds out
+    /// `data.validation` of its training images (a fraction up to 0.5, or a number of images),
+    /// stratified by class and selected by `data.split_seed`. Then keeps `data.limit` of the
+    /// remaining training images in the same way. Every class keeps at least one training image.
     pub fn splits(&self, data: &Data) -> Splits {
         let seed = data.split_seed;
         let own = |part| Some(Subset::full(self.source(part))).filter(|subset| !subset.is_empty());
@@ -57,7 +56,7 @@ fn ascending(by_class: Vec<Vec<u32>>) -> Vec<u32> {
     indices
 }
 
-/// Takes a validation part out of the classes' images.
+/// Removes a validation split from the images of each class.
 fn hold_back(by_class: &mut [Vec<u32>], validation: f64, seed: u64) -> Vec<u32> {
     let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
     let mut held = Vec::new();
@@ -71,8 +70,7 @@ fn hold_back(by_class: &mut [Vec<u32>], validation: f64, seed: u64) -> Vec<u32> 
     held
 }
 
-/// Keeps `limit` of the classes' images. Of a larger limit, a smaller one's are a part, but for
-/// rounding.
+/// Keeps `limit` images. A smaller limit selects a subset of a larger one, except for rounding.
 fn keep(by_class: &mut [Vec<u32>], limit: usize, seed: u64) {
     let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
     let least: Vec<usize> = counts.iter().map(|&count| count.min(1)).collect();
@@ -84,8 +82,8 @@ fn keep(by_class: &mut [Vec<u32>], limit: usize, seed: u64) {
     }
 }
 
-/// How many of each class to hold back. Below 1, `validation` is a share, of which at least one
-/// image is taken.
+/// The number of images of each class to hold out. `validation` below 1 is a fraction; at least one
+/// image is held out.
 fn validation_shares(counts: &[usize], validation: f64) -> Vec<usize> {
     if validation <= 0.0 {
         return vec![0; counts.len()];
@@ -98,8 +96,8 @@ fn validation_shares(counts: &[usize], validation: f64) -> Vec<usize> {
     apportion(counts, whole as usize, &vec![0; counts.len()], &most)
 }
 
-/// Divides `whole` among classes in proportion to their counts, within bounds: rounded down, and
-/// what that leaves over goes to the classes with the largest remainders.
+/// Divides `whole` among classes in proportion to their counts, within bounds (largest remainder
+/// method).
 fn apportion(counts: &[usize], whole: usize, least: &[usize], most: &[usize]) -> Vec<usize> {
     let all = counts.iter().sum::<usize>().max(1);
     let exact = |class: usize| counts[class] as u128 * whole as u128;
@@ -122,7 +120,7 @@ fn apportion(counts: &[usize], whole: usize, least: &[usize], most: &[usize]) ->
         }
     }
     while sum > whole {
-        // Rare classes were given their least: the largest one pays for it.
+        // Rare classes got their minimum; the largest class gives the difference.
         let largest = (0..shares.len()).filter(|&class| shares[class] > least[class]);
         let Some(largest) = largest.max_by_key(|&class| shares[class]) else { break };
         shares[largest] -= 1;
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_class_gives_its_share() {
+    fn holds_out_the_same_fraction_of_every_class() {
         let (kept, held) = split(&[100, 50, 30], 0.1, 0);
         let count = |range: std::ops::Range<u32>| held.iter().filter(|i| range.contains(i)).count();
         assert_eq!([count(0..100), count(100..150), count(150..180)], [10, 5, 3]);
@@ -171,39 +169,39 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_is_the_share_of_all_images_even_when_classes_are_small() {
+    fn the_total_is_exact_for_small_classes() {
         assert_eq!(shares(&[4; 10], 0.1).iter().sum::<usize>(), 4);
         assert_eq!(shares(&[3, 3], 0.1), [1, 0]);
         assert_eq!(shares(&[9, 7, 4], 0.25), [2, 2, 1]);
     }
 
     #[test]
-    fn every_class_keeps_an_image_to_train_on() {
+    fn every_class_keeps_a_training_image() {
         assert_eq!(shares(&[1, 1, 1], 0.5), [0, 0, 0]);
         assert_eq!(shares(&[2, 1, 40], 0.5), [1, 0, 21]);
         assert_eq!(shares(&[0, 2], 0.5), [0, 1]);
     }
 
     #[test]
-    fn the_seed_decides_which_images_and_nothing_else_does() {
+    fn the_seed_selects_the_images() {
         assert_eq!(split(&[50, 50], 0.2, 7), split(&[50, 50], 0.2, 7));
         assert_ne!(split(&[50, 50], 0.2, 7).1, split(&[50, 50], 0.2, 8).1);
     }
 
     #[test]
-    fn nothing_is_held_back_when_nothing_is_asked() {
+    fn holds_out_nothing_for_zero() {
         assert_eq!(split(&[5, 5], 0.0, 0), ((0..10).collect(), vec![]));
     }
 
     #[test]
-    fn a_number_of_images_may_be_asked_for_instead_of_a_share() {
+    fn accepts_a_number_of_images() {
         assert_eq!(shares(&[5_000; 10], 5_000.0), [500; 10]);
         assert_eq!(split(&[5_000; 10], 5_000.0, 3), split(&[5_000; 10], 0.1, 3));
         assert_eq!(shares(&[3, 3], 1.0), [1, 0]);
     }
 
     #[test]
-    fn a_limit_keeps_every_class_in_proportion() {
+    fn limit_keeps_class_proportions() {
         let counts = |counts: &[usize], limit| -> Vec<usize> {
             limited(counts, limit, 0).iter().map(Vec::len).collect()
         };
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_limit_is_a_part_of_a_larger_one_and_the_seed_decides() {
+    fn smaller_limits_select_subsets() {
         let [few, many] = [20, 80].map(|limit| limited(&[90, 90], limit, 1).concat());
         assert!(few.iter().all(|index| many.contains(index)));
         assert_ne!(limited(&[90, 90], 20, 2).concat(), few);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use residual_spec::Result;
 
-use crate::{Image, Source, Wanted};
+use super::source::{OpenedImage, Source};
+use crate::{DecodeRequest, Image, ImageView};
 
-/// Some of a source's images.
+/// A selection of a source's images.
 #[derive(Clone)]
 pub struct Subset {
     pub source: Arc<dyn Source>,
@@ -15,7 +16,7 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// All of a source's images, in its order.
+    /// All images of a source, in its order.
     pub fn full(source: Arc<dyn Source>) -> Self {
         let indices = (0..source.len() as u32).collect();
         Subset { source, indices }
@@ -29,7 +30,7 @@ impl Subset {
         self.indices.is_empty()
     }
 
-    /// The images of each of so many classes.
+    /// The number of images of each class.
     pub fn class_counts(&self, classes: usize) -> Vec<u64> {
         let mut counts = vec![0; classes];
         for &index in self.indices.iter() {
@@ -38,13 +39,12 @@ impl Subset {
         counts
     }
 
-    /// The same images with class `map[label]` instead of `label`: for a model that counts the
-    /// same classes in another order.
+    /// Replaces each label by `map[label]`, for a model that orders the same classes differently.
     pub fn remap_labels(self, map: Vec<u32>) -> Self {
         Subset { source: Arc::new(RemappedLabels { source: self.source, map }), ..self }
     }
 
-    /// So many of its indices, spread evenly; all, where there are no more.
+    /// At most `count` indices, evenly spaced.
     pub fn evenly_spaced(&self, count: usize) -> Vec<u32> {
         let count = count.min(self.len());
         (0..count).map(|n| self.indices[(2 * n + 1) * self.len() / (2 * count)]).collect()
@@ -69,18 +69,23 @@ impl Source for RemappedLabels {
         self.source.name(i)
     }
 
-    fn read(&self, i: usize, channels: u32, into: &mut Image) -> Result<()> {
-        self.source.read(i, channels, into)
-    }
-
-    fn look<'a>(
+    fn open<'a>(
         &'a self,
         i: usize,
         channels: u32,
-        wanted: Wanted,
-        room: &'a mut Image,
-    ) -> Result<&'a Image> {
-        self.source.look(i, channels, wanted, room)
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<OpenedImage<'a>> {
+        self.source.open(i, channels, buffer)
+    }
+
+    fn decode<'a>(
+        &'a self,
+        i: usize,
+        opened: OpenedImage<'a>,
+        request: DecodeRequest,
+        buffer: &'a mut Image,
+    ) -> Result<ImageView<'a>> {
+        self.source.decode(i, opened, request, buffer)
     }
 }
 
@@ -95,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relabelled_image_is_the_same_image_of_another_class() {
+    fn remap_labels_changes_only_the_labels() {
         let (before, after) = (subset(&[1, 4]), subset(&[1, 4]).remap_labels(vec![2, 0, 1]));
         let labels: Vec<u32> = (0..5).map(|i| after.source.label(i)).collect();
         assert_eq!(labels, [2, 0, 1, 0, 2]);
@@ -104,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spread_of_indices_reaches_from_one_end_to_the_other() {
+    fn evenly_spaced_indices_cover_the_subset() {
         let many = subset(&(100..200).collect::<Vec<_>>());
         assert_eq!(many.evenly_spaced(4), [112, 137, 162, 187]);
         assert_eq!(subset(&[1, 4]).evenly_spaced(9), [1, 4]);

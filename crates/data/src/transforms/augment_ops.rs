@@ -1,35 +1,37 @@
-//! The operations that policies draw from, on bytes, as torchvision applies them to Pillow images:
-//! the nearest pixel, black where nothing comes from, no rounding where Pillow rounds nothing.
+//! The image operations of the augmentation policies, byte for byte as torchvision applies them to
+//! Pillow images: nearest-neighbor sampling, black outside the image, truncation where Pillow
+//! truncates.
 
 use std::mem::swap;
 
-/// What is done to a whole picture. The numbers are torchvision's magnitudes.
+/// An operation on a whole image. The numbers are torchvision's magnitudes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum AugmentOp {
     Identity,
-    /// Pixels along x for each along y.
+    /// Pixels along x per pixel along y.
     ShearX(f64),
     ShearY(f64),
-    /// Pixels to the right; fractions are dropped.
+    /// Pixels to the right, truncated.
     TranslateX(f64),
-    /// Pixels down; fractions are dropped.
+    /// Pixels down, truncated.
     TranslateY(f64),
-    /// Degrees, counter-clockwise, about the centre.
+    /// Degrees, counterclockwise about the center.
     Rotate(f64),
-    /// Added to 1, the factor: 0 leaves the picture as it is. So of the next three.
+    /// Added to 1 to give the enhancement factor; 0 leaves the image unchanged. So are the next
+    /// three.
     Brightness(f64),
     Color(f64),
     Contrast(f64),
     Sharpness(f64),
-    /// Bits that are kept.
+    /// Bits to keep.
     Posterize(u32),
-    /// Values from here on are inverted.
+    /// Values from this threshold on are inverted.
     Solarize(f64),
     AutoContrast,
     Equalize,
 }
 
-/// A picture that is worked on, and room to work in.
+/// An image that operations modify, with a scratch buffer.
 pub(crate) struct Canvas {
     pub width: usize,
     pub height: usize,
@@ -60,17 +62,17 @@ impl Canvas {
                 self.affine([cos, sin, left, -sin, cos, top]);
             }
             AugmentOp::Brightness(by) => self.look_up(|value| blend(0, value, 1.0 + by)),
-            // A grey picture has no colour to change.
+            // A gray image has no saturation.
             AugmentOp::Color(_) if self.channels == 1 => {}
             AugmentOp::Color(by) => {
                 for pixel in self.pixels.as_chunks_mut::<3>().0 {
-                    let grey = luma(pixel);
-                    *pixel = pixel.map(|value| blend(grey, value, 1.0 + by));
+                    let gray = luma(pixel);
+                    *pixel = pixel.map(|value| blend(gray, value, 1.0 + by));
                 }
             }
             AugmentOp::Contrast(by) => {
-                let grey = self.mean_luma();
-                self.look_up(|value| blend(grey, value, 1.0 + by));
+                let gray = self.mean_luma();
+                self.look_up(|value| blend(gray, value, 1.0 + by));
             }
             AugmentOp::Sharpness(by) => self.sharpen(1.0 + by),
             AugmentOp::Posterize(bits) => {
@@ -85,8 +87,9 @@ impl Canvas {
         }
     }
 
-    /// Each pixel (x, y) becomes the one at (`a` x + `b` y + `c`, `d` x + `e` y + `f`), measured
-    /// between pixel centres in steps of 1/65536, as Pillow does for 8-bit images.
+    /// Replaces each pixel (x, y) by the pixel at (`a` x + `b` y + `c`, `d` x + `e` y + `f`),
+    /// measured between pixel centers in fixed point with 16 fractional bits, as Pillow does for
+    /// 8-bit images.
     fn affine(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
         let fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
         let (across, down) = ([fixed(a), fixed(d)], [fixed(b), fixed(e)]);
@@ -109,7 +112,7 @@ impl Canvas {
         swap(&mut self.pixels, &mut self.spare);
     }
 
-    /// The mean of the grey picture, rounded.
+    /// The mean of the gray image, rounded.
     fn mean_luma(&self) -> u8 {
         let (sum, count): (u64, u64) = match self.channels {
             1 => {
@@ -123,8 +126,8 @@ impl Canvas {
         ((2 * sum + count) / (2 * count.max(1))) as u8
     }
 
-    /// Blends with the picture smoothed by Pillow's 3x3 kernel (5 in the middle of ones, over 13),
-    /// which leaves the outermost pixels as they are.
+    /// Blends with the image smoothed by Pillow's 3x3 kernel (ones with 5 in the center, divided by
+    /// 13), which leaves the border pixels unchanged.
     fn sharpen(&mut self, factor: f64) {
         let (width, height, channels) = (self.width, self.height, self.channels);
         if width < 3 || height < 3 {
@@ -144,7 +147,7 @@ impl Canvas {
                 self.pixels[at] = blend(smooth as u8, middle, factor);
             }
         }
-        // The outermost pixels are blended with themselves.
+        // The border pixels are blended with themselves.
     }
 
     fn look_up(&mut self, value: impl Fn(u8) -> u8) {
@@ -154,7 +157,7 @@ impl Canvas {
         }
     }
 
-    /// Looks each channel up in a table made from how often it has each value.
+    /// Maps each channel through a lookup table that `table` computes from the channel's histogram.
     fn by_histogram(&mut self, table: impl Fn(&[u32; 256]) -> [u8; 256]) {
         for channel in 0..self.channels {
             let mut counts = [0; 256];
@@ -175,13 +178,13 @@ fn luma(&[r, g, b]: &[u8; 3]) -> u8 {
     ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
 }
 
-/// Pillow's `Image.blend`: from `base` at 0 to `value` at 1 and beyond, in f32, cut to a whole number.
+/// Pillow's `Image.blend` in f32: `base` at factor 0, `value` at 1, extrapolated beyond, truncated.
 fn blend(base: u8, value: u8, factor: f64) -> u8 {
     let (base, value) = (f32::from(base), f32::from(value));
     (base + factor as f32 * (value - base)) as u8 // saturates
 }
 
-/// Pillow's `ImageOps.autocontrast`: the least value becomes 0, the greatest 255.
+/// Pillow's `ImageOps.autocontrast`: stretches the values to 0..=255.
 fn stretched(counts: &[u32; 256]) -> [u8; 256] {
     let low = counts.iter().position(|&count| count > 0).unwrap_or(0);
     let high = counts.iter().rposition(|&count| count > 0).unwrap_or(0);
@@ -193,7 +196,7 @@ fn stretched(counts: &[u32; 256]) -> [u8; 256] {
     std::array::from_fn(|i| (i as f64 * scale + offset) as u8)
 }
 
-/// Pillow's `ImageOps.equalize`: all values about equally frequent.
+/// Pillow's `ImageOps.equalize`: flattens the histogram.
 fn equalized(counts: &[u32; 256]) -> [u8; 256] {
     let last = counts.iter().rev().find(|&&count| count > 0).copied().unwrap_or(0);
     let step = (counts.iter().sum::<u32>() - last) / 255;
@@ -236,10 +239,10 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_gives_torchvisions_bytes_on_pillow_images() {
+    fn every_operation_matches_torchvision_on_pillow_images() {
         let fixtures = fixture_json("operations");
         let cases = fixtures.as_array().unwrap();
-        // All 14, most with several magnitudes, on RGB and grey.
+        // All 14, most with several magnitudes, on RGB and gray.
         assert!(cases.len() > 60, "{}", cases.len());
         for case in cases {
             let name = case["operation"].as_str().unwrap();
@@ -261,14 +264,14 @@ mod tests {
         (crc.as_u64().unwrap() as u32, sums.collect())
     }
 
-    /// zlib's CRC-32: equal bytes, or one in four thousand million.
+    /// CRC-32 as in zlib.
     fn checksum(bytes: &[u8]) -> u32 {
         let mut crc = flate2::Crc::new();
         crc.update(bytes);
         crc.sum()
     }
 
-    /// Says roughly how far away bytes are that differ.
+    /// Plain and position-weighted sums, which show roughly how far differing bytes are apart.
     fn weighted_sums(bytes: &[u8]) -> Vec<u64> {
         let value = |(i, &value): (usize, &u8)| [u64::from(value), i as u64 * u64::from(value)];
         bytes
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_one_pixel_survives_every_operation() {
+    fn every_operation_accepts_an_image_of_one_pixel() {
         for name in
             ["ShearX", "TranslateY", "Rotate", "Contrast", "Sharpness", "Equalize", "AutoContrast"]
         {

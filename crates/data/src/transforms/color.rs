@@ -1,18 +1,18 @@
-//! Random colour: the lighting of AlexNet.
+//! Random color: AlexNet's PCA color augmentation ("lighting").
 
 use residual_spec::Color;
 
 use crate::SampleRng;
 
-/// Standard deviations of ImageNet's colours (values in 0..1) along their principal components,
-/// as Krizhevsky's values were published with fb.resnet.torch.
+/// Square roots of the eigenvalues of ImageNet's RGB covariance (values in 0..1), as published with
+/// fb.resnet.torch.
 const VALUES: [f64; 3] = [0.2175, 0.0188, 0.0045];
-/// For each of R, G and B, its part in each component.
+/// Eigenvectors: for each of R, G and B its component in each of them.
 const VECTORS: [[f64; 3]; 3] =
     [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]];
 
-/// Shifts a normalised image (channels innermost) as `color` says, by the same amount everywhere:
-/// what `Lighting` before `Normalize` gives, nothing clipped.
+/// Adds a random color to a normalized image (channels innermost). The result equals `Lighting`
+/// followed by `Normalize`, without clipping.
 pub(crate) fn apply(color: &Color, std: &[f64], rng: &mut SampleRng, out: &mut [f32]) {
     if let Color::Pca(pca) = color {
         let alphas = [(); 3].map(|()| pca.std * rng.normal());
@@ -20,7 +20,7 @@ pub(crate) fn apply(color: &Color, std: &[f64], rng: &mut SampleRng, out: &mut [
     }
 }
 
-/// What is added to R, G and B, in 0..1.
+/// The offsets of R, G and B, for values in 0..1.
 fn pca_shift(alphas: [f64; 3]) -> [f64; 3] {
     VECTORS.map(|parts| (0..3).map(|j| parts[j] * alphas[j] * VALUES[j]).sum())
 }
@@ -40,7 +40,7 @@ mod tests {
     use crate::testing::fixture_json;
 
     #[test]
-    fn given_alphas_shift_as_lighting_before_normalising_does() {
+    fn given_alphas_match_lighting_before_normalization() {
         for case in fixture_json("colors").as_array().unwrap() {
             let numbers = |key: &str| -> Vec<f64> {
                 case[key].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_lit_evenly_and_each_differently() {
+    fn every_image_gets_its_own_uniform_shift() {
         let color = Color::Pca(residual_spec::PcaColor { std: 0.1 });
         let lit = |index| {
             let mut out = [0.0; 6];

@@ -1,24 +1,24 @@
-//! Mixtures of two images of a batch: mixup and CutMix.
+//! Mixup and CutMix of the images of a batch.
 //!
-//! Image `i` of `n` is mixed with image `n - 1 - i`. A batch's images are in random order, so its
-//! mirror is as good a partner as any, and pairs can be mixed in place.
+//! Image `i` of `n` is mixed with image `n - 1 - i`. The order of a batch is random, so the
+//! reversed batch is as good as any permutation, and pairs can be mixed in place.
 
 use residual_spec::Mix;
 
 use crate::Region;
 use crate::SampleRng;
 
-/// What a mixed batch shows beside its own labels.
+/// The second labels of a mixed batch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MixedLabels {
-    /// The class of each image's partner.
+    /// The label of each image's partner.
     pub labels: Vec<i64>,
-    /// The share of the image itself, 0 to 1; the partner has the rest. The loss is
-    /// `lambda * loss(own labels) + (1 - lambda) * loss(partners' labels)`.
+    /// Weight of the image's own label, 0 to 1; its partner has the rest. The loss is `lambda *
+    /// loss(labels) + (1 - lambda) * loss(partner labels)`.
     pub lambda: f64,
 }
 
-/// Mixes a batch of normalised `[size, size, channels]` images.
+/// Mixes a batch of normalized `[size, size, channels]` images in place.
 pub(crate) fn apply(
     mix: &Mix,
     size: usize,
@@ -46,7 +46,7 @@ pub(crate) fn apply(
     Some(MixedLabels { labels: labels.iter().rev().copied().collect(), lambda })
 }
 
-/// Each pair of partners.
+/// Pairs each image with its partner.
 fn pairs(images: &mut [f32], length: usize) -> impl Iterator<Item = (&mut [f32], &mut [f32])> {
     let count = images.len() / length;
     let (first, rest) = images.split_at_mut(count / 2 * length);
@@ -62,8 +62,8 @@ fn blend(images: &mut [f32], length: usize, lambda: f32) {
     }
 }
 
-/// torchvision's `CutMix`: what lies inside of a rectangle about (x, y) whose sides are the
-/// image's times the root of the partner's share; and the share that is left to the image.
+/// torchvision's `CutMix` box, centered at (x, y), whose sides are those of the image times the
+/// square root of `1 - lambda`, clipped to the image; and `lambda` adjusted to the clipped area.
 fn rectangle(lambda: f64, x: u32, y: u32, size: u32) -> (Region, f64) {
     let half = (0.5 * (1.0 - lambda).sqrt() * f64::from(size)) as i64;
     let span = |at: u32| {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_lambda_mixes_as_pytorch_does() {
+    fn mixup_with_a_given_lambda_matches_pytorch() {
         for case in fixture_json("mixtures")["mixup"].as_array().unwrap() {
             let size = whole(case, "size") as usize;
             let mut images = floats(&case["images"]);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_rectangle_is_cut_as_torchvision_cuts_it() {
+    fn cutmix_with_a_given_box_matches_torchvision() {
         for case in fixture_json("mixtures")["cutmix"].as_array().unwrap() {
             let size = whole(case, "size");
             let drawn = case["drawn"].as_f64().unwrap();
@@ -131,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn the_images_labels_and_shares_of_a_batch_fit_together() {
-        // Each image is all of its label's number.
+    fn images_labels_and_lambda_are_consistent() {
+        // Each image is filled with its label.
         let labels: Vec<i64> = (0..7).collect();
         for mix in [Mix::Mixup(Mixup { alpha: 1.0 }), Mix::Cutmix(Cutmix { alpha: 1.0 })] {
             let mut seen = Vec::new();

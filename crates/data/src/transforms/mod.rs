@@ -3,6 +3,7 @@
 
 mod augment_ops;
 mod color;
+mod crop;
 mod mixup;
 mod normalize;
 mod pipeline;
@@ -13,6 +14,7 @@ mod resize;
 mod test_time_augment;
 mod thumbnail;
 
+pub use crop::CropPlan;
 pub use mixup::MixedLabels;
 pub use normalize::CropWindow;
 #[cfg(test)]

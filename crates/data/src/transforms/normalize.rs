@@ -1,20 +1,20 @@
-//! From 8-bit pixels to what the network takes: `(value / 255 - mean) / std`, written while
-//! cropping, flipping and padding, so that every pixel is touched once.
+//! Normalization of 8-bit pixels, `(value / 255 - mean) / std`, fused with crop, flip and padding
+//! so that every pixel is touched once.
 
 use residual_kernels::{ByteNormalizer, SimdLevel};
 
-/// A rectangle of the network's size, cut from an image; it may hang over the image's edges.
+/// Position of a crop of the network's input size. It may extend beyond the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CropWindow {
     pub left: i64,
     pub top: i64,
-    /// Mirrored, left and right.
+    /// Horizontal flip.
     pub flip: bool,
 }
 
 impl CropWindow {
-    /// The `size` by `size` pixels of the window, black outside the image.
-    pub(crate) fn cut(
+    /// Copies the `size` by `size` pixels of the window; pixels outside the image are black.
+    pub(crate) fn crop(
         self,
         pixels: &[u8],
         [height, width]: [usize; 2],
@@ -39,7 +39,7 @@ impl CropWindow {
     }
 }
 
-/// Normalises each channel.
+/// torchvision's `Normalize` after `ToTensor`.
 #[derive(Clone)]
 pub(crate) struct Normalize(ByteNormalizer);
 
@@ -52,15 +52,15 @@ impl Normalize {
         self.0.channels()
     }
 
-    /// The 256 values of each channel, one channel after another.
+    /// The normalized values of all bytes: 256 for each channel, one channel after another.
     pub fn values(&self) -> Vec<f32> {
         let of_channel =
             |channel| (0..=255).map(move |value| self.0.normalize_byte(channel, value));
         (0..self.channels()).flat_map(of_channel).collect()
     }
 
-    /// Writes the window of `size` (height, width) pixels at `window` as f32, channels innermost.
-    /// Outside the image the pixels are 0, as they are before normalising.
+    /// Writes `size` (height, width) pixels at `window` as f32, channels innermost. Pixels outside
+    /// the image are black before normalization.
     pub fn write(
         &self,
         pixels: &[u8],
@@ -89,7 +89,7 @@ fn write<const C: usize>(
     let level = SimdLevel::best();
     let mut mirrored = Vec::new();
 
-    // The columns of the window that lie inside the image.
+    // The columns of the window inside the image.
     let inside = |x: i64| x.clamp(0, size as i64) as usize;
     let (from, to) = (inside(-window.left), inside(width as i64 - window.left));
     for (y, row) in out.chunks_exact_mut(size).enumerate() {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_normalised_by_channel() {
+    fn normalizes_each_channel() {
         let normalize = Normalize::new(&[0.5, 0.0, 1.0], &[0.5, 1.0, 2.0]);
         let mut out = [0.0; 3];
         let window = CropWindow { left: 0, top: 0, flip: false };
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_black_before_normalising() {
+    fn padding_is_black_before_normalization() {
         let normalize = Normalize::new(&[0.5], &[0.25]);
         let mut out = [0.0; 9];
         let window = CropWindow { left: -2, top: -2, flip: false };
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_window_is_the_window_mirrored() {
+    fn flip_mirrors_the_window() {
         let pixels: Vec<u8> = (1..=12).collect();
         for left in -4..=5 {
             for top in -4..=4 {
@@ -166,21 +166,21 @@ mod tests {
     }
 
     #[test]
-    fn cutting_a_window_and_writing_it_gives_the_same_pixels() {
+    fn crop_and_write_give_the_same_pixels() {
         let pixels: Vec<u8> = (1..=24).collect();
         let normalize = Normalize::new(&[0.0], &[1.0 / 255.0]);
         for (left, top, flip) in [(0, 0, false), (-2, 1, false), (3, -1, true), (1, 1, true)] {
             let window = CropWindow { left, top, flip };
             let wanted = written(&normalize, &pixels[..12], [3, 4], window);
-            assert_eq!(window.cut(&pixels[..12], [3, 4], 3, 1), wanted);
+            assert_eq!(window.crop(&pixels[..12], [3, 4], 3, 1), wanted);
             let rgb: Vec<u8> = wanted.iter().flat_map(|&value| [value; 3]).collect();
             let pixels: Vec<u8> = pixels[..12].iter().flat_map(|&value| [value; 3]).collect();
-            assert_eq!(window.cut(&pixels, [3, 4], 3, 3), rgb);
+            assert_eq!(window.crop(&pixels, [3, 4], 3, 3), rgb);
         }
     }
 
     #[test]
-    fn a_window_over_the_edge_keeps_what_is_inside() {
+    fn a_window_over_the_edge_is_padded() {
         let pixels: Vec<u8> = (1..=12).collect();
         let at =
             |left, top| written(&plain(), &pixels, [3, 4], CropWindow { left, top, flip: false });

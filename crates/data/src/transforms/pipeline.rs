@@ -1,42 +1,40 @@
-//! What happens to a decoded image: crop, flip, policy, normalise, colour, holes (torchvision's
-//! transforms, by name and in the order of its reference training).
+//! The transforms of a run: crop, flip, policy, normalization, color, erasing, with torchvision's
+//! names and in the order of its reference training script.
 
 use std::sync::Arc;
 
 use residual_spec::TestTimeAugment;
-use residual_spec::{Color, Crop, Erase, Mix, Policy, RandomResizedCrop, ResolvedConfig};
+use residual_spec::{Color, Crop, Erase, Mix, Policy, ResolvedConfig};
 
 use super::augment_ops::Canvas;
+use super::crop::{CropGeometry, CropPlan, CropSampler, inside};
 use super::mixup::MixedLabels;
 use super::normalize::{CropWindow, Normalize};
-use super::resize::{region_of_resized, resize_region, short_side_to, under_resized};
-use super::test_time_augment::{centre, flip_windows, ten_windows, whole};
+use super::resize::{region_of_resized, resize_region, short_side_to};
+use super::test_time_augment::{flip_windows, multi_scale_region, ten_crop_windows};
 use super::{PixelMean, color, mixup, policy, random_erasing};
-use crate::{Image, Look, Region, SampleRng};
+use crate::{DecodeRequest, ImageSize, ImageView, SampleRng};
 
-/// What a pipeline does with images of the network's size, where that is no more than to cut windows
-/// out of them, mirrored or not, and to normalise those.
+/// A pipeline that only crops windows out of images of the network's input size, flips and
+/// normalizes them. Such a pipeline can run on the device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CropNormalize {
-    /// Black pixels on each side of an image that a window may reach into.
+    /// Black pixels around an image that a window may include.
     pub padding: u32,
-    /// What the 256 values become in each channel, one channel after another.
+    /// The normalized value of each byte: 256 values for each channel, one channel after another.
     pub values: Vec<f32>,
-    /// `[size, size, channels]`: what is subtracted then, of what of the image lies in the window.
+    /// The mean image, `[size, size, channels]`, to be subtracted from the normalized pixels that lie
+    /// inside the image.
     pub mean: Option<Vec<f32>>,
 }
 
 /// Turns decoded images into the network's input. Training augments at random; evaluation resizes
-/// the short side and takes the centre.
+/// the short side and takes the center crop.
 #[derive(Clone)]
 pub struct Pipeline {
-    size: u32,
-    /// The short side is resized to this before a crop of the network's size.
-    short_side: u32,
-    /// What the short side of a reduced image has at least; 0 where none is reduced.
-    least_decoded: u32,
-    crop: Crop,
-    flip: bool,
+    crop: CropSampler,
+    /// Lower bound of the short side of a scaled JPEG; 0 to decode at full size always.
+    min_decoded_side: u32,
     policy: Policy,
     normalize: Normalize,
     std: Vec<f64>,
@@ -49,39 +47,46 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Augmentation as `transform` says. `pixel_mean` is what is subtracted where
-    /// `transform.pixelMean` says so.
+    /// The training pipeline, as `config.transform` configures it. `pixel_mean` is the mean image to
+    /// subtract.
     ///
     /// # Panics
-    /// If there is a mean image where none is wanted, or none where one is.
+    /// If `pixel_mean` is present and `transform.pixelMean` is false, or the reverse.
     pub fn train(config: &ResolvedConfig, pixel_mean: Option<&Arc<PixelMean>>) -> Self {
         let transform = config.transform.clone();
+        let eval = Pipeline::eval(config, pixel_mean);
         Pipeline {
-            crop: transform.crop,
-            flip: transform.flip,
+            crop: CropSampler { crop: transform.crop, flip: transform.flip, ..eval.crop },
             policy: transform.policy,
             color: transform.color,
             erase: transform.erase,
             mix: transform.mix,
-            ..Pipeline::eval(config, pixel_mean)
+            ..eval
         }
     }
 
-    /// `Resize(evalResize)` and `CenterCrop(imageSize)`; nothing at random.
+    /// The evaluation pipeline: `Resize(evalResize)` and `CenterCrop(imageSize)`, without random
+    /// numbers.
     ///
     /// # Panics
     /// As [`train`](Self::train).
     pub fn eval(config: &ResolvedConfig, pixel_mean: Option<&Arc<PixelMean>>) -> Self {
         let transform = &config.transform;
-        assert_eq!(transform.pixel_mean, pixel_mean.is_some(), "a mean image is wanted, or is not");
+        assert_eq!(
+            transform.pixel_mean,
+            pixel_mean.is_some(),
+            "`transform.pixelMean` and the given mean image disagree"
+        );
         let zero = vec![0.0; transform.std.len()];
         let mean = if transform.pixel_mean { &zero } else { &transform.mean };
         Pipeline {
-            size: config.data.image_size,
-            short_side: transform.eval_resize,
-            least_decoded: transform.decode_short_side,
-            crop: Crop::None,
-            flip: false,
+            crop: CropSampler {
+                size: config.data.image_size,
+                short_side: transform.eval_resize,
+                crop: Crop::None,
+                flip: false,
+            },
+            min_decoded_side: transform.decode_short_side,
             policy: Policy::None,
             normalize: Normalize::new(mean, &transform.std),
             std: transform.std.clone(),
@@ -93,89 +98,117 @@ impl Pipeline {
         }
     }
 
-    /// The same, seeing more of an image than its centre. For a pipeline made by
-    /// [`eval`](Self::eval).
+    /// This evaluation pipeline with several views of each image (test-time augmentation).
     pub fn with_views(&self, views: TestTimeAugment) -> Self {
         Pipeline { views, ..self.clone() }
     }
 
-    /// Whether the network is to see an image more than once.
+    /// Whether the network sees each image more than once.
     pub fn has_multiple_views(&self) -> bool {
         self.views != TestTimeAugment::Center
     }
 
-    /// Height and width of what comes out.
+    /// Height and width of the network's input.
     pub fn size(&self) -> usize {
-        self.size as usize
+        self.crop.size as usize
     }
 
-    /// Channels of what goes in and comes out.
+    /// Channels of the images and of the network's input.
     pub fn channels(&self) -> usize {
         self.normalize.channels()
     }
 
-    /// Numbers that an image becomes: `size * size * channels`.
+    /// The number of values of one input: `size * size * channels`.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
         self.size() * self.size() * self.channels()
     }
 
-    /// What is done with images of the network's size, if it can be said in a [`CropWindow`] for each:
-    /// `None` where they are resized, coloured, mixed, seen more than once, or have holes made in them.
+    /// This pipeline as a [`CropNormalize`] for images of the network's input size. `None` if it
+    /// resizes, changes colors, mixes, erases, or produces several views.
     pub fn as_crop_normalize(&self) -> Option<CropNormalize> {
-        let padding = match &self.crop {
+        let padding = match &self.crop.crop {
             Crop::None => 0,
             Crop::Pad(pad) => pad.padding,
             Crop::RandomResized(_) | Crop::RandomShortSide(_) => return None,
         };
-        let no_more = self.short_side == self.size
+        let only_crops = self.crop.short_side == self.crop.size
             && matches!(self.policy, Policy::None)
             && matches!(self.color, Color::None)
             && matches!(self.erase, Erase::None)
             && matches!(self.mix, Mix::None)
             && self.views == TestTimeAugment::Center;
-        no_more.then(|| CropNormalize {
+        only_crops.then(|| CropNormalize {
             padding,
             values: self.normalize.values(),
             mean: self.pixel_mean.as_ref().map(|mean| mean.values().to_vec()),
         })
     }
 
-    /// The window that [`apply`](Self::apply) would cut out of an image of the network's size, of the
-    /// same random numbers. For a pipeline that only [`cuts`](Self::cuts).
-    pub fn window(&self, rng: &mut SampleRng) -> CropWindow {
-        match self.cut([self.size; 2], rng) {
-            Cut::OfResized(_, window) => window,
-            Cut::Split(Region { left, top, .. }, flip) => {
-                CropWindow { left: left.into(), top: top.into(), flip }
+    /// The window that [`plan`](Self::plan) draws for an image of the network's input size. For a
+    /// pipeline that is a [`CropNormalize`].
+    pub fn crop_window(&self, rng: &mut SampleRng) -> CropWindow {
+        match self.crop.draw([self.crop.size; 2], rng) {
+            CropGeometry::WindowOfResized(_, window) => window,
+            CropGeometry::Region(region, flip) => {
+                CropWindow { left: region.left.into(), top: region.top.into(), flip }
             }
         }
     }
 
-    /// Writes the image as `[size, size, channels]` normalised f32 into the first
-    /// [`len`](Self::len) places of `out`. The image must have the pipeline's channels.
-    ///
-    /// # Panics
-    /// If the image has other channels, or `out` is too short.
-    pub fn apply(&self, image: &Image, rng: &mut SampleRng, out: &mut [f32]) {
-        assert_eq!(image.channels as usize, self.channels(), "the image has other channels");
-        let out = &mut out[..self.len()];
-        self.place(image, rng, out);
-        color::apply(&self.color, &self.std, rng, out);
-        random_erasing::apply(&self.erase, self.size, rng, out);
+    /// Draws the crop of an image and decides which part of it to decode, at which scale.
+    pub fn plan(&self, size: ImageSize, mut rng: SampleRng) -> CropPlan {
+        let whole = self.whole_request(size);
+        let decoded = [whole.region.width, whole.region.height];
+        let geometry = self.crop.draw(decoded, &mut rng);
+        let region = match self.has_multiple_views() {
+            true => whole.region,
+            false => self.crop.source_region(decoded, &geometry),
+        };
+        CropPlan { request: DecodeRequest { region, ..whole }, decoded, geometry, rng }
     }
 
-    /// Height and width of each view of the image, or `None` where there is one of
-    /// [`size`](Self::size). A view has `height * width * channels` numbers.
-    pub fn views(&self, image: &Image) -> Option<Vec<[u32; 2]>> {
+    /// The request for the whole image, at the scale that this pipeline needs. Images with several
+    /// views are never scaled.
+    pub fn whole_request(&self, size: ImageSize) -> DecodeRequest {
+        let short_side = size.width.min(size.height);
+        let can_scale = self.min_decoded_side > 0 && !self.has_multiple_views();
+        let scale = [8, 4, 2].into_iter().find(|&scale| {
+            can_scale
+                && scale <= size.max_scale
+                && short_side.div_ceil(scale) >= self.min_decoded_side
+        });
+        DecodeRequest::whole_at_scale(scale.unwrap_or(1), size)
+    }
+
+    /// Writes the planned crop of an image as `[size, size, channels]` normalized f32 into the first
+    /// [`len`](Self::len) values of `out`.
+    ///
+    /// # Panics
+    /// If the image has other channels than the pipeline or another size than planned, or `out` is
+    /// too short.
+    pub fn apply(&self, image: ImageView, plan: CropPlan, out: &mut [f32]) {
+        assert_eq!(image.channels as usize, self.channels(), "the image has other channels");
+        assert!(plan.fits(image), "the image has another size than planned");
+        let CropPlan { geometry, mut rng, .. } = plan;
+        let out = &mut out[..self.len()];
+        self.crop_and_normalize(image, geometry, &mut rng, out);
+        color::apply(&self.color, &self.std, &mut rng, out);
+        random_erasing::apply(&self.erase, self.crop.size, &mut rng, out);
+    }
+
+    /// Height and width of each view of an image, or `None` for the single center view of
+    /// [`size`](Self::size). A view has `height * width * channels` values.
+    pub fn view_sizes(&self, image: ImageView) -> Option<Vec<[u32; 2]>> {
+        let size = self.crop.size;
         match &self.views {
             TestTimeAugment::Center => None,
-            TestTimeAugment::Flip => Some(vec![[self.size; 2]; 2]),
-            TestTimeAugment::Ten => Some(vec![[self.size; 2]; 10]),
+            TestTimeAugment::Flip => Some(vec![[size; 2]; 2]),
+            TestTimeAugment::Ten => Some(vec![[size; 2]; 10]),
             TestTimeAugment::MultiScale(scales) => {
-                let seen = whole(image.width, image.height);
+                let region = multi_scale_region(image.width, image.height);
                 let size = |&scale: &u32| {
-                    let (width, height) = short_side_to(scale, seen.width, seen.height);
+                    let (width, height) = short_side_to(scale, region.width, region.height);
                     [[height, width]; 2]
                 };
                 Some(scales.iter().flat_map(size).collect())
@@ -183,53 +216,64 @@ impl Pipeline {
         }
     }
 
-    /// Writes the [`views`](Self::views) of an image one after another, as [`apply`](Self::apply)
-    /// writes its centre: of the crops, or all of it and its mirror image at each scale.
+    /// Writes the views of an image one after another, normalized: the crops, or the whole image and
+    /// its mirror image at each scale. `sizes` are the image's [`view_sizes`](Self::view_sizes).
     ///
     /// # Panics
-    /// If the image has other channels, or `out` is shorter than the views are.
-    pub fn apply_views(&self, image: &Image, views: &[[u32; 2]], out: &mut [f32]) {
+    /// If the image has other channels than the pipeline, or `out` is shorter than the views.
+    pub fn apply_views(&self, image: ImageView, sizes: &[[u32; 2]], out: &mut [f32]) {
         assert_eq!(image.channels as usize, self.channels(), "the image has other channels");
         let mut rest = out;
-        let mut next = |[height, width]: [u32; 2]| {
+        let mut next_view = |[height, width]: [u32; 2]| {
             let length = (height * width) as usize * self.channels();
             let (view, others) = std::mem::take(&mut rest).split_at_mut(length);
             rest = others;
             view
         };
-        if !matches!(self.views, TestTimeAugment::MultiScale(_)) {
-            let resized = short_side_to(self.short_side, image.width, image.height);
-            let windows = match self.views {
-                TestTimeAugment::Ten => ten_windows(resized, self.size).to_vec(),
-                _ => flip_windows(resized, self.size).to_vec(),
-            };
-            for (window, &size) in windows.into_iter().zip(views) {
-                // Nothing is random at evaluation.
-                let mut rng = SampleRng::new(0, 0, 0);
-                self.window_of_resized(image, resized, window, &mut rng, next(size));
+        let resized = short_side_to(self.crop.short_side, image.width, image.height);
+        let windows = match self.views {
+            TestTimeAugment::MultiScale(_) => return self.apply_scales(image, sizes, next_view),
+            TestTimeAugment::Ten => ten_crop_windows(resized, self.crop.size).to_vec(),
+            TestTimeAugment::Flip | TestTimeAugment::Center => {
+                flip_windows(resized, self.crop.size).to_vec()
             }
-            return;
+        };
+        for (window, &size) in windows.into_iter().zip(sizes) {
+            // Evaluation draws no random numbers.
+            let mut rng = SampleRng::new(0, 0, 0);
+            self.window_of_resized(image, resized, window, &mut rng, next_view(size));
         }
-        let seen = whole(image.width, image.height);
-        for &size in views.iter().step_by(2) {
+    }
+
+    /// Writes the whole image and its mirror image at each scale.
+    fn apply_scales<'o>(
+        &self,
+        image: ImageView,
+        sizes: &[[u32; 2]],
+        mut next_view: impl FnMut([u32; 2]) -> &'o mut [f32],
+    ) {
+        let region = multi_scale_region(image.width, image.height);
+        for &size in sizes.iter().step_by(2) {
             let [height, width] = size;
             let sides = size.map(|side| side as usize);
-            let mut both = |pixels: &[u8], all: [usize; 2], [left, top]: [u32; 2]| {
+            let mut write_both = |pixels: &[u8], stored: [usize; 2], [left, top]: [u32; 2]| {
                 for flip in [false, true] {
                     let window = CropWindow { left: left.into(), top: top.into(), flip };
-                    self.normalize.write(pixels, all, sides, window, next(size));
+                    self.normalize.write(pixels, stored, sides, window, next_view(size));
                 }
             };
-            if (seen.width, seen.height) == (width, height) {
-                let all = [image.height as usize, image.width as usize];
-                both(&image.pixels, all, [seen.left, seen.top]);
+            if (region.width, region.height) == (width, height) {
+                let stored = [image.height as usize, image.width as usize];
+                write_both(image.pixels, stored, [region.left, region.top]);
             } else {
-                resize_region(image, seen, (width, height), |pixels| both(pixels, sides, [0; 2]));
+                resize_region(image, region, (width, height), |pixels| {
+                    write_both(pixels, sides, [0; 2]);
+                });
             }
         }
     }
 
-    /// Mixes a batch of images that [`apply`](Self::apply) made, if `transform.mix` says so.
+    /// Applies mixup or CutMix to a batch of normalized images, as `transform.mix` configures it.
     pub fn mix(
         &self,
         images: &mut [f32],
@@ -239,46 +283,26 @@ impl Pipeline {
         mixup::apply(&self.mix, self.size(), self.channels(), images, labels, rng)
     }
 
-    /// At which scale an image of these sides (width and height) is decoded, and which part of it
-    /// [`apply`](Self::apply) looks at then, where it is given the same random numbers; and all that
-    /// [`apply_views`](Self::apply_views) may.
-    pub fn wanted(&self, [width, height]: [u32; 2], rng: &mut SampleRng) -> Look {
-        let all = self.wanted_whole(width, height);
-        if self.has_multiple_views() {
-            return all;
-        }
-        let sides = [all.region.width, all.region.height];
-        let region = match self.cut(sides, rng) {
-            Cut::Split(region, _) => region,
-            Cut::OfResized(resized, window) => {
-                under_resized(sides, resized, inside(window, self.size, resized))
-            }
-        };
-        Look { region, ..all }
-    }
-
-    /// The same, but all of the image. HeaderStats more than once, it is never reduced.
-    pub fn wanted_whole(&self, width: u32, height: u32) -> Look {
-        let stays = |&scale: &u32| width.min(height).div_ceil(scale) >= self.least_decoded;
-        let reduced = self.least_decoded > 0 && !self.has_multiple_views();
-        let scale = [8, 4, 2].into_iter().filter(|_| reduced).find(stays).unwrap_or(1);
-        Look::all_at(scale, width, height)
-    }
-
-    /// Crop, flip, policy, normalisation.
-    fn place(&self, image: &Image, rng: &mut SampleRng, out: &mut [f32]) {
-        let size = self.size;
-        match self.cut([image.width, image.height], rng) {
-            Cut::OfResized(sides, window) => {
+    /// Crop, flip, policy, normalization.
+    fn crop_and_normalize(
+        &self,
+        image: ImageView,
+        geometry: CropGeometry,
+        rng: &mut SampleRng,
+        out: &mut [f32],
+    ) {
+        let size = self.crop.size;
+        match geometry {
+            CropGeometry::WindowOfResized(sides, window) => {
                 self.window_of_resized(image, sides, window, rng, out);
             }
-            Cut::Split(region, flip) => {
+            CropGeometry::Region(region, flip) => {
                 let window = CropWindow { left: 0, top: 0, flip };
                 if (region.width, region.height) == (size, size) {
                     let (left, top) = (region.left.into(), region.top.into());
                     let of_image = CropWindow { left, top, ..window };
                     let sides = (image.width, image.height);
-                    return self.write(&image.pixels, sides, of_image, window, rng, out);
+                    return self.write(image.pixels, sides, of_image, window, rng, out);
                 }
                 resize_region(image, region, (size, size), |resized| {
                     self.write(resized, (size, size), window, window, rng, out);
@@ -287,62 +311,26 @@ impl Pipeline {
         }
     }
 
-    /// Where of an image of these sides the network's input is cut.
-    fn cut(&self, sides: [u32; 2], rng: &mut SampleRng) -> Cut {
-        match &self.crop {
-            Crop::None => self.cut_resized(sides, self.short_side, 0, |free, _| centre(free), rng),
-            Crop::Pad(pad) => {
-                let padding = i64::from(pad.padding);
-                self.cut_resized(sides, self.short_side, padding, anywhere, rng)
-            }
-            Crop::RandomResized(crop) => {
-                let region = random_region(crop, sides[0], sides[1], rng);
-                Cut::Split(region, self.coin(rng))
-            }
-            Crop::RandomShortSide(crop) => {
-                let short_side = crop.min + rng.below(crop.max - crop.min + 1);
-                self.cut_resized(sides, short_side, 0, anywhere, rng)
-            }
-        }
-    }
-
-    /// Resizes the short side to `short_side`, adds `padding` black pixels on each side, and crops
-    /// where `place` says, which is given the pixels to choose from along a side.
-    fn cut_resized(
-        &self,
-        [width, height]: [u32; 2],
-        short_side: u32,
-        padding: i64,
-        place: impl Fn(i64, &mut SampleRng) -> i64,
-        rng: &mut SampleRng,
-    ) -> Cut {
-        let (width, height) = short_side_to(short_side, width, height);
-        let free = |side: u32| i64::from(side) + 2 * padding - i64::from(self.size);
-        let top = place(free(height), rng) - padding;
-        let left = place(free(width), rng) - padding;
-        Cut::OfResized((width, height), CropWindow { left, top, flip: self.coin(rng) })
-    }
-
-    /// The window of the image resized to `(width, height)`.
+    /// Writes a window of the image resized to `(width, height)`.
     fn window_of_resized(
         &self,
-        image: &Image,
+        image: ImageView,
         (width, height): (u32, u32),
         window: CropWindow,
         rng: &mut SampleRng,
         out: &mut [f32],
     ) {
-        // The mean image has the network's size: it lies under the window where that, too, is cut
-        // from an image of this size, and else under the result.
-        let mean = match (width, height) == (self.size, self.size) {
+        // The mean image has the network's input size. It is aligned with the image if that has the
+        // same size, and with the output otherwise.
+        let mean = match (width, height) == (self.crop.size, self.crop.size) {
             true => window,
             false => CropWindow { left: 0, top: 0, ..window },
         };
         if (width, height) == (image.width, image.height) {
-            return self.write(&image.pixels, (width, height), window, mean, rng, out);
+            return self.write(image.pixels, (width, height), window, mean, rng, out);
         }
-        // Of the resized image only the part under the window is computed.
-        let region = inside(window, self.size, (width, height));
+        // Compute only the part of the resized image inside the window.
+        let region = inside(window, self.crop.size, (width, height));
         let left = window.left - i64::from(region.left);
         let top = window.top - i64::from(region.top);
         region_of_resized(image, (width, height), region, |resized| {
@@ -351,12 +339,8 @@ impl Pipeline {
         });
     }
 
-    fn coin(&self, rng: &mut SampleRng) -> bool {
-        self.flip && rng.coin()
-    }
-
-    /// Normalises the window of the pixels, after the policy where there is one. `mean` is where
-    /// the window lies on the mean image.
+    /// Applies the policy to the window of the pixels, normalizes it, and subtracts the mean image.
+    /// `mean` is the position of the window in the mean image.
     fn write(
         &self,
         pixels: &[u8],
@@ -370,7 +354,7 @@ impl Pipeline {
         match &self.policy {
             Policy::None => self.normalize.write(pixels, sides, [size; 2], window, out),
             policy => {
-                let pixels = window.cut(pixels, sides, size, self.channels());
+                let pixels = window.crop(pixels, sides, size, self.channels());
                 let mut canvas = Canvas::new(size, size, self.channels(), pixels);
                 policy::apply(policy, &mut canvas, rng);
                 let whole = CropWindow { left: 0, top: 0, flip: false };
@@ -383,69 +367,16 @@ impl Pipeline {
     }
 }
 
-/// Where the network's input is cut.
-enum Cut {
-    /// A part of the image, resized to the network's size, and maybe mirrored.
-    Split(Region, bool),
-    /// A window of the image resized to a width and a height.
-    OfResized((u32, u32), CropWindow),
-}
-
-/// The part of a window of `size` that lies inside an image of a width and a height.
-fn inside(window: CropWindow, size: u32, (width, height): (u32, u32)) -> Region {
-    let (left, wide) = overlap(window.left, size, width);
-    let (top, high) = overlap(window.top, size, height);
-    Region { left, top, width: wide, height: high }
-}
-
-/// Where the part of a window that lies inside a side begins, and how long it is.
-fn overlap(start: i64, length: u32, side: u32) -> (u32, u32) {
-    let from = start.clamp(0, side.into());
-    let to = (start + i64::from(length)).clamp(0, side.into());
-    (from as u32, (to - from) as u32)
-}
-
-fn anywhere(free: i64, rng: &mut SampleRng) -> i64 {
-    i64::from(rng.below(free as u32 + 1))
-}
-
-/// torchvision's `RandomResizedCrop.get_params`: ten tries at a random area and aspect ratio,
-/// then the largest central crop within the ratios.
-fn random_region(crop: &RandomResizedCrop, width: u32, height: u32, rng: &mut SampleRng) -> Region {
-    let (w, h) = (f64::from(width), f64::from(height));
-    let [narrow, wide] = crop.ratio;
-    for _ in 0..10 {
-        let area = w * h * rng.uniform(crop.scale[0], crop.scale[1]);
-        let ratio = rng.uniform(narrow.ln(), wide.ln()).exp();
-        let across = (area * ratio).sqrt().round_ties_even();
-        let down = (area / ratio).sqrt().round_ties_even();
-        if 0.0 < across && across <= w && 0.0 < down && down <= h {
-            let (across, down) = (across as u32, down as u32);
-            let top = rng.below(height - down + 1);
-            let left = rng.below(width - across + 1);
-            return Region { left, top, width: across, height: down };
-        }
-    }
-    let (across, down) = if w / h < narrow {
-        (width, (w / narrow).round_ties_even() as u32)
-    } else if w / h > wide {
-        ((h * wide).round_ties_even() as u32, height)
-    } else {
-        (width, height)
-    };
-    let (across, down) = (across.clamp(1, width), down.clamp(1, height));
-    Region { left: (width - across) / 2, top: (height - down) / 2, width: across, height: down }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use residual_spec::{DataFormat, DatasetInfo, MachineInfo, TrainConfig, resolve};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::{Image, Region};
 
-    /// Grey images of `size`, neither scaled nor shifted, with this `transform`.
-    pub(crate) fn grey(size: u32, transform: Value) -> ResolvedConfig {
+    /// Single-channel images of `size`, without scaling or shift, with this `transform`.
+    pub(crate) fn gray_config(size: u32, transform: Value) -> ResolvedConfig {
         let facts = DatasetInfo {
             source: "test".into(),
             format: DataFormat::Idx,
@@ -461,6 +392,11 @@ pub(crate) mod tests {
         resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
     }
 
+    fn apply_center(pipeline: &Pipeline, image: &Image, out: &mut [f32]) {
+        let plan = pipeline.plan(image.view().size(), SampleRng::new(0, 0, 0));
+        pipeline.apply(image.view(), plan, out);
+    }
+
     fn numbered(width: u32, height: u32) -> Image {
         let pixels = (1..=width * height).map(|i| i as u8).collect();
         Image::new(width, height, 1, pixels).unwrap()
@@ -468,22 +404,23 @@ pub(crate) mod tests {
 
     fn applied(pipeline: &Pipeline, image: &Image, index: u32) -> Vec<u8> {
         let mut out = vec![f32::NAN; pipeline.len()];
-        pipeline.apply(image, &mut SampleRng::new(0, 0, index), &mut out);
+        let plan = pipeline.plan(image.view().size(), SampleRng::new(0, 0, index));
+        pipeline.apply(image.view(), plan, &mut out);
         out.into_iter().map(|value| value.round() as u8).collect()
     }
 
     #[test]
-    fn evaluation_leaves_an_image_of_the_right_size_as_it_is() {
+    fn evaluation_keeps_an_image_of_the_input_size() {
         let image = numbered(8, 8);
-        let pipeline = Pipeline::eval(&grey(8, json!({})), None);
+        let pipeline = Pipeline::eval(&gray_config(8, json!({})), None);
         assert_eq!(applied(&pipeline, &image, 0), image.pixels);
     }
 
     #[test]
-    fn evaluation_resizes_the_short_side_and_takes_the_centre() {
+    fn evaluation_resizes_the_short_side_and_center_crops() {
         let image = numbered(13, 8);
-        let pipeline = Pipeline::eval(&grey(8, json!({})), None);
-        // Five columns over: two and a half go to even, two.
+        let pipeline = Pipeline::eval(&gray_config(8, json!({})), None);
+        // Five excess columns: 2.5 rounds to 2.
         let wanted: Vec<u8> =
             image.pixels.chunks(13).flat_map(|row| &row[2..10]).copied().collect();
         assert_eq!(applied(&pipeline, &image, 0), wanted);
@@ -493,10 +430,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_padded_crop_is_a_window_on_the_padded_image_and_all_are_found() {
+    fn padded_crops_cover_all_windows_of_the_padded_image() {
         let image = numbered(8, 8);
         let crop = json!({ "crop": { "type": "pad", "padding": 1 } });
-        let pipeline = Pipeline::train(&grey(8, crop), None);
+        let pipeline = Pipeline::train(&gray_config(8, crop), None);
         let mut padded = [0u8; 100];
         for y in 0..8 {
             padded[(y + 1) * 10 + 1..][..8].copy_from_slice(&image.pixels[y * 8..][..8]);
@@ -515,9 +452,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn half_of_the_training_images_are_mirrored_and_no_evaluation_image() {
+    fn flips_half_of_the_training_images_and_no_evaluation_image() {
         let image = numbered(8, 8);
-        let config = grey(8, json!({ "crop": "none", "flip": true }));
+        let config = gray_config(8, json!({ "crop": "none", "flip": true }));
         let mut mirrored = image.pixels.clone();
         mirrored.chunks_mut(8).for_each(<[u8]>::reverse);
         let train = Pipeline::train(&config, None);
@@ -528,37 +465,43 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_padded_crop_of_a_larger_image_is_taken_after_resizing() {
+    fn pads_after_resizing() {
         let flat = Image::new(40, 30, 1, vec![200; 1200]).unwrap();
         let crop = json!({ "crop": { "type": "pad", "padding": 8 } });
-        let pipeline = Pipeline::train(&grey(8, crop), None);
+        let pipeline = Pipeline::train(&gray_config(8, crop), None);
         for index in 0..200 {
             let out = applied(&pipeline, &flat, index);
-            // Image and padding, nothing between and nothing of an edge blurred in.
+            // Image or padding; the border is not blurred.
             assert!(out.iter().all(|&value| value == 0 || value == 200), "{out:?}");
         }
     }
 
     #[test]
-    fn an_image_is_reduced_while_its_short_side_stays_long_enough() {
+    fn scales_jpegs_while_the_short_side_is_long_enough() {
         let sides = [[62, 200], [200, 64], [124, 500], [300, 255], [256, 256], [9000, 8000]];
-        let looks = |transform: Value| {
-            let pipeline = Pipeline::eval(&grey(16, transform), None);
-            sides.map(|[width, height]| pipeline.wanted_whole(width, height))
+        let requests = |transform: Value| {
+            let pipeline = Pipeline::eval(&gray_config(16, transform), None);
+            sides.map(|[width, height]| {
+                pipeline.whole_request(ImageSize { width, height, max_scale: 8 })
+            })
         };
-        let scales = |transform| looks(transform).map(|look| look.scale);
+        let scales = |transform| requests(transform).map(|request| request.scale);
         assert_eq!(scales(json!({})), [1, 2, 2, 8, 8, 8]);
         assert_eq!(scales(json!({ "decodeShortSide": 0 })), [1; 6]);
         assert_eq!(scales(json!({ "decodeShortSide": 128 })), [1, 1, 1, 2, 2, 8]);
         let region = Region { left: 0, top: 0, width: 150, height: 128 };
-        assert_eq!(looks(json!({ "decodeShortSide": 128 }))[3], Look { scale: 2, region });
-        // All of an image that is seen more than once.
-        let eval = Pipeline::eval(&grey(16, json!({})), None);
-        assert_eq!(eval.with_views(TestTimeAugment::Ten).wanted_whole(4000, 3000).scale, 1);
+        assert_eq!(
+            requests(json!({ "decodeShortSide": 128 }))[3],
+            DecodeRequest { scale: 2, region }
+        );
+        // Multi-view images are decoded at full size.
+        let eval = Pipeline::eval(&gray_config(16, json!({})), None);
+        let large = ImageSize { width: 4000, height: 3000, max_scale: 8 };
+        assert_eq!(eval.with_views(TestTimeAugment::Ten).whole_request(large).scale, 1);
     }
 
     #[test]
-    fn what_is_not_wanted_of_an_image_is_not_looked_at() {
+    fn pixels_outside_the_requested_region_have_no_influence() {
         let transforms = [
             json!({ "crop": { "type": "random-resized" }, "flip": true }),
             json!({ "crop": { "type": "random-resized", "scale": [0.01, 0.1] } }),
@@ -568,7 +511,7 @@ pub(crate) mod tests {
         ];
         let mut smaller = 0;
         for transform in transforms {
-            let config = grey(16, transform);
+            let config = gray_config(16, transform);
             for pipeline in [Pipeline::train(&config, None), Pipeline::eval(&config, None)] {
                 for (index, (width, height)) in
                     [(61, 37), (20, 90), (16, 16), (300, 17), (7, 5), (1, 1)]
@@ -578,8 +521,8 @@ pub(crate) mod tests {
                 {
                     let index = index as u32;
                     let image = numbered(width, height);
-                    let mut rng = SampleRng::new(0, 0, index);
-                    let wanted = pipeline.wanted([width, height], &mut rng).region;
+                    let rng = SampleRng::new(0, 0, index);
+                    let wanted = pipeline.plan(image.view().size(), rng).request.region;
                     let mut poisoned = image.clone();
                     for (i, pixel) in (0..).zip(&mut poisoned.pixels) {
                         let [x, y] = [i % width, i / width];
@@ -599,43 +542,21 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_random_region_keeps_to_area_and_ratio() {
-        let crop = RandomResizedCrop { scale: [0.2, 0.5], ratio: [0.5, 2.0] };
-        for index in 0..500 {
-            let mut rng = SampleRng::new(3, 0, index);
-            let Region { left, top, width, height } = random_region(&crop, 300, 200, &mut rng);
-            assert!(left + width <= 300 && top + height <= 200);
-            let area = f64::from(width * height) / 60_000.0;
-            let ratio = f64::from(width) / f64::from(height);
-            assert!((0.19..0.51).contains(&area) && (0.49..2.05).contains(&ratio));
-        }
-    }
-
-    #[test]
-    fn a_region_that_cannot_be_found_is_the_centre() {
-        let crop = RandomResizedCrop { scale: [1.0, 1.0], ratio: [0.75, 4.0 / 3.0] };
-        let mut rng = SampleRng::new(0, 0, 0);
-        let region = random_region(&crop, 1000, 30, &mut rng);
-        assert_eq!(region, Region { left: 480, top: 0, width: 40, height: 30 });
-        let region = random_region(&crop, 1, 500, &mut rng);
-        assert_eq!(region, Region { left: 0, top: 249, width: 1, height: 1 });
-    }
-
-    #[test]
-    fn a_random_short_side_is_any_of_the_range_and_the_crop_anywhere() {
-        // Columns of 1 to 30: a crop's first column tells how far it is from the left.
+    fn random_short_side_covers_its_range_and_all_positions() {
+        // Columns of 1 to 30: the first column of a crop tells its distance from the left.
         let pixels = (0..30 * 20).map(|i| (i % 30 + 1) as u8 * 8).collect();
         let image = Image::new(30, 20, 1, pixels).unwrap();
         let crop = json!({ "type": "random-short-side", "min": 8, "max": 20 });
-        let pipeline = Pipeline::train(&grey(8, json!({ "crop": crop, "flip": false })), None);
+        let pipeline =
+            Pipeline::train(&gray_config(8, json!({ "crop": crop, "flip": false })), None);
         let (mut widths, mut lefts) = (Vec::new(), Vec::new());
         for index in 0..400 {
             let out = applied(&pipeline, &image, index);
-            // The more the image was reduced, the more of its width lies in the crop.
+            // The smaller the resized image, the more of its width is in the crop.
             widths.push(out[7] - out[0]);
             lefts.push(out[0]);
         }
-        // 8 of 12 columns of the smallest, 8 of 30 of the largest.
+        // 8 of 12 columns of the smallest image, 8 of 30 of the largest.
         let range = |values: &[u8]| (*values.iter().min().unwrap(), *values.iter().max().unwrap());
         let (least, most) = range(&widths);
         assert!((54..=60).contains(&least) && (135..=145).contains(&most), "{least} {most}");
@@ -644,18 +565,19 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_mean_image_is_cut_and_mirrored_with_the_image_and_padding_stays_zero() {
+    fn mean_image_is_cropped_and_flipped_with_the_image() {
         let image = numbered(8, 8);
         let mean: Vec<f32> = image.pixels.iter().map(|&value| f32::from(value) / 255.0).collect();
         let mean = Arc::new(PixelMean::from_chw(&mean, 1, 8).unwrap());
         for crop in [json!({ "type": "pad", "padding": 3 }), json!("none")] {
-            let config = grey(8, json!({ "crop": crop, "flip": true, "pixelMean": true }));
+            let config = gray_config(8, json!({ "crop": crop, "flip": true, "pixelMean": true }));
             for pipeline in
                 [Pipeline::train(&config, Some(&mean)), Pipeline::eval(&config, Some(&mean))]
             {
                 for index in 0..50 {
                     let mut out = vec![f32::NAN; pipeline.len()];
-                    pipeline.apply(&image, &mut SampleRng::new(0, 0, index), &mut out);
+                    let plan = pipeline.plan(image.view().size(), SampleRng::new(0, 0, index));
+                    pipeline.apply(image.view(), plan, &mut out);
                     assert!(out.iter().all(|value| value.abs() < 1e-4), "{out:?}");
                 }
             }
@@ -663,15 +585,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_window_is_where_the_same_random_numbers_would_have_cut() {
+    fn crop_window_matches_plan_and_apply() {
         let image = numbered(8, 8);
         for crop in [json!({ "type": "pad", "padding": 3 }), json!("none")] {
-            let config = grey(8, json!({ "crop": crop, "flip": true }));
+            let config = gray_config(8, json!({ "crop": crop, "flip": true }));
             for pipeline in [Pipeline::train(&config, None), Pipeline::eval(&config, None)] {
                 assert!(pipeline.as_crop_normalize().is_some());
                 for index in 0..100 {
-                    let window = pipeline.window(&mut SampleRng::new(0, 0, index));
-                    let cut = window.cut(&image.pixels, [8, 8], 8, 1);
+                    let window = pipeline.crop_window(&mut SampleRng::new(0, 0, index));
+                    let cut = window.crop(&image.pixels, [8, 8], 8, 1);
                     assert_eq!(applied(&pipeline, &image, index), cut, "{window:?}");
                 }
             }
@@ -679,7 +601,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_pipeline_that_does_more_than_cut_says_so() {
+    fn other_pipelines_are_no_crop_normalize() {
         for transform in [
             json!({ "crop": "random-resized" }),
             json!({ "crop": { "type": "random-short-side", "min": 8, "max": 9 } }),
@@ -688,21 +610,22 @@ pub(crate) mod tests {
             json!({ "erase": "cutout" }),
             json!({ "mix": "mixup" }),
         ] {
-            let pipeline = Pipeline::train(&grey(8, transform.clone()), None);
+            let pipeline = Pipeline::train(&gray_config(8, transform.clone()), None);
             assert_eq!(pipeline.as_crop_normalize(), None, "{transform}");
         }
-        let eval = Pipeline::eval(&grey(8, json!({})), None);
+        let eval = Pipeline::eval(&gray_config(8, json!({})), None);
         assert_eq!(eval.as_crop_normalize().unwrap().padding, 0);
         assert_eq!(eval.with_views(TestTimeAugment::Flip).as_crop_normalize(), None);
     }
 
     #[test]
-    fn a_policy_works_on_the_crop() {
-        // Of a flat picture, posterizing and solarizing alone would be seen; shears show black.
+    fn policies_run_on_the_crop() {
+        // On a constant image only posterize, solarize and the black areas of geometric operations
+        // are visible.
         let image = Image::new(8, 8, 1, vec![201; 64]).unwrap();
         for policy in ["randaugment", "trivialaugment"] {
             let transform = json!({ "crop": "none", "flip": false, "policy": policy });
-            let pipeline = Pipeline::train(&grey(8, transform), None);
+            let pipeline = Pipeline::train(&gray_config(8, transform), None);
             let looks: std::collections::BTreeSet<Vec<u8>> =
                 (0..200).map(|index| applied(&pipeline, &image, index)).collect();
             assert!(looks.len() > 30, "{}", looks.len());
@@ -710,11 +633,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn centre_and_ten_crops_are_torchvisions_to_the_bit() {
+    fn center_and_ten_crops_match_torchvision_bit_for_bit() {
         let picture = crate::testing::fixture("picture");
         for case in crate::testing::fixture_json("views").as_array().unwrap() {
             let [short, size] = ["short", "size"].map(|key| case[key].as_u64().unwrap() as u32);
-            let mut config = grey(size, json!({}));
+            let mut config = gray_config(size, json!({}));
             config.data.channels = 3;
             config.transform.eval_resize = short;
             (config.transform.mean, config.transform.std) = (vec![0.0; 3], vec![1.0 / 255.0; 3]);
@@ -726,13 +649,13 @@ pub(crate) mod tests {
             };
             let pipeline = Pipeline::eval(&config, None);
             let mut out = vec![0.0; pipeline.len()];
-            pipeline.apply(&picture, &mut SampleRng::new(0, 0, 0), &mut out);
+            apply_center(&pipeline, &picture, &mut out);
             same(&out, &case["center"]);
 
             let pipeline = pipeline.with_views(TestTimeAugment::Ten);
-            let views = pipeline.views(&picture).unwrap();
+            let views = pipeline.view_sizes(picture.view()).unwrap();
             let mut out = vec![0.0; 10 * pipeline.len()];
-            pipeline.apply_views(&picture, &views, &mut out);
+            pipeline.apply_views(picture.view(), &views, &mut out);
             for (view, wanted) in out.chunks(pipeline.len()).zip(case["ten"].as_array().unwrap()) {
                 same(view, wanted);
             }
@@ -741,7 +664,7 @@ pub(crate) mod tests {
             config.transform.std = vec![0.229, 0.224, 0.225];
             let pipeline = Pipeline::eval(&config, None);
             let mut out = vec![0.0; pipeline.len()];
-            pipeline.apply(&picture, &mut SampleRng::new(0, 0, 0), &mut out);
+            apply_center(&pipeline, &picture, &mut out);
             // The corners of each channel.
             let last = size as usize - 1;
             let corners = (0..3).flat_map(|c| {
@@ -755,14 +678,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn at_several_scales_all_of_the_image_is_seen_and_its_mirror() {
+    fn multi_scale_views_are_the_whole_image_and_its_mirror() {
         let image = numbered(12, 8);
-        let pipeline = Pipeline::eval(&grey(8, json!({})), None);
+        let pipeline = Pipeline::eval(&gray_config(8, json!({})), None);
         let pipeline = pipeline.with_views(TestTimeAugment::MultiScale(vec![8, 16]));
-        let views = pipeline.views(&image).unwrap();
+        let views = pipeline.view_sizes(image.view()).unwrap();
         assert_eq!(views, [[8, 12], [8, 12], [16, 24], [16, 24]]);
         let mut out = vec![f32::NAN; 2 * (96 + 384)];
-        pipeline.apply_views(&image, &views, &mut out);
+        pipeline.apply_views(image.view(), &views, &mut out);
         let bytes: Vec<u8> = out.iter().map(|value| value.round() as u8).collect();
         assert_eq!(bytes[..96], image.pixels);
         let mirrored = |pixels: &[u8], width: usize| -> Vec<u8> {
@@ -771,14 +694,14 @@ pub(crate) mod tests {
         assert_eq!(bytes[96..192], mirrored(&image.pixels, 12));
         assert_eq!(bytes[576..], mirrored(&bytes[192..576], 24));
         let whole = Region { left: 0, top: 0, width: 24, height: 16 };
-        let wanted = region_of_resized(&image, (24, 16), whole, <[u8]>::to_vec);
+        let wanted = region_of_resized(image.view(), (24, 16), whole, <[u8]>::to_vec);
         assert_eq!(bytes[192..576], wanted);
     }
 
     #[test]
-    fn a_random_resized_crop_fills_the_output() {
+    fn random_resized_crop_fills_the_output() {
         let flat = Image::new(50, 20, 1, vec![77; 1000]).unwrap();
-        let pipeline = Pipeline::train(&grey(8, json!({ "crop": "random-resized" })), None);
+        let pipeline = Pipeline::train(&gray_config(8, json!({ "crop": "random-resized" })), None);
         for index in 0..50 {
             assert_eq!(applied(&pipeline, &flat, index), [77; 64]);
         }

@@ -1,10 +1,10 @@
-//! The mean image of the training images (He et al. 2015, section 4.2).
+//! Per-pixel mean subtraction (He et al. 2015, section 4.2).
 
 use residual_spec::{Error, ErrorCode, Result};
 
 use super::normalize::CropWindow;
 
-/// What is subtracted from every image, pixel by pixel.
+/// The mean image of the training images, which is subtracted from every image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PixelMean {
     size: usize,
@@ -14,15 +14,16 @@ pub struct PixelMean {
 }
 
 impl PixelMean {
-    /// From `[size, size, channels]`, values in 0..1.
+    /// Creates a mean image from `[size, size, channels]` values in 0..1.
     pub(crate) fn from_hwc(values: Vec<f32>, channels: u32, size: u32) -> PixelMean {
         PixelMean { size: size as usize, channels: channels as usize, values }
     }
 
-    /// From `[channels, size, size]`, as [`to_chw`](Self::to_chw) gives it.
+    /// Creates a mean image from `[channels, size, size]` values, the order of
+    /// [`to_chw`](Self::to_chw).
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the numbers are not as many, or not from 0 to 1.
+    /// `E_CHECKPOINT` for a wrong number of values or values outside 0..1.
     pub fn from_chw(values: &[f32], channels: u32, size: u32) -> Result<PixelMean> {
         let (size, channels) = (size as usize, channels as usize);
         let whole = values.len() == size * size * channels;
@@ -35,13 +36,13 @@ impl PixelMean {
         Ok(PixelMean { size, channels, values: (0..values.len()).map(at).collect() })
     }
 
-    /// `[channels, size, size]`, values in 0..1: PyTorch's order.
+    /// Returns the values in PyTorch's order, `[channels, size, size]`, in 0..1.
     pub fn to_chw(&self) -> Vec<f32> {
         let plane = |c| self.values.iter().skip(c).step_by(self.channels).copied();
         (0..self.channels).flat_map(plane).collect()
     }
 
-    /// In units of the standard deviations.
+    /// The mean image in units of the standard deviations.
     pub(crate) fn divided_by(&self, std: &[f64]) -> PixelMean {
         let scaled = |(i, value): (usize, &f32)| value / std[i % self.channels] as f32;
         PixelMean { values: self.values.iter().enumerate().map(scaled).collect(), ..*self }
@@ -52,7 +53,8 @@ impl PixelMean {
         &self.values
     }
 
-    /// Subtracts what of the mean image lies under the window; nothing outside of it.
+    /// Subtracts the part of the mean image under the window; pixels outside the image are
+    /// unchanged.
     pub(crate) fn subtract(&self, window: CropWindow, out: &mut [f32]) {
         let (size, channels) = (self.size, self.channels);
         let inside = |x: i64| x.clamp(0, size as i64) as usize;
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_comes_back_from_pytorchs_order_and_nothing_else_does() {
+    fn converts_to_and_from_pytorch_order_and_refuses_invalid_values() {
         let mean = PixelMean::from_hwc((0..12).map(|i| i as f32 / 12.0).collect(), 3, 2);
         assert_eq!(PixelMean::from_chw(&mean.to_chw(), 3, 2).unwrap(), mean);
         for bad in [vec![0.5; 11], vec![f32::NAN; 12], vec![2.0; 12], vec![]] {
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_subtracted_under_the_window() {
+    fn is_subtracted_under_the_window() {
         let values: Vec<f32> = (1..=9).map(|n| n as f32).collect();
         let mean = PixelMean { size: 3, channels: 1, values };
         let subtracted = |left, top, flip| {

@@ -1,15 +1,14 @@
-//! Which operations a training image goes through, and how strongly: RandAugment and
-//! TrivialAugment, with torchvision's operations and magnitudes.
+//! RandAugment and TrivialAugment with torchvision's operations and magnitudes.
 
 use residual_spec::Policy;
 
 use super::augment_ops::{AugmentOp, Canvas};
 use crate::SampleRng;
 
-/// Strengths are counted from 0 to 30.
+/// Number of magnitude bins.
 const BINS: u32 = 31;
 
-/// Draws and applies.
+/// Draws operations and applies them to the image.
 pub(crate) fn apply(policy: &Policy, canvas: &mut Canvas, rng: &mut SampleRng) {
     match policy {
         Policy::None => {}
@@ -26,15 +25,15 @@ pub(crate) fn apply(policy: &Policy, canvas: &mut Canvas, rng: &mut SampleRng) {
     }
 }
 
-/// How strong each operation is at the greatest strength.
+/// The largest magnitude of each operation.
 struct AugmentSpace {
     shear: f32,
-    /// Pixels across and down.
+    /// Pixels: horizontal, vertical.
     translate: [f64; 2],
     degrees: f32,
-    /// Of brightness, colour, contrast and sharpness.
+    /// Brightness, color, contrast and sharpness.
     enhance: f32,
-    /// Bits that posterizing takes away.
+    /// Bits that posterize removes.
     bits: f32,
 }
 
@@ -50,7 +49,7 @@ impl AugmentSpace {
         AugmentSpace { shear: 0.99, translate: [32.0; 2], degrees: 135.0, enhance: 0.99, bits: 6.0 }
     }
 
-    /// One of the 14 operations; what has a direction goes either way.
+    /// Draws one of the 14 operations; signed operations get a random sign.
     fn draw(&self, strength: u32, rng: &mut SampleRng) -> AugmentOp {
         let which = rng.below(14);
         let signed = (1..=9).contains(&which);
@@ -58,7 +57,7 @@ impl AugmentSpace {
         self.operation(which, strength, sign)
     }
 
-    /// AugmentOp number `which`, in torchvision's order.
+    /// The operation at index `which` of torchvision's list.
     fn operation(&self, which: u32, strength: u32, sign: f64) -> AugmentOp {
         let up_to = |most: f32| sign * f64::from(linspace(0.0, most, strength));
         match which {
@@ -83,8 +82,8 @@ impl AugmentSpace {
     }
 }
 
-/// Number `i` of torch's `linspace(from, to, 31)`, which goes up from one end and, past the
-/// middle, down from the other, each rounded once: 32 * 15 / 30 comes out just below 16.
+/// Element `i` of `torch.linspace(from, to, 31)`, which computes the second half backward from
+/// `to`, each element rounded once: 32 * 15 / 30 is just below 16.
 fn linspace(from: f32, to: f32, i: u32) -> f32 {
     let step = (to - from) / (BINS - 1) as f32;
     match i < BINS / 2 {
@@ -98,7 +97,7 @@ mod tests {
     use super::*;
     use crate::testing::fixture_json;
 
-    /// Name and magnitude.
+    /// The name and magnitude of an operation.
     fn told(operation: AugmentOp) -> (&'static str, f64) {
         match operation {
             AugmentOp::Identity => ("Identity", 0.0),
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn magnitudes_are_torchvisions() {
+    fn magnitudes_match_torchvision() {
         let fixture = fixture_json("policies");
         for (key, space) in [
             ("randaugment", AugmentSpace::rand_augment(37, 29)),
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn all_operations_and_both_directions_are_drawn_alike() {
+    fn operations_and_signs_are_drawn_uniformly() {
         let space = AugmentSpace::trivial_augment();
         let mut counts = std::collections::BTreeMap::new();
         for index in 0..14_000 {

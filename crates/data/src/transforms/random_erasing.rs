@@ -1,11 +1,11 @@
-//! Random holes in a normalised image. They are 0 there: the mean colour.
+//! Random erasing and Cutout on normalized images. Erased values are 0, the mean color.
 
 use residual_spec::{Erase, RandomErasing};
 
 use crate::Region;
 use crate::SampleRng;
 
-/// Erases as `erase` says from `[size, size, channels]`.
+/// Erases a rectangle of a `[size, size, channels]` image, as `erase` configures it.
 pub(crate) fn apply(erase: &Erase, size: u32, rng: &mut SampleRng, out: &mut [f32]) {
     let hole = match erase {
         Erase::None => None,
@@ -20,7 +20,7 @@ pub(crate) fn apply(erase: &Erase, size: u32, rng: &mut SampleRng, out: &mut [f3
     }
 }
 
-/// What lies inside of the square of this `side` about a pixel.
+/// The square of this `side` centered at a pixel, clipped to the image.
 fn square_about(x: u32, y: u32, side: u32, size: u32) -> Region {
     let span = |at: u32| {
         let from = i64::from(at) - i64::from(side / 2);
@@ -31,8 +31,8 @@ fn square_about(x: u32, y: u32, side: u32, size: u32) -> Region {
     Region { left, top, width: right - left, height: bottom - top }
 }
 
-/// torchvision's `RandomErasing.get_params`: ten tries at a random area and aspect ratio (height
-/// over width), then nothing.
+/// torchvision's `RandomErasing.get_params`: ten attempts at a random area and aspect ratio (height
+/// / width), then `None`.
 fn random_rectangle(erasing: &RandomErasing, size: u32, rng: &mut SampleRng) -> Option<Region> {
     if rng.uniform(0.0, 1.0) >= erasing.probability {
         return None;
@@ -67,7 +67,7 @@ mod tests {
     use crate::testing::fixture_json;
 
     #[test]
-    fn given_boxes_are_erased_as_torchvision_erases_them() {
+    fn erases_given_boxes_as_torchvision_does() {
         for case in fixture_json("erasures").as_array().unwrap() {
             let number = |key: &str| case[key].as_u64().unwrap() as u32;
             let [left, top, width, height] = ["left", "top", "width", "height"].map(number);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cutout_is_a_square_that_hangs_over_the_edges() {
+    fn cutout_clips_the_square_at_the_edges() {
         let region = |x, y, side| square_about(x, y, side, 8);
         assert_eq!(region(4, 4, 4), Region { left: 2, top: 2, width: 4, height: 4 });
         assert_eq!(region(0, 7, 4), Region { left: 0, top: 5, width: 2, height: 3 });
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_images_gets_a_rectangle_of_the_area_asked_for() {
+    fn random_erasing_respects_probability_and_area() {
         let erasing = RandomErasing { probability: 0.25, scale: [0.1, 0.2], ratio: [0.5, 2.0] };
         let mut hit = 0;
         for index in 0..2000 {

@@ -1,14 +1,13 @@
-//! Resizing, antialiased bilinear, to the bit as Pillow does it, and torchvision with it; the
-//! arithmetic is `residual_kernels`'.
+//! Antialiased bilinear resizing, bit-exact with Pillow and so with torchvision on Pillow images. The
+//! arithmetic is in `residual_kernels`.
 
 use std::cell::RefCell;
 
 use residual_kernels::{Resampler, ResizeAxis, SimdLevel};
 
-use crate::{Image, Region};
+use crate::{ImageView, Region};
 
-/// The size at which the short side is `short`; the long one is cut to whole pixels, as
-/// torchvision's `Resize` does.
+/// The size whose short side is `short`. The long side is rounded down, as in torchvision's `Resize`.
 pub(crate) fn short_side_to(short: u32, width: u32, height: u32) -> (u32, u32) {
     let long = |long: u32, side: u32| {
         (u64::from(short) * u64::from(long) / u64::from(side)).try_into().unwrap_or(u32::MAX)
@@ -19,63 +18,59 @@ pub(crate) fn short_side_to(short: u32, width: u32, height: u32) -> (u32, u32) {
     }
 }
 
-/// Hands over the region resized to `(width, height)`, as if the rest of the image were not there.
+/// Resizes a region to `(width, height)` and passes the pixels to `then`. Pixels outside the region
+/// have no influence.
 pub(crate) fn resize_region<T>(
-    image: &Image,
+    image: ImageView,
     region: Region,
     (width, height): (u32, u32),
     then: impl FnOnce(&[u8]) -> T,
 ) -> T {
-    let side =
+    let axis =
         |start, length, to| ResizeAxis { source: start..start + length, size: to, crop: 0..to };
-    let across = side(region.left, region.width, width);
-    resample(image, across, side(region.top, region.height, height), then)
+    let horizontal = axis(region.left, region.width, width);
+    resample(image, horizontal, axis(region.top, region.height, height), then)
 }
 
-/// Hands over the region of the image resized to `(width, height)`: only what is wanted is computed.
+/// Resizes the image to `(width, height)` and passes the pixels of a region of the result to `then`.
+/// Only that region is computed.
 pub(crate) fn region_of_resized<T>(
-    image: &Image,
+    image: ImageView,
     (width, height): (u32, u32),
     region: Region,
     then: impl FnOnce(&[u8]) -> T,
 ) -> T {
-    let [across, down] = of_resized([image.width, image.height], [width, height], region);
-    resample(image, across, down, then)
+    let [horizontal, vertical] = resized_axes([image.width, image.height], [width, height], region);
+    resample(image, horizontal, vertical, then)
 }
 
-/// The part of an image of `sides` (width and height) that [`region_of_resized`] looks at.
-pub(crate) fn under_resized(sides: [u32; 2], to: (u32, u32), region: Region) -> Region {
-    let [across, down] = of_resized(sides, [to.0, to.1], region).map(|side| side.source_range());
-    Region {
-        left: across.start,
-        top: down.start,
-        width: across.end - across.start,
-        height: down.end - down.start,
-    }
+/// The part of an image of `sides` (width and height) that [`region_of_resized`] reads.
+pub(crate) fn source_region(sides: [u32; 2], to: (u32, u32), region: Region) -> Region {
+    let [x, y] = resized_axes(sides, [to.0, to.1], region).map(|axis| axis.source_range());
+    Region { left: x.start, top: y.start, width: x.end - x.start, height: y.end - y.start }
 }
 
-fn of_resized(from: [u32; 2], to: [u32; 2], region: Region) -> [ResizeAxis; 2] {
-    let wanted = [(region.left, region.width), (region.top, region.height)];
-    std::array::from_fn(|side| {
-        let (start, length) = wanted[side];
-        ResizeAxis { source: 0..from[side], size: to[side], crop: start..start + length }
+fn resized_axes(from: [u32; 2], to: [u32; 2], region: Region) -> [ResizeAxis; 2] {
+    let crops = [(region.left, region.width), (region.top, region.height)];
+    std::array::from_fn(|axis| {
+        let (start, length) = crops[axis];
+        ResizeAxis { source: 0..from[axis], size: to[axis], crop: start..start + length }
     })
 }
 
-/// The pixels lie in memory that the thread's next image uses again: taking new memory for each
-/// costs as much as resizing does.
 fn resample<T>(
-    image: &Image,
-    across: ResizeAxis,
-    down: ResizeAxis,
+    image: ImageView,
+    horizontal: ResizeAxis,
+    vertical: ResizeAxis,
     then: impl FnOnce(&[u8]) -> T,
 ) -> T {
     thread_local! {
-        static ROOM: RefCell<(Resampler, Vec<u8>)> = RefCell::default();
+        // Reused by the thread's next image: allocating the pixels costs as much as resizing.
+        static BUFFERS: RefCell<(Resampler, Vec<u8>)> = RefCell::default();
     }
-    ROOM.with_borrow_mut(|(resampler, resized)| {
-        let picture = (image.pixels.as_slice(), image.width as usize, image.channels as usize);
-        resampler.resample(SimdLevel::best(), picture, &across, &down, resized);
+    BUFFERS.with_borrow_mut(|(resampler, resized)| {
+        let source = (image.pixels, image.width as usize, image.channels as usize);
+        resampler.resample(SimdLevel::best(), source, &horizontal, &vertical, resized);
         then(resized)
     })
 }
@@ -83,6 +78,7 @@ fn resample<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Image;
     use crate::testing::fixture;
 
     fn gradient(width: u32, height: u32, channels: u32) -> Image {
@@ -92,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_long_side_is_cut_to_whole_pixels() {
+    fn the_long_side_is_rounded_down() {
         assert_eq!(short_side_to(256, 500, 375), (341, 256));
         assert_eq!(short_side_to(256, 375, 500), (256, 341));
         assert_eq!(short_side_to(32, 32, 32), (32, 32));
@@ -100,15 +96,15 @@ mod tests {
     }
 
     #[test]
-    fn a_region_of_the_resized_image_is_what_cropping_afterwards_gives() {
+    fn region_of_resized_equals_resize_then_crop() {
         for (width, height, channels) in [(97, 61, 3), (61, 97, 1), (20, 20, 3)] {
             let image = gradient(width, height, channels);
             let size = short_side_to(40, width, height);
             let whole = Region { left: 0, top: 0, width: size.0, height: size.1 };
-            let all = region_of_resized(&image, size, whole, <[u8]>::to_vec);
+            let all = region_of_resized(image.view(), size, whole, <[u8]>::to_vec);
             let part =
                 Region { left: (size.0 - 32) / 2, top: (size.1 - 32) / 2, width: 32, height: 32 };
-            let some = region_of_resized(&image, size, part, <[u8]>::to_vec);
+            let some = region_of_resized(image.view(), size, part, <[u8]>::to_vec);
             for y in 0..32 {
                 let start = ((part.top + y) * size.0 + part.left) * channels;
                 let cropped = &all[start as usize..][..(32 * channels) as usize];
@@ -121,43 +117,45 @@ mod tests {
     }
 
     #[test]
-    fn resizing_a_region_looks_at_nothing_outside_it() {
+    fn resize_region_ignores_pixels_outside() {
         let mut image = Image::new(8, 8, 1, vec![255; 64]).unwrap();
         for y in 2..6 {
             image.pixels[y * 8 + 2..y * 8 + 6].fill(100);
         }
         let region = Region { left: 2, top: 2, width: 4, height: 4 };
-        resize_region(&image, region, (7, 7), |pixels| assert_eq!(pixels, [100; 49]));
+        resize_region(image.view(), region, (7, 7), |pixels| assert_eq!(pixels, [100; 49]));
     }
 
     #[test]
-    fn one_pixel_becomes_a_plane_of_it() {
+    fn one_pixel_becomes_a_constant_image() {
         let image = Image::new(1, 1, 3, vec![1, 2, 3]).unwrap();
         let region = Region { left: 0, top: 0, width: 1, height: 1 };
-        resize_region(&image, region, (2, 2), |pixels| assert_eq!(pixels, [1, 2, 3].repeat(4)));
+        resize_region(image.view(), region, (2, 2), |pixels| {
+            assert_eq!(pixels, [1, 2, 3].repeat(4))
+        });
     }
 
     #[test]
-    fn resizing_gives_pillows_bytes() {
+    fn resizing_matches_pillow() {
         let picture = fixture("picture");
         for name in ["resized-down", "resized-up", "resized-mixed"] {
             let wanted = fixture(name);
             let Image { width, height, .. } = wanted;
             let whole = Region { left: 0, top: 0, width, height };
             let same = |found: &[u8]| found == wanted.pixels;
-            assert!(region_of_resized(&picture, (width, height), whole, same), "{name}");
+            assert!(region_of_resized(picture.view(), (width, height), whole, same), "{name}");
         }
         let part = Region { left: 5, top: 3, width: 23, height: 19 };
         let wanted = fixture("resized-part").pixels;
-        assert!(resize_region(&picture, part, (16, 16), |found| found == wanted));
+        assert!(resize_region(picture.view(), part, (16, 16), |found| found == wanted));
     }
 
     #[test]
-    fn an_absurdly_long_image_costs_no_more_than_what_is_wanted() {
+    fn cost_of_a_very_long_image_depends_on_the_region() {
         let image = gradient(65_000, 1, 1);
         let size = short_side_to(256, 65_000, 1);
         let region = Region { left: (size.0 - 224) / 2, top: 16, width: 224, height: 224 };
-        let length = region_of_resized(&image, size, region, <[u8]>::len);
+        let length = region_of_resized(image.view(), size, region, <[u8]>::len);
         assert_eq!(length, 224 * 224);
     }
 }

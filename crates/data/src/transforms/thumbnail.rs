@@ -1,9 +1,10 @@
-//! Small pictures for people to look at.
+//! Thumbnails for previews and reports.
 
 use super::resize::region_of_resized;
 use crate::{Image, Region};
 
-/// The whole image, no side longer than `side` pixels; as it is, where none is.
+/// Scales the image down so that no side is longer than `side` pixels. Smaller images are
+/// unchanged.
 pub fn thumbnail(image: &Image, side: u32) -> Image {
     let long = image.width.max(image.height);
     if long <= side {
@@ -15,7 +16,7 @@ pub fn thumbnail(image: &Image, side: u32) -> Image {
     };
     let (width, height) = (scaled(image.width), scaled(image.height));
     let whole = Region { left: 0, top: 0, width, height };
-    let pixels = region_of_resized(image, (width, height), whole, <[u8]>::to_vec);
+    let pixels = region_of_resized(image.view(), (width, height), whole, <[u8]>::to_vec);
     Image { width, height, channels: image.channels, pixels }
 }
 
@@ -28,7 +29,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_side_is_cut_down_and_the_shape_kept() {
+    fn limits_the_longer_side_and_keeps_the_aspect_ratio() {
         assert_eq!(thumbnail(&flat(200, 100), 50), flat(50, 25));
         assert_eq!(thumbnail(&flat(3, 900), 30), flat(1, 30));
         assert_eq!(thumbnail(&flat(8, 5), 8), flat(8, 5));

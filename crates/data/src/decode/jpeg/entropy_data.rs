@@ -1,36 +1,36 @@
-//! A scan's coded data, ready to be read.
+//! The entropy-coded data of a scan.
 
-use super::huffman::Bits;
+use super::huffman::BitReader;
 
-/// Coded bytes of an image, at most: room for them is kept by each thread.
-const MAX_CODED: usize = 64 << 20;
+/// The maximum number of entropy-coded bytes of an image.
+const MAX_DATA_BYTES: usize = 64 << 20;
 
-/// The coded data of a scan without the zeros behind 0xff and without restart markers.
+/// Entropy-coded data without byte stuffing and restart markers.
 #[derive(Default)]
-pub(super) struct Coded {
+pub(super) struct EntropyData {
     bytes: Vec<u8>,
-    /// Where each stretch between restart markers ends.
+    /// End offset of each restart interval.
     ends: Vec<usize>,
 }
 
-impl Coded {
-    /// Takes over a scan's data from the beginning of `file`; the rest of it, from the marker on that
-    /// follows. `None` if there is none, restart markers are not in order, or there are too many
-    /// data.
+impl EntropyData {
+    /// Copies the data of a scan from the beginning of `file` and returns the rest of the file,
+    /// from the next marker on. Returns `None` if no marker follows, if restart markers are out of
+    /// order, or if there is too much data.
     pub fn read<'a>(&mut self, mut file: &'a [u8]) -> Option<&'a [u8]> {
         self.bytes.clear();
-        self.bytes.reserve(file.len().min(MAX_CODED));
+        self.bytes.reserve(file.len().min(MAX_DATA_BYTES));
         self.ends.clear();
         loop {
             let plain = memchr::memchr(0xff, file)?;
-            if self.bytes.len() + plain >= MAX_CODED {
+            if self.bytes.len() + plain >= MAX_DATA_BYTES {
                 return None;
             }
             self.bytes.extend_from_slice(&file[..plain]);
             let marker = &file[plain..];
             match marker.get(1)? {
                 0 => self.bytes.push(0xff),
-                // A marker may be preceded by any number of these.
+                // Any number of fill bytes may precede a marker.
                 0xff => {
                     file = &marker[1..];
                     continue;
@@ -48,28 +48,28 @@ impl Coded {
         }
     }
 
-    pub fn stretches(&self) -> Stretches<'_> {
-        Stretches { coded: self, next: 0 }
+    pub fn intervals(&self) -> RestartIntervals<'_> {
+        RestartIntervals { coded: self, next: 0 }
     }
 
-    /// The bytes that it keeps room for.
-    pub fn room(&self) -> usize {
+    /// Bytes that are allocated.
+    pub fn capacity(&self) -> usize {
         self.bytes.capacity() + size_of::<usize>() * self.ends.capacity()
     }
 }
 
-/// The coded data between restart markers.
-pub(super) struct Stretches<'a> {
-    coded: &'a Coded,
+/// The data between restart markers.
+pub(super) struct RestartIntervals<'a> {
+    coded: &'a EntropyData,
     next: usize,
 }
 
-impl<'a> Stretches<'a> {
-    pub fn next(&mut self) -> Option<Bits<'a>> {
-        let Coded { bytes, ends } = self.coded;
+impl<'a> RestartIntervals<'a> {
+    pub fn next(&mut self) -> Option<BitReader<'a>> {
+        let EntropyData { bytes, ends } = self.coded;
         let &end = ends.get(self.next)?;
         let start = self.next.checked_sub(1).map_or(0, |before| ends[before]);
         self.next += 1;
-        Some(Bits::new(&bytes[start..end]))
+        Some(BitReader::new(&bytes[start..end]))
     }
 }

@@ -1,6 +1,6 @@
-//! JPEG as photographs have it, to the bit as libjpeg-turbo decodes it by default, and so Pillow and
-//! torchvision. What is unusual in any way (progressive, CMYK, RGB, more than 8 bits, damaged) is left
-//! to a decoder that knows more: [`decode`] says so, and gives no opinion on what is wrong.
+//! Baseline JPEG decoder, bit-exact with libjpeg-turbo's defaults, and so with Pillow and
+//! torchvision. It rejects everything else (progressive, CMYK, RGB, more than 8 bits, damaged
+//! files) without judging it; the fallback decoder decides whether such a file is valid.
 
 mod coefficients;
 mod entropy_data;
@@ -15,36 +15,41 @@ use std::cell::RefCell;
 
 use residual_kernels::SimdLevel;
 
-use crate::{Image, Look};
+use crate::{DecodeRequest, Image};
 use coefficients::Coefficients;
-use entropy_data::Coded;
-use planes::Picture;
-use scan::{Tables, Walk};
+use entropy_data::EntropyData;
+use planes::PlaneDecoder;
+use scan::{ScanDecoder, ScanTables};
 use segments::Segments;
 
-/// Room that a thread keeps for its next image, at most, beyond a fixed size.
-const MAX_ROOM: usize = 32 << 20;
+/// Maximum bytes of the variable-size buffers that a thread keeps for its next image.
+const MAX_BUFFERS: usize = 32 << 20;
 
-/// Decodes an image of `size` (width and height) into grey or RGB, at the scale of `look`: those pixels of it
-/// that lie in its region; the others are left as they are. All of the file is read in any case, and all that is wrong
-/// with it found. False for a file that another decoder has to judge; what is in `into` is of no use
-/// then.
-pub(crate) fn decode(bytes: &[u8], size: [u32; 2], look: Look, into: &mut Image) -> bool {
-    decode_at(SimdLevel::best(), bytes, size, look, into).is_some()
+/// Decodes an image of `size` (width and height) into gray or RGB, at the scale of `request`. Only
+/// the pixels of the requested region are written. The whole file is parsed in any case, so the
+/// request does not influence the result. Returns false for a file that the fallback decoder must
+/// judge; the content of `into` is then unspecified.
+pub(crate) fn decode(
+    bytes: &[u8],
+    size: [u32; 2],
+    request: DecodeRequest,
+    into: &mut Image,
+) -> bool {
+    decode_at(SimdLevel::best(), bytes, size, request, into).is_some()
 }
 
-/// What is used again for the thread's next image.
+/// Buffers of a thread, reused for its next image.
 #[derive(Default)]
-struct Room {
-    coded: Coded,
-    tables: Tables,
+struct Buffers {
+    coded: EntropyData,
+    tables: ScanTables,
     coefficients: Coefficients,
-    picture: planes::Room,
+    planes: planes::Buffers,
 }
 
-impl Room {
+impl Buffers {
     fn bytes(&self) -> usize {
-        self.coded.room() + self.picture.room()
+        self.coded.capacity() + self.planes.capacity()
     }
 }
 
@@ -52,59 +57,63 @@ fn decode_at(
     level: SimdLevel,
     bytes: &[u8],
     size: [u32; 2],
-    look: Look,
+    request: DecodeRequest,
     into: &mut Image,
 ) -> Option<()> {
     thread_local! {
-        static ROOM: RefCell<Room> = RefCell::default();
+        static BUFFERS: RefCell<Buffers> = RefCell::default();
     }
     let mut segments = Segments::new(bytes)?;
     let scan = segments.next_scan()??;
     let frame = segments.frame()?;
-    // What is allowed was decided by the size that the header said.
+    // The size limit was checked against the size in the parsed header.
     if [frame.width, frame.height] != size.map(|side| side as usize)
-        || !segments.colours_are_known()
+        || !segments.has_known_color_space()
     {
         return None;
     }
     if frame.progressive || scan.components.len() != frame.components.len() {
-        return None; // the coefficients of an image that comes in parts
+        return None; // a scan with some of the coefficients only
     }
-    let rest = ROOM.with_borrow_mut(|room| {
-        let Room { coded, tables, coefficients, picture } = &mut *room;
+    let rest = BUFFERS.with_borrow_mut(|buffers| {
+        let Buffers { coded, tables, coefficients, planes } = &mut *buffers;
         let rest = coded.read(scan.coded)?;
-        let picture = Picture::new(level, &segments, look, picture, into)?;
+        let planes = PlaneDecoder::new(level, &segments, request, planes, into)?;
         let fast = level > SimdLevel::Scalar;
-        let walk = Walk::new(fast, &segments, &frame, &scan, coded, tables)?;
-        let decoded = at_once(walk, coefficients, picture);
-        if room.bytes() > MAX_ROOM {
-            *room = Room::default();
+        let decoder = ScanDecoder::new(fast, &segments, &frame, &scan, coded, tables)?;
+        let decoded = decode_baseline(decoder, coefficients, planes);
+        if buffers.bytes() > MAX_BUFFERS {
+            *buffers = Buffers::default();
         }
         decoded.map(|()| rest)
     })?;
-    // An image that goes on is none of those.
+    // More scans would mean that this image is not baseline with one scan.
     segments.skip_to(rest);
     segments.next_scan()?.is_none().then_some(())
 }
 
-/// Decodes an image whose only scan has all coefficients: four groups of blocks after another.
-fn at_once(mut walk: Walk, coefficients: &mut Coefficients, mut picture: Picture) -> Option<()> {
-    let [across, down] = walk.size;
+/// Decodes an image whose only scan has all coefficients, four MCUs at a time.
+fn decode_baseline(
+    mut decoder: ScanDecoder,
+    coefficients: &mut Coefficients,
+    mut planes: PlaneDecoder,
+) -> Option<()> {
+    let [across, down] = decoder.size;
     for row in 0..down {
         for column in 0..across.div_ceil(4) {
-            let needed = picture.needs([row, column]);
+            let needed = planes.needs([row, column]);
             if needed {
-                coefficients.clear(walk.blocks());
+                coefficients.clear(decoder.blocks());
             }
-            // Where a block begins is known once the one before is read.
-            walk.groups((across - 4 * column).min(4), coefficients)?;
+            // Skipped MCUs are parsed too: only then the start of the next block is known.
+            decoder.decode_mcus((across - 4 * column).min(4), coefficients)?;
             if needed {
-                picture.groups([row, column], coefficients);
+                planes.add_mcus([row, column], coefficients);
             }
         }
-        picture.finish_row(row);
+        planes.finish_row(row);
     }
-    walk.finish()
+    decoder.finish()
 }
 
 #[cfg(test)]
@@ -113,10 +122,10 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::synthetic::{Kind, made_up};
+    use super::synthetic::{SyntheticJpeg, encode_synthetic};
     use super::*;
     use crate::decode::header::Header;
-    use crate::{Region, SampleRng};
+    use crate::{ImageSize, Region, SampleRng};
 
     fn file(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
@@ -127,11 +136,17 @@ mod tests {
         let header = Header::read(&mut Cursor::new(file)).ok()?;
         let mut image = Image::default();
         let [width, height] = header.stored();
-        decode_at(level, file, [width, height], Look::whole(width, height), &mut image)?;
+        decode_at(
+            level,
+            file,
+            [width, height],
+            DecodeRequest::whole(ImageSize::unscalable(width, height)),
+            &mut image,
+        )?;
         Some(image)
     }
 
-    /// All of a kind that is decoded here.
+    /// Fixtures that this decoder accepts.
     const OWN: [&str; 8] =
         ["baseline", "full-colour", "grey", "restarts", "wide", "tall", "turned-1", "turned-6"];
 
@@ -143,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn without_wide_registers_the_pixels_are_the_same() {
+    fn scalar_and_simd_decoding_are_identical() {
         for name in OWN {
             let file = file(name);
             assert!(
@@ -154,16 +169,16 @@ mod tests {
     }
 
     #[test]
-    fn part_of_an_image_is_that_part_of_the_whole_and_nothing_else() {
+    fn decodes_exactly_the_requested_region() {
         let mut rng = SampleRng::new(7, 0, 0);
         for _ in 0..300 {
-            let kind = Kind::any(&mut rng);
-            let (file, _) = made_up(&kind, &mut rng);
+            let kind = SyntheticJpeg::any(&mut rng);
+            let (file, _) = encode_synthetic(&kind, &mut rng);
             let (width, height) = (kind.width, kind.height);
             let scale = [1, 1, 2, 4, 8][rng.below(5) as usize];
             let mut whole = Image::default();
             let size = [width, height];
-            let all = Look::all_at(scale, width, height);
+            let all = DecodeRequest::whole_at_scale(scale, ImageSize::unscalable(width, height));
             decode_at(SimdLevel::best(), &file, size, all, &mut whole).unwrap();
             let [width, height] = [whole.width, whole.height];
             let mut side = |most: u32| {
@@ -172,7 +187,7 @@ mod tests {
             };
             let ((left, across), (top, down)) = (side(width), side(height));
             let part = Region { left, top, width: across, height: down };
-            let part = Look { scale, region: part };
+            let part = DecodeRequest { scale, region: part };
             let channels = kind.sampling.len();
             for level in [SimdLevel::Scalar, SimdLevel::best()] {
                 for before in [0, 255] {
@@ -198,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unusual_is_left_to_the_other_decoder() {
+    fn rejects_progressive_cmyk_and_rgb_files() {
         for name in ["progressive", "cmyk"] {
             assert_eq!(decoded(SimdLevel::best(), &file(name)), None, "{name}");
         }
         let mut rgb = file("full-colour");
-        rgb.splice(2..20, []); // what says JFIF
+        rgb.splice(2..20, []); // the JFIF segment
         assert!(decoded(SimdLevel::best(), &rgb).is_some());
         let frame = rgb.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         let scan = rgb.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
@@ -215,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_short_anywhere_is_left_to_the_other_decoder() {
+    fn rejects_a_file_truncated_anywhere() {
         for name in OWN {
             let whole = file(name);
             for length in 0..whole.len() {
                 assert!(decoded(SimdLevel::best(), &whole[..length]).is_none(), "{name} {length}");
-                // However little is wanted of it.
+                // Also if only one pixel is requested.
                 let part = Region { left: 1, top: 1, width: 1, height: 1 };
-                let part = Look { scale: 1, region: part };
+                let part = DecodeRequest { scale: 1, region: part };
                 let mut image = Image::default();
                 let size = [Header::read(&mut Cursor::new(&whole)).unwrap()].map(|h| h.stored())[0];
                 assert_eq!(
@@ -237,7 +252,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_damaged_file_is_the_same_image_at_every_level_or_none(
+        fn damaged_files_decode_identically_at_every_simd_level(
             name in prop::sample::select(OWN.to_vec()),
             places in prop::collection::vec((0.0..1.0, any::<u8>()), 1..4),
         ) {
@@ -248,10 +263,10 @@ mod tests {
             }
             let whole = decoded(SimdLevel::best(), &bytes);
             prop_assert!(decoded(SimdLevel::Scalar, &bytes) == whole);
-            // What is wanted of it changes nothing.
+            // The request does not influence whether the file is accepted.
             if let Ok(header) = Header::read(&mut Cursor::new(&bytes)) {
                 let part = Region { left: 0, top: 0, width: 1, height: 1 };
-                let part = Look { scale: 4, region: part };
+                let part = DecodeRequest { scale: 4, region: part };
                 let (size, mut image) = (header.stored(), Image::default());
                 let decoded = decode_at(SimdLevel::best(), &bytes, size, part, &mut image);
                 prop_assert_eq!(decoded.is_some(), whole.is_some());

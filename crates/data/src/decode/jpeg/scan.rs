@@ -1,31 +1,37 @@
-//! What a scan codes: the coefficients of all blocks of an image (ITU-T T.81, annex F.2).
+//! Entropy decoding of a scan (ITU-T T.81, annex F.2).
 //!
-//! Half of the time of a photograph goes by here, waiting for where the next code begins. So one
-//! loop goes through the blocks of several groups and does the same whatever comes: a step is looked
-//! up, its one or two coefficients are written, and where a block ends is where the next step's
-//! table is the next block's. Only what is rare is a branch, for where blocks end cannot be guessed.
+//! Half of the decoding time of a photograph is spent here, in a chain of dependent loads: the
+//! start of a code is known only when the previous code is decoded. So one loop runs over the
+//! blocks of several MCUs without branches that depend on the data: it looks up the next bits,
+//! stores one or two coefficients, and selects the table of the next block at an end of block. Only
+//! rare cases branch.
 
 use std::hint::select_unpredictable;
 
-use super::coefficients::{Coefficients, Fours, MAX_BLOCKS, PLACES};
-use super::entropy_data::{Coded, Stretches};
-use super::huffman::{Bits, Code, END, LOOK, Steps, first_steps, other_steps};
+use super::coefficients::{COEFFICIENT_INDEX, Coefficients, MAX_MCU_BLOCKS, Quads};
+use super::entropy_data::{EntropyData, RestartIntervals};
+use super::huffman::{
+    BitReader, END_OF_BLOCK, HuffmanTable, LOOKUP_BITS, LookupTable, fill_ac_lookup, fill_dc_lookup,
+};
 use super::segments::{Frame, Scan, Segments};
 
-/// The steps of each code of a scan, by class (0: first coefficients, 1: the others) and number.
-pub(super) struct Tables([[Steps; 4]; 2]);
+/// Lookup tables of a scan's Huffman tables, by class (0: DC, 1: AC) and number.
+pub(super) struct ScanTables([[LookupTable; 4]; 2]);
 
-impl Default for Tables {
+impl Default for ScanTables {
     fn default() -> Self {
-        Tables([[[Default::default(); 1 << LOOK]; 4]; 2])
+        ScanTables([[[Default::default(); 1 << LOOKUP_BITS]; 4]; 2])
     }
 }
 
-impl Tables {
-    /// `None` if the scan names codes that are not there.
+impl ScanTables {
+    /// Returns `None` if the scan refers to missing Huffman tables.
     pub fn fill(&mut self, segments: &Segments, scan: &Scan) -> Option<()> {
         let [first, others] = &mut self.0;
-        let tables = [(first, first_steps as fn(&Code, &mut Steps)), (others, other_steps)];
+        let tables = [
+            (first, fill_dc_lookup as fn(&HuffmanTable, &mut LookupTable)),
+            (others, fill_ac_lookup),
+        ];
         for (class, (tables, fill)) in tables.into_iter().enumerate() {
             let mut filled = [false; 4];
             for (_, numbers) in &scan.components {
@@ -39,37 +45,37 @@ impl Tables {
     }
 }
 
-/// What has to be known of a block before it is read, and what is after.
+/// State of one block.
 #[repr(align(128))]
 struct Block<'a> {
     component: usize,
-    /// Where it lies among those of four groups.
+    /// Index of the block among those of four MCUs.
     number: usize,
-    /// Where its coefficients begin.
+    /// Offset of its coefficients.
     at: usize,
-    first: &'a Steps,
-    others: &'a Steps,
-    codes: [&'a Code; 2],
-    /// The number of its last coefficient; maybe [`END`] more.
+    first: &'a LookupTable,
+    others: &'a LookupTable,
+    codes: [&'a HuffmanTable; 2],
+    /// Zigzag index of its last coefficient; may include [`END_OF_BLOCK`].
     last: u8,
 }
 
-/// A scan on its way through the groups of blocks.
-pub(super) struct Walk<'a> {
-    /// Shifts by any number of bits are one step and not three, and taking bits out is another.
+/// Decodes the MCUs of a scan in order.
+pub(super) struct ScanDecoder<'a> {
+    /// Whether to use BMI instructions for variable shifts and bit extraction.
     fast: bool,
-    stretches: Stretches<'a>,
-    bits: Bits<'a>,
-    /// Groups until the next restart marker.
+    intervals: RestartIntervals<'a>,
+    bits: BitReader<'a>,
+    /// MCUs until the next restart marker.
     left: usize,
     restart: usize,
-    /// The blocks of four groups, and another one.
+    /// The blocks of four MCUs, and one more.
     blocks: Vec<Block<'a>>,
-    /// Blocks of a group.
-    group: usize,
-    /// The last first coefficient of each component.
+    /// Blocks of an MCU.
+    mcu_blocks: usize,
+    /// The last DC coefficient of each component.
     before: [i16; 3],
-    /// Groups in a row, and rows of them.
+    /// MCUs in a row, and rows of MCUs.
     pub size: [usize; 2],
 }
 
@@ -81,37 +87,37 @@ fn has_fast_shifts() -> bool {
     false
 }
 
-impl<'a> Walk<'a> {
-    /// For a scan of all coefficients of all components. `fast`, if this CPU can be.
+impl<'a> ScanDecoder<'a> {
+    /// For a scan of all coefficients of all components. `fast` allows BMI instructions.
     pub fn new(
         fast: bool,
         segments: &'a Segments,
         frame: &Frame,
         scan: &Scan,
-        coded: &'a Coded,
-        tables: &'a mut Tables,
-    ) -> Option<Walk<'a>> {
+        coded: &'a EntropyData,
+        tables: &'a mut ScanTables,
+    ) -> Option<ScanDecoder<'a>> {
         if scan.band != [0, 63] || scan.approximation != [0, 0] {
             return None;
         }
         tables.fill(segments, scan)?;
-        let mut stretches = coded.stretches();
-        let bits = stretches.next()?;
-        let group: usize = frame.components.iter().map(|component| component.blocks()).sum();
-        if group > MAX_BLOCKS {
+        let mut intervals = coded.intervals();
+        let bits = intervals.next()?;
+        let mcu_blocks: usize = frame.components.iter().map(|component| component.blocks()).sum();
+        if mcu_blocks > MAX_MCU_BLOCKS {
             return None;
         }
-        let mut blocks = Vec::with_capacity(4 * group + 1);
+        let mut blocks = Vec::with_capacity(4 * mcu_blocks + 1);
         for column in 0..4 {
-            // The fours of the components that come before.
-            let mut fours = 0;
+            // Quads of the preceding components.
+            let mut quads = 0;
             for &(component, numbers) in &scan.components {
                 let codes = [0, 1].map(|class| segments.codes[class][numbers[class]].as_ref());
-                let told = &frame.components[component];
-                for row in 0..told.down {
-                    for across in 0..told.across {
-                        let column = column * told.across + across;
-                        let four = fours + row * told.across + column / 4;
+                let component_spec = &frame.components[component];
+                for row in 0..component_spec.down {
+                    for across in 0..component_spec.across {
+                        let column = column * component_spec.across + across;
+                        let four = quads + row * component_spec.across + column / 4;
                         blocks.push(Block {
                             component,
                             number: 4 * four + column % 4,
@@ -123,50 +129,49 @@ impl<'a> Walk<'a> {
                         });
                     }
                 }
-                fours += told.blocks();
+                quads += component_spec.blocks();
             }
         }
         blocks.push(Block { ..*blocks.first()? });
-        Some(Walk {
+        Some(ScanDecoder {
             fast: fast && has_fast_shifts(),
-            stretches,
+            intervals,
             bits,
             left: segments.restart,
             restart: segments.restart,
             blocks,
-            group,
+            mcu_blocks,
             before: [0; 3],
-            size: frame.groups(),
+            size: frame.mcus(),
         })
     }
 
-    /// Reads the next groups of a row, four at most, into what was made 0. (Else what is there
-    /// afterwards is of no use.)
+    /// Decodes the next MCUs of a row, at most four, into zeroed coefficients.
     #[inline]
-    pub fn groups(&mut self, count: usize, into: &mut Coefficients) -> Option<()> {
+    pub fn decode_mcus(&mut self, count: usize, into: &mut Coefficients) -> Option<()> {
         let mut done = 0;
         while done < count {
             let mut until = count;
             if self.restart > 0 {
                 if self.left == 0 {
-                    finished(&self.bits)?;
-                    self.bits = self.stretches.next()?;
+                    check_interval_end(&self.bits)?;
+                    self.bits = self.intervals.next()?;
                     self.before = [0; 3];
                     self.left = self.restart;
                 }
                 until = count.min(done + self.left);
                 self.left -= until - done;
             }
-            // And the one that follows.
-            let blocks = &mut self.blocks[done * self.group..until * self.group + 1];
-            read(self.fast, blocks, &mut self.bits, &mut into.fours)?;
-            // What never ends need not be read to its end.
+            // Includes the block after the last.
+            let blocks = &mut self.blocks[done * self.mcu_blocks..until * self.mcu_blocks + 1];
+            read(self.fast, blocks, &mut self.bits, &mut into.quads)?;
+            // Stop early in data that ran out of bits.
             if self.bits.left() < 0 {
                 return None;
             }
-            let coefficients = into.fours.as_flattened_mut();
+            let coefficients = into.quads.as_flattened_mut();
             for block in &blocks[..blocks.len() - 1] {
-                // First ones are coded as differences to those before.
+                // DC coefficients are coded as differences.
                 let before = &mut self.before[block.component];
                 *before = before.wrapping_add(coefficients[block.at]);
                 coefficients[block.at] = *before;
@@ -177,32 +182,36 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    /// Blocks of a group.
+    /// Blocks of an MCU.
     pub fn blocks(&self) -> usize {
-        self.group
+        self.mcu_blocks
     }
 
-    /// Makes sure that the data end where the blocks do.
+    /// Returns `None` unless the data end with the last block.
     pub fn finish(mut self) -> Option<()> {
-        finished(&self.bits)?;
-        self.stretches.next().is_none().then_some(())
+        check_interval_end(&self.bits)?;
+        self.intervals.next().is_none().then_some(())
     }
 }
 
-/// A stretch was read to its end, where a byte is filled up.
-fn finished(bits: &Bits) -> Option<()> {
+/// Returns `None` unless the interval was read to its end, up to the padding of the last byte.
+fn check_interval_end(bits: &BitReader) -> Option<()> {
     (0..8).contains(&bits.left()).then_some(())
 }
 
-/// Reads all blocks but the last, which follows; first coefficients as differences.
-fn read(fast: bool, blocks: &mut [Block], bits: &mut Bits, into: &mut Fours) -> Option<()> {
+/// Decodes all blocks but the last, which is a sentinel. DC coefficients remain differences.
+fn read(fast: bool, blocks: &mut [Block], bits: &mut BitReader, into: &mut Quads) -> Option<()> {
     #[cfg(target_arch = "x86_64")]
     if fast {
         #[target_feature(enable = "bmi1,bmi2")]
-        unsafe fn read_fast(blocks: &mut [Block], bits: &mut Bits, into: &mut Fours) -> Option<()> {
+        unsafe fn read_fast(
+            blocks: &mut [Block],
+            bits: &mut BitReader,
+            into: &mut Quads,
+        ) -> Option<()> {
             read_blocks::<true>(blocks, bits, into)
         }
-        // SAFETY: the processor has them, as `Walk::new` has made sure.
+        // SAFETY: `ScanDecoder::new` detected BMI1 and BMI2.
         return unsafe { read_fast(blocks, bits, into) };
     }
     let _ = fast;
@@ -212,43 +221,42 @@ fn read(fast: bool, blocks: &mut [Block], bits: &mut Bits, into: &mut Fours) -> 
 #[inline(always)]
 fn read_blocks<const FAST: bool>(
     blocks: &mut [Block],
-    from: &mut Bits,
-    into: &mut Fours,
+    from: &mut BitReader,
+    into: &mut Quads,
 ) -> Option<()> {
-    assert!(blocks.iter().all(|block| block.at <= MAX_AT));
-    // Where nobody else can look at them, they stay in registers.
+    assert!(blocks.iter().all(|block| block.at <= MAX_BLOCK_OFFSET));
+    // A local copy stays in registers.
     let mut bits = *from;
-    let places = &PLACES;
+    let places = &COEFFICIENT_INDEX;
     let into = into.as_flattened_mut().as_mut_ptr();
     let blocks = blocks.as_mut_ptr_range();
-    // SAFETY: `block` goes on by one at a time, and ends at the last one. Steps are looked up by as
-    // many bits as there are steps for; and where a block begins there is room for one, up to the last
-    // of PLACES.
+    // SAFETY: `block` advances by at most one and stops at the last block. A lookup index has
+    // LOOKUP_BITS bits. Each block has room for indices up to the last of COEFFICIENT_INDEX.
     unsafe {
         let end = blocks.end.sub(1);
         let mut block = blocks.start;
         let mut steps = (*block).first;
-        // The number of the coefficient before.
+        // Zigzag index of the previous coefficient.
         let mut number = 0;
         while block != end {
             bits.fill();
-            for _ in 0..MAX_STEPS {
-                let step = steps.get_unchecked(bits.peek(LOOK) as usize);
+            for _ in 0..MAX_LOOKUPS {
+                let step = steps.get_unchecked(bits.peek(LOOKUP_BITS) as usize);
                 let last = number + usize::from(step.last);
                 let at = into.add((*block).at);
                 let place = |number: usize| usize::from(places[number & 0xff]);
-                // What is beyond the last coefficient belongs to another block.
-                if last % END >= 63 {
+                // The code is too long for the lookup, or the index is beyond the block.
+                if last % END_OF_BLOCK >= 63 {
                     let is_first = std::ptr::eq(steps, (*block).first);
                     let (found, more) = bits.rare((*block).codes, is_first);
-                    bits.go_on_at(more);
-                    let (further, value) = found?;
-                    number += further;
+                    bits.resume_at(more);
+                    let (advance, value) = found?;
+                    number += advance;
                     *at.add(place(number)) = value;
                     (*block).last = number as u8;
                     (number, steps) = match number {
                         ..63 => (number, (*block).others),
-                        63 | END.. => {
+                        63 | END_OF_BLOCK.. => {
                             block = block.add(1);
                             (0, (*block).first)
                         }
@@ -257,16 +265,16 @@ fn read_blocks<const FAST: bool>(
                     break;
                 }
                 let value = step.first::<FAST>(&bits);
-                // Where there is no second one, it is the first one's place.
+                // Without a second coefficient, this store is overwritten by the next.
                 *at.add(place(last)) = step.second.into();
-                *at.add(place(number + usize::from(step.further))) = value;
+                *at.add(place(number + usize::from(step.advance))) = value;
                 (*block).last = last as u8;
                 bits.skip(step.bits.into());
                 let ends = (step.last as i8) < 0;
-                let [same, next] = [(*block).others, (*block.add(1)).first].map(read_before);
+                let [same, next] = [(*block).others, (*block.add(1)).first].map(opaque);
                 steps = select_unpredictable(ends, next, same);
                 number = select_unpredictable(ends, 0, last);
-                block = block.byte_add(usize::from(step.last) & END);
+                block = block.byte_add(usize::from(step.last) & END_OF_BLOCK);
                 if block == end {
                     break;
                 }
@@ -277,20 +285,20 @@ fn read_blocks<const FAST: bool>(
     Some(())
 }
 
-// A step that ends the block counts as many bytes.
-const _: () = assert!(size_of::<Block>() == END);
+// The end-of-block bit of an advance is the size of a block, to step to the next one.
+const _: () = assert!(size_of::<Block>() == END_OF_BLOCK);
 
-/// The last place in memory where a block may begin.
-const MAX_AT: usize = size_of::<Fours>() / 2 - 1 - PLACES[63] as usize;
+/// The largest offset at which a block may begin.
+const MAX_BLOCK_OFFSET: usize = size_of::<Quads>() / 2 - 1 - COEFFICIENT_INDEX[63] as usize;
 
-/// The same, while the compiler knows no more where it comes from. Else it would choose between two
-/// places and read from the chosen one, which is waited for, instead of between what it has read.
+/// Returns `steps`, hidden from the optimizer. Otherwise it would select one of two addresses and
+/// then load from it, which delays the load, instead of loading from both and selecting a value.
 #[inline(always)]
-fn read_before(steps: &Steps) -> &Steps {
+fn opaque(steps: &LookupTable) -> &LookupTable {
     #[cfg(target_arch = "x86_64")]
     {
-        let mut from: *const Steps = steps;
-        // SAFETY: nothing is done, so nothing is read by the pointer.
+        let mut from: *const LookupTable = steps;
+        // SAFETY: the assembly is empty; the pointer is unchanged.
         #[allow(clippy::pointers_in_nomem_asm_block)]
         unsafe {
             std::arch::asm!(
@@ -305,49 +313,49 @@ fn read_before(steps: &Steps) -> &Steps {
     steps
 }
 
-/// Steps that 56 bits are enough for.
-const MAX_STEPS: usize = 2;
+/// The number of lookups that 56 bits suffice for.
+const MAX_LOOKUPS: usize = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::SampleRng;
-    use crate::decode::jpeg::synthetic::{Kind, made_up};
+    use crate::decode::jpeg::synthetic::{SyntheticJpeg, encode_synthetic};
 
     #[test]
     fn coefficients_are_read_as_they_were_written() {
         let mut rng = SampleRng::new(3, 0, 0);
         for _ in 0..100 {
-            let kind = Kind::any(&mut rng);
-            let (file, written) = made_up(&kind, &mut rng);
+            let kind = SyntheticJpeg::any(&mut rng);
+            let (file, written) = encode_synthetic(&kind, &mut rng);
             for fast in [false, true] {
                 let mut segments = Segments::new(&file).unwrap();
                 let scan = segments.next_scan().unwrap().unwrap();
-                let (mut coded, mut tables) = (Coded::default(), Tables::default());
+                let (mut coded, mut tables) = (EntropyData::default(), ScanTables::default());
                 coded.read(scan.coded).unwrap();
                 let frame = segments.frame().unwrap();
-                let mut walk =
-                    Walk::new(fast, &segments, &frame, &scan, &coded, &mut tables).unwrap();
+                let mut decoder =
+                    ScanDecoder::new(fast, &segments, &frame, &scan, &coded, &mut tables).unwrap();
                 let mut read = Coefficients::default();
                 let mut written = written.iter();
-                let [across, down] = walk.size;
+                let [across, down] = decoder.size;
                 for _ in 0..down {
                     for column in 0..across.div_ceil(4) {
                         let groups = (across - 4 * column).min(4);
-                        read.clear(walk.blocks());
-                        walk.groups(groups, &mut read).unwrap();
-                        for block in &walk.blocks[..groups * walk.blocks()] {
+                        read.clear(decoder.blocks());
+                        decoder.decode_mcus(groups, &mut read).unwrap();
+                        for block in &decoder.blocks[..groups * decoder.blocks()] {
                             let written = written.next().unwrap();
-                            let all = read.fours.as_flattened();
-                            let at = |i: usize| all[block.at + usize::from(PLACES[i])];
+                            let all = read.quads.as_flattened();
+                            let at = |i: usize| all[block.at + usize::from(COEFFICIENT_INDEX[i])];
                             assert_eq!(std::array::from_fn(at), *written, "{kind:?}");
                             let last = written.iter().rposition(|&value| value != 0).unwrap_or(0);
-                            // Zeros may be written down before an end.
+                            // An encoder may code zeros before an end of block.
                             assert_eq!(read.last[block.number] & 127, last as u8);
                         }
                     }
                 }
-                walk.finish().unwrap();
+                decoder.finish().unwrap();
                 assert_eq!(written.next(), None);
             }
         }

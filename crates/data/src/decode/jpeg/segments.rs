@@ -1,82 +1,82 @@
-//! A JPEG file's segments (ITU-T T.81, annex B), of the kinds that are decoded here: 8-bit values,
-//! Huffman-coded, grey or luma and two differences of colour.
+//! Marker segments of baseline JPEG files (ITU-T T.81, annex B): 8-bit samples, Huffman coding,
+//! gray or YCbCr.
 
 use std::rc::Rc;
 
-use super::huffman::Code;
+use super::huffman::HuffmanTable;
 
-/// The natural places of coefficients in the order in which they are coded.
+/// Natural index of each coefficient in zigzag order.
 pub(super) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// What the frame header says.
+/// The frame header.
 pub(super) struct Frame {
     pub width: usize,
     pub height: usize,
     pub progressive: bool,
-    /// One, or luma and two differences of colour.
+    /// Gray, or Y, Cb and Cr.
     pub components: Vec<Component>,
 }
 
 pub(super) struct Component {
     id: u8,
-    /// Blocks side by side and one above the other, in each group of blocks.
+    /// Sampling factors: blocks of an MCU, horizontally and vertically.
     pub across: usize,
     pub down: usize,
-    pub quantiser: usize,
-    /// Values that the image needs of it.
+    pub quantization_table: usize,
+    /// Samples that the image needs.
     pub width: usize,
     pub height: usize,
 }
 
 impl Component {
-    /// Blocks in each group.
+    /// Blocks of this component in an MCU.
     pub fn blocks(&self) -> usize {
         self.across * self.down
     }
 }
 
 impl Frame {
-    /// Blocks of a group along each side: across, down.
-    pub fn group(&self) -> [usize; 2] {
+    /// The largest sampling factors: horizontal, vertical.
+    pub fn mcu_blocks(&self) -> [usize; 2] {
         let most = |count: fn(&Component) -> usize| self.components.iter().map(count).max();
         [most(|c| c.across), most(|c| c.down)].map(|most| most.unwrap_or(1))
     }
 
-    /// Groups of blocks: in a row, in a column.
-    pub fn groups(&self) -> [usize; 2] {
-        let [across, down] = self.group();
+    /// MCUs in a row, and rows of MCUs.
+    pub fn mcus(&self) -> [usize; 2] {
+        let [across, down] = self.mcu_blocks();
         [self.width.div_ceil(8 * across), self.height.div_ceil(8 * down)]
     }
 }
 
-/// What a scan's header says, and where its coded data begin.
+/// The scan header and the entropy-coded data that follow it.
 pub(super) struct Scan<'a> {
-    /// Which components, and the numbers of their codes.
+    /// Index of each component and the numbers of its DC and AC Huffman tables.
     pub components: Vec<(usize, [usize; 2])>,
-    /// The first and the last coefficient.
+    /// First and last coefficient.
     pub band: [usize; 2],
-    /// Bits of the coefficients that were left out before, and that are left out now.
+    /// Successive approximation: high and low bit position.
     pub approximation: [u32; 2],
     pub coded: &'a [u8],
 }
 
-/// A file on the way through its segments.
+/// Parses the segments of a file in order.
 pub(super) struct Segments<'a> {
     rest: &'a [u8],
     frame: Option<Rc<Frame>>,
-    /// By class (0: first coefficients, 1: the others) and number.
-    pub codes: [[Option<Code>; 4]; 2],
-    /// In their natural order.
-    pub quantisers: [Option<[u16; 64]>; 4],
-    /// Groups of blocks between two restart markers; 0: there are none.
+    /// By class (0: DC, 1: AC) and number.
+    pub codes: [[Option<HuffmanTable>; 4]; 2],
+    /// In natural order.
+    pub quantization_tables: [Option<[u16; 64]>; 4],
+    /// MCUs between restart markers; 0 for none.
     pub restart: usize,
     jfif: bool,
     adobe: Option<u8>,
-    /// Tables that were read: they cost far more than their bytes in the file do.
+    /// Tables parsed so far. Each costs far more time than its bytes in the file.
     tables: usize,
 }
 
@@ -84,13 +84,13 @@ pub(super) struct Segments<'a> {
 const MAX_TABLES: usize = 256;
 
 impl<'a> Segments<'a> {
-    /// `None` for another kind of file; likewise everywhere here, and for one that is damaged.
+    /// All functions here return `None` for files that are not baseline JPEG or are damaged.
     pub fn new(bytes: &'a [u8]) -> Option<Segments<'a>> {
         Some(Segments {
             rest: bytes.strip_prefix(&[0xff, 0xd8])?,
             frame: None,
             codes: Default::default(),
-            quantisers: [None; 4],
+            quantization_tables: [None; 4],
             restart: 0,
             jfif: false,
             adobe: None,
@@ -98,23 +98,23 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// The frame, which stands before the first scan.
+    /// The frame header, which precedes the first scan.
     pub fn frame(&self) -> Option<Rc<Frame>> {
         self.frame.clone()
     }
 
-    /// Goes on behind a scan's coded data.
+    /// Continues behind the entropy-coded data of a scan.
     pub fn skip_to(&mut self, rest: &'a [u8]) {
         self.rest = rest;
     }
 
-    /// Reads up to the next scan. Its inner `None` is the end of the image.
+    /// Parses up to the next scan. The inner `None` is the end of the image.
     pub fn next_scan(&mut self) -> Option<Option<Scan<'a>>> {
         loop {
             self.rest = self.rest.strip_prefix(&[0xff])?;
             let [marker, after @ ..] = self.rest else { return None };
             match marker {
-                0xff => continue, // markers may be preceded by any number of these
+                0xff => continue, // fill bytes may precede a marker
                 0xd9 => return Some(None),
                 _ => {}
             }
@@ -138,8 +138,8 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// Whether the components are what JFIF says, as libjpeg finds it out.
-    pub fn colours_are_known(&self) -> bool {
+    /// Whether the components are gray or YCbCr, by libjpeg's rules.
+    pub fn has_known_color_space(&self) -> bool {
         let Some(frame) = &self.frame else { return false };
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
         match (ids.as_slice(), self.adobe) {
@@ -157,7 +157,7 @@ impl<'a> Segments<'a> {
             let (symbols, rest) = rest.split_at_checked(symbols)?;
             let place = self.codes.get_mut(usize::from(class >> 4))?;
             let place = place.get_mut(usize::from(class & 15))?;
-            *place = Some(Code::new(counts, symbols)?);
+            *place = Some(HuffmanTable::new(counts, symbols)?);
             self.tables += 1;
             segment = rest;
         }
@@ -166,7 +166,7 @@ impl<'a> Segments<'a> {
 
     fn read_quantisers(&mut self, mut segment: &[u8]) -> Option<()> {
         while let [number, rest @ ..] = segment {
-            let place = self.quantisers.get_mut(usize::from(number & 15))?;
+            let place = self.quantization_tables.get_mut(usize::from(number & 15))?;
             let mut natural = [0; 64];
             let rest = match number >> 4 {
                 0 => {
@@ -202,7 +202,7 @@ impl<'a> Segments<'a> {
         let mut components: Vec<(usize, [usize; 2])> = Vec::new();
         for &[id, codes] in selected.as_chunks::<2>().0 {
             let number = frame.components.iter().position(|component| component.id == id)?;
-            // In the frame's order, and none twice.
+            // Components must be in the order of the frame, without duplicates.
             if components.last().is_some_and(|&(before, _)| before >= number) {
                 return None;
             }
@@ -232,19 +232,26 @@ fn frame(segment: &[u8], progressive: bool) -> Option<Frame> {
         progressive,
         components: Vec::with_capacity(told.len()),
     };
-    for &[id, sampling, quantiser] in told {
+    for &[id, sampling, quantization_table] in told {
         let (across, down) = match told.len() {
-            1 => (1, 1), // alone, it is not grouped
+            1 => (1, 1), // a single component is not interleaved
             _ => (usize::from(sampling >> 4), usize::from(sampling & 15)),
         };
         let twice = frame.components.iter().any(|component| component.id == id);
         if twice || !matches!(across, 1 | 2 | 4) || !matches!(down, 1 | 2 | 4) {
             return None;
         }
-        let quantiser = usize::from(quantiser);
-        frame.components.push(Component { id, across, down, quantiser, width: 0, height: 0 });
+        let quantization_table = usize::from(quantization_table);
+        frame.components.push(Component {
+            id,
+            across,
+            down,
+            quantization_table,
+            width: 0,
+            height: 0,
+        });
     }
-    let [across, down] = frame.group();
+    let [across, down] = frame.mcu_blocks();
     for component in &mut frame.components {
         component.width = (frame.width * component.across).div_ceil(across);
         component.height = (frame.height * component.down).div_ceil(down);

@@ -1,21 +1,21 @@
-//! JPEG files for tests: any coefficients, in images of any size and sampling. What they show is noise.
+//! Synthetic JPEG files for tests: random coefficients with any size and sampling factors.
 
 use crate::SampleRng;
 
-/// How an image is coded.
+/// Parameters of a file.
 #[derive(Debug, Clone)]
-pub(crate) struct Kind {
+pub(crate) struct SyntheticJpeg {
     pub width: u32,
     pub height: u32,
-    /// Of each component: blocks of a group, across and down.
+    /// Sampling factors of each component: horizontal, vertical.
     pub sampling: Vec<[u32; 2]>,
-    /// Groups between restart markers; 0 for none.
+    /// MCUs between restart markers; 0 for none.
     pub restart: u32,
 }
 
-impl Kind {
-    /// One of many.
-    pub fn any(rng: &mut SampleRng) -> Kind {
+impl SyntheticJpeg {
+    /// Random parameters.
+    pub fn any(rng: &mut SampleRng) -> SyntheticJpeg {
         const SAMPLINGS: [&[[u32; 2]]; 7] = [
             &[[1, 1]],
             &[[1, 1], [1, 1], [1, 1]],
@@ -25,7 +25,7 @@ impl Kind {
             &[[4, 1], [1, 1], [1, 1]],
             &[[2, 2], [2, 1], [1, 2]],
         ];
-        Kind {
+        SyntheticJpeg {
             width: 1 + rng.below(300),
             height: 1 + rng.below(90),
             sampling: SAMPLINGS[rng.below(7) as usize].to_vec(),
@@ -34,24 +34,24 @@ impl Kind {
     }
 }
 
-/// Codes of some lengths, as DHT has them: how many there are of a length, and their symbols.
-struct Codes(Vec<(usize, Vec<u8>)>);
+/// A Huffman table: code lengths, each with its symbols.
+struct CodeLengths(Vec<(usize, Vec<u8>)>);
 
-impl Codes {
-    /// Differences of first coefficients; some codes are longer than what is looked up at once.
-    fn first() -> Codes {
-        Codes(vec![(2, vec![0, 3]), (5, vec![1, 2, 5, 7, 8]), (12, vec![4, 6, 9, 10, 11])])
+impl CodeLengths {
+    /// DC differences. Some codes are longer than the decoder's lookup.
+    fn first() -> CodeLengths {
+        CodeLengths(vec![(2, vec![0, 3]), (5, vec![1, 2, 5, 7, 8]), (12, vec![4, 6, 9, 10, 11])])
     }
 
-    /// The others.
-    fn others() -> Codes {
+    /// AC coefficients.
+    fn others() -> CodeLengths {
         let short = vec![0x00, 0x01, 0x02, 0x11];
         let middle: Vec<u8> =
             (0..10).map(|zeros| zeros << 4 | 3).chain([0xf0, 0x04, 0x0a]).collect();
         let all = (0..=0xf0).step_by(16).flat_map(|zeros| (1..=10).map(move |size| zeros | size));
         let long = all.filter(|symbol| !short.contains(symbol) && !middle.contains(symbol));
         let long = long.collect();
-        Codes(vec![(3, short), (7, middle), (16, long)])
+        CodeLengths(vec![(3, short), (7, middle), (16, long)])
     }
 
     fn segment(&self, class: u8) -> Vec<u8> {
@@ -63,7 +63,7 @@ impl Codes {
         segment(0xc4, &[&[class << 4][..], &counts, &symbols].concat())
     }
 
-    /// A symbol's code and its length.
+    /// Code and code length of a symbol.
     fn code(&self, symbol: u8) -> (u32, usize) {
         let (mut next, mut before) = (0u32, 0);
         for (length, symbols) in &self.0 {
@@ -84,13 +84,13 @@ fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
 }
 
 #[derive(Default)]
-struct Bits {
+struct BitWriter {
     bytes: Vec<u8>,
     byte: u8,
     count: u32,
 }
 
-impl Bits {
+impl BitWriter {
     fn put(&mut self, value: u32, length: usize) {
         for bit in (0..length).rev() {
             self.byte = self.byte << 1 | (value >> bit & 1) as u8;
@@ -104,7 +104,7 @@ impl Bits {
         }
     }
 
-    fn put_coefficient(&mut self, codes: &Codes, zeros: u8, value: i32) {
+    fn put_coefficient(&mut self, codes: &CodeLengths, zeros: u8, value: i32) {
         let size = (32 - value.unsigned_abs().leading_zeros()) as usize;
         let (code, length) = codes.code(zeros << 4 | size as u8);
         self.put(code, length);
@@ -118,10 +118,13 @@ impl Bits {
     }
 }
 
-/// A file of a kind, and the coefficients of its blocks as they come.
-pub(crate) fn made_up(kind: &Kind, rng: &mut SampleRng) -> (Vec<u8>, Vec<[i16; 64]>) {
-    let (first, others) = (Codes::first(), Codes::others());
-    let mut bits = Bits::default();
+/// Encodes a random file. Also returns the coefficients of its blocks in coding order.
+pub(crate) fn encode_synthetic(
+    kind: &SyntheticJpeg,
+    rng: &mut SampleRng,
+) -> (Vec<u8>, Vec<[i16; 64]>) {
+    let (first, others) = (CodeLengths::first(), CodeLengths::others());
+    let mut bits = BitWriter::default();
     let mut blocks = Vec::new();
     let most = |side: usize| kind.sampling.iter().map(|sampling| sampling[side]).max().unwrap();
     let across = kind.width.div_ceil(8 * most(0));
@@ -170,7 +173,7 @@ pub(crate) fn made_up(kind: &Kind, rng: &mut SampleRng) -> (Vec<u8>, Vec<[i16; 6
     (file.concat(), blocks)
 }
 
-fn put_others(bits: &mut Bits, codes: &Codes, block: &[i16; 64]) {
+fn put_others(bits: &mut BitWriter, codes: &CodeLengths, block: &[i16; 64]) {
     let mut zeros = 0;
     let last = block.iter().rposition(|&value| value != 0).unwrap_or(0);
     for &value in &block[1..=last.max(1)] {
@@ -192,7 +195,7 @@ fn put_others(bits: &mut Bits, codes: &Codes, block: &[i16; 64]) {
     }
 }
 
-/// Those of a block: none but the first, few, or many, some of them far from 0.
+/// Random coefficients of a block: DC only, few, or many, some of them large.
 fn coefficients(rng: &mut SampleRng) -> [i16; 64] {
     let mut block = [0; 64];
     block[0] = rng.below(2001) as i16 - 1000;

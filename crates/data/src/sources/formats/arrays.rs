@@ -1,4 +1,4 @@
-//! Images that a program holds in memory and hands over.
+//! Images that the calling program passes in memory.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use residual_spec::{DataFormat, Error, ErrorCode, Result};
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
 
-/// What the images in memory are called, where a data set has a path or a name.
+/// The source name of images in memory.
 pub const ARRAYS: &str = "arrays";
 
-/// Images of one part. A clone shares them.
+/// The images of one split. Clones share the arrays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArraySplit {
     /// `labels.len() * height * width * channels` bytes: rows from the top, channels innermost.
@@ -18,24 +18,26 @@ pub struct ArraySplit {
     pub labels: Arc<Vec<u32>>,
     pub height: u32,
     pub width: u32,
-    /// 1 (grey) or 3 (RGB).
+    /// 1 (gray) or 3 (RGB).
     pub channels: u32,
 }
 
-/// A data set in memory. All parts have images of one size.
+/// A data set in memory. All images have the same size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrays {
     pub train: ArraySplit,
     pub val: Option<ArraySplit>,
     pub test: Option<ArraySplit>,
-    /// In the order of labels. Default: the labels' numbers.
+    /// Class names in the order of labels. Default: the label numbers.
     pub classes: Option<Vec<String>>,
 }
 
 impl Arrays {
+    /// Validates the arrays and opens them as a data set.
+    ///
     /// # Errors
-    /// `E_USAGE` with the array's name for one of another length than its sizes say, or a label
-    /// without a class; `E_DATA_UNUSABLE` for fewer than two classes.
+    /// `E_USAGE` with the name of an array of the wrong length, or of a label without a class;
+    /// `E_DATA_UNUSABLE` for fewer than two classes.
     pub fn open(self) -> Result<Dataset> {
         let shape = [self.train.height, self.train.width, self.train.channels];
         let mut parts = [Some(self.train), self.val, self.test];
@@ -43,7 +45,7 @@ impl Arrays {
         let needed = labels.max().map_or(0, |&most| most as usize + 1);
         let classes = match self.classes {
             Some(classes) => named(classes)?,
-            // As many as there are images at the most: a label of 2^32 would name as many.
+            // At most as many classes as images: a label of 2^32 would require as many names.
             None => {
                 let images: usize = parts.iter().flatten().map(|part| part.labels.len()).sum();
                 if needed > images {
@@ -102,7 +104,7 @@ fn check(part: Split, images: &ArraySplit, shape: [u32; 3], classes: usize) -> R
     if height == 0 || width == 0 || !matches!(channels, 1 | 3) {
         let message = format!("images of {width}x{height} pixels and {channels} channels");
         return Err(bad(&key("channels"), format!("there are no {message}"))
-            .hint("Give sides of 1 or more, and 1 channel (grey) or 3 (RGB)."));
+            .hint("Give sides of 1 or more, and 1 channel (gray) or 3 (RGB)."));
     }
     if [height, width, channels] != shape {
         let [h, w, c] = shape;
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_what_was_handed_over() {
+    fn opens_the_given_images() {
         let mut given = arrays(&[0, 300, 1]);
         given.test = Some(part(&[2, 0]));
         given.classes = Some((0..301).map(|i| format!("class {i}")).collect());
@@ -172,17 +174,17 @@ mod tests {
         let train = set.source(Split::Train);
         assert_eq!((train.label(1), &*facts.classes[300]), (300, "class 300"));
         let mut image = Image::default();
-        train.read(1, 3, &mut image).unwrap();
+        train.read_into(1, 3, &mut image).unwrap();
         assert_eq!(image.pixels, [6, 7, 8, 9, 10, 11]);
     }
 
     #[test]
-    fn classes_without_names_are_numbers() {
+    fn unnamed_classes_are_numbered() {
         assert_eq!(arrays(&[1, 0, 2]).open().unwrap().facts().classes, ["0", "1", "2"]);
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_by_its_name() {
+    fn refuses_inconsistent_arrays_by_name() {
         let with = |change: &dyn Fn(&mut Arrays)| {
             let mut given = arrays(&[0, 1]);
             change(&mut given);

@@ -1,6 +1,6 @@
-//! CIFAR-10's and CIFAR-100's binary files: records of one label byte, or of a coarse and a fine
-//! one, and 3,072 pixel bytes, red plane first
-//! (<https://www.cs.toronto.edu/~kriz/cifar.html>, "binary version").
+//! The binary version of CIFAR-10 and CIFAR-100: records of one label byte (CIFAR-100: a coarse and
+//! a fine one) and 3,072 pixel bytes, red plane first
+//! (<https://www.cs.toronto.edu/~kriz/cifar.html>).
 
 use std::fs::File;
 use std::io::Read;
@@ -17,7 +17,7 @@ use crate::{Dataset, MemorySource, Split};
 pub(crate) const SIDE: usize = 32;
 pub(crate) const PLANE: usize = SIDE * SIDE;
 
-/// Which of the two.
+/// CIFAR-10 or CIFAR-100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cifar {
     Ten,
@@ -36,7 +36,7 @@ impl Cifar {
         self.label_bytes() + 3 * PLANE
     }
 
-    /// In the order of labels, for a folder without a list of them.
+    /// The published class names in the order of labels, for a folder without a names file.
     pub fn classes(self, labels: CifarLabels) -> Vec<String> {
         let names = match (self, labels) {
             (Cifar::Ten, _) => TEN,
@@ -46,7 +46,7 @@ impl Cifar {
         names.split_whitespace().map(String::from).collect()
     }
 
-    /// The list of names that the binary version brings.
+    /// The names file of the binary version.
     fn list(self, labels: CifarLabels) -> &'static str {
         match (self, labels) {
             (Cifar::Ten, _) => "batches.meta.txt",
@@ -55,8 +55,10 @@ impl Cifar {
         }
     }
 
+    /// Checks the requested label set.
+    ///
     /// # Errors
-    /// `E_CONFIG` for label sets that this one has not.
+    /// `E_CONFIG` if the data set lacks these labels.
     pub fn check_labels(self, labels: CifarLabels) -> Result<()> {
         match (self, labels) {
             (Cifar::Ten, CifarLabels::Coarse) => Err(no_coarse_labels("CIFAR-10")),
@@ -65,12 +67,12 @@ impl Cifar {
     }
 }
 
-/// CIFAR-10's classes, in the order of their labels.
+/// The class names of CIFAR-10 in the order of labels.
 pub fn cifar10_class_names() -> Vec<String> {
     Cifar::Ten.classes(CifarLabels::Fine)
 }
 
-/// Only CIFAR-100 has two sets of labels.
+/// The error for coarse labels of a data set other than CIFAR-100.
 pub(crate) fn no_coarse_labels(what: &str) -> Error {
     Error::new(ErrorCode::Config, format!("{what} has no coarse labels; CIFAR-100 has"))
         .key("data.labels")
@@ -93,7 +95,7 @@ const COARSE: &str = "aquatic_mammals fish flowers food_containers fruit_and_veg
     medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1 \
     vehicles_2";
 
-/// The files of a folder that hold records.
+/// The files with records in a folder.
 #[derive(Debug)]
 pub(crate) struct CifarFiles {
     pub kind: Cifar,
@@ -102,14 +104,14 @@ pub(crate) struct CifarFiles {
 }
 
 impl CifarFiles {
-    /// The files in the binary layout among a folder's files; `None` if there are none.
+    /// Finds the files of the binary version; `None` if there are none.
     pub fn find_in(files: &[PathBuf]) -> Option<Self> {
         CifarFiles::find_named(files, Cifar::Ten, "data_batch_", "test_batch.bin", ".bin")
             .or_else(|| CifarFiles::find_named(files, Cifar::Hundred, "train", "test.bin", ".bin"))
     }
 
-    /// The files with these names: training files begin with `train` and end with `extension`,
-    /// with nothing or a number between.
+    /// Finds the test file and the training files, whose names are `train`, a number (CIFAR-10
+    /// only) and `extension`.
     pub fn find_named(
         files: &[PathBuf],
         kind: Cifar,
@@ -133,17 +135,17 @@ impl CifarFiles {
                 found.train.push(file.clone());
             }
         }
-        // data_batch_10 comes after data_batch_9.
+        // Sort data_batch_10 after data_batch_9.
         found.train.sort_by_key(|file| (file.as_os_str().len(), file.clone()));
         let any = !found.train.is_empty() || !found.test.is_empty();
         any.then_some(found)
     }
 
-    /// Reads them all; a file may hold fewer records than the published ones.
+    /// Reads all files. A file may have fewer records than the published one.
     ///
     /// # Errors
-    /// `E_DATA_FORMAT` for a file that does not hold whole records or has a label without a
-    /// class, `E_CONFIG` for labels that the set has not, `E_DATA_UNUSABLE`, `E_IO`, `E_ABORTED`.
+    /// `E_DATA_FORMAT` for a file with partial records or a label without a class; `E_CONFIG` for
+    /// labels that the data set lacks; `E_DATA_UNUSABLE`; `E_IO`; `E_ABORTED`.
     pub fn open(
         self,
         source: &str,
@@ -214,7 +216,7 @@ fn read(
     Ok(MemorySource::new(part, [SIDE as u32, SIDE as u32, 3], pixels, labels))
 }
 
-/// Planes of red, green and blue as pixels.
+/// Interleaves planes of red, green and blue.
 pub(crate) fn push_pixels(pixels: &mut Vec<u8>, planes: &[u8]) {
     let (red, rest) = planes.split_at(PLANE);
     let (green, blue) = rest.split_at(PLANE);
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_read_in_the_order_of_their_numbers_and_planes_become_pixels() {
+    fn reads_batches_in_order_and_interleaves_planes() {
         let set = open(&[
             ("data_batch_10.bin", record(3, 13)),
             ("data_batch_2.bin", [record(1, 11), record(2, 12)].concat()),
@@ -288,12 +290,12 @@ mod tests {
         let train = set.source(Split::Train);
         assert_eq!([0, 1, 2].map(|i| train.label(i)), [1, 2, 3]);
         let mut image = Image::default();
-        train.read(2, 3, &mut image).unwrap();
+        train.read_into(2, 3, &mut image).unwrap();
         assert_eq!(image.pixels[..9], [13, 20, 30, 99, 20, 30, 13, 20, 30]);
     }
 
     #[test]
-    fn classes_are_named_by_the_list_beside_them() {
+    fn class_names_come_from_the_names_file() {
         let set = open(&[
             ("data_batch_1.bin", [record(0, 1), record(1, 2)].concat()),
             ("batches.meta.txt", b"cats\ndogs\n\n".to_vec()),
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn files_without_whole_records_and_labels_without_a_class_are_refused_by_file() {
+    fn refuses_partial_records_and_invalid_labels() {
         for bad in [vec![], vec![0; 100], vec![0; RECORD + 1], record(10, 0)] {
             let good = [record(0, 1), record(1, 2)].concat();
             let error = open(&[("data_batch_1.bin", good), ("data_batch_2.bin", bad)]);
@@ -333,12 +335,12 @@ mod tests {
         );
         assert_ne!(fine.facts().fingerprint, coarse.facts().fingerprint);
         let mut image = Image::default();
-        fine.source(Split::Train).read(0, 3, &mut image).unwrap();
+        fine.source(Split::Train).read_into(0, 3, &mut image).unwrap();
         assert_eq!(image.pixels[..3], [50, 20, 30]);
     }
 
     #[test]
-    fn cifar_100s_lists_name_its_classes() {
+    fn cifar_100_class_names_come_from_the_names_files() {
         let files = [
             ("train.bin", [record_100(0, 0), record_100(1, 1)].concat()),
             ("fine_label_names.txt", b"a1\nb1\n".to_vec()),
@@ -358,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn test_images_alone_cannot_be_trained_on() {
+    fn refuses_test_images_alone() {
         let error = open(&[("test_batch.bin", record(0, 1))]).err().unwrap();
         assert_eq!(error.code, ErrorCode::DataUnusable);
     }

@@ -1,6 +1,6 @@
-//! CIFAR-10's and CIFAR-100's Python files: pickled dictionaries with an array of planes and a list
-//! of labels (<https://www.cs.toronto.edu/~kriz/cifar.html>, "python version"). Nothing that a
-//! pickle says is executed.
+//! The Python version of CIFAR-10 and CIFAR-100: pickled dictionaries with an array of planes and a
+//! list of labels (<https://www.cs.toronto.edu/~kriz/cifar.html>). Pickles are parsed, never
+//! executed.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,15 +15,15 @@ use crate::sources::listing::check_cancelled;
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
 
-/// The files of a folder that hold pickled batches.
+/// The files with pickled batches in a folder.
 pub(crate) struct CifarPythonFiles {
     batches: CifarFiles,
     meta: Option<PathBuf>,
 }
 
 impl CifarPythonFiles {
-    /// The Python files among a folder's files; `None` if there are none. CIFAR-100's have such
-    /// common names that they count only beside their `meta`.
+    /// Finds the files of the Python version; `None` if there are none. The names of CIFAR-100's
+    /// files are so common that they count only beside a `meta` file.
     pub fn find_in(files: &[PathBuf]) -> Option<Self> {
         let named = |name: &str| files.iter().find(|file| file.file_name() == Some(name.as_ref()));
         if let Some(batches) =
@@ -36,7 +36,7 @@ impl CifarPythonFiles {
         Some(CifarPythonFiles { batches, meta })
     }
 
-    /// Reads them all.
+    /// Reads all files.
     ///
     /// # Errors
     /// As [`CifarFiles::open`].
@@ -74,8 +74,8 @@ impl CifarPythonFiles {
     }
 }
 
-/// The class names in a `meta` file. They are copied, and a pickle may say one string a million
-/// times: so there are no more than CIFAR has, and none is longer than a name.
+/// Reads the class names of a `meta` file. Their number and length are limited, because a pickle
+/// can repeat one string a million times.
 fn names(file: &Path, key: &str) -> Result<Vec<String>> {
     let pickle = open(file, 0)?;
     let list = pickle.root().get(key).and_then(Value::as_items);
@@ -87,7 +87,7 @@ fn names(file: &Path, key: &str) -> Result<Vec<String>> {
     }
 }
 
-/// Adds a batch's images and labels.
+/// Appends the images and labels of a batch.
 fn read_batch(
     file: &Path,
     key: &str,
@@ -126,7 +126,7 @@ fn read_batch(
     Ok(())
 }
 
-/// A pickle, if it and the `before` bytes fit in memory.
+/// Reads a pickle, if it fits in memory together with `before` bytes.
 fn open(file: &Path, before: u64) -> Result<Pickle> {
     let failed = |cause| Error::read(file, &cause);
     let opened = File::open(file).map_err(failed)?;
@@ -153,7 +153,7 @@ mod tests {
     use crate::Image;
     use crate::sources::listing::Listing;
 
-    /// Made by `scripts/fixtures/pickles.py` as the published files were.
+    /// Written by `scripts/fixtures/pickles.py` like the published files.
     fn fixture(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../pickle/tests/fixtures");
         std::fs::read(format!("{folder}/{name}.pkl")).unwrap()
@@ -168,7 +168,7 @@ mod tests {
         CifarPythonFiles::find_in(&listing.files).unwrap().open("cifar", labels, &|| false)
     }
 
-    /// A `meta` file, in the protocol that is text.
+    /// A `meta` file in the text protocol.
     fn meta(lists: &[(&str, &[&str])]) -> Vec<u8> {
         let mut text = String::from("(d");
         for (key, names) in lists {
@@ -182,7 +182,7 @@ mod tests {
     const NAMES: &[&str] = &["a", "b", "c", "d", "e"];
 
     #[test]
-    fn cifar_10s_python_files_are_read_in_the_order_of_their_numbers() {
+    fn reads_cifar_10_batches_in_order() {
         let batch = fixture("cifar10");
         let files = [
             ("data_batch_1", &batch[..]),
@@ -197,21 +197,21 @@ mod tests {
         let train = set.source(Split::Train);
         assert_eq!([4, 5, 6, 7].map(|i| train.label(i)), [3, 1, 4, 1]);
         let mut image = Image::default();
-        train.read(5, 3, &mut image).unwrap();
-        // Plane after plane, and the fixture counts from 0 modulo 251.
+        train.read_into(5, 3, &mut image).unwrap();
+        // Planes are consecutive; the fixture counts from 0 modulo 251.
         let value = |channel: usize, place: usize| ((3072 + channel * PLANE + place) % 251) as u8;
         assert_eq!(image.pixels[3..6], [value(0, 1), value(1, 1), value(2, 1)]);
         assert_eq!(image.pixels[3069..], [value(0, 1023), value(1, 1023), value(2, 1023)]);
     }
 
     #[test]
-    fn names_may_be_missing_for_cifar_10() {
+    fn cifar_10_names_are_optional() {
         let set = open(&[("data_batch_1", &fixture("cifar10"))], CifarLabels::Fine).unwrap();
         assert_eq!(set.facts().classes[3], "cat");
     }
 
     #[test]
-    fn cifar_100s_python_files_have_fine_and_coarse_labels() {
+    fn cifar_100_has_fine_and_coarse_labels() {
         let batch = fixture("cifar100");
         let coarse: &[&str] = &["A", "B", "C", "D", "E", "F"];
         let names = meta(&[("fine_label_names", NAMES), ("coarse_label_names", coarse)]);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_batch_is_refused_by_file() {
+    fn refuses_malformed_batches() {
         let refused = |files: &[(&str, &[u8])]| {
             let error = open(files, CifarLabels::Fine).err().expect("refused");
             assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
@@ -238,7 +238,7 @@ mod tests {
         let message = refused(&[("data_batch_1", &batch), ("batches.meta", &few)]);
         assert!(message.contains("image 0"), "{message}");
         refused(&[("data_batch_1", &batch), ("batches.meta", b"(d.")]);
-        // One long name, through the memo, and many short ones.
+        // One long name repeated through the memo, and many short ones.
         let long =
             format!("(dS'label_names'\n(lS'{}'\np0\na{}s.", "x".repeat(9999), "g0\na".repeat(9999));
         refused(&[("data_batch_1", &batch), ("batches.meta", long.as_bytes())]);

@@ -1,4 +1,4 @@
-//! Class names that lie in a text file beside the data.
+//! Files with class names beside the data.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,13 +7,13 @@ use residual_spec::{Error, ErrorCode, Result};
 
 use crate::sources::files::read_whole;
 
-/// More than any data set has names for.
+/// Maximum size of a names file.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// One name a line; blank lines are left out. `None` if there is no such file.
+/// Reads one name per line and skips blank lines. Returns `None` if the file does not exist.
 ///
 /// # Errors
-/// `E_IO`, or `E_DATA_FORMAT` for a file without names, with one twice, or of more than 16 MB.
+/// `E_IO`; `E_DATA_FORMAT` for a file without names, with a duplicate name, or above 16 MiB.
 pub(crate) fn read_class_names(file: &Path) -> Result<Option<Vec<String>>> {
     let bytes = match read_whole(file, MAX_BYTES) {
         Ok(bytes) => bytes,
@@ -58,19 +58,19 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_a_line_each() {
+    fn reads_one_name_per_line() {
         let names = read("\u{feff}T-shirt/top\r\nAnkle boot\r\n\n").unwrap().unwrap();
         assert_eq!(names, ["T-shirt/top", "Ankle boot"]);
     }
 
     #[test]
-    fn a_name_twice_is_refused_with_its_line() {
+    fn refuses_a_duplicate_name_with_its_line() {
         let error = read("ant\nbee\nant\n").unwrap_err();
         assert_eq!((error.code, error.at.line), (ErrorCode::DataFormat, Some(3)));
     }
 
     #[test]
-    fn no_file_is_none_and_no_name_is_refused() {
+    fn a_missing_file_is_none_and_an_empty_file_refused() {
         assert_eq!(read_class_names(Path::new("no/such/classes.txt")).unwrap(), None);
         assert_eq!(read("\n").unwrap_err().code, ErrorCode::DataFormat);
     }

@@ -16,10 +16,10 @@ use crate::sources::scan_headers::{HeaderResult, HeaderStats, dataset, is_image,
 use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
 
-/// So many files are looked at to find out what a folder without classes holds.
+/// The number of files inspected for a hint about a folder without classes.
 const SOME: usize = 10;
 
-/// A class's folder in one part, and the files in it.
+/// The folder of a class in one split, and its files.
 struct ClassFolder {
     part: Split,
     path: PathBuf,
@@ -32,7 +32,7 @@ impl ClassFolder {
     }
 }
 
-/// Looks through an image folder.
+/// Opens an image folder.
 pub(crate) fn open(
     source: &str,
     root: &Path,
@@ -53,7 +53,7 @@ pub(crate) fn open(
     assemble(source, root, &folders, headers)
 }
 
-/// The parts that a root folder has, each with its class folders.
+/// Finds the splits of a root folder, each with its class folders.
 fn parts(
     root: &Path,
     listing: Listing,
@@ -61,7 +61,8 @@ fn parts(
 ) -> Result<Vec<(Split, Listing)>> {
     let named = |folder: &Path| Split::from_name(folder.file_name()?.to_str()?);
     let parts: Option<Vec<Split>> = listing.folders.iter().map(|folder| named(folder)).collect();
-    // A class may be called "train"; parts are only what holds folders, and no class beside them.
+    // A class may be named "train": the folders are splits only if all of them have split names and
+    // the training folder contains folders.
     let Some(parts) = parts.filter(|parts| parts.contains(&Split::Train)) else {
         return Ok(vec![(Split::Train, listing)]);
     };
@@ -81,7 +82,7 @@ fn parts(
     Ok(if train_has_folders { found } else { vec![(Split::Train, listing)] })
 }
 
-/// All files below a class's folder, sorted; a folder that links lead to twice is entered once.
+/// All files below a class folder, sorted. A folder that several links lead to is visited once.
 fn files_below(class: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut entered = HashSet::new();
@@ -98,7 +99,7 @@ fn files_below(class: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf
     Ok(files)
 }
 
-/// A class folder's readable images: file, header, bytes on disk.
+/// The readable images of a class folder: location, header, file size.
 type Readable<'a> = Vec<(&'a ImageLocation, Header, u64)>;
 
 fn assemble(
@@ -107,22 +108,22 @@ fn assemble(
     folders: &[ClassFolder],
     headers: Vec<HeaderResult>,
 ) -> Result<Dataset> {
-    let mut left_out = SkippedFiles::files();
+    let mut skipped = SkippedFiles::files();
     let mut headers = headers.into_iter();
     let mut readable: Vec<(&ClassFolder, Readable)> = Vec::with_capacity(folders.len());
     for folder in folders {
         let mut images = Vec::new();
-        for (file, looked) in folder.files.iter().zip(&mut headers) {
-            match looked {
+        for (file, header) in folder.files.iter().zip(&mut headers) {
+            match header {
                 Ok((header, bytes)) => images.push((file, header, bytes)),
-                // Notes, lists and thumbnails lie in many image folders and are nobody's images.
+                // Notes, lists and thumbnails are common in image folders and need no warning.
                 Err(HeaderError::Unknown) if !has_image_extension(file.file()) => {}
-                Err(why) => left_out.add(file.about(header_error(&why))),
+                Err(why) => skipped.add(file.about(header_error(&why))),
             }
         }
         readable.push((folder, images));
     }
-    let mut warnings = left_out.warnings();
+    let mut warnings = skipped.warnings();
 
     let of_part = |part| readable.iter().filter(move |(folder, _)| folder.part == part);
     let mut classes: Vec<String> = Vec::new();
@@ -148,7 +149,7 @@ fn assemble(
         }
     })?;
 
-    let (mut seen, mut hash) = (HeaderStats::default(), Xxh3::new());
+    let (mut stats, mut hash) = (HeaderStats::default(), Xxh3::new());
     let mut parts: [DiskSource; 3] = Default::default();
     for part in Split::ALL {
         let images = &mut parts[part as usize];
@@ -157,18 +158,18 @@ fn assemble(
             let Some(label) = classes.iter().position(|class| *class == name) else {
                 return Err(unknown_class(part, folder));
             };
-            for &(place, ref header, bytes) in readable {
+            for &(location, ref header, bytes) in readable {
                 if part == Split::Train {
-                    let file = place.file();
+                    let file = location.file();
                     let below = file.strip_prefix(&folder.path).unwrap_or(file);
                     add_to_fingerprint(&mut hash, label, &name, below, bytes);
                 }
-                seen.add(part, header);
-                images.places.push(place.clone());
+                stats.add(part, header);
+                images.locations.push(location.clone());
                 images.labels.push(label as u32);
             }
         }
-        if images.places.is_empty() && folders.iter().any(|folder| folder.part == part) {
+        if images.locations.is_empty() && folders.iter().any(|folder| folder.part == part) {
             warnings.push(WarningEvent {
                 code: ErrorCode::DataUnusable,
                 message: format!("the {} part of {source} has no images", part.as_str()),
@@ -178,7 +179,7 @@ fn assemble(
         }
     }
     let format = DataFormat::ImageFolder;
-    Ok(dataset(source, format, classes, parts, &seen, &hash, warnings))
+    Ok(dataset(source, format, classes, parts, &stats, &hash, warnings))
 }
 
 fn unknown_class(part: Split, folder: &ClassFolder) -> Error {
@@ -193,7 +194,8 @@ fn unknown_class(part: Split, folder: &ClassFolder) -> Error {
         .hint("Every part must use the same class names.")
 }
 
-/// Names are hashed with `/` between folders, so that every system gives the same hash.
+/// Hashes the components of a path with `/` between them, so that every platform gives the same
+/// hash.
 fn add_to_fingerprint(hash: &mut Xxh3, label: usize, class: &str, below: &Path, bytes: u64) {
     hash.update(&(label as u64).to_le_bytes());
     hash.update(&bytes.to_le_bytes());
@@ -205,7 +207,7 @@ fn add_to_fingerprint(hash: &mut Xxh3, label: usize, class: &str, below: &Path, 
     hash.update(b"\0");
 }
 
-/// The folder that was likely meant, where this one has too few classes.
+/// A hint for a folder with too few classes, for example the folder that was probably meant.
 fn suggest_fix(root: &Path, folders: &[ClassFolder]) -> Option<String> {
     let mut inner = folders.iter().map(|folder| folder.path.as_path());
     if let (Some(only), None) = (inner.next(), inner.next()) {
@@ -244,7 +246,7 @@ mod tests {
         std::fs::read(format!("{folder}/{name}")).unwrap()
     }
 
-    /// A folder with these files; a name that ends with `/` makes an empty folder.
+    /// Creates a folder with files; a name that ends with `/` is an empty folder.
     fn folder(files: &[(&str, &[u8])]) -> TempDir {
         let root = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_classes_in_the_order_of_their_bytes() {
+    fn classes_are_folders_in_byte_order() {
         let (jpeg, png) = (image("baseline.jpg"), image("picture.png"));
         let root = folder(&[
             ("bee/1.jpg", &jpeg),
@@ -295,12 +297,12 @@ mod tests {
         assert_eq!((0..5).map(|i| train.label(i)).collect::<Vec<_>>(), [0, 1, 1, 2, 3]);
         assert!(train.name(1).ends_with("2 of 2.png"), "{}", train.name(1));
         let mut decoded = Image::default();
-        train.read(1, 1, &mut decoded).unwrap();
+        train.read_into(1, 1, &mut decoded).unwrap();
         assert_eq!((decoded.width, decoded.height, decoded.channels), (37, 29, 1));
     }
 
     #[test]
-    fn parts_are_folders_of_class_folders() {
+    fn splits_are_folders_of_class_folders() {
         let png = image("picture.png");
         for val in ["val", "valid", "Validation"] {
             let root = folder(&[
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_images_of_several_sizes_are_grey_without_a_common_size() {
+    fn gray_images_of_several_sizes_have_no_common_size() {
         let root = folder(&[("a/1.jpg", &image("grey.jpg")), ("b/1.png", &image("grey16.png"))]);
         assert_eq!(open(root.path()).unwrap().facts().channels, 1);
         let (down, up) = (image("resized-down.png"), image("resized-up.png"));
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_images_are_named_and_then_counted() {
+    fn files_that_are_no_images_are_reported() {
         let png = image("picture.png");
         let mut files: Vec<(String, &[u8])> = vec![
             ("ant/good.png".into(), &png),
@@ -360,8 +362,8 @@ mod tests {
     }
 
     #[test]
-    fn the_short_side_is_that_of_the_image_in_the_middle() {
-        // 29 x 37 twice, and one of another size.
+    fn the_short_side_is_the_median() {
+        // 29x37 twice, and one of another size.
         let (up, jpeg) = (image("resized-up.png"), image("baseline.jpg"));
         let root = folder(&[("a/1.png", &up), ("b/1.jpg", &jpeg), ("b/2.jpg", &jpeg)]);
         let set = open(root.path()).unwrap();
@@ -369,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_class_folder_is_left_out_with_a_warning() {
+    fn an_empty_class_folder_is_skipped_with_a_warning() {
         let png = image("picture.png");
         let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png), ("cat/", b"")]);
         let set = open(root.path()).unwrap();
@@ -378,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_trained_on_is_refused_with_the_next_thing_to_do() {
+    fn refuses_unusable_folders_with_a_hint() {
         let png = image("picture.png");
         assert!(refused(&[]).hint.unwrap().contains("folder of its own"));
         assert!(refused(&[("1.png", &png)]).hint.unwrap().contains("beside each other"));
@@ -400,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_moves_with_the_folder_and_changes_with_its_files() {
+    fn the_fingerprint_depends_on_files_not_on_location() {
         let (png, jpeg) = (image("picture.png"), image("baseline.jpg"));
         let print = |files: &[(&str, &[u8])]| {
             let root = folder(files);
@@ -415,7 +417,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_but_not_in_circles() {
+    fn follows_links_without_cycles() {
         use std::os::unix::fs::symlink;
 
         let png = image("picture.png");
@@ -431,7 +433,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_that_are_no_text_are_shown_as_well_as_they_can_be() {
+    fn accepts_names_that_are_not_utf8() {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
 
@@ -444,27 +446,27 @@ mod tests {
         assert_eq!(set.facts().classes, ["ant", "b\u{fffd}e"]);
         let train = set.source(Split::Train);
         assert!(train.name(1).ends_with("\u{fffd}.png"));
-        train.read(1, 3, &mut Image::default()).unwrap();
+        train.read_into(1, 3, &mut Image::default()).unwrap();
     }
 
     #[test]
-    fn an_image_that_vanishes_or_breaks_later_is_named() {
+    fn names_an_image_that_breaks_later() {
         let png = image("picture.png");
         let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
         let set = open(root.path()).unwrap();
         let train = set.source(Split::Train);
         std::fs::remove_file(root.path().join("ant/1.png")).unwrap();
         std::fs::write(root.path().join("bee/1.png"), &png[..200]).unwrap();
-        let gone = train.read(0, 3, &mut Image::default()).unwrap_err();
+        let gone = train.read_into(0, 3, &mut Image::default()).unwrap_err();
         assert_eq!(gone.code, ErrorCode::Io);
-        let broken = train.read(1, 3, &mut Image::default()).unwrap_err();
+        let broken = train.read_into(1, 3, &mut Image::default()).unwrap_err();
         assert_eq!(broken.code, ErrorCode::Image);
         assert!(broken.message.contains("1.png is damaged"), "{broken}");
         assert!(broken.at.file.unwrap().ends_with("1.png"));
     }
 
     #[test]
-    fn ten_thousand_files_are_looked_through_quickly_and_cancelled_at_once() {
+    fn scans_ten_thousand_files_quickly_and_cancels_at_once() {
         let png = image("picture.png");
         let root = folder(&[("ant/", b""), ("bee/", b"")]);
         for i in 0..10_000 {
@@ -477,7 +479,7 @@ mod tests {
 
         let source = Some(root.path().display().to_string());
         let asked = AtomicUsize::new(0);
-        // Let it begin, then cancel.
+        // Start scanning, then cancel.
         let cancelled = || asked.fetch_add(1, Ordering::Relaxed) > 3;
         let started = Instant::now();
         let error = crate::open(&DataConfig { source, ..DataConfig::default() }, &cancelled);

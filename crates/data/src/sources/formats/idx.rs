@@ -1,4 +1,4 @@
-//! MNIST's IDX files, plain or gzipped: `train-images-idx3-ubyte[.gz]` and its siblings
+//! MNIST's IDX format, plain or gzipped: `train-images-idx3-ubyte[.gz]` and its siblings
 //! (<http://yann.lecun.com/exdb/mnist>, "the IDX file format").
 
 use std::fs::File;
@@ -14,11 +14,11 @@ use crate::sources::listing::check_cancelled;
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
 
-/// Deflate never shrinks by more (RFC 1951: 258 bytes in 2 bits), so a gzipped file that claims
-/// more than this lies.
+/// The maximum compression ratio of Deflate (RFC 1951: 258 bytes in 2 bits). A gzipped file that
+/// claims more is malformed.
 const MAX_DEFLATION: u64 = 1032;
 
-/// The files of a folder that hold images and labels, by part.
+/// The image and label files of a folder, by split.
 #[derive(Debug, Default)]
 pub(crate) struct IdxFiles {
     images: [Option<PathBuf>; 3],
@@ -26,10 +26,10 @@ pub(crate) struct IdxFiles {
 }
 
 impl IdxFiles {
-    /// The IDX files among a folder's files; `None` if there are no images.
+    /// Finds the IDX files of a folder; `None` if there are no images.
     ///
     /// # Errors
-    /// `E_DATA_FORMAT` if two files claim to be the same part.
+    /// `E_DATA_FORMAT` if two files belong to the same split.
     pub fn find_in(files: &[PathBuf]) -> Result<Option<Self>> {
         let mut found = IdxFiles::default();
         for file in files {
@@ -43,7 +43,7 @@ impl IdxFiles {
             };
             match &mut slots[part as usize] {
                 slot @ None => *slot = Some(file.clone()),
-                // The same file, packed and unpacked: either will do.
+                // The same file plain and gzipped: use either.
                 Some(other) if other.with_extension("") == *file => *other = file.clone(),
                 Some(other) if *other == file.with_extension("") => {}
                 Some(other) => {
@@ -63,11 +63,11 @@ impl IdxFiles {
         Ok(found.images.iter().any(Option::is_some).then_some(found))
     }
 
-    /// Reads them all.
+    /// Reads all files.
     ///
     /// # Errors
-    /// `E_DATA_FORMAT` for a file that is not what its name and header say, `E_DATA_UNUSABLE` for
-    /// a set that cannot be trained on, `E_IO`, `E_ABORTED`.
+    /// `E_DATA_FORMAT` for a file that does not match its name or header; `E_DATA_UNUSABLE`;
+    /// `E_IO`; `E_ABORTED`.
     pub fn open(
         self,
         source: &str,
@@ -119,8 +119,8 @@ enum Kind {
     Labels,
 }
 
-/// What a file's name says that it holds. Names differ in the dot or dash before `idx` and in
-/// what comes before `train`, `t10k` or `test`.
+/// Parses split and content from a file name. Publishers differ in the dot or dash before `idx` and
+/// in the text around `train`, `t10k` or `test`.
 fn role(name: &str) -> Option<(Split, Kind)> {
     let name = name.strip_suffix(".gz").unwrap_or(name).replace(".idx", "-idx");
     let (stem, kind) = match name.strip_suffix("-images-idx3-ubyte") {
@@ -147,7 +147,7 @@ fn missing(what: &str, found: &Path) -> Error {
         .hint("Images and labels come in pairs: train-images-idx3-ubyte, train-labels-idx1-ubyte.")
 }
 
-/// Images and labels of one part; all parts share the size of the first.
+/// Reads the images and labels of a split. All splits have the size of the first.
 fn read_part(
     part: Split,
     images: &Path,
@@ -174,7 +174,7 @@ fn read_part(
     Ok(MemorySource::new(part, [height, width, 1], pixels, labels))
 }
 
-/// The lengths of an IDX file's `D` dimensions, and its bytes.
+/// Reads the dimensions of an IDX file with `D` dimensions, and its values.
 fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u32; D], Vec<u8>)> {
     let failed = |cause: std::io::Error| match cause.kind() {
         ErrorKind::UnexpectedEof => damaged(file, "is cut short"),
@@ -222,7 +222,7 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
         .hint("Unpack it into an image folder, from which images are read as needed."));
     }
 
-    // Grown as bytes arrive: a header is believed only as far as the file bears it out.
+    // Allocate as bytes arrive: the header may lie.
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < promised {
         check_cancelled(cancelled)?;
@@ -235,7 +235,7 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
             return Err(damaged(file, message));
         }
     }
-    // Reading on to the end also checks gzip's checksum.
+    // Reading to the end also verifies the gzip checksum.
     if reader.read(&mut [0]).map_err(failed)? != 0 {
         return Err(damaged(
             file,
@@ -272,7 +272,7 @@ mod tests {
     const IMAGES: &str = "train-images-idx3-ubyte";
     const LABELS: &str = "train-labels-idx1-ubyte";
 
-    /// A folder with three images of 2x1, and these files besides or instead.
+    /// A folder with three images of 2x1, plus or replaced by these files.
     fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_gzipped_files_give_the_same_images() {
+    fn plain_and_gzipped_files_are_equal() {
         let plain = open(&folder(&[])).unwrap();
         let packed = tempfile::tempdir().unwrap();
         for (name, bytes) in
@@ -308,7 +308,7 @@ mod tests {
         let packed = open(&packed).unwrap();
         assert_eq!(plain.facts(), packed.facts());
         let mut image = Image::default();
-        packed.source(Split::Train).read(1, 1, &mut image).unwrap();
+        packed.source(Split::Train).read_into(1, 1, &mut image).unwrap();
         assert_eq!(image, Image::new(1, 2, 1, vec![3, 4]).unwrap());
         assert_eq!((plain.facts().image_size, plain.facts().channels), (Some([2, 1]), 1));
         assert_eq!(plain.facts().classes, ["0", "1"]);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_all_publishers_are_understood() {
+    fn parses_names_of_all_publishers() {
         for (name, part) in [
             ("train-images-idx3-ubyte.gz", Split::Train),
             ("t10k-images.idx3-ubyte", Split::Test),
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_named_by_a_list_beside_them() {
+    fn class_names_come_from_classes_txt() {
         let set = open(&folder(&[("classes.txt", b"shirt\nbag\nshoe\n".to_vec())])).unwrap();
         assert_eq!(set.facts().classes, ["shirt", "bag", "shoe"]);
         assert!(set.facts().flip_preserves_label);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_lies_about_its_size_is_refused_before_memory_is_taken() {
+    fn refuses_a_false_size_before_allocating() {
         for lengths in [[u32::MAX; 3], [3, 2, 2], [60_000, 28, 28]] {
             refused(&[(IMAGES, idx(&lengths, &[0; 6]))]);
             refused(&[(IMAGES, zipped(&idx(&lengths, &[0; 6])))]);
@@ -347,13 +347,13 @@ mod tests {
     }
 
     #[test]
-    fn a_gzipped_file_that_unpacks_to_more_than_it_promises_is_refused() {
+    fn refuses_gzip_content_beyond_the_header_size() {
         let error = refused(&[(IMAGES, zipped(&idx(&[3, 2, 1], &vec![0; 50 << 20])))]);
         assert!(error.message.contains("holds more"), "{error}");
     }
 
     #[test]
-    fn files_cut_short_or_damaged_are_refused() {
+    fn refuses_truncated_and_damaged_files() {
         let whole = zipped(&idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6]));
         for length in 0..whole.len() {
             refused(&[(IMAGES, whole[..length].to_vec())]);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_do_not_belong_together_are_refused() {
+    fn refuses_inconsistent_files() {
         refused(&[(LABELS, idx(&[2], &[0, 1]))]);
         refused(&[(IMAGES, idx(&[3], &[1, 2, 3]))]);
         refused(&[("t10k-images-idx3-ubyte", idx(&[1, 2, 1], &[1, 2]))]);
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_stops_when_cancelled() {
+    fn stops_when_cancelled() {
         let folder = folder(&[]);
         let listing = crate::sources::listing::Listing::read(folder.path(), &|| false).unwrap();
         let files = IdxFiles::find_in(&listing.files).unwrap().unwrap();

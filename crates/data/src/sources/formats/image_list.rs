@@ -1,5 +1,4 @@
-//! Images that a list names, each with its label and its part: what a manifest and the shards of a
-//! WebDataset have in common.
+//! A list of images with labels and splits: the common part of manifests and WebDataset shards.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,20 +15,20 @@ use crate::sources::scan_headers::{HeaderStats, dataset, scan_headers};
 use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
 
-/// An image of the list.
+/// An entry of the list.
 struct ListEntry {
-    part: Split,
-    /// Into `labels`.
+    split: Split,
+    /// Index into `labels`.
     label: u32,
-    /// Of the file that names it; 0 where that has no lines.
+    /// Line in the manifest; 0 for shards.
     line: u32,
 }
 
-/// A list in the making.
+/// A list under construction.
 pub(crate) struct ImageList {
     images: Vec<ListEntry>,
-    places: Vec<ImageLocation>,
-    /// What images are told of by to the fingerprint: as the list has it, not where it lies.
+    locations: Vec<ImageLocation>,
+    /// Hash of the labels and names of training images, independent of the location of the list.
     names: Xxh3,
     labels: Vec<String>,
     known: HashMap<String, u32>,
@@ -37,16 +36,24 @@ pub(crate) struct ImageList {
 
 impl ImageList {
     pub fn new() -> Self {
-        let (images, places, labels, known) = Default::default();
-        ImageList { images, places, names: Xxh3::new(), labels, known }
+        let (images, locations, labels, known) = Default::default();
+        ImageList { images, locations, names: Xxh3::new(), labels, known }
     }
 
     pub fn is_empty(&self) -> bool {
         self.images.is_empty()
     }
 
-    /// Adds an image; `name` tells it from the others wherever the list lies.
-    pub fn add(&mut self, part: Split, label: &str, place: ImageLocation, name: &[u8], line: u32) {
+    /// Appends an image. `name` identifies it in the fingerprint, independent of the location of
+    /// the list.
+    pub fn add(
+        &mut self,
+        split: Split,
+        label: &str,
+        location: ImageLocation,
+        name: &[u8],
+        line: u32,
+    ) {
         let label = match self.known.get(label) {
             Some(&label) => label,
             None => {
@@ -56,23 +63,23 @@ impl ImageList {
                 number
             }
         };
-        if part == Split::Train {
+        if split == Split::Train {
             self.names.update(self.labels[label as usize].as_bytes());
             self.names.update(b"\0");
             self.names.update(name);
             self.names.update(b"\0");
         }
-        self.images.push(ListEntry { part, label, line });
-        self.places.push(place);
+        self.images.push(ListEntry { split, label, line });
+        self.locations.push(location);
     }
 
-    /// Looks at every image. Classes are the labels that have training images, in the order of
-    /// their bytes; whole numbers in that of their values, and named by `classes.txt` in `folder`
-    /// where there is one, line 0 for the label 0.
+    /// Parses the headers of all images and opens the data set. Classes are the labels with
+    /// training images, in byte order; integer labels are in numeric order, and `classes.txt` in
+    /// `folder` names them from label 0 on.
     ///
     /// # Errors
-    /// `E_DATA_NOT_FOUND` with file and line for an image that is not there, `E_DATA_UNUSABLE`,
-    /// `E_DATA_FORMAT` for a list of names that is too short, `E_IO`, `E_ABORTED`.
+    /// `E_DATA_NOT_FOUND` with file and line for a missing image; `E_DATA_FORMAT` for too few names
+    /// in `classes.txt`; `E_DATA_UNUSABLE`; `E_IO`; `E_ABORTED`.
     pub fn open(
         self,
         source: &str,
@@ -81,54 +88,57 @@ impl ImageList {
         folder: &Path,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
-        let looked = scan_headers(&self.places, cancelled)?;
-        let (mut left_out, mut seen, mut hash) =
+        let headers = scan_headers(&self.locations, cancelled)?;
+        let (mut skipped, mut stats, mut hash) =
             (SkippedFiles::files(), HeaderStats::default(), self.names);
-        let mut kept = Vec::with_capacity(looked.len());
+        let mut kept = Vec::with_capacity(headers.len());
         let mut counts = vec![0; self.labels.len()];
-        for ((image, place), looked) in self.images.into_iter().zip(self.places).zip(looked) {
-            match looked {
+        for ((image, location), headers) in self.images.into_iter().zip(self.locations).zip(headers)
+        {
+            match headers {
                 Ok((header, bytes)) => {
-                    seen.add(image.part, &header);
-                    if image.part == Split::Train {
+                    stats.add(image.split, &header);
+                    if image.split == Split::Train {
                         hash.update(&bytes.to_le_bytes());
                         counts[image.label as usize] += 1;
                     }
-                    kept.push((image, place));
+                    kept.push((image, location));
                 }
-                Err(HeaderError::Io(cause)) => return Err(missing(list, &image, &place, &cause)),
-                Err(why) => left_out.add(place.about(header_error(&why))),
+                Err(HeaderError::Io(cause)) => {
+                    return Err(missing(list, &image, &location, &cause));
+                }
+                Err(why) => skipped.add(location.about(header_error(&why))),
             }
         }
 
         let (classes, class_of) = classes(&self.labels, &counts, folder)?;
         let mut totals = vec![0; classes.len()];
         let mut parts: [DiskSource; 3] = Default::default();
-        for (image, place) in kept {
+        for (image, location) in kept {
             let Some(class) = class_of[image.label as usize] else {
                 return Err(unknown_class(
                     list,
                     &image,
-                    &place,
+                    &location,
                     &self.labels[image.label as usize],
                 ));
             };
-            if image.part == Split::Train {
+            if image.split == Split::Train {
                 totals[class as usize] += 1;
             }
-            let part = &mut parts[image.part as usize];
-            part.places.push(place);
-            part.labels.push(class);
+            let split = &mut parts[image.split as usize];
+            split.locations.push(location);
+            split.labels.push(class);
         }
         check_classes(source, &classes, &totals).map_err(|error| {
             let hint = "Label training images with two classes or more.";
             error.file(list).hint(hint)
         })?;
-        Ok(dataset(source, format, classes, parts, &seen, &hash, left_out.warnings()))
+        Ok(dataset(source, format, classes, parts, &stats, &hash, skipped.warnings()))
     }
 }
 
-/// The classes in their order, and which class each label is; none for a label without training
+/// Returns the classes in order, and the class of each label; `None` for a label without training
 /// images.
 fn classes(
     labels: &[String],
@@ -163,21 +173,26 @@ fn classes(
     Ok((order.into_iter().map(|label| labels[label].clone()).collect(), class_of))
 }
 
-/// A label that is a whole number as a program writes it.
+/// Parses a label that is an integer in canonical form.
 fn number(label: &str) -> Option<u32> {
     label.parse().ok().filter(|number: &u32| number.to_string() == label)
 }
 
-/// In the list, or, where that has no lines, in the file that holds the image.
-fn placed(error: Error, list: &Path, image: &ListEntry, place: &ImageLocation) -> Error {
+/// Points an error to the line of the manifest, or to the shard.
+fn at_line(error: Error, list: &Path, image: &ListEntry, location: &ImageLocation) -> Error {
     match image.line {
-        0 => error.key("data").file(place.file()),
+        0 => error.key("data").file(location.file()),
         line => error.key("data").file(list).line(line),
     }
 }
 
-fn missing(list: &Path, image: &ListEntry, place: &ImageLocation, cause: &std::io::Error) -> Error {
-    let file = place.file().display();
+fn missing(
+    list: &Path,
+    image: &ListEntry,
+    location: &ImageLocation,
+    cause: &std::io::Error,
+) -> Error {
+    let file = location.file().display();
     let error = match cause.kind() {
         std::io::ErrorKind::NotFound => {
             let message = format!("{} names {file}, which is not there", list.display());
@@ -189,15 +204,15 @@ fn missing(list: &Path, image: &ListEntry, place: &ImageLocation, cause: &std::i
             Error::new(ErrorCode::Io, message).hint("Correct the line, or remove it.")
         }
     };
-    placed(error, list, image, place)
+    at_line(error, list, image, location)
 }
 
-fn unknown_class(list: &Path, image: &ListEntry, place: &ImageLocation, label: &str) -> Error {
+fn unknown_class(list: &Path, image: &ListEntry, location: &ImageLocation, label: &str) -> Error {
     let message = format!(
-        "the {} part has the class '{label}', which the train part has not",
-        image.part.as_str(),
+        "the {} split has the class '{label}', which the train split lacks",
+        image.split.as_str(),
     );
-    placed(Error::new(ErrorCode::DataUnusable, message), list, image, place)
+    at_line(Error::new(ErrorCode::DataUnusable, message), list, image, location)
         .hint("Every part must use the same class names.")
 }
 
@@ -215,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_ordered_by_their_bytes_and_numbers_by_their_values() {
+    fn names_are_in_byte_order_and_numbers_in_numeric_order() {
         assert_eq!(of(&["bee", "Zebra", "ant"], &[1; 3], None).unwrap(), ["Zebra", "ant", "bee"]);
         assert_eq!(of(&["10", "9", "2"], &[1; 3], None).unwrap(), ["2", "9", "10"]);
         assert_eq!(of(&["10", "9", "02"], &[1; 3], None).unwrap(), ["02", "10", "9"]);
@@ -223,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_named_by_the_list_beside_them() {
+    fn classes_txt_names_numbered_classes() {
         let names = Some("ant\nbee\ncat\n");
         assert_eq!(of(&["2", "0"], &[1; 2], names).unwrap(), ["ant", "bee", "cat"]);
         assert_eq!(of(&["x", "0"], &[1; 2], names).unwrap(), ["0", "x"]);

@@ -10,7 +10,7 @@ use super::idx::IdxFiles;
 use super::webdataset::Shards;
 use crate::Dataset;
 
-/// A data set's own files, found in a folder.
+/// The files of a format that were found in a folder.
 pub(crate) enum Layout {
     Idx(IdxFiles),
     CifarBinary(CifarFiles),
@@ -18,7 +18,8 @@ pub(crate) enum Layout {
     Webdataset(Shards),
 }
 
-/// The layouts that a folder's files have; it should be one, and none is an image folder.
+/// Finds all formats of a folder's files: at most one in a well-formed folder, none in an image
+/// folder.
 pub(crate) fn find_layouts(files: &[PathBuf]) -> Result<Vec<Layout>> {
     let mut found = Vec::new();
     found.extend(IdxFiles::find_in(files)?.map(Layout::Idx));
@@ -59,8 +60,10 @@ impl Layout {
     }
 }
 
+/// Checks that no coarse labels are requested.
+///
 /// # Errors
-/// `E_CONFIG` where CIFAR-100's superclasses are asked for and there are none.
+/// `E_CONFIG` if they are: only CIFAR-100 has them.
 pub(crate) fn check_fine_labels(source: &str, labels: CifarLabels) -> Result<()> {
     match labels {
         CifarLabels::Fine => Ok(()),
@@ -68,7 +71,7 @@ pub(crate) fn check_fine_labels(source: &str, labels: CifarLabels) -> Result<()>
     }
 }
 
-/// Whether these are a data set's own files, and no images.
+/// Whether a folder's files are a data set of a fixed set of files.
 pub(crate) fn has_data_files(files: &[PathBuf]) -> bool {
     !matches!(find_layouts(files).as_deref(), Ok([]))
 }

@@ -1,4 +1,4 @@
-//! A manifest: a file that lists images with their labels, as CSV (RFC 4180) or as JSON Lines.
+//! Manifests: files that list images with labels, as CSV (RFC 4180) or JSON Lines.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -13,13 +13,13 @@ use crate::sources::disk::ImageLocation;
 use crate::sources::listing::check_cancelled;
 use crate::{Dataset, Split};
 
-/// A list of more bytes is no list: ImageNet's has 80 MB.
+/// Maximum size of a manifest. ImageNet's has 80 MB.
 const MAX_BYTES: u64 = 1 << 29;
-/// No path and label are longer together.
+/// Maximum length of a line of JSON.
 const MAX_LINE: u64 = 1 << 16;
 const COLUMNS: [&str; 3] = ["path", "label", "split"];
 
-/// How a manifest is written, by its file's extension.
+/// The format of a manifest, by file extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ManifestFormat {
     Csv,
@@ -37,11 +37,11 @@ impl ManifestFormat {
     }
 }
 
-/// Reads a manifest and looks at every image that it lists.
+/// Reads a manifest and parses the headers of all listed images.
 ///
 /// # Errors
-/// `E_DATA_FORMAT` with file and line for a line that says no path and label, `E_DATA_NOT_FOUND`
-/// likewise for an image that is not there, `E_DATA_UNUSABLE`, `E_IO`, `E_ABORTED`.
+/// `E_DATA_FORMAT` with file and line for a line without path and label; `E_DATA_NOT_FOUND` with
+/// file and line for a missing image; `E_DATA_UNUSABLE`; `E_IO`; `E_ABORTED`.
 pub(crate) fn open(
     source: &str,
     file: &Path,
@@ -81,7 +81,8 @@ pub(crate) fn open(
     list.open(source, DataFormat::Manifest, file, folder, cancelled)
 }
 
-/// What the fields of a line mean, or what is wrong with them.
+/// Validates the fields of a line. The error text completes the sentence that begins with the file
+/// name.
 fn check(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), String> {
     if path.is_empty() {
         return Err("names no image".into());
@@ -105,8 +106,8 @@ fn check(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), Strin
 
 type Add<'a> = dyn FnMut(u32, &str, &str, &str) -> Result<()> + 'a;
 
-/// Columns are named by a first line that has `path` and `label` in it, or are path, label and
-/// perhaps split.
+/// Reads CSV. A first line with `path` and `label` names the columns; otherwise they are path,
+/// label and optionally split.
 fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -149,7 +150,8 @@ fn csv_error(file: &Path, error: csv::Error) -> Error {
     }
 }
 
-/// An object a line, with a text `path`, a text or whole number `label`, perhaps a text `split`.
+/// Reads one JSON object per line: a string `path`, a string or integer `label`, optionally a
+/// string `split`.
 fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> {
     let mut bytes = Vec::new();
     for line in 1.. {
@@ -209,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with two pictures, `a.jpg` and `two words/b, c.png`, and a manifest.
+    /// A folder with two images, `a.jpg` and `two words/b, c.png`, and a manifest.
     fn folder(name: &str, manifest: &[u8]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let images = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_is_read_with_quotes_spaces_carriage_returns_and_a_byte_order_mark() {
+    fn csv_allows_quotes_spaces_crlf_and_a_bom() {
         let text = "\u{feff}a.jpg,cat\r\n\"two words/b, c.png\",\"big \"\"dog\"\"\" ,train\r\n\r\n\
                     ./a.jpg,cat,Valid\r\na.jpg,cat,test";
         let folder = folder("labels.csv", text.as_bytes());
@@ -253,11 +255,11 @@ mod tests {
         let train = set.source(Split::Train);
         assert_eq!([train.label(0), train.label(1)], [1, 0]);
         assert!(train.name(1).ends_with("b, c.png"));
-        train.read(1, 3, &mut crate::Image::default()).unwrap();
+        train.read_into(1, 3, &mut crate::Image::default()).unwrap();
     }
 
     #[test]
-    fn a_first_line_may_name_the_columns_in_any_order() {
+    fn csv_header_names_columns_in_any_order() {
         let text = b"split,id,label,path\n,7,cat,a.jpg\ntrain,8,dog,two words/b\\, c.png\n";
         let (code, line, _) = refused("labels.csv", text);
         assert_eq!((code, line), (ErrorCode::DataNotFound, Some(3)));
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_read_with_labels_that_are_texts_or_numbers() {
+    fn json_labels_are_strings_or_integers() {
         let text = "\u{feff}{\"path\": \"a.jpg\", \"label\": 10, \"size\": 3}\r\n\n\
                     {\"label\": \"9\", \"path\": \"two words/b, c.png\", \"split\": \"train\"}";
         let set = open("labels.jsonl", text.as_bytes()).unwrap();
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn reports_malformed_lines_by_number() {
         let format = ErrorCode::DataFormat;
         for (text, line, what) in [
             ("a.jpg,cat\na.jpg", Some(2), "no path and label"),
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_image_and_a_class_without_training_images_are_told_with_their_lines() {
+    fn reports_missing_images_and_unknown_classes_by_line() {
         let (code, line, message) = refused("labels.csv", b"a.jpg,cat\nb.jpg,dog\n");
         assert_eq!((code, line), (ErrorCode::DataNotFound, Some(2)));
         assert!(message.contains("b.jpg"), "{message}");
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_image_is_left_out_with_a_warning() {
+    fn a_file_that_is_no_image_is_skipped_with_a_warning() {
         let set = open("labels.csv", b"a.jpg,cat\na.jpg,dog\nlabels.csv,dog\n").unwrap();
         assert_eq!(counts(&set), [2, 0, 0]);
         assert_eq!(set.warnings().len(), 1);
@@ -331,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_changes_with_the_list_and_not_with_its_folder() {
+    fn the_fingerprint_depends_on_the_list_not_on_its_folder() {
         let print = |text: &[u8]| open("labels.csv", text).unwrap().facts().fingerprint.clone();
         let first = print(b"a.jpg,cat\na.jpg,dog\n");
         assert_eq!(first, print(b"path,label\na.jpg,cat\na.jpg,dog\n"));

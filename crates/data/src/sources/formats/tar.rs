@@ -1,43 +1,43 @@
-//! What lies where in a tar archive (POSIX ustar and pax, GNU's long names), without unpacking it.
-//! Nothing that an archive says is believed before its file bears it out.
+//! Indexes the members of a tar archive (POSIX ustar and pax, GNU long names) without unpacking it.
+//! Every size is checked against the length of the file before it is used.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 const BLOCK: u64 = 512;
-/// A long name, or a pax header, has no more bytes.
+/// Maximum size of a long name or a pax header.
 const MAX_ASPECT: u64 = 1 << 16;
 
-/// A file in an archive.
+/// A regular file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
-    /// As the archive has it; what is no UTF-8 is replaced.
+    /// The name, with invalid UTF-8 replaced.
     pub name: String,
-    /// From the archive's start.
+    /// Offset from the start of the archive.
     pub offset: u64,
     pub bytes: u64,
 }
 
-/// What comes next in an archive.
+/// The next entry of an archive.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     File(Member),
     Folder,
-    /// Neither: what it is, and its name.
+    /// Another type of entry: its description and its name.
     Other(&'static str, String),
-    /// After the last; whether the archive says that it is the last.
+    /// The end, and whether the archive has an end marker.
     End {
         marked: bool,
     },
 }
 
-/// Walks through an archive's headers.
+/// Reads the headers of an archive in order.
 pub(crate) struct Tar<R> {
     file: BufReader<R>,
     length: u64,
     at: u64,
 }
 
-/// Why an archive cannot be read: what is wrong, to stand after its name.
+/// Why an archive cannot be read. The text completes the sentence that begins with its name.
 pub(crate) enum Failure {
     Io(std::io::Error),
     Bad(String),
@@ -63,7 +63,7 @@ impl<R: Read + Seek> Tar<R> {
         Ok(Tar { file: BufReader::with_capacity(4096, file), length, at: 0 })
     }
 
-    /// The next entry. What it holds is not read.
+    /// Reads the next header and skips the content.
     pub fn next(&mut self) -> Result<Entry, Failure> {
         let (mut long_name, mut long_size) = (None, None);
         loop {
@@ -78,7 +78,7 @@ impl<R: Read + Seek> Tar<R> {
             }
             check_sum(&header, self.at)?;
             let kind = header[156];
-            // What comes before a file tells of it, and has a size of its own.
+            // A header about the next entry has its own size.
             let about = matches!(kind, b'x' | b'g' | b'L' | b'K');
             let size = match long_size.filter(|_| !about) {
                 Some(size) => size,
@@ -99,7 +99,7 @@ impl<R: Read + Seek> Tar<R> {
                 match kind {
                     b'L' => long_name = Some(until_zero(&text)),
                     b'x' => pax(&text, &mut long_name, &mut long_size)?,
-                    // Of all files (g), or of a link's target (K).
+                    // Global (g), or the target of a link (K).
                     _ => {}
                 }
             }
@@ -128,7 +128,7 @@ impl<R: Read + Seek> Tar<R> {
         }
     }
 
-    /// What a file holds, of which no more than `most` bytes are read. The next entry is as before.
+    /// Reads a member of at most `max` bytes. The position of `next` is unchanged.
     pub fn read(&mut self, member: &Member, most: u64) -> Result<Vec<u8>, Failure> {
         if member.bytes > most {
             let Member { name, bytes, .. } = member;
@@ -154,7 +154,7 @@ fn check_sum(header: &[u8; BLOCK as usize], at: u64) -> Result<(), Failure> {
     }
 }
 
-/// Octal digits between blanks and zeros, or GNU's big-endian number.
+/// Parses an octal number, padded with spaces or NULs, or GNU's big-endian number.
 fn number(field: &[u8]) -> Option<u64> {
     if let [first, rest @ ..] = field {
         if first & 0x80 != 0 {
@@ -188,7 +188,7 @@ fn short_name(header: &[u8; BLOCK as usize]) -> String {
     }
 }
 
-/// Records `length key=value\n`; the length counts all of it.
+/// Parses pax records `length key=value\n`; the length includes itself.
 fn pax(mut text: &[u8], name: &mut Option<String>, size: &mut Option<u64>) -> Result<(), Failure> {
     while !text.is_empty() {
         let record = || {
@@ -221,7 +221,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A member as `tar` would write it, with a header that says `size`.
+    /// A member as `tar` writes it, with a header that claims `size`.
     pub fn entry_of(kind: u8, name: &str, bytes: &[u8], size: u64) -> Vec<u8> {
         let mut header = [0u8; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
@@ -276,7 +276,7 @@ pub(crate) mod tests {
     const END: Entry = Entry::End { marked: true };
 
     #[test]
-    fn files_are_found_where_they_lie() {
+    fn finds_files_and_their_offsets() {
         let bytes = archive(&[("a.jpg", &[7; 600]), ("b.cls", b"3"), ("empty", b"")]);
         let found = entries(&bytes).unwrap();
         assert_eq!(
@@ -291,7 +291,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn long_names_are_read_as_every_program_writes_them() {
+    fn reads_gnu_pax_and_ustar_long_names() {
         let long = "x".repeat(300);
         let gnu = [entry(b'L', "././@LongLink", long.as_bytes()), entry(b'0', "cut", b"1")];
         assert_eq!(entries(&gnu.concat()).unwrap()[0], file(&long, 1536, 1));
@@ -305,7 +305,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_told_apart() {
+    fn distinguishes_entry_types() {
         let all = [
             entry(b'5', "folder/", b""),
             entry(b'2', "s", b""),
@@ -321,7 +321,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_size_that_lies_is_refused_before_memory_is_taken() {
+    fn refuses_a_false_size_before_allocating() {
         let refused = |bytes: Vec<u8>| entries(&bytes).unwrap_err();
         assert!(refused(entry_of(b'0', "a", b"", 1 << 32)).contains("'a' has 4294967296 bytes"));
         assert!(refused(entry_of(b'L', "a", b"", 1 << 32)).contains("cut short"));
@@ -337,7 +337,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_refused() {
+    fn refuses_files_that_are_no_archive() {
         assert_eq!(entries(&[1; 1024]).unwrap_err(), "is no tar archive");
         assert_eq!(entries(b"short").unwrap_err(), "is cut short");
         let mut damaged = archive(&[("a", b"1"), ("b", b"2")]);

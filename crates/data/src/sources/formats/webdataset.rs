@@ -1,6 +1,6 @@
-//! WebDataset's shards (<https://github.com/webdataset/webdataset>): uncompressed tar archives in
-//! which `key.jpg` is an image and `key.cls` or `key.json` its label. They are read where they lie:
-//! one pass over the headers finds the images, which are then read at their offsets.
+//! WebDataset shards (<https://github.com/webdataset/webdataset>): uncompressed tar archives in
+//! which `key.jpg` is an image and `key.cls` or `key.json` its label. One pass over the headers
+//! finds the images, which are later read at their offsets.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,27 +18,28 @@ use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
 
 const IMAGES: [&str; 3] = ["jpg", "jpeg", "png"];
-/// No label has more bytes, not even among what else `key.json` says.
+/// Maximum size of a label file.
 const MAX_LABEL: u64 = 1 << 20;
-/// No data set has more shards.
+/// Maximum number of shards.
 const MAX_SHARDS: usize = 100_000;
 
-/// The shards of a data set, in their order.
+/// The shards of a data set in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Shards(Vec<PathBuf>);
 
 impl Shards {
-    /// The shards among a folder's files; `None` if there are none.
+    /// Finds the shards of a folder; `None` if there are none.
     pub fn find_in(files: &[PathBuf]) -> Option<Self> {
         let shards: Vec<PathBuf> =
             files.iter().filter(|file| is_shard(file) || is_packed(file)).cloned().collect();
         (!shards.is_empty()).then_some(Shards(shards))
     }
 
-    /// A single archive, or a pattern as `train-{000000..000146}.tar`; `None` for any other path.
+    /// Parses the path of one archive, or a pattern such as `train-{000000..000146}.tar`; `None`
+    /// for other paths.
     ///
     /// # Errors
-    /// `E_DATA_FORMAT` for a pattern that is none.
+    /// `E_DATA_FORMAT` for a malformed pattern.
     pub fn named(source: &str) -> Result<Option<Self>> {
         let path = Path::new(source);
         if !is_shard(path) && !is_packed(path) {
@@ -58,11 +59,11 @@ impl Shards {
         }
     }
 
-    /// Looks through all shards.
+    /// Indexes all shards and opens the data set.
     ///
     /// # Errors
-    /// `E_DATA_FORMAT` with the shard for one that is compressed, cut short or damaged, has a key
-    /// twice or a name that leads out of it; `E_DATA_NOT_FOUND`, `E_DATA_UNUSABLE`, `E_IO`,
+    /// `E_DATA_FORMAT` with the shard if it is compressed, truncated or damaged, or has a duplicate
+    /// key or a name outside the archive; `E_DATA_NOT_FOUND`; `E_DATA_UNUSABLE`; `E_IO`;
     /// `E_ABORTED`.
     pub fn open(
         self,
@@ -78,9 +79,9 @@ impl Shards {
                 .file(packed)
                 .hint("Unpack it to a plain .tar: `gunzip` for .tar.gz; or unpack the tar, too."));
         }
-        let (mut list, mut left_out) = (ImageList::new(), SkippedFiles::members());
+        let (mut list, mut skipped) = (ImageList::new(), SkippedFiles::members());
         for shard in &self.0 {
-            index(shard, &mut list, &mut left_out, cancelled)?;
+            index(shard, &mut list, &mut skipped, cancelled)?;
         }
         let first = self.0.first().map_or(folder, |shard| shard);
         if list.is_empty() {
@@ -92,7 +93,7 @@ impl Shards {
                 .hint("If the archive holds class folders, unpack it and give the folder."));
         }
         let mut set = list.open(source, DataFormat::Webdataset, first, folder, cancelled)?;
-        set.warn(left_out.warnings());
+        set.warn(skipped.warnings());
         Ok(set)
     }
 }
@@ -106,7 +107,7 @@ fn is_packed(file: &Path) -> bool {
     [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"].iter().any(|end| name.ends_with(end))
 }
 
-/// Writes every number of the pattern's ranges out, keeping leading zeros.
+/// Expands all ranges of a pattern, keeping leading zeros.
 fn expand(pattern: &str, into: &mut Vec<PathBuf>) -> Result<(), String> {
     let Some((before, rest)) = pattern.split_once('{') else {
         if into.len() == MAX_SHARDS {
@@ -132,13 +133,13 @@ fn expand(pattern: &str, into: &mut Vec<PathBuf>) -> Result<(), String> {
     Ok(())
 }
 
-/// The part that a shard's name says: `imagenet-val-0001.tar`.
+/// The split in a shard's name, as in `imagenet-val-0001.tar`.
 fn part_of(shard: &Path) -> Split {
     let stem = shard.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
     stem.split(['-', '_', '.']).find_map(Split::from_name).unwrap_or(Split::Train)
 }
 
-/// What a key has in its shard.
+/// The members of a key.
 #[derive(Default)]
 struct Sample {
     image: Option<Member>,
@@ -148,7 +149,7 @@ struct Sample {
 fn index(
     shard: &Path,
     list: &mut ImageList,
-    left_out: &mut SkippedFiles,
+    skipped: &mut SkippedFiles,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<()> {
     let failed = |failure| match failure {
@@ -173,13 +174,13 @@ fn index(
             Entry::File(member) => member,
             Entry::Folder => continue,
             Entry::Other(what, name) => {
-                left_out.add(useless(format!("'{name}' in {} is {what}", shard.display())));
+                skipped.add(useless(format!("'{name}' in {} is {what}", shard.display())));
                 continue;
             }
             Entry::End { marked: true } => break,
             Entry::End { marked: false } => {
                 let message = format!("{} has no end: it may be cut short", shard.display());
-                left_out.add(useless(message));
+                skipped.add(useless(message));
                 break;
             }
         };
@@ -189,7 +190,7 @@ fn index(
         }
         let (folder, file) =
             name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
-        // A key goes up to the first dot; what begins with one is hidden.
+        // A key ends at the first dot; names that begin with a dot are hidden files.
         let Some((stem, extension)) = file.split_once('.').filter(|(stem, _)| !stem.is_empty())
         else {
             continue;
@@ -244,11 +245,11 @@ fn index(
             }
             Some(Sample { image: Some(image), label: None }) => {
                 let message = format!("'{}' in {} has no label", image.name, shard.display());
-                left_out.add(useless(message));
+                skipped.add(useless(message));
             }
             Some(Sample { image: None, label: Some(_) }) => {
                 let key = key.trim_start_matches('/');
-                left_out.add(useless(format!("'{key}' in {} has no image", shard.display())));
+                skipped.add(useless(format!("'{key}' in {} has no image", shard.display())));
             }
             _ => {}
         }
@@ -256,7 +257,7 @@ fn index(
     Ok(())
 }
 
-/// A text or a number.
+/// Parses a `.cls` file: a class name or number.
 fn cls(bytes: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "has no text".to_string())?.trim();
     match text.is_empty() || text.contains('\0') {
@@ -265,7 +266,7 @@ fn cls(bytes: &[u8]) -> Result<String, String> {
     }
 }
 
-/// The `label` of an object; other objects say other things.
+/// Returns the `label` of a JSON object, if it has one.
 fn json(bytes: &[u8]) -> Result<Option<String>, String> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|cause| format!("has no JSON ({cause})"))?;
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_are_read_where_they_lie_and_parts_told_by_their_names() {
+    fn reads_shards_with_splits_from_their_names() {
         let root = folder(&[
             ("train-000000.tar", two()),
             ("train-000001.tar", two()),
@@ -349,13 +350,13 @@ mod tests {
         assert_eq!((0..4).map(|i| train.label(i)).collect::<Vec<_>>(), [1, 0, 1, 0]);
         assert!(train.name(3).starts_with("deep/b.PNG in "), "{}", train.name(3));
         let (mut found, mut wanted) = (Image::default(), Image::default());
-        train.read(3, 3, &mut found).unwrap();
+        train.read_into(3, 3, &mut found).unwrap();
         crate::decode(&image("picture.png"), 3, &mut wanted).unwrap();
         assert_eq!(found, wanted);
     }
 
     #[test]
-    fn a_shard_alone_and_a_range_of_shards_are_data_sets() {
+    fn opens_single_shards_and_patterns() {
         let root = folder(&[("s-08.tar", two()), ("s-09.tar", two()), ("s-10.tar", two())]);
         let count = |name: &str| open_path(&root.path().join(name)).map(|set| set.facts().train);
         assert_eq!(count("s-08.tar").unwrap(), 2);
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_may_be_names_or_lie_in_json() {
+    fn labels_come_from_cls_and_json() {
         let jpeg = image("baseline.jpg");
         let set = open(&[(
             "0.tar",
@@ -389,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pair_or_no_file_is_left_out_with_a_warning() {
+    fn skips_incomplete_samples_with_a_warning() {
         let jpeg = image("baseline.jpg");
         let odd = [
             entry(b'2', "link.jpg", b""),
@@ -412,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_shards_are_refused_by_name() {
+    fn refuses_hostile_shards() {
         let with = |more: Vec<u8>| [more, two()].concat();
         let format = |bytes, what: &str| {
             let error = refused(bytes);
@@ -435,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_shard_is_to_be_unpacked() {
+    fn refuses_compressed_shards() {
         let error = open(&[("train-0.tar.gz", vec![])]).err().unwrap();
         assert_eq!(error.code, ErrorCode::DataFormat);
         assert!(error.hint.unwrap().contains("gunzip"));
