@@ -169,7 +169,7 @@ async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefin
 /** Whether a process is writing to a run folder; false if this is unknown. */
 export function isRunning(dir: string): boolean {
   try {
-    return coreAddon().isWrittenTo(dir)
+    return coreAddon().isRunActive(dir)
   } catch {
     return false
   }

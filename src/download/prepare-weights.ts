@@ -109,7 +109,7 @@ async function wanted(
       addon,
       async (cancel) =>
         unwrapResult<PublishedWeights | null>(
-          await addon.wantedWeights(JSON.stringify(config), cancel),
+          await addon.defaultWeights(JSON.stringify(config), cancel),
         ) ?? undefined,
     )
   } catch (error) {

@@ -31,13 +31,13 @@ export interface CoreAddon extends Addon {
   /** The file of torchvision's for an architecture. */
   publishedWeights(arch?: string): string
   /** The published weights, not named, that a run would begin from. */
-  wantedWeights(config: string, cancel?: NativeCancel): Promise<string>
+  defaultWeights(config: string, cancel?: NativeCancel): Promise<string>
   datasets(): string
   exportModel(model: string, path: string, request: string): Promise<string>
-  describeModel(model: string, request: string): Promise<string>
+  inspectCheckpoint(model: string, request: string): Promise<string>
   preview(request: string, cancel?: NativeCancel): Promise<NativePreview>
   /** Whether a run is being written to a folder, by whatever process. */
-  isWrittenTo(folder: string): boolean
+  isRunActive(folder: string): boolean
 }
 
 /** Images of a data set: an envelope with what is known of each, and all their pixels in a row. */

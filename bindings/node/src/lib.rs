@@ -1,44 +1,46 @@
-//! The bridge to Node. Converts, calls, converts; decides nothing.
+//! The bridge to Node: converts arguments, calls the core, converts results.
 //!
-//! Configuration, results and failures cross as JSON text. A failure is data
-//! (`{"error": {code, message, at, hint}}`), never a rejection, for those would lose their codes;
-//! `src/native` throws it.
+//! Configurations, results and errors cross as JSON text. An error is data
+//! (`{"error": {code, message, at, hint}}`) because rejections of native promises would lose their
+//! codes; `src/native` throws it.
 
 #[cfg(feature = "torch")]
 mod arrays;
 #[cfg(not(feature = "torch"))]
-mod background;
+mod background_thread;
 mod cancel;
-mod envelope;
 #[cfg(not(feature = "torch"))]
-mod export;
+mod checkpoint_file;
 #[cfg(not(feature = "torch"))]
-mod light;
+mod datasets;
+#[cfg(not(feature = "torch"))]
+mod inspect;
 #[cfg(feature = "torch")]
 mod model;
+mod native_result;
+#[cfg(not(feature = "torch"))]
+mod published_weights;
 #[cfg(feature = "torch")]
 mod run;
 #[cfg(feature = "torch")]
-mod torch;
-#[cfg(not(feature = "torch"))]
-mod wanted_weights;
+mod torch_thread;
 
 use napi_derive::napi;
 
-/// Where the embedded data set is, and where downloaded ones are.
+/// Sets the folders of the bundled data set and of downloaded data sets.
 #[napi]
 pub fn set_data_roots(embedded: String, store: String) {
     residual_data::set_bundled_dir(embedded);
     residual_data::set_download_dir(store);
 }
 
-/// Says in which folder published weights are kept.
+/// Sets the folder of published weights.
 #[napi]
-pub fn set_published_folder(folder: String) {
+pub fn set_weights_folder(folder: String) {
     residual_weights::set_weights_folder(folder);
 }
 
-/// Says that published weights could not be fetched, and why.
+/// Records why published weights could not be downloaded.
 #[napi]
 pub fn set_weights_not_fetched(file: String, why: String) {
     residual_weights::record_download_failure(file, why);

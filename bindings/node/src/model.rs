@@ -1,5 +1,5 @@
-//! A trained model, as JavaScript holds it: by a number. Every call is done on the thread that
-//! calls libtorch, and its promise is settled from there.
+//! Loaded models, which JavaScript refers to by a handle. Every call runs on the torch thread, which
+//! settles its promise.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use serde_json::json;
 
 use crate::arrays::NativeArrays;
 use crate::cancel::NativeCancel;
-use crate::envelope::{envelope, parse};
-use crate::torch::torch_thread;
+use crate::native_result::{parse_json, to_native_result};
+use crate::torch_thread::torch_thread;
 
-/// Pixels, row by row, channels innermost.
+/// Pixels in HWC order.
 #[napi(object)]
 pub struct NativePixels {
     pub data: Buffer,
@@ -31,8 +31,8 @@ pub struct NativePixels {
     pub channels: u32,
 }
 
-/// Does `work` on the thread that calls libtorch; the promise gives an envelope. Work that gives
-/// `None` was broken off.
+/// Runs `work` on the torch thread and returns a promise of its native result. `None` means that the
+/// work was cancelled.
 fn on_torch_thread<'env, T: Serialize + 'static>(
     env: &'env Env,
     cancel: Option<ClassInstance<NativeCancel>>,
@@ -48,25 +48,25 @@ fn on_torch_thread<'env, T: Serialize + 'static>(
 }
 
 fn resolve<T: Serialize>(deferred: JsDeferred<String, Resolver>, answer: Result<T>) {
-    let text = envelope(answer);
+    let text = to_native_result(answer);
     deferred.resolve(Box::new(move |_| Ok(text)));
 }
 
 type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 
-/// A run folder, a checkpoint or a file of weights, and a `LoadConfig`, to `{handle, info}`.
+/// Loads a run folder, a checkpoint or a weights file with a `LoadConfig`; returns `{handle, info}`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
-        let config = LoadConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
+        let config = LoadConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
         let model = Session::open(&PathBuf::from(&path), &config)?;
         let info = model.info().clone();
         Ok(Some(json!({ "handle": worker.keep(model), "info": info })))
     })
 }
 
-/// Paths, encoded images or pixels, and a `PredictConfig`, to an array of `Prediction`. Calls that
-/// wait behind each other are answered together.
+/// Predicts paths, encoded images or pixels with a `PredictConfig`; returns an array of `Prediction`.
+/// Waiting calls are batched.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn predict(
     env: &Env,
@@ -74,7 +74,7 @@ pub fn predict(
     images: Vec<Either3<String, Buffer, NativePixels>>,
     request: String,
 ) -> napi::Result<Object<'_>> {
-    // Copied here: JavaScript may change its buffers before the thread gets to them.
+    // Copied because JavaScript may modify its buffers before the torch thread reads them.
     let inputs: Vec<ImageInput> = images
         .into_iter()
         .map(|image| match image {
@@ -89,7 +89,8 @@ pub fn predict(
         })
         .collect();
     let (deferred, promise) = env.create_deferred()?;
-    let asked = parse(&request).and_then(|said| PredictConfig::from_json_at(&said, &KeyPath::Root));
+    let asked =
+        parse_json(&request).and_then(|said| PredictConfig::from_json_at(&said, &KeyPath::Root));
     match asked.and_then(|asked| Ok((asked, torch_thread()?))) {
         Ok((asked, thread)) => {
             let answer = Box::new(|answer| resolve(deferred, answer));
@@ -100,7 +101,8 @@ pub fn predict(
     Ok(promise)
 }
 
-/// A `TrainConfig` and a `FindLrConfig` to an `LrFinderResult`.
+/// Runs the learning-rate range test of a `TrainConfig` and a `FindLrConfig`; returns an
+/// `LrFinderResult`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn find_lr<'env>(
     env: &'env Env,
@@ -111,11 +113,11 @@ pub fn find_lr<'env>(
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        worker.find_lr(&parse(&config)?, arrays.clone(), &parse(&options)?, cancelled)
+        worker.find_lr(&parse_json(&config)?, arrays.clone(), &parse_json(&options)?, cancelled)
     })
 }
 
-/// A `TrainConfig` and a `PlanConfig` to a `Plan`.
+/// Plans a `TrainConfig` with a `PlanConfig`; returns a `Plan`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn plan<'env>(
     env: &'env Env,
@@ -126,17 +128,19 @@ pub fn plan<'env>(
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        worker.plan(&parse(&config)?, arrays.clone(), &parse(&options)?, cancelled)
+        worker.plan(&parse_json(&config)?, arrays.clone(), &parse_json(&options)?, cancelled)
     })
 }
 
-/// A `BenchConfig` to a `BenchResult`.
+/// Runs a `BenchConfig`; returns a `BenchResult`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn bench(env: &Env, config: String) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, None, move |worker, cancelled| worker.bench(&parse(&config)?, cancelled))
+    on_torch_thread(env, None, move |worker, cancelled| {
+        worker.bench(&parse_json(&config)?, cancelled)
+    })
 }
 
-/// An `EvaluateConfig` to an `Evaluation`.
+/// Evaluates a model with an `EvaluateConfig`; returns an `Evaluation`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn evaluate_model<'env>(
     env: &'env Env,
@@ -150,7 +154,7 @@ pub fn evaluate_model<'env>(
     })
 }
 
-/// An `EvaluateConfig` to an array of `LayerResponse`.
+/// Measures layer responses with an `EvaluateConfig`; returns an array of `LayerResponse`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn layer_responses<'env>(
     env: &'env Env,
@@ -164,7 +168,7 @@ pub fn layer_responses<'env>(
     })
 }
 
-/// What an `EvaluateConfig` is for.
+/// Runs work on the images of an `EvaluateConfig`.
 fn on_images<'env, T: Serialize + 'static>(
     env: &'env Env,
     request: String,
@@ -176,12 +180,12 @@ fn on_images<'env, T: Serialize + 'static>(
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        let config = EvaluateConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
+        let config = EvaluateConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
         work(worker, &config, arrays.clone(), cancelled)
     })
 }
 
-/// Writes an open model as .safetensors or .onnx.
+/// Exports a loaded model to .safetensors or .onnx.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn export_open_model(
     env: &Env,
@@ -190,12 +194,12 @@ pub fn export_open_model(
     request: String,
 ) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
-        let said = ExportConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
+        let said = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
         worker.model(handle)?.export(&PathBuf::from(&path), (&said).into()).map(Some)
     })
 }
 
-/// Handles and an `EvaluateConfig` to an `EnsembleEvaluation`.
+/// Evaluates the ensemble of several models; returns an `EnsembleEvaluation`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn evaluate_ensemble<'env>(
     env: &'env Env,
@@ -204,7 +208,7 @@ pub fn evaluate_ensemble<'env>(
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        let config = EvaluateConfig::from_json_at(&parse(&request)?, &KeyPath::Root)?;
+        let config = EvaluateConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
         worker.evaluate_ensemble(&handles, &config, cancelled)
     })
 }

@@ -1,4 +1,4 @@
-//! A run, as JavaScript holds it.
+//! A training run as a JavaScript object.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use residual_spec::{Error, ErrorCode};
 use serde_json::{Value, json};
 
 use crate::arrays::NativeArrays;
-use crate::envelope::parse;
-use crate::torch::torch_thread;
+use crate::native_result::parse_json;
+use crate::torch_thread::torch_thread;
 
-/// The owner's end of a run's control.
+/// Controls a run.
 #[napi]
 pub struct NativeRun {
     control: Arc<Control>,
-    /// None if the run could not even be queued; its failure is then already settled.
+    /// `None` if the run could not be queued; its error is then already settled.
     thread: Option<Arc<TorchThread>>,
 }
 
-/// Queues a run, on `arrays` where there are some. `wake` is called, coalesced and without holding the process, whenever there is
-/// something to drain. Whatever is wrong is told by the run's last entry.
+/// Queues a run, on in-memory images if `arrays` is set. Calls `wake` whenever there are entries to
+/// drain; calls are coalesced and do not keep the process alive. Errors arrive as the last entry.
 #[napi]
 pub fn start_run(
     env: Env,
@@ -38,15 +38,15 @@ pub fn start_run(
         .weak::<true>()
         .max_queue_size::<2>()
         .build()?;
-    // A full queue means that a call is under way, and one call drains everything.
+    // If the queue is full, a call is pending, and one call drains all entries.
     let control = Arc::new(Control::new(move || {
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }));
-    let queued = parse(&config).and_then(|config| Ok((config, torch_thread()?)));
+    let queued = parse_json(&config).and_then(|config| Ok((config, torch_thread()?)));
     let thread = match queued {
         Ok((config, thread)) => {
-            // A worker_threads thread ends without an 'exit' event when it is terminated, and the
-            // process may follow at once: nothing of the run may then be on the way.
+            // A terminated worker_threads thread emits no 'exit' event, and the process may exit right
+            // after it: the run must have ended by then.
             let (owner, run) = (Arc::clone(&thread), Arc::clone(&control));
             env.add_env_cleanup_hook((), move |()| {
                 owner.stop(&run, Stop::Shutdown);
@@ -65,14 +65,18 @@ pub fn start_run(
 
 #[napi]
 impl NativeRun {
-    /// What happened since the last call, each a JSON text.
+    /// Returns the entries since the last call as JSON texts.
     #[napi]
     pub fn drain(&self) -> Vec<String> {
         let stop = self.control.stopping();
-        self.control.drain().iter().map(|entry| text(entry, stop.as_ref()).to_string()).collect()
+        self.control
+            .drain()
+            .iter()
+            .map(|entry| entry_to_json(entry, stop.as_ref()).to_string())
+            .collect()
     }
 
-    /// Lets the trainer go on after an epoch; `decision` is `continue` or `stop`.
+    /// Lets the trainer continue after an epoch; `decision` is `continue` or `stop`.
     #[napi]
     pub fn acknowledge(&self, seq: i64, decision: String) {
         if decision == "stop" {
@@ -81,7 +85,7 @@ impl NativeRun {
         self.control.acknowledge(seq.unsigned_abs());
     }
 
-    /// Saves and ends the run, for a hook threw.
+    /// Saves and ends the run because a hook threw an error.
     #[napi]
     pub fn fail(&self) {
         self.end(Stop::HookFailed);
@@ -115,7 +119,7 @@ impl NativeRun {
     }
 }
 
-fn text(entry: &Entry, stop: Option<&Stop>) -> Value {
+fn entry_to_json(entry: &Entry, stop: Option<&Stop>) -> Value {
     match entry {
         Entry::Event { seq, event } => json!({ "seq": seq, "event": event }),
         Entry::Settled { seq, outcome } => {

@@ -27,7 +27,7 @@ export async function inspect(
 ): Promise<Inspection> {
   if (network instanceof URL || (typeof network === 'string' && PATH.test(network))) {
     const request = serializeConfig(load, 'the options')
-    return unwrapResult(await coreAddon().describeModel(toPath(network, 'network'), request))
+    return unwrapResult(await coreAddon().inspectCheckpoint(toPath(network, 'network'), request))
   }
   const config = typeof network === 'string' ? { model: network } : network
   return unwrapResult(coreAddon().inspect(serializeConfig(config)))

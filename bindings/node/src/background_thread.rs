@@ -1,4 +1,4 @@
-//! Work that takes a while and needs no libtorch.
+//! Background threads for work without libtorch.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,24 +7,24 @@ use napi::bindgen_prelude::Object;
 use residual_spec::{Error, ErrorCode, Result};
 use serde::Serialize;
 
-use crate::envelope::envelope;
+use crate::native_result::to_native_result;
 
 type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 
-/// Does `work`, which is called `name` if it fails, on a thread of its own; the promise gives an
-/// envelope.
-pub fn in_background<'env, T: Serialize + 'static>(
+/// Runs `work` on a new thread and returns a promise of its native result. `name` describes the work
+/// in the error message of a panic.
+pub fn run_in_background<'env, T: Serialize + 'static>(
     env: &'env Env,
     name: &'static str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> napi::Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred()?;
     std::thread::spawn(move || {
-        // A panic must not cross into C, however unlikely.
+        // A panic must not unwind into C.
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             Err(Error::new(ErrorCode::Internal, format!("{name} failed unexpectedly")))
         });
-        let text = envelope(result);
+        let text = to_native_result(result);
         deferred.resolve(Box::new(move |_: Env| Ok(text)) as Resolver);
     });
     Ok(promise)

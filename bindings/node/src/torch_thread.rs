@@ -1,0 +1,75 @@
+//! The torch thread of this process: the only thread that calls libtorch.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use napi_derive::napi;
+use residual_runtime::{TorchThread, machine_info};
+use residual_spec::{Error, ErrorCode, Result};
+use serde_json::json;
+use std::sync::Arc;
+
+use crate::native_result::to_native_result;
+
+enum ThreadState {
+    /// Not started.
+    Idle,
+    Running(Arc<TorchThread>),
+    /// The process is exiting.
+    Closed,
+}
+
+static STATE: Mutex<ThreadState> = Mutex::new(ThreadState::Idle);
+
+fn lock_state() -> MutexGuard<'static, ThreadState> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the torch thread, starting it at the first call.
+pub fn torch_thread() -> Result<Arc<TorchThread>> {
+    let mut state = lock_state();
+    match &*state {
+        ThreadState::Running(thread) => Ok(Arc::clone(thread)),
+        ThreadState::Closed => Err(Error::new(ErrorCode::Closed, "the process is exiting")),
+        ThreadState::Idle => {
+            residual_torch::configure_malloc();
+            residual_torch::use_huge_pages();
+            let thread = Arc::new(TorchThread::start()?);
+            *state = ThreadState::Running(Arc::clone(&thread));
+            Ok(thread)
+        }
+    }
+}
+
+/// Saves and stops every run and joins the torch thread. A process that exits during a libtorch call
+/// would crash.
+#[napi]
+pub fn shutdown() {
+    let before = std::mem::replace(&mut *lock_state(), ThreadState::Closed);
+    if let ThreadState::Running(thread) = before {
+        thread.close();
+    }
+}
+
+/// Returns the version of libtorch and the capabilities of the machine.
+#[napi]
+pub fn environment() -> String {
+    to_native_result(Ok(json!({
+        "libtorch": residual_torch::version(),
+        "cpuCapability": residual_torch::cpu_capability(),
+        "machine": machine_info(),
+        "cudaUnusable": residual_torch::cuda::unavailable_reason(),
+    })))
+}
+
+/// Loads residual-cuda.so. Must be called after libtorch_cuda is loaded and before any other libtorch
+/// call.
+#[napi]
+pub fn use_cuda(path: String) -> String {
+    to_native_result(residual_torch::cuda::load(path.as_ref()))
+}
+
+/// Records why CUDA cannot be used although driver and libraries are installed.
+#[napi]
+pub fn set_cuda_unusable(why: String) {
+    residual_torch::cuda::set_unavailable_reason(why);
+}
