@@ -1,35 +1,39 @@
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { withLock } from '../src/download/file-lock.js'
+import { PREBUILT_PLATFORMS } from '../src/native/prebuilt-platforms.js'
 import { build } from './build.mjs'
 import { stageAddons } from './pack/addons.mjs'
 import { inputsOf, libtorchFiles, NVIDIA, stageFiles } from './pack/libtorch.mjs'
-import { publishedManifest, stageResidual } from './pack/residual.mjs'
+import { platformManifests, publishedManifest } from './pack/manifests.mjs'
+import { stageResidual } from './pack/residual.mjs'
 import { makeTarball, PACK, tarballPath } from './pack/tarball.mjs'
-import { withLock } from './setup/lock.mjs'
+import { PLATFORM, PLATFORM_NAME } from './setup/platform.mjs'
 import { ROOT, runScript, setup } from './setup.mjs'
 
 /** @typedef {import('./pack/tarball.mjs').Manifest} Manifest */
 
-const TEMPLATES = join(ROOT, 'bindings', 'npm')
-const ADDONS = join(TEMPLATES, 'linux-x64-gnu')
-const LIBTORCH = join(TEMPLATES, 'libtorch-linux-x64')
+const PACKAGES = join(ROOT, 'bindings', 'npm')
+const ADDONS = join(PACKAGES, PLATFORM_NAME)
+const LIBTORCH = join(PACKAGES, PLATFORM.libtorch.name)
 
 /**
- * Makes the tarballs that a release publishes, in pack/.
+ * Packs the tarballs of a release for this machine's platform into pack/.
  *
- * @param {string} lib the folder that holds libtorch_cpu.so
- * @returns {Promise<string[]>} in the order to publish them: what `residual` depends on comes first
+ * @param {string} lib the folder that holds the libraries of libtorch
+ * @returns {Promise<string[]>} in the order to publish them: dependencies of `residual` first
  */
 async function pack(lib) {
   const clone = await readManifest(ROOT)
-  const { version } = clone
-  const addons = { ...(await readManifest(ADDONS)), version }
-  const libtorch = { ...(await readManifest(LIBTORCH)), version }
-  const residual = publishedManifest(clone, [addons, libtorch])
+  const { addons, libtorch } = platformManifests(PLATFORM_NAME, PLATFORM, clone)
+  const dependencies = Object.entries(PREBUILT_PLATFORMS).flatMap(([name, platform]) =>
+    Object.values(platformManifests(name, platform, clone)),
+  )
+  const residual = publishedManifest(clone, dependencies)
 
   await mkdir(PACK, { recursive: true })
   await withLock(join(PACK, 'lock'), async () => {
-    // Left by a pack that was interrupted, it may hold half a gigabyte.
+    // Staging of an interrupted pack may hold half a gigabyte.
     const staging = join(PACK, 'staging')
     await rm(staging, { recursive: true, force: true })
     await mkdir(staging)
@@ -44,7 +48,7 @@ async function pack(lib) {
 }
 
 /**
- * Takes half a minute, so a tarball made of the same files is kept.
+ * Packs libtorch. Takes half a minute, so that a tarball of unchanged files is kept.
  *
  * @param {string} folder
  * @param {Manifest} manifest
@@ -52,18 +56,18 @@ async function pack(lib) {
  */
 async function packLibtorch(folder, manifest, lib) {
   const tarball = tarballPath(manifest)
-  const note = `${tarball}.inputs`
+  const record = `${tarball}.inputs`
   const files = await libtorchFiles(lib, LIBTORCH)
   const inputs = await inputsOf(files, manifest)
-  const fresh = (await readFile(note, 'utf8').catch(() => '')) === inputs
-  if (!fresh || (await stat(tarball).catch(() => undefined)) === undefined) {
-    await rm(note, { force: true })
+  const isFresh = (await readFile(record, 'utf8').catch(() => '')) === inputs
+  if (!isFresh || (await stat(tarball).catch(() => undefined)) === undefined) {
+    await rm(record, { force: true })
     await packFolder(folder, manifest, (to) => stageFiles(files, to))
-    await writeFile(note, inputs)
+    await writeFile(record, inputs)
   }
   if (files.some(({ to }) => NVIDIA.test(relative('licenses', to)))) {
     process.stderr.write(
-      `pack: ${relative(ROOT, tarball)} holds NVIDIA's libraries; it is for testing, not to publish\n`,
+      `pack: ${relative(ROOT, tarball)} contains NVIDIA's libraries: use it for testing only, do not publish it\n`,
     )
   }
 }
@@ -71,7 +75,7 @@ async function packLibtorch(folder, manifest, lib) {
 /**
  * @param {string} folder
  * @param {Manifest} manifest
- * @param {(folder: string) => Promise<void>} stage fills the folder, but for its package.json
+ * @param {(folder: string) => Promise<void>} stage copies all files except package.json to the folder
  */
 async function packFolder(folder, manifest, stage) {
   await mkdir(folder)
@@ -88,7 +92,7 @@ async function readManifest(folder) {
 }
 
 await runScript(import.meta.url, async () => {
-  // For the tests, which come after a build.
+  // The tests pack what they have built before.
   const { lib } = await (process.argv.includes('--no-build') ? setup() : build())
   for (const tarball of await pack(lib)) {
     const { size } = await stat(tarball)

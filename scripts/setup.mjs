@@ -2,31 +2,32 @@ import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pointCloneTo } from './setup/clone.mjs'
-import { stopChildrenWithUs } from './setup/command.mjs'
+import { forwardSignals } from './setup/command.mjs'
 import { installDependencies } from './setup/dependencies.mjs'
 import { BuildError, SetupError } from './setup/error.mjs'
 import { fetchLibtorch, findLibtorch } from './setup/libtorch.mjs'
+import { PLATFORM } from './setup/platform.mjs'
 import { checkPrerequisites } from './setup/prerequisites.mjs'
 
-/** The repository. */
+/** Root of the repository. */
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /**
- * What a script has once everything it needs is there.
+ * The result of set-up.
  *
  * @typedef {object} Ready
- * @property {string} libtorch the folder with `include` and `lib` that LIBTORCH is set to
- * @property {string} lib the folder with the real libtorch_cpu.so
- * @property {NodeJS.ProcessEnv} cargoEnv the environment for cargo and what runs cargo
+ * @property {string} libtorch folder with `include` and `lib`, the value of LIBTORCH
+ * @property {string} lib folder of the libraries of libtorch
+ * @property {NodeJS.ProcessEnv} cargoEnv environment for cargo
  */
 
 /**
- * Makes this clone ready to build: checks the machine, installs the npm packages, finds or fetches
- * libtorch. Takes a moment when everything is there already.
+ * Prepares this clone for building: checks the tools, installs the npm packages, and finds or
+ * downloads libtorch. Takes a moment if everything is installed.
  *
- * @param {{ hashes?: boolean }} [options] `hashes`: check every byte of the cached libtorch
+ * @param {{ hashes?: boolean }} [options] `hashes`: verify the checksums of the cached libtorch
  * @returns {Promise<Ready>}
- * @throws {SetupError} naming what is missing and how to get it
+ * @throws {SetupError} with the missing part and how to install it
  */
 export async function setup(options) {
   const found = await findLibtorch(options)
@@ -38,25 +39,26 @@ export async function setup(options) {
 }
 
 /**
- * What .cargo/config.toml says, for a clone whose owner keeps one of their own.
+ * Returns the environment of .cargo/config.toml, for a clone whose owner has a configuration of their
+ * own.
  *
  * @param {import('./setup/libtorch.mjs').Libtorch} libtorch
  * @returns {NodeJS.ProcessEnv}
  */
 function buildEnv({ root, lib }) {
-  return { ...process.env, LIBTORCH: root, LD_LIBRARY_PATH: lib }
+  return { ...process.env, LIBTORCH: root, [PLATFORM.librarySearchPath]: lib }
 }
 
 /**
- * Runs a script's main function: a set-up that failed is told in two lines and ends with
- * status 3, a build that failed with status 1.
+ * Runs the main function of a script. A failed set-up prints its message and hint and exits with
+ * status 3; a failed build exits with status 1.
  *
- * @param {string} url the script's `import.meta.url`; nothing happens when it was only imported
+ * @param {string} url `import.meta.url` of the script; does nothing if the script is only imported
  * @param {() => Promise<void>} main
  */
 export async function runScript(url, main) {
   if (process.argv[1] === undefined || realpathSync(process.argv[1]) !== fileURLToPath(url)) return
-  stopChildrenWithUs()
+  forwardSignals()
   try {
     await main()
   } catch (error) {
@@ -74,5 +76,5 @@ export async function runScript(url, main) {
 
 await runScript(import.meta.url, async () => {
   const { libtorch } = await setup({ hashes: process.argv.includes('--verify') })
-  process.stdout.write(`ready: libtorch is ${libtorch}\n`)
+  process.stdout.write(`ready: libtorch in ${libtorch}\n`)
 })

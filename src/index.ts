@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 
-export { type DatasetInfo, datasets, downloadDataset, verifyDataset } from './api/data/datasets.js'
+export { datasets, downloadDataset, type NamedDataset, verifyDataset } from './api/data/datasets.js'
 export { type PreviewOptions, previewDataset } from './api/data/preview-dataset.js'
 export { bench } from './api/model/bench.js'
 export { evaluate } from './api/model/evaluate.js'

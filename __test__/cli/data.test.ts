@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import type { DatasetInfo, DatasetVerification } from 'residual'
+import type { NamedDataset, DatasetVerification } from 'residual'
 import { residual, script } from '../child.js'
-import { good, serve } from '../download/server.js'
+import { fileHandler, serve } from '../download/server.js'
 import { folder, imageFolder } from '../tiny.js'
 
 const DEBIAN = '/usr/share/datasets/fashion-mnist'
@@ -16,7 +16,7 @@ test('data list shows the data sets without loading libtorch', async (t) => {
   t.regex(stdout, /^fashion-mnist-mini +10 +12,000 +2,000 +28x28x1 +bundled +yes$/m)
   t.notRegex(stderr, /libtorch|libc10/)
   const json = await residual(['data', 'list', '--json'])
-  const sets: DatasetInfo[] = JSON.parse(json.stdout)
+  const sets: NamedDataset[] = JSON.parse(json.stdout)
   t.is(sets.length, 5)
 })
 
@@ -82,11 +82,11 @@ test('a failed download explains the manual download', async (t) => {
   t.is(status, 1)
   t.regex(stderr, /answered 404 \(E_DOWNLOAD\)/)
   const place = join(cache, 'datasets', 'mnist.download', 'train-images-idx3-ubyte.gz')
-  t.true(stderr.includes(`put it there: ${place}`), stderr)
+  t.true(stderr.includes(`to ${place}`), stderr)
   t.is(requests[0]?.url, '/mirror/mnist/train-images-idx3-ubyte.gz')
 
   // Wrong bytes of the right length.
-  const wrong = await serve(t, good(Buffer.alloc(9_912_422)))
+  const wrong = await serve(t, fileHandler(Buffer.alloc(9_912_422)))
   const other = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: wrong.url }
   const rejected = await residual(['data', 'download', 'mnist'], { env: other })
   t.is(rejected.status, 1)
@@ -94,7 +94,7 @@ test('a failed download explains the manual download', async (t) => {
     rejected.stderr,
     /^downloading mnist: train-images-idx3-ubyte\.gz, \d\.\d of 9\.9 MB from/m,
   )
-  t.regex(rejected.stderr, /has SHA-256 [0-9a-f]{64}, not 440fcabf[0-9a-f]{56}; it was removed/)
+  t.regex(rejected.stderr, /has SHA-256 [0-9a-f]{64} instead of 440fcabf[0-9a-f]{56} and was removed/)
 
   t.is((await residual(['data', 'download', 'cifar11'])).status, 4)
   t.is((await residual(['data', 'verify', 'mnist'], { env })).status, 4)
@@ -103,11 +103,11 @@ test('a failed download explains the manual download', async (t) => {
 })
 
 test('a download in train ends with its signal, stop() or an error in its hook', async (t) => {
-  const { url, cut } = await serve(t, (_, response) => {
+  const { url, closeConnections } = await serve(t, (_, response) => {
     response.writeHead(200, { 'content-length': 9_912_422 })
     response.write(Buffer.alloc(100_000))
   })
-  t.teardown(cut)
+  t.teardown(closeConnections)
   const env = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: url }
   const { status, stdout, stderr } = await script(
     `import { evaluate, previewDataset, train } from 'residual'
@@ -129,11 +129,11 @@ test('a download in train ends with its signal, stop() or an error in its hook',
 })
 
 test('an interrupted download sets the exit status and is continued next time', async (t) => {
-  const { url, cut, requests } = await serve(t, (_, response) => {
+  const { url, closeConnections, requests } = await serve(t, (_, response) => {
     response.writeHead(200, { 'content-length': 170_052_171 })
     response.write(Buffer.alloc(20_000_000))
   })
-  t.teardown(cut)
+  t.teardown(closeConnections)
   const cache = folder(t)
   const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: url }
   const { status } = await residual(['data', 'download', 'cifar10'], {

@@ -53,11 +53,11 @@ test('a report that cannot be written is a warning, and --no-report writes none'
   const resumed = ['train', '--resume', out, 'threads=1']
   const warned = await residual([...resumed, 'epochs=2'])
   t.is(warned.status, 0, warned.stderr)
-  t.regex(warned.stderr, /^warning: no report was written: .*plots/m)
+  t.regex(warned.stderr, /^warning: the report was not written: .*plots/m)
   t.regex(warned.stdout, /^run folder/m)
   t.notRegex(warned.stdout, /^report/m)
   const quiet = await residual([...resumed, 'epochs=2', '--quiet'])
-  t.regex(quiet.stderr, /^warning: no report was written: .*\n {2}\S.*\n$/)
+  t.regex(quiet.stderr, /^warning: the report was not written: .*\n {2}\S.*\n$/)
   const json = await residual([...resumed, 'epochs=3', '--json'])
   const events = json.stdout
     .trim()

@@ -1,29 +1,29 @@
 import { gzipSync } from 'node:zlib'
 
-/** A member of a tar archive, as an archiver with ill intent writes it. */
-export interface Member {
+/** An entry of a tar archive with arbitrary header fields, as an attacker could write it. */
+export interface ArchiveEntry {
   path: string
   content?: Buffer | string
-  /** `0` a file, `1` a hard link, `2` a symbolic link, `3` a device, `5` a folder, ... */
+  /** `0` file, `1` hard link, `2` symbolic link, `3` device, `5` folder, ... */
   type?: string
   link?: string
   mode?: number
-  /** What the header claims. */
+  /** Size in the header. Default: the size of the content. */
   size?: number
 }
 
-/** A gzipped tar archive (POSIX's ustar). */
-export function tarGz(members: readonly Member[], level = 6): Buffer {
-  const blocks = members.flatMap((member) => {
-    const content = Buffer.from(member.content ?? '')
+/** Creates a gzipped tar archive (POSIX ustar). */
+export function tarGz(entries: readonly ArchiveEntry[], level = 6): Buffer {
+  const blocks = entries.flatMap((entry) => {
+    const content = Buffer.from(entry.content ?? '')
     const padding = Buffer.alloc((512 - (content.length % 512)) % 512)
-    return [header(member, content.length), content, padding]
+    return [header(entry, content.length), content, padding]
   })
   return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]), { level })
 }
 
-/** Writes the checksum of every header anew, so that what was changed in it is believed. */
-export function mendChecksums(tar: Buffer): Buffer {
+/** Updates the checksum of every header, so that a parser accepts modified headers. */
+export function updateChecksums(tar: Buffer): Buffer {
   for (let at = 0; at + 512 <= tar.length; at += 512) {
     const block = tar.subarray(at, at + 512)
     if (block.toString('latin1', 257, 262) === 'ustar') writeChecksum(block)
@@ -32,7 +32,7 @@ export function mendChecksums(tar: Buffer): Buffer {
 }
 
 function header(
-  { path, type = '0', link = '', mode = 0o644, size }: Member,
+  { path, type = '0', link = '', mode = 0o644, size }: ArchiveEntry,
   length: number,
 ): Buffer {
   const block = Buffer.alloc(512)

@@ -7,10 +7,10 @@ import { ResidualError } from 'residual'
 import { ensureDataset, verifyFiles } from '#dist/download/dataset.js'
 import type { KnownDataset } from '#dist/download/dataset-registry.js'
 import { folder } from '../tiny.js'
-import { type Member, tarGz } from './archive.js'
-import { good, serve } from './server.js'
+import { type ArchiveEntry, tarGz } from './archive.js'
+import { fileHandler, serve } from './server.js'
 
-const PATIENCE = { connect: 10_000, stall: 10_000, tries: 2, backoff: 1 }
+const POLICY = { connectTimeout: 10_000, idleTimeout: 10_000, attempts: 2, backoff: 1 }
 
 const TRAIN = Buffer.alloc(5000, 'train ')
 const TEST = Buffer.alloc(3000, 'test ')
@@ -23,8 +23,8 @@ function published(file: string, bytes: Buffer, from: string[], unpack: string |
   return { file, bytes: bytes.length, sha256: sha256(bytes), from, unpack }
 }
 
-/** A data set whose published files are these. */
-function known(t: ExecutionContext, downloads: KnownDataset['downloads']): KnownDataset {
+/** A data set with the given downloads. */
+function datasetOf(t: ExecutionContext, downloads: KnownDataset['downloads']): KnownDataset {
   const store = join(folder(t), 'datasets', 'tiny')
   const files = [
     { file: 'train.bin', bytes: TRAIN.length, sha256: sha256(TRAIN) },
@@ -35,7 +35,7 @@ function known(t: ExecutionContext, downloads: KnownDataset['downloads']): Known
   return { name: 'tiny', ...words, ...facts, folder: null, store, files, downloads }
 }
 
-function archive(...more: Member[]): Buffer {
+function archive(...more: ArchiveEntry[]): Buffer {
   return tarGz([
     { path: 'top/train.bin', content: TRAIN },
     { path: 'top/test.bin', content: TEST },
@@ -43,108 +43,108 @@ function archive(...more: Member[]): Buffer {
   ])
 }
 
-test('an archive is fetched, unpacked, verified and put in place in one move', async (t) => {
+test('downloads, unpacks and verifies an archive, and renames the result', async (t) => {
   const bytes = archive()
-  const { url, requests } = await serve(t, good(bytes))
-  const set = known(t, [published('tiny.tar.gz', bytes, [url], 'top')])
-  t.is(await ensureDataset(set, {}, PATIENCE), set.store)
+  const { url, requests } = await serve(t, fileHandler(bytes))
+  const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])
+  t.is(await ensureDataset(set, {}, POLICY), set.store)
   t.deepEqual(readdirSync(set.store).sort(), ['.residual.json', 'test.bin', 'train.bin'])
-  t.deepEqual(readdirSync(join(set.store, '..')), ['tiny'], 'nothing is left beside it')
-  // The second time the marker is enough.
-  await ensureDataset({ ...set, folder: set.store }, {}, PATIENCE)
+  t.deepEqual(readdirSync(join(set.store, '..')), ['tiny'], 'no other file is left')
+  // The marker file makes a second verification unnecessary.
+  await ensureDataset({ ...set, folder: set.store }, {}, POLICY)
   t.is(requests.length, 1)
 })
 
-test('files that are kept as they are need not be unpacked to be verified', async (t) => {
+test('verifies compressed files without unpacking them to disk', async (t) => {
   const [train, other] = [gzipSync(TRAIN), gzipSync(TEST)]
   const { url } = await serve(t, (request, response) =>
-    good(request.url === '/train.bin.gz' ? train : other)(request, response),
+    fileHandler(request.url === '/train.bin.gz' ? train : other)(request, response),
   )
-  const set = known(t, [
+  const set = datasetOf(t, [
     published('train.bin.gz', train, [url], null),
     published('test.bin.gz', other, [url], null),
   ])
-  await ensureDataset(set, {}, PATIENCE)
+  await ensureDataset(set, {}, POLICY)
   t.deepEqual(readdirSync(set.store).sort(), ['.residual.json', 'test.bin.gz', 'train.bin.gz'])
   const { ok, files } = await verifyFiles(set, set.store, undefined)
   t.true(ok, JSON.stringify(files))
 })
 
-test('two processes that want one data set fetch it once', async (t) => {
+test('concurrent calls download a data set once', async (t) => {
   const bytes = archive()
-  const { url, requests } = await serve(t, good(bytes))
-  const set = known(t, [published('tiny.tar.gz', bytes, [url], 'top')])
-  await Promise.all([1, 2, 3].map(() => ensureDataset(set, {}, PATIENCE)))
+  const { url, requests } = await serve(t, fileHandler(bytes))
+  const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])
+  await Promise.all([1, 2, 3].map(() => ensureDataset(set, {}, POLICY)))
   t.is(requests.length, 1)
 })
 
-test('a hostile archive leaves no data set behind, even with the right checksum', async (t) => {
+test('a malicious archive creates no data set, even with the right checksum', async (t) => {
   for (const member of [
     { path: '../evil', content: 'x' },
     { path: 'top/link', type: '2', link: '/etc/passwd' },
-    { path: 'top/train.bin', content: 'once more' },
+    { path: 'top/train.bin', content: 'duplicate' },
   ]) {
     const bytes = archive(member)
-    const { url } = await serve(t, good(bytes))
-    const set = known(t, [published('tiny.tar.gz', bytes, [url], 'top')])
-    await t.throwsAsync(ensureDataset(set, {}, PATIENCE), { code: 'E_DATA_FORMAT' })
+    const { url } = await serve(t, fileHandler(bytes))
+    const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])
+    await t.throwsAsync(ensureDataset(set, {}, POLICY), { code: 'E_DATA_FORMAT' })
     t.false(existsSync(set.store))
     t.deepEqual(readdirSync(join(set.store, '..')), ['tiny.download'])
     t.deepEqual(readdirSync(`${set.store}.download`), ['tiny.tar.gz'])
   }
 })
 
-test('an archive with other files than published is refused', async (t) => {
+test('rejects an archive whose files differ from the published checksums', async (t) => {
   const bytes = tarGz([
     { path: 'top/train.bin', content: TEST },
     { path: 'top/test.bin', content: TEST },
   ])
-  const { url } = await serve(t, good(bytes))
-  const set = known(t, [published('tiny.tar.gz', bytes, [url], 'top')])
-  const error = await t.throwsAsync(ensureDataset(set, {}, PATIENCE), { instanceOf: ResidualError })
+  const { url } = await serve(t, fileHandler(bytes))
+  const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])
+  const error = await t.throwsAsync(ensureDataset(set, {}, POLICY), { instanceOf: ResidualError })
   t.true(error?.message.includes(sha256(TRAIN)) && error.message.includes(sha256(TEST)))
   t.false(existsSync(set.store))
 })
 
-test('a copy that is there is verified once, and used', async (t) => {
-  const set = known(t, [])
+test('verifies an existing copy once and uses it', async (t) => {
+  const set = datasetOf(t, [])
   set.downloads = [published('tiny.tar.gz', archive(), [], 'top')]
   mkdirSync(set.store, { recursive: true })
   writeFileSync(join(set.store, 'train.bin'), TRAIN)
   writeFileSync(join(set.store, 'test.bin.gz'), gzipSync(TEST))
   const present = { ...set, folder: set.store }
-  t.is(await ensureDataset(present, {}, PATIENCE), set.store)
+  t.is(await ensureDataset(present, {}, POLICY), set.store)
   t.true(existsSync(join(set.store, '.residual.json')))
 
-  // One elsewhere, of a package of the system's, is used as well, and nothing written to it.
+  // A copy outside the cache, such as a system package, is used without writing to it.
   const elsewhere = { ...set, store: join(folder(t), 'tiny'), folder: join(folder(t), 'usr') }
   mkdirSync(elsewhere.folder)
   writeFileSync(join(elsewhere.folder, 'train.bin'), TRAIN)
   writeFileSync(join(elsewhere.folder, 'test.bin'), TEST)
-  t.is(await ensureDataset(elsewhere, {}, PATIENCE), elsewhere.folder)
+  t.is(await ensureDataset(elsewhere, {}, POLICY), elsewhere.folder)
   t.deepEqual(readdirSync(elsewhere.folder).sort(), ['test.bin', 'train.bin'])
 })
 
-test('a copy with other bytes is refused, and left for its owner to remove', async (t) => {
-  const set = known(t, [])
+test('rejects a copy with other content, and does not delete it', async (t) => {
+  const set = datasetOf(t, [])
   set.downloads = [published('tiny.tar.gz', archive(), [], 'top')]
   mkdirSync(set.store, { recursive: true })
   writeFileSync(join(set.store, 'train.bin'), Buffer.alloc(5000, 'other '))
   writeFileSync(join(set.store, 'test.bin'), TEST)
-  const error = await t.throwsAsync(ensureDataset({ ...set, folder: set.store }, {}, PATIENCE), {
+  const error = await t.throwsAsync(ensureDataset({ ...set, folder: set.store }, {}, POLICY), {
     instanceOf: ResidualError,
     code: 'E_DATA_FORMAT',
   })
-  t.regex(error?.message ?? '', /train\.bin has SHA-256 [0-9a-f]{64}, not [0-9a-f]{64}/)
+  t.regex(error?.message ?? '', /train\.bin has SHA-256 [0-9a-f]{64} instead of [0-9a-f]{64}/)
   t.is(readdirSync(set.store).length, 2)
 })
 
-test('a folder of somebody’s own in its place is not touched', async (t) => {
+test('does not touch another folder at the target path', async (t) => {
   const bytes = archive()
-  const { url } = await serve(t, good(bytes))
-  const set = known(t, [published('tiny.tar.gz', bytes, [url], 'top')])
+  const { url } = await serve(t, fileHandler(bytes))
+  const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])
   mkdirSync(set.store, { recursive: true })
   writeFileSync(join(set.store, 'thesis.txt'), 'years of work')
-  await t.throwsAsync(ensureDataset(set, {}, PATIENCE), { code: 'E_WRITE' })
+  await t.throwsAsync(ensureDataset(set, {}, POLICY), { code: 'E_WRITE' })
   t.is(readFileSync(join(set.store, 'thesis.txt'), 'utf8'), 'years of work')
 })

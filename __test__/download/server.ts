@@ -3,26 +3,27 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { type AddressInfo, connect } from 'node:net'
 import type { ExecutionContext } from 'ava'
 
-export type Answering = (request: IncomingMessage, response: ServerResponse) => void
+/** Handles one request. */
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
 
-// Tests of downloads fetch, from servers on this machine; all others are kept from it.
+// Enables downloads for these tests, which use local servers only; ava.config.js disables them.
 process.env.RESIDUAL_OFFLINE = ''
 
-/** A server on this machine, gone after the test. */
+/** A local HTTP server, closed after the test. */
 export interface Server {
-  /** With a slash at its end. */
+  /** Base URL, with a trailing slash. */
   url: string
   port: number
   requests: IncomingMessage[]
-  /** Breaks every connection off. */
-  cut(): void
+  /** Closes all connections. */
+  closeConnections(): void
 }
 
-export async function serve(t: ExecutionContext, answer: Answering): Promise<Server> {
+export async function serve(t: ExecutionContext, handler: RequestHandler): Promise<Server> {
   const requests: IncomingMessage[] = []
   const server = createServer((request, response) => {
     requests.push(request)
-    answer(request, response)
+    handler(request, response)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
@@ -34,14 +35,14 @@ export async function serve(t: ExecutionContext, answer: Answering): Promise<Ser
     url: `http://127.0.0.1:${port}/`,
     port,
     requests,
-    cut: () => server.closeAllConnections(),
+    closeConnections: () => server.closeAllConnections(),
   }
 }
 
-/** Serves bytes as a good server does: with their length, a tag, and from where one wants. */
-export function good(content: Buffer, etag = '"one"'): Answering {
+/** Serves a file with length, entity tag and range support. */
+export function fileHandler(content: Buffer, etag = '"one"'): RequestHandler {
   return (request, response) => {
-    const from = start(request, etag)
+    const from = rangeStart(request, etag)
     const headers = { etag, 'content-length': content.length - from }
     if (from === 0) response.writeHead(200, headers)
     else {
@@ -52,10 +53,10 @@ export function good(content: Buffer, etag = '"one"'): Answering {
   }
 }
 
-/** As `good`, and stops after so many bytes: to be cut off when they have been read. */
-export function stopping(content: Buffer, after: number, etag = '"one"'): Answering {
+/** Serves a file but sends only `after` bytes of each response, and leaves it open. */
+export function stallingHandler(content: Buffer, after: number, etag = '"one"'): RequestHandler {
   return (request, response) => {
-    const from = start(request, etag)
+    const from = rangeStart(request, etag)
     const headers = { etag, 'content-length': content.length - from }
     const range = `bytes ${from}-${content.length - 1}/${content.length}`
     response.writeHead(
@@ -66,26 +67,26 @@ export function stopping(content: Buffer, after: number, etag = '"one"'): Answer
   }
 }
 
-/** Where a request wants to begin. */
-export function start({ headers }: IncomingMessage, etag: string): number {
+/** Returns the offset that a request asks for. */
+export function rangeStart({ headers }: IncomingMessage, etag: string): number {
   const tag = headers['if-range']
   if (tag !== undefined && tag !== etag) return 0
   return Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0)
 }
 
-/** A proxy as companies have them: whole addresses for HTTP, tunnels for everything else. */
-export async function proxy(t: ExecutionContext): Promise<{ url: string; asked: string[] }> {
-  const asked: string[] = []
+/** A forward proxy: absolute URLs for HTTP, CONNECT tunnels for HTTPS. */
+export async function proxy(t: ExecutionContext): Promise<{ url: string; proxied: string[] }> {
+  const proxied: string[] = []
   const server = createServer((incoming, outgoing) => {
-    asked.push(`${incoming.method} ${incoming.url}`)
+    proxied.push(`${incoming.method} ${incoming.url}`)
     const { url = '', headers, method } = incoming
-    request(url, { method, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(outgoing)
+    request(url, { method, headers }, (response) => {
+      outgoing.writeHead(response.statusCode ?? 502, response.headers)
+      response.pipe(outgoing)
     }).end()
   })
   server.on('connect', (incoming, socket, head) => {
-    asked.push(`CONNECT ${incoming.url}`)
+    proxied.push(`CONNECT ${incoming.url}`)
     const [host, port] = (incoming.url ?? '').split(':')
     const to = connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
@@ -99,5 +100,5 @@ export async function proxy(t: ExecutionContext): Promise<{ url: string; asked: 
     server.closeAllConnections()
     server.close()
   })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, proxied }
 }

@@ -13,11 +13,11 @@ import test, { type ExecutionContext } from 'ava'
 import { AbortError, ResidualError } from 'residual'
 import { limitsFor, unpack } from '#dist/download/unpack.js'
 import { folder } from '../tiny.js'
-import { type Member, mendChecksums, tarGz } from './archive.js'
+import { type ArchiveEntry, tarGz, updateChecksums } from './archive.js'
 
 const LIMITS = limitsFor(1000)
 
-/** An archive in a folder of its own, and where it is to be unpacked. */
+/** Writes an archive to a temporary folder and creates the target folder. */
 function prepare(t: ExecutionContext, archive: Buffer) {
   const parent = folder(t)
   const file = join(parent, 'set.tar.gz')
@@ -27,25 +27,25 @@ function prepare(t: ExecutionContext, archive: Buffer) {
   return { parent, file, target }
 }
 
-async function refused(t: ExecutionContext, archive: Buffer, limits = LIMITS): Promise<string> {
+async function unpackFails(t: ExecutionContext, archive: Buffer, limits = LIMITS): Promise<string> {
   const { parent, file, target } = prepare(t, archive)
   const error = await t.throwsAsync(unpack(file, 'set', target, limits), {
     instanceOf: ResidualError,
     code: 'E_DATA_FORMAT',
   })
-  t.deepEqual(readdirSync(parent).sort(), ['new', 'set.tar.gz'], 'nothing outside')
+  t.deepEqual(readdirSync(parent).sort(), ['new', 'set.tar.gz'], 'no file outside the target')
   t.deepEqual(readdirSync(join(parent, 'new')), ['set'])
   return error?.message ?? ''
 }
 
-const good: Member = { path: 'set/a.bin', content: 'aaa' }
+const valid: ArchiveEntry = { path: 'set/a.bin', content: 'aaa' }
 
-test('files below the wanted folder are unpacked, and nothing else', async (t) => {
+test('extracts only the files below the given folder', async (t) => {
   const { file, target } = prepare(
     t,
     tarGz([
       { path: 'set/', type: '5' },
-      good,
+      valid,
       { path: './set/deep/b.bin', content: Buffer.alloc(70_000, 7), mode: 0o6777 },
       { path: 'other/c.bin', content: 'ccc' },
       { path: 'readme', content: 'ddd' },
@@ -55,10 +55,10 @@ test('files below the wanted folder are unpacked, and nothing else', async (t) =
   t.deepEqual(readdirSync(target).sort(), ['a.bin', 'deep'])
   t.is(readFileSync(join(target, 'a.bin'), 'utf8'), 'aaa')
   t.is(statSync(join(target, 'deep', 'b.bin')).size, 70_000)
-  t.is(statSync(join(target, 'deep', 'b.bin')).mode & 0o7111, 0, 'no set-uid bit, no program')
+  t.is(statSync(join(target, 'deep', 'b.bin')).mode & 0o7111, 0, 'neither set-uid nor executable')
 })
 
-test('paths that lead out of the folder are refused', async (t) => {
+test('rejects paths outside the target folder', async (t) => {
   for (const path of [
     '../evil',
     'set/../../evil',
@@ -71,14 +71,14 @@ test('paths that lead out of the folder are refused', async (t) => {
     'set/a\\b',
   ]) {
     t.regex(
-      await refused(t, tarGz([good, { path, content: 'x' }])),
-      /leads out of the folder/,
+      await unpackFails(t, tarGz([valid, { path, content: 'x' }])),
+      /a path outside the target folder/,
       path,
     )
   }
 })
 
-test('links, devices and pipes are refused, wherever they point', async (t) => {
+test('rejects links, devices and pipes', async (t) => {
   for (const [type, kind] of [
     ['1', 'Link'],
     ['2', 'SymbolicLink'],
@@ -88,63 +88,69 @@ test('links, devices and pipes are refused, wherever they point', async (t) => {
   ] as const) {
     const targets = kind.includes('Link') ? ['a.bin', '/etc/passwd', '../../evil'] : ['']
     for (const link of targets) {
-      const message = await refused(t, tarGz([good, { path: 'set/b.bin', type, link }]))
-      t.true(message.includes(`no plain file (${kind})`), message)
+      const message = await unpackFails(t, tarGz([valid, { path: 'set/b.bin', type, link }]))
+      t.true(message.includes(`not a regular file (${kind})`), message)
     }
   }
-  t.regex(await refused(t, tarGz([{ path: 'set/b.bin', type: 'Z', content: 'x' }])), /kind/)
-  // A link that a later member would be written through.
+  t.regex(
+    await unpackFails(t, tarGz([{ path: 'set/b.bin', type: 'Z', content: 'x' }])),
+    /unknown type/,
+  )
+  // A later entry would be written through this link.
   const through = [
     { path: 'set/dir', type: '2', link: '/tmp' },
     { path: 'set/dir/evil', content: 'x' },
   ]
-  t.regex(await refused(t, tarGz(through)), /no plain file/)
+  t.regex(await unpackFails(t, tarGz(through)), /not a regular file/)
 })
 
-test('a file that comes twice is refused, also in other letters', async (t) => {
+test('rejects duplicates, also under case folding and Unicode normalization', async (t) => {
   for (const path of ['set/a.bin', 'set//a.bin', './set/./a.bin', 'set/A.BIN']) {
-    t.regex(await refused(t, tarGz([good, { path, content: 'b' }])), /twice/, path)
+    t.regex(await unpackFails(t, tarGz([valid, { path, content: 'b' }])), /twice/, path)
   }
   const accents = ['set/\u00e9', 'set/e\u0301'].map((path) => ({ path, content: 'x' }))
-  t.regex(await refused(t, tarGz(accents)), /twice/)
-  const both = [good, { path: 'set/a.bin/b', content: 'x' }]
-  t.regex(await refused(t, tarGz(both)), /a file and a folder of one name/)
+  t.regex(await unpackFails(t, tarGz(accents)), /twice/)
+  const both = [valid, { path: 'set/a.bin/b', content: 'x' }]
+  t.regex(await unpackFails(t, tarGz(both)), /a file and a folder with the same name/)
 })
 
-test('a bomb is refused before it has filled anything', async (t) => {
+test('rejects a decompression bomb before it fills the disk', async (t) => {
   const zeros = Buffer.alloc(20 << 20)
   const bomb = tarGz([{ path: 'set/zeros', content: zeros }], 9)
   t.true(bomb.length < 100_000)
-  t.regex(await refused(t, bomb), /too large/)
-  t.regex(await refused(t, bomb, { ...LIMITS, bytes: 1 << 30 }), /a bomb/)
+  t.regex(await unpackFails(t, bomb), /too large/)
+  t.regex(await unpackFails(t, bomb, { ...LIMITS, bytes: 1 << 30 }), /more than 100 times its size/)
   const many = Array.from({ length: 20 }, (_, index) => ({
     path: `set/${index}`,
     content: zeros.subarray(0, 1 << 20),
   }))
-  t.regex(await refused(t, tarGz(many), { ...LIMITS, ratio: 1e9 }), /unpacks to more than/)
-  const members = Array.from({ length: 1100 }, (_, index) => ({ path: `set/${index}` }))
-  t.regex(await refused(t, tarGz(members)), /more than 1000 members/)
+  t.regex(await unpackFails(t, tarGz(many), { ...LIMITS, ratio: 1e9 }), /decompresses to more than/)
+  const entries = Array.from({ length: 1100 }, (_, index) => ({ path: `set/${index}` }))
+  t.regex(await unpackFails(t, tarGz(entries)), /more than 1000 entries/)
 })
 
-test('an archive that lies about its sizes, or breaks off, is refused', async (t) => {
+test('rejects wrong sizes, truncated archives and other files', async (t) => {
   const size = 2 ** 33 - 1
-  t.regex(await refused(t, tarGz([{ ...good, size }])), /too large|Truncated/)
-  await refused(t, tarGz([{ ...good, size: 100_000 }]))
-  const whole = tarGz([good, { path: 'set/b.bin', content: Buffer.alloc(5000, 1) }])
+  t.regex(await unpackFails(t, tarGz([{ ...valid, size }])), /too large|Truncated/)
+  await unpackFails(t, tarGz([{ ...valid, size: 100_000 }]))
+  const whole = tarGz([valid, { path: 'set/b.bin', content: Buffer.alloc(5000, 1) }])
   for (const length of [0, 1, 9, 20, whole.length >> 1, whole.length - 9, whole.length - 1]) {
-    await refused(t, whole.subarray(0, length))
+    await unpackFails(t, whole.subarray(0, length))
   }
   const plain = gunzipSync(whole)
-  await refused(t, gzipSync(plain.subarray(0, 700)))
-  await refused(t, gzipSync(plain.subarray(0, 2000)))
-  await refused(t, Buffer.from('<!doctype html><h1>Log in</h1>'))
-  await refused(t, gzipSync('no tar archive, only a text'.repeat(100)))
-  t.regex(await refused(t, tarGz([{ ...good, path: 'set/\x01' }])), /no usable name/)
-  t.regex(await refused(t, tarGz([{ ...good, path: `set/${'d/'.repeat(40)}x` }])), /no usable/)
+  await unpackFails(t, gzipSync(plain.subarray(0, 700)))
+  await unpackFails(t, gzipSync(plain.subarray(0, 2000)))
+  await unpackFails(t, Buffer.from('<!doctype html><h1>Log in</h1>'))
+  await unpackFails(t, gzipSync('no tar archive, only a text'.repeat(100)))
+  t.regex(await unpackFails(t, tarGz([{ ...valid, path: 'set/\x01' }])), /not a valid file name/)
+  t.regex(
+    await unpackFails(t, tarGz([{ ...valid, path: `set/${'d/'.repeat(40)}x` }])),
+    /not a valid file name/,
+  )
 })
 
-/** Numbers that are the same in every test run, and look like none. */
-function sequence(seed: number) {
+/** Returns a deterministic random number generator. */
+function randomIntegers(seed: number) {
   let state = seed
   return (below: number) => {
     state = (state * 48_271) % 2_147_483_647
@@ -152,11 +158,11 @@ function sequence(seed: number) {
   }
 }
 
-/** A file of everything that writers of tar archives make: long names in two notations, too. */
+/** An archive with every kind of entry that tar programs write, including pax and GNU long names. */
 const whole = gunzipSync(
   tarGz([
     { path: 'set/', type: '5' },
-    good,
+    valid,
     { path: 'PaxHeader', type: 'x', content: '25 path=set/named by pax\n' },
     { path: 'set/short', content: 'p'.repeat(700) },
     { path: '././@LongLink', type: 'L', content: `set/${'long/'.repeat(8)}name\0` },
@@ -166,11 +172,11 @@ const whole = gunzipSync(
   ]),
 )
 
-/** What an attacker would write somewhere. */
+/** Strings that an attacker would insert. */
 const TOKENS = ['../', '/', '..', '\\', '\0', 'C:', 'set/a.bin', '25 path=../../../../../evil\n']
 const TYPES = '0123456789xgLKDSVNMX\0'
 
-/** Where in a header: name, size, type, link name, prefix. */
+/** Offset and length of header fields: name, size, type, link name, prefix. */
 const FIELDS = [
   [0, 100],
   [124, 12],
@@ -196,7 +202,7 @@ function mutated(random: (below: number) => number): Buffer {
       case 2:
         tar.write(TYPES[random(TYPES.length)] as string, block() + 156)
         break
-      case 3: // a size
+      case 3: // size field
         tar.write(random(2 ** 30).toString(8), block() + 124)
         break
       case 4: {
@@ -215,16 +221,16 @@ function mutated(random: (below: number) => number): Buffer {
       }
     }
   }
-  return mendChecksums(tar)
+  return updateChecksums(tar)
 }
 
-test('whatever is changed in an archive, only plain files come of it, and none outside', async (t) => {
+test('mutated archives create only regular files inside the target', async (t) => {
   const { file, target } = prepare(t, gzipSync(whole))
   await unpack(file, 'set', target, LIMITS)
   const long = join(target, 'long/'.repeat(8), 'name')
   t.deepEqual([readFileSync(join(target, 'named by pax')).length, statSync(long).size], [700, 300])
 
-  const random = sequence(1)
+  const random = randomIntegers(1)
   let unpacked = 0
   for (let round = 0; round < 300; round++) {
     const packed = gzipSync(mutated(random), { level: 1 })
@@ -247,12 +253,12 @@ test('whatever is changed in an archive, only plain files come of it, and none o
     }
     t.true(bytes <= LIMITS.bytes, `round ${round}: ${bytes} bytes`)
   }
-  // Else it would be the checksums that are tested.
+  // Otherwise only the header checksums would be tested.
   t.true(unpacked > 20 && unpacked < 280, `${unpacked} of 300 were unpacked`)
 })
 
-test('unpacking ends with its signal', async (t) => {
-  const { file, target } = prepare(t, tarGz([good]))
+test('an aborted extraction creates no file', async (t) => {
+  const { file, target } = prepare(t, tarGz([valid]))
   const unpacking = unpack(file, 'set', target, LIMITS, AbortSignal.abort())
   await t.throwsAsync(unpacking, { instanceOf: AbortError })
   t.false(existsSync(join(target, 'a.bin')))

@@ -380,6 +380,6 @@ test.serial('a libtorch that was cut short is refused, not mapped', async (t) =>
   )
   t.is(signal, null)
   t.is(status, 3, stderr)
-  t.regex(stderr, /libtorch_cpu\.so is cut short.*\(E_LIBTORCH\)/)
+  t.regex(stderr, /libtorch_cpu\.so is truncated: .*\(E_LIBTORCH\)/)
   t.true(stderr.includes('install again'), stderr)
 })

@@ -13,14 +13,14 @@ import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { ResidualError } from 'residual'
 import { coreAddon, torchAddon } from '#dist/native/addon.js'
-import { open } from '#dist/native/native-result.js'
+import { unwrapResult } from '#dist/native/native-result.js'
 import { ROOT, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
 
 const PLATFORM = join(ROOT, 'bindings', 'npm', 'linux-x64-gnu')
 const LIBTORCH = join(ROOT, 'bindings', 'npm', 'libtorch-linux-x64', 'lib')
 
-/** What a program has loaded, by file name. */
+/** Returns the file names of the native libraries that a program loads. */
 async function loadedBy(program: string): Promise<string[]> {
   const { stdout, stderr } = await script(`
     import { readFileSync } from 'node:fs'
@@ -32,7 +32,7 @@ async function loadedBy(program: string): Promise<string[]> {
   return JSON.parse(stdout)
 }
 
-test('importing the package loads nothing native', async (t) => {
+test('importing the package loads no native library', async (t) => {
   const loaded = await loadedBy("import 'residual'")
   t.deepEqual(
     loaded.filter((name) => /residual|torch/.test(name)),
@@ -40,7 +40,7 @@ test('importing the package loads nothing native', async (t) => {
   )
 })
 
-test('importing the package loads nothing that serves a page, fetches a file or starts a program', async (t) => {
+test('importing the package loads neither http, tls nor child_process', async (t) => {
   const { stdout, stderr } = await script(`
     import 'residual'
     const loaded = process.moduleLoadList.filter((name) => /NativeModule (http|tls|child_process)$/.test(name))
@@ -50,7 +50,7 @@ test('importing the package loads nothing that serves a page, fetches a file or 
   t.is(stdout, '[]\n')
 })
 
-test('inspecting and listing data sets loads no libtorch', async (t) => {
+test('inspect() and datasets() do not load libtorch', async (t) => {
   const loaded = await loadedBy(`
     import { datasets, inspect } from 'residual'
     await inspect('resnet50')
@@ -62,7 +62,7 @@ test('inspecting and listing data sets loads no libtorch', async (t) => {
   )
 })
 
-test('the package can be required', async (t) => {
+test('the package can be loaded with require()', async (t) => {
   const { stdout } = await script(`
     import { createRequire } from 'node:module'
     console.log(typeof createRequire(process.cwd() + '/x.js')('residual').train)
@@ -70,7 +70,7 @@ test('the package can be required', async (t) => {
   t.is(stdout, 'function\n')
 })
 
-/** The package by itself, with these files as its addons, tried; the error that it gives. */
+/** Runs a copy of the package with the given addon files and returns its error. */
 async function withAddons(t: ExecutionContext, addons: Record<string, string>) {
   const root = folder(t)
   cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true })
@@ -91,14 +91,14 @@ async function withAddons(t: ExecutionContext, addons: Record<string, string>) {
   return JSON.parse(stdout)
 }
 
-test('a missing platform package is named, with the way to get it', async (t) => {
+test('a missing platform package is reported with an install hint', async (t) => {
   const { code, message, hint } = await withAddons(t, {})
   t.is(code, 'E_PLATFORM')
   t.regex(message, /@residual\/linux-x64-gnu is not installed/)
   t.regex(hint, /--include=optional/)
 })
 
-test('a library that is no addon is named, with the way to another one', async (t) => {
+test('a library that is not an addon is reported with an install hint', async (t) => {
   const addons = { 'residual.node': join(PLATFORM, 'residual-cuda.so') }
   const { code, message, at, hint } = await withAddons(t, addons)
   t.is(code, 'E_PLATFORM')
@@ -107,12 +107,16 @@ test('a library that is no addon is named, with the way to another one', async (
   t.regex(hint, /npm install --force/)
 })
 
-test('what is no JSON when it comes to the core is told as the defect that it is', async (t) => {
-  const light = t.throws(() => open(coreAddon().inspect('{')), { instanceOf: ResidualError })
-  const answers = [light]
+test('invalid JSON at the bridge is reported as an internal error', async (t) => {
+  const coreError = t.throws(() => unwrapResult(coreAddon().inspect('{')), {
+    instanceOf: ResidualError,
+  })
+  const errors = [coreError]
   const opened = torchAddon().openModel('runs/none', '{')
-  answers.push(await t.throwsAsync(async () => open(await opened), { instanceOf: ResidualError }))
-  for (const { code, message, at, hint } of answers) {
+  errors.push(
+    await t.throwsAsync(async () => unwrapResult(await opened), { instanceOf: ResidualError }),
+  )
+  for (const { code, message, at, hint } of errors) {
     t.is(code, 'E_INTERNAL')
     t.regex(message, /no JSON: .* line 1 column 1/)
     t.deepEqual(at, {})
@@ -120,8 +124,8 @@ test('what is no JSON when it comes to the core is told as the defect that it is
   }
 })
 
-/** Tries to train, and gives the error. */
-async function failure(config: object, env: NodeJS.ProcessEnv) {
+/** Trains in a child process and returns the error. */
+async function trainError(config: object, env: NodeJS.ProcessEnv) {
   const { stdout, stderr, signal } = await script(
     `import { train } from 'residual'
      const { code, message, at, hint } = await train(${JSON.stringify(config)}).then(String, (error) => error)
@@ -132,23 +136,23 @@ async function failure(config: object, env: NodeJS.ProcessEnv) {
   return JSON.parse(stdout)
 }
 
-test('a libtorch that is not there is named, with the variable that named it', async (t) => {
-  const error = await failure(tinyRun(t), { RESIDUAL_LIBTORCH: '/nowhere' })
+test('a missing libtorch is reported with the variable that names it', async (t) => {
+  const error = await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: '/nowhere' })
   t.is(error.code, 'E_LIBTORCH')
   t.regex(error.message, /RESIDUAL_LIBTORCH is set to \/nowhere/)
   t.truthy(error.hint)
 })
 
-test('a libtorch of another version is refused before it is loaded', async (t) => {
+test('rejects a libtorch of another version before loading it', async (t) => {
   const root = folder(t)
   symlinkSync(realpathSync(LIBTORCH), join(root, 'lib'))
   writeFileSync(join(root, 'build-version'), '2.4.1+cpu\n')
-  const error = await failure(tinyRun(t), { RESIDUAL_LIBTORCH: root })
+  const error = await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: root })
   t.is(error.code, 'E_LIBTORCH')
   t.regex(error.message, /2\.4\.1/)
 })
 
-test('a library that was cut short is refused, not mapped', async (t) => {
+test('rejects a truncated library instead of crashing', async (t) => {
   const root = folder(t)
   const real = realpathSync(LIBTORCH)
   mkdirSync(join(root, 'lib'))
@@ -158,11 +162,11 @@ test('a library that was cut short is refused, not mapped', async (t) => {
   const cut = join(root, 'lib', 'libtorch_cpu.so')
   copyFileSync(join(PLATFORM, 'residual-torch.node'), cut)
   truncateSync(cut, 500_000)
-  const error = await failure(tinyRun(t), { RESIDUAL_LIBTORCH: root })
+  const error = await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: root })
   t.is(error.code, 'E_LIBTORCH')
   t.is(basename(error.at.file), 'libtorch_cpu.so')
-  t.regex(error.message, /cut short: 500000 of \d+ bytes/)
+  t.regex(error.message, /truncated: 500000 of \d+ bytes/)
 
   writeFileSync(cut, 'no library')
-  t.is((await failure(tinyRun(t), { RESIDUAL_LIBTORCH: root })).code, 'E_LIBTORCH')
+  t.is((await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: root })).code, 'E_LIBTORCH')
 })

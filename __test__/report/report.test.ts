@@ -126,7 +126,7 @@ test('ignores a stored evaluation of another epoch or with invalid values', asyn
   for (const [key, value] of invalid) {
     const evaluation = { ...whole.evaluation, [key]: value }
     t.true(await isIgnored({ ...whole, evaluation }), key)
-    t.regex((await readRunFolder(dir)).remarks.join(), /evaluation\.json cannot be read/, key)
+    t.regex((await readRunFolder(dir)).issues.join(), /evaluation\.json cannot be read/, key)
   }
 })
 

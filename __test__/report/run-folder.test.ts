@@ -13,7 +13,7 @@ import { readRunFolder } from '#dist/run-folder/run-folder.js'
 import { folder } from '../tiny.js'
 import { makeRun } from './sample-run.js'
 
-test('a run folder is read whole, through a link too', async (t) => {
+test('reads a complete run folder, also through a symbolic link', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'photos', epochs: 3, stepsPerEpoch: 5 })
   symlinkSync(dir, join(parent, 'latest'))
@@ -26,10 +26,10 @@ test('a run folder is read whole, through a link too', async (t) => {
   t.is(run.steps.length, 15)
   t.is(run.result?.stopReason, 'completed')
   t.is(run.start?.data.classes.length, 3)
-  t.deepEqual(run.remarks, [])
+  t.deepEqual(run.issues, [])
 })
 
-test('what is no run is refused with the next thing to do', async (t) => {
+test('rejects a path that is not a run folder, with a hint', async (t) => {
   const parent = folder(t)
   const made = (name: string, config?: string) => {
     mkdirSync(join(parent, name))
@@ -49,56 +49,56 @@ test('what is no run is refused with the next thing to do', async (t) => {
   }
 })
 
-test('metrics that were cut in mid-line give what comes before, and say so', async (t) => {
+test('reads metrics up to a truncated last line, and reports it', async (t) => {
   const dir = makeRun(folder(t), { epochs: 3 })
   const file = join(dir, 'metrics.jsonl')
   const text = readFileSync(file, 'utf8')
   writeFileSync(file, text.slice(0, -40))
-  const { epochs, remarks } = await readRunFolder(dir)
+  const { epochs, issues } = await readRunFolder(dir)
   t.is(epochs.length, 2)
-  t.is(remarks.length, 1)
-  t.regex(remarks[0] ?? '', /cut off/)
+  t.is(issues.length, 1)
+  t.regex(issues[0] ?? '', /truncated/)
 })
 
-test('a log that cannot be read at all costs the history alone', async (t) => {
+test('an unreadable log only loses the history', async (t) => {
   const dir = makeRun(folder(t))
   rmSync(join(dir, 'metrics.jsonl'))
   mkdirSync(join(dir, 'metrics.jsonl'))
-  const { epochs, config, remarks } = await readRunFolder(dir)
+  const { epochs, config, issues } = await readRunFolder(dir)
   t.is(epochs.length, 0)
   t.is(config.batchSize, 128)
-  t.regex(remarks[0] ?? '', /^metrics\.jsonl could not be read: EISDIR/)
+  t.regex(issues[0] ?? '', /^metrics\.jsonl could not be read: EISDIR/)
 })
 
-test('strange lines, and numbers that are none, cost nothing else', async (t) => {
+test('ignores invalid lines, and reads null as NaN', async (t) => {
   const dir = makeRun(folder(t), { epochs: 2 })
-  const strange = [
+  const invalid = [
     ...['not JSON', '[1]', '{"type":"newer"}', '{"type":"epoch","epoch":"one"}'],
     '{"type":"epoch","epoch":3,"step":30,"train":{"loss":null,"accuracy":0.5},"val":null}',
   ]
-  appendFileSync(join(dir, 'metrics.jsonl'), `${strange.join('\n')}\n`)
-  const { epochs, remarks } = await readRunFolder(dir)
+  appendFileSync(join(dir, 'metrics.jsonl'), `${invalid.join('\n')}\n`)
+  const { epochs, issues } = await readRunFolder(dir)
   t.is(epochs.length, 3)
   t.is(epochs[2]?.train.loss, Number.NaN)
   t.is(epochs[2]?.val, null)
-  t.deepEqual(remarks, ['2 lines of metrics.jsonl cannot be read, and count for nothing here.'])
+  t.deepEqual(issues, ['2 lines of metrics.jsonl cannot be read and are ignored.'])
 })
 
-test('a run of a newer version, or one that never began, is read as far as it goes', async (t) => {
+test('reads runs of a newer version and runs without metrics as far as possible', async (t) => {
   const parent = folder(t)
   const newer = await readRunFolder(makeRun(parent, { name: 'newer', version: '0.10.0' }))
   t.is(newer.epochs.length, 4)
-  t.regex(newer.remarks[0] ?? '', /0\.10\.0, which is newer/)
+  t.regex(newer.issues[0] ?? '', /0\.10\.0, which is newer/)
   const older = await readRunFolder(makeRun(parent, { name: 'older', version: '0.0.9' }))
-  t.deepEqual(older.remarks, [])
+  t.deepEqual(older.issues, [])
 
   const bare = join(parent, 'bare')
   mkdirSync(bare)
   const config = readFileSync(join(newer.dir, 'config.json'))
   writeFileSync(join(bare, 'config.json'), config)
   writeFileSync(join(bare, 'result.json'), '{}')
-  const { epochs, result, remarks } = await readRunFolder(bare)
+  const { epochs, result, issues } = await readRunFolder(bare)
   t.is(epochs.length, 0)
   t.is(result, undefined)
-  t.is(remarks.length, 2)
+  t.is(issues.length, 2)
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { StartEvent, TrainConfig, WarningEvent } from 'residual'
 import { residual, script } from '../child.js'
-import { type Answering, serve } from '../download/server.js'
+import { type RequestHandler, serve } from '../download/server.js'
 import { folder, idxData, imageFolder, photographs } from '../tiny.js'
 
 const FILE = 'resnet18-f37072fd.pth'
@@ -13,14 +13,14 @@ const FILE = 'resnet18-f37072fd.pth'
 const BRIEF = ['budget.steps=1', 'batchSize=4', 'precision=fp32', 'threads=1', 'workers=1']
 
 /** A mirror, and an empty cache. */
-async function mirror(t: ExecutionContext, answer: Answering) {
+async function mirror(t: ExecutionContext, answer: RequestHandler) {
   const cache = folder(t)
   const { url, requests } = await serve(t, answer)
   const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: url }
   return { cache, env, asked: () => requests.map((request) => request.url) }
 }
 
-const refusing: Answering = (_, response) => response.writeHead(503).end()
+const refusing: RequestHandler = (_, response) => response.writeHead(503).end()
 
 test('they are fetched once, with their size said before; without them it begins from nothing', async (t) => {
   const { cache, env, asked } = await mirror(t, refusing)
@@ -91,7 +91,7 @@ test('--offline fetches nothing, neither weights nor data sets', async (t) => {
   t.regex(stderr, /^warning: training starts from scratch: /m)
   const named = await residual(['train', 'cifar10', '--offline'], { env })
   t.is(named.status, 1)
-  t.regex(named.stderr, /RESIDUAL_OFFLINE lets nothing be fetched/)
+  t.regex(named.stderr, /RESIDUAL_OFFLINE disables downloads/)
   t.deepEqual(asked(), [])
 })
 

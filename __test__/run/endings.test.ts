@@ -268,7 +268,7 @@ test('a report that cannot be written is a warning before the end, and fails not
     onStart: ({ dir }) => writeFileSync(join(dir, 'plots'), 'a file in the way'),
     onWarning: ({ code, message, hint }) => {
       warnings.push(code)
-      t.regex(message, /^no report was written: /)
+      t.regex(message, /^the report was not written: /)
       t.truthy(hint)
     },
   })

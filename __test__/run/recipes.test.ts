@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { inspect, ResidualError, recipes, type TrainConfig, train } from 'residual'
-import { applyRecipe } from '#dist/api/run/recipe.js'
+import { applyRecipe } from '#dist/api/run/recipes.js'
 import { folder, imageFolder, tinyRun } from '../tiny.js'
 
 function merged(config: TrainConfig): TrainConfig {

@@ -19,7 +19,7 @@ function newClone() {
   return mkdtempSync(join(tmpdir(), 'residual-clone-'))
 }
 
-test('cargo and the native loader are told where libtorch is', async (t) => {
+test('configures cargo and the native loader for libtorch', async (t) => {
   const root = newClone()
   await pointCloneTo(root, LIBTORCH)
   const config = readFileSync(join(root, CONFIG), 'utf8')
@@ -28,7 +28,7 @@ test('cargo and the native loader are told where libtorch is', async (t) => {
   t.is(readlinkSync(join(root, LINK)), LIBTORCH.lib)
 })
 
-test('nothing is touched when it is right, so that cargo rebuilds nothing', async (t) => {
+test('does not rewrite an unchanged configuration, so that cargo rebuilds nothing', async (t) => {
   const root = newClone()
   await pointCloneTo(root, LIBTORCH)
   const before = lstatSync(join(root, CONFIG)).mtimeMs
@@ -36,7 +36,7 @@ test('nothing is touched when it is right, so that cargo rebuilds nothing', asyn
   t.is(lstatSync(join(root, CONFIG)).mtimeMs, before)
 })
 
-test("another libtorch replaces the one before, and a packed package's folder", async (t) => {
+test('replaces the link to another libtorch, and the folder of a packed package', async (t) => {
   const root = newClone()
   mkdirSync(join(root, LINK), { recursive: true })
   writeFileSync(join(root, LINK, 'libtorch_cpu.so'), '')
@@ -45,7 +45,7 @@ test("another libtorch replaces the one before, and a packed package's folder", 
   t.is(readlinkSync(join(root, LINK)), LIBTORCH.lib)
 })
 
-test('a cargo configuration of the user stays', async (t) => {
+test('keeps a cargo configuration of the user', async (t) => {
   const root = newClone()
   mkdirSync(join(root, '.cargo'))
   writeFileSync(join(root, CONFIG), '[net]\n')

@@ -23,11 +23,11 @@ function cloneWith(wanted, installed) {
   return root
 }
 
-test('packages as locked need no install, without those of other platforms', async (t) => {
+test('detects a complete install, without optional packages of other platforms', async (t) => {
   t.true(await dependenciesInstalled(cloneWith({ ...ROOT, ...A, ...OPTIONAL }, A)))
 })
 
-test('an interrupted, an incomplete and an outdated install are noticed', async (t) => {
+test('detects interrupted, incomplete and outdated installs', async (t) => {
   t.false(await dependenciesInstalled(cloneWith({ ...ROOT, ...A })))
   t.false(await dependenciesInstalled(cloneWith({ ...ROOT, ...A }, {})))
   const outdated = { 'node_modules/a': { version: '0.9.0', integrity: 'sha512-old' } }

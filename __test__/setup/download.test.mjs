@@ -10,7 +10,7 @@ const CONTENT = Buffer.alloc(300_000, 'residual ')
 const BREAK_AT = 100_000
 
 /**
- * A server of CONTENT that breaks the first `breaks` answers off.
+ * Serves CONTENT and closes the connection of the first `breaks` responses.
  *
  * @param {import('ava').ExecutionContext} t
  * @param {{ breaks?: number, etag?: () => string }} [options]
@@ -43,39 +43,39 @@ function newFile() {
   return join(mkdtempSync(join(tmpdir(), 'residual-download-')), 'libtorch.zip')
 }
 
-test('a download that breaks off goes on where it stopped', async (t) => {
+test('resumes a download whose connection broke', async (t) => {
   const { url, ranges } = await serve(t, { breaks: 2 })
   const target = newFile()
-  await download(url, target, { retryAfter: 1 })
+  await download(url, target, { backoff: 1 })
   t.deepEqual(readFileSync(target), CONTENT)
   t.is(ranges.length, 3)
   t.regex(ranges[1] ?? '', /^bytes=\d+-$/)
   t.false(existsSync(`${target}.part`))
 })
 
-test('what came so far never bears the name of the whole', async (t) => {
+test('a partial download never has the name of the complete file', async (t) => {
   const { url } = await serve(t, { breaks: 1 })
   const target = newFile()
-  await t.throwsAsync(download(url, target, { tries: 1 }), { code: 'E_DOWNLOAD' })
+  await t.throwsAsync(download(url, target, { attempts: 1 }), { code: 'E_DOWNLOAD' })
   t.false(existsSync(target))
   t.true(existsSync(`${target}.part`))
 
-  await download(url, target, { tries: 1 })
+  await download(url, target, { attempts: 1 })
   t.deepEqual(readFileSync(target), CONTENT)
 })
 
-test('a file that changed on the server is downloaded from its beginning', async (t) => {
+test('starts over if the file changed on the server', async (t) => {
   let version = 1
   const { url } = await serve(t, { breaks: 1, etag: () => `"${version}"` })
   const target = newFile()
-  await t.throwsAsync(download(url, target, { tries: 1 }))
+  await t.throwsAsync(download(url, target, { attempts: 1 }))
   writeFileSync(`${target}.part`, Buffer.alloc(1000, 'older '))
   version = 2
-  await download(url, target, { tries: 1 })
+  await download(url, target, { attempts: 1 })
   t.deepEqual(readFileSync(target), CONTENT)
 })
 
-test('a refusal is told at once, with its address', async (t) => {
+test('reports a client error with its URL and without a retry', async (t) => {
   const server = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())

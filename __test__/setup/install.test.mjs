@@ -25,7 +25,7 @@ function newTarget() {
 }
 
 /**
- * A source that puts one small library there, and counts how often it was asked.
+ * A source that installs one small library and counts its calls.
  * @param {Partial<Source>} [overrides]
  */
 function fakeSource(overrides = {}) {
@@ -62,7 +62,7 @@ function refusing(message) {
 
 const options = { tryLoading: async () => undefined, staleLockAfter: 200 }
 
-test('an install has the layout that tch builds on and is not made twice', async (t) => {
+test('creates the layout that tch expects, once', async (t) => {
   const target = newTarget()
   const { source, asked } = fakeSource()
   await install(target, [source], options)
@@ -76,7 +76,7 @@ test('an install has the layout that tch builds on and is not made twice', async
   t.deepEqual(readdirSync(join(target, '..')), ['install'])
 })
 
-test('a truncated library is noticed and the install made again', async (t) => {
+test('detects a truncated library and reinstalls', async (t) => {
   const target = newTarget()
   const { source, asked } = fakeSource()
   await install(target, [source], options)
@@ -87,7 +87,7 @@ test('a truncated library is noticed and the install made again', async (t) => {
   t.is(readFileSync(join(target, LIBRARY), 'utf8'), 'library')
 })
 
-test('a library changed without changing its size is noticed when hashes are asked for', async (t) => {
+test('detects a modified library of the same size when hashes are verified', async (t) => {
   const target = newTarget()
   const { source, asked } = fakeSource()
   await install(target, [source], options)
@@ -98,7 +98,7 @@ test('a library changed without changing its size is noticed when hashes are ask
   t.is(asked(), 2)
 })
 
-test('the next source is tried when one fails, and all reasons are told when all do', async (t) => {
+test('tries the next source after a failure, and reports all failures', async (t) => {
   const target = newTarget()
   const { source, asked } = fakeSource()
   await install(target, [refusing('no index').source, source], options)
@@ -111,7 +111,7 @@ test('the next source is tried when one fails, and all reasons are told when all
   t.regex(/** @type {SetupError} */ (error).hint, /mend no index.*mend no network/s)
 })
 
-test('a libtorch that does not load is not installed', async (t) => {
+test('does not install a libtorch that does not load', async (t) => {
   const target = newTarget()
   const failing = { ...options, tryLoading: async () => 'wrong ELF class' }
   await t.throwsAsync(install(target, [fakeSource().source], failing), {
@@ -120,7 +120,7 @@ test('a libtorch that does not load is not installed', async (t) => {
   t.false(existsSync(target))
 })
 
-test('too full a disk is refused before anything is fetched', async (t) => {
+test('checks the free disk space before downloading', async (t) => {
   const { source, asked } = fakeSource({ bytesNeeded: 2e9 })
   await t.throwsAsync(install(newTarget(), [source], { ...options, freeBytes: async () => 1e9 }), {
     code: 'E_DISK',
@@ -129,23 +129,23 @@ test('too full a disk is refused before anything is fetched', async (t) => {
   t.is(asked(), 0)
 })
 
-test('a cache that cannot be written to is named', async (t) => {
+test('reports a cache folder that is not writable', async (t) => {
   const file = join(mkdtempSync(join(tmpdir(), 'residual-install-')), 'file')
   writeFileSync(file, '')
   await t.throwsAsync(install(join(file, 'cache', 'install'), [fakeSource().source], options), {
     code: 'E_CACHE',
-    message: /file.cache cannot be written to/,
+    message: /file.cache is not writable/,
   })
 })
 
-test('of two set-ups at once one installs and the other waits for it', async (t) => {
+test('of two concurrent set-ups, one installs and the other waits', async (t) => {
   const target = newTarget()
   const { source, asked } = fakeSource()
   await Promise.all([install(target, [source], options), install(target, [source], options)])
   t.is(asked(), 1)
 })
 
-test('a set-up that was killed leaves nothing that passes for an install', async (t) => {
+test('a killed set-up leaves no incomplete installation', async (t) => {
   const target = newTarget()
   const script = `
     import { writeFileSync } from 'node:fs'

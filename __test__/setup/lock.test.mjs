@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { withLock } from '../../scripts/setup/lock.mjs'
+import { withLock } from '../../src/download/file-lock.js'
 
 function newLock() {
   return join(mkdtempSync(join(tmpdir(), 'residual-lock-')), 'lock')
 }
 
-test('only one holds the lock at a time, however long it works', async (t) => {
+test('only one of three callers at a time holds the lock', async (t) => {
   const path = newLock()
   let inside = 0
   let most = 0
@@ -24,9 +24,9 @@ test('only one holds the lock at a time, however long it works', async (t) => {
   t.false(existsSync(path))
 })
 
-test('a lock that nobody touches any more is taken over', async (t) => {
+test('takes over a lock without a heartbeat, and reports the wait once', async (t) => {
   const path = newLock()
-  writeFileSync(path, 'the dead')
+  writeFileSync(path, 'a dead process')
   let waited = 0
   const result = await withLock(path, async () => 'mine', {
     staleAfter: 200,
@@ -38,7 +38,7 @@ test('a lock that nobody touches any more is taken over', async (t) => {
   t.is(waited, 1)
 })
 
-test('the lock is free again after work that failed', async (t) => {
+test('releases the lock when the work rejects', async (t) => {
   const path = newLock()
   await t.throwsAsync(
     withLock(path, async () => {

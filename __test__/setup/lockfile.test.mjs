@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import { missingOptionalPackages } from '../../scripts/lockfile.mjs'
 
-test('package-lock.json names the packages of every platform, as npm ci asks for', async (t) => {
+test('package-lock.json contains the optional packages of all platforms, as npm ci requires', async (t) => {
   const text = await readFile(new URL('../../package-lock.json', import.meta.url), 'utf8')
   t.deepEqual(
     missingOptionalPackages(JSON.parse(text).packages),
@@ -11,7 +11,7 @@ test('package-lock.json names the packages of every platform, as npm ci asks for
   )
 })
 
-test('an optional package that is left out is locked for its platform only', (t) => {
+test('a missing optional package is locked for its platform only', (t) => {
   const packages = {
     'node_modules/tool': {
       dev: true,

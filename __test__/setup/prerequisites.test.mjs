@@ -5,7 +5,7 @@ import test from 'ava'
 import { checkPrerequisites, findPip } from '../../scripts/setup/prerequisites.mjs'
 
 /**
- * A machine on which the named programs answer as given and no others exist.
+ * A machine with only the given programs, by their output.
  *
  * @param {Record<string, string | undefined>} programs
  * @param {string} [node]
@@ -26,12 +26,12 @@ function machine(programs, node = '20.19.0') {
 
 const COMPLETE = { rustc: 'rustc 1.88.0 (hash)', cargo: 'cargo 1.88.0', 'c++': '', cc: '' }
 
-test('a complete machine passes, and needs no pip when pip alone is missing', async (t) => {
+test('accepts a machine on which only pip is missing', async (t) => {
   await t.notThrowsAsync(checkPrerequisites({ pip: true }, machine(COMPLETE)))
   await t.notThrowsAsync(checkPrerequisites({ pip: true }, machine(COMPLETE, '22.1.0')))
 })
 
-test('everything missing is named at once, each with the command that installs it', async (t) => {
+test('reports all missing tools in one error, each with its install command', async (t) => {
   const { message } = await t.throwsAsync(
     checkPrerequisites({ pip: true }, machine({}, '20.9.0')),
     {
@@ -44,19 +44,19 @@ test('everything missing is named at once, each with the command that installs i
   t.regex(message, /pip \(not found\): sudo apt-get install python3-pip/)
 })
 
-test('pip is not named when nothing has to be downloaded', async (t) => {
+test('does not report pip when nothing has to be downloaded', async (t) => {
   const { message } = await t.throwsAsync(checkPrerequisites({ pip: false }, machine({})))
   t.notRegex(message, /pip/)
 })
 
-test('an old Rust is told how to update, not how to install', async (t) => {
+test('suggests an update for an old Rust', async (t) => {
   const old = machine({ ...COMPLETE, rustc: 'rustc 1.87.0 (hash)' })
   await t.throwsAsync(checkPrerequisites({ pip: false }, old), {
     message: /Rust >= 1\.88\.0 \(1\.87\.0\): rustup update stable/,
   })
 })
 
-test('the install command is the one of this machine', async (t) => {
+test('selects the install command of the package manager on the PATH', async (t) => {
   const path = mkdtempSync(join(tmpdir(), 'residual-path-'))
   writeFileSync(join(path, 'dnf'), '')
   const fedora = { ...machine({ ...COMPLETE, 'c++': undefined }), path }
@@ -65,7 +65,7 @@ test('the install command is the one of this machine', async (t) => {
   })
 })
 
-test('pip is found in whichever form it is there', async (t) => {
+test('finds pip as a module or as a program', async (t) => {
   t.deepEqual(await findPip(machine({ python3: 'pip 25' }).run), ['python3', '-m', 'pip'])
   t.deepEqual(await findPip(machine({ pip3: 'pip 25' }).run), ['pip3'])
   t.is(await findPip(machine({}).run), undefined)

@@ -8,16 +8,16 @@ import { ROOT } from '../setup.mjs'
 const SOURCES = join(ROOT, 'crates', 'torch', 'cuda')
 const CATCH_EXCEPTIONS = join(ROOT, 'crates', 'torch', 'src', 'catch_exceptions.h')
 
-/** What is linked against, and need not be there: the libraries are found when ours is loaded. */
-const ABSENT = ['libc10_cuda.so', 'libtorch_cuda.so']
+/** Libraries that stubs replace when linking; the real ones are found when the library is loaded. */
+const STUBS = ['libc10_cuda.so', 'libtorch_cuda.so']
 
 /**
- * Compiles residual-cuda.so, the calls of CUDA that are apart from the addon. It takes headers, no
- * toolkit: PyTorch's, CUDA's runtime's and those of nvidia-cuda-crt, which set-up brings along. A
- * libtorch of the user's own may lack them; what is built then trains on the CPU alone.
+ * Compiles residual-cuda.so, which contains all calls of CUDA. Only needs the headers of PyTorch, of
+ * the CUDA runtime and of nvidia-cuda-crt, which set-up installs, and no CUDA toolkit. Skipped with a
+ * message if another libtorch lacks the headers; the build then trains on the CPU only.
  *
  * @param {{ libtorch: string, lib: string }} ready
- * @param {string} target where it goes
+ * @param {string} target path of the library
  */
 export async function buildCuda({ libtorch, lib }, target) {
   const cuda = join(dirname(dirname(lib)), 'nvidia', 'cu13', 'include')
@@ -27,7 +27,7 @@ export async function buildCuda({ libtorch, lib }, target) {
   ]
   const missing = headers.find((header) => !existsSync(header))
   if (missing !== undefined) {
-    process.stderr.write(`build: ${missing} is not there: residual-cuda.so is left out\n`)
+    process.stderr.write(`build: skipping residual-cuda.so, because ${missing} is missing\n`)
     return
   }
   const names = await readdir(SOURCES)
@@ -40,7 +40,7 @@ export async function buildCuda({ libtorch, lib }, target) {
 
   const work = join(ROOT, 'target', 'cuda')
   await mkdir(work, { recursive: true })
-  for (const name of ABSENT) {
+  for (const name of STUBS) {
     const link = ['-shared', '-x', 'c++', '/dev/null', '-Wl,-soname,'.concat(name)]
     await compile([...link, '-o', join(work, name)])
   }
@@ -50,12 +50,12 @@ export async function buildCuda({ libtorch, lib }, target) {
     ...['-std=c++17', '-O2', '-shared', '-fPIC', '-fvisibility=hidden', '-s'],
     ...['-isystem', include, '-isystem', cuda],
     ...names.filter((name) => name.endsWith('.cpp')).map((name) => join(SOURCES, name)),
-    // Each is needed, as the linker cannot see: libtorch's are loaded before, and then found by name.
+    // The stubs define no symbols, so that the linker would drop the dependencies as unused.
     ...['-Wl,--no-as-needed', `-L${work}`, `-L${join(libtorch, 'lib')}`],
     ...['-lc10_cuda', '-ltorch_cuda', '-ltorch_cpu', '-lc10', '-o', built],
   ])
   await mkdir(dirname(target), { recursive: true })
-  // In one move: a running process may have mapped the one that is there.
+  // Renamed, because a running process may have mapped the present file.
   await rename(built, target)
 }
 

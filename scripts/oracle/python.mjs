@@ -1,8 +1,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { withLock } from '../../src/download/file-lock.js'
 import { run } from '../setup/command.mjs'
 import { SetupError } from '../setup/error.mjs'
-import { withLock } from '../setup/lock.mjs'
 
 /**
  * Returns the Python of a virtual environment, which is created on first use.

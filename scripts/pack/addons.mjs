@@ -1,17 +1,22 @@
 import { existsSync } from 'node:fs'
 import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ADDON_FILES } from '../../src/native/prebuilt-platforms.js'
+import { PLATFORM } from '../setup/platform.mjs'
 import { ROOT } from '../setup.mjs'
 import { crateNotices } from './notices.mjs'
 
-/** What is built for it; the last where the headers of CUDA were there. */
-export const ADDONS = ['residual.node', 'residual-torch.node', 'residual-cuda.so']
+/** Native files of the package. The CUDA library is missing if it was built without CUDA headers. */
+export const ADDONS = [
+  ...Object.values(ADDON_FILES),
+  ...(PLATFORM.cudaLibrary === undefined ? [] : [PLATFORM.cudaLibrary]),
+]
 
 /**
- * Fills a folder with the package of the addons. Cargo's release profile has stripped them.
+ * Stages the package of the addons. Cargo's release profile has already stripped them.
  *
  * @param {string} folder
- * @param {string} template the package's folder in the clone, where the build leaves the addons
+ * @param {string} template folder of the package in the clone, with the built addons
  */
 export async function stageAddons(folder, template) {
   for (const name of [...ADDONS.filter((name) => existsSync(join(template, name))), 'README.md']) {

@@ -3,46 +3,48 @@ import { copyFile, mkdir, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
+import { PLATFORM } from '../setup/platform.mjs'
 
 /**
- * A file of the package: where it lies there and where it comes from.
+ * A file of the package: its path there, and its source.
+ *
  * @typedef {{ to: string, from: string }} PackagedFile
  */
 
 /**
- * Who made a library or a part of it, and the wheel that brings the licence; those that come with no
- * wheel are kept in the clone.
+ * Vendor of each library or of a part of it, and the wheel that contains the license. Licenses that no
+ * wheel contains are committed.
  *
- * @type {readonly { library: RegExp, maker: string, wheel?: string }[]}
+ * @type {readonly { library: RegExp, vendor: string, wheel?: string }[]}
  */
-const MAKERS = [
-  { library: /^(libtorch_cpu|libc10)\.so$/, maker: 'pytorch', wheel: 'torch' },
-  { library: /^libtorch_cpu\.so$/, maker: 'intel-onemkl' },
-  { library: /^libgomp/, maker: 'gcc' },
-  { library: /^libcudart/, maker: 'nvidia-cuda-runtime', wheel: 'nvidia_cuda_runtime' },
-  { library: /^libcupti/, maker: 'nvidia-cuda-cupti', wheel: 'nvidia_cuda_cupti' },
+const VENDORS = [
+  { library: /^(libtorch_cpu|libc10)\.so$/, vendor: 'pytorch', wheel: 'torch' },
+  { library: /^libtorch_cpu\.so$/, vendor: 'intel-onemkl' },
+  { library: /^libgomp/, vendor: 'gcc' },
+  { library: /^libcudart/, vendor: 'nvidia-cuda-runtime', wheel: 'nvidia_cuda_runtime' },
+  { library: /^libcupti/, vendor: 'nvidia-cuda-cupti', wheel: 'nvidia_cuda_cupti' },
 ]
 
-/** Only in PyTorch's CUDA build. */
+/** Vendors of libraries that only PyTorch's CUDA build contains. */
 export const NVIDIA = /^nvidia-/
 
 /**
- * What the package consists of: libtorch_cpu.so with those of the libraries it needs that come with
- * it, side by side ($ORIGIN is in its RPATH), and everyone's licence.
+ * Lists the files of the package: libtorch_cpu.so, the bundled libraries that it needs, in the same
+ * folder ($ORIGIN is in its RPATH), and all licenses.
  *
- * @param {string} lib the folder that holds libtorch_cpu.so
- * @param {string} template the package's folder in the clone
+ * @param {string} lib folder of the libraries of libtorch
+ * @param {string} template folder of the package in the clone
  * @returns {Promise<PackagedFile[]>}
  */
 export async function libtorchFiles(lib, template) {
-  // Wheels are unpacked side by side: this is where all of them start.
+  // All wheels are unpacked into this folder.
   const wheels = dirname(dirname(lib))
-  const libraries = await neededLibraries(join(lib, 'libtorch_cpu.so'), wheels)
-  const makers = new Set(libraries.flatMap(makersOf))
+  const libraries = await neededLibraries(join(lib, PLATFORM.libtorch.library), wheels)
+  const vendors = new Set(libraries.flatMap(vendorsOf))
   const texts = await Promise.all(
-    [...makers].map(async ({ maker, wheel }) =>
-      (wheel ? await wheelLicenses(wheels, wheel) : await keptLicenses(template, maker)).map(
-        (from) => ({ to: join('licenses', maker, basename(from)), from }),
+    [...vendors].map(async ({ vendor, wheel }) =>
+      (wheel ? await wheelLicenses(wheels, wheel) : await committedLicenses(template, vendor)).map(
+        (from) => ({ to: join('licenses', vendor, basename(from)), from }),
       ),
     ),
   )
@@ -65,7 +67,7 @@ export async function stageFiles(files, folder) {
 }
 
 /**
- * Changes when the package would: a text to compare, made without reading half a gigabyte.
+ * Returns a text that changes whenever the package would, without reading half a gigabyte.
  *
  * @param {readonly PackagedFile[]} files
  * @param {unknown} manifest
@@ -89,16 +91,16 @@ async function neededLibraries(library, wheels) {
   const { status, stdout, stderr } = await run('ldd', [library], { env })
   if (status !== 0) throw new BuildError(`ldd ${library} failed:\n${stderr.trim()}`)
   const missing = /^\s*(\S+) => not found$/m.exec(stdout)
-  if (missing) throw new BuildError(`${library} needs ${missing[1]}, which is nowhere`)
+  if (missing) throw new BuildError(`${library} needs ${missing[1]}, which was not found`)
   const needed = [...stdout.matchAll(/ => (\/.*) \(0x/g)].map(([, path = '']) => resolve(path))
   return [library, ...needed.filter((path) => path.startsWith(`${wheels}/`))]
 }
 
 /** @param {string} path */
-function makersOf(path) {
-  const makers = MAKERS.filter(({ library }) => library.test(basename(path)))
-  if (makers.length === 0) throw new BuildError(`${path}: the licence of this library is not known`)
-  return makers
+function vendorsOf(path) {
+  const vendors = VENDORS.filter(({ library }) => library.test(basename(path)))
+  if (vendors.length === 0) throw new BuildError(`${path}: the license of this library is unknown`)
+  return vendors
 }
 
 /**
@@ -113,8 +115,7 @@ async function wheelLicenses(wheels, name) {
   const names = folder && (await readdir(folder).catch(() => undefined))
   if (!folder || !names) {
     throw new BuildError(
-      `${wheels} has no licence of ${name} to publish with its libraries: ` +
-        'pack a libtorch that pip installed, which LIBTORCH can name',
+      `${wheels} has no license of ${name}: ` + 'set LIBTORCH to a libtorch that pip installed',
     )
   }
   return names.map((text) => join(folder, text))
@@ -122,9 +123,9 @@ async function wheelLicenses(wheels, name) {
 
 /**
  * @param {string} template
- * @param {string} maker
+ * @param {string} vendor
  */
-async function keptLicenses(template, maker) {
-  const folder = join(template, 'licenses', maker)
+async function committedLicenses(template, vendor) {
+  const folder = join(template, 'licenses', vendor)
   return (await readdir(folder)).map((text) => join(folder, text))
 }

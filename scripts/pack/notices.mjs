@@ -9,24 +9,24 @@ import { ROOT } from '../setup.mjs'
  * @typedef {object} Crate
  * @property {string} name
  * @property {string} version
- * @property {string | null} license an SPDX expression, or an older form of one
+ * @property {string | null} license an SPDX expression, or an older notation
  * @property {string | null} repository
  * @property {readonly string[]} authors
- * @property {string | null} source null for our own
+ * @property {string | null} source null for the crates of this workspace
  * @property {string} manifest_path
  */
 
-/** A licence by the name of its file, in a crate or in the C library that a crate brings along. */
+/** File names of licenses, in a crate or in a C library that it bundles. */
 const LICENSE_FILE = /^(un)?licen[cs]e|^copying|^copyright|^notice/i
 
-/** What cargo's own sources hold beside a crate's sources and texts, and what would not be linked. */
+/** Folders of a crate whose code is not linked into the addons. */
 const NOT_LINKED = new Set(['tests', 'test', 'benches', 'examples', 'fuzz', 'target'])
 
 const RULE = '='.repeat(80)
 
 /**
- * The licences of what is linked into the addons beside our own code: each crate, then each text
- * once with the crates that it belongs to.
+ * Returns the licenses of the third-party code in the addons: a list of all crates, then each license
+ * text once with the crates that it applies to.
  */
 export async function crateNotices() {
   const crates = await linkedCrates()
@@ -44,8 +44,8 @@ export async function crateNotices() {
   const { stdout: compiler } = await cargo('rustc', ['--version'])
   return [
     'The addons in this package are compiled from the sources of `residual` (MIT, see LICENSE) and',
-    'of the Rust crates below. Where a licence is "A OR B" or "A/B", it is the first one that this',
-    'package is distributed under.\n',
+    'of the Rust crates below. Where a license is "A OR B" or "A/B", this package is distributed',
+    'under the first one.\n',
     `The Rust standard library of ${compiler.trim()}: MIT OR Apache-2.0`,
     '    by The Rust Project Contributors, https://github.com/rust-lang/rust',
     ...lines,
@@ -54,16 +54,20 @@ export async function crateNotices() {
   ].join('\n')
 }
 
-/** @param {Crate} crate which has no text of its own */
+/**
+ * Returns the attribution of a crate without a license text.
+ *
+ * @param {Crate} crate
+ */
 function origin({ authors, repository }) {
   const by = authors.length > 0 ? `by ${authors.join(', ')}, ` : ''
   return `\n    ${by}${repository ?? 'https://crates.io'}`
 }
 
 /**
- * The crates whose code is in an addon: neither ours nor what only runs while compiling.
+ * Lists the third-party crates whose code is in an addon, without build dependencies.
  *
- * @returns {Promise<Crate[]>} by name
+ * @returns {Promise<Crate[]>} sorted by name
  */
 async function linkedCrates() {
   const [tree, metadata] = await Promise.all([
@@ -82,7 +86,7 @@ async function linkedCrates() {
 }
 
 /**
- * @param {string} folder a crate's
+ * @param {string} folder folder of a crate
  * @returns {Promise<string[]>}
  */
 async function licenseTexts(folder) {

@@ -4,16 +4,17 @@ import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { ROOT } from '../setup.mjs'
 
-/** Where tarballs are left. */
+/** Folder of the tarballs. */
 export const PACK = join(ROOT, 'pack')
 
 /**
- * What is needed of a package.json; the rest goes through as it is.
+ * The part of a package.json that pack reads; other keys are copied.
+ *
  * @typedef {{ name: string, version: string } & Record<string, unknown>} Manifest
  */
 
 /**
- * Where npm would put a package's tarball.
+ * Returns the path of a tarball, named as `npm pack` does.
  *
  * @param {Pick<Manifest, 'name' | 'version'>} manifest
  */
@@ -22,22 +23,22 @@ export function tarballPath({ name, version }) {
 }
 
 /**
- * Packs a folder that holds what is published and nothing else.
+ * Packs a folder that contains exactly the published files.
  *
  * @param {string} folder
  * @param {Manifest} manifest its package.json
  */
 export async function makeTarball(folder, manifest) {
   await writeFile(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
-  const made = join(folder, '..', 'made')
-  await mkdir(made, { recursive: true })
+  const output = join(folder, '..', 'tarballs')
+  await mkdir(output, { recursive: true })
   const { status, stderr } = await run(
     'npm',
-    ['pack', folder, '--ignore-scripts', '--pack-destination', made],
+    ['pack', folder, '--ignore-scripts', '--pack-destination', output],
     { cwd: ROOT },
   )
   if (status !== 0) throw new BuildError(`npm pack of ${manifest.name} failed:\n${stderr.trim()}`)
   const tarball = tarballPath(manifest)
-  // In one move, so that an interrupted pack leaves no half of one.
-  await rename(join(made, tarball.slice(PACK.length + 1)), tarball)
+  // Renamed, so that an interrupted pack leaves no partial tarball.
+  await rename(join(output, tarball.slice(PACK.length + 1)), tarball)
 }

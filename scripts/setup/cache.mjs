@@ -3,17 +3,17 @@ import { join, resolve } from 'node:path'
 import { SetupError } from './error.mjs'
 
 /**
- * The folder that downloads are kept in for this user, whichever clone they were made from.
+ * Returns the folder of this user's downloads, which all clones share.
  *
  * @param {NodeJS.ProcessEnv} env
  */
-export function cacheFolder(env) {
+export function cacheDir(env) {
   if (env.RESIDUAL_CACHE) return resolve(env.RESIDUAL_CACHE)
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'residual')
 }
 
 /**
- * Runs work on a folder in the cache; a disk that refuses is told with how to take another.
+ * Runs work on a folder in the cache and converts disk errors to a `SetupError` with a hint.
  *
  * @template T
  * @param {string} folder
@@ -25,13 +25,16 @@ export async function inCache(folder, work) {
     return await work()
   } catch (error) {
     const { code = '', syscall } = /** @type {NodeJS.ErrnoException} */ (error)
-    const hint = 'set RESIDUAL_CACHE to a folder on a disk with room that you may write to'
+    const hint = 'set RESIDUAL_CACHE to a writable folder on a disk with free space'
     if (code === 'ENOSPC' || code === 'EDQUOT') {
-      throw new SetupError('E_DISK', `no space left in ${folder}`, { hint, cause: error })
+      throw new SetupError('E_DISK', `no space is left on the disk of ${folder}`, {
+        hint,
+        cause: error,
+      })
     }
-    // On a read-only disk Node's recursive mkdir says ENOENT.
+    // On a read-only disk, Node's recursive mkdir fails with ENOENT.
     if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(code) || syscall === 'mkdir') {
-      throw new SetupError('E_CACHE', `${folder} cannot be written to`, { hint, cause: error })
+      throw new SetupError('E_CACHE', `${folder} is not writable`, { hint, cause: error })
     }
     throw error
   }

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 
 /**
- * A command's exit status and what it printed. A command that does not exist has status 127, as in
- * a shell.
+ * Exit status and output of a command. A missing command has status 127, as in a shell.
+ *
  * @typedef {{ status: number, stdout: string, stderr: string }} CommandResult
  */
 
@@ -10,13 +10,13 @@ import { spawn } from 'node:child_process'
 const running = new Set()
 
 /**
- * Runs a command to its end, with nothing on its stdin.
+ * Runs a command to completion, without stdin.
  *
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: 'collect' | 'show' | 'both' }} [options]
- *   whether what it prints is returned, goes to our stderr as it comes (a progress bar then knows a
- *   terminal), or both is done
+ *   `collect` returns the output; `show` passes our stderr to the command, whose progress bar then
+ *   detects the terminal; `both` returns and prints the output
  * @returns {Promise<CommandResult>}
  */
 export function run(command, args, { cwd, env, output = 'collect' } = {}) {
@@ -52,8 +52,8 @@ export function run(command, args, { cwd, env, output = 'collect' } = {}) {
   })
 }
 
-/** Ends with our children when a terminal or a supervisor ends us. */
-export function stopChildrenWithUs() {
+/** Forwards SIGINT and SIGTERM to running commands, then exits. */
+export function forwardSignals() {
   for (const [signal, number] of /** @type {const} */ ([
     ['SIGINT', 2],
     ['SIGTERM', 15],

@@ -3,29 +3,30 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SetupError } from './error.mjs'
 
 /**
- * What is known of a download that has begun: going on with another file would mix two.
- * @typedef {{ url: string, etag: string | null, bytes: number }} Begun
+ * Origin of a partial download, without which parts of different files could be mixed.
+ *
+ * @typedef {{ url: string, etag: string | null, bytes: number }} PartOrigin
  */
 
 /**
- * Downloads a file, going on where an earlier try stopped. `target` appears only when all of it is
- * there; until then the bytes lie in `target.part`.
+ * Downloads a file, resuming an earlier attempt. The bytes are written to `target.part`, which is
+ * renamed when it is complete. (src/download is not used: set-up runs before `tsc`.)
  *
  * @param {string} url
  * @param {string} target
- * @param {{ onStart?: (bytes: number) => void, onBytes?: (soFar: number) => void, tries?: number,
- *   retryAfter?: number }} [options] `onStart` is told the whole size; times in ms
+ * @param {{ onStart?: (total: number) => void, onBytes?: (received: number) => void,
+ *   attempts?: number, backoff?: number }} [options] `backoff` in ms
  */
 export async function download(url, target, options = {}) {
-  const { tries = 5, retryAfter = 1000 } = options
+  const { attempts = 5, backoff = 1000 } = options
   for (let attempt = 1; ; attempt += 1) {
     try {
       await attemptDownload(url, target, options)
       return
     } catch (error) {
       if (error instanceof SetupError || isFileError(error)) throw error
-      if (attempt === tries) throw failure(url, reason(error), error)
-      await sleep(retryAfter * attempt)
+      if (attempt === attempts) throw downloadError(url, rootCause(error), error)
+      await sleep(backoff * attempt)
     }
   }
 }
@@ -33,71 +34,74 @@ export async function download(url, target, options = {}) {
 /**
  * @param {string} url
  * @param {string} target
- * @param {{ onStart?: (bytes: number) => void, onBytes?: (soFar: number) => void }} options
+ * @param {{ onStart?: (total: number) => void, onBytes?: (received: number) => void }} options
  */
 async function attemptDownload(url, target, { onStart, onBytes }) {
   const part = `${target}.part`
-  const note = `${part}.json`
-  const { from, etag } = await resumePoint(url, part, note)
+  const origin = `${part}.json`
+  const { offset, etag } = await resumePoint(url, part, origin)
   /** @type {Record<string, string>} */
   const headers = { 'accept-encoding': 'identity' }
-  if (from > 0 && etag !== null)
-    Object.assign(headers, { range: `bytes=${from}-`, 'if-range': etag })
+  if (offset > 0 && etag !== null)
+    Object.assign(headers, { range: `bytes=${offset}-`, 'if-range': etag })
   const response = await fetch(url, { headers })
   if (response.status >= 400 && response.status < 500 && response.status !== 416) {
-    throw failure(url, `the server answered ${response.status}`)
+    throw downloadError(url, `the server answered ${response.status}`)
   }
   if (!response.ok || response.body === null) {
     if (response.status === 416) await rm(part, { force: true })
     throw new Error(`the server answered ${response.status}`)
   }
-  const resumed = response.status === 206
-  const start = resumed ? from : 0
+  const isResumed = response.status === 206
+  const start = isResumed ? offset : 0
   const length = response.headers.get('content-length')
-  if (length === null) throw failure(url, 'the server does not say how long the file is')
+  if (length === null) throw downloadError(url, 'the server does not send the size of the file')
   const total = start + Number(length)
-  /** @type {Begun} */
-  const begun = { url, etag: response.headers.get('etag'), bytes: total }
-  await writeFile(note, JSON.stringify(begun))
+  /** @type {PartOrigin} */
+  const partOrigin = { url, etag: response.headers.get('etag'), bytes: total }
+  await writeFile(origin, JSON.stringify(partOrigin))
   onStart?.(total)
 
-  const file = await open(part, resumed ? 'a' : 'w')
-  let soFar = start
+  const file = await open(part, isResumed ? 'a' : 'w')
+  let received = start
   try {
-    for await (const piece of response.body) {
-      await file.write(piece)
-      soFar += piece.length
-      onBytes?.(soFar)
+    for await (const chunk of response.body) {
+      await file.write(chunk)
+      received += chunk.length
+      onBytes?.(received)
     }
     await file.sync()
   } finally {
     await file.close()
   }
-  if (soFar !== total) throw new Error(`${soFar} bytes came instead of ${total}`)
+  if (received !== total) throw new Error(`received ${received} of ${total} bytes`)
   await rename(part, target)
-  await rm(note, { force: true })
+  await rm(origin, { force: true })
 }
 
 /**
+ * Returns the offset at which a partial download of the same file ends.
+ *
  * @param {string} url
  * @param {string} part
- * @param {string} note
- * @returns {Promise<{ from: number, etag: string | null }>}
+ * @param {string} origin
+ * @returns {Promise<{ offset: number, etag: string | null }>}
  */
-async function resumePoint(url, part, note) {
+async function resumePoint(url, part, origin) {
   try {
-    /** @type {Begun} */
-    const begun = JSON.parse(await readFile(note, 'utf8'))
+    /** @type {PartOrigin} */
+    const known = JSON.parse(await readFile(origin, 'utf8'))
     const { size } = await stat(part)
-    if (begun.url === url && size < begun.bytes) return { from: size, etag: begun.etag }
+    if (known.url === url && size < known.bytes) return { offset: size, etag: known.etag }
   } catch {
-    // Nothing usable from an earlier try.
+    // There is nothing to resume.
   }
-  return { from: 0, etag: null }
+  return { offset: 0, etag: null }
 }
 
 /**
- * A full or read-only disk, which trying again does not mend.
+ * Returns whether a disk error occurred, which a retry does not fix.
+ *
  * @param {unknown} error
  */
 function isFileError(error) {
@@ -106,22 +110,23 @@ function isFileError(error) {
 }
 
 /**
- * What `fetch failed` is about stands in its cause.
+ * Returns the message of the cause: `fetch failed` itself says nothing.
+ *
  * @param {unknown} error
  */
-function reason(error) {
+function rootCause(error) {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   return cause instanceof Error ? cause.message : String(cause)
 }
 
 /**
  * @param {string} url
- * @param {string} why
+ * @param {string} reason
  * @param {unknown} [cause]
  */
-function failure(url, why, cause) {
-  return new SetupError('E_DOWNLOAD', `${url}: ${why}`, {
-    hint: 'check the network and run the same command again: it goes on where it stopped',
+function downloadError(url, reason, cause) {
+  return new SetupError('E_DOWNLOAD', `${url}: ${reason}`, {
+    hint: 'check the network and run the same command again: the download resumes',
     cause,
   })
 }

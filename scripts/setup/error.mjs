@@ -1,9 +1,9 @@
-/** Why a set-up stopped: a code to look up, what happened, and what to do next. */
+/** An error of set-up, with a code and a hint. */
 export class SetupError extends Error {
   /**
    * @param {'E_PREREQUISITE' | 'E_DEPENDENCIES' | 'E_LIBTORCH' | 'E_DOWNLOAD' | 'E_DISK' | 'E_CACHE'} code
    * @param {string} message what happened, and where
-   * @param {{ hint: string, cause?: unknown }} details the next thing to do, and what lies behind it
+   * @param {{ hint: string, cause?: unknown }} details the next thing to do, and the cause
    */
   constructor(code, message, { hint, cause }) {
     super(message, cause === undefined ? undefined : { cause })
@@ -13,5 +13,5 @@ export class SetupError extends Error {
   }
 }
 
-/** A build step that failed has shown its own message; this names the step. */
+/** A failed build step. The step has printed its own output; the message names the step. */
 export class BuildError extends Error {}

@@ -1,39 +1,39 @@
 import { mkdir, mkdtemp, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { withLock } from '../../src/download/file-lock.js'
 import { inCache } from './cache.mjs'
 import { SetupError } from './error.mjs'
 import { writeLayout } from './layout.mjs'
-import { loadFailure } from './loadable.mjs'
-import { withLock } from './lock.mjs'
 import { findDamage, writeManifest } from './manifest.mjs'
 import { LIBTORCH_VERSION } from './pins.mjs'
+import { loadError } from './try-load.mjs'
 
 /**
- * Where libtorch can be had from.
+ * A source that libtorch can be downloaded from.
  *
  * @typedef {object} Source
  * @property {string} name
- * @property {number} bytesNeeded free on the disk while it is downloaded and unpacked
+ * @property {number} bytesNeeded free disk space needed for downloading and unpacking
  * @property {(folder: string, places: { downloads: string, scratch: string }) =>
  *   Promise<{ torch: import('./layout.mjs').Torch, files: import('./manifest.mjs').InstalledFile[] }>
- * } unpackInto puts libtorch into `folder`; `downloads` outlives an interrupted set-up, `scratch`
- *   does not
+ * } unpackInto unpacks libtorch into `folder`; `downloads` survives an interrupted set-up,
+ *   `scratch` does not
  */
 
 /**
  * @typedef {object} InstallOptions
- * @property {boolean} [hashes] whether an install that is there is checked byte by byte
+ * @property {boolean} [hashes] whether an existing installation is verified by checksums
  * @property {(lib: string) => Promise<string | undefined>} [tryLoading]
  * @property {(folder: string) => Promise<number>} [freeBytes]
  * @property {number} [staleLockAfter] ms
  */
 
 /**
- * Installs libtorch as the folder `target` from the first source that can provide it, or repairs an
- * install there that is damaged.
+ * Installs libtorch as the folder `target` from the first source that succeeds, or repairs a damaged
+ * installation.
  *
- * Everything is staged beside `target` and renamed when it is complete and has been loaded once, so
- * what is called `target` was always finished; one process at a time works on it.
+ * Files are staged next to `target` and renamed after libtorch has been loaded once, so that `target`
+ * is always complete. A lock serializes concurrent set-ups.
  *
  * @param {string} target
  * @param {readonly Source[]} sources in order of preference
@@ -49,12 +49,12 @@ export async function install(target, sources, options = {}) {
     await withLock(
       `${target}.lock`,
       async () => {
-        // Another set-up may have finished it while we waited.
+        // Another set-up may have completed it while this one waited.
         if (!(await complete())) await replace(target, sources, options)
       },
       {
         staleAfter: staleLockAfter,
-        onWait: () => process.stderr.write('setup: waiting for another set-up to end\n'),
+        onWait: () => process.stderr.write('setup: waiting for another set-up to finish\n'),
       },
     )
   })
@@ -65,7 +65,7 @@ export async function install(target, sources, options = {}) {
  * @param {readonly Source[]} sources
  * @param {InstallOptions} options
  */
-async function replace(target, sources, { tryLoading = loadFailure, freeBytes = freeBytesIn }) {
+async function replace(target, sources, { tryLoading = loadError, freeBytes = freeBytesIn }) {
   const parent = dirname(target)
   await removeStagings(target)
   const free = await freeBytes(parent)
@@ -77,8 +77,8 @@ async function replace(target, sources, { tryLoading = loadFailure, freeBytes = 
     if (free < source.bytesNeeded) {
       throw new SetupError(
         'E_DISK',
-        `${parent} has ${gigabytes(free)} GB free; libtorch needs ${gigabytes(source.bytesNeeded)} GB while it is set up`,
-        { hint: 'free some space, or set RESIDUAL_CACHE to a folder on a larger disk' },
+        `${parent} has ${gigabytes(free)} GB free; libtorch needs ${gigabytes(source.bytesNeeded)} GB`,
+        { hint: 'free disk space, or set RESIDUAL_CACHE to a folder on a larger disk' },
       )
     }
     const staging = await mkdtemp(stagingPrefix(target))
@@ -89,13 +89,13 @@ async function replace(target, sources, { tryLoading = loadFailure, freeBytes = 
       await mkdir(scratch)
       const { torch, files } = await source.unpackInto(folder, { downloads, scratch })
       await writeLayout(folder, torch, LIBTORCH_VERSION)
-      const failure = await tryLoading(torch.lib)
-      if (failure !== undefined) {
+      const error = await tryLoading(torch.lib)
+      if (error !== undefined) {
         throw new SetupError(
           'E_LIBTORCH',
-          `the libtorch from ${source.name} does not load: ${failure}`,
+          `the libtorch from ${source.name} does not load: ${error}`,
           {
-            hint: 'LIBTORCH can name another build of it',
+            hint: 'set LIBTORCH to the folder of another build',
           },
         )
       }
@@ -115,7 +115,7 @@ async function replace(target, sources, { tryLoading = loadFailure, freeBytes = 
   throw new SetupError(
     'E_DOWNLOAD',
     [
-      `libtorch ${LIBTORCH_VERSION} could not be had:`,
+      `libtorch ${LIBTORCH_VERSION} could not be downloaded:`,
       ...failures.map(({ name, error }) => `  ${name}: ${error.message}`),
     ].join('\n'),
     { hint: failures.map(({ error }) => error.hint).join('\n  or ') },
@@ -123,14 +123,15 @@ async function replace(target, sources, { tryLoading = loadFailure, freeBytes = 
 }
 
 /**
- * A staging that is there while we hold the lock was left by a set-up that was killed.
+ * Removes staging folders of set-ups that were killed. The lock guarantees that none is in use.
+ *
  * @param {string} target
  */
 async function removeStagings(target) {
   const prefix = basename(stagingPrefix(target))
   for (const name of await readdir(dirname(target))) {
     if (name.startsWith(prefix)) {
-      // A pip that outlived its set-up may still write there.
+      // A pip process of the killed set-up may still write there.
       await rm(join(dirname(target), name), { recursive: true, force: true, maxRetries: 5 })
     }
   }

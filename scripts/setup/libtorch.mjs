@@ -1,37 +1,37 @@
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { cacheFolder, inCache } from './cache.mjs'
+import { cacheDir, inCache } from './cache.mjs'
 import { SetupError } from './error.mjs'
-import { namedTorch, pythonTorch } from './found.mjs'
+import { namedTorch, pythonTorch } from './existing-torch.mjs'
 import { writeLayout } from './layout.mjs'
 import { findDamage } from './manifest.mjs'
-import { INSTALL_NAME, LIBTORCH_VERSION } from './pins.mjs'
+import { INSTALL_NAME, LIBTORCH_PINS, LIBTORCH_VERSION } from './pins.mjs'
 
 /**
- * A libtorch that is ready to build against and to load.
+ * A libtorch that is ready for building and loading.
  *
  * @typedef {object} Libtorch
- * @property {string} root what the tch crate is pointed at by LIBTORCH: `include` and `lib`
- * @property {string} lib the folder that holds the real libtorch_cpu.so
+ * @property {string} root folder with `include` and `lib` that LIBTORCH of the tch crate names
+ * @property {string} lib folder of the libraries themselves
  */
 
 /**
  * @typedef {object} Options
  * @property {NodeJS.ProcessEnv} [env]
- * @property {boolean} [hashes] whether what the cache holds is checked byte by byte, not by size
+ * @property {boolean} [hashes] whether the cache is verified by checksums instead of sizes
  */
 
 /**
- * A libtorch that is on this machine already: the one LIBTORCH names, Python's, or the cache's.
+ * Returns a libtorch on this machine: the one that LIBTORCH names, that of Python, or the cached one.
  *
  * @param {Options} [options]
- * @returns {Promise<Libtorch | undefined>} undefined when one has to be fetched
+ * @returns {Promise<Libtorch | undefined>} undefined if it has to be downloaded
  */
 export async function findLibtorch({ env = process.env, hashes = false } = {}) {
-  if (env.LIBTORCH) return view(await namedTorch(resolve(env.LIBTORCH)), env)
+  if (env.LIBTORCH) return createView(await namedTorch(resolve(env.LIBTORCH)), env)
   const python = await pythonTorch()
-  if (python !== undefined) return view(python, env)
+  if (python !== undefined) return createView(python, env)
   const target = cacheTarget(env)
   return (await findDamage(target, { hashes })) === undefined ? cached(target) : undefined
 }
@@ -43,24 +43,24 @@ export async function findLibtorch({ env = process.env, hashes = false } = {}) {
  * @returns {Promise<Libtorch>}
  */
 export async function fetchLibtorch({ env = process.env, hashes = false } = {}) {
-  const here = `${process.platform}-${process.arch}`
-  if (here !== 'linux-x64') {
-    throw new SetupError('E_LIBTORCH', `set-up has no libtorch to offer for ${here}`, {
-      hint: `unpack libtorch ${LIBTORCH_VERSION} for it yourself and set LIBTORCH to its folder`,
+  if (LIBTORCH_PINS === undefined) {
+    const machine = `${process.platform}-${process.arch}`
+    throw new SetupError('E_LIBTORCH', `set-up has no libtorch for ${machine}`, {
+      hint: `install libtorch ${LIBTORCH_VERSION} and set LIBTORCH to its folder`,
     })
   }
-  // Only here, as they need what npm ci installs.
+  // Imported here, because these modules need packages that npm ci installs.
   const { install } = await import('./install.mjs')
   const { wheels } = await import('./wheels.mjs')
-  const { site } = await import('./site.mjs')
+  const { pytorchZip } = await import('./pytorch-zip.mjs')
   const target = cacheTarget(env)
-  await install(target, [wheels, site], { hashes })
+  await install(target, [wheels, pytorchZip], { hashes })
   return cached(target)
 }
 
 /** @param {NodeJS.ProcessEnv} env */
 function cacheTarget(env) {
-  return join(cacheFolder(env), 'libtorch', INSTALL_NAME)
+  return join(cacheDir(env), 'libtorch', INSTALL_NAME)
 }
 
 /**
@@ -72,15 +72,15 @@ function cached(root) {
 }
 
 /**
- * A libtorch that is not ours, seen through a folder in the cache that has the layout we build on.
+ * Creates a folder in the cache with the layout for building, which links to a libtorch elsewhere.
  *
  * @param {import('./layout.mjs').Torch} torch
  * @param {NodeJS.ProcessEnv} env
  * @returns {Promise<Libtorch>}
  */
-async function view(torch, env) {
+async function createView(torch, env) {
   const name = createHash('sha256').update(`${torch.lib}\n${torch.include}`).digest('hex')
-  const root = join(cacheFolder(env), 'libtorch', 'views', name.slice(0, 16))
+  const root = join(cacheDir(env), 'libtorch', 'views', name.slice(0, 16))
   if (await isView(root)) return { root, lib: torch.lib }
   await inCache(dirname(root), async () => {
     await mkdir(dirname(root), { recursive: true })
@@ -89,7 +89,7 @@ async function view(torch, env) {
     try {
       await rename(staging, root)
     } catch (error) {
-      // A set-up beside us made the same one first.
+      // A concurrent set-up created the same folder.
       await rm(staging, { recursive: true, force: true })
       if (!(await isView(root))) throw error
     }

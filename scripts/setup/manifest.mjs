@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises'
 const NAME = 'manifest.json'
 
 /**
- * Records what an install consists of. Written last, so a folder that has one was finished.
+ * Writes the list of installed files. It is written last, so that it marks a complete installation.
  *
  * @param {string} folder
  * @param {Manifest} manifest
@@ -20,12 +20,12 @@ export async function writeManifest(folder, manifest) {
 }
 
 /**
- * What is wrong with an install, in words; undefined when nothing is. Sizes are compared every
- * time, as a truncated library would kill the process that maps it; `hashes` reads every byte.
+ * Checks an installation: the sizes of all files, because a truncated library crashes the process
+ * that maps it, and with `hashes` also their checksums.
  *
  * @param {string} folder
  * @param {{ hashes?: boolean }} [options]
- * @returns {Promise<string | undefined>}
+ * @returns {Promise<string | undefined>} description of the first problem; undefined if there is none
  */
 export async function findDamage(folder, { hashes = false } = {}) {
   /** @type {Manifest} */
@@ -37,7 +37,7 @@ export async function findDamage(folder, { hashes = false } = {}) {
   }
   for (const { path, bytes, sha256 } of manifest.files) {
     const file = join(folder, path)
-    // 12,000 of them: without the promise each takes, the whole check is a tenth of a second.
+    // Synchronous: with promises, checking 12,000 files takes much longer than 0.1 s.
     const size = statSync(file, { throwIfNoEntry: false })?.size
     if (size === undefined) return `${file} is missing`
     if (size !== bytes) return `${file} has ${size} bytes instead of ${bytes}`

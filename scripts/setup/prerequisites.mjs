@@ -7,7 +7,7 @@ import { SetupError } from './error.mjs'
 const NODE = '20.19.0'
 const RUST = '1.88.0'
 
-/** @typedef {'cxx' | 'pip'} SystemTool what the operating system's package manager provides */
+/** @typedef {'cxx' | 'pip'} SystemTool a tool that the system's package manager provides */
 /** @typedef {{ name: string, found: string, install: string }} Missing */
 /** @typedef {{ node: string, path: string, run: typeof run }} Machine */
 
@@ -22,9 +22,9 @@ const INSTALL = {
 }
 
 /**
- * Checks what set-up assumes and refuses with everything that is missing at once.
+ * Checks the tools that set-up needs and reports all missing ones in one error.
  *
- * @param {{ pip: boolean }} needs whether libtorch would have to be downloaded
+ * @param {{ pip: boolean }} needs whether libtorch has to be downloaded
  * @param {Machine} [machine]
  */
 export async function checkPrerequisites({ pip }, machine = thisMachine()) {
@@ -34,20 +34,18 @@ export async function checkPrerequisites({ pip }, machine = thisMachine()) {
     await compilerMissing(machine),
   ].filter((tool) => tool !== undefined)
   if (missing.length === 0) return
-  // Missing pip alone is no reason to stop, as PyTorch's site serves libtorch too; but someone who
-  // has to install things anyway should hear of all of them together.
+  // A missing pip alone is not an error, because libtorch can also be downloaded without it. It is
+  // only listed together with other missing tools.
   if (pip && (await findPip(machine.run)) === undefined) {
     missing.push({ name: 'pip', found: 'not found', install: installCommand('pip', machine.path) })
   }
-  throw new SetupError(
-    'E_PREREQUISITE',
-    ['missing on this machine:', ...missing.map(describe)].join('\n'),
-    { hint: 'install what is named above, open a new shell, and run the same command again' },
-  )
+  throw new SetupError('E_PREREQUISITE', ['missing tools:', ...missing.map(describe)].join('\n'), {
+    hint: 'install these tools, open a new shell and run the same command again',
+  })
 }
 
 /**
- * The command that runs pip, or undefined where there is none that works.
+ * Returns the command that runs pip; undefined if none works.
  *
  * @param {typeof run} [runCommand]
  * @returns {Promise<readonly [string, ...string[]] | undefined>}
@@ -63,10 +61,10 @@ export async function findPip(runCommand = run) {
 }
 
 /**
- * The command that installs `tool` with this machine's package manager.
+ * Returns the command that installs `tool` with this machine's package manager.
  *
  * @param {SystemTool} tool
- * @param {string} [path] the PATH to look for a package manager in
+ * @param {string} [path] the PATH that is searched for a package manager
  */
 export function installCommand(tool, path = process.env.PATH ?? '') {
   const folders = path.split(delimiter)
@@ -102,9 +100,9 @@ async function rustMissing({ run: runCommand }) {
   const version = /^rustc (\d+\.\d+\.\d+)/.exec(rustc.stdout)?.[1]
   const failed = [rustc, cargo].find(({ status }) => status !== 0 && status !== 127)
   if (failed !== undefined) {
-    // rustup without a toolchain: its stand-ins for the programs are there and say so.
-    const [said = ''] = failed.stderr.split('\n')
-    return { name: `Rust >= ${RUST}`, found: said, install: 'rustup default stable' }
+    // rustup without a toolchain: its proxies exist and print an error.
+    const [message = ''] = failed.stderr.split('\n')
+    return { name: `Rust >= ${RUST}`, found: message, install: 'rustup default stable' }
   }
   if (cargo.status !== 0 || version === undefined) {
     return {
@@ -137,10 +135,10 @@ async function compilerMissing({ path, run: runCommand }) {
 
 /**
  * @param {string} version
- * @param {string} wanted
+ * @param {string} required
  */
-function atLeast(version, wanted) {
-  return version.localeCompare(wanted, 'en', { numeric: true }) >= 0
+function atLeast(version, required) {
+  return version.localeCompare(required, 'en', { numeric: true }) >= 0
 }
 
 /** @param {Missing} tool */

@@ -1,10 +1,10 @@
 const MEGABYTE = 1e6
 
 /**
- * Shows how far a long transfer is: one line redrawn on a terminal, a line every tenth elsewhere.
+ * Displays the progress of a transfer: one updated line on a terminal, else a line per 10 %.
  *
  * @param {string} label
- * @param {number} total bytes expected
+ * @param {number} total size in bytes
  * @param {NodeJS.WriteStream} [stream]
  */
 export function byteProgress(label, total, stream = process.stderr) {
@@ -13,7 +13,7 @@ export function byteProgress(label, total, stream = process.stderr) {
   const line = (bytes) =>
     `${label}: ${Math.round(bytes / MEGABYTE)} of ${Math.round(total / MEGABYTE)} MB`
   return {
-    /** @param {number} bytes so far */
+    /** @param {number} bytes received so far */
     update(bytes) {
       const tenth = Math.floor((10 * Math.min(bytes, total)) / total)
       if (stream.isTTY) {
@@ -23,7 +23,7 @@ export function byteProgress(label, total, stream = process.stderr) {
       }
       shownTenth = Math.max(shownTenth, tenth)
     },
-    /** Leaves the line so that what is printed next starts on its own. */
+    /** Ends the line, so that further output starts on a new one. */
     end() {
       if (stream.isTTY) stream.write('\n')
     },

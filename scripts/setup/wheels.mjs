@@ -1,20 +1,25 @@
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { unpack } from './archive.mjs'
 import { run } from './command.mjs'
 import { SetupError } from './error.mjs'
 import { hashFile } from './manifest.mjs'
-import { WHEEL_TAGS, WHEELS } from './pins.mjs'
+import { LIBTORCH_PINS } from './pins.mjs'
 import { findPip, installCommand } from './prerequisites.mjs'
 import { byteProgress } from './progress.mjs'
+import { unpack } from './unzip.mjs'
 
 /** @typedef {import('./pins.mjs').Wheel} Wheel */
 
-// What building and running on a CPU takes, at the places where wheels put it: the libraries find
-// each other by paths relative to their own.
-const WANTED = [
+// Pinned files exist: set-up refuses an unsupported platform first.
+const { wheels: WHEELS, wheelTags: WHEEL_TAGS } = /** @type {import('./pins.mjs').LibtorchPins} */ (
+  LIBTORCH_PINS
+)
+
+// Files needed to build and run on a CPU. They keep the paths that they have in the wheels, because
+// the libraries find each other by relative paths.
+const FILES = [
   /^torch\/include\//,
-  /^torch\/lib\/(libtorch_cpu\.so|libc10\.so|libgomp\.so\.1)$/,
+  /^torch\/lib\/((libtorch_cpu|libc10)\.(so|dylib)|libgomp\.so\.1|libomp\.dylib)$/,
   /^torch\/version\.py$/,
   /^nvidia\/cu13\/include\//,
   /^nvidia\/cu13\/lib\/(libcudart|libcupti)\.so\.13$/,
@@ -22,14 +27,14 @@ const WANTED = [
 ]
 
 /**
- * libtorch out of PyTorch's wheel, downloaded by pip: it knows the user's index, proxy and
+ * The libtorch in PyTorch's wheel, downloaded with pip, which knows the user's index, proxy and
  * certificates.
  *
  * @type {import('./install.mjs').Source}
  */
 export const wheels = {
   name: 'pip',
-  // pip holds each wheel twice for a moment, then they lie beside what is unpacked.
+  // pip temporarily stores each wheel twice; later wheels and unpacked files coexist.
   bytesNeeded: 1_300_000_000,
   async unpackInto(folder, { downloads, scratch }) {
     await fetchWheels(WHEELS, downloads, scratch)
@@ -37,16 +42,16 @@ export const wheels = {
     const progress = byteProgress('libtorch: unpacking', 504_000_000)
     let unpacked = 0
     for (const { file } of WHEELS) {
-      const wanted = await unpack(
+      const unpackedFiles = await unpack(
         join(downloads, file),
         folder,
-        (name) => (WANTED.some((pattern) => pattern.test(name)) ? name : undefined),
+        (name) => (FILES.some((pattern) => pattern.test(name)) ? name : undefined),
         (bytes) => {
           unpacked += bytes
           progress.update(unpacked)
         },
       )
-      files.push(...wanted)
+      files.push(...unpackedFiles)
     }
     progress.end()
     return {
@@ -57,44 +62,48 @@ export const wheels = {
 }
 
 /**
- * Leaves every wheel in `downloads`, whole and with the hash that is pinned for it. Those that an
- * interrupted set-up left there are used.
+ * Downloads the wheels to `downloads` and verifies their pinned hashes. Wheels of an interrupted
+ * set-up are reused.
  *
- * @param {readonly Wheel[]} wanted
+ * @param {readonly Wheel[]} wheels
  * @param {string} downloads
  * @param {string} scratch
  */
-async function fetchWheels(wanted, downloads, scratch) {
+async function fetchWheels(wheels, downloads, scratch) {
   const missing = []
-  for (const wheel of wanted) {
-    if (!(await isWhole(join(downloads, wheel.file), wheel))) missing.push(wheel)
+  for (const wheel of wheels) {
+    if (!(await isComplete(join(downloads, wheel.file), wheel))) missing.push(wheel)
   }
   if (missing.length === 0) return
   const pip = await findPip()
   if (pip === undefined) {
-    throw new SetupError('E_PREREQUISITE', 'pip is not there to download libtorch with', {
+    throw new SetupError('E_PREREQUISITE', 'pip, which downloads libtorch, is not installed', {
       hint: `install it: ${installCommand('pip')}`,
     })
   }
-  const arrived = join(scratch, 'wheels')
-  await pipDownload(pip, missing, arrived, scratch)
+  const received = join(scratch, 'wheels')
+  await pipDownload(pip, missing, received, scratch)
   for (const wheel of missing) {
-    if (!(await isWhole(join(arrived, wheel.file), wheel))) {
-      throw new SetupError('E_DOWNLOAD', `pip brought no ${wheel.file} with the pinned SHA-256`, {
-        hint: 'the index that pip is set to may serve another build; LIBTORCH can name a libtorch',
-      })
+    if (!(await isComplete(join(received, wheel.file), wheel))) {
+      throw new SetupError(
+        'E_DOWNLOAD',
+        `pip downloaded no ${wheel.file} with the pinned SHA-256`,
+        {
+          hint: "pip's index may serve another build; set LIBTORCH to the folder of a libtorch",
+        },
+      )
     }
-    await rename(join(arrived, wheel.file), join(downloads, wheel.file))
+    await rename(join(received, wheel.file), join(downloads, wheel.file))
   }
 }
 
 /**
  * @param {readonly [string, ...string[]]} pip
  * @param {readonly Wheel[]} missing
- * @param {string} arrived
+ * @param {string} received
  * @param {string} scratch
  */
-async function pipDownload([command, ...args], missing, arrived, scratch) {
+async function pipDownload([command, ...args], missing, received, scratch) {
   const requirements = join(scratch, 'requirements.txt')
   const temporary = join(scratch, 'pip')
   await mkdir(temporary, { recursive: true })
@@ -104,8 +113,8 @@ async function pipDownload([command, ...args], missing, arrived, scratch) {
   )
   const total = missing.reduce((sum, { bytes }) => sum + bytes, 0)
   const progress = byteProgress('libtorch: downloading with pip', total)
-  // pip says nothing of its progress unless on a terminal, and not in one form; what it has written
-  // into its temporary folder does.
+  // The progress is the size of pip's temporary folder, because the output of pip depends on the
+  // terminal and the version.
   const watch = setInterval(() => {
     bytesIn(temporary).then(
       (bytes) => progress.update(bytes),
@@ -118,8 +127,8 @@ async function pipDownload([command, ...args], missing, arrived, scratch) {
       ...args,
       ...['download', '--quiet', '--progress-bar', 'off', '--disable-pip-version-check'],
       ...['--no-deps', '--require-hashes', '--only-binary', ':all:', ...WHEEL_TAGS],
-      // The cache that matters is ours; pip's would hold the same half gigabyte a second time.
-      ...['--no-cache-dir', '--dest', arrived, '--requirement', requirements],
+      // pip's own cache would store the same half gigabyte a second time.
+      ...['--no-cache-dir', '--dest', received, '--requirement', requirements],
     ],
     { env: { ...process.env, TMPDIR: temporary }, output: 'show' },
   ).finally(() => clearInterval(watch))
@@ -127,7 +136,7 @@ async function pipDownload([command, ...args], missing, arrived, scratch) {
   await rm(temporary, { recursive: true, force: true })
   if (status !== 0) {
     throw new SetupError('E_DOWNLOAD', `pip download failed (exit status ${status})`, {
-      hint: 'pip says above what it could not fetch; check the network and the index it is set to',
+      hint: 'see the output of pip above; check the network and the index of pip',
     })
   }
 }
@@ -136,7 +145,7 @@ async function pipDownload([command, ...args], missing, arrived, scratch) {
  * @param {string} path
  * @param {Wheel} wheel
  */
-async function isWhole(path, { bytes, sha256 }) {
+async function isComplete(path, { bytes, sha256 }) {
   const size = await stat(path).then(
     (file) => file.size,
     () => undefined,

@@ -1,7 +1,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { coreAddon } from '../native/addon.js'
-import { isNewerVersion, PARTS } from '../run-folder/run-folder.js'
+import { CONFIG_SECTIONS, isNewerVersion } from '../run-folder/run-folder.js'
 import { isObject, openRunFile, readRunFile, readRunObject } from './run-file.js'
 
 /** Depth of a run below the folder of runs: runs/<experiment>/<member>/<part>. */
@@ -142,7 +142,8 @@ async function fileStamp(dir: string): Promise<string> {
 /** Summarizes a run; undefined if the folder is not a run folder. */
 async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefined> {
   const config = await readRunObject(dir, 'config.json')
-  if (config === undefined || PARTS.some((part) => !isObject(config[part]))) return undefined
+  if (config === undefined || CONFIG_SECTIONS.some((part) => !isObject(config[part])))
+    return undefined
   const running = isRunning(dir)
   const result = running ? undefined : await readRunObject(dir, 'result.json')
   const environment = await readRunObject(dir, 'environment.json')

@@ -3,37 +3,39 @@ import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 import { throwIfAborted } from './download-error.js'
 
-/** What a file's bytes are. */
-export interface Content {
+/** Size and checksum of a file. */
+export interface FileDigest {
   bytes: number
   /** In hexadecimal. */
   sha256: string
 }
 
-interface ContentOptions {
+interface HashOptions {
   signal?: AbortSignal | undefined
-  /** Unpack it first. */
+  /** Decompress the file first. */
   gunzip?: boolean
-  /** A file that holds more is not read to its end. */
-  most?: number
+  /** Stop reading after this many bytes; the digest of a larger file is then partial. */
+  maxBytes?: number
 }
 
-/** Length and SHA-256 of a file, or of what is packed in it. */
-export async function contentOf(
+const CHUNK = 1 << 20
+
+/** Computes size and SHA-256 of a file, or of its decompressed content. */
+export async function hashFile(
   path: string,
-  { signal, gunzip = false, most = Number.POSITIVE_INFINITY }: ContentOptions = {},
-): Promise<Content> {
+  { signal, gunzip = false, maxBytes = Number.POSITIVE_INFINITY }: HashOptions = {},
+): Promise<FileDigest> {
   const hash = createHash('sha256')
   let bytes = 0
-  const file = createReadStream(path, { highWaterMark: 1 << 20 })
-  const content = gunzip ? file.pipe(createGunzip({ chunkSize: 1 << 20 })) : file
+  const file = createReadStream(path, { highWaterMark: CHUNK })
+  const content = gunzip ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file
   file.on('error', (error) => content.destroy(error))
   try {
-    for await (const piece of content) {
+    for await (const chunk of content) {
       throwIfAborted(signal)
-      bytes += piece.length
-      if (bytes > most) break
-      hash.update(piece)
+      bytes += chunk.length
+      if (bytes > maxBytes) break
+      hash.update(chunk)
     }
   } finally {
     file.destroy()

@@ -2,84 +2,85 @@ import { randomUUID } from 'node:crypto'
 import { access, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
-import { contentOf } from './checksum.js'
+import { hashFile } from './checksum.js'
 import type { KnownDataset } from './dataset-registry.js'
-import { diskFailure, throwIfAborted } from './download-error.js'
+import { throwIfAborted, toWriteError } from './download-error.js'
 import { type DownloadOptions, fetchFile } from './fetch-file.js'
-import { PATIENCE, type Patience } from './http.js'
-import { withLock } from './lock.js'
-import { addresses } from './mirror.js'
+import { withLock } from './file-lock.js'
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './http.js'
+import { fileUrls } from './mirror.js'
 import { limitsFor, unpack } from './unpack.js'
 
-/** Says, beside a data set's files, that they were compared with the published checksums. */
+/** Marker file in the folder of a data set whose files have been verified. */
 const MARKER = '.residual.json'
 
-/** What was compared with what. */
+/** A file of a data set, compared with its published checksum. */
 export interface VerifiedFile {
   file: string
-  /** Whether these are the published bytes. */
+  /** Whether the checksum matches. */
   ok: boolean
-  /** Published SHA-256 of the unpacked file, in hexadecimal. */
+  /** Published SHA-256 of the decompressed file, in hexadecimal. */
   expected: string
-  /** SHA-256 of the file; null if it is missing or cannot be unpacked. */
+  /** SHA-256 of the file; null if it is missing or cannot be decompressed. */
   actual: string | null
 }
 
-/** What comparing a data set with its published checksums gave. */
+/** The result of `verifyDataset()`. */
 export interface DatasetVerification {
   name: string
   folder: string
-  /** Whether every file holds the published bytes. */
+  /** Whether all checksums match. */
   ok: boolean
   files: VerifiedFile[]
 }
 
-/** Copies outside our folders that this process has verified; there is no marker beside them. */
-const verified = new Set<string>()
+/** Folders outside the cache that this process has verified; they get no marker file. */
+const verifiedFolders = new Set<string>()
 
 /**
- * The folder of a named data set: where a verified copy is or, if there is none, where it has now
- * been downloaded, verified and unpacked.
+ * Returns the folder of a named data set, after downloading, verifying and unpacking it if there is
+ * no verified copy.
  *
- * @throws {ResidualError} `E_DOWNLOAD`, `E_DATA_FORMAT` for a copy with other bytes than published,
+ * @throws {ResidualError} `E_DOWNLOAD`, `E_DATA_FORMAT` if a copy differs from the published files,
  *   `E_WRITE`, `AbortError`
  */
 export async function ensureDataset(
-  set: KnownDataset,
+  dataset: KnownDataset,
   options: DownloadOptions = {},
-  patience: Patience = PATIENCE,
+  policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ): Promise<string> {
-  if (set.downloads.length === 0) {
-    if (set.folder !== null) return set.folder
+  if (dataset.downloads.length === 0) {
+    if (dataset.folder !== null) return dataset.folder
     throw new ResidualError({
       code: 'E_DATA_NOT_FOUND',
-      message: `'${set.name}', which comes with this package, is not there`,
-      hint: 'Install the package again.',
+      message: `'${dataset.name}' is part of this package, but its files are missing`,
+      hint: 'Reinstall the package.',
     })
   }
-  const ours = set.folder === set.store
-  if (set.folder !== null) {
-    if (ours ? await isMarked(set) : verified.has(set.folder)) return set.folder
-    const found = await verifyFiles(set, set.folder, options.signal)
-    if (found.ok) {
-      if (ours) await mark(set, set.folder).catch(() => {})
-      else verified.add(set.folder)
-      return set.folder
+  const isInCache = dataset.folder === dataset.store
+  if (dataset.folder !== null) {
+    const isVerified = isInCache ? await hasMarker(dataset) : verifiedFolders.has(dataset.folder)
+    if (isVerified) return dataset.folder
+    const verification = await verifyFiles(dataset, dataset.folder, options.signal)
+    if (verification.ok) {
+      if (isInCache) await writeMarker(dataset, dataset.folder).catch(() => {})
+      else verifiedFolders.add(dataset.folder)
+      return dataset.folder
     }
-    // A package of the system's that is something else does not stop us from getting our own.
-    if (ours) throw notAsPublished(found)
+    // A different copy outside the cache, such as a system package, does not prevent the download.
+    if (isInCache) throw verificationError(verification)
   }
-  await download(set, options, patience)
-  return set.store
+  await download(dataset, options, policy)
+  return dataset.store
 }
 
-/** Whether the marker in its folder is there and means the same checksums. */
-async function isMarked({ store, files }: KnownDataset): Promise<boolean> {
+/** Returns whether the folder has a marker with the current checksums. */
+async function hasMarker({ store, files }: KnownDataset): Promise<boolean> {
   const text = await readFile(join(store, MARKER), 'utf8').catch(() => '')
   return text === markerText(files)
 }
 
-async function mark({ files }: KnownDataset, folder: string): Promise<void> {
+async function writeMarker({ files }: KnownDataset, folder: string): Promise<void> {
   await writeFile(join(folder, MARKER), markerText(files))
 }
 
@@ -87,7 +88,7 @@ function markerText(files: KnownDataset['files']): string {
   return `${JSON.stringify({ verified: files }, undefined, 2)}\n`
 }
 
-/** Compares every file with its published checksum. */
+/** Compares each file of a data set with its published checksum. */
 export async function verifyFiles(
   { name, files }: KnownDataset,
   folder: string,
@@ -96,22 +97,23 @@ export async function verifyFiles(
   const results: VerifiedFile[] = []
   for (const { file, bytes, sha256 } of files) {
     throwIfAborted(signal)
-    const actual = await unpackedHash(join(folder, file), bytes, signal)
+    const actual = await decompressedHash(join(folder, file), bytes, signal)
     results.push({ file, ok: actual === sha256, expected: sha256, actual })
   }
   return { name, folder, ok: results.every(({ ok }) => ok), files: results }
 }
 
-async function unpackedHash(
+/** Returns the SHA-256 of a file, or of the decompressed `<path>.gz`; null if there is neither. */
+async function decompressedHash(
   path: string,
-  most: number,
+  maxBytes: number,
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
   for (const gunzip of [false, true]) {
     const file = gunzip ? `${path}.gz` : path
     try {
       await access(file)
-      return (await contentOf(file, { signal, gunzip, most })).sha256
+      return (await hashFile(file, { signal, gunzip, maxBytes })).sha256
     } catch {
       throwIfAborted(signal)
     }
@@ -119,79 +121,81 @@ async function unpackedHash(
   return null
 }
 
-export function notAsPublished({ name, folder, files }: DatasetVerification): ResidualError {
-  const wrong = files.find(({ ok }) => !ok)
-  const what =
-    wrong?.actual == null
-      ? `${wrong?.file} is not there or is damaged`
-      : `${wrong.file} has SHA-256 ${wrong.actual}, not ${wrong.expected}`
+function verificationError({ name, folder, files }: DatasetVerification): ResidualError {
+  const failed = files.find(({ ok }) => !ok)
+  const problem =
+    failed?.actual == null
+      ? `${failed?.file} is missing or damaged`
+      : `${failed.file} has SHA-256 ${failed.actual} instead of ${failed.expected}`
   return new ResidualError({
     code: 'E_DATA_FORMAT',
-    message: `${folder} is not the published '${name}': ${what}`,
-    at: { file: join(folder, wrong?.file ?? '') },
-    hint: `Remove ${folder}, and \`residual data download ${name}\`.`,
+    message: `${folder} differs from the published '${name}': ${problem}`,
+    at: { file: join(folder, failed?.file ?? '') },
+    hint: `Remove ${folder} and run \`residual data download ${name}\`.`,
   })
 }
 
-/** Downloads beside the data set's place, verifies, unpacks, and puts all of it there in one move. */
+/** Downloads to a staging folder, verifies, unpacks, and renames the result. */
 async function download(
-  set: KnownDataset,
+  dataset: KnownDataset,
   options: DownloadOptions,
-  patience: Patience,
+  policy: RetryPolicy,
 ): Promise<void> {
-  const { store, downloads, files } = set
+  const { store, downloads, files } = dataset
   const staging = `${store}.download`
   try {
     await mkdir(staging, { recursive: true })
-    await withLock(`${store}.lock`, () => stage(), { signal: options.signal })
+    await withLock(`${store}.lock`, () => stage(), {
+      checkAborted: () => throwIfAborted(options.signal),
+    })
   } catch (error) {
     throwIfAborted(options.signal)
-    throw error instanceof ResidualError ? error : (diskFailure(error, store) ?? error)
+    throw error instanceof ResidualError ? error : (toWriteError(error, store) ?? error)
   }
 
   async function stage(): Promise<void> {
-    // Another process may have done it while we waited.
-    if (await isMarked(set)) return
-    await refuseOccupied(set)
+    // Another process may have downloaded it while this one waited for the lock.
+    if (await hasMarker(dataset)) return
+    await assertUnoccupied(dataset)
     await mkdir(staging, { recursive: true })
-    const fresh = join(staging, `unpacked-${randomUUID()}`)
-    await mkdir(fresh)
+    const unpacked = join(staging, `unpacked-${randomUUID()}`)
+    await mkdir(unpacked)
     try {
       for (const { file, from, bytes, sha256, unpack: folder } of downloads) {
         const target = join(staging, file)
-        const urls = addresses(set.name, file, from)
-        await fetchFile({ name: set.name, file, target, urls, bytes, sha256 }, options, patience)
+        const urls = fileUrls(dataset.name, file, from)
+        await fetchFile({ name: dataset.name, file, target, urls, bytes, sha256 }, options, policy)
         if (folder === null) continue
         const limits = limitsFor(files.reduce((sum, { bytes }) => sum + bytes, 0))
-        await unpack(target, folder, fresh, limits, options.signal)
+        await unpack(target, folder, unpacked, limits, options.signal)
       }
-      // Only when all are there: what is kept as it is has been moved, and could not be resumed.
+      // Plain files are moved last: an interrupted download can then be resumed.
       for (const { file, unpack: folder } of downloads) {
-        if (folder === null) await rename(join(staging, file), join(fresh, file))
+        if (folder === null) await rename(join(staging, file), join(unpacked, file))
       }
-      const found = await verifyFiles(set, fresh, options.signal)
-      if (!found.ok) throw notAsPublished({ ...found, folder: staging })
-      await mark(set, fresh)
-      await rename(fresh, store)
+      const verification = await verifyFiles(dataset, unpacked, options.signal)
+      if (!verification.ok) throw verificationError({ ...verification, folder: staging })
+      await writeMarker(dataset, unpacked)
+      await rename(unpacked, store)
       await rm(staging, { recursive: true, force: true })
     } finally {
-      await rm(fresh, { recursive: true, force: true })
+      await rm(unpacked, { recursive: true, force: true })
     }
   }
 }
 
-/** A folder that somebody keeps something else in is left alone. */
-async function refuseOccupied({ store, name }: KnownDataset): Promise<void> {
+/** Throws if the target folder exists and is not empty: it may contain something else. */
+async function assertUnoccupied({ store, name }: KnownDataset): Promise<void> {
   try {
-    await rmdir(store) // an empty one is in nobody's way
+    await rmdir(store)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw new ResidualError(
       {
         code: 'E_WRITE',
-        message: `${store}${sep} is there, and is not the published '${name}'`,
+        message: `${store}${sep} exists and differs from the published '${name}'`,
         at: { file: store },
-        hint: 'Move it away, or set RESIDUAL_DATA to another folder to keep data sets in.',
+        hint: 'Move it away, or set RESIDUAL_DATA to another folder for data sets.',
       },
       { cause: error },
     )

@@ -1,86 +1,96 @@
 import { AbortError, ResidualError } from '../errors/errors.js'
 
-/** What is downloaded, as far as a message needs it. */
-export interface Wanted {
-  /** The file's name. */
+/** A file to download, as error messages need it. */
+export interface DownloadTarget {
+  /** Name of the file. */
   file: string
-  /** Where it is to lie in the end, or to be put by hand. */
+  /** Path that it is downloaded to, or can be copied to by hand. */
   target: string
 }
 
-/** Why one address did not give the file; the next one may. */
-export class AddressError extends Error {
-  /** Whether the same address may give it a moment later. */
-  readonly again: boolean
-  /** The least time to wait before, in ms, if the server says so. */
-  readonly after: number | undefined
+/** Why one URL did not provide the file; another URL may. */
+export class UrlError extends Error {
+  /** Whether a retry of the same URL may succeed. */
+  readonly canRetry: boolean
+  /** Minimum delay before a retry in ms, if the server sent one. */
+  readonly retryAfter: number | undefined
 
-  constructor(message: string, { again = false, after, cause }: AddressErrorOptions = {}) {
+  constructor(message: string, { canRetry = false, retryAfter, cause }: UrlErrorOptions = {}) {
     super(message, cause === undefined ? undefined : { cause })
-    this.again = again
-    this.after = after
+    this.canRetry = canRetry
+    this.retryAfter = retryAfter
   }
 }
 
-interface AddressErrorOptions {
-  again?: boolean
-  after?: number | undefined
+interface UrlErrorOptions {
+  canRetry?: boolean
+  retryAfter?: number | undefined
   cause?: unknown
 }
 
-/** No address gave the file: what each of them said, and how to do without. */
-export function notDownloaded(
-  { file, target }: Wanted,
-  tried: readonly { url: string; error: Error }[],
-  before?: string,
+/**
+ * Creates the error for a file that no URL provided.
+ *
+ * @param attempts the error of each URL
+ * @param removed why an existing file was removed first, if there was one
+ */
+export function downloadError(
+  { file, target }: DownloadTarget,
+  attempts: readonly { url: string; error: Error }[],
+  removed?: string,
 ): ResidualError {
-  const [first] = tried
-  const reasons = tried.map(({ url, error }) => `${url}: ${error.message}`)
-  const prefix = before === undefined ? '' : `${before}; `
+  const [first] = attempts
+  const reasons = attempts.map(({ url, error }) => `${url}: ${error.message}`)
+  const prefix = removed === undefined ? '' : `${removed}; `
   return new ResidualError(
     {
       code: 'E_DOWNLOAD',
       message: `${prefix}${file} could not be downloaded. ${reasons.join('. ')}`,
       at: { file: target },
       hint:
-        `Try again: what has arrived is kept. Without a network, fetch ${first?.url ?? file} by ` +
-        `other means and put it there: ${target}. A proxy is taken from HTTPS_PROXY and ` +
-        'HTTP_PROXY, a mirror from RESIDUAL_MIRROR.',
+        `Run it again: the download resumes. Without a network, copy ${first?.url ?? file} to ` +
+        `${target}. HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.`,
     },
     first && { cause: first.error },
   )
 }
 
-/** A disk that refuses is not mended by trying again. */
-export function diskFailure(error: unknown, path: string): ResidualError | undefined {
+/** Converts an error of the file system, which a retry does not fix; undefined for other errors. */
+export function toWriteError(error: unknown, path: string): ResidualError | undefined {
   const { code, syscall, message } = error as NodeJS.ErrnoException
-  if (code === undefined || syscall === undefined || !FILE_CALLS.has(syscall)) return undefined
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  if (code === undefined || syscall === undefined || !FILE_SYSCALLS.has(syscall)) return undefined
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT'
   return new ResidualError(
     {
       code: 'E_WRITE',
-      message: full ? `no space is left for ${path}` : `${path} could not be written: ${message}`,
+      message: isFull
+        ? `no space is left on the disk of ${path}`
+        : `${path} could not be written: ${message}`,
       at: { file: path },
-      hint: 'Set RESIDUAL_CACHE to a folder on a disk with room that you may write to.',
+      hint: 'Set RESIDUAL_CACHE to a writable folder on a disk with free space.',
     },
     { cause: error },
   )
 }
 
-/** The calls on files, as against those on sockets. */
-const FILE_CALLS = new Set([
+/** System calls on files, in contrast to those on sockets. */
+const FILE_SYSCALLS = new Set([
   ...['open', 'write', 'fsync', 'rename', 'mkdir', 'rm', 'unlink', 'rmdir', 'ftruncate', 'stat'],
 ])
 
-/** Throws, once the signal has been given. */
+/**
+ * Throws if the signal is aborted.
+ *
+ * @throws {AbortError}
+ */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AbortError('aborted while downloading', undefined, signal.reason)
 }
 
-/** The innermost reason: what `fetch failed` is about stands in its cause. */
-export function reason(error: unknown): string {
+/** Returns the message of the innermost cause: `fetch failed` itself says nothing. */
+export function rootCause(error: unknown): string {
   const causes = error instanceof AggregateError ? error.errors : [(error as Error)?.cause]
   const inner = causes.find((cause) => cause instanceof Error)
-  if (inner !== undefined) return reason(inner)
+  if (inner !== undefined) return rootCause(inner)
   return error instanceof Error ? error.message || error.name : String(error)
 }

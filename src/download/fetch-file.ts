@@ -2,71 +2,77 @@ import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AbortError, ResidualError } from '../errors/errors.js'
-import { contentOf } from './checksum.js'
+import { hashFile } from './checksum.js'
 import {
-  AddressError,
-  diskFailure,
-  notDownloaded,
+  type DownloadTarget,
+  downloadError,
   throwIfAborted,
-  type Wanted,
+  toWriteError,
+  UrlError,
 } from './download-error.js'
-import { type Answer, Http, PATIENCE, type Patience } from './http.js'
-import { withLock } from './lock.js'
-import { isOffline, notFetched } from './offline.js'
+import { withLock } from './file-lock.js'
+import { DEFAULT_RETRY_POLICY, HttpClient, type HttpResponse, type RetryPolicy } from './http.js'
+import { isOffline, offlineError } from './offline.js'
 
-/** How far a download is. */
+/** Progress of a download. */
 export interface DownloadProgress {
-  /** What it belongs to: a data set's name, or `weights`. */
+  /** Name of the data set that the file belongs to, or `weights`. */
   name: string
-  /** The file that is on its way. */
+  /** Name of the file. */
   file: string
-  /** Where it comes from. */
+  /** URL that it is downloaded from. */
   url: string
-  /** Bytes that are there. */
+  /** Bytes received so far. */
   bytes: number
-  /** Bytes in all; undefined where the server does not say. */
+  /** Size of the file in bytes; undefined if the server does not send it. */
   total: number | undefined
 }
 
-/** What goes with a download. */
+/** Options of a download. */
 export interface DownloadOptions {
-  /** Ends it, and the work that it is for; what has arrived is kept. */
+  /** Aborts the download and the work that it precedes; received bytes are kept for resuming. */
   signal?: AbortSignal | undefined
-  /** Called as bytes arrive. */
+  /** Called when bytes arrive. */
   onDownload?: ((progress: DownloadProgress) => void) | undefined
 }
 
 /** A published file. */
-export interface RemoteFile extends Wanted {
-  /** What it belongs to. */
+export interface RemoteFile extends DownloadTarget {
+  /** Name of the data set that the file belongs to, or `weights`. */
   name: string
-  /** Where it is published, in the order in which to try. */
+  /** URLs of the file, in the order to try. */
   urls: readonly string[]
-  /** Its length; undefined where the publisher does not say it. */
+  /** Size in bytes; undefined if it is not published. */
   bytes: number | undefined
-  /** No more than this is taken; only for files whose length is not known. */
-  most?: number | undefined
-  /** In hexadecimal: all of it, or as much of its beginning as is published. */
+  /** Upper limit of the size, for files whose size is not published. */
+  maxBytes?: number | undefined
+  /** SHA-256 in hexadecimal, or as many of its first digits as are published. */
   sha256: string
 }
 
-/** What is known of a download that has begun. */
-interface Begun {
+/** Origin of a partial download. */
+interface PartOrigin {
   url: string
   etag: string | undefined
 }
 
+/** A partial download on disk. */
+interface Part extends Partial<PartOrigin> {
+  /** Bytes on disk; 0 if there is nothing to resume. */
+  offset: number
+}
+
 /**
- * Fetches a file, goes on where an earlier try stopped, and checks it. It bears its name only when
- * all of it is there and its checksum is right; until then the bytes lie in `<target>.part`. A file
- * that is there already is checked and used.
+ * Downloads a file and verifies its checksum. A download resumes where an earlier attempt stopped.
+ * The bytes are written to `<target>.part`, which is renamed when it is complete and verified. An
+ * existing file is verified and kept.
  *
- * @throws {ResidualError} `E_DOWNLOAD` with what each address said, `E_WRITE`, `AbortError`
+ * @throws {ResidualError} `E_DOWNLOAD` with the error of each URL, `E_WRITE`, `AbortError`
  */
 export async function fetchFile(
   file: RemoteFile,
   { signal, onDownload }: DownloadOptions = {},
-  patience: Patience = PATIENCE,
+  policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ): Promise<void> {
   const { target } = file
   try {
@@ -75,232 +81,236 @@ export async function fetchFile(
     await withLock(
       `${target}.lock`,
       async () => {
-        const before = await checkPresent(file, signal)
-        if (before === true) return
-        if (isOffline()) throw notFetched(file, file.urls[0])
-        await using http = await Http.open(patience)
-        await new Fetch(file, { signal, onDownload }, patience, http).run(before)
+        const existing = await verifyExisting(file, signal)
+        if (existing === 'verified') return
+        if (isOffline()) throw offlineError(file, file.urls[0])
+        await using http = await HttpClient.open(policy)
+        await new FileDownload(file, { signal, onDownload }, policy, http).run(existing?.removed)
       },
-      { signal },
+      { checkAborted: () => throwIfAborted(signal) },
     )
   } catch (error) {
-    if (signal?.aborted && !(error instanceof AbortError)) throwIfAborted(signal)
-    throw error instanceof ResidualError ? error : (diskFailure(error, target) ?? error)
+    if (!(error instanceof AbortError)) throwIfAborted(signal)
+    throw error instanceof ResidualError ? error : (toWriteError(error, target) ?? error)
   }
 }
 
 /**
- * Looks whether the file is there, put by hand perhaps.
+ * Verifies the target file, which may have been copied by hand.
  *
- * @returns true if it is; what was wrong with it if it had to be removed
+ * @returns undefined if there is none; why it was removed if its checksum is wrong
  */
-async function checkPresent(
+async function verifyExisting(
   { target, sha256 }: RemoteFile,
   signal: AbortSignal | undefined,
-): Promise<true | string | undefined> {
+): Promise<'verified' | { removed: string } | undefined> {
   try {
     await access(target)
   } catch {
     return undefined
   }
-  const found = await contentOf(target, { signal })
-  if (found.sha256.startsWith(sha256)) return true
+  const found = await hashFile(target, { signal })
+  if (found.sha256.startsWith(sha256)) return 'verified'
   await rm(target)
-  return `the file that lay there had SHA-256 ${found.sha256}, not ${sha256}, and was removed`
+  return {
+    removed: `the existing file had SHA-256 ${found.sha256} instead of ${sha256} and was removed`,
+  }
 }
 
-class Fetch {
+class FileDownload {
   readonly #file: RemoteFile
   readonly #options: DownloadOptions
-  readonly #patience: Patience
-  readonly #http: Http
+  readonly #policy: RetryPolicy
+  readonly #http: HttpClient
+  /** Path of the partial download. */
   readonly #part: string
-  readonly #note: string
+  /** Path of the `PartOrigin` of the partial download. */
+  readonly #origin: string
 
-  constructor(file: RemoteFile, options: DownloadOptions, patience: Patience, http: Http) {
+  constructor(file: RemoteFile, options: DownloadOptions, policy: RetryPolicy, http: HttpClient) {
     this.#file = file
     this.#options = options
-    this.#patience = patience
+    this.#policy = policy
     this.#http = http
     this.#part = `${file.target}.part`
-    this.#note = `${this.#part}.json`
+    this.#origin = `${this.#part}.json`
   }
 
-  /** @param before what was wrong with a file that lay there */
-  async run(before: string | undefined): Promise<void> {
-    const tried: { url: string; error: Error }[] = []
+  /** @param removed why an existing file was removed, for the error message */
+  async run(removed: string | undefined): Promise<void> {
+    const attempts: { url: string; error: Error }[] = []
     for (const url of this.#file.urls) {
       try {
-        await this.#from(url)
+        await this.#downloadFrom(url)
         return
       } catch (error) {
-        if (!(error instanceof AddressError)) throw error
-        tried.push({ url, error })
+        if (!(error instanceof UrlError)) throw error
+        attempts.push({ url, error })
       }
     }
-    throw notDownloaded(this.#file, tried, before)
+    throw downloadError(this.#file, attempts, removed)
   }
 
-  async #from(url: string): Promise<void> {
-    const { tries, backoff } = this.#patience
+  async #downloadFrom(url: string): Promise<void> {
+    const { attempts, backoff } = this.#policy
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#attempt(url)
         return
       } catch (error) {
         throwIfAborted(this.#options.signal)
-        if (!(error instanceof AddressError) || !error.again || attempt >= tries) throw error
-        const wait = Math.max(backoff * 2 ** (attempt - 1), error.after ?? 0)
-        await sleep(wait, undefined, { signal: this.#options.signal })
+        if (!(error instanceof UrlError) || !error.canRetry || attempt >= attempts) throw error
+        const delay = Math.max(backoff * 2 ** (attempt - 1), error.retryAfter ?? 0)
+        await sleep(delay, undefined, { signal: this.#options.signal })
       }
     }
   }
 
   async #attempt(url: string): Promise<void> {
     const { target } = this.#file
-    const resumed = await this.#transfer(url)
-    const found = await contentOf(this.#part, { signal: this.#options.signal })
+    const isResumed = await this.#transfer(url)
+    const found = await hashFile(this.#part, { signal: this.#options.signal })
     if (found.sha256.startsWith(this.#file.sha256)) {
       await rename(this.#part, target)
-      await rm(this.#note, { force: true })
+      await rm(this.#origin, { force: true })
       return
     }
     await this.#discard()
-    throw new AddressError(
-      `what came has SHA-256 ${found.sha256}, not ${this.#file.sha256}; it was removed`,
-      // Two halves of different files are mended by fetching it whole.
-      { again: resumed },
+    throw new UrlError(
+      `the received file has SHA-256 ${found.sha256} instead of ${this.#file.sha256} and was removed`,
+      // The file may have changed between the parts; a complete download then succeeds.
+      { canRetry: isResumed },
     )
   }
 
-  /** @returns whether it went on from what an earlier try had left */
+  /** @returns whether the transfer resumed an earlier one */
   async #transfer(url: string): Promise<boolean> {
-    const begun = await this.#begun()
-    if (begun.from > 0 && begun.from === this.#file.bytes) return true
+    const part = await this.#readPart()
+    if (part.offset > 0 && part.offset === this.#file.bytes) return true
     const headers: Record<string, string> = {}
-    if (begun.from > 0) {
-      headers.range = `bytes=${begun.from}-`
-      if (begun.url === url && begun.etag !== undefined) headers['if-range'] = begun.etag
+    if (part.offset > 0) {
+      headers.range = `bytes=${part.offset}-`
+      if (part.url === url && part.etag !== undefined) headers['if-range'] = part.etag
     }
-    const answer = await this.#http.get(url, headers, this.#options.signal)
-    await this.#refuseFailure(answer, begun.from)
-    const extent = this.#extent(answer, begun, url)
-    if (extent === undefined) {
-      await drop(answer.body)
+    const response = await this.#http.get(url, headers, this.#options.signal)
+    await this.#checkStatus(response, part.offset)
+    const range = this.#parseRange(response, part, url)
+    if (range === undefined) {
+      await drain(response.body)
       await this.#discard()
-      throw new AddressError('it does not go on where it stopped before', { again: true })
+      throw new UrlError('the server does not resume at the requested offset', { canRetry: true })
     }
-    const { from, total } = extent
-    const etag = strong(answer.header('etag'))
-    await writeFile(this.#note, JSON.stringify({ url, etag } satisfies Begun))
-    await this.#write(answer, url, from, total)
-    return from > 0
+    const etag = strongEtag(response.header('etag'))
+    await writeFile(this.#origin, JSON.stringify({ url, etag } satisfies PartOrigin))
+    await this.#receive(response, url, range)
+    return range.offset > 0
   }
 
-  /** What an earlier try has left, and where it came from. */
-  async #begun(): Promise<Partial<Begun> & { from: number }> {
+  async #readPart(): Promise<Part> {
     try {
       const { size } = await stat(this.#part)
-      const note: Begun = JSON.parse(await readFile(this.#note, 'utf8'))
-      if (size <= (this.#file.bytes ?? Number.POSITIVE_INFINITY)) return { ...note, from: size }
+      const origin: PartOrigin = JSON.parse(await readFile(this.#origin, 'utf8'))
+      if (size <= (this.#file.bytes ?? Number.POSITIVE_INFINITY)) return { ...origin, offset: size }
     } catch {
-      // Nothing usable.
+      // There is no complete pair of files.
     }
-    return { from: 0 }
+    return { offset: 0 }
   }
 
-  async #refuseFailure({ status, header, body }: Answer, from: number): Promise<void> {
-    if (status === 200 || (status === 206 && from > 0)) {
+  async #checkStatus({ status, header, body }: HttpResponse, offset: number): Promise<void> {
+    if (status === 200 || (status === 206 && offset > 0)) {
       const type = header('content-type') ?? ''
       if (!/^\s*text\/html/i.test(type)) return
-      await drop(body)
-      throw new AddressError('it sends a web page in place of the file; a login may be in the way')
+      await drain(body)
+      throw new UrlError('the server sent a web page instead of the file; it may require a login')
     }
-    await drop(body)
+    await drain(body)
     if (status === 416) await this.#discard()
     const seconds = Number(header('retry-after'))
-    throw new AddressError(`the server answered ${status}`, {
-      again: status >= 500 || [408, 416, 425, 429].includes(status),
-      after: seconds > 0 ? Math.min(seconds, 60) * 1000 : undefined,
+    throw new UrlError(`the server answered ${status}`, {
+      canRetry: status >= 500 || [408, 416, 425, 429].includes(status),
+      retryAfter: seconds > 0 ? Math.min(seconds, 60) * 1000 : undefined,
     })
   }
 
   /**
-   * Where the answer goes on, and how long the file is.
+   * Determines the offset of the body and the size of the file.
    *
-   * @returns undefined if it is not what was asked for, or of another file than before
+   * @returns undefined if the response does not continue the partial download
    */
-  #extent(
-    { status, header }: Answer,
-    begun: Partial<Begun> & { from: number },
+  #parseRange(
+    { status, header }: HttpResponse,
+    part: Part,
     url: string,
-  ): { from: number; total: number | undefined } | undefined {
+  ): { offset: number; total: number | undefined } | undefined {
     const { bytes } = this.#file
     const length = header('content-length')
-    let [from, total] = [0, length === undefined ? undefined : Number(length)]
+    let [offset, total] = [0, length === undefined ? undefined : Number(length)]
     if (status === 206) {
       const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header('content-range') ?? '')
-      const etag = strong(header('etag'))
-      const changed = begun.url === url && begun.etag !== undefined && etag !== begun.etag
-      if (range === null || Number(range[1]) !== begun.from || changed) return undefined
-      from = begun.from
+      const etag = strongEtag(header('etag'))
+      const hasChanged = part.url === url && part.etag !== undefined && etag !== part.etag
+      if (range === null || Number(range[1]) !== part.offset || hasChanged) return undefined
+      offset = part.offset
       total = range[2] === '*' ? undefined : Number(range[2])
     }
     if (bytes !== undefined && total !== undefined && total !== bytes) {
-      throw new AddressError(`its file has ${total} bytes, the published one ${bytes}`)
+      throw new UrlError(`the file has ${total} bytes instead of ${bytes}`)
     }
-    if (total !== undefined && total > this.#most) {
-      throw new AddressError(`its file has ${total} bytes, more than any such file`)
+    if (total !== undefined && total > this.#maxBytes) {
+      throw new UrlError(`the file has ${total} bytes, more than the limit of ${this.#maxBytes}`)
     }
-    return { from, total: bytes ?? total }
+    return { offset, total: bytes ?? total }
   }
 
-  get #most(): number {
-    return this.#file.most ?? Number.POSITIVE_INFINITY
+  get #maxBytes(): number {
+    return this.#file.maxBytes ?? Number.POSITIVE_INFINITY
   }
 
-  async #write(
-    { body }: Answer,
+  async #receive(
+    { body }: HttpResponse,
     url: string,
-    from: number,
-    total: number | undefined,
+    { offset, total }: { offset: number; total: number | undefined },
   ): Promise<void> {
     const { name, file } = this.#file
-    const most = Math.min(total ?? Number.POSITIVE_INFINITY, this.#most)
-    let bytes = from
+    const limit = Math.min(total ?? Number.POSITIVE_INFINITY, this.#maxBytes)
+    let bytes = offset
     {
-      await using part = await open(this.#part, from > 0 ? 'a' : 'w')
-      for await (const piece of body) {
-        bytes += piece.length
-        if (bytes > most) {
+      await using part = await open(this.#part, offset > 0 ? 'a' : 'w')
+      for await (const chunk of body) {
+        bytes += chunk.length
+        if (bytes > limit) {
           await this.#discard()
-          throw new AddressError(`it sends more than the ${most} bytes that the file has`)
+          throw new UrlError(`the server sent more than ${limit} bytes`)
         }
-        await part.writeFile(piece)
+        await part.writeFile(chunk)
         this.#options.onDownload?.({ name, file, url, bytes, total })
       }
       await part.sync()
     }
     if (total !== undefined && bytes < total) {
-      throw new AddressError(`it broke off after ${bytes} of ${total} bytes`, { again: true })
+      throw new UrlError(`the connection broke after ${bytes} of ${total} bytes`, {
+        canRetry: true,
+      })
     }
   }
 
   async #discard(): Promise<void> {
     await rm(this.#part, { force: true })
-    await rm(this.#note, { force: true })
+    await rm(this.#origin, { force: true })
   }
 }
 
-/** An entity tag that stands for the same bytes; a weak one does not. */
-function strong(etag: string | undefined): string | undefined {
+/** Returns a strong entity tag, which identifies exact bytes; undefined for a weak one. */
+function strongEtag(etag: string | undefined): string | undefined {
   return etag?.startsWith('"') ? etag : undefined
 }
 
-async function drop(body: AsyncIterable<Uint8Array>): Promise<void> {
+/** Closes a response whose body is not needed. */
+async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
   try {
     for await (const _ of body) break
   } catch {
-    // It is not wanted anyway.
+    // The connection is closed either way.
   }
 }

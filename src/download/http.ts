@@ -1,56 +1,61 @@
 import type { Dispatcher } from 'undici'
-import { AddressError, reason } from './download-error.js'
+import { rootCause, UrlError } from './download-error.js'
 
-/** How long a server may keep us waiting, in ms, and how often it is asked. */
-export interface Patience {
-  /** For a connection. */
-  connect: number
-  /** Without a single byte. */
-  stall: number
-  /** Tries at each address. */
-  tries: number
-  /** Before the second try; twice as long before each further one. */
+/** Timeouts and retries of a download. */
+export interface RetryPolicy {
+  /** Connection timeout in ms. */
+  connectTimeout: number
+  /** Longest pause between two chunks in ms. */
+  idleTimeout: number
+  /** Attempts per URL. */
+  attempts: number
+  /** Delay before the second attempt in ms; doubled before each further one. */
   backoff: number
 }
 
-export const PATIENCE: Patience = { connect: 15_000, stall: 30_000, tries: 4, backoff: 1_000 }
+export const DEFAULT_RETRY_POLICY: RetryPolicy = {
+  connectTimeout: 15_000,
+  idleTimeout: 30_000,
+  attempts: 4,
+  backoff: 1_000,
+}
 
-const MOST_REDIRECTS = 10
+const MAX_REDIRECTS = 10
 
-/** An answer whose body is on its way. */
-export interface Answer {
+/** A response whose body is still being received. */
+export interface HttpResponse {
   status: number
   header(name: string): string | undefined
-  /** Throws `AddressError` if it stalls or breaks off. */
+  /** Throws `UrlError` if the connection stalls or breaks. */
   body: AsyncIterable<Uint8Array>
 }
 
-/** Connections, through the proxies that the environment names, until it is closed. */
-export class Http implements AsyncDisposable {
-  readonly #patience: Patience
+/** HTTP connections, through the proxy of HTTP_PROXY and HTTPS_PROXY. */
+export class HttpClient implements AsyncDisposable {
+  readonly #policy: RetryPolicy
   readonly #dispatcher: Dispatcher
   readonly #request: typeof import('undici').request
 
-  static async open(patience: Patience): Promise<Http> {
-    // Loaded when it is first needed: most programs download nothing.
+  static async open(policy: RetryPolicy): Promise<HttpClient> {
+    // Imported on demand: most programs download nothing.
     const { EnvHttpProxyAgent, request } = await import('undici')
-    const { connect: timeout } = patience
+    const { connectTimeout: timeout } = policy
     const dispatcher = new EnvHttpProxyAgent({
       connect: { timeout },
       requestTls: { timeout },
       proxyTls: { timeout },
-      // As curl does: many proxies tunnel to port 443 alone.
+      // As curl does for http URLs: many proxies only tunnel to port 443.
       proxyTunnel: false,
     })
-    return new Http(patience, dispatcher, request)
+    return new HttpClient(policy, dispatcher, request)
   }
 
   private constructor(
-    patience: Patience,
+    policy: RetryPolicy,
     dispatcher: Dispatcher,
     request: typeof import('undici').request,
   ) {
-    this.#patience = patience
+    this.#policy = policy
     this.#dispatcher = dispatcher
     this.#request = request
   }
@@ -60,21 +65,22 @@ export class Http implements AsyncDisposable {
   }
 
   /**
-   * Asks for a file, following redirections.
+   * Sends a GET request and follows redirects.
    *
-   * @throws {AddressError} if there is no answer, or one that leads in a circle or out of HTTP(S)
+   * @throws {UrlError} if there is no response, or a redirect forms a loop, leaves HTTP or downgrades
+   *   from HTTPS
    */
   async get(
     url: string,
     headers: Record<string, string>,
     signal: AbortSignal | undefined,
-  ): Promise<Answer> {
-    const seen = new Set<string>()
-    for (let at = new URL(url); ; ) {
-      if (seen.has(at.href)) throw new AddressError(`it is redirected in a circle, to ${at.href}`)
-      if (seen.size > MOST_REDIRECTS) throw new AddressError('it is redirected again and again')
-      seen.add(at.href)
-      const response = await this.#send(at, headers, signal)
+  ): Promise<HttpResponse> {
+    const visited = new Set<string>()
+    for (let current = new URL(url); ; ) {
+      if (visited.has(current.href)) throw new UrlError(`redirect loop at ${current.href}`)
+      if (visited.size > MAX_REDIRECTS) throw new UrlError(`more than ${MAX_REDIRECTS} redirects`)
+      visited.add(current.href)
+      const response = await this.#send(current, headers, signal)
       const header = (name: string) => {
         const value = response.headers[name]
         return Array.isArray(value) ? value[0] : value
@@ -82,61 +88,64 @@ export class Http implements AsyncDisposable {
       const location = header('location')
       const { statusCode: status, body } = response
       if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
-        return { status, header, body: this.#patiently(body) }
+        return { status, header, body: this.#convertErrors(body) }
       }
       body.on('error', () => {}).destroy()
-      at = redirected(at, location)
+      current = resolveRedirect(current, location)
     }
   }
 
   async #send(url: URL, headers: Record<string, string>, signal: AbortSignal | undefined) {
-    const { stall } = this.#patience
+    const { idleTimeout } = this.#policy
     try {
       return await this.#request(url, {
         dispatcher: this.#dispatcher,
         headers: { 'user-agent': 'residual', 'accept-encoding': 'identity', ...headers },
-        headersTimeout: stall,
-        bodyTimeout: stall,
+        headersTimeout: idleTimeout,
+        bodyTimeout: idleTimeout,
         signal: signal ?? null,
       })
     } catch (error) {
-      throw this.#told(error)
+      throw this.#toUrlError(error)
     }
   }
 
-  async *#patiently(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  async *#convertErrors(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
     try {
       yield* body
     } catch (error) {
-      throw this.#told(error)
+      throw this.#toUrlError(error)
     }
   }
 
-  #told(cause: unknown): AddressError {
-    const { connect, stall } = this.#patience
+  #toUrlError(cause: unknown): UrlError {
+    const { connectTimeout, idleTimeout } = this.#policy
     switch ((cause as { code?: string }).code) {
       case 'UND_ERR_CONNECT_TIMEOUT':
-        return new AddressError(`no connection within ${connect / 1000} s`, { again: true, cause })
+        return new UrlError(`no connection within ${connectTimeout / 1000} s`, {
+          canRetry: true,
+          cause,
+        })
       case 'UND_ERR_HEADERS_TIMEOUT':
       case 'UND_ERR_BODY_TIMEOUT':
-        return new AddressError(`nothing came for ${stall / 1000} s`, { again: true, cause })
+        return new UrlError(`no data for ${idleTimeout / 1000} s`, { canRetry: true, cause })
       default:
-        return new AddressError(reason(cause), { again: true, cause })
+        return new UrlError(rootCause(cause), { canRetry: true, cause })
     }
   }
 }
 
-function redirected(from: URL, location: string): URL {
+function resolveRedirect(from: URL, location: string): URL {
   let to: URL
   try {
     to = new URL(location, from)
   } catch {
-    throw new AddressError(`it is redirected to ${JSON.stringify(location)}, which is no address`)
+    throw new UrlError(`redirect to ${JSON.stringify(location)}, which is not a URL`)
   }
-  const safe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')
-  if (!safe) {
-    throw new AddressError(
-      `it is redirected to ${to.href}, from ${from.protocol} to ${to.protocol}, which is refused`,
+  const isSafe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')
+  if (!isSafe) {
+    throw new UrlError(
+      `redirect from ${from.protocol} to ${to.protocol} (${to.href}), which is not allowed`,
     )
   }
   return to

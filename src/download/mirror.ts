@@ -1,26 +1,26 @@
 import { ResidualError } from '../errors/errors.js'
 
 /**
- * Where to look for a file: `RESIDUAL_MIRROR/<group>/<file>` if that is set, and nowhere else; or
- * where it is published.
+ * Returns the URLs of a file, in the order to try: `RESIDUAL_MIRROR/<group>/<file>` if that variable
+ * is set, else the places where it is published.
  *
- * @param group a data set's name, or `weights`
- * @param from addresses of folders
- * @throws {ResidualError} `E_USAGE` if the mirror is no address
+ * @param group name of a data set, or `weights`
+ * @param from URLs of folders that contain the file
+ * @throws {ResidualError} `E_USAGE` if RESIDUAL_MIRROR is not a URL
  */
-export function addresses(group: string, file: string, from: readonly string[]): string[] {
+export function fileUrls(group: string, file: string, from: readonly string[]): string[] {
   const { RESIDUAL_MIRROR: mirror } = process.env
   if (!mirror) return from.map((folder) => new URL(file, folder).href)
   try {
     const url = new URL(`${mirror.replace(/\/*$/, '')}/${group}/${file}`)
     if (url.protocol === 'https:' || url.protocol === 'http:') return [url.href]
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw new ResidualError({
     code: 'E_USAGE',
-    message: `RESIDUAL_MIRROR must be an address, not ${JSON.stringify(mirror)}`,
+    message: `RESIDUAL_MIRROR must be an http or https URL, not ${JSON.stringify(mirror)}`,
     at: { key: 'RESIDUAL_MIRROR' },
-    hint: 'For instance https://mirror.example.org/residual, which has cifar10/cifar-10-binary.tar.gz.',
+    hint: 'Example: https://mirror.example.org/residual, with cifar10/cifar-10-binary.tar.gz in it.',
   })
 }

@@ -1,18 +1,21 @@
 import { ResidualError } from '../errors/errors.js'
-import type { Wanted } from './download-error.js'
+import type { DownloadTarget } from './download-error.js'
 
-/** Whether nothing is to be fetched: `RESIDUAL_OFFLINE` is set, and not to 0. */
+/** Returns whether downloads are disabled: RESIDUAL_OFFLINE is set to anything but 0. */
 export function isOffline(): boolean {
-  const { RESIDUAL_OFFLINE: said } = process.env
-  return said !== undefined && said !== '' && said !== '0'
+  const { RESIDUAL_OFFLINE: value } = process.env
+  return value !== undefined && value !== '' && value !== '0'
 }
 
-/** A file that would have to be fetched. */
-export function notFetched({ file, target }: Wanted, url: string | undefined): ResidualError {
+/** Creates the error for a file that cannot be downloaded because downloads are disabled. */
+export function offlineError(
+  { file, target }: DownloadTarget,
+  url: string | undefined,
+): ResidualError {
   return new ResidualError({
     code: 'E_DOWNLOAD',
-    message: `${file} is not here, and RESIDUAL_OFFLINE lets nothing be fetched`,
+    message: `${file} is not on this machine, and RESIDUAL_OFFLINE disables downloads`,
     at: { file: target },
-    hint: `Fetch ${url ?? file} by other means and put it there: ${target}. Or unset RESIDUAL_OFFLINE.`,
+    hint: `Copy ${url ?? file} to ${target}, or unset RESIDUAL_OFFLINE.`,
   })
 }

@@ -3,10 +3,10 @@ import { knownDatasets } from './dataset-registry.js'
 import type { DownloadOptions } from './fetch-file.js'
 
 /**
- * What has to be downloaded before a data set can be opened.
+ * Returns a function that downloads the data set of a configuration.
  *
- * @param data of a configuration that nobody has checked yet
- * @returns undefined if there is nothing to do: it is a path, or comes with this package
+ * @param data the `data` key, not validated yet
+ * @returns undefined if nothing has to be downloaded: a path, or a data set of this package
  */
 export function prepareData(
   data: unknown,
@@ -14,11 +14,13 @@ export function prepareData(
   const source =
     typeof data === 'object' && data !== null ? (data as { source?: unknown }).source : data
   if (typeof source !== 'string' || /[/\\.]/.test(source)) return undefined
-  const set = knownDatasets().find(({ name }) => name === source)
-  // A folder of the same name is refused by the core, which says what to write instead.
-  if (set === undefined || set.downloads.length === 0 || existsSync(source)) return undefined
+  const dataset = knownDatasets().find(({ name }) => name === source)
+  // The core rejects a folder with the name of a data set and suggests `./NAME`.
+  if (dataset === undefined || dataset.downloads.length === 0 || existsSync(source)) {
+    return undefined
+  }
   return async (options) => {
     const { ensureDataset } = await import('./dataset.js')
-    await ensureDataset(set, options)
+    await ensureDataset(dataset, options)
   }
 }

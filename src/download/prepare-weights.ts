@@ -7,119 +7,127 @@ import { runCancellable } from '../native/cancel.js'
 import { requestedDevice } from '../native/cuda.js'
 import { unwrapResult } from '../native/native-result.js'
 import { knownDatasets } from './dataset-registry.js'
-import { reason, throwIfAborted } from './download-error.js'
+import { rootCause, throwIfAborted } from './download-error.js'
 import type { DownloadOptions } from './fetch-file.js'
-import type { Patience } from './http.js'
+import type { RetryPolicy } from './http.js'
 import { isOffline } from './offline.js'
 import type { PublishedWeights } from './weights.js'
 
-/** Nobody asked for the download: a network that does not answer is not waited for. */
-const UNASKED: Patience = { connect: 5_000, stall: 10_000, tries: 1, backoff: 0 }
-/** Nor is one that is slow, in ms: what has come is kept, and the next run goes on from there. */
-const UNASKED_LIMIT = 120_000
+/** Default weights are optional, so that a network which does not respond causes little delay. */
+const DEFAULT_WEIGHTS_POLICY: RetryPolicy = {
+  connectTimeout: 5_000,
+  idleTimeout: 10_000,
+  attempts: 1,
+  backoff: 0,
+}
+/** Time limit for default weights in ms; the next run resumes the download. */
+const DEFAULT_WEIGHTS_TIMEOUT = 120_000
 
-/** Lists of images. */
-const LISTS: readonly string[] = ['.csv', '.jsonl', '.ndjson']
+/** Extensions of image lists. */
+const LIST_EXTENSIONS: readonly string[] = ['.csv', '.jsonl', '.ndjson']
 
 /**
- * What has to be downloaded before a network can begin with published weights: those that were asked
- * for, or those that a few photographs are to begin from where nobody said anything. The latter may
- * fail: the run then begins from nothing, and says so.
+ * Returns a function that downloads the initial weights of a configuration: those that it requests,
+ * or ImageNet weights as the default for few photographs. If the download of default weights fails,
+ * the run starts from random weights with a warning.
  *
- * @param config plain data that nobody has checked yet
- * @returns undefined if there is nothing to do
- * @throws {ResidualError} `E_CONFIG` if none are published for the architecture
+ * @param config plain data, not validated yet
+ * @returns undefined if nothing has to be downloaded
+ * @throws {ResidualError} `E_CONFIG` if no weights are published for the architecture
  */
 export function prepareWeights(
   config: Record<string, unknown>,
 ): ((options: DownloadOptions) => Promise<unknown>) | undefined {
   const { data, model, resume } = config
-  const { arch, weights } = asObject(model, 'arch')
-  const named = typeof arch === 'string' && arch !== 'auto' ? arch : undefined
+  const { arch: archValue, weights } = toObject(model, 'arch')
+  const arch = typeof archValue === 'string' && archValue !== 'auto' ? archValue : undefined
   if (weights === 'imagenet') {
-    const file = publishedFor(named)
+    const file = findPublishedWeights(arch)
     return async (options) => {
       const { ensureWeights } = await import('./weights.js')
       await ensureWeights(file, options)
     }
   }
-  const said = weights !== undefined && weights !== null && weights !== 'auto'
-  if (said || (resume !== undefined && resume !== null) || isOffline()) return undefined
-  const { source } = asObject(data, 'source')
-  if (typeof source !== 'string' || !mayBePhotographs(source)) return undefined
-  if (isHere(named)) return undefined
-  return (options) => fetchUnasked(config, options)
+  const isExplicit = weights !== undefined && weights !== null && weights !== 'auto'
+  if (isExplicit || (resume !== undefined && resume !== null) || isOffline()) return undefined
+  const { source } = toObject(data, 'source')
+  if (typeof source !== 'string' || !mayContainPhotographs(source)) return undefined
+  if (isCached(arch)) return undefined
+  return (options) => downloadDefaultWeights(config, options)
 }
 
-/** A folder that has folders, or a list: what it holds, the core looks. */
-function mayBePhotographs(source: string): boolean {
+/** Returns whether the core has to scan the source: a folder with subfolders, or an image list. */
+function mayContainPhotographs(source: string): boolean {
   if (knownDatasets().some(({ name }) => name === source)) return false
   try {
-    if (!statSync(source).isDirectory()) return LISTS.includes(extname(source).toLowerCase())
+    if (!statSync(source).isDirectory()) {
+      return LIST_EXTENSIONS.includes(extname(source).toLowerCase())
+    }
     return readdirSync(source, { withFileTypes: true }).some((entry) => !entry.isFile())
   } catch {
-    return false // the core tells what is wrong with it
+    return false // the core reports the error
   }
 }
 
-function isHere(arch: string | undefined): boolean {
+function isCached(arch: string | undefined): boolean {
   try {
-    return existsSync(join(weightsCacheDir(), publishedFor(arch).file))
+    return existsSync(join(weightsCacheDir(), findPublishedWeights(arch).file))
   } catch {
-    return true // none are published: nothing is missing
+    return true // there are no published weights to download
   }
 }
 
-function publishedFor(arch: string | undefined): PublishedWeights {
+function findPublishedWeights(arch: string | undefined): PublishedWeights {
   return unwrapResult<PublishedWeights>(coreAddon().publishedWeights(arch))
 }
 
-async function fetchUnasked(config: object, { signal, onDownload }: DownloadOptions) {
-  const file = await wanted(config, signal)
-  if (file === undefined) return
-  const { addressOf, ensureWeights } = await import('./weights.js')
-  const limit = AbortSignal.timeout(UNASKED_LIMIT)
-  const both = signal === undefined ? limit : AbortSignal.any([signal, limit])
+async function downloadDefaultWeights(
+  config: object,
+  { signal, onDownload }: DownloadOptions,
+): Promise<void> {
+  const weights = await findDefaultWeights(config, signal)
+  if (weights === undefined) return
+  const { ensureWeights, weightsUrl } = await import('./weights.js')
+  const timeout = AbortSignal.timeout(DEFAULT_WEIGHTS_TIMEOUT)
+  const combined = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
   onDownload?.({
     name: 'weights',
-    file: file.file,
-    url: addressOf(file),
+    file: weights.file,
+    url: weightsUrl(weights),
     bytes: 0,
-    total: file.bytes,
+    total: weights.bytes,
   })
   try {
-    await ensureWeights(file, { signal: both, onDownload }, UNASKED)
+    await ensureWeights(weights, { signal: combined, onDownload }, DEFAULT_WEIGHTS_POLICY)
   } catch (error) {
     throwIfAborted(signal)
-    const slow = `they had not come after ${UNASKED_LIMIT / 1000} s; what has come is kept`
-    const why = limit.aborted ? slow : reason(error)
-    torchAddon(requestedDevice(config)).setWeightsNotFetched(file.file, why)
+    const seconds = DEFAULT_WEIGHTS_TIMEOUT / 1000
+    const reason = timeout.aborted
+      ? `the download was not complete after ${seconds} s; the next run resumes it`
+      : rootCause(error)
+    torchAddon(requestedDevice(config)).setWeightsNotFetched(weights.file, reason)
   }
 }
 
-/** What the configuration would begin from, if that is not here; undefined also where it is wrong. */
-async function wanted(
+/** Returns the default weights that a run needs; undefined for none, or an invalid configuration. */
+async function findDefaultWeights(
   config: object,
   signal: AbortSignal | undefined,
 ): Promise<PublishedWeights | undefined> {
   const addon = coreAddon()
   try {
-    return await runCancellable(
-      signal,
-      addon,
-      async (cancel) =>
-        unwrapResult<PublishedWeights | null>(
-          await addon.defaultWeights(JSON.stringify(config), cancel),
-        ) ?? undefined,
-    )
+    return await runCancellable(signal, addon, async (cancel) => {
+      const result = await addon.defaultWeights(JSON.stringify(config), cancel)
+      return unwrapResult<PublishedWeights | null>(result) ?? undefined
+    })
   } catch (error) {
     if (error instanceof ResidualError && !(error instanceof AbortError)) return undefined
     throw error
   }
 }
 
-/** A configuration's part, which may be a bare word. */
-function asObject(value: unknown, word: string): Record<string, unknown> {
-  if (typeof value === 'string') return { [word]: value }
+/** Expands the shorthand string of a configuration section. */
+function toObject(value: unknown, shorthandKey: string): Record<string, unknown> {
+  if (typeof value === 'string') return { [shorthandKey]: value }
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }

@@ -1,13 +1,13 @@
-// What we call of `tar`. Its own declarations name zlib's Zstandard, which Node 20's types have not;
-// tsconfig.json's `paths` puts this file in their place.
+// The part of `tar` that this package uses. tar's own declarations refer to Zstandard in zlib, which
+// the types of Node 20 lack; `paths` in tsconfig.json substitutes this file.
 
-/** A member of an archive: its header, and its bytes as they are read. */
+/** An entry of an archive: its header, and its content as a stream. */
 export interface ReadEntry extends AsyncIterable<Buffer> {
   readonly path: string
   /** `File`, `Directory`, `SymbolicLink`, ... */
   readonly type: string
   readonly size: number
-  /** Reads on, into nothing. */
+  /** Discards the remaining content. */
   resume(): void
   destroy(error: Error): void
   on(event: 'error', listener: (error: Error) => void): this
@@ -19,7 +19,7 @@ export class Parser {
   on(event: 'end', listener: () => void): this
   on(event: 'error', listener: (error: Error) => void): this
   once(event: 'drain', listener: (value: unknown) => void): this
-  /** @returns whether more may be written at once */
-  write(piece: Buffer): boolean
+  /** @returns false if the caller should wait for `drain` */
+  write(chunk: Buffer): boolean
   end(): this
 }

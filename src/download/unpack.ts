@@ -4,69 +4,75 @@ import { dirname, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import type { ReadEntry } from 'tar'
 import { ResidualError } from '../errors/errors.js'
-import { diskFailure, throwIfAborted } from './download-error.js'
+import { throwIfAborted, toWriteError } from './download-error.js'
 
-/** What an archive may hold; it is known of the published ones. */
-export interface Limits {
-  /** Bytes unpacked, in all. */
+/** Limits for an archive of known content. */
+export interface ArchiveLimits {
+  /** Total decompressed size in bytes. */
   bytes: number
-  /** Members of any kind. */
-  members: number
-  /** Bytes unpacked for each packed one. */
+  /** Number of entries of any type. */
+  entries: number
+  /** Ratio of decompressed to compressed size. */
   ratio: number
 }
 
-const MEMBERS = 1000
-const RATIO = 100
-/** A small archive may pack well, and still no harm is done. */
-const RATIO_COUNTS_FROM = 1 << 20
-const DEEPEST = 16
+const MAX_ENTRIES = 1000
+const MAX_RATIO = 100
+/** Size from which the ratio is checked: a small archive may compress well. */
+const RATIO_MIN_BYTES = 1 << 20
+const MAX_DEPTH = 16
+const MAX_NAME_LENGTH = 200
+const CHUNK = 1 << 16
 
-/** Limits for an archive whose files have so many bytes. */
-export function limitsFor(bytes: number): Limits {
-  return { bytes: bytes + (16 << 20), members: MEMBERS, ratio: RATIO }
+/** Returns the limits for an archive whose files have `bytes` bytes in total. */
+export function limitsFor(bytes: number): ArchiveLimits {
+  return { bytes: bytes + (16 << 20), entries: MAX_ENTRIES, ratio: MAX_RATIO }
 }
 
 /**
- * Unpacks the files of a gzipped tar archive that lie below one of its folders. Only plain files
- * are made, new ones, inside `target`; owners, modes and times are ignored. An archive with
- * anything else in it is refused as a whole, wherever in it that is: a path that is absolute or
- * goes up, a link, a device, a file twice, or more than the limits allow.
+ * Extracts one folder of a gzipped tar archive. Only creates new, regular files inside `target`;
+ * owners, modes and times are ignored. Rejects the whole archive if any of its entries is an
+ * absolute path, a path with `..`, a link, a device, a duplicate, or exceeds the limits.
  *
- * @param folder the folder in the archive that becomes `target`
- * @param target a folder that is empty; half of it may be there when this throws
- * @throws {ResidualError} `E_DATA_FORMAT` with the member, `E_WRITE`
+ * tar's own `extract` in strict mode is not enough: it accepts links and duplicates and has no size
+ * limits, so that only its parser is used.
+ *
+ * @param folder folder in the archive that is extracted as `target`
+ * @param target an empty folder; it may contain files after an error
+ * @throws {ResidualError} `E_DATA_FORMAT` with the entry, `E_WRITE`
  */
 export async function unpack(
   archive: string,
   folder: string,
   target: string,
-  limits: Limits,
+  limits: ArchiveLimits,
   signal?: AbortSignal,
 ): Promise<void> {
   try {
-    await new Unpacking(archive, folder, target, limits).run(signal)
+    await new Extraction(archive, folder, target, limits).run(signal)
   } catch (error) {
     throwIfAborted(signal)
     if (error instanceof ResidualError) throw error
-    const disk = diskFailure(error, target)
-    if (disk !== undefined) throw disk
-    throw refuse(archive, `is damaged: ${(error as Error).message}`, error)
+    const writeError = toWriteError(error, target)
+    if (writeError !== undefined) throw writeError
+    throw archiveError(archive, `is damaged: ${(error as Error).message}`, error)
   }
 }
 
-class Unpacking {
+class Extraction {
   readonly #archive: string
   readonly #folder: string
   readonly #target: string
-  readonly #limits: Limits
-  readonly #made = new Set<string>()
-  #members = 0
-  /** The member that is being written. */
-  #entry: ReadEntry | undefined
+  readonly #limits: ArchiveLimits
+  /** Normalized paths of all files so far. */
+  readonly #paths = new Set<string>()
+  #entries = 0
+  /** The entry that is being written. */
+  #current: ReadEntry | undefined
+  /** The first error, which ends the extraction. */
   #failure: unknown
 
-  constructor(archive: string, folder: string, target: string, limits: Limits) {
+  constructor(archive: string, folder: string, target: string, limits: ArchiveLimits) {
     this.#archive = archive
     this.#folder = folder
     this.#target = target
@@ -75,21 +81,20 @@ class Unpacking {
 
   async run(signal: AbortSignal | undefined): Promise<void> {
     const { Parser } = await import('tar')
-    const writing = new Set<Promise<void>>()
+    const pendingWrites = new Set<Promise<void>>()
     const fail = (error: unknown) => {
       this.#failure ??= error
     }
     const parser = new Parser({
       strict: true,
-      // What is not an ordinary member is not passed over but refused.
       onReadEntry: (entry) => {
-        const written = this.#take(entry).catch(fail)
-        writing.add(written)
-        written.then(() => writing.delete(written))
+        const written = this.#extract(entry).catch(fail)
+        pendingWrites.add(written)
+        written.then(() => pendingWrites.delete(written))
       },
     })
     parser.on('ignoredEntry', (entry: ReadEntry) => {
-      fail(refuse(this.#archive, `holds ${entry.path}, of an unknown kind (${entry.type})`))
+      fail(this.#error(`contains ${entry.path} of an unknown type (${entry.type})`))
     })
     const ended = new Promise<void>((resolve, reject) => {
       parser.on('end', resolve)
@@ -97,8 +102,8 @@ class Unpacking {
     })
     ended.catch(() => {})
     try {
-      for await (const piece of this.#unpacked(signal)) {
-        if (!parser.write(piece)) {
+      for await (const chunk of this.#decompress(signal)) {
+        if (!parser.write(chunk)) {
           await Promise.race([new Promise((resolve) => parser.once('drain', resolve)), ended])
         }
         if (this.#failure !== undefined) break
@@ -110,104 +115,110 @@ class Unpacking {
     } catch (error) {
       fail(error)
     }
-    // What is being written, when the rest is not read, ends here.
-    if (this.#failure !== undefined) this.#entry?.destroy(new Error('not read to its end'))
-    await Promise.all(writing)
+    // A failure leaves the current entry unfinished, so that its write would never end.
+    if (this.#failure !== undefined) this.#current?.destroy(new Error('extraction failed'))
+    await Promise.all(pendingWrites)
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** The tar archive in the gzip file, within the limits. */
-  async *#unpacked(signal: AbortSignal | undefined): AsyncIterable<Buffer> {
-    const { bytes: most, ratio } = this.#limits
-    const file = createReadStream(this.#archive, { highWaterMark: 1 << 16 })
-    const content = file.pipe(createGunzip({ chunkSize: 1 << 16 }))
+  /** Decompresses the archive within the limits. */
+  async *#decompress(signal: AbortSignal | undefined): AsyncIterable<Buffer> {
+    const { bytes: maxBytes, ratio } = this.#limits
+    const file = createReadStream(this.#archive, { highWaterMark: CHUNK })
+    const content = file.pipe(createGunzip({ chunkSize: CHUNK }))
     file.on('error', (error) => content.destroy(error))
     let bytes = 0
     try {
-      for await (const piece of content) {
+      for await (const chunk of content) {
         throwIfAborted(signal)
-        bytes += piece.length
-        if (bytes > most) throw this.#refuse(`unpacks to more than the ${most} bytes it should`)
-        if (bytes > RATIO_COUNTS_FROM && bytes > ratio * file.bytesRead) {
-          throw this.#refuse(`unpacks to more than ${ratio} times its size: a bomb`)
+        bytes += chunk.length
+        if (bytes > maxBytes) throw this.#error(`decompresses to more than ${maxBytes} bytes`)
+        if (bytes > RATIO_MIN_BYTES && bytes > ratio * file.bytesRead) {
+          throw this.#error(`decompresses to more than ${ratio} times its size`)
         }
-        yield piece
+        yield chunk
       }
     } finally {
       file.destroy()
     }
   }
 
-  async #take(entry: ReadEntry): Promise<void> {
-    this.#members++
-    this.#entry = entry
-    entry.on('error', () => {}) // it is told to whoever reads it
-    // The parser waits until an entry has been read, so every way out has to read it.
+  async #extract(entry: ReadEntry): Promise<void> {
+    this.#entries++
+    this.#current = entry
+    entry.on('error', () => {}) // whoever reads the entry gets the error
+    // The parser waits until the entry is consumed, so that every path ends with `resume`.
     try {
-      const path = this.#check(entry)
+      const path = this.#targetPath(entry)
       if (path === undefined || this.#failure !== undefined) return
       await mkdir(dirname(path), { recursive: true })
       await using file = await open(path, 'wx', 0o644)
       if (this.#failure !== undefined) return
       let bytes = 0
-      for await (const piece of entry) {
-        bytes += piece.length
-        await file.writeFile(piece)
+      for await (const chunk of entry) {
+        bytes += chunk.length
+        await file.writeFile(chunk)
       }
-      if (bytes !== entry.size) throw this.#refuse(`breaks off within ${entry.path}`)
+      if (bytes !== entry.size) throw this.#error(`is truncated within ${entry.path}`)
       await file.sync()
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      const taken = code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR'
-      throw taken ? this.#refuse(`holds a file and a folder of one name (${entry.path})`) : error
+      const exists = code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR'
+      throw exists
+        ? this.#error(`contains a file and a folder with the same name (${entry.path})`)
+        : error
     } finally {
-      if (this.#entry === entry) this.#entry = undefined
+      if (this.#current === entry) this.#current = undefined
       entry.resume()
     }
   }
 
-  /** @returns where the member goes; undefined for one that is not wanted */
-  #check(entry: ReadEntry): string | undefined {
+  /**
+   * Validates an entry and returns the path to extract it to.
+   *
+   * @returns undefined for folders, and for files outside the extracted folder
+   */
+  #targetPath(entry: ReadEntry): string | undefined {
     const { type, path, size } = entry
-    const { bytes, members } = this.#limits
-    if (this.#members > members) throw this.#refuse(`holds more than ${members} members`)
-    if (size > bytes) throw this.#refuse(`holds ${path}, which is too large (${size} bytes)`)
-    const named = JSON.stringify(path)
+    const { bytes, entries } = this.#limits
+    if (this.#entries > entries) throw this.#error(`contains more than ${entries} entries`)
+    if (size > bytes) throw this.#error(`contains ${path}, which is too large (${size} bytes)`)
+    const name = JSON.stringify(path)
     const parts = path.split('/').filter((part) => part !== '' && part !== '.')
-    const outside =
+    const isOutside =
       path.startsWith('/') || /^[a-z]:/i.test(path) || path.includes('\\') || parts.includes('..')
-    if (outside) throw this.#refuse(`holds ${named}, a path that leads out of the folder`)
+    if (isOutside) throw this.#error(`contains ${name}, a path outside the target folder`)
     if (
       /\p{Control}/u.test(path) ||
-      parts.length > DEEPEST ||
-      parts.some((part) => part.length > 200)
+      parts.length > MAX_DEPTH ||
+      parts.some((part) => part.length > MAX_NAME_LENGTH)
     ) {
-      throw this.#refuse(`holds ${named}, which is no usable name`)
+      throw this.#error(`contains ${name}, which is not a valid file name`)
     }
     if (type === 'Directory') return undefined
     if (type !== 'File' && type !== 'OldFile' && type !== 'ContiguousFile') {
-      throw this.#refuse(`holds ${named}, which is no plain file (${type})`)
+      throw this.#error(`contains ${name}, which is not a regular file (${type})`)
     }
-    // As a disk that does not tell upper from lower case, or é from e and an accent, sees it.
+    // Case-insensitive and Unicode-normalizing file systems treat these names as one file.
     const key = parts.join('/').normalize('NFC').toLowerCase()
-    if (this.#made.has(key)) throw this.#refuse(`holds ${named} twice`)
-    this.#made.add(key)
+    if (this.#paths.has(key)) throw this.#error(`contains ${name} twice`)
+    this.#paths.add(key)
     const [top, ...rest] = parts
     return top === this.#folder && rest.length > 0 ? join(this.#target, ...rest) : undefined
   }
 
-  #refuse(what: string): ResidualError {
-    return refuse(this.#archive, what)
+  #error(problem: string): ResidualError {
+    return archiveError(this.#archive, problem)
   }
 }
 
-function refuse(archive: string, what: string, cause?: unknown): ResidualError {
+function archiveError(archive: string, problem: string, cause?: unknown): ResidualError {
   return new ResidualError(
     {
       code: 'E_DATA_FORMAT',
-      message: `${archive} ${what}`,
+      message: `${archive} ${problem}`,
       at: { file: archive },
-      hint: 'Nothing of it was kept. Take the archive that its authors publish.',
+      hint: 'No file was kept. Use the archive that the authors publish.',
     },
     cause === undefined ? undefined : { cause },
   )

@@ -1,45 +1,45 @@
 import { join } from 'node:path'
 import { weightsCacheDir } from '../native/cache-dirs.js'
 import { type DownloadOptions, fetchFile } from './fetch-file.js'
-import { PATIENCE, type Patience } from './http.js'
-import { addresses } from './mirror.js'
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './http.js'
+import { fileUrls } from './mirror.js'
 
-/** Trained weights that somebody has published. */
+/** A published weights file. */
 export interface PublishedWeights {
-  /** `resnet18-f37072fd.pth` */
+  /** Name of the file, such as `resnet18-f37072fd.pth`. */
   file: string
-  /** The address of the folder that it is in. */
+  /** URL of the folder that contains it. */
   from: string
   /** In hexadecimal; torchvision publishes the first eight digits. */
   sha256: string
-  /** Nearly: torchvision states it in MiB, with three places. */
+  /** Approximate size: torchvision publishes MiB with three decimals. */
   bytes: number
 }
 
-/** The largest that torchvision has for our architectures (VGG-19) is 575 MB. */
-const MOST = 2e9
+/** Upper limit of a download. The largest file that torchvision publishes (VGG-19) is 575 MB. */
+const MAX_BYTES = 2e9
 
-/** Where it is fetched from. */
-export function addressOf({ file, from }: Pick<PublishedWeights, 'file' | 'from'>): string {
-  return addresses('weights', file, [from])[0] as string
+/** Returns the URL that a weights file is downloaded from. */
+export function weightsUrl({ file, from }: Pick<PublishedWeights, 'file' | 'from'>): string {
+  return fileUrls('weights', file, [from])[0] as string
 }
 
 /**
- * The path of published weights: in the cache or, if they are not there, after a download.
+ * Returns the path of a weights file in the cache, after downloading it if necessary.
  *
- * @throws {ResidualError} as `fetchFile` does
+ * @throws {ResidualError} the errors of `fetchFile`
  */
 export async function ensureWeights(
   { file, from, sha256 }: Omit<PublishedWeights, 'bytes'>,
   options: DownloadOptions = {},
-  patience: Patience = PATIENCE,
+  retryPolicy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ): Promise<string> {
   const target = join(weightsCacheDir(), file)
-  const urls = addresses('weights', file, [from])
+  const urls = fileUrls('weights', file, [from])
   await fetchFile(
-    { name: 'weights', file, target, urls, bytes: undefined, most: MOST, sha256 },
+    { name: 'weights', file, target, urls, bytes: undefined, maxBytes: MAX_BYTES, sha256 },
     options,
-    patience,
+    retryPolicy,
   )
   return target
 }

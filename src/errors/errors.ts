@@ -1,25 +1,32 @@
 import type { ErrorCode, ErrorLocation } from '../native/generated.js'
 import { HINTS } from './hints.js'
 
-/** What an error is made of. */
+/** The content of an error, as plain data. */
 export interface RunError {
   code: ErrorCode
-  /** What went wrong, as a sentence without its full stop. */
+  /** What happened, as a sentence without the final period. */
   message: string
-  /** Where: a configuration path, a file, a line of it. */
+  /** Where: a configuration key, a file, a line in it. */
   at?: ErrorLocation
-  /** The next thing to do. Default: what helps with this code in general. */
+  /** The next thing to do. Default: the general hint of the code. */
   hint?: string
 }
 
 /**
- * Every failure of this package: a `code` to branch on, a place to look `at` and a `hint` that
- * names the next thing to do.
+ * The error that every function of this package throws. Branch on `code`; `at` locates the problem
+ * and `hint` names the next thing to do.
+ *
+ * @example
+ * try {
+ *   await train({ data: './photos' })
+ * } catch (error) {
+ *   if (error instanceof ResidualError) console.error(error.code, error.message, error.hint)
+ * }
  */
 export class ResidualError extends Error {
-  /** What went wrong, for programs. */
+  /** The kind of error, for programs. */
   readonly code: ErrorCode
-  /** Where: a configuration path, a file, a line of it. */
+  /** Where: a configuration key, a file, a line in it. */
   readonly at: ErrorLocation
   /** The next thing to do, as a sentence. */
   readonly hint: string
@@ -36,9 +43,9 @@ export class ResidualError extends Error {
   }
 }
 
-/** The rejection of a run that its `AbortSignal` ended; `cause` is the signal's reason. */
+/** The error of work that an `AbortSignal` ended. `cause` is the reason of the signal. */
 export class AbortError extends ResidualError {
-  /** The checkpoint that was written before the run ended; none if it had not begun to train. */
+  /** Path of the checkpoint saved on abort; undefined if training had not started. */
   readonly checkpoint: string | undefined
 
   static {
@@ -49,7 +56,7 @@ export class AbortError extends ResidualError {
     message: string,
     checkpoint: string | undefined,
     reason: unknown,
-    hint = checkpoint && `Go on with \`resume: ${JSON.stringify(checkpoint)}\`.`,
+    hint = checkpoint && `Resume with \`resume: ${JSON.stringify(checkpoint)}\`.`,
   ) {
     super({ code: 'E_ABORTED', message, ...(hint && { hint }) }, { cause: reason })
     this.checkpoint = checkpoint

@@ -2,10 +2,10 @@ import { AbortError, ResidualError } from '../errors/errors.js'
 import type { Addon, NativeCancel } from './addon.js'
 
 /**
- * Does native work that a signal ends. It has ended when this settles.
+ * Runs native work that an `AbortSignal` can cancel. The work has ended when the promise settles.
  *
- * @param work is given what ends it; undefined without a signal
- * @throws {AbortError} once the signal is given
+ * @param work receives the cancellation handle; undefined without a signal
+ * @throws {AbortError} if the signal is aborted
  */
 export async function runCancellable<T>(
   signal: AbortSignal | undefined,
@@ -13,16 +13,16 @@ export async function runCancellable<T>(
   work: (cancel: NativeCancel | undefined) => Promise<T>,
 ): Promise<T> {
   if (signal === undefined) return await work(undefined)
-  if (signal.aborted) throw new AbortError('aborted before it began', undefined, signal.reason)
+  if (signal.aborted) throw new AbortError('aborted before the start', undefined, signal.reason)
   const cancel = new addon.NativeCancel()
-  const give = () => cancel.cancel()
-  signal.addEventListener('abort', give)
+  const onAbort = () => cancel.cancel()
+  signal.addEventListener('abort', onAbort)
   try {
     return await work(cancel)
   } catch (error) {
-    const ended = error instanceof ResidualError && error.code === 'E_ABORTED'
-    throw ended ? new AbortError(error.message, undefined, signal.reason) : error
+    const isAborted = error instanceof ResidualError && error.code === 'E_ABORTED'
+    throw isAborted ? new AbortError(error.message, undefined, signal.reason) : error
   } finally {
-    signal.removeEventListener('abort', give)
+    signal.removeEventListener('abort', onAbort)
   }
 }

@@ -1,32 +1,37 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { ResidualError } from '../errors/errors.js'
+import { supportedPlatform } from './platform.js'
 
-const HEADER = 64
-const PROGRAM_HEADER = 56
+// Layout of ELF64, as in /usr/include/elf.h.
+const HEADER_SIZE = 64
+const PROGRAM_HEADER_SIZE = 56
 const PT_LOAD = 1
 
 /**
- * Makes sure that a shared library is as long as its own program headers say. Mapping one that was
- * cut short, by a full disk or an interrupted copy, would kill the process with SIGBUS.
+ * Checks that a shared library is as long as its program headers require. Mapping a file that was
+ * truncated, by a full disk or an interrupted copy, kills the process with SIGBUS. Does nothing on
+ * platforms whose libraries are not ELF files.
  *
  * @throws {ResidualError} `E_LIBTORCH` with the file
  */
 export function checkLibrary(path: string): void {
+  if (supportedPlatform().libraryFormat !== 'elf') return
   const file = openSync(path, 'r')
   try {
-    const needed = loadedBytes((at, length) => {
+    const required = requiredSize((offset, length) => {
       const bytes = Buffer.alloc(length)
-      return readSync(file, bytes, 0, length, at) === length ? bytes : undefined
+      return readSync(file, bytes, 0, length, offset) === length ? bytes : undefined
     })
     const size = fstatSync(file).size
-    if (needed !== undefined && size >= needed) return
+    if (required !== undefined && size >= required) return
     throw new ResidualError({
       code: 'E_LIBTORCH',
-      message: `${path} is ${
-        needed === undefined ? 'no 64-bit ELF library' : `cut short: ${size} of ${needed} bytes`
-      }`,
+      message:
+        required === undefined
+          ? `${path} is not a 64-bit ELF library`
+          : `${path} is truncated: ${size} of ${required} bytes`,
       at: { file: path },
-      hint: 'Delete its package from node_modules and install again.',
+      hint: 'Delete its package from node_modules and install it again.',
     })
   } finally {
     closeSync(file)
@@ -34,18 +39,20 @@ export function checkLibrary(path: string): void {
 }
 
 /**
- * Where the last loadable segment ends in the file.
+ * Returns the offset at which the last loadable segment ends.
  *
- * @param read gives so many bytes from a position, or undefined if the file ends before
- * @returns undefined if this is not a whole ELF header of a 64-bit little-endian machine
+ * @param read returns `length` bytes at an offset, or undefined if the file ends before them
+ * @returns undefined if the file has no complete header of a 64-bit little-endian ELF file
  */
-function loadedBytes(read: (at: number, length: number) => Buffer | undefined): number | undefined {
-  const header = read(0, HEADER)
+function requiredSize(
+  read: (offset: number, length: number) => Buffer | undefined,
+): number | undefined {
+  const header = read(0, HEADER_SIZE)
   if (header?.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return undefined
   const table = Number(header.readBigUInt64LE(32))
   let end = 0
   for (let index = 0; index < header.readUInt16LE(56); index++) {
-    const entry = read(table + index * PROGRAM_HEADER, PROGRAM_HEADER)
+    const entry = read(table + index * PROGRAM_HEADER_SIZE, PROGRAM_HEADER_SIZE)
     if (entry === undefined) return undefined
     if (entry.readUInt32LE(0) !== PT_LOAD) continue
     end = Math.max(end, Number(entry.readBigUInt64LE(8) + entry.readBigUInt64LE(32)))

@@ -3,41 +3,35 @@ import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { checkLibrary } from './elf.js'
-import { packageFolder } from './platform.js'
+import { packageFolder, supportedPlatform } from './platform.js'
 
-/** The one that the addon was built against; its C++ interface changes with every minor version. */
+/** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
 const VERSION = '2.11.0'
 
-const LIBRARY = 'libtorch_cpu.so'
-
-/** Keeps the library in the process when the handle is closed; glibc's, which Node does not name. */
-const RTLD_NODELETE = 0x1000
-
-/** Variables that name a libtorch folder; the first one set counts. */
-const VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
+/** Environment variables that name a libtorch folder, by precedence. */
+const FOLDER_VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
 
 /**
- * How often a thread of libtorch's looks whether the others are done before it sleeps, and the
- * variables that say so. OpenMP's own default is to look for milliseconds: then, whenever another
- * program wants one of the cores, the threads wait for each other most of the time, and a training
- * takes ten times as long.
+ * Number of times that an OpenMP thread polls before it sleeps. GNU OpenMP polls for milliseconds by
+ * default, which slows training tenfold as soon as another process uses one of the cores.
  */
-const SPINS = '5000'
+const SPIN_COUNT = '5000'
+/** Variables by which the user sets the number of polls. */
 const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 
 /**
- * Loads libtorch into the process, so that the addon that needs it finds it there. (The system's
- * loader would look in folders that only an environment variable set before the start can name.)
+ * Loads libtorch into the process, so that the addon finds it. (The system's dynamic loader searches
+ * only folders that an environment variable names before the process starts.)
  *
- * @throws {ResidualError} `E_LIBTORCH` if there is none, or none that can be loaded
+ * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or cannot be loaded
  */
 export function loadLibtorch(): void {
   const library = libtorchLibrary()
   for (const { path } of listLibraries(library)) checkLibrary(path)
-  // OpenMP reads it once, while it is loaded. (A worker thread's environment is its own copy: what
-  // is set there OpenMP does not see.)
-  const spins = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)
-  if (spins) process.env.GOMP_SPINCOUNT = SPINS
+  // OpenMP reads the variable once, when it is loaded. (Changes that a worker thread makes to its
+  // own copy of the environment are not visible to OpenMP.)
+  const setSpinCount = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)
+  if (setSpinCount) process.env.GOMP_SPINCOUNT = SPIN_COUNT
   try {
     loadLibrary(library)
   } catch (error) {
@@ -46,29 +40,30 @@ export function loadLibtorch(): void {
         code: 'E_LIBTORCH',
         message: `libtorch could not be loaded: ${(error as Error).message}`,
         at: { file: library },
-        hint: `It has to be a complete libtorch ${VERSION} for this machine.`,
+        hint: `Install a complete libtorch ${VERSION} for this platform.`,
       },
       { cause: error },
     )
   } finally {
-    if (spins) delete process.env.GOMP_SPINCOUNT
+    if (setSpinCount) delete process.env.GOMP_SPINCOUNT
   }
 }
 
-/** Loads a library that is no addon, for good. Those that it needs come along. */
+/** Loads a shared library that is not an addon, with its dependencies, until the process exits. */
 export function loadLibrary(path: string): void {
+  const flags = constants.dlopen.RTLD_NOW | supportedPlatform().rtldNoDelete
   try {
-    process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | RTLD_NODELETE)
+    process.dlopen({ exports: {} }, path, flags)
   } catch (error) {
-    // It is no addon, which Node finds out when it is loaded already.
+    // Node rejects a library that is not an addon only after the dynamic loader has loaded it.
     if (!/did not self-register/.test(String(error))) throw error
   }
 }
 
-/** The shared libraries in libtorch's folder, with their sizes in bytes. */
+/** Lists the shared libraries in the folder of `library`, with their sizes in bytes. */
 export function listLibraries(library: string): { path: string; bytes: number }[] {
   const folder = dirname(library)
-  const names = readdirSync(folder).filter((name) => /\.so(\.\d+)*$/.test(name))
+  const names = readdirSync(folder).filter((name) => /\.(so(\.\d+)*|dylib)$/.test(name))
   return names.map((name) => {
     const path = join(folder, name)
     return { path, bytes: statSync(path).size }
@@ -76,58 +71,59 @@ export function listLibraries(library: string): { path: string; bytes: number }[
 }
 
 /**
- * The real path of libtorch_cpu.so, for its siblings are found beside it.
+ * Returns the real path of the CPU library of libtorch; its other libraries are next to it.
  *
- * @throws {ResidualError} `E_LIBTORCH` if there is none, or one of another version
+ * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or has another version
  */
 export function libtorchLibrary(): string {
-  for (const variable of VARIABLES) {
+  const { name, library: file } = supportedPlatform().libtorch
+  for (const variable of FOLDER_VARIABLES) {
     const folder = process.env[variable]
-    if (folder) return realpathSync(named(variable, folder))
+    if (folder) return realpathSync(libraryInFolder(variable, folder, file))
   }
-  const folder = packageFolder('libtorch-linux-x64')
-  const library = folder && join(folder, 'lib', LIBRARY)
+  const folder = packageFolder(name)
+  const library = folder && join(folder, 'lib', file)
   if (library === undefined || !existsSync(library)) {
     throw new ResidualError({
       code: 'E_LIBTORCH',
-      message: 'the package @residual/libtorch-linux-x64 is not installed',
+      message: `the package @residual/${name} is not installed`,
       hint:
-        'Install again with `npm install --include=optional`, or set RESIDUAL_LIBTORCH to the ' +
-        `folder of a libtorch ${VERSION}. In a clone of the repository, run \`npm run setup\`.`,
+        'Reinstall with `npm install --include=optional`, or set RESIDUAL_LIBTORCH to the folder ' +
+        `of a libtorch ${VERSION}. In a clone of the repository, run \`npm run setup\`.`,
     })
   }
   return realpathSync(library)
 }
 
 /**
- * The library inside a folder that the user named, which must be of the right version: a libtorch,
- * the folder `torch` of an installed PyTorch, or the folder `lib` of either.
+ * Returns the path of the library in a folder that an environment variable names: a libtorch, the
+ * folder `torch` of an installed PyTorch, or the `lib` folder of either.
  */
-function named(variable: string, given: string): string {
-  const folders = [join(given, 'lib'), resolve(given)]
-  const lib = folders.find((folder) => existsSync(join(folder, LIBRARY)))
+function libraryInFolder(variable: string, folder: string, file: string): string {
+  const candidates = [join(folder, 'lib'), resolve(folder)]
+  const lib = candidates.find((candidate) => existsSync(join(candidate, file)))
   if (lib === undefined) {
     throw new ResidualError({
       code: 'E_LIBTORCH',
-      message: `${variable} is set to ${given}, which has no lib/${LIBRARY}`,
-      at: { file: join(given, 'lib', LIBRARY) },
+      message: `${variable} is set to ${folder}, which has no lib/${file}`,
+      at: { file: join(folder, 'lib', file) },
       hint: `Unset ${variable} to use the installed libtorch.`,
     })
   }
-  const found = versionIn(dirname(lib))
+  const found = readVersion(dirname(lib))
   if (found !== undefined && found.version.split('+')[0] !== VERSION) {
     throw new ResidualError({
       code: 'E_LIBTORCH',
-      message: `${variable} is set to a libtorch ${found.version}; this is built for ${VERSION}`,
+      message: `${variable} is set to a libtorch ${found.version}; version ${VERSION} is required`,
       at: { file: found.file },
       hint: `Unset ${variable} to use the installed libtorch.`,
     })
   }
-  return join(lib, LIBRARY)
+  return join(lib, file)
 }
 
-/** What a libtorch (`build-version`) or a PyTorch (`version.py`) says of itself. */
-function versionIn(folder: string): { version: string; file: string } | undefined {
+/** Reads the version from the `build-version` of a libtorch or the `version.py` of a PyTorch. */
+function readVersion(folder: string): { version: string; file: string } | undefined {
   const file = ['build-version', 'version.py']
     .map((name) => join(folder, name))
     .find((path) => existsSync(path))

@@ -3,61 +3,73 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ResidualError } from '../errors/errors.js'
+import { currentPlatform, PREBUILT_PLATFORMS } from './prebuilt-platforms.js'
 
-/** What prebuilt packages exist for. */
-const SUPPORTED = ['linux-x64-gnu']
+export { ADDON_FILES, currentPlatform, glibcVersion } from './prebuilt-platforms.js'
 
-/** The package's root, from `dist/src`. */
+/** A row of the platform table. */
+export type Platform = (typeof PREBUILT_PLATFORMS)[string]
+
+/** Root of this package, from `dist/native`. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-/** The folder with the embedded data set. */
+/** Folder of the embedded data set. */
 export const DATA_ROOT = join(ROOT, 'data')
 
-/** The folder with the recipes that have a name. */
+/** Folder of the named recipes. */
 export const RECIPES_ROOT = join(ROOT, 'recipes')
 
-/** The folder with the files of the live page. */
+/** Folder of the dashboard's page. */
 export const PAGE_ROOT = join(ROOT, 'src', 'dashboard', 'page')
 
-/** Resolves and loads CommonJS, which native addons are. */
+/** Resolves and loads CommonJS modules and native addons. */
 export const require = createRequire(import.meta.url)
 
-/** This package's own version. */
+/** Returns the version of this package. */
 export function packageVersion(): string {
   return JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
 }
 
 /**
- * Where this machine's package with the addons is.
+ * Returns the table row of this machine's platform.
  *
- * @throws {ResidualError} `E_PLATFORM` if there is none
+ * @throws {ResidualError} `E_PLATFORM` if there is no prebuilt package for it
  */
-export function platformFolder(): string {
-  const platform = currentPlatform()
-  if (!SUPPORTED.includes(platform)) {
-    throw new ResidualError({
-      code: 'E_PLATFORM',
-      message: `residual has no prebuilt package for ${platform}`,
-      hint: `Supported: ${SUPPORTED.join(', ')}. On Windows, WSL is a linux-x64-gnu.`,
-    })
-  }
-  const folder = packageFolder(platform)
-  if (folder === undefined) {
-    throw new ResidualError({
-      code: 'E_PLATFORM',
-      message: `the package @residual/${platform} is not installed`,
-      hint:
-        'Install again with `npm install --include=optional`; a node_modules folder from another ' +
-        'platform has to be deleted first. In a clone of the repository, run `npm run build`.',
-    })
-  }
-  return folder
+export function supportedPlatform(): Platform {
+  const name = currentPlatform()
+  const platform = PREBUILT_PLATFORMS[name]
+  if (platform !== undefined) return platform
+  const supported = Object.keys(PREBUILT_PLATFORMS).join(', ')
+  throw new ResidualError({
+    code: 'E_PLATFORM',
+    message: `residual has no prebuilt package for ${name}`,
+    hint: `Supported platforms: ${supported}. On Windows, use WSL, which is linux-x64-gnu.`,
+  })
 }
 
 /**
- * The folder of an installed `@residual/<name>`, or, in a clone, of the one that is built there.
+ * Returns the folder of the addons for this machine.
  *
- * @returns undefined where neither is
+ * @throws {ResidualError} `E_PLATFORM` if the platform is not supported or its package not installed
+ */
+export function platformFolder(): string {
+  supportedPlatform()
+  const name = currentPlatform()
+  const folder = packageFolder(name)
+  if (folder !== undefined) return folder
+  throw new ResidualError({
+    code: 'E_PLATFORM',
+    message: `the package @residual/${name} is not installed`,
+    hint:
+      'Reinstall with `npm install --include=optional`, after deleting a node_modules folder that ' +
+      'was copied from another platform. In a clone of the repository, run `npm run build`.',
+  })
+}
+
+/**
+ * Returns the folder of an installed package `@residual/<name>`, or of the one built in a clone.
+ *
+ * @returns undefined if neither exists
  */
 export function packageFolder(name: string): string | undefined {
   try {
@@ -66,22 +78,4 @@ export function packageFolder(name: string): string | undefined {
     const built = join(ROOT, 'bindings', 'npm', name)
     return existsSync(built) ? built : undefined
   }
-}
-
-/** As the platform packages are named. */
-export function currentPlatform(): string {
-  const { platform, arch } = process
-  const libc = glibcVersion() === undefined ? 'musl' : 'gnu'
-  return platform === 'linux' ? `linux-${arch}-${libc}` : `${platform}-${arch}`
-}
-
-/**
- * The version of glibc that Node runs on (`2.36`); undefined on musl (Alpine), which prebuilt
- * libraries for glibc cannot be loaded on, and on other systems.
- */
-export function glibcVersion(): string | undefined {
-  // Else the report resolves the names of all open sockets. (Not among the types of Node 20.)
-  Object.assign(process.report, { excludeNetwork: true })
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
-  return header.glibcVersionRuntime
 }

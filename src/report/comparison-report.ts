@@ -65,11 +65,11 @@ export async function renderComparisonReport(runs: readonly RunFolder[]): Promis
       ),
     },
   ]
-  const remarks = labeled.flatMap(({ run, label }) =>
-    run.remarks.map((remark) => html`<li>${isolate(label)}: ${remark}</li>\n`),
+  const issues = labeled.flatMap(({ run, label }) =>
+    run.issues.map((remark) => html`<li>${isolate(label)}: ${remark}</li>\n`),
   )
-  if (remarks.length > 0) {
-    sections.push({ id: 'warnings', title: 'Warnings', content: html`<ul>${remarks}</ul>` })
+  if (issues.length > 0) {
+    sections.push({ id: 'warnings', title: 'Warnings', content: html`<ul>${issues}</ul>` })
   }
   const sources = [...new Set(runs.map(({ config }) => dataSetTitle(config.data.source)))]
   const title = `${runs.length} runs on ${sources.join(', ')}`

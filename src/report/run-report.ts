@@ -193,13 +193,13 @@ function addRunDetails(
     hasEnvironment ? environmentTable(run.environment) : { missing },
   )
   report.add('reproduce', 'Reproduce this run', renderReproduce(run))
-  const remarks = [...run.remarks]
+  const issues = [...run.issues]
   const unreadable = evaluation?.evaluation.broken ?? 0
   if (unreadable > 0) {
-    remarks.push(`${formatCount(unreadable)} images could not be read during evaluation.`)
+    issues.push(`${formatCount(unreadable)} images could not be read during evaluation.`)
   }
-  if (run.warnings.length + remarks.length > 0) {
-    report.add('warnings', 'Warnings', renderWarnings(run, remarks))
+  if (run.warnings.length + issues.length > 0) {
+    report.add('warnings', 'Warnings', renderWarnings(run, issues))
   }
 }
 
@@ -279,11 +279,11 @@ run was started.</p>
 <pre tabindex="0"><code>${command}</code></pre>`
 }
 
-function renderWarnings({ warnings }: RunFolder, remarks: readonly string[]): Html {
+function renderWarnings({ warnings }: RunFolder, issues: readonly string[]): Html {
   const shown = warnings
     .slice(0, MAX_WARNINGS)
     .map(({ message, hint }) => joinSentences(message, hint))
   const more = warnings.length - shown.length
-  const lines = [...remarks, ...shown, ...(more > 0 ? [`${formatCount(more)} more warnings.`] : [])]
+  const lines = [...issues, ...shown, ...(more > 0 ? [`${formatCount(more)} more warnings.`] : [])]
   return html`<ul>${lines.map((line) => html`<li>${isolate(line)}</li>\n`)}</ul>`
 }

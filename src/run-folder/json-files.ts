@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 
 /**
- * Writes a file in one move, its folder first if that is missing.
+ * Writes a file atomically (by rename), after creating its folder if necessary.
  *
  * @throws {ResidualError} `E_WRITE`
  */
@@ -20,7 +20,7 @@ export function replaceFile(path: string, content: string | Uint8Array): void {
 }
 
 /**
- * What a file of ours holds; undefined if there is none.
+ * Parses a JSON file; returns undefined if the file does not exist.
  *
  * @throws {ResidualError} `E_IO` if it cannot be read or is not JSON
  */
@@ -29,9 +29,9 @@ export function readJson<T>(path: string): T | undefined {
 }
 
 /**
- * The same of a file with one JSON text a line.
+ * Parses a JSON Lines file; returns an empty array if the file does not exist.
  *
- * @throws {ResidualError} `E_IO`
+ * @throws {ResidualError} `E_IO` if it cannot be read or a line is not JSON
  */
 export function readJsonLines<T>(path: string): T[] {
   const parse = (text: string) =>
@@ -48,7 +48,7 @@ function read<T>(path: string, parse: (text: string) => T): T | undefined {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     const message = `${path} could not be read: ${(cause as Error).message}`
-    const hint = 'Remove it, or set `overwrite`, to begin anew.'
+    const hint = 'Remove the file, or set `overwrite` to start over.'
     throw new ResidualError({ code: 'E_IO', message, at: { file: path }, hint }, { cause })
   }
 }

@@ -13,9 +13,9 @@ import type {
   WarningEvent,
 } from '../native/generated.js'
 import { packageVersion } from '../native/platform.js'
-import { isRunEvaluation } from './run-evaluation.js'
+import { isRunEvaluation } from './validate-evaluation.js'
 
-/** environment.json, of the session that wrote to the folder last. */
+/** Content of environment.json, written by the last session of the run. */
 export interface RunEnvironment {
   residual: string
   libtorch: string
@@ -32,56 +32,66 @@ export interface RunEnvironment {
   startedAt: string
 }
 
-/** What a run folder says, as far as it says it. */
+/** Content of a run folder, as far as it can be read. */
 export interface RunFolder {
-  /** Absolute, without symbolic links. */
+  /** Absolute path without symbolic links. */
   dir: string
-  /** The folder's own name. */
+  /** Base name of the folder. */
   name: string
   config: ResolvedConfig
   environment: Partial<RunEnvironment>
-  /** Undefined for a run that has not ended, or was killed. */
+  /** Undefined if the run has not ended, or was killed. */
   result: TrainResult | undefined
-  /** What it measured last; undefined where it has not kept that. */
+  /** The last evaluation; undefined if evaluation.json is missing. */
   evaluation: RunEvaluation | undefined
-  /** Of its last session; undefined if its line is missing. */
+  /** Start event of the last session; undefined if its line is missing. */
   start: StartEvent | undefined
-  /** By their number. What was not finite is NaN. */
+  /** Epochs in order. A value that was not finite is NaN. */
   epochs: EpochEvent[]
-  /** Those that were written down, by their number. */
+  /** Logged steps in order. */
   steps: StepEvent[]
   warnings: WarningEvent[]
-  /** What is odd about the folder, a sentence each. */
-  remarks: string[]
+  /** Problems with the folder, one sentence each. */
+  issues: string[]
 }
 
-/** @internal What tells a run's config.json from that of some other program, as the core tells it. */
-export const PARTS = ['data', 'model', 'optimizer', 'reasons'] as const
+/**
+ * Sections that distinguish the config.json of a run from that of another program. The core checks
+ * the same sections.
+ *
+ * @internal
+ */
+export const CONFIG_SECTIONS = ['data', 'model', 'optimizer', 'reasons'] as const
 
 /**
- * Reads a run folder, of whatever state: running, killed in mid-line, written by another version.
- * What cannot be read is left out, and `remarks` says so.
+ * Reads a run folder in any state: running, killed while writing, or written by another version.
+ * Content that cannot be read is omitted and listed in `issues`.
  *
- * @throws {ResidualError} `E_CHECKPOINT` if it is no run folder
+ * @throws {ResidualError} `E_CHECKPOINT` if it is not a run folder
  */
 export async function readRunFolder(path: string): Promise<RunFolder> {
   const dir = realFolder(path)
-  const remarks: string[] = []
+  const issues: string[] = []
   const config = readConfig(path, dir)
-  const optional = (name: string, isWhole: (read: Line) => boolean): Line | undefined => {
+  const readOptional = (
+    name: string,
+    isValid: (content: JsonObject) => boolean,
+  ): JsonObject | undefined => {
     const file = join(dir, name)
     if (!existsSync(file)) return undefined
-    const read = readObject(file)
-    if (read !== undefined && isWhole(read)) return read
-    remarks.push(`${name} cannot be read, and is left out.`)
+    const content = readObject(file)
+    if (content !== undefined && isValid(content)) return content
+    issues.push(`${name} cannot be read and is omitted.`)
     return undefined
   }
-  const environment: RunFolder['environment'] = optional('environment.json', () => true) ?? {}
-  const result = optional('result.json', isResult) as TrainResult | undefined
-  const evaluation = optional('evaluation.json', isRunEvaluation) as RunEvaluation | undefined
+  const environment: RunFolder['environment'] = readOptional('environment.json', () => true) ?? {}
+  const result = readOptional('result.json', isResult) as TrainResult | undefined
+  const evaluation = readOptional('evaluation.json', isRunEvaluation) as RunEvaluation | undefined
   if (isNewerVersion(environment.residual)) {
-    const versions = `residual ${environment.residual}, which is newer than this ${packageVersion()}`
-    remarks.push(`The run was written by ${versions}: some of it may be missing here.`)
+    issues.push(
+      `The run was written by residual ${environment.residual}, which is newer than this version ` +
+        `(${packageVersion()}): some of its content may be missing.`,
+    )
   }
   return {
     dir,
@@ -90,8 +100,8 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
     environment,
     result,
     evaluation,
-    ...(await readMetrics(join(dir, 'metrics.jsonl'), remarks)),
-    remarks,
+    ...(await readMetrics(join(dir, 'metrics.jsonl'), issues)),
+    issues,
   }
 }
 
@@ -100,57 +110,57 @@ function realFolder(path: string): string {
   try {
     dir = realpathSync(path)
   } catch (cause) {
-    throw noRun(path, `there is no ${path}`, cause)
+    throw notARun(path, `${path} does not exist`, cause)
   }
   if (statSync(dir).isDirectory()) return dir
-  throw noRun(path, `${path} is a file`)
+  throw notARun(path, `${path} is a file, not a run folder`)
 }
 
 function readConfig(path: string, dir: string): ResolvedConfig {
   const file = join(dir, 'config.json')
-  if (!existsSync(file)) throw noRun(path, `there is no run in ${path}: it has no config.json`)
+  if (!existsSync(file)) throw notARun(path, `${path} is not a run folder: it has no config.json`)
   const config = readObject(file)
-  if (config === undefined) throw noRun(file, `${file} is cut short, or not JSON`)
-  const missing = PARTS.find((part) => !isObject(config[part]))
+  if (config === undefined) throw notARun(file, `${file} is truncated or not JSON`)
+  const missing = CONFIG_SECTIONS.find((section) => !isObject(config[section]))
   if (missing === undefined) return config as unknown as ResolvedConfig
-  throw noRun(file, `${file} is not a run's: it has no \`${missing}\``)
+  throw notARun(file, `${file} is not the config.json of a run: it has no \`${missing}\``)
 }
 
-function noRun(file: string, message: string, cause?: unknown): ResidualError {
-  const hint = 'Give the folder of a run, as in runs/photos-resnet18: the one that has config.json.'
+function notARun(file: string, message: string, cause?: unknown): ResidualError {
+  const hint = 'Pass the folder that contains config.json, such as runs/photos-resnet18.'
   return new ResidualError({ code: 'E_CHECKPOINT', message, at: { file }, hint }, { cause })
 }
 
-/** The object that a file holds; undefined if it holds none. */
-function readObject(file: string): Line | undefined {
+/** Parses a JSON file; returns undefined if it does not contain an object. */
+function readObject(file: string): JsonObject | undefined {
   try {
-    const read: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    return isObject(read) ? read : undefined
+    const content: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    return isObject(content) ? content : undefined
   } catch {
     return undefined
   }
 }
 
-/** As read, before anything is known of it. */
-type Line = Record<string, unknown>
+/** A JSON object that is not validated yet. */
+type JsonObject = Record<string, unknown>
 
 type MetricsFile = Pick<RunFolder, 'start' | 'epochs' | 'steps' | 'warnings'>
 
-/** Line by line: the log of a long run is larger than anyone wants in memory at once. */
-async function readMetrics(file: string, remarks: string[]): Promise<MetricsFile> {
+/** Reads metrics.jsonl line by line, because the log of a long run is large. */
+async function readMetrics(file: string, issues: string[]): Promise<MetricsFile> {
   const metrics: MetricsFile = { start: undefined, epochs: [], steps: [], warnings: [] }
   if (!existsSync(file)) {
-    remarks.push('metrics.jsonl is missing: there is no history of this run.')
+    issues.push('metrics.jsonl is missing: the run has no history.')
     return metrics
   }
   const epochs = new Map<number, EpochEvent>()
   const steps = new Map<number, StepEvent>()
   let unreadable = 0
-  let torn = false
-  const take = (line: string) => {
+  let isLastLineTruncated = false
+  const readLine = (line: string) => {
     if (line.trim() === '') return
     const event = parseEvent(line)
-    torn = event === undefined
+    isLastLineTruncated = event === undefined
     if (event === undefined) unreadable++
     else if (isStart(event)) metrics.start = event
     else if (isEpoch(event)) epochs.set(event.epoch, withScores(event))
@@ -159,51 +169,51 @@ async function readMetrics(file: string, remarks: string[]): Promise<MetricsFile
   }
   try {
     const input = await open(file)
-    for await (const line of input.readLines()) take(line)
+    for await (const line of input.readLines()) readLine(line)
   } catch (error) {
-    remarks.push(`metrics.jsonl could not be read: ${(error as Error).message}.`)
+    issues.push(`metrics.jsonl could not be read: ${(error as Error).message}.`)
   }
-  if (torn) {
+  if (isLastLineTruncated) {
     unreadable--
-    remarks.push('The last line of metrics.jsonl is cut off: the run was ended while it wrote.')
+    issues.push('The last line of metrics.jsonl is truncated: the run was killed while writing.')
   }
   if (unreadable > 0) {
-    const lines = unreadable === 1 ? 'A line' : `${unreadable} lines`
-    remarks.push(`${lines} of metrics.jsonl cannot be read, and count for nothing here.`)
+    const lines = unreadable === 1 ? '1 line' : `${unreadable} lines`
+    issues.push(`${lines} of metrics.jsonl cannot be read and are ignored.`)
   }
   metrics.epochs = [...epochs.values()].sort((a, b) => a.epoch - b.epoch)
   metrics.steps = [...steps.values()].sort((a, b) => a.step - b.step)
   return metrics
 }
 
-function parseEvent(line: string): Line | undefined {
+function parseEvent(line: string): JsonObject | undefined {
   try {
-    const read: unknown = JSON.parse(line)
-    return isObject(read) ? read : undefined
+    const event: unknown = JSON.parse(line)
+    return isObject(event) ? event : undefined
   } catch {
     return undefined
   }
 }
 
-function isStart(event: Line): event is Line & StartEvent {
+function isStart(event: JsonObject): event is JsonObject & StartEvent {
   const { type, data } = event
   return type === 'start' && isObject(data) && Array.isArray(data.classes)
 }
 
-function isEpoch(event: Line): event is Line & EpochEvent {
+function isEpoch(event: JsonObject): event is JsonObject & EpochEvent {
   const { type, epoch, step, train } = event
   return type === 'epoch' && isNumber(epoch) && isNumber(step) && isObject(train)
 }
 
-function isStep(event: Line): event is Line & StepEvent {
+function isStep(event: JsonObject): event is JsonObject & StepEvent {
   return event.type === 'step' && isNumber(event.step)
 }
 
-function isWarning(event: Line): event is Line & WarningEvent {
+function isWarning(event: JsonObject): event is JsonObject & WarningEvent {
   return event.type === 'warning' && typeof event.message === 'string'
 }
 
-function isResult({ stopReason, epochs, steps }: Line): boolean {
+function isResult({ stopReason, epochs, steps }: JsonObject): boolean {
   return typeof stopReason === 'string' && isNumber(epochs) && isNumber(steps)
 }
 
@@ -212,11 +222,11 @@ function withScores(event: EpochEvent): EpochEvent {
   return { ...withNumbers(event), train: score(event.train), val, seconds: number(event.seconds) }
 }
 
-/** JSON has no NaN: a number that was none is null there. */
+/** Converts null to NaN, which JSON cannot represent. */
 function withNumbers<E extends EpochEvent | StepEvent>(event: E): E {
   const { lr, imagesPerSecond } = event
-  const read = { ...event, lr: number(lr), imagesPerSecond: number(imagesPerSecond) }
-  return 'loss' in event ? { ...read, loss: number(event.loss) } : read
+  const numbers = { ...event, lr: number(lr), imagesPerSecond: number(imagesPerSecond) }
+  return 'loss' in event ? { ...numbers, loss: number(event.loss) } : numbers
 }
 
 function score({ loss, accuracy, count }: Metrics): Metrics {
@@ -231,11 +241,11 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number'
 }
 
-function isObject(value: unknown): value is Line {
+function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether a version (`0.2.0`) is later than ours. */
+/** Returns whether a version such as `0.2.0` is newer than this package. */
 export function isNewerVersion(version: unknown): boolean {
   if (typeof version !== 'string' || !/^\d+\.\d+\.\d+/.test(version)) return false
   const parts = (text: string) => text.split(/[.+-]/, 3).map(Number)

@@ -1,50 +1,51 @@
 import { unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A file that asks the run in whose folder it lies to save and stop. */
-const NAME = '.stop'
+/** File in a run folder that requests the run to save and stop. */
+const FILE = '.stop'
 
-/** How long a request may lie there before it is seen, in milliseconds. */
-const LOOK = 1000
+/** Interval in ms at which a run checks for the file. */
+const POLL_INTERVAL = 1000
 
 /**
- * Asks the run that is writing to a folder, in whatever process, to save and stop. Unlike a signal
- * this can reach nobody else, and may be asked by everybody who may write to the folder.
+ * Requests the run that is writing to a folder, in any process, to save a checkpoint and stop. In
+ * contrast to a signal, the request cannot reach another process by mistake, and works for every
+ * user with write access to the folder.
  */
 export async function requestStop(dir: string): Promise<void> {
   try {
-    await writeFile(join(dir, NAME), '', { flag: 'wx' })
+    await writeFile(join(dir, FILE), '', { flag: 'wx' })
   } catch (error) {
-    // It has been asked already.
+    // An earlier request is still pending.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 
 /**
- * Takes a request away, if there is one.
+ * Removes a stop request.
  *
  * @returns whether there was one
  */
 async function takeRequest(dir: string): Promise<boolean> {
   try {
-    await unlink(join(dir, NAME))
+    await unlink(join(dir, FILE))
     return true
   } catch {
     return false
   }
 }
 
-/** Looks for requests to stop a run, until it is disposed of; does not hold the process. */
+/** Polls for stop requests until it is disposed. Does not keep the process alive. */
 export class StopRequestWatcher implements Disposable {
   readonly #timer: NodeJS.Timeout
 
   constructor(dir: string, stop: () => void) {
-    // One from before was meant for whatever ran here then.
+    // A request from before the start was meant for an earlier run in this folder.
     const cleared = takeRequest(dir)
     this.#timer = setInterval(async () => {
       await cleared
       if (await takeRequest(dir)) stop()
-    }, LOOK).unref()
+    }, POLL_INTERVAL).unref()
   }
 
   [Symbol.dispose](): void {

@@ -64,7 +64,7 @@ codes! {
         such as "cat.jpg is neither a JPEG nor a PNG image";
     /// A download failed: no network, a server error, or a wrong checksum.
     Download = "E_DOWNLOAD", exit 1,
-        such as "train-images-idx3-ubyte.gz is not here, and RESIDUAL_OFFLINE lets nothing be fetched";
+        such as "train-images-idx3-ubyte.gz is not on this machine, and RESIDUAL_OFFLINE disables downloads";
     /// The run folder contains another run.
     OutExists = "E_OUT_EXISTS", exit 2,
         such as "runs/photos holds a run";

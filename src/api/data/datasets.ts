@@ -5,7 +5,7 @@ import type { DownloadOptions } from '../../download/fetch-file.js'
 import { ResidualError } from '../../errors/errors.js'
 
 /** A data set that the `data` key of a configuration can name. */
-export interface DatasetInfo {
+export interface NamedDataset {
   name: string
   /** Title as its authors write it. */
   title: string
@@ -36,8 +36,8 @@ export interface DatasetInfo {
  * @example
  * const missing = (await datasets()).filter(({ folder }) => folder === null)
  */
-export async function datasets(): Promise<DatasetInfo[]> {
-  return knownDatasets().map(toDatasetInfo)
+export async function datasets(): Promise<NamedDataset[]> {
+  return knownDatasets().map(toNamedDataset)
 }
 
 /**
@@ -58,11 +58,11 @@ export async function datasets(): Promise<DatasetInfo[]> {
 export async function downloadDataset(
   name: string,
   options: DownloadOptions = {},
-): Promise<DatasetInfo> {
+): Promise<NamedDataset> {
   const dataset = findDataset(name)
   const { ensureDataset } = await import('../../download/dataset.js')
   const folder = await ensureDataset(dataset, options)
-  return { ...toDatasetInfo(dataset), folder }
+  return { ...toNamedDataset(dataset), folder }
 }
 
 /**
@@ -106,6 +106,6 @@ function findDataset(name: string): KnownDataset {
   })
 }
 
-function toDatasetInfo({ downloads, files, store, ...info }: KnownDataset): DatasetInfo {
+function toNamedDataset({ downloads, files, store, ...info }: KnownDataset): NamedDataset {
   return { ...info, downloadBytes: downloads.reduce((sum, { bytes }) => sum + bytes, 0) }
 }

@@ -5,22 +5,25 @@ import { type GridOptions, type ImageGrid, makeGrid } from '../../image-grid/gri
 import type { DataConfig, PreviewConfig } from '../../native/generated.js'
 import { readPreviewTiles } from './preview-tiles.js'
 
-/** What to show of a data set, and how. */
+/** Options of `previewDataset()`: which images to draw, and the layout of the grid. */
 export interface PreviewOptions extends Omit<PreviewConfig, 'data'>, GridOptions, DownloadOptions {}
 
-const PARTS = { train: 'training', val: 'validation', test: 'test' } as const
+const SPLIT_NAMES = { train: 'training', val: 'validation', test: 'test' } as const
+
+/** Longest row that shows the images of one class. */
+const MAX_CLASS_ROW = 20
 
 /**
- * Shows images of a data set with their classes (`residual data preview`; the notebook's `make_grid`),
- * as they are or, with `augmented`, as training sees them: by the same code, with the
- * normalisation taken back. A named data set is downloaded if need be. Needs no libtorch.
+ * Draws images of a data set with their classes as a grid (`residual data preview`; torchvision's
+ * `make_grid`). With `augmented`, the images pass the training augmentations, and the normalization
+ * is inverted for display. A named data set is downloaded if necessary. Does not load libtorch.
  *
  * @example
  * const grid = await previewDataset('./photos', { augmented: true, count: 12 })
  * await writeFile('photos.png', grid.png())
  *
  * @param data a data set, as in `TrainConfig`
- * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
+ * @throws {ResidualError} the errors of opening the data set; `E_USAGE` for a missing split
  */
 export async function previewDataset(
   data: string | DataConfig,
@@ -32,15 +35,15 @@ export async function previewDataset(
   return makeGrid(tiles, {
     title:
       title ??
-      `${basename(facts.source)}, ${tiles.length} of the ${PARTS[split]} images${augmented}`,
-    // Where a few images of each class are shown, each class has a row.
-    columns: columns ?? (config.order === 'by-class' ? perClass(labels) : undefined),
+      `${basename(facts.source)}, ${tiles.length} ${SPLIT_NAMES[split]} images${augmented}`,
+    // With a few images per class, each class gets its own row.
+    columns: columns ?? (config.order === 'by-class' ? imagesPerClass(labels) : undefined),
     tileSize,
   })
 }
 
-/** As many as there are of the first class, if that gives rows that can be looked at. */
-function perClass(labels: readonly number[]): number | undefined {
+/** Returns the number of images of the first class, if it makes a row of reasonable length. */
+function imagesPerClass(labels: readonly number[]): number | undefined {
   const count = labels.filter((label) => label === labels[0]).length
-  return count > 1 && count <= 20 ? count : undefined
+  return count > 1 && count <= MAX_CLASS_ROW ? count : undefined
 }

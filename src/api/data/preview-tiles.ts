@@ -6,17 +6,17 @@ import { runCancellable } from '../../native/cancel.js'
 import type { DatasetInfo, PreviewConfig, Split } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
-/** Images of a data set, with their classes as captions. */
+/** Images of a data set as grid tiles, with their classes as captions. */
 export interface Preview {
   facts: DatasetInfo
   split: Split
-  /** An index into the data set's classes, for each tile. */
+  /** Class index of each tile. */
   labels: number[]
   tiles: GridTile[]
 }
 
-/** As the core answers. */
-interface Shown {
+/** Metadata of the preview that the addon returns next to the pixels. */
+interface PreviewMetadata {
   facts: DatasetInfo
   split: Split
   images: {
@@ -32,31 +32,31 @@ interface Shown {
 /**
  * Reads images of a data set that is on this machine.
  *
- * @param signal ends the looking through the data set
- * @throws {ResidualError} as opening the data set does; `E_USAGE` for a split that it has not
+ * @param signal aborts the scan of the data set
+ * @throws {ResidualError} the errors of opening the data set; `E_USAGE` for a missing split
  */
 export async function readPreviewTiles(
   config: PreviewConfig,
   signal?: AbortSignal,
 ): Promise<Preview> {
-  const request = serializeConfig(config, 'what to show')
+  const request = serializeConfig(config, 'the options')
   const addon = coreAddon()
-  const { shown, pixels } = await runCancellable(signal, addon, async (cancel) => {
+  const { metadata, pixels } = await runCancellable(signal, addon, async (cancel) => {
     const { envelope, pixels } = await addon.preview(request, cancel)
-    return { shown: unwrapResult<Shown>(envelope), pixels }
+    return { metadata: unwrapResult<PreviewMetadata>(envelope), pixels }
   })
-  const { facts, split, images } = shown
-  let at = 0
+  const { facts, split, images } = metadata
+  let offset = 0
   const tiles = images.map(({ label, name, width, height, channels }) => {
-    const end = at + width * height * channels
-    const image = { data: pixels.subarray(at, end), width, height, channels }
-    at = end
+    const end = offset + width * height * channels
+    const image = { data: pixels.subarray(offset, end), width, height, channels }
+    offset = end
     return { image, caption: facts.classes[label] ?? String(label), note: shortName(name) }
   })
   return { facts, split, labels: images.map(({ label }) => label), tiles }
 }
 
-/** A file by its own name. */
+/** Returns the base name of a file; the name of an image without a file (`train/7`) is kept. */
 function shortName(name: string): string {
   return /^(train|val|test)\/\d+$/.test(name) ? name : basename(name)
 }

@@ -5,17 +5,16 @@ import type { BenchConfig, BenchResult } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
 /**
- * Measures what this machine makes of a network (`residual bench`): whole updates and forward
- * passes, on images that are in memory already. Each is measured several times, in turns, and all
- * the rounds are given: machines drift, and one number alone says little.
+ * Measures the throughput of a network on this machine (`residual bench`): training steps and
+ * forward passes on random images in memory. The two are measured in alternating rounds, and the
+ * result contains all rounds, because clock speeds drift.
  *
  * @example
- * const measured = await bench('resnet18')
- * console.log(measured.train.median, 'images a second')
+ * const { train } = await bench('resnet18')
+ * console.log(train.median, 'images per second')
  *
- * @param config a network's name, or an object that says more
- * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_MEMORY` where
- *   that runs out
+ * @param config name of a network, or an object with more settings
+ * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`, `E_MEMORY`
  */
 export async function bench(config: string | BenchConfig = {}): Promise<BenchResult> {
   const request = serializeConfig(typeof config === 'string' ? { model: config } : config)

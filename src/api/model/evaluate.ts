@@ -2,14 +2,17 @@ import type { EvaluateConfig, Evaluation, LoadConfig } from '../../native/genera
 import { type EvaluateOptions, loadModel } from './model.js'
 
 /**
- * Measures a trained network's loss and accuracy, on images that are not augmented.
+ * Evaluates a trained network: loss, accuracy, confusion matrix and calibration (`residual eval`).
+ * The images are not augmented.
  *
  * @example
  * const { accuracy, mostConfused } = await evaluate('runs/latest', { part: 'val' })
  *
- * @param path a run folder, a checkpoint, or weights of whoever made them
- * @param load what such weights do not say of themselves
- * @throws {ResidualError} as `loadModel()` and `Model.evaluate()` do
+ * @param path a run folder, a checkpoint, or a weights file
+ * @param config which images to evaluate on. Default: the data set it was trained on
+ * @param options in-memory images and a signal
+ * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @throws {ResidualError} the errors of `loadModel()` and `Model.evaluate()`
  */
 export async function evaluate(
   path: string | URL,

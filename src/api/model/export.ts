@@ -5,28 +5,25 @@ import type { ExportConfig } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
 /**
- * Writes a trained network for use elsewhere. What the file's name ends in decides: `.safetensors`
- * holds the weights alone, under torchvision's names; `.onnx` the whole network, opset 17, for any
- * number of images at a time. Needs no libtorch.
+ * Exports a trained network (`residual export`). The extension selects the format: `.safetensors`
+ * contains the weights under torchvision's names, `.onnx` the network (opset 17, dynamic batch
+ * size). Does not load libtorch.
  *
- * The same as `residual export`; also exported under that name, for `import * as residual`.
+ * Also exported as `export`, for `import * as residual`.
  *
  * @example
  * await exportModel('runs/latest', 'photos.onnx', { softmax: true, normalization: true })
  *
- * @param model a run folder (its best checkpoint is taken), a checkpoint, or weights of others
+ * @param model a run folder (its best checkpoint), a checkpoint, or a weights file
  * @param path the file to write
- * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another ending, `E_WRITE`
+ * @param config for ONNX, what the graph includes besides the network
+ * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another extension, `E_WRITE`
  */
 export async function exportModel(
   model: string | URL,
   path: string | URL,
   config: ExportConfig = {},
 ): Promise<void> {
-  const [from, to, request] = [
-    toPath(model, 'model'),
-    toPath(path, 'path'),
-    serializeConfig(config),
-  ]
-  unwrapResult<null>(await coreAddon().exportModel(from, to, request))
+  const [source, target] = [toPath(model, 'model'), toPath(path, 'path')]
+  unwrapResult<null>(await coreAddon().exportModel(source, target, serializeConfig(config)))
 }

@@ -4,28 +4,28 @@ import { serializeConfig } from '../../native/arguments/serialize-config.js'
 import type { InspectConfig, Inspection, LoadConfig } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
-/** What no network's name has, and every path that is told from one. */
-const PATH = /[/\\.]/
+/** Characters that distinguish a path from the name of a network. */
+const PATH_CHARACTERS = /[/\\.]/
 
 /**
- * Lists a network's layers with their shapes, parameters and multiply-adds. Of a trained one,
- * `checkpoint` tells what its file says: classes, what it was trained on, how far it came. Needs no
+ * Lists the layers of a network with output shapes, parameters and multiply-adds. For a trained
+ * network, `checkpoint` describes its file: classes, training data and progress. Does not load
  * libtorch.
  *
  * @example
  * const { parameters, macs } = await inspect('resnet18')
  * const { checkpoint } = await inspect('runs/latest')
  *
- * @param network a name (`resnet18`), an object that says more, or a run folder, a checkpoint or
- *   weights of others (a path: it has a slash or a dot in it)
- * @param load what weights of others do not say of themselves
- * @throws {ResidualError} `E_CONFIG` for a network that there is not; `E_CHECKPOINT`, `E_MISMATCH`
+ * @param network name of a network (`resnet18`), an object with more settings, or the path of a run
+ *   folder, a checkpoint or a weights file (a string with a slash or a dot is a path)
+ * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @throws {ResidualError} `E_CONFIG` for an unknown network; `E_CHECKPOINT`, `E_MISMATCH`
  */
 export async function inspect(
   network: string | URL | InspectConfig,
   load: LoadConfig = {},
 ): Promise<Inspection> {
-  if (network instanceof URL || (typeof network === 'string' && PATH.test(network))) {
+  if (network instanceof URL || (typeof network === 'string' && PATH_CHARACTERS.test(network))) {
     const request = serializeConfig(load, 'the options')
     return unwrapResult(await coreAddon().inspectCheckpoint(toPath(network, 'network'), request))
   }

@@ -1,7 +1,12 @@
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
 import { ResidualError } from '../../errors/errors.js'
-import { type TorchAddon, torchAddon } from '../../native/addon.js'
+import {
+  type NativeArrays,
+  type NativeCancel,
+  type TorchAddon,
+  torchAddon,
+} from '../../native/addon.js'
 import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
 import { type ImageInput, toNativeImage } from '../../native/arguments/image.js'
 import { toPath } from '../../native/arguments/path.js'
@@ -20,18 +25,18 @@ import type {
 } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
-/** What goes with an evaluation and is not plain data. */
+/** Options of an evaluation: everything that is not plain data. */
 export interface EvaluateOptions extends DownloadOptions {
-  /** Images in memory, instead of a data set on disk. */
+  /** In-memory images instead of a data set on disk. */
   arrays?: ArrayDataset | undefined
 }
 
 /**
- * A trained network, held in memory until it is closed: `await using model = await loadModel(...)`,
- * or `close()`.
+ * A trained network in memory. Release it with `await using model = await loadModel(...)`, or with
+ * `close()`.
  */
 export class Model implements AsyncDisposable {
-  /** What its file says about it. */
+  /** Metadata from the file of the model. */
   readonly info: Readonly<ModelInfo>
   readonly #addon: TorchAddon
   readonly #handle: number
@@ -41,8 +46,8 @@ export class Model implements AsyncDisposable {
   static async load(path: string | URL, config: LoadConfig = {}): Promise<Model> {
     const request = serializeConfig(config, 'the options')
     const addon = torchAddon(requestedDevice(config))
-    const answer = await addon.openModel(toPath(path, 'model'), request)
-    const { handle, info } = unwrapResult<{ handle: number; info: ModelInfo }>(answer)
+    const result = await addon.openModel(toPath(path, 'model'), request)
+    const { handle, info } = unwrapResult<{ handle: number; info: ModelInfo }>(result)
     return new Model(addon, handle, info)
   }
 
@@ -52,25 +57,25 @@ export class Model implements AsyncDisposable {
     this.info = info
   }
 
-  /** @internal What the addon calls it. */
+  /** @internal Handle of the model in the addon. */
   get handle(): number {
-    this.#refuseClosed()
+    this.#assertOpen()
     return this.#handle
   }
 
   /**
-   * Says what is on an image; an array of images gives an array of answers, in their order. Calls
-   * that wait for each other pass the network together: many at once take less time than one after
-   * another, and none is held back until there are more.
+   * Classifies an image; an array of images returns an array of predictions in the same order.
+   * Concurrent calls are batched without delaying any of them, so that many at once take less time
+   * than one after another.
    *
    * @example
    * await using model = await loadModel('runs/latest')
    * const [cat, dog] = await model.predict(['cat.jpg', 'dog.jpg'])
    *
    * @param image a path, bytes or pixels
-   * @param config how many classes to name, and how often to look: `{ crops: 'flip' }`
-   * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
-   *   `E_CONFIG`, `E_CLOSED`
+   * @param config number of classes to return, and test-time augmentation: `{ crops: 'flip' }`
+   * @throws {ResidualError} `E_IMAGE` with the file, if an image cannot be decoded; `E_IO`,
+   *   `E_USAGE`, `E_CONFIG`, `E_CLOSED`
    */
   predict(image: ImageInput, config?: PredictConfig): Promise<Prediction>
   predict(images: readonly ImageInput[], config?: PredictConfig): Promise<Prediction[]>
@@ -78,83 +83,88 @@ export class Model implements AsyncDisposable {
     images: ImageInput | readonly ImageInput[],
     config: PredictConfig = {},
   ): Promise<Prediction | Prediction[]> {
-    this.#refuseClosed()
+    this.#assertOpen()
     const request = serializeConfig(config, 'the options')
-    const natives = isMany(images)
+    const nativeImages = isImageArray(images)
       ? images.map((image, index) => toNativeImage(image, `images[${index}]`))
       : [toNativeImage(images, 'image')]
     const predictions = unwrapResult<Prediction[]>(
-      await this.#addon.predict(this.#handle, natives, request),
+      await this.#addon.predict(this.#handle, nativeImages, request),
     )
-    return isMany(images) ? predictions : (predictions[0] as Prediction)
+    return isImageArray(images) ? predictions : (predictions[0] as Prediction)
   }
 
   /**
-   * Measures loss and accuracy on a data set, on images that are not augmented. A named one is
-   * downloaded first if it is not on this machine. (Between the steps of a run, it gives way to the
-   * run's end and begins again after it.)
+   * Evaluates the model on a data set, without augmentation. A named data set is downloaded if
+   * necessary. (An evaluation during a training run is interleaved with its steps; it restarts after
+   * the final evaluation of the run.)
    *
    * @example
    * await using model = await loadModel('runs/latest')
    * const { accuracy, confusion } = await model.evaluate({ part: 'val' })
    *
-   * @param config which images; by default those that it was trained with
-   * @param options images in memory instead of `config.data`; their classes are the model's, unless
-   *   they are named. The signal ends the evaluation after the batch that it is in
-   * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes;
-   *   an `AbortError` once the signal is given
+   * @param config which images to evaluate on. Default: the data set it was trained on
+   * @param options in-memory images instead of `config.data`, whose default classes are those of the
+   *   model; and a signal, which ends the evaluation after the current batch
+   * @throws {ResidualError} the errors of opening the data set; `E_MISMATCH` if its classes differ;
+   *   `AbortError`
    */
   async evaluate(config: EvaluateConfig = {}, options: EvaluateOptions = {}): Promise<Evaluation> {
-    this.#refuseClosed()
-    const json = serializeConfig(config)
-    const arrays = options.arrays && toNativeArrays(options.arrays)
-    await prepareData(config.data)?.(options)
-    return await runCancellable(options.signal, this.#addon, async (cancel) =>
-      unwrapResult<Evaluation>(await this.#addon.evaluateModel(this.#handle, json, arrays, cancel)),
+    return await this.#onDataset(config, options, (...request) =>
+      this.#addon.evaluateModel(this.#handle, ...request),
     )
   }
 
   /**
-   * Measures how strongly each 3x3 layer answers to images that are not augmented: the standard
-   * deviations of the paper's figure 7, in the order in which an image passes the layers.
+   * Measures the standard deviation of the responses of each 3x3 convolution, in the order of the
+   * forward pass, on images that are not augmented (figure 7 of He et al. 2015).
    *
-   * @param config which images
-   * @param options images in memory instead of `config.data`
-   * @throws {ResidualError} as `evaluate()` does
+   * @param config which images to use. Default: the data set it was trained on
+   * @param options in-memory images instead of `config.data`, and a signal
+   * @throws {ResidualError} the errors of `evaluate()`
    */
   async layerResponses(
     config: EvaluateConfig = {},
     options: EvaluateOptions = {},
   ): Promise<LayerResponse[]> {
-    this.#refuseClosed()
+    return await this.#onDataset(config, options, (...request) =>
+      this.#addon.layerResponses(this.#handle, ...request),
+    )
+  }
+
+  /** Runs a native function on a data set, which is downloaded first if necessary. */
+  async #onDataset<T>(
+    config: EvaluateConfig,
+    options: EvaluateOptions,
+    work: (json: string, arrays?: NativeArrays, cancel?: NativeCancel) => Promise<string>,
+  ): Promise<T> {
+    this.#assertOpen()
     const json = serializeConfig(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     await prepareData(config.data)?.(options)
     return await runCancellable(options.signal, this.#addon, async (cancel) =>
-      unwrapResult<LayerResponse[]>(
-        await this.#addon.layerResponses(this.#handle, json, arrays, cancel),
-      ),
+      unwrapResult<T>(await work(json, arrays, cancel)),
     )
   }
 
   /**
-   * Writes the network for use elsewhere, as `exportModel()` does.
+   * Exports the network, as `exportModel()` does.
    *
-   * @param path ends in `.safetensors` or `.onnx`
-   * @param config for ONNX: what goes into the file beside the network
-   * @throws {ResidualError} `E_USAGE` for another ending, `E_WRITE`, `E_CLOSED`
+   * @param path a file with the extension `.safetensors` or `.onnx`
+   * @param config for ONNX, what the graph includes besides the network
+   * @throws {ResidualError} `E_USAGE` for another extension, `E_WRITE`, `E_CLOSED`
    */
   async export(path: string | URL, config: ExportConfig = {}): Promise<void> {
-    this.#refuseClosed()
-    const [to, request] = [toPath(path, 'path'), serializeConfig(config)]
-    unwrapResult<null>(await this.#addon.exportOpenModel(this.#handle, to, request))
+    this.#assertOpen()
+    const [target, request] = [toPath(path, 'path'), serializeConfig(config)]
+    unwrapResult<null>(await this.#addon.exportOpenModel(this.#handle, target, request))
   }
 
-  /** Gives the memory back, after what was asked before has been answered. */
+  /** Releases the memory of the model, after pending calls have completed. */
   close(): Promise<void> {
     this.#closing ??= this.#addon
       .closeModel(this.#handle)
-      .then((answer) => unwrapResult<void>(answer))
+      .then((result) => unwrapResult<void>(result))
     return this.#closing
   }
 
@@ -162,12 +172,12 @@ export class Model implements AsyncDisposable {
     return this.close()
   }
 
-  #refuseClosed(): void {
+  #assertOpen(): void {
     if (this.#closing === undefined) return
     throw new ResidualError({
       code: 'E_CLOSED',
       message: 'the model is closed',
-      hint: 'Close it after the last answer, or load it again.',
+      hint: 'Call `close()` after the last prediction, or load the model again.',
     })
   }
 }
@@ -179,16 +189,17 @@ export class Model implements AsyncDisposable {
  * await using model = await loadModel('runs/latest')
  * console.log(model.info.classes, await model.predict('cat.jpg'))
  *
- * @param path a run folder (its best checkpoint is taken), a checkpoint, or weights of whoever
- *   made them: what `torch.save` wrote (.pth, .pt, .th), or a .safetensors file
- * @param config what such weights do not say of themselves; `info.assumed` tells what was assumed
- * @throws {ResidualError} `E_CHECKPOINT` if it is not there, cut short, or asks for anything but
- *   tensors; `E_MISMATCH` if it holds the weights of no network that is known or asked for
+ * @param path a run folder (its best checkpoint), a checkpoint, or a weights file: a PyTorch
+ *   state_dict (.pth, .pt, .th) or .safetensors
+ * @param config what a weights file from another framework does not record, such as the classes;
+ *   `info.assumed` lists the values that were assumed
+ * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated, or a pickle with
+ *   anything but tensors; `E_MISMATCH` if its weights fit no known network, or not the given one
  */
 export function loadModel(path: string | URL, config: LoadConfig = {}): Promise<Model> {
   return Model.load(path, config)
 }
 
-function isMany(images: ImageInput | readonly ImageInput[]): images is readonly ImageInput[] {
+function isImageArray(images: ImageInput | readonly ImageInput[]): images is readonly ImageInput[] {
   return Array.isArray(images)
 }

@@ -3,16 +3,17 @@ import type { LoadConfig, PredictConfig, Prediction } from '../../native/generat
 import { loadModel } from './model.js'
 
 /**
- * Says what is on an image, or on each of an array. To ask more than once, keep the model:
- * `loadModel()`.
+ * Classifies an image, or each image of an array (`residual predict`). Loads the model for this call
+ * only; use `loadModel()` to classify repeatedly.
  *
  * @example
  * const { label, probability } = await predict('runs/latest', 'cat.jpg')
  *
- * @param model a run folder, a checkpoint, or weights of whoever made them
- * @param image what to look at; an array gives an array of answers, in their order
- * @param load what such weights do not say of themselves
- * @throws {ResidualError} as `loadModel()` and `Model.predict()` do
+ * @param model a run folder, a checkpoint, or a weights file
+ * @param image a path, bytes or pixels; an array returns an array of predictions in the same order
+ * @param config number of classes to return, and test-time augmentation
+ * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @throws {ResidualError} the errors of `loadModel()` and `Model.predict()`
  */
 export function predict(
   model: string | URL,

@@ -1,6 +1,6 @@
 import type { RunEvent } from '../../native/generated.js'
 
-interface Waiting {
+interface PendingRead {
   resolve(result: IteratorResult<RunEvent, undefined>): void
   reject(error: unknown): void
 }
@@ -8,50 +8,53 @@ interface Waiting {
 const DONE: IteratorResult<RunEvent, undefined> = { done: true, value: undefined }
 
 /**
- * One reader's events. While the reader is busy a step event replaces the step event before it, so
- * that a slow reader sees a newer step and not a longer queue; every other event waits for it.
+ * Event queue of one `for await` loop. While the loop body runs, consecutive step events are
+ * coalesced: a slow reader gets the latest step instead of a growing queue. Other events are kept.
  */
 export class EventQueue implements AsyncIterableIterator<RunEvent, undefined> {
   readonly #onDetach: (queue: EventQueue) => void
   #events: RunEvent[] = []
-  #waiting: Waiting[] = []
+  #pendingReads: PendingRead[] = []
   #ended = false
-  /** What is thrown at the end; in a box, for anything can be. */
+  /** The error to throw at the end; boxed, because a hook may throw any value. */
   #failure: { error: unknown } | undefined
 
+  /** @param onDetach called when the loop is left early */
   constructor(onDetach: (queue: EventQueue) => void) {
     this.#onDetach = onDetach
   }
 
   push(event: RunEvent): void {
-    const waiting = this.#waiting.shift()
-    if (waiting !== undefined) {
-      waiting.resolve({ done: false, value: event })
+    const read = this.#pendingReads.shift()
+    if (read !== undefined) {
+      read.resolve({ done: false, value: event })
       return
     }
     if (event.type === 'step' && this.#events.at(-1)?.type === 'step') this.#events.pop()
     this.#events.push(event)
   }
 
-  /** Nothing follows the events so far, except the failure, which is thrown once. */
+  /** Ends the queue after the events so far. A failure is thrown once, after the last event. */
   end(failure?: { error: unknown }): void {
     this.#ended = true
     this.#failure = failure
-    for (const { resolve, reject } of this.#waiting.splice(0)) this.next().then(resolve, reject)
+    for (const { resolve, reject } of this.#pendingReads.splice(0)) {
+      this.next().then(resolve, reject)
+    }
   }
 
   next(): Promise<IteratorResult<RunEvent, undefined>> {
     const event = this.#events.shift()
     if (event !== undefined) return Promise.resolve({ done: false, value: event })
     if (!this.#ended) {
-      return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+      return new Promise((resolve, reject) => this.#pendingReads.push({ resolve, reject }))
     }
     const failure = this.#failure
     this.#failure = undefined
     return failure === undefined ? Promise.resolve(DONE) : Promise.reject(failure.error)
   }
 
-  /** What `break` calls: this reader leaves, the run goes on. */
+  /** Detaches this reader; `break` calls it. The run continues. */
   return(): Promise<IteratorResult<RunEvent, undefined>> {
     this.#onDetach(this)
     this.#events = []

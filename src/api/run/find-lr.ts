@@ -10,39 +10,40 @@ import { unwrapResult } from '../../native/native-result.js'
 import { replaceFile } from '../../run-folder/json-files.js'
 import { prepareConfig } from './prepare-config.js'
 
-/** How the rates are tried, and where the curve goes. */
+/** Options of `findLr()`. */
 export interface FindLrOptions extends FindLrConfig, DownloadOptions {
-  /** A folder for `lr-finder.svg`, `.json` and `.csv`; nothing else in it is touched. */
+  /** Folder for `lr-finder.svg`, `lr-finder.json` and `lr-finder.csv`. Default: write no files. */
   out?: string | undefined
-  /** Images in memory, instead of `data`. */
+  /** In-memory images instead of `data`. */
   arrays?: ArrayDataset | undefined
 }
 
-/** The curve's files, absolute. */
+/** Absolute paths of the files that `findLr()` writes. */
 export interface FindLrFiles {
   svg: string
   json: string
   csv: string
 }
 
-/** What the range test found, and where it was written to. */
+/** The result of `findLr()`. */
 export interface FindLrResult extends LrFinderResult {
-  /** Null without `out`. */
+  /** Files in `out`; null without `out`. */
   files: FindLrFiles | null
 }
 
 /**
- * The learning rate's range test (Smith 2015): trains a fresh network with a rate that rises from
- * update to update until the loss bursts, and suggests one. Its weights are forgotten; no run
- * folder is made.
+ * Runs a learning rate range test (Smith 2015): trains a new network while increasing the learning
+ * rate at every step until the loss diverges, and suggests a learning rate. The weights are
+ * discarded and no run folder is created.
  *
  * @example
  * const { suggestion } = await findLr({ data: './photos' }, { steps: 200, out: 'plots' })
  *
- * @param config as for `train()`; budget and schedule do not matter here
- * @param options its signal ends the test after the update that it is in
- * @throws {ResidualError} as `train()` does, and `E_CONFIG` for rates out of range, `E_WRITE`;
- *   an `AbortError` once the signal is given
+ * @param config as for `train()`; `budget` and `schedule` are ignored
+ * @param options range of learning rates, output folder and signal; an aborted test ends after its
+ *   current step
+ * @throws {ResidualError} the same errors as `train()`; `E_CONFIG` for an invalid range; `E_WRITE`;
+ *   `AbortError`
  */
 export async function findLr(
   config: TrainConfig,
@@ -53,32 +54,32 @@ export async function findLr(
   if (out !== undefined && (typeof out !== 'string' || out === '')) {
     throw new ResidualError({
       code: 'E_CONFIG',
-      message: '`out` must be a folder',
+      message: '`out` must be the path of a folder',
       at: { key: 'out' },
-      hint: 'Leave it out to have the points alone.',
+      hint: 'Omit it to get the points without files.',
     })
   }
-  const plainRange = serializeConfig(range, 'the options')
-  const native = arrays && toNativeArrays(arrays)
+  const rangeJson = serializeConfig(range, 'the options')
+  const nativeArrays = arrays && toNativeArrays(arrays)
   await download?.({ signal, onDownload })
   const addon = torchAddon(device)
-  const finding = await runCancellable(signal, addon, async (cancel) =>
-    unwrapResult<LrFinderResult>(await addon.findLr(json, plainRange, native, cancel)),
+  const result = await runCancellable(signal, addon, async (cancel) =>
+    unwrapResult<LrFinderResult>(await addon.findLr(json, rangeJson, nativeArrays, cancel)),
   )
-  return { ...finding, files: out === undefined ? null : await write(resolve(out), finding) }
+  return { ...result, files: out === undefined ? null : await writeFiles(resolve(out), result) }
 }
 
-async function write(folder: string, finding: LrFinderResult): Promise<FindLrFiles> {
-  const file = (extension: string) => join(folder, `lr-finder.${extension}`)
-  const files = { svg: file('svg'), json: file('json'), csv: file('csv') }
-  replaceFile(files.svg, await drawCurve(finding))
-  replaceFile(files.json, `${JSON.stringify(finding, null, 2)}\n`)
-  const rows = finding.points.map(({ lr, loss, smoothed }) => `${lr},${loss},${smoothed}\n`)
+async function writeFiles(folder: string, result: LrFinderResult): Promise<FindLrFiles> {
+  const path = (extension: string) => join(folder, `lr-finder.${extension}`)
+  const files = { svg: path('svg'), json: path('json'), csv: path('csv') }
+  replaceFile(files.svg, await drawCurve(result))
+  replaceFile(files.json, `${JSON.stringify(result, null, 2)}\n`)
+  const rows = result.points.map(({ lr, loss, smoothed }) => `${lr},${loss},${smoothed}\n`)
   replaceFile(files.csv, `lr,loss,smoothed\n${rows.join('')}`)
   return files
 }
 
-/** Loss against rate, as SVG. The burst at the end is cut off. */
+/** Draws the loss against the learning rate as SVG, without the diverging end of the curve. */
 async function drawCurve({ points, suggestions }: LrFinderResult): Promise<string> {
   const first = points[0]?.smoothed ?? 1
   const lowest = Math.min(first, ...points.map(({ smoothed }) => smoothed))

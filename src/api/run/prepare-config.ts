@@ -6,33 +6,33 @@ import { type RequestedDevice, requestedDevice } from '../../native/cuda.js'
 import type { TrainConfig } from '../../native/generated.js'
 import { applyRecipe } from './recipes.js'
 
-/** A configuration on its way to the core, and what this side has to do for it before. */
+/** A configuration that is ready for the addon. */
 export interface PreparedConfig {
-  /** Upon its recipe. */
+  /** The configuration merged over its recipe. */
   json: string
-  /** What it asks for. */
   device: RequestedDevice
-  /** Fetches its data and its weights, one after the other; undefined if all is here. */
+  /** Downloads data, then weights; undefined if nothing has to be downloaded. */
   download: ((options: DownloadOptions) => Promise<void>) | undefined
 }
 
 /**
- * Takes a configuration to where it crosses. What is wrong with it the core finds out.
+ * Serializes a configuration, applies its recipe and determines the downloads that it needs. The
+ * core validates it.
  *
- * @throws {ResidualError} `E_CONFIG` for what JSON cannot carry, or a recipe that there is not
+ * @throws {ResidualError} `E_CONFIG` for values that JSON cannot represent, or an unknown recipe
  */
 export function prepareConfig(config: TrainConfig): PreparedConfig {
   const json = applyRecipe(serializeConfig(config))
-  const said = JSON.parse(json) ?? {} // null is refused by the core, as all else
-  const downloads = [prepareData(said.data), prepareWeights(said)].filter(
+  const plain = JSON.parse(json) ?? {} // the core rejects null
+  const downloads = [prepareData(plain.data), prepareWeights(plain)].filter(
     (download) => download !== undefined,
   )
-  const oneByOne = async (options: DownloadOptions) => {
+  const downloadAll = async (options: DownloadOptions) => {
     for (const download of downloads) await download(options)
   }
   return {
     json,
-    device: requestedDevice(said),
-    download: downloads.length === 0 ? undefined : oneByOne,
+    device: requestedDevice(plain),
+    download: downloads.length === 0 ? undefined : downloadAll,
   }
 }

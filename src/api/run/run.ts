@@ -16,78 +16,84 @@ import {
 } from './train-options.js'
 
 /**
- * `starting` until training begins (a run behind another waits here), `running` or `paused`,
- * `stopping` once it was told to end, `ended` when it has.
+ * State of a run: `starting` before the first step (also while it waits for another run), `running`,
+ * `paused`, `stopping` after a request to end, and `ended`.
  */
 export type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended'
 
-/** Hands the run to the training thread, which calls `wake` when there is something to drain. */
-type Start = (wake: () => void) => NativeRun
-
-/** How a run begins. */
-export interface Plan {
-  /** What takes time and needs no training thread: downloads. */
+/** The steps of a run. */
+export interface RunSteps {
+  /** Downloads; undefined if nothing has to be downloaded. */
   prepare: ((options: DownloadOptions) => Promise<unknown>) | undefined
-  start: Start
-  /** Writes the report on the run in a folder, and tells its file; undefined if none is wanted. */
-  report: ((dir: string) => Promise<string>) | undefined
+  /** Queues the run on the training thread, which calls `wake` when there are events to drain. */
+  start: (wake: () => void) => NativeRun
+  /** Writes the report of a run folder and returns its path; undefined if none is requested. */
+  writeReport: ((dir: string) => Promise<string>) | undefined
 }
 
-/** What `drain` gives. */
+/** An entry that `NativeRun.drain` returns. */
 type Entry = { seq: number; event: RunEvent } | { seq: number; settled: Settled }
 
-/** How a run ended, as it comes over the bridge; `failed` if a hook threw and the run was saved. */
+/** Outcome that the addon reports; `failed` if a hook threw and a checkpoint was saved. */
 type Settled = { ok: TrainResult } | { error: RunError } | { failed: string; last?: string | null }
 
-/** How a run ended, as its promise tells. */
-type Ending = { result: TrainResult } | { error: unknown }
+/** Outcome of the promise. */
+type Outcome = { result: TrainResult } | { error: unknown }
 
-/** The longest interval that Node has. */
-const FOREVER = 2 ** 31 - 1
+/** The longest delay that `setInterval` supports, in ms. */
+const MAX_INTERVAL = 2 ** 31 - 1
 
 /**
- * A training run: a promise of its result and an iterable of its events, both at once.
+ * A training run: a promise of its result and an async iterable of its events.
  *
- * It has a thread of its own and holds the process until it ends (see `unref`). Its rejection never
- * counts as unhandled, so that whoever reads only the events need not await it as well.
+ * The run trains on a thread of its own and keeps the process alive until it ends (see `unref`). Its
+ * rejection is never reported as unhandled, so that code which only reads the events need not await
+ * the promise.
+ *
+ * @example
+ * const run = train({ data: './photos', model: 'resnet18' })
+ * for await (const event of run) {
+ *   if (event.type === 'epoch') console.log(event.epoch, event.val?.accuracy)
+ * }
+ * const { best } = await run
  */
 export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
-  /** Tells this run from every other. */
+  /** Unique identifier of this run. */
   readonly id: string = randomUUID()
 
   readonly #promise: Promise<TrainResult>
   readonly #readers = new Set<EventQueue>()
-  /** Hooks that have not answered yet. */
-  readonly #busy = new Set<PromiseLike<unknown>>()
-  readonly #hold = setInterval(() => {}, FOREVER)
+  /** Promises of asynchronous hooks that have not settled. */
+  readonly #pendingHooks = new Set<PromiseLike<unknown>>()
+  readonly #keepAlive = setInterval(() => {}, MAX_INTERVAL)
   readonly #onAbort = () => this.#abort()
   #options: TrainOptions = {}
   #resolve!: (result: TrainResult) => void
   #reject!: (error: unknown) => void
   #native: NativeRun | undefined
-  #report: Plan['report']
-  /** The end, which is told when the report is there. */
-  #heldEnd: { seq: number; event: Extract<RunEvent, { type: 'end' }> } | undefined
-  /** Ends what is prepared, before there is a native run. */
+  #writeReport: RunSteps['writeReport']
+  /** The end event, which is delivered after the report is written. */
+  #endEvent: { seq: number; event: Extract<RunEvent, { type: 'end' }> } | undefined
+  /** Aborts the downloads; set until the native run exists. */
   #preparing: AbortController | undefined
   #state: RunState = 'starting'
   #dir: string | undefined
   #checkpoint: string | undefined
   #result: TrainResult | undefined
-  #ending: Ending | undefined
-  /** What a hook threw first; in a box, for anything can be thrown. */
-  #thrown: { error: unknown } | undefined
-  #stepHookIsBusy = false
+  #outcome: Outcome | undefined
+  /** The first error that a hook threw; boxed, because a hook may throw any value. */
+  #hookError: { error: unknown } | undefined
+  #isStepHookPending = false
   #stopRequests: StopRequestWatcher | undefined
-  /** The epoch event that training waits for us to be done with. */
+  /** Sequence number of the epoch event that training waits on. */
   #epochSeq = 0
 
   /** @internal */
-  static start(plan: () => Plan, options: TrainOptions): Run {
-    return new Run(plan, options)
+  static start(steps: () => RunSteps, options: TrainOptions): Run {
+    return new Run(steps, options)
   }
 
-  private constructor(plan: () => Plan, options: TrainOptions) {
+  private constructor(steps: () => RunSteps, options: TrainOptions) {
     this.#promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -97,16 +103,18 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
       checkOptions(options)
       this.#options = options
       const { signal } = options
-      if (signal?.aborted) throw new AbortError('aborted before it began', undefined, signal.reason)
-      const { prepare, start, report } = plan()
-      this.#report = report
-      const begin = () => {
+      if (signal?.aborted) {
+        throw new AbortError('aborted before the start', undefined, signal.reason)
+      }
+      const { prepare, start, writeReport } = steps()
+      this.#writeReport = writeReport
+      const startNative = () => {
         this.#native = start(() => this.#drain())
       }
-      if (prepare === undefined) begin()
+      if (prepare === undefined) startNative()
       else
         this.#prepare(prepare)
-          .then(begin)
+          .then(startNative)
           .catch((error: unknown) => this.#end({ error }))
       signal?.addEventListener('abort', this.#onAbort)
     } catch (error) {
@@ -114,62 +122,62 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     }
   }
 
-  /** The run folder, absolute; undefined until it is made. */
+  /** Absolute path of the run folder; undefined until it is created. */
   get dir(): string | undefined {
     return this.#dir
   }
 
-  /** Where the run is on its way. */
+  /** Current state. */
   get state(): RunState {
     return this.#state
   }
 
-  /** The checkpoint written last, absolute; undefined before the first. */
+  /** Absolute path of the latest checkpoint; undefined before the first. */
   get checkpoint(): string | undefined {
     return this.#checkpoint
   }
 
-  /** What the promise gives; undefined until then, and for ever if the run failed. */
+  /** The result, once the promise is fulfilled; undefined before, and if the run fails. */
   get result(): TrainResult | undefined {
     return this.#result
   }
 
   /**
-   * Ends the run after the step it is in, saved; it resolves with `stopReason: 'stopped'`. A run
-   * that has not begun to train has nothing to resolve with, and rejects with an `AbortError`.
+   * Saves a checkpoint and ends the run after its current step; it resolves with
+   * `stopReason: 'stopped'`. A run without a finished step rejects with an `AbortError` instead.
    */
   stop(): void {
     this.#preparing?.abort()
     this.#interrupt((native) => native.stop())
   }
 
-  /** Holds a running run after the step it is in, until `resume()`, `stop()` or an abort. */
+  /** Pauses the run after its current step, until `resume()`, `stop()` or an abort. */
   pause(): void {
     if (this.#state !== 'running') return
     this.#state = 'paused'
     this.#native?.pause()
   }
 
-  /** Lets a paused run go on. */
+  /** Resumes a paused run. */
   resume(): void {
     if (this.#state !== 'paused') return
     this.#state = 'running'
     this.#native?.resume()
   }
 
-  /** Makes the run hold the process until it ends, as it does from the start. */
+  /** Keeps the process alive until the run ends. This is the initial behavior. */
   ref(): this {
-    this.#hold.ref()
+    this.#keepAlive.ref()
     return this
   }
 
-  /** Lets the process end before the run does, which is then stopped and saved. */
+  /** Allows the process to exit before the run ends; the run is then saved and stopped. */
   unref(): this {
-    this.#hold.unref()
+    this.#keepAlive.unref()
     return this
   }
 
-  /** The result; rejects with a `ResidualError`, or with whatever a hook threw. */
+  /** Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. */
   // biome-ignore lint/suspicious/noThenProperty: a run is a promise, as execa's processes are
   then<Value = TrainResult, Caught = never>(
     onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null,
@@ -179,17 +187,17 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   }
 
   /**
-   * The events from now on; a step event that is not read in time gives way to the next one.
-   * Leaving the loop leaves the run alone. If the run fails, the loop throws what it rejects with.
+   * Iterates over the events from now on. Step events are coalesced if the loop is slower than
+   * training. Leaving the loop does not stop the run. If the run fails, the loop throws its error.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<RunEvent> {
     const reader = new EventQueue((queue) => this.#readers.delete(queue))
-    if (this.#ending === undefined) this.#readers.add(reader)
-    else reader.end('error' in this.#ending ? this.#ending : undefined)
+    if (this.#outcome === undefined) this.#readers.add(reader)
+    else reader.end('error' in this.#outcome ? this.#outcome : undefined)
     return reader
   }
 
-  async #prepare(prepare: NonNullable<Plan['prepare']>): Promise<void> {
+  async #prepare(prepare: NonNullable<RunSteps['prepare']>): Promise<void> {
     const { onDownload } = this.#options
     this.#preparing = new AbortController()
     const { signal } = this.#preparing
@@ -201,23 +209,23 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     this.#preparing?.abort(this.#options.signal?.reason)
     this.#interrupt((native) => {
       native.abort()
-      // Not even a hook that never ends holds an aborted run.
+      // An aborted run does not wait for a pending epoch hook.
       native.acknowledge(this.#epochSeq, 'continue')
     })
   }
 
-  #interrupt(how: (native: NativeRun) => void): void {
+  #interrupt(request: (native: NativeRun) => void): void {
     if (this.#state === 'ended' || (this.#native ?? this.#preparing) === undefined) return
     this.#state = 'stopping'
-    if (this.#native !== undefined) how(this.#native)
+    if (this.#native !== undefined) request(this.#native)
   }
 
   #drain(): void {
-    for (const text of this.#native?.drain() ?? []) {
-      const entry: Entry = JSON.parse(text)
+    for (const json of this.#native?.drain() ?? []) {
+      const entry: Entry = JSON.parse(json)
       if ('settled' in entry) this.#settle(entry.settled)
-      else if (this.#report !== undefined && entry.event.type === 'end') {
-        this.#heldEnd = { seq: entry.seq, event: entry.event }
+      else if (this.#writeReport !== undefined && entry.event.type === 'end') {
+        this.#endEvent = { seq: entry.seq, event: entry.event }
       } else this.#deliver(entry.seq, entry.event)
     }
   }
@@ -235,46 +243,49 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
         break
       case 'epoch':
         this.#epochSeq = seq
-        this.#ask(event, (answer) => {
-          this.#native?.acknowledge(seq, answer === 'stop' ? 'stop' : 'continue')
+        this.#callHook(event, (result) => {
+          this.#native?.acknowledge(seq, result === 'stop' ? 'stop' : 'continue')
         })
         return
       case 'step':
-        if (this.#stepHookIsBusy) return
-        this.#stepHookIsBusy = true
-        this.#ask(event, (answer) => {
-          this.#stepHookIsBusy = false
-          if (answer === 'stop') this.stop()
+        if (this.#isStepHookPending) return
+        this.#isStepHookPending = true
+        this.#callHook(event, (result) => {
+          this.#isStepHookPending = false
+          if (result === 'stop') this.stop()
         })
         return
+      case 'warning':
+      case 'end':
+        break
     }
-    this.#ask(event, (answer) => {
-      if (answer === 'stop') this.stop()
+    this.#callHook(event, (result) => {
+      if (result === 'stop') this.stop()
     })
   }
 
-  /** Calls the event's hook, and `answered` when it has an answer: at once, unless it is async. */
-  #ask(event: RunEvent, answered: (answer?: HookResult) => void): void {
-    // Once is enough: a run that a hook has ended asks no other.
-    const hook = this.#thrown ? undefined : hookForEvent(this.#options, event)
-    let answer: ReturnType<Hook<RunEvent>>
+  /** Calls the hook for an event, then `onResult`: synchronously, unless the hook is async. */
+  #callHook(event: RunEvent, onResult: (result?: HookResult) => void): void {
+    // After a hook has failed the run ends, and no other hook is called.
+    const hook = this.#hookError ? undefined : hookForEvent(this.#options, event)
+    let result: ReturnType<Hook<RunEvent>>
     try {
-      answer = hook?.call(this.#options, event)
+      result = hook?.call(this.#options, event)
     } catch (error) {
-      this.#hookThrew(error)
+      this.#onHookError(error)
       return
     }
-    if (!isPromise(answer)) {
-      answered(answer)
+    if (!isPromise(result)) {
+      onResult(result)
       return
     }
-    const done = answer.then(answered, (error: unknown) => this.#hookThrew(error))
-    this.#busy.add(done)
-    done.then(() => this.#busy.delete(done))
+    const pending = result.then(onResult, (error: unknown) => this.#onHookError(error))
+    this.#pendingHooks.add(pending)
+    pending.then(() => this.#pendingHooks.delete(pending))
   }
 
-  #hookThrew(error: unknown): void {
-    this.#thrown ??= { error }
+  #onHookError(error: unknown): void {
+    this.#hookError ??= { error }
     this.#interrupt((native) => native.fail())
   }
 
@@ -282,56 +293,56 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     if ('ok' in settled) void this.#complete(settled.ok)
     else if ('failed' in settled) {
       this.#checkpoint = settled.last ?? this.#checkpoint
-      this.#end({ error: this.#thrown?.error })
+      this.#end({ error: this.#hookError?.error })
     } else {
-      this.#end({ error: this.#failure(settled.error) })
+      this.#end({ error: this.#toError(settled.error) })
     }
   }
 
-  async #complete(result: TrainResult): Promise<void> {
-    const report = await this.#written(result)
-    const whole = report === undefined ? result : { ...result, report }
-    if (this.#heldEnd !== undefined) {
-      const { seq, event } = this.#heldEnd
-      this.#deliver(seq, { ...event, result: whole })
+  async #complete(trained: TrainResult): Promise<void> {
+    const report = await this.#tryWriteReport(trained)
+    const result = report === undefined ? trained : { ...trained, report }
+    if (this.#endEvent !== undefined) {
+      const { seq, event } = this.#endEvent
+      this.#deliver(seq, { ...event, result })
     }
-    // A hook that is still busy belongs to the run, and may yet throw.
-    await Promise.all(this.#busy)
-    this.#end(this.#thrown ?? { result: whole })
+    // A pending hook may still throw, which rejects the run.
+    await Promise.all(this.#pendingHooks)
+    this.#end(this.#hookError ?? { result })
   }
 
-  /** Writes the report that was wanted, and tells its file; never fails. */
-  async #written({ stopReason, dir }: TrainResult): Promise<string | undefined> {
-    if (this.#report === undefined || stopReason === 'stopped') return undefined
+  /** Writes the report, if requested, and returns its path. Emits a warning if that fails. */
+  async #tryWriteReport({ stopReason, dir }: TrainResult): Promise<string | undefined> {
+    if (this.#writeReport === undefined || stopReason === 'stopped') return undefined
     try {
-      return await this.#report(dir)
+      return await this.#writeReport(dir)
     } catch (error) {
-      this.#deliver(0, noReport(error))
+      this.#deliver(0, reportWarning(error))
       return undefined
     }
   }
 
-  #failure(failure: RunError): unknown {
-    if (failure.code === 'E_ABORTED') {
-      this.#checkpoint = failure.at?.file ?? this.#checkpoint
-      return new AbortError(failure.message, this.#checkpoint, this.#options.signal?.reason)
+  #toError(error: RunError): unknown {
+    if (error.code === 'E_ABORTED') {
+      this.#checkpoint = error.at?.file ?? this.#checkpoint
+      return new AbortError(error.message, this.#checkpoint, this.#options.signal?.reason)
     }
-    return toResidualError(failure, this.#thrown && { cause: this.#thrown.error })
+    return toResidualError(error, this.#hookError && { cause: this.#hookError.error })
   }
 
-  #end(ending: Ending): void {
-    clearInterval(this.#hold)
+  #end(outcome: Outcome): void {
+    clearInterval(this.#keepAlive)
     this.#stopRequests?.[Symbol.dispose]()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#state = 'ended'
-    this.#ending = ending
-    if ('error' in ending) {
-      this.#reject(ending.error)
+    this.#outcome = outcome
+    if ('error' in outcome) {
+      this.#reject(outcome.error)
     } else {
-      this.#result = ending.result
-      this.#resolve(ending.result)
+      this.#result = outcome.result
+      this.#resolve(outcome.result)
     }
-    for (const reader of this.#readers) reader.end('error' in ending ? ending : undefined)
+    for (const reader of this.#readers) reader.end('error' in outcome ? outcome : undefined)
     this.#readers.clear()
   }
 }
@@ -340,12 +351,12 @@ function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
 }
 
-/** A run that has ended well has done so without its report, too. */
-function noReport(error: unknown): RunEvent {
+/** Converts a failure to write the report to a warning: the run itself has succeeded. */
+function reportWarning(error: unknown): RunEvent {
   const { code, message, at, hint } =
     error instanceof ResidualError
       ? error
       : new ResidualError({ code: 'E_INTERNAL', message: String(error) }, { cause: error })
   const file = at.file === undefined ? {} : { file: at.file }
-  return { type: 'warning', code, message: `no report was written: ${message}`, ...file, hint }
+  return { type: 'warning', code, message: `the report was not written: ${message}`, ...file, hint }
 }

@@ -11,47 +11,47 @@ import type {
   WarningEvent,
 } from '../../native/generated.js'
 
-/** What a hook may answer: `'stop'` ends the run, saved, as `run.stop()` does. */
+/** Return value of a hook: `'stop'` saves a checkpoint and ends the run, as `run.stop()` does. */
 // biome-ignore lint/suspicious/noConfusingVoidType: most hooks have no return statement
 export type HookResult = 'stop' | undefined | void
 
 /**
- * Called as things happen, in order. Whatever a hook throws, or rejects with, saves the run, ends
- * it, and is what the run rejects with.
+ * A callback for one type of event. Hooks are called in the order of the events. If a hook throws or
+ * rejects, the run saves a checkpoint, ends, and rejects with that error.
  */
 export type Hook<Event> = (event: Event) => HookResult | PromiseLike<HookResult>
 
-/** What goes with a configuration and is not plain data. */
+/** Options of `train()`: everything that is not plain data. */
 export interface TrainOptions {
-  /** Ends the run within a step, saved; it then rejects with an `AbortError`. */
+  /** Aborts the run within one step; it saves a checkpoint and rejects with an `AbortError`. */
   signal?: AbortSignal | undefined
-  /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
+  /** In-memory images instead of `data`; config.json records their shapes and hash. */
   arrays?: ArrayDataset | undefined
   /**
-   * Write `report.html` into the run folder when the run has ended, which takes a second or two;
-   * `TrainResult.report` is its path. A run that is stopped gets none, for it is to be gone on with.
-   * Where it cannot be written there is a warning, and the run has ended well. Default: false.
+   * Write `report.html` to the run folder at the end, which takes one or two seconds;
+   * `TrainResult.report` is its path. A stopped run writes no report, because it can be resumed. If
+   * the report cannot be written, the run emits a warning and still succeeds. Default: false.
    */
   report?: boolean | undefined
   /**
-   * Called as bytes of a named data set, or of published weights, arrive: before the run begins.
-   * What it throws, the run rejects with.
+   * Called while a named data set or published weights are downloaded, before the run starts. An
+   * error that it throws rejects the run.
    */
   onDownload?: ((progress: DownloadProgress) => void) | undefined
-  /** The data is read, the run folder is made, training is about to begin. */
+  /** Called when the data is read and the run folder is created, before the first step. */
   onStart?: Hook<StartEvent> | undefined
   /**
-   * After an update of the weights. Training does not wait for it: what happens while an earlier
-   * call is still busy is skipped.
+   * Called after an optimizer step. Training does not wait for it: steps are skipped while an earlier
+   * call is pending.
    */
   onStep?: Hook<StepEvent> | undefined
-  /** After an epoch and its validation. Training waits for it, and for the promise it returns. */
+  /** Called after an epoch and its validation. Training waits for the promise that it returns. */
   onEpoch?: Hook<EpochEvent> | undefined
-  /** A checkpoint was written. */
+  /** Called after a checkpoint is written. */
   onCheckpoint?: Hook<CheckpointEvent> | undefined
-  /** The run goes on in spite of something, of a broken image for instance. */
+  /** Called for a problem that does not end the run, such as an unreadable image. */
   onWarning?: Hook<WarningEvent> | undefined
-  /** The run ended without an error, and its report is written, if one was wanted. */
+  /** Called when the run has ended without an error and its report, if requested, is written. */
   onEnd?: Hook<EndEvent> | undefined
 }
 
@@ -69,10 +69,14 @@ const KEYS: readonly string[] = [
   ...Object.values(HOOKS),
 ]
 
-/** @throws {ResidualError} `E_UNKNOWN_KEY`, `E_USAGE` with the option's name */
+/**
+ * Validates the options of `train()`.
+ *
+ * @throws {ResidualError} `E_UNKNOWN_KEY`, `E_USAGE` with the name of the option
+ */
 export function checkOptions(options: TrainOptions): void {
   if (typeof options !== 'object' || options === null) {
-    throw refuse('options', 'an object', options)
+    throw typeError('options', 'an object', options)
   }
   for (const [key, value] of Object.entries(options)) {
     if (!KEYS.includes(key)) {
@@ -80,32 +84,32 @@ export function checkOptions(options: TrainOptions): void {
         code: 'E_UNKNOWN_KEY',
         message: `unknown option \`${key}\``,
         at: { key },
-        hint: `Known here: ${KEYS.join(', ')}. What to train goes into the first argument.`,
+        hint: `Known options: ${KEYS.join(', ')}. Configuration keys go into the first argument.`,
       })
     }
     if (value === undefined) continue
     if (key === 'arrays') continue
     if (key === 'report') {
-      if (typeof value !== 'boolean') throw refuse(key, 'true or false', value)
+      if (typeof value !== 'boolean') throw typeError(key, 'true or false', value)
       continue
     }
-    if (key !== 'signal' && typeof value !== 'function') throw refuse(key, 'a function', value)
+    if (key !== 'signal' && typeof value !== 'function') throw typeError(key, 'a function', value)
     if (key === 'signal' && typeof value?.addEventListener !== 'function') {
-      throw refuse(key, 'an AbortSignal', value)
+      throw typeError(key, 'an AbortSignal', value)
     }
   }
 }
 
-/** The hook for an event, if there is one. */
+/** Returns the hook for an event, if it is set. */
 export function hookForEvent(options: TrainOptions, event: RunEvent): Hook<RunEvent> | undefined {
   return options[HOOKS[event.type]] as Hook<RunEvent> | undefined
 }
 
-function refuse(key: string, wanted: string, found: unknown): ResidualError {
-  const what = found === null ? 'null' : typeof found
+function typeError(key: string, expected: string, value: unknown): ResidualError {
+  const actual = value === null ? 'null' : typeof value
   return new ResidualError({
     code: 'E_USAGE',
-    message: `\`${key}\` must be ${wanted}, not ${what}`,
+    message: `\`${key}\` must be ${expected}, not ${actual}`,
     at: { key },
   })
 }

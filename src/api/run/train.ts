@@ -7,19 +7,22 @@ import { Run } from './run.js'
 import type { TrainOptions } from './train-options.js'
 
 /**
- * Trains a residual network on a folder of images or a named data set. Named data sets, and published
- * weights, are downloaded first if they are not on this machine. Weights come unasked for a folder of
- * few photographs (`model.weights: 'none'` or RESIDUAL_OFFLINE keeps them away); without a network,
- * such a run begins from nothing after a few seconds, with a warning.
+ * Trains a residual network on an image folder or a named data set.
  *
- * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
- * started while another is training wait for it.
+ * Returns immediately with a `Run`, which is a promise of the result and an async iterable of
+ * events. All errors, including an invalid configuration, reject the run. A run that is started
+ * while another one trains waits for it.
+ *
+ * Named data sets and published weights are downloaded first if they are not on this machine. A
+ * folder with few photographs starts from ImageNet weights by default; `model.weights: 'none'` or
+ * RESIDUAL_OFFLINE prevents that. Without a network connection the run starts from random weights
+ * after a few seconds, with a warning.
  *
  * @example
  * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
  *
- * @param config plain data; all of it but `data` may be left out
- * @param options hooks, the abort signal, images in memory instead of `data`, and whether a report is wanted
+ * @param config plain data; only `data` is required
+ * @param options hooks, an abort signal, in-memory images, and whether to write a report
  */
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start(() => {
@@ -28,7 +31,7 @@ export function train(config: TrainConfig, options: TrainOptions = {}): Run {
     return {
       prepare: download,
       start: (wake) => torchAddon(device).startRun(json, wake, arrays),
-      report: options.report ? async (dir) => (await report(dir)).file : undefined,
+      writeReport: options.report ? async (dir) => (await report(dir)).file : undefined,
     }
   }, options)
 }

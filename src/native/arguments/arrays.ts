@@ -1,123 +1,125 @@
 import { ResidualError } from '../../errors/errors.js'
 import type { NativeArrayPart, NativeArrays } from '../addon.js'
 
-/** Images of one part of a data set, in memory. */
+/** One split of an in-memory data set. */
 export interface ArraySplit {
-  /**
-   * `labels.length * height * width * channels` bytes, 0 to 255: image after image, rows from the
-   * top, the channels of a pixel together (HWC).
-   */
+  /** Pixels as `uint8` in NHWC order: `labels.length * height * width * channels` bytes. */
   images: Uint8Array | Uint8ClampedArray
-  /** The class of each image, numbered from 0. */
+  /** Class index of each image, from 0. */
   labels: Uint8Array | Uint16Array | Uint32Array | Int32Array | readonly number[]
-  /** In pixels. */
+  /** Width of the images in pixels. */
   width: number
-  /** In pixels. */
+  /** Height of the images in pixels. */
   height: number
-  /** 1 (grey) or 3 (RGB). */
+  /** 1 (gray) or 3 (RGB). */
   channels: 1 | 3
 }
 
-/** A data set in memory. All parts have images of one size; all of it is copied at once. */
+/** A data set in memory. All splits have images of the same size. The data is copied. */
 export interface ArrayDataset {
   train: ArraySplit
   /** Default: split off the training images, as `data.validation` says. */
   val?: ArraySplit | undefined
   test?: ArraySplit | undefined
-  /** The classes' names, in the order of the labels. Default: their numbers. */
+  /** Class names, in the order of the labels. Default: the class indices. */
   classes?: readonly string[] | undefined
 }
 
 const KEYS = ['train', 'val', 'test', 'classes']
-const PART_KEYS = ['images', 'labels', 'width', 'height', 'channels']
+const SPLIT_KEYS = ['images', 'labels', 'width', 'height', 'channels']
 
 /**
- * ArrayDataset as the addon takes them.
+ * Validates an in-memory data set and converts it for the addon.
  *
- * @throws {ResidualError} `E_USAGE`, `E_UNKNOWN_KEY` with the place (`arrays.train.labels[3]`)
+ * @throws {ResidualError} `E_USAGE`, `E_UNKNOWN_KEY` with the path (`arrays.train.labels[3]`)
  */
 export function toNativeArrays(arrays: ArrayDataset): NativeArrays {
   checkKeys(arrays, 'arrays', KEYS)
   const { train, val, test, classes } = arrays
   if (classes !== undefined) checkClasses(classes)
   return {
-    train: toNativePart(train, 'arrays.train'),
-    ...(val === undefined ? {} : { val: toNativePart(val, 'arrays.val') }),
-    ...(test === undefined ? {} : { test: toNativePart(test, 'arrays.test') }),
+    train: toNativeSplit(train, 'arrays.train'),
+    ...(val === undefined ? {} : { val: toNativeSplit(val, 'arrays.val') }),
+    ...(test === undefined ? {} : { test: toNativeSplit(test, 'arrays.test') }),
     ...(classes === undefined ? {} : { classes: [...classes] }),
   }
 }
 
-function toNativePart(part: ArraySplit, key: string): NativeArrayPart {
-  checkKeys(part, key, PART_KEYS)
-  const { images, width, height, channels } = part
+function toNativeSplit(split: ArraySplit, key: string): NativeArrayPart {
+  checkKeys(split, key, SPLIT_KEYS)
+  const { images, width, height, channels } = split
   if (!(images instanceof Uint8Array) && !(images instanceof Uint8ClampedArray)) {
-    const hint = 'Give 8 bits a value: `Uint8Array.from(values, (value) => 255 * value)`, say.'
-    throw refuse(`${key}.images`, 'a Uint8Array or a Uint8ClampedArray', what(images), hint)
+    const hint = 'Convert to 8 bits, for example `Uint8Array.from(values, (value) => 255 * value)`.'
+    throw typeError(`${key}.images`, 'a Uint8Array or a Uint8ClampedArray', describe(images), hint)
   }
   for (const [name, size] of Object.entries({ width, height, channels })) {
     if (Number.isInteger(size) && size > 0 && size < 2 ** 32) continue
-    throw refuse(`${key}.${name}`, 'a whole number, 1 or more', what(size))
+    throw typeError(`${key}.${name}`, 'a positive integer', describe(size))
   }
-  const labels = toLabels(part.labels, `${key}.labels`)
+  const labels = toUint32(split.labels, `${key}.labels`)
   return { images: toBuffer(images), labels: toBuffer(labels), width, height, channels }
 }
 
-function toLabels(labels: ArraySplit['labels'], key: string): Uint32Array {
-  if (!isNumbers(labels)) {
-    throw refuse(key, 'a Uint8Array, Uint16Array, Uint32Array, Int32Array or array', what(labels))
+function toUint32(labels: ArraySplit['labels'], key: string): Uint32Array {
+  if (!isLabelArray(labels)) {
+    const expected = 'a Uint8Array, Uint16Array, Uint32Array, Int32Array or array'
+    throw typeError(key, expected, describe(labels))
   }
-  const numbers = new Uint32Array(labels.length)
+  const converted = new Uint32Array(labels.length)
   for (let index = 0; index < labels.length; index++) {
     const label = labels[index] as number
     if (!Number.isInteger(label) || label < 0 || label >= 2 ** 32) {
-      throw refuse(`${key}[${index}]`, 'a whole number, 0 or more', what(label))
+      throw typeError(`${key}[${index}]`, 'a non-negative integer', describe(label))
     }
-    numbers[index] = label
+    converted[index] = label
   }
-  return numbers
+  return converted
 }
 
-function isNumbers(labels: unknown): labels is ArraySplit['labels'] {
+function isLabelArray(labels: unknown): labels is ArraySplit['labels'] {
   const types = [Uint8Array, Uint16Array, Uint32Array, Int32Array, Array]
   return types.some((type) => labels instanceof type)
 }
 
 function checkClasses(classes: readonly string[]): void {
-  if (!Array.isArray(classes)) throw refuse('arrays.classes', 'an array', what(classes))
-  // Not forEach, which skips holes.
+  if (!Array.isArray(classes)) throw typeError('arrays.classes', 'an array', describe(classes))
+  // Array.from, because forEach skips holes.
   for (const [index, name] of Array.from<unknown>(classes).entries()) {
-    if (typeof name !== 'string') throw refuse(`arrays.classes[${index}]`, 'a string', what(name))
+    if (typeof name === 'string') continue
+    throw typeError(`arrays.classes[${index}]`, 'a string', describe(name))
   }
 }
 
 function checkKeys(value: unknown, key: string, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) throw refuse(key, 'an object', what(value))
+  if (typeof value !== 'object' || value === null) {
+    throw typeError(key, 'an object', describe(value))
+  }
   const unknown = Object.keys(value).find((name) => !known.includes(name))
   if (unknown === undefined) return
   throw new ResidualError({
     code: 'E_UNKNOWN_KEY',
     message: `unknown key \`${key}.${unknown}\``,
     at: { key: `${key}.${unknown}` },
-    hint: `Known here: ${known.join(', ')}.`,
+    hint: `Known keys: ${known.join(', ')}.`,
   })
 }
 
-function refuse(key: string, wanted: string, found: string, hint?: string): ResidualError {
+function typeError(key: string, expected: string, actual: string, hint?: string): ResidualError {
   return new ResidualError({
     code: 'E_USAGE',
-    message: `\`${key}\` must be ${wanted}, not ${found}`,
+    message: `\`${key}\` must be ${expected}, not ${actual}`,
     at: { key },
     ...(hint === undefined ? {} : { hint }),
   })
 }
 
-function what(value: unknown): string {
+/** Describes a rejected value for an error message. */
+function describe(value: unknown): string {
   if (typeof value === 'object' && value !== null) return `a ${value.constructor?.name ?? 'record'}`
   return typeof value === 'string' ? 'a string' : String(value)
 }
 
-/** The same memory as a Buffer, which is what the bridge reads. */
+/** Views the same memory as a Buffer, the only byte array that the addon reads. */
 function toBuffer({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Buffer {
   return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)
 }

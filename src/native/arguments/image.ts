@@ -2,15 +2,15 @@ import { ResidualError } from '../../errors/errors.js'
 import type { NativeImage } from '../addon.js'
 import { toPath } from './path.js'
 
-/** Decoded pixels: 8 bits a channel, row by row, the channels of a pixel together (HWC). */
+/** Decoded pixels, 8 bits per channel, in row-major HWC order. */
 export interface Pixels {
   /** `height * width * channels` bytes. */
   data: Uint8Array
-  /** In pixels. */
+  /** Width in pixels. */
   width: number
-  /** In pixels. */
+  /** Height in pixels. */
   height: number
-  /** 1 (grey) or 3 (RGB). */
+  /** 1 (gray) or 3 (RGB). */
   channels: 1 | 3
 }
 
@@ -18,10 +18,10 @@ export interface Pixels {
 export type ImageInput = string | URL | Uint8Array | Pixels
 
 /**
- * An image as the addon takes it.
+ * Converts an image for the addon.
  *
- * @param key what the argument is called
- * @throws {ResidualError} `E_USAGE` for anything else
+ * @param key name of the argument, for the error message
+ * @throws {ResidualError} `E_USAGE` for anything that is not an `ImageInput`
  */
 export function toNativeImage(image: ImageInput, key: string): NativeImage {
   if (typeof image === 'string' || image instanceof URL) return toPath(image, key)
@@ -39,14 +39,14 @@ export function toNativeImage(image: ImageInput, key: string): NativeImage {
     if (Number.isInteger(size) && size > 0 && size < 2 ** 32) continue
     throw new ResidualError({
       code: 'E_USAGE',
-      message: `\`${key}.${name}\` must be a whole number, 1 or more, not ${size}`,
+      message: `\`${key}.${name}\` must be a positive integer, not ${size}`,
       at: { key: `${key}.${name}` },
     })
   }
   return { data: toBuffer(data), width, height, channels }
 }
 
-/** The same memory as a Buffer, which is what the bridge reads. */
+/** Views the same memory as a Buffer, the only byte array that the addon reads. */
 function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }

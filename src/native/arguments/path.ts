@@ -2,10 +2,10 @@ import { fileURLToPath } from 'node:url'
 import { ResidualError } from '../../errors/errors.js'
 
 /**
- * A file or folder as the addon takes it.
+ * Converts a path or a `file:` URL to a path for the addon.
  *
- * @param key what the argument is called
- * @throws {ResidualError} `E_USAGE` for what is neither a path nor a `file:` URL
+ * @param key name of the argument, for the error message
+ * @throws {ResidualError} `E_USAGE` if it is neither
  */
 export function toPath(path: string | URL, key: string): string {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return path

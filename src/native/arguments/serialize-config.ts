@@ -1,81 +1,87 @@
 import { ResidualError } from '../../errors/errors.js'
 
-/** Deeper than any configuration, and shallow enough for every stack on the way. */
-const DEEPEST = 64
+/** Maximum nesting: deeper than any configuration, and safe for every recursive parser. */
+const MAX_DEPTH = 64
 
 /**
- * A configuration as JSON can carry it. Keys that are undefined are left out; what JSON would turn
- * into something else (NaN into null, a typed array into an object) is refused.
+ * Serializes a configuration to JSON. Keys with the value undefined are omitted. Values that JSON
+ * would silently change (NaN to null, a typed array to an object) are rejected.
  *
- * @param value what the caller gave
- * @param name what to call it where it has no key yet
- * @throws {ResidualError} `E_CONFIG` with the key's path
+ * @param value configuration as the caller passed it
+ * @param name how the error message names a value without a key
+ * @throws {ResidualError} `E_CONFIG` with the path of the key
  */
 export function serializeConfig(value: unknown, name = 'the configuration'): string {
-  return JSON.stringify(plain(value, { name, path: '', above: [] }))
+  return JSON.stringify(toPlain(value, { name, path: '', ancestors: [] }))
 }
 
-/** A place in the value: its path, and the objects that lead there. */
-interface Where {
+/** Position in the configuration. */
+interface Position {
   name: string
   path: string
-  above: readonly object[]
+  /** Objects that contain the value, outermost first. */
+  ancestors: readonly object[]
 }
 
-function plain(value: unknown, where: Where): unknown {
+function toPlain(value: unknown, position: Position): unknown {
   switch (typeof value) {
     case 'boolean':
       return value
     case 'string':
-      // JSON escapes a lone surrogate, and the reader on the other side refuses it without a place.
-      if (/\p{Surrogate}/u.test(value)) throw refuse(where, 'valid Unicode', 'half a character')
+      // JSON escapes a lone surrogate, and serde rejects it without naming the key.
+      if (/\p{Surrogate}/u.test(value)) {
+        throw typeError(position, 'valid Unicode', 'a lone surrogate')
+      }
       return value
     case 'number':
-      if (!Number.isFinite(value)) throw refuse(where, 'a finite number', String(value))
+      if (!Number.isFinite(value)) throw typeError(position, 'a finite number', String(value))
       return value
     case 'object':
-      return value === null ? null : plainObject(value, where)
+      return value === null ? null : toPlainObject(value, position)
     case 'bigint':
-      throw refuse(where, 'plain data', 'a bigint', 'Write a number, without the `n`.')
+      throw typeError(position, 'plain data', 'a bigint', 'Write a number, without the `n`.')
     default:
-      throw refuse(where, 'plain data', `${value === undefined ? '' : 'a '}${typeof value}`)
+      throw typeError(position, 'plain data', `${value === undefined ? '' : 'a '}${typeof value}`)
   }
 }
 
-function plainObject(value: object, where: Where): unknown {
-  if (where.above.includes(value)) throw refuse(where, 'plain data', 'a cycle')
-  if (where.above.length >= DEEPEST) throw refuse(where, 'plain data', 'something so deeply nested')
-  const above = [...where.above, value]
+function toPlainObject(value: object, position: Position): unknown {
+  if (position.ancestors.includes(value)) throw typeError(position, 'plain data', 'a cycle')
+  if (position.ancestors.length >= MAX_DEPTH) {
+    throw typeError(position, 'plain data', 'a value nested so deeply')
+  }
+  const ancestors = [...position.ancestors, value]
   if (Array.isArray(value)) {
-    // Not map, which skips holes.
+    // Array.from, because map skips holes.
     return Array.from(value, (item: unknown, index) =>
-      plain(item, { ...where, above, path: `${where.path}[${index}]` }),
+      toPlain(item, { ...position, ancestors, path: `${position.path}[${index}]` }),
     )
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    throw refuseInstance(value, where)
+    throw instanceError(value, position)
   }
   const entries = Object.entries(value)
     .filter(([, item]) => item !== undefined)
     .map(([key, item]): [string, unknown] => {
-      const path = where.path === '' ? key : `${where.path}.${key}`
-      return [key, plain(item, { ...where, above, path })]
+      const path = position.path === '' ? key : `${position.path}.${key}`
+      return [key, toPlain(item, { ...position, ancestors, path })]
     })
   return Object.fromEntries(entries)
 }
 
-function refuseInstance(value: object, where: Where): ResidualError {
+function instanceError(value: object, position: Position): ResidualError {
   const hint = ArrayBuffer.isView(value)
-    ? 'Use an ordinary array: `Array.from(values)`.'
-    : 'Hooks, the signal and images in memory go into the second argument.'
-  return refuse(where, 'plain data', `an instance of ${value.constructor?.name ?? 'a class'}`, hint)
+    ? 'Use a plain array: `Array.from(values)`.'
+    : 'Pass hooks, the signal and in-memory images in the second argument.'
+  const actual = `an instance of ${value.constructor?.name ?? 'a class'}`
+  return typeError(position, 'plain data', actual, hint)
 }
 
-function refuse({ name, path }: Where, wanted: string, found: string, hint?: string) {
+function typeError({ name, path }: Position, expected: string, actual: string, hint?: string) {
   return new ResidualError({
     code: 'E_CONFIG',
-    message: `${path === '' ? name : `\`${path}\``} must be ${wanted}, not ${found}`,
+    message: `${path === '' ? name : `\`${path}\``} must be ${expected}, not ${actual}`,
     ...(path === '' ? {} : { at: { key: path } }),
     ...(hint === undefined ? {} : { hint }),
   })

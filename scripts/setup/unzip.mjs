@@ -7,33 +7,32 @@ import { openPromise } from 'yauzl'
 /** @typedef {import('./manifest.mjs').InstalledFile} InstalledFile */
 
 const EXECUTABLE = 0o111
-const LIBRARY = /\.so(\.\d+)*$/
+const LIBRARY = /\.(so(\.\d+)*|dylib)$/
 
 /**
- * Unpacks the wanted files of a zip archive (a wheel is one), each checked against the archive's
- * own checksum and on the disk when this returns.
+ * Unpacks selected files of a zip archive, such as a wheel, and verifies the checksum of each.
  *
  * @param {string} archive
- * @param {string} folder where paths start
- * @param {(name: string) => string | undefined} placeFor the path, inside `folder`, of an entry;
- *   undefined leaves it out
- * @param {(bytes: number) => void} [onBytes] told of every piece written
+ * @param {string} folder target folder
+ * @param {(name: string) => string | undefined} pathFor returns the path of an entry inside `folder`;
+ *   undefined skips it
+ * @param {(bytes: number) => void} [onBytes] called with the size of each chunk written
  * @returns {Promise<InstalledFile[]>}
  */
-export async function unpack(archive, folder, placeFor, onBytes) {
+export async function unpack(archive, folder, pathFor, onBytes) {
   const zip = await openPromise(archive)
   /** @type {InstalledFile[]} */
   const files = []
   /** @type {Set<string>} */
-  const made = new Set()
+  const folders = new Set()
   try {
     for await (const entry of zip.eachEntry()) {
-      const path = entry.fileName.endsWith('/') ? undefined : placeFor(entry.fileName)
+      const path = entry.fileName.endsWith('/') ? undefined : pathFor(entry.fileName)
       if (path === undefined) continue
       const target = join(folder, path)
-      if (!made.has(dirname(target))) {
+      if (!folders.has(dirname(target))) {
         await mkdir(dirname(target), { recursive: true })
-        made.add(dirname(target))
+        folders.add(dirname(target))
       }
       const mode = (entry.externalFileAttributes >>> 16) & EXECUTABLE ? 0o755 : 0o644
       const sha256 = await write(await zip.openReadStreamPromise(entry), target, mode, {
@@ -60,14 +59,14 @@ async function write(content, target, mode, { name, crc, onBytes }) {
   let sum = 0
   const file = await open(target, 'wx', mode)
   try {
-    for await (const piece of content) {
-      sha256.update(piece)
-      sum = crc32(piece, sum)
-      await file.write(piece)
-      onBytes?.(piece.length)
+    for await (const chunk of content) {
+      sha256.update(chunk)
+      sum = crc32(chunk, sum)
+      await file.write(chunk)
+      onBytes?.(chunk.length)
     }
-    // A power cut could leave a file of the right length without its bytes. Headers would only fail
-    // to compile, and syncing thousands of them takes long.
+    // After a power failure a file may have the right size without its content. Only libraries are
+    // synced: syncing thousands of headers takes long, and a damaged header only fails to compile.
     if (LIBRARY.test(target)) await file.sync()
   } finally {
     await file.close()

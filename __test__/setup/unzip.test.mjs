@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import test from 'ava'
-import { unpack } from '../../scripts/setup/archive.mjs'
+import { unpack } from '../../scripts/setup/unzip.mjs'
 
 /**
- * A zip archive of stored entries.
+ * Creates a zip archive of uncompressed entries.
+ *
  * @param {Record<string, { text: string, mode?: number }>} entries
  */
 function zip(entries) {
@@ -49,7 +50,7 @@ function onDisk(bytes) {
   return { archive, folder: join(folder, 'out') }
 }
 
-test('only what is wanted is unpacked, with its mode and hash', async (t) => {
+test('unpacks the selected files with mode and hash', async (t) => {
   const { archive, folder } = onDisk(
     zip({ 'a/lib.so': { text: 'library', mode: 0o755 }, 'a/rest.py': { text: 'rest' } }),
   )
@@ -68,7 +69,7 @@ test('only what is wanted is unpacked, with its mode and hash', async (t) => {
   t.false(existsSync(join(folder, 'a')))
 })
 
-test('a damaged entry is refused', async (t) => {
+test('rejects a damaged entry', async (t) => {
   const bytes = zip({ 'lib.so': { text: 'library' } })
   bytes.write('X', bytes.indexOf('library'))
   const { archive, folder } = onDisk(bytes)
@@ -78,12 +79,12 @@ test('a damaged entry is refused', async (t) => {
   )
 })
 
-test('a truncated archive is refused', async (t) => {
+test('rejects a truncated archive', async (t) => {
   const { archive, folder } = onDisk(zip({ 'lib.so': { text: 'library' } }).subarray(0, 60))
   await t.throwsAsync(unpack(archive, folder, (name) => name))
 })
 
-test('an entry that points outside the folder is refused', async (t) => {
+test('rejects an entry outside the folder', async (t) => {
   const { archive, folder } = onDisk(zip({ '../outside': { text: 'escaped' } }))
   await t.throwsAsync(
     unpack(archive, folder, (name) => name),

@@ -1,8 +1,11 @@
 import type { RunEvaluation } from '../native/generated.js'
 
-/** Whether evaluation.json holds all that is drawn from it: it may have been written by anybody. */
-export function isRunEvaluation(read: Record<string, unknown>): boolean {
-  const { split, epoch, evaluation } = read as unknown as RunEvaluation
+/**
+ * Returns whether the content of an evaluation.json has every field that a report needs. The file may
+ * come from another version, or from another program.
+ */
+export function isRunEvaluation(content: Record<string, unknown>): boolean {
+  const { split, epoch, evaluation } = content as unknown as RunEvaluation
   return (
     ['train', 'val', 'test'].includes(split) &&
     isNumber(epoch) &&
@@ -18,11 +21,11 @@ export function isRunEvaluation(read: Record<string, unknown>): boolean {
   )
 }
 
-function isClass({ label, accuracy, precision, f1, count, predicted }: Row): boolean {
+function isClass({ label, accuracy, precision, f1, count, predicted }: JsonObject): boolean {
   return isText(label) && [accuracy, precision, f1, count, predicted].every(isNumber)
 }
 
-/** Square; empty for very many classes. */
+/** A confusion matrix is square, or empty if there are very many classes. */
 function isMatrix(rows: unknown, classes: number): boolean {
   if (!Array.isArray(rows)) return false
   const isRow = (row: unknown) =>
@@ -30,15 +33,15 @@ function isMatrix(rows: unknown, classes: number): boolean {
   return rows.length === 0 || (rows.length === classes && rows.every(isRow))
 }
 
-function isPair({ label, predicted, count }: Row): boolean {
+function isPair({ label, predicted, count }: JsonObject): boolean {
   return isText(label) && isText(predicted) && isNumber(count)
 }
 
-function isBin({ count, confidence, accuracy }: Row): boolean {
+function isBin({ count, confidence, accuracy }: JsonObject): boolean {
   return [count, confidence, accuracy].every(isNumber)
 }
 
-function isExample({ name, label, predicted, probability, thumbnail }: Row): boolean {
+function isExample({ name, label, predicted, probability, thumbnail }: JsonObject): boolean {
   return (
     [name, label, predicted].every(isText) &&
     isNumber(probability) &&
@@ -46,8 +49,8 @@ function isExample({ name, label, predicted, probability, thumbnail }: Row): boo
   )
 }
 
-/** With as many bytes as it has pixels. */
-function isThumbnail({ width, height, channels, base64 }: Row): boolean {
+/** The number of bytes of a thumbnail follows from its size. */
+function isThumbnail({ width, height, channels, base64 }: JsonObject): boolean {
   const isSide = (side: unknown) => isNumber(side) && Number.isInteger(side) && side > 0
   if (!isSide(width) || !isSide(height) || !(channels === 1 || channels === 3)) return false
   return (
@@ -56,14 +59,14 @@ function isThumbnail({ width, height, channels, base64 }: Row): boolean {
   )
 }
 
-/** As read, before anything is known of it. */
-type Row = Record<string, unknown>
+/** A JSON object that is not validated yet. */
+type JsonObject = Record<string, unknown>
 
-function isList(value: unknown, isItem: (row: Row) => boolean): boolean {
+function isList(value: unknown, isItem: (row: JsonObject) => boolean): boolean {
   return Array.isArray(value) && value.every((item) => isObject(item) && isItem(item))
 }
 
-function isObject(value: unknown): value is Row {
+function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

@@ -3,16 +3,17 @@ import { readFile, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { run } from './command.mjs'
 import { SetupError } from './error.mjs'
-import { loadFailure } from './loadable.mjs'
 import { LIBTORCH_VERSION } from './pins.mjs'
+import { PLATFORM } from './platform.mjs'
+import { loadError } from './try-load.mjs'
 
 /** @typedef {import('./layout.mjs').Torch} Torch */
 
-const HINT = `unset LIBTORCH to let set-up provide libtorch, or point it to an unpacked libtorch ${LIBTORCH_VERSION}`
+const HINT = `unset LIBTORCH to download libtorch, or set it to the folder of a libtorch ${LIBTORCH_VERSION}`
 
 /**
- * The libtorch that the LIBTORCH variable names. One that is named but will not do is an error:
- * quietly taking another would hide a mistake.
+ * Returns the libtorch that the LIBTORCH variable names. Throws if it cannot be used: silently using
+ * another one would hide a mistake.
  *
  * @param {string} folder
  * @returns {Promise<Torch>}
@@ -22,7 +23,7 @@ export async function namedTorch(folder) {
   if (torch === undefined) {
     throw new SetupError(
       'E_LIBTORCH',
-      `LIBTORCH=${folder} is no libtorch: it must hold include/ and lib/libtorch_cpu.so`,
+      `LIBTORCH=${folder} is not a libtorch: it must contain include/ and lib/${PLATFORM.libtorch.library}`,
       { hint: HINT },
     )
   }
@@ -30,20 +31,20 @@ export async function namedTorch(folder) {
   if (version !== LIBTORCH_VERSION) {
     throw new SetupError(
       'E_LIBTORCH',
-      `LIBTORCH=${folder} is libtorch ${version ?? 'of an unknown version'}; ${LIBTORCH_VERSION} is needed`,
+      `LIBTORCH=${folder} is libtorch ${version ?? 'of an unknown version'}; ${LIBTORCH_VERSION} is required`,
       { hint: HINT },
     )
   }
-  const failure = await loadFailure(torch.lib)
-  if (failure !== undefined) {
-    throw new SetupError('E_LIBTORCH', `LIBTORCH=${folder} cannot be loaded: ${failure}`, {
+  const error = await loadError(torch.lib)
+  if (error !== undefined) {
+    throw new SetupError('E_LIBTORCH', `LIBTORCH=${folder} cannot be loaded: ${error}`, {
       hint: HINT,
     })
   }
   return torch
 }
 
-// Asks for torch's version and place without importing it, which would take seconds.
+// Prints version and folder of torch without importing it, which takes seconds.
 const FIND = `
 import importlib.metadata, importlib.util
 print(importlib.metadata.version('torch'))
@@ -51,8 +52,8 @@ print(importlib.util.find_spec('torch').submodule_search_locations[0])
 `
 
 /**
- * The libtorch inside the PyTorch of the Python on the PATH, where that is the same version and
- * complete.
+ * Returns the libtorch of the PyTorch that `python3` has, if it is complete and has the required
+ * version.
  *
  * @param {typeof run} [runCommand]
  * @returns {Promise<Torch | undefined>}
@@ -61,21 +62,21 @@ export async function pythonTorch(runCommand = run) {
   const { status, stdout } = await runCommand('python3', ['-c', FIND])
   const [version, folder] = stdout.trim().split('\n')
   if (status !== 0 || version === undefined || folder === undefined) return undefined
-  if (withoutBuild(version) !== LIBTORCH_VERSION) return undefined
+  if (withoutBuildTag(version) !== LIBTORCH_VERSION) return undefined
   const torch = await torchIn(folder)
   if (torch === undefined) return undefined
-  const failure = await loadFailure(torch.lib)
-  if (failure === undefined) return torch
-  process.stderr.write(`setup: passing over Python's torch in ${folder}: ${failure}\n`)
+  const error = await loadError(torch.lib)
+  if (error === undefined) return torch
+  process.stderr.write(`setup: skipping the torch of Python in ${folder}: ${error}\n`)
   return undefined
 }
 
 /**
  * @param {string} folder
- * @returns {Promise<Torch | undefined>} with real paths, as libraries look for each other by them
+ * @returns {Promise<Torch | undefined>} real paths, by which the libraries find each other
  */
 async function torchIn(folder) {
-  const library = join(folder, 'lib', 'libtorch_cpu.so')
+  const library = join(folder, 'lib', PLATFORM.libtorch.library)
   const include = join(folder, 'include')
   if (!existsSync(library) || !existsSync(include)) return undefined
   return { lib: dirname(await realpath(library)), include: await realpath(include) }
@@ -87,7 +88,7 @@ async function torchIn(folder) {
  */
 async function torchVersion(folder) {
   const build = await readFile(join(folder, 'build-version'), 'utf8').catch(() => undefined)
-  if (build !== undefined) return withoutBuild(build.trim())
+  if (build !== undefined) return withoutBuildTag(build.trim())
   const header = join(folder, 'include', 'torch', 'headeronly', 'version.h')
   const text = await readFile(header, 'utf8').catch(() => '')
   const parts = ['MAJOR', 'MINOR', 'PATCH'].map(
@@ -97,9 +98,9 @@ async function torchVersion(folder) {
 }
 
 /**
- * '2.11.0+cpu' without what says how it was built.
+ * Removes the build tag of a version such as '2.11.0+cpu'.
  * @param {string} version
  */
-function withoutBuild(version) {
+function withoutBuildTag(version) {
   return version.split('+')[0]
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { namedTorch, pythonTorch } from '../../scripts/setup/found.mjs'
+import { namedTorch, pythonTorch } from '../../scripts/setup/existing-torch.mjs'
 
 /** @param {Record<string, string>} files */
 function folderWith(files) {
@@ -24,29 +24,29 @@ function header(version) {
 `
 }
 
-test('LIBTORCH naming another version is an error that names both', async (t) => {
+test('rejects a LIBTORCH of another version and names both versions', async (t) => {
   for (const [path, text] of [
     ['build-version', '2.10.0+cpu\n'],
     [HEADER, header('2.10.0')],
   ]) {
     const folder = folderWith({ 'lib/libtorch_cpu.so': '', [path]: text })
     const error = await t.throwsAsync(namedTorch(folder), { code: 'E_LIBTORCH' })
-    t.true(error.message.startsWith(`LIBTORCH=${folder} is libtorch 2.10.0; 2.11.0 is needed`))
+    t.true(error.message.startsWith(`LIBTORCH=${folder} is libtorch 2.10.0; 2.11.0 is required`))
   }
 })
 
-test('LIBTORCH naming something else is an error that names it', async (t) => {
+test('rejects a LIBTORCH that is not a libtorch', async (t) => {
   const folder = folderWith({})
-  await t.throwsAsync(namedTorch(folder), { code: 'E_LIBTORCH', message: /is no libtorch/ })
-  await t.throwsAsync(namedTorch(join(folder, 'absent')), { message: /is no libtorch/ })
+  await t.throwsAsync(namedTorch(folder), { code: 'E_LIBTORCH', message: /is not a libtorch/ })
+  await t.throwsAsync(namedTorch(join(folder, 'absent')), { message: /is not a libtorch/ })
 })
 
-test('LIBTORCH with a damaged library is an error, not a crash', async (t) => {
+test('rejects a LIBTORCH with a damaged library instead of crashing', async (t) => {
   const folder = folderWith({ 'lib/libtorch_cpu.so': 'not a library', [HEADER]: header('2.11.0') })
   await t.throwsAsync(namedTorch(folder), { code: 'E_LIBTORCH', message: /cannot be loaded/ })
 })
 
-test("Python's torch is passed over when it is absent, another version or incomplete", async (t) => {
+test('skips a torch of Python that is missing, incomplete or of another version', async (t) => {
   const incomplete = folderWith({})
   for (const [status, stdout] of /** @type {const} */ ([
     [127, ''],

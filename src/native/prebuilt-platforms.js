@@ -1,0 +1,92 @@
+// Platforms with prebuilt packages: the one table that the native loader, `residual doctor`, set-up,
+// build and pack read. A JavaScript module, because set-up imports it on Node 20 before `tsc` runs;
+// platform.ts is its typed interface for the rest of src.
+
+/**
+ * @typedef {object} Platform
+ * @property {NodeJS.Platform} os `process.platform`
+ * @property {NodeJS.Architecture} cpu `process.arch`
+ * @property {'glibc' | undefined} libc C library that the package needs; undefined outside Linux
+ * @property {string} title how messages and package descriptions name the platform
+ * @property {string} rustTarget target triple of the addons
+ * @property {readonly [number, number] | undefined} minGlibc oldest glibc that libtorch supports
+ * @property {'elf' | undefined} libraryFormat format whose files the loader can check for truncation
+ * @property {number} rtldNoDelete value of `RTLD_NODELETE`, which Node does not export
+ * @property {string} librarySearchPath variable in which the dynamic loader finds a search path
+ * @property {LibtorchPackage} libtorch
+ * @property {string | undefined} cudaLibrary file of the CUDA shim, where CUDA exists
+ */
+
+/**
+ * @typedef {object} LibtorchPackage
+ * @property {string} name name of the npm package in the scope `@residual`
+ * @property {string} library file of the CPU library, in the package's `lib` folder
+ */
+
+/**
+ * Platforms by the name of their addon package in the scope `@residual`.
+ *
+ * @type {Readonly<Record<string, Platform>>}
+ */
+export const PREBUILT_PLATFORMS = {
+  'linux-x64-gnu': {
+    os: 'linux',
+    cpu: 'x64',
+    libc: 'glibc',
+    title: 'Linux on x64 with glibc',
+    rustTarget: 'x86_64-unknown-linux-gnu',
+    minGlibc: [2, 28], // manylinux_2_28, which PyTorch's wheels are built for
+    libraryFormat: 'elf',
+    rtldNoDelete: 0x1000,
+    librarySearchPath: 'LD_LIBRARY_PATH',
+    libtorch: { name: 'libtorch-linux-x64', library: 'libtorch_cpu.so' },
+    cudaLibrary: 'residual-cuda.so',
+  },
+}
+
+/** File names of the addons inside every platform package. */
+export const ADDON_FILES = { core: 'residual.node', torch: 'residual-torch.node' }
+
+/**
+ * Returns the name of a platform, as platform packages are named.
+ *
+ * @param {Pick<Platform, 'os' | 'cpu'>} machine
+ * @param {boolean} isGlibc only matters on Linux
+ */
+export function platformName({ os, cpu }, isGlibc) {
+  return os === 'linux' ? `linux-${cpu}-${isGlibc ? 'gnu' : 'musl'}` : `${os}-${cpu}`
+}
+
+/** @type {{ version: string | undefined } | undefined} */
+let glibc
+
+/**
+ * Returns the version of glibc that Node runs on, such as `2.36`; undefined on musl (Alpine) and
+ * outside Linux.
+ *
+ * @returns {string | undefined}
+ */
+export function glibcVersion() {
+  glibc ??= { version: readGlibcVersion() }
+  return glibc.version
+}
+
+function readGlibcVersion() {
+  if (process.platform !== 'linux') return undefined
+  // Otherwise the report resolves the host names of all open sockets. Missing in Node 20's types.
+  Object.assign(process.report, { excludeNetwork: true })
+  const { header } = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (
+    process.report.getReport()
+  )
+  return header.glibcVersionRuntime
+}
+
+/**
+ * Returns the name of the platform that this process runs on, whether or not it has a package.
+ *
+ * @returns {string}
+ */
+export function currentPlatform() {
+  const { platform: os, arch: cpu } = process
+  return platformName({ os, cpu }, glibcVersion() !== undefined)
+}
