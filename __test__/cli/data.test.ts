@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import type { NamedDataset, DatasetVerification } from 'residual'
+import type { DatasetVerification, NamedDataset } from 'residual'
 import { residual, script } from '../child.js'
 import { fileHandler, serve } from '../download/server.js'
 import { folder, imageFolder } from '../tiny.js'
@@ -94,7 +94,10 @@ test('a failed download explains the manual download', async (t) => {
     rejected.stderr,
     /^downloading mnist: train-images-idx3-ubyte\.gz, \d\.\d of 9\.9 MB from/m,
   )
-  t.regex(rejected.stderr, /has SHA-256 [0-9a-f]{64} instead of 440fcabf[0-9a-f]{56} and was removed/)
+  t.regex(
+    rejected.stderr,
+    /has SHA-256 [0-9a-f]{64} instead of 440fcabf[0-9a-f]{56} and was removed/,
+  )
 
   t.is((await residual(['data', 'download', 'cifar11'])).status, 4)
   t.is((await residual(['data', 'verify', 'mnist'], { env })).status, 4)
