@@ -179,7 +179,7 @@ test('removes points that a resumed run truncated', async (t) => {
   t.pass()
 })
 
-test('a run is watched while it trains, shows what it makes of images, and is stopped from the page', async (t) => {
+test('shows progress and sample predictions of a running run, and stops it', async (t) => {
   const config = tinyRun(t, { epochs: 5000 })
   const run = train(config)
   for await (const event of run) if (event.type === 'epoch') break
@@ -187,20 +187,20 @@ test('a run is watched while it trains, shows what it makes of images, and is st
   t.teardown(() => server.close())
   const { page, errors } = await open(t, server.url)
   await page.getByText('running', { exact: true }).waitFor()
-  await page.getByText(/^epoch \d+ of 5,000 · step \d+ of \d+ · .+ to go$/).waitFor()
-  const pictures = page.locator('#samples li')
-  await pictures.nth(11).waitFor()
-  t.regex(await text(page.locator('#samples-about')), /of 12 validation images right, after epoch/)
+  await page.getByText(/^epoch \d+ of 5,000 · step \d+ of \d+ · .+ remaining$/).waitFor()
+  const sampleItems = page.locator('#samples li')
+  await sampleItems.nth(11).waitFor()
+  t.regex(await text(page.locator('#samples-status')), /of 12 validation images correct, epoch/)
   t.true(
-    await pictures
+    await sampleItems
       .first()
       .locator('img')
       .evaluate((img: HTMLImageElement) => img.naturalWidth === 8),
   )
 
-  // Not by one click that was a mistake.
+  // A single click asks for confirmation.
   await page.getByRole('button', { name: 'Stop and save' }).click()
-  await page.getByRole('button', { name: 'Let it go on' }).click()
+  await page.getByRole('button', { name: 'Cancel' }).click()
   t.is(run.state, 'running')
   await page.getByRole('button', { name: 'Stop and save' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Stop and save' }).click()

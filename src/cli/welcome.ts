@@ -56,8 +56,8 @@ function suggestCommands(folder: string): Example[] {
     )
   } else if (run === undefined) {
     steps.push(
-      ['residual train ./photos', 'train on a folder with one subfolder per class'],
-      ['residual train fashion-mnist-mini', 'train on the bundled data set (12,000 images)'],
+      ['residual train ./photos', 'train on images, one subfolder per class'],
+      ['residual train fashion-mnist-mini', 'train on bundled data (12,000 images)'],
     )
   }
   steps.push(['residual doctor', 'check this machine'])

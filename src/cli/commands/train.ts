@@ -59,7 +59,7 @@ export function addTrain(program: Command): void {
     })
   addExamples(
     command,
-    ['train ./photos', 'train on a folder with one subfolder per class'],
+    ['train ./photos', 'train on images, one subfolder per class'],
     ['train ./photos --open', 'watch the run in the browser'],
     ['train ./photos --dry-run --explain', 'show all settings, time and memory first'],
     ['train ./photos --model resnet50 --epochs 20 optimizer.lr=0.05', 'override any setting'],

@@ -10,12 +10,12 @@ export function formatCount(value) {
 }
 
 /**
- * Formats a fraction from 0 to 1: `87.3 %`.
+ * Formats a fraction from 0 to 1: `87.3 %`, with a non-breaking space.
  *
  * @param {number} fraction
  */
 export function formatPercent(fraction) {
-  return `${(100 * fraction).toFixed(1)} %`
+  return `${(100 * fraction).toFixed(1)}\u00a0%`
 }
 
 /**

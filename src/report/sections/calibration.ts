@@ -18,7 +18,7 @@ export async function calibrationFigure({ calibration }: Evaluation): Promise<Fi
         points: bins.map(({ confidence, accuracy }) => ({ x: confidence, y: accuracy })),
       },
       {
-        name: 'perfect calibration',
+        name: 'ideal',
         points: [
           { x: 0, y: 0 },
           { x: 1, y: 1 },

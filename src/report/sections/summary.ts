@@ -145,7 +145,9 @@ function describeMistakes(evaluation: Evaluation): Content {
   const fraction = formatPercent(pair.count / (trueClass?.count ?? 1))
   const confusion = html`The most frequent mistake is “${label}” predicted as
 “${isolate(classes[pair.predicted]?.label ?? '')}” (${fraction} of the “${label}” images).`
-  if (worst === undefined || best === undefined || worst === best) return confusion
+  if (worst === undefined || best === undefined || worst.accuracy === best.accuracy) {
+    return confusion
+  }
   return html`${confusion} Accuracy is highest for “${isolate(best.label)}”
 (${formatPercent(best.accuracy)}) and lowest for “${isolate(worst.label)}”
 (${formatPercent(worst.accuracy)}).`
