@@ -2,22 +2,21 @@ import { spawnSync } from 'node:child_process'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
+import { orderByTopic } from './api/declaration-file.mjs'
 import { readDeclarations } from './api/declarations.mjs'
 import { readCodes, writeErrors } from './api/errors.mjs'
 import { writePages } from './api/markdown.mjs'
 import { ROOT, runScript } from './setup.mjs'
 
-/** Where things are made, to be compared with what is there. */
+/** Folder of the generated files before they are compared with the committed ones. */
 const STAGING = join(ROOT, 'target', 'generate')
 
 const check = process.argv.includes('--check')
 
 /**
- * Makes what is under version control and yet not written by hand. From the core's types: those of
- * the configuration and the events, in TypeScript and as a JSON Schema. From src: the
- * declarations of all that is public, in one file, and from these the API reference. From both: what
- * there is to say of each error code. With `--check` nothing is changed, and the status tells whether
- * anything would be.
+ * Generates the committed files that are not written by hand: TypeScript types and JSON Schema of the
+ * configuration and events from the core's types; index.d.ts and docs/api from src; docs/errors.md from
+ * both. With `--check`, changes no file and fails if any file is outdated.
  */
 async function generate() {
   await mkdir(STAGING, { recursive: true })
@@ -33,16 +32,16 @@ async function generate() {
     ...['--project', 'tsconfig.json', '--outDir', join(STAGING, 'types')],
     '--stripInternal',
   ])
-  const rolledUp = await rollUp()
-  const declarations = await put('index.d.ts', rolledUp)
-  const reference = await putReference(rolledUp)
+  const parsed = await readDeclarations(await rollUp(), join(STAGING, 'api'))
+  const declarations = await put('index.d.ts', orderByTopic(parsed))
+  const reference = await putReference(parsed)
   const errors = await put('docs/errors.md', writeErrors(await readCodes(STAGING)))
   if (check && !(core.every(Boolean) && declarations && reference && errors)) {
-    throw new Error('generated files are not what they are made from; run `npm run generate`')
+    throw new Error('generated files are outdated; run `npm run generate`')
   }
 }
 
-/** The declarations behind src/index.ts as one file that stands alone. */
+/** Rolls the declarations of src/index.ts up into one file. */
 async function rollUp() {
   const path = join(STAGING, 'index.d.ts')
   const { succeeded } = Extractor.invoke(
@@ -65,23 +64,22 @@ async function rollUp() {
     {
       localBuild: true,
       messageCallback(message) {
-        // It brings a TypeScript of its own, and would say so every time.
+        // api-extractor announces its own TypeScript version at every start.
         if (message.messageId === 'console-preamble') message.handled = true
       },
     },
   )
-  if (!succeeded) throw new Error('the declarations could not be rolled up')
+  if (!succeeded) throw new Error('api-extractor failed')
   return await readFile(path, 'utf8')
 }
 
 /**
- * Brings docs/api up to date: nothing else lies there.
+ * Updates docs/api, which contains only generated pages.
  *
- * @param {string} rolledUp the declarations of all that is public
+ * @param {Awaited<ReturnType<typeof readDeclarations>>} parsed
  * @returns {Promise<boolean>} whether it was up to date
  */
-async function putReference(rolledUp) {
-  const { about, declarations } = await readDeclarations(rolledUp, join(STAGING, 'api'))
+async function putReference({ about, declarations }) {
   const pages = writePages(about, declarations)
   await mkdir(join(ROOT, 'docs', 'api'), { recursive: true })
   let isFresh = true
@@ -91,14 +89,14 @@ async function putReference(rolledUp) {
   for (const name of await readdir(join(ROOT, 'docs', 'api'))) {
     if (pages.has(name)) continue
     isFresh = false
-    process.stdout.write(`docs/api/${name} is made by nothing any more\n`)
+    process.stdout.write(`docs/api/${name} is no longer generated\n`)
     if (!check) await rm(join(ROOT, 'docs', 'api', name))
   }
   return isFresh
 }
 
 /**
- * What was made, formatted as the file in the repository is.
+ * Returns a generated file after formatting.
  *
  * @param {string} name
  */
@@ -108,7 +106,7 @@ async function formatted(name) {
 }
 
 /**
- * Brings a file up to date or, if only checking, shows how it differs.
+ * Updates a file or, with `--check`, prints the difference.
  *
  * @param {string} path
  * @param {string} text
@@ -123,7 +121,7 @@ async function put(path, text) {
     process.stdout.write(spawnSync('git', args, { input: text, encoding: 'utf8' }).stdout)
   } else {
     await writeFile(target, text)
-    process.stdout.write(`${path} is new\n`)
+    process.stdout.write(`${path} updated\n`)
   }
   return false
 }

@@ -4,11 +4,11 @@ import { SyntaxKind } from 'typescript/unstable/ast'
 import { API } from 'typescript/unstable/sync'
 
 /**
- * What stands in a comment above something.
+ * A doc comment.
  *
  * @typedef {object} Comment
- * @property {string} text as Markdown; '' where there is none
- * @property {Map<string, string>} params what is said of each parameter
+ * @property {string} text Markdown; '' without a comment
+ * @property {Map<string, string>} params descriptions by parameter name
  * @property {string} returns
  * @property {string[]} throws
  * @property {string[]} examples
@@ -16,46 +16,49 @@ import { API } from 'typescript/unstable/sync'
 
 /**
  * @typedef {object} Parameter
- * @property {string} name '' where it is taken apart at once
+ * @property {string} name '' for a destructured parameter
  * @property {string} type
  * @property {boolean} optional
  */
 
 /**
- * Something with a name in a declaration: a key, a method (whose overloads share one), an accessor.
+ * A member of a declaration: a key, an accessor, or a method with all its overloads.
  *
  * @typedef {object} Member
  * @property {string} name
  * @property {'key' | 'method'} kind
- * @property {string} type of a key
+ * @property {string} type type of a key
  * @property {boolean} optional
- * @property {string[]} signatures of a method
- * @property {Parameter[]} parameters of a method's first signature
+ * @property {string[]} signatures signatures of a method
+ * @property {Parameter[]} parameters parameters of the first signature of a method
  * @property {Comment} comment
  */
 
 /**
- * Something that the package exports.
+ * An exported declaration.
  *
  * @typedef {object} Declaration
  * @property {string} name
  * @property {'function' | 'class' | 'interface' | 'type' | 'constant'} kind
  * @property {Comment} comment
- * @property {string} type of a type or a constant, as it is written
- * @property {string} heritage `extends ...`, `implements ...`
- * @property {string[]} signatures of a function; of a class, those of its constructor
+ * @property {string} type source of a type alias or of the type of a constant
+ * @property {string} heritage `extends` and `implements` clauses
+ * @property {string[]} signatures signatures of a function, or of the constructor of a class
  * @property {Parameter[]} parameters
  * @property {Member[]} members
- * @property {{ word: string, type: string }[]} variants of a union that is told apart by `type`
- * @property {string[]} mentions other exported names, in the order in which they come
+ * @property {{ word: string, type: string }[]} variants variants of a union discriminated by `type`
+ * @property {string[]} mentions other exported names, in order of appearance
+ * @property {string[]} sources text of each declaration with its comment; overloads have several
  */
 
 /**
- * Reads the declarations of the package, rolled up in one file.
+ * Parses the declarations of the package.
  *
- * @param {string} text of index.d.ts
- * @param {string} folder where the compiler may look at it
- * @returns {Promise<{ about: string, declarations: Map<string, Declaration> }>}
+ * @param {string} text content of index.d.ts
+ * @param {string} folder working folder of the compiler
+ * @returns {Promise<{ about: string, head: string, exports: string[],
+ *   declarations: Map<string, Declaration> }>} `head` is the package comment, `exports` are the
+ *   `export { ... }` statements
  */
 export async function readDeclarations(text, folder) {
   await mkdir(folder, { recursive: true })
@@ -66,18 +69,20 @@ export async function readDeclarations(text, folder) {
   try {
     const snapshot = api.updateSnapshot({ openProjects: [join(folder, 'tsconfig.json')] })
     const file = snapshot.getProjects()[0]?.program.getSourceFile(join(folder, 'index.d.ts'))
-    if (file === undefined) throw new Error('the compiler has not read index.d.ts')
+    if (file === undefined) throw new Error('the compiler did not read index.d.ts')
     return new Reader(text).read(file)
   } finally {
     api.close()
   }
 }
 
-/** @typedef {any} Node of the syntax tree: which kind has what, its interface does not tell */
+/** @typedef {any} Node node of the syntax tree; the compiler API has no type for each kind */
 
 class Reader {
   /** @type {Map<string, Declaration>} */
   #declarations = new Map()
+  /** @type {string[]} */
+  #exports = []
   #text
 
   /** @param {string} text */
@@ -91,13 +96,22 @@ class Reader {
     const about = first.jsDoc?.find((/** @type {Node} */ comment) =>
       comment.tags?.some((/** @type {Node} */ tag) => tag.tagName.text === 'packageDocumentation'),
     )
-    for (const statement of file.statements) this.#declare(statement)
+    for (const statement of file.statements) {
+      this.#declare(statement)
+      const name = statement.name?.text ?? statement.declarationList?.declarations[0].name.text
+      this.#declarations.get(name)?.sources.push(this.#withComment(statement))
+    }
     for (const declaration of this.#declarations.values()) {
       const { name, mentions } = declaration
       const known = mentions.filter((other) => other !== name && this.#declarations.has(other))
       declaration.mentions = [...new Set(known)]
     }
-    return { about: words(about?.comment), declarations: this.#declarations }
+    return {
+      about: words(about?.comment),
+      head: about === undefined ? '' : this.#text.slice(about.pos, about.end).trim(),
+      exports: this.#exports,
+      declarations: this.#declarations,
+    }
   }
 
   /** @param {Node} node */
@@ -138,10 +152,11 @@ class Reader {
           }
         }
         return
-      case SyntaxKind.ExportDeclaration: // of what has been declared
+      case SyntaxKind.ExportDeclaration:
+        if (node.exportClause.elements.length > 0) this.#exports.push(this.#source(node))
         return
       default:
-        throw new Error(`what is this? ${this.#source(node)}`)
+        throw new Error(`unsupported statement: ${this.#source(node)}`)
     }
   }
 
@@ -157,6 +172,7 @@ class Reader {
       parameters: kind === 'function' ? this.#parameters(node) : [],
       members: [],
       variants: [],
+      sources: [],
       mentions: kind === 'function' ? [] : this.#mentions(node),
     }
     this.#declarations.set(name, declaration)
@@ -172,7 +188,7 @@ class Reader {
       const isHidden = node.modifiers?.some(
         (/** @type {Node} */ { kind }) => kind === SyntaxKind.PrivateKeyword,
       )
-      // `await using`, `for await`: said in the comment of whatever has it.
+      // Symbol.asyncDispose and Symbol.asyncIterator are described in the comment of the class.
       if (isHidden || node.name?.kind === SyntaxKind.ComputedPropertyName) continue
       if (node.name?.kind === SyntaxKind.PrivateIdentifier) continue
       if (node.kind === SyntaxKind.Constructor) {
@@ -218,7 +234,7 @@ class Reader {
       .replace(/^export declare /, '')
       .replace(/^declare /, '')
       .replace(/;$/, '')
-    // What an argument is taken apart into is the function's own business.
+    // The keys of a destructured parameter are not part of the signature.
     return body.replace(/\{[^{}]*\}(\??: [A-Z])/g, 'options$1')
   }
 
@@ -278,10 +294,24 @@ class Reader {
       else if (tag.tagName.text === 'throws') comment.throws.push(text)
       else if (tag.tagName.text === 'example') comment.examples.push(text)
       else if (tag.tagName.text !== 'packageDocumentation') {
-        throw new Error(`@${tag.tagName.text} has no place on a page: ${text}`)
+        throw new Error(`@${tag.tagName.text} is not supported: ${text}`)
       }
     }
     return comment
+  }
+
+  /**
+   * Returns a statement with its doc comment, but without the package comment.
+   *
+   * @param {Node} node
+   */
+  #withComment(node) {
+    const comment = node.jsDoc?.at(-1)
+    const isOwn = !comment?.tags?.some(
+      (/** @type {Node} */ tag) => tag.tagName.text === 'packageDocumentation',
+    )
+    const start = comment !== undefined && isOwn ? comment.pos : node.getStart()
+    return this.#text.slice(start, node.end).trim()
   }
 
   /** @param {Node} node */

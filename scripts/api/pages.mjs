@@ -1,26 +1,26 @@
 /** @typedef {import('./declarations.mjs').Declaration} Declaration */
 
 /**
- * A page of the API reference: what is looked for together.
+ * A page of the API reference, and a section of index.d.ts.
  *
- * @typedef {object} Plan
+ * @typedef {object} Page
  * @property {string} file
  * @property {string} title
  * @property {string} about
- * @property {readonly string[]} names what it is about, in this order; what only these mention, comes after
+ * @property {readonly string[]} names its main declarations in order; each is followed by the
+ *   declarations that it mentions
  */
 
 /**
- * All pages. What several of them mention stands on the first of those in `CLAIMS`, below.
+ * All pages in order. `PRECEDENCE` decides where a declaration that several pages mention is placed.
  *
- * @type {readonly Plan[]}
+ * @type {readonly Page[]}
  */
-export const PLANS = [
+export const PAGES = [
   {
     file: 'training.md',
     title: 'Training',
-    about:
-      'Starting a run, following it, and what comes out of it. [How training works](../training.md).',
+    about: 'Starting and controlling a run, and its results. [How training works](../training.md).',
     names: [
       ...['train', 'Run', 'plan', 'findLr', 'recipes', 'TrainOptions', 'TrainResult', 'RunEvent'],
       'RunEvaluation',
@@ -30,32 +30,33 @@ export const PLANS = [
     file: 'configuration.md',
     title: 'Configuration',
     about:
-      'What `train()`, `plan()` and `findLr()` take, what `residual train` takes as `key=value`, and what a ' +
-      'configuration file holds. Every key may be left out; `auto` is the same as leaving it out.',
+      'The configuration of `train()`, `plan()` and `findLr()`, which is also the content of a ' +
+      'configuration file and the set of `key=value` arguments of `residual train`. Every key is ' +
+      'optional; `auto` selects the default.',
     names: ['TrainConfig'],
   },
   {
     file: 'models.md',
-    title: 'Trained networks',
-    about: 'Loading a network, asking it, measuring it, taking it elsewhere.',
+    title: 'Models',
+    about: 'Loading, prediction, evaluation, export and inspection of trained networks.',
     names: ['loadModel', 'Model', 'predict', 'evaluate', 'exportModel', 'inspect'],
   },
   {
     file: 'data.md',
     title: 'Data sets',
-    about: 'Named data sets, and looking at images. [What can be read](../data.md).',
-    names: ['datasets', 'downloadDataset', 'verifyDataset', 'previewDataset'],
+    about: 'Named data sets and previews. [Data formats](../data.md).',
+    names: ['datasets', 'downloadDataset', 'verifyDataset', 'previewDataset', 'ArrayDataset'],
   },
   {
     file: 'experiments.md',
     title: 'Experiments',
-    about: 'Several runs, and what they say together. [What each does](../experiments.md).',
+    about: 'Comparisons of several runs. [Experiments](../experiments.md).',
     names: ['experiment', 'Experiments', 'EnsembleEvaluation'],
   },
   {
     file: 'pictures.md',
-    title: 'Reports, the live page, pictures',
-    about: 'What there is to see. [The report](../report.md), [the live page](../dashboard.md).',
+    title: 'Reports, dashboard and images',
+    about: 'Visualizations. [Report](../report.md), [dashboard](../dashboard.md).',
     names: [
       'report',
       'dashboard',
@@ -63,60 +64,59 @@ export const PLANS = [
       'renderPredictionGallery',
       'renderPredictions',
       'makeGrid',
-      'Picture',
+      'ImageGrid',
     ],
   },
   {
     file: 'machine.md',
-    title: 'This machine',
-    about: 'Whether it can train, and how fast.',
+    title: 'Machine',
+    about: 'Checks and throughput of this machine.',
     names: ['doctor', 'bench'],
   },
   {
     file: 'errors.md',
     title: 'Errors',
     about:
-      'Everything that goes wrong is a `ResidualError` with a code to branch on, a place to look at, and a ' +
-      'hint that names the next thing to do. [What each code means](../errors.md).',
+      'Every error is a `ResidualError` with a `code` to branch on, a location `at`, and a `hint` that ' +
+      'names the next thing to do. [Error codes](../errors.md).',
     names: ['ResidualError', 'AbortError', 'ErrorCode', 'exitStatus'],
   },
   {
     file: 'resolved.md',
-    title: 'A resolved configuration',
+    title: 'Resolved configuration',
     about:
-      "What a run's `config.json` and its start event hold: every value decided, also those that were left " +
-      'out. It is itself a configuration that can be trained again. What the keys mean is said under ' +
+      'The content of `config.json` in a run folder and of the start event: the configuration with a ' +
+      'value for every key. It is itself a valid configuration. The keys are documented under ' +
       '[Configuration](configuration.md).',
     names: ['ResolvedConfig'],
   },
 ]
 
-/** Who takes what is mentioned in several places: the particular before the general. */
-const CLAIMS = [
+/** Order in which pages take the declarations that they mention: specific pages first. */
+const PRECEDENCE = [
   ...['errors.md', 'configuration.md', 'resolved.md', 'models.md', 'training.md', 'data.md'],
   ...['experiments.md', 'pictures.md', 'machine.md'],
 ]
 
 /**
- * Decides on which page each declaration stands, in the order in which a page comes to speak of it.
+ * Assigns each declaration to a page, in the order in which the page mentions them.
  *
  * @param {ReadonlyMap<string, Declaration>} declarations
- * @returns {Map<string, string[]>} names, by the page's file
+ * @returns {Map<string, string[]>} names by file of the page
  */
-export function lay(declarations) {
+export function assignPages(declarations) {
   /** @type {Map<string, string>} */
   const owner = new Map()
-  for (const { file, names } of PLANS) {
+  for (const { file, names } of PAGES) {
     for (const name of names) {
-      if (!declarations.has(name))
-        throw new Error(`scripts/api/pages.mjs: there is no ${name} any more`)
+      if (!declarations.has(name)) throw new Error(`scripts/api/pages.mjs: ${name} does not exist`)
       owner.set(name, file)
     }
   }
   /** @type {Map<string, string[]>} */
-  const laid = new Map()
-  for (const file of CLAIMS) {
-    const plan = PLANS.find((plan) => plan.file === file)
+  const assigned = new Map()
+  for (const file of PRECEDENCE) {
+    const names = PAGES.find((candidate) => candidate.file === file)?.names ?? []
     /** @type {string[]} */
     const page = []
     const take = (/** @type {string} */ name) => {
@@ -125,15 +125,15 @@ export function lay(declarations) {
       page.push(name)
       for (const other of declarations.get(name)?.mentions ?? []) take(other)
     }
-    for (const name of plan?.names ?? []) {
+    for (const name of names) {
       page.push(name)
       for (const other of declarations.get(name)?.mentions ?? []) take(other)
     }
-    laid.set(file, page)
+    assigned.set(file, page)
   }
   for (const name of declarations.keys()) {
     if (owner.has(name)) continue
-    throw new Error(`scripts/api/pages.mjs does not say on which page ${name} stands`)
+    throw new Error(`scripts/api/pages.mjs: no page contains ${name}`)
   }
-  return laid
+  return assigned
 }
