@@ -35,6 +35,7 @@ export type {
   DegradationNetwork,
   DegradationResult,
   DegradationVerdict,
+  Family as NetworkFamily,
 } from './experiment/degradation-result.js'
 export type {
   EnsembleConfig,
