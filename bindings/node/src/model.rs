@@ -61,7 +61,7 @@ pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Obje
         let config = LoadConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
         let model = Session::open(&PathBuf::from(&path), &config)?;
         let info = model.info().clone();
-        Ok(Some(json!({ "handle": worker.keep(model), "info": info })))
+        Ok(Some(json!({ "handle": worker.insert(model), "info": info })))
     })
 }
 
@@ -93,8 +93,8 @@ pub fn predict(
         parse_json(&request).and_then(|said| PredictConfig::from_json_at(&said, &KeyPath::Root));
     match asked.and_then(|asked| Ok((asked, torch_thread()?))) {
         Ok((asked, thread)) => {
-            let answer = Box::new(|answer| resolve(deferred, answer));
-            thread.predict(PredictRequest { handle, inputs, asked, answer });
+            let respond = Box::new(|result| resolve(deferred, result));
+            thread.predict(PredictRequest { handle, inputs, options: asked, respond });
         }
         Err(error) => resolve::<()>(deferred, Err(error)),
     }
@@ -195,7 +195,7 @@ pub fn export_open_model(
 ) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
         let said = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
-        worker.model(handle)?.export(&PathBuf::from(&path), (&said).into()).map(Some)
+        worker.session(handle)?.export(&PathBuf::from(&path), (&said).into()).map(Some)
     })
 }
 

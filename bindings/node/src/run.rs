@@ -7,7 +7,7 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use residual_data::Arrays;
-use residual_runtime::{Control, Entry, Outcome, Stop, TorchThread};
+use residual_runtime::{Control, Entry, Outcome, StopSignal, TorchThread};
 use residual_spec::{Error, ErrorCode};
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ pub fn start_run(
             // after it: the run must have ended by then.
             let (owner, run) = (Arc::clone(&thread), Arc::clone(&control));
             env.add_env_cleanup_hook((), move |()| {
-                owner.stop(&run, Stop::Shutdown);
+                owner.stop(&run, StopSignal::Shutdown);
                 run.wait_settled();
             })?;
             thread.run(config, arrays.map(Arrays::from), Arc::clone(&control));
@@ -68,7 +68,7 @@ impl NativeRun {
     /// Returns the entries since the last call as JSON texts.
     #[napi]
     pub fn drain(&self) -> Vec<String> {
-        let stop = self.control.stopping();
+        let stop = self.control.stop_signal();
         self.control
             .drain()
             .iter()
@@ -80,7 +80,7 @@ impl NativeRun {
     #[napi]
     pub fn acknowledge(&self, seq: i64, decision: String) {
         if decision == "stop" {
-            self.end(Stop::Requested);
+            self.end(StopSignal::Requested);
         }
         self.control.acknowledge(seq.unsigned_abs());
     }
@@ -88,18 +88,18 @@ impl NativeRun {
     /// Saves and ends the run because a hook threw an error.
     #[napi]
     pub fn fail(&self) {
-        self.end(Stop::HookFailed);
+        self.end(StopSignal::HookFailed);
         self.control.acknowledge(u64::MAX);
     }
 
     #[napi]
     pub fn stop(&self) {
-        self.end(Stop::Requested);
+        self.end(StopSignal::Requested);
     }
 
     #[napi]
     pub fn abort(&self) {
-        self.end(Stop::Aborted);
+        self.end(StopSignal::Aborted);
     }
 
     #[napi]
@@ -112,21 +112,21 @@ impl NativeRun {
         self.control.resume();
     }
 
-    fn end(&self, why: Stop) {
+    fn end(&self, why: StopSignal) {
         if let Some(thread) = &self.thread {
             thread.stop(&self.control, why);
         }
     }
 }
 
-fn entry_to_json(entry: &Entry, stop: Option<&Stop>) -> Value {
+fn entry_to_json(entry: &Entry, stop: Option<&StopSignal>) -> Value {
     match entry {
         Entry::Event { seq, event } => json!({ "seq": seq, "event": event }),
         Entry::Settled { seq, outcome } => {
             let settled = match outcome {
                 Outcome::Done(result) => json!({ "ok": result }),
                 Outcome::Failed(Error { code: ErrorCode::Aborted, message, at, .. })
-                    if stop == Some(&Stop::HookFailed) =>
+                    if stop == Some(&StopSignal::HookFailed) =>
                 {
                     json!({ "failed": message, "last": at.file })
                 }

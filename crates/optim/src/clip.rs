@@ -1,59 +1,17 @@
-//! Gradients between the backward pass and the update: summed over batches, clipped, checked.
+//! Gradient clipping.
 
 use residual_spec::{Gradient, Result};
-use residual_torch::{foreach_add, foreach_clamp, foreach_mul, foreach_norm, torch_error};
+use residual_torch::{foreach_clamp, foreach_mul, foreach_mul_tensor, foreach_norm, torch_error};
 use tch::{Kind, Tensor};
 
-/// Gradients of one or more batches, on the way to their mean.
-#[derive(Default)]
-pub struct Accumulated {
-    /// `weight` times the mean, once there is more than one batch.
-    gradients: Vec<Tensor>,
-    weight: f64,
-    batches: u32,
-}
+/// PyTorch's constant that keeps a norm of zero from dividing.
+const NORM_EPS: f64 = 1e-6;
 
-impl Accumulated {
-    pub fn batches(&self) -> u32 {
-        self.batches
-    }
-
-    /// What the batches count for.
-    pub fn weight(&self) -> f64 {
-        self.weight
-    }
-
-    /// Adds a batch's gradients; they count by its `weight`, so that the mean over unequal batches
-    /// is that over all of their images.
-    pub fn add(&mut self, gradients: Vec<Tensor>, weight: f64) -> Result<()> {
-        match self.batches {
-            0 => self.gradients = gradients,
-            1 => {
-                foreach_mul(&self.gradients, self.weight)?;
-                foreach_add(&self.gradients, &gradients, weight)?;
-            }
-            _ => foreach_add(&self.gradients, &gradients, weight)?,
-        }
-        self.weight += weight;
-        self.batches += 1;
-        Ok(())
-    }
-
-    /// The mean; begins anew.
-    pub fn take(&mut self) -> Result<Vec<Tensor>> {
-        let Accumulated { gradients, weight, batches } = std::mem::take(self);
-        if batches > 1 {
-            foreach_mul(&gradients, 1.0 / weight)?;
-        }
-        Ok(gradients)
-    }
-}
-
-/// Clips gradients in place: first each number (`clip_grad_value_`), then their common norm
-/// (`clip_grad_norm_`). Gives the norm that they had before; if that is not finite, they are left
-/// as they are, for no update may be made of them.
-pub fn clip(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
-    let before = common_norm(gradients)?;
+/// Clips gradients in place, first by value (`clip_grad_value_`), then by global norm
+/// (`clip_grad_norm_`), and returns the global norm before clipping. If that norm is not finite,
+/// the gradients stay unchanged, because no update may be made with them.
+pub fn clip_gradients(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
+    let before = global_norm(gradients)?;
     if !before.is_finite() {
         return Ok(before);
     }
@@ -61,12 +19,11 @@ pub fn clip(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
     if let Some(bound) = config.clip_value {
         foreach_clamp(gradients, bound)?;
         if config.clip_norm.is_some() {
-            norm = common_norm(gradients)?;
+            norm = global_norm(gradients)?;
         }
     }
     if let Some(bound) = config.clip_norm {
-        // PyTorch's 1e-6 keeps a norm of zero from dividing.
-        let factor = bound / (norm + 1e-6);
+        let factor = bound / (norm + NORM_EPS);
         if factor < 1.0 {
             foreach_mul(gradients, factor)?;
         }
@@ -74,12 +31,39 @@ pub fn clip(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
     Ok(before)
 }
 
-/// The Euclidean norm of all numbers of all tensors; not finite if one of them is not.
-pub fn common_norm(tensors: &[Tensor]) -> Result<f64> {
+/// Clips gradients as [`clip_gradients`] does, without reading a value on the host. `norm` is their
+/// global norm.
+pub fn clip_gradients_on_device(
+    gradients: &[Tensor],
+    norm: &Tensor,
+    config: &Gradient,
+) -> Result<()> {
+    let mut norm = norm.shallow_clone();
+    if let Some(bound) = config.clip_value {
+        foreach_clamp(gradients, bound)?;
+        norm = global_norm_on_device(gradients)?;
+    }
+    if let Some(bound) = config.clip_norm {
+        let factor = norm
+            .f_add_scalar(NORM_EPS)
+            .and_then(|norm| norm.f_full_like(bound)?.f_div(&norm)?.f_clamp_max(1.0))
+            .map_err(torch_error)?;
+        foreach_mul_tensor(gradients, &factor)?;
+    }
+    Ok(())
+}
+
+/// Returns the Euclidean norm over all elements of all tensors. It is not finite if one of the
+/// elements is not.
+pub fn global_norm(tensors: &[Tensor]) -> Result<f64> {
+    global_norm_on_device(tensors)?.f_double_value(&[]).map_err(torch_error)
+}
+
+/// Returns the norm of [`global_norm`] as a tensor of one fp64 number on the tensors' device.
+pub fn global_norm_on_device(tensors: &[Tensor]) -> Result<Tensor> {
     foreach_norm(tensors)?
         .f_to_kind(Kind::Double)
         .and_then(|norms| norms.f_norm())
-        .and_then(|norm| norm.f_double_value(&[]))
         .map_err(torch_error)
 }
 
@@ -87,38 +71,24 @@ pub fn common_norm(tensors: &[Tensor]) -> Result<f64> {
 mod tests {
     use super::*;
 
-    fn one(numbers: &[f64]) -> Vec<Tensor> {
-        vec![Tensor::from_slice(numbers)]
-    }
-
-    fn numbers(tensors: &[Tensor]) -> Vec<f64> {
+    fn values(tensors: &[Tensor]) -> Vec<f64> {
         Vec::try_from(&tensors[0]).unwrap()
     }
 
     #[test]
-    fn batches_count_by_their_images() {
-        let mut sum = Accumulated::default();
-        sum.add(one(&[1.0, 2.0]), 3.0).unwrap();
-        sum.add(one(&[5.0, 6.0]), 1.0).unwrap();
-        assert_eq!(sum.batches(), 2);
-        assert_eq!(numbers(&sum.take().unwrap()), [2.0, 3.0]);
-        assert_eq!(sum.batches(), 0);
-    }
-
-    #[test]
-    fn numbers_are_cut_before_the_norm_is() {
+    fn clips_by_value_before_norm() {
         let config = Gradient { clip_norm: Some(2.5), clip_value: Some(4.0), accumulate: 1 };
-        let gradients = one(&[3.0, 40.0]);
-        let norm = clip(&gradients, &config).unwrap();
+        let gradients = [Tensor::from_slice(&[3.0, 40.0])];
+        let norm = clip_gradients(&gradients, &config).unwrap();
         assert!((norm - 1609f64.sqrt()).abs() < 1e-12);
-        numbers(&gradients).iter().zip([1.5, 2.0]).for_each(|(a, b)| assert!((a - b).abs() < 1e-6));
+        values(&gradients).iter().zip([1.5, 2.0]).for_each(|(a, b)| assert!((a - b).abs() < 1e-6));
     }
 
     #[test]
-    fn what_is_not_finite_is_told_and_left_alone() {
+    fn leaves_gradients_unchanged_if_the_norm_is_not_finite() {
         let config = Gradient { clip_norm: Some(1.0), clip_value: Some(1.0), accumulate: 1 };
-        let gradients = one(&[3.0, f64::INFINITY]);
-        assert!(!clip(&gradients, &config).unwrap().is_finite());
-        assert_eq!(numbers(&gradients)[0], 3.0);
+        let gradients = [Tensor::from_slice(&[3.0, f64::INFINITY])];
+        assert!(!clip_gradients(&gradients, &config).unwrap().is_finite());
+        assert_eq!(values(&gradients)[0], 3.0);
     }
 }

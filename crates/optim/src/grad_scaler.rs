@@ -1,128 +1,137 @@
-//! A loss that is multiplied before the backward pass: half precision (fp16) has no numbers below
-//! 6e-8, and the gradients of activations often are. The gradients are divided by it again; where
-//! one came out as infinite the update is skipped and the factor halved, and after a while without
-//! one it is doubled (Micikevicius et al. 2017; the rule and its numbers are `torch.amp.GradScaler`'s).
+//! Dynamic loss scaling for fp16 (Micikevicius et al. 2017), with the rules and constants of
+//! `torch.amp.GradScaler`.
 //!
-//! All of it stays on the device, which so can go on without being asked for a number.
+//! fp16 cannot represent values below 6e-8, which gradients of activations often are. The loss is
+//! therefore multiplied by a scale before the backward pass, and the gradients are divided by it
+//! afterwards. If a gradient overflows, the update is skipped and the scale is halved; after a number
+//! of updates without overflow the scale is doubled. All values stay on the device, so the host
+//! never waits for them.
 
 use residual_spec::Result;
 use residual_torch::{foreach_unscale, torch_error};
 use tch::{Device, Kind, Tensor};
 
-/// Gradients that overflow at this factor are too large in themselves.
-pub const LEAST: f64 = 1.0;
+/// The lowest scale. Gradients that overflow at this scale are too large in themselves.
+pub const MIN_SCALE: f64 = 1.0;
 
-/// When and by how much the factor moves.
+/// How the scale changes.
 #[derive(Clone, Copy)]
-struct Rule {
-    growth: f64,
-    backoff: f64,
-    /// Updates in a row that were not skipped.
-    interval: i64,
+struct Policy {
+    growth_factor: f64,
+    backoff_factor: f64,
+    /// Number of consecutive updates without overflow before the scale grows.
+    growth_interval: i64,
 }
 
-const INITIAL: f64 = 65536.0;
-const RULE: Rule = Rule { growth: 2.0, backoff: 0.5, interval: 2000 };
+const INITIAL_SCALE: f64 = 65536.0;
+const POLICY: Policy = Policy { growth_factor: 2.0, backoff_factor: 0.5, growth_interval: 2000 };
 
-const STATES: usize = 3;
-/// Names of the state, as a checkpoint has them.
-const NAMES: [&str; STATES] =
-    ["loss_scale.factor", "loss_scale.growth_tracker", "loss_scale.skipped"];
+const STATE_LEN: usize = 3;
+/// Names of the state tensors in a checkpoint.
+const STATE_NAMES: [&str; STATE_LEN] =
+    ["grad_scaler.scale", "grad_scaler.growth_tracker", "grad_scaler.skipped_steps"];
 
-/// Its tensors, of single numbers on the device, are written to and never replaced, for they may be
-/// part of a graph.
-pub struct LossScale {
-    rule: Rule,
-    /// What losses are multiplied by.
-    factor: Tensor,
-    /// Updates since one was skipped, or since the factor grew.
-    tracker: Tensor,
-    /// Updates that were skipped since the beginning.
-    skipped: Tensor,
+/// Scales losses and unscales gradients. Its tensors hold one number each, on the device. They are
+/// written to and never replaced, because a CUDA graph may refer to them.
+pub struct GradScaler {
+    policy: Policy,
+    scale: Tensor,
+    /// Updates without overflow since the scale last changed.
+    growth_tracker: Tensor,
+    /// Updates skipped since the start of the run.
+    skipped_steps: Tensor,
 }
 
-impl LossScale {
-    pub fn new(device: Device) -> Result<LossScale> {
-        LossScale::by(RULE, device)
+impl GradScaler {
+    pub fn new(device: Device) -> Result<GradScaler> {
+        GradScaler::with_policy(POLICY, device)
     }
 
-    fn by(rule: Rule, device: Device) -> Result<LossScale> {
+    fn with_policy(policy: Policy, device: Device) -> Result<GradScaler> {
         let number =
             |value: f64, kind| Tensor::f_full([], value, (kind, device)).map_err(torch_error);
-        Ok(LossScale {
-            rule,
-            factor: number(INITIAL, Kind::Float)?,
-            tracker: number(0.0, Kind::Int)?,
-            skipped: number(0.0, Kind::Float)?,
+        Ok(GradScaler {
+            policy,
+            scale: number(INITIAL_SCALE, Kind::Float)?,
+            growth_tracker: number(0.0, Kind::Int)?,
+            skipped_steps: number(0.0, Kind::Float)?,
         })
     }
 
-    /// The loss that gradients are taken of.
-    pub fn scaled(&self, loss: &Tensor) -> Result<Tensor> {
-        loss.f_mul(&self.factor).map_err(torch_error)
+    /// Returns `loss` times the scale, for the backward pass.
+    pub fn scale_loss(&self, loss: &Tensor) -> Result<Tensor> {
+        loss.f_mul(&self.scale).map_err(torch_error)
     }
 
-    /// Divides gradients by the factor, in place. Gives 1 where one of them is not finite, else 0.
+    /// Divides gradients by the scale, in place. Returns `found_inf`: 1 if a gradient is not finite,
+    /// else 0.
     pub fn unscale(&self, gradients: &[Tensor]) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
-        let found = self.factor.f_zeros_like().map_err(torch_error)?;
+        let found_inf = self.scale.f_zeros_like().map_err(torch_error)?;
         let inverse = self
-            .factor
+            .scale
             .f_to_kind(Kind::Double)
-            .and_then(|factor| factor.f_reciprocal()?.f_to_kind(Kind::Float))
+            .and_then(|scale| scale.f_reciprocal()?.f_to_kind(Kind::Float))
             .map_err(torch_error)?;
-        foreach_unscale(gradients, &found, &inverse)?;
-        Ok(found)
+        foreach_unscale(gradients, &found_inf, &inverse)?;
+        Ok(found_inf)
     }
 
-    /// An update was skipped where `found` is 1, and made where it is 0.
-    pub fn update(&self, found: &Tensor) -> Result<()> {
+    /// Adjusts the scale after an update that was skipped (`found_inf` is 1) or made (0).
+    pub fn update(&self, found_inf: &Tensor) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let Rule { growth, backoff, interval } = self.rule;
-        let mut factor = self.factor.shallow_clone();
-        factor
-            .f_internal_amp_update_scale_(&self.tracker, found, growth, backoff, interval)
-            .and_then(|_| self.skipped.shallow_clone().f_add_(found))
+        let Policy { growth_factor, backoff_factor, growth_interval } = self.policy;
+        let (mut scale, tracker) = (self.scale.shallow_clone(), &self.growth_tracker);
+        scale
+            .f_internal_amp_update_scale_(
+                tracker,
+                found_inf,
+                growth_factor,
+                backoff_factor,
+                growth_interval,
+            )
+            .and_then(|_| self.skipped_steps.shallow_clone().f_add_(found_inf))
             .map(drop)
             .map_err(torch_error)
     }
 
-    /// What losses are multiplied by.
-    pub fn factor(&self) -> &Tensor {
-        &self.factor
+    pub fn scale(&self) -> &Tensor {
+        &self.scale
     }
 
-    /// Updates that were skipped since the beginning.
-    pub fn skipped(&self) -> &Tensor {
-        &self.skipped
+    /// Returns the number of updates skipped since the start of the run.
+    pub fn skipped_steps(&self) -> &Tensor {
+        &self.skipped_steps
     }
 
-    /// As it is now, to go back to: as many numbers of fp64 as the state has.
-    pub fn now(&self) -> Result<Tensor> {
+    /// Returns a copy of the state as one fp64 vector, for [`GradScaler::restore_snapshot`].
+    pub fn snapshot(&self) -> Result<Tensor> {
         let double = |tensor: &Tensor| tensor.f_to_kind(Kind::Double);
-        let numbers: std::result::Result<Vec<_>, _> =
+        let values: std::result::Result<Vec<_>, _> =
             self.tensors().map(double).into_iter().collect();
-        numbers.and_then(|numbers| Tensor::f_stack(&numbers, 0)).map_err(torch_error)
+        values.and_then(|values| Tensor::f_stack(&values, 0)).map_err(torch_error)
     }
 
-    pub fn go_back(&self, before: &[f64]) -> Result<()> {
-        for (own, &number) in self.tensors().into_iter().zip(before) {
-            let _ = own.shallow_clone().f_fill_(number).map_err(torch_error)?;
+    /// Restores the state that [`GradScaler::snapshot`] returned.
+    pub fn restore_snapshot(&self, snapshot: &[f64]) -> Result<()> {
+        for (own, &value) in self.tensors().into_iter().zip(snapshot) {
+            let _ = own.shallow_clone().f_fill_(value).map_err(torch_error)?;
         }
         Ok(())
     }
 
-    fn tensors(&self) -> [&Tensor; STATES] {
-        [&self.factor, &self.tracker, &self.skipped]
+    fn tensors(&self) -> [&Tensor; STATE_LEN] {
+        [&self.scale, &self.growth_tracker, &self.skipped_steps]
     }
 
-    /// What has to be saved.
+    /// Returns the state tensors by name.
     pub fn state(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        NAMES.into_iter().map(String::from).zip(self.tensors())
+        STATE_NAMES.into_iter().map(String::from).zip(self.tensors())
     }
 
-    pub fn restore(&mut self, mut saved: impl FnMut(&str) -> Result<Tensor>) -> Result<()> {
-        for (name, own) in NAMES.into_iter().zip(self.tensors()) {
+    /// Restores the state; `saved` returns a state tensor by name.
+    pub fn load_state(&mut self, mut saved: impl FnMut(&str) -> Result<Tensor>) -> Result<()> {
+        for (name, own) in STATE_NAMES.into_iter().zip(self.tensors()) {
             let saved = saved(name)?.f_reshape(own.size()).map_err(torch_error)?;
             own.shallow_clone().f_copy_(&saved).map_err(torch_error)?;
         }
@@ -133,9 +142,8 @@ impl LossScale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Optimizer;
-    use crate::optimizer::Skip;
-    use residual_spec::{Adam, Optimizer as Kinds, Sgd};
+    use crate::{Optimizer, SkipFlags};
+    use residual_spec::{Adam, Sgd};
     use serde_json::Value;
 
     fn numbers(value: &Value) -> Vec<f64> {
@@ -146,65 +154,66 @@ mod tests {
         Vec::try_from(tensor.detach().to_kind(Kind::Double).view([-1])).unwrap()
     }
 
-    /// Updates of `sum(c half(p))`, whose gradients overflow in fp16 where factor and `c` are large.
-    /// Halfway, it goes on from what would have been saved.
-    fn follow(case: &Value, kinds: &Kinds) {
-        let rule = Rule { interval: 3, ..RULE };
-        let mut scale = LossScale::by(rule, Device::Cpu).unwrap();
+    /// Makes the updates of a fixture and compares scale and weights after each. The loss is
+    /// `sum(c half(p))`, whose gradients overflow in fp16 if scale and `c` are large. Halfway, the
+    /// scaler is replaced by one with its saved state.
+    fn assert_matches(case: &Value, config: &residual_spec::Optimizer) {
+        let policy = Policy { growth_interval: 3, ..POLICY };
+        let mut scaler = GradScaler::with_policy(policy, Device::Cpu).unwrap();
         let start: Vec<f32> = numbers(&case["start"]).iter().map(|&x| x as f32).collect();
         let p = Tensor::from_slice(&start).set_requires_grad(true);
-        let mut optimizer = Optimizer::over(kinds, [("p", p.shallow_clone())]).unwrap();
+        let mut optimizer = Optimizer::new(config, [("p", &p)]).unwrap();
         let steps = case["steps"].as_array().unwrap();
         for (number, step) in steps.iter().enumerate() {
             if number == steps.len() / 2 {
                 let saved: Vec<(String, Tensor)> =
-                    scale.state().map(|(name, tensor)| (name, tensor.copy())).collect();
-                scale = LossScale::by(rule, Device::Cpu).unwrap();
-                let of = |name: &str| {
+                    scaler.state().map(|(name, tensor)| (name, tensor.copy())).collect();
+                scaler = GradScaler::with_policy(policy, Device::Cpu).unwrap();
+                let by_name = |name: &str| {
                     Ok(saved.iter().find(|(own, _)| own == name).unwrap().1.to_kind(Kind::Float))
                 };
-                scale.restore(of).unwrap();
+                scaler.load_state(by_name).unwrap();
             }
             let c: Vec<f32> = numbers(&step["c"]).iter().map(|&x| x as f32).collect();
             let half = p.to_kind(Kind::Half) * Tensor::from_slice(&c).to_kind(Kind::Half);
             let loss = half.to_kind(Kind::Float).sum(Kind::Float);
-            let gradients = optimizer.gradients(&scale.scaled(&loss).unwrap()).unwrap();
-            let found = scale.unscale(&gradients).unwrap();
-            let before = scale.skipped().copy();
-            scale.update(&found).unwrap();
-            let skip = Skip { now: &found, before: Some(&before) };
+            let gradients = optimizer.gradients(&scaler.scale_loss(&loss).unwrap()).unwrap();
+            let found_inf = scaler.unscale(&gradients).unwrap();
+            let skipped = scaler.skipped_steps().copy();
+            scaler.update(&found_inf).unwrap();
+            let skip = SkipFlags { found_inf: &found_inf, skipped_steps: Some(&skipped) };
             optimizer.step(&gradients, 0.05, Some(skip)).unwrap();
-            assert_eq!(floats(scale.factor()), [step["scale"].as_f64().unwrap()], "{number}");
-            for (found, wanted) in floats(&p).iter().zip(numbers(&step["weights"])) {
-                assert!((found - wanted).abs() < 1e-7, "{number}: {found} for {wanted}");
+            assert_eq!(floats(scaler.scale()), [step["scale"].as_f64().unwrap()], "{number}");
+            for (found, expected) in floats(&p).iter().zip(numbers(&step["weights"])) {
+                assert!((found - expected).abs() < 1e-7, "{number}: {found} for {expected}");
             }
         }
     }
 
     #[test]
-    fn factors_and_weights_are_those_of_pytorchs_grad_scaler() {
+    fn matches_pytorch_scales_and_weights() {
         let fixture = include_str!("../tests/fixtures/grad_scaler.json");
         let fixture: Value = serde_json::from_str(fixture).unwrap();
         let sgd =
             Sgd { lr: 0.05, momentum: 0.9, weight_decay: 1e-2, nesterov: false, decay_norms: true };
         let betas = [0.9, 0.999];
         let adam = Adam { lr: 0.05, betas, eps: 1e-8, weight_decay: 1e-2, decay_norms: true };
-        follow(&fixture["sgd"], &Kinds::Sgd(sgd));
-        follow(&fixture["adamw"], &Kinds::AdamW(adam));
+        assert_matches(&fixture["sgd"], &residual_spec::Optimizer::Sgd(sgd));
+        assert_matches(&fixture["adamw"], &residual_spec::Optimizer::AdamW(adam));
     }
 
     #[test]
-    fn it_begins_and_moves_by_the_defaults() {
-        let scale = LossScale::new(Device::Cpu).unwrap();
-        let [good, bad] = [0f32, 1.0].map(Tensor::from);
-        scale.update(&bad).unwrap();
-        assert_eq!(floats(scale.factor()), [32768.0]);
+    fn halves_on_overflow_and_doubles_after_the_growth_interval() {
+        let scaler = GradScaler::new(Device::Cpu).unwrap();
+        let [finite, overflow] = [0f32, 1.0].map(Tensor::from);
+        scaler.update(&overflow).unwrap();
+        assert_eq!(floats(scaler.scale()), [32768.0]);
         for _ in 0..1999 {
-            scale.update(&good).unwrap();
+            scaler.update(&finite).unwrap();
         }
-        assert_eq!(floats(scale.factor()), [32768.0]);
-        scale.update(&good).unwrap();
-        assert_eq!(floats(scale.factor()), [65536.0]);
-        assert_eq!(floats(scale.skipped()), [1.0]);
+        assert_eq!(floats(scaler.scale()), [32768.0]);
+        scaler.update(&finite).unwrap();
+        assert_eq!(floats(scaler.scale()), [65536.0]);
+        assert_eq!(floats(scaler.skipped_steps()), [1.0]);
     }
 }

@@ -1,5 +1,5 @@
-//! The same weights as PyTorch's optimizers after 100 updates in float64, against what
-//! `scripts/fixtures/training.py` wrote down. (LARS: against the plain steps in that script.)
+//! Weights after 100 updates in float64, compared with those of PyTorch's optimizers, which
+//! `scripts/fixtures/training.py` recorded. LARS is compared with the reference in that script.
 
 use residual_optim::Optimizer;
 use residual_spec::{Adam, Lars, Optimizer as Rule, Sgd};
@@ -41,7 +41,7 @@ fn rule(case: &Value) -> Rule {
     }
 }
 
-/// The oracle's parameters, `c(5000 + k)`, by name.
+/// Returns the parameters of the fixtures, `c(5000 + k)`, by name.
 fn start(shapes: &Value) -> Vec<(String, Tensor)> {
     let shapes = shapes.as_object().unwrap();
     shapes
@@ -59,7 +59,7 @@ fn hashed(k: u64, shape: &[i64]) -> Tensor {
     Tensor::from_slice(&(0..count).map(|i| c(k, i)).collect::<Vec<_>>()).view(shape)
 }
 
-/// Update number `s`, with the oracle's gradients and rate.
+/// Makes update number `s` with the gradients and the rate of the fixtures.
 fn update(optimizer: &mut Optimizer, parameters: &[(String, Tensor)], lr: f64, s: u64) {
     let gradients: Vec<Tensor> = parameters
         .iter()
@@ -69,17 +69,16 @@ fn update(optimizer: &mut Optimizer, parameters: &[(String, Tensor)], lr: f64, s
     optimizer.step(&gradients, lr * (1.0 - s as f64 / 200.0), None).unwrap();
 }
 
-fn over(rule: &Rule, parameters: &[(String, Tensor)]) -> Optimizer {
-    let named = parameters.iter().map(|(name, p)| (name.as_str(), p.shallow_clone()));
-    Optimizer::over(rule, named).unwrap()
+fn optimizer(rule: &Rule, parameters: &[(String, Tensor)]) -> Optimizer {
+    Optimizer::new(rule, parameters.iter().map(|(name, p)| (name.as_str(), p))).unwrap()
 }
 
 #[test]
-fn every_optimizer_gives_pytorchs_weights_after_a_hundred_updates() {
+fn every_optimizer_matches_pytorch_after_100_updates() {
     let fixture = fixture("optimizers");
     for case in fixture["cases"].as_array().unwrap() {
         let (rule, parameters) = (rule(case), start(&fixture["shapes"]));
-        let mut optimizer = over(&rule, &parameters);
+        let mut optimizer = optimizer(&rule, &parameters);
         for s in 0..fixture["updates"].as_u64().unwrap() {
             update(&mut optimizer, &parameters, number(&case["lr"]), s);
         }
@@ -97,26 +96,26 @@ fn every_optimizer_gives_pytorchs_weights_after_a_hundred_updates() {
 }
 
 #[test]
-fn an_optimizer_goes_on_from_its_saved_state_to_the_bit() {
+fn a_restored_optimizer_continues_to_the_bit() {
     let fixture = fixture("optimizers");
     for case in fixture["cases"].as_array().unwrap() {
         let (rule, lr) = (rule(case), number(&case["lr"]));
         let whole = start(&fixture["shapes"]);
-        let mut optimizer = over(&rule, &whole);
-        (0..7).for_each(|s| update(&mut optimizer, &whole, lr, s));
+        let mut original = optimizer(&rule, &whole);
+        (0..7).for_each(|s| update(&mut original, &whole, lr, s));
 
-        let parts: Vec<_> =
+        let restored: Vec<_> =
             whole.iter().map(|(name, p)| (name.clone(), p.detach().copy())).collect();
-        let mut resumed = over(&rule, &parts);
+        let mut resumed = optimizer(&rule, &restored);
         let saved: std::collections::BTreeMap<String, Tensor> =
-            optimizer.state().map(|(name, tensor)| (name, tensor.copy())).collect();
-        resumed.restore(7, |name| Ok(saved[name].copy())).unwrap();
+            original.state().map(|(name, tensor)| (name, tensor.copy())).collect();
+        resumed.load_state(7, |name| Ok(saved[name].copy())).unwrap();
 
         for s in 7..10 {
-            update(&mut optimizer, &whole, lr, s);
-            update(&mut resumed, &parts, lr, s);
+            update(&mut original, &whole, lr, s);
+            update(&mut resumed, &restored, lr, s);
         }
-        for ((name, a), (_, b)) in whole.iter().zip(&parts) {
+        for ((name, a), (_, b)) in whole.iter().zip(&restored) {
             assert!(a.equal(b), "{rule:?} {name}");
         }
     }

@@ -1,7 +1,7 @@
-//! The same learning rates as PyTorch's schedulers, against what `scripts/fixtures/oracle.py` wrote
-//! down; among them the plateau of the notebook's fifty losses.
+//! Learning rates compared with those of PyTorch's schedulers, which `scripts/fixtures/oracle.py`
+//! recorded.
 
-use residual_optim::{LrSchedule, Position, ScheduleState};
+use residual_optim::{LrSchedule, Progress, ScheduleState};
 use residual_spec::{DatasetInfo, MachineInfo, TrainConfig, resolve};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn fixture() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The schedule of a run of `length` steps, one step an epoch.
+/// Returns the schedule of a run of `length` steps, with one step in each epoch.
 fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedule {
     let facts = DatasetInfo {
         source: "x".into(),
@@ -37,7 +37,7 @@ fn assert_close(name: &str, at: usize, found: f64, expected: &Value) {
 }
 
 #[test]
-fn rates_by_step_are_pytorchs() {
+fn rates_of_every_step_match_pytorch() {
     for case in fixture()["steps"].as_array().unwrap() {
         let parts = &case["schedule"];
         let mut length = case["length"].as_u64().unwrap();
@@ -75,14 +75,14 @@ fn rates_by_step_are_pytorchs() {
         let schedule = schedule(&case["lr"], length, main, warmup);
         for (step, expected) in case["rates"].as_array().unwrap().iter().enumerate() {
             let fraction = step as f64 / length as f64;
-            let at = Position { epoch: step as u64, step: step as u64, fraction };
-            assert_close(name, step, schedule.lr(at), expected);
+            let progress = Progress { epoch: step as u64, step: step as u64, fraction };
+            assert_close(name, step, schedule.lr(progress), expected);
         }
     }
 }
 
 #[test]
-fn plateaus_are_pytorchs_and_the_notebooks_cuts_come_after_losses_20_44_and_50() {
+fn plateau_matches_pytorch_and_cuts_the_notebooks_rate_after_epochs_20_44_and_50() {
     for case in fixture()["plateau"].as_array().unwrap() {
         let (name, options) = (case["name"].as_str().unwrap(), &case["options"]);
         let metric = if options["mode"] == "min" { "train.loss" } else { "train.accuracy" };
@@ -98,12 +98,12 @@ fn plateaus_are_pytorchs_and_the_notebooks_cuts_come_after_losses_20_44_and_50()
         });
         let mut schedule = schedule(&case["lr"], 100, plateau, json!({}));
         let mut cuts = Vec::new();
-        let mut last = schedule.lr(Position::default());
+        let mut last = schedule.lr(Progress::default());
         let metrics = case["metrics"].as_array().unwrap();
         let rates = case["rates"].as_array().unwrap();
         for (epoch, (metric, expected)) in metrics.iter().zip(rates).enumerate() {
             schedule.observe(metric.as_f64().unwrap());
-            let lr = schedule.lr(Position::default());
+            let lr = schedule.lr(Progress::default());
             assert_close(name, epoch, lr, expected);
             if lr < last {
                 cuts.push(epoch + 1);
@@ -117,7 +117,7 @@ fn plateaus_are_pytorchs_and_the_notebooks_cuts_come_after_losses_20_44_and_50()
 }
 
 #[test]
-fn the_notebooks_own_log_is_cut_after_losses_20_44_and_50() {
+fn plateau_cuts_the_rate_of_the_recorded_notebook_log_after_epochs_20_44_and_50() {
     let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         std::path::PathBuf::from,
@@ -131,14 +131,14 @@ fn the_notebooks_own_log_is_cut_after_losses_20_44_and_50() {
     let plateau = json!({
         "type": "plateau", "factor": 0.1, "threshold": 0.1, "patience": 3, "metric": "train.loss",
     });
-    // The mean over images is the notebook's sum over batches, up to a factor.
+    // The notebook logs the sum over batches, which is the mean over images up to a factor.
     for scale in [1.0, 1.0 / 391.0] {
         let mut schedule = schedule(&json!(0.1), 100, plateau.clone(), json!({}));
-        let mut last = schedule.lr(Position::default());
+        let mut last = schedule.lr(Progress::default());
         let mut cuts = Vec::new();
         for (epoch, loss) in log["epochTotalLoss"].as_array().unwrap().iter().enumerate() {
             schedule.observe(loss.as_f64().unwrap() * scale);
-            let lr = schedule.lr(Position::default());
+            let lr = schedule.lr(Progress::default());
             if lr < last {
                 cuts.push(epoch + 1);
             }

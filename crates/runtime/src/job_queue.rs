@@ -1,7 +1,8 @@
-//! Short jobs that wait for the thread, in their order. Requests to predict that wait behind each
-//! other are taken together: a pass of the network over many images takes far less time than one
-//! over each. Nothing waits for more of them to come; what is there when the thread is free is
-//! taken.
+//! The queue of short jobs for the libtorch thread.
+//!
+//! Consecutive predict requests that are equal but for their images are taken together, because one
+//! forward pass over many images is much faster than one for each. No request waits for others to
+//! arrive: whatever is queued when the thread is free is taken.
 
 use std::collections::VecDeque;
 
@@ -10,82 +11,83 @@ use residual_spec::{PredictConfig, Prediction, Result};
 
 use crate::Worker;
 
-/// What became of a job's turn.
-pub(crate) enum Turn {
+/// Whether a job is done.
+pub(crate) enum JobStatus {
     Done,
-    /// It was broken off for something that could not wait, and is to begin again after that.
-    Again,
+    /// The job was interrupted by more urgent work and has to start again after it.
+    Interrupted,
 }
 
-pub(crate) type Job = Box<dyn FnMut(&mut Worker) -> Turn + Send>;
+pub(crate) type Job = Box<dyn FnMut(&mut Worker) -> JobStatus + Send>;
 
-/// What is on some images, asked of an open model.
+/// A request to classify images with an open model.
 pub struct PredictRequest {
-    /// The model's.
+    /// Handle of the model.
     pub handle: u32,
     pub inputs: Vec<ImageInput>,
-    pub asked: PredictConfig,
-    /// Is told, on the thread.
-    pub answer: Box<dyn FnOnce(Result<Vec<Prediction>>) + Send>,
+    pub options: PredictConfig,
+    /// Called with the result, on the libtorch thread.
+    pub respond: Box<dyn FnOnce(Result<Vec<Prediction>>) + Send>,
 }
 
-enum Short {
+enum Queued {
     Job(Job),
     Request(PredictRequest),
 }
 
-/// What is done at one turn.
-pub(crate) enum Taken {
+/// Work that is done at once.
+pub(crate) enum WorkItem {
     Job(Job),
-    /// All of one model and asked alike; one at least.
+    /// At least one request, all with the same model and options.
     Requests(Vec<PredictRequest>),
 }
 
+/// Jobs and predict requests, first in, first out.
 #[derive(Default)]
-pub(crate) struct ShortJobs(VecDeque<Short>);
+pub(crate) struct JobQueue(VecDeque<Queued>);
 
-impl ShortJobs {
-    pub fn push(&mut self, job: Job) {
-        self.0.push_back(Short::Job(job));
+impl JobQueue {
+    pub fn push_job(&mut self, job: Job) {
+        self.0.push_back(Queued::Job(job));
     }
 
     pub fn push_request(&mut self, request: PredictRequest) {
-        self.0.push_back(Short::Request(request));
+        self.0.push_back(Queued::Request(request));
     }
 
-    /// Puts back what was taken, before all others.
-    pub fn put_back(&mut self, taken: Taken) {
-        match taken {
-            Taken::Job(job) => self.0.push_front(Short::Job(job)),
-            Taken::Requests(requests) => {
+    /// Puts interrupted work back, in front of all other work.
+    pub fn push_front(&mut self, item: WorkItem) {
+        match item {
+            WorkItem::Job(job) => self.0.push_front(Queued::Job(job)),
+            WorkItem::Requests(requests) => {
                 for request in requests.into_iter().rev() {
-                    self.0.push_front(Short::Request(request));
+                    self.0.push_front(Queued::Request(request));
                 }
             }
         }
     }
 
-    /// The first job, or the first request and those right behind it that are asked alike, up to
-    /// `most` images: what the network sees in one pass. No request is divided, and none overtakes
-    /// anything.
-    pub fn take(&mut self, most: impl FnOnce(&PredictRequest) -> usize) -> Option<Taken> {
+    /// Takes the first job, or the first request with the equal requests right behind it, up to
+    /// `batch_size` images, which the network computes in one pass. Requests are not split, and the
+    /// order is kept.
+    pub fn take(&mut self, batch_size: impl FnOnce(&PredictRequest) -> usize) -> Option<WorkItem> {
         let first = match self.0.pop_front()? {
-            Short::Job(job) => return Some(Taken::Job(job)),
-            Short::Request(request) => request,
+            Queued::Job(job) => return Some(WorkItem::Job(job)),
+            Queued::Request(request) => request,
         };
-        let most = if self.0.is_empty() { 0 } else { most(&first) };
+        let batch_size = if self.0.is_empty() { 0 } else { batch_size(&first) };
         let mut images = first.inputs.len();
-        let mut taken = vec![first];
-        while let Some(Short::Request(next)) = self.0.front() {
+        let mut requests = vec![first];
+        while let Some(Queued::Request(next)) = self.0.front() {
             images += next.inputs.len();
-            let alike = next.handle == taken[0].handle && next.asked == taken[0].asked;
-            if !alike || images > most {
+            let is_equal = next.handle == requests[0].handle && next.options == requests[0].options;
+            if !is_equal || images > batch_size {
                 break;
             }
-            let Some(Short::Request(next)) = self.0.pop_front() else { break };
-            taken.push(next);
+            let Some(Queued::Request(next)) = self.0.pop_front() else { break };
+            requests.push(next);
         }
-        Some(Taken::Requests(taken))
+        Some(WorkItem::Requests(requests))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -105,26 +107,28 @@ mod tests {
         PredictRequest {
             handle,
             inputs: (0..images).map(|_| ImageInput::Encoded(Vec::new())).collect(),
-            asked: PredictConfig { top: Some(top), ..PredictConfig::default() },
-            answer: Box::new(|_| {}),
+            options: PredictConfig { top: Some(top), ..PredictConfig::default() },
+            respond: Box::new(|_| {}),
         }
     }
 
-    /// Of each turn, the requests' images; nothing for another job.
-    fn turns(queue: &mut ShortJobs) -> Vec<Vec<usize>> {
+    /// Takes everything; returns the number of images of each request, and an empty list for a job.
+    fn turns(queue: &mut JobQueue) -> Vec<Vec<usize>> {
         let mut turns = Vec::new();
         while let Some(taken) = queue.take(|_| 64) {
             turns.push(match taken {
-                Taken::Job(_) => vec![],
-                Taken::Requests(some) => some.iter().map(|one| one.inputs.len()).collect(),
+                WorkItem::Job(_) => vec![],
+                WorkItem::Requests(requests) => {
+                    requests.iter().map(|one| one.inputs.len()).collect()
+                }
             });
         }
         turns
     }
 
     #[test]
-    fn requests_behind_each_other_are_taken_together_up_to_a_pass() {
-        let mut queue = ShortJobs::default();
+    fn consecutive_requests_share_a_pass() {
+        let mut queue = JobQueue::default();
         (0..150).for_each(|_| queue.push_request(request(1, 1, 5)));
         assert_eq!(turns(&mut queue), [vec![1; 64], vec![1; 64], vec![1; 22]]);
         for images in [100, 1, 60, 4, 2] {
@@ -134,24 +138,24 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_overtaken_and_only_what_is_asked_alike_is_taken_together() {
-        let mut queue = ShortJobs::default();
+    fn only_equal_requests_share_a_pass_and_order_is_kept() {
+        let mut queue = JobQueue::default();
         for (handle, top) in [(1, 5), (1, 5), (2, 5), (1, 5), (1, 3)] {
             queue.push_request(request(handle, 1, top));
         }
-        queue.push(Box::new(|_| Turn::Done));
+        queue.push_job(Box::new(|_| JobStatus::Done));
         queue.push_request(request(1, 1, 3));
         let found = turns(&mut queue);
         assert_eq!(found, [vec![1, 1], vec![1], vec![1], vec![1], vec![], vec![1]]);
     }
 
     #[test]
-    fn what_is_put_back_comes_first_and_in_its_order() {
-        let mut queue = ShortJobs::default();
+    fn work_that_is_put_back_comes_first_in_its_order() {
+        let mut queue = JobQueue::default();
         (1..=3).for_each(|images| queue.push_request(request(1, images, 5)));
         let taken = queue.take(|_| 3).unwrap();
-        queue.put_back(taken);
-        queue.put_back(Taken::Job(Box::new(|_| Turn::Done)));
+        queue.push_front(taken);
+        queue.push_front(WorkItem::Job(Box::new(|_| JobStatus::Done)));
         assert_eq!(turns(&mut queue), [vec![], vec![1, 2, 3]]);
     }
 }

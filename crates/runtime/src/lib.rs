@@ -1,5 +1,6 @@
 //! The one thread that calls libtorch: its job queue, inference sessions, and measurements.
 
+mod batch_requests;
 mod bench;
 mod catch_panic;
 mod ensemble;
@@ -10,6 +11,7 @@ mod session;
 mod step_batches;
 mod thread;
 mod thread_count;
+mod worker;
 
 pub use bench::bench;
 pub use catch_panic::catch_panic;
@@ -17,6 +19,7 @@ pub use ensemble::evaluate_ensemble;
 pub use find_lr::find_lr;
 pub use job_queue::PredictRequest;
 pub use plan::plan;
-pub use residual_train::{Control, Entry, Outcome, Stop, machine_info};
+pub use residual_train::{Control, Entry, Outcome, StopSignal, machine_info};
 pub use session::Session;
-pub use thread::{TorchThread, Worker};
+pub use thread::TorchThread;
+pub use worker::Worker;

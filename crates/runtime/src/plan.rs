@@ -1,5 +1,4 @@
-//! A run as it would be: everything resolved, nothing written, nothing kept. What it would take is
-//! computed (memory) and measured (time), and each says which.
+//! A dry run: everything is resolved, nothing is written. Memory is estimated and time is measured.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,53 +7,52 @@ use std::time::{Duration, Instant};
 use residual_data::{Arrays, Loader, LoaderOptions, Pipeline, Splits, Subset};
 use residual_model::predict_log_probs;
 use residual_spec::{FromJson, KeyPath, Plan, PlanConfig, Result, TimeEstimate, median};
+use residual_train::{Lengths, OnDevice, Prepared, SAFE_LR, TrainStep, memory, pixel_mean};
 use serde_json::Value;
 
-use residual_train::{Learner, Lengths, OnDevice, Prepared, memory, pixel_mean};
+use crate::catch_panic::none_if_cancelled;
+use crate::step_batches::{StepBatches, StepGradients};
+use crate::thread_count::ThreadCount;
 
-use crate::catch_panic::unless_broken_off;
-use crate::step_batches::{Gathered, Gatherer};
-use crate::thread_count::Threads;
+/// Longest measurement and largest number of training steps. At least two steps are made.
+const MAX_TRAIN_TIME: Duration = Duration::from_secs(3);
+const MAX_STEPS: usize = 30;
+/// Longest measurement of evaluation, which is a smaller part of a run.
+const MAX_EVAL_TIME: Duration = Duration::from_millis(500);
 
-/// How long updates are measured, and how many at most; two are made whatever they take.
-const MEASURED: Duration = Duration::from_secs(3);
-const MOST_STEPS: usize = 30;
-/// The same for evaluation, which is a smaller part of a run.
-const EVALUATED: Duration = Duration::from_millis(500);
-/// A rate at which nothing bursts; what an update takes does not depend on it.
-const RATE: f64 = 1e-6;
-
-/// Prepares a run and looks at it. `go_on` is asked before each batch; `false` ends with `None`.
+/// Prepares a run and estimates its memory and time. `is_cancelled` is called before each batch;
+/// `None` means that it returned true.
 ///
 /// # Errors
-/// As a run, for whatever is wrong with configuration, data or run folder.
+/// As [`residual_train::train`] for an invalid configuration, data or run folder.
 pub fn plan(
-    said: &Value,
+    config: &Value,
     arrays: Option<Arrays>,
     options: &Value,
-    go_on: &dyn Fn() -> bool,
+    is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Plan>> {
     let options = PlanConfig::from_json_at(options, &KeyPath::Root)?;
-    let prepared = unless_broken_off(Prepared::new(said, arrays, &|| !go_on()))?;
+    let prepared = none_if_cancelled(Prepared::new(config, arrays, is_cancelled))?;
     let Some(mut prepared) = prepared else { return Ok(None) };
-    let dir = prepared.place()?;
-    let split = prepared.dataset.splits(&prepared.config.data);
+    let dir = prepared.run_path()?;
+    let splits = prepared.dataset.splits(&prepared.config.data);
     let start_step = prepared.start_step()?;
-    let lengths = Lengths::of(&prepared.config, split.train.len());
+    let lengths = Lengths::new(&prepared.config, splits.train.len());
     let (parameters, macs) = (prepared.network().parameters(), prepared.network().macs());
     let mut memory =
         memory::estimate(&prepared.config, prepared.network(), prepared.dataset.facts());
     let warnings = [prepared.warnings(), prepared.dataset.warnings()].concat();
-    let size = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
-    let (train_images, val_images) = (split.train.len() as u32, size(&split.val));
-    let test_images = size(&split.test);
+    let len = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
+    let (train_images, val_images) = (splits.train.len() as u32, len(&splits.val));
+    let test_images = len(&splits.test);
 
     let mut time = None;
     if options.measure.unwrap_or(true) {
-        let _threads = Threads::set(prepared.config.threads);
-        let Some(pace) = Pace::measure(&prepared, &split, go_on)? else { return Ok(None) };
-        time = pace.estimate(&prepared, &lengths, start_step, val_images);
-        memory.measured = time.as_ref().and_then(|_| greatest_resident());
+        let _threads = ThreadCount::set(prepared.config.threads);
+        let timing = Timing::measure(&prepared, &splits, is_cancelled)?;
+        let Some(timing) = timing else { return Ok(None) };
+        time = timing.estimate(&prepared, &lengths, start_step, val_images);
+        memory.measured = time.as_ref().and_then(|_| peak_memory());
     }
     prepared.config.out = dir.display().to_string();
     Ok(Some(Plan {
@@ -75,59 +73,41 @@ pub fn plan(
     }))
 }
 
-/// What updates and evaluation take, in seconds.
-struct Pace {
-    /// From an update to the next, in ascending order; waiting for images is part of it.
+/// Measured times in seconds.
+struct Timing {
+    /// From one update to the next, in ascending order, including the wait for images.
     steps: Vec<f64>,
-    /// For one image.
+    /// Evaluation of one image.
     evaluation: f64,
 }
 
-impl Pace {
-    /// `None` if `go_on` said so.
+impl Timing {
     fn measure(
         prepared: &Prepared,
-        split: &Splits,
-        go_on: &dyn Fn() -> bool,
-    ) -> Result<Option<Pace>> {
+        splits: &Splits,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Timing>> {
         let config = &prepared.config;
-        let counts = split.train.class_counts(prepared.dataset.facts().classes.len());
-        let mut learner = Learner::new(config, prepared.model()?, &counts)?;
-        let mean = pixel_mean::of_images(&split.train, config, &|| !go_on());
-        let Some(mean) = unless_broken_off(mean)? else { return Ok(None) };
+        let class_counts = splits.train.class_counts(prepared.dataset.facts().classes.len());
+        let mut step = TrainStep::new(config, prepared.model()?, &class_counts)?;
+        let mean = pixel_mean::compute(&splits.train, config, is_cancelled);
+        let Some(mean) = none_if_cancelled(mean)? else { return Ok(None) };
         let pipeline = Pipeline::train(config, mean.as_ref());
-        let placed = OnDevice::place(config, split, &pipeline, &|| !go_on());
-        let Some(placed) = unless_broken_off(placed)? else { return Ok(None) };
-        learner.images = placed.of(&split.train).cloned();
-        let windows = learner.images.is_some();
-        let mut batches = Gatherer::new(config, &split.train, pipeline, windows);
-        let mut steps = Vec::new();
-        let begun = Instant::now();
-        let mut last = None;
-        loop {
-            match batches.gather(&mut learner, go_on)? {
-                Gathered::Update => {}
-                Gathered::NotFinite | Gathered::Nothing => break,
-                Gathered::BrokenOff => return Ok(None),
-            }
-            // One that is not finite takes as long.
-            learner.update(RATE)?;
-            let now = Instant::now();
-            steps.extend(last.replace(now).map(|last| (now - last).as_secs_f64()));
-            let enough = steps.len() >= MOST_STEPS || begun.elapsed() >= MEASURED;
-            if enough && !steps.is_empty() {
-                break;
-            }
-        }
+        let on_device = OnDevice::load(config, splits, &pipeline, is_cancelled);
+        let Some(on_device) = none_if_cancelled(on_device)? else { return Ok(None) };
+        step.set_images(on_device.images(&splits.train).cloned());
+        let batches = StepBatches::new(config, &splits.train, pipeline, step.has_images());
+        let steps = measure_steps(batches, &mut step, is_cancelled)?;
+        let Some(mut steps) = steps else { return Ok(None) };
         steps.sort_by(f64::total_cmp);
-        let evaluation = match &split.val {
+        let evaluation = match &splits.val {
             Some(val) => {
                 let pipeline = Arc::new(Pipeline::eval(config, mean.as_ref()));
-                evaluation_pace(prepared, &learner, val, pipeline, &placed, go_on)?
+                measure_evaluation(prepared, &step, val, pipeline, &on_device, is_cancelled)?
             }
             None => Some(0.0),
         };
-        Ok(evaluation.map(|evaluation| Pace { steps, evaluation }))
+        Ok(evaluation.map(|evaluation| Timing { steps, evaluation }))
     }
 
     fn estimate(
@@ -143,12 +123,12 @@ impl Pace {
         let images = u64::from(config.batch_size) * u64::from(config.gradient.accumulate);
         let evaluation = self.evaluation * f64::from(val_images);
         let epoch_seconds = step_seconds * lengths.steps_per_epoch as f64 + evaluation;
-        let left = lengths.total_steps.map(|total| {
+        let remaining = lengths.total_steps.map(|total| {
             let steps = total.saturating_sub(start_step) as f64;
             let epochs = (steps / lengths.steps_per_epoch.max(1) as f64).ceil();
             steps * step_seconds + epochs * evaluation
         });
-        let total_seconds = match (left, config.budget.seconds) {
+        let total_seconds = match (remaining, config.budget.seconds) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
@@ -164,40 +144,66 @@ impl Pace {
     }
 }
 
-/// Seconds for an image; `None` if `go_on` said so.
-fn evaluation_pace(
+/// Returns the seconds from each update to the next; `None` if the measurement was cancelled.
+fn measure_steps(
+    mut batches: StepBatches,
+    step: &mut TrainStep,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<Option<Vec<f64>>> {
+    let mut steps = Vec::new();
+    let started = Instant::now();
+    let mut last = None;
+    loop {
+        match batches.forward_backward(step, is_cancelled)? {
+            StepGradients::Complete => {}
+            StepGradients::NotFinite | StepGradients::NoImages => return Ok(Some(steps)),
+            StepGradients::Cancelled => return Ok(None),
+        }
+        // A step that is not finite takes as long as any other.
+        step.optimizer_step(SAFE_LR)?;
+        let now = Instant::now();
+        steps.extend(last.replace(now).map(|last| (now - last).as_secs_f64()));
+        let is_enough = steps.len() >= MAX_STEPS || started.elapsed() >= MAX_TRAIN_TIME;
+        if is_enough && !steps.is_empty() {
+            return Ok(Some(steps));
+        }
+    }
+}
+
+/// Returns the seconds for one image; `None` if the measurement was cancelled.
+fn measure_evaluation(
     prepared: &Prepared,
-    learner: &Learner,
+    step: &TrainStep,
     val: &Subset,
     pipeline: Arc<Pipeline>,
-    placed: &OnDevice,
-    go_on: &dyn Fn() -> bool,
+    on_device: &OnDevice,
+    is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<f64>> {
     let _no_grad = tch::no_grad_guard();
-    let images = placed.of(val).map(Rc::as_ref);
+    let images = on_device.images(val).map(Rc::as_ref);
     let options =
         LoaderOptions { windows: images.is_some(), ..LoaderOptions::eval(&prepared.config) };
     let mut loader = Loader::new(val, pipeline, options);
-    let begun = Instant::now();
-    let mut seen = 0;
+    let started = Instant::now();
+    let mut count = 0;
     while let Some(loaded) = loader.next()? {
-        if !go_on() {
+        if is_cancelled() {
             return Ok(None);
         }
         if !loaded.batch.is_empty() {
-            predict_log_probs(learner.evaluated(), images, &loaded.batch)?;
-            seen += loaded.batch.len();
+            predict_log_probs(step.eval_model(), images, &loaded.batch)?;
+            count += loaded.batch.len();
         }
         loader.recycle(loaded.batch);
-        if begun.elapsed() >= EVALUATED {
+        if started.elapsed() >= MAX_EVAL_TIME {
             break;
         }
     }
-    Ok(Some(begun.elapsed().as_secs_f64() / seen.max(1) as f64))
+    Ok(Some(started.elapsed().as_secs_f64() / count.max(1) as f64))
 }
 
-/// Bytes, where the system tells (Linux).
-fn greatest_resident() -> Option<u64> {
+/// Returns the peak resident memory of the process in bytes (Linux only).
+fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -209,9 +215,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_tells_how_much_memory_there_was() {
+    fn reads_the_peak_memory_on_linux() {
         if cfg!(target_os = "linux") {
-            assert!(greatest_resident().unwrap() > 1 << 20);
+            assert!(peak_memory().unwrap() > 1 << 20);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A trained model that was opened: for predicting and evaluating.
+//! Inference sessions: a trained model that is open for prediction, evaluation and export.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,131 +22,144 @@ use residual_weights::{
     find_checkpoint, is_checkpoint,
 };
 
-use residual_train::{pixel_mean, progress_of, small, small_of};
+use residual_train::{encode_thumbnail, parse_position, pixel_mean, read_thumbnail};
 
-use crate::catch_panic::unless_broken_off;
+use crate::catch_panic::none_if_cancelled;
 
-/// A model with all it needs to be used: labels, preparation of images.
+/// A trained network with its classes and its preparation of images.
 pub struct Session {
     model: Model,
     config: ResolvedConfig,
     data: DatasetInfo,
-    eval: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     info: ModelInfo,
-    /// For an export: how far the run had come, and the mean image if there is one.
+    /// Position of the run, for exports.
     progress: serde_json::Value,
     pixel_mean: Option<Arc<PixelMean>>,
-    /// Nobody said the classes' names: those of a data set may stand in for them.
-    unnamed: bool,
+    /// Whether the class names are placeholders, which those of a data set may replace.
+    has_default_classes: bool,
 }
 
 impl Session {
-    /// Opens a run folder (its best checkpoint), a checkpoint, or a file of weights alone
-    /// (.safetensors, .pth, .pt, .th), of which `asked` says what it does not say itself. A
-    /// checkpoint computes in the precision that it was trained in, where this machine has that.
+    /// Opens a run folder (its best checkpoint), a checkpoint, or a file of weights (.safetensors,
+    /// .pth, .pt, .th), for which `options` adds what the file does not contain. A checkpoint is
+    /// used in the precision that it was trained in, if this machine supports it.
     ///
     /// # Errors
-    /// `E_CHECKPOINT`, `E_MISMATCH`, and `E_CONFIG` where `asked` contradicts the file.
-    pub fn open(path: &Path, asked: &LoadConfig) -> Result<Session> {
+    /// `E_CHECKPOINT`, `E_MISMATCH`, and `E_CONFIG` if `options` contradicts the file.
+    pub fn open(path: &Path, options: &LoadConfig) -> Result<Session> {
         let path = find_checkpoint(path, CheckpointChoice::Best)?;
         let path = path.canonicalize().map_err(|cause| Error::read(&path, &cause))?;
-        let parts = match is_checkpoint(&path)? {
-            true => Parts::of_checkpoint(&path, asked)?,
-            false => Parts::of_weights(&path, asked)?,
+        let source = match is_checkpoint(&path)? {
+            true => ModelSource::open_checkpoint(&path, options)?,
+            false => ModelSource::open_weights(&path, options)?,
         };
         let machine = crate::machine_info();
-        let mut compute = ComputeOptions::from_config(&parts.config);
+        let mut compute = ComputeOptions::from_config(&source.config);
         if compute.device == Device::Cuda && !machine.cuda {
-            // Where it was trained does not bind; what is asked for does.
-            if asked.device == Some(Device::Cuda) {
-                return Err(Error::new(ErrorCode::Device, "no CUDA device can be used here")
+            // A model that was trained on CUDA falls back to the CPU, unless CUDA is configured.
+            if options.device == Some(Device::Cuda) {
+                return Err(Error::new(ErrorCode::Device, "no CUDA device is available")
                     .key("device")
-                    .hint("Leave `device` out to use the CPU."));
+                    .hint("Remove `device` to use the CPU."));
             }
             compute.device = Device::Cpu;
-            if asked.precision.is_none() && compute.precision == Precision::Fp16 {
-                compute.precision = Precision::Fp32; // CPUs are faster in it
+            if options.precision.is_none() && compute.precision == Precision::Fp16 {
+                compute.precision = Precision::Fp32; // CPUs are faster in fp32
             }
         }
-        let mut model = Model::from_reader(parts.network, compute, parts.read)
+        let mut model = Model::from_reader(source.network, compute, source.read)
             .map_err(|error| error.file(&path))?;
         model.fold_batch_norm()?;
         let info = ModelInfo {
             arch: model.network().name.clone(),
-            classes: parts.data.classes.clone(),
+            classes: source.data.classes.clone(),
             channels: model.network().channels,
             image_size: model.network().image_size,
             parameters: model.network().parameters(),
             checkpoint: path.display().to_string(),
-            epoch: progress_of(&parts.progress, &path)?.epoch,
-            assumed: parts.assumed.clone(),
+            epoch: parse_position(&source.progress, &path)?.epoch,
+            assumed: source.assumed.clone(),
         };
-        let eval = Arc::new(Pipeline::eval(&parts.config, parts.pixel_mean.as_ref()));
-        let Parts { config, data, progress, pixel_mean, unnamed, .. } = parts;
-        Ok(Session { model, config, data, eval, info, progress, pixel_mean, unnamed })
+        let pipeline = Arc::new(Pipeline::eval(&source.config, source.pixel_mean.as_ref()));
+        let ModelSource { config, data, progress, pixel_mean, has_default_classes, .. } = source;
+        Ok(Session {
+            model,
+            config,
+            data,
+            pipeline,
+            info,
+            progress,
+            pixel_mean,
+            has_default_classes,
+        })
     }
 
     pub fn info(&self) -> &ModelInfo {
         &self.info
     }
 
-    /// What is on pictures that are asked for together. See [`residual_model::predict`].
+    /// Classifies groups of images in shared forward passes, see [`residual_model::predict`].
+    /// Returns `None` if `is_cancelled` returned true.
     ///
     /// # Errors
-    /// `E_CONFIG` for what is out of range; for each group, `E_IMAGE` and `E_IO` for its first
-    /// picture that cannot be read.
+    /// `E_CONFIG` for options out of range; for each group, `E_IMAGE` and `E_IO` of its first image
+    /// that cannot be read.
     pub fn predict(
         &self,
         groups: &[&[ImageInput]],
-        asked: &PredictConfig,
-        go_on: &dyn Fn() -> bool,
+        options: &PredictConfig,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<GroupPredictions>> {
-        let top = asked.top.unwrap_or(DEFAULT_TOP);
+        let top = options.top.unwrap_or(DEFAULT_TOP);
         if top == 0 {
             return Err(Error::new(ErrorCode::Config, "`top` must be 1 or more, not 0")
                 .key("top")
-                .hint("Leave it out for the five most probable classes."));
+                .hint("Remove it for the five most probable classes."));
         }
-        check_thumbnails(asked.thumbnails)?;
-        let views = resolve_test_time_augment(asked.crops, asked.scales.as_ref(), &self.config)?;
-        let pipeline = self.eval.with_views(views);
-        let mut pictures: Vec<Vec<Thumbnail>> = vec![Vec::new(); groups.len()];
-        let answers = predict(
+        check_thumbnails(options.thumbnails)?;
+        let views =
+            resolve_test_time_augment(options.crops, options.scales.as_ref(), &self.config)?;
+        let pipeline = self.pipeline.with_views(views);
+        let mut thumbnails: Vec<Vec<Thumbnail>> = vec![Vec::new(); groups.len()];
+        let predicted = predict(
             &self.model,
             &self.data.classes,
             &pipeline,
             groups,
             top as usize,
             &mut |group, image| {
-                pictures[group].extend(asked.thumbnails.map(|side| small(image, side)));
+                let thumbnail = options.thumbnails.map(|size| encode_thumbnail(image, size));
+                thumbnails[group].extend(thumbnail);
             },
-            go_on,
+            &|| !is_cancelled(),
         )?;
-        let Some(mut answers) = answers else { return Ok(None) };
-        for (answer, pictures) in answers.iter_mut().zip(pictures) {
-            for (prediction, picture) in answer.iter_mut().flatten().zip(pictures) {
-                prediction.thumbnail = Some(picture);
+        let Some(mut groups) = predicted else { return Ok(None) };
+        for (predictions, thumbnails) in groups.iter_mut().zip(thumbnails) {
+            for (prediction, thumbnail) in predictions.iter_mut().flatten().zip(thumbnails) {
+                prediction.thumbnail = Some(thumbnail);
             }
         }
-        Ok(Some(answers))
+        Ok(Some(groups))
     }
 
-    /// How many images go through the network at once, if asked for so.
-    pub fn in_one_pass(&self, asked: &PredictConfig) -> usize {
-        let views = resolve_test_time_augment(asked.crops, asked.scales.as_ref(), &self.config);
-        // What is asked wrongly is refused when it is answered.
-        views.map_or(1, |views| prediction_batch_size(&self.model, &self.eval.with_views(views)))
+    /// Returns the number of images in one forward pass with these options.
+    pub fn prediction_batch_size(&self, options: &PredictConfig) -> usize {
+        let views = resolve_test_time_augment(options.crops, options.scales.as_ref(), &self.config);
+        // Invalid options are reported by `predict`.
+        views
+            .map_or(1, |views| prediction_batch_size(&self.model, &self.pipeline.with_views(views)))
     }
 
-    /// Passes of the network so far.
-    pub fn passes(&self) -> u64 {
+    /// Returns the number of forward passes so far.
+    pub fn num_forward_passes(&self) -> u64 {
         self.model.num_forward_passes()
     }
 
     /// Writes the network as .safetensors or .onnx.
     ///
     /// # Errors
-    /// As [`Export::write`] has them.
+    /// Errors of [`Export::write`].
     pub fn export(&self, path: &Path, options: ExportOptions) -> Result<()> {
         let named = |(name, tensor): (&str, &_)| Ok((name.to_string(), from_tch(tensor)?));
         let mut tensors: BTreeMap<String, Tensor> =
@@ -165,55 +178,56 @@ impl Session {
         .write(path)
     }
 
-    /// Evaluates on a part of a data set, or of `arrays`, whose classes are the model's unless they
-    /// have names of their own, unaugmented, in evaluation mode.
+    /// Evaluates on a split of a data set or of `arrays`. Arrays without class names have those of
+    /// the model. Returns `None` if `is_cancelled` returned true.
     ///
     /// # Errors
-    /// `E_CONFIG` for crops or scales that this network cannot be evaluated with,
-    /// `E_MISMATCH` if the data set has other classes than the model (another order is fine),
-    /// `E_USAGE` if it has no such part, and whatever opening it gives.
+    /// `E_CONFIG` for crops or scales that the network does not support, `E_MISMATCH` if the classes
+    /// differ from the model's (their order may differ), `E_USAGE` if there is no such split, and
+    /// errors of opening the data set.
     pub fn evaluate(
         &self,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        go_on: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
-        self.evaluate_into(request, arrays, None, go_on)
+        self.evaluate_into(request, arrays, None, is_cancelled)
     }
 
-    /// The same; what the network says of each image goes into an average, too.
+    /// As [`Session::evaluate`], and adds the outputs to an ensemble.
     pub(crate) fn evaluate_into(
         &self,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        average: Option<Rc<RefCell<Ensemble>>>,
-        go_on: &dyn Fn() -> bool,
+        ensemble: Option<Rc<RefCell<Ensemble>>>,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
         check_examples(request)?;
         let views =
             resolve_test_time_augment(request.crops, request.scales.as_ref(), &self.config)?;
-        let Some((subset, labels)) = self.subset(request, arrays, go_on)? else {
+        let Some((subset, classes)) = self.subset(request, arrays, is_cancelled)? else {
             return Ok(None);
         };
-        let sums = EvaluationMetrics::new(self.data.classes.len())
+        let metrics = EvaluationMetrics::new(self.data.classes.len())
             .with_top_losses(request.top_losses.unwrap_or(0) as usize)
             .with_samples(subset.evenly_spaced(request.samples.unwrap_or(0) as usize))
-            .with_ensemble(average);
+            .with_ensemble(ensemble);
         let loader = self.loader(&subset, request, views);
-        let measured = evaluate(&self.model, &labels, sums, loader, None, || Ok(go_on()), |_| {})?;
-        let Some(mut evaluation) = measured else { return Ok(None) };
-        if let Some(side) = request.thumbnails {
+        let proceed = || Ok(!is_cancelled());
+        let evaluated = evaluate(&self.model, &classes, metrics, loader, None, proceed, |_| {})?;
+        let Some(mut evaluation) = evaluated else { return Ok(None) };
+        if let Some(size) = request.thumbnails {
             for example in evaluation.samples.iter_mut().chain(&mut evaluation.top_losses) {
                 let channels = self.model.network().channels;
-                example.thumbnail = Some(small_of(&subset, example.index, channels, side)?);
+                example.thumbnail = Some(read_thumbnail(&subset, example.index, channels, size)?);
             }
         }
         Ok(Some(evaluation))
     }
 
-    /// As in training, fewer where each is seen more often: a batch is held in memory, and a few
-    /// more ahead of it.
-    fn images_at_a_time(&self, request: &EvaluateConfig, views: &TestTimeAugment) -> usize {
+    /// Returns the batch size of an evaluation: that of training, divided by the number of crops of
+    /// each image, because several batches are in memory at once.
+    fn eval_batch_size(&self, request: &EvaluateConfig, views: &TestTimeAugment) -> usize {
         let trained = self.config.batch_size;
         let default = match views {
             TestTimeAugment::Center => trained,
@@ -224,102 +238,107 @@ impl Session {
         request.batch_size.unwrap_or(default).max(1) as usize
     }
 
-    /// The standard deviations of the outputs of the 3x3 convolutions on a part of a data set, in
-    /// the order in which an image passes them. `None` if `go_on` said so.
+    /// Returns the standard deviations of the outputs of all 3x3 convolutions on a split of a data
+    /// set, in forward order; `None` if `is_cancelled` returned true.
     ///
     /// # Errors
-    /// As [`Session::evaluate`].
+    /// Errors of [`Session::evaluate`].
     pub fn layer_responses(
         &self,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        go_on: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Vec<LayerResponse>>> {
-        let Some((subset, _)) = self.subset(request, arrays, go_on)? else { return Ok(None) };
+        let Some((subset, _)) = self.subset(request, arrays, is_cancelled)? else {
+            return Ok(None);
+        };
         let mut loader = self.loader(&subset, request, TestTimeAugment::Center);
-        let mut sums: Vec<ResponseStats> = Vec::new();
+        let mut totals: Vec<ResponseStats> = Vec::new();
         while let Some(loaded) = loader.next()? {
-            if !go_on() {
+            if is_cancelled() {
                 return Ok(None);
             }
             let batch = &loaded.batch;
             if !batch.is_empty() {
                 let input = self.model.input(&batch.images, batch.len())?;
                 let responses = self.model.layer_responses(&input)?;
-                match sums.is_empty() {
-                    true => sums = responses,
-                    false => sums.iter_mut().zip(&responses).for_each(|(sum, one)| sum.add(one)),
+                match totals.is_empty() {
+                    true => totals = responses,
+                    false => {
+                        totals.iter_mut().zip(&responses).for_each(|(total, one)| total.add(one));
+                    }
                 }
             }
             loader.recycle(loaded.batch);
         }
-        let named = |sum: ResponseStats| LayerResponse { std: sum.std(), name: sum.name };
-        Ok(Some(sums.into_iter().map(named).collect()))
+        let response = |total: ResponseStats| LayerResponse { std: total.std(), name: total.name };
+        Ok(Some(totals.into_iter().map(response).collect()))
     }
 
-    /// The images that `request` asks for, with the model's classes, and the names of these; `None`
-    /// if `go_on` said so.
+    /// Returns the requested images with the labels of the model, and the class names to report;
+    /// `None` if `is_cancelled` returned true.
     fn subset(
         &self,
         request: &EvaluateConfig,
         mut arrays: Option<Arrays>,
-        go_on: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<(Subset, Vec<String>)>> {
         let config = match (&request.data, &arrays) {
             (Some(data), _) => data.to_config(),
             (None, Some(_)) => DataConfig::default(),
             (None, None) if self.info.epoch == 0 && !self.info.assumed.is_empty() => {
-                let message = "these weights do not say what they were trained on";
+                let message = "these weights have no record of their training data";
                 return Err(Error::new(ErrorCode::Usage, message)
                     .key("data")
-                    .hint("Say what to evaluate them on: `data`."));
+                    .hint("Set `data` to the data to evaluate on."));
             }
-            (None, None) => self.own_data(),
+            (None, None) => self.train_data_config(),
         };
         if let Some(arrays) = &mut arrays {
             arrays.classes.get_or_insert_with(|| self.data.classes.clone());
         }
-        let dataset = residual_data::open_with_arrays(&config, arrays, &|| !go_on());
-        let Some(dataset) = unless_broken_off(dataset)? else { return Ok(None) };
+        let dataset = residual_data::open_with_arrays(&config, arrays, is_cancelled);
+        let Some(dataset) = none_if_cancelled(dataset)? else { return Ok(None) };
         let (source, theirs) = (&dataset.facts().source, &dataset.facts().classes);
         let ours = &self.data.classes;
-        let strange = class_map(source, theirs, ours).is_err();
-        // Names that nobody said give way to the data set's, in its order.
-        let labels = match self.unnamed && strange && theirs.len() == ours.len() {
-            true => theirs,
-            false => ours,
-        };
-        let map = class_map(source, theirs, labels)?;
-        Ok(Some((self.part(&dataset, request.split)?.remap_labels(map), labels.clone())))
+        let has_other_classes = class_map(source, theirs, ours).is_err();
+        // Placeholder names are replaced by those of the data set, in its order.
+        let classes =
+            match self.has_default_classes && has_other_classes && theirs.len() == ours.len() {
+                true => theirs,
+                false => ours,
+            };
+        let map = class_map(source, theirs, classes)?;
+        Ok(Some((self.select_split(&dataset, request.split)?.remap_labels(map), classes.clone())))
     }
 
     fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: TestTimeAugment) -> Loader {
         let options = LoaderOptions {
-            batch_size: self.images_at_a_time(request, &views),
+            batch_size: self.eval_batch_size(request, &views),
             ..LoaderOptions::eval(&self.config)
         };
-        let eval = match views {
-            TestTimeAugment::Center => Arc::clone(&self.eval),
-            views => Arc::new(self.eval.with_views(views)),
+        let pipeline = match views {
+            TestTimeAugment::Center => Arc::clone(&self.pipeline),
+            views => Arc::new(self.pipeline.with_views(views)),
         };
-        Loader::new(subset, eval, options)
+        Loader::new(subset, pipeline, options)
     }
 
-    /// The data set that it was trained on.
-    pub(crate) fn data(&self) -> NameOr<DataConfig> {
-        NameOr::Config(self.own_data())
+    /// Returns the data set that the model was trained on.
+    pub(crate) fn train_data(&self) -> NameOr<DataConfig> {
+        NameOr::Config(self.train_data_config())
     }
 
-    /// For each of its classes, the index that another model gives to it.
+    /// Returns the index of each class in another model.
     ///
     /// # Errors
-    /// `E_MISMATCH` if they have not the same classes.
-    pub(crate) fn columns_of(&self, other: &Session) -> Result<Vec<u32>> {
+    /// `E_MISMATCH` if the models have different classes.
+    pub(crate) fn class_indices_in(&self, other: &Session) -> Result<Vec<u32>> {
         class_map(&self.info.checkpoint, &self.data.classes, &other.data.classes)
     }
 
-    /// The data set that the model was trained on, as it was opened then.
-    fn own_data(&self) -> DataConfig {
+    /// Returns the configuration of the training data.
+    fn train_data_config(&self) -> DataConfig {
         DataConfig {
             source: Some(self.config.data.source.clone()),
             format: Some(Auto::Value(self.config.data.format)),
@@ -328,34 +347,35 @@ impl Session {
         }
     }
 
-    fn part(&self, dataset: &Dataset, wanted: Option<Split>) -> Result<Subset> {
-        // The validation part of the model's own data is the one that was split off in training.
+    fn select_split(&self, dataset: &Dataset, part: Option<Split>) -> Result<Subset> {
+        // For the training data, the validation split is the one that training used.
         let facts = dataset.facts();
-        let same = facts.format != DataFormat::Arrays || facts.fingerprint == self.data.fingerprint;
-        let own = same && facts.source == self.config.data.source;
-        let data = match own {
+        let is_same =
+            facts.format != DataFormat::Arrays || facts.fingerprint == self.data.fingerprint;
+        let is_own = is_same && facts.source == self.config.data.source;
+        let data = match is_own {
             true => self.config.data.clone(),
             false => Data { validation: 0.0, limit: None, ..self.config.data.clone() },
         };
         let split = dataset.splits(&data);
-        let nothing = |part: &str| {
-            Error::new(ErrorCode::Usage, format!("{} has no {part} part", dataset.facts().source))
+        let missing = |part: &str| {
+            Error::new(ErrorCode::Usage, format!("{} has no {part} split", dataset.facts().source))
                 .key("split")
         };
-        match wanted {
+        match part {
             Some(Split::Train) => Ok(split.train),
-            Some(Split::Val) => split.val.ok_or_else(|| nothing("validation")),
-            Some(Split::Test) => split.test.ok_or_else(|| nothing("test")),
+            Some(Split::Val) => split.val.ok_or_else(|| missing("validation")),
+            Some(Split::Test) => split.test.ok_or_else(|| missing("test")),
             None => Ok(split.test.or(split.val).unwrap_or(split.train)),
         }
     }
 }
 
-/// Gives the tensor of a name, once.
+/// Returns a tensor by name, once.
 type Read<'p> = Box<dyn FnMut(&str) -> Result<Option<Tensor>> + 'p>;
 
-/// What a model is made of, from whatever file.
-struct Parts<'p> {
+/// The contents of a checkpoint or a file of weights.
+struct ModelSource<'p> {
     config: ResolvedConfig,
     data: DatasetInfo,
     network: Network,
@@ -363,36 +383,36 @@ struct Parts<'p> {
     pixel_mean: Option<Arc<PixelMean>>,
     progress: serde_json::Value,
     assumed: Vec<String>,
-    unnamed: bool,
+    has_default_classes: bool,
 }
 
-impl<'p> Parts<'p> {
-    fn of_checkpoint(path: &'p Path, asked: &LoadConfig) -> Result<Parts<'p>> {
-        let LoadConfig { model, classes, image_size, transform, precision, device } = asked;
-        let said = [
+impl<'p> ModelSource<'p> {
+    fn open_checkpoint(path: &'p Path, options: &LoadConfig) -> Result<ModelSource<'p>> {
+        let LoadConfig { model, classes, image_size, transform, precision, device } = options;
+        let given = [
             ("model", model.is_some()),
             ("classes", classes.is_some()),
             ("imageSize", image_size.is_some()),
             ("transform", transform.is_some()),
         ];
-        if let Some((key, _)) = said.iter().find(|(_, said)| *said) {
-            let message = format!("a checkpoint of residual's says its `{key}` itself");
+        if let Some((key, _)) = given.iter().find(|(_, is_given)| *is_given) {
+            let message = format!("a checkpoint of residual contains its own `{key}`");
             return Err(Error::new(ErrorCode::Config, message)
                 .key(key)
                 .file(path)
-                .hint("Leave it out: it is for files of weights alone."));
+                .hint("Remove it: it is for files that contain weights only."));
         }
         let checkpoint = Checkpoint::open(path)?;
         let (mut config, data) = (checkpoint.config.clone(), checkpoint.data.clone());
         let mean = checkpoint.tensor(PIXEL_MEAN)?;
-        let pixel_mean = pixel_mean::of_checkpoint(&config, mean.as_ref(), path)?;
+        let pixel_mean = pixel_mean::from_checkpoint(&config, mean.as_ref(), path)?;
         config.precision = precision.unwrap_or(config.precision);
         config.device = device.unwrap_or(config.device);
         let classes = data.classes.len() as u32;
         let (channels, size) = (config.data.channels, config.data.image_size);
         let network = residual_arch::build(&config.model, channels, size, classes)
             .map_err(|error| error.file(path))?;
-        Ok(Parts {
+        Ok(ModelSource {
             config,
             data,
             network,
@@ -400,63 +420,72 @@ impl<'p> Parts<'p> {
             progress: checkpoint.progress.clone(),
             read: Box::new(move |name| checkpoint.tensor(name)),
             assumed: Vec::new(),
-            unnamed: false,
+            has_default_classes: false,
         })
     }
 
-    fn of_weights(path: &'p Path, asked: &LoadConfig) -> Result<Parts<'p>> {
+    fn open_weights(path: &'p Path, options: &LoadConfig) -> Result<ModelSource<'p>> {
         let ExternalWeights {
             config,
             data,
             network,
             mut tensors,
             assumed,
-            has_default_classes: unnamed,
+            has_default_classes,
             progress,
-        } = ExternalWeights::read(path, asked, &crate::machine_info())?;
+        } = ExternalWeights::read(path, options, &crate::machine_info())?;
         let read = Box::new(move |name: &str| Ok(tensors.remove(name)));
-        Ok(Parts { config, data, network, read, pixel_mean: None, progress, assumed, unnamed })
+        Ok(ModelSource {
+            config,
+            data,
+            network,
+            read,
+            pixel_mean: None,
+            progress,
+            assumed,
+            has_default_classes,
+        })
     }
 }
 
-/// Classes that a prediction names, where nobody said how many.
+/// Default number of classes in a prediction.
 const DEFAULT_TOP: u32 = 5;
-/// Examples that may come with their pixels, which are held in memory.
-const MOST_THUMBNAILS: u32 = 1000;
+/// Largest number of examples with thumbnails, which are held in memory.
+const MAX_THUMBNAILS: u32 = 1000;
 
 /// # Errors
-/// `E_CONFIG` for sides that are no picture's.
-fn check_thumbnails(side: Option<u32>) -> Result<()> {
-    match side {
-        Some(side) if !(8..=256).contains(&side) => {
-            let message = format!("`thumbnails` must be from 8 to 256, not {side}");
+/// `E_CONFIG` for sizes out of range.
+fn check_thumbnails(size: Option<u32>) -> Result<()> {
+    match size {
+        Some(size) if !(8..=256).contains(&size) => {
+            let message = format!("`thumbnails` must be from 8 to 256 pixels, not {size}");
             Err(Error::new(ErrorCode::Config, message)
                 .key("thumbnails")
-                .hint("Leave it out for no pixels, or take 64."))
+                .hint("Remove it for no thumbnails, or set it to 64."))
         }
-        _ => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 
 /// # Errors
-/// `E_CONFIG` if more pixels are asked for than anybody looks at.
+/// `E_CONFIG` if more thumbnails are requested than fit into memory.
 fn check_examples(request: &EvaluateConfig) -> Result<()> {
     check_thumbnails(request.thumbnails)?;
     if request.thumbnails.is_none() {
         return Ok(());
     }
     for (key, count) in [("samples", request.samples), ("topLosses", request.top_losses)] {
-        if count.unwrap_or(0) > MOST_THUMBNAILS {
-            let message = format!("`{key}` with thumbnails must be {MOST_THUMBNAILS} at most");
+        if count.unwrap_or(0) > MAX_THUMBNAILS {
+            let message = format!("`{key}` with `thumbnails` must be at most {MAX_THUMBNAILS}");
             return Err(Error::new(ErrorCode::Config, message).key(key).hint(
-                "Ask for fewer, or leave `thumbnails` out: names are given for any number.",
+                "Request fewer, or remove `thumbnails`: file names are returned for any number.",
             ));
         }
     }
     Ok(())
 }
 
-/// The model's index of each of a data set's classes: the same names, in whatever order.
+/// Returns the model's index of each class of a data set. The order of the names may differ.
 ///
 /// # Errors
 /// `E_MISMATCH` if a name is missing on either side.
@@ -486,7 +515,7 @@ fn class_map(source: &str, theirs: &[String], ours: &[String]) -> Result<Vec<u32
     )))
 }
 
-/// The first few names.
+/// Returns the first few names.
 fn shortened(names: &[&str]) -> String {
     match names.len() {
         0..=4 => names.join(", "),
@@ -503,22 +532,22 @@ mod tests {
     }
 
     #[test]
-    fn the_same_classes_in_another_order_are_mapped_by_name() {
+    fn maps_classes_in_another_order_by_name() {
         let map = class_map("x", &names(&["bee", "cat", "ant"]), &names(&["ant", "bee", "cat"]));
         assert_eq!(map.unwrap(), [1, 2, 0]);
     }
 
     #[test]
-    fn classes_of_one_side_only_are_named() {
+    fn names_the_classes_that_only_one_side_has() {
         let ours = names(&["ant", "bee", "cat"]);
-        for (theirs, told) in [
+        for (theirs, message) in [
             (names(&["ant", "bee"]), "the data has no cat"),
             (names(&["ant", "bee", "cat", "dog"]), "the model does not know dog"),
             (names(&["ant", "bee", "dog"]), "not know dog; the data has no cat"),
         ] {
             let error = class_map("x", &theirs, &ours).unwrap_err();
             assert_eq!(error.code, ErrorCode::Mismatch);
-            assert!(error.message.ends_with(told), "{error}");
+            assert!(error.message.ends_with(message), "{error}");
             assert!(error.hint.unwrap().contains("ant, bee, cat"));
         }
     }

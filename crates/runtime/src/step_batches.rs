@@ -1,84 +1,90 @@
-//! Batches gathered to updates, epoch after epoch, for work whose weights are forgotten.
+//! The batches of training steps, for measurements whose weights are discarded.
 
 use std::sync::Arc;
 
 use residual_data::{Loader, LoaderOptions, NextBatch, Pipeline, Subset};
 use residual_spec::{ResolvedConfig, Result};
+use residual_train::{BATCH_TIMEOUT, StepOutcome, TrainStep, epoch_order};
 
-use residual_train::{BATCH_PATIENCE, Learner, Step, order};
-
-/// What was gathered.
-pub(crate) enum Gathered {
-    /// The batches of an update: as many as it takes, or all that the epoch still had.
-    Update,
-    /// Something came out as NaN or infinite.
+/// The result of computing the gradients of a step.
+pub(crate) enum StepGradients {
+    /// All batches of the step were added, or all that the epoch still had.
+    Complete,
+    /// The loss is not finite.
     NotFinite,
-    /// In a whole epoch not one image could be read.
-    Nothing,
-    /// It was told to end.
-    BrokenOff,
+    /// No image of a whole epoch could be read.
+    NoImages,
+    Cancelled,
 }
 
-/// The batches of a run's epochs, from its first one on.
-pub(crate) struct Gatherer<'a> {
+/// Loads the batches of a run, from its first epoch on.
+pub(crate) struct StepBatches<'a> {
     config: &'a ResolvedConfig,
     images: &'a Subset,
     pipeline: Arc<Pipeline>,
-    windows: bool,
+    /// Whether the images are in device memory, so that batches only name images and crops.
+    has_device_images: bool,
     epoch: u32,
     loader: Loader,
-    /// Updates of this epoch.
-    updates: u32,
+    /// Steps in the current epoch.
+    steps: u32,
 }
 
-impl<'a> Gatherer<'a> {
-    /// `windows`: the learner has the images.
+impl<'a> StepBatches<'a> {
     pub fn new(
         config: &'a ResolvedConfig,
         images: &'a Subset,
         pipeline: Pipeline,
-        windows: bool,
-    ) -> Gatherer<'a> {
+        has_device_images: bool,
+    ) -> StepBatches<'a> {
         let pipeline = Arc::new(pipeline);
-        let loader = loader(config, images, &pipeline, windows, 0);
-        Gatherer { config, images, pipeline, windows, epoch: 0, loader, updates: 0 }
+        let loader = loader(config, images, &pipeline, has_device_images, 0);
+        StepBatches { config, images, pipeline, has_device_images, epoch: 0, loader, steps: 0 }
     }
 
-    /// Lets `learner` learn from what its next update is made of. `go_on` is asked before each batch.
-    pub fn gather(&mut self, learner: &mut Learner, go_on: &dyn Fn() -> bool) -> Result<Gathered> {
+    /// Computes the gradients of the next step. `is_cancelled` is called before each batch.
+    pub fn forward_backward(
+        &mut self,
+        step: &mut TrainStep,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<StepGradients> {
         loop {
-            if !go_on() {
-                return Ok(Gathered::BrokenOff);
+            if is_cancelled() {
+                return Ok(StepGradients::Cancelled);
             }
-            let loaded = match self.loader.next_within(BATCH_PATIENCE)? {
+            let loaded = match self.loader.next_within(BATCH_TIMEOUT)? {
                 NextBatch::Ready(loaded) => loaded,
                 NextBatch::Pending => continue,
-                NextBatch::End if learner.has_begun() => return Ok(self.update()),
-                NextBatch::End if self.updates == 0 => return Ok(Gathered::Nothing),
+                NextBatch::End if step.has_gradients() => return Ok(self.complete()),
+                NextBatch::End if self.steps == 0 => return Ok(StepGradients::NoImages),
                 NextBatch::End => {
-                    self.epoch += 1;
-                    self.updates = 0;
-                    let Gatherer { config, images, pipeline, windows, epoch, .. } = self;
-                    self.loader = loader(config, images, pipeline, *windows, *epoch);
+                    self.start_next_epoch();
                     continue;
                 }
             };
-            // One image cannot be normalised by its batch.
+            // Batch normalization cannot be trained on a single image.
             if loaded.batch.len() > 1 {
-                if let Step::NotFinite(_) = learner.add(&loaded.batch)? {
-                    return Ok(Gathered::NotFinite);
+                if let StepOutcome::NotFinite(_) = step.forward_backward(&loaded.batch)? {
+                    return Ok(StepGradients::NotFinite);
                 }
             }
             self.loader.recycle(loaded.batch);
-            if learner.is_full() {
-                return Ok(self.update());
+            if step.is_full() {
+                return Ok(self.complete());
             }
         }
     }
 
-    fn update(&mut self) -> Gathered {
-        self.updates += 1;
-        Gathered::Update
+    fn complete(&mut self) -> StepGradients {
+        self.steps += 1;
+        StepGradients::Complete
+    }
+
+    fn start_next_epoch(&mut self) {
+        self.epoch += 1;
+        self.steps = 0;
+        let StepBatches { config, images, pipeline, has_device_images, epoch, .. } = self;
+        self.loader = loader(config, images, pipeline, *has_device_images, *epoch);
     }
 }
 
@@ -86,9 +92,11 @@ fn loader(
     config: &ResolvedConfig,
     images: &Subset,
     pipeline: &Arc<Pipeline>,
-    windows: bool,
+    has_device_images: bool,
     epoch: u32,
 ) -> Loader {
-    let options = LoaderOptions { windows, ..LoaderOptions::train(config, order(config, epoch)) };
+    let order = epoch_order(config, epoch);
+    let options =
+        LoaderOptions { windows: has_device_images, ..LoaderOptions::train(config, order) };
     Loader::new(images, Arc::clone(pipeline), options)
 }

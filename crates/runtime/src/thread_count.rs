@@ -1,17 +1,17 @@
-//! Threads of libtorch's arithmetic, for a piece of work in the middle of other work.
+//! libtorch's number of threads.
 
-/// Sets their number; puts it back when it is dropped.
-pub(crate) struct Threads(i32);
+/// Sets libtorch's number of threads; restores the previous number when it is dropped.
+pub(crate) struct ThreadCount(i32);
 
-impl Threads {
-    pub fn set(threads: u32) -> Threads {
-        let before = Threads(tch::get_num_threads());
+impl ThreadCount {
+    pub fn set(threads: u32) -> ThreadCount {
+        let previous = ThreadCount(tch::get_num_threads());
         tch::set_num_threads(threads as i32);
-        before
+        previous
     }
 }
 
-impl Drop for Threads {
+impl Drop for ThreadCount {
     fn drop(&mut self) {
         tch::set_num_threads(self.0);
     }

@@ -1,4 +1,4 @@
-//! Requests to predict that wait together share the network's passes, and nothing else.
+//! Predict requests that are queued behind each other share forward passes, and nothing else.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,52 +12,53 @@ use residual_spec::{
 };
 use serde_json::json;
 
-/// An open model on a thread of its own, and what was answered.
-struct Asking {
+/// A libtorch thread with an open model, and the results in order of arrival.
+struct Client {
     thread: TorchThread,
     handle: u32,
-    sender: Sender<(usize, Answer)>,
-    answers: Receiver<(usize, Answer)>,
+    sender: Sender<(usize, PredictResult)>,
+    results: Receiver<(usize, PredictResult)>,
 }
 
-type Answer = Result<Vec<Prediction>>;
+type PredictResult = Result<Vec<Prediction>>;
 
-impl Asking {
-    fn new() -> Asking {
+impl Client {
+    fn new() -> Client {
         let thread = TorchThread::start().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let weights = folder.path().join("weights.safetensors");
         write_weights(&weights);
-        let handle = done(&thread, move |worker| {
-            Ok(worker.keep(Session::open(&weights, &LoadConfig::default())?))
+        let handle = execute(&thread, move |worker| {
+            Ok(worker.insert(Session::open(&weights, &LoadConfig::default())?))
         });
-        let (sender, answers) = channel();
-        Asking { thread, handle, sender, answers }
+        let (sender, results) = channel();
+        Client { thread, handle, sender, results }
     }
 
-    fn ask(&self, number: usize, inputs: Vec<ImageInput>, asked: PredictConfig) {
+    fn request(&self, number: usize, inputs: Vec<ImageInput>, options: PredictConfig) {
         let sender = self.sender.clone();
-        let answer = Box::new(move |answer| sender.send((number, answer)).unwrap());
-        self.thread.predict(PredictRequest { handle: self.handle, inputs, asked, answer });
+        let respond = Box::new(move |result| sender.send((number, result)).unwrap());
+        self.thread.predict(PredictRequest { handle: self.handle, inputs, options, respond });
     }
 
-    /// Lets all that `ask` asks wait, and gives the answers as they came.
-    fn waiting(&self, count: usize, ask: impl Fn(&Asking)) -> Vec<(usize, Answer)> {
+    /// Queues all requests that `send` makes before the first one executes, and returns the results in
+    /// order of arrival.
+    fn queued(&self, count: usize, send: impl Fn(&Client)) -> Vec<(usize, PredictResult)> {
         let (go, wait) = channel::<()>();
         let hold = move |_: &mut Worker, _: &_| Ok(wait.recv().ok());
         self.thread.submit(Arc::default(), hold, |_| {});
-        ask(self);
+        send(self);
         go.send(()).unwrap();
-        self.answers.iter().take(count).collect()
+        self.results.iter().take(count).collect()
     }
 
-    fn passes(&self) -> u64 {
+    fn num_forward_passes(&self) -> u64 {
         let handle = self.handle;
-        done(&self.thread, move |worker| Ok(worker.model(handle)?.passes()))
+        execute(&self.thread, move |worker| Ok(worker.session(handle)?.num_forward_passes()))
     }
 }
 
-/// A network as a seed makes it.
+/// Writes the initial weights of a ResNet-8.
 fn write_weights(path: &Path) {
     let config =
         InspectConfig { model: Some(NameOr::Name("resnet8".into())), ..InspectConfig::default() };
@@ -82,8 +83,8 @@ fn write_weights(path: &Path) {
     std::fs::write(path, file).unwrap();
 }
 
-/// What `work` gives on the thread.
-fn done<T: Send + 'static>(
+/// Executes `work` on the thread and returns its result.
+fn execute<T: Send + 'static>(
     thread: &TorchThread,
     mut work: impl FnMut(&mut Worker) -> Result<T> + Send + 'static,
 ) -> T {
@@ -91,126 +92,126 @@ fn done<T: Send + 'static>(
     thread.submit(
         Arc::default(),
         move |worker, _| work(worker).map(Some),
-        move |answer| sender.send(answer).unwrap(),
+        move |result| sender.send(result).unwrap(),
     );
     receiver.recv().unwrap().unwrap()
 }
 
-/// A picture of its own for each number.
-fn picture(number: usize) -> ImageInput {
+/// Returns a different image for each number.
+fn image(number: usize) -> ImageInput {
     let (width, height, channels) = (20 + number as u32 % 7, 24, 3);
     let bytes = width * height * channels;
     let pixels = (0..bytes).map(|at| (at as usize * (number + 3) * 11 % 251) as u8).collect();
     ImageInput::Raw { pixels, width, height, channels }
 }
 
-fn broken() -> ImageInput {
-    ImageInput::Encoded(b"no picture".to_vec())
+fn unreadable() -> ImageInput {
+    ImageInput::Encoded(b"no image".to_vec())
 }
 
-fn probabilities(answer: &Answer) -> Vec<f64> {
+fn probabilities(result: &PredictResult) -> Vec<f64> {
     let all = |prediction: &Prediction| {
         let mut top = prediction.top.clone();
         top.sort_by_key(|one| one.index);
         top.into_iter().map(|one| one.probability).collect::<Vec<_>>()
     };
-    answer.as_ref().unwrap().iter().flat_map(all).collect()
+    result.as_ref().unwrap().iter().flat_map(all).collect()
 }
 
 #[test]
-fn many_at_once_are_answered_as_one_by_one_in_their_order_and_in_one_pass() {
-    let asking = Asking::new();
+fn queued_requests_share_a_pass_and_match_single_requests() {
+    let client = Client::new();
     let alone: Vec<Vec<f64>> = (0..64)
         .map(|number| {
-            asking.ask(number, vec![picture(number)], PredictConfig::default());
-            probabilities(&asking.answers.recv().unwrap().1)
+            client.request(number, vec![image(number)], PredictConfig::default());
+            probabilities(&client.results.recv().unwrap().1)
         })
         .collect();
-    assert_eq!(asking.passes(), 64);
+    assert_eq!(client.num_forward_passes(), 64);
 
-    let together = asking.waiting(64, |asking| {
-        (0..64).for_each(|n| asking.ask(n, vec![picture(n)], PredictConfig::default()));
+    let together = client.queued(64, |client| {
+        (0..64).for_each(|n| client.request(n, vec![image(n)], PredictConfig::default()));
     });
-    assert_eq!(asking.passes(), 65);
+    assert_eq!(client.num_forward_passes(), 65);
     assert!(together.iter().map(|(number, _)| *number).eq(0..64));
-    for ((number, answer), alone) in together.iter().zip(&alone) {
-        for (found, wanted) in probabilities(answer).iter().zip(alone) {
-            assert!((found - wanted).abs() < 1e-5, "{number}: {found} instead of {wanted}");
+    for ((number, result), alone) in together.iter().zip(&alone) {
+        for (found, expected) in probabilities(result).iter().zip(alone) {
+            assert!((found - expected).abs() < 1e-5, "{number}: {found} instead of {expected}");
         }
     }
-    let apart =
+    let difference =
         |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    let most = alone.iter().map(|one| apart(one, &alone[0])).fold(0.0, f64::max);
-    assert!(most > 1e-3, "all the same: {most}");
+    let largest = alone.iter().map(|one| difference(one, &alone[0])).fold(0.0, f64::max);
+    assert!(largest > 1e-3, "all results are equal: {largest}");
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_fails_its_own_request_alone() {
-    let asking = Asking::new();
-    let answers = asking.waiting(6, |asking| {
+fn an_unreadable_image_fails_only_its_own_request() {
+    let client = Client::new();
+    let results = client.queued(6, |client| {
         for number in 0..6 {
             let inputs = match number {
-                2 => vec![broken()],
-                4 => vec![picture(0), broken(), picture(1)],
-                5 => vec![picture(5), picture(0)],
-                _ => vec![picture(number)],
+                2 => vec![unreadable()],
+                4 => vec![image(0), unreadable(), image(1)],
+                5 => vec![image(5), image(0)],
+                _ => vec![image(number)],
             };
-            asking.ask(number, inputs, PredictConfig::default());
+            client.request(number, inputs, PredictConfig::default());
         }
     });
-    assert_eq!(asking.passes(), 1);
-    for (number, answer) in &answers {
-        match (number, answer) {
+    assert_eq!(client.num_forward_passes(), 1);
+    for (number, result) in &results {
+        match (number, result) {
             (2 | 4, Err(Error { code: ErrorCode::Image, .. })) => {}
             (5, Ok(predictions)) => assert_eq!(predictions.len(), 2),
             (0 | 1 | 3, Ok(predictions)) => assert_eq!(predictions.len(), 1),
-            _ => panic!("{number}: {answer:?}"),
+            _ => panic!("{number}: {result:?}"),
         }
     }
-    // Each has pictures of its own, whoever failed before it.
+    // Thumbnails belong to their request, even after a failed one.
     let thumbnails = PredictConfig { thumbnails: Some(64), ..PredictConfig::default() };
-    let shown = asking.waiting(2, |asking| {
-        asking.ask(0, vec![broken()], thumbnails.clone());
-        asking.ask(1, vec![picture(3)], thumbnails.clone());
+    let shown = client.queued(2, |client| {
+        client.request(0, vec![unreadable()], thumbnails.clone());
+        client.request(1, vec![image(3)], thumbnails.clone());
     });
     let thumbnail = shown[1].1.as_ref().unwrap()[0].thumbnail.as_ref().unwrap();
     assert_eq!((thumbnail.width, thumbnail.height), (23, 24));
 
-    let [first, fifth] = [0, 5].map(|at: usize| probabilities(&answers[at].1));
-    assert!((first[0] - fifth[fifth.len() / 2]).abs() < 1e-5, "answers went to others");
+    let [first, fifth] = [0, 5].map(|at: usize| probabilities(&results[at].1));
+    assert!((first[0] - fifth[fifth.len() / 2]).abs() < 1e-5, "results went to other requests");
 }
 
 #[test]
-fn who_asks_otherwise_or_after_the_model_was_closed_is_answered_alone() {
-    let asking = Asking::new();
-    let one = || vec![picture(1)];
+fn requests_with_other_options_or_a_closed_model_are_separate() {
+    let client = Client::new();
+    let one = || vec![image(1)];
     let none = PredictConfig { top: Some(0), ..PredictConfig::default() };
     let best = PredictConfig { top: Some(1), ..PredictConfig::default() };
-    let handle = asking.handle;
-    let answers = asking.waiting(4, |asking| {
-        asking.ask(0, one(), PredictConfig::default());
-        asking.ask(1, one(), none.clone());
-        asking.ask(2, one(), best.clone());
+    let handle = client.handle;
+    let results = client.queued(4, |client| {
+        client.request(0, one(), PredictConfig::default());
+        client.request(1, one(), none.clone());
+        client.request(2, one(), best.clone());
         let close = move |worker: &mut Worker, _: &_| {
             worker.close(handle);
             Ok(Some(()))
         };
-        asking.thread.submit(Arc::default(), close, |_| {});
-        asking.ask(3, one(), best.clone());
+        client.thread.submit(Arc::default(), close, |_| {});
+        client.request(3, one(), best.clone());
     });
-    let code = |at: usize| answers[at].1.as_ref().err().map(|error| error.code);
+    let code = |at: usize| results[at].1.as_ref().err().map(|error| error.code);
     assert_eq!([code(0), code(2)], [None, None]);
     assert_eq!([code(1), code(3)], [Some(ErrorCode::Config), Some(ErrorCode::Closed)]);
-    assert_eq!(answers[2].1.as_ref().unwrap()[0].top.len(), 1);
+    assert_eq!(results[2].1.as_ref().unwrap()[0].top.len(), 1);
 }
 
 #[test]
-fn a_large_request_takes_as_many_passes_as_its_images_need() {
-    let asking = Asking::new();
-    let answers = asking.waiting(2, |asking| {
-        asking.ask(0, (0..260).map(picture).collect(), PredictConfig::default());
-        asking.ask(1, vec![picture(0)], PredictConfig::default());
+fn a_large_request_takes_several_passes() {
+    let client = Client::new();
+    let results = client.queued(2, |client| {
+        client.request(0, (0..260).map(image).collect(), PredictConfig::default());
+        client.request(1, vec![image(0)], PredictConfig::default());
     });
-    assert_eq!(asking.passes(), 4);
-    assert_eq!(answers[0].1.as_ref().unwrap().len(), 260);
+    assert_eq!(client.num_forward_passes(), 4);
+    assert_eq!(results[0].1.as_ref().unwrap().len(), 260);
 }

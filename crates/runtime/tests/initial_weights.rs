@@ -1,4 +1,4 @@
-//! Runs that begin with weights: of another run, of PyTorch's.
+//! Runs with initial weights: from another run, from PyTorch.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +10,7 @@ use residual_spec::{ErrorCode, LoadConfig, Result, RunEvent, TrainResult};
 use residual_weights::{Checkpoint, DType, ExportOptions, StateDict, Tensor};
 use serde_json::{Value, json};
 
-/// 8 x 8 grey images, of which each class has another grey.
+/// Writes gray 8 x 8 images with a different brightness for each class.
 fn data_set(folder: &Path, classes: u32) {
     std::fs::create_dir_all(folder).unwrap();
     for (part, count) in [("train", 48_u32), ("t10k", 12)] {
@@ -44,7 +44,7 @@ fn run(config: &Value) -> (Result<TrainResult>, Vec<RunEvent>) {
             }
         }
     };
-    let result = residual_train::run(config, None, &control, &mut || read(&control));
+    let result = residual_train::train(config, None, &control, &mut || read(&control));
     read(&control);
     (result, events)
 }
@@ -56,7 +56,7 @@ impl Place {
         self.0.path().join(name).display().to_string()
     }
 
-    /// One step, with a rate that moves nothing.
+    /// One step with a learning rate that changes nothing.
     fn config(&self, out: &str, classes: u32, model: Value) -> Value {
         let data = self.path(&format!("data{classes}"));
         data_set(Path::new(&data), classes);
@@ -77,7 +77,7 @@ fn fixture(name: &str) -> String {
 }
 
 #[test]
-fn a_run_begins_with_the_weights_of_another_under_a_new_head() {
+fn a_run_starts_from_the_weights_of_another_run_with_a_new_head() {
     let place = place();
     let first = run(&place.config("first", 3, json!({ "arch": "resnet14", "shortcut": "B" }))).0;
     let first = first.unwrap();
@@ -88,9 +88,12 @@ fn a_run_begins_with_the_weights_of_another_under_a_new_head() {
         RunEvent::Warning(warning) => Some(warning.message.as_str()),
         _ => None,
     });
-    assert_eq!(warnings.collect::<Vec<_>>(), ["the head begins anew: 3 -> 2 classes"]);
+    assert_eq!(
+        warnings.collect::<Vec<_>>(),
+        ["the classifier head is initialized at random: 3 -> 2 classes"]
+    );
     let [old, new] = [&first, &second].map(|run| Checkpoint::read(Path::new(&run.last)).unwrap());
-    // What the weights are of need not be said; how they were normalised is kept.
+    // The network and the normalization follow from the weights.
     assert_eq!(new.config.model.arch, "resnet14");
     assert_eq!(new.config.model.shortcut, old.config.model.shortcut);
     assert_eq!(new.config.transform.mean, old.config.transform.mean);
@@ -101,7 +104,7 @@ fn a_run_begins_with_the_weights_of_another_under_a_new_head() {
     }
     assert_eq!(new.tensors["fc.weight"].shape, [2, 64]);
 
-    // The same again from its config.json, which knows the file; and not from another file.
+    // A run from its config.json has the same weights, and refuses another file.
     let text = std::fs::read_to_string(Path::new(&second.dir).join("config.json")).unwrap();
     let mut again: Value = serde_json::from_str(&text).unwrap();
     again["out"] = json!(place.path("again"));
@@ -115,7 +118,7 @@ fn a_run_begins_with_the_weights_of_another_under_a_new_head() {
     assert_eq!(error.at.key.as_deref(), Some("model.weightsSha256"));
 }
 
-/// A file of weights alone, as timm publishes them.
+/// Writes a file that contains weights only, as timm publishes them.
 fn write_safetensors(path: &str, tensors: &BTreeMap<String, Tensor>) {
     let (mut header, mut bytes) = (serde_json::Map::new(), Vec::new());
     for (name, tensor) in tensors {
@@ -130,7 +133,7 @@ fn write_safetensors(path: &str, tensors: &BTreeMap<String, Tensor>) {
 }
 
 #[test]
-fn weights_without_a_head_are_given_one_for_the_classes_of_the_data() {
+fn weights_without_a_head_get_one_for_the_classes_of_the_data() {
     let place = place();
     let first = run(&place.config("first", 3, json!("resnet8"))).0.unwrap();
     let mut backbone = Checkpoint::read(Path::new(&first.last)).unwrap().tensors;
@@ -145,26 +148,26 @@ fn weights_without_a_head_are_given_one_for_the_classes_of_the_data() {
         ("named", json!({ "weights": file, "arch": "resnet8" })),
     ] {
         let (result, events) = run(&place.config(out, 2, model));
-        let begun = Checkpoint::read(Path::new(&result.unwrap().last)).unwrap();
-        let told = events.iter().any(|event| match event {
+        let started = Checkpoint::read(Path::new(&result.unwrap().last)).unwrap();
+        let has_warning = events.iter().any(|event| match event {
             RunEvent::Warning(warning) => warning.message.ends_with("the weights have none"),
             _ => false,
         });
-        assert!(told, "{out}");
-        assert_eq!(begun.config.model.arch, "resnet8");
-        assert_eq!(begun.tensors["fc.weight"].shape, [2, 64]);
+        assert!(has_warning, "{out}");
+        assert_eq!(started.config.model.arch, "resnet8");
+        assert_eq!(started.tensors["fc.weight"].shape, [2, 64]);
         let name = "layer3.0.conv2.weight";
-        assert_eq!(begun.tensors[name], backbone[name]);
+        assert_eq!(started.tensors[name], backbone[name]);
     }
 
-    // With nothing to say of an image, it is no model to use.
+    // Without a head, the file cannot be used for predictions.
     let error = Session::open(Path::new(&file), &LoadConfig::default()).err().unwrap();
     assert_eq!(error.code, ErrorCode::Mismatch);
     assert!(error.message.contains("the head (`fc.bias`) is missing"), "{error}");
 }
 
 #[test]
-fn a_run_that_began_with_weights_resumes_without_them() {
+fn a_run_with_initial_weights_resumes_without_them() {
     let place = place();
     let first = run(&place.config("first", 2, json!({ "weights": fixture("zip.pth") })));
     let dir = first.0.unwrap().dir;
@@ -174,7 +177,7 @@ fn a_run_that_began_with_weights_resumes_without_them() {
 }
 
 #[test]
-fn a_run_begins_with_what_pytorch_saved() {
+fn a_run_starts_from_pytorch_files() {
     let place = place();
     for (out, file) in [("a", "zip.pth"), ("b", "notebook.pth"), ("c", "expected.safetensors")] {
         let (result, _) = run(&place.config(out, 2, json!({ "weights": fixture(file) })));
@@ -182,14 +185,14 @@ fn a_run_begins_with_what_pytorch_saved() {
         assert_eq!(trained.config.model.arch, "resnet8");
         let saved = StateDict::read(Path::new(&fixture(file))).unwrap();
         assert_eq!(trained.tensors["conv1.weight"].shape, saved.tensors["conv1.weight"].shape);
-        // Halves in the file, floats in the run: every half is a float.
+        // fp16 in the file, fp32 in the run.
         let half = |bytes: &[u8]| f32::from(bytes[1] & 0x80) + f32::from(bytes[0]);
         assert!(saved.tensors["bn1.bias"].bytes.chunks(2).map(half).all(f32::is_finite));
     }
 }
 
 #[test]
-fn a_frozen_backbone_stays_as_it_was_while_the_new_head_is_trained() {
+fn a_frozen_backbone_is_unchanged_while_the_new_head_trains() {
     let place = place();
     let model = json!({ "weights": fixture("zip.pth"), "freeze": ["backbone"] });
     let mut config = place.config("still", 2, model);
@@ -227,7 +230,7 @@ fn weights_of_another_network_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn published_weights_that_are_not_here_say_where_to_put_them() {
+fn missing_published_weights_name_the_path_to_put_them() {
     let place = place();
     residual_weights::set_weights_folder(place.path("cache"));
     let config = place.config("out", 2, json!({ "arch": "resnet18", "weights": "imagenet" }));
@@ -238,7 +241,7 @@ fn published_weights_that_are_not_here_say_where_to_put_them() {
 }
 
 #[test]
-fn what_weights_do_not_say_is_assumed_aloud_and_may_be_said() {
+fn missing_metadata_of_weights_is_assumed_and_can_be_set() {
     let place = place();
     let path = fixture("zip.pth");
     let model = Session::open(Path::new(&path), &LoadConfig::default()).unwrap();
@@ -247,11 +250,11 @@ fn what_weights_do_not_say_is_assumed_aloud_and_may_be_said() {
     assert_eq!(model.info().assumed.len(), 4, "{:?}", model.info().assumed);
 
     let names = ["a", "b", "c", "d"].map(String::from).to_vec();
-    let said = LoadConfig { classes: Some(names), image_size: Some(8), ..LoadConfig::default() };
-    let model = Session::open(Path::new(&path), &said).unwrap();
+    let options = LoadConfig { classes: Some(names), image_size: Some(8), ..LoadConfig::default() };
+    let model = Session::open(Path::new(&path), &options).unwrap();
     assert_eq!((model.info().classes[3].as_str(), model.info().image_size), ("d", 8));
 
-    // Exported, they say it themselves.
+    // An export contains the metadata.
     let exported = place.path("exported.safetensors");
     model.export(Path::new(&exported), ExportOptions::default()).unwrap();
     let again = Session::open(Path::new(&exported), &LoadConfig::default()).unwrap();
@@ -263,6 +266,6 @@ fn what_weights_do_not_say_is_assumed_aloud_and_may_be_said() {
     assert_eq!(error.at.key.as_deref(), Some("classes"));
 
     let run = run(&place.config("run", 3, json!("resnet8"))).0.unwrap();
-    let error = Session::open(Path::new(&run.dir), &said).err().unwrap();
-    assert!(error.message.contains("says its `classes` itself"), "{error}");
+    let error = Session::open(Path::new(&run.dir), &options).err().unwrap();
+    assert!(error.message.contains("contains its own `classes`"), "{error}");
 }

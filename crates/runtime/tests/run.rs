@@ -1,11 +1,11 @@
-//! Whole runs on a small data set: what they leave behind, and that they go on to the bit.
+//! Whole runs on a small data set: their files, and that resumed runs compute the same bits.
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use residual_runlog::RunDir;
-use residual_runtime::{Control, Entry, Session, Stop};
+use residual_runtime::{Control, Entry, Session, StopSignal};
 use residual_spec::{
     ErrorCode, EvaluateConfig, FromJson, KeyPath, LoadConfig, Metrics, RunEvaluation, RunEvent,
     Split, StopReason, TrainResult,
@@ -13,7 +13,7 @@ use residual_spec::{
 use residual_weights::Checkpoint;
 use serde_json::{Value, json};
 
-/// Writes 16 x 16 grey images of four classes that are easy to tell apart: a bright quadrant each.
+/// Writes gray 16 x 16 images of four classes, each with another bright quadrant.
 fn data_set(folder: &Path) {
     for (part, count) in [("train", 160u32), ("t10k", 40)] {
         let mut images = Vec::from([0, 0, 8, 3]);
@@ -73,10 +73,10 @@ impl Place {
     }
 }
 
-/// Runs to its end; acknowledges every event at once, and stops once `stop` says so.
+/// Trains, acknowledging every event at once, and stops once `stop` returns a signal.
 fn run(
     config: &Value,
-    stop: impl Fn(&RunEvent) -> Option<Stop>,
+    stop: impl Fn(&RunEvent) -> Option<StopSignal>,
 ) -> (residual_spec::Result<TrainResult>, Vec<RunEvent>) {
     let control = Arc::new(Control::new(|| {}));
     let mut events = Vec::new();
@@ -91,7 +91,7 @@ fn run(
             }
         }
     };
-    let result = residual_train::run(config, None, &control, &mut || read(&control));
+    let result = residual_train::train(config, None, &control, &mut || read(&control));
     read(&control);
     (result, events)
 }
@@ -105,7 +105,7 @@ fn checkpoint(result: &TrainResult) -> Checkpoint {
 }
 
 #[test]
-fn a_run_learns_and_leaves_all_its_files() {
+fn a_run_trains_and_writes_all_files() {
     let place = Place::new();
     let config = place.config("run", json!({ "epochs": 6, "checkpoint": { "everyEpochs": 4 } }));
     let (result, events) = run(&config, |_| None);
@@ -137,7 +137,7 @@ fn kept(result: &TrainResult) -> Option<RunEvaluation> {
 }
 
 #[test]
-fn what_was_measured_last_is_kept_with_some_of_its_pictures() {
+fn the_last_evaluation_is_written_with_thumbnails() {
     let place = Place::new();
     let tested = train(&place.config("tested", json!({})));
     let RunEvaluation { split: part, epoch, evaluation } = kept(&tested).unwrap();
@@ -152,9 +152,9 @@ fn what_was_measured_last_is_kept_with_some_of_its_pictures() {
         assert_eq!((thumbnail.width, thumbnail.height, thumbnail.channels), (16, 16, 1));
     }
 
-    // What evaluating the checkpoint gives, as a report on another machine would.
+    // An evaluation of the checkpoint gives the same.
     let model = Session::open(Path::new(&tested.dir), &LoadConfig::default()).unwrap();
-    let again = model.evaluate(&EvaluateConfig::default(), None, &|| true).unwrap().unwrap();
+    let again = model.evaluate(&EvaluateConfig::default(), None, &|| false).unwrap().unwrap();
     assert_eq!(again.confusion, evaluation.confusion);
 
     let more = train(&json!({ "resume": tested.dir, "epochs": 3 }));
@@ -162,31 +162,32 @@ fn what_was_measured_last_is_kept_with_some_of_its_pictures() {
 }
 
 #[test]
-fn a_stopped_run_keeps_the_validation_of_its_best_epoch_and_an_aborted_one_nothing() {
+fn a_stopped_run_writes_the_validation_of_its_best_epoch_and_an_aborted_one_nothing() {
     let place = Place::new();
-    let ended = |name, why: Stop| {
+    let ended = |name, why: StopSignal| {
         let config = place.config(name, json!({}));
         run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then(|| why.clone())).0
     };
-    let stopped = ended("stopped", Stop::Requested).unwrap();
+    let stopped = ended("stopped", StopSignal::Requested).unwrap();
     let RunEvaluation { split: part, epoch, evaluation } = kept(&stopped).unwrap();
     assert_eq!((part, epoch), (Split::Val, stopped.best.as_ref().unwrap().epoch));
     assert_eq!(evaluation.accuracy, stopped.best.as_ref().unwrap().accuracy);
     assert!(evaluation.samples.iter().all(|example| example.thumbnail.is_some()));
 
-    // Nothing better came: what is kept still holds. The first step is not an epoch's end.
+    // Stopped at its first step, the run has no better epoch: the evaluation stays.
     let again = json!({ "resume": stopped.dir });
-    let again = run(&again, |event| matches!(event, RunEvent::Step(_)).then_some(Stop::Requested));
+    let again =
+        run(&again, |event| matches!(event, RunEvent::Step(_)).then_some(StopSignal::Requested));
     assert_eq!(kept(&again.0.unwrap()).unwrap().epoch, epoch);
     let resumed = train(&json!({ "resume": stopped.dir }));
     assert_eq!(kept(&resumed).unwrap().split, Split::Test);
 
-    assert_eq!(ended("aborted", Stop::Aborted).unwrap_err().code, ErrorCode::Aborted);
+    assert_eq!(ended("aborted", StopSignal::Aborted).unwrap_err().code, ErrorCode::Aborted);
     assert!(!Path::new(&place.path("aborted")).join("evaluation.json").exists());
 }
 
 #[test]
-fn without_a_test_part_the_validation_of_the_best_epoch_is_kept() {
+fn without_a_test_split_the_validation_of_the_best_epoch_is_written() {
     let place = Place::new();
     for file in ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
         std::fs::remove_file(Path::new(&place.path("data")).join(file)).unwrap();
@@ -199,7 +200,7 @@ fn without_a_test_part_the_validation_of_the_best_epoch_is_kept() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bits_whatever_the_workers_and_another_seed_others() {
+fn equal_seeds_compute_equal_bits_with_any_number_of_workers() {
     let place = Place::new();
     let one = checkpoint(&train(&place.config("a", json!({ "workers": 1 }))));
     let two = checkpoint(&train(&place.config("b", json!({ "workers": 3 }))));
@@ -209,17 +210,18 @@ fn the_same_seed_gives_the_same_bits_whatever_the_workers_and_another_seed_other
 }
 
 #[test]
-fn a_run_stopped_anywhere_goes_on_to_the_same_bits_and_the_same_log() {
+fn a_resumed_run_computes_the_same_bits_and_the_same_log() {
     let place = Place::new();
     let schedule = json!({ "type": "plateau", "patience": 0, "threshold": 0.5, "factor": 0.5 });
     let more = json!({ "epochs": 4, "schedule": schedule, "log": { "everySteps": 1 } });
     let whole = train(&place.config("whole", more.clone()));
-    // In the middle of an epoch, at its last step, and after it.
+    // Within an epoch, at its last step, and after it.
     for at in [3, 5, 7] {
         let name = format!("stopped-{at}");
         let config = place.config(&name, more.clone());
         let wanted = move |event: &RunEvent| {
-            matches!(event, RunEvent::Step(step) if step.step >= at).then_some(Stop::Requested)
+            matches!(event, RunEvent::Step(step) if step.step >= at)
+                .then_some(StopSignal::Requested)
         };
         let (stopped, _) = run(&config, wanted);
         let stopped = stopped.unwrap();
@@ -235,7 +237,7 @@ fn a_run_stopped_anywhere_goes_on_to_the_same_bits_and_the_same_log() {
 }
 
 #[test]
-fn every_optimizer_learns_and_resumes_to_the_bit() {
+fn every_optimizer_trains_and_resumes_to_the_bit() {
     let place = Place::new();
     for (word, lr) in [("adam", 0.005), ("adamw", 0.005), ("lars", 5.0)] {
         let optimizer = json!({ "type": word, "lr": lr, "decayNorms": false });
@@ -243,7 +245,7 @@ fn every_optimizer_learns_and_resumes_to_the_bit() {
         let whole = train(&place.config(&format!("{word}-whole"), more.clone()));
         assert!(whole.best.as_ref().unwrap().accuracy > 0.6, "{word}: {:?}", whole.best);
         let stop = |event: &RunEvent| {
-            matches!(event, RunEvent::Step(step) if step.step >= 3).then_some(Stop::Requested)
+            matches!(event, RunEvent::Step(step) if step.step >= 3).then_some(StopSignal::Requested)
         };
         let (stopped, _) = run(&place.config(&format!("{word}-stopped"), more), stop);
         let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
@@ -251,7 +253,7 @@ fn every_optimizer_learns_and_resumes_to_the_bit() {
     }
 }
 
-/// Epochs, steps, rates and scores as metrics.jsonl has them: all that does not depend on time.
+/// Reads epochs, steps, rates and scores from metrics.jsonl: everything that does not depend on time.
 fn epochs_of(result: &TrainResult) -> Vec<Value> {
     let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
     text.lines()
@@ -264,7 +266,7 @@ fn epochs_of(result: &TrainResult) -> Vec<Value> {
 }
 
 #[test]
-fn a_resumed_run_may_be_longer_but_not_another_one() {
+fn a_resumed_run_can_be_extended_but_not_reconfigured() {
     let place = Place::new();
     let first = train(&place.config("run", json!({ "epochs": 1, "schedule": "constant" })));
     let refused = |more: Value| {
@@ -284,7 +286,7 @@ fn a_resumed_run_may_be_longer_but_not_another_one() {
 }
 
 #[test]
-fn a_run_that_is_being_written_is_not_resumed_even_before_it_has_a_checkpoint() {
+fn a_run_in_progress_cannot_be_resumed_even_without_a_checkpoint() {
     let place = Place::new();
     let dir = place.path("begun");
     let writer = RunDir::create(Path::new(&dir), false).unwrap();
@@ -296,24 +298,24 @@ fn a_run_that_is_being_written_is_not_resumed_even_before_it_has_a_checkpoint() 
 }
 
 #[test]
-fn a_budget_of_steps_ends_the_run_measured_and_can_be_extended() {
+fn a_step_budget_ends_with_an_evaluation_and_can_be_extended() {
     let place = Place::new();
     let config = place.config("run", json!({ "epochs": null, "budget": { "steps": 7 } }));
     let result = train(&config);
     assert_eq!((result.stop_reason, result.steps), (StopReason::Budget, 7));
     assert_eq!(result.epochs, 1);
-    // The epoch that the budget cut short is measured, too.
+    // The epoch that the budget cut short is evaluated as well.
     assert_eq!(epochs_of(&result).len(), 2);
     let more = train(&json!({ "resume": result.dir, "budget": { "steps": 10 } }));
     assert_eq!((more.steps, more.epochs), (10, 2));
 }
 
 #[test]
-fn half_precision_trains_with_a_scaled_loss_and_resumes_to_the_bit() {
+fn fp16_trains_with_loss_scaling_and_resumes_to_the_bit() {
     let place = Place::new();
     let more = json!({
         "precision": "fp16", "epochs": 2, "optimizer": { "type": "adamw", "lr": 0.005 },
-        "data": { "source": place.path("data"), "limit": 40 }, // it is slow on CPUs
+        "data": { "source": place.path("data"), "limit": 40 }, // fp16 is slow on CPUs
     });
     let (whole, events) = run(&place.config("whole", more.clone()), |_| None);
     let whole = whole.unwrap();
@@ -323,18 +325,18 @@ fn half_precision_trains_with_a_scaled_loss_and_resumes_to_the_bit() {
     };
     assert!(events.iter().filter_map(scaled).all(|scale| scale.is_some_and(|scale| scale >= 1.0)));
     let stop = |event: &RunEvent| {
-        matches!(event, RunEvent::Step(step) if step.step >= 1).then_some(Stop::Requested)
+        matches!(event, RunEvent::Step(step) if step.step >= 1).then_some(StopSignal::Requested)
     };
     let (stopped, _) = run(&place.config("stopped", more), stop);
     let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
     let state =
         |result: &TrainResult| Checkpoint::read_for_resume(Path::new(&result.last)).unwrap();
-    assert!(state(&whole).tensors.contains_key("optimizer.loss_scale.factor"));
+    assert!(state(&whole).tensors.contains_key("optimizer.grad_scaler.scale"));
     assert!(state(&resumed).tensors == state(&whole).tensors);
 }
 
 #[test]
-fn a_diverging_run_says_so_and_saves_nothing_bad() {
+fn a_diverging_run_fails_and_writes_no_result() {
     let place = Place::new();
     let config = place.config("run", json!({ "optimizer": { "lr": 1e20 }, "epochs": 5 }));
     let error = run(&config, |_| None).0.unwrap_err();
@@ -344,9 +346,9 @@ fn a_diverging_run_says_so_and_saves_nothing_bad() {
 }
 
 #[test]
-fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_update() {
+fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_step() {
     let place = Place::new();
-    // The rate rises by a factor of 1e9 with the second epoch.
+    // The learning rate is 1e9 times higher in the second epoch.
     let schedule = json!({ "type": "multistep", "milestones": [1], "gamma": 1e9 });
     let config = place.config("run", json!({ "schedule": schedule, "epochs": 5 }));
     let error = run(&config, |_| None).0.unwrap_err();
@@ -361,10 +363,10 @@ fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_update() {
 }
 
 #[test]
-fn a_run_whose_validation_gives_no_number_ends_and_keeps_what_it_had() {
+fn a_validation_loss_that_is_not_finite_ends_the_run_and_keeps_its_best() {
     let place = Place::new();
-    // The last update of the second epoch blows the weights up, to where their products overflow or
-    // to where they do themselves, which is seen without validation.
+    // The last update of the second epoch makes the weights so large that their products overflow, or
+    // the weights themselves, which is found without validation.
     for (name, data, gamma) in [
         ("validated", json!(place.path("data")), 1e30),
         ("unvalidated", json!({ "source": place.path("data"), "validation": 0 }), 1e60),
@@ -382,7 +384,7 @@ fn a_run_whose_validation_gives_no_number_ends_and_keeps_what_it_had() {
 }
 
 #[test]
-fn a_budget_of_seconds_that_is_used_up_before_the_first_update_is_no_failure() {
+fn a_time_budget_that_ends_before_the_first_step_is_no_error() {
     let place = Place::new();
     let more = json!({ "epochs": null, "budget": { "seconds": 1 } });
     let (result, _) = run(&place.config("run", more), |event| {
@@ -397,22 +399,22 @@ fn a_budget_of_seconds_that_is_used_up_before_the_first_update_is_no_failure() {
 }
 
 #[test]
-fn a_run_that_goes_on_from_an_earlier_epoch_forgets_what_came_after_it() {
+fn resuming_an_earlier_epoch_discards_later_ones() {
     let place = Place::new();
     let more = json!({ "epochs": 6, "checkpoint": { "everyEpochs": 2 }, "schedule": "constant" });
     let first = train(&place.config("run", more));
     let checkpoint = |name: &str| place.path(&format!("run/checkpoints/{name}.safetensors"));
     let best = first.best.unwrap();
-    assert!(best.epoch > 2, "the fixture learns on: {best:?}");
+    assert!(best.epoch > 2, "the best epoch comes too early: {best:?}");
     let stop_at_once =
-        |event: &RunEvent| matches!(event, RunEvent::Start(_)).then_some(Stop::Requested);
+        |event: &RunEvent| matches!(event, RunEvent::Start(_)).then_some(StopSignal::Requested);
     let (again, _) = run(&json!({ "resume": checkpoint("epoch-0002") }), stop_at_once);
     let again = again.unwrap();
     assert_eq!((again.epochs, again.stop_reason), (2, StopReason::Stopped));
     for later in ["epoch-0004", "epoch-0006"] {
         assert!(!Path::new(&checkpoint(later)).exists(), "{later}");
     }
-    // What is called the best, if anything is, is of what was kept.
+    // The best checkpoint, if there is one, is not newer than the resumed one.
     let kept = Checkpoint::read(Path::new(&again.last)).unwrap();
     assert_eq!(kept.progress["epoch"], 2);
     match again.best {
@@ -422,13 +424,13 @@ fn a_run_that_goes_on_from_an_earlier_epoch_forgets_what_came_after_it() {
         }
         None => assert!(!Path::new(&checkpoint("best")).exists()),
     }
-    // And it can be gone on with from the last one, to the same end.
+    // The last checkpoint resumes to the same end.
     let end = train(&json!({ "resume": first.dir }));
     assert_eq!(end.best.unwrap().epoch, best.epoch);
 }
 
 #[test]
-fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
+fn all_options_of_loss_gradient_and_ema_resume_to_the_bit() {
     let place = Place::new();
     let more = json!({
         "epochs": 3,
@@ -442,7 +444,8 @@ fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
     assert_eq!((whole.steps, whole.epochs), (9, 3));
     for at in [1, 3, 5] {
         let stop = move |event: &RunEvent| {
-            matches!(event, RunEvent::Step(step) if step.step >= at).then_some(Stop::Requested)
+            matches!(event, RunEvent::Step(step) if step.step >= at)
+                .then_some(StopSignal::Requested)
         };
         let (stopped, _) = run(&place.config(&format!("stopped-{at}"), more.clone()), stop);
         let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
@@ -454,7 +457,7 @@ fn every_option_of_loss_gradient_and_average_resumes_to_the_bit() {
 }
 
 #[test]
-fn every_transform_trains_and_resumes_to_the_bit() {
+fn all_transforms_train_and_resume_to_the_bit() {
     let place = Place::new();
     let more = [
         json!({ "policy": "trivialaugment", "erase": "cutout", "mix": "mixup" }),
@@ -466,7 +469,7 @@ fn every_transform_trains_and_resumes_to_the_bit() {
         let whole = train(&place.config(&format!("whole-{i}"), more.clone()));
         let parts = place.config(&format!("parts-{i}"), more);
         let (stopped, _) = run(&parts, |event| match event {
-            RunEvent::Step(step) if step.step == 7 => Some(Stop::Requested),
+            RunEvent::Step(step) if step.step == 7 => Some(StopSignal::Requested),
             _ => None,
         });
         let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
@@ -475,7 +478,7 @@ fn every_transform_trains_and_resumes_to_the_bit() {
 }
 
 #[test]
-fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint() {
+fn the_checkpoint_contains_the_mean_of_the_training_images() {
     let place = Place::new();
     let more = json!({ "epochs": 6, "transform": { "pixelMean": true } });
     let result = train(&place.config("run", more));
@@ -484,12 +487,12 @@ fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint()
     assert_eq!(mean.shape, [1, 16, 16]);
     let values: Vec<f32> =
         mean.bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
-    // A quarter of the images is bright at any place: (3 * 20 + 170) / 4, and noise of 30.
+    // At each pixel, a quarter of the images is bright: (3 * 20 + 170) / 4, with noise of 30.
     assert!(values.iter().all(|value| (0.25..0.42).contains(value)), "{values:?}");
 
-    // What opens it measures what the run measured, but for the rounding of folded normalisations.
+    // The opened model has the metrics of the run, except for the rounding of folded batch norms.
     let model = Session::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
-    let found = model.evaluate(&EvaluateConfig::default(), None, &|| true).unwrap().unwrap();
+    let found = model.evaluate(&EvaluateConfig::default(), None, &|| false).unwrap().unwrap();
     let test = result.test.unwrap();
     assert_eq!(found.accuracy, test.accuracy);
     assert!((found.loss - test.loss).abs() < 1e-5, "{} {}", found.loss, test.loss);
@@ -505,28 +508,27 @@ fn the_mean_image_is_that_of_what_was_trained_on_and_comes_with_the_checkpoint()
 }
 
 #[test]
-fn a_network_can_be_evaluated_on_ten_crops_and_at_several_scales() {
+fn evaluates_with_ten_crops_and_multiple_scales() {
     let place = Place::new();
     let transform = json!({ "evalResize": 18 });
     let result = train(&place.config("run", json!({ "epochs": 6, "transform": transform })));
     let model = Session::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
     let evaluate = |request: Value| {
         let request = EvaluateConfig::from_json_at(&request, &KeyPath::Root)?;
-        model.evaluate(&request, None, &|| true).map(Option::unwrap)
+        model.evaluate(&request, None, &|| false).map(Option::unwrap)
     };
-    let [centre, ten, scales] = [
+    let [center, ten, scales] = [
         json!({}),
         json!({ "crops": "ten" }),
         json!({ "crops": "multi-scale", "scales": [14, 16, 20] }),
     ]
     .map(|request| evaluate(request).unwrap());
-    for found in [&centre, &ten, &scales] {
+    for found in [&center, &ten, &scales] {
         assert!(found.count == 40 && found.loss.is_finite(), "{found:?}");
     }
-    assert!(centre.loss != ten.loss && ten.loss != scales.loss);
-    // What is learnt of the left says the wrong thing of a mirror image; what is whole is told.
-    assert!(centre.accuracy > 0.9, "{}", centre.accuracy);
-    // At the network's own size the image and its mirror are all that there is to see.
+    assert!(center.loss != ten.loss && ten.loss != scales.loss);
+    assert!(center.accuracy > 0.9, "{}", center.accuracy);
+    // At the network's own size there are two views: the image and its mirror image.
     let both = evaluate(json!({ "crops": "multi-scale", "scales": [16], "batchSize": 7 })).unwrap();
     let again = evaluate(json!({ "crops": "multi-scale", "scales": [16] })).unwrap();
     assert!((both.loss - again.loss).abs() < 1e-5, "{} {}", both.loss, again.loss);
@@ -543,7 +545,7 @@ fn a_network_can_be_evaluated_on_ten_crops_and_at_several_scales() {
 }
 
 #[test]
-fn the_average_of_the_weights_is_what_a_checkpoint_gives_to_use() {
+fn a_checkpoint_opens_with_the_moving_average() {
     let place = Place::new();
     let result = train(&place.config("run", json!({ "epochs": 1, "ema": { "decay": 0.9 } })));
     let used = checkpoint(&result);
@@ -555,11 +557,11 @@ fn the_average_of_the_weights_is_what_a_checkpoint_gives_to_use() {
 }
 
 #[test]
-fn a_run_that_no_longer_improves_ends_early_and_stays_ended() {
+fn early_stopping_ends_a_run_for_good() {
     let place = Place::new();
     let patience = json!({ "patience": 1, "minDelta": 2.0, "metric": "val.accuracy" });
     let result = train(&place.config("run", json!({ "epochs": 9, "earlyStopping": patience })));
-    // The first epoch is the best; no accuracy is better by 2.
+    // The first epoch stays the best, because no accuracy improves by 2.
     assert_eq!((result.stop_reason, result.epochs), (StopReason::EarlyStopping, 3));
     let again = train(&json!({ "resume": result.dir, "epochs": 20 }));
     assert_eq!((again.stop_reason, again.epochs), (StopReason::EarlyStopping, 3));
@@ -569,7 +571,7 @@ fn a_run_that_no_longer_improves_ends_early_and_stays_ended() {
 }
 
 #[test]
-fn a_warm_up_waits_for_the_accuracy_that_it_was_told() {
+fn warmup_until_accuracy_keeps_the_low_rate_until_then() {
     let place = Place::new();
     let warmup = json!({ "startFactor": 0.1, "untilAccuracy": 0.3 });
     let more = json!({ "epochs": 4, "warmup": warmup, "schedule": "constant" });
@@ -585,17 +587,18 @@ fn a_warm_up_waits_for_the_accuracy_that_it_was_told() {
 }
 
 #[test]
-fn an_aborted_run_is_saved_and_says_where() {
+fn an_aborted_run_names_its_checkpoint() {
     let place = Place::new();
     let config = place.config("run", json!({}));
-    let aborted = |event: &RunEvent| matches!(event, RunEvent::Step(_)).then_some(Stop::Aborted);
+    let aborted =
+        |event: &RunEvent| matches!(event, RunEvent::Step(_)).then_some(StopSignal::Aborted);
     let error = run(&config, aborted).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Aborted);
     assert!(Path::new(&error.at.file.unwrap()).is_file());
 }
 
 #[test]
-fn nothing_is_written_where_something_is_wrong() {
+fn invalid_configurations_write_nothing() {
     let place = Place::new();
     for (code, more) in [
         (ErrorCode::Config, json!({ "model": "resnet19x" })),
@@ -610,7 +613,7 @@ fn nothing_is_written_where_something_is_wrong() {
 }
 
 #[test]
-fn frozen_layers_come_out_as_they_went_in_and_a_stopped_run_goes_on_to_the_same_bits() {
+fn frozen_layers_are_unchanged_and_the_run_resumes_to_the_bit() {
     let place = Place::new();
     let frozen = json!({ "model": { "arch": "resnet8", "freeze": ["conv1", "bn1", "layer1"] } });
     let short = place.config("short", json!({ "budget": { "steps": 1 }, "epochs": null }));
@@ -632,7 +635,7 @@ fn frozen_layers_come_out_as_they_went_in_and_a_stopped_run_goes_on_to_the_same_
 
     let stopped = with("stopped", json!({}));
     let (result, _) = run(&stopped, |event| match event {
-        RunEvent::Step(step) if step.step == 3 => Some(Stop::Requested),
+        RunEvent::Step(step) if step.step == 3 => Some(StopSignal::Requested),
         _ => None,
     });
     assert_eq!(result.unwrap().stop_reason, StopReason::Stopped);
@@ -641,7 +644,7 @@ fn frozen_layers_come_out_as_they_went_in_and_a_stopped_run_goes_on_to_the_same_
 }
 
 #[test]
-fn an_unknown_layer_to_freeze_is_refused_before_anything_is_written() {
+fn unknown_frozen_layers_are_an_error_before_anything_is_written() {
     let place = Place::new();
     let config =
         place.config("run", json!({ "model": { "arch": "resnet8", "freeze": ["layer9"] } }));
@@ -653,7 +656,7 @@ fn an_unknown_layer_to_freeze_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn images_on_the_device_give_the_bits_that_the_workers_give_and_a_run_may_change_between_them() {
+fn device_augmentation_matches_workers_to_the_bit_even_across_a_resume() {
     let place = Place::new();
     let by = |on: &str, name: &str, more: &Value| {
         let mut config = place.config(&format!("{name}-{on}"), more.clone());
@@ -662,7 +665,7 @@ fn images_on_the_device_give_the_bits_that_the_workers_give_and_a_run_may_change
     };
     let data = json!({ "source": place.path("data"), "balanced": true, "limit": 125 });
     let transform = json!({ "crop": "pad", "flip": true, "pixelMean": true });
-    let log = json!({ "steps": 1 });
+    let log = json!({ "everySteps": 1 });
     for (name, more) in [
         ("plain", json!({ "log": log, "epochs": 3 })),
         (
@@ -679,7 +682,7 @@ fn images_on_the_device_give_the_bits_that_the_workers_give_and_a_run_may_change
         assert_eq!(epochs_of(&device), epochs_of(&workers));
         assert_eq!(losses_of(&device), losses_of(&workers));
         assert_eq!((&device.test, device.steps), (&workers.test, workers.steps));
-        // What was measured last, but for how fast.
+        // The last evaluation without its speed.
         let kept = |result: &TrainResult| {
             let mut kept = kept(result).unwrap();
             kept.evaluation.images_per_second = 0.0;
@@ -689,7 +692,8 @@ fn images_on_the_device_give_the_bits_that_the_workers_give_and_a_run_may_change
 
         for (first, then) in [("device", "workers"), ("workers", "device")] {
             let stop = |event: &RunEvent| {
-                matches!(event, RunEvent::Step(step) if step.step >= 3).then_some(Stop::Requested)
+                matches!(event, RunEvent::Step(step) if step.step >= 3)
+                    .then_some(StopSignal::Requested)
             };
             let (stopped, _) = run(&by(first, &format!("{name}-stopped"), &more), stop);
             let stopped = stopped.unwrap();
@@ -701,7 +705,7 @@ fn images_on_the_device_give_the_bits_that_the_workers_give_and_a_run_may_change
     }
 }
 
-/// Step by step.
+/// Reads the loss of every step.
 fn losses_of(result: &TrainResult) -> Vec<Value> {
     let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
     text.lines()
@@ -712,20 +716,20 @@ fn losses_of(result: &TrainResult) -> Vec<Value> {
 }
 
 #[test]
-fn a_range_test_and_a_plan_take_the_images_from_where_the_run_would() {
+fn find_lr_and_plan_use_device_images_as_training_does() {
     let place = Place::new();
     let on = |on| place.config("run", json!({ "augmentOn": on }));
     let found = |wanted| {
         let options = json!({ "steps": 10 });
-        let finding = residual_runtime::find_lr(&on(wanted), None, &options, &|| true);
+        let finding = residual_runtime::find_lr(&on(wanted), None, &options, &|| false);
         serde_json::to_value(finding.unwrap().unwrap()).unwrap()
     };
     assert_eq!(found("device"), found("workers"));
     let plan =
-        |wanted| residual_runtime::plan(&on(wanted), None, &json!({}), &|| true).unwrap().unwrap();
+        |wanted| residual_runtime::plan(&on(wanted), None, &json!({}), &|| false).unwrap().unwrap();
     let (device, workers) = (plan("device"), plan("workers"));
     assert!(device.time.is_some() && device.warnings.is_empty());
-    // 160 grey images of 16 x 16, with four pixels on each side.
+    // 160 gray images of 16 x 16, with a padding of four pixels.
     assert_eq!((device.memory.images, device.memory.batches), (160 * 24 * 24, 0));
     assert!(workers.memory.images == 0 && workers.memory.batches > 0);
 }

@@ -1,8 +1,8 @@
-//! `batchSize: 'auto'`: what is good for learning, or less where memory has no room for it.
+//! Automatic batch sizes (`batchSize: 'auto'`): the default, or less if it does not fit into memory.
 //!
-//! In main memory it is computed, never tried: a process that takes too much of it is not told, but
-//! swapped or killed. A graphics card's memory is tried, by one update on made-up images, for it
-//! says when it is full.
+//! Main memory is estimated, never tried: a process that takes too much of it gets no error, but is
+//! swapped out or killed. Memory of a graphics card is tried with one update on synthetic images,
+//! because the card reports when it is full.
 
 use residual_arch::Network;
 use residual_model::{ComputeOptions, Model};
@@ -13,91 +13,105 @@ use tch::{Kind, Tensor};
 
 use crate::free_memory::free_memory;
 use crate::memory;
-use crate::step::Learner;
+use crate::step::TrainStep;
 use crate::synthetic::{synthetic_batch, train_once};
 
-/// The share of the free memory that a run may fill: it is not alone, and its images are files that
-/// the system remembers better where it has room.
-const SHARE: f64 = 0.7;
-/// The same of a run together with the decoded images that it keeps (`cache`).
-const SHARE_WITH_CACHE: f64 = 0.95;
-/// What training takes of what is computed, and what it takes besides: guesses on the safe side, to
-/// be held against `plan()`'s measured memory.
-const OF_COMPUTED: f64 = 1.5;
-const BESIDES: f64 = 300e6;
+/// Share of the free memory that training may use. Other programs need memory as well, and the
+/// system caches the image files in what is left.
+const MAX_SHARE: f64 = 0.7;
+/// Share of the free memory that training and cached images (`cache`) may use together.
+const MAX_SHARE_WITH_CACHE: f64 = 0.95;
+/// Safety factor of the estimate, and memory that it does not include. Both are conservative guesses;
+/// `plan()` measures the real use.
+const SAFETY_FACTOR: f64 = 1.5;
+const OVERHEAD: f64 = 300e6;
+/// Batch normalization cannot be trained on a single image.
+const MIN_BATCH_SIZE: u32 = 2;
 
-/// A smaller batch than the one that was chosen.
-pub(crate) struct Smaller {
+/// A smaller batch size than the default.
+pub(crate) struct SmallerBatch {
     pub images: u32,
     pub reason: String,
 }
 
-/// A batch that fits, where the one that was chosen does not, and nobody said it.
+/// Returns a smaller batch size if the default does not fit into memory and none is configured.
 ///
 /// # Errors
 /// `E_CONFIG` if not even two images fit.
-pub(crate) fn that_fits(
-    asked: &TrainConfig,
+pub(crate) fn reduce(
+    input: &TrainConfig,
     config: &ResolvedConfig,
     facts: &DatasetInfo,
     network: &Network,
-) -> Result<Option<Smaller>> {
-    if asked.batch_size.as_ref().and_then(Auto::value).is_some() {
+) -> Result<Option<SmallerBatch>> {
+    if input.batch_size.as_ref().and_then(Auto::value).is_some() {
         return Ok(None);
     }
-    let with = |images| ResolvedConfig { batch_size: images, ..config.clone() };
     match config.device {
         Device::Cpu => match free_memory() {
             None => Ok(None),
             Some(free) => {
-                let kept = kept(config.cache, facts.decoded_bytes);
-                in_memory(config.batch_size, free, kept, |images| needs(&with(images), network))
+                let cached = cached_bytes(config.cache, facts.decoded_bytes);
+                reduce_to_memory(config.batch_size, free, cached, |images| {
+                    required_bytes(&with_batch_size(config, images), network)
+                })
             }
         },
-        Device::Cuda => {
-            let most = config.batch_size;
-            // In the place of the images that are to lie beside it, if there is one.
-            let bytes = memory::on_device(config, facts) as i64;
-            let _images = Tensor::f_empty(
-                [bytes],
-                (Kind::Uint8, ComputeOptions::from_config(config).device()),
-            );
-            match largest(most, |images| can_update(&with(images), network))? {
-                Some(images) if images == most => Ok(None),
-                Some(images) => {
-                    let reason = format!("an update of {} does not fit the card", 2 * images);
-                    Ok(Some(Smaller { images, reason }))
-                }
-                None => Err(no_room("the graphics card has no room for an update of two images")),
-            }
-        }
+        Device::Cuda => reduce_to_card(config, facts, network),
     }
 }
 
-/// Fewer decoded images than were to be kept, in MB, and why: where nobody said how many, and a batch
-/// that somebody said leaves no room for them.
-pub(crate) fn cache_beside(
-    asked: &TrainConfig,
+fn with_batch_size(config: &ResolvedConfig, images: u32) -> ResolvedConfig {
+    ResolvedConfig { batch_size: images, ..config.clone() }
+}
+
+/// Tries batch sizes on the graphics card.
+fn reduce_to_card(
+    config: &ResolvedConfig,
+    facts: &DatasetInfo,
+    network: &Network,
+) -> Result<Option<SmallerBatch>> {
+    let max = config.batch_size;
+    // Reserves the memory of the images that will be on the card as well.
+    let bytes = memory::device_images(config, facts) as i64;
+    let device = ComputeOptions::from_config(config).device();
+    let _images = Tensor::f_empty([bytes], (Kind::Uint8, device));
+    match largest(max, |images| can_update(&with_batch_size(config, images), network))? {
+        Some(images) if images == max => Ok(None),
+        Some(images) => {
+            let reason =
+                format!("an update with {} images does not fit into the card's memory", 2 * images);
+            Ok(Some(SmallerBatch { images, reason }))
+        }
+        None => Err(no_memory("an update with two images does not fit into the card's memory")),
+    }
+}
+
+/// Returns a smaller image cache in MB, with the reason, if the default cache does not fit into
+/// memory beside the training steps and none is configured.
+pub(crate) fn reduce_cache(
+    input: &TrainConfig,
     config: &ResolvedConfig,
     decoded: Option<u64>,
     network: &Network,
 ) -> Option<(u32, String)> {
-    if asked.cache.as_ref().and_then(Auto::value).is_some() || config.device != Device::Cpu {
+    if input.cache.as_ref().and_then(Auto::value).is_some() || config.device != Device::Cpu {
         return None;
     }
-    smaller_cache(kept(config.cache, decoded), free_memory()?, needs(config, network))
+    let cached = cached_bytes(config.cache, decoded);
+    smaller_cache(cached, free_memory()?, required_bytes(config, network))
 }
 
-fn smaller_cache(kept: u64, free: u64, needs: f64) -> Option<(u32, String)> {
-    let left = (SHARE_WITH_CACHE * free as f64 - needs).max(0.0);
-    (kept as f64 > left).then(|| {
-        let reason = format!("what steps, which need about {}, leave free", gigabytes(needs));
+fn smaller_cache(cached: u64, free: u64, required: f64) -> Option<(u32, String)> {
+    let left = (MAX_SHARE_WITH_CACHE * free as f64 - required).max(0.0);
+    (cached as f64 > left).then(|| {
+        let reason = format!("the free memory, less about {} for training", gigabytes(required));
         ((left / f64::from(1 << 20)) as u32, reason)
     })
 }
 
-/// Bytes of decoded images that are kept: as many MB as may be, of `decoded` bytes in all.
-fn kept(cache: u32, decoded: Option<u64>) -> u64 {
+/// Returns the bytes of cached images: at most `cache` MB, and at most all `decoded` bytes.
+fn cached_bytes(cache: u32, decoded: Option<u64>) -> u64 {
     (u64::from(cache) << 20).min(decoded.unwrap_or(0))
 }
 
@@ -105,53 +119,53 @@ fn gigabytes(bytes: f64) -> String {
     format!("{:.1} GB", bytes / 1e9)
 }
 
-/// Bytes.
-fn needs(config: &ResolvedConfig, network: &Network) -> f64 {
-    memory::of_step(config, network).total as f64 * OF_COMPUTED + BESIDES
+/// Returns the bytes that training needs.
+fn required_bytes(config: &ResolvedConfig, network: &Network) -> f64 {
+    memory::estimate_step(config, network).total as f64 * SAFETY_FACTOR + OVERHEAD
 }
 
-/// `kept` bytes of images are to lie beside the batch.
-fn in_memory(
-    most: u32,
+/// Returns a smaller batch size if `max` images do not fit into `free` bytes beside `cached` bytes of
+/// images.
+fn reduce_to_memory(
+    max: u32,
     free: u64,
-    kept: u64,
-    needs: impl Fn(u32) -> f64,
-) -> Result<Option<Smaller>> {
-    let beside = SHARE_WITH_CACHE * free as f64 - kept as f64;
-    let room = beside.min(SHARE * free as f64);
-    let besides = match beside < SHARE * free as f64 {
-        true => format!(", beside {} of decoded images (`cache`)", gigabytes(kept as f64)),
+    cached: u64,
+    required: impl Fn(u32) -> f64,
+) -> Result<Option<SmallerBatch>> {
+    let beside_cache = MAX_SHARE_WITH_CACHE * free as f64 - cached as f64;
+    let available = beside_cache.min(MAX_SHARE * free as f64);
+    let cache_note = match beside_cache < MAX_SHARE * free as f64 {
+        true => format!(", beside {} of cached images (`cache`)", gigabytes(cached as f64)),
         false => String::new(),
     };
-    match largest(most, |images| Ok(needs(images) <= room))? {
-        Some(images) if images == most => Ok(None),
+    match largest(max, |images| Ok(required(images) <= available))? {
+        Some(images) if images == max => Ok(None),
         Some(images) => {
-            let (much, free) = (gigabytes(needs(2 * images)), gigabytes(free as f64));
-            let reason = format!("{} would need about {much}, of {free} free{besides}", 2 * images);
-            Ok(Some(Smaller { images, reason }))
+            let (needed, free) = (gigabytes(required(2 * images)), gigabytes(free as f64));
+            let reason =
+                format!("{} would need about {needed} of {free} free{cache_note}", 2 * images);
+            Ok(Some(SmallerBatch { images, reason }))
         }
         None => {
-            let (much, free) = (gigabytes(needs(LEAST)), gigabytes(free as f64));
-            let message = format!("two images in a step need about {much}, and {free} are free");
-            Err(no_room(&(message + &besides)))
+            let (needed, free) = (gigabytes(required(MIN_BATCH_SIZE)), gigabytes(free as f64));
+            let message =
+                format!("a batch of two images needs about {needed}, but only {free} are free");
+            Err(no_memory(&(message + &cache_note)))
         }
     }
 }
 
-fn no_room(message: &str) -> Error {
+fn no_memory(message: &str) -> Error {
     Error::new(ErrorCode::Config, message).key("batchSize").hint(
-        "End other programs, choose a smaller network, `data.imageSize` or `cache`; or say \
-         `batchSize`, to try it all the same.",
+        "Close other programs, or choose a smaller network, `data.imageSize` or `cache`. To try \
+         anyway, set `batchSize`.",
     )
 }
 
-/// One image cannot be normalised by its batch.
-const LEAST: u32 = 2;
-
-/// The largest batch that fits, each half of the one before.
-fn largest(most: u32, mut fits: impl FnMut(u32) -> Result<bool>) -> Result<Option<u32>> {
-    let mut images = most;
-    while images >= LEAST {
+/// Returns the largest batch size that fits, starting with `max` and halving it each time.
+fn largest(max: u32, mut fits: impl FnMut(u32) -> Result<bool>) -> Result<Option<u32>> {
+    let mut images = max;
+    while images >= MIN_BATCH_SIZE {
         if fits(images)? {
             return Ok(Some(images));
         }
@@ -160,12 +174,13 @@ fn largest(most: u32, mut fits: impl FnMut(u32) -> Result<bool>) -> Result<Optio
     Ok(None)
 }
 
-/// Whether an update can be made; the network that it was made on is thrown away.
+/// Returns whether an update fits into the card's memory. The network is discarded afterwards.
 fn can_update(config: &ResolvedConfig, network: &Network) -> Result<bool> {
     let update = || -> Result<()> {
-        let model = Model::new(network.clone(), ComputeOptions::from_config(config), config.seed)?;
-        let mut learner = Learner::new(config, model, &vec![1; network.classes() as usize])?;
-        train_once(&mut learner, &synthetic_batch(config, network))
+        let compute = ComputeOptions::from_config(config);
+        let model = Model::new(network.clone(), compute, config.seed)?;
+        let mut step = TrainStep::new(config, model, &vec![1; network.classes() as usize])?;
+        train_once(&mut step, &synthetic_batch(config, network))
     };
     match update() {
         Ok(()) => Ok(true),
@@ -181,58 +196,59 @@ fn can_update(config: &ResolvedConfig, network: &Network) -> Result<bool> {
 mod tests {
     use super::*;
 
-    /// 100 MB an image, and 500 MB besides.
-    fn needs(images: u32) -> f64 {
+    /// 100 MB for each image, and 500 MB for everything else.
+    fn required(images: u32) -> f64 {
         5e8 + 1e8 * f64::from(images)
     }
 
     #[test]
-    fn what_fits_stays_as_it_was_chosen() {
-        assert!(in_memory(32, 6_000_000_000, 0, needs).unwrap().is_none());
+    fn keeps_a_batch_size_that_fits() {
+        assert!(reduce_to_memory(32, 6_000_000_000, 0, required).unwrap().is_none());
     }
 
     #[test]
-    fn it_is_halved_until_it_leaves_room_for_others() {
-        let smaller = in_memory(32, 5_000_000_000, 0, needs).unwrap().unwrap();
+    fn halves_the_batch_size_until_it_leaves_memory_free() {
+        let smaller = reduce_to_memory(32, 5_000_000_000, 0, required).unwrap().unwrap();
         assert_eq!(smaller.images, 16);
-        assert_eq!(smaller.reason, "32 would need about 3.7 GB, of 5.0 GB free");
-        assert_eq!(in_memory(32, 1_100_000_000, 0, needs).unwrap().unwrap().images, 2);
+        assert_eq!(smaller.reason, "32 would need about 3.7 GB of 5.0 GB free");
+        assert_eq!(reduce_to_memory(32, 1_100_000_000, 0, required).unwrap().unwrap().images, 2);
     }
 
     #[test]
-    fn images_that_are_kept_take_room_from_the_batch_once_they_are_many() {
-        // A quarter of the memory is left to them in any case.
-        assert!(in_memory(32, 6_000_000_000, 1_500_000_000, needs).unwrap().is_none());
-        let smaller = in_memory(32, 6_000_000_000, 3_000_000_000, needs).unwrap().unwrap();
+    fn many_cached_images_reduce_the_batch_size() {
+        // A quarter of the memory is for the cache in any case.
+        assert!(reduce_to_memory(32, 6_000_000_000, 1_500_000_000, required).unwrap().is_none());
+        let smaller =
+            reduce_to_memory(32, 6_000_000_000, 3_000_000_000, required).unwrap().unwrap();
         assert_eq!(smaller.images, 16);
-        let reason = "32 would need about 3.7 GB, of 6.0 GB free, beside 3.0 GB of decoded images \
+        let reason = "32 would need about 3.7 GB of 6.0 GB free, beside 3.0 GB of cached images \
                       (`cache`)";
         assert_eq!(smaller.reason, reason);
-        let error = in_memory(32, 6_000_000_000, 6_000_000_000, needs).err().unwrap();
-        assert!(error.message.ends_with("beside 6.0 GB of decoded images (`cache`)"), "{error}");
+        let error = reduce_to_memory(32, 6_000_000_000, 6_000_000_000, required).err().unwrap();
+        assert!(error.message.ends_with("beside 6.0 GB of cached images (`cache`)"), "{error}");
     }
 
     #[test]
-    fn a_batch_that_was_said_takes_room_from_images_that_are_kept() {
+    fn a_configured_batch_size_reduces_the_cache() {
         assert!(smaller_cache(1_000_000_000, 4_000_000_000, 2_800_000_000.0).is_none());
         let (megabytes, reason) = smaller_cache(1 << 30, 4_000_000_000, 3_000_000_000.0).unwrap();
         assert_eq!((megabytes, reason.contains("about 3.0 GB")), (762, true));
         assert_eq!(smaller_cache(1 << 30, 4_000_000_000, 9e9).unwrap().0, 0);
-        assert_eq!(kept(10, Some(5 << 20)), 5 << 20);
-        assert_eq!(kept(10, Some(50 << 20)), 10 << 20);
-        assert_eq!(kept(10, None), 0);
+        assert_eq!(cached_bytes(10, Some(5 << 20)), 5 << 20);
+        assert_eq!(cached_bytes(10, Some(50 << 20)), 10 << 20);
+        assert_eq!(cached_bytes(10, None), 0);
     }
 
     #[test]
-    fn where_nothing_fits_it_says_what_to_do() {
-        let error = in_memory(32, 900_000_000, 0, needs).err().unwrap();
+    fn suggests_a_fix_if_nothing_fits() {
+        let error = reduce_to_memory(32, 900_000_000, 0, required).err().unwrap();
         assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Config, Some("batchSize")));
-        assert!(error.message.contains("need about 0.7 GB, and 0.9 GB are free"), "{error}");
+        assert!(error.message.contains("needs about 0.7 GB, but only 0.9 GB are free"), "{error}");
         assert!(error.hint.is_some());
     }
 
     #[test]
-    fn trying_goes_from_the_most_to_the_least_and_stops_at_the_first_that_fits() {
+    fn tries_smaller_sizes_until_one_fits() {
         let mut tried = Vec::new();
         let found = largest(48, |images| {
             tried.push(images);

@@ -1,8 +1,8 @@
-//! What a run and its owner say to each other, across threads: events one way; stop, pause and
-//! acknowledgements the other.
+//! The channel between a run and its owner, across threads: events one way; stop, pause and
+//! acknowledgements the other way.
 //!
-//! The queue is bounded without ever blocking the run: a step event replaces an unread one, and
-//! the run waits for the owner after every epoch.
+//! The event queue is bounded without ever blocking the run: a step event replaces an unread one,
+//! and the run waits for the owner after every epoch.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,19 +10,19 @@ use std::time::Duration;
 
 use residual_spec::{Error, RunEvent, TrainResult};
 
-/// How long the run sleeps before it looks whether it has something else to do.
-const NAP: Duration = Duration::from_millis(20);
+/// How long a waiting run sleeps between calls of `on_idle`.
+const IDLE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Why a run is to end early.
+/// Why a run is to end early. In every case it saves a checkpoint first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
-    /// By its owner's wish: save, and settle with a result.
+pub enum StopSignal {
+    /// The owner called `stop()`: the run ends with a result.
     Requested,
-    /// By an `AbortSignal`: save, and settle with `E_ABORTED`.
+    /// An `AbortSignal` fired: the run ends with `E_ABORTED`.
     Aborted,
-    /// A hook of the owner threw: save, and settle with that.
+    /// A hook of the owner threw: the run ends with its error.
     HookFailed,
-    /// The process is ending: save, wait for nobody.
+    /// The process exits: the run waits for nobody.
     Shutdown,
 }
 
@@ -33,7 +33,7 @@ pub enum Outcome {
     Failed(Error),
 }
 
-/// One thing for the owner to read, numbered from 1.
+/// A message to the owner, numbered from 1.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     Event { seq: u64, event: Box<RunEvent> },
@@ -45,71 +45,67 @@ struct Inner {
     entries: VecDeque<Entry>,
     seq: u64,
     acknowledged: u64,
-    stop: Option<Stop>,
-    /// The event that the run waits for its owner to acknowledge.
+    stop: Option<StopSignal>,
+    /// The event whose acknowledgement the run waits for.
     awaited: Option<u64>,
-    paused: bool,
-    settled: bool,
+    is_paused: bool,
+    is_settled: bool,
 }
 
-/// Shared by a run and its owner.
+/// The shared state of a run and its owner.
 pub struct Control {
     inner: Mutex<Inner>,
     changed: Condvar,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
+/// Methods of the owner.
 impl Control {
-    /// `wake` is called, from any thread, when there is something to [`drain`](Control::drain).
+    /// Creates the channel. `wake` is called from any thread when [`Control::drain`] has something
+    /// to return.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Control {
         Control { inner: Mutex::default(), changed: Condvar::new(), wake: Box::new(wake) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing here panics while it holds the lock; if it did, the data would still be whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    // The owner's side.
-
-    /// Everything that happened since the last call.
+    /// Returns all entries since the last call.
     pub fn drain(&self) -> Vec<Entry> {
         self.lock().entries.drain(..).collect()
     }
 
-    /// The owner is done with all events up to `seq`.
+    /// Acknowledges all events up to `seq`.
     pub fn acknowledge(&self, seq: u64) {
         let mut inner = self.lock();
         inner.acknowledged = inner.acknowledged.max(seq);
         self.changed.notify_all();
     }
 
-    /// Ends the run after the current step. The first wish counts, but leaving overrides.
-    pub fn stop(&self, why: Stop) {
+    /// Ends the run after the current step. The first signal counts, but `Shutdown` overrides it.
+    pub fn stop(&self, signal: StopSignal) {
         let mut inner = self.lock();
-        if inner.stop.is_none() || why == Stop::Shutdown {
-            inner.stop = Some(why);
+        if inner.stop.is_none() || signal == StopSignal::Shutdown {
+            inner.stop = Some(signal);
         }
         self.changed.notify_all();
     }
 
-    /// Sleeps until the run has settled.
+    /// Blocks until the run has settled.
     pub fn wait_settled(&self) {
-        self.wait(|inner| inner.settled, &mut || {});
+        self.wait(|inner| inner.is_settled, &mut || {});
     }
 
     pub fn pause(&self) {
-        self.lock().paused = true;
+        self.lock().is_paused = true;
     }
 
     pub fn resume(&self) {
-        self.lock().paused = false;
+        self.lock().is_paused = false;
         self.changed.notify_all();
     }
+}
 
-    // The run's side.
-
-    /// Tells the owner of an event; its number is what the owner acknowledges.
+/// Methods of the run.
+impl Control {
+    /// Sends an event to the owner and returns its sequence number.
     pub fn emit(&self, event: RunEvent) -> u64 {
         let mut inner = self.lock();
         inner.seq += 1;
@@ -127,53 +123,67 @@ impl Control {
         seq
     }
 
-    /// The last entry.
+    /// Sends the last entry.
     pub fn settle(&self, outcome: Outcome) {
         let mut inner = self.lock();
         inner.seq += 1;
         let seq = inner.seq;
         inner.entries.push_back(Entry::Settled { seq, outcome });
-        inner.settled = true;
+        inner.is_settled = true;
         self.changed.notify_all();
         drop(inner);
         (self.wake)();
     }
 
-    /// Whether, and why, the run is to end.
-    pub fn stopping(&self) -> Option<Stop> {
+    /// Returns why the run is to end, if it is.
+    pub fn stop_signal(&self) -> Option<StopSignal> {
         self.lock().stop.clone()
     }
 
-    /// Whether the run is to end, and nothing but other work on its thread keeps it from that. (A
-    /// hook of its owner's, which it waits for, may itself wait for such work.)
-    pub fn is_pressed(&self) -> bool {
+    pub fn is_stopping(&self) -> bool {
+        self.lock().stop.is_some()
+    }
+
+    /// Returns whether the run is to end and could do so now. It cannot while it waits for a hook of
+    /// its owner, which may itself wait for other work on the run's thread.
+    pub fn can_stop_now(&self) -> bool {
         let inner = self.lock();
         match inner.stop {
             None => false,
-            Some(Stop::Shutdown) => true,
-            Some(_) => inner.awaited.is_none_or(|seq| inner.acknowledged >= seq),
+            Some(StopSignal::Shutdown) => true,
+            Some(StopSignal::Requested | StopSignal::Aborted | StopSignal::HookFailed) => {
+                inner.awaited.is_none_or(|seq| inner.acknowledged >= seq)
+            }
         }
     }
 
-    /// Sleeps while the run is paused, doing `meanwhile` now and then.
-    pub fn wait_while_paused(&self, meanwhile: &mut dyn FnMut()) {
-        self.wait(|inner| !inner.paused || inner.stop.is_some(), meanwhile);
+    /// Blocks while the run is paused, calling `on_idle` from time to time.
+    pub fn wait_while_paused(&self, on_idle: &mut dyn FnMut()) {
+        self.wait(|inner| !inner.is_paused || inner.stop.is_some(), on_idle);
     }
 
-    /// Sleeps until the owner acknowledges event `seq` or the process is leaving.
-    pub fn wait_acknowledged(&self, seq: u64, meanwhile: &mut dyn FnMut()) {
-        let ready = |inner: &Inner| inner.acknowledged >= seq || inner.stop == Some(Stop::Shutdown);
+    /// Blocks until the owner acknowledges event `seq` or the process exits.
+    pub fn wait_acknowledged(&self, seq: u64, on_idle: &mut dyn FnMut()) {
+        let is_ready =
+            |inner: &Inner| inner.acknowledged >= seq || inner.stop == Some(StopSignal::Shutdown);
         self.lock().awaited = Some(seq);
-        self.wait(ready, meanwhile);
+        self.wait(is_ready, on_idle);
         self.lock().awaited = None;
     }
+}
 
-    fn wait(&self, ready: impl Fn(&Inner) -> bool, meanwhile: &mut dyn FnMut()) {
+impl Control {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The data are consistent even after a panic: no method panics while it holds the lock.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(&self, is_ready: impl Fn(&Inner) -> bool, on_idle: &mut dyn FnMut()) {
         let mut inner = self.lock();
-        while !ready(&inner) {
-            let waited = self.changed.wait_timeout(inner, NAP);
+        while !is_ready(&inner) {
+            let waited = self.changed.wait_timeout(inner, IDLE_INTERVAL);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
-            meanwhile();
+            on_idle();
             inner = self.lock();
         }
     }
@@ -211,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn unread_steps_are_replaced_and_nothing_else_is() {
+    fn only_unread_step_events_are_replaced() {
         let control = Control::new(|| {});
         for i in 1..=1000 {
             control.emit(step(i));
@@ -231,22 +241,22 @@ mod tests {
     }
 
     #[test]
-    fn a_run_waits_until_its_event_is_acknowledged_and_does_other_work_meanwhile() {
+    fn waiting_for_an_acknowledgement_calls_on_idle() {
         let control = Arc::new(Control::new(|| {}));
         let seq = control.emit(warning());
         let owner = Arc::clone(&control);
-        let mut naps = 0;
+        let mut idle_calls = 0;
         control.wait_acknowledged(seq, &mut || {
-            naps += 1;
-            if naps == 3 {
+            idle_calls += 1;
+            if idle_calls == 3 {
                 owner.acknowledge(seq);
             }
         });
-        assert_eq!(naps, 3);
+        assert_eq!(idle_calls, 3);
     }
 
     #[test]
-    fn waiting_for_the_end_ends_with_it() {
+    fn wait_settled_returns_once_the_run_settles() {
         let control = Arc::new(Control::new(|| {}));
         let run = Arc::clone(&control);
         let thread = std::thread::spawn(move || {
@@ -259,29 +269,29 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_to_end_is_pressed_but_not_while_it_waits_for_its_owner() {
+    fn cannot_stop_while_it_waits_for_its_owner() {
         let control = Arc::new(Control::new(|| {}));
-        assert!(!control.is_pressed());
+        assert!(!control.can_stop_now());
         let seq = control.emit(warning());
         let owner = Arc::clone(&control);
         control.wait_acknowledged(seq, &mut || {
-            owner.stop(Stop::Requested);
-            assert!(!owner.is_pressed());
+            owner.stop(StopSignal::Requested);
+            assert!(!owner.can_stop_now());
             owner.acknowledge(seq);
-            assert!(owner.is_pressed());
+            assert!(owner.can_stop_now());
         });
-        assert!(control.is_pressed());
+        assert!(control.can_stop_now());
     }
 
     #[test]
-    fn leaving_waits_for_nobody() {
+    fn shutdown_waits_for_nobody() {
         let control = Control::new(|| {});
         let seq = control.emit(warning());
         control.pause();
-        control.stop(Stop::Requested);
-        control.stop(Stop::Shutdown);
+        control.stop(StopSignal::Requested);
+        control.stop(StopSignal::Shutdown);
         control.wait_acknowledged(seq, &mut || panic!("slept"));
         control.wait_while_paused(&mut || panic!("slept"));
-        assert_eq!(control.stopping(), Some(Stop::Shutdown));
+        assert_eq!(control.stop_signal(), Some(StopSignal::Shutdown));
     }
 }

@@ -1,4 +1,4 @@
-//! Weights that a run begins with (`model.weights`).
+//! Initial weights of a run (`model.weights`).
 
 use std::path::{Path, PathBuf};
 
@@ -12,74 +12,78 @@ use residual_weights::{
     adapt_state_dict, find_checkpoint, infer_backbone_arch, is_checkpoint, sha256,
 };
 
-/// What a run begins from, before the network is decided.
+/// The weights that a run starts from, before the network is resolved.
 #[derive(Default)]
-pub(crate) struct Begin {
-    weights: Option<Weights>,
-    /// Why values that were decided here are what they are, by key.
+pub(crate) struct InitialWeights {
+    file: Option<WeightsFile>,
+    /// Reasons of the values that the weights decide, by key.
     reasons: Vec<(&'static str, String)>,
     warnings: Vec<WarningEvent>,
 }
 
-struct Weights {
+struct WeightsFile {
     path: PathBuf,
     sha256: String,
     state: StateDict,
 }
 
-/// What a run begins from, as the network's.
+/// The initial weights, adapted to the network.
 #[derive(Default)]
-pub(crate) struct Begun {
-    /// None: from nothing.
+pub(crate) struct AdaptedWeights {
+    /// `None` to initialize all weights at random.
     pub weights: Option<AdaptedStateDict>,
-    /// What the owner should know.
     pub warnings: Vec<WarningEvent>,
 }
 
-/// Weights that are to be read.
+/// Which weights to read.
 struct Source {
     path: PathBuf,
-    published: bool,
-    /// Why, if nobody asked for them.
-    chosen: Option<&'static str>,
+    is_published: bool,
+    /// Why the weights were chosen automatically, if they were.
+    auto_reason: Option<&'static str>,
 }
 
-impl Begin {
-    /// Reads the weights that `asked` names, or that are to be taken where it leaves them open; and
-    /// fills in what `asked` leaves open and they decide: the network, and how images are prepared
-    /// for it.
+impl InitialWeights {
+    /// Reads the configured weights, or the default ones. Sets the missing keys of `input` that the
+    /// weights decide: the network, and the preparation of images.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` for a file that is not there or cannot be used; `E_MISMATCH` for weights of
-    /// another network than the one asked for, or another file than `weightsSha256` says.
-    pub fn read(asked: &mut TrainConfig, facts: &DatasetInfo) -> Result<Begin> {
-        let mut begin = Begin::default();
-        match begin.source(asked, facts)? {
-            Some(source) => begin.take(source, asked),
-            None => Ok(begin),
+    /// `E_CHECKPOINT` if the file is missing or unusable; `E_MISMATCH` if the weights are of another
+    /// network than configured, or the file has another hash than `weightsSha256`.
+    pub fn read(input: &mut TrainConfig, facts: &DatasetInfo) -> Result<InitialWeights> {
+        let mut initial = InitialWeights::default();
+        match initial.source(input, facts)? {
+            Some(source) => initial.load(source, input),
+            None => Ok(initial),
         }
     }
 
-    fn take(mut self, source: Source, asked: &mut TrainConfig) -> Result<Begin> {
-        let model = asked.model();
+    fn load(mut self, source: Source, input: &mut TrainConfig) -> Result<InitialWeights> {
+        let model = input.model();
         let hash = sha256(&source.path)?;
-        if model.weights_sha256.as_ref().is_some_and(|wanted| !hash.eq_ignore_ascii_case(wanted)) {
-            let message = format!("{} is not the file that it was", source.path.display());
+        if model
+            .weights_sha256
+            .as_ref()
+            .is_some_and(|expected| !hash.eq_ignore_ascii_case(expected))
+        {
+            let message =
+                format!("{} has another hash than `model.weightsSha256`", source.path.display());
             return Err(Error::new(ErrorCode::Mismatch, message)
                 .key("model.weightsSha256")
                 .file(&source.path)
-                .hint("Bring the file back, or leave `model.weightsSha256` out."));
+                .hint("Restore the file, or remove `model.weightsSha256`."));
         }
         let state = StateDict::read(&source.path).map_err(|error| error.key(KEY))?;
-        self.use_weights(asked, &source, &state)?;
-        self.weights = Some(Weights { path: source.path, sha256: hash, state });
+        self.apply(input, &source, &state)?;
+        self.file = Some(WeightsFile { path: source.path, sha256: hash, state });
         Ok(self)
     }
 
-    /// None if the run is to begin from nothing.
-    fn source(&mut self, asked: &TrainConfig, facts: &DatasetInfo) -> Result<Option<Source>> {
-        let model = asked.model();
-        let published = |path, chosen| Ok(Some(Source { path, published: true, chosen }));
+    /// Returns the weights to read; `None` to initialize at random.
+    fn source(&mut self, input: &TrainConfig, facts: &DatasetInfo) -> Result<Option<Source>> {
+        let model = input.model();
+        let published =
+            |path, auto_reason| Ok(Some(Source { path, is_published: true, auto_reason }));
         match model.weights.as_ref().and_then(Auto::value).map(String::as_str) {
             Some(RANDOM_INIT) => Ok(None),
             Some(IMAGENET) => {
@@ -89,18 +93,20 @@ impl Begin {
             Some(path) => {
                 let path = find_checkpoint(Path::new(path), CheckpointChoice::Best)
                     .map_err(|error| error.key(KEY))?;
-                Ok(Some(Source { path, published: false, chosen: None }))
+                Ok(Some(Source { path, is_published: false, auto_reason: None }))
             }
-            None => match PublishedWeights::default_for(asked, facts) {
+            None => match PublishedWeights::default_for(input, facts) {
                 Err(why) => {
                     self.reasons.push((KEY, why));
                     Ok(None)
                 }
                 Ok(file) => match file.find() {
-                    Ok(path) => published(path, Some(FEW)),
+                    Ok(path) => published(path, Some(FEW_IMAGES)),
                     Err(error) => {
-                        self.reasons
-                            .push((KEY, "ImageNet's are not here (see the warning)".into()));
+                        self.reasons.push((
+                            KEY,
+                            "the ImageNet weights are not available (see the warning)".into(),
+                        ));
                         self.warnings.push(file.missing_warning(&error));
                         Ok(None)
                     }
@@ -109,16 +115,11 @@ impl Begin {
         }
     }
 
-    /// Fills in what `asked` leaves open and the weights decide.
-    fn use_weights(
-        &mut self,
-        asked: &mut TrainConfig,
-        source: &Source,
-        state: &StateDict,
-    ) -> Result<()> {
+    /// Sets the missing keys of `input` that the weights decide.
+    fn apply(&mut self, input: &mut TrainConfig, source: &Source, state: &StateDict) -> Result<()> {
         let path = &source.path;
-        let mut model = asked.model();
-        if source.chosen.is_some() {
+        let mut model = input.model();
+        if source.auto_reason.is_some() {
             model.weights = Some(Auto::Value(IMAGENET.into()));
         }
         let trained = match is_checkpoint(path)? {
@@ -127,34 +128,34 @@ impl Begin {
         };
         let (target, _) =
             infer_backbone_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
-        let because = match source.chosen {
+        let because = match source.auto_reason {
             Some(_) => "as in torchvision's weights".to_string(),
             None => format!("as in {}", path.display()),
         };
-        self.reasons.extend(source.chosen.map(|why| (KEY, why.to_string())));
-        let mut fill = |key: &'static str| self.reasons.push((key, because.clone()));
-        if open(&model.arch) {
+        self.reasons.extend(source.auto_reason.map(|why| (KEY, why.to_string())));
+        let mut set_reason = |key: &'static str| self.reasons.push((key, because.clone()));
+        if is_auto(&model.arch) {
             model.arch = Some(Auto::Value(target.model.arch.clone()));
-            fill("model.arch");
+            set_reason("model.arch");
         }
-        if open(&model.stem) {
+        if is_auto(&model.stem) {
             model.stem = Some(Auto::Value(target.model.stem));
-            fill("model.stem");
+            set_reason("model.stem");
         }
-        if open(&model.shortcut) {
+        if is_auto(&model.shortcut) {
             model.shortcut = Some(Auto::Value(target.model.shortcut));
-            fill("model.shortcut");
+            set_reason("model.shortcut");
         }
-        let mut data = asked.data();
-        if open(&data.channels) {
+        let mut data = input.data();
+        if is_auto(&data.channels) {
             data.channels = Some(Auto::Value(target.channels));
-            fill("data.channels");
+            set_reason("data.channels");
         }
-        // What a CIFAR stem has learnt, it has learnt on small images.
-        if open(&data.image_size) && target.model.stem == Stem::Cifar {
+        // Networks with a CIFAR stem were trained on small images.
+        if is_auto(&data.image_size) && target.model.stem == Stem::Cifar {
             let size = trained.as_ref().map_or(32, |config| config.data.image_size);
             data.image_size = Some(Auto::Value(size));
-            fill("data.imageSize");
+            set_reason("data.imageSize");
         }
         let constants = match trained {
             Some(config) => {
@@ -162,58 +163,62 @@ impl Begin {
                 let transform = config.transform;
                 (!transform.pixel_mean).then_some((transform.mean, transform.std))
             }
-            None => source.published.then(|| (IMAGENET_MEAN.to_vec(), IMAGENET_STD.to_vec())),
+            None => source.is_published.then(|| (IMAGENET_MEAN.to_vec(), IMAGENET_STD.to_vec())),
         };
-        let mut transform = asked.transform.clone().unwrap_or_default();
+        let mut transform = input.transform.clone().unwrap_or_default();
         if let (Some((mean, std)), true) =
-            (constants, open(&transform.mean) && open(&transform.std))
+            (constants, is_auto(&transform.mean) && is_auto(&transform.std))
         {
             transform.mean = Some(Auto::Value(mean));
             transform.std = Some(Auto::Value(std));
-            fill("transform.mean");
-            fill("transform.std");
-            asked.transform = Some(transform);
+            set_reason("transform.mean");
+            set_reason("transform.std");
+            input.transform = Some(transform);
         }
-        asked.data = Some(NameOr::Config(data));
-        asked.model = Some(NameOr::Config(model));
+        input.data = Some(NameOr::Config(data));
+        input.model = Some(NameOr::Config(model));
         Ok(())
     }
 
-    /// Writes down in `config` what the weights were, and makes them the network's.
+    /// Adapts the weights to the network, and records them in `config`.
     ///
     /// # Errors
-    /// `E_MISMATCH`, naming tensors.
-    pub fn fit(self, config: &mut ResolvedConfig, network: &Network) -> Result<Begun> {
-        let unasked = self.reasons.iter().any(|(key, _)| *key == KEY);
+    /// `E_MISMATCH`, with the names of the tensors.
+    pub fn adapt(self, config: &mut ResolvedConfig, network: &Network) -> Result<AdaptedWeights> {
+        let is_auto = self.reasons.iter().any(|(key, _)| *key == KEY);
         config.reasons.extend(self.reasons.into_iter().map(|(key, why)| (key.to_string(), why)));
-        let mut begun = Begun { weights: None, warnings: self.warnings };
-        if let Some(Weights { path, sha256, state }) = self.weights {
+        let mut adapted = AdaptedWeights { weights: None, warnings: self.warnings };
+        if let Some(WeightsFile { path, sha256, state }) = self.file {
             config.model.weights_sha256 = Some(sha256);
-            let fitted = adapt_state_dict(network, state.tensors, config.seed);
-            let fitted = fitted.map_err(|error| error.file(&path))?;
-            // Whoever did not ask for the weights does not miss their head.
-            let head = fitted.new_head.filter(|_| !unasked);
-            begun.warnings.extend(head.map(|head| new_head(head, &path)));
-            begun.weights = Some(fitted);
+            let state = adapt_state_dict(network, state.tensors, config.seed);
+            let state = state.map_err(|error| error.file(&path))?;
+            // A new head is expected if the weights were chosen automatically.
+            let head = state.new_head.filter(|_| !is_auto);
+            adapted.warnings.extend(head.map(|head| new_head_warning(head, &path)));
+            adapted.weights = Some(state);
         }
-        Ok(begun)
+        Ok(adapted)
     }
 }
 
-fn new_head(NewHead { from, to }: NewHead, path: &Path) -> WarningEvent {
+fn new_head_warning(NewHead { from, to }: NewHead, path: &Path) -> WarningEvent {
     let message = match from {
-        Some(from) => format!("the head begins anew: {from} -> {to} classes"),
-        None => format!("the head begins anew, for {to} classes: the weights have none"),
+        Some(from) => {
+            format!("the classifier head is initialized at random: {from} -> {to} classes")
+        }
+        None => format!(
+            "the classifier head is initialized at random for {to} classes: the weights have none"
+        ),
     };
     let file = Some(path.display().to_string());
     WarningEvent { code: ErrorCode::Mismatch, message, file, hint: None }
 }
 
 const KEY: &str = "model.weights";
-const FEW: &str = "few photographs: what ImageNet taught is worth more (Kornblith et al. 2019)";
+const FEW_IMAGES: &str = "few photographs: pretraining on ImageNet helps (Kornblith et al. 2019)";
 
-fn open<T>(said: &Option<Auto<T>>) -> bool {
-    said.as_ref().and_then(Auto::value).is_none()
+fn is_auto<T>(value: &Option<Auto<T>>) -> bool {
+    value.as_ref().and_then(Auto::value).is_none()
 }
 
 #[cfg(test)]
@@ -237,51 +242,55 @@ mod tests {
         }
     }
 
-    fn asked(config: Value) -> TrainConfig {
+    fn parse(config: Value) -> TrainConfig {
         TrainConfig::from_json(&config).unwrap()
     }
 
-    fn resolved(asked: &TrainConfig) -> ResolvedConfig {
+    fn resolved(input: &TrainConfig) -> ResolvedConfig {
         let machine = MachineInfo::with_cores(1);
-        resolve(asked, &facts(), &machine).unwrap()
+        resolve(input, &facts(), &machine).unwrap()
     }
 
     fn network(config: &ResolvedConfig, classes: u32) -> Network {
         residual_arch::build(&config.model, 3, config.data.image_size, classes).unwrap()
     }
 
-    /// As torchvision publishes ResNet-18's, but for their numbers: zeros.
-    fn like_torchvisions() -> StateDict {
+    /// The weights of torchvision's ResNet-18, with zeros as values.
+    fn torchvision_resnet18() -> StateDict {
         let zeros = |shape: Vec<usize>| {
             let bytes = vec![0; 4 * shape.iter().product::<usize>()];
             Tensor { dtype: DType::F32, shape, bytes }
         };
-        let tensors = network(&resolved(&asked(json!({ "model": "resnet18" }))), 1000).tensors();
+        let tensors = network(&resolved(&parse(json!({ "model": "resnet18" }))), 1000).tensors();
         let tensors = tensors
             .into_iter()
-            .map(|wanted| (wanted.name, zeros(wanted.shape.iter().map(|&n| n as usize).collect())));
+            .map(|tensor| (tensor.name, zeros(tensor.shape.iter().map(|&n| n as usize).collect())));
         StateDict { key_map: KeyMap::Torchvision, tensors: tensors.collect() }
     }
 
-    /// What a run would be, and its warnings, if the file of these weights was there.
-    fn begun(config: Value, chosen: Option<&'static str>) -> (ResolvedConfig, Begun) {
+    /// Returns the resolved configuration and the adapted weights of a run that starts from these
+    /// weights.
+    fn adapted(
+        config: Value,
+        auto_reason: Option<&'static str>,
+    ) -> (ResolvedConfig, AdaptedWeights) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"PK\x03\x04").unwrap(); // an archive, as torch.save's
+        file.write_all(b"PK\x03\x04").unwrap(); // an archive, as torch.save writes it
         let path = file.path().to_path_buf();
-        let (state, mut asked) = (like_torchvisions(), asked(config));
-        let source = Source { path: path.clone(), published: true, chosen };
-        let mut begin = Begin::default();
-        begin.use_weights(&mut asked, &source, &state).unwrap();
-        begin.weights = Some(Weights { path, sha256: "f37072fd".into(), state });
-        let mut config = resolved(&asked);
+        let (state, mut input) = (torchvision_resnet18(), parse(config));
+        let source = Source { path: path.clone(), is_published: true, auto_reason };
+        let mut initial = InitialWeights::default();
+        initial.apply(&mut input, &source, &state).unwrap();
+        initial.file = Some(WeightsFile { path, sha256: "f37072fd".into(), state });
+        let mut config = resolved(&input);
         let network = network(&config, 2);
-        let begun = begin.fit(&mut config, &network).unwrap();
-        (config, begun)
+        let adapted = initial.adapt(&mut config, &network).unwrap();
+        (config, adapted)
     }
 
     #[test]
-    fn published_weights_that_nobody_asked_for_are_told_by_reasons_and_not_by_warnings() {
-        let (config, begun) = begun(json!({}), Some(FEW));
+    fn automatic_weights_are_explained_by_reasons_instead_of_warnings() {
+        let (config, adapted) = adapted(json!({}), Some(FEW_IMAGES));
         assert_eq!(config.model.weights, IMAGENET);
         assert_eq!(config.model.weights_sha256.as_deref(), Some("f37072fd"));
         assert_eq!((config.model.arch.as_str(), config.data.image_size), ("resnet18", 224));
@@ -290,57 +299,60 @@ mod tests {
             (IMAGENET_MEAN.to_vec(), IMAGENET_STD.to_vec())
         );
         assert_eq!((config.optimizer.lr(), config.warmup.epochs), (0.01, 1.0));
-        assert_eq!(config.reasons[KEY], FEW);
+        assert_eq!(config.reasons[KEY], FEW_IMAGES);
         assert!(config.reasons["model.arch"].starts_with("as in "));
-        assert!(begun.warnings.is_empty());
-        let fitted = begun.weights.unwrap();
-        assert_eq!(fitted.new_head, Some(NewHead { from: Some(1000), to: 2 }));
-        assert_eq!(fitted.tensors["fc.weight"].shape, [2, 512]);
+        assert!(adapted.warnings.is_empty());
+        let weights = adapted.weights.unwrap();
+        assert_eq!(weights.new_head, Some(NewHead { from: Some(1000), to: 2 }));
+        assert_eq!(weights.tensors["fc.weight"].shape, [2, 512]);
     }
 
     #[test]
-    fn whoever_asked_for_them_is_told_of_the_new_head() {
-        let (config, begun) = begun(json!({ "model": { "weights": "imagenet" } }), None);
+    fn configured_weights_warn_about_a_new_head() {
+        let (config, adapted) = adapted(json!({ "model": { "weights": "imagenet" } }), None);
         assert!(!config.reasons.contains_key(KEY));
-        assert_eq!(begun.warnings[0].message, "the head begins anew: 1000 -> 2 classes");
+        assert_eq!(
+            adapted.warnings[0].message,
+            "the classifier head is initialized at random: 1000 -> 2 classes"
+        );
     }
 
     #[test]
-    fn what_is_said_counts_more_than_what_the_weights_expect() {
-        let said = json!({ "transform": { "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5] } });
-        let (config, _) = begun(said, Some(FEW));
+    fn configured_values_override_those_of_the_weights() {
+        let config = json!({ "transform": { "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5] } });
+        let (config, _) = adapted(config, Some(FEW_IMAGES));
         assert_eq!((config.data.channels, config.transform.mean), (3, vec![0.5; 3]));
     }
 
     #[test]
-    fn where_they_are_not_here_it_begins_from_nothing_and_says_so() {
-        let mut missing = asked(json!({ "model": "resnet34" }));
-        let begin = Begin::read(&mut missing, &facts()).unwrap();
+    fn warns_and_initializes_at_random_if_the_weights_are_missing() {
+        let mut missing = parse(json!({ "model": "resnet34" }));
+        let initial = InitialWeights::read(&mut missing, &facts()).unwrap();
         let mut config = resolved(&missing);
         let network = network(&config, 2);
-        let begun = begin.fit(&mut config, &network).unwrap();
+        let adapted = initial.adapt(&mut config, &network).unwrap();
         assert_eq!(config.model.weights, RANDOM_INIT);
         assert!(config.reasons[KEY].contains("warning"));
         assert_eq!(config.data.image_size, 128);
-        let [warning] = begun.warnings.as_slice() else { panic!("{:?}", begun.warnings) };
+        let [warning] = adapted.warnings.as_slice() else { panic!("{:?}", adapted.warnings) };
         assert_eq!(warning.code, ErrorCode::Download);
         assert!(warning.message.contains("resnet34"), "{warning:?}");
         assert!(warning.hint.as_ref().unwrap().contains("resnet34-b627a593.pth (87.3 MB)"));
     }
 
     #[test]
-    fn nothing_is_said_where_nothing_is_wanted() {
-        for (model, told) in [
+    fn does_not_warn_if_no_weights_are_wanted() {
+        for (model, reason) in [
             (json!({ "weights": "none" }), None),
             (json!("resnet20"), Some("nobody published any for resnet20")),
         ] {
-            let mut asked = asked(json!({ "model": model }));
-            let begin = Begin::read(&mut asked, &facts()).unwrap();
-            let mut config = resolved(&asked);
+            let mut input = parse(json!({ "model": model }));
+            let initial = InitialWeights::read(&mut input, &facts()).unwrap();
+            let mut config = resolved(&input);
             let network = network(&config, 2);
-            let begun = begin.fit(&mut config, &network).unwrap();
-            assert!(begun.warnings.is_empty() && begun.weights.is_none());
-            assert_eq!(config.reasons.get(KEY).map(String::as_str), told);
+            let adapted = initial.adapt(&mut config, &network).unwrap();
+            assert!(adapted.warnings.is_empty() && adapted.weights.is_none());
+            assert_eq!(config.reasons.get(KEY).map(String::as_str), reason);
         }
     }
 }

@@ -16,11 +16,13 @@ mod synthetic;
 mod thumbnail;
 mod trainer;
 
-pub use control::{Control, Entry, Outcome, Stop};
+pub use control::{Control, Entry, Outcome, StopSignal};
 pub use machine::{cores, machine_info};
 pub use on_device::OnDevice;
-pub use position::{Progress, Sums};
-pub use step::{Learner, NotFinite, Step};
-pub use synthetic::{synthetic_batch, train_once};
-pub use thumbnail::{small, small_of};
-pub use trainer::{BATCH_PATIENCE, Lengths, Prepared, order, progress_of, run};
+pub use position::{Position, RunningMetrics};
+pub use step::{MAX_IN_FLIGHT, NotFinite, StepOutcome, TrainStep};
+pub use synthetic::{SAFE_LR, synthetic_batch, train_once};
+pub use thumbnail::{encode_thumbnail, read_thumbnail};
+pub use trainer::{
+    BATCH_TIMEOUT, Lengths, Prepared, epoch_order, no_readable_image, parse_position, train,
+};

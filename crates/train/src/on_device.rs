@@ -1,5 +1,5 @@
-//! The images that a run sends to the device once (`augmentOn: 'device'`): those that it sees in every
-//! epoch, to train on and to validate.
+//! Images in device memory (`augmentOn: 'device'`): the training and validation images, which are
+//! sent once and used in every epoch.
 
 use std::rc::Rc;
 
@@ -8,45 +8,47 @@ use residual_model::{ComputeOptions, DeviceDataset};
 use residual_spec::{AugmentOn, ErrorCode, ResolvedConfig, Result, WarningEvent};
 use residual_torch::empty_cache;
 
-/// Nothing, where the workers are to do everything.
+/// The images in device memory; empty with `augmentOn: 'workers'`.
 #[derive(Default)]
 pub struct OnDevice {
     images: Vec<Rc<DeviceDataset>>,
-    /// Why some are not there.
+    /// Present if the images did not fit into device memory.
     pub warning: Option<WarningEvent>,
 }
 
 impl OnDevice {
-    /// Sends them. `train` is the pipeline of training, which cuts nothing smaller than evaluation does.
+    /// Copies the images to the device. `train` is the training pipeline, whose crops are at least as
+    /// large as those of evaluation.
     ///
     /// # Errors
-    /// `E_ABORTED` once `cancelled` says so. Too little memory is none: the workers can do it.
-    pub fn place(
+    /// `E_ABORTED` once `is_cancelled` returns true. Too little memory is a warning, because the
+    /// workers can prepare the images instead.
+    pub fn load(
         config: &ResolvedConfig,
         split: &Splits,
         train: &Pipeline,
-        cancelled: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<OnDevice> {
-        let mut placed = OnDevice::default();
+        let mut loaded = OnDevice::default();
         if config.augment_on == AugmentOn::Workers {
-            return Ok(placed);
+            return Ok(loaded);
         }
-        let Some(cuts) = train.as_crop_normalize() else { return Ok(placed) };
+        let Some(cuts) = train.as_crop_normalize() else { return Ok(loaded) };
         let shape = [config.data.image_size, config.data.channels];
         for subset in [Some(&split.train), split.val.as_ref()].into_iter().flatten() {
-            if placed.of(subset).is_some() {
-                continue; // the one part was taken from the other
+            if loaded.images(subset).is_some() {
+                continue; // the validation split was taken from the training images
             }
             let sent = DeviceDataset::new(
                 &subset.source,
                 ComputeOptions::from_config(config),
                 shape,
                 &cuts,
-                cancelled,
+                is_cancelled,
             );
-            placed.add(sent)?;
+            loaded.add(sent)?;
         }
-        Ok(placed)
+        Ok(loaded)
     }
 
     fn add(&mut self, sent: Result<Option<DeviceDataset>>) -> Result<()> {
@@ -56,12 +58,11 @@ impl OnDevice {
                 empty_cache();
                 self.warning = Some(WarningEvent {
                     code: ErrorCode::Memory,
-                    message:
-                        "the device has no room for the images: the workers crop and normalise \
-                              them, to the same numbers"
-                            .into(),
+                    message: "the images do not fit into device memory: the workers crop and \
+                              normalize them, with the same result"
+                        .into(),
                     file: None,
-                    hint: Some("`augmentOn: 'workers'` asks for that.".into()),
+                    hint: Some("Set `augmentOn: 'workers'` to silence this warning.".into()),
                 });
             }
             Err(error) => return Err(error),
@@ -69,8 +70,8 @@ impl OnDevice {
         Ok(())
     }
 
-    /// A subset's images, if they are there.
-    pub fn of(&self, subset: &Subset) -> Option<&Rc<DeviceDataset>> {
+    /// Returns the images of a subset, if they are in device memory.
+    pub fn images(&self, subset: &Subset) -> Option<&Rc<DeviceDataset>> {
         self.images.iter().find(|images| images.is_of(&subset.source))
     }
 }
@@ -83,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// So many grey images of 8 x 8 in each part.
+    /// Gray images of 8 x 8.
     fn data_set(train: usize, val: Option<usize>) -> Dataset {
         let part = |images: usize| ArraySplit {
             images: (0..images * 64).map(|i| i as u8).collect::<Vec<u8>>().into(),
@@ -97,36 +98,36 @@ mod tests {
         residual_data::open_with_arrays(&DataConfig::default(), Some(arrays), &|| false).unwrap()
     }
 
-    /// Which of the parts lie on the device, and how often images were sent.
-    fn placed(on: &str, set: &Dataset) -> ([bool; 3], usize) {
-        let said = json!({ "augmentOn": on, "data": { "imageSize": 8 } });
+    /// Returns which splits (train, val, test) are in device memory, and how many sets were copied.
+    fn load(on: &str, set: &Dataset) -> ([bool; 3], usize) {
+        let config = json!({ "augmentOn": on, "data": { "imageSize": 8 } });
         let machine = MachineInfo::with_cores(1);
-        let config = resolve(&TrainConfig::from_json(&said).unwrap(), set.facts(), &machine);
+        let config = resolve(&TrainConfig::from_json(&config).unwrap(), set.facts(), &machine);
         let config = config.unwrap();
         let split = set.splits(&config.data);
         let train = Pipeline::train(&config, None);
-        let placed = OnDevice::place(&config, &split, &train, &|| false).unwrap();
-        assert!(placed.warning.is_none());
-        let is_there = |subset: Option<&Subset>| placed.of(subset.unwrap()).is_some();
-        let parts = [Some(&split.train), split.val.as_ref(), split.test.as_ref()].map(is_there);
-        (parts, placed.images.len())
+        let loaded = OnDevice::load(&config, &split, &train, &|| false).unwrap();
+        assert!(loaded.warning.is_none());
+        let is_there = |subset: Option<&Subset>| loaded.images(subset.unwrap()).is_some();
+        let splits = [Some(&split.train), split.val.as_ref(), split.test.as_ref()].map(is_there);
+        (splits, loaded.images.len())
     }
 
     #[test]
-    fn what_every_epoch_sees_is_sent_once() {
-        let (held_back, own) = (data_set(40, None), data_set(40, Some(6)));
-        assert_eq!(placed("device", &held_back), ([true, true, false], 1));
-        assert_eq!(placed("device", &own), ([true, true, false], 2));
-        assert_eq!(placed("workers", &own), ([false; 3], 0));
+    fn copies_training_and_validation_images_once() {
+        let (held_out, own) = (data_set(40, None), data_set(40, Some(6)));
+        assert_eq!(load("device", &held_out), ([true, true, false], 1));
+        assert_eq!(load("device", &own), ([true, true, false], 2));
+        assert_eq!(load("workers", &own), ([false; 3], 0));
     }
 
     #[test]
-    fn a_device_without_room_is_warned_of_and_nothing_else_is_let_pass() {
-        let mut placed = OnDevice::default();
-        placed.add(Err(Error::new(ErrorCode::Memory, "CUDA out of memory"))).unwrap();
-        assert_eq!(placed.warning.as_ref().map(|warning| warning.code), Some(ErrorCode::Memory));
-        assert!(placed.images.is_empty());
-        let error = placed.add(Err(Error::new(ErrorCode::Torch, "broken"))).unwrap_err();
+    fn warns_if_memory_is_exhausted_and_fails_on_other_errors() {
+        let mut loaded = OnDevice::default();
+        loaded.add(Err(Error::new(ErrorCode::Memory, "CUDA out of memory"))).unwrap();
+        assert_eq!(loaded.warning.as_ref().map(|warning| warning.code), Some(ErrorCode::Memory));
+        assert!(loaded.images.is_empty());
+        let error = loaded.add(Err(Error::new(ErrorCode::Torch, "broken"))).unwrap_err();
         assert_eq!(error.code, ErrorCode::Torch);
     }
 }

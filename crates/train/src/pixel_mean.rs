@@ -1,5 +1,5 @@
-//! The mean image of a run's training images, as part of its checkpoints: what a network was
-//! trained on less of, it must be used on less of.
+//! The per-pixel mean of the training images, which is subtracted from every image
+//! (`transform.pixelMean`). Checkpoints contain it, because the network needs it in use.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,29 +8,29 @@ use residual_data::{PixelMean, Subset};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
 use residual_weights::{DType, PIXEL_MEAN, Tensor};
 
-/// The mean image of the images that a run trains on, if it is to subtract one.
+/// Computes the mean of the training images, if the configuration asks for it.
 ///
 /// # Errors
-/// `E_DATA_UNUSABLE` if not one of them can be read; `E_ABORTED` if `cancelled`.
-pub fn of_images(
+/// `E_DATA_UNUSABLE` if no image can be read; `E_ABORTED` once `is_cancelled` returns true.
+pub fn compute(
     train: &Subset,
     config: &ResolvedConfig,
-    cancelled: &dyn Fn() -> bool,
+    is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Arc<PixelMean>>> {
     if !config.transform.pixel_mean {
         return Ok(None);
     }
     let (data, workers) = (&config.data, config.workers as usize);
-    let mean = PixelMean::compute(train, data.channels, data.image_size, workers, cancelled)?;
+    let mean = PixelMean::compute(train, data.channels, data.image_size, workers, is_cancelled)?;
     Ok(Some(Arc::new(mean)))
 }
 
-/// The mean image that the network of a checkpoint needs, if it needs one. `tensor` is the checkpoint's
-/// [`PIXEL_MEAN`].
+/// Returns the mean image of a checkpoint, if its configuration subtracts one. `tensor` is the
+/// checkpoint's [`PIXEL_MEAN`].
 ///
 /// # Errors
-/// `E_CHECKPOINT` if it needs one that is not there or is not what it should be.
-pub fn of_checkpoint(
+/// `E_CHECKPOINT` if the tensor is missing, or has another type or shape.
+pub fn from_checkpoint(
     config: &ResolvedConfig,
     tensor: Option<&Tensor>,
     path: &Path,
@@ -39,15 +39,15 @@ pub fn of_checkpoint(
         return Ok(None);
     }
     let data = &config.data;
-    let broken = |what: &str| {
-        Error::new(ErrorCode::Checkpoint, format!("{} {what} `{PIXEL_MEAN}`", path.display()))
+    let invalid = |problem: &str| {
+        Error::new(ErrorCode::Checkpoint, format!("{} {problem} `{PIXEL_MEAN}`", path.display()))
             .file(path)
-            .hint("Give a checkpoint as the run wrote it: its network subtracts a mean image.")
+            .hint("Use the checkpoint as the run wrote it: its network subtracts a mean image.")
     };
-    let tensor = tensor.ok_or_else(|| broken("has no"))?;
-    let wanted = [data.channels, data.image_size, data.image_size].map(|n| n as usize);
-    if tensor.dtype != DType::F32 || tensor.shape != wanted {
-        return Err(broken("has another kind of"));
+    let tensor = tensor.ok_or_else(|| invalid("has no"))?;
+    let expected = [data.channels, data.image_size, data.image_size].map(|n| n as usize);
+    if tensor.dtype != DType::F32 || tensor.shape != expected {
+        return Err(invalid("has another type or shape of"));
     }
     let values: Vec<f32> =
         tensor.bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
@@ -55,7 +55,7 @@ pub fn of_checkpoint(
     mean.map(|mean| Some(Arc::new(mean))).map_err(|error| error.file(path))
 }
 
-/// As a checkpoint has it.
+/// Returns the tensor that a checkpoint stores.
 pub fn to_tensor(mean: &PixelMean, config: &ResolvedConfig) -> Tensor {
     let data = &config.data;
     let shape = [data.channels, data.image_size, data.image_size].map(|n| n as usize).to_vec();

@@ -1,71 +1,87 @@
-//! How far a run has come: everything, beside weights and momenta, that resuming needs. Random
-//! state is not in it, for order and augmentation depend on (seed, epoch, image) alone.
+//! How far a run has come: everything beside tensors that resuming needs.
+//!
+//! There is no state of random generators, because order and augmentation depend on the seed, the
+//! epoch and the image alone.
 
+use residual_optim::ScheduleState;
 use residual_spec::Metrics;
 use serde::{Deserialize, Serialize};
 
-use crate::trainer::Patience;
-use residual_optim::ScheduleState;
+use crate::trainer::EarlyStopping;
 
+/// The position of a run, as a checkpoint stores it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Progress {
-    /// Whole epochs trained.
+pub struct Position {
+    /// Completed epochs.
     pub epoch: u32,
-    /// Batches of the current epoch that are done.
+    /// Completed batches of the current epoch.
     pub batch: u32,
-    /// Updates made.
+    /// Completed updates.
     pub step: u64,
-    /// The rate of the last update.
+    /// Learning rate of the last update.
     pub lr: f64,
-    /// Sums over the current epoch.
-    pub sums: Sums,
-    pub best: Option<BestSoFar>,
+    /// Metrics of the current epoch.
+    pub metrics: RunningMetrics,
+    pub best: Option<BestTracker>,
     pub schedule: ScheduleState,
-    pub early_stopping: Patience,
-    /// Seconds of training, evaluation included, in all sessions.
-    pub seconds: f64,
-    /// Images trained on, and the seconds of training alone, in all sessions.
-    pub images: u64,
-    pub busy_seconds: f64,
+    pub early_stopping: EarlyStopping,
+    /// Time used by the run, in all sessions.
+    pub time: RunTime,
 }
 
-/// Sums over the images of an epoch.
+/// Time used by a run and images trained on, in all of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Sums {
-    pub loss: f64,
-    pub right: u64,
+#[serde(default, rename_all = "camelCase")]
+pub struct RunTime {
+    /// Seconds of training and evaluation.
+    pub seconds: f64,
+    /// Seconds of training alone.
+    pub train_seconds: f64,
+    /// Images trained on.
+    pub images: u64,
+}
+
+/// Sums over the images of an epoch or of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunningMetrics {
+    pub loss_sum: f64,
+    pub num_correct: u64,
+    /// Number of images.
     pub count: u64,
 }
 
-impl Sums {
-    /// Adds a batch of `count` images with this mean loss.
-    pub fn add(&mut self, mean_loss: f64, right: u64, count: u64) {
-        self.loss += mean_loss * count as f64;
-        self.right += right;
+impl RunningMetrics {
+    /// Adds a batch of `count` images.
+    pub fn add(&mut self, mean_loss: f64, num_correct: u64, count: u64) {
+        self.loss_sum += mean_loss * count as f64;
+        self.num_correct += num_correct;
         self.count += count;
     }
 
-    pub fn join(&mut self, other: Sums) {
-        self.loss += other.loss;
-        self.right += other.right;
+    pub fn merge(&mut self, other: RunningMetrics) {
+        self.loss_sum += other.loss_sum;
+        self.num_correct += other.num_correct;
         self.count += other.count;
     }
 
+    /// Returns the means; 0 without images.
     pub fn score(&self) -> Metrics {
-        let share = |part: f64| if self.count == 0 { 0.0 } else { part / self.count as f64 };
+        let mean = |sum: f64| if self.count == 0 { 0.0 } else { sum / self.count as f64 };
         Metrics {
-            loss: share(self.loss),
-            accuracy: share(self.right as f64),
+            loss: mean(self.loss_sum),
+            accuracy: mean(self.num_correct as f64),
             count: self.count as u32,
         }
     }
 }
 
-/// The best epoch so far, by the monitored metric.
+/// The best epoch so far by the monitored metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct BestSoFar {
+pub struct BestTracker {
     pub epoch: u32,
+    /// Value of the monitored metric.
     pub value: f64,
     pub accuracy: f64,
     pub loss: f64,

@@ -1,4 +1,4 @@
-//! Going on with a run: its own configuration, apart from what may change on the way.
+//! Resuming a run: which checkpoint, with which configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use residual_spec::{CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, Tr
 use residual_weights::{Checkpoint, CheckpointChoice, find_checkpoint};
 use serde_json::{Map, Value};
 
-use crate::position::Progress;
+use crate::position::Position;
 
-/// What may be said anew: how long, where, how much is written, and how fast it goes.
+/// Configuration keys that may change on resume: length, output and speed of the run.
 const CHANGEABLE: &[&str] = &[
     "epochs",
     "budget",
@@ -27,14 +27,14 @@ const CHANGEABLE: &[&str] = &[
     "resume",
 ];
 
-/// The checkpoint that a run goes on from.
+/// Returns the checkpoint to resume from, and its run folder.
 ///
 /// # Errors
-/// `E_OUT_IN_USE` if its run is being written; `E_CHECKPOINT` if there is none; `E_CONFIG` if it does
-/// not lie in a run folder.
+/// `E_OUT_IN_USE` if another process writes to the run folder; `E_CHECKPOINT` if there is no
+/// checkpoint; `E_CONFIG` if it is not in a run folder.
 pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
     let resume = Path::new(resume);
-    // First: a run that has only begun has no checkpoint to find yet.
+    // Checked first, because a run that has just started has no checkpoint yet.
     RunDir::check_not_in_use(resume)?;
     let checkpoint = find_checkpoint(resume, CheckpointChoice::Last)?;
     let checkpoint = checkpoint.canonicalize().map_err(|cause| Error::read(&checkpoint, &cause))?;
@@ -43,74 +43,78 @@ pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
         Some(run_dir) if run_dir.join("config.json").is_file() => Ok((checkpoint, run_dir)),
         _ => Err(Error::new(
             ErrorCode::Config,
-            format!("{} does not lie in a run folder", checkpoint.display()),
+            format!("{} is not in a run folder", checkpoint.display()),
         )
         .key("resume")
-        .hint("Give a run folder, or a checkpoint in its checkpoints/.")),
+        .hint("Pass a run folder, or a checkpoint in its checkpoints/ folder.")),
     }
 }
 
-/// What was said this time, on top of what the checkpoint's run was.
-pub(crate) fn merge(said: &Value, before: &ResolvedConfig, run_dir: &Path) -> Result<TrainConfig> {
+/// Merges the new configuration into that of the run to resume.
+pub(crate) fn merge(
+    config: &Value,
+    before: &ResolvedConfig,
+    run_dir: &Path,
+) -> Result<TrainConfig> {
     let mut merged = serde_json::to_value(before)
         .ok()
         .and_then(|value| value.as_object().cloned())
         .ok_or_else(|| Error::new(ErrorCode::Internal, "a configuration is not an object"))?;
     let empty = Map::new();
-    let said = said.as_object().unwrap_or(&empty);
-    if said.contains_key("epochs") || said.contains_key("budget") {
+    let config = config.as_object().unwrap_or(&empty);
+    if config.contains_key("epochs") || config.contains_key("budget") {
         merged.shift_remove("epochs");
         merged.shift_remove("budget");
     }
-    if let Some(out) = said.get("out").and_then(Value::as_str) {
+    if let Some(out) = config.get("out").and_then(Value::as_str) {
         if Path::new(out).canonicalize().ok().as_deref() != Some(run_dir) {
-            let message = format!("a resumed run stays in its folder, {}", run_dir.display());
+            let message = format!("a resumed run writes to its own folder, {}", run_dir.display());
             return Err(Error::new(ErrorCode::Config, message)
                 .key("out")
-                .hint("Leave `out` out; copy the folder first to keep the old run as it is."));
+                .hint("Remove `out`. To keep the old run as it is, copy its folder first."));
         }
     }
-    for (key, value) in said.iter().filter(|(_, value)| !value.is_null()) {
+    for (key, value) in config.iter().filter(|(_, value)| !value.is_null()) {
         merged.insert(key.clone(), value.clone());
     }
     merged.insert("out".into(), Value::String(run_dir.display().to_string()));
     TrainConfig::from_json(&Value::Object(merged))
 }
 
-/// Gives up what was trained after the checkpoint at `from`: it becomes the last one, and a best one
-/// that came later goes, for the run may take another way from here. Done before the log is cut
-/// back, so that a process killed in between leaves nothing that contradicts it.
+/// Discards the training after the checkpoint at `from`: that checkpoint becomes the last one, and a
+/// best checkpoint that is newer is removed. This happens before the log is truncated, so that a
+/// process that is killed in between leaves no contradiction.
 ///
 /// # Errors
 /// `E_WRITE`.
-pub(crate) fn rewind(dir: &RunDir, from: &Path, progress: &mut Progress) -> Result<()> {
+pub(crate) fn rewind(dir: &RunDir, from: &Path, position: &mut Position) -> Result<()> {
     let [last, best] =
         [CheckpointKind::Last, CheckpointKind::Best].map(|kind| dir.checkpoint_path(kind, 0));
-    if is_later(&last, progress.step) {
+    if is_newer(&last, position.step) {
         dir.copy_checkpoint(from, CheckpointKind::Last)?;
     }
-    if !is_later(&best, progress.step) {
+    if !is_newer(&best, position.step) {
         return Ok(());
     }
-    match progress.best {
-        // An epoch's checkpoints are alike: this one was the best when it was written.
-        Some(best) if best.epoch == progress.epoch && progress.batch == 0 => {
+    match position.best {
+        // All checkpoints of an epoch are equal: this one was the best when it was written.
+        Some(best) if best.epoch == position.epoch && position.batch == 0 => {
             dir.copy_checkpoint(from, CheckpointKind::Best)
         }
         _ => {
-            progress.best = None;
+            position.best = None;
             dir.remove_best()
         }
     }
 }
 
-/// Whether a checkpoint is there that more updates than so many led to, or nobody knows how many.
-fn is_later(checkpoint: &Path, step: u64) -> bool {
-    let made = |path| Checkpoint::read_header(path).ok()?.progress["step"].as_u64();
-    checkpoint.is_file() && made(checkpoint).is_none_or(|made| made > step)
+/// Returns whether the checkpoint exists and has more than `step` updates, or an unknown number.
+fn is_newer(checkpoint: &Path, step: u64) -> bool {
+    let steps = |path| Checkpoint::read_header(path).ok()?.progress["step"].as_u64();
+    checkpoint.is_file() && steps(checkpoint).is_none_or(|steps| steps > step)
 }
 
-/// Refuses a change of anything that would make it another run.
+/// Checks that no key has changed that must stay the same on resume.
 ///
 /// # Errors
 /// `E_MISMATCH` with the key.
@@ -127,18 +131,18 @@ pub(crate) fn check(before: &ResolvedConfig, now: &ResolvedConfig) -> Result<()>
                 format!("the run to resume has `{key}` = {old}, not {new}"),
             )
             .key(&key)
-            .hint(format!("Leave `{key}` out to resume, or start a new run.")));
+            .hint(format!("Remove `{key}` to resume, or start a new run.")));
         }
     }
     Ok(())
 }
 
-/// The first key below another by which two values differ: what somebody said, not all around it.
+/// Returns the innermost key in which two values differ first, with both values.
 fn innermost<'v>(key: String, old: &'v Value, new: &'v Value) -> (String, &'v Value, &'v Value) {
     let (Value::Object(before), Value::Object(now)) = (old, new) else { return (key, old, new) };
     let mut differing: Vec<_> =
         before.iter().filter(|(inner, value)| now.get(*inner) != Some(value)).collect();
-    // Of another type, all is another: the type says it.
+    // If the types differ, so does everything else: report the type.
     differing.sort_by_key(|(inner, _)| inner.as_str() != "type");
     match differing.first() {
         Some((inner, value)) if now.contains_key(*inner) => {

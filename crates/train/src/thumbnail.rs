@@ -1,21 +1,21 @@
-//! Images for people to look at, as plain data.
+//! Thumbnails of images, for reports and predictions.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use residual_data::{Image, Subset, thumbnail};
+use residual_data::{Image, Subset};
 use residual_spec::{Result, Thumbnail};
 
-/// An image with no side longer than `side`.
-pub fn small(image: &Image, side: u32) -> Thumbnail {
-    let Image { width, height, channels, pixels } = thumbnail(image, side);
+/// Scales an image so that its longest side has at most `size` pixels.
+pub fn encode_thumbnail(image: &Image, size: u32) -> Thumbnail {
+    let Image { width, height, channels, pixels } = residual_data::thumbnail(image, size);
     Thumbnail { width, height, channels, base64: BASE64_STANDARD.encode(pixels) }
 }
 
-/// The same of the image with an index.
+/// Reads the image at `index` and returns its thumbnail.
 ///
 /// # Errors
-/// If it cannot be read any more.
-pub fn small_of(subset: &Subset, index: u32, channels: u32, side: u32) -> Result<Thumbnail> {
+/// Errors of reading the image.
+pub fn read_thumbnail(subset: &Subset, index: u32, channels: u32, size: u32) -> Result<Thumbnail> {
     let mut image = Image::default();
     subset.source.read_into(index as usize, channels, &mut image)?;
-    Ok(small(&image, side))
+    Ok(encode_thumbnail(&image, size))
 }

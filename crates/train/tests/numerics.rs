@@ -1,5 +1,5 @@
-//! The same numbers as PyTorch: logits, losses, gradients, running statistics and SGD, against
-//! what `scripts/fixtures/oracle.py` wrote down. Its docstring has the formulas.
+//! Logits, losses, gradients, running statistics and SGD compared with PyTorch, whose values
+//! `scripts/fixtures/oracle.py` recorded. Its docstring has the formulas of the inputs.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ mod oracle;
 
 use oracle::{c, fixture, number};
 
-/// A fixture, the network that it is of, and the number of each tensor.
+/// A fixture with its network, and the number of each tensor.
 struct Case {
     fixture: Value,
     network: Network,
@@ -76,13 +76,13 @@ impl Case {
                 let elements = tensor.elements();
                 let fan_in = (elements / tensor.shape[0]) as f64;
                 let is_matrix = tensor.shape.len() > 1;
-                let centred_at_one = !is_matrix
+                let is_centered_at_one = !is_matrix
                     && (tensor.name.ends_with(".weight") || tensor.name.ends_with("running_var"));
                 let bytes = (0..elements)
                     .flat_map(|i| {
                         let value = match () {
                             () if is_matrix => c(k, i) * (6.0 / fan_in).sqrt(),
-                            () if centred_at_one => 1.0 + 0.1 * c(k, i),
+                            () if is_centered_at_one => 1.0 + 0.1 * c(k, i),
                             () => 0.1 * c(k, i),
                         };
                         value.to_le_bytes()
@@ -95,7 +95,7 @@ impl Case {
         Model::from_state_dict(self.network.clone(), compute, &tensors).unwrap()
     }
 
-    /// Images `[n, 3, size, size]` and labels of a step, in the precision of `model`.
+    /// Returns images `[n, 3, size, size]` and labels of a step, in the precision of `model`.
     fn batch(&self, model: &Model, step: u64) -> (Tensor, Tensor) {
         let n = self.fixture["batch"].as_u64().unwrap();
         let size = u64::from(self.network.image_size);
@@ -116,8 +116,8 @@ impl Case {
         (images, Tensor::from_slice(&labels))
     }
 
-    /// `max|a-b| / max|b|` against logits of the fixture.
-    fn logits_differ_by(&self, logits: &Tensor, expected: &Value) -> f64 {
+    /// Returns `max|a-b| / max|b|`, with the logits of the fixture as `b`.
+    fn logits_error(&self, logits: &Tensor, expected: &Value) -> f64 {
         let expected: Vec<f64> = expected
             .as_array()
             .unwrap()
@@ -126,13 +126,13 @@ impl Case {
             .collect();
         let found: Vec<f64> = Vec::try_from(logits.to_kind(Kind::Double).view([-1])).unwrap();
         assert_eq!(found.len(), expected.len());
-        let greatest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-        let apart = greatest(&mut found.iter().zip(&expected).map(|(a, b)| (a - b).abs()));
-        apart / greatest(&mut expected.iter().map(|b| b.abs()))
+        let max = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+        let error = max(&mut found.iter().zip(&expected).map(|(a, b)| (a - b).abs()));
+        error / max(&mut expected.iter().map(|b| b.abs()))
     }
 
-    /// The greatest difference of norms and projections, relative to the norms.
-    fn digests_differ_by<'t>(
+    /// Returns the largest difference of norms and projections, relative to the norms.
+    fn digest_error<'t>(
         &self,
         tensors: impl IntoIterator<Item = (&'t str, &'t Tensor)>,
         expected: &Value,
@@ -150,8 +150,8 @@ impl Case {
             let projection: f64 =
                 values.iter().enumerate().map(|(i, x)| x * c(2000 + k, i as u64)).sum();
             let scale = number(&digest["norm"]).max(1e-300);
-            let apart = (norm - number(&digest["norm"])).abs();
-            worst = worst.max(apart / scale);
+            let error = (norm - number(&digest["norm"])).abs();
+            worst = worst.max(error / scale);
             worst = worst.max((projection - number(&digest["projection"])).abs() / scale);
             compared += 1;
         }
@@ -160,7 +160,7 @@ impl Case {
     }
 }
 
-/// VGG's classifier as the oracle has it: narrow, and without dropout.
+/// Replaces VGG's classifier by that of the fixtures: narrow, and without dropout.
 fn narrow(network: &mut Network) {
     const WIDTH: u32 = 16;
     for hidden in &mut network.hidden {
@@ -175,37 +175,37 @@ fn assert_within(what: &str, found: f64, bound: f64) {
     assert!(found <= bound, "{what}: {found:e} is more than {bound:e}");
 }
 
-fn same_numbers_as_pytorch(name: &str) {
+fn assert_matches_pytorch(name: &str) {
     let case = Case::new(name);
     let fixture = &case.fixture;
 
-    // fp32, in the layout that training uses.
+    // fp32, in both memory formats.
     for format in [MemoryFormat::Contiguous, MemoryFormat::ChannelsLast] {
         let model = case.model(Precision::Fp32, format);
         let (images, _) = case.batch(&model, 0);
         let logits = tch::no_grad(|| model.forward(&images, false).unwrap());
-        let apart = case.logits_differ_by(&logits, &fixture["eval"]["logits"]);
-        assert_within(&format!("{name} fp32 logits, {format:?}"), apart, 1e-5);
+        let error = case.logits_error(&logits, &fixture["eval"]["logits"]);
+        assert_within(&format!("{name} fp32 logits, {format:?}"), error, 1e-5);
     }
 
     let start = || case.model(Precision::Fp64, MemoryFormat::Contiguous);
     let model = start();
     let (images, labels) = case.batch(&model, 0);
     let logits = tch::no_grad(|| model.forward(&images, false).unwrap());
-    let apart = case.logits_differ_by(&logits, &fixture["eval"]["logits"]);
-    assert_within("logits in evaluation mode", apart, 1e-10);
+    let error = case.logits_error(&logits, &fixture["eval"]["logits"]);
+    assert_within("logits in evaluation mode", error, 1e-10);
 
     let step = &fixture["step"];
-    let sgd = Optimizer::new(&optimizer(0.1, 0.0, 0.0, false), &model).unwrap();
+    let sgd = Optimizer::new(&optimizer(0.1, 0.0, 0.0, false), model.parameters()).unwrap();
     let logits = model.forward(&images, true).unwrap();
     let loss = logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
     let gradients = sgd.gradients(&loss).unwrap();
-    let apart = case.logits_differ_by(&logits.detach(), &step["logits"]);
-    assert_within("logits in training mode", apart, 1e-10);
+    let error = case.logits_error(&logits.detach(), &step["logits"]);
+    assert_within("logits in training mode", error, 1e-10);
     assert_within("loss", (loss.double_value(&[]) / number(&step["loss"]) - 1.0).abs(), 1e-10);
     let named = model.parameters().map(|(name, _)| name).zip(&gradients);
-    assert_within("gradients", case.digests_differ_by(named, &step["gradients"]), 1e-9);
-    let running = case.digests_differ_by(model.tensors(), &step["running"]);
+    assert_within("gradients", case.digest_error(named, &step["gradients"]), 1e-9);
+    let running = case.digest_error(model.tensors(), &step["running"]);
     assert_within("running statistics", running, 1e-10);
 
     for training in fixture["training"].as_array().unwrap() {
@@ -217,7 +217,7 @@ fn same_numbers_as_pytorch(name: &str) {
                 number(&training["weight_decay"]),
                 training["nesterov"].as_bool().unwrap(),
             ),
-            &model,
+            model.parameters(),
         )
         .unwrap();
         for (step, expected) in training["losses"].as_array().unwrap().iter().enumerate() {
@@ -225,13 +225,13 @@ fn same_numbers_as_pytorch(name: &str) {
             let logits = model.forward(&images, true).unwrap();
             let loss =
                 logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
-            let apart = (loss.double_value(&[]) / number(expected) - 1.0).abs();
-            assert_within(&format!("loss of step {step}"), apart, 1e-9);
+            let error = (loss.double_value(&[]) / number(expected) - 1.0).abs();
+            assert_within(&format!("loss of step {step}"), error, 1e-9);
             let gradients = sgd.gradients(&loss).unwrap();
             sgd.step(&gradients, number(&training["lr"]), None).unwrap();
         }
-        let apart = case.digests_differ_by(model.tensors(), &training["tensors"]);
-        assert_within("tensors after the last step", apart, 1e-9);
+        let error = case.digest_error(model.tensors(), &training["tensors"]);
+        assert_within("tensors after the last step", error, 1e-9);
     }
 }
 
@@ -240,82 +240,82 @@ fn optimizer(lr: f64, momentum: f64, weight_decay: f64, nesterov: bool) -> Rule 
 }
 
 #[test]
-fn resnet20_with_projections_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("resnet20-b");
+fn resnet20_with_projections_matches_pytorch() {
+    assert_matches_pytorch("resnet20-b");
 }
 
 #[test]
-fn resnet20_with_padded_shortcuts_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("resnet20-a");
+fn resnet20_with_padded_shortcuts_matches_pytorch() {
+    assert_matches_pytorch("resnet20-a");
 }
 
 #[test]
-fn resnet18_for_cifar_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("resnet18");
+fn resnet18_for_cifar_matches_pytorch() {
+    assert_matches_pytorch("resnet18");
 }
 
 #[test]
-fn resnet18_for_imagenet_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("resnet18-imagenet");
+fn resnet18_for_imagenet_matches_pytorch() {
+    assert_matches_pytorch("resnet18-imagenet");
 }
 
 #[test]
-fn resnet50_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("resnet50");
+fn resnet50_matches_pytorch() {
+    assert_matches_pytorch("resnet50");
 }
 
 #[test]
-fn resnet20_with_projections_everywhere_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("resnet20-c");
+fn resnet20_with_projections_everywhere_matches_pytorch() {
+    assert_matches_pytorch("resnet20-c");
 }
 
 #[test]
-fn bottlenecks_with_the_papers_stride_give_pytorchs_numbers() {
-    same_numbers_as_pytorch("resnet50-stride-1x1");
+fn bottlenecks_with_stride_in_the_first_convolution_match_pytorch() {
+    assert_matches_pytorch("resnet50-stride-1x1");
 }
 
 #[test]
-fn a_plain_network_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("plain20");
+fn a_plain_network_matches_pytorch() {
+    assert_matches_pytorch("plain20");
 }
 
 #[test]
-fn a_preactivation_network_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("preresnet20");
+fn a_preactivation_network_matches_pytorch() {
+    assert_matches_pytorch("preresnet20");
 }
 
 #[test]
-fn preactivation_bottlenecks_give_pytorchs_numbers() {
-    same_numbers_as_pytorch("preresnet164");
+fn preactivation_bottlenecks_match_pytorch() {
+    assert_matches_pytorch("preresnet164");
 }
 
 #[test]
-fn a_wide_residual_network_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("wrn16_2");
+fn a_wide_residual_network_matches_pytorch() {
+    assert_matches_pytorch("wrn16_2");
 }
 
 #[test]
-fn resnext_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("resnext50_32x4d");
+fn resnext_matches_pytorch() {
+    assert_matches_pytorch("resnext50_32x4d");
 }
 
 #[test]
-fn wide_resnet_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("wide_resnet50_2");
+fn wide_resnet_matches_pytorch() {
+    assert_matches_pytorch("wide_resnet50_2");
 }
 
 #[test]
-fn vgg_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("vgg11");
+fn vgg_matches_pytorch() {
+    assert_matches_pytorch("vgg11");
 }
 
 #[test]
-fn vgg_with_batch_norm_gives_pytorchs_numbers() {
-    same_numbers_as_pytorch("vgg11_bn");
+fn vgg_with_batch_norm_matches_pytorch() {
+    assert_matches_pytorch("vgg11_bn");
 }
 
 #[test]
-fn the_hash_is_the_oracles() {
+fn the_hash_matches_oracle_py() {
     assert!((c(0, 0) - 0.7666216164272852).abs() < 1e-15);
     assert!((c(3, 5) - 0.07714623528683173).abs() < 1e-15);
 }

@@ -1,6 +1,6 @@
-//! The same weights as PyTorch's after a few updates with label smoothing, class weights, clipping,
-//! accumulation and a moving average, in float64, against what `scripts/fixtures/training.py` wrote
-//! down.
+//! Weights after a few updates with label smoothing, class weights, clipping, accumulation and a
+//! moving average, in float64, compared with those of PyTorch, which `scripts/fixtures/training.py`
+//! recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use residual_data::Batch;
 use residual_model::{ComputeOptions, Model};
 use residual_spec::{DatasetInfo, MachineInfo, ResolvedConfig, TrainConfig, resolve};
-use residual_train::{Learner, Step};
+use residual_train::{StepOutcome, TrainStep};
 use residual_weights::DType;
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
@@ -55,7 +55,7 @@ fn config(case: &Value, size: u64) -> ResolvedConfig {
     resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
 }
 
-/// Our network with the oracle's start, and the number of each tensor.
+/// Returns the network with the initial values of the fixtures, and the number of each tensor.
 fn start(config: &ResolvedConfig, size: u64) -> (Model, BTreeMap<String, u64>) {
     let network = residual_arch::build(&config.model, 3, size as u32, CLASSES as u32).unwrap();
     let mut numbered = BTreeMap::new();
@@ -77,7 +77,7 @@ fn start(config: &ResolvedConfig, size: u64) -> (Model, BTreeMap<String, u64>) {
     )
 }
 
-/// The oracle's batch number `b`, as a loader would give it.
+/// Returns batch number `b` of the fixtures, as a loader would.
 fn batch(b: u64, count: u64, size: u64) -> Batch {
     let pixels = size * size;
     let at = |n: u64, pixel: u64, channel: u64| {
@@ -92,10 +92,10 @@ fn batch(b: u64, count: u64, size: u64) -> Batch {
     }
 }
 
-fn done<T>(step: Step<T>) -> T {
-    match step {
-        Step::Done(done) => done,
-        Step::NotFinite(what) => panic!("{} became {}", what.what, what.value),
+fn done<T>(outcome: StepOutcome<T>) -> T {
+    match outcome {
+        StepOutcome::Done(done) => done,
+        StepOutcome::NotFinite(bad) => panic!("{} became {}", bad.what, bad.value),
     }
 }
 
@@ -110,64 +110,66 @@ fn assert_digests(what: &str, model: &Model, k: &BTreeMap<String, u64>, expected
         let projection: f64 = values.iter().enumerate().map(along).sum();
         let digest = &expected[name];
         for (found, expected) in [(norm, &digest["norm"]), (projection, &digest["projection"])] {
-            let apart = (found - number(expected)).abs();
-            assert!(apart <= 1e-9 * number(&digest["norm"]).max(1e-3), "{what} {name}: {apart:e}");
+            let error = (found - number(expected)).abs();
+            assert!(error <= 1e-9 * number(&digest["norm"]).max(1e-3), "{what} {name}: {error:e}");
         }
     }
 }
 
 #[test]
-fn every_part_of_an_update_gives_pytorchs_weights() {
+fn every_part_of_a_step_matches_pytorch() {
     let fixture = fixture("train_step");
     let size = fixture["size"].as_u64().unwrap();
     for (number_of_case, case) in fixture["cases"].as_array().unwrap().iter().enumerate() {
         let config = config(case, size);
         let (model, k) = start(&config, size);
-        let mut learner = Learner::new(&config, model, &[]).unwrap();
+        let mut step = TrainStep::new(&config, model, &[]).unwrap();
         let mut b = 0;
         for expected in case["losses"].as_array().unwrap() {
             let mut total = [0.0, 0.0];
             for count in numbers(&case["batches"]) {
                 let batch = batch(b, count as u64, size);
                 b += 1;
-                assert!(!learner.is_full());
-                done(learner.add(&batch).unwrap());
+                assert!(!step.is_full());
+                done(step.forward_backward(&batch).unwrap());
                 total[1] += count;
             }
-            assert!(learner.is_full());
-            let sums = done(learner.update(0.05).unwrap());
-            total[0] = sums.loss;
-            assert_eq!(sums.count as f64, total[1]);
-            // The mean that is reported is over images; with class weights, another is minimised.
+            assert!(step.is_full());
+            let metrics = done(step.optimizer_step(0.05).unwrap());
+            total[0] = metrics.loss_sum;
+            assert_eq!(metrics.count as f64, total[1]);
+            // The reported loss is the mean over images; with class weights, another is minimized.
             if !case["weighted"].as_bool().unwrap() {
-                let apart = (total[0] / total[1] / number(expected) - 1.0).abs();
-                assert!(apart <= 1e-10, "case {number_of_case}: {apart:e}");
+                let error = (total[0] / total[1] / number(expected) - 1.0).abs();
+                assert!(error <= 1e-10, "case {number_of_case}: {error:e}");
             }
         }
         let what = format!("case {number_of_case}");
-        assert_digests(&what, &learner.model, &k, &case["tensors"]);
+        assert_digests(&what, step.model(), &k, &case["tensors"]);
         if number(&case["decay"]) > 0.0 {
-            assert_digests(&what, learner.evaluated(), &k, &case["average"]);
+            assert_digests(&what, step.eval_model(), &k, &case["average"]);
         }
     }
 }
 
 #[test]
-fn gradients_that_are_not_finite_leave_weights_and_statistics_as_they_were() {
+fn a_loss_that_is_not_finite_leaves_weights_and_statistics_unchanged() {
     let fixture = fixture("train_step");
     let size = fixture["size"].as_u64().unwrap();
     let config = config(&fixture["cases"][0], size);
     let (model, _) = start(&config, size);
-    let mut learner = Learner::new(&config, model, &[]).unwrap();
-    let all = |learner: &Learner| -> Vec<Tensor> {
-        learner.model.tensors().map(|(_, tensor)| tensor.detach().copy()).collect()
+    let mut step = TrainStep::new(&config, model, &[]).unwrap();
+    let tensors = |step: &TrainStep| -> Vec<Tensor> {
+        step.model().tensors().map(|(_, tensor)| tensor.detach().copy()).collect()
     };
-    let before = all(&learner);
+    let before = tensors(&step);
     let mut bad = batch(0, 8, size);
     bad.images_mut()[0] = f32::NAN;
-    assert!(matches!(learner.add(&bad).unwrap(), Step::NotFinite(what) if what.value.is_nan()));
-    assert!(learner.step_back().unwrap());
-    for (before, after) in before.iter().zip(all(&learner)) {
+    assert!(
+        matches!(step.forward_backward(&bad).unwrap(), StepOutcome::NotFinite(it) if it.value.is_nan())
+    );
+    assert!(step.roll_back().unwrap());
+    for (before, after) in before.iter().zip(tensors(&step)) {
         assert!(before.equal(&after));
     }
 }

@@ -1,6 +1,6 @@
-//! What the scripts in `scripts/fixtures` wrote down, and the hash that both sides compute their
-//! numbers with (described in `oracle.py`).
-#![allow(dead_code)] // no test needs all of it
+//! Fixtures that `scripts/fixtures` recorded with PyTorch, and the hash function that both sides use
+//! for their inputs (see `oracle.py`).
+#![allow(dead_code)] // each test file uses a part
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ pub fn fixture(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The oracle's hash of tensor `k`, element `i`: from -1 up to 1.
+/// Returns the hash of element `i` of tensor `k`, in [-1, 1).
 pub fn c(k: u64, i: u64) -> f64 {
     let mut z = (k << 32).wrapping_add(i).wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -26,7 +26,7 @@ pub fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(number).collect()
 }
 
-/// The oracle's start of tensor `k`, row by row.
+/// Returns the initial values of tensor `k`, row by row.
 pub fn initial(k: u64, name: &str, shape: &[u64]) -> Vec<f64> {
     let elements = shape.iter().product::<u64>();
     let scale = |i: u64| match () {

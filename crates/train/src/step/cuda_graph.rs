@@ -1,310 +1,150 @@
-//! Training steps as one graph (CUDA graphs): forward, loss, backward and update are given to the device
-//! once, and from then on a step is one launch. Whatever changes from one step to the next lies in
-//! tensors that stay where they are, and is written into them before: images and targets, the learning
-//! rate, the number of the update.
-//!
-//! A graph is of one shape. Steps of any other shape are made as without it, and so is what it cannot do
-//! ([`cannot`]).
+//! The CUDA graph engine: captures a whole step once and replays it with one launch per step.
 
-use residual_arch::Network;
 use residual_data::Batch;
-use residual_model::{DeviceDataset, Model, model_input};
-use residual_spec::{Error, ErrorCode, Optimizer as Rule, ResolvedConfig, Result};
-use residual_torch::{CudaGraph, OptimizerScalars, torch_error};
-use tch::{Device, Kind, Tensor};
+use residual_spec::{Error, ErrorCode, Result};
+use residual_torch::cuda::{AsyncHostCopy, on_side_stream};
+use residual_torch::{clear_out_of_memory, empty_cache};
+use tch::Device;
 
-use crate::loss::{Partners, Targets};
+use super::context::StepContext;
+use super::deferred::DeferredEngine;
+use super::graph_runner::{CudaGraphRunner, StepMode};
+use super::{Pending, StepEngine, StepOutcome};
 
-/// Steps of a shape before it is captured: cuDNN has chosen its kernels by then, and all of them are
-/// loaded.
-pub const WARM_UP: u32 = 3;
-
-/// Why steps of a run cannot be captured, if they cannot.
-pub fn cannot(config: &ResolvedConfig, network: &Network) -> Option<&'static str> {
-    match config {
-        _ if network.has_dropout() => Some("dropout draws its numbers by the host's seed"),
-        ResolvedConfig { optimizer: Rule::Lars(_), .. } => Some("`lars` reads every loss"),
-        _ if config.ema.decay > 0.0 => Some("`ema` reads every loss"),
-        _ if config.gradient.accumulate > 1 => Some("`gradient.accumulate` divides the steps"),
-        _ => None,
-    }
+/// Replays captured steps; makes all other steps as [`DeferredEngine`] does.
+pub(super) struct CudaGraphEngine {
+    deferred: DeferredEngine,
+    runner: CudaGraphRunner,
+    /// Execution mode of the pending batch.
+    mode: StepMode,
+    /// Number of images in the batch that waits for a replay.
+    replay_count: u64,
+    device: Device,
 }
 
-/// A batch where the model is.
-pub struct Input {
-    pub images: Tensor,
-    pub targets: Targets,
-}
-
-impl Input {
-    /// `images` are those on the device, if they are there.
-    pub fn of(model: &Model, images: Option<&DeviceDataset>, batch: &Batch) -> Result<Input> {
-        let images = model_input(model, images, batch)?;
-        Ok(Input { images, targets: Targets::of(batch, model)? })
+impl CudaGraphEngine {
+    pub fn new(device: Device) -> Result<CudaGraphEngine> {
+        Ok(CudaGraphEngine {
+            deferred: DeferredEngine::with_device_rate(device)?,
+            runner: CudaGraphRunner::default(),
+            mode: StepMode::Eager,
+            replay_count: 0,
+            device,
+        })
     }
 
-    fn tensors(&self) -> Vec<&Tensor> {
-        let Targets { labels, partners } = &self.targets;
-        let partners = partners.iter();
-        let partners = partners.flat_map(|partners| {
-            let Partners { labels, shares, dominant } = partners;
-            [labels, shares, dominant]
-        });
-        [&self.images, labels].into_iter().chain(partners).collect()
-    }
-
-    /// The same in memory of its own.
-    fn copied(&self) -> Result<Input> {
-        let copy = |tensor: &Tensor| {
-            let own = tensor.f_zeros_like().map_err(torch_error)?;
-            own.shallow_clone().f_copy_(tensor).map_err(torch_error)?;
-            Ok(own)
-        };
-        let partners = |Partners { labels, shares, dominant }: &Partners| -> Result<Partners> {
-            let (labels, shares, dominant) = (copy(labels)?, copy(shares)?, copy(dominant)?);
-            Ok(Partners { labels, shares, dominant })
-        };
-        let Targets { labels, partners: others } = &self.targets;
-        let partners = others.as_ref().map(partners).transpose()?;
-        let targets = Targets { labels: copy(labels)?, partners };
-        Ok(Input { images: copy(&self.images)?, targets })
-    }
-
-    /// Another one of its shape takes its place.
-    fn become_as(&self, other: &Input) -> Result<()> {
-        for (own, other) in self.tensors().into_iter().zip(other.tensors()) {
-            own.shallow_clone().f_copy_(other).map_err(torch_error)?;
+    fn choose_mode(&mut self, context: &StepContext, batch: &Batch) -> StepMode {
+        let is_whole = context.micro_batches.max_size().is_none_or(|max| batch.len() <= max);
+        let is_alone = self.deferred.num_batches() == 0 && context.gradient.accumulate == 1;
+        // The first update has other operations, and a batch of weight 0 makes no update.
+        let is_first = context.state.optimizer.steps() == 0;
+        match is_whole && is_alone && !is_first && context.loss.weight(batch) != 0.0 {
+            true => self.runner.choose_mode(batch),
+            false => StepMode::Eager,
         }
-        Ok(())
-    }
-}
-
-/// What batches of one graph have in common.
-#[derive(Clone, Copy, PartialEq)]
-struct Shape {
-    images: usize,
-    numbers: usize,
-    mixed: bool,
-}
-
-impl Shape {
-    fn of(batch: &Batch) -> Shape {
-        let mixed = batch.mixed.is_some();
-        Shape { images: batch.len(), numbers: batch.images.len(), mixed }
-    }
-}
-
-/// The rate and the number of an update, where the device finds them.
-pub struct Pace {
-    lr: Tensor,
-    step: Tensor,
-}
-
-impl Pace {
-    fn new(device: Device) -> Result<Pace> {
-        let number = || Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error);
-        Ok(Pace { lr: number()?, step: number()? })
     }
 
-    /// `step` is the update's number, from 1.
-    pub fn set(&self, lr: f64, step: u64) -> Result<()> {
-        let set = |tensor: &Tensor, number: f64| tensor.shallow_clone().f_fill_(number).map(drop);
-        set(&self.lr, lr).and_then(|()| set(&self.step, step as f64)).map_err(torch_error)
-    }
-
-    pub fn rate(&self) -> OptimizerScalars<'_> {
-        OptimizerScalars::Device { lr: &self.lr, step: &self.step }
-    }
-}
-
-/// What becomes of a run's steps.
-pub struct Steps {
-    pub pace: Pace,
-    state: State,
-    /// Why none are captured any more, until it is told.
-    failure: Option<Error>,
-}
-
-enum State {
-    /// So many steps of the shape were made.
-    Warming {
-        shape: Option<Shape>,
-        steps: u32,
-    },
-    Captured(Captured),
-    /// As without graphs, for good.
-    Eager,
-}
-
-struct Captured {
-    shape: Shape,
-    graph: CudaGraph,
-    input: Input,
-    /// What it tells of a step.
-    numbers: Tensor,
-}
-
-/// How a batch is to be learnt from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// As without graphs.
-    Eager,
-    /// Likewise, where the graph will be captured.
-    WarmingUp,
-    Capture,
-    Replay,
-}
-
-impl Steps {
-    pub fn new(device: Device) -> Result<Steps> {
-        let state = State::Warming { shape: None, steps: 0 };
-        Ok(Steps { pace: Pace::new(device)?, state, failure: None })
-    }
-
-    /// How this batch, the only one of an update, is learnt from.
-    pub fn how(&mut self, batch: &Batch) -> How {
-        let found = Shape::of(batch);
-        match &mut self.state {
-            State::Eager => How::Eager,
-            State::Captured(Captured { shape, .. }) if *shape == found => How::Replay,
-            State::Captured(_) => How::Eager,
-            State::Warming { shape, steps } => {
-                // The last one of an epoch may come first; most are larger.
-                if shape.is_none_or(|shape| shape.images < found.images) {
-                    (*shape, *steps) = (Some(found), 0);
-                }
-                match (*shape == Some(found), *steps >= WARM_UP) {
-                    (false, _) => How::Eager,
-                    (true, false) => How::WarmingUp,
-                    (true, true) => How::Capture,
-                }
+    /// Captures the step if necessary and copies the batch to the graph's input. Returns false if
+    /// that failed and the step has to be made without the graph.
+    fn prepare_replay(&mut self, context: &StepContext, batch: &Batch) -> Result<bool> {
+        let CudaGraphEngine { deferred, runner, mode, .. } = self;
+        let prepared = context.input(batch).and_then(|input| match mode {
+            StepMode::Replay => runner.set_input(&input).map(|()| true),
+            StepMode::Capture | StepMode::WarmUp | StepMode::Eager => {
+                Ok(runner.capture(batch, &input, |input| deferred.whole_step(context, input)))
             }
+        });
+        let prepared = match prepared {
+            Err(error) if error.code == ErrorCode::Memory => {
+                runner.give_up(error);
+                Ok(false)
+            }
+            prepared => prepared,
+        };
+        if let Ok(false) = prepared {
+            self.mode = StepMode::Eager;
+            empty_cache();
+            clear_out_of_memory();
         }
+        prepared
     }
 
-    /// A step of the graph's shape was made as one without it.
-    pub fn warmed_up(&mut self) {
-        if let State::Warming { steps, .. } = &mut self.state {
-            *steps += 1;
-        }
+    fn replay(&mut self, context: &mut StepContext, lr: f64) -> Result<Pending> {
+        let count = std::mem::take(&mut self.replay_count);
+        self.deferred.rate(lr, context.state.optimizer.steps() + 1)?;
+        let stats = AsyncHostCopy::new(self.runner.replay()?)?;
+        context.state.optimizer.count_step();
+        Ok(Pending::Fetching { stats, count })
     }
 
-    /// As if the warm-up were done.
-    #[cfg(test)]
-    pub fn warm_up(&mut self, batch: &Batch) {
-        self.state = State::Warming { shape: Some(Shape::of(batch)), steps: WARM_UP };
+    fn is_replay_pending(&self) -> bool {
+        matches!(self.mode, StepMode::Capture | StepMode::Replay)
     }
+}
 
-    /// Captures `step`, of this input and those that take its place. Nothing of it is done. False if that
-    /// failed; it is not tried again then.
-    pub fn capture(
+impl StepEngine for CudaGraphEngine {
+    fn forward_backward(
         &mut self,
+        context: &mut StepContext,
         batch: &Batch,
-        input: &Input,
-        step: impl FnOnce(&Input, OptimizerScalars) -> Result<Tensor>,
-    ) -> bool {
-        let device = input.images.device();
-        let captured = input.copied().and_then(|input| {
-            let (graph, numbers) = CudaGraph::capture(device, || step(&input, self.pace.rate()))?;
-            Ok((graph, numbers, input))
-        });
-        match captured {
-            Ok((graph, numbers, input)) => {
-                let shape = Shape::of(batch);
-                self.state = State::Captured(Captured { shape, graph, input, numbers });
-                true
+    ) -> Result<StepOutcome<()>> {
+        self.mode = self.choose_mode(context, batch);
+        if self.is_replay_pending() && self.prepare_replay(context, batch)? {
+            self.replay_count += batch.len() as u64;
+            return Ok(StepOutcome::Done(()));
+        }
+        let CudaGraphEngine { deferred, runner, mode, device, .. } = self;
+        // A captured graph holds as much memory as a step of its own.
+        let mut make_room = |error: &Error| runner.is_captured() && runner.give_up(error.clone());
+        on_graph_stream(*mode, *device, || deferred.accumulate(context, batch, &mut make_room))
+    }
+
+    fn has_gradients(&self) -> bool {
+        self.deferred.has_gradients() || self.is_replay_pending()
+    }
+
+    fn is_full(&self, accumulate: u32) -> bool {
+        self.deferred.is_full(accumulate) || self.is_replay_pending()
+    }
+
+    fn optimizer_step(&mut self, context: &mut StepContext, lr: f64) -> Result<Pending> {
+        let mode = std::mem::replace(&mut self.mode, StepMode::Eager);
+        match mode {
+            StepMode::Capture | StepMode::Replay => self.replay(context, lr),
+            StepMode::Eager => self.deferred.optimizer_step(context, lr),
+            StepMode::WarmUp => {
+                let step = || self.deferred.optimizer_step(context, lr);
+                let pending = on_graph_stream(mode, self.device, step)?;
+                self.runner.count_warm_up();
+                Ok(pending)
             }
-            Err(error) => {
-                self.give_up(error);
-                false
-            }
         }
     }
 
-    /// From here on, steps are made as without graphs. False if they were already.
-    pub fn give_up(&mut self, why: Error) -> bool {
-        let had = !matches!(self.state, State::Eager);
-        self.state = State::Eager;
-        if had {
-            self.failure = Some(why);
-        }
-        had
+    fn max_in_flight(&self) -> usize {
+        self.deferred.max_in_flight()
     }
 
-    pub fn is_captured(&self) -> bool {
-        matches!(self.state, State::Captured(_))
+    fn reset(&mut self) -> Result<()> {
+        self.mode = StepMode::Eager;
+        self.replay_count = 0;
+        self.deferred.reset()
     }
 
-    /// Another input for the next replay.
-    pub fn take(&self, input: &Input) -> Result<()> {
-        self.captured()?.input.become_as(input)
-    }
-
-    /// The numbers that come of a step with what was taken; nobody waits for them.
-    pub fn replay(&self) -> Result<&Tensor> {
-        let Captured { graph, numbers, .. } = self.captured()?;
-        graph.replay()?;
-        Ok(numbers)
-    }
-
-    fn captured(&self) -> Result<&Captured> {
-        match &self.state {
-            State::Captured(captured) => Ok(captured),
-            _ => Err(Error::new(ErrorCode::Internal, "no step was captured")),
-        }
-    }
-
-    /// Why no steps are captured any more: once, when it has come to that.
-    pub fn failure(&mut self) -> Option<Error> {
-        self.failure.take()
+    fn graph_runner(&mut self) -> Option<&mut CudaGraphRunner> {
+        Some(&mut self.runner)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use residual_spec::{DatasetInfo, MachineInfo, TrainConfig, resolve};
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    #[test]
-    fn what_a_graph_cannot_do_is_told_by_its_key() {
-        let said = |more: Value| {
-            let classes = ["a", "b"].map(String::from).to_vec();
-            let facts =
-                DatasetInfo { train: 100, ..DatasetInfo::unknown(classes, 3, Some([32; 2])) };
-            let config = TrainConfig::from_json(&more).unwrap();
-            let config = resolve(&config, &facts, &MachineInfo::with_cores(1)).unwrap();
-            let network = residual_arch::build(&config.model, 3, 32, 2).unwrap();
-            cannot(&config, &network)
-        };
-        assert_eq!(said(json!({ "model": "resnet20", "optimizer": "adam" })), None);
-        for (config, word) in [
-            (json!({ "model": "vgg11" }), "dropout"),
-            (json!({ "model": "resnet20", "optimizer": "lars" }), "lars"),
-            (json!({ "model": "resnet20", "ema": { "decay": 0.9 } }), "ema"),
-            (json!({ "model": "resnet20", "gradient": { "accumulate": 2 } }), "accumulate"),
-        ] {
-            assert!(said(config).unwrap().contains(word), "{word}");
-        }
-    }
-
-    #[test]
-    fn the_shape_that_is_captured_is_the_larger_one_after_its_warm_up() {
-        let mut steps = Steps::new(Device::Cpu).unwrap();
-        let batch = |images: usize| Batch { labels: vec![0; images], ..Batch::default() };
-        let (small, large) = (batch(3), batch(7));
-        assert_eq!(steps.how(&small), How::WarmingUp);
-        steps.warmed_up();
-        for _ in 0..WARM_UP {
-            assert_eq!([steps.how(&large), steps.how(&small)], [How::WarmingUp, How::Eager]);
-            steps.warmed_up();
-        }
-        assert_eq!([steps.how(&large), steps.how(&small)], [How::Capture, How::Eager]);
-        assert!(steps.give_up(Error::new(ErrorCode::Memory, "full")));
-        assert!(!steps.give_up(Error::new(ErrorCode::Torch, "broken")));
-        assert_eq!(steps.how(&large), How::Eager);
-        assert_eq!(steps.failure().unwrap().code, ErrorCode::Memory);
-        assert!(steps.failure().is_none());
+/// Runs warm-up steps on the stream of the graph, so that libraries allocate their workspaces there
+/// before the capture. Runs all other steps on the current stream.
+fn on_graph_stream<T>(
+    mode: StepMode,
+    device: Device,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    match mode {
+        StepMode::WarmUp => on_side_stream(device, work),
+        StepMode::Eager | StepMode::Capture | StepMode::Replay => work(),
     }
 }

@@ -1,99 +1,346 @@
-//! Updates whose outcome is read later. A device that is asked for a number has to finish all that it
-//! was given before; so it is asked for none: what is to be known sets out for this side by itself,
-//! and the device decides alone that no update is made of numbers that are not finite.
+//! The deferred engine: the host reads the outcome of a step up to [`MAX_IN_FLIGHT`] steps later.
+//!
+//! Reading a value from a CUDA device waits for all work queued before it. This engine reads none:
+//! the statistics of each step are copied to the host asynchronously, and the device decides by
+//! itself to make no update with values that are not finite.
 
-use residual_spec::{Gradient, Result};
-use residual_torch::{foreach_clamp, foreach_mul_tensor, foreach_norm, torch_error};
+use residual_data::Batch;
+use residual_model::num_correct;
+use residual_optim::{
+    GradScaler, MIN_SCALE, SkipFlags, clip_gradients_on_device, global_norm_on_device,
+};
+use residual_spec::{Error, ErrorCode, Gradient, Result};
+use residual_torch::cuda::AsyncHostCopy;
+use residual_torch::{OptimizerScalars, torch_error};
 use tch::{Device, Kind, TchError, Tensor};
 
-use residual_optim::{LEAST, LossScale, Skip};
+use super::context::StepContext;
+use super::grad_accumulator::GradAccumulator;
+use super::input::StepInput;
+use super::{
+    CompletedStep, LOSS_SCALE, MAX_IN_FLIGHT, NotFinite, Pending, StepEngine, StepOutcome,
+};
+use crate::position::RunningMetrics;
 
-/// Updates that may be under way before the outcome of the first of them is read.
-pub const AHEAD: usize = 2;
-
-pub struct Late {
-    /// 1 once something was not finite: there is no update any more. It is written to and never replaced,
-    /// for it may be part of a graph.
-    over: Tensor,
+pub(super) struct DeferredEngine {
+    metrics: DeferredMetrics,
+    gradients: GradAccumulator,
+    /// Sum of losses and number of correct predictions of the pending step.
+    step_stats: Option<Tensor>,
+    /// Number of images in the pending step.
+    count: u64,
+    /// Present if CUDA graphs were requested: every update reads its rate from there, so that
+    /// captured and uncaptured steps compute the same bits.
+    device_rate: Option<DeviceRate>,
 }
 
-impl Late {
-    pub fn new(device: Device) -> Result<Late> {
-        Ok(Late { over: Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error)? })
+impl DeferredEngine {
+    pub fn new(device: Device) -> Result<DeferredEngine> {
+        Ok(DeferredEngine {
+            metrics: DeferredMetrics::new(device)?,
+            gradients: GradAccumulator::default(),
+            step_stats: None,
+            count: 0,
+            device_rate: None,
+        })
     }
 
-    /// Makes an update by `step`, with clipped gradients. `told` are numbers to be read of it: they and
-    /// the norm of the gradients (the number that comes behind them) have to be finite, or nothing is
-    /// updated any more. With a scaled loss, gradients that are not finite skip this update alone; its
-    /// factor, which comes then, must not fall too low; last is what [`LossScale::now`] was before.
-    pub fn update(
-        &self,
-        gradients: &[Tensor],
-        config: &Gradient,
-        told: &Tensor,
-        scale: Option<&LossScale>,
-        step: impl FnOnce(Skip) -> Result<()>,
-    ) -> Result<Tensor> {
-        let _no_grad = tch::no_grad_guard();
-        let found = scale.map(|scale| scale.unscale(gradients)).transpose()?;
-        let norm = common_norm(gradients)?;
-        clip(gradients, &norm, config)?;
-        let norm = norm.f_view([1]).map_err(torch_error)?;
-        let all = Tensor::f_cat(&[told, &norm], 0).map_err(torch_error)?;
-        let (Some(scale), Some(found)) = (scale, found) else {
-            self.end_if(not_finite(&all))?;
-            step(Skip { now: &self.over, before: None })?;
-            return Ok(all);
+    pub fn with_device_rate(device: Device) -> Result<DeferredEngine> {
+        let device_rate = Some(DeviceRate::new(device)?);
+        Ok(DeferredEngine { device_rate, ..DeferredEngine::new(device)? })
+    }
+
+    /// Computes the gradients of a batch, see [`StepContext::run_micro_batches`].
+    pub fn accumulate(
+        &mut self,
+        context: &mut StepContext,
+        batch: &Batch,
+        make_room: &mut dyn FnMut(&Error) -> bool,
+    ) -> Result<StepOutcome<()>> {
+        let batch_index = self.gradients.num_batches();
+        let result: BatchResult = context.run_micro_batches(
+            batch,
+            batch_index == 0,
+            |context, result: &mut BatchResult, part, index| {
+                result.add(context, part, batch_index, index)
+            },
+            make_room,
+        )?;
+        self.gradients.add_batch(result.gradients)?;
+        self.count += result.count;
+        self.step_stats = add_stats(self.step_stats.take(), result.stats)?;
+        Ok(StepOutcome::Done(()))
+    }
+
+    /// Makes a whole step with values in device memory only, and returns its statistics (see
+    /// [`DeferredStats`]). A CUDA graph captures this.
+    pub fn whole_step(&self, context: &StepContext, input: &StepInput) -> Result<Tensor> {
+        let Some(rate) = &self.device_rate else {
+            return Err(Error::new(ErrorCode::Internal, "a captured step needs a device rate"));
         };
-        let found = not_finite(&norm).and_then(|bad| found.f_maximum(&bad)).map_err(torch_error)?;
-        let (before, skipped) = (scale.now()?, scale.skipped().copy());
-        scale.update(&found)?;
-        self.end_if(not_finite(told))?;
-        self.end_if(scale.factor().f_lt(LEAST).and_then(|low| low.f_to_kind(Kind::Float)))?;
-        let now = self.over.f_maximum(&found).map_err(torch_error)?;
-        step(Skip { now: &now, before: Some(&skipped) })?;
-        let factor = scale.factor().f_to_kind(Kind::Double).and_then(|factor| factor.f_view([1]));
-        Tensor::f_cat(&[all, factor.map_err(torch_error)?, before], 0).map_err(torch_error)
+        let (logits, loss) = context.forward(input)?;
+        let gradients = context.backward(&loss)?;
+        let stats = step_stats(&logits, &loss, input)?;
+        self.update(context, &gradients, &stats, rate.rate())
     }
 
-    /// No more updates where `bad` is 1.
-    fn end_if(&self, bad: Result<Tensor, TchError>) -> Result<()> {
-        let over = bad.and_then(|bad| self.over.f_maximum(&bad));
-        over.and_then(|over| self.over.shallow_clone().f_copy_(&over)).map_err(torch_error)
+    fn update(
+        &self,
+        context: &StepContext,
+        gradients: &[Tensor],
+        stats: &Tensor,
+        rate: OptimizerScalars,
+    ) -> Result<Tensor> {
+        let state = &context.state;
+        let scaler = state.scaler.as_ref();
+        self.metrics.update(gradients, &context.gradient, stats, scaler, |skip| {
+            state.optimizer.apply(gradients, rate, Some(skip))
+        })
     }
 
-    /// Updates are made again.
-    pub fn begin_anew(&self) -> Result<()> {
-        self.over.shallow_clone().f_zero_().map(drop).map_err(torch_error)
+    /// Returns the rate of update number `step`, from 1.
+    pub fn rate(&self, lr: f64, step: u64) -> Result<OptimizerScalars<'_>> {
+        match &self.device_rate {
+            None => Ok(OptimizerScalars::Host { lr, step }),
+            Some(rate) => {
+                rate.set(lr, step)?;
+                Ok(rate.rate())
+            }
+        }
+    }
+
+    pub fn num_batches(&self) -> u32 {
+        self.gradients.num_batches()
     }
 }
 
-/// 1 where a number is not finite, else 0.
-fn not_finite(numbers: &Tensor) -> Result<Tensor, TchError> {
-    numbers.f_isfinite()?.f_all()?.f_logical_not()?.f_to_kind(Kind::Float)
+impl StepEngine for DeferredEngine {
+    fn forward_backward(
+        &mut self,
+        context: &mut StepContext,
+        batch: &Batch,
+    ) -> Result<StepOutcome<()>> {
+        self.accumulate(context, batch, &mut |_| false)
+    }
+
+    fn has_gradients(&self) -> bool {
+        self.num_batches() > 0
+    }
+
+    fn is_full(&self, accumulate: u32) -> bool {
+        self.num_batches() >= accumulate
+    }
+
+    fn optimizer_step(&mut self, context: &mut StepContext, lr: f64) -> Result<Pending> {
+        let gradients = self.gradients.take()?;
+        let count = std::mem::take(&mut self.count);
+        let Some(stats) = self.step_stats.take() else {
+            return Err(Error::new(ErrorCode::Internal, "an update needs at least one batch"));
+        };
+        let rate = self.rate(lr, context.state.optimizer.steps() + 1)?;
+        let stats = self.update(context, &gradients, &stats, rate)?;
+        let stats = AsyncHostCopy::new(&stats)?;
+        context.state.optimizer.count_step();
+        Ok(Pending::Fetching { stats, count })
+    }
+
+    fn max_in_flight(&self) -> usize {
+        MAX_IN_FLIGHT
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        self.gradients = GradAccumulator::default();
+        self.step_stats = None;
+        self.count = 0;
+        self.metrics.reset()
+    }
 }
 
-/// [`residual_optim::common_norm`], which stays where it is.
-fn common_norm(gradients: &[Tensor]) -> Result<Tensor> {
-    foreach_norm(gradients)?
+/// Result of the micro-batches of one batch.
+#[derive(Default)]
+struct BatchResult {
+    gradients: GradAccumulator,
+    stats: Option<Tensor>,
+    count: u64,
+}
+
+impl BatchResult {
+    fn add(
+        &mut self,
+        context: &StepContext,
+        batch: &Batch,
+        batch_index: u32,
+        micro_batch: u64,
+    ) -> Result<()> {
+        context.seed_dropout(batch_index, micro_batch);
+        let input = context.input(batch)?;
+        let (logits, loss) = context.forward(&input)?;
+        let weight = context.loss.weight(batch);
+        if weight == 0.0 {
+            return Ok(()); // all images are of classes with weight 0
+        }
+        self.gradients.add(context.backward(&loss)?, weight)?;
+        let stats = step_stats(&logits, &loss, &input)?;
+        self.stats = add_stats(self.stats.take(), Some(stats))?;
+        self.count += batch.len() as u64;
+        Ok(())
+    }
+}
+
+/// Returns the sum of the losses and the number of correct predictions, as one fp64 vector on the
+/// device.
+fn step_stats(logits: &Tensor, loss: &Tensor, input: &StepInput) -> Result<Tensor> {
+    let correct = num_correct(&logits.detach(), input.targets.dominant())?;
+    let count = logits.size()[0] as f64;
+    loss.detach()
         .f_to_kind(Kind::Double)
-        .and_then(|norms| norms.f_norm())
+        .and_then(|loss| loss.f_mul_scalar(count))
+        .and_then(|sum| Tensor::f_stack(&[sum, correct.f_to_kind(Kind::Double)?], 0))
         .map_err(torch_error)
 }
 
-/// [`residual_optim::clip`] without looking at a number.
-fn clip(gradients: &[Tensor], norm: &Tensor, config: &Gradient) -> Result<()> {
-    let mut norm = norm.shallow_clone();
-    if let Some(bound) = config.clip_value {
-        foreach_clamp(gradients, bound)?;
-        norm = common_norm(gradients)?;
+fn add_stats(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
+    match (a, b) {
+        (Some(a), Some(b)) => a.f_add(&b).map(Some).map_err(torch_error),
+        (a, b) => Ok(a.or(b)),
     }
-    if let Some(bound) = config.clip_norm {
-        let factor = norm
-            .f_add_scalar(1e-6)
-            .and_then(|norm| norm.f_full_like(bound)?.f_div(&norm)?.f_clamp_max(1.0))
-            .map_err(torch_error)?;
-        foreach_mul_tensor(gradients, &factor)?;
+}
+
+/// Learning rate and step number in device memory, where a CUDA graph reads them in each replay.
+struct DeviceRate {
+    lr: Tensor,
+    step: Tensor,
+}
+
+impl DeviceRate {
+    fn new(device: Device) -> Result<DeviceRate> {
+        let number = || Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error);
+        Ok(DeviceRate { lr: number()?, step: number()? })
     }
-    Ok(())
+
+    fn set(&self, lr: f64, step: u64) -> Result<()> {
+        let set = |tensor: &Tensor, value: f64| tensor.shallow_clone().f_fill_(value).map(drop);
+        set(&self.lr, lr).and_then(|()| set(&self.step, step as f64)).map_err(torch_error)
+    }
+
+    fn rate(&self) -> OptimizerScalars<'_> {
+        OptimizerScalars::Device { lr: &self.lr, step: &self.step }
+    }
+}
+
+/// Makes updates whose outcome only the device knows.
+struct DeferredMetrics {
+    /// 1 after a value was not finite; no update is made from then on. Written to and never
+    /// replaced, because a CUDA graph may refer to it.
+    has_diverged: Tensor,
+}
+
+impl DeferredMetrics {
+    fn new(device: Device) -> Result<DeferredMetrics> {
+        let has_diverged = Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error)?;
+        Ok(DeferredMetrics { has_diverged })
+    }
+
+    /// Clips the gradients, makes an update by calling `apply`, and returns the statistics of the
+    /// step (see [`DeferredStats`]).
+    ///
+    /// If `stats` or the gradient norm is not finite, this update and all later ones are skipped.
+    /// With loss scaling, gradients that are not finite skip this update only, unless the scale
+    /// falls below [`MIN_SCALE`].
+    fn update(
+        &self,
+        gradients: &[Tensor],
+        config: &Gradient,
+        stats: &Tensor,
+        scaler: Option<&GradScaler>,
+        apply: impl FnOnce(SkipFlags) -> Result<()>,
+    ) -> Result<Tensor> {
+        let _no_grad = tch::no_grad_guard();
+        let found_inf = scaler.map(|scaler| scaler.unscale(gradients)).transpose()?;
+        let norm = global_norm_on_device(gradients)?;
+        clip_gradients_on_device(gradients, &norm, config)?;
+        let norm = norm.f_view([1]).map_err(torch_error)?;
+        let all = Tensor::f_cat(&[stats, &norm], 0).map_err(torch_error)?;
+        let (Some(scaler), Some(found_inf)) = (scaler, found_inf) else {
+            self.diverge_if(is_not_finite(&all))?;
+            apply(SkipFlags { found_inf: &self.has_diverged, skipped_steps: None })?;
+            return Ok(all);
+        };
+        let found_inf =
+            is_not_finite(&norm).and_then(|bad| found_inf.f_maximum(&bad)).map_err(torch_error)?;
+        let (snapshot, skipped_steps) = (scaler.snapshot()?, scaler.skipped_steps().copy());
+        scaler.update(&found_inf)?;
+        self.diverge_if(is_not_finite(stats))?;
+        let is_too_low = scaler.scale().f_lt(MIN_SCALE);
+        self.diverge_if(is_too_low.and_then(|low| low.f_to_kind(Kind::Float)))?;
+        let skip = self.has_diverged.f_maximum(&found_inf).map_err(torch_error)?;
+        apply(SkipFlags { found_inf: &skip, skipped_steps: Some(&skipped_steps) })?;
+        let scale = scaler.scale().f_to_kind(Kind::Double).and_then(|scale| scale.f_view([1]));
+        Tensor::f_cat(&[all, scale.map_err(torch_error)?, snapshot], 0).map_err(torch_error)
+    }
+
+    /// Skips all further updates if `condition` is 1.
+    fn diverge_if(&self, condition: Result<Tensor, TchError>) -> Result<()> {
+        let diverged = condition.and_then(|condition| self.has_diverged.f_maximum(&condition));
+        diverged
+            .and_then(|diverged| self.has_diverged.shallow_clone().f_copy_(&diverged))
+            .map(drop)
+            .map_err(torch_error)
+    }
+
+    /// Allows updates again.
+    fn reset(&self) -> Result<()> {
+        self.has_diverged.shallow_clone().f_zero_().map(drop).map_err(torch_error)
+    }
+}
+
+/// Returns 1 if one of the values is not finite, else 0.
+fn is_not_finite(values: &Tensor) -> Result<Tensor, TchError> {
+    values.f_isfinite()?.f_all()?.f_logical_not()?.f_to_kind(Kind::Float)
+}
+
+/// The statistics of a step after they were read: sum of losses, number of correct predictions,
+/// gradient norm and, with loss scaling, the new scale and a snapshot of the scaler from before the
+/// step.
+pub(super) struct DeferredStats<'a> {
+    loss_sum: f64,
+    num_correct: f64,
+    norm: f64,
+    loss_scale: Option<f64>,
+    pub scaler_snapshot: &'a [f64],
+    count: u64,
+}
+
+impl<'a> DeferredStats<'a> {
+    pub fn parse(stats: &'a [f64], count: u64) -> DeferredStats<'a> {
+        let [loss_sum, num_correct, norm, ref scaler @ ..] = stats[..] else {
+            unreachable!("a step has three statistics at least")
+        };
+        let (loss_scale, scaler_snapshot) = match scaler {
+            [scale, snapshot @ ..] => (Some(*scale), snapshot),
+            [] => (None, scaler),
+        };
+        DeferredStats { loss_sum, num_correct, norm, loss_scale, scaler_snapshot, count }
+    }
+
+    pub fn not_finite(&self) -> Option<NotFinite> {
+        let mean = self.loss_sum / self.count as f64;
+        if !mean.is_finite() {
+            return Some(NotFinite { what: "the loss", value: mean });
+        }
+        let (is_bad, what, value) = match self.loss_scale {
+            None => (!self.norm.is_finite(), "the gradient norm", self.norm),
+            Some(scale) => (scale < MIN_SCALE, LOSS_SCALE, scale),
+        };
+        is_bad.then_some(NotFinite { what, value })
+    }
+
+    pub fn completed(&self) -> CompletedStep {
+        let metrics = RunningMetrics {
+            loss_sum: self.loss_sum,
+            num_correct: self.num_correct as u64,
+            count: self.count,
+        };
+        CompletedStep { metrics, loss_scale: self.loss_scale }
+    }
 }

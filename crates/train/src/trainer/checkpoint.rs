@@ -1,74 +1,104 @@
-//! A run's state as a checkpoint file, and back.
+//! Checkpoints: writing the state of a run, and restoring it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use residual_model::{from_tch, tensor_info, to_tch};
-use residual_spec::{DatasetInfo, Error, ErrorCode, ResolvedConfig, Result};
+use residual_optim::GradScaler;
+use residual_spec::{
+    CheckpointEvent, CheckpointKind, DatasetInfo, Error, ErrorCode, ResolvedConfig, Result,
+    RunEvent,
+};
 use residual_torch::torch_error;
 use residual_weights::{Checkpoint, CheckpointContents, EMA_PREFIX, PIXEL_MEAN};
 use tch::Tensor;
 
-use residual_optim::LossScale;
+use super::Trainer;
+use crate::pixel_mean;
+use crate::position::Position;
+use crate::step::TrainState;
 
-use crate::position::Progress;
-use crate::step::Learner;
+/// Prefix of the names of optimizer state, as in `optimizer.momentum.conv1.weight`.
+const OPTIMIZER_PREFIX: &str = "optimizer.";
 
-/// Before the name of an optimizer's state: `optimizer.momentum.conv1.weight`.
-const OPTIMIZER: &str = "optimizer.";
-
-/// All that a run goes on from: weights, the optimizer's state, the mean image, the progress.
-pub(crate) struct State<'a> {
-    tensors: BTreeMap<String, &'a Tensor>,
-    pixel_mean: Option<&'a residual_weights::Tensor>,
-    progress: serde_json::Value,
+impl Trainer<'_> {
+    /// Writes the current state as one or more checkpoints.
+    ///
+    /// # Errors
+    /// `E_DIVERGED` if the weights are not finite.
+    pub(super) fn save(&mut self, kinds: &[CheckpointKind]) -> Result<()> {
+        if !self.step.is_finite()? {
+            let step = self.position.step;
+            return Err(self.diverged(format!("the weights are not finite at step {step}")));
+        }
+        self.position.time = self.clock.total();
+        let mean = self.data.pixel_mean.as_ref();
+        let mean = mean.map(|mean| pixel_mean::to_tensor(mean, &self.config));
+        let (epoch, step) = (self.position.epoch, self.position.step);
+        for &kind in kinds {
+            let path = self.dir.checkpoint_path(kind, epoch);
+            let state = SavedState::new(self.step.state(), &self.position, mean.as_ref())?;
+            state.write(&path, &self.config, self.data.dataset.facts())?;
+            let path = path.display().to_string();
+            self.emit(RunEvent::Checkpoint(CheckpointEvent { kind, path, epoch, step }))?;
+        }
+        Ok(())
+    }
 }
 
-impl<'a> State<'a> {
-    /// `pixel_mean` is the mean image, where one is subtracted.
-    pub fn of(
-        learner: &'a Learner,
-        progress: &Progress,
+/// Everything that a checkpoint stores: weights, optimizer state, moving average, mean image and
+/// position.
+struct SavedState<'a> {
+    tensors: BTreeMap<String, &'a Tensor>,
+    pixel_mean: Option<&'a residual_weights::Tensor>,
+    position: serde_json::Value,
+}
+
+impl<'a> SavedState<'a> {
+    fn new(
+        state: &'a TrainState,
+        position: &Position,
         pixel_mean: Option<&'a residual_weights::Tensor>,
-    ) -> Result<State<'a>> {
-        let weights = learner.model.tensors().map(|(name, tensor)| (name.to_string(), tensor));
-        let average = learner.ema.iter().flat_map(|ema| ema.model().tensors());
-        let average = average.map(|(name, tensor)| (format!("{EMA_PREFIX}{name}"), tensor));
-        let scale = learner.scale.iter().flat_map(LossScale::state);
-        let state = learner.optimizer.state().chain(scale);
-        let state = state.map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
-        let tensors = weights.chain(state).chain(average).collect();
-        let progress = serde_json::to_value(progress)
+    ) -> Result<SavedState<'a>> {
+        let weights = state.model.tensors().map(|(name, tensor)| (name.to_string(), tensor));
+        let ema = state.ema.iter().flat_map(|ema| ema.model().tensors());
+        let ema = ema.map(|(name, tensor)| (format!("{EMA_PREFIX}{name}"), tensor));
+        let scaler = state.scaler.iter().flat_map(GradScaler::state);
+        let optimizer = state.optimizer.state().chain(scaler);
+        let optimizer =
+            optimizer.map(|(name, tensor)| (format!("{OPTIMIZER_PREFIX}{name}"), tensor));
+        let tensors = weights.chain(optimizer).chain(ema).collect();
+        let position = serde_json::to_value(position)
             .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
-        Ok(State { tensors, pixel_mean, progress })
+        Ok(SavedState { tensors, pixel_mean, position })
     }
 
-    pub fn write(&self, path: &Path, config: &ResolvedConfig, data: &DatasetInfo) -> Result<()> {
+    fn write(&self, path: &Path, config: &ResolvedConfig, data: &DatasetInfo) -> Result<()> {
         let infos = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor_info(tensor)));
         let mean = self.pixel_mean.map(|mean| (PIXEL_MEAN.to_string(), mean.info()));
         let bytes = |name: &str| match (self.tensors.get(name), self.pixel_mean) {
             (None, Some(mean)) => Ok(Cow::Borrowed(&mean.bytes[..])),
-            _ => Ok(Cow::Owned(from_tch(self.tensors[name])?.bytes)),
+            (Some(_), _) | (None, None) => Ok(Cow::Owned(from_tch(self.tensors[name])?.bytes)),
         };
-        let progress = &self.progress;
+        let progress = &self.position;
         let tensors = infos.chain(mean).collect();
         CheckpointContents { tensors, bytes: &bytes, config, data, progress }.write(path)
     }
 }
 
-/// How far a checkpoint's run had come.
-pub fn progress_of(progress: &serde_json::Value, path: &Path) -> Result<Progress> {
+/// Reads the position that a checkpoint at `path` stores as its progress.
+pub fn parse_position(progress: &serde_json::Value, path: &Path) -> Result<Position> {
     serde_json::from_value(progress.clone()).map_err(|cause| {
-        let message = format!("{} says nothing usable of its progress: {cause}", path.display());
+        let message = format!("{} has no valid training position: {cause}", path.display());
         Error::new(ErrorCode::Checkpoint, message).file(path)
     })
 }
 
-/// The optimizer and the moving average as they were.
-pub(crate) fn restore(
-    learner: &mut Learner,
-    updates: u64,
+/// Restores optimizer, gradient scaler and moving average after `steps` updates.
+pub(super) fn restore(
+    state: &mut TrainState,
+    steps: u64,
     checkpoint: &Checkpoint,
     path: &Path,
 ) -> Result<()> {
@@ -79,15 +109,15 @@ pub(crate) fn restore(
         })?;
         to_tch(tensor)
     };
-    learner.optimizer.restore(updates, |name| saved(format!("{OPTIMIZER}{name}")))?;
-    let mut made = updates;
-    if let Some(scale) = &mut learner.scale {
-        scale.restore(|name| saved(format!("{OPTIMIZER}{name}")))?;
-        let skipped = scale.skipped().f_double_value(&[]).map_err(torch_error)?;
-        made = made.saturating_sub(skipped as u64);
+    state.optimizer.load_state(steps, |name| saved(format!("{OPTIMIZER_PREFIX}{name}")))?;
+    let mut updates = steps;
+    if let Some(scaler) = &mut state.scaler {
+        scaler.load_state(|name| saved(format!("{OPTIMIZER_PREFIX}{name}")))?;
+        let skipped = scaler.skipped_steps().f_double_value(&[]).map_err(torch_error)?;
+        updates = updates.saturating_sub(skipped as u64);
     }
-    match &mut learner.ema {
-        Some(ema) => ema.restore(made, |name| saved(format!("{EMA_PREFIX}{name}"))),
+    match &mut state.ema {
+        Some(ema) => ema.load_state(updates, |name| saved(format!("{EMA_PREFIX}{name}"))),
         None => Ok(()),
     }
 }

@@ -1,27 +1,25 @@
-//! Whether a run still improves.
-
-use residual_spec::EarlyStopping;
-use serde::{Deserialize, Serialize};
+//! Early stopping.
 
 use residual_optim::lower_is_better;
+use serde::{Deserialize, Serialize};
 
-/// What is remembered from epoch to epoch.
+/// State of early stopping. Checkpoints contain it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Patience {
+pub struct EarlyStopping {
     best: Option<f64>,
-    /// Epochs since then.
+    /// Epochs since the best one.
     bad_epochs: u32,
 }
 
-impl Patience {
-    /// An epoch ended with this value of the metric.
-    pub fn observe(&mut self, config: &EarlyStopping, value: f64) {
-        let better = self.best.is_none_or(|best| match lower_is_better(config.metric) {
+impl EarlyStopping {
+    /// Records the metric of an epoch.
+    pub fn observe(&mut self, config: &residual_spec::EarlyStopping, value: f64) {
+        let is_better = self.best.is_none_or(|best| match lower_is_better(config.metric) {
             true => value < best - config.min_delta,
             false => value > best + config.min_delta,
         });
-        if better {
+        if is_better {
             self.best = Some(value);
             self.bad_epochs = 0;
         } else {
@@ -29,8 +27,8 @@ impl Patience {
         }
     }
 
-    /// Whether more epochs than are let pass have not improved.
-    pub fn is_over(&self, config: &EarlyStopping) -> bool {
+    /// Returns whether more than `patience` epochs have not improved the metric.
+    pub fn has_stopped(&self, config: &residual_spec::EarlyStopping) -> bool {
         self.bad_epochs > config.patience
     }
 }
@@ -41,16 +39,20 @@ mod tests {
     use residual_spec::Metric;
 
     #[test]
-    fn it_is_over_once_patience_is_exceeded_and_a_better_epoch_counts_anew() {
-        let config = EarlyStopping { patience: 1, min_delta: 0.1, metric: Metric::ValAccuracy };
-        let mut patience = Patience::default();
-        let over: Vec<bool> = [0.5, 0.55, 0.7, 0.75, 0.6]
+    fn stops_after_patience_is_exceeded_and_resets_on_improvement() {
+        let config = residual_spec::EarlyStopping {
+            patience: 1,
+            min_delta: 0.1,
+            metric: Metric::ValAccuracy,
+        };
+        let mut early_stopping = EarlyStopping::default();
+        let stopped: Vec<bool> = [0.5, 0.55, 0.7, 0.75, 0.6]
             .into_iter()
             .map(|value| {
-                patience.observe(&config, value);
-                patience.is_over(&config)
+                early_stopping.observe(&config, value);
+                early_stopping.has_stopped(&config)
             })
             .collect();
-        assert_eq!(over, [false, false, false, false, true]);
+        assert_eq!(stopped, [false, false, false, false, true]);
     }
 }

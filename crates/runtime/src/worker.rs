@@ -1,0 +1,171 @@
+//! The open models, and the jobs on them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use residual_data::Arrays;
+use residual_spec::{
+    BenchResult, EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Evaluation, LayerResponse,
+    LrFinderResult, Plan, Result,
+};
+
+use crate::batch_requests::respond_to_requests;
+use crate::job_queue::{JobStatus, WorkItem};
+use crate::thread::Shared;
+use crate::thread_count::ThreadCount;
+use crate::{Session, evaluate_ensemble};
+
+/// The models that are open on the libtorch thread.
+///
+/// Long jobs return `None` if they have to end early: `cancelled` was set, the process exits, or a run
+/// between whose steps they execute is to end.
+pub struct Worker {
+    shared: Arc<Shared>,
+    sessions: BTreeMap<u32, Session>,
+    /// The last handle.
+    last_handle: u32,
+    cores: u32,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, cores: u32) -> Worker {
+        Worker { shared, sessions: BTreeMap::new(), last_handle: 0, cores }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.shared.lock().is_closing
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Executes the queued jobs on all cores, then restores the number of threads of the current run.
+    /// Leaves jobs in the queue while there is urgent work.
+    pub(crate) fn run_jobs(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let mut queues = shared.lock();
+            if queues.has_urgent_work() {
+                return;
+            }
+            let item = queues.jobs.take(|request| {
+                let session = self.sessions.get(&request.handle);
+                session.map_or(0, |session| session.prediction_batch_size(&request.options))
+            });
+            drop(queues);
+            let Some(item) = item else { return };
+            let _threads = ThreadCount::set(self.cores);
+            let interrupted = match item {
+                WorkItem::Job(mut job) => match job(self) {
+                    JobStatus::Done => None,
+                    JobStatus::Interrupted => Some(WorkItem::Job(job)),
+                },
+                WorkItem::Requests(requests) => {
+                    respond_to_requests(self, requests).map(WorkItem::Requests)
+                }
+            };
+            if let Some(item) = interrupted {
+                shared.lock().jobs.push_front(item);
+            }
+        }
+    }
+
+    /// Keeps a session open and returns its handle.
+    pub fn insert(&mut self, session: Session) -> u32 {
+        self.last_handle += 1;
+        self.sessions.insert(self.last_handle, session);
+        self.last_handle
+    }
+
+    /// Returns an open session.
+    ///
+    /// # Errors
+    /// `E_CLOSED` if the handle was closed.
+    pub fn session(&self, handle: u32) -> Result<&Session> {
+        self.sessions.get(&handle).ok_or_else(|| {
+            Error::new(ErrorCode::Closed, "the model is closed")
+                .hint("Open it again with loadModel().")
+        })
+    }
+
+    pub fn close(&mut self, handle: u32) {
+        self.sessions.remove(&handle);
+        residual_torch::empty_cache();
+    }
+
+    pub(crate) fn is_cancelled(&self, cancelled: &AtomicBool) -> bool {
+        self.shared.is_cancelled(cancelled)
+    }
+
+    /// See [`Session::evaluate`].
+    pub fn evaluate(
+        &self,
+        handle: u32,
+        request: &EvaluateConfig,
+        arrays: Option<Arrays>,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Evaluation>> {
+        self.session(handle)?.evaluate(request, arrays, &|| self.is_cancelled(cancelled))
+    }
+
+    /// See [`Session::layer_responses`].
+    pub fn layer_responses(
+        &self,
+        handle: u32,
+        request: &EvaluateConfig,
+        arrays: Option<Arrays>,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Vec<LayerResponse>>> {
+        self.session(handle)?.layer_responses(request, arrays, &|| self.is_cancelled(cancelled))
+    }
+
+    /// See [`evaluate_ensemble`].
+    pub fn evaluate_ensemble(
+        &self,
+        handles: &[u32],
+        request: &EvaluateConfig,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<EnsembleEvaluation>> {
+        let models: Result<Vec<&Session>> =
+            handles.iter().map(|&handle| self.session(handle)).collect();
+        evaluate_ensemble(&models?, request, &|| self.is_cancelled(cancelled))
+    }
+
+    /// See [`crate::find_lr`].
+    pub fn find_lr(
+        &self,
+        config: &serde_json::Value,
+        arrays: Option<Arrays>,
+        options: &serde_json::Value,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<LrFinderResult>> {
+        crate::find_lr(config, arrays, options, &|| self.is_cancelled(cancelled))
+    }
+
+    /// See [`crate::plan`].
+    pub fn plan(
+        &self,
+        config: &serde_json::Value,
+        arrays: Option<Arrays>,
+        options: &serde_json::Value,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Plan>> {
+        crate::plan(config, arrays, options, &|| self.is_cancelled(cancelled))
+    }
+
+    /// See [`crate::bench`].
+    pub fn bench(
+        &self,
+        options: &serde_json::Value,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<BenchResult>> {
+        crate::bench(options, &|| self.is_cancelled(cancelled))
+    }
+}
+
+pub(crate) fn process_exiting() -> Error {
+    Error::new(ErrorCode::Closed, "the process is exiting")
+}

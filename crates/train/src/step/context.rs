@@ -1,0 +1,151 @@
+//! The training state and the computations that all engines share.
+
+use std::rc::Rc;
+
+use residual_data::Batch;
+use residual_model::{DeviceDataset, Model};
+use residual_optim::{Ema, GradScaler, Optimizer};
+use residual_spec::{Error, Gradient, Precision, ResolvedConfig, Result};
+use residual_torch::empty_cache;
+use tch::Tensor;
+
+use super::batch_norm::BatchNormSnapshots;
+use super::input::StepInput;
+use super::micro_batches::MicroBatches;
+use crate::loss::Loss;
+
+/// Everything that a step updates and a checkpoint stores.
+pub struct TrainState {
+    pub model: Model,
+    pub optimizer: Optimizer,
+    /// Moving average of the weights, if configured.
+    pub ema: Option<Ema>,
+    /// Loss scaling, in fp16 only.
+    pub scaler: Option<GradScaler>,
+}
+
+impl TrainState {
+    pub(super) fn eval_model(&self) -> &Model {
+        self.ema.as_ref().map_or(&self.model, Ema::model)
+    }
+}
+
+/// The training state with everything else that a step needs.
+pub(super) struct StepContext {
+    pub state: TrainState,
+    /// Images in device memory, for batches that only name images and crops.
+    pub images: Option<Rc<DeviceDataset>>,
+    pub loss: Loss,
+    /// Clipping and accumulation.
+    pub gradient: Gradient,
+    pub batch_norm: BatchNormSnapshots,
+    pub micro_batches: MicroBatches,
+    seed: u64,
+    #[cfg(test)]
+    pub faults: super::tests::Faults,
+}
+
+impl StepContext {
+    pub fn new(
+        config: &ResolvedConfig,
+        model: Model,
+        class_counts: &[u64],
+        max_in_flight: usize,
+    ) -> Result<StepContext> {
+        let statistics = model.buffers().map(|(_, tensor)| tensor.shallow_clone()).collect();
+        let scaler = match config.precision {
+            Precision::Fp16 => Some(GradScaler::new(model.compute().device())?),
+            Precision::Fp32 | Precision::Bf16 | Precision::Fp64 => None,
+        };
+        let ema = match config.ema.decay > 0.0 {
+            true => Some(Ema::new(config.ema.decay, &model)?),
+            false => None,
+        };
+        Ok(StepContext {
+            images: None,
+            loss: Loss::new(&config.loss, class_counts, &model)?,
+            gradient: config.gradient.clone(),
+            batch_norm: BatchNormSnapshots::new(statistics, max_in_flight)?,
+            micro_batches: MicroBatches::default(),
+            seed: config.seed,
+            #[cfg(test)]
+            faults: Default::default(),
+            state: TrainState {
+                optimizer: Optimizer::new(&config.optimizer, model.parameters())?,
+                ema,
+                scaler,
+                model,
+            },
+        })
+    }
+
+    /// Moves a batch to the device of the network.
+    pub fn input(&self, batch: &Batch) -> Result<StepInput> {
+        StepInput::from_batch(&self.state.model, self.images.as_deref(), batch)
+    }
+
+    /// Returns the logits `[n, classes]` and the mean loss.
+    pub fn forward(&self, input: &StepInput) -> Result<(Tensor, Tensor)> {
+        let logits = self.state.model.forward(&input.images, true)?;
+        #[cfg(test)]
+        self.faults.check(input.targets.labels.size()[0] as usize)?;
+        let loss = self.loss.mean(&logits, &input.targets)?;
+        Ok((logits, loss))
+    }
+
+    /// Returns the gradients of `loss`, multiplied by the loss scale if there is one.
+    pub fn backward(&self, loss: &Tensor) -> Result<Vec<Tensor>> {
+        let optimizer = &self.state.optimizer;
+        match &self.state.scaler {
+            None => optimizer.gradients(loss),
+            Some(scaler) => optimizer.gradients(&scaler.scale_loss(loss)?),
+        }
+    }
+
+    /// Seeds libtorch's generator if the network has dropout.
+    ///
+    /// The seed depends on the run's seed and on the position of the micro-batch only, so that a
+    /// resumed run drops the same values, and other users of the generator have no influence.
+    pub fn seed_dropout(&self, batch_index: u32, micro_batch: u64) {
+        if !self.state.model.network().has_dropout() {
+            return;
+        }
+        let (step, batch) = (self.state.optimizer.steps(), u64::from(batch_index));
+        let position = step.rotate_left(32) ^ batch.rotate_left(16) ^ micro_batch.rotate_left(8);
+        tch::manual_seed((self.seed ^ position) as i64);
+    }
+
+    /// Passes a batch to `pass`, whole or in micro-batches if memory runs out, and returns the
+    /// result that `pass` fills. After an out-of-memory error, everything is repeated with an empty
+    /// result; `make_room` may free memory first, see [`MicroBatches::run`].
+    ///
+    /// `is_first` tells that the batch is the first of the pending step.
+    pub fn run_micro_batches<T: Default>(
+        &mut self,
+        batch: &Batch,
+        is_first: bool,
+        mut pass: impl FnMut(&StepContext, &mut T, &Batch, u64) -> Result<()>,
+        make_room: &mut dyn FnMut(&Error) -> bool,
+    ) -> Result<T> {
+        let mut micro_batches = std::mem::take(&mut self.micro_batches);
+        let context: &StepContext = self;
+        let result = micro_batches.run(
+            batch,
+            |is_retry| {
+                if is_retry {
+                    empty_cache();
+                    // For a later batch of a step, the failed pass keeps its small influence on the
+                    // running statistics.
+                    if is_first {
+                        context.batch_norm.restore()?;
+                    }
+                }
+                Ok(T::default())
+            },
+            |result, part, index| pass(context, result, part, index),
+            make_room,
+        );
+        self.micro_batches = micro_batches;
+        result
+    }
+}

@@ -1,0 +1,71 @@
+//! Gradient accumulation over several batches.
+
+use residual_spec::Result;
+use residual_torch::{foreach_add, foreach_mul};
+use tch::Tensor;
+
+/// The weighted sum of the gradients of one or more batches.
+#[derive(Default)]
+pub(super) struct GradAccumulator {
+    /// The mean gradients of a single batch; from the second batch on, the sum of `weight` times
+    /// the mean.
+    gradients: Vec<Tensor>,
+    weight: f64,
+    num_batches: u32,
+}
+
+impl GradAccumulator {
+    pub fn num_batches(&self) -> u32 {
+        self.num_batches
+    }
+
+    /// Adds the mean gradients of a batch. With the number of images as `weight`, the mean over
+    /// unequal batches is the mean over all images.
+    pub fn add(&mut self, gradients: Vec<Tensor>, weight: f64) -> Result<()> {
+        match self.num_batches {
+            0 => self.gradients = gradients,
+            1 => {
+                foreach_mul(&self.gradients, self.weight)?;
+                foreach_add(&self.gradients, &gradients, weight)?;
+            }
+            2.. => foreach_add(&self.gradients, &gradients, weight)?,
+        }
+        self.weight += weight;
+        self.num_batches += 1;
+        Ok(())
+    }
+
+    /// Adds the mean of the micro-batches of one batch as one batch.
+    pub fn add_batch(&mut self, mut micro_batches: GradAccumulator) -> Result<()> {
+        if micro_batches.num_batches == 0 {
+            return Ok(());
+        }
+        let weight = micro_batches.weight;
+        self.add(micro_batches.take()?, weight)
+    }
+
+    /// Returns the mean gradients and starts over.
+    pub fn take(&mut self) -> Result<Vec<Tensor>> {
+        let GradAccumulator { gradients, weight, num_batches } = std::mem::take(self);
+        if num_batches > 1 {
+            foreach_mul(&gradients, 1.0 / weight)?;
+        }
+        Ok(gradients)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_batches_by_their_number_of_images() {
+        let gradients = |values: &[f64]| vec![Tensor::from_slice(values)];
+        let mut sum = GradAccumulator::default();
+        sum.add(gradients(&[1.0, 2.0]), 3.0).unwrap();
+        sum.add(gradients(&[5.0, 6.0]), 1.0).unwrap();
+        assert_eq!(sum.num_batches(), 2);
+        assert_eq!(Vec::<f64>::try_from(&sum.take().unwrap()[0]).unwrap(), [2.0, 3.0]);
+        assert_eq!(sum.num_batches(), 0);
+    }
+}

@@ -1,0 +1,199 @@
+//! One epoch: batches, updates, step events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use residual_data::{Batch, Loader, LoaderOptions, NextBatch, SampleOrder};
+use residual_spec::{
+    CheckpointKind, Error, ResolvedConfig, Result, RunEvent, StepEvent, StopReason,
+};
+
+use super::{Flow, StartedUpdate, Trainer};
+use crate::step::{NotFinite, StepOutcome};
+
+/// Longest wait for a batch before the trainer checks for a stop.
+pub const BATCH_TIMEOUT: Duration = Duration::from_millis(200);
+
+impl Trainer<'_> {
+    /// Trains on the remaining batches of the current epoch.
+    pub(super) fn train_epoch(&mut self, on_idle: &mut dyn FnMut()) -> Result<Flow> {
+        let mut loader = self.train_loader();
+        self.clock.restart_training();
+        // Batches since the last update. A step that has begun is completed before anything else,
+        // because a checkpoint cannot store half of one.
+        let mut batches = 0;
+        loop {
+            on_idle();
+            if !self.step.has_gradients() {
+                self.control.wait_while_paused(on_idle);
+                if let Flow::Stop(reason) = self.check_budget() {
+                    // A complete epoch ends as one.
+                    if reason == StopReason::Stopped || !self.is_epoch_complete(0) {
+                        self.finish_updates(0)?;
+                        return Ok(Flow::Stop(reason));
+                    }
+                }
+            }
+            let loaded = match loader.next_within(BATCH_TIMEOUT)? {
+                NextBatch::Ready(loaded) => loaded,
+                NextBatch::Pending => continue,
+                NextBatch::End => {
+                    self.finish_updates(0)?;
+                    return Ok(Flow::Continue);
+                }
+            };
+            for (file, error) in loaded.failed {
+                self.warn_image(file, error)?;
+            }
+            batches += 1;
+            // Batch normalization cannot be trained on a single image.
+            if loaded.batch.len() > 1 {
+                self.forward_backward(&loaded.batch)?;
+            }
+            loader.recycle(loaded.batch);
+
+            let is_complete = self.is_epoch_complete(batches);
+            if self.step.is_full() || is_complete {
+                self.update(std::mem::take(&mut batches), is_complete)?;
+            }
+        }
+    }
+
+    fn train_loader(&self) -> Loader {
+        let options = LoaderOptions {
+            skip_batches: self.position.batch as usize,
+            windows: self.step.has_images(),
+            ..LoaderOptions::train(&self.config, epoch_order(&self.config, self.position.epoch))
+        };
+        Loader::new(&self.data.splits.train, Arc::clone(&self.data.train_pipeline), options)
+    }
+
+    /// Returns whether the epoch is complete after `batches` more batches.
+    fn is_epoch_complete(&self, batches: u32) -> bool {
+        u64::from(self.batches_started() + batches) >= self.lengths.batches_per_epoch
+    }
+
+    fn forward_backward(&mut self, batch: &Batch) -> Result<()> {
+        let before = self.step.max_micro_batch();
+        let outcome = self.step.forward_backward(batch)?;
+        match self.step.max_micro_batch() {
+            Some(max) if before != Some(max) => self.warn_micro_batches(max)?,
+            Some(_) | None => {}
+        }
+        self.warn_without_graphs()?;
+        match outcome {
+            StepOutcome::Done(()) => Ok(()),
+            StepOutcome::NotFinite(not_finite) => Err(self.roll_back(&not_finite)?),
+        }
+    }
+
+    /// Updates the weights with the last `batches` batches, and saves a checkpoint if one is due.
+    fn update(&mut self, batches: u32, is_epoch_complete: bool) -> Result<()> {
+        match self.step.has_gradients() {
+            true => self.start_update(batches)?,
+            false => {
+                self.finish_updates(0)?;
+                self.position.batch += batches; // no image in them could be used
+            }
+        }
+        let every = self.config.checkpoint.every_steps;
+        if every > 0 && !is_epoch_complete && self.steps_started().is_multiple_of(every) {
+            self.finish_updates(0)?;
+            self.save(&[CheckpointKind::Last])?;
+            self.clock.restart_training();
+        }
+        Ok(())
+    }
+
+    fn start_update(&mut self, batches: u32) -> Result<()> {
+        let lr = self.schedule.lr(self.progress());
+        if !lr.is_finite() {
+            self.finish_updates(0)?;
+            let not_finite = NotFinite { what: "the learning rate", value: lr };
+            return Err(self.roll_back(&not_finite)?);
+        }
+        self.step.start_optimizer_step(lr)?;
+        self.in_flight.push_back(StartedUpdate { batches, lr });
+        self.finish_updates(self.step.max_in_flight())
+    }
+
+    /// Waits for the outcomes of the oldest updates until `max_in_flight` are left.
+    fn finish_updates(&mut self, max_in_flight: usize) -> Result<()> {
+        while self.in_flight.len() > max_in_flight {
+            let Some(update) = self.in_flight.pop_front() else { break };
+            self.finish_update(update)?;
+        }
+        Ok(())
+    }
+
+    fn finish_update(&mut self, StartedUpdate { batches, lr }: StartedUpdate) -> Result<()> {
+        let metrics = match self.step.finish_optimizer_step()? {
+            StepOutcome::Done(metrics) => metrics,
+            StepOutcome::NotFinite(not_finite) => return Err(self.roll_back(&not_finite)?),
+        };
+        self.position.batch += batches;
+        self.position.step += 1;
+        self.position.metrics.merge(metrics);
+        self.clock.add_step(metrics.count);
+        self.position.lr = lr;
+        self.emit_step(metrics.score().loss, lr)
+    }
+
+    fn emit_step(&mut self, loss: f64, lr: f64) -> Result<()> {
+        let epoch = self.position.metrics.score();
+        let images_per_second = self.clock.current_throughput();
+        let event = RunEvent::Step(StepEvent {
+            epoch: self.position.epoch + 1,
+            step: self.position.step,
+            step_in_epoch: self.position.batch.div_ceil(self.config.gradient.accumulate),
+            steps_per_epoch: self.lengths.steps_per_epoch as u32,
+            loss,
+            epoch_loss: epoch.loss,
+            epoch_accuracy: epoch.accuracy,
+            lr,
+            loss_scale: self.step.loss_scale(),
+            images_per_second,
+            eta_seconds: self.eta(images_per_second),
+        });
+        if self.position.step.is_multiple_of(self.config.log.every_steps) {
+            self.dir.log(&event)?;
+        }
+        self.control.emit(event);
+        Ok(())
+    }
+
+    /// Returns the remaining training time in seconds, if the budget limits it.
+    fn eta(&self, images_per_second: f64) -> Option<f64> {
+        let steps = self.lengths.total_steps.map(|total| {
+            let batches = total.saturating_sub(self.position.step)
+                * u64::from(self.config.gradient.accumulate);
+            let images = batches * u64::from(self.config.batch_size);
+            images as f64 / images_per_second.max(1e-9)
+        });
+        let budget = self.config.budget.seconds;
+        let seconds = budget.map(|total| (total - self.clock.seconds()).max(0.0));
+        match (steps, seconds) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Saves the state after the last successful update and returns `E_DIVERGED`.
+    fn roll_back(&mut self, NotFinite { what, value }: &NotFinite) -> Result<Error> {
+        let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
+        self.in_flight.clear();
+        // A resume repeats the batches of updates that were not made.
+        if self.step.roll_back()? && self.position.step > 0 {
+            self.save(&[CheckpointKind::Last])?;
+        }
+        Ok(self.diverged(format!("{what} became {value} in epoch {epoch} at step {step}")))
+    }
+}
+
+/// Returns the order of the training images in an epoch.
+pub fn epoch_order(config: &ResolvedConfig, epoch: u32) -> SampleOrder {
+    match config.data.balanced {
+        true => SampleOrder::Balanced { seed: config.seed, epoch },
+        false => SampleOrder::Shuffled { seed: config.seed, epoch },
+    }
+}

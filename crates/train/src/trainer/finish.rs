@@ -1,0 +1,141 @@
+//! The end of a run: test evaluation, evaluation.json, result.json.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use residual_data::Subset;
+use residual_model::Model;
+use residual_spec::{
+    BestCheckpoint, CheckpointKind, EndEvent, Error, ErrorCode, Evaluation, Metrics, Result,
+    RunEvaluation, RunEvent, Split, StopReason, TrainResult,
+};
+use residual_weights::Checkpoint;
+
+use super::Trainer;
+use super::session_clock::throughput;
+use crate::StopSignal;
+use crate::thumbnail::read_thumbnail;
+
+/// Number of samples, and of images with the highest losses, that the last evaluation keeps for the
+/// report.
+pub(super) const NUM_EXAMPLES: usize = 24;
+/// Longest side of their thumbnails, in pixels.
+const THUMBNAIL_SIZE: u32 = 96;
+/// Longest time that thumbnails may delay a run that is to stop.
+const THUMBNAIL_TIMEOUT: Duration = Duration::from_millis(500);
+
+impl Trainer<'_> {
+    /// Evaluates the best checkpoint on the test split unless the run is to stop, writes
+    /// evaluation.json and result.json, and reports the end.
+    pub(super) fn finish(
+        mut self,
+        mut reason: StopReason,
+        on_idle: &mut dyn FnMut(),
+    ) -> Result<TrainResult> {
+        let best_path = self.dir.checkpoint_path(CheckpointKind::Best, 0);
+        let mut test = None;
+        let validation = self.data.splits.val.clone().zip(self.best_validation.take());
+        let mut last_evaluation =
+            validation.map(|(images, evaluation)| (Split::Val, images, evaluation));
+        let has_best = self.position.best.is_some() && best_path.is_file();
+        if let (Some(images), true, false) =
+            (self.data.splits.test.clone(), has_best, reason == StopReason::Stopped)
+        {
+            match self.evaluate_best(&best_path, &images, on_idle)? {
+                None => reason = StopReason::Stopped,
+                Some(evaluation) => {
+                    test = Some(Metrics::from(&evaluation));
+                    last_evaluation = Some((Split::Test, images, evaluation));
+                }
+            }
+        }
+        if let Some((part, images, evaluation)) = last_evaluation {
+            self.write_evaluation(part, &images, evaluation, on_idle)?;
+        }
+        self.check_aborted()?;
+        let result = self.result(reason, test);
+        self.dir.write_result(&result)?;
+        self.emit(RunEvent::End(EndEvent { result: result.clone() }))?;
+        Ok(result)
+    }
+
+    /// Evaluates the best checkpoint. Returns `None` if the run is to stop.
+    fn evaluate_best(
+        &mut self,
+        path: &PathBuf,
+        images: &Subset,
+        on_idle: &mut dyn FnMut(),
+    ) -> Result<Option<Evaluation>> {
+        let model = self.step.model();
+        let (network, compute) = (model.network().clone(), model.compute());
+        let checkpoint = Checkpoint::open(path)?;
+        let best = Model::from_reader(network, compute, |name| checkpoint.tensor(name))
+            .map_err(|error| error.file(path))?;
+        self.evaluate_on(Some(&best), images, on_idle)
+    }
+
+    /// Writes evaluation.json with thumbnails of the example images. An image that cannot be read
+    /// has no thumbnail. Nothing is written if the run is to stop and the thumbnails take long.
+    fn write_evaluation(
+        &self,
+        part: Split,
+        images: &Subset,
+        mut evaluation: Evaluation,
+        on_idle: &mut dyn FnMut(),
+    ) -> Result<()> {
+        let Some(best) = self.position.best else { return Ok(()) };
+        let channels = self.config.data.channels;
+        let started = Instant::now();
+        for example in evaluation.samples.iter_mut().chain(&mut evaluation.top_losses) {
+            on_idle();
+            let is_too_late = match self.control.stop_signal() {
+                None => false,
+                Some(StopSignal::Requested | StopSignal::Shutdown) => {
+                    started.elapsed() > THUMBNAIL_TIMEOUT
+                }
+                // An aborted run has no result that the evaluation could belong to.
+                Some(StopSignal::Aborted | StopSignal::HookFailed) => true,
+            };
+            if is_too_late {
+                return Ok(());
+            }
+            example.thumbnail =
+                read_thumbnail(images, example.index, channels, THUMBNAIL_SIZE).ok();
+        }
+        self.dir.write_evaluation(&RunEvaluation { split: part, epoch: best.epoch, evaluation })
+    }
+
+    /// # Errors
+    /// `E_ABORTED` if the owner aborted the run or a hook failed.
+    fn check_aborted(&self) -> Result<()> {
+        let message = match self.control.stop_signal() {
+            Some(StopSignal::Aborted) => "the run was aborted",
+            Some(StopSignal::HookFailed) => "a hook failed and ended the run",
+            Some(StopSignal::Requested | StopSignal::Shutdown) | None => return Ok(()),
+        };
+        let last = self.dir.checkpoint_path(CheckpointKind::Last, 0);
+        Err(Error::new(ErrorCode::Aborted, message).file(last.display().to_string()))
+    }
+
+    fn result(&self, stop_reason: StopReason, test: Option<Metrics>) -> TrainResult {
+        let path = |kind| self.dir.checkpoint_path(kind, 0).display().to_string();
+        let saved = &self.position.time;
+        TrainResult {
+            stop_reason,
+            dir: self.dir.path().display().to_string(),
+            epochs: self.position.epoch,
+            steps: self.position.step,
+            best: self.position.best.map(|best| BestCheckpoint {
+                epoch: best.epoch,
+                accuracy: best.accuracy,
+                loss: best.loss,
+                checkpoint: path(CheckpointKind::Best),
+            }),
+            last: path(CheckpointKind::Last),
+            test,
+            images_per_second: throughput(saved.images, saved.train_seconds),
+            seconds: self.clock.seconds(),
+            report: None,
+        }
+    }
+}

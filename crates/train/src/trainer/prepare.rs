@@ -1,0 +1,186 @@
+//! Everything that can fail before a run writes anything: data, configuration, network, weights.
+
+use std::path::{Path, PathBuf};
+
+use residual_arch::Network;
+use residual_data::{Arrays, Dataset};
+use residual_model::{ComputeOptions, Model};
+use residual_runlog::RunDir;
+use residual_spec::{
+    Auto, DatasetInfo, Device, Error, ErrorCode, ResolvedConfig, Result, TrainConfig, WarningEvent,
+    resolve,
+};
+use residual_weights::Checkpoint;
+use serde_json::Value;
+
+use super::ResumedRun;
+use super::checkpoint::parse_position;
+use super::warnings::cuda_unusable;
+use crate::batch_size;
+use crate::initial_weights::{AdaptedWeights, InitialWeights};
+use crate::resume;
+
+/// A run that is ready to start.
+pub struct Prepared {
+    pub config: ResolvedConfig,
+    pub dataset: Dataset,
+    pub(super) network: Network,
+    pub(super) resumed: Option<ResumedRun>,
+    pub(super) initial: AdaptedWeights,
+    /// Whether the run folder's name was chosen automatically, so that a number may be added.
+    pub(super) has_auto_name: bool,
+}
+
+impl Prepared {
+    /// Opens the data, resolves the configuration, and builds the network.
+    ///
+    /// # Errors
+    /// As [`train`](super::train); `E_ABORTED` once `is_cancelled` returns true.
+    pub fn new(
+        config: &Value,
+        arrays: Option<Arrays>,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Prepared> {
+        let mut input = TrainConfig::from_json(config)?;
+        let resumed = match &input.resume {
+            None => None,
+            Some(from) => {
+                let (path, run_dir) = resume::locate(from)?;
+                let checkpoint = Checkpoint::read_for_resume(&path)?;
+                input = resume::merge(config, &checkpoint.config, &run_dir)?;
+                Some(ResumedRun { checkpoint, path, run_dir })
+            }
+        };
+        let dataset = residual_data::open_with_arrays(&input.data(), arrays, is_cancelled);
+        if is_cancelled() {
+            return Err(Error::new(ErrorCode::Aborted, "stopped before training began"));
+        }
+        let mut dataset = dataset?;
+        // A resumed run has its own weights.
+        let initial = match &resumed {
+            None => InitialWeights::read(&mut input, dataset.facts())?,
+            Some(_) => InitialWeights::default(),
+        };
+        let machine = crate::machine_info();
+        let mut config = resolve(&input, dataset.facts(), &machine)?;
+        if let Some(resumed) = &resumed {
+            check_unchanged(resumed, &config, dataset.facts())?;
+        }
+        let network = build_network(&config, dataset.facts())?;
+
+        if config.device == Device::Cuda {
+            residual_torch::cuda::set_memory_fraction(config.memory_fraction.unwrap_or(1.0))?;
+        }
+        let decoded = dataset.facts().decoded_bytes;
+        if let Some(smaller) = batch_size::reduce(&input, &config, dataset.facts(), &network)? {
+            // The learning rate and other defaults depend on the batch size.
+            input.batch_size = Some(Auto::Value(smaller.images));
+            config = resolve(&input, dataset.facts(), &machine)?;
+            config.reasons.insert("batchSize".into(), smaller.reason);
+        }
+        if let Some((cache, reason)) = batch_size::reduce_cache(&input, &config, decoded, &network)
+        {
+            config.cache = cache;
+            config.reasons.insert("cache".into(), reason);
+        }
+        dataset.cache_decoded(u64::from(config.cache) << 20);
+        let mut initial = initial.adapt(&mut config, &network)?;
+        initial.warnings.extend(cuda_unusable(&input, &config));
+
+        let has_out = input.out.as_ref().and_then(Auto::value).is_some();
+        let has_auto_name = !has_out && !config.overwrite;
+        Ok(Prepared { config, dataset, network, resumed, initial, has_auto_name })
+    }
+
+    /// Creates the network with its initial or resumed weights.
+    pub fn model(&self) -> Result<Model> {
+        let (network, compute) = (self.network.clone(), ComputeOptions::from_config(&self.config));
+        let mut model = match (&self.resumed, &self.initial.weights) {
+            (None, None) => Model::new(network, compute, self.config.seed)?,
+            (None, Some(adapted)) => Model::from_state_dict(network, compute, &adapted.tensors)?,
+            (Some(from), _) => Model::from_state_dict(network, compute, &from.checkpoint.tensors)
+                .map_err(|error| error.file(&from.path))?,
+        };
+        model.freeze(&self.config.model.freeze)?;
+        Ok(model)
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Returns the number of updates before a resume.
+    pub fn start_step(&self) -> Result<u64> {
+        match &self.resumed {
+            None => Ok(0),
+            Some(from) => Ok(parse_position(&from.checkpoint.progress, &from.path)?.step),
+        }
+    }
+
+    /// Returns the warnings about the initial weights and the device.
+    pub fn warnings(&self) -> &[WarningEvent] {
+        &self.initial.warnings
+    }
+
+    /// Returns the path of the run folder, without creating it.
+    ///
+    /// # Errors
+    /// `E_OUT_EXISTS`, `E_OUT_IN_USE`.
+    pub fn run_path(&self) -> Result<PathBuf> {
+        let out = Path::new(&self.config.out);
+        match &self.resumed {
+            None if self.has_auto_name => RunDir::next_free_path(out),
+            None => RunDir::check_path(out, self.config.overwrite),
+            Some(from) => Ok(from.run_dir.clone()),
+        }
+    }
+}
+
+/// Checks that configuration and data are those of the run to resume.
+fn check_unchanged(
+    resumed: &ResumedRun,
+    config: &ResolvedConfig,
+    facts: &DatasetInfo,
+) -> Result<()> {
+    resume::check(&resumed.checkpoint.config, config)?;
+    if resumed.checkpoint.data.fingerprint != facts.fingerprint {
+        let message = format!("{} has changed since the run began", config.data.source);
+        return Err(Error::new(ErrorCode::Mismatch, message)
+            .key("data")
+            .hint("Restore the original data, or start a new run."));
+    }
+    Ok(())
+}
+
+fn build_network(config: &ResolvedConfig, facts: &DatasetInfo) -> Result<Network> {
+    let (channels, size) = (config.data.channels, config.data.image_size);
+    let classes = facts.classes.len() as u32;
+    let network = residual_arch::build(&config.model, channels, size, classes)?;
+    residual_arch::frozen(&network, &config.model.freeze)?;
+    Ok(network)
+}
+
+/// Lengths of an epoch and of the run.
+pub struct Lengths {
+    pub batches_per_epoch: u64,
+    pub steps_per_epoch: u64,
+    /// Length of the budget, if it is known in steps.
+    pub total_steps: Option<u64>,
+}
+
+impl Lengths {
+    pub fn new(config: &ResolvedConfig, train_images: usize) -> Lengths {
+        let batches_per_epoch = batches_per_epoch(train_images, config.batch_size as usize);
+        let steps_per_epoch = batches_per_epoch.div_ceil(config.gradient.accumulate.into());
+        let epochs = config.budget.epochs.map(|epochs| u64::from(epochs) * steps_per_epoch);
+        let total_steps = [epochs, config.budget.steps].into_iter().flatten().min();
+        Lengths { batches_per_epoch, steps_per_epoch, total_steps }
+    }
+}
+
+/// Returns the number of batches in an epoch. A last batch of one image is left out, because batch
+/// normalization cannot be trained on a single image.
+fn batches_per_epoch(images: usize, batch_size: usize) -> u64 {
+    let has_single = images % batch_size == 1 && images > 0;
+    (images - usize::from(has_single)).div_ceil(batch_size) as u64
+}
