@@ -72,7 +72,7 @@ testOn(
         .split('\n')
         .map((line) => JSON.parse(line))
       const warnings: WarningEvent[] = events.filter(({ type }) => type === 'warning')
-      const anew = `the head begins anew: ${classes} -> 2 classes`
+      const anew = `the classifier head is initialized at random: ${classes} -> 2 classes`
       t.true(warnings.some(({ message }) => message === anew))
       t.is(events[0].config.model.arch, 'resnet8')
       t.is(events[0].config.data.imageSize, 32)
@@ -99,7 +99,7 @@ test('the command line says what it assumed, and takes what it is told', async (
   t.true('pqrs'.includes(JSON.parse(predicted.stdout).label))
   const nothing = await residual(['eval', weights])
   t.is(nothing.status, 2)
-  t.regex(nothing.stderr, /do not say what they were trained on/)
+  t.regex(nothing.stderr, /have no record of their training data/)
 })
 
 test('a file that asks for more than tensors is refused, and does nothing', async (t) => {
