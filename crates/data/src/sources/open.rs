@@ -26,7 +26,7 @@ pub fn open_with_arrays(
     let Some(arrays) = arrays else { return open(config, cancelled) };
     let source = config.source.as_deref().unwrap_or(ARRAYS);
     if source != ARRAYS {
-        let message = format!("there are images in memory, and `data` says '{source}'");
+        let message = format!("`arrays` were given, but `data` is '{source}'");
         return Err(Error::new(ErrorCode::Config, message)
             .key("data")
             .hint("Leave `data` out to train on the images in memory, or leave `arrays` out."));
@@ -49,25 +49,22 @@ fn given_format(config: &DataConfig) -> Option<DataFormat> {
 /// cancelled.
 pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset> {
     let Some(source) = config.source.as_deref() else {
-        return Err(Error::new(ErrorCode::Config, "`data` names no images")
+        return Err(Error::new(ErrorCode::Config, "no data set is given")
             .key("data")
             .hint(format!("Give a folder of images, or a name: {}.", names())));
     };
     let format = given_format(config);
     if source == ARRAYS && (format == Some(DataFormat::Arrays) || !Path::new(source).exists()) {
-        return Err(Error::new(
-            ErrorCode::DataNotFound,
-            "the images in memory were not handed over",
-        )
-        .key("data")
-        .hint("Give them in the second argument: train(config, { arrays })."));
+        return Err(Error::new(ErrorCode::DataNotFound, "the images in memory are missing")
+            .key("data")
+            .hint("Give them in the second argument: train(config, { arrays })."));
     }
     let labels = config.labels.unwrap_or(CifarLabels::Fine);
     let Some(set) = find_known_dataset(source) else {
         return open_path(source, Path::new(source), format, labels, cancelled);
     };
     if Path::new(source).exists() {
-        let message = format!("'{source}' is both a data set's name and a folder here");
+        let message = format!("'{source}' is both the name of a data set and a folder");
         return Err(Error::new(ErrorCode::Config, message)
             .key("data")
             .hint(format!("Write './{source}' for the folder, or rename it.")));
@@ -152,7 +149,7 @@ fn open_folder(
             return Err(Error::new(ErrorCode::DataFormat, message)
                 .key("data.format")
                 .file(folder)
-                .hint("Say which are meant with `data.format`."));
+                .hint("Select one format with `data.format`."));
         }
         (_, [one, ..]) => one.format(),
         (_, []) => DataFormat::ImageFolder,

@@ -116,7 +116,7 @@ pub(crate) fn dataset(
             let (part, missing) = (part.as_str(), missing.join(", "));
             warnings.push(WarningEvent {
                 code: ErrorCode::DataUnusable,
-                message: format!("the {part} part has no images of {missing}"),
+                message: format!("the {part} split has no images of {missing}"),
                 file: None,
                 hint: None,
             });

@@ -16,12 +16,12 @@ pub(crate) struct SkippedFiles {
 impl SkippedFiles {
     /// Files that are no images.
     pub fn files() -> SkippedFiles {
-        SkippedFiles::new(ErrorCode::Image, "more files are no readable images")
+        SkippedFiles::new(ErrorCode::Image, "more files are not readable images")
     }
 
     /// Members of shards that belong to no sample.
     pub fn members() -> SkippedFiles {
-        SkippedFiles::new(ErrorCode::DataFormat, "more members of shards were left out")
+        SkippedFiles::new(ErrorCode::DataFormat, "more members of shards were skipped")
     }
 
     fn new(code: ErrorCode, counted: &'static str) -> SkippedFiles {
@@ -69,6 +69,6 @@ mod tests {
         assert_eq!(skipped(10)[3].file.as_deref(), Some("3.jpg"));
         let many = skipped(25);
         assert_eq!(many.len(), 11);
-        assert_eq!(many[10].message, "15 more files are no readable images");
+        assert_eq!(many[10].message, "15 more files are not readable images");
     }
 }

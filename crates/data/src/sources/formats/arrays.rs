@@ -66,9 +66,10 @@ impl Arrays {
             bytes += images.images.len() as u64;
         }
         if bytes > MAX_BYTES {
-            let message = format!("the images take {} GB, more than 4", bytes >> 30);
+            let message =
+                format!("the images take {} GiB, more than the limit of 4 GiB", bytes >> 30);
             return Err(bad("arrays", message)
-                .hint("Write them as an image folder or as shards, from which they are read."));
+                .hint("Write them to an image folder or to shards, which are read on demand."));
         }
         let mut source = |part: Split| {
             let (images, labels) = match parts[part as usize].take() {

@@ -187,11 +187,12 @@ fn read(
         let mut opened = File::open(file).map_err(failed)?;
         let length = opened.metadata().map_err(failed)?.len();
         if length + pixels.len() as u64 > MAX_BYTES {
-            return Err(bad(file, "makes more than is kept in memory, 4 GB".into()));
+            return Err(bad(file, "exceeds the limit of 4 GiB for data sets in memory".into()));
         }
         let (length, record) = (length as usize, kind.record());
         if length == 0 || !length.is_multiple_of(record) {
-            let message = format!("is {length} bytes long, which are no whole records of {record}");
+            let message =
+                format!("has {length} bytes, which is not a multiple of the record size {record}");
             return Err(bad(file, message));
         }
         labels.reserve(length / record);
@@ -206,7 +207,7 @@ fn read(
             let label = u32::from(bytes[label_at]);
             if label as usize >= classes {
                 let message =
-                    format!("has the label {label} in record {number}, of {classes} classes");
+                    format!("has label {label} in record {number}, but only {classes} classes");
                 return Err(bad(file, message));
             }
             labels.push(label);

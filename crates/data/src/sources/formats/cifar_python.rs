@@ -114,7 +114,7 @@ fn read_batch(
     for (number, label) in list.enumerate() {
         let label = label.as_int().filter(|label| (0..classes as i128).contains(label));
         let Some(label) = label else {
-            let message = format!("has no label of {classes} classes for image {number}");
+            let message = format!("has no label below {classes} for image {number}");
             return Err(bad(file, message));
         };
         labels.push(label as u32);
@@ -132,7 +132,7 @@ fn open(file: &Path, before: u64) -> Result<Pickle> {
     let opened = File::open(file).map_err(failed)?;
     let length = opened.metadata().map_err(failed)?.len();
     if length + before > MAX_BYTES {
-        return Err(bad(file, "makes more than is kept in memory, 4 GB".into()));
+        return Err(bad(file, "exceeds the limit of 4 GiB for data sets in memory".into()));
     }
     let limits = Limits { bytes: length as usize, ..Limits::default() };
     read(&mut BufReader::new(opened), limits).map_err(|error| match error {

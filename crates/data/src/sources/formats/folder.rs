@@ -69,7 +69,7 @@ fn parts(
     let mut found: Vec<(Split, Listing)> = Vec::new();
     for (part, folder) in parts.into_iter().zip(&listing.folders) {
         if found.iter().any(|(other, _)| *other == part) {
-            let message = format!("{} has two {} parts", root.display(), part.as_str());
+            let message = format!("{} has two {} splits", root.display(), part.as_str());
             return Err(Error::new(ErrorCode::DataUnusable, message)
                 .key("data")
                 .file(folder)
@@ -134,7 +134,9 @@ fn assemble(
                 code: ErrorCode::DataUnusable,
                 message: format!("the class folder {} has no images", folder.path.display()),
                 file: Some(folder.path.display().to_string()),
-                hint: Some("It was left out; remove it, or put images into it.".into()),
+                hint: Some(
+                    "The class was skipped; remove the folder, or put images into it.".into(),
+                ),
             });
         } else {
             classes.push(folder.name());
@@ -172,7 +174,7 @@ fn assemble(
         if images.locations.is_empty() && folders.iter().any(|folder| folder.part == part) {
             warnings.push(WarningEvent {
                 code: ErrorCode::DataUnusable,
-                message: format!("the {} part of {source} has no images", part.as_str()),
+                message: format!("the {} split of {source} has no images", part.as_str()),
                 file: None,
                 hint: None,
             });
@@ -184,14 +186,14 @@ fn assemble(
 
 fn unknown_class(part: Split, folder: &ClassFolder) -> Error {
     let message = format!(
-        "the {} part has the class '{}', which the train part has not",
+        "the {} split has the class '{}', which the train split lacks",
         part.as_str(),
         folder.name()
     );
     Error::new(ErrorCode::DataUnusable, message)
         .key("data")
         .file(&folder.path)
-        .hint("Every part must use the same class names.")
+        .hint("Use the same class names in every split.")
 }
 
 /// Hashes the components of a path with `/` between them, so that every platform gives the same
@@ -218,9 +220,11 @@ fn suggest_fix(root: &Path, folders: &[ClassFolder]) -> Option<String> {
         }
     }
     let files = Listing::read(root, &|| false).ok()?.files;
-    files.iter().take(SOME).any(|file| is_image(file)).then(|| {
-        "Images lie beside each other here; move each class into a folder of its own.".into()
-    })
+    files
+        .iter()
+        .take(SOME)
+        .any(|file| is_image(file))
+        .then(|| "The folder contains images directly; move each class into its own folder.".into())
 }
 
 fn has_image_extension(file: &Path) -> bool {
@@ -383,7 +387,7 @@ mod tests {
     fn refuses_unusable_folders_with_a_hint() {
         let png = image("picture.png");
         assert!(refused(&[]).hint.unwrap().contains("folder of its own"));
-        assert!(refused(&[("1.png", &png)]).hint.unwrap().contains("beside each other"));
+        assert!(refused(&[("1.png", &png)]).hint.unwrap().contains("contains images directly"));
         assert!(refused(&[("only/1.png", &png)]).message.contains("one class only"));
         let nested = refused(&[("photos/ant/1.png", &png), ("photos/bee/1.png", &png)]);
         assert!(nested.hint.unwrap().ends_with("photos?"));
@@ -395,7 +399,7 @@ mod tests {
             ("val/", b""),
             ("valid/", b""),
         ];
-        assert!(refused(&two).message.contains("two val parts"));
+        assert!(refused(&two).message.contains("two val splits"));
         let unknown =
             [("train/ant/1.png", &png[..]), ("train/bee/1.png", &png), ("test/cat/1.png", &png)];
         assert!(refused(&unknown).message.contains("'cat'"));

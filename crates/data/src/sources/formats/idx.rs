@@ -49,7 +49,7 @@ impl IdxFiles {
                 Some(other) => {
                     let part = part.as_str();
                     let message = format!(
-                        "{} and {} both look like the {part} part",
+                        "{} and {} both look like the {part} split",
                         other.display(),
                         file.display()
                     );
@@ -158,7 +158,7 @@ fn read_part(
     let ([count], label_bytes) = read::<1>(labels, cancelled)?;
     let ([image_count, height, width], pixels) = read::<3>(images, cancelled)?;
     if image_count != count {
-        return Err(damaged(images, format!("has {image_count} images, its labels are {count}")));
+        return Err(damaged(images, format!("has {image_count} images but {count} labels")));
     }
     if height == 0 || width == 0 {
         return Err(damaged(images, format!("has images of {height}x{width} pixels")));
@@ -177,7 +177,7 @@ fn read_part(
 /// Reads the dimensions of an IDX file with `D` dimensions, and its values.
 fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u32; D], Vec<u8>)> {
     let failed = |cause: std::io::Error| match cause.kind() {
-        ErrorKind::UnexpectedEof => damaged(file, "is cut short"),
+        ErrorKind::UnexpectedEof => damaged(file, "is truncated"),
         ErrorKind::InvalidInput | ErrorKind::InvalidData => {
             damaged(file, format!("is damaged: {cause}"))
         }
@@ -212,14 +212,22 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
         false => on_disk,
     };
     let promised = promised.filter(|&bytes| bytes <= possible).ok_or_else(|| {
-        damaged(file, format!("is cut short: it promises {lengths:?} values in {on_disk} bytes"))
+        damaged(
+            file,
+            format!(
+                "is truncated: its header claims {lengths:?} values, the file has {on_disk} bytes"
+            ),
+        )
     })?;
     if promised > MAX_BYTES {
         return Err(damaged(
             file,
-            format!("holds {} GB, more than is kept in memory", promised >> 30),
+            format!(
+                "has {} GiB, more than the limit of 4 GiB for data sets in memory",
+                promised >> 30
+            ),
         )
-        .hint("Unpack it into an image folder, from which images are read as needed."));
+        .hint("Convert it to an image folder, whose images are read on demand."));
     }
 
     // Allocate as bytes arrive: the header may lie.
@@ -231,7 +239,7 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
         (&mut reader).take(step).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() == before {
             let message =
-                format!("is cut short: it promises {promised} values, {before} are there");
+                format!("is truncated: its header claims {promised} values, {before} are present");
             return Err(damaged(file, message));
         }
     }
@@ -239,7 +247,7 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
     if reader.read(&mut [0]).map_err(failed)? != 0 {
         return Err(damaged(
             file,
-            format!("holds more than the {promised} values that it promises"),
+            format!("has more than the {promised} values that its header claims"),
         ));
     }
     bytes.shrink_to_fit();
@@ -349,7 +357,7 @@ mod tests {
     #[test]
     fn refuses_gzip_content_beyond_the_header_size() {
         let error = refused(&[(IMAGES, zipped(&idx(&[3, 2, 1], &vec![0; 50 << 20])))]);
-        assert!(error.message.contains("holds more"), "{error}");
+        assert!(error.message.contains("has more"), "{error}");
     }
 
     #[test]

@@ -195,9 +195,9 @@ fn missing(
     let file = location.file().display();
     let error = match cause.kind() {
         std::io::ErrorKind::NotFound => {
-            let message = format!("{} names {file}, which is not there", list.display());
+            let message = format!("{} names {file}, which does not exist", list.display());
             Error::new(ErrorCode::DataNotFound, message)
-                .hint("Paths are relative to the list's folder; correct the line, or remove it.")
+                .hint("Paths are relative to the folder of the list; correct or remove the line.")
         }
         _ => {
             let message = format!("{} names {file}, which cannot be read: {cause}", list.display());
@@ -213,7 +213,7 @@ fn unknown_class(list: &Path, image: &ListEntry, location: &ImageLocation, label
         image.split.as_str(),
     );
     at_line(Error::new(ErrorCode::DataUnusable, message), list, image, location)
-        .hint("Every part must use the same class names.")
+        .hint("Use the same class names in every split.")
 }
 
 #[cfg(test)]

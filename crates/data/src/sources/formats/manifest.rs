@@ -52,7 +52,11 @@ pub(crate) fn open(
     let opened = File::open(file).map_err(failed)?;
     if opened.metadata().map_err(failed)?.len() > MAX_BYTES {
         let megabytes = MAX_BYTES >> 20;
-        return Err(bad(file, 0, format!("is larger than {megabytes} MB, and no list of images")));
+        return Err(bad(
+            file,
+            0,
+            format!("is larger than {megabytes} MiB, the limit for manifests"),
+        ));
     }
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut list = ImageList::new();
@@ -91,7 +95,7 @@ fn check(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), Strin
         return Err(format!("gives no label for '{path}'"));
     }
     if path.contains("://") {
-        return Err(format!("names '{path}', which is an address and no file"));
+        return Err(format!("names '{path}', which is a URL, not a file"));
     }
     if path.contains('\0') {
         return Err("names a path with a zero byte".into());
@@ -126,7 +130,7 @@ fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
         if std::mem::take(&mut first) && record.iter().any(|name| name == COLUMNS[0]) {
             columns = COLUMNS.map(|column| record.iter().position(|name| name == column));
             if columns[1].is_none() {
-                return Err(bad(file, line, "names a column 'path' but none 'label'".into()));
+                return Err(bad(file, line, "has a column 'path' but no column 'label'".into()));
             }
             continue;
         }
@@ -146,7 +150,7 @@ fn csv_error(file: &Path, error: csv::Error) -> Error {
             let line = pos.map_or(line, |position| position.line() as u32);
             bad(file, line, "is not in UTF-8".into()).hint("Save it as CSV in UTF-8.")
         }
-        other => bad(file, line, format!("is no CSV: {other:?}")),
+        other => bad(file, line, format!("is not valid CSV: {other:?}")),
     }
 }
 
@@ -171,15 +175,15 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
             continue;
         }
         let object: Value = serde_json::from_slice(text)
-            .map_err(|cause| bad(file, line, format!("is no JSON: {cause}")))?;
+            .map_err(|cause| bad(file, line, format!("is not valid JSON: {cause}")))?;
         if !object.is_object() {
-            return Err(bad(file, line, "is no JSON object".into()));
+            return Err(bad(file, line, "is not a JSON object".into()));
         }
         let text = |key: &str| match &object[key] {
             Value::Null => Ok(String::new()),
             Value::String(text) => Ok(text.clone()),
             Value::Number(number) if key == "label" && number.is_u64() => Ok(number.to_string()),
-            _ => Err(bad(file, line, format!("has a `{key}` that is no text"))),
+            _ => Err(bad(file, line, format!("has a `{key}` that is not a string"))),
         };
         add(line, &text("path")?, &text("label")?, &text("split")?)?;
     }
@@ -284,8 +288,8 @@ mod tests {
             ("a.jpg,cat\na.jpg,", Some(2), "no label"),
             ("a.jpg,cat\n,dog", Some(2), "no image"),
             ("a.jpg,cat,dev", Some(1), "split 'dev'"),
-            ("http://x/a.jpg,cat", Some(1), "an address"),
-            ("path,class\na.jpg,cat", Some(1), "none 'label'"),
+            ("http://x/a.jpg,cat", Some(1), "a URL"),
+            ("path,class\na.jpg,cat", Some(1), "no column 'label'"),
             ("", None, "no images"),
             ("path,label\n", None, "no images"),
         ] {
@@ -296,8 +300,8 @@ mod tests {
         for (text, line, what) in [
             (r#"{"path": "a.jpg", "label": 1.5}"#, 1, "`label`"),
             (r#"{"path": 3, "label": "x"}"#, 1, "`path`"),
-            ("{\"path\": \"a.jpg\", \"label\": 1}\n{\"path\"", 2, "no JSON"),
-            ("[1]", 1, "no JSON object"),
+            ("{\"path\": \"a.jpg\", \"label\": 1}\n{\"path\"", 2, "not valid JSON"),
+            ("[1]", 1, "not a JSON object"),
             (r#"{"label": "x"}"#, 1, "no image"),
         ] {
             let (code, at, message) = refused("labels.jsonl", text.as_bytes());

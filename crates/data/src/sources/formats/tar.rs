@@ -46,7 +46,7 @@ pub(crate) enum Failure {
 impl From<std::io::Error> for Failure {
     fn from(cause: std::io::Error) -> Self {
         match cause.kind() {
-            std::io::ErrorKind::UnexpectedEof => Failure::Bad("is cut short".into()),
+            std::io::ErrorKind::UnexpectedEof => Failure::Bad("is truncated".into()),
             _ => Failure::Io(cause),
         }
     }
@@ -88,7 +88,7 @@ impl<R: Read + Seek> Tar<R> {
             let end = offset.checked_add(size).filter(|&end| end <= self.length);
             let Some(end) = end else {
                 let name = long_name.unwrap_or_else(|| short_name(&header));
-                return bad(format!("is cut short: '{name}' has {size} bytes"));
+                return bad(format!("is truncated: '{name}' has {size} bytes"));
             };
             if about {
                 if size > MAX_ASPECT {
@@ -122,7 +122,7 @@ impl<R: Read + Seek> Tar<R> {
                 b'3' | b'4' => "a device",
                 b'6' => "a pipe",
                 b'S' => "a sparse file",
-                _ => "of a kind that is not read",
+                _ => "of an unsupported type",
             };
             return Ok(Entry::Other(other, name));
         }
@@ -132,7 +132,7 @@ impl<R: Read + Seek> Tar<R> {
     pub fn read(&mut self, member: &Member, most: u64) -> Result<Vec<u8>, Failure> {
         if member.bytes > most {
             let Member { name, bytes, .. } = member;
-            return bad(format!("has {bytes} bytes in '{name}', where {most} are the most"));
+            return bad(format!("has {bytes} bytes in '{name}', more than the limit of {most}"));
         }
         let back = self.at as i64;
         self.file.seek_relative(member.offset as i64 - back)?;
@@ -149,7 +149,7 @@ fn check_sum(header: &[u8; BLOCK as usize], at: u64) -> Result<(), Failure> {
     let sum: u64 = header.iter().enumerate().map(byte).map(u64::from).sum();
     match number(&header[place.clone()]) {
         Some(said) if said == sum => Ok(()),
-        _ if at == 0 => bad("is no tar archive"),
+        _ if at == 0 => bad("is not a tar archive"),
         _ => bad(format!("is damaged at byte {at}")),
     }
 }
@@ -324,22 +324,22 @@ pub(crate) mod tests {
     fn refuses_a_false_size_before_allocating() {
         let refused = |bytes: Vec<u8>| entries(&bytes).unwrap_err();
         assert!(refused(entry_of(b'0', "a", b"", 1 << 32)).contains("'a' has 4294967296 bytes"));
-        assert!(refused(entry_of(b'L', "a", b"", 1 << 32)).contains("cut short"));
+        assert!(refused(entry_of(b'L', "a", b"", 1 << 32)).contains("truncated"));
         assert!(refused(entry(b'L', "a", &[b'x'; 70_000])).contains("a name of 70000"));
         let mut huge = entry(b'0', "a", b"");
         huge[124..128].copy_from_slice(&[0x80, 0, 0, 0]);
         huge[128..136].fill(0xff);
         sum(&mut huge[..512]);
-        assert!(refused(huge).contains("cut short"));
+        assert!(refused(huge).contains("truncated"));
         let pax = [entry(b'x', "p", b"29 size=18446744073709551615\n"), entry(b'0', "a", b"")];
-        assert!(refused(pax.concat()).contains("cut short"));
+        assert!(refused(pax.concat()).contains("truncated"));
         assert!(refused(entry(b'x', "p", b"99 path=a\n")).contains("pax"));
     }
 
     #[test]
     fn refuses_files_that_are_no_archive() {
-        assert_eq!(entries(&[1; 1024]).unwrap_err(), "is no tar archive");
-        assert_eq!(entries(b"short").unwrap_err(), "is cut short");
+        assert_eq!(entries(&[1; 1024]).unwrap_err(), "is not a tar archive");
+        assert_eq!(entries(b"short").unwrap_err(), "is truncated");
         let mut damaged = archive(&[("a", b"1"), ("b", b"2")]);
         damaged[1030] ^= 1;
         assert_eq!(entries(&damaged).unwrap_err(), "is damaged at byte 1024");

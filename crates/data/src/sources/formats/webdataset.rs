@@ -3,6 +3,7 @@
 //! finds the images, which are later read at their offsets.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,21 +73,23 @@ impl Shards {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
         if let Some(packed) = self.0.iter().find(|shard| is_packed(shard)) {
-            let message =
-                format!("{} is compressed, so no image can be found in it", packed.display());
+            let message = format!(
+                "{} is compressed; only plain .tar archives are supported",
+                packed.display()
+            );
             return Err(Error::new(ErrorCode::DataFormat, message)
                 .key("data")
                 .file(packed)
-                .hint("Unpack it to a plain .tar: `gunzip` for .tar.gz; or unpack the tar, too."));
+                .hint("Decompress it to a plain .tar, for example with `gunzip`, or unpack it into a folder."));
         }
         let (mut list, mut skipped) = (ImageList::new(), SkippedFiles::members());
         for shard in &self.0 {
-            index(shard, &mut list, &mut skipped, cancelled)?;
+            index_shard(shard, &mut list, &mut skipped, cancelled)?;
         }
         let first = self.0.first().map_or(folder, |shard| shard);
         if list.is_empty() {
             let message =
-                format!("{source} has no labelled image: key.jpg beside key.cls or key.json");
+                format!("{source} has no labeled image: key.jpg beside key.cls or key.json");
             return Err(Error::new(ErrorCode::DataUnusable, message)
                 .key("data")
                 .file(first)
@@ -134,7 +137,7 @@ fn expand(pattern: &str, into: &mut Vec<PathBuf>) -> Result<(), String> {
 }
 
 /// The split in a shard's name, as in `imagenet-val-0001.tar`.
-fn part_of(shard: &Path) -> Split {
+fn split_of(shard: &Path) -> Split {
     let stem = shard.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
     stem.split(['-', '_', '.']).find_map(Split::from_name).unwrap_or(Split::Train)
 }
@@ -146,119 +149,163 @@ struct Sample {
     label: Option<String>,
 }
 
-fn index(
-    shard: &Path,
-    list: &mut ImageList,
-    skipped: &mut SkippedFiles,
-    cancelled: &dyn Fn() -> bool,
-) -> Result<()> {
-    let failed = |failure| match failure {
-        Failure::Io(cause) => Error::read(shard, &cause).key("data"),
-        Failure::Bad(what) => damaged(shard, what),
-    };
-    let useless = |what| Error::new(ErrorCode::DataFormat, what).file(shard);
-    let file = open_file(shard).map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::new(ErrorCode::DataNotFound, format!("there is no shard {}", shard.display()))
-                .key("data")
-                .file(shard)
-                .hint("Give the shards that there are: a folder, a .tar, or a range of them.")
+/// The samples of a shard, collected member by member.
+struct ShardIndex<'a> {
+    shard: &'a Path,
+    samples: HashMap<String, Sample>,
+    /// The keys in the order of their first members.
+    order: Vec<String>,
+}
+
+impl ShardIndex<'_> {
+    fn read_error(&self, failure: Failure) -> Error {
+        match failure {
+            Failure::Io(cause) => Error::read(self.shard, &cause).key("data"),
+            Failure::Bad(what) => damaged(self.shard, what),
         }
-        _ => Error::read(shard, &cause).key("data"),
-    })?;
-    let mut tar = Tar::new(file).map_err(|cause| failed(Failure::Io(cause)))?;
-    let (mut samples, mut order): (HashMap<String, Sample>, Vec<String>) = Default::default();
-    loop {
-        check_cancelled(cancelled)?;
-        let member = match tar.next().map_err(failed)? {
-            Entry::File(member) => member,
-            Entry::Folder => continue,
-            Entry::Other(what, name) => {
-                skipped.add(useless(format!("'{name}' in {} is {what}", shard.display())));
-                continue;
-            }
-            Entry::End { marked: true } => break,
-            Entry::End { marked: false } => {
-                let message = format!("{} has no end: it may be cut short", shard.display());
-                skipped.add(useless(message));
-                break;
-            }
-        };
+    }
+
+    /// Adds an image or a label to the sample of its key; ignores other files.
+    fn add(&mut self, tar: &mut Tar<File>, member: Member) -> Result<()> {
+        let shard = self.shard;
         let name = member.name.as_str();
         if name.starts_with('/') || name.split(['/', '\\']).any(|step| step == "..") {
-            return Err(damaged(shard, format!("has the name '{name}', which leads out of it")));
+            return Err(damaged(shard, format!("has a member outside the archive: '{name}'")));
         }
         let (folder, file) =
             name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
         // A key ends at the first dot; names that begin with a dot are hidden files.
         let Some((stem, extension)) = file.split_once('.').filter(|(stem, _)| !stem.is_empty())
         else {
-            continue;
+            return Ok(());
         };
         let extension = extension.to_ascii_lowercase();
         let is_image = IMAGES.contains(&extension.as_str());
         if !is_image && extension != "cls" && extension != "json" {
-            continue;
+            return Ok(());
         }
+        let label = match is_image {
+            true => None,
+            false => self.read_label(tar, &member, &extension)?,
+        };
         let key = format!("{folder}/{stem}");
-        let sample = match samples.get_mut(&key) {
+        let sample = match self.samples.get_mut(&key) {
             Some(sample) => sample,
             None => {
-                order.push(key.clone());
-                samples.entry(key).or_default()
+                self.order.push(key.clone());
+                self.samples.entry(key).or_default()
             }
         };
         if is_image {
             if let Some(other) = &sample.image {
-                let message = format!("has two images of one key: '{}' and '{name}'", other.name);
+                let message = format!("has two images for one key: '{}' and '{name}'", other.name);
                 return Err(damaged(shard, message));
             }
             sample.image = Some(member);
-        } else {
-            let bytes = tar.read(&member, MAX_LABEL).map_err(failed)?;
-            let label = match extension.as_str() {
-                "cls" => Some(cls(&bytes)),
-                _ => json(&bytes).transpose(),
-            };
-            let label =
-                label.transpose().map_err(|what| damaged(shard, format!("{what} in '{name}'")))?;
-            match (&sample.label, label) {
-                (_, None) => {}
-                (Some(other), Some(label)) if *other != label => {
-                    let message = format!("gives '{name}' the label '{label}', and '{other}', too");
-                    return Err(damaged(shard, message));
+            return Ok(());
+        }
+        match (&sample.label, label) {
+            (_, None) => {}
+            (Some(other), Some(label)) if *other != label => {
+                let message = format!("has two labels for '{name}': '{label}' and '{other}'");
+                return Err(damaged(shard, message));
+            }
+            (_, label) => sample.label = label,
+        }
+        Ok(())
+    }
+
+    /// Reads a label file; `None` for JSON without a label.
+    fn read_label(
+        &self,
+        tar: &mut Tar<File>,
+        member: &Member,
+        extension: &str,
+    ) -> Result<Option<String>> {
+        let bytes = tar.read(member, MAX_LABEL).map_err(|failure| self.read_error(failure))?;
+        let label = match extension {
+            "cls" => parse_cls(&bytes).map(Some),
+            _ => parse_json(&bytes),
+        };
+        label.map_err(|what| damaged(self.shard, format!("{what} in '{}'", member.name)))
+    }
+
+    /// Appends the complete samples to `list` and reports the others.
+    fn finish(mut self, list: &mut ImageList, skipped: &mut SkippedFiles) {
+        let shard = self.shard;
+        let (split, archive) = (split_of(shard), Arc::<Path>::from(shard));
+        let shard_name = shard.file_name().unwrap_or_default().to_string_lossy();
+        for key in self.order {
+            match self.samples.remove(&key) {
+                Some(Sample { image: Some(image), label: Some(label) }) => {
+                    let unique = format!("{shard_name}/{}", image.name);
+                    let Member { name, offset, bytes } = image;
+                    let (archive, name) = (archive.clone(), name.into());
+                    let location = ImageLocation::Member { archive, name, offset, bytes };
+                    list.add(split, &label, location, unique.as_bytes(), 0);
                 }
-                (_, label) => sample.label = label,
+                Some(Sample { image: Some(image), label: None }) => {
+                    let message = format!("'{}' in {} has no label", image.name, shard.display());
+                    skipped.add(skipped_member(shard, message));
+                }
+                Some(Sample { image: None, label: Some(_) }) => {
+                    let key = key.trim_start_matches('/');
+                    let message = format!("'{key}' in {} has no image", shard.display());
+                    skipped.add(skipped_member(shard, message));
+                }
+                Some(Sample { image: None, label: None }) | None => {}
             }
         }
     }
-    let (part, archive) = (part_of(shard), Arc::<Path>::from(shard));
-    let shard_name = shard.file_name().unwrap_or_default().to_string_lossy();
-    for key in order {
-        match samples.remove(&key) {
-            Some(Sample { image: Some(image), label: Some(label) }) => {
-                let unique = format!("{shard_name}/{}", image.name);
-                let Member { name, offset, bytes } = image;
-                let (archive, name) = (archive.clone(), name.into());
-                let place = ImageLocation::Member { archive, name, offset, bytes };
-                list.add(part, &label, place, unique.as_bytes(), 0);
+}
+
+fn skipped_member(shard: &Path, message: String) -> Error {
+    Error::new(ErrorCode::DataFormat, message).file(shard)
+}
+
+/// Reads the headers of a shard and appends its samples to `list`.
+fn index_shard(
+    shard: &Path,
+    list: &mut ImageList,
+    skipped: &mut SkippedFiles,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<()> {
+    let file = open_file(shard).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::new(ErrorCode::DataNotFound, format!("there is no shard {}", shard.display()))
+                .key("data")
+                .file(shard)
+                .hint("Give existing shards: a folder, a .tar file, or a range of them.")
+        }
+        _ => Error::read(shard, &cause).key("data"),
+    })?;
+    let mut index = ShardIndex { shard, samples: HashMap::new(), order: Vec::new() };
+    let mut tar = Tar::new(file).map_err(|cause| index.read_error(Failure::Io(cause)))?;
+    loop {
+        check_cancelled(cancelled)?;
+        match tar.next().map_err(|failure| index.read_error(failure))? {
+            Entry::File(member) => index.add(&mut tar, member)?,
+            Entry::Folder => {}
+            Entry::Other(what, name) => {
+                let message = format!("'{name}' in {} is {what}", shard.display());
+                skipped.add(skipped_member(shard, message));
             }
-            Some(Sample { image: Some(image), label: None }) => {
-                let message = format!("'{}' in {} has no label", image.name, shard.display());
-                skipped.add(useless(message));
+            Entry::End { marked } => {
+                if !marked {
+                    let message =
+                        format!("{} has no end marker: it may be truncated", shard.display());
+                    skipped.add(skipped_member(shard, message));
+                }
+                break;
             }
-            Some(Sample { image: None, label: Some(_) }) => {
-                let key = key.trim_start_matches('/');
-                skipped.add(useless(format!("'{key}' in {} has no image", shard.display())));
-            }
-            _ => {}
         }
     }
+    index.finish(list, skipped);
     Ok(())
 }
 
 /// Parses a `.cls` file: a class name or number.
-fn cls(bytes: &[u8]) -> Result<String, String> {
+fn parse_cls(bytes: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "has no text".to_string())?.trim();
     match text.is_empty() || text.contains('\0') {
         true => Err("has no label".into()),
@@ -267,7 +314,7 @@ fn cls(bytes: &[u8]) -> Result<String, String> {
 }
 
 /// Returns the `label` of a JSON object, if it has one.
-fn json(bytes: &[u8]) -> Result<Option<String>, String> {
+fn parse_json(bytes: &[u8]) -> Result<Option<String>, String> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|cause| format!("has no JSON ({cause})"))?;
     match &value["label"] {
@@ -420,18 +467,18 @@ mod tests {
             assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
             assert!(error.message.contains(what), "{error}");
         };
-        format(with(entry(b'0', "../a.jpg", b"")), "leads out");
-        format(with(entry(b'0', "x/..\\a.jpg", b"")), "leads out");
-        format(with(entry(b'0', "/etc/a.jpg", b"")), "leads out");
-        format(with(entry(b'0', "a.png", b"")), "two images of one key");
-        format(with(entry(b'0', "a.json", br#"{"label": 0}"#)), "and '0', too");
+        format(with(entry(b'0', "../a.jpg", b"")), "outside the archive");
+        format(with(entry(b'0', "x/..\\a.jpg", b"")), "outside the archive");
+        format(with(entry(b'0', "/etc/a.jpg", b"")), "outside the archive");
+        format(with(entry(b'0', "a.png", b"")), "two images for one key");
+        format(with(entry(b'0', "a.json", br#"{"label": 0}"#)), "and '0'");
         format(with(entry(b'0', "c.cls", b"")), "no label in 'c.cls'");
         format(with(entry(b'0', "c.cls", b"\xff")), "no text");
-        format(with(entry(b'0', "c.cls", &vec![b'1'; 2 << 20])), "where 1048576 are the most");
+        format(with(entry(b'0', "c.cls", &vec![b'1'; 2 << 20])), "more than the limit of 1048576");
         format(with(entry(b'0', "c.json", b"{")), "no JSON");
         format(with(entry(b'0', "c.json", "[".repeat(9999).as_bytes())), "no JSON");
-        format(with(entry_of(b'0', "c.jpg", b"", 1 << 32)), "cut short");
-        format(vec![1; 4096], "no tar archive");
+        format(with(entry_of(b'0', "c.jpg", b"", 1 << 32)), "truncated");
+        format(vec![1; 4096], "not a tar archive");
         assert_eq!(refused(archive(&[("a/1.jpg", b"")])).code, ErrorCode::DataUnusable);
     }
 
