@@ -19,31 +19,31 @@ use residual_data::{
 use residual_spec::{DataConfig, MachineInfo, Result, TrainConfig, resolve};
 use serde_json::{Value, json};
 
-fn say(line: &Value) {
+fn write_line(line: &Value) {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).expect("someone listens");
+    writeln!(out, "{line}").and_then(|()| out.flush()).expect("stdout is open");
 }
 
 fn main() -> Result<()> {
-    let wanted = std::env::args().nth(1).expect("what is wanted, as JSON");
-    let wanted: Value = serde_json::from_str(&wanted).expect("JSON");
-    let number = |key: &str| wanted[key].as_u64().expect("a number");
+    let options = std::env::args().nth(1).expect("a JSON argument");
+    let options: Value = serde_json::from_str(&options).expect("JSON");
+    let number = |key: &str| options[key].as_u64().expect("a number");
     set_bundled_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
 
-    let source = wanted["data"].as_str().expect("a folder or a name of a data set");
+    let source = options["data"].as_str().expect("a folder or a name of a data set");
     let source = Some(source.to_string());
     let mut set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
     let machine = MachineInfo::with_cores(1);
-    let transform = wanted.get("transform").cloned().unwrap_or(json!({}));
-    let mut said = json!({ "data": { "imageSize": number("size") }, "transform": transform });
-    if let Some(cache) = wanted.get("cache") {
-        said["cache"] = cache.clone();
+    let transform = options.get("transform").cloned().unwrap_or(json!({}));
+    let mut overrides = json!({ "data": { "imageSize": number("size") }, "transform": transform });
+    if let Some(cache) = options.get("cache") {
+        overrides["cache"] = cache.clone();
     }
-    let config = resolve(&TrainConfig::from_json(&said)?, set.facts(), &machine)?;
+    let config = resolve(&TrainConfig::from_json(&overrides)?, set.facts(), &machine)?;
     set.cache_decoded(u64::from(config.cache) << 20);
     let train = Subset::full(set.source(Split::Train));
     let pipeline = Arc::new(Pipeline::train(&config, None));
-    say(&json!({ "images": set.facts().train, "workers": number("workers") }));
+    write_line(&json!({ "images": set.facts().train, "workers": number("workers") }));
 
     let mut epoch = 0;
     for line in std::io::stdin().lock().lines() {
@@ -66,7 +66,7 @@ fn main() -> Result<()> {
                 loader.recycle(loaded.batch);
             }
         }
-        say(&json!({ "items": images, "seconds": begin.elapsed().as_secs_f64() }));
+        write_line(&json!({ "items": images, "seconds": begin.elapsed().as_secs_f64() }));
     }
     Ok(())
 }

@@ -66,15 +66,15 @@ pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
     };
     let augment = request.augmented.unwrap_or(false).then(|| Augment::new(config));
     let seed = request.seed.unwrap_or(0);
-    let wanted = match order {
+    let quotas = match order {
         PreviewOrder::Random => vec![count; 1],
         PreviewOrder::ByClass => shares(count, classes),
     };
-    let groups = shuffled(source.as_ref(), indices.to_vec(), wanted.len(), seed);
+    let groups = shuffled(source.as_ref(), indices.to_vec(), quotas.len(), seed);
     let mut images = Vec::with_capacity(count as usize);
     let mut failed = None;
-    for (candidates, wanted) in groups.into_iter().zip(wanted) {
-        let mut left = wanted;
+    for (candidates, quotas) in groups.into_iter().zip(quotas) {
+        let mut left = quotas;
         for index in candidates {
             if left == 0 {
                 break;
@@ -121,14 +121,14 @@ fn shuffled(source: &dyn Source, mut indices: Vec<u32>, groups: usize, seed: u64
 
 /// The configuration of a run with the same data, transforms and seed.
 fn as_trained(dataset: &Dataset, request: &PreviewConfig) -> Result<ResolvedConfig> {
-    let asked = TrainConfig {
+    let run_config = TrainConfig {
         data: request.data.clone(),
         transform: request.transform.clone(),
         seed: request.seed,
         ..TrainConfig::default()
     };
     // The transforms do not depend on the machine.
-    resolve(&asked, dataset.facts(), &MachineInfo::with_cores(1))
+    resolve(&run_config, dataset.facts(), &MachineInfo::with_cores(1))
 }
 
 /// The training transforms with reverted normalization.

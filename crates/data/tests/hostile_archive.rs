@@ -87,10 +87,12 @@ fn every_hostile_image_is_what_pillow_makes_of_it_or_refused() {
             ("JPEG" | "PNG", Ok(image)) => {
                 let (width, height) = known.size.unwrap();
                 let turned = matches!(known.orientation, 5..=8);
-                let wanted = if turned { (height, width) } else { (width, height) };
-                if (image.width, image.height) != wanted {
-                    failures
-                        .push(format!("{file}: {}x{}, not {wanted:?}", image.width, image.height));
+                let expected = if turned { (height, width) } else { (width, height) };
+                if (image.width, image.height) != expected {
+                    failures.push(format!(
+                        "{file}: {}x{}, not {expected:?}",
+                        image.width, image.height
+                    ));
                 }
             }
             ("JPEG" | "PNG", Err(error)) => {

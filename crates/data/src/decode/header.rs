@@ -245,16 +245,16 @@ mod tests {
 
     #[test]
     fn parses_format_size_and_channels() {
-        let told = |name| {
+        let parsed = |name| {
             let header = header(name);
             (header.kind, header.width, header.height, header.channels)
         };
-        assert_eq!(told("baseline.jpg"), (ImageKind::Jpeg, 37, 29, 3));
-        assert_eq!(told("progressive.jpg"), (ImageKind::Jpeg, 37, 29, 3));
-        assert_eq!(told("grey.jpg"), (ImageKind::Jpeg, 37, 29, 1));
-        assert_eq!(told("cmyk.jpg"), (ImageKind::Jpeg, 37, 29, 3));
-        assert_eq!(told("palette.png"), (ImageKind::Png, 37, 29, 3));
-        assert_eq!(told("grey-alpha.png"), (ImageKind::Png, 37, 29, 1));
+        assert_eq!(parsed("baseline.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(parsed("progressive.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(parsed("grey.jpg"), (ImageKind::Jpeg, 37, 29, 1));
+        assert_eq!(parsed("cmyk.jpg"), (ImageKind::Jpeg, 37, 29, 3));
+        assert_eq!(parsed("palette.png"), (ImageKind::Png, 37, 29, 3));
+        assert_eq!(parsed("grey-alpha.png"), (ImageKind::Png, 37, 29, 1));
     }
 
     #[test]

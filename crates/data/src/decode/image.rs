@@ -70,11 +70,11 @@ impl Image {
         if channels != 1 && channels != 3 {
             return refuse(format!("an image has 1 or 3 channels, not {channels}"));
         }
-        let wanted = u128::from(width) * u128::from(height) * u128::from(channels);
-        if pixels.len() as u128 != wanted {
+        let expected = u128::from(width) * u128::from(height) * u128::from(channels);
+        if pixels.len() as u128 != expected {
             let found = pixels.len();
             return refuse(format!(
-                "an image of {width}x{height} with {channels} channels takes {wanted} bytes, not {found}"
+                "an image of {width}x{height} with {channels} channels takes {expected} bytes, not {found}"
             ));
         }
         Ok(Image { width, height, channels, pixels })

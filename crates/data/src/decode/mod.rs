@@ -156,9 +156,9 @@ mod tests {
     fn assert_like_pillow(name: &str, most: u8) {
         let image = decoded(&file(name), 3);
         let stem = name.split_once('.').unwrap().0;
-        let wanted = decoded(&file(&format!("{stem}.rgb.png")), 3);
-        assert_eq!((image.width, image.height), (wanted.width, wanted.height), "{name}");
-        let pairs = image.pixels.iter().zip(&wanted.pixels);
+        let expected = decoded(&file(&format!("{stem}.rgb.png")), 3);
+        assert_eq!((image.width, image.height), (expected.width, expected.height), "{name}");
+        let pairs = image.pixels.iter().zip(&expected.pixels);
         let found = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
         assert!(found <= most, "{name} differs from Pillow's by {found}");
     }
@@ -226,9 +226,9 @@ mod tests {
 
     #[test]
     fn converts_colors_to_gray() {
-        let mut wanted = decoded(&file("picture.png"), 3);
-        wanted.set_channels(1);
-        assert_eq!(decoded(&file("picture.png"), 1), wanted);
+        let mut expected = decoded(&file("picture.png"), 3);
+        expected.set_channels(1);
+        assert_eq!(decoded(&file("picture.png"), 1), expected);
     }
 
     #[test]
@@ -249,9 +249,9 @@ mod tests {
     #[test]
     fn ignores_bytes_behind_the_image() {
         let mut bytes = file("baseline.jpg");
-        let wanted = decoded(&bytes, 3);
+        let expected = decoded(&bytes, 3);
         bytes.extend_from_slice(b"appended by a camera");
-        assert_eq!(decoded(&bytes, 3), wanted);
+        assert_eq!(decoded(&bytes, 3), expected);
     }
 
     #[test]

@@ -89,11 +89,11 @@ mod tests {
     #[test]
     fn mean_of_the_subset_does_not_depend_on_workers() {
         let one = PixelMean::compute(&subset(), 3, 2, 1, &|| false).unwrap();
-        let wanted = |at: usize| {
+        let expected = |at: usize| {
             let sum: usize = (1..5).map(|image| (image * 12 + at) * 37 % 256).sum();
             (sum as f64 / 4.0 / 255.0) as f32
         };
-        assert_eq!(one.values(), (0..12).map(wanted).collect::<Vec<f32>>());
+        assert_eq!(one.values(), (0..12).map(expected).collect::<Vec<f32>>());
         assert_eq!(PixelMean::compute(&subset(), 3, 2, 3, &|| false).unwrap(), one);
     }
 

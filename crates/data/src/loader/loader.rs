@@ -706,14 +706,14 @@ mod tests {
     #[test]
     fn a_shared_batch_is_not_overwritten() {
         let mut loader = Loader::new(&memory(60), augmenting(), options(2, 1, SHUFFLED));
-        let (mut held, mut wanted) = (Vec::new(), Vec::new());
+        let (mut held, mut expected) = (Vec::new(), Vec::new());
         while let Some(LoadedBatch { batch, .. }) = loader.next().unwrap() {
             held.push(batch.images.clone());
-            wanted.push(batch.images.to_vec());
+            expected.push(batch.images.to_vec());
             loader.recycle(batch);
         }
         assert_eq!(held.len(), 30);
-        assert!(held.iter().zip(&wanted).all(|(held, wanted)| **held == *wanted));
+        assert!(held.iter().zip(&expected).all(|(held, expected)| **held == *expected));
     }
 
     #[test]

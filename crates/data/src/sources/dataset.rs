@@ -41,7 +41,7 @@ impl Dataset {
         let [height, width, channels] = train.shape();
         let (mean, std) = train.mean_and_std();
         // Images of a constant color have no statistics for normalization.
-        let told = std.iter().all(|&std| std > 0.0);
+        let has_variance = std.iter().all(|&std| std > 0.0);
         let mut hash = Xxh3::new();
         hash.update(&[height, width, channels].map(u32::to_le_bytes).concat());
         for label in train.labels() {
@@ -59,8 +59,8 @@ impl Dataset {
             train: parts[0].len() as u32,
             val: parts[1].len() as u32,
             test: parts[2].len() as u32,
-            mean: told.then_some(mean),
-            std: told.then_some(std),
+            mean: has_variance.then_some(mean),
+            std: has_variance.then_some(std),
             decoded_bytes: None,
             fingerprint: fingerprint(&hash),
         };

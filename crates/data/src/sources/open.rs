@@ -110,16 +110,16 @@ fn open_path(
 ///
 /// # Errors
 /// `E_DATA_FORMAT` if they differ.
-fn check_format(path: &Path, wanted: Option<DataFormat>, found: DataFormat) -> Result<()> {
-    match wanted {
-        Some(wanted) if wanted != found => Err(other_format(path, wanted, found)),
+fn check_format(path: &Path, requested: Option<DataFormat>, found: DataFormat) -> Result<()> {
+    match requested {
+        Some(requested) if requested != found => Err(other_format(path, requested, found)),
         _ => Ok(()),
     }
 }
 
-fn other_format(path: &Path, wanted: DataFormat, found: DataFormat) -> Error {
-    let (wanted, found) = (wanted.as_str(), found.as_str());
-    let message = format!("{} is not of the format '{wanted}'", path.display());
+fn other_format(path: &Path, requested: DataFormat, found: DataFormat) -> Error {
+    let (requested, found) = (requested.as_str(), found.as_str());
+    let message = format!("{} is not of the format '{requested}'", path.display());
     Error::new(ErrorCode::DataFormat, message)
         .key("data.format")
         .file(path)
@@ -154,15 +154,15 @@ fn open_folder(
         (_, [one, ..]) => one.format(),
         (_, []) => DataFormat::ImageFolder,
     };
-    let wanted = format.unwrap_or(found);
-    let layout = layouts.into_iter().find(|layout| layout.format() == wanted);
-    match (wanted, layout) {
+    let requested = format.unwrap_or(found);
+    let layout = layouts.into_iter().find(|layout| layout.format() == requested);
+    match (requested, layout) {
         (_, Some(layout)) => layout.open(source, folder, labels, cancelled),
-        (DataFormat::ImageFolder, None) if found == wanted => {
+        (DataFormat::ImageFolder, None) if found == requested => {
             check_fine_labels(source, labels)?;
             folder::open(source, folder, listing, cancelled)
         }
-        _ => Err(other_format(folder, wanted, found)),
+        _ => Err(other_format(folder, requested, found)),
     }
 }
 
@@ -305,11 +305,11 @@ mod tests {
     #[test]
     fn refuses_a_format_that_the_files_do_not_have() {
         let folder = tempfile::tempdir().unwrap();
-        let asked = DataConfig {
+        let request = DataConfig {
             format: Some(Auto::Value(DataFormat::Idx)),
             ..config(folder.path().to_str().unwrap())
         };
-        let error = refused(&asked);
+        let error = refused(&request);
         assert_eq!(error.code, ErrorCode::DataFormat);
         assert_eq!(error.at.key.as_deref(), Some("data.format"));
         assert!(error.hint.unwrap().contains("'image-folder'"));
@@ -342,7 +342,7 @@ mod tests {
         }
         let source = config(folder.path().to_str().unwrap());
         assert_eq!(refused(&source).at.key.as_deref(), Some("data.format"));
-        let said = DataConfig { format: Some(Auto::Value(DataFormat::CifarBinary)), ..source };
-        assert!(refused(&said).message.contains("data_batch_1.bin"));
+        let request = DataConfig { format: Some(Auto::Value(DataFormat::CifarBinary)), ..source };
+        assert!(refused(&request).message.contains("data_batch_1.bin"));
     }
 }

@@ -253,9 +253,9 @@ mod tests {
             let [w, h, c] = [image.width, image.height, channels].map(|n| n as usize);
             let mut canvas = Canvas::new(w, h, c, image.pixels);
             canvas.apply(operation(name, magnitude));
-            let wanted = bytes(&case["crc32"], &case["sums"]);
+            let expected = bytes(&case["crc32"], &case["sums"]);
             let found = (checksum(&canvas.pixels), weighted_sums(&canvas.pixels));
-            assert_eq!(found, wanted, "{name} {magnitude} of {channels} channels");
+            assert_eq!(found, expected, "{name} {magnitude} of {channels} channels");
         }
     }
 

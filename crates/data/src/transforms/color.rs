@@ -48,8 +48,8 @@ mod tests {
             let alphas = <[f64; 3]>::try_from(numbers("alphas")).unwrap();
             let mut pixels: Vec<f32> = numbers("normalized").iter().map(|&n| n as f32).collect();
             shift(pca_shift(alphas), &numbers("std"), &mut pixels);
-            for (found, wanted) in pixels.iter().zip(numbers("lit")) {
-                assert!((f64::from(*found) - wanted).abs() < 2e-6, "{found} {wanted}");
+            for (found, expected) in pixels.iter().zip(numbers("lit")) {
+                assert!((f64::from(*found) - expected).abs() < 2e-6, "{found} {expected}");
             }
         }
     }

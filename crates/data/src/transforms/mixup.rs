@@ -109,8 +109,11 @@ mod tests {
             let size = whole(case, "size") as usize;
             let mut images = floats(&case["images"]);
             blend(&mut images, size * size * 3, case["lambda"].as_f64().unwrap() as f32);
-            for (found, wanted) in images.iter().zip(floats(&case["mixed"])) {
-                assert!((found - wanted).abs() <= 1e-5 * wanted.abs().max(1.0), "{found} {wanted}");
+            for (found, expected) in images.iter().zip(floats(&case["mixed"])) {
+                assert!(
+                    (found - expected).abs() <= 1e-5 * expected.abs().max(1.0),
+                    "{found} {expected}"
+                );
             }
         }
     }
@@ -145,9 +148,9 @@ mod tests {
                 seen.push(mixed.lambda);
                 for (i, image) in images.chunks(64).enumerate() {
                     let mean = f64::from(image.iter().sum::<f32>()) / 64.0;
-                    let wanted = mixed.lambda * labels[i] as f64
+                    let expected = mixed.lambda * labels[i] as f64
                         + (1.0 - mixed.lambda) * mixed.labels[i] as f64;
-                    assert!((mean - wanted).abs() < 1e-5, "{mean} {wanted}");
+                    assert!((mean - expected).abs() < 1e-5, "{mean} {expected}");
                 }
             }
             seen.sort_by(f64::total_cmp);

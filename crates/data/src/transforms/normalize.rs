@@ -171,9 +171,9 @@ mod tests {
         let normalize = Normalize::new(&[0.0], &[1.0 / 255.0]);
         for (left, top, flip) in [(0, 0, false), (-2, 1, false), (3, -1, true), (1, 1, true)] {
             let window = CropWindow { left, top, flip };
-            let wanted = written(&normalize, &pixels[..12], [3, 4], window);
-            assert_eq!(window.crop(&pixels[..12], [3, 4], 3, 1), wanted);
-            let rgb: Vec<u8> = wanted.iter().flat_map(|&value| [value; 3]).collect();
+            let expected = written(&normalize, &pixels[..12], [3, 4], window);
+            assert_eq!(window.crop(&pixels[..12], [3, 4], 3, 1), expected);
+            let rgb: Vec<u8> = expected.iter().flat_map(|&value| [value; 3]).collect();
             let pixels: Vec<u8> = pixels[..12].iter().flat_map(|&value| [value; 3]).collect();
             assert_eq!(window.crop(&pixels, [3, 4], 3, 3), rgb);
         }

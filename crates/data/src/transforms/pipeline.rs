@@ -421,9 +421,9 @@ pub(crate) mod tests {
         let image = numbered(13, 8);
         let pipeline = Pipeline::eval(&gray_config(8, json!({})), None);
         // Five excess columns: 2.5 rounds to 2.
-        let wanted: Vec<u8> =
+        let expected: Vec<u8> =
             image.pixels.chunks(13).flat_map(|row| &row[2..10]).copied().collect();
-        assert_eq!(applied(&pipeline, &image, 0), wanted);
+        assert_eq!(applied(&pipeline, &image, 0), expected);
 
         let flat = Image::new(31, 17, 1, vec![9; 31 * 17]).unwrap();
         assert_eq!(applied(&pipeline, &flat, 0), [9; 64]);
@@ -522,12 +522,12 @@ pub(crate) mod tests {
                     let index = index as u32;
                     let image = numbered(width, height);
                     let rng = SampleRng::new(0, 0, index);
-                    let wanted = pipeline.plan(image.view().size(), rng).request.region;
+                    let expected = pipeline.plan(image.view().size(), rng).request.region;
                     let mut poisoned = image.clone();
                     for (i, pixel) in (0..).zip(&mut poisoned.pixels) {
                         let [x, y] = [i % width, i / width];
-                        let across = wanted.left..wanted.left + wanted.width;
-                        let down = wanted.top..wanted.top + wanted.height;
+                        let across = expected.left..expected.left + expected.width;
+                        let down = expected.top..expected.top + expected.height;
                         if !across.contains(&x) || !down.contains(&y) {
                             *pixel = !*pixel;
                         }
@@ -641,11 +641,11 @@ pub(crate) mod tests {
             config.data.channels = 3;
             config.transform.eval_resize = short;
             (config.transform.mean, config.transform.std) = (vec![0.0; 3], vec![1.0 / 255.0; 3]);
-            let same = |pixels: &[f32], wanted: &serde_json::Value| {
+            let same = |pixels: &[f32], expected: &serde_json::Value| {
                 let bytes: Vec<u8> = pixels.iter().map(|value| value.round() as u8).collect();
                 let mut crc = flate2::Crc::new();
                 crc.update(&bytes);
-                assert_eq!(crc.sum(), wanted["crc32"].as_u64().unwrap() as u32, "{short} {size}");
+                assert_eq!(crc.sum(), expected["crc32"].as_u64().unwrap() as u32, "{short} {size}");
             };
             let pipeline = Pipeline::eval(&config, None);
             let mut out = vec![0.0; pipeline.len()];
@@ -656,8 +656,9 @@ pub(crate) mod tests {
             let views = pipeline.view_sizes(picture.view()).unwrap();
             let mut out = vec![0.0; 10 * pipeline.len()];
             pipeline.apply_views(picture.view(), &views, &mut out);
-            for (view, wanted) in out.chunks(pipeline.len()).zip(case["ten"].as_array().unwrap()) {
-                same(view, wanted);
+            for (view, expected) in out.chunks(pipeline.len()).zip(case["ten"].as_array().unwrap())
+            {
+                same(view, expected);
             }
 
             config.transform.mean = vec![0.485, 0.456, 0.406];
@@ -671,8 +672,8 @@ pub(crate) mod tests {
                 [[0, 0], [0, last], [last, 0], [last, last]]
                     .map(|[y, x]| out[(y * (last + 1) + x) * 3 + c])
             });
-            for (found, wanted) in corners.zip(case["normalized"].as_array().unwrap()) {
-                assert!((f64::from(found) - wanted.as_f64().unwrap()).abs() < 1e-6);
+            for (found, expected) in corners.zip(case["normalized"].as_array().unwrap()) {
+                assert!((f64::from(found) - expected.as_f64().unwrap()).abs() < 1e-6);
             }
         }
     }
@@ -694,8 +695,8 @@ pub(crate) mod tests {
         assert_eq!(bytes[96..192], mirrored(&image.pixels, 12));
         assert_eq!(bytes[576..], mirrored(&bytes[192..576], 24));
         let whole = Region { left: 0, top: 0, width: 24, height: 16 };
-        let wanted = region_of_resized(image.view(), (24, 16), whole, <[u8]>::to_vec);
-        assert_eq!(bytes[192..576], wanted);
+        let expected = region_of_resized(image.view(), (24, 16), whole, <[u8]>::to_vec);
+        assert_eq!(bytes[192..576], expected);
     }
 
     #[test]

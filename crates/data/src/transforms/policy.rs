@@ -98,7 +98,7 @@ mod tests {
     use crate::testing::fixture_json;
 
     /// The name and magnitude of an operation.
-    fn told(operation: AugmentOp) -> (&'static str, f64) {
+    fn name_and_magnitude(operation: AugmentOp) -> (&'static str, f64) {
         match operation {
             AugmentOp::Identity => ("Identity", 0.0),
             AugmentOp::ShearX(by) => ("ShearX", by),
@@ -126,16 +126,16 @@ mod tests {
         ] {
             let operations = fixture[key].as_array().unwrap();
             assert_eq!(operations.len(), 14);
-            for (which, wanted) in (0..).zip(operations) {
-                let magnitudes = wanted["magnitudes"].as_array().unwrap();
+            for (which, expected) in (0..).zip(operations) {
+                let magnitudes = expected["magnitudes"].as_array().unwrap();
                 for (strength, magnitude) in (0..).zip(magnitudes) {
-                    let (name, found) = told(space.operation(which, strength, 1.0));
-                    assert_eq!(name, wanted["operation"]);
+                    let (name, found) = name_and_magnitude(space.operation(which, strength, 1.0));
+                    assert_eq!(name, expected["operation"]);
                     let magnitude = magnitude.as_f64().unwrap();
                     assert_eq!(found, magnitude, "{key} {name} {strength}");
                 }
-                let (_, negative) = told(space.operation(which, 7, -1.0));
-                assert_eq!(wanted["signed"], negative < 0.0, "{}", wanted["operation"]);
+                let (_, negative) = name_and_magnitude(space.operation(which, 7, -1.0));
+                assert_eq!(expected["signed"], negative < 0.0, "{}", expected["operation"]);
             }
         }
     }
@@ -145,7 +145,7 @@ mod tests {
         let space = AugmentSpace::trivial_augment();
         let mut counts = std::collections::BTreeMap::new();
         for index in 0..14_000 {
-            let (name, by) = told(space.draw(9, &mut SampleRng::new(1, 0, index)));
+            let (name, by) = name_and_magnitude(space.draw(9, &mut SampleRng::new(1, 0, index)));
             *counts.entry(name).or_insert(0) += 1;
             *counts.entry(if by < 0.0 { "negative" } else { "positive" }).or_insert(0) += 1;
         }

@@ -74,13 +74,13 @@ mod tests {
             let size = number("size");
             let mut out: Vec<f32> = (1..=size * size * 3).map(|n| n as f32).collect();
             fill(Region { left, top, width, height }, size, &mut out);
-            let wanted: Vec<f32> = case["erased"]
+            let expected: Vec<f32> = case["erased"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|n| n.as_f64().unwrap() as f32)
                 .collect();
-            assert_eq!(out, wanted);
+            assert_eq!(out, expected);
         }
     }
 

@@ -139,15 +139,15 @@ mod tests {
     fn resizing_matches_pillow() {
         let picture = fixture("picture");
         for name in ["resized-down", "resized-up", "resized-mixed"] {
-            let wanted = fixture(name);
-            let Image { width, height, .. } = wanted;
+            let expected = fixture(name);
+            let Image { width, height, .. } = expected;
             let whole = Region { left: 0, top: 0, width, height };
-            let same = |found: &[u8]| found == wanted.pixels;
+            let same = |found: &[u8]| found == expected.pixels;
             assert!(region_of_resized(picture.view(), (width, height), whole, same), "{name}");
         }
         let part = Region { left: 5, top: 3, width: 23, height: 19 };
-        let wanted = fixture("resized-part").pixels;
-        assert!(resize_region(picture.view(), part, (16, 16), |found| found == wanted));
+        let expected = fixture("resized-part").pixels;
+        assert!(resize_region(picture.view(), part, (16, 16), |found| found == expected));
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl<'a> PlaneDecoder<'a> {
         // The columns with decoded samples.
         let four = self.step[0];
         let there = self.quads[0].start * four..(self.quads[0].end * four).min(width);
-        let wanted = self.columns.start - there.start..self.columns.end - there.start;
+        let expected = self.columns.start - there.start..self.columns.end - there.start;
         let Buffers { planes: values, rows: buffer, upsampler } = &mut *self.buffer;
         for y in rows {
             let mut full = [&[][..]; 3];
@@ -211,10 +211,10 @@ impl<'a> PlaneDecoder<'a> {
                 *full = full_row(self.level, plane, values, &there, y, upsampler, buffer);
             }
             let out = (y * width + self.columns.start) * channels;
-            let out = &mut self.into.pixels[out..][..wanted.len() * channels];
+            let out = &mut self.into.pixels[out..][..expected.len() * channels];
             match channels {
-                1 => out.copy_from_slice(&full[0][wanted.clone()]),
-                _ => ycc_to_rgb(self.level, full.map(|row| &row[wanted.clone()]), out),
+                1 => out.copy_from_slice(&full[0][expected.clone()]),
+                _ => ycc_to_rgb(self.level, full.map(|row| &row[expected.clone()]), out),
             }
         }
     }

@@ -220,20 +220,20 @@ impl<'a> Segments<'a> {
 }
 
 fn frame(segment: &[u8], progressive: bool) -> Option<Frame> {
-    let [8, h1, h0, w1, w0, count, told @ ..] = segment else { return None };
+    let [8, h1, h0, w1, w0, count, specs @ ..] = segment else { return None };
     let (height, width) = (u16::from_be_bytes([*h1, *h0]), u16::from_be_bytes([*w1, *w0]));
-    let (told, []) = told.as_chunks::<3>() else { return None };
-    if told.len() != usize::from(*count) || !matches!(count, 1 | 3) || width == 0 || height == 0 {
+    let (specs, []) = specs.as_chunks::<3>() else { return None };
+    if specs.len() != usize::from(*count) || !matches!(count, 1 | 3) || width == 0 || height == 0 {
         return None;
     }
     let mut frame = Frame {
         width: width.into(),
         height: height.into(),
         progressive,
-        components: Vec::with_capacity(told.len()),
+        components: Vec::with_capacity(specs.len()),
     };
-    for &[id, sampling, quantization_table] in told {
-        let (across, down) = match told.len() {
+    for &[id, sampling, quantization_table] in specs {
+        let (across, down) = match specs.len() {
             1 => (1, 1), // a single component is not interleaved
             _ => (usize::from(sampling >> 4), usize::from(sampling & 15)),
         };

@@ -482,9 +482,9 @@ mod tests {
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 
         let source = Some(root.path().display().to_string());
-        let asked = AtomicUsize::new(0);
+        let calls = AtomicUsize::new(0);
         // Start scanning, then cancel.
-        let cancelled = || asked.fetch_add(1, Ordering::Relaxed) > 3;
+        let cancelled = || calls.fetch_add(1, Ordering::Relaxed) > 3;
         let started = Instant::now();
         let error = crate::open(&DataConfig { source, ..DataConfig::default() }, &cancelled);
         assert_eq!(error.err().unwrap().code, ErrorCode::Aborted);

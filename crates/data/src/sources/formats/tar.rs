@@ -148,7 +148,7 @@ fn check_sum(header: &[u8; BLOCK as usize], at: u64) -> Result<(), Failure> {
     let byte = |(i, &byte): (usize, &u8)| if place.contains(&i) { b' ' } else { byte };
     let sum: u64 = header.iter().enumerate().map(byte).map(u64::from).sum();
     match number(&header[place.clone()]) {
-        Some(said) if said == sum => Ok(()),
+        Some(stored) if stored == sum => Ok(()),
         _ if at == 0 => bad("is not a tar archive"),
         _ => bad(format!("is damaged at byte {at}")),
     }

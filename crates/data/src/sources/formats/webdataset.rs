@@ -396,10 +396,10 @@ mod tests {
         let train = set.source(Split::Train);
         assert_eq!((0..4).map(|i| train.label(i)).collect::<Vec<_>>(), [1, 0, 1, 0]);
         assert!(train.name(3).starts_with("deep/b.PNG in "), "{}", train.name(3));
-        let (mut found, mut wanted) = (Image::default(), Image::default());
+        let (mut found, mut expected) = (Image::default(), Image::default());
         train.read_into(3, 3, &mut found).unwrap();
-        crate::decode(&image("picture.png"), 3, &mut wanted).unwrap();
-        assert_eq!(found, wanted);
+        crate::decode(&image("picture.png"), 3, &mut expected).unwrap();
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -452,10 +452,10 @@ mod tests {
         ];
         let set = open(&[("0.tar", odd.concat())]).unwrap();
         assert_eq!(set.facts().train, 2);
-        let told: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
-        assert_eq!(told.len(), 5, "{told:?}");
+        let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
+        assert_eq!(messages.len(), 5, "{messages:?}");
         for what in ["a symbolic link", "a device", "'lonely.jpg' in", "'c' in", "d.jpg in"] {
-            assert!(told.iter().any(|message| message.contains(what)), "{what}: {told:?}");
+            assert!(messages.iter().any(|message| message.contains(what)), "{what}: {messages:?}");
         }
     }
 
