@@ -45,7 +45,7 @@ test.serial(
   },
 )
 
-test.serial('labels may be of any type of whole numbers', async (t) => {
+test.serial('labels may be any integer array', async (t) => {
   const losses = new Set<number | undefined>()
   const { labels } = part(96)
   const types = [Uint16Array, Uint32Array, Int32Array].map((type) => new type(labels))
@@ -93,7 +93,7 @@ for (const [name, arrays, key] of refused) {
   })
 }
 
-test('images in memory and data on disk exclude each other', async (t) => {
+test('arrays and data are mutually exclusive', async (t) => {
   const error = await t.throwsAsync(async () => await train(tinyRun(t), { arrays: ARRAYS }), {
     instanceOf: ResidualError,
   })

@@ -18,7 +18,7 @@ import {
 import { ROOT, script } from '../child.js'
 import { folder, imageFolder, tinyRun } from '../tiny.js'
 
-test('every failure says what to do next, whoever made it', (t) => {
+test('every error has a hint', (t) => {
   for (const code of Object.keys(exitStatus) as ErrorCode[]) {
     const { hint } = new ResidualError({ code, message: 'x' })
     t.regex(hint, /^[A-Z`].*\.$/, code)
@@ -43,12 +43,12 @@ const TYPICAL = new Map(
  */
 const RARE: readonly ErrorCode[] = ['E_PLATFORM', 'E_DEVICE', 'E_MEMORY', 'E_TORCH', 'E_INTERNAL']
 
-test('every code is explained, in their order', (t) => {
+test('docs/errors.md documents every code in order', (t) => {
   t.deepEqual([...TYPICAL.keys()], Object.keys(exitStatus))
   for (const [code, message] of TYPICAL) t.not(message, '', code)
 })
 
-test('the typical message of a code is one that it really comes with', async (t) => {
+test('the typical message of each code is a real one', async (t) => {
   const parent = folder(t)
   const at = (...path: string[]) => join(parent, ...path)
   const photos = imageFolder(parent, ['ant', 'bee'])

@@ -40,7 +40,7 @@ function dataOf({ data }: RepeatConfig): string {
 
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b) / values.length
 
-test('a repeat gives mean, deviation and best of runs that differ in their seed alone', async (t) => {
+test('repeat() returns mean, standard deviation and best over seeds', async (t) => {
   const config = tinyRepeat(t)
   const splits: (number | undefined)[] = []
   const result = await experiment.repeat(config, {
@@ -74,7 +74,7 @@ test('a repeat gives mean, deviation and best of runs that differ in their seed 
   t.is(readFileSync(result.figure.png).toString('latin1', 1, 4), 'PNG')
 })
 
-test('an interrupted experiment goes on where it was, to the same bits', async (t) => {
+test('an interrupted experiment resumes bit-identically', async (t) => {
   const config = tinyRepeat(t)
   const whole = await experiment.repeat({ ...config, out: join(folder(t), 'whole') })
 
@@ -107,7 +107,7 @@ test('an interrupted experiment goes on where it was, to the same bits', async (
   t.deepEqual(again.seen, ['seed1 reused', 'seed2 reused'])
 })
 
-test('runs of another configuration are refused, and trained anew if that is said', async (t) => {
+test('rejects runs of another configuration unless overwrite is set', async (t) => {
   const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
   await experiment.repeat(config)
   const other = { ...config, optimizer: { type: 'sgd', lr: 0.01 } } as const
@@ -125,7 +125,7 @@ test('runs of another configuration are refused, and trained anew if that is sai
   t.is(taken?.code, 'E_OUT_EXISTS')
 })
 
-test('a run that failed before it began does not stand in the way of the right one', async (t) => {
+test('a run that failed before its start does not block a later one', async (t) => {
   const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
   const wrong = { ...config, batchSize: 0 }
   const error = await t.throwsAsync(experiment.repeat(wrong), { instanceOf: ResidualError })
@@ -134,7 +134,7 @@ test('a run that failed before it began does not stand in the way of the right o
   t.is((await experiment.repeat(config)).seeds.length, 1)
 })
 
-test('a torn memory is told of, with its file', async (t) => {
+test('reports a truncated experiment.json with its path', async (t) => {
   const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
   const { dir } = await experiment.repeat(config)
   const memory = join(dir, 'experiment.json')
@@ -144,7 +144,7 @@ test('a torn memory is told of, with its file', async (t) => {
   t.is(error?.at.file, memory)
 })
 
-test('what a listener throws ends the run, saved, and is what the experiment rejects with', async (t) => {
+test('an error in onEvent saves the run and rejects the experiment', async (t) => {
   const thrown = new RangeError('mine')
   const config = tinyRepeat(t, { epochs: 100_000 })
   const error = await t.throwsAsync(
@@ -158,7 +158,7 @@ test('what a listener throws ends the run, saved, and is what the experiment rej
   t.true(existsSync(join(config.out as string, 'runs/seed1/checkpoints/last.safetensors')))
 })
 
-test('plain and residual networks of each depth are compared beside the paper', async (t) => {
+test('degradation() compares plain and residual networks with the paper', async (t) => {
   const config = tinyDegradation(t)
   const result = await experiment.degradation(config)
   t.deepEqual(
@@ -224,7 +224,7 @@ test('plain and residual networks of each depth are compared beside the paper', 
   t.regex(readFileSync(more.table.markdown, 'utf8'), /^\| resnet20 \|.* 8\.75 \|$/m)
 })
 
-test('what cannot be compared is refused before anything is trained', async (t) => {
+test('rejects an invalid comparison before training', async (t) => {
   const config = tinyDegradation(t)
   const wrong: [DegradationConfig, string][] = [
     [{ ...config, depths: [] }, 'depths'],
@@ -250,7 +250,7 @@ test('what cannot be compared is refused before anything is trained', async (t) 
   t.is(error?.at.key, 'resume')
 })
 
-test('an ensemble of equal networks is that network, to the bit', async (t) => {
+test('an ensemble of identical networks is bit-identical to one of them', async (t) => {
   const { dir } = await train(tinyRun(t))
   const { ensemble, members } = await experiment.ensemble([dir, dir])
   const { imagesPerSecond: _, ...alone } = await evaluate(dir)
@@ -261,7 +261,7 @@ test('an ensemble of equal networks is that network, to the bit', async (t) => {
   t.is(members[1]?.evaluation.loss, alone.loss)
 })
 
-test('an ensemble goes by the mean of its members, whose loss is below theirs', async (t) => {
+test('an ensemble averages probabilities and has a lower loss than its members', async (t) => {
   const config = tinyRepeat(t, { epochs: 1 })
   const { runs } = await experiment.repeat(config)
   const { ensemble, members } = await experiment.ensemble(runs, { batchSize: 7 })
@@ -285,7 +285,7 @@ test('an ensemble goes by the mean of its members, whose loss is below theirs', 
   t.is(held?.at.key, 'split')
 })
 
-test('networks of other classes are no ensemble', async (t) => {
+test('rejects an ensemble of networks with different classes', async (t) => {
   const { dir } = await train(tinyRun(t, { epochs: 1 }))
   const photos = imageFolder(folder(t), ['left', 'middle', 'right'])
   const other = await train(tinyRun(t, { data: { source: photos, channels: 1 }, epochs: 1 }))

@@ -37,7 +37,7 @@ function logSoftmax(logits: readonly number[]): number[] {
   return logits.map((logit) => logit - most - sum)
 }
 
-test('onnxruntime computes what we compute, for one image and for three', async (t) => {
+test('onnxruntime matches the predictions for one image and for three', async (t) => {
   const { dir } = await train(tinyRun(t))
   const path = join(dir, 'x.onnx')
   await using model = await loadModel(dir)
@@ -62,7 +62,7 @@ test('onnxruntime computes what we compute, for one image and for three', async 
   }
 })
 
-test('with softmax and normalisation inside, pixels give probabilities', async (t) => {
+test('an ONNX file with softmax and normalization maps pixels to probabilities', async (t) => {
   const { dir } = await train(tinyRun(t))
   const path = join(dir, 'x.onnx')
   // Without libtorch, from the checkpoint alone.
@@ -79,7 +79,7 @@ test('with softmax and normalisation inside, pixels give probabilities', async (
   }
 })
 
-test('exported weights are a model again that predicts the same', async (t) => {
+test('exported weights load as a model with the same predictions', async (t) => {
   const { dir, best } = await train(tinyRun(t))
   const path = join(dir, 'x.safetensors')
   await exportModel(dir, path)
@@ -95,7 +95,7 @@ test('exported weights are a model again that predicts the same', async (t) => {
   t.deepEqual(readFileSync(twice), readFileSync(path))
 })
 
-test('plain, pre-activated and grouped networks are the same in onnxruntime', async (t) => {
+test('onnxruntime matches plain, pre-activation and grouped networks', async (t) => {
   for (const arch of ['plain8', 'preresnet8', 'resnext50_32x4d']) {
     const { dir } = await train(
       tinyRun(t, {
@@ -123,7 +123,7 @@ test('plain, pre-activated and grouped networks are the same in onnxruntime', as
   }
 })
 
-test('PyTorch’s own file becomes an ONNX file', async (t) => {
+test('converts a PyTorch file to ONNX', async (t) => {
   const source = fileURLToPath(
     new URL('../../../../crates/weights/tests/fixtures/zip.pth', import.meta.url),
   )
@@ -138,7 +138,7 @@ test('PyTorch’s own file becomes an ONNX file', async (t) => {
   t.deepEqual(logits?.dims, [2, classes.length])
 })
 
-test('another ending is refused before anything is read', async (t) => {
+test('rejects another extension before reading the model', async (t) => {
   const path = join(folder(t), 'x.pt')
   const error = await t.throwsAsync(exportModel('no/such/run', path), {
     instanceOf: ResidualError,

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { datasets, inspect } from 'residual'
 
-test('the paper’s networks have the parameters and multiply-adds that it says', async (t) => {
+test('parameters and multiply-adds match the paper', async (t) => {
   const cifar = await inspect({ model: 'resnet20', imageSize: 32, channels: 3, classes: 10 })
   t.is(cifar.parameters, 269_722)
   t.deepEqual(cifar.input, [3, 32, 32])
@@ -16,7 +16,7 @@ test('the paper’s networks have the parameters and multiply-adds that it says'
   )
 })
 
-test('every named data set is listed', async (t) => {
+test('lists every named data set', async (t) => {
   const sets = await datasets()
   t.deepEqual(
     sets.map(({ name }) => name),
@@ -28,7 +28,7 @@ test('every named data set is listed', async (t) => {
   t.regex(mini?.folder ?? '', /fashion-mnist-mini$/)
 })
 
-test('a network is listed as PyTorch prints it', async (t) => {
+test('lists the layers as PyTorch does', async (t) => {
   const { tree, text, table } = await inspect('vgg16_bn')
   t.true(
     tree.startsWith('VGG(\n  (features): Sequential(\n    (0): Conv2d(3, 64, kernel_size=(3, 3)'),

@@ -14,7 +14,7 @@ import {
 } from 'residual'
 import { folder, imageFolder, part, pixels, tinyRun } from '../tiny.js'
 
-test('a trained model says what is on paths, URLs, bytes and pixels', async (t) => {
+test('predicts from paths, URLs, bytes and pixels', async (t) => {
   const parent = folder(t)
   const photos = imageFolder(parent, ['left', 'middle', 'right'])
   const { best } = await train(tinyRun(t, { data: { source: photos, channels: 1 }, epochs: 8 }))
@@ -45,7 +45,7 @@ test('a trained model says what is on paths, URLs, bytes and pixels', async (t) 
   t.is((await predict(best?.checkpoint ?? '', path)).label, one.label)
 })
 
-test('calls that wait for each other are answered as if each had come alone', async (t) => {
+test('concurrent predictions equal sequential ones', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   await using model = await loadModel(last)
   const images = Array.from({ length: 64 }, (_, index) => {
@@ -80,7 +80,7 @@ test('calls that wait for each other are answered as if each had come alone', as
   t.like(settled[5], { reason: { code: 'E_IMAGE' } })
 })
 
-test('the signal ends an evaluation', async (t) => {
+test('an abort ends an evaluation', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   await using model = await loadModel(last)
   const reason = new Error('the window was closed')
@@ -96,7 +96,7 @@ test('the signal ends an evaluation', async (t) => {
   t.is(whole.count, 30)
 })
 
-test('evaluating gives the scores that training told of', async (t) => {
+test('evaluation reproduces the metrics of training', async (t) => {
   const result = await train(tinyRun(t))
   const evaluation = await evaluate(result.dir)
   t.is(evaluation.count, 24)
@@ -110,7 +110,7 @@ test('evaluating gives the scores that training told of', async (t) => {
   t.is(result.best?.accuracy, validation.accuracy)
 })
 
-test('a model tells how strongly each 3x3 layer answers', async (t) => {
+test('measures the response of each 3x3 convolution', async (t) => {
   const { dir } = await train(tinyRun(t, { epochs: 1 }))
   await using model = await loadModel(dir)
   const responses = await model.layerResponses({ batchSize: 5 })
@@ -126,7 +126,7 @@ test('a model tells how strongly each 3x3 layer answers', async (t) => {
   }
 })
 
-test('evaluating names samples and the highest losses, and their pixels if asked', async (t) => {
+test('evaluation returns samples, top losses and optional thumbnails', async (t) => {
   const { dir } = await train(tinyRun(t, { epochs: 1 }))
   const evaluation = await evaluate(dir, { samples: 4, topLosses: 3, thumbnails: 64 })
   t.deepEqual(
@@ -165,7 +165,7 @@ test('evaluating names samples and the highest losses, and their pixels if asked
   t.is(error?.at.key, 'thumbnails')
 })
 
-test('the same classes in another order are fine, others are refused by name', async (t) => {
+test('accepts the same classes in another order and rejects other classes', async (t) => {
   const parent = folder(t)
   const photos = imageFolder(parent, ['left', 'middle', 'right'])
   const { dir } = await train(tinyRun(t, { data: { source: photos, channels: 1 } }))
@@ -175,7 +175,7 @@ test('the same classes in another order are fine, others are refused by name', a
   t.regex(error?.message ?? '', /the data has no right/)
 })
 
-test('a closed model says so, and closing it twice is no mistake', async (t) => {
+test('a closed model rejects calls, and close() is idempotent', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   const model = await loadModel(last)
   const asked = model.predict({ data: pixels(0), width: 8, height: 8, channels: 1 })
@@ -186,7 +186,7 @@ test('a closed model says so, and closing it twice is no mistake', async (t) => 
   t.is((await t.throwsAsync(model.evaluate(), closed))?.code, 'E_CLOSED')
 })
 
-test('what is no image is refused with its place', async (t) => {
+test('rejects an invalid image with its key', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   await using model = await loadModel(last)
   const broken = join(folder(t), 'broken.png')
@@ -217,7 +217,7 @@ test('what is no image is refused with its place', async (t) => {
   t.is(top?.at.key, 'top')
 })
 
-test('what is no checkpoint is refused with its file', async (t) => {
+test('rejects an invalid checkpoint with its file', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   const bytes = readFileSync(last)
   const cut = join(folder(t), 'cut.safetensors')

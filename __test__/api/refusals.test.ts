@@ -79,7 +79,7 @@ for (const [wrong, code, key] of options) {
   })
 }
 
-test('data that no classifier can be trained on is refused with a hint', async (t) => {
+test('rejects unusable data with a hint', async (t) => {
   const parent = folder(t)
   const empty = join(parent, 'empty')
   mkdirSync(empty)
@@ -102,7 +102,7 @@ test('data that no classifier can be trained on is refused with a hint', async (
   }
 })
 
-test('a broken image is named and the run goes on', async (t) => {
+test('warns about an unreadable image and continues', async (t) => {
   const photos = imageFolder(folder(t), ['left', 'right'])
   const broken = join(photos, 'left', 'broken.png')
   writeFileSync(broken, 'no picture')
@@ -114,7 +114,7 @@ test('a broken image is named and the run goes on', async (t) => {
   t.true(warnings.some(({ code, file }) => code === 'E_IMAGE' && file?.includes('broken.png')))
 })
 
-test('a folder that holds a run is not written to, unless told to', async (t) => {
+test('does not overwrite a run folder without overwrite', async (t) => {
   const config = tinyRun(t, { epochs: 1 })
   await train(config)
   const before = readdirSync(config.out as string)
@@ -125,7 +125,7 @@ test('a folder that holds a run is not written to, unless told to', async (t) =>
   t.is((await train({ ...config, overwrite: true })).stopReason, 'completed')
 })
 
-test('a folder that another process writes to is left alone', async (t) => {
+test('rejects a run folder that another process writes to', async (t) => {
   const config = tinyRun(t, { epochs: 100_000 })
   let code: string | undefined
   await script(
@@ -144,7 +144,7 @@ test('a folder that another process writes to is left alone', async (t) => {
   t.is((await train({ ...config, epochs: 1, overwrite: true })).stopReason, 'completed')
 })
 
-test('a folder that cannot be written to is refused with its name', async (t) => {
+test('reports a run folder that is not writable', async (t) => {
   const parent = folder(t)
   const file = join(parent, 'file')
   writeFileSync(file, '')
@@ -158,7 +158,7 @@ test('a folder that cannot be written to is refused with its name', async (t) =>
   t.truthy(at.file)
 })
 
-test('a run is not resumed with another model or other data', async (t) => {
+test('rejects resuming with another model or other data', async (t) => {
   const config = tinyRun(t, { epochs: 1 })
   const { dir } = await train(config)
   const model = await refusal(t, { resume: dir, model: 'resnet14' })
@@ -170,7 +170,7 @@ test('a run is not resumed with another model or other data', async (t) => {
   t.is((await refusal(t, { resume: join(dir, 'nothing') })).code, 'E_CHECKPOINT')
 })
 
-test('a network that there is not is refused with the nearest one', async (t) => {
+test('rejects an unknown network and suggests the nearest name', async (t) => {
   const error = await t.throwsAsync(inspect('resnet5O'), { instanceOf: ResidualError })
   t.is(error?.code, 'E_CONFIG')
   t.is(error?.at.key, 'model')

@@ -22,7 +22,7 @@ async function mirror(t: ExecutionContext, answer: RequestHandler) {
 
 const refusing: RequestHandler = (_, response) => response.writeHead(503).end()
 
-test('they are fetched once, with their size said before; without them it begins from nothing', async (t) => {
+test('downloads default weights once and reports their size; without them, training starts from random weights', async (t) => {
   const { cache, env, asked } = await mirror(t, refusing)
   const out = join(cache, 'run')
   const photos = photographs(cache)
@@ -72,7 +72,7 @@ async function planned(env: NodeJS.ProcessEnv, ...configs: TrainConfig[]) {
 
 const MISSED = ['none', 'E_DOWNLOAD']
 
-test('no network, and no wish for one, keep nothing waiting', async (t) => {
+test('without a network, or offline, the run starts without delay', async (t) => {
   const { cache, env, asked } = await mirror(t, refusing)
   const data = photographs(cache)
   t.deepEqual(await planned({ ...env, RESIDUAL_OFFLINE: '1' }, { data }), [MISSED])
@@ -83,7 +83,7 @@ test('no network, and no wish for one, keep nothing waiting', async (t) => {
   t.deepEqual(await planned(nobody, { data }), [MISSED])
 })
 
-test('--offline fetches nothing, neither weights nor data sets', async (t) => {
+test('--offline downloads neither weights nor data sets', async (t) => {
   const { cache, env, asked } = await mirror(t, refusing)
   const args = ['train', photographs(cache), '--offline', `out=${join(cache, 'run')}`, ...BRIEF]
   const { status, stderr } = await residual(args, { env })
@@ -95,7 +95,7 @@ test('--offline fetches nothing, neither weights nor data sets', async (t) => {
   t.deepEqual(asked(), [])
 })
 
-test('they are asked for nowhere else: not for small pictures, other layouts, other networks', async (t) => {
+test('requests no default weights for small images, other layouts or other networks', async (t) => {
   const { cache, env, asked } = await mirror(t, refusing)
   const source = photographs(cache)
   const plans = await planned(
@@ -110,7 +110,7 @@ test('they are asked for nowhere else: not for small pictures, other layouts, ot
   t.deepEqual(asked(), [])
 })
 
-test('other bytes than the published ones are not used', async (t) => {
+test('rejects weights with a wrong checksum', async (t) => {
   const { cache, env } = await mirror(t, (_, response) => response.end('something else'))
   const data = photographs(cache)
   t.deepEqual(await planned(env, { data }), [MISSED])
@@ -120,7 +120,7 @@ test('other bytes than the published ones are not used', async (t) => {
   t.deepEqual(await planned(env, { data }), [MISSED])
 })
 
-test('an abort ends the fetching, and the run with it', async (t) => {
+test('an abort ends the download and the run', async (t) => {
   const { cache, env } = await mirror(t, () => {}) // never answers
   const photos = photographs(cache)
   const { status, stdout, stderr } = await script(
@@ -138,7 +138,7 @@ test('an abort ends the fetching, and the run with it', async (t) => {
   t.false(existsSync(join(cache, 'run')))
 })
 
-test('the warning is an event like others, and in metrics.jsonl', async (t) => {
+test('the warning is emitted as an event and logged to metrics.jsonl', async (t) => {
   const { cache, env } = await mirror(t, refusing)
   const photos = photographs(cache)
   const out = join(cache, 'run')
@@ -148,7 +148,7 @@ test('the warning is an event like others, and in metrics.jsonl', async (t) => {
     .split('\n')
     .map((line) => JSON.parse(line))
   const start: StartEvent = events[0]
-  t.is(start.data.shortSide, 130)
+  t.is(start.data.medianShortSide, 130)
   t.is(start.config.optimizer.lr, 0.1 * (4 / 256))
   const warning: WarningEvent = events.find(({ type }) => type === 'warning')
   t.is(warning.code, 'E_DOWNLOAD')

@@ -26,7 +26,7 @@ test("stop() and a hook's 'stop' end the run with a result and a checkpoint", as
   run.stop() // once more, and too late, is no mistake
 })
 
-test('a run that is stopped does not wait for an evaluation, which is done after it', async (t) => {
+test('a stopped run does not wait for a pending evaluation', async (t) => {
   const { dir } = await train(tinyRun(t, { epochs: 1 }))
   await using model = await loadModel(dir)
   const run = train(tinyRun(t, LONG))
@@ -43,7 +43,7 @@ test('a run that is stopped does not wait for an evaluation, which is done after
   t.deepEqual(ended, ['run', 'evaluation'])
 })
 
-test('an evaluation in a hook of a run that is to stop is done before the hook ends', async (t) => {
+test('an evaluation awaited in a hook completes although the run is stopping', async (t) => {
   const { dir } = await train(tinyRun(t, { epochs: 1 }))
   await using model = await loadModel(dir)
   const counts: number[] = []
@@ -89,7 +89,7 @@ test('an aborted run rejects with an AbortError that carries the checkpoint', as
   t.true(events.some((event) => event.type === 'checkpoint'))
 })
 
-test('an abort ends a run whose onEpoch never does', async (t) => {
+test('an abort ends a run whose onEpoch never settles', async (t) => {
   const controller = new AbortController()
   const run = train(tinyRun(t, LONG), {
     signal: controller.signal,
@@ -101,14 +101,14 @@ test('an abort ends a run whose onEpoch never does', async (t) => {
   await t.throwsAsync(async () => await run, { name: 'AbortError' })
 })
 
-test('a signal that is already aborted means that nothing is written', async (t) => {
+test('an already aborted signal writes nothing', async (t) => {
   const config = tinyRun(t)
   const run = train(config, { signal: AbortSignal.abort() })
   await t.throwsAsync(async () => await run, { name: 'AbortError' })
   t.false(existsSync(config.out as string))
 })
 
-test('stopping a run before it begins writes nothing', async (t) => {
+test('stopping a run before its start writes nothing', async (t) => {
   const first = train(tinyRun(t, LONG))
   const config = tinyRun(t)
   const second = train(config)
@@ -141,7 +141,7 @@ for (const [name, hook] of Object.entries({
   }
 }
 
-test('anything can be thrown', async (t) => {
+test('a hook may throw any value', async (t) => {
   const run = train(tinyRun(t, LONG), {
     onStep() {
       throw undefined
@@ -154,7 +154,7 @@ test('anything can be thrown', async (t) => {
   t.is(caught, undefined)
 })
 
-test('a failed run that nobody awaits does not end the process', async (t) => {
+test('a failed run that is not awaited does not crash the process', async (t) => {
   const { status, stdout, stderr } = await script(`
     import { train } from 'residual'
     const run = train({ data: './there-is-no-such-folder' })
@@ -166,7 +166,7 @@ test('a failed run that nobody awaits does not end the process', async (t) => {
   t.is(status, 0)
 })
 
-test('a run holds the process until it ends, awaited or not', async (t) => {
+test('a run keeps the process alive until it ends', async (t) => {
   const config = tinyRun(t)
   const { status, stderr } = await script(`
     import { train } from 'residual'
@@ -177,7 +177,7 @@ test('a run holds the process until it ends, awaited or not', async (t) => {
   t.true(existsSync(join(config.out as string, 'result.json')))
 })
 
-test('process.exit in the middle of a step saves the run and keeps the status', async (t) => {
+test('process.exit during a step saves the run and keeps the exit status', async (t) => {
   const config = tinyRun(t, LONG)
   const { status, signal, stderr } = await script(`
     import { train } from 'residual'
@@ -189,7 +189,7 @@ test('process.exit in the middle of a step saves the run and keeps the status', 
   t.true(existsSync(join(config.out as string, 'checkpoints', 'last.safetensors')))
 })
 
-test('an error that nobody catches ends the process as it does without a run', async (t) => {
+test('an uncaught error ends the process as usual', async (t) => {
   const config = tinyRun(t, LONG)
   const { status, signal, stderr } = await script(`
     import { train } from 'residual'
@@ -200,7 +200,7 @@ test('an error that nobody catches ends the process as it does without a run', a
   t.is(status, 1)
 })
 
-test('an unreferenced run is stopped and saved when the process has nothing else to do', async (t) => {
+test('an unreferenced run is saved and stopped when the process exits', async (t) => {
   const config = tinyRun(t, LONG)
   const { status, signal, stderr } = await script(`
     import { train } from 'residual'
@@ -212,7 +212,7 @@ test('an unreferenced run is stopped and saved when the process has nothing else
   t.true(existsSync(join(config.out as string, 'checkpoints', 'last.safetensors')))
 })
 
-test('runs behind a finished, a stopped and a failed one are trained', async (t) => {
+test('queued runs train after a finished, a stopped and a failed run', async (t) => {
   const configs = Array.from({ length: 4 }, () => tinyRun(t, { epochs: 1 }))
   const runs = [
     train(configs[0] ?? {}),
@@ -228,7 +228,7 @@ test('runs behind a finished, a stopped and a failed one are trained', async (t)
   t.true(ends[2]?.status === 'rejected' && ends[2].reason instanceof ResidualError)
 })
 
-test('a report that was asked for is there when the run has ended, and the end tells of it', async (t) => {
+test('the requested report exists when the end event is emitted', async (t) => {
   const events: RunEvent[] = []
   const config = tinyRun(t, { epochs: 1 })
   const run = train(config, {
@@ -245,7 +245,7 @@ test('a report that was asked for is there when the run has ended, and the end t
   t.plan(4)
 })
 
-test('without being asked for, or after a stop, there is no report', async (t) => {
+test('writes no report by default or after a stop', async (t) => {
   const unasked = await train(tinyRun(t, { epochs: 1 }))
   t.false('report' in unasked)
   t.false(existsSync(join(unasked.dir, 'report.html')))
@@ -259,7 +259,7 @@ test('without being asked for, or after a stop, there is no report', async (t) =
   t.is(wrong?.at.key, 'report')
 })
 
-test('a report that cannot be written is a warning before the end, and fails nothing', async (t) => {
+test('a report that cannot be written gives a warning, not an error', async (t) => {
   const config = tinyRun(t, { epochs: 1 })
   const warnings: string[] = []
   const types: string[] = []
@@ -280,7 +280,7 @@ test('a report that cannot be written is a warning before the end, and fails not
   t.deepEqual(types.slice(-2), ['warning', 'end'])
 })
 
-test('what a hook throws at an end that waited for its report is what the run rejects with', async (t) => {
+test('an error in onEnd after the report rejects the run', async (t) => {
   const config = tinyRun(t, { epochs: 1 })
   const onEnd = () => {
     throw new RangeError('mine')

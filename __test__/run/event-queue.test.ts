@@ -11,7 +11,7 @@ async function read(queue: EventQueue): Promise<RunEvent[]> {
   return events
 }
 
-test('a reader that waits gets every event', async (t) => {
+test('a waiting reader gets every event', async (t) => {
   const queue = new EventQueue(() => {})
   const reading = [queue.next(), queue.next(), queue.next()]
   queue.push(step(1))
@@ -24,7 +24,7 @@ test('a reader that waits gets every event', async (t) => {
   ])
 })
 
-test('a busy reader gets the newest step and everything else', async (t) => {
+test('step events are coalesced for a busy reader, others are kept', async (t) => {
   const queue = new EventQueue(() => {})
   for (let number = 1; number <= 1000; number++) queue.push(step(number))
   queue.push(checkpoint)
@@ -34,7 +34,7 @@ test('a busy reader gets the newest step and everything else', async (t) => {
   t.deepEqual(await read(queue), [step(1000), checkpoint, step(1002)])
 })
 
-test('a failure is thrown once, after the events before it', async (t) => {
+test('the failure is thrown once, after the last event', async (t) => {
   const queue = new EventQueue(() => {})
   const failure = new Error('it')
   queue.push(checkpoint)
@@ -44,7 +44,7 @@ test('a failure is thrown once, after the events before it', async (t) => {
   t.true((await queue.next()).done)
 })
 
-test('breaking off detaches the reader and drops what it has not read', async (t) => {
+test('leaving the loop detaches the reader and drops its events', async (t) => {
   const detached: EventQueue[] = []
   const queue = new EventQueue((queue) => detached.push(queue))
   queue.push(checkpoint)

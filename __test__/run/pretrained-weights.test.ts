@@ -81,7 +81,7 @@ testOn(
   },
 )
 
-test('the command line says what it assumed, and takes what it is told', async (t) => {
+test('the command line prints assumed values and accepts given ones', async (t) => {
   const parent = folder(t)
   const photos = imageFolder(parent, ['a', 'b', 'c', 'd'])
   const weights = join(FIXTURES, 'notebook.pth')
@@ -102,7 +102,7 @@ test('the command line says what it assumed, and takes what it is told', async (
   t.regex(nothing.stderr, /have no record of their training data/)
 })
 
-test('a file that asks for more than tensors is refused, and does nothing', async (t) => {
+test('rejects a pickle with anything but tensors without executing it', async (t) => {
   const parent = folder(t)
   const marker = join(parent, 'it-ran')
   const file = join(parent, 'weights.pth')
@@ -116,7 +116,7 @@ test('a file that asks for more than tensors is refused, and does nothing', asyn
   t.regex(script.hint ?? '', /torch\.jit\.load/)
 })
 
-test('weights that are to be begun with must be there and fit', async (t) => {
+test('initial weights must exist and match the network', async (t) => {
   const config = tinyRun(t, { model: { arch: 'resnet14', weights: join(FIXTURES, 'zip.pth') } })
   const mismatch = await t.throwsAsync<ResidualError>(async () => await train(config))
   t.is(mismatch.code, 'E_MISMATCH')
@@ -127,7 +127,7 @@ test('weights that are to be begun with must be there and fit', async (t) => {
   t.regex(tiny.message, /nobody published ImageNet weights for 'resnet20'/)
 })
 
-test('published weights are fetched, checked, and asked for by hand if they cannot be', async (t) => {
+test('downloads and verifies published weights; the error says how to copy them by hand', async (t) => {
   const cache = folder(t)
   const asked: string[] = []
   const server = createServer((request, response) => {

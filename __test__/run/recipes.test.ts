@@ -18,7 +18,7 @@ function isPartOf(part: unknown, whole: unknown): boolean {
   )
 }
 
-test('every recipe names its source and the result published there', async (t) => {
+test('every recipe names its source and published result', async (t) => {
   const all = await recipes()
   t.deepEqual(
     all.map((recipe) => recipe.name),
@@ -33,7 +33,7 @@ test('every recipe names its source and the result published there', async (t) =
   }
 })
 
-test('what a recipe sets is what a run does', async (t) => {
+test('a run uses the values of its recipe', async (t) => {
   for (const { name, config } of await recipes()) {
     // Small enough for a test, and nothing else.
     const { out, data, threads, workers, precision } = tinyRun(t)
@@ -56,7 +56,7 @@ test('what a recipe sets is what a run does', async (t) => {
   }
 })
 
-test('what is said counts, and the rest is the recipe', (t) => {
+test('the configuration overrides the recipe', (t) => {
   const notebook = merged({ recipe: 'notebook' })
   const { optimizer, schedule, data, model, epochs } = merged({
     ...{ recipe: 'notebook', data: 'cifar10', model: { shortcut: 'C' }, epochs: 2 },
@@ -71,12 +71,12 @@ test('what is said counts, and the rest is the recipe', (t) => {
   t.is(epochs, 2)
 })
 
-test('of the two names for the number of epochs the said one counts', (t) => {
+test('epochs and budget.epochs override each other', (t) => {
   t.is(merged({ recipe: 'notebook', budget: { epochs: 1 } }).epochs, undefined)
   t.deepEqual(merged({ recipe: 'notebook', budget: { epochs: 1 } }).budget, { epochs: 1 })
 })
 
-test('a recipe may be a file, which the run does not need again', (t) => {
+test('a recipe may be a file, which the run folder does not depend on', (t) => {
   const file = join(folder(t), 'mine.yaml')
   writeFileSync(file, 'description: mine\nepochs: 3\noptimizer: { type: adamw, lr: 1e-3 }\n')
   t.deepEqual(merged({ recipe: file }), { epochs: 3, optimizer: { type: 'adamw', lr: 1e-3 } })
@@ -84,7 +84,7 @@ test('a recipe may be a file, which the run does not need again', (t) => {
   t.throws(() => merged({ recipe: file }), { instanceOf: ResidualError, message: /could not be/ })
 })
 
-test('a recipe that there is not is refused with those that there are', async (t) => {
+test('rejects an unknown recipe and lists the known ones', async (t) => {
   const error = await t.throwsAsync(async () => train({ ...tinyRun(t), recipe: 'notbook' }), {
     instanceOf: ResidualError,
   })

@@ -5,7 +5,7 @@ import test from 'ava'
 import { type RunEvent, train } from 'residual'
 import { tinyRun } from '../tiny.js'
 
-test('a run tells its events in order and gives its result', async (t) => {
+test('a run emits its events in order and resolves with its result', async (t) => {
   const run = train(tinyRun(t))
   t.is(run.state, 'starting')
   const events: RunEvent[] = []
@@ -32,7 +32,7 @@ test('a run tells its events in order and gives its result', async (t) => {
   t.deepEqual(JSON.parse(readFileSync(join(result.dir, 'result.json'), 'utf8')), result)
 })
 
-test('hooks, two iterators and the promise tell the same story', async (t) => {
+test('hooks, two iterators and the promise agree', async (t) => {
   const hooks: string[] = []
   const run = train(tinyRun(t), {
     onStart: () => void hooks.push('start'),
@@ -71,7 +71,7 @@ test('training waits for an async onEpoch', async (t) => {
   t.is(waits, 2)
 })
 
-test('steps that end while onStep is busy are skipped, and the run ends after the last call', async (t) => {
+test('steps are skipped while onStep is pending, and the run waits for the last call', async (t) => {
   let busy = 0
   let calls = 0
   await train(tinyRun(t), {
@@ -86,13 +86,13 @@ test('steps that end while onStep is busy are skipped, and the run ends after th
   t.true(calls < 12, `${calls} calls`)
 })
 
-test('breaking off the loop leaves the run alone', async (t) => {
+test('leaving the loop does not stop the run', async (t) => {
   const run = train(tinyRun(t))
   for await (const event of run) if (event.type === 'step') break
   t.is((await run).stopReason, 'completed')
 })
 
-test('the same seed gives the same numbers', async (t) => {
+test('the same seed gives the same results', async (t) => {
   const losses = async () => {
     const losses: number[] = []
     await train(tinyRun(t), { onEpoch: ({ train }) => void losses.push(train.loss) })
@@ -111,7 +111,7 @@ test('a second run waits for the first', async (t) => {
   t.deepEqual(order, ['one starts', 'one ends', 'other starts', 'other ends'])
 })
 
-test('a paused run does nothing until it is resumed', async (t) => {
+test('a paused run trains no step until it is resumed', async (t) => {
   let steps = 0
   const run = train(tinyRun(t), { onStep: () => void steps++ })
   for await (const event of run) if (event.type === 'step') break

@@ -5,7 +5,7 @@ import { train } from 'residual'
 import { script } from '../child.js'
 import { tinyRun } from '../tiny.js'
 
-test('training is done on another thread than JavaScript', async (t) => {
+test('training does not block the JavaScript thread', async (t) => {
   const config = tinyRun(t, { model: 'resnet20', epochs: 20 })
   const { stdout, stderr } = await script(`
     import { readFileSync } from 'node:fs'
@@ -22,7 +22,7 @@ test('training is done on another thread than JavaScript', async (t) => {
   t.true(Number(stdout) < 0.25, `the main thread did ${stdout} of the work`)
 })
 
-test('a hook that blocks JavaScript leaves no backlog behind', async (t) => {
+test('a blocking hook causes no backlog of events', async (t) => {
   let calls = 0
   let last = 0
   // 36 steps an epoch, of which only the newest waits for us.
@@ -38,7 +38,7 @@ test('a hook that blocks JavaScript leaves no backlog behind', async (t) => {
   t.true(calls < 36, `${calls} calls`)
 })
 
-test('memory stays flat over a thousand steps', async (t) => {
+test('memory stays constant over a thousand steps', async (t) => {
   const config = tinyRun(t, { batchSize: 2, epochs: 40 })
   const { stdout, stderr } = await script(`
     import { train } from 'residual'
@@ -75,7 +75,7 @@ for (const end of ['process.exit(5)', 'await worker.terminate()']) {
   })
 }
 
-test('a worker that ends leaves training to the others', async (t) => {
+test('a worker thread that ends does not affect runs of other threads', async (t) => {
   const { stdout, stderr } = await script(`
     import { once } from 'node:events'
     import { Worker } from 'node:worker_threads'
