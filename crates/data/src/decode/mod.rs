@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn jpegs_match_pillow() {
         for (kind, most) in [
-            ("full-color", 0),
+            ("full-colour", 0),
             ("grey", 0),
             ("baseline", 0),
             ("wide", 0),
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn scaled_jpegs_match_pillow_draft() {
-        for name in ["full-color", "grey", "baseline", "wide", "tall", "restarts", "turned-6"] {
+        for name in ["full-colour", "grey", "baseline", "wide", "tall", "restarts", "turned-6"] {
             for scale in [2, 4, 8] {
                 let mut image = Image::default();
                 let bytes = file(&format!("{name}.jpg"));
