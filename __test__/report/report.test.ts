@@ -166,7 +166,7 @@ test('reports on a run that is unfinished or not started', async (t) => {
   const torn = await report(dir, { evaluate: false })
   const page = readFileSync(torn.file, 'utf8')
   t.regex(page, /is not finished/)
-  t.regex(page, /The last line of metrics\.jsonl is cut off/)
+  t.regex(page, /The last line of metrics\.jsonl is truncated/)
   t.is(torn.runs[0]?.epochs, 3)
   t.is(torn.runs[0]?.stopReason, undefined)
 
