@@ -1,442 +1,382 @@
 // Generated from the core's types by `node scripts/generate.mjs`. Do not edit.
 
-/**
- * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
- * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
- */
-export type AdamConfig = {
-  /**
-   * Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
-   */
-  lr?: number | undefined
-  /**
-   * Decay of the two moments. Default: [0.9, 0.999].
-   */
-  betas?: Array<number> | undefined
-  /**
-   * Default: 1e-8.
-   */
-  eps?: number | undefined
-  /**
-   * Default: 0 for `adam`, 0.01 for `adamw`.
-   */
-  weightDecay?: number | undefined
-  /**
-   * Apply the weight decay to norms and biases too. Default: true.
-   */
-  decayNorms?: boolean | undefined
-}
+// Names
+
+/** Name of a network. More depths exist than are listed. */
+export type ModelName =
+  | 'resnet18'
+  | 'resnet34'
+  | 'resnet50'
+  | 'resnet101'
+  | 'resnet152'
+  | 'resnet20'
+  | 'resnet32'
+  | 'resnet44'
+  | 'resnet56'
+  | 'resnet110'
+  | 'resnet1202'
+  | 'plain18'
+  | 'plain34'
+  | 'plain20'
+  | 'plain32'
+  | 'plain44'
+  | 'plain56'
+  | 'plain110'
+  | 'preresnet18'
+  | 'preresnet34'
+  | 'preresnet50'
+  | 'preresnet101'
+  | 'preresnet152'
+  | 'preresnet200'
+  | 'preresnet20'
+  | 'preresnet56'
+  | 'preresnet110'
+  | 'preresnet164'
+  | 'preresnet1001'
+  | 'resnext50_32x4d'
+  | 'resnext101_32x8d'
+  | 'resnext101_64x4d'
+  | 'wide_resnet50_2'
+  | 'wide_resnet101_2'
+  | 'wrn16_8'
+  | 'wrn28_10'
+  | 'wrn40_4'
+  | 'vgg11'
+  | 'vgg13'
+  | 'vgg16'
+  | 'vgg19'
+  | 'vgg11_bn'
+  | 'vgg13_bn'
+  | 'vgg16_bn'
+  | 'vgg19_bn'
+  | (string & {})
+
+/** Name of a data set, or a path. */
+export type DatasetName =
+  | 'cifar10'
+  | 'cifar100'
+  | 'mnist'
+  | 'fashion-mnist'
+  | 'fashion-mnist-mini'
+  | (string & {})
+
+/** Name of a recipe, or a path. */
+export type RecipeName =
+  | 'fast'
+  | 'he2015-cifar'
+  | 'he2015-cifar110'
+  | 'he2015-imagenet'
+  | 'notebook'
+  | (string & {})
+
+/** Published weights, random initialization, or a path. */
+export type WeightsName = 'imagenet' | 'none' | (string & {})
+
+/** One value per channel: grayscale or RGB. */
+export type ChannelValues = [number] | [number, number, number]
+
+// Training configuration
 
 /**
- * The shape of a rise or fall.
+ * Configuration of a training run. Only `data` is required.
  */
-export type AnnealStrategy = 'cos' | 'linear'
-
-/**
- * Where images become the network's input.
- */
-export type AugmentOn = 'workers' | 'device'
-
-/**
- * What `bench()` measures.
- */
-export type BenchConfig = {
+export type TrainConfig = {
   /**
-   * A name, or an object that says more. Default: by `imageSize`.
+   * Data set: a path, a name, or an object with further settings.
    */
-  model?: string | ModelConfig | undefined
+  data?: DatasetName | DataConfig | undefined
   /**
-   * Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+   * Resizing, augmentation and normalization.
    */
-  imageSize?: number | undefined
+  transform?: TransformConfig | undefined
   /**
-   * Default: 3.
+   * Network: a name, or an object with further settings.
    */
-  channels?: number | undefined
+  model?: ModelName | ModelConfig | undefined
   /**
-   * Default: 10 for the paper's CIFAR networks, else 1000.
+   * Passes over the training images. Short for `budget.epochs`.
    */
-  classes?: number | undefined
+  epochs?: number | undefined
   /**
-   * Default: as in `TrainConfig`.
+   * Length of training in epochs, steps or seconds.
+   */
+  budget?: BudgetConfig | undefined
+  /**
+   * Images per batch, 2 or more. Default: 128, or 32 for images of more than 96 pixels;
+   * smaller if an epoch would have fewer than 8 steps or memory would not suffice.
    */
   batchSize?: 'auto' | number | undefined
   /**
-   * Default: as in `TrainConfig`.
+   * Optimizer. Default: `sgd`.
+   */
+  optimizer?: OptimizerConfig | undefined
+  /**
+   * Learning-rate schedule. Default: `cosine`.
+   */
+  schedule?: ScheduleConfig | undefined
+  /**
+   * Learning-rate warm-up. Default: none; 1 epoch if training starts from weights.
+   */
+  warmup?: WarmupConfig | undefined
+  /**
+   * Loss function: cross-entropy.
+   */
+  loss?: LossConfig | undefined
+  /**
+   * Gradient clipping and accumulation.
+   */
+  gradient?: GradientConfig | undefined
+  /**
+   * Exponential moving average of the weights.
+   */
+  ema?: EmaConfig | undefined
+  /**
+   * Early stopping. Default: off.
+   */
+  earlyStopping?: EarlyStoppingConfig | undefined
+  /**
+   * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
+   * and GPUs of compute capability 8.0 or higher, else `fp32`.
    */
   precision?: 'auto' | Precision | undefined
   /**
-   * Default: as in `TrainConfig`.
+   * Device. Default: `cuda` if available, else `cpu`.
    */
   device?: 'auto' | Device | undefined
   /**
-   * Default: as in `TrainConfig`.
+   * Memory layout of image tensors. Default: `channels_last`, which is faster for
+   * convolutions; `contiguous` for `fp64`.
+   */
+  memoryFormat?: 'auto' | MemoryFormat | undefined
+  /**
+   * Random seed of weights, data order and augmentation. On the CPU, equal seeds and thread
+   * counts give bit-identical results. Default: 0.
+   */
+  seed?: number | undefined
+  /**
+   * Threads for tensor operations, 1 to 1024. Default: number of physical cores.
    */
   threads?: 'auto' | number | undefined
   /**
-   * So many times each is measured, in turns. Default: 5.
+   * Threads for loading images, 1 to 1024. Default: number of physical cores.
    */
-  rounds?: number | undefined
+  workers?: 'auto' | number | undefined
   /**
-   * Seconds of a round, nearly: it ends with the step that it is in. Default: 1.
+   * Memory for decoded image files that are reused in later epochs, in MiB; 0 disables the
+   * cache. Results do not depend on it. Default: the size of all training and validation
+   * images, at most a quarter of the free memory; 0 if every image is read once.
    */
-  seconds?: number | undefined
+  cache?: 'auto' | number | undefined
+  /**
+   * Where training and validation images are cropped, flipped and normalized. Results do not
+   * depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
+   * need no other transform and take at most a quarter of the free GPU memory; else `workers`.
+   */
+  augmentOn?: 'auto' | AugmentOn | undefined
+  /**
+   * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
+   * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
+   * has no effect on the CPU. Default: 1.
+   */
+  memoryFraction?: number | undefined
+  /**
+   * Capture each training step as a CUDA graph. A warning is issued if that is not possible
+   * (`lars`, `ema`, dropout, `gradient.accumulate`). No effect on the CPU. Default: false.
+   */
+  cudaGraphs?: boolean | undefined
+  /**
+   * Metric that selects the best checkpoint, never measured on test data. Default:
+   * `val.accuracy`, or `train.loss` without a validation split.
+   */
+  monitor?: 'auto' | Metric | undefined
+  /**
+   * Additional checkpoints.
+   */
+  checkpoint?: CheckpointConfig | undefined
+  /**
+   * Logging.
+   */
+  log?: LogConfig | undefined
+  /**
+   * Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
+   */
+  out?: 'auto' | string | undefined
+  /**
+   * Overwrite a finished run in `out`. Default: false.
+   */
+  overwrite?: boolean | undefined
+  /**
+   * Run folder or checkpoint to resume. The run continues in its own folder.
+   */
+  resume?: string | undefined
+  /**
+   * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
+   * that are set here override it.
+   */
+  recipe?: RecipeName | undefined
 }
 
 /**
- * What `bench()` gives.
+ * The network and its initial weights.
  */
-export type BenchResult = {
+export type ModelConfig = {
   /**
-   * The network's name.
+   * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
+   * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
+   * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
+   * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
+   * up to 96 pixels, else `resnet18`.
    */
-  arch: string
-  imageSize: number
-  channels: number
-  classes: number
-  batchSize: number
-  precision: Precision
-  device: Device
-  threads: number
+  arch?: 'auto' | ModelName | undefined
   /**
-   * Trainable numbers of the network.
+   * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
+   * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
+   * pixels, else `imagenet`.
    */
-  parameters: number
+  stem?: 'auto' | Stem | undefined
   /**
-   * Multiply-adds of one image's forward pass.
+   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
+   * networks of basic blocks, `none` for plain networks and VGG, else `B`.
    */
-  macs: number
+  shortcut?: 'auto' | Shortcut | undefined
   /**
-   * Whole updates: forward, loss, backward, step.
+   * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
+   * as torchvision's `zero_init_residual`. Default: false.
    */
-  train: Throughput
+  zeroInitResidual?: boolean | undefined
   /**
-   * Forward passes in evaluation mode.
+   * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
+   * Default: `3x3`.
    */
-  predict: Throughput
+  bottleneckStride?: BottleneckStride | undefined
+  /**
+   * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
+   * torchvision's published weights, or `none` for random initialization. If the number of
+   * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
+   * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
+   * cached or can be downloaded; else `none`.
+   */
+  weights?: 'auto' | WeightsName | undefined
+  /**
+   * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
+   */
+  weightsSha256?: string | undefined
+  /**
+   * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
+   * layer except the head. Their batch normalization uses running statistics. Default: [].
+   */
+  freeze?: Array<string> | undefined
 }
 
 /**
- * The best epoch.
+ * Shortcut where a block changes the shape (He et al. 2015, section 3.3).
  */
-export type BestCheckpoint = {
-  epoch: number
-  /**
-   * Validation accuracy; training accuracy where there is no validation part.
-   */
-  accuracy: number
-  loss: number
-  /**
-   * Absolute.
-   */
-  checkpoint: string
-}
+export type Shortcut = 'A' | 'B' | 'C' | 'none'
 
 /**
- * What an epoch reached on the validation part; on the training part where there is none.
+ * Layers before the first block.
  */
-export type BestEpoch = { epoch: number; accuracy: number; loss: number }
+export type Stem = 'cifar' | 'imagenet'
 
 /**
- * The layer of a bottleneck that halves the resolution.
+ * Bottleneck layer with stride 2.
  */
 export type BottleneckStride = '3x3' | '1x1'
 
 /**
- * How long to train; the first limit reached ends the run.
+ * Logging.
  */
-export type BudgetConfig = {
+export type LogConfig = {
   /**
-   * Passes over the training images. Default, where nothing else is given: 30, and more
-   * where there are few images; fewer for many that begin from weights.
-   */
-  epochs?: number | undefined
-  /**
-   * Updates of the weights.
-   */
-  steps?: number | undefined
-  /**
-   * Seconds of training, evaluation included.
-   */
-  seconds?: number | undefined
-}
-
-/**
- * Whether probabilities can be believed: of images recognised with 80 %, are 80 % right?
- */
-export type Calibration = {
-  /**
-   * Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean distance between
-   * confidence and accuracy over the bins, weighted by their images. 0 to 1.
-   */
-  error: number
-  /**
-   * 15 of equal width: the points of a reliability diagram.
-   */
-  bins: Array<CalibrationBin>
-}
-
-/**
- * Images whose greatest probability lies in one range.
- */
-export type CalibrationBin = {
-  /**
-   * The range, its lower end not included.
-   */
-  from: number
-  to: number
-  count: number
-  /**
-   * Mean of the greatest probability; 0 without images.
-   */
-  confidence: number
-  /**
-   * Share classified right; 0 without images.
-   */
-  accuracy: number
-}
-
-/**
- * What is kept besides the last and the best checkpoint.
- */
-export type CheckpointConfig = {
-  /**
-   * Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
-   */
-  everyEpochs?: number | undefined
-  /**
-   * Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
+   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
    */
   everySteps?: number | undefined
 }
 
 /**
- * A checkpoint was written, synced and renamed.
+ * Memory layout of image tensors.
  */
-export type CheckpointEvent = {
+export type MemoryFormat = 'channels_last' | 'contiguous'
+
+/**
+ * Device that trains or evaluates.
+ */
+export type Device = 'cpu' | 'cuda'
+
+/**
+ * Length of training. The first limit that is reached ends the run.
+ */
+export type BudgetConfig = {
   /**
-   * `last`, `best` or `epoch`.
+   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
+   * 5 to 30 if training starts from weights.
    */
-  kind: CheckpointKind
+  epochs?: number | undefined
   /**
-   * Absolute.
+   * Optimizer steps.
    */
-  path: string
-  epoch: number
-  step: number
+  steps?: number | undefined
+  /**
+   * Seconds of training, including validation.
+   */
+  seconds?: number | undefined
 }
 
 /**
- * What a file of trained weights says of itself, beside its network.
- */
-export type CheckpointInfo = {
-  /**
-   * Absolute.
-   */
-  file: string
-  bytes: number
-  /**
-   * Class names, in the order of their indices.
-   */
-  classes: Array<string>
-  /**
-   * What is subtracted from each channel, of values in 0..1, and what it is then divided by.
-   */
-  mean: Array<number>
-  std: Array<number>
-  precision: Precision
-  /**
-   * What it was trained on, as it was named then; null for weights of others.
-   */
-  source: string | null
-  /**
-   * Whole epochs that it was trained for; 0 where the file does not say.
-   */
-  epoch: number
-  /**
-   * Updates; 0 where the file does not say.
-   */
-  step: number
-  /**
-   * The best epoch of its run until then; null where there was none.
-   */
-  best: BestEpoch | null
-  /**
-   * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
-   */
-  assumed: Array<string>
-}
-
-/**
- * Which checkpoint: the last one, the best one so far, or one that is kept of an epoch.
- */
-export type CheckpointKind = 'last' | 'best' | 'epoch'
-
-/**
- * CIFAR-100's label sets.
- */
-export type CifarLabels = 'fine' | 'coarse'
-
-/**
- * One class in an evaluation.
- */
-export type ClassMetrics = {
-  label: string
-  /**
-   * Share of the class's images that were recognised (recall), 0 to 1; 0 without images.
-   */
-  accuracy: number
-  /**
-   * Share of the images taken for this class that are of it, 0 to 1; 0 if none were.
-   */
-  precision: number
-  /**
-   * Harmonic mean of precision and recall.
-   */
-  f1: number
-  /**
-   * Images of this class (support).
-   */
-  count: number
-  /**
-   * Images taken for this class.
-   */
-  predicted: number
-}
-
-/**
- * How much each class counts in the loss.
- */
-export type ClassWeightsConfig =
-  | 'none'
-  | 'balanced'
-  | 'given'
-  | { type: 'none' }
-  | { type: 'balanced' }
-  | ({ type: 'given' } & GivenClassWeightsConfig)
-
-/**
- * Random colour.
- */
-export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
-
-/**
- * One class taken for another.
- */
-export type ConfusedPair = {
-  /**
-   * What it is.
-   */
-  label: string
-  /**
-   * What it was taken for.
-   */
-  predicted: string
-  count: number
-  /**
-   * Of the images of `label`, 0 to 1.
-   */
-  share: number
-}
-
-/**
- * Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
- */
-export type CosineScheduleConfig = {
-  /**
-   * Default: 0.
-   */
-  minLr?: number | undefined
-}
-
-/**
- * How a training image gets its final size.
- */
-export type CropConfig =
-  | 'none'
-  | 'pad'
-  | 'random-resized'
-  | 'random-short-side'
-  | { type: 'none' }
-  | ({ type: 'pad' } & PadCropConfig)
-  | ({ type: 'random-resized' } & RandomResizedCropConfig)
-  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
-
-/**
- * A rectangle of another image in each (Yun et al. 2019).
- */
-export type CutmixConfig = {
-  /**
-   * Of the Beta distribution that the rectangle's share is drawn from, once a batch.
-   * Default: 1.
-   */
-  alpha?: number | undefined
-}
-
-/**
- * One square anywhere, also partly outside (DeVries & Taylor 2017).
- */
-export type CutoutConfig = {
-  /**
-   * Side in pixels. Default: half of `data.imageSize`.
-   */
-  size?: 'auto' | number | undefined
-}
-
-/**
- * Where the images come from.
+ * The data set: where it is, how it is split, and which images are used.
  */
 export type DataConfig = {
   /**
-   * A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
+   * Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
    */
-  source?: string | undefined
+  source?: DatasetName | undefined
   /**
-   * The layout on disk; found by looking when left out.
+   * Layout on disk. Default: detected.
    */
   format?: 'auto' | DataFormat | undefined
   /**
-   * The share of the training images held back for validation, 0 to 0.5, or, from 1 on,
-   * their number (up to half). Split by class, seeded, and only where the data set has no
-   * validation part of its own. Default: 0.1, or 0 where the data set has one.
+   * Training images held out for validation, stratified by class and seeded: a fraction from
+   * 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
+   * validation split. Default: 0.1, or 0 if the data set has a validation split.
    */
   validation?: 'auto' | number | undefined
   /**
-   * 3 (RGB) or 1 (grey). Default: what the images are.
+   * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
    */
   channels?: 'auto' | number | undefined
   /**
-   * Height and width, in pixels, that the network sees. Default: 224, or about the images'
-   * own where those are smaller; 128 for fewer than 5,000 photographs without weights to
-   * begin from.
+   * Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
+   * images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
+   * fewer than 5,000 larger images without pretrained weights.
    */
   imageSize?: 'auto' | number | undefined
   /**
-   * Which of CIFAR-100's two label sets. Default: `fine`.
+   * Label set of CIFAR-100. Default: `fine`.
    */
   labels?: CifarLabels | undefined
   /**
-   * Draw training images so that every class is equally frequent, rare ones repeatedly; an
-   * epoch has as many images as without. Default: false, each image once an epoch.
+   * Oversample rare classes so that all are equally frequent, like PyTorch's
+   * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
    */
   balanced?: boolean | undefined
   /**
-   * Train on only so many images, of every class in proportion, chosen by seed; what is
-   * validated and tested on stays. For trying things out.
+   * Maximum number of training images, chosen by seed and in proportion to the classes.
+   * Validation and test images are not affected. Default: all.
    */
   limit?: number | undefined
   /**
-   * Decides which images are held back for validation and which `limit` keeps. Default:
-   * `seed`. Give it to compare seeds on the same images.
+   * Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
+   * same images. Default: `seed`.
    */
   splitSeed?: number | undefined
   /**
-   * The hash that the training images must have; others are refused. Written down for images
-   * in memory, which have no place to be found in.
+   * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
+   * in-memory images record it.
    */
   fingerprint?: string | undefined
   /**
-   * Images to train on, their height, width and channels, likewise.
+   * Expected shape of in-memory training images: number, height, width, channels. Runs on
+   * in-memory images record it.
    */
   shape?: Array<number> | undefined
 }
@@ -454,152 +394,473 @@ export type DataFormat =
   | 'arrays'
 
 /**
- * What reading a data set's files told about it.
+ * Label set of CIFAR-100.
  */
-export type DatasetInfo = {
+export type CifarLabels = 'fine' | 'coarse'
+
+/**
+ * Optimizer.
+ */
+export type OptimizerConfig =
+  | 'sgd'
+  | 'adam'
+  | 'adamw'
+  | 'lars'
+  | ({ type: 'sgd' } & SgdConfig)
+  | ({ type: 'adam' } & AdamConfig)
+  | ({ type: 'adamw' } & AdamConfig)
+  | ({ type: 'lars' } & LarsConfig)
+
+/**
+ * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
+ * (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
+ */
+export type AdamConfig = {
   /**
-   * As the user named it.
+   * Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
    */
-  source: string
-  format: DataFormat
+  lr?: number | undefined
   /**
-   * Class names, in the order of their indices.
+   * Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
    */
-  classes: Array<string>
+  betas?: [number, number] | undefined
   /**
-   * Channels that the images have (3 when mixed).
+   * Term added to the denominator. Default: 1e-8.
    */
-  channels: number
+  eps?: number | undefined
   /**
-   * Height and width, where all images share them.
+   * Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
    */
-  imageSize: [number, number] | null
+  weightDecay?: number | undefined
   /**
-   * The shorter side of the image in the middle, all ordered by it; null where nobody looked.
+   * Apply weight decay to normalization layers and biases too. Default: true.
    */
-  medianShortSide: number | null
-  /**
-   * Images by part, before any split.
-   */
-  train: number
-  val: number
-  test: number
-  /**
-   * Mean of each channel over the training images, of values in 0..1; null where finding out
-   * would mean decoding them all.
-   */
-  mean: Array<number> | null
-  /**
-   * Standard deviation of each channel, likewise.
-   */
-  std: Array<number> | null
-  /**
-   * Whether a mirrored image is still a picture of its class (digits are not).
-   */
-  flipPreservesLabel: boolean
-  /**
-   * Bytes that the training and validation images take when they are decoded; null where they are
-   * in memory anyway.
-   */
-  decodedBytes: number | null
-  /**
-   * A hash of the training part's labels and names or bytes; tells two data sets apart.
-   */
-  fingerprint: string
+  decayNorms?: boolean | undefined
 }
 
 /**
- * Where tensors live.
+ * Stochastic gradient descent with momentum (`torch.optim.SGD`).
  */
-export type Device = 'cpu' | 'cuda'
+export type SgdConfig = {
+  /**
+   * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
+   * for images of more than 96 pixels); 0.01 if training starts from weights.
+   */
+  lr?: number | undefined
+  /**
+   * Momentum, from 0 to less than 1. Default: 0.9.
+   */
+  momentum?: number | undefined
+  /**
+   * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
+   */
+  weightDecay?: number | undefined
+  /**
+   * Use Nesterov momentum. Default: false.
+   */
+  nesterov?: boolean | undefined
+  /**
+   * Apply weight decay to normalization layers and biases too, as PyTorch does.
+   * Default: true.
+   */
+  decayNorms?: boolean | undefined
+}
 
 /**
- * End a run that does not improve any more.
+ * Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
+ */
+export type LarsConfig = {
+  /**
+   * Learning rate. Default: 0.1.
+   */
+  lr?: number | undefined
+  /**
+   * Momentum, from 0 to less than 1. Default: 0.9.
+   */
+  momentum?: number | undefined
+  /**
+   * Weight decay. Default: 5e-4.
+   */
+  weightDecay?: number | undefined
+  /**
+   * Trust coefficient (eta in the paper). Default: 0.001.
+   */
+  trustCoefficient?: number | undefined
+  /**
+   * Term added to the denominator. Default: 1e-8.
+   */
+  eps?: number | undefined
+  /**
+   * Apply weight decay and layer-wise scaling to normalization layers and biases too.
+   * Default: false.
+   */
+  decayNorms?: boolean | undefined
+}
+
+/**
+ * Where images are cropped, flipped and normalized.
+ */
+export type AugmentOn = 'workers' | 'device'
+
+/**
+ * Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
+ * `fp64`).
+ */
+export type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64'
+
+/**
+ * Metric that is available after every epoch.
+ */
+export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
+
+/**
+ * Early stopping.
  */
 export type EarlyStoppingConfig = {
   /**
-   * Epochs without improvement that are let pass. Default: 10.
+   * Epochs without improvement after which the run ends. Default: 10.
    */
   patience?: number | undefined
   /**
-   * How much better counts as better, in the metric's own unit. Default: 0.
+   * Minimum absolute improvement of the metric. Default: 0.
    */
   minDelta?: number | undefined
   /**
-   * What is watched. Default: `monitor`.
+   * Metric. Default: `monitor`.
    */
   metric?: 'auto' | Metric | undefined
 }
 
 /**
- * An exponential moving average of the weights, which is what is evaluated and kept.
+ * Gradient clipping and accumulation.
+ */
+export type GradientConfig = {
+  /**
+   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+   */
+  clipNorm?: number | undefined
+  /**
+   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+   * clipping.
+   */
+  clipValue?: number | undefined
+  /**
+   * Batches whose gradients are averaged in one optimizer step. Default: 1.
+   */
+  accumulate?: number | undefined
+}
+
+/**
+ * Learning-rate schedule.
+ */
+export type ScheduleConfig =
+  | 'cosine'
+  | 'constant'
+  | 'multistep'
+  | 'plateau'
+  | 'step'
+  | 'linear'
+  | 'polynomial'
+  | 'one-cycle'
+  | ({ type: 'cosine' } & CosineScheduleConfig)
+  | { type: 'constant' }
+  | ({ type: 'multistep' } & MultiStepScheduleConfig)
+  | ({ type: 'plateau' } & PlateauScheduleConfig)
+  | ({ type: 'step' } & StepScheduleConfig)
+  | ({ type: 'linear' } & LinearScheduleConfig)
+  | ({ type: 'polynomial' } & PolynomialScheduleConfig)
+  | ({ type: 'one-cycle' } & OneCycleScheduleConfig)
+
+/**
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export type MultiStepScheduleConfig = {
+  /**
+   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+   * Default: one half and three quarters of the budget.
+   */
+  milestones?: 'auto' | Array<number> | undefined
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma?: number | undefined
+  /**
+   * Unit of `milestones`. Default: `epoch`.
+   */
+  unit?: ScheduleUnit | undefined
+}
+
+/**
+ * Unit in which a schedule counts.
+ */
+export type ScheduleUnit = 'epoch' | 'step'
+
+/**
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ */
+export type OneCycleScheduleConfig = {
+  /**
+   * Fraction of the budget during which the learning rate increases. Default: 0.3.
+   */
+  pctStart?: number | undefined
+  /**
+   * Maximum divided by initial learning rate. Default: 25.
+   */
+  divFactor?: number | undefined
+  /**
+   * Initial divided by final learning rate. Default: 10000.
+   */
+  finalDivFactor?: number | undefined
+  /**
+   * Shape of increase and decrease. Default: `cos`.
+   */
+  annealStrategy?: AnnealStrategy | undefined
+}
+
+/**
+ * Shape of the increase and decrease of the learning rate.
+ */
+export type AnnealStrategy = 'cos' | 'linear'
+
+/**
+ * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+ * budget, updated at every step (`LinearLR`).
+ */
+export type LinearScheduleConfig = {
+  /**
+   * Final multiple of the learning rate, 0 to 1. Default: 0.
+   */
+  endFactor?: number | undefined
+}
+
+/**
+ * Multiplies the learning rate by `factor` when a metric stops improving
+ * (`ReduceLROnPlateau`).
+ */
+export type PlateauScheduleConfig = {
+  /**
+   * Factor, between 0 and 1. Default: 0.1.
+   */
+  factor?: number | undefined
+  /**
+   * Minimum improvement of the metric. Default: 1e-4.
+   */
+  threshold?: number | undefined
+  /**
+   * Whether `threshold` is relative to the best value or absolute. Default: `rel`.
+   */
+  thresholdMode?: ThresholdMode | undefined
+  /**
+   * Epochs without improvement before the learning rate is reduced. Default: 10.
+   */
+  patience?: number | undefined
+  /**
+   * Epochs after a reduction during which `patience` is not counted. Default: 0.
+   */
+  cooldown?: number | undefined
+  /**
+   * Lower bound of the learning rate. Default: 0.
+   */
+  minLr?: number | undefined
+  /**
+   * Metric. Default: `val.loss`, or `train.loss` without a validation split.
+   */
+  metric?: 'auto' | Metric | undefined
+}
+
+/**
+ * Interpretation of the threshold of a plateau schedule.
+ */
+export type ThresholdMode = 'rel' | 'abs'
+
+/**
+ * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
+ */
+export type StepScheduleConfig = {
+  /**
+   * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
+   */
+  stepSize?: 'auto' | number | undefined
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma?: number | undefined
+  /**
+   * Unit of `stepSize`. Default: `epoch`.
+   */
+  unit?: ScheduleUnit | undefined
+}
+
+/**
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
+ */
+export type CosineScheduleConfig = {
+  /**
+   * Final learning rate. Default: 0.
+   */
+  minLr?: number | undefined
+}
+
+/**
+ * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+ * updated at every step (`PolynomialLR`).
+ */
+export type PolynomialScheduleConfig = {
+  /**
+   * Exponent. Default: 1.
+   */
+  power?: number | undefined
+}
+
+/**
+ * Exponential moving average of the weights. Evaluation and checkpoints use the average.
  */
 export type EmaConfig = {
   /**
-   * What an update keeps of the average; 0 for none. Default: 0.
+   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
    */
   decay?: number | undefined
 }
 
 /**
- * The run ended; nothing follows.
+ * Checkpoints in addition to the last and the best one.
  */
-export type EndEvent = { result: TrainResult }
-
-/**
- * What `experiment.ensemble()` gives.
- */
-export type EnsembleEvaluation = {
+export type CheckpointConfig = {
   /**
-   * Of the mean of the members' probabilities.
+   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
+   * Default: 0.
    */
-  ensemble: Evaluation
+  everyEpochs?: number | undefined
   /**
-   * Each alone, in the order in which they were given.
+   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
+   * Default: 0.
    */
-  members: Array<Evaluation>
+  everySteps?: number | undefined
 }
 
 /**
- * A whole pass over the training images, validated.
+ * Linear warm-up of the learning rate, applied on top of any schedule.
  */
-export type EpochEvent = {
+export type WarmupConfig = {
   /**
-   * From 1.
+   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
+   * weights (a tenth of the budget if that is less).
    */
-  epoch: number
+  epochs?: number | undefined
   /**
-   * Updates since the beginning.
+   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
    */
-  step: number
+  startFactor?: number | undefined
   /**
-   * The rate of the epoch's last update.
+   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+   * (section 4.2).
    */
-  lr: number
-  /**
-   * Means over the epoch, in training mode on augmented images.
-   */
-  train: Metrics
-  /**
-   * In evaluation mode on unaugmented images; null without a validation part.
-   */
-  val: Metrics | null
-  /**
-   * The best so far, by `monitor`.
-   */
-  best: boolean
-  /**
-   * Training throughput over the epoch, evaluation not counted.
-   */
-  imagesPerSecond: number
-  /**
-   * Of training, evaluation included, since the beginning.
-   */
-  seconds: number
+  untilAccuracy?: number | undefined
 }
 
 /**
- * Random holes, filled with the mean colour.
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
+ */
+export type TransformConfig = {
+  /**
+   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+   * `random-resized`.
+   */
+  crop?: 'auto' | CropConfig | undefined
+  /**
+   * Flip training images horizontally with probability 0.5. Default: true, except for digits.
+   */
+  flip?: 'auto' | boolean | undefined
+  /**
+   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
+   * they are in memory, else ImageNet's.
+   */
+  mean?: 'auto' | ChannelValues | undefined
+  /**
+   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
+   */
+  std?: 'auto' | ChannelValues | undefined
+  /**
+   * Length in pixels to which the short side of evaluation images is resized before the center
+   * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
+   * (256 for 224).
+   */
+  evalResize?: 'auto' | number | undefined
+  /**
+   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
+   * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
+   * external weights, which were trained without it.
+   */
+  decodeShortSide?: 'auto' | number | undefined
+  /**
+   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
+   */
+  pixelMean?: boolean | undefined
+  /**
+   * Automatic augmentation policy. Default: `none`.
+   */
+  policy?: PolicyConfig | undefined
+  /**
+   * Color augmentation. Default: `none`.
+   */
+  color?: ColorConfig | undefined
+  /**
+   * Erasing of image regions. Default: `none`.
+   */
+  erase?: EraseConfig | undefined
+  /**
+   * Mixing of two images. Default: `none`.
+   */
+  mix?: MixConfig | undefined
+}
+
+/**
+ * Color augmentation.
+ */
+export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export type PcaColorConfig = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std?: number | undefined
+}
+
+/**
+ * Automatic augmentation policy.
+ */
+export type PolicyConfig =
+  | 'none'
+  | 'randaugment'
+  | 'trivialaugment'
+  | { type: 'none' }
+  | ({ type: 'randaugment' } & RandAugmentConfig)
+  | { type: 'trivialaugment' }
+
+/**
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
+ */
+export type RandAugmentConfig = {
+  /**
+   * Number of operations per image, 1 to 16. Default: 2.
+   */
+  numOps?: number | undefined
+  /**
+   * Strength, 0 to 30. Default: 9.
+   */
+  magnitude?: number | undefined
+}
+
+/**
+ * Erasing of image regions, filled with the mean color.
  */
 export type EraseConfig =
   | 'none'
@@ -610,7 +871,416 @@ export type EraseConfig =
   | ({ type: 'random-erasing' } & RandomErasingConfig)
 
 /**
- * What went wrong, for programs. The set is closed: adding a code is an API change.
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
+ */
+export type CutoutConfig = {
+  /**
+   * Side length in pixels. Default: half of `data.imageSize`.
+   */
+  size?: 'auto' | number | undefined
+}
+
+/**
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export type RandomErasingConfig = {
+  /**
+   * Probability of erasing. Default: 0.25.
+   */
+  probability?: number | undefined
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+   */
+  scale?: [number, number] | undefined
+  /**
+   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio?: [number, number] | undefined
+}
+
+/**
+ * Crop of training images to `data.imageSize`.
+ */
+export type CropConfig =
+  | 'none'
+  | 'pad'
+  | 'random-resized'
+  | 'random-short-side'
+  | { type: 'none' }
+  | ({ type: 'pad' } & PadCropConfig)
+  | ({ type: 'random-resized' } & RandomResizedCropConfig)
+  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export type RandomResizedCropConfig = {
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   */
+  scale?: [number, number] | undefined
+  /**
+   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   */
+  ratio?: [number, number] | undefined
+}
+
+/**
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
+ */
+export type RandomShortSideCropConfig = {
+  /**
+   * Minimum length in pixels. Default: 256.
+   */
+  min?: number | undefined
+  /**
+   * Maximum length in pixels. Default: 480.
+   */
+  max?: number | undefined
+}
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
+ */
+export type PadCropConfig = {
+  /**
+   * Padding on each side, in pixels. Default: 4.
+   */
+  padding?: number | undefined
+}
+
+/**
+ * Mixing of two images.
+ */
+export type MixConfig =
+  | 'none'
+  | 'mixup'
+  | 'cutmix'
+  | { type: 'none' }
+  | ({ type: 'mixup' } & MixupConfig)
+  | ({ type: 'cutmix' } & CutmixConfig)
+
+/**
+ * A rectangle pasted from another image (Yun et al. 2019).
+ */
+export type CutmixConfig = {
+  /**
+   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+   * Default: 1.
+   */
+  alpha?: number | undefined
+}
+
+/**
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ */
+export type MixupConfig = {
+  /**
+   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+   */
+  alpha?: number | undefined
+}
+
+/**
+ * Cross-entropy loss.
+ */
+export type LossConfig = {
+  /**
+   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
+   */
+  labelSmoothing?: number | undefined
+  /**
+   * Weight of each class. Default: `none`.
+   */
+  classWeights?: ClassWeightsConfig | undefined
+}
+
+/**
+ * Weight of each class in the loss.
+ */
+export type ClassWeightsConfig =
+  | 'none'
+  | 'balanced'
+  | 'given'
+  | { type: 'none' }
+  | { type: 'balanced' }
+  | ({ type: 'given' } & GivenClassWeightsConfig)
+
+/**
+ * Explicit class weights.
+ */
+export type GivenClassWeightsConfig = {
+  /**
+   * One weight per class, in class order.
+   */
+  weights?: Array<number> | undefined
+}
+
+// Options of other functions
+
+/**
+ * Options of `evaluate()`.
+ */
+export type EvaluateConfig = {
+  /**
+   * Data set, as in `TrainConfig`. Default: the data set that the model was trained on.
+   */
+  data?: DatasetName | DataConfig | undefined
+  /**
+   * Split. Default: the first of test, val and train that exists.
+   */
+  split?: Split | undefined
+  /**
+   * Images per batch. Default: as in training.
+   */
+  batchSize?: number | undefined
+  /**
+   * Test-time augmentation. Default: `center`.
+   */
+  crops?: TestCrops | undefined
+  /**
+   * Short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+   */
+  scales?: Array<number> | undefined
+  /**
+   * Number of images with the highest losses to report in `topLosses`. Default: 0.
+   */
+  topLosses?: number | undefined
+  /**
+   * Number of evenly spaced images to report in `samples`. Default: 0.
+   */
+  samples?: number | undefined
+  /**
+   * Include the pixels of these images as squares of this side length, 8 to 256 pixels.
+   * Default: no pixels.
+   */
+  thumbnails?: number | undefined
+}
+
+/**
+ * Split of a data set.
+ */
+export type Split = 'train' | 'val' | 'test'
+
+/**
+ * Test-time augmentation: the crops of an image whose probabilities are averaged.
+ */
+export type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale'
+
+/**
+ * Options of `predict()`.
+ */
+export type PredictConfig = {
+  /**
+   * Number of classes to return, most probable first. Default: 5.
+   */
+  top?: number | undefined
+  /**
+   * Test-time augmentation; probabilities are averaged. Default: `center`.
+   */
+  crops?: TestCrops | undefined
+  /**
+   * Short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+   */
+  scales?: Array<number> | undefined
+  /**
+   * Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default: no
+   * image.
+   */
+  thumbnails?: number | undefined
+}
+
+/**
+ * Options for loading weights without metadata. `info.assumed` lists the defaults that were
+ * used.
+ */
+export type LoadConfig = {
+  /**
+   * Network. Default: inferred from the names and shapes of the tensors.
+   */
+  model?: ModelName | ModelConfig | undefined
+  /**
+   * Class names in index order. Default: CIFAR-10's for ten classes and a CIFAR stem, else
+   * `class 0`, `class 1`, ...
+   */
+  classes?: Array<string> | undefined
+  /**
+   * Height and width of the network's input, in pixels. Default: 32 with a CIFAR stem, else
+   * 224.
+   */
+  imageSize?: number | undefined
+  /**
+   * Preprocessing: `mean`, `std`, `evalResize`. Default: ImageNet's values.
+   */
+  transform?: TransformConfig | undefined
+  /**
+   * Data type of the computation. Default: `fp32`.
+   */
+  precision?: Precision | undefined
+  /**
+   * Device. Default: `cuda` if available, else `cpu`.
+   */
+  device?: Device | undefined
+}
+
+/**
+ * Options of `export()`, for ONNX only.
+ */
+export type ExportConfig = {
+  /**
+   * Output probabilities instead of logits. Default: false.
+   */
+  softmax?: boolean | undefined
+  /**
+   * Expect pixels from 0 to 1 instead of normalized ones. Default: false.
+   */
+  normalization?: boolean | undefined
+}
+
+/**
+ * Network and input shape for `inspect()`.
+ */
+export type InspectConfig = {
+  /**
+   * Network: a name, or an object with further settings.
+   */
+  model?: ModelName | ModelConfig | undefined
+  /**
+   * Input channels, 1 to 1024. Default: 3.
+   */
+  channels?: number | undefined
+  /**
+   * Input height and width, in pixels, 8 to 1024. Default: 32 for CIFAR networks, else 224.
+   */
+  imageSize?: number | undefined
+  /**
+   * Number of classes, 1 to 1,000,000. Default: 10 for CIFAR networks, else 1000.
+   */
+  classes?: number | undefined
+}
+
+/**
+ * Options of `previewDataset()`.
+ */
+export type PreviewConfig = {
+  /**
+   * Data set, as in `TrainConfig`, including `limit` and `validation`.
+   */
+  data?: DatasetName | DataConfig | undefined
+  /**
+   * Split. Default: train.
+   */
+  split?: Split | undefined
+  /**
+   * Number of images, up to 1000. Default: 40; with `by-class`, 8 per class and at most 200.
+   */
+  count?: number | undefined
+  /**
+   * Order. Default: `random`.
+   */
+  order?: PreviewOrder | undefined
+  /**
+   * Random seed of the selection, of augmentation and, without `data.splitSeed`, of the
+   * validation split. Default: 0.
+   */
+  seed?: number | undefined
+  /**
+   * Apply the random augmentation of training. Default: false.
+   */
+  augmented?: boolean | undefined
+  /**
+   * Augmentation, as in `TrainConfig`.
+   */
+  transform?: TransformConfig | undefined
+}
+
+/**
+ * Selection and order of previewed images.
+ */
+export type PreviewOrder = 'random' | 'by-class'
+
+/**
+ * Range of learning rates that `findLr()` tries.
+ */
+export type FindLrConfig = {
+  /**
+   * Learning rate of the first step. Default: 1e-7.
+   */
+  startLr?: number | undefined
+  /**
+   * Learning rate of the last step. Default: 10.
+   */
+  endLr?: number | undefined
+  /**
+   * Number of steps, 10 to 100,000. Default: 100.
+   */
+  steps?: number | undefined
+}
+
+/**
+ * Options of `plan()`.
+ */
+export type PlanConfig = {
+  /**
+   * Measure training steps (at least two, about three seconds) on a temporary network to
+   * estimate the training time. Default: true.
+   */
+  measure?: boolean | undefined
+}
+
+/**
+ * Options of `bench()`.
+ */
+export type BenchConfig = {
+  /**
+   * Network: a name, or an object with further settings. Default: `resnet20`.
+   */
+  model?: ModelName | ModelConfig | undefined
+  /**
+   * Input height and width, in pixels. Default: 32 for CIFAR networks, else 224.
+   */
+  imageSize?: number | undefined
+  /**
+   * Input channels. Default: 3.
+   */
+  channels?: number | undefined
+  /**
+   * Number of classes. Default: 10 for CIFAR networks, else 1000.
+   */
+  classes?: number | undefined
+  /**
+   * Images per batch. Default: as in `TrainConfig`.
+   */
+  batchSize?: 'auto' | number | undefined
+  /**
+   * Data type of the computation. Default: as in `TrainConfig`.
+   */
+  precision?: 'auto' | Precision | undefined
+  /**
+   * Device. Default: as in `TrainConfig`.
+   */
+  device?: 'auto' | Device | undefined
+  /**
+   * Threads for tensor operations. Default: as in `TrainConfig`.
+   */
+  threads?: 'auto' | number | undefined
+  /**
+   * Measurements of training and of inference, alternating. Default: 5.
+   */
+  rounds?: number | undefined
+  /**
+   * Approximate length of a measurement, in seconds. Default: 1.
+   */
+  seconds?: number | undefined
+}
+
+// Errors
+
+/**
+ * Code of an error. Adding a code is an API change.
  */
 export type ErrorCode =
   | 'E_CONFIG'
@@ -639,8 +1309,8 @@ export type ErrorCode =
   | 'E_INTERNAL'
 
 /**
- * Where it went wrong. Every part is optional; `key` is a configuration path
- * (`optimizer.lr`, `schedule.milestones[1]`).
+ * Location of an error: a configuration key (`optimizer.lr`, `schedule.milestones[1]`), a file, or
+ * a line of a file. Every part is optional.
  */
 export type ErrorLocation = {
   key?: string | undefined
@@ -648,82 +1318,154 @@ export type ErrorLocation = {
   line?: number | undefined
 }
 
+// Data set, training results and evaluation
+
 /**
- * What to evaluate a model on.
+ * Properties of a data set.
  */
-export type EvaluateConfig = {
+export type DatasetInfo = {
   /**
-   * A data set, as in `TrainConfig`. Default: the one that the model was trained on.
+   * Path or name as given by the user.
    */
-  data?: string | DataConfig | undefined
+  source: string
+  format: DataFormat
   /**
-   * Default: test, or val, or train: the first that there is.
+   * Class names in index order.
    */
-  split?: Split | undefined
+  classes: Array<string>
   /**
-   * Images at a time. Default: that of the training.
+   * Channels of the images (3 if mixed).
    */
-  batchSize?: number | undefined
+  channels: number
   /**
-   * What of an image the network sees. Default: `center`.
+   * Height and width, if equal for all images.
    */
-  crops?: TestCrops | undefined
+  imageSize: [number, number] | null
   /**
-   * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+   * Median length of the short side, in pixels; null if unknown.
    */
-  scales?: Array<number> | undefined
+  medianShortSide: number | null
   /**
-   * So many of the images with the highest losses are named. Default: 0.
+   * Training images, before the validation split.
    */
-  topLosses?: number | undefined
+  train: number
   /**
-   * So many of the images, spread evenly, are named with what they were taken for.
-   * Default: 0.
+   * Images of the data set's own validation split.
    */
-  samples?: number | undefined
+  val: number
   /**
-   * Give the pixels of those images too, as squares of so many pixels a side, 8 to 256.
-   * Default: no pixels.
+   * Images of the test split.
    */
-  thumbnails?: number | undefined
+  test: number
+  /**
+   * Mean of each channel over the training images, for values from 0 to 1; null if all images
+   * would have to be decoded to compute it.
+   */
+  mean: Array<number> | null
+  /**
+   * Standard deviation of each channel over the training images; null like `mean`.
+   */
+  std: Array<number> | null
+  /**
+   * Whether a horizontal flip preserves the class (not for digits).
+   */
+  flipPreservesLabel: boolean
+  /**
+   * Size of all decoded training and validation images in bytes; null if they are in memory
+   * already.
+   */
+  decodedBytes: number | null
+  /**
+   * Hash of the labels and of the names or bytes of the training images.
+   */
+  fingerprint: string
 }
 
 /**
- * One image in an evaluation.
+ * Result of `train()`, and content of result.json.
  */
-export type EvaluatedImage = {
+export type TrainResult = {
+  stopReason: StopReason
   /**
-   * Its index in its part of the data set.
+   * Absolute path of the run folder.
    */
-  index: number
+  dir: string
   /**
-   * Its file, or part and index (`test/12`) where it is in no file of its own.
+   * Completed epochs.
    */
-  name: string
+  epochs: number
   /**
-   * What it is.
+   * Completed steps.
    */
-  label: string
+  steps: number
   /**
-   * What it was taken for.
+   * Best epoch by `monitor`; null if no epoch was completed.
    */
-  predicted: string
+  best: BestCheckpoint | null
   /**
-   * Of `predicted`, 0 to 1.
+   * Absolute path of the last checkpoint.
    */
-  probability: number
+  last: string
   /**
-   * Cross-entropy, in nats.
+   * Test metrics of the best checkpoint; null without a test split or if the run was stopped.
+   */
+  test: Metrics | null
+  /**
+   * Training throughput, excluding validation.
+   */
+  imagesPerSecond: number
+  /**
+   * Training time of all sessions of the run, including validation.
+   */
+  seconds: number
+  /**
+   * Absolute path of the report, if `train()` wrote one. Not in result.json, from which the report
+   * is generated.
+   */
+  report?: string | undefined
+}
+
+/**
+ * Loss and accuracy over a set of images.
+ */
+export type Metrics = {
+  /**
+   * Mean cross-entropy, in nats.
    */
   loss: number
   /**
-   * Its pixels, where `thumbnails` asked for them.
+   * Fraction of images classified correctly, 0 to 1.
    */
-  thumbnail?: Thumbnail | undefined
+  accuracy: number
+  /**
+   * Number of images.
+   */
+  count: number
 }
 
 /**
- * What `evaluate()` gives.
+ * The best epoch of a run and its checkpoint.
+ */
+export type BestCheckpoint = {
+  epoch: number
+  /**
+   * Validation accuracy; training accuracy without a validation split.
+   */
+  accuracy: number
+  loss: number
+  /**
+   * Absolute path of the checkpoint.
+   */
+  checkpoint: string
+}
+
+/**
+ * Reason why a run ended without an error.
+ */
+export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
+
+/**
+ * Result of `evaluate()`.
  */
 export type Evaluation = {
   /**
@@ -731,128 +1473,415 @@ export type Evaluation = {
    */
   loss: number
   /**
-   * Share of images classified right, 0 to 1.
+   * Fraction of images classified correctly, 0 to 1.
    */
   accuracy: number
   /**
-   * Share of images whose class is among the five most probable.
+   * Top-5 accuracy: fraction of images whose class is among the five most probable, 0 to 1.
    */
   top5: number
   /**
-   * Images measured.
+   * Number of evaluated images.
    */
   count: number
   classes: Array<ClassMetrics>
   /**
-   * `confusion[i][j]`: images of class i that were taken for class j. Empty for more than 1,000
-   * classes, where it would have millions of numbers.
+   * Confusion matrix: `confusion[i][j]` is the number of images of class i predicted as class j.
+   * Empty for more than 1,000 classes.
    */
   confusion: Array<Array<number>>
   /**
-   * The pairs of classes confused most often, at most 10.
+   * The ten most frequently confused pairs of classes.
    */
   mostConfused: Array<ConfusedPair>
   calibration: Calibration
   /**
-   * The images with the highest losses, as many as `topLosses` asked for.
+   * Images with the highest losses; their number is `topLosses` of the request.
    */
   topLosses: Array<EvaluatedImage>
   /**
-   * Images spread evenly over the part, as many as `samples` asked for.
+   * Evenly spaced images of the split; their number is `samples` of the request.
    */
   samples: Array<EvaluatedImage>
   /**
-   * Images that could not be read, and are not in `count`.
+   * Number of images that could not be read. They are not included in `count`.
    */
   broken: number
   /**
-   * One for each of them; the first 100.
+   * A warning for each unreadable image, at most 100.
    */
   warnings: Array<WarningEvent>
   imagesPerSecond: number
 }
 
 /**
- * What goes into an exported file beside the network; both are for ONNX only.
+ * Prediction for one image of an evaluation.
  */
-export type ExportConfig = {
+export type EvaluatedImage = {
   /**
-   * End in probabilities instead of logits. Default: false.
+   * Index in its split of the data set.
    */
-  softmax?: boolean | undefined
+  index: number
   /**
-   * Take pixels from 0 to 1 instead of normalised ones. Default: false.
+   * Path of the file, or split and index (`test/12`) if the image has no file of its own.
    */
-  normalization?: boolean | undefined
+  name: string
+  /**
+   * True class.
+   */
+  label: string
+  /**
+   * Predicted class.
+   */
+  predicted: string
+  /**
+   * Probability of `predicted`, 0 to 1.
+   */
+  probability: number
+  /**
+   * Cross-entropy, in nats.
+   */
+  loss: number
+  /**
+   * Pixels, if `thumbnails` is set.
+   */
+  thumbnail?: Thumbnail | undefined
 }
 
 /**
- * The rates that `findLr()` tries.
+ * A small image as JSON.
  */
-export type FindLrConfig = {
+export type Thumbnail = {
+  width: number
+  height: number
   /**
-   * Learning rate of the first update. Default: 1e-7.
+   * 1 (grayscale) or 3 (RGB).
    */
-  startLr?: number | undefined
+  channels: number
   /**
-   * Learning rate of the last update. Default: 10.
+   * Pixels in base64: `height * width * channels` bytes in HWC order.
    */
-  endLr?: number | undefined
-  /**
-   * Number of updates, 10 to 100,000. Default: 100.
-   */
-  steps?: number | undefined
+  base64: string
 }
 
 /**
- * As given.
+ * Metrics of one class.
  */
-export type GivenClassWeightsConfig = {
+export type ClassMetrics = {
+  label: string
   /**
-   * One a class, in the order of the classes.
+   * Recall: fraction of the class's images classified correctly, 0 to 1; 0 without images.
    */
-  weights?: Array<number> | undefined
+  accuracy: number
+  /**
+   * Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0 without
+   * predictions.
+   */
+  precision: number
+  /**
+   * F1 score: harmonic mean of precision and recall.
+   */
+  f1: number
+  /**
+   * Images of this class (support).
+   */
+  count: number
+  /**
+   * Images predicted as this class.
+   */
+  predicted: number
 }
 
 /**
- * What happens to gradients before an update.
+ * A problem that does not end the run.
  */
-export type GradientConfig = {
+export type WarningEvent = {
   /**
-   * Scale all gradients so that their common norm is at most this
-   * (`clip_grad_norm_`).
+   * Code of the equivalent error.
    */
-  clipNorm?: number | undefined
+  code: ErrorCode
+  message: string
   /**
-   * Cut every number to at most this size (`clip_grad_value_`).
+   * File that the warning refers to.
    */
-  clipValue?: number | undefined
-  /**
-   * Batches whose gradients are averaged for one update. Default: 1.
-   */
-  accumulate?: number | undefined
+  file?: string | undefined
+  hint?: string | undefined
 }
 
 /**
- * A network to look at, and what it is to look at in turn.
+ * A cell of the confusion matrix off its diagonal.
  */
-export type InspectConfig = {
+export type ConfusedPair = {
   /**
-   * A name, or an object that says more.
+   * True class.
    */
-  model?: string | ModelConfig | undefined
+  label: string
   /**
-   * Default: 3.
+   * Predicted class.
    */
-  channels?: number | undefined
+  predicted: string
   /**
-   * Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+   * Number of images.
    */
-  imageSize?: number | undefined
+  count: number
   /**
-   * Default: 10 for the paper's CIFAR networks, else 1000.
+   * Fraction of the images of `label`, 0 to 1.
    */
-  classes?: number | undefined
+  share: number
+}
+
+/**
+ * Calibration: agreement of predicted probabilities and accuracy.
+ */
+export type Calibration = {
+  /**
+   * Expected calibration error (Guo et al. 2017, arXiv:1706.04599): mean absolute difference of
+   * confidence and accuracy over the bins, weighted by their number of images, 0 to 1.
+   */
+  error: number
+  /**
+   * 15 bins of equal width, for a reliability diagram.
+   */
+  bins: Array<CalibrationBin>
+}
+
+/**
+ * A bin of a reliability diagram: the images whose confidence is in a range.
+ */
+export type CalibrationBin = {
+  /**
+   * Lower bound of the confidence, exclusive.
+   */
+  from: number
+  /**
+   * Upper bound of the confidence, inclusive.
+   */
+  to: number
+  /**
+   * Number of images.
+   */
+  count: number
+  /**
+   * Mean confidence (probability of the predicted class); 0 without images.
+   */
+  confidence: number
+  /**
+   * Fraction of images classified correctly; 0 without images.
+   */
+  accuracy: number
+}
+
+/**
+ * Content of evaluation.json: evaluation of the best checkpoint when the run ended. Reports use it
+ * instead of evaluating again.
+ */
+export type RunEvaluation = {
+  /**
+   * Evaluated split: test, or val without a test split or if the run was stopped.
+   */
+  split: Split
+  /**
+   * Epoch of the checkpoint.
+   */
+  epoch: number
+  /**
+   * Evaluation with thumbnails of samples and of the highest losses.
+   */
+  evaluation: Evaluation
+}
+
+/**
+ * Result of `experiment.ensemble()`.
+ */
+export type EnsembleEvaluation = {
+  /**
+   * Evaluation of the mean of the members' probabilities.
+   */
+  ensemble: Evaluation
+  /**
+   * Evaluation of each member, in the order of the request.
+   */
+  members: Array<Evaluation>
+}
+
+/**
+ * Response of a layer (He et al. 2015, figure 7).
+ */
+export type LayerResponse = {
+  /**
+   * Name of a 3x3 convolution, such as `layer1.0.conv1`.
+   */
+  name: string
+  /**
+   * Standard deviation over images, channels and positions of the output of the layer's batch
+   * normalization (or of the convolution, without one), before ReLU and addition.
+   */
+  std: number
+}
+
+/**
+ * Prediction for an image.
+ */
+export type Prediction = {
+  label: string
+  index: number
+  /**
+   * Probability, 0 to 1.
+   */
+  probability: number
+  /**
+   * Most probable classes in descending order.
+   */
+  top: Array<LabelProbability>
+  /**
+   * The image, if `thumbnails` is set.
+   */
+  thumbnail?: Thumbnail | undefined
+}
+
+/**
+ * Probability of a class.
+ */
+export type LabelProbability = {
+  label: string
+  index: number
+  /**
+   * Probability, 0 to 1.
+   */
+  probability: number
+}
+
+/**
+ * Result of `findLr()`.
+ */
+export type LrFinderResult = {
+  /**
+   * Steps by increasing learning rate.
+   */
+  points: Array<LrPoint>
+  /**
+   * Whether the loss diverged before the last learning rate.
+   */
+  diverged: boolean
+  /**
+   * Suggested learning rate; null if the loss did not decrease.
+   */
+  suggestion: number | null
+  reason: string
+  /**
+   * Suggestions of all rules; the first one is `suggestion`.
+   */
+  suggestions: Array<LrSuggestion>
+}
+
+/**
+ * A suggested learning rate.
+ */
+export type LrSuggestion = {
+  /**
+   * Rule: `minimum/10` or `steepest`.
+   */
+  name: string
+  lr: number
+  reason: string
+}
+
+/**
+ * One step of the learning-rate range test.
+ */
+export type LrPoint = {
+  /**
+   * Learning rate of this step.
+   */
+  lr: number
+  /**
+   * Mean loss of the batch, before the weight update.
+   */
+  loss: number
+  /**
+   * Exponentially smoothed loss.
+   */
+  smoothed: number
+}
+
+/**
+ * Result of `bench()`.
+ */
+export type BenchResult = {
+  /**
+   * Name of the network.
+   */
+  arch: string
+  imageSize: number
+  channels: number
+  classes: number
+  batchSize: number
+  precision: Precision
+  device: Device
+  threads: number
+  /**
+   * Number of trainable parameters.
+   */
+  parameters: number
+  /**
+   * Multiply-accumulate operations of the forward pass of one image.
+   */
+  macs: number
+  /**
+   * Training throughput: forward pass, loss, backward pass and optimizer step.
+   */
+  train: Throughput
+  /**
+   * Inference throughput: forward passes in evaluation mode.
+   */
+  predict: Throughput
+}
+
+/**
+ * Images per second, measured several times.
+ */
+export type Throughput = {
+  /**
+   * Measurement of each round, in order.
+   */
+  rounds: Array<number>
+  median: number
+  min: number
+  max: number
+}
+
+// Models
+
+/**
+ * Description of a loaded model.
+ */
+export type ModelInfo = {
+  arch: string
+  /**
+   * Class names in index order.
+   */
+  classes: Array<string>
+  channels: number
+  /**
+   * Height and width of the network's input, in pixels.
+   */
+  imageSize: number
+  /**
+   * Number of trainable parameters.
+   */
+  parameters: number
+  /**
+   * Absolute path of the file that was loaded.
+   */
+  checkpoint: string
+  /**
+   * Completed epochs; 0 if unknown.
+   */
+  epoch: number
+  /**
+   * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
+   */
+  assumed: Array<string>
 }
 
 /**
@@ -895,61 +1924,51 @@ export type Inspection = {
 }
 
 /**
- * A class and how probable it is.
+ * Metadata of a checkpoint or weights file.
  */
-export type LabelProbability = {
-  label: string
-  index: number
+export type CheckpointInfo = {
   /**
-   * 0 to 1.
+   * Absolute path of the file.
    */
-  probability: number
+  file: string
+  bytes: number
+  /**
+   * Class names in index order.
+   */
+  classes: Array<string>
+  /**
+   * Mean and standard deviation of each channel used for normalization, for values from 0 to 1.
+   */
+  mean: Array<number>
+  std: Array<number>
+  precision: Precision
+  /**
+   * Data set that the model was trained on, as named in its configuration; null for external
+   * weights.
+   */
+  source: string | null
+  /**
+   * Completed epochs; 0 if unknown.
+   */
+  epoch: number
+  /**
+   * Completed steps; 0 if unknown.
+   */
+  step: number
+  /**
+   * Best epoch of the run so far; null if unknown.
+   */
+  best: BestEpoch | null
+  /**
+   * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
+   */
+  assumed: Array<string>
 }
 
 /**
- * Layer-wise adaptive rates, for large batches (You et al. 2017).
+ * Best epoch by validation metrics (training metrics without a validation split).
  */
-export type LarsConfig = {
-  /**
-   * Learning rate. Default: 0.1.
-   */
-  lr?: number | undefined
-  /**
-   * Default: 0.9.
-   */
-  momentum?: number | undefined
-  /**
-   * Default: 5e-4.
-   */
-  weightDecay?: number | undefined
-  /**
-   * The paper's eta. Default: 0.001.
-   */
-  trustCoefficient?: number | undefined
-  /**
-   * Default: 1e-8.
-   */
-  eps?: number | undefined
-  /**
-   * Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
-   */
-  decayNorms?: boolean | undefined
-}
-
-/**
- * How strongly a layer answers (the paper's figure 7).
- */
-export type LayerResponse = {
-  /**
-   * A 3x3 convolution: `layer1.0.conv1`.
-   */
-  name: string
-  /**
-   * The standard deviation, over all images, channels and places, of what leaves its batch
-   * normalisation (the convolution itself, where none follows), before ReLU and addition.
-   */
-  std: number
-}
+export type BestEpoch = { epoch: number; accuracy: number; loss: number }
 
 /**
  * One layer.
@@ -971,973 +1990,255 @@ export type LayerRow = {
   macs: number
 }
 
-/**
- * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
- * (`LinearLR` over the whole budget).
- */
-export type LinearScheduleConfig = {
-  /**
-   * Default: 0.
-   */
-  endFactor?: number | undefined
-}
+// Resolved configuration
 
 /**
- * What a file with nothing but weights does not say of itself. Every part has a default, which
- * the model's `info.assumed` tells.
- */
-export type LoadConfig = {
-  /**
-   * The network. Default: found by the names and shapes of the tensors.
-   */
-  model?: string | ModelConfig | undefined
-  /**
-   * Names of the classes, in the order of their indices. Default: CIFAR-10's for ten classes
-   * behind a CIFAR stem, else `class 0`, `class 1`, ...
-   */
-  classes?: Array<string> | undefined
-  /**
-   * Height and width that the network sees. Default: 32 with a CIFAR stem, else 224.
-   */
-  imageSize?: number | undefined
-  /**
-   * How images are prepared: `mean`, `std`, `evalResize`. Default: ImageNet's constants.
-   */
-  transform?: TransformConfig | undefined
-  /**
-   * Default: fp32.
-   */
-  precision?: Precision | undefined
-  /**
-   * Default: CUDA where it can be used, else the CPU.
-   */
-  device?: Device | undefined
-}
-
-/**
- * What is written down.
- */
-export type LogConfig = {
-  /**
-   * A line in metrics.jsonl every so many steps. Default: 10.
-   */
-  everySteps?: number | undefined
-}
-
-/**
- * What is minimised: cross-entropy.
- */
-export type LossConfig = {
-  /**
-   * The share of the target that is spread over all classes (Szegedy et al. 2015).
-   * Default: 0.
-   */
-  labelSmoothing?: number | undefined
-  /**
-   * How much each class counts. Default: `none`, all the same.
-   */
-  classWeights?: ClassWeightsConfig | undefined
-}
-
-/**
- * What `findLr()` gives.
- */
-export type LrFinderResult = {
-  /**
-   * By rising rate.
-   */
-  points: Array<LrPoint>
-  /**
-   * The loss burst before the highest rate.
-   */
-  diverged: boolean
-  /**
-   * The rate to begin with; null if the loss did not fall.
-   */
-  suggestion: number | null
-  reason: string
-  /**
-   * All rates that may be meant, that suggested first.
-   */
-  suggestions: Array<LrSuggestion>
-}
-
-/**
- * One update of the range test.
- */
-export type LrPoint = {
-  /**
-   * The rate of this update.
-   */
-  lr: number
-  /**
-   * Mean loss of its images, before it.
-   */
-  loss: number
-  /**
-   * The same, averaged over the updates so far.
-   */
-  smoothed: number
-}
-
-/**
- * A rate to train with, and why.
- */
-export type LrSuggestion = {
-  /**
-   * `minimum/10` or `steepest`.
-   */
-  name: string
-  lr: number
-  reason: string
-}
-
-/**
- * Memory for training, computed from the shapes of the network's tensors, in bytes; and what this
- * process really took.
- */
-export type MemoryEstimate = {
-  /**
-   * Weights and running statistics, and their moving average if there is one.
-   */
-  weights: number
-  gradients: number
-  /**
-   * The update rule's state.
-   */
-  optimizer: number
-  /**
-   * What the forward pass keeps of a batch for the backward pass: what leaves each convolution,
-   * and each normalisation.
-   */
-  activations: number
-  /**
-   * Batches that the workers make ahead.
-   */
-  batches: number
-  /**
-   * Decoded images that are kept (`cache`), at full size, or that lie on the device (`augmentOn`).
-   */
-  images: number
-  total: number
-  /**
-   * The most that this process ever had in memory, JavaScript and libtorch included, after the
-   * steps that were measured; null where none were, or the system does not tell.
-   */
-  measured: number | null
-}
-
-/**
- * The order of an image's numbers in memory.
- */
-export type MemoryFormat = 'channels_last' | 'contiguous'
-
-/**
- * A number that every epoch ends with.
- */
-export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
-
-/**
- * Loss and accuracy over a number of images.
- */
-export type Metrics = {
-  /**
-   * Mean cross-entropy, in nats.
-   */
-  loss: number
-  /**
-   * Share of images classified right, 0 to 1.
-   */
-  accuracy: number
-  /**
-   * Images counted.
-   */
-  count: number
-}
-
-/**
- * Training on mixtures of two images.
- */
-export type MixConfig =
-  | 'none'
-  | 'mixup'
-  | 'cutmix'
-  | { type: 'none' }
-  | ({ type: 'mixup' } & MixupConfig)
-  | ({ type: 'cutmix' } & CutmixConfig)
-
-/**
- * Weighted sums of two images and of their losses (Zhang et al. 2017).
- */
-export type MixupConfig = {
-  /**
-   * Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
-   */
-  alpha?: number | undefined
-}
-
-/**
- * The network.
- */
-export type ModelConfig = {
-  /**
-   * For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
-   * images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
-   * `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
-   * `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
-   */
-  arch?: 'auto' | string | undefined
-  /**
-   * `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
-   */
-  stem?: 'auto' | Stem | undefined
-  /**
-   * The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
-   * networks.
-   */
-  shortcut?: 'auto' | Shortcut | undefined
-  /**
-   * Start the last batch-norm of every block at zero (Goyal et al. 2017).
-   */
-  zeroInitResidual?: boolean | undefined
-  /**
-   * The layer of a bottleneck that halves the resolution. Default: `3x3`.
-   */
-  bottleneckStride?: BottleneckStride | undefined
-  /**
-   * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
-   * for the ones that torchvision published, or `none`. A head for other classes begins
-   * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
-   * the file is here or can be fetched; else `none`.
-   */
-  weights?: 'auto' | string | undefined
-  /**
-   * The SHA-256 of that file: written down by a run, and checked where it is given.
-   */
-  weightsSha256?: string | undefined
-  /**
-   * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
-   * `backbone` is all but the head. Their normalisation uses its running statistics.
-   */
-  freeze?: Array<string> | undefined
-}
-
-/**
- * What a model is.
- */
-export type ModelInfo = {
-  arch: string
-  /**
-   * Class names, in the order of their indices.
-   */
-  classes: Array<string>
-  channels: number
-  /**
-   * Height and width that the network sees.
-   */
-  imageSize: number
-  /**
-   * Trainable numbers.
-   */
-  parameters: number
-  /**
-   * The file that it was read from, absolute.
-   */
-  checkpoint: string
-  /**
-   * Whole epochs that it was trained for; 0 where the file does not say.
-   */
-  epoch: number
-  /**
-   * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
-   */
-  assumed: Array<string>
-}
-
-/**
- * Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
- */
-export type MultiStepScheduleConfig = {
-  /**
-   * Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
-   * quarters of the budget.
-   */
-  milestones?: 'auto' | Array<number> | undefined
-  /**
-   * Default: 0.1.
-   */
-  gamma?: number | undefined
-  /**
-   * Default: `epoch`.
-   */
-  unit?: ScheduleUnit | undefined
-}
-
-/**
- * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
- */
-export type OneCycleScheduleConfig = {
-  /**
-   * Share of the budget that the rise takes. Default: 0.3.
-   */
-  pctStart?: number | undefined
-  /**
-   * It begins at the optimizer's rate divided by this. Default: 25.
-   */
-  divFactor?: number | undefined
-  /**
-   * It ends at the beginning's rate divided by this. Default: 10000.
-   */
-  finalDivFactor?: number | undefined
-  /**
-   * Default: `cos`.
-   */
-  annealStrategy?: AnnealStrategy | undefined
-}
-
-/**
- * The update rule.
- */
-export type OptimizerConfig =
-  | 'sgd'
-  | 'adam'
-  | 'adamw'
-  | 'lars'
-  | ({ type: 'sgd' } & SgdConfig)
-  | ({ type: 'adam' } & AdamConfig)
-  | ({ type: 'adamw' } & AdamConfig)
-  | ({ type: 'lars' } & LarsConfig)
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
- */
-export type PadCropConfig = {
-  /**
-   * Pixels added on each side. Default: 4.
-   */
-  padding?: number | undefined
-}
-
-/**
- * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
- * section 4.1; used by the paper, section 3.4).
- */
-export type PcaColorConfig = {
-  /**
-   * Standard deviation of the shifts. Default: 0.1.
-   */
-  std?: number | undefined
-}
-
-/**
- * What `plan()` gives: a run as it would be. Nothing was written.
- */
-export type Plan = {
-  /**
-   * The run folder that it would have, absolute.
-   */
-  dir: string
-  config: ResolvedConfig
-  data: DatasetInfo
-  /**
-   * Images trained on in an epoch, after the validation split.
-   */
-  trainImages: number
-  valImages: number
-  testImages: number
-  /**
-   * Trainable numbers of the network.
-   */
-  parameters: number
-  /**
-   * Multiply-adds of one image's forward pass.
-   */
-  macs: number
-  stepsPerEpoch: number
-  /**
-   * Where the budget is known in steps or epochs.
-   */
-  totalSteps: number | null
-  /**
-   * Steps already done, in a run that would be resumed.
-   */
-  startStep: number
-  /**
-   * What would be warned of at the beginning.
-   */
-  warnings: Array<WarningEvent>
-  memory: MemoryEstimate
-  /**
-   * Null where nothing was measured: it was not wanted, or no step could be made.
-   */
-  time: TimeEstimate | null
-}
-
-/**
- * What `plan()` finds out.
- */
-export type PlanConfig = {
-  /**
-   * Make some updates on a network that is thrown away, for the time that they take: three
-   * seconds, and two updates at least. Default: true.
-   */
-  measure?: boolean | undefined
-}
-
-/**
- * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
- */
-export type PlateauScheduleConfig = {
-  /**
-   * Default: 0.1.
-   */
-  factor?: number | undefined
-  /**
-   * How much better counts as better. Default: 1e-4.
-   */
-  threshold?: number | undefined
-  /**
-   * `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
-   */
-  thresholdMode?: ThresholdMode | undefined
-  /**
-   * Epochs without improvement that are let pass. Default: 10.
-   */
-  patience?: number | undefined
-  /**
-   * Epochs after a cut in which none is counted. Default: 0.
-   */
-  cooldown?: number | undefined
-  /**
-   * Default: 0.
-   */
-  minLr?: number | undefined
-  /**
-   * What is watched. Default: the validation loss, where there is a validation part.
-   */
-  metric?: 'auto' | Metric | undefined
-}
-
-/**
- * Random operations on the whole picture.
- */
-export type PolicyConfig =
-  | 'none'
-  | 'randaugment'
-  | 'trivialaugment'
-  | { type: 'none' }
-  | ({ type: 'randaugment' } & RandAugmentConfig)
-  | { type: 'trivialaugment' }
-
-/**
- * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
- * (`PolynomialLR` over the whole budget).
- */
-export type PolynomialScheduleConfig = {
-  /**
-   * Default: 1.
-   */
-  power?: number | undefined
-}
-
-/**
- * The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
- * `fp64`).
- */
-export type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64'
-
-/**
- * How a model is asked what is on an image.
- */
-export type PredictConfig = {
-  /**
-   * How many classes to name, best first. Default: 5.
-   */
-  top?: number | undefined
-  /**
-   * Test-time augmentation: what of an image the network sees, where that is more than its
-   * centre. The probabilities are averaged. Default: `center`.
-   */
-  crops?: TestCrops | undefined
-  /**
-   * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
-   */
-  scales?: Array<number> | undefined
-  /**
-   * Give the image back too, no side longer than so many pixels, 8 to 256. Default: no
-   * image.
-   */
-  thumbnails?: number | undefined
-}
-
-/**
- * What the network takes an image for.
- */
-export type Prediction = {
-  label: string
-  index: number
-  /**
-   * 0 to 1.
-   */
-  probability: number
-  /**
-   * The most probable classes, best first.
-   */
-  top: Array<LabelProbability>
-  /**
-   * The image, where `thumbnails` asked for it.
-   */
-  thumbnail?: Thumbnail | undefined
-}
-
-/**
- * Which images of a data set to show.
- */
-export type PreviewConfig = {
-  /**
-   * A data set, as in `TrainConfig`: its parts are those of a run, `limit` and
-   * `validation` and all.
-   */
-  data?: string | DataConfig | undefined
-  /**
-   * Default: train.
-   */
-  split?: Split | undefined
-  /**
-   * How many, up to 1000. Default: 40, or 8 of each class and 200 at most.
-   */
-  count?: number | undefined
-  /**
-   * Default: `random`.
-   */
-  order?: PreviewOrder | undefined
-  /**
-   * Chooses the images, what is random in their augmentation, and, without
-   * `data.splitSeed`, which are held back for validation. Default: 0.
-   */
-  seed?: number | undefined
-  /**
-   * As training sees them, transformed at random. Default: false.
-   */
-  augmented?: boolean | undefined
-  /**
-   * As in `TrainConfig`; for augmented images.
-   */
-  transform?: TransformConfig | undefined
-}
-
-/**
- * Which images are shown, and in which order.
- */
-export type PreviewOrder = 'random' | 'by-class'
-
-/**
- * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
- */
-export type RandAugmentConfig = {
-  /**
-   * Operations on each image, one after another. Default: 2.
-   */
-  numOps?: number | undefined
-  /**
-   * Strength, 0 to 30. Default: 9.
-   */
-  magnitude?: number | undefined
-}
-
-/**
- * One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
- */
-export type RandomErasingConfig = {
-  /**
-   * Share of the images that get one. Default: 0.25.
-   */
-  probability?: number | undefined
-  /**
-   * Smallest and largest share of the area. Default: [0.02, 1/3].
-   */
-  scale?: Array<number> | undefined
-  /**
-   * Narrowest and widest aspect ratio. Default: [0.3, 3.3].
-   */
-  ratio?: Array<number> | undefined
-}
-
-/**
- * A random part of the image, resized (torchvision's `RandomResizedCrop`).
- */
-export type RandomResizedCropConfig = {
-  /**
-   * Smallest and largest share of the area. Default: [0.08, 1].
-   */
-  scale?: Array<number> | undefined
-  /**
-   * Narrowest and widest aspect ratio. Default: [3/4, 4/3].
-   */
-  ratio?: Array<number> | undefined
-}
-
-/**
- * The short side resized to a random length, then a random crop (the paper's scale
- * augmentation, section 3.4, after Simonyan & Zisserman 2014).
- */
-export type RandomShortSideCropConfig = {
-  /**
-   * Pixels. Default: 256.
-   */
-  min?: number | undefined
-  /**
-   * Pixels. Default: 480.
-   */
-  max?: number | undefined
-}
-
-/**
- * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
- * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
- */
-export type ResolvedAdam = {
-  /**
-   * Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
-   */
-  lr: number
-  /**
-   * Decay of the two moments. Default: [0.9, 0.999].
-   */
-  betas: [number, number]
-  /**
-   * Default: 1e-8.
-   */
-  eps: number
-  /**
-   * Default: 0 for `adam`, 0.01 for `adamw`.
-   */
-  weightDecay: number
-  /**
-   * Apply the weight decay to norms and biases too. Default: true.
-   */
-  decayNorms: boolean
-}
-
-/**
- * How long to train; the first limit reached ends the run.
- */
-export type ResolvedBudget = {
-  /**
-   * Passes over the training images. Default, where nothing else is given: 30, and more
-   * where there are few images; fewer for many that begin from weights.
-   */
-  epochs: number | null
-  /**
-   * Updates of the weights.
-   */
-  steps: number | null
-  /**
-   * Seconds of training, evaluation included.
-   */
-  seconds: number | null
-}
-
-/**
- * What is kept besides the last and the best checkpoint.
- */
-export type ResolvedCheckpoint = {
-  /**
-   * Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
-   */
-  everyEpochs: number
-  /**
-   * Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
-   */
-  everySteps: number
-}
-
-/**
- * How much each class counts in the loss.
- */
-export type ResolvedClassWeights =
-  | { type: 'none' }
-  | { type: 'balanced' }
-  | ({ type: 'given' } & ResolvedGivenClassWeights)
-
-/**
- * Random colour.
- */
-export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
-
-/**
- * Everything about a run. Only `data` is required.
+ * Configuration of a training run. Only `data` is required.
  */
 export type ResolvedConfig = {
   /**
-   * The images: a path or a name, or an object that says more.
+   * Data set: a path, a name, or an object with further settings.
    */
   data: ResolvedData
   /**
-   * Resizing, augmentation, normalisation.
+   * Resizing, augmentation and normalization.
    */
   transform: ResolvedTransform
   /**
-   * The network: a name, or an object that says more.
+   * Network: a name, or an object with further settings.
    */
   model: ResolvedModel
   /**
-   * Passes over the training images; the same as `budget.epochs`.
+   * Passes over the training images. Short for `budget.epochs`.
    */
   epochs: number | null
   /**
-   * How long to train.
+   * Length of training in epochs, steps or seconds.
    */
   budget: ResolvedBudget
   /**
-   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
-   * where an epoch would have less than 8 steps, or where memory would not do.
+   * Images per batch, 2 or more. Default: 128, or 32 for images of more than 96 pixels;
+   * smaller if an epoch would have fewer than 8 steps or memory would not suffice.
    */
   batchSize: number
   /**
-   * The update rule. Default: SGD.
+   * Optimizer. Default: `sgd`.
    */
   optimizer: ResolvedOptimizer
   /**
-   * The learning rate's way. Default: cosine.
+   * Learning-rate schedule. Default: `cosine`.
    */
   schedule: ResolvedSchedule
   /**
-   * A linear rise before it. Default: none, or an epoch where training begins from weights.
+   * Learning-rate warm-up. Default: none; 1 epoch if training starts from weights.
    */
   warmup: ResolvedWarmup
   /**
-   * What is minimised.
+   * Loss function: cross-entropy.
    */
   loss: ResolvedLoss
   /**
-   * Clipping and accumulation.
+   * Gradient clipping and accumulation.
    */
   gradient: ResolvedGradient
   /**
-   * A moving average of the weights.
+   * Exponential moving average of the weights.
    */
   ema: ResolvedEma
   /**
-   * End when nothing improves. Default: never.
+   * Early stopping. Default: off.
    */
   earlyStopping: ResolvedEarlyStopping | null
   /**
-   * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
-   * a card of compute capability 8.0 or more), else fp32.
+   * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
+   * and GPUs of compute capability 8.0 or higher, else `fp32`.
    */
   precision: Precision
   /**
-   * Default: CUDA where it can be used, else the CPU.
+   * Device. Default: `cuda` if available, else `cpu`.
    */
   device: Device
   /**
-   * Default: channels_last, which is the faster one for convolutions.
+   * Memory layout of image tensors. Default: `channels_last`, which is faster for
+   * convolutions; `contiguous` for `fp64`.
    */
   memoryFormat: MemoryFormat
   /**
-   * Decides weights, order and augmentation: the same seed and threads give the same bits.
-   * Default: 0.
+   * Random seed of weights, data order and augmentation. On the CPU, equal seeds and thread
+   * counts give bit-identical results. Default: 0.
    */
   seed: number
   /**
-   * Threads for the arithmetic, up to 1024. Default: one a physical core.
+   * Threads for tensor operations, 1 to 1024. Default: number of physical cores.
    */
   threads: number
   /**
-   * Threads for loading images, up to 1024. Default: one a physical core.
+   * Threads for loading images, 1 to 1024. Default: number of physical cores.
    */
   workers: number
   /**
-   * Decoded images of files are kept in memory from one epoch to the next while they take no
-   * more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
-   * the training and validation images take, up to a quarter of the memory that is free; 0
-   * where nothing is read twice.
+   * Memory for decoded image files that are reused in later epochs, in MiB; 0 disables the
+   * cache. Results do not depend on it. Default: the size of all training and validation
+   * images, at most a quarter of the free memory; 0 if every image is read once.
    */
   cache: number
   /**
-   * Where training and validation images are cropped, mirrored and normalised. The numbers are
-   * the same. Default: on a card, where all of them are in memory at `data.imageSize`, nothing
-   * else is done to them, and they take no more than a quarter of its free memory; else by the
-   * workers.
+   * Where training and validation images are cropped, flipped and normalized. Results do not
+   * depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
+   * need no other transform and take at most a quarter of the free GPU memory; else `workers`.
    */
   augmentOn: AugmentOn
   /**
-   * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
-   * if the card were full. It holds until another run says otherwise, and means nothing on the
-   * CPU. Default: all of it.
+   * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
+   * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
+   * has no effect on the CPU. Default: 1.
    */
   memoryFraction: number | null
   /**
-   * On CUDA, gives the device a whole training step at once (a CUDA graph), where batches are of one
-   * shape. It means nothing on the CPU. Where it cannot be done (`lars`, `ema`, dropout,
-   * `gradient.accumulate`), a warning says so. Default: false.
+   * Capture each training step as a CUDA graph. A warning is issued if that is not possible
+   * (`lars`, `ema`, dropout, `gradient.accumulate`). No effect on the CPU. Default: false.
    */
   cudaGraphs: boolean
   /**
-   * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
-   * is no validation part. Never test data.
+   * Metric that selects the best checkpoint, never measured on test data. Default:
+   * `val.accuracy`, or `train.loss` without a validation split.
    */
   monitor: Metric
   /**
-   * What is kept.
+   * Additional checkpoints.
    */
   checkpoint: ResolvedCheckpoint
   /**
-   * What is written down.
+   * Logging.
    */
   log: ResolvedLog
   /**
-   * The run folder. Default: `runs/<data>-<model>`, numbered if taken.
+   * Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
    */
   out: string
   /**
-   * Replace a finished run in `out`. Default: false.
+   * Overwrite a finished run in `out`. Default: false.
    */
   overwrite: boolean
   /**
-   * A run folder or checkpoint to go on from, in its own folder.
+   * Run folder or checkpoint to resume. The run continues in its own folder.
    */
   resume: string | null
   /**
-   * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
-   * said here is set as it says.
+   * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
+   * that are set here override it.
    */
   recipe: string | null
   /**
-   * Why each `auto` became what it did, by key.
+   * Reason for each value that was resolved from `auto`, by key.
    */
   reasons: { [key in string]: string }
 }
 
 /**
- * Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
+ * Gradient clipping and accumulation.
  */
-export type ResolvedCosineSchedule = {
+export type ResolvedGradient = {
   /**
+   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+   */
+  clipNorm: number | null
+  /**
+   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+   * clipping.
+   */
+  clipValue: number | null
+  /**
+   * Batches whose gradients are averaged in one optimizer step. Default: 1.
+   */
+  accumulate: number
+}
+
+/**
+ * Checkpoints in addition to the last and the best one.
+ */
+export type ResolvedCheckpoint = {
+  /**
+   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
    * Default: 0.
    */
-  minLr: number
+  everyEpochs: number
+  /**
+   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
+   * Default: 0.
+   */
+  everySteps: number
 }
 
 /**
- * How a training image gets its final size.
- */
-export type ResolvedCrop =
-  | { type: 'none' }
-  | ({ type: 'pad' } & ResolvedPadCrop)
-  | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
-  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
-
-/**
- * A rectangle of another image in each (Yun et al. 2019).
- */
-export type ResolvedCutmix = {
-  /**
-   * Of the Beta distribution that the rectangle's share is drawn from, once a batch.
-   * Default: 1.
-   */
-  alpha: number
-}
-
-/**
- * One square anywhere, also partly outside (DeVries & Taylor 2017).
- */
-export type ResolvedCutout = {
-  /**
-   * Side in pixels. Default: half of `data.imageSize`.
-   */
-  size: number
-}
-
-/**
- * Where the images come from.
- */
-export type ResolvedData = {
-  /**
-   * A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
-   */
-  source: string
-  /**
-   * The layout on disk; found by looking when left out.
-   */
-  format: DataFormat
-  /**
-   * The share of the training images held back for validation, 0 to 0.5, or, from 1 on,
-   * their number (up to half). Split by class, seeded, and only where the data set has no
-   * validation part of its own. Default: 0.1, or 0 where the data set has one.
-   */
-  validation: number
-  /**
-   * 3 (RGB) or 1 (grey). Default: what the images are.
-   */
-  channels: number
-  /**
-   * Height and width, in pixels, that the network sees. Default: 224, or about the images'
-   * own where those are smaller; 128 for fewer than 5,000 photographs without weights to
-   * begin from.
-   */
-  imageSize: number
-  /**
-   * Which of CIFAR-100's two label sets. Default: `fine`.
-   */
-  labels: CifarLabels
-  /**
-   * Draw training images so that every class is equally frequent, rare ones repeatedly; an
-   * epoch has as many images as without. Default: false, each image once an epoch.
-   */
-  balanced: boolean
-  /**
-   * Train on only so many images, of every class in proportion, chosen by seed; what is
-   * validated and tested on stays. For trying things out.
-   */
-  limit: number | null
-  /**
-   * Decides which images are held back for validation and which `limit` keeps. Default:
-   * `seed`. Give it to compare seeds on the same images.
-   */
-  splitSeed: number
-  /**
-   * The hash that the training images must have; others are refused. Written down for images
-   * in memory, which have no place to be found in.
-   */
-  fingerprint: string | null
-  /**
-   * Images to train on, their height, width and channels, likewise.
-   */
-  shape: Array<number> | null
-}
-
-/**
- * End a run that does not improve any more.
- */
-export type ResolvedEarlyStopping = {
-  /**
-   * Epochs without improvement that are let pass. Default: 10.
-   */
-  patience: number
-  /**
-   * How much better counts as better, in the metric's own unit. Default: 0.
-   */
-  minDelta: number
-  /**
-   * What is watched. Default: `monitor`.
-   */
-  metric: Metric
-}
-
-/**
- * An exponential moving average of the weights, which is what is evaluated and kept.
+ * Exponential moving average of the weights. Evaluation and checkpoints use the average.
  */
 export type ResolvedEma = {
   /**
-   * What an update keeps of the average; 0 for none. Default: 0.
+   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
    */
   decay: number
 }
 
 /**
- * Random holes, filled with the mean colour.
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
+ */
+export type ResolvedTransform = {
+  /**
+   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+   * `random-resized`.
+   */
+  crop: ResolvedCrop
+  /**
+   * Flip training images horizontally with probability 0.5. Default: true, except for digits.
+   */
+  flip: boolean
+  /**
+   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
+   * they are in memory, else ImageNet's.
+   */
+  mean: ChannelValues
+  /**
+   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
+   */
+  std: ChannelValues
+  /**
+   * Length in pixels to which the short side of evaluation images is resized before the center
+   * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
+   * (256 for 224).
+   */
+  evalResize: number
+  /**
+   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
+   * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
+   * external weights, which were trained without it.
+   */
+  decodeShortSide: number
+  /**
+   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
+   */
+  pixelMean: boolean
+  /**
+   * Automatic augmentation policy. Default: `none`.
+   */
+  policy: ResolvedPolicy
+  /**
+   * Color augmentation. Default: `none`.
+   */
+  color: ResolvedColor
+  /**
+   * Erasing of image regions. Default: `none`.
+   */
+  erase: ResolvedErase
+  /**
+   * Mixing of two images. Default: `none`.
+   */
+  mix: ResolvedMix
+}
+
+/**
+ * Erasing of image regions, filled with the mean color.
  */
 export type ResolvedErase =
   | { type: 'none' }
@@ -1945,102 +2246,36 @@ export type ResolvedErase =
   | ({ type: 'random-erasing' } & ResolvedRandomErasing)
 
 /**
- * As given.
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
  */
-export type ResolvedGivenClassWeights = {
+export type ResolvedRandomErasing = {
   /**
-   * One a class, in the order of the classes.
+   * Probability of erasing. Default: 0.25.
    */
-  weights: Array<number>
+  probability: number
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+   */
+  scale: [number, number]
+  /**
+   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio: [number, number]
 }
 
 /**
- * What happens to gradients before an update.
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
  */
-export type ResolvedGradient = {
+export type ResolvedCutout = {
   /**
-   * Scale all gradients so that their common norm is at most this
-   * (`clip_grad_norm_`).
+   * Side length in pixels. Default: half of `data.imageSize`.
    */
-  clipNorm: number | null
-  /**
-   * Cut every number to at most this size (`clip_grad_value_`).
-   */
-  clipValue: number | null
-  /**
-   * Batches whose gradients are averaged for one update. Default: 1.
-   */
-  accumulate: number
+  size: number
 }
 
 /**
- * Layer-wise adaptive rates, for large batches (You et al. 2017).
- */
-export type ResolvedLars = {
-  /**
-   * Learning rate. Default: 0.1.
-   */
-  lr: number
-  /**
-   * Default: 0.9.
-   */
-  momentum: number
-  /**
-   * Default: 5e-4.
-   */
-  weightDecay: number
-  /**
-   * The paper's eta. Default: 0.001.
-   */
-  trustCoefficient: number
-  /**
-   * Default: 1e-8.
-   */
-  eps: number
-  /**
-   * Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
-   */
-  decayNorms: boolean
-}
-
-/**
- * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
- * (`LinearLR` over the whole budget).
- */
-export type ResolvedLinearSchedule = {
-  /**
-   * Default: 0.
-   */
-  endFactor: number
-}
-
-/**
- * What is written down.
- */
-export type ResolvedLog = {
-  /**
-   * A line in metrics.jsonl every so many steps. Default: 10.
-   */
-  everySteps: number
-}
-
-/**
- * What is minimised: cross-entropy.
- */
-export type ResolvedLoss = {
-  /**
-   * The share of the target that is spread over all classes (Szegedy et al. 2015).
-   * Default: 0.
-   */
-  labelSmoothing: number
-  /**
-   * How much each class counts. Default: `none`, all the same.
-   */
-  classWeights: ResolvedClassWeights
-}
-
-/**
- * Training on mixtures of two images.
+ * Mixing of two images.
  */
 export type ResolvedMix =
   | { type: 'none' }
@@ -2048,124 +2283,34 @@ export type ResolvedMix =
   | ({ type: 'cutmix' } & ResolvedCutmix)
 
 /**
- * Weighted sums of two images and of their losses (Zhang et al. 2017).
+ * A rectangle pasted from another image (Yun et al. 2019).
  */
-export type ResolvedMixup = {
+export type ResolvedCutmix = {
   /**
-   * Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
+   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+   * Default: 1.
    */
   alpha: number
 }
 
 /**
- * The network.
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
  */
-export type ResolvedModel = {
+export type ResolvedMixup = {
   /**
-   * For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
-   * images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
-   * `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
-   * `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
+   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
    */
-  arch: string
-  /**
-   * `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
-   */
-  stem: Stem
-  /**
-   * The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
-   * networks.
-   */
-  shortcut: Shortcut
-  /**
-   * Start the last batch-norm of every block at zero (Goyal et al. 2017).
-   */
-  zeroInitResidual: boolean
-  /**
-   * The layer of a bottleneck that halves the resolution. Default: `3x3`.
-   */
-  bottleneckStride: BottleneckStride
-  /**
-   * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
-   * for the ones that torchvision published, or `none`. A head for other classes begins
-   * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
-   * the file is here or can be fetched; else `none`.
-   */
-  weights: string
-  /**
-   * The SHA-256 of that file: written down by a run, and checked where it is given.
-   */
-  weightsSha256: string | null
-  /**
-   * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
-   * `backbone` is all but the head. Their normalisation uses its running statistics.
-   */
-  freeze: Array<string>
+  alpha: number
 }
 
 /**
- * Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
+ * Color augmentation.
  */
-export type ResolvedMultiStepSchedule = {
-  /**
-   * Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
-   * quarters of the budget.
-   */
-  milestones: Array<number>
-  /**
-   * Default: 0.1.
-   */
-  gamma: number
-  /**
-   * Default: `epoch`.
-   */
-  unit: ScheduleUnit
-}
+export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
 
 /**
- * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
- */
-export type ResolvedOneCycleSchedule = {
-  /**
-   * Share of the budget that the rise takes. Default: 0.3.
-   */
-  pctStart: number
-  /**
-   * It begins at the optimizer's rate divided by this. Default: 25.
-   */
-  divFactor: number
-  /**
-   * It ends at the beginning's rate divided by this. Default: 10000.
-   */
-  finalDivFactor: number
-  /**
-   * Default: `cos`.
-   */
-  annealStrategy: AnnealStrategy
-}
-
-/**
- * The update rule.
- */
-export type ResolvedOptimizer =
-  | ({ type: 'sgd' } & ResolvedSgd)
-  | ({ type: 'adam' } & ResolvedAdam)
-  | ({ type: 'adamw' } & ResolvedAdam)
-  | ({ type: 'lars' } & ResolvedLars)
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
- */
-export type ResolvedPadCrop = {
-  /**
-   * Pixels added on each side. Default: 4.
-   */
-  padding: number
-}
-
-/**
- * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
- * section 4.1; used by the paper, section 3.4).
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
  */
 export type ResolvedPcaColor = {
   /**
@@ -2175,41 +2320,7 @@ export type ResolvedPcaColor = {
 }
 
 /**
- * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
- */
-export type ResolvedPlateauSchedule = {
-  /**
-   * Default: 0.1.
-   */
-  factor: number
-  /**
-   * How much better counts as better. Default: 1e-4.
-   */
-  threshold: number
-  /**
-   * `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
-   */
-  thresholdMode: ThresholdMode
-  /**
-   * Epochs without improvement that are let pass. Default: 10.
-   */
-  patience: number
-  /**
-   * Epochs after a cut in which none is counted. Default: 0.
-   */
-  cooldown: number
-  /**
-   * Default: 0.
-   */
-  minLr: number
-  /**
-   * What is watched. Default: the validation loss, where there is a validation part.
-   */
-  metric: Metric
-}
-
-/**
- * Random operations on the whole picture.
+ * Automatic augmentation policy.
  */
 export type ResolvedPolicy =
   | { type: 'none' }
@@ -2217,22 +2328,12 @@ export type ResolvedPolicy =
   | { type: 'trivialaugment' }
 
 /**
- * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
- * (`PolynomialLR` over the whole budget).
- */
-export type ResolvedPolynomialSchedule = {
-  /**
-   * Default: 1.
-   */
-  power: number
-}
-
-/**
- * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
  */
 export type ResolvedRandAugment = {
   /**
-   * Operations on each image, one after another. Default: 2.
+   * Number of operations per image, 1 to 16. Default: 2.
    */
   numOps: number
   /**
@@ -2242,54 +2343,56 @@ export type ResolvedRandAugment = {
 }
 
 /**
- * One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ * Crop of training images to `data.imageSize`.
  */
-export type ResolvedRandomErasing = {
-  /**
-   * Share of the images that get one. Default: 0.25.
-   */
-  probability: number
-  /**
-   * Smallest and largest share of the area. Default: [0.02, 1/3].
-   */
-  scale: [number, number]
-  /**
-   * Narrowest and widest aspect ratio. Default: [0.3, 3.3].
-   */
-  ratio: [number, number]
-}
+export type ResolvedCrop =
+  | { type: 'none' }
+  | ({ type: 'pad' } & ResolvedPadCrop)
+  | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
+  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
 
 /**
- * A random part of the image, resized (torchvision's `RandomResizedCrop`).
- */
-export type ResolvedRandomResizedCrop = {
-  /**
-   * Smallest and largest share of the area. Default: [0.08, 1].
-   */
-  scale: [number, number]
-  /**
-   * Narrowest and widest aspect ratio. Default: [3/4, 4/3].
-   */
-  ratio: [number, number]
-}
-
-/**
- * The short side resized to a random length, then a random crop (the paper's scale
- * augmentation, section 3.4, after Simonyan & Zisserman 2014).
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
  */
 export type ResolvedRandomShortSideCrop = {
   /**
-   * Pixels. Default: 256.
+   * Minimum length in pixels. Default: 256.
    */
   min: number
   /**
-   * Pixels. Default: 480.
+   * Maximum length in pixels. Default: 480.
    */
   max: number
 }
 
 /**
- * How the learning rate changes.
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
+ */
+export type ResolvedPadCrop = {
+  /**
+   * Padding on each side, in pixels. Default: 4.
+   */
+  padding: number
+}
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export type ResolvedRandomResizedCrop = {
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   */
+  scale: [number, number]
+  /**
+   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   */
+  ratio: [number, number]
+}
+
+/**
+ * Learning-rate schedule.
  */
 export type ResolvedSchedule =
   | ({ type: 'cosine' } & ResolvedCosineSchedule)
@@ -2302,151 +2405,443 @@ export type ResolvedSchedule =
   | ({ type: 'one-cycle' } & ResolvedOneCycleSchedule)
 
 /**
- * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
+ * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+ * budget, updated at every step (`LinearLR`).
+ */
+export type ResolvedLinearSchedule = {
+  /**
+   * Final multiple of the learning rate, 0 to 1. Default: 0.
+   */
+  endFactor: number
+}
+
+/**
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ */
+export type ResolvedOneCycleSchedule = {
+  /**
+   * Fraction of the budget during which the learning rate increases. Default: 0.3.
+   */
+  pctStart: number
+  /**
+   * Maximum divided by initial learning rate. Default: 25.
+   */
+  divFactor: number
+  /**
+   * Initial divided by final learning rate. Default: 10000.
+   */
+  finalDivFactor: number
+  /**
+   * Shape of increase and decrease. Default: `cos`.
+   */
+  annealStrategy: AnnealStrategy
+}
+
+/**
+ * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+ * updated at every step (`PolynomialLR`).
+ */
+export type ResolvedPolynomialSchedule = {
+  /**
+   * Exponent. Default: 1.
+   */
+  power: number
+}
+
+/**
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export type ResolvedMultiStepSchedule = {
+  /**
+   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+   * Default: one half and three quarters of the budget.
+   */
+  milestones: Array<number>
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma: number
+  /**
+   * Unit of `milestones`. Default: `epoch`.
+   */
+  unit: ScheduleUnit
+}
+
+/**
+ * Multiplies the learning rate by `factor` when a metric stops improving
+ * (`ReduceLROnPlateau`).
+ */
+export type ResolvedPlateauSchedule = {
+  /**
+   * Factor, between 0 and 1. Default: 0.1.
+   */
+  factor: number
+  /**
+   * Minimum improvement of the metric. Default: 1e-4.
+   */
+  threshold: number
+  /**
+   * Whether `threshold` is relative to the best value or absolute. Default: `rel`.
+   */
+  thresholdMode: ThresholdMode
+  /**
+   * Epochs without improvement before the learning rate is reduced. Default: 10.
+   */
+  patience: number
+  /**
+   * Epochs after a reduction during which `patience` is not counted. Default: 0.
+   */
+  cooldown: number
+  /**
+   * Lower bound of the learning rate. Default: 0.
+   */
+  minLr: number
+  /**
+   * Metric. Default: `val.loss`, or `train.loss` without a validation split.
+   */
+  metric: Metric
+}
+
+/**
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
+ */
+export type ResolvedCosineSchedule = {
+  /**
+   * Final learning rate. Default: 0.
+   */
+  minLr: number
+}
+
+/**
+ * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
+ */
+export type ResolvedStepSchedule = {
+  /**
+   * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
+   */
+  stepSize: number
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma: number
+  /**
+   * Unit of `stepSize`. Default: `epoch`.
+   */
+  unit: ScheduleUnit
+}
+
+/**
+ * Early stopping.
+ */
+export type ResolvedEarlyStopping = {
+  /**
+   * Epochs without improvement after which the run ends. Default: 10.
+   */
+  patience: number
+  /**
+   * Minimum absolute improvement of the metric. Default: 0.
+   */
+  minDelta: number
+  /**
+   * Metric. Default: `monitor`.
+   */
+  metric: Metric
+}
+
+/**
+ * The data set: where it is, how it is split, and which images are used.
+ */
+export type ResolvedData = {
+  /**
+   * Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
+   */
+  source: string
+  /**
+   * Layout on disk. Default: detected.
+   */
+  format: DataFormat
+  /**
+   * Training images held out for validation, stratified by class and seeded: a fraction from
+   * 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
+   * validation split. Default: 0.1, or 0 if the data set has a validation split.
+   */
+  validation: number
+  /**
+   * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
+   */
+  channels: number
+  /**
+   * Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
+   * images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
+   * fewer than 5,000 larger images without pretrained weights.
+   */
+  imageSize: number
+  /**
+   * Label set of CIFAR-100. Default: `fine`.
+   */
+  labels: CifarLabels
+  /**
+   * Oversample rare classes so that all are equally frequent, like PyTorch's
+   * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
+   */
+  balanced: boolean
+  /**
+   * Maximum number of training images, chosen by seed and in proportion to the classes.
+   * Validation and test images are not affected. Default: all.
+   */
+  limit: number | null
+  /**
+   * Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
+   * same images. Default: `seed`.
+   */
+  splitSeed: number
+  /**
+   * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
+   * in-memory images record it.
+   */
+  fingerprint: string | null
+  /**
+   * Expected shape of in-memory training images: number, height, width, channels. Runs on
+   * in-memory images record it.
+   */
+  shape: Array<number> | null
+}
+
+/**
+ * The network and its initial weights.
+ */
+export type ResolvedModel = {
+  /**
+   * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
+   * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
+   * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
+   * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
+   * up to 96 pixels, else `resnet18`.
+   */
+  arch: string
+  /**
+   * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
+   * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
+   * pixels, else `imagenet`.
+   */
+  stem: Stem
+  /**
+   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
+   * networks of basic blocks, `none` for plain networks and VGG, else `B`.
+   */
+  shortcut: Shortcut
+  /**
+   * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
+   * as torchvision's `zero_init_residual`. Default: false.
+   */
+  zeroInitResidual: boolean
+  /**
+   * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
+   * Default: `3x3`.
+   */
+  bottleneckStride: BottleneckStride
+  /**
+   * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
+   * torchvision's published weights, or `none` for random initialization. If the number of
+   * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
+   * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
+   * cached or can be downloaded; else `none`.
+   */
+  weights: string
+  /**
+   * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
+   */
+  weightsSha256: string | null
+  /**
+   * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
+   * layer except the head. Their batch normalization uses running statistics. Default: [].
+   */
+  freeze: Array<string>
+}
+
+/**
+ * Linear warm-up of the learning rate, applied on top of any schedule.
+ */
+export type ResolvedWarmup = {
+  /**
+   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
+   * weights (a tenth of the budget if that is less).
+   */
+  epochs: number
+  /**
+   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
+   */
+  startFactor: number
+  /**
+   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+   * (section 4.2).
+   */
+  untilAccuracy: number | null
+}
+
+/**
+ * Optimizer.
+ */
+export type ResolvedOptimizer =
+  | ({ type: 'sgd' } & ResolvedSgd)
+  | ({ type: 'adam' } & ResolvedAdam)
+  | ({ type: 'adamw' } & ResolvedAdam)
+  | ({ type: 'lars' } & ResolvedLars)
+
+/**
+ * Stochastic gradient descent with momentum (`torch.optim.SGD`).
  */
 export type ResolvedSgd = {
   /**
-   * Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
-   * weights.
+   * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
+   * for images of more than 96 pixels); 0.01 if training starts from weights.
    */
   lr: number
   /**
-   * Default: 0.9.
+   * Momentum, from 0 to less than 1. Default: 0.9.
    */
   momentum: number
   /**
-   * Default: 5e-4; 1e-4 where training begins from weights.
+   * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
    */
   weightDecay: number
   /**
-   * Nesterov's momentum. Default: false.
+   * Use Nesterov momentum. Default: false.
    */
   nesterov: boolean
   /**
-   * Apply the weight decay to norms and biases too, as the paper and PyTorch do.
+   * Apply weight decay to normalization layers and biases too, as PyTorch does.
    * Default: true.
    */
   decayNorms: boolean
 }
 
 /**
- * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+ * Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
  */
-export type ResolvedStepSchedule = {
+export type ResolvedLars = {
   /**
-   * Epochs or steps, as `unit` says. Default: a third of the budget.
+   * Learning rate. Default: 0.1.
    */
-  stepSize: number
+  lr: number
   /**
-   * Default: 0.1.
+   * Momentum, from 0 to less than 1. Default: 0.9.
    */
-  gamma: number
+  momentum: number
   /**
-   * Default: `epoch`.
+   * Weight decay. Default: 5e-4.
    */
-  unit: ScheduleUnit
+  weightDecay: number
+  /**
+   * Trust coefficient (eta in the paper). Default: 0.001.
+   */
+  trustCoefficient: number
+  /**
+   * Term added to the denominator. Default: 1e-8.
+   */
+  eps: number
+  /**
+   * Apply weight decay and layer-wise scaling to normalization layers and biases too.
+   * Default: false.
+   */
+  decayNorms: boolean
 }
 
 /**
- * What happens to an image between the file and the network. Training images are augmented,
- * evaluation images never are.
+ * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
+ * (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
  */
-export type ResolvedTransform = {
+export type ResolvedAdam = {
   /**
-   * How a training image gets its final size.
+   * Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
    */
-  crop: ResolvedCrop
+  lr: number
   /**
-   * Mirror half of the training images.
+   * Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
    */
-  flip: boolean
+  betas: [number, number]
   /**
-   * Mean of each channel, of values in 0..1. Default: that of the training images where
-   * they are in memory, else ImageNet's.
+   * Term added to the denominator. Default: 1e-8.
    */
-  mean: Array<number>
+  eps: number
   /**
-   * Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
+   * Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
    */
-  std: Array<number>
+  weightDecay: number
   /**
-   * At evaluation the short side is resized to this many pixels before the centre crop.
-   * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
+   * Apply weight decay to normalization layers and biases too. Default: true.
    */
-  evalResize: number
-  /**
-   * JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
-   * least so many pixels: each then is the mean of a square, and a large photograph takes a
-   * fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
-   * `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
-   * weights of others, which were trained without it.
-   */
-  decodeShortSide: number
-  /**
-   * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
-   * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
-   */
-  pixelMean: boolean
-  /**
-   * Random operations on the whole picture. Default: none.
-   */
-  policy: ResolvedPolicy
-  /**
-   * Random colour. Default: none.
-   */
-  color: ResolvedColor
-  /**
-   * Random holes. Default: none.
-   */
-  erase: ResolvedErase
-  /**
-   * Training on mixtures of two images. Default: none.
-   */
-  mix: ResolvedMix
+  decayNorms: boolean
 }
 
 /**
- * A linear rise of the rate at the start, whatever the schedule.
+ * Length of training. The first limit that is reached ends the run.
  */
-export type ResolvedWarmup = {
+export type ResolvedBudget = {
   /**
-   * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
-   * from weights, 1 or a tenth of fewer than 10 epochs.
+   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
+   * 5 to 30 if training starts from weights.
    */
-  epochs: number
+  epochs: number | null
   /**
-   * The share of the rate to begin with. Default: 0.1.
+   * Optimizer steps.
    */
-  startFactor: number
+  steps: number | null
   /**
-   * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
-   * as the paper's 110-layer network does (0.2; section 4.2).
+   * Seconds of training, including validation.
    */
-  untilAccuracy: number | null
+  seconds: number | null
 }
 
 /**
- * evaluation.json: what the best network of a run made of images that it was not trained on, as it
- * was measured last, when the run ended or was stopped. A report need measure nothing then.
+ * Logging.
  */
-export type RunEvaluation = {
+export type ResolvedLog = {
   /**
-   * The test part; the validation part where there is no test part, or the run was stopped.
+   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
    */
-  split: Split
-  /**
-   * The epoch that the network is of.
-   */
-  epoch: number
-  /**
-   * With the pixels of some samples and of the worst mistakes.
-   */
-  evaluation: Evaluation
+  everySteps: number
 }
 
 /**
- * Something that happened. Events of a run come in order; step events may be skipped when their
- * reader is slow, all others arrive.
+ * Cross-entropy loss.
+ */
+export type ResolvedLoss = {
+  /**
+   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
+   */
+  labelSmoothing: number
+  /**
+   * Weight of each class. Default: `none`.
+   */
+  classWeights: ResolvedClassWeights
+}
+
+/**
+ * Weight of each class in the loss.
+ */
+export type ResolvedClassWeights =
+  | { type: 'none' }
+  | { type: 'balanced' }
+  | ({ type: 'given' } & ResolvedGivenClassWeights)
+
+/**
+ * Explicit class weights.
+ */
+export type ResolvedGivenClassWeights = {
+  /**
+   * One weight per class, in class order.
+   */
+  weights: Array<number>
+}
+
+// Events of a run
+
+/**
+ * Event of a run. Events arrive in order. Step events may be dropped if the reader is slow; all
+ * other events are delivered.
  */
 export type RunEvent =
   | ({ type: 'start' } & StartEvent)
@@ -2457,231 +2852,245 @@ export type RunEvent =
   | ({ type: 'end' } & EndEvent)
 
 /**
- * How the learning rate changes.
- */
-export type ScheduleConfig =
-  | 'cosine'
-  | 'constant'
-  | 'multistep'
-  | 'plateau'
-  | 'step'
-  | 'linear'
-  | 'polynomial'
-  | 'one-cycle'
-  | ({ type: 'cosine' } & CosineScheduleConfig)
-  | { type: 'constant' }
-  | ({ type: 'multistep' } & MultiStepScheduleConfig)
-  | ({ type: 'plateau' } & PlateauScheduleConfig)
-  | ({ type: 'step' } & StepScheduleConfig)
-  | ({ type: 'linear' } & LinearScheduleConfig)
-  | ({ type: 'polynomial' } & PolynomialScheduleConfig)
-  | ({ type: 'one-cycle' } & OneCycleScheduleConfig)
-
-/**
- * What a schedule counts in.
- */
-export type ScheduleUnit = 'epoch' | 'step'
-
-/**
- * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
- */
-export type SgdConfig = {
-  /**
-   * Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
-   * weights.
-   */
-  lr?: number | undefined
-  /**
-   * Default: 0.9.
-   */
-  momentum?: number | undefined
-  /**
-   * Default: 5e-4; 1e-4 where training begins from weights.
-   */
-  weightDecay?: number | undefined
-  /**
-   * Nesterov's momentum. Default: false.
-   */
-  nesterov?: boolean | undefined
-  /**
-   * Apply the weight decay to norms and biases too, as the paper and PyTorch do.
-   * Default: true.
-   */
-  decayNorms?: boolean | undefined
-}
-
-/**
- * He et al. 2015, section 3.3: what a shortcut does where the shape changes.
- */
-export type Shortcut = 'A' | 'B' | 'C' | 'none'
-
-/**
- * A part of a data set.
- */
-export type Split = 'train' | 'val' | 'test'
-
-/**
- * The run is prepared and about to train.
- */
-export type StartEvent = {
-  /**
-   * The run folder, absolute.
-   */
-  dir: string
-  config: ResolvedConfig
-  data: DatasetInfo
-  /**
-   * Images trained on in an epoch, after the validation split.
-   */
-  trainImages: number
-  /**
-   * Those of each class, in the order of `data.classes`.
-   */
-  trainClassCounts: Array<number>
-  valImages: number
-  testImages: number
-  /**
-   * Trainable numbers of the network.
-   */
-  parameters: number
-  /**
-   * Multiply-adds of one image's forward pass.
-   */
-  macs: number
-  stepsPerEpoch: number
-  /**
-   * Where the budget is known in steps or epochs.
-   */
-  totalSteps: number | null
-  /**
-   * Steps already done, in a resumed run.
-   */
-  startStep: number
-}
-
-/**
- * The layers before the first block.
- */
-export type Stem = 'cifar' | 'imagenet'
-
-/**
- * One update of the weights.
+ * One optimizer step.
  */
 export type StepEvent = {
   /**
-   * From 1.
+   * Epoch, starting at 1.
    */
   epoch: number
   /**
-   * Updates since the beginning, this one included.
+   * Steps since the start of the run, including this one.
    */
   step: number
   stepInEpoch: number
   stepsPerEpoch: number
   /**
-   * Mean loss of this batch.
+   * Mean loss over the batch.
    */
   loss: number
   /**
-   * Mean loss of the epoch so far.
+   * Mean loss over the epoch so far.
    */
   epochLoss: number
   /**
-   * Accuracy of the epoch so far, on augmented images, before each update.
+   * Accuracy over the epoch so far, on augmented images, measured before each weight update.
    */
   epochAccuracy: number
   /**
-   * The rate that this update used.
+   * Learning rate of this step.
    */
   lr: number
   /**
-   * In `precision: 'fp16'`: what losses are multiplied by from here on. It falls by half when an
-   * update is skipped because its gradients were not finite.
+   * Loss scale of `precision: 'fp16'` after this step. It is halved whenever a step is skipped
+   * because its gradients were not finite (`torch.amp.GradScaler`).
    */
   lossScale?: number | undefined
   /**
-   * Over the last seconds.
+   * Training throughput over the last seconds.
    */
   imagesPerSecond: number
   /**
-   * Seconds to the end of the budget.
+   * Estimated seconds until the end of the budget; null if unknown.
    */
   etaSeconds: number | null
 }
 
 /**
- * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+ * A completed epoch, including validation.
  */
-export type StepScheduleConfig = {
+export type EpochEvent = {
   /**
-   * Epochs or steps, as `unit` says. Default: a third of the budget.
+   * Epoch, starting at 1.
    */
-  stepSize?: 'auto' | number | undefined
+  epoch: number
   /**
-   * Default: 0.1.
+   * Steps since the start of the run.
    */
-  gamma?: number | undefined
+  step: number
   /**
-   * Default: `epoch`.
+   * Learning rate of the last step of the epoch.
    */
-  unit?: ScheduleUnit | undefined
+  lr: number
+  /**
+   * Training metrics over the epoch, in training mode on augmented images.
+   */
+  train: Metrics
+  /**
+   * Validation metrics, in evaluation mode without augmentation; null without a validation
+   * split.
+   */
+  val: Metrics | null
+  /**
+   * Whether this is the best epoch so far, by `monitor`.
+   */
+  best: boolean
+  /**
+   * Training throughput over the epoch, excluding validation.
+   */
+  imagesPerSecond: number
+  /**
+   * Training time since the start of the run, including validation.
+   */
+  seconds: number
 }
 
 /**
- * Why a run that did not fail ended.
+ * The run has ended. This is the last event.
  */
-export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
+export type EndEvent = { result: TrainResult }
 
 /**
- * What of an image the network sees, when it is evaluated.
+ * The run is prepared; training starts.
  */
-export type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale'
-
-/**
- * How a plateau's threshold is meant.
- */
-export type ThresholdMode = 'rel' | 'abs'
-
-/**
- * Images a second, measured several times.
- */
-export type Throughput = {
+export type StartEvent = {
   /**
-   * One for each round, in their order.
+   * Absolute path of the run folder.
    */
-  rounds: Array<number>
-  median: number
-  min: number
-  max: number
+  dir: string
+  config: ResolvedConfig
+  data: DatasetInfo
+  /**
+   * Training images per epoch, after the validation split.
+   */
+  trainImages: number
+  /**
+   * Training images of each class, in the order of `data.classes`.
+   */
+  trainClassCounts: Array<number>
+  valImages: number
+  testImages: number
+  /**
+   * Number of trainable parameters.
+   */
+  parameters: number
+  /**
+   * Multiply-accumulate operations of the forward pass of one image.
+   */
+  macs: number
+  stepsPerEpoch: number
+  /**
+   * Steps of the whole budget; null if it is limited by time only.
+   */
+  totalSteps: number | null
+  /**
+   * Steps completed before this session; 0 unless the run was resumed.
+   */
+  startStep: number
 }
 
 /**
- * A small image, as plain data.
+ * A checkpoint was written.
  */
-export type Thumbnail = {
-  width: number
-  height: number
+export type CheckpointEvent = {
   /**
-   * 1 (grey) or 3 (RGB).
+   * Kind of checkpoint.
    */
-  channels: number
+  kind: CheckpointKind
   /**
-   * `height * width * channels` bytes, row by row, channels innermost, in base64.
+   * Absolute path of the checkpoint.
    */
-  base64: string
+  path: string
+  epoch: number
+  step: number
 }
 
 /**
- * How long training would take, from updates that were really made, on the run's own batches. The
- * network that they were made on was thrown away.
+ * Kind of checkpoint: the last one, the best one so far, or the one of an epoch
+ * (`checkpoint.everyEpochs`).
+ */
+export type CheckpointKind = 'last' | 'best' | 'epoch'
+
+/**
+ * Result of `plan()`: configuration and cost of a run that has not started. No file is written.
+ */
+export type Plan = {
+  /**
+   * Absolute path of the future run folder.
+   */
+  dir: string
+  config: ResolvedConfig
+  data: DatasetInfo
+  /**
+   * Training images per epoch, after the validation split.
+   */
+  trainImages: number
+  valImages: number
+  testImages: number
+  /**
+   * Number of trainable parameters.
+   */
+  parameters: number
+  /**
+   * Multiply-accumulate operations of the forward pass of one image.
+   */
+  macs: number
+  stepsPerEpoch: number
+  /**
+   * Steps of the whole budget; null if it is limited by time only.
+   */
+  totalSteps: number | null
+  /**
+   * Steps already completed, for a run that would be resumed.
+   */
+  startStep: number
+  /**
+   * Warnings that the run would start with.
+   */
+  warnings: Array<WarningEvent>
+  memory: MemoryEstimate
+  /**
+   * Null if nothing was measured: `measure` is false, or no step could be executed.
+   */
+  time: TimeEstimate | null
+}
+
+/**
+ * Estimated memory for training in bytes, computed from the shapes of the network's tensors, and
+ * the measured memory of this process.
+ */
+export type MemoryEstimate = {
+  /**
+   * Weights, running statistics and their moving average.
+   */
+  weights: number
+  gradients: number
+  /**
+   * Optimizer state.
+   */
+  optimizer: number
+  /**
+   * Activations of a batch kept for the backward pass: the outputs of all convolutions and
+   * normalization layers.
+   */
+  activations: number
+  /**
+   * Batches prefetched by the workers.
+   */
+  batches: number
+  /**
+   * Decoded images in the cache (`cache`) or on the device (`augmentOn`).
+   */
+  images: number
+  total: number
+  /**
+   * Peak resident memory of this process after the measured steps, including JavaScript and
+   * libtorch; null if nothing was measured or the system does not report it.
+   */
+  measured: number | null
+}
+
+/**
+ * Estimated training time, extrapolated from steps on the run's own batches with a temporary
+ * network.
  */
 export type TimeEstimate = {
   /**
-   * Updates measured; the first one made is not among them, for it takes longer.
+   * Number of measured steps. The first step is excluded because it is slower.
    */
   steps: number
   /**
-   * Seconds for an update: the median, the fastest and the slowest.
+   * Median, minimum and maximum of the seconds per step.
    */
   stepSeconds: number
   minStepSeconds: number
@@ -2691,296 +3100,16 @@ export type TimeEstimate = {
    */
   imagesPerSecond: number
   /**
-   * Of an epoch, its validation included, at the median.
+   * Seconds per epoch at the median, including validation.
    */
   epochSeconds: number
   /**
-   * To the end of the budget; null where it has no end that is known.
+   * Seconds for the whole budget; null if it is unknown.
    */
   totalSeconds: number | null
 }
 
-/**
- * Everything about a run. Only `data` is required.
- */
-export type TrainConfig = {
-  /**
-   * The images: a path or a name, or an object that says more.
-   */
-  data?: string | DataConfig | undefined
-  /**
-   * Resizing, augmentation, normalisation.
-   */
-  transform?: TransformConfig | undefined
-  /**
-   * The network: a name, or an object that says more.
-   */
-  model?: string | ModelConfig | undefined
-  /**
-   * Passes over the training images; the same as `budget.epochs`.
-   */
-  epochs?: number | undefined
-  /**
-   * How long to train.
-   */
-  budget?: BudgetConfig | undefined
-  /**
-   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
-   * where an epoch would have less than 8 steps, or where memory would not do.
-   */
-  batchSize?: 'auto' | number | undefined
-  /**
-   * The update rule. Default: SGD.
-   */
-  optimizer?: OptimizerConfig | undefined
-  /**
-   * The learning rate's way. Default: cosine.
-   */
-  schedule?: ScheduleConfig | undefined
-  /**
-   * A linear rise before it. Default: none, or an epoch where training begins from weights.
-   */
-  warmup?: WarmupConfig | undefined
-  /**
-   * What is minimised.
-   */
-  loss?: LossConfig | undefined
-  /**
-   * Clipping and accumulation.
-   */
-  gradient?: GradientConfig | undefined
-  /**
-   * A moving average of the weights.
-   */
-  ema?: EmaConfig | undefined
-  /**
-   * End when nothing improves. Default: never.
-   */
-  earlyStopping?: EarlyStoppingConfig | undefined
-  /**
-   * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
-   * a card of compute capability 8.0 or more), else fp32.
-   */
-  precision?: 'auto' | Precision | undefined
-  /**
-   * Default: CUDA where it can be used, else the CPU.
-   */
-  device?: 'auto' | Device | undefined
-  /**
-   * Default: channels_last, which is the faster one for convolutions.
-   */
-  memoryFormat?: 'auto' | MemoryFormat | undefined
-  /**
-   * Decides weights, order and augmentation: the same seed and threads give the same bits.
-   * Default: 0.
-   */
-  seed?: number | undefined
-  /**
-   * Threads for the arithmetic, up to 1024. Default: one a physical core.
-   */
-  threads?: 'auto' | number | undefined
-  /**
-   * Threads for loading images, up to 1024. Default: one a physical core.
-   */
-  workers?: 'auto' | number | undefined
-  /**
-   * Decoded images of files are kept in memory from one epoch to the next while they take no
-   * more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
-   * the training and validation images take, up to a quarter of the memory that is free; 0
-   * where nothing is read twice.
-   */
-  cache?: 'auto' | number | undefined
-  /**
-   * Where training and validation images are cropped, mirrored and normalised. The numbers are
-   * the same. Default: on a card, where all of them are in memory at `data.imageSize`, nothing
-   * else is done to them, and they take no more than a quarter of its free memory; else by the
-   * workers.
-   */
-  augmentOn?: 'auto' | AugmentOn | undefined
-  /**
-   * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
-   * if the card were full. It holds until another run says otherwise, and means nothing on the
-   * CPU. Default: all of it.
-   */
-  memoryFraction?: number | undefined
-  /**
-   * On CUDA, gives the device a whole training step at once (a CUDA graph), where batches are of one
-   * shape. It means nothing on the CPU. Where it cannot be done (`lars`, `ema`, dropout,
-   * `gradient.accumulate`), a warning says so. Default: false.
-   */
-  cudaGraphs?: boolean | undefined
-  /**
-   * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
-   * is no validation part. Never test data.
-   */
-  monitor?: 'auto' | Metric | undefined
-  /**
-   * What is kept.
-   */
-  checkpoint?: CheckpointConfig | undefined
-  /**
-   * What is written down.
-   */
-  log?: LogConfig | undefined
-  /**
-   * The run folder. Default: `runs/<data>-<model>`, numbered if taken.
-   */
-  out?: 'auto' | string | undefined
-  /**
-   * Replace a finished run in `out`. Default: false.
-   */
-  overwrite?: boolean | undefined
-  /**
-   * A run folder or checkpoint to go on from, in its own folder.
-   */
-  resume?: string | undefined
-  /**
-   * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
-   * said here is set as it says.
-   */
-  recipe?: string | undefined
-}
-
-/**
- * result.json, and what `await train(...)` gives.
- */
-export type TrainResult = {
-  stopReason: StopReason
-  /**
-   * The run folder, absolute.
-   */
-  dir: string
-  /**
-   * Whole epochs trained.
-   */
-  epochs: number
-  /**
-   * Updates made.
-   */
-  steps: number
-  /**
-   * The best epoch by `monitor`; null if no epoch was finished.
-   */
-  best: BestCheckpoint | null
-  /**
-   * The last checkpoint, absolute.
-   */
-  last: string
-  /**
-   * The best checkpoint on the test part, where the data set has one and the run was not
-   * stopped before its end.
-   */
-  test: Metrics | null
-  /**
-   * Training throughput, evaluation not counted.
-   */
-  imagesPerSecond: number
-  /**
-   * Of training, evaluation included, over all sessions of the run.
-   */
-  seconds: number
-  /**
-   * The report, absolute: where `train()` was asked for one and it could be written. It is made
-   * of result.json, which therefore has none.
-   */
-  report?: string | undefined
-}
-
-/**
- * What happens to an image between the file and the network. Training images are augmented,
- * evaluation images never are.
- */
-export type TransformConfig = {
-  /**
-   * How a training image gets its final size.
-   */
-  crop?: 'auto' | CropConfig | undefined
-  /**
-   * Mirror half of the training images.
-   */
-  flip?: 'auto' | boolean | undefined
-  /**
-   * Mean of each channel, of values in 0..1. Default: that of the training images where
-   * they are in memory, else ImageNet's.
-   */
-  mean?: 'auto' | Array<number> | undefined
-  /**
-   * Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
-   */
-  std?: 'auto' | Array<number> | undefined
-  /**
-   * At evaluation the short side is resized to this many pixels before the centre crop.
-   * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
-   */
-  evalResize?: 'auto' | number | undefined
-  /**
-   * JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
-   * least so many pixels: each then is the mean of a square, and a large photograph takes a
-   * fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
-   * `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
-   * weights of others, which were trained without it.
-   */
-  decodeShortSide?: 'auto' | number | undefined
-  /**
-   * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
-   * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
-   */
-  pixelMean?: boolean | undefined
-  /**
-   * Random operations on the whole picture. Default: none.
-   */
-  policy?: PolicyConfig | undefined
-  /**
-   * Random colour. Default: none.
-   */
-  color?: ColorConfig | undefined
-  /**
-   * Random holes. Default: none.
-   */
-  erase?: EraseConfig | undefined
-  /**
-   * Training on mixtures of two images. Default: none.
-   */
-  mix?: MixConfig | undefined
-}
-
-/**
- * A linear rise of the rate at the start, whatever the schedule.
- */
-export type WarmupConfig = {
-  /**
-   * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
-   * from weights, 1 or a tenth of fewer than 10 epochs.
-   */
-  epochs?: number | undefined
-  /**
-   * The share of the rate to begin with. Default: 0.1.
-   */
-  startFactor?: number | undefined
-  /**
-   * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
-   * as the paper's 110-layer network does (0.2; section 4.2).
-   */
-  untilAccuracy?: number | undefined
-}
-
-/**
- * Something that the run went on in spite of.
- */
-export type WarningEvent = {
-  /**
-   * As if it had been thrown.
-   */
-  code: ErrorCode
-  message: string
-  /**
-   * The file that it is about.
-   */
-  file?: string | undefined
-  hint?: string | undefined
-}
-
-/** What a command that an error ends should end with, as `residual` does. */
+/** Exit status of the command line for each error code. */
 export const exitStatus = {
   E_CONFIG: 2,
   E_UNKNOWN_KEY: 2,

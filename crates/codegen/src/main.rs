@@ -1,5 +1,5 @@
-//! Writes what is generated from the core's public types: `src/native/generated.ts`,
-//! `config.schema.json`, and what there is to say of each error code, into the folder given as the argument. `scripts/generate.mjs` calls it.
+//! Generates files from the core's public types: `src/native/generated.ts`, `config.schema.json` and
+//! the table of error codes. The argument is the output folder. `scripts/generate.mjs` calls it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,10 +7,98 @@ use std::fmt::Write as _;
 use residual_spec as spec;
 use ts_rs::{TS, TypeVisitor};
 
-/// Every type reachable from the roots, by name.
+/// A section of generated.ts: a heading and the types that are declared in it, with every type they
+/// refer to that no earlier section declared.
+type Section = (&'static str, fn(&mut Declarations));
+
+const SECTIONS: &[Section] = &[
+    ("Training configuration", |all| all.add::<spec::TrainConfig>()),
+    ("Options of other functions", |all| {
+        all.add::<spec::EvaluateConfig>();
+        all.add::<spec::PredictConfig>();
+        all.add::<spec::LoadConfig>();
+        all.add::<spec::ExportConfig>();
+        all.add::<spec::InspectConfig>();
+        all.add::<spec::PreviewConfig>();
+        all.add::<spec::FindLrConfig>();
+        all.add::<spec::PlanConfig>();
+        all.add::<spec::BenchConfig>();
+    }),
+    ("Errors", |all| {
+        all.add::<spec::ErrorCode>();
+        all.add::<spec::ErrorLocation>();
+    }),
+    ("Data set, training results and evaluation", |all| {
+        all.add::<spec::DatasetInfo>();
+        all.add::<spec::TrainResult>();
+        all.add::<spec::Evaluation>();
+        all.add::<spec::RunEvaluation>();
+        all.add::<spec::EnsembleEvaluation>();
+        all.add::<spec::LayerResponse>();
+        all.add::<spec::Prediction>();
+        all.add::<spec::LrFinderResult>();
+        all.add::<spec::BenchResult>();
+    }),
+    ("Models", |all| {
+        all.add::<spec::ModelInfo>();
+        all.add::<residual_arch::Inspection>();
+    }),
+    ("Resolved configuration", |all| all.add::<spec::ResolvedConfig>()),
+    ("Events of a run", |all| {
+        all.add::<spec::RunEvent>();
+        all.add::<spec::Plan>();
+    }),
+];
+
+/// Types that cannot be expressed in Rust: `(declaration, type, replacement)`.
+const REPLACEMENTS: &[(&str, &str, &str)] = &[
+    ("DataConfig", "source?: string", "source?: DatasetName"),
+    ("ModelConfig", "arch?: 'auto' | string", "arch?: 'auto' | ModelName"),
+    ("ModelConfig", "weights?: 'auto' | string", "weights?: 'auto' | WeightsName"),
+    ("TransformConfig", "mean?: 'auto' | Array<number>", "mean?: 'auto' | ChannelValues"),
+    ("TransformConfig", "std?: 'auto' | Array<number>", "std?: 'auto' | ChannelValues"),
+    ("ResolvedTransform", "mean: Array<number>", "mean: ChannelValues"),
+    ("ResolvedTransform", "std: Array<number>", "std: ChannelValues"),
+    ("TrainConfig", "recipe?: string", "recipe?: RecipeName"),
+];
+
+/// Declarations of names that editors complete, and of values per channel.
+fn name_types(recipes: &[String]) -> String {
+    let datasets = residual_data::known_datasets().iter().map(|set| set.name.to_string());
+    let union = |name: &str, doc: &str, names: Vec<String>| {
+        let names: String = names.iter().map(|name| format!("'{name}' | ")).collect();
+        format!("/** {doc} */\nexport type {name} = {names}(string & {{}})\n\n")
+    };
+    let archs = spec::ArchName::EXAMPLES.iter().map(ToString::to_string).collect();
+    union("ModelName", "Name of a network. More depths exist than are listed.", archs)
+        + &union("DatasetName", "Name of a data set, or a path.", datasets.collect())
+        + &union("RecipeName", "Name of a recipe, or a path.", recipes.to_vec())
+        + &union(
+            "WeightsName",
+            "Published weights, random initialization, or a path.",
+            vec!["imagenet".into(), spec::RANDOM_INIT.into()],
+        )
+        + "/** One value per channel: grayscale or RGB. */\n\
+           export type ChannelValues = [number] | [number, number, number]\n\n"
+}
+
+/// Returns the names of the files in `recipes/`.
+fn recipe_names() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes");
+    let files =
+        std::fs::read_dir(folder).expect("recipes/").map(|file| file.expect("a file").path());
+    let stem = |path: std::path::PathBuf| Some(path.file_stem()?.to_str()?.to_string());
+    let mut names: Vec<String> = files.filter_map(stem).collect();
+    names.sort();
+    names
+}
+
+/// Declarations in the order of their sections.
 struct Declarations<'c> {
     cfg: &'c ts_rs::Config,
-    found: BTreeMap<String, String>,
+    text: String,
+    /// Whether a declared type was found, by name.
+    seen: BTreeMap<String, ()>,
 }
 
 impl Declarations<'_> {
@@ -21,36 +109,52 @@ impl Declarations<'_> {
 
 impl TypeVisitor for Declarations<'_> {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        // Only types with an output path have a declaration; the rest stand for themselves.
+        // Types without an output path are built in and have no declaration.
         if T::output_path().is_some() {
             let name = T::ident(self.cfg);
-            if self.found.contains_key(&name) {
+            if self.seen.insert(name.clone(), ()).is_some() {
                 return;
             }
-            let mut text = T::docs().unwrap_or_default();
-            let declaration = optional_may_be_undefined(&word_alone(&name, T::decl(self.cfg)));
-            let _ = writeln!(text, "export {declaration}");
-            self.found.insert(name, text);
+            let declaration = optional_may_be_undefined(&allow_tag_alone(
+                &name,
+                replace_types(&name, T::decl(self.cfg)),
+            ));
+            let docs = T::docs().unwrap_or_default();
+            let _ = writeln!(self.text, "{docs}export {declaration}\n");
         }
         T::visit_dependencies(self);
         T::visit_generics(self);
     }
 }
 
-/// `{ "type": "a" } & A` as `"a" | { "type": "a" } & A`, in configurations, where the word alone
-/// stands for the variant with its defaults.
-fn word_alone(name: &str, declaration: String) -> String {
+/// Applies [`REPLACEMENTS`], and the names that editors complete.
+fn replace_types(name: &str, declaration: String) -> String {
+    let declaration = declaration
+        .replace("string | ModelConfig", "ModelName | ModelConfig")
+        .replace("string | DataConfig", "DatasetName | DataConfig");
+    REPLACEMENTS.iter().filter(|(owner, ..)| *owner == name).fold(
+        declaration,
+        |text, (_, from, to)| {
+            assert!(text.contains(from), "{name} has no `{from}`: {text}");
+            text.replace(from, to)
+        },
+    )
+}
+
+/// Lets the tag alone stand for a variant with defaults, in configurations:
+/// `"a" | { "type": "a" } & A`.
+fn allow_tag_alone(name: &str, declaration: String) -> String {
     const TAG: &str = r#"{ "type": "#;
     if !name.ends_with("Config") {
         return declaration;
     }
-    let words = declaration.split(TAG).skip(1).filter_map(|rest| rest.split(" }").next());
-    let words: String = words.map(|word| format!("{word} | ")).collect();
-    declaration.replacen(TAG, &(words + TAG), 1)
+    let tags = declaration.split(TAG).skip(1).filter_map(|rest| rest.split([' ', ',']).next());
+    let tags: String = tags.map(|tag| format!("{tag} | ")).collect();
+    declaration.replacen(TAG, &(tags + TAG), 1)
 }
 
-/// `key?: T,` as `key?: T | undefined,`, so that callers under `exactOptionalPropertyTypes` may
-/// pass a value that they do not have.
+/// Converts `key?: T` to `key?: T | undefined`, so that `undefined` can be passed under
+/// `exactOptionalPropertyTypes`.
 fn optional_may_be_undefined(declaration: &str) -> String {
     let mut out = String::with_capacity(declaration.len());
     let mut rest = declaration;
@@ -77,10 +181,10 @@ fn optional_may_be_undefined(declaration: &str) -> String {
     out + rest
 }
 
-/// A value, not a type: what a command that fails by each code ends with.
+/// Returns the TypeScript constant with the exit status of each error code.
 fn exit_statuses() -> String {
     let mut text = String::from(
-        "\n/** What a command that an error ends should end with, as `residual` does. */\n\
+        "\n/** Exit status of the command line for each error code. */\n\
          export const exitStatus = {\n",
     );
     for code in spec::ErrorCode::ALL {
@@ -89,9 +193,9 @@ fn exit_statuses() -> String {
     text + "} as const satisfies Record<ErrorCode, number>\n"
 }
 
-/// For docs/errors.md.
+/// Returns the table of error codes for docs/errors.md.
 fn codes() -> serde_json::Value {
-    let told = spec::ErrorCode::ALL.iter().map(|code| {
+    let codes = spec::ErrorCode::ALL.iter().map(|code| {
         serde_json::json!({
             "code": code.as_str(),
             "meaning": code.meaning(),
@@ -99,44 +203,23 @@ fn codes() -> serde_json::Value {
             "exitStatus": code.exit_status(),
         })
     });
-    told.collect()
+    codes.collect()
 }
 
 fn main() {
     let folder = std::path::PathBuf::from(std::env::args().nth(1).expect("usage: generate FOLDER"));
     let cfg = ts_rs::Config::default().with_large_int("number");
-    let mut all = Declarations { cfg: &cfg, found: BTreeMap::new() };
-    all.add::<spec::TrainConfig>();
-    all.add::<spec::ResolvedConfig>();
-    all.add::<spec::InspectConfig>();
-    all.add::<spec::EvaluateConfig>();
-    all.add::<spec::PreviewConfig>();
-    all.add::<spec::ExportConfig>();
-    all.add::<spec::LoadConfig>();
-    all.add::<spec::FindLrConfig>();
-    all.add::<spec::LrFinderResult>();
-    all.add::<spec::PredictConfig>();
-    all.add::<spec::PlanConfig>();
-    all.add::<spec::Plan>();
-    all.add::<spec::BenchConfig>();
-    all.add::<spec::BenchResult>();
-    all.add::<spec::ModelInfo>();
-    all.add::<spec::RunEvent>();
-    all.add::<spec::TrainResult>();
-    all.add::<spec::Evaluation>();
-    all.add::<spec::RunEvaluation>();
-    all.add::<spec::LayerResponse>();
-    all.add::<spec::EnsembleEvaluation>();
-    all.add::<spec::Prediction>();
-    all.add::<spec::ErrorCode>();
-    all.add::<spec::ErrorLocation>();
-    all.add::<spec::DatasetInfo>();
-    all.add::<residual_arch::Inspection>();
-
+    let mut all = Declarations { cfg: &cfg, text: String::new(), seen: BTreeMap::new() };
+    for (heading, add) in SECTIONS {
+        let _ = writeln!(all.text, "// {heading}\n");
+        add(&mut all);
+    }
     let mut text = String::from(
-        "// Generated from the core's types by `node scripts/generate.mjs`. Do not edit.\n\n",
+        "// Generated from the core's types by `node scripts/generate.mjs`. Do not edit.\n\n\
+         // Names\n\n",
     );
-    text.push_str(&all.found.into_values().collect::<Vec<_>>().join("\n"));
+    text.push_str(&name_types(&recipe_names()));
+    text.push_str(&all.text);
     text.push_str(&exit_statuses());
     std::fs::write(folder.join("generated.ts"), text).expect("generated.ts");
 
@@ -144,12 +227,12 @@ fn main() {
 
     let mut schema = schemars::schema_for!(spec::TrainConfig);
     schema.insert("title".into(), "residual training configuration".into());
-    // What editors find this schema by.
+    // Editors find the schema by this key.
     if let Some(keys) = schema.get_mut("properties").and_then(|keys| keys.as_object_mut()) {
         keys.insert("$schema".into(), serde_json::json!({ "type": "string" }));
     }
-    // What editors, and shells, offer.
-    let arch = schema.pointer_mut("/$defs/ModelConfig/properties/arch").expect("a network's name");
+    // Editors and shells complete these names.
+    let arch = schema.pointer_mut("/$defs/ModelConfig/properties/arch").expect("ModelConfig.arch");
     arch["examples"] = serde_json::json!(spec::ArchName::EXAMPLES);
     let json = serde_json::to_string_pretty(&schema).expect("the schema is JSON");
     std::fs::write(folder.join("config.schema.json"), json + "\n").expect("config.schema.json");
