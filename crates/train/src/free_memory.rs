@@ -1,24 +1,24 @@
-//! How much main memory a process may still take: what the machine has free, or what a container's
-//! limit leaves, whichever is less.
+//! Free main memory: what the machine has available, or what the limit of a container leaves,
+//! whichever is less.
 
 use std::path::Path;
 
-/// Bytes; `None` where the system does not tell (other systems than Linux).
+/// Returns the free bytes; `None` on systems other than Linux.
 pub(crate) fn free_memory() -> Option<u64> {
-    of(&|path| std::fs::read_to_string(path).ok())
+    detect(&|path| std::fs::read_to_string(path).ok())
 }
 
-/// Reads a small text file, if it is there.
+/// Reads a text file, if it exists.
 type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
-fn of(read: Read) -> Option<u64> {
+fn detect(read: Read) -> Option<u64> {
     let machine = 1024 * field(&read(Path::new("/proc/meminfo"))?, "MemAvailable:")?;
     let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
-    Some(groups.lines().filter_map(|line| of_group(line, read)).fold(machine, u64::min))
+    Some(groups.lines().filter_map(|line| free_in_group(line, read)).fold(machine, u64::min))
 }
 
-/// What the limits of a control group, and of those that it is in, leave.
-fn of_group(line: &str, read: Read) -> Option<u64> {
+/// Returns the bytes that the limits of a control group and its ancestors leave.
+fn free_in_group(line: &str, read: Read) -> Option<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (controllers, path) = (parts.next()?, parts.next()?);
     let (root, limit, used, cached) = match controllers {
@@ -31,18 +31,19 @@ fn of_group(line: &str, read: Read) -> Option<u64> {
     };
     let folder = Path::new(root).join(path.trim_start_matches('/'));
     let groups = folder.ancestors().take_while(|folder| folder.starts_with(root));
-    let left = |folder: &Path| {
+    let free = |folder: &Path| {
         let number = |name: &str| read(&folder.join(name))?.trim().parse::<u64>().ok();
-        // Files that are only remembered are given up when somebody needs the room.
+        // The system frees cached files when memory is needed.
         let statistics = read(&folder.join("memory.stat")).unwrap_or_default();
-        let files = |kind: &str| field(&statistics, &format!("{cached}{kind}_file")).unwrap_or(0);
-        let used = number(used)?.saturating_sub(files("inactive") + files("active"));
+        let cached_files =
+            |kind: &str| field(&statistics, &format!("{cached}{kind}_file")).unwrap_or(0);
+        let used = number(used)?.saturating_sub(cached_files("inactive") + cached_files("active"));
         Some(number(limit)?.saturating_sub(used))
     };
-    groups.filter_map(left).min()
+    groups.filter_map(free).min()
 }
 
-/// The number behind a name at the beginning of a line.
+/// Returns the number after a name at the start of a line.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
@@ -55,14 +56,14 @@ mod tests {
     const MEMINFO: &str = "MemTotal: 16000 kB\nMemFree: 1 kB\nMemAvailable: 8000 kB\n";
 
     fn free(files: &[(&str, &str)]) -> Option<u64> {
-        of(&|path| {
+        detect(&|path| {
             let found = files.iter().find(|(name, _)| Path::new(name) == path);
             found.map(|(_, text)| text.to_string())
         })
     }
 
     #[test]
-    fn a_machine_without_containers_has_what_it_says_is_available() {
+    fn without_a_container_the_available_memory_is_free() {
         assert_eq!(free(&[("/proc/meminfo", MEMINFO)]), Some(8_192_000));
         let root = ("/proc/self/cgroup", "0::/\n");
         let unlimited = ("/sys/fs/cgroup/memory.max", "max\n");
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_containers_limit_counts_and_so_does_one_around_it() {
+    fn limits_of_nested_control_groups_apply() {
         let inner = [
             ("/proc/meminfo", MEMINFO),
             ("/proc/self/cgroup", "0::/a/b\n"),
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_kind_of_control_groups_is_read_too() {
+    fn reads_control_groups_of_version_1() {
         let files = [
             ("/proc/meminfo", MEMINFO),
             ("/proc/self/cgroup", "5:cpu:/x\n4:memory:/x\n0::/\n"),
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_some() {
+    fn detects_free_memory_on_linux() {
         if cfg!(target_os = "linux") {
             assert!(free_memory().unwrap() > 1 << 20);
         }
