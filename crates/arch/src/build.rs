@@ -2,8 +2,8 @@
 
 use residual_spec::{ArchName, Error, ErrorCode, Model, Result, Shortcut, Stem, did_you_mean};
 
+use crate::families::{residual, vgg};
 use crate::network::Network;
-use crate::{residual, vgg};
 
 /// Every name worth listing. More can be built: see `docs/networks.md`.
 pub fn names() -> impl Iterator<Item = &'static str> {

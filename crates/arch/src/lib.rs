@@ -2,14 +2,13 @@
 //! names), what shapes they have and how their weights begin; `crates/model` executes it.
 
 mod build;
+mod families;
 mod freeze;
 mod init;
 mod inspect;
 mod layer;
 mod network;
-mod residual;
 mod tree;
-mod vgg;
 
 pub use build::{build, names};
 pub use freeze::frozen;

@@ -136,7 +136,7 @@ impl ArchName {
             | ArchName::Plain { depth }
             | ArchName::PreActResNet { depth } => is_cifar_depth(depth),
             ArchName::Wrn { .. } => true,
-            _ => false,
+            ArchName::ResNext { .. } | ArchName::WideResNet { .. } | ArchName::Vgg { .. } => false,
         }
     }
 
