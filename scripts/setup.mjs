@@ -5,7 +5,7 @@ import { pointCloneTo } from './setup/clone.mjs'
 import { forwardSignals } from './setup/command.mjs'
 import { installDependencies } from './setup/dependencies.mjs'
 import { BuildError, SetupError } from './setup/error.mjs'
-import { fetchLibtorch, findLibtorch } from './setup/libtorch.mjs'
+import { fetchLibtorch, findLibtorch } from './setup/libtorch/libtorch.mjs'
 import { PLATFORM } from './setup/platform.mjs'
 import { checkPrerequisites } from './setup/prerequisites.mjs'
 
@@ -42,7 +42,7 @@ export async function setup(options) {
  * Returns the environment of .cargo/config.toml, for a clone whose owner has a configuration of their
  * own.
  *
- * @param {import('./setup/libtorch.mjs').Libtorch} libtorch
+ * @param {import('./setup/libtorch/libtorch.mjs').Libtorch} libtorch
  * @returns {NodeJS.ProcessEnv}
  */
 function buildEnv({ root, lib }) {

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { download } from '../../scripts/setup/download.mjs'
+import { download } from '../../scripts/setup/download/download.mjs'
 
 const CONTENT = Buffer.alloc(300_000, 'residual ')
 const BREAK_AT = 100_000

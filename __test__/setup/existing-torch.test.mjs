@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { namedTorch, pythonTorch } from '../../scripts/setup/existing-torch.mjs'
+import { namedTorch, pythonTorch } from '../../scripts/setup/libtorch/existing-torch.mjs'
 
 /** @param {Record<string, string>} files */
 function folderWith(files) {

@@ -13,10 +13,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { SetupError } from '../../scripts/setup/error.mjs'
-import { install } from '../../scripts/setup/install.mjs'
-import { hashFile } from '../../scripts/setup/manifest.mjs'
+import { install } from '../../scripts/setup/libtorch/install.mjs'
+import { hashFile } from '../../scripts/setup/libtorch/manifest.mjs'
 
-/** @typedef {import('../../scripts/setup/install.mjs').Source} Source */
+/** @typedef {import('../../scripts/setup/libtorch/install.mjs').Source} Source */
 
 const LIBRARY = join('torch', 'lib', 'libtorch_cpu.so')
 
@@ -150,7 +150,7 @@ test('a killed set-up leaves no incomplete installation', async (t) => {
   const script = `
     import { writeFileSync } from 'node:fs'
     import { join } from 'node:path'
-    const { install } = await import(${JSON.stringify(new URL('../../scripts/setup/install.mjs', import.meta.url).href)})
+    const { install } = await import(${JSON.stringify(new URL('../../scripts/setup/libtorch/install.mjs', import.meta.url).href)})
     await install(${JSON.stringify(target)}, [{
       name: 'never ends',
       bytesNeeded: 1,

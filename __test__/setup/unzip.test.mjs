@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import test from 'ava'
-import { unpack } from '../../scripts/setup/unzip.mjs'
+import { unpack } from '../../scripts/setup/download/unzip.mjs'
 
 /**
  * Creates a zip archive of uncompressed entries.

@@ -1,12 +1,12 @@
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from './command.mjs'
-import { SetupError } from './error.mjs'
+import { run } from '../command.mjs'
+import { byteProgress } from '../download/progress.mjs'
+import { unpack } from '../download/unzip.mjs'
+import { SetupError } from '../error.mjs'
+import { findPip, installCommand } from '../prerequisites.mjs'
 import { hashFile } from './manifest.mjs'
 import { LIBTORCH_PINS } from './pins.mjs'
-import { findPip, installCommand } from './prerequisites.mjs'
-import { byteProgress } from './progress.mjs'
-import { unpack } from './unzip.mjs'
 
 /** @typedef {import('./pins.mjs').Wheel} Wheel */
 

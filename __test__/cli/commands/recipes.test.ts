@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import test from 'ava'
-import { residual } from '../child.js'
-import { folder, idxData } from '../tiny.js'
+import { residual } from '../../child.js'
+import { folder, idxData } from '../../tiny.js'
 
 test('lists recipes with their published results', async (t) => {
   const { status, stdout } = await residual(['recipes'])

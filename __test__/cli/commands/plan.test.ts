@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path'
 import test from 'ava'
 import { type Plan, plan, ResidualError, train } from 'residual'
 import { explainConfig, formatChosenValues } from '#dist/cli/output/explain-config.js'
-import { residual } from '../child.js'
-import { folder, idxData, photographs, tinyRun } from '../tiny.js'
+import { residual } from '../../child.js'
+import { folder, idxData, photographs, tinyRun } from '../../tiny.js'
 
 test('--dry-run prints the plan with time and memory, and writes nothing', async (t) => {
   const parent = folder(t)

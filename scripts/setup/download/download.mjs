@@ -1,6 +1,6 @@
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SetupError } from './error.mjs'
+import { SetupError } from '../error.mjs'
 
 /**
  * Origin of a partial download, without which parts of different files could be mixed.

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import type { DatasetVerification, NamedDataset } from 'residual'
-import { residual, script } from '../child.js'
-import { fileHandler, serve } from '../download/server.js'
-import { folder, imageFolder } from '../tiny.js'
+import { residual, script } from '../../child.js'
+import { fileHandler, serve } from '../../download/server.js'
+import { folder, imageFolder } from '../../tiny.js'
 
 const DEBIAN = '/usr/share/datasets/fashion-mnist'
 

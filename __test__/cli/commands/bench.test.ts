@@ -1,6 +1,6 @@
 import test from 'ava'
 import { type BenchResult, bench, ResidualError } from 'residual'
-import { residual } from '../child.js'
+import { residual } from '../../child.js'
 
 const QUICK = ['imageSize=8', 'batchSize=2', 'threads=1', 'precision=fp32', '--seconds', '0']
 

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { loadModel, type Prediction, train } from 'residual'
-import { ROOT, residual } from '../child.js'
-import { folder, pixels, png, tinyRun } from '../tiny.js'
+import { ROOT, residual } from '../../child.js'
+import { folder, pixels, png, tinyRun } from '../../tiny.js'
 
 const CLASSES = ['<script>alert(1)</script>', 'قطة', '猫']
 

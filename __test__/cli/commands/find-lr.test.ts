@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { AbortError, findLr, ResidualError } from 'residual'
-import { residual } from '../child.js'
-import { folder, idxData, tinyRun } from '../tiny.js'
+import { residual } from '../../child.js'
+import { folder, idxData, tinyRun } from '../../tiny.js'
 
 test('find-lr suggests a learning rate and writes its curve', async (t) => {
   const parent = folder(t)

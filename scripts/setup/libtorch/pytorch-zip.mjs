@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { download } from './download.mjs'
+import { download } from '../download/download.mjs'
+import { byteProgress } from '../download/progress.mjs'
+import { unpack } from '../download/unzip.mjs'
 import { LIBTORCH_PINS } from './pins.mjs'
-import { byteProgress } from './progress.mjs'
-import { unpack } from './unzip.mjs'
 
 const FILES = /^libtorch\/(include\/.*|lib\/[^/]*\.(so(\.\d+)*|dylib)|build-hash)$/
 

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { residual } from '../child.js'
-import { makeRun } from '../report/sample-run.js'
-import { folder, idxData } from '../tiny.js'
+import { residual } from '../../child.js'
+import { makeRun } from '../../report/sample-run.js'
+import { folder, idxData } from '../../tiny.js'
 
 function training(t: ExecutionContext, ...more: string[]) {
   const parent = folder(t)

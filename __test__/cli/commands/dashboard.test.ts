@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { ROOT, residual } from '../child.js'
-import { login, send, startDashboard } from '../dashboard/client.js'
-import { makeRun } from '../report/sample-run.js'
-import { folder, idxData } from '../tiny.js'
+import { ROOT, residual } from '../../child.js'
+import { login, send, startDashboard } from '../../dashboard/client.js'
+import { makeRun } from '../../report/sample-run.js'
+import { folder, idxData } from '../../tiny.js'
 
 test('dashboard prints its URL and serves until Ctrl-C', async (t) => {
   const parent = folder(t)

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { readFile, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { run } from './command.mjs'
-import { SetupError } from './error.mjs'
+import { run } from '../command.mjs'
+import { SetupError } from '../error.mjs'
+import { PLATFORM } from '../platform.mjs'
 import { LIBTORCH_VERSION } from './pins.mjs'
-import { PLATFORM } from './platform.mjs'
 import { loadError } from './try-load.mjs'
 
 /** @typedef {import('./layout.mjs').Torch} Torch */

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { residual } from '../child.js'
-import { folder } from '../tiny.js'
+import { residual } from '../../child.js'
+import { folder } from '../../tiny.js'
 
 const COMPLETE = `
 complete() { :; }

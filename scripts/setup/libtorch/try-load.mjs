@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { run } from './command.mjs'
-import { PLATFORM } from './platform.mjs'
+import { run } from '../command.mjs'
+import { PLATFORM } from '../platform.mjs'
 
 // RTLD_NOW | RTLD_NODELETE. Node rejects a library that is not an addon only after the dynamic loader
 // has loaded it.

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { DegradationResult, ExperimentEvent, RepeatResult } from 'residual'
-import { residual } from '../child.js'
-import { folder, idxData } from '../tiny.js'
+import { residual } from '../../child.js'
+import { folder, idxData } from '../../tiny.js'
 
 const QUICK = ['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1']
 

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { SetupError } from './error.mjs'
+import { SetupError } from '../error.mjs'
 
 /**
  * Returns the folder of this user's downloads, which all clones share.

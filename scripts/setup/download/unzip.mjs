@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { openPromise } from 'yauzl'
 
-/** @typedef {import('./manifest.mjs').InstalledFile} InstalledFile */
+/** @typedef {import('../libtorch/manifest.mjs').InstalledFile} InstalledFile */
 
 const EXECUTABLE = 0o111
 const LIBRARY = /\.(so(\.\d+)*|dylib)$/

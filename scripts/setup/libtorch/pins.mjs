@@ -1,4 +1,4 @@
-import { PLATFORM_NAME } from './platform.mjs'
+import { PLATFORM_NAME } from '../platform.mjs'
 
 /** The version of libtorch that tch 0.24.0 binds; upgrade both together. */
 export const LIBTORCH_VERSION = '2.11.0'

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import type { RunEvent } from 'residual'
-import { ROOT, residual } from '../child.js'
-import { folder, idxData } from '../tiny.js'
+import { ROOT, residual } from '../../child.js'
+import { folder, idxData } from '../../tiny.js'
 
 /** Returns the arguments of a run that takes a second, and its folder. */
 function tiny(t: ExecutionContext, ...more: string[]) {

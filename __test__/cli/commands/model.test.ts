@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { type Evaluation, type Prediction, train } from 'residual'
-import { residual } from '../child.js'
-import { folder, imageFolder, tinyRun } from '../tiny.js'
+import { residual } from '../../child.js'
+import { folder, imageFolder, tinyRun } from '../../tiny.js'
 
 test('eval and predict print text and JSON', async (t) => {
   const parent = folder(t)
