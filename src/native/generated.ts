@@ -3109,7 +3109,287 @@ export type TimeEstimate = {
   totalSeconds: number | null
 }
 
-/** Exit status of the command line for each error code. */
+/**
+ * Everything about a run. Only `data` is required.
+ */
+export type TrainConfig = {
+  /**
+   * The images: a path or a name, or an object that says more.
+   */
+  data?: string | DataConfig | undefined
+  /**
+   * Resizing, augmentation, normalisation.
+   */
+  transform?: TransformConfig | undefined
+  /**
+   * The network: a name, or an object that says more.
+   */
+  model?: string | ModelConfig | undefined
+  /**
+   * Passes over the training images; the same as `budget.epochs`.
+   */
+  epochs?: number | undefined
+  /**
+   * How long to train.
+   */
+  budget?: BudgetConfig | undefined
+  /**
+   * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
+   * where an epoch would have less than 8 steps, or where memory would not do.
+   */
+  batchSize?: 'auto' | number | undefined
+  /**
+   * The update rule. Default: SGD.
+   */
+  optimizer?: OptimizerConfig | undefined
+  /**
+   * The learning rate's way. Default: cosine.
+   */
+  schedule?: ScheduleConfig | undefined
+  /**
+   * A linear rise before it. Default: none, or an epoch where training begins from weights.
+   */
+  warmup?: WarmupConfig | undefined
+  /**
+   * What is minimised.
+   */
+  loss?: LossConfig | undefined
+  /**
+   * Clipping and accumulation.
+   */
+  gradient?: GradientConfig | undefined
+  /**
+   * A moving average of the weights.
+   */
+  ema?: EmaConfig | undefined
+  /**
+   * End when nothing improves. Default: never.
+   */
+  earlyStopping?: EarlyStoppingConfig | undefined
+  /**
+   * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
+   * a card of compute capability 8.0 or more), else fp32.
+   */
+  precision?: 'auto' | Precision | undefined
+  /**
+   * Default: CUDA where it can be used, else the CPU.
+   */
+  device?: 'auto' | Device | undefined
+  /**
+   * Default: channels_last, which is the faster one for convolutions.
+   */
+  memoryFormat?: 'auto' | MemoryFormat | undefined
+  /**
+   * Decides weights, order and augmentation: the same seed and threads give the same bits.
+   * Default: 0.
+   */
+  seed?: number | undefined
+  /**
+   * Threads for the arithmetic, up to 1024. Default: one a physical core.
+   */
+  threads?: 'auto' | number | undefined
+  /**
+   * Threads for loading images, up to 1024. Default: one a physical core.
+   */
+  workers?: 'auto' | number | undefined
+  /**
+   * Decoded images of files are kept in memory from one epoch to the next while they take no
+   * more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
+   * the training and validation images take, up to a quarter of the memory that is free; 0
+   * where nothing is read twice.
+   */
+  cache?: 'auto' | number | undefined
+  /**
+   * Where training and validation images are cropped, mirrored and normalised. The numbers are
+   * the same. Default: on a card, where all of them are in memory at `data.imageSize`, nothing
+   * else is done to them, and they take no more than a quarter of its free memory; else by the
+   * workers.
+   */
+  augmentOn?: 'auto' | AugmentOn | undefined
+  /**
+   * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
+   * if the card were full. It holds until another run says otherwise, and means nothing on the
+   * CPU. Default: all of it.
+   */
+  memoryFraction?: number | undefined
+  /**
+   * On CUDA, gives the device a whole training step at once (a CUDA graph), where batches are of one
+   * shape. It means nothing on the CPU. Where it cannot be done (`lars`, `ema`, dropout,
+   * `gradient.accumulate`), a warning says so. Default: false.
+   */
+  cudaGraphs?: boolean | undefined
+  /**
+   * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
+   * is no validation part. Never test data.
+   */
+  monitor?: 'auto' | Metric | undefined
+  /**
+   * What is kept.
+   */
+  checkpoint?: CheckpointConfig | undefined
+  /**
+   * What is written down.
+   */
+  log?: LogConfig | undefined
+  /**
+   * The run folder. Default: `runs/<data>-<model>`, numbered if taken.
+   */
+  out?: 'auto' | string | undefined
+  /**
+   * Replace a finished run in `out`. Default: false.
+   */
+  overwrite?: boolean | undefined
+  /**
+   * A run folder or checkpoint to go on from, in its own folder.
+   */
+  resume?: string | undefined
+  /**
+   * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
+   * said here is set as it says.
+   */
+  recipe?: string | undefined
+}
+
+/**
+ * result.json, and what `await train(...)` gives.
+ */
+export type TrainResult = {
+  stopReason: StopReason
+  /**
+   * The run folder, absolute.
+   */
+  dir: string
+  /**
+   * Whole epochs trained.
+   */
+  epochs: number
+  /**
+   * Updates made.
+   */
+  steps: number
+  /**
+   * The best epoch by `monitor`; null if no epoch was finished.
+   */
+  best: BestCheckpoint | null
+  /**
+   * The last checkpoint, absolute.
+   */
+  last: string
+  /**
+   * The best checkpoint on the test part, where the data set has one and the run was not
+   * stopped before its end.
+   */
+  test: Metrics | null
+  /**
+   * Training throughput, evaluation not counted.
+   */
+  imagesPerSecond: number
+  /**
+   * Of training, evaluation included, over all sessions of the run.
+   */
+  seconds: number
+  /**
+   * The report, absolute: where `train()` was asked for one and it could be written. It is made
+   * of result.json, which therefore has none.
+   */
+  report?: string | undefined
+}
+
+/**
+ * What happens to an image between the file and the network. Training images are augmented,
+ * evaluation images never are.
+ */
+export type TransformConfig = {
+  /**
+   * How a training image gets its final size.
+   */
+  crop?: 'auto' | CropConfig | undefined
+  /**
+   * Mirror half of the training images.
+   */
+  flip?: 'auto' | boolean | undefined
+  /**
+   * Mean of each channel, of values in 0..1. Default: that of the training images where
+   * they are in memory, else ImageNet's.
+   */
+  mean?: 'auto' | Array<number> | undefined
+  /**
+   * Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
+   */
+  std?: 'auto' | Array<number> | undefined
+  /**
+   * At evaluation the short side is resized to this many pixels before the centre crop.
+   * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
+   */
+  evalResize?: 'auto' | number | undefined
+  /**
+   * JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
+   * least so many pixels: each then is the mean of a square, and a large photograph takes a
+   * fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
+   * `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
+   * weights of others, which were trained without it.
+   */
+  decodeShortSide?: 'auto' | number | undefined
+  /**
+   * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
+   * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
+   */
+  pixelMean?: boolean | undefined
+  /**
+   * Random operations on the whole picture. Default: none.
+   */
+  policy?: PolicyConfig | undefined
+  /**
+   * Random colour. Default: none.
+   */
+  color?: ColorConfig | undefined
+  /**
+   * Random holes. Default: none.
+   */
+  erase?: EraseConfig | undefined
+  /**
+   * Training on mixtures of two images. Default: none.
+   */
+  mix?: MixConfig | undefined
+}
+
+/**
+ * A linear rise of the rate at the start, whatever the schedule.
+ */
+export type WarmupConfig = {
+  /**
+   * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
+   * from weights, 1 or a tenth of fewer than 10 epochs.
+   */
+  epochs?: number | undefined
+  /**
+   * The share of the rate to begin with. Default: 0.1.
+   */
+  startFactor?: number | undefined
+  /**
+   * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
+   * as the paper's 110-layer network does (0.2; section 4.2).
+   */
+  untilAccuracy?: number | undefined
+}
+
+/**
+ * Something that the run went on in spite of.
+ */
+export type WarningEvent = {
+  /**
+   * As if it had been thrown.
+   */
+  code: ErrorCode
+  message: string
+  /**
+   * The file that it is about.
+   */
+  file?: string | undefined
+  hint?: string | undefined
+}
+
+/** Exit status of a command that fails with an error code, as of the `residual` command. */
 export const exitStatus = {
   E_CONFIG: 2,
   E_UNKNOWN_KEY: 2,

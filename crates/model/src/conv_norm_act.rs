@@ -178,8 +178,8 @@ impl ConvNormAct {
         Ok(())
     }
 
-    /// Maps `[n, in, h, w]` to `[n, out, h', w']`. In training, batch norm uses the batch statistics
-    /// and updates the running statistics.
+    /// Maps `[n, in, h, w]` to `[n, out, h', w']`. In training, batch norm uses the batch
+    /// statistics and updates the running statistics.
     pub fn forward(&self, input: &Tensor, context: &ForwardContext) -> Result<Tensor> {
         Ok(self.run(input, Epilogue { shortcut: None, relu: self.relu }, context)?.0)
     }
@@ -239,8 +239,8 @@ impl ConvNormAct {
     }
 
     /// Computes the convolution with own kernels if they support the tensors, and otherwise with
-    /// ATen. As in PyTorch's autocast, the weight is cast to the input's kind, while batch norm keeps
-    /// float32 parameters and statistics.
+    /// ATen. As in PyTorch's autocast, the weight is cast to the input's kind, while batch norm
+    /// keeps float32 parameters and statistics.
     fn convolve(&self, input: &Tensor, context: &ForwardContext) -> Result<Conv3x3Output> {
         let uses_kernels = self.params.is_same_3x3()
             && self.bias.is_none()

@@ -136,8 +136,8 @@ impl DeviceDataset {
     }
 }
 
-/// Returns the network input of a batch: from its images, or from `images` if the batch has only crop
-/// windows.
+/// Returns the network input of a batch: from its images, or from `images` if the batch has only
+/// crop windows.
 ///
 /// # Errors
 /// `E_INTERNAL` for a batch of windows without `images`.
@@ -279,15 +279,16 @@ mod tests {
             train: 203,
             ..residual_spec::DatasetInfo::unknown(classes, channels, Some([SIZE as u32; 2]))
         };
-        let said = json!({ "transform": transform, "model": "resnet8", "augmentOn": "device" });
+        let config = json!({ "transform": transform, "model": "resnet8", "augmentOn": "device" });
         let machine = MachineInfo::with_cores(1);
-        resolve(&TrainConfig::from_json(&said).unwrap(), &facts, &machine).unwrap()
+        resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
     }
 
     fn device_dataset(subset: &Subset, model: &Model, transform: &CropNormalize) -> DeviceDataset {
         let shape = [SIZE as u32, model.network().channels];
-        let made = DeviceDataset::new(&subset.source, model.compute(), shape, transform, &|| false);
-        made.unwrap().unwrap()
+        let result =
+            DeviceDataset::new(&subset.source, model.compute(), shape, transform, &|| false);
+        result.unwrap().unwrap()
     }
 
     /// Returns whether two tensors are equal in kind, strides and values.
@@ -350,18 +351,18 @@ mod tests {
                     };
                     let (mut workers, mut windows) = (loader(false), loader(true));
                     let mut batches = 0;
-                    while let Some(wanted) = workers.next().unwrap() {
-                        let found = windows.next().unwrap().unwrap().batch;
-                        let wanted = wanted.batch;
-                        assert!(found.images.is_empty() && wanted.windows.is_none());
+                    while let Some(expected) = workers.next().unwrap() {
+                        let actual = windows.next().unwrap().unwrap().batch;
+                        let expected = expected.batch;
+                        assert!(actual.images.is_empty() && expected.windows.is_none());
                         assert_eq!(
-                            (&found.labels, &found.indices),
-                            (&wanted.labels, &wanted.indices)
+                            (&actual.labels, &actual.indices),
+                            (&expected.labels, &expected.indices)
                         );
-                        let found = model_input(&model, Some(&dataset), &found).unwrap();
-                        let wanted = model_input(&model, Some(&dataset), &wanted).unwrap();
+                        let actual = model_input(&model, Some(&dataset), &actual).unwrap();
+                        let expected = model_input(&model, Some(&dataset), &expected).unwrap();
                         assert!(
-                            is_identical(&found, &wanted),
+                            is_identical(&actual, &expected),
                             "{transform} {precision:?} {order:?}"
                         );
                         batches += 1;
@@ -380,9 +381,9 @@ mod tests {
         let network = residual_arch::build(&config.model, 1, SIZE as u32, 3).unwrap();
         let model = Model::new(network, ComputeOptions::from_config(&config), 0).unwrap();
         let transform = Pipeline::train(&config, None).as_crop_normalize().unwrap();
-        let made =
+        let result =
             DeviceDataset::new(&subset.source, model.compute(), [8, 1], &transform, &|| false);
-        assert!(made.unwrap().is_none());
+        assert!(result.unwrap().is_none());
         let shape = [SIZE as u32, 1];
         let stopped =
             DeviceDataset::new(&subset.source, model.compute(), shape, &transform, &|| true);

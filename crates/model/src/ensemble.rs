@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::EvaluationMetrics;
 
-/// Sums of the probabilities of several networks by image. The memory grows with images times classes,
-/// not with the number of networks.
+/// Sums of the probabilities of several networks by image. The memory grows with images times
+/// classes, not with the number of networks.
 pub struct Ensemble {
     /// For each class of the current network, its class in the ensemble.
     class_map: Vec<u32>,
@@ -123,8 +123,8 @@ mod tests {
             ensemble.next_model(vec![0, 1, 2]);
             ensemble.add(&logs(&row), &[2], &[7]);
         }
-        for (found, wanted) in means(&ensemble).iter().zip([0.55, 0.2, 0.25]) {
-            assert!((found.exp() - wanted).abs() < 1e-15);
+        for (actual, expected) in means(&ensemble).iter().zip([0.55, 0.2, 0.25]) {
+            assert!((actual.exp() - expected).abs() < 1e-15);
         }
         assert!(ensemble.is_complete());
     }
@@ -147,8 +147,8 @@ mod tests {
         ensemble.add(&logs(&[0.8, 0.2]), &[1], &[0]);
         ensemble.next_model(vec![1, 0]);
         ensemble.add(&logs(&[0.4, 0.6]), &[0], &[0]);
-        for (found, wanted) in means(&ensemble).iter().zip([0.7, 0.3]) {
-            assert!((found.exp() - wanted).abs() < 1e-15);
+        for (actual, expected) in means(&ensemble).iter().zip([0.7, 0.3]) {
+            assert!((actual.exp() - expected).abs() < 1e-15);
         }
         assert_eq!(ensemble.images[&0].label, 1);
     }

@@ -96,10 +96,10 @@ mod tests {
         let logits = Tensor::from_slice2(&[[1.0f32, 2.0, 3.0], [0.0, 0.0, 200.0]]);
         let rows = log_probs(&logits).unwrap();
         let sum = [1f64, 2.0, 3.0].map(f64::exp).iter().sum::<f64>().ln();
-        for (found, wanted) in
+        for (actual, expected) in
             rows.iter().zip([1.0 - sum, 2.0 - sum, 3.0 - sum, -200.0, -200.0, 0.0])
         {
-            assert!((found - wanted).abs() < 1e-12, "{rows:?}");
+            assert!((actual - expected).abs() < 1e-12, "{rows:?}");
         }
     }
 }

@@ -21,8 +21,8 @@ const MAX_PAIRS: usize = 10;
 /// Maximum number of unreadable images with a warning in the result.
 const MAX_WARNINGS: usize = 100;
 
-/// Sums over all batches so far. The memory grows with the classes, samples and top losses, not with
-/// the images.
+/// Sums over all batches so far. The memory grows with the classes, samples and top losses, not
+/// with the images.
 pub struct EvaluationMetrics {
     classes: Vec<ClassCounts>,
     /// Number of wrong predictions by (label, predicted class).
@@ -101,9 +101,9 @@ impl EvaluationMetrics {
         self
     }
 
-    /// Adds a batch of `n` images: log-probabilities (natural logarithm) `[n, classes]` in row-major
-    /// order, labels, and the indices of the images in their source. If probabilities are averaged
-    /// over views or networks, pass the logarithm of the mean.
+    /// Adds a batch of `n` images: log-probabilities (natural logarithm) `[n, classes]` in
+    /// row-major order, labels, and the indices of the images in their source. If probabilities are
+    /// averaged over views or networks, pass the logarithm of the mean.
     ///
     /// # Panics
     /// If the lengths do not match, or a label is not a class.
@@ -162,8 +162,8 @@ impl EvaluationMetrics {
         }
     }
 
-    /// Returns the metrics. `labels` are the class names; `name` returns the name of an image by its
-    /// index; `seconds` is the duration of the evaluation.
+    /// Returns the metrics. `labels` are the class names; `name` returns the name of an image by
+    /// its index; `seconds` is the duration of the evaluation.
     pub fn finish(
         self,
         labels: &[String],
@@ -298,7 +298,8 @@ impl TopLosses {
 }
 
 impl Ord for ByLowestLoss {
-    /// Equal losses are ordered by index, so that the result does not depend on the order of batches.
+    /// Equal losses are ordered by index, so that the result does not depend on the order of
+    /// batches.
     fn cmp(&self, other: &Self) -> Ordering {
         other.0.loss.total_cmp(&self.0.loss).then(self.0.index.cmp(&other.0.index))
     }
@@ -378,8 +379,8 @@ mod tests {
     #[test]
     fn samples_are_the_requested_images_by_index() {
         let evaluation = three(EvaluationMetrics::new(3).with_samples([9, 4, 100]), [0..2, 2..3]);
-        let found: Vec<_> = evaluation.samples.iter().map(|e| (e.index, &*e.predicted)).collect();
-        assert_eq!(found, [(4, "c0"), (9, "c1")]);
+        let actual: Vec<_> = evaluation.samples.iter().map(|e| (e.index, &*e.predicted)).collect();
+        assert_eq!(actual, [(4, "c0"), (9, "c1")]);
     }
 
     #[test]
@@ -459,30 +460,30 @@ mod tests {
             );
         }
         let evaluation = serde_json::to_value(finish(evaluator, classes)).unwrap();
-        for (key, wanted) in fixture["expected"].as_object().unwrap() {
-            assert_close(key, &evaluation[key], wanted);
+        for (key, expected) in fixture["expected"].as_object().unwrap() {
+            assert_close(key, &evaluation[key], expected);
         }
     }
 
-    /// Asserts that `found` contains every value of `wanted`, numbers within 1e-9.
-    fn assert_close(at: &str, found: &serde_json::Value, wanted: &serde_json::Value) {
+    /// Asserts that `actual` contains every value of `expected`, numbers within 1e-9.
+    fn assert_close(at: &str, actual: &serde_json::Value, expected: &serde_json::Value) {
         use serde_json::Value;
-        match wanted {
+        match expected {
             Value::Object(map) => {
                 map.iter()
-                    .for_each(|(key, v)| assert_close(&format!("{at}.{key}"), &found[key], v));
+                    .for_each(|(key, v)| assert_close(&format!("{at}.{key}"), &actual[key], v));
             }
             Value::Array(items) => {
-                assert_eq!(found.as_array().map(Vec::len), Some(items.len()), "{at}");
+                assert_eq!(actual.as_array().map(Vec::len), Some(items.len()), "{at}");
                 for (index, item) in items.iter().enumerate() {
-                    assert_close(&format!("{at}[{index}]"), &found[index], item);
+                    assert_close(&format!("{at}[{index}]"), &actual[index], item);
                 }
             }
-            Value::Number(wanted) => {
-                let found = found.as_f64().unwrap_or_else(|| panic!("{at} is {found}"));
-                assert!((found - wanted.as_f64().unwrap()).abs() < 1e-9, "{at}: {found}");
+            Value::Number(expected) => {
+                let actual = actual.as_f64().unwrap_or_else(|| panic!("{at} is {actual}"));
+                assert!((actual - expected.as_f64().unwrap()).abs() < 1e-9, "{at}: {actual}");
             }
-            wanted => assert_eq!(found, wanted, "{at}"),
+            expected => assert_eq!(actual, expected, "{at}"),
         }
     }
 }

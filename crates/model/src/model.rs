@@ -71,8 +71,8 @@ impl Model {
         Model::build(network, compute, |spec| checked_weights(spec, tensors.get(&spec.name)))
     }
 
-    /// Creates a model with weights that `read` returns by key, one at a time, which keeps peak memory
-    /// low.
+    /// Creates a model with weights that `read` returns by key, one at a time, which keeps peak
+    /// memory low.
     ///
     /// # Errors
     /// As [`Model::from_state_dict`], and any error of `read`.
@@ -177,7 +177,8 @@ impl Model {
         self.tensors.iter().map(|(spec, tensor)| (spec.name.as_str(), tensor))
     }
 
-    /// Returns the parameters to optimize with their keys, in `state_dict` order, without frozen ones.
+    /// Returns the parameters to optimize with their keys, in `state_dict` order, without frozen
+    /// ones.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors
             .iter()
@@ -243,14 +244,14 @@ impl Model {
     }
 
     /// Computes the logits `[n, classes]` of an input made by [`Model::input`], in fp32 (fp64 for
-    /// precision `fp64`). With `training`, batch norms use the batch statistics and update the running
-    /// statistics, and dropout is active.
+    /// precision `fp64`). With `training`, batch norms use the batch statistics and update the
+    /// running statistics, and dropout is active.
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor> {
         self.forward_with(input, &ForwardContext::new(training))
     }
 
-    /// Computes the response statistics of every 3x3 convolution in evaluation mode. Figure 7 of the
-    /// paper shows their standard deviations.
+    /// Computes the response statistics of every 3x3 convolution in evaluation mode. Figure 7 of
+    /// the paper shows their standard deviations.
     pub fn layer_responses(&self, input: &Tensor) -> Result<Vec<ResponseStats>> {
         let _no_grad = tch::no_grad_guard();
         let context = ForwardContext::recording();
@@ -290,8 +291,8 @@ impl Model {
     }
 
     /// Computes the logits `[n, classes]` of an input of any size in the fully convolutional form
-    /// (section 3.4 of the paper): pooling and head are applied at every position of an image of the
-    /// network's own size, and the logits are averaged over all positions. In evaluation mode.
+    /// (section 3.4 of the paper): pooling and head are applied at every position of an image of
+    /// the network's own size, and the logits are averaged over all positions. In evaluation mode.
     pub fn forward_dense(&self, input: &Tensor) -> Result<Tensor> {
         let features = self.forward_features(input, &ForwardContext::new(false))?;
         let own = i64::from(self.network.feature_size(self.network.image_size));
@@ -434,7 +435,7 @@ mod tests {
             narrow(&mut network);
             let model = Model::new(network, FP64, 1).unwrap();
             let input = model.input_with_size(&pixels(96, 128), 2, [96, 128]).unwrap();
-            let found = model.forward_dense(&input).unwrap();
+            let actual = model.forward_dense(&input).unwrap();
             let own = i64::from(model.network.feature_size(64));
             let features = model.forward_features(&input, &ForwardContext::new(false)).unwrap();
             let [rows, columns] = [2, 3].map(|axis: usize| features.size()[axis] - own + 1);
@@ -447,7 +448,7 @@ mod tests {
                 sum += model.forward_head(&pooled, false).unwrap();
             }
             let mean = sum / (rows * columns) as f64;
-            assert!(relative_difference(&found, &mean) < 1e-12, "{name}");
+            assert!(relative_difference(&actual, &mean) < 1e-12, "{name}");
         }
     }
 
@@ -517,9 +518,14 @@ mod tests {
                 relative_difference(&model.forward(&input, false).unwrap(), &before) < 1e-10,
                 "{name}"
             );
-            for (found, wanted) in model.layer_responses(&input).unwrap().iter().zip(&responses) {
-                assert_eq!(found.name, wanted.name);
-                assert!((found.std() / wanted.std() - 1.0).abs() < 1e-9, "{name} {}", found.name);
+            for (actual, expected) in model.layer_responses(&input).unwrap().iter().zip(&responses)
+            {
+                assert_eq!(actual.name, expected.name);
+                assert!(
+                    (actual.std() / expected.std() - 1.0).abs() < 1e-9,
+                    "{name} {}",
+                    actual.name
+                );
             }
             assert!(model.tensors[0].1.equal(&weight), "{name}");
         }
@@ -533,16 +539,16 @@ mod tests {
         let tensors = tensors.collect();
         let many = pixels(32, 32).iter().copied().cycle().take(128 * 32 * 32 * 3).collect();
         let many = Arc::new(many);
-        let wanted = exact.forward(&exact.input(&many, 128).unwrap(), false).unwrap();
+        let expected = exact.forward(&exact.input(&many, 128).unwrap(), false).unwrap();
         for (precision, bound) in [(Precision::Fp32, 1e-4), (Precision::Bf16, 3e-2)] {
             let compute =
                 ComputeOptions { precision, memory_format: MemoryFormat::ChannelsLast, ..FP64 };
             let mut model =
                 Model::from_state_dict(exact.network.clone(), compute, &tensors).unwrap();
             model.fold_batch_norm().unwrap();
-            let found = model.forward(&model.input(&many, 128).unwrap(), false).unwrap();
+            let actual = model.forward(&model.input(&many, 128).unwrap(), false).unwrap();
             assert!(
-                relative_difference(&found.to_kind(Kind::Double), &wanted) < bound,
+                relative_difference(&actual.to_kind(Kind::Double), &expected) < bound,
                 "{precision:?}"
             );
         }

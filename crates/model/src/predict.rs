@@ -87,8 +87,8 @@ pub fn predict(
     Ok(Some(results))
 }
 
-/// Classifies the images of `batch`, adds the predictions to the results of their groups, and clears
-/// the batch.
+/// Classifies the images of `batch`, adds the predictions to the results of their groups, and
+/// clears the batch.
 fn run_batch(
     model: &Model,
     labels: &[String],

@@ -134,8 +134,8 @@ mod tests {
                 mean.iter_mut().zip(row).for_each(|(mean, p)| *mean += p / 4.0);
                 start += length;
             }
-            for (found, wanted) in together[image * 10..].iter().zip(mean) {
-                assert!((found.exp() - wanted).abs() < 1e-5, "{} {wanted}", found.exp());
+            for (actual, expected) in together[image * 10..].iter().zip(mean) {
+                assert!((actual.exp() - expected).abs() < 1e-5, "{} {expected}", actual.exp());
             }
         }
         let sum: f64 = together[..10].iter().map(|row| row.exp()).sum();

@@ -345,12 +345,12 @@ mod tests {
     fn one_of_several_concurrent_creators_gets_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo");
-        let begin = || -> Result<()> { RunDir::create(&path, false)?.write_config(&config()) };
-        let begun: Vec<_> = std::thread::scope(|scope| {
-            let begun: Vec<_> = (0..4).map(|_| scope.spawn(begin)).collect();
-            begun.into_iter().map(|run| run.join().unwrap()).collect()
+        let create = || -> Result<()> { RunDir::create(&path, false)?.write_config(&config()) };
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();
+            threads.into_iter().map(|run| run.join().unwrap()).collect()
         });
-        let refused = begun.iter().filter_map(|run| run.as_ref().err());
+        let refused = results.iter().filter_map(|run| run.as_ref().err());
         assert!(refused.clone().all(|error| error.hint.is_some()));
         assert_eq!(refused.count(), 3);
     }
@@ -468,32 +468,32 @@ mod tests {
     #[test]
     fn numbers_a_taken_path() {
         let folder = tempfile::tempdir().unwrap();
-        let wanted = folder.path().join("demo");
-        assert_eq!(numbered_paths(&wanted).next().unwrap(), wanted);
-        let _run = RunDir::create(&wanted, false).unwrap();
+        let path = folder.path().join("demo");
+        assert_eq!(numbered_paths(&path).next().unwrap(), path);
+        let _run = RunDir::create(&path, false).unwrap();
         fs::write(folder.path().join("demo-2"), "a file").unwrap();
-        assert_eq!(numbered_paths(&wanted).next().unwrap(), folder.path().join("demo-3"));
-        let run = RunDir::create_numbered(&wanted).unwrap();
+        assert_eq!(numbered_paths(&path).next().unwrap(), folder.path().join("demo-3"));
+        let run = RunDir::create_numbered(&path).unwrap();
         assert_eq!(run.path(), folder.path().join("demo-3"));
     }
 
     #[test]
     fn does_not_number_a_path_that_cannot_be_created() {
         let folder = tempfile::tempdir().unwrap();
-        let wanted = folder.path().join("file/runs/demo");
+        let path = folder.path().join("file/runs/demo");
         fs::write(folder.path().join("file"), "").unwrap();
-        assert_eq!(numbered_paths(&wanted).next().unwrap(), wanted);
-        assert_eq!(RunDir::create_numbered(&wanted).unwrap_err().code, ErrorCode::Write);
+        assert_eq!(numbered_paths(&path).next().unwrap(), path);
+        assert_eq!(RunDir::create_numbered(&path).unwrap_err().code, ErrorCode::Write);
     }
 
     #[test]
     fn concurrent_numbered_runs_all_get_a_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let wanted = folder.path().join("demo");
+        let path = folder.path().join("demo");
         let runs: Vec<_> = std::thread::scope(|scope| {
-            let begun: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| RunDir::create_numbered(&wanted).unwrap())).collect();
-            begun.into_iter().map(|run| run.join().unwrap()).collect()
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| RunDir::create_numbered(&path).unwrap())).collect();
+            threads.into_iter().map(|run| run.join().unwrap()).collect()
         });
         let mut paths: Vec<_> = runs.iter().map(RunDir::path).collect();
         paths.sort();

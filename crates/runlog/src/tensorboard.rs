@@ -110,9 +110,9 @@ impl EventFile {
     /// Removes all records from the first one after step `step` on, and an incomplete record.
     pub(crate) fn rewind_to(&mut self, step: u64) -> Result<()> {
         let Some((path, file)) = &mut self.file else { return Ok(()) };
-        let truncated = kept_len(file, step).and_then(|kept| {
-            file.set_len(kept)?;
-            file.seek(SeekFrom::Start(kept))
+        let truncated = kept_len(file, step).and_then(|len| {
+            file.set_len(len)?;
+            file.seek(SeekFrom::Start(len))
         });
         truncated.map_err(|cause| write_error(path, &cause))?;
         Ok(())
@@ -174,11 +174,11 @@ fn masked_crc32c(data: &[u8]) -> u32 {
 fn kept_len(file: &mut File, step: u64) -> std::io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(file);
-    let mut kept = 0;
+    let mut len = 0;
     loop {
         match read_record(&mut reader)? {
-            Some((event, length)) if event.step <= step as i64 => kept += length,
-            _ => return Ok(kept),
+            Some((event, length)) if event.step <= step as i64 => len += length,
+            _ => return Ok(len),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Checkpoints: network, optimizer state, configuration and position of a run in a safetensors file.
+//! Checkpoints: network, optimizer state, configuration and position of a run in a safetensors
+//! file.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -310,11 +310,11 @@ mod tests {
         for (arch, entries) in fixture.as_object().unwrap() {
             let (_folder, path, _) = saved(arch);
             let exported = read_safetensors(&export(&path, "x.safetensors").unwrap()).unwrap();
-            let wanted: BTreeMap<&str, &Value> =
+            let expected: BTreeMap<&str, &Value> =
                 entries.as_object().unwrap().iter().map(|(k, v)| (k.as_str(), v)).collect();
-            assert!(exported.keys().map(String::as_str).eq(wanted.keys().copied()), "{arch}");
+            assert!(exported.keys().map(String::as_str).eq(expected.keys().copied()), "{arch}");
             for (name, tensor) in &exported {
-                assert_eq!(serde_json::json!(tensor.shape), *wanted[name.as_str()], "{name}");
+                assert_eq!(serde_json::json!(tensor.shape), *expected[name.as_str()], "{name}");
                 let counted = name.ends_with("num_batches_tracked");
                 assert_eq!(tensor.dtype, if counted { DType::I64 } else { DType::F32 });
             }

@@ -84,7 +84,8 @@ impl ExternalWeights {
         transform.decode_short_side.get_or_insert(Auto::Value(0));
         if transform.mean.is_none() || transform.std.is_none() {
             assumed.push(
-                "images are normalized with ImageNet's mean and standard deviation (`transform.mean`, `transform.std`)"
+                "images are normalized with ImageNet's mean and standard deviation \
+                 (`transform.mean`, `transform.std`)"
                     .into(),
             );
         }

@@ -11,8 +11,8 @@ use residual_spec::{
 use crate::Tensor;
 use crate::load_state_dict::{IncompatibleKeys, mismatch};
 
-/// Returns the network that has exactly these tensors, and its model configuration. Options that
-/// `options` gives are kept; the others are inferred.
+/// Returns the network that has exactly these tensors, and its model configuration. Values in
+/// `options` are kept; missing ones are inferred.
 ///
 /// A residual network with option A shortcuts and a plain network have the same tensors. The
 /// residual one is returned, unless `options` names the plain one.
@@ -53,9 +53,10 @@ fn search(
     }) {
         let message =
             format!("the weights are those of a ResNet-D (`{name}`), which is not supported");
-        return Err(Error::new(ErrorCode::Mismatch, message)
-            .key("model.weights")
-            .hint("Use weights of the standard architecture, such as timm's `resnet50` instead of `resnet50d`."));
+        return Err(Error::new(ErrorCode::Mismatch, message).key("model.weights").hint(
+            "Use weights of the standard architecture, such as timm's `resnet50` instead of \
+                 `resnet50d`.",
+        ));
     }
 
     let blocks = block_names(tensors.keys().map(String::as_str));
@@ -282,9 +283,9 @@ mod tests {
     fn keeps_given_options_and_names_the_differences() {
         let target = resolve_inspect(&config("resnet20", Stem::Cifar, Shortcut::A)).unwrap();
         let mut weights = tensors(&build(&target).unwrap());
-        let wanted =
+        let options =
             ModelConfig { arch: Some(Auto::Value("resnet32".into())), ..ModelConfig::default() };
-        let error = infer_arch(&weights, &wanted).unwrap_err();
+        let error = infer_arch(&weights, &options).unwrap_err();
         assert_eq!(error.code, ErrorCode::Mismatch);
         assert!(error.message.contains("missing keys: layer1.3.conv1.weight"), "{error}");
 

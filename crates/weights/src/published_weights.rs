@@ -65,7 +65,8 @@ pub fn set_weights_folder(folder: impl Into<PathBuf>) {
     *FOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.into());
 }
 
-/// Records why the download of a published file failed, for the next [`missing_warning`] of the file.
+/// Records why the download of a published file failed, for the next [`missing_warning`] of the
+/// file.
 ///
 /// [`missing_warning`]: PublishedWeights::missing_warning
 pub fn record_download_failure(file: impl Into<String>, reason: impl Into<String>) {
@@ -159,7 +160,8 @@ impl PublishedWeights {
     /// Returns the path of the downloaded file after checking its SHA-256.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the file is missing or has another hash; the hint has the URL and the path.
+    /// `E_CHECKPOINT` if the file is missing or has another hash; the hint has the URL and the
+    /// path.
     pub fn find(&self) -> Result<PathBuf> {
         self.find_in(&folder())
     }

@@ -45,8 +45,8 @@ pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     open(path)?.read_safetensors()
 }
 
-/// Returns the `E_CHECKPOINT` error for a missing, truncated or malformed file. `what` completes the
-/// sentence that starts with the path.
+/// Returns the `E_CHECKPOINT` error for a missing, truncated or malformed file. `what` completes
+/// the sentence that starts with the path.
 pub(crate) fn broken(path: &Path, what: impl fmt::Display) -> Error {
     Error::new(ErrorCode::Checkpoint, format!("{} {what}", path.display()))
         .file(path)
@@ -159,8 +159,8 @@ impl SafetensorsFile<'_> {
     }
 }
 
-/// Writes a file atomically; equal contents give equal bytes. `bytes` returns the data of a tensor and
-/// is called once for each, in the order of the file.
+/// Writes a file atomically; equal contents give equal bytes. `bytes` returns the data of a tensor
+/// and is called once for each, in the order of the file.
 ///
 /// # Errors
 /// `E_WRITE`; `E_INTERNAL` if the bytes of a tensor do not match its type and shape; any error of
@@ -222,8 +222,8 @@ pub(crate) fn write<'a>(
     failed.map_or(written, Err)
 }
 
-/// A map that refuses duplicate keys. Serde's maps keep the last of two values; readers that keep the
-/// first would load other tensors from the same file.
+/// A map that refuses duplicate keys. Serde's maps keep the last of two values; readers that keep
+/// the first would load other tensors from the same file.
 struct Unique<T>(BTreeMap<String, T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {

@@ -179,7 +179,8 @@ proptest! {
         let path = folder.path().join("last.safetensors");
         fs::write(&path, &file).unwrap();
 
-        let ((read, tensors), used) = with_peak_memory(|| (Checkpoint::read(&path), read_safetensors(&path)));
+        let ((read, tensors), used) =
+            with_peak_memory(|| (Checkpoint::read(&path), read_safetensors(&path)));
         prop_assert!(used < 8 * file.len() + 65_536, "{used} bytes for a file of {}", file.len());
         match (read, tensors) {
             (Ok(checkpoint), Ok(tensors)) => {

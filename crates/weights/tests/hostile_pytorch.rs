@@ -52,7 +52,8 @@ fn zip(entries: &[(&str, &[u8], Option<u32>)]) -> Vec<u8> {
     file
 }
 
-/// Returns a pickled `state_dict` of one tensor `w` with this layout in a storage of `count` floats.
+/// Returns a pickled `state_dict` of one tensor `w` with this layout in a storage of `count`
+/// floats.
 fn one_tensor(count: i64, offset: i64, shape: &[i64], stride: &[i64]) -> Vec<u8> {
     let tuple = |sizes: &[i64]| {
         let items: Vec<String> = sizes.iter().map(|size| format!("L{size}L\n")).collect();

@@ -1,5 +1,5 @@
-//! timm's keys for VGG, whose fully connected layers are convolutions over the last 7x7 feature map.
-//! timm's residual networks have torchvision's keys.
+//! timm's keys for VGG, whose fully connected layers are convolutions over the last 7x7 feature
+//! map. timm's residual networks have torchvision's keys.
 
 use crate::Tensor;
 

@@ -1,7 +1,7 @@
 //! Translates the layers of a network to ONNX nodes.
 //!
-//! Batch norms are not folded, so that the initializers are the network's own tensors; runtimes fold
-//! them when they load the file.
+//! Batch norms are not folded, so that the initializers are the network's own tensors; runtimes
+//! fold them when they load the file.
 
 use residual_arch::{BatchNorm2d, Block, ConvUnit, Layer, Linear, MaxPool2d, ShortcutPath};
 use residual_spec::Result;
@@ -123,8 +123,8 @@ impl<'a> GraphBuilder<'a> {
         name
     }
 
-    /// Adds `(x - mean) / std` for pixels from 0 to 1; `mean` is an image if the network has a pixel
-    /// mean.
+    /// Adds `(x - mean) / std` for pixels from 0 to 1; `mean` is an image if the network has a
+    /// pixel mean.
     fn normalization(&mut self, x: Name) -> Result<Name> {
         let export = self.export;
         let transform = &export.config.transform;
@@ -233,8 +233,8 @@ impl<'a> GraphBuilder<'a> {
         self.node("Pad", &name, vec![x, pads], vec![])
     }
 
-    /// Adds PyTorch's adaptive average pooling from `from` x `from` to `to` x `to`. ONNX supports only
-    /// size 1; other sizes are a matrix product for the rows and one for the columns.
+    /// Adds PyTorch's adaptive average pooling from `from` x `from` to `to` x `to`. ONNX supports
+    /// only size 1; other sizes are a matrix product for the rows and one for the columns.
     fn adaptive_avg_pool(&mut self, name: &str, from: u32, to: u32, x: Name) -> Name {
         if to == 1 {
             return self.node("GlobalAveragePool", name, vec![x], vec![]);

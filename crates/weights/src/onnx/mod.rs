@@ -19,8 +19,8 @@ const IR_VERSION: i64 = 8;
 /// Maximum size of a protobuf message in bytes.
 const MAX_MESSAGE_LEN: u64 = i32::MAX as u64;
 
-/// Writes an ONNX file with the float32 input `images` `[batch, channels, size, size]` and the float32
-/// output `logits` (or `probabilities`) `[batch, classes]`.
+/// Writes an ONNX file with the float32 input `images` `[batch, channels, size, size]` and the
+/// float32 output `logits` (or `probabilities`) `[batch, classes]`.
 ///
 /// # Errors
 /// `E_USAGE` for a network of 2 GB or more; `E_MISMATCH` for weights that do not match the network;

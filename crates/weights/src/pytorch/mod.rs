@@ -1,8 +1,8 @@
 //! Reads files that `torch.save` wrote: zip archives (since PyTorch 1.6) and sequences of pickles
 //! (before).
 //!
-//! In both formats a pickle describes the tensors, and their data is stored beside it. The pickle is
-//! parsed, never executed, and no read goes beyond the file.
+//! In both formats a pickle describes the tensors, and their data is stored beside it. The pickle
+//! is parsed, never executed, and no read goes beyond the file.
 
 mod legacy;
 mod rebuild_tensor;
@@ -68,8 +68,8 @@ struct SavedFile {
     storages: Storages,
 }
 
-/// Returns the `E_CHECKPOINT` error for a file that PyTorch may be able to load. `what` completes the
-/// sentence that starts with the path.
+/// Returns the `E_CHECKPOINT` error for a file that PyTorch may be able to load. `what` completes
+/// the sentence that starts with the path.
 fn refused(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorCode::Checkpoint, format!("{} {what}", path.display()))
         .file(path)

@@ -1,4 +1,5 @@
-//! Reads the data of a pickled tensor in row-major order, as `torch._utils._rebuild_tensor_v2` does.
+//! Reads the data of a pickled tensor in row-major order, as `torch._utils._rebuild_tensor_v2`
+//! does.
 
 use std::path::Path;
 
@@ -9,8 +10,8 @@ use super::refused;
 use super::storage::{StorageRef, Storages};
 use crate::tensor::Tensor;
 
-/// Maximum ratio of tensor data to file size. Views can share a storage, so a file can describe more
-/// tensor data than it has bytes; a hostile file could do so without limit.
+/// Maximum ratio of tensor data to file size. Views can share a storage, so a file can describe
+/// more tensor data than it has bytes; a hostile file could do so without limit.
 const MAX_EXPANSION: u64 = 4;
 /// Bytes of tensor data that are read of any file, however small.
 const MIN_BUDGET: u64 = 1 << 20;

@@ -19,8 +19,8 @@ const STATE_DICT_KEYS: [&str; 9] = [
 ];
 /// Maximum nesting of dictionaries, as in `{model: {state_dict: ...}}`.
 const MAX_DEPTH: usize = 2;
-/// Maximum number of entries inspected in all dictionaries together. A hostile pickle can refer to one
-/// dictionary a million times.
+/// Maximum number of entries inspected in all dictionaries together. A hostile pickle can refer to
+/// one dictionary a million times.
 const MAX_ENTRIES: usize = 200_000;
 
 /// Returns the entries of the `state_dict` in a pickle.
@@ -66,7 +66,8 @@ fn tensor_entries<'p>(value: Value<'p>, budget: &mut usize) -> Option<Vec<(&'p s
     Some(pairs.filter_map(|(name, value)| Some((name.as_text()?, value))).collect())
 }
 
-/// Returns whether a value is a dictionary of tensors; `false` once `budget` entries were inspected.
+/// Returns whether a value is a dictionary of tensors; `false` once `budget` entries were
+/// inspected.
 fn is_tensor_dict(value: Value, budget: &mut usize) -> bool {
     let Some(pairs) = value.as_dict() else { return false };
     let Some(rest) = budget.checked_sub(pairs.len()) else {

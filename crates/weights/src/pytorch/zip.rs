@@ -17,8 +17,8 @@ use super::storage::{ByteRange, Storages};
 use super::{SavedFile, pickle_error, refused};
 use crate::safetensors_file::broken;
 
-/// Maximum size of the central directory in bytes. A network of 1,000 layers has about 7,000 entries
-/// of 100 bytes.
+/// Maximum size of the central directory in bytes. A network of 1,000 layers has about 7,000
+/// entries of 100 bytes.
 const MAX_DIRECTORY_LEN: u64 = 16 << 20;
 /// Maximum size of the end of central directory record: 22 bytes and a comment.
 const MAX_EOCD_LEN: u64 = 22 + 0xffff;
@@ -181,8 +181,8 @@ impl Archive<'_> {
         Ok(entries)
     }
 
-    /// Returns where the data of an entry is, after checking that its local header has the same name
-    /// and that the data is within the file.
+    /// Returns where the data of an entry is, after checking that its local header has the same
+    /// name and that the data is within the file.
     fn data_range(&mut self, name: &str, entry: &Entry) -> Result<ByteRange> {
         if !entry.is_stored {
             return Err(refused(
@@ -216,8 +216,8 @@ impl Archive<'_> {
 /// Replaces 32-bit values that are `u32::MAX` by the 64-bit values of the zip64 extra field.
 ///
 /// Takes the compressed size, the uncompressed size and the header offset, as the directory orders
-/// them. Returns the uncompressed size, the compressed size and the header offset, as the extra field
-/// orders them; `None` if the field is truncated.
+/// them. Returns the uncompressed size, the compressed size and the header offset, as the extra
+/// field orders them; `None` if the field is truncated.
 fn resolve_zip64(
     [compressed, uncompressed, header]: [u64; 3],
     mut extra: &[u8],
