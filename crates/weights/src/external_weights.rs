@@ -7,8 +7,8 @@ use std::path::Path;
 use residual_arch::Network;
 use residual_data::cifar10_class_names;
 use residual_spec::{
-    Auto, DataConfig, DatasetInfo, Error, ErrorCode, LoadConfig, MachineInfo, ModelConfig, NameOr,
-    Precision, ResolvedConfig, Result, Stem, TrainConfig, resolve,
+    Auto, DataConfig, DatasetInfo, Error, ErrorCode, InspectTarget, LoadConfig, MachineInfo,
+    ModelConfig, NameOr, Precision, ResolvedConfig, Result, Stem, TrainConfig, resolve,
 };
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ impl ExternalWeights {
         let model =
             options.model.as_ref().map(NameOr::<ModelConfig>::to_config).unwrap_or_default();
         let (target, _) = infer_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
-        let (stem, count) = (target.model.stem, target.classes as usize);
+        let stem = target.model.stem;
         let mut assumed = vec![format!(
             "the network is {} with the {} stem, inferred from the state_dict keys ({})",
             target.model.arch,
@@ -52,29 +52,7 @@ impl ExternalWeights {
         )];
 
         let has_default_classes = options.classes.is_none();
-        let classes = match &options.classes {
-            Some(names) if names.len() == count => names.clone(),
-            Some(names) => {
-                let message = format!(
-                    "`classes` has {} names, but the network has {count} outputs",
-                    names.len()
-                );
-                return Err(Error::new(ErrorCode::Config, message)
-                    .key("classes")
-                    .hint("Give one class name for each output, in the order of the outputs."));
-            }
-            None if (stem, count, target.channels) == (Stem::Cifar, 10, 3) => {
-                assumed.push(
-                    "the classes are those of CIFAR-10, since there are ten (`classes`)".into(),
-                );
-                cifar10_class_names()
-            }
-            None => {
-                assumed.push("the classes are numbered (`classes`)".into());
-                (0..count).map(|class| format!("class {class}")).collect()
-            }
-        };
-
+        let classes = class_names(options, &target, &mut assumed)?;
         let size = options.image_size.unwrap_or(if stem == Stem::Cifar { 32 } else { 224 });
         if options.image_size.is_none() {
             assumed.push(format!("images are {size} x {size} (`imageSize`)"));
@@ -124,5 +102,33 @@ impl ExternalWeights {
             has_default_classes,
             progress: json!({}),
         })
+    }
+}
+
+/// Returns the class names of `options`, or assumes them.
+fn class_names(
+    options: &LoadConfig,
+    target: &InspectTarget,
+    assumed: &mut Vec<String>,
+) -> Result<Vec<String>> {
+    let count = target.classes as usize;
+    match &options.classes {
+        Some(names) if names.len() == count => Ok(names.clone()),
+        Some(names) => {
+            let message =
+                format!("`classes` has {} names, but the network has {count} outputs", names.len());
+            Err(Error::new(ErrorCode::Config, message)
+                .key("classes")
+                .hint("Give one class name for each output, in the order of the outputs."))
+        }
+        None if (target.model.stem, count, target.channels) == (Stem::Cifar, 10, 3) => {
+            let assumption = "the classes are those of CIFAR-10, since there are ten (`classes`)";
+            assumed.push(assumption.into());
+            Ok(cifar10_class_names())
+        }
+        None => {
+            assumed.push("the classes are numbered (`classes`)".into());
+            Ok((0..count).map(|class| format!("class {class}")).collect())
+        }
     }
 }
