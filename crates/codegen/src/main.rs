@@ -1,10 +1,5 @@
-//! Generates files from the core's public types into the folder given as the argument:
-//!
-//! - `generated.ts`: TypeScript declarations (`src/native/generated.ts`)
-//! - `config.schema.json`: JSON Schema of the training configuration
-//! - `errors.json`: error codes with meanings and exit statuses, for docs/errors.md
-//!
-//! `scripts/generate.mjs` runs this program and copies the files to the repository.
+//! Generates files from the core's public types: `src/native/generated.ts`, `config.schema.json` and
+//! the table of error codes. The argument is the output folder. `scripts/generate.mjs` calls it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,14 +7,101 @@ use std::fmt::Write as _;
 use residual_spec as spec;
 use ts_rs::{TS, TypeVisitor};
 
-/// TypeScript declarations by type name.
+/// A section of generated.ts: a heading and the types that are declared in it, with every type they
+/// refer to that no earlier section declared.
+type Section = (&'static str, fn(&mut Declarations));
+
+const SECTIONS: &[Section] = &[
+    ("Training configuration", |all| all.add::<spec::TrainConfig>()),
+    ("Options of other functions", |all| {
+        all.add::<spec::EvaluateConfig>();
+        all.add::<spec::PredictConfig>();
+        all.add::<spec::LoadConfig>();
+        all.add::<spec::ExportConfig>();
+        all.add::<spec::InspectConfig>();
+        all.add::<spec::PreviewConfig>();
+        all.add::<spec::FindLrConfig>();
+        all.add::<spec::PlanConfig>();
+        all.add::<spec::BenchConfig>();
+    }),
+    ("Errors", |all| {
+        all.add::<spec::ErrorCode>();
+        all.add::<spec::ErrorLocation>();
+    }),
+    ("Data set, training results and evaluation", |all| {
+        all.add::<spec::DatasetInfo>();
+        all.add::<spec::TrainResult>();
+        all.add::<spec::Evaluation>();
+        all.add::<spec::RunEvaluation>();
+        all.add::<spec::EnsembleEvaluation>();
+        all.add::<spec::LayerResponse>();
+        all.add::<spec::Prediction>();
+        all.add::<spec::LrFinderResult>();
+        all.add::<spec::BenchResult>();
+    }),
+    ("Models", |all| {
+        all.add::<spec::ModelInfo>();
+        all.add::<residual_arch::Inspection>();
+    }),
+    ("Resolved configuration", |all| all.add::<spec::ResolvedConfig>()),
+    ("Events of a run", |all| {
+        all.add::<spec::RunEvent>();
+        all.add::<spec::Plan>();
+    }),
+];
+
+/// Types that cannot be expressed in Rust: `(declaration, type, replacement)`.
+const REPLACEMENTS: &[(&str, &str, &str)] = &[
+    ("DataConfig", "source?: string", "source?: DatasetName"),
+    ("ModelConfig", "arch?: 'auto' | string", "arch?: 'auto' | ModelName"),
+    ("ModelConfig", "weights?: 'auto' | string", "weights?: 'auto' | WeightsName"),
+    ("TransformConfig", "mean?: 'auto' | Array<number>", "mean?: 'auto' | ChannelValues"),
+    ("TransformConfig", "std?: 'auto' | Array<number>", "std?: 'auto' | ChannelValues"),
+    ("ResolvedTransform", "mean: Array<number>", "mean: ChannelValues"),
+    ("ResolvedTransform", "std: Array<number>", "std: ChannelValues"),
+    ("TrainConfig", "recipe?: string", "recipe?: RecipeName"),
+];
+
+/// Declarations of names that editors complete, and of values per channel.
+fn name_types(recipes: &[String]) -> String {
+    let datasets = residual_data::known_datasets().iter().map(|set| set.name.to_string());
+    let union = |name: &str, doc: &str, names: Vec<String>| {
+        let names: String = names.iter().map(|name| format!("'{name}' | ")).collect();
+        format!("/** {doc} */\nexport type {name} = {names}(string & {{}})\n\n")
+    };
+    let archs = spec::ArchName::EXAMPLES.iter().map(ToString::to_string).collect();
+    union("ModelName", "Name of a network. More depths exist than are listed.", archs)
+        + &union("DatasetName", "Name of a data set, or a path.", datasets.collect())
+        + &union("RecipeName", "Name of a recipe, or a path.", recipes.to_vec())
+        + &union(
+            "WeightsName",
+            "Published weights, random initialization, or a path.",
+            vec!["imagenet".into(), spec::RANDOM_INIT.into()],
+        )
+        + "/** One value per channel: grayscale or RGB. */\n\
+           export type ChannelValues = [number] | [number, number, number]\n\n"
+}
+
+/// Returns the names of the files in `recipes/`.
+fn recipe_names() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes");
+    let files =
+        std::fs::read_dir(folder).expect("recipes/").map(|file| file.expect("a file").path());
+    let stem = |path: std::path::PathBuf| Some(path.file_stem()?.to_str()?.to_string());
+    let mut names: Vec<String> = files.filter_map(stem).collect();
+    names.sort();
+    names
+}
+
+/// Declarations in the order of their sections.
 struct Declarations<'c> {
     cfg: &'c ts_rs::Config,
-    by_name: BTreeMap<String, String>,
+    text: String,
+    /// Whether a declared type was found, by name.
+    seen: BTreeMap<String, ()>,
 }
 
 impl Declarations<'_> {
-    /// Adds a type and all types that it refers to.
     fn add<T: TS + 'static + ?Sized>(&mut self) {
         self.visit::<T>();
     }
@@ -27,37 +109,53 @@ impl Declarations<'_> {
 
 impl TypeVisitor for Declarations<'_> {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        // Types without an output path are built-in or inlined and have no declaration.
+        // Types without an output path are built in and have no declaration.
         if T::output_path().is_some() {
             let name = T::ident(self.cfg);
-            if self.by_name.contains_key(&name) {
+            if self.seen.insert(name.clone(), ()).is_some() {
                 return;
             }
-            let mut text = T::docs().unwrap_or_default();
-            let declaration = allow_undefined(&allow_tag_alone(&name, T::decl(self.cfg)));
-            let _ = writeln!(text, "export {declaration}");
-            self.by_name.insert(name, text);
+            let declaration = optional_may_be_undefined(&allow_tag_alone(
+                &name,
+                replace_types(&name, T::decl(self.cfg)),
+            ));
+            let docs = T::docs().unwrap_or_default();
+            let _ = writeln!(self.text, "{docs}export {declaration}\n");
         }
         T::visit_dependencies(self);
         T::visit_generics(self);
     }
 }
 
-/// Replaces `{ "type": "a" } & A` by `"a" | { "type": "a" } & A` in configuration types, where the
-/// tag alone selects a variant with its defaults.
+/// Applies [`REPLACEMENTS`], and the names that editors complete.
+fn replace_types(name: &str, declaration: String) -> String {
+    let declaration = declaration
+        .replace("string | ModelConfig", "ModelName | ModelConfig")
+        .replace("string | DataConfig", "DatasetName | DataConfig");
+    REPLACEMENTS.iter().filter(|(owner, ..)| *owner == name).fold(
+        declaration,
+        |text, (_, from, to)| {
+            assert!(text.contains(from), "{name} has no `{from}`: {text}");
+            text.replace(from, to)
+        },
+    )
+}
+
+/// Lets the tag alone stand for a variant with defaults, in configurations:
+/// `"a" | { "type": "a" } & A`.
 fn allow_tag_alone(name: &str, declaration: String) -> String {
     const TAG: &str = r#"{ "type": "#;
     if !name.ends_with("Config") {
         return declaration;
     }
-    let tags = declaration.split(TAG).skip(1).filter_map(|rest| rest.split(" }").next());
+    let tags = declaration.split(TAG).skip(1).filter_map(|rest| rest.split([' ', ',']).next());
     let tags: String = tags.map(|tag| format!("{tag} | ")).collect();
     declaration.replacen(TAG, &(tags + TAG), 1)
 }
 
-/// Replaces `key?: T,` by `key?: T | undefined,`, so that callers under
-/// `exactOptionalPropertyTypes` can pass `undefined`.
-fn allow_undefined(declaration: &str) -> String {
+/// Converts `key?: T` to `key?: T | undefined`, so that `undefined` can be passed under
+/// `exactOptionalPropertyTypes`.
+fn optional_may_be_undefined(declaration: &str) -> String {
     let mut out = String::with_capacity(declaration.len());
     let mut rest = declaration;
     while let Some(start) = rest.find("?: ") {
@@ -86,7 +184,7 @@ fn allow_undefined(declaration: &str) -> String {
 /// Returns the TypeScript constant with the exit status of each error code.
 fn exit_statuses() -> String {
     let mut text = String::from(
-        "\n/** Exit status of a command that fails with an error code, as of the `residual` command. */\n\
+        "\n/** Exit status of the command line for each error code. */\n\
          export const exitStatus = {\n",
     );
     for code in spec::ErrorCode::ALL {
@@ -95,8 +193,8 @@ fn exit_statuses() -> String {
     text + "} as const satisfies Record<ErrorCode, number>\n"
 }
 
-/// Returns the error codes for docs/errors.md.
-fn error_codes() -> serde_json::Value {
+/// Returns the table of error codes for docs/errors.md.
+fn codes() -> serde_json::Value {
     let codes = spec::ErrorCode::ALL.iter().map(|code| {
         serde_json::json!({
             "code": code.as_str(),
@@ -109,57 +207,32 @@ fn error_codes() -> serde_json::Value {
 }
 
 fn main() {
-    let folder =
-        std::path::PathBuf::from(std::env::args().nth(1).expect("usage: residual-codegen FOLDER"));
+    let folder = std::path::PathBuf::from(std::env::args().nth(1).expect("usage: generate FOLDER"));
     let cfg = ts_rs::Config::default().with_large_int("number");
-    let mut declarations = Declarations { cfg: &cfg, by_name: BTreeMap::new() };
-    declarations.add::<spec::TrainConfig>();
-    declarations.add::<spec::ResolvedConfig>();
-    declarations.add::<spec::InspectConfig>();
-    declarations.add::<spec::EvaluateConfig>();
-    declarations.add::<spec::PreviewConfig>();
-    declarations.add::<spec::ExportConfig>();
-    declarations.add::<spec::LoadConfig>();
-    declarations.add::<spec::FindLrConfig>();
-    declarations.add::<spec::LrFinderResult>();
-    declarations.add::<spec::PredictConfig>();
-    declarations.add::<spec::PlanConfig>();
-    declarations.add::<spec::Plan>();
-    declarations.add::<spec::BenchConfig>();
-    declarations.add::<spec::BenchResult>();
-    declarations.add::<spec::ModelInfo>();
-    declarations.add::<spec::RunEvent>();
-    declarations.add::<spec::TrainResult>();
-    declarations.add::<spec::Evaluation>();
-    declarations.add::<spec::RunEvaluation>();
-    declarations.add::<spec::LayerResponse>();
-    declarations.add::<spec::EnsembleEvaluation>();
-    declarations.add::<spec::Prediction>();
-    declarations.add::<spec::ErrorCode>();
-    declarations.add::<spec::ErrorLocation>();
-    declarations.add::<spec::DatasetInfo>();
-    declarations.add::<residual_arch::Inspection>();
-
+    let mut all = Declarations { cfg: &cfg, text: String::new(), seen: BTreeMap::new() };
+    for (heading, add) in SECTIONS {
+        let _ = writeln!(all.text, "// {heading}\n");
+        add(&mut all);
+    }
     let mut text = String::from(
         "// Generated from the core's types by `node scripts/generate.mjs`. Do not edit.\n\n\
          // Names\n\n",
     );
-    text.push_str(&declarations.by_name.into_values().collect::<Vec<_>>().join("\n"));
+    text.push_str(&name_types(&recipe_names()));
+    text.push_str(&all.text);
     text.push_str(&exit_statuses());
     std::fs::write(folder.join("generated.ts"), text).expect("generated.ts");
 
-    std::fs::write(folder.join("errors.json"), error_codes().to_string()).expect("errors.json");
+    std::fs::write(folder.join("errors.json"), codes().to_string()).expect("errors.json");
 
     let mut schema = schemars::schema_for!(spec::TrainConfig);
     schema.insert("title".into(), "residual training configuration".into());
-    // Editors find the schema by this key of a configuration file.
+    // Editors find the schema by this key.
     if let Some(keys) = schema.get_mut("properties").and_then(|keys| keys.as_object_mut()) {
         keys.insert("$schema".into(), serde_json::json!({ "type": "string" }));
     }
-    // Editors and shell completion suggest these names.
-    let arch = schema
-        .pointer_mut("/$defs/ModelConfig/properties/arch")
-        .expect("the schema has model.arch");
+    // Editors and shells complete these names.
+    let arch = schema.pointer_mut("/$defs/ModelConfig/properties/arch").expect("ModelConfig.arch");
     arch["examples"] = serde_json::json!(spec::ArchName::EXAMPLES);
     let json = serde_json::to_string_pretty(&schema).expect("the schema is JSON");
     std::fs::write(folder.join("config.schema.json"), json + "\n").expect("config.schema.json");
