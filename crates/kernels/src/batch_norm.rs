@@ -1,70 +1,72 @@
-//! Batch normalization (Ioffe & Szegedy 2015) with the ReLU and the addition that follow it in a
-//! residual block: `y = relu((x - mean) * gamma / sqrt(var + eps) + beta + shortcut)`.
+//! Batch normalization (Ioffe & Szegedy 2015) fused with the shortcut addition and the ReLU that
+//! follow it in a residual block: `y = relu((x - mean) * gamma / sqrt(var + eps) + beta + shortcut)`.
 //!
-//! Forward reads `x` twice: for its statistics, and to normalize it. Backward reads `x` and `dy`
-//! twice: for the sums that the gradient needs, and to write it; behind a shortcut `y`, too. ATen
-//! takes one pass for each operation.
+//! The forward pass reads `x` twice: once for its statistics, once to normalize it. The backward
+//! pass reads `x` and `dy` twice: once to reduce them, once to write the gradient; with a shortcut
+//! it also reads `y`. ATen makes one pass for each operation.
+//!
+//! The steps are those of ATen's CUDA implementation: `batch_norm_stats`, `batch_norm_elemt`,
+//! `batch_norm_backward_reduce` and `batch_norm_backward_elemt`.
 
-use crate::simd_level::at_level;
+use crate::simd_level::dispatch;
 use crate::vector::Vector;
 use crate::{Scalar, SimdLevel};
 
-/// Columns that are worked on together, in four registers of AVX-512; rows of fewer channels are
-/// taken several at a time.
+/// Columns of one inner loop: four AVX-512 registers. Rows with fewer channels are joined.
 const COLUMNS: usize = 64;
 
-/// Rows after which sums in f32 are added to those in f64, so that their error does not grow with
-/// the number of rows.
+/// Rows after which f32 sums are added to the f64 sums, so that the error does not grow with the
+/// number of rows.
 const BLOCK: usize = 128;
 
 /// Two sums for each channel.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sums {
+pub struct ChannelSums {
     pub first: Vec<f64>,
     pub second: Vec<f64>,
 }
 
-impl Sums {
-    pub fn zero(channels: usize) -> Sums {
-        Sums { first: vec![0.0; channels], second: vec![0.0; channels] }
+impl ChannelSums {
+    pub fn zeros(channels: usize) -> ChannelSums {
+        ChannelSums { first: vec![0.0; channels], second: vec![0.0; channels] }
     }
 }
 
-/// Several rows as one, so that its columns are a multiple of [`COLUMNS`].
-struct Wide {
+/// Layout in which several rows are joined, so that the columns are a multiple of [`COLUMNS`].
+struct JoinedRows {
     channels: usize,
-    /// Rows in one.
+    /// Rows in a joined row.
     rows: usize,
     columns: usize,
 }
 
-impl Wide {
-    fn new(channels: usize) -> Wide {
+impl JoinedRows {
+    fn new(channels: usize) -> JoinedRows {
         let rows = COLUMNS / gcd(channels, COLUMNS);
-        Wide { channels, rows, columns: rows * channels }
+        JoinedRows { channels, rows, columns: rows * channels }
     }
 
-    /// A number for each channel as one for each column.
-    fn repeated(&self, values: &[f32]) -> Vec<f32> {
-        assert_eq!(values.len(), self.channels, "one number a channel");
+    /// Repeats a value of each channel for every column.
+    fn repeat(&self, values: &[f32]) -> Vec<f32> {
+        assert_eq!(values.len(), self.channels, "one value per channel");
         values.repeat(self.rows)
     }
 
-    /// How many of `numbers` fill whole wide rows.
-    fn whole(&self, numbers: usize) -> usize {
-        assert_eq!(numbers % self.channels, 0, "whole rows");
-        numbers - numbers % self.columns
+    /// Returns how many of `elements` fill whole joined rows.
+    fn whole(&self, elements: usize) -> usize {
+        assert_eq!(elements % self.channels, 0, "whole rows");
+        elements - elements % self.columns
     }
 
-    /// Adds sums of columns to those of their channels.
-    fn fold(&self, columns: &Sums, into: &mut Sums) {
-        let add = |columns: &[f64], into: &mut [f64]| {
+    /// Adds the sums of columns to those of their channels.
+    fn reduce(&self, columns: &ChannelSums, channels: &mut ChannelSums) {
+        let add = |columns: &[f64], channels: &mut [f64]| {
             for row in columns.chunks(self.channels) {
-                into.iter_mut().zip(row).for_each(|(sum, part)| *sum += part);
+                channels.iter_mut().zip(row).for_each(|(sum, part)| *sum += part);
             }
         };
-        add(&columns.first, &mut into.first);
-        add(&columns.second, &mut into.second);
+        add(&columns.first, &mut channels.first);
+        add(&columns.second, &mut channels.second);
     }
 }
 
@@ -75,20 +77,20 @@ fn gcd(a: usize, b: usize) -> usize {
     }
 }
 
-/// Adds, for each channel, the sum of `x - shift` and that of its square. A shift near the mean
-/// keeps the variance that follows from them exact.
+/// Adds the sums of `x - shift` and of its square to `sums`, per channel. A shift near the mean
+/// avoids cancellation in the variance.
 ///
 /// # Panics
-/// If `x` is not whole rows of as many channels as `shift` has.
-pub fn statistics<T: Scalar>(level: SimdLevel, x: &[T], shift: &[f32], sums: &mut Sums) {
-    let wide = Wide::new(shift.len());
-    let (body, rest) = x.split_at(wide.whole(x.len()));
-    let shifts = wide.repeated(shift);
-    let mut columns = Sums::zero(wide.columns);
+/// If `x` is not whole rows of `shift.len()` channels.
+pub fn stats<T: Scalar>(level: SimdLevel, x: &[T], shift: &[f32], sums: &mut ChannelSums) {
+    let layout = JoinedRows::new(shift.len());
+    let (body, rest) = x.split_at(layout.whole(x.len()));
+    let shifts = layout.repeat(shift);
+    let mut columns = ChannelSums::zeros(layout.columns);
     let (shifts, out) = (shifts.as_slice(), &mut columns);
-    at_level!(level, statistics_of::<T>(body: &[T], shifts: &[f32], out: &mut Sums));
-    wide.fold(&columns, sums);
-    for row in rest.chunks(wide.channels) {
+    dispatch!(level, stats_kernel::<T>(body: &[T], shifts: &[f32], out: &mut ChannelSums));
+    layout.reduce(&columns, sums);
+    for row in rest.chunks(layout.channels) {
         for (c, value) in row.iter().enumerate() {
             let d = f64::from(value.to_f32() - shift[c]);
             sums.first[c] += d;
@@ -97,32 +99,40 @@ pub fn statistics<T: Scalar>(level: SimdLevel, x: &[T], shift: &[f32], sums: &mu
     }
 }
 
+/// # Safety
+/// The CPU must have `V`'s instructions; `shift` and `sums` must have as many columns, a multiple
+/// of [`COLUMNS`].
 #[inline(always)]
-unsafe fn statistics_of<V: Vector, T: Scalar>(x: &[T], shift: &[f32], sums: &mut Sums) {
+unsafe fn stats_kernel<V: Vector, T: Scalar>(x: &[T], shift: &[f32], sums: &mut ChannelSums) {
     let columns = shift.len();
     for block in x.chunks(BLOCK * columns) {
         for at in (0..columns).step_by(4 * V::LANES) {
-            let shift = registers::<V>(shift, at);
-            let mut first = [V::splat(0.0); 4];
-            let mut second = first;
-            for row in block.chunks_exact(columns) {
-                for r in 0..4 {
-                    let d = value::<V, T>(row, at, r).sub(shift[r]);
-                    first[r] = first[r].add(d);
-                    second[r] = d.mul_add(d, second[r]);
+            // SAFETY: four registers from `at` are inside the columns of every row.
+            unsafe {
+                let shift = load_columns::<V>(shift, at);
+                let mut first = [V::splat(0.0); 4];
+                let mut second = first;
+                for row in block.chunks_exact(columns) {
+                    for r in 0..4 {
+                        let value = T::load::<V>(row.as_ptr().add(at + r * V::LANES));
+                        let d = value.sub(shift[r]);
+                        first[r] = first[r].add(d);
+                        second[r] = d.mul_add(d, second[r]);
+                    }
                 }
+                add_columns(&first, &mut sums.first, at);
+                add_columns(&second, &mut sums.second, at);
             }
-            flush(&first, &mut sums.first, at);
-            flush(&second, &mut sums.second, at);
         }
     }
 }
 
-/// `y = (x - mean) * scale + bias`, plus the shortcut where there is one, and ReLU where wanted.
+/// Writes `y = (x - mean) * scale + bias`, plus the shortcut if there is one, through a ReLU if
+/// `relu`.
 ///
 /// # Panics
-/// If the slices do not fit one another.
-#[allow(clippy::too_many_arguments)]
+/// If the lengths of the slices do not match.
+#[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
 pub fn normalize<T: Scalar>(
     level: SimdLevel,
     x: &[T],
@@ -135,27 +145,30 @@ pub fn normalize<T: Scalar>(
 ) {
     assert_eq!(x.len(), y.len());
     assert!(shortcut.is_none_or(|shortcut| shortcut.len() == x.len()));
-    let wide = Wide::new(mean.len());
-    let whole = wide.whole(x.len());
-    let (means, scales, biases) = (wide.repeated(mean), wide.repeated(scale), wide.repeated(bias));
+    let layout = JoinedRows::new(mean.len());
+    let whole = layout.whole(x.len());
+    let [means, scales, biases] = [mean, scale, bias].map(|values| layout.repeat(values));
     let (body, rest) = x.split_at(whole);
-    let (added, added_rest) = split(shortcut, whole);
+    let (added, added_rest) = shortcut.map(|shortcut| shortcut.split_at(whole)).unzip();
     let (out, out_rest) = y.split_at_mut(whole);
     let (means, scales, biases) = (means.as_slice(), scales.as_slice(), biases.as_slice());
-    at_level!(level, normalize_of::<T>(
+    dispatch!(level, normalize_kernel::<T>(
         body: &[T], added: Option<&[T]>, means: &[f32], scales: &[f32], biases: &[f32],
         relu: bool, out: &mut [T],
     ));
     for (i, (value, out)) in rest.iter().zip(out_rest).enumerate() {
-        let c = i % wide.channels;
+        let c = i % layout.channels;
         let mut y = (value.to_f32() - mean[c]) * scale[c] + bias[c];
         y += added_rest.map_or(0.0, |added| added[i].to_f32());
         *out = T::from_f32(if relu && y < 0.0 { 0.0 } else { y });
     }
 }
 
+/// # Safety
+/// The CPU must have `V`'s instructions; the terms must have as many columns, a multiple of
+/// [`COLUMNS`]; `x`, `shortcut` and `y` must be the same number of whole joined rows.
 #[inline(always)]
-unsafe fn normalize_of<V: Vector, T: Scalar>(
+unsafe fn normalize_kernel<V: Vector, T: Scalar>(
     x: &[T],
     shortcut: Option<&[T]>,
     mean: &[f32],
@@ -168,141 +181,156 @@ unsafe fn normalize_of<V: Vector, T: Scalar>(
     for start in (0..x.len()).step_by(BLOCK * columns) {
         let end = (start + BLOCK * columns).min(x.len());
         for at in (0..columns).step_by(4 * V::LANES) {
-            let mean = registers::<V>(mean, at);
-            let scale = registers::<V>(scale, at);
-            let bias = registers::<V>(bias, at);
-            for row in (start..end).step_by(columns) {
-                for r in 0..4 {
-                    let place = row + at + r * V::LANES;
-                    let centered = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
-                    let mut out = centered.mul_add(scale[r], bias[r]);
-                    if let Some(shortcut) = shortcut {
-                        out = out.add(T::load::<V>(shortcut.as_ptr().add(place)));
+            // SAFETY: four registers from `at` are inside the columns of every row.
+            unsafe {
+                let mean = load_columns::<V>(mean, at);
+                let scale = load_columns::<V>(scale, at);
+                let bias = load_columns::<V>(bias, at);
+                for row in (start..end).step_by(columns) {
+                    for r in 0..4 {
+                        let index = row + at + r * V::LANES;
+                        let centered = T::load::<V>(x.as_ptr().add(index)).sub(mean[r]);
+                        let mut out = centered.mul_add(scale[r], bias[r]);
+                        if let Some(shortcut) = shortcut {
+                            out = out.add(T::load::<V>(shortcut.as_ptr().add(index)));
+                        }
+                        if relu {
+                            out = out.relu();
+                        }
+                        T::store::<V>(out, y.as_mut_ptr().add(index));
                     }
-                    if relu {
-                        out = out.relu();
-                    }
-                    T::store::<V>(out, y.as_mut_ptr().add(place));
                 }
             }
         }
     }
 }
 
-/// Where `dy` passes back to `g`: everywhere, or behind a ReLU only where its output was positive.
+/// The elements through which a ReLU passes its gradient `dy`; the masked gradient is called `g`.
 #[derive(Debug, Clone, Copy)]
-pub enum Gate<'a, T> {
-    /// There was no ReLU.
-    Open,
-    /// The ReLU's output.
+pub enum ReluMask<'a, T> {
+    /// There is no ReLU: all elements.
+    None,
+    /// The elements where the ReLU's output is positive.
     Output(&'a [T]),
-    /// What [`normalize`] was given without a shortcut: its output is computed again, which takes
-    /// less time than reading it.
-    Again { scale: &'a [f32], bias: &'a [f32] },
+    /// The elements where `(x - mean) * scale + bias` is positive: the output of [`normalize`]
+    /// without a shortcut. Computing it again takes less time than reading it.
+    Recompute { scale: &'a [f32], bias: &'a [f32] },
 }
 
-impl<'a, T: Scalar> Gate<'a, T> {
-    fn check(&self, numbers: usize, channels: usize) {
+impl<'a, T: Scalar> ReluMask<'a, T> {
+    fn check(&self, elements: usize, channels: usize) {
         match self {
-            Gate::Open => {}
-            Gate::Output(y) => assert_eq!(y.len(), numbers),
-            Gate::Again { scale, bias } => {
+            ReluMask::None => {}
+            ReluMask::Output(y) => assert_eq!(y.len(), elements),
+            ReluMask::Recompute { scale, bias } => {
                 assert!(scale.len() == channels && bias.len() == channels);
             }
         }
     }
 
-    /// The numbers of whole wide rows.
-    fn body(&self, whole: usize, wide: &Wide) -> WideGate<'a, T> {
+    /// Returns the mask of the first `whole` elements.
+    fn join_rows(&self, whole: usize, layout: &JoinedRows) -> ColumnMask<'a, T> {
         match self {
-            Gate::Open => WideGate::Open,
-            Gate::Output(y) => WideGate::Output(&y[..whole]),
-            Gate::Again { scale, bias } => {
-                WideGate::Again([wide.repeated(scale), wide.repeated(bias)])
+            ReluMask::None => ColumnMask::None,
+            ReluMask::Output(y) => ColumnMask::Output(&y[..whole]),
+            ReluMask::Recompute { scale, bias } => {
+                ColumnMask::Recompute([layout.repeat(scale), layout.repeat(bias)])
             }
         }
     }
 
-    /// Whether number `i` of the tensor, of channel `c`, passes.
+    /// Returns whether the gradient of element `i`, of channel `c`, passes.
     fn passes(&self, i: usize, c: usize, centered: f32) -> bool {
         match self {
-            Gate::Open => true,
-            Gate::Output(y) => y[i].to_f32() > 0.0,
-            Gate::Again { scale, bias } => centered * scale[c] + bias[c] > 0.0,
+            ReluMask::None => true,
+            ReluMask::Output(y) => y[i].to_f32() > 0.0,
+            ReluMask::Recompute { scale, bias } => centered * scale[c] + bias[c] > 0.0,
         }
     }
 }
 
-/// A [`Gate`] with a number for each column.
-enum WideGate<'a, T> {
-    Open,
+/// A [`ReluMask`] with a value per column.
+enum ColumnMask<'a, T> {
+    None,
     Output(&'a [T]),
-    Again([Vec<f32>; 2]),
+    Recompute([Vec<f32>; 2]),
 }
 
-/// The same for four registers from one column on.
-enum GateRegisters<'a, V, T> {
-    Open,
+/// A [`ReluMask`] with the values of four registers of columns.
+enum RegisterMask<'a, V, T> {
+    None,
     Output(&'a [T]),
-    Again([V; 4], [V; 4]),
+    Recompute([V; 4], [V; 4]),
 }
 
-impl<T: Scalar> WideGate<'_, T> {
+impl<T: Scalar> ColumnMask<'_, T> {
+    /// # Safety
+    /// The CPU must have `V`'s instructions, and four registers from `column` must be columns.
     #[inline(always)]
-    unsafe fn at<V: Vector>(&self, column: usize) -> GateRegisters<'_, V, T> {
+    unsafe fn load<V: Vector>(&self, column: usize) -> RegisterMask<'_, V, T> {
         match self {
-            WideGate::Open => GateRegisters::Open,
-            WideGate::Output(y) => GateRegisters::Output(y),
-            WideGate::Again([scale, bias]) => {
-                GateRegisters::Again(registers::<V>(scale, column), registers::<V>(bias, column))
+            ColumnMask::None => RegisterMask::None,
+            ColumnMask::Output(y) => RegisterMask::Output(y),
+            // SAFETY: the caller guarantees the columns and `V`'s instructions.
+            ColumnMask::Recompute([scale, bias]) => unsafe {
+                RegisterMask::Recompute(
+                    load_columns::<V>(scale, column),
+                    load_columns::<V>(bias, column),
+                )
+            },
+        }
+    }
+}
+
+impl<V: Vector, T: Scalar> RegisterMask<'_, V, T> {
+    /// Masks `dy`, register `r` of a row, whose first element has the index `index`.
+    ///
+    /// # Safety
+    /// `index` and the lanes after it must be elements of the tensor.
+    #[inline(always)]
+    unsafe fn apply(&self, dy: V, centered: V, index: usize, r: usize) -> V {
+        match self {
+            RegisterMask::None => dy,
+            RegisterMask::Output(y) => {
+                // SAFETY: the caller guarantees the elements, and `dy` proves the instructions.
+                let y = unsafe { T::load::<V>(y.as_ptr().add(index)) };
+                dy.where_positive(y)
             }
-        }
-    }
-}
-
-impl<V: Vector, T: Scalar> GateRegisters<'_, V, T> {
-    /// What of `dy` passes, in register `r` of a row, whose first number is number `place`.
-    #[inline(always)]
-    unsafe fn pass(&self, dy: V, centered: V, place: usize, r: usize) -> V {
-        match self {
-            GateRegisters::Open => dy,
-            GateRegisters::Output(y) => dy.where_positive(T::load::<V>(y.as_ptr().add(place))),
-            GateRegisters::Again(scale, bias) => {
+            RegisterMask::Recompute(scale, bias) => {
                 dy.where_positive(centered.mul_add(scale[r], bias[r]))
             }
         }
     }
 }
 
-/// Adds, for each channel, the sum of `g` and that of `g * (x - mean)`, where `g` is what of `dy`
-/// passes the gate.
+/// Adds the sums of `g` and of `g * (x - mean)` to `sums`, per channel.
 ///
 /// # Panics
-/// If the slices do not fit one another.
-pub fn backward_sums<T: Scalar>(
+/// If the lengths of the slices do not match.
+pub fn backward_reduce<T: Scalar>(
     level: SimdLevel,
     x: &[T],
     dy: &[T],
-    gate: Gate<T>,
+    mask: ReluMask<T>,
     mean: &[f32],
-    sums: &mut Sums,
+    sums: &mut ChannelSums,
 ) {
     assert_eq!(x.len(), dy.len());
-    gate.check(x.len(), mean.len());
-    let wide = Wide::new(mean.len());
-    let whole = wide.whole(x.len());
-    let means = wide.repeated(mean);
-    let mut columns = Sums::zero(wide.columns);
+    mask.check(x.len(), mean.len());
+    let layout = JoinedRows::new(mean.len());
+    let whole = layout.whole(x.len());
+    let means = layout.repeat(mean);
+    let mut columns = ChannelSums::zeros(layout.columns);
     let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at(whole));
-    let (gates, means, out) = (&gate.body(whole, &wide), means.as_slice(), &mut columns);
-    at_level!(level, backward_sums_of::<T>(
-        body: &[T], grad: &[T], gates: &WideGate<T>, means: &[f32], out: &mut Sums,
+    let (masks, means, out) = (&mask.join_rows(whole, &layout), means.as_slice(), &mut columns);
+    dispatch!(level, backward_reduce_kernel::<T>(
+        body: &[T], grad: &[T], masks: &ColumnMask<T>, means: &[f32], out: &mut ChannelSums,
     ));
-    wide.fold(&columns, sums);
+    layout.reduce(&columns, sums);
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
-        let c = i % wide.channels;
+        let c = i % layout.channels;
         let centered = value.to_f32() - mean[c];
-        if gate.passes(whole + i, c, centered) {
+        if mask.passes(whole + i, c, centered) {
             let g = f64::from(grad.to_f32());
             sums.first[c] += g;
             sums.second[c] += g * f64::from(centered);
@@ -310,50 +338,58 @@ pub fn backward_sums<T: Scalar>(
     }
 }
 
+/// # Safety
+/// The CPU must have `V`'s instructions; `mean` and `sums` must have as many columns, a multiple of
+/// [`COLUMNS`]; `x`, `dy` and the mask must be the same number of whole joined rows.
 #[inline(always)]
-unsafe fn backward_sums_of<V: Vector, T: Scalar>(
+unsafe fn backward_reduce_kernel<V: Vector, T: Scalar>(
     x: &[T],
     dy: &[T],
-    gate: &WideGate<T>,
+    mask: &ColumnMask<T>,
     mean: &[f32],
-    sums: &mut Sums,
+    sums: &mut ChannelSums,
 ) {
     let columns = mean.len();
     for start in (0..x.len()).step_by(BLOCK * columns) {
         let end = (start + BLOCK * columns).min(x.len());
         for at in (0..columns).step_by(4 * V::LANES) {
-            let mean = registers::<V>(mean, at);
-            let gate = gate.at::<V>(at);
-            let mut first = [V::splat(0.0); 4];
-            let mut second = first;
-            for row in (start..end).step_by(columns) {
-                for r in 0..4 {
-                    let place = row + at + r * V::LANES;
-                    let centered = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
-                    let dy = T::load::<V>(dy.as_ptr().add(place));
-                    let g = gate.pass(dy, centered, place, r);
-                    first[r] = first[r].add(g);
-                    second[r] = g.mul_add(centered, second[r]);
+            // SAFETY: four registers from `at` are inside the columns of every row.
+            unsafe {
+                let mean = load_columns::<V>(mean, at);
+                let mask = mask.load::<V>(at);
+                let mut first = [V::splat(0.0); 4];
+                let mut second = first;
+                for row in (start..end).step_by(columns) {
+                    for r in 0..4 {
+                        let index = row + at + r * V::LANES;
+                        let centered = T::load::<V>(x.as_ptr().add(index)).sub(mean[r]);
+                        let dy = T::load::<V>(dy.as_ptr().add(index));
+                        let g = mask.apply(dy, centered, index, r);
+                        first[r] = first[r].add(g);
+                        second[r] = g.mul_add(centered, second[r]);
+                    }
                 }
+                add_columns(&first, &mut sums.first, at);
+                add_columns(&second, &mut sums.second, at);
             }
-            flush(&first, &mut sums.first, at);
-            flush(&second, &mut sums.second, at);
         }
     }
 }
 
-/// `g * scale + (x - mean) * slope + offset`, with `g` as in [`backward_sums`], takes the place of `dy`.
-/// With a shortcut it is written to `dx`, and what takes the place of `dy` is `g`, the shortcut's
-/// gradient. (Memory is what takes time here: a place of its own would have to be fetched, too.)
+/// Computes the input's gradient `dx = g * scale + (x - mean) * slope + offset`.
+///
+/// Without a shortcut, `dx` is `None` and the gradient overwrites `dy`. With a shortcut it is
+/// written to `dx`, and `g`, the shortcut's gradient, overwrites `dy`: memory traffic limits the
+/// speed, and a third tensor would have to be fetched too.
 ///
 /// # Panics
-/// If the slices do not fit one another.
-#[allow(clippy::too_many_arguments)]
-pub fn backward<T: Scalar>(
+/// If the lengths of the slices do not match.
+#[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
+pub fn backward_input<T: Scalar>(
     level: SimdLevel,
     x: &[T],
     dy: &mut [T],
-    gate: Gate<T>,
+    mask: ReluMask<T>,
     mean: &[f32],
     scale: &[f32],
     slope: &[f32],
@@ -361,29 +397,22 @@ pub fn backward<T: Scalar>(
     dx: Option<&mut [T]>,
 ) {
     assert_eq!(x.len(), dy.len());
-    gate.check(x.len(), mean.len());
+    mask.check(x.len(), mean.len());
     assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()));
-    let wide = Wide::new(mean.len());
-    let whole = wide.whole(x.len());
-    let [means, scales, slopes, offsets] =
-        [mean, scale, slope, offset].map(|values| wide.repeated(values));
+    let layout = JoinedRows::new(mean.len());
+    let whole = layout.whole(x.len());
+    let terms = [mean, scale, slope, offset].map(|values| layout.repeat(values));
     let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at_mut(whole));
-    let (out, mut out_rest) = match dx {
-        None => (None, None),
-        Some(all) => {
-            let (body, rest) = all.split_at_mut(whole);
-            (Some(body), Some(rest))
-        }
-    };
-    let (gates, terms) = (&gate.body(whole, &wide), &[means, scales, slopes, offsets]);
-    at_level!(level, backward_of::<T>(
-        body: &[T], grad: &mut [T], gates: &WideGate<T>, terms: &[Vec<f32>; 4],
+    let (out, mut out_rest) = dx.map(|dx| dx.split_at_mut(whole)).unzip();
+    let (masks, terms) = (&mask.join_rows(whole, &layout), &terms);
+    dispatch!(level, backward_input_kernel::<T>(
+        body: &[T], grad: &mut [T], masks: &ColumnMask<T>, terms: &[Vec<f32>; 4],
         out: Option<&mut [T]>,
     ));
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
-        let c = i % wide.channels;
+        let c = i % layout.channels;
         let centered = value.to_f32() - mean[c];
-        let g = if gate.passes(whole + i, c, centered) { grad.to_f32() } else { 0.0 };
+        let g = if mask.passes(whole + i, c, centered) { grad.to_f32() } else { 0.0 };
         let change = T::from_f32(g * scale[c] + (centered * slope[c] + offset[c]));
         match &mut out_rest {
             None => *grad = change,
@@ -395,11 +424,14 @@ pub fn backward<T: Scalar>(
     }
 }
 
+/// # Safety
+/// The CPU must have `V`'s instructions; the terms must have as many columns, a multiple of
+/// [`COLUMNS`]; `x`, `dy`, the mask and `dx` must be the same number of whole joined rows.
 #[inline(always)]
-unsafe fn backward_of<V: Vector, T: Scalar>(
+unsafe fn backward_input_kernel<V: Vector, T: Scalar>(
     x: &[T],
     dy: &mut [T],
-    gate: &WideGate<T>,
+    mask: &ColumnMask<T>,
     terms: &[Vec<f32>; 4],
     mut dx: Option<&mut [T]>,
 ) {
@@ -407,23 +439,26 @@ unsafe fn backward_of<V: Vector, T: Scalar>(
     for start in (0..x.len()).step_by(BLOCK * columns) {
         let end = (start + BLOCK * columns).min(x.len());
         for at in (0..columns).step_by(4 * V::LANES) {
-            let mean = registers::<V>(&terms[0], at);
-            let scale = registers::<V>(&terms[1], at);
-            let slope = registers::<V>(&terms[2], at);
-            let offset = registers::<V>(&terms[3], at);
-            let gate = gate.at::<V>(at);
-            for row in (start..end).step_by(columns) {
-                for r in 0..4 {
-                    let place = row + at + r * V::LANES;
-                    let centered = T::load::<V>(x.as_ptr().add(place)).sub(mean[r]);
-                    let dy = dy.as_mut_ptr().add(place);
-                    let g = gate.pass(T::load::<V>(dy), centered, place, r);
-                    let change = g.mul_add(scale[r], centered.mul_add(slope[r], offset[r]));
-                    match &mut dx {
-                        None => T::store::<V>(change, dy),
-                        Some(dx) => {
-                            T::store::<V>(change, dx.as_mut_ptr().add(place));
-                            T::store::<V>(g, dy);
+            // SAFETY: four registers from `at` are inside the columns of every row.
+            unsafe {
+                let mean = load_columns::<V>(&terms[0], at);
+                let scale = load_columns::<V>(&terms[1], at);
+                let slope = load_columns::<V>(&terms[2], at);
+                let offset = load_columns::<V>(&terms[3], at);
+                let mask = mask.load::<V>(at);
+                for row in (start..end).step_by(columns) {
+                    for r in 0..4 {
+                        let index = row + at + r * V::LANES;
+                        let centered = T::load::<V>(x.as_ptr().add(index)).sub(mean[r]);
+                        let dy = dy.as_mut_ptr().add(index);
+                        let g = mask.apply(T::load::<V>(dy), centered, index, r);
+                        let change = g.mul_add(scale[r], centered.mul_add(slope[r], offset[r]));
+                        match &mut dx {
+                            None => T::store::<V>(change, dy),
+                            Some(dx) => {
+                                T::store::<V>(change, dx.as_mut_ptr().add(index));
+                                T::store::<V>(g, dy);
+                            }
                         }
                     }
                 }
@@ -432,74 +467,71 @@ unsafe fn backward_of<V: Vector, T: Scalar>(
     }
 }
 
-/// Four registers' worth of a number for each column, from column `at`.
+/// Loads four registers of the values of columns, from column `at`.
+///
+/// # Safety
+/// The columns must exist, and the CPU must have `V`'s instructions.
 #[inline(always)]
-unsafe fn registers<V: Vector>(values: &[f32], at: usize) -> [V; 4] {
+unsafe fn load_columns<V: Vector>(values: &[f32], at: usize) -> [V; 4] {
     debug_assert!(at + 4 * V::LANES <= values.len());
-    let mut registers = [V::splat(0.0); 4];
-    for (r, register) in registers.iter_mut().enumerate() {
-        *register = V::load(values.as_ptr().add(at + r * V::LANES));
+    // SAFETY: the caller guarantees the columns and `V`'s instructions.
+    unsafe {
+        let mut registers = [V::splat(0.0); 4];
+        for (r, register) in registers.iter_mut().enumerate() {
+            *register = V::load(values.as_ptr().add(at + r * V::LANES));
+        }
+        registers
     }
-    registers
 }
 
+/// Adds four registers to the sums of their columns.
 #[inline(always)]
-unsafe fn value<V: Vector, T: Scalar>(row: &[T], at: usize, r: usize) -> V {
-    T::load::<V>(row.as_ptr().add(at + r * V::LANES))
-}
-
-/// Adds registers to the sums of their columns.
-#[inline(always)]
-unsafe fn flush<V: Vector>(registers: &[V; 4], sums: &mut [f64], at: usize) {
-    let mut numbers = [0.0f32; COLUMNS];
+fn add_columns<V: Vector>(registers: &[V; 4], sums: &mut [f64], at: usize) {
+    let mut values = [0.0f32; COLUMNS];
     for (r, register) in registers.iter().enumerate() {
-        register.store(numbers.as_mut_ptr().add(r * V::LANES));
+        // SAFETY: no register has more than 16 lanes, and four of them fit `COLUMNS`.
+        unsafe { register.store(values.as_mut_ptr().add(r * V::LANES)) };
     }
-    for (sum, number) in sums[at..at + 4 * V::LANES].iter_mut().zip(numbers) {
-        *sum += f64::from(number);
+    for (sum, value) in sums[at..at + 4 * V::LANES].iter_mut().zip(values) {
+        *sum += f64::from(value);
     }
-}
-
-/// The part in whole wide rows and what is left, of a slice that may not be there.
-fn split<T>(slice: Option<&[T]>, whole: usize) -> (Option<&[T]>, Option<&[T]>) {
-    slice.map(|slice| slice.split_at(whole)).unzip()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Bf16;
-    use crate::random_values::numbers;
+    use crate::random_values::random_values;
 
     fn f32s(count: usize, seed: u64) -> Vec<f32> {
-        numbers(count, seed)
+        random_values(count, seed)
     }
 
-    fn close(found: f64, wanted: f64, tolerance: f64, what: &str) {
+    fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
         assert!(
-            (found - wanted).abs() <= tolerance * wanted.abs().max(1.0),
-            "{what}: {found} {wanted}"
+            (found - expected).abs() <= tolerance * expected.abs().max(1.0),
+            "{what}: {found} {expected}"
         );
     }
 
-    /// Channels as networks have them, and such as fill no register; rows that leave a rest.
+    /// Channel counts of real networks and ones that fill no register; rows that leave a remainder.
     const SHAPES: [(usize, usize); 6] =
         [(16, 1031), (64, 300), (3, 77), (48, 129), (256, 140), (1, 5)];
 
-    fn for_all(mut check: impl FnMut(SimdLevel, usize, usize)) {
-        for level in SimdLevel::all() {
+    fn for_all_cases(mut check: impl FnMut(SimdLevel, usize, usize)) {
+        for level in SimdLevel::available() {
             for (channels, rows) in SHAPES {
                 check(level, channels, rows);
             }
         }
     }
 
-    fn statistics_are_right<T: Scalar>() {
-        for_all(|level, channels, rows| {
-            let x: Vec<T> = numbers(channels * rows, 1);
+    fn check_stats<T: Scalar>() {
+        for_all_cases(|level, channels, rows| {
+            let x: Vec<T> = random_values(channels * rows, 1);
             let shift = f32s(channels, 2);
-            let mut sums = Sums::zero(channels);
-            statistics(level, &x, &shift, &mut sums);
+            let mut sums = ChannelSums::zeros(channels);
+            stats(level, &x, &shift, &mut sums);
             for c in 0..channels {
                 let d = x[c..].iter().step_by(channels).map(|v| f64::from(v.to_f32() - shift[c]));
                 let tolerance = 1e-6 * rows as f64;
@@ -510,28 +542,28 @@ mod tests {
     }
 
     #[test]
-    fn statistics_are_those_of_each_channel() {
-        statistics_are_right::<f32>();
-        statistics_are_right::<Bf16>();
+    fn stats_are_per_channel() {
+        check_stats::<f32>();
+        check_stats::<Bf16>();
     }
 
     #[test]
-    fn a_large_mean_does_not_spoil_the_variance() {
-        for level in SimdLevel::all() {
+    fn variance_is_accurate_with_a_large_mean() {
+        for level in SimdLevel::available() {
             let (channels, rows) = (64, 100_000);
             let x: Vec<f32> = f32s(channels * rows, 3).iter().map(|v| 1000.0 + v).collect();
-            let mut sums = Sums::zero(channels);
-            statistics(level, &x, &x[..channels], &mut sums);
+            let mut sums = ChannelSums::zeros(channels);
+            stats(level, &x, &x[..channels], &mut sums);
             let n = rows as f64;
             let var = sums.second[0] / n - (sums.first[0] / n).powi(2);
             close(var, 1.0 / 3.0, 0.01, "variance of a uniform distribution");
         }
     }
 
-    fn forward_is_right<T: Scalar>(tolerance: f64) {
-        for_all(|level, channels, rows| {
-            let x: Vec<T> = numbers(channels * rows, 1);
-            let shortcut: Vec<T> = numbers(channels * rows, 2);
+    fn check_forward<T: Scalar>(tolerance: f64) {
+        for_all_cases(|level, channels, rows| {
+            let x: Vec<T> = random_values(channels * rows, 1);
+            let shortcut: Vec<T> = random_values(channels * rows, 2);
             let (mean, scale, bias) = (f32s(channels, 3), f32s(channels, 4), f32s(channels, 5));
             for (shortcut, relu) in [(None, false), (None, true), (Some(&shortcut), true)] {
                 let mut y = vec![T::from_f32(f32::NAN); x.len()];
@@ -539,59 +571,62 @@ mod tests {
                 normalize(level, &x, added, &mean, &scale, &bias, relu, &mut y);
                 for (i, y) in y.iter().enumerate() {
                     let c = i % channels;
-                    let mut wanted = (x[i].to_f32() - mean[c]) * scale[c] + bias[c];
-                    wanted += shortcut.map_or(0.0, |shortcut| shortcut[i].to_f32());
-                    let wanted = if relu { wanted.max(0.0) } else { wanted };
-                    close(y.to_f32().into(), wanted.into(), tolerance, "y");
+                    let mut expected = (x[i].to_f32() - mean[c]) * scale[c] + bias[c];
+                    expected += shortcut.map_or(0.0, |shortcut| shortcut[i].to_f32());
+                    let expected = if relu { expected.max(0.0) } else { expected };
+                    close(y.to_f32().into(), expected.into(), tolerance, "y");
                 }
             }
         });
     }
 
     #[test]
-    fn forward_normalizes_adds_and_rectifies() {
-        forward_is_right::<f32>(1e-6);
-        forward_is_right::<Bf16>(1.0 / 128.0);
+    fn forward_normalizes_adds_the_shortcut_and_applies_relu() {
+        check_forward::<f32>(1e-6);
+        check_forward::<Bf16>(1.0 / 128.0);
     }
 
-    fn backward_is_right<T: Scalar>(tolerance: f64) {
-        for_all(|level, channels, rows| {
-            let [x, dy, y]: [Vec<T>; 3] = [1, 2, 3].map(|seed| numbers(channels * rows, seed));
+    fn check_backward<T: Scalar>(tolerance: f64) {
+        for_all_cases(|level, channels, rows| {
+            let [x, dy, y]: [Vec<T>; 3] =
+                [1, 2, 3].map(|seed| random_values(channels * rows, seed));
             let [mean, scale, slope, offset] = [4, 5, 6, 7].map(|seed| f32s(channels, seed));
             let (before, bias) = (f32s(channels, 8), f32s(channels, 9));
             let mut rectified = vec![T::from_f32(0.0); x.len()];
             normalize(level, &x, None, &mean, &before, &bias, true, &mut rectified);
-            let again = Gate::Again { scale: &before, bias: &bias };
-            for (gate, output) in
-                [(Gate::Open, None), (Gate::Output(&y), Some(&y)), (again, Some(&rectified))]
-            {
+            let recompute = ReluMask::Recompute { scale: &before, bias: &bias };
+            for (mask, output) in [
+                (ReluMask::None, None),
+                (ReluMask::Output(&y), Some(&y)),
+                (recompute, Some(&rectified)),
+            ] {
                 let g = |i: usize| match output {
                     Some(y) if y[i].to_f32() <= 0.0 => 0.0,
                     _ => dy[i].to_f32(),
                 };
-                let mut sums = Sums::zero(channels);
-                backward_sums(level, &x, &dy, gate, &mean, &mut sums);
+                let mut sums = ChannelSums::zeros(channels);
+                backward_reduce(level, &x, &dy, mask, &mean, &mut sums);
                 let (mut dx, mut passed, mut alone) = (x.clone(), dy.clone(), dy.clone());
                 let terms = [&mean, &scale, &slope, &offset].map(Vec::as_slice);
                 let [mean, scale, slope, offset] = terms;
-                let apart = Some(dx.as_mut_slice());
-                backward(level, &x, &mut passed, gate, mean, scale, slope, offset, apart);
-                backward(level, &x, &mut alone, gate, mean, scale, slope, offset, None);
-                let mut wanted = Sums::zero(channels);
+                let separate = Some(dx.as_mut_slice());
+                backward_input(level, &x, &mut passed, mask, mean, scale, slope, offset, separate);
+                backward_input(level, &x, &mut alone, mask, mean, scale, slope, offset, None);
+                let mut expected = ChannelSums::zeros(channels);
                 for i in 0..x.len() {
                     let c = i % channels;
                     let centered = x[i].to_f32() - mean[c];
-                    wanted.first[c] += f64::from(g(i));
-                    wanted.second[c] += f64::from(g(i)) * f64::from(centered);
-                    let expected = g(i) * scale[c] + centered * slope[c] + offset[c];
-                    close(dx[i].to_f32().into(), expected.into(), tolerance, "dx");
+                    expected.first[c] += f64::from(g(i));
+                    expected.second[c] += f64::from(g(i)) * f64::from(centered);
+                    let gradient = g(i) * scale[c] + centered * slope[c] + offset[c];
+                    close(dx[i].to_f32().into(), gradient.into(), tolerance, "dx");
                     assert_eq!(passed[i].to_f32(), g(i));
                     assert_eq!(alone[i].to_f32(), dx[i].to_f32());
                 }
                 for c in 0..channels {
                     let tolerance = 1e-6 * rows as f64;
-                    close(sums.first[c], wanted.first[c], tolerance, "sum of g");
-                    close(sums.second[c], wanted.second[c], tolerance, "sum of g (x - mean)");
+                    close(sums.first[c], expected.first[c], tolerance, "sum of g");
+                    close(sums.second[c], expected.second[c], tolerance, "sum of g (x - mean)");
                 }
             }
         });
@@ -599,13 +634,13 @@ mod tests {
 
     #[test]
     fn backward_is_the_gradient_of_the_forward_pass() {
-        backward_is_right::<f32>(1e-6);
-        backward_is_right::<Bf16>(1.0 / 128.0);
+        check_backward::<f32>(1e-6);
+        check_backward::<Bf16>(1.0 / 128.0);
     }
 
     #[test]
-    fn a_nan_is_passed_on_and_not_rectified_away() {
-        for level in SimdLevel::all() {
+    fn relu_propagates_nan() {
+        for level in SimdLevel::available() {
             let x = vec![f32::NAN; 64];
             let (zeros, ones) = (vec![0.0; 64], vec![1.0; 64]);
             let mut y = vec![0.0; 64];

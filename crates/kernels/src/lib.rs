@@ -1,14 +1,13 @@
-//! Own CPU kernels on raw slices, for what most of a network is made of: 3x3 convolutions by
-//! Winograd's algorithm, and batch normalization, ReLU and the addition of a shortcut in as few
-//! passes over memory as they need; and for pictures before: what decoding a JPEG computes,
-//! resizing, and normalizing.
+//! CPU kernels on raw slices: 3x3 convolutions by Winograd's algorithm; batch normalization fused
+//! with ReLU and the shortcut addition; and for images before training: JPEG's inverse DCT,
+//! upsampling and color conversion, resizing and normalization.
 //!
-//! Images are rows of channels (NHWC: one row a pixel), as channels_last tensors have them. Each
-//! kernel is written once, over [`Vector`](vector::Vector), and compiled for AVX-512 and AVX2; its
-//! plain reference is the same text over single numbers. [`SimdLevel::best`] says which one this CPU
-//! runs. A kernel works on the rows that it is given, so the caller decides how threads share them.
+//! Tensors are NHWC (PyTorch's `channels_last`): the channels of a pixel are contiguous. A kernel is
+//! generic over a [`Vector`](vector::Vector) register and compiled for AVX-512 and AVX2; the scalar
+//! instance is the reference. [`SimdLevel::best`] tells which one this CPU runs. Kernels process the
+//! rows they are given, so the caller decides how threads share the work.
 
-mod batch_norm;
+pub mod batch_norm;
 mod color;
 mod dct;
 mod normalize;
@@ -21,7 +20,7 @@ mod upsample;
 mod vector;
 pub mod winograd;
 
-pub use batch_norm::{Gate, Sums, backward, backward_sums, normalize, statistics};
+pub use batch_norm::ChannelSums;
 pub use color::ycc_to_rgb;
 pub use dct::{FourBlocks, Idct, NonzeroRegion, coefficient_index};
 pub use normalize::ByteNormalizer;

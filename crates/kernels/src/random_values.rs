@@ -1,9 +1,9 @@
-//! Numbers for tests.
+//! Pseudo-random test data.
 
 use crate::Scalar;
 
-/// Numbers between -1 and 1 that look random.
-pub fn numbers<T: Scalar>(count: usize, seed: u64) -> Vec<T> {
+/// Returns `count` values between -1 and 1, a function of the seed alone.
+pub fn random_values<T: Scalar>(count: usize, seed: u64) -> Vec<T> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state ^= state << 13;

@@ -1,12 +1,10 @@
-//! Resizing pictures of 8-bit values, antialiased bilinear, to the bit as Pillow does it
-//! (`Resample.c` up to version 12): weights rounded to 22 fractional bits, rows first, 8 bits
-//! between the two passes. (Pillow 13 takes columns first where that is less work, which can change
-//! a value by 1 where the sides are scaled differently.)
+//! Antialiased bilinear resizing of 8-bit images, bit-exact with Pillow up to version 12
+//! (`Resample.c`): weights with 22 fractional bits, the horizontal pass first, 8 bits between the
+//! two passes. (Pillow 13 may run the vertical pass first, which can change a value by 1.)
 //!
-//! With AVX2, two inputs are multiplied and added at once (`vpmaddwd`), which takes 16-bit factors:
-//! a weight is split into its upper bits and its lower 14, and the two sums are put together at the
-//! end. Whole numbers, so the same bytes. The first pass takes two rows at once, whose pixels are
-//! weighted alike.
+//! The AVX2 path multiplies and adds two inputs at once (`vpmaddwd`), which takes 16-bit factors: a
+//! weight is split into its upper bits and its lower 14, and the two sums are joined at the end. The
+//! arithmetic is exact, so the bytes are the same. The horizontal pass processes two rows at once.
 
 use std::ops::Range;
 
@@ -16,8 +14,8 @@ use crate::SimdLevel;
 const PRECISION: u32 = 22;
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// One side of a picture that is resized: its pixels `from` become `to` pixels, of which those
-/// `wanted` are computed. What lies outside of `from` is not looked at.
+/// Resizing along one axis: the input pixels `source` become `size` output pixels, of which those in
+/// `crop` are computed. Pixels outside of `source` have no influence.
 #[derive(Debug, Clone)]
 pub struct ResizeAxis {
     pub source: Range<u32>,
@@ -26,126 +24,128 @@ pub struct ResizeAxis {
 }
 
 impl ResizeAxis {
-    /// How many pixels become one, and how far to each side those reach of which one is made.
+    /// Returns the input pixels per output pixel, and the radius of the filter in input pixels.
     fn scale(&self) -> (f64, f64) {
         let scale = f64::from(self.source.end - self.source.start) / f64::from(self.size);
         (scale, scale.max(1.0))
     }
 
-    /// Where the middle of a pixel of the result lies, and the pixels that it is made of, from the
-    /// beginning of those `from`.
-    fn under(&self, output: u32) -> (f64, Range<u32>) {
-        let (scale, support) = self.scale();
+    /// Returns the center of an output pixel and the input pixels under its filter, relative to the
+    /// start of `source`.
+    fn filter_support(&self, output: u32) -> (f64, Range<u32>) {
+        let (scale, radius) = self.scale();
         let center = (f64::from(output) + 0.5) * scale;
-        let most = f64::from(self.source.end - self.source.start);
-        let first = (center - support + 0.5).max(0.0) as u32;
-        (center, first..(center + support + 0.5).min(most) as u32)
+        let length = f64::from(self.source.end - self.source.start);
+        let first = (center - radius + 0.5).max(0.0) as u32;
+        (center, first..(center + radius + 0.5).min(length) as u32)
     }
 
-    /// The pixels that those are made of that are wanted.
+    /// Returns the input pixels that the pixels in `crop` depend on.
     pub fn source_range(&self) -> Range<u32> {
         let (Some(first), Some(last)) = (self.crop.clone().next(), self.crop.clone().last()) else {
             return self.source.start..self.source.start;
         };
-        let from = self.source.start;
-        from + self.under(first).1.start..from + self.under(last).1.end
+        let start = self.source.start;
+        let (first, last) = (self.filter_support(first).1, self.filter_support(last).1);
+        start + first.start..start + last.end
     }
 }
 
-/// Resizes pictures, and keeps the room that it takes for the next one.
+/// Resizes images and reuses its buffers.
 #[derive(Default)]
 pub struct Resampler {
-    across: Taps,
-    down: Taps,
-    /// The rows that are needed, as wide as the result.
+    horizontal: Taps,
+    vertical: Taps,
+    /// The needed rows after the horizontal pass.
     narrow: Vec<u8>,
     sums: Vec<i32>,
 }
 
 impl Resampler {
-    /// Resizes a picture of `width` pixels a row and 1 or 3 `channels` (innermost), and replaces
-    /// what is in `resized` by the pixels that are wanted.
+    /// Resizes an image of `width` pixels a row and 1 or 3 `channels` (innermost), and replaces the
+    /// content of `resized` by the pixels of both crops.
     ///
     /// # Panics
-    /// If a stretch reaches outside of the picture or wants more than there is.
+    /// If an axis reaches outside of the image or its crop outside of its size.
     pub fn resample(
         &mut self,
         level: SimdLevel,
         (pixels, width, channels): (&[u8], usize, usize),
-        across: &ResizeAxis,
-        down: &ResizeAxis,
+        horizontal: &ResizeAxis,
+        vertical: &ResizeAxis,
         resized: &mut Vec<u8>,
     ) {
-        assert!(channels == 1 || channels == 3, "pictures are gray or RGB");
-        self.across.fill(across);
-        self.down.fill(down);
-        let (rows, span) = (self.down.span(), self.across.span());
-        assert!(span.end <= width && rows.end * width * channels <= pixels.len());
-        let narrow = self.across.inputs.len() * channels;
-        resized.resize(self.down.inputs.len() * narrow, 0);
+        assert!(channels == 1 || channels == 3, "images are gray or RGB");
+        self.horizontal.set(horizontal);
+        self.vertical.set(vertical);
+        let (rows, columns) = (self.vertical.input_range(), self.horizontal.input_range());
+        assert!(columns.end <= width && rows.end * width * channels <= pixels.len());
+        let row_length = self.horizontal.inputs.len() * channels;
+        resized.resize(self.vertical.inputs.len() * row_length, 0);
         if resized.is_empty() {
             return;
         }
-        self.narrow.resize(rows.len() * narrow, 0);
-        let Resampler { across, down, narrow: room, sums } = self;
-        let lines = Lines { pixels, length: width * channels, rows: rows.clone() };
+        self.narrow.resize(rows.len() * row_length, 0);
+        let Resampler { horizontal, vertical, narrow, sums } = self;
+        let source = SourceRows { pixels, length: width * channels, rows: rows.clone() };
         #[cfg(target_arch = "x86_64")]
         if level >= SimdLevel::Avx2 {
-            assert!(level <= SimdLevel::best() || cfg!(test));
-            // SAFETY: the processor has AVX2.
+            level.assert_available();
+            // SAFETY: the CPU has AVX2.
             unsafe {
                 match channels {
-                    1 => x86::gray(&lines, across, room),
-                    _ => x86::colored(&lines, across, room),
+                    1 => x86::horizontal_gray(&source, horizontal, narrow),
+                    _ => x86::horizontal_rgb(&source, horizontal, narrow),
                 }
-                x86::columns(room, narrow, rows.start, down, resized);
+                x86::vertical_pass(narrow, row_length, rows.start, vertical, resized);
             }
             return;
         }
         let _ = level;
         match channels {
-            1 => plain::<1>(&lines, across, room),
-            _ => plain::<3>(&lines, across, room),
+            1 => horizontal_pass::<1>(&source, horizontal, narrow),
+            _ => horizontal_pass::<3>(&source, horizontal, narrow),
         }
-        columns(room, narrow, rows.start, down, sums, resized);
+        vertical_pass(narrow, row_length, rows.start, vertical, sums, resized);
     }
 }
 
-/// Rows of a picture.
-struct Lines<'a> {
+/// The rows of an image that are needed.
+struct SourceRows<'a> {
     pixels: &'a [u8],
     /// Bytes of a row.
     length: usize,
     rows: Range<usize>,
 }
 
-impl Lines<'_> {
+impl SourceRows<'_> {
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.rows.clone().map(|row| &self.pixels[row * self.length..][..self.length])
     }
 }
 
-/// For each output along one side: the inputs that it is made of, and their weights.
+/// Input range and weights of each output along one axis.
 #[derive(Default)]
 struct Taps {
     inputs: Vec<Range<usize>>,
-    /// One after another; each output has as many as inputs.
+    /// The weights of all outputs, one per input.
     weights: Vec<i32>,
+    /// Weights of one output before rounding.
     exact: Vec<f64>,
 }
 
 impl Taps {
-    fn fill(&mut self, side: &ResizeAxis) {
-        let (_, support) = side.scale();
-        let offset = side.source.start as usize;
+    fn set(&mut self, axis: &ResizeAxis) {
+        let (_, radius) = axis.scale();
+        let offset = axis.source.start as usize;
         self.inputs.clear();
         self.weights.clear();
-        assert!(side.crop.end <= side.size);
-        for output in side.crop.clone() {
-            let (center, inputs) = side.under(output);
+        assert!(axis.crop.end <= axis.size);
+        for output in axis.crop.clone() {
+            let (center, inputs) = axis.filter_support(output);
             let (first, last) = (inputs.start as usize, inputs.end as usize);
             let triangle = |input: usize| {
-                let distance = (input as f64 - center + 0.5) * (1.0 / support);
+                let distance = (input as f64 - center + 0.5) * (1.0 / radius);
                 (1.0 - distance.abs()).max(0.0)
             };
             self.exact.clear();
@@ -157,18 +157,18 @@ impl Taps {
         }
     }
 
-    /// Each output's inputs with their weights.
+    /// Iterates over the outputs: input range and weights.
     fn iter(&self) -> impl Iterator<Item = (Range<usize>, &[i32])> {
         let mut weights = self.weights.as_slice();
         self.inputs.iter().map(move |inputs| {
-            let (these, rest) = weights.split_at(inputs.len());
+            let (own, rest) = weights.split_at(inputs.len());
             weights = rest;
-            (inputs.clone(), these)
+            (inputs.clone(), own)
         })
     }
 
-    /// All inputs that any output needs.
-    fn span(&self) -> Range<usize> {
+    /// Returns the range of all inputs that any output needs.
+    fn input_range(&self) -> Range<usize> {
         match (self.inputs.first(), self.inputs.last()) {
             (Some(first), Some(last)) => first.start..last.end,
             _ => 0..0,
@@ -176,19 +176,19 @@ impl Taps {
     }
 }
 
-/// The first pass, a row at a time: the reference.
+/// The horizontal pass, one row at a time: the reference.
 #[inline(always)]
-fn plain<const C: usize>(lines: &Lines, across: &Taps, narrow: &mut [u8]) {
-    let rows = narrow.chunks_exact_mut(across.inputs.len() * C);
-    for (line, row) in lines.iter().zip(rows) {
-        plain_row::<C>(line, across, row);
+fn horizontal_pass<const C: usize>(source: &SourceRows, taps: &Taps, narrow: &mut [u8]) {
+    let rows = narrow.chunks_exact_mut(taps.inputs.len() * C);
+    for (line, row) in source.iter().zip(rows) {
+        horizontal_row::<C>(line, taps, row);
     }
 }
 
 #[inline(always)]
-fn plain_row<const C: usize>(line: &[u8], across: &Taps, row: &mut [u8]) {
+fn horizontal_row<const C: usize>(line: &[u8], taps: &Taps, row: &mut [u8]) {
     let pixels = line.as_chunks::<C>().0;
-    for ((inputs, weights), out) in across.iter().zip(row.as_chunks_mut::<C>().0) {
+    for ((inputs, weights), out) in taps.iter().zip(row.as_chunks_mut::<C>().0) {
         let mut sum = [HALF; C];
         for (pixel, weight) in pixels[inputs].iter().zip(weights) {
             for c in 0..C {
@@ -199,16 +199,16 @@ fn plain_row<const C: usize>(line: &[u8], across: &Taps, row: &mut [u8]) {
     }
 }
 
-/// The second pass, over rows of `length` bytes of which the first is number `first`.
-fn columns(
+/// The vertical pass over rows of `length` bytes, the first of which is input row `first`.
+fn vertical_pass(
     narrow: &[u8],
     length: usize,
     first: usize,
-    down: &Taps,
+    taps: &Taps,
     sums: &mut Vec<i32>,
     resized: &mut [u8],
 ) {
-    for ((inputs, weights), out) in down.iter().zip(resized.chunks_exact_mut(length)) {
+    for ((inputs, weights), out) in taps.iter().zip(resized.chunks_exact_mut(length)) {
         sums.clear();
         sums.resize(length, HALF);
         for (row, weight) in inputs.zip(weights) {
@@ -233,149 +233,181 @@ mod x86 {
 
     use super::*;
 
-    /// Bits of a weight's lower part: a 16-bit factor that is not negative. The upper part is 256
-    /// at most.
-    const LOWER: i32 = 14;
+    /// Bits of the lower part of a weight, a non-negative 16-bit factor. The upper part is at most
+    /// 256.
+    const LOWER_BITS: i32 = 14;
 
-    /// Two weights' upper or lower parts, as `vpmaddwd` takes them.
-    fn pair(a: i32, b: i32) -> [i32; 2] {
-        let mask = (1 << LOWER) - 1;
-        [(a >> LOWER) | ((b >> LOWER) << 16), (a & mask) | ((b & mask) << 16)]
+    /// Returns the upper and the lower parts of two weights, as `vpmaddwd` takes them.
+    fn split_pair(a: i32, b: i32) -> [i32; 2] {
+        let mask = (1 << LOWER_BITS) - 1;
+        [(a >> LOWER_BITS) | ((b >> LOWER_BITS) << 16), (a & mask) | ((b & mask) << 16)]
     }
 
-    /// Sums of the upper and of the lower parts to bytes, still 32 bits wide.
+    /// Joins the sums of the upper and the lower parts to bytes in 32-bit lanes.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn join(upper: __m256i, lower: __m256i) -> __m256i {
-        let sum = _mm256_add_epi32(_mm256_slli_epi32::<LOWER>(upper), lower);
+    fn join_sums(upper: __m256i, lower: __m256i) -> __m256i {
+        let sum = _mm256_add_epi32(_mm256_slli_epi32::<LOWER_BITS>(upper), lower);
         _mm256_srai_epi32::<{ PRECISION as i32 }>(_mm256_add_epi32(sum, _mm256_set1_epi32(HALF)))
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn gray(lines: &Lines, across: &Taps, narrow: &mut [u8]) {
-        plain::<1>(lines, across, narrow);
+    pub(super) fn horizontal_gray(source: &SourceRows, taps: &Taps, narrow: &mut [u8]) {
+        horizontal_pass::<1>(source, taps, narrow);
     }
 
-    /// Four RGB pixels of two rows at a time, each row in its half of a register: of the first and
-    /// of the last two pixels' bytes the reds, greens and blues side by side.
-    #[target_feature(enable = "avx2")]
-    pub(super) fn colored(lines: &Lines, across: &Taps, narrow: &mut [u8]) {
-        /// Bytes that are fetched for four pixels.
-        const FETCHED: usize = 16;
-        let mut groups = Vec::with_capacity(across.weights.len() / 4 + across.inputs.len());
-        // Where each output's pixels begin in a row, in bytes, and its groups of four.
-        let mut places = Vec::with_capacity(across.inputs.len());
-        for (inputs, weights) in across.iter() {
-            places.push((inputs.start * 3, weights.len().div_ceil(4)));
-            groups.extend(weights.chunks(4).map(|weights| {
-                let weight = |i: usize| weights.get(i).copied().unwrap_or(0);
-                [pair(weight(0), weight(1)), pair(weight(2), weight(3))]
-            }));
+    /// Bytes that are loaded for four RGB pixels.
+    const LOADED: usize = 16;
+
+    /// The taps of one axis in groups of four RGB pixels.
+    struct RgbTaps {
+        /// Split weights of the first and of the last two pixels of each group.
+        groups: Vec<[[i32; 2]; 2]>,
+        /// Byte offset of the first input and number of groups, for each output.
+        outputs: Vec<(usize, usize)>,
+    }
+
+    impl RgbTaps {
+        fn new(taps: &Taps) -> RgbTaps {
+            let mut groups = Vec::with_capacity(taps.weights.len() / 4 + taps.inputs.len());
+            let mut outputs = Vec::with_capacity(taps.inputs.len());
+            for (inputs, weights) in taps.iter() {
+                outputs.push((inputs.start * 3, weights.len().div_ceil(4)));
+                groups.extend(weights.chunks(4).map(|weights| {
+                    let weight = |i: usize| weights.get(i).copied().unwrap_or(0);
+                    [split_pair(weight(0), weight(1)), split_pair(weight(2), weight(3))]
+                }));
+            }
+            RgbTaps { groups, outputs }
         }
-        let none = -1;
-        let first = _mm256_setr_epi8(
-            0, none, 3, none, 1, none, 4, none, 2, none, 5, none, none, none, none, none, //
-            0, none, 3, none, 1, none, 4, none, 2, none, 5, none, none, none, none, none,
+    }
+
+    /// The horizontal pass over four RGB pixels of two rows at a time, one row in each half of a
+    /// register. Shuffles place the reds, greens and blues of two pixels next to each other.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn horizontal_rgb(source: &SourceRows, taps: &Taps, narrow: &mut [u8]) {
+        let rgb_taps = RgbTaps::new(taps);
+        let length = rgb_taps.outputs.len() * 3;
+        // Behind the last pixel of these rows are at least 16 readable bytes.
+        let end = source.pixels.len().saturating_sub(LOADED) / source.length;
+        let loadable = source.rows.start..end.clamp(source.rows.start, source.rows.end);
+        for row in loadable.clone().step_by(2) {
+            // If the number of rows is odd, the last one is computed twice.
+            let pair = [row, (row + 1).min(loadable.end - 1)];
+            let starts = pair.map(|row| row * source.length);
+            let targets = pair.map(|row| (row - source.rows.start) * length);
+            // SAFETY: both rows have 16 readable bytes behind every pixel.
+            unsafe { rgb_rows(source.pixels, starts, &rgb_taps, narrow, targets) };
+        }
+        for row in loadable.end..source.rows.end {
+            let line = &source.pixels[row * source.length..][..source.length];
+            let number = row - source.rows.start;
+            horizontal_row::<3>(line, taps, &mut narrow[number * length..][..length]);
+        }
+    }
+
+    /// Resizes the rows that begin at `starts` of `pixels` to those that begin at `targets`.
+    ///
+    /// # Safety
+    /// Behind the start of every pixel of both rows must be [`LOADED`] bytes of `pixels`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn rgb_rows(
+        pixels: &[u8],
+        starts: [usize; 2],
+        taps: &RgbTaps,
+        narrow: &mut [u8],
+        targets: [usize; 2],
+    ) {
+        let zero = -1;
+        let first_two = _mm256_setr_epi8(
+            0, zero, 3, zero, 1, zero, 4, zero, 2, zero, 5, zero, zero, zero, zero, zero, //
+            0, zero, 3, zero, 1, zero, 4, zero, 2, zero, 5, zero, zero, zero, zero, zero,
         );
-        // The last two begin six bytes further.
+        // The last two pixels begin six bytes later.
         let six = _mm256_setr_epi8(
             6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 0, 0, 0, 0, //
             6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 0, 0, 0, 0,
         );
-        let last = _mm256_add_epi8(first, six);
-        let length = places.len() * 3;
-        // Rows whose last four pixels can be fetched by 16 bytes.
-        let end = lines.pixels.len().saturating_sub(FETCHED) / lines.length;
-        let fetched = lines.rows.start..end.clamp(lines.rows.start, lines.rows.end);
-        for row in fetched.clone().step_by(2) {
-            // The last one is done twice, where they are odd.
-            let both = [row, (row + 1).min(fetched.end - 1)];
-            let starts = both.map(|row| row * lines.length);
-            let into = both.map(|row| (row - lines.rows.start) * length);
-            let mut group = groups.as_ptr();
-            for (out, &(at, count)) in places.iter().enumerate() {
-                let (mut upper, mut lower) = (_mm256_setzero_si256(), _mm256_setzero_si256());
-                for i in 0..count {
-                    // SAFETY: the group begins at one of a row's pixels, behind whose end there
-                    // are 16 bytes more; `groups` has as many as all outputs count.
-                    unsafe {
-                        let from = lines.pixels.as_ptr().add(at + 12 * i);
-                        let a = _mm_loadu_si128(from.add(starts[0]).cast());
-                        let b = _mm_loadu_si128(from.add(starts[1]).cast());
-                        let four = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(a), b);
-                        let [[a, b], [c, d]] = *group;
-                        let values = _mm256_shuffle_epi8(four, first);
-                        let high = _mm256_madd_epi16(values, _mm256_set1_epi32(a));
-                        let low = _mm256_madd_epi16(values, _mm256_set1_epi32(b));
-                        upper = _mm256_add_epi32(upper, high);
-                        lower = _mm256_add_epi32(lower, low);
-                        let values = _mm256_shuffle_epi8(four, last);
-                        let high = _mm256_madd_epi16(values, _mm256_set1_epi32(c));
-                        let low = _mm256_madd_epi16(values, _mm256_set1_epi32(d));
-                        upper = _mm256_add_epi32(upper, high);
-                        lower = _mm256_add_epi32(lower, low);
-                        group = group.add(1);
-                    }
+        let last_two = _mm256_add_epi8(first_two, six);
+        let mut group = taps.groups.as_ptr();
+        for (out, &(offset, count)) in taps.outputs.iter().enumerate() {
+            let (mut upper, mut lower) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+            for i in 0..count {
+                // SAFETY: the caller guarantees readable pixels, and `groups` has as many groups
+                // as the counts of all outputs.
+                unsafe {
+                    let source = pixels.as_ptr().add(offset + 12 * i);
+                    let a = _mm_loadu_si128(source.add(starts[0]).cast());
+                    let b = _mm_loadu_si128(source.add(starts[1]).cast());
+                    let four = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(a), b);
+                    let [[a, b], [c, d]] = *group;
+                    let values = _mm256_shuffle_epi8(four, first_two);
+                    let high = _mm256_madd_epi16(values, _mm256_set1_epi32(a));
+                    let low = _mm256_madd_epi16(values, _mm256_set1_epi32(b));
+                    upper = _mm256_add_epi32(upper, high);
+                    lower = _mm256_add_epi32(lower, low);
+                    let values = _mm256_shuffle_epi8(four, last_two);
+                    let high = _mm256_madd_epi16(values, _mm256_set1_epi32(c));
+                    let low = _mm256_madd_epi16(values, _mm256_set1_epi32(d));
+                    upper = _mm256_add_epi32(upper, high);
+                    lower = _mm256_add_epi32(lower, low);
+                    group = group.add(1);
                 }
-                let sums = join(upper, lower);
-                let words = _mm256_packs_epi32(sums, sums);
-                let bytes = _mm256_packus_epi16(words, words);
-                let pixels = [
-                    _mm_cvtsi128_si32(_mm256_castsi256_si128(bytes)),
-                    _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(bytes)),
-                ];
-                for (into, pixel) in into.into_iter().zip(pixels) {
-                    let place = &mut narrow[into + 3 * out..];
-                    // The fourth byte is the next pixel's, which is written after this one.
-                    if out + 1 < places.len() {
-                        place[..4].copy_from_slice(&pixel.to_le_bytes());
-                    } else {
-                        place[..3].copy_from_slice(&pixel.to_le_bytes()[..3]);
-                    }
+            }
+            let sums = join_sums(upper, lower);
+            let words = _mm256_packs_epi32(sums, sums);
+            let bytes = _mm256_packus_epi16(words, words);
+            let results = [
+                _mm_cvtsi128_si32(_mm256_castsi256_si128(bytes)),
+                _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(bytes)),
+            ];
+            for (target, pixel) in targets.into_iter().zip(results) {
+                let target = &mut narrow[target + 3 * out..];
+                // The fourth byte belongs to the next pixel, which is written afterwards.
+                if out + 1 < taps.outputs.len() {
+                    target[..4].copy_from_slice(&pixel.to_le_bytes());
+                } else {
+                    target[..3].copy_from_slice(&pixel.to_le_bytes()[..3]);
                 }
             }
         }
-        for row in fetched.end..lines.rows.end {
-            let line = &lines.pixels[row * lines.length..][..lines.length];
-            let number = row - lines.rows.start;
-            plain_row::<3>(line, across, &mut narrow[number * length..][..length]);
-        }
     }
 
-    /// The second pass, 16 bytes of two rows at a time.
+    /// The vertical pass, 16 bytes of two rows at a time.
     #[target_feature(enable = "avx2")]
-    pub(super) fn columns(
+    pub(super) fn vertical_pass(
         narrow: &[u8],
         length: usize,
         first: usize,
-        down: &Taps,
+        taps: &Taps,
         resized: &mut [u8],
     ) {
         const STEP: usize = 16;
         let mut pairs: Vec<[usize; 2]> = Vec::new();
         let mut weights: Vec<[i32; 2]> = Vec::new();
-        for ((inputs, own), out) in down.iter().zip(resized.chunks_exact_mut(length)) {
+        for ((inputs, own), out) in taps.iter().zip(resized.chunks_exact_mut(length)) {
             pairs.clear();
             weights.clear();
             for (i, two) in own.chunks(2).enumerate() {
                 let row = (inputs.start - first + 2 * i) * length;
-                // Of the last one, where they are odd, nothing is added.
+                // If the number of rows is odd, the last one is paired with itself and weight 0.
                 let next = if two.len() == 2 { row + length } else { row };
                 pairs.push([row, next]);
-                weights.push(pair(two[0], two.get(1).copied().unwrap_or(0)));
+                weights.push(split_pair(two[0], two.get(1).copied().unwrap_or(0)));
             }
             let mut at = 0;
             while at < length {
                 if length < STEP {
-                    narrow_columns(narrow, length, &inputs, first, own, out);
+                    vertical_short_row(narrow, length, &inputs, first, own, out);
                     break;
                 }
-                // The last step takes again some of what the one before took.
+                // The last iteration overlaps the one before.
                 at = at.min(length - STEP);
                 let mut sums = [_mm256_setzero_si256(); 4];
                 for (rows, &[high, low]) in pairs.iter().zip(&weights) {
                     let [a, b] = [&narrow[rows[0] + at..][..STEP], &narrow[rows[1] + at..][..STEP]];
-                    // SAFETY: there are 16 bytes each.
+                    // SAFETY: both slices have 16 bytes.
                     let [a, b] = unsafe {
                         [_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast())]
                     };
@@ -387,19 +419,20 @@ mod x86 {
                     sums[2] = _mm256_add_epi32(sums[2], _mm256_madd_epi16(right, high));
                     sums[3] = _mm256_add_epi32(sums[3], _mm256_madd_epi16(right, low));
                 }
-                let words = _mm256_packs_epi32(join(sums[0], sums[1]), join(sums[2], sums[3]));
+                let (left, right) = (join_sums(sums[0], sums[1]), join_sums(sums[2], sums[3]));
+                let words = _mm256_packs_epi32(left, right);
                 let bytes = _mm256_packus_epi16(words, words);
                 let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
-                let place = out[at..][..STEP].as_mut_ptr();
-                // SAFETY: there is room for 16 bytes.
-                unsafe { _mm_storeu_si128(place.cast(), _mm256_castsi256_si128(bytes)) };
+                let target = out[at..][..STEP].as_mut_ptr();
+                // SAFETY: the target has 16 bytes.
+                unsafe { _mm_storeu_si128(target.cast(), _mm256_castsi256_si128(bytes)) };
                 at += STEP;
             }
         }
     }
 
-    /// One output row of fewer than 16 bytes.
-    fn narrow_columns(
+    /// Computes one output row of fewer than 16 bytes.
+    fn vertical_short_row(
         narrow: &[u8],
         length: usize,
         inputs: &Range<usize>,
@@ -420,39 +453,40 @@ mod x86 {
 mod tests {
     use super::*;
 
-    fn picture(width: usize, height: usize, channels: usize) -> Vec<u8> {
+    fn test_image(width: usize, height: usize, channels: usize) -> Vec<u8> {
         (0..width * height * channels).map(|i| (i * i / 7 + i * 31) as u8).collect()
     }
 
-    fn whole(from: u32, to: u32) -> ResizeAxis {
+    fn uncropped(from: u32, to: u32) -> ResizeAxis {
         ResizeAxis { source: 0..from, size: to, crop: 0..to }
     }
 
-    fn resampled(
+    fn resample(
         level: SimdLevel,
-        picture: (&[u8], usize, usize),
-        across: &ResizeAxis,
-        down: &ResizeAxis,
+        image: (&[u8], usize, usize),
+        horizontal: &ResizeAxis,
+        vertical: &ResizeAxis,
     ) -> Vec<u8> {
         let mut resized = vec![7; 3];
-        Resampler::default().resample(level, picture, across, down, &mut resized);
+        Resampler::default().resample(level, image, horizontal, vertical, &mut resized);
         resized
     }
 
     #[test]
-    fn every_level_gives_the_plain_bytes() {
+    fn every_level_matches_the_scalar_reference() {
         let sides = [1u32, 2, 5, 6, 16, 17, 61, 97];
         for channels in [1, 3] {
             for width in sides {
                 for height in [1u32, 3, 29, 64] {
-                    let pixels = picture(width as usize, height as usize, channels);
-                    let picture = (pixels.as_slice(), width as usize, channels);
+                    let pixels = test_image(width as usize, height as usize, channels);
+                    let image = (pixels.as_slice(), width as usize, channels);
                     for to in sides {
-                        let (across, down) = (whole(width, to), whole(height, 100 - to));
-                        let plain = resampled(SimdLevel::Scalar, picture, &across, &down);
-                        for level in SimdLevel::all() {
-                            let found = resampled(level, picture, &across, &down);
-                            assert!(found == plain, "{width}x{height} to {to}, {level:?}");
+                        let (horizontal, vertical) =
+                            (uncropped(width, to), uncropped(height, 100 - to));
+                        let scalar = resample(SimdLevel::Scalar, image, &horizontal, &vertical);
+                        for level in SimdLevel::available() {
+                            let found = resample(level, image, &horizontal, &vertical);
+                            assert!(found == scalar, "{width}x{height} to {to}, {level:?}");
                         }
                     }
                 }
@@ -461,19 +495,20 @@ mod tests {
     }
 
     #[test]
-    fn the_brightest_value_and_weight_do_not_overflow() {
+    fn white_pixels_do_not_overflow() {
         let pixels = vec![255; 40 * 30 * 3];
-        for level in SimdLevel::all() {
+        for level in SimdLevel::available() {
             for to in [1, 10, 40, 77] {
-                let found = resampled(level, (&pixels, 40, 3), &whole(40, to), &whole(30, to));
+                let found =
+                    resample(level, (&pixels, 40, 3), &uncropped(40, to), &uncropped(30, to));
                 assert!(found.iter().all(|&value| value == 255), "{to} {level:?}");
             }
         }
     }
 
     #[test]
-    fn what_is_wanted_of_a_part_is_what_cropping_before_and_after_gives() {
-        let pixels = picture(50, 40, 3);
+    fn cropping_equals_cropping_before_and_after_resizing() {
+        let pixels = test_image(50, 40, 3);
         let part: Vec<u8> = pixels
             .chunks(150)
             .skip(4)
@@ -481,11 +516,11 @@ mod tests {
             .flat_map(|row| &row[21..21 + 99])
             .copied()
             .collect();
-        for level in SimdLevel::all() {
-            let all = resampled(level, (&part, 33, 3), &whole(33, 20), &whole(30, 21));
-            let across = ResizeAxis { source: 7..40, size: 20, crop: 3..19 };
-            let down = ResizeAxis { source: 4..34, size: 21, crop: 5..21 };
-            let some = resampled(level, (&pixels, 50, 3), &across, &down);
+        for level in SimdLevel::available() {
+            let all = resample(level, (&part, 33, 3), &uncropped(33, 20), &uncropped(30, 21));
+            let horizontal = ResizeAxis { source: 7..40, size: 20, crop: 3..19 };
+            let vertical = ResizeAxis { source: 4..34, size: 21, crop: 5..21 };
+            let some = resample(level, (&pixels, 50, 3), &horizontal, &vertical);
             let cropped: Vec<u8> =
                 all.chunks(60).skip(5).flat_map(|row| &row[9..57]).copied().collect();
             assert_eq!(some, cropped, "{level:?}");
@@ -493,10 +528,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_wanted_where_nothing_is_asked_for() {
+    fn an_empty_crop_gives_no_pixels() {
         let none = ResizeAxis { source: 0..4, size: 9, crop: 3..3 };
-        for level in SimdLevel::all() {
-            assert!(resampled(level, (&[0; 16], 4, 1), &none, &whole(4, 9)).is_empty());
+        for level in SimdLevel::available() {
+            assert!(resample(level, (&[0; 16], 4, 1), &none, &uncropped(4, 9)).is_empty());
         }
     }
 }

@@ -1,29 +1,34 @@
-//! The numbers that images are made of.
+//! Element types of images in memory.
 
 use crate::vector::Vector;
 
-/// A number as it lies in memory; all arithmetic is in f32.
+/// An element type of images in memory; all arithmetic is in f32.
 pub trait Scalar: Copy + Send + Sync + 'static {
     fn to_f32(self) -> f32;
-    /// Rounded to the nearest, ties to even.
+
+    /// Converts from f32, rounded to nearest even.
     fn from_f32(value: f32) -> Self;
 
+    /// Loads `V::LANES` elements of any alignment as f32.
+    ///
     /// # Safety
-    /// `V::LANES` elements must be readable at `from`, and the CPU must have `V`'s instructions.
+    /// `V::LANES` elements must be readable at `source`, and the CPU must have `V`'s instructions.
     #[doc(hidden)]
-    unsafe fn load<V: Vector>(from: *const Self) -> V;
+    unsafe fn load<V: Vector>(source: *const Self) -> V;
 
+    /// Stores `V::LANES` elements at an address of any alignment.
+    ///
     /// # Safety
-    /// `V::LANES` elements must be writable at `to`, and the CPU must have `V`'s instructions.
+    /// `V::LANES` elements must be writable at `target`.
     #[doc(hidden)]
-    unsafe fn store<V: Vector>(value: V, to: *mut Self);
+    unsafe fn store<V: Vector>(value: V, target: *mut Self);
 
-    /// What is read again after [`store`](Self::store).
+    /// Rounds to the values that a [`store`](Self::store) and a [`load`](Self::load) give.
     ///
     /// # Safety
     /// The CPU must have `V`'s instructions.
     #[doc(hidden)]
-    unsafe fn rounded<V: Vector>(value: V) -> V;
+    unsafe fn round<V: Vector>(value: V) -> V;
 }
 
 impl Scalar for f32 {
@@ -36,17 +41,19 @@ impl Scalar for f32 {
     }
 
     #[inline(always)]
-    unsafe fn load<V: Vector>(from: *const f32) -> V {
-        V::load(from)
+    unsafe fn load<V: Vector>(source: *const f32) -> V {
+        // SAFETY: the caller guarantees readable elements and `V`'s instructions.
+        unsafe { V::load(source) }
     }
 
     #[inline(always)]
-    unsafe fn store<V: Vector>(value: V, to: *mut f32) {
-        value.store(to);
+    unsafe fn store<V: Vector>(value: V, target: *mut f32) {
+        // SAFETY: the caller guarantees writable elements.
+        unsafe { value.store(target) };
     }
 
     #[inline(always)]
-    unsafe fn rounded<V: Vector>(value: V) -> V {
+    unsafe fn round<V: Vector>(value: V) -> V {
         value
     }
 }
@@ -70,20 +77,25 @@ impl Scalar for Bf16 {
     }
 
     #[inline(always)]
-    unsafe fn load<V: Vector>(from: *const Bf16) -> V {
-        V::load_bf16(from)
+    unsafe fn load<V: Vector>(source: *const Bf16) -> V {
+        // SAFETY: the caller guarantees readable elements and `V`'s instructions.
+        unsafe { V::load_bf16(source) }
     }
 
     #[inline(always)]
-    unsafe fn store<V: Vector>(value: V, to: *mut Bf16) {
-        value.store_bf16(to);
+    unsafe fn store<V: Vector>(value: V, target: *mut Bf16) {
+        // SAFETY: the caller guarantees writable elements.
+        unsafe { value.store_bf16(target) };
     }
 
     #[inline(always)]
-    unsafe fn rounded<V: Vector>(value: V) -> V {
-        let mut numbers = [Bf16(0); 16];
-        value.store_bf16(numbers.as_mut_ptr());
-        V::load_bf16(numbers.as_ptr())
+    unsafe fn round<V: Vector>(value: V) -> V {
+        let mut elements = [Bf16(0); 16];
+        // SAFETY: no register has more than 16 lanes, and `value` proves `V`'s instructions.
+        unsafe {
+            value.store_bf16(elements.as_mut_ptr());
+            V::load_bf16(elements.as_ptr())
+        }
     }
 }
 
@@ -92,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bf16_rounds_to_the_nearest_and_ties_to_even() {
+    fn bf16_rounds_to_nearest_even() {
         for (value, bits) in [
             (1.0, 0x3f80),
             (-2.5, 0xc020),

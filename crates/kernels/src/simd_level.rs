@@ -1,36 +1,36 @@
-//! What this CPU can do.
+//! SIMD instruction sets and their detection.
 
 use std::sync::OnceLock;
 
-/// The instructions that a kernel is compiled for.
+/// The instruction set that a kernel is compiled for, slowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SimdLevel {
-    /// One number at a time: the reference, and no faster than ATen.
+    /// One value at a time: the reference, and no faster than ATen.
     Scalar,
-    /// 8 numbers at a time.
+    /// AVX2 and FMA: 8 f32 values at a time.
     Avx2,
-    /// 16 numbers at a time.
+    /// AVX-512 F and BW: 16 f32 values at a time.
     Avx512,
 }
 
 impl SimdLevel {
-    /// The best level of this CPU, found once. As in ATen, the environment variable
+    /// Returns the best level of this CPU, detected once. As in ATen, the environment variable
     /// `ATEN_CPU_CAPABILITY` (`default`, `avx2`, `avx512`) lowers it.
     pub fn best() -> SimdLevel {
         static BEST: OnceLock<SimdLevel> = OnceLock::new();
         *BEST.get_or_init(|| {
-            let asked = std::env::var("ATEN_CPU_CAPABILITY").unwrap_or_default();
-            let most = match asked.to_ascii_lowercase().as_str() {
+            let limit = std::env::var("ATEN_CPU_CAPABILITY").unwrap_or_default();
+            let limit = match limit.to_ascii_lowercase().as_str() {
                 "default" => SimdLevel::Scalar,
                 "avx2" => SimdLevel::Avx2,
                 _ => SimdLevel::Avx512,
             };
-            SimdLevel::found().min(most)
+            SimdLevel::detect().min(limit)
         })
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn found() -> SimdLevel {
+    fn detect() -> SimdLevel {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
             SimdLevel::Avx512
         } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -41,20 +41,25 @@ impl SimdLevel {
     }
 
     #[cfg(not(target_arch = "x86_64"))]
-    fn found() -> SimdLevel {
+    fn detect() -> SimdLevel {
         SimdLevel::Scalar
     }
 
-    /// Every level that this CPU has, for tests.
+    /// Panics if the CPU lacks this level. Tests may exceed `ATEN_CPU_CAPABILITY`.
+    pub(crate) fn assert_available(self) {
+        assert!(self <= SimdLevel::best() || self == SimdLevel::Scalar || cfg!(test));
+    }
+
+    /// Returns every level of this CPU.
     #[cfg(test)]
-    pub(crate) fn all() -> impl Iterator<Item = SimdLevel> {
+    pub(crate) fn available() -> impl Iterator<Item = SimdLevel> {
         [SimdLevel::Scalar, SimdLevel::Avx2, SimdLevel::Avx512]
             .into_iter()
-            .filter(|&level| level <= SimdLevel::found())
+            .filter(|&level| level <= SimdLevel::detect())
     }
 }
 
-/// Whether the CPU multiplies tiles of bfloat16 (AMX-BF16).
+/// Returns whether the CPU multiplies bfloat16 tiles (AMX-BF16).
 #[cfg(target_arch = "x86_64")]
 pub fn has_amx_bf16() -> bool {
     use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -67,30 +72,39 @@ pub fn has_amx_bf16() -> bool {
     false
 }
 
-/// Compiles `$kernel::<V>(...)` or `$kernel::<V, T>(...)` for each level and calls the one asked for.
-macro_rules! at_level {
+/// Compiles the unsafe function `$kernel::<V>(...)` or `$kernel::<V, T>(...)` for each level and
+/// calls the variant of `$level`. Each kernel requires the instructions of `V`.
+macro_rules! dispatch {
     ($level:expr, $kernel:ident$(::<$T:ident>)?($($name:ident: $type:ty),* $(,)?)) => {{
+        use $crate::SimdLevel;
+
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx512bw")]
-        unsafe fn avx512$(<$T: $crate::Scalar>)?($($name: $type),*) {
-            $kernel::<$crate::vector::Avx512 $(, $T)?>($($name),*)
+        fn avx512$(<$T: $crate::Scalar>)?($($name: $type),*) {
+            // SAFETY: the function is compiled for the instructions of the register type.
+            unsafe { $kernel::<$crate::vector::Avx512 $(, $T)?>($($name),*) }
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn avx2$(<$T: $crate::Scalar>)?($($name: $type),*) {
-            $kernel::<$crate::vector::Avx2 $(, $T)?>($($name),*)
+        fn avx2$(<$T: $crate::Scalar>)?($($name: $type),*) {
+            // SAFETY: the function is compiled for the instructions of the register type.
+            unsafe { $kernel::<$crate::vector::Avx2 $(, $T)?>($($name),*) }
         }
-        assert!($level <= SimdLevel::best() || $level == SimdLevel::Scalar || cfg!(test));
-        // SAFETY: the CPU has the level's instructions; the kernels check their slices' lengths.
+        let level: SimdLevel = $level;
+        level.assert_available();
+        // SAFETY: the CPU has the level's instructions. The caller of this macro has checked the
+        // lengths of the slices, which the kernels rely on.
         unsafe {
-            match $level {
-                #[cfg(target_arch = "x86_64")]
-                SimdLevel::Avx512 => avx512$(::<$T>)?($($name),*),
+            match level {
+                SimdLevel::Scalar => $kernel::<f32 $(, $T)?>($($name),*),
                 #[cfg(target_arch = "x86_64")]
                 SimdLevel::Avx2 => avx2$(::<$T>)?($($name),*),
-                _ => $kernel::<f32 $(, $T)?>($($name),*),
+                #[cfg(target_arch = "x86_64")]
+                SimdLevel::Avx512 => avx512$(::<$T>)?($($name),*),
+                #[cfg(not(target_arch = "x86_64"))]
+                SimdLevel::Avx2 | SimdLevel::Avx512 => unreachable!("an x86 level"),
             }
         }
     }};
 }
-pub(crate) use at_level;
+pub(crate) use dispatch;

@@ -1,41 +1,73 @@
-//! Several f32 at once, so that a kernel is written once for every instruction set.
+//! SIMD registers of f32 values, so that a kernel is written once for every instruction set.
 
 use crate::scalar::{Bf16, Scalar};
 
-/// Brings a cache line near that will be read soon. The address need not be one.
+/// Prefetches the cache line of an address into all cache levels. The address may be invalid.
 #[inline(always)]
-pub fn prefetch(from: *const f32) {
+pub fn prefetch(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, on every x86-64.
+    // SAFETY: every x86-64 CPU has the instruction, and a prefetch never faults.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(from.cast());
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = from;
+    let _ = address;
 }
 
-/// A register of `LANES` numbers.
+/// A register of `LANES` f32 values.
 ///
-/// # Safety
-/// Every function needs a CPU that has the type's instructions; `load` and `store` need `LANES`
-/// elements at the pointer, of any alignment, and `gather` so many at distances of `stride`.
+/// Only unsafe functions create a register, so its existence proves that the CPU has the
+/// instructions of its type. That is why arithmetic on registers is safe.
 pub trait Vector: Copy {
     const LANES: usize;
 
+    /// Returns a register with `value` in every lane.
+    ///
+    /// # Safety
+    /// The CPU must have the type's instructions.
     unsafe fn splat(value: f32) -> Self;
-    unsafe fn load(from: *const f32) -> Self;
-    unsafe fn gather(from: *const f32, stride: usize) -> Self;
-    unsafe fn store(self, to: *mut f32);
-    unsafe fn load_bf16(from: *const Bf16) -> Self;
-    unsafe fn store_bf16(self, to: *mut Bf16);
-    unsafe fn add(self, other: Self) -> Self;
-    unsafe fn sub(self, other: Self) -> Self;
-    /// `self * factor + term`
-    unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
-    /// The greater of self and 0; NaN stays NaN, as in ATen.
-    unsafe fn relu(self) -> Self;
-    /// Self where `by` is greater than 0, else 0.
-    unsafe fn where_positive(self, by: Self) -> Self;
+
+    /// Loads `LANES` values of any alignment.
+    ///
+    /// # Safety
+    /// `LANES` values must be readable at `source`, and the CPU must have the type's instructions.
+    unsafe fn load(source: *const f32) -> Self;
+
+    /// Loads `LANES` values that are `stride` values apart.
+    ///
+    /// # Safety
+    /// The values must be readable, and the CPU must have the type's instructions.
+    unsafe fn gather(source: *const f32, stride: usize) -> Self;
+
+    /// Stores the register at an address of any alignment.
+    ///
+    /// # Safety
+    /// `LANES` values must be writable at `target`.
+    unsafe fn store(self, target: *mut f32);
+
+    /// Loads `LANES` bfloat16 values of any alignment as f32.
+    ///
+    /// # Safety
+    /// `LANES` values must be readable at `source`, and the CPU must have the type's instructions.
+    unsafe fn load_bf16(source: *const Bf16) -> Self;
+
+    /// Stores the register as bfloat16, rounded to nearest even.
+    ///
+    /// # Safety
+    /// `LANES` values must be writable at `target`.
+    unsafe fn store_bf16(self, target: *mut Bf16);
+
+    fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
+
+    /// Returns `self * factor + term`.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+
+    /// Returns `max(self, 0)`. NaN stays NaN, as in ATen.
+    fn relu(self) -> Self;
+
+    /// Returns `self` in the lanes where `mask` is greater than 0, and 0 in the others.
+    fn where_positive(self, mask: Self) -> Self;
 }
 
 impl Vector for f32 {
@@ -47,53 +79,58 @@ impl Vector for f32 {
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> f32 {
-        from.read_unaligned()
+    unsafe fn load(source: *const f32) -> f32 {
+        // SAFETY: the caller guarantees that the value is readable.
+        unsafe { source.read_unaligned() }
     }
 
     #[inline(always)]
-    unsafe fn gather(from: *const f32, _stride: usize) -> f32 {
-        from.read_unaligned()
+    unsafe fn gather(source: *const f32, _stride: usize) -> f32 {
+        // SAFETY: the caller guarantees that the value is readable.
+        unsafe { source.read_unaligned() }
     }
 
     #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        to.write_unaligned(self);
+    unsafe fn store(self, target: *mut f32) {
+        // SAFETY: the caller guarantees that the value is writable.
+        unsafe { target.write_unaligned(self) };
     }
 
     #[inline(always)]
-    unsafe fn load_bf16(from: *const Bf16) -> f32 {
-        from.read_unaligned().to_f32()
+    unsafe fn load_bf16(source: *const Bf16) -> f32 {
+        // SAFETY: the caller guarantees that the value is readable.
+        unsafe { source.read_unaligned().to_f32() }
     }
 
     #[inline(always)]
-    unsafe fn store_bf16(self, to: *mut Bf16) {
-        to.write_unaligned(Bf16::from_f32(self));
+    unsafe fn store_bf16(self, target: *mut Bf16) {
+        // SAFETY: the caller guarantees that the value is writable.
+        unsafe { target.write_unaligned(Bf16::from_f32(self)) };
     }
 
     #[inline(always)]
-    unsafe fn add(self, other: f32) -> f32 {
+    fn add(self, other: f32) -> f32 {
         self + other
     }
 
     #[inline(always)]
-    unsafe fn sub(self, other: f32) -> f32 {
+    fn sub(self, other: f32) -> f32 {
         self - other
     }
 
     #[inline(always)]
-    unsafe fn mul_add(self, factor: f32, term: f32) -> f32 {
+    fn mul_add(self, factor: f32, term: f32) -> f32 {
         self * factor + term
     }
 
     #[inline(always)]
-    unsafe fn relu(self) -> f32 {
+    fn relu(self) -> f32 {
         if self < 0.0 { 0.0 } else { self }
     }
 
     #[inline(always)]
-    unsafe fn where_positive(self, by: f32) -> f32 {
-        if by > 0.0 { self } else { 0.0 }
+    fn where_positive(self, mask: f32) -> f32 {
+        if mask > 0.0 { self } else { 0.0 }
     }
 }
 
@@ -102,152 +139,212 @@ mod x86 {
     use super::*;
     use std::arch::x86_64::*;
 
-    #[derive(Clone, Copy)]
-    pub struct Avx2(__m256);
+    /// Defines a register type whose operations are the given intrinsics.
+    macro_rules! impl_vector {
+        (
+            $vector:ident($register:ty), lanes: $lanes:literal,
+            splat: $splat:ident, load: $load:ident, store: $store:ident, zero: $zero:ident,
+            add: $add:ident, sub: $sub:ident, mul_add: $mul_add:ident, max: $max:ident,
+            gather: $gather:ident, load_bf16: $load_bf16:ident, store_bf16: $store_bf16:ident,
+            where_positive: $where_positive:ident,
+        ) => {
+            #[derive(Clone, Copy)]
+            pub struct $vector($register);
 
-    impl Vector for Avx2 {
-        const LANES: usize = 8;
+            impl Vector for $vector {
+                const LANES: usize = $lanes;
 
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> Self {
-            Avx2(_mm256_set1_ps(value))
-        }
+                #[inline(always)]
+                unsafe fn splat(value: f32) -> Self {
+                    // SAFETY: the caller guarantees that the CPU has the instruction.
+                    unsafe { Self($splat(value)) }
+                }
 
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            Avx2(_mm256_loadu_ps(from))
-        }
+                #[inline(always)]
+                unsafe fn load(source: *const f32) -> Self {
+                    // SAFETY: the caller guarantees readable values and the instruction.
+                    unsafe { Self($load(source)) }
+                }
 
-        #[inline(always)]
-        unsafe fn gather(from: *const f32, stride: usize) -> Self {
+                #[inline(always)]
+                unsafe fn gather(source: *const f32, stride: usize) -> Self {
+                    // SAFETY: the caller guarantees readable values and the instructions.
+                    unsafe { Self($gather(source, stride)) }
+                }
+
+                #[inline(always)]
+                unsafe fn store(self, target: *mut f32) {
+                    // SAFETY: the caller guarantees writable values, `self` the instruction.
+                    unsafe { $store(target, self.0) };
+                }
+
+                #[inline(always)]
+                unsafe fn load_bf16(source: *const Bf16) -> Self {
+                    // SAFETY: the caller guarantees readable values and the instructions.
+                    unsafe { Self($load_bf16(source)) }
+                }
+
+                #[inline(always)]
+                unsafe fn store_bf16(self, target: *mut Bf16) {
+                    // SAFETY: the caller guarantees writable values, `self` the instructions.
+                    unsafe { $store_bf16(self.0, target) };
+                }
+
+                #[inline(always)]
+                fn add(self, other: Self) -> Self {
+                    // SAFETY: `self` exists only where the CPU has the instruction.
+                    unsafe { Self($add(self.0, other.0)) }
+                }
+
+                #[inline(always)]
+                fn sub(self, other: Self) -> Self {
+                    // SAFETY: `self` exists only where the CPU has the instruction.
+                    unsafe { Self($sub(self.0, other.0)) }
+                }
+
+                #[inline(always)]
+                fn mul_add(self, factor: Self, term: Self) -> Self {
+                    // SAFETY: `self` exists only where the CPU has the instruction.
+                    unsafe { Self($mul_add(self.0, factor.0, term.0)) }
+                }
+
+                #[inline(always)]
+                fn relu(self) -> Self {
+                    // If either operand is NaN, the instruction returns the second one.
+                    // SAFETY: `self` exists only where the CPU has the instructions.
+                    unsafe { Self($max($zero(), self.0)) }
+                }
+
+                #[inline(always)]
+                fn where_positive(self, mask: Self) -> Self {
+                    // SAFETY: `self` exists only where the CPU has the instructions.
+                    unsafe { Self($where_positive(self.0, mask.0)) }
+                }
+            }
+        };
+    }
+
+    impl_vector! {
+        Avx2(__m256), lanes: 8,
+        splat: _mm256_set1_ps, load: _mm256_loadu_ps, store: _mm256_storeu_ps,
+        zero: _mm256_setzero_ps,
+        add: _mm256_add_ps, sub: _mm256_sub_ps, mul_add: _mm256_fmadd_ps, max: _mm256_max_ps,
+        gather: gather_avx2, load_bf16: load_bf16_avx2, store_bf16: store_bf16_avx2,
+        where_positive: where_positive_avx2,
+    }
+
+    impl_vector! {
+        Avx512(__m512), lanes: 16,
+        splat: _mm512_set1_ps, load: _mm512_loadu_ps, store: _mm512_storeu_ps,
+        zero: _mm512_setzero_ps,
+        add: _mm512_add_ps, sub: _mm512_sub_ps, mul_add: _mm512_fmadd_ps, max: _mm512_max_ps,
+        gather: gather_avx512, load_bf16: load_bf16_avx512, store_bf16: store_bf16_avx512,
+        where_positive: where_positive_avx512,
+    }
+
+    // The operations below differ between the instruction sets.
+
+    /// # Safety
+    /// As for [`Vector::gather`].
+    #[inline(always)]
+    unsafe fn gather_avx2(source: *const f32, stride: usize) -> __m256 {
+        // SAFETY: the caller guarantees readable values and AVX2.
+        unsafe {
             let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            let places = _mm256_mullo_epi32(lanes, _mm256_set1_epi32(stride as i32));
-            Avx2(_mm256_i32gather_ps::<4>(from, places))
-        }
-
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            _mm256_storeu_ps(to, self.0);
-        }
-
-        #[inline(always)]
-        unsafe fn load_bf16(from: *const Bf16) -> Self {
-            let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
-            Avx2(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves)))
-        }
-
-        #[inline(always)]
-        unsafe fn store_bf16(self, to: *mut Bf16) {
-            let bits = _mm256_castps_si256(self.0);
-            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-            let bias = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
-            let rounded = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, bias));
-            let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0));
-            let halves = _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc0), nan);
-            // Packing works within each half of the register; the permutation joins the two.
-            let packed = _mm256_packus_epi32(halves, halves);
-            let joined = _mm256_permute4x64_epi64::<0b1000>(packed);
-            _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(joined));
-        }
-
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            Avx2(_mm256_add_ps(self.0, other.0))
-        }
-
-        #[inline(always)]
-        unsafe fn sub(self, other: Self) -> Self {
-            Avx2(_mm256_sub_ps(self.0, other.0))
-        }
-
-        #[inline(always)]
-        unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
-            Avx2(_mm256_fmadd_ps(self.0, factor.0, term.0))
-        }
-
-        #[inline(always)]
-        unsafe fn relu(self) -> Self {
-            // With a NaN, the second operand is what comes out.
-            Avx2(_mm256_max_ps(_mm256_setzero_ps(), self.0))
-        }
-
-        #[inline(always)]
-        unsafe fn where_positive(self, by: Self) -> Self {
-            let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(by.0, _mm256_setzero_ps());
-            Avx2(_mm256_and_ps(self.0, positive))
+            let offsets = _mm256_mullo_epi32(lanes, _mm256_set1_epi32(stride as i32));
+            _mm256_i32gather_ps::<4>(source, offsets)
         }
     }
 
-    #[derive(Clone, Copy)]
-    pub struct Avx512(__m512);
-
-    impl Vector for Avx512 {
-        const LANES: usize = 16;
-
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> Self {
-            Avx512(_mm512_set1_ps(value))
-        }
-
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            Avx512(_mm512_loadu_ps(from))
-        }
-
-        #[inline(always)]
-        unsafe fn gather(from: *const f32, stride: usize) -> Self {
+    /// # Safety
+    /// As for [`Vector::gather`].
+    #[inline(always)]
+    unsafe fn gather_avx512(source: *const f32, stride: usize) -> __m512 {
+        // SAFETY: the caller guarantees readable values and AVX-512.
+        unsafe {
             let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            let places = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(stride as i32));
-            Avx512(_mm512_i32gather_ps::<4>(places, from))
+            let offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(stride as i32));
+            _mm512_i32gather_ps::<4>(offsets, source)
         }
+    }
 
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            _mm512_storeu_ps(to, self.0);
+    /// # Safety
+    /// As for [`Vector::load_bf16`].
+    #[inline(always)]
+    unsafe fn load_bf16_avx2(source: *const Bf16) -> __m256 {
+        // SAFETY: the caller guarantees readable values and AVX2.
+        unsafe {
+            let bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(source.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
         }
+    }
 
-        #[inline(always)]
-        unsafe fn load_bf16(from: *const Bf16) -> Self {
-            let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
-            Avx512(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves)))
+    /// # Safety
+    /// As for [`Vector::load_bf16`].
+    #[inline(always)]
+    unsafe fn load_bf16_avx512(source: *const Bf16) -> __m512 {
+        // SAFETY: the caller guarantees readable values and AVX-512.
+        unsafe {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(source.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
         }
+    }
 
-        #[inline(always)]
-        unsafe fn store_bf16(self, to: *mut Bf16) {
-            // As fast as AVX512_BF16's own conversion here, and on every CPU with AVX-512.
-            let bits = _mm512_castps_si512(self.0);
+    /// # Safety
+    /// As for [`Vector::store_bf16`], and the CPU must have AVX2.
+    #[inline(always)]
+    unsafe fn store_bf16_avx2(value: __m256, target: *mut Bf16) {
+        // SAFETY: the caller guarantees writable values and AVX2.
+        unsafe {
+            let bits = _mm256_castps_si256(value);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let bias = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let rounded = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, bias));
+            let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(value, value));
+            let halves = _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc0), nan);
+            // Packing works within each half of the register; the permutation joins the halves.
+            let packed = _mm256_packus_epi32(halves, halves);
+            let joined = _mm256_permute4x64_epi64::<0b1000>(packed);
+            _mm_storeu_si128(target.cast(), _mm256_castsi256_si128(joined));
+        }
+    }
+
+    /// # Safety
+    /// As for [`Vector::store_bf16`], and the CPU must have AVX-512.
+    #[inline(always)]
+    unsafe fn store_bf16_avx512(value: __m512, target: *mut Bf16) {
+        // As fast as the conversion of AVX512_BF16, which not every CPU with AVX-512 has.
+        // SAFETY: the caller guarantees writable values and AVX-512.
+        unsafe {
+            let bits = _mm512_castps_si512(value);
             let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
             let bias = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
             let rounded = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, bias));
-            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0);
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
             let halves = _mm512_mask_set1_epi32(rounded, nan, 0x7fc0);
-            _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(halves));
+            _mm256_storeu_si256(target.cast(), _mm512_cvtepi32_epi16(halves));
         }
+    }
 
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            Avx512(_mm512_add_ps(self.0, other.0))
+    /// # Safety
+    /// The CPU must have AVX2.
+    #[inline(always)]
+    unsafe fn where_positive_avx2(value: __m256, mask: __m256) -> __m256 {
+        // SAFETY: the caller guarantees AVX2.
+        unsafe {
+            let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(mask, _mm256_setzero_ps());
+            _mm256_and_ps(value, positive)
         }
+    }
 
-        #[inline(always)]
-        unsafe fn sub(self, other: Self) -> Self {
-            Avx512(_mm512_sub_ps(self.0, other.0))
-        }
-
-        #[inline(always)]
-        unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
-            Avx512(_mm512_fmadd_ps(self.0, factor.0, term.0))
-        }
-
-        #[inline(always)]
-        unsafe fn relu(self) -> Self {
-            Avx512(_mm512_max_ps(_mm512_setzero_ps(), self.0))
-        }
-
-        #[inline(always)]
-        unsafe fn where_positive(self, by: Self) -> Self {
-            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(by.0, _mm512_setzero_ps());
-            Avx512(_mm512_maskz_mov_ps(positive, self.0))
+    /// # Safety
+    /// The CPU must have AVX-512.
+    #[inline(always)]
+    unsafe fn where_positive_avx512(value: __m512, mask: __m512) -> __m512 {
+        // SAFETY: the caller guarantees AVX-512.
+        unsafe {
+            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(mask, _mm512_setzero_ps());
+            _mm512_maskz_mov_ps(positive, value)
         }
     }
 }

@@ -1,4 +1,4 @@
-// What the device is.
+// Properties of the device.
 
 #include <c10/cuda/CUDAException.h>
 #include <cuda_runtime_api.h>
@@ -7,7 +7,7 @@
 
 #include "../src/catch_exceptions.h"
 
-bool capability(int *major, int *minor) {
+bool device_capability(int *major, int *minor) {
   return catch_exceptions([&] {
     C10_CUDA_CHECK(cudaDeviceGetAttribute(major, cudaDevAttrComputeCapabilityMajor, 0));
     C10_CUDA_CHECK(cudaDeviceGetAttribute(minor, cudaDevAttrComputeCapabilityMinor, 0));
@@ -16,7 +16,7 @@ bool capability(int *major, int *minor) {
 
 bool free_memory(size_t *bytes) {
   return catch_exceptions([&] {
-    size_t all = 0;
-    C10_CUDA_CHECK(cudaMemGetInfo(bytes, &all));
+    size_t total = 0;
+    C10_CUDA_CHECK(cudaMemGetInfo(bytes, &total));
   });
 }

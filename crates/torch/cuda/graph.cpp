@@ -1,6 +1,5 @@
-// CUDA graphs: work that the device is given once and then repeats by itself, at the cost of one
-// launch. It is recorded on a stream of its own, and what it allocates lies in a pool of its own, so
-// that its addresses stay what they are.
+// CUDA graphs. Work is captured on a side stream, and its allocations come from a private pool, so
+// that their addresses stay valid for replays.
 
 #include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGraph.h>
@@ -18,43 +17,44 @@
 namespace allocator = c10::cuda::CUDACachingAllocator;
 
 namespace {
-c10::cuda::CUDAStream side() {
+c10::cuda::CUDAStream capture_stream() {
   static const auto stream = c10::cuda::getStreamFromPool(/*isHighPriority=*/false);
   return stream;
 }
 
-void let_wait(const c10::cuda::CUDAStream &waiting, const c10::cuda::CUDAStream &other) {
+// Makes `stream` wait for the work of `other`.
+void wait_stream(const c10::cuda::CUDAStream &stream, const c10::cuda::CUDAStream &other) {
   c10::cuda::CUDAEvent event;
   event.record(other);
-  event.block(waiting);
+  event.block(stream);
 }
 }  // namespace
 
-struct Aside {
-  const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream();
-  const c10::cuda::CUDAStreamGuard on{side()};
+struct SideStream {
+  const c10::cuda::CUDAStream outer = c10::cuda::getCurrentCUDAStream();
+  const c10::cuda::CUDAStreamGuard guard{capture_stream()};
 };
 
 struct Graph : at::cuda::CUDAGraph {
-  // While it is being captured.
-  std::optional<Aside> aside;
+  // Present during capture.
+  std::optional<SideStream> side_stream;
 
-  // What capture_end leaves open where it fails: the pool still takes what is allocated on the stream,
-  // and asks this graph about it.
+  // Undoes what capture_end leaves behind if it fails: otherwise the pool still serves allocations on
+  // the stream and refers to this graph.
   void close() {
-    if (capture_ended_) return;  // its destructor sees to it
-    const auto device = side().device_index();
+    if (capture_ended_) return;  // the destructor of CUDAGraph cleans up
+    const auto device = capture_stream().device_index();
     auto &host = *at::getHostAllocator(at::kCUDA);
-    // Each fails where capture_end, or its beginning, did not come so far.
-    quietly([&] { allocator::endAllocateToPool(device, mempool_id_); });
-    quietly([&] { host.end_allocate_to_pool(mempool_id_); });
-    quietly([&] { allocator::releasePool(device, mempool_id_); });
-    quietly([&] { host.release_pool(mempool_id_); });
+    // Each call fails if the capture did not get that far.
+    ignore_exceptions([&] { allocator::endAllocateToPool(device, mempool_id_); });
+    ignore_exceptions([&] { host.end_allocate_to_pool(mempool_id_); });
+    ignore_exceptions([&] { allocator::releasePool(device, mempool_id_); });
+    ignore_exceptions([&] { host.release_pool(mempool_id_); });
   }
 
  private:
   template <typename F>
-  static void quietly(F &&body) {
+  static void ignore_exceptions(F &&body) {
     try {
       body();
     } catch (...) {
@@ -62,37 +62,37 @@ struct Graph : at::cuda::CUDAGraph {
   }
 };
 
-bool begin_aside(Aside **aside) {
+bool begin_side_stream(SideStream **side_stream) {
   return catch_exceptions([&] {
-    auto begun = std::make_unique<Aside>();
-    let_wait(side(), begun->outside);
-    *aside = begun.release();
+    auto started = std::make_unique<SideStream>();
+    wait_stream(capture_stream(), started->outer);
+    *side_stream = started.release();
   });
 }
 
-bool end_aside(Aside *aside) {
+bool end_side_stream(SideStream *side_stream) {
   return catch_exceptions([&] {
-    const std::unique_ptr<Aside> ending(aside);
-    let_wait(ending->outside, side());
+    const std::unique_ptr<SideStream> ending(side_stream);
+    wait_stream(ending->outer, capture_stream());
   });
 }
 
 bool begin_capture(Graph **graph) {
   return catch_exceptions([&] {
-    // Nothing is under way, and what no tensor lies in is there for the graph's pool.
+    // No work is in flight, and cached blocks are available for the graph's pool.
     c10::cuda::device_synchronize();
     allocator::emptyCache();
-    auto begun = std::make_unique<Graph>();
-    begun->aside.emplace();
+    auto capturing = std::make_unique<Graph>();
+    capturing->side_stream.emplace();
     try {
-      // Global, the strictest mode: the backward pass is launched by a thread of autograd's, and what
-      // may not be captured has to fail there, too. (The others look at the thread that began alone.)
-      begun->capture_begin({0, 0}, cudaStreamCaptureModeGlobal);
+      // The global mode also fails for calls of other threads: autograd launches the backward pass
+      // from a thread of its own.
+      capturing->capture_begin({0, 0}, cudaStreamCaptureModeGlobal);
     } catch (...) {
-      begun->close();
+      capturing->close();
       throw;
     }
-    *graph = begun.release();
+    *graph = capturing.release();
   });
 }
 
@@ -105,7 +105,7 @@ bool end_capture(Graph *graph) {
       ending->close();
       throw;
     }
-    ending->aside.reset();
+    ending->side_stream.reset();
     ending.release();
   });
 }
@@ -114,8 +114,8 @@ bool replay(Graph *graph) {
   return catch_exceptions([&] { graph->replay(); });
 }
 
-void forget_graph(Graph *graph) {
-  const std::unique_ptr<Graph> forgotten(graph);
-  // A replay may be under way, in memory that is given back here.
+void free_graph(Graph *graph) {
+  const std::unique_ptr<Graph> owned(graph);
+  // A replay may still use the memory that is freed here.
   catch_exceptions([] { c10::cuda::device_synchronize(); });
 }

@@ -1,4 +1,4 @@
-// The device's memory: told when it runs out, limited, and given back.
+// Device memory: initialization with an out-of-memory observer, limit, and release.
 
 #include <ATen/Context.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -9,19 +9,19 @@
 
 namespace allocator = c10::cuda::CUDACachingAllocator;
 
-bool start(void (*ran_out)()) {
+bool init(void (*on_out_of_memory)()) {
   return catch_exceptions([&] {
     at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
-    // The exception that follows loses its type on the way through tch, and crosses as a text.
+    // The exception that follows loses its type in tch, which keeps only its message.
     allocator::attachOutOfMemoryObserver(
-        [ran_out](int64_t, size_t, size_t, size_t) { ran_out(); });
+        [on_out_of_memory](int64_t, size_t, size_t, size_t) { on_out_of_memory(); });
   });
 }
 
-bool limit_memory(double share) {
-  return catch_exceptions([&] { allocator::setMemoryFraction(share, 0); });
+bool set_memory_fraction(double fraction) {
+  return catch_exceptions([&] { allocator::setMemoryFraction(fraction, 0); });
 }
 
-bool release_free_memory() {
+bool empty_cache() {
   return catch_exceptions([] { allocator::emptyCache(); });
 }

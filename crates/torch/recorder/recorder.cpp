@@ -1,8 +1,7 @@
-// What a CUDA graph is to a card, on the CPU and for tests: operations of libtorch are written down as
-// they are called, and called again later on the same tensors. As on a card, nothing that is
-// recorded happens before it is replayed; a number that the host had when it was recorded stays what it
-// was, a tensor that has taken another's place is not looked at, and a number that the host asks for is
-// refused. Kernels of our own, which are no operations of libtorch, are not seen.
+// A stand-in for CUDA graphs on the CPU, for tests: records operations of libtorch as they are called
+// and calls them again on the same tensors. As with CUDA graphs, recorded operations take effect only
+// on replay, host values are captured as constants, replaced tensors are not seen, and reading a value
+// on the host fails. Kernels that are not libtorch operations are not recorded.
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -20,7 +19,8 @@
 #include "../src/catch_exceptions.h"
 
 namespace {
-// Below autograd, so that the backward pass is seen, too; libtorch itself has no use for it.
+// A key below autograd, so that the backward pass is recorded too. libtorch itself does not use it
+// here.
 constexpr auto KEY = c10::DispatchKey::Fake;
 
 using Stack = torch::jit::Stack;
@@ -32,36 +32,37 @@ struct Call {
 };
 
 template <typename F>
-void each_tensor(const c10::IValue &value, F &&look) {
+void for_each_tensor(const c10::IValue &value, F &&body) {
   if (value.isTensor()) {
-    if (value.toTensor().defined()) look(value.toTensor());
+    if (value.toTensor().defined()) body(value.toTensor());
   } else if (value.isTensorList()) {
-    for (const at::Tensor &tensor : value.toTensorList()) look(tensor);
+    for (const at::Tensor &tensor : value.toTensorList()) body(tensor);
   } else if (value.isList()) {
-    for (const c10::IValue &item : value.toListRef()) each_tensor(item, look);
+    for (const c10::IValue &item : value.toListRef()) for_each_tensor(item, body);
   }
 }
 }  // namespace
 
 struct Recording {
   std::vector<Call> calls;
-  // Storages that the calls made, and what lay in those that were there before.
-  std::unordered_set<c10::StorageImpl *> made;
-  std::unordered_map<c10::StorageImpl *, std::string> before;
-  std::optional<c10::impl::IncludeDispatchKeyGuard> running;
+  // Storages that the calls created.
+  std::unordered_set<c10::StorageImpl *> created;
+  // Content of the other storages before the recording.
+  std::unordered_map<c10::StorageImpl *, std::string> saved;
+  std::optional<c10::impl::IncludeDispatchKeyGuard> guard;
 
-  void look_at(const at::Tensor &tensor) {
+  void save(const at::Tensor &tensor) {
     auto *storage = tensor.storage().unsafeGetStorageImpl();
-    if (made.count(storage) != 0 || before.count(storage) != 0) return;
+    if (created.count(storage) != 0 || saved.count(storage) != 0) return;
     const auto *bytes = static_cast<const char *>(storage->data());
-    before.emplace(storage, bytes == nullptr ? "" : std::string(bytes, storage->nbytes()));
+    saved.emplace(storage, bytes == nullptr ? "" : std::string(bytes, storage->nbytes()));
   }
 
   void restore() {
-    for (auto &[storage, bytes] : before) {
+    for (auto &[storage, bytes] : saved) {
       if (!bytes.empty()) std::memcpy(storage->mutable_data(), bytes.data(), bytes.size());
     }
-    before.clear();
+    saved.clear();
   }
 };
 
@@ -77,14 +78,14 @@ void record(const c10::OperatorHandle &operation, c10::DispatchKeySet keys, Stac
   const auto results = operation.schema().returns().size();
   Call call{operation, Stack(stack->end() - arguments, stack->end()), {}};
   for (const auto &argument : call.arguments) {
-    each_tensor(argument, [](const at::Tensor &tensor) { current->look_at(tensor); });
+    for_each_tensor(argument, [](const at::Tensor &tensor) { current->save(tensor); });
   }
   operation.redispatchBoxed(keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, KEY), stack);
   call.results.assign(stack->end() - results, stack->end());
   for (const auto &result : call.results) {
-    each_tensor(result, [](const at::Tensor &tensor) {
+    for_each_tensor(result, [](const at::Tensor &tensor) {
       auto *storage = tensor.storage().unsafeGetStorageImpl();
-      if (current->before.count(storage) == 0) current->made.insert(storage);
+      if (current->saved.count(storage) == 0) current->created.insert(storage);
     });
   }
   current->calls.push_back(std::move(call));
@@ -95,11 +96,11 @@ TORCH_LIBRARY_IMPL(_, Fake, library) {
 }
 
 std::vector<at::Tensor> tensors_of(const Stack &values) {
-  std::vector<at::Tensor> all;
+  std::vector<at::Tensor> tensors;
   for (const auto &value : values) {
-    each_tensor(value, [&](const at::Tensor &tensor) { all.push_back(tensor); });
+    for_each_tensor(value, [&](const at::Tensor &tensor) { tensors.push_back(tensor); });
   }
-  return all;
+  return tensors;
 }
 }  // namespace
 
@@ -107,17 +108,17 @@ extern "C" {
 
 bool residual_recorder_begin(Recording **recording) {
   return catch_exceptions([&] {
-    TORCH_CHECK(current == nullptr, "a recording in a recording");
-    auto begun = std::make_unique<Recording>();
-    begun->running.emplace(KEY);
-    current = *recording = begun.release();
+    TORCH_CHECK(current == nullptr, "recordings cannot be nested");
+    auto started = std::make_unique<Recording>();
+    started->guard.emplace(KEY);
+    current = *recording = started.release();
   });
 }
 
-// Leaves every tensor as it was at the beginning.
+// Restores every tensor to its content before the recording.
 bool residual_recorder_end(Recording *recording) {
   return catch_exceptions([&] {
-    recording->running.reset();
+    recording->guard.reset();
     current = nullptr;
     recording->restore();
   });
@@ -129,16 +130,18 @@ bool residual_recorder_replay(Recording *recording) {
     for (const auto &call : recording->calls) {
       Stack stack = call.arguments;
       call.operation.callBoxed(&stack);
-      const auto before = tensors_of(call.results), now = tensors_of(stack);
-      for (size_t i = 0; i < before.size(); i++) {
-        // What is not where it was is new, and goes there.
-        if (before[i].const_data_ptr() != now[i].const_data_ptr()) before[i].copy_(now[i]);
+      const auto recorded = tensors_of(call.results), replayed = tensors_of(stack);
+      for (size_t i = 0; i < recorded.size(); i++) {
+        // A new tensor is copied to the address of the recorded one.
+        if (recorded[i].const_data_ptr() != replayed[i].const_data_ptr()) {
+          recorded[i].copy_(replayed[i]);
+        }
       }
     }
   });
 }
 
-void residual_recorder_forget(Recording *recording) {
+void residual_recorder_free(Recording *recording) {
   catch_exceptions([&] { delete recording; });
 }
 

@@ -1,66 +1,69 @@
-//! Which parts of memory are free: the arithmetic of an allocator, without the memory.
+//! Bookkeeping of free and allocated address ranges, independent of real memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// AddressRanges of addresses, free and taken. The smallest free range that is large enough is taken, of
-/// several the lowest; what is given back is joined to its free neighbours. So a training, which
-/// asks for the same sizes in the same order in every step, gets the same addresses.
+/// Free and allocated address ranges.
+///
+/// Allocation is best fit; among free ranges of equal length, the lowest is taken. Freed ranges are
+/// merged with their neighbors. A training loop that allocates the same sizes in the same order in
+/// every step therefore gets the same addresses.
 #[derive(Default)]
 pub(crate) struct AddressRanges {
-    /// Begin to length.
+    /// Start and length of the free ranges.
     free: BTreeMap<usize, usize>,
-    /// Length and begin.
-    by_length: BTreeSet<(usize, usize)>,
-    taken: HashMap<usize, usize>,
+    /// Length and start of the free ranges.
+    free_by_length: BTreeSet<(usize, usize)>,
+    /// Start and length of the allocated ranges.
+    allocated: HashMap<usize, usize>,
 }
 
 impl AddressRanges {
-    /// Makes a range free that was unknown, or taken.
-    pub fn add(&mut self, mut begin: usize, mut length: usize) {
-        if let Some((&before, &its)) = self.free.range(..begin).next_back() {
-            if before + its == begin {
-                self.remove(before, its);
-                (begin, length) = (before, its + length);
-            }
+    /// Adds a free range.
+    pub fn add(&mut self, mut start: usize, mut length: usize) {
+        if let Some((&previous, &previous_length)) = self.free.range(..start).next_back()
+            && previous + previous_length == start
+        {
+            self.remove(previous, previous_length);
+            (start, length) = (previous, previous_length + length);
         }
-        if let Some(&its) = self.free.get(&(begin + length)) {
-            self.remove(begin + length, its);
-            length += its;
+        if let Some(&next_length) = self.free.get(&(start + length)) {
+            self.remove(start + length, next_length);
+            length += next_length;
         }
-        self.free.insert(begin, length);
-        self.by_length.insert((length, begin));
+        self.free.insert(start, length);
+        self.free_by_length.insert((length, start));
     }
 
-    /// Takes a range, if one of the length is free.
-    pub fn take(&mut self, length: usize) -> Option<usize> {
-        let &(found, begin) = self.by_length.range((length, 0)..).next()?;
-        self.remove(begin, found);
+    /// Allocates a range and returns its start, or `None` if no free range is large enough.
+    pub fn allocate(&mut self, length: usize) -> Option<usize> {
+        let &(found, start) = self.free_by_length.range((length, 0)..).next()?;
+        self.remove(start, found);
         if found > length {
-            self.add(begin + length, found - length);
+            self.add(start + length, found - length);
         }
-        self.taken.insert(begin, length);
-        Some(begin)
+        self.allocated.insert(start, length);
+        Some(start)
     }
 
-    /// Whether a range that begins here was taken; it is free now.
-    pub fn give_back(&mut self, begin: usize) -> bool {
-        match self.taken.remove(&begin) {
+    /// Frees the range that starts at `start`. Returns whether there is one.
+    pub fn free(&mut self, start: usize) -> bool {
+        match self.allocated.remove(&start) {
             Some(length) => {
-                self.add(begin, length);
+                self.add(start, length);
                 true
             }
             None => false,
         }
     }
 
-    /// Begin and length of what is free.
-    pub fn free(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.free.iter().map(|(&begin, &length)| (begin, length))
+    /// Iterates over start and length of the free ranges.
+    pub fn free_ranges(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.free.iter().map(|(&start, &length)| (start, length))
     }
 
-    fn remove(&mut self, begin: usize, length: usize) {
-        self.free.remove(&begin);
-        self.by_length.remove(&(length, begin));
+    fn remove(&mut self, start: usize, length: usize) {
+        self.free.remove(&start);
+        self.free_by_length.remove(&(length, start));
     }
 }
 
@@ -70,49 +73,49 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_smallest_free_range_that_is_large_enough_is_taken() {
+    fn allocates_the_smallest_range_that_fother_length() {
         let mut ranges = AddressRanges::default();
         ranges.add(1000, 100);
         ranges.add(2000, 30);
         ranges.add(3000, 50);
-        assert_eq!(ranges.take(40), Some(3000));
-        assert_eq!(ranges.take(10), Some(3040));
-        assert_eq!(ranges.take(101), None);
-        assert!(ranges.give_back(3000) && !ranges.give_back(3000) && !ranges.give_back(3001));
+        assert_eq!(ranges.allocate(40), Some(3000));
+        assert_eq!(ranges.allocate(10), Some(3040));
+        assert_eq!(ranges.allocate(101), None);
+        assert!(ranges.free(3000) && !ranges.free(3000) && !ranges.free(3001));
     }
 
     proptest! {
         #[test]
-        fn what_is_taken_never_overlaps_and_what_comes_back_is_whole_again(
-            orders in prop::collection::vec((1usize..200, any::<prop::sample::Index>()), 1..200),
+        fn allocations_never_overlap_and_freed_ranges_merge(
+            requests in prop::collection::vec((1usize..200, any::<prop::sample::Index>()), 1..200),
         ) {
             let mut ranges = AddressRanges::default();
             ranges.add(4096, 5000);
             ranges.add(50_000, 3000);
-            let mut taken: Vec<(usize, usize)> = Vec::new();
-            for (length, which) in orders {
-                match ranges.take(length) {
-                    Some(begin) => {
+            let mut allocated: Vec<(usize, usize)> = Vec::new();
+            for (length, which) in requests {
+                match ranges.allocate(length) {
+                    Some(start) => {
                         let inside = |from: usize, long: usize| {
-                            from <= begin && begin + length <= from + long
+                            from <= start && start + length <= from + long
                         };
                         prop_assert!(inside(4096, 5000) || inside(50_000, 3000));
-                        for &(other, its) in &taken {
-                            prop_assert!(begin + length <= other || other + its <= begin);
+                        for &(other, other_length) in &allocated {
+                            prop_assert!(start + length <= other || other + other_length <= start);
                         }
-                        taken.push((begin, length));
+                        allocated.push((start, length));
                     }
-                    None => prop_assert!(ranges.free().all(|(_, free)| free < length)),
+                    None => prop_assert!(ranges.free_ranges().all(|(_, free)| free < length)),
                 }
-                if length % 2 == 0 && !taken.is_empty() {
-                    let (begin, _) = taken.swap_remove(which.index(taken.len()));
-                    prop_assert!(ranges.give_back(begin));
+                if length % 2 == 0 && !allocated.is_empty() {
+                    let (start, _) = allocated.swap_remove(which.index(allocated.len()));
+                    prop_assert!(ranges.free(start));
                 }
             }
-            for (begin, _) in taken {
-                prop_assert!(ranges.give_back(begin));
+            for (start, _) in allocated {
+                prop_assert!(ranges.free(start));
             }
-            let free: Vec<_> = ranges.free().collect();
+            let free: Vec<_> = ranges.free_ranges().collect();
             prop_assert_eq!(free, [(4096, 5000), (50_000, 3000)]);
         }
     }

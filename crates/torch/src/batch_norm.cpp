@@ -1,6 +1,6 @@
-// Batch normalization with what follows it in a residual block (the addition of a shortcut, ReLU) as
-// one operation of autograd, on channels_last tensors. The arithmetic is Rust's (crates/kernels),
-// handed in as a table of functions; here are the statistics and the graph.
+// Batch normalization, shortcut addition and ReLU as one autograd function, on channels_last tensors.
+// The kernels are in Rust (crates/kernels) and passed as a table of functions; this file computes the
+// statistics and connects the autograd graph.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -17,45 +17,47 @@
 
 namespace {
 
-// A ReLU on the way back: its output, or if that is null what it rectified, (x - mean) scale + bias.
+// The ReLU of a backward pass: its output, or if that is null, the terms of its input
+// (x - mean) * scale + bias.
 struct Relu {
   const void *y;
   const float *scale, *bias;
 };
 
-// On rows of channels; `count` numbers. Pointers may be null where the text in Rust says so.
+// Kernels on rows of channels with `count` elements. batch_norm.rs says which pointers may be null.
 struct Kernels {
-  void (*statistics)(bool bf16, const void *x, size_t count, const float *shift, size_t channels,
-                     double *first, double *second);
+  void (*stats)(bool bf16, const void *x, size_t count, const float *shift, size_t channels,
+                double *first, double *second);
   void (*normalize)(bool bf16, const void *x, const void *shortcut, size_t count,
                     const float *mean, const float *scale, const float *bias, size_t channels,
                     bool relu, void *y);
-  void (*backward_sums)(bool bf16, const void *x, const void *dy, const Relu *relu, size_t count,
-                        const float *mean, size_t channels, double *first, double *second);
-  // Writes over dy; `dx` may be null, as the text in Rust says.
-  void (*backward)(bool bf16, const void *x, void *dy, const Relu *relu, size_t count,
-                   const float *mean, const float *scale, const float *slope, const float *offset,
-                   size_t channels, void *dx);
+  void (*backward_reduce)(bool bf16, const void *x, const void *dy, const Relu *relu, size_t count,
+                          const float *mean, size_t channels, double *first, double *second);
+  // Overwrites dy. `dx` may be null.
+  void (*backward_input)(bool bf16, const void *x, void *dy, const Relu *relu, size_t count,
+                         const float *mean, const float *scale, const float *slope,
+                         const float *offset, size_t channels, void *dx);
 };
 
-// The rows of a tensor, shared between threads: body(chunk, first number, numbers).
+// Divides the rows of a tensor between threads: body(chunk, first element, number of elements).
 template <typename F>
-void by_rows(int64_t rows, int64_t channels, const F &body) {
-  // A thread that starts for less costs more than it brings.
-  const int64_t least = 1 << 14;
+void parallel_rows(int64_t rows, int64_t channels, const F &body) {
+  // Fewer elements do not amortize the start of a thread.
+  const int64_t min_elements = 1 << 14;
   const int64_t chunks =
-      std::clamp<int64_t>(rows * channels / least, 1, std::min<int64_t>(at::get_num_threads(), 64));
-  in_shares(rows, chunks, [&](int64_t chunk, int64_t begin, int64_t end) {
+      std::clamp<int64_t>(rows * channels / min_elements, 1, std::min<int64_t>(at::get_num_threads(), 64));
+  parallel_ranges(rows, chunks, [&](int64_t chunk, int64_t begin, int64_t end) {
     body(chunk, begin * channels, (end - begin) * channels);
   });
 }
 
-// The same in pieces, from the end: what the pass before touched last is still in the core's cache,
-// and what this one touches last is what the next begins with. body(first number, numbers).
+// Divides rows likewise, each thread's in pieces from the end: the previous pass left its last
+// elements in the core's cache, and the next pass begins with the last ones of this pass.
+// body(first element, number of elements).
 template <typename F>
-void by_rows_from_the_end(int64_t rows, int64_t channels, const F &body) {
+void parallel_rows_reversed(int64_t rows, int64_t channels, const F &body) {
   const int64_t piece = std::max<int64_t>((1 << 15) / channels, 1) * channels;
-  by_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
+  parallel_rows(rows, channels, [&](int64_t, int64_t first, int64_t count) {
     for (int64_t end = first + count; end > first;) {
       const int64_t begin = std::max(first, end - piece);
       body(begin, end - begin);
@@ -67,7 +69,7 @@ void by_rows_from_the_end(int64_t rows, int64_t channels, const F &body) {
 struct Sums {
   std::vector<double> first, second;
   Sums(int64_t chunks, int64_t channels) : first(chunks * channels), second(chunks * channels) {}
-  // All chunks' sums of channel c.
+  // Returns the sum over all chunks of channel c.
   static double total(const std::vector<double> &sums, int64_t c, int64_t channels) {
     double sum = 0;
     for (size_t i = c; i < sums.size(); i += channels) sum += sums[i];
@@ -75,12 +77,12 @@ struct Sums {
   }
 };
 
-const char *at_number(const at::Tensor &tensor, int64_t number) {
-  return static_cast<const char *>(tensor.const_data_ptr()) + number * tensor.element_size();
+const char *element_ptr(const at::Tensor &tensor, int64_t index) {
+  return static_cast<const char *>(tensor.const_data_ptr()) + index * tensor.element_size();
 }
 
-char *at_number_mut(const at::Tensor &tensor, int64_t number) {
-  return static_cast<char *>(tensor.data_ptr()) + number * tensor.element_size();
+char *element_ptr_mut(const at::Tensor &tensor, int64_t index) {
+  return static_cast<char *>(tensor.data_ptr()) + index * tensor.element_size();
 }
 
 using torch::autograd::AutogradContext;
@@ -90,26 +92,27 @@ using torch::autograd::variable_list;
 struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
   static Variable forward(AutogradContext *context, Variable input, Variable gamma, Variable beta,
                           std::optional<Variable> shortcut, Variable running_mean,
-                          Variable running_var, std::optional<Variable> known, bool relu, double momentum, double eps, int64_t table) {
+                          Variable running_var, std::optional<Variable> stats, bool relu,
+                          double momentum, double eps, int64_t table) {
     const auto *kernels = reinterpret_cast<const Kernels *>(table);
     const auto x = channels_last(input);
     const bool bf16 = x.scalar_type() == at::kBFloat16;
     const int64_t channels = x.size(1), rows = x.numel() / channels;
     const auto added = shortcut ? channels_last(*shortcut) : at::Tensor();
 
-    // Sums are taken of the distance from the first pixel, which is near enough to the mean; those
-    // that are known are of the distance from the running mean.
+    // The sums are of distances from the first pixel, which is near enough to the mean; given sums
+    // are of distances from the running mean.
     const auto first_pixel = [&] { return x.select(0, 0).select(1, 0).select(1, 0); };
-    const auto shift = (known ? running_mean.clone() : first_pixel().to(at::kFloat)).contiguous();
+    const auto shift = (stats ? running_mean.clone() : first_pixel().to(at::kFloat)).contiguous();
     const auto *shifts = shift.const_data_ptr<float>();
-    Sums sums(known ? 1 : 64, channels);
-    if (known) {
-      const auto *numbers = known->const_data_ptr<double>();
-      std::copy_n(numbers, channels, sums.first.begin());
-      std::copy_n(numbers + channels, channels, sums.second.begin());
+    Sums sums(stats ? 1 : 64, channels);
+    if (stats) {
+      const auto *values = stats->const_data_ptr<double>();
+      std::copy_n(values, channels, sums.first.begin());
+      std::copy_n(values + channels, channels, sums.second.begin());
     } else {
-      by_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
-        kernels->statistics(bf16, at_number(x, first), count, shifts, channels,
+      parallel_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
+        kernels->stats(bf16, element_ptr(x, first), count, shifts, channels,
                             &sums.first[chunk * channels], &sums.second[chunk * channels]);
       });
     }
@@ -124,22 +127,22 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
       const double distance = Sums::total(sums.first, c, channels) / rows;
       const double square = Sums::total(sums.second, c, channels) / rows;
       const double var = std::max(square - distance * distance, 0.0);
-      // A NaN in the batch has to reach the loss, which max() would prevent.
-      const double kept = std::isnan(square) ? square : var;
+      // max() would hide a NaN, which has to reach the loss.
+      const double variance = std::isnan(square) ? square : var;
       means[c] = static_cast<float>(shifts[c] + distance);
-      invstds[c] = static_cast<float>(1 / std::sqrt(kept + eps));
+      invstds[c] = static_cast<float>(1 / std::sqrt(variance + eps));
       scales[c] = gammas[c] * invstds[c];
       running_means[c] += static_cast<float>(momentum * (means[c] - running_means[c]));
-      const double unbiased = kept * rows / std::max<int64_t>(rows - 1, 1);
+      const double unbiased = variance * rows / std::max<int64_t>(rows - 1, 1);
       running_vars[c] += static_cast<float>(momentum * (unbiased - running_vars[c]));
     }
 
     const auto y = at::empty_like(x);
-    by_rows_from_the_end(rows, channels, [&](int64_t first, int64_t count) {
-      kernels->normalize(bf16, at_number(x, first), added.defined() ? at_number(added, first) : nullptr,
-                         count, means, scales, betas, channels, relu, at_number_mut(y, first));
+    parallel_rows_reversed(rows, channels, [&](int64_t first, int64_t count) {
+      kernels->normalize(bf16, element_ptr(x, first), added.defined() ? element_ptr(added, first) : nullptr,
+                         count, means, scales, betas, channels, relu, element_ptr_mut(y, first));
     });
-    // Where something was added before the ReLU, only its output tells what it let pass.
+    // With a shortcut, the mask of the ReLU can only be derived from its output.
     context->save_for_backward({x, gamma, beta, mean, invstd, relu && shortcut ? y : at::Tensor()});
     context->saved_data["table"] = table;
     context->saved_data["relu"] = relu;
@@ -147,7 +150,7 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     return y;
   }
 
-  // The engine gives its gradients away, and nobody looks at the list again.
+  // The engine moves the gradients in and does not read the list again.
   static variable_list backward(AutogradContext *context, variable_list &gradients) {
     const auto saved = context->get_saved_variables();
     const auto &x = saved[0], &gamma = saved[1], &beta = saved[2], &mean = saved[3],
@@ -157,21 +160,21 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     const bool bf16 = x.scalar_type() == at::kBFloat16;
     const int64_t channels = x.size(1), rows = x.numel() / channels;
     auto dy = channels_last(std::exchange(gradients[0], at::Tensor()).to(x.scalar_type()));
-    // It is written over, unless it is the gradient of something else, too.
-    if (!is_held_once(dy)) dy = dy.clone();
+    // The kernel overwrites it, so other owners need their own copy.
+    if (!has_unique_owner(dy)) dy = dy.clone();
     const auto *means = mean.const_data_ptr<float>(), *invstds = invstd.const_data_ptr<float>();
     const auto *gammas = gamma.const_data_ptr<float>(), *betas = beta.const_data_ptr<float>();
-    // As forward had it, to the last bit.
+    // Bit-identical to the scale of the forward pass.
     std::vector<float> factors(channels);
     for (int64_t c = 0; c < channels; c++) factors[c] = gammas[c] * invstds[c];
-    const auto gate = [&](int64_t first) {
-      return Relu{y.defined() ? at_number(y, first) : nullptr, factors.data(), betas};
+    const auto relu_at = [&](int64_t first) {
+      return Relu{y.defined() ? element_ptr(y, first) : nullptr, factors.data(), betas};
     };
 
     Sums sums(64, channels);
-    by_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
-      const auto rectified = gate(first);
-      kernels->backward_sums(bf16, at_number(x, first), at_number(dy, first),
+    parallel_rows(rows, channels, [&](int64_t chunk, int64_t first, int64_t count) {
+      const auto rectified = relu_at(first);
+      kernels->backward_reduce(bf16, element_ptr(x, first), element_ptr(dy, first),
                              relu ? &rectified : nullptr, count, means, channels,
                              &sums.first[chunk * channels], &sums.second[chunk * channels]);
     });
@@ -193,11 +196,11 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     }
     const bool with_shortcut = context->saved_data["shortcut"].toBool();
     const auto dx = with_shortcut ? at::empty_like(x) : dy;
-    by_rows_from_the_end(rows, channels, [&](int64_t first, int64_t count) {
-      const auto rectified = gate(first);
-      kernels->backward(bf16, at_number(x, first), at_number_mut(dy, first),
+    parallel_rows_reversed(rows, channels, [&](int64_t first, int64_t count) {
+      const auto rectified = relu_at(first);
+      kernels->backward_input(bf16, element_ptr(x, first), element_ptr_mut(dy, first),
                         relu ? &rectified : nullptr, count, means, scale.data(), slope.data(),
-                        offset.data(), channels, with_shortcut ? at_number_mut(dx, first) : nullptr);
+                        offset.data(), channels, with_shortcut ? element_ptr_mut(dx, first) : nullptr);
     });
     const auto dshortcut = with_shortcut ? dy : at::Tensor();
     return {dx, dgamma, dbeta, dshortcut, {}, {}, {}, {}, {}, {}, {}};
@@ -208,20 +211,21 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
 
 extern "C" {
 
-// `shortcut` and `sums` may be null. Training mode: the batch's statistics, of which `sums` are the
-// sums of the distances from the running mean and of their squares; and the running ones are moved.
+// Normalizes by the statistics of the batch (training mode) and updates the running statistics.
+// `shortcut` and `stats` may be null; `stats` are the sums of the batch's distances from the running
+// mean and of their squares.
 bool residual_batch_norm_add_relu(at::Tensor *input, at::Tensor *gamma, at::Tensor *beta,
                                   at::Tensor *shortcut, at::Tensor *running_mean,
-                                  at::Tensor *running_var, at::Tensor *sums, bool relu,
+                                  at::Tensor *running_var, at::Tensor *stats, bool relu,
                                   double momentum, double eps, const Kernels *kernels,
                                   at::Tensor **output) {
   return catch_exceptions([&] {
-    const auto maybe = [](const at::Tensor *tensor) {
+    const auto to_optional = [](const at::Tensor *tensor) {
       return tensor == nullptr ? std::nullopt : std::make_optional(*tensor);
     };
     *output = new at::Tensor(BatchNormAddRelu::apply(
-        *input, *gamma, *beta, maybe(shortcut), *running_mean, *running_var, maybe(sums), relu,
-        momentum, eps, reinterpret_cast<int64_t>(kernels)));
+        *input, *gamma, *beta, to_optional(shortcut), *running_mean, *running_var,
+        to_optional(stats), relu, momentum, eps, reinterpret_cast<int64_t>(kernels)));
   });
 }
 }

@@ -1,14 +1,15 @@
-//! Batch normalization, the addition of a shortcut and ReLU as one operation of autograd, by the
-//! kernels of `residual-kernels`.
+//! Batch normalization, shortcut addition and ReLU as one autograd operation, by the kernels of
+//! `residual-kernels`.
 
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
-use residual_kernels::{self as kernels, Bf16, Gate, Scalar, SimdLevel, Sums};
+use residual_kernels::batch_norm::{self as kernels, ReluMask};
+use residual_kernels::{Bf16, ChannelSums, Scalar, SimdLevel};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::{is_channels_last, made, pointer};
+use crate::{is_channels_last, new_tensor, optional_ptr};
 
 unsafe extern "C" {
     fn residual_batch_norm_add_relu(
@@ -18,7 +19,7 @@ unsafe extern "C" {
         shortcut: *const C_tensor,
         running_mean: *const C_tensor,
         running_var: *const C_tensor,
-        sums: *const C_tensor,
+        stats: *const C_tensor,
         relu: bool,
         momentum: f64,
         eps: f64,
@@ -27,7 +28,7 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// A normalization's parameters `[channels]`, fp32, and how it moves its running statistics.
+/// Parameters `[channels]` of a batch normalization, in fp32, and its running statistics.
 pub struct BatchNorm<'a> {
     pub gamma: &'a Tensor,
     pub beta: &'a Tensor,
@@ -38,8 +39,8 @@ pub struct BatchNorm<'a> {
 }
 
 impl BatchNorm<'_> {
-    /// Whether [`forward`](Self::forward) takes this input `[n, channels, h, w]`: on a CPU with
-    /// AVX2 or better, channels_last, bf16 or fp32 with fp32 parameters.
+    /// Returns whether [`forward`](Self::forward) supports the input `[n, channels, h, w]`: a CPU
+    /// with AVX2 or better, channels_last, bf16 or fp32 with fp32 parameters.
     pub fn supports(&self, input: &Tensor) -> bool {
         SimdLevel::best() > SimdLevel::Scalar
             && input.device() == Device::Cpu
@@ -48,27 +49,27 @@ impl BatchNorm<'_> {
             && is_channels_last(input)
     }
 
-    /// In training mode: normalizes by the batch's own statistics and moves the running ones, adds
-    /// `shortcut` (of the input's shape) and rectifies. Two passes over memory, or one where the
-    /// `sums` of the input are known: those of [`Conv3x3Output`](crate::Conv3x3Output), with the running mean
-    /// as the shift.
+    /// Normalizes by the statistics of the batch (training mode), updates the running statistics,
+    /// adds `shortcut` (of the input's shape) and applies ReLU if `relu`. Takes two passes over
+    /// memory, or one if `stats` are known: those of [`Conv3x3Output`](crate::Conv3x3Output) with
+    /// the running mean as the shift.
     pub fn forward(
         &self,
         input: &Tensor,
-        sums: Option<&Tensor>,
+        stats: Option<&Tensor>,
         shortcut: Option<&Tensor>,
         relu: bool,
     ) -> Result<Tensor> {
         // SAFETY: the tensors are alive and the table is static.
-        made(|output| unsafe {
+        new_tensor(|output| unsafe {
             residual_batch_norm_add_relu(
                 input.as_ptr(),
                 self.gamma.as_ptr(),
                 self.beta.as_ptr(),
-                pointer(shortcut),
+                optional_ptr(shortcut),
                 self.running_mean.as_ptr(),
                 self.running_var.as_ptr(),
-                pointer(sums),
+                optional_ptr(stats),
                 relu,
                 self.momentum,
                 self.eps,
@@ -79,10 +80,11 @@ impl BatchNorm<'_> {
     }
 }
 
-/// What batch_norm.cpp calls, on rows of channels: `x`, `dy`, `y` and so on have `count` numbers.
+/// The kernels that batch_norm.cpp calls, on rows of channels: `x`, `dy` and `y` have `count`
+/// elements.
 #[repr(C)]
 struct Kernels {
-    statistics: unsafe extern "C" fn(
+    stats: unsafe extern "C" fn(
         bf16: bool,
         x: *const u8,
         count: usize,
@@ -103,22 +105,22 @@ struct Kernels {
         relu: bool,
         y: *mut u8,
     ),
-    backward_sums: unsafe extern "C" fn(
+    backward_reduce: unsafe extern "C" fn(
         bf16: bool,
         x: *const u8,
         dy: *const u8,
-        gate: *const Relu,
+        relu: *const Relu,
         count: usize,
         mean: *const f32,
         channels: usize,
         first: *mut f64,
         second: *mut f64,
     ),
-    backward: unsafe extern "C" fn(
+    backward_input: unsafe extern "C" fn(
         bf16: bool,
         x: *const u8,
         dy: *mut u8,
-        gate: *const Relu,
+        relu: *const Relu,
         count: usize,
         mean: *const f32,
         scale: *const f32,
@@ -129,7 +131,9 @@ struct Kernels {
     ),
 }
 
-/// A ReLU on the way back: its output, or if that is null what came before it, as [`Gate`] says.
+static KERNELS: Kernels = Kernels { stats, normalize, backward_reduce, backward_input };
+
+/// The ReLU of a backward pass: its output, or if that is null, the terms of [`ReluMask::Recompute`].
 #[repr(C)]
 struct Relu {
     y: *const u8,
@@ -137,35 +141,36 @@ struct Relu {
     bias: *const f32,
 }
 
-/// Null for no ReLU.
-unsafe fn gate<'a, T>(relu: *const Relu, count: usize, channels: usize) -> Gate<'a, T> {
-    match relu.as_ref() {
-        None => Gate::Open,
-        Some(Relu { y, scale, bias }) if y.is_null() => Gate::Again {
-            scale: from_raw_parts(*scale, channels),
-            bias: from_raw_parts(*bias, channels),
-        },
-        Some(Relu { y, .. }) => Gate::Output(from_raw_parts(y.cast(), count)),
+/// Converts a ReLU; null stands for none.
+///
+/// # Safety
+/// A `relu` that is not null must have `count` outputs, or `channels` terms.
+unsafe fn relu_mask<'a, T>(relu: *const Relu, count: usize, channels: usize) -> ReluMask<'a, T> {
+    // SAFETY: the caller guarantees the lengths.
+    unsafe {
+        match relu.as_ref() {
+            None => ReluMask::None,
+            Some(Relu { y, scale, bias }) if y.is_null() => ReluMask::Recompute {
+                scale: from_raw_parts(*scale, channels),
+                bias: from_raw_parts(*bias, channels),
+            },
+            Some(Relu { y, .. }) => ReluMask::Output(from_raw_parts(y.cast(), count)),
+        }
     }
 }
 
-static KERNELS: Kernels = Kernels { statistics, normalize, backward_sums, backward };
-
-/// Calls `$work::<T>` with the element type that is meant.
-macro_rules! of_kind {
-    ($bf16:expr, $work:ident($($argument:expr),* $(,)?)) => {
-        match $bf16 {
-            true => $work::<Bf16>($($argument),*),
-            false => $work::<f32>($($argument),*),
-        }
+/// Calls `$typed::<T>` with the element type.
+macro_rules! with_element_type {
+    ($bf16:expr, $typed:ident($($argument:expr),* $(,)?)) => {
+        if $bf16 { $typed::<Bf16>($($argument),*) } else { $typed::<f32>($($argument),*) }
     };
 }
 
-unsafe fn some<'a, T>(pointer: *const u8, count: usize) -> Option<&'a [T]> {
-    (!pointer.is_null()).then(|| from_raw_parts(pointer.cast(), count))
-}
-
-unsafe extern "C" fn statistics(
+/// Computes [`kernels::stats`].
+///
+/// # Safety
+/// As [`Kernels`] describes its arguments.
+unsafe extern "C" fn stats(
     bf16: bool,
     x: *const u8,
     count: usize,
@@ -174,15 +179,26 @@ unsafe extern "C" fn statistics(
     first: *mut f64,
     second: *mut f64,
 ) {
-    unsafe fn work<T: Scalar>(x: *const u8, count: usize, shift: &[f32], sums: &mut Sums) {
-        kernels::statistics(SimdLevel::best(), from_raw_parts(x.cast::<T>(), count), shift, sums);
+    /// # Safety
+    /// `x` must have `count` elements.
+    unsafe fn typed<T: Scalar>(x: *const u8, count: usize, shift: &[f32], sums: &mut ChannelSums) {
+        // SAFETY: the caller guarantees the length.
+        let x = unsafe { from_raw_parts(x.cast::<T>(), count) };
+        kernels::stats(SimdLevel::best(), x, shift, sums);
     }
-    let mut sums = Sums::zero(channels);
-    of_kind!(bf16, work(x, count, from_raw_parts(shift, channels), &mut sums));
-    from_raw_parts_mut(first, channels).copy_from_slice(&sums.first);
-    from_raw_parts_mut(second, channels).copy_from_slice(&sums.second);
+    let mut sums = ChannelSums::zeros(channels);
+    // SAFETY: batch_norm.cpp passes pointers to as many elements as it says.
+    unsafe {
+        with_element_type!(bf16, typed(x, count, from_raw_parts(shift, channels), &mut sums));
+        from_raw_parts_mut(first, channels).copy_from_slice(&sums.first);
+        from_raw_parts_mut(second, channels).copy_from_slice(&sums.second);
+    }
 }
 
+/// Computes [`kernels::normalize`].
+///
+/// # Safety
+/// As [`Kernels`] describes its arguments; `shortcut` may be null.
 unsafe extern "C" fn normalize(
     bf16: bool,
     x: *const u8,
@@ -195,7 +211,9 @@ unsafe extern "C" fn normalize(
     relu: bool,
     y: *mut u8,
 ) {
-    unsafe fn work<T: Scalar>(
+    /// # Safety
+    /// The pointers must have `count` elements.
+    unsafe fn typed<T: Scalar>(
         x: *const u8,
         shortcut: *const u8,
         count: usize,
@@ -203,22 +221,28 @@ unsafe extern "C" fn normalize(
         relu: bool,
         y: *mut u8,
     ) {
-        kernels::normalize::<T>(
-            SimdLevel::best(),
-            from_raw_parts(x.cast(), count),
-            some(shortcut, count),
-            mean,
-            scale,
-            bias,
-            relu,
-            from_raw_parts_mut(y.cast(), count),
-        );
+        // SAFETY: the caller guarantees the lengths.
+        let (x, shortcut, y) = unsafe {
+            (
+                from_raw_parts(x.cast::<T>(), count),
+                (!shortcut.is_null()).then(|| from_raw_parts(shortcut.cast(), count)),
+                from_raw_parts_mut(y.cast(), count),
+            )
+        };
+        kernels::normalize(SimdLevel::best(), x, shortcut, mean, scale, bias, relu, y);
     }
-    let terms = [mean, scale, bias].map(|values| from_raw_parts(values, channels));
-    of_kind!(bf16, work(x, shortcut, count, terms, relu, y));
+    // SAFETY: batch_norm.cpp passes pointers to as many elements as it says.
+    unsafe {
+        let terms = [mean, scale, bias].map(|values| from_raw_parts(values, channels));
+        with_element_type!(bf16, typed(x, shortcut, count, terms, relu, y));
+    }
 }
 
-unsafe extern "C" fn backward_sums(
+/// Computes [`kernels::backward_reduce`].
+///
+/// # Safety
+/// As [`Kernels`] describes its arguments; `relu` may be null.
+unsafe extern "C" fn backward_reduce(
     bf16: bool,
     x: *const u8,
     dy: *const u8,
@@ -229,24 +253,40 @@ unsafe extern "C" fn backward_sums(
     first: *mut f64,
     second: *mut f64,
 ) {
-    unsafe fn work<T: Scalar>(
+    /// # Safety
+    /// The pointers must have `count` elements.
+    unsafe fn typed<T: Scalar>(
         [x, dy]: [*const u8; 2],
         relu: *const Relu,
         count: usize,
         mean: &[f32],
-        sums: &mut Sums,
+        sums: &mut ChannelSums,
     ) {
-        let (x, dy) = (from_raw_parts(x.cast::<T>(), count), from_raw_parts(dy.cast(), count));
-        let gate = gate(relu, count, mean.len());
-        kernels::backward_sums(SimdLevel::best(), x, dy, gate, mean, sums);
+        // SAFETY: the caller guarantees the lengths.
+        let (x, dy, mask) = unsafe {
+            (
+                from_raw_parts(x.cast::<T>(), count),
+                from_raw_parts(dy.cast(), count),
+                relu_mask(relu, count, mean.len()),
+            )
+        };
+        kernels::backward_reduce(SimdLevel::best(), x, dy, mask, mean, sums);
     }
-    let mut sums = Sums::zero(channels);
-    of_kind!(bf16, work([x, dy], relu, count, from_raw_parts(mean, channels), &mut sums));
-    from_raw_parts_mut(first, channels).copy_from_slice(&sums.first);
-    from_raw_parts_mut(second, channels).copy_from_slice(&sums.second);
+    let mut sums = ChannelSums::zeros(channels);
+    // SAFETY: batch_norm.cpp passes pointers to as many elements as it says.
+    unsafe {
+        let mean = from_raw_parts(mean, channels);
+        with_element_type!(bf16, typed([x, dy], relu, count, mean, &mut sums));
+        from_raw_parts_mut(first, channels).copy_from_slice(&sums.first);
+        from_raw_parts_mut(second, channels).copy_from_slice(&sums.second);
+    }
 }
 
-unsafe extern "C" fn backward(
+/// Computes [`kernels::backward_input`].
+///
+/// # Safety
+/// As [`Kernels`] describes its arguments; `relu` and `dx` may be null.
+unsafe extern "C" fn backward_input(
     bf16: bool,
     x: *const u8,
     dy: *mut u8,
@@ -259,7 +299,9 @@ unsafe extern "C" fn backward(
     channels: usize,
     dx: *mut u8,
 ) {
-    unsafe fn work<T: Scalar>(
+    /// # Safety
+    /// The pointers must have `count` elements.
+    unsafe fn typed<T: Scalar>(
         x: *const u8,
         dy: *mut u8,
         relu: *const Relu,
@@ -267,13 +309,23 @@ unsafe extern "C" fn backward(
         [mean, scale, slope, offset]: [&[f32]; 4],
         dx: *mut u8,
     ) {
-        let (x, dy) = (from_raw_parts(x.cast::<T>(), count), from_raw_parts_mut(dy.cast(), count));
-        let gate = gate(relu, count, mean.len());
-        let dx = (!dx.is_null()).then(|| from_raw_parts_mut(dx.cast(), count));
-        kernels::backward(SimdLevel::best(), x, dy, gate, mean, scale, slope, offset, dx);
+        // SAFETY: the caller guarantees the lengths.
+        let (x, dy, mask, dx) = unsafe {
+            (
+                from_raw_parts(x.cast::<T>(), count),
+                from_raw_parts_mut(dy.cast(), count),
+                relu_mask(relu, count, mean.len()),
+                (!dx.is_null()).then(|| from_raw_parts_mut(dx.cast(), count)),
+            )
+        };
+        let level = SimdLevel::best();
+        kernels::backward_input(level, x, dy, mask, mean, scale, slope, offset, dx);
     }
-    let terms = [mean, scale, slope, offset].map(|values| from_raw_parts(values, channels));
-    of_kind!(bf16, work(x, dy, relu, count, terms, dx));
+    // SAFETY: batch_norm.cpp passes pointers to as many elements as it says.
+    unsafe {
+        let terms = [mean, scale, slope, offset].map(|values| from_raw_parts(values, channels));
+        with_element_type!(bf16, typed(x, dy, relu, count, terms, dx));
+    }
 }
 
 #[cfg(test)]
@@ -346,7 +398,7 @@ mod tests {
         results(&case, if relu { y.relu() } else { y }, added)
     }
 
-    /// The greatest difference, as a share of the truth's greatest number.
+    /// Returns the maximal difference, relative to the maximal value.
     fn error(found: &Tensor, truth: &Tensor) -> f64 {
         let truth = truth.to_kind(Kind::Double);
         let distance = (found.to_kind(Kind::Double) - &truth).abs().max();
@@ -354,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn values_gradients_and_statistics_are_no_further_from_float64_than_atens() {
+    fn values_gradients_and_statistics_are_as_accurate_as_atens() {
         if SimdLevel::best() == SimdLevel::Scalar {
             return println!("skipped: this CPU has no AVX2");
         }
@@ -379,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_kernels_are_made_for_is_taken() {
+    fn supports_only_channels_last_fp32_and_bf16() {
         let case = case(Kind::Double, 16);
         let [gamma, beta, running_mean, running_var] = &case.norm;
         let norm = BatchNorm { gamma, beta, running_mean, running_var, momentum: 0.1, eps: 1e-5 };

@@ -1,4 +1,4 @@
-// No C++ exception may cross into Rust: a guarded body's failure becomes a message of its thread.
+// No C++ exception may cross into Rust: catch_exceptions stores its message for this thread.
 
 #pragma once
 
@@ -7,8 +7,10 @@
 #include <exception>
 #include <string>
 
+// Message of the last exception of this thread.
 std::string &residual_error();
 
+// Runs `body`. Returns false if it throws.
 template <typename F>
 bool catch_exceptions(F &&body) {
   try {

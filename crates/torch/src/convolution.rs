@@ -1,37 +1,36 @@
-//! 3x3 convolutions as one operation of autograd, by the Winograd kernels of `residual-kernels`.
+//! 3x3 convolutions as one autograd operation, by the Winograd kernels of `residual-kernels`.
 
 use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use residual_kernels::winograd::{
-    CHANNELS, Pass, Shape, Shortcut, Statistics, Then, convolve as convolve_rows, filter_gradient,
-    filter_sums, transform_filters,
+    self, CHANNEL_MULTIPLE, ConvShape, Epilogue, OutputStats, Pass, Shortcut,
 };
-use residual_kernels::{Bf16, Scalar, SimdLevel, Sums};
+use residual_kernels::{Bf16, ChannelSums, Scalar, SimdLevel};
 use residual_spec::Result;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::{checked, is_channels_last, made, pointer, pointer_mut};
+use crate::{check, is_channels_last, new_tensor, optional_ptr, optional_ptr_mut};
 
 unsafe extern "C" {
-    fn residual_convolution_3x3(
+    fn residual_conv2d_3x3(
         input: *const C_tensor,
         weight: *const C_tensor,
         shift: *const C_tensor,
         kernels: *const Kernels,
         output: *mut *mut C_tensor,
-        again: *mut *mut C_tensor,
-        sums: *mut *mut C_tensor,
+        input_alias: *mut *mut C_tensor,
+        stats: *mut *mut C_tensor,
     ) -> bool;
 
-    fn residual_convolution_3x3_filters(
+    fn residual_transform_filters(
         weight: *const C_tensor,
         kernels: *const Kernels,
         filters: *mut *mut C_tensor,
     ) -> bool;
 
-    fn residual_convolution_3x3_then(
+    fn residual_conv2d_3x3_inference(
         input: *const C_tensor,
         filters: *const C_tensor,
         bias: *const C_tensor,
@@ -42,89 +41,88 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// Tiles of the output that each thread must have. With fewer, reading the filters is too much: they
-/// are four times the weight.
-const TILES: usize = 24;
+/// Minimal output tiles per thread. With fewer, reading the transformed filters, four times the
+/// weight, dominates.
+const MIN_TILES_PER_THREAD: usize = 24;
 
-/// Whether [`conv2d_3x3`] takes `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`: on a CPU
-/// with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers of
-/// channels, and enough of the output for every thread. bf16 is left to ATen where the CPU has
-/// AMX, whose tiles multiply it faster than this saves multiplications.
+/// Returns whether [`conv2d_3x3`] supports `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`: on
+/// a CPU with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers of
+/// channels, and enough output for every thread. On CPUs with AMX, bf16 is left to ATen: AMX tiles
+/// gain more than Winograd's fewer multiplications.
 pub fn supports_conv2d_3x3(input: &Tensor, weight: &Tensor) -> bool {
-    let kind = match input.kind() {
-        Kind::Float => true,
-        Kind::BFloat16 => !residual_kernels::has_amx_bf16(),
-        _ => false,
-    };
-    if !kind || SimdLevel::best() == SimdLevel::Scalar || input.device() != Device::Cpu {
+    let kind = input.kind();
+    let has_kernel =
+        kind == Kind::Float || (kind == Kind::BFloat16 && !residual_kernels::has_amx_bf16());
+    if !has_kernel || SimdLevel::best() == SimdLevel::Scalar || input.device() != Device::Cpu {
         return false;
     }
     let (size, filters) = (input.size(), weight.size());
     if size.len() != 4 || filters[1..] != [size[1], 3, 3] || weight.kind() != Kind::Float {
         return false;
     }
-    let shape = shape(&size, filters[0]);
-    shape.inputs.is_multiple_of(CHANNELS)
-        && shape.outputs.is_multiple_of(CHANNELS)
-        && shape.tiles() >= TILES * tch::get_num_threads().max(1) as usize
+    let shape = conv_shape(&size, filters[0]);
+    shape.in_channels.is_multiple_of(CHANNEL_MULTIPLE)
+        && shape.out_channels.is_multiple_of(CHANNEL_MULTIPLE)
+        && shape.tiles() >= MIN_TILES_PER_THREAD * tch::get_num_threads().max(1) as usize
         && is_channels_last(input)
 }
 
-fn shape(input: &[i64], outputs: i64) -> Shape {
-    let [images, inputs, height, width] = [0, 1, 2, 3].map(|axis: usize| input[axis] as usize);
-    Shape { images, height, width, inputs, outputs: outputs as usize }
+fn conv_shape(input: &[i64], out_channels: i64) -> ConvShape {
+    let [images, in_channels, height, width] = [0, 1, 2, 3].map(|axis: usize| input[axis] as usize);
+    ConvShape { images, height, width, in_channels, out_channels: out_channels as usize }
 }
 
-/// What [`conv2d_3x3`] makes.
+/// The results of [`conv2d_3x3`].
 pub struct Conv3x3Output {
     pub output: Tensor,
-    /// The input once more, for what is added to something that comes of `output`: so the two
-    /// gradients of the input are added while the convolution writes its own.
+    /// The input, for a shortcut that is added to something computed from `output`: the convolution
+    /// then adds both gradients of the input while it writes its own.
     pub input_alias: Tensor,
-    /// For each channel of the output, the sums of its distances from `shift` and of their
-    /// squares: `[2, channels]`, fp64.
+    /// The sums of the output's distances from `shift` and of their squares, per channel:
+    /// `[2, channels]`, fp64.
     pub stats: Option<Tensor>,
 }
 
-/// `conv2d(input, weight, stride 1, padding 1)` in fp32, kept in the input's type, and its gradients.
-/// With `shift` (`[out]`, fp32, best near the output's mean), the output's statistics, too.
+/// Computes `conv2d(input, weight, stride 1, padding 1)` in fp32, stored in the input's type, with its
+/// gradients. With `shift` (`[out]`, fp32, best near the output's mean), also the output's statistics.
 pub fn conv2d_3x3(
     input: &Tensor,
     weight: &Tensor,
     shift: Option<&Tensor>,
 ) -> Result<Conv3x3Output> {
-    let mut made = [std::ptr::null_mut(); 3];
-    let [output, again, sums] = &mut made;
-    // SAFETY: the tensors are alive, the table is static, and of what is made we become the owner.
+    let mut results = [std::ptr::null_mut(); 3];
+    let [output, input_alias, stats] = &mut results;
+    // SAFETY: the tensors are alive, the table is static, and the results are owned here.
     unsafe {
-        checked(residual_convolution_3x3(
+        check(residual_conv2d_3x3(
             input.as_ptr(),
             weight.as_ptr(),
-            pointer(shift),
+            optional_ptr(shift),
             &KERNELS,
             output,
-            again,
-            sums,
+            input_alias,
+            stats,
         ))?;
-        let [output, again, sums] = made;
+        let [output, input_alias, stats] = results;
         Ok(Conv3x3Output {
             output: Tensor::from_ptr(output),
-            input_alias: Tensor::from_ptr(again),
-            stats: (!sums.is_null()).then(|| Tensor::from_ptr(sums)),
+            input_alias: Tensor::from_ptr(input_alias),
+            stats: (!stats.is_null()).then(|| Tensor::from_ptr(stats)),
         })
     }
 }
 
-/// `weight` `[out, in, 3, 3]` (fp32) as [`convolution_3x3_then`] needs it: four times the numbers.
-pub(crate) fn convolution_3x3_filters(weight: &Tensor) -> Result<Tensor> {
+/// Transforms `weight` `[out, in, 3, 3]` (fp32) for [`conv2d_3x3_inference`]: four times the values.
+pub(crate) fn transform_filters(weight: &Tensor) -> Result<Tensor> {
     // SAFETY: the tensor is alive and the table is static.
-    made(|filters| unsafe { residual_convolution_3x3_filters(weight.as_ptr(), &KERNELS, filters) })
+    new_tensor(|filters| unsafe { residual_transform_filters(weight.as_ptr(), &KERNELS, filters) })
 }
 
-/// `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's shape), and
-/// rectified, in one pass and without gradients. What [`supports_conv2d_3x3`] takes; `filters` of
-/// [`convolution_3x3_filters`], `bias` in fp32. A shortcut that nobody else holds becomes the output.
-pub(crate) fn convolution_3x3_then(
+/// Computes `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's
+/// shape), through a ReLU if `relu`, in one pass and without gradients. Requires
+/// [`supports_conv2d_3x3`], the `filters` of [`transform_filters`] and an fp32 `bias`. A shortcut with
+/// no other owner becomes the output.
+pub(crate) fn conv2d_3x3_inference(
     input: &Tensor,
     filters: &Tensor,
     bias: Option<&Tensor>,
@@ -132,12 +130,12 @@ pub(crate) fn convolution_3x3_then(
     relu: bool,
 ) -> Result<Tensor> {
     // SAFETY: the tensors are alive and the table is static.
-    made(|output| unsafe {
-        residual_convolution_3x3_then(
+    new_tensor(|output| unsafe {
+        residual_conv2d_3x3_inference(
             input.as_ptr(),
             filters.as_ptr(),
-            pointer(bias),
-            pointer_mut(&mut shortcut),
+            optional_ptr(bias),
+            optional_ptr_mut(&mut shortcut),
             relu,
             &KERNELS,
             output,
@@ -145,16 +143,16 @@ pub(crate) fn convolution_3x3_then(
     })
 }
 
-/// What convolution.cpp calls, on whole tensors and shares `begin..end` of the work.
+/// The kernels that convolution.cpp calls, on whole tensors and the part `begin..end` of the work.
 #[repr(C)]
 struct Kernels {
-    filters: unsafe extern "C" fn(&Shape) -> usize,
-    panels: unsafe extern "C" fn(&Shape) -> usize,
-    tile_rows: unsafe extern "C" fn(&Shape) -> usize,
-    rows_at_once: unsafe extern "C" fn(&Shape) -> usize,
-    transform: unsafe extern "C" fn(&Shape, bool, *const f32, usize, usize, *mut f32),
+    transformed_filters: unsafe extern "C" fn(&ConvShape) -> usize,
+    panels: unsafe extern "C" fn(&ConvShape) -> usize,
+    tile_rows: unsafe extern "C" fn(&ConvShape) -> usize,
+    cached_tile_rows: unsafe extern "C" fn(&ConvShape) -> usize,
+    transform_panels: unsafe extern "C" fn(&ConvShape, bool, *const f32, usize, usize, *mut f32),
     convolve: unsafe extern "C" fn(
-        &Shape,
+        &ConvShape,
         bf16: bool,
         x: *const u8,
         filters: *const f32,
@@ -168,51 +166,83 @@ struct Kernels {
         first: *mut f64,
         second: *mut f64,
     ),
-    sums: unsafe extern "C" fn(&Shape, bool, *const u8, *const u8, usize, usize, *mut f32),
-    gradient: unsafe extern "C" fn(&Shape, *const f32, usize, usize, usize, *mut f32),
+    accumulate_filter_gradient:
+        unsafe extern "C" fn(&ConvShape, bool, *const u8, *const u8, usize, usize, *mut f32),
+    finish_filter_gradient:
+        unsafe extern "C" fn(&ConvShape, *const f32, usize, usize, usize, *mut f32),
 }
 
-static KERNELS: Kernels =
-    Kernels { filters, panels, tile_rows, rows_at_once, transform, convolve, sums, gradient };
+static KERNELS: Kernels = Kernels {
+    transformed_filters,
+    panels,
+    tile_rows,
+    cached_tile_rows,
+    transform_panels,
+    convolve,
+    accumulate_filter_gradient,
+    finish_filter_gradient,
+};
 
-unsafe extern "C" fn filters(shape: &Shape) -> usize {
-    shape.filters()
+extern "C" fn transformed_filters(shape: &ConvShape) -> usize {
+    shape.transformed_filters()
 }
 
-unsafe extern "C" fn panels(shape: &Shape) -> usize {
+extern "C" fn panels(shape: &ConvShape) -> usize {
     shape.panels()
 }
 
-unsafe extern "C" fn tile_rows(shape: &Shape) -> usize {
+extern "C" fn tile_rows(shape: &ConvShape) -> usize {
     shape.tile_rows()
 }
 
-unsafe extern "C" fn rows_at_once(shape: &Shape) -> usize {
-    shape.rows_at_once()
+extern "C" fn cached_tile_rows(shape: &ConvShape) -> usize {
+    shape.cached_tile_rows()
 }
 
-fn pixels(shape: &Shape) -> usize {
+fn pixels(shape: &ConvShape) -> usize {
     shape.images * shape.height * shape.width
 }
 
-unsafe extern "C" fn transform(
-    shape: &Shape,
+/// Computes [`winograd::transform_filters`] of the panels `begin..end`.
+///
+/// # Safety
+/// `weight` and `filters` must be whole tensors of the shape.
+unsafe extern "C" fn transform_panels(
+    shape: &ConvShape,
     backward: bool,
     weight: *const f32,
     begin: usize,
     end: usize,
-    into: *mut f32,
+    filters: *mut f32,
 ) {
-    let weight = from_raw_parts(weight, 9 * shape.inputs * shape.outputs);
-    let part = shape.panel_numbers(&(begin..end));
-    let into = from_raw_parts_mut(into.add(part.start), part.len());
+    let part = shape.panel_range(&(begin..end));
+    // SAFETY: the caller guarantees whole tensors. No other thread writes these panels.
+    let (weight, filters) = unsafe {
+        (
+            from_raw_parts(weight, 9 * shape.in_channels * shape.out_channels),
+            from_raw_parts_mut(filters.add(part.start), part.len()),
+        )
+    };
     let pass = if backward { Pass::Backward } else { Pass::Forward };
-    transform_filters(SimdLevel::best(), shape, pass, weight, begin..end, into);
+    winograd::transform_filters(SimdLevel::best(), shape, pass, weight, begin..end, filters);
 }
 
-#[allow(clippy::too_many_arguments)]
+/// Pointers to whole tensors of one element type.
+#[derive(Clone, Copy)]
+struct ConvTensors {
+    x: *const u8,
+    /// Null for none; `y` for in place.
+    shortcut: *const u8,
+    y: *mut u8,
+}
+
+/// Computes [`winograd::convolve`] of the tile rows `begin..end`.
+///
+/// # Safety
+/// The pointers must be whole tensors of the shape. `bias`, `shortcut` and `shift` (with `first` and
+/// `second`) may be null.
 unsafe extern "C" fn convolve(
-    shape: &Shape,
+    shape: &ConvShape,
     bf16: bool,
     x: *const u8,
     filters: *const f32,
@@ -226,44 +256,62 @@ unsafe extern "C" fn convolve(
     first: *mut f64,
     second: *mut f64,
 ) {
-    unsafe fn work<T: Scalar>(
-        shape: &Shape,
-        (x, shortcut): (*const u8, *const u8),
+    /// # Safety
+    /// As of the outer function, with tensors of `T`.
+    unsafe fn typed<T: Scalar>(
+        shape: &ConvShape,
+        ConvTensors { x, shortcut, y }: ConvTensors,
         filters: &[f32],
         rows: Range<usize>,
         (bias, relu): (Option<&[f32]>, bool),
-        y: *mut u8,
-        statistics: Option<Statistics>,
+        stats: Option<OutputStats>,
     ) {
-        let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);
-        let part = shape.numbers(&rows, shape.outputs);
-        let shortcut = match shortcut {
-            _ if shortcut.is_null() => Shortcut::Nothing,
-            _ if shortcut == y => Shortcut::InPlace,
-            _ => Shortcut::Of(from_raw_parts(shortcut.cast::<T>().add(part.start), part.len())),
+        let part = shape.value_range(&rows, shape.out_channels);
+        // SAFETY: the caller guarantees whole tensors. No other thread writes these rows.
+        let (x, shortcut, y) = unsafe {
+            let shortcut = match shortcut {
+                _ if shortcut.is_null() => Shortcut::None,
+                _ if shortcut == y => Shortcut::InPlace,
+                _ => Shortcut::Separate(from_raw_parts(
+                    shortcut.cast::<T>().add(part.start),
+                    part.len(),
+                )),
+            };
+            (
+                from_raw_parts(x.cast::<T>(), pixels(shape) * shape.in_channels),
+                shortcut,
+                from_raw_parts_mut(y.cast::<T>().add(part.start), part.len()),
+            )
         };
-        let y = from_raw_parts_mut(y.cast::<T>().add(part.start), part.len());
-        let then = Then { bias, shortcut, relu };
-        convolve_rows(SimdLevel::best(), shape, x, filters, rows, then, y, statistics);
+        let epilogue = Epilogue { bias, shortcut, relu };
+        winograd::convolve(SimdLevel::best(), shape, x, filters, rows, epilogue, y, stats);
     }
-    let filters = from_raw_parts(filters, shape.filters());
-    let bias = (!bias.is_null()).then(|| from_raw_parts(bias, shape.outputs));
-    let shift = (!shift.is_null()).then(|| from_raw_parts(shift, shape.outputs));
-    let mut sums = Sums::zero(shape.outputs);
-    let statistics = shift.map(|shift| Statistics { shift, sums: &mut sums });
-    let (images, then) = ((x, shortcut), (bias, relu));
-    match bf16 {
-        true => work::<Bf16>(shape, images, filters, begin..end, then, y, statistics),
-        false => work::<f32>(shape, images, filters, begin..end, then, y, statistics),
-    }
-    if shift.is_some() {
-        from_raw_parts_mut(first, shape.outputs).copy_from_slice(&sums.first);
-        from_raw_parts_mut(second, shape.outputs).copy_from_slice(&sums.second);
+    let mut sums = ChannelSums::zeros(shape.out_channels);
+    // SAFETY: the caller guarantees whole tensors.
+    unsafe {
+        let filters = from_raw_parts(filters, shape.transformed_filters());
+        let bias = (!bias.is_null()).then(|| from_raw_parts(bias, shape.out_channels));
+        let shift = (!shift.is_null()).then(|| from_raw_parts(shift, shape.out_channels));
+        let stats = shift.map(|shift| OutputStats { shift, sums: &mut sums });
+        let (tensors, terms) = (ConvTensors { x, shortcut, y }, (bias, relu));
+        if bf16 {
+            typed::<Bf16>(shape, tensors, filters, begin..end, terms, stats);
+        } else {
+            typed::<f32>(shape, tensors, filters, begin..end, terms, stats);
+        }
+        if shift.is_some() {
+            from_raw_parts_mut(first, shape.out_channels).copy_from_slice(&sums.first);
+            from_raw_parts_mut(second, shape.out_channels).copy_from_slice(&sums.second);
+        }
     }
 }
 
-unsafe extern "C" fn sums(
-    shape: &Shape,
+/// Computes [`winograd::accumulate_filter_gradient`] of the tile rows `begin..end`.
+///
+/// # Safety
+/// `x` and `dy` must be whole tensors of the shape, `sums` this thread's own sums.
+unsafe extern "C" fn accumulate_filter_gradient(
+    shape: &ConvShape,
     bf16: bool,
     x: *const u8,
     dy: *const u8,
@@ -271,36 +319,55 @@ unsafe extern "C" fn sums(
     end: usize,
     sums: *mut f32,
 ) {
-    unsafe fn work<T: Scalar>(
-        shape: &Shape,
-        x: *const u8,
-        dy: *const u8,
+    /// # Safety
+    /// As of the outer function, with tensors of `T`.
+    unsafe fn typed<T: Scalar>(
+        shape: &ConvShape,
+        [x, dy]: [*const u8; 2],
         rows: Range<usize>,
         sums: &mut [f32],
     ) {
-        let x = from_raw_parts(x.cast::<T>(), pixels(shape) * shape.inputs);
-        let dy = from_raw_parts(dy.cast::<T>(), pixels(shape) * shape.outputs);
-        filter_sums(SimdLevel::best(), shape, x, dy, rows, sums);
+        // SAFETY: the caller guarantees whole tensors.
+        let (x, dy) = unsafe {
+            (
+                from_raw_parts(x.cast::<T>(), pixels(shape) * shape.in_channels),
+                from_raw_parts(dy.cast::<T>(), pixels(shape) * shape.out_channels),
+            )
+        };
+        winograd::accumulate_filter_gradient(SimdLevel::best(), shape, x, dy, rows, sums);
     }
-    let sums = from_raw_parts_mut(sums, shape.filters());
-    match bf16 {
-        true => work::<Bf16>(shape, x, dy, begin..end, sums),
-        false => work::<f32>(shape, x, dy, begin..end, sums),
+    // SAFETY: the caller guarantees whole tensors.
+    unsafe {
+        let sums = from_raw_parts_mut(sums, shape.transformed_filters());
+        if bf16 {
+            typed::<Bf16>(shape, [x, dy], begin..end, sums);
+        } else {
+            typed::<f32>(shape, [x, dy], begin..end, sums);
+        }
     }
 }
 
-unsafe extern "C" fn gradient(
-    shape: &Shape,
+/// Computes [`winograd::finish_filter_gradient`] of the channels `begin..end`.
+///
+/// # Safety
+/// `sums` must be `parts` sums, `gradient` a whole tensor of the shape.
+unsafe extern "C" fn finish_filter_gradient(
+    shape: &ConvShape,
     sums: *const f32,
     parts: usize,
     begin: usize,
     end: usize,
-    into: *mut f32,
+    gradient: *mut f32,
 ) {
-    let sums = from_raw_parts(sums, parts * shape.filters());
-    let filter = 9 * shape.inputs;
-    let into = from_raw_parts_mut(into.add(begin * filter), (end - begin) * filter);
-    filter_gradient(SimdLevel::best(), shape, sums, begin..end, into);
+    let filter = 9 * shape.in_channels;
+    // SAFETY: the caller guarantees whole tensors. No other thread writes these channels.
+    let (sums, gradient) = unsafe {
+        (
+            from_raw_parts(sums, parts * shape.transformed_filters()),
+            from_raw_parts_mut(gradient.add(begin * filter), (end - begin) * filter),
+        )
+    };
+    winograd::finish_filter_gradient(SimdLevel::best(), shape, sums, begin..end, gradient);
 }
 
 #[cfg(test)]
@@ -308,7 +375,7 @@ mod tests {
     use super::*;
     use crate::channels_last;
 
-    /// Output and both gradients.
+    /// Returns the output and both gradients.
     fn results(
         input: &Tensor,
         weight: &Tensor,
@@ -330,7 +397,7 @@ mod tests {
         input.conv2d::<Tensor>(&weight, None, [1, 1], [1, 1], [1, 1], 1)
     }
 
-    /// The root of the mean square of the difference, as a share of the truth's.
+    /// Returns the relative error in the L2 norm.
     fn error(found: &Tensor, truth: &Tensor) -> f64 {
         let norm = |t: &Tensor| t.norm().double_value(&[]);
         norm(&(found.to_kind(Kind::Double) - truth)) / norm(truth)
@@ -340,7 +407,7 @@ mod tests {
         tch::manual_seed(1);
         let random = |shape: &[i64], kind| {
             let numbers = Tensor::randn(shape, (Kind::Double, Device::Cpu));
-            // Numbers that all kinds can hold.
+            // Values that every kind can represent.
             channels_last(&numbers.to_kind(Kind::BFloat16).to_kind(kind)).unwrap()
         };
         let weight_kind = if kind == Kind::Double { kind } else { Kind::Float };
@@ -350,14 +417,14 @@ mod tests {
     const SIZES: [[i64; 5]; 3] = [[8, 16, 32, 32, 32], [16, 64, 64, 14, 13], [128, 32, 16, 4, 4]];
 
     #[test]
-    fn output_and_gradients_are_near_float64s() {
+    fn output_and_gradients_are_near_fp64() {
         if SimdLevel::best() == SimdLevel::Scalar {
             return println!("skipped: this CPU has no AVX2");
         }
         for size in SIZES {
             let [x, w] = case(Kind::Double, size);
             let truth = results(&x, &w, aten);
-            // Of bf16, no further than ATen's own.
+            // bf16 must be as accurate as ATen.
             for (kind, bound) in [(Kind::Float, 3e-6), (Kind::BFloat16, 0.0)] {
                 let [x, w] = case(kind, size);
                 if kind == Kind::Float {
@@ -376,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gradient_of_the_input_used_again_is_added_to_that_of_the_convolution() {
+    fn gradients_of_the_input_and_its_alias_are_added() {
         if SimdLevel::best() == SimdLevel::Scalar {
             return println!("skipped: this CPU has no AVX2");
         }
@@ -384,21 +451,21 @@ mod tests {
         let truth = results(&x, &w, |x, w| aten(x, w).relu() + x * 2);
         let [x, w] = case(Kind::Float, [8, 32, 32, 16, 16]);
         let ours = results(&x, &w, |x, w| {
-            let Conv3x3Output { output, input_alias: again, .. } = conv2d_3x3(x, w, None).unwrap();
-            output.relu() + again * 2
+            let Conv3x3Output { output, input_alias, .. } = conv2d_3x3(x, w, None).unwrap();
+            output.relu() + input_alias * 2
         });
         for (found, truth) in ours.iter().zip(&truth) {
             assert!(error(found, truth) < 3e-6);
         }
-        // Or one of the two alone.
+        // The alias alone.
         let x = x.set_requires_grad(true);
-        let again = conv2d_3x3(&x, &w, None).unwrap().input_alias;
-        let gradient = Tensor::run_backward(&[(again * 3).sum(Kind::Float)], &[&x], false, false);
+        let alias = conv2d_3x3(&x, &w, None).unwrap().input_alias;
+        let gradient = Tensor::run_backward(&[(alias * 3).sum(Kind::Float)], &[&x], false, false);
         assert!(gradient[0].equal(&(x.ones_like() * 3)));
     }
 
     #[test]
-    fn statistics_are_those_of_what_was_written() {
+    fn stats_match_the_written_output() {
         if SimdLevel::best() == SimdLevel::Scalar {
             return println!("skipped: this CPU has no AVX2");
         }
@@ -406,19 +473,19 @@ mod tests {
             let [x, w] = case(kind, SIZES[1]);
             let shift = Tensor::randn([64], (Kind::Float, Device::Cpu));
             let w = w.set_requires_grad(true);
-            let Conv3x3Output { output, stats: sums, .. } =
-                conv2d_3x3(&x, &w, Some(&shift)).unwrap();
-            let sums = sums.unwrap();
-            assert!(output.requires_grad() && !sums.requires_grad());
+            let Conv3x3Output { output, stats, .. } = conv2d_3x3(&x, &w, Some(&shift)).unwrap();
+            let stats = stats.unwrap();
+            assert!(output.requires_grad() && !stats.requires_grad());
             let distances = output.detach().to_kind(Kind::Double) - shift.view([1, -1, 1, 1]);
             let of = |t: Tensor| t.sum_dim_intlist([0i64, 2, 3].as_slice(), false, Kind::Double);
-            let wanted = Tensor::stack(&[of(distances.shallow_clone()), of(distances.square())], 0);
-            assert!(error(&sums, &wanted) < 1e-6, "{kind:?}");
+            let expected =
+                Tensor::stack(&[of(distances.shallow_clone()), of(distances.square())], 0);
+            assert!(error(&stats, &expected) < 1e-6, "{kind:?}");
         }
     }
 
     #[test]
-    fn what_needs_no_gradient_gets_none() {
+    fn computes_only_the_gradients_that_are_required() {
         let [x, w] = case(Kind::Float, SIZES[0]);
         let w = w.set_requires_grad(true);
         let y = conv2d_3x3(&x, &w, None).unwrap().output;
@@ -429,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_kernels_are_made_for_is_taken() {
+    fn supports_only_shapes_and_types_with_kernels() {
         let [x, w] = case(Kind::Float, SIZES[0]);
         assert!(!supports_conv2d_3x3(&x.contiguous(), &w), "channels outermost");
         assert!(!supports_conv2d_3x3(&x.to_kind(Kind::Double), &w), "fp64");

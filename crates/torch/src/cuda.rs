@@ -1,5 +1,6 @@
-//! What of CUDA tch does not bind. Its C++ is a library of its own (`residual-cuda.so`, from `cuda/`),
-//! so that nothing else needs libtorch_cuda: it is loaded where that is, and absent without harm.
+//! CUDA functions that tch does not bind. Their C++ code is a separate library (`residual-cuda.so`,
+//! from `cuda/`), so that nothing else depends on libtorch_cuda. The library is loaded at run time,
+//! and everything but CUDA works without it.
 
 use std::ffi::{CString, c_char, c_int};
 use std::path::Path;
@@ -10,122 +11,126 @@ use tch::kind::Element;
 use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
-use crate::out_of_memory::residual_memory_ran_out;
-use crate::{said, text, torch_error};
+use crate::out_of_memory::residual_set_out_of_memory;
+use crate::{error_from_message, string_from_c, torch_error};
 
-/// `Functions` of functions.h.
+/// `Functions` of function_table.h.
 #[repr(C)]
 struct Functions {
     last_error: unsafe extern "C" fn() -> *const c_char,
-    start: unsafe extern "C" fn(unsafe extern "C" fn()) -> bool,
-    capability: unsafe extern "C" fn(*mut c_int, *mut c_int) -> bool,
+    init: unsafe extern "C" fn(extern "C" fn()) -> bool,
+    device_capability: unsafe extern "C" fn(*mut c_int, *mut c_int) -> bool,
     free_memory: unsafe extern "C" fn(*mut usize) -> bool,
-    limit_memory: unsafe extern "C" fn(f64) -> bool,
+    set_memory_fraction: unsafe extern "C" fn(f64) -> bool,
     empty_cache: unsafe extern "C" fn() -> bool,
-    send: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
-    receive: unsafe extern "C" fn(*const C_tensor, *mut Arrival) -> bool,
-    fetch: unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut Arrival) -> bool,
-    wait: unsafe extern "C" fn(*mut Arrival) -> bool,
-    forget: unsafe extern "C" fn(*mut Arrival),
-    begin_aside: unsafe extern "C" fn(*mut *mut Aside) -> bool,
-    end_aside: unsafe extern "C" fn(*mut Aside) -> bool,
-    begin_capture: unsafe extern "C" fn(*mut *mut CapturedWork) -> bool,
-    end_capture: unsafe extern "C" fn(*mut CapturedWork) -> bool,
-    replay: unsafe extern "C" fn(*mut CapturedWork) -> bool,
-    forget_graph: unsafe extern "C" fn(*mut CapturedWork),
+    copy_to_device:
+        unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut CopyEvent) -> bool,
+    wait_on_stream: unsafe extern "C" fn(*const C_tensor, *mut CopyEvent) -> bool,
+    copy_to_host:
+        unsafe extern "C" fn(*const C_tensor, *mut *mut C_tensor, *mut *mut CopyEvent) -> bool,
+    synchronize: unsafe extern "C" fn(*mut CopyEvent) -> bool,
+    free_event: unsafe extern "C" fn(*mut CopyEvent),
+    begin_side_stream: unsafe extern "C" fn(*mut *mut SideStream) -> bool,
+    end_side_stream: unsafe extern "C" fn(*mut SideStream) -> bool,
+    begin_capture: unsafe extern "C" fn(*mut *mut GraphHandle) -> bool,
+    end_capture: unsafe extern "C" fn(*mut GraphHandle) -> bool,
+    replay: unsafe extern "C" fn(*mut GraphHandle) -> bool,
+    free_graph: unsafe extern "C" fn(*mut GraphHandle),
 }
 
-/// When a copy is there; made and taken by copies.cpp.
+/// An opaque type of async_copy.cpp.
 #[repr(C)]
-struct Arrival([u8; 0]);
+struct CopyEvent([u8; 0]);
 
-/// Made and taken by graph.cpp, as the next is.
+/// An opaque type of graph.cpp.
 #[repr(C)]
-struct Aside([u8; 0]);
+struct SideStream([u8; 0]);
 
+/// An opaque type of graph.cpp.
 #[repr(C)]
-struct CapturedWork([u8; 0]);
+struct GraphHandle([u8; 0]);
 
 static FUNCTIONS: OnceLock<&'static Functions> = OnceLock::new();
-static STARTED: Mutex<bool> = Mutex::new(false);
-static UNUSABLE: OnceLock<String> = OnceLock::new();
+static INITIALIZED: Mutex<bool> = Mutex::new(false);
+static UNAVAILABLE_REASON: OnceLock<String> = OnceLock::new();
 
-/// Loads residual-cuda.so, once libtorch_cuda is in the process.
+/// Loads residual-cuda.so. libtorch_cuda must be loaded already.
 ///
 /// # Errors
-/// `E_DEVICE` with the loader's reason.
+/// `E_DEVICE` with the dynamic linker's message.
 pub fn load(path: &Path) -> Result<()> {
     if FUNCTIONS.get().is_some() {
         return Ok(());
     }
-    let functions = functions_of(path)
+    let functions = load_functions(path)
         .map_err(|why| Error::new(ErrorCode::Device, format!("{}: {why}", path.display())))?;
     FUNCTIONS.get_or_init(|| functions);
     Ok(())
 }
 
 #[cfg(target_os = "linux")]
-fn functions_of(path: &Path) -> std::result::Result<&'static Functions, String> {
+fn load_functions(path: &Path) -> std::result::Result<&'static Functions, String> {
     use std::os::unix::ffi::OsStrExt;
 
-    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "no path".to_string())?;
+    let name = CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| "the path contains a NUL byte".to_string())?;
     let flags = libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_NODELETE;
-    // SAFETY: the library is ours; it stays loaded, and its function gives its static table.
+    // SAFETY: the library is never unloaded, and its function returns a static table.
     unsafe {
         let library = libc::dlopen(name.as_ptr(), flags);
         if library.is_null() {
-            return Err(text(libc::dlerror()));
+            return Err(string_from_c(libc::dlerror()));
         }
-        let symbol = libc::dlsym(library, c"residual_cuda_functions".as_ptr());
+        let symbol = libc::dlsym(library, c"residual_cuda_function_table".as_ptr());
         if symbol.is_null() {
-            return Err("it is not residual's".into());
+            return Err("the library has no residual_cuda_function_table".into());
         }
-        let functions: extern "C" fn() -> *const Functions = std::mem::transmute(symbol);
-        Ok(&*functions())
+        let function_table: extern "C" fn() -> *const Functions = std::mem::transmute(symbol);
+        Ok(&*function_table())
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn functions_of(_: &Path) -> std::result::Result<&'static Functions, String> {
-    Err("CUDA is for Linux alone".into())
+fn load_functions(_: &Path) -> std::result::Result<&'static Functions, String> {
+    Err("CUDA is supported on Linux only".into())
 }
 
-/// Says why CUDA cannot be used here, though driver and libraries are there.
-pub fn set_unavailable_reason(why: String) {
-    UNUSABLE.get_or_init(|| why);
+/// Stores why CUDA is unavailable although a driver and the libraries exist.
+pub fn set_unavailable_reason(reason: String) {
+    UNAVAILABLE_REASON.get_or_init(|| reason);
 }
 
-/// What [`set_unusable`] was told.
+/// Returns the reason of [`set_unavailable_reason`].
 pub fn unavailable_reason() -> Option<&'static str> {
-    UNUSABLE.get().map(String::as_str)
+    UNAVAILABLE_REASON.get().map(String::as_str)
 }
 
-/// Whether there is a device, and all that is needed to use it.
+/// Returns whether there is a device, and everything to use it.
 pub fn is_available() -> bool {
     FUNCTIONS.get().is_some() && tch::Cuda::is_available()
 }
 
-/// The compute capability of the device: `(8, 6)` for 8.6. `None` where there is no device, or it
-/// does not tell.
+/// Returns the compute capability of the device, `(8, 6)` for 8.6, or `None` if there is no device or
+/// the query fails.
 pub fn device_capability() -> Option<(i32, i32)> {
     if !is_available() {
         return None;
     }
     let (mut major, mut minor) = (0, 0);
-    // SAFETY: two numbers are written.
-    let told = unsafe { (functions().ok()?.capability)(&mut major, &mut minor) };
-    told.then_some((major, minor))
+    // SAFETY: the function writes two integers.
+    let is_ok = unsafe { (functions().ok()?.device_capability)(&mut major, &mut minor) };
+    is_ok.then_some((major, minor))
 }
 
-/// Bytes of the device's memory that nobody uses. `None` where there is no device, or it does not tell.
+/// Returns the free bytes of the device's memory, or `None` if there is no device or the query fails.
 pub fn free_memory() -> Option<u64> {
     if !is_available() {
         return None;
     }
     let mut bytes = 0;
-    // SAFETY: a number is written.
-    let told = unsafe { (functions().ok()?.free_memory)(&mut bytes) };
-    told.then_some(bytes as u64)
+    // SAFETY: the function writes an integer.
+    let is_ok = unsafe { (functions().ok()?.free_memory)(&mut bytes) };
+    is_ok.then_some(bytes as u64)
 }
 
 fn functions() -> Result<&'static Functions> {
@@ -134,29 +139,29 @@ fn functions() -> Result<&'static Functions> {
 }
 
 impl Functions {
-    fn checked(&self, done: bool) -> Result<()> {
-        match done {
-            true => Ok(()),
-            // SAFETY: the message lives in its thread until its next call.
-            false => Err(said(&unsafe { text((self.last_error)()) })),
+    fn check(&self, is_ok: bool) -> Result<()> {
+        if is_ok {
+            return Ok(());
         }
+        // SAFETY: the message is a string of this thread that lives until the next call.
+        Err(error_from_message(&unsafe { string_from_c((self.last_error)()) }))
     }
 }
 
-/// Makes the device ready: from here on its running out of memory is told, cuDNN tries which of its
-/// kernels is fastest for each shape, and fp32 is multiplied as TF32. May be called again.
+/// Initializes the device: detection of out-of-memory errors, cuDNN's benchmark mode, and TF32 for
+/// fp32 products. Later calls have no effect.
 ///
 /// # Errors
-/// `E_DEVICE` where CUDA is not loaded; `E_TORCH`.
+/// `E_DEVICE` if CUDA is not loaded; `E_TORCH`.
 pub fn init() -> Result<()> {
     let functions = functions()?;
-    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-    if !*started {
-        // SAFETY: the callback is a function.
-        functions.checked(unsafe { (functions.start)(residual_memory_ran_out) })?;
+    let mut initialized = INITIALIZED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*initialized {
+        // SAFETY: the callback is a static function.
+        functions.check(unsafe { (functions.init)(residual_set_out_of_memory) })?;
         tch::Cuda::cudnn_set_benchmark(true);
         allow_tf32(true);
-        *started = true;
+        *initialized = true;
     }
     Ok(())
 }
@@ -166,154 +171,157 @@ unsafe extern "C" {
 }
 
 fn allow_tf32(allow: bool) {
-    // SAFETY: sets a switch of libtorch's.
+    // SAFETY: the function sets an option of libtorch.
     unsafe { residual_allow_tf32(allow) }
 }
 
-/// Lets this process have so large a share of the device's memory, from 0 to 1, as
-/// `torch.cuda.set_per_process_memory_fraction`; beyond it is as if there were no more.
+/// Limits this process to a fraction of the device's memory, from 0 to 1, as
+/// `torch.cuda.set_per_process_memory_fraction`. Allocations beyond it fail.
 ///
 /// # Errors
-/// `E_DEVICE` where CUDA is not loaded; `E_TORCH`.
-pub fn set_memory_fraction(share: f64) -> Result<()> {
+/// `E_DEVICE` if CUDA is not loaded; `E_TORCH`.
+pub fn set_memory_fraction(fraction: f64) -> Result<()> {
     init()?;
     let functions = functions()?;
-    // SAFETY: a number goes in.
-    functions.checked(unsafe { (functions.limit_memory)(share) })
+    // SAFETY: the argument is a number.
+    functions.check(unsafe { (functions.set_memory_fraction)(fraction) })
 }
 
-/// Gives memory that no tensor lies in back to the device. Does nothing where CUDA is not loaded.
+/// Returns cached memory to the device, as `torch.cuda.empty_cache`. Does nothing if CUDA is not
+/// loaded.
 pub fn empty_cache() {
     if let Some(functions) = FUNCTIONS.get() {
-        // SAFETY: nothing goes in. It fails only where the device does, which the next call tells.
+        // SAFETY: there are no arguments. A failing device also fails the next call, which reports it.
         unsafe { (functions.empty_cache)() };
     }
 }
 
-/// Numbers as a tensor of one dimension on the device. They set out at once, on a stream of their
-/// own, while the device is busy with what it was given before; it waits for them, and nobody here.
-pub fn copy_to_device<T: Element>(numbers: &[T]) -> Result<Tensor> {
+/// Creates a one-dimensional tensor on the device. The copy runs asynchronously on a stream of its
+/// own; the device waits for it, the host does not.
+pub fn copy_to_device<T: Element>(values: &[T]) -> Result<Tensor> {
     let functions = functions()?;
-    let (mut copy, mut arrival) = (std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: the numbers are read, into pinned memory, before `send` returns; we become the owner
-    // of what comes out of it, and give the arrival away.
+    let (mut copy, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: `copy_to_device` reads the values into pinned memory before it returns. The result is
+    // owned here, and `wait_on_stream` consumes the event.
     unsafe {
-        let (data, size) = (numbers.as_ptr().cast(), [numbers.len() as i64]);
+        let (data, size) = (values.as_ptr().cast(), [values.len() as i64]);
         let host =
             Tensor::f_from_blob(data, &size, &[1], T::KIND, Device::Cpu).map_err(torch_error)?;
-        functions.checked((functions.send)(host.as_ptr(), &mut copy, &mut arrival))?;
+        functions.check((functions.copy_to_device)(host.as_ptr(), &mut copy, &mut event))?;
         let copy = Tensor::from_ptr(copy);
-        functions.checked((functions.receive)(copy.as_ptr(), arrival))?;
+        functions.check((functions.wait_on_stream)(copy.as_ptr(), event))?;
         Ok(copy)
     }
 }
 
-/// Lets `work` be done on the stream that graphs are captured on, in its turn: what a library keeps
-/// for each stream is there when they are. Nothing else changes, and nothing does on the CPU.
+/// Runs `work` on the stream that graphs are captured on, in order with the current stream. A
+/// warm-up there creates the per-stream state of libraries before a capture. On the CPU, just runs
+/// `work`.
 pub fn on_side_stream<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if device == Device::Cpu {
         return work();
     }
-    /// Ends it where `work` fails or panics, too.
-    struct Open(&'static Functions, *mut Aside);
-    impl Drop for Open {
+    /// Ends the side stream also if `work` fails or panics.
+    struct Guard(&'static Functions, *mut SideStream);
+    impl Drop for Guard {
         fn drop(&mut self) {
             if !self.1.is_null() {
-                // SAFETY: it is of `begin_aside`, and not ended.
-                unsafe { (self.0.end_aside)(self.1) };
+                // SAFETY: it was created by `begin_side_stream` and has not ended.
+                unsafe { (self.0.end_side_stream)(self.1) };
             }
         }
     }
     let functions = functions()?;
-    let mut open = Open(functions, std::ptr::null_mut());
-    // SAFETY: we become the owner of what comes out.
-    functions.checked(unsafe { (functions.begin_aside)(&mut open.1) })?;
-    let done = work()?;
-    let aside = std::mem::replace(&mut open.1, std::ptr::null_mut());
-    // SAFETY: it is of `begin_aside`, and given away.
-    functions.checked(unsafe { (functions.end_aside)(aside) })?;
-    Ok(done)
+    let mut guard = Guard(functions, std::ptr::null_mut());
+    // SAFETY: the side stream is owned by the guard.
+    functions.check(unsafe { (functions.begin_side_stream)(&mut guard.1) })?;
+    let result = work()?;
+    let side_stream = std::mem::replace(&mut guard.1, std::ptr::null_mut());
+    // SAFETY: it was created by `begin_side_stream`, and the call consumes it.
+    functions.check(unsafe { (functions.end_side_stream)(side_stream) })?;
+    Ok(result)
 }
 
-/// A CUDA graph; [`crate::CudaGraph`] is for whatever device.
-pub(crate) struct Captured(*mut CapturedWork);
+/// A captured CUDA graph. [`crate::CudaGraph`] adds the stand-in for tests.
+pub(crate) struct CapturedGraph(*mut GraphHandle);
 
-impl Captured {
-    /// Until [`Captured::end`], what this thread gives the device is written down and not done.
-    pub fn begin() -> Result<Captured> {
+impl CapturedGraph {
+    /// Captures the work of this thread instead of executing it, until [`CapturedGraph::end`].
+    pub fn begin() -> Result<CapturedGraph> {
         let functions = functions()?;
         let mut graph = std::ptr::null_mut();
-        // SAFETY: we become the owner of what comes out.
-        functions.checked(unsafe { (functions.begin_capture)(&mut graph) })?;
-        Ok(Captured(graph))
+        // SAFETY: the graph is owned here.
+        functions.check(unsafe { (functions.begin_capture)(&mut graph) })?;
+        Ok(CapturedGraph(graph))
     }
 
     pub fn end(&mut self) -> Result<()> {
         let functions = functions()?;
-        // SAFETY: it is of `begin_capture`; where this fails, it is gone.
-        let ended = unsafe { (functions.end_capture)(self.0) };
-        if !ended {
+        // SAFETY: the graph was created by `begin_capture`; on failure the call frees it.
+        let is_ok = unsafe { (functions.end_capture)(self.0) };
+        if !is_ok {
             self.0 = std::ptr::null_mut();
         }
-        functions.checked(ended)
+        functions.check(is_ok)
     }
 
     pub fn replay(&self) -> Result<()> {
         let functions = functions()?;
-        // SAFETY: its capture has ended.
-        functions.checked(unsafe { (functions.replay)(self.0) })
+        // SAFETY: the capture has ended.
+        functions.check(unsafe { (functions.replay)(self.0) })
     }
 }
 
-impl Drop for Captured {
+impl Drop for CapturedGraph {
     fn drop(&mut self) {
         if let (Some(functions), false) = (FUNCTIONS.get(), self.0.is_null()) {
-            // SAFETY: it is of `begin_capture`, and has ended.
-            unsafe { (functions.forget_graph)(self.0) }
+            // SAFETY: the graph was created by `begin_capture`, and the capture has ended.
+            unsafe { (functions.free_graph)(self.0) }
         }
     }
 }
 
-/// Numbers that are read later than they are made, on whatever device.
+/// An asynchronous copy of an fp64 tensor to the host.
 pub struct AsyncHostCopy {
-    /// On the CPU; there when `coming` is.
-    numbers: Tensor,
-    /// Null where they have not come from a device, or have been waited for.
-    coming: *mut Arrival,
+    /// The copy on the CPU, complete when `event` is.
+    host: Tensor,
+    /// Null if the tensor was on the CPU, or after waiting.
+    event: *mut CopyEvent,
 }
 
 impl AsyncHostCopy {
-    /// Of a tensor of `f64`, as it will be when the device has done what it was given until now.
+    /// Starts the copy, behind the work that the device has been given so far. A tensor on the CPU is
+    /// copied at once.
     pub fn new(tensor: &Tensor) -> Result<AsyncHostCopy> {
         if tensor.device() == Device::Cpu {
-            return Ok(AsyncHostCopy { numbers: tensor.copy(), coming: std::ptr::null_mut() });
+            return Ok(AsyncHostCopy { host: tensor.copy(), event: std::ptr::null_mut() });
         }
         let functions = functions()?;
-        let (mut numbers, mut coming) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: `tensor` is alive; we become the owner of what comes out.
+        let (mut host, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: `tensor` is alive, and the results are owned here.
         unsafe {
-            functions.checked((functions.fetch)(tensor.as_ptr(), &mut numbers, &mut coming))?;
-            Ok(AsyncHostCopy { numbers: Tensor::from_ptr(numbers), coming })
+            functions.check((functions.copy_to_host)(tensor.as_ptr(), &mut host, &mut event))?;
+            Ok(AsyncHostCopy { host: Tensor::from_ptr(host), event })
         }
     }
 
-    /// Waits until they are there.
+    /// Waits for the copy and returns its values.
     pub fn wait(mut self) -> Result<Vec<f64>> {
-        let coming = std::mem::replace(&mut self.coming, std::ptr::null_mut());
-        if !coming.is_null() {
+        let event = std::mem::replace(&mut self.event, std::ptr::null_mut());
+        if !event.is_null() {
             let functions = functions()?;
-            // SAFETY: it is of `fetch`, and given away.
-            functions.checked(unsafe { (functions.wait)(coming) })?;
+            // SAFETY: the event was created by `copy_to_host`, and the call consumes it.
+            functions.check(unsafe { (functions.synchronize)(event) })?;
         }
-        Vec::try_from(&self.numbers).map_err(torch_error)
+        Vec::try_from(&self.host).map_err(torch_error)
     }
 }
 
 impl Drop for AsyncHostCopy {
     fn drop(&mut self) {
-        if let (Some(functions), false) = (FUNCTIONS.get(), self.coming.is_null()) {
-            // SAFETY: it is of `fetch`, and was not given away.
-            unsafe { (functions.forget)(self.coming) }
+        if let (Some(functions), false) = (FUNCTIONS.get(), self.event.is_null()) {
+            // SAFETY: the event was created by `copy_to_host` and has not been consumed.
+            unsafe { (functions.free_event)(self.event) }
         }
     }
 }
@@ -323,28 +331,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_the_library_there_is_no_cuda_and_no_harm() {
+    fn functions_fail_gracefully_without_the_library() {
         assert!(!is_available());
         assert_eq!((device_capability(), free_memory()), (None, None));
         assert_eq!(init().unwrap_err().code, ErrorCode::Device);
         assert_eq!(set_memory_fraction(0.5).unwrap_err().code, ErrorCode::Device);
         assert_eq!(copy_to_device(&[1f32]).err().unwrap().code, ErrorCode::Device);
-        assert_eq!(Captured::begin().err().unwrap().code, ErrorCode::Device);
-        let aside = on_side_stream(Device::Cuda(0), || -> Result<()> { panic!("it was done") });
-        assert_eq!(aside.unwrap_err().code, ErrorCode::Device);
+        assert_eq!(CapturedGraph::begin().err().unwrap().code, ErrorCode::Device);
+        let result =
+            on_side_stream(Device::Cuda(0), || -> Result<()> { panic!("the work was run") });
+        assert_eq!(result.unwrap_err().code, ErrorCode::Device);
         empty_cache();
     }
 
     #[test]
-    fn numbers_on_the_cpu_are_there_at_once() {
+    fn cpu_tensors_are_copied_at_once() {
         let mut source = Tensor::from_slice(&[1.5f64, -2.0]);
-        let numbers = AsyncHostCopy::new(&source).unwrap();
+        let copy = AsyncHostCopy::new(&source).unwrap();
         let _ = source.fill_(0.0);
-        assert_eq!(numbers.wait().unwrap(), [1.5, -2.0]);
+        assert_eq!(copy.wait().unwrap(), [1.5, -2.0]);
     }
 
     #[test]
-    fn a_library_that_cannot_be_loaded_is_named_with_the_reason() {
+    fn load_error_names_the_library_and_the_reason() {
         let error = load(Path::new("/nowhere/residual-cuda.so")).unwrap_err();
         assert_eq!(error.code, ErrorCode::Device);
         assert!(error.message.contains("/nowhere/residual-cuda.so"), "{error}");

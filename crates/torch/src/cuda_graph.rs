@@ -1,71 +1,75 @@
-//! Work that a device is given once and then repeats, with the numbers that lie in its tensors by then.
+//! Graph capture: work that a device is given once and repeats with the current tensor values.
 
 use residual_spec::Result;
 use tch::Device;
 
-use crate::cuda::Captured;
+use crate::cuda::CapturedGraph;
 #[cfg(feature = "recorder")]
-use crate::recorder::Recorded;
+use crate::recorder::Recording;
 
-/// Recorded work. It names tensors by where they lie: those that it reads and writes have to stay, and
-/// what is to change has to be written into them. What the host knew when it was recorded is part of it.
-pub struct CudaGraph(Work);
+/// A captured graph of operations (`torch.cuda.CUDAGraph`).
+///
+/// The graph refers to tensors by their addresses: the tensors that it reads and writes must stay
+/// alive, and inputs must be written into them. Host values are captured as constants. With the feature
+/// `recorder`, tests capture graphs on the CPU.
+pub struct CudaGraph(Backend);
 
-enum Work {
-    Cuda(Captured),
+enum Backend {
+    Cuda(CapturedGraph),
     #[cfg(feature = "recorder")]
-    Recorded(Recorded),
+    Recorder(Recording),
 }
 
-impl Work {
-    fn begin(device: Device) -> Result<Work> {
+impl Backend {
+    fn begin(device: Device) -> Result<Backend> {
         match device {
             #[cfg(feature = "recorder")]
-            Device::Cpu => Recorded::begin().map(Work::Recorded),
-            _ => Captured::begin().map(Work::Cuda),
+            Device::Cpu => Recording::begin().map(Backend::Recorder),
+            _ => CapturedGraph::begin().map(Backend::Cuda),
         }
     }
 
     fn end(&mut self) -> Result<()> {
         match self {
-            Work::Cuda(captured) => captured.end(),
+            Backend::Cuda(graph) => graph.end(),
             #[cfg(feature = "recorder")]
-            Work::Recorded(recorded) => recorded.end(),
+            Backend::Recorder(recording) => recording.end(),
         }
     }
 }
 
 impl CudaGraph {
-    /// Records `work`, of which nothing is done. The tensors that it makes hold their numbers after a
-    /// [`CudaGraph::replay`]. It must not ask for any of them, nor take anything from the host's memory;
-    /// all kernels and workspaces that it needs should be there ([`crate::cuda::aside`]).
+    /// Captures `work` without executing it. The tensors that it returns hold values after a
+    /// [`CudaGraph::replay`]. `work` must not read tensor values or copy from host memory, and should
+    /// have run once on the side stream ([`crate::cuda::on_side_stream`]), so that its kernels and
+    /// workspaces exist.
     ///
     /// # Errors
-    /// `E_DEVICE` where there are no graphs; whatever `work` fails with; `E_MEMORY`, `E_TORCH`. Nothing
-    /// is left of it then.
+    /// `E_DEVICE` if the device has no graphs; the errors of `work`; `E_MEMORY`, `E_TORCH`. The graph
+    /// is then freed.
     pub fn capture<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<(CudaGraph, T)> {
-        /// Ends it where `work` fails or panics, too.
-        struct Open(Option<Work>);
-        impl Drop for Open {
+        /// Ends the capture also if `work` fails or panics.
+        struct Guard(Option<Backend>);
+        impl Drop for Guard {
             fn drop(&mut self) {
-                if let Some(work) = &mut self.0 {
-                    let _ = work.end(); // what it was for has failed already
+                if let Some(backend) = &mut self.0 {
+                    let _ = backend.end(); // the error of `work` is reported instead
                 }
             }
         }
-        let mut open = Open(Some(Work::begin(device)?));
-        let made = work()?;
-        let mut work = open.0.take().expect("it was begun");
-        work.end()?;
-        Ok((CudaGraph(work), made))
+        let mut guard = Guard(Some(Backend::begin(device)?));
+        let result = work()?;
+        let mut backend = guard.0.take().expect("the capture has begun");
+        backend.end()?;
+        Ok((CudaGraph(backend), result))
     }
 
-    /// Does the work once more, in its turn; nobody waits for it.
+    /// Launches the captured work asynchronously, behind the work of the current stream.
     pub fn replay(&self) -> Result<()> {
         match &self.0 {
-            Work::Cuda(captured) => captured.replay(),
+            Backend::Cuda(graph) => graph.replay(),
             #[cfg(feature = "recorder")]
-            Work::Recorded(recorded) => recorded.replay(),
+            Backend::Recorder(recording) => recording.replay(),
         }
     }
 }
@@ -84,12 +88,12 @@ mod tests {
         CudaGraph::capture(Device::Cpu, || work().map_err(torch_error))
     }
 
-    fn number(tensor: &Tensor) -> f64 {
+    fn value(tensor: &Tensor) -> f64 {
         tensor.double_value(&[])
     }
 
     #[test]
-    fn what_is_recorded_is_done_when_it_is_replayed_on_what_lies_there_by_then() {
+    fn replay_runs_the_captured_work_on_current_values() {
         let (mut x, mut sum) = (Tensor::from(3.0), Tensor::from(1.0));
         let (graph, square) = capture(|| {
             let square = x.f_mul(&x)?;
@@ -97,16 +101,16 @@ mod tests {
             Ok(square)
         })
         .unwrap();
-        assert_eq!(number(&sum), 1.0);
+        assert_eq!(value(&sum), 1.0);
         graph.replay().unwrap();
-        assert_eq!((number(&square), number(&sum)), (9.0, 10.0));
+        assert_eq!((value(&square), value(&sum)), (9.0, 10.0));
         let _ = x.fill_(2.0);
         graph.replay().unwrap();
-        assert_eq!((number(&square), number(&sum)), (4.0, 14.0));
+        assert_eq!((value(&square), value(&sum)), (4.0, 14.0));
     }
 
     #[test]
-    fn a_backward_pass_is_part_of_it() {
+    fn captures_the_backward_pass() {
         let mut w = Tensor::from_slice(&[1.0, 2.0]).set_requires_grad(true);
         let (graph, gradient) = capture(|| {
             let loss = w.f_square()?.f_sum(Kind::Double)?;
@@ -119,31 +123,31 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_knew_is_part_of_it_and_a_tensor_in_anothers_place_is_not() {
+    fn host_values_are_captured_and_replaced_tensors_are_not_seen() {
         let (mut rate, mut factor) = (3.0, Tensor::from(1.0));
         let (graph, product) = capture(|| factor.f_mul_scalar(rate)).unwrap();
         (rate, factor) = (rate + 1.0, Tensor::from(7.0));
         graph.replay().unwrap();
-        assert_eq!((number(&product), rate, number(&factor)), (3.0, 4.0, 7.0));
+        assert_eq!((value(&product), rate, value(&factor)), (3.0, 4.0, 7.0));
     }
 
     #[test]
-    fn a_number_that_is_asked_for_ends_it_and_so_does_any_failure() {
+    fn reading_a_value_or_failing_ends_the_capture() {
         let mut x = Tensor::from(3.0);
-        let asked = capture(|| {
+        let reading = capture(|| {
             let _ = x.f_add_scalar_(1.0)?;
             x.f_double_value(&[])
         });
-        assert_eq!(asked.err().unwrap().code, ErrorCode::Torch);
-        assert_eq!(number(&x), 3.0);
+        assert_eq!(reading.err().unwrap().code, ErrorCode::Torch);
+        assert_eq!(value(&x), 3.0);
         let failed = CudaGraph::capture(Device::Cpu, || -> Result<()> {
             let _ = x.f_add_scalar_(1.0).map_err(torch_error)?;
             Err(Error::new(ErrorCode::Memory, "full"))
         });
         assert_eq!(failed.err().unwrap().code, ErrorCode::Memory);
-        assert_eq!(number(&x), 3.0);
-        // And what follows is done as ever.
+        assert_eq!(value(&x), 3.0);
+        // Later operations are executed normally.
         let _ = x.f_add_scalar_(1.0).unwrap();
-        assert_eq!(number(&x), 4.0);
+        assert_eq!(value(&x), 4.0);
     }
 }

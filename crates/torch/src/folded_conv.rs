@@ -1,5 +1,6 @@
-//! Convolutions whose weight no longer changes. It is brought into the order of the kernel that
-//! takes the images once, not with every image, and what follows the sum happens in the same pass.
+//! Inference convolutions with batch normalization folded into the weight, as
+//! `torch.nn.utils.fusion.fuse_conv_bn_weights`. The weight is brought into the layout of the backend's
+//! kernel once, and the shortcut addition and the ReLU are fused into the convolution.
 
 use std::cell::RefCell;
 
@@ -8,23 +9,25 @@ use residual_spec::Result;
 use tch::{Device, Kind, TchError, Tensor};
 use torch_sys::C_tensor;
 
-use crate::convolution::{convolution_3x3_filters, convolution_3x3_then};
-use crate::{is_channels_last, made, pointer, pointer_mut, supports_conv2d_3x3, torch_error};
+use crate::convolution::{conv2d_3x3_inference, transform_filters};
+use crate::{
+    is_channels_last, new_tensor, optional_ptr, optional_ptr_mut, supports_conv2d_3x3, torch_error,
+};
 
 unsafe extern "C" {
     fn residual_has_onednn() -> bool;
-    fn residual_packed_convolution(
+    fn residual_onednn_conv2d(
         input: *const C_tensor,
         weight: *const C_tensor,
         bias: *const C_tensor,
         shortcut: *mut C_tensor,
         relu: bool,
-        geometry: *const ConvParams,
+        params: *const ConvParams,
         output: *mut *mut C_tensor,
     ) -> bool;
 }
 
-/// How a convolution goes over its images.
+/// Stride, padding and groups of a 2D convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct ConvParams {
@@ -34,111 +37,110 @@ pub struct ConvParams {
 }
 
 impl ConvParams {
-    /// What [`supports_conv2d_3x3`] does not ask, which sees the tensors only.
+    /// Returns whether [`supports_conv2d_3x3`], which sees only the tensors, applies.
     pub fn is_same_3x3(&self) -> bool {
         *self == ConvParams { stride: [1, 1], padding: [1, 1], groups: 1 }
     }
 }
 
-/// Transformed filters are kept up to this many numbers (128 to 128 channels); larger ones cost
-/// more memory than their making costs time.
-const KEPT_FILTERS: usize = 1 << 20;
+/// Transformed filters are cached up to this many values (128 to 128 channels). Larger ones are not
+/// worth their memory.
+const MAX_CACHED_FILTERS: usize = 1 << 20;
 
-/// A convolution for evaluation.
+/// A convolution with fixed weights.
 pub struct FoldedConv {
-    /// Of which the convolution's weight is the product with `scale`, one number for each output.
+    /// Before multiplication by `scale`, a value per output channel.
     weight: Tensor,
     scale: Option<Tensor>,
     bias: Option<Tensor>,
-    geometry: ConvParams,
-    ready: RefCell<Option<Ready>>,
+    params: ConvParams,
+    prepared: RefCell<Option<Prepared>>,
 }
 
-/// The weight and the bias in the form that one way needs.
-struct Ready {
-    way: Way,
+/// Weight and bias in the layout of a backend.
+struct Prepared {
+    backend: Backend,
     weight: Tensor,
     bias: Option<Tensor>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Way {
-    /// [`convolution_3x3_then`] with filters that are kept.
-    Filters,
-    /// The same with filters made for every call.
+enum Backend {
+    /// [`conv2d_3x3_inference`] with cached filters.
+    WinogradCached,
+    /// [`conv2d_3x3_inference`] with filters transformed in every call.
     Winograd,
-    /// oneDNN, for inputs of a size and kind.
-    Packed(Vec<i64>, Kind),
-    /// ATen, in a kind.
-    Plain(Kind),
+    /// oneDNN, for inputs of this size and kind.
+    OneDnn(Vec<i64>, Kind),
+    /// ATen, in this kind.
+    ATen(Kind),
 }
 
 impl FoldedConv {
-    /// `conv2d(input, weight * scale, bias)`. The tensors are fp32 or fp64, and stay as they are.
+    /// Creates `conv2d(input, weight * scale, bias)`. The tensors are fp32 or fp64 and are not modified.
     pub fn new(
         weight: &Tensor,
         scale: Option<Tensor>,
         bias: Option<Tensor>,
-        geometry: ConvParams,
+        params: ConvParams,
     ) -> FoldedConv {
-        let ready = RefCell::default();
-        FoldedConv { weight: weight.detach(), scale, bias, geometry, ready }
+        let prepared = RefCell::default();
+        FoldedConv { weight: weight.detach(), scale, bias, params, prepared }
     }
 
-    /// The convolution of `input`, plus `shortcut` (of the output's shape), and rectified. In the
-    /// input's kind; without gradients. A shortcut that nobody else holds may become the output.
+    /// Computes the convolution of `input`, plus `shortcut` (of the output's shape), through a ReLU if
+    /// `relu`, in the input's kind and without gradients. A shortcut with no other owner may become the
+    /// output.
     pub fn forward(&self, input: &Tensor, shortcut: Option<Tensor>, relu: bool) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
-        let way = self.way(input);
-        let mut ready = self.ready.borrow_mut();
-        let Ready { way, weight, bias } = match ready.take() {
-            Some(found) if found.way == way => ready.insert(found),
-            _ => ready.insert(self.prepare(way)?),
+        let backend = self.select_backend(input);
+        let mut prepared = self.prepared.borrow_mut();
+        let Prepared { backend, weight, bias } = match prepared.take() {
+            Some(previous) if previous.backend == backend => prepared.insert(previous),
+            _ => prepared.insert(self.prepare(backend)?),
         };
         let bias = bias.as_ref();
-        match way {
-            Way::Filters => convolution_3x3_then(input, weight, bias, shortcut, relu),
-            Way::Winograd => {
-                let filters = convolution_3x3_filters(weight)?;
-                convolution_3x3_then(input, &filters, bias, shortcut, relu)
+        match backend {
+            Backend::WinogradCached => conv2d_3x3_inference(input, weight, bias, shortcut, relu),
+            Backend::Winograd => {
+                let filters = transform_filters(weight)?;
+                conv2d_3x3_inference(input, &filters, bias, shortcut, relu)
             }
-            Way::Packed(..) => self.packed(input, weight, bias, shortcut, relu),
-            Way::Plain(_) => {
-                let ConvParams { stride, padding, groups } = self.geometry;
+            Backend::OneDnn(..) => self.onednn(input, weight, bias, shortcut, relu),
+            Backend::ATen(_) => {
+                let ConvParams { stride, padding, groups } = self.params;
                 let output = input.f_conv2d(weight, bias, stride, padding, [1, 1], groups);
                 add_relu(output.map_err(torch_error)?, shortcut.as_ref(), relu)
             }
         }
     }
 
-    fn way(&self, input: &Tensor) -> Way {
-        let same = self.geometry.is_same_3x3();
-        if same && supports_conv2d_3x3(input, &self.weight) {
-            return match self.filters() <= KEPT_FILTERS {
-                true => Way::Filters,
-                false => Way::Winograd,
-            };
+    fn select_backend(&self, input: &Tensor) -> Backend {
+        if self.params.is_same_3x3() && supports_conv2d_3x3(input, &self.weight) {
+            let is_small = self.transformed_filters() <= MAX_CACHED_FILTERS;
+            return if is_small { Backend::WinogradCached } else { Backend::Winograd };
         }
         let kind = input.kind();
-        let vectors = match kind {
+        let has_kernel = match kind {
             Kind::Float => SimdLevel::best() != SimdLevel::Scalar,
-            // As ATen asks of the CPU.
+            // The requirement of ATen.
             Kind::BFloat16 => SimdLevel::best() == SimdLevel::Avx512,
             _ => false,
         };
-        // SAFETY: asks for constants.
-        let onednn = vectors && unsafe { residual_has_onednn() };
+        // SAFETY: the shim reads constants.
+        let onednn = has_kernel && unsafe { residual_has_onednn() };
         let layout = is_channels_last(input) && self.has_many_pixels(input);
-        match onednn && layout && self.geometry.groups == 1 && input.device() == Device::Cpu {
-            true => Way::Packed(input.size(), kind),
-            false => Way::Plain(kind),
+        if onednn && layout && self.params.groups == 1 && input.device() == Device::Cpu {
+            Backend::OneDnn(input.size(), kind)
+        } else {
+            Backend::ATen(kind)
         }
     }
 
-    /// Whether input and output are more than one pixel each: a single one lies channels first and
-    /// last at the same time, and libtorch's packed convolution takes it for the wrong one.
+    /// Returns whether input and output have more than one pixel each: a single pixel is contiguous in
+    /// both memory formats, and libtorch's reordered convolution assumes the wrong one.
     fn has_many_pixels(&self, input: &Tensor) -> bool {
-        let ConvParams { stride, padding, .. } = self.geometry;
+        let ConvParams { stride, padding, .. } = self.params;
         let (size, kernel) = (input.size(), self.weight.size());
         let output = |axis: usize| {
             (size[2 + axis] + 2 * padding[axis] - kernel[2 + axis]) / stride[axis] + 1
@@ -146,21 +148,21 @@ impl FoldedConv {
         size[2] * size[3] > 1 && output(0) * output(1) > 1
     }
 
-    /// Numbers of the transformed filters.
-    fn filters(&self) -> usize {
+    /// Returns the number of values of the transformed filters.
+    fn transformed_filters(&self) -> usize {
         self.weight.numel() * 4
     }
 
-    fn prepare(&self, way: Way) -> Result<Ready> {
-        let kind = match way {
-            Way::Packed(_, kind) | Way::Plain(kind) => kind,
-            Way::Filters | Way::Winograd => Kind::Float,
+    fn prepare(&self, backend: Backend) -> Result<Prepared> {
+        let kind = match backend {
+            Backend::OneDnn(_, kind) | Backend::ATen(kind) => kind,
+            Backend::WinogradCached | Backend::Winograd => Kind::Float,
         };
         let (weight, bias) = self.scaled(kind).map_err(torch_error)?;
-        let weight = match &way {
-            Way::Filters => convolution_3x3_filters(&weight)?,
-            Way::Packed(size, kind) => {
-                let ConvParams { stride, padding, groups } = self.geometry;
+        let weight = match &backend {
+            Backend::WinogradCached => transform_filters(&weight)?,
+            Backend::OneDnn(size, kind) => {
+                let ConvParams { stride, padding, groups } = self.params;
                 let size = size.as_slice();
                 weight
                     .f_to_mkldnn(*kind)
@@ -171,9 +173,9 @@ impl FoldedConv {
                     })
                     .map_err(torch_error)?
             }
-            Way::Winograd | Way::Plain(_) => weight,
+            Backend::Winograd | Backend::ATen(_) => weight,
         };
-        Ok(Ready { way, weight, bias })
+        Ok(Prepared { backend, weight, bias })
     }
 
     fn scaled(&self, kind: Kind) -> std::result::Result<(Tensor, Option<Tensor>), TchError> {
@@ -185,7 +187,7 @@ impl FoldedConv {
         Ok((weight.f_to_kind(kind)?, bias))
     }
 
-    fn packed(
+    fn onednn(
         &self,
         input: &Tensor,
         weight: &Tensor,
@@ -194,30 +196,27 @@ impl FoldedConv {
         relu: bool,
     ) -> Result<Tensor> {
         // SAFETY: the tensors are alive.
-        made(|output| unsafe {
-            residual_packed_convolution(
+        new_tensor(|output| unsafe {
+            residual_onednn_conv2d(
                 input.as_ptr(),
                 weight.as_ptr(),
-                pointer(bias),
-                pointer_mut(&mut shortcut),
+                optional_ptr(bias),
+                optional_ptr_mut(&mut shortcut),
                 relu,
-                &self.geometry,
+                &self.params,
                 output,
             )
         })
     }
 }
 
-/// `output + shortcut`, rectified. In place: neither convolution nor normalization needs its output
-/// for its gradient.
+/// Computes `output + shortcut`, through a ReLU if `relu`. In place, because neither convolution nor
+/// batch normalization needs its output for its gradient.
 pub fn add_relu(mut output: Tensor, shortcut: Option<&Tensor>, relu: bool) -> Result<Tensor> {
     if let Some(shortcut) = shortcut {
         output = output.f_add_(shortcut).map_err(torch_error)?;
     }
-    match relu {
-        true => output.f_relu_().map_err(torch_error),
-        false => Ok(output),
-    }
+    if relu { output.f_relu_().map_err(torch_error) } else { Ok(output) }
 }
 
 #[cfg(test)]
@@ -242,20 +241,20 @@ mod tests {
         }
     }
 
-    fn case([inputs, outputs, side]: [i64; 3], geometry: ConvParams, bias: bool) -> Case {
-        let weight = random(&[outputs, inputs / geometry.groups, side, side]);
+    fn case([inputs, outputs, side]: [i64; 3], params: ConvParams, bias: bool) -> Case {
+        let weight = random(&[outputs, inputs / params.groups, side, side]);
         let scale = random(&[outputs]);
         let bias = bias.then(|| random(&[outputs]));
         let copy = bias.as_ref().map(Tensor::copy);
-        let folded = FoldedConv::new(&weight, Some(scale.copy()), copy, geometry);
+        let folded = FoldedConv::new(&weight, Some(scale.copy()), copy, params);
         Case { convolution: folded, weight: weight * scale.view([-1, 1, 1, 1]), bias }
     }
 
     impl Case {
-        /// The root of the mean square of the difference from float64, as a share of its own.
+        /// Returns the relative error in the L2 norm, compared with fp64.
         fn error(&self, input: &Tensor, with_shortcut: bool, relu: bool) -> f64 {
             let double = |t: &Tensor| t.to_kind(Kind::Double);
-            let ConvParams { stride, padding, groups } = self.convolution.geometry;
+            let ConvParams { stride, padding, groups } = self.convolution.params;
             let bias = self.bias.as_ref().map(double);
             let weight = double(&self.weight);
             let mut truth = double(input).conv2d(&weight, bias, stride, padding, [1, 1], groups);
@@ -273,28 +272,28 @@ mod tests {
         }
     }
 
-    fn geometry(stride: i64, padding: i64, groups: i64) -> ConvParams {
+    fn params(stride: i64, padding: i64, groups: i64) -> ConvParams {
         ConvParams { stride: [stride; 2], padding: [padding; 2], groups }
     }
 
     #[test]
-    fn every_way_is_near_float64s() {
+    fn every_backend_is_near_fp64() {
         tch::manual_seed(1);
         let cases = [
-            (case([3, 64, 7], geometry(2, 3, 1), true), 20),
-            (case([64, 64, 3], geometry(1, 1, 1), true), 28),
-            (case([256, 512, 3], geometry(1, 1, 1), true), 28),
-            (case([64, 128, 3], geometry(2, 1, 1), true), 14),
-            (case([64, 128, 1], geometry(2, 0, 1), false), 14),
-            (case([64, 64, 3], geometry(1, 1, 32), true), 14),
-            (case([16, 32, 3], geometry(1, 1, 1), false), 32),
-            (case([16, 32, 3], geometry(2, 1, 1), true), 2),
-            (case([32, 16, 3], geometry(1, 1, 1), true), 1),
-            (case([5, 7, 3], geometry(1, 1, 1), true), 9),
+            (case([3, 64, 7], params(2, 3, 1), true), 20),
+            (case([64, 64, 3], params(1, 1, 1), true), 28),
+            (case([256, 512, 3], params(1, 1, 1), true), 28),
+            (case([64, 128, 3], params(2, 1, 1), true), 14),
+            (case([64, 128, 1], params(2, 0, 1), false), 14),
+            (case([64, 64, 3], params(1, 1, 32), true), 14),
+            (case([16, 32, 3], params(1, 1, 1), false), 32),
+            (case([16, 32, 3], params(2, 1, 1), true), 2),
+            (case([32, 16, 3], params(1, 1, 1), true), 1),
+            (case([5, 7, 3], params(1, 1, 1), true), 9),
         ];
         for (number, (case, side)) in cases.iter().enumerate() {
-            let inputs = case.weight.size()[1] * case.convolution.geometry.groups;
-            // Sizes and kinds that come and go.
+            let inputs = case.weight.size()[1] * case.convolution.params.groups;
+            // Alternating sizes and kinds.
             for (images, kind) in [
                 (2, Kind::Float),
                 (1, Kind::Float),
@@ -304,14 +303,14 @@ mod tests {
             ] {
                 let input = channels_last(&random(&[images, inputs, *side, *side]).to_kind(kind));
                 let input = input.unwrap();
-                // The own kernels come to 3.3e-6 with 256 channels.
+                // The Winograd kernels reach 3.3e-6 with 256 channels.
                 let bound = if kind == Kind::BFloat16 { 1e-2 } else { 4e-6 };
                 for (shortcut, relu) in [(false, false), (false, true), (true, true), (true, false)]
                 {
                     let error = case.error(&input, shortcut, relu);
                     assert!(error < bound, "{number} {images} {kind:?} {shortcut} {relu} {error}");
                 }
-                // Channels outermost, too.
+                // Contiguous (NCHW) input.
                 let error = case.error(&input.contiguous(), true, true);
                 assert!(error < bound, "{number} {kind:?} contiguous {error}");
             }
@@ -319,12 +318,12 @@ mod tests {
     }
 
     #[test]
-    fn a_shortcut_becomes_the_output_where_nobody_else_holds_it() {
+    fn shortcut_without_other_owners_becomes_the_output() {
         tch::manual_seed(1);
         for (case, side) in [
-            // By own kernels, and by oneDNN.
-            (case([16, 32, 3], geometry(1, 1, 1), true), 32),
-            (case([64, 32, 1], geometry(1, 0, 1), true), 8),
+            // Winograd kernels, and oneDNN.
+            (case([16, 32, 3], params(1, 1, 1), true), 32),
+            (case([64, 32, 1], params(1, 0, 1), true), 8),
         ] {
             let input = random(&[2, case.weight.size()[1], side, side]);
             let shortcut = random(&[2, 32, side, side]);
@@ -346,14 +345,14 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_is_made_ready_once_for_images_of_one_size() {
-        let case = case([64, 128, 3], geometry(2, 1, 1), true);
-        let ready = |size: [i64; 4]| {
+    fn weight_is_prepared_once_per_input_size() {
+        let case = case([64, 128, 3], params(2, 1, 1), true);
+        let prepare = |size: [i64; 4]| {
             let _ = case.convolution.forward(&random(&size), None, true).unwrap();
-            case.convolution.ready.borrow().as_ref().unwrap().weight.as_ptr() as usize
+            case.convolution.prepared.borrow().as_ref().unwrap().weight.as_ptr() as usize
         };
-        let first = ready([1, 64, 14, 14]);
-        assert_eq!(ready([1, 64, 14, 14]), first);
-        assert_ne!(ready([2, 64, 14, 14]), first);
+        let first = prepare([1, 64, 14, 14]);
+        assert_eq!(prepare([1, 64, 14, 14]), first);
+        assert_ne!(prepare([2, 64, 14, 14]), first);
     }
 }

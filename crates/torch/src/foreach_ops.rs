@@ -1,42 +1,42 @@
-//! The same small operation on every tensor of a list, in a few kernels (`torch._foreach_*`).
+//! Element-wise operations on lists of tensors, in a few kernels (`torch._foreach_*`).
 
 use residual_spec::Result;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
-use crate::{checked, made, pointers};
+use crate::{check, new_tensor, tensor_ptrs};
 
 unsafe extern "C" {
-    fn residual_norms(
+    fn residual_foreach_norm(
         tensors: *const *const C_tensor,
         count: usize,
         output: *mut *mut C_tensor,
     ) -> bool;
-    fn residual_scale(tensors: *const *const C_tensor, count: usize, factor: f64) -> bool;
-    fn residual_scale_by(
+    fn residual_foreach_mul(tensors: *const *const C_tensor, count: usize, factor: f64) -> bool;
+    fn residual_foreach_mul_tensor(
         tensors: *const *const C_tensor,
         count: usize,
         factor: *const C_tensor,
     ) -> bool;
-    fn residual_unscale(
+    fn residual_foreach_unscale(
         tensors: *const *const C_tensor,
         count: usize,
-        found: *mut C_tensor,
-        inverse: *const C_tensor,
+        found_inf: *mut C_tensor,
+        inverse_scale: *const C_tensor,
     ) -> bool;
-    fn residual_clamp(tensors: *const *const C_tensor, count: usize, bound: f64) -> bool;
-    fn residual_add_scaled(
+    fn residual_foreach_clamp(tensors: *const *const C_tensor, count: usize, bound: f64) -> bool;
+    fn residual_foreach_add(
         tensors: *const *const C_tensor,
         others: *const *const C_tensor,
         count: usize,
         factor: f64,
     ) -> bool;
-    fn residual_copy(
+    fn residual_foreach_copy(
         tensors: *const *const C_tensor,
         others: *const *const C_tensor,
         count: usize,
     ) -> bool;
-    fn residual_lerp(
+    fn residual_foreach_lerp(
         tensors: *const *const C_tensor,
         others: *const *const C_tensor,
         count: usize,
@@ -44,72 +44,76 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// The Euclidean norm of each tensor, as one vector.
+/// Returns the L2 norms of the tensors as one vector.
 pub fn foreach_norm(tensors: &[Tensor]) -> Result<Tensor> {
-    let list = pointers(tensors);
-    // SAFETY: the list is alive.
-    made(|output| unsafe { residual_norms(list.as_ptr(), list.len(), output) })
+    let list = tensor_ptrs(tensors);
+    // SAFETY: the tensors are alive.
+    new_tensor(|output| unsafe { residual_foreach_norm(list.as_ptr(), list.len(), output) })
 }
 
-/// `x *= factor`.
+/// Computes `x *= factor`.
 pub fn foreach_mul(tensors: &[Tensor], factor: f64) -> Result<()> {
-    let list = pointers(tensors);
-    // SAFETY: the list is alive.
-    checked(unsafe { residual_scale(list.as_ptr(), list.len(), factor) })
+    let list = tensor_ptrs(tensors);
+    // SAFETY: the tensors are alive.
+    check(unsafe { residual_foreach_mul(list.as_ptr(), list.len(), factor) })
 }
 
-/// `x *= factor`, a tensor of one number on their device.
+/// Computes `x *= factor`, where `factor` is a scalar tensor on their device.
 pub fn foreach_mul_tensor(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
-    let list = pointers(tensors);
-    // SAFETY: the list and the factor are alive.
-    checked(unsafe { residual_scale_by(list.as_ptr(), list.len(), factor.as_ptr()) })
+    let list = tensor_ptrs(tensors);
+    // SAFETY: the tensors and the factor are alive.
+    check(unsafe { residual_foreach_mul_tensor(list.as_ptr(), list.len(), factor.as_ptr()) })
 }
 
-/// `x *= inverse`; `found` becomes 1 where one of the numbers is not finite. Both are tensors of one
-/// fp32 number on the device of the others.
-pub fn foreach_unscale(tensors: &[Tensor], found: &Tensor, inverse: &Tensor) -> Result<()> {
-    let list = pointers(tensors);
-    let (found, inverse) = (found.as_ptr().cast_mut(), inverse.as_ptr());
-    // SAFETY: the list and both numbers are alive.
-    checked(unsafe { residual_unscale(list.as_ptr(), list.len(), found, inverse) })
+/// Computes `x *= inverse_scale` and sets `found_inf` to 1 if a value is not finite. Both are scalar
+/// fp32 tensors on the device of the others (`torch.amp.GradScaler.unscale_`).
+pub fn foreach_unscale(
+    tensors: &[Tensor],
+    found_inf: &Tensor,
+    inverse_scale: &Tensor,
+) -> Result<()> {
+    let list = tensor_ptrs(tensors);
+    let (found_inf, inverse_scale) = (found_inf.as_ptr().cast_mut(), inverse_scale.as_ptr());
+    // SAFETY: the tensors and both scalars are alive.
+    check(unsafe { residual_foreach_unscale(list.as_ptr(), list.len(), found_inf, inverse_scale) })
 }
 
-/// `x = min(max(x, -bound), bound)`.
+/// Computes `x = min(max(x, -bound), bound)`.
 pub fn foreach_clamp(tensors: &[Tensor], bound: f64) -> Result<()> {
-    let list = pointers(tensors);
-    // SAFETY: the list is alive.
-    checked(unsafe { residual_clamp(list.as_ptr(), list.len(), bound) })
+    let list = tensor_ptrs(tensors);
+    // SAFETY: the tensors are alive.
+    check(unsafe { residual_foreach_clamp(list.as_ptr(), list.len(), bound) })
 }
 
-/// `x += factor y`.
+/// Computes `x += factor * y`.
 pub fn foreach_add(tensors: &[Tensor], others: &[Tensor], factor: f64) -> Result<()> {
-    let (x, y) = parallel(tensors, others);
-    // SAFETY: the lists are alive and of one length.
-    checked(unsafe { residual_add_scaled(x.as_ptr(), y.as_ptr(), x.len(), factor) })
+    let (x, y) = equal_length_ptrs(tensors, others);
+    // SAFETY: the tensors are alive, and both lists have the same length.
+    check(unsafe { residual_foreach_add(x.as_ptr(), y.as_ptr(), x.len(), factor) })
 }
 
-/// `x = y`.
+/// Computes `x = y`.
 pub fn foreach_copy(tensors: &[Tensor], others: &[Tensor]) -> Result<()> {
     if tensors.is_empty() {
-        return Ok(()); // a network that normalizes nothing has no running statistics
+        return Ok(()); // ATen refuses empty lists; a network without batch norm has no buffers
     }
-    let (x, y) = parallel(tensors, others);
-    // SAFETY: the lists are alive and of one length.
-    checked(unsafe { residual_copy(x.as_ptr(), y.as_ptr(), x.len()) })
+    let (x, y) = equal_length_ptrs(tensors, others);
+    // SAFETY: the tensors are alive, and both lists have the same length.
+    check(unsafe { residual_foreach_copy(x.as_ptr(), y.as_ptr(), x.len()) })
 }
 
-/// `x += weight (y - x)`.
+/// Computes `x += weight * (y - x)`.
 pub fn foreach_lerp(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Result<()> {
-    let (x, y) = parallel(tensors, others);
-    // SAFETY: the lists are alive and of one length.
-    checked(unsafe { residual_lerp(x.as_ptr(), y.as_ptr(), x.len(), weight) })
+    let (x, y) = equal_length_ptrs(tensors, others);
+    // SAFETY: the tensors are alive, and both lists have the same length.
+    check(unsafe { residual_foreach_lerp(x.as_ptr(), y.as_ptr(), x.len(), weight) })
 }
 
 type Pointers = Vec<*const C_tensor>;
 
-fn parallel(tensors: &[Tensor], others: &[Tensor]) -> (Pointers, Pointers) {
+fn equal_length_ptrs(tensors: &[Tensor], others: &[Tensor]) -> (Pointers, Pointers) {
     assert_eq!(tensors.len(), others.len());
-    (pointers(tensors), pointers(others))
+    (tensor_ptrs(tensors), tensor_ptrs(others))
 }
 
 #[cfg(test)]
@@ -125,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_does_what_its_formula_says() {
+    fn operations_compute_their_formulas() {
         let x = pair(&[3.0, 4.0], &[-1.0]);
         assert_eq!(Vec::<f64>::try_from(foreach_norm(&x).unwrap()).unwrap(), [5.0, 1.0]);
         foreach_mul(&x, 2.0).unwrap();
@@ -142,19 +146,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_found_while_it_is_scaled_back() {
+    fn unscale_detects_non_finite_values() {
         let found_in = |b: f32| {
             let x = [Tensor::from_slice(&[3f32, 4.0]), Tensor::from_slice(&[b])];
-            let (found, inverse) = (Tensor::from(0f32), Tensor::from(0.5f32));
-            foreach_unscale(&x, &found, &inverse).unwrap();
+            let (found_inf, inverse_scale) = (Tensor::from(0f32), Tensor::from(0.5f32));
+            foreach_unscale(&x, &found_inf, &inverse_scale).unwrap();
             assert_eq!(Vec::<f32>::try_from(&x[0]).unwrap(), [1.5, 2.0]);
-            found.double_value(&[])
+            found_inf.double_value(&[])
         };
         assert_eq!([1.0, f32::INFINITY, f32::NAN].map(found_in), [0.0, 1.0, 1.0]);
     }
 
     #[test]
-    fn a_norm_tells_what_is_not_a_number() {
+    fn norm_propagates_non_finite_values() {
         let x = pair(&[1.0, f64::NAN], &[f64::INFINITY]);
         let norms: Vec<f64> = Vec::try_from(foreach_norm(&x).unwrap()).unwrap();
         assert!(norms.iter().all(|norm| !norm.is_finite()));

@@ -1,24 +1,24 @@
-//! Update rules that ATen has a kernel for, over all parameters at once.
+//! Optimizer updates with a fused kernel in ATen, over all parameters at once.
 
 use residual_spec::Result;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
-use crate::{checked, pointer, pointers};
+use crate::{check, optional_ptr, tensor_ptrs};
 
 unsafe extern "C" {
     fn residual_fused_sgd(
         parameters: *const *const C_tensor,
         gradients: *const *const C_tensor,
-        momenta: *const *const C_tensor,
+        momentum_buffers: *const *const C_tensor,
         count: usize,
         lr: f64,
-        lr_there: *const C_tensor,
+        lr_tensor: *const C_tensor,
         momentum: f64,
         weight_decay: f64,
         nesterov: bool,
         first_step: bool,
-        skip: *const C_tensor,
+        found_inf: *const C_tensor,
     ) -> bool;
     fn residual_fused_adam(
         parameters: *const *const C_tensor,
@@ -27,100 +27,104 @@ unsafe extern "C" {
         exp_avg_sqs: *const *const C_tensor,
         count: usize,
         step: u64,
-        step_there: *const C_tensor,
+        step_tensor: *const C_tensor,
         lr: f64,
-        lr_there: *const C_tensor,
+        lr_tensor: *const C_tensor,
         beta1: f64,
         beta2: f64,
         eps: f64,
         weight_decay: f64,
         decoupled: bool,
-        skip: *const C_tensor,
-        skipped: *const C_tensor,
+        found_inf: *const C_tensor,
+        num_skipped: *const C_tensor,
     ) -> bool;
 }
 
-/// What changes from one update to the next.
+/// Learning rate and step number of an update.
 #[derive(Clone, Copy)]
 pub enum OptimizerScalars<'a> {
+    /// Known on the host.
     Host {
         lr: f64,
-        /// The number of this update, from 1.
+        /// Number of this update, from 1.
         step: u64,
     },
-    /// As tensors of one fp32 number on the parameters' device: a [`crate::CudaGraph`] reads what lies there
-    /// when it is replayed.
+    /// Scalar fp32 tensors on the parameters' device, which a [`crate::CudaGraph`] reads when it is
+    /// replayed (`capturable=True` in `torch.optim`).
     Device { lr: &'a Tensor, step: &'a Tensor },
 }
 
 impl OptimizerScalars<'_> {
-    /// As the shim takes them: numbers, or the tensors in their place.
-    fn parts(&self) -> (f64, *const C_tensor, u64, *const C_tensor) {
+    /// Returns the arguments of the shim: numbers, or the tensors that replace them.
+    fn to_args(&self) -> (f64, *const C_tensor, u64, *const C_tensor) {
         match self {
-            OptimizerScalars::Host { lr, step } => (*lr, pointer(None), *step, pointer(None)),
+            OptimizerScalars::Host { lr, step } => {
+                (*lr, optional_ptr(None), *step, optional_ptr(None))
+            }
             OptimizerScalars::Device { lr, step } => (0.0, lr.as_ptr(), 0, step.as_ptr()),
         }
     }
 }
 
-/// `torch.optim.SGD` in one kernel.
+/// `torch.optim.SGD(fused=True)`.
 pub struct FusedSgd<'a> {
     pub scalars: OptimizerScalars<'a>,
     pub momentum: f64,
     pub weight_decay: f64,
     pub nesterov: bool,
-    /// Momenta have no history yet: they begin as the gradients.
+    /// Initializes the momentum buffers with the gradients.
     pub first_step: bool,
-    /// On the parameters' device, of fp32: where it is 1, nothing is updated.
+    /// Scalar fp32 tensor on the parameters' device: if it is 1, nothing is updated.
     pub found_inf: Option<&'a Tensor>,
 }
 
 impl FusedSgd<'_> {
-    /// Updates `parameters` and `momenta` in place. All three lists run in parallel.
+    /// Updates `parameters` and the momentum buffers in place. The lists have the same length.
     pub fn step(
         &self,
         parameters: &[Tensor],
         gradients: &[Tensor],
-        momenta: &[Tensor],
+        momentum_buffers: &[Tensor],
     ) -> Result<()> {
-        assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len());
-        let (p, g, m) = (pointers(parameters), pointers(gradients), pointers(momenta));
-        let (lr, lr_there, ..) = self.scalars.parts();
-        // SAFETY: the lists are alive and of the length given.
-        checked(unsafe {
+        assert!(parameters.len() == gradients.len() && parameters.len() == momentum_buffers.len());
+        let (p, g, m) =
+            (tensor_ptrs(parameters), tensor_ptrs(gradients), tensor_ptrs(momentum_buffers));
+        let (lr, lr_tensor, ..) = self.scalars.to_args();
+        // SAFETY: the tensors are alive, and the lists have the given length.
+        check(unsafe {
             residual_fused_sgd(
                 p.as_ptr(),
                 g.as_ptr(),
                 m.as_ptr(),
                 p.len(),
                 lr,
-                lr_there,
+                lr_tensor,
                 self.momentum,
                 self.weight_decay,
                 self.nesterov,
                 self.first_step,
-                pointer(self.found_inf),
+                optional_ptr(self.found_inf),
             )
         })
     }
 }
 
-/// `torch.optim.Adam` or, with decoupled weight decay, `AdamW` in one kernel.
+/// `torch.optim.Adam(fused=True)` or, with decoupled weight decay, `AdamW`.
 pub struct FusedAdam<'a> {
     pub scalars: OptimizerScalars<'a>,
     pub betas: [f64; 2],
     pub eps: f64,
     pub weight_decay: f64,
-    /// Decay the weights themselves (AdamW) and not their gradients.
+    /// Decays the weights instead of adding an L2 term to the gradients (AdamW).
     pub decoupled: bool,
-    /// As of [`FusedSgd`].
+    /// As in [`FusedSgd`].
     pub found_inf: Option<&'a Tensor>,
-    /// Likewise: how many of the updates before this one were skipped, and do not count.
+    /// Scalar fp32 tensor: the number of skipped updates, which do not count as steps.
     pub num_skipped: Option<&'a Tensor>,
 }
 
 impl FusedAdam<'_> {
-    /// Updates `parameters` and both moments in place. All four lists run in parallel.
+    /// Updates `parameters` and both moments in place. The lists have the same length.
     pub fn step(
         &self,
         parameters: &[Tensor],
@@ -130,11 +134,11 @@ impl FusedAdam<'_> {
     ) -> Result<()> {
         let count = parameters.len();
         assert!([gradients, exp_avgs, exp_avg_sqs].iter().all(|list| list.len() == count));
-        let (p, g) = (pointers(parameters), pointers(gradients));
-        let (m, v) = (pointers(exp_avgs), pointers(exp_avg_sqs));
-        let (lr, lr_there, step, step_there) = self.scalars.parts();
-        // SAFETY: the lists are alive and of the length given.
-        checked(unsafe {
+        let (p, g) = (tensor_ptrs(parameters), tensor_ptrs(gradients));
+        let (m, v) = (tensor_ptrs(exp_avgs), tensor_ptrs(exp_avg_sqs));
+        let (lr, lr_tensor, step, step_tensor) = self.scalars.to_args();
+        // SAFETY: the tensors are alive, and the lists have the given length.
+        check(unsafe {
             residual_fused_adam(
                 p.as_ptr(),
                 g.as_ptr(),
@@ -142,16 +146,16 @@ impl FusedAdam<'_> {
                 v.as_ptr(),
                 count,
                 step,
-                step_there,
+                step_tensor,
                 lr,
-                lr_there,
+                lr_tensor,
                 self.betas[0],
                 self.betas[1],
                 self.eps,
                 self.weight_decay,
                 self.decoupled,
-                pointer(self.found_inf),
-                pointer(self.num_skipped),
+                optional_ptr(self.found_inf),
+                optional_ptr(self.num_skipped),
             )
         })
     }
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn adams_first_update_is_the_rate_against_the_gradients_sign() {
+    fn first_adam_update_is_lr_times_the_negative_sign() {
         let p = [Tensor::from_slice(&[1.0f64, 2.0])];
         let g = [Tensor::from_slice(&[0.5f64, -0.5])];
         let zeros = || [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
@@ -202,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_that_lies_in_a_tensor_is_the_same_rate() {
+    fn device_scalars_give_the_same_update_as_host_scalars() {
         let [lr, step] = [0.25f32, 3.0].map(Tensor::from);
-        let known = OptimizerScalars::Host { lr: 0.25, step: 3 };
-        let [known, there] =
-            [known, OptimizerScalars::Device { lr: &lr, step: &step }].map(|rate| {
+        let host = OptimizerScalars::Host { lr: 0.25, step: 3 };
+        let [host, device] =
+            [host, OptimizerScalars::Device { lr: &lr, step: &step }].map(|scalars| {
                 let p = [Tensor::from_slice(&[1.0f64, 2.0])];
                 let g = [Tensor::from_slice(&[0.5f64, -0.5])];
                 let state = || [Tensor::from_slice(&[0.25f64, 0.5])];
                 let adam = FusedAdam {
                     found_inf: None,
                     num_skipped: None,
-                    scalars: rate,
+                    scalars,
                     betas: [0.9, 0.999],
                     eps: 1e-8,
                     weight_decay: 0.1,
@@ -222,7 +226,7 @@ mod tests {
                 adam.step(&p, &g, &state(), &state()).unwrap();
                 let sgd = FusedSgd {
                     found_inf: None,
-                    scalars: rate,
+                    scalars,
                     momentum: 0.9,
                     weight_decay: 0.1,
                     nesterov: true,
@@ -232,12 +236,12 @@ mod tests {
                 sgd.step(&p, &g, &state()).unwrap();
                 (adams, values(&p[0]))
             });
-        assert_eq!(known, there);
-        assert!(known.0 != [1.0, 2.0] && known.0 != known.1);
+        assert_eq!(host, device);
+        assert!(host.0 != [1.0, 2.0] && host.0 != host.1);
     }
 
     #[test]
-    fn a_gradient_of_another_layout_moves_the_same_weights() {
+    fn gradients_of_another_memory_layout_update_the_same_weights() {
         let plain = Tensor::arange(24, (Kind::Double, Device::Cpu)).view([1, 2, 3, 4]);
         let p = [crate::channels_last(&plain.zeros_like()).unwrap()];
         let m = [p[0].zeros_like()];

@@ -1,4 +1,4 @@
-// An allocator of libtorch's for the CPU whose large blocks are Rust's (allocator.rs).
+// A CPU allocator for libtorch whose large blocks come from huge_page_allocator.rs.
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
@@ -7,42 +7,43 @@
 
 #include <cstddef>
 
-extern "C" void residual_memory_ran_out();
+extern "C" void residual_set_out_of_memory();
 
 namespace {
 
-struct Blocks {
-  size_t large;
-  void *(*take)(size_t);
-  bool (*give_back)(void *);
+struct BlockAllocator {
+  size_t min_size;
+  void *(*allocate)(size_t);
+  bool (*free)(void *);
 };
 
-const Blocks *blocks = nullptr;
+const BlockAllocator *block_allocator = nullptr;
 
-void give_back(void *block) {
-  if (block != nullptr && !blocks->give_back(block)) c10::free_cpu(block);
+void free_block(void *block) {
+  if (block != nullptr && !block_allocator->free(block)) c10::free_cpu(block);
 }
 
 struct Allocator final : c10::Allocator {
   c10::DataPtr allocate(size_t size) override {
-    void *block = size < blocks->large ? c10::alloc_cpu(size) : blocks->take(size);
-    if (block == nullptr && size != 0) residual_memory_ran_out();
+    void *block =
+        size < block_allocator->min_size ? c10::alloc_cpu(size) : block_allocator->allocate(size);
+    if (block == nullptr && size != 0) residual_set_out_of_memory();
     TORCH_CHECK(block != nullptr || size == 0, "not enough memory for a tensor of ", size, " bytes");
-    return {block, block, &give_back, c10::Device(c10::DeviceType::CPU)};
+    return {block, block, &free_block, c10::Device(c10::DeviceType::CPU)};
   }
 
-  c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
+  c10::DeleterFnPtr raw_deleter() const override { return &free_block; }
 
-  void copy_data(void *into, const void *from, size_t count) const override {
-    default_copy_data(into, from, count);
+  void copy_data(void *target, const void *source, size_t count) const override {
+    default_copy_data(target, source, count);
   }
 };
 
 }  // namespace
 
-extern "C" void residual_use_blocks(const Blocks *table) {
-  // Tensors may outlive everything: the allocator is never destroyed.
+extern "C" void residual_set_cpu_allocator(const BlockAllocator *table) {
+  // Never destroyed, because tensors may outlive static objects.
   static auto *allocator = new Allocator();
-  blocks = table;
+  block_allocator = table;
   c10::SetCPUAllocator(allocator);
 }

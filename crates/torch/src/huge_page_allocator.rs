@@ -1,98 +1,100 @@
-//! Memory for large tensors, in huge pages and kept for the next step.
+//! CPU allocator for large tensors, in huge pages that are kept for the next step.
 //!
-//! Every training step asks for the same large blocks again. From malloc they come in pages of
-//! 4 KiB: each costs a fault of about 2 microseconds when it is first touched, and later misses
-//! of the processor's table of pages; in huge pages of 2 MiB there are 500 times fewer of both.
+//! Every training step allocates the same large blocks. malloc returns them in pages of 4 KiB: each
+//! causes a page fault of about 2 microseconds on first touch, and TLB misses later. Huge pages of
+//! 2 MiB cause 500 times fewer of both.
 
 use std::ffi::c_void;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::address_ranges::AddressRanges;
 
-/// Smaller blocks are malloc's.
-const LARGE: usize = 256 << 10;
+/// Minimal size of a block in bytes; smaller ones come from malloc.
+const MIN_SIZE: usize = 256 << 10;
 
 const PAGE: usize = 4 << 10;
 const HUGE_PAGE: usize = 2 << 20;
 
-/// What is asked of the kernel at once. Only what is touched takes memory.
+/// Address space that is reserved at once. Only touched pages take memory.
 const REGION: usize = 256 << 20;
 
 static RANGES: Mutex<Option<AddressRanges>> = Mutex::new(None);
 
-fn ranges() -> MutexGuard<'static, Option<AddressRanges>> {
+fn lock_ranges() -> MutexGuard<'static, Option<AddressRanges>> {
     RANGES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What allocator.cpp calls.
+/// The functions that huge_page_allocator.cpp calls.
 #[repr(C)]
-struct Blocks {
-    /// From this size on.
-    large: usize,
-    /// Null where there is no memory.
-    take: unsafe extern "C" fn(usize) -> *mut c_void,
-    /// Whether it was one of ours.
-    give_back: unsafe extern "C" fn(*mut c_void) -> bool,
+struct BlockAllocator {
+    min_size: usize,
+    /// Returns null if there is no memory.
+    allocate: extern "C" fn(usize) -> *mut c_void,
+    /// Returns whether the block was allocated here.
+    free: extern "C" fn(*mut c_void) -> bool,
 }
 
-static BLOCKS: Blocks = Blocks { large: LARGE, take, give_back };
+static BLOCK_ALLOCATOR: BlockAllocator = BlockAllocator { min_size: MIN_SIZE, allocate, free };
 
 unsafe extern "C" {
-    fn residual_use_blocks(blocks: *const Blocks);
+    fn residual_set_cpu_allocator(allocator: *const BlockAllocator);
 }
 
-/// Lets large tensors on the CPU lie in huge pages that stay with the process until
-/// [`empty_cache`]. On other systems than Linux, does nothing.
+/// Allocates large CPU tensors in huge pages, which stay with the process until [`empty_cache`].
+/// Does nothing on other systems than Linux.
 pub fn use_huge_pages() {
     if cfg!(target_os = "linux") {
         // SAFETY: the table is static.
-        unsafe { residual_use_blocks(&BLOCKS) }
+        unsafe { residual_set_cpu_allocator(&BLOCK_ALLOCATOR) }
     }
 }
 
-unsafe extern "C" fn take(size: usize) -> *mut c_void {
+extern "C" fn allocate(size: usize) -> *mut c_void {
     let Some(length) = size.checked_next_multiple_of(PAGE) else { return std::ptr::null_mut() };
-    let mut ranges = ranges();
+    let mut ranges = lock_ranges();
     let ranges = ranges.get_or_insert_default();
-    if let Some(begin) = ranges.take(length) {
-        return begin as *mut c_void;
+    if let Some(start) = ranges.allocate(length) {
+        return start as *mut c_void;
     }
     let Some(region) = length.max(REGION).checked_next_multiple_of(HUGE_PAGE) else {
         return std::ptr::null_mut();
     };
-    let Some(begin) = map(region) else { return std::ptr::null_mut() };
-    ranges.add(begin, region);
-    ranges.take(length).map_or(std::ptr::null_mut(), |begin| begin as *mut c_void)
+    let Some(start) = map(region) else { return std::ptr::null_mut() };
+    ranges.add(start, region);
+    ranges.allocate(length).map_or(std::ptr::null_mut(), |start| start as *mut c_void)
 }
 
-unsafe extern "C" fn give_back(block: *mut c_void) -> bool {
-    let begin = block as usize;
-    // Most small blocks are known by that alone.
-    begin.is_multiple_of(PAGE) && ranges().as_mut().is_some_and(|ranges| ranges.give_back(begin))
+extern "C" fn free(block: *mut c_void) -> bool {
+    let start = block as usize;
+    // The alignment alone rules out most small blocks.
+    start.is_multiple_of(PAGE) && lock_ranges().as_mut().is_some_and(|ranges| ranges.free(start))
 }
 
-/// Gives the kernel back what no tensor uses.
+/// Returns unused memory to the system and to the CUDA device, as `torch.cuda.empty_cache`.
 pub fn empty_cache() {
     crate::cuda::empty_cache();
-    let ranges = ranges();
+    let ranges = lock_ranges();
     let Some(ranges) = &*ranges else { return };
-    for (begin, length) in ranges.free() {
-        // SAFETY: pages of ours in which nothing lies.
-        #[cfg(target_os = "linux")]
-        unsafe {
-            libc::madvise(begin as *mut c_void, length, libc::MADV_DONTNEED);
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (begin, length);
+    for (start, length) in ranges.free_ranges() {
+        release_pages(start, length);
     }
 }
 
-/// Address space that begins with a huge page.
+#[cfg(target_os = "linux")]
+fn release_pages(start: usize, length: usize) {
+    // SAFETY: the pages were mapped here and belong to no tensor.
+    unsafe { libc::madvise(start as *mut c_void, length, libc::MADV_DONTNEED) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn release_pages(_: usize, _: usize) {}
+
+/// Reserves address space that starts at a huge page.
 #[cfg(target_os = "linux")]
 fn map(length: usize) -> Option<usize> {
-    // SAFETY: new pages, of which those before the first whole huge page are never used.
+    // SAFETY: the mapping is new; pages before its first whole huge page are never used.
     unsafe {
-        let found = libc::mmap(
+        let mapping = libc::mmap(
             std::ptr::null_mut(),
             length.checked_add(HUGE_PAGE)?,
             libc::PROT_READ | libc::PROT_WRITE,
@@ -100,13 +102,13 @@ fn map(length: usize) -> Option<usize> {
             -1,
             0,
         );
-        if found == libc::MAP_FAILED {
+        if mapping == libc::MAP_FAILED {
             return None;
         }
-        let begin = (found as usize).next_multiple_of(HUGE_PAGE);
-        // A kernel without huge pages says no, and pages are small.
-        libc::madvise(begin as *mut c_void, length, libc::MADV_HUGEPAGE);
-        Some(begin)
+        let start = (mapping as usize).next_multiple_of(HUGE_PAGE);
+        // A kernel without huge pages refuses, and small pages are used.
+        libc::madvise(start as *mut c_void, length, libc::MADV_HUGEPAGE);
+        Some(start)
     }
 }
 
@@ -121,28 +123,32 @@ mod tests {
     use tch::{Device, Kind, Tensor};
 
     #[test]
-    fn large_tensors_lie_in_pages_of_ours_that_can_be_released_and_used_again() {
+    fn large_tensors_use_huge_pages_that_are_reused_after_release() {
         use_huge_pages();
         let numbers = (8 << 20) / 4;
         let ones = || Tensor::ones([numbers], (Kind::Float, Device::Cpu));
         let kept = ones();
         let first = ones();
-        let place = first.data_ptr() as usize;
-        assert!(place.is_multiple_of(PAGE));
+        let address = first.data_ptr() as usize;
+        assert!(address.is_multiple_of(PAGE));
         drop(first);
-        assert_eq!(ones().data_ptr() as usize, place, "the same place again");
+        assert_eq!(ones().data_ptr() as usize, address, "the same address");
         empty_cache();
         let again = ones();
-        assert_eq!(again.data_ptr() as usize, place);
+        assert_eq!(again.data_ptr() as usize, address);
         assert_eq!(again.sum(Kind::Double).double_value(&[]), numbers as f64);
-        assert_eq!(kept.sum(Kind::Double).double_value(&[]), numbers as f64, "nothing of a tensor");
-        // Small ones are malloc's, and go where they came from.
+        assert_eq!(
+            kept.sum(Kind::Double).double_value(&[]),
+            numbers as f64,
+            "live tensors keep their memory"
+        );
+        // Small tensors come from malloc and are not freed here.
         let small = Tensor::ones([100], (Kind::Float, Device::Cpu));
-        assert!(!unsafe { give_back(small.data_ptr()) });
+        assert!(!free(small.data_ptr()));
     }
 
     #[test]
-    fn more_memory_than_there_is_is_an_error() {
+    fn allocation_failure_is_an_out_of_memory_error() {
         use_huge_pages();
         let error = Tensor::f_empty([1i64 << 45], (Kind::Float, Device::Cpu)).unwrap_err();
         let error = crate::torch_error(error);

@@ -1,5 +1,5 @@
-// Convolutions by oneDNN with the weight in the order that it computes in, and what follows the sum
-// in the same pass. They are operations of libtorch that only its dispatcher hands out.
+// oneDNN convolutions with a reordered weight and fused post-ops (shortcut addition, ReLU). The
+// operations are only available through libtorch's dispatcher.
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -11,13 +11,14 @@
 
 namespace {
 
-struct Geometry {
+// ConvParams in folded_conv.rs.
+struct ConvParams {
   int64_t stride[2], padding[2], groups;
 };
 
-using Numbers = std::vector<int64_t>;
+using Sizes = std::vector<int64_t>;
 
-Numbers pair(const int64_t (&numbers)[2]) { return {numbers[0], numbers[1]}; }
+Sizes to_sizes(const int64_t (&pair)[2]) { return {pair[0], pair[1]}; }
 
 at::Tensor call(const char *name, const char *overload, torch::jit::Stack stack) {
   const auto operation = c10::Dispatcher::singleton().findSchemaOrThrow(name, overload);
@@ -31,18 +32,18 @@ extern "C" {
 
 bool residual_has_onednn() { return at::hasMKLDNN() && at::globalContext().userEnabledMkldnn(); }
 
-// `weight` as mkldnn_reorder_conv2d_weight gave it; `bias` and `shortcut` may be null. No gradients.
-// The shortcut is taken out of its tensor.
-bool residual_packed_convolution(at::Tensor *input, at::Tensor *weight, at::Tensor *bias,
-                                 at::Tensor *shortcut, bool relu, const Geometry *geometry,
+// Computes a convolution without gradients. `weight` is the result of mkldnn_reorder_conv2d_weight;
+// `bias` and `shortcut` may be null. Moves the shortcut out of its tensor.
+bool residual_onednn_conv2d(at::Tensor *input, at::Tensor *weight, at::Tensor *bias,
+                                 at::Tensor *shortcut, bool relu, const ConvParams *params,
                                  at::Tensor **output) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     const auto x = channels_last(*input);
     const c10::IValue b = bias == nullptr ? c10::IValue() : c10::IValue(*bias);
-    const Numbers padding = pair(geometry->padding), stride = pair(geometry->stride),
+    const Sizes padding = to_sizes(params->padding), stride = to_sizes(params->stride),
                   dilation = {1, 1};
-    const int64_t groups = geometry->groups;
+    const int64_t groups = params->groups;
     const c10::List<std::optional<at::Scalar>> no_scalars;
     const c10::IValue none;
     if (shortcut == nullptr) {
@@ -52,15 +53,15 @@ bool residual_packed_convolution(at::Tensor *input, at::Tensor *weight, at::Tens
       return;
     }
     const auto other = channels_last(std::exchange(*shortcut, at::Tensor()).to(x.scalar_type()));
-    const c10::IValue then = relu ? c10::IValue("relu") : none;
-    // A shortcut that nobody looks at any more becomes the output.
+    const c10::IValue unary = relu ? c10::IValue("relu") : none;
+    // A shortcut without other owners becomes the output.
     const auto y =
-        is_held_once(other)
+        has_unique_owner(other)
             ? call("mkldnn::_convolution_pointwise_", "binary",
-                   {other, x, *weight, b, padding, stride, dilation, groups, "add", 1.0, then,
+                   {other, x, *weight, b, padding, stride, dilation, groups, "add", 1.0, unary,
                     no_scalars, none})
             : call("mkldnn::_convolution_pointwise", "binary",
-                   {x, other, *weight, b, padding, stride, dilation, groups, "add", 1.0, then,
+                   {x, other, *weight, b, padding, stride, dilation, groups, "add", 1.0, unary,
                     no_scalars, none});
     *output = new at::Tensor(y);
   });

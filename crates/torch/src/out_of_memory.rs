@@ -1,28 +1,28 @@
-//! Memory that ran out, on whatever device, told apart from every other failure.
+//! Detection of out-of-memory errors, on the CPU and on CUDA devices.
 //!
-//! libtorch throws a type of its own for it, which is lost on the way through tch: there, an exception
-//! is its text. So whoever finds no memory says so here, before it throws.
+//! libtorch throws `OutOfMemoryError`, but tch reduces an exception to its message. The allocators
+//! therefore set a flag before they throw.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Not one of each thread: a backward pass asks for memory on threads of libtorch's.
-static RAN_OUT: AtomicBool = AtomicBool::new(false);
+/// Global instead of thread-local: backward passes allocate on libtorch's threads.
+static OUT_OF_MEMORY: AtomicBool = AtomicBool::new(false);
 
-/// Called by the allocators, on any thread.
+/// Sets the flag. The allocators call it on any thread.
 #[unsafe(no_mangle)]
-pub(crate) extern "C" fn residual_memory_ran_out() {
-    RAN_OUT.store(true, Ordering::Relaxed);
+pub(crate) extern "C" fn residual_set_out_of_memory() {
+    OUT_OF_MEMORY.store(true, Ordering::Relaxed);
 }
 
-/// Whether memory ran out since this was asked last.
-pub(crate) fn ran_out() -> bool {
-    RAN_OUT.swap(false, Ordering::Relaxed)
+/// Clears the flag. Returns whether it was set.
+pub(crate) fn take_out_of_memory() -> bool {
+    OUT_OF_MEMORY.swap(false, Ordering::Relaxed)
 }
 
-/// Forgets that memory ran out where nothing failed of it: cuDNN tries kernels that need too much,
-/// and takes others.
+/// Clears the flag after an operation that succeeded: cuDNN recovers from a failed allocation by
+/// choosing an algorithm with a smaller workspace.
 pub fn clear_out_of_memory() {
-    ran_out();
+    take_out_of_memory();
 }
 
 #[cfg(test)]
@@ -32,11 +32,11 @@ mod tests {
     use tch::{Device, Kind, Tensor};
 
     #[test]
-    fn memory_that_ran_out_is_told_apart_from_other_failures() {
+    fn out_of_memory_is_distinguished_from_other_errors() {
         use_huge_pages();
-        let of =
+        let allocate =
             |size: i64| Tensor::f_empty([size], (Kind::Float, Device::Cpu)).map_err(torch_error);
-        assert_eq!(of(1 << 50).unwrap_err().code, ErrorCode::Memory);
-        assert_eq!(of(-1).unwrap_err().code, ErrorCode::Torch);
+        assert_eq!(allocate(1 << 50).unwrap_err().code, ErrorCode::Memory);
+        assert_eq!(allocate(-1).unwrap_err().code, ErrorCode::Torch);
     }
 }

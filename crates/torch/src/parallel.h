@@ -1,4 +1,4 @@
-// Work on ATen's own threads.
+// Parallel loops on ATen's threads.
 
 #pragma once
 
@@ -8,10 +8,10 @@
 #include <algorithm>
 
 // Calls body(0) to body(chunks - 1) on ATen's threads. (at::parallel_for would have to be compiled
-// with OpenMP and linked to the very library that this libtorch brings; a TensorIterator's loop
-// runs on the same team from inside libtorch.)
+// with OpenMP and linked to the OpenMP library of this libtorch; a TensorIterator loop runs on the
+// same threads from inside libtorch.)
 template <typename F>
-void in_parallel(int64_t chunks, const F &body) {
+void parallel_chunks(int64_t chunks, const F &body) {
   const auto indices = at::arange(chunks, at::kLong);
   auto iterator = at::TensorIterator::borrowing_nullary_op(indices);
   iterator.for_each(
@@ -23,18 +23,18 @@ void in_parallel(int64_t chunks, const F &body) {
       /*grain_size=*/1);
 }
 
-// Shares `count` things between `chunks` threads: body(chunk, begin, end).
+// Divides `count` items between `chunks` threads: body(chunk, begin, end).
 template <typename F>
-void in_shares(int64_t count, int64_t chunks, const F &body) {
-  const auto one = [&](int64_t chunk) {
+void parallel_ranges(int64_t count, int64_t chunks, const F &body) {
+  const auto run_chunk = [&](int64_t chunk) {
     body(chunk, count * chunk / chunks, count * (chunk + 1) / chunks);
   };
-  if (chunks == 1) return one(0);
-  in_parallel(chunks, one);
+  if (chunks == 1) return run_chunk(0);
+  parallel_chunks(chunks, run_chunk);
 }
 
-// Whether nobody but the holder of this tensor can see what is written into it.
-inline bool is_held_once(const at::Tensor &tensor) {
+// Returns whether the tensor and its storage have no other owner, so that it may be overwritten.
+inline bool has_unique_owner(const at::Tensor &tensor) {
   return tensor.use_count() == 1 && tensor.storage().use_count() == 1;
 }
 

@@ -1,44 +1,45 @@
-//! [`crate::CudaGraph`]s on the CPU, for tests: recorder/recorder.cpp says how.
+//! [`CudaGraph`](crate::CudaGraph)s on the CPU, for tests: see recorder/recorder.cpp.
 
 use residual_spec::Result;
 
-use crate::checked;
+use crate::check;
 
-/// Made and taken by recorder.cpp.
+/// An opaque type of recorder.cpp.
 #[repr(C)]
-struct Recording([u8; 0]);
+struct RecordingHandle([u8; 0]);
 
 unsafe extern "C" {
-    fn residual_recorder_begin(recording: *mut *mut Recording) -> bool;
-    fn residual_recorder_end(recording: *mut Recording) -> bool;
-    fn residual_recorder_replay(recording: *mut Recording) -> bool;
-    fn residual_recorder_forget(recording: *mut Recording);
+    fn residual_recorder_begin(recording: *mut *mut RecordingHandle) -> bool;
+    fn residual_recorder_end(recording: *mut RecordingHandle) -> bool;
+    fn residual_recorder_replay(recording: *mut RecordingHandle) -> bool;
+    fn residual_recorder_free(recording: *mut RecordingHandle);
 }
 
-pub(crate) struct Recorded(*mut Recording);
+/// Recorded operations.
+pub(crate) struct Recording(*mut RecordingHandle);
 
-impl Recorded {
-    pub fn begin() -> Result<Recorded> {
+impl Recording {
+    pub fn begin() -> Result<Recording> {
         let mut recording = std::ptr::null_mut();
-        // SAFETY: we become the owner of what comes out.
-        checked(unsafe { residual_recorder_begin(&mut recording) })?;
-        Ok(Recorded(recording))
+        // SAFETY: the new recording is owned here.
+        check(unsafe { residual_recorder_begin(&mut recording) })?;
+        Ok(Recording(recording))
     }
 
     pub fn end(&mut self) -> Result<()> {
-        // SAFETY: it was begun on this thread: a raw pointer cannot leave it.
-        checked(unsafe { residual_recorder_end(self.0) })
+        // SAFETY: it was begun on this thread, because a raw pointer is not `Send`.
+        check(unsafe { residual_recorder_end(self.0) })
     }
 
     pub fn replay(&self) -> Result<()> {
-        // SAFETY: it has ended.
-        checked(unsafe { residual_recorder_replay(self.0) })
+        // SAFETY: the recording has ended.
+        check(unsafe { residual_recorder_replay(self.0) })
     }
 }
 
-impl Drop for Recorded {
+impl Drop for Recording {
     fn drop(&mut self) {
-        // SAFETY: it is of `begin`, and has ended.
-        unsafe { residual_recorder_forget(self.0) }
+        // SAFETY: the recording was created by `begin` and has ended.
+        unsafe { residual_recorder_free(self.0) }
     }
 }

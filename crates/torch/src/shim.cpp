@@ -1,5 +1,5 @@
-// The few calls of ATen that tch does not bind. Every function catches: no C++ exception may
-// cross into Rust. On failure it returns false, and last_error() says why.
+// The functions of ATen that tch does not bind. Every function catches exceptions: on failure it
+// returns false, and residual_last_error() returns the message.
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
@@ -22,29 +22,29 @@ std::string &residual_error() {
 }
 
 namespace {
-std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
+std::vector<at::Tensor> to_vector(at::Tensor *const *tensors, size_t count) {
   std::vector<at::Tensor> all;
   all.reserve(count);
   for (size_t i = 0; i < count; i++) all.push_back(*tensors[i]);
   return all;
 }
 
-std::optional<at::Tensor> maybe(const at::Tensor *tensor) {
+std::optional<at::Tensor> to_optional(const at::Tensor *tensor) {
   return tensor == nullptr ? std::nullopt : std::optional(*tensor);
 }
 
-// Lets `use` have the tensor where it is there, else the number.
+// Calls `body` with the tensor if it is not null, else with the number.
 template <typename F>
-void either(double number, const at::Tensor *there, F &&use) {
-  if (there != nullptr) {
-    use(*there);
+void with_tensor_or_number(const at::Tensor *tensor, double number, F &&body) {
+  if (tensor != nullptr) {
+    body(*tensor);
   } else {
-    use(number);
+    body(number);
   }
 }
 
-// Fused kernels go through memory from end to end: a gradient must lie there as its parameter does.
-std::vector<at::Tensor> laid_out_as(const std::vector<at::Tensor> &parameters,
+// Gives gradients the memory layout of their parameters: fused kernels ignore strides.
+std::vector<at::Tensor> match_layouts(const std::vector<at::Tensor> &parameters,
                                     std::vector<at::Tensor> gradients) {
   for (size_t i = 0; i < gradients.size(); i++) {
     if (gradients[i].strides() != parameters[i].strides()) {
@@ -61,146 +61,146 @@ const char *residual_last_error() { return residual_error().c_str(); }
 
 const char *residual_torch_version() { return TORCH_VERSION; }
 
-// One kernel over all parameters (torch.optim.SGD(fused=True)). Where `skip` is there and 1, nothing
-// is updated. `lr_there`, where it is there, stands for `lr`.
+// torch.optim.SGD(fused=True). If `found_inf` is not null and 1, nothing is updated. `lr_tensor`
+// replaces `lr` if it is not null.
 bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients,
                         at::Tensor *const *momenta, size_t count, double lr,
-                        const at::Tensor *lr_there, double momentum, double weight_decay,
-                        bool nesterov, bool first_step, const at::Tensor *skip) {
+                        const at::Tensor *lr_tensor, double momentum, double weight_decay,
+                        bool nesterov, bool first_step, const at::Tensor *found_inf) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    const auto buffers = momentum == 0 ? std::vector<at::Tensor>() : list(momenta, count);
-    const auto weights = list(parameters, count);
-    const auto grads = laid_out_as(weights, list(gradients, count));
-    either(lr, lr_there, [&](const auto &lr) {
+    const auto buffers = momentum == 0 ? std::vector<at::Tensor>() : to_vector(momenta, count);
+    const auto weights = to_vector(parameters, count);
+    const auto grads = match_layouts(weights, to_vector(gradients, count));
+    with_tensor_or_number(lr_tensor, lr, [&](const auto &lr) {
       at::_fused_sgd_(weights, grads, buffers, weight_decay, momentum, lr, /*dampening=*/0, nesterov,
-                      /*maximize=*/false, first_step, /*grad_scale=*/{}, maybe(skip));
+                      /*maximize=*/false, first_step, /*grad_scale=*/{}, to_optional(found_inf));
     });
   });
 }
 
-// One kernel over all parameters (torch.optim.Adam and AdamW with fused=True). `skipped`, where it is
-// there, is how many of the steps before this one were; `step_there` and `lr_there` stand for the numbers.
+// torch.optim.Adam and AdamW with fused=True. `num_skipped` is the number of skipped steps before
+// this one, if it is not null. `step_tensor` and `lr_tensor` replace the numbers if they are not null.
 bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradients,
                          at::Tensor *const *exp_avgs, at::Tensor *const *exp_avg_sqs,
-                         size_t count, uint64_t step, const at::Tensor *step_there, double lr,
-                         const at::Tensor *lr_there, double beta1, double beta2, double eps,
-                         double weight_decay, bool decoupled, const at::Tensor *skip,
-                         const at::Tensor *skipped) {
+                         size_t count, uint64_t step, const at::Tensor *step_tensor, double lr,
+                         const at::Tensor *lr_tensor, double beta1, double beta2, double eps,
+                         double weight_decay, bool decoupled, const at::Tensor *found_inf,
+                         const at::Tensor *num_skipped) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
-    const auto weights = list(parameters, count);
-    auto step_count = step_there != nullptr
-                          ? *step_there
+    const auto weights = to_vector(parameters, count);
+    auto step_count = step_tensor != nullptr
+                          ? *step_tensor
                           : at::full({}, static_cast<double>(step),
                                      weights[0].options().dtype(at::kFloat).requires_grad(false));
-    if (skipped != nullptr) step_count = step_count.sub(*skipped);
+    if (num_skipped != nullptr) step_count = step_count.sub(*num_skipped);
     const std::vector<at::Tensor> steps(count, step_count);
-    const auto grads = laid_out_as(weights, list(gradients, count));
-    const auto m = list(exp_avgs, count), v = list(exp_avg_sqs, count);
-    either(lr, lr_there, [&](const auto &lr) {
+    const auto grads = match_layouts(weights, to_vector(gradients, count));
+    const auto m = to_vector(exp_avgs, count), v = to_vector(exp_avg_sqs, count);
+    with_tensor_or_number(lr_tensor, lr, [&](const auto &lr) {
       if (decoupled) {
         at::_fused_adamw_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
-                          /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, maybe(skip));
+                          /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, to_optional(found_inf));
       } else {
         at::_fused_adam_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
-                         /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, maybe(skip));
+                         /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, to_optional(found_inf));
       }
     });
   });
 }
 
-// Lists of tensors, each operation in as few kernels as ATen has for it.
+// Operations on lists of tensors, in as few kernels as ATen offers (torch._foreach_*).
 
-bool residual_norms(at::Tensor *const *tensors, size_t count, at::Tensor **output) {
+bool residual_foreach_norm(at::Tensor *const *tensors, size_t count, at::Tensor **output) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    *output = new at::Tensor(at::stack(at::_foreach_norm(list(tensors, count), 2)));
+    *output = new at::Tensor(at::stack(at::_foreach_norm(to_vector(tensors, count), 2)));
   });
 }
 
-bool residual_scale(at::Tensor *const *tensors, size_t count, double factor) {
+bool residual_foreach_mul(at::Tensor *const *tensors, size_t count, double factor) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    at::_foreach_mul_(list(tensors, count), factor);
+    at::_foreach_mul_(to_vector(tensors, count), factor);
   });
 }
 
-bool residual_scale_by(at::Tensor *const *tensors, size_t count, const at::Tensor *factor) {
+bool residual_foreach_mul_tensor(at::Tensor *const *tensors, size_t count, const at::Tensor *factor) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
-    at::_foreach_mul_(list(tensors, count), factor->to(tensors[0]->scalar_type()));
+    at::_foreach_mul_(to_vector(tensors, count), factor->to(tensors[0]->scalar_type()));
   });
 }
 
-// x *= inverse, and found = 1 where one is not finite.
-bool residual_unscale(at::Tensor *const *tensors, size_t count, at::Tensor *found,
-                      const at::Tensor *inverse) {
+// x *= inverse_scale; sets found_inf to 1 if a value is not finite.
+bool residual_foreach_unscale(at::Tensor *const *tensors, size_t count, at::Tensor *found_inf,
+                      const at::Tensor *inverse_scale) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
-    at::_amp_foreach_non_finite_check_and_unscale_(list(tensors, count), *found, *inverse);
+    at::_amp_foreach_non_finite_check_and_unscale_(to_vector(tensors, count), *found_inf, *inverse_scale);
   });
 }
 
-bool residual_clamp(at::Tensor *const *tensors, size_t count, double bound) {
+bool residual_foreach_clamp(at::Tensor *const *tensors, size_t count, double bound) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    const auto all = list(tensors, count);
+    const auto all = to_vector(tensors, count);
     at::_foreach_clamp_min_(all, -bound);
     at::_foreach_clamp_max_(all, bound);
   });
 }
 
-bool residual_add_scaled(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
+bool residual_foreach_add(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
                          double factor) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    at::_foreach_add_(list(tensors, count), list(others, count), factor);
+    at::_foreach_add_(to_vector(tensors, count), to_vector(others, count), factor);
   });
 }
 
-bool residual_copy(at::Tensor *const *tensors, at::Tensor *const *others, size_t count) {
+bool residual_foreach_copy(at::Tensor *const *tensors, at::Tensor *const *others, size_t count) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    at::_foreach_copy_(list(tensors, count), list(others, count));
+    at::_foreach_copy_(to_vector(tensors, count), to_vector(others, count));
   });
 }
 
-bool residual_lerp(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
+bool residual_foreach_lerp(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
                    double weight) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    at::_foreach_lerp_(list(tensors, count), list(others, count), weight);
+    at::_foreach_lerp_(to_vector(tensors, count), to_vector(others, count), weight);
   });
 }
 
-// A tensor in numbers of somebody else's. `forget` is called with `owner` once nothing lies there.
-bool residual_shared(const float *numbers, int64_t count, void *owner, void (*forget)(void *),
-                     at::Tensor **output) {
+// Creates a tensor that borrows values. Calls `release` with `owner` when the last such tensor dies.
+bool residual_tensor_from_shared(const float *values, int64_t count, void *owner,
+                                 void (*release)(void *), at::Tensor **output) {
   return catch_exceptions([&] {
     *output = new at::Tensor(at::from_blob(
-        const_cast<float *>(numbers), {count}, [owner, forget](void *) { forget(owner); }));
+        const_cast<float *>(values), {count}, [owner, release](void *) { release(owner); }));
   });
 }
 
-// A channels-innermost copy, or the tensor itself where it is so already.
+// Returns the tensor itself if it is channels_last already, else a copy.
 bool residual_channels_last(at::Tensor *input, at::Tensor **output) {
   return catch_exceptions([&] {
     *output = new at::Tensor(input->contiguous(at::MemoryFormat::ChannelsLast));
   });
 }
 
-// "AVX512", "AVX2", "DEFAULT": the level that ATen's own kernels run at.
+// Instruction set of ATen's own kernels: "AVX512", "AVX2", "DEFAULT".
 const char *residual_cpu_capability() {
   static std::string capability;
   catch_exceptions([&] { capability = at::get_cpu_capability(); });
   return capability.c_str();
 }
 
-// fp32 multiplied with 10 bits of mantissa on NVIDIA's tensor cores (torch.backends.*.allow_tf32).
+// Multiplies fp32 as TF32 (10 mantissa bits) on tensor cores (torch.backends.*.allow_tf32).
 void residual_allow_tf32(bool allow) {
   catch_exceptions([&] {
     at::globalContext().setAllowTF32CuBLAS(allow);
@@ -208,10 +208,10 @@ void residual_allow_tf32(bool allow) {
   });
 }
 
-// Let freed memory stay with the process, of what does not come from allocator.cpp (oneDNN's
-// scratch pads, batches): every training step asks for the same large blocks again, and a page
-// that went back to the kernel costs a fault (about 2 us) when it returns.
-void residual_keep_freed_memory() {
+// Keeps freed memory in the process, for blocks that do not come from huge_page_allocator.cpp
+// (oneDNN's scratchpads, batches): every training step allocates the same blocks, and a page that
+// was returned to the kernel causes a page fault (about 2 us) when it is allocated again.
+void residual_configure_malloc() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 2000 << 20);

@@ -1,66 +1,68 @@
-//! Filters as the products need them.
+//! Transformation of the filters.
 
 use std::ops::Range;
 
-use super::transform::{Filter, both_ways};
-use super::{CHANNELS, POINTS, RIM, Shape};
+use super::transform::{FilterTransform, transform_2d};
+use super::{CHANNEL_MULTIPLE, ConvShape, INPUT_TILE, POINTS};
 use crate::SimdLevel;
-use crate::simd_level::at_level;
+use crate::simd_level::dispatch;
 use crate::vector::Vector;
 
-/// Channels of the output whose filters lie together: `[panel][point][in][channel of the panel]`.
+/// Output channels whose filters are contiguous: `[panel][point][in][channel of the panel]`.
 pub(super) const PANEL: usize = 32;
 
-/// Which convolution filters are made ready for.
+/// The convolution that filters are transformed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
-    /// Of the weight's input channels to its output channels.
+    /// From the weight's input channels to its output channels.
     Forward,
-    /// Of the output's gradient to the input's: turned by 180 degrees, from out to in.
+    /// From the output's gradient to the input's: filters rotated by 180 degrees, from the weight's
+    /// output channels to its input channels.
     Backward,
 }
 
-impl Shape {
-    /// Panels of filters, by which their transformation is shared.
+impl ConvShape {
+    /// Returns the number of panels of filters, by which their transformation is divided.
     pub fn panels(&self) -> usize {
-        self.outputs.div_ceil(PANEL)
+        self.out_channels.div_ceil(PANEL)
     }
 
-    /// The transformed filters' numbers that belong to panels.
-    pub fn panel_numbers(&self, panels: &Range<usize>) -> Range<usize> {
-        let at = |panel: usize| POINTS * self.inputs * (panel * PANEL).min(self.outputs);
-        at(panels.start)..at(panels.end)
+    /// Returns the range of the transformed filters of panels.
+    pub fn panel_range(&self, panels: &Range<usize>) -> Range<usize> {
+        let start =
+            |panel: usize| POINTS * self.in_channels * (panel * PANEL).min(self.out_channels);
+        start(panels.start)..start(panels.end)
     }
 }
 
-/// The panels `panels` of the transformed filters of a weight `[out][3][3][in]`. The shape is that
-/// of the convolution that is meant: for [`Pass::Backward`] its inputs are the weight's outputs.
+/// Writes the transformed filters of `panels` from a weight `[out][3][3][in]`. `shape` is that of
+/// the convolution of `pass`: for [`Pass::Backward`] its inputs are the weight's outputs.
 ///
 /// # Panics
-/// If the slices do not fit the shape, or `into` not the panels.
+/// If the slices do not match the shape and the panels.
 pub fn transform_filters(
     level: SimdLevel,
-    shape: &Shape,
+    shape: &ConvShape,
     pass: Pass,
     weight: &[f32],
     panels: Range<usize>,
-    into: &mut [f32],
+    target: &mut [f32],
 ) {
     shape.check();
     assert!(panels.end <= shape.panels());
-    assert_eq!(weight.len(), 9 * shape.inputs * shape.outputs);
-    assert_eq!(into.len(), shape.panel_numbers(&panels).len());
-    let mut into = into;
+    assert_eq!(weight.len(), 9 * shape.in_channels * shape.out_channels);
+    assert_eq!(target.len(), shape.panel_range(&panels).len());
+    let mut rest = target;
     for panel in panels {
-        let outputs = panel * PANEL..((panel + 1) * PANEL).min(shape.outputs);
+        let outputs = panel * PANEL..((panel + 1) * PANEL).min(shape.out_channels);
         let part;
-        (part, into) = into.split_at_mut(POINTS * shape.inputs * outputs.len());
+        (part, rest) = rest.split_at_mut(POINTS * shape.in_channels * outputs.len());
         match pass {
-            Pass::Forward => at_level!(level, forward(
-                shape: &Shape, weight: &[f32], outputs: Range<usize>, part: &mut [f32],
+            Pass::Forward => dispatch!(level, forward(
+                shape: &ConvShape, weight: &[f32], outputs: Range<usize>, part: &mut [f32],
             )),
-            Pass::Backward => at_level!(level, backward(
-                shape: &Shape, weight: &[f32], outputs: Range<usize>, part: &mut [f32],
+            Pass::Backward => dispatch!(level, backward(
+                shape: &ConvShape, weight: &[f32], outputs: Range<usize>, part: &mut [f32],
             )),
         }
     }
@@ -69,75 +71,98 @@ pub fn transform_filters(
 /// Taps of a filter.
 const TAPS: usize = 9;
 
-/// The weight holds input channels side by side, and the products need output channels so. A square
-/// of both is copied first: in the weight they lie so far apart that they push each other out of the
-/// first cache.
+/// Transforms a panel for [`Pass::Forward`].
+///
+/// The weight has input channels innermost, the products need output channels innermost. A square
+/// of both is copied first: in the weight its rows are so far apart that they evict one another from
+/// the first-level cache.
+///
+/// # Safety
+/// The slices must match the shape and `outputs`, and the CPU must have `V`'s instructions.
 #[inline(always)]
 unsafe fn forward<V: Vector>(
-    shape: &Shape,
+    shape: &ConvShape,
     weight: &[f32],
     outputs: Range<usize>,
-    into: &mut [f32],
+    target: &mut [f32],
 ) {
-    let (inputs, width) = (shape.inputs, outputs.len());
-    let mut square = [0.0f32; TAPS * CHANNELS * CHANNELS];
+    let (inputs, width) = (shape.in_channels, outputs.len());
+    let mut square = [0.0f32; TAPS * CHANNEL_MULTIPLE * CHANNEL_MULTIPLE];
     let square = square.as_mut_ptr();
     for column in (0..width).step_by(V::LANES) {
         for channel in (0..inputs).step_by(V::LANES) {
-            for out in 0..V::LANES {
-                let row = (outputs.start + column + out) * TAPS * inputs + channel;
-                for tap in 0..TAPS {
-                    let taps = V::load(weight.as_ptr().add(row + tap * inputs));
-                    taps.store(square.add((tap * V::LANES + out) * V::LANES));
+            // SAFETY: both channel counts are whole registers, the square has `LANES` rows of
+            // `LANES` values per tap, and the caller guarantees everything else.
+            unsafe {
+                for out in 0..V::LANES {
+                    let row = (outputs.start + column + out) * TAPS * inputs + channel;
+                    for tap in 0..TAPS {
+                        let taps = V::load(weight.as_ptr().add(row + tap * inputs));
+                        taps.store(square.add((tap * V::LANES + out) * V::LANES));
+                    }
                 }
-            }
-            for lane in 0..V::LANES {
-                let mut taps = [V::splat(0.0); TAPS];
-                for (tap, values) in taps.iter_mut().enumerate() {
-                    let place = tap * V::LANES * V::LANES + lane;
-                    *values = V::gather(square.add(place), V::LANES);
+                for lane in 0..V::LANES {
+                    let mut taps = [V::splat(0.0); TAPS];
+                    for (tap, values) in taps.iter_mut().enumerate() {
+                        let start = tap * V::LANES * V::LANES + lane;
+                        *values = V::gather(square.add(start), V::LANES);
+                    }
+                    write(taps, (inputs, channel + lane), (width, column), target);
                 }
-                write(taps, (inputs, channel + lane), (width, column), into);
             }
         }
     }
 }
 
+/// Transforms a panel for [`Pass::Backward`].
+///
+/// # Safety
+/// The slices must match the shape and `outputs`, and the CPU must have `V`'s instructions.
 #[inline(always)]
 unsafe fn backward<V: Vector>(
-    shape: &Shape,
+    shape: &ConvShape,
     weight: &[f32],
     outputs: Range<usize>,
-    into: &mut [f32],
+    target: &mut [f32],
 ) {
     let width = outputs.len();
-    for from in 0..shape.inputs {
+    for input in 0..shape.in_channels {
         for column in (0..width).step_by(V::LANES) {
-            let row = from * TAPS * shape.outputs + outputs.start + column;
-            let mut taps = [V::splat(0.0); TAPS];
-            for (tap, values) in taps.iter_mut().rev().enumerate() {
-                *values = V::load(weight.as_ptr().add(row + tap * shape.outputs));
+            let row = input * TAPS * shape.out_channels + outputs.start + column;
+            // SAFETY: the channel count is whole registers, and the caller guarantees the rest.
+            unsafe {
+                let mut taps = [V::splat(0.0); TAPS];
+                for (tap, values) in taps.iter_mut().rev().enumerate() {
+                    *values = V::load(weight.as_ptr().add(row + tap * shape.out_channels));
+                }
+                write(taps, (shape.in_channels, input), (width, column), target);
             }
-            write(taps, (shape.inputs, from), (width, column), into);
         }
     }
 }
 
-/// `G g G'` of the filters from one of `inputs` channels to a register of a panel's columns.
+/// Writes `G g G'` of the filters from channel `input` of `inputs` to a register of a panel's
+/// columns.
+///
+/// # Safety
+/// The panel must have the channel and the columns, and the CPU `V`'s instructions.
 #[inline(always)]
 unsafe fn write<V: Vector>(
     taps: [V; TAPS],
-    (inputs, from): (usize, usize),
+    (inputs, input): (usize, usize),
     (width, column): (usize, usize),
-    into: &mut [f32],
+    target: &mut [f32],
 ) {
-    let mut square = [[V::splat(0.0); 3]; 3];
-    for (tap, values) in taps.into_iter().enumerate() {
-        square[tap / 3][tap % 3] = values;
-    }
-    let points = both_ways::<Filter, V, 3, RIM>(square);
-    for (point, values) in points.iter().flatten().enumerate() {
-        let place = (point * inputs + from) * width + column;
-        values.store(into.as_mut_ptr().add(place));
+    // SAFETY: the caller guarantees the channel, the columns and `V`'s instructions.
+    unsafe {
+        let mut square = [[V::splat(0.0); 3]; 3];
+        for (tap, values) in taps.into_iter().enumerate() {
+            square[tap / 3][tap % 3] = values;
+        }
+        let points = transform_2d::<FilterTransform, V, 3, INPUT_TILE>(square);
+        for (point, values) in points.iter().flatten().enumerate() {
+            let index = (point * inputs + input) * width + column;
+            values.store(target.as_mut_ptr().add(index));
+        }
     }
 }

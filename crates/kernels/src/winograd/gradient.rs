@@ -1,23 +1,25 @@
-//! The gradient of the filters: the transpose of the convolution.
+//! The gradient of the filters: the transposed convolution algorithm.
 
 use std::ops::Range;
 
-use super::block::{Images, Scratch, blocks, numbers, to_next_point, to_next_register, transform};
-use super::multiply::{accumulate, lines};
-use super::transform::{FilterGradient, Input, OutputGradient, both_ways};
-use super::{POINTS, RIM, Shape, TILE};
-use crate::simd_level::at_level;
+use super::block::{Images, Scratch, block_len, blocks, point_stride, register_stride, transform};
+use super::multiply::{accumulate, accumulated_rows};
+use super::transform::{
+    FilterGradientTransform, InputTransform, OutputGradientTransform, transform_2d,
+};
+use super::{ConvShape, INPUT_TILE, OUTPUT_TILE, POINTS};
+use crate::simd_level::dispatch;
 use crate::vector::Vector;
 use crate::{Scalar, SimdLevel};
 
-/// Adds what the rows of tiles `rows` contribute, of images `x` and the output's gradient `dy`, to
-/// sums `[point][out][in]`.
+/// Adds the contribution of tile rows `rows` of the images `x` and the output's gradient `dy` to the
+/// transformed filter gradient `sums`, `[point][out][in]`.
 ///
 /// # Panics
-/// If the slices do not fit the shape.
-pub fn filter_sums<T: Scalar>(
+/// If the slices do not match the shape.
+pub fn accumulate_filter_gradient<T: Scalar>(
     level: SimdLevel,
-    shape: &Shape,
+    shape: &ConvShape,
     x: &[T],
     dy: &[T],
     rows: Range<usize>,
@@ -26,95 +28,116 @@ pub fn filter_sums<T: Scalar>(
     shape.check();
     assert!(rows.end <= shape.tile_rows());
     let pixels = shape.images * shape.height * shape.width;
-    assert_eq!(x.len(), pixels * shape.inputs);
-    assert_eq!(dy.len(), pixels * shape.outputs);
-    assert_eq!(sums.len(), shape.filters());
-    at_level!(level, filter_sums_of::<T>(
-        shape: &Shape, x: &[T], dy: &[T], rows: Range<usize>, sums: &mut [f32],
+    assert_eq!(x.len(), pixels * shape.in_channels);
+    assert_eq!(dy.len(), pixels * shape.out_channels);
+    assert_eq!(sums.len(), shape.transformed_filters());
+    dispatch!(level, accumulate_kernel::<T>(
+        shape: &ConvShape, x: &[T], dy: &[T], rows: Range<usize>, sums: &mut [f32],
     ));
 }
 
+/// # Safety
+/// The slices must match the shape, and the CPU must have `V`'s instructions.
 #[inline(always)]
-unsafe fn filter_sums_of<V: Vector, T: Scalar>(
-    shape: &Shape,
+unsafe fn accumulate_kernel<V: Vector, T: Scalar>(
+    shape: &ConvShape,
     x: &[T],
     dy: &[T],
     rows: Range<usize>,
     sums: &mut [f32],
 ) {
-    let Shape { inputs, outputs, .. } = *shape;
+    let ConvShape { in_channels: inputs, out_channels: outputs, .. } = *shape;
     let zeros = &vec![T::from_f32(0.0); shape.width * inputs.max(outputs)];
     let images = Images { pixels: x, channels: inputs, pad: 1, zeros };
     let gradients = Images { pixels: dy, channels: outputs, pad: 0, zeros };
-    let mut scratch = Scratch::of(numbers::<V>(inputs) + numbers::<V>(outputs));
-    let read = scratch.numbers().as_mut_ptr();
-    let changes = read.add(numbers::<V>(inputs));
+    let mut scratch = Scratch::with_len(block_len::<V>(inputs) + block_len::<V>(outputs));
+    let (input_block, gradient_block) = scratch.as_mut_slice().split_at_mut(block_len::<V>(inputs));
+    let (input_block, gradient_block) = (input_block.as_mut_ptr(), gradient_block.as_mut_ptr());
     for block in blocks(shape, rows) {
-        transform::<Input, V, T, RIM>(shape, images, block.clone(), read);
-        transform::<OutputGradient, V, T, TILE>(shape, gradients, block.clone(), changes);
-        for point in 0..POINTS {
-            let at = point * to_next_point::<V>();
-            let mut channel = 0;
-            while channel < inputs {
-                let b = read.add(at + channel / V::LANES * to_next_register::<V>());
-                let wide = inputs - channel >= 2 * V::LANES;
-                for out in (0..outputs).step_by(lines::<V>()) {
-                    let register = out / V::LANES * to_next_register::<V>();
-                    let a = changes.add(at + register + out % V::LANES);
-                    let c = sums.as_mut_ptr().add((point * outputs + out) * inputs + channel);
-                    match wide {
-                        true => accumulate::<V, 2>(a, b, (c, inputs), block.len()),
-                        false => accumulate::<V, 1>(a, b, (c, inputs), block.len()),
+        // SAFETY: the scratch holds a block of both, and the caller guarantees everything else.
+        unsafe {
+            transform::<InputTransform, V, T, INPUT_TILE>(
+                shape,
+                images,
+                block.clone(),
+                input_block,
+            );
+            transform::<OutputGradientTransform, V, T, OUTPUT_TILE>(
+                shape,
+                gradients,
+                block.clone(),
+                gradient_block,
+            );
+            for point in 0..POINTS {
+                let at = point * point_stride::<V>();
+                let mut channel = 0;
+                while channel < inputs {
+                    let b = input_block.add(at + channel / V::LANES * register_stride::<V>());
+                    let wide = inputs - channel >= 2 * V::LANES;
+                    for out in (0..outputs).step_by(accumulated_rows::<V>()) {
+                        let register = out / V::LANES * register_stride::<V>();
+                        let a = gradient_block.add(at + register + out % V::LANES);
+                        let c = sums.as_mut_ptr().add((point * outputs + out) * inputs + channel);
+                        if wide {
+                            accumulate::<V, 2>(a, b, (c, inputs), block.len());
+                        } else {
+                            accumulate::<V, 1>(a, b, (c, inputs), block.len());
+                        }
                     }
+                    channel += if wide { 2 } else { 1 } * V::LANES;
                 }
-                channel += if wide { 2 } else { 1 } * V::LANES;
             }
         }
     }
 }
 
-/// The gradient of the filters to the channels `outputs`, `[out][3][3][in]`, of several sums of
-/// [`filter_sums`], one behind the other.
+/// Writes the gradient `[out][3][3][in]` of the filters of the channels `outputs`. `sums` holds one
+/// or several results of [`accumulate_filter_gradient`], concatenated; they are added.
 ///
 /// # Panics
-/// If the slices do not fit the shape, or `into` not the channels.
-pub fn filter_gradient<T: Scalar>(
+/// If the slices do not match the shape and the channels.
+pub fn finish_filter_gradient<T: Scalar>(
     level: SimdLevel,
-    shape: &Shape,
+    shape: &ConvShape,
     sums: &[f32],
     outputs: Range<usize>,
-    into: &mut [T],
+    gradient: &mut [T],
 ) {
     shape.check();
-    assert!(outputs.end <= shape.outputs);
-    assert_eq!(sums.len() % shape.filters(), 0);
-    assert_eq!(into.len(), 9 * outputs.len() * shape.inputs);
-    at_level!(level, filter_gradient_of::<T>(
-        shape: &Shape, sums: &[f32], outputs: Range<usize>, into: &mut [T],
+    assert!(outputs.end <= shape.out_channels);
+    assert_eq!(sums.len() % shape.transformed_filters(), 0);
+    assert_eq!(gradient.len(), 9 * outputs.len() * shape.in_channels);
+    dispatch!(level, finish_kernel::<T>(
+        shape: &ConvShape, sums: &[f32], outputs: Range<usize>, gradient: &mut [T],
     ));
 }
 
+/// # Safety
+/// The slices must match the shape and the channels, and the CPU must have `V`'s instructions.
 #[inline(always)]
-unsafe fn filter_gradient_of<V: Vector, T: Scalar>(
-    shape: &Shape,
+unsafe fn finish_kernel<V: Vector, T: Scalar>(
+    shape: &ConvShape,
     sums: &[f32],
     outputs: Range<usize>,
-    into: &mut [T],
+    gradient: &mut [T],
 ) {
-    let Shape { inputs, .. } = *shape;
+    let inputs = shape.in_channels;
     for (row, out) in outputs.enumerate() {
         for channel in (0..inputs).step_by(V::LANES) {
-            let mut points = [[V::splat(0.0); RIM]; RIM];
-            for part in sums.chunks_exact(shape.filters()) {
-                for (point, sum) in points.iter_mut().flatten().enumerate() {
-                    let place = (point * shape.outputs + out) * inputs + channel;
-                    *sum = sum.add(V::load(part.as_ptr().add(place)));
+            // SAFETY: the channel count is whole registers, and the caller guarantees the rest.
+            unsafe {
+                let mut points = [[V::splat(0.0); INPUT_TILE]; INPUT_TILE];
+                for part in sums.chunks_exact(shape.transformed_filters()) {
+                    for (point, sum) in points.iter_mut().flatten().enumerate() {
+                        let index = (point * shape.out_channels + out) * inputs + channel;
+                        *sum = sum.add(V::load(part.as_ptr().add(index)));
+                    }
                 }
-            }
-            let taps = both_ways::<FilterGradient, V, RIM, 3>(points);
-            for (tap, value) in taps.iter().flatten().enumerate() {
-                let place = (row * 9 + tap) * inputs + channel;
-                T::store::<V>(*value, into.as_mut_ptr().add(place));
+                let taps = transform_2d::<FilterGradientTransform, V, INPUT_TILE, 3>(points);
+                for (tap, value) in taps.iter().flatten().enumerate() {
+                    let index = (row * 9 + tap) * inputs + channel;
+                    T::store::<V>(*value, gradient.as_mut_ptr().add(index));
+                }
             }
         }
     }

@@ -1,17 +1,17 @@
 //! 3x3 convolutions of stride 1 and padding 1 by Winograd's minimal filtering F(4x4, 3x3) (Lavin &
-//! Gray 2015, <https://arxiv.org/abs/1509.09308>): a 4x4 tile of the output costs 36 multiplications
-//! for each pair of channels where the direct sum takes 144.
+//! Gray 2015, <https://arxiv.org/abs/1509.09308>): a 4x4 output tile costs 36 multiplications per
+//! pair of channels instead of the direct sum's 144.
 //!
-//! A tile of the input, 6x6 with its rim, becomes `B' d B`, a filter `G g G'`; their products,
-//! summed over the input's channels, become the output's tile by `A' m A`. The sums are 36 matrix
-//! products over all tiles. The gradient of the input is the same convolution with turned filters,
-//! that of the filters the transpose of the whole: `G' [sum over tiles of (B' x B) (A dy A')] G`.
+//! A 6x6 input tile `d` becomes `B' d B`, a filter `g` becomes `G g G'`; their products `m`, summed
+//! over the input channels, become the output tile `A' m A`. The sums are 36 matrix products over all
+//! tiles. The gradient of the input is the same convolution with rotated filters. The gradient of the
+//! filters is the transposed algorithm: `G' [sum over tiles of (B' x B) (A dy A')] G`.
 //!
-//! Everything is computed in f32, whatever the images are kept in. Images are NHWC, filters `[out][3]
-//! [3][in]` (a channels_last weight); both numbers of channels are multiples of [`CHANNELS`]. Work is
-//! shared by rows of tiles: four rows of pixels of one image, which lie together in memory.
+//! All arithmetic is in f32, whatever the image type. Images are NHWC, filters `[out][3][3][in]` (a
+//! channels_last weight); both channel counts are multiples of [`CHANNEL_MULTIPLE`]. Work is divided
+//! by rows of tiles: four rows of pixels of one image, which are contiguous in memory.
 
-// Matrices are indexed as formulas index them.
+// Matrices are indexed as in the formulas.
 #![allow(clippy::needless_range_loop)]
 
 mod block;
@@ -21,101 +21,102 @@ mod gradient;
 mod multiply;
 mod transform;
 
-pub use convolve::{Shortcut, Statistics, Then, convolve};
+pub use convolve::{Epilogue, OutputStats, Shortcut, convolve};
 pub use filter::{Pass, transform_filters};
-pub use gradient::{filter_gradient, filter_sums};
+pub use gradient::{accumulate_filter_gradient, finish_filter_gradient};
 
-/// What both numbers of channels are multiples of: one register of AVX-512, two of AVX2.
-pub const CHANNELS: usize = 16;
+/// Both channel counts are multiples of this: one AVX-512 register, two of AVX2.
+pub const CHANNEL_MULTIPLE: usize = 16;
 
-/// Pixels of an output tile along each side.
-const TILE: usize = 4;
+/// Side of an output tile in pixels.
+const OUTPUT_TILE: usize = 4;
 
-/// Pixels of an input tile along each side.
-const RIM: usize = 6;
+/// Side of an input tile in pixels.
+const INPUT_TILE: usize = 6;
 
-/// Numbers that a tile or a filter becomes.
-pub const POINTS: usize = RIM * RIM;
+/// Values of a transformed tile or filter.
+pub const POINTS: usize = INPUT_TILE * INPUT_TILE;
 
-/// Numbers of an image that stay in a core's own cache beside as many of three others.
-const NEAR: usize = 1 << 16;
+/// Image values that fit a core's own cache beside as many of three other tensors.
+const CACHED_VALUES: usize = 1 << 16;
 
-/// Filters that do, too.
-const SMALL: usize = 64 * 64;
+/// Largest product of channel counts whose transformed filters fit a core's own cache too.
+const CACHED_FILTERS: usize = 64 * 64;
 
-/// Images in, images out.
+/// Shape of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct Shape {
+pub struct ConvShape {
     pub images: usize,
     pub height: usize,
     pub width: usize,
-    /// Channels of what is read.
-    pub inputs: usize,
-    /// Channels of what is written.
-    pub outputs: usize,
+    pub in_channels: usize,
+    pub out_channels: usize,
 }
 
-impl Shape {
-    /// Rows of tiles, over all images.
+impl ConvShape {
+    /// Returns the number of tile rows of all images.
     pub fn tile_rows(&self) -> usize {
-        self.images * self.rows_of_image()
+        self.images * self.tile_rows_per_image()
     }
 
+    /// Returns the number of tiles of all images.
     pub fn tiles(&self) -> usize {
-        self.tile_rows() * self.tiles_of_row()
+        self.tile_rows() * self.tiles_per_row()
     }
 
-    /// Rows of tiles after which a second pass over the same images still finds them in a core's
-    /// own cache: whole blocks of tiles. All of them where filters alone fill it.
-    pub fn rows_at_once(&self) -> usize {
-        if self.inputs * self.outputs > SMALL {
+    /// Returns the number of tile rows after which a second pass over the same images still finds
+    /// them in a core's own cache, as whole blocks of tiles. If the filters alone fill the cache,
+    /// returns all tile rows.
+    pub fn cached_tile_rows(&self) -> usize {
+        if self.in_channels * self.out_channels > CACHED_FILTERS {
             return self.tile_rows();
         }
-        let of_row = self.tiles_of_row();
+        let per_row = self.tiles_per_row();
         let mut whole = 1;
-        while !(whole * of_row).is_multiple_of(block::TILES) {
+        while !(whole * per_row).is_multiple_of(block::TILES) {
             whole += 1;
         }
-        let row = TILE * self.width * self.inputs.max(self.outputs);
-        whole * (NEAR / (whole * row)).max(1)
+        let row = OUTPUT_TILE * self.width * self.in_channels.max(self.out_channels);
+        whole * (CACHED_VALUES / (whole * row)).max(1)
     }
 
-    /// How many numbers transformed filters are.
-    pub fn filters(&self) -> usize {
-        POINTS * self.inputs * self.outputs
-    }
-
-    #[inline]
-    fn rows_of_image(&self) -> usize {
-        self.height.div_ceil(TILE)
+    /// Returns the number of values of all transformed filters.
+    pub fn transformed_filters(&self) -> usize {
+        POINTS * self.in_channels * self.out_channels
     }
 
     #[inline]
-    fn tiles_of_row(&self) -> usize {
-        self.width.div_ceil(TILE)
+    fn tile_rows_per_image(&self) -> usize {
+        self.height.div_ceil(OUTPUT_TILE)
     }
 
-    /// Pixel rows of all images before a row of tiles: where its pixels begin.
     #[inline]
-    pub fn first_line(&self, tile_row: usize) -> usize {
-        let (image, row) = (tile_row / self.rows_of_image(), tile_row % self.rows_of_image());
-        image * self.height + row * TILE
+    fn tiles_per_row(&self) -> usize {
+        self.width.div_ceil(OUTPUT_TILE)
     }
 
-    /// The numbers of an image's pixels that tile rows cover, with `channels` to a pixel.
-    pub fn numbers(
+    /// Returns the first pixel row of a tile row, counted over all images.
+    #[inline]
+    pub fn first_pixel_row(&self, tile_row: usize) -> usize {
+        let per_image = self.tile_rows_per_image();
+        let (image, row) = (tile_row / per_image, tile_row % per_image);
+        image * self.height + row * OUTPUT_TILE
+    }
+
+    /// Returns the range of the values of tile rows, in images with `channels` channels.
+    pub fn value_range(
         &self,
-        rows: &std::ops::Range<usize>,
+        tile_rows: &std::ops::Range<usize>,
         channels: usize,
     ) -> std::ops::Range<usize> {
-        let line = self.width * channels;
-        self.first_line(rows.start) * line..self.first_line(rows.end) * line
+        let row = self.width * channels;
+        self.first_pixel_row(tile_rows.start) * row..self.first_pixel_row(tile_rows.end) * row
     }
 
     fn check(&self) {
-        assert_eq!(self.inputs % CHANNELS, 0, "whole registers of channels");
-        assert_eq!(self.outputs % CHANNELS, 0, "whole registers of channels");
+        assert_eq!(self.in_channels % CHANNEL_MULTIPLE, 0, "whole registers of channels");
+        assert_eq!(self.out_channels % CHANNEL_MULTIPLE, 0, "whole registers of channels");
     }
 }
 

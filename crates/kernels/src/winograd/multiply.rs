@@ -1,23 +1,15 @@
-//! The matrix products between the transforms, on blocks as [`super::block`] lays them.
+//! The matrix products between the transforms, on blocks in the layout of [`super::block`].
 
-use super::block::{LINE, to_next_register};
+use super::block::{CACHE_LINE, register_stride};
 use crate::vector::{Vector, prefetch};
 
-/// Tiles that are multiplied together. [`TILES`](super::block::TILES) is a whole number of steps.
-pub const fn step<V: Vector>() -> usize {
-    match V::LANES {
-        16 => 14,
-        _ => 6,
-    }
-}
-
-/// At one point, for the first `tiles` tiles of blocks: `c[tile][column] = sum over k of a[tile][k]
-/// b[k][column]`, for `depth` channels `k` and `W` registers of columns. `b` has `b_stride` numbers to
-/// a row. `c` may be `a` if the columns are all that there are. Meanwhile what lies like `b` at `next`
-/// is fetched: it comes from far away, and too late if it is only then asked for.
+/// At one point, computes `c[tile][column] = sum over k of a[tile][k] b[k][column]` for the first
+/// `tiles` tiles of blocks, `depth` channels `k` and `W` registers of columns. `b` has `b_stride`
+/// values per row. `c` may be `a` if the columns are all columns. Prefetches the matrix at `next`,
+/// of the layout of `b`, because loading it on demand would stall.
 ///
 /// # Safety
-/// The blocks and the matrix must be there, and the CPU must have `V`'s instructions.
+/// The blocks and the matrix must exist, and the CPU must have `V`'s instructions.
 #[inline(always)]
 pub unsafe fn multiply<V: Vector, const W: usize>(
     a: *const f32,
@@ -27,62 +19,79 @@ pub unsafe fn multiply<V: Vector, const W: usize>(
     depth: usize,
     next: *const f32,
 ) {
-    for tile in (0..tiles).step_by(step::<V>()) {
-        let (a, c) = (a.add(tile * V::LANES), c.add(tile * V::LANES));
-        match (V::LANES, tile) {
-            (16, 0) => products::<V, 14, W, true>(a, (b, b_stride), c, depth, next),
-            (16, _) => products::<V, 14, W, false>(a, (b, b_stride), c, depth, next),
-            (_, 0) => products::<V, 6, W, true>(a, (b, b_stride), c, depth, next),
-            _ => products::<V, 6, W, false>(a, (b, b_stride), c, depth, next),
+    // SAFETY: a block is a multiple of the step, and the caller guarantees everything else.
+    unsafe {
+        for tile in (0..tiles).step_by(tile_step::<V>()) {
+            let (a, c) = (a.add(tile * V::LANES), c.add(tile * V::LANES));
+            match (V::LANES, tile) {
+                (16, 0) => multiply_step::<V, 14, W, true>(a, (b, b_stride), c, depth, next),
+                (16, _) => multiply_step::<V, 14, W, false>(a, (b, b_stride), c, depth, next),
+                (_, 0) => multiply_step::<V, 6, W, true>(a, (b, b_stride), c, depth, next),
+                _ => multiply_step::<V, 6, W, false>(a, (b, b_stride), c, depth, next),
+            }
         }
     }
 }
 
-/// As many sums as registers hold.
+/// Tiles that [`multiply`] computes at once, a divisor of [`TILES`](super::block::TILES).
+const fn tile_step<V: Vector>() -> usize {
+    match V::LANES {
+        16 => 14,
+        _ => 6,
+    }
+}
+
+/// Computes as many sums as fit the registers.
+///
+/// # Safety
+/// As [`multiply`], for `R` tiles.
 #[inline(always)]
-unsafe fn products<V: Vector, const R: usize, const W: usize, const FETCH: bool>(
+unsafe fn multiply_step<V: Vector, const R: usize, const W: usize, const PREFETCH: bool>(
     mut a: *const f32,
     (mut b, b_stride): (*const f32, usize),
     c: *mut f32,
     depth: usize,
     mut next: *const f32,
 ) {
-    let mut sums = [[V::splat(0.0); W]; R];
-    for _ in 0..depth / V::LANES {
-        for lane in 0..V::LANES {
-            let mut row = [V::splat(0.0); W];
-            for w in 0..W {
-                row[w] = V::load(b.add(w * V::LANES));
-            }
-            for r in 0..R {
-                let factor = V::splat(*a.add(r * V::LANES + lane));
+    // SAFETY: the caller guarantees the blocks, the matrix and `V`'s instructions.
+    unsafe {
+        let mut sums = [[V::splat(0.0); W]; R];
+        for _ in 0..depth / V::LANES {
+            for lane in 0..V::LANES {
+                let mut row = [V::splat(0.0); W];
                 for w in 0..W {
-                    sums[r][w] = factor.mul_add(row[w], sums[r][w]);
+                    row[w] = V::load(b.add(w * V::LANES));
                 }
-            }
-            if FETCH {
-                for w in (0..W * V::LANES).step_by(LINE) {
-                    prefetch(next.wrapping_add(w));
+                for r in 0..R {
+                    let factor = V::splat(*a.add(r * V::LANES + lane));
+                    for w in 0..W {
+                        sums[r][w] = factor.mul_add(row[w], sums[r][w]);
+                    }
                 }
-                next = next.wrapping_add(b_stride);
+                if PREFETCH {
+                    for w in (0..W * V::LANES).step_by(CACHE_LINE) {
+                        prefetch(next.wrapping_add(w));
+                    }
+                    next = next.wrapping_add(b_stride);
+                }
+                b = b.add(b_stride);
             }
-            b = b.add(b_stride);
+            a = a.add(register_stride::<V>());
         }
-        a = a.add(to_next_register::<V>());
-    }
-    for r in 0..R {
-        for w in 0..W {
-            sums[r][w].store(c.add(w * to_next_register::<V>() + r * V::LANES));
+        for r in 0..R {
+            for w in 0..W {
+                sums[r][w].store(c.add(w * register_stride::<V>() + r * V::LANES));
+            }
         }
     }
 }
 
-/// At one point, over the first `tiles` tiles of blocks: `c[i][j] += sum over t of a[t][i] b[t][j]`, for
-/// [`lines`] channels `i` and `W` registers of channels `j`. `c` has `c_stride` numbers to a row. The
-/// rows behind these are fetched meanwhile, as in [`multiply`].
+/// At one point, computes `c[i][j] += sum over t of a[t][i] b[t][j]` over the first `tiles` tiles of
+/// blocks, for [`accumulated_rows`] channels `i` and `W` registers of channels `j`. `c` has `c_stride`
+/// values per row. Prefetches the rows after these.
 ///
 /// # Safety
-/// The blocks and the matrix must be there, and the CPU must have `V`'s instructions.
+/// The blocks and the matrix must exist, and the CPU must have `V`'s instructions.
 #[inline(always)]
 pub unsafe fn accumulate<V: Vector, const W: usize>(
     a: *const f32,
@@ -90,15 +99,18 @@ pub unsafe fn accumulate<V: Vector, const W: usize>(
     c: (*mut f32, usize),
     tiles: usize,
 ) {
-    match V::LANES {
-        16 => outer::<V, 8, W>(a, b, c, tiles),
-        8 => outer::<V, 4, W>(a, b, c, tiles),
-        _ => outer::<V, 1, W>(a, b, c, tiles),
+    // SAFETY: the caller guarantees the blocks, the matrix and `V`'s instructions.
+    unsafe {
+        match V::LANES {
+            16 => accumulate_step::<V, 8, W>(a, b, c, tiles),
+            8 => accumulate_step::<V, 4, W>(a, b, c, tiles),
+            _ => accumulate_step::<V, 1, W>(a, b, c, tiles),
+        }
     }
 }
 
-/// Rows of `c` that [`accumulate`] computes together: a part of a register.
-pub const fn lines<V: Vector>() -> usize {
+/// Rows of `c` that [`accumulate`] computes at once: a part of a register.
+pub const fn accumulated_rows<V: Vector>() -> usize {
     match V::LANES {
         16 => 8,
         8 => 4,
@@ -106,40 +118,47 @@ pub const fn lines<V: Vector>() -> usize {
     }
 }
 
-/// Of so few channels all sums are near.
-const NEAR: usize = 32;
+/// Up to this many channels, the sums stay in the first-level cache without prefetching.
+const CACHED_CHANNELS: usize = 32;
 
+/// Accumulates `R` rows.
+///
+/// # Safety
+/// As [`accumulate`].
 #[inline(always)]
-unsafe fn outer<V: Vector, const R: usize, const W: usize>(
+unsafe fn accumulate_step<V: Vector, const R: usize, const W: usize>(
     a: *const f32,
     b: *const f32,
     (c, c_stride): (*mut f32, usize),
     tiles: usize,
 ) {
-    if c_stride > NEAR {
+    if c_stride > CACHED_CHANNELS {
         for r in R..2 * R {
-            for w in (0..W * V::LANES).step_by(LINE) {
+            for w in (0..W * V::LANES).step_by(CACHE_LINE) {
                 prefetch(c.wrapping_add(r * c_stride + w));
             }
         }
     }
-    let mut sums = [[V::splat(0.0); W]; R];
-    for t in 0..tiles {
-        let mut row = [V::splat(0.0); W];
-        for w in 0..W {
-            row[w] = V::load(b.add(w * to_next_register::<V>() + t * V::LANES));
-        }
-        for r in 0..R {
-            let factor = V::splat(*a.add(t * V::LANES + r));
+    // SAFETY: the caller guarantees the blocks, the matrix and `V`'s instructions.
+    unsafe {
+        let mut sums = [[V::splat(0.0); W]; R];
+        for t in 0..tiles {
+            let mut row = [V::splat(0.0); W];
             for w in 0..W {
-                sums[r][w] = factor.mul_add(row[w], sums[r][w]);
+                row[w] = V::load(b.add(w * register_stride::<V>() + t * V::LANES));
+            }
+            for r in 0..R {
+                let factor = V::splat(*a.add(t * V::LANES + r));
+                for w in 0..W {
+                    sums[r][w] = factor.mul_add(row[w], sums[r][w]);
+                }
             }
         }
-    }
-    for r in 0..R {
-        for w in 0..W {
-            let place = c.add(r * c_stride + w * V::LANES);
-            sums[r][w].add(V::load(place)).store(place);
+        for r in 0..R {
+            for w in 0..W {
+                let target = c.add(r * c_stride + w * V::LANES);
+                sums[r][w].add(V::load(target)).store(target);
+            }
         }
     }
 }

@@ -1,50 +1,53 @@
-//! The small matrices of F(4x4, 3x3), each as what it does to one column.
+//! The transformation matrices of F(4x4, 3x3), as functions of one column.
 //!
-//! They are types and not closures, because a closure does not have the instructions of the
-//! function that it is written in.
+//! They are types instead of closures, because a closure is not compiled for the instruction set of
+//! the function that contains it.
 
-use super::{RIM, TILE};
+use super::{INPUT_TILE, OUTPUT_TILE};
 use crate::vector::Vector;
 
 /// A matrix of `TO` rows and `FROM` columns.
-pub trait Matrix<const FROM: usize, const TO: usize> {
-    /// What it makes of a column.
+pub trait Transform<const FROM: usize, const TO: usize> {
+    /// Returns the product of the matrix and a column.
     ///
     /// # Safety
     /// The CPU must have `V`'s instructions.
-    unsafe fn times<V: Vector>(column: [V; FROM]) -> [V; TO];
+    unsafe fn apply<V: Vector>(column: [V; FROM]) -> [V; TO];
 }
 
-/// `B'`, of the input.
-pub struct Input;
+/// `B'`, for the input.
+pub struct InputTransform;
 
-impl Matrix<RIM, RIM> for Input {
+impl Transform<INPUT_TILE, INPUT_TILE> for InputTransform {
     #[inline(always)]
-    unsafe fn times<V: Vector>(d: [V; RIM]) -> [V; RIM] {
-        let (two, four, five) = (V::splat(2.0), V::splat(4.0), V::splat(-5.0));
-        let (minus_two, minus_four) = (V::splat(-2.0), V::splat(-4.0));
+    unsafe fn apply<V: Vector>(d: [V; INPUT_TILE]) -> [V; INPUT_TILE] {
+        // SAFETY: the caller guarantees `V`'s instructions.
+        let [two, four, minus_two, minus_four, minus_five] = unsafe {
+            [V::splat(2.0), V::splat(4.0), V::splat(-2.0), V::splat(-4.0), V::splat(-5.0)]
+        };
         let even = d[2].mul_add(minus_four, d[4]);
         let odd = d[1].mul_add(minus_four, d[3]);
         let near = d[4].sub(d[2]);
         let far = d[3].sub(d[1]);
         [
-            d[0].mul_add(four, d[2].mul_add(five, d[4])),
+            d[0].mul_add(four, d[2].mul_add(minus_five, d[4])),
             even.add(odd),
             even.sub(odd),
             far.mul_add(two, near),
             far.mul_add(minus_two, near),
-            d[1].mul_add(four, d[3].mul_add(five, d[5])),
+            d[1].mul_add(four, d[3].mul_add(minus_five, d[5])),
         ]
     }
 }
 
-/// `A'`, of the products.
-pub struct Output;
+/// `A'`, for the products.
+pub struct OutputTransform;
 
-impl Matrix<RIM, TILE> for Output {
+impl Transform<INPUT_TILE, OUTPUT_TILE> for OutputTransform {
     #[inline(always)]
-    unsafe fn times<V: Vector>(m: [V; RIM]) -> [V; TILE] {
-        let (two, four, eight) = (V::splat(2.0), V::splat(4.0), V::splat(8.0));
+    unsafe fn apply<V: Vector>(m: [V; INPUT_TILE]) -> [V; OUTPUT_TILE] {
+        // SAFETY: the caller guarantees `V`'s instructions.
+        let [two, four, eight] = unsafe { [V::splat(2.0), V::splat(4.0), V::splat(8.0)] };
         let (sum, difference) = (m[1].add(m[2]), m[1].sub(m[2]));
         let (far_sum, far_difference) = (m[3].add(m[4]), m[3].sub(m[4]));
         [
@@ -56,13 +59,14 @@ impl Matrix<RIM, TILE> for Output {
     }
 }
 
-/// `A`, of the output's gradient: the transpose of [`Output`].
-pub struct OutputGradient;
+/// `A`, for the gradient of the output: the transpose of [`OutputTransform`].
+pub struct OutputGradientTransform;
 
-impl Matrix<TILE, RIM> for OutputGradient {
+impl Transform<OUTPUT_TILE, INPUT_TILE> for OutputGradientTransform {
     #[inline(always)]
-    unsafe fn times<V: Vector>(y: [V; TILE]) -> [V; RIM] {
-        let (four, eight) = (V::splat(4.0), V::splat(8.0));
+    unsafe fn apply<V: Vector>(y: [V; OUTPUT_TILE]) -> [V; INPUT_TILE] {
+        // SAFETY: the caller guarantees `V`'s instructions.
+        let [four, eight] = unsafe { [V::splat(4.0), V::splat(8.0)] };
         let (even, odd) = (y[0].add(y[2]), y[1].add(y[3]));
         let far_even = y[2].mul_add(four, y[0]);
         let far_odd = y[3].mul_add(eight, y[1].add(y[1]));
@@ -70,70 +74,84 @@ impl Matrix<TILE, RIM> for OutputGradient {
     }
 }
 
-/// `G`, of a filter.
-pub struct Filter;
+/// `G`, for a filter.
+pub struct FilterTransform;
 
-impl Matrix<3, RIM> for Filter {
+impl Transform<3, INPUT_TILE> for FilterTransform {
     #[inline(always)]
-    unsafe fn times<V: Vector>(g: [V; 3]) -> [V; RIM] {
-        let zero = V::splat(0.0);
-        let sixth = V::splat(1.0 / 6.0);
-        let ends = g[0].add(g[2]).mul_add(V::splat(-1.0 / 6.0), zero);
-        let far = g[0].mul_add(V::splat(1.0 / 24.0), g[2].mul_add(sixth, zero));
-        let twelfth = V::splat(1.0 / 12.0);
-        [
-            g[0].mul_add(V::splat(0.25), zero),
-            g[1].mul_add(V::splat(-1.0 / 6.0), ends),
-            g[1].mul_add(sixth, ends),
-            g[1].mul_add(twelfth, far),
-            g[1].mul_add(V::splat(-1.0 / 12.0), far),
-            g[2],
-        ]
+    unsafe fn apply<V: Vector>(g: [V; 3]) -> [V; INPUT_TILE] {
+        // SAFETY: the caller guarantees `V`'s instructions.
+        unsafe {
+            let zero = V::splat(0.0);
+            let sixth = V::splat(1.0 / 6.0);
+            let ends = g[0].add(g[2]).mul_add(V::splat(-1.0 / 6.0), zero);
+            let far = g[0].mul_add(V::splat(1.0 / 24.0), g[2].mul_add(sixth, zero));
+            let twelfth = V::splat(1.0 / 12.0);
+            [
+                g[0].mul_add(V::splat(0.25), zero),
+                g[1].mul_add(V::splat(-1.0 / 6.0), ends),
+                g[1].mul_add(sixth, ends),
+                g[1].mul_add(twelfth, far),
+                g[1].mul_add(V::splat(-1.0 / 12.0), far),
+                g[2],
+            ]
+        }
     }
 }
 
-/// `G'`, of a transformed filter's gradient: the transpose of [`Filter`].
-pub struct FilterGradient;
+/// `G'`, for the gradient of a transformed filter: the transpose of [`FilterTransform`].
+pub struct FilterGradientTransform;
 
-impl Matrix<RIM, 3> for FilterGradient {
+impl Transform<INPUT_TILE, 3> for FilterGradientTransform {
     #[inline(always)]
-    unsafe fn times<V: Vector>(u: [V; RIM]) -> [V; 3] {
-        let zero = V::splat(0.0);
-        let sixth = V::splat(1.0 / 6.0);
-        let near = u[1].add(u[2]).mul_add(V::splat(-1.0 / 6.0), zero);
-        let far = u[3].add(u[4]);
-        let far_difference = u[3].sub(u[4]).mul_add(V::splat(1.0 / 12.0), zero);
-        [
-            u[0].mul_add(V::splat(0.25), far.mul_add(V::splat(1.0 / 24.0), near)),
-            u[2].sub(u[1]).mul_add(sixth, far_difference),
-            far.mul_add(sixth, near).add(u[5]),
-        ]
+    unsafe fn apply<V: Vector>(u: [V; INPUT_TILE]) -> [V; 3] {
+        // SAFETY: the caller guarantees `V`'s instructions.
+        unsafe {
+            let zero = V::splat(0.0);
+            let sixth = V::splat(1.0 / 6.0);
+            let near = u[1].add(u[2]).mul_add(V::splat(-1.0 / 6.0), zero);
+            let far = u[3].add(u[4]);
+            let far_difference = u[3].sub(u[4]).mul_add(V::splat(1.0 / 12.0), zero);
+            [
+                u[0].mul_add(V::splat(0.25), far.mul_add(V::splat(1.0 / 24.0), near)),
+                u[2].sub(u[1]).mul_add(sixth, far_difference),
+                far.mul_add(sixth, near).add(u[5]),
+            ]
+        }
     }
 }
 
-/// `M x M'` of a square: `M` on each column, then on each row.
+/// Returns `M x M'`: `M` applied to each column, then to each row.
 ///
 /// # Safety
 /// The CPU must have `V`'s instructions.
 #[inline(always)]
-pub unsafe fn both_ways<M: Matrix<FROM, TO>, V: Vector, const FROM: usize, const TO: usize>(
+pub unsafe fn transform_2d<
+    M: Transform<FROM, TO>,
+    V: Vector,
+    const FROM: usize,
+    const TO: usize,
+>(
     square: [[V; FROM]; FROM],
 ) -> [[V; TO]; TO] {
-    let zero = V::splat(0.0);
-    let mut half = [[zero; FROM]; TO];
-    for column in 0..FROM {
-        let mut values = [zero; FROM];
-        for row in 0..FROM {
-            values[row] = square[row][column];
+    // SAFETY: the caller guarantees `V`'s instructions.
+    unsafe {
+        let zero = V::splat(0.0);
+        let mut half = [[zero; FROM]; TO];
+        for column in 0..FROM {
+            let mut values = [zero; FROM];
+            for row in 0..FROM {
+                values[row] = square[row][column];
+            }
+            let values = M::apply(values);
+            for row in 0..TO {
+                half[row][column] = values[row];
+            }
         }
-        let values = M::times(values);
+        let mut whole = [[zero; TO]; TO];
         for row in 0..TO {
-            half[row][column] = values[row];
+            whole[row] = M::apply(half[row]);
         }
+        whole
     }
-    let mut whole = [[zero; TO]; TO];
-    for row in 0..TO {
-        whole[row] = M::times(half[row]);
-    }
-    whole
 }
