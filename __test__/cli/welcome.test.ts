@@ -22,7 +22,7 @@ test('residual without arguments suggests commands and exits with 0', async (t) 
   t.regex(stdout, /residual --help/)
 })
 
-test('suggests the bundled data set in an empty folder', (t) => {
+test('suggests the included data set in an empty folder', (t) => {
   const commands = suggested(folder(t))
   t.true(commands.includes('residual train fashion-mnist-mini'))
   t.true(commands.includes('residual doctor'))

@@ -9,7 +9,7 @@ export interface CompleteResponse {
   body: string
 }
 
-/** Starts a server of the live page that is closed at the end of the test. */
+/** Starts a dashboard server that is closed at the end of the test. */
 export async function startDashboard(
   t: ExecutionContext,
   folder: string,

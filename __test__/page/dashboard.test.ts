@@ -1,4 +1,4 @@
-/** The live page, in a real browser. */
+/** Tests of the dashboard in a real browser. */
 import { once } from 'node:events'
 import { appendFileSync, createWriteStream, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'

@@ -15,7 +15,7 @@ function sectionTitles(page: string): string[] {
 
 const SECTIONS = [
   ...['Summary', 'Training curves', 'Confusion matrix', 'Per-class accuracy', 'Sample predictions'],
-  ...['Most confident mistakes', 'Calibration', 'Images per class'],
+  ...['Highest losses', 'Calibration', 'Images per class'],
   ...['Augmented training images', 'Configuration', 'Environment', 'Reproduce this run'],
 ]
 
@@ -45,7 +45,7 @@ test('the report of a run has all sections, is self-contained, and writes its fi
 
   const expected = ['accuracy', 'augmented', 'calibration', 'class-balance', 'confusion-matrix']
   t.deepEqual(Object.keys(figures).sort(), [
-    ...[...expected, 'learning-rate', 'loss', 'mistakes', 'samples', 'throughput'],
+    ...[...expected, 'learning-rate', 'loss', 'samples', 'throughput', 'top-losses'],
   ])
   for (const { svg, png } of Object.values(figures)) {
     t.true(svg.startsWith(join(dir, 'plots')))

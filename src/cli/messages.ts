@@ -1,4 +1,4 @@
-/** Texts of the command line's own errors and notices. Errors of the API bring their own texts. */
+/** Texts of the command line's own errors and notices. Errors of the API have their own texts. */
 import { type ErrorCode, type ErrorLocation, ResidualError } from '../index.js'
 
 /** Creates an error for a wrong command line. */
@@ -11,7 +11,7 @@ export const cliError = {
   invalidOverride: (word: string) =>
     usageError(
       `\`${word}\` is not of the form key=value`,
-      'Override a setting as in optimizer.lr=0.05.',
+      'Write settings as key=value, for example optimizer.lr=0.05.',
     ),
   unreadableConfig: (file: string, cause: unknown) =>
     withCause(cause, {
@@ -32,12 +32,12 @@ export const cliError = {
       code: 'E_CONFIG',
       message: `${file} must contain keys and values, such as \`epochs: 30\``,
       at: { file },
-      hint: "The config.json of an earlier run's folder is an example.",
+      hint: 'See config.json in a run folder for an example.',
     }),
   number: (flag: string, text: string) =>
     usageError(
-      `--${flag} must be a whole number of at least 1, not '${text}'`,
-      `Leave out --${flag} for the default.`,
+      `--${flag} must be a positive integer, not '${text}'`,
+      `Omit --${flag} to use the default.`,
       { key: flag },
     ),
   imageExtension: (path: string, key: string, extensions: readonly string[]) =>
@@ -75,7 +75,7 @@ export const cliError = {
     }),
   terminalInput: () =>
     usageError(
-      '`-` reads an image from stdin, but nothing is piped into it',
+      '`-` reads an image from stdin, but stdin is a terminal',
       'Pipe an image: `curl -s https://example.org/cat.jpg | residual predict RUN -`.',
       { key: 'images' },
     ),
@@ -91,14 +91,16 @@ export const notice = {
   chosenValues: 'values chosen automatically (--explain shows all)',
   evaluating: 'evaluating the network for the report ...',
   missingSections: (sections: readonly string[], reason: string) =>
-    `sections left out: ${sections.join(', ')}\n  ${reason}`,
+    `missing sections: ${sections.join(', ')}\n  ${reason}`,
   noBrowser: (target: string) => `no browser could be opened; open ${target}`,
   serving: (folder: string) => `serving the runs in ${folder}; press Ctrl-C to stop`,
-  dashboardUrl: (url: string) => `live page: ${url}`,
-  dashboardStillOpen: (url: string) => `live page stays open until Ctrl-C: ${url}`,
+  dashboardUrl: (url: string) => `dashboard: ${url}`,
+  dashboardStillOpen: (url: string) =>
+    `the run has ended; the dashboard stays available until Ctrl-C: ${url}`,
   dashboardClosed: (folder: string) =>
-    `live page closed; open it again with \`residual dashboard ${folder}\``,
-  noDashboard: (reason: string) => `the live page is not available, the run continues: ${reason}`,
+    `dashboard closed; start it again with \`residual dashboard ${folder}\``,
+  noDashboard: (reason: string) =>
+    `the dashboard could not be started, the run continues: ${reason}`,
   wrote: (file: string) => `wrote ${file}`,
 }
 

@@ -35,7 +35,7 @@ export function createProgram(): Command {
   addExport(program)
   addReport(program)
   addDashboard(program)
-  program.commandsGroup('Data and architectures:')
+  program.commandsGroup('Data and networks:')
   addData(program)
   addInspect(program)
   program.commandsGroup('System:')

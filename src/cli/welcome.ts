@@ -42,7 +42,7 @@ function suggestCommands(folder: string): Example[] {
   if (run?.trained) {
     steps.push(
       [`residual report ${run.path}`, 'write an HTML report'],
-      [`residual eval ${run.path}`, 'evaluate accuracy and confusions'],
+      [`residual eval ${run.path}`, 'measure accuracy per class'],
       [`residual predict ${run.path} IMAGE`, 'classify an image'],
     )
   }
@@ -57,7 +57,7 @@ function suggestCommands(folder: string): Example[] {
   } else if (run === undefined) {
     steps.push(
       ['residual train ./photos', 'train on images, one subfolder per class'],
-      ['residual train fashion-mnist-mini', 'train on bundled data (12,000 images)'],
+      ['residual train fashion-mnist-mini', 'train on the included data set'],
     )
   }
   steps.push(['residual doctor', 'check this machine'])

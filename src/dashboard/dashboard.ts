@@ -10,7 +10,7 @@ export interface DashboardOptions {
   port?: number | undefined
 }
 
-/** A running server of the live page. The server keeps the process alive until it is closed. */
+/** A running dashboard server. The server keeps the process alive until it is closed. */
 export class Dashboard implements AsyncDisposable {
   /** Absolute path of the folder of runs. */
   readonly folder: string

@@ -8,7 +8,7 @@ import { RunIndex } from './run-index.js'
 /** More connections than open pages need. */
 const MAX_CONNECTIONS = 1024
 
-/** A running server of the live page. */
+/** A running dashboard server. */
 export interface RunningServer {
   port: number
   /** Secret that grants access. */

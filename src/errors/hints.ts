@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../native/generated.js'
 
-/** The hint of each error code, for errors that have no more specific one: one sentence each. */
+/** The hint of each error code, for errors without a more specific hint. */
 export const HINTS: Record<ErrorCode, string> = {
   E_CONFIG: 'Omit the key to use its default; config.schema.json documents every key.',
   E_UNKNOWN_KEY: 'Remove the key; config.schema.json lists all keys.',
@@ -17,13 +17,13 @@ export const HINTS: Record<ErrorCode, string> = {
   E_CHECKPOINT: 'Pass a run folder, or a complete weights file.',
   E_MISMATCH: 'Use weights, data and configuration of the same run.',
   E_DIVERGED: 'Lower `optimizer.lr`, or add a warmup: `warmup: { epochs: 1 }`.',
-  E_ABORTED: 'Start it again.',
+  E_ABORTED: 'Run the command again, or call the function again.',
   E_CLOSED: 'Load the model again with `loadModel()`.',
   E_LIBTORCH: 'Run `residual doctor` to check the installation.',
   E_PLATFORM: 'Run `residual doctor` to check the installation.',
   E_DEVICE: 'Omit `device` to use the CPU; `residual doctor` shows what CUDA needs.',
   E_PORT: 'Choose another port, or omit `port` to use a free one.',
   E_MEMORY: 'Reduce `batchSize`, the network or `data.imageSize`.',
-  E_TORCH: 'Please report this error together with the configuration.',
+  E_TORCH: 'This may be a bug in residual: please report it together with the configuration.',
   E_INTERNAL: 'This is a bug in residual: please report it together with the command or code.',
 }

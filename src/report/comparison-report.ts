@@ -41,7 +41,7 @@ export async function renderComparisonReport(runs: readonly RunFolder[]): Promis
   const figures = await comparisonCurves(ranked.slice(0, MAX_CURVES))
   const note =
     ranked.length > MAX_CURVES
-      ? html`<p>The ${MAX_CURVES} best of ${formatCount(ranked.length)} runs.</p>`
+      ? html`<p>The ${MAX_CURVES} runs with the highest accuracy, of ${formatCount(ranked.length)}.</p>`
       : undefined
   const sections: Section[] = [
     { id: 'results', title: 'Results', content: [describeRanking(ranked), resultsTable(ranked)] },
@@ -105,6 +105,10 @@ function bestEpoch(epochs: readonly EpochEvent[]): EpochEvent | undefined {
   )
 }
 
+/** Defines the accuracy by which runs are ranked, see `rankingAccuracy`. */
+const ACCURACY_NOTE =
+  'Runs are ranked by the accuracy of their best epoch on the validation split, or on the training split if there is no validation split.'
+
 function describeRanking(ranked: readonly LabeledRun[]): Content[] {
   const [first, second] = ranked
   const fingerprints = new Set(
@@ -122,15 +126,15 @@ function describeRanking(ranked: readonly LabeledRun[]): Content[] {
   const [winner, runnerUp] = [isolate(first?.label ?? ''), isolate(second?.label ?? '')]
   const verdict =
     best === next
-      ? html`${winner} and ${runnerUp} have the same best accuracy.`
-      : html`${winner} has the best accuracy, ${(100 * (best - next)).toFixed(1)} percentage points
+      ? html`${winner} and ${runnerUp} have the same accuracy.`
+      : html`${winner} has the highest accuracy, ${(100 * (best - next)).toFixed(1)} percentage points
 above ${runnerUp}.`
-  return [html`<p class="p">${verdict}</p>`, warning]
+  return [html`<p class="p">${verdict} ${ACCURACY_NOTE}</p>`, warning]
 }
 
 function resultsTable(ranked: readonly LabeledRun[]): Content {
   const headings = [
-    ...['best accuracy', 'test accuracy', 'test loss', 'best epoch', 'epochs'],
+    ...['accuracy', 'test accuracy', 'test loss', 'best epoch', 'epochs'],
     ...['parameters', 'training images', 'images/s', 'training time'],
   ]
   const rows = ranked.map(({ run, label }): Content[] => {

@@ -34,15 +34,15 @@ export function renderPredictionGallery(
   const { length } = predictions
   const title = length === 1 ? '1 prediction' : `${formatCount(length)} predictions`
   const folder = commonFolder(predictions.map(({ name }) => name))
-  const lead = html`<p class="lead">Predictions of a ${model.arch} with
-${formatCount(model.classes.length)} classes, with the confidence of each.</p>`
+  const lead = html`<p class="lead">Predictions of ${model.arch} with
+${formatCount(model.classes.length)} classes. Percentages are confidences.</p>`
   const items = predictions.map((prediction) => renderItem(prediction, folder))
   return renderPage(
     title,
     lead,
     [
       { id: 'images', title: 'Images', content: html`<ul class="pictures">${items}</ul>` },
-      { id: 'classes', title: 'Images per class', content: renderClassCounts(predictions) },
+      { id: 'classes', title: 'Images per predicted class', content: renderClassCounts(predictions) },
     ],
     html`<p>Checkpoint: <span class="file">${model.checkpoint}</span></p>`,
   )
@@ -78,7 +78,7 @@ function renderClassCounts(predictions: readonly NamedPrediction[]): Html {
     counts.set(prediction.label, (counts.get(prediction.label) ?? 0) + 1)
   }
   return table(
-    'Images per class',
+    'Images per predicted class',
     numericColumns('predicted class', ['images']),
     [...counts]
       .sort(([, a], [, b]) => b - a)

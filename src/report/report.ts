@@ -20,7 +20,7 @@ export async function report(
   checkOptions(options)
   const list: readonly (string | URL)[] = Array.isArray(runs) ? runs : [runs]
   if (list.length === 0) {
-    const message = 'give at least one run folder'
+    const message = 'at least one run folder is required'
     throw new ResidualError({ code: 'E_USAGE', message, at: { key: 'runs' } })
   }
   const paths = list.map((run, index) => toPath(run, list.length > 1 ? `runs[${index}]` : 'runs'))

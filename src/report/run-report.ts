@@ -36,7 +36,7 @@ const EVALUATION_SECTIONS = {
   confusion: 'Confusion matrix',
   classes: 'Per-class accuracy',
   samples: 'Sample predictions',
-  mistakes: 'Most confident mistakes',
+  losses: 'Highest losses',
   calibration: 'Calibration',
 } as const
 
@@ -104,14 +104,14 @@ async function addEvaluation(
     ),
   ])
   report.add('classes', titles.classes, [
-    html`<p>Accuracy (recall): fraction of the images of a class that are predicted as the class.
-Precision: fraction of the images predicted as a class that belong to it. F1: harmonic mean of the
-two.</p>`,
+    html`<p>Accuracy (recall) is the fraction of the images of a class that are classified correctly.
+Precision is the fraction of the images predicted as a class that belong to it. F1 is the harmonic
+mean of precision and recall.</p>`,
     perClassTable(evaluation, trainCounts),
   ])
   report.add('samples', titles.samples, [
-    html`<p>${formatCount(evaluation.samples.length)} images, chosen independently of their
-predictions. ✓ correct, ✗ predicted class, with the confidence of the network.</p>`,
+    html`<p>${formatCount(evaluation.samples.length)} images, spread evenly over the split. ✓ marks a
+correct prediction, ✗ a wrong one and its class. Percentages are confidences.</p>`,
     renderExamples(evaluation.samples, source),
   ])
   if (evaluation.samples.length > 0) {
@@ -121,13 +121,13 @@ predictions. ✓ correct, ✗ predicted class, with the confidence of the networ
   const shown = wrong.length > 0 ? wrong : evaluation.topLosses
   const description =
     wrong.length > 0
-      ? 'Misclassified images with the highest loss. The label may be wrong, too.'
-      : 'There are no mistakes; these images have the highest loss.'
-  report.add('mistakes', titles.mistakes, [
+      ? 'Misclassified images with the highest losses. Check their labels, too.'
+      : 'No image was misclassified. These images have the highest losses.'
+  report.add('losses', titles.losses, [
     html`<p>${description}</p>`,
     renderExamples(shown, source),
   ])
-  if (shown.length > 0) report.addImageGrid('mistakes', renderPredictions(shown))
+  if (shown.length > 0) report.addImageGrid('top-losses', renderPredictions(shown))
   const calibration = await calibrationFigure(evaluation)
   report.add('calibration', titles.calibration, report.plots([calibration]))
 }
@@ -142,7 +142,7 @@ async function addData(
   const splits = splitCounts(run, evaluation)
   const classes = run.start?.data.classes ?? []
   if (splits.length === 0 || classes.length === 0) {
-    const missing = 'The run folder has no number of images per class.'
+    const missing = 'The run folder does not contain the number of images per class.'
     report.add('balance', balanceTitle, { missing })
   } else {
     report.add('balance', balanceTitle, report.plots([await classBalanceFigure(classes, splits)]))
@@ -156,7 +156,7 @@ async function addData(
   } else {
     const mix = run.config.transform?.mix?.type
     const note =
-      mix !== undefined && mix !== 'none' ? ` Mixing of image pairs (${mix}) is not shown.` : ''
+      mix !== undefined && mix !== 'none' ? ` They are shown before ${mix}, which is applied to batches.` : ''
     report.add('augmented', title, [
       html`<p>Training images after random augmentation.${note}</p>`,
       renderTiles(augmented.found),
@@ -186,7 +186,7 @@ function addRunDetails(
 ): void {
   report.add('configuration', 'Configuration', configurationTables(run))
   const hasEnvironment = Object.keys(run.environment).length > 0
-  const missing = 'There is no environment.json in the run folder.'
+  const missing = 'The run folder does not contain environment.json.'
   report.add(
     'environment',
     'Environment',
@@ -273,9 +273,8 @@ function renderReproduce(run: RunFolder): Content {
     return html`<p>The run was trained on images in memory. To repeat it, call
 <code>train(config, { arrays })</code> with the configuration above and the same images.</p>`
   }
-  return html`<p>This command repeats the run. On the CPU, with the same number of threads on the same
-kind of machine, the result is identical to the bit. Relative paths refer to the folder in which the
-run was started.</p>
+  return html`<p>This command repeats the run. With the same number of threads on the same kind of CPU,
+the result is bit-identical. Relative paths refer to the folder in which the run was started.</p>
 <pre tabindex="0"><code>${command}</code></pre>`
 }
 

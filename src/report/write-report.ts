@@ -36,7 +36,7 @@ export async function writeReport(
 }
 
 const NOT_EVALUATED: Outcome<never> = {
-  missing: 'Evaluation was disabled for this report.',
+  missing: 'The run folder contains no evaluation, and a new one was disabled.',
 }
 
 function plotsFolder(file: string): string {
@@ -59,7 +59,7 @@ async function writeFiles(
 
 /** Names of all figures that reports write; other files in the folder are not touched. */
 const FIGURES =
-  /^((training|validation)-)?(loss|step-loss|accuracy|learning-rate|throughput|confusion-matrix|calibration|class-balance|samples|mistakes|augmented)\.(svg|png)$/
+  /^((training|validation)-)?(loss|step-loss|accuracy|learning-rate|throughput|confusion-matrix|calibration|class-balance|samples|top-losses|augmented)\.(svg|png)$/
 
 /** Removes the figures of an earlier report, some of which may no longer apply. */
 function removeFigures(folder: string): void {

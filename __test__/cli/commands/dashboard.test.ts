@@ -39,7 +39,7 @@ test('a used port is an error with a hint', async (t) => {
   }
 })
 
-test('train --open prints the URL of the live page', async (t) => {
+test('train --open prints the URL of the dashboard', async (t) => {
   const path = folder(t)
   const { status, stdout, stderr } = await residual(
     [
@@ -49,8 +49,8 @@ test('train --open prints the URL of the live page', async (t) => {
     { env: { DISPLAY: '', WAYLAND_DISPLAY: '' } },
   )
   t.is(status, 0, stderr)
-  t.regex(stderr, /live page: http:\/\/127\.0\.0\.1:\d+\/\?token=\S+#run=digits\n/)
-  t.regex(stderr, /live page closed; open it again with `residual dashboard .*runs`/)
+  t.regex(stderr, /dashboard: http:\/\/127\.0\.0\.1:\d+\/\?token=\S+#run=digits\n/)
+  t.regex(stderr, /dashboard closed; start it again with `residual dashboard .*runs`/)
   t.regex(stdout, /completed|budget/)
   t.notRegex(stderr, /stays open/)
 })
@@ -110,7 +110,7 @@ const CTRL_C = '\x03'
 test('in a terminal, the page of train --open stays open until Ctrl-C, with exit status 0', async (t) => {
   let runs = ''
   const { status, text } = await inTerminal(t, ['budget.steps=4'], {}, async (said, type) => {
-    const url = await said(/live page stays open until Ctrl-C: (http:\S+)/)
+    const url = await said(/the dashboard stays available until Ctrl-C: (http:\S+)/)
     const { port } = new URL(url)
     const page = { url, port: Number(port) }
     runs = (await send(page, '/api/runs', { headers: { cookie: await login(page) } })).body
@@ -118,7 +118,7 @@ test('in a terminal, the page of train --open stays open until Ctrl-C, with exit
   })
   t.is(status, 0, text)
   t.like(JSON.parse(runs).runs[0], { id: 'digits', state: 'ended' })
-  t.regex(text, /open it again with `residual dashboard .*runs`/)
+  t.regex(text, /start it again with `residual dashboard .*runs`/)
 })
 
 test('the page closes after Ctrl-C during the run, in CI, and with --json', async (t) => {

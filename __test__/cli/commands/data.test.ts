@@ -13,7 +13,7 @@ test('data list shows the data sets without loading libtorch', async (t) => {
   const { status, stdout, stderr } = await residual(['data', 'list'], { env })
   t.is(status, 0, stderr)
   t.regex(stdout, /^cifar10 +10 +50,000 +10,000 +32x32x3 +170\.1 MB +no$/m)
-  t.regex(stdout, /^fashion-mnist-mini +10 +12,000 +2,000 +28x28x1 +bundled +yes$/m)
+  t.regex(stdout, /^fashion-mnist-mini +10 +12,000 +2,000 +28x28x1 +included +yes$/m)
   t.notRegex(stderr, /libtorch|libc10/)
   const json = await residual(['data', 'list', '--json'])
   const sets: NamedDataset[] = JSON.parse(json.stdout)

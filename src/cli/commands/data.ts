@@ -26,7 +26,7 @@ export function addData(program: Command): void {
     ['data list', 'list the named data sets'],
     ['data preview ./photos --out grid.png', 'draw a grid of images'],
     ['data preview ./photos --augmented', 'draw augmented training images'],
-    ['data download cifar10', 'download to the cache and verify'],
+    ['data download cifar10', 'download to the cache and verify the checksums'],
   )
   data
     .command('list')
@@ -42,7 +42,7 @@ export function addData(program: Command): void {
     .action(download)
   data
     .command('verify')
-    .description('compare the files of data sets with their published checksums')
+    .description('verify the SHA-256 checksums of downloaded data sets')
     .argument('<names...>', 'names from `residual data list`')
     .option('--json', 'print JSON')
     .action(verify)
@@ -58,7 +58,7 @@ export function addData(program: Command): void {
     .option('--count <count>', 'number of images')
     .option('--split <split>', 'train, val or test')
     .option('--by-class', 'show the same number of images of each class')
-    .option('--seed <seed>', 'seed of the random choice of images')
+    .option('--seed <seed>', 'seed of the random selection of images')
     .option('--augmented', 'apply the training augmentation')
     .option('--columns <count>', 'images per row')
     .option('--title <text>', 'title above the grid')
@@ -75,7 +75,7 @@ async function list({ json }: { json?: true }): Promise<void> {
     formatCount(set.train),
     formatCount(set.test),
     `${set.imageSize}x${set.imageSize}x${set.channels}`,
-    set.downloadBytes > 0 ? `${formatMegabytes(set.downloadBytes)} MB` : 'bundled',
+    set.downloadBytes > 0 ? `${formatMegabytes(set.downloadBytes)} MB` : 'included',
     set.folder === null ? 'no' : 'yes',
   ])
   const heading = ['name', 'classes', 'train', 'test', 'image size', 'download', 'available']

@@ -38,7 +38,7 @@ export function addDoctor(program: Command): void {
     })
   addExamples(
     command,
-    ['doctor', 'show every check, with a hint where one fails'],
+    ['doctor', 'show every check, with a hint for each failure'],
     ['doctor --json', 'print JSON; the exit status is 3 if a check fails'],
   )
 }

@@ -33,22 +33,25 @@ export function addEval(program: Command): void {
     .command('eval')
     .description('evaluate a trained network: accuracy, loss, per-class metrics')
     .argument('<model>', 'run folder, checkpoint or weights (.pth, .safetensors)')
-    .argument('[data]', 'image folder or named data set (default: that of the training)')
-    .argument('[overrides...]', 'for bare weights: imageSize=32 model.arch=resnet20')
+    .argument('[data]', 'image folder or named data set (default: the data set of the run)')
+    .argument(
+      '[overrides...]',
+      'settings that a weights file lacks: imageSize=32 model.arch=resnet20',
+    )
     .option('--split <split>', 'train, val or test (default: test, if there is one)')
     .option('--batch-size <count>', 'images per batch')
     .option('--crops <crops>', 'test-time augmentation: center, flip, ten or multi-scale')
-    .option('--scales <pixels>', 'short sides for multi-scale: 224,256,384,480,640')
-    .option('--samples <file>', 'draw sample predictions to a .png or .svg file')
-    .option('--top-losses <file>', 'draw the images with the highest losses to a file')
-    .option('--grid-size <count>', 'images per drawing (default: 24)')
+    .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
+    .option('--samples <file>', 'write a grid of sample predictions (.png or .svg)')
+    .option('--top-losses <file>', 'write a grid of the images with the highest losses')
+    .option('--grid-size <count>', 'images per grid (default: 24)')
     .option('--json', 'print all metrics as JSON')
     .action(evaluate)
   addExamples(
     command,
-    ['eval runs/latest', 'evaluate on the test images, else on the validation images'],
+    ['eval runs/latest', 'evaluate on the test split, if there is one'],
     ['eval runs/latest ./more-photos', 'evaluate on other images of the same classes'],
-    ['eval runs/latest --top-losses worst.png', 'draw the most confident mistakes'],
+    ['eval runs/latest --top-losses worst.png', 'write the images with the highest losses'],
     ['eval runs/latest --crops ten', 'average over ten crops per image'],
   )
 }
@@ -112,7 +115,7 @@ async function drawGrids(evaluation: Evaluation, flags: Flags): Promise<void> {
   }
 }
 
-/** Removes the pixels, which are in the drawings and of no use in the output. */
+/** Removes the thumbnails, which are in the grids already. */
 function withoutThumbnails(evaluation: Evaluation): Evaluation {
   const strip = <T extends { thumbnail?: unknown }>({ thumbnail: _, ...rest }: T) => rest
   return {

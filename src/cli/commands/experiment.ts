@@ -50,17 +50,14 @@ export function addExperiment(program: Command): void {
     .description('train and compare several networks; finished runs are reused')
   addExamples(
     command,
-    [
-      'experiment degradation cifar10 --depths 20,56',
-      'plain and residual networks, as in the paper',
-    ],
+    ['experiment degradation cifar10 --depths 20,56', 'compare plain and residual networks'],
     ['experiment repeat ./photos --seeds 5', 'mean and standard deviation over five seeds'],
     ['experiment ensemble runs/a runs/b', 'average the predictions of trained networks'],
   )
 
   addTrainingOptions(command.command('degradation'))
     .description('compare plain and residual networks (figures 1, 4, 6 and 7 of the paper)')
-    .option('--data <data>', 'the data set, instead of the argument')
+    .option('--data <data>', 'data set (alternative to the argument)')
     .option('--depths <list>', 'depths: 20,56 (6n+2, for CIFAR) or 18,34 (for ImageNet)')
     .option('--budget <steps>', 'optimizer steps per network (paper: 64000)')
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
@@ -94,7 +91,7 @@ function addEnsemble(command: Command): void {
   command
     .description('average the probabilities of several networks (table 5 of the paper)')
     .argument('<models...>', 'run folders or checkpoints')
-    .option('--data <data>', 'image folder or named data set (default: that of the first model)')
+    .option('--data <data>', 'image folder or named data set (default: as for the first model)')
     .option('--split <split>', 'train, val or test (default: test, if there is one)')
     .option('--batch-size <count>', 'images per batch')
     .option('--crops <crops>', 'test-time augmentation: center, flip, ten or multi-scale')
@@ -137,10 +134,10 @@ function addTrainingOptions(command: Command): Command {
     .argument('[overrides...]', 'override any setting: optimizer.lr=0.05 batchSize=64')
     .option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
     .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
-    .option('--seeds <count>', 'runs of each network')
+    .option('--seeds <count>', 'number of runs of each network, each with another seed')
     .option('--epochs <count>', 'passes over the training images')
     .option('--out <folder>', 'output folder of the experiment')
-    .option('--overwrite', 'discard earlier runs in the output folder')
+    .option('--overwrite', 'replace earlier runs in the output folder')
     .option('--json', 'print events as JSON, one per line, then the result')
     .option('--quiet', 'print warnings and errors only')
 }

@@ -21,15 +21,21 @@ export function addExport(program: Command): void {
     .argument('<model>', 'run folder, checkpoint or weights (.pth, .safetensors)')
     .argument('<file>', 'output file, .onnx or .safetensors')
     .option('--softmax', 'ONNX: output probabilities instead of logits')
-    .option('--normalization', 'ONNX: take pixels from 0 to 1 and normalize them in the graph')
+    .option(
+      '--normalization',
+      'ONNX: take pixel values from 0 to 1 and normalize them in the graph',
+    )
     .option('--json', 'print a description of the file as JSON')
     .option('--quiet', 'print only the path')
     .action(run)
   addExamples(
     command,
     ['export runs/latest photos.onnx', 'for ONNX Runtime, browsers, phones, ...'],
-    ['export runs/latest photos.onnx --softmax --normalization', 'pixels in, probabilities out'],
-    ['export runs/latest photos.safetensors', 'for PyTorch, with torchvision’s names'],
+    [
+      'export runs/latest photos.onnx --softmax --normalization',
+      'include normalization and softmax',
+    ],
+    ['export runs/latest photos.safetensors', "for PyTorch, with torchvision's parameter names"],
     ['export resnet18.pth resnet18.onnx', 'convert PyTorch weights'],
   )
 }
@@ -50,7 +56,8 @@ async function run(model: string, file: string, flags: Flags): Promise<void> {
   for (const line of isOnnx ? describeTensors(input, classes, flags) : [WEIGHTS_NOTE]) log(line)
 }
 
-const WEIGHTS_NOTE = "weights only, with torchvision's names: load_state_dict(..., strict=True)"
+const WEIGHTS_NOTE =
+  "weights only, with torchvision's parameter names: load_state_dict(..., strict=True)"
 
 /** Describes the input and the output of an ONNX graph. */
 function describeTensors(input: readonly number[], classes: number, flags: Flags): string[] {

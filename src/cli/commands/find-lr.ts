@@ -34,7 +34,7 @@ export function addFindLr(program: Command): void {
   addExamples(
     command,
     ['find-lr ./photos', 'suggest a learning rate'],
-    ['find-lr ./photos --model resnet18 --out plots', 'for ResNet-18; also plot the curve'],
+    ['find-lr ./photos --model resnet18 --out plots', 'use ResNet-18 and plot the curve'],
   )
 }
 

@@ -39,8 +39,8 @@ export function addPredict(program: Command): void {
     .argument('<model>', 'run folder, checkpoint or weights (.pth, .safetensors)')
     .argument('<images...>', 'JPEG or PNG files, folders, or - for stdin')
     .option('--top <count>', 'number of classes per image, most probable first (default: 1)')
-    .option('--tta <crops>', 'test-time augmentation: flip, ten or multi-scale')
-    .option('--scales <pixels>', 'short sides for multi-scale: 224,256,384,480,640')
+    .option('--tta <crops>', 'test-time augmentation (`eval --crops`): flip, ten or multi-scale')
+    .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
     .option('--html <file>', 'also write an HTML page with thumbnails')
     .option('--json', 'print predictions as JSON, one per line')
     .action(async (path: string, words: string[], flags: Flags) => {
@@ -63,7 +63,7 @@ export function addPredict(program: Command): void {
     ['predict runs/latest ./photos --top 3 --tta ten', 'three classes, averaged over ten crops'],
     ['predict runs/latest ./photos --html photos.html', 'write an HTML page with thumbnails'],
     ['predict runs/latest - < cat.jpg', 'read an image from stdin'],
-    ['predict resnet18.pth cat.jpg imageSize=224', 'use PyTorch weights'],
+    ['predict resnet18.pth cat.jpg imageSize=224', 'classify with PyTorch weights'],
   )
 }
 

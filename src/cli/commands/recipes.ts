@@ -8,7 +8,7 @@ import { outputWidth, wrap } from '../output/terminal.js'
 export function addRecipes(program: Command): void {
   const command = program
     .command('recipes')
-    .description('list the training recipes for `train --recipe`')
+    .description('list the training configurations for `train --recipe`')
     .option('--json', 'print the recipes with all their settings as JSON')
     .action(async (flags: { json?: true }) => {
       const all = await recipes()

@@ -25,7 +25,7 @@ export function addReport(program: Command): void {
     .argument('<runs...>', 'one or more run folders')
     .option('--out <file>', 'output file (default: RUN/report.html, or comparison.html)')
     .option('--data <folder>', 'location of the images, if they were moved')
-    .option('--no-evaluate', 'do not evaluate; use the metrics stored in the run, if any')
+    .option('--no-evaluate', 'do not evaluate the network; use only metrics stored in the run')
     .option('--open', 'open the report in the browser')
     .option('--json', 'print the result as JSON')
     .action(run)

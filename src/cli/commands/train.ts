@@ -18,7 +18,7 @@ import { Progress } from '../output/progress.js'
 import { log, print } from '../output/streams.js'
 import { sanitize } from '../output/terminal.js'
 import { formatWarning } from '../output/warning.js'
-import { LivePage } from './live-page.js'
+import { RunDashboard } from './run-dashboard.js'
 
 interface Flags extends ConfigFlags {
   report: boolean
@@ -44,9 +44,9 @@ export function addTrain(program: Command): void {
     .option('--out <folder>', 'output folder of the run')
     .option('--resume <run>', 'resume a run from its folder or a checkpoint')
     .option('--offline', 'do not download data sets or pretrained weights')
-    .option('--dry-run', 'show the configuration, time and memory without training')
-    .option('--explain', 'show the origin of every setting')
-    .option('--open', 'serve a live page of the run and open it in the browser')
+    .option('--dry-run', 'print the configuration and estimates of time and memory; do not train')
+    .option('--explain', 'print every setting with the reason for its value')
+    .option('--open', 'open the dashboard of the run in the browser')
     .option('--no-report', 'do not write report.html after training')
     .option('--json', 'print events as JSON, one per line')
     .option('--quiet', 'print warnings and errors only')
@@ -61,7 +61,7 @@ export function addTrain(program: Command): void {
     command,
     ['train ./photos', 'train on images, one subfolder per class'],
     ['train ./photos --open', 'watch the run in the browser'],
-    ['train ./photos --dry-run --explain', 'show all settings, time and memory first'],
+    ['train ./photos --dry-run --explain', 'print all settings, time and memory'],
     ['train ./photos --model resnet50 --epochs 20 optimizer.lr=0.05', 'override any setting'],
     ['train ./photos model.weights=none', 'train from scratch, without pretrained weights'],
     ['train cifar10 --recipe he2015-cifar', "train with the paper's recipe"],
@@ -74,7 +74,7 @@ async function start(draft: Draft, flags: Flags): Promise<void> {
   const line = flags.json || flags.quiet ? undefined : new DownloadProgressLine()
   const { report } = flags
   const options = { report, onDownload: line?.show, onStart: () => line?.end() }
-  await using page = new LivePage()
+  await using page = new RunDashboard()
   const hasEnded = await follow(train(draft, options), draft, flags, page)
   if (hasEnded && !flags.json) await page.untilInterrupted()
 }
@@ -91,7 +91,7 @@ async function printPlan(draft: Draft, { json, quiet, explain }: Flags): Promise
 }
 
 /** Follows a run to its end. Returns false after a signal, which also ends the command. */
-async function follow(run: Run, draft: Draft, flags: Flags, page: LivePage): Promise<boolean> {
+async function follow(run: Run, draft: Draft, flags: Flags, page: RunDashboard): Promise<boolean> {
   const { json, quiet, explain } = flags
   const progress = json || quiet ? undefined : new Progress()
   using interrupt = new InterruptHandler((signal) => {

@@ -19,7 +19,7 @@ export interface ConfusedPair {
   count: number
 }
 
-/** Draws the confusion matrix or, for many classes, its part with the most mistakes. */
+/** Draws the confusion matrix; for many classes, only the most confused ones. */
 export async function confusionMatrixFigure(evaluation: Evaluation): Promise<Figure | undefined> {
   const { confusion, classes } = evaluation
   if (confusion.length === 0 || classes.length < 2) return undefined
@@ -36,9 +36,9 @@ export async function confusionMatrixFigure(evaluation: Evaluation): Promise<Fig
     svg,
     label: `Confusion matrix of ${size} classes.`,
     caption: [
-      'Number of images by true class (row) and predicted class (column); darker cells are a',
-      ' larger part of their row. Cells off the diagonal are mistakes.',
-      isPartial ? ` Only the ${shown.length} classes with the most mistakes are shown.` : '',
+      'Number of images by true class (row) and predicted class (column). Colors show the fraction',
+      ' of the row. Cells off the diagonal are misclassified images.',
+      isPartial ? ` Only the ${shown.length} classes of the most confused pairs are shown.` : '',
     ],
     numbers: table(
       'Confusion matrix',
@@ -48,7 +48,7 @@ export async function confusionMatrixFigure(evaluation: Evaluation): Promise<Fig
   }
 }
 
-/** Renders the most confused pairs of classes; undefined if there are no mistakes. */
+/** Renders the most confused pairs of classes; undefined if there are none. */
 export function confusedPairsTable(evaluation: Evaluation): Html | undefined {
   const { classes } = evaluation
   const label = (index: number) => isolate(classes[index]?.label ?? '')

@@ -78,9 +78,9 @@ images for ${length}, ${initial}, with batch size ${formatCount(config.batchSize
 function describeEnd({ result }: RunFolder): Content {
   switch (result?.stopReason) {
     case undefined:
-      return 'The run is not finished: this report shows its state so far.'
+      return 'The run is not finished. This report covers the completed epochs.'
     case 'stopped':
-      return 'The run was stopped before its end and can be resumed.'
+      return 'The run was stopped early and can be resumed.'
     case 'early-stopping':
       return 'Early stopping ended the run because the monitored metric no longer improved.'
     case 'completed':

@@ -69,8 +69,8 @@ export async function trainingCurves({ epochs, steps }: RunFolder): Promise<Figu
   const stepLoss = await curveFigure(
     {
       name: 'step-loss',
-      label: `Loss of single steps over ${epochs.length} epochs.`,
-      caption: 'Loss by step, each on one batch.',
+      label: `Training loss by step over ${epochs.length} epochs.`,
+      caption: 'Training loss by step.',
     },
     { title: 'loss', domain: lossDomain([losses]) },
     [{ name: 'loss', points: losses }],

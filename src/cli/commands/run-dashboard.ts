@@ -8,12 +8,12 @@ import { styled } from '../output/colors.js'
 import { log } from '../output/streams.js'
 import { isInteractive } from '../output/terminal.js'
 
-/** The live page of a run that trains in this process. A failure of the page never ends the run. */
-export class LivePage implements AsyncDisposable {
+/** The dashboard of a run in this process. A failure of the dashboard never ends the run. */
+export class RunDashboard implements AsyncDisposable {
   #dashboard: Dashboard | undefined
   #url = ''
 
-  /** Serves the folder that contains the run and opens the page if there is a display. */
+  /** Serves the folder that contains the run and opens the dashboard if there is a display. */
   async open(dir: NonNullable<Run['dir']>): Promise<void> {
     try {
       this.#dashboard = await dashboard(dirname(dir))
@@ -27,7 +27,7 @@ export class LivePage implements AsyncDisposable {
     if (hasDisplay()) openInBrowser(this.#url)
   }
 
-  /** Keeps the page open after the run until Ctrl-C; without a terminal, returns immediately. */
+  /** Serves the dashboard until Ctrl-C after the run; without a terminal, returns immediately. */
   async untilInterrupted(): Promise<void> {
     if (this.#dashboard === undefined || !isInteractive(process.stderr)) return
     const interrupted = new AbortController()
