@@ -42,7 +42,11 @@ ${formatCount(model.classes.length)} classes. Percentages are confidences.</p>`
     lead,
     [
       { id: 'images', title: 'Images', content: html`<ul class="pictures">${items}</ul>` },
-      { id: 'classes', title: 'Images per predicted class', content: renderClassCounts(predictions) },
+      {
+        id: 'classes',
+        title: 'Images per predicted class',
+        content: renderClassCounts(predictions),
+      },
     ],
     html`<p>Checkpoint: <span class="file">${model.checkpoint}</span></p>`,
   )

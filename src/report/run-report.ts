@@ -123,10 +123,7 @@ correct prediction, ✗ a wrong one and its class. Percentages are confidences.<
     wrong.length > 0
       ? 'Misclassified images with the highest losses. Check their labels, too.'
       : 'No image was misclassified. These images have the highest losses.'
-  report.add('losses', titles.losses, [
-    html`<p>${description}</p>`,
-    renderExamples(shown, source),
-  ])
+  report.add('losses', titles.losses, [html`<p>${description}</p>`, renderExamples(shown, source)])
   if (shown.length > 0) report.addImageGrid('top-losses', renderPredictions(shown))
   const calibration = await calibrationFigure(evaluation)
   report.add('calibration', titles.calibration, report.plots([calibration]))
@@ -156,7 +153,9 @@ async function addData(
   } else {
     const mix = run.config.transform?.mix?.type
     const note =
-      mix !== undefined && mix !== 'none' ? ` They are shown before ${mix}, which is applied to batches.` : ''
+      mix !== undefined && mix !== 'none'
+        ? ` They are shown before ${mix}, which is applied to batches.`
+        : ''
     report.add('augmented', title, [
       html`<p>Training images after random augmentation.${note}</p>`,
       renderTiles(augmented.found),
