@@ -14,12 +14,12 @@ import { limitsFor, unpack } from './unpack.js'
 /** Marker file in the folder of a data set whose files have been verified. */
 const MARKER = '.residual.json'
 
-/** A file of a data set, compared with its published checksum. */
+/** A file of a data set, compared with its expected checksum. */
 export interface VerifiedFile {
   file: string
   /** Whether the checksum matches. */
   ok: boolean
-  /** Published SHA-256 of the decompressed file, in hexadecimal. */
+  /** Expected SHA-256 of the decompressed file, in hexadecimal. */
   expected: string
   /** SHA-256 of the file; null if it is missing or cannot be decompressed. */
   actual: string | null
@@ -88,7 +88,7 @@ function markerText(files: KnownDataset['files']): string {
   return `${JSON.stringify({ verified: files }, undefined, 2)}\n`
 }
 
-/** Compares each file of a data set with its published checksum. */
+/** Compares each file of a data set with its expected checksum. */
 export async function verifyFiles(
   { name, files }: KnownDataset,
   folder: string,

@@ -66,7 +66,7 @@ export async function downloadDataset(
 }
 
 /**
- * Compares the files of a named data set with their published checksums (`residual data verify`).
+ * Verifies the SHA-256 checksums of the files of a named data set (`residual data verify`).
  * Does not load libtorch.
  *
  * @example

@@ -6,7 +6,7 @@ import { type EvaluateOptions, loadModel } from './model.js'
  * The images are not augmented.
  *
  * @example
- * const { accuracy, mostConfused } = await evaluate('runs/latest', { part: 'val' })
+ * const { accuracy, mostConfused } = await evaluate('runs/latest', { split: 'val' })
  *
  * @param path a run folder, a checkpoint, or a weights file
  * @param config which images to evaluate on. Default: the data set it was trained on

@@ -101,7 +101,7 @@ export class Model implements AsyncDisposable {
    *
    * @example
    * await using model = await loadModel('runs/latest')
-   * const { accuracy, confusion } = await model.evaluate({ part: 'val' })
+   * const { accuracy, confusion } = await model.evaluate({ split: 'val' })
    *
    * @param config which images to evaluate on. Default: the data set it was trained on
    * @param options in-memory images instead of `config.data`, whose default classes are those of the
