@@ -252,7 +252,7 @@ function renderHeader(run: RunFolder, evaluation: SplitEvaluation | undefined): 
 
 /** Returns the accuracy for the header with its label: evaluated, else as recorded by the run. */
 function headlineAccuracy(
-  { result, epochs }: RunFolder,
+  { result, epochs, start }: RunFolder,
   evaluated: SplitEvaluation | undefined,
 ): [label: string, accuracy: number | undefined] {
   if (evaluated !== undefined) {
@@ -263,7 +263,9 @@ function headlineAccuracy(
     const { accuracy, count } = result.test
     return [`test accuracy (${formatCount(count)} images)`, accuracy]
   }
-  return ['validation accuracy', result?.best?.accuracy ?? epochs.at(-1)?.val?.accuracy]
+  const label = start?.valImages === 0 ? 'training accuracy' : 'validation accuracy'
+  const last = epochs.at(-1)
+  return [label, result?.best?.accuracy ?? (last?.val ?? last?.train)?.accuracy]
 }
 
 function renderReproduce(run: RunFolder): Content {

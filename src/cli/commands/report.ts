@@ -64,7 +64,7 @@ function formatComparison(runs: ReportResult['runs']): string {
   const format = (accuracy: number | undefined) =>
     accuracy === undefined ? '' : formatPercent(accuracy)
   return formatTable(
-    ['run', 'network', 'epochs', 'val accuracy', 'test accuracy'],
+    ['run', 'network', 'epochs', 'accuracy', 'test accuracy'],
     runs.map(({ name, arch, epochs, accuracy, testAccuracy }) => [
       name,
       arch,
