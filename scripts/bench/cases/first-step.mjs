@@ -1,10 +1,7 @@
 import { join } from 'node:path'
 import { measureRounds, summarize } from '../comparison.mjs'
-import { measureLoad } from '../cpu-load.mjs'
-import { Worker } from '../worker.mjs'
 import { node, pytorch } from './programs.mjs'
-
-/** @typedef {import('../disturbance.mjs').Slice} Slice */
+import { timeToFirstLine } from './time-to-first-line.mjs'
 
 /** @type {import('./case.mjs').Case} */
 export const firstStep = {
@@ -35,20 +32,4 @@ export const firstStep = {
     const pair = { subject: 'residual', baseline: 'pytorch-eager', target: 0.4 }
     return summarize(subjects, [pair], measured, { unit: 's', better: 'lower' })
   },
-}
-
-/**
- * @param {import('../worker.mjs').Program} program
- * @returns {Promise<Slice>}
- */
-async function timeToFirstLine(program) {
-  const start = performance.now()
-  const worker = new Worker(program)
-  const stopMeasuring = measureLoad(/** @type {number} */ (worker.child.pid))
-  try {
-    await worker.readLine()
-    return { items: 1, seconds: (performance.now() - start) / 1000, load: stopMeasuring() }
-  } finally {
-    await worker.close()
-  }
 }
