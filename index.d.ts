@@ -4,294 +4,610 @@
  * @packageDocumentation
  */
 
-/** The rejection of a run that its `AbortSignal` ended; `cause` is the signal's reason. */
-export declare class AbortError extends ResidualError {
-    /** The checkpoint that was written before the run ended; none if it had not begun to train. */
-    readonly checkpoint: string | undefined;
-    constructor(message: string, checkpoint: string | undefined, reason: unknown, hint?: string | undefined);
-}
+// -----------------------------------------------------------------------------
+// Training
+// -----------------------------------------------------------------------------
 
 /**
- * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
- * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
- */
-export declare type AdamConfig = {
-    /**
-     * Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
-     */
-    lr?: number | undefined;
-    /**
-     * Decay of the two moments. Default: [0.9, 0.999].
-     */
-    betas?: Array<number> | undefined;
-    /**
-     * Default: 1e-8.
-     */
-    eps?: number | undefined;
-    /**
-     * Default: 0 for `adam`, 0.01 for `adamw`.
-     */
-    weightDecay?: number | undefined;
-    /**
-     * Apply the weight decay to norms and biases too. Default: true.
-     */
-    decayNorms?: boolean | undefined;
-};
-
-/**
- * The shape of a rise or fall.
- */
-export declare type Anneal = 'cos' | 'linear';
-
-/** What a network said of an image. */
-export declare interface Answered {
-    /** What the image is called: its file. */
-    name: string;
-    /** With a thumbnail, if its picture is to be shown. */
-    prediction: Prediction;
-}
-
-/** Images of one part of a data set, in memory. */
-export declare interface ArrayPart {
-    /**
-     * `labels.length * height * width * channels` bytes, 0 to 255: image after image, rows from the
-     * top, the channels of a pixel together (HWC).
-     */
-    images: Uint8Array | Uint8ClampedArray;
-    /** The class of each image, numbered from 0. */
-    labels: Uint8Array | Uint16Array | Uint32Array | Int32Array | readonly number[];
-    /** In pixels. */
-    width: number;
-    /** In pixels. */
-    height: number;
-    /** 1 (grey) or 3 (RGB). */
-    channels: 1 | 3;
-}
-
-/** A data set in memory. All parts have images of one size; all of it is copied at once. */
-export declare interface Arrays {
-    train: ArrayPart;
-    /** Default: split off the training images, as `data.validation` says. */
-    val?: ArrayPart | undefined;
-    test?: ArrayPart | undefined;
-    /** The classes' names, in the order of the labels. Default: their numbers. */
-    classes?: readonly string[] | undefined;
-}
-
-/**
- * Where images become the network's input.
- */
-export declare type AugmentOn = 'workers' | 'device';
-
-/**
- * Inversely to their frequency: images / (classes * the class's images).
- */
-export declare type BalancedClassWeightsConfig = Record<symbol, never>;
-
-/**
- * Measures what this machine makes of a network (`residual bench`): whole updates and forward
- * passes, on images that are in memory already. Each is measured several times, in turns, and all
- * the rounds are given: machines drift, and one number alone says little.
+ * Trains a residual network on an image folder or a named data set.
+ *
+ * Returns immediately with a `Run`, which is a promise of the result and an async iterable of
+ * events. All errors, including an invalid configuration, reject the run. A run that is started
+ * while another one trains waits for it.
+ *
+ * Named data sets and published weights are downloaded first if they are not on this machine. A
+ * folder with few photographs starts from ImageNet weights by default; `model.weights: 'none'` or
+ * RESIDUAL_OFFLINE prevents that. Without a network connection the run starts from random weights
+ * after a few seconds, with a warning.
  *
  * @example
- * const measured = await bench('resnet18')
- * console.log(measured.train.median, 'images a second')
+ * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
  *
- * @param config a network's name, or an object that says more
- * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`; `E_MEMORY` where
- *   that runs out
+ * @param config plain data; only `data` is required
+ * @param options hooks, an abort signal, in-memory images, and whether to write a report
  */
-export declare function bench(config?: string | BenchConfig): Promise<BenchResult>;
+export declare function train(config: TrainConfig, options?: TrainOptions): Run;
 
 /**
- * What `bench()` measures.
+ * A training run: a promise of its result and an async iterable of its events.
+ *
+ * The run trains on a thread of its own and keeps the process alive until it ends (see `unref`). Its
+ * rejection is never reported as unhandled, so that code which only reads the events need not await
+ * the promise.
+ *
+ * @example
+ * const run = train({ data: './photos', model: 'resnet18' })
+ * for await (const event of run) {
+ *   if (event.type === 'epoch') console.log(event.epoch, event.val?.accuracy)
+ * }
+ * const { best } = await run
  */
-export declare type BenchConfig = {
+export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
+    #private;
+    /** Unique identifier of this run. */
+    readonly id: string;
+    private constructor();
+    /** Absolute path of the run folder; undefined until it is created. */
+    get dir(): string | undefined;
+    /** Current state. */
+    get state(): RunState;
+    /** Absolute path of the latest checkpoint; undefined before the first. */
+    get checkpoint(): string | undefined;
+    /** The result, once the promise is fulfilled; undefined before, and if the run fails. */
+    get result(): TrainResult | undefined;
     /**
-     * A name, or an object that says more. Default: by `imageSize`.
+     * Saves a checkpoint and ends the run after its current step; it resolves with
+     * `stopReason: 'stopped'`. A run without a finished step rejects with an `AbortError` instead.
      */
-    model?: string | ModelConfig | undefined;
+    stop(): void;
+    /** Pauses the run after its current step, until `resume()`, `stop()` or an abort. */
+    pause(): void;
+    /** Resumes a paused run. */
+    resume(): void;
+    /** Keeps the process alive until the run ends. This is the initial behavior. */
+    ref(): this;
+    /** Allows the process to exit before the run ends; the run is then saved and stopped. */
+    unref(): this;
+    /** Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. */
+    then<Value = TrainResult, Caught = never>(onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<Value | Caught>;
     /**
-     * Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+     * Iterates over the events from now on. Step events are coalesced if the loop is slower than
+     * training. Leaving the loop does not stop the run. If the run fails, the loop throws its error.
      */
-    imageSize?: number | undefined;
+    [Symbol.asyncIterator](): AsyncIterableIterator<RunEvent>;
+}
+
+/**
+ * State of a run: `starting` before the first step (also while it waits for another run), `running`,
+ * `paused`, `stopping` after a request to end, and `ended`.
+ */
+export declare type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended';
+
+/**
+ * Resolves a configuration without training (`residual train --dry-run`): every value with its
+ * reason, the run folder, and estimates of memory and time. Writes nothing except downloads.
+ *
+ * Memory is computed from the shapes of all tensors. Time is measured over a few training steps on
+ * images of the data set, with a network that is then discarded.
+ *
+ * @example
+ * const { time, memory, config } = await plan({ data: './photos' })
+ *
+ * @param config as for `train()`
+ * @throws {ResidualError} the same errors as `train()` before its first step; `AbortError`
+ */
+export declare function plan(config: TrainConfig, options?: PlanOptions): Promise<Plan>;
+
+/** Options of `plan()`. */
+export declare interface PlanOptions extends PlanConfig, DownloadOptions {
+    /** In-memory images instead of `data`. */
+    arrays?: ArrayDataset | undefined;
+}
+
+/**
+ * Options of `plan()`.
+ */
+export declare type PlanConfig = {
     /**
-     * Default: 3.
+     * Measure training steps (at least two, about three seconds) on a temporary network to
+     * estimate the training time. Default: true.
      */
-    channels?: number | undefined;
-    /**
-     * Default: 10 for the paper's CIFAR networks, else 1000.
-     */
-    classes?: number | undefined;
-    /**
-     * Default: as in `TrainConfig`.
-     */
-    batchSize?: 'auto' | number | undefined;
-    /**
-     * Default: as in `TrainConfig`.
-     */
-    precision?: 'auto' | Precision | undefined;
-    /**
-     * Default: as in `TrainConfig`.
-     */
-    device?: 'auto' | Device | undefined;
-    /**
-     * Default: as in `TrainConfig`.
-     */
-    threads?: 'auto' | number | undefined;
-    /**
-     * So many times each is measured, in turns. Default: 5.
-     */
-    rounds?: number | undefined;
-    /**
-     * Seconds of a round, nearly: it ends with the step that it is in. Default: 1.
-     */
-    seconds?: number | undefined;
+    measure?: boolean | undefined;
 };
 
 /**
- * What `bench()` gives.
+ * Result of `plan()`: configuration and cost of a run that has not started. No file is written.
  */
-export declare type BenchResult = {
+export declare type Plan = {
     /**
-     * The network's name.
+     * Absolute path of the future run folder.
      */
-    arch: string;
-    imageSize: number;
-    channels: number;
-    classes: number;
-    batchSize: number;
-    precision: Precision;
-    device: Device;
-    threads: number;
+    dir: string;
+    config: ResolvedConfig;
+    data: DatasetInfo;
     /**
-     * Trainable numbers of the network.
+     * Training images per epoch, after the validation split.
+     */
+    trainImages: number;
+    valImages: number;
+    testImages: number;
+    /**
+     * Number of trainable parameters.
      */
     parameters: number;
     /**
-     * Multiply-adds of one image's forward pass.
+     * Multiply-accumulate operations of the forward pass of one image.
      */
     macs: number;
+    stepsPerEpoch: number;
     /**
-     * Whole updates: forward, loss, backward, step.
+     * Steps of the whole budget; null if it is limited by time only.
      */
-    train: Rates;
+    totalSteps: number | null;
     /**
-     * Forward passes in evaluation mode.
+     * Steps already completed, for a run that would be resumed.
      */
-    predict: Rates;
+    startStep: number;
+    /**
+     * Warnings that the run would start with.
+     */
+    warnings: Array<WarningEvent>;
+    memory: MemoryEstimate;
+    /**
+     * Null if nothing was measured: `measure` is false, or no step could be executed.
+     */
+    time: TimeEstimate | null;
 };
 
 /**
- * The best epoch.
+ * Properties of a data set.
  */
-export declare type Best = {
-    epoch: number;
+export declare type DatasetInfo = {
     /**
-     * Validation accuracy; training accuracy where there is no validation part.
+     * Path or name as given by the user.
      */
-    accuracy: number;
-    loss: number;
+    source: string;
+    format: DataFormat;
     /**
-     * Absolute.
+     * Class names in index order.
      */
-    checkpoint: string;
+    classes: Array<string>;
+    /**
+     * Channels of the images (3 if mixed).
+     */
+    channels: number;
+    /**
+     * Height and width, if equal for all images.
+     */
+    imageSize: [number, number] | null;
+    /**
+     * Median length of the short side, in pixels; null if unknown.
+     */
+    medianShortSide: number | null;
+    /**
+     * Training images, before the validation split.
+     */
+    train: number;
+    /**
+     * Images of the data set's own validation split.
+     */
+    val: number;
+    /**
+     * Images of the test split.
+     */
+    test: number;
+    /**
+     * Mean of each channel over the training images, for values from 0 to 1; null if all images
+     * would have to be decoded to compute it.
+     */
+    mean: Array<number> | null;
+    /**
+     * Standard deviation of each channel over the training images; null like `mean`.
+     */
+    std: Array<number> | null;
+    /**
+     * Whether a horizontal flip preserves the class (not for digits).
+     */
+    flipPreservesLabel: boolean;
+    /**
+     * Size of all decoded training and validation images in bytes; null if they are in memory
+     * already.
+     */
+    decodedBytes: number | null;
+    /**
+     * Hash of the labels and of the names or bytes of the training images.
+     */
+    fingerprint: string;
 };
 
 /**
- * The layer of a bottleneck that halves the resolution.
+ * Estimated memory for training in bytes, computed from the shapes of the network's tensors, and
+ * the measured memory of this process.
  */
-export declare type BottleneckStride = '3x3' | '1x1';
-
-/**
- * How long to train; the first limit reached ends the run.
- */
-export declare type BudgetConfig = {
+export declare type MemoryEstimate = {
     /**
-     * Passes over the training images. Default, where nothing else is given: 30, and more
-     * where there are few images; fewer for many that begin from weights.
+     * Weights, running statistics and their moving average.
      */
-    epochs?: number | undefined;
+    weights: number;
+    gradients: number;
     /**
-     * Updates of the weights.
+     * Optimizer state.
      */
-    steps?: number | undefined;
+    optimizer: number;
     /**
-     * Seconds of training, evaluation included.
+     * Activations of a batch kept for the backward pass: the outputs of all convolutions and
+     * normalization layers.
      */
-    seconds?: number | undefined;
+    activations: number;
+    /**
+     * Batches prefetched by the workers.
+     */
+    batches: number;
+    /**
+     * Decoded images in the cache (`cache`) or on the device (`augmentOn`).
+     */
+    images: number;
+    total: number;
+    /**
+     * Peak resident memory of this process after the measured steps, including JavaScript and
+     * libtorch; null if nothing was measured or the system does not report it.
+     */
+    measured: number | null;
 };
 
 /**
- * Whether probabilities can be believed: of images recognised with 80 %, are 80 % right?
+ * Estimated training time, extrapolated from steps on the run's own batches with a temporary
+ * network.
  */
-export declare type Calibration = {
+export declare type TimeEstimate = {
     /**
-     * Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean distance between
-     * confidence and accuracy over the bins, weighted by their images. 0 to 1.
+     * Number of measured steps. The first step is excluded because it is slower.
      */
-    error: number;
+    steps: number;
     /**
-     * 15 of equal width: the points of a reliability diagram.
+     * Median, minimum and maximum of the seconds per step.
      */
-    bins: Array<CalibrationBin>;
+    stepSeconds: number;
+    minStepSeconds: number;
+    maxStepSeconds: number;
+    /**
+     * Training throughput at the median.
+     */
+    imagesPerSecond: number;
+    /**
+     * Seconds per epoch at the median, including validation.
+     */
+    epochSeconds: number;
+    /**
+     * Seconds for the whole budget; null if it is unknown.
+     */
+    totalSeconds: number | null;
 };
 
 /**
- * Images whose greatest probability lies in one range.
+ * Runs a learning rate range test (Smith 2015): trains a new network while increasing the learning
+ * rate at every step until the loss diverges, and suggests a learning rate. The weights are
+ * discarded and no run folder is created.
+ *
+ * @example
+ * const { suggestion } = await findLr({ data: './photos' }, { steps: 200, out: 'plots' })
+ *
+ * @param config as for `train()`; `budget` and `schedule` are ignored
+ * @param options range of learning rates, output folder and signal; an aborted test ends after its
+ *   current step
+ * @throws {ResidualError} the same errors as `train()`; `E_CONFIG` for an invalid range; `E_WRITE`;
+ *   `AbortError`
  */
-export declare type CalibrationBin = {
-    /**
-     * The range, its lower end not included.
-     */
-    from: number;
-    to: number;
-    count: number;
-    /**
-     * Mean of the greatest probability; 0 without images.
-     */
-    confidence: number;
-    /**
-     * Share classified right; 0 without images.
-     */
-    accuracy: number;
-};
+export declare function findLr(config: TrainConfig, options?: FindLrOptions): Promise<FindLrResult>;
 
-/** One part of the machine. */
-export declare interface Check {
-    /** `platform`, `glibc`, `addon`, `libtorch`, `cuda`, `cpu`, `threads`, `memory`, `disk`, ... */
-    name: string;
-    state: CheckState;
-    /** What was found, in a few words. */
-    found: string;
-    /** The next thing to do, as a sentence; undefined where there is nothing to be done. */
-    next?: string | undefined;
+/** Options of `findLr()`. */
+export declare interface FindLrOptions extends FindLrConfig, DownloadOptions {
+    /** Folder for `lr-finder.svg`, `lr-finder.json` and `lr-finder.csv`. Default: write no files. */
+    out?: string | undefined;
+    /** In-memory images instead of `data`. */
+    arrays?: ArrayDataset | undefined;
 }
 
 /**
- * What is kept besides the last and the best checkpoint.
+ * Range of learning rates that `findLr()` tries.
  */
-export declare type CheckpointConfig = {
+export declare type FindLrConfig = {
     /**
-     * Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
+     * Learning rate of the first step. Default: 1e-7.
      */
-    every?: number | undefined;
+    startLr?: number | undefined;
     /**
-     * Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
+     * Learning rate of the last step. Default: 10.
+     */
+    endLr?: number | undefined;
+    /**
+     * Number of steps, 10 to 100,000. Default: 100.
      */
     steps?: number | undefined;
 };
 
+/** The result of `findLr()`. */
+export declare interface FindLrResult extends LrFinderResult {
+    /** Files in `out`; null without `out`. */
+    files: FindLrFiles | null;
+}
+
 /**
- * A checkpoint was written, synced and renamed.
+ * Result of `findLr()`.
+ */
+export declare type LrFinderResult = {
+    /**
+     * Steps by increasing learning rate.
+     */
+    points: Array<LrPoint>;
+    /**
+     * Whether the loss diverged before the last learning rate.
+     */
+    diverged: boolean;
+    /**
+     * Suggested learning rate; null if the loss did not decrease.
+     */
+    suggestion: number | null;
+    reason: string;
+    /**
+     * Suggestions of all rules; the first one is `suggestion`.
+     */
+    suggestions: Array<LrSuggestion>;
+};
+
+/**
+ * One step of the learning-rate range test.
+ */
+export declare type LrPoint = {
+    /**
+     * Learning rate of this step.
+     */
+    lr: number;
+    /**
+     * Mean loss of the batch, before the weight update.
+     */
+    loss: number;
+    /**
+     * Exponentially smoothed loss.
+     */
+    smoothed: number;
+};
+
+/**
+ * A suggested learning rate.
+ */
+export declare type LrSuggestion = {
+    /**
+     * Rule: `minimum/10` or `steepest`.
+     */
+    name: string;
+    lr: number;
+    reason: string;
+};
+
+/** Absolute paths of the files that `findLr()` writes. */
+export declare interface FindLrFiles {
+    svg: string;
+    json: string;
+    csv: string;
+}
+
+/**
+ * Lists the recipes that come with this package (`residual recipes`). Does not load libtorch.
+ *
+ * @example
+ * for (const { name, published } of await recipes()) console.log(name, published)
+ */
+export declare function recipes(): Promise<Recipe[]>;
+
+/** A published training configuration. */
+export declare interface Recipe {
+    /** Value of the `recipe` key that selects it. */
+    name: string;
+    /** What it trains, in one line. */
+    description: string;
+    /** Author and publication. */
+    source: string;
+    /** The published result. */
+    published: string;
+    /** The keys that it sets; all others keep the defaults of `train()`. */
+    config: TrainConfig;
+}
+
+/** Options of `train()`: everything that is not plain data. */
+export declare interface TrainOptions {
+    /** Aborts the run within one step; it saves a checkpoint and rejects with an `AbortError`. */
+    signal?: AbortSignal | undefined;
+    /** In-memory images instead of `data`; config.json records their shapes and hash. */
+    arrays?: ArrayDataset | undefined;
+    /**
+     * Write `report.html` to the run folder at the end, which takes one or two seconds;
+     * `TrainResult.report` is its path. A stopped run writes no report, because it can be resumed. If
+     * the report cannot be written, the run emits a warning and still succeeds. Default: false.
+     */
+    report?: boolean | undefined;
+    /**
+     * Called while a named data set or published weights are downloaded, before the run starts. An
+     * error that it throws rejects the run.
+     */
+    onDownload?: ((progress: DownloadProgress) => void) | undefined;
+    /** Called when the data is read and the run folder is created, before the first step. */
+    onStart?: Hook<StartEvent> | undefined;
+    /**
+     * Called after an optimizer step. Training does not wait for it: steps are skipped while an earlier
+     * call is pending.
+     */
+    onStep?: Hook<StepEvent> | undefined;
+    /** Called after an epoch and its validation. Training waits for the promise that it returns. */
+    onEpoch?: Hook<EpochEvent> | undefined;
+    /** Called after a checkpoint is written. */
+    onCheckpoint?: Hook<CheckpointEvent> | undefined;
+    /** Called for a problem that does not end the run, such as an unreadable image. */
+    onWarning?: Hook<WarningEvent> | undefined;
+    /** Called when the run has ended without an error and its report, if requested, is written. */
+    onEnd?: Hook<EndEvent> | undefined;
+}
+
+/**
+ * A callback for one type of event. Hooks are called in the order of the events. If a hook throws or
+ * rejects, the run saves a checkpoint, ends, and rejects with that error.
+ */
+export declare type Hook<Event> = (event: Event) => HookResult | PromiseLike<HookResult>;
+
+/** Return value of a hook: `'stop'` saves a checkpoint and ends the run, as `run.stop()` does. */
+export declare type HookResult = 'stop' | undefined | void;
+
+/**
+ * The run is prepared; training starts.
+ */
+export declare type StartEvent = {
+    /**
+     * Absolute path of the run folder.
+     */
+    dir: string;
+    config: ResolvedConfig;
+    data: DatasetInfo;
+    /**
+     * Training images per epoch, after the validation split.
+     */
+    trainImages: number;
+    /**
+     * Training images of each class, in the order of `data.classes`.
+     */
+    trainClassCounts: Array<number>;
+    valImages: number;
+    testImages: number;
+    /**
+     * Number of trainable parameters.
+     */
+    parameters: number;
+    /**
+     * Multiply-accumulate operations of the forward pass of one image.
+     */
+    macs: number;
+    stepsPerEpoch: number;
+    /**
+     * Steps of the whole budget; null if it is limited by time only.
+     */
+    totalSteps: number | null;
+    /**
+     * Steps completed before this session; 0 unless the run was resumed.
+     */
+    startStep: number;
+};
+
+/**
+ * One optimizer step.
+ */
+export declare type StepEvent = {
+    /**
+     * Epoch, starting at 1.
+     */
+    epoch: number;
+    /**
+     * Steps since the start of the run, including this one.
+     */
+    step: number;
+    stepInEpoch: number;
+    stepsPerEpoch: number;
+    /**
+     * Mean loss over the batch.
+     */
+    loss: number;
+    /**
+     * Mean loss over the epoch so far.
+     */
+    epochLoss: number;
+    /**
+     * Accuracy over the epoch so far, on augmented images, measured before each weight update.
+     */
+    epochAccuracy: number;
+    /**
+     * Learning rate of this step.
+     */
+    lr: number;
+    /**
+     * Loss scale of `precision: 'fp16'` after this step. It is halved whenever a step is skipped
+     * because its gradients were not finite (`torch.amp.GradScaler`).
+     */
+    lossScale?: number | undefined;
+    /**
+     * Training throughput over the last seconds.
+     */
+    imagesPerSecond: number;
+    /**
+     * Estimated seconds until the end of the budget; null if unknown.
+     */
+    etaSeconds: number | null;
+};
+
+/**
+ * A completed epoch, including validation.
+ */
+export declare type EpochEvent = {
+    /**
+     * Epoch, starting at 1.
+     */
+    epoch: number;
+    /**
+     * Steps since the start of the run.
+     */
+    step: number;
+    /**
+     * Learning rate of the last step of the epoch.
+     */
+    lr: number;
+    /**
+     * Training metrics over the epoch, in training mode on augmented images.
+     */
+    train: Metrics;
+    /**
+     * Validation metrics, in evaluation mode without augmentation; null without a validation
+     * split.
+     */
+    val: Metrics | null;
+    /**
+     * Whether this is the best epoch so far, by `monitor`.
+     */
+    best: boolean;
+    /**
+     * Training throughput over the epoch, excluding validation.
+     */
+    imagesPerSecond: number;
+    /**
+     * Training time since the start of the run, including validation.
+     */
+    seconds: number;
+};
+
+/**
+ * Loss and accuracy over a set of images.
+ */
+export declare type Metrics = {
+    /**
+     * Mean cross-entropy, in nats.
+     */
+    loss: number;
+    /**
+     * Fraction of images classified correctly, 0 to 1.
+     */
+    accuracy: number;
+    /**
+     * Number of images.
+     */
+    count: number;
+};
+
+/**
+ * A checkpoint was written.
  */
 export declare type CheckpointEvent = {
     /**
-     * `last`, `best` or `epoch`.
+     * Kind of checkpoint.
      */
     kind: CheckpointKind;
     /**
-     * Absolute.
+     * Absolute path of the checkpoint.
      */
     path: string;
     epoch: number;
@@ -299,329 +615,323 @@ export declare type CheckpointEvent = {
 };
 
 /**
- * What a file of trained weights says of itself, beside its network.
- */
-export declare type CheckpointFacts = {
-    /**
-     * Absolute.
-     */
-    file: string;
-    bytes: number;
-    /**
-     * Class names, in the order of their indices.
-     */
-    classes: Array<string>;
-    /**
-     * What is subtracted from each channel, of values in 0..1, and what it is then divided by.
-     */
-    mean: Array<number>;
-    std: Array<number>;
-    precision: Precision;
-    /**
-     * What it was trained on, as it was named then; null for weights of others.
-     */
-    source: string | null;
-    /**
-     * Whole epochs that it was trained for; 0 where the file does not say.
-     */
-    epoch: number;
-    /**
-     * Updates; 0 where the file does not say.
-     */
-    step: number;
-    /**
-     * The best epoch of its run until then; null where there was none.
-     */
-    best: Reached | null;
-    /**
-     * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
-     */
-    assumed: Array<string>;
-};
-
-/**
- * Which checkpoint: the last one, the best one so far, or one that is kept of an epoch.
+ * Kind of checkpoint: the last one, the best one so far, or the one of an epoch
+ * (`checkpoint.everyEpochs`).
  */
 export declare type CheckpointKind = 'last' | 'best' | 'epoch';
 
 /**
- * How a part of the machine is: `pass`, `warn` (it works, but not as it might), `fail` (nothing can
- * be trained), or `off` (something that is not needed is not there).
+ * The run has ended. This is the last event.
  */
-export declare type CheckState = 'pass' | 'warn' | 'fail' | 'off';
+export declare type EndEvent = {
+    result: TrainResult;
+};
 
 /**
- * One class in an evaluation.
+ * Result of `train()`, and content of result.json.
  */
-export declare type ClassScore = {
-    label: string;
+export declare type TrainResult = {
+    stopReason: StopReason;
     /**
-     * Share of the class's images that were recognised (recall), 0 to 1; 0 without images.
+     * Absolute path of the run folder.
+     */
+    dir: string;
+    /**
+     * Completed epochs.
+     */
+    epochs: number;
+    /**
+     * Completed steps.
+     */
+    steps: number;
+    /**
+     * Best epoch by `monitor`; null if no epoch was completed.
+     */
+    best: BestCheckpoint | null;
+    /**
+     * Absolute path of the last checkpoint.
+     */
+    last: string;
+    /**
+     * Test metrics of the best checkpoint; null without a test split or if the run was stopped.
+     */
+    test: Metrics | null;
+    /**
+     * Training throughput, excluding validation.
+     */
+    imagesPerSecond: number;
+    /**
+     * Training time of all sessions of the run, including validation.
+     */
+    seconds: number;
+    /**
+     * Absolute path of the report, if `train()` wrote one. Not in result.json, from which the report
+     * is generated.
+     */
+    report?: string | undefined;
+};
+
+/**
+ * Reason why a run ended without an error.
+ */
+export declare type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget';
+
+/**
+ * The best epoch of a run and its checkpoint.
+ */
+export declare type BestCheckpoint = {
+    epoch: number;
+    /**
+     * Validation accuracy; training accuracy without a validation split.
      */
     accuracy: number;
+    loss: number;
     /**
-     * Share of the images taken for this class that are of it, 0 to 1; 0 if none were.
+     * Absolute path of the checkpoint.
      */
-    precision: number;
-    /**
-     * Harmonic mean of precision and recall.
-     */
-    f1: number;
-    /**
-     * Images of this class (support).
-     */
-    count: number;
-    /**
-     * Images taken for this class.
-     */
-    predicted: number;
+    checkpoint: string;
 };
 
 /**
- * How much each class counts in the loss.
+ * Event of a run. Events arrive in order. Step events may be dropped if the reader is slow; all
+ * other events are delivered.
  */
-export declare type ClassWeightsConfig = 'none' | 'balanced' | 'given' | ({
-    type: 'none';
-} & NoClassWeightsConfig) | ({
-    type: 'balanced';
-} & BalancedClassWeightsConfig) | ({
-    type: 'given';
-} & GivenClassWeightsConfig);
+export declare type RunEvent = ({
+    type: 'start';
+} & StartEvent) | ({
+    type: 'step';
+} & StepEvent) | ({
+    type: 'epoch';
+} & EpochEvent) | ({
+    type: 'checkpoint';
+} & CheckpointEvent) | ({
+    type: 'warning';
+} & WarningEvent) | ({
+    type: 'end';
+} & EndEvent);
 
 /**
- * Random colour.
+ * Content of evaluation.json: evaluation of the best checkpoint when the run ended. Reports use it
+ * instead of evaluating again.
  */
-export declare type ColorConfig = 'none' | 'pca' | ({
-    type: 'none';
-} & NoColorConfig) | ({
-    type: 'pca';
-} & PcaColorConfig);
-
-/**
- * One class taken for another.
- */
-export declare type ConfusedPair = {
+export declare type RunEvaluation = {
     /**
-     * What it is.
+     * Evaluated split: test, or val without a test split or if the run was stopped.
      */
-    label: string;
+    split: Split;
     /**
-     * What it was taken for.
+     * Epoch of the checkpoint.
      */
-    predicted: string;
-    count: number;
+    epoch: number;
     /**
-     * Of the images of `label`, 0 to 1.
+     * Evaluation with thumbnails of samples and of the highest losses.
      */
-    share: number;
+    evaluation: Evaluation;
 };
 
-/**
- * The optimizer's rate throughout.
- */
-export declare type ConstantConfig = Record<symbol, never>;
+// -----------------------------------------------------------------------------
+// Configuration
+// -----------------------------------------------------------------------------
 
 /**
- * Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
+ * Configuration of a training run. Only `data` is required.
  */
-export declare type CosineConfig = {
+export declare type TrainConfig = {
     /**
-     * Default: 0.
+     * Data set: a path, a name, or an object with further settings.
      */
-    minLr?: number | undefined;
+    data?: DatasetName | DataConfig | undefined;
+    /**
+     * Resizing, augmentation and normalization.
+     */
+    transform?: TransformConfig | undefined;
+    /**
+     * Network: a name, or an object with further settings.
+     */
+    model?: ModelName | ModelConfig | undefined;
+    /**
+     * Passes over the training images. Short for `budget.epochs`.
+     */
+    epochs?: number | undefined;
+    /**
+     * Length of training in epochs, steps or seconds.
+     */
+    budget?: BudgetConfig | undefined;
+    /**
+     * Images per batch, 2 or more. Default: 128, or 32 for images of more than 96 pixels;
+     * smaller if an epoch would have fewer than 8 steps or memory would not suffice.
+     */
+    batchSize?: 'auto' | number | undefined;
+    /**
+     * Optimizer. Default: `sgd`.
+     */
+    optimizer?: OptimizerConfig | undefined;
+    /**
+     * Learning-rate schedule. Default: `cosine`.
+     */
+    schedule?: ScheduleConfig | undefined;
+    /**
+     * Learning-rate warm-up. Default: none; 1 epoch if training starts from weights.
+     */
+    warmup?: WarmupConfig | undefined;
+    /**
+     * Loss function: cross-entropy.
+     */
+    loss?: LossConfig | undefined;
+    /**
+     * Gradient clipping and accumulation.
+     */
+    gradient?: GradientConfig | undefined;
+    /**
+     * Exponential moving average of the weights.
+     */
+    ema?: EmaConfig | undefined;
+    /**
+     * Early stopping. Default: off.
+     */
+    earlyStopping?: EarlyStoppingConfig | undefined;
+    /**
+     * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
+     * and GPUs of compute capability 8.0 or higher, else `fp32`.
+     */
+    precision?: 'auto' | Precision | undefined;
+    /**
+     * Device. Default: `cuda` if available, else `cpu`.
+     */
+    device?: 'auto' | Device | undefined;
+    /**
+     * Memory layout of image tensors. Default: `channels_last`, which is faster for
+     * convolutions; `contiguous` for `fp64`.
+     */
+    memoryFormat?: 'auto' | MemoryFormat | undefined;
+    /**
+     * Random seed of weights, data order and augmentation. On the CPU, equal seeds and thread
+     * counts give bit-identical results. Default: 0.
+     */
+    seed?: number | undefined;
+    /**
+     * Threads for tensor operations, 1 to 1024. Default: number of physical cores.
+     */
+    threads?: 'auto' | number | undefined;
+    /**
+     * Threads for loading images, 1 to 1024. Default: number of physical cores.
+     */
+    workers?: 'auto' | number | undefined;
+    /**
+     * Memory for decoded image files that are reused in later epochs, in MiB; 0 disables the
+     * cache. Results do not depend on it. Default: the size of all training and validation
+     * images, at most a quarter of the free memory; 0 if every image is read once.
+     */
+    cache?: 'auto' | number | undefined;
+    /**
+     * Where training and validation images are cropped, flipped and normalized. Results do not
+     * depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
+     * need no other transform and take at most a quarter of the free GPU memory; else `workers`.
+     */
+    augmentOn?: 'auto' | AugmentOn | undefined;
+    /**
+     * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
+     * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
+     * has no effect on the CPU. Default: 1.
+     */
+    memoryFraction?: number | undefined;
+    /**
+     * Capture each training step as a CUDA graph. A warning is issued if that is not possible
+     * (`lars`, `ema`, dropout, `gradient.accumulate`). No effect on the CPU. Default: false.
+     */
+    cudaGraphs?: boolean | undefined;
+    /**
+     * Metric that selects the best checkpoint, never measured on test data. Default:
+     * `val.accuracy`, or `train.loss` without a validation split.
+     */
+    monitor?: 'auto' | Metric | undefined;
+    /**
+     * Additional checkpoints.
+     */
+    checkpoint?: CheckpointConfig | undefined;
+    /**
+     * Logging.
+     */
+    log?: LogConfig | undefined;
+    /**
+     * Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
+     */
+    out?: 'auto' | string | undefined;
+    /**
+     * Overwrite a finished run in `out`. Default: false.
+     */
+    overwrite?: boolean | undefined;
+    /**
+     * Run folder or checkpoint to resume. The run continues in its own folder.
+     */
+    resume?: string | undefined;
+    /**
+     * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
+     * that are set here override it.
+     */
+    recipe?: RecipeName | undefined;
 };
 
-/**
- * How a training image gets its final size.
- */
-export declare type CropConfig = 'none' | 'pad' | 'random-resized' | 'random-short-side' | ({
-    type: 'none';
-} & NoCropConfig) | ({
-    type: 'pad';
-} & PadCropConfig) | ({
-    type: 'random-resized';
-} & RandomResizedCropConfig) | ({
-    type: 'random-short-side';
-} & RandomShortSideCropConfig);
+/** Name of a data set, or a path. */
+export declare type DatasetName = 'cifar10' | 'cifar100' | 'mnist' | 'fashion-mnist' | 'fashion-mnist-mini' | (string & {});
 
 /**
- * What of an image the network sees, when it is evaluated.
- */
-export declare type Crops = 'center' | 'flip' | 'ten' | 'multi-scale';
-
-/**
- * A rectangle of another image in each (Yun et al. 2019).
- */
-export declare type CutmixConfig = {
-    /**
-     * Of the Beta distribution that the rectangle's share is drawn from, once a batch.
-     * Default: 1.
-     */
-    alpha?: number | undefined;
-};
-
-/**
- * One square anywhere, also partly outside (DeVries & Taylor 2017).
- */
-export declare type CutoutConfig = {
-    /**
-     * Side in pixels. Default: half of `data.imageSize`.
-     */
-    size?: 'auto' | number | undefined;
-};
-
-/** A server of the live page, until it is closed; it holds the process so long. */
-export declare class Dashboard implements AsyncDisposable {
-    #private;
-    /** The runs folder, absolute. */
-    readonly folder: string;
-    /** What it listens on, at 127.0.0.1. */
-    readonly port: number;
-    /**
-     * What to open in a browser: whoever has it can see the runs, and stop them. Its token becomes a
-     * cookie when it is opened, and goes out of the address.
-     */
-    readonly url: string;
-    private constructor();
-    /** Ends the server, after the pages that are open have been told all that there is. */
-    close(): Promise<void>;
-    [Symbol.asyncDispose](): Promise<void>;
-}
-
-/**
- * Serves a page that shows runs as they go: their curves, where they are, what they make of some
- * images; and that can stop them. It follows the folders of the runs, in whatever process they are.
- *
- * It is reached from this machine alone, and by whoever has its address.
- *
- * @example
- * await using page = await dashboard('runs')
- * console.log(page.url)
- * await train({ data: './photos', out: 'runs/photos' })
- *
- * @param folder with runs in it, or a run folder; need not be there yet
- * @throws {ResidualError} `E_PORT` if the port cannot be had; `E_USAGE` for what is no folder or
- *   port
- */
-export declare function dashboard(folder?: string | URL, { port }?: DashboardOptions): Promise<Dashboard>;
-
-/** How the live page is served. */
-export declare interface DashboardOptions {
-    /** Default: 8265, or the next free one. */
-    port?: number | undefined;
-}
-
-/**
- * Where the images come from.
+ * The data set: where it is, how it is split, and which images are used.
  */
 export declare type DataConfig = {
     /**
-     * A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
+     * Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
      */
-    source?: string | undefined;
+    source?: DatasetName | undefined;
     /**
-     * The layout on disk; found by looking when left out.
+     * Layout on disk. Default: detected.
      */
     format?: 'auto' | DataFormat | undefined;
     /**
-     * The share of the training images held back for validation, 0 to 0.5, or, from 1 on,
-     * their number (up to half). Split by class, seeded, and only where the data set has no
-     * validation part of its own. Default: 0.1, or 0 where the data set has one.
+     * Training images held out for validation, stratified by class and seeded: a fraction from
+     * 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
+     * validation split. Default: 0.1, or 0 if the data set has a validation split.
      */
     validation?: 'auto' | number | undefined;
     /**
-     * 3 (RGB) or 1 (grey). Default: what the images are.
+     * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
      */
     channels?: 'auto' | number | undefined;
     /**
-     * Height and width, in pixels, that the network sees. Default: 224, or about the images'
-     * own where those are smaller; 128 for fewer than 5,000 photographs without weights to
-     * begin from.
+     * Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
+     * images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
+     * fewer than 5,000 larger images without pretrained weights.
      */
     imageSize?: 'auto' | number | undefined;
     /**
-     * Which of CIFAR-100's two label sets. Default: `fine`.
+     * Label set of CIFAR-100. Default: `fine`.
      */
-    labels?: Labels | undefined;
+    labels?: CifarLabels | undefined;
     /**
-     * Draw training images so that every class is equally frequent, rare ones repeatedly; an
-     * epoch has as many images as without. Default: false, each image once an epoch.
+     * Oversample rare classes so that all are equally frequent, like PyTorch's
+     * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
      */
     balanced?: boolean | undefined;
     /**
-     * Train on only so many images, of every class in proportion, chosen by seed; what is
-     * validated and tested on stays. For trying things out.
+     * Maximum number of training images, chosen by seed and in proportion to the classes.
+     * Validation and test images are not affected. Default: all.
      */
     limit?: number | undefined;
     /**
-     * Decides which images are held back for validation and which `limit` keeps. Default:
-     * `seed`. Give it to compare seeds on the same images.
+     * Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
+     * same images. Default: `seed`.
      */
     splitSeed?: number | undefined;
     /**
-     * The hash that the training images must have; others are refused. Written down for images
-     * in memory, which have no place to be found in.
+     * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
+     * in-memory images record it.
      */
     fingerprint?: string | undefined;
     /**
-     * Images to train on, their height, width and channels, likewise.
+     * Expected shape of in-memory training images: number, height, width, channels. Runs on
+     * in-memory images record it.
      */
     shape?: Array<number> | undefined;
-};
-
-/**
- * What reading a data set's files told about it.
- */
-export declare type DataFacts = {
-    /**
-     * As the user named it.
-     */
-    source: string;
-    format: DataFormat;
-    /**
-     * Class names, in the order of their indices.
-     */
-    classes: Array<string>;
-    /**
-     * Channels that the images have (3 when mixed).
-     */
-    channels: number;
-    /**
-     * Height and width, where all images share them.
-     */
-    imageSize: [number, number] | null;
-    /**
-     * The shorter side of the image in the middle, all ordered by it; null where nobody looked.
-     */
-    shortSide: number | null;
-    /**
-     * Images by part, before any split.
-     */
-    train: number;
-    val: number;
-    test: number;
-    /**
-     * Mean of each channel over the training images, of values in 0..1; null where finding out
-     * would mean decoding them all.
-     */
-    mean: Array<number> | null;
-    /**
-     * Standard deviation of each channel, likewise.
-     */
-    std: Array<number> | null;
-    /**
-     * Whether a mirrored image is still a picture of its class (digits are not).
-     */
-    mirroredIsNatural: boolean;
-    /**
-     * Bytes that the training and validation images take when they are decoded; null where they are
-     * in memory anyway.
-     */
-    decodedBytes: number | null;
-    /**
-     * A hash of the training part's labels and names or bytes; tells two data sets apart.
-     */
-    fingerprint: string;
 };
 
 /**
@@ -630,374 +940,1066 @@ export declare type DataFacts = {
 export declare type DataFormat = 'image-folder' | 'idx' | 'cifar-binary' | 'cifar-python' | 'manifest' | 'webdataset' | 'arrays';
 
 /**
- * A part of a data set.
+ * Label set of CIFAR-100.
  */
-export declare type DataPart = 'train' | 'val' | 'test';
-
-/** A data set that `data` can name. */
-export declare interface DatasetInfo {
-    name: string;
-    /** As its authors write it. */
-    title: string;
-    /** What is on the images, in a few words. */
-    about: string;
-    classes: number;
-    /** Training images. */
-    train: number;
-    /** Test images. */
-    test: number;
-    /** 1 (grey) or 3 (RGB). */
-    channels: number;
-    /** Height and width, in pixels. */
-    imageSize: number;
-    license: string;
-    /** The authors' page. */
-    homepage: string;
-    /** Where it lies on this machine; null if it has to be downloaded first. */
-    folder: string | null;
-    /** How much there is to download; 0 for what comes with this package. */
-    downloadBytes: number;
-}
+export declare type CifarLabels = 'fine' | 'coarse';
 
 /**
- * The data sets that have a name (`residual data list`). Needs no libtorch.
- *
- * @example
- * const missing = (await datasets()).filter(({ folder }) => folder === null)
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
  */
-export declare function datasets(): Promise<DatasetInfo[]>;
-
-/** What to compare: any key of `TrainConfig` for all networks, and which networks. */
-export declare interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'> {
+export declare type TransformConfig = {
     /**
-     * The depths, each trained plain and residual: those of CIFAR networks, 6n + 2, or 18 and 34.
-     * Default: [20, 56].
+     * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+     * `random-resized`.
      */
-    depths?: readonly number[] | undefined;
-    /** Runs of every network, seeded `seed`, `seed + 1`, ... Default: 1. */
-    seeds?: number | undefined;
-    /** What the networks have in common, all but `arch`. */
-    model?: ModelConfig | undefined;
-}
-
-/** One network of the comparison, over its seeds. Errors are shares, 0 to 1. */
-export declare interface DegradationNet {
-    /** `plain20`, `resnet56`. */
-    arch: string;
-    family: 'plain' | 'residual';
-    depth: number;
-    parameters: number;
-    /** Of the last whole epoch, its mean on augmented training images, as the paper plots it. */
-    trainError: Spread;
-    /** After the last epoch; null without a validation part. */
-    valError: Spread | null;
-    /** Of the checkpoint that `monitor` chose; null without a test part. */
-    testError: Spread | null;
-    /** The paper's test error; null where it gives no number. */
-    paper: Published | null;
-    /** The 3x3 layers of the first seed's checkpoint, on the part that it was evaluated on. */
-    responses: LayerResponse[];
-    /** The run folders, absolute, in the order of the seeds. */
-    runs: string[];
-}
-
-/** What `experiment.degradation()` gives; the same is in result.json. */
-export declare interface DegradationResult {
-    /** The experiment's folder, absolute. */
-    dir: string;
-    nets: DegradationNet[];
-    verdicts: DegradationVerdict[];
-    /** Whether deeper was worse for the plain networks and not for the residual ones. */
-    reproduced: boolean;
-    /** The same in words. */
-    verdict: string;
-    /** Training and validation error against updates (figures 1, 4 and 6). */
-    figure: FigureFiles;
-    /** Standard deviations of the layers' responses (figure 7). */
-    responses: FigureFiles;
-    /** The table as Markdown and CSV, absolute paths. */
-    table: {
-        markdown: string;
-        csv: string;
-    };
-    seconds: number;
-}
-
-/** Whether depth harmed the training, in one of the two families. */
-export declare interface DegradationVerdict {
-    family: 'plain' | 'residual';
-    /** The shallowest and the deepest network. */
-    shallow: string;
-    deep: string;
-    /** Training error of the deep one less that of the shallow one, a share; mean over seeds. */
-    difference: number;
-    degraded: boolean;
-}
-
-/**
- * Where tensors live.
- */
-export declare type Device = 'cpu' | 'cuda';
-
-/** What `doctor()` gives. */
-export declare interface Diagnosis {
-    /** No check failed: it can be trained here. */
-    ok: boolean;
-    /** The version of this package. */
-    version: string;
-    checks: Check[];
-}
-
-/**
- * Looks whether this machine can train, part by part, each with what was found and the next thing to
- * do (`residual doctor`). It never fails, whatever is missing, and loads libtorch in a process of
- * its own only.
- *
- * @example
- * const { ok, checks } = await doctor()
- * if (!ok) console.error(checks.filter(({ state }) => state === 'fail'))
- */
-export declare function doctor(): Promise<Diagnosis>;
-
-/**
- * Downloads a named data set (`residual data download`), verifies and unpacks it. One that is there
- * already is verified, once, and used. Needs no libtorch.
- *
- * @example
- * const { folder } = await downloadDataset('mnist', {
- *   onDownload: ({ bytes, total }) => console.log(`${bytes} of ${total} bytes`),
- * })
- *
- * @param name one of `datasets()`
- * @returns what is known of it, with its folder
- * @throws {ResidualError} `E_DOWNLOAD` with what every address said and where to put the file by
- *   hand; `E_DATA_FORMAT` for an archive or a copy that is not the published one; `E_WRITE`;
- *   `E_DATA_NOT_FOUND` for a name that there is not; `AbortError`
- */
-export declare function downloadDataset(name: string, options?: DownloadOptions): Promise<DatasetInfo>;
-
-/** What goes with a download. */
-export declare interface DownloadOptions {
-    /** Ends it, and the work that it is for; what has arrived is kept. */
-    signal?: AbortSignal | undefined;
-    /** Called as bytes arrive. */
-    onDownload?: ((progress: DownloadProgress) => void) | undefined;
-}
-
-/** How far a download is. */
-export declare interface DownloadProgress {
-    /** What it belongs to: a data set's name, or `weights`. */
-    name: string;
-    /** The file that is on its way. */
-    file: string;
-    /** Where it comes from. */
-    url: string;
-    /** Bytes that are there. */
-    bytes: number;
-    /** Bytes in all; undefined where the server does not say. */
-    total: number | undefined;
-}
-
-/**
- * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`): what each is, and
- * below it what it was taken for and how surely. Right ones are framed in green, wrong ones in red.
- *
- * @example
- * const { samples } = await evaluate('runs/latest', { samples: 12, thumbnails: 96 })
- * await writeFile('samples.png', drawExamples(samples, { title: 'What it says' }).png())
- *
- * @throws {ResidualError} `E_USAGE` if there are none, or they came without thumbnails
- */
-export declare function drawExamples(examples: readonly Example[], options?: GridOptions): Picture;
-
-/**
- * End a run that does not improve any more.
- */
-export declare type EarlyStoppingConfig = {
+    crop?: 'auto' | CropConfig | undefined;
     /**
-     * Epochs without improvement that are let pass. Default: 10.
+     * Flip training images horizontally with probability 0.5. Default: true, except for digits.
      */
-    patience?: number | undefined;
+    flip?: 'auto' | boolean | undefined;
     /**
-     * How much better counts as better, in the metric's own unit. Default: 0.
+     * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
+     * they are in memory, else ImageNet's.
      */
-    minDelta?: number | undefined;
+    mean?: 'auto' | ChannelValues | undefined;
     /**
-     * What is watched. Default: `monitor`.
+     * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
      */
-    metric?: 'auto' | Metric | undefined;
+    std?: 'auto' | ChannelValues | undefined;
+    /**
+     * Length in pixels to which the short side of evaluation images is resized before the center
+     * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
+     * (256 for 224).
+     */
+    evalResize?: 'auto' | number | undefined;
+    /**
+     * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
+     * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
+     * external weights, which were trained without it.
+     */
+    decodeShortSide?: 'auto' | number | undefined;
+    /**
+     * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+     * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
+     */
+    pixelMean?: boolean | undefined;
+    /**
+     * Automatic augmentation policy. Default: `none`.
+     */
+    policy?: PolicyConfig | undefined;
+    /**
+     * Color augmentation. Default: `none`.
+     */
+    color?: ColorConfig | undefined;
+    /**
+     * Erasing of image regions. Default: `none`.
+     */
+    erase?: EraseConfig | undefined;
+    /**
+     * Mixing of two images. Default: `none`.
+     */
+    mix?: MixConfig | undefined;
 };
 
 /**
- * An exponential moving average of the weights, which is what is evaluated and kept.
+ * Crop of training images to `data.imageSize`.
  */
-export declare type EmaConfig = {
-    /**
-     * What an update keeps of the average; 0 for none. Default: 0.
-     */
-    decay?: number | undefined;
-};
-
-/**
- * The run ended; nothing follows.
- */
-export declare type EndEvent = {
-    result: TrainResult;
-};
-
-/** What to evaluate on. */
-export declare type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thumbnails'>;
-
-/**
- * What `experiment.ensemble()` gives.
- */
-export declare type EnsembleEvaluation = {
-    /**
-     * Of the mean of the members' probabilities.
-     */
-    ensemble: Evaluation;
-    /**
-     * Each alone, in the order in which they were given.
-     */
-    members: Array<Evaluation>;
-};
-
-/** One of an ensemble's models, alone. */
-export declare interface EnsembleMember {
-    /** Its checkpoint, absolute. */
-    model: string;
-    arch: string;
-    evaluation: Evaluation;
-}
-
-/** What goes with it and is not about the images. */
-export declare interface EnsembleOptions extends DownloadOptions {
-    /** What files of weights alone do not say of themselves, as in `loadModel()`; for all of them. */
-    load?: LoadConfig | undefined;
-}
-
-/** What `experiment.ensemble()` gives. */
-export declare interface EnsembleResult {
-    /** Of the mean of the members' probabilities. */
-    ensemble: Evaluation;
-    /** In the order in which they were given. */
-    members: EnsembleMember[];
-}
-
-/**
- * A whole pass over the training images, validated.
- */
-export declare type EpochEvent = {
-    /**
-     * From 1.
-     */
-    epoch: number;
-    /**
-     * Updates since the beginning.
-     */
-    step: number;
-    /**
-     * The rate of the epoch's last update.
-     */
-    lr: number;
-    /**
-     * Means over the epoch, in training mode on augmented images.
-     */
-    train: Score;
-    /**
-     * In evaluation mode on unaugmented images; null without a validation part.
-     */
-    val: Score | null;
-    /**
-     * The best so far, by `monitor`.
-     */
-    best: boolean;
-    /**
-     * Training throughput over the epoch, evaluation not counted.
-     */
-    imagesPerSecond: number;
-    /**
-     * Of training, evaluation included, since the beginning.
-     */
-    seconds: number;
-};
-
-/**
- * Random holes, filled with the mean colour.
- */
-export declare type EraseConfig = 'none' | 'cutout' | 'random-erasing' | ({
+export declare type CropConfig = 'none' | 'pad' | 'random-resized' | 'random-short-side' | {
     type: 'none';
-} & NoEraseConfig) | ({
+} | ({
+    type: 'pad';
+} & PadCropConfig) | ({
+    type: 'random-resized';
+} & RandomResizedCropConfig) | ({
+    type: 'random-short-side';
+} & RandomShortSideCropConfig);
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
+ */
+export declare type PadCropConfig = {
+    /**
+     * Padding on each side, in pixels. Default: 4.
+     */
+    padding?: number | undefined;
+};
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export declare type RandomResizedCropConfig = {
+    /**
+     * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+     */
+    scale?: [number, number] | undefined;
+    /**
+     * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+     */
+    ratio?: [number, number] | undefined;
+};
+
+/**
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
+ */
+export declare type RandomShortSideCropConfig = {
+    /**
+     * Minimum length in pixels. Default: 256.
+     */
+    min?: number | undefined;
+    /**
+     * Maximum length in pixels. Default: 480.
+     */
+    max?: number | undefined;
+};
+
+/** One value per channel: grayscale or RGB. */
+export declare type ChannelValues = [number] | [number, number, number];
+
+/**
+ * Automatic augmentation policy.
+ */
+export declare type PolicyConfig = 'none' | 'randaugment' | 'trivialaugment' | {
+    type: 'none';
+} | ({
+    type: 'randaugment';
+} & RandAugmentConfig) | {
+    type: 'trivialaugment';
+};
+
+/**
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
+ */
+export declare type RandAugmentConfig = {
+    /**
+     * Number of operations per image, 1 to 16. Default: 2.
+     */
+    numOps?: number | undefined;
+    /**
+     * Strength, 0 to 30. Default: 9.
+     */
+    magnitude?: number | undefined;
+};
+
+/**
+ * Color augmentation.
+ */
+export declare type ColorConfig = 'none' | 'pca' | {
+    type: 'none';
+} | ({
+    type: 'pca';
+} & PcaColorConfig);
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export declare type PcaColorConfig = {
+    /**
+     * Standard deviation of the shifts. Default: 0.1.
+     */
+    std?: number | undefined;
+};
+
+/**
+ * Erasing of image regions, filled with the mean color.
+ */
+export declare type EraseConfig = 'none' | 'cutout' | 'random-erasing' | {
+    type: 'none';
+} | ({
     type: 'cutout';
 } & CutoutConfig) | ({
     type: 'random-erasing';
 } & RandomErasingConfig);
 
 /**
- * What went wrong, for programs. The set is closed: adding a code is an API change.
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
  */
-export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_PORT' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_MEMORY' | 'E_TORCH' | 'E_INTERNAL';
+export declare type CutoutConfig = {
+    /**
+     * Side length in pixels. Default: half of `data.imageSize`.
+     */
+    size?: 'auto' | number | undefined;
+};
 
 /**
- * Measures a trained network's loss and accuracy, on images that are not augmented.
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export declare type RandomErasingConfig = {
+    /**
+     * Probability of erasing. Default: 0.25.
+     */
+    probability?: number | undefined;
+    /**
+     * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+     */
+    scale?: [number, number] | undefined;
+    /**
+     * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+     */
+    ratio?: [number, number] | undefined;
+};
+
+/**
+ * Mixing of two images.
+ */
+export declare type MixConfig = 'none' | 'mixup' | 'cutmix' | {
+    type: 'none';
+} | ({
+    type: 'mixup';
+} & MixupConfig) | ({
+    type: 'cutmix';
+} & CutmixConfig);
+
+/**
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ */
+export declare type MixupConfig = {
+    /**
+     * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+     */
+    alpha?: number | undefined;
+};
+
+/**
+ * A rectangle pasted from another image (Yun et al. 2019).
+ */
+export declare type CutmixConfig = {
+    /**
+     * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+     * Default: 1.
+     */
+    alpha?: number | undefined;
+};
+
+/** Name of a network. More depths exist than are listed. */
+export declare type ModelName = 'resnet18' | 'resnet34' | 'resnet50' | 'resnet101' | 'resnet152' | 'resnet20' | 'resnet32' | 'resnet44' | 'resnet56' | 'resnet110' | 'resnet1202' | 'plain18' | 'plain34' | 'plain20' | 'plain32' | 'plain44' | 'plain56' | 'plain110' | 'preresnet18' | 'preresnet34' | 'preresnet50' | 'preresnet101' | 'preresnet152' | 'preresnet200' | 'preresnet20' | 'preresnet56' | 'preresnet110' | 'preresnet164' | 'preresnet1001' | 'resnext50_32x4d' | 'resnext101_32x8d' | 'resnext101_64x4d' | 'wide_resnet50_2' | 'wide_resnet101_2' | 'wrn16_8' | 'wrn28_10' | 'wrn40_4' | 'vgg11' | 'vgg13' | 'vgg16' | 'vgg19' | 'vgg11_bn' | 'vgg13_bn' | 'vgg16_bn' | 'vgg19_bn' | (string & {});
+
+/**
+ * The network and its initial weights.
+ */
+export declare type ModelConfig = {
+    /**
+     * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
+     * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
+     * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
+     * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
+     * up to 96 pixels, else `resnet18`.
+     */
+    arch?: 'auto' | ModelName | undefined;
+    /**
+     * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
+     * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
+     * pixels, else `imagenet`.
+     */
+    stem?: 'auto' | Stem | undefined;
+    /**
+     * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
+     * networks of basic blocks, `none` for plain networks and VGG, else `B`.
+     */
+    shortcut?: 'auto' | Shortcut | undefined;
+    /**
+     * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
+     * as torchvision's `zero_init_residual`. Default: false.
+     */
+    zeroInitResidual?: boolean | undefined;
+    /**
+     * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
+     * Default: `3x3`.
+     */
+    bottleneckStride?: BottleneckStride | undefined;
+    /**
+     * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
+     * torchvision's published weights, or `none` for random initialization. If the number of
+     * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
+     * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
+     * cached or can be downloaded; else `none`.
+     */
+    weights?: 'auto' | WeightsName | undefined;
+    /**
+     * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
+     */
+    weightsSha256?: string | undefined;
+    /**
+     * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
+     * layer except the head. Their batch normalization uses running statistics. Default: [].
+     */
+    freeze?: Array<string> | undefined;
+};
+
+/**
+ * Layers before the first block.
+ */
+export declare type Stem = 'cifar' | 'imagenet';
+
+/**
+ * Shortcut where a block changes the shape (He et al. 2015, section 3.3).
+ */
+export declare type Shortcut = 'A' | 'B' | 'C' | 'none';
+
+/**
+ * Bottleneck layer with stride 2.
+ */
+export declare type BottleneckStride = '3x3' | '1x1';
+
+/** Published weights, random initialization, or a path. */
+export declare type WeightsName = 'imagenet' | 'none' | (string & {});
+
+/**
+ * Length of training. The first limit that is reached ends the run.
+ */
+export declare type BudgetConfig = {
+    /**
+     * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
+     * 5 to 30 if training starts from weights.
+     */
+    epochs?: number | undefined;
+    /**
+     * Optimizer steps.
+     */
+    steps?: number | undefined;
+    /**
+     * Seconds of training, including validation.
+     */
+    seconds?: number | undefined;
+};
+
+/**
+ * Optimizer.
+ */
+export declare type OptimizerConfig = 'sgd' | 'adam' | 'adamw' | 'lars' | ({
+    type: 'sgd';
+} & SgdConfig) | ({
+    type: 'adam';
+} & AdamConfig) | ({
+    type: 'adamw';
+} & AdamConfig) | ({
+    type: 'lars';
+} & LarsConfig);
+
+/**
+ * Stochastic gradient descent with momentum (`torch.optim.SGD`).
+ */
+export declare type SgdConfig = {
+    /**
+     * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
+     * for images of more than 96 pixels); 0.01 if training starts from weights.
+     */
+    lr?: number | undefined;
+    /**
+     * Momentum, from 0 to less than 1. Default: 0.9.
+     */
+    momentum?: number | undefined;
+    /**
+     * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
+     */
+    weightDecay?: number | undefined;
+    /**
+     * Use Nesterov momentum. Default: false.
+     */
+    nesterov?: boolean | undefined;
+    /**
+     * Apply weight decay to normalization layers and biases too, as PyTorch does.
+     * Default: true.
+     */
+    decayNorms?: boolean | undefined;
+};
+
+/**
+ * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
+ * (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
+ */
+export declare type AdamConfig = {
+    /**
+     * Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
+     */
+    lr?: number | undefined;
+    /**
+     * Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
+     */
+    betas?: [number, number] | undefined;
+    /**
+     * Term added to the denominator. Default: 1e-8.
+     */
+    eps?: number | undefined;
+    /**
+     * Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
+     */
+    weightDecay?: number | undefined;
+    /**
+     * Apply weight decay to normalization layers and biases too. Default: true.
+     */
+    decayNorms?: boolean | undefined;
+};
+
+/**
+ * Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
+ */
+export declare type LarsConfig = {
+    /**
+     * Learning rate. Default: 0.1.
+     */
+    lr?: number | undefined;
+    /**
+     * Momentum, from 0 to less than 1. Default: 0.9.
+     */
+    momentum?: number | undefined;
+    /**
+     * Weight decay. Default: 5e-4.
+     */
+    weightDecay?: number | undefined;
+    /**
+     * Trust coefficient (eta in the paper). Default: 0.001.
+     */
+    trustCoefficient?: number | undefined;
+    /**
+     * Term added to the denominator. Default: 1e-8.
+     */
+    eps?: number | undefined;
+    /**
+     * Apply weight decay and layer-wise scaling to normalization layers and biases too.
+     * Default: false.
+     */
+    decayNorms?: boolean | undefined;
+};
+
+/**
+ * Learning-rate schedule.
+ */
+export declare type ScheduleConfig = 'cosine' | 'constant' | 'multistep' | 'plateau' | 'step' | 'linear' | 'polynomial' | 'one-cycle' | ({
+    type: 'cosine';
+} & CosineScheduleConfig) | {
+    type: 'constant';
+} | ({
+    type: 'multistep';
+} & MultiStepScheduleConfig) | ({
+    type: 'plateau';
+} & PlateauScheduleConfig) | ({
+    type: 'step';
+} & StepScheduleConfig) | ({
+    type: 'linear';
+} & LinearScheduleConfig) | ({
+    type: 'polynomial';
+} & PolynomialScheduleConfig) | ({
+    type: 'one-cycle';
+} & OneCycleScheduleConfig);
+
+/**
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
+ */
+export declare type CosineScheduleConfig = {
+    /**
+     * Final learning rate. Default: 0.
+     */
+    minLr?: number | undefined;
+};
+
+/**
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export declare type MultiStepScheduleConfig = {
+    /**
+     * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+     * Default: one half and three quarters of the budget.
+     */
+    milestones?: 'auto' | Array<number> | undefined;
+    /**
+     * Factor. Default: 0.1.
+     */
+    gamma?: number | undefined;
+    /**
+     * Unit of `milestones`. Default: `epoch`.
+     */
+    unit?: ScheduleUnit | undefined;
+};
+
+/**
+ * Unit in which a schedule counts.
+ */
+export declare type ScheduleUnit = 'epoch' | 'step';
+
+/**
+ * Multiplies the learning rate by `factor` when a metric stops improving
+ * (`ReduceLROnPlateau`).
+ */
+export declare type PlateauScheduleConfig = {
+    /**
+     * Factor, between 0 and 1. Default: 0.1.
+     */
+    factor?: number | undefined;
+    /**
+     * Minimum improvement of the metric. Default: 1e-4.
+     */
+    threshold?: number | undefined;
+    /**
+     * Whether `threshold` is relative to the best value or absolute. Default: `rel`.
+     */
+    thresholdMode?: ThresholdMode | undefined;
+    /**
+     * Epochs without improvement before the learning rate is reduced. Default: 10.
+     */
+    patience?: number | undefined;
+    /**
+     * Epochs after a reduction during which `patience` is not counted. Default: 0.
+     */
+    cooldown?: number | undefined;
+    /**
+     * Lower bound of the learning rate. Default: 0.
+     */
+    minLr?: number | undefined;
+    /**
+     * Metric. Default: `val.loss`, or `train.loss` without a validation split.
+     */
+    metric?: 'auto' | Metric | undefined;
+};
+
+/**
+ * Interpretation of the threshold of a plateau schedule.
+ */
+export declare type ThresholdMode = 'rel' | 'abs';
+
+/**
+ * Metric that is available after every epoch.
+ */
+export declare type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy';
+
+/**
+ * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
+ */
+export declare type StepScheduleConfig = {
+    /**
+     * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
+     */
+    stepSize?: 'auto' | number | undefined;
+    /**
+     * Factor. Default: 0.1.
+     */
+    gamma?: number | undefined;
+    /**
+     * Unit of `stepSize`. Default: `epoch`.
+     */
+    unit?: ScheduleUnit | undefined;
+};
+
+/**
+ * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+ * budget, updated at every step (`LinearLR`).
+ */
+export declare type LinearScheduleConfig = {
+    /**
+     * Final multiple of the learning rate, 0 to 1. Default: 0.
+     */
+    endFactor?: number | undefined;
+};
+
+/**
+ * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+ * updated at every step (`PolynomialLR`).
+ */
+export declare type PolynomialScheduleConfig = {
+    /**
+     * Exponent. Default: 1.
+     */
+    power?: number | undefined;
+};
+
+/**
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ */
+export declare type OneCycleScheduleConfig = {
+    /**
+     * Fraction of the budget during which the learning rate increases. Default: 0.3.
+     */
+    pctStart?: number | undefined;
+    /**
+     * Maximum divided by initial learning rate. Default: 25.
+     */
+    divFactor?: number | undefined;
+    /**
+     * Initial divided by final learning rate. Default: 10000.
+     */
+    finalDivFactor?: number | undefined;
+    /**
+     * Shape of increase and decrease. Default: `cos`.
+     */
+    annealStrategy?: AnnealStrategy | undefined;
+};
+
+/**
+ * Shape of the increase and decrease of the learning rate.
+ */
+export declare type AnnealStrategy = 'cos' | 'linear';
+
+/**
+ * Linear warm-up of the learning rate, applied on top of any schedule.
+ */
+export declare type WarmupConfig = {
+    /**
+     * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
+     * weights (a tenth of the budget if that is less).
+     */
+    epochs?: number | undefined;
+    /**
+     * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
+     */
+    startFactor?: number | undefined;
+    /**
+     * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+     * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+     * (section 4.2).
+     */
+    untilAccuracy?: number | undefined;
+};
+
+/**
+ * Cross-entropy loss.
+ */
+export declare type LossConfig = {
+    /**
+     * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
+     */
+    labelSmoothing?: number | undefined;
+    /**
+     * Weight of each class. Default: `none`.
+     */
+    classWeights?: ClassWeightsConfig | undefined;
+};
+
+/**
+ * Weight of each class in the loss.
+ */
+export declare type ClassWeightsConfig = 'none' | 'balanced' | 'given' | {
+    type: 'none';
+} | {
+    type: 'balanced';
+} | ({
+    type: 'given';
+} & GivenClassWeightsConfig);
+
+/**
+ * Explicit class weights.
+ */
+export declare type GivenClassWeightsConfig = {
+    /**
+     * One weight per class, in class order.
+     */
+    weights?: Array<number> | undefined;
+};
+
+/**
+ * Gradient clipping and accumulation.
+ */
+export declare type GradientConfig = {
+    /**
+     * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+     */
+    clipNorm?: number | undefined;
+    /**
+     * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+     * clipping.
+     */
+    clipValue?: number | undefined;
+    /**
+     * Batches whose gradients are averaged in one optimizer step. Default: 1.
+     */
+    accumulate?: number | undefined;
+};
+
+/**
+ * Exponential moving average of the weights. Evaluation and checkpoints use the average.
+ */
+export declare type EmaConfig = {
+    /**
+     * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
+     */
+    decay?: number | undefined;
+};
+
+/**
+ * Early stopping.
+ */
+export declare type EarlyStoppingConfig = {
+    /**
+     * Epochs without improvement after which the run ends. Default: 10.
+     */
+    patience?: number | undefined;
+    /**
+     * Minimum absolute improvement of the metric. Default: 0.
+     */
+    minDelta?: number | undefined;
+    /**
+     * Metric. Default: `monitor`.
+     */
+    metric?: 'auto' | Metric | undefined;
+};
+
+/**
+ * Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
+ * `fp64`).
+ */
+export declare type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64';
+
+/**
+ * Device that trains or evaluates.
+ */
+export declare type Device = 'cpu' | 'cuda';
+
+/**
+ * Memory layout of image tensors.
+ */
+export declare type MemoryFormat = 'channels_last' | 'contiguous';
+
+/**
+ * Where images are cropped, flipped and normalized.
+ */
+export declare type AugmentOn = 'workers' | 'device';
+
+/**
+ * Checkpoints in addition to the last and the best one.
+ */
+export declare type CheckpointConfig = {
+    /**
+     * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
+     * Default: 0.
+     */
+    everyEpochs?: number | undefined;
+    /**
+     * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
+     * Default: 0.
+     */
+    everySteps?: number | undefined;
+};
+
+/**
+ * Logging.
+ */
+export declare type LogConfig = {
+    /**
+     * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+     */
+    everySteps?: number | undefined;
+};
+
+/** Name of a recipe, or a path. */
+export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | 'he2015-imagenet' | 'notebook' | (string & {});
+
+// -----------------------------------------------------------------------------
+// Models
+// -----------------------------------------------------------------------------
+
+/**
+ * Loads a trained network.
  *
  * @example
- * const { accuracy, mostConfused } = await evaluate('runs/latest', { part: 'val' })
+ * await using model = await loadModel('runs/latest')
+ * console.log(model.info.classes, await model.predict('cat.jpg'))
  *
- * @param path a run folder, a checkpoint, or weights of whoever made them
- * @param load what such weights do not say of themselves
- * @throws {ResidualError} as `loadModel()` and `Model.evaluate()` do
+ * @param path a run folder (its best checkpoint), a checkpoint, or a weights file: a PyTorch
+ *   state_dict (.pth, .pt, .th) or .safetensors
+ * @param config what a weights file from another framework does not record, such as the classes;
+ *   `info.assumed` lists the values that were assumed
+ * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated, or a pickle with
+ *   anything but tensors; `E_MISMATCH` if its weights fit no known network, or not the given one
  */
-export declare function evaluate(path: string | URL, config?: EvaluateConfig, options?: EvaluateOptions, load?: LoadConfig): Promise<Evaluation>;
+export declare function loadModel(path: string | URL, config?: LoadConfig): Promise<Model>;
 
 /**
- * What to evaluate a model on.
+ * Options for loading weights without metadata. `info.assumed` lists the defaults that were
+ * used.
  */
-export declare type EvaluateConfig = {
+export declare type LoadConfig = {
     /**
-     * A data set, as in `TrainConfig`. Default: the one that the model was trained on.
+     * Network. Default: inferred from the names and shapes of the tensors.
      */
-    data?: string | DataConfig | undefined;
+    model?: ModelName | ModelConfig | undefined;
     /**
-     * Default: test, or val, or train: the first that there is.
+     * Class names in index order. Default: CIFAR-10's for ten classes and a CIFAR stem, else
+     * `class 0`, `class 1`, ...
      */
-    part?: DataPart | undefined;
+    classes?: Array<string> | undefined;
     /**
-     * Images at a time. Default: that of the training.
+     * Height and width of the network's input, in pixels. Default: 32 with a CIFAR stem, else
+     * 224.
      */
-    batchSize?: number | undefined;
+    imageSize?: number | undefined;
     /**
-     * What of an image the network sees. Default: `center`.
+     * Preprocessing: `mean`, `std`, `evalResize`. Default: ImageNet's values.
      */
-    crops?: Crops | undefined;
+    transform?: TransformConfig | undefined;
     /**
-     * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+     * Data type of the computation. Default: `fp32`.
+     */
+    precision?: Precision | undefined;
+    /**
+     * Device. Default: `cuda` if available, else `cpu`.
+     */
+    device?: Device | undefined;
+};
+
+/**
+ * A trained network in memory. Release it with `await using model = await loadModel(...)`, or with
+ * `close()`.
+ */
+export declare class Model implements AsyncDisposable {
+    #private;
+    /** Metadata from the file of the model. */
+    readonly info: Readonly<ModelInfo>;
+    private constructor();
+    /**
+     * Classifies an image; an array of images returns an array of predictions in the same order.
+     * Concurrent calls are batched without delaying any of them, so that many at once take less time
+     * than one after another.
+     *
+     * @example
+     * await using model = await loadModel('runs/latest')
+     * const [cat, dog] = await model.predict(['cat.jpg', 'dog.jpg'])
+     *
+     * @param image a path, bytes or pixels
+     * @param config number of classes to return, and test-time augmentation: `{ crops: 'flip' }`
+     * @throws {ResidualError} `E_IMAGE` with the file, if an image cannot be decoded; `E_IO`,
+     *   `E_USAGE`, `E_CONFIG`, `E_CLOSED`
+     */
+    predict(image: ImageInput, config?: PredictConfig): Promise<Prediction>;
+    predict(images: readonly ImageInput[], config?: PredictConfig): Promise<Prediction[]>;
+    /**
+     * Evaluates the model on a data set, without augmentation. A named data set is downloaded if
+     * necessary. (An evaluation during a training run is interleaved with its steps; it restarts after
+     * the final evaluation of the run.)
+     *
+     * @example
+     * await using model = await loadModel('runs/latest')
+     * const { accuracy, confusion } = await model.evaluate({ part: 'val' })
+     *
+     * @param config which images to evaluate on. Default: the data set it was trained on
+     * @param options in-memory images instead of `config.data`, whose default classes are those of the
+     *   model; and a signal, which ends the evaluation after the current batch
+     * @throws {ResidualError} the errors of opening the data set; `E_MISMATCH` if its classes differ;
+     *   `AbortError`
+     */
+    evaluate(config?: EvaluateConfig, options?: EvaluateOptions): Promise<Evaluation>;
+    /**
+     * Measures the standard deviation of the responses of each 3x3 convolution, in the order of the
+     * forward pass, on images that are not augmented (figure 7 of He et al. 2015).
+     *
+     * @param config which images to use. Default: the data set it was trained on
+     * @param options in-memory images instead of `config.data`, and a signal
+     * @throws {ResidualError} the errors of `evaluate()`
+     */
+    layerResponses(config?: EvaluateConfig, options?: EvaluateOptions): Promise<LayerResponse[]>;
+    /**
+     * Exports the network, as `exportModel()` does.
+     *
+     * @param path a file with the extension `.safetensors` or `.onnx`
+     * @param config for ONNX, what the graph includes besides the network
+     * @throws {ResidualError} `E_USAGE` for another extension, `E_WRITE`, `E_CLOSED`
+     */
+    export(path: string | URL, config?: ExportConfig): Promise<void>;
+    /** Releases the memory of the model, after pending calls have completed. */
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Description of a loaded model.
+ */
+export declare type ModelInfo = {
+    arch: string;
+    /**
+     * Class names in index order.
+     */
+    classes: Array<string>;
+    channels: number;
+    /**
+     * Height and width of the network's input, in pixels.
+     */
+    imageSize: number;
+    /**
+     * Number of trainable parameters.
+     */
+    parameters: number;
+    /**
+     * Absolute path of the file that was loaded.
+     */
+    checkpoint: string;
+    /**
+     * Completed epochs; 0 if unknown.
+     */
+    epoch: number;
+    /**
+     * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
+     */
+    assumed: Array<string>;
+};
+
+/** An image: a path, a `file:` URL, the bytes of a JPEG or PNG file, or decoded pixels. */
+export declare type ImageInput = string | URL | Uint8Array | Pixels;
+
+/** Decoded pixels, 8 bits per channel, in row-major HWC order. */
+export declare interface Pixels {
+    /** `height * width * channels` bytes. */
+    data: Uint8Array;
+    /** Width in pixels. */
+    width: number;
+    /** Height in pixels. */
+    height: number;
+    /** 1 (gray) or 3 (RGB). */
+    channels: 1 | 3;
+}
+
+/**
+ * Options of `predict()`.
+ */
+export declare type PredictConfig = {
+    /**
+     * Number of classes to return, most probable first. Default: 5.
+     */
+    top?: number | undefined;
+    /**
+     * Test-time augmentation; probabilities are averaged. Default: `center`.
+     */
+    crops?: TestCrops | undefined;
+    /**
+     * Short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
      */
     scales?: Array<number> | undefined;
     /**
-     * So many of the images with the highest losses are named. Default: 0.
+     * Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default: no
+     * image.
+     */
+    thumbnails?: number | undefined;
+};
+
+/**
+ * Test-time augmentation: the crops of an image whose probabilities are averaged.
+ */
+export declare type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale';
+
+/**
+ * Prediction for an image.
+ */
+export declare type Prediction = {
+    label: string;
+    index: number;
+    /**
+     * Probability, 0 to 1.
+     */
+    probability: number;
+    /**
+     * Most probable classes in descending order.
+     */
+    top: Array<LabelProbability>;
+    /**
+     * The image, if `thumbnails` is set.
+     */
+    thumbnail?: Thumbnail | undefined;
+};
+
+/**
+ * Probability of a class.
+ */
+export declare type LabelProbability = {
+    label: string;
+    index: number;
+    /**
+     * Probability, 0 to 1.
+     */
+    probability: number;
+};
+
+/**
+ * A small image as JSON.
+ */
+export declare type Thumbnail = {
+    width: number;
+    height: number;
+    /**
+     * 1 (grayscale) or 3 (RGB).
+     */
+    channels: number;
+    /**
+     * Pixels in base64: `height * width * channels` bytes in HWC order.
+     */
+    base64: string;
+};
+
+/**
+ * Options of `evaluate()`.
+ */
+export declare type EvaluateConfig = {
+    /**
+     * Data set, as in `TrainConfig`. Default: the data set that the model was trained on.
+     */
+    data?: DatasetName | DataConfig | undefined;
+    /**
+     * Split. Default: the first of test, val and train that exists.
+     */
+    split?: Split | undefined;
+    /**
+     * Images per batch. Default: as in training.
+     */
+    batchSize?: number | undefined;
+    /**
+     * Test-time augmentation. Default: `center`.
+     */
+    crops?: TestCrops | undefined;
+    /**
+     * Short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
+     */
+    scales?: Array<number> | undefined;
+    /**
+     * Number of images with the highest losses to report in `topLosses`. Default: 0.
      */
     topLosses?: number | undefined;
     /**
-     * So many of the images, spread evenly, are named with what they were taken for.
-     * Default: 0.
+     * Number of evenly spaced images to report in `samples`. Default: 0.
      */
     samples?: number | undefined;
     /**
-     * Give the pixels of those images too, as squares of so many pixels a side, 8 to 256.
+     * Include the pixels of these images as squares of this side length, 8 to 256 pixels.
      * Default: no pixels.
      */
     thumbnails?: number | undefined;
 };
 
-/** What goes with an evaluation and is not plain data. */
+/**
+ * Split of a data set.
+ */
+export declare type Split = 'train' | 'val' | 'test';
+
+/** Options of an evaluation: everything that is not plain data. */
 export declare interface EvaluateOptions extends DownloadOptions {
-    /** Images in memory, instead of a data set on disk. */
-    arrays?: Arrays | undefined;
+    /** In-memory images instead of a data set on disk. */
+    arrays?: ArrayDataset | undefined;
+}
+
+/** Options of a download. */
+export declare interface DownloadOptions {
+    /** Aborts the download and the work that it precedes; received bytes are kept for resuming. */
+    signal?: AbortSignal | undefined;
+    /** Called when bytes arrive. */
+    onDownload?: ((progress: DownloadProgress) => void) | undefined;
+}
+
+/** Progress of a download. */
+export declare interface DownloadProgress {
+    /** Name of the data set that the file belongs to, or `weights`. */
+    name: string;
+    /** Name of the file. */
+    file: string;
+    /** URL that it is downloaded from. */
+    url: string;
+    /** Bytes received so far. */
+    bytes: number;
+    /** Size of the file in bytes; undefined if the server does not send it. */
+    total: number | undefined;
 }
 
 /**
- * What `evaluate()` gives.
+ * Result of `evaluate()`.
  */
 export declare type Evaluation = {
     /**
@@ -1005,69 +2007,160 @@ export declare type Evaluation = {
      */
     loss: number;
     /**
-     * Share of images classified right, 0 to 1.
+     * Fraction of images classified correctly, 0 to 1.
      */
     accuracy: number;
     /**
-     * Share of images whose class is among the five most probable.
+     * Top-5 accuracy: fraction of images whose class is among the five most probable, 0 to 1.
      */
     top5: number;
     /**
-     * Images measured.
+     * Number of evaluated images.
      */
     count: number;
-    classes: Array<ClassScore>;
+    classes: Array<ClassMetrics>;
     /**
-     * `confusion[i][j]`: images of class i that were taken for class j. Empty for more than 1,000
-     * classes, where it would have millions of numbers.
+     * Confusion matrix: `confusion[i][j]` is the number of images of class i predicted as class j.
+     * Empty for more than 1,000 classes.
      */
     confusion: Array<Array<number>>;
     /**
-     * The pairs of classes confused most often, at most 10.
+     * The ten most frequently confused pairs of classes.
      */
     mostConfused: Array<ConfusedPair>;
     calibration: Calibration;
     /**
-     * The images with the highest losses, as many as `topLosses` asked for.
+     * Images with the highest losses; their number is `topLosses` of the request.
      */
-    topLosses: Array<Example>;
+    topLosses: Array<EvaluatedImage>;
     /**
-     * Images spread evenly over the part, as many as `samples` asked for.
+     * Evenly spaced images of the split; their number is `samples` of the request.
      */
-    samples: Array<Example>;
+    samples: Array<EvaluatedImage>;
     /**
-     * Images that could not be read, and are not in `count`.
+     * Number of images that could not be read. They are not included in `count`.
      */
     broken: number;
     /**
-     * One for each of them; the first 100.
+     * A warning for each unreadable image, at most 100.
      */
     warnings: Array<WarningEvent>;
     imagesPerSecond: number;
 };
 
 /**
- * One image in an evaluation.
+ * Metrics of one class.
  */
-export declare type Example = {
+export declare type ClassMetrics = {
+    label: string;
     /**
-     * Its index in its part of the data set.
+     * Recall: fraction of the class's images classified correctly, 0 to 1; 0 without images.
      */
-    index: number;
+    accuracy: number;
     /**
-     * Its file, or part and index (`test/12`) where it is in no file of its own.
+     * Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0 without
+     * predictions.
      */
-    name: string;
+    precision: number;
     /**
-     * What it is.
+     * F1 score: harmonic mean of precision and recall.
+     */
+    f1: number;
+    /**
+     * Images of this class (support).
+     */
+    count: number;
+    /**
+     * Images predicted as this class.
+     */
+    predicted: number;
+};
+
+/**
+ * A cell of the confusion matrix off its diagonal.
+ */
+export declare type ConfusedPair = {
+    /**
+     * True class.
      */
     label: string;
     /**
-     * What it was taken for.
+     * Predicted class.
      */
     predicted: string;
     /**
-     * Of `predicted`, 0 to 1.
+     * Number of images.
+     */
+    count: number;
+    /**
+     * Fraction of the images of `label`, 0 to 1.
+     */
+    share: number;
+};
+
+/**
+ * Calibration: agreement of predicted probabilities and accuracy.
+ */
+export declare type Calibration = {
+    /**
+     * Expected calibration error (Guo et al. 2017, arXiv:1706.04599): mean absolute difference of
+     * confidence and accuracy over the bins, weighted by their number of images, 0 to 1.
+     */
+    error: number;
+    /**
+     * 15 bins of equal width, for a reliability diagram.
+     */
+    bins: Array<CalibrationBin>;
+};
+
+/**
+ * A bin of a reliability diagram: the images whose confidence is in a range.
+ */
+export declare type CalibrationBin = {
+    /**
+     * Lower bound of the confidence, exclusive.
+     */
+    from: number;
+    /**
+     * Upper bound of the confidence, inclusive.
+     */
+    to: number;
+    /**
+     * Number of images.
+     */
+    count: number;
+    /**
+     * Mean confidence (probability of the predicted class); 0 without images.
+     */
+    confidence: number;
+    /**
+     * Fraction of images classified correctly; 0 without images.
+     */
+    accuracy: number;
+};
+
+/**
+ * Prediction for one image of an evaluation.
+ */
+export declare type EvaluatedImage = {
+    /**
+     * Index in its split of the data set.
+     */
+    index: number;
+    /**
+     * Path of the file, or split and index (`test/12`) if the image has no file of its own.
+     */
+    name: string;
+    /**
+     * True class.
+     */
+    label: string;
+    /**
+     * Predicted class.
+     */
+    predicted: string;
+    /**
+     * Probability of `predicted`, 0 to 1.
      */
     probability: number;
     /**
@@ -1075,284 +2168,139 @@ export declare type Example = {
      */
     loss: number;
     /**
-     * Its pixels, where `thumbnails` asked for them.
+     * Pixels, if `thumbnails` is set.
      */
     thumbnail?: Thumbnail | undefined;
 };
 
-/** What a command that an error ends should end with, as `residual` does. */
-export declare const exitStatus: {
-    readonly E_CONFIG: 2;
-    readonly E_UNKNOWN_KEY: 2;
-    readonly E_USAGE: 2;
-    readonly E_DATA_NOT_FOUND: 4;
-    readonly E_DATA_UNUSABLE: 4;
-    readonly E_DATA_FORMAT: 4;
-    readonly E_IMAGE: 4;
-    readonly E_DOWNLOAD: 1;
-    readonly E_OUT_EXISTS: 2;
-    readonly E_OUT_IN_USE: 1;
-    readonly E_PORT: 1;
-    readonly E_WRITE: 1;
-    readonly E_IO: 1;
-    readonly E_CHECKPOINT: 4;
-    readonly E_MISMATCH: 2;
-    readonly E_DIVERGED: 1;
-    readonly E_ABORTED: 1;
-    readonly E_CLOSED: 1;
-    readonly E_LIBTORCH: 3;
-    readonly E_PLATFORM: 3;
-    readonly E_DEVICE: 3;
-    readonly E_MEMORY: 1;
-    readonly E_TORCH: 1;
-    readonly E_INTERNAL: 1;
+/**
+ * A problem that does not end the run.
+ */
+export declare type WarningEvent = {
+    /**
+     * Code of the equivalent error.
+     */
+    code: ErrorCode;
+    message: string;
+    /**
+     * File that the warning refers to.
+     */
+    file?: string | undefined;
+    hint?: string | undefined;
 };
 
 /**
- * The experiments (`residual experiment`).
- *
- * @example
- * const { valAccuracy } = await experiment.repeat({ data: './photos', seeds: 2 })
- * console.log(valAccuracy?.mean, valAccuracy?.deviation)
+ * Response of a layer (He et al. 2015, figure 7).
  */
-export declare const experiment: Experiments;
-
-/** What happens during an experiment: it turns to a run, or something happens in that run. */
-export declare type ExperimentEvent = MemberEvent | (RunEvent & {
-    member: string;
-});
-
-/** What goes with an experiment's configuration and is not plain data. */
-export declare interface ExperimentOptions {
-    /** Ends it within a step, saved; it then rejects with an `AbortError`, and the same call goes on. */
-    signal?: AbortSignal | undefined;
-    onEvent?: ((event: ExperimentEvent) => void) | undefined;
-    /** Called as bytes of a named data set, or of published weights, arrive. */
-    onDownload?: ((progress: DownloadProgress) => void) | undefined;
-}
+export declare type LayerResponse = {
+    /**
+     * Name of a 3x3 convolution, such as `layer1.0.conv1`.
+     */
+    name: string;
+    /**
+     * Standard deviation over images, channels and positions of the output of the layer's batch
+     * normalization (or of the convolution, without one), before ReLU and addition.
+     */
+    std: number;
+};
 
 /**
- * Several runs, and what they say together. Those that train make ordinary runs below `out`; called
- * again, they reuse finished runs and go on with an interrupted one.
- */
-export declare interface Experiments {
-    /**
-     * The paper's degradation experiment (figures 1, 4, 6 and 7, tables 2 and 6): trains a plain
-     * and a residual network of each depth and compares their errors and their layers' responses.
-     * All are trained alike, by the paper's recipe (section 4.2) with its two cuts of the rate at
-     * half and three quarters of the budget.
-     *
-     * @throws {ResidualError} what `train()` rejects with; `E_MISMATCH` if `out` holds runs of
-     *   another configuration; `AbortError`
-     */
-    degradation(config: DegradationConfig, options?: ExperimentOptions): Promise<DegradationResult>;
-    /**
-     * Trains one configuration several times. The seed decides weights, order and augmentation; the
-     * images that are held back for validation stay the same, unless `data.splitSeed` says otherwise.
-     *
-     * @throws {ResidualError} as `degradation()` does
-     */
-    repeat(config: RepeatConfig, options?: ExperimentOptions): Promise<RepeatResult>;
-    /**
-     * Evaluates trained networks one by one and together, by the mean of their probabilities (the
-     * paper's table 5), on images that are not augmented.
-     *
-     * @param models run folders or checkpoints
-     * @param config what to evaluate on. Default: what the first model was trained on.
-     * @throws {ResidualError} as `evaluate()` does; `E_MISMATCH` if the models' classes differ, or
-     *   the images that they hold back for validation
-     */
-    ensemble(models: readonly (string | URL)[], config?: EnsembleConfig, options?: EnsembleOptions): Promise<EnsembleResult>;
-}
-
-/**
- * What goes into an exported file beside the network; both are for ONNX only.
+ * Options of `export()`, for ONNX only.
  */
 export declare type ExportConfig = {
     /**
-     * End in probabilities instead of logits. Default: false.
+     * Output probabilities instead of logits. Default: false.
      */
     softmax?: boolean | undefined;
     /**
-     * Take pixels from 0 to 1 instead of normalised ones. Default: false.
+     * Expect pixels from 0 to 1 instead of normalized ones. Default: false.
      */
     normalization?: boolean | undefined;
 };
 
 /**
- * Writes a trained network for use elsewhere. What the file's name ends in decides: `.safetensors`
- * holds the weights alone, under torchvision's names; `.onnx` the whole network, opset 17, for any
- * number of images at a time. Needs no libtorch.
+ * Classifies an image, or each image of an array (`residual predict`). Loads the model for this call
+ * only; use `loadModel()` to classify repeatedly.
  *
- * The same as `residual export`; also exported under that name, for `import * as residual`.
+ * @example
+ * const { label, probability } = await predict('runs/latest', 'cat.jpg')
+ *
+ * @param model a run folder, a checkpoint, or a weights file
+ * @param image a path, bytes or pixels; an array returns an array of predictions in the same order
+ * @param config number of classes to return, and test-time augmentation
+ * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @throws {ResidualError} the errors of `loadModel()` and `Model.predict()`
+ */
+export declare function predict(model: string | URL, image: ImageInput, config?: PredictConfig, load?: LoadConfig): Promise<Prediction>;
+
+export declare function predict(model: string | URL, images: readonly ImageInput[], config?: PredictConfig, load?: LoadConfig): Promise<Prediction[]>;
+
+/**
+ * Evaluates a trained network: loss, accuracy, confusion matrix and calibration (`residual eval`).
+ * The images are not augmented.
+ *
+ * @example
+ * const { accuracy, mostConfused } = await evaluate('runs/latest', { part: 'val' })
+ *
+ * @param path a run folder, a checkpoint, or a weights file
+ * @param config which images to evaluate on. Default: the data set it was trained on
+ * @param options in-memory images and a signal
+ * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @throws {ResidualError} the errors of `loadModel()` and `Model.evaluate()`
+ */
+export declare function evaluate(path: string | URL, config?: EvaluateConfig, options?: EvaluateOptions, load?: LoadConfig): Promise<Evaluation>;
+
+/**
+ * Exports a trained network (`residual export`). The extension selects the format: `.safetensors`
+ * contains the weights under torchvision's names, `.onnx` the network (opset 17, dynamic batch
+ * size). Does not load libtorch.
+ *
+ * Also exported as `export`, for `import * as residual`.
  *
  * @example
  * await exportModel('runs/latest', 'photos.onnx', { softmax: true, normalization: true })
  *
- * @param model a run folder (its best checkpoint is taken), a checkpoint, or weights of others
+ * @param model a run folder (its best checkpoint), a checkpoint, or a weights file
  * @param path the file to write
- * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another ending, `E_WRITE`
+ * @param config for ONNX, what the graph includes besides the network
+ * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another extension, `E_WRITE`
  */
 declare function exportModel(model: string | URL, path: string | URL, config?: ExportConfig): Promise<void>;
-export { exportModel as export }
-export { exportModel }
-
-/** What an error is made of. */
-export declare interface Failure {
-    code: ErrorCode;
-    /** What went wrong, as a sentence without its full stop. */
-    message: string;
-    /** Where: a configuration path, a file, a line of it. */
-    at?: Place;
-    /** The next thing to do. Default: what helps with this code in general. */
-    hint?: string;
-}
-
-/** A figure's two files, absolute. */
-export declare interface FigureFiles {
-    svg: string;
-    png: string;
-}
 
 /**
- * The learning rate's range test (Smith 2015): trains a fresh network with a rate that rises from
- * update to update until the loss bursts, and suggests one. Its weights are forgotten; no run
- * folder is made.
- *
- * @example
- * const { suggestion } = await findLr({ data: './photos' }, { steps: 200, out: 'plots' })
- *
- * @param config as for `train()`; budget and schedule do not matter here
- * @param options its signal ends the test after the update that it is in
- * @throws {ResidualError} as `train()` does, and `E_CONFIG` for rates out of range, `E_WRITE`;
- *   an `AbortError` once the signal is given
- */
-export declare function findLr(config: TrainConfig, options?: FindLrOptions): Promise<FindLrResult>;
-
-/**
- * The rates that `findLr()` tries.
- */
-export declare type FindLrConfig = {
-    /**
-     * The lowest. Default: 1e-7.
-     */
-    from?: number | undefined;
-    /**
-     * The highest. Default: 10.
-     */
-    to?: number | undefined;
-    /**
-     * Updates from the one to the other. Default: 100.
-     */
-    steps?: number | undefined;
-};
-
-/** The curve's files, absolute. */
-export declare interface FindLrFiles {
-    svg: string;
-    json: string;
-    csv: string;
-}
-
-/** How the rates are tried, and where the curve goes. */
-export declare interface FindLrOptions extends FindLrConfig, DownloadOptions {
-    /** A folder for `lr-finder.svg`, `.json` and `.csv`; nothing else in it is touched. */
-    out?: string | undefined;
-    /** Images in memory, instead of `data`. */
-    arrays?: Arrays | undefined;
-}
-
-/** What the range test found, and where it was written to. */
-export declare interface FindLrResult extends LrFinding {
-    /** Null without `out`. */
-    files: FindLrFiles | null;
-}
-
-/**
- * As given.
- */
-export declare type GivenClassWeightsConfig = {
-    /**
-     * One a class, in the order of the classes.
-     */
-    weights?: Array<number> | undefined;
-};
-
-/**
- * What happens to gradients before an update.
- */
-export declare type GradientConfig = {
-    /**
-     * Scale all gradients so that their common norm is at most this
-     * (`clip_grad_norm_`).
-     */
-    clipNorm?: number | undefined;
-    /**
-     * Cut every number to at most this size (`clip_grad_value_`).
-     */
-    clipValue?: number | undefined;
-    /**
-     * Batches whose gradients are averaged for one update. Default: 1.
-     */
-    accumulate?: number | undefined;
-};
-
-/** How a grid is laid out. */
-export declare interface GridOptions {
-    /** A heading. */
-    title?: string | undefined;
-    /** Pictures in a row. Default: half as many again as there are rows, at most 12. */
-    columns?: number | undefined;
-    /** The longer side of a picture, in pixels. Default: by the largest picture; small ones enlarged. */
-    tileSize?: number | undefined;
-}
-
-/**
- * Called as things happen, in order. Whatever a hook throws, or rejects with, saves the run, ends
- * it, and is what the run rejects with.
- */
-export declare type Hook<Event> = (event: Event) => HookAnswer | PromiseLike<HookAnswer>;
-
-/** What a hook may answer: `'stop'` ends the run, saved, as `run.stop()` does. */
-export declare type HookAnswer = 'stop' | undefined | void;
-
-/** An image: a path, a `file:` URL, the bytes of a JPEG or PNG file, or decoded pixels. */
-export declare type ImageInput = string | URL | Uint8Array | Pixels;
-
-/**
- * Lists a network's layers with their shapes, parameters and multiply-adds. Of a trained one,
- * `checkpoint` tells what its file says: classes, what it was trained on, how far it came. Needs no
+ * Lists the layers of a network with output shapes, parameters and multiply-adds. For a trained
+ * network, `checkpoint` describes its file: classes, training data and progress. Does not load
  * libtorch.
  *
  * @example
  * const { parameters, macs } = await inspect('resnet18')
  * const { checkpoint } = await inspect('runs/latest')
  *
- * @param network a name (`resnet18`), an object that says more, or a run folder, a checkpoint or
- *   weights of others (a path: it has a slash or a dot in it)
- * @param load what weights of others do not say of themselves
- * @throws {ResidualError} `E_CONFIG` for a network that there is not; `E_CHECKPOINT`, `E_MISMATCH`
+ * @param network name of a network (`resnet18`), an object with more settings, or the path of a run
+ *   folder, a checkpoint or a weights file (a string with a slash or a dot is a path)
+ * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @throws {ResidualError} `E_CONFIG` for an unknown network; `E_CHECKPOINT`, `E_MISMATCH`
  */
 export declare function inspect(network: string | URL | InspectConfig, load?: LoadConfig): Promise<Inspection>;
 
 /**
- * A network to look at, and what it is to look at in turn.
+ * Network and input shape for `inspect()`.
  */
 export declare type InspectConfig = {
     /**
-     * A name, or an object that says more.
+     * Network: a name, or an object with further settings.
      */
-    model?: string | ModelConfig | undefined;
+    model?: ModelName | ModelConfig | undefined;
     /**
-     * Default: 3.
+     * Input channels, 1 to 1024. Default: 3.
      */
     channels?: number | undefined;
     /**
-     * Height and width. Default: 32 for the paper's CIFAR networks, else 224.
+     * Input height and width, in pixels, 8 to 1024. Default: 32 for CIFAR networks, else 224.
      */
     imageSize?: number | undefined;
     /**
-     * Default: 10 for the paper's CIFAR networks, else 1000.
+     * Number of classes, 1 to 1,000,000. Default: 10 for CIFAR networks, else 1000.
      */
     classes?: number | undefined;
 };
@@ -1393,69 +2341,7 @@ export declare type Inspection = {
     /**
      * What the file says that was looked at, where it was one.
      */
-    checkpoint?: CheckpointFacts | undefined;
-};
-
-/**
- * A class and how probable it is.
- */
-export declare type LabelProbability = {
-    label: string;
-    index: number;
-    /**
-     * 0 to 1.
-     */
-    probability: number;
-};
-
-/**
- * CIFAR-100's label sets.
- */
-export declare type Labels = 'fine' | 'coarse';
-
-/**
- * Layer-wise adaptive rates, for large batches (You et al. 2017).
- */
-export declare type LarsConfig = {
-    /**
-     * Learning rate. Default: 0.1.
-     */
-    lr?: number | undefined;
-    /**
-     * Default: 0.9.
-     */
-    momentum?: number | undefined;
-    /**
-     * Default: 5e-4.
-     */
-    weightDecay?: number | undefined;
-    /**
-     * The paper's eta. Default: 0.001.
-     */
-    trustCoefficient?: number | undefined;
-    /**
-     * Default: 1e-8.
-     */
-    eps?: number | undefined;
-    /**
-     * Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
-     */
-    decayNorms?: boolean | undefined;
-};
-
-/**
- * How strongly a layer answers (the paper's figure 7).
- */
-export declare type LayerResponse = {
-    /**
-     * A 3x3 convolution: `layer1.0.conv1`.
-     */
-    name: string;
-    /**
-     * The standard deviation, over all images, channels and places, of what leaves its batch
-     * normalisation (the convolution itself, where none follows), before ReLU and addition.
-     */
-    std: number;
+    checkpoint?: CheckpointInfo | undefined;
 };
 
 /**
@@ -1479,1179 +2365,1045 @@ export declare type LayerRow = {
 };
 
 /**
- * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
- * (`LinearLR` over the whole budget).
+ * Metadata of a checkpoint or weights file.
  */
-export declare type LinearConfig = {
+export declare type CheckpointInfo = {
     /**
-     * Default: 0.
+     * Absolute path of the file.
      */
-    endFactor?: number | undefined;
+    file: string;
+    bytes: number;
+    /**
+     * Class names in index order.
+     */
+    classes: Array<string>;
+    /**
+     * Mean and standard deviation of each channel used for normalization, for values from 0 to 1.
+     */
+    mean: Array<number>;
+    std: Array<number>;
+    precision: Precision;
+    /**
+     * Data set that the model was trained on, as named in its configuration; null for external
+     * weights.
+     */
+    source: string | null;
+    /**
+     * Completed epochs; 0 if unknown.
+     */
+    epoch: number;
+    /**
+     * Completed steps; 0 if unknown.
+     */
+    step: number;
+    /**
+     * Best epoch of the run so far; null if unknown.
+     */
+    best: BestEpoch | null;
+    /**
+     * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
+     */
+    assumed: Array<string>;
 };
 
 /**
- * What a file with nothing but weights does not say of itself. Every part has a default, which
- * the model's `info.assumed` tells.
+ * Best epoch by validation metrics (training metrics without a validation split).
  */
-export declare type LoadConfig = {
+export declare type BestEpoch = {
+    epoch: number;
+    accuracy: number;
+    loss: number;
+};
+
+// -----------------------------------------------------------------------------
+// Data sets
+// -----------------------------------------------------------------------------
+
+/**
+ * Lists the named data sets (`residual data list`). Does not load libtorch.
+ *
+ * @example
+ * const missing = (await datasets()).filter(({ folder }) => folder === null)
+ */
+export declare function datasets(): Promise<NamedDataset[]>;
+
+/** A data set that the `data` key of a configuration can name. */
+export declare interface NamedDataset {
+    name: string;
+    /** Title as its authors write it. */
+    title: string;
+    /** Content of the images, in a few words. */
+    description: string;
+    /** Number of classes. */
+    classes: number;
+    /** Number of training images. */
+    train: number;
+    /** Number of test images. */
+    test: number;
+    /** 1 (gray) or 3 (RGB). */
+    channels: number;
+    /** Height and width in pixels. */
+    imageSize: number;
+    license: string;
+    /** Page of its authors. */
+    homepage: string;
+    /** Folder on this machine; null if it has to be downloaded first. */
+    folder: string | null;
+    /** Size of the download in bytes; 0 for a data set that comes with this package. */
+    downloadBytes: number;
+}
+
+/**
+ * Downloads, verifies and unpacks a named data set (`residual data download`). A copy that is
+ * already on this machine is verified once and reused. Does not load libtorch.
+ *
+ * @example
+ * const { folder } = await downloadDataset('mnist', {
+ *   onDownload: ({ bytes, total }) => console.log(`${bytes} of ${total} bytes`),
+ * })
+ *
+ * @param name name of a data set, one of `datasets()`
+ * @returns the data set with its folder
+ * @throws {ResidualError} `E_DOWNLOAD` with the error of each URL; `E_DATA_FORMAT` if an archive or
+ *   an existing copy differs from the published files; `E_WRITE`; `E_DATA_NOT_FOUND` for an unknown
+ *   name; `AbortError`
+ */
+export declare function downloadDataset(name: string, options?: DownloadOptions): Promise<NamedDataset>;
+
+/**
+ * Compares the files of a named data set with their published checksums (`residual data verify`).
+ * Does not load libtorch.
+ *
+ * @example
+ * const { ok, files } = await verifyDataset('mnist')
+ * if (!ok) console.error(files.filter((file) => !file.ok))
+ *
+ * @param name name of a data set, one of `datasets()`
+ * @throws {ResidualError} `E_DATA_NOT_FOUND` if it is not on this machine; `AbortError`
+ */
+export declare function verifyDataset(name: string, { signal }?: Pick<DownloadOptions, 'signal'>): Promise<DatasetVerification>;
+
+/** The result of `verifyDataset()`. */
+export declare interface DatasetVerification {
+    name: string;
+    folder: string;
+    /** Whether all checksums match. */
+    ok: boolean;
+    files: VerifiedFile[];
+}
+
+/** A file of a data set, compared with its published checksum. */
+export declare interface VerifiedFile {
+    file: string;
+    /** Whether the checksum matches. */
+    ok: boolean;
+    /** Published SHA-256 of the decompressed file, in hexadecimal. */
+    expected: string;
+    /** SHA-256 of the file; null if it is missing or cannot be decompressed. */
+    actual: string | null;
+}
+
+/**
+ * Draws images of a data set with their classes as a grid (`residual data preview`; torchvision's
+ * `make_grid`). With `augmented`, the images pass the training augmentations, and the normalization
+ * is inverted for display. A named data set is downloaded if necessary. Does not load libtorch.
+ *
+ * @example
+ * const grid = await previewDataset('./photos', { augmented: true, count: 12 })
+ * await writeFile('photos.png', grid.png())
+ *
+ * @param data a data set, as in `TrainConfig`
+ * @throws {ResidualError} the errors of opening the data set; `E_USAGE` for a missing split
+ */
+export declare function previewDataset(data: string | DataConfig, { title, columns, tileSize, signal, onDownload, ...config }?: PreviewOptions): Promise<ImageGrid>;
+
+/** Options of `previewDataset()`: which images to draw, and the layout of the grid. */
+export declare interface PreviewOptions extends Omit<PreviewConfig, 'data'>, GridOptions, DownloadOptions {
+}
+
+/**
+ * Options of `previewDataset()`.
+ */
+export declare type PreviewConfig = {
     /**
-     * The network. Default: found by the names and shapes of the tensors.
+     * Data set, as in `TrainConfig`, including `limit` and `validation`.
      */
-    model?: string | ModelConfig | undefined;
+    data?: DatasetName | DataConfig | undefined;
     /**
-     * Names of the classes, in the order of their indices. Default: CIFAR-10's for ten classes
-     * behind a CIFAR stem, else `class 0`, `class 1`, ...
+     * Split. Default: train.
      */
-    classes?: Array<string> | undefined;
+    split?: Split | undefined;
     /**
-     * Height and width that the network sees. Default: 32 with a CIFAR stem, else 224.
+     * Number of images, up to 1000. Default: 40; with `by-class`, 8 per class and at most 200.
      */
-    imageSize?: number | undefined;
+    count?: number | undefined;
     /**
-     * How images are prepared: `mean`, `std`, `evalResize`. Default: ImageNet's constants.
+     * Order. Default: `random`.
+     */
+    order?: PreviewOrder | undefined;
+    /**
+     * Random seed of the selection, of augmentation and, without `data.splitSeed`, of the
+     * validation split. Default: 0.
+     */
+    seed?: number | undefined;
+    /**
+     * Apply the random augmentation of training. Default: false.
+     */
+    augmented?: boolean | undefined;
+    /**
+     * Augmentation, as in `TrainConfig`.
      */
     transform?: TransformConfig | undefined;
-    /**
-     * Default: fp32.
-     */
-    precision?: Precision | undefined;
-    /**
-     * Default: CUDA where it can be used, else the CPU.
-     */
-    device?: Device | undefined;
 };
 
 /**
- * Loads a trained network.
+ * Selection and order of previewed images.
+ */
+export declare type PreviewOrder = 'random' | 'by-class';
+
+/** Layout of a grid. */
+export declare interface GridOptions {
+    /** Title above the grid. */
+    title?: string | undefined;
+    /** Images per row. Default: about 1.5 times the number of rows, at most 12. */
+    columns?: number | undefined;
+    /** Longer side of a tile in pixels. Default: that of the largest image, from 84 to 160. */
+    tileSize?: number | undefined;
+}
+
+/** A data set in memory. All splits have images of the same size. The data is copied. */
+export declare interface ArrayDataset {
+    train: ArraySplit;
+    /** Default: split off the training images, as `data.validation` says. */
+    val?: ArraySplit | undefined;
+    test?: ArraySplit | undefined;
+    /** Class names, in the order of the labels. Default: the class indices. */
+    classes?: readonly string[] | undefined;
+}
+
+/** One split of an in-memory data set. */
+export declare interface ArraySplit {
+    /** Pixels as `uint8` in NHWC order: `labels.length * height * width * channels` bytes. */
+    images: Uint8Array | Uint8ClampedArray;
+    /** Class index of each image, from 0. */
+    labels: Uint8Array | Uint16Array | Uint32Array | Int32Array | readonly number[];
+    /** Width of the images in pixels. */
+    width: number;
+    /** Height of the images in pixels. */
+    height: number;
+    /** 1 (gray) or 3 (RGB). */
+    channels: 1 | 3;
+}
+
+// -----------------------------------------------------------------------------
+// Experiments
+// -----------------------------------------------------------------------------
+
+/**
+ * The experiments of `residual experiment`.
  *
  * @example
- * await using model = await loadModel('runs/latest')
- * console.log(model.info.classes, await model.predict('cat.jpg'))
- *
- * @param path a run folder (its best checkpoint is taken), a checkpoint, or weights of whoever
- *   made them: what `torch.save` wrote (.pth, .pt, .th), or a .safetensors file
- * @param config what such weights do not say of themselves; `info.assumed` tells what was assumed
- * @throws {ResidualError} `E_CHECKPOINT` if it is not there, cut short, or asks for anything but
- *   tensors; `E_MISMATCH` if it holds the weights of no network that is known or asked for
+ * const { valAccuracy } = await experiment.repeat({ data: './photos', seeds: 2 })
+ * console.log(valAccuracy?.mean, valAccuracy?.std)
  */
-export declare function loadModel(path: string | URL, config?: LoadConfig): Promise<Model>;
+export declare const experiment: Experiments;
 
 /**
- * What is written down.
+ * Experiments with several networks. Those that train write ordinary runs below `out`; a repeated call
+ * reuses finished runs and resumes an interrupted one.
  */
-export declare type LogConfig = {
+export declare interface Experiments {
     /**
-     * A line in metrics.jsonl every so many steps. Default: 10.
+     * Reproduces the degradation experiment of the paper (figures 1, 4, 6 and 7, tables 2 and 6): trains
+     * a plain and a residual network of each depth and compares their errors and layer responses. All
+     * networks use the paper's recipe (section 4.2), which divides the learning rate by 10 at half and
+     * at three quarters of the budget.
+     *
+     * @throws {ResidualError} the errors of `train()`; `E_MISMATCH` if `out` contains runs with another
+     *   configuration; `AbortError`
      */
-    steps?: number | undefined;
-};
+    degradation(config: DegradationConfig, options?: ExperimentOptions): Promise<DegradationResult>;
+    /**
+     * Trains one configuration with several seeds. The seed determines weights, order and augmentation;
+     * the validation split is the same for all seeds, unless `data.splitSeed` is given.
+     *
+     * @throws {ResidualError} as `degradation()`
+     */
+    repeat(config: RepeatConfig, options?: ExperimentOptions): Promise<RepeatResult>;
+    /**
+     * Evaluates trained networks separately and as an ensemble, which averages their probabilities
+     * (table 5 of the paper).
+     *
+     * @param models run folders or checkpoints
+     * @param config Default: the data of the first model.
+     * @throws {ResidualError} as `evaluate()`; `E_MISMATCH` if the models differ in their classes or in
+     *   their validation split
+     */
+    ensemble(models: readonly (string | URL)[], config?: EnsembleConfig, options?: EnsembleOptions): Promise<EnsembleResult>;
+}
 
-/**
- * What is minimised: cross-entropy.
- */
-export declare type LossConfig = {
+/** Configuration of `experiment.degradation()`: the keys of `TrainConfig` apply to all networks. */
+export declare interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'> {
     /**
-     * The share of the target that is spread over all classes (Szegedy et al. 2015).
-     * Default: 0.
+     * Depths, each trained as a plain and as a residual network: 6n + 2 for CIFAR, or 18 and 34 for
+     * ImageNet. Default: [20, 56].
      */
-    labelSmoothing?: number | undefined;
-    /**
-     * How much each class counts. Default: `none`, all the same.
-     */
-    classWeights?: ClassWeightsConfig | undefined;
-};
+    depths?: readonly number[] | undefined;
+    /** Runs of each network, with the seeds `seed`, `seed + 1`, ... Default: 1. */
+    seeds?: number | undefined;
+    /** Settings of all networks, without `arch`. */
+    model?: ModelConfig | undefined;
+}
 
-/**
- * What `findLr()` gives.
- */
-export declare type LrFinding = {
+/** Options of an experiment that are not plain data. */
+export declare interface ExperimentOptions {
     /**
-     * By rising rate.
+     * Stops the experiment within one step, after saving. The promise rejects with an `AbortError`;
+     * the same call resumes the experiment.
      */
-    points: Array<LrPoint>;
-    /**
-     * The loss burst before the highest rate.
-     */
-    diverged: boolean;
-    /**
-     * The rate to begin with; null if the loss did not fall.
-     */
-    suggestion: number | null;
-    reason: string;
-    /**
-     * All rates that may be meant, that suggested first.
-     */
-    others: Array<LrSuggestion>;
-};
+    signal?: AbortSignal | undefined;
+    onEvent?: ((event: ExperimentEvent) => void) | undefined;
+    /** Called during downloads of data sets and pretrained weights. */
+    onDownload?: ((progress: DownloadProgress) => void) | undefined;
+}
 
-/**
- * One update of the range test.
- */
-export declare type LrPoint = {
-    /**
-     * The rate of this update.
-     */
-    lr: number;
-    /**
-     * Mean loss of its images, before it.
-     */
-    loss: number;
-    /**
-     * The same, averaged over the updates so far.
-     */
-    smoothed: number;
-};
+/** An event of an experiment: the start of a run, or an event of the current run. */
+export declare type ExperimentEvent = MemberEvent | (RunEvent & {
+    member: string;
+});
 
-/**
- * A rate to train with, and why.
- */
-export declare type LrSuggestion = {
-    /**
-     * `minimum/10` or `steepest`.
-     */
-    name: string;
-    lr: number;
-    reason: string;
-};
-
-/**
- * Lays pictures out in rows with captions below (the notebook's `make_grid`).
- *
- * @example
- * const grey = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as const
- * await writeFile('grid.svg', makeGrid([{ image: grey, caption: 'grey' }]).svg)
- *
- * @throws {ResidualError} `E_USAGE` if there are no pictures, or one is neither pixels nor a file
- */
-export declare function makeGrid(tiles: readonly Tile[], options?: GridOptions): Picture;
-
-/** An experiment turns to one of its runs. */
+/** The start of one of the runs of an experiment. */
 export declare interface MemberEvent {
     type: 'member';
     member: string;
     /** From 1. */
     index: number;
     count: number;
-    /** `reused`: it was trained before, by the same configuration. */
+    /** `reused`: the run was finished before, with the same configuration. */
     state: 'new' | 'resumed' | 'reused';
 }
 
+/** Result of `experiment.degradation()`, also in result.json. */
+export declare interface DegradationResult {
+    /** Absolute path of the experiment's folder. */
+    dir: string;
+    networks: DegradationNetwork[];
+    verdicts: DegradationVerdict[];
+    /** Whether the deeper plain network trains worse and the deeper residual network does not. */
+    reproduced: boolean;
+    /** The verdicts as sentences. */
+    verdict: string;
+    /** Training and validation error by step (figures 1, 4 and 6). */
+    figure: FigureFiles;
+    /** Standard deviations of the layer responses (figure 7). */
+    responses: FigureFiles;
+    /** Absolute paths of the table. */
+    table: {
+        markdown: string;
+        csv: string;
+    };
+    /** Training time of all runs. */
+    seconds: number;
+}
+
+/** Results of one network over its seeds. Errors are fractions, 0 to 1. */
+export declare interface DegradationNetwork {
+    /** `plain20`, `resnet56`. */
+    arch: string;
+    family: NetworkFamily;
+    depth: number;
+    parameters: number;
+    /** Mean of the last complete epoch on augmented training images, as plotted in the paper. */
+    trainError: MeanStd;
+    /** After the last epoch; null without a validation split. */
+    valError: MeanStd | null;
+    /** Of the checkpoint selected by `monitor`; null without a test split. */
+    testError: MeanStd | null;
+    /** Test error in the paper; null if it reports none. */
+    paper: PublishedResult | null;
+    /** Responses of the 3x3 layers in the first seed's checkpoint. */
+    responses: LayerResponse[];
+    /** Absolute paths of the run folders, in the order of the seeds. */
+    runs: string[];
+}
+
+/** Family of networks, without or with shortcuts. */
+export declare type NetworkFamily = 'plain' | 'residual';
+
+/** Statistics of a value measured with several seeds. */
+export declare interface MeanStd {
+    mean: number;
+    /** Sample standard deviation (divided by n - 1); 0 for a single value. */
+    std: number;
+    /** The best value: the lowest error or the highest accuracy. */
+    best: number;
+    /** In the order of the seeds. */
+    values: number[];
+}
+
+/** A published top-1 error. */
+export declare interface PublishedResult {
+    /** Fraction, 0 to 1. */
+    error: number;
+    /** Table in He et al. 2015. */
+    source: string;
+}
+
+/** Whether a deeper network of one family trains worse. */
+export declare interface DegradationVerdict {
+    family: NetworkFamily;
+    /** The shallowest network. */
+    shallow: string;
+    /** The deepest network. */
+    deep: string;
+    /** Training error of the deep network minus that of the shallow one; mean over the seeds. */
+    difference: number;
+    degraded: boolean;
+}
+
+/** Absolute paths of the files of one figure. */
+export declare interface FigureFiles {
+    svg: string;
+    png: string;
+}
+
+/** Configuration of `experiment.repeat()`. */
+export declare interface RepeatConfig extends Omit<TrainConfig, 'resume'> {
+    /** Number of runs, with the seeds `seed`, `seed + 1`, ... Default: 5, as in the paper. */
+    seeds?: number | undefined;
+}
+
+/** Result of `experiment.repeat()`, also in result.json. Accuracies are fractions, 0 to 1. */
+export declare interface RepeatResult {
+    /** Absolute path of the experiment's folder. */
+    dir: string;
+    seeds: number[];
+    /** Absolute paths of the run folders, in the order of the seeds. */
+    runs: string[];
+    /** Mean accuracy of the last epoch on augmented training images. */
+    trainAccuracy: MeanStd;
+    /** Validation accuracy of the best epoch; null without a validation split. */
+    valAccuracy: MeanStd | null;
+    /** Test accuracy of the best checkpoint; null without a test split. */
+    testAccuracy: MeanStd | null;
+    /** The run with the best validation accuracy, or training accuracy without a validation split. */
+    best: {
+        seed: number;
+        checkpoint: string;
+    };
+    /** Training and validation error by step, with a band of one standard deviation. */
+    figure: FigureFiles;
+    /** Absolute paths of the table. */
+    table: {
+        markdown: string;
+        csv: string;
+    };
+    /** Training time of all runs. */
+    seconds: number;
+}
+
+/** Configuration of `experiment.ensemble()`. */
+export declare type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thumbnails'>;
+
+/** Options of `experiment.ensemble()`. */
+export declare interface EnsembleOptions extends DownloadOptions {
+    /** Properties that weight files do not contain, as in `loadModel()`; applied to all models. */
+    load?: LoadConfig | undefined;
+}
+
+/** Result of `experiment.ensemble()`. */
+export declare interface EnsembleResult {
+    /** Evaluation of the mean of the models' probabilities. */
+    ensemble: Evaluation;
+    /** In the order of the models. */
+    members: EnsembleMember[];
+}
+
+/** The evaluation of a single model of an ensemble. */
+export declare interface EnsembleMember {
+    /** Absolute path of its checkpoint. */
+    checkpoint: string;
+    arch: string;
+    evaluation: Evaluation;
+}
+
 /**
- * Memory for training, computed from the shapes of the network's tensors, in bytes; and what this
- * process really took.
+ * Result of `experiment.ensemble()`.
  */
-export declare type MemoryEstimate = {
+export declare type EnsembleEvaluation = {
     /**
-     * Weights and running statistics, and their moving average if there is one.
+     * Evaluation of the mean of the members' probabilities.
      */
-    weights: number;
-    gradients: number;
+    ensemble: Evaluation;
     /**
-     * The update rule's state.
+     * Evaluation of each member, in the order of the request.
      */
-    optimizer: number;
-    /**
-     * What the forward pass keeps of a batch for the backward pass: what leaves each convolution,
-     * and each normalisation.
-     */
-    activations: number;
-    /**
-     * Batches that the workers make ahead.
-     */
-    batches: number;
-    /**
-     * Decoded images that are kept (`cache`), at full size, or that lie on the device (`augmentOn`).
-     */
-    images: number;
-    total: number;
-    /**
-     * The most that this process ever had in memory, JavaScript and libtorch included, after the
-     * steps that were measured; null where none were, or the system does not tell.
-     */
-    measured: number | null;
+    members: Array<Evaluation>;
 };
 
-/**
- * The order of an image's numbers in memory.
- */
-export declare type MemoryFormat = 'channels_last' | 'contiguous';
+// -----------------------------------------------------------------------------
+// Reports, dashboard and images
+// -----------------------------------------------------------------------------
 
 /**
- * A number that every epoch ends with.
+ * Writes the report of a run as a self-contained HTML page, with its figures as SVG and PNG; for
+ * several runs, writes a comparison. Sections that cannot be rendered, because the run is not
+ * finished or its images are gone, are left out.
+ *
+ * @example
+ * const { file } = await report('runs/photos-resnet18')
+ *
+ * @param runs one or more run folders
+ * @throws {ResidualError} `E_CHECKPOINT` if a path is no run folder, `E_USAGE`, `E_WRITE`
  */
-export declare type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy';
+export declare function report(runs: string | URL | readonly (string | URL)[], options?: ReportOptions): Promise<ReportResult>;
 
-/**
- * Training on mixtures of two images.
- */
-export declare type MixConfig = 'none' | 'mixup' | 'cutmix' | ({
-    type: 'none';
-} & NoMixConfig) | ({
-    type: 'mixup';
-} & MixupConfig) | ({
-    type: 'cutmix';
-} & CutmixConfig);
-
-/**
- * Weighted sums of two images and of their losses (Zhang et al. 2017).
- */
-export declare type MixupConfig = {
+/** Options of `report()`. */
+export declare interface ReportOptions {
     /**
-     * Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
+     * Output file; its figures are written to `<name>-plots/` beside it. Default: `report.html` and
+     * `plots/` in the run folder; for several runs, `comparison.html` in the current folder.
      */
-    alpha?: number | undefined;
-};
+    out?: string | URL | undefined;
+    /** Location of the images, if they were moved since training. */
+    data?: string | undefined;
+    /**
+     * Evaluate the network if the run folder has no evaluation of it, or if `data` is given; this takes
+     * about as long as a validation during training. If false, such a report has no confusion matrix
+     * and no predictions. Comparisons never evaluate. Default: true.
+     */
+    evaluate?: boolean | undefined;
+    /** Called before the evaluation starts. */
+    onEvaluate?: (() => void) | undefined;
+}
+
+/** Result of `report()`. */
+export declare interface ReportResult {
+    /** Absolute path of the HTML page. */
+    file: string;
+    /** The files of every figure, by its name. */
+    figures: Record<string, FigureFiles>;
+    /** Sections that could not be rendered, with the reason. */
+    skipped: {
+        section: string;
+        reason: string;
+    }[];
+    /** The runs, in the given order. */
+    runs: ReportedRun[];
+}
+
+/** Summary of a run in a report. */
+export declare interface ReportedRun {
+    /** Name of the run folder, or its path if several runs have the same name. */
+    name: string;
+    /** Absolute path of the run folder. */
+    dir: string;
+    arch: string;
+    /** Undefined if the run has not ended. */
+    stopReason?: StopReason | undefined;
+    /** Completed epochs. */
+    epochs: number;
+    /**
+     * Accuracy of the best epoch, on the validation split if there is one, 0 to 1; undefined before the
+     * first epoch.
+     */
+    accuracy?: number | undefined;
+    /** Accuracy on the test split, 0 to 1, if the run measured it. */
+    testAccuracy?: number | undefined;
+    /** Training time in seconds. */
+    seconds?: number | undefined;
+}
 
 /**
- * A trained network, held in memory until it is closed: `await using model = await loadModel(...)`,
- * or `close()`.
+ * Serves a live web page of runs: training curves, progress, sample predictions, and a button to stop
+ * a run. The page follows the run folders, whichever process trains.
+ *
+ * The server is reachable only from this machine, and only with the token in its URL.
+ *
+ * @example
+ * await using page = await dashboard('runs')
+ * console.log(page.url)
+ * await train({ data: './photos', out: 'runs/photos' })
+ *
+ * @param folder a folder of runs, or a run folder; it may not exist yet
+ * @throws {ResidualError} `E_PORT` if the port is not available; `E_USAGE` if the path is a file or the
+ *   port is invalid
  */
-export declare class Model implements AsyncDisposable {
+export declare function dashboard(folder?: string | URL, { port }?: DashboardOptions): Promise<Dashboard>;
+
+/** Options of `dashboard()`. */
+export declare interface DashboardOptions {
+    /** Port to listen on. Default: 8265, or the next free port. */
+    port?: number | undefined;
+}
+
+/** A running server of the live page. The server keeps the process alive until it is closed. */
+export declare class Dashboard implements AsyncDisposable {
     #private;
-    /** What its file says about it. */
-    readonly info: Readonly<ModelInfo>;
+    /** Absolute path of the folder of runs. */
+    readonly folder: string;
+    /** Port on 127.0.0.1. */
+    readonly port: number;
+    /**
+     * URL for the browser. Its token grants access to view and stop runs; the page exchanges the token
+     * for a cookie and removes it from the address bar.
+     */
+    readonly url: string;
     private constructor();
-    /**
-     * Says what is on an image; an array of images gives an array of answers, in their order. Calls
-     * that wait for each other pass the network together: many at once take less time than one after
-     * another, and none is held back until there are more.
-     *
-     * @example
-     * await using model = await loadModel('runs/latest')
-     * const [cat, dog] = await model.predict(['cat.jpg', 'dog.jpg'])
-     *
-     * @param image a path, bytes or pixels
-     * @param config how many classes to name, and how often to look: `{ crops: 'flip' }`
-     * @throws {ResidualError} `E_IMAGE` with the file, if one cannot be decoded; `E_IO`, `E_USAGE`,
-     *   `E_CONFIG`, `E_CLOSED`
-     */
-    predict(image: ImageInput, config?: PredictConfig): Promise<Prediction>;
-    predict(images: readonly ImageInput[], config?: PredictConfig): Promise<Prediction[]>;
-    /**
-     * Measures loss and accuracy on a data set, on images that are not augmented. A named one is
-     * downloaded first if it is not on this machine. (Between the steps of a run, it gives way to the
-     * run's end and begins again after it.)
-     *
-     * @example
-     * await using model = await loadModel('runs/latest')
-     * const { accuracy, confusion } = await model.evaluate({ part: 'val' })
-     *
-     * @param config which images; by default those that it was trained with
-     * @param options images in memory instead of `config.data`; their classes are the model's, unless
-     *   they are named. The signal ends the evaluation after the batch that it is in
-     * @throws {ResidualError} as opening the data set does; `E_MISMATCH` for one with other classes;
-     *   an `AbortError` once the signal is given
-     */
-    evaluate(config?: EvaluateConfig, options?: EvaluateOptions): Promise<Evaluation>;
-    /**
-     * Measures how strongly each 3x3 layer answers to images that are not augmented: the standard
-     * deviations of the paper's figure 7, in the order in which an image passes the layers.
-     *
-     * @param config which images
-     * @param options images in memory instead of `config.data`
-     * @throws {ResidualError} as `evaluate()` does
-     */
-    layerResponses(config?: EvaluateConfig, options?: EvaluateOptions): Promise<LayerResponse[]>;
-    /**
-     * Writes the network for use elsewhere, as `exportModel()` does.
-     *
-     * @param path ends in `.safetensors` or `.onnx`
-     * @param config for ONNX: what goes into the file beside the network
-     * @throws {ResidualError} `E_USAGE` for another ending, `E_WRITE`, `E_CLOSED`
-     */
-    export(path: string | URL, config?: ExportConfig): Promise<void>;
-    /** Gives the memory back, after what was asked before has been answered. */
+    /** Sends the remaining events to open pages and closes the server. */
     close(): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * The network.
+ * Renders predictions as a self-contained HTML page (`residual predict --html`). Images are shown
+ * where predictions have thumbnails.
+ *
+ * @example
+ * await using model = await loadModel('runs/latest')
+ * const prediction = await model.predict('cat.jpg', { thumbnails: 160 })
+ * await writeFile('cat.html', renderPredictionGallery([{ name: 'cat.jpg', prediction }], model.info))
+ *
+ * @param predictions in the order in which they are shown
+ * @param model the predicting model's `model.info`
+ * @returns HTML
  */
-export declare type ModelConfig = {
-    /**
-     * For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
-     * images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
-     * `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
-     * `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
-     */
-    arch?: 'auto' | string | undefined;
-    /**
-     * `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
-     */
-    stem?: 'auto' | Stem | undefined;
-    /**
-     * The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
-     * networks.
-     */
-    shortcut?: 'auto' | Shortcut | undefined;
-    /**
-     * Start the last batch-norm of every block at zero (Goyal et al. 2017).
-     */
-    zeroInitResidual?: boolean | undefined;
-    /**
-     * The layer of a bottleneck that halves the resolution. Default: `3x3`.
-     */
-    bottleneckStride?: BottleneckStride | undefined;
-    /**
-     * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
-     * for the ones that torchvision published, or `none`. A head for other classes begins
-     * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
-     * the file is here or can be fetched; else `none`.
-     */
-    weights?: 'auto' | string | undefined;
-    /**
-     * The SHA-256 of that file: written down by a run, and checked where it is given.
-     */
-    weightsSha256?: string | undefined;
-    /**
-     * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
-     * `backbone` is all but the head. Their normalisation uses its running statistics.
-     */
-    freeze?: Array<string> | undefined;
-};
+export declare function renderPredictionGallery(predictions: readonly NamedPrediction[], model: Readonly<ModelInfo>): string;
+
+/** A prediction with the name of its image. */
+export declare interface NamedPrediction {
+    /** Usually the path of the image file. */
+    name: string;
+    /** With a thumbnail if the page is to show the image. */
+    prediction: Prediction;
+}
 
 /**
- * What a model is.
+ * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label, their
+ * prediction and its probability. Correct predictions have a green frame, wrong ones a red frame.
+ *
+ * @example
+ * const { samples } = await evaluate('runs/latest', { samples: 12, thumbnails: 96 })
+ * await writeFile('samples.png', renderPredictions(samples, { title: 'Predictions' }).png())
+ *
+ * @throws {ResidualError} `E_USAGE` if the list is empty or an example has no thumbnail
  */
-export declare type ModelInfo = {
-    arch: string;
-    /**
-     * Class names, in the order of their indices.
-     */
-    classes: Array<string>;
-    channels: number;
-    /**
-     * Height and width that the network sees.
-     */
-    imageSize: number;
-    /**
-     * Trainable numbers.
-     */
-    parameters: number;
-    /**
-     * The file that it was read from, absolute.
-     */
-    checkpoint: string;
-    /**
-     * Whole epochs that it was trained for; 0 where the file does not say.
-     */
-    epoch: number;
-    /**
-     * What was assumed of weights that do not say it, a sentence each; none for a checkpoint.
-     */
-    assumed: Array<string>;
-};
+export declare function renderPredictions(examples: readonly EvaluatedImage[], options?: GridOptions): ImageGrid;
 
 /**
- * Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
+ * Arranges images in a grid with captions, as `torchvision.utils.make_grid`.
+ *
+ * @example
+ * const gray = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as const
+ * await writeFile('grid.svg', makeGrid([{ image: gray, caption: 'gray' }]).svg)
+ *
+ * @throws {ResidualError} `E_USAGE` if there are no images, or an image is neither pixels nor a file
  */
-export declare type MultiStepConfig = {
-    /**
-     * Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
-     * quarters of the budget.
-     */
-    milestones?: 'auto' | Array<number> | undefined;
-    /**
-     * Default: 0.1.
-     */
-    gamma?: number | undefined;
-    /**
-     * Default: `epoch`.
-     */
-    unit?: Unit | undefined;
-};
+export declare function makeGrid(tiles: readonly GridTile[], options?: GridOptions): ImageGrid;
 
-/**
- * All classes count the same.
- */
-export declare type NoClassWeightsConfig = Record<symbol, never>;
+/** An image of a grid with its caption. */
+export declare interface GridTile {
+    /** Pixels, or the contents of a PNG or JPEG file. */
+    image: Pixels | Uint8Array;
+    /** Text below the image. It is truncated to the width of the tile; an SVG has it as a tooltip. */
+    caption: string;
+    /** A second, smaller line. */
+    note?: string | undefined;
+    /** Draws a green frame if true, a red one if false, none if undefined. */
+    correct?: boolean | undefined;
+}
 
-/**
- * Colours as they are.
- */
-export declare type NoColorConfig = Record<symbol, never>;
+/** A grid of images, as SVG and on request as PNG. */
+export declare class ImageGrid {
+    readonly svg: string;
+    constructor(svg: string);
+    /** Rasterizes the grid to a PNG file. The result is not cached. */
+    png(options?: PngOptions): Buffer;
+}
 
-/**
- * Resized like an evaluation image.
- */
-export declare type NoCropConfig = Record<symbol, never>;
-
-/**
- * No holes.
- */
-export declare type NoEraseConfig = Record<symbol, never>;
-
-/**
- * Each image by itself.
- */
-export declare type NoMixConfig = Record<symbol, never>;
-
-/**
- * No random operations.
- */
-export declare type NoPolicyConfig = Record<symbol, never>;
-
-/**
- * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
- */
-export declare type OneCycleConfig = {
-    /**
-     * Share of the budget that the rise takes. Default: 0.3.
-     */
-    pctStart?: number | undefined;
-    /**
-     * It begins at the optimizer's rate divided by this. Default: 25.
-     */
-    divFactor?: number | undefined;
-    /**
-     * It ends at the beginning's rate divided by this. Default: 10000.
-     */
-    finalDivFactor?: number | undefined;
-    /**
-     * Default: `cos`.
-     */
-    anneal?: Anneal | undefined;
-};
-
-/**
- * The update rule.
- */
-export declare type OptimizerConfig = 'sgd' | 'adam' | 'adamw' | 'lars' | ({
-    type: 'sgd';
-} & SgdConfig) | ({
-    type: 'adam';
-} & AdamConfig) | ({
-    type: 'adamw';
-} & AdamConfig) | ({
-    type: 'lars';
-} & LarsConfig);
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
- */
-export declare type PadCropConfig = {
-    /**
-     * Pixels added on each side. Default: 4.
-     */
-    padding?: number | undefined;
-};
-
-/** How a picture is painted. */
-export declare interface PaintOptions {
-    /** Pixels for each unit of the drawing. Default: 2, sharp on today's screens. */
+/** Options of a PNG file. */
+export declare interface PngOptions {
+    /** Pixels per unit of the drawing. Default: 2. */
     scale?: number | undefined;
 }
 
+// -----------------------------------------------------------------------------
+// Machine
+// -----------------------------------------------------------------------------
+
 /**
- * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
- * section 4.1; used by the paper, section 3.4).
+ * Checks whether this machine can train (`residual doctor`): platform, libtorch, CUDA, CPU, memory
+ * and disk. Each check reports what was detected and, if something is wrong, the next thing to do.
+ *
+ * Never throws because of a missing part. libtorch is loaded in a child process.
+ *
+ * @example
+ * const { ok, checks } = await doctor()
+ * if (!ok) console.error(checks.filter(({ status }) => status === 'fail'))
  */
-export declare type PcaColorConfig = {
+export declare function doctor(): Promise<Diagnosis>;
+
+/** The result of `doctor()`. */
+export declare interface Diagnosis {
+    /** Whether no check failed, so that this machine can train. */
+    ok: boolean;
+    /** Version of this package. */
+    version: string;
+    checks: Check[];
+}
+
+/** The result of checking one part of the machine. */
+export declare interface Check {
+    /** `platform`, `glibc`, `addon`, `libtorch`, `CUDA`, `CPU`, `threads`, `memory`, `disk`, ... */
+    name: string;
+    status: CheckStatus;
+    /** What was detected, in a few words. */
+    detail: string;
+    /** The next thing to do, as a sentence; undefined when nothing needs to be done. */
+    hint?: string | undefined;
+}
+
+/**
+ * Status of one check: `pass`, `warn` (training works, but with limits), `fail` (training does not
+ * work), or `off` (an optional part, such as CUDA, is not available).
+ */
+export declare type CheckStatus = 'pass' | 'warn' | 'fail' | 'off';
+
+/**
+ * Measures the throughput of a network on this machine (`residual bench`): training steps and
+ * forward passes on random images in memory. The two are measured in alternating rounds, and the
+ * result contains all rounds, because clock speeds drift.
+ *
+ * @example
+ * const { train } = await bench('resnet18')
+ * console.log(train.median, 'images per second')
+ *
+ * @param config name of a network, or an object with more settings
+ * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`, `E_MEMORY`
+ */
+export declare function bench(config?: string | BenchConfig): Promise<BenchResult>;
+
+/**
+ * Options of `bench()`.
+ */
+export declare type BenchConfig = {
     /**
-     * Standard deviation of the shifts. Default: 0.1.
+     * Network: a name, or an object with further settings. Default: `resnet20`.
      */
-    std?: number | undefined;
+    model?: ModelName | ModelConfig | undefined;
+    /**
+     * Input height and width, in pixels. Default: 32 for CIFAR networks, else 224.
+     */
+    imageSize?: number | undefined;
+    /**
+     * Input channels. Default: 3.
+     */
+    channels?: number | undefined;
+    /**
+     * Number of classes. Default: 10 for CIFAR networks, else 1000.
+     */
+    classes?: number | undefined;
+    /**
+     * Images per batch. Default: as in `TrainConfig`.
+     */
+    batchSize?: 'auto' | number | undefined;
+    /**
+     * Data type of the computation. Default: as in `TrainConfig`.
+     */
+    precision?: 'auto' | Precision | undefined;
+    /**
+     * Device. Default: as in `TrainConfig`.
+     */
+    device?: 'auto' | Device | undefined;
+    /**
+     * Threads for tensor operations. Default: as in `TrainConfig`.
+     */
+    threads?: 'auto' | number | undefined;
+    /**
+     * Measurements of training and of inference, alternating. Default: 5.
+     */
+    rounds?: number | undefined;
+    /**
+     * Approximate length of a measurement, in seconds. Default: 1.
+     */
+    seconds?: number | undefined;
 };
 
-/** A drawing, as SVG and, painted when asked for, as PNG. */
-export declare class Picture {
-    /** The drawing, as SVG. */
-    readonly svg: string;
-    constructor(svg: string);
-    /** The bytes of a PNG file, painted anew at every call. */
-    png(options?: PaintOptions): Buffer;
-}
+/**
+ * Result of `bench()`.
+ */
+export declare type BenchResult = {
+    /**
+     * Name of the network.
+     */
+    arch: string;
+    imageSize: number;
+    channels: number;
+    classes: number;
+    batchSize: number;
+    precision: Precision;
+    device: Device;
+    threads: number;
+    /**
+     * Number of trainable parameters.
+     */
+    parameters: number;
+    /**
+     * Multiply-accumulate operations of the forward pass of one image.
+     */
+    macs: number;
+    /**
+     * Training throughput: forward pass, loss, backward pass and optimizer step.
+     */
+    train: Throughput;
+    /**
+     * Inference throughput: forward passes in evaluation mode.
+     */
+    predict: Throughput;
+};
 
-/** Decoded pixels: 8 bits a channel, row by row, the channels of a pixel together (HWC). */
-export declare interface Pixels {
-    /** `height * width * channels` bytes. */
-    data: Uint8Array;
-    /** In pixels. */
-    width: number;
-    /** In pixels. */
-    height: number;
-    /** 1 (grey) or 3 (RGB). */
-    channels: 1 | 3;
+/**
+ * Images per second, measured several times.
+ */
+export declare type Throughput = {
+    /**
+     * Measurement of each round, in order.
+     */
+    rounds: Array<number>;
+    median: number;
+    min: number;
+    max: number;
+};
+
+// -----------------------------------------------------------------------------
+// Errors
+// -----------------------------------------------------------------------------
+
+/**
+ * The error that every function of this package throws. Branch on `code`; `at` locates the problem
+ * and `hint` names the next thing to do.
+ *
+ * @example
+ * try {
+ *   await train({ data: './photos' })
+ * } catch (error) {
+ *   if (error instanceof ResidualError) console.error(error.code, error.message, error.hint)
+ * }
+ */
+export declare class ResidualError extends Error {
+    /** The kind of error, for programs. */
+    readonly code: ErrorCode;
+    /** Where: a configuration key, a file, a line in it. */
+    readonly at: ErrorLocation;
+    /** The next thing to do, as a sentence. */
+    readonly hint: string;
+    constructor({ code, message, at, hint }: RunError, options?: ErrorOptions);
 }
 
 /**
- * Where it went wrong. Every part is optional; `key` is a configuration path
- * (`optimizer.lr`, `schedule.milestones[1]`).
+ * Location of an error: a configuration key (`optimizer.lr`, `schedule.milestones[1]`), a file, or
+ * a line of a file. Every part is optional.
  */
-export declare type Place = {
+export declare type ErrorLocation = {
     key?: string | undefined;
     file?: string | undefined;
     line?: number | undefined;
 };
 
-/**
- * What `plan()` gives: a run as it would be. Nothing was written.
- */
-export declare type Plan = {
-    /**
-     * The run folder that it would have, absolute.
-     */
-    dir: string;
-    config: ResolvedConfig;
-    data: DataFacts;
-    /**
-     * Images trained on in an epoch, after the validation split.
-     */
-    trainImages: number;
-    valImages: number;
-    testImages: number;
-    /**
-     * Trainable numbers of the network.
-     */
-    parameters: number;
-    /**
-     * Multiply-adds of one image's forward pass.
-     */
-    macs: number;
-    stepsPerEpoch: number;
-    /**
-     * Where the budget is known in steps or epochs.
-     */
-    totalSteps: number | null;
-    /**
-     * Steps already done, in a run that would be resumed.
-     */
-    resumedAt: number;
-    /**
-     * What would be warned of at the beginning.
-     */
-    warnings: Array<WarningEvent>;
-    memory: MemoryEstimate;
-    /**
-     * Null where nothing was measured: it was not wanted, or no step could be made.
-     */
-    time: TimeEstimate | null;
-};
+/** The content of an error, as plain data. */
+export declare interface RunError {
+    code: ErrorCode;
+    /** What happened, as a sentence without the final period. */
+    message: string;
+    /** Where: a configuration key, a file, a line in it. */
+    at?: ErrorLocation;
+    /** The next thing to do. Default: the general hint of the code. */
+    hint?: string;
+}
 
-/**
- * Says what `train()` would do, and does not do it (`residual train --dry-run`): every value with
- * its reason, the run folder, the memory and the time. Nothing is written but downloads.
- *
- * Memory is computed from the shapes of the network's tensors. Time is measured: a few updates are
- * made on the run's own images, with a network that is thrown away.
- *
- * @example
- * const { time, memory, config } = await plan({ data: './photos' })
- *
- * @param config as for `train()`
- * @throws {ResidualError} as `train()` does before it begins; an `AbortError` once the signal is
- *   given
- */
-export declare function plan(config: TrainConfig, options?: PlanOptions): Promise<Plan>;
-
-/**
- * What `plan()` finds out.
- */
-export declare type PlanConfig = {
-    /**
-     * Make some updates on a network that is thrown away, for the time that they take: three
-     * seconds, and two updates at least. Default: true.
-     */
-    measure?: boolean | undefined;
-};
-
-/** What to find out, and how named data sets are fetched. */
-export declare interface PlanOptions extends PlanConfig, DownloadOptions {
-    /** Images in memory, instead of `data`. */
-    arrays?: Arrays | undefined;
+/** The error of work that an `AbortSignal` ended. `cause` is the reason of the signal. */
+export declare class AbortError extends ResidualError {
+    /** Path of the checkpoint saved on abort; undefined if training had not started. */
+    readonly checkpoint: string | undefined;
+    constructor(message: string, checkpoint: string | undefined, reason: unknown, hint?: string | undefined);
 }
 
 /**
- * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
+ * Code of an error. Adding a code is an API change.
  */
-export declare type PlateauConfig = {
-    /**
-     * Default: 0.1.
-     */
-    factor?: number | undefined;
-    /**
-     * How much better counts as better. Default: 1e-4.
-     */
-    threshold?: number | undefined;
-    /**
-     * `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
-     */
-    thresholdMode?: ThresholdMode | undefined;
-    /**
-     * Epochs without improvement that are let pass. Default: 10.
-     */
-    patience?: number | undefined;
-    /**
-     * Epochs after a cut in which none is counted. Default: 0.
-     */
-    cooldown?: number | undefined;
-    /**
-     * Default: 0.
-     */
-    minLr?: number | undefined;
-    /**
-     * What is watched. Default: the validation loss, where there is a validation part.
-     */
-    metric?: 'auto' | Metric | undefined;
+export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_PORT' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_MEMORY' | 'E_TORCH' | 'E_INTERNAL';
+
+/** Exit status of the command line for each error code. */
+export declare const exitStatus: {
+    readonly E_CONFIG: 2;
+    readonly E_UNKNOWN_KEY: 2;
+    readonly E_USAGE: 2;
+    readonly E_DATA_NOT_FOUND: 4;
+    readonly E_DATA_UNUSABLE: 4;
+    readonly E_DATA_FORMAT: 4;
+    readonly E_IMAGE: 4;
+    readonly E_DOWNLOAD: 1;
+    readonly E_OUT_EXISTS: 2;
+    readonly E_OUT_IN_USE: 1;
+    readonly E_PORT: 1;
+    readonly E_WRITE: 1;
+    readonly E_IO: 1;
+    readonly E_CHECKPOINT: 4;
+    readonly E_MISMATCH: 2;
+    readonly E_DIVERGED: 1;
+    readonly E_ABORTED: 1;
+    readonly E_CLOSED: 1;
+    readonly E_LIBTORCH: 3;
+    readonly E_PLATFORM: 3;
+    readonly E_DEVICE: 3;
+    readonly E_MEMORY: 1;
+    readonly E_TORCH: 1;
+    readonly E_INTERNAL: 1;
 };
 
-/**
- * Random operations on the whole picture.
- */
-export declare type PolicyConfig = 'none' | 'randaugment' | 'trivialaugment' | ({
-    type: 'none';
-} & NoPolicyConfig) | ({
-    type: 'randaugment';
-} & RandAugmentConfig) | ({
-    type: 'trivialaugment';
-} & TrivialAugmentConfig);
+// -----------------------------------------------------------------------------
+// Resolved configuration
+// -----------------------------------------------------------------------------
 
 /**
- * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
- * (`PolynomialLR` over the whole budget).
- */
-export declare type PolynomialConfig = {
-    /**
-     * Default: 1.
-     */
-    power?: number | undefined;
-};
-
-/**
- * The arithmetic of forward and backward; weights and updates are kept in fp32 (fp64 in
- * `fp64`).
- */
-export declare type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64';
-
-/**
- * Says what is on an image, or on each of an array. To ask more than once, keep the model:
- * `loadModel()`.
- *
- * @example
- * const { label, probability } = await predict('runs/latest', 'cat.jpg')
- *
- * @param model a run folder, a checkpoint, or weights of whoever made them
- * @param image what to look at; an array gives an array of answers, in their order
- * @param load what such weights do not say of themselves
- * @throws {ResidualError} as `loadModel()` and `Model.predict()` do
- */
-export declare function predict(model: string | URL, image: ImageInput, config?: PredictConfig, load?: LoadConfig): Promise<Prediction>;
-
-export declare function predict(model: string | URL, images: readonly ImageInput[], config?: PredictConfig, load?: LoadConfig): Promise<Prediction[]>;
-
-/**
- * How a model is asked what is on an image.
- */
-export declare type PredictConfig = {
-    /**
-     * How many classes to name, best first. Default: 5.
-     */
-    top?: number | undefined;
-    /**
-     * Test-time augmentation: what of an image the network sees, where that is more than its
-     * centre. The probabilities are averaged. Default: `center`.
-     */
-    crops?: Crops | undefined;
-    /**
-     * The short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
-     */
-    scales?: Array<number> | undefined;
-    /**
-     * Give the image back too, no side longer than so many pixels, 8 to 256. Default: no
-     * image.
-     */
-    thumbnails?: number | undefined;
-};
-
-/**
- * What the network takes an image for.
- */
-export declare type Prediction = {
-    label: string;
-    index: number;
-    /**
-     * 0 to 1.
-     */
-    probability: number;
-    /**
-     * The most probable classes, best first.
-     */
-    top: Array<LabelProbability>;
-    /**
-     * The image, where `thumbnails` asked for it.
-     */
-    thumbnail?: Thumbnail | undefined;
-};
-
-/**
- * A page with predictions and the pictures that they are of (`residual predict --html`): one file
- * that needs no network, as the report is. Pictures are there where predictions have thumbnails.
- *
- * @example
- * await using model = await loadModel('runs/latest')
- * const prediction = await model.predict('cat.jpg', { thumbnails: 160 })
- * await writeFile('cat.html', predictionPage([{ name: 'cat.jpg', prediction }], model.info))
- *
- * @param answers what is to be shown, in this order
- * @param model whose answers they are: `model.info`
- * @returns HTML
- */
-export declare function predictionPage(answers: readonly Answered[], model: Readonly<ModelInfo>): string;
-
-/** A published top-1 error. */
-export declare interface Published {
-    /** 0 to 1. */
-    error: number;
-    /** Where it stands in He et al. 2015. */
-    source: string;
-}
-
-/**
- * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
- */
-export declare type RandAugmentConfig = {
-    /**
-     * Operations on each image, one after another. Default: 2.
-     */
-    operations?: number | undefined;
-    /**
-     * Strength, 0 to 30. Default: 9.
-     */
-    magnitude?: number | undefined;
-};
-
-/**
- * One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
- */
-export declare type RandomErasingConfig = {
-    /**
-     * Share of the images that get one. Default: 0.25.
-     */
-    probability?: number | undefined;
-    /**
-     * Smallest and largest share of the area. Default: [0.02, 1/3].
-     */
-    scale?: Array<number> | undefined;
-    /**
-     * Narrowest and widest aspect ratio. Default: [0.3, 3.3].
-     */
-    ratio?: Array<number> | undefined;
-};
-
-/**
- * A random part of the image, resized (torchvision's `RandomResizedCrop`).
- */
-export declare type RandomResizedCropConfig = {
-    /**
-     * Smallest and largest share of the area. Default: [0.08, 1].
-     */
-    scale?: Array<number> | undefined;
-    /**
-     * Narrowest and widest aspect ratio. Default: [3/4, 4/3].
-     */
-    ratio?: Array<number> | undefined;
-};
-
-/**
- * The short side resized to a random length, then a random crop (the paper's scale
- * augmentation, section 3.4, after Simonyan & Zisserman 2014).
- */
-export declare type RandomShortSideCropConfig = {
-    /**
-     * Pixels. Default: 256.
-     */
-    min?: number | undefined;
-    /**
-     * Pixels. Default: 480.
-     */
-    max?: number | undefined;
-};
-
-/**
- * Images a second, measured several times.
- */
-export declare type Rates = {
-    /**
-     * One for each round, in their order.
-     */
-    rounds: Array<number>;
-    median: number;
-    lowest: number;
-    highest: number;
-};
-
-/**
- * What an epoch reached on the validation part; on the training part where there is none.
- */
-export declare type Reached = {
-    epoch: number;
-    accuracy: number;
-    loss: number;
-};
-
-/** A published way to train: a part of a configuration, and where it comes from. */
-export declare interface Recipe {
-    /** What `recipe` takes. */
-    name: string;
-    /** What it trains, in a line. */
-    about: string;
-    /** Who published it, and where. */
-    source: string;
-    /** The result that they published. */
-    published: string;
-    /** What it sets. The rest stays to `train()`'s defaults. */
-    config: TrainConfig;
-}
-
-/**
- * The recipes that have a name (`residual recipes`). Needs no libtorch.
- *
- * @example
- * for (const { name, published } of await recipes()) console.log(name, published)
- */
-export declare function recipes(): Promise<Recipe[]>;
-
-/** What to train, and how often. */
-export declare interface RepeatConfig extends Omit<TrainConfig, 'resume'> {
-    /** How many runs, seeded `seed`, `seed + 1`, ... Default: 5, as often as the paper repeats. */
-    seeds?: number | undefined;
-}
-
-/** What `experiment.repeat()` gives; the same is in result.json. Accuracies are shares, 0 to 1. */
-export declare interface RepeatResult {
-    /** The experiment's folder, absolute. */
-    dir: string;
-    seeds: number[];
-    /** The run folders, absolute, in the order of the seeds. */
-    runs: string[];
-    /** Of the last epoch, its mean on augmented training images. */
-    trainAccuracy: Spread;
-    /** Of the best epoch; null without a validation part. */
-    valAccuracy: Spread | null;
-    /** Of the best epoch's checkpoint; null without a test part. */
-    testAccuracy: Spread | null;
-    /** The run that is best on the validation part, or in training where there is none. */
-    best: {
-        seed: number;
-        checkpoint: string;
-    };
-    /** Training and validation error against updates; a band of one deviation around the mean. */
-    figure: FigureFiles;
-    /** The table as Markdown and CSV, absolute paths. */
-    table: {
-        markdown: string;
-        csv: string;
-    };
-    seconds: number;
-}
-
-/**
- * Writes a report on a run as one page that needs nothing else, and its figures as SVG and PNG; of
- * several runs, a comparison. Runs that are not done, or whose images are gone, get one without the
- * sections that cannot be made.
- *
- * @example
- * const { file } = await report('runs/photos-resnet18')
- *
- * @param runs one run folder, or several
- * @throws {ResidualError} `E_CHECKPOINT` for what is no run folder, `E_USAGE`, `E_WRITE`
- */
-export declare function report(runs: string | URL | readonly (string | URL)[], options?: ReportOptions): Promise<ReportResult>;
-
-/** A run as its folder tells it. */
-export declare interface ReportedRun {
-    /** The folder's name or, where two have one, its path. */
-    name: string;
-    /** Absolute. */
-    dir: string;
-    arch: string;
-    /** Undefined where it has not ended. */
-    stopReason?: StopReason | undefined;
-    /** Whole epochs trained. */
-    epochs: number;
-    /** Of the best epoch, on validation images where there are any; undefined before the first. */
-    accuracy?: number | undefined;
-    /** On the test part, where it was measured. */
-    testAccuracy?: number | undefined;
-    /** Of training. */
-    seconds?: number | undefined;
-}
-
-/** What a report is made from, and where it goes. */
-export declare interface ReportOptions {
-    /**
-     * The page's file; its figures go beside it, into `<name>-plots/`. Default: `report.html` and
-     * `plots/` in the run's folder; for several runs `comparison.html` in the current one.
-     */
-    out?: string | URL | undefined;
-    /** Where the images are now, if not where they were when the run was trained. */
-    data?: string | undefined;
-    /**
-     * Measure the network on its images where the run has not kept what it measured last, or
-     * `data` names other images: about as long as a validation in training. Without, such a run has no
-     * confusion matrix and no predictions. Default: true. Of several runs none is measured.
-     */
-    evaluate?: boolean | undefined;
-    /** Called before the network is measured. */
-    onMeasure?: (() => void) | undefined;
-}
-
-/** A report that was written. */
-export declare interface ReportResult {
-    /** The page, absolute. */
-    file: string;
-    /** Every figure's two files, by its name. */
-    figures: Record<string, FigureFiles>;
-    /** Sections that could not be made, and why. */
-    missing: {
-        section: string;
-        why: string;
-    }[];
-    /** What it is about, in the order in which they were given. */
-    runs: ReportedRun[];
-}
-
-/**
- * Every failure of this package: a `code` to branch on, a place to look `at` and a `hint` that
- * names the next thing to do.
- */
-export declare class ResidualError extends Error {
-    /** What went wrong, for programs. */
-    readonly code: ErrorCode;
-    /** Where: a configuration path, a file, a line of it. */
-    readonly at: Place;
-    /** The next thing to do, as a sentence. */
-    readonly hint: string;
-    constructor({ code, message, at, hint }: Failure, options?: ErrorOptions);
-}
-
-/**
- * Adam (Kingma & Ba 2014) in PyTorch's form (`torch.optim.Adam`), and with decoupled weight
- * decay (Loshchilov & Hutter 2017, `torch.optim.AdamW`).
- */
-export declare type ResolvedAdam = {
-    /**
-     * Learning rate. Default: 1e-3; 1e-4 where training begins from weights.
-     */
-    lr: number;
-    /**
-     * Decay of the two moments. Default: [0.9, 0.999].
-     */
-    betas: [number, number];
-    /**
-     * Default: 1e-8.
-     */
-    eps: number;
-    /**
-     * Default: 0 for `adam`, 0.01 for `adamw`.
-     */
-    weightDecay: number;
-    /**
-     * Apply the weight decay to norms and biases too. Default: true.
-     */
-    decayNorms: boolean;
-};
-
-/**
- * Inversely to their frequency: images / (classes * the class's images).
- */
-export declare type ResolvedBalancedClassWeights = Record<symbol, never>;
-
-/**
- * How long to train; the first limit reached ends the run.
- */
-export declare type ResolvedBudget = {
-    /**
-     * Passes over the training images. Default, where nothing else is given: 30, and more
-     * where there are few images; fewer for many that begin from weights.
-     */
-    epochs: number | null;
-    /**
-     * Updates of the weights.
-     */
-    steps: number | null;
-    /**
-     * Seconds of training, evaluation included.
-     */
-    seconds: number | null;
-};
-
-/**
- * What is kept besides the last and the best checkpoint.
- */
-export declare type ResolvedCheckpoint = {
-    /**
-     * Keep one every so many epochs as `epoch-0010.safetensors`; 0 for none. Default: 0.
-     */
-    every: number;
-    /**
-     * Write `last.safetensors` also every so many steps; 0 for every epoch only. Default: 0.
-     */
-    steps: number;
-};
-
-/**
- * How much each class counts in the loss.
- */
-export declare type ResolvedClassWeights = ({
-    type: 'none';
-} & ResolvedNoClassWeights) | ({
-    type: 'balanced';
-} & ResolvedBalancedClassWeights) | ({
-    type: 'given';
-} & ResolvedGivenClassWeights);
-
-/**
- * Random colour.
- */
-export declare type ResolvedColor = ({
-    type: 'none';
-} & ResolvedNoColor) | ({
-    type: 'pca';
-} & ResolvedPcaColor);
-
-/**
- * Everything about a run. Only `data` is required.
+ * Configuration of a training run. Only `data` is required.
  */
 export declare type ResolvedConfig = {
     /**
-     * The images: a path or a name, or an object that says more.
+     * Data set: a path, a name, or an object with further settings.
      */
     data: ResolvedData;
     /**
-     * Resizing, augmentation, normalisation.
+     * Resizing, augmentation and normalization.
      */
     transform: ResolvedTransform;
     /**
-     * The network: a name, or an object that says more.
+     * Network: a name, or an object with further settings.
      */
     model: ResolvedModel;
     /**
-     * Passes over the training images; the same as `budget.epochs`.
+     * Passes over the training images. Short for `budget.epochs`.
      */
     epochs: number | null;
     /**
-     * How long to train.
+     * Length of training in epochs, steps or seconds.
      */
     budget: ResolvedBudget;
     /**
-     * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
-     * where an epoch would have less than 8 steps, or where memory would not do.
+     * Images per batch, 2 or more. Default: 128, or 32 for images of more than 96 pixels;
+     * smaller if an epoch would have fewer than 8 steps or memory would not suffice.
      */
     batchSize: number;
     /**
-     * The update rule. Default: SGD.
+     * Optimizer. Default: `sgd`.
      */
     optimizer: ResolvedOptimizer;
     /**
-     * The learning rate's way. Default: cosine.
+     * Learning-rate schedule. Default: `cosine`.
      */
     schedule: ResolvedSchedule;
     /**
-     * A linear rise before it. Default: none, or an epoch where training begins from weights.
+     * Learning-rate warm-up. Default: none; 1 epoch if training starts from weights.
      */
     warmup: ResolvedWarmup;
     /**
-     * What is minimised.
+     * Loss function: cross-entropy.
      */
     loss: ResolvedLoss;
     /**
-     * Clipping and accumulation.
+     * Gradient clipping and accumulation.
      */
     gradient: ResolvedGradient;
     /**
-     * A moving average of the weights.
+     * Exponential moving average of the weights.
      */
     ema: ResolvedEma;
     /**
-     * End when nothing improves. Default: never.
+     * Early stopping. Default: off.
      */
     earlyStopping: ResolvedEarlyStopping | null;
     /**
-     * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
-     * a card of compute capability 8.0 or more), else fp32.
+     * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
+     * and GPUs of compute capability 8.0 or higher, else `fp32`.
      */
     precision: Precision;
     /**
-     * Default: CUDA where it can be used, else the CPU.
+     * Device. Default: `cuda` if available, else `cpu`.
      */
     device: Device;
     /**
-     * Default: channels_last, which is the faster one for convolutions.
+     * Memory layout of image tensors. Default: `channels_last`, which is faster for
+     * convolutions; `contiguous` for `fp64`.
      */
     memoryFormat: MemoryFormat;
     /**
-     * Decides weights, order and augmentation: the same seed and threads give the same bits.
-     * Default: 0.
+     * Random seed of weights, data order and augmentation. On the CPU, equal seeds and thread
+     * counts give bit-identical results. Default: 0.
      */
     seed: number;
     /**
-     * Threads for the arithmetic, up to 1024. Default: one a physical core.
+     * Threads for tensor operations, 1 to 1024. Default: number of physical cores.
      */
     threads: number;
     /**
-     * Threads for loading images, up to 1024. Default: one a physical core.
+     * Threads for loading images, 1 to 1024. Default: number of physical cores.
      */
     workers: number;
     /**
-     * Decoded images of files are kept in memory from one epoch to the next while they take no
-     * more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
-     * the training and validation images take, up to a quarter of the memory that is free; 0
-     * where nothing is read twice.
+     * Memory for decoded image files that are reused in later epochs, in MiB; 0 disables the
+     * cache. Results do not depend on it. Default: the size of all training and validation
+     * images, at most a quarter of the free memory; 0 if every image is read once.
      */
     cache: number;
     /**
-     * Where training and validation images are cropped, mirrored and normalised. The numbers are
-     * the same. Default: on a card, where all of them are in memory at `data.imageSize`, nothing
-     * else is done to them, and they take no more than a quarter of its free memory; else by the
-     * workers.
+     * Where training and validation images are cropped, flipped and normalized. Results do not
+     * depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
+     * need no other transform and take at most a quarter of the free GPU memory; else `workers`.
      */
     augmentOn: AugmentOn;
     /**
-     * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
-     * if the card were full. It holds until another run says otherwise, and means nothing on the
-     * CPU. Default: all of it.
+     * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
+     * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
+     * has no effect on the CPU. Default: 1.
      */
     memoryFraction: number | null;
     /**
-     * On CUDA, gives the device a whole training step at once (a CUDA graph), where batches are of one
-     * shape. It means nothing on the CPU. Where it cannot be done (`lars`, `ema`, dropout,
-     * `gradient.accumulate`), a warning says so. Default: false.
+     * Capture each training step as a CUDA graph. A warning is issued if that is not possible
+     * (`lars`, `ema`, dropout, `gradient.accumulate`). No effect on the CPU. Default: false.
      */
     cudaGraphs: boolean;
     /**
-     * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
-     * is no validation part. Never test data.
+     * Metric that selects the best checkpoint, never measured on test data. Default:
+     * `val.accuracy`, or `train.loss` without a validation split.
      */
     monitor: Metric;
     /**
-     * What is kept.
+     * Additional checkpoints.
      */
     checkpoint: ResolvedCheckpoint;
     /**
-     * What is written down.
+     * Logging.
      */
     log: ResolvedLog;
     /**
-     * The run folder. Default: `runs/<data>-<model>`, numbered if taken.
+     * Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
      */
     out: string;
     /**
-     * Replace a finished run in `out`. Default: false.
+     * Overwrite a finished run in `out`. Default: false.
      */
     overwrite: boolean;
     /**
-     * A run folder or checkpoint to go on from, in its own folder.
+     * Run folder or checkpoint to resume. The run continues in its own folder.
      */
     resume: string | null;
     /**
-     * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
-     * said here is set as it says.
+     * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
+     * that are set here override it.
      */
     recipe: string | null;
     /**
-     * Why each `auto` became what it did, by key.
+     * Reason for each value that was resolved from `auto`, by key.
      */
     reasons: {
         [key in string]: string;
@@ -2659,26 +3411,127 @@ export declare type ResolvedConfig = {
 };
 
 /**
- * The optimizer's rate throughout.
+ * The data set: where it is, how it is split, and which images are used.
  */
-export declare type ResolvedConstant = Record<symbol, never>;
-
-/**
- * Half a cosine from the optimizer's rate down to `minLr`, stepped at every update.
- */
-export declare type ResolvedCosine = {
+export declare type ResolvedData = {
     /**
-     * Default: 0.
+     * Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
      */
-    minLr: number;
+    source: string;
+    /**
+     * Layout on disk. Default: detected.
+     */
+    format: DataFormat;
+    /**
+     * Training images held out for validation, stratified by class and seeded: a fraction from
+     * 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
+     * validation split. Default: 0.1, or 0 if the data set has a validation split.
+     */
+    validation: number;
+    /**
+     * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
+     */
+    channels: number;
+    /**
+     * Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
+     * images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
+     * fewer than 5,000 larger images without pretrained weights.
+     */
+    imageSize: number;
+    /**
+     * Label set of CIFAR-100. Default: `fine`.
+     */
+    labels: CifarLabels;
+    /**
+     * Oversample rare classes so that all are equally frequent, like PyTorch's
+     * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
+     */
+    balanced: boolean;
+    /**
+     * Maximum number of training images, chosen by seed and in proportion to the classes.
+     * Validation and test images are not affected. Default: all.
+     */
+    limit: number | null;
+    /**
+     * Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
+     * same images. Default: `seed`.
+     */
+    splitSeed: number;
+    /**
+     * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
+     * in-memory images record it.
+     */
+    fingerprint: string | null;
+    /**
+     * Expected shape of in-memory training images: number, height, width, channels. Runs on
+     * in-memory images record it.
+     */
+    shape: Array<number> | null;
 };
 
 /**
- * How a training image gets its final size.
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
  */
-export declare type ResolvedCrop = ({
+export declare type ResolvedTransform = {
+    /**
+     * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+     * `random-resized`.
+     */
+    crop: ResolvedCrop;
+    /**
+     * Flip training images horizontally with probability 0.5. Default: true, except for digits.
+     */
+    flip: boolean;
+    /**
+     * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
+     * they are in memory, else ImageNet's.
+     */
+    mean: ChannelValues;
+    /**
+     * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
+     */
+    std: ChannelValues;
+    /**
+     * Length in pixels to which the short side of evaluation images is resized before the center
+     * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
+     * (256 for 224).
+     */
+    evalResize: number;
+    /**
+     * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
+     * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
+     * external weights, which were trained without it.
+     */
+    decodeShortSide: number;
+    /**
+     * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+     * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
+     */
+    pixelMean: boolean;
+    /**
+     * Automatic augmentation policy. Default: `none`.
+     */
+    policy: ResolvedPolicy;
+    /**
+     * Color augmentation. Default: `none`.
+     */
+    color: ResolvedColor;
+    /**
+     * Erasing of image regions. Default: `none`.
+     */
+    erase: ResolvedErase;
+    /**
+     * Mixing of two images. Default: `none`.
+     */
+    mix: ResolvedMix;
+};
+
+/**
+ * Crop of training images to `data.imageSize`.
+ */
+export declare type ResolvedCrop = {
     type: 'none';
-} & ResolvedNoCrop) | ({
+} | ({
     type: 'pad';
 } & ResolvedPadCrop) | ({
     type: 'random-resized';
@@ -2687,358 +3540,236 @@ export declare type ResolvedCrop = ({
 } & ResolvedRandomShortSideCrop);
 
 /**
- * A rectangle of another image in each (Yun et al. 2019).
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
  */
-export declare type ResolvedCutmix = {
+export declare type ResolvedPadCrop = {
     /**
-     * Of the Beta distribution that the rectangle's share is drawn from, once a batch.
-     * Default: 1.
+     * Padding on each side, in pixels. Default: 4.
      */
-    alpha: number;
+    padding: number;
 };
 
 /**
- * One square anywhere, also partly outside (DeVries & Taylor 2017).
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
  */
-export declare type ResolvedCutout = {
+export declare type ResolvedRandomResizedCrop = {
     /**
-     * Side in pixels. Default: half of `data.imageSize`.
+     * Minimum and maximum fraction of the image area. Default: [0.08, 1].
      */
-    size: number;
+    scale: [number, number];
+    /**
+     * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+     */
+    ratio: [number, number];
 };
 
 /**
- * Where the images come from.
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
  */
-export declare type ResolvedData = {
+export declare type ResolvedRandomShortSideCrop = {
     /**
-     * A data set's name (`fashion-mnist-mini`) or a path (`./photos`).
+     * Minimum length in pixels. Default: 256.
      */
-    source: string;
+    min: number;
     /**
-     * The layout on disk; found by looking when left out.
+     * Maximum length in pixels. Default: 480.
      */
-    format: DataFormat;
-    /**
-     * The share of the training images held back for validation, 0 to 0.5, or, from 1 on,
-     * their number (up to half). Split by class, seeded, and only where the data set has no
-     * validation part of its own. Default: 0.1, or 0 where the data set has one.
-     */
-    validation: number;
-    /**
-     * 3 (RGB) or 1 (grey). Default: what the images are.
-     */
-    channels: number;
-    /**
-     * Height and width, in pixels, that the network sees. Default: 224, or about the images'
-     * own where those are smaller; 128 for fewer than 5,000 photographs without weights to
-     * begin from.
-     */
-    imageSize: number;
-    /**
-     * Which of CIFAR-100's two label sets. Default: `fine`.
-     */
-    labels: Labels;
-    /**
-     * Draw training images so that every class is equally frequent, rare ones repeatedly; an
-     * epoch has as many images as without. Default: false, each image once an epoch.
-     */
-    balanced: boolean;
-    /**
-     * Train on only so many images, of every class in proportion, chosen by seed; what is
-     * validated and tested on stays. For trying things out.
-     */
-    limit: number | null;
-    /**
-     * Decides which images are held back for validation and which `limit` keeps. Default:
-     * `seed`. Give it to compare seeds on the same images.
-     */
-    splitSeed: number;
-    /**
-     * The hash that the training images must have; others are refused. Written down for images
-     * in memory, which have no place to be found in.
-     */
-    fingerprint: string | null;
-    /**
-     * Images to train on, their height, width and channels, likewise.
-     */
-    shape: Array<number> | null;
+    max: number;
 };
 
 /**
- * End a run that does not improve any more.
+ * Automatic augmentation policy.
  */
-export declare type ResolvedEarlyStopping = {
-    /**
-     * Epochs without improvement that are let pass. Default: 10.
-     */
-    patience: number;
-    /**
-     * How much better counts as better, in the metric's own unit. Default: 0.
-     */
-    minDelta: number;
-    /**
-     * What is watched. Default: `monitor`.
-     */
-    metric: Metric;
-};
-
-/**
- * An exponential moving average of the weights, which is what is evaluated and kept.
- */
-export declare type ResolvedEma = {
-    /**
-     * What an update keeps of the average; 0 for none. Default: 0.
-     */
-    decay: number;
-};
-
-/**
- * Random holes, filled with the mean colour.
- */
-export declare type ResolvedErase = ({
+export declare type ResolvedPolicy = {
     type: 'none';
-} & ResolvedNoErase) | ({
+} | ({
+    type: 'randaugment';
+} & ResolvedRandAugment) | {
+    type: 'trivialaugment';
+};
+
+/**
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
+ */
+export declare type ResolvedRandAugment = {
+    /**
+     * Number of operations per image, 1 to 16. Default: 2.
+     */
+    numOps: number;
+    /**
+     * Strength, 0 to 30. Default: 9.
+     */
+    magnitude: number;
+};
+
+/**
+ * Color augmentation.
+ */
+export declare type ResolvedColor = {
+    type: 'none';
+} | ({
+    type: 'pca';
+} & ResolvedPcaColor);
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export declare type ResolvedPcaColor = {
+    /**
+     * Standard deviation of the shifts. Default: 0.1.
+     */
+    std: number;
+};
+
+/**
+ * Erasing of image regions, filled with the mean color.
+ */
+export declare type ResolvedErase = {
+    type: 'none';
+} | ({
     type: 'cutout';
 } & ResolvedCutout) | ({
     type: 'random-erasing';
 } & ResolvedRandomErasing);
 
 /**
- * As given.
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
  */
-export declare type ResolvedGivenClassWeights = {
+export declare type ResolvedCutout = {
     /**
-     * One a class, in the order of the classes.
+     * Side length in pixels. Default: half of `data.imageSize`.
      */
-    weights: Array<number>;
+    size: number;
 };
 
 /**
- * What happens to gradients before an update.
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
  */
-export declare type ResolvedGradient = {
+export declare type ResolvedRandomErasing = {
     /**
-     * Scale all gradients so that their common norm is at most this
-     * (`clip_grad_norm_`).
+     * Probability of erasing. Default: 0.25.
      */
-    clipNorm: number | null;
+    probability: number;
     /**
-     * Cut every number to at most this size (`clip_grad_value_`).
+     * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
      */
-    clipValue: number | null;
+    scale: [number, number];
     /**
-     * Batches whose gradients are averaged for one update. Default: 1.
+     * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
      */
-    accumulate: number;
+    ratio: [number, number];
 };
 
 /**
- * Layer-wise adaptive rates, for large batches (You et al. 2017).
+ * Mixing of two images.
  */
-export declare type ResolvedLars = {
-    /**
-     * Learning rate. Default: 0.1.
-     */
-    lr: number;
-    /**
-     * Default: 0.9.
-     */
-    momentum: number;
-    /**
-     * Default: 5e-4.
-     */
-    weightDecay: number;
-    /**
-     * The paper's eta. Default: 0.001.
-     */
-    trustCoefficient: number;
-    /**
-     * Default: 1e-8.
-     */
-    eps: number;
-    /**
-     * Apply weight decay and the layer-wise rate to norms and biases too. Default: false.
-     */
-    decayNorms: boolean;
-};
-
-/**
- * In a line from the optimizer's rate to `endFactor` of it, stepped at every update
- * (`LinearLR` over the whole budget).
- */
-export declare type ResolvedLinear = {
-    /**
-     * Default: 0.
-     */
-    endFactor: number;
-};
-
-/**
- * What is written down.
- */
-export declare type ResolvedLog = {
-    /**
-     * A line in metrics.jsonl every so many steps. Default: 10.
-     */
-    steps: number;
-};
-
-/**
- * What is minimised: cross-entropy.
- */
-export declare type ResolvedLoss = {
-    /**
-     * The share of the target that is spread over all classes (Szegedy et al. 2015).
-     * Default: 0.
-     */
-    labelSmoothing: number;
-    /**
-     * How much each class counts. Default: `none`, all the same.
-     */
-    classWeights: ResolvedClassWeights;
-};
-
-/**
- * Training on mixtures of two images.
- */
-export declare type ResolvedMix = ({
+export declare type ResolvedMix = {
     type: 'none';
-} & ResolvedNoMix) | ({
+} | ({
     type: 'mixup';
 } & ResolvedMixup) | ({
     type: 'cutmix';
 } & ResolvedCutmix);
 
 /**
- * Weighted sums of two images and of their losses (Zhang et al. 2017).
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
  */
 export declare type ResolvedMixup = {
     /**
-     * Of the Beta distribution that the weight is drawn from, once a batch. Default: 0.2.
+     * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
      */
     alpha: number;
 };
 
 /**
- * The network.
+ * A rectangle pasted from another image (Yun et al. 2019).
+ */
+export declare type ResolvedCutmix = {
+    /**
+     * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+     * Default: 1.
+     */
+    alpha: number;
+};
+
+/**
+ * The network and its initial weights.
  */
 export declare type ResolvedModel = {
     /**
-     * For photographs `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152`; for small
-     * images the paper's CIFAR networks `resnet{6n+2}`: `resnet20`, `resnet56`, ... Likewise
-     * `plain...` without shortcuts and `preresnet...` with pre-activation. `resnext50_32x4d`,
-     * `wide_resnet50_2`, `wrn28_10`, `vgg16`, `vgg16_bn` and their like.
+     * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
+     * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
+     * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
+     * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
+     * up to 96 pixels, else `resnet18`.
      */
     arch: string;
     /**
-     * `cifar`: 3x3 stride 1, no pooling. `imagenet`: 7x7 stride 2 and 3x3 max pooling.
+     * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
+     * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
+     * pixels, else `imagenet`.
      */
     stem: Stem;
     /**
-     * The paper's shortcut options. Default: A for its CIFAR networks, else B; none for plain
-     * networks.
+     * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
+     * networks of basic blocks, `none` for plain networks and VGG, else `B`.
      */
     shortcut: Shortcut;
     /**
-     * Start the last batch-norm of every block at zero (Goyal et al. 2017).
+     * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
+     * as torchvision's `zero_init_residual`. Default: false.
      */
     zeroInitResidual: boolean;
     /**
-     * The layer of a bottleneck that halves the resolution. Default: `3x3`.
+     * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
+     * Default: `3x3`.
      */
     bottleneckStride: BottleneckStride;
     /**
-     * Weights to begin with: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet`
-     * for the ones that torchvision published, or `none`. A head for other classes begins
-     * anew. Default: `imagenet` for a folder of fewer than 50,000 training photographs, where
-     * the file is here or can be fetched; else `none`.
+     * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
+     * torchvision's published weights, or `none` for random initialization. If the number of
+     * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
+     * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
+     * cached or can be downloaded; else `none`.
      */
     weights: string;
     /**
-     * The SHA-256 of that file: written down by a run, and checked where it is given.
+     * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
      */
     weightsSha256: string | null;
     /**
-     * Layers that are not trained, by the beginning of their names (`conv1`, `layer1`);
-     * `backbone` is all but the head. Their normalisation uses its running statistics.
+     * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
+     * layer except the head. Their batch normalization uses running statistics. Default: [].
      */
     freeze: Array<string>;
 };
 
 /**
- * Multiply the rate by `gamma` at each milestone (`MultiStepLR`).
+ * Length of training. The first limit that is reached ends the run.
  */
-export declare type ResolvedMultiStep = {
+export declare type ResolvedBudget = {
     /**
-     * Epochs or steps, as `unit` says, after which the rate is cut. Default: half and three
-     * quarters of the budget.
+     * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
+     * 5 to 30 if training starts from weights.
      */
-    milestones: Array<number>;
+    epochs: number | null;
     /**
-     * Default: 0.1.
+     * Optimizer steps.
      */
-    gamma: number;
+    steps: number | null;
     /**
-     * Default: `epoch`.
+     * Seconds of training, including validation.
      */
-    unit: Unit;
+    seconds: number | null;
 };
 
 /**
- * All classes count the same.
- */
-export declare type ResolvedNoClassWeights = Record<symbol, never>;
-
-/**
- * Colours as they are.
- */
-export declare type ResolvedNoColor = Record<symbol, never>;
-
-/**
- * Resized like an evaluation image.
- */
-export declare type ResolvedNoCrop = Record<symbol, never>;
-
-/**
- * No holes.
- */
-export declare type ResolvedNoErase = Record<symbol, never>;
-
-/**
- * Each image by itself.
- */
-export declare type ResolvedNoMix = Record<symbol, never>;
-
-/**
- * No random operations.
- */
-export declare type ResolvedNoPolicy = Record<symbol, never>;
-
-/**
- * Up to the optimizer's rate and down to almost nothing (Smith 2017, `OneCycleLR`).
- */
-export declare type ResolvedOneCycle = {
-    /**
-     * Share of the budget that the rise takes. Default: 0.3.
-     */
-    pctStart: number;
-    /**
-     * It begins at the optimizer's rate divided by this. Default: 25.
-     */
-    divFactor: number;
-    /**
-     * It ends at the beginning's rate divided by this. Default: 10000.
-     */
-    finalDivFactor: number;
-    /**
-     * Default: `cos`.
-     */
-    anneal: Anneal;
-};
-
-/**
- * The update rule.
+ * Optimizer.
  */
 export declare type ResolvedOptimizer = ({
     type: 'sgd';
@@ -3051,1080 +3782,367 @@ export declare type ResolvedOptimizer = ({
 } & ResolvedLars);
 
 /**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2).
- */
-export declare type ResolvedPadCrop = {
-    /**
-     * Pixels added on each side. Default: 4.
-     */
-    padding: number;
-};
-
-/**
- * Shifts along the principal components of ImageNet's colours (Krizhevsky et al. 2012,
- * section 4.1; used by the paper, section 3.4).
- */
-export declare type ResolvedPcaColor = {
-    /**
-     * Standard deviation of the shifts. Default: 0.1.
-     */
-    std: number;
-};
-
-/**
- * Multiply the rate by `factor` once the metric stopped improving (`ReduceLROnPlateau`).
- */
-export declare type ResolvedPlateau = {
-    /**
-     * Default: 0.1.
-     */
-    factor: number;
-    /**
-     * How much better counts as better. Default: 1e-4.
-     */
-    threshold: number;
-    /**
-     * `rel`: a share of the best; `abs`: in the metric's own unit. Default: `rel`.
-     */
-    thresholdMode: ThresholdMode;
-    /**
-     * Epochs without improvement that are let pass. Default: 10.
-     */
-    patience: number;
-    /**
-     * Epochs after a cut in which none is counted. Default: 0.
-     */
-    cooldown: number;
-    /**
-     * Default: 0.
-     */
-    minLr: number;
-    /**
-     * What is watched. Default: the validation loss, where there is a validation part.
-     */
-    metric: Metric;
-};
-
-/**
- * Random operations on the whole picture.
- */
-export declare type ResolvedPolicy = ({
-    type: 'none';
-} & ResolvedNoPolicy) | ({
-    type: 'randaugment';
-} & ResolvedRandAugment) | ({
-    type: 'trivialaugment';
-} & ResolvedTrivialAugment);
-
-/**
- * `(1 - progress) ^ power` of the optimizer's rate, stepped at every update
- * (`PolynomialLR` over the whole budget).
- */
-export declare type ResolvedPolynomial = {
-    /**
-     * Default: 1.
-     */
-    power: number;
-};
-
-/**
- * Several operations of one strength (Cubuk et al. 2019; torchvision's `RandAugment`).
- */
-export declare type ResolvedRandAugment = {
-    /**
-     * Operations on each image, one after another. Default: 2.
-     */
-    operations: number;
-    /**
-     * Strength, 0 to 30. Default: 9.
-     */
-    magnitude: number;
-};
-
-/**
- * One rectangle within the image (Zhong et al. 2017; torchvision's `RandomErasing`).
- */
-export declare type ResolvedRandomErasing = {
-    /**
-     * Share of the images that get one. Default: 0.25.
-     */
-    probability: number;
-    /**
-     * Smallest and largest share of the area. Default: [0.02, 1/3].
-     */
-    scale: [number, number];
-    /**
-     * Narrowest and widest aspect ratio. Default: [0.3, 3.3].
-     */
-    ratio: [number, number];
-};
-
-/**
- * A random part of the image, resized (torchvision's `RandomResizedCrop`).
- */
-export declare type ResolvedRandomResizedCrop = {
-    /**
-     * Smallest and largest share of the area. Default: [0.08, 1].
-     */
-    scale: [number, number];
-    /**
-     * Narrowest and widest aspect ratio. Default: [3/4, 4/3].
-     */
-    ratio: [number, number];
-};
-
-/**
- * The short side resized to a random length, then a random crop (the paper's scale
- * augmentation, section 3.4, after Simonyan & Zisserman 2014).
- */
-export declare type ResolvedRandomShortSideCrop = {
-    /**
-     * Pixels. Default: 256.
-     */
-    min: number;
-    /**
-     * Pixels. Default: 480.
-     */
-    max: number;
-};
-
-/**
- * How the learning rate changes.
- */
-export declare type ResolvedSchedule = ({
-    type: 'cosine';
-} & ResolvedCosine) | ({
-    type: 'constant';
-} & ResolvedConstant) | ({
-    type: 'multistep';
-} & ResolvedMultiStep) | ({
-    type: 'plateau';
-} & ResolvedPlateau) | ({
-    type: 'step';
-} & ResolvedStep) | ({
-    type: 'linear';
-} & ResolvedLinear) | ({
-    type: 'polynomial';
-} & ResolvedPolynomial) | ({
-    type: 'one-cycle';
-} & ResolvedOneCycle);
-
-/**
- * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
+ * Stochastic gradient descent with momentum (`torch.optim.SGD`).
  */
 export declare type ResolvedSgd = {
     /**
-     * Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
-     * weights.
+     * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
+     * for images of more than 96 pixels); 0.01 if training starts from weights.
      */
     lr: number;
     /**
-     * Default: 0.9.
+     * Momentum, from 0 to less than 1. Default: 0.9.
      */
     momentum: number;
     /**
-     * Default: 5e-4; 1e-4 where training begins from weights.
+     * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
      */
     weightDecay: number;
     /**
-     * Nesterov's momentum. Default: false.
+     * Use Nesterov momentum. Default: false.
      */
     nesterov: boolean;
     /**
-     * Apply the weight decay to norms and biases too, as the paper and PyTorch do.
+     * Apply weight decay to normalization layers and biases too, as PyTorch does.
      * Default: true.
      */
     decayNorms: boolean;
 };
 
 /**
- * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
+ * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
+ * (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
  */
-export declare type ResolvedStep = {
+export declare type ResolvedAdam = {
     /**
-     * Epochs or steps, as `unit` says. Default: a third of the budget.
+     * Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
      */
-    size: number;
+    lr: number;
     /**
-     * Default: 0.1.
+     * Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
+     */
+    betas: [number, number];
+    /**
+     * Term added to the denominator. Default: 1e-8.
+     */
+    eps: number;
+    /**
+     * Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
+     */
+    weightDecay: number;
+    /**
+     * Apply weight decay to normalization layers and biases too. Default: true.
+     */
+    decayNorms: boolean;
+};
+
+/**
+ * Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
+ */
+export declare type ResolvedLars = {
+    /**
+     * Learning rate. Default: 0.1.
+     */
+    lr: number;
+    /**
+     * Momentum, from 0 to less than 1. Default: 0.9.
+     */
+    momentum: number;
+    /**
+     * Weight decay. Default: 5e-4.
+     */
+    weightDecay: number;
+    /**
+     * Trust coefficient (eta in the paper). Default: 0.001.
+     */
+    trustCoefficient: number;
+    /**
+     * Term added to the denominator. Default: 1e-8.
+     */
+    eps: number;
+    /**
+     * Apply weight decay and layer-wise scaling to normalization layers and biases too.
+     * Default: false.
+     */
+    decayNorms: boolean;
+};
+
+/**
+ * Learning-rate schedule.
+ */
+export declare type ResolvedSchedule = ({
+    type: 'cosine';
+} & ResolvedCosineSchedule) | {
+    type: 'constant';
+} | ({
+    type: 'multistep';
+} & ResolvedMultiStepSchedule) | ({
+    type: 'plateau';
+} & ResolvedPlateauSchedule) | ({
+    type: 'step';
+} & ResolvedStepSchedule) | ({
+    type: 'linear';
+} & ResolvedLinearSchedule) | ({
+    type: 'polynomial';
+} & ResolvedPolynomialSchedule) | ({
+    type: 'one-cycle';
+} & ResolvedOneCycleSchedule);
+
+/**
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
+ */
+export declare type ResolvedCosineSchedule = {
+    /**
+     * Final learning rate. Default: 0.
+     */
+    minLr: number;
+};
+
+/**
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export declare type ResolvedMultiStepSchedule = {
+    /**
+     * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+     * Default: one half and three quarters of the budget.
+     */
+    milestones: Array<number>;
+    /**
+     * Factor. Default: 0.1.
      */
     gamma: number;
     /**
-     * Default: `epoch`.
+     * Unit of `milestones`. Default: `epoch`.
      */
-    unit: Unit;
+    unit: ScheduleUnit;
 };
 
 /**
- * What happens to an image between the file and the network. Training images are augmented,
- * evaluation images never are.
+ * Multiplies the learning rate by `factor` when a metric stops improving
+ * (`ReduceLROnPlateau`).
  */
-export declare type ResolvedTransform = {
+export declare type ResolvedPlateauSchedule = {
     /**
-     * How a training image gets its final size.
+     * Factor, between 0 and 1. Default: 0.1.
      */
-    crop: ResolvedCrop;
+    factor: number;
     /**
-     * Mirror half of the training images.
+     * Minimum improvement of the metric. Default: 1e-4.
      */
-    flip: boolean;
+    threshold: number;
     /**
-     * Mean of each channel, of values in 0..1. Default: that of the training images where
-     * they are in memory, else ImageNet's.
+     * Whether `threshold` is relative to the best value or absolute. Default: `rel`.
      */
-    mean: Array<number>;
+    thresholdMode: ThresholdMode;
     /**
-     * Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
+     * Epochs without improvement before the learning rate is reduced. Default: 10.
      */
-    std: Array<number>;
+    patience: number;
     /**
-     * At evaluation the short side is resized to this many pixels before the centre crop.
-     * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
+     * Epochs after a reduction during which `patience` is not counted. Default: 0.
      */
-    evalResize: number;
+    cooldown: number;
     /**
-     * JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
-     * least so many pixels: each then is the mean of a square, and a large photograph takes a
-     * fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
-     * `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
-     * weights of others, which were trained without it.
+     * Lower bound of the learning rate. Default: 0.
      */
-    decodeShortSide: number;
+    minLr: number;
     /**
-     * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
-     * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
+     * Metric. Default: `val.loss`, or `train.loss` without a validation split.
      */
-    pixelMean: boolean;
-    /**
-     * Random operations on the whole picture. Default: none.
-     */
-    policy: ResolvedPolicy;
-    /**
-     * Random colour. Default: none.
-     */
-    color: ResolvedColor;
-    /**
-     * Random holes. Default: none.
-     */
-    erase: ResolvedErase;
-    /**
-     * Training on mixtures of two images. Default: none.
-     */
-    mix: ResolvedMix;
+    metric: Metric;
 };
 
 /**
- * One operation of a random strength (Müller & Hutter 2021; torchvision's
- * `TrivialAugmentWide`).
+ * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
  */
-export declare type ResolvedTrivialAugment = Record<symbol, never>;
+export declare type ResolvedStepSchedule = {
+    /**
+     * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
+     */
+    stepSize: number;
+    /**
+     * Factor. Default: 0.1.
+     */
+    gamma: number;
+    /**
+     * Unit of `stepSize`. Default: `epoch`.
+     */
+    unit: ScheduleUnit;
+};
 
 /**
- * A linear rise of the rate at the start, whatever the schedule.
+ * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+ * budget, updated at every step (`LinearLR`).
+ */
+export declare type ResolvedLinearSchedule = {
+    /**
+     * Final multiple of the learning rate, 0 to 1. Default: 0.
+     */
+    endFactor: number;
+};
+
+/**
+ * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+ * updated at every step (`PolynomialLR`).
+ */
+export declare type ResolvedPolynomialSchedule = {
+    /**
+     * Exponent. Default: 1.
+     */
+    power: number;
+};
+
+/**
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ */
+export declare type ResolvedOneCycleSchedule = {
+    /**
+     * Fraction of the budget during which the learning rate increases. Default: 0.3.
+     */
+    pctStart: number;
+    /**
+     * Maximum divided by initial learning rate. Default: 25.
+     */
+    divFactor: number;
+    /**
+     * Initial divided by final learning rate. Default: 10000.
+     */
+    finalDivFactor: number;
+    /**
+     * Shape of increase and decrease. Default: `cos`.
+     */
+    annealStrategy: AnnealStrategy;
+};
+
+/**
+ * Linear warm-up of the learning rate, applied on top of any schedule.
  */
 export declare type ResolvedWarmup = {
     /**
-     * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
-     * from weights, 1 or a tenth of fewer than 10 epochs.
+     * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
+     * weights (a tenth of the budget if that is less).
      */
     epochs: number;
     /**
-     * The share of the rate to begin with. Default: 0.1.
+     * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
      */
-    from: number;
+    startFactor: number;
     /**
-     * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
-     * as the paper's 110-layer network does (0.2; section 4.2).
+     * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+     * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+     * (section 4.2).
      */
     untilAccuracy: number | null;
 };
 
 /**
- * A training run: a promise of its result and an iterable of its events, both at once.
- *
- * It has a thread of its own and holds the process until it ends (see `unref`). Its rejection never
- * counts as unhandled, so that whoever reads only the events need not await it as well.
+ * Cross-entropy loss.
  */
-export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
-    #private;
-    /** Tells this run from every other. */
-    readonly id: string;
-    private constructor();
-    /** The run folder, absolute; undefined until it is made. */
-    get dir(): string | undefined;
-    /** Where the run is on its way. */
-    get state(): RunState;
-    /** The checkpoint written last, absolute; undefined before the first. */
-    get checkpoint(): string | undefined;
-    /** What the promise gives; undefined until then, and for ever if the run failed. */
-    get result(): TrainResult | undefined;
+export declare type ResolvedLoss = {
     /**
-     * Ends the run after the step it is in, saved; it resolves with `stopReason: 'stopped'`. A run
-     * that has not begun to train has nothing to resolve with, and rejects with an `AbortError`.
+     * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
      */
-    stop(): void;
-    /** Holds a running run after the step it is in, until `resume()`, `stop()` or an abort. */
-    pause(): void;
-    /** Lets a paused run go on. */
-    resume(): void;
-    /** Makes the run hold the process until it ends, as it does from the start. */
-    ref(): this;
-    /** Lets the process end before the run does, which is then stopped and saved. */
-    unref(): this;
-    /** The result; rejects with a `ResidualError`, or with whatever a hook threw. */
-    then<Value = TrainResult, Caught = never>(onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<Value | Caught>;
+    labelSmoothing: number;
     /**
-     * The events from now on; a step event that is not read in time gives way to the next one.
-     * Leaving the loop leaves the run alone. If the run fails, the loop throws what it rejects with.
+     * Weight of each class. Default: `none`.
      */
-    [Symbol.asyncIterator](): AsyncIterableIterator<RunEvent>;
-}
-
-/**
- * evaluation.json: what the best network of a run made of images that it was not trained on, as it
- * was measured last, when the run ended or was stopped. A report need measure nothing then.
- */
-export declare type RunEvaluation = {
-    /**
-     * The test part; the validation part where there is no test part, or the run was stopped.
-     */
-    part: DataPart;
-    /**
-     * The epoch that the network is of.
-     */
-    epoch: number;
-    /**
-     * With the pixels of some samples and of the worst mistakes.
-     */
-    evaluation: Evaluation;
+    classWeights: ResolvedClassWeights;
 };
 
 /**
- * Something that happened. Events of a run come in order; step events may be skipped when their
- * reader is slow, all others arrive.
+ * Weight of each class in the loss.
  */
-export declare type RunEvent = ({
-    type: 'start';
-} & StartEvent) | ({
-    type: 'step';
-} & StepEvent) | ({
-    type: 'epoch';
-} & EpochEvent) | ({
-    type: 'checkpoint';
-} & CheckpointEvent) | ({
-    type: 'warning';
-} & WarningEvent) | ({
-    type: 'end';
-} & EndEvent);
+export declare type ResolvedClassWeights = {
+    type: 'none';
+} | {
+    type: 'balanced';
+} | ({
+    type: 'given';
+} & ResolvedGivenClassWeights);
 
 /**
- * `starting` until training begins (a run behind another waits here), `running` or `paused`,
- * `stopping` once it was told to end, `ended` when it has.
+ * Explicit class weights.
  */
-export declare type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended';
-
-/**
- * How the learning rate changes.
- */
-export declare type ScheduleConfig = 'cosine' | 'constant' | 'multistep' | 'plateau' | 'step' | 'linear' | 'polynomial' | 'one-cycle' | ({
-    type: 'cosine';
-} & CosineConfig) | ({
-    type: 'constant';
-} & ConstantConfig) | ({
-    type: 'multistep';
-} & MultiStepConfig) | ({
-    type: 'plateau';
-} & PlateauConfig) | ({
-    type: 'step';
-} & StepConfig) | ({
-    type: 'linear';
-} & LinearConfig) | ({
-    type: 'polynomial';
-} & PolynomialConfig) | ({
-    type: 'one-cycle';
-} & OneCycleConfig);
-
-/**
- * Loss and accuracy over a number of images.
- */
-export declare type Score = {
+export declare type ResolvedGivenClassWeights = {
     /**
-     * Mean cross-entropy, in nats.
+     * One weight per class, in class order.
      */
-    loss: number;
-    /**
-     * Share of images classified right, 0 to 1.
-     */
-    accuracy: number;
-    /**
-     * Images counted.
-     */
-    count: number;
+    weights: Array<number>;
 };
 
 /**
- * Stochastic gradient descent with momentum, in PyTorch's form (`torch.optim.SGD`).
+ * Gradient clipping and accumulation.
  */
-export declare type SgdConfig = {
+export declare type ResolvedGradient = {
     /**
-     * Learning rate. Default: 0.1, less for small batches; 0.01 where training begins from
-     * weights.
+     * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
      */
-    lr?: number | undefined;
+    clipNorm: number | null;
     /**
-     * Default: 0.9.
+     * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+     * clipping.
      */
-    momentum?: number | undefined;
+    clipValue: number | null;
     /**
-     * Default: 5e-4; 1e-4 where training begins from weights.
+     * Batches whose gradients are averaged in one optimizer step. Default: 1.
      */
-    weightDecay?: number | undefined;
-    /**
-     * Nesterov's momentum. Default: false.
-     */
-    nesterov?: boolean | undefined;
-    /**
-     * Apply the weight decay to norms and biases too, as the paper and PyTorch do.
-     * Default: true.
-     */
-    decayNorms?: boolean | undefined;
+    accumulate: number;
 };
 
 /**
- * He et al. 2015, section 3.3: what a shortcut does where the shape changes.
+ * Exponential moving average of the weights. Evaluation and checkpoints use the average.
  */
-export declare type Shortcut = 'A' | 'B' | 'C' | 'none';
-
-/**
- * Which images of a data set to show.
- */
-export declare type ShowConfig = {
+export declare type ResolvedEma = {
     /**
-     * A data set, as in `TrainConfig`: its parts are those of a run, `limit` and
-     * `validation` and all.
+     * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
      */
-    data?: string | DataConfig | undefined;
-    /**
-     * Default: train.
-     */
-    part?: DataPart | undefined;
-    /**
-     * How many, up to 1000. Default: 40, or 8 of each class and 200 at most.
-     */
-    count?: number | undefined;
-    /**
-     * Default: `random`.
-     */
-    order?: ShowOrder | undefined;
-    /**
-     * Chooses the images, what is random in their augmentation, and, without
-     * `data.splitSeed`, which are held back for validation. Default: 0.
-     */
-    seed?: number | undefined;
-    /**
-     * As training sees them, transformed at random. Default: false.
-     */
-    augmented?: boolean | undefined;
-    /**
-     * As in `TrainConfig`; for augmented images.
-     */
-    transform?: TransformConfig | undefined;
+    decay: number;
 };
 
 /**
- * Shows images of a data set with their classes (`residual data show`; the notebook's `make_grid`),
- * as they are or, with `augmented`, as training sees them: by the same code, with the
- * normalisation taken back. A named data set is downloaded if need be. Needs no libtorch.
- *
- * @example
- * const grid = await showDataset('./photos', { augmented: true, count: 12 })
- * await writeFile('photos.png', grid.png())
- *
- * @param data a data set, as in `TrainConfig`
- * @throws {ResidualError} as opening the data set does; `E_USAGE` for a part that it has not
+ * Early stopping.
  */
-export declare function showDataset(data: string | DataConfig, { title, columns, tileSize, signal, onDownload, ...config }?: ShowOptions): Promise<Picture>;
-
-/** What to show of a data set, and how. */
-export declare interface ShowOptions extends Omit<ShowConfig, 'data'>, GridOptions, DownloadOptions {
-}
-
-/**
- * Which images are shown, and in which order.
- */
-export declare type ShowOrder = 'random' | 'by-class';
-
-/** A value measured several times. */
-export declare interface Spread {
-    mean: number;
-    /** The sample's standard deviation (over n - 1); 0 of a single value. */
-    deviation: number;
-    /** The lowest or the highest, whichever is better. */
-    best: number;
-    /** In the order of the seeds. */
-    values: number[];
-}
-
-/**
- * The run is prepared and about to train.
- */
-export declare type StartEvent = {
+export declare type ResolvedEarlyStopping = {
     /**
-     * The run folder, absolute.
+     * Epochs without improvement after which the run ends. Default: 10.
      */
-    dir: string;
-    config: ResolvedConfig;
-    data: DataFacts;
+    patience: number;
     /**
-     * Images trained on in an epoch, after the validation split.
+     * Minimum absolute improvement of the metric. Default: 0.
      */
-    trainImages: number;
+    minDelta: number;
     /**
-     * Those of each class, in the order of `data.classes`.
+     * Metric. Default: `monitor`.
      */
-    trainClasses: Array<number>;
-    valImages: number;
-    testImages: number;
-    /**
-     * Trainable numbers of the network.
-     */
-    parameters: number;
-    /**
-     * Multiply-adds of one image's forward pass.
-     */
-    macs: number;
-    stepsPerEpoch: number;
-    /**
-     * Where the budget is known in steps or epochs.
-     */
-    totalSteps: number | null;
-    /**
-     * Steps already done, in a resumed run.
-     */
-    resumedAt: number;
+    metric: Metric;
 };
 
 /**
- * The layers before the first block.
+ * Checkpoints in addition to the last and the best one.
  */
-export declare type Stem = 'cifar' | 'imagenet';
-
-/**
- * Multiply the rate by `gamma` every `size` epochs or steps (`StepLR`).
- */
-export declare type StepConfig = {
+export declare type ResolvedCheckpoint = {
     /**
-     * Epochs or steps, as `unit` says. Default: a third of the budget.
-     */
-    size?: 'auto' | number | undefined;
-    /**
-     * Default: 0.1.
-     */
-    gamma?: number | undefined;
-    /**
-     * Default: `epoch`.
-     */
-    unit?: Unit | undefined;
-};
-
-/**
- * One update of the weights.
- */
-export declare type StepEvent = {
-    /**
-     * From 1.
-     */
-    epoch: number;
-    /**
-     * Updates since the beginning, this one included.
-     */
-    step: number;
-    stepInEpoch: number;
-    stepsPerEpoch: number;
-    /**
-     * Mean loss of this batch.
-     */
-    loss: number;
-    /**
-     * Mean loss of the epoch so far.
-     */
-    epochLoss: number;
-    /**
-     * Accuracy of the epoch so far, on augmented images, before each update.
-     */
-    epochAccuracy: number;
-    /**
-     * The rate that this update used.
-     */
-    lr: number;
-    /**
-     * In `precision: 'fp16'`: what losses are multiplied by from here on. It falls by half when an
-     * update is skipped because its gradients were not finite.
-     */
-    lossScale?: number | undefined;
-    /**
-     * Over the last seconds.
-     */
-    imagesPerSecond: number;
-    /**
-     * Seconds to the end of the budget.
-     */
-    etaSeconds: number | null;
-};
-
-/**
- * Why a run that did not fail ended.
- */
-export declare type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget';
-
-/**
- * How a plateau's threshold is meant.
- */
-export declare type ThresholdMode = 'rel' | 'abs';
-
-/**
- * A small image, as plain data.
- */
-export declare type Thumbnail = {
-    width: number;
-    height: number;
-    /**
-     * 1 (grey) or 3 (RGB).
-     */
-    channels: number;
-    /**
-     * `height * width * channels` bytes, row by row, channels innermost, in base64.
-     */
-    base64: string;
-};
-
-/** One picture of a grid. */
-export declare interface Tile {
-    /** Pixels, or the bytes of a PNG or JPEG file. */
-    image: Pixels | Uint8Array;
-    /** What stands below it. It is cut short where there is no room; an SVG shows all as a tip. */
-    caption: string;
-    /** A second, smaller line. */
-    note?: string | undefined;
-    /** Framed in green if true, in red if false, not at all if left out. */
-    good?: boolean | undefined;
-}
-
-/**
- * How long training would take, from updates that were really made, on the run's own batches. The
- * network that they were made on was thrown away.
- */
-export declare type TimeEstimate = {
-    /**
-     * Updates measured; the first one made is not among them, for it takes longer.
-     */
-    steps: number;
-    /**
-     * Seconds for an update: the median, the fastest and the slowest.
-     */
-    stepSeconds: number;
-    fastest: number;
-    slowest: number;
-    /**
-     * Training throughput at the median.
-     */
-    imagesPerSecond: number;
-    /**
-     * Of an epoch, its validation included, at the median.
-     */
-    epochSeconds: number;
-    /**
-     * To the end of the budget; null where it has no end that is known.
-     */
-    totalSeconds: number | null;
-};
-
-/**
- * Trains a residual network on a folder of images or a named data set. Named data sets, and published
- * weights, are downloaded first if they are not on this machine. Weights come unasked for a folder of
- * few photographs (`model.weights: 'none'` or RESIDUAL_OFFLINE keeps them away); without a network,
- * such a run begins from nothing after a few seconds, with a warning.
- *
- * Returns at once; whatever goes wrong, from a misspelt key on, is what the run rejects with. Runs
- * started while another is training wait for it.
- *
- * @example
- * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
- *
- * @param config plain data; all of it but `data` may be left out
- * @param options hooks, the abort signal, images in memory instead of `data`, and whether a report is wanted
- */
-export declare function train(config: TrainConfig, options?: TrainOptions): Run;
-
-/**
- * Everything about a run. Only `data` is required.
- */
-export declare type TrainConfig = {
-    /**
-     * The images: a path or a name, or an object that says more.
-     */
-    data?: string | DataConfig | undefined;
-    /**
-     * Resizing, augmentation, normalisation.
-     */
-    transform?: TransformConfig | undefined;
-    /**
-     * The network: a name, or an object that says more.
-     */
-    model?: string | ModelConfig | undefined;
-    /**
-     * Passes over the training images; the same as `budget.epochs`.
-     */
-    epochs?: number | undefined;
-    /**
-     * How long to train.
-     */
-    budget?: BudgetConfig | undefined;
-    /**
-     * Images in a step, 2 or more. Default: 128, or 32 for images of more than 96 pixels; fewer
-     * where an epoch would have less than 8 steps, or where memory would not do.
-     */
-    batchSize?: 'auto' | number | undefined;
-    /**
-     * The update rule. Default: SGD.
-     */
-    optimizer?: OptimizerConfig | undefined;
-    /**
-     * The learning rate's way. Default: cosine.
-     */
-    schedule?: ScheduleConfig | undefined;
-    /**
-     * A linear rise before it. Default: none, or an epoch where training begins from weights.
-     */
-    warmup?: WarmupConfig | undefined;
-    /**
-     * What is minimised.
-     */
-    loss?: LossConfig | undefined;
-    /**
-     * Clipping and accumulation.
-     */
-    gradient?: GradientConfig | undefined;
-    /**
-     * A moving average of the weights.
-     */
-    ema?: EmaConfig | undefined;
-    /**
-     * End when nothing improves. Default: never.
-     */
-    earlyStopping?: EarlyStoppingConfig | undefined;
-    /**
-     * Default: bf16 where the device is faster with it (a CPU with AMX, or with AVX512_BF16 on AMD;
-     * a card of compute capability 8.0 or more), else fp32.
-     */
-    precision?: 'auto' | Precision | undefined;
-    /**
-     * Default: CUDA where it can be used, else the CPU.
-     */
-    device?: 'auto' | Device | undefined;
-    /**
-     * Default: channels_last, which is the faster one for convolutions.
-     */
-    memoryFormat?: 'auto' | MemoryFormat | undefined;
-    /**
-     * Decides weights, order and augmentation: the same seed and threads give the same bits.
+     * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
      * Default: 0.
      */
-    seed?: number | undefined;
+    everyEpochs: number;
     /**
-     * Threads for the arithmetic, up to 1024. Default: one a physical core.
+     * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
+     * Default: 0.
      */
-    threads?: 'auto' | number | undefined;
-    /**
-     * Threads for loading images, up to 1024. Default: one a physical core.
-     */
-    workers?: 'auto' | number | undefined;
-    /**
-     * Decoded images of files are kept in memory from one epoch to the next while they take no
-     * more than so many MB (2^20 bytes); 0 keeps none. The numbers are the same. Default: what
-     * the training and validation images take, up to a quarter of the memory that is free; 0
-     * where nothing is read twice.
-     */
-    cache?: 'auto' | number | undefined;
-    /**
-     * Where training and validation images are cropped, mirrored and normalised. The numbers are
-     * the same. Default: on a card, where all of them are in memory at `data.imageSize`, nothing
-     * else is done to them, and they take no more than a quarter of its free memory; else by the
-     * workers.
-     */
-    augmentOn?: 'auto' | AugmentOn | undefined;
-    /**
-     * The share of a card's memory that this process may take, more than 0 and up to 1; beyond it is as
-     * if the card were full. It holds until another run says otherwise, and means nothing on the
-     * CPU. Default: all of it.
-     */
-    memoryFraction?: number | undefined;
-    /**
-     * On CUDA, gives the device a whole training step at once (a CUDA graph), where batches are of one
-     * shape. It means nothing on the CPU. Where it cannot be done (`lars`, `ema`, dropout,
-     * `gradient.accumulate`), a warning says so. Default: false.
-     */
-    cudaGraphs?: boolean | undefined;
-    /**
-     * What makes a checkpoint the best. Default: `val.accuracy`, or `train.loss` where there
-     * is no validation part. Never test data.
-     */
-    monitor?: 'auto' | Metric | undefined;
-    /**
-     * What is kept.
-     */
-    checkpoint?: CheckpointConfig | undefined;
-    /**
-     * What is written down.
-     */
-    log?: LogConfig | undefined;
-    /**
-     * The run folder. Default: `runs/<data>-<model>`, numbered if taken.
-     */
-    out?: 'auto' | string | undefined;
-    /**
-     * Replace a finished run in `out`. Default: false.
-     */
-    overwrite?: boolean | undefined;
-    /**
-     * A run folder or checkpoint to go on from, in its own folder.
-     */
-    resume?: string | undefined;
-    /**
-     * A published way to train, by name (`notebook`) or as a file (`./mine.yaml`): what is not
-     * said here is set as it says.
-     */
-    recipe?: string | undefined;
-};
-
-/** What goes with a configuration and is not plain data. */
-export declare interface TrainOptions {
-    /** Ends the run within a step, saved; it then rejects with an `AbortError`. */
-    signal?: AbortSignal | undefined;
-    /** Images in memory to train on, where `data` names none; config.json keeps shape and hash. */
-    arrays?: Arrays | undefined;
-    /**
-     * Write `report.html` into the run folder when the run has ended, which takes a second or two;
-     * `TrainResult.report` is its path. A run that is stopped gets none, for it is to be gone on with.
-     * Where it cannot be written there is a warning, and the run has ended well. Default: false.
-     */
-    report?: boolean | undefined;
-    /**
-     * Called as bytes of a named data set, or of published weights, arrive: before the run begins.
-     * What it throws, the run rejects with.
-     */
-    onDownload?: ((progress: DownloadProgress) => void) | undefined;
-    /** The data is read, the run folder is made, training is about to begin. */
-    onStart?: Hook<StartEvent> | undefined;
-    /**
-     * After an update of the weights. Training does not wait for it: what happens while an earlier
-     * call is still busy is skipped.
-     */
-    onStep?: Hook<StepEvent> | undefined;
-    /** After an epoch and its validation. Training waits for it, and for the promise it returns. */
-    onEpoch?: Hook<EpochEvent> | undefined;
-    /** A checkpoint was written. */
-    onCheckpoint?: Hook<CheckpointEvent> | undefined;
-    /** The run goes on in spite of something, of a broken image for instance. */
-    onWarning?: Hook<WarningEvent> | undefined;
-    /** The run ended without an error, and its report is written, if one was wanted. */
-    onEnd?: Hook<EndEvent> | undefined;
-}
-
-/**
- * result.json, and what `await train(...)` gives.
- */
-export declare type TrainResult = {
-    stopReason: StopReason;
-    /**
-     * The run folder, absolute.
-     */
-    dir: string;
-    /**
-     * Whole epochs trained.
-     */
-    epochs: number;
-    /**
-     * Updates made.
-     */
-    steps: number;
-    /**
-     * The best epoch by `monitor`; null if no epoch was finished.
-     */
-    best: Best | null;
-    /**
-     * The last checkpoint, absolute.
-     */
-    last: string;
-    /**
-     * The best checkpoint on the test part, where the data set has one and the run was not
-     * stopped before its end.
-     */
-    test: Score | null;
-    /**
-     * Training throughput, evaluation not counted.
-     */
-    imagesPerSecond: number;
-    /**
-     * Of training, evaluation included, over all sessions of the run.
-     */
-    seconds: number;
-    /**
-     * The report, absolute: where `train()` was asked for one and it could be written. It is made
-     * of result.json, which therefore has none.
-     */
-    report?: string | undefined;
+    everySteps: number;
 };
 
 /**
- * What happens to an image between the file and the network. Training images are augmented,
- * evaluation images never are.
+ * Logging.
  */
-export declare type TransformConfig = {
+export declare type ResolvedLog = {
     /**
-     * How a training image gets its final size.
+     * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
      */
-    crop?: 'auto' | CropConfig | undefined;
-    /**
-     * Mirror half of the training images.
-     */
-    flip?: 'auto' | boolean | undefined;
-    /**
-     * Mean of each channel, of values in 0..1. Default: that of the training images where
-     * they are in memory, else ImageNet's.
-     */
-    mean?: 'auto' | Array<number> | undefined;
-    /**
-     * Standard deviation of each channel, of values in 0..1. Default: as for `mean`.
-     */
-    std?: 'auto' | Array<number> | undefined;
-    /**
-     * At evaluation the short side is resized to this many pixels before the centre crop.
-     * Default: `imageSize` for small images, 8/7 of it for photographs (256 for 224).
-     */
-    evalResize?: 'auto' | number | undefined;
-    /**
-     * JPEGs are decoded at a half, a quarter or an eighth of their size where their short side keeps at
-     * least so many pixels: each then is the mean of a square, and a large photograph takes a
-     * fraction of the time and memory. (As Pillow's `draft`.) 0 for never, else no less than
-     * `evalResize`. Default: twice `evalResize`, which no longer shows after resizing; 0 for
-     * weights of others, which were trained without it.
-     */
-    decodeShortSide?: 'auto' | number | undefined;
-    /**
-     * Subtract the training images' mean image, pixel by pixel, in place of `mean` (He et al.
-     * 2015, sections 3.4 and 4.2). Needs images of one size. Default: false.
-     */
-    pixelMean?: boolean | undefined;
-    /**
-     * Random operations on the whole picture. Default: none.
-     */
-    policy?: PolicyConfig | undefined;
-    /**
-     * Random colour. Default: none.
-     */
-    color?: ColorConfig | undefined;
-    /**
-     * Random holes. Default: none.
-     */
-    erase?: EraseConfig | undefined;
-    /**
-     * Training on mixtures of two images. Default: none.
-     */
-    mix?: MixConfig | undefined;
+    everySteps: number;
 };
 
-/**
- * One operation of a random strength (Müller & Hutter 2021; torchvision's
- * `TrivialAugmentWide`).
- */
-export declare type TrivialAugmentConfig = Record<symbol, never>;
-
-/**
- * What a schedule counts in.
- */
-export declare type Unit = 'epoch' | 'step';
-
-/** What comparing a data set with its published checksums gave. */
-export declare interface Verification {
-    name: string;
-    folder: string;
-    /** Whether every file holds the published bytes. */
-    ok: boolean;
-    files: VerifiedFile[];
-}
-
-/** What was compared with what. */
-export declare interface VerifiedFile {
-    file: string;
-    /** Whether these are the published bytes. */
-    ok: boolean;
-    /** Published, of the unpacked bytes. */
-    sha256: string;
-    /** Found; null if the file is not there or cannot be unpacked. */
-    found: string | null;
-}
-
-/**
- * Compares the files of a named data set with their published checksums (`residual data verify`).
- * Needs no libtorch.
- *
- * @example
- * const { ok, files } = await verifyDataset('mnist')
- * if (!ok) console.error(files.filter((file) => !file.ok))
- *
- * @param name one of `datasets()`
- * @throws {ResidualError} `E_DATA_NOT_FOUND` if it is not on this machine; `AbortError`
- */
-export declare function verifyDataset(name: string, { signal }?: Pick<DownloadOptions, 'signal'>): Promise<Verification>;
-
-/**
- * A linear rise of the rate at the start, whatever the schedule.
- */
-export declare type WarmupConfig = {
-    /**
-     * Epochs that it takes (fractions allowed); 0 for none. Default: 0; where training begins
-     * from weights, 1 or a tenth of fewer than 10 epochs.
-     */
-    epochs?: number | undefined;
-    /**
-     * The share of the rate to begin with. Default: 0.1.
-     */
-    from?: number | undefined;
-    /**
-     * In place of the rise: stay at `from` until an epoch's training accuracy reaches this,
-     * as the paper's 110-layer network does (0.2; section 4.2).
-     */
-    untilAccuracy?: number | undefined;
-};
-
-/**
- * Something that the run went on in spite of.
- */
-export declare type WarningEvent = {
-    /**
-     * As if it had been thrown.
-     */
-    code: ErrorCode;
-    message: string;
-    /**
-     * The file that it is about.
-     */
-    file?: string | undefined;
-    hint?: string | undefined;
-};
-
-/**
- * The key that a bare word stands for: `model: 'resnet18'` is `model: { arch: 'resnet18' }`,
- * `optimizer: 'adamw'` is `optimizer: { type: 'adamw' }`. For programs that change single values
- * of a configuration.
- *
- * @param key the key that holds the word: `model`
- *
- * @example
- * const model = { [wordKey('model')]: 'resnet18', shortcut: 'A' }
- * console.log(model) // { arch: 'resnet18', shortcut: 'A' }
- */
-export declare function wordKey(key: string): string;
-
-export { }
+export { exportModel as export }
+export { exportModel }

@@ -6,6 +6,7 @@ import { orderByTopic } from './api/declaration-file.mjs'
 import { readDeclarations } from './api/declarations.mjs'
 import { readCodes, writeErrors } from './api/errors.mjs'
 import { writePages } from './api/markdown.mjs'
+import { TARGET } from './build.mjs'
 import { ROOT, runScript } from './setup.mjs'
 
 /** Folder of the generated files before they are compared with the committed ones. */
@@ -21,7 +22,8 @@ const check = process.argv.includes('--check')
 async function generate() {
   await mkdir(STAGING, { recursive: true })
   step('cargo', [
-    ...['run', '--quiet', '--release', '--package', 'residual-codegen'],
+    // As the addon and the tests are built, so that nothing is compiled twice.
+    ...['run', '--quiet', '--release', '--target', TARGET, '--bin', 'residual-codegen'],
     ...['--', STAGING],
   ])
   const core = await Promise.all([

@@ -6,52 +6,53 @@ export declare class NativeCancel {
   cancel(): void
 }
 
-/** The data sets that have a name, each with where it lies and where it is downloaded to. */
+/** Returns the known data sets with their folders. */
 export declare function datasets(): string
 
-/** A run folder, a checkpoint or a file of weights, and a `LoadConfig`, to an `Inspection`. */
-export declare function inspectCheckpoint(model: string, request: string): Promise<string>
-
 /**
- * Writes the network of a run folder or checkpoint as .safetensors or .onnx, on a thread of its
- * own; the promise gives an envelope.
+ * Returns the weights file that a `TrainConfig` would use by default, as `publishedWeights` does, or
+ * null. Reads the headers of all images of a folder.
  */
+export declare function defaultWeights(config: string, cancel?: NativeCancel | undefined | null): Promise<string>
+
+/** Exports the network of a run folder or checkpoint to .safetensors or .onnx on a background thread. */
 export declare function exportModel(model: string, path: string, request: string): Promise<string>
 
-/** An `InspectConfig` to an `Inspection`. */
+/** Converts an `InspectConfig` to an `Inspection`. */
 export declare function inspect(request: string): string
 
-/** Whether a run is being written to a folder, by whatever process. */
+/**
+ * Inspects a run folder, a checkpoint or a weights file with a `LoadConfig`; returns an
+ * `Inspection`.
+ */
+export declare function inspectCheckpoint(model: string, request: string): Promise<string>
+
+/** Returns whether a run in any process is writing to a folder. */
 export declare function isRunActive(folder: string): boolean
 
-/** An envelope with what is known of each image, and all their pixels, one image after another. */
+/** A result that describes each image, and the concatenated pixels of all images. */
 export interface NativePreview {
   envelope: string
   pixels: Buffer
 }
 
-/** The images that a `ShowConfig` asks for, on a thread of Node's pool. */
+/** Reads the images of a `PreviewConfig` on a thread of Node's pool. */
 export declare function preview(request: string, cancel?: NativeCancel | undefined | null): Promise<NativePreview>
 
 /**
- * The file that torchvision published for an architecture: `{file, from, sha256, bytes}`, of which
- * the third is the hash's first digits, and the last nearly right.
+ * Returns torchvision's weights file for an architecture: `{file, from, sha256, bytes}`, where
+ * `sha256` is the first digits of the hash and `bytes` is approximate.
  */
 export declare function publishedWeights(arch?: string | undefined | null): string
 
-/** Where the embedded data set is, and where downloaded ones are. */
+/** Sets the folders of the bundled data set and of downloaded data sets. */
 export declare function setDataRoots(embedded: string, store: string): void
 
-/** Says in which folder published weights are kept. */
+/** Sets the folder of published weights. */
 export declare function setWeightsFolder(folder: string): void
 
-/** Says that published weights could not be fetched, and why. */
+/** Records why published weights could not be downloaded. */
 export declare function setWeightsNotFetched(file: string, why: string): void
 
+/** Returns the version of the addon. */
 export declare function version(): string
-
-/**
- * The file that a `TrainConfig` wants, as `publishedWeights` gives it, or null; in an envelope. It
- * takes as long as looking at all images of a folder.
- */
-export declare function defaultWeights(config: string, cancel?: NativeCancel | undefined | null): Promise<string>

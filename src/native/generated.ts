@@ -217,110 +217,234 @@ export type TrainConfig = {
 }
 
 /**
- * The network and its initial weights.
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
  */
-export type ModelConfig = {
+export type TransformConfig = {
   /**
-   * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
-   * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
-   * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
-   * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
-   * up to 96 pixels, else `resnet18`.
+   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+   * `random-resized`.
    */
-  arch?: 'auto' | ModelName | undefined
+  crop?: 'auto' | CropConfig | undefined
   /**
-   * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
-   * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
-   * pixels, else `imagenet`.
+   * Flip training images horizontally with probability 0.5. Default: true, except for digits.
    */
-  stem?: 'auto' | Stem | undefined
+  flip?: 'auto' | boolean | undefined
   /**
-   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
-   * networks of basic blocks, `none` for plain networks and VGG, else `B`.
+   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
+   * they are in memory, else ImageNet's.
    */
-  shortcut?: 'auto' | Shortcut | undefined
+  mean?: 'auto' | ChannelValues | undefined
   /**
-   * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
-   * as torchvision's `zero_init_residual`. Default: false.
+   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
    */
-  zeroInitResidual?: boolean | undefined
+  std?: 'auto' | ChannelValues | undefined
   /**
-   * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
-   * Default: `3x3`.
+   * Length in pixels to which the short side of evaluation images is resized before the center
+   * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
+   * (256 for 224).
    */
-  bottleneckStride?: BottleneckStride | undefined
+  evalResize?: 'auto' | number | undefined
   /**
-   * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
-   * torchvision's published weights, or `none` for random initialization. If the number of
-   * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
-   * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
-   * cached or can be downloaded; else `none`.
+   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
+   * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
+   * external weights, which were trained without it.
    */
-  weights?: 'auto' | WeightsName | undefined
+  decodeShortSide?: 'auto' | number | undefined
   /**
-   * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
+   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
    */
-  weightsSha256?: string | undefined
+  pixelMean?: boolean | undefined
   /**
-   * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
-   * layer except the head. Their batch normalization uses running statistics. Default: [].
+   * Automatic augmentation policy. Default: `none`.
    */
-  freeze?: Array<string> | undefined
+  policy?: PolicyConfig | undefined
+  /**
+   * Color augmentation. Default: `none`.
+   */
+  color?: ColorConfig | undefined
+  /**
+   * Erasing of image regions. Default: `none`.
+   */
+  erase?: EraseConfig | undefined
+  /**
+   * Mixing of two images. Default: `none`.
+   */
+  mix?: MixConfig | undefined
 }
 
 /**
- * Shortcut where a block changes the shape (He et al. 2015, section 3.3).
+ * Automatic augmentation policy.
  */
-export type Shortcut = 'A' | 'B' | 'C' | 'none'
+export type PolicyConfig =
+  | 'none'
+  | 'randaugment'
+  | 'trivialaugment'
+  | { type: 'none' }
+  | ({ type: 'randaugment' } & RandAugmentConfig)
+  | { type: 'trivialaugment' }
 
 /**
- * Layers before the first block.
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
  */
-export type Stem = 'cifar' | 'imagenet'
-
-/**
- * Bottleneck layer with stride 2.
- */
-export type BottleneckStride = '3x3' | '1x1'
-
-/**
- * Logging.
- */
-export type LogConfig = {
+export type RandAugmentConfig = {
   /**
-   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+   * Number of operations per image, 1 to 16. Default: 2.
    */
-  everySteps?: number | undefined
+  numOps?: number | undefined
+  /**
+   * Strength, 0 to 30. Default: 9.
+   */
+  magnitude?: number | undefined
 }
 
 /**
- * Memory layout of image tensors.
+ * Erasing of image regions, filled with the mean color.
  */
-export type MemoryFormat = 'channels_last' | 'contiguous'
+export type EraseConfig =
+  | 'none'
+  | 'cutout'
+  | 'random-erasing'
+  | { type: 'none' }
+  | ({ type: 'cutout' } & CutoutConfig)
+  | ({ type: 'random-erasing' } & RandomErasingConfig)
 
 /**
- * Device that trains or evaluates.
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
  */
-export type Device = 'cpu' | 'cuda'
-
-/**
- * Length of training. The first limit that is reached ends the run.
- */
-export type BudgetConfig = {
+export type CutoutConfig = {
   /**
-   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
-   * 5 to 30 if training starts from weights.
+   * Side length in pixels. Default: half of `data.imageSize`.
    */
-  epochs?: number | undefined
-  /**
-   * Optimizer steps.
-   */
-  steps?: number | undefined
-  /**
-   * Seconds of training, including validation.
-   */
-  seconds?: number | undefined
+  size?: 'auto' | number | undefined
 }
+
+/**
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export type RandomErasingConfig = {
+  /**
+   * Probability of erasing. Default: 0.25.
+   */
+  probability?: number | undefined
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+   */
+  scale?: [number, number] | undefined
+  /**
+   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio?: [number, number] | undefined
+}
+
+/**
+ * Crop of training images to `data.imageSize`.
+ */
+export type CropConfig =
+  | 'none'
+  | 'pad'
+  | 'random-resized'
+  | 'random-short-side'
+  | { type: 'none' }
+  | ({ type: 'pad' } & PadCropConfig)
+  | ({ type: 'random-resized' } & RandomResizedCropConfig)
+  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
+ */
+export type PadCropConfig = {
+  /**
+   * Padding on each side, in pixels. Default: 4.
+   */
+  padding?: number | undefined
+}
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export type RandomResizedCropConfig = {
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   */
+  scale?: [number, number] | undefined
+  /**
+   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   */
+  ratio?: [number, number] | undefined
+}
+
+/**
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
+ */
+export type RandomShortSideCropConfig = {
+  /**
+   * Minimum length in pixels. Default: 256.
+   */
+  min?: number | undefined
+  /**
+   * Maximum length in pixels. Default: 480.
+   */
+  max?: number | undefined
+}
+
+/**
+ * Color augmentation.
+ */
+export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export type PcaColorConfig = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std?: number | undefined
+}
+
+/**
+ * Mixing of two images.
+ */
+export type MixConfig =
+  | 'none'
+  | 'mixup'
+  | 'cutmix'
+  | { type: 'none' }
+  | ({ type: 'mixup' } & MixupConfig)
+  | ({ type: 'cutmix' } & CutmixConfig)
+
+/**
+ * A rectangle pasted from another image (Yun et al. 2019).
+ */
+export type CutmixConfig = {
+  /**
+   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+   * Default: 1.
+   */
+  alpha?: number | undefined
+}
+
+/**
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ */
+export type MixupConfig = {
+  /**
+   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+   */
+  alpha?: number | undefined
+}
+
+/**
+ * Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
+ * `fp64`).
+ */
+export type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64'
 
 /**
  * The data set: where it is, how it is split, and which images are used.
@@ -382,6 +506,11 @@ export type DataConfig = {
 }
 
 /**
+ * Label set of CIFAR-100.
+ */
+export type CifarLabels = 'fine' | 'coarse'
+
+/**
  * Layout of a data set on disk.
  */
 export type DataFormat =
@@ -394,9 +523,25 @@ export type DataFormat =
   | 'arrays'
 
 /**
- * Label set of CIFAR-100.
+ * Linear warm-up of the learning rate, applied on top of any schedule.
  */
-export type CifarLabels = 'fine' | 'coarse'
+export type WarmupConfig = {
+  /**
+   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
+   * weights (a tenth of the budget if that is less).
+   */
+  epochs?: number | undefined
+  /**
+   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
+   */
+  startFactor?: number | undefined
+  /**
+   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+   * (section 4.2).
+   */
+  untilAccuracy?: number | undefined
+}
 
 /**
  * Optimizer.
@@ -498,20 +643,33 @@ export type LarsConfig = {
 }
 
 /**
- * Where images are cropped, flipped and normalized.
+ * Gradient clipping and accumulation.
  */
-export type AugmentOn = 'workers' | 'device'
+export type GradientConfig = {
+  /**
+   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+   */
+  clipNorm?: number | undefined
+  /**
+   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+   * clipping.
+   */
+  clipValue?: number | undefined
+  /**
+   * Batches whose gradients are averaged in one optimizer step. Default: 1.
+   */
+  accumulate?: number | undefined
+}
 
 /**
- * Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
- * `fp64`).
+ * Device that trains or evaluates.
  */
-export type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64'
+export type Device = 'cpu' | 'cuda'
 
 /**
- * Metric that is available after every epoch.
+ * Memory layout of image tensors.
  */
-export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
+export type MemoryFormat = 'channels_last' | 'contiguous'
 
 /**
  * Early stopping.
@@ -532,22 +690,144 @@ export type EarlyStoppingConfig = {
 }
 
 /**
- * Gradient clipping and accumulation.
+ * Metric that is available after every epoch.
  */
-export type GradientConfig = {
+export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
+
+/**
+ * Where images are cropped, flipped and normalized.
+ */
+export type AugmentOn = 'workers' | 'device'
+
+/**
+ * The network and its initial weights.
+ */
+export type ModelConfig = {
   /**
-   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+   * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
+   * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
+   * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
+   * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
+   * up to 96 pixels, else `resnet18`.
    */
-  clipNorm?: number | undefined
+  arch?: 'auto' | ModelName | undefined
   /**
-   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
-   * clipping.
+   * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
+   * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
+   * pixels, else `imagenet`.
    */
-  clipValue?: number | undefined
+  stem?: 'auto' | Stem | undefined
   /**
-   * Batches whose gradients are averaged in one optimizer step. Default: 1.
+   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
+   * networks of basic blocks, `none` for plain networks and VGG, else `B`.
    */
-  accumulate?: number | undefined
+  shortcut?: 'auto' | Shortcut | undefined
+  /**
+   * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
+   * as torchvision's `zero_init_residual`. Default: false.
+   */
+  zeroInitResidual?: boolean | undefined
+  /**
+   * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
+   * Default: `3x3`.
+   */
+  bottleneckStride?: BottleneckStride | undefined
+  /**
+   * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
+   * torchvision's published weights, or `none` for random initialization. If the number of
+   * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
+   * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
+   * cached or can be downloaded; else `none`.
+   */
+  weights?: 'auto' | WeightsName | undefined
+  /**
+   * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
+   */
+  weightsSha256?: string | undefined
+  /**
+   * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
+   * layer except the head. Their batch normalization uses running statistics. Default: [].
+   */
+  freeze?: Array<string> | undefined
+}
+
+/**
+ * Shortcut where a block changes the shape (He et al. 2015, section 3.3).
+ */
+export type Shortcut = 'A' | 'B' | 'C' | 'none'
+
+/**
+ * Layers before the first block.
+ */
+export type Stem = 'cifar' | 'imagenet'
+
+/**
+ * Bottleneck layer with stride 2.
+ */
+export type BottleneckStride = '3x3' | '1x1'
+
+/**
+ * Length of training. The first limit that is reached ends the run.
+ */
+export type BudgetConfig = {
+  /**
+   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
+   * 5 to 30 if training starts from weights.
+   */
+  epochs?: number | undefined
+  /**
+   * Optimizer steps.
+   */
+  steps?: number | undefined
+  /**
+   * Seconds of training, including validation.
+   */
+  seconds?: number | undefined
+}
+
+/**
+ * Logging.
+ */
+export type LogConfig = {
+  /**
+   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+   */
+  everySteps?: number | undefined
+}
+
+/**
+ * Cross-entropy loss.
+ */
+export type LossConfig = {
+  /**
+   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
+   */
+  labelSmoothing?: number | undefined
+  /**
+   * Weight of each class. Default: `none`.
+   */
+  classWeights?: ClassWeightsConfig | undefined
+}
+
+/**
+ * Weight of each class in the loss.
+ */
+export type ClassWeightsConfig =
+  | 'none'
+  | 'balanced'
+  | 'given'
+  | { type: 'none' }
+  | { type: 'balanced' }
+  | ({ type: 'given' } & GivenClassWeightsConfig)
+
+/**
+ * Explicit class weights.
+ */
+export type GivenClassWeightsConfig = {
+  /**
+   * One weight per class, in class order.
+   */
+  weights?: Array<number> | undefined
 }
 
 /**
@@ -572,65 +852,14 @@ export type ScheduleConfig =
   | ({ type: 'one-cycle' } & OneCycleScheduleConfig)
 
 /**
- * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
  */
-export type MultiStepScheduleConfig = {
+export type CosineScheduleConfig = {
   /**
-   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
-   * Default: one half and three quarters of the budget.
+   * Final learning rate. Default: 0.
    */
-  milestones?: 'auto' | Array<number> | undefined
-  /**
-   * Factor. Default: 0.1.
-   */
-  gamma?: number | undefined
-  /**
-   * Unit of `milestones`. Default: `epoch`.
-   */
-  unit?: ScheduleUnit | undefined
-}
-
-/**
- * Unit in which a schedule counts.
- */
-export type ScheduleUnit = 'epoch' | 'step'
-
-/**
- * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
- */
-export type OneCycleScheduleConfig = {
-  /**
-   * Fraction of the budget during which the learning rate increases. Default: 0.3.
-   */
-  pctStart?: number | undefined
-  /**
-   * Maximum divided by initial learning rate. Default: 25.
-   */
-  divFactor?: number | undefined
-  /**
-   * Initial divided by final learning rate. Default: 10000.
-   */
-  finalDivFactor?: number | undefined
-  /**
-   * Shape of increase and decrease. Default: `cos`.
-   */
-  annealStrategy?: AnnealStrategy | undefined
-}
-
-/**
- * Shape of the increase and decrease of the learning rate.
- */
-export type AnnealStrategy = 'cos' | 'linear'
-
-/**
- * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
- * budget, updated at every step (`LinearLR`).
- */
-export type LinearScheduleConfig = {
-  /**
-   * Final multiple of the learning rate, 0 to 1. Default: 0.
-   */
-  endFactor?: number | undefined
+  minLr?: number | undefined
 }
 
 /**
@@ -692,14 +921,65 @@ export type StepScheduleConfig = {
 }
 
 /**
- * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
- * (`CosineAnnealingLR`).
+ * Unit in which a schedule counts.
  */
-export type CosineScheduleConfig = {
+export type ScheduleUnit = 'epoch' | 'step'
+
+/**
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ */
+export type OneCycleScheduleConfig = {
   /**
-   * Final learning rate. Default: 0.
+   * Fraction of the budget during which the learning rate increases. Default: 0.3.
    */
-  minLr?: number | undefined
+  pctStart?: number | undefined
+  /**
+   * Maximum divided by initial learning rate. Default: 25.
+   */
+  divFactor?: number | undefined
+  /**
+   * Initial divided by final learning rate. Default: 10000.
+   */
+  finalDivFactor?: number | undefined
+  /**
+   * Shape of increase and decrease. Default: `cos`.
+   */
+  annealStrategy?: AnnealStrategy | undefined
+}
+
+/**
+ * Shape of the increase and decrease of the learning rate.
+ */
+export type AnnealStrategy = 'cos' | 'linear'
+
+/**
+ * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+ * budget, updated at every step (`LinearLR`).
+ */
+export type LinearScheduleConfig = {
+  /**
+   * Final multiple of the learning rate, 0 to 1. Default: 0.
+   */
+  endFactor?: number | undefined
+}
+
+/**
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export type MultiStepScheduleConfig = {
+  /**
+   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+   * Default: one half and three quarters of the budget.
+   */
+  milestones?: 'auto' | Array<number> | undefined
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma?: number | undefined
+  /**
+   * Unit of `milestones`. Default: `epoch`.
+   */
+  unit?: ScheduleUnit | undefined
 }
 
 /**
@@ -737,286 +1017,6 @@ export type CheckpointConfig = {
    * Default: 0.
    */
   everySteps?: number | undefined
-}
-
-/**
- * Linear warm-up of the learning rate, applied on top of any schedule.
- */
-export type WarmupConfig = {
-  /**
-   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
-   * weights (a tenth of the budget if that is less).
-   */
-  epochs?: number | undefined
-  /**
-   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
-   */
-  startFactor?: number | undefined
-  /**
-   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
-   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
-   * (section 4.2).
-   */
-  untilAccuracy?: number | undefined
-}
-
-/**
- * Resizing, augmentation and normalization. Augmentation applies to training images only.
- */
-export type TransformConfig = {
-  /**
-   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
-   * `random-resized`.
-   */
-  crop?: 'auto' | CropConfig | undefined
-  /**
-   * Flip training images horizontally with probability 0.5. Default: true, except for digits.
-   */
-  flip?: 'auto' | boolean | undefined
-  /**
-   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
-   * they are in memory, else ImageNet's.
-   */
-  mean?: 'auto' | ChannelValues | undefined
-  /**
-   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
-   */
-  std?: 'auto' | ChannelValues | undefined
-  /**
-   * Length in pixels to which the short side of evaluation images is resized before the center
-   * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
-   * (256 for 224).
-   */
-  evalResize?: 'auto' | number | undefined
-  /**
-   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
-   * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
-   * external weights, which were trained without it.
-   */
-  decodeShortSide?: 'auto' | number | undefined
-  /**
-   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
-   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
-   */
-  pixelMean?: boolean | undefined
-  /**
-   * Automatic augmentation policy. Default: `none`.
-   */
-  policy?: PolicyConfig | undefined
-  /**
-   * Color augmentation. Default: `none`.
-   */
-  color?: ColorConfig | undefined
-  /**
-   * Erasing of image regions. Default: `none`.
-   */
-  erase?: EraseConfig | undefined
-  /**
-   * Mixing of two images. Default: `none`.
-   */
-  mix?: MixConfig | undefined
-}
-
-/**
- * Color augmentation.
- */
-export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
-
-/**
- * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
- * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
- */
-export type PcaColorConfig = {
-  /**
-   * Standard deviation of the shifts. Default: 0.1.
-   */
-  std?: number | undefined
-}
-
-/**
- * Automatic augmentation policy.
- */
-export type PolicyConfig =
-  | 'none'
-  | 'randaugment'
-  | 'trivialaugment'
-  | { type: 'none' }
-  | ({ type: 'randaugment' } & RandAugmentConfig)
-  | { type: 'trivialaugment' }
-
-/**
- * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
- * `RandAugment`).
- */
-export type RandAugmentConfig = {
-  /**
-   * Number of operations per image, 1 to 16. Default: 2.
-   */
-  numOps?: number | undefined
-  /**
-   * Strength, 0 to 30. Default: 9.
-   */
-  magnitude?: number | undefined
-}
-
-/**
- * Erasing of image regions, filled with the mean color.
- */
-export type EraseConfig =
-  | 'none'
-  | 'cutout'
-  | 'random-erasing'
-  | { type: 'none' }
-  | ({ type: 'cutout' } & CutoutConfig)
-  | ({ type: 'random-erasing' } & RandomErasingConfig)
-
-/**
- * One square at a random position, possibly partly outside of the image (DeVries and Taylor
- * 2017).
- */
-export type CutoutConfig = {
-  /**
-   * Side length in pixels. Default: half of `data.imageSize`.
-   */
-  size?: 'auto' | number | undefined
-}
-
-/**
- * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
- */
-export type RandomErasingConfig = {
-  /**
-   * Probability of erasing. Default: 0.25.
-   */
-  probability?: number | undefined
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
-   */
-  scale?: [number, number] | undefined
-  /**
-   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
-   */
-  ratio?: [number, number] | undefined
-}
-
-/**
- * Crop of training images to `data.imageSize`.
- */
-export type CropConfig =
-  | 'none'
-  | 'pad'
-  | 'random-resized'
-  | 'random-short-side'
-  | { type: 'none' }
-  | ({ type: 'pad' } & PadCropConfig)
-  | ({ type: 'random-resized' } & RandomResizedCropConfig)
-  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
-
-/**
- * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
- */
-export type RandomResizedCropConfig = {
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
-   */
-  scale?: [number, number] | undefined
-  /**
-   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
-   */
-  ratio?: [number, number] | undefined
-}
-
-/**
- * The short side resized to a random length, then a random crop: scale augmentation of He et
- * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
- */
-export type RandomShortSideCropConfig = {
-  /**
-   * Minimum length in pixels. Default: 256.
-   */
-  min?: number | undefined
-  /**
-   * Maximum length in pixels. Default: 480.
-   */
-  max?: number | undefined
-}
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
- * `RandomCrop`).
- */
-export type PadCropConfig = {
-  /**
-   * Padding on each side, in pixels. Default: 4.
-   */
-  padding?: number | undefined
-}
-
-/**
- * Mixing of two images.
- */
-export type MixConfig =
-  | 'none'
-  | 'mixup'
-  | 'cutmix'
-  | { type: 'none' }
-  | ({ type: 'mixup' } & MixupConfig)
-  | ({ type: 'cutmix' } & CutmixConfig)
-
-/**
- * A rectangle pasted from another image (Yun et al. 2019).
- */
-export type CutmixConfig = {
-  /**
-   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
-   * Default: 1.
-   */
-  alpha?: number | undefined
-}
-
-/**
- * Weighted mean of two images and of their losses (Zhang et al. 2017).
- */
-export type MixupConfig = {
-  /**
-   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
-   */
-  alpha?: number | undefined
-}
-
-/**
- * Cross-entropy loss.
- */
-export type LossConfig = {
-  /**
-   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
-   */
-  labelSmoothing?: number | undefined
-  /**
-   * Weight of each class. Default: `none`.
-   */
-  classWeights?: ClassWeightsConfig | undefined
-}
-
-/**
- * Weight of each class in the loss.
- */
-export type ClassWeightsConfig =
-  | 'none'
-  | 'balanced'
-  | 'given'
-  | { type: 'none' }
-  | { type: 'balanced' }
-  | ({ type: 'given' } & GivenClassWeightsConfig)
-
-/**
- * Explicit class weights.
- */
-export type GivenClassWeightsConfig = {
-  /**
-   * One weight per class, in class order.
-   */
-  weights?: Array<number> | undefined
 }
 
 // Options of other functions
@@ -1444,6 +1444,11 @@ export type Metrics = {
 }
 
 /**
+ * Reason why a run ended without an error.
+ */
+export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
+
+/**
  * The best epoch of a run and its checkpoint.
  */
 export type BestCheckpoint = {
@@ -1458,11 +1463,6 @@ export type BestCheckpoint = {
    */
   checkpoint: string
 }
-
-/**
- * Reason why a run ended without an error.
- */
-export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
 
 /**
  * Result of `evaluate()`.
@@ -1515,6 +1515,22 @@ export type Evaluation = {
 }
 
 /**
+ * A small image as JSON.
+ */
+export type Thumbnail = {
+  width: number
+  height: number
+  /**
+   * 1 (grayscale) or 3 (RGB).
+   */
+  channels: number
+  /**
+   * Pixels in base64: `height * width * channels` bytes in HWC order.
+   */
+  base64: string
+}
+
+/**
  * Prediction for one image of an evaluation.
  */
 export type EvaluatedImage = {
@@ -1549,22 +1565,6 @@ export type EvaluatedImage = {
 }
 
 /**
- * A small image as JSON.
- */
-export type Thumbnail = {
-  width: number
-  height: number
-  /**
-   * 1 (grayscale) or 3 (RGB).
-   */
-  channels: number
-  /**
-   * Pixels in base64: `height * width * channels` bytes in HWC order.
-   */
-  base64: string
-}
-
-/**
  * Metrics of one class.
  */
 export type ClassMetrics = {
@@ -1593,22 +1593,6 @@ export type ClassMetrics = {
 }
 
 /**
- * A problem that does not end the run.
- */
-export type WarningEvent = {
-  /**
-   * Code of the equivalent error.
-   */
-  code: ErrorCode
-  message: string
-  /**
-   * File that the warning refers to.
-   */
-  file?: string | undefined
-  hint?: string | undefined
-}
-
-/**
  * A cell of the confusion matrix off its diagonal.
  */
 export type ConfusedPair = {
@@ -1628,6 +1612,22 @@ export type ConfusedPair = {
    * Fraction of the images of `label`, 0 to 1.
    */
   share: number
+}
+
+/**
+ * A problem that does not end the run.
+ */
+export type WarningEvent = {
+  /**
+   * Code of the equivalent error.
+   */
+  code: ErrorCode
+  message: string
+  /**
+   * File that the warning refers to.
+   */
+  file?: string | undefined
+  hint?: string | undefined
 }
 
 /**
@@ -2136,25 +2136,6 @@ export type ResolvedConfig = {
 }
 
 /**
- * Gradient clipping and accumulation.
- */
-export type ResolvedGradient = {
-  /**
-   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
-   */
-  clipNorm: number | null
-  /**
-   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
-   * clipping.
-   */
-  clipValue: number | null
-  /**
-   * Batches whose gradients are averaged in one optimizer step. Default: 1.
-   */
-  accumulate: number
-}
-
-/**
  * Checkpoints in addition to the last and the best one.
  */
 export type ResolvedCheckpoint = {
@@ -2171,382 +2152,108 @@ export type ResolvedCheckpoint = {
 }
 
 /**
- * Exponential moving average of the weights. Evaluation and checkpoints use the average.
+ * Optimizer.
  */
-export type ResolvedEma = {
+export type ResolvedOptimizer =
+  | ({ type: 'sgd' } & ResolvedSgd)
+  | ({ type: 'adam' } & ResolvedAdam)
+  | ({ type: 'adamw' } & ResolvedAdam)
+  | ({ type: 'lars' } & ResolvedLars)
+
+/**
+ * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
+ * (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
+ */
+export type ResolvedAdam = {
   /**
-   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
+   * Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
    */
-  decay: number
+  lr: number
+  /**
+   * Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
+   */
+  betas: [number, number]
+  /**
+   * Term added to the denominator. Default: 1e-8.
+   */
+  eps: number
+  /**
+   * Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
+   */
+  weightDecay: number
+  /**
+   * Apply weight decay to normalization layers and biases too. Default: true.
+   */
+  decayNorms: boolean
 }
 
 /**
- * Resizing, augmentation and normalization. Augmentation applies to training images only.
+ * Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
  */
-export type ResolvedTransform = {
+export type ResolvedLars = {
   /**
-   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
-   * `random-resized`.
+   * Learning rate. Default: 0.1.
    */
-  crop: ResolvedCrop
+  lr: number
   /**
-   * Flip training images horizontally with probability 0.5. Default: true, except for digits.
+   * Momentum, from 0 to less than 1. Default: 0.9.
    */
-  flip: boolean
+  momentum: number
   /**
-   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
-   * they are in memory, else ImageNet's.
+   * Weight decay. Default: 5e-4.
    */
-  mean: ChannelValues
+  weightDecay: number
   /**
-   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
+   * Trust coefficient (eta in the paper). Default: 0.001.
    */
-  std: ChannelValues
+  trustCoefficient: number
   /**
-   * Length in pixels to which the short side of evaluation images is resized before the center
-   * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
-   * (256 for 224).
+   * Term added to the denominator. Default: 1e-8.
    */
-  evalResize: number
+  eps: number
   /**
-   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
-   * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
-   * external weights, which were trained without it.
+   * Apply weight decay and layer-wise scaling to normalization layers and biases too.
+   * Default: false.
    */
-  decodeShortSide: number
-  /**
-   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
-   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
-   */
-  pixelMean: boolean
-  /**
-   * Automatic augmentation policy. Default: `none`.
-   */
-  policy: ResolvedPolicy
-  /**
-   * Color augmentation. Default: `none`.
-   */
-  color: ResolvedColor
-  /**
-   * Erasing of image regions. Default: `none`.
-   */
-  erase: ResolvedErase
-  /**
-   * Mixing of two images. Default: `none`.
-   */
-  mix: ResolvedMix
+  decayNorms: boolean
 }
 
 /**
- * Erasing of image regions, filled with the mean color.
+ * Stochastic gradient descent with momentum (`torch.optim.SGD`).
  */
-export type ResolvedErase =
-  | { type: 'none' }
-  | ({ type: 'cutout' } & ResolvedCutout)
-  | ({ type: 'random-erasing' } & ResolvedRandomErasing)
-
-/**
- * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
- */
-export type ResolvedRandomErasing = {
+export type ResolvedSgd = {
   /**
-   * Probability of erasing. Default: 0.25.
+   * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
+   * for images of more than 96 pixels); 0.01 if training starts from weights.
    */
-  probability: number
+  lr: number
   /**
-   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+   * Momentum, from 0 to less than 1. Default: 0.9.
    */
-  scale: [number, number]
+  momentum: number
   /**
-   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+   * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
    */
-  ratio: [number, number]
+  weightDecay: number
+  /**
+   * Use Nesterov momentum. Default: false.
+   */
+  nesterov: boolean
+  /**
+   * Apply weight decay to normalization layers and biases too, as PyTorch does.
+   * Default: true.
+   */
+  decayNorms: boolean
 }
 
 /**
- * One square at a random position, possibly partly outside of the image (DeVries and Taylor
- * 2017).
+ * Logging.
  */
-export type ResolvedCutout = {
+export type ResolvedLog = {
   /**
-   * Side length in pixels. Default: half of `data.imageSize`.
+   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
    */
-  size: number
-}
-
-/**
- * Mixing of two images.
- */
-export type ResolvedMix =
-  | { type: 'none' }
-  | ({ type: 'mixup' } & ResolvedMixup)
-  | ({ type: 'cutmix' } & ResolvedCutmix)
-
-/**
- * A rectangle pasted from another image (Yun et al. 2019).
- */
-export type ResolvedCutmix = {
-  /**
-   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
-   * Default: 1.
-   */
-  alpha: number
-}
-
-/**
- * Weighted mean of two images and of their losses (Zhang et al. 2017).
- */
-export type ResolvedMixup = {
-  /**
-   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
-   */
-  alpha: number
-}
-
-/**
- * Color augmentation.
- */
-export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
-
-/**
- * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
- * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
- */
-export type ResolvedPcaColor = {
-  /**
-   * Standard deviation of the shifts. Default: 0.1.
-   */
-  std: number
-}
-
-/**
- * Automatic augmentation policy.
- */
-export type ResolvedPolicy =
-  | { type: 'none' }
-  | ({ type: 'randaugment' } & ResolvedRandAugment)
-  | { type: 'trivialaugment' }
-
-/**
- * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
- * `RandAugment`).
- */
-export type ResolvedRandAugment = {
-  /**
-   * Number of operations per image, 1 to 16. Default: 2.
-   */
-  numOps: number
-  /**
-   * Strength, 0 to 30. Default: 9.
-   */
-  magnitude: number
-}
-
-/**
- * Crop of training images to `data.imageSize`.
- */
-export type ResolvedCrop =
-  | { type: 'none' }
-  | ({ type: 'pad' } & ResolvedPadCrop)
-  | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
-  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
-
-/**
- * The short side resized to a random length, then a random crop: scale augmentation of He et
- * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
- */
-export type ResolvedRandomShortSideCrop = {
-  /**
-   * Minimum length in pixels. Default: 256.
-   */
-  min: number
-  /**
-   * Maximum length in pixels. Default: 480.
-   */
-  max: number
-}
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
- * `RandomCrop`).
- */
-export type ResolvedPadCrop = {
-  /**
-   * Padding on each side, in pixels. Default: 4.
-   */
-  padding: number
-}
-
-/**
- * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
- */
-export type ResolvedRandomResizedCrop = {
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
-   */
-  scale: [number, number]
-  /**
-   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
-   */
-  ratio: [number, number]
-}
-
-/**
- * Learning-rate schedule.
- */
-export type ResolvedSchedule =
-  | ({ type: 'cosine' } & ResolvedCosineSchedule)
-  | { type: 'constant' }
-  | ({ type: 'multistep' } & ResolvedMultiStepSchedule)
-  | ({ type: 'plateau' } & ResolvedPlateauSchedule)
-  | ({ type: 'step' } & ResolvedStepSchedule)
-  | ({ type: 'linear' } & ResolvedLinearSchedule)
-  | ({ type: 'polynomial' } & ResolvedPolynomialSchedule)
-  | ({ type: 'one-cycle' } & ResolvedOneCycleSchedule)
-
-/**
- * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
- * budget, updated at every step (`LinearLR`).
- */
-export type ResolvedLinearSchedule = {
-  /**
-   * Final multiple of the learning rate, 0 to 1. Default: 0.
-   */
-  endFactor: number
-}
-
-/**
- * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
- */
-export type ResolvedOneCycleSchedule = {
-  /**
-   * Fraction of the budget during which the learning rate increases. Default: 0.3.
-   */
-  pctStart: number
-  /**
-   * Maximum divided by initial learning rate. Default: 25.
-   */
-  divFactor: number
-  /**
-   * Initial divided by final learning rate. Default: 10000.
-   */
-  finalDivFactor: number
-  /**
-   * Shape of increase and decrease. Default: `cos`.
-   */
-  annealStrategy: AnnealStrategy
-}
-
-/**
- * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
- * updated at every step (`PolynomialLR`).
- */
-export type ResolvedPolynomialSchedule = {
-  /**
-   * Exponent. Default: 1.
-   */
-  power: number
-}
-
-/**
- * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
- */
-export type ResolvedMultiStepSchedule = {
-  /**
-   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
-   * Default: one half and three quarters of the budget.
-   */
-  milestones: Array<number>
-  /**
-   * Factor. Default: 0.1.
-   */
-  gamma: number
-  /**
-   * Unit of `milestones`. Default: `epoch`.
-   */
-  unit: ScheduleUnit
-}
-
-/**
- * Multiplies the learning rate by `factor` when a metric stops improving
- * (`ReduceLROnPlateau`).
- */
-export type ResolvedPlateauSchedule = {
-  /**
-   * Factor, between 0 and 1. Default: 0.1.
-   */
-  factor: number
-  /**
-   * Minimum improvement of the metric. Default: 1e-4.
-   */
-  threshold: number
-  /**
-   * Whether `threshold` is relative to the best value or absolute. Default: `rel`.
-   */
-  thresholdMode: ThresholdMode
-  /**
-   * Epochs without improvement before the learning rate is reduced. Default: 10.
-   */
-  patience: number
-  /**
-   * Epochs after a reduction during which `patience` is not counted. Default: 0.
-   */
-  cooldown: number
-  /**
-   * Lower bound of the learning rate. Default: 0.
-   */
-  minLr: number
-  /**
-   * Metric. Default: `val.loss`, or `train.loss` without a validation split.
-   */
-  metric: Metric
-}
-
-/**
- * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
- * (`CosineAnnealingLR`).
- */
-export type ResolvedCosineSchedule = {
-  /**
-   * Final learning rate. Default: 0.
-   */
-  minLr: number
-}
-
-/**
- * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
- */
-export type ResolvedStepSchedule = {
-  /**
-   * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
-   */
-  stepSize: number
-  /**
-   * Factor. Default: 0.1.
-   */
-  gamma: number
-  /**
-   * Unit of `stepSize`. Default: `epoch`.
-   */
-  unit: ScheduleUnit
-}
-
-/**
- * Early stopping.
- */
-export type ResolvedEarlyStopping = {
-  /**
-   * Epochs without improvement after which the run ends. Default: 10.
-   */
-  patience: number
-  /**
-   * Minimum absolute improvement of the metric. Default: 0.
-   */
-  minDelta: number
-  /**
-   * Metric. Default: `monitor`.
-   */
-  metric: Metric
+  everySteps: number
 }
 
 /**
@@ -2609,6 +2316,425 @@ export type ResolvedData = {
 }
 
 /**
+ * Early stopping.
+ */
+export type ResolvedEarlyStopping = {
+  /**
+   * Epochs without improvement after which the run ends. Default: 10.
+   */
+  patience: number
+  /**
+   * Minimum absolute improvement of the metric. Default: 0.
+   */
+  minDelta: number
+  /**
+   * Metric. Default: `monitor`.
+   */
+  metric: Metric
+}
+
+/**
+ * Gradient clipping and accumulation.
+ */
+export type ResolvedGradient = {
+  /**
+   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+   */
+  clipNorm: number | null
+  /**
+   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+   * clipping.
+   */
+  clipValue: number | null
+  /**
+   * Batches whose gradients are averaged in one optimizer step. Default: 1.
+   */
+  accumulate: number
+}
+
+/**
+ * Exponential moving average of the weights. Evaluation and checkpoints use the average.
+ */
+export type ResolvedEma = {
+  /**
+   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
+   */
+  decay: number
+}
+
+/**
+ * Learning-rate schedule.
+ */
+export type ResolvedSchedule =
+  | ({ type: 'cosine' } & ResolvedCosineSchedule)
+  | { type: 'constant' }
+  | ({ type: 'multistep' } & ResolvedMultiStepSchedule)
+  | ({ type: 'plateau' } & ResolvedPlateauSchedule)
+  | ({ type: 'step' } & ResolvedStepSchedule)
+  | ({ type: 'linear' } & ResolvedLinearSchedule)
+  | ({ type: 'polynomial' } & ResolvedPolynomialSchedule)
+  | ({ type: 'one-cycle' } & ResolvedOneCycleSchedule)
+
+/**
+ * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+ * budget, updated at every step (`LinearLR`).
+ */
+export type ResolvedLinearSchedule = {
+  /**
+   * Final multiple of the learning rate, 0 to 1. Default: 0.
+   */
+  endFactor: number
+}
+
+/**
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ */
+export type ResolvedOneCycleSchedule = {
+  /**
+   * Fraction of the budget during which the learning rate increases. Default: 0.3.
+   */
+  pctStart: number
+  /**
+   * Maximum divided by initial learning rate. Default: 25.
+   */
+  divFactor: number
+  /**
+   * Initial divided by final learning rate. Default: 10000.
+   */
+  finalDivFactor: number
+  /**
+   * Shape of increase and decrease. Default: `cos`.
+   */
+  annealStrategy: AnnealStrategy
+}
+
+/**
+ * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
+ */
+export type ResolvedStepSchedule = {
+  /**
+   * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
+   */
+  stepSize: number
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma: number
+  /**
+   * Unit of `stepSize`. Default: `epoch`.
+   */
+  unit: ScheduleUnit
+}
+
+/**
+ * Multiplies the learning rate by `factor` when a metric stops improving
+ * (`ReduceLROnPlateau`).
+ */
+export type ResolvedPlateauSchedule = {
+  /**
+   * Factor, between 0 and 1. Default: 0.1.
+   */
+  factor: number
+  /**
+   * Minimum improvement of the metric. Default: 1e-4.
+   */
+  threshold: number
+  /**
+   * Whether `threshold` is relative to the best value or absolute. Default: `rel`.
+   */
+  thresholdMode: ThresholdMode
+  /**
+   * Epochs without improvement before the learning rate is reduced. Default: 10.
+   */
+  patience: number
+  /**
+   * Epochs after a reduction during which `patience` is not counted. Default: 0.
+   */
+  cooldown: number
+  /**
+   * Lower bound of the learning rate. Default: 0.
+   */
+  minLr: number
+  /**
+   * Metric. Default: `val.loss`, or `train.loss` without a validation split.
+   */
+  metric: Metric
+}
+
+/**
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
+ */
+export type ResolvedCosineSchedule = {
+  /**
+   * Final learning rate. Default: 0.
+   */
+  minLr: number
+}
+
+/**
+ * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+ * updated at every step (`PolynomialLR`).
+ */
+export type ResolvedPolynomialSchedule = {
+  /**
+   * Exponent. Default: 1.
+   */
+  power: number
+}
+
+/**
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export type ResolvedMultiStepSchedule = {
+  /**
+   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+   * Default: one half and three quarters of the budget.
+   */
+  milestones: Array<number>
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma: number
+  /**
+   * Unit of `milestones`. Default: `epoch`.
+   */
+  unit: ScheduleUnit
+}
+
+/**
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
+ */
+export type ResolvedTransform = {
+  /**
+   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+   * `random-resized`.
+   */
+  crop: ResolvedCrop
+  /**
+   * Flip training images horizontally with probability 0.5. Default: true, except for digits.
+   */
+  flip: boolean
+  /**
+   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
+   * they are in memory, else ImageNet's.
+   */
+  mean: ChannelValues
+  /**
+   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
+   */
+  std: ChannelValues
+  /**
+   * Length in pixels to which the short side of evaluation images is resized before the center
+   * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
+   * (256 for 224).
+   */
+  evalResize: number
+  /**
+   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
+   * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
+   * external weights, which were trained without it.
+   */
+  decodeShortSide: number
+  /**
+   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
+   */
+  pixelMean: boolean
+  /**
+   * Automatic augmentation policy. Default: `none`.
+   */
+  policy: ResolvedPolicy
+  /**
+   * Color augmentation. Default: `none`.
+   */
+  color: ResolvedColor
+  /**
+   * Erasing of image regions. Default: `none`.
+   */
+  erase: ResolvedErase
+  /**
+   * Mixing of two images. Default: `none`.
+   */
+  mix: ResolvedMix
+}
+
+/**
+ * Crop of training images to `data.imageSize`.
+ */
+export type ResolvedCrop =
+  | { type: 'none' }
+  | ({ type: 'pad' } & ResolvedPadCrop)
+  | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
+  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export type ResolvedRandomResizedCrop = {
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   */
+  scale: [number, number]
+  /**
+   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   */
+  ratio: [number, number]
+}
+
+/**
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
+ */
+export type ResolvedRandomShortSideCrop = {
+  /**
+   * Minimum length in pixels. Default: 256.
+   */
+  min: number
+  /**
+   * Maximum length in pixels. Default: 480.
+   */
+  max: number
+}
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
+ */
+export type ResolvedPadCrop = {
+  /**
+   * Padding on each side, in pixels. Default: 4.
+   */
+  padding: number
+}
+
+/**
+ * Color augmentation.
+ */
+export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export type ResolvedPcaColor = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std: number
+}
+
+/**
+ * Erasing of image regions, filled with the mean color.
+ */
+export type ResolvedErase =
+  | { type: 'none' }
+  | ({ type: 'cutout' } & ResolvedCutout)
+  | ({ type: 'random-erasing' } & ResolvedRandomErasing)
+
+/**
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
+ */
+export type ResolvedCutout = {
+  /**
+   * Side length in pixels. Default: half of `data.imageSize`.
+   */
+  size: number
+}
+
+/**
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export type ResolvedRandomErasing = {
+  /**
+   * Probability of erasing. Default: 0.25.
+   */
+  probability: number
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+   */
+  scale: [number, number]
+  /**
+   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio: [number, number]
+}
+
+/**
+ * Automatic augmentation policy.
+ */
+export type ResolvedPolicy =
+  | { type: 'none' }
+  | ({ type: 'randaugment' } & ResolvedRandAugment)
+  | { type: 'trivialaugment' }
+
+/**
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
+ */
+export type ResolvedRandAugment = {
+  /**
+   * Number of operations per image, 1 to 16. Default: 2.
+   */
+  numOps: number
+  /**
+   * Strength, 0 to 30. Default: 9.
+   */
+  magnitude: number
+}
+
+/**
+ * Mixing of two images.
+ */
+export type ResolvedMix =
+  | { type: 'none' }
+  | ({ type: 'mixup' } & ResolvedMixup)
+  | ({ type: 'cutmix' } & ResolvedCutmix)
+
+/**
+ * A rectangle pasted from another image (Yun et al. 2019).
+ */
+export type ResolvedCutmix = {
+  /**
+   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+   * Default: 1.
+   */
+  alpha: number
+}
+
+/**
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ */
+export type ResolvedMixup = {
+  /**
+   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+   */
+  alpha: number
+}
+
+/**
+ * Linear warm-up of the learning rate, applied on top of any schedule.
+ */
+export type ResolvedWarmup = {
+  /**
+   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
+   * weights (a tenth of the budget if that is less).
+   */
+  epochs: number
+  /**
+   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
+   */
+  startFactor: number
+  /**
+   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+   * (section 4.2).
+   */
+  untilAccuracy: number | null
+}
+
+/**
  * The network and its initial weights.
  */
 export type ResolvedModel = {
@@ -2661,122 +2787,6 @@ export type ResolvedModel = {
 }
 
 /**
- * Linear warm-up of the learning rate, applied on top of any schedule.
- */
-export type ResolvedWarmup = {
-  /**
-   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
-   * weights (a tenth of the budget if that is less).
-   */
-  epochs: number
-  /**
-   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
-   */
-  startFactor: number
-  /**
-   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
-   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
-   * (section 4.2).
-   */
-  untilAccuracy: number | null
-}
-
-/**
- * Optimizer.
- */
-export type ResolvedOptimizer =
-  | ({ type: 'sgd' } & ResolvedSgd)
-  | ({ type: 'adam' } & ResolvedAdam)
-  | ({ type: 'adamw' } & ResolvedAdam)
-  | ({ type: 'lars' } & ResolvedLars)
-
-/**
- * Stochastic gradient descent with momentum (`torch.optim.SGD`).
- */
-export type ResolvedSgd = {
-  /**
-   * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
-   * for images of more than 96 pixels); 0.01 if training starts from weights.
-   */
-  lr: number
-  /**
-   * Momentum, from 0 to less than 1. Default: 0.9.
-   */
-  momentum: number
-  /**
-   * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
-   */
-  weightDecay: number
-  /**
-   * Use Nesterov momentum. Default: false.
-   */
-  nesterov: boolean
-  /**
-   * Apply weight decay to normalization layers and biases too, as PyTorch does.
-   * Default: true.
-   */
-  decayNorms: boolean
-}
-
-/**
- * Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
- */
-export type ResolvedLars = {
-  /**
-   * Learning rate. Default: 0.1.
-   */
-  lr: number
-  /**
-   * Momentum, from 0 to less than 1. Default: 0.9.
-   */
-  momentum: number
-  /**
-   * Weight decay. Default: 5e-4.
-   */
-  weightDecay: number
-  /**
-   * Trust coefficient (eta in the paper). Default: 0.001.
-   */
-  trustCoefficient: number
-  /**
-   * Term added to the denominator. Default: 1e-8.
-   */
-  eps: number
-  /**
-   * Apply weight decay and layer-wise scaling to normalization layers and biases too.
-   * Default: false.
-   */
-  decayNorms: boolean
-}
-
-/**
- * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
- * (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
- */
-export type ResolvedAdam = {
-  /**
-   * Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
-   */
-  lr: number
-  /**
-   * Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
-   */
-  betas: [number, number]
-  /**
-   * Term added to the denominator. Default: 1e-8.
-   */
-  eps: number
-  /**
-   * Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
-   */
-  weightDecay: number
-  /**
-   * Apply weight decay to normalization layers and biases too. Default: true.
-   */
-  decayNorms: boolean
-}
-
-/**
  * Length of training. The first limit that is reached ends the run.
  */
 export type ResolvedBudget = {
@@ -2793,16 +2803,6 @@ export type ResolvedBudget = {
    * Seconds of training, including validation.
    */
   seconds: number | null
-}
-
-/**
- * Logging.
- */
-export type ResolvedLog = {
-  /**
-   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
-   */
-  everySteps: number
 }
 
 /**
@@ -2852,6 +2852,28 @@ export type RunEvent =
   | ({ type: 'end' } & EndEvent)
 
 /**
+ * A checkpoint was written.
+ */
+export type CheckpointEvent = {
+  /**
+   * Kind of checkpoint.
+   */
+  kind: CheckpointKind
+  /**
+   * Absolute path of the checkpoint.
+   */
+  path: string
+  epoch: number
+  step: number
+}
+
+/**
+ * Kind of checkpoint: the last one, the best one so far, or the one of an epoch
+ * (`checkpoint.everyEpochs`).
+ */
+export type CheckpointKind = 'last' | 'best' | 'epoch'
+
+/**
  * One optimizer step.
  */
 export type StepEvent = {
@@ -2894,6 +2916,45 @@ export type StepEvent = {
    * Estimated seconds until the end of the budget; null if unknown.
    */
   etaSeconds: number | null
+}
+
+/**
+ * The run is prepared; training starts.
+ */
+export type StartEvent = {
+  /**
+   * Absolute path of the run folder.
+   */
+  dir: string
+  config: ResolvedConfig
+  data: DatasetInfo
+  /**
+   * Training images per epoch, after the validation split.
+   */
+  trainImages: number
+  /**
+   * Training images of each class, in the order of `data.classes`.
+   */
+  trainClassCounts: Array<number>
+  valImages: number
+  testImages: number
+  /**
+   * Number of trainable parameters.
+   */
+  parameters: number
+  /**
+   * Multiply-accumulate operations of the forward pass of one image.
+   */
+  macs: number
+  stepsPerEpoch: number
+  /**
+   * Steps of the whole budget; null if it is limited by time only.
+   */
+  totalSteps: number | null
+  /**
+   * Steps completed before this session; 0 unless the run was resumed.
+   */
+  startStep: number
 }
 
 /**
@@ -2941,67 +3002,6 @@ export type EpochEvent = {
 export type EndEvent = { result: TrainResult }
 
 /**
- * The run is prepared; training starts.
- */
-export type StartEvent = {
-  /**
-   * Absolute path of the run folder.
-   */
-  dir: string
-  config: ResolvedConfig
-  data: DatasetInfo
-  /**
-   * Training images per epoch, after the validation split.
-   */
-  trainImages: number
-  /**
-   * Training images of each class, in the order of `data.classes`.
-   */
-  trainClassCounts: Array<number>
-  valImages: number
-  testImages: number
-  /**
-   * Number of trainable parameters.
-   */
-  parameters: number
-  /**
-   * Multiply-accumulate operations of the forward pass of one image.
-   */
-  macs: number
-  stepsPerEpoch: number
-  /**
-   * Steps of the whole budget; null if it is limited by time only.
-   */
-  totalSteps: number | null
-  /**
-   * Steps completed before this session; 0 unless the run was resumed.
-   */
-  startStep: number
-}
-
-/**
- * A checkpoint was written.
- */
-export type CheckpointEvent = {
-  /**
-   * Kind of checkpoint.
-   */
-  kind: CheckpointKind
-  /**
-   * Absolute path of the checkpoint.
-   */
-  path: string
-  epoch: number
-  step: number
-}
-
-/**
- * Kind of checkpoint: the last one, the best one so far, or the one of an epoch
- * (`checkpoint.everyEpochs`).
- */
-export type CheckpointKind = 'last' | 'best' | 'epoch'
-
-/**
  * Result of `plan()`: configuration and cost of a run that has not started. No file is written.
  */
 export type Plan = {
@@ -3046,6 +3046,35 @@ export type Plan = {
 }
 
 /**
+ * Estimated training time, extrapolated from steps on the run's own batches with a temporary
+ * network.
+ */
+export type TimeEstimate = {
+  /**
+   * Number of measured steps. The first step is excluded because it is slower.
+   */
+  steps: number
+  /**
+   * Median, minimum and maximum of the seconds per step.
+   */
+  stepSeconds: number
+  minStepSeconds: number
+  maxStepSeconds: number
+  /**
+   * Training throughput at the median.
+   */
+  imagesPerSecond: number
+  /**
+   * Seconds per epoch at the median, including validation.
+   */
+  epochSeconds: number
+  /**
+   * Seconds for the whole budget; null if it is unknown.
+   */
+  totalSeconds: number | null
+}
+
+/**
  * Estimated memory for training in bytes, computed from the shapes of the network's tensors, and
  * the measured memory of this process.
  */
@@ -3078,35 +3107,6 @@ export type MemoryEstimate = {
    * libtorch; null if nothing was measured or the system does not report it.
    */
   measured: number | null
-}
-
-/**
- * Estimated training time, extrapolated from steps on the run's own batches with a temporary
- * network.
- */
-export type TimeEstimate = {
-  /**
-   * Number of measured steps. The first step is excluded because it is slower.
-   */
-  steps: number
-  /**
-   * Median, minimum and maximum of the seconds per step.
-   */
-  stepSeconds: number
-  minStepSeconds: number
-  maxStepSeconds: number
-  /**
-   * Training throughput at the median.
-   */
-  imagesPerSecond: number
-  /**
-   * Seconds per epoch at the median, including validation.
-   */
-  epochSeconds: number
-  /**
-   * Seconds for the whole budget; null if it is unknown.
-   */
-  totalSeconds: number | null
 }
 
 /** Exit status of the command line for each error code. */

@@ -6,13 +6,13 @@ export declare class NativeCancel {
   cancel(): void
 }
 
-/** The owner's end of a run's control. */
+/** Controls a run. */
 export declare class NativeRun {
-  /** What happened since the last call, each a JSON text. */
+  /** Returns the entries since the last call as JSON texts. */
   drain(): Array<string>
-  /** Lets the trainer go on after an epoch; `decision` is `continue` or `stop`. */
+  /** Lets the trainer continue after an epoch; `decision` is `continue` or `stop`. */
   acknowledge(seq: number, decision: string): void
-  /** Saves and ends the run, for a hook threw. */
+  /** Saves and ends the run because a hook threw an error. */
   fail(): void
   stop(): void
   abort(): void
@@ -20,27 +20,30 @@ export declare class NativeRun {
   resume(): void
 }
 
-/** A `BenchConfig` to a `BenchResult`. */
+/** Runs a `BenchConfig`; returns a `BenchResult`. */
 export declare function bench(config: string): Promise<string>
 
 export declare function closeModel(handle: number): Promise<string>
 
-/** What libtorch is and what it found. */
+/** Returns the version of libtorch and the capabilities of the machine. */
 export declare function environment(): string
 
-/** Handles and an `EvaluateConfig` to an `EnsembleEvaluation`. */
+/** Evaluates the ensemble of several models; returns an `EnsembleEvaluation`. */
 export declare function evaluateEnsemble(handles: Array<number>, request: string, cancel?: NativeCancel | undefined | null): Promise<string>
 
-/** An `EvaluateConfig` to an `Evaluation`. */
+/** Evaluates a model with an `EvaluateConfig`; returns an `Evaluation`. */
 export declare function evaluateModel(handle: number, request: string, arrays?: NativeArrays | undefined | null, cancel?: NativeCancel | undefined | null): Promise<string>
 
-/** Writes an open model as .safetensors or .onnx. */
+/** Exports a loaded model to .safetensors or .onnx. */
 export declare function exportOpenModel(handle: number, path: string, request: string): Promise<string>
 
-/** A `TrainConfig` and a `FindLrConfig` to an `LrFinding`. */
+/**
+ * Runs the learning-rate range test of a `TrainConfig` and a `FindLrConfig`; returns an
+ * `LrFinderResult`.
+ */
 export declare function findLr(config: string, options: string, arrays?: NativeArrays | undefined | null, cancel?: NativeCancel | undefined | null): Promise<string>
 
-/** An `EvaluateConfig` to an array of `LayerResponse`. */
+/** Measures layer responses with an `EvaluateConfig`; returns an array of `LayerResponse`. */
 export declare function layerResponses(handle: number, request: string, arrays?: NativeArrays | undefined | null, cancel?: NativeCancel | undefined | null): Promise<string>
 
 /** Images of one part, one after another, channels innermost. */
@@ -61,7 +64,7 @@ export interface NativeArrays {
   classes?: Array<string>
 }
 
-/** Pixels, row by row, channels innermost. */
+/** Pixels in HWC order. */
 export interface NativePixels {
   data: Buffer
   width: number
@@ -69,41 +72,44 @@ export interface NativePixels {
   channels: number
 }
 
-/** A run folder, a checkpoint or a file of weights, and a `LoadConfig`, to `{handle, info}`. */
+/** Loads a run folder, a checkpoint or a weights file with a `LoadConfig`; returns `{handle, info}`. */
 export declare function openModel(path: string, request: string): Promise<string>
 
-/** A `TrainConfig` and a `PlanConfig` to a `Plan`. */
+/** Plans a `TrainConfig` with a `PlanConfig`; returns a `Plan`. */
 export declare function plan(config: string, options: string, arrays?: NativeArrays | undefined | null, cancel?: NativeCancel | undefined | null): Promise<string>
 
 /**
- * Paths, encoded images or pixels, and a `PredictConfig`, to an array of `Prediction`. Calls that
- * wait behind each other are answered together.
+ * Predicts paths, encoded images or pixels with a `PredictConfig`; returns an array of `Prediction`.
+ * Waiting calls are batched.
  */
 export declare function predict(handle: number, images: Array<string | Buffer | NativePixels>, request: string): Promise<string>
 
-/** Says why CUDA cannot be used, though driver and libraries are there. */
+/** Records why CUDA cannot be used although driver and libraries are installed. */
 export declare function setCudaUnusable(why: string): void
 
-/** Where the embedded data set is, and where downloaded ones are. */
+/** Sets the folders of the bundled data set and of downloaded data sets. */
 export declare function setDataRoots(embedded: string, store: string): void
 
-/** Says in which folder published weights are kept. */
+/** Sets the folder of published weights. */
 export declare function setWeightsFolder(folder: string): void
 
-/** Says that published weights could not be fetched, and why. */
+/** Records why published weights could not be downloaded. */
 export declare function setWeightsNotFetched(file: string, why: string): void
 
 /**
- * Stops every run, saving it, and joins the thread: libtorch must not be in the middle of
- * anything when the process ends.
+ * Saves and stops every run and joins the torch thread. A process that exits during a libtorch call
+ * would crash.
  */
 export declare function shutdown(): void
 
 /**
- * Queues a run, on `arrays` where there are some. `wake` is called, coalesced and without holding the process, whenever there is
- * something to drain. Whatever is wrong is told by the run's last entry.
+ * Queues a run, on in-memory images if `arrays` is set. Calls `wake` whenever there are entries to
+ * drain; calls are coalesced and do not keep the process alive. Errors arrive as the last entry.
  */
 export declare function startRun(config: string, wake: () => void, arrays?: NativeArrays | undefined | null): NativeRun
 
-/** Loads residual-cuda.so, after libtorch_cuda and before anything else is asked of libtorch. */
+/**
+ * Loads residual-cuda.so. Must be called after libtorch_cuda is loaded and before any other libtorch
+ * call.
+ */
 export declare function useCuda(path: string): string
