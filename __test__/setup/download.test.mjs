@@ -7,10 +7,11 @@ import test from 'ava'
 import { download } from '../../scripts/setup/download/download.mjs'
 
 const CONTENT = Buffer.alloc(300_000, 'residual ')
-const BREAK_AT = 100_000
+const STALL_AFTER = 100_000
 
 /**
- * Serves CONTENT and closes the connection of the first `breaks` responses.
+ * Serves CONTENT. The first `breaks` responses stall after STALL_AFTER bytes; `breakConnection`,
+ * called as `onBytes`, closes the connection of each when its first bytes are on disk.
  *
  * @param {import('ava').ExecutionContext} t
  * @param {{ breaks?: number, etag?: () => string }} [options]
@@ -21,22 +22,30 @@ async function serve(t, { breaks = 0, etag = () => '"one"' } = {}) {
   const server = createServer((request, response) => {
     const { range } = request.headers
     ranges.push(range)
-    const known = request.headers['if-range'] === etag()
-    const from = known ? Number(/bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0) : 0
+    const isSameFile = request.headers['if-range'] === etag()
+    const from = isSameFile ? Number(/bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0) : 0
     response.writeHead(from > 0 ? 206 : 200, {
       etag: etag(),
       'content-length': CONTENT.length - from,
     })
-    if (ranges.length <= breaks) {
-      response.write(CONTENT.subarray(from, from + BREAK_AT), () => response.destroy())
-    } else {
-      response.end(CONTENT.subarray(from))
-    }
+    if (ranges.length <= breaks) response.write(CONTENT.subarray(from, from + STALL_AFTER))
+    else response.end(CONTENT.subarray(from))
   }).listen(0, '127.0.0.1')
+  // The default of 5 s would close the connection of a client whose disk is slow.
+  server.keepAliveTimeout = 0
   await once(server, 'listening')
-  t.teardown(() => server.close())
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  let broken = 0
+  const breakConnection = () => {
+    if (ranges.length > breaks || ranges.length === broken) return
+    broken = ranges.length
+    server.closeAllConnections()
+  }
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-  return { url: `http://127.0.0.1:${port}/libtorch.zip`, ranges }
+  return { url: `http://127.0.0.1:${port}/libtorch.zip`, ranges, breakConnection }
 }
 
 function newFile() {
@@ -44,9 +53,9 @@ function newFile() {
 }
 
 test('resumes a download whose connection broke', async (t) => {
-  const { url, ranges } = await serve(t, { breaks: 2 })
+  const { url, ranges, breakConnection } = await serve(t, { breaks: 2 })
   const target = newFile()
-  await download(url, target, { backoff: 1 })
+  await download(url, target, { backoff: 1, onBytes: breakConnection })
   t.deepEqual(readFileSync(target), CONTENT)
   t.is(ranges.length, 3)
   t.regex(ranges[1] ?? '', /^bytes=\d+-$/)
@@ -54,9 +63,10 @@ test('resumes a download whose connection broke', async (t) => {
 })
 
 test('a partial download never has the name of the complete file', async (t) => {
-  const { url } = await serve(t, { breaks: 1 })
+  const { url, breakConnection } = await serve(t, { breaks: 1 })
   const target = newFile()
-  await t.throwsAsync(download(url, target, { attempts: 1 }), { code: 'E_DOWNLOAD' })
+  const broken = download(url, target, { attempts: 1, onBytes: breakConnection })
+  await t.throwsAsync(broken, { code: 'E_DOWNLOAD' })
   t.false(existsSync(target))
   t.true(existsSync(`${target}.part`))
 
@@ -66,9 +76,9 @@ test('a partial download never has the name of the complete file', async (t) => 
 
 test('starts over if the file changed on the server', async (t) => {
   let version = 1
-  const { url } = await serve(t, { breaks: 1, etag: () => `"${version}"` })
+  const { url, breakConnection } = await serve(t, { breaks: 1, etag: () => `"${version}"` })
   const target = newFile()
-  await t.throwsAsync(download(url, target, { attempts: 1 }))
+  await t.throwsAsync(download(url, target, { attempts: 1, onBytes: breakConnection }))
   writeFileSync(`${target}.part`, Buffer.alloc(1000, 'older '))
   version = 2
   await download(url, target, { attempts: 1 })

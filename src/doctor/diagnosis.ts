@@ -9,9 +9,9 @@ export interface Check {
   /** `platform`, `glibc`, `addon`, `libtorch`, `CUDA`, `CPU`, `threads`, `memory`, `disk`, ... */
   name: string
   status: CheckStatus
-  /** What was detected, in a few words. */
+  /** The detected state, in a few words. */
   detail: string
-  /** The next thing to do, as a sentence; undefined when nothing needs to be done. */
+  /** Suggested fix, as a sentence; undefined if nothing needs to be done. */
   hint?: string | undefined
 }
 

@@ -4,11 +4,11 @@ import { HINTS } from './hints.js'
 /** The content of an error, as plain data. */
 export interface RunError {
   code: ErrorCode
-  /** What happened, as a sentence without the final period. */
+  /** Description of the problem, as a sentence without the final period. */
   message: string
-  /** Where: a configuration key, a file, a line in it. */
+  /** Location: a configuration key, a file, a line in it. */
   at?: ErrorLocation
-  /** The next thing to do. Default: the general hint of the code. */
+  /** Suggested fix. Default: the general hint of the code. */
   hint?: string
 }
 
@@ -26,7 +26,7 @@ export interface RunError {
 export class ResidualError extends Error {
   /** The kind of error, for programs. */
   readonly code: ErrorCode
-  /** Where: a configuration key, a file, a line in it. */
+  /** Location: a configuration key, a file, a line in it. */
   readonly at: ErrorLocation
   /** The next thing to do, as a sentence. */
   readonly hint: string

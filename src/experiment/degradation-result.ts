@@ -18,7 +18,7 @@ export interface DegradationNetwork {
   trainError: MeanStd
   /** After the last epoch; null without a validation split. */
   valError: MeanStd | null
-  /** Of the checkpoint selected by `monitor`; null without a test split. */
+  /** Test error of the checkpoint selected by `monitor`; null without a test split. */
   testError: MeanStd | null
   /** Test error in the paper; null if it reports none. */
   paper: PublishedResult | null

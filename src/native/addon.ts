@@ -30,7 +30,7 @@ export type CoreAddon = typeof core
 /** The addon that trains. Its strings are configurations and `NativeResult`s. */
 export type TorchAddon = typeof torch
 
-/** What both addons export. */
+/** Functions that both addons export. */
 export type Addon = Pick<CoreAddon, keyof CoreAddon & keyof TorchAddon>
 
 /** A path, an encoded image, or pixels. */

