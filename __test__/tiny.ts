@@ -8,7 +8,7 @@ import type { ArraySplit, TrainConfig } from 'residual'
 const SIDE = 8
 const CLASSES = 3
 
-/** A folder of the test's own, gone after it. */
+/** Creates a temporary folder, which is removed after the test. */
 export function folder(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'residual-test-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))
@@ -16,8 +16,8 @@ export function folder(t: ExecutionContext): string {
 }
 
 /**
- * A run that takes a second or less: six steps an epoch on 8 x 8 images whose class is the third of
- * them that is bright. Seeded and with one thread, so the same at every call.
+ * Returns the configuration of a run that takes at most a second: six steps per epoch on 8 x 8 images
+ * whose class is the index of their bright third. Deterministic: seeded, with one thread.
  */
 export function tinyRun(t: ExecutionContext, config: TrainConfig = {}): TrainConfig {
   const path = folder(t)
@@ -36,8 +36,8 @@ export function tinyRun(t: ExecutionContext, config: TrainConfig = {}): TrainCon
   }
 }
 
-/** In memory, images of 8 x 8 whose class is the third of them that is bright. */
-export function part(count: number): ArraySplit & { labels: Uint8Array } {
+/** Creates 8 x 8 images in memory, whose class is the index of their bright third of rows. */
+export function arraySplit(count: number): ArraySplit & { labels: Uint8Array } {
   const labels = Uint8Array.from({ length: count }, (_, index) => index % CLASSES)
   const images = new Uint8Array(count * SIDE * SIDE)
   for (const [image, label] of labels.entries()) {
@@ -53,28 +53,28 @@ export function part(count: number): ArraySplit & { labels: Uint8Array } {
   return { images, labels, width: 8, height: 8, channels: 1 }
 }
 
-/** 96 training and 24 test images in MNIST's format. */
+/** Writes 96 training and 24 test images in the IDX format of MNIST. */
 export function idxData(parent: string): string {
   const path = join(parent, 'data')
   mkdirSync(path)
-  for (const [part, count] of [
+  for (const [prefix, count] of [
     ['train', 96],
     ['t10k', 24],
   ] as const) {
     const labels = Array.from({ length: count }, (_, index) => index % CLASSES)
     writeFileSync(
-      join(path, `${part}-images-idx3-ubyte`),
+      join(path, `${prefix}-images-idx3-ubyte`),
       Buffer.concat([header(0x803, count, SIDE, SIDE), ...labels.map(pixels)]),
     )
     writeFileSync(
-      join(path, `${part}-labels-idx1-ubyte`),
+      join(path, `${prefix}-labels-idx1-ubyte`),
       Buffer.concat([header(0x801, count), Buffer.from(labels)]),
     )
   }
   return path
 }
 
-/** 8 images in each of so many classes, as PNG files in a folder for each class. */
+/** Writes 8 PNG images per class, in one folder per class. */
 export function imageFolder(parent: string, classes: readonly string[]): string {
   const path = join(parent, 'photos')
   for (const [label, name] of classes.entries()) {
@@ -86,34 +86,34 @@ export function imageFolder(parent: string, classes: readonly string[]): string 
   return path
 }
 
-/** 6 photographs in each of two classes, large enough to be taken for some: 130 x 130, grey. */
+/** Writes 6 gray PNG images per class in two classes, large enough (130 x 130) for the photo defaults. */
 export function photographs(parent: string): string {
   const [path, side] = [join(parent, 'photos'), 130]
   for (const [label, name] of ['dark', 'light'].entries()) {
     mkdirSync(join(path, name), { recursive: true })
     for (let index = 0; index < 6; index++) {
-      const grey = Buffer.alloc(side * side, 40 + 150 * label + index)
-      writeFileSync(join(path, name, `${index}.png`), png(grey, side))
+      const gray = Buffer.alloc(side * side, 40 + 150 * label + index)
+      writeFileSync(join(path, name, `${index}.png`), png(gray, side))
     }
   }
   return path
 }
 
-/** Grey pixels of one class, a little different each time. */
+/** Returns gray pixels of a class, which vary slightly with `index`. */
 export function pixels(label: number, index = 0): Buffer {
   const bright = (column: number) => Math.floor((column * CLASSES) / SIDE) === label
   return Buffer.from(
-    Array.from({ length: SIDE * SIDE }, (_, at) =>
-      bright(at % SIDE) ? 200 + (index % 50) : (at * 7 + index * 13) % 60,
+    Array.from({ length: SIDE * SIDE }, (_, position) =>
+      bright(position % SIDE) ? 200 + (index % 50) : (position * 7 + index * 13) % 60,
     ),
   )
 }
 
-/** A grey PNG file of these pixels. */
-export function png(grey: Buffer, side = SIDE): Buffer {
+/** Encodes gray pixels as a PNG file. */
+export function png(gray: Buffer, side = SIDE): Buffer {
   const shape = header(side, side)
   const rows = Array.from({ length: side }, (_, row) =>
-    Buffer.concat([Buffer.of(0), grey.subarray(row * side, (row + 1) * side)]),
+    Buffer.concat([Buffer.of(0), gray.subarray(row * side, (row + 1) * side)]),
   )
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
@@ -128,7 +128,7 @@ function chunk(type: string, data: Buffer): Buffer {
   return Buffer.concat([header(data.length), body, header(crc32(body))])
 }
 
-/** Big-endian 32-bit numbers. */
+/** Encodes big-endian 32-bit integers. */
 function header(...numbers: number[]): Buffer {
   const bytes = Buffer.alloc(4 * numbers.length)
   for (const [index, number] of numbers.entries()) bytes.writeUInt32BE(number, 4 * index)

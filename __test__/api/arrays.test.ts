@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { type ArrayDataset, loadModel, ResidualError, type TrainConfig, train } from 'residual'
-import { part, tinyRun } from '../tiny.js'
+import { arraySplit, tinyRun } from '../tiny.js'
 
 const ARRAYS: ArrayDataset = {
-  train: part(96),
-  test: part(24),
+  train: arraySplit(96),
+  test: arraySplit(24),
   classes: ['top', 'middle', 'bottom'],
 }
 
-/** A run of a second, without data. */
+/** Returns the configuration without `data`. */
 function withoutData(config: TrainConfig): TrainConfig {
   const { data: _, ...rest } = config
   return rest
@@ -35,11 +35,11 @@ test.serial(
     const missing = await t.throwsAsync(() => model.evaluate(), { instanceOf: ResidualError })
     t.is(missing?.code, 'E_DATA_NOT_FOUND')
 
-    // config.json alone trains again, on the same images and no others.
+    // config.json reproduces the run, but only with identical images.
     const out = join(dir, '..', 'again')
     const same = await train({ ...written, out }, { arrays: ARRAYS })
     t.is(same.best?.loss, best?.loss)
-    const others = { ...ARRAYS, train: part(93) }
+    const others = { ...ARRAYS, train: arraySplit(93) }
     const error = await t.throwsAsync(async () => await train(written, { arrays: others }))
     t.is((error as ResidualError).code, 'E_MISMATCH')
   },
@@ -47,10 +47,10 @@ test.serial(
 
 test.serial('labels may be any integer array', async (t) => {
   const losses = new Set<number | undefined>()
-  const { labels } = part(96)
+  const { labels } = arraySplit(96)
   const types = [Uint16Array, Uint32Array, Int32Array].map((type) => new type(labels))
   for (const same of [labels, ...types, [...labels]]) {
-    const arrays = { train: { ...part(96), labels: same } }
+    const arrays = { train: { ...arraySplit(96), labels: same } }
     const config = { ...withoutData(tinyRun(t)), budget: { steps: 1 } }
     losses.add((await train({ ...config, epochs: undefined }, { arrays })).best?.loss)
   }
@@ -58,28 +58,44 @@ test.serial('labels may be any integer array', async (t) => {
   t.false(losses.has(undefined))
 })
 
-const refused: [string, unknown, string][] = [
+const rejected: [string, unknown, string][] = [
   ['no object', 7, 'arrays'],
   ['no training images', {}, 'arrays.train'],
-  ['a misspelt part', { ...ARRAYS, valid: part(3) }, 'arrays.valid'],
-  ['a misspelt key', { train: { ...part(3), label: [] } }, 'arrays.train.label'],
-  ['floats', { train: { ...part(3), images: new Float32Array(192) } }, 'arrays.train.images'],
-  ['too few bytes', { train: { ...part(3), images: new Uint8Array(191) } }, 'arrays.train.images'],
-  ['a negative label', { train: { ...part(3), labels: [0, 1, -1] } }, 'arrays.train.labels[2]'],
-  ['half a label', { train: { ...part(3), labels: [0, 1.5, 1] } }, 'arrays.train.labels[1]'],
-  ['labels as text', { train: { ...part(3), labels: '012' } }, 'arrays.train.labels'],
-  ['a label without class', { train: part(3), classes: ['a', 'b'] }, 'arrays.train.labels[2]'],
-  ['a class without name', { train: part(3), classes: ['a', undefined, 'c'] }, 'arrays.classes[1]'],
-  ['four channels', { train: { ...part(3), channels: 4 } }, 'arrays.train.channels'],
-  ['no width', { train: { ...part(3), width: 0 } }, 'arrays.train.width'],
+  ['a misspelt part', { ...ARRAYS, valid: arraySplit(3) }, 'arrays.valid'],
+  ['a misspelt key', { train: { ...arraySplit(3), label: [] } }, 'arrays.train.label'],
+  ['floats', { train: { ...arraySplit(3), images: new Float32Array(192) } }, 'arrays.train.images'],
+  [
+    'too few bytes',
+    { train: { ...arraySplit(3), images: new Uint8Array(191) } },
+    'arrays.train.images',
+  ],
+  [
+    'a negative label',
+    { train: { ...arraySplit(3), labels: [0, 1, -1] } },
+    'arrays.train.labels[2]',
+  ],
+  ['half a label', { train: { ...arraySplit(3), labels: [0, 1.5, 1] } }, 'arrays.train.labels[1]'],
+  ['labels as text', { train: { ...arraySplit(3), labels: '012' } }, 'arrays.train.labels'],
+  [
+    'a label without class',
+    { train: arraySplit(3), classes: ['a', 'b'] },
+    'arrays.train.labels[2]',
+  ],
+  [
+    'a class without name',
+    { train: arraySplit(3), classes: ['a', undefined, 'c'] },
+    'arrays.classes[1]',
+  ],
+  ['four channels', { train: { ...arraySplit(3), channels: 4 } }, 'arrays.train.channels'],
+  ['no width', { train: { ...arraySplit(3), width: 0 } }, 'arrays.train.width'],
   [
     'another size',
-    { train: part(3), val: { ...part(3), width: 4, height: 16 } },
+    { train: arraySplit(3), val: { ...arraySplit(3), width: 4, height: 16 } },
     'arrays.val.width',
   ],
 ]
 
-for (const [name, arrays, key] of refused) {
+for (const [name, arrays, key] of rejected) {
   test(`${name} in memory is refused by its place`, async (t) => {
     const config = withoutData(tinyRun(t))
     const error = await t.throwsAsync(

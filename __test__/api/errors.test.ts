@@ -28,7 +28,7 @@ test('every error has a hint', (t) => {
   t.regex(new AbortError('x', undefined, undefined).hint, /again/)
 })
 
-/** What docs/errors.md says of each code: its typical message. */
+/** Typical message of each code in docs/errors.md. */
 const TYPICAL = new Map(
   readFileSync(join(ROOT, 'docs', 'errors.md'), 'utf8')
     .split(/^## /m)
@@ -37,9 +37,9 @@ const TYPICAL = new Map(
 )
 
 /**
- * Codes whose message depends on the machine, or that none can be sure to bring about: loading.test
- * and the command line's doctor.test provoke three of them otherwise, and crates/torch what libtorch
- * refuses and what memory has no room for.
+ * Codes that depend on the machine or cannot be provoked reliably. E_PLATFORM and E_INTERNAL are
+ * covered by native/loading.test, E_DEVICE by doctor/doctor.test, and E_TORCH and E_MEMORY by the
+ * tests of crates/torch.
  */
 const RARE: readonly ErrorCode[] = ['E_PLATFORM', 'E_DEVICE', 'E_MEMORY', 'E_TORCH', 'E_INTERNAL']
 
@@ -55,8 +55,8 @@ test('the typical message of each code is a real one', async (t) => {
   const config = (more: TrainConfig) => tinyRun(t, { epochs: 1, ...more })
   await train(config({ data: photos, out: at('runs', 'photos') }))
   const found = new Map<ErrorCode, string>()
-  const fails = async (happens: () => PromiseLike<unknown>) => {
-    const error = await t.throwsAsync(async () => await happens(), { instanceOf: ResidualError })
+  const fails = async (operation: () => PromiseLike<unknown>) => {
+    const error = await t.throwsAsync(async () => await operation(), { instanceOf: ResidualError })
     found.set(error.code, error.message)
   }
 
@@ -112,7 +112,7 @@ test('the typical message of each code is a real one', async (t) => {
   }
 })
 
-/** What a run fails with in a process of its own. */
+/** Returns the error message of a run in a child process. */
 async function messageOf(
   t: ExecutionContext,
   config: TrainConfig,

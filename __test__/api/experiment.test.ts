@@ -13,18 +13,18 @@ import {
 } from 'residual'
 import { folder, imageFolder, tinyRun } from '../tiny.js'
 
-/** Three runs of a second each. */
+/** Returns the configuration of three runs of a second each. */
 function tinyRepeat(t: ExecutionContext, config: RepeatConfig = {}): RepeatConfig {
   return { ...tinyRun(t), seeds: 3, out: join(folder(t), 'repeat'), ...config }
 }
 
-/** Four runs of a second each. */
+/** Returns the configuration of four runs of a second each. */
 function tinyDegradation(t: ExecutionContext): DegradationConfig {
   const { model: _, schedule: _schedule, optimizer: _optimizer, ...config } = tinyRun(t)
   return { ...config, depths: [8, 14], out: join(folder(t), 'degradation') }
 }
 
-/** Collects what happened to which run. */
+/** Collects the state changes of the member runs. */
 function states() {
   const seen: string[] = []
   const onEvent = (event: ExperimentEvent) => {
@@ -33,7 +33,7 @@ function states() {
   return { seen, onEvent }
 }
 
-/** Where a tiny configuration's images are. */
+/** Returns the data folder of a configuration. */
 function dataOf({ data }: RepeatConfig): string {
   return typeof data === 'object' ? (data.source ?? '') : ''
 }
@@ -84,7 +84,7 @@ test('an interrupted experiment resumes bit-identically', async (t) => {
     experiment.repeat(config, {
       signal: controller.signal,
       onEvent(event) {
-        // In the second run's second epoch.
+        // During the second epoch of the second run.
         if (event.type === 'step' && event.member === 'seed2' && event.step >= 8)
           controller.abort(reason)
       },
@@ -213,7 +213,7 @@ test('degradation() compares plain and residual networks with the paper', async 
   }
   t.true(markdown.includes(result.verdict))
 
-  // One depth more: what is there is kept.
+  // With an additional depth, the existing runs are reused.
   const { seen, onEvent } = states()
   const more = await experiment.degradation({ ...config, depths: [8, 14, 20] }, { onEvent })
   t.deepEqual(

@@ -21,9 +21,9 @@ function images(model: Model, count: number, mean: number, std: number) {
   }
 }
 
-/** The constants that a file says to normalise by. */
+/** Returns the normalization constants in the metadata of a file. */
 function normalization(onnx: string): { mean: number; std: number } {
-  // Its metadata are texts, and the only ones that begin so.
+  // The metadata are JSON texts with a unique prefix.
   const text = readFileSync(onnx, 'latin1')
   const number = (key: string) =>
     Number(new RegExp(`${key}\\x12.\\[([\\d.]+)\\]`, 's').exec(text)?.[1])

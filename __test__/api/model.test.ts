@@ -12,7 +12,7 @@ import {
   renderPredictions,
   train,
 } from 'residual'
-import { folder, imageFolder, part, pixels, tinyRun } from '../tiny.js'
+import { arraySplit, folder, imageFolder, pixels, tinyRun } from '../tiny.js'
 
 test('predicts from paths, URLs, bytes and pixels', async (t) => {
   const parent = folder(t)
@@ -69,7 +69,7 @@ test('concurrent predictions equal sequential ones', async (t) => {
     t.true(Math.abs(probability - (alone[index]?.probability ?? 0)) < 1e-5)
   }
 
-  const broken = Buffer.from('no picture')
+  const broken = Buffer.from('not an image')
   const settled = await Promise.allSettled(
     [...images.slice(0, 5), broken, ...images.slice(5, 10)].map((image) => model.predict(image)),
   )
@@ -87,12 +87,12 @@ test('an abort ends an evaluation', async (t) => {
   const controller = new AbortController()
   const evaluating = model.evaluate(
     { batchSize: 1, split: 'train' },
-    { arrays: { train: part(100_000) }, signal: controller.signal },
+    { arrays: { train: arraySplit(100_000) }, signal: controller.signal },
   )
   setTimeout(() => controller.abort(reason), 50)
   const error = await t.throwsAsync(evaluating, { instanceOf: AbortError })
   t.is(error?.cause, reason)
-  const whole = await model.evaluate({ split: 'train' }, { arrays: { train: part(30) } })
+  const whole = await model.evaluate({ split: 'train' }, { arrays: { train: arraySplit(30) } })
   t.is(whole.count, 30)
 })
 
@@ -119,7 +119,7 @@ test('measures the response of each 3x3 convolution', async (t) => {
     ['conv1', ...[1, 2, 3].flatMap((n) => [`layer${n}.0.conv1`, `layer${n}.0.conv2`])],
   )
   t.true(responses.every(({ std }) => std > 0))
-  // Whatever the batches, it is the deviation over all images.
+  // The deviation is over all images and does not depend on the batch size.
   const whole = await model.layerResponses({ batchSize: 24 })
   for (const [index, { std }] of responses.entries()) {
     t.true(Math.abs(std / (whole[index]?.std ?? 0) - 1) < 1e-4)
@@ -139,7 +139,7 @@ test('evaluation returns samples, top losses and optional thumbnails', async (t)
     losses.toSorted((a, b) => b - a),
   )
   t.true((losses[2] ?? 0) >= evaluation.loss)
-  // Image 3 is of class 0.
+  // Image 3 belongs to class 0.
   t.deepEqual(evaluation.samples[0]?.thumbnail, {
     width: 8,
     height: 8,
@@ -178,9 +178,9 @@ test('accepts the same classes in another order and rejects other classes', asyn
 test('a closed model rejects calls, and close() is idempotent', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   const model = await loadModel(last)
-  const asked = model.predict({ data: pixels(0), width: 8, height: 8, channels: 1 })
+  const pending = model.predict({ data: pixels(0), width: 8, height: 8, channels: 1 })
   await Promise.all([model.close(), model.close()])
-  t.truthy((await asked).label)
+  t.truthy((await pending).label)
   const closed = { instanceOf: ResidualError, message: /closed/ }
   t.is((await t.throwsAsync(model.predict('x.png'), closed))?.code, 'E_CLOSED')
   t.is((await t.throwsAsync(model.evaluate(), closed))?.code, 'E_CLOSED')
@@ -190,7 +190,7 @@ test('rejects an invalid image with its key', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   await using model = await loadModel(last)
   const broken = join(folder(t), 'broken.png')
-  writeFileSync(broken, 'no picture')
+  writeFileSync(broken, 'not an image')
   const file = await t.throwsAsync(model.predict([broken]), { instanceOf: ResidualError })
   t.is(file?.code, 'E_IMAGE')
   t.is(file?.at.file, broken)

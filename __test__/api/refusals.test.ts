@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { inspect as shown } from 'node:util'
+import { inspect as format } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import {
   type ErrorCode,
@@ -14,8 +14,8 @@ import {
 import { script } from '../child.js'
 import { folder, imageFolder, tinyRun } from '../tiny.js'
 
-/** Trains, and gives the error that it has to end with. */
-async function refusal(
+/** Returns the error with which training rejects. */
+async function trainError(
   t: ExecutionContext,
   config: TrainConfig,
   options?: TrainOptions,
@@ -47,9 +47,9 @@ const configurations: [unknown, ErrorCode, string | undefined][] = [
 ]
 
 for (const [wrong, code, key] of configurations) {
-  test(`${shown(wrong)} is refused and nothing is written`, async (t) => {
+  test(`${format(wrong)} is refused and nothing is written`, async (t) => {
     const config = tinyRun(t)
-    const error = await refusal(t, { ...config, ...(wrong as TrainConfig) })
+    const error = await trainError(t, { ...config, ...(wrong as TrainConfig) })
     t.is(error.code, code)
     t.is(error.at.key, key)
     t.false(existsSync(config.out as string))
@@ -58,7 +58,7 @@ for (const [wrong, code, key] of configurations) {
 
 for (const wrong of [undefined, null, 'fashion-mnist-mini', 3, []]) {
   test(`${JSON.stringify(wrong)} is no configuration`, async (t) => {
-    t.is((await refusal(t, wrong as unknown as TrainConfig)).code, 'E_CONFIG')
+    t.is((await trainError(t, wrong as unknown as TrainConfig)).code, 'E_CONFIG')
   })
 }
 
@@ -72,7 +72,7 @@ const options: [unknown, ErrorCode, string][] = [
 for (const [wrong, code, key] of options) {
   test(`the options ${JSON.stringify(wrong)} are refused by ${key}`, async (t) => {
     const config = tinyRun(t)
-    const error = await refusal(t, config, wrong as TrainOptions)
+    const error = await trainError(t, config, wrong as TrainOptions)
     t.is(error.code, code)
     t.is(error.at.key, key)
     t.false(existsSync(config.out as string))
@@ -85,7 +85,7 @@ test('rejects unusable data with a hint', async (t) => {
   mkdirSync(empty)
   const one = imageFolder(join(parent, 'one'), ['only'])
   const file = join(parent, 'file')
-  writeFileSync(file, 'no data')
+  writeFileSync(file, 'not a data set')
   for (const [data, code] of [
     [join(parent, 'missing'), 'E_DATA_NOT_FOUND'],
     ['fashion-mnist-mimi', 'E_DATA_NOT_FOUND'],
@@ -94,7 +94,7 @@ test('rejects unusable data with a hint', async (t) => {
     [file, 'E_DATA_NOT_FOUND'],
   ] as const) {
     const config = tinyRun(t, { data })
-    const error = await refusal(t, config)
+    const error = await trainError(t, config)
     t.is(error.code, code, data)
     t.truthy(error.at.key ?? error.at.file, data)
     t.truthy(error.hint, data)
@@ -105,7 +105,7 @@ test('rejects unusable data with a hint', async (t) => {
 test('warns about an unreadable image and continues', async (t) => {
   const photos = imageFolder(folder(t), ['left', 'right'])
   const broken = join(photos, 'left', 'broken.png')
-  writeFileSync(broken, 'no picture')
+  writeFileSync(broken, 'not an image')
   const warnings: WarningEvent[] = []
   const result = await train(tinyRun(t, { data: photos }), {
     onWarning: (warning) => void warnings.push(warning),
@@ -118,7 +118,7 @@ test('does not overwrite a run folder without overwrite', async (t) => {
   const config = tinyRun(t, { epochs: 1 })
   await train(config)
   const before = readdirSync(config.out as string)
-  const error = await refusal(t, config)
+  const error = await trainError(t, config)
   t.is(error.code, 'E_OUT_EXISTS')
   t.truthy(error.hint)
   t.deepEqual(readdirSync(config.out as string), before)
@@ -133,14 +133,14 @@ test('rejects a run folder that another process writes to', async (t) => {
      train(${JSON.stringify(config)}, { onStart() { console.log('started') } })`,
     {
       async during(child) {
-        await child.says('started')
-        code = (await refusal(t, { ...config, overwrite: true })).code
+        await child.waitForOutput('started')
+        code = (await trainError(t, { ...config, overwrite: true })).code
         child.kill('SIGKILL')
       },
     },
   )
   t.is(code, 'E_OUT_IN_USE')
-  // The lock went with its process.
+  // The lock was released with its process.
   t.is((await train({ ...config, epochs: 1, overwrite: true })).stopReason, 'completed')
 })
 
@@ -148,12 +148,12 @@ test('reports a run folder that is not writable', async (t) => {
   const parent = folder(t)
   const file = join(parent, 'file')
   writeFileSync(file, '')
-  const inFile = await refusal(t, tinyRun(t, { out: join(file, 'run') }))
+  const inFile = await trainError(t, tinyRun(t, { out: join(file, 'run') }))
   t.is(inFile.code, 'E_WRITE')
   t.truthy(inFile.hint)
 
-  // Not even root may write there.
-  const { code, at } = await refusal(t, tinyRun(t, { out: '/proc/run' }))
+  // Not writable even for root.
+  const { code, at } = await trainError(t, tinyRun(t, { out: '/proc/run' }))
   t.is(code, 'E_WRITE')
   t.truthy(at.file)
 })
@@ -161,13 +161,13 @@ test('reports a run folder that is not writable', async (t) => {
 test('rejects resuming with another model or other data', async (t) => {
   const config = tinyRun(t, { epochs: 1 })
   const { dir } = await train(config)
-  const model = await refusal(t, { resume: dir, model: 'resnet14' })
+  const model = await trainError(t, { resume: dir, model: 'resnet14' })
   t.is(model.code, 'E_MISMATCH')
   t.truthy(model.hint)
   rmSync(join((config.data as { source: string }).source, 't10k-labels-idx1-ubyte'))
   const photos = imageFolder(folder(t), ['left', 'right'])
-  t.is((await refusal(t, { resume: dir, data: photos })).code, 'E_MISMATCH')
-  t.is((await refusal(t, { resume: join(dir, 'nothing') })).code, 'E_CHECKPOINT')
+  t.is((await trainError(t, { resume: dir, data: photos })).code, 'E_MISMATCH')
+  t.is((await trainError(t, { resume: join(dir, 'nothing') })).code, 'E_CHECKPOINT')
 })
 
 test('rejects an unknown network and suggests the nearest name', async (t) => {

@@ -77,28 +77,36 @@ test('reports the CPU, the precision it selects, and the CPU limit of a containe
     cpuCapability: 'AVX512',
     machine: { cores: 8, bf16, cuda: false },
   })
-  const of = (vendor: string, flags: string, more: Record<string, string> = {}, bf16 = false) => {
+  const checksOf = (
+    vendor: string,
+    flags: string,
+    more: Record<string, string> = {},
+    bf16 = false,
+  ) => {
     const info = `vendor_id\t: ${vendor}\nmodel name\t: X\nflags\t\t: fpu ${flags}\n`
     const checks = checkCpu(machine({ '/proc/cpuinfo': info, ...more }), facts(bf16))
     return Object.fromEntries(checks.map((check) => [check.name, check])) as Record<string, Check>
   }
-  const intel = of('GenuineIntel', 'avx2 avx512f avx512_bf16')
+  const intel = checksOf('GenuineIntel', 'avx2 avx512f avx512_bf16')
   t.like(intel.CPU, { status: 'pass', detail: 'X, AVX512' })
   t.regex(intel.precision?.detail ?? '', /^fp32: Intel's/)
-  const amx = of('GenuineIntel', 'avx2 avx512f avx512_bf16 amx_bf16', {}, true)
+  const amx = checksOf('GenuineIntel', 'avx2 avx512f avx512_bf16 amx_bf16', {}, true)
   t.regex(amx.precision?.detail ?? '', /^bf16: the AMX/)
-  t.regex(of('AuthenticAMD', 'avx2 avx512f avx512_bf16', {}, true).precision?.detail ?? '', /^bf16/)
-  const card = (cudaBf16: boolean) => {
+  t.regex(
+    checksOf('AuthenticAMD', 'avx2 avx512f avx512_bf16', {}, true).precision?.detail ?? '',
+    /^bf16/,
+  )
+  const precisionOnGpu = (cudaBf16: boolean) => {
     const machineFacts = { cores: 8, bf16: false, cuda: true, cudaBf16 }
     const checks = checkCpu(machine({}), { ...facts(false), machine: machineFacts })
     return checks.find(({ name }) => name === 'precision')?.detail ?? ''
   }
-  t.regex(card(true), /^bf16: this GPU/)
-  t.regex(card(false), /^fp32 /)
-  t.is(of('GenuineIntel', 'sse2').CPU?.status, 'warn')
-  const limited = of('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': '250000 100000\n' })
+  t.regex(precisionOnGpu(true), /^bf16: this GPU/)
+  t.regex(precisionOnGpu(false), /^fp32 /)
+  t.is(checksOf('GenuineIntel', 'sse2').CPU?.status, 'warn')
+  const limited = checksOf('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': '250000 100000\n' })
   t.like(limited.threads, { status: 'warn', hint: 'Train with `threads=2 workers=2`.' })
-  const unlimited = of('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': 'max 100000\n' })
+  const unlimited = checksOf('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': 'max 100000\n' })
   t.is(unlimited.threads?.status, 'pass')
 })
 
@@ -172,10 +180,10 @@ test('device cuda without CUDA is an error that names the missing requirement', 
   }
   const parent = folder(t)
   mkdirSync(join(parent, 'x'))
-  const { status, stderr: told } = await residual([
+  const { status, stderr: trainError } = await residual([
     ...['train', (config.data as { source: string }).source, 'device=cuda'],
     ...['--out', join(parent, 'run')],
   ])
   t.is(status, 3)
-  t.regex(told, /\(E_DEVICE\)/)
+  t.regex(trainError, /\(E_DEVICE\)/)
 })

@@ -1,6 +1,6 @@
 /**
- * What a user gets: the tarballs of `npm run pack`, installed without a network into an empty
- * folder, and used there as the README says.
+ * The tarballs of `npm run pack`, installed without a network into an empty folder and used there as
+ * the README describes.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import test from 'ava'
 import type { RunEvent } from 'residual'
-import { type Ended, ROOT } from '../child.js'
+import { type ProcessResult, ROOT } from '../child.js'
 import { imageFolder } from '../tiny.js'
 import { perform, transcripts } from './transcript.js'
 
@@ -28,18 +28,18 @@ const TARBALLS = ['residual', 'residual-linux-x64-gnu', 'residual-libtorch-linux
   join(ROOT, 'pack', `${name}-${MANIFEST.version}.tgz`),
 )
 
-/** What the browser gets of the live page. */
+/** Files of the live page that the browser loads. */
 const PAGE = 'src/dashboard/page'
 
-/** An empty folder at first, then one with the packages installed. */
+/** Folder of the project that the packages are installed into. */
 const project = mkdtempSync(join(tmpdir(), 'residual-project-'))
 const installed = (...path: string[]) => join(project, 'node_modules', ...path)
 const LIBTORCH = installed('@residual', 'libtorch-linux-x64')
 const ADDONS = installed('@residual', 'linux-x64-gnu')
 
 /**
- * Of a user's machine: it knows nothing of this clone, of another libtorch, or of the npm that runs
- * the tests, but for where that finds packages.
+ * Environment of a user's machine: without the variables of this clone, of libtorch and of the npm
+ * that runs the tests, except those that configure npm's cache and registry.
  */
 const env = Object.fromEntries(
   Object.entries(process.env).filter(
@@ -49,7 +49,7 @@ const env = Object.fromEntries(
   ),
 )
 
-function run(command: string, args: readonly string[], cwd = project): Promise<Ended> {
+function run(command: string, args: readonly string[], cwd = project): Promise<ProcessResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let [stdout, stderr] = ['', '']
@@ -64,10 +64,10 @@ function run(command: string, args: readonly string[], cwd = project): Promise<E
   })
 }
 
-/** The command line as users start it. */
+/** Runs the command as users start it. */
 const npx = (...args: string[]) => run('npx', ['--offline', 'residual', ...args])
 
-/** Arguments of a run that takes seconds. */
+/** Returns the arguments of a run that takes seconds. */
 const tiny = (out: string) => [
   ...['train', 'fashion-mnist-mini', '--model', 'resnet8', '--out', out],
   ...['budget.steps=3', 'batchSize=16', 'precision=fp32', 'threads=1', 'workers=1'],
@@ -87,8 +87,8 @@ test.before('the tarballs are packed and installed', async (t) => {
 })
 
 /**
- * A lock file with the clone's versions of what `residual` depends on. With it npm installs from what
- * `npm ci` leaves in npm's cache; to choose versions itself it would ask for more than that.
+ * Returns a lockfile with the clone's versions of the runtime dependencies. With it, npm installs from
+ * the cache that `npm ci` filled; resolving versions would require more metadata than the cache has.
  */
 function lockedDependencies() {
   const { lockfileVersion, packages } = JSON.parse(
@@ -100,13 +100,13 @@ function lockedDependencies() {
   return { lockfileVersion, requires: true, packages: { '': {}, ...Object.fromEntries(runtime) } }
 }
 
-test.after.always('the folder goes', () => rmSync(project, { recursive: true, force: true }))
+test.after.always('removes the folder', () => rmSync(project, { recursive: true, force: true }))
 
-test.serial('nothing is installed but the packages and the few dependencies', async (t) => {
-  const names = (lockfile: string, wanted: (entry: { dev?: boolean }) => boolean) => {
+test.serial('only the packages and their dependencies are installed', async (t) => {
+  const names = (lockfile: string, isIncluded: (entry: { dev?: boolean }) => boolean) => {
     const { packages } = JSON.parse(readFileSync(lockfile, 'utf8'))
-    const paths = Object.keys(packages).filter((path) => path !== '' && wanted(packages[path]))
-    // The same one may be there twice, nested in another.
+    const paths = Object.keys(packages).filter((path) => path !== '' && isIncluded(packages[path]))
+    // A package may be installed twice, nested in another one.
     return [...new Set(paths.map((path) => path.replace(/.*node_modules\//, '')))].sort()
   }
   t.deepEqual(
@@ -124,7 +124,7 @@ test.serial('nothing is installed but the packages and the few dependencies', as
   t.is(status, 0, stdout)
 })
 
-test.serial('the packages agree on one version and say what machine they are for', (t) => {
+test.serial('the packages have one version and declare their platform', (t) => {
   const manifest = (folder: string) =>
     JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const { scripts, devDependencies, optionalDependencies, version } = manifest(
@@ -149,7 +149,7 @@ test.serial('the packages agree on one version and say what machine they are for
   }
 })
 
-test.serial('npm would publish just these files', async (t) => {
+test.serial('npm publishes only the expected files', async (t) => {
   t.timeout(2 * MINUTES)
   const published = await Promise.all(
     TARBALLS.map(async (tarball) => {
@@ -158,7 +158,7 @@ test.serial('npm would publish just these files', async (t) => {
       ])
       t.is(status, 0, stderr)
       const report = JSON.parse(stdout)
-      // npm 11 puts it under the package's name.
+      // npm 11 nests the report under the package name.
       const { files, size } = 'files' in report ? report : Object.values(report)[0]
       return { size: size / 1e6, paths: files.map(({ path }: { path: string }) => path).sort() }
     }),
@@ -193,7 +193,7 @@ test.serial('npm would publish just these files', async (t) => {
 
   const ofNvidia = (path: string) => /nvidia|libcu/.test(path)
   t.deepEqual(
-    // PyTorch's CPU build has a hash in this name.
+    // In PyTorch's CPU build, this name contains a hash.
     libtorch.paths
       .filter((path) => !ofNvidia(path))
       .map((path) => path.replace(/libgomp.*/, 'libgomp')),
@@ -223,7 +223,7 @@ interface Published {
   paths: string[]
 }
 
-test.serial('the libraries are stripped and find each other wherever they lie', async (t) => {
+test.serial('the libraries are stripped and find each other in any folder', async (t) => {
   for (const name of ['residual.node', 'residual-torch.node']) {
     const { stdout } = await run('readelf', [
       ...['--wide', '--dynamic', '--section-headers', join(ADDONS, name)],
@@ -239,7 +239,7 @@ test.serial('the libraries are stripped and find each other wherever they lie', 
   }
 })
 
-test.serial('the notices name every crate with a licence', (t) => {
+test.serial('the notices list every crate with its license', (t) => {
   const notices = readFileSync(join(ADDONS, 'THIRD-PARTY-NOTICES.txt'), 'utf8')
   for (const crate of ['tch', 'torch-sys', 'napi', 'serde_json', 'safetensors', 'png']) {
     t.regex(notices, new RegExp(`^${crate} \\d.*: (MIT|Apache-2\\.0)`, 'm'))
@@ -305,7 +305,7 @@ test.serial('a strict TypeScript program type-checks, trains and predicts', asyn
   t.true(classes.split('\n').includes(predictions[0].label))
 })
 
-test.serial('a CommonJS program can require it', async (t) => {
+test.serial('a CommonJS program can require the package', async (t) => {
   writeFileSync(
     join(project, 'program.cjs'),
     "const { inspect } = require('residual')\n" +
@@ -316,7 +316,7 @@ test.serial('a CommonJS program can require it', async (t) => {
   t.is(stdout, '11689512\n')
 })
 
-test.serial('the command line comes through npx', async (t) => {
+test.serial('npx runs the command', async (t) => {
   t.timeout(3 * MINUTES)
   t.is((await npx('--version')).stdout, `${MANIFEST.version}\n`)
   t.regex((await npx('inspect', 'resnet18')).stdout, /11,689,512/)
@@ -331,7 +331,7 @@ test.serial('the command line comes through npx', async (t) => {
   t.is(last?.type === 'end' && last.result.stopReason, 'budget')
 })
 
-/** What opens a page, in an empty machine: it says nothing and ends. */
+/** Writes a silent `xdg-open`, which records the page, and returns the PATH that contains it. */
 function withOpener(path: string | undefined): string {
   const bin = join(project, 'bin')
   mkdirSync(bin, { recursive: true })
@@ -339,7 +339,7 @@ function withOpener(path: string | undefined): string {
   return [bin, installed('.bin'), path].join(':')
 }
 
-test.serial('pictures lie in a folder for each class', (t) => {
+test.serial('creates a folder of images for each class', (t) => {
   imageFolder(project, ['left', 'middle', 'right'])
   t.is(readdirSync(join(project, 'photos')).length, 3)
 })
@@ -352,7 +352,7 @@ for (const transcript of transcripts(join(ROOT, '__test__', 'install', 'transcri
   })
 }
 
-test.serial('a platform package that was not installed is named, with what to do', async (t) => {
+test.serial('a missing platform package is reported with an install hint', async (t) => {
   for (const [folder, code] of [
     [LIBTORCH, 'E_LIBTORCH'],
     [ADDONS, 'E_PLATFORM'],
@@ -369,7 +369,7 @@ test.serial('a platform package that was not installed is named, with what to do
   }
 })
 
-test.serial('a libtorch that was cut short is refused, not mapped', async (t) => {
+test.serial('rejects a truncated libtorch instead of crashing', async (t) => {
   const library = join(LIBTORCH, 'lib', 'libtorch_cpu.so')
   const aside = join(project, 'aside')
   renameSync(library, aside)

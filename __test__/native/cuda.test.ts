@@ -18,7 +18,7 @@ test('a libtorch_cuda that fails to load is reported with its file and a hint', 
   const root = folder(t)
   mkdirSync(join(root, 'lib'))
   for (const name of ['libtorch_cpu.so', 'libtorch_cuda.so']) {
-    writeFileSync(join(root, 'lib', name), 'no library')
+    writeFileSync(join(root, 'lib', name), 'not a library')
   }
   const program = `
     import { loadCuda } from '#dist/native/cuda.js'

@@ -14,10 +14,11 @@ import test, { type ExecutionContext } from 'ava'
 import { ResidualError } from 'residual'
 import { coreAddon, torchAddon } from '#dist/native/addon.js'
 import { unwrapResult } from '#dist/native/native-result.js'
+import { currentPlatform } from '#dist/native/platform.js'
 import { ROOT, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
 
-const PLATFORM = join(ROOT, 'bindings', 'npm', 'linux-x64-gnu')
+const PLATFORM = join(ROOT, 'bindings', 'npm', currentPlatform())
 const LIBTORCH = join(ROOT, 'bindings', 'npm', 'libtorch-linux-x64', 'lib')
 
 /** Returns the file names of the native libraries that a program loads. */
@@ -159,14 +160,14 @@ test('rejects a truncated library instead of crashing', async (t) => {
   for (const name of readdirSync(real)) {
     if (name === 'libc10.so') copyFileSync(join(real, name), join(root, 'lib', name))
   }
-  const cut = join(root, 'lib', 'libtorch_cpu.so')
-  copyFileSync(join(PLATFORM, 'residual-torch.node'), cut)
-  truncateSync(cut, 500_000)
+  const truncated = join(root, 'lib', 'libtorch_cpu.so')
+  copyFileSync(join(PLATFORM, 'residual-torch.node'), truncated)
+  truncateSync(truncated, 500_000)
   const error = await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: root })
   t.is(error.code, 'E_LIBTORCH')
   t.is(basename(error.at.file), 'libtorch_cpu.so')
   t.regex(error.message, /truncated: 500000 of \d+ bytes/)
 
-  writeFileSync(cut, 'no library')
+  writeFileSync(truncated, 'not a library')
   t.is((await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: root })).code, 'E_LIBTORCH')
 })

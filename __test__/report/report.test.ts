@@ -5,7 +5,7 @@ import { ResidualError, report, train } from 'residual'
 import { renderComparisonReport } from '#dist/report/comparison-report.js'
 import { renderRunReport } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
-import { folder, imageFolder, part, tinyRun } from '../tiny.js'
+import { arraySplit, folder, imageFolder, tinyRun } from '../tiny.js'
 import { makeEvaluation, makeRun } from './sample-run.js'
 
 /** Returns the titles of the sections of a page. */
@@ -73,7 +73,7 @@ test('names of classes and files are escaped', async (t) => {
 
 test('uses the evaluation stored in the run, also for images in memory', async (t) => {
   const { data: _, ...config } = tinyRun(t, { epochs: 1 })
-  const arrays = { train: part(60), test: part(21) }
+  const arrays = { train: arraySplit(60), test: arraySplit(21) }
   const { dir, test } = await train(config, { arrays })
   let hasEvaluated = false
   const { file, skipped } = await report(dir, {

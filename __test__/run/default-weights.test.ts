@@ -1,4 +1,4 @@
-/** What a run on a folder of photographs does about weights that nobody asked for. */
+/** What a run on a folder of photographs does about weights that nobody requested for. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -9,28 +9,28 @@ import { folder, idxData, imageFolder, photographs } from '../tiny.js'
 
 const FILE = 'resnet18-f37072fd.pth'
 
-/** One step, so that it takes seconds. */
+/** Arguments that limit a run to one step. */
 const BRIEF = ['budget.steps=1', 'batchSize=4', 'precision=fp32', 'threads=1', 'workers=1']
 
-/** A mirror, and an empty cache. */
-async function mirror(t: ExecutionContext, answer: RequestHandler) {
+/** Starts a download mirror and creates an empty cache. */
+async function mirror(t: ExecutionContext, handler: RequestHandler) {
   const cache = folder(t)
-  const { url, requests } = await serve(t, answer)
+  const { url, requests } = await serve(t, handler)
   const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: url }
-  return { cache, env, asked: () => requests.map((request) => request.url) }
+  return { cache, env, requested: () => requests.map((request) => request.url) }
 }
 
-const refusing: RequestHandler = (_, response) => response.writeHead(503).end()
+const unavailable: RequestHandler = (_, response) => response.writeHead(503).end()
 
 test('downloads default weights once and reports their size; without them, training starts from random weights', async (t) => {
-  const { cache, env, asked } = await mirror(t, refusing)
+  const { cache, env, requested } = await mirror(t, unavailable)
   const out = join(cache, 'run')
   const photos = photographs(cache)
   const args = ['train', photos, `out=${out}`, '--no-report', ...BRIEF]
   const { status, stderr } = await residual(args, { env })
   t.is(status, 0, stderr)
-  // Once: who did not ask does not wait for a second try.
-  t.deepEqual(asked(), [`/weights/${FILE}`])
+  // Default weights are optional, so their download is not retried.
+  t.deepEqual(requested(), [`/weights/${FILE}`])
   t.regex(
     stderr,
     /^fetching weights to begin from, once: resnet18-f37072fd\.pth, 46\.8 MB from 127/m,
@@ -42,17 +42,17 @@ test('downloads default weights once and reports their size; without them, train
   t.regex(stderr, /^ {2}weights +none +ImageNet's/m)
   t.regex(stderr, /^ {2}image size +128 +/m)
 
-  // What was decided is written down, and needs nothing the next time.
+  // config.json records the decision, so the next run requests nothing.
   const again = await residual(
     ['train', '--config', join(out, 'config.json'), `out=${out}-2`, '--no-report'],
     { env },
   )
   t.is(again.status, 0, again.stderr)
-  t.is(asked().length, 1)
+  t.is(requested().length, 1)
   t.notRegex(again.stderr, /warning/)
 })
 
-/** What runs with these configurations would begin from, and the codes of what they would warn of. */
+/** Returns the initial weights and the warning codes that `plan()` reports for each configuration. */
 async function planned(env: NodeJS.ProcessEnv, ...configs: TrainConfig[]) {
   const { status, stdout, stderr } = await script(
     `import { plan } from 'residual'
@@ -70,21 +70,21 @@ async function planned(env: NodeJS.ProcessEnv, ...configs: TrainConfig[]) {
   return plans.map(({ weights, warnings }) => [weights, ...warnings.map(({ code }) => code)])
 }
 
-const MISSED = ['none', 'E_DOWNLOAD']
+const FALLBACK = ['none', 'E_DOWNLOAD']
 
 test('without a network, or offline, the run starts without delay', async (t) => {
-  const { cache, env, asked } = await mirror(t, refusing)
+  const { cache, env, requested } = await mirror(t, unavailable)
   const data = photographs(cache)
-  t.deepEqual(await planned({ ...env, RESIDUAL_OFFLINE: '1' }, { data }), [MISSED])
+  t.deepEqual(await planned({ ...env, RESIDUAL_OFFLINE: '1' }, { data }), [FALLBACK])
   t.deepEqual(await planned(env, { data, model: { weights: 'none' } }), [['none']])
-  t.deepEqual(asked(), [])
-  // A port on which nobody listens.
-  const nobody = { ...env, RESIDUAL_MIRROR: 'http://127.0.0.1:9/' }
-  t.deepEqual(await planned(nobody, { data }), [MISSED])
+  t.deepEqual(requested(), [])
+  // No server listens on this port.
+  const noServer = { ...env, RESIDUAL_MIRROR: 'http://127.0.0.1:9/' }
+  t.deepEqual(await planned(noServer, { data }), [FALLBACK])
 })
 
 test('--offline downloads neither weights nor data sets', async (t) => {
-  const { cache, env, asked } = await mirror(t, refusing)
+  const { cache, env, requested } = await mirror(t, unavailable)
   const args = ['train', photographs(cache), '--offline', `out=${join(cache, 'run')}`, ...BRIEF]
   const { status, stderr } = await residual(args, { env })
   t.is(status, 0, stderr)
@@ -92,11 +92,11 @@ test('--offline downloads neither weights nor data sets', async (t) => {
   const named = await residual(['train', 'cifar10', '--offline'], { env })
   t.is(named.status, 1)
   t.regex(named.stderr, /RESIDUAL_OFFLINE disables downloads/)
-  t.deepEqual(asked(), [])
+  t.deepEqual(requested(), [])
 })
 
 test('requests no default weights for small images, other layouts or other networks', async (t) => {
-  const { cache, env, asked } = await mirror(t, refusing)
+  const { cache, env, requested } = await mirror(t, unavailable)
   const source = photographs(cache)
   const plans = await planned(
     env,
@@ -107,21 +107,21 @@ test('requests no default weights for small images, other layouts or other netwo
     { data: source, model: { stem: 'cifar' } },
   )
   t.deepEqual(new Set(plans.flat()), new Set(['none']))
-  t.deepEqual(asked(), [])
+  t.deepEqual(requested(), [])
 })
 
 test('rejects weights with a wrong checksum', async (t) => {
-  const { cache, env } = await mirror(t, (_, response) => response.end('something else'))
+  const { cache, env } = await mirror(t, (_, response) => response.end('other content'))
   const data = photographs(cache)
-  t.deepEqual(await planned(env, { data }), [MISSED])
+  t.deepEqual(await planned(env, { data }), [FALLBACK])
   t.false(existsSync(join(cache, 'weights', FILE)))
-  // Put by hand, they are not believed either.
-  writeFileSync(join(cache, 'weights', FILE), 'something else')
-  t.deepEqual(await planned(env, { data }), [MISSED])
+  // A file that was copied there by hand is verified, too.
+  writeFileSync(join(cache, 'weights', FILE), 'other content')
+  t.deepEqual(await planned(env, { data }), [FALLBACK])
 })
 
 test('an abort ends the download and the run', async (t) => {
-  const { cache, env } = await mirror(t, () => {}) // never answers
+  const { cache, env } = await mirror(t, () => {}) // never responds
   const photos = photographs(cache)
   const { status, stdout, stderr } = await script(
     `import { train, AbortError } from 'residual'
@@ -139,7 +139,7 @@ test('an abort ends the download and the run', async (t) => {
 })
 
 test('the warning is emitted as an event and logged to metrics.jsonl', async (t) => {
-  const { cache, env } = await mirror(t, refusing)
+  const { cache, env } = await mirror(t, unavailable)
   const photos = photographs(cache)
   const out = join(cache, 'run')
   const { stdout } = await residual(['train', photos, '--json', `out=${out}`, ...BRIEF], { env })

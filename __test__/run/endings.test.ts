@@ -4,9 +4,9 @@ import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { AbortError, loadModel, ResidualError, type RunEvent, train } from 'residual'
 import { script } from '../child.js'
-import { part, pixels, tinyRun } from '../tiny.js'
+import { arraySplit, pixels, tinyRun } from '../tiny.js'
 
-/** More epochs than any test waits for. */
+/** More epochs than any test runs. */
 const LONG = { epochs: 100_000 }
 
 test("stop() and a hook's 'stop' end the run with a result and a checkpoint", async (t) => {
@@ -23,7 +23,7 @@ test("stop() and a hook's 'stop' end the run with a result and a checkpoint", as
   }
   const run = train(tinyRun(t, LONG), { onStep: () => run.stop() })
   t.is((await run).stopReason, 'stopped')
-  run.stop() // once more, and too late, is no mistake
+  run.stop() // has no effect after the end
 })
 
 test('a stopped run does not wait for a pending evaluation', async (t) => {
@@ -33,7 +33,7 @@ test('a stopped run does not wait for a pending evaluation', async (t) => {
   for await (const event of run) if (event.type === 'step') break
   const ended: string[] = []
   const evaluating = model
-    .evaluate({ batchSize: 1, split: 'train' }, { arrays: { train: part(5000) } })
+    .evaluate({ batchSize: 1, split: 'train' }, { arrays: { train: arraySplit(5000) } })
     .finally(() => ended.push('evaluation'))
   await setTimeout(100)
   run.stop()
@@ -50,7 +50,10 @@ test('an evaluation awaited in a hook completes although the run is stopping', a
   const run = train(tinyRun(t, LONG), {
     async onEpoch() {
       run.stop()
-      const { count } = await model.evaluate({ split: 'train' }, { arrays: { train: part(30) } })
+      const { count } = await model.evaluate(
+        { split: 'train' },
+        { arrays: { train: arraySplit(30) } },
+      )
       const image = { data: pixels(0), width: 8, height: 8, channels: 1 } as const
       const predictions = await model.predict([image])
       counts.push(count, predictions.length)

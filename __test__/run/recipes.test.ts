@@ -9,7 +9,7 @@ function merged(config: TrainConfig): TrainConfig {
   return JSON.parse(applyRecipe(JSON.stringify(config)))
 }
 
-/** Whether all that is said in one is so in the other. */
+/** Returns whether `whole` contains all values of `part`. */
 function isPartOf(part: unknown, whole: unknown): boolean {
   if (typeof part !== 'object' || part === null) return part === whole
   if (typeof whole !== 'object' || whole === null) return false
@@ -35,7 +35,7 @@ test('every recipe names its source and published result', async (t) => {
 
 test('a run uses the values of its recipe', async (t) => {
   for (const { name, config } of await recipes()) {
-    // Small enough for a test, and nothing else.
+    // Reduces the size of the run and overrides nothing else.
     const { out, data, threads, workers, precision } = tinyRun(t)
     const small = {
       ...{ out, threads, workers, precision, recipe: name, model: 'resnet8', batchSize: 12 },
@@ -43,15 +43,15 @@ test('a run uses the values of its recipe', async (t) => {
       data: { ...(data as { source: string }), imageSize: 32 },
     }
     if (name === 'he2015-imagenet') {
-      // Its colours are those of RGB.
+      // The color augmentation of this recipe requires RGB images.
       small.data.source = imageFolder(folder(t), ['left', 'right'])
       Object.assign(small.data, { imageSize: 64, channels: 3 })
     }
     if (config.transform?.pixelMean) small.data.imageSize = 8
     const { dir } = await train(small as unknown as TrainConfig)
     const resolved = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'))
-    const { data: _, model: __, budget: ___, epochs: ____, batchSize: _____, ...kept } = config
-    t.true(isPartOf(kept, resolved), `${name}: ${JSON.stringify(kept)}`)
+    const { data: _, model: __, budget: ___, epochs: ____, batchSize: _____, ...unchanged } = config
+    t.true(isPartOf(unchanged, resolved), `${name}: ${JSON.stringify(unchanged)}`)
     t.is(resolved.recipe, name)
   }
 })
@@ -64,7 +64,7 @@ test('the configuration overrides the recipe', (t) => {
     schedule: 'cosine',
   })
   t.deepEqual(optimizer, { ...(notebook.optimizer as object), type: 'sgd', lr: 0.05 })
-  // Another type is not mixed with the recipe's.
+  // A schedule of another type replaces the one of the recipe.
   t.deepEqual(schedule, { type: 'cosine' })
   t.deepEqual(data, { source: 'cifar10', validation: 0 })
   t.deepEqual(model, { arch: 'resnet34', stem: 'cifar', shortcut: 'C' })

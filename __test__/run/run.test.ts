@@ -41,14 +41,14 @@ test('hooks, two iterators and the promise agree', async (t) => {
     onEnd: () => void hooks.push('end'),
   })
   const read = async () => {
-    const told: string[] = []
+    const names: string[] = []
     for await (const event of run) {
       if (event.type === 'step') continue
-      if (event.type === 'epoch') told.push(`epoch ${event.epoch}`)
-      else if (event.type === 'checkpoint') told.push(`checkpoint ${event.kind}`)
-      else told.push(event.type)
+      if (event.type === 'epoch') names.push(`epoch ${event.epoch}`)
+      else if (event.type === 'checkpoint') names.push(`checkpoint ${event.kind}`)
+      else names.push(event.type)
     }
-    return told
+    return names
   }
   const [one, other] = await Promise.all([read(), read(), run])
   t.deepEqual(one, hooks)
@@ -117,7 +117,7 @@ test('a paused run trains no step until it is resumed', async (t) => {
   for await (const event of run) if (event.type === 'step') break
   run.pause()
   t.is(run.state, 'paused')
-  await setTimeout(300) // the step that it was in
+  await setTimeout(300) // lets the current step finish
   const paused = steps
   await setTimeout(300)
   t.is(steps, paused)

@@ -1,6 +1,6 @@
 /**
- * Real data through the public API. It lies outside the repository, in `../shared/data` or where
- * `RESIDUAL_TEST_DATA` says; without it these tests say that they are skipped.
+ * Real data sets through the public API. They are outside the repository, in `../shared/data` or the
+ * folder that `RESIDUAL_TEST_DATA` names; without them, these tests are skipped.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { folder } from '../tiny.js'
 
 const DATA = process.env.RESIDUAL_TEST_DATA ?? join(ROOT, '..', 'shared', 'data')
 
-/** A few steps, enough to pass through every stage. */
+/** Configuration of a run of three steps, which reaches every stage. */
 const BRIEF = {
   model: 'resnet8',
   batchSize: 64,
@@ -23,7 +23,7 @@ const BRIEF = {
 
 function testOn(file: string, title: string, body: (t: ExecutionContext) => Promise<void>): void {
   if (existsSync(join(DATA, file))) test(title, body)
-  else test.skip(`${title} (${file} is not there: set RESIDUAL_TEST_DATA)`, body)
+  else test.skip(`${title} (${file} is missing: set RESIDUAL_TEST_DATA)`, body)
 }
 
 testOn('cifar-10-batches-bin', "CIFAR-10's binary files train as they are", async (t) => {
@@ -54,7 +54,7 @@ testOn('hymenoptera.tar', 'a folder of photographs trains in spite of its traps'
     },
   )
   t.is((await run).stopReason, 'budget')
-  // The GIF among the ants is named and left out.
+  // The GIF file is reported and skipped.
   t.true(warnings.some(({ file }) => file?.endsWith('.gif')))
 })
 
@@ -83,8 +83,8 @@ testOn(
       t.is(readFileSync(join(out, picture)).subarray(1, 4).toString(), 'PNG')
     }
     const { monitor } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))
-    t.is(monitor, 'val.accuracy', 'the best epoch is chosen on validation images, as it says')
-    // With nothing left to train, the same network and the same number.
+    t.is(monitor, 'val.accuracy', 'the best epoch is selected on validation images')
+    // A completed run resumes without training and reports an equal accuracy.
     const again = await notebook('--resume')
     t.is(again.status, 0, again.stderr)
     const accuracy = (text: string) => /images:\n(.*)/.exec(text)?.[1]

@@ -25,7 +25,7 @@ test('training does not block the JavaScript thread', async (t) => {
 test('a blocking hook causes no backlog of events', async (t) => {
   let calls = 0
   let last = 0
-  // 36 steps an epoch, of which only the newest waits for us.
+  // 36 steps per epoch; only the newest step event is queued.
   await train(tinyRun(t, { batchSize: 2 }), {
     onStep({ step }) {
       calls++

@@ -9,12 +9,12 @@ const OPTIONAL = { 'node_modules/b': { version: '1.0.0', integrity: 'sha512-b', 
 const ROOT = { '': { version: '0.1.0' } }
 
 /**
- * @param {object} wanted
+ * @param {object} locked
  * @param {object} [installed]
  */
-function cloneWith(wanted, installed) {
+function cloneWith(locked, installed) {
   const root = mkdtempSync(join(tmpdir(), 'residual-dependencies-'))
-  writeFileSync(join(root, 'package-lock.json'), JSON.stringify({ packages: wanted }))
+  writeFileSync(join(root, 'package-lock.json'), JSON.stringify({ packages: locked }))
   mkdirSync(join(root, 'node_modules'))
   if (installed !== undefined) {
     const record = join(root, 'node_modules', '.package-lock.json')

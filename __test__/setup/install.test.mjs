@@ -29,13 +29,13 @@ function newTarget() {
  * @param {Partial<Source>} [overrides]
  */
 function fakeSource(overrides = {}) {
-  let asked = 0
+  let calls = 0
   /** @type {Source} */
   const source = {
     name: 'fake',
     bytesNeeded: 1,
     async unpackInto(folder) {
-      asked += 1
+      calls += 1
       const path = join(folder, LIBRARY)
       mkdirSync(join(folder, 'torch', 'lib'), { recursive: true })
       mkdirSync(join(folder, 'torch', 'include'))
@@ -47,15 +47,15 @@ function fakeSource(overrides = {}) {
     },
     ...overrides,
   }
-  return { source, asked: () => asked }
+  return { source, calls: () => calls }
 }
 
 /** @param {string} message */
-function refusing(message) {
+function failing(message) {
   return fakeSource({
-    name: `the source that says ${message}`,
+    name: `source with ${message}`,
     unpackInto: async () => {
-      throw new SetupError('E_DOWNLOAD', message, { hint: `mend ${message}` })
+      throw new SetupError('E_DOWNLOAD', message, { hint: `fix ${message}` })
     },
   })
 }
@@ -64,11 +64,11 @@ const options = { tryLoading: async () => undefined, staleLockAfter: 200 }
 
 test('creates the layout that tch expects, once', async (t) => {
   const target = newTarget()
-  const { source, asked } = fakeSource()
+  const { source, calls } = fakeSource()
   await install(target, [source], options)
   await install(target, [source], options)
 
-  t.is(asked(), 1)
+  t.is(calls(), 1)
   t.is(readFileSync(join(target, 'lib', 'libtorch_cpu.so'), 'utf8'), 'library')
   t.is(readFileSync(join(target, 'lib', 'libtorch.so'), 'utf8'), 'INPUT(libtorch_cpu.so)\n')
   t.is(readFileSync(join(target, 'build-version'), 'utf8'), '2.11.0\n')
@@ -78,55 +78,55 @@ test('creates the layout that tch expects, once', async (t) => {
 
 test('detects a truncated library and reinstalls', async (t) => {
   const target = newTarget()
-  const { source, asked } = fakeSource()
+  const { source, calls } = fakeSource()
   await install(target, [source], options)
   truncateSync(join(target, LIBRARY), 3)
   await install(target, [source], options)
 
-  t.is(asked(), 2)
+  t.is(calls(), 2)
   t.is(readFileSync(join(target, LIBRARY), 'utf8'), 'library')
 })
 
 test('detects a modified library of the same size when hashes are verified', async (t) => {
   const target = newTarget()
-  const { source, asked } = fakeSource()
+  const { source, calls } = fakeSource()
   await install(target, [source], options)
   writeFileSync(join(target, LIBRARY), 'LIBRARY')
   await install(target, [source], options)
-  t.is(asked(), 1)
+  t.is(calls(), 1)
   await install(target, [source], { ...options, hashes: true })
-  t.is(asked(), 2)
+  t.is(calls(), 2)
 })
 
 test('tries the next source after a failure, and reports all failures', async (t) => {
   const target = newTarget()
-  const { source, asked } = fakeSource()
-  await install(target, [refusing('no index').source, source], options)
-  t.is(asked(), 1)
+  const { source, calls } = fakeSource()
+  await install(target, [failing('no index').source, source], options)
+  t.is(calls(), 1)
 
   const error = await t.throwsAsync(
-    install(newTarget(), [refusing('no index').source, refusing('no network').source], options),
+    install(newTarget(), [failing('no index').source, failing('no network').source], options),
     { code: 'E_DOWNLOAD', message: /no index.*no network/s },
   )
-  t.regex(/** @type {SetupError} */ (error).hint, /mend no index.*mend no network/s)
+  t.regex(/** @type {SetupError} */ (error).hint, /fix no index.*fix no network/s)
 })
 
 test('does not install a libtorch that does not load', async (t) => {
   const target = newTarget()
-  const failing = { ...options, tryLoading: async () => 'wrong ELF class' }
-  await t.throwsAsync(install(target, [fakeSource().source], failing), {
+  const unloadable = { ...options, tryLoading: async () => 'wrong ELF class' }
+  await t.throwsAsync(install(target, [fakeSource().source], unloadable), {
     message: /wrong ELF class/,
   })
   t.false(existsSync(target))
 })
 
 test('checks the free disk space before downloading', async (t) => {
-  const { source, asked } = fakeSource({ bytesNeeded: 2e9 })
+  const { source, calls } = fakeSource({ bytesNeeded: 2e9 })
   await t.throwsAsync(install(newTarget(), [source], { ...options, freeBytes: async () => 1e9 }), {
     code: 'E_DISK',
     message: /1\.0 GB free; libtorch needs 2\.0 GB/,
   })
-  t.is(asked(), 0)
+  t.is(calls(), 0)
 })
 
 test('reports a cache folder that is not writable', async (t) => {
@@ -140,9 +140,9 @@ test('reports a cache folder that is not writable', async (t) => {
 
 test('of two concurrent set-ups, one installs and the other waits', async (t) => {
   const target = newTarget()
-  const { source, asked } = fakeSource()
+  const { source, calls } = fakeSource()
   await Promise.all([install(target, [source], options), install(target, [source], options)])
-  t.is(asked(), 1)
+  t.is(calls(), 1)
 })
 
 test('a killed set-up leaves no incomplete installation', async (t) => {
@@ -157,7 +157,7 @@ test('a killed set-up leaves no incomplete installation', async (t) => {
       async unpackInto(folder, { downloads }) {
         writeFileSync(join(folder, 'half'), 'half')
         writeFileSync(join(downloads, 'half'), 'half')
-        console.log('half way')
+        console.log('half written')
         await new Promise((resolve) => setTimeout(resolve, 60_000))
       },
     }], { staleLockAfter: 200 })
@@ -186,6 +186,6 @@ test('a killed set-up leaves no incomplete installation', async (t) => {
     ],
     options,
   )
-  t.deepEqual(downloads, ['half'], 'what was downloaded is there to go on with')
+  t.deepEqual(downloads, ['half'], 'completed downloads are reused')
   t.deepEqual(readdirSync(join(target, '..')), ['install'])
 })

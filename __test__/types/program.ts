@@ -1,6 +1,6 @@
 /**
- * What a user may write and what the compiler has to refuse; compiling this file is the test, with
- * `strict` and `exactOptionalPropertyTypes`.
+ * Valid and invalid uses of the public types. Compiling this file with `strict` and
+ * `exactOptionalPropertyTypes` is the test.
  */
 import {
   AbortError,
@@ -19,7 +19,7 @@ import {
   train,
 } from 'residual'
 
-export async function right(lr: number | undefined, signal: AbortSignal | undefined) {
+export async function validProgram(lr: number | undefined, signal: AbortSignal | undefined) {
   const config: TrainConfig = {
     data: './photos',
     model: { arch: 'resnet18', stem: 'cifar', zeroInitResidual: undefined },
@@ -38,21 +38,21 @@ export async function right(lr: number | undefined, signal: AbortSignal | undefi
     onEpoch: async ({ val }) => ((val?.accuracy ?? 0) > 0.95 ? 'stop' : undefined),
     onEnd: undefined,
   })
-  for await (const event of run) tell(event)
+  for await (const event of run) readEvent(event)
   const result: TrainResult = await run
-  const again: TrainConfig = { resume: result.dir }
+  const resumed: TrainConfig = { resume: result.dir }
   const checkpoint: string | undefined = result.best?.checkpoint
 
   await using model = await loadModel(checkpoint ?? result.last)
   const one: Prediction = await model.predict('cat.jpg', { top: 3 })
   const many: Prediction[] = await model.predict(['cat.jpg', new Uint8Array(3)])
-  const where: EvaluateConfig = { split: 'test', data: undefined }
-  const { accuracy } = await evaluate(result.dir, where)
+  const evaluateConfig: EvaluateConfig = { split: 'test', data: undefined }
+  const { accuracy } = await evaluate(result.dir, evaluateConfig)
   const { layers } = await inspect({ model: 'resnet20', classes: 10 })
-  return { again, one, many, accuracy, layers }
+  return { resumed, one, many, accuracy, layers }
 }
 
-function tell(event: RunEvent): string | number {
+function readEvent(event: RunEvent): string | number {
   switch (event.type) {
     case 'start':
       return event.config.optimizer.type === 'sgd' ? event.config.optimizer.lr : 0
@@ -69,39 +69,39 @@ function tell(event: RunEvent): string | number {
   }
 }
 
-export function caught(error: unknown): number {
+export function handleError(error: unknown): number {
   if (error instanceof AbortError) return error.checkpoint?.length ?? 0
   if (!(error instanceof ResidualError)) throw error
   const code: ErrorCode = error.code
   return code === 'E_CONFIG' && error.at.key === 'optimizer.lr' ? 0 : exitStatus[code]
 }
 
-export async function wrong() {
-  // @ts-expect-error: there is no such key
+export async function invalidProgram() {
+  // @ts-expect-error: unknown key
   train({ data: './x', lr: 0.1 })
   // @ts-expect-error: a key of another schedule
   train({ data: './x', schedule: { type: 'constant', gamma: 0.1 } })
-  // @ts-expect-error: no such word
+  // @ts-expect-error: unknown precision
   train({ data: './x', precision: 'fp8' })
-  // @ts-expect-error: a number is wanted
+  // @ts-expect-error: expects a number
   train({ data: './x', epochs: '3' })
-  // @ts-expect-error: hooks are no plain data
+  // @ts-expect-error: hooks are options, not configuration
   train({ data: './x', onEpoch() {} })
-  // @ts-expect-error: no such answer
+  // @ts-expect-error: unknown hook result
   train({ data: './x' }, { onEpoch: () => 'halt' })
-  // @ts-expect-error: no such hook
+  // @ts-expect-error: unknown hook
   train({ data: './x' }, { onBatch() {} })
-  // @ts-expect-error: a run comes from train()
+  // @ts-expect-error: only train() creates a run
   new Run()
   const run = train({})
   // @ts-expect-error: read-only
   run.dir = 'elsewhere'
-  // @ts-expect-error: null if no epoch was finished
+  // @ts-expect-error: `best` is null if no epoch was completed
   ;(await run).best.checkpoint
   const model = await loadModel('x')
-  // @ts-expect-error: one image gives one prediction
+  // @ts-expect-error: a single image returns a single prediction
   const many: Prediction[] = await model.predict('cat.jpg')
-  // @ts-expect-error: pixels need their shape
+  // @ts-expect-error: pixels require a shape
   await model.predict({ data: new Uint8Array(3) })
   return many
 }

@@ -12,7 +12,7 @@ test('dashboard prints its URL and serves until Ctrl-C', async (t) => {
   let runs = ''
   const { status, stdout, stderr } = await residual(['dashboard', parent, '--json', '--no-open'], {
     during: async (child) => {
-      const page = JSON.parse(await child.saysLine())
+      const page = JSON.parse(await child.waitForLine())
       runs = (await send(page, '/api/runs', { headers: { cookie: await login(page) } })).body
       child.kill('SIGINT')
     },

@@ -142,7 +142,7 @@ test('an interrupted download sets the exit status and is continued next time', 
   const { status } = await residual(['data', 'download', 'cifar10'], {
     env,
     async during(child) {
-      await child.says('downloading cifar10')
+      await child.waitForOutput('downloading cifar10')
       child.kill('SIGINT')
     },
   })

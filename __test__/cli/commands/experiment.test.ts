@@ -45,8 +45,8 @@ test('degradation saves at Ctrl-C, and the same command resumes', async (t) => {
   const args = [...words, '--budget', '40', '--out', out, 'data.validation=0.25', ...QUICK]
   const { status, stderr } = await residual(args, {
     async during(child) {
-      await child.says('2/4 resnet8')
-      await child.says('epoch ')
+      await child.waitForOutput('2/4 resnet8')
+      await child.waitForOutput('epoch ')
       child.kill('SIGINT')
     },
   })

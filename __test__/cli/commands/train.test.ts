@@ -156,7 +156,7 @@ for (const [signal, expected] of [
     const { args, out } = endless(t)
     const { status, stderr, stdout } = await residual(args, {
       async during(child) {
-        await child.says('epoch  ')
+        await child.waitForOutput('epoch  ')
         child.kill(signal)
       },
     })
@@ -176,7 +176,7 @@ test('a second signal ends the process immediately', async (t) => {
   const { args } = endless(t)
   const { signal, status } = await residual(args, {
     async during(child) {
-      await child.says('epoch  ')
+      await child.waitForOutput('epoch  ')
       child.kill('SIGSTOP') // so that both signals are pending when it continues
       child.kill('SIGINT')
       child.kill('SIGTERM')
@@ -191,7 +191,7 @@ test('a closed stdout saves and ends the run', async (t) => {
   const { args, out } = endless(t)
   const { status, stderr } = await residual([...args, '--json'], {
     async during(child) {
-      await child.says('"type":"epoch"')
+      await child.waitForOutput('"type":"epoch"')
       child.closeStdout()
     },
   })
