@@ -1,4 +1,4 @@
-/** What a run on a folder of photographs does about weights that nobody requested for. */
+/** Default pretrained weights of runs on folders of photographs. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
