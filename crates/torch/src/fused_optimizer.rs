@@ -56,10 +56,10 @@ pub enum OptimizerScalars<'a> {
 
 impl OptimizerScalars<'_> {
     /// Returns the arguments of the shim: numbers, or the tensors that replace them.
-    fn to_args(&self) -> (f64, *const C_tensor, u64, *const C_tensor) {
+    fn to_args(self) -> (f64, *const C_tensor, u64, *const C_tensor) {
         match self {
             OptimizerScalars::Host { lr, step } => {
-                (*lr, optional_ptr(None), *step, optional_ptr(None))
+                (lr, optional_ptr(None), step, optional_ptr(None))
             }
             OptimizerScalars::Device { lr, step } => (0.0, lr.as_ptr(), 0, step.as_ptr()),
         }
