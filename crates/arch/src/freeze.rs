@@ -24,10 +24,9 @@ pub fn frozen(network: &Network, freeze: &[String]) -> Result<BTreeSet<String>> 
             None => false,
         };
         let backbone = prefix == BACKBONE;
-        let found = layers.iter().filter(|layer| match backbone {
-            true => **layer != network.head.name,
-            false => begins(layer),
-        });
+        let found = layers
+            .iter()
+            .filter(|layer| if backbone { **layer != network.head.name } else { begins(layer) });
         let found: Vec<String> = found.map(ToString::to_string).collect();
         if found.is_empty() {
             return Err(unknown(network, prefix, index));

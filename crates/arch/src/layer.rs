@@ -172,9 +172,10 @@ impl Conv2d {
             name: format!("{}.weight", self.name),
             shape: self.weight_shape().to_vec(),
             kind: TensorKind::Parameter,
-            init: match self.zero_init {
-                true => Init::Zeros,
-                false => Init::Normal { std: (2.0 / fan_out).sqrt() },
+            init: if self.zero_init {
+                Init::Zeros
+            } else {
+                Init::Normal { std: (2.0 / fan_out).sqrt() }
             },
         });
         if self.bias {

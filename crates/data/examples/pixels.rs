@@ -19,7 +19,7 @@ fn main() {
     let pipeline = evaluation().expect("the defaults are valid");
     for (n, file) in arguments.enumerate() {
         let write = |kind: &str, bytes: &[u8]| {
-            std::fs::write(Path::new(&out).join(format!("{n}.{kind}")), bytes).expect("written")
+            std::fs::write(Path::new(&out).join(format!("{n}.{kind}")), bytes).expect("written");
         };
         let bytes = std::fs::read(&file).expect("a file that can be read");
         let mut image = Image::default();

@@ -294,9 +294,18 @@ proptest! {
         damages in prop::collection::vec(damage(), 0..4),
         json in any::<bool>(),
     ) {
-        let (name, text) = match json {
-            false => ("labels.csv", "\u{feff}path,label,split\r\na.png,cat,train\r\n\"a.png\",\"d,og\",\r\na.png,cat,val\r\n"),
-            true => ("labels.jsonl", "{\"path\": \"a.png\", \"label\": 7, \"split\": \"train\"}\n{\"path\": \"a.png\", \"label\": 1}\n"),
+        let (name, text) = if json {
+            (
+                "labels.jsonl",
+                "{\"path\": \"a.png\", \"label\": 7, \"split\": \"train\"}\n\
+                 {\"path\": \"a.png\", \"label\": 1}\n",
+            )
+        } else {
+            (
+                "labels.csv",
+                "\u{feff}path,label,split\r\na.png,cat,train\r\n\"a.png\",\"d,og\",\r\n\
+                 a.png,cat,val\r\n",
+            )
         };
         let text = damaged(text.into(), &damages);
         let folder = folder_of(&[("a.png", &image_file("picture.png")), (name, &text)]);

@@ -17,9 +17,10 @@ fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
     let config = json!({ "data": data, "batchSize": 4, "seed": 3, "transform": { "flip": true } });
     let machine = MachineInfo::with_cores(2);
     let config = resolve(&TrainConfig::from_json(&config).unwrap(), set.facts(), &machine).unwrap();
-    let order = match config.data.balanced {
-        true => SampleOrder::Balanced { seed: config.seed, epoch: 1 },
-        false => SampleOrder::Shuffled { seed: config.seed, epoch: 1 },
+    let order = if config.data.balanced {
+        SampleOrder::Balanced { seed: config.seed, epoch: 1 }
+    } else {
+        SampleOrder::Shuffled { seed: config.seed, epoch: 1 }
     };
     let options = LoaderOptions {
         batch_size: 4,

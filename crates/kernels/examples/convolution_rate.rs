@@ -49,10 +49,10 @@ fn measure<T: Scalar>(kind: &str, shape: &ConvShape) {
     let mut y = dy.clone();
     let flops = 2.0 * 9.0 * (pixels * shape.in_channels * shape.out_channels) as f64;
     let transform = best(|| {
-        transform_filters(level, shape, Pass::Forward, &weight, 0..shape.panels(), &mut filters)
+        transform_filters(level, shape, Pass::Forward, &weight, 0..shape.panels(), &mut filters);
     });
     let forward = best(|| {
-        convolve(level, shape, &x, &filters, 0..shape.tile_rows(), Epilogue::NONE, &mut y, None)
+        convolve(level, shape, &x, &filters, 0..shape.tile_rows(), Epilogue::NONE, &mut y, None);
     });
     let backward = best(|| {
         sums.fill(0.0);

@@ -212,9 +212,12 @@ impl ConvNormAct {
         epilogue: Epilogue,
         context: &ForwardContext,
     ) -> Result<(Tensor, Tensor)> {
-        let record = |response: &Tensor| match self.weight.size()[2..] == [3, 3] {
-            true => context.record(&self.name, response),
-            false => Ok(()),
+        let record = |response: &Tensor| {
+            if self.weight.size()[2..] == [3, 3] {
+                context.record(&self.name, response)
+            } else {
+                Ok(())
+            }
         };
         if let Some(folded) = &self.folded {
             let input_alias = input.shallow_clone();
@@ -262,8 +265,9 @@ impl ConvNormAct {
 
 /// Casts a tensor to `kind`, without a copy if it already has this kind.
 fn cast(tensor: &Tensor, kind: Kind) -> Result<Tensor> {
-    match tensor.kind() == kind {
-        true => Ok(tensor.shallow_clone()),
-        false => tensor.f_to_kind(kind).map_err(torch_error),
+    if tensor.kind() == kind {
+        Ok(tensor.shallow_clone())
+    } else {
+        tensor.f_to_kind(kind).map_err(torch_error)
     }
 }

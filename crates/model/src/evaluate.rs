@@ -75,9 +75,10 @@ pub fn evaluate(
     }
     let seconds = started.elapsed().as_secs_f64();
     let evaluation = metrics.finish(labels, seconds, |index| loader.name(index));
-    match evaluation.loss.is_finite() {
-        true => Ok(Some(evaluation)),
-        false => Err(diverged_error("loss", evaluation.loss)),
+    if evaluation.loss.is_finite() {
+        Ok(Some(evaluation))
+    } else {
+        Err(diverged_error("loss", evaluation.loss))
     }
 }
 

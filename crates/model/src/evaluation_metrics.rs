@@ -284,10 +284,10 @@ impl TopLosses {
     fn offer(&mut self, result: ImageResult) {
         if self.heap.len() < self.capacity {
             self.heap.push(ByLowestLoss(result));
-        } else if let Some(mut top) = self.heap.peek_mut() {
-            if ByLowestLoss(result) < *top {
-                *top = ByLowestLoss(result);
-            }
+        } else if let Some(mut top) = self.heap.peek_mut()
+            && ByLowestLoss(result) < *top
+        {
+            *top = ByLowestLoss(result);
         }
     }
 

@@ -31,9 +31,10 @@ const MULTI_VIEW_BATCH_SIZE: usize = 4;
 /// Returns the number of images that [`predict`] preprocesses and passes to the network at once.
 pub fn prediction_batch_size(model: &Model, pipeline: &Pipeline) -> usize {
     let size = model.network().image_size as usize;
-    match pipeline.has_multiple_views() {
-        true => MULTI_VIEW_BATCH_SIZE,
-        false => (MAX_BATCH_PIXELS / (size * size).max(1)).clamp(1, MAX_BATCH_SIZE),
+    if pipeline.has_multiple_views() {
+        MULTI_VIEW_BATCH_SIZE
+    } else {
+        (MAX_BATCH_PIXELS / (size * size).max(1)).clamp(1, MAX_BATCH_SIZE)
     }
 }
 

@@ -40,9 +40,10 @@ pub fn predict_log_probs(
             let pixels: Vec<&[f32]> =
                 views.iter().map(|(range, _)| &batch.images[range.clone()]).collect();
             let input = model.input_with_size(&pixels.concat().into(), views.len(), size)?;
-            let logits = match size == [model.network().image_size; 2] {
-                true => model.forward(&input, false)?,
-                false => model.forward_dense(&input)?,
+            let logits = if size == [model.network().image_size; 2] {
+                model.forward(&input, false)?
+            } else {
+                model.forward_dense(&input)?
             };
             for ((_, image), row) in views.iter().zip(log_probs(&logits)?.chunks(classes)) {
                 for (sum, &value) in sums[image * classes..].iter_mut().zip(row) {
@@ -62,10 +63,7 @@ fn pixels([height, width]: [u32; 2]) -> usize {
 /// Returns `ln(exp(a) + exp(b))`.
 fn log_add_exp(a: f64, b: f64) -> f64 {
     let (low, high) = (a.min(b), a.max(b));
-    match low == f64::NEG_INFINITY {
-        true => high,
-        false => high + (low - high).exp().ln_1p(),
-    }
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
 #[cfg(test)]

@@ -30,12 +30,11 @@ impl Ema {
 
     /// Adds the current weights of the trained network to the average.
     pub fn update(&mut self) -> Result<()> {
-        match self.has_updates {
-            true => foreach_lerp(&self.average, &self.weights, 1.0 - self.decay),
-            false => {
-                self.has_updates = true;
-                foreach_copy(&self.average, &self.weights)
-            }
+        if self.has_updates {
+            foreach_lerp(&self.average, &self.weights, 1.0 - self.decay)
+        } else {
+            self.has_updates = true;
+            foreach_copy(&self.average, &self.weights)
         }
     }
 

@@ -35,12 +35,11 @@ impl UpdateRule for Lars {
 
     fn step(&self, group: &ParamGroup, gradients: &[Tensor], update: &Update) -> Result<()> {
         let scaled;
-        let gradients = match group.has_decay {
-            true => {
-                scaled = scale_by_trust(self, &group.parameters, gradients)?;
-                &scaled
-            }
-            false => gradients,
+        let gradients = if group.has_decay {
+            scaled = scale_by_trust(self, &group.parameters, gradients)?;
+            &scaled
+        } else {
+            gradients
         };
         let fused = FusedSgd {
             scalars: update.scalars,
@@ -69,12 +68,11 @@ fn scale_by_trust(
     let layers = parameters.iter().zip(gradients).zip(weight_norms.iter().zip(&gradient_norms));
     layers
         .map(|((parameter, gradient), (weight_norm, gradient_norm))| {
-            let trust = match *weight_norm > 0.0 && *gradient_norm > 0.0 {
-                true => {
-                    config.trust_coefficient * weight_norm
-                        / (gradient_norm + config.weight_decay * weight_norm + config.eps)
-                }
-                false => 1.0,
+            let trust = if *weight_norm > 0.0 && *gradient_norm > 0.0 {
+                config.trust_coefficient * weight_norm
+                    / (gradient_norm + config.weight_decay * weight_norm + config.eps)
+            } else {
+                1.0
             };
             let decay = parameter.detach().f_mul_scalar(config.weight_decay * trust);
             gradient

@@ -37,9 +37,10 @@ impl<'r, R: BufRead> Input<'r, R> {
         self.left = left;
         let mut bytes = Vec::new();
         self.from.by_ref().take(length).read_to_end(&mut bytes)?;
-        match bytes.len() as u64 == length {
-            true => Ok(bytes),
-            false => broken(format!("{} of a string's {length} bytes are there", bytes.len())),
+        if bytes.len() as u64 == length {
+            Ok(bytes)
+        } else {
+            broken(format!("{} of a string's {length} bytes are there", bytes.len()))
         }
     }
 

@@ -334,9 +334,10 @@ impl Machine {
     fn remember(&mut self, key: u32) -> Result<()> {
         let top = self.top()?;
         self.memo.insert(key, top);
-        match self.memo.len() > self.limits.values {
-            true => Err(Error::TooMuch(format!("more than {} values", self.limits.values))),
-            false => Ok(()),
+        if self.memo.len() > self.limits.values {
+            Err(Error::TooMuch(format!("more than {} values", self.limits.values)))
+        } else {
+            Ok(())
         }
     }
 

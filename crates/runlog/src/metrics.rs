@@ -76,10 +76,8 @@ impl MetricsLog {
 
     /// Removes all entries after step `step`, all epochs after epoch `epochs`, and the end event.
     pub(crate) fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<()> {
-        let position = |is_after: bool| match is_after {
-            true => LinePosition::After,
-            false => LinePosition::Before,
-        };
+        let position =
+            |is_after: bool| if is_after { LinePosition::After } else { LinePosition::Before };
         self.jsonl.truncate(|line| match serde_json::from_slice::<EventPosition>(line) {
             Ok(event) => {
                 let later_epoch =

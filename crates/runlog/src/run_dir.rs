@@ -91,9 +91,10 @@ impl RunDir {
     /// # Errors
     /// `E_OUT_IN_USE`.
     pub fn check_not_in_use(path: &Path) -> Result<()> {
-        match RunDir::is_in_use(path) {
-            true => Err(lock::in_use(path).hint("Wait until it ends or stop it, then resume it.")),
-            false => Ok(()),
+        if RunDir::is_in_use(path) {
+            Err(lock::in_use(path).hint("Wait until it ends or stop it, then resume it."))
+        } else {
+            Ok(())
         }
     }
 
@@ -300,9 +301,10 @@ mod tests {
         let mut all = Vec::new();
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => all.extend(contents(&path)),
-                false => all.push((path.clone(), fs::read(&path).unwrap())),
+            if path.is_dir() {
+                all.extend(contents(&path))
+            } else {
+                all.push((path.clone(), fs::read(&path).unwrap()))
             }
         }
         all.sort();

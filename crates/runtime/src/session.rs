@@ -50,9 +50,10 @@ impl Session {
     pub fn open(path: &Path, options: &LoadConfig) -> Result<Session> {
         let path = find_checkpoint(path, CheckpointChoice::Best)?;
         let path = path.canonicalize().map_err(|cause| Error::read(&path, &cause))?;
-        let source = match is_checkpoint(&path)? {
-            true => ModelSource::open_checkpoint(&path, options)?,
-            false => ModelSource::open_weights(&path, options)?,
+        let source = if is_checkpoint(&path)? {
+            ModelSource::open_checkpoint(&path, options)?
+        } else {
+            ModelSource::open_weights(&path, options)?
         };
         let machine = crate::machine_info();
         let mut compute = ComputeOptions::from_config(&source.config);
@@ -262,11 +263,10 @@ impl Session {
             if !batch.is_empty() {
                 let input = self.model.input(&batch.images, batch.len())?;
                 let responses = self.model.layer_responses(&input)?;
-                match totals.is_empty() {
-                    true => totals = responses,
-                    false => {
-                        totals.iter_mut().zip(&responses).for_each(|(total, one)| total.add(one));
-                    }
+                if totals.is_empty() {
+                    totals = responses
+                } else {
+                    totals.iter_mut().zip(&responses).for_each(|(total, one)| total.add(one));
                 }
             }
             loader.recycle(loaded.batch);
@@ -303,11 +303,12 @@ impl Session {
         let ours = &self.data.classes;
         let has_other_classes = class_map(source, theirs, ours).is_err();
         // Placeholder names are replaced by those of the data set, in its order.
-        let classes =
-            match self.has_default_classes && has_other_classes && theirs.len() == ours.len() {
-                true => theirs,
-                false => ours,
-            };
+        let classes = if self.has_default_classes && has_other_classes && theirs.len() == ours.len()
+        {
+            theirs
+        } else {
+            ours
+        };
         let map = class_map(source, theirs, classes)?;
         Ok(Some((self.select_split(&dataset, request.split)?.remap_labels(map), classes.clone())))
     }
@@ -353,9 +354,10 @@ impl Session {
         let is_same =
             facts.format != DataFormat::Arrays || facts.fingerprint == self.data.fingerprint;
         let is_own = is_same && facts.source == self.config.data.source;
-        let data = match is_own {
-            true => self.config.data.clone(),
-            false => Data { validation: 0.0, limit: None, ..self.config.data.clone() },
+        let data = if is_own {
+            self.config.data.clone()
+        } else {
+            Data { validation: 0.0, limit: None, ..self.config.data.clone() }
         };
         let split = dataset.splits(&data);
         let missing = |part: &str| {

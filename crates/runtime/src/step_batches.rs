@@ -63,10 +63,10 @@ impl<'a> StepBatches<'a> {
                 }
             };
             // Batch normalization cannot be trained on a single image.
-            if loaded.batch.len() > 1 {
-                if let StepOutcome::NotFinite(_) = step.forward_backward(&loaded.batch)? {
-                    return Ok(StepGradients::NotFinite);
-                }
+            if loaded.batch.len() > 1
+                && let StepOutcome::NotFinite(_) = step.forward_backward(&loaded.batch)?
+            {
+                return Ok(StepGradients::NotFinite);
             }
             self.loader.recycle(loaded.batch);
             if step.is_full() {

@@ -252,12 +252,11 @@ mod tests {
                     // The owner stops the run while the job executes.
                     control.stop(StopSignal::Requested);
                 }
-                match worker.shared().is_cancelled(&never) {
-                    true => JobStatus::Interrupted,
-                    false => {
-                        done.send(turns).unwrap();
-                        JobStatus::Done
-                    }
+                if worker.shared().is_cancelled(&never) {
+                    JobStatus::Interrupted
+                } else {
+                    done.send(turns).unwrap();
+                    JobStatus::Done
                 }
             };
             worker.shared().lock().jobs.push_job(Box::new(job));

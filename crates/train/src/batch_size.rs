@@ -134,9 +134,10 @@ fn reduce_to_memory(
 ) -> Result<Option<SmallerBatch>> {
     let beside_cache = MAX_SHARE_WITH_CACHE * free as f64 - cached as f64;
     let available = beside_cache.min(MAX_SHARE * free as f64);
-    let cache_note = match beside_cache < MAX_SHARE * free as f64 {
-        true => format!(", beside {} of cached images (`cache`)", gigabytes(cached as f64)),
-        false => String::new(),
+    let cache_note = if beside_cache < MAX_SHARE * free as f64 {
+        format!(", beside {} of cached images (`cache`)", gigabytes(cached as f64))
+    } else {
+        String::new()
     };
     match largest(max, |images| Ok(required(images) <= available))? {
         Some(images) if images == max => Ok(None),

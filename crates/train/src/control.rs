@@ -110,12 +110,11 @@ impl Control {
         let mut inner = self.lock();
         inner.seq += 1;
         let seq = inner.seq;
-        if event.may_coalesce() {
-            if let Some(Entry::Event { event: last, .. }) = inner.entries.back() {
-                if last.may_coalesce() {
-                    inner.entries.pop_back();
-                }
-            }
+        if event.may_coalesce()
+            && let Some(Entry::Event { event: last, .. }) = inner.entries.back()
+            && last.may_coalesce()
+        {
+            inner.entries.pop_back();
         }
         inner.entries.push_back(Entry::Event { seq, event: Box::new(event) });
         drop(inner);

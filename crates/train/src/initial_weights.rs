@@ -122,10 +122,8 @@ impl InitialWeights {
         if source.auto_reason.is_some() {
             model.weights = Some(Auto::Value(IMAGENET.into()));
         }
-        let trained = match is_checkpoint(path)? {
-            true => Some(Checkpoint::read_header(path)?.config),
-            false => None,
-        };
+        let trained =
+            if is_checkpoint(path)? { Some(Checkpoint::read_header(path)?.config) } else { None };
         let (target, _) =
             infer_backbone_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
         let because = match source.auto_reason {

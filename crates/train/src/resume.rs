@@ -66,13 +66,13 @@ pub(crate) fn merge(
         merged.shift_remove("epochs");
         merged.shift_remove("budget");
     }
-    if let Some(out) = config.get("out").and_then(Value::as_str) {
-        if Path::new(out).canonicalize().ok().as_deref() != Some(run_dir) {
-            let message = format!("a resumed run writes to its own folder, {}", run_dir.display());
-            return Err(Error::new(ErrorCode::Config, message)
-                .key("out")
-                .hint("Remove `out`. To keep the old run as it is, copy its folder first."));
-        }
+    if let Some(out) = config.get("out").and_then(Value::as_str)
+        && Path::new(out).canonicalize().ok().as_deref() != Some(run_dir)
+    {
+        let message = format!("a resumed run writes to its own folder, {}", run_dir.display());
+        return Err(Error::new(ErrorCode::Config, message)
+            .key("out")
+            .hint("Remove `out`. To keep the old run as it is, copy its folder first."));
     }
     for (key, value) in config.iter().filter(|(_, value)| !value.is_null()) {
         merged.insert(key.clone(), value.clone());

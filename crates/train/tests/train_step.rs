@@ -39,9 +39,10 @@ fn config(case: &Value, size: u64) -> ResolvedConfig {
         },
         "loss": {
             "labelSmoothing": case["label_smoothing"],
-            "classWeights": match case["weighted"].as_bool().unwrap() {
-                true => json!({ "type": "given", "weights": weights }),
-                false => json!("none"),
+            "classWeights": if case["weighted"].as_bool().unwrap() {
+                json!({ "type": "given", "weights": weights })
+            } else {
+                json!("none")
             },
         },
         "gradient": {

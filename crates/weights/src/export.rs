@@ -157,9 +157,12 @@ impl Export<'_> {
         let config = self.portable_config();
         let mut data = self.data.clone();
         data.source = config.data.source.clone();
-        let bytes = |name: &str| match name.ends_with(NUM_BATCHES_TRACKED) {
-            true => Ok(Cow::Borrowed(&num_batches[..])),
-            false => Ok(Cow::Borrowed(&self.tensor(name)?.bytes[..])),
+        let bytes = |name: &str| {
+            if name.ends_with(NUM_BATCHES_TRACKED) {
+                Ok(Cow::Borrowed(&num_batches[..]))
+            } else {
+                Ok(Cow::Borrowed(&self.tensor(name)?.bytes[..]))
+            }
         };
         let (config, data, progress) = (&config, &data, self.progress);
         let contents = CheckpointContents { tensors, bytes: &bytes, config, data, progress };
@@ -180,9 +183,10 @@ impl Export<'_> {
     pub(crate) fn metadata(&self) -> Result<Vec<(&'static str, String)>> {
         let transform = &self.config.transform;
         // With a mean image, the channel means are not subtracted, so they must not be exported.
-        let mean = match transform.pixel_mean {
-            true => ("pixelMean", "true".into()),
-            false => ("mean", json(&transform.mean)?),
+        let mean = if transform.pixel_mean {
+            ("pixelMean", "true".into())
+        } else {
+            ("mean", json(&transform.mean)?)
         };
         Ok(vec![
             ("arch", self.network.name.clone()),
@@ -266,9 +270,10 @@ mod tests {
         let (_folder, path, saved) = saved("resnet8");
         let exported = Checkpoint::read(&export(&path, "x.safetensors").unwrap()).unwrap();
         for (name, tensor) in &saved.tensors {
-            match name.starts_with("optimizer.") {
-                true => assert!(!exported.tensors.contains_key(name)),
-                false => assert_eq!(exported.tensors[name], *tensor, "{name}"),
+            if name.starts_with("optimizer.") {
+                assert!(!exported.tensors.contains_key(name))
+            } else {
+                assert_eq!(exported.tensors[name], *tensor, "{name}")
             }
         }
         assert_eq!(exported.data.classes, saved.data.classes);
@@ -305,7 +310,7 @@ mod tests {
     /// The fixture is torchvision's, written by `scripts/fixtures/state_dicts.py`.
     #[test]
     fn keys_and_shapes_equal_torchvisions_state_dicts() {
-        let fixture: serde_json::Value =
+        let fixture: Value =
             serde_json::from_str(include_str!("../tests/fixtures/state_dicts.json")).unwrap();
         for (arch, entries) in fixture.as_object().unwrap() {
             let (_folder, path, _) = saved(arch);

@@ -42,11 +42,12 @@ pub fn find_checkpoint(model: &Path, choice: CheckpointChoice) -> Result<PathBuf
     let mut candidates = file_names.iter().map(|name| folder.join(name));
     candidates.find(|path| path.is_file()).ok_or_else(|| {
         let existing = entry_names(folder, is_checkpoint);
-        match existing.is_empty() {
-            true => missing(format!("there is no checkpoint in {shown}"))
-                .hint("Give a run folder (it contains checkpoints/) or a .safetensors file."),
-            false => missing(format!("there is no {} in {}", file_names[0], folder.display()))
-                .hint(format!("Choose one of: {}.", join_some(&existing))),
+        if existing.is_empty() {
+            missing(format!("there is no checkpoint in {shown}"))
+                .hint("Give a run folder (it contains checkpoints/) or a .safetensors file.")
+        } else {
+            missing(format!("there is no {} in {}", file_names[0], folder.display()))
+                .hint(format!("Choose one of: {}.", join_some(&existing)))
         }
     })
 }

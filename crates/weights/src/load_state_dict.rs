@@ -100,10 +100,7 @@ impl IncompatibleKeys {
 /// `E_MISMATCH` with the missing keys, unexpected keys and size mismatches.
 pub fn check_state_dict(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
     let keys = IncompatibleKeys::compare(network, tensors);
-    match keys.is_empty() {
-        true => Ok(()),
-        false => Err(mismatch(network, &keys)),
-    }
+    if keys.is_empty() { Ok(()) } else { Err(mismatch(network, &keys)) }
 }
 
 /// Adapts a state_dict to a network. If the head is missing or has another number of classes, it

@@ -205,9 +205,12 @@ pub(crate) fn write<'a>(
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
         for (name, tensor) in tensors {
-            let bytes = bytes(name).and_then(|bytes| match bytes.len() == tensor.num_bytes() {
-                true => Ok(bytes),
-                false => Err(internal(format!("`{name}` has {} bytes", bytes.len()))),
+            let bytes = bytes(name).and_then(|bytes| {
+                if bytes.len() == tensor.num_bytes() {
+                    Ok(bytes)
+                } else {
+                    Err(internal(format!("`{name}` has {} bytes", bytes.len())))
+                }
             });
             match bytes {
                 Ok(bytes) => file.write_all(&bytes)?,

@@ -32,26 +32,26 @@ impl StateDict {
     /// `E_CHECKPOINT` if the file is missing, truncated, malformed, or contains objects other than
     /// tensors; `E_IO`.
     pub fn read(path: &Path) -> Result<StateDict> {
-        let tensors = match is_pytorch_file(path)? {
-            true => pytorch::read(path)?,
-            false => {
-                let (averages, mut tensors): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                    safetensors_file::read_safetensors(path)?
-                        .into_iter()
-                        .filter(|(name, _)| {
-                            !NON_NETWORK_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-                        })
-                        .partition(|(name, _)| name.starts_with(EMA_PREFIX));
-                // As in `Checkpoint::read`, averaged weights replace the last ones.
-                let name = |name: String| name[EMA_PREFIX.len()..].to_string();
-                tensors.extend(averages.into_iter().map(|(full, tensor)| (name(full), tensor)));
-                tensors
-            }
+        let tensors = if is_pytorch_file(path)? {
+            pytorch::read(path)?
+        } else {
+            let (averages, mut tensors): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                safetensors_file::read_safetensors(path)?
+                    .into_iter()
+                    .filter(|(name, _)| {
+                        !NON_NETWORK_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+                    })
+                    .partition(|(name, _)| name.starts_with(EMA_PREFIX));
+            // As in `Checkpoint::read`, averaged weights replace the last ones.
+            let name = |name: String| name[EMA_PREFIX.len()..].to_string();
+            tensors.extend(averages.into_iter().map(|(full, tensor)| (name(full), tensor)));
+            tensors
         };
         let (key_map, tensors) = to_torchvision(tensors);
-        match tensors.is_empty() {
-            true => Err(broken(path, "contains no weights")),
-            false => Ok(StateDict { key_map, tensors }),
+        if tensors.is_empty() {
+            Err(broken(path, "contains no weights"))
+        } else {
+            Ok(StateDict { key_map, tensors })
         }
     }
 }

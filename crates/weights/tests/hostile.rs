@@ -159,11 +159,11 @@ fn corrupted(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
 /// Sets the header length to the start of the tensor data, so that the test covers the contents of
 /// the header and not only its length.
 fn fit_header_length(file: &mut [u8]) {
-    if let Some(brace) = file.iter().rposition(|byte| *byte == b'}') {
-        if brace >= 8 {
-            let length = (brace as u64 - 7).to_le_bytes();
-            file[..8].copy_from_slice(&length);
-        }
+    if let Some(brace) = file.iter().rposition(|byte| *byte == b'}')
+        && brace >= 8
+    {
+        let length = (brace as u64 - 7).to_le_bytes();
+        file[..8].copy_from_slice(&length);
     }
 }
 

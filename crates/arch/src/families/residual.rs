@@ -41,11 +41,12 @@ impl Shape {
         };
         // The paper's section 4.2: three stages of depth / 6 blocks (depth / 9 of bottlenecks).
         let per_block = if name.has_bottlenecks() { 9 } else { 6 };
-        let of_depth = |depth: u32| match name.is_cifar() {
-            true => {
+        let of_depth = |depth: u32| {
+            if name.is_cifar() {
                 Shape { blocks: vec![(depth - 2) / per_block; 3], stem: 16, width: 16, ..plain }
+            } else {
+                Shape { blocks: imagenet_blocks(depth), ..plain }
             }
-            false => Shape { blocks: imagenet_blocks(depth), ..plain },
         };
         match name {
             ArchName::ResNet { depth } => of_depth(depth),
@@ -201,9 +202,10 @@ fn block(shape: &Shape, place: Place, model: &Model) -> Block {
         BottleneckStride::Middle => (1, stride),
     };
     // Kernel, stride and channels of each layer.
-    let layers: &[(u32, u32, u32)] = match shape.bottleneck {
-        false => &[(3, stride, planes), (3, 1, planes)],
-        true => &[(1, first, inner), (3, middle, inner), (1, 1, out_channels)],
+    let layers: &[(u32, u32, u32)] = if !shape.bottleneck {
+        &[(3, stride, planes), (3, 1, planes)]
+    } else {
+        &[(1, first, inner), (3, middle, inner), (1, 1, out_channels)]
     };
 
     let mut branch = Vec::new();
@@ -234,9 +236,10 @@ fn block(shape: &Shape, place: Place, model: &Model) -> Block {
     let projection = || {
         ShortcutPath::Projection(ConvUnit {
             conv: conv(format!("{name}.downsample.0"), in_channels, out_channels, 1, stride),
-            norm: match shape.preactivation {
-                false => Some(norm(format!("{name}.downsample.1"), out_channels)),
-                true => None,
+            norm: if !shape.preactivation {
+                Some(norm(format!("{name}.downsample.1"), out_channels))
+            } else {
+                None
             },
             relu: false,
         })
@@ -248,9 +251,10 @@ fn block(shape: &Shape, place: Place, model: &Model) -> Block {
         Shortcut::B => projection(),
         Shortcut::A => ShortcutPath::Pad { stride, pad: (out_channels - in_channels) / 2 },
     };
-    let activation = match shape.preactivation && !activated {
-        true => Some(norm(format!("{name}.bn1"), in_channels)),
-        false => None,
+    let activation = if shape.preactivation && !activated {
+        Some(norm(format!("{name}.bn1"), in_channels))
+    } else {
+        None
     };
     let kind = shape.kind(model.shortcut);
     Block { name, kind, activation, branch, shortcut, relu: !shape.preactivation }

@@ -67,9 +67,10 @@ impl<'a> EncodedImage<'a> {
                     let stored = ImageSize { width, height, max_scale: 8 };
                     request = DecodeRequest::whole_at_scale(request.scale, stored);
                 }
-                match jpeg::decode(bytes, [width, height], request, into) {
-                    true => Ok(()),
-                    false => jpeg_fallback::decode(bytes, &bytes[header_end..], header, into),
+                if jpeg::decode(bytes, [width, height], request, into) {
+                    Ok(())
+                } else {
+                    jpeg_fallback::decode(bytes, &bytes[header_end..], header, into)
                 }
             }
             ImageKind::Png => png::decode(bytes, into).map_err(|cause| cause.to_string()),

@@ -111,9 +111,10 @@ impl Source for DecodedCache {
         };
         // An image that could not be scaled is larger than expected.
         let missing = image_bytes(image.size(), channels).saturating_sub(expected);
-        match self.budget.take(missing) {
-            true => drop(slot.set(Box::new(image.into()))),
-            false => self.budget.give_back(expected),
+        if self.budget.take(missing) {
+            drop(slot.set(Box::new(image.into())))
+        } else {
+            self.budget.give_back(expected)
         }
         Ok(image)
     }

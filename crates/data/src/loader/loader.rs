@@ -101,10 +101,8 @@ impl Loader {
                 finished: Condvar::new(),
             },
         });
-        let workers = match first < total {
-            true => spawn_workers(&shared, workers, first),
-            false => Vec::new(),
-        };
+        let workers =
+            if first < total { spawn_workers(&shared, workers, first) } else { Vec::new() };
         Loader { shared, workers, batches: total - first }
     }
 
@@ -345,10 +343,11 @@ impl Shared {
         let opened = self.source.open(i, channels, &mut buffers.bytes)?;
         let plan = self.pipeline.plan(opened.size(), rng.clone());
         let image = self.source.decode(i, opened, plan.request, &mut buffers.image)?;
-        match plan.fits(image) {
-            true => Ok((image, plan)),
+        if plan.fits(image) {
+            Ok((image, plan))
+        } else {
             // A file that needed the fallback decoder came at full size.
-            false => Ok((image, self.pipeline.plan(image.size(), rng))),
+            Ok((image, self.pipeline.plan(image.size(), rng)))
         }
     }
 

@@ -12,9 +12,10 @@ use residual_spec::{Error, ErrorCode};
 /// # Errors
 /// An I/O error, also if `path` is not a regular file.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
-    match std::fs::metadata(path)?.is_file() {
-        true => File::open(path),
-        false => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a file")),
+    if std::fs::metadata(path)?.is_file() {
+        File::open(path)
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidInput, "it is not a file"))
     }
 }
 

@@ -65,9 +65,10 @@ pub fn has_more_files_than(folder: &Path, than: usize, cancelled: &dyn Fn() -> b
 
 /// Returns `E_ABORTED` if `cancelled` returns true.
 pub(crate) fn check_cancelled(cancelled: &dyn Fn() -> bool) -> Result<()> {
-    match cancelled() {
-        false => Ok(()),
-        true => Err(Error::new(ErrorCode::Aborted, "cancelled while the data was being read")),
+    if !cancelled() {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorCode::Aborted, "cancelled while the data was being read"))
     }
 }
 

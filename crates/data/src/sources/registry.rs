@@ -102,9 +102,10 @@ impl KnownDataset {
                 Some(store) => format!("'{}' is not in {}", self.name, store.display()),
                 None => format!("the folder with '{}' is not known", self.name),
             };
-            let hint = match self.embedded() {
-                true => "Set RESIDUAL_DATA to the `data` folder of the residual package.".into(),
-                false => format!("Download it: `residual data download {}`.", self.name),
+            let hint = if self.embedded() {
+                "Set RESIDUAL_DATA to the `data` folder of the residual package.".into()
+            } else {
+                format!("Download it: `residual data download {}`.", self.name)
             };
             Error::new(ErrorCode::DataNotFound, message).key("data").hint(hint)
         })

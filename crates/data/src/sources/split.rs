@@ -88,9 +88,10 @@ fn validation_shares(counts: &[usize], validation: f64) -> Vec<usize> {
     if validation <= 0.0 {
         return vec![0; counts.len()];
     }
-    let whole = match validation < 1.0 {
-        true => (counts.iter().sum::<usize>() as f64 * validation).round().max(1.0),
-        false => validation,
+    let whole = if validation < 1.0 {
+        (counts.iter().sum::<usize>() as f64 * validation).round().max(1.0)
+    } else {
+        validation
     };
     let most: Vec<usize> = counts.iter().map(|count| count.saturating_sub(1)).collect();
     apportion(counts, whole as usize, &vec![0; counts.len()], &most)

@@ -161,9 +161,10 @@ impl Pipeline {
         let whole = self.whole_request(size);
         let decoded = [whole.region.width, whole.region.height];
         let geometry = self.crop.draw(decoded, &mut rng);
-        let region = match self.has_multiple_views() {
-            true => whole.region,
-            false => self.crop.source_region(decoded, &geometry),
+        let region = if self.has_multiple_views() {
+            whole.region
+        } else {
+            self.crop.source_region(decoded, &geometry)
         };
         CropPlan { request: DecodeRequest { region, ..whole }, decoded, geometry, rng }
     }
@@ -322,9 +323,10 @@ impl Pipeline {
     ) {
         // The mean image has the network's input size. It is aligned with the image if that has the
         // same size, and with the output otherwise.
-        let mean = match (width, height) == (self.crop.size, self.crop.size) {
-            true => window,
-            false => CropWindow { left: 0, top: 0, ..window },
+        let mean = if (width, height) == (self.crop.size, self.crop.size) {
+            window
+        } else {
+            CropWindow { left: 0, top: 0, ..window }
         };
         if (width, height) == (image.width, image.height) {
             return self.write(image.pixels, (width, height), window, mean, rng, out);
@@ -641,7 +643,7 @@ pub(crate) mod tests {
             config.data.channels = 3;
             config.transform.eval_resize = short;
             (config.transform.mean, config.transform.std) = (vec![0.0; 3], vec![1.0 / 255.0; 3]);
-            let same = |pixels: &[f32], expected: &serde_json::Value| {
+            let same = |pixels: &[f32], expected: &Value| {
                 let bytes: Vec<u8> = pixels.iter().map(|value| value.round() as u8).collect();
                 let mut crc = flate2::Crc::new();
                 crc.update(&bytes);

@@ -86,9 +86,10 @@ impl AugmentSpace {
 /// `to`, each element rounded once: 32 * 15 / 30 is just below 16.
 fn linspace(from: f32, to: f32, i: u32) -> f32 {
     let step = (to - from) / (BINS - 1) as f32;
-    match i < BINS / 2 {
-        true => step.mul_add(i as f32, from),
-        false => (-step).mul_add((BINS - 1 - i) as f32, to),
+    if i < BINS / 2 {
+        step.mul_add(i as f32, from)
+    } else {
+        (-step).mul_add((BINS - 1 - i) as f32, to)
     }
 }
 

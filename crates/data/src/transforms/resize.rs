@@ -12,10 +12,7 @@ pub(crate) fn short_side_to(short: u32, width: u32, height: u32) -> (u32, u32) {
     let long = |long: u32, side: u32| {
         (u64::from(short) * u64::from(long) / u64::from(side)).try_into().unwrap_or(u32::MAX)
     };
-    match width <= height {
-        true => (short, long(height, width)),
-        false => (long(width, height), short),
-    }
+    if width <= height { (short, long(height, width)) } else { (long(width, height), short) }
 }
 
 /// Resizes a region to `(width, height)` and passes the pixels to `then`. Pixels outside the region
@@ -131,7 +128,7 @@ mod tests {
         let image = Image::new(1, 1, 3, vec![1, 2, 3]).unwrap();
         let region = Region { left: 0, top: 0, width: 1, height: 1 };
         resize_region(image.view(), region, (2, 2), |pixels| {
-            assert_eq!(pixels, [1, 2, 3].repeat(4))
+            assert_eq!(pixels, [1, 2, 3].repeat(4));
         });
     }
 

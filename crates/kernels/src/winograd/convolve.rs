@@ -110,7 +110,6 @@ impl BlockSums<'_> {
 
 /// # Safety
 /// The slices must match the shape and the rows, and the CPU must have `V`'s instructions.
-#[expect(clippy::too_many_arguments, reason = "a convolution's operands")]
 #[inline(always)]
 unsafe fn convolve_kernel<V: Vector, T: Scalar>(
     shape: &ConvShape,

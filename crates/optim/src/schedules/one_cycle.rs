@@ -13,12 +13,11 @@ pub(super) fn lr(
 ) -> f64 {
     let start_lr = peak_lr / config.div_factor;
     let rise = config.pct_start - step_fraction;
-    let (from, to, share) = match fraction < rise {
-        true => (start_lr, peak_lr, fraction / rise),
-        false => {
-            let share = (fraction - rise) / (1.0 - config.pct_start);
-            (peak_lr, start_lr / config.final_div_factor, share)
-        }
+    let (from, to, share) = if fraction < rise {
+        (start_lr, peak_lr, fraction / rise)
+    } else {
+        let share = (fraction - rise) / (1.0 - config.pct_start);
+        (peak_lr, start_lr / config.final_div_factor, share)
     };
     let share = share.clamp(0.0, 1.0);
     match config.anneal_strategy {

@@ -34,10 +34,7 @@ impl Warmup {
             return if has_ended { 1.0 } else { self.from };
         }
         let step = step as f64;
-        match step < self.steps {
-            true => self.from + (1.0 - self.from) * step / self.steps,
-            false => 1.0,
-        }
+        if step < self.steps { self.from + (1.0 - self.from) * step / self.steps } else { 1.0 }
     }
 
     /// Returns the used share of the budget that remains after the warmup (`SequentialLR`).

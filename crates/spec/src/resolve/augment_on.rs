@@ -35,9 +35,10 @@ pub(super) fn resolve_augment_on(
                 let wanted = device_bytes(data, transform, facts);
                 let takes = format!("the images take {} MB", wanted.div_ceil(MB));
                 let room = format!("a quarter of the card's free memory ({} MB)", most / MB);
-                match wanted <= most {
-                    true => (AugmentOn::Device, format!("{takes}, no more than {room}")),
-                    false => workers(format!("{takes}, more than {room}")),
+                if wanted <= most {
+                    (AugmentOn::Device, format!("{takes}, no more than {room}"))
+                } else {
+                    workers(format!("{takes}, more than {room}"))
                 }
             }
         }

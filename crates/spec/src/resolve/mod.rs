@@ -68,16 +68,22 @@ pub fn resolve(
         return Err(refuse("batchSize", wanted, json!(batch_size)));
     }
 
-    let metric_default = || match has_val {
-        true => (Metric::ValAccuracy, "there is a validation part".to_string()),
-        false => (Metric::TrainLoss, "there is no validation part".to_string()),
+    let metric_default = || {
+        if has_val {
+            (Metric::ValAccuracy, "there is a validation part".to_string())
+        } else {
+            (Metric::TrainLoss, "there is no validation part".to_string())
+        }
     };
     let monitor = why.pick("monitor", &config.monitor, metric_default);
     needs_validation("monitor", monitor, has_val)?;
 
-    let device = why.pick("device", &config.device, || match machine.cuda {
-        true => (Device::Cuda, "libtorch sees a CUDA device".into()),
-        false => (Device::Cpu, "libtorch sees no CUDA device".into()),
+    let device = why.pick("device", &config.device, || {
+        if machine.cuda {
+            (Device::Cuda, "libtorch sees a CUDA device".into())
+        } else {
+            (Device::Cpu, "libtorch sees no CUDA device".into())
+        }
     });
     if device == Device::Cuda && !machine.cuda {
         return Err(Error::new(ErrorCode::Device, "no CUDA device can be used here")
@@ -236,17 +242,15 @@ fn refuse(key: &str, wanted: &str, found: Value) -> Error {
 }
 
 fn within(key: &str, value: f64, holds: bool, wanted: &str) -> Result<()> {
-    match holds {
-        true => Ok(()),
-        false => Err(refuse(key, wanted, json!(value))),
-    }
+    if holds { Ok(()) } else { Err(refuse(key, wanted, json!(value))) }
 }
 
 fn least<N: Into<u64>>(key: &str, value: N, bound: u64) -> Result<()> {
     let value = value.into();
-    match value >= bound {
-        true => Ok(()),
-        false => Err(refuse(key, &format!("{bound} or more"), json!(value))),
+    if value >= bound {
+        Ok(())
+    } else {
+        Err(refuse(key, &format!("{bound} or more"), json!(value)))
     }
 }
 
@@ -291,13 +295,12 @@ fn default_cache(budget: &Budget, facts: &DatasetInfo, machine: &MachineInfo) ->
     // Beside its pixels an image takes some bytes.
     let images = u64::from(facts.train) + u64::from(facts.val);
     let wanted = (wanted + 128 * images).div_ceil(MB);
-    match wanted <= most {
-        true => (wanted as u32, "room for all training and validation images, decoded".into()),
-        false => {
-            let reason =
-                format!("{of}; all images would take {wanted} MB, the others are decoded anew");
-            (most.min(u32::MAX.into()) as u32, reason)
-        }
+    if wanted <= most {
+        (wanted as u32, "room for all training and validation images, decoded".into())
+    } else {
+        let reason =
+            format!("{of}; all images would take {wanted} MB, the others are decoded anew");
+        (most.min(u32::MAX.into()) as u32, reason)
     }
 }
 
@@ -368,14 +371,12 @@ fn resolve_data(
         balanced: config.balanced.unwrap_or(false),
         limit: config.limit,
         split_seed: config.split_seed.unwrap_or(seed),
-        fingerprint: match in_memory {
-            true => Some(facts.fingerprint.clone()),
-            false => config.fingerprint.clone(),
+        fingerprint: if in_memory {
+            Some(facts.fingerprint.clone())
+        } else {
+            config.fingerprint.clone()
         },
-        shape: match in_memory {
-            true => shape,
-            false => config.shape.clone(),
-        },
+        shape: if in_memory { shape } else { config.shape.clone() },
     })
 }
 
@@ -387,9 +388,12 @@ fn other_images(facts: &DatasetInfo, key: &str, found: String) -> Error {
 }
 
 fn resolve_model(config: &ModelConfig, small: bool, why: &mut Reasons) -> Model {
-    let arch = why.pick("model.arch", &config.arch, || match small {
-        true => ("resnet20".to_string(), "small images: the paper's smallest CIFAR network".into()),
-        false => ("resnet18".to_string(), "photographs: the smallest ImageNet network".into()),
+    let arch = why.pick("model.arch", &config.arch, || {
+        if small {
+            ("resnet20".to_string(), "small images: the paper's smallest CIFAR network".into())
+        } else {
+            ("resnet18".to_string(), "photographs: the smallest ImageNet network".into())
+        }
     });
     let name = ArchName::parse(&arch);
     let cifar = name.is_some_and(ArchName::is_cifar);

@@ -46,9 +46,12 @@ pub(super) fn resolve_schedule(
             Schedule::MultiStep(MultiStepSchedule { milestones, gamma, unit })
         }
         ScheduleConfig::Plateau(plateau) => {
-            let metric = why.pick("schedule.metric", &plateau.metric, || match has_val {
-                true => (Metric::ValLoss, "there is a validation part".into()),
-                false => (Metric::TrainLoss, "there is no validation part".into()),
+            let metric = why.pick("schedule.metric", &plateau.metric, || {
+                if has_val {
+                    (Metric::ValLoss, "there is a validation part".into())
+                } else {
+                    (Metric::TrainLoss, "there is no validation part".into())
+                }
             });
             needs_validation("schedule.metric", metric, has_val)?;
             let plateau = PlateauSchedule {

@@ -49,17 +49,19 @@ impl Task {
 
     /// Images in a step.
     pub fn batch_size(self) -> (u32, String) {
-        let (most, reason) = match self.small {
-            true => (128, "the batch size of the paper's CIFAR experiments"),
-            false => (32, "large images: keeps memory within a few GB"),
+        let (most, reason) = if self.small {
+            (128, "the batch size of the paper's CIFAR experiments")
+        } else {
+            (32, "large images: keeps memory within a few GB")
         };
         let mut size: u32 = most;
         while size > LEAST_BATCH && self.images.div_ceil(size) < STEPS {
             size /= 2;
         }
-        match size == most {
-            true => (size, reason.into()),
-            false => (size, format!("few images: {STEPS} steps an epoch, or nearly")),
+        if size == most {
+            (size, reason.into())
+        } else {
+            (size, format!("few images: {STEPS} steps an epoch, or nearly"))
         }
     }
 
@@ -90,9 +92,10 @@ impl Task {
 
     /// The rate of Adam.
     pub fn adam_lr(self) -> (f64, String) {
-        match self.fine_tuned {
-            true => (1e-4, "weights that know something move little".into()),
-            false => (1e-3, "Kingma & Ba's".into()),
+        if self.fine_tuned {
+            (1e-4, "weights that know something move little".into())
+        } else {
+            (1e-3, "Kingma & Ba's".into())
         }
     }
 
@@ -112,19 +115,16 @@ fn left(facts: &DatasetInfo, validation: f64) -> u32 {
     if facts.train == 0 {
         return u32::MAX;
     }
-    let held_back = match validation < 1.0 {
-        true => validation * f64::from(facts.train),
-        false => validation,
-    };
+    let held_back = if validation < 1.0 { validation * f64::from(facts.train) } else { validation };
     facts.train - held_back.round() as u32
 }
 
 /// Height and width, where nobody said them.
 pub(super) fn image_size(facts: &DatasetInfo, fine_tuned: bool) -> (u32, String) {
-    if let Some([height, width]) = facts.image_size {
-        if height.max(width) <= SMALL_IMAGE {
-            return (height.max(width), "the images' own size".into());
-        }
+    if let Some([height, width]) = facts.image_size
+        && height.max(width) <= SMALL_IMAGE
+    {
+        return (height.max(width), "the images' own size".into());
     }
     match facts.median_short_side {
         Some(side) if side <= SMALL_IMAGE => {
@@ -292,7 +292,7 @@ mod tests {
             (json!({ "data": { "source": "x", "channels": 1 } }), photos.clone()),
             (json!({ "model": { "stem": "cifar" } }), photos.clone()),
             (json!({ "model": { "shortcut": "C" } }), photos.clone()),
-            (json!({ "model": { "bottleneckStride": "1x1" } }), photos.clone()),
+            (json!({ "model": { "bottleneckStride": "1x1" } }), photos),
         ] {
             let why = wanted(config.clone(), &facts).expect_err(&config.to_string());
             assert!(!why.is_empty());

@@ -12,11 +12,11 @@ pub(super) fn resolve_budget(
     why: &mut Reasons,
 ) -> Result<Budget> {
     let said = config.budget.clone().unwrap_or_default();
-    if let (Some(epochs), Some(budget)) = (config.epochs, said.epochs) {
-        if epochs != budget {
-            return Err(refuse("epochs", "the same as `budget.epochs`", json!(epochs))
-                .hint("Give only one of the two."));
-        }
+    if let (Some(epochs), Some(budget)) = (config.epochs, said.epochs)
+        && epochs != budget
+    {
+        return Err(refuse("epochs", "the same as `budget.epochs`", json!(epochs))
+            .hint("Give only one of the two."));
     }
     let mut epochs = config.epochs.or(said.epochs);
     if epochs.is_none() && said.steps.is_none() && said.seconds.is_none() {

@@ -17,15 +17,18 @@ pub(super) fn resolve_transform(
     why: &mut Reasons,
 ) -> Result<Transform> {
     let small = data.image_size <= SMALL_IMAGE;
-    let crop = why.pick("transform.crop", &config.crop, || match small {
-        true => (
-            CropConfig::Pad(PadCropConfig::default()),
-            "small images: the paper's padding of 4 (section 4.2)".into(),
-        ),
-        false => (
-            CropConfig::RandomResized(RandomResizedCropConfig::default()),
-            "photographs: torchvision's random-resized crop".into(),
-        ),
+    let crop = why.pick("transform.crop", &config.crop, || {
+        if small {
+            (
+                CropConfig::Pad(PadCropConfig::default()),
+                "small images: the paper's padding of 4 (section 4.2)".into(),
+            )
+        } else {
+            (
+                CropConfig::RandomResized(RandomResizedCropConfig::default()),
+                "photographs: torchvision's random-resized crop".into(),
+            )
+        }
     });
     let crop = match crop {
         CropConfig::None => Crop::None,
@@ -49,9 +52,12 @@ pub(super) fn resolve_transform(
         }
     };
 
-    let flip = why.pick("transform.flip", &config.flip, || match facts.flip_preserves_label {
-        true => (true, "a mirrored picture still shows its class".into()),
-        false => (false, "a mirrored picture may not show its class".into()),
+    let flip = why.pick("transform.flip", &config.flip, || {
+        if facts.flip_preserves_label {
+            (true, "a mirrored picture still shows its class".into())
+        } else {
+            (false, "a mirrored picture may not show its class".into())
+        }
     });
 
     let channels = data.channels as usize;
@@ -67,9 +73,12 @@ pub(super) fn resolve_transform(
     let std = why.pick("transform.std", &config.std, || constants(&facts.std, IMAGENET_STD));
     constants_for(channels, &mean, &std)?;
 
-    let eval_resize = why.pick("transform.evalResize", &config.eval_resize, || match small {
-        true => (data.image_size, "small images are used whole".into()),
-        false => (data.image_size * 8 / 7, "the usual 256 for 224".into()),
+    let eval_resize = why.pick("transform.evalResize", &config.eval_resize, || {
+        if small {
+            (data.image_size, "small images are used whole".into())
+        } else {
+            (data.image_size * 8 / 7, "the usual 256 for 224".into())
+        }
     });
     sensible_resize(eval_resize, data.image_size)?;
 
@@ -200,12 +209,13 @@ fn resolve_mix(config: Option<&MixConfig>) -> Result<Mix> {
 /// Returns an ascending pair of positive numbers of at most `most`.
 fn pair(key: &str, value: Option<[f64; 2]>, default: [f64; 2], most: f64) -> Result<[f64; 2]> {
     let [low, high] = value.unwrap_or(default);
-    match 0.0 < low && low <= high && high <= most {
-        true => Ok([low, high]),
-        false => Err(refuse(
+    if 0.0 < low && low <= high && high <= most {
+        Ok([low, high])
+    } else {
+        Err(refuse(
             key,
             &format!("two ascending numbers, above 0 and at most {most}"),
             json!([low, high]),
-        )),
+        ))
     }
 }

@@ -57,10 +57,8 @@ impl StepContext {
             Precision::Fp16 => Some(GradScaler::new(model.compute().device())?),
             Precision::Fp32 | Precision::Bf16 | Precision::Fp64 => None,
         };
-        let ema = match config.ema.decay > 0.0 {
-            true => Some(Ema::new(config.ema.decay, &model)?),
-            false => None,
-        };
+        let ema =
+            if config.ema.decay > 0.0 { Some(Ema::new(config.ema.decay, &model)?) } else { None };
         Ok(StepContext {
             images: None,
             loss: Loss::new(&config.loss, class_counts, &model)?,

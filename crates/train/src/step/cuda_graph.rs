@@ -38,9 +38,10 @@ impl CudaGraphEngine {
         let is_alone = self.deferred.num_batches() == 0 && context.gradient.accumulate == 1;
         // The first update has other operations, and a batch of weight 0 makes no update.
         let is_first = context.state.optimizer.steps() == 0;
-        match is_whole && is_alone && !is_first && context.loss.weight(batch) != 0.0 {
-            true => self.runner.choose_mode(batch),
-            false => StepMode::Eager,
+        if is_whole && is_alone && !is_first && context.loss.weight(batch) != 0.0 {
+            self.runner.choose_mode(batch)
+        } else {
+            StepMode::Eager
         }
     }
 

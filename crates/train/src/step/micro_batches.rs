@@ -164,9 +164,10 @@ mod tests {
             tries += 1;
             Ok(0)
         };
-        let pass = |passed: &mut usize, part: &Batch, _: u64| match part.len() > room.get() {
-            true => Err(Error::new(ErrorCode::Memory, "out of memory")),
-            false => {
+        let pass = |passed: &mut usize, part: &Batch, _: u64| {
+            if part.len() > room.get() {
+                Err(Error::new(ErrorCode::Memory, "out of memory"))
+            } else {
                 *passed += part.len();
                 Ok(())
             }

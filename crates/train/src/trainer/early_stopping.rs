@@ -15,9 +15,12 @@ pub struct EarlyStopping {
 impl EarlyStopping {
     /// Records the metric of an epoch.
     pub fn observe(&mut self, config: &residual_spec::EarlyStopping, value: f64) {
-        let is_better = self.best.is_none_or(|best| match lower_is_better(config.metric) {
-            true => value < best - config.min_delta,
-            false => value > best + config.min_delta,
+        let is_better = self.best.is_none_or(|best| {
+            if lower_is_better(config.metric) {
+                value < best - config.min_delta
+            } else {
+                value > best + config.min_delta
+            }
         });
         if is_better {
             self.best = Some(value);

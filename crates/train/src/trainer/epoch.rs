@@ -89,12 +89,11 @@ impl Trainer<'_> {
 
     /// Updates the weights with the last `batches` batches, and saves a checkpoint if one is due.
     fn update(&mut self, batches: u32, is_epoch_complete: bool) -> Result<()> {
-        match self.step.has_gradients() {
-            true => self.start_update(batches)?,
-            false => {
-                self.finish_updates(0)?;
-                self.position.batch += batches; // no image in them could be used
-            }
+        if self.step.has_gradients() {
+            self.start_update(batches)?
+        } else {
+            self.finish_updates(0)?;
+            self.position.batch += batches; // no image in them could be used
         }
         let every = self.config.checkpoint.every_steps;
         if every > 0 && !is_epoch_complete && self.steps_started().is_multiple_of(every) {
@@ -192,8 +191,9 @@ impl Trainer<'_> {
 
 /// Returns the order of the training images in an epoch.
 pub fn epoch_order(config: &ResolvedConfig, epoch: u32) -> SampleOrder {
-    match config.data.balanced {
-        true => SampleOrder::Balanced { seed: config.seed, epoch },
-        false => SampleOrder::Shuffled { seed: config.seed, epoch },
+    if config.data.balanced {
+        SampleOrder::Balanced { seed: config.seed, epoch }
+    } else {
+        SampleOrder::Shuffled { seed: config.seed, epoch }
     }
 }

@@ -196,9 +196,6 @@ impl Trainer<'_> {
         let error = Error::new(residual_spec::ErrorCode::Diverged, message)
             .hint("Lower `optimizer.lr`, or increase it slowly with `warmup: { epochs: 1 }`.");
         let last = self.dir.checkpoint_path(CheckpointKind::Last, self.position.epoch);
-        match last.is_file() {
-            true => error.file(last),
-            false => error,
-        }
+        if last.is_file() { error.file(last) } else { error }
     }
 }

@@ -54,9 +54,10 @@ impl Trainer<'_> {
         let seq = self.emit(event)?;
         self.save_epoch(epoch, is_whole, is_best)?;
         self.control.wait_acknowledged(seq, on_idle);
-        match self.control.is_stopping() {
-            true => Ok(Flow::Stop(StopReason::Stopped)),
-            false => Ok(Flow::Continue),
+        if self.control.is_stopping() {
+            Ok(Flow::Stop(StopReason::Stopped))
+        } else {
+            Ok(Flow::Continue)
         }
     }
 
@@ -64,9 +65,12 @@ impl Trainer<'_> {
     fn track_best(&mut self, epoch: u32, train: &Metrics, val: Option<&Metrics>) -> bool {
         let value = metric(self.config.monitor, train, val);
         let best = self.position.best;
-        let is_best = best.is_none_or(|best| match lower_is_better(self.config.monitor) {
-            true => value < best.value,
-            false => value > best.value,
+        let is_best = best.is_none_or(|best| {
+            if lower_is_better(self.config.monitor) {
+                value < best.value
+            } else {
+                value > best.value
+            }
         });
         if is_best {
             let Metrics { accuracy, loss, .. } = *val.unwrap_or(train);
@@ -112,12 +116,11 @@ impl Trainer<'_> {
     /// `E_DIVERGED` if the loss is not finite, before the epoch can replace a better one.
     fn validate(&mut self, val: &Subset, on_idle: &mut dyn FnMut()) -> Result<Option<Evaluation>> {
         self.evaluate_on(None, val, on_idle).map_err(|error| {
-            match error.code == ErrorCode::Diverged {
-                true => {
-                    let epoch = self.position.epoch + 1;
-                    self.diverged(format!("validation of epoch {epoch}: {}", error.message))
-                }
-                false => error,
+            if error.code == ErrorCode::Diverged {
+                let epoch = self.position.epoch + 1;
+                self.diverged(format!("validation of epoch {epoch}: {}", error.message))
+            } else {
+                error
             }
         })
     }

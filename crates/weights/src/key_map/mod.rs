@@ -86,10 +86,7 @@ fn detect(tensors: &[(String, Tensor)]) -> KeyMap {
     if any(&|name| name.starts_with("layer1.0.features.")) {
         KeyMap::Notebook
     } else if any(&|name| name == "linear.weight" || name.contains(".shortcut.0.")) {
-        match any(&|name| name.contains(".shortcut.")) {
-            true => KeyMap::Kuangliu,
-            false => KeyMap::Akamaster,
-        }
+        if any(&|name| name.contains(".shortcut.")) { KeyMap::Kuangliu } else { KeyMap::Akamaster }
     } else if any(&|name| name.starts_with("pre_logits.")) {
         KeyMap::Timm
     } else {

@@ -10,11 +10,11 @@ pub(super) fn rename(name: &str, mut tensor: Tensor) -> (String, Tensor) {
         ("head.fc.", "classifier.6."),
     ] {
         let Some(part) = name.strip_prefix(theirs) else { continue };
-        if let [out, ref rest @ ..] = tensor.shape[..] {
-            if rest.len() == 3 {
-                // [out, in, h, w] flattens to [out, in * h * w] without moving elements.
-                tensor.shape = vec![out, rest.iter().product()];
-            }
+        if let [out, ref rest @ ..] = tensor.shape[..]
+            && rest.len() == 3
+        {
+            // [out, in, h, w] flattens to [out, in * h * w] without moving elements.
+            tensor.shape = vec![out, rest.iter().product()];
         }
         return (format!("{ours}{part}"), tensor);
     }

@@ -54,12 +54,11 @@ impl<'a> GraphBuilder<'a> {
             x = self.relu(&hidden.linear.name, x);
         }
         x = self.linear(&network.head, x)?;
-        let output = match self.export.options.softmax {
-            true => {
-                x = self.node("Softmax", "softmax", vec![x], vec![int("axis", 1)]);
-                "probabilities"
-            }
-            false => "logits",
+        let output = if self.export.options.softmax {
+            x = self.node("Softmax", "softmax", vec![x], vec![int("axis", 1)]);
+            "probabilities"
+        } else {
+            "logits"
         };
         // The last value gets the documented name of the output.
         let last = self.nodes.last_mut().expect("a network has layers");
@@ -131,9 +130,10 @@ impl<'a> GraphBuilder<'a> {
         let [mean, std] = [&transform.mean, &transform.std]
             .map(|values| values.iter().map(|&value| value as f32).collect::<Vec<f32>>());
         let dims = vec![1, std.len() as i64, 1, 1];
-        let mean = match transform.pixel_mean {
-            true => self.weight(PIXEL_MEAN.into())?,
-            false => self.floats("normalization.mean".into(), dims.clone(), &mean),
+        let mean = if transform.pixel_mean {
+            self.weight(PIXEL_MEAN.into())?
+        } else {
+            self.floats("normalization.mean".into(), dims.clone(), &mean)
         };
         let std = self.floats("normalization.std".into(), dims, &std);
         let x = self.node("Sub", "normalization", vec![x, mean], vec![]);

@@ -91,10 +91,8 @@ impl<'f> TensorRebuilder<'f> {
         let offset = range.offset + (storage.view.0 + layout.offset) * size as u64;
         let span = self.storages.read(offset, spanned as usize);
         let span = span.map_err(|cause| Error::read(self.path, &cause))?;
-        let bytes = match layout.is_contiguous() {
-            true => span,
-            false => layout.rows(&span, size, gathered as usize),
-        };
+        let bytes =
+            if layout.is_contiguous() { span } else { layout.rows(&span, size, gathered as usize) };
         Ok(Tensor { dtype, shape, bytes })
     }
 }

@@ -89,8 +89,9 @@ fn description(value: Value) -> String {
     let Some(pairs) = value.as_dict() else { return value.what() };
     let names: Vec<_> =
         pairs.take(8).map(|(name, _)| name.as_text().map_or("?".into(), printable)).collect();
-    match names.is_empty() {
-        true => "an empty dict".into(),
-        false => format!("a dict with the keys {}", names.join(", ")),
+    if names.is_empty() {
+        "an empty dict".into()
+    } else {
+        format!("a dict with the keys {}", names.join(", "))
     }
 }

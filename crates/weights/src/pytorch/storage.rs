@@ -29,9 +29,10 @@ impl Storages {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length)?;
         self.file.by_ref().take(length as u64).read_to_end(&mut bytes)?;
-        match bytes.len() == length {
-            true => Ok(bytes),
-            false => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        if bytes.len() == length {
+            Ok(bytes)
+        } else {
+            Err(std::io::ErrorKind::UnexpectedEof.into())
         }
     }
 }

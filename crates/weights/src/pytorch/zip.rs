@@ -106,9 +106,10 @@ impl Archive<'_> {
         self.seek(at)?;
         let mut bytes = Vec::new();
         let read = self.file.by_ref().take(length).read_to_end(&mut bytes);
-        match read.map_err(|cause| Error::read(self.path, &cause))? as u64 == length {
-            true => Ok(bytes),
-            false => Err(self.broken("is truncated")),
+        if read.map_err(|cause| Error::read(self.path, &cause))? as u64 == length {
+            Ok(bytes)
+        } else {
+            Err(self.broken("is truncated"))
         }
     }
 
@@ -141,9 +142,10 @@ impl Archive<'_> {
             }
             (length, at) = (u64_at(&end, 40), u64_at(&end, 48));
         }
-        match length > MAX_DIRECTORY_LEN {
-            true => Err(self.broken("is a zip archive with a too large central directory")),
-            false => Ok((at, length)),
+        if length > MAX_DIRECTORY_LEN {
+            Err(self.broken("is a zip archive with a too large central directory"))
+        } else {
+            Ok((at, length))
         }
     }
 

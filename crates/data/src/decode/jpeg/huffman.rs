@@ -336,9 +336,10 @@ fn rare(
 ) -> (Option<(usize, i16)>, (usize, u64, u32)) {
     let mut bits = BitReader { bytes, at, held, count };
     bits.fill();
-    let found = match first {
-        true => first_code.difference(&mut bits).map(|difference| (0, difference as i16)),
-        false => code.coefficient(&mut bits),
+    let found = if first {
+        first_code.difference(&mut bits).map(|difference| (0, difference as i16))
+    } else {
+        code.coefficient(&mut bits)
     };
     bits.fill();
     (found, (bits.at, bits.held, bits.count))

@@ -88,9 +88,10 @@ impl Arrays {
 fn named(classes: Vec<String>) -> Result<Vec<String>> {
     for (i, class) in classes.iter().enumerate() {
         if class.is_empty() || classes[..i].contains(class) {
-            let message = match class.is_empty() {
-                true => format!("class {i} has no name"),
-                false => format!("two classes are called '{class}'"),
+            let message = if class.is_empty() {
+                format!("class {i} has no name")
+            } else {
+                format!("two classes are called '{class}'")
             };
             return Err(bad(&format!("arrays.classes[{i}]"), message)
                 .hint("Give every class a name of its own, in the order of labels."));

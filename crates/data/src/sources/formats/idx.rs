@@ -207,10 +207,7 @@ fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u
         *length = u32::from_be_bytes(word()?);
     }
     let promised = lengths.iter().try_fold(1u64, |all, &n| all.checked_mul(n.into()));
-    let possible = match zipped {
-        true => on_disk.saturating_mul(MAX_DEFLATION),
-        false => on_disk,
-    };
+    let possible = if zipped { on_disk.saturating_mul(MAX_DEFLATION) } else { on_disk };
     let promised = promised.filter(|&bytes| bytes <= possible).ok_or_else(|| {
         damaged(
             file,
@@ -370,7 +367,7 @@ mod tests {
         for length in 0..plain.len() {
             refused(&[(LABELS, plain[..length].to_vec())]);
         }
-        let mut flipped = whole.clone();
+        let mut flipped = whole;
         let middle = flipped.len() - 8;
         flipped[middle] ^= 0xff;
         refused(&[(IMAGES, flipped)]);

@@ -156,12 +156,12 @@ fn check_sum(header: &[u8; BLOCK as usize], at: u64) -> Result<(), Failure> {
 
 /// Parses an octal number, padded with spaces or NULs, or GNU's big-endian number.
 fn number(field: &[u8]) -> Option<u64> {
-    if let [first, rest @ ..] = field {
-        if first & 0x80 != 0 {
-            let (high, low) = rest.split_at(rest.len().checked_sub(8)?);
-            let small = *first == 0x80 && high.iter().all(|&byte| byte == 0);
-            return small.then(|| u64::from_be_bytes(low.try_into().expect("eight bytes")));
-        }
+    if let [first, rest @ ..] = field
+        && first & 0x80 != 0
+    {
+        let (high, low) = rest.split_at(rest.len().checked_sub(8)?);
+        let small = *first == 0x80 && high.iter().all(|&byte| byte == 0);
+        return small.then(|| u64::from_be_bytes(low.try_into().expect("eight bytes")));
     }
     let digits = field.trim_ascii_start();
     let end = digits.iter().position(|byte| matches!(byte, 0 | b' ')).unwrap_or(digits.len());
@@ -182,9 +182,10 @@ fn until_zero(bytes: &[u8]) -> String {
 
 fn short_name(header: &[u8; BLOCK as usize]) -> String {
     let name = until_zero(&header[..100]);
-    match &header[257..263] == b"ustar\0" && header[345] != 0 {
-        true => format!("{}/{name}", until_zero(&header[345..500])),
-        false => name,
+    if &header[257..263] == b"ustar\0" && header[345] != 0 {
+        format!("{}/{name}", until_zero(&header[345..500]))
+    } else {
+        name
     }
 }
 

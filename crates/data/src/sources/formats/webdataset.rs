@@ -46,17 +46,16 @@ impl Shards {
         if !is_shard(path) && !is_packed(path) {
             return Ok(None);
         }
-        match source.contains('{') && !path.exists() {
-            false => Ok(Some(Shards(vec![path.into()]))),
-            true => {
-                let mut shards = Vec::new();
-                expand(source, &mut shards).map_err(|what| {
-                    Error::new(ErrorCode::DataFormat, format!("'{source}' {what}"))
-                        .key("data")
-                        .hint("Write a range of shards as 'train-{000000..000146}.tar'.")
-                })?;
-                Ok(Some(Shards(shards)))
-            }
+        if !(source.contains('{') && !path.exists()) {
+            Ok(Some(Shards(vec![path.into()])))
+        } else {
+            let mut shards = Vec::new();
+            expand(source, &mut shards).map_err(|what| {
+                Error::new(ErrorCode::DataFormat, format!("'{source}' {what}"))
+                    .key("data")
+                    .hint("Write a range of shards as 'train-{000000..000146}.tar'.")
+            })?;
+            Ok(Some(Shards(shards)))
         }
     }
 
@@ -184,10 +183,7 @@ impl ShardIndex<'_> {
         if !is_image && extension != "cls" && extension != "json" {
             return Ok(());
         }
-        let label = match is_image {
-            true => None,
-            false => self.read_label(tar, &member, &extension)?,
-        };
+        let label = if is_image { None } else { self.read_label(tar, &member, &extension)? };
         let key = format!("{folder}/{stem}");
         let sample = match self.samples.get_mut(&key) {
             Some(sample) => sample,
@@ -307,9 +303,10 @@ fn index_shard(
 /// Parses a `.cls` file: a class name or number.
 fn parse_cls(bytes: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "has no text".to_string())?.trim();
-    match text.is_empty() || text.contains('\0') {
-        true => Err("has no label".into()),
-        false => Ok(text.into()),
+    if text.is_empty() || text.contains('\0') {
+        Err("has no label".into())
+    } else {
+        Ok(text.into())
     }
 }
 

@@ -32,9 +32,10 @@ impl Faults {
         if let Some(code) = self.next_error.take() {
             return Err(Error::new(code, "injected"));
         }
-        match self.memory_limit.is_some_and(|limit| images > limit) {
-            true => Err(Error::new(ErrorCode::Memory, "CUDA out of memory")),
-            false => Ok(()),
+        if self.memory_limit.is_some_and(|limit| images > limit) {
+            Err(Error::new(ErrorCode::Memory, "CUDA out of memory"))
+        } else {
+            Ok(())
         }
     }
 }
