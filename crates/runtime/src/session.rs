@@ -264,7 +264,7 @@ impl Session {
                 let input = self.model.input(&batch.images, batch.len())?;
                 let responses = self.model.layer_responses(&input)?;
                 if totals.is_empty() {
-                    totals = responses
+                    totals = responses;
                 } else {
                     totals.iter_mut().zip(&responses).for_each(|(total, one)| total.add(one));
                 }

@@ -117,7 +117,7 @@ impl Case {
     }
 
     /// Returns `max|a-b| / max|b|`, with the logits of the fixture as `b`.
-    fn logits_error(&self, logits: &Tensor, expected: &Value) -> f64 {
+    fn logits_error(logits: &Tensor, expected: &Value) -> f64 {
         let expected: Vec<f64> = expected
             .as_array()
             .unwrap()
@@ -184,7 +184,7 @@ fn assert_matches_pytorch(name: &str) {
         let model = case.model(Precision::Fp32, format);
         let (images, _) = case.batch(&model, 0);
         let logits = tch::no_grad(|| model.forward(&images, false).unwrap());
-        let error = case.logits_error(&logits, &fixture["eval"]["logits"]);
+        let error = Case::logits_error(&logits, &fixture["eval"]["logits"]);
         assert_within(&format!("{name} fp32 logits, {format:?}"), error, 1e-5);
     }
 
@@ -192,7 +192,7 @@ fn assert_matches_pytorch(name: &str) {
     let model = start();
     let (images, labels) = case.batch(&model, 0);
     let logits = tch::no_grad(|| model.forward(&images, false).unwrap());
-    let error = case.logits_error(&logits, &fixture["eval"]["logits"]);
+    let error = Case::logits_error(&logits, &fixture["eval"]["logits"]);
     assert_within("logits in evaluation mode", error, 1e-10);
 
     let step = &fixture["step"];
@@ -200,7 +200,7 @@ fn assert_matches_pytorch(name: &str) {
     let logits = model.forward(&images, true).unwrap();
     let loss = logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
     let gradients = sgd.gradients(&loss).unwrap();
-    let error = case.logits_error(&logits.detach(), &step["logits"]);
+    let error = Case::logits_error(&logits.detach(), &step["logits"]);
     assert_within("logits in training mode", error, 1e-10);
     assert_within("loss", (loss.double_value(&[]) / number(&step["loss"]) - 1.0).abs(), 1e-10);
     let named = model.parameters().map(|(name, _)| name).zip(&gradients);

@@ -271,9 +271,9 @@ mod tests {
         let exported = Checkpoint::read(&export(&path, "x.safetensors").unwrap()).unwrap();
         for (name, tensor) in &saved.tensors {
             if name.starts_with("optimizer.") {
-                assert!(!exported.tensors.contains_key(name))
+                assert!(!exported.tensors.contains_key(name));
             } else {
-                assert_eq!(exported.tensors[name], *tensor, "{name}")
+                assert_eq!(exported.tensors[name], *tensor, "{name}");
             }
         }
         assert_eq!(exported.data.classes, saved.data.classes);

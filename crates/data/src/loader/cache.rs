@@ -112,9 +112,9 @@ impl Source for DecodedCache {
         // An image that could not be scaled is larger than expected.
         let missing = image_bytes(image.size(), channels).saturating_sub(expected);
         if self.budget.take(missing) {
-            drop(slot.set(Box::new(image.into())))
+            drop(slot.set(Box::new(image.into())));
         } else {
-            self.budget.give_back(expected)
+            self.budget.give_back(expected);
         }
         Ok(image)
     }

@@ -90,7 +90,7 @@ impl Trainer<'_> {
     /// Updates the weights with the last `batches` batches, and saves a checkpoint if one is due.
     fn update(&mut self, batches: u32, is_epoch_complete: bool) -> Result<()> {
         if self.step.has_gradients() {
-            self.start_update(batches)?
+            self.start_update(batches)?;
         } else {
             self.finish_updates(0)?;
             self.position.batch += batches; // no image in them could be used

@@ -142,13 +142,13 @@ impl<'a> PlaneDecoder<'a> {
         let columns = range(part.left, part.width, width);
         let rows = range(part.top, part.height, height);
         let step = [4 * least * across, least * down];
-        let quads = |pixels: &Range<usize>, step: usize, side: usize| match pixels.is_empty() {
-            true => 0..0,
-            // Interpolation also reads the neighbors on both sides.
-            false => {
-                let reach = pixels.start.saturating_sub(2)..(pixels.end + 2).min(side);
-                reach.start / step..reach.end.div_ceil(step)
+        let quads = |pixels: &Range<usize>, step: usize, side: usize| {
+            if pixels.is_empty() {
+                return 0..0;
             }
+            // Interpolation also reads the neighbors on both sides.
+            let reach = pixels.start.saturating_sub(2)..(pixels.end + 2).min(side);
+            reach.start / step..reach.end.div_ceil(step)
         };
         let quads = [quads(&columns, step[0], width), quads(&rows, step[1], height)];
         let done = rows.start;

@@ -46,7 +46,7 @@ impl Shards {
         if !is_shard(path) && !is_packed(path) {
             return Ok(None);
         }
-        if !(source.contains('{') && !path.exists()) {
+        if !source.contains('{') || path.exists() {
             Ok(Some(Shards(vec![path.into()])))
         } else {
             let mut shards = Vec::new();
