@@ -182,7 +182,7 @@ test('degradation() compares plain and residual networks with the paper', async 
     result.verdicts[0]?.degraded === true && result.verdicts[1]?.degraded === false,
   )
 
-  // The paper's recipe, its cuts at half and three quarters.
+  // The paper's schedule divides the learning rate at 1/2 and 3/4 of the run.
   const used = JSON.parse(
     readFileSync(join(result.networks[0]?.runs[0] ?? '', 'config.json'), 'utf8'),
   )
@@ -195,7 +195,7 @@ test('degradation() compares plain and residual networks with the paper', async 
     t.true(svg.includes(`>${word}<`), word)
   }
   t.is(svg.match(/aria-roledescription="line mark" d=/g)?.length, 8)
-  // Figure 7: the first layer and two in each of its blocks.
+  // Figure 7 of the paper: the first layer and both 3x3 layers of each block.
   for (const { depth, responses } of result.networks) {
     t.is(responses.length, depth - 1)
     t.true(responses.every(({ std }) => std > 0))
@@ -267,11 +267,11 @@ test('an ensemble averages probabilities and has a lower loss than its members',
   const { ensemble, members } = await experiment.ensemble(runs, { batchSize: 7 })
   const losses = members.map(({ evaluation }) => evaluation.loss)
   t.is(new Set(losses).size, 3)
-  // By Jensen's inequality.
+  // Holds by Jensen's inequality.
   t.true(ensemble.loss < mean(losses))
   t.is(ensemble.count, 24)
 
-  // One split for all: what they hold back can be averaged, too.
+  // All members share one split, so their validation predictions can be averaged.
   const validation = await experiment.ensemble(runs, { split: 'val' })
   t.is(validation.ensemble.count, 24)
   const other = await train(

@@ -8,7 +8,7 @@ import { folder, pixels, tinyRun } from '../tiny.js'
 
 const SIDE = 8
 
-/** Images of every class, as pixels and as the network's input. */
+/** Creates images of every class, as pixels and as input of the network. */
 function images(model: Model, count: number, mean: number, std: number) {
   const all = Array.from({ length: count }, (_, index) => pixels(index % 3, index))
   return {
@@ -30,7 +30,7 @@ function normalization(onnx: string): { mean: number; std: number } {
   return { mean: number('mean'), std: number('std') }
 }
 
-/** Logarithms of probabilities. */
+/** Returns the logarithms of probabilities. */
 function logSoftmax(logits: readonly number[]): number[] {
   const most = Math.max(...logits)
   const sum = Math.log(logits.reduce((total, logit) => total + Math.exp(logit - most), 0))
@@ -65,7 +65,7 @@ test('onnxruntime matches the predictions for one image and for three', async (t
 test('an ONNX file with softmax and normalization maps pixels to probabilities', async (t) => {
   const { dir } = await train(tinyRun(t))
   const path = join(dir, 'x.onnx')
-  // Without libtorch, from the checkpoint alone.
+  // An export needs only the checkpoint, not libtorch.
   await exportModel(dir, path, { softmax: true, normalization: true })
   await using model = await loadModel(dir)
   const { raw, input } = images(model, 3, 0, 1)

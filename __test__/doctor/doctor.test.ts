@@ -126,7 +126,7 @@ test('without libtorch the doctor prints a hint and exits with status 3', async 
   const { status, stdout, stderr } = await residual(['doctor'], { env })
   t.is(status, 3, stderr)
   t.regex(stdout, /^✗ libtorch .*has no lib\/libtorch_cpu\.so\n +Unset RESIDUAL_LIBTORCH/m)
-  t.regex(stdout, /cannot train on this machine yet/)
+  t.regex(stdout, /cannot train on this machine: fix/)
   const json = await residual(['doctor', '--json'], { env })
   t.is(json.status, 3)
   const diagnosis: Diagnosis = JSON.parse(json.stdout)

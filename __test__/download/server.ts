@@ -67,7 +67,7 @@ export function stallingHandler(content: Buffer, after: number, etag = '"one"'):
   }
 }
 
-/** Returns the offset that a request asks for. */
+/** Returns the start offset of the requested range. */
 export function rangeStart({ headers }: IncomingMessage, etag: string): number {
   const tag = headers['if-range']
   if (tag !== undefined && tag !== etag) return 0

@@ -119,7 +119,7 @@ test('invalid JSON at the bridge is reported as an internal error', async (t) =>
   )
   for (const { code, message, at, hint } of errors) {
     t.is(code, 'E_INTERNAL')
-    t.regex(message, /no JSON: .* line 1 column 1/)
+    t.regex(message, /invalid JSON: .* line 1 column 1/)
     t.deepEqual(at, {})
     t.regex(hint, /please report it/)
   }

@@ -33,13 +33,13 @@ test('downloads default weights once and reports their size; without them, train
   t.deepEqual(requested(), [`/weights/${FILE}`])
   t.regex(
     stderr,
-    /^fetching weights to begin from, once: resnet18-f37072fd\.pth, 46\.8 MB from 127/m,
+    /^downloading pretrained weights \(once\): resnet18-f37072fd\.pth, 46\.8 MB from 127/m,
   )
   const warning = /^warning: training starts from scratch: .* the download failed: .*503.*$/m
   t.regex(stderr, warning)
   t.true(stderr.includes(`to ${join(cache, 'weights', FILE)}`), stderr)
-  t.true(stderr.indexOf('fetching') < stderr.indexOf('warning'))
-  t.regex(stderr, /^ {2}weights +none +ImageNet's/m)
+  t.true(stderr.indexOf('downloading') < stderr.indexOf('warning'))
+  t.regex(stderr, /^ {2}weights +none +the ImageNet weights are not/m)
   t.regex(stderr, /^ {2}image size +128 +/m)
 
   // config.json records the decision, so the next run requests nothing.

@@ -24,7 +24,7 @@ test('a waiting reader gets every event', async (t) => {
   ])
 })
 
-test('step events are coalesced for a busy reader, others are kept', async (t) => {
+test('step events are coalesced for a busy reader, others are not', async (t) => {
   const queue = new EventQueue(() => {})
   for (let number = 1; number <= 1000; number++) queue.push(step(number))
   queue.push(checkpoint)

@@ -1,6 +1,6 @@
 /**
- * Weights of others through the public API. Real ones lie outside the repository, in
- * `../shared/data` or where `RESIDUAL_TEST_DATA` says; without them these tests say that they are
+ * Pretrained weights through the public API. Published weight files are outside the repository, in
+ * `../shared/data` or the folder that `RESIDUAL_TEST_DATA` names; without them, their tests are
  * skipped.
  */
 import { spawnSync } from 'node:child_process'
@@ -24,17 +24,21 @@ type Body = (t: ExecutionContext) => Promise<void>
 function testOn(files: string[], title: string, body: Body): void {
   const missing = files.find((file) => !existsSync(file))
   if (missing === undefined) test(title, body)
-  else test.skip(`${title} (${missing} is not there: set RESIDUAL_TEST_DATA)`, body)
+  else test.skip(`${title} (${missing} is missing: set RESIDUAL_TEST_DATA)`, body)
 }
 
-testOn([RESNET20, CIFAR], "akamaster's ResNet-20 gets 932 of 1,017 images right", async (t) => {
-  const { accuracy, count, classes } = await evaluate(RESNET20, { data: CIFAR, split: 'test' })
-  t.is(count, 1017)
-  t.is(Math.round(accuracy * count), 932)
-  t.is(classes[0]?.label, 'airplane')
-})
+testOn(
+  [RESNET20, CIFAR],
+  "akamaster's ResNet-20 classifies 932 of 1,017 images correctly",
+  async (t) => {
+    const { accuracy, count, classes } = await evaluate(RESNET20, { data: CIFAR, split: 'test' })
+    t.is(count, 1017)
+    t.is(Math.round(accuracy * count), 932)
+    t.is(classes[0]?.label, 'airplane')
+  },
+)
 
-testOn([RESNET20], 'what is assumed of weights is told', async (t) => {
+testOn([RESNET20], 'reports the assumptions about weights without metadata', async (t) => {
   await using model = await loadModel(RESNET20)
   t.is(model.info.arch, 'resnet20')
   t.is(model.info.classes[3], 'cat')
@@ -43,7 +47,7 @@ testOn([RESNET20], 'what is assumed of weights is told', async (t) => {
 
 testOn(
   [HYMENOPTERA, CIFAR],
-  'a network trained on CIFAR pictures, and one of PyTorch, go into a new head on photographs',
+  'fine-tunes a CIFAR checkpoint and PyTorch weights on photographs with a new classifier head',
   async (t) => {
     const parent = folder(t)
     const untar = spawnSync('tar', ['-xf', HYMENOPTERA, '-C', parent])
@@ -72,8 +76,8 @@ testOn(
         .split('\n')
         .map((line) => JSON.parse(line))
       const warnings: WarningEvent[] = events.filter(({ type }) => type === 'warning')
-      const anew = `the classifier head is initialized at random: ${classes} -> 2 classes`
-      t.true(warnings.some(({ message }) => message === anew))
+      const expected = `the classifier head is initialized at random: ${classes} -> 2 classes`
+      t.true(warnings.some(({ message }) => message === expected))
       t.is(events[0].config.model.arch, 'resnet8')
       t.is(events[0].config.data.imageSize, 32)
       t.is(events.at(-1).result.stopReason, 'budget')
@@ -85,21 +89,21 @@ test('the command line prints assumed values and accepts given ones', async (t) 
   const parent = folder(t)
   const photos = imageFolder(parent, ['a', 'b', 'c', 'd'])
   const weights = join(FIXTURES, 'notebook.pth')
-  const told = await residual(['eval', weights, photos, 'imageSize=8', '--json'])
-  t.is(told.status, 0, told.stderr)
-  t.regex(told.stderr, /^assumed: the network is resnet8 .* \(the notebook\)$/m)
+  const evaluation = await residual(['eval', weights, photos, 'imageSize=8', '--json'])
+  t.is(evaluation.status, 0, evaluation.stderr)
+  t.regex(evaluation.stderr, /^assumed: the network is resnet8 .* \(the notebook\)$/m)
   t.deepEqual(
-    JSON.parse(told.stdout).classes.map(({ label }: { label: string }) => label),
+    JSON.parse(evaluation.stdout).classes.map(({ label }: { label: string }) => label),
     ['a', 'b', 'c', 'd'],
   )
   const image = join(photos, 'a', '0.png')
-  const words = ['classes=["p","q","r","s"]', 'imageSize=8', '--json']
-  const predicted = await residual(['predict', weights, image, ...words])
+  const options = ['classes=["p","q","r","s"]', 'imageSize=8', '--json']
+  const predicted = await residual(['predict', weights, image, ...options])
   t.is(predicted.status, 0, predicted.stderr)
   t.true('pqrs'.includes(JSON.parse(predicted.stdout).label))
-  const nothing = await residual(['eval', weights])
-  t.is(nothing.status, 2)
-  t.regex(nothing.stderr, /have no record of their training data/)
+  const withoutData = await residual(['eval', weights])
+  t.is(withoutData.status, 2)
+  t.regex(withoutData.stderr, /have no record of their training data/)
 })
 
 test('rejects a pickle with anything but tensors without executing it', async (t) => {
@@ -124,15 +128,15 @@ test('initial weights must exist and match the network', async (t) => {
   const tiny = await t.throwsAsync<ResidualError>(
     async () => await train({ ...config, model: { arch: 'resnet20', weights: 'imagenet' } }),
   )
-  t.regex(tiny.message, /nobody published ImageNet weights for 'resnet20'/)
+  t.regex(tiny.message, /there are no ImageNet weights for 'resnet20'/)
 })
 
 test('downloads and verifies published weights; the error says how to copy them by hand', async (t) => {
   const cache = folder(t)
-  const asked: string[] = []
+  const requested: string[] = []
   const server = createServer((request, response) => {
-    asked.push(String(request.url))
-    response.end('something else')
+    requested.push(String(request.url))
+    response.end('other content')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
@@ -145,13 +149,13 @@ test('downloads and verifies published weights; the error says how to copy them 
   }
   const { status, stderr } = await residual(args, { env })
   t.not(status, 0)
-  t.deepEqual([...new Set(asked)], ['/weights/resnet18-f37072fd.pth'])
+  t.deepEqual([...new Set(requested)], ['/weights/resnet18-f37072fd.pth'])
   t.true(stderr.includes(join(cache, 'weights', 'resnet18-f37072fd.pth')), stderr)
   t.regex(stderr, /f37072fd/)
   t.false(existsSync(join(cache, 'run')))
-  // The range test begins as a run would.
-  asked.length = 0
+  // The learning-rate range test loads weights as a run does.
+  requested.length = 0
   const range = await residual(['find-lr', photos, 'model.weights=imagenet'], { env })
   t.not(range.status, 0)
-  t.deepEqual([...new Set(asked)], ['/weights/resnet18-f37072fd.pth'])
+  t.deepEqual([...new Set(requested)], ['/weights/resnet18-f37072fd.pth'])
 })
