@@ -96,7 +96,7 @@ def main():
         if path.is_file() and path.suffix.lower() in kinds
     )
     names = ["decoded RGB", "decoded grayscale", "resized (of 255)", "scaled decoding, resized (of 255)"]
-    rgb, grey, resized, reduced = map(Difference, names)
+    rgb, gray, resized, reduced = map(Difference, names)
     with tempfile.TemporaryDirectory() as out:
         for n, path in enumerate(paths):
             subprocess.run([program, out, str(path)], check=True)
@@ -115,7 +115,7 @@ def main():
                 print(f"{path}: read by residual only; Pillow: {failure}")
             else:
                 rgb.add(path, decoded, reference[0])
-                grey.add(path, read_pixels(Path(out), 0, "grey", 1), reference[1])
+                gray.add(path, read_pixels(Path(out), 0, "gray", 1), reference[1])
             final = np.fromfile(Path(out) / "0.eval", "<f4").reshape(224, 224, 3)
             expected = evaluation(decoded) * STD * 255
             resized.add(path, final * STD * 255, expected)
@@ -125,7 +125,7 @@ def main():
                 reduced.add(path, final * STD * 255, expected)
                 smaller.unlink()
     print(len(paths), "files")
-    for difference in (rgb, grey, resized, reduced):
+    for difference in (rgb, gray, resized, reduced):
         print(difference)
 
 

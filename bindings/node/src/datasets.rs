@@ -113,5 +113,5 @@ fn read_preview(
             })
         })
         .collect();
-    Ok(json!({ "facts": dataset.facts(), "split": preview.part.as_str(), "images": images }))
+    Ok(json!({ "facts": dataset.facts(), "split": preview.split.as_str(), "images": images }))
 }

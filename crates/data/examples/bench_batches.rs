@@ -57,7 +57,7 @@ fn main() -> Result<()> {
                 order: SampleOrder::Shuffled { seed: 0, epoch },
                 skip_batches: 0,
                 drop_single: false,
-                windows: false,
+                crops_only: false,
             };
             epoch += 1;
             let mut loader = Loader::new(&train, pipeline.clone(), options);

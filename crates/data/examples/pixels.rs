@@ -3,7 +3,7 @@
 //!
 //!     pixels OUT_FOLDER FILE...
 //!
-//! `OUT_FOLDER/<n>.rgb` and `<n>.grey` hold width and height (u32, little-endian) and the decoded
+//! `OUT_FOLDER/<n>.rgb` and `<n>.gray` hold width and height (u32, little-endian) and the decoded
 //! bytes. `<n>.eval` holds 224x224x3 f32 values after `Resize(256)`, `CenterCrop(224)` and
 //! ImageNet's normalization; `<n>.reduced` the same for a JPEG decoded at a smaller scale, if that
 //! applies. For a refused file, `<n>.error` holds the message.
@@ -23,7 +23,7 @@ fn main() {
         };
         let bytes = std::fs::read(&file).expect("a file that can be read");
         let mut image = Image::default();
-        for (kind, channels) in [("grey", 1), ("rgb", 3)] {
+        for (kind, channels) in [("gray", 1), ("rgb", 3)] {
             match decode(&bytes, channels, &mut image) {
                 Ok(()) => {
                     let sides = [image.width, image.height].map(u32::to_le_bytes);

@@ -18,7 +18,7 @@ const MAX_SIDE: u32 = 320;
 
 /// The images of a preview.
 pub struct Preview {
-    pub part: Split,
+    pub split: Split,
     pub images: Vec<PreviewImage>,
 }
 
@@ -53,13 +53,13 @@ pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
     }
     let config = as_trained(dataset, request)?;
     let split = dataset.splits(&config.data);
-    let (part, shown) = match request.split.unwrap_or(Split::Train) {
+    let (split, shown) = match request.split.unwrap_or(Split::Train) {
         Split::Train => (Split::Train, Some(split.train)),
         Split::Val => (Split::Val, split.val),
         Split::Test => (Split::Test, split.test),
     };
     let Some(Subset { source, indices }) = shown else {
-        let message = format!("{} has no {} split", dataset.facts().source, part.as_str());
+        let message = format!("{} has no {} split", dataset.facts().source, split.as_str());
         return Err(Error::new(ErrorCode::Usage, message)
             .key("split")
             .hint("Choose another split."));
@@ -97,7 +97,7 @@ pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
     }
     match (images.is_empty(), failed) {
         (true, Some(error)) => Err(error),
-        _ => Ok(Preview { part, images }),
+        _ => Ok(Preview { split, images }),
     }
 }
 
@@ -187,10 +187,10 @@ mod tests {
         let labels: Vec<u32> = (0..12).map(|i| i % 3).collect();
         let pixels = (0..12u8).flat_map(|i| (0..64u8).map(move |j| 10 * i + j)).collect();
         let train = MemorySource::new(Split::Train, [8, 8, 1], pixels, labels);
-        let empty = |part| MemorySource::new(part, [8, 8, 1], vec![], vec![]);
+        let empty = |split| MemorySource::new(split, [8, 8, 1], vec![], vec![]);
         let classes = ["ant", "bee", "cat"].map(String::from).to_vec();
-        let parts = [train, empty(Split::Val), empty(Split::Test)];
-        Dataset::in_memory("tiny", DataFormat::Idx, classes, parts).unwrap()
+        let sources = [train, empty(Split::Val), empty(Split::Test)];
+        Dataset::in_memory("tiny", DataFormat::Idx, classes, sources).unwrap()
     }
 
     fn labels(preview: &Preview) -> Vec<u32> {
@@ -230,8 +230,8 @@ mod tests {
             split_seed,
             ..DataConfig::default()
         };
-        let shown = |limit, split_seed, part| {
-            let request = PreviewConfig { split: Some(part), ..of(data(limit, split_seed)) };
+        let shown = |limit, split_seed, split| {
+            let request = PreviewConfig { split: Some(split), ..of(data(limit, split_seed)) };
             let shown = preview(&dataset(), &request).unwrap();
             let mut indices: Vec<u32> = shown.images.iter().map(|image| image.index).collect();
             indices.sort_unstable();

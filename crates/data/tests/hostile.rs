@@ -68,17 +68,17 @@ fn image_file(name: &str) -> Vec<u8> {
 fn images() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(vec![
         "baseline.jpg",
-        "full-colour.jpg",
-        "grey.jpg",
+        "full-color.jpg",
+        "gray.jpg",
         "wide.jpg",
         "tall.jpg",
         "progressive.jpg",
         "restarts.jpg",
         "cmyk.jpg",
-        "turned-6.jpg",
+        "orientation-6.jpg",
         "picture.png",
         "palette-transparent.png",
-        "turned-png.png",
+        "orientation-png.png",
     ])
     .prop_map(image_file)
 }

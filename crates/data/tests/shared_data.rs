@@ -42,7 +42,7 @@ fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i
         order: SampleOrder::Shuffled { seed: 1, epoch: 0 },
         skip_batches: 0,
         drop_single: true,
-        windows: false,
+        crops_only: false,
     };
     let train = set.splits(&config.data).train;
     let mut loader = Loader::new(&train, pipeline.clone(), options);
@@ -129,7 +129,7 @@ fn every_photograph_of_a_folder_is_decoded() {
         order: SampleOrder::Sequential,
         skip_batches: 0,
         drop_single: false,
-        windows: false,
+        crops_only: false,
     };
     let val = Subset::full(set.source(Split::Val));
     let mut loader = Loader::new(&val, Arc::new(Pipeline::eval(&defaults(&set), None)), options);
@@ -152,7 +152,7 @@ fn batches_of_photographs_are_the_same_read_in_parts_and_kept_whole() {
         order: SampleOrder::Shuffled { seed: 4, epoch: 1 },
         skip_batches: 0,
         drop_single: false,
-        windows: false,
+        crops_only: false,
     };
     let (in_parts, mut whole) = (opened(&folder), opened(&folder));
     whole.cache_decoded(1 << 30);

@@ -28,7 +28,7 @@ fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
         order,
         skip_batches: 0,
         drop_single: true,
-        windows: false,
+        crops_only: false,
     };
     let split = set.splits(&config.data);
     let mut loader = Loader::new(&split.train, Arc::new(Pipeline::train(&config, None)), options);

@@ -142,7 +142,7 @@ impl DeviceDataset {
 /// # Errors
 /// `E_INTERNAL` for a batch of windows without `images`.
 pub fn model_input(model: &Model, images: Option<&DeviceDataset>, batch: &Batch) -> Result<Tensor> {
-    match (&batch.windows, images) {
+    match (&batch.crop_windows, images) {
         (None, _) => model.input(&batch.images, batch.len()),
         (Some(windows), Some(images)) => images.input(&batch.indices, windows),
         (Some(_), None) => {
@@ -338,23 +338,23 @@ mod tests {
                     (&eval, SampleOrder::Sequential),
                 ];
                 for (pipeline, order) in orders {
-                    let loader = |windows| {
+                    let loader = |crops_only| {
                         let options = LoaderOptions {
                             batch_size: 32,
                             workers: 2,
                             order,
                             skip_batches: 2,
                             drop_single: true,
-                            windows,
+                            crops_only,
                         };
                         Loader::new(&subset, Arc::clone(pipeline), options)
                     };
-                    let (mut workers, mut windows) = (loader(false), loader(true));
+                    let (mut workers, mut crop_loader) = (loader(false), loader(true));
                     let mut batches = 0;
                     while let Some(expected) = workers.next().unwrap() {
-                        let actual = windows.next().unwrap().unwrap().batch;
+                        let actual = crop_loader.next().unwrap().unwrap().batch;
                         let expected = expected.batch;
-                        assert!(actual.images.is_empty() && expected.windows.is_none());
+                        assert!(actual.images.is_empty() && expected.crop_windows.is_none());
                         assert_eq!(
                             (&actual.labels, &actual.indices),
                             (&expected.labels, &expected.indices)
@@ -366,10 +366,10 @@ mod tests {
                             "{transform} {precision:?} {order:?}"
                         );
                         batches += 1;
-                        windows.recycle(Batch::default());
+                        crop_loader.recycle(Batch::default());
                     }
                     assert_eq!(batches, 5);
-                    assert!(windows.next().unwrap().is_none());
+                    assert!(crop_loader.next().unwrap().is_none());
                 }
             }
         }
@@ -390,7 +390,7 @@ mod tests {
         assert_eq!(stopped.err().unwrap().code, ErrorCode::Aborted);
         let dataset = device_dataset(&subset, &model, &transform);
         assert!(dataset.is_of(&subset.source) && !dataset.is_of(&images(1).source));
-        let lost = Batch { windows: Some(Vec::new()), ..Batch::default() };
+        let lost = Batch { crop_windows: Some(Vec::new()), ..Batch::default() };
         assert_eq!(model_input(&model, None, &lost).err().unwrap().code, ErrorCode::Internal);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use residual_data::{Batch, EncodedImage, Image, ImageSize, Pipeline, SampleRng, decode_file_with};
+use residual_data::{
+    Batch, EncodedImage, Image, ImageSize, Pipeline, ReadBuffers, SampleRng, decode_file_with,
+};
 use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
 
 use crate::evaluate::diverged_error;
@@ -60,7 +62,7 @@ pub fn predict(
     let batch_size = prediction_batch_size(model, pipeline);
     let mut results: GroupPredictions =
         groups.iter().map(|inputs| Ok(Vec::with_capacity(inputs.len()))).collect();
-    let mut image = Image::default();
+    let mut buffers = ReadBuffers::default();
     let mut batch = Batch::default();
     // The group of each image of the batch.
     let mut batch_groups = Vec::with_capacity(batch_size);
@@ -69,15 +71,15 @@ pub fn predict(
             if !should_continue() {
                 return Ok(None);
             }
-            if let Err(error) = decode(input, pipeline, &mut image) {
+            if let Err(error) = decode(input, pipeline, &mut buffers) {
                 results[group] = Err(error);
             }
             // Also true if an earlier batch with an image of this group failed.
             if results[group].is_err() {
                 break;
             }
-            on_decoded(group, &image);
-            append(&mut batch, pipeline, &image);
+            on_decoded(group, &buffers.image);
+            append(&mut batch, pipeline, &buffers.image);
             batch_groups.push(group);
             if batch_groups.len() == batch_size {
                 run_batch(model, labels, top, &mut batch, &mut batch_groups, &mut results)?;
@@ -133,12 +135,13 @@ fn append(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
     batch.views.get_or_insert_default().extend(views);
 }
 
-/// Decodes an input into `image`, with the channels of the pipeline.
-fn decode(input: &ImageInput, pipeline: &Pipeline, image: &mut Image) -> Result<()> {
+/// Decodes an input into the image of `buffers`, with the channels of the pipeline.
+fn decode(input: &ImageInput, pipeline: &Pipeline, buffers: &mut ReadBuffers) -> Result<()> {
+    let ReadBuffers { bytes: encoded, image } = buffers;
     let channels = pipeline.channels() as u32;
     let request = |size: ImageSize| pipeline.whole_request(size);
     match input {
-        ImageInput::Path(path) => decode_file_with(path, channels, request, image),
+        ImageInput::Path(path) => decode_file_with(path, channels, request, encoded, image),
         ImageInput::Encoded(bytes) => {
             let encoded = EncodedImage::parse(bytes)?;
             encoded.decode(request(encoded.size()), channels, image)

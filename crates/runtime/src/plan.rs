@@ -182,7 +182,7 @@ fn measure_evaluation(
     let _no_grad = tch::no_grad_guard();
     let images = on_device.images(val).map(Rc::as_ref);
     let options =
-        LoaderOptions { windows: images.is_some(), ..LoaderOptions::eval(&prepared.config) };
+        LoaderOptions { crops_only: images.is_some(), ..LoaderOptions::eval(&prepared.config) };
     let mut loader = Loader::new(val, pipeline, options);
     let started = Instant::now();
     let mut count = 0;

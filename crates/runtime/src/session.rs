@@ -348,7 +348,7 @@ impl Session {
         }
     }
 
-    fn select_split(&self, dataset: &Dataset, part: Option<Split>) -> Result<Subset> {
+    fn select_split(&self, dataset: &Dataset, split: Option<Split>) -> Result<Subset> {
         // For the training data, the validation split is the one that training used.
         let facts = dataset.facts();
         let is_same =
@@ -359,16 +359,16 @@ impl Session {
         } else {
             Data { validation: 0.0, limit: None, ..self.config.data.clone() }
         };
-        let split = dataset.splits(&data);
-        let missing = |part: &str| {
-            Error::new(ErrorCode::Usage, format!("{} has no {part} split", dataset.facts().source))
+        let splits = dataset.splits(&data);
+        let missing = |split: &str| {
+            Error::new(ErrorCode::Usage, format!("{} has no {split} split", dataset.facts().source))
                 .key("split")
         };
-        match part {
-            Some(Split::Train) => Ok(split.train),
-            Some(Split::Val) => split.val.ok_or_else(|| missing("validation")),
-            Some(Split::Test) => split.test.ok_or_else(|| missing("test")),
-            None => Ok(split.test.or(split.val).unwrap_or(split.train)),
+        match split {
+            Some(Split::Train) => Ok(splits.train),
+            Some(Split::Val) => splits.val.ok_or_else(|| missing("validation")),
+            Some(Split::Test) => splits.test.ok_or_else(|| missing("test")),
+            None => Ok(splits.test.or(splits.val).unwrap_or(splits.train)),
         }
     }
 }

@@ -97,6 +97,6 @@ fn loader(
 ) -> Loader {
     let order = epoch_order(config, epoch);
     let options =
-        LoaderOptions { windows: has_device_images, ..LoaderOptions::train(config, order) };
+        LoaderOptions { crops_only: has_device_images, ..LoaderOptions::train(config, order) };
     Loader::new(images, Arc::clone(pipeline), options)
 }

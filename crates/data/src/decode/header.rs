@@ -146,7 +146,7 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
                     channels: if components == 1 { 1 } else { 3 },
                     orientation,
                 }
-                .turned());
+                .upright());
             }
             0xe1 => {
                 let mut segment = vec![0; length.into()];
@@ -193,7 +193,7 @@ fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
                 file.seek_relative(4)?;
             }
             (_, None) => return Err(HeaderError::Damaged("damaged: it has no header".into())),
-            (b"IDAT" | b"IEND", Some(header)) => return Ok(header.turned()),
+            (b"IDAT" | b"IEND", Some(header)) => return Ok(header.upright()),
             (b"eXIf", Some(header)) if length <= 1 << 16 => {
                 let mut exif = vec![0; length as usize];
                 file.read_exact(&mut exif)?;
@@ -208,13 +208,13 @@ fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
 
 impl Header {
     /// Stored width and height, before applying the orientation.
-    pub fn stored(&self) -> [u32; 2] {
-        let Header { width, height, .. } = self.turned();
+    pub fn encoded_size(&self) -> [u32; 2] {
+        let Header { width, height, .. } = self.upright();
         [width, height]
     }
 
     /// Swaps width and height if the orientation does.
-    fn turned(self) -> Header {
+    fn upright(self) -> Header {
         use Orientation::*;
         match self.orientation {
             Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => {
@@ -251,21 +251,25 @@ mod tests {
         };
         assert_eq!(parsed("baseline.jpg"), (ImageKind::Jpeg, 37, 29, 3));
         assert_eq!(parsed("progressive.jpg"), (ImageKind::Jpeg, 37, 29, 3));
-        assert_eq!(parsed("grey.jpg"), (ImageKind::Jpeg, 37, 29, 1));
+        assert_eq!(parsed("gray.jpg"), (ImageKind::Jpeg, 37, 29, 1));
         assert_eq!(parsed("cmyk.jpg"), (ImageKind::Jpeg, 37, 29, 3));
         assert_eq!(parsed("palette.png"), (ImageKind::Png, 37, 29, 3));
-        assert_eq!(parsed("grey-alpha.png"), (ImageKind::Png, 37, 29, 1));
+        assert_eq!(parsed("gray-alpha.png"), (ImageKind::Png, 37, 29, 1));
     }
 
     #[test]
     fn the_size_is_upright() {
-        for name in
-            ["turned-5.jpg", "turned-6.jpg", "turned-7.jpg", "turned-8.jpg", "turned-png.png"]
-        {
+        for name in [
+            "orientation-5.jpg",
+            "orientation-6.jpg",
+            "orientation-7.jpg",
+            "orientation-8.jpg",
+            "orientation-png.png",
+        ] {
             let header = header(name);
             assert_eq!((header.width, header.height), (29, 37), "{name}");
         }
-        assert_eq!(header("turned-3.jpg").width, 37);
+        assert_eq!(header("orientation-3.jpg").width, 37);
     }
 
     #[test]

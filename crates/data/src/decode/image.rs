@@ -62,7 +62,7 @@ impl Image {
     pub fn new(width: u32, height: u32, channels: u32, pixels: Vec<u8>) -> Result<Self> {
         let refuse = |message: String| {
             Err(Error::new(ErrorCode::Image, message)
-                .hint("Give rows from the top, channels innermost, one byte a value."))
+                .hint("Use the layout [height, width, channels] with one byte per value."))
         };
         if width == 0 || height == 0 {
             return refuse(format!("an image of {width}x{height} has no pixels"));

@@ -37,7 +37,7 @@ pub(super) fn decode(
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
     // The size limit and the statistics of the data set rely on the parsed header, so a file in which
     // the decoder finds another frame is refused.
-    if [width, height] != header.stored().map(|side| side as usize) {
+    if [width, height] != header.encoded_size().map(|side| side as usize) {
         return Err("it has two sizes".into());
     }
     let size = decoder.output_buffer_size().ok_or("it has no size")?;

@@ -22,18 +22,19 @@ pub use self::request::{DecodeRequest, ImageSize, Region};
 pub struct EncodedImage<'a> {
     bytes: &'a [u8],
     header: Header,
-    /// The offset behind the parsed header.
+    /// Offset of the first byte after the parsed header.
     header_end: usize,
 }
 
 impl<'a> EncodedImage<'a> {
-    /// Parses the header of a JPEG or PNG file. The content decides, not the file name.
+    /// Parses the header of a JPEG or PNG file. The format is detected from the content, not from the
+    /// file name.
     ///
     /// # Errors
     /// `E_IMAGE` for another format, for a damaged header, and for more than 179 million pixels.
     pub fn parse(bytes: &'a [u8]) -> Result<EncodedImage<'a>> {
         let mut cursor = Cursor::new(bytes);
-        let header = Header::read(&mut cursor).map_err(|why| header_error(&why))?;
+        let header = Header::read(&mut cursor).map_err(|error| header_error(&error))?;
         Ok(EncodedImage { bytes, header, header_end: cursor.position() as usize })
     }
 
@@ -47,41 +48,41 @@ impl<'a> EncodedImage<'a> {
         ImageSize { width, height, max_scale }
     }
 
-    /// Decodes the requested part into gray (1 channel) or RGB (3), upright as the EXIF orientation
-    /// says. Alpha is dropped and 16-bit values keep their upper byte, as in Pillow's `convert`. Only
-    /// the pixels of the requested region are guaranteed; a file that needs the fallback decoder is
-    /// decoded whole, at full size. The buffer of `into` is reused.
+    /// Decodes the requested region into gray (1 channel) or RGB (3) and applies the EXIF
+    /// orientation. Alpha is dropped and 16-bit values keep their upper byte, as in Pillow's
+    /// `convert`. Pixels outside the region have unspecified values. The fallback decoder ignores
+    /// the request: it decodes the whole image at full size. The buffer of `image` is reused.
     ///
     /// # Errors
-    /// `E_IMAGE` for a truncated or damaged file. The request does not influence whether a file is
-    /// refused.
-    pub fn decode(&self, request: DecodeRequest, channels: u32, into: &mut Image) -> Result<()> {
+    /// `E_IMAGE` for a truncated or damaged file. A file fails for every request or
+    /// for none.
+    pub fn decode(&self, request: DecodeRequest, channels: u32, image: &mut Image) -> Result<()> {
         let EncodedImage { bytes, ref header, header_end } = *self;
-        // Hostile bytes that make a decoder panic must fail this file, not the run.
+        // A file that makes a decoder panic must not end the run.
         let decoded = catch_unwind(AssertUnwindSafe(|| match header.kind {
             ImageKind::Jpeg => {
-                let [width, height] = header.stored();
+                let [width, height] = header.encoded_size();
                 let mut request = request;
                 if header.orientation != Orientation::NoTransforms {
                     // The region refers to the upright image: decode the whole image, then rotate.
-                    let stored = ImageSize { width, height, max_scale: 8 };
-                    request = DecodeRequest::whole_at_scale(request.scale, stored);
+                    let encoded = ImageSize { width, height, max_scale: 8 };
+                    request = DecodeRequest::whole_at_scale(request.scale, encoded);
                 }
-                if jpeg::decode(bytes, [width, height], request, into) {
+                if jpeg::decode(bytes, [width, height], request, image) {
                     Ok(())
                 } else {
-                    jpeg_fallback::decode(bytes, &bytes[header_end..], header, into)
+                    jpeg_fallback::decode(bytes, &bytes[header_end..], header, image)
                 }
             }
-            ImageKind::Png => png::decode(bytes, into).map_err(|cause| cause.to_string()),
+            ImageKind::Png => png::decode(bytes, image).map_err(|cause| cause.to_string()),
         }));
         match decoded {
             Ok(Ok(())) => {}
-            Ok(Err(reason)) => return Err(refuse(format!("is damaged: {reason}"))),
-            Err(_) => return Err(refuse("is damaged: its decoder failed".into())),
+            Ok(Err(reason)) => return Err(image_error(format!("is damaged: {reason}"))),
+            Err(_) => return Err(image_error("is damaged: its decoder failed".into())),
         }
-        apply_orientation(into, header.orientation);
-        into.set_channels(channels);
+        apply_orientation(image, header.orientation);
+        image.set_channels(channels);
         Ok(())
     }
 }
@@ -90,26 +91,27 @@ impl<'a> EncodedImage<'a> {
 ///
 /// # Errors
 /// As [`EncodedImage::parse`] and [`EncodedImage::decode`].
-pub fn decode(bytes: &[u8], channels: u32, into: &mut Image) -> Result<()> {
+pub fn decode(bytes: &[u8], channels: u32, image: &mut Image) -> Result<()> {
     let encoded = EncodedImage::parse(bytes)?;
-    encoded.decode(DecodeRequest::whole(encoded.size()), channels, into)
+    encoded.decode(DecodeRequest::whole(encoded.size()), channels, image)
 }
 
-/// The error of an image whose header cannot be read. Callers replace "the image" by its name.
+/// The error of an image whose header cannot be read. Callers that know the
+/// file replace "the image" in the message by its name.
 pub(crate) fn header_error(error: &HeaderError) -> Error {
     match error {
         HeaderError::Foreign(kind) => {
-            refuse(format!("is a {kind} image; JPEG and PNG are supported"))
+            image_error(format!("is a {kind} image; JPEG and PNG are supported"))
                 .hint("Convert it to JPEG or PNG.")
         }
-        HeaderError::Unknown => refuse("is neither a JPEG nor a PNG image".into()),
-        HeaderError::Damaged(what) => refuse(format!("is {what}")),
-        HeaderError::Io(cause) => refuse(format!("could not be read: {cause}")),
+        HeaderError::Unknown => image_error("is neither a JPEG nor a PNG image".into()),
+        HeaderError::Damaged(problem) => image_error(format!("is {problem}")),
+        HeaderError::Io(cause) => image_error(format!("could not be read: {cause}")),
     }
 }
 
-fn refuse(what: String) -> Error {
-    Error::new(ErrorCode::Image, format!("the image {what}"))
+fn image_error(problem: String) -> Error {
+    Error::new(ErrorCode::Image, format!("the image {problem}"))
         .hint("Replace the file, or remove it.")
 }
 
@@ -118,13 +120,13 @@ fn apply_orientation(image: &mut Image, orientation: Orientation) {
         return;
     }
     let pixels = std::mem::take(&mut image.pixels);
-    let filled = "the decoder filled width times height pixels";
+    let reason = "the decoder fills width times height pixels";
     let mut upright: DynamicImage = match image.channels {
         1 => ImageBuffer::<::image::Luma<u8>, _>::from_raw(image.width, image.height, pixels)
-            .expect(filled)
+            .expect(reason)
             .into(),
         _ => ImageBuffer::<::image::Rgb<u8>, _>::from_raw(image.width, image.height, pixels)
-            .expect(filled)
+            .expect(reason)
             .into(),
     };
     upright.apply_orientation(orientation);
@@ -153,37 +155,37 @@ mod tests {
         error.message
     }
 
-    /// The pixels of a file differ by at most `most` from Pillow's.
-    fn assert_like_pillow(name: &str, most: u8) {
+    /// The pixels of a file differ by at most `tolerance` from Pillow's.
+    fn assert_matches_pillow(name: &str, tolerance: u8) {
         let image = decoded(&file(name), 3);
         let stem = name.split_once('.').unwrap().0;
         let expected = decoded(&file(&format!("{stem}.rgb.png")), 3);
         assert_eq!((image.width, image.height), (expected.width, expected.height), "{name}");
         let pairs = image.pixels.iter().zip(&expected.pixels);
         let found = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        assert!(found <= most, "{name} differs from Pillow's by {found}");
+        assert!(found <= tolerance, "{name} differs from Pillow's by {found}");
     }
 
     #[test]
     fn pngs_match_pillow() {
         for kind in [
             "alpha",
-            "grey-alpha",
+            "gray-alpha",
             "palette",
             "palette-transparent",
             "one-bit",
-            "grey16",
-            "turned-png",
+            "gray16",
+            "orientation-png",
         ] {
-            assert_like_pillow(&format!("{kind}.png"), 0);
+            assert_matches_pillow(&format!("{kind}.png"), 0);
         }
     }
 
     #[test]
     fn jpegs_match_pillow() {
-        for (kind, most) in [
-            ("full-colour", 0),
-            ("grey", 0),
+        for (kind, tolerance) in [
+            ("full-color", 0),
+            ("gray", 0),
             ("baseline", 0),
             ("wide", 0),
             ("tall", 0),
@@ -191,37 +193,38 @@ mod tests {
             ("progressive", 4),
             ("cmyk", 4),
         ] {
-            assert_like_pillow(&format!("{kind}.jpg"), most);
+            assert_matches_pillow(&format!("{kind}.jpg"), tolerance);
         }
     }
 
     #[test]
     fn scaled_jpegs_match_pillow_draft() {
-        for name in ["full-colour", "grey", "baseline", "wide", "tall", "restarts", "turned-6"] {
+        for name in ["full-color", "gray", "baseline", "wide", "tall", "restarts", "orientation-6"]
+        {
             for scale in [2, 4, 8] {
                 let mut image = Image::default();
                 let bytes = file(&format!("{name}.jpg"));
                 let encoded = EncodedImage::parse(&bytes).unwrap();
                 let request = DecodeRequest::whole_at_scale(scale, encoded.size());
                 encoded.decode(request, 3, &mut image).unwrap();
-                let pillows = decoded(&file(&format!("{name}.by-{scale}.png")), 3);
-                assert_eq!([image.width, image.height], [pillows.width, pillows.height]);
-                assert!(image.pixels == pillows.pixels, "{name} {scale}");
+                let expected = decoded(&file(&format!("{name}.by-{scale}.png")), 3);
+                assert_eq!([image.width, image.height], [expected.width, expected.height]);
+                assert!(image.pixels == expected.pixels, "{name} {scale}");
             }
         }
         // The fallback decoder decodes at full size.
         let mut image = Image::default();
         let bytes = file("progressive.jpg");
         let encoded = EncodedImage::parse(&bytes).unwrap();
-        let halved = DecodeRequest::whole_at_scale(2, encoded.size());
-        encoded.decode(halved, 3, &mut image).unwrap();
+        let half_size = DecodeRequest::whole_at_scale(2, encoded.size());
+        encoded.decode(half_size, 3, &mut image).unwrap();
         assert!(image == decoded(&file("progressive.jpg"), 3));
     }
 
     #[test]
     fn applies_the_exif_orientation() {
         for orientation in 1..=8 {
-            assert_like_pillow(&format!("turned-{orientation}.jpg"), 0);
+            assert_matches_pillow(&format!("orientation-{orientation}.jpg"), 0);
         }
     }
 
@@ -234,7 +237,7 @@ mod tests {
 
     #[test]
     fn refuses_a_file_truncated_anywhere() {
-        for name in ["baseline.jpg", "progressive.jpg", "turned-6.jpg", "picture.png"] {
+        for name in ["baseline.jpg", "progressive.jpg", "orientation-6.jpg", "picture.png"] {
             let whole = file(name);
             for length in 0..whole.len() - 1 {
                 // The last chunk of a PNG is empty.

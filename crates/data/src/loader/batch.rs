@@ -21,8 +21,8 @@ pub struct Batch {
     pub views: Option<Vec<[u32; 2]>>,
     /// The partner labels, if the images were mixed.
     pub mixed: Option<MixedLabels>,
-    /// The crop window of each image, if the images are on the device; `images` is empty then.
-    pub windows: Option<Vec<CropWindow>>,
+    /// The crop window of each image, if the images are in device memory. `images` is empty then.
+    pub crop_windows: Option<Vec<CropWindow>>,
 }
 
 impl Batch {

@@ -343,7 +343,7 @@ mod tests {
                     order: SampleOrder::Shuffled { seed: 1, epoch },
                     skip_batches: 0,
                     drop_single: false,
-                    windows: false,
+                    crops_only: false,
                 };
                 let mut loader = Loader::new(&subset, pipeline.clone(), options);
                 let mut batches = Vec::new();

@@ -30,9 +30,10 @@ pub struct LoaderOptions {
     pub skip_batches: usize,
     /// Drop a last batch of one image, on which batch normalization cannot be trained.
     pub drop_single: bool,
-    /// Read no images and deliver only their crop windows. The pipeline must be a
-    /// [`CropNormalize`](crate::CropNormalize), and all images must be readable and have its size.
-    pub windows: bool,
+    /// Deliver the crop windows of the images instead of their pixels, for images in device memory.
+    /// The pipeline must be a [`CropNormalize`](crate::CropNormalize); all images must be readable
+    /// and have its input size.
+    pub crops_only: bool,
 }
 
 impl LoaderOptions {
@@ -49,7 +50,7 @@ impl LoaderOptions {
             order: SampleOrder::Sequential,
             skip_batches: 0,
             drop_single: false,
-            windows: false,
+            crops_only: false,
         }
     }
 }
@@ -82,23 +83,27 @@ impl Loader {
         }
         let total = samples.len().div_ceil(batch_size);
         let first = options.skip_batches.min(total);
-        let max_workers = if options.windows { 1 } else { total - first };
+        let max_workers = if options.crops_only { 1 } else { total - first };
         let workers = options.workers.clamp(1, max_workers.max(1));
         let shared = Arc::new(Shared {
             source: subset.source.clone(),
             samples,
             pipeline,
             batch_size,
-            windows: options.windows,
+            crops_only: options.crops_only,
             seed,
             epoch,
             max_ahead: workers + PREFETCH,
             total,
             queue: Queue {
                 stop: AtomicBool::new(false),
-                state: Mutex::new(State { started: first, delivered: first, ..State::default() }),
-                delivered: Condvar::new(),
-                finished: Condvar::new(),
+                state: Mutex::new(State {
+                    next_to_build: first,
+                    next_to_deliver: first,
+                    ..State::default()
+                }),
+                batch_delivered: Condvar::new(),
+                batch_finished: Condvar::new(),
             },
         });
         let workers =
@@ -130,33 +135,33 @@ impl Loader {
         let queue = &self.shared.queue;
         let mut state = queue.lock();
         loop {
-            let number = state.delivered;
-            if let Some(done) = state.done.remove(&number) {
-                state.delivered = match done {
+            let number = state.next_to_deliver;
+            if let Some(result) = state.finished.remove(&number) {
+                state.next_to_deliver = match result {
                     Ok(_) => number + 1,
                     Err(_) => self.shared.total,
                 };
                 drop(state);
-                queue.delivered.notify_one();
-                return done.map(NextBatch::Ready);
+                queue.batch_delivered.notify_one();
+                return result.map(NextBatch::Ready);
             }
             if number >= self.shared.total {
                 return Ok(NextBatch::End);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
                 return Ok(NextBatch::Pending);
             }
-            let waited = queue.finished.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let guard = queue.batch_finished.wait_timeout(state, remaining);
+            state = guard.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Takes a batch's buffers back for reuse.
     pub fn recycle(&mut self, batch: Batch) {
         let mut state = self.shared.queue.lock();
-        if state.spare.len() < self.shared.max_ahead {
-            state.spare.push(batch);
+        if state.recycled.len() < self.shared.max_ahead {
+            state.recycled.push(batch);
         }
     }
 
@@ -178,7 +183,7 @@ impl Drop for Loader {
         let state = queue.lock();
         queue.stop.store(true, Ordering::Relaxed);
         drop(state);
-        queue.delivered.notify_all();
+        queue.batch_delivered.notify_all();
         for worker in self.workers.drain(..) {
             // Panics were caught in the worker and delivered as errors.
             let _ = worker.join();
@@ -204,7 +209,7 @@ fn spawn_workers(shared: &Arc<Shared>, count: usize, first: usize) -> Vec<JoinHa
                     let message = format!("no thread could be started to load images: {cause}");
                     let error = Error::new(ErrorCode::Internal, message)
                         .hint("The system is short of memory or threads.");
-                    shared.queue.lock().done.insert(first, Err(error));
+                    shared.queue.lock().finished.insert(first, Err(error));
                 }
                 break;
             }
@@ -219,7 +224,7 @@ struct Shared {
     samples: Vec<Sample>,
     pipeline: Arc<Pipeline>,
     batch_size: usize,
-    windows: bool,
+    crops_only: bool,
     seed: u64,
     epoch: u32,
     /// Batches that may be started and not yet delivered.
@@ -233,19 +238,21 @@ struct Queue {
     stop: AtomicBool,
     state: Mutex<State>,
     /// Signals that a batch was delivered, so that another may be started.
-    delivered: Condvar,
+    batch_delivered: Condvar,
     /// Signals that a batch was finished.
-    finished: Condvar,
+    batch_finished: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// The next batch that no worker has started.
-    started: usize,
-    /// The next batch to deliver.
-    delivered: usize,
-    done: BTreeMap<usize, Result<LoadedBatch>>,
-    spare: Vec<Batch>,
+    /// Number of the next batch to build.
+    next_to_build: usize,
+    /// Number of the next batch to deliver.
+    next_to_deliver: usize,
+    /// Finished batches by number.
+    finished: BTreeMap<usize, Result<LoadedBatch>>,
+    /// Recycled batches, whose buffers are reused.
+    recycled: Vec<Batch>,
 }
 
 impl Queue {
@@ -269,8 +276,8 @@ impl Shared {
                 Ok(None) => return,
                 Err(panic) => Err(panic_error(number, panic.as_ref())),
             };
-            self.queue.lock().done.insert(number, result);
-            self.queue.finished.notify_one();
+            self.queue.lock().finished.insert(number, result);
+            self.queue.batch_finished.notify_one();
         }
     }
 
@@ -279,14 +286,14 @@ impl Shared {
     fn start_batch(&self) -> Option<(usize, Batch)> {
         let mut state = self.queue.lock();
         loop {
-            if self.queue.stopped() || state.started >= self.total {
+            if self.queue.stopped() || state.next_to_build >= self.total {
                 return None;
             }
-            if state.started < state.delivered + self.max_ahead {
-                state.started += 1;
-                return Some((state.started - 1, state.spare.pop().unwrap_or_default()));
+            if state.next_to_build < state.next_to_deliver + self.max_ahead {
+                state.next_to_build += 1;
+                return Some((state.next_to_build - 1, state.recycled.pop().unwrap_or_default()));
             }
-            state = self.queue.delivered.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.queue.batch_delivered.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -299,8 +306,8 @@ impl Shared {
     ) -> Option<LoadedBatch> {
         let start = number * self.batch_size;
         let samples = &self.samples[start..self.samples.len().min(start + self.batch_size)];
-        if self.windows {
-            return Some(LoadedBatch { batch: self.windows_batch(samples), failed: Vec::new() });
+        if self.crops_only {
+            return Some(LoadedBatch { batch: self.crops_batch(samples), failed: Vec::new() });
         }
         let mut images = std::mem::take(batch.images_mut());
         images.resize(samples.len() * self.pipeline.len(), 0.0);
@@ -359,7 +366,7 @@ impl Shared {
         plan: CropPlan,
         filled: usize,
         images: &mut Vec<f32>,
-        all_views: &mut Option<Vec<[u32; 2]>>,
+        batch_views: &mut Option<Vec<[u32; 2]>>,
     ) -> usize {
         match self.pipeline.view_sizes(image) {
             None => {
@@ -372,14 +379,14 @@ impl Shared {
                 let end = filled + pixels * self.pipeline.channels();
                 images.resize(end.max(images.len()), 0.0);
                 self.pipeline.apply_views(image, &views, &mut images[filled..end]);
-                all_views.get_or_insert_default().extend(views);
+                batch_views.get_or_insert_default().extend(views);
                 end
             }
         }
     }
 
-    /// A batch without pixels, for images on the device.
-    fn windows_batch(&self, samples: &[Sample]) -> Batch {
+    /// Builds a batch of crop windows, without reading images.
+    fn crops_batch(&self, samples: &[Sample]) -> Batch {
         let window = |&Sample { index, repeat }: &Sample| {
             let mut rng = SampleRng::for_sample(self.seed, self.epoch, index, repeat);
             self.pipeline.crop_window(&mut rng)
@@ -388,7 +395,7 @@ impl Shared {
         Batch {
             labels: samples.iter().map(label).collect(),
             indices: samples.iter().map(|sample| sample.index).collect(),
-            windows: Some(samples.iter().map(window).collect()),
+            crop_windows: Some(samples.iter().map(window).collect()),
             ..Batch::default()
         }
     }
@@ -423,7 +430,7 @@ mod tests {
             order,
             skip_batches: 0,
             drop_single: false,
-            windows: false,
+            crops_only: false,
         }
     }
 
@@ -437,7 +444,7 @@ mod tests {
         Arc::new(Pipeline::train(&gray_config(8, json!({ "flip": true })), None))
     }
 
-    fn all(mut loader: Loader) -> Vec<Batch> {
+    fn collect(mut loader: Loader) -> Vec<Batch> {
         let mut batches = Vec::new();
         while let Some(loaded) = loader.next().unwrap() {
             assert!(loaded.failed.is_empty());
@@ -448,9 +455,9 @@ mod tests {
     }
 
     /// Runs a closure with the index of each image that is opened.
-    struct Acting<F>(F);
+    struct FakeSource<F>(F);
 
-    impl<F: Fn(usize) -> Result<()> + Send + Sync> Source for Acting<F> {
+    impl<F: Fn(usize) -> Result<()> + Send + Sync> Source for FakeSource<F> {
         fn len(&self) -> usize {
             100
         }
@@ -476,47 +483,48 @@ mod tests {
         }
     }
 
-    fn acting(act: impl Fn(usize) -> Result<()> + Send + Sync + 'static) -> Subset {
-        Subset::full(Arc::new(Acting(act)))
+    fn fake_source(on_open: impl Fn(usize) -> Result<()> + Send + Sync + 'static) -> Subset {
+        Subset::full(Arc::new(FakeSource(on_open)))
     }
 
     #[test]
     fn bytes_do_not_depend_on_workers() {
-        let deliver =
-            |workers| all(Loader::new(&memory(203), augmenting(), options(16, workers, SHUFFLED)));
-        let one = deliver(1);
-        assert_eq!(one.iter().map(Batch::len).sum::<usize>(), 203);
-        assert_eq!(one.len(), 13);
+        let deliver = |workers| {
+            collect(Loader::new(&memory(203), augmenting(), options(16, workers, SHUFFLED)))
+        };
+        let single = deliver(1);
+        assert_eq!(single.iter().map(Batch::len).sum::<usize>(), 203);
+        assert_eq!(single.len(), 13);
         for workers in [2, 5] {
-            assert!(deliver(workers) == one, "{workers} workers");
+            assert!(deliver(workers) == single, "{workers} workers");
         }
     }
 
     #[test]
     fn balanced_epochs_do_not_depend_on_workers() {
         // 60 images of class 0, 4 of class 1.
-        let mut lopsided = memory(64);
+        let mut imbalanced = memory(64);
         let labels = (0..64).map(|i| u32::from(i >= 60)).collect();
         let pixels = (0..64 * 64).map(|i| (i * 7) as u8).collect();
-        lopsided.source = Arc::new(MemorySource::new(Split::Train, [8, 8, 1], pixels, labels));
+        imbalanced.source = Arc::new(MemorySource::new(Split::Train, [8, 8, 1], pixels, labels));
         let deliver = |workers| {
             let order = SampleOrder::Balanced { seed: 5, epoch: 2 };
-            all(Loader::new(&lopsided, augmenting(), options(7, workers, order)))
+            collect(Loader::new(&imbalanced, augmenting(), options(7, workers, order)))
         };
-        let one = deliver(1);
-        let labels: Vec<i64> = one.iter().flat_map(|batch| batch.labels.clone()).collect();
+        let single = deliver(1);
+        let labels: Vec<i64> = single.iter().flat_map(|batch| batch.labels.clone()).collect();
         assert_eq!((labels.len(), labels.iter().sum::<i64>()), (64, 32));
         for workers in [2, 5] {
-            assert!(deliver(workers) == one, "{workers} workers");
+            assert!(deliver(workers) == single, "{workers} workers");
         }
         // The eight repeats of a rare image are augmented differently.
-        let rare = one.iter().flat_map(|batch| {
+        let rare = single.iter().flat_map(|batch| {
             batch.indices.iter().zip(batch.images.chunks(64)).filter(|&(&index, _)| index == 60)
         });
-        let mut looks: Vec<&[f32]> = rare.map(|(_, image)| image).collect();
-        assert_eq!(looks.len(), 8);
-        looks.dedup();
-        assert!(looks.len() > 1);
+        let mut variants: Vec<&[f32]> = rare.map(|(_, image)| image).collect();
+        assert_eq!(variants.len(), 8);
+        variants.dedup();
+        assert!(variants.len() > 1);
     }
 
     #[test]
@@ -543,17 +551,17 @@ mod tests {
                     let pipeline = Pipeline::train(&gray_config(size, transform), Some(&mean));
                     let pipeline = Arc::new(pipeline);
                     let deliver = |workers, order| {
-                        all(Loader::new(&subset, pipeline.clone(), options(16, workers, order)))
+                        collect(Loader::new(&subset, pipeline.clone(), options(16, workers, order)))
                     };
-                    let one = deliver(1, SHUFFLED);
-                    assert!(one.iter().all(|batch| batch.mixed.is_some()));
-                    assert!(deliver(4, SHUFFLED) == one, "{crop} {policy} {erase} {mix}");
+                    let single = deliver(1, SHUFFLED);
+                    assert!(single.iter().all(|batch| batch.mixed.is_some()));
+                    assert!(deliver(4, SHUFFLED) == single, "{crop} {policy} {erase} {mix}");
                     let another = SampleOrder::Shuffled { seed: 5, epoch: 3 };
-                    assert!(deliver(1, another) != one);
+                    assert!(deliver(1, another) != single);
                     // A resumed run gets the same remaining batches.
                     let options = LoaderOptions { skip_batches: 3, ..options(16, 2, SHUFFLED) };
-                    let rest = all(Loader::new(&subset, pipeline.clone(), options));
-                    assert!(rest == one[3..]);
+                    let rest = collect(Loader::new(&subset, pipeline.clone(), options));
+                    assert!(rest == single[3..]);
                 }
             }
         }
@@ -571,16 +579,16 @@ mod tests {
         ] {
             let pipeline = Pipeline::eval(&gray_config(8, json!({})), None).with_views(views);
             let pipeline = Arc::new(pipeline);
-            let numbers: u32 = each.iter().map(|[height, width]| height * width).sum();
+            let values: u32 = each.iter().map(|[height, width]| height * width).sum();
             let deliver = |workers| {
                 let options = options(4, workers, SampleOrder::Sequential);
-                all(Loader::new(&memory(10), pipeline.clone(), options))
+                collect(Loader::new(&memory(10), pipeline.clone(), options))
             };
             let batches = deliver(2);
             assert_eq!(batches.iter().map(Batch::len).sum::<usize>(), 10);
             for batch in &batches {
                 assert_eq!(batch.views, Some(each.repeat(batch.len())));
-                assert_eq!(batch.images.len(), batch.len() * numbers as usize);
+                assert_eq!(batch.images.len(), batch.len() * values as usize);
             }
             assert!(deliver(1) == batches);
         }
@@ -589,7 +597,7 @@ mod tests {
     #[test]
     fn an_epoch_has_every_image_once_in_its_own_order() {
         let indices = |order| -> Vec<u32> {
-            let batches = all(Loader::new(&memory(100), augmenting(), options(7, 2, order)));
+            let batches = collect(Loader::new(&memory(100), augmenting(), options(7, 2, order)));
             batches.into_iter().flat_map(|batch| batch.indices).collect()
         };
         assert!(indices(SampleOrder::Sequential).into_iter().eq(0..100));
@@ -602,32 +610,36 @@ mod tests {
 
     #[test]
     fn a_resumed_epoch_continues_with_the_same_bytes() {
-        let whole = all(Loader::new(&memory(50), augmenting(), options(8, 2, SHUFFLED)));
+        let whole = collect(Loader::new(&memory(50), augmenting(), options(8, 2, SHUFFLED)));
         let rest = LoaderOptions { skip_batches: 3, ..options(8, 2, SHUFFLED) };
         let loader = Loader::new(&memory(50), augmenting(), rest);
         assert_eq!(loader.batches(), 4);
-        assert!(all(loader) == whole[3..]);
-        let past = LoaderOptions { skip_batches: 9, ..rest };
-        assert!(all(Loader::new(&memory(50), augmenting(), past)).is_empty());
+        assert!(collect(loader) == whole[3..]);
+        let beyond_end = LoaderOptions { skip_batches: 9, ..rest };
+        assert!(collect(Loader::new(&memory(50), augmenting(), beyond_end)).is_empty());
     }
 
     #[test]
-    fn windows_match_the_epoch_order_without_reading_images() {
-        let unread = acting(|_| panic!("it is read"));
-        let windows = |options| {
-            all(Loader::new(&unread, augmenting(), LoaderOptions { windows: true, ..options }))
+    fn crop_windows_match_the_epoch_order_without_reading_images() {
+        let unread = fake_source(|_| panic!("an image was read"));
+        let crops_only = |options| {
+            collect(Loader::new(
+                &unread,
+                augmenting(),
+                LoaderOptions { crops_only: true, ..options },
+            ))
         };
         let options = LoaderOptions { drop_single: true, ..options(33, 2, SHUFFLED) };
-        let whole = windows(options);
-        let read = all(Loader::new(&acting(|_| Ok(())), augmenting(), options));
+        let whole = crops_only(options);
+        let read = collect(Loader::new(&fake_source(|_| Ok(())), augmenting(), options));
         assert_eq!((whole.len(), read.len()), (3, 3));
         for (batch, read) in whole.iter().zip(&read) {
             assert_eq!((&batch.labels, &batch.indices), (&read.labels, &read.indices));
-            let drawn = batch.windows.as_ref().unwrap();
+            let drawn = batch.crop_windows.as_ref().unwrap();
             let window = |&index: &u32| augmenting().crop_window(&mut SampleRng::new(5, 2, index));
             assert_eq!(*drawn, batch.indices.iter().map(window).collect::<Vec<_>>());
         }
-        let rest = windows(LoaderOptions { skip_batches: 2, ..options });
+        let rest = crops_only(LoaderOptions { skip_batches: 2, ..options });
         assert!(rest == whole[2..]);
     }
 
@@ -635,14 +647,14 @@ mod tests {
     fn drop_single_drops_a_last_batch_of_one() {
         let count = |images, drop_single| {
             let options = LoaderOptions { drop_single, ..options(8, 1, SampleOrder::Sequential) };
-            all(Loader::new(&memory(images), augmenting(), options)).len()
+            collect(Loader::new(&memory(images), augmenting(), options)).len()
         };
         assert_eq!([count(17, true), count(17, false), count(18, true)], [2, 3, 3]);
     }
 
     #[test]
-    fn a_broken_image_is_left_out_and_reported() {
-        let subset = acting(|i| match i % 10 {
+    fn skips_and_reports_a_broken_image() {
+        let subset = fake_source(|i| match i % 10 {
             3 => Err(Error::new(ErrorCode::Image, "broken")),
             _ => Ok(()),
         });
@@ -658,7 +670,7 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_worker_is_an_error_and_ends_the_epoch() {
-        let subset = acting(|i| if i == 45 { panic!("out of cheese") } else { Ok(()) });
+        let subset = fake_source(|i| if i == 45 { panic!("decoder bug") } else { Ok(()) });
         let mut loader =
             Loader::new(&subset, augmenting(), options(10, 2, SampleOrder::Sequential));
         for _ in 0..4 {
@@ -666,7 +678,7 @@ mod tests {
         }
         let error = loader.next().unwrap_err();
         assert_eq!(error.code, ErrorCode::Internal);
-        assert!(error.message.contains("out of cheese"), "{error}");
+        assert!(error.message.contains("decoder bug"), "{error}");
         assert!(loader.next().unwrap().is_none());
     }
 
@@ -674,7 +686,7 @@ mod tests {
     fn prefetching_is_bounded() {
         let read = Arc::new(AtomicUsize::new(0));
         let counter = read.clone();
-        let subset = acting(move |_| {
+        let subset = fake_source(move |_| {
             counter.fetch_add(1, Ordering::SeqCst);
             Ok(())
         });
@@ -690,7 +702,7 @@ mod tests {
 
     #[test]
     fn dropping_stops_within_a_batch() {
-        let subset = acting(|_| {
+        let subset = fake_source(|_| {
             std::thread::sleep(Duration::from_millis(20));
             Ok(())
         });
@@ -705,14 +717,14 @@ mod tests {
     #[test]
     fn a_shared_batch_is_not_overwritten() {
         let mut loader = Loader::new(&memory(60), augmenting(), options(2, 1, SHUFFLED));
-        let (mut held, mut expected) = (Vec::new(), Vec::new());
+        let (mut shared, mut expected) = (Vec::new(), Vec::new());
         while let Some(LoadedBatch { batch, .. }) = loader.next().unwrap() {
-            held.push(batch.images.clone());
+            shared.push(batch.images.clone());
             expected.push(batch.images.to_vec());
             loader.recycle(batch);
         }
-        assert_eq!(held.len(), 30);
-        assert!(held.iter().zip(&expected).all(|(held, expected)| **held == *expected));
+        assert_eq!(shared.len(), 30);
+        assert!(shared.iter().zip(&expected).all(|(images, expected)| **images == *expected));
     }
 
     #[test]

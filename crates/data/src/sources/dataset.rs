@@ -25,14 +25,14 @@ impl Dataset {
         Dataset { facts, warnings, sources }
     }
 
-    /// A data set in memory; an absent split has an empty source. `parts` is indexed by [`Split`].
+    /// A data set in memory; an absent split has an empty source. `sources` is indexed by [`Split`].
     pub(crate) fn in_memory(
         source: &str,
         format: DataFormat,
         classes: Vec<String>,
-        parts: [MemorySource; 3],
+        sources: [MemorySource; 3],
     ) -> Result<Self> {
-        let train = &parts[Split::Train as usize];
+        let train = &sources[Split::Train as usize];
         let mut counts = vec![0; classes.len()];
         for &label in train.labels() {
             counts[label as usize] += 1;
@@ -56,15 +56,15 @@ impl Dataset {
             channels,
             image_size: Some([height, width]),
             median_short_side: Some(height.min(width)),
-            train: parts[0].len() as u32,
-            val: parts[1].len() as u32,
-            test: parts[2].len() as u32,
+            train: sources[0].len() as u32,
+            val: sources[1].len() as u32,
+            test: sources[2].len() as u32,
             mean: has_variance.then_some(mean),
             std: has_variance.then_some(std),
             decoded_bytes: None,
             fingerprint: fingerprint(&hash),
         };
-        Ok(Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>)))
+        Ok(Dataset::new(facts, warnings, sources.map(|source| Arc::new(source) as Arc<dyn Source>)))
     }
 
     /// Replaces numbered classes by names, if there are as many names.
@@ -90,8 +90,8 @@ impl Dataset {
 
     /// The source of a split as it is stored, before [`splits`](Self::splits) holds out images. May
     /// be empty.
-    pub fn source(&self, part: Split) -> Arc<dyn Source> {
-        self.sources[part as usize].clone()
+    pub fn source(&self, split: Split) -> Arc<dyn Source> {
+        self.sources[split as usize].clone()
     }
 
     /// Replaces the source of a split, for example by a cached one.
@@ -117,7 +117,7 @@ pub(crate) fn check_classes(
         };
         return Err(Error::new(ErrorCode::DataUnusable, message)
             .key("data")
-            .hint("Give each class a folder of its own: photos/cats/*.jpg, photos/dogs/*.jpg."));
+            .hint("Put the images of each class into a separate folder: photos/cats/*.jpg, photos/dogs/*.jpg."));
     }
     let empty = classes.iter().zip(counts).filter(|&(_, &count)| count == 0);
     Ok(empty
@@ -151,10 +151,10 @@ mod tests {
     fn tiny(labels: &[u32], first: u8) -> Result<Dataset> {
         let mut pixels: Vec<u8> = (0..labels.len() as u8).collect();
         pixels[0] = first;
-        let empty = |part| MemorySource::new(part, [1, 1, 1], vec![], vec![]);
+        let empty = |split| MemorySource::new(split, [1, 1, 1], vec![], vec![]);
         let train = MemorySource::new(Split::Train, [1, 1, 1], pixels, labels.to_vec());
-        let parts = [train, empty(Split::Val), empty(Split::Test)];
-        Dataset::in_memory("tiny", DataFormat::Idx, names(&["ant", "bee", "cat"]), parts)
+        let sources = [train, empty(Split::Val), empty(Split::Test)];
+        Dataset::in_memory("tiny", DataFormat::Idx, names(&["ant", "bee", "cat"]), sources)
     }
 
     #[test]

@@ -69,14 +69,18 @@ impl ImageLocation {
         let (mut file, bytes) = match self {
             ImageLocation::File(_) => {
                 let bytes = file.metadata()?.len();
-                (FileSlice { file, start: 0, bytes, at: 0 }, bytes)
+                (FileSlice { file, start: 0, bytes, position: 0 }, bytes)
             }
             &ImageLocation::Member { offset, bytes, .. } => {
-                (FileSlice { file, start: offset, bytes, at: 0 }, bytes)
+                (FileSlice { file, start: offset, bytes, position: 0 }, bytes)
             }
         };
         if bytes > MAX_BYTES {
-            let message = format!("a file of {} MB, more than is read", bytes >> 20);
+            let message = format!(
+                "a file of {} MB, more than the limit of {} MB",
+                bytes >> 20,
+                MAX_BYTES >> 20
+            );
             return Err(HeaderError::Damaged(message));
         }
         file.rewind()?;
@@ -84,7 +88,7 @@ impl ImageLocation {
     }
 
     /// Replaces "the image" in an error by the image's name.
-    pub fn about(&self, error: Error) -> Error {
+    pub fn with_name(&self, error: Error) -> Error {
         let message = error.message.replacen("the image", &self.name(), 1);
         Error { message, ..error }.file(self.file())
     }
@@ -95,7 +99,7 @@ impl ImageLocation {
             *buffer = Vec::new();
         }
         self.read(buffer).map_err(|cause| Error::read(self.file(), &cause))?;
-        EncodedImage::parse(buffer).map_err(|error| self.about(error))
+        EncodedImage::parse(buffer).map_err(|error| self.with_name(error))
     }
 }
 
@@ -103,25 +107,26 @@ impl ImageLocation {
 ///
 /// # Errors
 /// `E_IMAGE`; `E_IO` if `file` cannot be read, is not a regular file or is larger than 1 GiB.
-pub fn decode_file(file: &Path, channels: u32, into: &mut Image) -> Result<()> {
-    decode_file_with(file, channels, DecodeRequest::whole, into)
+pub fn decode_file(file: &Path, channels: u32, image: &mut Image) -> Result<()> {
+    decode_file_with(file, channels, DecodeRequest::whole, &mut Vec::new(), image)
 }
 
-/// Decodes the part of a JPEG or PNG file that `plan` requests for its size.
+/// Decodes the region of a JPEG or PNG file that `request` returns for its size. `buffer` receives
+/// the encoded file, so that repeated calls reuse its memory.
 ///
 /// # Errors
 /// As [`decode_file`].
 pub fn decode_file_with(
     file: &Path,
     channels: u32,
-    plan: impl FnOnce(ImageSize) -> DecodeRequest,
-    into: &mut Image,
+    request: impl FnOnce(ImageSize) -> DecodeRequest,
+    buffer: &mut Vec<u8>,
+    image: &mut Image,
 ) -> Result<()> {
     let location = ImageLocation::File(file.into());
-    let mut buffer = Vec::new();
-    let encoded = location.open(&mut buffer)?;
-    let decoded = encoded.decode(plan(encoded.size()), channels, into);
-    decoded.map_err(|error| location.about(error))
+    let encoded = location.open(buffer)?;
+    let decoded = encoded.decode(request(encoded.size()), channels, image);
+    decoded.map_err(|error| location.with_name(error))
 }
 
 /// A section of a file, read like a file.
@@ -130,15 +135,15 @@ struct FileSlice {
     start: u64,
     bytes: u64,
     /// Position from the start of the section.
-    at: u64,
+    position: u64,
 }
 
 impl Read for FileSlice {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = self.bytes.saturating_sub(self.at);
-        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let read = self.file.read(&mut buffer[..most])?;
-        self.at += read as u64;
+        let left = self.bytes.saturating_sub(self.position);
+        let max = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self.file.read(&mut buffer[..max])?;
+        self.position += read as u64;
         Ok(read)
     }
 }
@@ -147,15 +152,15 @@ impl Seek for FileSlice {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
             SeekFrom::End(by) => self.bytes.checked_add_signed(by),
         };
-        let place = at.and_then(|at| self.start.checked_add(at));
-        let (Some(at), Some(place)) = (at, place) else {
+        let offset = at.and_then(|at| self.start.checked_add(at));
+        let (Some(at), Some(offset)) = (at, offset) else {
             return Err(std::io::ErrorKind::InvalidInput.into());
         };
-        self.file.seek(SeekFrom::Start(place))?;
-        self.at = at;
+        self.file.seek(SeekFrom::Start(offset))?;
+        self.position = at;
         Ok(at)
     }
 }
@@ -196,6 +201,6 @@ impl Source for DiskSource {
         request: DecodeRequest,
         buffer: &'a mut Image,
     ) -> Result<ImageView<'a>> {
-        opened.decode(request, buffer).map_err(|error| self.locations[i].about(error))
+        opened.decode(request, buffer).map_err(|error| self.locations[i].with_name(error))
     }
 }

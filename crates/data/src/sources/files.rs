@@ -23,9 +23,9 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// As [`open_file`], and for a larger file.
-pub(crate) fn read_whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_whole(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    read_into(path, most, &mut bytes)?;
+    read_into(path, max, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -33,26 +33,26 @@ pub(crate) fn read_whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`read_whole`].
-pub(crate) fn read_into(path: &Path, most: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn read_into(path: &Path, max: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     let file = open_file(path)?;
     let length = file.metadata()?.len();
-    if length > most {
+    if length > max {
         let message =
-            format!("it has {} MB, more than the {} that are read", length >> 20, most >> 20);
+            format!("it has {} MB, more than the limit of {} MB", length >> 20, max >> 20);
         return Err(io::Error::other(message));
     }
     bytes.clear();
     bytes.reserve(length as usize);
-    file.take(most).read_to_end(bytes)?;
+    file.take(max).read_to_end(bytes)?;
     Ok(())
 }
 
-/// An error for a malformed data set file. `what` completes the sentence that begins with its name.
-pub(crate) fn damaged(file: &Path, what: impl std::fmt::Display) -> Error {
-    Error::new(ErrorCode::DataFormat, format!("{} {what}", file.display()))
+/// An error for a malformed data set file. The message is the file name followed by `problem`.
+pub(crate) fn damaged(file: &Path, problem: impl std::fmt::Display) -> Error {
+    Error::new(ErrorCode::DataFormat, format!("{} {problem}", file.display()))
         .key("data")
         .file(file)
-        .hint("Copy, download or make the file again.")
+        .hint("Copy or download the file again, or recreate it.")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(crate) const MAX_BYTES: u64 = 4 << 30;
 
 /// Images of one size in memory.
 pub struct MemorySource {
-    part: Split,
+    split: Split,
     width: u32,
     height: u32,
     channels: u32,
@@ -24,19 +24,19 @@ pub struct MemorySource {
 
 impl MemorySource {
     /// Creates a source. `shape` is height, width, channels; the number of pixels must match it.
-    pub(crate) fn new(part: Split, shape: [u32; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
-        MemorySource::shared(part, shape, pixels.into(), labels.into())
+    pub(crate) fn new(split: Split, shape: [u32; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
+        MemorySource::shared(split, shape, pixels.into(), labels.into())
     }
 
     /// Creates a source of shared arrays.
     pub(crate) fn shared(
-        part: Split,
+        split: Split,
         shape: [u32; 3],
         pixels: Arc<Vec<u8>>,
         labels: Arc<Vec<u32>>,
     ) -> Self {
         let [height, width, channels] = shape;
-        let source = MemorySource { part, width, height, channels, pixels, labels };
+        let source = MemorySource { split, width, height, channels, pixels, labels };
         assert_eq!(source.pixels.len(), source.labels.len() * source.image_bytes());
         source
     }
@@ -91,7 +91,7 @@ impl Source for MemorySource {
     }
 
     fn name(&self, i: usize) -> String {
-        format!("{}/{i}", self.part.as_str())
+        format!("{}/{i}", self.split.as_str())
     }
 
     fn open<'a>(&'a self, i: usize, channels: u32, _: &'a mut Vec<u8>) -> Result<OpenedImage<'a>> {

@@ -29,14 +29,14 @@ pub fn open_with_arrays(
         let message = format!("`arrays` were given, but `data` is '{source}'");
         return Err(Error::new(ErrorCode::Config, message)
             .key("data")
-            .hint("Leave `data` out to train on the images in memory, or leave `arrays` out."));
+            .hint("Remove `data` to train on the arrays, or remove `arrays`."));
     }
-    check_format(Path::new(ARRAYS), given_format(config), DataFormat::Arrays)?;
+    check_format(Path::new(ARRAYS), configured_format(config), DataFormat::Arrays)?;
     check_fine_labels(ARRAYS, config.labels.unwrap_or(CifarLabels::Fine))?;
     arrays.open()
 }
 
-fn given_format(config: &DataConfig) -> Option<DataFormat> {
+fn configured_format(config: &DataConfig) -> Option<DataFormat> {
     config.format.as_ref().and_then(Auto::value).copied()
 }
 
@@ -49,15 +49,15 @@ fn given_format(config: &DataConfig) -> Option<DataFormat> {
 /// cancelled.
 pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset> {
     let Some(source) = config.source.as_deref() else {
-        return Err(Error::new(ErrorCode::Config, "no data set is given")
+        return Err(Error::new(ErrorCode::Config, "no data set is configured")
             .key("data")
-            .hint(format!("Give a folder of images, or a name: {}.", names())));
+            .hint(format!("Set `data` to a folder of images or to one of {}.", names())));
     };
-    let format = given_format(config);
+    let format = configured_format(config);
     if source == ARRAYS && (format == Some(DataFormat::Arrays) || !Path::new(source).exists()) {
         return Err(Error::new(ErrorCode::DataNotFound, "the images in memory are missing")
             .key("data")
-            .hint("Give them in the second argument: train(config, { arrays })."));
+            .hint("Pass them in the second argument: train(config, { arrays })."));
     }
     let labels = config.labels.unwrap_or(CifarLabels::Fine);
     let Some(set) = find_known_dataset(source) else {
@@ -91,16 +91,16 @@ fn open_path(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     if !path.is_dir() {
-        if let Some(shards) = Shards::named(source)? {
+        if let Some(shards) = Shards::from_path(source)? {
             check_format(path, format, DataFormat::Webdataset)?;
             check_fine_labels(source, labels)?;
             let folder = path.parent().unwrap_or(Path::new(""));
             return shards.open(source, folder, cancelled);
         }
-        if let (true, Some(notation)) = (path.is_file(), ManifestFormat::of(path)) {
+        if let (true, Some(manifest_format)) = (path.is_file(), ManifestFormat::from_path(path)) {
             check_format(path, format, DataFormat::Manifest)?;
             check_fine_labels(source, labels)?;
-            return manifest::open(source, path, notation, cancelled);
+            return manifest::open(source, path, manifest_format, cancelled);
         }
     }
     open_folder(source, path, format, labels, cancelled)
@@ -123,7 +123,7 @@ fn other_format(path: &Path, requested: DataFormat, found: DataFormat) -> Error 
     Error::new(ErrorCode::DataFormat, message)
         .key("data.format")
         .file(path)
-        .hint(format!("It looks like '{found}'; leave `data.format` out."))
+        .hint(format!("It looks like '{found}'; remove `data.format`."))
 }
 
 fn open_folder(
@@ -139,7 +139,7 @@ fn open_folder(
     // Class folders beside an archive were unpacked from it.
     if layouts.is_empty() && (listing.folders.is_empty() || format == Some(DataFormat::Webdataset))
     {
-        layouts.extend(Shards::find_in(&listing.files).map(Layout::Webdataset));
+        layouts.extend(Shards::find(&listing.files).map(Layout::Webdataset));
     }
     let found = match (format, layouts.as_slice()) {
         (None, [one, other, ..]) => {

@@ -76,9 +76,9 @@ pub(crate) struct HeaderStats {
 }
 
 impl HeaderStats {
-    pub fn add(&mut self, part: Split, header: &Header) {
+    pub fn add(&mut self, split: Split, header: &Header) {
         self.has_color |= header.channels != 1;
-        if part != Split::Test {
+        if split != Split::Test {
             self.pixels += u64::from(header.width) * u64::from(header.height);
         }
         let size = Some([header.height, header.width]);
@@ -102,21 +102,21 @@ pub(crate) fn dataset(
     source: &str,
     format: DataFormat,
     classes: Vec<String>,
-    parts: [DiskSource; 3],
+    sources: [DiskSource; 3],
     stats: &HeaderStats,
     hash: &Xxh3,
     mut warnings: Vec<WarningEvent>,
 ) -> Dataset {
-    for (part, images) in Split::ALL.into_iter().zip(&parts) {
+    for (split, images) in Split::ALL.into_iter().zip(&sources) {
         let mut found = vec![false; classes.len()];
         images.labels.iter().for_each(|&label| found[label as usize] = true);
         let missing = classes.iter().zip(found).filter(|(_, found)| !found);
         let missing: Vec<&str> = missing.map(|(class, _)| class.as_str()).collect();
         if !images.is_empty() && !missing.is_empty() {
-            let (part, missing) = (part.as_str(), missing.join(", "));
+            let (split, missing) = (split.as_str(), missing.join(", "));
             warnings.push(WarningEvent {
                 code: ErrorCode::DataUnusable,
-                message: format!("the {part} split has no images of {missing}"),
+                message: format!("the {split} split has no images of {missing}"),
                 file: None,
                 hint: None,
             });
@@ -131,13 +131,13 @@ pub(crate) fn dataset(
         channels,
         image_size: stats.size.flatten(),
         median_short_side: stats.short_side(),
-        train: parts[0].len() as u32,
-        val: parts[1].len() as u32,
-        test: parts[2].len() as u32,
+        train: sources[0].len() as u32,
+        val: sources[1].len() as u32,
+        test: sources[2].len() as u32,
         mean: None,
         std: None,
         decoded_bytes: Some(stats.pixels * u64::from(channels)),
         fingerprint: fingerprint(hash),
     };
-    Dataset::new(facts, warnings, parts.map(|part| Arc::new(part) as Arc<dyn Source>))
+    Dataset::new(facts, warnings, sources.map(|source| Arc::new(source) as Arc<dyn Source>))
 }

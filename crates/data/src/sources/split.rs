@@ -23,7 +23,8 @@ impl Dataset {
     /// remaining training images in the same way. Every class keeps at least one training image.
     pub fn splits(&self, data: &Data) -> Splits {
         let seed = data.split_seed;
-        let own = |part| Some(Subset::full(self.source(part))).filter(|subset| !subset.is_empty());
+        let own =
+            |split| Some(Subset::full(self.source(split))).filter(|subset| !subset.is_empty());
         let train = self.source(Split::Train);
         let mut kept = by_class(train.as_ref(), 0..train.len() as u32, self.facts().classes.len());
         let val = own(Split::Val).or_else(|| {

@@ -17,8 +17,8 @@ pub(crate) enum AugmentOp {
     TranslateY(f64),
     /// Degrees, counterclockwise about the center.
     Rotate(f64),
-    /// Added to 1 to give the enhancement factor; 0 leaves the image unchanged. So are the next
-    /// three.
+    /// The enhancement factor minus 1, so that 0 leaves the image unchanged. `Color`, `Contrast` and
+    /// `Sharpness` have the same unit.
     Brightness(f64),
     Color(f64),
     Contrast(f64),
@@ -32,58 +32,62 @@ pub(crate) enum AugmentOp {
 }
 
 /// An image that operations modify, with a scratch buffer.
-pub(crate) struct Canvas {
+pub(crate) struct AugmentImage {
     pub width: usize,
     pub height: usize,
     /// 1 or 3.
     pub channels: usize,
     /// `height * width * channels` bytes.
     pub pixels: Vec<u8>,
-    spare: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
-impl Canvas {
-    pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<u8>) -> Canvas {
-        Canvas { width, height, channels, pixels, spare: Vec::new() }
+impl AugmentImage {
+    pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<u8>) -> AugmentImage {
+        AugmentImage { width, height, channels, pixels, scratch: Vec::new() }
     }
 
     pub fn apply(&mut self, operation: AugmentOp) {
         let (w, h) = (self.width as f64, self.height as f64);
         match operation {
             AugmentOp::Identity => {}
-            AugmentOp::ShearX(by) => self.affine([1.0, by, 0.0, 0.0, 1.0, 0.0]),
-            AugmentOp::ShearY(by) => self.affine([1.0, 0.0, 0.0, by, 1.0, 0.0]),
-            AugmentOp::TranslateX(by) => self.affine([1.0, 0.0, -by.trunc(), 0.0, 1.0, 0.0]),
-            AugmentOp::TranslateY(by) => self.affine([1.0, 0.0, 0.0, 0.0, 1.0, -by.trunc()]),
+            AugmentOp::ShearX(amount) => self.affine([1.0, amount, 0.0, 0.0, 1.0, 0.0]),
+            AugmentOp::ShearY(amount) => self.affine([1.0, 0.0, 0.0, amount, 1.0, 0.0]),
+            AugmentOp::TranslateX(amount) => {
+                self.affine([1.0, 0.0, -amount.trunc(), 0.0, 1.0, 0.0])
+            }
+            AugmentOp::TranslateY(amount) => {
+                self.affine([1.0, 0.0, 0.0, 0.0, 1.0, -amount.trunc()])
+            }
             AugmentOp::Rotate(degrees) => {
                 let (sin, cos) = (-degrees.rem_euclid(360.0).to_radians()).sin_cos();
                 let (x, y) = (w / 2.0, h / 2.0);
                 let (left, top) = (cos * -x + sin * -y + x, -sin * -x + cos * -y + y);
                 self.affine([cos, sin, left, -sin, cos, top]);
             }
-            AugmentOp::Brightness(by) => self.look_up(|value| blend(0, value, 1.0 + by)),
+            AugmentOp::Brightness(amount) => self.apply_lut(|value| blend(0, value, 1.0 + amount)),
             // A gray image has no saturation.
             AugmentOp::Color(_) if self.channels == 1 => {}
-            AugmentOp::Color(by) => {
+            AugmentOp::Color(amount) => {
                 for pixel in self.pixels.as_chunks_mut::<3>().0 {
                     let gray = luma(pixel);
-                    *pixel = pixel.map(|value| blend(gray, value, 1.0 + by));
+                    *pixel = pixel.map(|value| blend(gray, value, 1.0 + amount));
                 }
             }
-            AugmentOp::Contrast(by) => {
+            AugmentOp::Contrast(amount) => {
                 let gray = self.mean_luma();
-                self.look_up(|value| blend(gray, value, 1.0 + by));
+                self.apply_lut(|value| blend(gray, value, 1.0 + amount));
             }
-            AugmentOp::Sharpness(by) => self.sharpen(1.0 + by),
+            AugmentOp::Sharpness(amount) => self.sharpen(1.0 + amount),
             AugmentOp::Posterize(bits) => {
                 let mask = 0xff_u8.checked_shl(8 - bits.min(8)).unwrap_or(0);
-                self.look_up(|value| value & mask);
+                self.apply_lut(|value| value & mask);
             }
             AugmentOp::Solarize(from) => {
-                self.look_up(|value| if f64::from(value) < from { value } else { 255 - value });
+                self.apply_lut(|value| if f64::from(value) < from { value } else { 255 - value });
             }
-            AugmentOp::AutoContrast => self.by_histogram(stretched),
-            AugmentOp::Equalize => self.by_histogram(equalized),
+            AugmentOp::AutoContrast => self.map_by_histogram(autocontrast_lut),
+            AugmentOp::Equalize => self.map_by_histogram(equalize_lut),
         }
     }
 
@@ -91,13 +95,13 @@ impl Canvas {
     /// measured between pixel centers in fixed point with 16 fractional bits, as Pillow does for
     /// 8-bit images.
     fn affine(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
-        let fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
-        let (across, down) = ([fixed(a), fixed(d)], [fixed(b), fixed(e)]);
-        let mut row = [fixed(c + a * 0.5 + b * 0.5), fixed(f + d * 0.5 + e * 0.5)];
+        let to_fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
+        let (x_step, y_step) = ([to_fixed(a), to_fixed(d)], [to_fixed(b), to_fixed(e)]);
+        let mut row = [to_fixed(c + a * 0.5 + b * 0.5), to_fixed(f + d * 0.5 + e * 0.5)];
         let (width, height, channels) = (self.width, self.height, self.channels);
-        self.spare.clear();
-        self.spare.resize(self.pixels.len(), 0);
-        for line in self.spare.chunks_exact_mut(width * channels) {
+        self.scratch.clear();
+        self.scratch.resize(self.pixels.len(), 0);
+        for line in self.scratch.chunks_exact_mut(width * channels) {
             let [mut x, mut y] = row;
             for out in line.chunks_exact_mut(channels) {
                 let (left, top) = (x >> 16, y >> 16);
@@ -105,11 +109,11 @@ impl Canvas {
                     let from = (top as usize * width + left as usize) * channels;
                     out.copy_from_slice(&self.pixels[from..from + channels]);
                 }
-                (x, y) = (x + across[0], y + across[1]);
+                (x, y) = (x + x_step[0], y + x_step[1]);
             }
-            row = [row[0] + down[0], row[1] + down[1]];
+            row = [row[0] + y_step[0], row[1] + y_step[1]];
         }
-        swap(&mut self.pixels, &mut self.spare);
+        swap(&mut self.pixels, &mut self.scratch);
     }
 
     /// The mean of the gray image, rounded.
@@ -133,15 +137,18 @@ impl Canvas {
         if width < 3 || height < 3 {
             return;
         }
-        self.spare.clone_from(&self.pixels);
+        self.scratch.clone_from(&self.pixels);
         let stride = width * channels;
         for y in 1..height - 1 {
             let line = y * stride;
             for at in line + channels..line + stride - channels {
                 let column = |at: usize| -> u32 {
-                    [at - stride, at, at + stride].map(|at| u32::from(self.spare[at])).iter().sum()
+                    [at - stride, at, at + stride]
+                        .map(|at| u32::from(self.scratch[at]))
+                        .iter()
+                        .sum()
                 };
-                let middle = self.spare[at];
+                let middle = self.scratch[at];
                 let sum = column(at - channels) + column(at) + column(at + channels);
                 let smooth = (2 * (sum + 4 * u32::from(middle)) + 13) / 26;
                 self.pixels[at] = blend(smooth as u8, middle, factor);
@@ -150,7 +157,7 @@ impl Canvas {
         // The border pixels are blended with themselves.
     }
 
-    fn look_up(&mut self, value: impl Fn(u8) -> u8) {
+    fn apply_lut(&mut self, value: impl Fn(u8) -> u8) {
         let table: [u8; 256] = std::array::from_fn(|i| value(i as u8));
         for value in &mut self.pixels {
             *value = table[usize::from(*value)];
@@ -158,7 +165,7 @@ impl Canvas {
     }
 
     /// Maps each channel through a lookup table that `table` computes from the channel's histogram.
-    fn by_histogram(&mut self, table: impl Fn(&[u32; 256]) -> [u8; 256]) {
+    fn map_by_histogram(&mut self, table: impl Fn(&[u32; 256]) -> [u8; 256]) {
         for channel in 0..self.channels {
             let mut counts = [0; 256];
             for &value in self.pixels[channel..].iter().step_by(self.channels) {
@@ -185,7 +192,7 @@ fn blend(base: u8, value: u8, factor: f64) -> u8 {
 }
 
 /// Pillow's `ImageOps.autocontrast`: stretches the values to 0..=255.
-fn stretched(counts: &[u32; 256]) -> [u8; 256] {
+fn autocontrast_lut(counts: &[u32; 256]) -> [u8; 256] {
     let low = counts.iter().position(|&count| count > 0).unwrap_or(0);
     let high = counts.iter().rposition(|&count| count > 0).unwrap_or(0);
     if high <= low {
@@ -197,7 +204,7 @@ fn stretched(counts: &[u32; 256]) -> [u8; 256] {
 }
 
 /// Pillow's `ImageOps.equalize`: flattens the histogram.
-fn equalized(counts: &[u32; 256]) -> [u8; 256] {
+fn equalize_lut(counts: &[u32; 256]) -> [u8; 256] {
     let last = counts.iter().rev().find(|&&count| count > 0).copied().unwrap_or(0);
     let step = (counts.iter().sum::<u32>() - last) / 255;
     if step == 0 {
@@ -251,10 +258,10 @@ mod tests {
             let mut image = fixture("picture");
             image.set_channels(channels);
             let [w, h, c] = [image.width, image.height, channels].map(|n| n as usize);
-            let mut canvas = Canvas::new(w, h, c, image.pixels);
-            canvas.apply(operation(name, magnitude));
+            let mut augmented = AugmentImage::new(w, h, c, image.pixels);
+            augmented.apply(operation(name, magnitude));
             let expected = bytes(&case["crc32"], &case["sums"]);
-            let found = (checksum(&canvas.pixels), weighted_sums(&canvas.pixels));
+            let found = (checksum(&augmented.pixels), weighted_sums(&augmented.pixels));
             assert_eq!(found, expected, "{name} {magnitude} of {channels} channels");
         }
     }
@@ -287,9 +294,9 @@ mod tests {
             ["ShearX", "TranslateY", "Rotate", "Contrast", "Sharpness", "Equalize", "AutoContrast"]
         {
             for channels in [1, 3] {
-                let mut canvas = Canvas::new(1, 1, channels, vec![9; channels]);
-                canvas.apply(operation(name, 0.5));
-                assert_eq!(canvas.pixels.len(), channels);
+                let mut augmented = AugmentImage::new(1, 1, channels, vec![9; channels]);
+                augmented.apply(operation(name, 0.5));
+                assert_eq!(augmented.pixels.len(), channels);
             }
         }
     }

@@ -38,8 +38,8 @@ pub(crate) fn apply(
         Mix::Cutmix(mix) => {
             let lambda = rng.beta(mix.alpha);
             let (x, y) = (rng.below(size as u32), rng.below(size as u32));
-            let (hole, lambda) = rectangle(lambda, x, y, size as u32);
-            exchange(images, size, channels, hole);
+            let (region, lambda) = cutmix_box(lambda, x, y, size as u32);
+            swap_region(images, size, channels, region);
             lambda
         }
     };
@@ -54,6 +54,7 @@ fn pairs(images: &mut [f32], length: usize) -> impl Iterator<Item = (&mut [f32],
     first.chunks_exact_mut(length).zip(rest.chunks_exact_mut(length).rev())
 }
 
+/// Mixes each image with its partner: `lambda * image + (1 - lambda) * partner`.
 fn blend(images: &mut [f32], length: usize, lambda: f32) {
     for (a, b) in pairs(images, length) {
         for (a, b) in a.iter_mut().zip(b) {
@@ -64,24 +65,25 @@ fn blend(images: &mut [f32], length: usize, lambda: f32) {
 
 /// torchvision's `CutMix` box, centered at (x, y), whose sides are those of the image times the
 /// square root of `1 - lambda`, clipped to the image; and `lambda` adjusted to the clipped area.
-fn rectangle(lambda: f64, x: u32, y: u32, size: u32) -> (Region, f64) {
+fn cutmix_box(lambda: f64, x: u32, y: u32, size: u32) -> (Region, f64) {
     let half = (0.5 * (1.0 - lambda).sqrt() * f64::from(size)) as i64;
-    let span = |at: u32| {
-        let inside = |at: i64| at.clamp(0, size.into()) as u32;
-        (inside(i64::from(at) - half), inside(i64::from(at) + half))
+    let interval = |center: u32| {
+        let clip = |position: i64| position.clamp(0, size.into()) as u32;
+        (clip(i64::from(center) - half), clip(i64::from(center) + half))
     };
-    let ((left, right), (top, bottom)) = (span(x), span(y));
-    let hole = Region { left, top, width: right - left, height: bottom - top };
-    let share = f64::from(hole.width * hole.height) / f64::from(size * size);
-    (hole, 1.0 - share)
+    let ((left, right), (top, bottom)) = (interval(x), interval(y));
+    let region = Region { left, top, width: right - left, height: bottom - top };
+    let area = f64::from(region.width * region.height) / f64::from(size * size);
+    (region, 1.0 - area)
 }
 
-fn exchange(images: &mut [f32], size: usize, channels: usize, hole: Region) {
-    let (from, length) = (hole.left as usize * channels, hole.width as usize * channels);
-    let rows = hole.top as usize..(hole.top + hole.height) as usize;
+/// Swaps a region between each image and its partner.
+fn swap_region(images: &mut [f32], size: usize, channels: usize, region: Region) {
+    let (offset, length) = (region.left as usize * channels, region.width as usize * channels);
+    let rows = region.top as usize..(region.top + region.height) as usize;
     for (a, b) in pairs(images, size * size * channels) {
         for row in rows.clone() {
-            let start = row * size * channels + from;
+            let start = row * size * channels + offset;
             a[start..start + length].swap_with_slice(&mut b[start..start + length]);
         }
     }
@@ -99,14 +101,14 @@ mod tests {
         value.as_array().unwrap().iter().map(|n| n.as_f64().unwrap() as f32).collect()
     }
 
-    fn whole(case: &Value, key: &str) -> u32 {
+    fn integer(case: &Value, key: &str) -> u32 {
         case[key].as_u64().unwrap() as u32
     }
 
     #[test]
     fn mixup_with_a_given_lambda_matches_pytorch() {
         for case in fixture_json("mixtures")["mixup"].as_array().unwrap() {
-            let size = whole(case, "size") as usize;
+            let size = integer(case, "size") as usize;
             let mut images = floats(&case["images"]);
             blend(&mut images, size * size * 3, case["lambda"].as_f64().unwrap() as f32);
             for (found, expected) in images.iter().zip(floats(&case["mixed"])) {
@@ -121,14 +123,16 @@ mod tests {
     #[test]
     fn cutmix_with_a_given_box_matches_torchvision() {
         for case in fixture_json("mixtures")["cutmix"].as_array().unwrap() {
-            let size = whole(case, "size");
-            let drawn = case["drawn"].as_f64().unwrap();
-            let (hole, lambda) = rectangle(drawn, whole(case, "x"), whole(case, "y"), size);
-            let found = [hole.left, hole.top, hole.left + hole.width, hole.top + hole.height];
+            let size = integer(case, "size");
+            let drawn_lambda = case["drawn"].as_f64().unwrap();
+            let (region, lambda) =
+                cutmix_box(drawn_lambda, integer(case, "x"), integer(case, "y"), size);
+            let found =
+                [region.left, region.top, region.left + region.width, region.top + region.height];
             assert_eq!(Value::from(found.to_vec()), case["box"]);
             assert!((lambda - case["lambda"].as_f64().unwrap()).abs() < 1e-12);
             let mut images = floats(&case["images"]);
-            exchange(&mut images, size as usize, 3, hole);
+            swap_region(&mut images, size as usize, 3, region);
             assert_eq!(images, floats(&case["mixed"]));
         }
     }

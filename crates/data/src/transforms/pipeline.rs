@@ -6,7 +6,7 @@ use std::sync::Arc;
 use residual_spec::TestTimeAugment;
 use residual_spec::{Color, Crop, Erase, Mix, Policy, ResolvedConfig};
 
-use super::augment_ops::Canvas;
+use super::augment_ops::AugmentImage;
 use super::crop::{CropGeometry, CropPlan, CropSampler, inside};
 use super::mixup::MixedLabels;
 use super::normalize::{CropWindow, Normalize};
@@ -257,18 +257,19 @@ impl Pipeline {
         for &size in sizes.iter().step_by(2) {
             let [height, width] = size;
             let sides = size.map(|side| side as usize);
-            let mut write_both = |pixels: &[u8], stored: [usize; 2], [left, top]: [u32; 2]| {
-                for flip in [false, true] {
-                    let window = CropWindow { left: left.into(), top: top.into(), flip };
-                    self.normalize.write(pixels, stored, sides, window, next_view(size));
-                }
-            };
+            let mut write_with_mirror =
+                |pixels: &[u8], stored: [usize; 2], [left, top]: [u32; 2]| {
+                    for flip in [false, true] {
+                        let window = CropWindow { left: left.into(), top: top.into(), flip };
+                        self.normalize.write(pixels, stored, sides, window, next_view(size));
+                    }
+                };
             if (region.width, region.height) == (width, height) {
                 let stored = [image.height as usize, image.width as usize];
-                write_both(image.pixels, stored, [region.left, region.top]);
+                write_with_mirror(image.pixels, stored, [region.left, region.top]);
             } else {
                 resize_region(image, region, (width, height), |pixels| {
-                    write_both(pixels, sides, [0; 2]);
+                    write_with_mirror(pixels, sides, [0; 2]);
                 });
             }
         }
@@ -301,9 +302,9 @@ impl Pipeline {
                 let window = CropWindow { left: 0, top: 0, flip };
                 if (region.width, region.height) == (size, size) {
                     let (left, top) = (region.left.into(), region.top.into());
-                    let of_image = CropWindow { left, top, ..window };
+                    let source_window = CropWindow { left, top, ..window };
                     let sides = (image.width, image.height);
-                    return self.write(image.pixels, sides, of_image, window, rng, out);
+                    return self.write(image.pixels, sides, source_window, window, rng, out);
                 }
                 resize_region(image, region, (size, size), |resized| {
                     self.write(resized, (size, size), window, window, rng, out);
@@ -357,10 +358,10 @@ impl Pipeline {
             Policy::None => self.normalize.write(pixels, sides, [size; 2], window, out),
             policy => {
                 let pixels = window.crop(pixels, sides, size, self.channels());
-                let mut canvas = Canvas::new(size, size, self.channels(), pixels);
-                policy::apply(policy, &mut canvas, rng);
+                let mut augmented = AugmentImage::new(size, size, self.channels(), pixels);
+                policy::apply(policy, &mut augmented, rng);
                 let whole = CropWindow { left: 0, top: 0, flip: false };
-                self.normalize.write(&canvas.pixels, [size; 2], [size; 2], whole, out);
+                self.normalize.write(&augmented.pixels, [size; 2], [size; 2], whole, out);
             }
         }
         if let Some(pixel_mean) = &self.pixel_mean {
@@ -628,9 +629,9 @@ pub(crate) mod tests {
         for policy in ["randaugment", "trivialaugment"] {
             let transform = json!({ "crop": "none", "flip": false, "policy": policy });
             let pipeline = Pipeline::train(&gray_config(8, transform), None);
-            let looks: std::collections::BTreeSet<Vec<u8>> =
+            let variants: std::collections::BTreeSet<Vec<u8>> =
                 (0..200).map(|index| applied(&pipeline, &image, index)).collect();
-            assert!(looks.len() > 30, "{}", looks.len());
+            assert!(variants.len() > 30, "{}", variants.len());
         }
     }
 

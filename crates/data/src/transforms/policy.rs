@@ -2,25 +2,25 @@
 
 use residual_spec::Policy;
 
-use super::augment_ops::{AugmentOp, Canvas};
+use super::augment_ops::{AugmentImage, AugmentOp};
 use crate::SampleRng;
 
 /// Number of magnitude bins.
 const BINS: u32 = 31;
 
 /// Draws operations and applies them to the image.
-pub(crate) fn apply(policy: &Policy, canvas: &mut Canvas, rng: &mut SampleRng) {
+pub(crate) fn apply(policy: &Policy, image: &mut AugmentImage, rng: &mut SampleRng) {
     match policy {
         Policy::None => {}
         Policy::RandAugment(policy) => {
-            let space = AugmentSpace::rand_augment(canvas.width, canvas.height);
+            let space = AugmentSpace::rand_augment(image.width, image.height);
             for _ in 0..policy.num_ops {
-                canvas.apply(space.draw(policy.magnitude, rng));
+                image.apply(space.draw(policy.magnitude, rng));
             }
         }
         Policy::TrivialAugment => {
             let strength = rng.below(BINS);
-            canvas.apply(AugmentSpace::trivial_augment().draw(strength, rng));
+            image.apply(AugmentSpace::trivial_augment().draw(strength, rng));
         }
     }
 }
@@ -51,16 +51,16 @@ impl AugmentSpace {
 
     /// Draws one of the 14 operations; signed operations get a random sign.
     fn draw(&self, strength: u32, rng: &mut SampleRng) -> AugmentOp {
-        let which = rng.below(14);
-        let signed = (1..=9).contains(&which);
-        let sign = if signed && rng.coin() { -1.0 } else { 1.0 };
-        self.operation(which, strength, sign)
+        let index = rng.below(14);
+        let is_signed = (1..=9).contains(&index);
+        let sign = if is_signed && rng.coin() { -1.0 } else { 1.0 };
+        self.operation(index, strength, sign)
     }
 
-    /// The operation at index `which` of torchvision's list.
-    fn operation(&self, which: u32, strength: u32, sign: f64) -> AugmentOp {
-        let up_to = |most: f32| sign * f64::from(linspace(0.0, most, strength));
-        match which {
+    /// The operation at index `index` of torchvision's list.
+    fn operation(&self, index: u32, strength: u32, sign: f64) -> AugmentOp {
+        let up_to = |max: f32| sign * f64::from(linspace(0.0, max, strength));
+        match index {
             0 => AugmentOp::Identity,
             1 => AugmentOp::ShearX(up_to(self.shear)),
             2 => AugmentOp::ShearY(up_to(self.shear)),
@@ -72,8 +72,9 @@ impl AugmentSpace {
             8 => AugmentOp::Contrast(up_to(self.enhance)),
             9 => AugmentOp::Sharpness(up_to(self.enhance)),
             10 => {
-                let gone = (strength as f32 / ((BINS - 1) as f32 / self.bits)).round_ties_even();
-                AugmentOp::Posterize(8 - gone as u32)
+                let removed_bits =
+                    (strength as f32 / ((BINS - 1) as f32 / self.bits)).round_ties_even();
+                AugmentOp::Posterize(8 - removed_bits as u32)
             }
             11 => AugmentOp::Solarize(linspace(255.0, 0.0, strength).into()),
             12 => AugmentOp::AutoContrast,
@@ -127,15 +128,15 @@ mod tests {
         ] {
             let operations = fixture[key].as_array().unwrap();
             assert_eq!(operations.len(), 14);
-            for (which, expected) in (0..).zip(operations) {
+            for (index, expected) in (0..).zip(operations) {
                 let magnitudes = expected["magnitudes"].as_array().unwrap();
                 for (strength, magnitude) in (0..).zip(magnitudes) {
-                    let (name, found) = name_and_magnitude(space.operation(which, strength, 1.0));
+                    let (name, found) = name_and_magnitude(space.operation(index, strength, 1.0));
                     assert_eq!(name, expected["operation"]);
                     let magnitude = magnitude.as_f64().unwrap();
                     assert_eq!(found, magnitude, "{key} {name} {strength}");
                 }
-                let (_, negative) = name_and_magnitude(space.operation(which, 7, -1.0));
+                let (_, negative) = name_and_magnitude(space.operation(index, 7, -1.0));
                 assert_eq!(expected["signed"], negative < 0.0, "{}", expected["operation"]);
             }
         }

@@ -90,7 +90,7 @@ fn slice(batch: &Batch, images: Range<usize>) -> Batch {
     Batch {
         images: batch.images[images.start * values..images.end * values].to_vec().into(),
         labels: batch.labels[images.clone()].to_vec(),
-        windows: batch.windows.as_ref().map(|windows| windows[images.clone()].to_vec()),
+        crop_windows: batch.crop_windows.as_ref().map(|windows| windows[images.clone()].to_vec()),
         indices: batch.indices.get(images).map(<[u32]>::to_vec).unwrap_or_default(),
         views: None,
         mixed,
@@ -182,13 +182,13 @@ mod tests {
         let whole = Batch {
             labels: vec![0; 5],
             indices: (0..5).collect(),
-            windows: Some((0..5).map(window).collect()),
+            crop_windows: Some((0..5).map(window).collect()),
             ..Batch::default()
         };
         let parts: Vec<Batch> = split(&whole, 2).collect();
         assert_eq!(parts.iter().map(Batch::len).collect::<Vec<_>>(), [2, 3]);
-        let windows = parts.iter().flat_map(|part| part.windows.clone().unwrap());
-        assert!(windows.eq(whole.windows.unwrap()));
+        let windows = parts.iter().flat_map(|part| part.crop_windows.clone().unwrap());
+        assert!(windows.eq(whole.crop_windows.unwrap()));
         assert_eq!(parts[1].indices, [2, 3, 4]);
     }
 

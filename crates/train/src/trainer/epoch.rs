@@ -62,7 +62,7 @@ impl Trainer<'_> {
     fn train_loader(&self) -> Loader {
         let options = LoaderOptions {
             skip_batches: self.position.batch as usize,
-            windows: self.step.has_images(),
+            crops_only: self.step.has_images(),
             ..LoaderOptions::train(&self.config, epoch_order(&self.config, self.position.epoch))
         };
         Loader::new(&self.data.splits.train, Arc::clone(&self.data.train_pipeline), options)

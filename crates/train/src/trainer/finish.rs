@@ -49,8 +49,8 @@ impl Trainer<'_> {
                 }
             }
         }
-        if let Some((part, images, evaluation)) = last_evaluation {
-            self.write_evaluation(part, &images, evaluation, on_idle)?;
+        if let Some((split, images, evaluation)) = last_evaluation {
+            self.write_evaluation(split, &images, evaluation, on_idle)?;
         }
         self.check_aborted()?;
         let result = self.result(reason, test);
@@ -78,7 +78,7 @@ impl Trainer<'_> {
     /// has no thumbnail. Nothing is written if the run is to stop and the thumbnails take long.
     fn write_evaluation(
         &self,
-        part: Split,
+        split: Split,
         images: &Subset,
         mut evaluation: Evaluation,
         on_idle: &mut dyn FnMut(),
@@ -102,7 +102,7 @@ impl Trainer<'_> {
             example.thumbnail =
                 read_thumbnail(images, example.index, channels, THUMBNAIL_SIZE).ok();
         }
-        self.dir.write_evaluation(&RunEvaluation { split: part, epoch: best.epoch, evaluation })
+        self.dir.write_evaluation(&RunEvaluation { split, epoch: best.epoch, evaluation })
     }
 
     /// # Errors

@@ -170,8 +170,8 @@ impl Trainer<'_> {
     }
 
     fn eval_loader(&self, subset: &Subset) -> Loader {
-        let windows = self.data.on_device.images(subset).is_some();
-        let options = LoaderOptions { windows, ..LoaderOptions::eval(&self.config) };
+        let crops_only = self.data.on_device.images(subset).is_some();
+        let options = LoaderOptions { crops_only, ..LoaderOptions::eval(&self.config) };
         Loader::new(subset, Arc::clone(&self.data.eval_pipeline), options)
     }
 }

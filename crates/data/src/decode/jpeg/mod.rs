@@ -77,7 +77,7 @@ fn decode_at(
     }
     let rest = BUFFERS.with_borrow_mut(|buffers| {
         let Buffers { coded, tables, coefficients, planes } = &mut *buffers;
-        let rest = coded.read(scan.coded)?;
+        let rest = coded.read(scan.entropy_coded)?;
         let planes = PlaneDecoder::new(level, &segments, request, planes, into)?;
         let fast = level > SimdLevel::Scalar;
         let decoder = ScanDecoder::new(fast, &segments, &frame, &scan, coded, tables)?;
@@ -135,7 +135,7 @@ mod tests {
     fn decoded(level: SimdLevel, file: &[u8]) -> Option<Image> {
         let header = Header::read(&mut Cursor::new(file)).ok()?;
         let mut image = Image::default();
-        let [width, height] = header.stored();
+        let [width, height] = header.encoded_size();
         decode_at(
             level,
             file,
@@ -147,8 +147,16 @@ mod tests {
     }
 
     /// Fixtures that this decoder accepts.
-    const OWN: [&str; 8] =
-        ["baseline", "full-colour", "grey", "restarts", "wide", "tall", "turned-1", "turned-6"];
+    const OWN: [&str; 8] = [
+        "baseline",
+        "full-color",
+        "gray",
+        "restarts",
+        "wide",
+        "tall",
+        "orientation-1",
+        "orientation-6",
+    ];
 
     #[test]
     fn ordinary_files_are_decoded_here() {
@@ -217,7 +225,7 @@ mod tests {
         for name in ["progressive", "cmyk"] {
             assert_eq!(decoded(SimdLevel::best(), &file(name)), None, "{name}");
         }
-        let mut rgb = file("full-colour");
+        let mut rgb = file("full-color");
         rgb.splice(2..20, []); // the JFIF segment
         assert!(decoded(SimdLevel::best(), &rgb).is_some());
         let frame = rgb.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
@@ -239,7 +247,8 @@ mod tests {
                 let part = Region { left: 1, top: 1, width: 1, height: 1 };
                 let part = DecodeRequest { scale: 1, region: part };
                 let mut image = Image::default();
-                let size = [Header::read(&mut Cursor::new(&whole)).unwrap()].map(|h| h.stored())[0];
+                let size =
+                    [Header::read(&mut Cursor::new(&whole)).unwrap()].map(|h| h.encoded_size())[0];
                 assert_eq!(
                     decode_at(SimdLevel::best(), &whole[..length], size, part, &mut image),
                     None
@@ -267,7 +276,7 @@ mod tests {
             if let Ok(header) = Header::read(&mut Cursor::new(&bytes)) {
                 let part = Region { left: 0, top: 0, width: 1, height: 1 };
                 let part = DecodeRequest { scale: 4, region: part };
-                let (size, mut image) = (header.stored(), Image::default());
+                let (size, mut image) = (header.encoded_size(), Image::default());
                 let decoded = decode_at(SimdLevel::best(), &bytes, size, part, &mut image);
                 prop_assert_eq!(decoded.is_some(), whole.is_some());
             }

@@ -82,7 +82,7 @@ impl<'a> PlaneDecoder<'a> {
         into: &'a mut Image,
     ) -> Option<PlaneDecoder<'a>> {
         let frame = segments.frame()?;
-        let [across, down] = frame.mcu_blocks();
+        let [across, down] = frame.max_sampling_factors();
         let scale = request.scale as usize;
         // The side of a luma block at this scale.
         let least = 8 / scale;

@@ -35,7 +35,7 @@ impl ScanTables {
         for (class, (tables, fill)) in tables.into_iter().enumerate() {
             let mut filled = [false; 4];
             for (_, numbers) in &scan.components {
-                let code = segments.codes[class].get(numbers[class])?.as_ref()?;
+                let code = segments.huffman_tables[class].get(numbers[class])?.as_ref()?;
                 if !std::mem::replace(&mut filled[numbers[class]], true) {
                     fill(code, &mut tables[numbers[class]]);
                 }
@@ -112,7 +112,8 @@ impl<'a> ScanDecoder<'a> {
             // Quads of the preceding components.
             let mut quads = 0;
             for &(component, numbers) in &scan.components {
-                let codes = [0, 1].map(|class| segments.codes[class][numbers[class]].as_ref());
+                let codes =
+                    [0, 1].map(|class| segments.huffman_tables[class][numbers[class]].as_ref());
                 let component_spec = &frame.components[component];
                 for row in 0..component_spec.down {
                     for across in 0..component_spec.across {
@@ -137,8 +138,8 @@ impl<'a> ScanDecoder<'a> {
             fast: fast && has_fast_shifts(),
             intervals,
             bits,
-            left: segments.restart,
-            restart: segments.restart,
+            left: segments.restart_interval,
+            restart: segments.restart_interval,
             blocks,
             mcu_blocks,
             before: [0; 3],
@@ -332,7 +333,7 @@ mod tests {
                 let mut segments = Segments::new(&file).unwrap();
                 let scan = segments.next_scan().unwrap().unwrap();
                 let (mut coded, mut tables) = (EntropyData::default(), ScanTables::default());
-                coded.read(scan.coded).unwrap();
+                coded.read(scan.entropy_coded).unwrap();
                 let frame = segments.frame().unwrap();
                 let mut decoder =
                     ScanDecoder::new(fast, &segments, &frame, &scan, &coded, &mut tables).unwrap();

@@ -1,5 +1,5 @@
-//! Marker segments of baseline JPEG files (ITU-T T.81, annex B): 8-bit samples, Huffman coding,
-//! gray or YCbCr.
+//! Marker segments of baseline and progressive JPEG files (ITU-T T.81, annex B) with 8-bit samples,
+//! Huffman coding, and gray or YCbCr components.
 
 use std::rc::Rc;
 
@@ -41,14 +41,14 @@ impl Component {
 
 impl Frame {
     /// The largest sampling factors: horizontal, vertical.
-    pub fn mcu_blocks(&self) -> [usize; 2] {
+    pub fn max_sampling_factors(&self) -> [usize; 2] {
         let most = |count: fn(&Component) -> usize| self.components.iter().map(count).max();
         [most(|c| c.across), most(|c| c.down)].map(|most| most.unwrap_or(1))
     }
 
     /// MCUs in a row, and rows of MCUs.
     pub fn mcus(&self) -> [usize; 2] {
-        let [across, down] = self.mcu_blocks();
+        let [across, down] = self.max_sampling_factors();
         [self.width.div_ceil(8 * across), self.height.div_ceil(8 * down)]
     }
 }
@@ -57,11 +57,11 @@ impl Frame {
 pub(super) struct Scan<'a> {
     /// Index of each component and the numbers of its DC and AC Huffman tables.
     pub components: Vec<(usize, [usize; 2])>,
-    /// First and last coefficient.
+    /// First and last coefficient in zigzag order (Ss, Se).
     pub band: [usize; 2],
-    /// Successive approximation: high and low bit position.
+    /// Successive approximation: high and low bit position (Ah, Al).
     pub approximation: [u32; 2],
-    pub coded: &'a [u8],
+    pub entropy_coded: &'a [u8],
 }
 
 /// Parses the segments of a file in order.
@@ -69,29 +69,31 @@ pub(super) struct Segments<'a> {
     rest: &'a [u8],
     frame: Option<Rc<Frame>>,
     /// By class (0: DC, 1: AC) and number.
-    pub codes: [[Option<HuffmanTable>; 4]; 2],
+    pub huffman_tables: [[Option<HuffmanTable>; 4]; 2],
     /// In natural order.
     pub quantization_tables: [Option<[u16; 64]>; 4],
     /// MCUs between restart markers; 0 for none.
-    pub restart: usize,
+    pub restart_interval: usize,
     jfif: bool,
     adobe: Option<u8>,
-    /// Tables parsed so far. Each costs far more time than its bytes in the file.
+    /// Huffman tables parsed so far. Building one takes far longer than reading its bytes, so a
+    /// hostile file could contain many.
     tables: usize,
 }
 
-/// More than any encoder writes.
+/// Maximum number of Huffman tables; no encoder writes as many.
 const MAX_TABLES: usize = 256;
 
 impl<'a> Segments<'a> {
-    /// All functions here return `None` for files that are not baseline JPEG or are damaged.
+    /// Starts behind the SOI marker. This and all other functions return `None` for unsupported or
+    /// damaged files.
     pub fn new(bytes: &'a [u8]) -> Option<Segments<'a>> {
         Some(Segments {
             rest: bytes.strip_prefix(&[0xff, 0xd8])?,
             frame: None,
-            codes: Default::default(),
+            huffman_tables: Default::default(),
             quantization_tables: [None; 4],
-            restart: 0,
+            restart_interval: 0,
             jfif: false,
             adobe: None,
             tables: 0,
@@ -103,7 +105,7 @@ impl<'a> Segments<'a> {
         self.frame.clone()
     }
 
-    /// Continues behind the entropy-coded data of a scan.
+    /// Continues with the segments after the entropy-coded data of a scan.
     pub fn skip_to(&mut self, rest: &'a [u8]) {
         self.rest = rest;
     }
@@ -124,12 +126,12 @@ impl<'a> Segments<'a> {
             self.rest = rest;
             match marker {
                 0xc0..=0xc2 if self.frame.is_none() => {
-                    self.frame = Some(Rc::new(frame(segment, *marker == 0xc2)?));
+                    self.frame = Some(Rc::new(parse_frame(segment, *marker == 0xc2)?));
                 }
-                0xc4 => self.read_codes(segment)?,
-                0xdb => self.read_quantisers(segment)?,
-                0xdd => self.restart = u16::from_be_bytes(segment.try_into().ok()?).into(),
-                0xda => return Some(Some(self.scan(segment)?)),
+                0xc4 => self.read_huffman_tables(segment)?,
+                0xdb => self.read_quantization_tables(segment)?,
+                0xdd => self.restart_interval = u16::from_be_bytes(segment.try_into().ok()?).into(),
+                0xda => return Some(Some(self.parse_scan(segment)?)),
                 0xe0 => self.jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
                 0xee if segment.starts_with(b"Adobe") => self.adobe = Some(*segment.get(11)?),
                 0xe1..=0xef | 0xfe => {}
@@ -150,48 +152,48 @@ impl<'a> Segments<'a> {
         }
     }
 
-    fn read_codes(&mut self, mut segment: &[u8]) -> Option<()> {
+    fn read_huffman_tables(&mut self, mut segment: &[u8]) -> Option<()> {
         while let [class, rest @ ..] = segment {
             let (counts, rest) = rest.split_first_chunk::<16>()?;
             let symbols = counts.iter().map(|&count| usize::from(count)).sum();
             let (symbols, rest) = rest.split_at_checked(symbols)?;
-            let place = self.codes.get_mut(usize::from(class >> 4))?;
-            let place = place.get_mut(usize::from(class & 15))?;
-            *place = Some(HuffmanTable::new(counts, symbols)?);
+            let slot = self.huffman_tables.get_mut(usize::from(class >> 4))?;
+            let slot = slot.get_mut(usize::from(class & 15))?;
+            *slot = Some(HuffmanTable::new(counts, symbols)?);
             self.tables += 1;
             segment = rest;
         }
         (self.tables <= MAX_TABLES).then_some(())
     }
 
-    fn read_quantisers(&mut self, mut segment: &[u8]) -> Option<()> {
+    fn read_quantization_tables(&mut self, mut segment: &[u8]) -> Option<()> {
         while let [number, rest @ ..] = segment {
-            let place = self.quantization_tables.get_mut(usize::from(number & 15))?;
+            let slot = self.quantization_tables.get_mut(usize::from(number & 15))?;
             let mut natural = [0; 64];
             let rest = match number >> 4 {
                 0 => {
                     let (values, rest) = rest.split_first_chunk::<64>()?;
-                    for (&value, place) in values.iter().zip(ZIGZAG) {
-                        natural[usize::from(place)] = value.into();
+                    for (&value, slot) in values.iter().zip(ZIGZAG) {
+                        natural[usize::from(slot)] = value.into();
                     }
                     rest
                 }
                 1 => {
                     let (values, rest) = rest.split_first_chunk::<128>()?;
-                    for (&value, place) in values.as_chunks::<2>().0.iter().zip(ZIGZAG) {
-                        natural[usize::from(place)] = u16::from_be_bytes(value);
+                    for (&value, slot) in values.as_chunks::<2>().0.iter().zip(ZIGZAG) {
+                        natural[usize::from(slot)] = u16::from_be_bytes(value);
                     }
                     rest
                 }
                 _ => return None,
             };
-            *place = Some(natural);
+            *slot = Some(natural);
             segment = rest;
         }
         Some(())
     }
 
-    fn scan(&self, segment: &[u8]) -> Option<Scan<'a>> {
+    fn parse_scan(&self, segment: &[u8]) -> Option<Scan<'a>> {
         let frame = self.frame.as_ref()?;
         let [count, rest @ ..] = segment else { return None };
         let (selected, &[first, last, approximation]) =
@@ -214,12 +216,12 @@ impl<'a> Segments<'a> {
             components,
             band,
             approximation,
-            coded: self.rest,
+            entropy_coded: self.rest,
         })
     }
 }
 
-fn frame(segment: &[u8], progressive: bool) -> Option<Frame> {
+fn parse_frame(segment: &[u8], progressive: bool) -> Option<Frame> {
     let [8, h1, h0, w1, w0, count, specs @ ..] = segment else { return None };
     let (height, width) = (u16::from_be_bytes([*h1, *h0]), u16::from_be_bytes([*w1, *w0]));
     let (specs, []) = specs.as_chunks::<3>() else { return None };
@@ -237,8 +239,8 @@ fn frame(segment: &[u8], progressive: bool) -> Option<Frame> {
             1 => (1, 1), // a single component is not interleaved
             _ => (usize::from(sampling >> 4), usize::from(sampling & 15)),
         };
-        let twice = frame.components.iter().any(|component| component.id == id);
-        if twice || !matches!(across, 1 | 2 | 4) || !matches!(down, 1 | 2 | 4) {
+        let is_duplicate = frame.components.iter().any(|component| component.id == id);
+        if is_duplicate || !matches!(across, 1 | 2 | 4) || !matches!(down, 1 | 2 | 4) {
             return None;
         }
         let quantization_table = usize::from(quantization_table);
@@ -251,7 +253,7 @@ fn frame(segment: &[u8], progressive: bool) -> Option<Frame> {
             height: 0,
         });
     }
-    let [across, down] = frame.mcu_blocks();
+    let [across, down] = frame.max_sampling_factors();
     for component in &mut frame.components {
         component.width = (frame.width * component.across).div_ceil(across);
         component.height = (frame.height * component.down).div_ceil(down);

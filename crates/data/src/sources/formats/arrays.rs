@@ -40,52 +40,52 @@ impl Arrays {
     /// `E_DATA_UNUSABLE` for fewer than two classes.
     pub fn open(self) -> Result<Dataset> {
         let shape = [self.train.height, self.train.width, self.train.channels];
-        let mut parts = [Some(self.train), self.val, self.test];
-        let labels = parts.iter().flatten().flat_map(|part| part.labels.iter());
-        let needed = labels.max().map_or(0, |&most| most as usize + 1);
+        let mut splits = [Some(self.train), self.val, self.test];
+        let labels = splits.iter().flatten().flat_map(|split| split.labels.iter());
+        let needed = labels.max().map_or(0, |&label| label as usize + 1);
         let classes = match self.classes {
-            Some(classes) => named(classes)?,
+            Some(classes) => check_names(classes)?,
             // At most as many classes as images: a label of 2^32 would require as many names.
             None => {
-                let images: usize = parts.iter().flatten().map(|part| part.labels.len()).sum();
+                let images: usize = splits.iter().flatten().map(|split| split.labels.len()).sum();
                 if needed > images {
                     let message = format!(
                         "there is a label {} among {images} images, and no list of classes",
                         needed - 1
                     );
-                    return Err(bad("arrays.classes", message)
+                    return Err(invalid("arrays.classes", message)
                         .hint("Number the classes from 0, or name them all in `arrays.classes`."));
                 }
                 (0..needed).map(|class| class.to_string()).collect()
             }
         };
         let mut bytes = 0;
-        for (part, images) in Split::ALL.into_iter().zip(&parts) {
+        for (split, images) in Split::ALL.into_iter().zip(&splits) {
             let Some(images) = images else { continue };
-            check(part, images, shape, classes.len())?;
+            check_split(split, images, shape, classes.len())?;
             bytes += images.images.len() as u64;
         }
         if bytes > MAX_BYTES {
             let message =
                 format!("the images take {} GiB, more than the limit of 4 GiB", bytes >> 30);
-            return Err(bad("arrays", message)
+            return Err(invalid("arrays", message)
                 .hint("Write them to an image folder or to shards, which are read on demand."));
         }
-        let mut source = |part: Split| {
-            let (images, labels) = match parts[part as usize].take() {
-                Some(part) => (part.images, part.labels),
+        let mut source = |split: Split| {
+            let (images, labels) = match splits[split as usize].take() {
+                Some(arrays) => (arrays.images, arrays.labels),
                 None => Default::default(),
             };
-            MemorySource::shared(part, shape, images, labels)
+            MemorySource::shared(split, shape, images, labels)
         };
-        let parts = Split::ALL.map(&mut source);
-        Dataset::in_memory(ARRAYS, DataFormat::Arrays, classes, parts).map_err(|error| {
-            error.key("arrays.train").hint("Give training images of two classes or more.")
+        let sources = Split::ALL.map(&mut source);
+        Dataset::in_memory(ARRAYS, DataFormat::Arrays, classes, sources).map_err(|error| {
+            error.key("arrays.train").hint("Add training images of at least two classes.")
         })
     }
 }
 
-fn named(classes: Vec<String>) -> Result<Vec<String>> {
+fn check_names(classes: Vec<String>) -> Result<Vec<String>> {
     for (i, class) in classes.iter().enumerate() {
         if class.is_empty() || classes[..i].contains(class) {
             let message = if class.is_empty() {
@@ -93,39 +93,39 @@ fn named(classes: Vec<String>) -> Result<Vec<String>> {
             } else {
                 format!("two classes are called '{class}'")
             };
-            return Err(bad(&format!("arrays.classes[{i}]"), message)
-                .hint("Give every class a name of its own, in the order of labels."));
+            return Err(invalid(&format!("arrays.classes[{i}]"), message)
+                .hint("Give each class a unique name, in the order of labels."));
         }
     }
     Ok(classes)
 }
 
-fn check(part: Split, images: &ArraySplit, shape: [u32; 3], classes: usize) -> Result<()> {
-    let key = |what: &str| format!("arrays.{}.{what}", part.as_str());
+fn check_split(split: Split, images: &ArraySplit, shape: [u32; 3], classes: usize) -> Result<()> {
+    let key = |field: &str| format!("arrays.{}.{field}", split.as_str());
     let ArraySplit { height, width, channels, .. } = *images;
     if height == 0 || width == 0 || !matches!(channels, 1 | 3) {
         let message = format!("images of {width}x{height} pixels and {channels} channels");
-        return Err(bad(&key("channels"), format!("there are no {message}"))
-            .hint("Give sides of 1 or more, and 1 channel (gray) or 3 (RGB)."));
+        return Err(invalid(&key("channels"), format!("there are no {message}"))
+            .hint("Use sides of at least 1 pixel, and 1 channel (gray) or 3 channels (RGB)."));
     }
     if [height, width, channels] != shape {
         let [h, w, c] = shape;
         let message = format!(
             "the {} images are of {width}x{height}x{channels}, those to train on of {w}x{h}x{c}",
-            part.as_str()
+            split.as_str()
         );
-        return Err(bad(&key("width"), message).hint("Give images of one size."));
+        return Err(invalid(&key("width"), message).hint("Resize all images to one size."));
     }
     let count = images.labels.len();
-    let one = u128::from(height) * u128::from(width) * u128::from(channels);
-    if images.images.len() as u128 != one * count as u128 {
+    let image_bytes = u128::from(height) * u128::from(width) * u128::from(channels);
+    if images.images.len() as u128 != image_bytes * count as u128 {
         let message = format!(
             "{count} images of {width}x{height} with {channels} channels take {} bytes, not {}",
-            one * count as u128,
+            image_bytes * count as u128,
             images.images.len()
         );
-        return Err(bad(&key("images"), message).hint(
-            "Give rows from the top, channels innermost, one byte a value, and one label an image.",
+        return Err(invalid(&key("images"), message).hint(
+            "Use the layout [images, height, width, channels] with one byte per value, and one label per image.",
         ));
     }
     match images.labels.iter().position(|&label| label as usize >= classes) {
@@ -133,13 +133,13 @@ fn check(part: Split, images: &ArraySplit, shape: [u32; 3], classes: usize) -> R
         Some(i) => {
             let message =
                 format!("image {i} has the label {} of {classes} classes", images.labels[i]);
-            Err(bad(&format!("{}[{i}]", key("labels")), message)
+            Err(invalid(&format!("{}[{i}]", key("labels")), message)
                 .hint("Number the classes from 0, and name them all in `arrays.classes`."))
         }
     }
 }
 
-fn bad(key: &str, message: String) -> Error {
+fn invalid(key: &str, message: String) -> Error {
     Error::new(ErrorCode::Usage, message).key(key)
 }
 
@@ -148,13 +148,13 @@ mod tests {
     use super::*;
     use crate::Image;
 
-    fn part(labels: &[u32]) -> ArraySplit {
+    fn array_split(labels: &[u32]) -> ArraySplit {
         let images = Arc::new((0..labels.len() * 6).map(|i| i as u8).collect());
         ArraySplit { images, labels: labels.to_vec().into(), height: 1, width: 2, channels: 3 }
     }
 
     fn arrays(labels: &[u32]) -> Arrays {
-        Arrays { train: part(labels), val: None, test: None, classes: None }
+        Arrays { train: array_split(labels), val: None, test: None, classes: None }
     }
 
     fn refused(arrays: Arrays) -> String {
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn opens_the_given_images() {
         let mut given = arrays(&[0, 300, 1]);
-        given.test = Some(part(&[2, 0]));
+        given.test = Some(array_split(&[2, 0]));
         given.classes = Some((0..301).map(|i| format!("class {i}")).collect());
         let set = given.open().unwrap();
         let facts = set.facts();
@@ -203,9 +203,11 @@ mod tests {
         assert_eq!(with(&|a| a.classes = Some(vec!["a".into()])), "arrays.train.labels[1]");
         let twice = |a: &mut Arrays| a.classes = Some(vec!["a".into(), "a".into()]);
         assert_eq!(with(&twice), "arrays.classes[1]");
-        let other = |a: &mut Arrays| a.val = Some(ArraySplit { height: 2, width: 1, ..part(&[0]) });
+        let other =
+            |a: &mut Arrays| a.val = Some(ArraySplit { height: 2, width: 1, ..array_split(&[0]) });
         assert_eq!(with(&other), "arrays.val.width");
-        let none = |a: &mut Arrays| a.train = ArraySplit { images: vec![].into(), ..part(&[]) };
+        let none =
+            |a: &mut Arrays| a.train = ArraySplit { images: vec![].into(), ..array_split(&[]) };
         assert_eq!(with(&none), "arrays.train");
     }
 }

@@ -14,8 +14,10 @@ use crate::sources::listing::check_cancelled;
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
 
+/// Height and width of an image.
 pub(crate) const SIDE: usize = 32;
-pub(crate) const PLANE: usize = SIDE * SIDE;
+/// Bytes of one channel of an image.
+pub(crate) const PLANE_LEN: usize = SIDE * SIDE;
 
 /// CIFAR-10 or CIFAR-100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +34,23 @@ impl Cifar {
         }
     }
 
-    fn record(self) -> usize {
-        self.label_bytes() + 3 * PLANE
+    /// Bytes of a label and an image.
+    fn record_len(self) -> usize {
+        self.label_bytes() + 3 * PLANE_LEN
     }
 
     /// The published class names in the order of labels, for a folder without a names file.
-    pub fn classes(self, labels: CifarLabels) -> Vec<String> {
+    pub fn class_names(self, labels: CifarLabels) -> Vec<String> {
         let names = match (self, labels) {
-            (Cifar::Ten, _) => TEN,
-            (Cifar::Hundred, CifarLabels::Fine) => FINE,
-            (Cifar::Hundred, CifarLabels::Coarse) => COARSE,
+            (Cifar::Ten, _) => CIFAR10_CLASSES,
+            (Cifar::Hundred, CifarLabels::Fine) => CIFAR100_FINE_CLASSES,
+            (Cifar::Hundred, CifarLabels::Coarse) => CIFAR100_COARSE_CLASSES,
         };
         names.split_whitespace().map(String::from).collect()
     }
 
     /// The names file of the binary version.
-    fn list(self, labels: CifarLabels) -> &'static str {
+    fn names_file(self, labels: CifarLabels) -> &'static str {
         match (self, labels) {
             (Cifar::Ten, _) => "batches.meta.txt",
             (Cifar::Hundred, CifarLabels::Fine) => "fine_label_names.txt",
@@ -69,18 +72,18 @@ impl Cifar {
 
 /// The class names of CIFAR-10 in the order of labels.
 pub fn cifar10_class_names() -> Vec<String> {
-    Cifar::Ten.classes(CifarLabels::Fine)
+    Cifar::Ten.class_names(CifarLabels::Fine)
 }
 
 /// The error for coarse labels of a data set other than CIFAR-100.
-pub(crate) fn no_coarse_labels(what: &str) -> Error {
-    Error::new(ErrorCode::Config, format!("{what} has no coarse labels; CIFAR-100 has"))
+pub(crate) fn no_coarse_labels(dataset: &str) -> Error {
+    Error::new(ErrorCode::Config, format!("{dataset} has no coarse labels; CIFAR-100 has"))
         .key("data.labels")
-        .hint("Leave `data.labels` out.")
+        .hint("Remove `data.labels`.")
 }
 
-const TEN: &str = "airplane automobile bird cat deer dog frog horse ship truck";
-const FINE: &str = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy \
+const CIFAR10_CLASSES: &str = "airplane automobile bird cat deer dog frog horse ship truck";
+const CIFAR100_FINE_CLASSES: &str = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy \
     bridge bus butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud \
     cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster \
     house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle \
@@ -89,7 +92,7 @@ const FINE: &str = "apple aquarium_fish baby bear beaver bed bee beetle bicycle 
     skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank \
     telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf \
     woman worm";
-const COARSE: &str = "aquatic_mammals fish flowers food_containers fruit_and_vegetables \
+const CIFAR100_COARSE_CLASSES: &str = "aquatic_mammals fish flowers food_containers fruit_and_vegetables \
     household_electrical_devices household_furniture insects large_carnivores \
     large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores \
     medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1 \
@@ -105,14 +108,16 @@ pub(crate) struct CifarFiles {
 
 impl CifarFiles {
     /// Finds the files of the binary version; `None` if there are none.
-    pub fn find_in(files: &[PathBuf]) -> Option<Self> {
-        CifarFiles::find_named(files, Cifar::Ten, "data_batch_", "test_batch.bin", ".bin")
-            .or_else(|| CifarFiles::find_named(files, Cifar::Hundred, "train", "test.bin", ".bin"))
+    pub fn find(files: &[PathBuf]) -> Option<Self> {
+        CifarFiles::find_with_names(files, Cifar::Ten, "data_batch_", "test_batch.bin", ".bin")
+            .or_else(|| {
+                CifarFiles::find_with_names(files, Cifar::Hundred, "train", "test.bin", ".bin")
+            })
     }
 
     /// Finds the test file and the training files, whose names are `train`, a number (CIFAR-10
     /// only) and `extension`.
-    pub fn find_named(
+    pub fn find_with_names(
         files: &[PathBuf],
         kind: Cifar,
         train: &str,
@@ -137,11 +142,11 @@ impl CifarFiles {
         }
         // Sort data_batch_10 after data_batch_9.
         found.train.sort_by_key(|file| (file.as_os_str().len(), file.clone()));
-        let any = !found.train.is_empty() || !found.test.is_empty();
-        any.then_some(found)
+        let is_found = !found.train.is_empty() || !found.test.is_empty();
+        is_found.then_some(found)
     }
 
-    /// Reads all files. A file may have fewer records than the published one.
+    /// Reads all files. A file may have fewer records than in the published data set.
     ///
     /// # Errors
     /// `E_DATA_FORMAT` for a file with partial records or a label without a class; `E_CONFIG` for
@@ -154,49 +159,53 @@ impl CifarFiles {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
         self.kind.check_labels(labels)?;
-        let classes = read_class_names(&folder.join(self.kind.list(labels)))?
-            .unwrap_or_else(|| self.kind.classes(labels));
-        let label_at = match (self.kind, labels) {
+        let classes = read_class_names(&folder.join(self.kind.names_file(labels)))?
+            .unwrap_or_else(|| self.kind.class_names(labels));
+        let label_offset = match (self.kind, labels) {
             (Cifar::Ten, _) | (Cifar::Hundred, CifarLabels::Coarse) => 0,
             (Cifar::Hundred, CifarLabels::Fine) => 1,
         };
-        let read = |part, files: &[PathBuf]| {
-            read(part, files, self.kind, label_at, classes.len(), cancelled)
+        let read = |split, files: &[PathBuf]| {
+            read_split(split, files, self.kind, label_offset, classes.len(), cancelled)
         };
-        let parts = [
+        let sources = [
             read(Split::Train, &self.train)?,
             read(Split::Val, &[])?,
             read(Split::Test, &self.test)?,
         ];
-        Dataset::in_memory(source, DataFormat::CifarBinary, classes, parts)
+        Dataset::in_memory(source, DataFormat::CifarBinary, classes, sources)
     }
 }
 
-fn read(
-    part: Split,
+/// Reads the records of all files of a split.
+fn read_split(
+    split: Split,
     files: &[PathBuf],
     kind: Cifar,
-    label_at: usize,
+    label_offset: usize,
     classes: usize,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<MemorySource> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    let bad = |file: &Path, what: String| bad(file, kind, what);
+    let malformed = |file: &Path, problem: String| malformed(file, kind, problem);
     for file in files {
         let failed = |cause| Error::read(file, &cause);
         let mut opened = File::open(file).map_err(failed)?;
         let length = opened.metadata().map_err(failed)?.len();
         if length + pixels.len() as u64 > MAX_BYTES {
-            return Err(bad(file, "exceeds the limit of 4 GiB for data sets in memory".into()));
+            return Err(malformed(
+                file,
+                "exceeds the limit of 4 GiB for data sets in memory".into(),
+            ));
         }
-        let (length, record) = (length as usize, kind.record());
+        let (length, record) = (length as usize, kind.record_len());
         if length == 0 || !length.is_multiple_of(record) {
             let message =
                 format!("has {length} bytes, which is not a multiple of the record size {record}");
-            return Err(bad(file, message));
+            return Err(malformed(file, message));
         }
         labels.reserve(length / record);
-        pixels.reserve(length / record * 3 * PLANE);
+        pixels.reserve(length / record * 3 * PLANE_LEN);
         let mut bytes = vec![0; record];
         let mut reader = std::io::BufReader::with_capacity(64 * record, &mut opened);
         for number in 0..length / record {
@@ -204,35 +213,36 @@ fn read(
                 check_cancelled(cancelled)?;
             }
             reader.read_exact(&mut bytes).map_err(failed)?;
-            let label = u32::from(bytes[label_at]);
+            let label = u32::from(bytes[label_offset]);
             if label as usize >= classes {
                 let message =
                     format!("has label {label} in record {number}, but only {classes} classes");
-                return Err(bad(file, message));
+                return Err(malformed(file, message));
             }
             labels.push(label);
             push_pixels(&mut pixels, &bytes[kind.label_bytes()..]);
         }
     }
-    Ok(MemorySource::new(part, [SIDE as u32, SIDE as u32, 3], pixels, labels))
+    Ok(MemorySource::new(split, [SIDE as u32, SIDE as u32, 3], pixels, labels))
 }
 
 /// Interleaves planes of red, green and blue.
 pub(crate) fn push_pixels(pixels: &mut Vec<u8>, planes: &[u8]) {
-    let (red, rest) = planes.split_at(PLANE);
-    let (green, blue) = rest.split_at(PLANE);
+    let (red, rest) = planes.split_at(PLANE_LEN);
+    let (green, blue) = rest.split_at(PLANE_LEN);
     for ((&r, &g), &b) in red.iter().zip(green).zip(blue) {
         pixels.extend_from_slice(&[r, g, b]);
     }
 }
 
-fn bad(file: &Path, kind: Cifar, what: String) -> Error {
+fn malformed(file: &Path, kind: Cifar, problem: String) -> Error {
     let (name, labels) = match kind {
         Cifar::Ten => ("CIFAR-10", "a label byte"),
         Cifar::Hundred => ("CIFAR-100", "a coarse and a fine label byte"),
     };
-    damaged(file, what)
-        .hint(format!("Give {name}'s binary version: records of {labels} and 3,072 pixel bytes."))
+    damaged(file, problem).hint(format!(
+        "Use the binary version of {name}: records of {labels} and 3,072 pixel bytes."
+    ))
 }
 
 #[cfg(test)]
@@ -242,11 +252,11 @@ mod tests {
     use super::*;
     use crate::Image;
 
-    const RECORD: usize = 1 + 3 * PLANE;
+    const RECORD: usize = 1 + 3 * PLANE_LEN;
 
     fn record(label: u8, red: u8) -> Vec<u8> {
         let mut record = vec![label];
-        record.extend([red, 20, 30].into_iter().flat_map(|value| [value; PLANE]));
+        record.extend([red, 20, 30].into_iter().flat_map(|value| [value; PLANE_LEN]));
         record[2] = 99;
         record
     }
@@ -266,7 +276,7 @@ mod tests {
     fn open_labels(files: &[(&str, Vec<u8>)], labels: CifarLabels) -> Result<Dataset> {
         let folder = folder(files);
         let listing = crate::sources::listing::Listing::read(folder.path(), &|| false)?;
-        let files = CifarFiles::find_in(&listing.files).unwrap();
+        let files = CifarFiles::find(&listing.files).unwrap();
         files.open("cifar", folder.path(), labels, &|| false)
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use residual_pickle::{Limits, Pickle, Value, read};
 use residual_spec::{CifarLabels, DataFormat, Error, Result};
 
-use super::cifar::{Cifar, CifarFiles, PLANE, SIDE, push_pixels};
+use super::cifar::{Cifar, CifarFiles, PLANE_LEN, SIDE, push_pixels};
 use crate::sources::files::damaged;
 use crate::sources::listing::check_cancelled;
 use crate::sources::memory::MAX_BYTES;
@@ -24,15 +24,15 @@ pub(crate) struct CifarPythonFiles {
 impl CifarPythonFiles {
     /// Finds the files of the Python version; `None` if there are none. The names of CIFAR-100's
     /// files are so common that they count only beside a `meta` file.
-    pub fn find_in(files: &[PathBuf]) -> Option<Self> {
+    pub fn find(files: &[PathBuf]) -> Option<Self> {
         let named = |name: &str| files.iter().find(|file| file.file_name() == Some(name.as_ref()));
         if let Some(batches) =
-            CifarFiles::find_named(files, Cifar::Ten, "data_batch_", "test_batch", "")
+            CifarFiles::find_with_names(files, Cifar::Ten, "data_batch_", "test_batch", "")
         {
             return Some(CifarPythonFiles { batches, meta: named("batches.meta").cloned() });
         }
         let meta = Some(named("meta")?.clone());
-        let batches = CifarFiles::find_named(files, Cifar::Hundred, "train", "test", "")?;
+        let batches = CifarFiles::find_with_names(files, Cifar::Hundred, "train", "test", "")?;
         Some(CifarPythonFiles { batches, meta })
     }
 
@@ -55,22 +55,22 @@ impl CifarPythonFiles {
         };
         let classes = match &self.meta {
             Some(meta) => names(meta, names_key)?,
-            None => kind.classes(labels),
+            None => kind.class_names(labels),
         };
-        let read = |part, files: &[PathBuf]| {
+        let read = |split, files: &[PathBuf]| {
             let (mut pixels, mut labels) = (Vec::new(), Vec::new());
             for file in files {
                 check_cancelled(cancelled)?;
                 read_batch(file, labels_key, classes.len(), &mut pixels, &mut labels)?;
             }
-            Ok(MemorySource::new(part, [SIDE as u32, SIDE as u32, 3], pixels, labels))
+            Ok(MemorySource::new(split, [SIDE as u32, SIDE as u32, 3], pixels, labels))
         };
-        let parts = [
+        let sources = [
             read(Split::Train, &self.batches.train)?,
             read(Split::Val, &[])?,
             read(Split::Test, &self.batches.test)?,
         ];
-        Dataset::in_memory(source, DataFormat::CifarPython, classes, parts)
+        Dataset::in_memory(source, DataFormat::CifarPython, classes, sources)
     }
 }
 
@@ -83,7 +83,7 @@ fn names(file: &Path, key: &str) -> Result<Vec<String>> {
     let names = list.filter(|list| list.len() <= 100).and_then(|list| list.map(name).collect());
     match names {
         Some(names) if !Vec::is_empty(&names) => Ok(names),
-        _ => Err(bad(file, format!("has no list of names '{key}'"))),
+        _ => Err(malformed(file, format!("has no list of names '{key}'"))),
     }
 }
 
@@ -98,29 +98,29 @@ fn read_batch(
     let pickle = open(file, pixels.len() as u64)?;
     let root = pickle.root();
     let Some(list) = root.get(key).and_then(Value::as_items) else {
-        return Err(bad(file, format!("has no list '{key}'")));
+        return Err(malformed(file, format!("has no list '{key}'")));
     };
     let count = list.len();
     let Some(array) = root.get("data").and_then(Value::as_array) else {
-        return Err(bad(file, "has no array 'data'".into()));
+        return Err(malformed(file, "has no array 'data'".into()));
     };
-    if array.dtype != "u1" || array.fortran || array.shape != [count, 3 * PLANE] {
+    if array.dtype != "u1" || array.fortran || array.shape != [count, 3 * PLANE_LEN] {
         let (dtype, shape) = (array.dtype, array.shape);
         let message = format!(
             "has 'data' of type {dtype} and shape {shape:?}, not bytes of shape [{count}, 3072]"
         );
-        return Err(bad(file, message));
+        return Err(malformed(file, message));
     }
     for (number, label) in list.enumerate() {
         let label = label.as_int().filter(|label| (0..classes as i128).contains(label));
         let Some(label) = label else {
             let message = format!("has no label below {classes} for image {number}");
-            return Err(bad(file, message));
+            return Err(malformed(file, message));
         };
         labels.push(label as u32);
     }
     pixels.reserve(array.bytes.len());
-    for planes in array.bytes.chunks_exact(3 * PLANE) {
+    for planes in array.bytes.chunks_exact(3 * PLANE_LEN) {
         push_pixels(pixels, planes);
     }
     Ok(())
@@ -132,17 +132,17 @@ fn open(file: &Path, before: u64) -> Result<Pickle> {
     let opened = File::open(file).map_err(failed)?;
     let length = opened.metadata().map_err(failed)?.len();
     if length + before > MAX_BYTES {
-        return Err(bad(file, "exceeds the limit of 4 GiB for data sets in memory".into()));
+        return Err(malformed(file, "exceeds the limit of 4 GiB for data sets in memory".into()));
     }
     let limits = Limits { bytes: length as usize, ..Limits::default() };
     read(&mut BufReader::new(opened), limits).map_err(|error| match error {
         residual_pickle::Error::Io(cause) => Error::read(file, &cause),
-        error => bad(file, error.to_string()),
+        error => malformed(file, error.to_string()),
     })
 }
 
-fn bad(file: &Path, what: String) -> Error {
-    damaged(file, what).hint("Download CIFAR's Python version again.")
+fn malformed(file: &Path, problem: String) -> Error {
+    damaged(file, problem).hint("Download the Python version of the data set again.")
 }
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
         let listing = Listing::read(folder.path(), &|| false)?;
-        CifarPythonFiles::find_in(&listing.files).unwrap().open("cifar", labels, &|| false)
+        CifarPythonFiles::find(&listing.files).unwrap().open("cifar", labels, &|| false)
     }
 
     /// A `meta` file in the text protocol.
@@ -199,7 +199,8 @@ mod tests {
         let mut image = Image::default();
         train.read_into(5, 3, &mut image).unwrap();
         // Planes are consecutive; the fixture counts from 0 modulo 251.
-        let value = |channel: usize, place: usize| ((3072 + channel * PLANE + place) % 251) as u8;
+        let value =
+            |channel: usize, place: usize| ((3072 + channel * PLANE_LEN + place) % 251) as u8;
         assert_eq!(image.pixels[3..6], [value(0, 1), value(1, 1), value(2, 1)]);
         assert_eq!(image.pixels[3069..], [value(0, 1023), value(1, 1023), value(2, 1023)]);
     }

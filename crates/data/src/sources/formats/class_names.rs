@@ -29,19 +29,19 @@ pub(crate) fn read_class_names(file: &Path) -> Result<Option<Vec<String>>> {
             continue;
         }
         if !seen.insert(name) {
-            let message = format!("{} names the class '{name}' twice", file.display());
+            let message = format!("{} lists the class '{name}' twice", file.display());
             return Err(Error::new(ErrorCode::DataFormat, message)
                 .file(file)
                 .line(number as u32 + 1)
-                .hint("Give every class a name of its own, one a line, in the order of labels."));
+                .hint("Write each class name once, one name per line, in the order of labels."));
         }
         names.push(name.into());
     }
     if names.is_empty() {
-        let message = format!("{} names no class", file.display());
+        let message = format!("{} has no class names", file.display());
         return Err(Error::new(ErrorCode::DataFormat, message)
             .file(file)
-            .hint("Write one name a line, in the order of labels, or remove the file."));
+            .hint("Write one name per line, in the order of labels, or remove the file."));
     }
     Ok(Some(names))
 }

@@ -21,7 +21,7 @@ const SOME: usize = 10;
 
 /// The folder of a class in one split, and its files.
 struct ClassFolder {
-    part: Split,
+    split: Split,
     path: PathBuf,
     files: Vec<ImageLocation>,
 }
@@ -40,11 +40,11 @@ pub(crate) fn open(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     let mut folders = Vec::new();
-    for (part, listing) in parts(root, listing, cancelled)? {
+    for (split, listing) in find_splits(root, listing, cancelled)? {
         for path in listing.folders {
             let files = files_below(&path, cancelled)?.into_iter();
             let files = files.map(|file| ImageLocation::File(file.into())).collect();
-            folders.push(ClassFolder { part, path, files });
+            folders.push(ClassFolder { split, path, files });
         }
     }
     let files: Vec<ImageLocation> =
@@ -54,31 +54,31 @@ pub(crate) fn open(
 }
 
 /// Finds the splits of a root folder, each with its class folders.
-fn parts(
+fn find_splits(
     root: &Path,
     listing: Listing,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<(Split, Listing)>> {
     let named = |folder: &Path| Split::from_name(folder.file_name()?.to_str()?);
-    let parts: Option<Vec<Split>> = listing.folders.iter().map(|folder| named(folder)).collect();
+    let splits: Option<Vec<Split>> = listing.folders.iter().map(|folder| named(folder)).collect();
     // A class may be named "train": the folders are splits only if all of them have split names and
     // the training folder contains folders.
-    let Some(parts) = parts.filter(|parts| parts.contains(&Split::Train)) else {
+    let Some(splits) = splits.filter(|splits| splits.contains(&Split::Train)) else {
         return Ok(vec![(Split::Train, listing)]);
     };
     let mut found: Vec<(Split, Listing)> = Vec::new();
-    for (part, folder) in parts.into_iter().zip(&listing.folders) {
-        if found.iter().any(|(other, _)| *other == part) {
-            let message = format!("{} has two {} splits", root.display(), part.as_str());
+    for (split, folder) in splits.into_iter().zip(&listing.folders) {
+        if found.iter().any(|(other, _)| *other == split) {
+            let message = format!("{} has two {} splits", root.display(), split.as_str());
             return Err(Error::new(ErrorCode::DataUnusable, message)
                 .key("data")
                 .file(folder)
                 .hint("Keep one of the two folders."));
         }
-        found.push((part, Listing::read(folder, cancelled)?));
+        found.push((split, Listing::read(folder, cancelled)?));
     }
     let train_has_folders =
-        found.iter().any(|(part, inside)| *part == Split::Train && !inside.folders.is_empty());
+        found.iter().any(|(split, inside)| *split == Split::Train && !inside.folders.is_empty());
     Ok(if train_has_folders { found } else { vec![(Split::Train, listing)] })
 }
 
@@ -118,17 +118,17 @@ fn assemble(
                 Ok((header, bytes)) => images.push((file, header, bytes)),
                 // Notes, lists and thumbnails are common in image folders and need no warning.
                 Err(HeaderError::Unknown) if !has_image_extension(file.file()) => {}
-                Err(why) => skipped.add(file.about(header_error(&why))),
+                Err(why) => skipped.add(file.with_name(header_error(&why))),
             }
         }
         readable.push((folder, images));
     }
     let mut warnings = skipped.warnings();
 
-    let of_part = |part| readable.iter().filter(move |(folder, _)| folder.part == part);
+    let folders_of = |split| readable.iter().filter(move |(folder, _)| folder.split == split);
     let mut classes: Vec<String> = Vec::new();
     let mut counts = Vec::new();
-    for (folder, images) in of_part(Split::Train) {
+    for (folder, images) in folders_of(Split::Train) {
         if images.is_empty() {
             warnings.push(WarningEvent {
                 code: ErrorCode::DataUnusable,
@@ -152,42 +152,42 @@ fn assemble(
     })?;
 
     let (mut stats, mut hash) = (HeaderStats::default(), Xxh3::new());
-    let mut parts: [DiskSource; 3] = Default::default();
-    for part in Split::ALL {
-        let images = &mut parts[part as usize];
-        for (folder, readable) in of_part(part).filter(|(_, images)| !images.is_empty()) {
+    let mut sources: [DiskSource; 3] = Default::default();
+    for split in Split::ALL {
+        let images = &mut sources[split as usize];
+        for (folder, readable) in folders_of(split).filter(|(_, images)| !images.is_empty()) {
             let name = folder.name();
             let Some(label) = classes.iter().position(|class| *class == name) else {
-                return Err(unknown_class(part, folder));
+                return Err(unknown_class(split, folder));
             };
             for &(location, ref header, bytes) in readable {
-                if part == Split::Train {
+                if split == Split::Train {
                     let file = location.file();
                     let below = file.strip_prefix(&folder.path).unwrap_or(file);
                     add_to_fingerprint(&mut hash, label, &name, below, bytes);
                 }
-                stats.add(part, header);
+                stats.add(split, header);
                 images.locations.push(location.clone());
                 images.labels.push(label as u32);
             }
         }
-        if images.locations.is_empty() && folders.iter().any(|folder| folder.part == part) {
+        if images.locations.is_empty() && folders.iter().any(|folder| folder.split == split) {
             warnings.push(WarningEvent {
                 code: ErrorCode::DataUnusable,
-                message: format!("the {} split of {source} has no images", part.as_str()),
+                message: format!("the {} split of {source} has no images", split.as_str()),
                 file: None,
                 hint: None,
             });
         }
     }
     let format = DataFormat::ImageFolder;
-    Ok(dataset(source, format, classes, parts, &stats, &hash, warnings))
+    Ok(dataset(source, format, classes, sources, &stats, &hash, warnings))
 }
 
-fn unknown_class(part: Split, folder: &ClassFolder) -> Error {
+fn unknown_class(split: Split, folder: &ClassFolder) -> Error {
     let message = format!(
         "the {} split has the class '{}', which the train split lacks",
-        part.as_str(),
+        split.as_str(),
         folder.name()
     );
     Error::new(ErrorCode::DataUnusable, message)
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn gray_images_of_several_sizes_have_no_common_size() {
-        let root = folder(&[("a/1.jpg", &image("grey.jpg")), ("b/1.png", &image("grey16.png"))]);
+        let root = folder(&[("a/1.jpg", &image("gray.jpg")), ("b/1.png", &image("gray16.png"))]);
         assert_eq!(open(root.path()).unwrap().facts().channels, 1);
         let (down, up) = (image("resized-down.png"), image("resized-up.png"));
         let root = folder(&[("a/1.png", &down), ("b/1.png", &up)]);

@@ -30,10 +30,11 @@ impl IdxFiles {
     ///
     /// # Errors
     /// `E_DATA_FORMAT` if two files belong to the same split.
-    pub fn find_in(files: &[PathBuf]) -> Result<Option<Self>> {
+    pub fn find(files: &[PathBuf]) -> Result<Option<Self>> {
         let mut found = IdxFiles::default();
         for file in files {
-            let Some((part, kind)) = file.file_name().and_then(|n| n.to_str()).and_then(role)
+            let Some((split, kind)) =
+                file.file_name().and_then(|n| n.to_str()).and_then(parse_name)
             else {
                 continue;
             };
@@ -41,22 +42,22 @@ impl IdxFiles {
                 Kind::Images => &mut found.images,
                 Kind::Labels => &mut found.labels,
             };
-            match &mut slots[part as usize] {
+            match &mut slots[split as usize] {
                 slot @ None => *slot = Some(file.clone()),
                 // The same file plain and gzipped: use either.
                 Some(other) if other.with_extension("") == *file => *other = file.clone(),
                 Some(other) if *other == file.with_extension("") => {}
                 Some(other) => {
-                    let part = part.as_str();
                     let message = format!(
-                        "{} and {} both look like the {part} split",
+                        "{} and {} both look like the {} split",
                         other.display(),
-                        file.display()
+                        file.display(),
+                        split.as_str()
                     );
                     return Err(Error::new(ErrorCode::DataFormat, message)
                         .key("data")
                         .file(file)
-                        .hint("Keep the files of one data set in a folder of their own."));
+                        .hint("Put each data set into its own folder."));
                 }
             }
         }
@@ -74,43 +75,43 @@ impl IdxFiles {
         folder: &Path,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
-        let mut parts = Vec::with_capacity(3);
+        let mut sources = Vec::with_capacity(3);
         let mut size = None;
-        for (part, (images, labels)) in
+        for (split, (images, labels)) in
             Split::ALL.into_iter().zip(self.images.into_iter().zip(self.labels))
         {
-            parts.push(match (images, labels) {
+            sources.push(match (images, labels) {
                 (None, None) => None,
                 (Some(images), Some(labels)) => {
-                    Some(read_part(part, &images, &labels, &mut size, cancelled)?)
+                    Some(read_split(split, &images, &labels, &mut size, cancelled)?)
                 }
                 (Some(found), None) => return Err(missing("labels", &found)),
                 (None, Some(found)) => return Err(missing("images", &found)),
             });
         }
-        let most = parts.iter().flatten().flat_map(|part| part.labels()).max().copied();
-        let needed = most.unwrap_or(0) as usize + 1;
+        let max_label = sources.iter().flatten().flat_map(|source| source.labels()).max().copied();
+        let needed = max_label.unwrap_or(0) as usize + 1;
         let list = folder.join("classes.txt");
         let classes = match read_class_names(&list)? {
             Some(names) if names.len() < needed => {
-                let (named, most) = (names.len(), needed - 1);
+                let (count, max_label) = (names.len(), needed - 1);
                 let message = format!(
-                    "{} names {named} classes, but there are labels up to {most}",
+                    "{} names {count} classes, but there are labels up to {max_label}",
                     list.display()
                 );
                 return Err(Error::new(ErrorCode::DataFormat, message)
                     .file(list)
-                    .hint("Write one name a line, in the order of labels from 0."));
+                    .hint("Write one name per line, in the order of labels from 0."));
             }
             Some(names) => names,
             None => (0..needed).map(|class| class.to_string()).collect(),
         };
         let [height, width] = size.unwrap_or([1, 1]);
-        let mut parts = Split::ALL.into_iter().zip(parts).map(|(part, source)| {
-            source.unwrap_or_else(|| MemorySource::new(part, [height, width, 1], vec![], vec![]))
+        let mut sources = Split::ALL.into_iter().zip(sources).map(|(split, source)| {
+            source.unwrap_or_else(|| MemorySource::new(split, [height, width, 1], vec![], vec![]))
         });
-        let parts = std::array::from_fn(|_| parts.next().expect("three parts"));
-        Dataset::in_memory(source, DataFormat::Idx, classes, parts)
+        let sources = std::array::from_fn(|_| sources.next().expect("three splits"));
+        Dataset::in_memory(source, DataFormat::Idx, classes, sources)
     }
 }
 
@@ -121,13 +122,13 @@ enum Kind {
 
 /// Parses split and content from a file name. Publishers differ in the dot or dash before `idx` and
 /// in the text around `train`, `t10k` or `test`.
-fn role(name: &str) -> Option<(Split, Kind)> {
+fn parse_name(name: &str) -> Option<(Split, Kind)> {
     let name = name.strip_suffix(".gz").unwrap_or(name).replace(".idx", "-idx");
     let (stem, kind) = match name.strip_suffix("-images-idx3-ubyte") {
         Some(stem) => (stem, Kind::Images),
         None => (name.strip_suffix("-labels-idx1-ubyte")?, Kind::Labels),
     };
-    let part = if stem.contains("train") {
+    let split = if stem.contains("train") {
         Split::Train
     } else if stem.contains("t10k") || stem.contains("test") {
         Split::Test
@@ -136,11 +137,11 @@ fn role(name: &str) -> Option<(Split, Kind)> {
     } else {
         return None;
     };
-    Some((part, kind))
+    Some((split, kind))
 }
 
-fn missing(what: &str, found: &Path) -> Error {
-    let message = format!("there are no {what} beside {}", found.display());
+fn missing(content: &str, found: &Path) -> Error {
+    let message = format!("there are no {content} beside {}", found.display());
     Error::new(ErrorCode::DataFormat, message)
         .key("data")
         .file(found)
@@ -148,8 +149,8 @@ fn missing(what: &str, found: &Path) -> Error {
 }
 
 /// Reads the images and labels of a split. All splits have the size of the first.
-fn read_part(
-    part: Split,
+fn read_split(
+    split: Split,
     images: &Path,
     labels: &Path,
     size: &mut Option<[u32; 2]>,
@@ -171,7 +172,7 @@ fn read_part(
         _ => *size = Some([height, width]),
     }
     let labels = label_bytes.into_iter().map(u32::from).collect();
-    Ok(MemorySource::new(part, [height, width, 1], pixels, labels))
+    Ok(MemorySource::new(split, [height, width, 1], pixels, labels))
 }
 
 /// Reads the dimensions of an IDX file with `D` dimensions, and its values.
@@ -291,7 +292,7 @@ mod tests {
 
     fn open(folder: &TempDir) -> Result<Dataset> {
         let listing = crate::sources::listing::Listing::read(folder.path(), &|| false)?;
-        IdxFiles::find_in(&listing.files)?.unwrap().open("digits", folder.path(), &|| false)
+        IdxFiles::find(&listing.files)?.unwrap().open("digits", folder.path(), &|| false)
     }
 
     fn refused(files: &[(&str, Vec<u8>)]) -> Error {
@@ -322,15 +323,18 @@ mod tests {
 
     #[test]
     fn parses_names_of_all_publishers() {
-        for (name, part) in [
+        for (name, split) in [
             ("train-images-idx3-ubyte.gz", Split::Train),
             ("t10k-images.idx3-ubyte", Split::Test),
             ("emnist-letters-test-images-idx3-ubyte", Split::Test),
             ("val-images-idx3-ubyte", Split::Val),
         ] {
-            assert!(matches!(role(name), Some((found, Kind::Images)) if found == part), "{name}");
+            assert!(
+                matches!(parse_name(name), Some((found, Kind::Images)) if found == split),
+                "{name}"
+            );
         }
-        assert!(role("train-images-idx3-ubyte.png").is_none());
+        assert!(parse_name("train-images-idx3-ubyte.png").is_none());
     }
 
     #[test]
@@ -393,7 +397,7 @@ mod tests {
     fn stops_when_cancelled() {
         let folder = folder(&[]);
         let listing = crate::sources::listing::Listing::read(folder.path(), &|| false).unwrap();
-        let files = IdxFiles::find_in(&listing.files).unwrap().unwrap();
+        let files = IdxFiles::find(&listing.files).unwrap().unwrap();
         let error = files.open("digits", folder.path(), &|| true).err().unwrap();
         assert_eq!(error.code, ErrorCode::Aborted);
     }

@@ -107,13 +107,13 @@ impl ImageList {
                 Err(HeaderError::Io(cause)) => {
                     return Err(missing(list, &image, &location, &cause));
                 }
-                Err(why) => skipped.add(location.about(header_error(&why))),
+                Err(why) => skipped.add(location.with_name(header_error(&why))),
             }
         }
 
         let (classes, class_of) = classes(&self.labels, &counts, folder)?;
         let mut totals = vec![0; classes.len()];
-        let mut parts: [DiskSource; 3] = Default::default();
+        let mut sources: [DiskSource; 3] = Default::default();
         for (image, location) in kept {
             let Some(class) = class_of[image.label as usize] else {
                 return Err(unknown_class(
@@ -126,15 +126,15 @@ impl ImageList {
             if image.split == Split::Train {
                 totals[class as usize] += 1;
             }
-            let split = &mut parts[image.split as usize];
-            split.locations.push(location);
-            split.labels.push(class);
+            let source = &mut sources[image.split as usize];
+            source.locations.push(location);
+            source.labels.push(class);
         }
         check_classes(source, &classes, &totals).map_err(|error| {
             let hint = "Label training images with two classes or more.";
             error.file(list).hint(hint)
         })?;
-        Ok(dataset(source, format, classes, parts, &stats, &hash, skipped.warnings()))
+        Ok(dataset(source, format, classes, sources, &stats, &hash, skipped.warnings()))
     }
 }
 

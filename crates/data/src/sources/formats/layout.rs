@@ -22,9 +22,9 @@ pub(crate) enum Layout {
 /// folder.
 pub(crate) fn find_layouts(files: &[PathBuf]) -> Result<Vec<Layout>> {
     let mut found = Vec::new();
-    found.extend(IdxFiles::find_in(files)?.map(Layout::Idx));
-    found.extend(CifarFiles::find_in(files).map(Layout::CifarBinary));
-    found.extend(CifarPythonFiles::find_in(files).map(Layout::CifarPython));
+    found.extend(IdxFiles::find(files)?.map(Layout::Idx));
+    found.extend(CifarFiles::find(files).map(Layout::CifarBinary));
+    found.extend(CifarPythonFiles::find(files).map(Layout::CifarPython));
     Ok(found)
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum ManifestFormat {
 }
 
 impl ManifestFormat {
-    pub fn of(file: &Path) -> Option<Self> {
+    pub fn from_path(file: &Path) -> Option<Self> {
         let extension = file.extension()?.to_str()?.to_ascii_lowercase();
         Some(match extension.as_str() {
             "csv" => ManifestFormat::Csv,
@@ -45,14 +45,14 @@ impl ManifestFormat {
 pub(crate) fn open(
     source: &str,
     file: &Path,
-    notation: ManifestFormat,
+    format: ManifestFormat,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     let failed = |cause| Error::read(file, &cause).key("data");
     let opened = File::open(file).map_err(failed)?;
     if opened.metadata().map_err(failed)?.len() > MAX_BYTES {
         let megabytes = MAX_BYTES >> 20;
-        return Err(bad(
+        return Err(malformed(
             file,
             0,
             format!("is larger than {megabytes} MiB, the limit for manifests"),
@@ -64,35 +64,36 @@ pub(crate) fn open(
         if line.is_multiple_of(1024) {
             check_cancelled(cancelled)?;
         }
-        let (place, part) = check(path, label, split).map_err(|what| bad(file, line, what))?;
+        let (image, split) =
+            check_fields(path, label, split).map_err(|problem| malformed(file, line, problem))?;
         list.add(
-            part,
+            split,
             label,
-            ImageLocation::File(folder.join(place).into()),
+            ImageLocation::File(folder.join(image).into()),
             path.as_bytes(),
             line,
         );
         Ok(())
     };
     let reader = BufReader::with_capacity(1 << 16, opened.take(MAX_BYTES));
-    match notation {
+    match format {
         ManifestFormat::Csv => read_csv(file, reader, &mut add)?,
         ManifestFormat::JsonLines => read_json_lines(file, reader, &mut add)?,
     }
     if list.is_empty() {
-        return Err(bad(file, 0, "lists no images".into()));
+        return Err(malformed(file, 0, "lists no images".into()));
     }
     list.open(source, DataFormat::Manifest, file, folder, cancelled)
 }
 
 /// Validates the fields of a line. The error text completes the sentence that begins with the file
 /// name.
-fn check(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), String> {
+fn check_fields(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), String> {
     if path.is_empty() {
-        return Err("names no image".into());
+        return Err("has no path".into());
     }
     if label.is_empty() {
-        return Err(format!("gives no label for '{path}'"));
+        return Err(format!("has no label for '{path}'"));
     }
     if path.contains("://") {
         return Err(format!("names '{path}', which is a URL, not a file"));
@@ -100,12 +101,12 @@ fn check(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), Strin
     if path.contains('\0') {
         return Err("names a path with a zero byte".into());
     }
-    let part = match split {
+    let split = match split {
         "" => Split::Train,
         _ => Split::from_name(split)
             .ok_or_else(|| format!("has the split '{split}', not train, val or test"))?,
     };
-    Ok((path.into(), part))
+    Ok((path.into(), split))
 }
 
 type Add<'a> = dyn FnMut(u32, &str, &str, &str) -> Result<()> + 'a;
@@ -119,7 +120,7 @@ fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
         .trim(csv::Trim::All)
         .from_reader(reader);
     let mut columns = [Some(0), Some(1), Some(2)];
-    let mut first = true;
+    let mut is_first = true;
     let mut record = StringRecord::new();
     loop {
         let more = reader.read_record(&mut record).map_err(|error| csv_error(file, error))?;
@@ -127,16 +128,20 @@ fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
             return Ok(());
         }
         let line = record.position().map_or(0, |position| position.line() as u32);
-        if std::mem::take(&mut first) && record.iter().any(|name| name == COLUMNS[0]) {
+        if std::mem::take(&mut is_first) && record.iter().any(|name| name == COLUMNS[0]) {
             columns = COLUMNS.map(|column| record.iter().position(|name| name == column));
             if columns[1].is_none() {
-                return Err(bad(file, line, "has a column 'path' but no column 'label'".into()));
+                return Err(malformed(
+                    file,
+                    line,
+                    "has a column 'path' but no column 'label'".into(),
+                ));
             }
             continue;
         }
         let [path, label, split] = columns.map(|column| column.and_then(|i| record.get(i)));
         let (Some(path), Some(label)) = (path, label) else {
-            return Err(bad(file, line, "has no path and label".into()));
+            return Err(malformed(file, line, "has no path and label".into()));
         };
         add(line, path, label, split.unwrap_or(""))?;
     }
@@ -148,9 +153,9 @@ fn csv_error(file: &Path, error: csv::Error) -> Error {
         csv::ErrorKind::Io(cause) => Error::read(file, &cause).key("data"),
         csv::ErrorKind::Utf8 { pos, .. } => {
             let line = pos.map_or(line, |position| position.line() as u32);
-            bad(file, line, "is not in UTF-8".into()).hint("Save it as CSV in UTF-8.")
+            malformed(file, line, "is not in UTF-8".into()).hint("Save it as CSV in UTF-8.")
         }
-        other => bad(file, line, format!("is not valid CSV: {other:?}")),
+        other => malformed(file, line, format!("is not valid CSV: {other:?}")),
     }
 }
 
@@ -165,7 +170,7 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
             break;
         }
         if bytes.len() as u64 > MAX_LINE {
-            return Err(bad(file, line, format!("is longer than {MAX_LINE} bytes")));
+            return Err(malformed(file, line, format!("is longer than {MAX_LINE} bytes")));
         }
         let text = match line {
             1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes),
@@ -175,33 +180,34 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
             continue;
         }
         let object: Value = serde_json::from_slice(text)
-            .map_err(|cause| bad(file, line, format!("is not valid JSON: {cause}")))?;
+            .map_err(|cause| malformed(file, line, format!("is not valid JSON: {cause}")))?;
         if !object.is_object() {
-            return Err(bad(file, line, "is not a JSON object".into()));
+            return Err(malformed(file, line, "is not a JSON object".into()));
         }
         let text = |key: &str| match &object[key] {
             Value::Null => Ok(String::new()),
             Value::String(text) => Ok(text.clone()),
             Value::Number(number) if key == "label" && number.is_u64() => Ok(number.to_string()),
-            _ => Err(bad(file, line, format!("has a `{key}` that is not a string"))),
+            _ => Err(malformed(file, line, format!("has a `{key}` that is not a string"))),
         };
         add(line, &text("path")?, &text("label")?, &text("split")?)?;
     }
     Ok(())
 }
 
-fn bad(file: &Path, line: u32, what: String) -> Error {
+fn malformed(file: &Path, line: u32, problem: String) -> Error {
     let place = match line {
         0 => file.display().to_string(),
         _ => format!("{}, line {line},", file.display()),
     };
-    let hint = match ManifestFormat::of(file) {
+    let hint = match ManifestFormat::from_path(file) {
         Some(ManifestFormat::JsonLines) => {
             r#"Write one object a line: {"path": "a.jpg", "label": "cat", "split": "train"}."#
         }
         _ => "Write a line for each image: path,label or path,label,split (train, val, test).",
     };
-    let error = Error::new(ErrorCode::DataFormat, format!("{place} {what}")).key("data").file(file);
+    let error =
+        Error::new(ErrorCode::DataFormat, format!("{place} {problem}")).key("data").file(file);
     match line {
         0 => error.hint(hint),
         _ => error.line(line).hint(hint),
@@ -283,7 +289,7 @@ mod tests {
     #[test]
     fn reports_malformed_lines_by_number() {
         let format = ErrorCode::DataFormat;
-        for (text, line, what) in [
+        for (text, line, problem) in [
             ("a.jpg,cat\na.jpg", Some(2), "no path and label"),
             ("a.jpg,cat\na.jpg,", Some(2), "no label"),
             ("a.jpg,cat\n,dog", Some(2), "no image"),
@@ -295,9 +301,9 @@ mod tests {
         ] {
             let (code, at, message) = refused("labels.csv", text.as_bytes());
             assert_eq!((code, at), (format, line), "{text}: {message}");
-            assert!(message.contains(what), "{text}: {message}");
+            assert!(message.contains(problem), "{text}: {message}");
         }
-        for (text, line, what) in [
+        for (text, line, problem) in [
             (r#"{"path": "a.jpg", "label": 1.5}"#, 1, "`label`"),
             (r#"{"path": 3, "label": "x"}"#, 1, "`path`"),
             ("{\"path\": \"a.jpg\", \"label\": 1}\n{\"path\"", 2, "not valid JSON"),
@@ -306,7 +312,7 @@ mod tests {
         ] {
             let (code, at, message) = refused("labels.jsonl", text.as_bytes());
             assert_eq!((code, at), (format, Some(line)), "{text}: {message}");
-            assert!(message.contains(what), "{text}: {message}");
+            assert!(message.contains(problem), "{text}: {message}");
         }
         let deep = "[".repeat(60_000);
         assert_eq!(refused("labels.jsonl", deep.as_bytes()).1, Some(1));

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 
 const BLOCK: u64 = 512;
 /// Maximum size of a long name or a pax header.
-const MAX_ASPECT: u64 = 1 << 16;
+const MAX_EXTENSION: u64 = 1 << 16;
 
 /// A regular file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) enum Entry {
     Other(&'static str, String),
     /// The end, and whether the archive has an end marker.
     End {
-        marked: bool,
+        has_end_marker: bool,
     },
 }
 
@@ -34,80 +34,84 @@ pub(crate) enum Entry {
 pub(crate) struct Tar<R> {
     file: BufReader<R>,
     length: u64,
-    at: u64,
+    position: u64,
 }
 
 /// Why an archive cannot be read. The text completes the sentence that begins with its name.
-pub(crate) enum Failure {
+pub(crate) enum TarError {
     Io(std::io::Error),
-    Bad(String),
+    Malformed(String),
 }
 
-impl From<std::io::Error> for Failure {
+impl From<std::io::Error> for TarError {
     fn from(cause: std::io::Error) -> Self {
         match cause.kind() {
-            std::io::ErrorKind::UnexpectedEof => Failure::Bad("is truncated".into()),
-            _ => Failure::Io(cause),
+            std::io::ErrorKind::UnexpectedEof => TarError::Malformed("is truncated".into()),
+            _ => TarError::Io(cause),
         }
     }
 }
 
-fn bad<T>(what: impl Into<String>) -> Result<T, Failure> {
-    Err(Failure::Bad(what.into()))
+fn malformed<T>(problem: impl Into<String>) -> Result<T, TarError> {
+    Err(TarError::Malformed(problem.into()))
 }
 
 impl<R: Read + Seek> Tar<R> {
     pub fn new(mut file: R) -> std::io::Result<Self> {
         let length = file.seek(SeekFrom::End(0))?;
         file.rewind()?;
-        Ok(Tar { file: BufReader::with_capacity(4096, file), length, at: 0 })
+        Ok(Tar { file: BufReader::with_capacity(4096, file), length, position: 0 })
     }
 
     /// Reads the next header and skips the content.
-    pub fn next(&mut self) -> Result<Entry, Failure> {
+    pub fn next(&mut self) -> Result<Entry, TarError> {
         let (mut long_name, mut long_size) = (None, None);
         loop {
-            if self.at >= self.length {
-                return Ok(Entry::End { marked: false });
+            if self.position >= self.length {
+                return Ok(Entry::End { has_end_marker: false });
             }
-            let offset = self.at + BLOCK;
+            let offset = self.position + BLOCK;
             let mut header = [0; BLOCK as usize];
             self.file.read_exact(&mut header)?;
             if header == [0; BLOCK as usize] {
-                return Ok(Entry::End { marked: true });
+                return Ok(Entry::End { has_end_marker: true });
             }
-            check_sum(&header, self.at)?;
+            verify_checksum(&header, self.position)?;
             let kind = header[156];
-            // A header about the next entry has its own size.
-            let about = matches!(kind, b'x' | b'g' | b'L' | b'K');
-            let size = match long_size.filter(|_| !about) {
+            // The `size` of a pax header applies to the next file, not to another extension header.
+            let is_extension = matches!(kind, b'x' | b'g' | b'L' | b'K');
+            let size = match long_size.filter(|_| !is_extension) {
                 Some(size) => size,
-                None => number(&header[124..136])
-                    .ok_or_else(|| Failure::Bad(format!("has no size at byte {}", self.at)))?,
+                None => parse_number(&header[124..136]).ok_or_else(|| {
+                    TarError::Malformed(format!("has no size at byte {}", self.position))
+                })?,
             };
             let end = offset.checked_add(size).filter(|&end| end <= self.length);
             let Some(end) = end else {
                 let name = long_name.unwrap_or_else(|| short_name(&header));
-                return bad(format!("is truncated: '{name}' has {size} bytes"));
+                return malformed(format!("is truncated: '{name}' has {size} bytes"));
             };
-            if about {
-                if size > MAX_ASPECT {
-                    return bad(format!("has a name of {size} bytes at byte {}", self.at));
+            if is_extension {
+                if size > MAX_EXTENSION {
+                    return malformed(format!(
+                        "has a name of {size} bytes at byte {}",
+                        self.position
+                    ));
                 }
                 let mut text = vec![0; size as usize];
                 self.file.read_exact(&mut text)?;
                 match kind {
-                    b'L' => long_name = Some(until_zero(&text)),
-                    b'x' => pax(&text, &mut long_name, &mut long_size)?,
+                    b'L' => long_name = Some(until_nul(&text)),
+                    b'x' => parse_pax(&text, &mut long_name, &mut long_size)?,
                     // Global (g), or the target of a link (K).
                     _ => {}
                 }
             }
             let next = end.next_multiple_of(BLOCK).min(self.length);
-            let here = if about { end } else { offset };
-            self.file.seek_relative((next - here) as i64)?;
-            self.at = next;
-            if about {
+            let current = if is_extension { end } else { offset };
+            self.file.seek_relative((next - current) as i64)?;
+            self.position = next;
+            if is_extension {
                 continue;
             }
             let name = long_name.take().unwrap_or_else(|| short_name(&header));
@@ -129,33 +133,35 @@ impl<R: Read + Seek> Tar<R> {
     }
 
     /// Reads a member of at most `max` bytes. The position of `next` is unchanged.
-    pub fn read(&mut self, member: &Member, most: u64) -> Result<Vec<u8>, Failure> {
-        if member.bytes > most {
+    pub fn read(&mut self, member: &Member, max: u64) -> Result<Vec<u8>, TarError> {
+        if member.bytes > max {
             let Member { name, bytes, .. } = member;
-            return bad(format!("has {bytes} bytes in '{name}', more than the limit of {most}"));
+            return malformed(format!(
+                "has {bytes} bytes in '{name}', more than the limit of {max}"
+            ));
         }
-        let back = self.at as i64;
-        self.file.seek_relative(member.offset as i64 - back)?;
+        let position = self.position as i64;
+        self.file.seek_relative(member.offset as i64 - position)?;
         let mut bytes = vec![0; member.bytes as usize];
         self.file.read_exact(&mut bytes)?;
-        self.file.seek_relative(back - (member.offset + member.bytes) as i64)?;
+        self.file.seek_relative(position - (member.offset + member.bytes) as i64)?;
         Ok(bytes)
     }
 }
 
-fn check_sum(header: &[u8; BLOCK as usize], at: u64) -> Result<(), Failure> {
-    let place = 148..156;
-    let byte = |(i, &byte): (usize, &u8)| if place.contains(&i) { b' ' } else { byte };
+fn verify_checksum(header: &[u8; BLOCK as usize], position: u64) -> Result<(), TarError> {
+    let field = 148..156;
+    let byte = |(i, &byte): (usize, &u8)| if field.contains(&i) { b' ' } else { byte };
     let sum: u64 = header.iter().enumerate().map(byte).map(u64::from).sum();
-    match number(&header[place.clone()]) {
+    match parse_number(&header[field.clone()]) {
         Some(stored) if stored == sum => Ok(()),
-        _ if at == 0 => bad("is not a tar archive"),
-        _ => bad(format!("is damaged at byte {at}")),
+        _ if position == 0 => malformed("is not a tar archive"),
+        _ => malformed(format!("is damaged at byte {position}")),
     }
 }
 
 /// Parses an octal number, padded with spaces or NULs, or GNU's big-endian number.
-fn number(field: &[u8]) -> Option<u64> {
+fn parse_number(field: &[u8]) -> Option<u64> {
     if let [first, rest @ ..] = field
         && first & 0x80 != 0
     {
@@ -175,38 +181,42 @@ fn number(field: &[u8]) -> Option<u64> {
     }
 }
 
-fn until_zero(bytes: &[u8]) -> String {
+fn until_nul(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 fn short_name(header: &[u8; BLOCK as usize]) -> String {
-    let name = until_zero(&header[..100]);
+    let name = until_nul(&header[..100]);
     if &header[257..263] == b"ustar\0" && header[345] != 0 {
-        format!("{}/{name}", until_zero(&header[345..500]))
+        format!("{}/{name}", until_nul(&header[345..500]))
     } else {
         name
     }
 }
 
 /// Parses pax records `length key=value\n`; the length includes itself.
-fn pax(mut text: &[u8], name: &mut Option<String>, size: &mut Option<u64>) -> Result<(), Failure> {
+fn parse_pax(
+    mut text: &[u8],
+    name: &mut Option<String>,
+    size: &mut Option<u64>,
+) -> Result<(), TarError> {
     while !text.is_empty() {
         let record = || {
-            let blank = text.iter().take(8).position(|&byte| byte == b' ')?;
-            let length: usize = std::str::from_utf8(&text[..blank]).ok()?.parse().ok()?;
-            let record = text.get(blank + 1..length)?.strip_suffix(b"\n")?;
+            let space = text.iter().take(8).position(|&byte| byte == b' ')?;
+            let length: usize = std::str::from_utf8(&text[..space]).ok()?.parse().ok()?;
+            let record = text.get(space + 1..length)?.strip_suffix(b"\n")?;
             let equals = record.iter().position(|&byte| byte == b'=')?;
             Some((length, &record[..equals], &record[equals + 1..]))
         };
         let Some((length, key, value)) = record() else {
-            return bad("has a damaged pax header");
+            return malformed("has a damaged pax header");
         };
         match key {
-            b"path" => *name = Some(until_zero(value)),
+            b"path" => *name = Some(until_nul(value)),
             b"size" => {
                 let value = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
-                let Some(value) = value else { return bad("has a damaged pax header") };
+                let Some(value) = value else { return malformed("has a damaged pax header") };
                 *size = Some(value);
             }
             _ => {}
@@ -264,8 +274,8 @@ pub(crate) mod tests {
                     return Ok(entries);
                 }
                 Ok(entry) => entries.push(entry),
-                Err(Failure::Bad(what)) => return Err(what),
-                Err(Failure::Io(cause)) => panic!("{cause}"),
+                Err(TarError::Malformed(problem)) => return Err(problem),
+                Err(TarError::Io(cause)) => panic!("{cause}"),
             }
         }
     }
@@ -274,7 +284,7 @@ pub(crate) mod tests {
         Entry::File(Member { name: name.into(), offset, bytes })
     }
 
-    const END: Entry = Entry::End { marked: true };
+    const END: Entry = Entry::End { has_end_marker: true };
 
     #[test]
     fn finds_files_and_their_offsets() {
@@ -318,7 +328,7 @@ pub(crate) mod tests {
         assert_eq!(found[0], Entry::Folder);
         assert_eq!(found[1], Entry::Other("a symbolic link", "s".into()));
         assert_eq!(found[3], Entry::Other("a device", "tty".into()));
-        assert_eq!(found[4], Entry::End { marked: false });
+        assert_eq!(found[4], Entry::End { has_end_marker: false });
     }
 
     #[test]
@@ -344,6 +354,6 @@ pub(crate) mod tests {
         let mut damaged = archive(&[("a", b"1"), ("b", b"2")]);
         damaged[1030] ^= 1;
         assert_eq!(entries(&damaged).unwrap_err(), "is damaged at byte 1024");
-        assert_eq!(entries(b"").unwrap(), [Entry::End { marked: false }]);
+        assert_eq!(entries(b"").unwrap(), [Entry::End { has_end_marker: false }]);
     }
 }

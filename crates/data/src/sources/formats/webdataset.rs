@@ -11,7 +11,7 @@ use residual_spec::{DataFormat, Error, ErrorCode, Result};
 use serde_json::Value;
 
 use super::image_list::ImageList;
-use super::tar::{Entry, Failure, Member, Tar};
+use super::tar::{Entry, Member, Tar, TarError};
 use crate::sources::disk::ImageLocation;
 use crate::sources::files::{damaged, open_file};
 use crate::sources::listing::check_cancelled;
@@ -30,9 +30,9 @@ pub(crate) struct Shards(Vec<PathBuf>);
 
 impl Shards {
     /// Finds the shards of a folder; `None` if there are none.
-    pub fn find_in(files: &[PathBuf]) -> Option<Self> {
+    pub fn find(files: &[PathBuf]) -> Option<Self> {
         let shards: Vec<PathBuf> =
-            files.iter().filter(|file| is_shard(file) || is_packed(file)).cloned().collect();
+            files.iter().filter(|file| is_shard(file) || is_compressed(file)).cloned().collect();
         (!shards.is_empty()).then_some(Shards(shards))
     }
 
@@ -41,17 +41,17 @@ impl Shards {
     ///
     /// # Errors
     /// `E_DATA_FORMAT` for a malformed pattern.
-    pub fn named(source: &str) -> Result<Option<Self>> {
+    pub fn from_path(source: &str) -> Result<Option<Self>> {
         let path = Path::new(source);
-        if !is_shard(path) && !is_packed(path) {
+        if !is_shard(path) && !is_compressed(path) {
             return Ok(None);
         }
         if !source.contains('{') || path.exists() {
             Ok(Some(Shards(vec![path.into()])))
         } else {
             let mut shards = Vec::new();
-            expand(source, &mut shards).map_err(|what| {
-                Error::new(ErrorCode::DataFormat, format!("'{source}' {what}"))
+            expand(source, &mut shards).map_err(|problem| {
+                Error::new(ErrorCode::DataFormat, format!("'{source}' {problem}"))
                     .key("data")
                     .hint("Write a range of shards as 'train-{000000..000146}.tar'.")
             })?;
@@ -71,15 +71,18 @@ impl Shards {
         folder: &Path,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
-        if let Some(packed) = self.0.iter().find(|shard| is_packed(shard)) {
+        if let Some(compressed) = self.0.iter().find(|shard| is_compressed(shard)) {
             let message = format!(
                 "{} is compressed; only plain .tar archives are supported",
-                packed.display()
+                compressed.display()
             );
             return Err(Error::new(ErrorCode::DataFormat, message)
                 .key("data")
-                .file(packed)
-                .hint("Decompress it to a plain .tar, for example with `gunzip`, or unpack it into a folder."));
+                .file(compressed)
+                .hint(
+                    "Decompress it to a plain .tar, for example with `gunzip`, or unpack it into a \
+                     folder.",
+                ));
         }
         let (mut list, mut skipped) = (ImageList::new(), SkippedFiles::members());
         for shard in &self.0 {
@@ -92,7 +95,7 @@ impl Shards {
             return Err(Error::new(ErrorCode::DataUnusable, message)
                 .key("data")
                 .file(first)
-                .hint("If the archive holds class folders, unpack it and give the folder."));
+                .hint("If the archive holds class folders, unpack it and use the folder."));
         }
         let mut set = list.open(source, DataFormat::Webdataset, first, folder, cancelled)?;
         set.warn(skipped.warnings());
@@ -104,7 +107,7 @@ fn is_shard(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tar"))
 }
 
-fn is_packed(file: &Path) -> bool {
+fn is_compressed(file: &Path) -> bool {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("").to_ascii_lowercase();
     [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"].iter().any(|end| name.ends_with(end))
 }
@@ -121,13 +124,13 @@ fn expand(pattern: &str, into: &mut Vec<PathBuf>) -> Result<(), String> {
     let range = rest.split_once('}').and_then(|(range, after)| {
         let (first, last) = range.split_once("..")?;
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let both = digits(first) && digits(last);
-        both.then_some(())?;
+        let are_numbers = digits(first) && digits(last);
+        are_numbers.then_some(())?;
         Some((first.len(), first.parse::<u64>().ok()?, last.parse::<u64>().ok()?, after))
     });
     let Some((width, first, last, after)) = range.filter(|(_, first, last, _)| first <= last)
     else {
-        return Err("is no pattern of shards".into());
+        return Err("is not a pattern of shards".into());
     };
     for number in first..=last {
         expand(&format!("{before}{number:0width$}{after}"), into)?;
@@ -149,18 +152,18 @@ struct Sample {
 }
 
 /// The samples of a shard, collected member by member.
-struct ShardIndex<'a> {
+struct ShardSamples<'a> {
     shard: &'a Path,
     samples: HashMap<String, Sample>,
     /// The keys in the order of their first members.
     order: Vec<String>,
 }
 
-impl ShardIndex<'_> {
-    fn read_error(&self, failure: Failure) -> Error {
-        match failure {
-            Failure::Io(cause) => Error::read(self.shard, &cause).key("data"),
-            Failure::Bad(what) => damaged(self.shard, what),
+impl ShardSamples<'_> {
+    fn read_error(&self, error: TarError) -> Error {
+        match error {
+            TarError::Io(cause) => Error::read(self.shard, &cause).key("data"),
+            TarError::Malformed(problem) => damaged(self.shard, problem),
         }
     }
 
@@ -218,12 +221,12 @@ impl ShardIndex<'_> {
         member: &Member,
         extension: &str,
     ) -> Result<Option<String>> {
-        let bytes = tar.read(member, MAX_LABEL).map_err(|failure| self.read_error(failure))?;
+        let bytes = tar.read(member, MAX_LABEL).map_err(|error| self.read_error(error))?;
         let label = match extension {
             "cls" => parse_cls(&bytes).map(Some),
             _ => parse_json(&bytes),
         };
-        label.map_err(|what| damaged(self.shard, format!("{what} in '{}'", member.name)))
+        label.map_err(|problem| damaged(self.shard, format!("{problem} in '{}'", member.name)))
     }
 
     /// Appends the complete samples to `list` and reports the others.
@@ -271,23 +274,23 @@ fn index_shard(
             Error::new(ErrorCode::DataNotFound, format!("there is no shard {}", shard.display()))
                 .key("data")
                 .file(shard)
-                .hint("Give existing shards: a folder, a .tar file, or a range of them.")
+                .hint("Use existing shards: a folder, a .tar file, or a range such as `train-{000000..000146}.tar`.")
         }
         _ => Error::read(shard, &cause).key("data"),
     })?;
-    let mut index = ShardIndex { shard, samples: HashMap::new(), order: Vec::new() };
-    let mut tar = Tar::new(file).map_err(|cause| index.read_error(Failure::Io(cause)))?;
+    let mut samples = ShardSamples { shard, samples: HashMap::new(), order: Vec::new() };
+    let mut tar = Tar::new(file).map_err(|cause| samples.read_error(TarError::Io(cause)))?;
     loop {
         check_cancelled(cancelled)?;
-        match tar.next().map_err(|failure| index.read_error(failure))? {
-            Entry::File(member) => index.add(&mut tar, member)?,
+        match tar.next().map_err(|error| samples.read_error(error))? {
+            Entry::File(member) => samples.add(&mut tar, member)?,
             Entry::Folder => {}
-            Entry::Other(what, name) => {
-                let message = format!("'{name}' in {} is {what}", shard.display());
+            Entry::Other(kind, name) => {
+                let message = format!("'{name}' in {} is {kind}", shard.display());
                 skipped.add(skipped_member(shard, message));
             }
-            Entry::End { marked } => {
-                if !marked {
+            Entry::End { has_end_marker } => {
+                if !has_end_marker {
                     let message =
                         format!("{} has no end marker: it may be truncated", shard.display());
                     skipped.add(skipped_member(shard, message));
@@ -296,13 +299,13 @@ fn index_shard(
             }
         }
     }
-    index.finish(list, skipped);
+    samples.finish(list, skipped);
     Ok(())
 }
 
 /// Parses a `.cls` file: a class name or number.
 fn parse_cls(bytes: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "has no text".to_string())?.trim();
+    let text = std::str::from_utf8(bytes).map_err(|_| "is not valid UTF-8".to_string())?.trim();
     if text.is_empty() || text.contains('\0') {
         Err("has no label".into())
     } else {
@@ -313,12 +316,12 @@ fn parse_cls(bytes: &[u8]) -> Result<String, String> {
 /// Returns the `label` of a JSON object, if it has one.
 fn parse_json(bytes: &[u8]) -> Result<Option<String>, String> {
     let value: Value =
-        serde_json::from_slice(bytes).map_err(|cause| format!("has no JSON ({cause})"))?;
+        serde_json::from_slice(bytes).map_err(|cause| format!("is not valid JSON ({cause})"))?;
     match &value["label"] {
         Value::Null => Ok(None),
         Value::String(label) if !label.trim().is_empty() => Ok(Some(label.trim().into())),
         Value::Number(label) if label.is_u64() => Ok(Some(label.to_string())),
-        _ => Err("has a `label` that is neither a text nor a whole number".into()),
+        _ => Err("has a `label` that is neither a string nor an integer".into()),
     }
 }
 
@@ -451,18 +454,18 @@ mod tests {
         assert_eq!(set.facts().train, 2);
         let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
         assert_eq!(messages.len(), 5, "{messages:?}");
-        for what in ["a symbolic link", "a device", "'lonely.jpg' in", "'c' in", "d.jpg in"] {
-            assert!(messages.iter().any(|message| message.contains(what)), "{what}: {messages:?}");
+        for text in ["a symbolic link", "a device", "'lonely.jpg' in", "'c' in", "d.jpg in"] {
+            assert!(messages.iter().any(|message| message.contains(text)), "{text}: {messages:?}");
         }
     }
 
     #[test]
     fn refuses_hostile_shards() {
         let with = |more: Vec<u8>| [more, two()].concat();
-        let format = |bytes, what: &str| {
+        let format = |bytes, text: &str| {
             let error = refused(bytes);
             assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
-            assert!(error.message.contains(what), "{error}");
+            assert!(error.message.contains(text), "{error}");
         };
         format(with(entry(b'0', "../a.jpg", b"")), "outside the archive");
         format(with(entry(b'0', "x/..\\a.jpg", b"")), "outside the archive");
@@ -470,10 +473,10 @@ mod tests {
         format(with(entry(b'0', "a.png", b"")), "two images for one key");
         format(with(entry(b'0', "a.json", br#"{"label": 0}"#)), "and '0'");
         format(with(entry(b'0', "c.cls", b"")), "no label in 'c.cls'");
-        format(with(entry(b'0', "c.cls", b"\xff")), "no text");
+        format(with(entry(b'0', "c.cls", b"\xff")), "not valid UTF-8");
         format(with(entry(b'0', "c.cls", &vec![b'1'; 2 << 20])), "more than the limit of 1048576");
-        format(with(entry(b'0', "c.json", b"{")), "no JSON");
-        format(with(entry(b'0', "c.json", "[".repeat(9999).as_bytes())), "no JSON");
+        format(with(entry(b'0', "c.json", b"{")), "not valid JSON");
+        format(with(entry(b'0', "c.json", "[".repeat(9999).as_bytes())), "not valid JSON");
         format(with(entry_of(b'0', "c.jpg", b"", 1 << 32)), "truncated");
         format(vec![1; 4096], "not a tar archive");
         assert_eq!(refused(archive(&[("a/1.jpg", b"")])).code, ErrorCode::DataUnusable);

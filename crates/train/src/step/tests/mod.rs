@@ -207,10 +207,10 @@ fn device_batches(
     let set = residual_data::open_with_arrays(&DataConfig::default(), Some(arrays), &|| false);
     let images = Subset::full(set.unwrap().source(Split::Train));
     let pipeline = Arc::new(Pipeline::train(config, None));
-    let batches = |windows| {
+    let batches = |crops_only| {
         let batch = |epoch| {
             let order = SampleOrder::Shuffled { seed: 1, epoch };
-            let options = LoaderOptions { windows, ..LoaderOptions::train(config, order) };
+            let options = LoaderOptions { crops_only, ..LoaderOptions::train(config, order) };
             Loader::new(&images, Arc::clone(&pipeline), options).next().unwrap().unwrap().batch
         };
         (0..epochs).map(batch).collect()
