@@ -150,7 +150,7 @@ test('a used port is an error with a hint, and the default port is the next free
   const error = await t.throwsAsync(dashboard(folder(t), { port }), { instanceOf: ResidualError })
   t.is(error?.code, 'E_PORT')
   t.is(error?.message, `port ${port} is not available: another program is using it`)
-  t.regex(error?.hint ?? '', /Leave out the port/)
+  t.regex(error?.hint ?? '', /Omit the port/)
 
   const [first, second] = [
     await startDashboard(t, folder(t), {}),

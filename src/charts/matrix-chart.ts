@@ -28,8 +28,8 @@ const CELL_COLOR = '#005a8f'
 const WHITE_TEXT_ABOVE = 0.64
 
 /**
- * Renders a confusion matrix as SVG. The opacity of a cell is the square root of its fraction of the
- * row, so that confusions of a few percent remain visible.
+ * Renders a confusion matrix as SVG. The opacity of a cell is the square root of its fraction of
+ * the row, so that confusions of a few percent remain visible.
  */
 export function matrixChart(chart: MatrixChart): Promise<string> {
   const { title = '', rows, columns, labels, counts } = chart

@@ -3,8 +3,8 @@ import type { LiteSpec } from 'vega-lite'
 import { THEME } from './theme.js'
 
 /**
- * Renders a Vega-Lite specification as SVG with the common theme. Vega is imported on first use. The
- * specification must contain its data: nothing is fetched.
+ * Renders a Vega-Lite specification as SVG with the common theme. Vega is imported on first use.
+ * The specification must contain its data: nothing is fetched.
  */
 export async function renderChart(spec: LiteSpec): Promise<string> {
   const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')])

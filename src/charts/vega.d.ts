@@ -1,5 +1,5 @@
-// Declarations of the part of Vega that is used here. Vega's own declarations need those of a browser;
-// `paths` in tsconfig.json replaces them by this file.
+// Declarations of the part of Vega that is used here. Vega's own declarations need those of a
+// browser; `paths` in tsconfig.json replaces them by this file.
 
 /** A Vega specification, compiled by vega-lite's `compile`. */
 export type Spec = Record<string, unknown>

@@ -64,7 +64,7 @@ export const cliError = {
       code: 'E_DATA_NOT_FOUND',
       message: `there is no JPEG or PNG file in ${folder}`,
       at: { file: folder },
-      hint: 'Give a folder that contains images, at any depth, or the files themselves.',
+      hint: 'Pass a folder that contains images, at any depth, or image files.',
     }),
   unreadableFolder: (folder: string, cause: unknown) =>
     withCause(cause, {

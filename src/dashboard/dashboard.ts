@@ -17,8 +17,8 @@ export class Dashboard implements AsyncDisposable {
   /** Port on 127.0.0.1. */
   readonly port: number
   /**
-   * URL for the browser. Its token grants access to view and stop runs; the page exchanges the token
-   * for a cookie and removes it from the address bar.
+   * URL for the browser. Its token grants access to view and stop runs; the page exchanges the
+   * token for a cookie and removes it from the address bar.
    */
   readonly url: string
   readonly #server: RunningServer
@@ -50,8 +50,8 @@ export class Dashboard implements AsyncDisposable {
 }
 
 /**
- * Serves a live web page of runs: training curves, progress, sample predictions, and a button to stop
- * a run. The page follows the run folders, whichever process trains.
+ * Serves a live web page of runs: training curves, progress, sample predictions, and a button to
+ * stop a run. The page follows the run folders, whichever process trains.
  *
  * The server is reachable only from this machine, and only with the token in its URL.
  *
@@ -61,7 +61,8 @@ export class Dashboard implements AsyncDisposable {
  * await train({ data: './photos', out: 'runs/photos' })
  *
  * @param folder a folder of runs, or a run folder; it may not exist yet
- * @throws {ResidualError} `E_PORT` if the port is not available; `E_USAGE` if the path is a file or the
+ * @throws {ResidualError} `E_PORT` if the port is not available; `E_USAGE` if the path is a file or
+ * the
  *   port is invalid
  */
 export async function dashboard(
@@ -74,7 +75,7 @@ export async function dashboard(
       code: 'E_USAGE',
       message: `${path} is a file, not a folder of runs`,
       at: { key: 'folder', file: path },
-      hint: 'Give a folder that runs are written to, as in `dashboard runs`.',
+      hint: 'Pass the folder that contains the runs, as in `dashboard runs`.',
     })
   }
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
@@ -82,7 +83,7 @@ export async function dashboard(
       code: 'E_USAGE',
       message: `\`port\` must be a whole number from 0 to 65535, not ${JSON.stringify(port)}`,
       at: { key: 'port' },
-      hint: 'Leave out the port to use a free one.',
+      hint: 'Omit the port to use a free one.',
     })
   }
   return await Dashboard.serve(path, port)

@@ -7,7 +7,9 @@ import type { RunLocation } from './run-index.js'
 /** Limit of open streams, which bounds the cost of polling files. */
 export const MAX_STREAMS = 64
 
-/** Runs in one stream. A browser opens six connections to a server, so a page has a single stream. */
+/**
+ * Runs in one stream. A browser opens six connections to a server, so a page has a single stream.
+ */
 export const MAX_RUNS_PER_STREAM = 12
 
 /** Interval of polling the files, in milliseconds. */

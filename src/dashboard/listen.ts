@@ -59,7 +59,7 @@ function portError(port: number, cause: NodeJS.ErrnoException): ResidualError {
       code: 'E_PORT',
       message: `port ${port} is not available: ${reason}`,
       at: { key: 'port' },
-      hint: 'Leave out the port to use a free one, or choose another port above 1023.',
+      hint: 'Omit the port to use a free one, or choose another port above 1023.',
     },
     { cause },
   )

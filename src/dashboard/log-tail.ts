@@ -21,9 +21,9 @@ export interface NewLines {
 }
 
 /**
- * Follows a growing file by whole lines. A resumed run truncates its log, and an overwritten run starts
- * a new one. The bytes before the current position therefore have a checksum; if it no longer matches,
- * reading starts again at the beginning.
+ * Follows a growing file by whole lines. A resumed run truncates its log, and an overwritten run
+ * starts a new one. The bytes before the current position therefore have a checksum; if it no
+ * longer matches, reading starts again at the beginning.
  */
 export class LogTail {
   readonly #dir: string

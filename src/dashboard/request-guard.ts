@@ -9,9 +9,9 @@ export interface Rejection {
 }
 
 /**
- * Authorizes requests. Every program on this machine can reach the server and, through a browser, every
- * open web page can. A request is therefore accepted only with a secret, for the right host name, and
- * from the server's own page.
+ * Authorizes requests. Every program on this machine can reach the server and, through a browser,
+ * every open web page can. A request is therefore accepted only with a secret, for the right host
+ * name, and from the server's own page.
  */
 export class RequestGuard {
   /** Secret in the printed URL. */

@@ -22,8 +22,8 @@ const HEADERS = {
 }
 
 /**
- * Content security policy of a report, which is self-contained. A report file is untrusted: it may run
- * no script, and `sandbox` gives it an origin of its own.
+ * Content security policy of a report, which is self-contained. A report file is untrusted: it may
+ * run no script, and `sandbox` gives it an origin of its own.
  */
 const REPORT_POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
@@ -165,8 +165,8 @@ export class Router {
 }
 
 /**
- * Returns the id of the last event that a page has received: from the browser when it reconnects, else
- * from the page.
+ * Returns the id of the last event that a page has received: from the browser when it reconnects,
+ * else from the page.
  */
 function lastEventId(url: URL, { headers }: IncomingMessage): string {
   return String(headers['last-event-id'] ?? url.searchParams.get('from') ?? '')

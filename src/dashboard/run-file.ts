@@ -6,8 +6,8 @@ import { join } from 'node:path'
 const MAX_SIZE = 64 * 2 ** 20
 
 /**
- * Opens a regular file of a run folder for reading. Links out of the folder are not followed, also if
- * the folder was replaced by a link since it was found.
+ * Opens a regular file of a run folder for reading. Links out of the folder are not followed, also
+ * if the folder was replaced by a link since it was found.
  *
  * @param dir absolute, without symbolic links
  * @returns undefined if there is no such file

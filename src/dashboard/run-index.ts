@@ -30,7 +30,9 @@ export interface RunSummary {
   epochs: number | null
   /** Completed epochs. */
   epoch: number
-  /** Validation accuracy, 0 to 1: of the best epoch after the end of a run, before of the last one. */
+  /**
+   * Validation accuracy, 0 to 1: of the best epoch after the end of a run, before of the last one.
+   */
   accuracy: number | null
   /** Test accuracy, 0 to 1. */
   testAccuracy: number | null

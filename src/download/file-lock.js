@@ -1,5 +1,6 @@
-// A lock between processes, used by the downloads of this package and by set-up. A JavaScript module
-// without dependencies, because set-up locks `npm ci` with it, before packages and `tsc` exist.
+// A lock between processes, used by the downloads of this package and by set-up. A JavaScript
+// module without dependencies, because set-up locks `npm ci` with it, before packages and `tsc`
+// exist.
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'

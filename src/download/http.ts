@@ -67,7 +67,8 @@ export class HttpClient implements AsyncDisposable {
   /**
    * Sends a GET request and follows redirects.
    *
-   * @throws {UrlError} if there is no response, or a redirect forms a loop, leaves HTTP or downgrades
+   * @throws {UrlError} if there is no response, or a redirect forms a loop, leaves HTTP or
+   * downgrades
    *   from HTTPS
    */
   async get(

@@ -109,7 +109,9 @@ async function downloadDefaultWeights(
   }
 }
 
-/** Returns the default weights that a run needs; undefined for none, or an invalid configuration. */
+/**
+ * Returns the default weights that a run needs; undefined for none, or an invalid configuration.
+ */
 async function findDefaultWeights(
   config: object,
   signal: AbortSignal | undefined,

@@ -78,7 +78,8 @@ function planMember(
   const config: TrainConfig = {
     recipe: recipeFor(depth),
     ...shared,
-    // The recipe's 5,000 validation images are a tenth of CIFAR-10; `auto` takes a tenth of any data.
+    // The recipe's 5,000 validation images are a tenth of CIFAR-10; `auto` takes a tenth of any
+    // data.
     data: { validation: 'auto', ...withFixedSplit(data) },
     // Option A shortcuts have no parameters, so both families have the same number. Plain networks
     // have no pretrained weights.
@@ -240,6 +241,6 @@ function checkModel(model: ModelConfig | undefined): void {
     code: 'E_CONFIG',
     message: '`model` names a network, but `depths` selects the networks',
     at: { key: 'model' },
-    hint: 'Leave out `model.arch` and set `depths`.',
+    hint: 'Remove `model.arch` and set `depths`.',
   })
 }

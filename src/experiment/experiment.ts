@@ -5,23 +5,24 @@ import type { ExperimentOptions } from './member-runs.js'
 import type { RepeatConfig, RepeatResult } from './repeat.js'
 
 /**
- * Experiments with several networks. Those that train write ordinary runs below `out`; a repeated call
- * reuses finished runs and resumes an interrupted one.
+ * Experiments with several networks. Those that train write ordinary runs below `out`; a repeated
+ * call reuses finished runs and resumes an interrupted one.
  */
 export interface Experiments {
   /**
-   * Reproduces the degradation experiment of the paper (figures 1, 4, 6 and 7, tables 2 and 6): trains
-   * a plain and a residual network of each depth and compares their errors and layer responses. All
-   * networks use the paper's recipe (section 4.2), which divides the learning rate by 10 at half and
-   * at three quarters of the budget.
+   * Reproduces the degradation experiment of the paper (figures 1, 4, 6 and 7, tables 2 and 6):
+   * trains a plain and a residual network of each depth and compares their errors and layer
+   * responses. All networks use the paper's recipe (section 4.2), which divides the learning rate
+   * by 10 at half and at three quarters of the budget.
    *
-   * @throws {ResidualError} the errors of `train()`; `E_MISMATCH` if `out` contains runs with another
+   * @throws {ResidualError} the errors of `train()`; `E_MISMATCH` if `out` contains runs with
+   * another
    *   configuration; `AbortError`
    */
   degradation(config: DegradationConfig, options?: ExperimentOptions): Promise<DegradationResult>
   /**
-   * Trains one configuration with several seeds. The seed determines weights, order and augmentation;
-   * the validation split is the same for all seeds, unless `data.splitSeed` is given.
+   * Trains one configuration with several seeds. The seed determines weights, order and
+   * augmentation; the validation split is the same for all seeds, unless `data.splitSeed` is given.
    *
    * @throws {ResidualError} as `degradation()`
    */
@@ -32,7 +33,8 @@ export interface Experiments {
    *
    * @param models run folders or checkpoints
    * @param config Default: the data of the first model.
-   * @throws {ResidualError} as `evaluate()`; `E_MISMATCH` if the models differ in their classes or in
+   * @throws {ResidualError} as `evaluate()`; `E_MISMATCH` if the models differ in their classes or
+   * in
    *   their validation split
    */
   ensemble(

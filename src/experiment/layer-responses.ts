@@ -15,7 +15,9 @@ export async function measureResponses(run: string): Promise<LayerResponse[]> {
   return await model.layerResponses()
 }
 
-/** Plots figure 7 of the paper: responses by layer, and sorted from the strongest to the weakest. */
+/**
+ * Plots figure 7 of the paper: responses by layer, and sorted from the strongest to the weakest.
+ */
 export async function plotResponses(
   folder: string,
   networks: readonly NetworkResponses[],

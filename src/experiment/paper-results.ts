@@ -10,8 +10,8 @@ const TABLE_2 = 'table 2, ImageNet validation, 10-crop'
 const TABLE_6 = 'table 6, CIFAR-10 test'
 
 /**
- * Errors in the paper. It has no numbers for its plain CIFAR networks, which appear only as curves in
- * figure 6, and none for training errors.
+ * Errors in the paper. It has no numbers for its plain CIFAR networks, which appear only as curves
+ * in figure 6, and none for training errors.
  */
 const PUBLISHED: Record<string, PublishedResult> = {
   plain18: { error: 0.2794, source: TABLE_2 },

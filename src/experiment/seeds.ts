@@ -28,8 +28,8 @@ export function dataSetName(data: string | DataConfig | undefined): string {
 }
 
 /**
- * Sets the same validation split for all seeds, unless `splitSeed` is given: an experiment measures the
- * variation of training, not of the split.
+ * Sets the same validation split for all seeds, unless `splitSeed` is given: an experiment measures
+ * the variation of training, not of the split.
  */
 export function withFixedSplit(data: string | DataConfig | undefined): DataConfig {
   return { splitSeed: 0, ...(typeof data === 'string' ? { source: data } : data) }

@@ -59,10 +59,11 @@ const WRONG = '#cf222e'
  * Arranges images in a grid with captions, as `torchvision.utils.make_grid`.
  *
  * @example
- * const gray = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as const
- * await writeFile('grid.svg', makeGrid([{ image: gray, caption: 'gray' }]).svg)
+ * const gray = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as
+ * const await writeFile('grid.svg', makeGrid([{ image: gray, caption: 'gray' }]).svg)
  *
- * @throws {ResidualError} `E_USAGE` if there are no images, or an image is neither pixels nor a file
+ * @throws {ResidualError} `E_USAGE` if there are no images, or an image is neither pixels nor a
+ * file
  */
 export function makeGrid(tiles: readonly GridTile[], options: GridOptions = {}): ImageGrid {
   if (tiles.length === 0) throw usageError('tiles', 'there are no images')
@@ -144,7 +145,8 @@ function drawTile(
   const scale = size / Math.max(width, height)
   const [w, h] = [width * scale, height * scale]
   const [left, top] = [x + (size - w) / 2, y + (size - h) / 2]
-  // resvg enlarges without interpolation only for `optimizeSpeed`; browsers take it for `pixelated`.
+  // resvg enlarges without interpolation only for `optimizeSpeed`; browsers take it for
+  // `pixelated`.
   const rendering = scale > 1 ? ' image-rendering="optimizeSpeed"' : ''
   const color = correct === undefined ? INK : correct ? CORRECT : WRONG
   const frame =

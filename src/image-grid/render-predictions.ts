@@ -3,8 +3,9 @@ import type { EvaluatedImage } from '../native/generated.js'
 import { type GridOptions, type ImageGrid, makeGrid } from './grid.js'
 
 /**
- * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label, their
- * prediction and its probability. Correct predictions have a green frame, wrong ones a red frame.
+ * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label,
+ * their prediction and its probability. Correct predictions have a green frame, wrong ones a red
+ * frame.
  *
  * @example
  * const { samples } = await evaluate('runs/latest', { samples: 12, thumbnails: 96 })

@@ -54,7 +54,8 @@ export function coreAddon(): CoreAddon {
  * decides whether this process can use CUDA.
  *
  * @param device the device that the caller needs
- * @throws {ResidualError} `E_PLATFORM`, `E_LIBTORCH`; `E_DEVICE` if CUDA is needed and not available
+ * @throws {ResidualError} `E_PLATFORM`, `E_LIBTORCH`; `E_DEVICE` if CUDA is needed and not
+ * available
  */
 export function torchAddon(device: RequestedDevice = 'auto'): TorchAddon {
   loadedTorch ??= loadTorch(device)
@@ -78,7 +79,8 @@ function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaStat
   }
   if (cuda.state === 'failed') addon.setCudaUnusable(cuda.error.message)
   // Without the join, a process that exits while the training thread is inside libtorch crashes.
-  // (The end of a worker thread is not the end of the process; the addon stops the runs of a worker.)
+  // (The end of a worker thread is not the end of the process; the addon stops the runs of a
+  // worker.)
   if (isMainThread) process.on('exit', () => addon.shutdown())
   return { addon, cuda }
 }

@@ -24,8 +24,8 @@ export function requestedDevice(config: unknown): RequestedDevice {
 }
 
 /**
- * Loads libtorch_cuda and its dependencies if CUDA can be used. Takes 0.3 to 0.5 s and 240 MB, so it
- * is skipped on machines without a driver. Must run after libtorch_cpu is loaded and before the
+ * Loads libtorch_cuda and its dependencies if CUDA can be used. Takes 0.3 to 0.5 s and 240 MB, so
+ * it is skipped on machines without a driver. Must run after libtorch_cpu is loaded and before the
  * first call into libtorch.
  *
  * @param shim path of residual-cuda.so, which the addon loads afterwards

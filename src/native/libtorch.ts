@@ -12,16 +12,16 @@ const VERSION = '2.11.0'
 const FOLDER_VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
 
 /**
- * Number of times that an OpenMP thread polls before it sleeps. GNU OpenMP polls for milliseconds by
- * default, which slows training tenfold as soon as another process uses one of the cores.
+ * Number of times that an OpenMP thread polls before it sleeps. GNU OpenMP polls for milliseconds
+ * by default, which slows training tenfold as soon as another process uses one of the cores.
  */
 const SPIN_COUNT = '5000'
 /** Variables by which the user sets the number of polls. */
 const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 
 /**
- * Loads libtorch into the process, so that the addon finds it. (The system's dynamic loader searches
- * only folders that an environment variable names before the process starts.)
+ * Loads libtorch into the process, so that the addon finds it. (The system's dynamic loader
+ * searches only folders that an environment variable names before the process starts.)
  *
  * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or cannot be loaded
  */

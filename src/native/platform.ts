@@ -50,7 +50,8 @@ export function supportedPlatform(): Platform {
 /**
  * Returns the folder of the addons for this machine.
  *
- * @throws {ResidualError} `E_PLATFORM` if the platform is not supported or its package not installed
+ * @throws {ResidualError} `E_PLATFORM` if the platform is not supported or its package not
+ * installed
  */
 export function platformFolder(): string {
   supportedPlatform()

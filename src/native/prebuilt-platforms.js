@@ -1,6 +1,6 @@
-// Platforms with prebuilt packages: the one table that the native loader, `residual doctor`, set-up,
-// build and pack read. A JavaScript module, because set-up imports it on Node 20 before `tsc` runs;
-// platform.ts is its typed interface for the rest of src.
+// Platforms with prebuilt packages: the one table that the native loader, `residual doctor`,
+// set-up, build and pack read. A JavaScript module, because set-up imports it on Node 20 before
+// `tsc` runs; platform.ts is its typed interface for the rest of src.
 
 /**
  * @typedef {object} Platform
@@ -10,7 +10,8 @@
  * @property {string} title how messages and package descriptions name the platform
  * @property {string} rustTarget target triple of the addons
  * @property {readonly [number, number] | undefined} minGlibc oldest glibc that libtorch supports
- * @property {'elf' | undefined} libraryFormat format whose files the loader can check for truncation
+ * @property {'elf' | undefined} libraryFormat format whose files the loader can check for
+ * truncation
  * @property {number} rtldNoDelete value of `RTLD_NODELETE`, which Node does not export
  * @property {string} librarySearchPath variable in which the dynamic loader finds a search path
  * @property {LibtorchPackage} libtorch

@@ -88,8 +88,8 @@ export function uniqueRunLabels(runs: readonly RunFolder[]): string[] {
 }
 
 /**
- * Returns the accuracy that ranks a run: on validation images, else on training images. Test accuracy
- * does not count, since choosing a run by it would bias it.
+ * Returns the accuracy that ranks a run: on validation images, else on training images. Test
+ * accuracy does not count, since choosing a run by it would bias it.
  */
 export function rankingAccuracy({ result, epochs }: RunFolder): number | undefined {
   const best = epochs.find(({ epoch }) => epoch === result?.best?.epoch) ?? bestEpoch(epochs)

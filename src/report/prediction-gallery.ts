@@ -21,7 +21,8 @@ export interface NamedPrediction {
  * @example
  * await using model = await loadModel('runs/latest')
  * const prediction = await model.predict('cat.jpg', { thumbnails: 160 })
- * await writeFile('cat.html', renderPredictionGallery([{ name: 'cat.jpg', prediction }], model.info))
+ * await writeFile('cat.html', renderPredictionGallery([{ name: 'cat.jpg', prediction }],
+ * model.info))
  *
  * @param predictions in the order in which they are shown
  * @param model the predicting model's `model.info`
@@ -67,7 +68,9 @@ function renderItem({ name: file, prediction }: NamedPrediction, folder: string)
 ${others}<span class="file"><bdi>${breakablePath(file.slice(folder.length))}</bdi></span></li>\n`
 }
 
-/** Returns the folder that contains all files, with its last separator; names are shown below it. */
+/**
+ * Returns the folder that contains all files, with its last separator; names are shown below it.
+ */
 function commonFolder(files: readonly string[]): string {
   const [first = '', ...others] = files
   const parts = first.split(/(?<=[\\/])/).slice(0, -1)

@@ -11,9 +11,9 @@ export interface ReportOptions {
   /** Location of the images, if they were moved since training. */
   data?: string | undefined
   /**
-   * Evaluate the network if the run folder has no evaluation of it, or if `data` is given; this takes
-   * about as long as a validation during training. If false, such a report has no confusion matrix
-   * and no predictions. Comparisons never evaluate. Default: true.
+   * Evaluate the network if the run folder has no evaluation of it, or if `data` is given; this
+   * takes about as long as a validation during training. If false, such a report has no confusion
+   * matrix and no predictions. Comparisons never evaluate. Default: true.
    */
   evaluate?: boolean | undefined
   /** Called before the evaluation starts. */
@@ -44,8 +44,8 @@ export interface ReportedRun {
   /** Completed epochs. */
   epochs: number
   /**
-   * Accuracy of the best epoch, on the validation split if there is one, 0 to 1; undefined before the
-   * first epoch.
+   * Accuracy of the best epoch, on the validation split if there is one, 0 to 1; undefined before
+   * the first epoch.
    */
   accuracy?: number | undefined
   /** Accuracy on the test split, 0 to 1, if the run measured it. */

@@ -5,7 +5,7 @@ import type { ReportOptions, ReportResult } from './report-result.js'
 /**
  * Writes the report of a run as a self-contained HTML page, with its figures as SVG and PNG; for
  * several runs, writes a comparison. Sections that cannot be rendered, because the run is not
- * finished or its images are gone, are left out.
+ * finished or its images are gone, are skipped.
  *
  * @example
  * const { file } = await report('runs/photos-resnet18')

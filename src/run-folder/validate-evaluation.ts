@@ -1,8 +1,8 @@
 import type { RunEvaluation } from '../native/generated.js'
 
 /**
- * Returns whether the content of an evaluation.json has every field that a report needs. The file may
- * come from another version, or from another program.
+ * Returns whether the content of an evaluation.json has every field that a report needs. The file
+ * may come from another version, or from another program.
  */
 export function isRunEvaluation(content: Record<string, unknown>): boolean {
   const { split, epoch, evaluation } = content as unknown as RunEvaluation

@@ -31,7 +31,7 @@ test('a used port is an error with a hint', async (t) => {
   t.is(
     stderr,
     `error: port ${port} is not available: another program is using it (E_PORT)\n` +
-      '  Leave out the port to use a free one, or choose another port above 1023.\n',
+      '  Omit the port to use a free one, or choose another port above 1023.\n',
   )
   for (const wrong of ['-1', 'http', '99999']) {
     const rejected = await residual(['dashboard', `--port=${wrong}`])

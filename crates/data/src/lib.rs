@@ -5,8 +5,8 @@
 //! - [`Pipeline`] crops, augments and normalizes images (`transforms`);
 //! - [`Loader`] delivers batches in a reproducible order from worker threads (`loader`).
 //!
-//! Every random number depends only on the seed, the epoch and the image index ([`SampleRng`]), so a
-//! run produces the same bytes with any number of workers.
+//! Every random number depends only on the seed, the epoch and the image index ([`SampleRng`]), so
+//! a run produces the same bytes with any number of workers.
 
 mod decode;
 mod loader;

@@ -34,7 +34,7 @@ pub struct PreviewImage {
 
 /// Selects images of a split, as a run would split the data set (`data.validation`, `data.limit`),
 /// and decodes them, scaled to at most 320 pixels. With `augmented`, passes them through the
-/// training transforms instead and reverts the normalization; mixup and CutMix are left out, as
+/// training transforms instead and reverts the normalization; mixup and CutMix are not applied, as
 /// they need whole batches. Skips images that cannot be read.
 ///
 /// # Errors

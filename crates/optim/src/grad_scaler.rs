@@ -3,9 +3,9 @@
 //!
 //! fp16 cannot represent values below 6e-8, which gradients of activations often are. The loss is
 //! therefore multiplied by a scale before the backward pass, and the gradients are divided by it
-//! afterwards. If a gradient overflows, the update is skipped and the scale is halved; after a number
-//! of updates without overflow the scale is doubled. All values stay on the device, so the host
-//! never waits for them.
+//! afterwards. If a gradient overflows, the update is skipped and the scale is halved; after a
+//! number of updates without overflow the scale is doubled. All values stay on the device, so the
+//! host never waits for them.
 
 use residual_spec::Result;
 use residual_torch::{foreach_unscale, torch_error};
@@ -63,8 +63,8 @@ impl GradScaler {
         loss.f_mul(&self.scale).map_err(torch_error)
     }
 
-    /// Divides gradients by the scale, in place. Returns `found_inf`: 1 if a gradient is not finite,
-    /// else 0.
+    /// Divides gradients by the scale, in place. Returns `found_inf`: 1 if a gradient is not
+    /// finite, else 0.
     pub fn unscale(&self, gradients: &[Tensor]) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
         let found_inf = self.scale.f_zeros_like().map_err(torch_error)?;

@@ -1,5 +1,6 @@
-//! Layer-wise adaptive rate scaling (You et al. 2017): the step of each layer is proportional to the
-//! norm of its weights, which keeps training stable at the large learning rates of large batches.
+//! Layer-wise adaptive rate scaling (You et al. 2017): the step of each layer is proportional to
+//! the norm of its weights, which keeps training stable at the large learning rates of large
+//! batches.
 //!
 //! For each layer, with the gradient `g` of its weights `w`:
 //!

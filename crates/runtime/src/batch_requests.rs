@@ -9,8 +9,8 @@ use crate::catch_panic;
 use crate::job_queue::PredictRequest;
 use crate::worker::{Worker, process_exiting};
 
-/// Computes requests with the same model and options, and responds to each. Returns the requests that
-/// were interrupted by urgent work.
+/// Computes requests with the same model and options, and responds to each. Returns the requests
+/// that were interrupted by urgent work.
 pub(crate) fn respond_to_requests(
     worker: &Worker,
     mut requests: Vec<PredictRequest>,

@@ -19,8 +19,8 @@ const DEFAULT_ROUNDS: u32 = 5;
 /// Seconds of each measurement in a round.
 const DEFAULT_SECONDS: f64 = 1.0;
 
-/// Measures training steps and forward passes alternately, so that a machine that slows down affects
-/// both. `is_cancelled` is called before each step; `None` means that it returned true.
+/// Measures training steps and forward passes alternately, so that a machine that slows down
+/// affects both. `is_cancelled` is called before each step; `None` means that it returned true.
 ///
 /// # Errors
 /// `E_CONFIG` and `E_UNKNOWN_KEY` for invalid options; `E_DEVICE`; `E_MEMORY`.

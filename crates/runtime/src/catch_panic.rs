@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use residual_spec::{Error, ErrorCode, Result};
 
-/// Runs `work` and turns a panic into `E_INTERNAL`. A panic is a bug of this program and must not end
-/// the user's process.
+/// Runs `work` and turns a panic into `E_INTERNAL`. A panic is a bug of this program and must not
+/// end the user's process.
 pub fn catch_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(panic.as_ref())))
 }

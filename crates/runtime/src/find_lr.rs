@@ -12,8 +12,8 @@ use crate::catch_panic::none_if_cancelled;
 use crate::step_batches::{StepBatches, StepGradients};
 use crate::thread_count::ThreadCount;
 
-/// Share of all steps that the loss is smoothed over. It hides the noise of single batches and hardly
-/// moves the minimum of the curve.
+/// Share of all steps that the loss is smoothed over. It hides the noise of single batches and
+/// hardly moves the minimum of the curve.
 const SMOOTHING_SHARE: f64 = 0.05;
 /// The loss has diverged once it is this many times its minimum, as in fastai.
 const DIVERGENCE_FACTOR: f64 = 4.0;
@@ -24,7 +24,8 @@ const MIN_DECREASE: f64 = 0.98;
 /// discarded. `is_cancelled` is called before each batch; `None` means that it returned true.
 ///
 /// # Errors
-/// As [`residual_train::train`] for an invalid configuration or data; `E_CONFIG` for invalid options.
+/// As [`residual_train::train`] for an invalid configuration or data; `E_CONFIG` for invalid
+/// options.
 pub fn find_lr(
     config: &Value,
     arrays: Option<Arrays>,

@@ -183,9 +183,9 @@ impl Session {
     /// the model. Returns `None` if `is_cancelled` returned true.
     ///
     /// # Errors
-    /// `E_CONFIG` for crops or scales that the network does not support, `E_MISMATCH` if the classes
-    /// differ from the model's (their order may differ), `E_USAGE` if there is no such split, and
-    /// errors of opening the data set.
+    /// `E_CONFIG` for crops or scales that the network does not support, `E_MISMATCH` if the
+    /// classes differ from the model's (their order may differ), `E_USAGE` if there is no such
+    /// split, and errors of opening the data set.
     pub fn evaluate(
         &self,
         request: &EvaluateConfig,

@@ -1,4 +1,5 @@
-//! The one thread that calls libtorch, because each thread that did would start its own OpenMP team.
+//! The one thread that calls libtorch, because each thread that did would start its own OpenMP
+//! team.
 //!
 //! Runs execute one after another. Short jobs (opening a model, predicting) execute before queued
 //! runs, and between the steps of the current run; but none delays a run that is to end.

@@ -18,8 +18,8 @@ use crate::{Session, evaluate_ensemble};
 
 /// The models that are open on the libtorch thread.
 ///
-/// Long jobs return `None` if they have to end early: `cancelled` was set, the process exits, or a run
-/// between whose steps they execute is to end.
+/// Long jobs return `None` if they have to end early: `cancelled` was set, the process exits, or a
+/// run between whose steps they execute is to end.
 pub struct Worker {
     shared: Arc<Shared>,
     sessions: BTreeMap<u32, Session>,
@@ -42,8 +42,8 @@ impl Worker {
         &self.shared
     }
 
-    /// Executes the queued jobs on all cores, then restores the number of threads of the current run.
-    /// Leaves jobs in the queue while there is urgent work.
+    /// Executes the queued jobs on all cores, then restores the number of threads of the current
+    /// run. Leaves jobs in the queue while there is urgent work.
     pub(crate) fn run_jobs(&mut self) {
         let shared = Arc::clone(&self.shared);
         loop {

@@ -41,8 +41,8 @@ impl Client {
         self.thread.predict(PredictRequest { handle: self.handle, inputs, options, respond });
     }
 
-    /// Queues all requests that `send` makes before the first one executes, and returns the results in
-    /// order of arrival.
+    /// Queues all requests that `send` makes before the first one executes, and returns the results
+    /// in order of arrival.
     fn queued(&self, count: usize, send: impl Fn(&Client)) -> Vec<(usize, PredictResult)> {
         let (go, wait) = channel::<()>();
         let hold = move |_: &mut Worker, _: &_| Ok(wait.recv().ok());

@@ -253,7 +253,8 @@ fn every_optimizer_trains_and_resumes_to_the_bit() {
     }
 }
 
-/// Reads epochs, steps, rates and scores from metrics.jsonl: everything that does not depend on time.
+/// Reads epochs, steps, rates and scores from metrics.jsonl: everything that does not depend on
+/// time.
 fn epochs_of(result: &TrainResult) -> Vec<Value> {
     let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
     text.lines()
@@ -365,8 +366,8 @@ fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_step() {
 #[test]
 fn a_validation_loss_that_is_not_finite_ends_the_run_and_keeps_its_best() {
     let place = Place::new();
-    // The last update of the second epoch makes the weights so large that their products overflow, or
-    // the weights themselves, which is found without validation.
+    // The last update of the second epoch makes the weights so large that their products overflow,
+    // or the weights themselves, which is found without validation.
     for (name, data, gamma) in [
         ("validated", json!(place.path("data")), 1e30),
         ("unvalidated", json!({ "source": place.path("data"), "validation": 0 }), 1e60),

@@ -1,4 +1,5 @@
-//! Automatic batch sizes (`batchSize: 'auto'`): the default, or less if it does not fit into memory.
+//! Automatic batch sizes (`batchSize: 'auto'`): the default, or less if it does not fit into
+//! memory.
 //!
 //! Main memory is estimated, never tried: a process that takes too much of it gets no error, but is
 //! swapped out or killed. Memory of a graphics card is tried with one update on synthetic images,
@@ -21,8 +22,8 @@ use crate::synthetic::{synthetic_batch, train_once};
 const MAX_SHARE: f64 = 0.7;
 /// Share of the free memory that training and cached images (`cache`) may use together.
 const MAX_SHARE_WITH_CACHE: f64 = 0.95;
-/// Safety factor of the estimate, and memory that it does not include. Both are conservative guesses;
-/// `plan()` measures the real use.
+/// Safety factor of the estimate, and memory that it does not include. Both are conservative
+/// guesses; `plan()` measures the real use.
 const SAFETY_FACTOR: f64 = 1.5;
 const OVERHEAD: f64 = 300e6;
 /// Batch normalization cannot be trained on a single image.
@@ -124,8 +125,8 @@ fn required_bytes(config: &ResolvedConfig, network: &Network) -> f64 {
     memory::estimate_step(config, network).total as f64 * SAFETY_FACTOR + OVERHEAD
 }
 
-/// Returns a smaller batch size if `max` images do not fit into `free` bytes beside `cached` bytes of
-/// images.
+/// Returns a smaller batch size if `max` images do not fit into `free` bytes beside `cached` bytes
+/// of images.
 fn reduce_to_memory(
     max: u32,
     free: u64,

@@ -143,8 +143,8 @@ impl Control {
         self.lock().stop.is_some()
     }
 
-    /// Returns whether the run is to end and could do so now. It cannot while it waits for a hook of
-    /// its owner, which may itself wait for other work on the run's thread.
+    /// Returns whether the run is to end and could do so now. It cannot while it waits for a hook
+    /// of its owner, which may itself wait for other work on the run's thread.
     pub fn can_stop_now(&self) -> bool {
         let inner = self.lock();
         match inner.stop {

@@ -48,8 +48,8 @@ impl InitialWeights {
     /// weights decide: the network, and the preparation of images.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the file is missing or unusable; `E_MISMATCH` if the weights are of another
-    /// network than configured, or the file has another hash than `weightsSha256`.
+    /// `E_CHECKPOINT` if the file is missing or unusable; `E_MISMATCH` if the weights are of
+    /// another network than configured, or the file has another hash than `weightsSha256`.
     pub fn read(input: &mut TrainConfig, facts: &DatasetInfo) -> Result<InitialWeights> {
         let mut initial = InitialWeights::default();
         match initial.source(input, facts)? {

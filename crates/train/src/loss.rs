@@ -71,8 +71,8 @@ impl Loss {
         Ok(Loss { label_smoothing: config.label_smoothing, class_weights })
     }
 
-    /// Returns the weighted mean loss of logits `[n, classes]`. The loss of a mixed batch is the sum
-    /// of the losses of both labels, weighted by their shares.
+    /// Returns the weighted mean loss of logits `[n, classes]`. The loss of a mixed batch is the
+    /// sum of the losses of both labels, weighted by their shares.
     pub fn mean(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
         let own = self.cross_entropy(logits, &targets.labels)?;
         let Some(MixTargets { labels, shares, .. }) = &targets.mix else { return Ok(own) };
@@ -81,8 +81,8 @@ impl Loss {
         weighted(own, 0).and_then(|own| own.f_add(&weighted(mixed_in, 1)?)).map_err(torch_error)
     }
 
-    /// Returns the divisor of the mean over a batch: the number of images, or the sum of the weights
-    /// of their classes.
+    /// Returns the divisor of the mean over a batch: the number of images, or the sum of the
+    /// weights of their classes.
     pub fn weight(&self, batch: &Batch) -> f64 {
         let own = self.sum_weights(&batch.labels);
         batch.mixed.as_ref().map_or(own, |MixedLabels { labels, lambda }| {
@@ -119,8 +119,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns loss and weight of a mixed batch of three images, and libtorch's loss of the same soft
-    /// targets.
+    /// Returns loss and weight of a mixed batch of three images, and libtorch's loss of the same
+    /// soft targets.
     fn mixed_and_expected(label_smoothing: f64, values: Option<Vec<f64>>) -> ([f64; 2], f64) {
         let logits = Tensor::from_slice2(&[[2.0f64, 1.0, 0.5], [0.0, 1.5, 2.0], [0.3, 3.0, 1.0]]);
         let batch = Batch {

@@ -17,8 +17,8 @@ pub struct OnDevice {
 }
 
 impl OnDevice {
-    /// Copies the images to the device. `train` is the training pipeline, whose crops are at least as
-    /// large as those of evaluation.
+    /// Copies the images to the device. `train` is the training pipeline, whose crops are at least
+    /// as large as those of evaluation.
     ///
     /// # Errors
     /// `E_ABORTED` once `is_cancelled` returns true. Too little memory is a warning, because the

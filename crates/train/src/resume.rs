@@ -81,8 +81,8 @@ pub(crate) fn merge(
     TrainConfig::from_json(&Value::Object(merged))
 }
 
-/// Discards the training after the checkpoint at `from`: that checkpoint becomes the last one, and a
-/// best checkpoint that is newer is removed. This happens before the log is truncated, so that a
+/// Discards the training after the checkpoint at `from`: that checkpoint becomes the last one, and
+/// a best checkpoint that is newer is removed. This happens before the log is truncated, so that a
 /// process that is killed in between leaves no contradiction.
 ///
 /// # Errors

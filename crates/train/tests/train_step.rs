@@ -96,7 +96,7 @@ fn batch(b: u64, count: u64, size: u64) -> Batch {
 fn done<T>(outcome: StepOutcome<T>) -> T {
     match outcome {
         StepOutcome::Done(done) => done,
-        StepOutcome::NotFinite(bad) => panic!("{} became {}", bad.what, bad.value),
+        StepOutcome::NotFinite(bad) => panic!("{} became {}", bad.quantity, bad.value),
     }
 }
 

@@ -96,15 +96,16 @@ export class Model implements AsyncDisposable {
 
   /**
    * Evaluates the model on a data set, without augmentation. A named data set is downloaded if
-   * necessary. (An evaluation during a training run is interleaved with its steps; it restarts after
-   * the final evaluation of the run.)
+   * necessary. (An evaluation during a training run is interleaved with its steps; it restarts
+   * after the final evaluation of the run.)
    *
    * @example
    * await using model = await loadModel('runs/latest')
    * const { accuracy, confusion } = await model.evaluate({ split: 'val' })
    *
    * @param config which images to evaluate on. Default: the data set it was trained on
-   * @param options in-memory images instead of `config.data`, whose default classes are those of the
+   * @param options in-memory images instead of `config.data`, whose default classes are those of
+   * the
    *   model; and a signal, which ends the evaluation after the current batch
    * @throws {ResidualError} the errors of opening the data set; `E_MISMATCH` if its classes differ;
    *   `AbortError`

@@ -3,8 +3,8 @@ import type { LoadConfig, PredictConfig, Prediction } from '../../native/generat
 import { loadModel } from './model.js'
 
 /**
- * Classifies an image, or each image of an array (`residual predict`). Loads the model for this call
- * only; use `loadModel()` to classify repeatedly.
+ * Classifies an image, or each image of an array (`residual predict`). Loads the model for this
+ * call only; use `loadModel()` to classify repeatedly.
  *
  * @example
  * const { label, probability } = await predict('runs/latest', 'cat.jpg')

@@ -16,8 +16,8 @@ import {
 } from './train-options.js'
 
 /**
- * State of a run: `starting` before the first step (also while it waits for another run), `running`,
- * `paused`, `stopping` after a request to end, and `ended`.
+ * State of a run: `starting` before the first step (also while it waits for another run),
+ * `running`, `paused`, `stopping` after a request to end, and `ended`.
  */
 export type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended'
 
@@ -46,9 +46,9 @@ const MAX_INTERVAL = 2 ** 31 - 1
 /**
  * A training run: a promise of its result and an async iterable of its events.
  *
- * The run trains on a thread of its own and keeps the process alive until it ends (see `unref`). Its
- * rejection is never reported as unhandled, so that code which only reads the events need not await
- * the promise.
+ * The run trains on a thread of its own and keeps the process alive until it ends (see `unref`).
+ * Its rejection is never reported as unhandled, so that code which only reads the events need not
+ * await the promise.
  *
  * @example
  * const run = train({ data: './photos', model: 'resnet18' })

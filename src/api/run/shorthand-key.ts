@@ -1,8 +1,8 @@
 const SHORTHAND_KEYS: Record<string, string> = { data: 'source', model: 'arch' }
 
 /**
- * Returns the key that a shorthand string sets: `model: 'resnet18'` is `model: { arch: 'resnet18' }`,
- * and `optimizer: 'adamw'` is `optimizer: { type: 'adamw' }`.
+ * Returns the key that a shorthand string sets: `model: 'resnet18'` is `model: { arch: 'resnet18'
+ * }`, and `optimizer: 'adamw'` is `optimizer: { type: 'adamw' }`.
  *
  * @param key the configuration key that holds the string, such as `model`
  */

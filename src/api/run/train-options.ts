@@ -16,8 +16,8 @@ import type {
 export type HookResult = 'stop' | undefined | void
 
 /**
- * A callback for one type of event. Hooks are called in the order of the events. If a hook throws or
- * rejects, the run saves a checkpoint, ends, and rejects with that error.
+ * A callback for one type of event. Hooks are called in the order of the events. If a hook throws
+ * or rejects, the run saves a checkpoint, ends, and rejects with that error.
  */
 export type Hook<Event> = (event: Event) => HookResult | PromiseLike<HookResult>
 
@@ -41,8 +41,8 @@ export interface TrainOptions {
   /** Called when the data is read and the run folder is created, before the first step. */
   onStart?: Hook<StartEvent> | undefined
   /**
-   * Called after an optimizer step. Training does not wait for it: steps are skipped while an earlier
-   * call is pending.
+   * Called after an optimizer step. Training does not wait for it: steps are skipped while an
+   * earlier call is pending.
    */
   onStep?: Hook<StepEvent> | undefined
   /** Called after an epoch and its validation. Training waits for the promise that it returns. */

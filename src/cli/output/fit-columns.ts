@@ -7,7 +7,9 @@ export interface Cell {
   priority: number
 }
 
-/** Returns the cells that fit into a width, in their order, without those of the lowest priority. */
+/**
+ * Returns the cells that fit into a width, in their order, without those of the lowest priority.
+ */
 export function fitColumns<C extends Pick<Cell, 'priority'>>(
   cells: readonly C[],
   maxWidth: number,

@@ -11,7 +11,7 @@ const HEADING = { image: 'image', label: 'class', probability: 'prob' }
 /** Width of `100.0 %`. */
 const PERCENT_WIDTH = 7
 const MAX_BAR = 20
-/** A shorter bar would not be readable and is left out. */
+/** A shorter bar would not be readable and is omitted. */
 const MIN_BAR = 6
 /** Largest part of a row that the image column or the class column may take. */
 const MAX_SHARE = 0.4

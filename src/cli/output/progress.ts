@@ -47,8 +47,9 @@ const COLUMNS: readonly Column[] = [
 const BEST = 'best'
 
 /**
- * Shows the progress of a run on stderr. A terminal gets a table with a row per epoch and a progress
- * line below it that is redrawn; a pipe, a file or a CI log gets one labeled line per epoch.
+ * Shows the progress of a run on stderr. A terminal gets a table with a row per epoch and a
+ * progress line below it that is redrawn; a pipe, a file or a CI log gets one labeled line per
+ * epoch.
  */
 export class Progress {
   readonly #live = canRedraw(stderr) ? createLogUpdate(stderr, { showCursor: true }) : undefined

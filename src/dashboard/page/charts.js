@@ -302,7 +302,8 @@ function rangeAround(center, width, low, high) {
 
 /**
  * @param {Curve} curve
- * @param {(index: number) => boolean} isSparse whether a curve has few points, by its index in uPlot
+ * @param {(index: number) => boolean} isSparse whether a curve has few points, by its index in
+ * uPlot
  * @returns {uPlot.Series}
  */
 function seriesOptions({ label, color, style }, isSparse) {

@@ -4,7 +4,8 @@
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, string | number | boolean | undefined>} attributes undefined and false are left out
+ * @param {Record<string, string | number | boolean | undefined>} attributes undefined and false are
+ * omitted
  * @param {...(Node | string)} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */

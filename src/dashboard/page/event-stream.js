@@ -22,8 +22,8 @@ const RECONNECT_DELAY = 3000
 const START = '0-0'
 
 /**
- * Receives the events of several runs through one connection, since a browser opens at most six to a
- * server. The connection is closed while the page is hidden.
+ * Receives the events of several runs through one connection, since a browser opens at most six to
+ * a server. The connection is closed while the page is hidden.
  */
 export class EventStream {
   #listener

@@ -247,7 +247,9 @@ async function fetchList() {
   showRun()
 }
 
-/** Selects the runs of the URL, or the newest run, if none is selected or the selected run is gone. */
+/**
+ * Selects the runs of the URL, or the newest run, if none is selected or the selected run is gone.
+ */
 function selectInitialRun() {
   const exists = (/** @type {string} */ id) => runs.some((run) => run.id === id)
   for (const id of [...shown.keys()]) if (!exists(id)) shown.delete(id)

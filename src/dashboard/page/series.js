@@ -1,6 +1,6 @@
 /**
- * A growing table of numbers, stored by column. Missing values are NaN. Rows are sorted by step: a row
- * of an earlier step replaces all rows from that step on, as after a resumed run.
+ * A growing table of numbers, stored by column. Missing values are NaN. Rows are sorted by step: a
+ * row of an earlier step replaces all rows from that step on, as after a resumed run.
  */
 export class Series {
   #capacity = 1024

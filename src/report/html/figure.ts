@@ -20,7 +20,9 @@ export function renderFigure({ name, svg, label, caption, numbers }: Figure): Ht
 <figcaption>${caption}</figcaption>${table}</figure>\n`
 }
 
-/** Attributes by which Vega describes every mark; inside an element with role `img` they are unused. */
+/**
+ * Attributes by which Vega describes every mark; inside an element with role `img` they are unused.
+ */
 const MARK_DESCRIPTIONS = / (role="graphics-[^"]*"|aria-[a-z]+="[^"]*")/g
 
 /** Embeds an SVG document as one image that scales to the width of the page. */

@@ -11,8 +11,8 @@ const DARK = `
 `
 
 /**
- * Dark-mode replacements of the chart colors in `charts/theme.ts`. The colors are SVG attributes, which
- * any CSS rule overrides.
+ * Dark-mode replacements of the chart colors in `charts/theme.ts`. The colors are SVG attributes,
+ * which any CSS rule overrides.
  */
 const DARK_FIGURES: readonly [from: string, to: string][] = [
   ['#222222', '#e8eaed'],

@@ -136,8 +136,8 @@ function fractionalEpoch({ epoch, stepInEpoch, stepsPerEpoch }: StepEvent): numb
 }
 
 /**
- * Returns the domain of a loss axis, from zero. The first tenth of each curve and the highest 2 % of
- * the values do not count, so that a high initial loss or a spike does not flatten the rest.
+ * Returns the domain of a loss axis, from zero. The first tenth of each curve and the highest 2 %
+ * of the values do not count, so that a high initial loss or a spike does not flatten the rest.
  */
 export function lossDomain(lines: readonly (readonly Point[])[]): [number, number] | undefined {
   const values = lines

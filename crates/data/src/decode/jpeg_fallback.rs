@@ -35,8 +35,8 @@ pub(super) fn decode(
     let reason = |cause: DecodeErrors| cause.to_string().trim_matches('"').to_string();
     decoder.decode_headers().map_err(reason)?;
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
-    // The size limit and the statistics of the data set rely on the parsed header, so a file in which
-    // the decoder finds another frame is refused.
+    // The size limit and the statistics of the data set rely on the parsed header, so a file in
+    // which the decoder finds another frame is refused.
     if [width, height] != header.encoded_size().map(|side| side as usize) {
         return Err("it has two sizes".into());
     }

@@ -27,8 +27,8 @@ pub struct EncodedImage<'a> {
 }
 
 impl<'a> EncodedImage<'a> {
-    /// Parses the header of a JPEG or PNG file. The format is detected from the content, not from the
-    /// file name.
+    /// Parses the header of a JPEG or PNG file. The format is detected from the content, not from
+    /// the file name.
     ///
     /// # Errors
     /// `E_IMAGE` for another format, for a damaged header, and for more than 179 million pixels.

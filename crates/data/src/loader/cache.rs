@@ -1,9 +1,9 @@
 //! Decoded images in memory from one epoch to the next, within a memory budget.
 //!
-//! Images enter the cache in the order in which they are read, and none is evicted: every epoch reads
-//! every image once in a new order, so all are worth the same. Batches have the same bytes with and
-//! without the cache. An image that does not fit is decoded each time, and only the part that is
-//! needed.
+//! Images enter the cache in the order in which they are read, and none is evicted: every epoch
+//! reads every image once in a new order, so all are worth the same. Batches have the same bytes
+//! with and without the cache. An image that does not fit is decoded each time, and only the part
+//! that is needed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

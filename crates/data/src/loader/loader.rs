@@ -281,8 +281,8 @@ impl Shared {
         }
     }
 
-    /// Waits until another batch may be started. Returns its number and buffers for it, or `None` if
-    /// no batch is left.
+    /// Waits until another batch may be started. Returns its number and buffers for it, or `None`
+    /// if no batch is left.
     fn start_batch(&self) -> Option<(usize, Batch)> {
         let mut state = self.queue.lock();
         loop {

@@ -11,7 +11,7 @@ pub enum SampleOrder {
     /// A new permutation in every epoch, from the seed.
     Shuffled { seed: u64, epoch: u32 },
     /// A new order in every epoch in which all classes are equally frequent: images of rare classes
-    /// are repeated, images of frequent classes are left out.
+    /// are repeated, images of frequent classes are skipped.
     Balanced { seed: u64, epoch: u32 },
     /// The order of the subset.
     Sequential,

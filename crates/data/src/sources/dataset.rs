@@ -25,7 +25,8 @@ impl Dataset {
         Dataset { facts, warnings, sources }
     }
 
-    /// A data set in memory; an absent split has an empty source. `sources` is indexed by [`Split`].
+    /// A data set in memory; an absent split has an empty source. `sources` is indexed by
+    /// [`Split`].
     pub(crate) fn in_memory(
         source: &str,
         format: DataFormat,

@@ -23,8 +23,8 @@ pub trait Source: Send + Sync {
     /// The name of image `i` in messages: a file path, or for example `train/123`.
     fn name(&self, i: usize) -> String;
 
-    /// Reads the bytes of image `i` into `buffer`, unless they are in memory, and parses its header.
-    /// Decoding will produce `channels` channels: 1 (gray) or 3 (RGB).
+    /// Reads the bytes of image `i` into `buffer`, unless they are in memory, and parses its
+    /// header. Decoding will produce `channels` channels: 1 (gray) or 3 (RGB).
     ///
     /// # Errors
     /// `E_IMAGE` or `E_IO`, with the file.
@@ -35,8 +35,8 @@ pub trait Source: Send + Sync {
         buffer: &'a mut Vec<u8>,
     ) -> Result<OpenedImage<'a>>;
 
-    /// Decodes `opened`, which is image `i`. Returns pixels in memory, or decodes into `buffer`. The
-    /// result has its full size, whatever the request, if the image cannot be scaled.
+    /// Decodes `opened`, which is image `i`. Returns pixels in memory, or decodes into `buffer`.
+    /// The result has its full size, whatever the request, if the image cannot be scaled.
     ///
     /// # Errors
     /// `E_IMAGE`, with the file. The request does not influence whether an image is refused.

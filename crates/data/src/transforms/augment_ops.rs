@@ -17,8 +17,8 @@ pub(crate) enum AugmentOp {
     TranslateY(f64),
     /// Degrees, counterclockwise about the center.
     Rotate(f64),
-    /// The enhancement factor minus 1, so that 0 leaves the image unchanged. `Color`, `Contrast` and
-    /// `Sharpness` have the same unit.
+    /// The enhancement factor minus 1, so that 0 leaves the image unchanged. `Color`, `Contrast`
+    /// and `Sharpness` have the same unit.
     Brightness(f64),
     Color(f64),
     Contrast(f64),

@@ -23,8 +23,8 @@ pub struct CropNormalize {
     pub padding: u32,
     /// The normalized value of each byte: 256 values for each channel, one channel after another.
     pub values: Vec<f32>,
-    /// The mean image, `[size, size, channels]`, to be subtracted from the normalized pixels that lie
-    /// inside the image.
+    /// The mean image, `[size, size, channels]`, to be subtracted from the normalized pixels that
+    /// lie inside the image.
     pub mean: Option<Vec<f32>>,
 }
 
@@ -47,8 +47,8 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// The training pipeline, as `config.transform` configures it. `pixel_mean` is the mean image to
-    /// subtract.
+    /// The training pipeline, as `config.transform` configures it. `pixel_mean` is the mean image
+    /// to subtract.
     ///
     /// # Panics
     /// If `pixel_mean` is present and `transform.pixelMean` is false, or the reverse.
@@ -182,8 +182,8 @@ impl Pipeline {
         DecodeRequest::whole_at_scale(scale.unwrap_or(1), size)
     }
 
-    /// Writes the planned crop of an image as `[size, size, channels]` normalized f32 into the first
-    /// [`len`](Self::len) values of `out`.
+    /// Writes the planned crop of an image as `[size, size, channels]` normalized f32 into the
+    /// first [`len`](Self::len) values of `out`.
     ///
     /// # Panics
     /// If the image has other channels than the pipeline or another size than planned, or `out` is
@@ -217,8 +217,9 @@ impl Pipeline {
         }
     }
 
-    /// Writes the views of an image one after another, normalized: the crops, or the whole image and
-    /// its mirror image at each scale. `sizes` are the image's [`view_sizes`](Self::view_sizes).
+    /// Writes the views of an image one after another, normalized: the crops, or the whole image
+    /// and its mirror image at each scale. `sizes` are the image's
+    /// [`view_sizes`](Self::view_sizes).
     ///
     /// # Panics
     /// If the image has other channels than the pipeline, or `out` is shorter than the views.

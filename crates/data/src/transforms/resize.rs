@@ -1,5 +1,5 @@
-//! Antialiased bilinear resizing, bit-exact with Pillow and so with torchvision on Pillow images. The
-//! arithmetic is in `residual_kernels`.
+//! Antialiased bilinear resizing, bit-exact with Pillow and so with torchvision on Pillow images.
+//! The arithmetic is in `residual_kernels`.
 
 use std::cell::RefCell;
 
@@ -7,7 +7,8 @@ use residual_kernels::{Resampler, ResizeAxis, SimdLevel};
 
 use crate::{ImageView, Region};
 
-/// The size whose short side is `short`. The long side is rounded down, as in torchvision's `Resize`.
+/// The size whose short side is `short`. The long side is rounded down, as in torchvision's
+/// `Resize`.
 pub(crate) fn short_side_to(short: u32, width: u32, height: u32) -> (u32, u32) {
     let long = |long: u32, side: u32| {
         (u64::from(short) * u64::from(long) / u64::from(side)).try_into().unwrap_or(u32::MAX)
@@ -29,8 +30,8 @@ pub(crate) fn resize_region<T>(
     resample(image, horizontal, axis(region.top, region.height, height), then)
 }
 
-/// Resizes the image to `(width, height)` and passes the pixels of a region of the result to `then`.
-/// Only that region is computed.
+/// Resizes the image to `(width, height)` and passes the pixels of a region of the result to
+/// `then`. Only that region is computed.
 pub(crate) fn region_of_resized<T>(
     image: ImageView,
     (width, height): (u32, u32),

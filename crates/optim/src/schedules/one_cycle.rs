@@ -2,9 +2,9 @@
 
 use residual_spec::{AnnealStrategy, OneCycleSchedule};
 
-/// Increases the rate up to `peak_lr`, then decreases it. PyTorch ends each phase with an update, so
-/// that the last update has the lowest rate; each phase is therefore `step_fraction` shorter than
-/// its share of the budget.
+/// Increases the rate up to `peak_lr`, then decreases it. PyTorch ends each phase with an update,
+/// so that the last update has the lowest rate; each phase is therefore `step_fraction` shorter
+/// than its share of the budget.
 pub(super) fn lr(
     config: &OneCycleSchedule,
     peak_lr: f64,

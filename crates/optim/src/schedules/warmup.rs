@@ -1,7 +1,7 @@
 //! Warmup: a smaller learning rate at the start of a run, with any schedule.
 
-/// A linear increase of the rate (`LinearLR`), or a constant rate until an accuracy is reached (He et
-/// al. 2015, section 4.2).
+/// A linear increase of the rate (`LinearLR`), or a constant rate until an accuracy is reached (He
+/// et al. 2015, section 4.2).
 pub(super) struct Warmup {
     pub steps: f64,
     /// Factor of the rate at the start.

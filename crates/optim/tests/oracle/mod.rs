@@ -1,5 +1,5 @@
-//! Fixtures that `scripts/fixtures` recorded with PyTorch, and the hash function that both sides use
-//! for their inputs (see `oracle.py`).
+//! Fixtures that `scripts/fixtures` recorded with PyTorch, and the hash function that both sides
+//! use for their inputs (see `oracle.py`).
 #![allow(dead_code)] // each test file uses a part
 
 use serde_json::Value;

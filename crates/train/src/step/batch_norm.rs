@@ -4,8 +4,8 @@ use residual_spec::Result;
 use residual_torch::{foreach_copy, torch_error};
 use tch::Tensor;
 
-/// Running statistics, with their values before each update that is in flight. A forward pass
-/// changes the statistics before its loss is known to be finite.
+/// Running statistics, with a snapshot from before each update in flight: a forward pass changes
+/// the statistics before its loss is known to be finite.
 pub(super) struct BatchNormSnapshots {
     live: Vec<Tensor>,
     /// A ring with one slot for each update in flight and one for the pending step.
@@ -16,8 +16,8 @@ pub(super) struct BatchNormSnapshots {
 
 impl BatchNormSnapshots {
     pub fn new(live: Vec<Tensor>, max_in_flight: usize) -> Result<BatchNormSnapshots> {
-        let like = || live.iter().map(Tensor::f_zeros_like).collect::<std::result::Result<_, _>>();
-        let snapshots = (0..=max_in_flight).map(|_| like()).collect::<std::result::Result<_, _>>();
+        let zeros = || live.iter().map(Tensor::f_zeros_like).collect::<std::result::Result<_, _>>();
+        let snapshots = (0..=max_in_flight).map(|_| zeros()).collect::<std::result::Result<_, _>>();
         Ok(BatchNormSnapshots { snapshots: snapshots.map_err(torch_error)?, live, slot: 0 })
     }
 
@@ -39,7 +39,7 @@ impl BatchNormSnapshots {
         self.slot = slot;
     }
 
-    /// Moves on to the slot of the next step.
+    /// Selects the slot of the next step.
     pub fn advance(&mut self) {
         self.slot = (self.slot + 1) % self.snapshots.len();
     }

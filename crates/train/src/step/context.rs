@@ -33,10 +33,10 @@ impl TrainState {
 /// The training state with everything else that a step needs.
 pub(super) struct StepContext {
     pub state: TrainState,
-    /// Images in device memory, for batches that only name images and crops.
+    /// Images in device memory, for batches of crop windows.
     pub images: Option<Rc<DeviceDataset>>,
     pub loss: Loss,
-    /// Clipping and accumulation.
+    /// Gradient clipping and accumulation.
     pub gradient: Gradient,
     pub batch_norm: BatchNormSnapshots,
     pub micro_batches: MicroBatches,
@@ -103,7 +103,7 @@ impl StepContext {
     /// Seeds libtorch's generator if the network has dropout.
     ///
     /// The seed depends on the run's seed and on the position of the micro-batch only, so that a
-    /// resumed run drops the same values, and other users of the generator have no influence.
+    /// resumed run drops the same values, whatever else has used the generator.
     pub fn seed_dropout(&self, batch_index: u32, micro_batch: u64) {
         if !self.state.model.network().has_dropout() {
             return;
@@ -113,11 +113,11 @@ impl StepContext {
         tch::manual_seed((self.seed ^ position) as i64);
     }
 
-    /// Passes a batch to `pass`, whole or in micro-batches if memory runs out, and returns the
-    /// result that `pass` fills. After an out-of-memory error, everything is repeated with an empty
-    /// result; `make_room` may free memory first, see [`MicroBatches::run`].
+    /// Calls `pass` with a batch, or with its micro-batches once memory ran out, and returns the
+    /// result that `pass` accumulates. After an out-of-memory error, the whole batch is repeated
+    /// with an empty result; `make_room` may free memory first, see [`MicroBatches::run`].
     ///
-    /// `is_first` tells that the batch is the first of the pending step.
+    /// `is_first` is true for the first batch of the pending step.
     pub fn run_micro_batches<T: Default>(
         &mut self,
         batch: &Batch,
@@ -132,15 +132,15 @@ impl StepContext {
             |is_retry| {
                 if is_retry {
                     empty_cache();
-                    // For a later batch of a step, the failed pass keeps its small influence on the
-                    // running statistics.
+                    // There is no snapshot from before a later batch of the step: the running
+                    // statistics then include the failed pass, which is harmless.
                     if is_first {
                         context.batch_norm.restore()?;
                     }
                 }
                 Ok(T::default())
             },
-            |result, part, index| pass(context, result, part, index),
+            |result, micro_batch, index| pass(context, result, micro_batch, index),
             make_room,
         );
         self.micro_batches = micro_batches;

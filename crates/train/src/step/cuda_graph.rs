@@ -11,7 +11,7 @@ use super::deferred::DeferredEngine;
 use super::graph_runner::{CudaGraphRunner, StepMode};
 use super::{Pending, StepEngine, StepOutcome};
 
-/// Replays captured steps; makes all other steps as [`DeferredEngine`] does.
+/// Replays captured steps, and delegates all other steps to [`DeferredEngine`].
 pub(super) struct CudaGraphEngine {
     deferred: DeferredEngine,
     runner: CudaGraphRunner,
@@ -25,7 +25,7 @@ pub(super) struct CudaGraphEngine {
 impl CudaGraphEngine {
     pub fn new(device: Device) -> Result<CudaGraphEngine> {
         Ok(CudaGraphEngine {
-            deferred: DeferredEngine::with_device_rate(device)?,
+            deferred: DeferredEngine::with_device_scalars(device)?,
             runner: CudaGraphRunner::default(),
             mode: StepMode::Eager,
             replay_count: 0,
@@ -36,7 +36,8 @@ impl CudaGraphEngine {
     fn choose_mode(&mut self, context: &StepContext, batch: &Batch) -> StepMode {
         let is_whole = context.micro_batches.max_size().is_none_or(|max| batch.len() <= max);
         let is_alone = self.deferred.num_batches() == 0 && context.gradient.accumulate == 1;
-        // The first update has other operations, and a batch of weight 0 makes no update.
+        // The first update initializes state, so its operations differ. A batch of weight 0 makes
+        // no update.
         let is_first = context.state.optimizer.steps() == 0;
         if is_whole && is_alone && !is_first && context.loss.weight(batch) != 0.0 {
             self.runner.choose_mode(batch)
@@ -46,7 +47,7 @@ impl CudaGraphEngine {
     }
 
     /// Captures the step if necessary and copies the batch to the graph's input. Returns false if
-    /// that failed and the step has to be made without the graph.
+    /// the step has to run without the graph.
     fn prepare_replay(&mut self, context: &StepContext, batch: &Batch) -> Result<bool> {
         let CudaGraphEngine { deferred, runner, mode, .. } = self;
         let prepared = context.input(batch).and_then(|input| match mode {
@@ -57,7 +58,7 @@ impl CudaGraphEngine {
         });
         let prepared = match prepared {
             Err(error) if error.code == ErrorCode::Memory => {
-                runner.give_up(error);
+                runner.disable(error);
                 Ok(false)
             }
             prepared => prepared,
@@ -72,7 +73,7 @@ impl CudaGraphEngine {
 
     fn replay(&mut self, context: &mut StepContext, lr: f64) -> Result<Pending> {
         let count = std::mem::take(&mut self.replay_count);
-        self.deferred.rate(lr, context.state.optimizer.steps() + 1)?;
+        self.deferred.scalars(lr, context.state.optimizer.steps() + 1)?;
         let stats = AsyncHostCopy::new(self.runner.replay()?)?;
         context.state.optimizer.count_step();
         Ok(Pending::Fetching { stats, count })
@@ -95,8 +96,8 @@ impl StepEngine for CudaGraphEngine {
             return Ok(StepOutcome::Done(()));
         }
         let CudaGraphEngine { deferred, runner, mode, device, .. } = self;
-        // A captured graph holds as much memory as a step of its own.
-        let mut make_room = |error: &Error| runner.is_captured() && runner.give_up(error.clone());
+        // A captured graph holds as much memory as a whole step.
+        let mut make_room = |error: &Error| runner.is_captured() && runner.disable(error.clone());
         on_graph_stream(*mode, *device, || deferred.accumulate(context, batch, &mut make_room))
     }
 

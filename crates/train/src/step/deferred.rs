@@ -1,8 +1,8 @@
 //! The deferred engine: the host reads the outcome of a step up to [`MAX_IN_FLIGHT`] steps later.
 //!
 //! Reading a value from a CUDA device waits for all work queued before it. This engine reads none:
-//! the statistics of each step are copied to the host asynchronously, and the device decides by
-//! itself to make no update with values that are not finite.
+//! the statistics of each step are copied to the host asynchronously, and the device itself skips
+//! updates with values that are not finite.
 
 use residual_data::Batch;
 use residual_model::num_correct;
@@ -29,9 +29,9 @@ pub(super) struct DeferredEngine {
     step_stats: Option<Tensor>,
     /// Number of images in the pending step.
     count: u64,
-    /// Present if CUDA graphs were requested: every update reads its rate from there, so that
-    /// captured and uncaptured steps compute the same bits.
-    device_rate: Option<DeviceRate>,
+    /// Present if CUDA graphs were requested. All updates then read their scalars from the device,
+    /// so that captured and uncaptured steps compute the same bits.
+    device_scalars: Option<DeviceScalars>,
 }
 
 impl DeferredEngine {
@@ -41,13 +41,13 @@ impl DeferredEngine {
             gradients: GradAccumulator::default(),
             step_stats: None,
             count: 0,
-            device_rate: None,
+            device_scalars: None,
         })
     }
 
-    pub fn with_device_rate(device: Device) -> Result<DeferredEngine> {
-        let device_rate = Some(DeviceRate::new(device)?);
-        Ok(DeferredEngine { device_rate, ..DeferredEngine::new(device)? })
+    pub fn with_device_scalars(device: Device) -> Result<DeferredEngine> {
+        let device_scalars = Some(DeviceScalars::new(device)?);
+        Ok(DeferredEngine { device_scalars, ..DeferredEngine::new(device)? })
     }
 
     /// Computes the gradients of a batch, see [`StepContext::run_micro_batches`].
@@ -61,8 +61,8 @@ impl DeferredEngine {
         let result: BatchResult = context.run_micro_batches(
             batch,
             batch_index == 0,
-            |context, result: &mut BatchResult, part, index| {
-                result.add(context, part, batch_index, index)
+            |context, result: &mut BatchResult, micro_batch, index| {
+                result.add(context, micro_batch, batch_index, index)
             },
             make_room,
         )?;
@@ -75,13 +75,16 @@ impl DeferredEngine {
     /// Makes a whole step with values in device memory only, and returns its statistics (see
     /// [`DeferredStats`]). A CUDA graph captures this.
     pub fn whole_step(&self, context: &StepContext, input: &StepInput) -> Result<Tensor> {
-        let Some(rate) = &self.device_rate else {
-            return Err(Error::new(ErrorCode::Internal, "a captured step needs a device rate"));
+        let Some(scalars) = &self.device_scalars else {
+            return Err(Error::new(
+                ErrorCode::Internal,
+                "a captured step needs its scalars on the device",
+            ));
         };
         let (logits, loss) = context.forward(input)?;
         let gradients = context.backward(&loss)?;
         let stats = step_stats(&logits, &loss, input)?;
-        self.update(context, &gradients, &stats, rate.rate())
+        self.update(context, &gradients, &stats, scalars.as_scalars())
     }
 
     fn update(
@@ -89,22 +92,22 @@ impl DeferredEngine {
         context: &StepContext,
         gradients: &[Tensor],
         stats: &Tensor,
-        rate: OptimizerScalars,
+        scalars: OptimizerScalars,
     ) -> Result<Tensor> {
         let state = &context.state;
         let scaler = state.scaler.as_ref();
         self.metrics.update(gradients, &context.gradient, stats, scaler, |skip| {
-            state.optimizer.apply(gradients, rate, Some(skip))
+            state.optimizer.apply(gradients, scalars, Some(skip))
         })
     }
 
-    /// Returns the rate of update number `step`, from 1.
-    pub fn rate(&self, lr: f64, step: u64) -> Result<OptimizerScalars<'_>> {
-        match &self.device_rate {
+    /// Returns the learning rate and the number of an update. `step` counts from 1.
+    pub fn scalars(&self, lr: f64, step: u64) -> Result<OptimizerScalars<'_>> {
+        match &self.device_scalars {
             None => Ok(OptimizerScalars::Host { lr, step }),
-            Some(rate) => {
-                rate.set(lr, step)?;
-                Ok(rate.rate())
+            Some(scalars) => {
+                scalars.set(lr, step)?;
+                Ok(scalars.as_scalars())
             }
         }
     }
@@ -137,8 +140,8 @@ impl StepEngine for DeferredEngine {
         let Some(stats) = self.step_stats.take() else {
             return Err(Error::new(ErrorCode::Internal, "an update needs at least one batch"));
         };
-        let rate = self.rate(lr, context.state.optimizer.steps() + 1)?;
-        let stats = self.update(context, &gradients, &stats, rate)?;
+        let scalars = self.scalars(lr, context.state.optimizer.steps() + 1)?;
+        let stats = self.update(context, &gradients, &stats, scalars)?;
         let stats = AsyncHostCopy::new(&stats)?;
         context.state.optimizer.count_step();
         Ok(Pending::Fetching { stats, count })
@@ -207,15 +210,15 @@ fn add_stats(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
 }
 
 /// Learning rate and step number in device memory, where a CUDA graph reads them in each replay.
-struct DeviceRate {
+struct DeviceScalars {
     lr: Tensor,
     step: Tensor,
 }
 
-impl DeviceRate {
-    fn new(device: Device) -> Result<DeviceRate> {
+impl DeviceScalars {
+    fn new(device: Device) -> Result<DeviceScalars> {
         let number = || Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error);
-        Ok(DeviceRate { lr: number()?, step: number()? })
+        Ok(DeviceScalars { lr: number()?, step: number()? })
     }
 
     fn set(&self, lr: f64, step: u64) -> Result<()> {
@@ -223,15 +226,15 @@ impl DeviceRate {
         set(&self.lr, lr).and_then(|()| set(&self.step, step as f64)).map_err(torch_error)
     }
 
-    fn rate(&self) -> OptimizerScalars<'_> {
+    fn as_scalars(&self) -> OptimizerScalars<'_> {
         OptimizerScalars::Device { lr: &self.lr, step: &self.step }
     }
 }
 
-/// Makes updates whose outcome only the device knows.
+/// Makes updates and their statistics in device memory, without reading a value on the host.
 struct DeferredMetrics {
-    /// 1 after a value was not finite; no update is made from then on. Written to and never
-    /// replaced, because a CUDA graph may refer to it.
+    /// 1 once a value was not finite; all later updates are skipped. Always written in place,
+    /// because a CUDA graph may refer to the tensor.
     has_diverged: Tensor,
 }
 
@@ -260,23 +263,25 @@ impl DeferredMetrics {
         let norm = global_norm_on_device(gradients)?;
         clip_gradients_on_device(gradients, &norm, config)?;
         let norm = norm.f_view([1]).map_err(torch_error)?;
-        let all = Tensor::f_cat(&[stats, &norm], 0).map_err(torch_error)?;
+        let stats_and_norm = Tensor::f_cat(&[stats, &norm], 0).map_err(torch_error)?;
         let (Some(scaler), Some(found_inf)) = (scaler, found_inf) else {
-            self.diverge_if(is_not_finite(&all))?;
+            self.diverge_if(is_not_finite(&stats_and_norm))?;
             apply(SkipFlags { found_inf: &self.has_diverged, skipped_steps: None })?;
-            return Ok(all);
+            return Ok(stats_and_norm);
         };
-        let found_inf =
-            is_not_finite(&norm).and_then(|bad| found_inf.f_maximum(&bad)).map_err(torch_error)?;
+        let found_inf = is_not_finite(&norm)
+            .and_then(|norm_is_inf| found_inf.f_maximum(&norm_is_inf))
+            .map_err(torch_error)?;
         let (snapshot, skipped_steps) = (scaler.snapshot()?, scaler.skipped_steps().copy());
         scaler.update(&found_inf)?;
         self.diverge_if(is_not_finite(stats))?;
         let is_too_low = scaler.scale().f_lt(MIN_SCALE);
-        self.diverge_if(is_too_low.and_then(|low| low.f_to_kind(Kind::Float)))?;
+        self.diverge_if(is_too_low.and_then(|is_low| is_low.f_to_kind(Kind::Float)))?;
         let skip = self.has_diverged.f_maximum(&found_inf).map_err(torch_error)?;
         apply(SkipFlags { found_inf: &skip, skipped_steps: Some(&skipped_steps) })?;
         let scale = scaler.scale().f_to_kind(Kind::Double).and_then(|scale| scale.f_view([1]));
-        Tensor::f_cat(&[all, scale.map_err(torch_error)?, snapshot], 0).map_err(torch_error)
+        Tensor::f_cat(&[stats_and_norm, scale.map_err(torch_error)?, snapshot], 0)
+            .map_err(torch_error)
     }
 
     /// Skips all further updates if `condition` is 1.
@@ -299,7 +304,7 @@ fn is_not_finite(values: &Tensor) -> Result<Tensor, TchError> {
     values.f_isfinite()?.f_all()?.f_logical_not()?.f_to_kind(Kind::Float)
 }
 
-/// The statistics of a step after they were read: sum of losses, number of correct predictions,
+/// The statistics of a step, read by the host: sum of losses, number of correct predictions,
 /// gradient norm and, with loss scaling, the new scale and a snapshot of the scaler from before the
 /// step.
 pub(super) struct DeferredStats<'a> {
@@ -314,7 +319,7 @@ pub(super) struct DeferredStats<'a> {
 impl<'a> DeferredStats<'a> {
     pub fn parse(stats: &'a [f64], count: u64) -> DeferredStats<'a> {
         let [loss_sum, num_correct, norm, ref scaler @ ..] = stats[..] else {
-            unreachable!("a step has three statistics at least")
+            unreachable!("a step has at least three statistics")
         };
         let (loss_scale, scaler_snapshot) = match scaler {
             [scale, snapshot @ ..] => (Some(*scale), snapshot),
@@ -326,13 +331,13 @@ impl<'a> DeferredStats<'a> {
     pub fn not_finite(&self) -> Option<NotFinite> {
         let mean = self.loss_sum / self.count as f64;
         if !mean.is_finite() {
-            return Some(NotFinite { what: "the loss", value: mean });
+            return Some(NotFinite { quantity: "the loss", value: mean });
         }
-        let (is_bad, what, value) = match self.loss_scale {
+        let (is_bad, quantity, value) = match self.loss_scale {
             None => (!self.norm.is_finite(), "the gradient norm", self.norm),
             Some(scale) => (scale < MIN_SCALE, LOSS_SCALE, scale),
         };
-        is_bad.then_some(NotFinite { what, value })
+        is_bad.then_some(NotFinite { quantity, value })
     }
 
     pub fn completed(&self) -> CompletedStep {

@@ -47,7 +47,7 @@ impl BatchResult {
         }
         let value = loss.f_double_value(&[]).map_err(torch_error)?;
         if !value.is_finite() {
-            self.not_finite = Some(NotFinite { what: "the loss", value });
+            self.not_finite = Some(NotFinite { quantity: "the loss", value });
             return Ok(());
         }
         self.gradients.add(context.backward(&loss)?, weight)?;
@@ -68,8 +68,8 @@ impl StepEngine for EagerEngine {
         let result: BatchResult = context.run_micro_batches(
             batch,
             batch_index == 0,
-            |context, result: &mut BatchResult, part, index| {
-                result.add(context, part, batch_index, index)
+            |context, result: &mut BatchResult, micro_batch, index| {
+                result.add(context, micro_batch, batch_index, index)
             },
             &mut |_| false,
         )?;
@@ -121,8 +121,8 @@ fn update(
     let mut loss_scale = None;
     match &state.scaler {
         None if is_skipped => {
-            let what = "the gradient norm";
-            return Ok(StepOutcome::NotFinite(NotFinite { what, value: norm }));
+            let quantity = "the gradient norm";
+            return Ok(StepOutcome::NotFinite(NotFinite { quantity, value: norm }));
         }
         None => state.optimizer.step(gradients, lr, None)?,
         Some(scaler) => {
@@ -134,7 +134,10 @@ fn update(
             let scale = scaler.scale().f_double_value(&[]).map_err(torch_error)?;
             if scale < MIN_SCALE {
                 scaler.restore_snapshot(&snapshot)?;
-                return Ok(StepOutcome::NotFinite(NotFinite { what: LOSS_SCALE, value: scale }));
+                return Ok(StepOutcome::NotFinite(NotFinite {
+                    quantity: LOSS_SCALE,
+                    value: scale,
+                }));
             }
             loss_scale = Some(scale);
             if is_skipped {

@@ -1,8 +1,8 @@
 //! Capture and replay of training steps as CUDA graphs.
 //!
-//! A captured step (forward, loss, backward and update) is launched at once. Everything that changes
-//! from step to step is written into tensors before the launch: images and targets, the learning
-//! rate, the step number. A graph accepts batches of one shape; all other batches, and everything in
+//! A captured step (forward, loss, backward and update) is launched as one graph. All values that
+//! change between steps are written into tensors before the launch: images and targets, learning
+//! rate, step number. A graph accepts batches of one shape; all other batches, and everything in
 //! [`unsupported`], are computed without a graph.
 
 use residual_arch::Network;
@@ -14,8 +14,8 @@ use tch::Tensor;
 
 use super::input::{BatchShape, StepInput};
 
-/// Steps of a shape before it is captured. By then cuDNN has chosen its kernels, and all of them are
-/// loaded.
+/// Number of steps of a shape before it is captured, so that cuDNN has chosen its kernels and
+/// loaded them.
 pub(super) const WARM_UP_STEPS: u32 = 3;
 
 /// Returns why the steps of a run cannot be captured, or `None` if they can.
@@ -45,7 +45,7 @@ fn optimizer_name(config: &residual_spec::Optimizer) -> String {
 /// Captures the step of a shape after its warm-up, and replays it.
 pub(super) struct CudaGraphRunner {
     state: State,
-    /// Why no step is captured any more, until the reason is taken.
+    /// Why capturing was disabled, until `take_failure` returns it.
     failure: Option<Error>,
 }
 
@@ -68,7 +68,7 @@ struct CapturedStep {
     stats: Tensor,
 }
 
-/// How a batch is computed.
+/// Execution mode of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepMode {
     /// Without a graph.
@@ -88,7 +88,7 @@ impl Default for CudaGraphRunner {
 }
 
 impl CudaGraphRunner {
-    /// Returns how to compute a batch that is the only one of its step.
+    /// Returns the execution mode of a batch that is the only one of its step.
     pub fn choose_mode(&mut self, batch: &Batch) -> StepMode {
         let found = BatchShape::from_batch(batch);
         match &mut self.state {
@@ -123,8 +123,8 @@ impl CudaGraphRunner {
         self.state = State::WarmingUp { shape, steps: WARM_UP_STEPS };
     }
 
-    /// Captures `step` with a copy of `input`, without executing it. Returns false if that failed;
-    /// capturing is not tried again then.
+    /// Captures `step` with a copy of `input`, without executing it. Returns false after a
+    /// failure, which disables capturing.
     pub fn capture(
         &mut self,
         batch: &Batch,
@@ -142,15 +142,15 @@ impl CudaGraphRunner {
                 true
             }
             Err(error) => {
-                self.give_up(error);
+                self.disable(error);
                 false
             }
         }
     }
 
-    /// Frees the graph and computes all further steps without one. Returns false if that was so
+    /// Frees the graph; all further steps run without one. Returns false if capturing was disabled
     /// before.
-    pub fn give_up(&mut self, why: Error) -> bool {
+    pub fn disable(&mut self, why: Error) -> bool {
         let was_enabled = !matches!(self.state, State::Disabled);
         self.state = State::Disabled;
         if was_enabled {
@@ -184,7 +184,7 @@ impl CudaGraphRunner {
         }
     }
 
-    /// Returns why no step is captured any more. Each reason is returned once.
+    /// Returns why capturing was disabled. Each reason is returned once.
     pub fn take_failure(&mut self) -> Option<Error> {
         self.failure.take()
     }
@@ -233,8 +233,8 @@ mod tests {
         }
         let modes = [runner.choose_mode(&large), runner.choose_mode(&small)];
         assert_eq!(modes, [StepMode::Capture, StepMode::Eager]);
-        assert!(runner.give_up(Error::new(ErrorCode::Memory, "full")));
-        assert!(!runner.give_up(Error::new(ErrorCode::Torch, "broken")));
+        assert!(runner.disable(Error::new(ErrorCode::Memory, "full")));
+        assert!(!runner.disable(Error::new(ErrorCode::Torch, "broken")));
         assert_eq!(runner.choose_mode(&large), StepMode::Eager);
         assert_eq!(runner.take_failure().unwrap().code, ErrorCode::Memory);
         assert!(runner.take_failure().is_none());

@@ -15,8 +15,8 @@ pub(super) struct StepInput {
 }
 
 impl StepInput {
-    /// Moves a batch to the device of `model`. `images` are the images in device memory, if the
-    /// batch only names images and crops.
+    /// Moves a batch to the device of `model`. `images` are the images in device memory, for
+    /// a batch of crop windows.
     pub fn from_batch(
         model: &Model,
         images: Option<&DeviceDataset>,
@@ -35,12 +35,12 @@ impl StepInput {
         [&self.images, labels].into_iter().chain(mix).collect()
     }
 
-    /// Returns a copy in memory of its own.
+    /// Returns a copy that shares no memory.
     pub fn deep_copy(&self) -> Result<StepInput> {
         let copy = |tensor: &Tensor| {
-            let own = tensor.f_zeros_like().map_err(torch_error)?;
-            own.shallow_clone().f_copy_(tensor).map_err(torch_error)?;
-            Ok(own)
+            let copy = tensor.f_zeros_like().map_err(torch_error)?;
+            copy.shallow_clone().f_copy_(tensor).map_err(torch_error)?;
+            Ok(copy)
         };
         let copy_mix = |MixTargets { labels, shares, dominant }: &MixTargets| -> Result<_> {
             let (labels, shares, dominant) = (copy(labels)?, copy(shares)?, copy(dominant)?);

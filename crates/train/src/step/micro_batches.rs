@@ -8,8 +8,8 @@ use residual_spec::{Error, ErrorCode, Result};
 /// Batch normalization cannot be trained on a single image.
 const MIN_SIZE: usize = 2;
 
-/// Splits batches after memory ran out. The size limit only decreases: a micro-batch that did not
-/// fit once would not fit the next time.
+/// Splits batches after memory ran out. The size limit only decreases, because a micro-batch that
+/// did not fit once would fail again.
 #[derive(Default)]
 pub(super) struct MicroBatches {
     max_size: Option<usize>,
@@ -32,8 +32,8 @@ impl MicroBatches {
         self.max_size
     }
 
-    /// Passes a batch to `pass`, whole if it fits, else as numbered micro-batches, and returns the
-    /// result that `pass` fills.
+    /// Calls `pass` with the whole batch if it fits, else with each numbered micro-batch, and
+    /// returns the result that `pass` accumulates.
     ///
     /// `start` creates the empty result. When memory runs out, the result is dropped, `start` is
     /// called again with true, and the micro-batches are half as large, or as large as before if
@@ -57,7 +57,7 @@ impl MicroBatches {
                 1 => pass(&mut result, batch, 0), // without a copy
                 count => split(batch, count)
                     .zip(0..)
-                    .try_for_each(|(part, index)| pass(&mut result, &part, index)),
+                    .try_for_each(|(micro_batch, index)| pass(&mut result, &micro_batch, index)),
             };
             let size = batch.len().div_ceil(count);
             match passed {
@@ -76,11 +76,11 @@ impl MicroBatches {
 
 /// Splits a batch into `count` micro-batches of nearly the same size, in order.
 fn split(batch: &Batch, count: usize) -> impl Iterator<Item = Batch> + '_ {
-    let bound = move |part: usize| batch.len() * part / count;
-    (0..count).map(move |part| slice(batch, bound(part)..bound(part + 1)))
+    let bound = move |index: usize| batch.len() * index / count;
+    (0..count).map(move |index| slice(batch, bound(index)..bound(index + 1)))
 }
 
-/// Copies a range of images to a batch of their own.
+/// Copies a range of images into a new batch.
 fn slice(batch: &Batch, images: Range<usize>) -> Batch {
     let values = batch.images.len() / batch.len();
     let mixed = batch.mixed.as_ref().map(|mixed| MixedLabels {
@@ -124,12 +124,12 @@ mod tests {
             retries += u32::from(is_retry);
             Ok(Vec::new())
         };
-        let pass = |passed: &mut Vec<Vec<i64>>, part: &Batch, index: u64| {
+        let pass = |passed: &mut Vec<Vec<i64>>, micro_batch: &Batch, index: u64| {
             assert_eq!(index, passed.len() as u64);
-            if part.len() > room {
+            if micro_batch.len() > room {
                 return Err(Error::new(ErrorCode::Memory, "out of memory"));
             }
-            passed.push(part.labels.clone());
+            passed.push(micro_batch.labels.clone());
             Ok(())
         };
         let result = micro_batches.run(&batch(count), start, pass, |_| false);
@@ -164,11 +164,11 @@ mod tests {
             tries += 1;
             Ok(0)
         };
-        let pass = |passed: &mut usize, part: &Batch, _: u64| {
-            if part.len() > room.get() {
+        let pass = |passed: &mut usize, micro_batch: &Batch, _: u64| {
+            if micro_batch.len() > room.get() {
                 Err(Error::new(ErrorCode::Memory, "out of memory"))
             } else {
-                *passed += part.len();
+                *passed += micro_batch.len();
                 Ok(())
             }
         };
@@ -185,11 +185,12 @@ mod tests {
             crop_windows: Some((0..5).map(window).collect()),
             ..Batch::default()
         };
-        let parts: Vec<Batch> = split(&whole, 2).collect();
-        assert_eq!(parts.iter().map(Batch::len).collect::<Vec<_>>(), [2, 3]);
-        let windows = parts.iter().flat_map(|part| part.crop_windows.clone().unwrap());
+        let split_batches: Vec<Batch> = split(&whole, 2).collect();
+        assert_eq!(split_batches.iter().map(Batch::len).collect::<Vec<_>>(), [2, 3]);
+        let windows =
+            split_batches.iter().flat_map(|micro_batch| micro_batch.crop_windows.clone().unwrap());
         assert!(windows.eq(whole.crop_windows.unwrap()));
-        assert_eq!(parts[1].indices, [2, 3, 4]);
+        assert_eq!(split_batches[1].indices, [2, 3, 4]);
     }
 
     #[test]

@@ -53,17 +53,17 @@ pub enum StepOutcome<T> {
     NotFinite(NotFinite),
 }
 
-/// A value that ends training.
+/// A value that is not finite and ends training.
 pub struct NotFinite {
     /// `the loss`, `the gradient norm`, `the loss scale` or `the learning rate`.
-    pub what: &'static str,
+    pub quantity: &'static str,
     pub value: f64,
 }
 
 /// Name of the loss scale in [`NotFinite`].
 const LOSS_SCALE: &str = "the loss scale";
 
-/// How steps are executed.
+/// Execution strategy of steps.
 trait StepEngine {
     /// Computes the gradients of one batch and adds them to those of the pending step.
     fn forward_backward(
@@ -115,8 +115,8 @@ struct InFlight {
     batch_norm_slot: usize,
 }
 
-/// Trains a network batch by batch. Its tensors are written to and never replaced, because a CUDA
-/// graph may refer to them.
+/// Trains a network batch by batch. Its tensors are always written in place, because a CUDA graph
+/// may refer to them.
 pub struct TrainStep {
     context: StepContext,
     engine: Box<dyn StepEngine>,
@@ -124,7 +124,7 @@ pub struct TrainStep {
     in_flight: VecDeque<InFlight>,
     /// Loss scale after the last update whose outcome is known.
     loss_scale: Option<f64>,
-    /// Why the configuration rules out CUDA graphs; taken once.
+    /// Why the configuration rules out CUDA graphs, until `take_graph_failure` returns it.
     graph_failure: Option<Error>,
 }
 
@@ -155,7 +155,7 @@ impl TrainStep {
         })
     }
 
-    /// Uses images in device memory, for batches that only name images and crops.
+    /// Sets the images in device memory that batches of crop windows refer to.
     pub fn set_images(&mut self, images: Option<Rc<DeviceDataset>>) {
         self.context.images = images;
     }
@@ -254,7 +254,8 @@ impl TrainStep {
         })
     }
 
-    /// Returns the loss scale of the next update, as known on the host; `None` without loss scaling.
+    /// Returns the loss scale of the next update, as last read by the host; `None` without loss
+    /// scaling.
     pub fn loss_scale(&self) -> Option<f64> {
         self.loss_scale
     }
@@ -265,7 +266,7 @@ impl TrainStep {
         self.engine.max_in_flight()
     }
 
-    /// Returns the largest micro-batch, if memory ran out and batches are split since.
+    /// Returns the maximum size of a micro-batch; `None` while whole batches fit into memory.
     pub fn max_micro_batch(&self) -> Option<usize> {
         self.context.micro_batches.max_size()
     }
@@ -280,7 +281,7 @@ impl TrainStep {
     /// false if no graph is captured.
     pub fn release_graph(&mut self, why: &Error) -> bool {
         let runner = self.engine.graph_runner().filter(|runner| runner.is_captured());
-        let released = runner.is_some_and(|runner| runner.give_up(why.clone()));
+        let released = runner.is_some_and(|runner| runner.disable(why.clone()));
         if released {
             empty_cache();
         }
@@ -314,14 +315,14 @@ fn cuda_engine(
     network: &Network,
     device: tch::Device,
 ) -> Result<(Box<dyn StepEngine>, Option<Error>)> {
-    // A moving average must not see a skipped update, which the host has to know in time.
+    // A moving average must not include skipped updates, so the host has to read each outcome.
     let can_defer = config.ema.decay == 0.0 && !update_rule(&config.optimizer).reads_on_host();
     let unsupported = if config.cuda_graphs { unsupported(config, network) } else { None };
     let engine: Box<dyn StepEngine> = match (can_defer, config.cuda_graphs) {
         (false, _) => Box::new(EagerEngine::default()),
         (true, false) => Box::new(DeferredEngine::new(device)?),
         (true, true) if unsupported.is_some() => {
-            Box::new(DeferredEngine::with_device_rate(device)?)
+            Box::new(DeferredEngine::with_device_scalars(device)?)
         }
         (true, true) => Box::new(CudaGraphEngine::new(device)?),
     };

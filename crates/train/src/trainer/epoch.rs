@@ -19,15 +19,15 @@ impl Trainer<'_> {
     pub(super) fn train_epoch(&mut self, on_idle: &mut dyn FnMut()) -> Result<Flow> {
         let mut loader = self.train_loader();
         self.clock.restart_training();
-        // Batches since the last update. A step that has begun is completed before anything else,
-        // because a checkpoint cannot store half of one.
+        // Batches since the last update. The run pauses and stops only between steps, because a
+        // checkpoint cannot store accumulated gradients.
         let mut batches = 0;
         loop {
             on_idle();
             if !self.step.has_gradients() {
                 self.control.wait_while_paused(on_idle);
                 if let Flow::Stop(reason) = self.check_budget() {
-                    // A complete epoch ends as one.
+                    // If the budget ends with the epoch, the epoch still completes normally.
                     if reason == StopReason::Stopped || !self.is_epoch_complete(0) {
                         self.finish_updates(0)?;
                         return Ok(Flow::Stop(reason));
@@ -93,7 +93,7 @@ impl Trainer<'_> {
             self.start_update(batches)?;
         } else {
             self.finish_updates(0)?;
-            self.position.batch += batches; // no image in them could be used
+            self.position.batch += batches; // none of their images could be used
         }
         let every = self.config.checkpoint.every_steps;
         if every > 0 && !is_epoch_complete && self.steps_started().is_multiple_of(every) {
@@ -108,7 +108,7 @@ impl Trainer<'_> {
         let lr = self.schedule.lr(self.progress());
         if !lr.is_finite() {
             self.finish_updates(0)?;
-            let not_finite = NotFinite { what: "the learning rate", value: lr };
+            let not_finite = NotFinite { quantity: "the learning rate", value: lr };
             return Err(self.roll_back(&not_finite)?);
         }
         self.step.start_optimizer_step(lr)?;
@@ -116,7 +116,7 @@ impl Trainer<'_> {
         self.finish_updates(self.step.max_in_flight())
     }
 
-    /// Waits for the outcomes of the oldest updates until `max_in_flight` are left.
+    /// Waits for the outcomes of the oldest updates until at most `max_in_flight` are pending.
     fn finish_updates(&mut self, max_in_flight: usize) -> Result<()> {
         while self.in_flight.len() > max_in_flight {
             let Some(update) = self.in_flight.pop_front() else { break };
@@ -178,14 +178,14 @@ impl Trainer<'_> {
     }
 
     /// Saves the state after the last successful update and returns `E_DIVERGED`.
-    fn roll_back(&mut self, NotFinite { what, value }: &NotFinite) -> Result<Error> {
+    fn roll_back(&mut self, NotFinite { quantity, value }: &NotFinite) -> Result<Error> {
         let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
         self.in_flight.clear();
         // A resume repeats the batches of updates that were not made.
         if self.step.roll_back()? && self.position.step > 0 {
             self.save(&[CheckpointKind::Last])?;
         }
-        Ok(self.diverged(format!("{what} became {value} in epoch {epoch} at step {step}")))
+        Ok(self.diverged(format!("{quantity} became {value} in epoch {epoch} at step {step}")))
     }
 }
 

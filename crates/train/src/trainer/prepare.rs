@@ -178,7 +178,7 @@ impl Lengths {
     }
 }
 
-/// Returns the number of batches in an epoch. A last batch of one image is left out, because batch
+/// Returns the number of batches in an epoch. A last batch of one image is dropped, because batch
 /// normalization cannot be trained on a single image.
 fn batches_per_epoch(images: usize, batch_size: usize) -> u64 {
     let has_single = images % batch_size == 1 && images > 0;

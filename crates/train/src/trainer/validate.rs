@@ -125,7 +125,8 @@ impl Trainer<'_> {
         })
     }
 
-    /// Evaluates `model`, or the current network, on a subset. Returns `None` if the run is to stop.
+    /// Evaluates `model`, or the current network, on a subset. Returns `None` if the run is to
+    /// stop.
     pub(super) fn evaluate_on(
         &mut self,
         model: Option<&Model>,

@@ -39,7 +39,7 @@ impl Trainer<'_> {
                 why.message
             ),
             file: None,
-            hint: Some("`cudaGraphs` only affects speed; leave it out.".into()),
+            hint: Some("`cudaGraphs` only affects speed; remove it.".into()),
         }))?;
         Ok(())
     }

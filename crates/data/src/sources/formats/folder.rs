@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn refuses_unusable_folders_with_a_hint() {
         let png = image("picture.png");
-        assert!(refused(&[]).hint.unwrap().contains("folder of its own"));
+        assert!(refused(&[]).hint.unwrap().contains("separate folder"));
         assert!(refused(&[("1.png", &png)]).hint.unwrap().contains("contains images directly"));
         assert!(refused(&[("only/1.png", &png)]).message.contains("one class only"));
         let nested = refused(&[("photos/ant/1.png", &png), ("photos/bee/1.png", &png)]);

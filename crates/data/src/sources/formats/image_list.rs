@@ -157,7 +157,7 @@ fn classes(
             return Err(Error::new(ErrorCode::DataFormat, message)
                 .key("data")
                 .file(list)
-                .hint("Write one name a line, in the order of labels from 0."));
+                .hint("Write one name per line, in the order of labels from 0."));
         }
         return Ok((names, numbers.iter().map(|&number| Some(number)).collect()));
     }

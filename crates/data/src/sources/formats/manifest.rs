@@ -90,7 +90,7 @@ pub(crate) fn open(
 /// name.
 fn check_fields(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), String> {
     if path.is_empty() {
-        return Err("has no path".into());
+        return Err("has no image path".into());
     }
     if label.is_empty() {
         return Err(format!("has no label for '{path}'"));

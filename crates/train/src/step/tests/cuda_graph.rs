@@ -104,8 +104,8 @@ fn replays_skip_overflows_and_report_a_scale_that_is_too_low() {
         captured.start_optimizer_step(0.01).unwrap();
     }
     assert_eq!(done(captured.finish_optimizer_step()).count, 7);
-    let NotFinite { what, value } = not_finite(captured.finish_optimizer_step());
-    assert_eq!((what, value), (LOSS_SCALE, 0.5));
+    let NotFinite { quantity, value } = not_finite(captured.finish_optimizer_step());
+    assert_eq!((quantity, value), (LOSS_SCALE, 0.5));
     assert!(captured.roll_back().unwrap());
     assert_eq!(captured.state().scaler.as_ref().unwrap().scale().double_value(&[]), 1.0);
     weight.shallow_clone().copy_(&original);

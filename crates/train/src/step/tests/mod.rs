@@ -1,5 +1,5 @@
-//! Tests of the engines against each other, on the CPU. CUDA graphs are recorded and replayed by the
-//! `recorder` feature of `residual-torch`.
+//! Tests of the engines against each other, on the CPU. CUDA graphs are recorded and replayed by
+//! the `recorder` feature of `residual-torch`.
 
 mod cuda_graph;
 mod deferred;
@@ -130,7 +130,9 @@ fn max_difference(a: &TrainStep, b: &TrainStep) -> f64 {
 fn done(outcome: Result<StepOutcome<RunningMetrics>>) -> RunningMetrics {
     match outcome.unwrap() {
         StepOutcome::Done(metrics) => metrics,
-        StepOutcome::NotFinite(NotFinite { what, value }) => panic!("{what} became {value}"),
+        StepOutcome::NotFinite(NotFinite { quantity, value }) => {
+            panic!("{quantity} became {value}")
+        }
     }
 }
 
