@@ -96,7 +96,7 @@ const rejected: [string, unknown, string][] = [
 ]
 
 for (const [name, arrays, key] of rejected) {
-  test(`${name} in memory is refused by its place`, async (t) => {
+  test(`${name} in arrays is rejected with its key`, async (t) => {
     const config = withoutData(tinyRun(t))
     const error = await t.throwsAsync(
       async () => await train(config, { arrays: arrays as ArrayDataset }),

@@ -175,8 +175,11 @@ test('degradation() compares plain and residual networks with the paper', async 
   const [verdict] = result.verdicts
   t.is(verdict?.difference, difference)
   t.is(verdict?.degraded, difference > 0)
-  const lies = difference > 0 ? 'lies above' : 'does not lie above'
-  t.regex(result.verdict, new RegExp(`^The training error of plain14 \\(.* %\\) ${lies} that of`))
+  const relation = difference > 0 ? 'is higher than' : 'is not higher than'
+  t.regex(
+    result.verdict,
+    new RegExp(`^The training error of plain14 \\(.* %\\) ${relation} that of`),
+  )
   t.is(
     result.reproduced,
     result.verdicts[0]?.degraded === true && result.verdicts[1]?.degraded === false,
