@@ -89,7 +89,7 @@ function configuration(out: string): Record<string, unknown> {
     seed: 0,
     out,
     resume: null,
-    reasons: { batchSize: "the batch size of the paper's CIFAR experiments" },
+    reasons: { batchSize: 'batch size of He et al. 2015 on CIFAR-10' },
   }
 }
 

@@ -28,7 +28,7 @@ test('eval and predict print text and JSON', async (t) => {
   }
   const rejected = await residual(['eval', dir, '--scales', '16'])
   t.is(rejected.status, 2)
-  t.regex(rejected.stderr, /`scales` must be left out, or `crops` 'multi-scale'/)
+  t.regex(rejected.stderr, /`scales` must be omitted unless `crops` is 'multi-scale'/)
 
   const image = join(photos, 'left', '0.png')
   const other = join(photos, 'right', '0.png')

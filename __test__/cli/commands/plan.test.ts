@@ -121,5 +121,5 @@ test('the origin of a value is: set by you, the recipe, a reason, or the default
   t.regex(origin.get('optimizer.lr') ?? '', /^recipe/)
   t.regex(origin.get('schedule.type') ?? '', /^recipe/)
   t.is(origin.get('optimizer.momentum'), 'default')
-  t.is(origin.get('model.stem'), "part of the paper's CIFAR networks")
+  t.is(origin.get('model.stem'), 'default of CIFAR networks')
 })

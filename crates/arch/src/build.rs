@@ -1,71 +1,57 @@
-//! Networks by their names.
+//! Builds networks by name.
 
-use residual_spec::{ArchName, Error, ErrorCode, Model, Result, Shortcut, Stem, did_you_mean};
+use residual_spec::{Arch, Error, ErrorCode, Model, Result, Shortcut, did_you_mean};
 
-use crate::families::{residual, vgg};
+use crate::families::{self, Shape};
 use crate::network::Network;
 
-/// Every name worth listing. More can be built: see `docs/networks.md`.
+/// Returns the names of the published architectures. [`build`] supports further ones: see
+/// `docs/networks.md`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ArchName::EXAMPLES.iter().copied()
+    Arch::names()
 }
 
 /// Builds the network for images of `channels` x `image_size` x `image_size` and `classes` classes.
 ///
 /// # Errors
-/// `E_CONFIG` for a name that no network has, or for options that the network cannot have.
+/// `E_CONFIG` for an unknown name, or for options that the network does not support.
 pub fn build(model: &Model, channels: u32, image_size: u32, classes: u32) -> Result<Network> {
-    let name = ArchName::parse(&model.arch).ok_or_else(|| unknown(&model.arch))?;
-    if !name.has_shortcuts() && model.shortcut != Shortcut::None {
-        let message = format!("{} has no shortcuts", model.arch);
-        return Err(Error::new(ErrorCode::Config, message).key("model.shortcut").hint(
-            "Leave `model.shortcut` out, or choose a network that has shortcuts: resnet...",
-        ));
+    let arch = Arch::parse(&model.arch).ok_or_else(|| unknown(&model.arch))?;
+    if !arch.has_shortcuts() && model.shortcut != Shortcut::None {
+        let message = format!("{} does not support shortcuts", model.arch);
+        return Err(Error::new(ErrorCode::Config, message)
+            .key("model.shortcut")
+            .hint("Omit `model.shortcut`, or choose a residual network, such as resnet18."));
     }
     if model.zero_init_residual && model.shortcut == Shortcut::None {
-        let message = "without shortcuts, a block that begins at zero lets nothing through";
+        let message = "`model.zeroInitResidual` needs shortcuts: blocks would output zeros";
         return Err(Error::new(ErrorCode::Config, message)
             .key("model.zeroInitResidual")
-            .hint("Set it to false, or choose a network that has shortcuts: resnet..."));
+            .hint("Set it to false, or choose a residual network, such as resnet18."));
     }
-    let ArchName::Vgg { depth, norm } = name else {
-        return Ok(residual::build(name, model, channels, image_size, classes));
-    };
-    if model.stem == Stem::Cifar {
-        return Err(Error::new(ErrorCode::Config, "VGG has no CIFAR stem")
-            .key("model.stem")
-            .hint("Leave `model.stem` out."));
-    }
-    if image_size < vgg::SMALLEST {
-        let message =
-            format!("VGG halves an image five times; {image_size} x {image_size} is too small");
-        return Err(Error::new(ErrorCode::Config, message)
-            .key("model")
-            .hint(format!("Use images of {0} x {0} or more.", vgg::SMALLEST)));
-    }
-    Ok(vgg::build(&model.arch, depth, norm, channels, image_size, classes))
+    families::build(&arch, model, Shape { channels, image_size, classes })
 }
 
 fn unknown(name: &str) -> Error {
-    // What only lacks its end comes first: resnext50 means resnext50_32x4d.
-    let begun = names().find(|known| name.len() > 3 && known.starts_with(name));
-    let hint = match begun {
+    // A prefix of a known name is suggested first: resnext50_32x4d for resnext50.
+    let completed = names().find(|known| name.len() > 3 && known.starts_with(name));
+    let hint = match completed {
         Some(known) => format!("Did you mean '{known}'?"),
         None => did_you_mean(name, names()).unwrap_or_else(|| {
-            "Known: resnet18, resnet50, resnet20, and others like preresnet20, plain20, \
-             resnext50_32x4d, wide_resnet50_2, wrn28_10, vgg16; docs/networks.md lists them."
+            "Known networks: resnet18, resnet50, resnet20, preresnet20, plain20, resnext50_32x4d, \
+             wide_resnet50_2, wrn28_10, vgg16 and others: see docs/networks.md."
                 .into()
         }),
     };
-    Error::new(ErrorCode::Config, format!("there is no network '{name}'")).key("model").hint(hint)
+    Error::new(ErrorCode::Config, format!("unknown network '{name}'")).key("model").hint(hint)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use residual_spec::{InspectConfig, ModelConfig, NameOr, resolve_inspect};
+    use residual_spec::{InspectConfig, ModelConfig, NameOr, Stem, resolve_inspect};
 
-    /// The network that `inspect` builds by default.
+    /// Builds a network with the default options of `inspect`.
     pub(crate) fn by_name(name: &str) -> Network {
         built(ModelConfig {
             arch: Some(residual_spec::Auto::Value(name.into())),
@@ -82,18 +68,18 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_listed_name_can_be_built_and_ends_in_its_classes() {
+    fn builds_every_listed_name_with_its_default_shape() {
         for name in names() {
             let network = by_name(name);
             assert_eq!(network.name, name);
-            let cifar = ArchName::parse(name).unwrap().is_cifar();
+            let cifar = Arch::parse(name).unwrap().is_cifar();
             assert_eq!(network.classes(), if cifar { 10 } else { 1000 }, "{name}");
             assert_eq!(network.image_size, if cifar { 32 } else { 224 }, "{name}");
         }
     }
 
     #[test]
-    fn parameters_are_exactly_torchvisions() {
+    fn parameter_counts_match_torchvision() {
         for (name, parameters) in [
             ("resnet18", 11_689_512),
             ("resnet34", 21_797_672),
@@ -119,13 +105,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_unknown_network_is_refused_with_the_nearest_name() {
+    fn rejects_an_unknown_network_with_the_nearest_name() {
         for (name, hint) in [
             ("resnet19", "Did you mean 'resnet"),
             ("resnext50", "Did you mean 'resnext50_32x4d'"),
             ("wrn-28-10", "Did you mean 'wrn28_10'"),
             ("vgg16bn", "Did you mean 'vgg16_bn'"),
-            ("transformer", "Known: resnet18"),
+            ("transformer", "Known networks: resnet18"),
         ] {
             let error = built(ModelConfig {
                 arch: Some(residual_spec::Auto::Value(name.into())),
@@ -138,13 +124,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn options_that_a_network_cannot_have_are_refused_by_key() {
+    fn rejects_unsupported_options_by_key() {
         use residual_spec::Auto;
-        let refused = |model: ModelConfig| built(model).unwrap_err().at.key.unwrap();
+        let error_key = |model: ModelConfig| built(model).unwrap_err().at.key.unwrap();
         let arch = |name: &str| Some(Auto::Value(name.to_string()));
         let none = ModelConfig::default();
         assert_eq!(
-            refused(ModelConfig {
+            error_key(ModelConfig {
                 arch: arch("plain20"),
                 shortcut: Some(Auto::Value(Shortcut::A)),
                 ..none.clone()
@@ -152,7 +138,7 @@ pub(crate) mod tests {
             "model.shortcut"
         );
         assert_eq!(
-            refused(ModelConfig {
+            error_key(ModelConfig {
                 arch: arch("plain20"),
                 zero_init_residual: Some(true),
                 ..none.clone()
@@ -160,7 +146,7 @@ pub(crate) mod tests {
             "model.zeroInitResidual"
         );
         assert_eq!(
-            refused(ModelConfig {
+            error_key(ModelConfig {
                 arch: arch("vgg16"),
                 stem: Some(Auto::Value(Stem::Cifar)),
                 ..none
@@ -170,7 +156,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn vgg_refuses_images_that_its_pools_would_reduce_to_nothing() {
+    fn vgg_rejects_images_that_are_too_small() {
         let config = |size| InspectConfig {
             model: Some(NameOr::Name("vgg11".into())),
             image_size: Some(size),

@@ -69,7 +69,7 @@ fn name_types(recipes: &[String]) -> String {
         let names: String = names.iter().map(|name| format!("'{name}' | ")).collect();
         format!("/** {doc} */\nexport type {name} = {names}(string & {{}})\n\n")
     };
-    let archs = spec::ArchName::EXAMPLES.iter().map(ToString::to_string).collect();
+    let archs = spec::Arch::names().map(String::from).collect();
     union("ModelName", "Name of a network. More depths exist than are listed.", archs)
         + &union("DatasetName", "Name of a data set, or a path.", datasets.collect())
         + &union("RecipeName", "Name of a recipe, or a path.", recipes.to_vec())
@@ -233,7 +233,7 @@ fn main() {
     }
     // Editors and shells complete these names.
     let arch = schema.pointer_mut("/$defs/ModelConfig/properties/arch").expect("ModelConfig.arch");
-    arch["examples"] = serde_json::json!(spec::ArchName::EXAMPLES);
+    arch["examples"] = serde_json::json!(spec::Arch::names().collect::<Vec<_>>());
     let json = serde_json::to_string_pretty(&schema).expect("the schema is JSON");
     std::fs::write(folder.join("config.schema.json"), json + "\n").expect("config.schema.json");
 }

@@ -1,18 +1,13 @@
 //! Previews of a data set: its images, or the images after training augmentation.
 
 use residual_spec::{
-    Error, ErrorCode, MachineInfo, PreviewConfig, PreviewOrder, ResolvedConfig, Result, Split,
-    TrainConfig, resolve,
+    Error, ErrorCode, PreviewConfig, PreviewOptions, PreviewOrder, ResolvedConfig, Result, Split,
+    resolve_preview,
 };
 
 use crate::loader::shuffle_epoch;
 use crate::{Dataset, Image, Pipeline, SampleRng, Source, Subset, thumbnail};
 
-/// Default number of images: in total, or for each class up to a limit.
-const COUNT: u32 = 40;
-const OF_EACH_CLASS: u32 = 8;
-const PICTURE: u32 = 200;
-const MAX: u32 = 1000;
 /// Longest side of previewed images in pixels.
 const MAX_SIDE: u32 = 320;
 
@@ -41,22 +36,13 @@ pub struct PreviewImage {
 /// `E_USAGE` for a split without images or a count out of range; the errors of `resolve`; `E_IMAGE`
 /// or `E_IO` if no image can be decoded.
 pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
-    let order = request.order.unwrap_or(PreviewOrder::Random);
-    let classes = dataset.facts().classes.len() as u32;
-    let count = request.count.unwrap_or(match order {
-        PreviewOrder::Random => COUNT,
-        PreviewOrder::ByClass => classes.saturating_mul(OF_EACH_CLASS).min(PICTURE),
-    });
-    if !(1..=MAX).contains(&count) {
-        let message = format!("`count` must be from 1 to {MAX}, not {count}");
-        return Err(Error::new(ErrorCode::Usage, message).key("count"));
-    }
-    let config = as_trained(dataset, request)?;
-    let split = dataset.splits(&config.data);
-    let (split, shown) = match request.split.unwrap_or(Split::Train) {
-        Split::Train => (Split::Train, Some(split.train)),
-        Split::Val => (Split::Val, split.val),
-        Split::Test => (Split::Test, split.test),
+    let PreviewOptions { config, split, count, order, seed, augmented } =
+        resolve_preview(request, dataset.facts())?;
+    let splits = dataset.splits(&config.data);
+    let (split, shown) = match split {
+        Split::Train => (Split::Train, Some(splits.train)),
+        Split::Val => (Split::Val, splits.val),
+        Split::Test => (Split::Test, splits.test),
     };
     let Some(Subset { source, indices }) = shown else {
         let message = format!("{} has no {} split", dataset.facts().source, split.as_str());
@@ -64,11 +50,10 @@ pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
             .key("split")
             .hint("Choose another split."));
     };
-    let augment = request.augmented.unwrap_or(false).then(|| Augment::new(config));
-    let seed = request.seed.unwrap_or(0);
+    let augment = augmented.then(|| Augment::new(config));
     let quotas = match order {
         PreviewOrder::Random => vec![count; 1],
-        PreviewOrder::ByClass => shares(count, classes),
+        PreviewOrder::ByClass => shares(count, dataset.facts().classes.len() as u32),
     };
     let groups = shuffled(source.as_ref(), indices.to_vec(), quotas.len(), seed);
     let mut images = Vec::with_capacity(count as usize);
@@ -117,18 +102,6 @@ fn shuffled(source: &dyn Source, mut indices: Vec<u32>, groups: usize, seed: u64
         by_class[source.label(index as usize) as usize].push(index);
     }
     by_class
-}
-
-/// The configuration of a run with the same data, transforms and seed.
-fn as_trained(dataset: &Dataset, request: &PreviewConfig) -> Result<ResolvedConfig> {
-    let run_config = TrainConfig {
-        data: request.data.clone(),
-        transform: request.transform.clone(),
-        seed: request.seed,
-        ..TrainConfig::default()
-    };
-    // The transforms do not depend on the machine.
-    resolve(&run_config, dataset.facts(), &MachineInfo::with_cores(1))
 }
 
 /// The training transforms with reverted normalization.
@@ -239,7 +212,8 @@ mod tests {
         };
         for (limit, seed) in [(None, None), (Some(5), None), (Some(5), Some(9))] {
             let request = of(data(limit, seed));
-            let split = dataset().splits(&as_trained(&dataset(), &request).unwrap().data);
+            let split = dataset()
+                .splits(&resolve_preview(&request, dataset().facts()).unwrap().config.data);
             assert_eq!(shown(limit, seed, Split::Train), *split.train.indices);
             assert_eq!(shown(limit, seed, Split::Val), *split.val.unwrap().indices);
         }

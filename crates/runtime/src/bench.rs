@@ -3,21 +3,15 @@
 
 use std::time::Instant;
 
-use residual_arch::Network;
 use residual_data::Batch;
 use residual_model::{ComputeOptions, Model, predict_log_probs};
 use residual_spec::{
-    BenchConfig, BenchResult, DatasetInfo, FromJson, InspectConfig, KeyPath, NameOr,
-    ResolvedConfig, Result, Throughput, TrainConfig, resolve, resolve_inspect,
+    BenchConfig, BenchOptions, BenchResult, FromJson, KeyPath, Result, Throughput, resolve_bench,
 };
 use residual_train::{TrainStep, synthetic_batch, train_once};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::thread_count::ThreadCount;
-
-const DEFAULT_ROUNDS: u32 = 5;
-/// Seconds of each measurement in a round.
-const DEFAULT_SECONDS: f64 = 1.0;
 
 /// Measures training steps and forward passes alternately, so that a machine that slows down
 /// affects both. `is_cancelled` is called before each step; `None` means that it returned true.
@@ -26,8 +20,10 @@ const DEFAULT_SECONDS: f64 = 1.0;
 /// `E_CONFIG` and `E_UNKNOWN_KEY` for invalid options; `E_DEVICE`; `E_MEMORY`.
 pub fn bench(options: &Value, is_cancelled: &dyn Fn() -> bool) -> Result<Option<BenchResult>> {
     let options = BenchConfig::from_json_at(options, &KeyPath::Root)?;
-    let (rounds, seconds) = check(&options)?;
-    let (config, network) = resolve_target(&options)?;
+    let options = resolve_bench(&options, &crate::machine_info())?;
+    let BenchOptions { target, config, rounds, seconds } = options;
+    let network =
+        residual_arch::build(&target.model, target.channels, target.image_size, target.classes)?;
     let _threads = ThreadCount::set(config.threads);
     let model = Model::new(network.clone(), ComputeOptions::from_config(&config), config.seed)?;
     let mut step = TrainStep::new(&config, model, &[])?;
@@ -68,25 +64,6 @@ pub fn bench(options: &Value, is_cancelled: &dyn Fn() -> bool) -> Result<Option<
     }))
 }
 
-/// Returns the number of rounds and the seconds of each measurement.
-fn check(options: &BenchConfig) -> Result<(u32, f64)> {
-    let rounds = options.rounds.unwrap_or(DEFAULT_ROUNDS);
-    let seconds = options.seconds.unwrap_or(DEFAULT_SECONDS);
-    let refuse =
-        |key, expected, found: Value| KeyPath::Key(&KeyPath::Root, key).invalid(expected, &found);
-    if !(1..=1000).contains(&rounds) {
-        return Err(refuse("rounds", "from 1 to 1000", rounds.into()));
-    }
-    if !(0.0..=600.0).contains(&seconds) {
-        return Err(refuse("seconds", "from 0 to 600", seconds.into()));
-    }
-    if options.batch_size.as_ref().and_then(|size| size.value()) == Some(&1) {
-        let expected = "2 or more: batch normalization cannot be trained on a single image";
-        return Err(refuse("batchSize", expected, json!(1)));
-    }
-    Ok((rounds, seconds))
-}
-
 /// Repeats `work` on `images` images for some seconds and returns images per second; `None` if it
 /// was cancelled.
 fn measure(
@@ -115,41 +92,11 @@ fn predict_once(step: &TrainStep, batch: &Batch) -> Result<()> {
     predict_log_probs(step.model(), None, batch).map(|_| ())
 }
 
-/// Returns the network, and the configuration that a run with it would have.
-fn resolve_target(options: &BenchConfig) -> Result<(ResolvedConfig, Network)> {
-    let target = resolve_inspect(&InspectConfig {
-        model: options.model.clone().or_else(|| Some(NameOr::Name("resnet20".into()))),
-        channels: options.channels,
-        image_size: options.image_size,
-        classes: options.classes,
-    })?;
-    let network =
-        residual_arch::build(&target.model, target.channels, target.image_size, target.classes)?;
-    let facts = DatasetInfo {
-        source: "synthetic images".into(),
-        ..DatasetInfo::unknown(
-            (0..target.classes.max(2)).map(|class| class.to_string()).collect(),
-            target.channels,
-            Some([target.image_size; 2]),
-        )
-    };
-    let data = json!({
-        "source": "synthetic images", "validation": 0, "imageSize": target.image_size,
-    });
-    let config = TrainConfig {
-        batch_size: options.batch_size.clone(),
-        precision: options.precision.clone(),
-        device: options.device.clone(),
-        threads: options.threads.clone(),
-        ..TrainConfig::from_json(&json!({ "model": target.model, "data": data }))?
-    };
-    Ok((resolve(&config, &facts, &crate::machine_info())?, network))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use residual_spec::ErrorCode;
+    use serde_json::json;
 
     #[test]
     fn measures_training_and_prediction_in_every_round() {

@@ -3,7 +3,8 @@
 
 use residual_data::{Arrays, Pipeline};
 use residual_spec::{
-    FindLrConfig, FromJson, KeyPath, LrFinderResult, LrPoint, LrSuggestion, Result,
+    FindLrConfig, FindLrOptions, FromJson, KeyPath, LrFinderResult, LrPoint, LrSuggestion, Result,
+    resolve_find_lr,
 };
 use residual_train::{OnDevice, Prepared, StepOutcome, TrainStep, no_readable_image, pixel_mean};
 use serde_json::Value;
@@ -32,50 +33,22 @@ pub fn find_lr(
     options: &Value,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<LrFinderResult>> {
-    let range = RateRange::from_options(&FindLrConfig::from_json_at(options, &KeyPath::Root)?)?;
+    let range = resolve_find_lr(&FindLrConfig::from_json_at(options, &KeyPath::Root)?)?;
     let prepared = none_if_cancelled(Prepared::new(config, arrays, is_cancelled))?;
     let Some(prepared) = prepared else { return Ok(None) };
     let _threads = ThreadCount::set(prepared.config.threads);
     measure(prepared, &range, is_cancelled)
 }
 
-/// The learning rates to try.
-struct RateRange {
-    from: f64,
-    to: f64,
-    steps: u32,
-}
-
-impl RateRange {
-    fn from_options(options: &FindLrConfig) -> Result<RateRange> {
-        let range = RateRange {
-            from: options.start_lr.unwrap_or(1e-7),
-            to: options.end_lr.unwrap_or(10.0),
-            steps: options.steps.unwrap_or(100),
-        };
-        let refuse = |key, expected, found: Value| {
-            Err(KeyPath::Key(&KeyPath::Root, key).invalid(expected, &found))
-        };
-        if range.from <= 0.0 {
-            return refuse("startLr", "more than 0", range.from.into());
-        }
-        if range.to <= range.from {
-            return refuse("endLr", "more than `startLr`", range.to.into());
-        }
-        if !(10..=100_000).contains(&range.steps) {
-            return refuse("steps", "from 10 to 100000", range.steps.into());
-        }
-        Ok(range)
-    }
-
-    fn lr(&self, step: u32) -> f64 {
-        self.from * (self.to / self.from).powf(f64::from(step) / f64::from(self.steps - 1))
-    }
+/// Returns the learning rate of a step; the rates increase exponentially.
+fn lr_at(step: u32, range: &FindLrOptions) -> f64 {
+    let progress = f64::from(step) / f64::from(range.steps - 1);
+    range.start_lr * (range.end_lr / range.start_lr).powf(progress)
 }
 
 fn measure(
     prepared: Prepared,
-    range: &RateRange,
+    range: &FindLrOptions,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<LrFinderResult>> {
     let model = prepared.model()?;
@@ -99,7 +72,7 @@ fn measure(
             StepGradients::Cancelled => return Ok(None),
             StepGradients::NoImages => return Err(no_readable_image()),
         }
-        let lr = range.lr(curve.points.len() as u32);
+        let lr = lr_at(curve.points.len() as u32, range);
         match step.optimizer_step(lr)? {
             StepOutcome::NotFinite(_) => return Ok(Some(curve.result(true))),
             StepOutcome::Done(metrics) => curve.add(lr, metrics.score().loss),
@@ -202,7 +175,7 @@ mod tests {
         let mut curve = Curve::new(400);
         let range = RateRange { from: 1e-6, to: 100.0, steps: 400 };
         for step in 0..400 {
-            let lr = range.lr(step);
+            let lr = lr_at(step, range);
             let fall = 1.0 / (1.0 + (lr / 0.02).powi(2));
             curve.add(lr, 0.2 + 2.0 * fall + if lr > 2.0 { lr * lr } else { 0.0 });
             if curve.has_diverged() {
@@ -237,14 +210,11 @@ mod tests {
 
     #[test]
     fn rates_increase_exponentially() {
-        let range = RateRange { from: 1e-7, to: 10.0, steps: 9 };
+        let range = FindLrOptions { start_lr: 1e-7, end_lr: 10.0, steps: 9 };
         for (step, rate) in [(0, 1e-7), (4, 1e-3), (8, 10.0)] {
-            assert!((range.lr(step) / rate - 1.0).abs() < 1e-12);
+            assert!((lr_at(step, &range) / rate - 1.0).abs() < 1e-12);
         }
         let refused = FindLrConfig { steps: Some(3), ..FindLrConfig::default() };
-        assert_eq!(
-            RateRange::from_options(&refused).err().unwrap().at.key.as_deref(),
-            Some("steps")
-        );
+        assert_eq!(resolve_find_lr(&refused).err().unwrap().at.key.as_deref(), Some("steps"));
     }
 }

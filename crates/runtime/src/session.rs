@@ -15,7 +15,8 @@ use residual_model::{
 use residual_spec::{
     Auto, Data, DataConfig, DataFormat, DatasetInfo, Device, Error, ErrorCode, EvaluateConfig,
     Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Precision, PredictConfig,
-    ResolvedConfig, Result, Split, TestTimeAugment, Thumbnail, resolve_test_time_augment,
+    PredictOptions, ResolvedConfig, Result, Split, TestTimeAugment, Thumbnail, check_thumbnails,
+    resolve_predict, resolve_test_time_augment,
 };
 use residual_weights::{
     Checkpoint, CheckpointChoice, Export, ExportOptions, ExternalWeights, PIXEL_MEAN, Tensor,
@@ -112,15 +113,8 @@ impl Session {
         options: &PredictConfig,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<GroupPredictions>> {
-        let top = options.top.unwrap_or(DEFAULT_TOP);
-        if top == 0 {
-            return Err(Error::new(ErrorCode::Config, "`top` must be 1 or more, not 0")
-                .key("top")
-                .hint("Remove it for the five most probable classes."));
-        }
-        check_thumbnails(options.thumbnails)?;
-        let views =
-            resolve_test_time_augment(options.crops, options.scales.as_ref(), &self.config)?;
+        let PredictOptions { top, views, thumbnails: thumbnail_size } =
+            resolve_predict(options, &self.config)?;
         let pipeline = self.pipeline.with_views(views);
         let mut thumbnails: Vec<Vec<Thumbnail>> = vec![Vec::new(); groups.len()];
         let predicted = predict(
@@ -130,7 +124,7 @@ impl Session {
             groups,
             top as usize,
             &mut |group, image| {
-                let thumbnail = options.thumbnails.map(|size| encode_thumbnail(image, size));
+                let thumbnail = thumbnail_size.map(|size| encode_thumbnail(image, size));
                 thumbnails[group].extend(thumbnail);
             },
             &|| !is_cancelled(),
@@ -146,10 +140,10 @@ impl Session {
 
     /// Returns the number of images in one forward pass with these options.
     pub fn prediction_batch_size(&self, options: &PredictConfig) -> usize {
-        let views = resolve_test_time_augment(options.crops, options.scales.as_ref(), &self.config);
         // Invalid options are reported by `predict`.
-        views
-            .map_or(1, |views| prediction_batch_size(&self.model, &self.pipeline.with_views(views)))
+        resolve_predict(options, &self.config).map_or(1, |options| {
+            prediction_batch_size(&self.model, &self.pipeline.with_views(options.views))
+        })
     }
 
     /// Returns the number of forward passes so far.
@@ -450,24 +444,8 @@ impl<'p> ModelSource<'p> {
     }
 }
 
-/// Default number of classes in a prediction.
-const DEFAULT_TOP: u32 = 5;
 /// Largest number of examples with thumbnails, which are held in memory.
 const MAX_THUMBNAILS: u32 = 1000;
-
-/// # Errors
-/// `E_CONFIG` for sizes out of range.
-fn check_thumbnails(size: Option<u32>) -> Result<()> {
-    match size {
-        Some(size) if !(8..=256).contains(&size) => {
-            let message = format!("`thumbnails` must be from 8 to 256 pixels, not {size}");
-            Err(Error::new(ErrorCode::Config, message)
-                .key("thumbnails")
-                .hint("Remove it for no thumbnails, or set it to 64."))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
 
 /// # Errors
 /// `E_CONFIG` if more thumbnails are requested than fit into memory.

@@ -1,47 +1,45 @@
-//! VGG (Simonyan and Zisserman 2015), which the paper compares its plain networks with; layers and
-//! names as torchvision has them.
+//! VGG (Simonyan and Zisserman 2015), with the layers and names of torchvision.
 
+use residual_spec::{Error, ErrorCode, Model, Result, Stem, VggArch};
+
+use super::Shape;
 use crate::layer::{
     AdaptiveAvgPool2d, BatchNorm2d, Conv2d, ConvUnit, Hidden, Linear, LinearInit, MaxPool2d,
 };
 use crate::network::{Layer, Network};
 
-/// Five poolings leave one pixel of it.
-pub(crate) const SMALLEST: u32 = 32;
+/// Minimum height and width of the input: five poolings reduce it to one pixel.
+const MIN_IMAGE_SIZE: u32 = 32;
 
-/// 3x3 convolutions in each of the five stages (table 1: A, B, D, E).
-fn convolutions(depth: u32) -> [u32; 5] {
-    match depth {
-        11 => [1, 1, 2, 2, 2],
-        13 => [2; 5],
-        16 => [2, 2, 3, 3, 3],
-        _ => [2, 2, 4, 4, 4],
-    }
-}
-
-/// Their channels.
+/// Output channels of the five stages.
 const CHANNELS: [u32; 5] = [64, 128, 256, 512, 512];
 
-pub(crate) fn build(
-    name: &str,
-    depth: u32,
-    norm: bool,
-    channels: u32,
-    image_size: u32,
-    classes: u32,
-) -> Network {
+/// # Errors
+/// `E_CONFIG` for the CIFAR stem and for images that are too small.
+pub(super) fn build(arch: &VggArch, model: &Model, shape: Shape) -> Result<Network> {
+    if model.stem == Stem::Cifar {
+        return Err(Error::new(ErrorCode::Config, "VGG does not support the CIFAR stem")
+            .key("model.stem")
+            .hint("Omit `model.stem`."));
+    }
+    if shape.image_size < MIN_IMAGE_SIZE {
+        let message = format!(
+            "VGG does not support images of {0}x{0} pixels: it halves them five times",
+            shape.image_size
+        );
+        return Err(Error::new(ErrorCode::Config, message)
+            .key("model")
+            .hint(format!("Use images of at least {MIN_IMAGE_SIZE}x{MIN_IMAGE_SIZE} pixels.")));
+    }
     let mut features = Vec::new();
-    let mut number = 0;
-    // PyTorch numbers every module of a Sequential: convolution, normalisation, ReLU, pooling.
-    let mut next = |modules: u32| {
-        number += modules;
-        format!("features.{}", number - modules)
-    };
-    let mut in_channels = channels;
-    for (count, out_channels) in convolutions(depth).into_iter().zip(CHANNELS) {
+    // PyTorch numbers every module of a Sequential: convolution, normalization, ReLU, pooling.
+    let mut modules = 0..;
+    let mut next_name = || format!("features.{}", modules.next().expect("the range is infinite"));
+    let mut in_channels = shape.channels;
+    for (count, out_channels) in arch.convolutions.into_iter().zip(CHANNELS) {
         for _ in 0..count {
             let conv = Conv2d {
-                name: next(1),
+                name: next_name(),
                 in_channels,
                 out_channels,
                 kernel: 3,
@@ -51,17 +49,17 @@ pub(crate) fn build(
                 bias: true,
                 zero_init: false,
             };
-            let norm = norm.then(|| BatchNorm2d {
-                name: next(1),
+            let norm = arch.batch_norm.then(|| BatchNorm2d {
+                name: next_name(),
                 channels: out_channels,
                 zero_init: false,
             });
-            next(1); // the ReLU
+            next_name(); // ReLU
             features.push(Layer::Conv(ConvUnit { conv, norm, relu: true }));
             in_channels = out_channels;
         }
         features.push(Layer::MaxPool(MaxPool2d {
-            name: next(1),
+            name: next_name(),
             kernel: 2,
             stride: 2,
             padding: 0,
@@ -76,16 +74,16 @@ pub(crate) fn build(
     };
     let hidden =
         |number, in_features| Hidden { linear: linear(number, in_features, 4096), dropout: 0.5 };
-    Network {
-        name: name.into(),
+    Ok(Network {
+        name: model.arch.clone(),
         class: "VGG",
-        channels,
-        image_size,
+        channels: shape.channels,
+        image_size: shape.image_size,
         features,
         pool: AdaptiveAvgPool2d { name: "avgpool".into(), size: 7 },
         hidden: vec![hidden(0, in_channels * 49), hidden(3, 4096)],
-        head: linear(6, 4096, classes),
-    }
+        head: linear(6, 4096, shape.classes),
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +91,7 @@ mod tests {
     use crate::build::tests::by_name;
 
     #[test]
-    fn names_are_torchvisions() {
+    fn names_match_torchvision() {
         let names = |network: &str| -> Vec<String> {
             by_name(network).tensors().into_iter().map(|tensor| tensor.name).collect()
         };
@@ -102,9 +100,9 @@ mod tests {
         for name in ["features.0.weight", "features.28.bias", "classifier.0.weight"] {
             assert!(plain.iter().any(|found| found == name), "{name}");
         }
-        let normalised = names("vgg19_bn");
+        let normalized = names("vgg19_bn");
         for name in ["features.1.running_var", "features.50.weight", "classifier.6.bias"] {
-            assert!(normalised.iter().any(|found| found == name), "{name}");
+            assert!(normalized.iter().any(|found| found == name), "{name}");
         }
     }
 }

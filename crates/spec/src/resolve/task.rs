@@ -1,175 +1,174 @@
-//! What the defaults of training follow from: how large the images are, how many, and whether the
-//! network has learnt before.
+//! Properties of a training task that most training defaults depend on: the image size, the number of
+//! images, and whether training starts from weights.
 
-use super::SMALL_IMAGE;
+use super::MAX_SMALL_IMAGE;
 use crate::*;
 
-/// The stem of ImageNet's networks leaves nothing of smaller images: 4 x 4 of 128.
-const LEAST_PHOTOGRAPH: u32 = 128;
-/// The size that the paper trains on.
-const PHOTOGRAPH: u32 = 224;
-/// Below so many photographs, training begins from published weights. He et al. 2018 ("Rethinking
-/// ImageNet Pre-training", section 5) need 35,000 images to do without, and then several times as
-/// many passes.
+/// Minimum default size in pixels of large images. The ImageNet stem and stages reduce it to 4x4.
+const MIN_LARGE_IMAGE: u32 = 128;
+/// Image size of ImageNet training in He et al. 2015, in pixels.
+const IMAGENET_SIZE: u32 = 224;
+/// Number of training images from which the default is random initialization. He et al. 2018
+/// ("Rethinking ImageNet Pre-training", section 5) need 35,000 images to match pretrained weights,
+/// and several times as many epochs.
 pub const PRETRAINED_MAX_IMAGES: u32 = 50_000;
-/// Below so many, learning from nothing takes more passes, on smaller pictures: 224 x 224 pixels
-/// cost three times as much. A choice; the two were not compared here.
-const FEW_TO_BEGIN_WITH: u32 = 5_000;
+/// Number of training images below which training from scratch defaults to more epochs on smaller
+/// images: 224x224 pixels take three times as long. The two were not compared.
+const FEW_IMAGES: u32 = 5_000;
 
-const STEPS: u32 = 8;
-const LEAST_BATCH: u32 = 8;
+/// Minimum number of steps per epoch for which the batch size is reduced.
+const MIN_STEPS_PER_EPOCH: u32 = 8;
+const MIN_BATCH_SIZE: u32 = 8;
 
-const EPOCHS: u32 = 30;
-const MOST_EPOCHS: u32 = 60;
-const LEAST_EPOCHS: u32 = 5;
-/// Images shown, each time counted, that a small folder is worth.
-const SHOWN: u32 = 15_000;
-/// As many, to weights that have learnt before.
-const SHOWN_AGAIN: u32 = 10_000;
+const DEFAULT_EPOCHS: u32 = 30;
+const MAX_EPOCHS: u32 = 60;
+const MIN_FINE_TUNE_EPOCHS: u32 = 5;
+/// Images of all epochs together, for small data sets that are trained from scratch.
+const IMAGES_FROM_SCRATCH: u32 = 15_000;
+/// Images of all epochs together, for training that starts from weights.
+const IMAGES_FINE_TUNING: u32 = 10_000;
 
-/// The same of one configuration.
+/// Properties of a configuration on a data set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task {
-    /// No larger than CIFAR's and their like.
+    /// Images of at most [`MAX_SMALL_IMAGE`] pixels.
     pub small: bool,
-    /// It begins from weights.
-    pub fine_tuned: bool,
-    /// To train on, after the validation split.
+    /// Training starts from weights.
+    pub fine_tunes: bool,
+    /// Number of training images after the validation split.
     pub images: u32,
 }
 
 impl Task {
-    pub fn of(config: &TrainConfig, data: &Data, facts: &DatasetInfo) -> Task {
+    pub fn new(config: &TrainConfig, data: &Data, facts: &DatasetInfo) -> Task {
+        let images = num_train_images(facts, data.validation);
         Task {
-            small: data.image_size <= SMALL_IMAGE,
-            fine_tuned: begins_from_weights(config),
-            images: data.limit.unwrap_or(u32::MAX).min(left(facts, data.validation)),
+            small: data.image_size <= MAX_SMALL_IMAGE,
+            fine_tunes: starts_from_weights(config),
+            images: data.limit.unwrap_or(u32::MAX).min(images),
         }
     }
 
-    /// Images in a step.
     pub fn batch_size(self) -> (u32, String) {
-        let (most, reason) = if self.small {
-            (128, "the batch size of the paper's CIFAR experiments")
-        } else {
-            (32, "large images: keeps memory within a few GB")
+        let (max, reason) = match self.small {
+            true => (128, "batch size of He et al. 2015 on CIFAR-10"),
+            false => (32, "limits the memory that large images take to a few GB"),
         };
-        let mut size: u32 = most;
-        while size > LEAST_BATCH && self.images.div_ceil(size) < STEPS {
+        let mut size: u32 = max;
+        while size > MIN_BATCH_SIZE && self.images.div_ceil(size) < MIN_STEPS_PER_EPOCH {
             size /= 2;
         }
-        if size == most {
-            (size, reason.into())
-        } else {
-            (size, format!("few images: {STEPS} steps an epoch, or nearly"))
+        match size == max {
+            true => (size, reason.into()),
+            false => (size, format!("few images: about {MIN_STEPS_PER_EPOCH} steps per epoch")),
         }
     }
 
-    /// Passes over the images.
     pub fn epochs(self) -> (u32, String) {
-        let worth = |shown: u32| shown.div_ceil(self.images.max(1));
-        if self.fine_tuned {
-            let epochs = worth(SHOWN_AGAIN).clamp(LEAST_EPOCHS, EPOCHS);
-            return (epochs, format!("about {SHOWN_AGAIN} images shown to weights that know some"));
+        let epochs_for = |images: u32| images.div_ceil(self.images.max(1));
+        if self.fine_tunes {
+            let epochs = epochs_for(IMAGES_FINE_TUNING).clamp(MIN_FINE_TUNE_EPOCHS, DEFAULT_EPOCHS);
+            return (epochs, format!("fine-tuning: about {IMAGES_FINE_TUNING} images in total"));
         }
-        match worth(SHOWN).div_ceil(10) * 10 {
-            0..=EPOCHS => (EPOCHS, "no limit was given".into()),
-            more => (more.min(MOST_EPOCHS), "few images: more passes over them".into()),
+        match epochs_for(IMAGES_FROM_SCRATCH).div_ceil(10) * 10 {
+            0..=DEFAULT_EPOCHS => (DEFAULT_EPOCHS, "no limit was specified".into()),
+            more => (more.min(MAX_EPOCHS), "few images need more epochs".into()),
         }
     }
 
-    /// The rate of SGD for updates of so many images.
-    pub fn lr(self, images: u32) -> (f64, String) {
-        let share = |whole: u32| (f64::from(images) / f64::from(whole)).min(1.0);
-        let (lr, whole, from) = match (self.fine_tuned, self.small) {
-            (true, _) => (0.01, 32, "weights that know something move little"),
-            (false, true) => (0.1, 64, "the paper's"),
-            (false, false) => (0.1, 256, "the paper's for 256 images"),
+    /// Returns the learning rate of SGD for updates of `images` images.
+    pub fn sgd_lr(self, images: u32) -> (f64, String) {
+        let (lr, reference, reason) = match (self.fine_tunes, self.small) {
+            (true, _) => (0.01, 32, "fine-tuning"),
+            (false, true) => (0.1, 64, "learning rate of He et al. 2015"),
+            (false, false) => (0.1, 256, "learning rate of He et al. 2015 for 256 images"),
         };
-        let less = if share(whole) < 1.0 { ", in proportion to the batch" } else { "" };
-        (lr * share(whole), format!("{from}{less}"))
+        let scale = (f64::from(images) / f64::from(reference)).min(1.0);
+        let scaled = if scale < 1.0 { ", scaled linearly with the batch size" } else { "" };
+        (lr * scale, format!("{reason}{scaled}"))
     }
 
-    /// The rate of Adam.
     pub fn adam_lr(self) -> (f64, String) {
-        if self.fine_tuned {
-            (1e-4, "weights that know something move little".into())
-        } else {
-            (1e-3, "Kingma & Ba's".into())
+        match self.fine_tunes {
+            true => (1e-4, "fine-tuning".into()),
+            false => (1e-3, "default of Kingma and Ba 2014".into()),
         }
     }
 
     pub fn weight_decay(self) -> f64 {
-        if self.fine_tuned { 1e-4 } else { 5e-4 }
+        if self.fine_tunes { 1e-4 } else { 5e-4 }
     }
 }
 
-/// Whether the configuration names weights to begin from.
-pub(super) fn begins_from_weights(config: &TrainConfig) -> bool {
+/// Returns whether the configuration specifies initial weights.
+pub(super) fn starts_from_weights(config: &TrainConfig) -> bool {
     let model = config.model();
     model.weights.as_ref().and_then(Auto::value).is_some_and(|weights| weights != RANDOM_INIT)
 }
 
-/// The images that are left to train on. A data set that nobody has counted has enough.
-fn left(facts: &DatasetInfo, validation: f64) -> u32 {
+/// Returns the number of training images after the validation split; the maximum if the images have
+/// not been counted.
+fn num_train_images(facts: &DatasetInfo, validation: f64) -> u32 {
     if facts.train == 0 {
         return u32::MAX;
     }
-    let held_back = if validation < 1.0 { validation * f64::from(facts.train) } else { validation };
-    facts.train - held_back.round() as u32
+    let held_out = match validation < 1.0 {
+        true => validation * f64::from(facts.train),
+        false => validation,
+    };
+    facts.train - held_out.round() as u32
 }
 
-/// Height and width, where nobody said them.
-pub(super) fn image_size(facts: &DatasetInfo, fine_tuned: bool) -> (u32, String) {
-    if let Some([height, width]) = facts.image_size
-        && height.max(width) <= SMALL_IMAGE
-    {
-        return (height.max(width), "the images' own size".into());
+/// Returns the default height and width in pixels, and the reason.
+pub(super) fn default_image_size(facts: &DatasetInfo, fine_tunes: bool) -> (u32, String) {
+    if let Some([height, width]) = facts.image_size {
+        if height.max(width) <= MAX_SMALL_IMAGE {
+            return (height.max(width), "the images' own size".into());
+        }
     }
     match facts.median_short_side {
-        Some(side) if side <= SMALL_IMAGE => {
-            (side.max(8).next_multiple_of(8), "about the images' own size".into())
+        Some(side) if side <= MAX_SMALL_IMAGE => {
+            (side.max(8).next_multiple_of(8), "median size of the images".into())
         }
-        Some(side) if side < PHOTOGRAPH => {
-            let size = (side / 32 * 32).max(LEAST_PHOTOGRAPH);
-            (size, format!("no larger than most images, {side} pixels"))
+        Some(side) if side < IMAGENET_SIZE => {
+            let size = (side / 32 * 32).max(MIN_LARGE_IMAGE);
+            (size, format!("the median short side of the images is {side} pixels"))
         }
-        _ if !fine_tuned && (1..FEW_TO_BEGIN_WITH).contains(&facts.train) => {
-            (LEAST_PHOTOGRAPH, "few photographs to learn from: small ones, more often".into())
+        _ if !fine_tunes && (1..FEW_IMAGES).contains(&facts.train) => {
+            (MIN_LARGE_IMAGE, "few images: a smaller size allows more epochs".into())
         }
-        _ => (PHOTOGRAPH, "photographs, at the size the paper trains on".into()),
+        _ => (IMAGENET_SIZE, "size of ImageNet training in He et al. 2015".into()),
     }
 }
 
-/// Whether training is to begin from published weights where nobody said from which: it is on a
-/// folder, or a list, of few photographs, with a network as it is published.
+/// Checks whether training starts from published weights by default: the data set is an image folder
+/// or a manifest with few large images, and the network is as published.
 ///
 /// # Errors
-/// Why not.
+/// The reason why training starts from scratch.
 pub fn check_pretrained_default(config: &TrainConfig, facts: &DatasetInfo) -> Result<(), String> {
     let (data, model) = (config.data(), config.model());
     let size = data.image_size.as_ref().and_then(Auto::value).copied();
-    let small = size.unwrap_or_else(|| image_size(facts, true).0) <= SMALL_IMAGE;
-    if small {
-        return Err("small images: the published weights are for photographs".into());
+    let size = size.unwrap_or_else(|| default_image_size(facts, true).0);
+    if size <= MAX_SMALL_IMAGE {
+        return Err("small images: the published weights are for larger ones".into());
     }
     if !matches!(facts.format, DataFormat::ImageFolder | DataFormat::Manifest) {
-        return Err("published ones are taken for folders and lists of photographs".into());
+        return Err("published weights are the default for image folders and manifests only".into());
     }
     if facts.train >= PRETRAINED_MAX_IMAGES {
-        return Err("photographs enough to learn from nothing".into());
+        return Err("enough images to train from scratch".into());
     }
-    let another = |differs: bool| differs.then_some("the published weights are of another network");
     let stem = model.stem.as_ref().and_then(Auto::value);
     let shortcut = model.shortcut.as_ref().and_then(Auto::value);
     let channels = data.channels.as_ref().and_then(Auto::value);
-    match another(stem.is_some_and(|stem| *stem != Stem::Imagenet))
-        .or(another(shortcut.is_some_and(|shortcut| *shortcut != Shortcut::B)))
-        .or(another(channels.is_some_and(|channels| *channels != 3)))
-        .or(another(model.bottleneck_stride == Some(BottleneckStride::First)))
-    {
-        Some(reason) => Err(reason.into()),
-        None => Ok(()),
+    let differs = stem.is_some_and(|stem| *stem != Stem::Imagenet)
+        || shortcut.is_some_and(|shortcut| *shortcut != Shortcut::B)
+        || channels.is_some_and(|channels| *channels != 3)
+        || model.bottleneck_stride == Some(BottleneckStride::First);
+    match differs {
+        true => Err("the published weights are for another network".into()),
+        false => Ok(()),
     }
 }
 
@@ -198,36 +197,36 @@ mod tests {
         config.optimizer.lr()
     }
 
-    fn wanted(config: Value, facts: &DatasetInfo) -> Result<(), String> {
+    fn pretrained(config: Value, facts: &DatasetInfo) -> Result<(), String> {
         check_pretrained_default(&TrainConfig::from_json(&config).unwrap(), facts)
     }
 
     #[test]
-    fn pictures_are_not_made_larger_than_most_of_them_are() {
+    fn the_default_size_does_not_exceed_that_of_most_images() {
         let size = |train, side| resolved(json!({}), &folder(train, side)).data.image_size;
         assert_eq!(size(60_000, 375), 224);
         assert_eq!([size(60_000, 223), size(60_000, 160), size(60_000, 100)], [192, 160, 128]);
         assert_eq!([size(60_000, 96), size(60_000, 50), size(60_000, 3)], [96, 56, 8]);
-        let alike = DatasetInfo { image_size: Some([28, 20]), ..folder(60_000, 20) };
-        assert_eq!(resolved(json!({}), &alike).data.image_size, 28);
+        let same_size = DatasetInfo { image_size: Some([28, 20]), ..folder(60_000, 20) };
+        assert_eq!(resolved(json!({}), &same_size).data.image_size, 28);
         let uncounted = DatasetInfo { median_short_side: None, ..folder(0, 0) };
         assert_eq!(resolved(json!({}), &uncounted).data.image_size, 224);
     }
 
     #[test]
-    fn few_photographs_are_learnt_from_nothing_at_a_smaller_size_and_more_often() {
+    fn few_images_from_scratch_default_to_a_smaller_size_and_more_epochs() {
         let (few, many) = (folder(244, 375), folder(20_000, 375));
         let config = resolved(json!({}), &few);
         assert_eq!((config.data.image_size, config.batch_size), (128, 32));
-        assert_eq!(config.epochs, Some(MOST_EPOCHS));
+        assert_eq!(config.epochs, Some(MAX_EPOCHS));
         assert_eq!(lr(&config), 0.1 * 32.0 / 256.0);
         assert_eq!(config.warmup.epochs, 0.0);
         let config = resolved(json!({}), &many);
-        assert_eq!((config.data.image_size, config.epochs), (224, Some(EPOCHS)));
+        assert_eq!((config.data.image_size, config.epochs), (224, Some(DEFAULT_EPOCHS)));
     }
 
     #[test]
-    fn weights_are_moved_a_little_after_their_new_head_has_settled() {
+    fn fine_tuning_defaults_to_a_lower_rate_with_warm_up() {
         let model = json!({ "model": { "weights": "x.pth" } });
         let config = resolved(model.clone(), &folder(244, 375));
         assert_eq!((config.data.image_size, config.epochs), (224, Some(30)));
@@ -252,21 +251,21 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_has_some_steps_and_a_step_some_images() {
+    fn the_batch_size_leaves_several_steps_per_epoch() {
         let batch = |train| {
-            let alike = DatasetInfo { image_size: Some([32, 32]), ..folder(train, 32) };
-            resolved(json!({}), &alike).batch_size
+            let same_size = DatasetInfo { image_size: Some([32, 32]), ..folder(train, 32) };
+            resolved(json!({}), &same_size).batch_size
         };
         assert_eq!([50_000, 1_000, 300, 100, 20].map(batch), [128, 128, 32, 8, 8]);
-        // What is held back or left out is not trained on.
+        // Images of the validation split or beyond `limit` do not count.
         let limited = json!({ "data": { "source": "x", "limit": 100 } });
         assert_eq!(resolved(limited, &folder(60_000, 375)).batch_size, 8);
-        let held_back = DatasetInfo { val: 0, ..folder(240, 375) };
-        assert_eq!(resolved(json!({}), &held_back).batch_size, 16);
+        let held_out = DatasetInfo { val: 0, ..folder(240, 375) };
+        assert_eq!(resolved(json!({}), &held_out).batch_size, 16);
     }
 
     #[test]
-    fn a_rate_is_the_papers_and_less_for_small_batches() {
+    fn the_learning_rate_scales_with_small_batches() {
         let rate = |batch: u32, accumulate: u32, side: u32| {
             let gradient = json!({ "accumulate": accumulate });
             let config = json!({ "batchSize": batch, "gradient": gradient });
@@ -277,13 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn published_weights_are_wanted_for_a_folder_of_few_photographs_and_nothing_else() {
+    fn published_weights_are_the_default_for_folders_of_few_large_images() {
         let photos = folder(244, 375);
-        assert_eq!(wanted(json!({}), &photos), Ok(()));
-        assert_eq!(wanted(json!({ "model": "resnet50" }), &photos), Ok(()));
-        assert_eq!(wanted(json!({}), &folder(PRETRAINED_MAX_IMAGES - 1, 120)), Ok(()));
+        assert_eq!(pretrained(json!({}), &photos), Ok(()));
+        assert_eq!(pretrained(json!({ "model": "resnet50" }), &photos), Ok(()));
+        assert_eq!(pretrained(json!({}), &folder(PRETRAINED_MAX_IMAGES - 1, 120)), Ok(()));
         let manifest = DatasetInfo { format: DataFormat::Manifest, ..photos.clone() };
-        assert_eq!(wanted(json!({}), &manifest), Ok(()));
+        assert_eq!(pretrained(json!({}), &manifest), Ok(()));
         for (config, facts) in [
             (json!({}), folder(PRETRAINED_MAX_IMAGES, 375)),
             (json!({}), folder(244, 64)),
@@ -292,10 +291,10 @@ mod tests {
             (json!({ "data": { "source": "x", "channels": 1 } }), photos.clone()),
             (json!({ "model": { "stem": "cifar" } }), photos.clone()),
             (json!({ "model": { "shortcut": "C" } }), photos.clone()),
-            (json!({ "model": { "bottleneckStride": "1x1" } }), photos),
+            (json!({ "model": { "bottleneckStride": "1x1" } }), photos.clone()),
         ] {
-            let why = wanted(config.clone(), &facts).expect_err(&config.to_string());
-            assert!(!why.is_empty());
+            let reason = pretrained(config.clone(), &facts).expect_err(&config.to_string());
+            assert!(!reason.is_empty());
         }
     }
 }

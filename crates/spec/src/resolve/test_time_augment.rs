@@ -1,31 +1,31 @@
-//! What of an image the network sees when it is evaluated.
+//! Test-time augmentation.
 
 use serde_json::json;
 
-use super::{refuse, within};
+use super::ranges::{check_range, invalid};
 use crate::{ResolvedConfig, Result, TestCrops};
 
-/// The paper's scales (section 3.4).
-const SCALES: [u32; 5] = [224, 256, 384, 480, 640];
-const MOST_SCALES: usize = 16;
+/// Short sides of multi-scale evaluation in He et al. 2015 (section 3.4), in pixels.
+const DEFAULT_SCALES: [u32; 5] = [224, 256, 384, 480, 640];
+const MAX_SCALES: usize = 16;
 
-/// What of an image the network sees when it is evaluated, decided.
+/// Test-time augmentation: the views of an image whose predictions are averaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestTimeAugment {
-    /// The centre.
+    /// The center crop.
     Center,
-    /// The centre and its mirror image.
+    /// The center crop and its mirror image.
     Flip,
-    /// Corners and centre, and those of the mirror image.
+    /// Corner crops and center crop, and their mirror images.
     Ten,
-    /// All of it and its mirror image, the short side resized to each of these.
+    /// The whole image and its mirror image, resized to each of these short sides in pixels.
     MultiScale(Vec<u32>),
 }
 
-/// How a network that was trained so is to be evaluated.
+/// Resolves the `crops` and `scales` of a request to a model with this training configuration.
 ///
 /// # Errors
-/// `E_CONFIG` for a value out of range or at odds with another.
+/// `E_CONFIG` for a value that is out of range or contradicts another.
 pub fn resolve_test_time_augment(
     crops: Option<TestCrops>,
     scales: Option<&Vec<u32>>,
@@ -33,27 +33,26 @@ pub fn resolve_test_time_augment(
 ) -> Result<TestTimeAugment> {
     let crops = crops.unwrap_or(TestCrops::Center);
     if scales.is_some() && crops != TestCrops::MultiScale {
-        let wanted = "left out, or `crops` 'multi-scale'";
-        return Err(refuse("scales", wanted, json!(scales)));
+        let expected = "omitted unless `crops` is 'multi-scale'";
+        return Err(invalid("scales", expected, json!(scales)));
     }
     match crops {
         TestCrops::Center => Ok(TestTimeAugment::Center),
         TestCrops::Flip => Ok(TestTimeAugment::Flip),
         TestCrops::Ten => Ok(TestTimeAugment::Ten),
         TestCrops::MultiScale if trained.transform.pixel_mean => {
-            let wanted =
-                "'center', 'flip' or 'ten', for this network subtracts a mean image of one size";
-            Err(refuse("crops", wanted, json!(crops)))
+            let expected = "'center', 'flip' or 'ten' for a model that subtracts a mean image";
+            Err(invalid("crops", expected, json!(crops)))
         }
         TestCrops::MultiScale => {
-            let scales = scales.cloned().unwrap_or(SCALES.to_vec());
-            if scales.is_empty() || scales.len() > MOST_SCALES {
-                let wanted = format!("1 to {MOST_SCALES} short sides");
-                return Err(refuse("scales", &wanted, json!(scales)));
+            let scales = scales.cloned().unwrap_or(DEFAULT_SCALES.to_vec());
+            if scales.is_empty() || scales.len() > MAX_SCALES {
+                let expected = format!("an array of 1 to {MAX_SCALES} short sides");
+                return Err(invalid("scales", &expected, json!(scales)));
             }
             for &scale in &scales {
-                let range = (8..=1024).contains(&scale);
-                within("scales", scale.into(), range, "from 8 to 1024 pixels")?;
+                let is_valid = (8..=1024).contains(&scale);
+                check_range("scales", scale.into(), is_valid, "from 8 to 1024 pixels")?;
             }
             Ok(TestTimeAugment::MultiScale(scales))
         }

@@ -1,100 +1,69 @@
-//! Resizing, augmentation, normalisation.
+//! Resizing, augmentation and normalization.
 
 use serde_json::json;
 
-use super::{Reasons, SMALL_IMAGE, refuse, within};
+use super::ranges::{check_range, invalid};
+use super::{MAX_SMALL_IMAGE, Reasons};
 use crate::*;
 
-/// Of ImageNet's training images, as torchvision's weights expect it.
+/// Mean of ImageNet's training images, with which torchvision's weights expect normalized input.
 pub const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
-/// Likewise.
+/// Standard deviation of ImageNet's training images.
 pub const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 
 pub(super) fn resolve_transform(
     config: &TransformConfig,
     data: &Data,
     facts: &DatasetInfo,
-    why: &mut Reasons,
+    reasons: &mut Reasons,
 ) -> Result<Transform> {
-    let small = data.image_size <= SMALL_IMAGE;
-    let crop = why.pick("transform.crop", &config.crop, || {
-        if small {
-            (
-                CropConfig::Pad(PadCropConfig::default()),
-                "small images: the paper's padding of 4 (section 4.2)".into(),
-            )
-        } else {
-            (
-                CropConfig::RandomResized(RandomResizedCropConfig::default()),
-                "photographs: torchvision's random-resized crop".into(),
-            )
-        }
-    });
-    let crop = match crop {
-        CropConfig::None => Crop::None,
-        CropConfig::Pad(pad) => {
-            let padding = pad.padding.unwrap_or(4);
-            let range = padding <= data.image_size;
-            within("transform.crop.padding", padding.into(), range, "at most `data.imageSize`")?;
-            Crop::Pad(PadCrop { padding })
-        }
-        CropConfig::RandomResized(crop) => Crop::RandomResized(RandomResizedCrop {
-            scale: pair("transform.crop.scale", crop.scale, [0.08, 1.0], 1.0)?,
-            ratio: pair("transform.crop.ratio", crop.ratio, [3.0 / 4.0, 4.0 / 3.0], 100.0)?,
-        }),
-        CropConfig::RandomShortSide(crop) => {
-            let (min, max) = (crop.min.unwrap_or(256), crop.max.unwrap_or(480));
-            let range = (data.image_size..=4096).contains(&min);
-            within("transform.crop.min", min.into(), range, "from `data.imageSize` to 4096")?;
-            let range = (min..=4096).contains(&max);
-            within("transform.crop.max", max.into(), range, "from `transform.crop.min` to 4096")?;
-            Crop::RandomShortSide(RandomShortSideCrop { min, max })
-        }
-    };
+    let small = data.image_size <= MAX_SMALL_IMAGE;
+    let crop = resolve_crop(config, data, small, reasons)?;
 
-    let flip = why.pick("transform.flip", &config.flip, || {
-        if facts.flip_preserves_label {
-            (true, "a mirrored picture still shows its class".into())
-        } else {
-            (false, "a mirrored picture may not show its class".into())
-        }
+    let flip = reasons.pick("transform.flip", &config.flip, || match facts.flip_preserves_label {
+        true => (true, "a mirror image has the same class".into()),
+        false => (false, "a mirror image may have another class".into()),
     });
 
     let channels = data.channels as usize;
-    let constants = |found: &Option<Vec<f64>>, imagenet: [f64; 3]| match found {
+    let normalization = |found: &Option<Vec<f64>>, imagenet: [f64; 3]| match found {
         Some(values) if values.len() == channels => {
-            (values.clone(), "of the training images".to_string())
+            (values.clone(), "statistics of the training images".to_string())
         }
-        Some(values) if channels == 3 => (vec![values[0]; 3], "of the training images".into()),
-        _ if channels == 3 => (imagenet.to_vec(), "ImageNet's".into()),
-        _ => (vec![imagenet.iter().sum::<f64>() / 3.0], "ImageNet's, averaged".into()),
+        Some(values) if channels == 3 => {
+            (vec![values[0]; 3], "statistics of the training images".into())
+        }
+        _ if channels == 3 => (imagenet.to_vec(), "statistics of ImageNet".into()),
+        _ => (
+            vec![imagenet.iter().sum::<f64>() / 3.0],
+            "statistics of ImageNet, averaged over channels".into(),
+        ),
     };
-    let mean = why.pick("transform.mean", &config.mean, || constants(&facts.mean, IMAGENET_MEAN));
-    let std = why.pick("transform.std", &config.std, || constants(&facts.std, IMAGENET_STD));
-    constants_for(channels, &mean, &std)?;
+    let mean =
+        reasons.pick("transform.mean", &config.mean, || normalization(&facts.mean, IMAGENET_MEAN));
+    let std =
+        reasons.pick("transform.std", &config.std, || normalization(&facts.std, IMAGENET_STD));
+    check_normalization(channels, &mean, &std)?;
 
-    let eval_resize = why.pick("transform.evalResize", &config.eval_resize, || {
-        if small {
-            (data.image_size, "small images are used whole".into())
-        } else {
-            (data.image_size * 8 / 7, "the usual 256 for 224".into())
-        }
+    let eval_resize = reasons.pick("transform.evalResize", &config.eval_resize, || match small {
+        true => (data.image_size, "small images are not cropped".into()),
+        false => (data.image_size * 8 / 7, "256 for 224, as He et al. 2015".into()),
     });
-    sensible_resize(eval_resize, data.image_size)?;
+    check_eval_resize(eval_resize, data.image_size)?;
 
     let decode_short_side =
-        why.pick("transform.decodeShortSide", &config.decode_short_side, || {
+        reasons.pick("transform.decodeShortSide", &config.decode_short_side, || {
             (
                 2 * eval_resize,
-                "twice `transform.evalResize`: what is reduced less does not show".into(),
+                "twice `transform.evalResize`: a higher resolution has no visible effect".into(),
             )
         });
-    sensible_reduction(decode_short_side, eval_resize)?;
+    check_decode_short_side(decode_short_side, eval_resize)?;
 
     let pixel_mean = config.pixel_mean.unwrap_or(false);
     if pixel_mean && facts.image_size != Some([data.image_size; 2]) {
-        let wanted = "false where the images differ in size from one another or `data.imageSize`";
-        return Err(refuse("transform.pixelMean", wanted, json!(true)));
+        let expected = "false unless all images are of size `data.imageSize`";
+        return Err(invalid("transform.pixelMean", expected, json!(true)));
     }
 
     Ok(Transform {
@@ -107,47 +76,111 @@ pub(super) fn resolve_transform(
         pixel_mean,
         policy: resolve_policy(config.policy.as_ref())?,
         color: resolve_color(config.color.as_ref(), data)?,
-        erase: resolve_erase(config.erase.as_ref(), data, why)?,
+        erase: resolve_erase(config.erase.as_ref(), data, reasons)?,
         mix: resolve_mix(config.mix.as_ref())?,
     })
 }
 
-/// One mean and one standard deviation a channel.
-pub(super) fn constants_for(channels: usize, mean: &[f64], std: &[f64]) -> Result<()> {
+fn resolve_crop(
+    config: &TransformConfig,
+    data: &Data,
+    small: bool,
+    reasons: &mut Reasons,
+) -> Result<Crop> {
+    let crop = reasons.pick("transform.crop", &config.crop, || match small {
+        true => (
+            CropConfig::Pad(PadCropConfig::default()),
+            "small images: padding of He et al. 2015 on CIFAR-10".into(),
+        ),
+        false => (
+            CropConfig::RandomResized(RandomResizedCropConfig::default()),
+            "large images: `RandomResizedCrop`, as torchvision".into(),
+        ),
+    });
+    Ok(match crop {
+        CropConfig::None => Crop::None,
+        CropConfig::Pad(pad) => {
+            let padding = pad.padding.unwrap_or(4);
+            let is_valid = padding <= data.image_size;
+            check_range(
+                "transform.crop.padding",
+                padding.into(),
+                is_valid,
+                "at most `data.imageSize`",
+            )?;
+            Crop::Pad(PadCrop { padding })
+        }
+        CropConfig::RandomResized(crop) => Crop::RandomResized(RandomResizedCrop {
+            scale: resolve_pair("transform.crop.scale", crop.scale, [0.08, 1.0], 1.0)?,
+            ratio: resolve_pair("transform.crop.ratio", crop.ratio, [3.0 / 4.0, 4.0 / 3.0], 100.0)?,
+        }),
+        CropConfig::RandomShortSide(crop) => {
+            let (min, max) = (crop.min.unwrap_or(256), crop.max.unwrap_or(480));
+            let is_valid = (data.image_size..=4096).contains(&min);
+            check_range(
+                "transform.crop.min",
+                min.into(),
+                is_valid,
+                "from `data.imageSize` to 4096",
+            )?;
+            let is_valid = (min..=4096).contains(&max);
+            check_range(
+                "transform.crop.max",
+                max.into(),
+                is_valid,
+                "from `transform.crop.min` to 4096",
+            )?;
+            Crop::RandomShortSide(RandomShortSideCrop { min, max })
+        }
+    })
+}
+
+/// # Errors
+/// `E_CONFIG` unless each channel has a mean and a positive standard deviation.
+pub(super) fn check_normalization(channels: usize, mean: &[f64], std: &[f64]) -> Result<()> {
     for (key, values) in [("transform.mean", mean), ("transform.std", std)] {
         if values.len() != channels {
-            let wanted = format!("an array of {channels} numbers, one a channel");
-            return Err(refuse(key, &wanted, json!(values)));
+            let expected = format!("an array of {channels} numbers, one per channel");
+            return Err(invalid(key, &expected, json!(values)));
         }
     }
     match std.iter().find(|value| **value <= 0.0) {
-        Some(zero) => Err(refuse("transform.std", "more than 0 in every channel", json!(zero))),
+        Some(zero) => Err(invalid("transform.std", "more than 0 in every channel", json!(zero))),
         None => Ok(()),
     }
 }
 
-pub(super) fn sensible_resize(eval_resize: u32, image_size: u32) -> Result<()> {
-    let range = (image_size..=2048).contains(&eval_resize);
-    within("transform.evalResize", eval_resize.into(), range, "from `data.imageSize` to 2048")
+/// # Errors
+/// `E_CONFIG` for a value out of range.
+pub(super) fn check_eval_resize(eval_resize: u32, image_size: u32) -> Result<()> {
+    let is_valid = (image_size..=2048).contains(&eval_resize);
+    check_range(
+        "transform.evalResize",
+        eval_resize.into(),
+        is_valid,
+        "from `data.imageSize` to 2048",
+    )
 }
 
-pub(super) fn sensible_reduction(decode_short_side: u32, eval_resize: u32) -> Result<()> {
-    let range = decode_short_side == 0 || (eval_resize..=65_535).contains(&decode_short_side);
-    let wanted = "0, or from `transform.evalResize` to 65535";
-    within("transform.decodeShortSide", decode_short_side.into(), range, wanted)
+/// # Errors
+/// `E_CONFIG` for a value out of range.
+pub(super) fn check_decode_short_side(decode_short_side: u32, eval_resize: u32) -> Result<()> {
+    let is_valid = decode_short_side == 0 || (eval_resize..=65_535).contains(&decode_short_side);
+    let expected = "0, or from `transform.evalResize` to 65535";
+    check_range("transform.decodeShortSide", decode_short_side.into(), is_valid, expected)
 }
 
 fn resolve_policy(config: Option<&PolicyConfig>) -> Result<Policy> {
     Ok(match config {
         None | Some(PolicyConfig::None) => Policy::None,
         Some(PolicyConfig::TrivialAugment) => Policy::TrivialAugment,
-        Some(PolicyConfig::RandAugment(said)) => {
-            let num_ops = said.num_ops.unwrap_or(2);
-            let range = (1..=16).contains(&num_ops);
-            within("transform.policy.numOps", num_ops.into(), range, "from 1 to 16")?;
-            let magnitude = said.magnitude.unwrap_or(9);
-            let range = magnitude <= 30;
-            within("transform.policy.magnitude", magnitude.into(), range, "from 0 to 30")?;
+        Some(PolicyConfig::RandAugment(config)) => {
+            let num_ops = config.num_ops.unwrap_or(2);
+            let is_valid = (1..=16).contains(&num_ops);
+            check_range("transform.policy.numOps", num_ops.into(), is_valid, "from 1 to 16")?;
+            let magnitude = config.magnitude.unwrap_or(9);
+            let is_valid = magnitude <= 30;
+            check_range("transform.policy.magnitude", magnitude.into(), is_valid, "from 0 to 30")?;
             Policy::RandAugment(RandAugment { num_ops, magnitude })
         }
     })
@@ -157,65 +190,81 @@ fn resolve_color(config: Option<&ColorConfig>, data: &Data) -> Result<Color> {
     Ok(match config {
         None | Some(ColorConfig::None) => Color::None,
         Some(ColorConfig::Pca(_)) if data.channels != 3 => {
-            return Err(refuse("transform.color", "'none' for grey images", json!("pca")));
+            return Err(invalid("transform.color", "'none' for grayscale images", json!("pca")));
         }
-        Some(ColorConfig::Pca(said)) => {
-            let std = said.std.unwrap_or(0.1);
-            within("transform.color.std", std, (0.0..=10.0).contains(&std), "from 0 to 10")?;
+        Some(ColorConfig::Pca(config)) => {
+            let std = config.std.unwrap_or(0.1);
+            check_range("transform.color.std", std, (0.0..=10.0).contains(&std), "from 0 to 10")?;
             Color::Pca(PcaColor { std })
         }
     })
 }
 
-fn resolve_erase(config: Option<&EraseConfig>, data: &Data, why: &mut Reasons) -> Result<Erase> {
+fn resolve_erase(
+    config: Option<&EraseConfig>,
+    data: &Data,
+    reasons: &mut Reasons,
+) -> Result<Erase> {
     Ok(match config {
         None | Some(EraseConfig::None) => Erase::None,
-        Some(EraseConfig::Cutout(said)) => {
-            let size = why.pick("transform.erase.size", &said.size, || {
-                (data.image_size / 2, "half of the image, as DeVries & Taylor on CIFAR-10".into())
+        Some(EraseConfig::Cutout(config)) => {
+            let size = reasons.pick("transform.erase.size", &config.size, || {
+                (
+                    data.image_size / 2,
+                    "half of the image size, as DeVries and Taylor 2017 on CIFAR-10".into(),
+                )
             });
-            let range = (1..=data.image_size).contains(&size);
-            within("transform.erase.size", size.into(), range, "from 1 to `data.imageSize`")?;
+            let is_valid = (1..=data.image_size).contains(&size);
+            check_range(
+                "transform.erase.size",
+                size.into(),
+                is_valid,
+                "from 1 to `data.imageSize`",
+            )?;
             Erase::Cutout(Cutout { size })
         }
-        Some(EraseConfig::RandomErasing(said)) => {
-            let probability = said.probability.unwrap_or(0.25);
-            let range = (0.0..=1.0).contains(&probability);
-            within("transform.erase.probability", probability, range, "from 0 to 1")?;
+        Some(EraseConfig::RandomErasing(config)) => {
+            let probability = config.probability.unwrap_or(0.25);
+            let is_valid = (0.0..=1.0).contains(&probability);
+            check_range("transform.erase.probability", probability, is_valid, "from 0 to 1")?;
             Erase::RandomErasing(RandomErasing {
                 probability,
-                scale: pair("transform.erase.scale", said.scale, [0.02, 1.0 / 3.0], 1.0)?,
-                ratio: pair("transform.erase.ratio", said.ratio, [0.3, 3.3], 100.0)?,
+                scale: resolve_pair("transform.erase.scale", config.scale, [0.02, 1.0 / 3.0], 1.0)?,
+                ratio: resolve_pair("transform.erase.ratio", config.ratio, [0.3, 3.3], 100.0)?,
             })
         }
     })
 }
 
 fn resolve_mix(config: Option<&MixConfig>) -> Result<Mix> {
-    let positive = |alpha: f64| {
-        within("transform.mix.alpha", alpha, alpha > 0.0, "more than 0").map(|()| alpha)
+    let check_alpha = |alpha: f64| {
+        check_range("transform.mix.alpha", alpha, alpha > 0.0, "more than 0").map(|()| alpha)
     };
     Ok(match config {
         None | Some(MixConfig::None) => Mix::None,
-        Some(MixConfig::Mixup(said)) => {
-            Mix::Mixup(Mixup { alpha: positive(said.alpha.unwrap_or(0.2))? })
+        Some(MixConfig::Mixup(config)) => {
+            Mix::Mixup(Mixup { alpha: check_alpha(config.alpha.unwrap_or(0.2))? })
         }
-        Some(MixConfig::Cutmix(said)) => {
-            Mix::Cutmix(Cutmix { alpha: positive(said.alpha.unwrap_or(1.0))? })
+        Some(MixConfig::Cutmix(config)) => {
+            Mix::Cutmix(Cutmix { alpha: check_alpha(config.alpha.unwrap_or(1.0))? })
         }
     })
 }
 
-/// Returns an ascending pair of positive numbers of at most `most`.
-fn pair(key: &str, value: Option<[f64; 2]>, default: [f64; 2], most: f64) -> Result<[f64; 2]> {
+/// Resolves an ascending pair of positive numbers of at most `max`.
+fn resolve_pair(
+    key: &str,
+    value: Option<[f64; 2]>,
+    default: [f64; 2],
+    max: f64,
+) -> Result<[f64; 2]> {
     let [low, high] = value.unwrap_or(default);
-    if 0.0 < low && low <= high && high <= most {
-        Ok([low, high])
-    } else {
-        Err(refuse(
+    match 0.0 < low && low <= high && high <= max {
+        true => Ok([low, high]),
+        false => Err(invalid(
             key,
-            &format!("two ascending numbers, above 0 and at most {most}"),
+            &format!("two ascending numbers, above 0 and at most {max}"),
             json!([low, high]),
-        ))
+        )),
     }
 }

@@ -1,0 +1,237 @@
+//! Resolution of the options of every function other than `train()` and `inspect()`.
+
+use serde_json::json;
+
+use super::ranges::{check_min, check_range, invalid};
+use super::test_time_augment::{TestTimeAugment, resolve_test_time_augment};
+use super::{check_batch_size, resolve, resolve_inspect};
+use crate::*;
+
+/// Options of the learning-rate range test: [`FindLrConfig`], resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindLrOptions {
+    /// Learning rate of the first step.
+    pub start_lr: f64,
+    /// Learning rate of the last step.
+    pub end_lr: f64,
+    pub steps: u32,
+}
+
+/// # Errors
+/// `E_CONFIG` for a value out of range.
+pub fn resolve_find_lr(config: &FindLrConfig) -> Result<FindLrOptions> {
+    let FindLrConfig { start_lr, end_lr, steps } = config;
+    let (start_lr, end_lr) = (start_lr.unwrap_or(1e-7), end_lr.unwrap_or(10.0));
+    let steps = steps.unwrap_or(100);
+    check_range("startLr", start_lr, start_lr > 0.0, "more than 0")?;
+    check_range("endLr", end_lr, end_lr > start_lr, "more than `startLr`")?;
+    let is_valid = (10..=100_000).contains(&steps);
+    if !is_valid {
+        return Err(invalid("steps", "from 10 to 100000", json!(steps)));
+    }
+    Ok(FindLrOptions { start_lr, end_lr, steps })
+}
+
+/// Options of a benchmark: [`BenchConfig`], resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchOptions {
+    /// Network and input shape.
+    pub target: InspectTarget,
+    /// Configuration of a run with this network on synthetic images.
+    pub config: ResolvedConfig,
+    /// Number of measurements.
+    pub rounds: u32,
+    /// Length of a measurement in seconds.
+    pub seconds: f64,
+}
+
+/// Resolves the options of `bench()`, whose images are synthetic.
+///
+/// # Errors
+/// `E_CONFIG` for a value out of range; `E_DEVICE`.
+pub fn resolve_bench(config: &BenchConfig, machine: &MachineInfo) -> Result<BenchOptions> {
+    let BenchConfig {
+        model,
+        image_size,
+        channels,
+        classes,
+        batch_size,
+        precision,
+        device,
+        threads,
+        rounds,
+        seconds,
+    } = config;
+    let rounds = rounds.unwrap_or(5);
+    if !(1..=1000).contains(&rounds) {
+        return Err(invalid("rounds", "from 1 to 1000", json!(rounds)));
+    }
+    let seconds = seconds.unwrap_or(1.0);
+    check_range("seconds", seconds, (0.0..=600.0).contains(&seconds), "from 0 to 600")?;
+    if let Some(&batch_size) = batch_size.as_ref().and_then(Auto::value) {
+        check_batch_size(batch_size)?;
+    }
+    let target = resolve_inspect(&InspectConfig {
+        model: model.clone().or_else(|| Some(NameOr::Name("resnet20".into()))),
+        channels: *channels,
+        image_size: *image_size,
+        classes: *classes,
+    })?;
+
+    let source = "synthetic images";
+    let classes = (0..target.classes.max(2)).map(|class| class.to_string()).collect();
+    let facts = DatasetInfo {
+        source: source.into(),
+        ..DatasetInfo::unknown(classes, target.channels, Some([target.image_size; 2]))
+    };
+    let data = json!({ "source": source, "validation": 0, "imageSize": target.image_size });
+    let config = TrainConfig {
+        batch_size: batch_size.clone(),
+        precision: precision.clone(),
+        device: device.clone(),
+        threads: threads.clone(),
+        ..TrainConfig::from_json(&json!({ "model": target.model, "data": data }))?
+    };
+    let config = resolve(&config, &facts, machine)?;
+    Ok(BenchOptions { target, config, rounds, seconds })
+}
+
+/// Options of `plan()`: [`PlanConfig`], resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanOptions {
+    /// Whether to measure training steps.
+    pub measure: bool,
+}
+
+pub fn resolve_plan(config: &PlanConfig) -> PlanOptions {
+    let PlanConfig { measure } = config;
+    PlanOptions { measure: measure.unwrap_or(true) }
+}
+
+/// Options of `predict()`: [`PredictConfig`], resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PredictOptions {
+    /// Number of classes to return.
+    pub top: u32,
+    pub views: TestTimeAugment,
+    /// Maximum side of the returned images in pixels; `None` returns no images.
+    pub thumbnails: Option<u32>,
+}
+
+/// Resolves the options of `predict()` for a model with this training configuration.
+///
+/// # Errors
+/// `E_CONFIG` for a value that is out of range or contradicts another.
+pub fn resolve_predict(config: &PredictConfig, trained: &ResolvedConfig) -> Result<PredictOptions> {
+    let PredictConfig { top, crops, scales, thumbnails } = config;
+    let top = top.unwrap_or(5);
+    check_min("top", top, 1)
+        .map_err(|error| error.hint("Omit it for the five most probable classes."))?;
+    check_thumbnails(*thumbnails)?;
+    let views = resolve_test_time_augment(*crops, scales.as_ref(), trained)?;
+    Ok(PredictOptions { top, views, thumbnails: *thumbnails })
+}
+
+/// # Errors
+/// `E_CONFIG` for a size out of range.
+pub fn check_thumbnails(size: Option<u32>) -> Result<()> {
+    match size {
+        Some(size) if !(8..=256).contains(&size) => {
+            Err(invalid("thumbnails", "from 8 to 256 pixels", json!(size))
+                .hint("Omit it for no thumbnails, or set it to 64."))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Maximum number of previewed images.
+const MAX_PREVIEW: u32 = 1000;
+
+/// Options of `previewDataset()`: [`PreviewConfig`], resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewOptions {
+    /// Configuration of a run with the same data, transforms and seed.
+    pub config: ResolvedConfig,
+    pub split: Split,
+    pub count: u32,
+    pub order: PreviewOrder,
+    pub seed: u64,
+    /// Whether to apply the random augmentation of training.
+    pub augmented: bool,
+}
+
+/// Resolves the options of `previewDataset()` for a data set.
+///
+/// # Errors
+/// `E_USAGE` for a count out of range; errors of [`resolve`].
+pub fn resolve_preview(config: &PreviewConfig, facts: &DatasetInfo) -> Result<PreviewOptions> {
+    let PreviewConfig { data, split, count, order, seed, augmented, transform } = config;
+    let order = order.unwrap_or(PreviewOrder::Random);
+    let count = count.unwrap_or(match order {
+        PreviewOrder::Random => 40,
+        PreviewOrder::ByClass => (facts.classes.len() as u32).saturating_mul(8).min(200),
+    });
+    if !(1..=MAX_PREVIEW).contains(&count) {
+        let message = format!("`count` must be from 1 to {MAX_PREVIEW}, not {count}");
+        return Err(Error::new(ErrorCode::Usage, message).key("count"));
+    }
+    let run_config = TrainConfig {
+        data: data.clone(),
+        transform: transform.clone(),
+        seed: *seed,
+        ..TrainConfig::default()
+    };
+    // The transforms do not depend on the machine.
+    let config = resolve(&run_config, facts, &MachineInfo::with_cores(1))?;
+    Ok(PreviewOptions {
+        split: split.unwrap_or(Split::Train),
+        count,
+        order,
+        seed: config.seed,
+        augmented: augmented.unwrap_or(false),
+        config,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn find_lr_defaults_to_the_range_from_1e_7_to_10() {
+        let options = resolve_find_lr(&FindLrConfig::default()).unwrap();
+        assert_eq!(options, FindLrOptions { start_lr: 1e-7, end_lr: 10.0, steps: 100 });
+        for (key, config) in [
+            ("startLr", FindLrConfig { start_lr: Some(0.0), ..FindLrConfig::default() }),
+            ("endLr", FindLrConfig { end_lr: Some(1e-8), ..FindLrConfig::default() }),
+            ("steps", FindLrConfig { steps: Some(3), ..FindLrConfig::default() }),
+        ] {
+            assert_eq!(resolve_find_lr(&config).unwrap_err().at.key.as_deref(), Some(key));
+        }
+    }
+
+    #[test]
+    fn bench_defaults_to_resnet20() {
+        let machine = MachineInfo::with_cores(3);
+        let options = resolve_bench(&BenchConfig::default(), &machine).unwrap();
+        assert_eq!((options.rounds, options.seconds), (5, 1.0));
+        assert_eq!(
+            (options.target.model.arch.as_str(), options.target.image_size),
+            ("resnet20", 32)
+        );
+        assert_eq!((options.config.batch_size, options.config.threads), (128, 3));
+    }
+
+    #[test]
+    fn previews_default_to_40_images_or_8_per_class() {
+        let facts = DatasetInfo {
+            train: 100,
+            ..DatasetInfo::unknown(vec!["ant".into(), "bee".into(), "cat".into()], 3, None)
+        };
+        let count = |order| {
+            let config = PreviewConfig { order, ..PreviewConfig::default() };
+            resolve_preview(&config, &facts).unwrap().count
+        };
+        assert_eq!([count(None), count(Some(PreviewOrder::ByClass))], [40, 24]);
+    }
+}
