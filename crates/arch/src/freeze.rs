@@ -1,4 +1,4 @@
-//! Which layers `model.freeze` keeps as they are.
+//! Layers that `model.freeze` excludes from training.
 
 use std::collections::BTreeSet;
 
@@ -6,27 +6,28 @@ use residual_spec::{Error, ErrorCode, Result, did_you_mean};
 
 use crate::Network;
 
-/// All but the head.
+/// Value of `model.freeze` for every layer except the head.
 const BACKBONE: &str = "backbone";
 
-/// The names of the layers that are not trained. A prefix is a whole name or what stands before a
-/// dot of one: `layer1` is not `layer10`.
+/// Returns the names of the layers that are not trained. A prefix matches a name as a whole or up
+/// to a dot: `layer1` does not match `layer10`.
 ///
 /// # Errors
-/// `E_CONFIG` for a prefix that no layer has, or if nothing would be left to train.
+/// `E_CONFIG` for a prefix that matches no layer, or if every layer would be frozen.
 pub fn frozen(network: &Network, freeze: &[String]) -> Result<BTreeSet<String>> {
     let tensors = network.tensors();
     let layers: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.layer()).collect();
     let mut frozen = BTreeSet::new();
     for (index, prefix) in freeze.iter().enumerate() {
-        let begins = |layer: &str| match layer.strip_prefix(prefix.as_str()) {
+        let matches = |layer: &str| match layer.strip_prefix(prefix.as_str()) {
             Some(rest) => rest.is_empty() || rest.starts_with('.'),
             None => false,
         };
-        let backbone = prefix == BACKBONE;
-        let found = layers
-            .iter()
-            .filter(|layer| if backbone { **layer != network.head.name } else { begins(layer) });
+        let is_backbone = prefix == BACKBONE;
+        let found = layers.iter().filter(|layer| match is_backbone {
+            true => **layer != network.head.name,
+            false => matches(layer),
+        });
         let found: Vec<String> = found.map(ToString::to_string).collect();
         if found.is_empty() {
             return Err(unknown(network, prefix, index));
@@ -34,33 +35,30 @@ pub fn frozen(network: &Network, freeze: &[String]) -> Result<BTreeSet<String>> 
         frozen.extend(found);
     }
     if layers.iter().all(|layer| frozen.contains(*layer)) {
-        return Err(Error::new(
-            ErrorCode::Config,
-            "every layer is frozen: nothing is left to train",
-        )
-        .key("model.freeze")
-        .hint(format!("Leave `{}` to be trained: freeze 'backbone'.", network.head.name)));
+        return Err(Error::new(ErrorCode::Config, "`model.freeze` freezes every layer")
+            .key("model.freeze")
+            .hint(format!("Freeze 'backbone' to train only `{}`.", network.head.name)));
     }
     Ok(frozen)
 }
 
 fn unknown(network: &Network, prefix: &str, index: usize) -> Error {
-    // The outermost parts in their order: conv1, bn1, layer1, ...
-    let mut known: Vec<String> = Vec::new();
+    // Top-level modules in order: conv1, bn1, layer1, ...
+    let mut modules: Vec<String> = Vec::new();
     for tensor in network.tensors() {
-        let part = tensor.name.split('.').next().unwrap_or_default();
-        if known.last().is_none_or(|last| last != part) {
-            known.push(part.to_string());
+        let module = tensor.name.split('.').next().unwrap_or_default();
+        if modules.last().is_none_or(|last| last != module) {
+            modules.push(module.to_string());
         }
     }
-    known.push(BACKBONE.into());
+    modules.push(BACKBONE.into());
     let list = format!(
-        "Layers of {}: {}, and the parts in them, such as {}.",
+        "Layers of {}: {}, and layers inside them, such as {}.",
         network.name,
-        known.join(", "),
+        modules.join(", "),
         network.tensors()[network.tensors().len() / 2].layer(),
     );
-    let hint = match did_you_mean(prefix, known.iter().map(String::as_str)) {
+    let hint = match did_you_mean(prefix, modules.iter().map(String::as_str)) {
         Some(nearest) => format!("{nearest} {list}"),
         None => list,
     };
@@ -74,24 +72,24 @@ mod tests {
     use super::*;
     use crate::build::tests::by_name;
 
-    fn of(network: &str, freeze: &[&str]) -> Result<BTreeSet<String>> {
-        let freeze: Vec<String> = freeze.iter().map(ToString::to_string).collect();
-        frozen(&by_name(network), &freeze)
+    fn freeze(network: &str, prefixes: &[&str]) -> Result<BTreeSet<String>> {
+        let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+        frozen(&by_name(network), &prefixes)
     }
 
     #[test]
-    fn a_prefix_takes_all_that_is_in_it_and_nothing_beside_it() {
-        let layers = of("resnet110", &["conv1", "layer1.1"]).unwrap();
+    fn a_prefix_matches_whole_parts_of_names() {
+        let layers = freeze("resnet110", &["conv1", "layer1.1"]).unwrap();
         assert!(layers.contains("conv1") && layers.contains("layer1.1.bn2"));
         assert!(!layers.contains("layer1.10.bn2") && !layers.contains("bn1"));
         assert_eq!(layers.len(), 5);
-        assert!(of("resnet20", &[]).unwrap().is_empty());
+        assert!(freeze("resnet20", &[]).unwrap().is_empty());
     }
 
     #[test]
-    fn the_backbone_is_all_but_the_head() {
+    fn the_backbone_is_every_layer_except_the_head() {
         for (network, head) in [("resnet20", "fc"), ("vgg11_bn", "classifier.6")] {
-            let layers = of(network, &["backbone"]).unwrap();
+            let layers = freeze(network, &["backbone"]).unwrap();
             let all: BTreeSet<String> = by_name(network)
                 .tensors()
                 .iter()
@@ -102,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_layer_is_refused_with_the_layers_that_there_are() {
-        let error = of("resnet20", &["conv1", "layer4"]).unwrap_err();
+    fn rejects_an_unknown_layer_and_lists_the_layers() {
+        let error = freeze("resnet20", &["conv1", "layer4"]).unwrap_err();
         assert_eq!(error.at.key.as_deref(), Some("model.freeze[1]"));
         let hint = error.hint.unwrap();
         assert!(hint.contains("Did you mean 'layer"), "{hint}");
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn freezing_everything_is_refused() {
-        assert_eq!(of("resnet20", &["backbone", "fc"]).unwrap_err().code, ErrorCode::Config);
+    fn rejects_freezing_every_layer() {
+        assert_eq!(freeze("resnet20", &["backbone", "fc"]).unwrap_err().code, ErrorCode::Config);
     }
 }

@@ -1,5 +1,4 @@
-//! Initial weights, drawn from the run's seed by our own generator: they depend on nothing else,
-//! neither on libtorch nor on the number of threads.
+//! Initial weights. They depend on the seed only, not on libtorch or the number of threads.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -7,23 +6,24 @@ use rand_distr::{Distribution, StandardNormal, Uniform};
 
 use crate::TensorSpec;
 
-/// The distribution that a tensor begins with.
+/// Distribution of initial values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     Zeros,
     Ones,
-    /// Mean zero.
+    /// Normal distribution with mean 0.
     Normal {
         std: f64,
     },
-    /// From `-bound` up to `bound`.
+    /// Uniform distribution from `-bound` to `bound`.
     Uniform {
         bound: f64,
     },
 }
 
-/// The values of tensor number `index` of a network, in row-major order. Each tensor has a stream
-/// of its own, so a new head leaves the other weights as they were.
+/// Returns the initial values of the tensor at `index` of a network, in row-major order. Each
+/// tensor has its own random stream, so its values do not depend on other tensors, such as a new
+/// head.
 pub fn initial_values(tensor: &TensorSpec, seed: u64, index: u64) -> Vec<f32> {
     let count = tensor.elements() as usize;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -32,8 +32,8 @@ pub fn initial_values(tensor: &TensorSpec, seed: u64, index: u64) -> Vec<f32> {
         Init::Zeros => vec![0.0; count],
         Init::Ones => vec![1.0; count],
         Init::Normal { std } => {
-            let mut next = || -> f64 { StandardNormal.sample(&mut rng) };
-            (0..count).map(|_| (next() * std) as f32).collect()
+            let mut standard_normal = || -> f64 { StandardNormal.sample(&mut rng) };
+            (0..count).map(|_| (standard_normal() * std) as f32).collect()
         }
         Init::Uniform { bound } => match Uniform::new(-bound, bound) {
             Ok(uniform) => (0..count).map(|_| uniform.sample(&mut rng) as f32).collect(),
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_decides_the_weights_and_tensors_differ() {
+    fn values_depend_on_seed_and_index() {
         let normal = tensor(Init::Normal { std: 1.0 });
         assert_eq!(initial_values(&normal, 1, 0), initial_values(&normal, 1, 0));
         assert_ne!(initial_values(&normal, 1, 0), initial_values(&normal, 2, 0));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_is_the_one_asked_for() {
+    fn values_have_the_requested_distribution() {
         let values = initial_values(&tensor(Init::Normal { std: 0.05 }), 3, 0);
         let variance = values.iter().map(|x| f64::from(x * x)).sum::<f64>() / values.len() as f64;
         assert!((variance.sqrt() - 0.05).abs() < 0.002);

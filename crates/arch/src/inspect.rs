@@ -1,4 +1,4 @@
-//! A network's layers with their output shapes, parameters and multiply-adds.
+//! Summary of a network: layers with output shapes, parameters and multiply-adds.
 
 use std::fmt::Write as _;
 
@@ -10,53 +10,53 @@ use crate::layer::{BatchNorm2d, Conv2d, ConvUnit, Linear};
 use crate::network::{Block, Layer, Network, ShortcutPath};
 use crate::tree::{Module, tree};
 
-/// What `inspect()` gives.
+/// Result of `inspect()`.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Inspection {
     pub name: String,
-    /// Channels, height, width.
+    /// Shape of the input: channels, height, width.
     pub input: [u32; 3],
     pub classes: u32,
-    /// Trainable numbers.
+    /// Number of trainable parameters.
     pub parameters: u64,
-    /// Multiply-adds of one image's forward pass: convolutions and linear layers, as the paper
-    /// counts.
+    /// Multiply-adds of the convolutions and linear layers in the forward pass of one image, as He
+    /// et al. 2015 count them.
     pub macs: u64,
     pub layers: Vec<LayerRow>,
-    /// The layers within one another, as PyTorch's `print(net)` has them.
+    /// Module tree, as PyTorch's `print(net)` formats it.
     pub tree: String,
-    /// `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
-    /// `residual inspect --tree` prints.
+    /// `tree` with output shape, parameters and multiply-adds of each layer, and the totals, as
+    /// printed by `residual inspect --tree`.
     pub text: String,
-    /// One line a layer: what `residual inspect --table` prints.
+    /// Table of the layers, as printed by `residual inspect --table`.
     pub table: String,
-    /// What the file says that was looked at, where it was one.
+    /// Metadata of the file, if a checkpoint was inspected.
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<CheckpointInfo>,
 }
 
-/// One layer.
+/// A layer of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerRow {
-    /// As in `state_dict`: `layer1.0.conv1`.
+    /// Name as in `state_dict`, such as `layer1.0.conv1`.
     pub name: String,
-    /// PyTorch's class and what tells it from its like: `Conv2d 3x3, stride 2`.
+    /// PyTorch class and options, such as `Conv2d 3x3, stride 2`.
     pub kind: String,
-    /// Channels, height, width of the output; features, for a linear layer.
+    /// Shape of the output: channels, height and width, or features for a linear layer.
     pub output: Vec<u32>,
     pub parameters: u64,
     pub macs: u64,
 }
 
-/// Lists a network's layers in the order in which an image passes them.
+/// Summarizes a network, with its layers in forward order.
 pub fn inspect(network: &Network) -> Inspection {
-    let mut walk = Walk::default();
+    let mut summary = Summary::default();
     let (mut channels, mut size) = (network.channels, network.image_size);
     for layer in &network.features {
-        walk.layer(layer, channels, size);
+        summary.visit(layer, channels, size);
         size = layer.output_size(size);
         channels = match layer {
             Layer::Conv(unit) => unit.conv.out_channels,
@@ -65,7 +65,7 @@ pub fn inspect(network: &Network) -> Inspection {
         };
     }
     let pool = &network.pool;
-    walk.module(
+    summary.add_layer(
         &pool.name,
         format!("AdaptiveAvgPool2d(output_size=({0}, {0}))", pool.size),
         "AdaptiveAvgPool2d".into(),
@@ -74,16 +74,16 @@ pub fn inspect(network: &Network) -> Inspection {
     );
     for hidden in &network.hidden {
         let kind = format!("Linear, ReLU, Dropout {}", hidden.dropout);
-        walk.linear(&hidden.linear, kind);
-        let relu = walk.next_in_sequence();
-        walk.unlisted(relu, "ReLU(inplace=True)".into());
-        let dropout = walk.next_in_sequence();
-        walk.unlisted(dropout, format!("Dropout(p={:?}, inplace=False)", hidden.dropout));
+        summary.linear(&hidden.linear, kind);
+        let relu = summary.next_in_sequence();
+        summary.add_module(relu, "ReLU(inplace=True)".into());
+        let dropout = summary.next_in_sequence();
+        summary.add_module(dropout, format!("Dropout(p={:?}, inplace=False)", hidden.dropout));
     }
-    walk.linear(&network.head, "Linear".into());
+    summary.linear(&network.head, "Linear".into());
 
-    let layers = walk.rows;
-    let lines = tree(network, &walk.modules);
+    let layers = summary.rows;
+    let lines = tree(network, &summary.modules);
     let parameters = layers.iter().map(|layer| layer.parameters).sum();
     let macs = layers.iter().map(|layer| layer.macs).sum();
     let mut inspection = Inspection {
@@ -98,8 +98,8 @@ pub fn inspect(network: &Network) -> Inspection {
         table: String::new(),
         checkpoint: None,
     };
-    let sums = sums(&inspection);
-    inspection.table = table(&inspection) + &sums;
+    let totals = totals(&inspection);
+    inspection.table = table(&inspection) + &totals;
     let rows = lines.iter().map(|line| (line.row.map(|row| &inspection.layers[row]), &line.text));
     let mut text = columns("Output", "Parameters", "Multiply-adds", "Layers");
     for (row, line) in rows {
@@ -110,63 +110,63 @@ pub fn inspect(network: &Network) -> Inspection {
             None => columns("", "", "", line),
         });
     }
-    inspection.text = text + &sums;
+    inspection.text = text + &totals;
     inspection
 }
 
-/// What was met on the way.
+/// Rows and modules of the layers so far.
 #[derive(Default)]
-struct Walk {
+struct Summary {
     rows: Vec<LayerRow>,
     modules: Vec<Module>,
 }
 
-impl Walk {
-    /// A layer that is listed, and a module as PyTorch prints it.
-    fn module(
+impl Summary {
+    /// Adds a layer to the table and to the module tree.
+    fn add_layer(
         &mut self,
         name: &str,
-        printed: String,
+        repr: String,
         kind: String,
         output: Vec<u32>,
         (parameters, macs): (u64, u64),
     ) {
         let row = Some(self.rows.len());
-        self.modules.push(Module { name: name.into(), printed, row });
+        self.modules.push(Module { name: name.into(), repr, row });
         self.rows.push(LayerRow { name: name.into(), kind, output, parameters, macs });
     }
 
-    /// A module that costs nothing. One that was printed before is used again, not had twice.
-    fn unlisted(&mut self, name: String, printed: String) {
+    /// Adds a module without parameters to the module tree only, unless it is there already.
+    fn add_module(&mut self, name: String, repr: String) {
         if self.modules.iter().all(|module| module.name != name) {
-            self.modules.push(Module { name, printed, row: None });
+            self.modules.push(Module { name, repr, row: None });
         }
     }
 
-    /// The name of what follows the last module in a numbered sequence.
+    /// Returns the name of the next module in a `Sequential`.
     fn next_in_sequence(&self) -> String {
         let last = self.modules.last().map_or("", |module| module.name.as_str());
         let (parent, number) = last.rsplit_once('.').unwrap_or(("", last));
         format!("{parent}.{}", number.parse::<u32>().map_or(0, |number| number + 1))
     }
 
-    fn layer(&mut self, layer: &Layer, channels: u32, size: u32) {
+    fn visit(&mut self, layer: &Layer, channels: u32, size: u32) {
         match layer {
             Layer::Conv(unit) => {
                 self.unit(unit, size);
                 if unit.relu {
-                    // `relu` beside `conv1`, or the next number after `features.0`.
+                    // `relu` after `conv1`, or `features.1` after `features.0`.
                     let name = match unit.conv.name.rsplit_once('.') {
                         None => "relu".into(),
                         Some(_) => self.next_in_sequence(),
                     };
-                    self.unlisted(name, "ReLU(inplace=True)".into());
+                    self.add_module(name, "ReLU(inplace=True)".into());
                 }
             }
             Layer::NormRelu(norm) => self.norm(norm, true, size),
             Layer::MaxPool(pool) => {
                 let size = pool.output_size(size);
-                self.module(
+                self.add_layer(
                     &pool.name,
                     format!(
                         "MaxPool2d(kernel_size={}, stride={}, padding={}, dilation=1, \
@@ -187,21 +187,21 @@ impl Walk {
         if let Some(norm) = &block.activation {
             self.norm(norm, true, size);
         }
-        // torchvision's bottlenecks have their ReLU behind the last layer, basic blocks behind the
-        // first.
+        // The module is printed where torchvision defines it: after the last layer of a bottleneck,
+        // after the first layer of other blocks.
         let relu = if block.kind == "Bottleneck" { block.branch.len() - 1 } else { 0 };
         let mut inner = size;
         for (index, unit) in block.branch.iter().enumerate() {
             self.unit(unit, inner);
             inner = unit.conv.output_size(inner);
             if index == relu {
-                self.unlisted(format!("{}.relu", block.name), "ReLU(inplace=True)".into());
+                self.add_module(format!("{}.relu", block.name), "ReLU(inplace=True)".into());
             }
         }
         match &block.shortcut {
             ShortcutPath::None | ShortcutPath::Identity => {}
             ShortcutPath::Projection(projection) => self.unit(projection, size),
-            ShortcutPath::Pad { stride, pad } => self.module(
+            ShortcutPath::Pad { stride, pad } => self.add_layer(
                 &format!("{}.shortcut", block.name),
                 format!("PadShortcut(stride={stride}, channels=({pad}, {pad}))"),
                 format!("stride {stride}, {} zero channels", 2 * pad),
@@ -211,7 +211,7 @@ impl Walk {
         }
     }
 
-    /// A convolution and its normalisation, without their ReLU.
+    /// Adds a convolution and its normalization, without ReLU.
     fn unit(&mut self, unit: &ConvUnit, size: u32) {
         let conv = &unit.conv;
         let out = conv.output_size(size);
@@ -224,9 +224,9 @@ impl Walk {
             groups => format!(", {groups} groups"),
         };
         let relu = if unit.relu && unit.norm.is_none() { ", ReLU" } else { "" };
-        self.module(
+        self.add_layer(
             &conv.name,
-            printed_conv(conv),
+            conv_repr(conv),
             format!("Conv2d {0}x{0}{stride}{groups}{relu}", conv.kernel),
             vec![conv.out_channels, out, out],
             (conv.parameters(), conv.macs(size)),
@@ -237,7 +237,7 @@ impl Walk {
     }
 
     fn norm(&mut self, norm: &BatchNorm2d, relu: bool, size: u32) {
-        self.module(
+        self.add_layer(
             &norm.name,
             format!(
                 "BatchNorm2d({}, eps=1e-05, momentum={}, affine=True, track_running_stats=True)",
@@ -252,7 +252,7 @@ impl Walk {
 
     fn linear(&mut self, linear: &Linear, kind: String) {
         let (features, out) = (linear.in_features, linear.out_features);
-        self.module(
+        self.add_layer(
             &linear.name,
             format!("Linear(in_features={features}, out_features={out}, bias=True)"),
             kind,
@@ -262,7 +262,7 @@ impl Walk {
     }
 }
 
-fn printed_conv(conv: &Conv2d) -> String {
+fn conv_repr(conv: &Conv2d) -> String {
     let square = |n: u32| format!("({n}, {n})");
     let mut text = format!(
         "Conv2d({}, {}, kernel_size={}, stride={}",
@@ -287,12 +287,12 @@ fn shape(output: &[u32]) -> String {
     output.iter().map(u32::to_string).collect::<Vec<_>>().join(" x ")
 }
 
-/// Nothing for nothing.
+/// Formats a number with thousands separators, and 0 as an empty string.
 fn count(n: u64) -> String {
     if n == 0 { String::new() } else { grouped(n) }
 }
 
-/// A line of the tree behind its numbers, which have a fixed width as it has not.
+/// Formats a line of the tree after its numbers, which have a fixed width.
 fn columns(output: &str, parameters: &str, macs: &str, line: &str) -> String {
     format!("{output:>16} {parameters:>12} {macs:>15}  {line}\n")
 }
@@ -316,7 +316,7 @@ fn table(inspection: &Inspection) -> String {
     text
 }
 
-fn sums(inspection: &Inspection) -> String {
+fn totals(inspection: &Inspection) -> String {
     let mut text = String::new();
     let _ = write!(
         text,
@@ -330,7 +330,7 @@ fn sums(inspection: &Inspection) -> String {
     text
 }
 
-/// 1234567 as 1,234,567.
+/// Formats 1234567 as 1,234,567.
 fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -350,9 +350,9 @@ mod tests {
     use residual_spec::{Auto, BottleneckStride, ModelConfig};
 
     #[test]
-    fn multiply_adds_are_those_of_the_papers_table_1() {
-        // Bottlenecks as the paper has them, with the stride in the first 1x1. VGG-19: figure 3.
-        // The paper truncates to the digits given.
+    fn multiply_adds_match_table_1_of_the_paper() {
+        // Bottlenecks have their stride in the first layer, as in the paper. VGG-19: figure 3.
+        // The paper truncates to these digits.
         for (arch, billions) in [
             ("resnet18", 1.8),
             ("resnet34", 3.6),
@@ -373,8 +373,8 @@ mod tests {
     }
 
     #[test]
-    fn multiply_adds_are_torchvisions() {
-        // What torchvision publishes beside its weights (`_ops`), in billions.
+    fn multiply_adds_match_torchvision() {
+        // `_ops` of torchvision's weights, in billions.
         for (arch, billions) in [
             ("resnet18", 1.814),
             ("resnet34", 3.664),
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_add_up_to_the_network() {
+    fn rows_add_up_to_the_totals() {
         for name in crate::names() {
             let network = by_name(name);
             let inspection = inspect(&network);
@@ -412,14 +412,14 @@ mod tests {
     }
 
     #[test]
-    fn the_table_names_every_layer_and_the_sums() {
+    fn the_table_lists_layers_and_totals() {
         let table = inspect(&by_name("resnet18")).table;
         assert!(table.contains("layer4.1.conv2"));
         assert!(table.ends_with("11,689,512 parameters, 1,814,073,344 multiply-adds\n"), "{table}");
     }
 
     #[test]
-    fn the_text_has_each_layers_numbers_beside_it() {
+    fn the_text_has_the_numbers_of_each_layer() {
         let text = inspect(&by_name("resnet18")).text;
         let line = text.lines().find(|line| line.contains("(conv1)")).unwrap();
         let words: Vec<&str> = line.split_whitespace().take(9).collect();

@@ -1,8 +1,8 @@
-//! The layers that networks are made of: their shapes, parameters and multiply-adds.
+//! Layers with their tensor shapes, parameters and multiply-adds.
 
 use crate::Init;
 
-/// A convolution. Square kernels, zero padding.
+/// A convolution with a square kernel and zero padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conv2d {
     pub name: String,
@@ -11,19 +11,19 @@ pub struct Conv2d {
     pub kernel: u32,
     pub stride: u32,
     pub padding: u32,
-    /// Each group of output channels sees its own share of the input's.
+    /// Number of groups; each group of output channels is connected to one group of input channels.
     pub groups: u32,
     pub bias: bool,
-    /// Begin with weights of zero.
+    /// Initialize the weights with 0.
     pub zero_init: bool,
 }
 
-/// Batch normalisation over N, H and W; PyTorch's eps 1e-5 and momentum 0.1.
+/// Batch normalization with PyTorch's default eps and momentum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchNorm2d {
     pub name: String,
     pub channels: u32,
-    /// Begin with a weight of zero instead of one.
+    /// Initialize the weight with 0 instead of 1.
     pub zero_init: bool,
 }
 
@@ -31,14 +31,13 @@ impl BatchNorm2d {
     pub const EPS: f64 = 1e-5;
     pub const MOMENTUM: f64 = 0.1;
 
-    /// Weight and bias.
+    /// Returns the number of trainable parameters.
     pub fn parameters(&self) -> u64 {
         2 * u64::from(self.channels)
     }
 }
 
-/// A convolution, perhaps its normalisation, and perhaps a ReLU: the unit that networks are built
-/// of and that kernels may fuse.
+/// A convolution with optional batch normalization and optional ReLU, which kernels may fuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConvUnit {
     pub conv: Conv2d,
@@ -54,14 +53,14 @@ pub struct MaxPool2d {
     pub padding: u32,
 }
 
-/// Averages down to `size` x `size`, whatever the input's height and width.
+/// Adaptive average pooling to `size` x `size`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdaptiveAvgPool2d {
     pub name: String,
     pub size: u32,
 }
 
-/// `y = x W^T + b`.
+/// A linear layer with bias: `y = x W^T + b`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linear {
     pub name: String,
@@ -70,81 +69,84 @@ pub struct Linear {
     pub init: LinearInit,
 }
 
-/// How a linear layer's weights begin.
+/// Initialization of a linear layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LinearInit {
-    /// PyTorch's: weights and bias uniform, up to `1 / sqrt(in_features)`.
+    /// Weights and bias uniform in ±`1 / sqrt(in_features)`, as PyTorch's default.
     Uniform,
-    /// Weights normal, bias zero.
+    /// Weights normal with mean 0, bias 0.
     Normal { std: f64 },
 }
 
-/// A hidden layer of a classifier: linear, ReLU, dropout.
+/// A hidden layer of a classifier: linear layer, ReLU, dropout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hidden {
     pub linear: Linear,
-    /// The share of features that a training step leaves out.
+    /// Dropout probability.
     pub dropout: f64,
 }
 
-/// Height or width after a window of `kernel` moved by `stride` over `size` padded pixels.
-fn windows(size: u32, kernel: u32, stride: u32, padding: u32) -> u32 {
+/// Returns the output size of a convolution or pooling.
+fn output_size(size: u32, kernel: u32, stride: u32, padding: u32) -> u32 {
     (size + 2 * padding - kernel) / stride + 1
 }
 
 impl Conv2d {
-    /// Height and width of the output, for a square input.
+    /// Returns height and width of the output for a square input.
     pub fn output_size(&self, size: u32) -> u32 {
-        windows(size, self.kernel, self.stride, self.padding)
+        output_size(size, self.kernel, self.stride, self.padding)
     }
 
-    /// Weights and biases.
+    /// Returns the number of trainable parameters.
     pub fn parameters(&self) -> u64 {
-        self.weights() + if self.bias { u64::from(self.out_channels) } else { 0 }
+        self.num_weights() + if self.bias { u64::from(self.out_channels) } else { 0 }
     }
 
-    /// Multiply-adds for one image of `size` x `size`.
+    /// Returns the multiply-adds for one image of `size` x `size`.
     pub fn macs(&self, size: u32) -> u64 {
-        u64::from(self.output_size(size)).pow(2) * self.weights()
+        u64::from(self.output_size(size)).pow(2) * self.num_weights()
     }
 
-    fn weights(&self) -> u64 {
+    fn num_weights(&self) -> u64 {
         self.weight_shape().iter().product()
     }
 
     /// `[out, in / groups, kernel, kernel]`
     fn weight_shape(&self) -> [u64; 4] {
-        let (o, i, k) = (self.out_channels, self.in_channels / self.groups, self.kernel);
-        [o.into(), i.into(), k.into(), k.into()]
+        let in_channels = self.in_channels / self.groups;
+        [self.out_channels, in_channels, self.kernel, self.kernel].map(u64::from)
     }
 }
 
 impl MaxPool2d {
+    /// Returns height and width of the output for a square input.
     pub fn output_size(&self, size: u32) -> u32 {
-        windows(size, self.kernel, self.stride, self.padding)
+        output_size(size, self.kernel, self.stride, self.padding)
     }
 }
 
 impl Linear {
+    /// Returns the number of trainable parameters.
     pub fn parameters(&self) -> u64 {
         u64::from(self.in_features + 1) * u64::from(self.out_features)
     }
 
+    /// Returns the multiply-adds for one image.
     pub fn macs(&self) -> u64 {
         u64::from(self.in_features) * u64::from(self.out_features)
     }
 }
 
-/// Whether a tensor is trained or only kept.
+/// Kind of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TensorKind {
-    /// Moved by the optimizer.
+    /// Updated by the optimizer.
     Parameter,
-    /// Running mean or variance of a batch normalisation.
+    /// Running mean or variance of a batch normalization (a buffer in PyTorch).
     Statistic,
 }
 
-/// One named tensor of a network.
+/// Name, shape and initialization of a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorSpec {
     pub name: String,
@@ -154,21 +156,22 @@ pub struct TensorSpec {
 }
 
 impl TensorSpec {
+    /// Returns the number of elements.
     pub fn elements(&self) -> u64 {
         self.shape.iter().product()
     }
 
-    /// The name of the layer that it belongs to.
+    /// Returns the name of the tensor's layer.
     pub fn layer(&self) -> &str {
         self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
     }
 }
 
 impl Conv2d {
-    pub(crate) fn tensors(&self, into: &mut Vec<TensorSpec>) {
-        // He et al. 2015 (arXiv:1502.01852), fan-out, as torchvision has it.
+    pub(crate) fn push_tensors(&self, tensors: &mut Vec<TensorSpec>) {
+        // Kaiming initialization with fan-out (arXiv:1502.01852), as in torchvision.
         let fan_out = f64::from(self.out_channels * self.kernel * self.kernel);
-        into.push(TensorSpec {
+        tensors.push(TensorSpec {
             name: format!("{}.weight", self.name),
             shape: self.weight_shape().to_vec(),
             kind: TensorKind::Parameter,
@@ -179,7 +182,7 @@ impl Conv2d {
             },
         });
         if self.bias {
-            into.push(TensorSpec {
+            tensors.push(TensorSpec {
                 name: format!("{}.bias", self.name),
                 shape: vec![self.out_channels.into()],
                 kind: TensorKind::Parameter,
@@ -190,16 +193,16 @@ impl Conv2d {
 }
 
 impl BatchNorm2d {
-    pub(crate) fn tensors(&self, into: &mut Vec<TensorSpec>) {
+    pub(crate) fn push_tensors(&self, tensors: &mut Vec<TensorSpec>) {
         let weight = if self.zero_init { Init::Zeros } else { Init::Ones };
-        for (part, kind, init) in [
+        for (name, kind, init) in [
             ("weight", TensorKind::Parameter, weight),
             ("bias", TensorKind::Parameter, Init::Zeros),
             ("running_mean", TensorKind::Statistic, Init::Zeros),
             ("running_var", TensorKind::Statistic, Init::Ones),
         ] {
-            into.push(TensorSpec {
-                name: format!("{}.{part}", self.name),
+            tensors.push(TensorSpec {
+                name: format!("{}.{name}", self.name),
                 shape: vec![self.channels.into()],
                 kind,
                 init,
@@ -209,27 +212,28 @@ impl BatchNorm2d {
 }
 
 impl ConvUnit {
-    pub(crate) fn tensors(&self, into: &mut Vec<TensorSpec>) {
-        self.conv.tensors(into);
+    pub(crate) fn push_tensors(&self, tensors: &mut Vec<TensorSpec>) {
+        self.conv.push_tensors(tensors);
         if let Some(norm) = &self.norm {
-            norm.tensors(into);
+            norm.push_tensors(tensors);
         }
     }
 }
 
 impl Linear {
-    pub(crate) fn tensors(&self, into: &mut Vec<TensorSpec>) {
+    pub(crate) fn push_tensors(&self, tensors: &mut Vec<TensorSpec>) {
         let uniform = Init::Uniform { bound: 1.0 / f64::from(self.in_features).sqrt() };
         let (weight, bias) = match self.init {
             LinearInit::Uniform => (uniform, uniform),
             LinearInit::Normal { std } => (Init::Normal { std }, Init::Zeros),
         };
-        let (rows, columns) = (u64::from(self.out_features), u64::from(self.in_features));
-        for (part, shape, init) in
-            [("weight", vec![rows, columns], weight), ("bias", vec![rows], bias)]
-        {
-            into.push(TensorSpec {
-                name: format!("{}.{part}", self.name),
+        let (out_features, in_features) = (self.out_features.into(), self.in_features.into());
+        for (name, shape, init) in [
+            ("weight", vec![out_features, in_features], weight),
+            ("bias", vec![out_features], bias),
+        ] {
+            tensors.push(TensorSpec {
+                name: format!("{}.{name}", self.name),
                 shape,
                 kind: TensorKind::Parameter,
                 init,
@@ -257,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_imagenet_stem_has_the_papers_shape_and_cost() {
+    fn the_imagenet_stem_has_the_shape_and_cost_of_the_paper() {
         let conv = stem();
         assert_eq!(conv.output_size(224), 112);
         let pool = MaxPool2d { name: "maxpool".into(), kernel: 3, stride: 2, padding: 1 };
@@ -267,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_divide_the_weights_and_the_work_and_a_bias_adds_only_parameters() {
+    fn groups_divide_weights_and_macs_and_a_bias_adds_parameters() {
         let whole = Conv2d { in_channels: 128, out_channels: 128, kernel: 3, ..stem() };
         let grouped = Conv2d { groups: 32, bias: true, ..whole.clone() };
         assert_eq!(grouped.macs(56) * 32, whole.macs(56));

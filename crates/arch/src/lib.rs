@@ -1,5 +1,5 @@
-//! Networks as data. A [`Network`] says which layers there are, what they are called (torchvision's
-//! names), what shapes they have and how their weights begin; `crates/model` executes it.
+//! Networks as data. A [`Network`] describes layers with torchvision's names, tensor shapes and
+//! initial weights; `crates/model` executes it.
 
 mod build;
 mod families;

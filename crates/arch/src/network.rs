@@ -1,65 +1,64 @@
-//! A network: features, pooling, classifier.
+//! Description of a network: features, pooling, classifier.
 
 use crate::layer::{
     AdaptiveAvgPool2d, BatchNorm2d, ConvUnit, Hidden, Linear, MaxPool2d, TensorKind, TensorSpec,
 };
 
-/// A network as data. Images are `channels` x `image_size` x `image_size`; they pass `features`,
-/// `pool` (and are flattened), `hidden` and `head`, whose output are the logits.
+/// A network. Images of `channels` x `image_size` x `image_size` pass through `features` and
+/// `pool`, are flattened, and pass through `hidden` and `head`, which outputs the logits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     pub name: String,
-    /// PyTorch's class of the whole: `ResNet`, `VGG`.
+    /// Class name in PyTorch: `ResNet`, `VGG`.
     pub class: &'static str,
     pub channels: u32,
     pub image_size: u32,
     pub features: Vec<Layer>,
     pub pool: AdaptiveAvgPool2d,
-    /// What a classifier has before its last layer: nothing in residual networks.
+    /// Hidden layers of the classifier; empty in residual networks.
     pub hidden: Vec<Hidden>,
     pub head: Linear,
 }
 
-/// One layer or block of the part that works on `[n, channels, height, width]`.
+/// A layer or block with input and output of shape `[n, channels, height, width]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layer {
     Conv(ConvUnit),
-    /// A normalisation and its ReLU by themselves: how the features of a pre-activation network
-    /// end.
+    /// Normalization and ReLU after the last block of a pre-activation network.
     NormRelu(BatchNorm2d),
     MaxPool(MaxPool2d),
     Block(Block),
 }
 
-/// `branch(x) + shortcut(x)`, and a ReLU behind the sum: the paper's building block (figures 2
-/// and 5). With pre-activation (He et al. 2016, figure 4e), normalisation and ReLU come before each
-/// convolution, and nothing behind the sum.
+/// A residual block: `branch(x) + shortcut(x)`, followed by ReLU (He et al. 2015, figures 2 and 5).
+/// With pre-activation (He et al. 2016, figure 4e), normalization and ReLU precede each convolution
+/// and nothing follows the sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// `layer1.0`.
+    /// Name, such as `layer1.0`.
     pub name: String,
-    /// The class that torchvision or the field calls it by: `BasicBlock`, `Bottleneck`,
-    /// `PreActBlock`, `PreActBottleneck`, `PlainBlock`.
+    /// Class name: `BasicBlock` or `Bottleneck` as in torchvision, `PreActBlock`,
+    /// `PreActBottleneck` or `PlainBlock`.
     pub kind: &'static str,
-    /// The first normalisation and ReLU of a pre-activation block.
+    /// Normalization before the first convolution of a pre-activation block, with ReLU.
     pub activation: Option<BatchNorm2d>,
-    /// The layers of the branch; the last one has no ReLU of its own.
+    /// Layers of the branch. The last one has no ReLU.
     pub branch: Vec<ConvUnit>,
     pub shortcut: ShortcutPath,
-    /// Whether a ReLU follows the sum.
+    /// Whether ReLU follows the sum.
     pub relu: bool,
 }
 
-/// What is added to a block's branch. Behind an `activation`, all but the identity start from the
-/// activated input (as He et al. 2016 do where the shape changes).
+/// Shortcut of a block. In a block with `activation`, all shortcuts except the identity use the
+/// activated input, as in He et al. 2016.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShortcutPath {
-    /// Nothing: a plain network.
+    /// No shortcut, as in plain networks.
     None,
     Identity,
-    /// Options B and C: 1x1 convolution, and normalisation unless it is pre-activated.
+    /// 1x1 convolution (options B and C), with normalization except for pre-activation.
     Projection(ConvUnit),
-    /// Option A: every `stride`-th pixel, with `pad` zero channels before and behind.
+    /// Subsampling by `stride` (option A), with `pad` zero channels before and after the others.
     Pad {
         stride: u32,
         pad: u32,
@@ -67,7 +66,7 @@ pub enum ShortcutPath {
 }
 
 impl Layer {
-    /// Height and width of the output, for a square input.
+    /// Returns height and width of the output for a square input.
     pub fn output_size(&self, size: u32) -> u32 {
         match self {
             Layer::Conv(unit) => unit.conv.output_size(size),
@@ -77,20 +76,20 @@ impl Layer {
         }
     }
 
-    fn tensors(&self, into: &mut Vec<TensorSpec>) {
+    fn push_tensors(&self, tensors: &mut Vec<TensorSpec>) {
         match self {
-            Layer::Conv(unit) => unit.tensors(into),
-            Layer::NormRelu(norm) => norm.tensors(into),
+            Layer::Conv(unit) => unit.push_tensors(tensors),
+            Layer::NormRelu(norm) => norm.push_tensors(tensors),
             Layer::MaxPool(_) => {}
             Layer::Block(block) => {
                 if let Some(norm) = &block.activation {
-                    norm.tensors(into);
+                    norm.push_tensors(tensors);
                 }
                 for unit in &block.branch {
-                    unit.tensors(into);
+                    unit.push_tensors(tensors);
                 }
                 if let ShortcutPath::Projection(unit) = &block.shortcut {
-                    unit.tensors(into);
+                    unit.push_tensors(tensors);
                 }
             }
         }
@@ -98,6 +97,7 @@ impl Layer {
 }
 
 impl Block {
+    /// Returns height and width of the output for a square input.
     pub fn output_size(&self, size: u32) -> u32 {
         self.branch.iter().fold(size, |size, unit| unit.conv.output_size(size))
     }
@@ -112,46 +112,47 @@ impl Network {
         self.head.out_features
     }
 
-    /// Every tensor, in the order of PyTorch's `state_dict` (which also holds a
-    /// `num_batches_tracked` for each normalisation; with a fixed momentum nothing reads it).
+    /// Returns all tensors in the order of PyTorch's `state_dict`, without `num_batches_tracked`,
+    /// which PyTorch does not use with a fixed momentum.
     pub fn tensors(&self) -> Vec<TensorSpec> {
-        let mut all = Vec::new();
+        let mut tensors = Vec::new();
         for layer in &self.features {
-            layer.tensors(&mut all);
+            layer.push_tensors(&mut tensors);
         }
         for hidden in &self.hidden {
-            hidden.linear.tensors(&mut all);
+            hidden.linear.push_tensors(&mut tensors);
         }
-        self.head.tensors(&mut all);
-        all
+        self.head.push_tensors(&mut tensors);
+        tensors
     }
 
+    /// Returns the residual blocks in forward order.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.features.iter().filter_map(|layer| match layer {
             Layer::Block(block) => Some(block),
-            _ => None,
+            Layer::Conv(_) | Layer::NormRelu(_) | Layer::MaxPool(_) => None,
         })
     }
 
-    /// Whether a training step leaves a random part out.
+    /// Returns whether training uses dropout.
     pub fn has_dropout(&self) -> bool {
         self.hidden.iter().any(|hidden| hidden.dropout > 0.0)
     }
 
-    /// Height and width of what `features` makes of an image of `size` x `size`.
+    /// Returns height and width of the output of `features` for an image of `size` x `size`.
     pub fn feature_size(&self, size: u32) -> u32 {
         self.features.iter().fold(size, |size, layer| layer.output_size(size))
     }
 
-    /// Trainable numbers.
+    /// Returns the number of trainable parameters.
     pub fn parameters(&self) -> u64 {
         let tensors = self.tensors();
-        let trained = tensors.iter().filter(|tensor| tensor.kind == TensorKind::Parameter);
-        trained.map(TensorSpec::elements).sum()
+        let parameters = tensors.iter().filter(|tensor| tensor.kind == TensorKind::Parameter);
+        parameters.map(TensorSpec::elements).sum()
     }
 
-    /// Multiply-adds of one image's forward pass: convolutions and linear layers, as the paper
-    /// counts.
+    /// Returns the multiply-adds of the convolutions and linear layers in the forward pass of one
+    /// image, as He et al. 2015 count them.
     pub fn macs(&self) -> u64 {
         crate::inspect(self).macs
     }

@@ -1,26 +1,28 @@
-//! Layers within one another, as PyTorch prints them.
+//! The module tree of a network, as PyTorch's `print(net)` formats it.
 
 use std::collections::BTreeMap;
 
 use crate::network::Network;
 
-/// A module without others inside.
+/// A leaf module.
 pub(crate) struct Module {
-    /// `layer1.0.conv1`.
+    /// Name, such as `layer1.0.conv1`.
     pub name: String,
-    /// `Conv2d(3, 64, ...)`.
-    pub printed: String,
-    /// The number of its row in the list of layers.
+    /// Representation, such as `Conv2d(3, 64, ...)`.
+    pub repr: String,
+    /// Index of its row in the table of layers.
     pub row: Option<usize>,
 }
 
+/// A line of the tree.
 pub(crate) struct Line {
     pub text: String,
+    /// Index of the row in the table of layers.
     pub row: Option<usize>,
 }
 
-/// The lines of `print(net)`. Blocks have their class, everything else with a dot in its name is
-/// in a `Sequential`.
+/// Returns the lines of `print(net)`. Blocks have their class; all other modules with submodules
+/// are `Sequential`.
 pub(crate) fn tree(network: &Network, modules: &[Module]) -> Vec<Line> {
     let blocks: BTreeMap<&str, &str> =
         network.blocks().map(|block| (block.name.as_str(), block.kind)).collect();
@@ -28,7 +30,7 @@ pub(crate) fn tree(network: &Network, modules: &[Module]) -> Vec<Line> {
     let mut open: Vec<&str> = Vec::new();
     for module in modules {
         let path: Vec<&str> = module.name.split('.').collect();
-        let (name, parents) = path.split_last().expect("a split gives something");
+        let (name, parents) = path.split_last().expect("`split` returns at least one part");
         let shared = open.iter().zip(parents).take_while(|(a, b)| a == b).count();
         lines.close(&mut open, shared);
         for parent in &parents[shared..] {
@@ -36,7 +38,7 @@ pub(crate) fn tree(network: &Network, modules: &[Module]) -> Vec<Line> {
             let class = blocks.get(open.join(".").as_str()).unwrap_or(&"Sequential");
             lines.add(open.len(), format!("({parent}): {class}("), None);
         }
-        lines.add(open.len() + 1, format!("({name}): {}", module.printed), module.row);
+        lines.add(open.len() + 1, format!("({name}): {}", module.repr), module.row);
     }
     lines.close(&mut open, 0);
     lines.add(0, ")".into(), None);
@@ -50,8 +52,9 @@ impl Lines {
         self.0.push(Line { text: format!("{}{text}", "  ".repeat(depth)), row });
     }
 
-    fn close(&mut self, open: &mut Vec<&str>, down_to: usize) {
-        while open.len() > down_to {
+    /// Closes modules until `depth` of them are open.
+    fn close(&mut self, open: &mut Vec<&str>, depth: usize) {
+        while open.len() > depth {
             self.add(open.len(), ")".into(), None);
             open.pop();
         }
@@ -62,9 +65,9 @@ impl Lines {
 mod tests {
     use crate::build::tests::by_name;
 
-    /// What `scripts/fixtures/trees.py` wrote down.
+    /// The expected trees are written by `scripts/fixtures/trees.py`.
     #[test]
-    fn the_tree_is_what_pytorch_prints() {
+    fn the_tree_matches_pytorch() {
         for name in ["resnet18", "resnext50_32x4d", "vgg11", "vgg16_bn"] {
             let path = format!("{}/tests/trees/{name}.txt", env!("CARGO_MANIFEST_DIR"));
             let expected = std::fs::read_to_string(path).unwrap();

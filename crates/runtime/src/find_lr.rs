@@ -173,7 +173,7 @@ mod tests {
     /// A loss that is flat up to a rate of 1e-3, then decreases, and diverges above 2.
     fn curve() -> Curve {
         let mut curve = Curve::new(400);
-        let range = RateRange { from: 1e-6, to: 100.0, steps: 400 };
+        let range = FindLrOptions { start_lr: 1e-6, end_lr: 100.0, steps: 400 };
         for step in 0..400 {
             let lr = lr_at(step, range);
             let fall = 1.0 / (1.0 + (lr / 0.02).powi(2));

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+/// Result with [`Error`] as its default error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! codes {
@@ -17,6 +18,7 @@ macro_rules! codes {
         impl ErrorCode {
             pub const ALL: &'static [ErrorCode] = &[$(ErrorCode::$variant),*];
 
+            /// Returns the name, such as `E_CONFIG`.
             pub fn as_str(self) -> &'static str {
                 match self { $(ErrorCode::$variant => $code,)* }
             }
@@ -43,7 +45,7 @@ macro_rules! codes {
 codes! {
     /// A configuration value has the wrong type or is out of range.
     Config = "E_CONFIG", exit 2,
-        such as "`batchSize` must be 2 or more, for one image cannot be normalised by its batch, not 0";
+        such as "`batchSize` must be 2 or more: batch normalization cannot be trained on a single image, not 0";
     /// A configuration key does not exist.
     UnknownKey = "E_UNKNOWN_KEY", exit 2,
         such as "unknown key `optimizer.lrr`";
@@ -58,7 +60,7 @@ codes! {
         such as "./photos has no training images";
     /// A data file violates its format.
     DataFormat = "E_DATA_FORMAT", exit 4,
-        such as "./photos/train-labels-idx1-ubyte is cut short";
+        such as "./photos/train-labels-idx1-ubyte is truncated";
     /// An image cannot be decoded.
     Image = "E_IMAGE", exit 4,
         such as "cat.jpg is neither a JPEG nor a PNG image";
@@ -67,13 +69,13 @@ codes! {
         such as "train-images-idx3-ubyte.gz is not on this machine, and RESIDUAL_OFFLINE disables downloads";
     /// The run folder contains another run.
     OutExists = "E_OUT_EXISTS", exit 2,
-        such as "runs/photos holds a run";
+        such as "runs/photos contains a run";
     /// Another run is writing to the run folder, in this or another process.
     OutInUse = "E_OUT_IN_USE", exit 1,
         such as "another run is writing to runs/photos";
     /// A network port is in use or not permitted.
     Port = "E_PORT", exit 1,
-        such as "port 8265 cannot be had: another program listens on it";
+        such as "port 8265 is not available: another program is using it";
     /// A file or folder could not be written.
     Write = "E_WRITE", exit 1,
         such as "runs/photos could not be written: Permission denied (os error 13)";
@@ -82,12 +84,12 @@ codes! {
         such as "cat.jpg could not be read: No such file or directory (os error 2)";
     /// A checkpoint or weights file is missing, truncated or invalid.
     Checkpoint = "E_CHECKPOINT", exit 4,
-        such as "runs/photos is not there";
+        such as "runs/photos does not exist";
     /// A checkpoint belongs to another model, data set or configuration.
     Mismatch = "E_MISMATCH", exit 2,
         such as "./photos has other classes than the model; the model does not know dog";
-    /// The loss or the gradients became NaN or infinite (for `fp16`, at the smallest loss scale). Nothing
-    /// after the last finite step was saved.
+    /// The loss or the gradients became NaN or infinite (for `fp16`, at the smallest loss scale).
+    /// Nothing after the last finite step was saved.
     Diverged = "E_DIVERGED", exit 1,
         such as "the loss became NaN in epoch 1 at step 2";
     /// The run was cancelled by its `AbortSignal`.
@@ -104,7 +106,7 @@ codes! {
         such as "residual has no prebuilt package for win32-x64";
     /// The requested device or precision is not available on this machine.
     Device = "E_DEVICE", exit 3,
-        such as "no CUDA device can be used here: there is no NVIDIA GPU in this machine";
+        such as "no CUDA device is available";
     /// Out of memory on the machine or the GPU.
     Memory = "E_MEMORY", exit 1,
         such as "not enough memory for a tensor of 51380224000 bytes";
@@ -113,7 +115,7 @@ codes! {
         such as "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0";
     /// A bug in residual.
     Internal = "E_INTERNAL", exit 1,
-        such as "residual failed by a defect of its own: index out of bounds";
+        such as "internal error (a bug in residual): index out of bounds";
 }
 
 /// Location of an error: a configuration key (`optimizer.lr`, `schedule.milestones[1]`), a file, or
@@ -142,6 +144,7 @@ pub struct Error {
 }
 
 impl Error {
+    /// Returns an error without location and hint.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Error { code, message: message.into(), at: ErrorLocation::default(), hint: None }
     }
@@ -152,16 +155,19 @@ impl Error {
         self
     }
 
+    /// Sets the configuration key.
     pub fn key(mut self, key: impl std::fmt::Display) -> Self {
         self.at.key = Some(key.to_string());
         self
     }
 
+    /// Sets the file.
     pub fn file(mut self, file: impl AsRef<std::path::Path>) -> Self {
         self.at.file = Some(file.as_ref().display().to_string());
         self
     }
 
+    /// Sets the line of the file, from 1.
     pub fn line(mut self, line: u32) -> Self {
         self.at.line = Some(line);
         self
@@ -172,7 +178,7 @@ impl Error {
         let file = file.as_ref();
         Error::new(ErrorCode::Io, format!("{} could not be read: {cause}", file.display()))
             .file(file)
-            .hint("Check the path, and that the file may be read.")
+            .hint("Check the path and the permissions of the file.")
     }
 
     /// Returns an `E_WRITE` error for a file or folder that could not be written.

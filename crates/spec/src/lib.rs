@@ -1,6 +1,7 @@
 //! Data types of a run: its configuration ([`TrainConfig`]), its resolved configuration
-//! ([`ResolvedConfig`], by [`resolve`]), its events ([`RunEvent`]), its result ([`TrainResult`]) and
-//! its errors ([`Error`]). This crate contains every default, of training and of all other requests.
+//! ([`ResolvedConfig`], by [`resolve`]), its events ([`RunEvent`]), its result ([`TrainResult`])
+//! and its errors ([`Error`]). This crate contains every default, of training and of all other
+//! requests.
 //!
 //! All types cross the bridge to Node as JSON. `crates/codegen` generates the TypeScript types and
 //! the JSON Schema from these definitions.

@@ -30,11 +30,16 @@ macro_rules! request {
         $($(#[$field_doc:meta])* $field:ident: $input:ty,)*
     }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, ts_rs::TS, schemars::JsonSchema)]
+        #[derive(Debug, Clone, Default, PartialEq)]
+        #[derive(serde::Serialize, ts_rs::TS, schemars::JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         #[ts(optional_fields)]
         pub struct $Input {
-            $($(#[$field_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$input>,)*
+            $(
+                $(#[$field_doc])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $field: Option<$input>,
+            )*
         }
 
         impl $Input {
@@ -54,7 +59,10 @@ macro_rules! request {
         }
 
         impl $crate::FromJson for $Input {
-            fn from_json_at(value: &serde_json::Value, path: &$crate::KeyPath) -> $crate::Result<Self> {
+            fn from_json_at(
+                value: &serde_json::Value,
+                path: &$crate::KeyPath,
+            ) -> $crate::Result<Self> {
                 let map = $crate::from_json::object(value, &Self::keys(), "an object", path)?;
                 Self::from_map(map, path)
             }
@@ -62,8 +70,8 @@ macro_rules! request {
     };
 }
 
-/// Defines a section of the configuration: `Input => Resolved { field: input type => resolved type }`.
-/// Fields in `and { ... }` exist only in the resolved type.
+/// Defines a section of the configuration: `Input => Resolved { field: input type => resolved type
+/// }`. Fields in `and { ... }` exist only in the resolved type.
 macro_rules! config {
     ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
         $($(#[$field_doc:meta])* $field:ident: $input:ty => $resolved:ty,)*
@@ -89,7 +97,10 @@ macro_rules! config {
 /// variant with defaults; an object without `type` is the first variant.
 macro_rules! tagged_union {
     ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
-        $($(#[$variant_doc:meta])* $tag:literal $Variant:ident $(($Section:ident => $ResolvedSection:ident))?,)*
+        $(
+            $(#[$variant_doc:meta])*
+            $tag:literal $Variant:ident $(($Section:ident => $ResolvedSection:ident))?,
+        )*
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, ts_rs::TS, schemars::JsonSchema)]
@@ -108,7 +119,10 @@ macro_rules! tagged_union {
         }
 
         impl $crate::FromJson for $Input {
-            fn from_json_at(value: &serde_json::Value, path: &$crate::KeyPath) -> $crate::Result<Self> {
+            fn from_json_at(
+                value: &serde_json::Value,
+                path: &$crate::KeyPath,
+            ) -> $crate::Result<Self> {
                 const TAGS: &[(&str, &str)] = &[$(($tag, $tag),)*];
                 if value.is_string() {
                     let tag = $crate::from_json::choice(value, TAGS, path)?;
@@ -143,7 +157,9 @@ macro_rules! tagged_union {
 
 /// Defines an enum that is a string in JSON: `Name { "word" Variant, }`.
 macro_rules! string_enum {
-    ($(#[$doc:meta])* $Name:ident { $($(#[$variant_doc:meta])* $word:literal $Variant:ident,)* }) => {
+    ($(#[$doc:meta])* $Name:ident {
+        $($(#[$variant_doc:meta])* $word:literal $Variant:ident,)*
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize,
                  ts_rs::TS, schemars::JsonSchema)]
@@ -156,7 +172,10 @@ macro_rules! string_enum {
         }
 
         impl $crate::FromJson for $Name {
-            fn from_json_at(value: &serde_json::Value, path: &$crate::KeyPath) -> $crate::Result<Self> {
+            fn from_json_at(
+                value: &serde_json::Value,
+                path: &$crate::KeyPath,
+            ) -> $crate::Result<Self> {
                 $crate::from_json::choice(value, &[$(($word, $Name::$Variant)),*], path)
             }
         }

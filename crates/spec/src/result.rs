@@ -40,8 +40,8 @@ pub struct TrainResult {
     pub images_per_second: f64,
     /// Training time of all sessions of the run, including validation.
     pub seconds: f64,
-    /// Absolute path of the report, if `train()` wrote one. Not in result.json, from which the report
-    /// is generated.
+    /// Absolute path of the report, if `train()` wrote one. Not in result.json, from which the
+    /// report is generated.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
@@ -66,8 +66,8 @@ pub struct ClassMetrics {
     pub label: String,
     /// Recall: fraction of the class's images classified correctly, 0 to 1; 0 without images.
     pub accuracy: f64,
-    /// Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0 without
-    /// predictions.
+    /// Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0
+    /// without predictions.
     pub precision: f64,
     /// F1 score: harmonic mean of precision and recall.
     pub f1: f64,

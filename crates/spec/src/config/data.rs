@@ -23,7 +23,8 @@ config! {
         /// Label set of CIFAR-100. Default: `fine`.
         labels: CifarLabels => CifarLabels,
         /// Oversample rare classes so that all are equally frequent, like PyTorch's
-        /// `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
+        /// `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
+        /// false.
         balanced: bool => bool,
         /// Maximum number of training images, chosen by seed and in proportion to the classes.
         /// Validation and test images are not affected. Default: all.
@@ -64,8 +65,8 @@ string_enum! {
         /// CIFAR's Python format (pickles): `data_batch_*`, `test_batch` and `batches.meta`
         /// (CIFAR-10), or `train`, `test` and `meta` (CIFAR-100).
         "cifar-python" CifarPython,
-        /// A list of images: `*.csv` with the columns path, label and optionally split, or `*.jsonl`
-        /// with one object per line.
+        /// A list of images: `*.csv` with the columns path, label and optionally split, or
+        /// `*.jsonl` with one object per line.
         "manifest" Manifest,
         /// Uncompressed tar shards with `key.jpg` and `key.cls` or `key.json`: a folder of shards,
         /// a single shard, or a range such as `train-{000000..000146}.tar`.

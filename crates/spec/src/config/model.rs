@@ -16,11 +16,11 @@ config! {
         /// and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
         /// pixels, else `imagenet`.
         stem: Auto<Stem> => Stem,
-        /// Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
-        /// networks of basic blocks, `none` for plain networks and VGG, else `B`.
+        /// Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for
+        /// CIFAR networks of basic blocks, `none` for plain networks and VGG, else `B`.
         shortcut: Auto<Shortcut> => Shortcut,
-        /// Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
-        /// as torchvision's `zero_init_residual`. Default: false.
+        /// Initialize the last batch normalization of every block with weight 0 (Goyal et al.
+        /// 2017), as torchvision's `zero_init_residual`. Default: false.
         zero_init_residual: bool => bool,
         /// Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
         /// Default: `3x3`.

@@ -80,8 +80,8 @@ request! {
         crops: TestCrops,
         /// Short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
         scales: Vec<u32>,
-        /// Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default: no
-        /// image.
+        /// Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default:
+        /// no image.
         thumbnails: u32,
     }
 }

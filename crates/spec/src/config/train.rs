@@ -106,8 +106,8 @@ config! {
         ema: EmaConfig => Ema,
         /// Early stopping. Default: off.
         early_stopping: EarlyStoppingConfig => Option<EarlyStopping>,
-        /// Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
-        /// and GPUs of compute capability 8.0 or higher, else `fp32`.
+        /// Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with
+        /// AVX512_BF16 and GPUs of compute capability 8.0 or higher, else `fp32`.
         precision: Auto<Precision> => Precision,
         /// Device. Default: `cuda` if available, else `cpu`.
         device: Auto<Device> => Device,
@@ -126,12 +126,13 @@ config! {
         /// images, at most a quarter of the free memory; 0 if every image is read once.
         cache: Auto<u32> => u32,
         /// Where training and validation images are cropped, flipped and normalized. Results do not
-        /// depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
-        /// need no other transform and take at most a quarter of the free GPU memory; else `workers`.
+        /// depend on it. Default: `device` for CUDA if all images are in memory at
+        /// `data.imageSize`, need no other transform and take at most a quarter of the free GPU
+        /// memory; else `workers`.
         augment_on: Auto<AugmentOn> => AugmentOn,
         /// Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
-        /// `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
-        /// has no effect on the CPU. Default: 1.
+        /// `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it
+        /// and has no effect on the CPU. Default: 1.
         memory_fraction: f64 => Option<f64>,
         /// Capture each training step as a CUDA graph. A warning is issued if that is not possible
         /// (`lars`, `ema`, dropout, `gradient.accumulate`). No effect on the CPU. Default: false.

@@ -6,8 +6,8 @@ use crate::macros::{config, string_enum, tagged_union};
 config! {
     /// Length of training. The first limit that is reached ends the run.
     BudgetConfig => Budget {
-        /// Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
-        /// 5 to 30 if training starts from weights.
+        /// Passes over the training images. Default, if no limit is set: 30; up to 60 for few
+        /// images; 5 to 30 if training starts from weights.
         epochs: u32 => Option<u32>,
         /// Optimizer steps.
         steps: u64 => Option<u64>,
@@ -29,8 +29,8 @@ tagged_union! {
 config! {
     /// Stochastic gradient descent with momentum (`torch.optim.SGD`).
     SgdConfig => Sgd {
-        /// Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
-        /// for images of more than 96 pixels); 0.01 if training starts from weights.
+        /// Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images
+        /// (256 for images of more than 96 pixels); 0.01 if training starts from weights.
         lr: f64 => f64,
         /// Momentum, from 0 to less than 1. Default: 0.9.
         momentum: f64 => f64,
@@ -221,8 +221,8 @@ string_enum! {
 config! {
     /// Linear warm-up of the learning rate, applied on top of any schedule.
     WarmupConfig => Warmup {
-        /// Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
-        /// weights (a tenth of the budget if that is less).
+        /// Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts
+        /// from weights (a tenth of the budget if that is less).
         epochs: f64 => f64,
         /// Initial multiple of the learning rate, 0 to 1. Default: 0.1.
         start_factor: f64 => f64,

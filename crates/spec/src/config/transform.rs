@@ -9,20 +9,21 @@ config! {
         /// Crop of training images. Default: `pad` for images of up to 96 pixels, else
         /// `random-resized`.
         crop: Auto<CropConfig> => Crop,
-        /// Flip training images horizontally with probability 0.5. Default: true, except for digits.
+        /// Flip training images horizontally with probability 0.5. Default: true, except for
+        /// digits.
         flip: Auto<bool> => bool,
-        /// Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
-        /// they are in memory, else ImageNet's.
+        /// Mean of each channel, for values from 0 to 1. Default: the mean of the training images
+        /// if they are in memory, else ImageNet's.
         mean: Auto<Vec<f64>> => Vec<f64>,
         /// Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
         std: Auto<Vec<f64>> => Vec<f64>,
-        /// Length in pixels to which the short side of evaluation images is resized before the center
-        /// crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
-        /// (256 for 224).
+        /// Length in pixels to which the short side of evaluation images is resized before the
+        /// center crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else
+        /// 8/7 of it (256 for 224).
         eval_resize: Auto<u32> => u32,
-        /// Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
-        /// many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
-        /// external weights, which were trained without it.
+        /// Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least
+        /// this many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0
+        /// for external weights, which were trained without it.
         decode_short_side: Auto<u32> => u32,
         /// Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
         /// al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.

@@ -1,6 +1,6 @@
 //! Resolution: replaces every `auto` and every missing key by a value with a reason, and checks all
-//! values. Values depend on the data set and on the capabilities of the machine, never on timing, so
-//! a configuration always means the same run on the same kind of machine.
+//! values. Values depend on the data set and on the capabilities of the machine, never on timing,
+//! so a configuration always means the same run on the same kind of machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Properties of a training task that most training defaults depend on: the image size, the number of
-//! images, and whether training starts from weights.
+//! Properties of a training task that most training defaults depend on: the image size, the number
+//! of images, and whether training starts from weights.
 
 use super::MAX_SMALL_IMAGE;
 use crate::*;
@@ -141,8 +141,8 @@ pub(super) fn default_image_size(facts: &DatasetInfo, fine_tunes: bool) -> (u32,
     }
 }
 
-/// Checks whether training starts from published weights by default: the data set is an image folder
-/// or a manifest with few large images, and the network is as published.
+/// Checks whether training starts from published weights by default: the data set is an image
+/// folder or a manifest with few large images, and the network is as published.
 ///
 /// # Errors
 /// The reason why training starts from scratch.
