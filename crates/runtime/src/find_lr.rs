@@ -175,7 +175,7 @@ mod tests {
         let mut curve = Curve::new(400);
         let range = FindLrOptions { start_lr: 1e-6, end_lr: 100.0, steps: 400 };
         for step in 0..400 {
-            let lr = lr_at(step, range);
+            let lr = lr_at(step, &range);
             let fall = 1.0 / (1.0 + (lr / 0.02).powi(2));
             curve.add(lr, 0.2 + 2.0 * fall + if lr > 2.0 { lr * lr } else { 0.0 });
             if curve.has_diverged() {

@@ -108,7 +108,9 @@ macro_rules! word_or {
 }
 
 word_or!(Auto, "'auto'", Auto::Auto => "auto", Value, serde_json::json!({ "const": "auto" }));
-word_or!(NameOr, "string", NameOr::Name(name) => name, Config, serde_json::json!({ "type": "string" }));
+word_or!(
+    NameOr, "string", NameOr::Name(name) => name, Config, serde_json::json!({ "type": "string" })
+);
 
 impl NameOr<DataConfig> {
     /// Expands a name into a configuration with `source`.

@@ -365,7 +365,8 @@ mod tests {
             json!({ "transform": { "policy": "trivialaugment", "pixelMean": true } }),
             json!({ "transform": { "erase": "random-erasing", "mix": "mixup" } }),
             json!({ "transform": { "crop": "random-short-side" } }),
-            json!({ "model": { "weights": "x.pth", "freeze": ["conv1"], "bottleneckStride": "1x1" } }),
+            json!({ "model": { "weights": "x.pth", "freeze": ["conv1"] } }),
+            json!({ "model": { "bottleneckStride": "1x1" } }),
         ] {
             let once = resolved(config, &small()).unwrap();
             let mut twice = resolved(serde_json::to_value(&once).unwrap(), &small()).unwrap();
