@@ -24,9 +24,8 @@ pub fn frozen(network: &Network, freeze: &[String]) -> Result<BTreeSet<String>> 
             None => false,
         };
         let is_backbone = prefix == BACKBONE;
-        let found = layers.iter().filter(|layer| match is_backbone {
-            true => **layer != network.head.name,
-            false => matches(layer),
+        let found = layers.iter().filter(|layer| {
+            if is_backbone { **layer != network.head.name } else { matches(layer) }
         });
         let found: Vec<String> = found.map(ToString::to_string).collect();
         if found.is_empty() {

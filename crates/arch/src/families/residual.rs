@@ -112,9 +112,10 @@ fn block(arch: &ResidualArch, position: BlockPosition, model: &Model) -> Block {
         }
     }
     let shortcut = shortcut(arch, &position, out_channels, model.shortcut);
-    let activation = match arch.preactivation && !position.activated {
-        true => Some(norm(format!("{}.bn1", position.name), position.in_channels)),
-        false => None,
+    let activation = if arch.preactivation && !position.activated {
+        Some(norm(format!("{}.bn1", position.name), position.in_channels))
+    } else {
+        None
     };
     let has_shortcut = model.shortcut != Shortcut::None;
     let kind = match (has_shortcut, arch.preactivation, arch.bottleneck) {
@@ -142,9 +143,10 @@ fn branch(
         BottleneckStride::Middle => (1, stride),
     };
     // Kernel, stride and output channels of each layer.
-    let layers: &[(u32, u32, u32)] = match arch.bottleneck {
-        false => &[(3, stride, planes), (3, 1, planes)],
-        true => &[(1, first, inner), (3, middle, inner), (1, 1, out_channels)],
+    let layers: &[(u32, u32, u32)] = if arch.bottleneck {
+        &[(1, first, inner), (3, middle, inner), (1, 1, out_channels)]
+    } else {
+        &[(3, stride, planes), (3, 1, planes)]
     };
 
     let mut branch = Vec::new();
@@ -178,9 +180,10 @@ fn shortcut(
     let projection = || {
         ShortcutPath::Projection(ConvUnit {
             conv: conv(format!("{name}.downsample.0"), in_channels, out_channels, 1, stride),
-            norm: match arch.preactivation {
-                false => Some(norm(format!("{name}.downsample.1"), out_channels)),
-                true => None,
+            norm: if arch.preactivation {
+                None
+            } else {
+                Some(norm(format!("{name}.downsample.1"), out_channels))
             },
             relu: false,
         })

@@ -157,9 +157,10 @@ pub(crate) const DEFAULT_SHORTCUT: (Shortcut, &str) =
 
 /// Returns the default stem of a network that is not made for CIFAR, and the reason.
 pub(crate) fn default_stem(small: bool) -> (Stem, &'static str) {
-    match small {
-        true => (Stem::Cifar, "keeps the resolution of small images"),
-        false => (Stem::Imagenet, "reduces large images to a quarter of their size"),
+    if small {
+        (Stem::Cifar, "keeps the resolution of small images")
+    } else {
+        (Stem::Imagenet, "reduces large images to a quarter of their size")
     }
 }
 

@@ -34,9 +34,10 @@ pub(super) fn resolve_augment_on(
                 let required = device_bytes(data, transform, facts);
                 let takes = format!("the images take {} MiB", required.div_ceil(MIB));
                 let limit = format!("a quarter of the free GPU memory ({} MiB)", max / MIB);
-                match required <= max {
-                    true => (AugmentOn::Device, format!("{takes}, at most {limit}")),
-                    false => workers(format!("{takes}, more than {limit}")),
+                if required <= max {
+                    (AugmentOn::Device, format!("{takes}, at most {limit}"))
+                } else {
+                    workers(format!("{takes}, more than {limit}"))
                 }
             }
         }

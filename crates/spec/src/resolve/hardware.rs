@@ -30,9 +30,12 @@ pub(super) fn resolve_hardware(
     machine: &MachineInfo,
     reasons: &mut Reasons,
 ) -> Result<Hardware> {
-    let device = reasons.pick("device", &config.device, || match machine.cuda {
-        true => (Device::Cuda, "a CUDA device is available".into()),
-        false => (Device::Cpu, "no CUDA device is available".into()),
+    let device = reasons.pick("device", &config.device, || {
+        if machine.cuda {
+            (Device::Cuda, "a CUDA device is available".into())
+        } else {
+            (Device::Cpu, "no CUDA device is available".into())
+        }
     });
     if device == Device::Cuda && !machine.cuda {
         return Err(Error::new(ErrorCode::Device, "no CUDA device is available")
@@ -73,9 +76,10 @@ fn default_precision(device: Device, machine: &MachineInfo) -> (Precision, Strin
             "bfloat16 is not faster than fp32 on this CPU",
         ),
     };
-    match supports_bf16 {
-        true => (Precision::Bf16, supported.into()),
-        false => (Precision::Fp32, unsupported.into()),
+    if supports_bf16 {
+        (Precision::Bf16, supported.into())
+    } else {
+        (Precision::Fp32, unsupported.into())
     }
 }
 
@@ -93,12 +97,11 @@ fn default_cache(budget: &Budget, facts: &DatasetInfo, machine: &MachineInfo) ->
     };
     let images = u64::from(facts.train) + u64::from(facts.val);
     let required = (decoded_bytes + CACHE_OVERHEAD * images).div_ceil(MIB);
-    match required <= max {
-        true => (required as u32, "all training and validation images fit".into()),
-        false => {
-            let reason =
-                format!("{limit}; all images would take {required} MiB, the rest is decoded again");
-            (max.min(u32::MAX.into()) as u32, reason)
-        }
+    if required <= max {
+        (required as u32, "all training and validation images fit".into())
+    } else {
+        let reason =
+            format!("{limit}; all images would take {required} MiB, the rest is decoded again");
+        (max.min(u32::MAX.into()) as u32, reason)
     }
 }

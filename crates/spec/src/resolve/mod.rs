@@ -140,9 +140,12 @@ fn check_batch_size(batch_size: u32) -> Result<()> {
 }
 
 fn resolve_monitor(config: &TrainConfig, has_val: bool, reasons: &mut Reasons) -> Result<Metric> {
-    let monitor = reasons.pick("monitor", &config.monitor, || match has_val {
-        true => (Metric::ValAccuracy, "there is a validation split".to_string()),
-        false => (Metric::TrainLoss, "there is no validation split".to_string()),
+    let monitor = reasons.pick("monitor", &config.monitor, || {
+        if has_val {
+            (Metric::ValAccuracy, "there is a validation split".to_string())
+        } else {
+            (Metric::TrainLoss, "there is no validation split".to_string())
+        }
     });
     check_metric("monitor", monitor, has_val)?;
     Ok(monitor)

@@ -11,9 +11,12 @@ pub const RANDOM_INIT: &str = "none";
 /// Resolves the network for images that are `small` or not. An unknown architecture is not an error
 /// here; `residual_arch::build` reports it.
 pub(super) fn resolve_model(config: &ModelConfig, small: bool, reasons: &mut Reasons) -> Model {
-    let name = reasons.pick("model.arch", &config.arch, || match small {
-        true => ("resnet20".to_string(), "smallest CIFAR network of He et al. 2015".into()),
-        false => ("resnet18".to_string(), "smallest ImageNet network of He et al. 2015".into()),
+    let name = reasons.pick("model.arch", &config.arch, || {
+        if small {
+            ("resnet20".to_string(), "smallest CIFAR network of He et al. 2015".into())
+        } else {
+            ("resnet18".to_string(), "smallest ImageNet network of He et al. 2015".into())
+        }
     });
     let arch = Arch::parse(&name);
     let stem = reasons.pick("model.stem", &config.stem, || {

@@ -16,20 +16,14 @@ pub(super) fn invalid(key: &str, expected: &str, found: Value) -> Error {
 /// # Errors
 /// `E_CONFIG` unless `is_valid`.
 pub(super) fn check_range(key: &str, value: f64, is_valid: bool, expected: &str) -> Result<()> {
-    match is_valid {
-        true => Ok(()),
-        false => Err(invalid(key, expected, json!(value))),
-    }
+    if is_valid { Ok(()) } else { Err(invalid(key, expected, json!(value))) }
 }
 
 /// # Errors
 /// `E_CONFIG` if `value` is less than `min`.
 pub(super) fn check_min<N: Into<u64>>(key: &str, value: N, min: u64) -> Result<()> {
     let value = value.into();
-    match value >= min {
-        true => Ok(()),
-        false => Err(invalid(key, &format!("{min} or more"), json!(value))),
-    }
+    if value >= min { Ok(()) } else { Err(invalid(key, &format!("{min} or more"), json!(value))) }
 }
 
 /// # Errors

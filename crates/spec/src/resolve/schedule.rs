@@ -102,9 +102,12 @@ fn resolve_plateau(
     has_val: bool,
     reasons: &mut Reasons,
 ) -> Result<PlateauSchedule> {
-    let metric = reasons.pick("schedule.metric", &config.metric, || match has_val {
-        true => (Metric::ValLoss, "there is a validation split".into()),
-        false => (Metric::TrainLoss, "there is no validation split".into()),
+    let metric = reasons.pick("schedule.metric", &config.metric, || {
+        if has_val {
+            (Metric::ValLoss, "there is a validation split".into())
+        } else {
+            (Metric::TrainLoss, "there is no validation split".into())
+        }
     });
     check_metric("schedule.metric", metric, has_val)?;
     let plateau = PlateauSchedule {

@@ -50,17 +50,19 @@ impl Task {
     }
 
     pub fn batch_size(self) -> (u32, String) {
-        let (max, reason) = match self.small {
-            true => (128, "batch size of He et al. 2015 on CIFAR-10"),
-            false => (32, "limits the memory that large images take to a few GB"),
+        let (max, reason) = if self.small {
+            (128, "batch size of He et al. 2015 on CIFAR-10")
+        } else {
+            (32, "limits the memory that large images take to a few GB")
         };
         let mut size: u32 = max;
         while size > MIN_BATCH_SIZE && self.images.div_ceil(size) < MIN_STEPS_PER_EPOCH {
             size /= 2;
         }
-        match size == max {
-            true => (size, reason.into()),
-            false => (size, format!("few images: about {MIN_STEPS_PER_EPOCH} steps per epoch")),
+        if size == max {
+            (size, reason.into())
+        } else {
+            (size, format!("few images: about {MIN_STEPS_PER_EPOCH} steps per epoch"))
         }
     }
 
@@ -89,9 +91,10 @@ impl Task {
     }
 
     pub fn adam_lr(self) -> (f64, String) {
-        match self.fine_tunes {
-            true => (1e-4, "fine-tuning".into()),
-            false => (1e-3, "default of Kingma and Ba 2014".into()),
+        if self.fine_tunes {
+            (1e-4, "fine-tuning".into())
+        } else {
+            (1e-3, "default of Kingma and Ba 2014".into())
         }
     }
 
@@ -112,19 +115,16 @@ fn num_train_images(facts: &DatasetInfo, validation: f64) -> u32 {
     if facts.train == 0 {
         return u32::MAX;
     }
-    let held_out = match validation < 1.0 {
-        true => validation * f64::from(facts.train),
-        false => validation,
-    };
+    let held_out = if validation < 1.0 { validation * f64::from(facts.train) } else { validation };
     facts.train - held_out.round() as u32
 }
 
 /// Returns the default height and width in pixels, and the reason.
 pub(super) fn default_image_size(facts: &DatasetInfo, fine_tunes: bool) -> (u32, String) {
-    if let Some([height, width]) = facts.image_size {
-        if height.max(width) <= MAX_SMALL_IMAGE {
-            return (height.max(width), "the images' own size".into());
-        }
+    if let Some([height, width]) = facts.image_size
+        && height.max(width) <= MAX_SMALL_IMAGE
+    {
+        return (height.max(width), "the images' own size".into());
     }
     match facts.median_short_side {
         Some(side) if side <= MAX_SMALL_IMAGE => {
@@ -166,10 +166,7 @@ pub fn check_pretrained_default(config: &TrainConfig, facts: &DatasetInfo) -> Re
         || shortcut.is_some_and(|shortcut| *shortcut != Shortcut::B)
         || channels.is_some_and(|channels| *channels != 3)
         || model.bottleneck_stride == Some(BottleneckStride::First);
-    match differs {
-        true => Err("the published weights are for another network".into()),
-        false => Ok(()),
-    }
+    if differs { Err("the published weights are for another network".into()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -291,7 +288,7 @@ mod tests {
             (json!({ "data": { "source": "x", "channels": 1 } }), photos.clone()),
             (json!({ "model": { "stem": "cifar" } }), photos.clone()),
             (json!({ "model": { "shortcut": "C" } }), photos.clone()),
-            (json!({ "model": { "bottleneckStride": "1x1" } }), photos.clone()),
+            (json!({ "model": { "bottleneckStride": "1x1" } }), photos),
         ] {
             let reason = pretrained(config.clone(), &facts).expect_err(&config.to_string());
             assert!(!reason.is_empty());

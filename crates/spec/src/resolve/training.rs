@@ -13,11 +13,11 @@ pub(super) fn resolve_budget(
     reasons: &mut Reasons,
 ) -> Result<Budget> {
     let limits = config.budget.clone().unwrap_or_default();
-    if let (Some(epochs), Some(budget)) = (config.epochs, limits.epochs) {
-        if epochs != budget {
-            return Err(invalid("epochs", "equal to `budget.epochs`", json!(epochs))
-                .hint("Set only one of the two."));
-        }
+    if let (Some(epochs), Some(budget)) = (config.epochs, limits.epochs)
+        && epochs != budget
+    {
+        return Err(invalid("epochs", "equal to `budget.epochs`", json!(epochs))
+            .hint("Set only one of the two."));
     }
     let mut epochs = config.epochs.or(limits.epochs);
     if epochs.is_none() && limits.steps.is_none() && limits.seconds.is_none() {

@@ -20,9 +20,12 @@ pub(super) fn resolve_transform(
     let small = data.image_size <= MAX_SMALL_IMAGE;
     let crop = resolve_crop(config, data, small, reasons)?;
 
-    let flip = reasons.pick("transform.flip", &config.flip, || match facts.flip_preserves_label {
-        true => (true, "a mirror image has the same class".into()),
-        false => (false, "a mirror image may have another class".into()),
+    let flip = reasons.pick("transform.flip", &config.flip, || {
+        if facts.flip_preserves_label {
+            (true, "a mirror image has the same class".into())
+        } else {
+            (false, "a mirror image may have another class".into())
+        }
     });
 
     let channels = data.channels as usize;
@@ -45,9 +48,12 @@ pub(super) fn resolve_transform(
         reasons.pick("transform.std", &config.std, || normalization(&facts.std, IMAGENET_STD));
     check_normalization(channels, &mean, &std)?;
 
-    let eval_resize = reasons.pick("transform.evalResize", &config.eval_resize, || match small {
-        true => (data.image_size, "small images are not cropped".into()),
-        false => (data.image_size * 8 / 7, "256 for 224, as He et al. 2015".into()),
+    let eval_resize = reasons.pick("transform.evalResize", &config.eval_resize, || {
+        if small {
+            (data.image_size, "small images are not cropped".into())
+        } else {
+            (data.image_size * 8 / 7, "256 for 224, as He et al. 2015".into())
+        }
     });
     check_eval_resize(eval_resize, data.image_size)?;
 
@@ -87,15 +93,18 @@ fn resolve_crop(
     small: bool,
     reasons: &mut Reasons,
 ) -> Result<Crop> {
-    let crop = reasons.pick("transform.crop", &config.crop, || match small {
-        true => (
-            CropConfig::Pad(PadCropConfig::default()),
-            "small images: padding of He et al. 2015 on CIFAR-10".into(),
-        ),
-        false => (
-            CropConfig::RandomResized(RandomResizedCropConfig::default()),
-            "large images: `RandomResizedCrop`, as torchvision".into(),
-        ),
+    let crop = reasons.pick("transform.crop", &config.crop, || {
+        if small {
+            (
+                CropConfig::Pad(PadCropConfig::default()),
+                "small images: padding of He et al. 2015 on CIFAR-10".into(),
+            )
+        } else {
+            (
+                CropConfig::RandomResized(RandomResizedCropConfig::default()),
+                "large images: `RandomResizedCrop`, as torchvision".into(),
+            )
+        }
     });
     Ok(match crop {
         CropConfig::None => Crop::None,
@@ -259,12 +268,13 @@ fn resolve_pair(
     max: f64,
 ) -> Result<[f64; 2]> {
     let [low, high] = value.unwrap_or(default);
-    match 0.0 < low && low <= high && high <= max {
-        true => Ok([low, high]),
-        false => Err(invalid(
+    if 0.0 < low && low <= high && high <= max {
+        Ok([low, high])
+    } else {
+        Err(invalid(
             key,
             &format!("two ascending numbers, above 0 and at most {max}"),
             json!([low, high]),
-        )),
+        ))
     }
 }
