@@ -1,36 +1,37 @@
-//! The functions and classes that a pickle may name. None is ever called: a name that is here has
-//! a meaning that can be read without Python, or is kept as a name and nothing more.
+//! The globals that a pickle may name. None of them is ever called.
 
-/// What naming one gives.
+/// Meaning of an allowed global.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
-    /// A dictionary, made of pairs.
+pub(crate) enum AllowedGlobal {
+    /// A dict that is created from pairs.
     Dict,
-    /// A dictionary whose first argument is a factory.
+    /// A dict whose first argument is the default factory.
     DefaultDict,
     List,
     Tuple,
     Set,
-    /// `_codecs.encode(text, 'latin1')`: how Python 3 writes bytes for Python 2.
+    /// `_codecs.encode(text, 'latin1')`, as Python 3 writes bytes in protocols 0 to 2.
     Encode,
     Bytes,
-    /// Kept with its arguments, for whoever knows it: an array, a tensor, a storage's type.
-    Inert,
+    /// A global that is recorded with its arguments, such as an array, a tensor or a storage class.
+    Opaque,
 }
 
-/// What `module.name` means, or None if it is refused.
-pub(crate) fn known(module: &str, name: &str) -> Option<Known> {
+/// Returns the meaning of `module.name`, or `None` if the global is not allowed.
+pub(crate) fn allowed_global(module: &str, name: &str) -> Option<AllowedGlobal> {
     Some(match (module, name) {
-        ("collections", "OrderedDict" | "Counter") => Known::Dict,
-        ("collections", "defaultdict") => Known::DefaultDict,
-        ("_codecs", "encode") => Known::Encode,
+        ("collections", "OrderedDict" | "Counter") => AllowedGlobal::Dict,
+        ("collections", "defaultdict") => AllowedGlobal::DefaultDict,
+        ("_codecs", "encode") => AllowedGlobal::Encode,
         ("builtins" | "__builtin__", name) => match name {
-            "dict" => Known::Dict,
-            "list" => Known::List,
-            "tuple" => Known::Tuple,
-            "set" | "frozenset" => Known::Set,
-            "bytes" | "bytearray" => Known::Bytes,
-            "int" | "long" | "float" | "str" | "unicode" | "bool" | "object" => Known::Inert,
+            "dict" => AllowedGlobal::Dict,
+            "list" => AllowedGlobal::List,
+            "tuple" => AllowedGlobal::Tuple,
+            "set" | "frozenset" => AllowedGlobal::Set,
+            "bytes" | "bytearray" => AllowedGlobal::Bytes,
+            "int" | "long" | "float" | "str" | "unicode" | "bool" | "object" => {
+                AllowedGlobal::Opaque
+            }
             _ => return None,
         },
         ("copyreg" | "copy_reg", "_reconstructor")
@@ -46,15 +47,17 @@ pub(crate) fn known(module: &str, name: &str) -> Option<Known> {
             | "_rebuild_parameter_with_state",
         )
         | ("torch.nn.parameter", "Parameter")
-        | ("torch.storage", "TypedStorage" | "_TypedStorage" | "UntypedStorage") => Known::Inert,
+        | ("torch.storage", "TypedStorage" | "_TypedStorage" | "UntypedStorage") => {
+            AllowedGlobal::Opaque
+        }
         ("torch", name) => match name {
-            "Size" | "device" | "Tensor" => Known::Inert,
-            // Types of numbers, and of storages of them.
+            "Size" | "device" | "Tensor" => AllowedGlobal::Opaque,
+            // Dtypes and storage classes.
             "float16" | "bfloat16" | "float32" | "float64" | "uint8" | "int8" | "int16"
-            | "int32" | "int64" | "bool" => Known::Inert,
+            | "int32" | "int64" | "bool" => AllowedGlobal::Opaque,
             "HalfStorage" | "BFloat16Storage" | "FloatStorage" | "DoubleStorage"
             | "ByteStorage" | "CharStorage" | "ShortStorage" | "IntStorage" | "LongStorage"
-            | "BoolStorage" | "UntypedStorage" => Known::Inert,
+            | "BoolStorage" | "UntypedStorage" => AllowedGlobal::Opaque,
             _ => return None,
         },
         _ => return None,
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_acts_is_known() {
+    fn nothing_that_acts_is_allowed_global() {
         for (module, name) in [
             ("os", "system"),
             ("posix", "system"),
@@ -81,7 +84,7 @@ mod tests {
             ("collections", "OrderedDict.clear"),
             ("", ""),
         ] {
-            assert_eq!(known(module, name), None, "{module}.{name}");
+            assert_eq!(allowed_global(module, name), None, "{module}.{name}");
         }
     }
 }

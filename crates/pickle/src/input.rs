@@ -1,27 +1,28 @@
-//! The bytes of a pickle. A length is believed only as far as there are bytes for it.
+//! The bytes of a pickle. Memory is allocated for bytes that were read, not for the lengths that
+//! the pickle claims.
 
 use std::io::{BufRead, ErrorKind, Read};
 
-use crate::{Error, Result, broken};
+use crate::{Error, Result, malformed};
 
 pub(crate) struct Input<'r, R> {
-    from: &'r mut R,
-    /// Bytes of strings that may still be read.
-    left: usize,
+    reader: &'r mut R,
+    /// Bytes of strings and lines that may still be read.
+    remaining: usize,
 }
 
 impl<'r, R: BufRead> Input<'r, R> {
-    pub fn new(from: &'r mut R, bytes: usize) -> Self {
-        Input { from, left: bytes }
+    pub fn new(reader: &'r mut R, max_bytes: usize) -> Self {
+        Input { reader, remaining: max_bytes }
     }
 
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
-        self.from.read_exact(&mut bytes).map_err(cut)?;
+        self.reader.read_exact(&mut bytes).map_err(read_error)?;
         Ok(bytes)
     }
 
-    pub fn byte(&mut self) -> Result<u8> {
+    pub fn u8(&mut self) -> Result<u8> {
         Ok(self.array::<1>()?[0])
     }
 
@@ -29,46 +30,50 @@ impl<'r, R: BufRead> Input<'r, R> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    /// A string of a length that the pickle gives.
+    pub fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    /// Reads a string of `length` bytes.
     pub fn bytes(&mut self, length: u64) -> Result<Vec<u8>> {
-        let Some(left) = usize::try_from(length).ok().and_then(|n| self.left.checked_sub(n)) else {
-            return Err(Error::TooMuch(format!("a string of {length} bytes")));
+        let remaining = usize::try_from(length).ok().and_then(|n| self.remaining.checked_sub(n));
+        let Some(remaining) = remaining else {
+            return Err(Error::LimitExceeded(format!("a string has {length} bytes")));
         };
-        self.left = left;
+        self.remaining = remaining;
         let mut bytes = Vec::new();
-        self.from.by_ref().take(length).read_to_end(&mut bytes)?;
+        self.reader.by_ref().take(length).read_to_end(&mut bytes)?;
         if bytes.len() as u64 == length {
             Ok(bytes)
         } else {
-            broken(format!("{} of a string's {length} bytes are there", bytes.len()))
+            malformed(format!("a string of {length} bytes ends after {}", bytes.len()))
         }
     }
 
-    /// Up to the end of the line, without it.
+    /// Reads a line and returns it without its newline.
     pub fn line(&mut self) -> Result<Vec<u8>> {
         let mut line = Vec::new();
-        self.from.by_ref().take(self.left as u64).read_until(b'\n', &mut line)?;
-        self.left -= line.len();
+        self.reader.by_ref().take(self.remaining as u64).read_until(b'\n', &mut line)?;
+        self.remaining -= line.len();
         match line.pop() {
             Some(b'\n') => Ok(line),
-            _ if self.left == 0 => Err(Error::TooMuch("a line without an end".into())),
-            _ => broken("it ends within a line"),
+            _ if self.remaining == 0 => Err(Error::LimitExceeded("a line is too long".into())),
+            _ => malformed("it ends within a line"),
         }
     }
 
-    /// A line of text.
-    pub fn text_line(&mut self) -> Result<String> {
-        text(self.line()?)
+    pub fn utf8_line(&mut self) -> Result<String> {
+        utf8(self.line()?)
     }
 }
 
-pub(crate) fn text(bytes: Vec<u8>) -> Result<String> {
-    String::from_utf8(bytes).or_else(|_| broken("a text that is not UTF-8"))
+pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).or_else(|_| malformed("a str is not UTF-8"))
 }
 
-fn cut(cause: std::io::Error) -> Error {
+fn read_error(cause: std::io::Error) -> Error {
     match cause.kind() {
-        ErrorKind::UnexpectedEof => Error::Broken("it is cut short".into()),
+        ErrorKind::UnexpectedEof => Error::Malformed("it is truncated".into()),
         _ => Error::Io(cause),
     }
 }

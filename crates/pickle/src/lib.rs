@@ -1,44 +1,49 @@
-//! Python's pickles, protocols 0 to 5, read without doing anything that they say.
+//! Python pickles of protocols 0 to 5, parsed without executing them.
 //!
-//! A pickle is a program: Python runs whatever function it names. Here a function that is named is
-//! only written down, and only if it is on a short list (`globals`) of those whose meaning is
-//! known: tensors, arrays, dictionaries. Every other one is refused by its name.
+//! A pickle is a program for a stack machine, and Python calls every function that it names. This
+//! crate never calls anything. A pickle may only name globals of a short list (`globals`), such as
+//! those of tensors, arrays and dictionaries; any other global is an error. A call of an allowed
+//! global is recorded as an object with its arguments.
 //!
-//! What is read lies in one table of nodes that name each other by number. So a value may be
-//! nested, shared or part of itself without any recursion, in reading as in freeing; and [`Limits`]
-//! bound what a file of lies can cost.
+//! Values are nodes of one table and refer to each other by index (`node`), so nested, shared and
+//! recursive values need no recursion. [`Limits`] bound the cost of a malicious pickle.
 
-mod escape;
 mod globals;
 mod input;
 mod limits;
-mod machine;
+mod node;
+mod number;
 mod numpy;
+mod opcode;
+mod reduce;
+mod stack;
+mod string;
+mod unpickler;
 mod value;
 
 pub use limits::Limits;
-pub use machine::read;
 pub use numpy::Array;
+pub use unpickler::read;
 pub use value::{Pickle, Value};
 
-/// Why a pickle was not read.
+/// Error of a pickle. The message has no subject, so that callers can prepend the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is one, but wants something done that only Python may do.
-    #[error("asks Python to call {0}: refused")]
-    Call(String),
-    /// It is none, or contradicts itself.
-    #[error("is not a whole pickle: {0}")]
-    Broken(String),
-    /// It is more than the limits allow.
-    #[error("is more than is read of a pickle: {0}")]
-    TooMuch(String),
+    /// The pickle names a global that is not allowed.
+    #[error("uses {0}, which pickles are not allowed to call")]
+    DisallowedGlobal(String),
+    /// The input is not a pickle, or is damaged.
+    #[error("is not a valid pickle: {0}")]
+    Malformed(String),
+    /// The pickle exceeds [`Limits`].
+    #[error("exceeds the limits for pickles: {0}")]
+    LimitExceeded(String),
     #[error("could not be read: {0}")]
     Io(#[from] std::io::Error),
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-pub(crate) fn broken<T>(what: impl Into<String>) -> Result<T> {
-    Err(Error::Broken(what.into()))
+pub(crate) fn malformed<T>(message: impl Into<String>) -> Result<T> {
+    Err(Error::Malformed(message.into()))
 }

@@ -1,18 +1,19 @@
-//! What a pickle may cost.
+//! Limits on the cost of a pickle.
 
-/// Bounds for one pickle. Memory and time stay within a small multiple of them, whatever it says.
+/// Limits on one pickle. Memory and time are at most a small multiple of them, even for a malicious
+/// pickle.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Values within values.
+    /// Maximum nesting depth.
     pub depth: u16,
-    /// Values, counted each time that one is put on the stack.
+    /// Maximum number of values that are pushed on the stack.
     pub values: usize,
-    /// Bytes of all texts and byte strings together.
+    /// Maximum total size of all strings in bytes.
     pub bytes: usize,
 }
 
 impl Default for Limits {
-    /// More than any network's description needs: ResNet-1202 has about 200,000 values.
+    /// Suffices for every state dict: the one of ResNet-1202 has about 200,000 values.
     fn default() -> Self {
         Limits { depth: 64, values: 1 << 20, bytes: 64 << 20 }
     }

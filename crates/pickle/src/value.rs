@@ -1,39 +1,14 @@
-//! What a pickle holds.
+//! Read access to the values of a pickle.
 
-/// A node's place in its table.
-pub(crate) type Id = u32;
+use crate::node::{Id, Node};
 
-/// Of Python 2's byte strings, no longer one is taken for a text. A pickle may say one string a
-/// million times, and each time it would be looked through.
-const LONGEST_TEXT: usize = 4096;
-/// No call that anybody makes sense of has more arguments.
-const MOST_ARGUMENTS: usize = 16;
+/// Longest Python 2 byte string that is read as a str. A pickle can refer to one string a million
+/// times, and each access validates its UTF-8.
+const MAX_STR_BYTES: usize = 4096;
+/// Maximum number of arguments of a recorded call. No supported global has more.
+const MAX_ARGUMENTS: usize = 16;
 
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Node {
-    None,
-    Bool(bool),
-    Int(i128),
-    Float(f64),
-    Bytes(Vec<u8>),
-    Text(String),
-    List(Vec<Id>),
-    Tuple(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    Set(Vec<Id>),
-    /// `module.name`.
-    Global(Box<str>),
-    /// What calling a global with arguments would have made; never called.
-    Object {
-        global: Id,
-        arguments: Id,
-        state: Option<Id>,
-    },
-    /// Something outside the pickle, by a name that its writer gave it.
-    Persistent(Id),
-}
-
-/// A pickle that was read.
+/// Parsed pickle.
 #[derive(Debug, Clone)]
 pub struct Pickle {
     pub(crate) nodes: Vec<Node>,
@@ -45,8 +20,8 @@ impl Pickle {
         Value { pickle: self, id: self.root }
     }
 
-    /// The names of everything outside the pickle that it speaks of.
-    pub fn persistent(&self) -> impl Iterator<Item = Value<'_>> {
+    /// Returns the persistent ids of all references to objects outside the pickle.
+    pub fn persistent_ids(&self) -> impl Iterator<Item = Value<'_>> {
         self.nodes.iter().filter_map(|node| match node {
             Node::Persistent(id) => Some(Value { pickle: self, id: *id }),
             _ => None,
@@ -54,7 +29,7 @@ impl Pickle {
     }
 }
 
-/// One value of a pickle. A value may hold itself: whoever walks through one must bound how far.
+/// Value of a pickle. A value may contain itself, so a traversal must limit its depth.
 #[derive(Clone, Copy)]
 pub struct Value<'p> {
     pickle: &'p Pickle,
@@ -95,7 +70,7 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// A byte string; Python 2's texts are such.
+    /// Returns a byte string, including Python 2 strings.
     pub fn as_bytes(self) -> Option<&'p [u8]> {
         match self.node() {
             Node::Bytes(bytes) => Some(bytes),
@@ -103,16 +78,16 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// A text, or one of Python 2's byte strings that is UTF-8 and of 4,096 bytes at most.
-    pub fn as_text(self) -> Option<&'p str> {
+    /// Returns a str, or a Python 2 byte string that is UTF-8 and at most 4,096 bytes long.
+    pub fn as_str(self) -> Option<&'p str> {
         match self.node() {
-            Node::Text(text) => Some(text),
-            Node::Bytes(bytes) if bytes.len() <= LONGEST_TEXT => std::str::from_utf8(bytes).ok(),
+            Node::Str(text) => Some(text),
+            Node::Bytes(bytes) if bytes.len() <= MAX_STR_BYTES => std::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
 
-    /// The items of a list or a tuple.
+    /// Returns the items of a list or tuple.
     pub fn as_items(self) -> Option<impl ExactSizeIterator<Item = Value<'p>>> {
         match self.node() {
             Node::List(items) | Node::Tuple(items) => {
@@ -122,8 +97,7 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// The pairs of a dictionary, in the order in which they were put in; a key may come twice, and
-    /// then Python knows the later.
+    /// Returns the entries of a dict in insertion order. For a repeated key, the last entry counts.
     pub fn as_dict(
         self,
     ) -> Option<impl DoubleEndedIterator<Item = (Value<'p>, Value<'p>)> + ExactSizeIterator> {
@@ -135,13 +109,13 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// What a dictionary has under a text, or under Python 2's text, which is bytes.
+    /// Returns the value of a str key of a dict; see [`Value::as_str`].
     pub fn get(self, key: &str) -> Option<Value<'p>> {
         let pairs = &mut self.as_dict()?.rev();
-        pairs.find(|(found, _)| found.as_text() == Some(key)).map(|(_, value)| value)
+        pairs.find(|(found, _)| found.as_str() == Some(key)).map(|(_, value)| value)
     }
 
-    /// The name of a class or function: `torch.FloatStorage`.
+    /// Returns the name of a global, such as `torch.FloatStorage`.
     pub fn as_global(self) -> Option<&'p str> {
         match self.node() {
             Node::Global(name) => Some(name),
@@ -149,19 +123,19 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// What calling a function would have made: its name, and the arguments, up to 16.
+    /// Returns the global and the arguments of a recorded call with at most 16 arguments.
     pub fn as_object(self) -> Option<(&'p str, Vec<Value<'p>>)> {
         match self.node() {
             Node::Object { global, arguments, .. } => {
                 let arguments = self.at(*arguments).as_items()?;
-                let arguments = (arguments.len() <= MOST_ARGUMENTS).then(|| arguments.collect())?;
+                let arguments = (arguments.len() <= MAX_ARGUMENTS).then(|| arguments.collect())?;
                 Some((self.at(*global).as_global()?, arguments))
             }
             _ => None,
         }
     }
 
-    /// What an object was to be filled with after it was made.
+    /// Returns the state that `BUILD` sets on an object.
     pub fn state(self) -> Option<Value<'p>> {
         match self.node() {
             Node::Object { state, .. } => state.map(|id| self.at(id)),
@@ -169,38 +143,38 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// The name of something outside the pickle.
-    pub fn as_persistent(self) -> Option<Value<'p>> {
+    /// Returns the persistent id of a reference to an object outside the pickle.
+    pub fn as_persistent_id(self) -> Option<Value<'p>> {
         match self.node() {
-            Node::Persistent(name) => Some(self.at(*name)),
+            Node::Persistent(id) => Some(self.at(*id)),
             _ => None,
         }
     }
 
-    /// What it is, in a few words for a message.
-    pub fn what(self) -> String {
+    /// Describes the value by its type, for messages.
+    pub fn describe(self) -> String {
         match self.node() {
             Node::None => "None".into(),
             Node::Bool(_) => "a bool".into(),
             Node::Int(_) => "an int".into(),
             Node::Float(_) => "a float".into(),
             Node::Bytes(_) => "bytes".into(),
-            Node::Text(_) => "a text".into(),
+            Node::Str(_) => "a str".into(),
             Node::List(_) => "a list".into(),
             Node::Tuple(_) => "a tuple".into(),
             Node::Dict(_) => "a dict".into(),
             Node::Set(_) => "a set".into(),
-            Node::Global(name) => format!("the name {name}"),
+            Node::Global(name) => format!("the global {name}"),
             Node::Object { global, .. } => {
-                format!("a call of {}", self.at(*global).as_global().unwrap_or("something"))
+                format!("a call of {}", self.at(*global).as_global().unwrap_or("an unknown global"))
             }
-            Node::Persistent(_) => "something outside the pickle".into(),
+            Node::Persistent(_) => "a persistent reference".into(),
         }
     }
 }
 
 impl std::fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(&self.what())
+        f.write_str(&self.describe())
     }
 }

@@ -1,4 +1,4 @@
-//! What Python wrote (scripts/fixtures/pickles.py), in every protocol.
+//! Pickles that Python wrote (`scripts/fixtures/pickles.py`), in every protocol.
 
 use residual_pickle::{Limits, Pickle, Value, read};
 
@@ -24,7 +24,7 @@ fn ints(value: Value) -> Vec<i128> {
 }
 
 #[test]
-fn every_protocol_holds_the_same_values() {
+fn reads_the_same_values_in_every_protocol() {
     for (protocol, bytes) in PROTOCOLS.iter().enumerate() {
         let pickle = load(bytes);
         let get = |key: &str| {
@@ -39,18 +39,17 @@ fn every_protocol_holds_the_same_values() {
         );
         let floats: Vec<_> = items(get("floats")).iter().map(|item| item.as_float()).collect();
         assert_eq!(floats, [Some(0.5), Some(-1e300)]);
-        assert_eq!(get("text").as_text(), Some("naïve € \\ \n 🐝"));
+        assert_eq!(get("text").as_str(), Some("naïve € \\ \n 🐝"));
         assert_eq!(get("bytes").as_bytes(), Some(&b"\x00'\"\\\n\xff"[..]), "protocol {protocol}");
-        let keys: Vec<_> =
-            get("ordered").as_dict().unwrap().map(|(key, _)| key.as_text()).collect();
+        let keys: Vec<_> = get("ordered").as_dict().unwrap().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, [Some("b"), Some("a")]);
         assert_eq!(ints(get("default").get("k").unwrap()), [1]);
         let tuples: Vec<_> = items(get("tuples")).iter().map(|tuple| ints(*tuple).len()).collect();
         assert_eq!(tuples, [0, 1, 2, 3, 4]);
-        let twice = items(get("twice"));
-        assert_eq!(items(twice[1])[0].as_text(), Some("shared"));
+        let shared = items(get("twice"));
+        assert_eq!(items(shared[1])[0].as_str(), Some("shared"));
         let array = get("array").as_array().unwrap();
-        assert_eq!((array.dtype, array.big_endian, array.fortran), ("i2", false, false));
+        assert_eq!((array.dtype, array.big_endian, array.fortran_order), ("i2", false, false));
         assert_eq!(array.shape, [2, 3]);
         assert_eq!(array.bytes, [0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0]);
         assert_eq!(ints(get("many")).len(), 2500);
@@ -58,7 +57,7 @@ fn every_protocol_holds_the_same_values() {
 }
 
 #[test]
-fn cifars_batches_are_arrays_and_lists_under_python_2s_strings() {
+fn reads_cifar_batches_with_python_2_keys() {
     for (bytes, labels) in [
         (&include_bytes!("fixtures/cifar10.pkl")[..], &["labels"][..]),
         (include_bytes!("fixtures/cifar100.pkl"), &["fine_labels", "coarse_labels"]),
@@ -71,6 +70,6 @@ fn cifars_batches_are_arrays_and_lists_under_python_2s_strings() {
         for name in labels {
             assert_eq!(ints(batch.get(name).unwrap()), [3, 1, 4, 1]);
         }
-        assert_eq!(items(batch.get("filenames").unwrap())[3].as_text(), Some("d.png"));
+        assert_eq!(items(batch.get("filenames").unwrap())[3].as_str(), Some("d.png"));
     }
 }

@@ -65,7 +65,7 @@ fn reads_views_in_row_major_order() {
 fn refuses_files_with_code_with_a_hint() {
     for (file, expected, hint) in [
         ("torchscript.pt", "is a TorchScript archive", "torch.jit.load"),
-        ("module.pth", "asks Python to call __main__.Net: refused", "state_dict()"),
+        ("module.pth", "uses __main__.Net, which pickles are not allowed to call", "state_dict()"),
         ("compressed.pth", "compressed", "state_dict()"),
     ] {
         let error = StateDict::read(&fixture(file)).unwrap_err();

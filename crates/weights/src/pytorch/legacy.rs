@@ -48,7 +48,7 @@ fn storage_ranges(
 ) -> Result<HashMap<String, ByteRange>> {
     // Storage lengths are in elements, so the size of the elements must be known.
     let mut element_sizes = HashMap::new();
-    for name in pickle.persistent() {
+    for name in pickle.persistent_ids() {
         let reference = StorageRef::read(name).map_err(|what| refused(path, what))?;
         let width = reference.dtype.size() as u64;
         if *element_sizes.entry(reference.key).or_insert(width) != width {
@@ -61,7 +61,7 @@ fn storage_ranges(
     let mut ranges = HashMap::new();
     let mut position = file.stream_position().map_err(failed)?;
     for key in keys {
-        let key = key.as_text().unwrap_or_default();
+        let key = key.as_str().unwrap_or_default();
         let Some(&width) = element_sizes.get(key) else {
             return Err(broken(path, "has a storage without a tensor"));
         };

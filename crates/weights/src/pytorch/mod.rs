@@ -80,7 +80,9 @@ fn refused(path: &Path, what: impl std::fmt::Display) -> Error {
 fn pickle_error(path: &Path, cause: residual_pickle::Error) -> Error {
     match cause {
         residual_pickle::Error::Io(cause) => Error::read(path, &cause),
-        cause @ residual_pickle::Error::Broken(_) => crate::safetensors_file::broken(path, cause),
+        cause @ residual_pickle::Error::Malformed(_) => {
+            crate::safetensors_file::broken(path, cause)
+        }
         cause => refused(path, cause),
     }
 }

@@ -126,7 +126,7 @@ impl<'p> StridedLayout<'p> {
         let [storage, offset, shape, stride, ..] = arguments[..] else {
             return Err("has a tensor without a shape".into());
         };
-        let storage = storage.as_persistent().ok_or("has a tensor without a storage")?;
+        let storage = storage.as_persistent_id().ok_or("has a tensor without a storage")?;
         let storage = StorageRef::read(storage)?;
         let offset = offset.as_int().and_then(|offset| u64::try_from(offset).ok());
         let offset = offset.ok_or("has a tensor with an invalid offset")?;

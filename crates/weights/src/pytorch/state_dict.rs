@@ -63,7 +63,7 @@ fn tensor_entries<'p>(value: Value<'p>, budget: &mut usize) -> Option<Vec<(&'p s
         return None;
     }
     let pairs = value.as_dict()?;
-    Some(pairs.filter_map(|(name, value)| Some((name.as_text()?, value))).collect())
+    Some(pairs.filter_map(|(name, value)| Some((name.as_str()?, value))).collect())
 }
 
 /// Returns whether a value is a dictionary of tensors; `false` once `budget` entries were
@@ -79,16 +79,16 @@ fn is_tensor_dict(value: Value, budget: &mut usize) -> bool {
     let mut are_plain = pairs.map(|(name, value)| {
         has_tensor |= is_tensor(value);
         // Numbers beside the tensors are allowed; a dictionary would be another level.
-        name.as_text().is_some() && value.as_dict().is_none()
+        name.as_str().is_some() && value.as_dict().is_none()
     });
     are_plain.all(|is_plain| is_plain) && has_tensor
 }
 
 /// Describes a value for an error message.
 fn description(value: Value) -> String {
-    let Some(pairs) = value.as_dict() else { return value.what() };
+    let Some(pairs) = value.as_dict() else { return value.describe() };
     let names: Vec<_> =
-        pairs.take(8).map(|(name, _)| name.as_text().map_or("?".into(), printable)).collect();
+        pairs.take(8).map(|(name, _)| name.as_str().map_or("?".into(), printable)).collect();
     if names.is_empty() {
         "an empty dict".into()
     } else {

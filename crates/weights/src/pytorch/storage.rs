@@ -66,13 +66,13 @@ impl<'p> StorageRef<'p> {
             [tag, class, key, _device, count, view] => (tag, class, key, count, Some(view)),
             _ => return Err("has a malformed storage reference".into()),
         };
-        if tag.as_text() != Some("storage") {
+        if tag.as_str() != Some("storage") {
             return Err("has a persistent reference to something other than a storage".into());
         }
         let class = class.as_global().unwrap_or("an unknown class");
         let dtype = dtype(class)
             .ok_or_else(|| format!("has a storage of the unsupported type {}", printable(class)))?;
-        let key = key.as_text().ok_or("has a storage key that is not a string")?;
+        let key = key.as_str().ok_or("has a storage key that is not a string")?;
         if key.len() > MAX_NAME_LEN {
             return Err(format!("has a storage key of {} bytes", key.len()));
         }

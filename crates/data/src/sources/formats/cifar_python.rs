@@ -79,7 +79,7 @@ impl CifarPythonFiles {
 fn names(file: &Path, key: &str) -> Result<Vec<String>> {
     let pickle = open(file, 0)?;
     let list = pickle.root().get(key).and_then(Value::as_items);
-    let name = |name: Value| name.as_text().filter(|name| name.len() <= 200).map(String::from);
+    let name = |name: Value| name.as_str().filter(|name| name.len() <= 200).map(String::from);
     let names = list.filter(|list| list.len() <= 100).and_then(|list| list.map(name).collect());
     match names {
         Some(names) if !Vec::is_empty(&names) => Ok(names),
@@ -104,7 +104,7 @@ fn read_batch(
     let Some(array) = root.get("data").and_then(Value::as_array) else {
         return Err(malformed(file, "has no array 'data'".into()));
     };
-    if array.dtype != "u1" || array.fortran || array.shape != [count, 3 * PLANE_LEN] {
+    if array.dtype != "u1" || array.fortran_order || array.shape != [count, 3 * PLANE_LEN] {
         let (dtype, shape) = (array.dtype, array.shape);
         let message = format!(
             "has 'data' of type {dtype} and shape {shape:?}, not bytes of shape [{count}, 3072]"
