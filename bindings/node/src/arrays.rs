@@ -1,4 +1,4 @@
-//! Images in memory, as JavaScript hands them over.
+//! In-memory data sets from JavaScript.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use residual_data::{ArraySplit, Arrays};
 
-/// A data set: parts, and the names of the classes.
+/// In-memory data set: its splits and class names.
 #[napi(object)]
 pub struct NativeArrays {
     pub train: NativeArrayPart,
@@ -15,18 +15,18 @@ pub struct NativeArrays {
     pub classes: Option<Vec<String>>,
 }
 
-/// Images of one part, one after another, channels innermost.
+/// Images of one split, concatenated, in HWC order.
 #[napi(object)]
 pub struct NativeArrayPart {
     pub images: Buffer,
-    /// 32 bits each, in the machine's order.
+    /// One `u32` per image, in native byte order.
     pub labels: Buffer,
     pub width: u32,
     pub height: u32,
     pub channels: u32,
 }
 
-/// Copied: JavaScript may change its buffers while the training reads.
+/// Copies the buffers because JavaScript may modify them during training.
 impl From<NativeArrays> for Arrays {
     fn from(arrays: NativeArrays) -> Arrays {
         Arrays {

@@ -1,11 +1,11 @@
-//! The way in which JavaScript ends work on another thread.
+//! Cancellation of work on other threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi_derive::napi;
 
-/// Handed to work when it is asked for. Work that ends by it fails with `E_ABORTED`.
+/// Cancels the work that it is passed to, which then fails with `E_ABORTED`.
 #[napi]
 #[derive(Default)]
 pub struct NativeCancel(Arc<AtomicBool>);
@@ -17,13 +17,13 @@ impl NativeCancel {
         NativeCancel::default()
     }
 
-    /// Ends the work as soon as it looks: after an image, a batch or some milliseconds.
+    /// Cancels the work at its next check, which follows each image or batch.
     #[napi]
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// What the work looks at.
+    /// Returns the flag that the work polls.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }

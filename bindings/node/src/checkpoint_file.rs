@@ -11,7 +11,8 @@ use residual_weights::export_checkpoint;
 use crate::background_thread::run_in_background;
 use crate::native_result::parse_json;
 
-/// Exports the network of a run folder or checkpoint to .safetensors or .onnx on a background thread.
+/// Exports the network of a run folder or checkpoint to .safetensors or .onnx on a background
+/// thread.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn export_model(
     env: &Env,

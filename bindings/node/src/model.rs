@@ -1,5 +1,5 @@
-//! Loaded models, which JavaScript refers to by a handle. Every call runs on the torch thread, which
-//! settles its promise.
+//! Loaded models, which JavaScript refers to by a handle. Every call runs on the torch thread,
+//! which settles its promise.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ pub struct NativePixels {
     pub channels: u32,
 }
 
-/// Runs `work` on the torch thread and returns a promise of its native result. `None` means that the
-/// work was cancelled.
+/// Runs `work` on the torch thread and returns a promise of its native result. `None` means that
+/// the work was cancelled.
 fn on_torch_thread<'env, T: Serialize + 'static>(
     env: &'env Env,
     cancel: Option<ClassInstance<NativeCancel>>,
@@ -41,20 +41,21 @@ fn on_torch_thread<'env, T: Serialize + 'static>(
     let (deferred, promise) = env.create_deferred()?;
     let cancelled: Arc<AtomicBool> = cancel.map(|cancel| cancel.flag()).unwrap_or_default();
     match torch_thread() {
-        Ok(thread) => thread.submit(cancelled, work, |answer| resolve(deferred, answer)),
+        Ok(thread) => thread.submit(cancelled, work, |result| resolve(deferred, result)),
         Err(error) => resolve::<T>(deferred, Err(error)),
     }
     Ok(promise)
 }
 
-fn resolve<T: Serialize>(deferred: JsDeferred<String, Resolver>, answer: Result<T>) {
-    let text = to_native_result(answer);
+fn resolve<T: Serialize>(deferred: JsDeferred<String, Resolver>, result: Result<T>) {
+    let text = to_native_result(result);
     deferred.resolve(Box::new(move |_| Ok(text)));
 }
 
 type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 
-/// Loads a run folder, a checkpoint or a weights file with a `LoadConfig`; returns `{handle, info}`.
+/// Loads a run folder, a checkpoint or a weights file with a `LoadConfig`; returns
+/// `{handle, info}`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
@@ -65,8 +66,8 @@ pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Obje
     })
 }
 
-/// Predicts paths, encoded images or pixels with a `PredictConfig`; returns an array of `Prediction`.
-/// Waiting calls are batched.
+/// Predicts paths, encoded images or pixels with a `PredictConfig`; returns an array of
+/// `Prediction`. Waiting calls are batched.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn predict(
     env: &Env,
@@ -89,12 +90,12 @@ pub fn predict(
         })
         .collect();
     let (deferred, promise) = env.create_deferred()?;
-    let asked =
-        parse_json(&request).and_then(|said| PredictConfig::from_json_at(&said, &KeyPath::Root));
-    match asked.and_then(|asked| Ok((asked, torch_thread()?))) {
-        Ok((asked, thread)) => {
+    let options =
+        parse_json(&request).and_then(|json| PredictConfig::from_json_at(&json, &KeyPath::Root));
+    match options.and_then(|options| Ok((options, torch_thread()?))) {
+        Ok((options, thread)) => {
             let respond = Box::new(|result| resolve(deferred, result));
-            thread.predict(PredictRequest { handle, inputs, options: asked, respond });
+            thread.predict(PredictRequest { handle, inputs, options, respond });
         }
         Err(error) => resolve::<()>(deferred, Err(error)),
     }
@@ -168,7 +169,7 @@ pub fn layer_responses<'env>(
     })
 }
 
-/// Runs work on the images of an `EvaluateConfig`.
+/// Runs `work` with a parsed `EvaluateConfig` on the torch thread.
 fn on_images<'env, T: Serialize + 'static>(
     env: &'env Env,
     request: String,
@@ -194,8 +195,8 @@ pub fn export_open_model(
     request: String,
 ) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
-        let said = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
-        worker.session(handle)?.export(&PathBuf::from(&path), (&said).into()).map(Some)
+        let config = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        worker.session(handle)?.export(&PathBuf::from(&path), (&config).into()).map(Some)
     })
 }
 
@@ -213,6 +214,7 @@ pub fn evaluate_ensemble<'env>(
     })
 }
 
+/// Frees a loaded model.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn close_model(env: &Env, handle: u32) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {

@@ -1,4 +1,5 @@
-//! Results as JSON text: `{"ok": ...}` or `{"error": ...}`. `src/native/native-result.ts` reads them.
+//! Results as JSON text: `{"ok": ...}` or `{"error": ...}`. `src/native/native-result.ts` parses
+//! them.
 
 use residual_spec::{Error, ErrorCode, Result};
 use serde::Serialize;

@@ -23,8 +23,8 @@ pub fn published_weights(arch: Option<String>) -> String {
     to_native_result(PublishedWeights::for_arch(arch.as_deref()).map(describe_file))
 }
 
-/// Returns the weights file that a `TrainConfig` would use by default, as `publishedWeights` does, or
-/// null. Reads the headers of all images of a folder.
+/// Returns the weights file that a `TrainConfig` would use by default, as `publishedWeights` does,
+/// or null. Reads the headers of all images of a folder.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn default_weights<'env>(
     env: &'env Env,

@@ -42,11 +42,11 @@ pub fn start_run(
     let control = Arc::new(Control::new(move || {
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }));
-    let queued = parse_json(&config).and_then(|config| Ok((config, torch_thread()?)));
-    let thread = match queued {
+    let config_and_thread = parse_json(&config).and_then(|config| Ok((config, torch_thread()?)));
+    let thread = match config_and_thread {
         Ok((config, thread)) => {
-            // A terminated worker_threads thread emits no 'exit' event, and the process may exit right
-            // after it: the run must have ended by then.
+            // A terminated worker thread emits no 'exit' event, and the process may exit right
+            // after it, so the cleanup hook waits for the run to end.
             let (owner, run) = (Arc::clone(&thread), Arc::clone(&control));
             env.add_env_cleanup_hook((), move |()| {
                 owner.stop(&run, StopSignal::Shutdown);
@@ -92,11 +92,13 @@ impl NativeRun {
         self.control.acknowledge(u64::MAX);
     }
 
+    /// Ends the run after a checkpoint is saved; the run then resolves.
     #[napi]
     pub fn stop(&self) {
         self.end(StopSignal::Requested);
     }
 
+    /// Ends the run after a checkpoint is saved; the run then fails with `E_ABORTED`.
     #[napi]
     pub fn abort(&self) {
         self.end(StopSignal::Aborted);
@@ -112,9 +114,9 @@ impl NativeRun {
         self.control.resume();
     }
 
-    fn end(&self, why: StopSignal) {
+    fn end(&self, signal: StopSignal) {
         if let Some(thread) = &self.thread {
-            thread.stop(&self.control, why);
+            thread.stop(&self.control, signal);
         }
     }
 }

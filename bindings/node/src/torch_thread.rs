@@ -40,12 +40,12 @@ pub fn torch_thread() -> Result<Arc<TorchThread>> {
     }
 }
 
-/// Saves and stops every run and joins the torch thread. A process that exits during a libtorch call
-/// would crash.
+/// Saves and stops every run and joins the torch thread. A process that exits during a libtorch
+/// call would crash.
 #[napi]
 pub fn shutdown() {
-    let before = std::mem::replace(&mut *lock_state(), ThreadState::Closed);
-    if let ThreadState::Running(thread) = before {
+    let previous = std::mem::replace(&mut *lock_state(), ThreadState::Closed);
+    if let ThreadState::Running(thread) = previous {
         thread.close();
     }
 }
@@ -61,14 +61,14 @@ pub fn environment() -> String {
     })))
 }
 
-/// Loads residual-cuda.so. Must be called after libtorch_cuda is loaded and before any other libtorch
-/// call.
+/// Loads residual-cuda.so. Must be called after libtorch_cuda is loaded and before any other
+/// libtorch call.
 #[napi]
 pub fn use_cuda(path: String) -> String {
     to_native_result(residual_torch::cuda::load(path.as_ref()))
 }
 
-/// Records why CUDA cannot be used although driver and libraries are installed.
+/// Records why CUDA cannot be used although its driver and libraries are installed.
 #[napi]
 pub fn set_cuda_unusable(why: String) {
     residual_torch::cuda::set_unavailable_reason(why);

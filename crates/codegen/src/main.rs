@@ -1,14 +1,15 @@
-//! Generates files from the core's public types: `src/native/generated.ts`, `config.schema.json` and
-//! the table of error codes. The argument is the output folder. `scripts/generate.mjs` calls it.
+//! Generates files from the core's public types: `src/native/generated.ts`, `config.schema.json`
+//! and the table of error codes. The argument is the output folder. `scripts/generate.mjs` calls
+//! this program.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use residual_spec as spec;
 use ts_rs::{TS, TypeVisitor};
 
-/// A section of generated.ts: a heading and the types that are declared in it, with every type they
-/// refer to that no earlier section declared.
+/// A section of generated.ts: its heading, and a function that declares its types together with
+/// the types they refer to, unless an earlier section declared them.
 type Section = (&'static str, fn(&mut Declarations));
 
 const SECTIONS: &[Section] = &[
@@ -50,7 +51,7 @@ const SECTIONS: &[Section] = &[
     }),
 ];
 
-/// Types that cannot be expressed in Rust: `(declaration, type, replacement)`.
+/// Property types that Rust cannot express: `(declaring type, property, replacement)`.
 const REPLACEMENTS: &[(&str, &str, &str)] = &[
     ("DataConfig", "source?: string", "source?: DatasetName"),
     ("ModelConfig", "arch?: 'auto' | string", "arch?: 'auto' | ModelName"),
@@ -62,7 +63,7 @@ const REPLACEMENTS: &[(&str, &str, &str)] = &[
     ("TrainConfig", "recipe?: string", "recipe?: RecipeName"),
 ];
 
-/// Declarations of names that editors complete, and of values per channel.
+/// Returns the types of names that editors complete, and of values per channel.
 fn name_types(recipes: &[String]) -> String {
     let datasets = residual_data::known_datasets().iter().map(|set| set.name.to_string());
     let union = |name: &str, doc: &str, names: Vec<String>| {
@@ -93,12 +94,12 @@ fn recipe_names() -> Vec<String> {
     names
 }
 
-/// Declarations in the order of their sections.
+/// Collects the declarations of types in the order of the sections.
 struct Declarations<'c> {
     cfg: &'c ts_rs::Config,
     text: String,
-    /// Whether a declared type was found, by name.
-    seen: BTreeMap<String, ()>,
+    /// Names of the declared types.
+    seen: BTreeSet<String>,
 }
 
 impl Declarations<'_> {
@@ -112,7 +113,7 @@ impl TypeVisitor for Declarations<'_> {
         // Types without an output path are built in and have no declaration.
         if T::output_path().is_some() {
             let name = T::ident(self.cfg);
-            if self.seen.insert(name.clone(), ()).is_some() {
+            if !self.seen.insert(name.clone()) {
                 return;
             }
             let declaration = optional_may_be_undefined(&allow_tag_alone(
@@ -127,7 +128,7 @@ impl TypeVisitor for Declarations<'_> {
     }
 }
 
-/// Applies [`REPLACEMENTS`], and the names that editors complete.
+/// Applies [`REPLACEMENTS`] and inserts the types of names that editors complete.
 fn replace_types(name: &str, declaration: String) -> String {
     let declaration = declaration
         .replace("string | ModelConfig", "ModelName | ModelConfig")
@@ -141,7 +142,7 @@ fn replace_types(name: &str, declaration: String) -> String {
     )
 }
 
-/// Lets the tag alone stand for a variant with defaults, in configurations:
+/// Allows a tag as shorthand for a variant with defaults, in configurations:
 /// `"a" | { "type": "a" } & A`.
 fn allow_tag_alone(name: &str, declaration: String) -> String {
     const TAG: &str = r#"{ "type": "#;
@@ -194,7 +195,7 @@ fn exit_statuses() -> String {
 }
 
 /// Returns the table of error codes for docs/errors.md.
-fn codes() -> serde_json::Value {
+fn error_codes() -> serde_json::Value {
     let codes = spec::ErrorCode::ALL.iter().map(|code| {
         serde_json::json!({
             "code": code.as_str(),
@@ -209,7 +210,7 @@ fn codes() -> serde_json::Value {
 fn main() {
     let folder = std::path::PathBuf::from(std::env::args().nth(1).expect("usage: generate FOLDER"));
     let cfg = ts_rs::Config::default().with_large_int("number");
-    let mut all = Declarations { cfg: &cfg, text: String::new(), seen: BTreeMap::new() };
+    let mut all = Declarations { cfg: &cfg, text: String::new(), seen: BTreeSet::new() };
     for (heading, add) in SECTIONS {
         let _ = writeln!(all.text, "// {heading}\n");
         add(&mut all);
@@ -223,7 +224,7 @@ fn main() {
     text.push_str(&exit_statuses());
     std::fs::write(folder.join("generated.ts"), text).expect("generated.ts");
 
-    std::fs::write(folder.join("errors.json"), codes().to_string()).expect("errors.json");
+    std::fs::write(folder.join("errors.json"), error_codes().to_string()).expect("errors.json");
 
     let mut schema = schemars::schema_for!(spec::TrainConfig);
     schema.insert("title".into(), "residual training configuration".into());
