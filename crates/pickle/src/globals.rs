@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_acts_is_allowed_global() {
+    fn rejects_globals_that_can_execute_code() {
         for (module, name) in [
             ("os", "system"),
             ("posix", "system"),
