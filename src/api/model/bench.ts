@@ -10,8 +10,8 @@ import { unwrapResult } from '../../native/native-result.js'
  * result contains all rounds, because clock speeds drift.
  *
  * @example
- * const { train } = await bench('resnet18')
- * console.log(train.median, 'images per second')
+ * const throughput = await bench('resnet18')
+ * console.log(throughput.train.median, 'images per second')
  *
  * @param config name of a network, or an object with more settings
  * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`, `E_MEMORY`
