@@ -71,7 +71,7 @@ export class Router {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
-    request.resume() // discards the body: no request has one
+    request.resume() // discards a body; no route uses one
     const wrongOrigin = this.#guard.checkOrigin(request)
     if (wrongOrigin !== undefined) return rejectReadably(request, response, wrongOrigin)
     const url = parseUrl(request.url)

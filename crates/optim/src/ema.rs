@@ -14,7 +14,7 @@ use tch::Tensor;
 pub struct Ema {
     decay: f64,
     model: Model,
-    /// Tensors of the average and of the trained network, in parallel.
+    /// Tensors of the average and of the trained network, in the same order.
     average: Vec<Tensor>,
     weights: Vec<Tensor>,
     has_updates: bool,

@@ -7,7 +7,7 @@ use tch::Tensor;
 use crate::SkipFlags;
 use crate::adam::AdamRule;
 
-/// How an optimizer moves the parameters of one group.
+/// The update of one parameter group by an optimizer.
 pub trait UpdateRule {
     /// Returns the names of the state tensors that the rule keeps for each parameter, as PyTorch
     /// names them.
@@ -22,8 +22,8 @@ pub trait UpdateRule {
     /// graph. A rule that returns false must honor [`Update::skip`].
     fn reads_on_host(&self) -> bool;
 
-    /// Updates the parameters of `group` and their state in place. `gradients` and the lists of
-    /// `group` run in parallel.
+    /// Updates the parameters of `group` and their state in place. `gradients` are in the order of
+    /// the group's parameters.
     fn step(&self, group: &ParamGroup, gradients: &[Tensor], update: &Update) -> Result<()>;
 }
 
@@ -38,7 +38,8 @@ pub fn update_rule(config: &residual_spec::Optimizer) -> Box<dyn UpdateRule> {
     }
 }
 
-/// Parameters that are treated alike, with their state. All lists run in parallel.
+/// Parameters with the same hyperparameters, and their state. Index `i` of every list belongs to
+/// parameter `i`.
 pub struct ParamGroup {
     pub names: Vec<String>,
     /// Index of each parameter in the optimizer's list of all parameters.

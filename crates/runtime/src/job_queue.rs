@@ -1,6 +1,6 @@
 //! The queue of short jobs for the libtorch thread.
 //!
-//! Consecutive predict requests that are equal but for their images are taken together, because one
+//! Consecutive predict requests with the same model and options are batched, because one
 //! forward pass over many images is much faster than one for each. No request waits for others to
 //! arrive: whatever is queued when the thread is free is taken.
 
@@ -35,7 +35,7 @@ enum Queued {
     Request(PredictRequest),
 }
 
-/// Work that is done at once.
+/// Work that the thread executes without interleaving other work.
 pub(crate) enum WorkItem {
     Job(Job),
     /// At least one request, all with the same model and options.

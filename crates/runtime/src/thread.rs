@@ -2,7 +2,7 @@
 //! team.
 //!
 //! Runs execute one after another. Short jobs (opening a model, predicting) execute before queued
-//! runs, and between the steps of the current run; but none delays a run that is to end.
+//! runs and between the steps of the current run, but never delay a run that is about to end.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::catch_panic;
 use crate::job_queue::{JobQueue, JobStatus, PredictRequest};
 use crate::worker::{Worker, process_exiting};
 
-/// A run that waits for its turn.
+/// A queued run.
 struct QueuedRun {
     config: serde_json::Value,
     arrays: Option<Arrays>,
@@ -34,7 +34,7 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// Returns whether short jobs have to make way for the exit of the process or the end of a run.
+    /// Returns whether short jobs have to yield to the exit of the process or the end of a run.
     pub fn has_urgent_work(&self) -> bool {
         self.is_closing || self.current.as_ref().is_some_and(|control| control.can_stop_now())
     }
@@ -93,10 +93,12 @@ pub struct TorchThread {
 impl TorchThread {
     pub fn start() -> Result<TorchThread> {
         let shared = Arc::new(Shared::default());
-        let of_thread = Arc::clone(&shared);
+        let thread_shared = Arc::clone(&shared);
         let handle = std::thread::Builder::new()
             .name("residual-torch".into())
-            .spawn(move || execute(&of_thread, Worker::new(Arc::clone(&of_thread), cores())))
+            .spawn(move || {
+                execute(&thread_shared, Worker::new(Arc::clone(&thread_shared), cores()))
+            })
             .map_err(|cause| {
                 Error::new(ErrorCode::Internal, format!("no thread could be started: {cause}"))
             })?;
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_between_steps_restore_the_runs_number_of_threads() {
+    fn jobs_between_steps_restore_the_runs_number_thread_shareds() {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
         submit(&thread, move |worker| {

@@ -16,14 +16,14 @@ use crate::thread::Shared;
 use crate::thread_count::ThreadCount;
 use crate::{Session, evaluate_ensemble};
 
-/// The models that are open on the libtorch thread.
+/// The open models of the libtorch thread, and the jobs on them.
 ///
 /// Long jobs return `None` if they have to end early: `cancelled` was set, the process exits, or a
 /// run between whose steps they execute is to end.
 pub struct Worker {
     shared: Arc<Shared>,
     sessions: BTreeMap<u32, Session>,
-    /// The last handle.
+    /// The most recently assigned handle.
     last_handle: u32,
     cores: u32,
 }

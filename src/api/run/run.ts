@@ -37,7 +37,7 @@ type Entry = { seq: number; event: RunEvent } | { seq: number; settled: Settled 
 /** Outcome that the addon reports; `failed` if a hook threw and a checkpoint was saved. */
 type Settled = { ok: TrainResult } | { error: RunError } | { failed: string; last?: string | null }
 
-/** Outcome of the promise. */
+/** Value that resolves or rejects the promise. */
 type Outcome = { result: TrainResult } | { error: unknown }
 
 /** The longest delay that `setInterval` supports, in ms. */

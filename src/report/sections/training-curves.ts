@@ -13,7 +13,7 @@ export const CHART_SIZE = { width: 300, height: 190, legend: 'bottom' } as const
 
 export const EPOCH_AXIS: Axis = { title: 'epoch', isInteger: true }
 
-/** Rows of the table of epochs; metrics.csv has all. */
+/** Maximum number of rows of the epoch table; metrics.csv contains all epochs. */
 const MAX_ROWS = 60
 
 /** Draws loss, accuracy, learning rate and throughput by epoch. */
@@ -154,9 +154,13 @@ export function domainFromZero(points: readonly Point[]): [number, number] | und
   return highest > 0 ? [0, 1.1 * highest] : undefined
 }
 
-function sampleEvenly<T>(all: readonly T[], most: number, isKept: (item: T) => boolean): T[] {
-  const stride = Math.ceil(all.length / most)
-  return all.filter(
-    (item, index) => index % stride === 0 || index === all.length - 1 || isKept(item),
+function sampleEvenly<T>(
+  items: readonly T[],
+  maxItems: number,
+  isRequired: (item: T) => boolean,
+): T[] {
+  const stride = Math.ceil(items.length / maxItems)
+  return items.filter(
+    (item, index) => index % stride === 0 || index === items.length - 1 || isRequired(item),
   )
 }
