@@ -342,7 +342,7 @@ mod tests {
     fn does_not_warn_if_no_weights_are_wanted() {
         for (model, reason) in [
             (json!({ "weights": "none" }), None),
-            (json!("resnet20"), Some("nobody published any for resnet20")),
+            (json!("resnet20"), Some("there are no ImageNet weights for resnet20")),
         ] {
             let mut input = parse(json!({ "model": model }));
             let initial = InitialWeights::read(&mut input, &facts()).unwrap();
