@@ -97,7 +97,7 @@ impl TorchThread {
         let handle = std::thread::Builder::new()
             .name("residual-torch".into())
             .spawn(move || {
-                execute(&thread_shared, Worker::new(Arc::clone(&thread_shared), cores()))
+                execute(&thread_shared, Worker::new(Arc::clone(&thread_shared), cores()));
             })
             .map_err(|cause| {
                 Error::new(ErrorCode::Internal, format!("no thread could be started: {cause}"))
