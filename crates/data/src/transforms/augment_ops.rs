@@ -54,10 +54,10 @@ impl AugmentImage {
             AugmentOp::ShearX(amount) => self.affine([1.0, amount, 0.0, 0.0, 1.0, 0.0]),
             AugmentOp::ShearY(amount) => self.affine([1.0, 0.0, 0.0, amount, 1.0, 0.0]),
             AugmentOp::TranslateX(amount) => {
-                self.affine([1.0, 0.0, -amount.trunc(), 0.0, 1.0, 0.0])
+                self.affine([1.0, 0.0, -amount.trunc(), 0.0, 1.0, 0.0]);
             }
             AugmentOp::TranslateY(amount) => {
-                self.affine([1.0, 0.0, 0.0, 0.0, 1.0, -amount.trunc()])
+                self.affine([1.0, 0.0, 0.0, 0.0, 1.0, -amount.trunc()]);
             }
             AugmentOp::Rotate(degrees) => {
                 let (sin, cos) = (-degrees.rem_euclid(360.0).to_radians()).sin_cos();
