@@ -31,9 +31,9 @@ export declare function train(config: TrainConfig, options?: TrainOptions): Run;
 /**
  * A training run: a promise of its result and an async iterable of its events.
  *
- * The run trains on a thread of its own and keeps the process alive until it ends (see `unref`). Its
- * rejection is never reported as unhandled, so that code which only reads the events need not await
- * the promise.
+ * The run trains on a thread of its own and keeps the process alive until it ends (see `unref`).
+ * Its rejection is never reported as unhandled, so that code which only reads the events need not
+ * await the promise.
  *
  * @example
  * const run = train({ data: './photos', model: 'resnet18' })
@@ -78,8 +78,8 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
 }
 
 /**
- * State of a run: `starting` before the first step (also while it waits for another run), `running`,
- * `paused`, `stopping` after a request to end, and `ended`.
+ * State of a run: `starting` before the first step (also while it waits for another run),
+ * `running`, `paused`, `stopping` after a request to end, and `ended`.
  */
 export declare type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended';
 
@@ -404,7 +404,7 @@ export declare function recipes(): Promise<Recipe[]>;
 export declare interface Recipe {
     /** Value of the `recipe` key that selects it. */
     name: string;
-    /** What it trains, in one line. */
+    /** One-line summary of the network and the data set. */
     description: string;
     /** Author and publication. */
     source: string;
@@ -434,8 +434,8 @@ export declare interface TrainOptions {
     /** Called when the data is read and the run folder is created, before the first step. */
     onStart?: Hook<StartEvent> | undefined;
     /**
-     * Called after an optimizer step. Training does not wait for it: steps are skipped while an earlier
-     * call is pending.
+     * Called after an optimizer step. Training does not wait for it: steps are skipped while an
+     * earlier call is pending.
      */
     onStep?: Hook<StepEvent> | undefined;
     /** Called after an epoch and its validation. Training waits for the promise that it returns. */
@@ -449,8 +449,8 @@ export declare interface TrainOptions {
 }
 
 /**
- * A callback for one type of event. Hooks are called in the order of the events. If a hook throws or
- * rejects, the run saves a checkpoint, ends, and rejects with that error.
+ * A callback for one type of event. Hooks are called in the order of the events. If a hook throws
+ * or rejects, the run saves a checkpoint, ends, and rejects with that error.
  */
 export declare type Hook<Event> = (event: Event) => HookResult | PromiseLike<HookResult>;
 
@@ -665,8 +665,8 @@ export declare type TrainResult = {
      */
     seconds: number;
     /**
-     * Absolute path of the report, if `train()` wrote one. Not in result.json, from which the report
-     * is generated.
+     * Absolute path of the report, if `train()` wrote one. Not in result.json, from which the
+     * report is generated.
      */
     report?: string | undefined;
 };
@@ -791,8 +791,8 @@ export declare type TrainConfig = {
      */
     earlyStopping?: EarlyStoppingConfig | undefined;
     /**
-     * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
-     * and GPUs of compute capability 8.0 or higher, else `fp32`.
+     * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with
+     * AVX512_BF16 and GPUs of compute capability 8.0 or higher, else `fp32`.
      */
     precision?: 'auto' | Precision | undefined;
     /**
@@ -825,14 +825,15 @@ export declare type TrainConfig = {
     cache?: 'auto' | number | undefined;
     /**
      * Where training and validation images are cropped, flipped and normalized. Results do not
-     * depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
-     * need no other transform and take at most a quarter of the free GPU memory; else `workers`.
+     * depend on it. Default: `device` for CUDA if all images are in memory at
+     * `data.imageSize`, need no other transform and take at most a quarter of the free GPU
+     * memory; else `workers`.
      */
     augmentOn?: 'auto' | AugmentOn | undefined;
     /**
      * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
-     * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
-     * has no effect on the CPU. Default: 1.
+     * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it
+     * and has no effect on the CPU. Default: 1.
      */
     memoryFraction?: number | undefined;
     /**
@@ -909,7 +910,8 @@ export declare type DataConfig = {
     labels?: CifarLabels | undefined;
     /**
      * Oversample rare classes so that all are equally frequent, like PyTorch's
-     * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
+     * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
+     * false.
      */
     balanced?: boolean | undefined;
     /**
@@ -954,12 +956,13 @@ export declare type TransformConfig = {
      */
     crop?: 'auto' | CropConfig | undefined;
     /**
-     * Flip training images horizontally with probability 0.5. Default: true, except for digits.
+     * Flip training images horizontally with probability 0.5. Default: true, except for
+     * digits.
      */
     flip?: 'auto' | boolean | undefined;
     /**
-     * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
-     * they are in memory, else ImageNet's.
+     * Mean of each channel, for values from 0 to 1. Default: the mean of the training images
+     * if they are in memory, else ImageNet's.
      */
     mean?: 'auto' | ChannelValues | undefined;
     /**
@@ -967,15 +970,15 @@ export declare type TransformConfig = {
      */
     std?: 'auto' | ChannelValues | undefined;
     /**
-     * Length in pixels to which the short side of evaluation images is resized before the center
-     * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
-     * (256 for 224).
+     * Length in pixels to which the short side of evaluation images is resized before the
+     * center crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else
+     * 8/7 of it (256 for 224).
      */
     evalResize?: 'auto' | number | undefined;
     /**
-     * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
-     * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
-     * external weights, which were trained without it.
+     * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least
+     * this many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0
+     * for external weights, which were trained without it.
      */
     decodeShortSide?: 'auto' | number | undefined;
     /**
@@ -1197,13 +1200,13 @@ export declare type ModelConfig = {
      */
     stem?: 'auto' | Stem | undefined;
     /**
-     * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
-     * networks of basic blocks, `none` for plain networks and VGG, else `B`.
+     * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for
+     * CIFAR networks of basic blocks, `none` for plain networks and VGG, else `B`.
      */
     shortcut?: 'auto' | Shortcut | undefined;
     /**
-     * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
-     * as torchvision's `zero_init_residual`. Default: false.
+     * Initialize the last batch normalization of every block with weight 0 (Goyal et al.
+     * 2017), as torchvision's `zero_init_residual`. Default: false.
      */
     zeroInitResidual?: boolean | undefined;
     /**
@@ -1253,8 +1256,8 @@ export declare type WeightsName = 'imagenet' | 'none' | (string & {});
  */
 export declare type BudgetConfig = {
     /**
-     * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
-     * 5 to 30 if training starts from weights.
+     * Passes over the training images. Default, if no limit is set: 30; up to 60 for few
+     * images; 5 to 30 if training starts from weights.
      */
     epochs?: number | undefined;
     /**
@@ -1285,8 +1288,8 @@ export declare type OptimizerConfig = 'sgd' | 'adam' | 'adamw' | 'lars' | ({
  */
 export declare type SgdConfig = {
     /**
-     * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
-     * for images of more than 96 pixels); 0.01 if training starts from weights.
+     * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images
+     * (256 for images of more than 96 pixels); 0.01 if training starts from weights.
      */
     lr?: number | undefined;
     /**
@@ -1539,8 +1542,8 @@ export declare type AnnealStrategy = 'cos' | 'linear';
  */
 export declare type WarmupConfig = {
     /**
-     * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
-     * weights (a tenth of the budget if that is less).
+     * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts
+     * from weights (a tenth of the budget if that is less).
      */
     epochs?: number | undefined;
     /**
@@ -1767,15 +1770,16 @@ export declare class Model implements AsyncDisposable {
     predict(images: readonly ImageInput[], config?: PredictConfig): Promise<Prediction[]>;
     /**
      * Evaluates the model on a data set, without augmentation. A named data set is downloaded if
-     * necessary. (An evaluation during a training run is interleaved with its steps; it restarts after
-     * the final evaluation of the run.)
+     * necessary. (An evaluation during a training run is interleaved with its steps; it restarts
+     * after the final evaluation of the run.)
      *
      * @example
      * await using model = await loadModel('runs/latest')
-     * const { accuracy, confusion } = await model.evaluate({ part: 'val' })
+     * const { accuracy, confusion } = await model.evaluate({ split: 'val' })
      *
      * @param config which images to evaluate on. Default: the data set it was trained on
-     * @param options in-memory images instead of `config.data`, whose default classes are those of the
+     * @param options in-memory images instead of `config.data`, whose default classes are those of
+     * the
      *   model; and a signal, which ends the evaluation after the current batch
      * @throws {ResidualError} the errors of opening the data set; `E_MISMATCH` if its classes differ;
      *   `AbortError`
@@ -1867,8 +1871,8 @@ export declare type PredictConfig = {
      */
     scales?: Array<number> | undefined;
     /**
-     * Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default: no
-     * image.
+     * Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default:
+     * no image.
      */
     thumbnails?: number | undefined;
 };
@@ -2058,8 +2062,8 @@ export declare type ClassMetrics = {
      */
     accuracy: number;
     /**
-     * Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0 without
-     * predictions.
+     * Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0
+     * without predictions.
      */
     precision: number;
     /**
@@ -2219,8 +2223,8 @@ export declare type ExportConfig = {
 };
 
 /**
- * Classifies an image, or each image of an array (`residual predict`). Loads the model for this call
- * only; use `loadModel()` to classify repeatedly.
+ * Classifies an image, or each image of an array (`residual predict`). Loads the model for this
+ * call only; use `loadModel()` to classify repeatedly.
  *
  * @example
  * const { label, probability } = await predict('runs/latest', 'cat.jpg')
@@ -2240,7 +2244,7 @@ export declare function predict(model: string | URL, images: readonly ImageInput
  * The images are not augmented.
  *
  * @example
- * const { accuracy, mostConfused } = await evaluate('runs/latest', { part: 'val' })
+ * const { accuracy, mostConfused } = await evaluate('runs/latest', { split: 'val' })
  *
  * @param path a run folder, a checkpoint, or a weights file
  * @param config which images to evaluate on. Default: the data set it was trained on
@@ -2306,58 +2310,58 @@ export declare type InspectConfig = {
 };
 
 /**
- * What `inspect()` gives.
+ * Result of `inspect()`.
  */
 export declare type Inspection = {
     name: string;
     /**
-     * Channels, height, width.
+     * Shape of the input: channels, height, width.
      */
     input: [number, number, number];
     classes: number;
     /**
-     * Trainable numbers.
+     * Number of trainable parameters.
      */
     parameters: number;
     /**
-     * Multiply-adds of one image's forward pass: convolutions and linear layers, as the paper
-     * counts.
+     * Multiply-adds of the convolutions and linear layers in the forward pass of one image, as He
+     * et al. 2015 count them.
      */
     macs: number;
     layers: Array<LayerRow>;
     /**
-     * The layers within one another, as PyTorch's `print(net)` has them.
+     * Module tree, as PyTorch's `print(net)` formats it.
      */
     tree: string;
     /**
-     * `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
-     * `residual inspect --tree` prints.
+     * `tree` with output shape, parameters and multiply-adds of each layer, and the totals, as
+     * printed by `residual inspect --tree`.
      */
     text: string;
     /**
-     * One line a layer: what `residual inspect --table` prints.
+     * Table of the layers, as printed by `residual inspect --table`.
      */
     table: string;
     /**
-     * What the file says that was looked at, where it was one.
+     * Metadata of the file, if a checkpoint was inspected.
      */
     checkpoint?: CheckpointInfo | undefined;
 };
 
 /**
- * One layer.
+ * A layer of a network.
  */
 export declare type LayerRow = {
     /**
-     * As in `state_dict`: `layer1.0.conv1`.
+     * Name as in `state_dict`, such as `layer1.0.conv1`.
      */
     name: string;
     /**
-     * PyTorch's class and what tells it from its like: `Conv2d 3x3, stride 2`.
+     * PyTorch class and options, such as `Conv2d 3x3, stride 2`.
      */
     kind: string;
     /**
-     * Channels, height, width of the output; features, for a linear layer.
+     * Shape of the output: channels, height and width, or features for a linear layer.
      */
     output: Array<number>;
     parameters: number;
@@ -2471,7 +2475,7 @@ export declare interface NamedDataset {
 export declare function downloadDataset(name: string, options?: DownloadOptions): Promise<NamedDataset>;
 
 /**
- * Compares the files of a named data set with their published checksums (`residual data verify`).
+ * Verifies the SHA-256 checksums of the files of a named data set (`residual data verify`).
  * Does not load libtorch.
  *
  * @example
@@ -2492,12 +2496,12 @@ export declare interface DatasetVerification {
     files: VerifiedFile[];
 }
 
-/** A file of a data set, compared with its published checksum. */
+/** A file of a data set, compared with its expected checksum. */
 export declare interface VerifiedFile {
     file: string;
     /** Whether the checksum matches. */
     ok: boolean;
-    /** Published SHA-256 of the decompressed file, in hexadecimal. */
+    /** Expected SHA-256 of the decompressed file, in hexadecimal. */
     expected: string;
     /** SHA-256 of the file; null if it is missing or cannot be decompressed. */
     actual: string | null;
@@ -2609,23 +2613,24 @@ export declare interface ArraySplit {
 export declare const experiment: Experiments;
 
 /**
- * Experiments with several networks. Those that train write ordinary runs below `out`; a repeated call
- * reuses finished runs and resumes an interrupted one.
+ * Experiments with several networks. Those that train write ordinary runs below `out`; a repeated
+ * call reuses finished runs and resumes an interrupted one.
  */
 export declare interface Experiments {
     /**
-     * Reproduces the degradation experiment of the paper (figures 1, 4, 6 and 7, tables 2 and 6): trains
-     * a plain and a residual network of each depth and compares their errors and layer responses. All
-     * networks use the paper's recipe (section 4.2), which divides the learning rate by 10 at half and
-     * at three quarters of the budget.
+     * Reproduces the degradation experiment of the paper (figures 1, 4, 6 and 7, tables 2 and 6):
+     * trains a plain and a residual network of each depth and compares their errors and layer
+     * responses. All networks use the paper's recipe (section 4.2), which divides the learning rate
+     * by 10 at half and at three quarters of the budget.
      *
-     * @throws {ResidualError} the errors of `train()`; `E_MISMATCH` if `out` contains runs with another
+     * @throws {ResidualError} the errors of `train()`; `E_MISMATCH` if `out` contains runs with
+     * another
      *   configuration; `AbortError`
      */
     degradation(config: DegradationConfig, options?: ExperimentOptions): Promise<DegradationResult>;
     /**
-     * Trains one configuration with several seeds. The seed determines weights, order and augmentation;
-     * the validation split is the same for all seeds, unless `data.splitSeed` is given.
+     * Trains one configuration with several seeds. The seed determines weights, order and
+     * augmentation; the validation split is the same for all seeds, unless `data.splitSeed` is given.
      *
      * @throws {ResidualError} as `degradation()`
      */
@@ -2636,7 +2641,8 @@ export declare interface Experiments {
      *
      * @param models run folders or checkpoints
      * @param config Default: the data of the first model.
-     * @throws {ResidualError} as `evaluate()`; `E_MISMATCH` if the models differ in their classes or in
+     * @throws {ResidualError} as `evaluate()`; `E_MISMATCH` if the models differ in their classes or
+     * in
      *   their validation split
      */
     ensemble(models: readonly (string | URL)[], config?: EnsembleConfig, options?: EnsembleOptions): Promise<EnsembleResult>;
@@ -2717,7 +2723,7 @@ export declare interface DegradationNetwork {
     trainError: MeanStd;
     /** After the last epoch; null without a validation split. */
     valError: MeanStd | null;
-    /** Of the checkpoint selected by `monitor`; null without a test split. */
+    /** Test error of the checkpoint selected by `monitor`; null without a test split. */
     testError: MeanStd | null;
     /** Test error in the paper; null if it reports none. */
     paper: PublishedResult | null;
@@ -2848,7 +2854,7 @@ export declare type EnsembleEvaluation = {
 /**
  * Writes the report of a run as a self-contained HTML page, with its figures as SVG and PNG; for
  * several runs, writes a comparison. Sections that cannot be rendered, because the run is not
- * finished or its images are gone, are left out.
+ * finished or its images are gone, are skipped.
  *
  * @example
  * const { file } = await report('runs/photos-resnet18')
@@ -2868,9 +2874,9 @@ export declare interface ReportOptions {
     /** Location of the images, if they were moved since training. */
     data?: string | undefined;
     /**
-     * Evaluate the network if the run folder has no evaluation of it, or if `data` is given; this takes
-     * about as long as a validation during training. If false, such a report has no confusion matrix
-     * and no predictions. Comparisons never evaluate. Default: true.
+     * Evaluate the network if the run folder has no evaluation of it, or if `data` is given; this
+     * takes about as long as a validation during training. If false, such a report has no confusion
+     * matrix and no predictions. Comparisons never evaluate. Default: true.
      */
     evaluate?: boolean | undefined;
     /** Called before the evaluation starts. */
@@ -2904,8 +2910,8 @@ export declare interface ReportedRun {
     /** Completed epochs. */
     epochs: number;
     /**
-     * Accuracy of the best epoch, on the validation split if there is one, 0 to 1; undefined before the
-     * first epoch.
+     * Accuracy of the best epoch, on the validation split if there is one, 0 to 1; undefined before
+     * the first epoch.
      */
     accuracy?: number | undefined;
     /** Accuracy on the test split, 0 to 1, if the run measured it. */
@@ -2915,8 +2921,8 @@ export declare interface ReportedRun {
 }
 
 /**
- * Serves a live web page of runs: training curves, progress, sample predictions, and a button to stop
- * a run. The page follows the run folders, whichever process trains.
+ * Serves a live web page of runs: training curves, progress, sample predictions, and a button to
+ * stop a run. The page follows the run folders, whichever process trains.
  *
  * The server is reachable only from this machine, and only with the token in its URL.
  *
@@ -2926,7 +2932,8 @@ export declare interface ReportedRun {
  * await train({ data: './photos', out: 'runs/photos' })
  *
  * @param folder a folder of runs, or a run folder; it may not exist yet
- * @throws {ResidualError} `E_PORT` if the port is not available; `E_USAGE` if the path is a file or the
+ * @throws {ResidualError} `E_PORT` if the port is not available; `E_USAGE` if the path is a file or
+ * the
  *   port is invalid
  */
 export declare function dashboard(folder?: string | URL, { port }?: DashboardOptions): Promise<Dashboard>;
@@ -2937,7 +2944,7 @@ export declare interface DashboardOptions {
     port?: number | undefined;
 }
 
-/** A running server of the live page. The server keeps the process alive until it is closed. */
+/** A running dashboard server. The server keeps the process alive until it is closed. */
 export declare class Dashboard implements AsyncDisposable {
     #private;
     /** Absolute path of the folder of runs. */
@@ -2945,8 +2952,8 @@ export declare class Dashboard implements AsyncDisposable {
     /** Port on 127.0.0.1. */
     readonly port: number;
     /**
-     * URL for the browser. Its token grants access to view and stop runs; the page exchanges the token
-     * for a cookie and removes it from the address bar.
+     * URL for the browser. Its token grants access to view and stop runs; the page exchanges the
+     * token for a cookie and removes it from the address bar.
      */
     readonly url: string;
     private constructor();
@@ -2962,7 +2969,8 @@ export declare class Dashboard implements AsyncDisposable {
  * @example
  * await using model = await loadModel('runs/latest')
  * const prediction = await model.predict('cat.jpg', { thumbnails: 160 })
- * await writeFile('cat.html', renderPredictionGallery([{ name: 'cat.jpg', prediction }], model.info))
+ * await writeFile('cat.html', renderPredictionGallery([{ name: 'cat.jpg', prediction }],
+ * model.info))
  *
  * @param predictions in the order in which they are shown
  * @param model the predicting model's `model.info`
@@ -2979,8 +2987,9 @@ export declare interface NamedPrediction {
 }
 
 /**
- * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label, their
- * prediction and its probability. Correct predictions have a green frame, wrong ones a red frame.
+ * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label,
+ * their prediction and its probability. Correct predictions have a green frame, wrong ones a red
+ * frame.
  *
  * @example
  * const { samples } = await evaluate('runs/latest', { samples: 12, thumbnails: 96 })
@@ -2994,10 +3003,11 @@ export declare function renderPredictions(examples: readonly EvaluatedImage[], o
  * Arranges images in a grid with captions, as `torchvision.utils.make_grid`.
  *
  * @example
- * const gray = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as const
- * await writeFile('grid.svg', makeGrid([{ image: gray, caption: 'gray' }]).svg)
+ * const gray = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as
+ * const await writeFile('grid.svg', makeGrid([{ image: gray, caption: 'gray' }]).svg)
  *
- * @throws {ResidualError} `E_USAGE` if there are no images, or an image is neither pixels nor a file
+ * @throws {ResidualError} `E_USAGE` if there are no images, or an image is neither pixels nor a
+ * file
  */
 export declare function makeGrid(tiles: readonly GridTile[], options?: GridOptions): ImageGrid;
 
@@ -3057,9 +3067,9 @@ export declare interface Check {
     /** `platform`, `glibc`, `addon`, `libtorch`, `CUDA`, `CPU`, `threads`, `memory`, `disk`, ... */
     name: string;
     status: CheckStatus;
-    /** What was detected, in a few words. */
+    /** The detected state, in a few words. */
     detail: string;
-    /** The next thing to do, as a sentence; undefined when nothing needs to be done. */
+    /** Suggested fix, as a sentence; undefined if nothing needs to be done. */
     hint?: string | undefined;
 }
 
@@ -3075,8 +3085,8 @@ export declare type CheckStatus = 'pass' | 'warn' | 'fail' | 'off';
  * result contains all rounds, because clock speeds drift.
  *
  * @example
- * const { train } = await bench('resnet18')
- * console.log(train.median, 'images per second')
+ * const throughput = await bench('resnet18')
+ * console.log(throughput.train.median, 'images per second')
  *
  * @param config name of a network, or an object with more settings
  * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`, `E_MEMORY`
@@ -3193,7 +3203,7 @@ export declare type Throughput = {
 export declare class ResidualError extends Error {
     /** The kind of error, for programs. */
     readonly code: ErrorCode;
-    /** Where: a configuration key, a file, a line in it. */
+    /** Location: a configuration key, a file, a line in it. */
     readonly at: ErrorLocation;
     /** The next thing to do, as a sentence. */
     readonly hint: string;
@@ -3213,11 +3223,11 @@ export declare type ErrorLocation = {
 /** The content of an error, as plain data. */
 export declare interface RunError {
     code: ErrorCode;
-    /** What happened, as a sentence without the final period. */
+    /** Description of the problem, as a sentence without the final period. */
     message: string;
-    /** Where: a configuration key, a file, a line in it. */
+    /** Location: a configuration key, a file, a line in it. */
     at?: ErrorLocation;
-    /** The next thing to do. Default: the general hint of the code. */
+    /** Suggested fix. Default: the general hint of the code. */
     hint?: string;
 }
 
@@ -3323,8 +3333,8 @@ export declare type ResolvedConfig = {
      */
     earlyStopping: ResolvedEarlyStopping | null;
     /**
-     * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
-     * and GPUs of compute capability 8.0 or higher, else `fp32`.
+     * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with
+     * AVX512_BF16 and GPUs of compute capability 8.0 or higher, else `fp32`.
      */
     precision: Precision;
     /**
@@ -3357,14 +3367,15 @@ export declare type ResolvedConfig = {
     cache: number;
     /**
      * Where training and validation images are cropped, flipped and normalized. Results do not
-     * depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
-     * need no other transform and take at most a quarter of the free GPU memory; else `workers`.
+     * depend on it. Default: `device` for CUDA if all images are in memory at
+     * `data.imageSize`, need no other transform and take at most a quarter of the free GPU
+     * memory; else `workers`.
      */
     augmentOn: AugmentOn;
     /**
      * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
-     * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
-     * has no effect on the CPU. Default: 1.
+     * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it
+     * and has no effect on the CPU. Default: 1.
      */
     memoryFraction: number | null;
     /**
@@ -3444,7 +3455,8 @@ export declare type ResolvedData = {
     labels: CifarLabels;
     /**
      * Oversample rare classes so that all are equally frequent, like PyTorch's
-     * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
+     * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
+     * false.
      */
     balanced: boolean;
     /**
@@ -3479,12 +3491,13 @@ export declare type ResolvedTransform = {
      */
     crop: ResolvedCrop;
     /**
-     * Flip training images horizontally with probability 0.5. Default: true, except for digits.
+     * Flip training images horizontally with probability 0.5. Default: true, except for
+     * digits.
      */
     flip: boolean;
     /**
-     * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
-     * they are in memory, else ImageNet's.
+     * Mean of each channel, for values from 0 to 1. Default: the mean of the training images
+     * if they are in memory, else ImageNet's.
      */
     mean: ChannelValues;
     /**
@@ -3492,15 +3505,15 @@ export declare type ResolvedTransform = {
      */
     std: ChannelValues;
     /**
-     * Length in pixels to which the short side of evaluation images is resized before the center
-     * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
-     * (256 for 224).
+     * Length in pixels to which the short side of evaluation images is resized before the
+     * center crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else
+     * 8/7 of it (256 for 224).
      */
     evalResize: number;
     /**
-     * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
-     * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
-     * external weights, which were trained without it.
+     * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least
+     * this many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0
+     * for external weights, which were trained without it.
      */
     decodeShortSide: number;
     /**
@@ -3716,13 +3729,13 @@ export declare type ResolvedModel = {
      */
     stem: Stem;
     /**
-     * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
-     * networks of basic blocks, `none` for plain networks and VGG, else `B`.
+     * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for
+     * CIFAR networks of basic blocks, `none` for plain networks and VGG, else `B`.
      */
     shortcut: Shortcut;
     /**
-     * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
-     * as torchvision's `zero_init_residual`. Default: false.
+     * Initialize the last batch normalization of every block with weight 0 (Goyal et al.
+     * 2017), as torchvision's `zero_init_residual`. Default: false.
      */
     zeroInitResidual: boolean;
     /**
@@ -3754,8 +3767,8 @@ export declare type ResolvedModel = {
  */
 export declare type ResolvedBudget = {
     /**
-     * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
-     * 5 to 30 if training starts from weights.
+     * Passes over the training images. Default, if no limit is set: 30; up to 60 for few
+     * images; 5 to 30 if training starts from weights.
      */
     epochs: number | null;
     /**
@@ -3786,8 +3799,8 @@ export declare type ResolvedOptimizer = ({
  */
 export declare type ResolvedSgd = {
     /**
-     * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
-     * for images of more than 96 pixels); 0.01 if training starts from weights.
+     * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images
+     * (256 for images of more than 96 pixels); 0.01 if training starts from weights.
      */
     lr: number;
     /**
@@ -4020,8 +4033,8 @@ export declare type ResolvedOneCycleSchedule = {
  */
 export declare type ResolvedWarmup = {
     /**
-     * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
-     * weights (a tenth of the budget if that is less).
+     * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts
+     * from weights (a tenth of the budget if that is less).
      */
     epochs: number;
     /**

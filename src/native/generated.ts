@@ -135,8 +135,8 @@ export type TrainConfig = {
    */
   earlyStopping?: EarlyStoppingConfig | undefined
   /**
-   * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
-   * and GPUs of compute capability 8.0 or higher, else `fp32`.
+   * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with
+   * AVX512_BF16 and GPUs of compute capability 8.0 or higher, else `fp32`.
    */
   precision?: 'auto' | Precision | undefined
   /**
@@ -169,14 +169,15 @@ export type TrainConfig = {
   cache?: 'auto' | number | undefined
   /**
    * Where training and validation images are cropped, flipped and normalized. Results do not
-   * depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
-   * need no other transform and take at most a quarter of the free GPU memory; else `workers`.
+   * depend on it. Default: `device` for CUDA if all images are in memory at
+   * `data.imageSize`, need no other transform and take at most a quarter of the free GPU
+   * memory; else `workers`.
    */
   augmentOn?: 'auto' | AugmentOn | undefined
   /**
    * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
-   * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
-   * has no effect on the CPU. Default: 1.
+   * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it
+   * and has no effect on the CPU. Default: 1.
    */
   memoryFraction?: number | undefined
   /**
@@ -217,477 +218,10 @@ export type TrainConfig = {
 }
 
 /**
- * Resizing, augmentation and normalization. Augmentation applies to training images only.
- */
-export type TransformConfig = {
-  /**
-   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
-   * `random-resized`.
-   */
-  crop?: 'auto' | CropConfig | undefined
-  /**
-   * Flip training images horizontally with probability 0.5. Default: true, except for digits.
-   */
-  flip?: 'auto' | boolean | undefined
-  /**
-   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
-   * they are in memory, else ImageNet's.
-   */
-  mean?: 'auto' | ChannelValues | undefined
-  /**
-   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
-   */
-  std?: 'auto' | ChannelValues | undefined
-  /**
-   * Length in pixels to which the short side of evaluation images is resized before the center
-   * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
-   * (256 for 224).
-   */
-  evalResize?: 'auto' | number | undefined
-  /**
-   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
-   * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
-   * external weights, which were trained without it.
-   */
-  decodeShortSide?: 'auto' | number | undefined
-  /**
-   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
-   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
-   */
-  pixelMean?: boolean | undefined
-  /**
-   * Automatic augmentation policy. Default: `none`.
-   */
-  policy?: PolicyConfig | undefined
-  /**
-   * Color augmentation. Default: `none`.
-   */
-  color?: ColorConfig | undefined
-  /**
-   * Erasing of image regions. Default: `none`.
-   */
-  erase?: EraseConfig | undefined
-  /**
-   * Mixing of two images. Default: `none`.
-   */
-  mix?: MixConfig | undefined
-}
-
-/**
- * Automatic augmentation policy.
- */
-export type PolicyConfig =
-  | 'none'
-  | 'randaugment'
-  | 'trivialaugment'
-  | { type: 'none' }
-  | ({ type: 'randaugment' } & RandAugmentConfig)
-  | { type: 'trivialaugment' }
-
-/**
- * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
- * `RandAugment`).
- */
-export type RandAugmentConfig = {
-  /**
-   * Number of operations per image, 1 to 16. Default: 2.
-   */
-  numOps?: number | undefined
-  /**
-   * Strength, 0 to 30. Default: 9.
-   */
-  magnitude?: number | undefined
-}
-
-/**
- * Erasing of image regions, filled with the mean color.
- */
-export type EraseConfig =
-  | 'none'
-  | 'cutout'
-  | 'random-erasing'
-  | { type: 'none' }
-  | ({ type: 'cutout' } & CutoutConfig)
-  | ({ type: 'random-erasing' } & RandomErasingConfig)
-
-/**
- * One square at a random position, possibly partly outside of the image (DeVries and Taylor
- * 2017).
- */
-export type CutoutConfig = {
-  /**
-   * Side length in pixels. Default: half of `data.imageSize`.
-   */
-  size?: 'auto' | number | undefined
-}
-
-/**
- * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
- */
-export type RandomErasingConfig = {
-  /**
-   * Probability of erasing. Default: 0.25.
-   */
-  probability?: number | undefined
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
-   */
-  scale?: [number, number] | undefined
-  /**
-   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
-   */
-  ratio?: [number, number] | undefined
-}
-
-/**
- * Crop of training images to `data.imageSize`.
- */
-export type CropConfig =
-  | 'none'
-  | 'pad'
-  | 'random-resized'
-  | 'random-short-side'
-  | { type: 'none' }
-  | ({ type: 'pad' } & PadCropConfig)
-  | ({ type: 'random-resized' } & RandomResizedCropConfig)
-  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
- * `RandomCrop`).
- */
-export type PadCropConfig = {
-  /**
-   * Padding on each side, in pixels. Default: 4.
-   */
-  padding?: number | undefined
-}
-
-/**
- * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
- */
-export type RandomResizedCropConfig = {
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
-   */
-  scale?: [number, number] | undefined
-  /**
-   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
-   */
-  ratio?: [number, number] | undefined
-}
-
-/**
- * The short side resized to a random length, then a random crop: scale augmentation of He et
- * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
- */
-export type RandomShortSideCropConfig = {
-  /**
-   * Minimum length in pixels. Default: 256.
-   */
-  min?: number | undefined
-  /**
-   * Maximum length in pixels. Default: 480.
-   */
-  max?: number | undefined
-}
-
-/**
- * Color augmentation.
- */
-export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
-
-/**
- * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
- * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
- */
-export type PcaColorConfig = {
-  /**
-   * Standard deviation of the shifts. Default: 0.1.
-   */
-  std?: number | undefined
-}
-
-/**
- * Mixing of two images.
- */
-export type MixConfig =
-  | 'none'
-  | 'mixup'
-  | 'cutmix'
-  | { type: 'none' }
-  | ({ type: 'mixup' } & MixupConfig)
-  | ({ type: 'cutmix' } & CutmixConfig)
-
-/**
- * A rectangle pasted from another image (Yun et al. 2019).
- */
-export type CutmixConfig = {
-  /**
-   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
-   * Default: 1.
-   */
-  alpha?: number | undefined
-}
-
-/**
- * Weighted mean of two images and of their losses (Zhang et al. 2017).
- */
-export type MixupConfig = {
-  /**
-   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
-   */
-  alpha?: number | undefined
-}
-
-/**
  * Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
  * `fp64`).
  */
 export type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64'
-
-/**
- * The data set: where it is, how it is split, and which images are used.
- */
-export type DataConfig = {
-  /**
-   * Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
-   */
-  source?: DatasetName | undefined
-  /**
-   * Layout on disk. Default: detected.
-   */
-  format?: 'auto' | DataFormat | undefined
-  /**
-   * Training images held out for validation, stratified by class and seeded: a fraction from
-   * 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
-   * validation split. Default: 0.1, or 0 if the data set has a validation split.
-   */
-  validation?: 'auto' | number | undefined
-  /**
-   * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
-   */
-  channels?: 'auto' | number | undefined
-  /**
-   * Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
-   * images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
-   * fewer than 5,000 larger images without pretrained weights.
-   */
-  imageSize?: 'auto' | number | undefined
-  /**
-   * Label set of CIFAR-100. Default: `fine`.
-   */
-  labels?: CifarLabels | undefined
-  /**
-   * Oversample rare classes so that all are equally frequent, like PyTorch's
-   * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
-   */
-  balanced?: boolean | undefined
-  /**
-   * Maximum number of training images, chosen by seed and in proportion to the classes.
-   * Validation and test images are not affected. Default: all.
-   */
-  limit?: number | undefined
-  /**
-   * Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
-   * same images. Default: `seed`.
-   */
-  splitSeed?: number | undefined
-  /**
-   * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
-   * in-memory images record it.
-   */
-  fingerprint?: string | undefined
-  /**
-   * Expected shape of in-memory training images: number, height, width, channels. Runs on
-   * in-memory images record it.
-   */
-  shape?: Array<number> | undefined
-}
-
-/**
- * Label set of CIFAR-100.
- */
-export type CifarLabels = 'fine' | 'coarse'
-
-/**
- * Layout of a data set on disk.
- */
-export type DataFormat =
-  | 'image-folder'
-  | 'idx'
-  | 'cifar-binary'
-  | 'cifar-python'
-  | 'manifest'
-  | 'webdataset'
-  | 'arrays'
-
-/**
- * Linear warm-up of the learning rate, applied on top of any schedule.
- */
-export type WarmupConfig = {
-  /**
-   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
-   * weights (a tenth of the budget if that is less).
-   */
-  epochs?: number | undefined
-  /**
-   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
-   */
-  startFactor?: number | undefined
-  /**
-   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
-   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
-   * (section 4.2).
-   */
-  untilAccuracy?: number | undefined
-}
-
-/**
- * Optimizer.
- */
-export type OptimizerConfig =
-  | 'sgd'
-  | 'adam'
-  | 'adamw'
-  | 'lars'
-  | ({ type: 'sgd' } & SgdConfig)
-  | ({ type: 'adam' } & AdamConfig)
-  | ({ type: 'adamw' } & AdamConfig)
-  | ({ type: 'lars' } & LarsConfig)
-
-/**
- * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
- * (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
- */
-export type AdamConfig = {
-  /**
-   * Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
-   */
-  lr?: number | undefined
-  /**
-   * Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
-   */
-  betas?: [number, number] | undefined
-  /**
-   * Term added to the denominator. Default: 1e-8.
-   */
-  eps?: number | undefined
-  /**
-   * Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
-   */
-  weightDecay?: number | undefined
-  /**
-   * Apply weight decay to normalization layers and biases too. Default: true.
-   */
-  decayNorms?: boolean | undefined
-}
-
-/**
- * Stochastic gradient descent with momentum (`torch.optim.SGD`).
- */
-export type SgdConfig = {
-  /**
-   * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
-   * for images of more than 96 pixels); 0.01 if training starts from weights.
-   */
-  lr?: number | undefined
-  /**
-   * Momentum, from 0 to less than 1. Default: 0.9.
-   */
-  momentum?: number | undefined
-  /**
-   * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
-   */
-  weightDecay?: number | undefined
-  /**
-   * Use Nesterov momentum. Default: false.
-   */
-  nesterov?: boolean | undefined
-  /**
-   * Apply weight decay to normalization layers and biases too, as PyTorch does.
-   * Default: true.
-   */
-  decayNorms?: boolean | undefined
-}
-
-/**
- * Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
- */
-export type LarsConfig = {
-  /**
-   * Learning rate. Default: 0.1.
-   */
-  lr?: number | undefined
-  /**
-   * Momentum, from 0 to less than 1. Default: 0.9.
-   */
-  momentum?: number | undefined
-  /**
-   * Weight decay. Default: 5e-4.
-   */
-  weightDecay?: number | undefined
-  /**
-   * Trust coefficient (eta in the paper). Default: 0.001.
-   */
-  trustCoefficient?: number | undefined
-  /**
-   * Term added to the denominator. Default: 1e-8.
-   */
-  eps?: number | undefined
-  /**
-   * Apply weight decay and layer-wise scaling to normalization layers and biases too.
-   * Default: false.
-   */
-  decayNorms?: boolean | undefined
-}
-
-/**
- * Gradient clipping and accumulation.
- */
-export type GradientConfig = {
-  /**
-   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
-   */
-  clipNorm?: number | undefined
-  /**
-   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
-   * clipping.
-   */
-  clipValue?: number | undefined
-  /**
-   * Batches whose gradients are averaged in one optimizer step. Default: 1.
-   */
-  accumulate?: number | undefined
-}
-
-/**
- * Device that trains or evaluates.
- */
-export type Device = 'cpu' | 'cuda'
-
-/**
- * Memory layout of image tensors.
- */
-export type MemoryFormat = 'channels_last' | 'contiguous'
-
-/**
- * Early stopping.
- */
-export type EarlyStoppingConfig = {
-  /**
-   * Epochs without improvement after which the run ends. Default: 10.
-   */
-  patience?: number | undefined
-  /**
-   * Minimum absolute improvement of the metric. Default: 0.
-   */
-  minDelta?: number | undefined
-  /**
-   * Metric. Default: `monitor`.
-   */
-  metric?: 'auto' | Metric | undefined
-}
 
 /**
  * Metric that is available after every epoch.
@@ -695,139 +229,19 @@ export type EarlyStoppingConfig = {
 export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
 
 /**
- * Where images are cropped, flipped and normalized.
+ * Checkpoints in addition to the last and the best one.
  */
-export type AugmentOn = 'workers' | 'device'
-
-/**
- * The network and its initial weights.
- */
-export type ModelConfig = {
+export type CheckpointConfig = {
   /**
-   * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
-   * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
-   * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
-   * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
-   * up to 96 pixels, else `resnet18`.
+   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
+   * Default: 0.
    */
-  arch?: 'auto' | ModelName | undefined
+  everyEpochs?: number | undefined
   /**
-   * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
-   * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
-   * pixels, else `imagenet`.
-   */
-  stem?: 'auto' | Stem | undefined
-  /**
-   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
-   * networks of basic blocks, `none` for plain networks and VGG, else `B`.
-   */
-  shortcut?: 'auto' | Shortcut | undefined
-  /**
-   * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
-   * as torchvision's `zero_init_residual`. Default: false.
-   */
-  zeroInitResidual?: boolean | undefined
-  /**
-   * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
-   * Default: `3x3`.
-   */
-  bottleneckStride?: BottleneckStride | undefined
-  /**
-   * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
-   * torchvision's published weights, or `none` for random initialization. If the number of
-   * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
-   * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
-   * cached or can be downloaded; else `none`.
-   */
-  weights?: 'auto' | WeightsName | undefined
-  /**
-   * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
-   */
-  weightsSha256?: string | undefined
-  /**
-   * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
-   * layer except the head. Their batch normalization uses running statistics. Default: [].
-   */
-  freeze?: Array<string> | undefined
-}
-
-/**
- * Shortcut where a block changes the shape (He et al. 2015, section 3.3).
- */
-export type Shortcut = 'A' | 'B' | 'C' | 'none'
-
-/**
- * Layers before the first block.
- */
-export type Stem = 'cifar' | 'imagenet'
-
-/**
- * Bottleneck layer with stride 2.
- */
-export type BottleneckStride = '3x3' | '1x1'
-
-/**
- * Length of training. The first limit that is reached ends the run.
- */
-export type BudgetConfig = {
-  /**
-   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
-   * 5 to 30 if training starts from weights.
-   */
-  epochs?: number | undefined
-  /**
-   * Optimizer steps.
-   */
-  steps?: number | undefined
-  /**
-   * Seconds of training, including validation.
-   */
-  seconds?: number | undefined
-}
-
-/**
- * Logging.
- */
-export type LogConfig = {
-  /**
-   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
+   * Default: 0.
    */
   everySteps?: number | undefined
-}
-
-/**
- * Cross-entropy loss.
- */
-export type LossConfig = {
-  /**
-   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
-   */
-  labelSmoothing?: number | undefined
-  /**
-   * Weight of each class. Default: `none`.
-   */
-  classWeights?: ClassWeightsConfig | undefined
-}
-
-/**
- * Weight of each class in the loss.
- */
-export type ClassWeightsConfig =
-  | 'none'
-  | 'balanced'
-  | 'given'
-  | { type: 'none' }
-  | { type: 'balanced' }
-  | ({ type: 'given' } & GivenClassWeightsConfig)
-
-/**
- * Explicit class weights.
- */
-export type GivenClassWeightsConfig = {
-  /**
-   * One weight per class, in class order.
-   */
-  weights?: Array<number> | undefined
 }
 
 /**
@@ -852,15 +266,55 @@ export type ScheduleConfig =
   | ({ type: 'one-cycle' } & OneCycleScheduleConfig)
 
 /**
- * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
- * (`CosineAnnealingLR`).
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
  */
-export type CosineScheduleConfig = {
+export type MultiStepScheduleConfig = {
   /**
-   * Final learning rate. Default: 0.
+   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+   * Default: one half and three quarters of the budget.
    */
-  minLr?: number | undefined
+  milestones?: 'auto' | Array<number> | undefined
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma?: number | undefined
+  /**
+   * Unit of `milestones`. Default: `epoch`.
+   */
+  unit?: ScheduleUnit | undefined
 }
+
+/**
+ * Unit in which a schedule counts.
+ */
+export type ScheduleUnit = 'epoch' | 'step'
+
+/**
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ */
+export type OneCycleScheduleConfig = {
+  /**
+   * Fraction of the budget during which the learning rate increases. Default: 0.3.
+   */
+  pctStart?: number | undefined
+  /**
+   * Maximum divided by initial learning rate. Default: 25.
+   */
+  divFactor?: number | undefined
+  /**
+   * Initial divided by final learning rate. Default: 10000.
+   */
+  finalDivFactor?: number | undefined
+  /**
+   * Shape of increase and decrease. Default: `cos`.
+   */
+  annealStrategy?: AnnealStrategy | undefined
+}
+
+/**
+ * Shape of the increase and decrease of the learning rate.
+ */
+export type AnnealStrategy = 'cos' | 'linear'
 
 /**
  * Multiplies the learning rate by `factor` when a metric stops improving
@@ -921,36 +375,15 @@ export type StepScheduleConfig = {
 }
 
 /**
- * Unit in which a schedule counts.
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
  */
-export type ScheduleUnit = 'epoch' | 'step'
-
-/**
- * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
- */
-export type OneCycleScheduleConfig = {
+export type CosineScheduleConfig = {
   /**
-   * Fraction of the budget during which the learning rate increases. Default: 0.3.
+   * Final learning rate. Default: 0.
    */
-  pctStart?: number | undefined
-  /**
-   * Maximum divided by initial learning rate. Default: 25.
-   */
-  divFactor?: number | undefined
-  /**
-   * Initial divided by final learning rate. Default: 10000.
-   */
-  finalDivFactor?: number | undefined
-  /**
-   * Shape of increase and decrease. Default: `cos`.
-   */
-  annealStrategy?: AnnealStrategy | undefined
+  minLr?: number | undefined
 }
-
-/**
- * Shape of the increase and decrease of the learning rate.
- */
-export type AnnealStrategy = 'cos' | 'linear'
 
 /**
  * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
@@ -961,25 +394,6 @@ export type LinearScheduleConfig = {
    * Final multiple of the learning rate, 0 to 1. Default: 0.
    */
   endFactor?: number | undefined
-}
-
-/**
- * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
- */
-export type MultiStepScheduleConfig = {
-  /**
-   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
-   * Default: one half and three quarters of the budget.
-   */
-  milestones?: 'auto' | Array<number> | undefined
-  /**
-   * Factor. Default: 0.1.
-   */
-  gamma?: number | undefined
-  /**
-   * Unit of `milestones`. Default: `epoch`.
-   */
-  unit?: ScheduleUnit | undefined
 }
 
 /**
@@ -994,6 +408,472 @@ export type PolynomialScheduleConfig = {
 }
 
 /**
+ * Where images are cropped, flipped and normalized.
+ */
+export type AugmentOn = 'workers' | 'device'
+
+/**
+ * The data set: where it is, how it is split, and which images are used.
+ */
+export type DataConfig = {
+  /**
+   * Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
+   */
+  source?: DatasetName | undefined
+  /**
+   * Layout on disk. Default: detected.
+   */
+  format?: 'auto' | DataFormat | undefined
+  /**
+   * Training images held out for validation, stratified by class and seeded: a fraction from
+   * 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
+   * validation split. Default: 0.1, or 0 if the data set has a validation split.
+   */
+  validation?: 'auto' | number | undefined
+  /**
+   * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
+   */
+  channels?: 'auto' | number | undefined
+  /**
+   * Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
+   * images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
+   * fewer than 5,000 larger images without pretrained weights.
+   */
+  imageSize?: 'auto' | number | undefined
+  /**
+   * Label set of CIFAR-100. Default: `fine`.
+   */
+  labels?: CifarLabels | undefined
+  /**
+   * Oversample rare classes so that all are equally frequent, like PyTorch's
+   * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
+   * false.
+   */
+  balanced?: boolean | undefined
+  /**
+   * Maximum number of training images, chosen by seed and in proportion to the classes.
+   * Validation and test images are not affected. Default: all.
+   */
+  limit?: number | undefined
+  /**
+   * Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
+   * same images. Default: `seed`.
+   */
+  splitSeed?: number | undefined
+  /**
+   * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
+   * in-memory images record it.
+   */
+  fingerprint?: string | undefined
+  /**
+   * Expected shape of in-memory training images: number, height, width, channels. Runs on
+   * in-memory images record it.
+   */
+  shape?: Array<number> | undefined
+}
+
+/**
+ * Label set of CIFAR-100.
+ */
+export type CifarLabels = 'fine' | 'coarse'
+
+/**
+ * Layout of a data set on disk.
+ */
+export type DataFormat =
+  | 'image-folder'
+  | 'idx'
+  | 'cifar-binary'
+  | 'cifar-python'
+  | 'manifest'
+  | 'webdataset'
+  | 'arrays'
+
+/**
+ * Memory layout of image tensors.
+ */
+export type MemoryFormat = 'channels_last' | 'contiguous'
+
+/**
+ * The network and its initial weights.
+ */
+export type ModelConfig = {
+  /**
+   * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
+   * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
+   * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
+   * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
+   * up to 96 pixels, else `resnet18`.
+   */
+  arch?: 'auto' | ModelName | undefined
+  /**
+   * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
+   * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
+   * pixels, else `imagenet`.
+   */
+  stem?: 'auto' | Stem | undefined
+  /**
+   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for
+   * CIFAR networks of basic blocks, `none` for plain networks and VGG, else `B`.
+   */
+  shortcut?: 'auto' | Shortcut | undefined
+  /**
+   * Initialize the last batch normalization of every block with weight 0 (Goyal et al.
+   * 2017), as torchvision's `zero_init_residual`. Default: false.
+   */
+  zeroInitResidual?: boolean | undefined
+  /**
+   * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
+   * Default: `3x3`.
+   */
+  bottleneckStride?: BottleneckStride | undefined
+  /**
+   * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
+   * torchvision's published weights, or `none` for random initialization. If the number of
+   * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
+   * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
+   * cached or can be downloaded; else `none`.
+   */
+  weights?: 'auto' | WeightsName | undefined
+  /**
+   * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
+   */
+  weightsSha256?: string | undefined
+  /**
+   * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
+   * layer except the head. Their batch normalization uses running statistics. Default: [].
+   */
+  freeze?: Array<string> | undefined
+}
+
+/**
+ * Layers before the first block.
+ */
+export type Stem = 'cifar' | 'imagenet'
+
+/**
+ * Shortcut where a block changes the shape (He et al. 2015, section 3.3).
+ */
+export type Shortcut = 'A' | 'B' | 'C' | 'none'
+
+/**
+ * Bottleneck layer with stride 2.
+ */
+export type BottleneckStride = '3x3' | '1x1'
+
+/**
+ * Linear warm-up of the learning rate, applied on top of any schedule.
+ */
+export type WarmupConfig = {
+  /**
+   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts
+   * from weights (a tenth of the budget if that is less).
+   */
+  epochs?: number | undefined
+  /**
+   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
+   */
+  startFactor?: number | undefined
+  /**
+   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+   * (section 4.2).
+   */
+  untilAccuracy?: number | undefined
+}
+
+/**
+ * Gradient clipping and accumulation.
+ */
+export type GradientConfig = {
+  /**
+   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+   */
+  clipNorm?: number | undefined
+  /**
+   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+   * clipping.
+   */
+  clipValue?: number | undefined
+  /**
+   * Batches whose gradients are averaged in one optimizer step. Default: 1.
+   */
+  accumulate?: number | undefined
+}
+
+/**
+ * Logging.
+ */
+export type LogConfig = {
+  /**
+   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+   */
+  everySteps?: number | undefined
+}
+
+/**
+ * Early stopping.
+ */
+export type EarlyStoppingConfig = {
+  /**
+   * Epochs without improvement after which the run ends. Default: 10.
+   */
+  patience?: number | undefined
+  /**
+   * Minimum absolute improvement of the metric. Default: 0.
+   */
+  minDelta?: number | undefined
+  /**
+   * Metric. Default: `monitor`.
+   */
+  metric?: 'auto' | Metric | undefined
+}
+
+/**
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
+ */
+export type TransformConfig = {
+  /**
+   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+   * `random-resized`.
+   */
+  crop?: 'auto' | CropConfig | undefined
+  /**
+   * Flip training images horizontally with probability 0.5. Default: true, except for
+   * digits.
+   */
+  flip?: 'auto' | boolean | undefined
+  /**
+   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images
+   * if they are in memory, else ImageNet's.
+   */
+  mean?: 'auto' | ChannelValues | undefined
+  /**
+   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
+   */
+  std?: 'auto' | ChannelValues | undefined
+  /**
+   * Length in pixels to which the short side of evaluation images is resized before the
+   * center crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else
+   * 8/7 of it (256 for 224).
+   */
+  evalResize?: 'auto' | number | undefined
+  /**
+   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least
+   * this many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0
+   * for external weights, which were trained without it.
+   */
+  decodeShortSide?: 'auto' | number | undefined
+  /**
+   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
+   */
+  pixelMean?: boolean | undefined
+  /**
+   * Automatic augmentation policy. Default: `none`.
+   */
+  policy?: PolicyConfig | undefined
+  /**
+   * Color augmentation. Default: `none`.
+   */
+  color?: ColorConfig | undefined
+  /**
+   * Erasing of image regions. Default: `none`.
+   */
+  erase?: EraseConfig | undefined
+  /**
+   * Mixing of two images. Default: `none`.
+   */
+  mix?: MixConfig | undefined
+}
+
+/**
+ * Color augmentation.
+ */
+export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export type PcaColorConfig = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std?: number | undefined
+}
+
+/**
+ * Crop of training images to `data.imageSize`.
+ */
+export type CropConfig =
+  | 'none'
+  | 'pad'
+  | 'random-resized'
+  | 'random-short-side'
+  | { type: 'none' }
+  | ({ type: 'pad' } & PadCropConfig)
+  | ({ type: 'random-resized' } & RandomResizedCropConfig)
+  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
+
+/**
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
+ */
+export type RandomShortSideCropConfig = {
+  /**
+   * Minimum length in pixels. Default: 256.
+   */
+  min?: number | undefined
+  /**
+   * Maximum length in pixels. Default: 480.
+   */
+  max?: number | undefined
+}
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
+ */
+export type PadCropConfig = {
+  /**
+   * Padding on each side, in pixels. Default: 4.
+   */
+  padding?: number | undefined
+}
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export type RandomResizedCropConfig = {
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   */
+  scale?: [number, number] | undefined
+  /**
+   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   */
+  ratio?: [number, number] | undefined
+}
+
+/**
+ * Mixing of two images.
+ */
+export type MixConfig =
+  | 'none'
+  | 'mixup'
+  | 'cutmix'
+  | { type: 'none' }
+  | ({ type: 'mixup' } & MixupConfig)
+  | ({ type: 'cutmix' } & CutmixConfig)
+
+/**
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ */
+export type MixupConfig = {
+  /**
+   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+   */
+  alpha?: number | undefined
+}
+
+/**
+ * A rectangle pasted from another image (Yun et al. 2019).
+ */
+export type CutmixConfig = {
+  /**
+   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+   * Default: 1.
+   */
+  alpha?: number | undefined
+}
+
+/**
+ * Erasing of image regions, filled with the mean color.
+ */
+export type EraseConfig =
+  | 'none'
+  | 'cutout'
+  | 'random-erasing'
+  | { type: 'none' }
+  | ({ type: 'cutout' } & CutoutConfig)
+  | ({ type: 'random-erasing' } & RandomErasingConfig)
+
+/**
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
+ */
+export type CutoutConfig = {
+  /**
+   * Side length in pixels. Default: half of `data.imageSize`.
+   */
+  size?: 'auto' | number | undefined
+}
+
+/**
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export type RandomErasingConfig = {
+  /**
+   * Probability of erasing. Default: 0.25.
+   */
+  probability?: number | undefined
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+   */
+  scale?: [number, number] | undefined
+  /**
+   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio?: [number, number] | undefined
+}
+
+/**
+ * Automatic augmentation policy.
+ */
+export type PolicyConfig =
+  | 'none'
+  | 'randaugment'
+  | 'trivialaugment'
+  | { type: 'none' }
+  | ({ type: 'randaugment' } & RandAugmentConfig)
+  | { type: 'trivialaugment' }
+
+/**
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
+ */
+export type RandAugmentConfig = {
+  /**
+   * Number of operations per image, 1 to 16. Default: 2.
+   */
+  numOps?: number | undefined
+  /**
+   * Strength, 0 to 30. Default: 9.
+   */
+  magnitude?: number | undefined
+}
+
+/**
+ * Length of training. The first limit that is reached ends the run.
+ */
+export type BudgetConfig = {
+  /**
+   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few
+   * images; 5 to 30 if training starts from weights.
+   */
+  epochs?: number | undefined
+  /**
+   * Optimizer steps.
+   */
+  steps?: number | undefined
+  /**
+   * Seconds of training, including validation.
+   */
+  seconds?: number | undefined
+}
+
+/**
  * Exponential moving average of the weights. Evaluation and checkpoints use the average.
  */
 export type EmaConfig = {
@@ -1004,19 +884,142 @@ export type EmaConfig = {
 }
 
 /**
- * Checkpoints in addition to the last and the best one.
+ * Device that trains or evaluates.
  */
-export type CheckpointConfig = {
+export type Device = 'cpu' | 'cuda'
+
+/**
+ * Cross-entropy loss.
+ */
+export type LossConfig = {
   /**
-   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
-   * Default: 0.
+   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
    */
-  everyEpochs?: number | undefined
+  labelSmoothing?: number | undefined
   /**
-   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
-   * Default: 0.
+   * Weight of each class. Default: `none`.
    */
-  everySteps?: number | undefined
+  classWeights?: ClassWeightsConfig | undefined
+}
+
+/**
+ * Weight of each class in the loss.
+ */
+export type ClassWeightsConfig =
+  | 'none'
+  | 'balanced'
+  | 'given'
+  | { type: 'none' }
+  | { type: 'balanced' }
+  | ({ type: 'given' } & GivenClassWeightsConfig)
+
+/**
+ * Explicit class weights.
+ */
+export type GivenClassWeightsConfig = {
+  /**
+   * One weight per class, in class order.
+   */
+  weights?: Array<number> | undefined
+}
+
+/**
+ * Optimizer.
+ */
+export type OptimizerConfig =
+  | 'sgd'
+  | 'adam'
+  | 'adamw'
+  | 'lars'
+  | ({ type: 'sgd' } & SgdConfig)
+  | ({ type: 'adam' } & AdamConfig)
+  | ({ type: 'adamw' } & AdamConfig)
+  | ({ type: 'lars' } & LarsConfig)
+
+/**
+ * Stochastic gradient descent with momentum (`torch.optim.SGD`).
+ */
+export type SgdConfig = {
+  /**
+   * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images
+   * (256 for images of more than 96 pixels); 0.01 if training starts from weights.
+   */
+  lr?: number | undefined
+  /**
+   * Momentum, from 0 to less than 1. Default: 0.9.
+   */
+  momentum?: number | undefined
+  /**
+   * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
+   */
+  weightDecay?: number | undefined
+  /**
+   * Use Nesterov momentum. Default: false.
+   */
+  nesterov?: boolean | undefined
+  /**
+   * Apply weight decay to normalization layers and biases too, as PyTorch does.
+   * Default: true.
+   */
+  decayNorms?: boolean | undefined
+}
+
+/**
+ * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
+ * (Loshchilov and Hutter 2017, `torch.optim.AdamW`).
+ */
+export type AdamConfig = {
+  /**
+   * Learning rate. Default: 1e-3; 1e-4 if training starts from weights.
+   */
+  lr?: number | undefined
+  /**
+   * Decay rates of the first and second moment estimates. Default: [0.9, 0.999].
+   */
+  betas?: [number, number] | undefined
+  /**
+   * Term added to the denominator. Default: 1e-8.
+   */
+  eps?: number | undefined
+  /**
+   * Weight decay. Default: 0 for `adam`, 0.01 for `adamw`.
+   */
+  weightDecay?: number | undefined
+  /**
+   * Apply weight decay to normalization layers and biases too. Default: true.
+   */
+  decayNorms?: boolean | undefined
+}
+
+/**
+ * Layer-wise adaptive rate scaling, for large batches (You et al. 2017).
+ */
+export type LarsConfig = {
+  /**
+   * Learning rate. Default: 0.1.
+   */
+  lr?: number | undefined
+  /**
+   * Momentum, from 0 to less than 1. Default: 0.9.
+   */
+  momentum?: number | undefined
+  /**
+   * Weight decay. Default: 5e-4.
+   */
+  weightDecay?: number | undefined
+  /**
+   * Trust coefficient (eta in the paper). Default: 0.001.
+   */
+  trustCoefficient?: number | undefined
+  /**
+   * Term added to the denominator. Default: 1e-8.
+   */
+  eps?: number | undefined
+  /**
+   * Apply weight decay and layer-wise scaling to normalization layers and biases too.
+   * Default: false.
+   */
+  decayNorms?: boolean | undefined
 }
 
 // Options of other functions
@@ -1061,14 +1064,14 @@ export type EvaluateConfig = {
 }
 
 /**
- * Split of a data set.
- */
-export type Split = 'train' | 'val' | 'test'
-
-/**
  * Test-time augmentation: the crops of an image whose probabilities are averaged.
  */
 export type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale'
+
+/**
+ * Split of a data set.
+ */
+export type Split = 'train' | 'val' | 'test'
 
 /**
  * Options of `predict()`.
@@ -1087,8 +1090,8 @@ export type PredictConfig = {
    */
   scales?: Array<number> | undefined
   /**
-   * Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default: no
-   * image.
+   * Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default:
+   * no image.
    */
   thumbnails?: number | undefined
 }
@@ -1419,8 +1422,8 @@ export type TrainResult = {
    */
   seconds: number
   /**
-   * Absolute path of the report, if `train()` wrote one. Not in result.json, from which the report
-   * is generated.
+   * Absolute path of the report, if `train()` wrote one. Not in result.json, from which the
+   * report is generated.
    */
   report?: string | undefined
 }
@@ -1444,11 +1447,6 @@ export type Metrics = {
 }
 
 /**
- * Reason why a run ended without an error.
- */
-export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
-
-/**
  * The best epoch of a run and its checkpoint.
  */
 export type BestCheckpoint = {
@@ -1463,6 +1461,11 @@ export type BestCheckpoint = {
    */
   checkpoint: string
 }
+
+/**
+ * Reason why a run ended without an error.
+ */
+export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
 
 /**
  * Result of `evaluate()`.
@@ -1512,6 +1515,34 @@ export type Evaluation = {
    */
   warnings: Array<WarningEvent>
   imagesPerSecond: number
+}
+
+/**
+ * Metrics of one class.
+ */
+export type ClassMetrics = {
+  label: string
+  /**
+   * Recall: fraction of the class's images classified correctly, 0 to 1; 0 without images.
+   */
+  accuracy: number
+  /**
+   * Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0
+   * without predictions.
+   */
+  precision: number
+  /**
+   * F1 score: harmonic mean of precision and recall.
+   */
+  f1: number
+  /**
+   * Images of this class (support).
+   */
+  count: number
+  /**
+   * Images predicted as this class.
+   */
+  predicted: number
 }
 
 /**
@@ -1565,31 +1596,19 @@ export type EvaluatedImage = {
 }
 
 /**
- * Metrics of one class.
+ * A problem that does not end the run.
  */
-export type ClassMetrics = {
-  label: string
+export type WarningEvent = {
   /**
-   * Recall: fraction of the class's images classified correctly, 0 to 1; 0 without images.
+   * Code of the equivalent error.
    */
-  accuracy: number
+  code: ErrorCode
+  message: string
   /**
-   * Precision: fraction of the images predicted as this class that belong to it, 0 to 1; 0 without
-   * predictions.
+   * File that the warning refers to.
    */
-  precision: number
-  /**
-   * F1 score: harmonic mean of precision and recall.
-   */
-  f1: number
-  /**
-   * Images of this class (support).
-   */
-  count: number
-  /**
-   * Images predicted as this class.
-   */
-  predicted: number
+  file?: string | undefined
+  hint?: string | undefined
 }
 
 /**
@@ -1612,22 +1631,6 @@ export type ConfusedPair = {
    * Fraction of the images of `label`, 0 to 1.
    */
   share: number
-}
-
-/**
- * A problem that does not end the run.
- */
-export type WarningEvent = {
-  /**
-   * Code of the equivalent error.
-   */
-  code: ErrorCode
-  message: string
-  /**
-   * File that the warning refers to.
-   */
-  file?: string | undefined
-  hint?: string | undefined
 }
 
 /**
@@ -1885,40 +1888,40 @@ export type ModelInfo = {
 }
 
 /**
- * What `inspect()` gives.
+ * Result of `inspect()`.
  */
 export type Inspection = {
   name: string
   /**
-   * Channels, height, width.
+   * Shape of the input: channels, height, width.
    */
   input: [number, number, number]
   classes: number
   /**
-   * Trainable numbers.
+   * Number of trainable parameters.
    */
   parameters: number
   /**
-   * Multiply-adds of one image's forward pass: convolutions and linear layers, as the paper
-   * counts.
+   * Multiply-adds of the convolutions and linear layers in the forward pass of one image, as He
+   * et al. 2015 count them.
    */
   macs: number
   layers: Array<LayerRow>
   /**
-   * The layers within one another, as PyTorch's `print(net)` has them.
+   * Module tree, as PyTorch's `print(net)` formats it.
    */
   tree: string
   /**
-   * `tree` beside each layer's output, parameters and multiply-adds, and the sums: what
-   * `residual inspect --tree` prints.
+   * `tree` with output shape, parameters and multiply-adds of each layer, and the totals, as
+   * printed by `residual inspect --tree`.
    */
   text: string
   /**
-   * One line a layer: what `residual inspect --table` prints.
+   * Table of the layers, as printed by `residual inspect --table`.
    */
   table: string
   /**
-   * What the file says that was looked at, where it was one.
+   * Metadata of the file, if a checkpoint was inspected.
    */
   checkpoint?: CheckpointInfo | undefined
 }
@@ -1971,19 +1974,19 @@ export type CheckpointInfo = {
 export type BestEpoch = { epoch: number; accuracy: number; loss: number }
 
 /**
- * One layer.
+ * A layer of a network.
  */
 export type LayerRow = {
   /**
-   * As in `state_dict`: `layer1.0.conv1`.
+   * Name as in `state_dict`, such as `layer1.0.conv1`.
    */
   name: string
   /**
-   * PyTorch's class and what tells it from its like: `Conv2d 3x3, stride 2`.
+   * PyTorch class and options, such as `Conv2d 3x3, stride 2`.
    */
   kind: string
   /**
-   * Channels, height, width of the output; features, for a linear layer.
+   * Shape of the output: channels, height and width, or features for a linear layer.
    */
   output: Array<number>
   parameters: number
@@ -2050,8 +2053,8 @@ export type ResolvedConfig = {
    */
   earlyStopping: ResolvedEarlyStopping | null
   /**
-   * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with AVX512_BF16
-   * and GPUs of compute capability 8.0 or higher, else `fp32`.
+   * Data type of the computation. Default: `bf16` on CPUs with AMX, AMD CPUs with
+   * AVX512_BF16 and GPUs of compute capability 8.0 or higher, else `fp32`.
    */
   precision: Precision
   /**
@@ -2084,14 +2087,15 @@ export type ResolvedConfig = {
   cache: number
   /**
    * Where training and validation images are cropped, flipped and normalized. Results do not
-   * depend on it. Default: `device` for CUDA if all images are in memory at `data.imageSize`,
-   * need no other transform and take at most a quarter of the free GPU memory; else `workers`.
+   * depend on it. Default: `device` for CUDA if all images are in memory at
+   * `data.imageSize`, need no other transform and take at most a quarter of the free GPU
+   * memory; else `workers`.
    */
   augmentOn: AugmentOn
   /**
    * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
-   * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it and
-   * has no effect on the CPU. Default: 1.
+   * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it
+   * and has no effect on the CPU. Default: 1.
    */
   memoryFraction: number | null
   /**
@@ -2136,19 +2140,215 @@ export type ResolvedConfig = {
 }
 
 /**
- * Checkpoints in addition to the last and the best one.
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
  */
-export type ResolvedCheckpoint = {
+export type ResolvedTransform = {
   /**
-   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
-   * Default: 0.
+   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+   * `random-resized`.
    */
-  everyEpochs: number
+  crop: ResolvedCrop
   /**
-   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
-   * Default: 0.
+   * Flip training images horizontally with probability 0.5. Default: true, except for
+   * digits.
    */
-  everySteps: number
+  flip: boolean
+  /**
+   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images
+   * if they are in memory, else ImageNet's.
+   */
+  mean: ChannelValues
+  /**
+   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
+   */
+  std: ChannelValues
+  /**
+   * Length in pixels to which the short side of evaluation images is resized before the
+   * center crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else
+   * 8/7 of it (256 for 224).
+   */
+  evalResize: number
+  /**
+   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least
+   * this many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0
+   * for external weights, which were trained without it.
+   */
+  decodeShortSide: number
+  /**
+   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
+   */
+  pixelMean: boolean
+  /**
+   * Automatic augmentation policy. Default: `none`.
+   */
+  policy: ResolvedPolicy
+  /**
+   * Color augmentation. Default: `none`.
+   */
+  color: ResolvedColor
+  /**
+   * Erasing of image regions. Default: `none`.
+   */
+  erase: ResolvedErase
+  /**
+   * Mixing of two images. Default: `none`.
+   */
+  mix: ResolvedMix
+}
+
+/**
+ * Color augmentation.
+ */
+export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export type ResolvedPcaColor = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std: number
+}
+
+/**
+ * Automatic augmentation policy.
+ */
+export type ResolvedPolicy =
+  | { type: 'none' }
+  | ({ type: 'randaugment' } & ResolvedRandAugment)
+  | { type: 'trivialaugment' }
+
+/**
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
+ */
+export type ResolvedRandAugment = {
+  /**
+   * Number of operations per image, 1 to 16. Default: 2.
+   */
+  numOps: number
+  /**
+   * Strength, 0 to 30. Default: 9.
+   */
+  magnitude: number
+}
+
+/**
+ * Erasing of image regions, filled with the mean color.
+ */
+export type ResolvedErase =
+  | { type: 'none' }
+  | ({ type: 'cutout' } & ResolvedCutout)
+  | ({ type: 'random-erasing' } & ResolvedRandomErasing)
+
+/**
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export type ResolvedRandomErasing = {
+  /**
+   * Probability of erasing. Default: 0.25.
+   */
+  probability: number
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+   */
+  scale: [number, number]
+  /**
+   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio: [number, number]
+}
+
+/**
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
+ */
+export type ResolvedCutout = {
+  /**
+   * Side length in pixels. Default: half of `data.imageSize`.
+   */
+  size: number
+}
+
+/**
+ * Mixing of two images.
+ */
+export type ResolvedMix =
+  | { type: 'none' }
+  | ({ type: 'mixup' } & ResolvedMixup)
+  | ({ type: 'cutmix' } & ResolvedCutmix)
+
+/**
+ * A rectangle pasted from another image (Yun et al. 2019).
+ */
+export type ResolvedCutmix = {
+  /**
+   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+   * Default: 1.
+   */
+  alpha: number
+}
+
+/**
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ */
+export type ResolvedMixup = {
+  /**
+   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+   */
+  alpha: number
+}
+
+/**
+ * Crop of training images to `data.imageSize`.
+ */
+export type ResolvedCrop =
+  | { type: 'none' }
+  | ({ type: 'pad' } & ResolvedPadCrop)
+  | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
+  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export type ResolvedRandomResizedCrop = {
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   */
+  scale: [number, number]
+  /**
+   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   */
+  ratio: [number, number]
+}
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
+ */
+export type ResolvedPadCrop = {
+  /**
+   * Padding on each side, in pixels. Default: 4.
+   */
+  padding: number
+}
+
+/**
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
+ */
+export type ResolvedRandomShortSideCrop = {
+  /**
+   * Minimum length in pixels. Default: 256.
+   */
+  min: number
+  /**
+   * Maximum length in pixels. Default: 480.
+   */
+  max: number
 }
 
 /**
@@ -2159,6 +2359,34 @@ export type ResolvedOptimizer =
   | ({ type: 'adam' } & ResolvedAdam)
   | ({ type: 'adamw' } & ResolvedAdam)
   | ({ type: 'lars' } & ResolvedLars)
+
+/**
+ * Stochastic gradient descent with momentum (`torch.optim.SGD`).
+ */
+export type ResolvedSgd = {
+  /**
+   * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images
+   * (256 for images of more than 96 pixels); 0.01 if training starts from weights.
+   */
+  lr: number
+  /**
+   * Momentum, from 0 to less than 1. Default: 0.9.
+   */
+  momentum: number
+  /**
+   * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
+   */
+  weightDecay: number
+  /**
+   * Use Nesterov momentum. Default: false.
+   */
+  nesterov: boolean
+  /**
+   * Apply weight decay to normalization layers and biases too, as PyTorch does.
+   * Default: true.
+   */
+  decayNorms: boolean
+}
 
 /**
  * Adam (Kingma and Ba 2014, `torch.optim.Adam`), or with decoupled weight decay AdamW
@@ -2219,41 +2447,70 @@ export type ResolvedLars = {
 }
 
 /**
- * Stochastic gradient descent with momentum (`torch.optim.SGD`).
+ * Cross-entropy loss.
  */
-export type ResolvedSgd = {
+export type ResolvedLoss = {
   /**
-   * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images (256
-   * for images of more than 96 pixels); 0.01 if training starts from weights.
+   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
    */
-  lr: number
+  labelSmoothing: number
   /**
-   * Momentum, from 0 to less than 1. Default: 0.9.
+   * Weight of each class. Default: `none`.
    */
-  momentum: number
-  /**
-   * Weight decay (L2 penalty). Default: 5e-4; 1e-4 if training starts from weights.
-   */
-  weightDecay: number
-  /**
-   * Use Nesterov momentum. Default: false.
-   */
-  nesterov: boolean
-  /**
-   * Apply weight decay to normalization layers and biases too, as PyTorch does.
-   * Default: true.
-   */
-  decayNorms: boolean
+  classWeights: ResolvedClassWeights
 }
 
 /**
- * Logging.
+ * Weight of each class in the loss.
  */
-export type ResolvedLog = {
+export type ResolvedClassWeights =
+  | { type: 'none' }
+  | { type: 'balanced' }
+  | ({ type: 'given' } & ResolvedGivenClassWeights)
+
+/**
+ * Explicit class weights.
+ */
+export type ResolvedGivenClassWeights = {
   /**
-   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+   * One weight per class, in class order.
+   */
+  weights: Array<number>
+}
+
+/**
+ * Checkpoints in addition to the last and the best one.
+ */
+export type ResolvedCheckpoint = {
+  /**
+   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
+   * Default: 0.
+   */
+  everyEpochs: number
+  /**
+   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
+   * Default: 0.
    */
   everySteps: number
+}
+
+/**
+ * Length of training. The first limit that is reached ends the run.
+ */
+export type ResolvedBudget = {
+  /**
+   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few
+   * images; 5 to 30 if training starts from weights.
+   */
+  epochs: number | null
+  /**
+   * Optimizer steps.
+   */
+  steps: number | null
+  /**
+   * Seconds of training, including validation.
+   */
+  seconds: number | null
 }
 
 /**
@@ -2290,7 +2547,8 @@ export type ResolvedData = {
   labels: CifarLabels
   /**
    * Oversample rare classes so that all are equally frequent, like PyTorch's
-   * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default: false.
+   * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
+   * false.
    */
   balanced: boolean
   /**
@@ -2316,24 +2574,6 @@ export type ResolvedData = {
 }
 
 /**
- * Early stopping.
- */
-export type ResolvedEarlyStopping = {
-  /**
-   * Epochs without improvement after which the run ends. Default: 10.
-   */
-  patience: number
-  /**
-   * Minimum absolute improvement of the metric. Default: 0.
-   */
-  minDelta: number
-  /**
-   * Metric. Default: `monitor`.
-   */
-  metric: Metric
-}
-
-/**
  * Gradient clipping and accumulation.
  */
 export type ResolvedGradient = {
@@ -2353,13 +2593,31 @@ export type ResolvedGradient = {
 }
 
 /**
- * Exponential moving average of the weights. Evaluation and checkpoints use the average.
+ * Early stopping.
  */
-export type ResolvedEma = {
+export type ResolvedEarlyStopping = {
   /**
-   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
+   * Epochs without improvement after which the run ends. Default: 10.
    */
-  decay: number
+  patience: number
+  /**
+   * Minimum absolute improvement of the metric. Default: 0.
+   */
+  minDelta: number
+  /**
+   * Metric. Default: `monitor`.
+   */
+  metric: Metric
+}
+
+/**
+ * Logging.
+ */
+export type ResolvedLog = {
+  /**
+   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+   */
+  everySteps: number
 }
 
 /**
@@ -2376,36 +2634,44 @@ export type ResolvedSchedule =
   | ({ type: 'one-cycle' } & ResolvedOneCycleSchedule)
 
 /**
- * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
- * budget, updated at every step (`LinearLR`).
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
  */
-export type ResolvedLinearSchedule = {
+export type ResolvedCosineSchedule = {
   /**
-   * Final multiple of the learning rate, 0 to 1. Default: 0.
+   * Final learning rate. Default: 0.
    */
-  endFactor: number
+  minLr: number
 }
 
 /**
- * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+ * updated at every step (`PolynomialLR`).
  */
-export type ResolvedOneCycleSchedule = {
+export type ResolvedPolynomialSchedule = {
   /**
-   * Fraction of the budget during which the learning rate increases. Default: 0.3.
+   * Exponent. Default: 1.
    */
-  pctStart: number
+  power: number
+}
+
+/**
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export type ResolvedMultiStepSchedule = {
   /**
-   * Maximum divided by initial learning rate. Default: 25.
+   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+   * Default: one half and three quarters of the budget.
    */
-  divFactor: number
+  milestones: Array<number>
   /**
-   * Initial divided by final learning rate. Default: 10000.
+   * Factor. Default: 0.1.
    */
-  finalDivFactor: number
+  gamma: number
   /**
-   * Shape of increase and decrease. Default: `cos`.
+   * Unit of `milestones`. Default: `epoch`.
    */
-  annealStrategy: AnnealStrategy
+  unit: ScheduleUnit
 }
 
 /**
@@ -2462,276 +2728,46 @@ export type ResolvedPlateauSchedule = {
 }
 
 /**
- * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
- * (`CosineAnnealingLR`).
+ * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+ * budget, updated at every step (`LinearLR`).
  */
-export type ResolvedCosineSchedule = {
+export type ResolvedLinearSchedule = {
   /**
-   * Final learning rate. Default: 0.
+   * Final multiple of the learning rate, 0 to 1. Default: 0.
    */
-  minLr: number
+  endFactor: number
 }
 
 /**
- * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
- * updated at every step (`PolynomialLR`).
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
  */
-export type ResolvedPolynomialSchedule = {
+export type ResolvedOneCycleSchedule = {
   /**
-   * Exponent. Default: 1.
+   * Fraction of the budget during which the learning rate increases. Default: 0.3.
    */
-  power: number
+  pctStart: number
+  /**
+   * Maximum divided by initial learning rate. Default: 25.
+   */
+  divFactor: number
+  /**
+   * Initial divided by final learning rate. Default: 10000.
+   */
+  finalDivFactor: number
+  /**
+   * Shape of increase and decrease. Default: `cos`.
+   */
+  annealStrategy: AnnealStrategy
 }
 
 /**
- * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ * Exponential moving average of the weights. Evaluation and checkpoints use the average.
  */
-export type ResolvedMultiStepSchedule = {
+export type ResolvedEma = {
   /**
-   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
-   * Default: one half and three quarters of the budget.
+   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
    */
-  milestones: Array<number>
-  /**
-   * Factor. Default: 0.1.
-   */
-  gamma: number
-  /**
-   * Unit of `milestones`. Default: `epoch`.
-   */
-  unit: ScheduleUnit
-}
-
-/**
- * Resizing, augmentation and normalization. Augmentation applies to training images only.
- */
-export type ResolvedTransform = {
-  /**
-   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
-   * `random-resized`.
-   */
-  crop: ResolvedCrop
-  /**
-   * Flip training images horizontally with probability 0.5. Default: true, except for digits.
-   */
-  flip: boolean
-  /**
-   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images if
-   * they are in memory, else ImageNet's.
-   */
-  mean: ChannelValues
-  /**
-   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
-   */
-  std: ChannelValues
-  /**
-   * Length in pixels to which the short side of evaluation images is resized before the center
-   * crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else 8/7 of it
-   * (256 for 224).
-   */
-  evalResize: number
-  /**
-   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least this
-   * many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0 for
-   * external weights, which were trained without it.
-   */
-  decodeShortSide: number
-  /**
-   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
-   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
-   */
-  pixelMean: boolean
-  /**
-   * Automatic augmentation policy. Default: `none`.
-   */
-  policy: ResolvedPolicy
-  /**
-   * Color augmentation. Default: `none`.
-   */
-  color: ResolvedColor
-  /**
-   * Erasing of image regions. Default: `none`.
-   */
-  erase: ResolvedErase
-  /**
-   * Mixing of two images. Default: `none`.
-   */
-  mix: ResolvedMix
-}
-
-/**
- * Crop of training images to `data.imageSize`.
- */
-export type ResolvedCrop =
-  | { type: 'none' }
-  | ({ type: 'pad' } & ResolvedPadCrop)
-  | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
-  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
-
-/**
- * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
- */
-export type ResolvedRandomResizedCrop = {
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
-   */
-  scale: [number, number]
-  /**
-   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
-   */
-  ratio: [number, number]
-}
-
-/**
- * The short side resized to a random length, then a random crop: scale augmentation of He et
- * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
- */
-export type ResolvedRandomShortSideCrop = {
-  /**
-   * Minimum length in pixels. Default: 256.
-   */
-  min: number
-  /**
-   * Maximum length in pixels. Default: 480.
-   */
-  max: number
-}
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
- * `RandomCrop`).
- */
-export type ResolvedPadCrop = {
-  /**
-   * Padding on each side, in pixels. Default: 4.
-   */
-  padding: number
-}
-
-/**
- * Color augmentation.
- */
-export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
-
-/**
- * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
- * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
- */
-export type ResolvedPcaColor = {
-  /**
-   * Standard deviation of the shifts. Default: 0.1.
-   */
-  std: number
-}
-
-/**
- * Erasing of image regions, filled with the mean color.
- */
-export type ResolvedErase =
-  | { type: 'none' }
-  | ({ type: 'cutout' } & ResolvedCutout)
-  | ({ type: 'random-erasing' } & ResolvedRandomErasing)
-
-/**
- * One square at a random position, possibly partly outside of the image (DeVries and Taylor
- * 2017).
- */
-export type ResolvedCutout = {
-  /**
-   * Side length in pixels. Default: half of `data.imageSize`.
-   */
-  size: number
-}
-
-/**
- * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
- */
-export type ResolvedRandomErasing = {
-  /**
-   * Probability of erasing. Default: 0.25.
-   */
-  probability: number
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
-   */
-  scale: [number, number]
-  /**
-   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
-   */
-  ratio: [number, number]
-}
-
-/**
- * Automatic augmentation policy.
- */
-export type ResolvedPolicy =
-  | { type: 'none' }
-  | ({ type: 'randaugment' } & ResolvedRandAugment)
-  | { type: 'trivialaugment' }
-
-/**
- * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
- * `RandAugment`).
- */
-export type ResolvedRandAugment = {
-  /**
-   * Number of operations per image, 1 to 16. Default: 2.
-   */
-  numOps: number
-  /**
-   * Strength, 0 to 30. Default: 9.
-   */
-  magnitude: number
-}
-
-/**
- * Mixing of two images.
- */
-export type ResolvedMix =
-  | { type: 'none' }
-  | ({ type: 'mixup' } & ResolvedMixup)
-  | ({ type: 'cutmix' } & ResolvedCutmix)
-
-/**
- * A rectangle pasted from another image (Yun et al. 2019).
- */
-export type ResolvedCutmix = {
-  /**
-   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
-   * Default: 1.
-   */
-  alpha: number
-}
-
-/**
- * Weighted mean of two images and of their losses (Zhang et al. 2017).
- */
-export type ResolvedMixup = {
-  /**
-   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
-   */
-  alpha: number
-}
-
-/**
- * Linear warm-up of the learning rate, applied on top of any schedule.
- */
-export type ResolvedWarmup = {
-  /**
-   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts from
-   * weights (a tenth of the budget if that is less).
-   */
-  epochs: number
-  /**
-   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
-   */
-  startFactor: number
-  /**
-   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
-   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
-   * (section 4.2).
-   */
-  untilAccuracy: number | null
+  decay: number
 }
 
 /**
@@ -2753,13 +2789,13 @@ export type ResolvedModel = {
    */
   stem: Stem
   /**
-   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for CIFAR
-   * networks of basic blocks, `none` for plain networks and VGG, else `B`.
+   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for
+   * CIFAR networks of basic blocks, `none` for plain networks and VGG, else `B`.
    */
   shortcut: Shortcut
   /**
-   * Initialize the last batch normalization of every block with weight 0 (Goyal et al. 2017),
-   * as torchvision's `zero_init_residual`. Default: false.
+   * Initialize the last batch normalization of every block with weight 0 (Goyal et al.
+   * 2017), as torchvision's `zero_init_residual`. Default: false.
    */
   zeroInitResidual: boolean
   /**
@@ -2787,54 +2823,24 @@ export type ResolvedModel = {
 }
 
 /**
- * Length of training. The first limit that is reached ends the run.
+ * Linear warm-up of the learning rate, applied on top of any schedule.
  */
-export type ResolvedBudget = {
+export type ResolvedWarmup = {
   /**
-   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few images;
-   * 5 to 30 if training starts from weights.
+   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts
+   * from weights (a tenth of the budget if that is less).
    */
-  epochs: number | null
+  epochs: number
   /**
-   * Optimizer steps.
+   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
    */
-  steps: number | null
+  startFactor: number
   /**
-   * Seconds of training, including validation.
+   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+   * (section 4.2).
    */
-  seconds: number | null
-}
-
-/**
- * Cross-entropy loss.
- */
-export type ResolvedLoss = {
-  /**
-   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
-   */
-  labelSmoothing: number
-  /**
-   * Weight of each class. Default: `none`.
-   */
-  classWeights: ResolvedClassWeights
-}
-
-/**
- * Weight of each class in the loss.
- */
-export type ResolvedClassWeights =
-  | { type: 'none' }
-  | { type: 'balanced' }
-  | ({ type: 'given' } & ResolvedGivenClassWeights)
-
-/**
- * Explicit class weights.
- */
-export type ResolvedGivenClassWeights = {
-  /**
-   * One weight per class, in class order.
-   */
-  weights: Array<number>
+  untilAccuracy: number | null
 }
 
 // Events of a run
@@ -2852,26 +2858,9 @@ export type RunEvent =
   | ({ type: 'end' } & EndEvent)
 
 /**
- * A checkpoint was written.
+ * The run has ended. This is the last event.
  */
-export type CheckpointEvent = {
-  /**
-   * Kind of checkpoint.
-   */
-  kind: CheckpointKind
-  /**
-   * Absolute path of the checkpoint.
-   */
-  path: string
-  epoch: number
-  step: number
-}
-
-/**
- * Kind of checkpoint: the last one, the best one so far, or the one of an epoch
- * (`checkpoint.everyEpochs`).
- */
-export type CheckpointKind = 'last' | 'best' | 'epoch'
+export type EndEvent = { result: TrainResult }
 
 /**
  * One optimizer step.
@@ -2919,45 +2908,6 @@ export type StepEvent = {
 }
 
 /**
- * The run is prepared; training starts.
- */
-export type StartEvent = {
-  /**
-   * Absolute path of the run folder.
-   */
-  dir: string
-  config: ResolvedConfig
-  data: DatasetInfo
-  /**
-   * Training images per epoch, after the validation split.
-   */
-  trainImages: number
-  /**
-   * Training images of each class, in the order of `data.classes`.
-   */
-  trainClassCounts: Array<number>
-  valImages: number
-  testImages: number
-  /**
-   * Number of trainable parameters.
-   */
-  parameters: number
-  /**
-   * Multiply-accumulate operations of the forward pass of one image.
-   */
-  macs: number
-  stepsPerEpoch: number
-  /**
-   * Steps of the whole budget; null if it is limited by time only.
-   */
-  totalSteps: number | null
-  /**
-   * Steps completed before this session; 0 unless the run was resumed.
-   */
-  startStep: number
-}
-
-/**
  * A completed epoch, including validation.
  */
 export type EpochEvent = {
@@ -2997,9 +2947,65 @@ export type EpochEvent = {
 }
 
 /**
- * The run has ended. This is the last event.
+ * The run is prepared; training starts.
  */
-export type EndEvent = { result: TrainResult }
+export type StartEvent = {
+  /**
+   * Absolute path of the run folder.
+   */
+  dir: string
+  config: ResolvedConfig
+  data: DatasetInfo
+  /**
+   * Training images per epoch, after the validation split.
+   */
+  trainImages: number
+  /**
+   * Training images of each class, in the order of `data.classes`.
+   */
+  trainClassCounts: Array<number>
+  valImages: number
+  testImages: number
+  /**
+   * Number of trainable parameters.
+   */
+  parameters: number
+  /**
+   * Multiply-accumulate operations of the forward pass of one image.
+   */
+  macs: number
+  stepsPerEpoch: number
+  /**
+   * Steps of the whole budget; null if it is limited by time only.
+   */
+  totalSteps: number | null
+  /**
+   * Steps completed before this session; 0 unless the run was resumed.
+   */
+  startStep: number
+}
+
+/**
+ * A checkpoint was written.
+ */
+export type CheckpointEvent = {
+  /**
+   * Kind of checkpoint.
+   */
+  kind: CheckpointKind
+  /**
+   * Absolute path of the checkpoint.
+   */
+  path: string
+  epoch: number
+  step: number
+}
+
+/**
+ * Kind of checkpoint: the last one, the best one so far, or the one of an epoch
+ * (`checkpoint.everyEpochs`).
+ */
+export type CheckpointKind = 'last' | 'best' | 'epoch'
 
 /**
  * Result of `plan()`: configuration and cost of a run that has not started. No file is written.
@@ -3046,35 +3052,6 @@ export type Plan = {
 }
 
 /**
- * Estimated training time, extrapolated from steps on the run's own batches with a temporary
- * network.
- */
-export type TimeEstimate = {
-  /**
-   * Number of measured steps. The first step is excluded because it is slower.
-   */
-  steps: number
-  /**
-   * Median, minimum and maximum of the seconds per step.
-   */
-  stepSeconds: number
-  minStepSeconds: number
-  maxStepSeconds: number
-  /**
-   * Training throughput at the median.
-   */
-  imagesPerSecond: number
-  /**
-   * Seconds per epoch at the median, including validation.
-   */
-  epochSeconds: number
-  /**
-   * Seconds for the whole budget; null if it is unknown.
-   */
-  totalSeconds: number | null
-}
-
-/**
  * Estimated memory for training in bytes, computed from the shapes of the network's tensors, and
  * the measured memory of this process.
  */
@@ -3107,6 +3084,35 @@ export type MemoryEstimate = {
    * libtorch; null if nothing was measured or the system does not report it.
    */
   measured: number | null
+}
+
+/**
+ * Estimated training time, extrapolated from steps on the run's own batches with a temporary
+ * network.
+ */
+export type TimeEstimate = {
+  /**
+   * Number of measured steps. The first step is excluded because it is slower.
+   */
+  steps: number
+  /**
+   * Median, minimum and maximum of the seconds per step.
+   */
+  stepSeconds: number
+  minStepSeconds: number
+  maxStepSeconds: number
+  /**
+   * Training throughput at the median.
+   */
+  imagesPerSecond: number
+  /**
+   * Seconds per epoch at the median, including validation.
+   */
+  epochSeconds: number
+  /**
+   * Seconds for the whole budget; null if it is unknown.
+   */
+  totalSeconds: number | null
 }
 
 /** Exit status of the command line for each error code. */
