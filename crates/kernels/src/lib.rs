@@ -2,10 +2,10 @@
 //! with ReLU and the shortcut addition; and for images before training: JPEG's inverse DCT,
 //! upsampling and color conversion, resizing and normalization.
 //!
-//! Tensors are NHWC (PyTorch's `channels_last`): the channels of a pixel are contiguous. A kernel is
-//! generic over a [`Vector`](vector::Vector) register and compiled for AVX-512 and AVX2; the scalar
-//! instance is the reference. [`SimdLevel::best`] tells which one this CPU runs. Kernels process the
-//! rows they are given, so the caller decides how threads share the work.
+//! Tensors are NHWC (PyTorch's `channels_last`): the channels of a pixel are contiguous. A kernel
+//! is generic over a [`Vector`](vector::Vector) register and compiled for AVX-512 and AVX2; the
+//! scalar instance is the reference. [`SimdLevel::best`] tells which one this CPU runs. Kernels
+//! process the rows they are given, so the caller decides how threads share the work.
 
 pub mod batch_norm;
 mod color;

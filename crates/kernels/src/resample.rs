@@ -3,8 +3,9 @@
 //! two passes. (Pillow 13 may run the vertical pass first, which can change a value by 1.)
 //!
 //! The AVX2 path multiplies and adds two inputs at once (`vpmaddwd`), which takes 16-bit factors: a
-//! weight is split into its upper bits and its lower 14, and the two sums are joined at the end. The
-//! arithmetic is exact, so the bytes are the same. The horizontal pass processes two rows at once.
+//! weight is split into its upper bits and its lower 14, and the two sums are joined at the end.
+//! The arithmetic is exact, so the bytes are the same. The horizontal pass processes two rows at
+//! once.
 
 use std::ops::Range;
 
@@ -14,8 +15,8 @@ use crate::SimdLevel;
 const PRECISION: u32 = 22;
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// Resizing along one axis: the input pixels `source` become `size` output pixels, of which those in
-/// `crop` are computed. Pixels outside of `source` have no influence.
+/// Resizing along one axis: the input pixels `source` become `size` output pixels, of which those
+/// in `crop` are computed. Pixels outside of `source` have no influence.
 #[derive(Debug, Clone)]
 pub struct ResizeAxis {
     pub source: Range<u32>,

@@ -35,8 +35,8 @@ struct Functions {
   bool (*synchronize)(CopyEvent *event);
   // Frees the event of a copy that is not needed.
   void (*free_event)(CopyEvent *event);
-  // Directs work to the stream that graphs are captured on, until end_side_stream. Both streams wait
-  // for each other at the transitions.
+  // Directs work to the stream that graphs are captured on, until end_side_stream. Both streams
+  // wait for each other at the transitions.
   bool (*begin_side_stream)(SideStream **side_stream);
   bool (*end_side_stream)(SideStream *side_stream);
   // Captures work instead of executing it, until end_capture.

@@ -39,8 +39,8 @@ struct Graph : at::cuda::CUDAGraph {
   // Present during capture.
   std::optional<SideStream> side_stream;
 
-  // Undoes what capture_end leaves behind if it fails: otherwise the pool still serves allocations on
-  // the stream and refers to this graph.
+  // Undoes what capture_end leaves behind if it fails: otherwise the pool still serves allocations
+  // on the stream and refers to this graph.
   void close() {
     if (capture_ended_) return;  // the destructor of CUDAGraph cleans up
     const auto device = capture_stream().device_index();

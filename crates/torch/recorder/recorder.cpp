@@ -1,7 +1,7 @@
-// A stand-in for CUDA graphs on the CPU, for tests: records operations of libtorch as they are called
-// and calls them again on the same tensors. As with CUDA graphs, recorded operations take effect only
-// on replay, host values are captured as constants, replaced tensors are not seen, and reading a value
-// on the host fails. Kernels that are not libtorch operations are not recorded.
+// A stand-in for CUDA graphs on the CPU, for tests: records operations of libtorch as they are
+// called and calls them again on the same tensors. As with CUDA graphs, recorded operations take
+// effect only on replay, host values are captured as constants, replaced tensors are not seen, and
+// reading a value on the host fails. Kernels that are not libtorch operations are not recorded.
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -80,7 +80,8 @@ void record(const c10::OperatorHandle &operation, c10::DispatchKeySet keys, Stac
   for (const auto &argument : call.arguments) {
     for_each_tensor(argument, [](const at::Tensor &tensor) { current->save(tensor); });
   }
-  operation.redispatchBoxed(keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, KEY), stack);
+  const c10::DispatchKeySet below_key(c10::DispatchKeySet::FULL_AFTER, KEY);
+  operation.redispatchBoxed(keys & below_key, stack);
   call.results.assign(stack->end() - results, stack->end());
   for (const auto &result : call.results) {
     for_each_tensor(result, [](const at::Tensor &tensor) {

@@ -1,6 +1,6 @@
-// Batch normalization, shortcut addition and ReLU as one autograd function, on channels_last tensors.
-// The kernels are in Rust (crates/kernels) and passed as a table of functions; this file computes the
-// statistics and connects the autograd graph.
+// Batch normalization, shortcut addition and ReLU as one autograd function, on channels_last
+// tensors. The kernels are in Rust (crates/kernels) and passed as a table of functions; this file
+// computes the statistics and connects the autograd graph.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -44,8 +44,8 @@ template <typename F>
 void parallel_rows(int64_t rows, int64_t channels, const F &body) {
   // Fewer elements do not amortize the start of a thread.
   const int64_t min_elements = 1 << 14;
-  const int64_t chunks =
-      std::clamp<int64_t>(rows * channels / min_elements, 1, std::min<int64_t>(at::get_num_threads(), 64));
+  const int64_t max_chunks = std::min<int64_t>(at::get_num_threads(), 64);
+  const int64_t chunks = std::clamp<int64_t>(rows * channels / min_elements, 1, max_chunks);
   parallel_ranges(rows, chunks, [&](int64_t chunk, int64_t begin, int64_t end) {
     body(chunk, begin * channels, (end - begin) * channels);
   });
@@ -139,7 +139,8 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
 
     const auto y = at::empty_like(x);
     parallel_rows_reversed(rows, channels, [&](int64_t first, int64_t count) {
-      kernels->normalize(bf16, element_ptr(x, first), added.defined() ? element_ptr(added, first) : nullptr,
+      const auto *other = added.defined() ? element_ptr(added, first) : nullptr;
+      kernels->normalize(bf16, element_ptr(x, first), other,
                          count, means, scales, betas, channels, relu, element_ptr_mut(y, first));
     });
     // With a shortcut, the mask of the ReLU can only be derived from its output.
@@ -180,7 +181,8 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
     });
 
     // dx = gamma invstd (g - mean(g) - xhat mean(g xhat)), with xhat = (x - mean) invstd.
-    const auto dgamma = at::empty({channels}, at::kFloat), dbeta = at::empty({channels}, at::kFloat);
+    const auto dgamma = at::empty({channels}, at::kFloat);
+    const auto dbeta = at::empty({channels}, at::kFloat);
     auto *dgammas = dgamma.data_ptr<float>(), *dbetas = dbeta.data_ptr<float>();
     std::vector<float> scale(channels), slope(channels), offset(channels);
     for (int64_t c = 0; c < channels; c++) {
@@ -200,7 +202,8 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
       const auto rectified = relu_at(first);
       kernels->backward_input(bf16, element_ptr(x, first), element_ptr_mut(dy, first),
                         relu ? &rectified : nullptr, count, means, scale.data(), slope.data(),
-                        offset.data(), channels, with_shortcut ? element_ptr_mut(dx, first) : nullptr);
+                        offset.data(), channels,
+                              with_shortcut ? element_ptr_mut(dx, first) : nullptr);
     });
     const auto dshortcut = with_shortcut ? dy : at::Tensor();
     return {dx, dgamma, dbeta, dshortcut, {}, {}, {}, {}, {}, {}, {}};
@@ -212,8 +215,8 @@ struct BatchNormAddRelu : torch::autograd::Function<BatchNormAddRelu> {
 extern "C" {
 
 // Normalizes by the statistics of the batch (training mode) and updates the running statistics.
-// `shortcut` and `stats` may be null; `stats` are the sums of the batch's distances from the running
-// mean and of their squares.
+// `shortcut` and `stats` may be null; `stats` are the sums of the batch's distances from the
+// running mean and of their squares.
 bool residual_batch_norm_add_relu(at::Tensor *input, at::Tensor *gamma, at::Tensor *beta,
                                   at::Tensor *shortcut, at::Tensor *running_mean,
                                   at::Tensor *running_var, at::Tensor *stats, bool relu,

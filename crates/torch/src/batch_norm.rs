@@ -133,7 +133,8 @@ struct Kernels {
 
 static KERNELS: Kernels = Kernels { stats, normalize, backward_reduce, backward_input };
 
-/// The ReLU of a backward pass: its output, or if that is null, the terms of [`ReluMask::Recompute`].
+/// The ReLU of a backward pass: its output, or if that is null, the terms of
+/// [`ReluMask::Recompute`].
 #[repr(C)]
 struct Relu {
     y: *const u8,

@@ -1,6 +1,6 @@
 // 3x3 convolutions by Winograd's algorithm as an autograd function, on channels_last tensors. The
-// kernels are in Rust (crates/kernels) and passed as a table of functions; this file divides the work
-// between threads and connects the autograd graph.
+// kernels are in Rust (crates/kernels) and passed as a table of functions; this file divides the
+// work between threads and connects the autograd graph.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -66,7 +66,8 @@ const void *data_or_null(const at::Tensor &tensor) {
 
 at::Tensor transform_filters(const Kernels &kernels, const ConvShape &shape, bool backward,
                       const at::Tensor &weight) {
-  const auto filters = at::empty({static_cast<int64_t>(kernels.transformed_filters(&shape))}, at::kFloat);
+  const int64_t count = kernels.transformed_filters(&shape);
+  const auto filters = at::empty({count}, at::kFloat);
   auto *transformed = filters.data_ptr<float>();
   const auto *weights = weight.const_data_ptr<float>();
   const int64_t panels = kernels.panels(&shape);
@@ -82,15 +83,16 @@ using RowsBody = std::function<void(int64_t, int64_t, int64_t)>;
 // `then`, if defined, runs on the same tile rows while the images are in the cache. It excludes
 // statistics.
 at::Tensor convolve(const Kernels &kernels, const ConvShape &shape, const at::Tensor &images,
-                    const at::Tensor &filters, Epilogue &&epilogue = {}, const RowsBody &then = {}) {
+                    const at::Tensor &filters, Epilogue &&epilogue = {},
+                    const RowsBody &then = {}) {
   const auto *transformed = filters.const_data_ptr<float>();
   const int64_t rows = kernels.tile_rows(&shape);
   // A shortcut without other owners becomes the output.
   const bool in_place = epilogue.shortcut.defined() && has_unique_owner(epilogue.shortcut);
   const auto output =
       in_place ? epilogue.shortcut
-               : at::empty({images.size(0), static_cast<int64_t>(shape.out_channels), images.size(2),
-                            images.size(3)},
+               : at::empty({images.size(0), static_cast<int64_t>(shape.out_channels),
+                            images.size(2), images.size(3)},
                            images.options(), at::MemoryFormat::ChannelsLast);
   const auto *x = images.const_data_ptr(), *shortcut = data_or_null(epilogue.shortcut);
   const auto *bias = static_cast<const float *>(data_or_null(epilogue.bias));
@@ -118,9 +120,9 @@ at::Tensor convolve(const Kernels &kernels, const ConvShape &shape, const at::Te
   return output;
 }
 
-// Returns the convolution, an alias of the input, and with `shift` the statistics of the output. The
-// alias is for a shortcut: the backward pass adds its gradient while it writes the convolution's own,
-// which saves a pass over memory.
+// Returns the convolution, an alias of the input, and with `shift` the statistics of the output.
+// The alias is for a shortcut: the backward pass adds its gradient while it writes the
+// convolution's own, which saves a pass over memory.
 struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
   static variable_list forward(AutogradContext *context, Variable input, Variable weight,
                                std::optional<Variable> shift, int64_t table) {
@@ -154,10 +156,12 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
     const bool interleaved = both && static_cast<int64_t>(kernels.cached_tile_rows(&shape)) < rows;
     at::Tensor dx, sums;
     const auto allocate_sums = [&] {
-      sums = at::zeros({parts, static_cast<int64_t>(kernels.transformed_filters(&shape))}, at::kFloat);
+      const int64_t count = kernels.transformed_filters(&shape);
+      sums = at::zeros({parts, count}, at::kFloat);
     };
     const RowsBody accumulate = [&](int64_t part, int64_t begin, int64_t end) {
-      kernels.accumulate_filter_gradient(&shape, x.scalar_type() == at::kBFloat16, x.const_data_ptr(),
+      kernels.accumulate_filter_gradient(&shape, x.scalar_type() == at::kBFloat16,
+                                         x.const_data_ptr(),
                    dy.const_data_ptr(), begin, end, sums.data_ptr<float>() + part * sums.size(1));
     };
     if (interleaved) allocate_sums();
@@ -170,7 +174,8 @@ struct Convolution3x3 : torch::autograd::Function<Convolution3x3> {
             channels_last(std::exchange(gradients[1], at::Tensor()).to(x.scalar_type()));
       }
       const auto filters = transform_filters(kernels, back, /*backward=*/true, w);
-      dx = convolve(kernels, back, dy, filters, std::move(epilogue), interleaved ? accumulate : RowsBody());
+      dx = convolve(kernels, back, dy, filters, std::move(epilogue),
+                    interleaved ? accumulate : RowsBody());
     }
     if (!context->needs_input_grad(1)) return {dx, {}, {}, {}};
     if (!interleaved) {

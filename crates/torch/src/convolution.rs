@@ -45,10 +45,10 @@ unsafe extern "C" {
 /// weight, dominates.
 const MIN_TILES_PER_THREAD: usize = 24;
 
-/// Returns whether [`conv2d_3x3`] supports `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`: on
-/// a CPU with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers of
-/// channels, and enough output for every thread. On CPUs with AMX, bf16 is left to ATen: AMX tiles
-/// gain more than Winograd's fewer multiplications.
+/// Returns whether [`conv2d_3x3`] supports `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`:
+/// on a CPU with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers
+/// of channels, and enough output for every thread. On CPUs with AMX, bf16 is left to ATen: AMX
+/// tiles gain more than Winograd's fewer multiplications.
 pub fn supports_conv2d_3x3(input: &Tensor, weight: &Tensor) -> bool {
     let kind = input.kind();
     let has_kernel =
@@ -83,8 +83,9 @@ pub struct Conv3x3Output {
     pub stats: Option<Tensor>,
 }
 
-/// Computes `conv2d(input, weight, stride 1, padding 1)` in fp32, stored in the input's type, with its
-/// gradients. With `shift` (`[out]`, fp32, best near the output's mean), also the output's statistics.
+/// Computes `conv2d(input, weight, stride 1, padding 1)` in fp32, stored in the input's type, with
+/// its gradients. With `shift` (`[out]`, fp32, best near the output's mean), also the output's
+/// statistics.
 pub fn conv2d_3x3(
     input: &Tensor,
     weight: &Tensor,
@@ -112,7 +113,8 @@ pub fn conv2d_3x3(
     }
 }
 
-/// Transforms `weight` `[out, in, 3, 3]` (fp32) for [`conv2d_3x3_inference`]: four times the values.
+/// Transforms `weight` `[out, in, 3, 3]` (fp32) for [`conv2d_3x3_inference`]: four times the
+/// values.
 pub(crate) fn transform_filters(weight: &Tensor) -> Result<Tensor> {
     // SAFETY: the tensor is alive and the table is static.
     new_tensor(|filters| unsafe { residual_transform_filters(weight.as_ptr(), &KERNELS, filters) })
@@ -120,8 +122,8 @@ pub(crate) fn transform_filters(weight: &Tensor) -> Result<Tensor> {
 
 /// Computes `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's
 /// shape), through a ReLU if `relu`, in one pass and without gradients. Requires
-/// [`supports_conv2d_3x3`], the `filters` of [`transform_filters`] and an fp32 `bias`. A shortcut with
-/// no other owner becomes the output.
+/// [`supports_conv2d_3x3`], the `filters` of [`transform_filters`] and an fp32 `bias`. A shortcut
+/// with no other owner becomes the output.
 pub(crate) fn conv2d_3x3_inference(
     input: &Tensor,
     filters: &Tensor,
@@ -239,8 +241,8 @@ struct ConvTensors {
 /// Computes [`winograd::convolve`] of the tile rows `begin..end`.
 ///
 /// # Safety
-/// The pointers must be whole tensors of the shape. `bias`, `shortcut` and `shift` (with `first` and
-/// `second`) may be null.
+/// The pointers must be whole tensors of the shape. `bias`, `shortcut` and `shift` (with `first`
+/// and `second`) may be null.
 unsafe extern "C" fn convolve(
     shape: &ConvShape,
     bf16: bool,

@@ -110,8 +110,8 @@ pub fn is_available() -> bool {
     FUNCTIONS.get().is_some() && tch::Cuda::is_available()
 }
 
-/// Returns the compute capability of the device, `(8, 6)` for 8.6, or `None` if there is no device or
-/// the query fails.
+/// Returns the compute capability of the device, `(8, 6)` for 8.6, or `None` if there is no device
+/// or the query fails.
 pub fn device_capability() -> Option<(i32, i32)> {
     if !is_available() {
         return None;
@@ -122,7 +122,8 @@ pub fn device_capability() -> Option<(i32, i32)> {
     is_ok.then_some((major, minor))
 }
 
-/// Returns the free bytes of the device's memory, or `None` if there is no device or the query fails.
+/// Returns the free bytes of the device's memory, or `None` if there is no device or the query
+/// fails.
 pub fn free_memory() -> Option<u64> {
     if !is_available() {
         return None;
@@ -191,7 +192,8 @@ pub fn set_memory_fraction(fraction: f64) -> Result<()> {
 /// loaded.
 pub fn empty_cache() {
     if let Some(functions) = FUNCTIONS.get() {
-        // SAFETY: there are no arguments. A failing device also fails the next call, which reports it.
+        // SAFETY: there are no arguments. A failing device also fails the next call, which reports
+        // it.
         unsafe { (functions.empty_cache)() };
     }
 }
@@ -290,8 +292,8 @@ pub struct AsyncHostCopy {
 }
 
 impl AsyncHostCopy {
-    /// Starts the copy, behind the work that the device has been given so far. A tensor on the CPU is
-    /// copied at once.
+    /// Starts the copy, behind the work that the device has been given so far. A tensor on the CPU
+    /// is copied at once.
     pub fn new(tensor: &Tensor) -> Result<AsyncHostCopy> {
         if tensor.device() == Device::Cpu {
             return Ok(AsyncHostCopy { host: tensor.copy(), event: std::ptr::null_mut() });

@@ -10,8 +10,8 @@ use crate::recorder::Recording;
 /// A captured graph of operations (`torch.cuda.CUDAGraph`).
 ///
 /// The graph refers to tensors by their addresses: the tensors that it reads and writes must stay
-/// alive, and inputs must be written into them. Host values are captured as constants. With the feature
-/// `recorder`, tests capture graphs on the CPU.
+/// alive, and inputs must be written into them. Host values are captured as constants. With the
+/// feature `recorder`, tests capture graphs on the CPU.
 pub struct CudaGraph(Backend);
 
 enum Backend {
@@ -40,13 +40,13 @@ impl Backend {
 
 impl CudaGraph {
     /// Captures `work` without executing it. The tensors that it returns hold values after a
-    /// [`CudaGraph::replay`]. `work` must not read tensor values or copy from host memory, and should
-    /// have run once on the side stream ([`crate::cuda::on_side_stream`]), so that its kernels and
-    /// workspaces exist.
+    /// [`CudaGraph::replay`]. `work` must not read tensor values or copy from host memory, and
+    /// should have run once on the side stream ([`crate::cuda::on_side_stream`]), so that its
+    /// kernels and workspaces exist.
     ///
     /// # Errors
-    /// `E_DEVICE` if the device has no graphs; the errors of `work`; `E_MEMORY`, `E_TORCH`. The graph
-    /// is then freed.
+    /// `E_DEVICE` if the device has no graphs; the errors of `work`; `E_MEMORY`, `E_TORCH`. The
+    /// graph is then freed.
     pub fn capture<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<(CudaGraph, T)> {
         /// Ends the capture also if `work` fails or panics.
         struct Guard(Option<Backend>);

@@ -1,6 +1,6 @@
 //! Inference convolutions with batch normalization folded into the weight, as
-//! `torch.nn.utils.fusion.fuse_conv_bn_weights`. The weight is brought into the layout of the backend's
-//! kernel once, and the shortcut addition and the ReLU are fused into the convolution.
+//! `torch.nn.utils.fusion.fuse_conv_bn_weights`. The weight is brought into the layout of the
+//! backend's kernel once, and the shortcut addition and the ReLU are fused into the convolution.
 
 use std::cell::RefCell;
 
@@ -77,7 +77,8 @@ enum Backend {
 }
 
 impl FoldedConv {
-    /// Creates `conv2d(input, weight * scale, bias)`. The tensors are fp32 or fp64 and are not modified.
+    /// Creates `conv2d(input, weight * scale, bias)`. The tensors are fp32 or fp64 and are not
+    /// modified.
     pub fn new(
         weight: &Tensor,
         scale: Option<Tensor>,
@@ -88,9 +89,9 @@ impl FoldedConv {
         FoldedConv { weight: weight.detach(), scale, bias, params, prepared }
     }
 
-    /// Computes the convolution of `input`, plus `shortcut` (of the output's shape), through a ReLU if
-    /// `relu`, in the input's kind and without gradients. A shortcut with no other owner may become the
-    /// output.
+    /// Computes the convolution of `input`, plus `shortcut` (of the output's shape), through a ReLU
+    /// if `relu`, in the input's kind and without gradients. A shortcut with no other owner may
+    /// become the output.
     pub fn forward(&self, input: &Tensor, shortcut: Option<Tensor>, relu: bool) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
         let backend = self.select_backend(input);
@@ -137,8 +138,8 @@ impl FoldedConv {
         }
     }
 
-    /// Returns whether input and output have more than one pixel each: a single pixel is contiguous in
-    /// both memory formats, and libtorch's reordered convolution assumes the wrong one.
+    /// Returns whether input and output have more than one pixel each: a single pixel is contiguous
+    /// in both memory formats, and libtorch's reordered convolution assumes the wrong one.
     fn has_many_pixels(&self, input: &Tensor) -> bool {
         let ConvParams { stride, padding, .. } = self.params;
         let (size, kernel) = (input.size(), self.weight.size());
@@ -210,8 +211,8 @@ impl FoldedConv {
     }
 }
 
-/// Computes `output + shortcut`, through a ReLU if `relu`. In place, because neither convolution nor
-/// batch normalization needs its output for its gradient.
+/// Computes `output + shortcut`, through a ReLU if `relu`. In place, because neither convolution
+/// nor batch normalization needs its output for its gradient.
 pub fn add_relu(mut output: Tensor, shortcut: Option<&Tensor>, relu: bool) -> Result<Tensor> {
     if let Some(shortcut) = shortcut {
         output = output.f_add_(shortcut).map_err(torch_error)?;

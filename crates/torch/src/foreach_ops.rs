@@ -65,8 +65,8 @@ pub fn foreach_mul_tensor(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
     check(unsafe { residual_foreach_mul_tensor(list.as_ptr(), list.len(), factor.as_ptr()) })
 }
 
-/// Computes `x *= inverse_scale` and sets `found_inf` to 1 if a value is not finite. Both are scalar
-/// fp32 tensors on the device of the others (`torch.amp.GradScaler.unscale_`).
+/// Computes `x *= inverse_scale` and sets `found_inf` to 1 if a value is not finite. Both are
+/// scalar fp32 tensors on the device of the others (`torch.amp.GradScaler.unscale_`).
 pub fn foreach_unscale(
     tensors: &[Tensor],
     found_inf: &Tensor,

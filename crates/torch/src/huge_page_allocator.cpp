@@ -28,7 +28,8 @@ struct Allocator final : c10::Allocator {
     void *block =
         size < block_allocator->min_size ? c10::alloc_cpu(size) : block_allocator->allocate(size);
     if (block == nullptr && size != 0) residual_set_out_of_memory();
-    TORCH_CHECK(block != nullptr || size == 0, "not enough memory for a tensor of ", size, " bytes");
+    TORCH_CHECK(block != nullptr || size == 0, "not enough memory for a tensor of ", size,
+                " bytes");
     return {block, block, &free_block, c10::Device(c10::DeviceType::CPU)};
   }
 

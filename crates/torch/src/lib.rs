@@ -55,7 +55,8 @@ pub fn torch_error(cause: TchError) -> Error {
 
 fn error_from_message(message: &str) -> Error {
     let first = message.lines().find(|line| !line.trim().is_empty()).unwrap_or("libtorch failed");
-    // `DefaultCPUAllocator` is in the message of libtorch's own allocator, if ours is not installed.
+    // `DefaultCPUAllocator` is in the message of libtorch's own allocator, if ours is not
+    // installed.
     if out_of_memory::take_out_of_memory() || message.contains("DefaultCPUAllocator") {
         Error::new(ErrorCode::Memory, first.trim())
             .hint("Choose a smaller `batchSize`, network or `data.imageSize`.")

@@ -73,14 +73,16 @@ bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradie
     const auto weights = to_vector(parameters, count);
     const auto grads = match_layouts(weights, to_vector(gradients, count));
     with_tensor_or_number(lr_tensor, lr, [&](const auto &lr) {
-      at::_fused_sgd_(weights, grads, buffers, weight_decay, momentum, lr, /*dampening=*/0, nesterov,
+      at::_fused_sgd_(weights, grads, buffers, weight_decay, momentum, lr, /*dampening=*/0,
+                      nesterov,
                       /*maximize=*/false, first_step, /*grad_scale=*/{}, to_optional(found_inf));
     });
   });
 }
 
 // torch.optim.Adam and AdamW with fused=True. `num_skipped` is the number of skipped steps before
-// this one, if it is not null. `step_tensor` and `lr_tensor` replace the numbers if they are not null.
+// this one, if it is not null. `step_tensor` and `lr_tensor` replace the numbers if they are not
+// null.
 bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradients,
                          at::Tensor *const *exp_avgs, at::Tensor *const *exp_avg_sqs,
                          size_t count, uint64_t step, const at::Tensor *step_tensor, double lr,
@@ -102,10 +104,12 @@ bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradi
     with_tensor_or_number(lr_tensor, lr, [&](const auto &lr) {
       if (decoupled) {
         at::_fused_adamw_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
-                          /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, to_optional(found_inf));
+                          /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
+                          to_optional(found_inf));
       } else {
         at::_fused_adam_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
-                         /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, to_optional(found_inf));
+                         /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
+                          to_optional(found_inf));
       }
     });
   });
@@ -127,7 +131,8 @@ bool residual_foreach_mul(at::Tensor *const *tensors, size_t count, double facto
   });
 }
 
-bool residual_foreach_mul_tensor(at::Tensor *const *tensors, size_t count, const at::Tensor *factor) {
+bool residual_foreach_mul_tensor(at::Tensor *const *tensors, size_t count,
+                                 const at::Tensor *factor) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
@@ -141,7 +146,8 @@ bool residual_foreach_unscale(at::Tensor *const *tensors, size_t count, at::Tens
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
-    at::_amp_foreach_non_finite_check_and_unscale_(to_vector(tensors, count), *found_inf, *inverse_scale);
+    at::_amp_foreach_non_finite_check_and_unscale_(to_vector(tensors, count), *found_inf,
+                                                   *inverse_scale);
   });
 }
 
@@ -177,7 +183,8 @@ bool residual_foreach_lerp(at::Tensor *const *tensors, at::Tensor *const *others
   });
 }
 
-// Creates a tensor that borrows values. Calls `release` with `owner` when the last such tensor dies.
+// Creates a tensor that borrows values. Calls `release` with `owner` when the last such tensor
+// dies.
 bool residual_tensor_from_shared(const float *values, int64_t count, void *owner,
                                  void (*release)(void *), at::Tensor **output) {
   return catch_exceptions([&] {

@@ -167,7 +167,8 @@ impl Idct {
     }
 }
 
-/// Returns the matrix times 8 values, plus `bias`. Sums wrap; those of real encoders do not overflow.
+/// Returns the matrix times 8 values, plus `bias`. Sums wrap; those of real encoders do not
+/// overflow.
 fn transform(values: [i16; 8], bias: i32) -> [i32; 8] {
     let product = |pair: usize, pixel: usize| -> i32 {
         let [a, b] = [0, 1]

@@ -6,8 +6,8 @@ use super::{
 #[cfg(target_arch = "x86_64")]
 use crate::SimdLevel;
 
-/// Factors from 8 coefficients to 4 values, twice as large: libjpeg's constants, rounded to 13 bits.
-/// The last two rows mirror the first two with the odd factors negated.
+/// Factors from 8 coefficients to 4 values, twice as large: libjpeg's constants, rounded to 13
+/// bits. The last two rows mirror the first two with the odd factors negated.
 const TO_FOUR: [[i32; 8]; 4] = {
     const ONE: i32 = 1 << (PRECISION + 1);
     [

@@ -105,12 +105,12 @@ pub unsafe fn transform<M: Transform<SIZE, INPUT_TILE>, V: Vector, T: Scalar, co
     }
 }
 
-/// Transforms one tile of which `BEFORE` columns on the left and `AFTER` on the right are outside of
-/// the image.
+/// Transforms one tile of which `BEFORE` columns on the left and `AFTER` on the right are outside
+/// of the image.
 ///
 /// # Safety
-/// The pixels inside of the image must be readable and the points of the tile writable. The CPU must
-/// have `V`'s instructions.
+/// The pixels inside of the image must be readable and the points of the tile writable. The CPU
+/// must have `V`'s instructions.
 #[inline(always)]
 unsafe fn transform_tile<
     M: Transform<SIZE, INPUT_TILE>,

@@ -42,8 +42,8 @@ pub struct OutputStats<'a> {
 }
 
 /// Writes the tile rows `rows` of the output, `y`, of images `x` and transformed filters. A tile's
-/// result does not depend on which other tiles are computed with it. `stats` are those of the written
-/// values.
+/// result does not depend on which other tiles are computed with it. `stats` are those of the
+/// written values.
 ///
 /// # Panics
 /// If the slices do not match the shape, or `y` the rows.
@@ -286,8 +286,8 @@ struct Target<T> {
     channel: usize,
 }
 
-/// Applies the rest of the epilogue to the pixels of a tile that are inside of the image, writes them
-/// and adds them to the statistics.
+/// Applies the rest of the epilogue to the pixels of a tile that are inside of the image, writes
+/// them and adds them to the statistics.
 ///
 /// # Safety
 /// The pixels of `target` must exist.

@@ -74,8 +74,8 @@ const TAPS: usize = 9;
 /// Transforms a panel for [`Pass::Forward`].
 ///
 /// The weight has input channels innermost, the products need output channels innermost. A square
-/// of both is copied first: in the weight its rows are so far apart that they evict one another from
-/// the first-level cache.
+/// of both is copied first: in the weight its rows are so far apart that they evict one another
+/// from the first-level cache.
 ///
 /// # Safety
 /// The slices must match the shape and `outputs`, and the CPU must have `V`'s instructions.

@@ -12,8 +12,8 @@ use crate::simd_level::dispatch;
 use crate::vector::Vector;
 use crate::{Scalar, SimdLevel};
 
-/// Adds the contribution of tile rows `rows` of the images `x` and the output's gradient `dy` to the
-/// transformed filter gradient `sums`, `[point][out][in]`.
+/// Adds the contribution of tile rows `rows` of the images `x` and the output's gradient `dy` to
+/// the transformed filter gradient `sums`, `[point][out][in]`.
 ///
 /// # Panics
 /// If the slices do not match the shape.

@@ -3,13 +3,13 @@
 //! pair of channels instead of the direct sum's 144.
 //!
 //! A 6x6 input tile `d` becomes `B' d B`, a filter `g` becomes `G g G'`; their products `m`, summed
-//! over the input channels, become the output tile `A' m A`. The sums are 36 matrix products over all
-//! tiles. The gradient of the input is the same convolution with rotated filters. The gradient of the
-//! filters is the transposed algorithm: `G' [sum over tiles of (B' x B) (A dy A')] G`.
+//! over the input channels, become the output tile `A' m A`. The sums are 36 matrix products over
+//! all tiles. The gradient of the input is the same convolution with rotated filters. The gradient
+//! of the filters is the transposed algorithm: `G' [sum over tiles of (B' x B) (A dy A')] G`.
 //!
 //! All arithmetic is in f32, whatever the image type. Images are NHWC, filters `[out][3][3][in]` (a
-//! channels_last weight); both channel counts are multiples of [`CHANNEL_MULTIPLE`]. Work is divided
-//! by rows of tiles: four rows of pixels of one image, which are contiguous in memory.
+//! channels_last weight); both channel counts are multiples of [`CHANNEL_MULTIPLE`]. Work is
+//! divided by rows of tiles: four rows of pixels of one image, which are contiguous in memory.
 
 // Matrices are indexed as in the formulas.
 #![allow(clippy::needless_range_loop)]

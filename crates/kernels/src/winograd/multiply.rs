@@ -86,9 +86,9 @@ unsafe fn multiply_step<V: Vector, const R: usize, const W: usize, const PREFETC
     }
 }
 
-/// At one point, computes `c[i][j] += sum over t of a[t][i] b[t][j]` over the first `tiles` tiles of
-/// blocks, for [`accumulated_rows`] channels `i` and `W` registers of channels `j`. `c` has `c_stride`
-/// values per row. Prefetches the rows after these.
+/// At one point, computes `c[i][j] += sum over t of a[t][i] b[t][j]` over the first `tiles` tiles
+/// of blocks, for [`accumulated_rows`] channels `i` and `W` registers of channels `j`. `c` has
+/// `c_stride` values per row. Prefetches the rows after these.
 ///
 /// # Safety
 /// The blocks and the matrix must exist, and the CPU must have `V`'s instructions.

@@ -205,11 +205,7 @@ fn read(fast: bool, blocks: &mut [Block], bits: &mut BitReader, into: &mut Quads
     #[cfg(target_arch = "x86_64")]
     if fast {
         #[target_feature(enable = "bmi1,bmi2")]
-        unsafe fn read_fast(
-            blocks: &mut [Block],
-            bits: &mut BitReader,
-            into: &mut Quads,
-        ) -> Option<()> {
+        fn read_fast(blocks: &mut [Block], bits: &mut BitReader, into: &mut Quads) -> Option<()> {
             read_blocks::<true>(blocks, bits, into)
         }
         // SAFETY: `ScanDecoder::new` detected BMI1 and BMI2.
