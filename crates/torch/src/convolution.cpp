@@ -206,8 +206,8 @@ extern "C" {
 // Computes a convolution of stride 1 and padding 1 without bias. `weight` is fp32, `input` fp32 or
 // bf16. If `shift` is null, `stats` is not written.
 bool residual_conv2d_3x3(at::Tensor *input, at::Tensor *weight, at::Tensor *shift,
-                              const Kernels *kernels, at::Tensor **output, at::Tensor **input_alias,
-                              at::Tensor **stats) {
+                         const Kernels *kernels, at::Tensor **output, at::Tensor **input_alias,
+                         at::Tensor **stats) {
   return catch_exceptions([&] {
     const auto all = Convolution3x3::apply(
         *input, *weight, shift == nullptr ? std::nullopt : std::make_optional(*shift),
@@ -220,7 +220,7 @@ bool residual_conv2d_3x3(at::Tensor *input, at::Tensor *weight, at::Tensor *shif
 
 // Transforms an fp32 weight for residual_conv2d_3x3_inference.
 bool residual_transform_filters(at::Tensor *weight, const Kernels *kernels,
-                                      at::Tensor **filters) {
+                                at::Tensor **filters) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     const auto w = channels_last(*weight);
