@@ -1,6 +1,6 @@
 //! Batch normalization (Ioffe & Szegedy 2015) fused with the shortcut addition and the ReLU that
-//! follow it in a residual block: `y = relu((x - mean) * gamma / sqrt(var + eps) + beta +
-//! shortcut)`.
+//! follow it in a residual block:
+//! `y = relu((x - mean) * gamma / sqrt(var + eps) + beta + shortcut)`.
 //!
 //! The forward pass reads `x` twice: once for its statistics, once to normalize it. The backward
 //! pass reads `x` and `dy` twice: once to reduce them, once to write the gradient; with a shortcut

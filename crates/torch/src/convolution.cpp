@@ -65,7 +65,7 @@ const void *data_or_null(const at::Tensor &tensor) {
 }
 
 at::Tensor transform_filters(const Kernels &kernels, const ConvShape &shape, bool backward,
-                      const at::Tensor &weight) {
+                             const at::Tensor &weight) {
   const int64_t count = kernels.transformed_filters(&shape);
   const auto filters = at::empty({count}, at::kFloat);
   auto *transformed = filters.data_ptr<float>();
