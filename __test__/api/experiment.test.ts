@@ -204,7 +204,7 @@ test('degradation() compares plain and residual networks with the paper', async 
     t.true(responses.every(({ std }) => std > 0))
   }
   const layers = readFileSync(result.responses.svg, 'utf8')
-  for (const word of ['plain14', 'resnet14', 'in their order', 'by strength']) {
+  for (const word of ['plain14', 'resnet14', 'by layer', 'sorted']) {
     t.true(layers.includes(`>${word}<`), word)
   }
   const markdown = readFileSync(result.table.markdown, 'utf8')

@@ -175,7 +175,7 @@ test('device cuda without CUDA is an error that names the missing requirement', 
     const { code, message, at, hint } = JSON.parse(text)
     t.is(code, 'E_DEVICE')
     t.is(at.key, 'device')
-    t.regex(message, /^no CUDA device can be used here: .+/)
+    t.regex(message, /^no CUDA device is available: .+/)
     t.regex(hint, /Leave `device` out.*`residual doctor`/)
   }
   const parent = folder(t)
