@@ -3003,8 +3003,9 @@ export declare function renderPredictions(examples: readonly EvaluatedImage[], o
  * Arranges images in a grid with captions, as `torchvision.utils.make_grid`.
  *
  * @example
- * const gray = { data: new Uint8Array(28 * 28).fill(128), width: 28, height: 28, channels: 1 } as
- * const await writeFile('grid.svg', makeGrid([{ image: gray, caption: 'gray' }]).svg)
+ * const data = new Uint8Array(28 * 28).fill(128)
+ * const gray = { data, width: 28, height: 28, channels: 1 } as const
+ * await writeFile('grid.svg', makeGrid([{ image: gray, caption: 'gray' }]).svg)
  *
  * @throws {ResidualError} `E_USAGE` if there are no images, or an image is neither pixels nor a
  * file
