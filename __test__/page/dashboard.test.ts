@@ -49,7 +49,7 @@ test('shows the curves of a run and updates them', async (t) => {
   await loss.locator('canvas').waitFor()
   await loss.filter({ hasText: /validation 0\.32/ }).waitFor()
   await chart(page, 'Accuracy')
-    .filter({ hasText: /training 90\.0 %/ })
+    .filter({ hasText: /training 90\.0\u00a0%/ })
     .waitFor()
   appendFileSync(join(dir, 'metrics.jsonl'), step(41, 0.0625, 0.0123))
   await chart(page, 'Learning rate').getByText('0.0123').waitFor()
