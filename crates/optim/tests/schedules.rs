@@ -50,7 +50,7 @@ fn rates_of_every_step_match_pytorch() {
         let main = if let Some(cosine) = parts.get("cosine") {
             json!({ "type": "cosine", "minLr": cosine["eta_min"] })
         } else if let Some(step) = parts.get("step") {
-            json!({ "type": "step", "size": step["step_size"], "gamma": step["gamma"] })
+            json!({ "type": "step", "stepSize": step["step_size"], "gamma": step["gamma"] })
         } else if let Some(linear) = parts.get("linear-decay") {
             json!({ "type": "linear", "endFactor": linear["end_factor"] })
         } else if let Some(polynomial) = parts.get("polynomial") {

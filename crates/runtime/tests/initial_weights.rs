@@ -210,9 +210,15 @@ fn a_frozen_backbone_is_unchanged_while_the_new_head_trains() {
 fn weights_of_another_network_are_refused_before_anything_is_written() {
     let place = place();
     for (model, says) in [
-        (json!({ "arch": "resnet14" }), "missing: layer1.1.conv1.weight"),
-        (json!({ "stem": "imagenet" }), "`conv1.weight` is [16, 1, 3, 3], not [16, 1, 7, 7]"),
-        (json!({ "arch": "resnet8", "shortcut": "A" }), "unexpected: layer2.0.downsample.0.weight"),
+        (json!({ "arch": "resnet14" }), "missing keys: layer1.1.conv1.weight"),
+        (
+            json!({ "stem": "imagenet" }),
+            "`conv1.weight` has shape [16, 1, 3, 3], expected [16, 1, 7, 7]",
+        ),
+        (
+            json!({ "arch": "resnet8", "shortcut": "A" }),
+            "unexpected keys: layer2.0.downsample.0.weight",
+        ),
     ] {
         let mut model = model;
         model["weights"] = json!(fixture("zip.pth"));
