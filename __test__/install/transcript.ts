@@ -76,10 +76,13 @@ export async function perform(
       }
     }
     const ended = await run(command, lines, cwd, env)
-    const told = `$ ${command}\n${ended.text}? ${ended.status}`
-    const wanted = lines.map((line) => (line === INTERRUPT ? ANY_LINES : line))
-    t.true(matches(wanted, ended.text.trimEnd().split('\n')), `not as written down:\n${told}`)
-    t.is(ended.status, status, told)
+    const transcript = `$ ${command}\n${ended.text}? ${ended.status}`
+    const expected = lines.map((line) => (line === INTERRUPT ? ANY_LINES : line))
+    t.true(
+      matches(expected, ended.text.trimEnd().split('\n')),
+      `not as written down:\n${transcript}`,
+    )
+    t.is(ended.status, status, transcript)
   }
 }
 
@@ -107,8 +110,8 @@ function run(command: string, lines: readonly string[], cwd: string, env: NodeJS
 }
 
 /** Whether lines are as written down. */
-function matches(wanted: readonly string[], lines: readonly string[]): boolean {
-  const [first, ...rest] = wanted
+function matches(expected: readonly string[], lines: readonly string[]): boolean {
+  const [first, ...rest] = expected
   if (first === undefined) return lines.length === 0 || lines.join('') === ''
   if (first === ANY_LINES) {
     return lines.some((_, at) => matches(rest, lines.slice(at))) || matches(rest, [])

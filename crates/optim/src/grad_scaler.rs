@@ -14,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 /// The lowest scale. Gradients that overflow at this scale are too large in themselves.
 pub const MIN_SCALE: f64 = 1.0;
 
-/// How the scale changes.
+/// Change of the scale.
 #[derive(Clone, Copy)]
 struct Policy {
     growth_factor: f64,

@@ -80,7 +80,7 @@ impl Dataset {
         &self.facts
     }
 
-    /// What was skipped, and what looks wrong.
+    /// Skipped files and suspicious properties.
     pub fn warnings(&self) -> &[WarningEvent] {
         &self.warnings
     }

@@ -1,4 +1,4 @@
-//! Where images come from: data set formats on disk, arrays in memory, and the registry of named
+//! Image sources: data set formats on disk, arrays in memory, and the registry of named
 //! data sets.
 
 mod dataset;

@@ -59,7 +59,7 @@ pub struct DataFile {
     pub file: &'static str,
     /// Unpacked size.
     pub bytes: u64,
-    /// Of the unpacked file, because compressors differ.
+    /// Checksum of the unpacked file, because compressors differ.
     pub sha256: &'static str,
 }
 

@@ -94,7 +94,7 @@ impl HuffmanTable {
     }
 }
 
-/// What one table lookup decodes: a DC difference, one or two AC coefficients, or an end of block.
+/// Result of one table lookup: a DC difference, one or two AC coefficients, or an end of block.
 /// The bits of a value may exceed the lookup; the bits of its code may not.
 ///
 /// The fields are separate bytes, because a CPU executes more loads in parallel than shifts.

@@ -44,7 +44,7 @@ impl IdxFiles {
             };
             match &mut slots[split as usize] {
                 slot @ None => *slot = Some(file.clone()),
-                // The same file plain and gzipped: use either.
+                // Both the plain and the gzipped file exist: use either.
                 Some(other) if other.with_extension("") == *file => *other = file.clone(),
                 Some(other) if *other == file.with_extension("") => {}
                 Some(other) => {
