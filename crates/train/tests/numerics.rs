@@ -149,7 +149,7 @@ impl Case {
             let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
             let projection: f64 =
                 values.iter().enumerate().map(|(i, x)| x * c(2000 + k, i as u64)).sum();
-            let scale = number(&digest["norm"]).max(1e-300);
+            let scale = number(&digest["norm"]).max(ROUNDING_NORM);
             let error = (norm - number(&digest["norm"])).abs();
             worst = worst.max(error / scale);
             worst = worst.max((projection - number(&digest["projection"])).abs() / scale);
@@ -159,6 +159,11 @@ impl Case {
         worst
     }
 }
+
+/// Gradients of a convolution's bias before batch normalization are zero in exact arithmetic. The
+/// fixtures contain the rounding noise of one CPU for them (norms of about 1e-15), which another CPU
+/// does not repeat, so errors of smaller norms are relative to this norm: 1e-14 for a bound of 1e-9.
+const ROUNDING_NORM: f64 = 1e-5;
 
 /// Replaces VGG's classifier by that of the fixtures: narrow, and without dropout.
 fn narrow(network: &mut Network) {
