@@ -382,5 +382,5 @@ test.serial('rejects a truncated libtorch instead of crashing', async (t) => {
   t.is(signal, null)
   t.is(status, 3, stderr)
   t.regex(stderr, /libtorch_cpu\.so is truncated: .*\(E_LIBTORCH\)/)
-  t.true(stderr.includes('install again'), stderr)
+  t.true(stderr.includes('install it again'), stderr)
 })
