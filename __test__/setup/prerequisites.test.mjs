@@ -24,7 +24,7 @@ function machine(programs, node = '20.19.0') {
   }
 }
 
-const COMPLETE = { rustc: 'rustc 1.88.0 (hash)', cargo: 'cargo 1.88.0', 'c++': '', cc: '' }
+const COMPLETE = { rustc: 'rustc 1.89.0 (hash)', cargo: 'cargo 1.89.0', 'c++': '', cc: '' }
 
 test('accepts a machine on which only pip is missing', async (t) => {
   await t.notThrowsAsync(checkPrerequisites({ pip: true }, machine(COMPLETE)))
@@ -50,7 +50,7 @@ test('does not report pip when nothing has to be downloaded', async (t) => {
 })
 
 test('suggests an update for an old Rust', async (t) => {
-  const old = machine({ ...COMPLETE, rustc: 'rustc 1.87.0 (hash)' })
+  const old = machine({ ...COMPLETE, rustc: 'rustc 1.88.0 (hash)' })
   await t.throwsAsync(checkPrerequisites({ pip: false }, old), {
     message: /Rust >= 1\.88\.0 \(1\.87\.0\): rustup update stable/,
   })

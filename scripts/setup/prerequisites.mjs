@@ -5,7 +5,7 @@ import { run } from './command.mjs'
 import { SetupError } from './error.mjs'
 
 const NODE = '20.19.0'
-const RUST = '1.88.0'
+const RUST = '1.89.0'
 
 /** @typedef {'cxx' | 'pip'} SystemTool a tool that the system's package manager provides */
 /** @typedef {{ name: string, found: string, install: string }} Missing */
