@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import type { System } from '../native/system.js'
 import type { Check } from './diagnosis.js'
 
-/** Properties of this machine that libtorch reports once it is loaded. */
+/** Properties of this machine that the addon with libtorch reports. */
 export interface TorchEnvironment {
   /** Version of libtorch. */
   libtorch: string

@@ -15,7 +15,7 @@ const PROBE_TIMEOUT = 120_000
 
 const PROBE = fileURLToPath(new URL('probe-libtorch.js', import.meta.url))
 
-/** Output of the child process that loads libtorch, or how that process ended without output. */
+/** Output of the child process that loads libtorch; `crashed` describes its end without output. */
 export type ProbeResult =
   | { environment: TorchEnvironment }
   | { error: RunError }
@@ -68,7 +68,7 @@ function checkAddon(version: string): Check {
   }
 }
 
-/** Locates libtorch and loads it in a child process, so that a crash does not end this one. */
+/** Locates libtorch and loads it in a child process, because loading it may crash the process. */
 async function checkLibtorch(): Promise<[Check, TorchEnvironment | undefined]> {
   let library: string
   let size: string
@@ -121,7 +121,7 @@ function parseProbe(stdout: string): ProbeResult | undefined {
   }
 }
 
-/** Converts an error of the native loader, which already carries a hint. */
+/** Converts an error of the native loader, which contains a hint. */
 function failedCheck(name: string, error: unknown): Check {
   if (!(error instanceof ResidualError)) throw error
   return { name, status: 'fail', detail: error.message, hint: error.hint }

@@ -8,13 +8,13 @@ import type { Check } from './diagnosis.js'
 const GIGABYTE = 1e9
 /** A small network on small images trains in 0.7 GB; 2 GB suffice for most configurations. */
 const [MIN_MEMORY, RECOMMENDED_MEMORY] = [0.7 * GIGABYTE, 2 * GIGABYTE]
-/** Room for a few run folders, or for a data set that is downloaded and unpacked. */
+/** Space for a few run folders, or for a data set that is downloaded and unpacked. */
 const RECOMMENDED_DISK = GIGABYTE
 
-const RUNS_HINT = 'Write runs to another disk: `--out /a/folder/with/room`.'
-const CACHE_HINT = 'Set RESIDUAL_CACHE to a folder on a disk with room.'
+const RUNS_HINT = 'Write runs to a disk with free space: `--out FOLDER`.'
+const CACHE_HINT = 'Set RESIDUAL_CACHE to a folder on a disk with free space.'
 
-/** Checks memory, and the disks that hold runs and downloads. */
+/** Checks memory, and the disks of runs and downloads. */
 export function checkResources(
   system: System,
   runsDir = process.cwd(),

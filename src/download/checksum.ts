@@ -12,7 +12,7 @@ export interface FileDigest {
 
 interface HashOptions {
   signal?: AbortSignal | undefined
-  /** Decompress the file first. */
+  /** Decompress the file before hashing. */
   gunzip?: boolean
   /** Stop reading after this many bytes; the digest of a larger file is then partial. */
   maxBytes?: number
@@ -20,7 +20,7 @@ interface HashOptions {
 
 const CHUNK = 1 << 20
 
-/** Computes size and SHA-256 of a file, or of its decompressed content. */
+/** Returns size and SHA-256 of a file, or of its decompressed content. */
 export async function hashFile(
   path: string,
   { signal, gunzip = false, maxBytes = Number.POSITIVE_INFINITY }: HashOptions = {},

@@ -4,7 +4,7 @@ import { unwrapResult } from '../native/native-result.js'
 /** A named data set, as the core describes it. */
 export interface KnownDataset {
   name: string
-  /** Title as its authors write it. */
+  /** Title, as the authors write it. */
   title: string
   /** Content of the images, in a few words. */
   description: string
@@ -19,14 +19,14 @@ export interface KnownDataset {
   /** Height and width in pixels. */
   imageSize: number
   license: string
-  /** Page of its authors. */
+  /** Web page of the authors. */
   homepage: string
-  /** Folder on this machine; null if it has to be downloaded first. */
+  /** Folder on this machine; null if the data set has to be downloaded first. */
   folder: string | null
   downloads: PublishedFile[]
-  /** Files that its folder contains, each possibly compressed with suffix `.gz`. */
+  /** Files of the data set; on disk, each may be compressed, with the suffix `.gz`. */
   files: { file: string; bytes: number; sha256: string }[]
-  /** Folder to download it to. */
+  /** Folder for the downloaded data set. */
   store: string
 }
 
@@ -37,7 +37,7 @@ export interface PublishedFile {
   sha256: string
   /** URLs of folders that contain the file, in the order to try. */
   from: string[]
-  /** Folder inside a tar archive to extract; null for a file that is used as it is. */
+  /** Folder to extract from a tar archive; null for a file that is not an archive. */
   unpack: string | null
 }
 

@@ -34,11 +34,11 @@ export interface DatasetVerification {
   files: VerifiedFile[]
 }
 
-/** Folders outside the cache that this process has verified; they get no marker file. */
+/** Folders outside the cache that this process has verified. No marker file is written there. */
 const verifiedFolders = new Set<string>()
 
 /**
- * Returns the folder of a named data set, after downloading, verifying and unpacking it if there is
+ * Returns the folder of a named data set. Downloads, verifies and unpacks the data set if there is
  * no verified copy.
  *
  * @throws {ResidualError} `E_DOWNLOAD`, `E_DATA_FORMAT` if a copy differs from the published files,
@@ -135,7 +135,7 @@ function verificationError({ name, folder, files }: DatasetVerification): Residu
   })
 }
 
-/** Downloads to a staging folder, verifies, unpacks, and renames the result. */
+/** Downloads a data set to a staging folder, verifies and unpacks it, and renames the result. */
 async function download(
   dataset: KnownDataset,
   options: DownloadOptions,
@@ -154,7 +154,7 @@ async function download(
   }
 
   async function stage(): Promise<void> {
-    // Another process may have downloaded it while this one waited for the lock.
+    // Another process may have downloaded the data set while this process waited for the lock.
     if (await hasMarker(dataset)) return
     await assertUnoccupied(dataset)
     await mkdir(staging, { recursive: true })
@@ -169,7 +169,7 @@ async function download(
         const limits = limitsFor(files.reduce((sum, { bytes }) => sum + bytes, 0))
         await unpack(target, folder, unpacked, limits, options.signal)
       }
-      // Plain files are moved last: an interrupted download can then be resumed.
+      // Files that are not archives are moved last, so that an interrupted download can be resumed.
       for (const { file, unpack: folder } of downloads) {
         if (folder === null) await rename(join(staging, file), join(unpacked, file))
       }
@@ -184,7 +184,7 @@ async function download(
   }
 }
 
-/** Throws if the target folder exists and is not empty: it may contain something else. */
+/** Throws if the target folder exists and is not empty, because it may contain other files. */
 async function assertUnoccupied({ store, name }: KnownDataset): Promise<void> {
   try {
     await rmdir(store)
@@ -195,7 +195,7 @@ async function assertUnoccupied({ store, name }: KnownDataset): Promise<void> {
         code: 'E_WRITE',
         message: `${store}${sep} exists and differs from the published '${name}'`,
         at: { file: store },
-        hint: 'Move it away, or set RESIDUAL_DATA to another folder for data sets.',
+        hint: 'Move this folder, or set RESIDUAL_DATA to another folder for data sets.',
       },
       { cause: error },
     )

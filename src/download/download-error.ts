@@ -1,14 +1,14 @@
 import { AbortError, ResidualError } from '../errors/errors.js'
 
-/** A file to download, as error messages need it. */
+/** A file to download: the properties that error messages contain. */
 export interface DownloadTarget {
   /** Name of the file. */
   file: string
-  /** Path that it is downloaded to, or can be copied to by hand. */
+  /** Path of the downloaded file; users may also copy the file there. */
   target: string
 }
 
-/** Why one URL did not provide the file; another URL may. */
+/** The failure of a download from one URL. Other URLs are tried after it. */
 export class UrlError extends Error {
   /** Whether a retry of the same URL may succeed. */
   readonly canRetry: boolean
@@ -32,7 +32,7 @@ interface UrlErrorOptions {
  * Creates the error for a file that no URL provided.
  *
  * @param attempts the error of each URL
- * @param removed why an existing file was removed first, if there was one
+ * @param removed why an existing file was removed before the download, if it was
  */
 export function downloadError(
   { file, target }: DownloadTarget,
@@ -48,14 +48,14 @@ export function downloadError(
       message: `${prefix}${file} could not be downloaded. ${reasons.join('. ')}`,
       at: { file: target },
       hint:
-        `Run it again: the download resumes. Without a network, copy ${first?.url ?? file} to ` +
-        `${target}. HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.`,
+        `Repeat the command to resume the download. Without a network, copy ${first?.url ?? file} ` +
+        `to ${target}. HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.`,
     },
     first && { cause: first.error },
   )
 }
 
-/** Converts an error of the file system, which a retry does not fix; undefined for other errors. */
+/** Converts a file system error to `E_WRITE`, which is not retried; undefined for other errors. */
 export function toWriteError(error: unknown, path: string): ResidualError | undefined {
   const { code, syscall, message } = error as NodeJS.ErrnoException
   if (code === undefined || syscall === undefined || !FILE_SYSCALLS.has(syscall)) return undefined
@@ -87,7 +87,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AbortError('aborted while downloading', undefined, signal.reason)
 }
 
-/** Returns the message of the innermost cause: `fetch failed` itself says nothing. */
+/** Returns the message of the innermost cause, which is more specific than the outer messages. */
 export function rootCause(error: unknown): string {
   const causes = error instanceof AggregateError ? error.errors : [(error as Error)?.cause]
   const inner = causes.find((cause) => cause instanceof Error)

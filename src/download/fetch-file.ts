@@ -20,7 +20,7 @@ export interface DownloadProgress {
   name: string
   /** Name of the file. */
   file: string
-  /** URL that it is downloaded from. */
+  /** URL of the file. */
   url: string
   /** Bytes received so far. */
   bytes: number
@@ -30,9 +30,9 @@ export interface DownloadProgress {
 
 /** Options of a download. */
 export interface DownloadOptions {
-  /** Aborts the download and the work that it precedes; received bytes are kept for resuming. */
+  /** Aborts the download and the operation that needs it; received bytes are kept for resuming. */
   signal?: AbortSignal | undefined
-  /** Called when bytes arrive. */
+  /** Called when data arrives. */
   onDownload?: ((progress: DownloadProgress) => void) | undefined
 }
 
@@ -98,7 +98,7 @@ export async function fetchFile(
 /**
  * Verifies the target file, which may have been copied by hand.
  *
- * @returns undefined if there is none; why it was removed if its checksum is wrong
+ * @returns undefined if there is no file; the reason in `removed` if its checksum was wrong
  */
 async function verifyExisting(
   { target, sha256 }: RemoteFile,
@@ -117,6 +117,7 @@ async function verifyExisting(
   }
 }
 
+/** A download of one file, from the first URL that provides it. */
 class FileDownload {
   readonly #file: RemoteFile
   readonly #options: DownloadOptions
@@ -136,7 +137,11 @@ class FileDownload {
     this.#origin = `${this.#part}.json`
   }
 
-  /** @param removed why an existing file was removed, for the error message */
+  /**
+   * Tries all URLs in order.
+   *
+   * @param removed why an existing file was removed, for the error message
+   */
   async run(removed: string | undefined): Promise<void> {
     const attempts: { url: string; error: Error }[] = []
     for (const url of this.#file.urls) {
@@ -183,7 +188,7 @@ class FileDownload {
     )
   }
 
-  /** @returns whether the transfer resumed an earlier one */
+  /** Receives the missing bytes of the file. Returns whether an earlier transfer was resumed. */
   async #transfer(url: string): Promise<boolean> {
     const part = await this.#readPart()
     if (part.offset > 0 && part.offset === this.#file.bytes) return true
@@ -212,7 +217,7 @@ class FileDownload {
       const origin: PartOrigin = JSON.parse(await readFile(this.#origin, 'utf8'))
       if (size <= (this.#file.bytes ?? Number.POSITIVE_INFINITY)) return { ...origin, offset: size }
     } catch {
-      // There is no complete pair of files.
+      // One of the two files is missing.
     }
     return { offset: 0 }
   }
@@ -301,7 +306,7 @@ class FileDownload {
   }
 }
 
-/** Returns a strong entity tag, which identifies exact bytes; undefined for a weak one. */
+/** Returns a strong entity tag, which identifies the exact bytes; undefined for a weak tag. */
 function strongEtag(etag: string | undefined): string | undefined {
   return etag?.startsWith('"') ? etag : undefined
 }
@@ -311,6 +316,6 @@ async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
   try {
     for await (const _ of body) break
   } catch {
-    // The connection is closed either way.
+    // The connection is closed in any case.
   }
 }

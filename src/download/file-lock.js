@@ -1,27 +1,27 @@
-// A lock between processes, used by the downloads of this package and by set-up. A JavaScript
-// module without dependencies, because set-up locks `npm ci` with it, before packages and `tsc`
+// A lock between processes, used by the downloads of this package and by setup. A JavaScript module
+// without dependencies, because setup holds the lock during `npm ci`, before packages and `tsc`
 // exist.
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Polls of an unchanged lock file after which its holder counts as dead. */
+/** Number of polls of an unchanged lock file after which its holder is considered dead. */
 const STALE_POLLS = 20
 
 /**
  * @typedef {object} LockOptions
  * @property {number} [staleAfter] time in ms without a heartbeat after which a lock is taken over
- * @property {() => void} [onWait] called once, when the lock turns out to be held for some time
- * @property {() => void} [checkAborted] called before each wait; an error that it throws ends it
+ * @property {() => void} [onWait] called once, if the lock is still held at the second poll
+ * @property {() => void} [checkAborted] called at each poll; an error that it throws ends the wait
  */
 
 /**
  * Runs `work` while holding the lock file `path`, in this process and between processes.
  *
- * The holder updates the modification time of the lock file as a heartbeat. A waiter takes the lock
- * over only after it has itself seen the file unchanged for `staleAfter`. This needs neither
- * synchronized clocks nor process ids, so that it also works between containers, on network file
- * systems, and after the machine was suspended.
+ * The holder updates the modification time of the lock file as a heartbeat. A waiting process takes
+ * the lock over if the file has not changed for `staleAfter`, measured by its own clock. This needs
+ * neither synchronized clocks nor process ids, and therefore works between containers, on network
+ * file systems, and after the machine was suspended.
  *
  * @template T
  * @param {string} path a file in an existing folder
@@ -36,8 +36,8 @@ export async function withLock(path, work, options = {}) {
   await acquire(path, token, interval, options)
   const heartbeat = setInterval(() => {
     const now = new Date()
-    // Fails if another process took the lock over while this one was suspended. That is harmless:
-    // all work under a lock is staged and renamed.
+    // Fails if another process took the lock over while this process was suspended. This is
+    // harmless, because all work under a lock is staged and renamed.
     utimes(path, now, now).catch(() => {})
   }, interval)
   heartbeat.unref()
@@ -96,7 +96,7 @@ async function create(path, token) {
 }
 
 /**
- * Returns the time of the last heartbeat with the holder's token; an empty string without a lock.
+ * Returns the time of the last heartbeat and the holder's token; an empty string without a lock.
  *
  * @param {string} path
  */
@@ -114,8 +114,8 @@ async function readHolder(path) {
 }
 
 /**
- * Removes a stale lock. The file is renamed first, which only one of several waiters can do; a
- * waiter that renamed a newer lock by mistake puts it back.
+ * Removes a stale lock. The file is renamed first, which only one of several waiting processes can
+ * do; a process that renamed a newer lock by mistake restores it.
  *
  * @param {string} path
  * @param {string} staleState

@@ -5,11 +5,11 @@ import { rootCause, UrlError } from './download-error.js'
 export interface RetryPolicy {
   /** Connection timeout in ms. */
   connectTimeout: number
-  /** Longest pause between two chunks in ms. */
+  /** Maximum time between two chunks in ms. */
   idleTimeout: number
   /** Attempts per URL. */
   attempts: number
-  /** Delay before the second attempt in ms; doubled before each further one. */
+  /** Delay before the second attempt in ms; doubled for each further attempt. */
   backoff: number
 }
 
@@ -26,7 +26,7 @@ const MAX_REDIRECTS = 10
 export interface HttpResponse {
   status: number
   header(name: string): string | undefined
-  /** Throws `UrlError` if the connection stalls or breaks. */
+  /** Throws `UrlError` if the connection times out or is closed. */
   body: AsyncIterable<Uint8Array>
 }
 
@@ -37,7 +37,7 @@ export class HttpClient implements AsyncDisposable {
   readonly #request: typeof import('undici').request
 
   static async open(policy: RetryPolicy): Promise<HttpClient> {
-    // Imported on demand: most programs download nothing.
+    // Imported on first use: most programs download nothing.
     const { EnvHttpProxyAgent, request } = await import('undici')
     const { connectTimeout: timeout } = policy
     const dispatcher = new EnvHttpProxyAgent({
@@ -67,9 +67,8 @@ export class HttpClient implements AsyncDisposable {
   /**
    * Sends a GET request and follows redirects.
    *
-   * @throws {UrlError} if there is no response, or a redirect forms a loop, leaves HTTP or
-   * downgrades
-   *   from HTTPS
+   * @throws {UrlError} if there is no response, or if a redirect is part of a loop, leads to
+   *   another protocol, or from HTTPS to HTTP
    */
   async get(
     url: string,

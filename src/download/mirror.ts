@@ -1,8 +1,8 @@
 import { ResidualError } from '../errors/errors.js'
 
 /**
- * Returns the URLs of a file, in the order to try: `RESIDUAL_MIRROR/<group>/<file>` if that
- * variable is set, else the places where it is published.
+ * Returns the URLs of a file, in the order to try: `<RESIDUAL_MIRROR>/<group>/<file>` if that
+ * variable is set, otherwise the published URLs.
  *
  * @param group name of a data set, or `weights`
  * @param from URLs of folders that contain the file

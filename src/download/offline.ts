@@ -1,7 +1,7 @@
 import { ResidualError } from '../errors/errors.js'
 import type { DownloadTarget } from './download-error.js'
 
-/** Returns whether downloads are disabled: RESIDUAL_OFFLINE is set to anything but 0. */
+/** Returns whether downloads are disabled: RESIDUAL_OFFLINE is neither empty nor 0. */
 export function isOffline(): boolean {
   const { RESIDUAL_OFFLINE: value } = process.env
   return value !== undefined && value !== '' && value !== '0'

@@ -6,7 +6,7 @@ import type { DownloadOptions } from './fetch-file.js'
  * Returns a function that downloads the data set of a configuration.
  *
  * @param data the `data` key, not validated yet
- * @returns undefined if nothing has to be downloaded: a path, or a data set of this package
+ * @returns undefined if nothing has to be downloaded: for a path, or a data set of this package
  */
 export function prepareData(
   data: unknown,

@@ -13,7 +13,7 @@ import type { RetryPolicy } from './http.js'
 import { isOffline } from './offline.js'
 import type { PublishedWeights } from './weights.js'
 
-/** Default weights are optional, so that a network which does not respond causes little delay. */
+/** Short timeouts, because default weights are optional: a run must not wait long for a network. */
 const DEFAULT_WEIGHTS_POLICY: RetryPolicy = {
   connectTimeout: 5_000,
   idleTimeout: 10_000,
@@ -27,9 +27,9 @@ const DEFAULT_WEIGHTS_TIMEOUT = 120_000
 const LIST_EXTENSIONS: readonly string[] = ['.csv', '.jsonl', '.ndjson']
 
 /**
- * Returns a function that downloads the initial weights of a configuration: those that it requests,
- * or ImageNet weights as the default for few photographs. If the download of default weights fails,
- * the run starts from random weights with a warning.
+ * Returns a function that downloads the initial weights of a configuration: the requested weights,
+ * or ImageNet weights as the default for few photos. If the download of default weights fails, the
+ * run starts from random weights with a warning.
  *
  * @param config plain data, not validated yet
  * @returns undefined if nothing has to be downloaded
@@ -51,13 +51,13 @@ export function prepareWeights(
   const isExplicit = weights !== undefined && weights !== null && weights !== 'auto'
   if (isExplicit || (resume !== undefined && resume !== null) || isOffline()) return undefined
   const { source } = toObject(data, 'source')
-  if (typeof source !== 'string' || !mayContainPhotographs(source)) return undefined
+  if (typeof source !== 'string' || !mayContainPhotos(source)) return undefined
   if (isCached(arch)) return undefined
   return (options) => downloadDefaultWeights(config, options)
 }
 
-/** Returns whether the core has to scan the source: a folder with subfolders, or an image list. */
-function mayContainPhotographs(source: string): boolean {
+/** Returns whether a source is a folder with subfolders or an image list, which the core scans. */
+function mayContainPhotos(source: string): boolean {
   if (knownDatasets().some(({ name }) => name === source)) return false
   try {
     if (!statSync(source).isDirectory()) {
@@ -110,7 +110,7 @@ async function downloadDefaultWeights(
 }
 
 /**
- * Returns the default weights that a run needs; undefined for none, or an invalid configuration.
+ * Returns the default weights of a run; undefined if it has none, or for an invalid configuration.
  */
 async function findDefaultWeights(
   config: object,

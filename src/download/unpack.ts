@@ -18,27 +18,27 @@ export interface ArchiveLimits {
 
 const MAX_ENTRIES = 1000
 const MAX_RATIO = 100
-/** Size from which the ratio is checked: a small archive may compress well. */
+/** Minimum size for checking the ratio, because a small archive may compress well. */
 const RATIO_MIN_BYTES = 1 << 20
 const MAX_DEPTH = 16
 const MAX_NAME_LENGTH = 200
 const CHUNK = 1 << 16
 
-/** Returns the limits for an archive whose files have `bytes` bytes in total. */
+/** Returns the limits of an archive whose files have `bytes` bytes in total. */
 export function limitsFor(bytes: number): ArchiveLimits {
   return { bytes: bytes + (16 << 20), entries: MAX_ENTRIES, ratio: MAX_RATIO }
 }
 
 /**
- * Extracts one folder of a gzipped tar archive. Only creates new, regular files inside `target`;
- * owners, modes and times are ignored. Rejects the whole archive if any of its entries is an
- * absolute path, a path with `..`, a link, a device, a duplicate, or exceeds the limits.
+ * Extracts one folder of a gzipped tar archive. Creates only new, regular files inside `target`;
+ * owners, modes and times are ignored. Rejects the whole archive if any of its entries has an
+ * absolute path or a path with `..`, is a link, a device or a duplicate, or exceeds the limits.
  *
- * tar's own `extract` in strict mode is not enough: it accepts links and duplicates and has no size
- * limits, so that only its parser is used.
+ * Only the parser of `tar` is used: its `extract` accepts links and duplicates, also in strict
+ * mode, and has no size limits.
  *
  * @param folder folder in the archive that is extracted as `target`
- * @param target an empty folder; it may contain files after an error
+ * @param target an empty folder, which may contain files after an error
  * @throws {ResidualError} `E_DATA_FORMAT` with the entry, `E_WRITE`
  */
 export async function unpack(
@@ -64,7 +64,7 @@ class Extraction {
   readonly #folder: string
   readonly #target: string
   readonly #limits: ArchiveLimits
-  /** Normalized paths of all files so far. */
+  /** Normalized paths of the files that have been extracted. */
   readonly #paths = new Set<string>()
   #entries = 0
   /** The entry that is being written. */
@@ -115,7 +115,7 @@ class Extraction {
     } catch (error) {
       fail(error)
     }
-    // A failure leaves the current entry unfinished, so that its write would never end.
+    // After a failure no more data arrives for the current entry, whose write would never end.
     if (this.#failure !== undefined) this.#current?.destroy(new Error('extraction failed'))
     await Promise.all(pendingWrites)
     if (this.#failure !== undefined) throw this.#failure
@@ -146,8 +146,8 @@ class Extraction {
   async #extract(entry: ReadEntry): Promise<void> {
     this.#entries++
     this.#current = entry
-    entry.on('error', () => {}) // whoever reads the entry gets the error
-    // The parser waits until the entry is consumed, so that every path ends with `resume`.
+    entry.on('error', () => {}) // the loop below throws the error
+    // The parser waits until the entry is consumed, so `resume` is called in all cases.
     try {
       const path = this.#targetPath(entry)
       if (path === undefined || this.#failure !== undefined) return
@@ -218,7 +218,7 @@ function archiveError(archive: string, problem: string, cause?: unknown): Residu
       code: 'E_DATA_FORMAT',
       message: `${archive} ${problem}`,
       at: { file: archive },
-      hint: 'No file was kept. Use the archive that the authors publish.',
+      hint: 'All extracted files were removed. Use the archive that the authors publish.',
     },
     cause === undefined ? undefined : { cause },
   )

@@ -8,24 +8,24 @@ import { fileUrls } from './mirror.js'
 export interface PublishedWeights {
   /** Name of the file, such as `resnet18-f37072fd.pth`. */
   file: string
-  /** URL of the folder that contains it. */
+  /** URL of the folder that contains the file. */
   from: string
-  /** In hexadecimal; torchvision publishes the first eight digits. */
+  /** SHA-256 in hexadecimal; torchvision publishes the first eight digits. */
   sha256: string
-  /** Approximate size: torchvision publishes MiB with three decimals. */
+  /** Approximate size in bytes: torchvision publishes MiB with three decimals. */
   bytes: number
 }
 
 /** Upper limit of a download. The largest file that torchvision publishes (VGG-19) is 575 MB. */
 const MAX_BYTES = 2e9
 
-/** Returns the URL that a weights file is downloaded from. */
+/** Returns the URL of a weights file. */
 export function weightsUrl({ file, from }: Pick<PublishedWeights, 'file' | 'from'>): string {
   return fileUrls('weights', file, [from])[0] as string
 }
 
 /**
- * Returns the path of a weights file in the cache, after downloading it if necessary.
+ * Returns the path of a weights file in the cache. Downloads the file if necessary.
  *
  * @throws {ResidualError} the errors of `fetchFile`
  */

@@ -1,20 +1,20 @@
 import type { ErrorCode, ErrorLocation } from '../native/generated.js'
 import { HINTS } from './hints.js'
 
-/** The content of an error, as plain data. */
+/** An error as plain data. */
 export interface RunError {
   code: ErrorCode
   /** Description of the problem, as a sentence without the final period. */
   message: string
-  /** Location: a configuration key, a file, a line in it. */
+  /** Location: a configuration key, or a file with a line. */
   at?: ErrorLocation
   /** Suggested fix. Default: the general hint of the code. */
   hint?: string
 }
 
 /**
- * The error that every function of this package throws. Branch on `code`; `at` locates the problem
- * and `hint` names the next thing to do.
+ * The error of all functions of this package. Programs distinguish errors by `code`; `at` is the
+ * location of the problem and `hint` suggests a fix.
  *
  * @example
  * try {
@@ -24,11 +24,11 @@ export interface RunError {
  * }
  */
 export class ResidualError extends Error {
-  /** The kind of error, for programs. */
+  /** Identifies the kind of error. */
   readonly code: ErrorCode
-  /** Location: a configuration key, a file, a line in it. */
+  /** Location: a configuration key, or a file with a line. */
   readonly at: ErrorLocation
-  /** The next thing to do, as a sentence. */
+  /** Suggested fix, as a sentence. */
   readonly hint: string
 
   static {
@@ -43,7 +43,7 @@ export class ResidualError extends Error {
   }
 }
 
-/** The error of work that an `AbortSignal` ended. `cause` is the reason of the signal. */
+/** The error of an operation that an `AbortSignal` ended. `cause` is the signal's reason. */
 export class AbortError extends ResidualError {
   /** Path of the checkpoint saved on abort; undefined if training had not started. */
   readonly checkpoint: string | undefined

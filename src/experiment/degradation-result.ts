@@ -9,18 +9,20 @@ export type Family = 'plain' | 'residual'
 
 /** Results of one network over its seeds. Errors are fractions, 0 to 1. */
 export interface DegradationNetwork {
-  /** `plain20`, `resnet56`. */
+  /** Name of the network, such as `plain20`. */
   arch: string
   family: Family
   depth: number
   parameters: number
-  /** Mean of the last complete epoch on augmented training images, as plotted in the paper. */
+  /**
+   * Mean error of the last complete epoch on augmented training images, as plotted in the paper.
+   */
   trainError: MeanStd
-  /** After the last epoch; null without a validation split. */
+  /** Validation error after the last epoch; null without a validation split. */
   valError: MeanStd | null
   /** Test error of the checkpoint selected by `monitor`; null without a test split. */
   testError: MeanStd | null
-  /** Test error in the paper; null if it reports none. */
+  /** Error in the paper; null if it is not published. */
   paper: PublishedResult | null
   /** Responses of the 3x3 layers in the first seed's checkpoint. */
   responses: LayerResponse[]
@@ -28,7 +30,7 @@ export interface DegradationNetwork {
   runs: string[]
 }
 
-/** Whether a deeper network of one family trains worse. */
+/** Comparison of the training errors of the deepest and the shallowest network of a family. */
 export interface DegradationVerdict {
   family: Family
   /** The shallowest network. */
@@ -37,6 +39,7 @@ export interface DegradationVerdict {
   deep: string
   /** Training error of the deep network minus that of the shallow one; mean over the seeds. */
   difference: number
+  /** Whether the training error of the deep network is higher. */
   degraded: boolean
 }
 
@@ -54,9 +57,9 @@ export interface DegradationResult {
   figure: FigureFiles
   /** Standard deviations of the layer responses (figure 7). */
   responses: FigureFiles
-  /** Absolute paths of the table. */
+  /** Absolute paths of the files with the table. */
   table: { markdown: string; csv: string }
-  /** Training time of all runs. */
+  /** Training time of all runs in seconds. */
   seconds: number
 }
 

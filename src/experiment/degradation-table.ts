@@ -12,7 +12,7 @@ export function describeVerdicts(
   verdicts: readonly DegradationVerdict[],
   reproduced: boolean,
 ): string {
-  if (verdicts.length === 0) return 'A single depth cannot show degradation: give at least two.'
+  if (verdicts.length === 0) return 'A comparison needs at least two depths.'
   const error = (arch: string) => {
     const network = networks.find((candidate) => candidate.arch === arch)
     return network === undefined ? '' : `${formatMeanStd(network.trainError)} %`

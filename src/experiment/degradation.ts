@@ -34,7 +34,7 @@ export interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'>
   depths?: readonly number[] | undefined
   /** Runs of each network, with the seeds `seed`, `seed + 1`, ... Default: 1. */
   seeds?: number | undefined
-  /** Settings of all networks, without `arch`. */
+  /** Settings of all networks; `arch` is set by `depths`. */
   model?: ModelConfig | undefined
 }
 
@@ -78,11 +78,11 @@ function planMember(
   const config: TrainConfig = {
     recipe: recipeFor(depth),
     ...shared,
-    // The recipe's 5,000 validation images are a tenth of CIFAR-10; `auto` takes a tenth of any
-    // data.
+    // The recipe's 5,000 validation images are a tenth of CIFAR-10; `auto` holds out a tenth of any
+    // data set.
     data: { validation: 'auto', ...withFixedSplit(data) },
-    // Option A shortcuts have no parameters, so both families have the same number. Plain networks
-    // have no pretrained weights.
+    // Shortcuts of option A have no parameters, so both families have the same number of
+    // parameters. There are no pretrained weights of plain networks.
     model: {
       shortcut: 'A',
       weights: 'none',
@@ -108,7 +108,7 @@ async function writeResult(
   const networks: DegradationNetwork[] = []
   for (const network of trained) networks.push(await networkResult(network))
   const verdicts = (Object.keys(ARCH_PREFIX) as Family[]).flatMap((family) =>
-    judgeFamily(networks, family),
+    compareDepths(networks, family),
   )
   const isDegraded = (family: Family) =>
     verdicts.find((verdict) => verdict.family === family)?.degraded
@@ -186,8 +186,8 @@ async function networkResult({
   }
 }
 
-/** Compares the shallowest and the deepest network of a family; nothing for a single depth. */
-function judgeFamily(
+/** Compares the shallowest and the deepest network of a family. Empty for a single depth. */
+function compareDepths(
   networks: readonly DegradationNetwork[],
   family: Family,
 ): DegradationVerdict[] {

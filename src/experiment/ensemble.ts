@@ -18,13 +18,13 @@ export type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples' | 'thu
 
 /** Options of `experiment.ensemble()`. */
 export interface EnsembleOptions extends DownloadOptions {
-  /** Properties that weight files do not contain, as in `loadModel()`; applied to all models. */
+  /** Properties that weights files of other frameworks do not contain; applied to all models. */
   load?: LoadConfig | undefined
 }
 
 /** The evaluation of a single model of an ensemble. */
 export interface EnsembleMember {
-  /** Absolute path of its checkpoint. */
+  /** Absolute path of the model's checkpoint. */
   checkpoint: string
   arch: string
   evaluation: Evaluation
@@ -34,7 +34,7 @@ export interface EnsembleMember {
 export interface EnsembleResult {
   /** Evaluation of the mean of the models' probabilities. */
   ensemble: Evaluation
-  /** In the order of the models. */
+  /** Evaluation of each model, in the order of the models. */
   members: EnsembleMember[]
 }
 
@@ -49,7 +49,7 @@ export async function ensemble(
       code: 'E_USAGE',
       message: '`models` must be a list of at least one run folder or checkpoint',
       at: { key: 'models' },
-      hint: "Give several: ['runs/a', 'runs/b'].",
+      hint: "Example: ['runs/a', 'runs/b'].",
     })
   }
   const loaded: Model[] = []

@@ -3,7 +3,7 @@ import type { EpochEvent } from '../native/generated.js'
 import { meanStd } from './mean-std.js'
 import type { Member } from './member-runs.js'
 
-/** Curves of a network: name in the legend, stroke, and the error of an epoch if it has one. */
+/** Curves of a network: name in the legend, stroke, and the error of an epoch or null. */
 const CURVES: readonly [
   kind: string,
   stroke: Stroke,
@@ -18,8 +18,8 @@ const CURVES: readonly [
 ]
 
 /**
- * Returns error in percent by step, averaged over seeds. As in the paper, training error (the
- * epoch's mean on augmented images) is dashed and validation error bold.
+ * Returns the error in percent by step, averaged over seeds. As in the paper, the training error
+ * (the epoch's mean on augmented images) is dashed and the validation error bold.
  */
 export function errorCurves(name: string, members: readonly Member[], panel = ''): Series[] {
   return CURVES.map(([kind, stroke, error]) => {
@@ -43,8 +43,8 @@ export function errorCurves(name: string, members: readonly Member[], panel = ''
 }
 
 /**
- * Returns the domain of an error axis in percent. It starts at zero unless all errors are above 40
- * %, and ignores the first tenth of each curve, where errors are high.
+ * Returns the domain of an error axis in percent. The domain starts at zero unless all errors are
+ * above 40 percent, and ignores the first tenth of each curve, where errors are high.
  */
 export function errorDomain(series: readonly Series[]): [number, number] {
   const errors = series

@@ -5,8 +5,8 @@ import type { ExperimentOptions } from './member-runs.js'
 import type { RepeatConfig, RepeatResult } from './repeat.js'
 
 /**
- * Experiments with several networks. Those that train write ordinary runs below `out`; a repeated
- * call reuses finished runs and resumes an interrupted one.
+ * Experiments with several networks. `degradation()` and `repeat()` train, and write a run folder
+ * for each run below `out`; a repeated call reuses finished runs and resumes an interrupted run.
  */
 export interface Experiments {
   /**
@@ -16,13 +16,12 @@ export interface Experiments {
    * by 10 at half and at three quarters of the budget.
    *
    * @throws {ResidualError} the errors of `train()`; `E_MISMATCH` if `out` contains runs with
-   * another
-   *   configuration; `AbortError`
+   *   another configuration; `AbortError`
    */
   degradation(config: DegradationConfig, options?: ExperimentOptions): Promise<DegradationResult>
   /**
-   * Trains one configuration with several seeds. The seed determines weights, order and
-   * augmentation; the validation split is the same for all seeds, unless `data.splitSeed` is given.
+   * Trains one configuration with several seeds. The seed determines initial weights, order and
+   * augmentation. The validation split is the same for all seeds; `data.splitSeed` selects another.
    *
    * @throws {ResidualError} as `degradation()`
    */
@@ -32,10 +31,9 @@ export interface Experiments {
    * (table 5 of the paper).
    *
    * @param models run folders or checkpoints
-   * @param config Default: the data of the first model.
+   * @param config data set and split. Default: the data set of the first model
    * @throws {ResidualError} as `evaluate()`; `E_MISMATCH` if the models differ in their classes or
-   * in
-   *   their validation split
+   *   in their validation split
    */
   ensemble(
     models: readonly (string | URL)[],

@@ -1,18 +1,18 @@
-/** Statistics of a value measured with several seeds. */
+/** Mean and standard deviation of a value over several seeds. */
 export interface MeanStd {
   mean: number
   /** Sample standard deviation (divided by n - 1); 0 for a single value. */
   std: number
   /** The best value: the lowest error or the highest accuracy. */
   best: number
-  /** In the order of the seeds. */
+  /** All values, in the order of the seeds. */
   values: number[]
 }
 
 /**
  * Computes mean and standard deviation of at least one value.
  *
- * @param better returns the better of several values: `Math.min` for errors
+ * @param better returns the best of several values: `Math.min` for errors
  */
 export function meanStd(
   values: readonly number[],

@@ -31,14 +31,15 @@ export interface Member {
   result: TrainResult
 }
 
-/** The start of one of the runs of an experiment. */
+/** The start of a run of an experiment. */
 export interface MemberEvent {
   type: 'member'
   member: string
-  /** From 1. */
+  /** Number of the run, from 1. */
   index: number
+  /** Number of runs in the experiment. */
   count: number
-  /** `reused`: the run was finished before, with the same configuration. */
+  /** `reused`: a finished run with the same configuration exists. */
   state: 'new' | 'resumed' | 'reused'
 }
 
@@ -65,7 +66,7 @@ interface ExperimentRecord {
 
 const RECORD_FILE = 'experiment.json'
 
-/** Keys that may change between sessions of a run; the core allows the same ones on resume. */
+/** Keys that may change between sessions of a run; the core allows the same keys on resume. */
 const CHANGEABLE_KEYS = ['threads', 'workers', 'checkpoint', 'log', 'out', 'overwrite']
 
 /**
@@ -113,25 +114,25 @@ async function trainMember(
 ): Promise<Member> {
   const dir = resolve(out, 'runs', name)
   const { index, count, overwrite, signal, onDownload, onEvent = () => {} } = options
-  const announce = (state: MemberEvent['state']) =>
+  const emitState = (state: MemberEvent['state']) =>
     onEvent({ type: 'member', member: name, index: index + 1, count, state })
   if (signal?.aborted) throw interruptedError(name, undefined, signal)
 
   const finished = overwrite ? undefined : readMember(name, dir)
   if (finished !== undefined) {
-    announce('reused')
+    emitState('reused')
     return finished
   }
-  // Without a checkpoint, an interrupted run starts again.
+  // An interrupted run without a checkpoint starts again.
   const canResume = !overwrite && existsSync(join(dir, 'checkpoints', 'last.safetensors'))
-  announce(canResume ? 'resumed' : 'new')
+  emitState(canResume ? 'resumed' : 'new')
   const runConfig = canResume ? { resume: dir } : { ...config, out: dir, overwrite: true }
   const run = train(runConfig, { signal, onDownload })
   try {
     for await (const event of run) onEvent({ ...event, member: name })
     await run
   } catch (error) {
-    run.stop() // the error may come from `onEvent` while the run continues
+    run.stop() // `onEvent` may have thrown the error while the run continues
     await run.then(
       () => {},
       () => {},
@@ -144,7 +145,7 @@ async function trainMember(
   }
   const member = readMember(name, dir)
   if (member !== undefined) return member
-  // The run was stopped from outside, for example because the process is exiting.
+  // The run was stopped without an error, for example by the dashboard or at exit of the process.
   throw interruptedError(name, run.checkpoint, signal)
 }
 
@@ -165,7 +166,7 @@ function readMember(name: string, dir: string): Member | undefined {
   const start = events.findLast((event) => event.type === 'start')
   if (start === undefined) return undefined
   const epochs = events.filter((event) => event.type === 'epoch')
-  // `dir` replaces the recorded path, since the folder may have been moved.
+  // `dir` replaces the recorded path, because the folder may have been moved.
   return { name, dir, start, epochs, result: { ...result, dir } }
 }
 
@@ -177,7 +178,7 @@ function readRecord(out: string, experiment: string, overwrite: boolean): Experi
     code: 'E_OUT_EXISTS',
     message: `${out} contains another experiment (${record.experiment})`,
     at: { key: 'out', file: out },
-    hint: 'Give another folder as `out`.',
+    hint: 'Set `out` to another folder.',
   })
 }
 
@@ -188,30 +189,30 @@ function comparableConfig(name: string, config: TrainConfig): Record<string, unk
   return comparable
 }
 
-function checkSameConfig(out: string, name: string, before: unknown, now: unknown): void {
+function checkSameConfig(out: string, name: string, recorded: unknown, current: unknown): void {
   const dir = join(out, 'runs', name)
   if (!existsSync(dir)) return
-  if (before === undefined) {
+  if (recorded === undefined) {
     throw new ResidualError({
       code: 'E_OUT_EXISTS',
       message: `${dir} is not a run of this experiment`,
       at: { key: 'out', file: dir },
-      hint: 'Give another folder as `out`.',
+      hint: 'Set `out` to another folder.',
     })
   }
-  const [key] = differingKeys(before, now)
+  const [key] = differingKeys(recorded, current)
   if (key === undefined) return
   throw new ResidualError({
     code: 'E_MISMATCH',
     message: `${name} was trained with a different \`${key}\` in ${out}`,
     at: { key },
-    hint: 'Give another folder as `out`, or set `overwrite` to train all runs again.',
+    hint: 'Set `out` to another folder, or set `overwrite` to train all runs again.',
   })
 }
 
 /** Returns the top-level keys whose values differ. */
-function differingKeys(before: unknown, now: unknown): string[] {
-  const [a, b] = [before as Record<string, unknown>, now as Record<string, unknown>]
+function differingKeys(recorded: unknown, current: unknown): string[] {
+  const [a, b] = [recorded as Record<string, unknown>, current as Record<string, unknown>]
   const keys = new Set([...Object.keys(a), ...Object.keys(b)])
   return [...keys].filter((key) => canonicalJson(a[key]) !== canonicalJson(b[key]))
 }

@@ -10,8 +10,8 @@ const TABLE_2 = 'table 2, ImageNet validation, 10-crop'
 const TABLE_6 = 'table 6, CIFAR-10 test'
 
 /**
- * Errors in the paper. It has no numbers for its plain CIFAR networks, which appear only as curves
- * in figure 6, and none for training errors.
+ * Errors in the paper. For plain CIFAR networks the paper contains only curves (figure 6), and no
+ * numbers for training errors.
  */
 const PUBLISHED: Record<string, PublishedResult> = {
   plain18: { error: 0.2794, source: TABLE_2 },
@@ -26,10 +26,10 @@ const PUBLISHED: Record<string, PublishedResult> = {
   resnet1202: { error: 0.0793, source: TABLE_6 },
 }
 
-/** Returns the paper's error of a network; undefined if it reports none. */
+/** Returns the error of a network in the paper; undefined if it is not published. */
 export function paperError(arch: string): PublishedResult | undefined {
   return PUBLISHED[arch]
 }
 
-/** Depths with a plain and a residual network for ImageNet: plain-18 and plain-34. */
+/** Depths of ImageNet networks with a plain and a residual version. */
 export const IMAGENET_DEPTHS: readonly number[] = [18, 34]

@@ -38,9 +38,9 @@ export interface RepeatResult {
   best: { seed: number; checkpoint: string }
   /** Training and validation error by step, with a band of one standard deviation. */
   figure: FigureFiles
-  /** Absolute paths of the table. */
+  /** Absolute paths of the files with the table. */
   table: { markdown: string; csv: string }
-  /** Training time of all runs. */
+  /** Training time of all runs in seconds. */
   seconds: number
 }
 
@@ -138,7 +138,7 @@ function resultTable(
 ): Table {
   const cell = (value: number | null) => (value === null ? '-' : formatPercent(value))
   const { trainAccuracy, valAccuracy, testAccuracy } = accuracies
-  const all = [trainAccuracy, valAccuracy, testAccuracy]
+  const columns = [trainAccuracy, valAccuracy, testAccuracy]
   return {
     heading: ['seed', 'training (%)', 'validation (%)', 'test (%)', 'time (s)'],
     rows: [
@@ -147,8 +147,8 @@ function resultTable(
         ...[train, val, test].map(cell),
         seconds.toFixed(0),
       ]),
-      ['mean', ...all.map((value) => (value === null ? '-' : formatMeanStd(value))), ''],
-      ['best', ...all.map((value) => cell(value?.best ?? null)), ''],
+      ['mean', ...columns.map((value) => (value === null ? '-' : formatMeanStd(value))), ''],
+      ['best', ...columns.map((value) => cell(value?.best ?? null)), ''],
     ],
     notes: tableNotes(members),
   }
@@ -174,6 +174,6 @@ function rejectResume(config: object): void {
     code: 'E_CONFIG',
     message: '`resume` names one run, but an experiment has several',
     at: { key: 'resume' },
-    hint: 'Repeat the call with the same `out`: its unfinished runs are resumed.',
+    hint: 'Repeat the call with the same `out` to resume its unfinished runs.',
   })
 }

@@ -23,7 +23,7 @@ export function toCsv({ heading, rows }: Table): string {
   return [heading, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
 }
 
-/** Formats a fraction as the paper prints errors, in percent without the sign: `8.75`. */
+/** Formats a fraction in percent without the sign, as the paper does: `8.75`. */
 export function formatPercent(fraction: number): string {
   return (100 * fraction).toFixed(2)
 }

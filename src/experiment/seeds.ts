@@ -2,7 +2,11 @@ import { basename } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import type { DataConfig } from '../native/generated.js'
 
-/** @throws {ResidualError} `E_CONFIG` unless `seeds` is a valid number of runs */
+/**
+ * Validates a number of seeds.
+ *
+ * @throws {ResidualError} `E_CONFIG` unless `seeds` is a whole number from 1 to 1000
+ */
 export function checkSeeds(seeds: number): void {
   if (Number.isSafeInteger(seeds) && seeds >= 1 && seeds <= 1000) return
   throw new ResidualError({
@@ -13,7 +17,7 @@ export function checkSeeds(seeds: number): void {
   })
 }
 
-/** Returns the last part of a data set's path, for the name of the output folder. */
+/** Returns the last component of a data set's path, for the name of the output folder. */
 export function dataSetName(data: string | DataConfig | undefined): string {
   const source = typeof data === 'string' ? data : data?.source
   if (source === undefined) {
@@ -21,15 +25,15 @@ export function dataSetName(data: string | DataConfig | undefined): string {
       code: 'E_CONFIG',
       message: '`data` is missing',
       at: { key: 'data' },
-      hint: "Name a data set ('cifar10') or give a path ('./cifar-10-batches-bin').",
+      hint: "Set `data` to a name ('cifar10') or a path ('./cifar-10-batches-bin').",
     })
   }
   return basename(source) || 'data'
 }
 
 /**
- * Sets the same validation split for all seeds, unless `splitSeed` is given: an experiment measures
- * the variation of training, not of the split.
+ * Sets the same validation split for all seeds, unless `splitSeed` is given, because an experiment
+ * measures the variation of training and not of the split.
  */
 export function withFixedSplit(data: string | DataConfig | undefined): DataConfig {
   return { splitSeed: 0, ...(typeof data === 'string' ? { source: data } : data) }

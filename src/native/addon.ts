@@ -24,10 +24,10 @@ export type {
   NativeRun,
 } from './torch-addon.js'
 
-/** The addon that does not need libtorch. Its strings are configurations and `NativeResult`s. */
+/** The addon without libtorch. JSON texts are configurations or, if returned, `NativeResult`s. */
 export type CoreAddon = typeof core
 
-/** The addon that trains. Its strings are configurations and `NativeResult`s. */
+/** The addon with libtorch. JSON texts are configurations or, if returned, `NativeResult`s. */
 export type TorchAddon = typeof torch
 
 /** Functions that both addons export. */
@@ -40,7 +40,7 @@ let loadedCore: CoreAddon | undefined
 let loadedTorch: { addon: TorchAddon; cuda: CudaState } | undefined
 
 /**
- * Returns the addon that does not need libtorch; the first call loads it, in milliseconds.
+ * Returns the addon without libtorch. The first call loads the addon, in milliseconds.
  *
  * @throws {ResidualError} `E_PLATFORM`
  */
@@ -50,12 +50,12 @@ export function coreAddon(): CoreAddon {
 }
 
 /**
- * Returns the addon that trains. The first call loads it with libtorch (about 0.3 s) and thereby
- * decides whether this process can use CUDA.
+ * Returns the addon with libtorch. The first call loads both (about 0.3 s) and thereby determines
+ * whether this process can use CUDA.
  *
  * @param device the device that the caller needs
- * @throws {ResidualError} `E_PLATFORM`, `E_LIBTORCH`; `E_DEVICE` if CUDA is needed and not
- * available
+ * @throws {ResidualError} `E_PLATFORM`, `E_LIBTORCH`; `E_DEVICE` if `device` is `cuda` and CUDA is
+ *   not available
  */
 export function torchAddon(device: RequestedDevice = 'auto'): TorchAddon {
   loadedTorch ??= loadTorch(device)
@@ -78,9 +78,8 @@ function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaStat
     }
   }
   if (cuda.state === 'failed') addon.setCudaUnusable(cuda.error.message)
-  // Without the join, a process that exits while the training thread is inside libtorch crashes.
-  // (The end of a worker thread is not the end of the process; the addon stops the runs of a
-  // worker.)
+  // Waits for the training thread, because a process that exits during a libtorch call crashes. At
+  // the end of a worker thread, the addon stops the runs of that worker.
   if (isMainThread) process.on('exit', () => addon.shutdown())
   return { addon, cuda }
 }

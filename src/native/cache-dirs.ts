@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import envPaths from 'env-paths'
 
 /**
- * Returns the folder of this user's downloads: `RESIDUAL_CACHE`, or else the cache folder of the
+ * Returns the folder of the user's downloads: `RESIDUAL_CACHE`, otherwise the cache folder of the
  * operating system (`~/.cache/residual` on Linux).
  */
 export function cacheDir(): string {
@@ -11,8 +11,8 @@ export function cacheDir(): string {
 }
 
 /**
- * Returns the folder of downloaded data sets, each in a subfolder named after it. The core searches
- * the folder that `RESIDUAL_DATA` names first.
+ * Returns the folder of downloaded data sets, with one subfolder per data set. The core searches
+ * the folder `RESIDUAL_DATA` first.
  */
 export function datasetCacheDir(): string {
   return join(cacheDir(), 'datasets')

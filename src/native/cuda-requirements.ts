@@ -17,7 +17,7 @@ const DRIVER_FOLDERS = [
   ...['/usr/local/cuda/compat', '/usr/local/nvidia/lib64', '/run/opengl-driver/lib'],
 ]
 
-/** Installs a libtorch with CUDA, which is too large for npm but part of PyTorch's wheel. */
+/** Command that installs libtorch with CUDA, which is too large for npm, in PyTorch's wheel. */
 export const PIP_INSTALL_TORCH = '`pip install torch==2.11.0`'
 const INSTALL_PYTORCH = `install PyTorch for CUDA 13 (${PIP_INSTALL_TORCH})`
 const PRINT_TORCH_FOLDER = 'python3 -c "import torch; print(torch.__path__[0])"'
@@ -25,15 +25,15 @@ const PRINT_TORCH_FOLDER = 'python3 -c "import torch; print(torch.__path__[0])"'
 /** The first requirement of CUDA that this machine does not meet. */
 export interface MissingRequirement {
   detail: string
-  /** The next thing to do, as a sentence; undefined when there is no GPU to set up. */
+  /** Suggested fix, as a sentence; undefined if there is no GPU. */
   hint?: string | undefined
-  /** Whether some other requirement is met (a GPU exists), which deserves a warning. */
+  /** Whether other requirements are met (a GPU exists), so that a warning is appropriate. */
   isPartial: boolean
 }
 
 /**
- * Returns the first requirement of CUDA that is not met; undefined if all those that can be checked
- * without loading a library are met.
+ * Returns the first requirement of CUDA that is not met; undefined if all requirements that can be
+ * checked without loading a library are met.
  */
 export function missingCudaRequirement(
   system: System = hostSystem,

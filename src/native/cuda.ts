@@ -4,10 +4,10 @@ import { type MissingRequirement, missingCudaRequirement } from './cuda-requirem
 import { checkLibrary } from './elf.js'
 import { libtorchLibrary, loadLibrary } from './libtorch.js'
 
-/** The `device` key of a configuration; `auto` is CUDA if it can be used, else the CPU. */
+/** The `device` key of a configuration; `auto` is CUDA if it can be used, otherwise the CPU. */
 export type RequestedDevice = 'cpu' | 'cuda' | 'auto'
 
-/** State of CUDA in this process. Decided once, when libtorch is loaded: later is too late. */
+/** State of CUDA in this process. CUDA can be loaded only together with libtorch. */
 export type CudaState =
   | { state: 'loaded' }
   /** A requirement is missing, or the device was `cpu`, in which case `requested` is false. */

@@ -8,15 +8,16 @@ import { packageFolder, supportedPlatform } from './platform.js'
 /** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
 const VERSION = '2.11.0'
 
-/** Environment variables that name a libtorch folder, by precedence. */
+/** Environment variables with the folder of a libtorch, in order of precedence. */
 const FOLDER_VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
 
 /**
- * Number of times that an OpenMP thread polls before it sleeps. GNU OpenMP polls for milliseconds
- * by default, which slows training tenfold as soon as another process uses one of the cores.
+ * Number of times that an OpenMP thread polls before it sleeps. By default, GNU OpenMP polls for
+ * milliseconds, which makes an evaluation ten times as slow if another process uses one of the
+ * cores.
  */
 const SPIN_COUNT = '5000'
-/** Variables by which the user sets the number of polls. */
+/** Environment variables with which the user can set the number of polls. */
 const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 
 /**
@@ -28,8 +29,8 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 export function loadLibtorch(): void {
   const library = libtorchLibrary()
   for (const { path } of listLibraries(library)) checkLibrary(path)
-  // OpenMP reads the variable once, when it is loaded. (Changes that a worker thread makes to its
-  // own copy of the environment are not visible to OpenMP.)
+  // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
+  // whose changes OpenMP does not see.)
   const setSpinCount = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)
   if (setSpinCount) process.env.GOMP_SPINCOUNT = SPIN_COUNT
   try {
@@ -96,8 +97,8 @@ export function libtorchLibrary(): string {
 }
 
 /**
- * Returns the path of the library in a folder that an environment variable names: a libtorch, the
- * folder `torch` of an installed PyTorch, or the `lib` folder of either.
+ * Returns the path of the library in the folder of an environment variable: a libtorch, the folder
+ * `torch` of an installed PyTorch, or the `lib` folder of either.
  */
 function libraryInFolder(variable: string, folder: string, file: string): string {
   const candidates = [join(folder, 'lib'), resolve(folder)]

@@ -1,7 +1,7 @@
 import { ResidualError, type RunError } from '../errors/errors.js'
 import { missingCudaRequirement } from './cuda-requirements.js'
 
-/** A result of the addon, as JSON. Errors are data, because a napi rejection loses their code. */
+/** A result of the addon. Errors are data, because rejections of napi have no error code. */
 export type NativeResult<T> = { ok: T } | { error: RunError }
 
 /**
@@ -15,10 +15,10 @@ export function unwrapResult<T>(json: string): T {
   return result.ok
 }
 
-/** Converts an error of the addon to the exception to throw. */
+/** Converts an error of the addon to an exception. */
 export function toResidualError(error: RunError, options?: ErrorOptions): ResidualError {
   if (error.code !== 'E_DEVICE') return new ResidualError(error, options)
-  // The core reports that there is no CUDA device; which requirement is missing is known here.
+  // The core reports only that there is no CUDA device. The message adds the missing requirement.
   const missing = missingCudaRequirement()
   if (missing === undefined) return new ResidualError(error, options)
   const message = `${error.message}: ${missing.detail}`

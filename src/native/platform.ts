@@ -7,22 +7,22 @@ import { currentPlatform, PREBUILT_PLATFORMS } from './prebuilt-platforms.js'
 
 export { ADDON_FILES, currentPlatform, glibcVersion } from './prebuilt-platforms.js'
 
-/** A row of the platform table. */
+/** An entry of the platform table. */
 export type Platform = (typeof PREBUILT_PLATFORMS)[string]
 
-/** Root of this package, from `dist/native`. */
+/** Root folder of this package, relative to `dist/native`. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-/** Folder of the embedded data set. */
+/** Folder of the included data set. */
 export const DATA_ROOT = join(ROOT, 'data')
 
 /** Folder of the named recipes. */
 export const RECIPES_ROOT = join(ROOT, 'recipes')
 
-/** Folder of the dashboard's page. */
+/** Folder of the dashboard's web page. */
 export const PAGE_ROOT = join(ROOT, 'src', 'dashboard', 'page')
 
-/** Resolves and loads CommonJS modules and native addons. */
+/** The CommonJS `require`, which also loads native addons. */
 export const require = createRequire(import.meta.url)
 
 /** Returns the version of this package. */
@@ -31,9 +31,9 @@ export function packageVersion(): string {
 }
 
 /**
- * Returns the table row of this machine's platform.
+ * Returns the entry of this machine in the platform table.
  *
- * @throws {ResidualError} `E_PLATFORM` if there is no prebuilt package for it
+ * @throws {ResidualError} `E_PLATFORM` if there is no prebuilt package for this platform
  */
 export function supportedPlatform(): Platform {
   const name = currentPlatform()
@@ -50,8 +50,8 @@ export function supportedPlatform(): Platform {
 /**
  * Returns the folder of the addons for this machine.
  *
- * @throws {ResidualError} `E_PLATFORM` if the platform is not supported or its package not
- * installed
+ * @throws {ResidualError} `E_PLATFORM` if the platform is not supported or its package is not
+ *   installed
  */
 export function platformFolder(): string {
   supportedPlatform()
@@ -68,7 +68,7 @@ export function platformFolder(): string {
 }
 
 /**
- * Returns the folder of an installed package `@residual/<name>`, or of the one built in a clone.
+ * Returns the folder of the installed package `@residual/<name>`, or of a package built in a clone.
  *
  * @returns undefined if neither exists
  */

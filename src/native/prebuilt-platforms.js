@@ -1,21 +1,21 @@
-// Platforms with prebuilt packages: the one table that the native loader, `residual doctor`,
-// set-up, build and pack read. A JavaScript module, because set-up imports it on Node 20 before
-// `tsc` runs; platform.ts is its typed interface for the rest of src.
+// Platforms with prebuilt packages: the only platform table, which the native loader, `residual
+// doctor`, setup, build and pack read. A JavaScript module, because setup imports it on Node 20
+// before `tsc` runs; platform.ts is its typed interface for the rest of src.
 
 /**
  * @typedef {object} Platform
  * @property {NodeJS.Platform} os `process.platform`
  * @property {NodeJS.Architecture} cpu `process.arch`
  * @property {'glibc' | undefined} libc C library that the package needs; undefined outside Linux
- * @property {string} title how messages and package descriptions name the platform
+ * @property {string} title name in messages and package descriptions
  * @property {string} rustTarget target triple of the addons
  * @property {readonly [number, number] | undefined} minGlibc oldest glibc that libtorch supports
- * @property {'elf' | undefined} libraryFormat format whose files the loader can check for
- * truncation
+ * @property {'elf' | undefined} libraryFormat file format of libraries, if the loader can detect
+ *   truncated files of this format
  * @property {number} rtldNoDelete value of `RTLD_NODELETE`, which Node does not export
- * @property {string} librarySearchPath variable in which the dynamic loader finds a search path
+ * @property {string} librarySearchPath environment variable with the dynamic loader's search path
  * @property {LibtorchPackage} libtorch
- * @property {string | undefined} cudaLibrary file of the CUDA shim, where CUDA exists
+ * @property {string | undefined} cudaLibrary file of the CUDA shim; undefined without CUDA
  */
 
 /**
@@ -45,14 +45,14 @@ export const PREBUILT_PLATFORMS = {
   },
 }
 
-/** File names of the addons inside every platform package. */
+/** File names of the addons in each platform package. */
 export const ADDON_FILES = { core: 'residual.node', torch: 'residual-torch.node' }
 
 /**
- * Returns the name of a platform, as platform packages are named.
+ * Returns the name of a platform, as in the name of its package.
  *
  * @param {Pick<Platform, 'os' | 'cpu'>} machine
- * @param {boolean} isGlibc only matters on Linux
+ * @param {boolean} isGlibc ignored outside Linux
  */
 export function platformName({ os, cpu }, isGlibc) {
   return os === 'linux' ? `linux-${cpu}-${isGlibc ? 'gnu' : 'musl'}` : `${os}-${cpu}`
@@ -74,7 +74,8 @@ export function glibcVersion() {
 
 function readGlibcVersion() {
   if (process.platform !== 'linux') return undefined
-  // Otherwise the report resolves the host names of all open sockets. Missing in Node 20's types.
+  // Otherwise the report resolves the host names of all open sockets. The property is missing in
+  // Node 20's types.
   Object.assign(process.report, { excludeNetwork: true })
   const { header } = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (
     process.report.getReport()
@@ -83,7 +84,7 @@ function readGlibcVersion() {
 }
 
 /**
- * Returns the name of the platform that this process runs on, whether or not it has a package.
+ * Returns the name of the platform that this process runs on, also if there is no package for it.
  *
  * @returns {string}
  */

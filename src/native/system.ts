@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 
-/** Time limit of a system program such as nvidia-smi, in ms. */
+/** Time limit of system programs such as nvidia-smi, in ms. */
 const COMMAND_TIMEOUT = 5000
 
 /**
- * Read-only access to files and programs of a machine. Tests pass a fake one. Methods return
- * undefined (or an empty list) instead of throwing when something is not available.
+ * Read-only access to files and programs of a machine. Tests use a fake machine. Methods do not
+ * throw: they return undefined, or an empty list, for files and programs that are not available.
  */
 export interface System {
   /** Reads a small text file. */
@@ -42,7 +42,7 @@ export const hostSystem: System = {
     }
   },
   async run(program, args) {
-    // Imported on demand: training only reads files.
+    // Imported on first use: training only reads files.
     const { execFile } = await import('node:child_process')
     return await new Promise((resolve) => {
       execFile(program, args, { timeout: COMMAND_TIMEOUT, encoding: 'utf8' }, (error, stdout) =>

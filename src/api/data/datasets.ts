@@ -4,10 +4,10 @@ import { throwIfAborted } from '../../download/download-error.js'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { ResidualError } from '../../errors/errors.js'
 
-/** A data set that the `data` key of a configuration can name. */
+/** A data set that the configuration key `data` selects by name. */
 export interface NamedDataset {
   name: string
-  /** Title as its authors write it. */
+  /** Title, as the authors write it. */
   title: string
   /** Content of the images, in a few words. */
   description: string
@@ -22,11 +22,11 @@ export interface NamedDataset {
   /** Height and width in pixels. */
   imageSize: number
   license: string
-  /** Page of its authors. */
+  /** Web page of the authors. */
   homepage: string
-  /** Folder on this machine; null if it has to be downloaded first. */
+  /** Folder on this machine; null if the data set has to be downloaded first. */
   folder: string | null
-  /** Size of the download in bytes; 0 for a data set that comes with this package. */
+  /** Size of the download in bytes; 0 for a data set that is included in this package. */
   downloadBytes: number
 }
 
@@ -74,7 +74,7 @@ export async function downloadDataset(
  * if (!ok) console.error(files.filter((file) => !file.ok))
  *
  * @param name name of a data set, one of `datasets()`
- * @throws {ResidualError} `E_DATA_NOT_FOUND` if it is not on this machine; `AbortError`
+ * @throws {ResidualError} `E_DATA_NOT_FOUND` if the data set is not on this machine; `AbortError`
  */
 export async function verifyDataset(
   name: string,
@@ -90,7 +90,7 @@ export async function verifyDataset(
     code: 'E_DATA_NOT_FOUND',
     message: `'${name}' is not on this machine, or some of its files are missing`,
     at: { file: dataset.store },
-    hint: `Download it: \`residual data download ${name}\`.`,
+    hint: `Download the data set: \`residual data download ${name}\`.`,
   })
 }
 

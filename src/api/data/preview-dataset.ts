@@ -10,13 +10,13 @@ export interface PreviewOptions extends Omit<PreviewConfig, 'data'>, GridOptions
 
 const SPLIT_NAMES = { train: 'training', val: 'validation', test: 'test' } as const
 
-/** Longest row that shows the images of one class. */
+/** Maximum number of columns if each row shows the images of one class. */
 const MAX_CLASS_ROW = 20
 
 /**
  * Draws images of a data set with their classes as a grid (`residual data preview`; torchvision's
- * `make_grid`). With `augmented`, the images pass the training augmentations, and the normalization
- * is inverted for display. A named data set is downloaded if necessary. Does not load libtorch.
+ * `make_grid`). With `augmented`, the images are augmented as in training, and the normalization is
+ * reverted. A named data set is downloaded if necessary. Does not load libtorch.
  *
  * @example
  * const grid = await previewDataset('./photos', { augmented: true, count: 12 })
@@ -42,7 +42,7 @@ export async function previewDataset(
   })
 }
 
-/** Returns the number of images of the first class, if it makes a row of reasonable length. */
+/** Returns the number of images of the first class; undefined if they do not fit into a row. */
 function imagesPerClass(labels: readonly number[]): number | undefined {
   const count = labels.filter((label) => label === labels[0]).length
   return count > 1 && count <= MAX_CLASS_ROW ? count : undefined

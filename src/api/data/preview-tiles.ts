@@ -15,7 +15,7 @@ export interface Preview {
   tiles: GridTile[]
 }
 
-/** Metadata of the preview that the addon returns next to the pixels. */
+/** Metadata that the addon returns together with the pixels. */
 interface PreviewMetadata {
   facts: DatasetInfo
   split: Split
@@ -32,7 +32,7 @@ interface PreviewMetadata {
 /**
  * Reads images of a data set that is on this machine.
  *
- * @param signal aborts the scan of the data set
+ * @param signal cancels opening the data set and reading its images
  * @throws {ResidualError} the errors of opening the data set; `E_USAGE` for a missing split
  */
 export async function readPreviewTiles(

@@ -9,9 +9,9 @@ import { type EvaluateOptions, loadModel } from './model.js'
  * const { accuracy, mostConfused } = await evaluate('runs/latest', { split: 'val' })
  *
  * @param path a run folder, a checkpoint, or a weights file
- * @param config which images to evaluate on. Default: the data set it was trained on
- * @param options in-memory images and a signal
- * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @param config data set and split. Default: the data set that the network was trained on
+ * @param options in-memory images, and a signal
+ * @param load properties that weights files of other frameworks do not contain, as in `loadModel()`
  * @throws {ResidualError} the errors of `loadModel()` and `Model.evaluate()`
  */
 export async function evaluate(

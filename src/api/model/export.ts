@@ -6,7 +6,7 @@ import { unwrapResult } from '../../native/native-result.js'
 
 /**
  * Exports a trained network (`residual export`). The extension selects the format: `.safetensors`
- * contains the weights under torchvision's names, `.onnx` the network (opset 17, dynamic batch
+ * contains the weights with torchvision's names, `.onnx` the network (opset 17, dynamic batch
  * size). Does not load libtorch.
  *
  * Also exported as `export`, for `import * as residual`.
@@ -16,7 +16,7 @@ import { unwrapResult } from '../../native/native-result.js'
  *
  * @param model a run folder (its best checkpoint), a checkpoint, or a weights file
  * @param path the file to write
- * @param config for ONNX, what the graph includes besides the network
+ * @param config for ONNX, operations to add before and after the network
  * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another extension, `E_WRITE`
  */
 export async function exportModel(

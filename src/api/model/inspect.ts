@@ -9,16 +9,16 @@ const PATH_CHARACTERS = /[/\\.]/
 
 /**
  * Lists the layers of a network with output shapes, parameters and multiply-adds. For a trained
- * network, `checkpoint` describes its file: classes, training data and progress. Does not load
+ * network, `checkpoint` contains its classes, training data and training progress. Does not load
  * libtorch.
  *
  * @example
  * const { parameters, macs } = await inspect('resnet18')
  * const { checkpoint } = await inspect('runs/latest')
  *
- * @param network name of a network (`resnet18`), an object with more settings, or the path of a run
- *   folder, a checkpoint or a weights file (a string with a slash or a dot is a path)
- * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @param network name of a network (`resnet18`), an object with further settings, or the path of a
+ *   run folder, a checkpoint or a weights file (a string with a slash or a dot is a path)
+ * @param load properties that weights files of other frameworks do not contain, as in `loadModel()`
  * @throws {ResidualError} `E_CONFIG` for an unknown network; `E_CHECKPOINT`, `E_MISMATCH`
  */
 export async function inspect(

@@ -25,7 +25,7 @@ import type {
 } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
-/** Options of an evaluation: everything that is not plain data. */
+/** Options of an evaluation that are not part of the configuration. */
 export interface EvaluateOptions extends DownloadOptions {
   /** In-memory images instead of a data set on disk. */
   arrays?: ArrayDataset | undefined
@@ -36,7 +36,7 @@ export interface EvaluateOptions extends DownloadOptions {
  * `close()`.
  */
 export class Model implements AsyncDisposable {
-  /** Metadata from the file of the model. */
+  /** Metadata from the model's file. */
   readonly info: Readonly<ModelInfo>
   readonly #addon: TorchAddon
   readonly #handle: number
@@ -64,9 +64,9 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * Classifies an image; an array of images returns an array of predictions in the same order.
-   * Concurrent calls are batched without delaying any of them, so that many at once take less time
-   * than one after another.
+   * Classifies an image; for an array of images, the result is an array in the same order.
+   * Concurrent calls are batched, which takes less time than one call after another. No call waits
+   * for others to arrive.
    *
    * @example
    * await using model = await loadModel('runs/latest')
@@ -96,19 +96,18 @@ export class Model implements AsyncDisposable {
 
   /**
    * Evaluates the model on a data set, without augmentation. A named data set is downloaded if
-   * necessary. (An evaluation during a training run is interleaved with its steps; it restarts
-   * after the final evaluation of the run.)
+   * necessary. In a process that also trains, the evaluation runs between two training steps; a
+   * request to stop the run interrupts the evaluation, which starts again when the run has ended.
    *
    * @example
    * await using model = await loadModel('runs/latest')
    * const { accuracy, confusion } = await model.evaluate({ split: 'val' })
    *
-   * @param config which images to evaluate on. Default: the data set it was trained on
-   * @param options in-memory images instead of `config.data`, whose default classes are those of
-   * the
+   * @param config data set and split. Default: the data set that the model was trained on
+   * @param options in-memory images instead of `config.data`, by default with the classes of the
    *   model; and a signal, which ends the evaluation after the current batch
-   * @throws {ResidualError} the errors of opening the data set; `E_MISMATCH` if its classes differ;
-   *   `AbortError`
+   * @throws {ResidualError} the errors of opening the data set; `E_MISMATCH` if its classes differ
+   *   from those of the model; `AbortError`
    */
   async evaluate(config: EvaluateConfig = {}, options: EvaluateOptions = {}): Promise<Evaluation> {
     return await this.#onDataset(config, options, (...request) =>
@@ -118,9 +117,9 @@ export class Model implements AsyncDisposable {
 
   /**
    * Measures the standard deviation of the responses of each 3x3 convolution, in the order of the
-   * forward pass, on images that are not augmented (figure 7 of He et al. 2015).
+   * forward pass, on images without augmentation (figure 7 of He et al. 2015).
    *
-   * @param config which images to use. Default: the data set it was trained on
+   * @param config data set and split. Default: the data set that the model was trained on
    * @param options in-memory images instead of `config.data`, and a signal
    * @throws {ResidualError} the errors of `evaluate()`
    */
@@ -133,7 +132,7 @@ export class Model implements AsyncDisposable {
     )
   }
 
-  /** Runs a native function on a data set, which is downloaded first if necessary. */
+  /** Calls a native function with a data set, which is downloaded first if necessary. */
   async #onDataset<T>(
     config: EvaluateConfig,
     options: EvaluateOptions,
@@ -152,7 +151,7 @@ export class Model implements AsyncDisposable {
    * Exports the network, as `exportModel()` does.
    *
    * @param path a file with the extension `.safetensors` or `.onnx`
-   * @param config for ONNX, what the graph includes besides the network
+   * @param config for ONNX, operations to add before and after the network
    * @throws {ResidualError} `E_USAGE` for another extension, `E_WRITE`, `E_CLOSED`
    */
   async export(path: string | URL, config: ExportConfig = {}): Promise<void> {
@@ -192,10 +191,11 @@ export class Model implements AsyncDisposable {
  *
  * @param path a run folder (its best checkpoint), a checkpoint, or a weights file: a PyTorch
  *   state_dict (.pth, .pt, .th) or .safetensors
- * @param config what a weights file from another framework does not record, such as the classes;
- *   `info.assumed` lists the values that were assumed
- * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated, or a pickle with
- *   anything but tensors; `E_MISMATCH` if its weights fit no known network, or not the given one
+ * @param config properties that weights files of other frameworks do not contain, such as the
+ *   classes; `info.assumed` lists the values that were assumed
+ * @throws {ResidualError} `E_CHECKPOINT` if the file is missing or truncated, or a pickle that
+ *   contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
+ *   not the network that `config` selects
  */
 export function loadModel(path: string | URL, config: LoadConfig = {}): Promise<Model> {
   return Model.load(path, config)

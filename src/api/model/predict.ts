@@ -3,16 +3,16 @@ import type { LoadConfig, PredictConfig, Prediction } from '../../native/generat
 import { loadModel } from './model.js'
 
 /**
- * Classifies an image, or each image of an array (`residual predict`). Loads the model for this
- * call only; use `loadModel()` to classify repeatedly.
+ * Classifies an image, or each image of an array (`residual predict`). Every call loads the model;
+ * use `loadModel()` to classify repeatedly.
  *
  * @example
  * const { label, probability } = await predict('runs/latest', 'cat.jpg')
  *
  * @param model a run folder, a checkpoint, or a weights file
- * @param image a path, bytes or pixels; an array returns an array of predictions in the same order
+ * @param image a path, bytes or pixels; for an array, the result is an array in the same order
  * @param config number of classes to return, and test-time augmentation
- * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @param load properties that weights files of other frameworks do not contain, as in `loadModel()`
  * @throws {ResidualError} the errors of `loadModel()` and `Model.predict()`
  */
 export function predict(

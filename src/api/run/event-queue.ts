@@ -9,7 +9,8 @@ const DONE: IteratorResult<RunEvent, undefined> = { done: true, value: undefined
 
 /**
  * Event queue of one `for await` loop. While the loop body runs, consecutive step events are
- * coalesced: a slow reader gets the latest step instead of a growing queue. Other events are kept.
+ * coalesced, so that a slow reader gets the latest step instead of a growing queue. All other
+ * events are delivered.
  */
 export class EventQueue implements AsyncIterableIterator<RunEvent, undefined> {
   readonly #onDetach: (queue: EventQueue) => void
@@ -34,7 +35,7 @@ export class EventQueue implements AsyncIterableIterator<RunEvent, undefined> {
     this.#events.push(event)
   }
 
-  /** Ends the queue after the events so far. A failure is thrown once, after the last event. */
+  /** Ends the queue. A failure is thrown once, after the events that are already queued. */
   end(failure?: { error: unknown }): void {
     this.#ended = true
     this.#failure = failure

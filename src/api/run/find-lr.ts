@@ -27,7 +27,7 @@ export interface FindLrFiles {
 
 /** The result of `findLr()`. */
 export interface FindLrResult extends LrFinderResult {
-  /** Files in `out`; null without `out`. */
+  /** Files written to `out`; null without `out`. */
   files: FindLrFiles | null
 }
 
@@ -40,7 +40,7 @@ export interface FindLrResult extends LrFinderResult {
  * const { suggestion } = await findLr({ data: './photos' }, { steps: 200, out: 'plots' })
  *
  * @param config as for `train()`; `budget` and `schedule` are ignored
- * @param options range of learning rates, output folder and signal; an aborted test ends after its
+ * @param options range of learning rates, output folder and signal, which ends the test after its
  *   current step
  * @throws {ResidualError} the same errors as `train()`; `E_CONFIG` for an invalid range; `E_WRITE`;
  *   `AbortError`
@@ -56,7 +56,7 @@ export async function findLr(
       code: 'E_CONFIG',
       message: '`out` must be the path of a folder',
       at: { key: 'out' },
-      hint: 'Omit it to get the points without files.',
+      hint: 'Omit `out` to return the result without writing files.',
     })
   }
   const rangeJson = serializeConfig(range, 'the options')
@@ -82,15 +82,15 @@ async function writeFiles(folder: string, result: LrFinderResult): Promise<FindL
 /** Draws the loss against the learning rate as SVG, without the diverging end of the curve. */
 async function drawCurve({ points, suggestions }: LrFinderResult): Promise<string> {
   const first = points[0]?.smoothed ?? 1
-  const lowest = Math.min(first, ...points.map(({ smoothed }) => smoothed))
-  const top = first + Math.max(first - lowest, 0.1 * Math.abs(first))
+  const minLoss = Math.min(first, ...points.map(({ smoothed }) => smoothed))
+  const maxLoss = first + Math.max(first - minLoss, 0.1 * Math.abs(first))
   const annotations = suggestions.map(({ lr, name }) => {
     const nearest = points.reduce((best, point) =>
       Math.abs(Math.log(point.lr / lr)) < Math.abs(Math.log(best.lr / lr)) ? point : best,
     )
     return { x: lr, y: nearest.smoothed, label: `${name}: ${lr.toPrecision(2)}` }
   })
-  const shown = points.filter(({ smoothed }) => smoothed <= top)
+  const shown = points.filter(({ smoothed }) => smoothed <= maxLoss)
   const { lineChart } = await import('../../charts/line-chart.js')
   return await lineChart({
     title: 'Learning rate range test',

@@ -15,10 +15,11 @@ export interface PlanOptions extends PlanConfig, DownloadOptions {
 
 /**
  * Resolves a configuration without training (`residual train --dry-run`): every value with its
- * reason, the run folder, and estimates of memory and time. Writes nothing except downloads.
+ * reason, the run folder, and estimates of memory and time. Downloads data sets and weights if
+ * necessary, and writes nothing else.
  *
- * Memory is computed from the shapes of all tensors. Time is measured over a few training steps on
- * images of the data set, with a network that is then discarded.
+ * Memory is estimated from the shapes of all tensors. Time is measured in a few training steps on
+ * images of the data set, with a temporary network.
  *
  * @example
  * const { time, memory, config } = await plan({ data: './photos' })

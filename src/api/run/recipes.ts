@@ -7,20 +7,20 @@ import { shorthandKey } from './shorthand-key.js'
 
 /** A published training configuration. */
 export interface Recipe {
-  /** Value of the `recipe` key that selects it. */
+  /** Value of the configuration key `recipe`. */
   name: string
   /** One-line summary of the network and the data set. */
   description: string
-  /** Author and publication. */
+  /** Authors and publication. */
   source: string
-  /** The published result. */
+  /** Published result, such as an accuracy. */
   published: string
-  /** The keys that it sets; all others keep the defaults of `train()`. */
+  /** Configuration keys of the recipe; all other keys have the defaults of `train()`. */
   config: TrainConfig
 }
 
 /**
- * Lists the recipes that come with this package (`residual recipes`). Does not load libtorch.
+ * Lists the recipes of this package (`residual recipes`). Does not load libtorch.
  *
  * @example
  * for (const { name, published } of await recipes()) console.log(name, published)
@@ -30,8 +30,8 @@ export async function recipes(): Promise<Recipe[]> {
 }
 
 /**
- * Merges a configuration over the recipe that it names. Keys of the configuration win. A section
- * with another `type` than in the recipe replaces the recipe's section as a whole.
+ * Merges a configuration with the recipe of its key `recipe`. Keys of the configuration override
+ * those of the recipe. A section whose `type` differs replaces the recipe's section entirely.
  *
  * @param json a configuration as JSON
  * @throws {ResidualError} `E_CONFIG` if the recipe does not exist
@@ -41,7 +41,7 @@ export function applyRecipe(json: string): string {
   if (!isObject(config) || typeof config.recipe !== 'string') return json
   const recipe = readRecipe(config.recipe)
   const merged = merge(recipe.config as JsonObject, config)
-  // config.json of the run holds all values, so that it does not depend on the recipe file.
+  // The run's config.json contains all values and must not depend on the recipe file.
   if (isFile(config.recipe)) delete merged.recipe
   return JSON.stringify(merged)
 }
@@ -53,7 +53,7 @@ function merge(base: JsonObject, overrides: JsonObject): JsonObject {
   for (const [key, value] of Object.entries(overrides)) {
     merged[key] = mergeKey(key, base[key], value)
   }
-  // `epochs` and `budget.epochs` are the same setting: the override removes the other spelling.
+  // `epochs` and `budget.epochs` are the same setting: an override of one removes the other.
   const budget = isObject(overrides.budget) ? overrides.budget : {}
   if (budget.epochs !== undefined && overrides.epochs === undefined) delete merged.epochs
   if (overrides.epochs !== undefined && isObject(merged.budget) && budget.epochs === undefined) {
@@ -80,7 +80,7 @@ function readRecipe(name: string): Recipe {
       code: 'E_CONFIG',
       message: `there is no recipe '${name}'`,
       at: { key: 'recipe' },
-      hint: `Known recipes: ${recipeNames().join(', ')}. A file is given as ./${name}.yaml.`,
+      hint: `Known recipes: ${recipeNames().join(', ')}. For a file, write ./${name}.yaml.`,
     })
   }
   const { description, source, published, ...config } = readYaml(file)
@@ -94,7 +94,7 @@ function readRecipe(name: string): Recipe {
 }
 
 function readYaml(file: string): JsonObject {
-  // Loaded on demand: most programs use no recipe.
+  // Imported on first use: most programs use no recipe.
   const { parse } = require('yaml') as typeof import('yaml')
   let content: unknown
   try {
@@ -105,7 +105,7 @@ function readYaml(file: string): JsonObject {
         code: 'E_CONFIG',
         message: `the recipe ${file} could not be read: ${(cause as Error).message}`,
         at: { key: 'recipe', file },
-        hint: `Give a YAML file, or one of ${recipeNames().join(', ')}.`,
+        hint: `Use the path of a YAML file, or one of ${recipeNames().join(', ')}.`,
       },
       { cause },
     )

@@ -16,13 +16,13 @@ import {
 } from './train-options.js'
 
 /**
- * State of a run: `starting` before the first step (also while it waits for another run),
- * `running`, `paused`, `stopping` after a request to end, and `ended`.
+ * State of a run: `starting` before the first step (also while another run of this process trains),
+ * `running`, `paused`, `stopping` after a request to stop or abort, and `ended`.
  */
 export type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended'
 
-/** The steps of a run. */
-export interface RunSteps {
+/** Functions that a run calls one after another. */
+export interface RunPhases {
   /** Downloads; undefined if nothing has to be downloaded. */
   prepare: ((options: DownloadOptions) => Promise<unknown>) | undefined
   /** Queues the run on the training thread, which calls `wake` when there are events to drain. */
@@ -34,10 +34,10 @@ export interface RunSteps {
 /** An entry that `NativeRun.drain` returns. */
 type Entry = { seq: number; event: RunEvent } | { seq: number; settled: Settled }
 
-/** Outcome that the addon reports; `failed` if a hook threw and a checkpoint was saved. */
+/** Outcome that the addon reports; `failed` if a hook threw an error and a checkpoint was saved. */
 type Settled = { ok: TrainResult } | { error: RunError } | { failed: string; last?: string | null }
 
-/** Value that resolves or rejects the promise. */
+/** Value with which the promise of the run resolves or rejects. */
 type Outcome = { result: TrainResult } | { error: unknown }
 
 /** The longest delay that `setInterval` supports, in ms. */
@@ -46,9 +46,9 @@ const MAX_INTERVAL = 2 ** 31 - 1
 /**
  * A training run: a promise of its result and an async iterable of its events.
  *
- * The run trains on a thread of its own and keeps the process alive until it ends (see `unref`).
- * Its rejection is never reported as unhandled, so that code which only reads the events need not
- * await the promise.
+ * The run trains on a separate thread and keeps the process alive until it ends (see `unref`). Its
+ * rejection is never reported as unhandled, so that code that only iterates over the events need
+ * not await the promise.
  *
  * @example
  * const run = train({ data: './photos', model: 'resnet18' })
@@ -71,7 +71,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   #resolve!: (result: TrainResult) => void
   #reject!: (error: unknown) => void
   #native: NativeRun | undefined
-  #writeReport: RunSteps['writeReport']
+  #writeReport: RunPhases['writeReport']
   /** The end event, which is delivered after the report is written. */
   #endEvent: { seq: number; event: Extract<RunEvent, { type: 'end' }> } | undefined
   /** Aborts the downloads; set until the native run exists. */
@@ -85,15 +85,15 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   #hookError: { error: unknown } | undefined
   #isStepHookPending = false
   #stopRequests: StopRequestWatcher | undefined
-  /** Sequence number of the epoch event that training waits on. */
+  /** Sequence number of the latest epoch event, whose hook training waits for. */
   #epochSeq = 0
 
   /** @internal */
-  static start(steps: () => RunSteps, options: TrainOptions): Run {
-    return new Run(steps, options)
+  static start(createPhases: () => RunPhases, options: TrainOptions): Run {
+    return new Run(createPhases, options)
   }
 
-  private constructor(steps: () => RunSteps, options: TrainOptions) {
+  private constructor(createPhases: () => RunPhases, options: TrainOptions) {
     this.#promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -106,7 +106,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
       if (signal?.aborted) {
         throw new AbortError('aborted before the start', undefined, signal.reason)
       }
-      const { prepare, start, writeReport } = steps()
+      const { prepare, start, writeReport } = createPhases()
       this.#writeReport = writeReport
       const startNative = () => {
         this.#native = start(() => this.#drain())
@@ -132,19 +132,19 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     return this.#state
   }
 
-  /** Absolute path of the latest checkpoint; undefined before the first. */
+  /** Absolute path of the latest checkpoint; undefined before the first checkpoint. */
   get checkpoint(): string | undefined {
     return this.#checkpoint
   }
 
-  /** The result, once the promise is fulfilled; undefined before, and if the run fails. */
+  /** The result after the promise is fulfilled; undefined before that, and if the run fails. */
   get result(): TrainResult | undefined {
     return this.#result
   }
 
   /**
-   * Saves a checkpoint and ends the run after its current step; it resolves with
-   * `stopReason: 'stopped'`. A run without a finished step rejects with an `AbortError` instead.
+   * Saves a checkpoint and ends the run after its current step. The run then resolves with
+   * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished.
    */
   stop(): void {
     this.#preparing?.abort()
@@ -165,13 +165,13 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     this.#native?.resume()
   }
 
-  /** Keeps the process alive until the run ends. This is the initial behavior. */
+  /** Keeps the process alive until the run ends, which is the default. */
   ref(): this {
     this.#keepAlive.ref()
     return this
   }
 
-  /** Allows the process to exit before the run ends; the run is then saved and stopped. */
+  /** Allows the process to exit before the run ends; a checkpoint is then saved at exit. */
   unref(): this {
     this.#keepAlive.unref()
     return this
@@ -187,8 +187,9 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   }
 
   /**
-   * Iterates over the events from now on. Step events are coalesced if the loop is slower than
-   * training. Leaving the loop does not stop the run. If the run fails, the loop throws its error.
+   * Iterates over the events that follow this call. Step events are coalesced if the loop is slower
+   * than training. Leaving the loop does not stop the run. If the run fails, the loop throws its
+   * error.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<RunEvent> {
     const reader = new EventQueue((queue) => this.#readers.delete(queue))
@@ -197,7 +198,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     return reader
   }
 
-  async #prepare(prepare: NonNullable<RunSteps['prepare']>): Promise<void> {
+  async #prepare(prepare: NonNullable<RunPhases['prepare']>): Promise<void> {
     const { onDownload } = this.#options
     this.#preparing = new AbortController()
     const { signal } = this.#preparing
@@ -266,7 +267,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
   /** Calls the hook for an event, then `onResult`: synchronously, unless the hook is async. */
   #callHook(event: RunEvent, onResult: (result?: HookResult) => void): void {
-    // After a hook has failed the run ends, and no other hook is called.
+    // No more hooks are called after one has failed, which ends the run.
     const hook = this.#hookError ? undefined : hookForEvent(this.#options, event)
     let result: ReturnType<Hook<RunEvent>>
     try {
@@ -306,7 +307,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
       const { seq, event } = this.#endEvent
       this.#deliver(seq, { ...event, result })
     }
-    // A pending hook may still throw, which rejects the run.
+    // A pending hook may still throw an error, which rejects the run.
     await Promise.all(this.#pendingHooks)
     this.#end(this.#hookError ?? { result })
   }
@@ -351,7 +352,7 @@ function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
 }
 
-/** Converts a failure to write the report to a warning: the run itself has succeeded. */
+/** Returns a warning for a report that could not be written; the run itself has succeeded. */
 function reportWarning(error: unknown): RunEvent {
   const { code, message, at, hint } =
     error instanceof ResidualError

@@ -11,7 +11,7 @@ import type {
   WarningEvent,
 } from '../../native/generated.js'
 
-/** Return value of a hook: `'stop'` saves a checkpoint and ends the run, as `run.stop()` does. */
+/** Return value of a hook. `'stop'` saves a checkpoint and ends the run, as `run.stop()` does. */
 // biome-ignore lint/suspicious/noConfusingVoidType: most hooks have no return statement
 export type HookResult = 'stop' | undefined | void
 
@@ -21,31 +21,33 @@ export type HookResult = 'stop' | undefined | void
  */
 export type Hook<Event> = (event: Event) => HookResult | PromiseLike<HookResult>
 
-/** Options of `train()`: everything that is not plain data. */
+/** Options of `train()` that are not part of the configuration. */
 export interface TrainOptions {
-  /** Aborts the run within one step; it saves a checkpoint and rejects with an `AbortError`. */
+  /**
+   * Aborts the run after its current step: it saves a checkpoint and rejects with an `AbortError`.
+   */
   signal?: AbortSignal | undefined
-  /** In-memory images instead of `data`; config.json records their shapes and hash. */
+  /** In-memory images instead of `data`; config.json records their shape and hash. */
   arrays?: ArrayDataset | undefined
   /**
-   * Write `report.html` to the run folder at the end, which takes one or two seconds;
-   * `TrainResult.report` is its path. A stopped run writes no report, because it can be resumed. If
+   * Write `report.html` to the run folder at the end of the run, which takes one or two seconds;
+   * `TrainResult.report` is the path. A stopped run writes no report, because it can be resumed. If
    * the report cannot be written, the run emits a warning and still succeeds. Default: false.
    */
   report?: boolean | undefined
   /**
-   * Called while a named data set or published weights are downloaded, before the run starts. An
-   * error that it throws rejects the run.
+   * Called while a named data set or published weights are downloaded, before the run starts. If
+   * the callback throws an error, the run rejects with it.
    */
   onDownload?: ((progress: DownloadProgress) => void) | undefined
-  /** Called when the data is read and the run folder is created, before the first step. */
+  /** Called before the first step, when the data set is open and the run folder exists. */
   onStart?: Hook<StartEvent> | undefined
   /**
-   * Called after an optimizer step. Training does not wait for it: steps are skipped while an
-   * earlier call is pending.
+   * Called after an optimizer step. Training does not wait for the hook: no further steps are
+   * reported to the hook while a call is pending.
    */
   onStep?: Hook<StepEvent> | undefined
-  /** Called after an epoch and its validation. Training waits for the promise that it returns. */
+  /** Called after an epoch and its validation. Training waits until the hook has completed. */
   onEpoch?: Hook<EpochEvent> | undefined
   /** Called after a checkpoint is written. */
   onCheckpoint?: Hook<CheckpointEvent> | undefined

@@ -10,13 +10,13 @@ import type { TrainOptions } from './train-options.js'
  * Trains a residual network on an image folder or a named data set.
  *
  * Returns immediately with a `Run`, which is a promise of the result and an async iterable of
- * events. All errors, including an invalid configuration, reject the run. A run that is started
- * while another one trains waits for it.
+ * events. All errors, including an invalid configuration, reject the run. The runs of a process
+ * train one after another.
  *
- * Named data sets and published weights are downloaded first if they are not on this machine. A
- * folder with few photographs starts from ImageNet weights by default; `model.weights: 'none'` or
- * RESIDUAL_OFFLINE prevents that. Without a network connection the run starts from random weights
- * after a few seconds, with a warning.
+ * Named data sets and published weights are downloaded first if they are not on this machine. On a
+ * folder of fewer than 50,000 photos, training starts from ImageNet weights by default;
+ * `model.weights: 'none'` or RESIDUAL_OFFLINE prevents the download. Without a network connection,
+ * training starts from random weights after a few seconds, with a warning.
  *
  * @example
  * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })

@@ -18,7 +18,7 @@ export interface ArraySplit {
 /** A data set in memory. All splits have images of the same size. The data is copied. */
 export interface ArrayDataset {
   train: ArraySplit
-  /** Default: split off the training images, as `data.validation` says. */
+  /** Default: held out from the training images, according to `data.validation`. */
   val?: ArraySplit | undefined
   test?: ArraySplit | undefined
   /** Class names, in the order of the labels. Default: the class indices. */
@@ -119,7 +119,7 @@ function describe(value: unknown): string {
   return typeof value === 'string' ? 'a string' : String(value)
 }
 
-/** Views the same memory as a Buffer, the only byte array that the addon reads. */
+/** Returns a view of the same memory as a Buffer, the only byte array that the addon accepts. */
 function toBuffer({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Buffer {
   return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)
 }

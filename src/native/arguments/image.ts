@@ -46,7 +46,7 @@ export function toNativeImage(image: ImageInput, key: string): NativeImage {
   return { data: toBuffer(data), width, height, channels }
 }
 
-/** Views the same memory as a Buffer, the only byte array that the addon reads. */
+/** Returns a view of the same memory as a Buffer, the only byte array that the addon accepts. */
 function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }

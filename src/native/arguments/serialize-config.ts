@@ -7,8 +7,8 @@ const MAX_DEPTH = 64
  * Serializes a configuration to JSON. Keys with the value undefined are omitted. Values that JSON
  * would silently change (NaN to null, a typed array to an object) are rejected.
  *
- * @param value configuration as the caller passed it
- * @param name how the error message names a value without a key
+ * @param value configuration of the caller
+ * @param name name of the whole value in error messages
  * @throws {ResidualError} `E_CONFIG` with the path of the key
  */
 export function serializeConfig(value: unknown, name = 'the configuration'): string {
