@@ -1,6 +1,6 @@
 /**
- * The tarballs of `npm run pack`, installed without a network into an empty folder and used there as
- * the README describes.
+ * Installs the tarballs of `npm run pack` without a network into an empty folder, and uses them there
+ * as the README describes.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -20,7 +20,7 @@ import test from 'ava'
 import type { RunEvent } from 'residual'
 import { type ProcessResult, ROOT } from '../child.js'
 import { imageFolder } from '../tiny.js'
-import { perform, transcripts } from './transcript.js'
+import { readTranscripts, runTranscript } from './transcript.js'
 
 const MINUTES = 60_000
 const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
@@ -28,18 +28,18 @@ const TARBALLS = ['residual', 'residual-linux-x64-gnu', 'residual-libtorch-linux
   join(ROOT, 'pack', `${name}-${MANIFEST.version}.tgz`),
 )
 
-/** Files of the live page that the browser loads. */
+/** Folder of the dashboard's web page. */
 const PAGE = 'src/dashboard/page'
 
-/** Folder of the project that the packages are installed into. */
+/** Folder of the project in which the packages are installed. */
 const project = mkdtempSync(join(tmpdir(), 'residual-project-'))
 const installed = (...path: string[]) => join(project, 'node_modules', ...path)
 const LIBTORCH = installed('@residual', 'libtorch-linux-x64')
 const ADDONS = installed('@residual', 'linux-x64-gnu')
 
 /**
- * Environment of a user's machine: without the variables of this clone, of libtorch and of the npm
- * that runs the tests, except those that configure npm's cache and registry.
+ * Environment of a user's machine: without variables of this clone, of libtorch and of the npm process
+ * that runs the tests, except for npm's cache and registry.
  */
 const env = Object.fromEntries(
   Object.entries(process.env).filter(
@@ -74,7 +74,7 @@ const tiny = (out: string) => [
 ]
 
 test.before('the tarballs are packed and installed', async (t) => {
-  t.timeout(10 * MINUTES, 'compressing libtorch takes long, but only the first time')
+  t.timeout(10 * MINUTES, 'the first run compresses libtorch, which takes minutes')
   const packed = await run(process.execPath, ['scripts/pack.mjs', '--no-build'], ROOT)
   t.is(packed.status, 0, packed.stderr)
   writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }')
@@ -192,11 +192,11 @@ test.serial('npm publishes only the expected files', async (t) => {
   ])
   t.true(addons.size < 5, `${addons.size} MB`)
 
-  const ofNvidia = (path: string) => /nvidia|libcu/.test(path)
+  const isFromNvidia = (path: string) => /nvidia|libcu/.test(path)
   t.deepEqual(
     // In PyTorch's CPU build, this name contains a hash.
     libtorch.paths
-      .filter((path) => !ofNvidia(path))
+      .filter((path) => !isFromNvidia(path))
       .map((path) => path.replace(/libgomp.*/, 'libgomp')),
     [
       ...['README.md', 'lib/libc10.so', 'lib/libgomp', 'lib/libtorch_cpu.so'],
@@ -205,7 +205,7 @@ test.serial('npm publishes only the expected files', async (t) => {
       ...['licenses/pytorch/LICENSE', 'licenses/pytorch/NOTICE', 'package.json'],
     ],
   )
-  const nvidia = libtorch.paths.filter(ofNvidia)
+  const nvidia = libtorch.paths.filter(isFromNvidia)
   t.deepEqual(
     nvidia,
     nvidia.length === 0
@@ -224,7 +224,7 @@ interface Published {
   paths: string[]
 }
 
-test.serial('the libraries are stripped and find each other in any folder', async (t) => {
+test.serial('the libraries are stripped and do not depend on their folder', async (t) => {
   for (const name of ['residual.node', 'residual-torch.node']) {
     const { stdout } = await run('readelf', [
       ...['--wide', '--dynamic', '--section-headers', join(ADDONS, name)],
@@ -332,24 +332,24 @@ test.serial('npx runs the command', async (t) => {
   t.is(last?.type === 'end' && last.result.stopReason, 'budget')
 })
 
-/** Writes a silent `xdg-open`, which records the page, and returns the PATH that contains it. */
-function withOpener(path: string | undefined): string {
+/** Creates an `xdg-open` that only records the opened page; returns a PATH that contains it. */
+function pathWithOpener(path: string | undefined): string {
   const bin = join(project, 'bin')
   mkdirSync(bin, { recursive: true })
   writeFileSync(join(bin, 'xdg-open'), '#!/bin/sh\necho "$1" > opened\n', { mode: 0o755 })
   return [bin, installed('.bin'), path].join(':')
 }
 
-test.serial('creates a folder of images for each class', (t) => {
+test.serial('creates the image folder of the transcripts', (t) => {
   imageFolder(project, ['left', 'middle', 'right'])
   t.is(readdirSync(join(project, 'photos')).length, 3)
 })
 
-for (const transcript of transcripts(join(ROOT, '__test__', 'install', 'transcripts'))) {
-  test.serial(`a new user's task: ${transcript.title}`, async (t) => {
+for (const transcript of readTranscripts(join(ROOT, '__test__', 'install', 'transcripts'))) {
+  test.serial(`transcript: ${transcript.title}`, async (t) => {
     t.timeout(3 * MINUTES)
-    const PATH = withOpener(env.PATH)
-    await perform(t, transcript, project, { ...env, PATH, NO_COLOR: '1' })
+    const PATH = pathWithOpener(env.PATH)
+    await runTranscript(t, transcript, project, { ...env, PATH, NO_COLOR: '1' })
   })
 }
 
@@ -376,7 +376,7 @@ test.serial('rejects a truncated libtorch instead of crashing', async (t) => {
   renameSync(library, aside)
   copyFileSync(aside, library)
   truncateSync(library, 300_000_000)
-  const { status, signal, stderr } = await npx(...tiny('runs/cut')).finally(() =>
+  const { status, signal, stderr } = await npx(...tiny('runs/truncated')).finally(() =>
     renameSync(aside, library),
   )
   t.is(signal, null)

@@ -4,29 +4,32 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 
 /**
- * A task as a user does it, written down as it looks in a terminal:
+ * The expected terminal session of a user's task:
  *
  * ```
- * # What is to be done
- * found by: words of `residual --help` that lead to the command
+ * # Title of the task
+ * help: text of `residual --help` that describes the command
  *
  * $ residual train photos
- * resnet20, [..]       a part of a line that may be anything
- * ...                  lines that may be anything
- * ^C                   pressed once all above has been said
+ * resnet20, [..]       `[..]` matches any text within a line
+ * ...                  matches any lines
+ * ^C                   sends SIGINT after the preceding lines were printed
  * ...
- * ? 130                the exit status, where it is not 0
+ * ? 130                exit status; 0 if omitted
  * ```
  *
- * A new one is a file in `transcripts/`; they are done in the order of their names, in one folder.
+ * Every transcript is a file in `transcripts/`. All are executed in the order of their names, in one
+ * folder.
  */
 export interface Transcript {
   title: string
-  foundBy: string
-  steps: Step[]
+  /** Text that `residual --help` must contain. */
+  helpText: string
+  commands: Session[]
 }
 
-interface Step {
+/** A command with its expected output and exit status. */
+interface Session {
   command: string
   lines: string[]
   status: number
@@ -34,10 +37,10 @@ interface Step {
 
 const ANY_LINES = '...'
 const INTERRUPT = '^C'
-const FOUND_BY = 'found by:'
+const HELP_TEXT = 'help:'
 
-/** All transcripts, in order. */
-export function transcripts(folder: string): Transcript[] {
+/** Reads all transcripts of a folder, in order. */
+export function readTranscripts(folder: string): Transcript[] {
   return readdirSync(folder)
     .sort()
     .map((name) => parse(readFileSync(join(folder, name), 'utf8')))
@@ -46,61 +49,69 @@ export function transcripts(folder: string): Transcript[] {
 function parse(text: string): Transcript {
   const [head = '', ...parts] = text.split(/^\$ /m)
   const title = /^# (.*)$/m.exec(head)?.[1]
-  const foundBy = head.slice(head.indexOf(FOUND_BY) + FOUND_BY.length).trim()
-  if (title === undefined || !head.includes(FOUND_BY)) throw new TypeError(`no transcript: ${head}`)
-  const steps = parts.map((part) => {
-    const [command = '', ...said] = part.trimEnd().split('\n')
-    const last = /^\? (\d+)$/.exec(said.at(-1) ?? '')?.[1]
-    const lines = last === undefined ? said : said.slice(0, -1)
-    return { command, lines, status: Number(last ?? 0) }
+  const helpText = head.slice(head.indexOf(HELP_TEXT) + HELP_TEXT.length).trim()
+  if (title === undefined || !head.includes(HELP_TEXT)) {
+    throw new TypeError(`not a transcript: ${head}`)
+  }
+  const commands = parts.map((part) => {
+    const [command = '', ...output] = part.trimEnd().split('\n')
+    const status = /^\? (\d+)$/.exec(output.at(-1) ?? '')?.[1]
+    const lines = status === undefined ? output : output.slice(0, -1)
+    return { command, lines, status: Number(status ?? 0) }
   })
-  return { title, foundBy, steps }
+  return { title, helpText, commands }
 }
 
-/** Does a task, and compares what is said with what is written down. */
-export async function perform(
+/** Runs the commands of a transcript, and compares their output and exit status. */
+export async function runTranscript(
   t: ExecutionContext,
-  { steps, foundBy }: Transcript,
+  { commands, helpText }: Transcript,
   cwd: string,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const help = await said('residual --help', cwd, env)
-  t.true(spaced(help).includes(spaced(foundBy)), `--help does not say: ${foundBy}`)
-  for (const { command, lines, status } of steps) {
-    const [program, verb = '', ...words] = command.split(' ')
+  const help = await outputOf('residual --help', cwd, env)
+  t.true(
+    collapseSpaces(help).includes(collapseSpaces(helpText)),
+    `--help does not contain: ${helpText}`,
+  )
+  for (const { command, lines, status } of commands) {
+    const [program, subcommand = '', ...args] = command.split(' ')
     if (program === 'residual') {
-      t.regex(help, new RegExp(`^ {2}${verb} `, 'm'))
-      const about = await said(`residual ${verb} --help`, cwd, env)
-      for (const word of words.filter((word) => word.startsWith('--'))) {
-        t.true(about.includes(`  ${word} `), `\`residual ${verb} --help\` does not say ${word}`)
+      t.regex(help, new RegExp(`^ {2}${subcommand} `, 'm'))
+      const details = await outputOf(`residual ${subcommand} --help`, cwd, env)
+      for (const option of args.filter((arg) => arg.startsWith('--'))) {
+        t.true(
+          details.includes(`  ${option} `),
+          `\`residual ${subcommand} --help\` does not contain ${option}`,
+        )
       }
     }
-    const ended = await run(command, lines, cwd, env)
-    const transcript = `$ ${command}\n${ended.text}? ${ended.status}`
+    const result = await run(command, lines, cwd, env)
+    const transcript = `$ ${command}\n${result.text}? ${result.status}`
     const expected = lines.map((line) => (line === INTERRUPT ? ANY_LINES : line))
     t.true(
-      matches(expected, ended.text.trimEnd().split('\n')),
-      `not as written down:\n${transcript}`,
+      matches(expected, result.text.trimEnd().split('\n')),
+      `the output differs from the transcript:\n${transcript}`,
     )
-    t.is(ended.status, status, transcript)
+    t.is(result.status, status, transcript)
   }
 }
 
-async function said(command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
+async function outputOf(command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
   return (await run(command, [], cwd, env)).text
 }
 
+/** Runs a command, and sends SIGINT when the expected lines before `^C` were printed. */
 function run(command: string, lines: readonly string[], cwd: string, env: NodeJS.ProcessEnv) {
-  // `exec`, so that Ctrl-C reaches the program and not the shell before it.
+  // `exec` replaces the shell, so that the program itself receives SIGINT.
   const child = spawn('sh', ['-c', `exec ${command} 2>&1`], { cwd, env })
-  const pressed = lines.indexOf(INTERRUPT)
-  const before = pressed < 0 ? undefined : [...lines.slice(0, pressed), ANY_LINES]
+  const position = lines.indexOf(INTERRUPT)
+  let linesBefore = position < 0 ? undefined : [...lines.slice(0, position), ANY_LINES]
   let text = ''
-  let waiting = before !== undefined
-  child.stdout.setEncoding('utf8').on('data', (more: string) => {
-    text += more
-    if (!waiting || !matches(before as string[], text.split('\n'))) return
-    waiting = false
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+    if (linesBefore === undefined || !matches(linesBefore, text.split('\n'))) return
+    linesBefore = undefined
     child.kill('SIGINT')
   })
   return new Promise<{ text: string; status: number | null }>((resolve, reject) => {
@@ -109,23 +120,24 @@ function run(command: string, lines: readonly string[], cwd: string, env: NodeJS
   })
 }
 
-/** Whether lines are as written down. */
+/** Returns whether the lines match the expected lines. */
 function matches(expected: readonly string[], lines: readonly string[]): boolean {
   const [first, ...rest] = expected
   if (first === undefined) return lines.length === 0 || lines.join('') === ''
   if (first === ANY_LINES) {
     return lines.some((_, at) => matches(rest, lines.slice(at))) || matches(rest, [])
   }
-  const [line, ...others] = lines
-  return line !== undefined && pattern(first).test(line) && matches(rest, others)
+  const [line, ...remaining] = lines
+  return line !== undefined && toPattern(first).test(line) && matches(rest, remaining)
 }
 
-function pattern(line: string): RegExp {
+/** Converts an expected line to a regular expression. */
+function toPattern(line: string): RegExp {
   const parts = line.split('[..]').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${parts.join('.*')}$`)
 }
 
-/** Words without the line breaks of a narrow help. */
-function spaced(text: string): string {
+/** Replaces line breaks and repeated spaces by single spaces, because `--help` wraps its text. */
+function collapseSpaces(text: string): string {
   return text.replace(/\s+/g, ' ')
 }

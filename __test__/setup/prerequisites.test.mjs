@@ -39,7 +39,7 @@ test('reports all missing tools in one error, each with its install command', as
     },
   )
   t.regex(message, /Node >= 20\.19\.0 \(20\.9\.0\): https:\/\/nodejs\.org/)
-  t.regex(message, /Rust >= 1\.88\.0 \(not found\): curl .*rustup/)
+  t.regex(message, /Rust >= 1\.89\.0 \(not found\): curl .*rustup/)
   t.regex(message, /a C\+\+ compiler \(c\+\+ not found\): sudo apt-get install g\+\+/)
   t.regex(message, /pip \(not found\): sudo apt-get install python3-pip/)
 })
@@ -52,7 +52,7 @@ test('does not report pip when nothing has to be downloaded', async (t) => {
 test('suggests an update for an old Rust', async (t) => {
   const old = machine({ ...COMPLETE, rustc: 'rustc 1.88.0 (hash)' })
   await t.throwsAsync(checkPrerequisites({ pip: false }, old), {
-    message: /Rust >= 1\.88\.0 \(1\.87\.0\): rustup update stable/,
+    message: /Rust >= 1\.89\.0 \(1\.88\.0\): rustup update stable/,
   })
 })
 
