@@ -17,30 +17,30 @@ function withoutData(config: TrainConfig): TrainConfig {
 }
 
 test.serial(
-  'images in memory are trained on, and config.json keeps their shape and hash',
+  'trains on in-memory images, and records their shape and hash in config.json',
   async (t) => {
     const config = withoutData(tinyRun(t))
-    const { dir, best, test: tested } = await train(config, { arrays: ARRAYS })
-    const written = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'))
-    t.deepEqual(written.data.shape, [96, 8, 8, 1])
-    t.regex(written.data.fingerprint, /^[0-9a-f]{32}$/)
-    t.is(written.data.source, 'arrays')
+    const { dir, best, test: testMetrics } = await train(config, { arrays: ARRAYS })
+    const recorded = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'))
+    t.deepEqual(recorded.data.shape, [96, 8, 8, 1])
+    t.regex(recorded.data.fingerprint, /^[0-9a-f]{32}$/)
+    t.is(recorded.data.source, 'arrays')
 
     await using model = await loadModel(best?.checkpoint ?? '')
     t.deepEqual([...model.info.classes], ['top', 'middle', 'bottom'])
-    const { classes: _, ...unnamed } = ARRAYS
-    const again = await model.evaluate({ split: 'test' }, { arrays: unnamed })
-    t.is(again.accuracy, tested?.accuracy ?? 0)
-    t.is(again.count, 24)
+    const { classes: _, ...withoutClasses } = ARRAYS
+    const evaluation = await model.evaluate({ split: 'test' }, { arrays: withoutClasses })
+    t.is(evaluation.accuracy, testMetrics?.accuracy ?? 0)
+    t.is(evaluation.count, 24)
     const missing = await t.throwsAsync(() => model.evaluate(), { instanceOf: ResidualError })
     t.is(missing?.code, 'E_DATA_NOT_FOUND')
 
     // config.json reproduces the run, but only with identical images.
-    const out = join(dir, '..', 'again')
-    const same = await train({ ...written, out }, { arrays: ARRAYS })
-    t.is(same.best?.loss, best?.loss)
-    const others = { ...ARRAYS, train: arraySplit(93) }
-    const error = await t.throwsAsync(async () => await train(written, { arrays: others }))
+    const out = join(dir, '..', 'repeated')
+    const repeated = await train({ ...recorded, out }, { arrays: ARRAYS })
+    t.is(repeated.best?.loss, best?.loss)
+    const different = { ...ARRAYS, train: arraySplit(93) }
+    const error = await t.throwsAsync(async () => await train(recorded, { arrays: different }))
     t.is((error as ResidualError).code, 'E_MISMATCH')
   },
 )
@@ -49,8 +49,8 @@ test.serial('labels may be any integer array', async (t) => {
   const losses = new Set<number | undefined>()
   const { labels } = arraySplit(96)
   const types = [Uint16Array, Uint32Array, Int32Array].map((type) => new type(labels))
-  for (const same of [labels, ...types, [...labels]]) {
-    const arrays = { train: { ...arraySplit(96), labels: same } }
+  for (const variant of [labels, ...types, [...labels]]) {
+    const arrays = { train: { ...arraySplit(96), labels: variant } }
     const config = { ...withoutData(tinyRun(t)), budget: { steps: 1 } }
     losses.add((await train({ ...config, epochs: undefined }, { arrays })).best?.loss)
   }
@@ -59,11 +59,15 @@ test.serial('labels may be any integer array', async (t) => {
 })
 
 const rejected: [string, unknown, string][] = [
-  ['no object', 7, 'arrays'],
-  ['no training images', {}, 'arrays.train'],
-  ['a misspelt part', { ...ARRAYS, valid: arraySplit(3) }, 'arrays.valid'],
-  ['a misspelt key', { train: { ...arraySplit(3), label: [] } }, 'arrays.train.label'],
-  ['floats', { train: { ...arraySplit(3), images: new Float32Array(192) } }, 'arrays.train.images'],
+  ['a number', 7, 'arrays'],
+  ['a missing training split', {}, 'arrays.train'],
+  ['a misspelled split', { ...ARRAYS, valid: arraySplit(3) }, 'arrays.valid'],
+  ['a misspelled key', { train: { ...arraySplit(3), label: [] } }, 'arrays.train.label'],
+  [
+    'floating-point pixels',
+    { train: { ...arraySplit(3), images: new Float32Array(192) } },
+    'arrays.train.images',
+  ],
   [
     'too few bytes',
     { train: { ...arraySplit(3), images: new Uint8Array(191) } },
@@ -74,7 +78,11 @@ const rejected: [string, unknown, string][] = [
     { train: { ...arraySplit(3), labels: [0, 1, -1] } },
     'arrays.train.labels[2]',
   ],
-  ['half a label', { train: { ...arraySplit(3), labels: [0, 1.5, 1] } }, 'arrays.train.labels[1]'],
+  [
+    'a fractional label',
+    { train: { ...arraySplit(3), labels: [0, 1.5, 1] } },
+    'arrays.train.labels[1]',
+  ],
   ['labels as text', { train: { ...arraySplit(3), labels: '012' } }, 'arrays.train.labels'],
   [
     'a label without class',
@@ -87,9 +95,9 @@ const rejected: [string, unknown, string][] = [
     'arrays.classes[1]',
   ],
   ['four channels', { train: { ...arraySplit(3), channels: 4 } }, 'arrays.train.channels'],
-  ['no width', { train: { ...arraySplit(3), width: 0 } }, 'arrays.train.width'],
+  ['a width of zero', { train: { ...arraySplit(3), width: 0 } }, 'arrays.train.width'],
   [
-    'another size',
+    'splits of different sizes',
     { train: arraySplit(3), val: { ...arraySplit(3), width: 4, height: 16 } },
     'arrays.val.width',
   ],

@@ -25,12 +25,12 @@ function tinyDegradation(t: ExecutionContext): DegradationConfig {
 }
 
 /** Collects the state changes of the member runs. */
-function states() {
-  const seen: string[] = []
+function collectStates() {
+  const states: string[] = []
   const onEvent = (event: ExperimentEvent) => {
-    if (event.type === 'member') seen.push(`${event.member} ${event.state}`)
+    if (event.type === 'member') states.push(`${event.member} ${event.state}`)
   }
-  return { seen, onEvent }
+  return { states, onEvent }
 }
 
 /** Returns the data folder of a configuration. */
@@ -76,10 +76,10 @@ test('repeat() returns mean, standard deviation and best over seeds', async (t) 
 
 test('an interrupted experiment resumes bit-identically', async (t) => {
   const config = tinyRepeat(t)
-  const whole = await experiment.repeat({ ...config, out: join(folder(t), 'whole') })
+  const uninterrupted = await experiment.repeat({ ...config, out: join(folder(t), 'whole') })
 
   const controller = new AbortController()
-  const reason = new Error('enough for today')
+  const reason = new Error('stopped by the test')
   const aborted = await t.throwsAsync(
     experiment.repeat(config, {
       signal: controller.signal,
@@ -95,40 +95,40 @@ test('an interrupted experiment resumes bit-identically', async (t) => {
   t.regex(aborted?.hint ?? '', /same call/)
   t.true(existsSync(aborted?.checkpoint ?? ''))
 
-  const { seen, onEvent } = states()
+  const { states, onEvent } = collectStates()
   const result = await experiment.repeat(config, { onEvent })
-  t.deepEqual(seen, ['seed1 reused', 'seed2 resumed', 'seed3 new'])
-  t.deepEqual(result.testAccuracy, whole.testAccuracy)
-  t.deepEqual(result.trainAccuracy, whole.trainAccuracy)
-  t.deepEqual(result.valAccuracy, whole.valAccuracy)
+  t.deepEqual(states, ['seed1 reused', 'seed2 resumed', 'seed3 new'])
+  t.deepEqual(result.testAccuracy, uninterrupted.testAccuracy)
+  t.deepEqual(result.trainAccuracy, uninterrupted.trainAccuracy)
+  t.deepEqual(result.valAccuracy, uninterrupted.valAccuracy)
 
-  const again = states()
-  await experiment.repeat({ ...config, seeds: 2, workers: 2 }, { onEvent: again.onEvent })
-  t.deepEqual(again.seen, ['seed1 reused', 'seed2 reused'])
+  const repeated = collectStates()
+  await experiment.repeat({ ...config, seeds: 2, workers: 2 }, { onEvent: repeated.onEvent })
+  t.deepEqual(repeated.states, ['seed1 reused', 'seed2 reused'])
 })
 
 test('rejects runs of another configuration unless overwrite is set', async (t) => {
   const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
   await experiment.repeat(config)
   const other = { ...config, optimizer: { type: 'sgd', lr: 0.01 } } as const
-  const refused = await t.throwsAsync(experiment.repeat(other), { instanceOf: ResidualError })
-  t.is(refused?.code, 'E_MISMATCH')
-  t.is(refused?.at.key, 'optimizer')
-  const { seen, onEvent } = states()
+  const mismatch = await t.throwsAsync(experiment.repeat(other), { instanceOf: ResidualError })
+  t.is(mismatch?.code, 'E_MISMATCH')
+  t.is(mismatch?.at.key, 'optimizer')
+  const { states, onEvent } = collectStates()
   await experiment.repeat({ ...other, overwrite: true }, { onEvent })
-  t.deepEqual(seen, ['seed1 new'])
+  t.deepEqual(states, ['seed1 new'])
 
-  const elsewhere = { ...tinyDegradation(t), out: config.out }
-  const taken = await t.throwsAsync(experiment.degradation(elsewhere), {
+  const sameFolder = { ...tinyDegradation(t), out: config.out }
+  const conflict = await t.throwsAsync(experiment.degradation(sameFolder), {
     instanceOf: ResidualError,
   })
-  t.is(taken?.code, 'E_OUT_EXISTS')
+  t.is(conflict?.code, 'E_OUT_EXISTS')
 })
 
 test('a run that failed before its start does not block a later one', async (t) => {
   const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
-  const wrong = { ...config, batchSize: 0 }
-  const error = await t.throwsAsync(experiment.repeat(wrong), { instanceOf: ResidualError })
+  const invalid = { ...config, batchSize: 0 }
+  const error = await t.throwsAsync(experiment.repeat(invalid), { instanceOf: ResidualError })
   t.is(error?.at.key, 'batchSize')
   t.regex(error?.message ?? '', /^seed1: /)
   t.is((await experiment.repeat(config)).seeds.length, 1)
@@ -137,14 +137,14 @@ test('a run that failed before its start does not block a later one', async (t) 
 test('reports a truncated experiment.json with its path', async (t) => {
   const config = tinyRepeat(t, { seeds: 1, epochs: 1 })
   const { dir } = await experiment.repeat(config)
-  const memory = join(dir, 'experiment.json')
-  writeFileSync(memory, '{"experiment":')
+  const record = join(dir, 'experiment.json')
+  writeFileSync(record, '{"experiment":')
   const error = await t.throwsAsync(experiment.repeat(config), { instanceOf: ResidualError })
   t.is(error?.code, 'E_IO')
-  t.is(error?.at.file, memory)
+  t.is(error?.at.file, record)
 })
 
-test('an error in onEvent saves the run and rejects the experiment', async (t) => {
+test('an error in onEvent saves a checkpoint and rejects the experiment', async (t) => {
   const thrown = new RangeError('mine')
   const config = tinyRepeat(t, { epochs: 100_000 })
   const error = await t.throwsAsync(
@@ -186,12 +186,12 @@ test('degradation() compares plain and residual networks with the paper', async 
   )
 
   // The paper's schedule divides the learning rate at 1/2 and 3/4 of the run.
-  const used = JSON.parse(
+  const resolved = JSON.parse(
     readFileSync(join(result.networks[0]?.runs[0] ?? '', 'config.json'), 'utf8'),
   )
-  t.like(used.optimizer, { type: 'sgd', lr: 0.1, momentum: 0.9, weightDecay: 1e-4 })
-  t.like(used.schedule, { type: 'multistep', gamma: 0.1, milestones: [1, 1] })
-  t.is(used.recipe, 'he2015-cifar')
+  t.like(resolved.optimizer, { type: 'sgd', lr: 0.1, momentum: 0.9, weightDecay: 1e-4 })
+  t.like(resolved.schedule, { type: 'multistep', gamma: 0.1, milestones: [1, 1] })
+  t.is(resolved.recipe, 'he2015-cifar')
 
   const svg = readFileSync(result.figure.svg, 'utf8')
   for (const word of ['plain', 'residual', '8 layers', '14 layers', 'training error']) {
@@ -217,19 +217,19 @@ test('degradation() compares plain and residual networks with the paper', async 
   t.true(markdown.includes(result.verdict))
 
   // With an additional depth, the existing runs are reused.
-  const { seen, onEvent } = states()
-  const more = await experiment.degradation({ ...config, depths: [8, 14, 20] }, { onEvent })
+  const { states, onEvent } = collectStates()
+  const extended = await experiment.degradation({ ...config, depths: [8, 14, 20] }, { onEvent })
   t.deepEqual(
-    seen.map((line) => line.split(' ')[1]),
+    states.map((line) => line.split(' ')[1]),
     ['reused', 'reused', 'reused', 'reused', 'new', 'new'],
   )
-  t.is(more.networks[5]?.paper?.error, 0.0875)
-  t.regex(readFileSync(more.table.markdown, 'utf8'), /^\| resnet20 \|.* 8\.75 \|$/m)
+  t.is(extended.networks[5]?.paper?.error, 0.0875)
+  t.regex(readFileSync(extended.table.markdown, 'utf8'), /^\| resnet20 \|.* 8\.75 \|$/m)
 })
 
 test('rejects an invalid comparison before training', async (t) => {
   const config = tinyDegradation(t)
-  const wrong: [DegradationConfig, string][] = [
+  const invalid: [DegradationConfig, string][] = [
     [{ ...config, depths: [] }, 'depths'],
     [{ ...config, depths: [21] }, 'depths'],
     [{ ...config, depths: [50] }, 'depths'],
@@ -241,7 +241,7 @@ test('rejects an invalid comparison before training', async (t) => {
     [{ ...config, model: { arch: 'resnet20' } }, 'model'],
     [{ ...config, data: undefined, out: undefined }, 'data'],
   ]
-  for (const [config, key] of wrong) {
+  for (const [config, key] of invalid) {
     const error = await t.throwsAsync(experiment.degradation(config), { instanceOf: ResidualError })
     t.is(error?.code, 'E_CONFIG')
     t.is(error?.at.key, key)
@@ -253,15 +253,15 @@ test('rejects an invalid comparison before training', async (t) => {
   t.is(error?.at.key, 'resume')
 })
 
-test('an ensemble of identical networks is bit-identical to one of them', async (t) => {
+test('an ensemble of identical networks gives the results of one network', async (t) => {
   const { dir } = await train(tinyRun(t))
   const { ensemble, members } = await experiment.ensemble([dir, dir])
-  const { imagesPerSecond: _, ...alone } = await evaluate(dir)
-  const { imagesPerSecond: _fast, ...together } = ensemble
-  t.deepEqual(together, alone)
+  const { imagesPerSecond: _, ...single } = await evaluate(dir)
+  const { imagesPerSecond: _fast, ...averaged } = ensemble
+  t.deepEqual(averaged, single)
   t.is(members.length, 2)
   t.is(members[0]?.checkpoint, join(dir, 'checkpoints', 'best.safetensors'))
-  t.is(members[1]?.evaluation.loss, alone.loss)
+  t.is(members[1]?.evaluation.loss, single.loss)
 })
 
 test('an ensemble averages probabilities and has a lower loss than its members', async (t) => {
@@ -270,7 +270,7 @@ test('an ensemble averages probabilities and has a lower loss than its members',
   const { ensemble, members } = await experiment.ensemble(runs, { batchSize: 7 })
   const losses = members.map(({ evaluation }) => evaluation.loss)
   t.is(new Set(losses).size, 3)
-  // Holds by Jensen's inequality.
+  // By Jensen's inequality.
   t.true(ensemble.loss < mean(losses))
   t.is(ensemble.count, 24)
 
@@ -280,12 +280,12 @@ test('an ensemble averages probabilities and has a lower loss than its members',
   const other = await train(
     tinyRun(t, { data: { source: dataOf(config), validation: 0.25 }, seed: 9 }),
   )
-  const held = await t.throwsAsync(
+  const mismatch = await t.throwsAsync(
     experiment.ensemble([runs[0] as string, other.dir], { split: 'val' }),
     { instanceOf: ResidualError },
   )
-  t.is(held?.code, 'E_MISMATCH')
-  t.is(held?.at.key, 'split')
+  t.is(mismatch?.code, 'E_MISMATCH')
+  t.is(mismatch?.at.key, 'split')
 })
 
 test('rejects an ensemble of networks with different classes', async (t) => {
@@ -296,8 +296,8 @@ test('rejects an ensemble of networks with different classes', async (t) => {
     instanceOf: ResidualError,
   })
   t.is(error?.code, 'E_MISMATCH')
-  const none = await t.throwsAsync(experiment.ensemble([]), { instanceOf: ResidualError })
-  t.is(none?.at.key, 'models')
+  const empty = await t.throwsAsync(experiment.ensemble([]), { instanceOf: ResidualError })
+  t.is(empty?.at.key, 'models')
   const missing = await t.throwsAsync(experiment.ensemble([dir, 'no/such/run']), {
     instanceOf: ResidualError,
   })

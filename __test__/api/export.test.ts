@@ -8,14 +8,14 @@ import { folder, pixels, tinyRun } from '../tiny.js'
 
 const SIDE = 8
 
-/** Creates images of every class, as pixels and as input of the network. */
+/** Creates images of all classes, as pixels and as input of the network. */
 function images(model: Model, count: number, mean: number, std: number) {
-  const all = Array.from({ length: count }, (_, index) => pixels(index % 3, index))
+  const grayImages = Array.from({ length: count }, (_, index) => pixels(index % 3, index))
   return {
-    raw: all.map((data) => ({ data, width: SIDE, height: SIDE, channels: 1 }) as const),
+    raw: grayImages.map((data) => ({ data, width: SIDE, height: SIDE, channels: 1 }) as const),
     input: new Tensor(
       'float32',
-      Float32Array.from(Buffer.concat(all), (value) => (value / 255 - mean) / std),
+      Float32Array.from(Buffer.concat(grayImages), (value) => (value / 255 - mean) / std),
       [count, model.info.channels, SIDE, SIDE],
     ),
   }
@@ -32,9 +32,9 @@ function normalization(onnx: string): { mean: number; std: number } {
 
 /** Returns the logarithms of probabilities. */
 function logSoftmax(logits: readonly number[]): number[] {
-  const most = Math.max(...logits)
-  const sum = Math.log(logits.reduce((total, logit) => total + Math.exp(logit - most), 0))
-  return logits.map((logit) => logit - most - sum)
+  const max = Math.max(...logits)
+  const logSum = Math.log(logits.reduce((total, logit) => total + Math.exp(logit - max), 0))
+  return logits.map((logit) => logit - max - logSum)
 }
 
 test('onnxruntime matches the predictions for one image and for three', async (t) => {
@@ -51,10 +51,10 @@ test('onnxruntime matches the predictions for one image and for three', async (t
     const { raw, input } = images(model, count, mean, std)
     const { logits } = await session.run({ images: input })
     t.deepEqual(logits?.dims, [count, 3])
-    const theirs = Array.from(logits?.data as Float32Array)
-    const ours = await model.predict(raw, { top: 3 })
-    for (const [index, prediction] of ours.entries()) {
-      const row = theirs.slice(3 * index, 3 * index + 3)
+    const exported = Array.from(logits?.data as Float32Array)
+    const predictions = await model.predict(raw, { top: 3 })
+    for (const [index, prediction] of predictions.entries()) {
+      const row = exported.slice(3 * index, 3 * index + 3)
       for (const { index: k, probability } of prediction.top) {
         t.true(Math.abs((logSoftmax(row)[k] as number) - Math.log(probability)) < 1e-4)
       }
@@ -73,8 +73,8 @@ test('an ONNX file with softmax and normalization maps pixels to probabilities',
   const { probabilities } = await session.run({ images: input })
   for (const [index, prediction] of (await model.predict(raw, { top: 3 })).entries()) {
     for (const { index: k, probability } of prediction.top) {
-      const theirs = probabilities?.data[3 * index + k] as number
-      t.true(Math.abs(theirs - probability) < 1e-5)
+      const exported = probabilities?.data[3 * index + k] as number
+      t.true(Math.abs(exported - probability) < 1e-5)
     }
   }
 })
@@ -85,14 +85,14 @@ test('exported weights load as a model with the same predictions', async (t) => 
   await exportModel(dir, path)
   t.true(statSync(path).size < statSync(best?.checkpoint ?? '').size)
   await using model = await loadModel(dir)
-  await using again = await loadModel(path)
-  t.deepEqual(again.info.classes, model.info.classes)
+  await using exported = await loadModel(path)
+  t.deepEqual(exported.info.classes, model.info.classes)
   const { raw } = images(model, 3, 0, 1)
-  t.deepEqual(await again.predict(raw), await model.predict(raw))
+  t.deepEqual(await exported.predict(raw), await model.predict(raw))
 
-  const twice = join(dir, 'y.safetensors')
-  await again.export(twice)
-  t.deepEqual(readFileSync(twice), readFileSync(path))
+  const exportedAgain = join(dir, 'y.safetensors')
+  await exported.export(exportedAgain)
+  t.deepEqual(readFileSync(exportedAgain), readFileSync(path))
 })
 
 test('onnxruntime matches plain, pre-activation and grouped networks', async (t) => {
@@ -115,10 +115,13 @@ test('onnxruntime matches plain, pre-activation and grouped networks', async (t)
     const { logits } = await session.run({
       images: new Tensor('float32', input, [1, 1, side, side]),
     })
-    const theirs = logSoftmax(Array.from(logits?.data as Float32Array))
-    const ours = await model.predict({ data, width: side, height: side, channels: 1 }, { top: 3 })
-    for (const { index, probability } of ours.top) {
-      t.true(Math.abs((theirs[index] as number) - Math.log(probability)) < 1e-3, arch)
+    const logProbabilities = logSoftmax(Array.from(logits?.data as Float32Array))
+    const prediction = await model.predict(
+      { data, width: side, height: side, channels: 1 },
+      { top: 3 },
+    )
+    for (const { index, probability } of prediction.top) {
+      t.true(Math.abs((logProbabilities[index] as number) - Math.log(probability)) < 1e-3, arch)
     }
   }
 })

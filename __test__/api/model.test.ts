@@ -23,10 +23,10 @@ test('predicts from paths, URLs, bytes and pixels', async (t) => {
   t.is(model.info.arch, 'resnet8')
 
   const path = join(photos, 'right', '3.png')
-  const one = await model.predict(path)
-  t.is(one.top.length, 3)
-  t.is(one.top[0]?.label, one.label)
-  t.true(Math.abs(one.top.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-6)
+  const single = await model.predict(path)
+  t.is(single.top.length, 3)
+  t.is(single.top[0]?.label, single.label)
+  t.true(Math.abs(single.top.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-6)
 
   const inputs = [
     path,
@@ -35,14 +35,14 @@ test('predicts from paths, URLs, bytes and pixels', async (t) => {
     new Uint8Array(readFileSync(path)),
     { data: pixels(2, 3), width: 8, height: 8, channels: 1 } as const,
   ]
-  const all = await model.predict(inputs, { top: 1 })
-  for (const prediction of all) {
-    t.is(prediction.label, one.label)
-    t.true(Math.abs(prediction.probability - one.probability) < 1e-5)
+  const predictions = await model.predict(inputs, { top: 1 })
+  for (const prediction of predictions) {
+    t.is(prediction.label, single.label)
+    t.true(Math.abs(prediction.probability - single.probability) < 1e-5)
     t.is(prediction.top.length, 1)
   }
   t.deepEqual(await model.predict([]), [])
-  t.is((await predict(best?.checkpoint ?? '', path)).label, one.label)
+  t.is((await predict(best?.checkpoint ?? '', path)).label, single.label)
 })
 
 test('concurrent predictions equal sequential ones', async (t) => {
@@ -52,11 +52,11 @@ test('concurrent predictions equal sequential ones', async (t) => {
     const data = pixels(index % 3, index)
     return { data, width: 8, height: 8, channels: 1 } as const
   })
-  const alone: Prediction[] = []
-  for (const image of images) alone.push(await model.predict(image))
+  const sequential: Prediction[] = []
+  for (const image of images) sequential.push(await model.predict(image))
 
   const order: number[] = []
-  const together = await Promise.all(
+  const concurrent = await Promise.all(
     images.map(async (image, index) => {
       const prediction = await model.predict(image)
       order.push(index)
@@ -64,9 +64,9 @@ test('concurrent predictions equal sequential ones', async (t) => {
     }),
   )
   t.deepEqual(order, [...images.keys()])
-  for (const [index, { label, probability }] of together.entries()) {
-    t.is(label, (alone[index] as Prediction).label)
-    t.true(Math.abs(probability - (alone[index]?.probability ?? 0)) < 1e-5)
+  for (const [index, { label, probability }] of concurrent.entries()) {
+    t.is(label, (sequential[index] as Prediction).label)
+    t.true(Math.abs(probability - (sequential[index]?.probability ?? 0)) < 1e-5)
   }
 
   const broken = Buffer.from('not an image')
@@ -83,7 +83,7 @@ test('concurrent predictions equal sequential ones', async (t) => {
 test('an abort ends an evaluation', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   await using model = await loadModel(last)
-  const reason = new Error('the window was closed')
+  const reason = new Error('the user closed the window')
   const controller = new AbortController()
   const evaluating = model.evaluate(
     { batchSize: 1, split: 'train' },
@@ -92,8 +92,8 @@ test('an abort ends an evaluation', async (t) => {
   setTimeout(() => controller.abort(reason), 50)
   const error = await t.throwsAsync(evaluating, { instanceOf: AbortError })
   t.is(error?.cause, reason)
-  const whole = await model.evaluate({ split: 'train' }, { arrays: { train: arraySplit(30) } })
-  t.is(whole.count, 30)
+  const complete = await model.evaluate({ split: 'train' }, { arrays: { train: arraySplit(30) } })
+  t.is(complete.count, 30)
 })
 
 test('evaluation reproduces the metrics of training', async (t) => {
@@ -119,10 +119,10 @@ test('measures the response of each 3x3 convolution', async (t) => {
     ['conv1', ...[1, 2, 3].flatMap((n) => [`layer${n}.0.conv1`, `layer${n}.0.conv2`])],
   )
   t.true(responses.every(({ std }) => std > 0))
-  // The deviation is over all images and does not depend on the batch size.
-  const whole = await model.layerResponses({ batchSize: 24 })
+  // The standard deviation is over all images and does not depend on the batch size.
+  const singleBatch = await model.layerResponses({ batchSize: 24 })
   for (const [index, { std }] of responses.entries()) {
-    t.true(Math.abs(std / (whole[index]?.std ?? 0) - 1) < 1e-4)
+    t.true(Math.abs(std / (singleBatch[index]?.std ?? 0) - 1) < 1e-4)
   }
 })
 
@@ -150,18 +150,18 @@ test('evaluation returns samples, top losses and optional thumbnails', async (t)
     evaluation.calibration.bins.reduce((sum, { count }) => sum + count, 0),
     24,
   )
-  const wrong = 24 * (1 - evaluation.accuracy)
+  const numWrong = 24 * (1 - evaluation.accuracy)
   t.is(
     evaluation.mostConfused.reduce((sum, { count }) => sum + count, 0),
-    Math.round(wrong),
+    Math.round(numWrong),
   )
   t.truthy(renderPredictions(evaluation.topLosses).svg)
 
-  const without = await evaluate(dir, { samples: 1 })
-  t.is(without.samples[0]?.thumbnail, undefined)
-  t.throws(() => renderPredictions(without.samples), { code: 'E_USAGE' })
-  const refused = { instanceOf: ResidualError, code: 'E_CONFIG' }
-  const error = await t.throwsAsync(evaluate(dir, { thumbnails: 4096 }), refused)
+  const withoutThumbnails = await evaluate(dir, { samples: 1 })
+  t.is(withoutThumbnails.samples[0]?.thumbnail, undefined)
+  t.throws(() => renderPredictions(withoutThumbnails.samples), { code: 'E_USAGE' })
+  const configError = { instanceOf: ResidualError, code: 'E_CONFIG' }
+  const error = await t.throwsAsync(evaluate(dir, { thumbnails: 4096 }), configError)
   t.is(error?.at.key, 'thumbnails')
 })
 
@@ -197,7 +197,7 @@ test('rejects an invalid image with its key', async (t) => {
   const missing = await t.throwsAsync(model.predict('missing.png'), { instanceOf: ResidualError })
   t.is(missing?.code, 'E_IO')
 
-  const wrong: [unknown, string][] = [
+  const invalid: [unknown, string][] = [
     [null, 'image'],
     [7, 'image'],
     ['', 'image'],
@@ -206,7 +206,7 @@ test('rejects an invalid image with its key', async (t) => {
     [{ data: pixels(0), width: -8, height: 8, channels: 1 }, 'image.width'],
     [{ data: pixels(0), width: 8, height: 2 ** 32 + 8, channels: 1 }, 'image.height'],
   ]
-  for (const [image, key] of wrong) {
+  for (const [image, key] of invalid) {
     const error = await t.throwsAsync(model.predict(image as string), { instanceOf: ResidualError })
     t.is(error?.code, 'E_USAGE')
     t.is(error?.at.key, key)
@@ -220,12 +220,12 @@ test('rejects an invalid image with its key', async (t) => {
 test('rejects an invalid checkpoint with its file', async (t) => {
   const { last } = await train(tinyRun(t, { epochs: 1 }))
   const bytes = readFileSync(last)
-  const cut = join(folder(t), 'cut.safetensors')
+  const truncated = join(folder(t), 'truncated.safetensors')
   for (const length of [0, 7, 100, bytes.length - 1]) {
-    writeFileSync(cut, bytes.subarray(0, length))
-    const error = await t.throwsAsync(loadModel(cut), { instanceOf: ResidualError })
+    writeFileSync(truncated, bytes.subarray(0, length))
+    const error = await t.throwsAsync(loadModel(truncated), { instanceOf: ResidualError })
     t.is(error?.code, 'E_CHECKPOINT')
-    t.is(error?.at.file, cut)
+    t.is(error?.at.file, truncated)
     t.truthy(error?.hint)
   }
   const none = await t.throwsAsync(loadModel('no/such/run'), { instanceOf: ResidualError })

@@ -119,7 +119,7 @@ test('the page names the command, the machine and the versions', (t) => {
   t.notRegex(page, /NaN|undefined|Infinity|\[object/)
 })
 
-test('ratios are shown with their targets and whether these are reached', (t) => {
+test('shows ratios with their targets, and whether the targets are reached', (t) => {
   const page = toDocument(RECORD, 'performance.svg')
   t.deepEqual(row(page, 'Training step: residual / PyTorch')?.slice(2, -1), [
     ...['2.50', '2.40', '2.50', '4 %', '≥ 2.3', 'yes'],
@@ -166,16 +166,16 @@ test('a repeated case replaces its earlier result, on the same machine only', as
   t.teardown(() => rm(folder, { recursive: true }))
   const file = join(folder, 'deep', 'record.json')
   await writeRecord(file, RECORD)
-  const now = { command: 'again', machine: { ...MACHINE, commit: 'def5678' } }
-  const record = await continueRecord(file, now)
+  const current = { command: 'second command', machine: { ...MACHINE, commit: 'def5678' } }
+  const record = await continueRecord(file, current)
   t.is(record.cases.length, RECORD.cases.length)
-  addCase(record, { ...STEP, title: 'Once more' }, ['first-step', 'train-resnet20'])
+  addCase(record, { ...STEP, title: 'Repeated step' }, ['first-step', 'train-resnet20'])
   t.is(record.cases.length, RECORD.cases.length)
-  t.is(record.cases.at(-1)?.title, 'Once more')
-  const other = { ...now, machine: { ...MACHINE, cores: 4 } }
-  t.deepEqual((await continueRecord(file, other)).cases, [])
+  t.is(record.cases.at(-1)?.title, 'Repeated step')
+  const otherMachine = { ...current, machine: { ...MACHINE, cores: 4 } }
+  t.deepEqual((await continueRecord(file, otherMachine)).cases, [])
   await writeFile(file, 'not JSON')
-  t.deepEqual((await continueRecord(file, now)).cases, [])
+  t.deepEqual((await continueRecord(file, current)).cases, [])
 })
 
 test('a processor is described by its name, family and model', (t) => {

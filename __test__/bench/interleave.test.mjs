@@ -19,7 +19,7 @@ const slice = (seconds = 2, load) => ({
   load: { wall: 2, own: 4, other: 0, stolen: 0, cpus: 2, ...load },
 })
 
-/** @param {readonly Slice[]} slices of subject a, by rounds */
+/** @param {readonly Slice[]} slices of subject `a`, one per round */
 const rounds = (...slices) => slices.map((a) => ({ a, b: slice() }))
 
 test('similar rounds are not disturbed', (t) => {
@@ -31,7 +31,7 @@ test('time taken by the hypervisor is a disturbance, also in the first round', (
   t.deepEqual(disturbance, { index: 0, reason: 'a: the hypervisor took 5 % of the time' })
 })
 
-test('other processes are a disturbance, unless they always run', (t) => {
+test('other processes are a disturbance, unless they run all the time', (t) => {
   const busy = rounds(slice(), slice(2, { other: 0.8 }))
   t.deepEqual(findDisturbance(busy), {
     index: 1,
@@ -40,7 +40,7 @@ test('other processes are a disturbance, unless they always run', (t) => {
   t.is(findDisturbance(busy, { otherLoad: 0.15 }), undefined)
 })
 
-test('a round far slower than the median is a disturbance; a faster one is not', (t) => {
+test('a round that is much slower than the median is a disturbance; a faster round is not', (t) => {
   t.is(
     findDisturbance(rounds(slice(2), slice(3))),
     undefined,
@@ -56,7 +56,7 @@ test('times are compared per item, because slices may differ in length', (t) => 
   t.is(findDisturbance(rounds(slice(), slice(), longer)), undefined)
 })
 
-test('a subject that used fewer processors than usual was disturbed', (t) => {
+test('a subject that uses fewer processors than usual is disturbed', (t) => {
   const disturbance = findDisturbance(rounds(slice(), slice(), slice(2, { own: 2.4 })))
   t.deepEqual(disturbance, {
     index: 2,

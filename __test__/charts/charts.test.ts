@@ -42,8 +42,8 @@ test('a line chart labels its axes, series and strokes', async (t) => {
 })
 
 test('panels have headings', async (t) => {
-  const twice = SERIES.flatMap((line) => [line, { ...line, panel: 'residual' }])
-  const svg = await lineChart({ x: { title: 'steps' }, y: ERROR, series: twice })
+  const twoPanels = SERIES.flatMap((line) => [line, { ...line, panel: 'residual' }])
+  const svg = await lineChart({ x: { title: 'steps' }, y: ERROR, series: twoPanels })
   t.deepEqual(
     words(svg).filter((word) => word === 'plain' || word === 'residual'),
     ['plain', 'residual'],
@@ -80,7 +80,7 @@ test('escapes text', async (t) => {
   t.false(matrix.includes('<script'))
 })
 
-test('horizontal bars have their labels one below the other', async (t) => {
+test('horizontal bars have one label per row', async (t) => {
   const bars = ['airplane', 'automobile', 'bird'].map((label, value) => ({ label, value }))
   const chart = { x: '', y: ERROR, bars }
   const heightOf = (svg: string) => Number(/height="(\d+)"/.exec(svg)?.[1])
@@ -97,16 +97,16 @@ test('horizontal bars have their labels one below the other', async (t) => {
   )
 })
 
-test('a cell of a matrix is darker the larger its fraction of the row', async (t) => {
+test('the color of a matrix cell shows its fraction of the row', async (t) => {
   const counts = [
     [9, 1],
     [0, 200],
   ]
   const svg = await matrixChart({ rows: 'is', columns: 'as', labels: ['ant', 'bee'], counts })
   const shades = [...svg.matchAll(/aria-roledescription="rect mark"[^>]*opacity="([\d.]+)"/g)]
-  const [correct, wrong, none, all] = shades.map(([, opacity]) => Number(opacity))
-  t.is(all, 1)
-  t.is(none, 0)
+  const [correct, wrong, zero, full] = shades.map(([, opacity]) => Number(opacity))
+  t.is(full, 1)
+  t.is(zero, 0)
   t.true((correct ?? 0) > 0.9 && (wrong ?? 1) < 0.4 && (wrong ?? 0) > 0.2)
   for (const word of ['ant', 'bee', 'is', 'as', '9', '1', '200']) t.true(words(svg).includes(word))
 })
@@ -126,7 +126,7 @@ test('numbers in a matrix have enough contrast on every cell', async (t) => {
   t.is(shown.length, numbers.length)
   for (const [index, [, fill, opacity]] of shown.entries()) {
     const field = rgb(fill as string).map((value) => 255 + (value - 255) * Number(opacity))
-    const contrast = contrastOf(rgb(numbers[index] as string), field)
+    const contrast = contrastRatio(rgb(numbers[index] as string), field)
     t.true(contrast >= 4.5, `${contrast} on ${opacity}`)
   }
 })
@@ -136,7 +136,7 @@ function rgb(hex: string): number[] {
 }
 
 /** Contrast ratio as defined by WCAG 2.2. */
-function contrastOf(one: readonly number[], other: readonly number[]): number {
+function contrastRatio(first: readonly number[], second: readonly number[]): number {
   const luminance = (color: readonly number[]) => {
     const [r, g, b] = color.map((value) => {
       const level = value / 255
@@ -144,7 +144,7 @@ function contrastOf(one: readonly number[], other: readonly number[]): number {
     }) as [number, number, number]
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
   }
-  const [a, b] = [luminance(one), luminance(other)]
+  const [a, b] = [luminance(first), luminance(second)]
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
 }
 

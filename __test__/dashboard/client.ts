@@ -2,7 +2,7 @@ import { type IncomingHttpHeaders, type RequestOptions, request } from 'node:htt
 import type { ExecutionContext } from 'ava'
 import { type Dashboard, type DashboardOptions, dashboard } from 'residual'
 
-/** A response with its whole body. */
+/** A response with its complete body. */
 export interface CompleteResponse {
   status: number
   headers: IncomingHttpHeaders
@@ -20,7 +20,7 @@ export async function startDashboard(
   return page
 }
 
-/** Sends a request with the path unchanged, which `fetch` would normalize. */
+/** Sends a request without normalizing the path, as `fetch` would. */
 export function send(
   { port }: Pick<Dashboard, 'port'>,
   path: string,
@@ -43,7 +43,7 @@ export function send(
   })
 }
 
-/** Opens the printed URL and returns the session cookie. */
+/** Requests the dashboard's URL with the token, and returns the session cookie. */
 export async function login(page: Pick<Dashboard, 'url' | 'port'>): Promise<string> {
   const { pathname, search } = new URL(page.url)
   const { headers } = await send(page, `${pathname}${search}`)
@@ -62,7 +62,7 @@ export interface ServerEvent {
 export interface OpenStream {
   status: number
   body: string
-  /** Resolves with the next event of a kind. */
+  /** Resolves with the next event of a kind; skips events of other kinds. */
   next(event: string): Promise<ServerEvent>
   close(): void
   ended: Promise<void>

@@ -15,9 +15,9 @@ test('exchanges the token in the URL for a cookie that scripts cannot read', asy
   const [cookie = ''] = headers['set-cookie'] ?? []
   t.regex(cookie, /; HttpOnly; SameSite=Strict; Path=\/$/)
   t.false(cookie.includes(new URL(page.url).searchParams.get('token') ?? ''))
-  const shown = await send(page, '/', { headers: { cookie: cookie.split(';')[0] } })
-  t.is(shown.status, 200)
-  t.regex(shown.body, /<title>residual<\/title>/)
+  const response = await send(page, '/', { headers: { cookie: cookie.split(';')[0] } })
+  t.is(response.status, 200)
+  t.regex(response.body, /<title>residual<\/title>/)
 })
 
 test('rejects all requests without the token', async (t) => {
@@ -73,13 +73,13 @@ test('rejects requests from other origins, even with the cookie', async (t) => {
   t.is((await send(page, '/api/runs', { headers: sameSite })).status, 403)
   t.is((await send(page, '/page.js', { headers: sameSite })).status, 403)
   // A form may be sent without an origin.
-  const blind = await send(page, '/api/stop?run=photos', { method: 'POST', headers: { cookie } })
-  t.is(blind.status, 403)
-  const own = { cookie, origin: `http://127.0.0.1:${page.port}` }
-  const stop = await send(page, '/api/stop?run=photos', { method: 'POST', headers: own })
+  const withoutOrigin = { method: 'POST', headers: { cookie } }
+  t.is((await send(page, '/api/stop?run=photos', withoutOrigin)).status, 403)
+  const sameOrigin = { cookie, origin: `http://127.0.0.1:${page.port}` }
+  const stop = await send(page, '/api/stop?run=photos', { method: 'POST', headers: sameOrigin })
   t.is(stop.status, 409)
   t.regex(stop.body, /not running/)
-  t.is((await send(page, '/api/stop?run=photos', { headers: own })).status, 404)
+  t.is((await send(page, '/api/stop?run=photos', { headers: sameOrigin })).status, 404)
 })
 
 test('the page cannot be framed and runs no inline script', async (t) => {
@@ -141,7 +141,7 @@ test('serves no file outside of the page and the runs', async (t) => {
   )
 })
 
-test('a used port is an error with a hint, and the default port is the next free one', async (t) => {
+test('a port in use is an error with a hint, and the default port is the next free port', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await new Promise((resolve) => other.once('listening', resolve))
@@ -190,17 +190,17 @@ test('serves a report by the id of its run, with a policy that allows no script'
       "form-action 'none'; frame-ancestors 'none'; sandbox",
   )
   t.is((await send(page, '/report?run=photos')).status, 401)
-  const elsewhere = {
+  const crossSite = {
     cookie,
     ...{ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
   }
-  t.is((await send(page, '/report?run=photos', { headers: elsewhere })).status, 403)
+  t.is((await send(page, '/report?run=photos', { headers: crossSite })).status, 403)
   const head = await send(page, '/report?run=photos', { method: 'HEAD', headers: { cookie } })
   t.deepEqual([head.status, head.body], [200, ''])
   for (const run of ['none', 'linked', '', '..', 'photos%2f..%2fphotos', '..%2f..%2fetc', '%00']) {
-    const refused = await send(page, `/report?run=${run}`, { headers: { cookie } })
-    t.is(refused.status, 404, run)
-    t.notRegex(refused.body, /secret|mine/)
+    const response = await send(page, `/report?run=${run}`, { headers: { cookie } })
+    t.is(response.status, 404, run)
+    t.notRegex(response.body, /secret|mine/)
   }
   for (const path of ['/report.html', '/photos/report.html', '/report/photos', '/plots/loss.svg']) {
     t.is((await send(page, path, { headers: { cookie } })).status, 404, path)

@@ -5,7 +5,7 @@ import { train } from 'residual'
 import { folder, tinyRun } from '../tiny.js'
 import { login, send, startDashboard } from './client.js'
 
-test('a stop request saves and ends a run, which can then be resumed', async (t) => {
+test('a stop request saves and ends a run, which can be resumed', async (t) => {
   const config = tinyRun(t, { epochs: 5000 })
   const dir = config.out as string
   const page = await startDashboard(t, dirname(dir))
@@ -18,14 +18,14 @@ test('a stop request saves and ends a run, which can then be resumed', async (t)
   t.is(stopReason, 'stopped')
   t.false(existsSync(join(dir, '.stop')))
 
-  // A request that a killed process left behind does not stop the resumed run.
+  // A request from before the run was resumed does not stop it.
   writeFileSync(join(dir, '.stop'), '')
   const resumed = await train({ resume: dir, epochs: epochs + 1 })
   t.is(resumed.stopReason, 'completed')
   t.false(existsSync(join(dir, '.stop')))
 })
 
-test('a run can be stopped when the dashboard serves its own folder', async (t) => {
+test('a run can be stopped if the dashboard serves only its run folder', async (t) => {
   const dir = join(folder(t), 'photos')
   const config = tinyRun(t, { epochs: 5000, out: dir })
   const run = train(config)

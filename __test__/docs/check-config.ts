@@ -35,7 +35,7 @@ export async function configError(draft: Record<string, unknown>): Promise<strin
   return undefined
 }
 
-/** Returns a setting that may be text or an object with a key for the text. */
+/** Returns the text of a setting: the setting itself, or the value of a key if it is an object. */
 function textOf(value: unknown, key: string): string | undefined {
   const text = typeof value === 'object' && value !== null ? Reflect.get(value, key) : value
   return typeof text === 'string' ? text : undefined

@@ -14,7 +14,7 @@ import { ROOT } from '../child.js'
 import { configError } from './check-config.js'
 import { run } from './process.js'
 
-/** Programs that blocks may use without being run. */
+/** Programs that blocks may call. They are replaced by stubs. */
 const PROGRAMS = ['residual', 'npx', 'npm', 'node', 'curl', 'cargo', 'pip', 'mkdir', 'tsc']
 
 /** Commands whose arguments include configuration settings. */
@@ -26,9 +26,9 @@ const CONFIG_COMMANDS = [
 ]
 
 /**
- * Checks a block of shell without executing its commands. The shell parses the block, and every
- * program in it is replaced by a stub that records its arguments. The arguments of `residual` are then
- * parsed by its own parser, and configurations are validated.
+ * Checks a shell block without executing its programs. A shell runs the block with a stub in place
+ * of each program, which records its arguments. The arguments of `residual` are then parsed by its
+ * own parser, and configurations are validated.
  *
  * @returns one message per error
  */
@@ -99,7 +99,8 @@ async function settingsError(
   flags: ConfigFlags & { data?: string; seeds?: number },
 ): Promise<string | undefined> {
   try {
-    // The file of --config is a block of its own; --seeds is not part of the configuration.
+    // The file of --config is checked as a separate block; --seeds is not part of the
+    // configuration.
     const { config: _, seeds: _seeds, data, ...others } = flags
     const draft = configFromArguments([...args], others)
     if (data !== undefined) setKey(draft, 'data.source', data)

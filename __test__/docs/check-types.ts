@@ -12,7 +12,7 @@ export function isProgram({ language }: Block): boolean {
   return TYPESCRIPT.test(language) || JAVASCRIPT.test(language)
 }
 
-/** Declarations of packages that readers have and this repository does not install. */
+/** Declarations of packages that this repository does not install. */
 const MODULES = `
 declare module 'electron'
 declare module 'sharp'
@@ -50,12 +50,12 @@ const PROJECTS = [
 export interface Checked {
   /** Errors with their positions: `docs/cli.md:12: ...`. */
   failures: string[]
-  /** The file that Node can run, for each block. */
+  /** JavaScript file of each block. */
   modules: Map<Block, string>
 }
 
 /**
- * Checks the types of programs. Each program is a module of its own.
+ * Checks the types of programs. Each program is a separate module.
  *
  * @param name folder in target/docs for the files
  */

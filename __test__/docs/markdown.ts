@@ -4,7 +4,7 @@ import GithubSlugger from 'github-slugger'
 import MarkdownIt from 'markdown-it'
 import { ROOT } from '../child.js'
 
-/** A code block of a page, with the marks in the comment directly above it. */
+/** A code block of a page, with the annotations in the comment directly above the block. */
 export interface Block {
   /** Path in the repository: `docs/cli.md`. */
   page: string
@@ -15,7 +15,7 @@ export interface Block {
   text: string
   /** Reason in `<!-- not run: reason -->`. */
   notRun: string | undefined
-  /** File name in `<!-- file: train.mjs -->`, under which the reader saves the block. */
+  /** File name in `<!-- file: train.mjs -->`, with which readers save the block. */
   file: string | undefined
 }
 
@@ -39,11 +39,11 @@ export interface Page {
   links: Link[]
   /** Commands in sentences, such as `residual doctor`. */
   commands: Command[]
-  /** Targets of links after `#`. */
+  /** Anchors of headings: link targets after `#`. */
   anchors: Set<string>
 }
 
-const MARK = /<!--\s*(not run|file):\s*([\s\S]*?)\s*-->/g
+const ANNOTATION = /<!--\s*(not run|file):\s*([\s\S]*?)\s*-->/g
 
 /** All pages of the documentation. */
 export const PAGES: readonly Page[] = [
@@ -54,7 +54,7 @@ export const PAGES: readonly Page[] = [
     .map((path) => join('docs', path)),
 ].map(readPage)
 
-/** Parses a page like GitHub. */
+/** Parses a page as GitHub does. */
 export function readPage(path: string): Page {
   const page: Page = { path, blocks: [], links: [], commands: [], anchors: new Set() }
   const slugger = new GithubSlugger()
@@ -64,17 +64,19 @@ export function readPage(path: string): Page {
     const line = (map?.[0] ?? 0) + 1
     if (type === 'fence' || type === 'code_block') {
       const above = tokens[index - 1]
-      const marks = new Map<string, string>()
+      const annotations = new Map<string, string>()
       if (above?.type === 'html_block') {
-        for (const [, name = '', value = ''] of above.content.matchAll(MARK)) marks.set(name, value)
+        for (const [, name = '', value = ''] of above.content.matchAll(ANNOTATION)) {
+          annotations.set(name, value)
+        }
       }
       page.blocks.push({
         page: path,
         line: type === 'fence' ? line + 1 : line,
         language: info.trim().split(/\s/)[0] ?? '',
         text: content,
-        notRun: marks.get('not run'),
-        file: marks.get('file'),
+        notRun: annotations.get('not run'),
+        file: annotations.get('file'),
       })
     } else if (type === 'inline') {
       for (const inner of token.children ?? []) {

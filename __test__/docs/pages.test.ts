@@ -1,6 +1,6 @@
 /**
  * Runs every code block of the README and of docs/ in an example project. Blocks that cannot be run
- * give a reason, and are checked statically: types, commands and their options, configuration keys.
+ * have a reason, and are checked statically: types, commands and their options, configuration keys.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -54,11 +54,11 @@ test('every command in a sentence exists, with its options', (t) => {
   t.is(errors([BROKEN]).length, 2)
 })
 
-/** Number of further pages whose blocks may run concurrently. */
-let free = 2
+/** Number of pages whose blocks may be started now. */
+let freeSlots = 2
 const waiting: (() => void)[] = []
 
-/** The translation has the same blocks, which are run once. */
+/** The translation has the same blocks, which are run only from the original. */
 const [TRANSLATED, TRANSLATION] = ['README.md', 'README.zh-CN.md']
 
 test(`${TRANSLATION} has the same blocks as ${TRANSLATED}, except for comments`, (t) => {
@@ -74,13 +74,13 @@ const TO_RUN = PAGES.filter(({ path, blocks }) => path !== TRANSLATION && blocks
 for (const { path, blocks } of TO_RUN) {
   test(`${path}: every block runs`, async (t) => {
     t.timeout(20 * MINUTES)
-    if (free > 0) free--
+    if (freeSlots > 0) freeSlots--
     else await new Promise<void>((resolve) => waiting.push(resolve))
     try {
       t.deepEqual(await runBlocks(blocks, checked.modules, project), [])
     } finally {
       const next = waiting.shift()
-      if (next === undefined) free++
+      if (next === undefined) freeSlots++
       else next()
     }
   })
@@ -91,7 +91,8 @@ test('an error in a block is reported with its page and line', async (t) => {
   const types = await checkTypes(BROKEN.blocks.filter(isProgram), 'broken')
   const found = linesOf([...types.failures, ...(await check(BROKEN.blocks))])
   const remaining = BROKEN.blocks.filter((block) => !found.some((line) => isIn(block, line)))
-  // Blocks that fail only when they run: in the last line with `nowhere`, otherwise in the first line.
+  // Blocks that fail only when they run: in the last line with `nowhere`, otherwise in the first
+  // line.
   const failingLine = ({ line, text }: Block) =>
     line +
     Math.max(
@@ -182,7 +183,7 @@ async function dataErrors({ language, text, notRun }: Block): Promise<string[]> 
   }
 }
 
-/** Checks the syntax. */
+/** Returns syntax errors of a Python program. */
 function pythonErrors(text: string): string[] {
   const program = 'import ast, sys; ast.parse(sys.stdin.read())'
   const { status, stderr } = spawnSync('python3', ['-c', program], {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** Exit status of a program, with its output on stdout and stderr together. */
+/** Exit status of a program, and its interleaved output on stdout and stderr. */
 export interface ProcessResult {
   status: number | null
   output: string
@@ -8,7 +8,7 @@ export interface ProcessResult {
 
 const TIMEOUT_MS = 300_000
 
-/** Runs a program to its end in a folder. */
+/** Runs a program in a folder until it exits. */
 export function run(
   program: string,
   args: readonly string[],

@@ -16,9 +16,9 @@ import { run } from './process.js'
 import { scaleWeights } from './scale-weights.js'
 
 /**
- * The example project in which the blocks of the pages run: residual and onnxruntime-node are
- * installed, and there are images in photos/, cat.jpg and dog.jpg, weights files, small data sets and
- * finished runs. `residual` is the real one with shortened training (short-runs.ts).
+ * The example project in which the blocks of the pages run, with residual and onnxruntime-node,
+ * images in photos/, cat.jpg and dog.jpg, weights files, small data sets and finished runs.
+ * Training with its `residual` is shortened (short-runs.ts).
  */
 export interface Project {
   folder: string
@@ -29,7 +29,7 @@ export interface Project {
 const RUNS = ['one', 'other', 'a', 'b', 'c', 'photos-resnet18']
 const WEIGHTS = ['weights.pth', 'resnet18.pth', 'resnet50.pth', 'resnet20.th']
 
-/** Creates the project of which every page gets a copy. */
+/** Creates the project, which is copied for every page. */
 export async function createProject(): Promise<Project> {
   const folder = mkdtempSync(join(tmpdir(), 'residual-docs-'))
   imageFolder(folder, ['cat', 'dog'])
@@ -85,15 +85,15 @@ function install(folder: string): void {
   const modules = join(folder, 'node_modules')
   const file = (name: string, text: string) =>
     writeFileSync(join(modules, name), text, { mode: 0o755 })
-  const own = (name: string) => JSON.stringify(new URL(name, import.meta.url).href)
+  const moduleUrl = (name: string) => JSON.stringify(new URL(name, import.meta.url).href)
   mkdirSync(join(modules, '.bin'), { recursive: true })
   mkdirSync(join(modules, 'residual'))
   const exports = { '.': './index.js', './config.schema.json': './config.schema.json' }
   file('residual/package.json', JSON.stringify({ type: 'module', exports }))
-  file('residual/index.js', `export * from ${own('short-runs.js')}\n`)
+  file('residual/index.js', `export * from ${moduleUrl('short-runs.js')}\n`)
   cpSync(join(ROOT, 'config.schema.json'), join(modules, 'residual', 'config.schema.json'))
   file('.bin/package.json', '{ "type": "module" }')
-  file('.bin/residual', `#!/usr/bin/env node\nimport ${own('short-command.js')}\n`)
+  file('.bin/residual', `#!/usr/bin/env node\nimport ${moduleUrl('short-command.js')}\n`)
   file('.bin/npx', '#!/bin/sh\nexec "$@"\n')
   for (const name of ['onnxruntime-node', 'onnxruntime-common']) {
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
@@ -104,8 +104,8 @@ function addDatasets(folder: string): void {
   const cifar = join(folder, 'cifar-10-batches-bin')
   mkdirSync(cifar)
   for (const batch of [1, 2, 3, 4, 5]) {
-    const two = Buffer.concat([record(batch - 1), record(batch + 4)])
-    writeFileSync(join(cifar, `data_batch_${batch}.bin`), two)
+    const records = Buffer.concat([record(batch - 1), record(batch + 4)])
+    writeFileSync(join(cifar, `data_batch_${batch}.bin`), records)
   }
   writeFileSync(join(cifar, 'test_batch.bin'), Buffer.concat([record(3), record(5)]))
   const small = join(folder, 'small')

@@ -1,6 +1,7 @@
 /**
- * Scales the weights of a fixture to a range in which the network can be trained. The fixture's values
- * are counted up for bitwise comparisons, and each layer multiplies its input by about 100.
+ * Scales the weights of a fixture so that the network can be trained. The fixture's values are
+ * consecutive numbers for bitwise comparisons, with which each layer multiplies its input by about
+ * 100.
  *
  * @param file a .pth file in the zip format with 16-bit floats, changed in place
  */
@@ -9,7 +10,7 @@ export function scaleWeights(file: Buffer): Buffer {
   for (let at = file.indexOf(entry); at !== -1; at = file.indexOf(entry, at + 1)) {
     const name = file.toString('latin1', at + 46, at + 46 + file.readUInt16LE(at + 28))
     const bytes = file.readUInt32LE(at + 24)
-    // Vectors of normalization layers are in range.
+    // The vectors of normalization layers need no scaling.
     if (!/\/data\/\d+$/.test(name) || bytes <= 128) continue
     const header = file.readUInt32LE(at + 42)
     const start = header + 30 + file.readUInt16LE(header + 26) + file.readUInt16LE(header + 28)

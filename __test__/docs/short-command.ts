@@ -1,6 +1,6 @@
 /**
- * The command `residual` of the example project: the real one with additional arguments that shorten
- * training. The dashboard, which runs until Ctrl-C, is interrupted as soon as it prints its address.
+ * The command `residual` of the example project, with additional arguments that shorten training.
+ * The dashboard, which runs until Ctrl-C, is interrupted when it prints its address.
  */
 import { shortArguments } from './short-runs.js'
 

@@ -1,6 +1,6 @@
 /**
- * The module `residual` of the example project: the real one, with training and measuring limited to
- * a few steps. The blocks of the pages stay as readers see them.
+ * The module `residual` of the example project, with training and benchmarks limited to a few
+ * steps, so that the blocks of the pages run unchanged.
  */
 import * as real from 'residual'
 
@@ -8,10 +8,10 @@ export * from 'residual'
 
 /** Steps of a new run. */
 const STEPS = 2
-/** Total steps of a resumed run, which has made some already. */
+/** Total steps of a resumed run, including those before it was stopped. */
 const RESUMED_STEPS = 3
 
-/** Small replacements for data sets that are large or not available; paths in the project. */
+/** Small replacements for data sets that are large or not available, as paths in the project. */
 const SMALL_DATA: Record<string, real.DataConfig> = {
   cifar10: { source: './small/cifar10', validation: 0.2 },
   'fashion-mnist-mini': { source: './small/fashion-mnist-mini', validation: 0.2 },
@@ -46,8 +46,15 @@ export const findLr: typeof real.findLr = (config, options) =>
   real.findLr(shorten(config), { ...options, steps: 10 })
 
 export const bench: typeof real.bench = (config) => {
-  const given = typeof config === 'string' ? { model: config } : config
-  return real.bench({ ...given, batchSize: 2, imageSize: 32, rounds: 1, seconds: 0.1, threads: 1 })
+  const settings = typeof config === 'string' ? { model: config } : config
+  return real.bench({
+    ...settings,
+    batchSize: 2,
+    imageSize: 32,
+    rounds: 1,
+    seconds: 0.1,
+    threads: 1,
+  })
 }
 
 export const experiment: real.Experiments = {

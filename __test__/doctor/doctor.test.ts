@@ -10,7 +10,7 @@ import type { System } from '#dist/native/system.js'
 import { residual, script } from '../child.js'
 import { folder, tinyRun } from '../tiny.js'
 
-/** A machine with only the given files and no programs. */
+/** Returns a machine that has only the given files and no programs. */
 function machine(files: Record<string, string> = {}): System {
   const paths = Object.keys(files)
   return {
@@ -38,41 +38,41 @@ const LIBRARY = { '/usr/lib64/libcuda.so.1': '' }
 const LIBTORCH = '/libtorch/lib/libtorch_cpu.so'
 
 test('the first missing requirement of CUDA is named with a hint', (t) => {
-  const steps: [Record<string, string>, RegExp, RegExp | undefined][] = [
+  const machines: [Record<string, string>, RegExp, RegExp | undefined][] = [
     [{}, /no NVIDIA GPU/, undefined],
     [GPU, /driver is not loaded/, /580 or later/],
     [{ ...GPU, ...driver('535') }, /driver 535 is too old/, /580 or later/],
     [{ ...GPU, ...driver('580') }, /libcuda\.so\.1 is not installed/, /libraries too/],
     [{ ...GPU, ...driver('580'), ...LIBRARY }, /is a CPU build/, /RESIDUAL_LIBTORCH/],
   ]
-  for (const [files, detail, hint] of steps) {
+  for (const [files, detail, hint] of machines) {
     const missing = missingCudaRequirement(machine(files), LIBTORCH)
     t.regex(missing?.detail ?? '', detail)
     if (hint === undefined) t.is(missing?.hint, undefined)
     else t.regex(missing?.hint ?? '', hint)
   }
-  const all = { ...GPU, ...driver('581'), ...LIBRARY, '/libtorch/lib/libtorch_cuda.so': '' }
-  t.is(missingCudaRequirement(machine(all), LIBTORCH), undefined)
+  const complete = { ...GPU, ...driver('581'), ...LIBRARY, '/libtorch/lib/libtorch_cuda.so': '' }
+  t.is(missingCudaRequirement(machine(complete), LIBTORCH), undefined)
   const builtFor = (cuda: string) =>
     missingCudaRequirement(
-      machine({ ...all, '/libtorch/version.py': `cuda: Optional[str] = '${cuda}'\n` }),
+      machine({ ...complete, '/libtorch/version.py': `cuda: Optional[str] = '${cuda}'\n` }),
       LIBTORCH,
     )
   t.is(builtFor('13.0'), undefined)
   t.regex(builtFor('12.8')?.detail ?? '', /CUDA 12\.8, not 13/)
 })
 
-test('a machine without a GPU gives no warning, an incomplete CUDA installation does', async (t) => {
-  const statuses = async (files: Record<string, string>, seen = false) =>
-    (await checkCuda(machine(files), seen)).map(({ name, status }) => `${name} ${status}`)
+test('warns about an incomplete CUDA installation, but not about a missing GPU', async (t) => {
+  const statuses = async (files: Record<string, string>, isAvailable = false) =>
+    (await checkCuda(machine(files), isAvailable)).map(({ name, status }) => `${name} ${status}`)
   t.deepEqual(await statuses({}), ['CUDA off'])
   t.deepEqual(await statuses(GPU), ['CUDA warn'])
   t.deepEqual(await statuses({ ...GPU, ...driver('535') }), ['CUDA driver warn', 'CUDA warn'])
   t.deepEqual(await statuses({ ...GPU, ...driver('580') }, true), ['CUDA driver pass', 'CUDA pass'])
 })
 
-test('reports the CPU, the precision it selects, and the CPU limit of a container', (t) => {
-  const facts = (bf16: boolean) => ({
+test('reports the CPU, the automatic precision, and the CPU limit of a container', (t) => {
+  const environment = (bf16: boolean) => ({
     libtorch: '2.11.0',
     cpuCapability: 'AVX512',
     machine: { cores: 8, bf16, cuda: false },
@@ -84,7 +84,7 @@ test('reports the CPU, the precision it selects, and the CPU limit of a containe
     bf16 = false,
   ) => {
     const info = `vendor_id\t: ${vendor}\nmodel name\t: X\nflags\t\t: fpu ${flags}\n`
-    const checks = checkCpu(machine({ '/proc/cpuinfo': info, ...more }), facts(bf16))
+    const checks = checkCpu(machine({ '/proc/cpuinfo': info, ...more }), environment(bf16))
     return Object.fromEntries(checks.map((check) => [check.name, check])) as Record<string, Check>
   }
   const intel = checksOf('GenuineIntel', 'avx2 avx512f avx512_bf16')
@@ -97,8 +97,8 @@ test('reports the CPU, the precision it selects, and the CPU limit of a containe
     /^bf16/,
   )
   const precisionOnGpu = (cudaBf16: boolean) => {
-    const machineFacts = { cores: 8, bf16: false, cuda: true, cudaBf16 }
-    const checks = checkCpu(machine({}), { ...facts(false), machine: machineFacts })
+    const hardware = { cores: 8, bf16: false, cuda: true, cudaBf16 }
+    const checks = checkCpu(machine({}), { ...environment(false), machine: hardware })
     return checks.find(({ name }) => name === 'precision')?.detail ?? ''
   }
   t.regex(precisionOnGpu(true), /^bf16: this GPU/)
@@ -162,8 +162,8 @@ test('device cuda without CUDA is an error that names the missing requirement', 
   const { stdout, stderr } = await script(
     `import { findLr, plan, train } from 'residual'
     const config = ${JSON.stringify({ ...config, device: 'cuda' })}
-    for (const work of [train, findLr, plan]) {
-      await work(config).then(
+    for (const call of [train, findLr, plan]) {
+      await call(config).then(
         () => console.log('trained'),
         ({ code, message, at, hint }) => console.log(JSON.stringify({ code, message, at, hint })),
       )

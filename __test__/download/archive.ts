@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 
-/** An entry of a tar archive with arbitrary header fields, as an attacker could write it. */
+/** An entry of a tar archive. All header fields can be set, as an attacker could do. */
 export interface ArchiveEntry {
   path: string
   content?: Buffer | string

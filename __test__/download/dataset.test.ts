@@ -23,16 +23,16 @@ function published(file: string, bytes: Buffer, from: string[], unpack: string |
   return { file, bytes: bytes.length, sha256: sha256(bytes), from, unpack }
 }
 
-/** A data set with the given downloads. */
+/** Returns a data set with the given downloads, which is not on this machine. */
 function datasetOf(t: ExecutionContext, downloads: KnownDataset['downloads']): KnownDataset {
   const store = join(folder(t), 'datasets', 'tiny')
   const files = [
     { file: 'train.bin', bytes: TRAIN.length, sha256: sha256(TRAIN) },
     { file: 'test.bin', bytes: TEST.length, sha256: sha256(TEST) },
   ]
-  const facts = { classes: 2, train: 1, test: 1, channels: 1, imageSize: 1 }
-  const words = { title: 'Tiny', description: '', license: 'MIT', homepage: '' }
-  return { name: 'tiny', ...words, ...facts, folder: null, store, files, downloads }
+  const numbers = { classes: 2, train: 1, test: 1, channels: 1, imageSize: 1 }
+  const texts = { title: 'Tiny', description: '', license: 'MIT', homepage: '' }
+  return { name: 'tiny', ...texts, ...numbers, folder: null, store, files, downloads }
 }
 
 function archive(...more: ArchiveEntry[]): Buffer {
@@ -49,20 +49,20 @@ test('downloads, unpacks and verifies an archive, and renames the result', async
   const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])
   t.is(await ensureDataset(set, {}, POLICY), set.store)
   t.deepEqual(readdirSync(set.store).sort(), ['.residual.json', 'test.bin', 'train.bin'])
-  t.deepEqual(readdirSync(join(set.store, '..')), ['tiny'], 'no other file is left')
+  t.deepEqual(readdirSync(join(set.store, '..')), ['tiny'], 'no other file remains')
   // The marker file makes a second verification unnecessary.
   await ensureDataset({ ...set, folder: set.store }, {}, POLICY)
   t.is(requests.length, 1)
 })
 
 test('verifies compressed files without unpacking them to disk', async (t) => {
-  const [train, other] = [gzipSync(TRAIN), gzipSync(TEST)]
+  const [train, test] = [gzipSync(TRAIN), gzipSync(TEST)]
   const { url } = await serve(t, (request, response) =>
-    fileHandler(request.url === '/train.bin.gz' ? train : other)(request, response),
+    fileHandler(request.url === '/train.bin.gz' ? train : test)(request, response),
   )
   const set = datasetOf(t, [
     published('train.bin.gz', train, [url], null),
-    published('test.bin.gz', other, [url], null),
+    published('test.bin.gz', test, [url], null),
   ])
   await ensureDataset(set, {}, POLICY)
   t.deepEqual(readdirSync(set.store).sort(), ['.residual.json', 'test.bin.gz', 'train.bin.gz'])
@@ -117,12 +117,12 @@ test('verifies an existing copy once and uses it', async (t) => {
   t.true(existsSync(join(set.store, '.residual.json')))
 
   // A copy outside the cache, such as a system package, is used without writing to it.
-  const elsewhere = { ...set, store: join(folder(t), 'tiny'), folder: join(folder(t), 'usr') }
-  mkdirSync(elsewhere.folder)
-  writeFileSync(join(elsewhere.folder, 'train.bin'), TRAIN)
-  writeFileSync(join(elsewhere.folder, 'test.bin'), TEST)
-  t.is(await ensureDataset(elsewhere, {}, POLICY), elsewhere.folder)
-  t.deepEqual(readdirSync(elsewhere.folder).sort(), ['test.bin', 'train.bin'])
+  const system = { ...set, store: join(folder(t), 'tiny'), folder: join(folder(t), 'usr') }
+  mkdirSync(system.folder)
+  writeFileSync(join(system.folder, 'train.bin'), TRAIN)
+  writeFileSync(join(system.folder, 'test.bin'), TEST)
+  t.is(await ensureDataset(system, {}, POLICY), system.folder)
+  t.deepEqual(readdirSync(system.folder).sort(), ['test.bin', 'train.bin'])
 })
 
 test('rejects a copy with other content, and does not delete it', async (t) => {
@@ -139,7 +139,7 @@ test('rejects a copy with other content, and does not delete it', async (t) => {
   t.is(readdirSync(set.store).length, 2)
 })
 
-test('does not touch another folder at the target path', async (t) => {
+test('does not change an unrelated folder at the target path', async (t) => {
   const bytes = archive()
   const { url } = await serve(t, fileHandler(bytes))
   const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])

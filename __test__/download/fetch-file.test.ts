@@ -29,13 +29,15 @@ function remote(t: ExecutionContext, ...servers: string[]): RemoteFile {
   }
 }
 
-/** Closes the connection of the first `times` responses when their first bytes have arrived. */
+/**
+ * Returns options that close the connection of the first `times` responses after their first bytes.
+ */
 function interrupting({ requests, closeConnections }: Server, times = 1): DownloadOptions {
-  let seen = 0
+  let numInterrupted = 0
   return {
     onDownload() {
-      if (requests.length > times || seen === requests.length) return
-      seen = requests.length
+      if (requests.length > times || numInterrupted === requests.length) return
+      numInterrupted = requests.length
       closeConnections()
     },
   }
@@ -56,7 +58,7 @@ async function downloadFails(
 
 function assertComplete(t: ExecutionContext, { target }: RemoteFile): void {
   t.true(readFileSync(target).equals(CONTENT))
-  t.deepEqual(readdirSync(dirname(target)), ['data.bin'], 'no other file is left')
+  t.deepEqual(readdirSync(dirname(target)), ['data.bin'], 'no other file remains')
 }
 
 test('downloads and verifies a file, and reports progress', async (t) => {
@@ -77,7 +79,7 @@ test('downloads and verifies a file, and reports progress', async (t) => {
   t.is(requests.length, 1)
 })
 
-test('resumes a download whose connection broke', async (t) => {
+test('resumes a download after the connection was closed', async (t) => {
   const server = await serve(t, (request, response) =>
     (server.requests.length < 3 ? stallingHandler(CONTENT, 100_000) : fileHandler(CONTENT))(
       request,
@@ -99,9 +101,9 @@ test('resumes a download whose connection broke', async (t) => {
 })
 
 test('resumes the download of an earlier call', async (t) => {
-  let whole = false
+  let isComplete = false
   const server = await serve(t, (request, response) =>
-    (whole ? fileHandler(CONTENT) : stallingHandler(CONTENT, 100_000))(request, response),
+    (isComplete ? fileHandler(CONTENT) : stallingHandler(CONTENT, 100_000))(request, response),
   )
   const { url, requests } = server
   const file = remote(t, url)
@@ -112,7 +114,7 @@ test('resumes the download of an earlier call', async (t) => {
     /the connection broke after \d+ of 300000 bytes|other side closed|terminated|aborted/,
   )
   t.true(existsSync(`${file.target}.part`))
-  whole = true
+  isComplete = true
   await fetchFile(file, {}, GENEROUS)
   assertComplete(t, file)
   t.regex(requests[1]?.headers.range ?? '', /^bytes=[1-9]\d*-$/)
@@ -132,8 +134,8 @@ test('starts over if the server does not support ranges', async (t) => {
 
 test('starts over if the file changed on the server', async (t) => {
   const older = Buffer.alloc(CONTENT.length, 'older ')
+  // A server that honors If-Range sends the new file; a server that ignores it sends a range.
   for (const honorsIfRange of [true, false]) {
-    // One server honors If-Range and sends the new file, the other ignores it and sends a range.
     const server = await serve(t, (request, response) => {
       if (server.requests.length === 1)
         return stallingHandler(older, 100_000, '"old"')(request, response)
@@ -225,7 +227,7 @@ test('rejects a web page in place of the file', async (t) => {
   t.regex((await downloadFails(t, remote(t, url))).message, /a web page/)
 })
 
-test('follows redirects, but no loops, long chains or other protocols', async (t) => {
+test('follows redirects, and rejects loops, long chains and other protocols', async (t) => {
   const { url } = await serve(t, (request, response) => {
     const path = request.url ?? ''
     const number = Number(path.slice(1))
@@ -300,11 +302,11 @@ test('an aborted download keeps the received bytes', async (t) => {
   })
   const file = remote(t, url)
   const controller = new AbortController()
-  const why = new Error('enough')
-  const options = { signal: controller.signal, onDownload: () => controller.abort(why) }
+  const reason = new Error('aborted by the test')
+  const options = { signal: controller.signal, onDownload: () => controller.abort(reason) }
   const error = await downloadFails(t, file, options, { ...QUICK, idleTimeout: 60_000 })
   t.true(error instanceof AbortError)
-  t.is(error.cause, why)
+  t.is(error.cause, reason)
   t.true(existsSync(`${file.target}.part`))
   t.true((await downloadFails(t, file, { signal: AbortSignal.abort() })) instanceof AbortError)
 })
@@ -312,7 +314,7 @@ test('an aborted download keeps the received bytes', async (t) => {
 test('a folder that is not writable gives E_WRITE with a hint', async (t) => {
   const { url, requests } = await serve(t, fileHandler(CONTENT))
   const file = remote(t, url)
-  writeFileSync(dirname(file.target), 'a file where a folder should be')
+  writeFileSync(dirname(file.target), 'a file instead of a folder')
   const error = await downloadFails(t, file)
   t.is(error.code, 'E_WRITE')
   t.regex(error.hint ?? '', /RESIDUAL_CACHE/)
@@ -329,23 +331,23 @@ test('concurrent calls download a file once', async (t) => {
 
 test.serial('uses http_proxy and honors no_proxy', async (t) => {
   const { url, requests } = await serve(t, fileHandler(CONTENT))
-  const through = await proxy(t)
+  const proxyServer = await proxy(t)
   t.teardown(() => {
     delete process.env.http_proxy
     delete process.env.no_proxy
   })
-  process.env.http_proxy = through.url
+  process.env.http_proxy = proxyServer.url
   const file = remote(t, url)
   await fetchFile(file, {}, GENEROUS)
   assertComplete(t, file)
-  t.deepEqual(through.proxied, [`GET ${url}data.bin`])
+  t.deepEqual(proxyServer.proxied, [`GET ${url}data.bin`])
   process.env.no_proxy = '127.0.0.1'
   await fetchFile(remote(t, url), {}, GENEROUS)
-  t.is(through.proxied.length, 1)
+  t.is(proxyServer.proxied.length, 1)
   t.is(requests.length, 2)
 })
 
-test('accepts a checksum of which only the first digits are published', async (t) => {
+test('accepts a published checksum that contains only the first digits', async (t) => {
   const { url } = await serve(t, fileHandler(CONTENT))
   const weights = {
     ...remote(t, url),

@@ -9,16 +9,16 @@ import { folder } from '../tiny.js'
 
 const FAST = { staleAfter: 800 }
 
-test('only one caller at a time holds a lock, however long its work takes', async (t) => {
+test('only one caller at a time holds a lock, also for longer than staleAfter', async (t) => {
   const path = join(folder(t), 'lock')
-  let [holders, most] = [0, 0]
+  let [holders, maxHolders] = [0, 0]
   const work = async () => {
-    most = Math.max(most, ++holders)
+    maxHolders = Math.max(maxHolders, ++holders)
     await sleep(1200) // longer than staleAfter
     holders--
   }
   await Promise.all([1, 2].map(() => withLock(path, work, FAST)))
-  t.is(most, 1)
+  t.is(maxHolders, 1)
   t.false(existsSync(path))
 })
 
@@ -37,14 +37,14 @@ test('waiting for a lock ends when its signal is aborted', async (t) => {
   await t.throwsAsync(waiting, { instanceOf: AbortError })
 })
 
-test('releases the lock when the work throws', async (t) => {
+test('releases the lock when the work throws an error', async (t) => {
   const path = join(folder(t), 'lock')
   const throwing = withLock(path, async () => Promise.reject(new Error('no')), FAST)
   await t.throwsAsync(throwing, { message: 'no' })
   t.false(existsSync(path))
 })
 
-test('toWriteError converts errors of the disk, but not of the network', (t) => {
+test('toWriteError converts file system errors, but no network errors', (t) => {
   const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' })
   const error = toWriteError(full, '/cache/a.part')
   t.is(error?.code, 'E_WRITE')

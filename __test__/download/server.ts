@@ -19,6 +19,7 @@ export interface Server {
   closeConnections(): void
 }
 
+/** Starts a server that passes all requests to `handler`. */
 export async function serve(t: ExecutionContext, handler: RequestHandler): Promise<Server> {
   const requests: IncomingMessage[] = []
   const server = createServer((request, response) => {
@@ -53,7 +54,7 @@ export function fileHandler(content: Buffer, etag = '"one"'): RequestHandler {
   }
 }
 
-/** Serves a file but sends only `after` bytes of each response, and leaves it open. */
+/** Serves a file, but sends only `after` bytes of each response and keeps the connection open. */
 export function stallingHandler(content: Buffer, after: number, etag = '"one"'): RequestHandler {
   return (request, response) => {
     const from = rangeStart(request, etag)
@@ -74,7 +75,7 @@ export function rangeStart({ headers }: IncomingMessage, etag: string): number {
   return Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0)
 }
 
-/** A forward proxy: absolute URLs for HTTP, CONNECT tunnels for HTTPS. */
+/** Starts a forward proxy: absolute URLs for HTTP, CONNECT tunnels for HTTPS. */
 export async function proxy(t: ExecutionContext): Promise<{ url: string; proxied: string[] }> {
   const proxied: string[] = []
   const server = createServer((incoming, outgoing) => {
@@ -88,10 +89,10 @@ export async function proxy(t: ExecutionContext): Promise<{ url: string; proxied
   server.on('connect', (incoming, socket, head) => {
     proxied.push(`CONNECT ${incoming.url}`)
     const [host, port] = (incoming.url ?? '').split(':')
-    const to = connect(Number(port), host, () => {
+    const target = connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-      to.write(head)
-      to.pipe(socket).pipe(to)
+      target.write(head)
+      target.pipe(socket).pipe(target)
     })
   })
   server.listen(0, '127.0.0.1')

@@ -3,6 +3,7 @@ import test from 'ava'
 import { type GridTile, makeGrid, type Pixels, ResidualError } from 'residual'
 import { pixels as grayPixels, png as pngFile } from '../tiny.js'
 
+/** Returns an image of one color. */
 function flat(value: readonly number[], side = 8): Pixels {
   const data = new Uint8Array(side * side * value.length)
   for (let at = 0; at < data.length; at++) data[at] = value[at % value.length] as number
@@ -33,11 +34,11 @@ function decode(png: Buffer): {
       const left = x < 4 ? 0 : (rows[y * stride + x - 4] as number)
       const up = y === 0 ? 0 : (rows[(y - 1) * stride + x] as number)
       const corner = x < 4 || y === 0 ? 0 : (rows[(y - 1) * stride + x - 4] as number)
-      const near = [left, up, corner].map((value) => Math.abs(left + up - corner - value))
-      const [a, b, c] = near as [number, number, number]
+      const distances = [left, up, corner].map((value) => Math.abs(left + up - corner - value))
+      const [a, b, c] = distances as [number, number, number]
       const paeth = a <= b && a <= c ? left : b <= c ? up : corner
-      const before = [0, left, up, (left + up) >> 1, paeth][filter as number] as number
-      rows[y * stride + x] = (raw[y * (stride + 1) + 1 + x] as number) + before
+      const predicted = [0, left, up, (left + up) >> 1, paeth][filter as number] as number
+      rows[y * stride + x] = (raw[y * (stride + 1) + 1 + x] as number) + predicted
     }
   }
   return {
@@ -47,7 +48,7 @@ function decode(png: Buffer): {
   }
 }
 
-test('draws every image at its place, pixel by pixel', (t) => {
+test('draws every image at its position without interpolation', (t) => {
   const colors = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [40]]
   const tiles = colors.map((color, index) => ({ image: flat(color), caption: `${index}` }))
   const grid = makeGrid(tiles, { columns: 2, tileSize: 16 })
@@ -72,17 +73,17 @@ test('escapes captions', (t) => {
 })
 
 test('draws captions without a system font', (t) => {
-  const without = makeGrid([{ image: flat([255]), caption: '' }]).png({ scale: 1 })
+  const withoutCaption = makeGrid([{ image: flat([255]), caption: '' }]).png({ scale: 1 })
   const withCaption = makeGrid([{ image: flat([255]), caption: 'mm' }]).png({ scale: 1 })
-  const ink = (file: Buffer) => {
+  const countDark = (file: Buffer) => {
     const { width, height, at } = decode(file)
     let dark = 0
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) dark += +((at(x, y)[0] ?? 0) < 128)
     return dark
   }
-  t.is(ink(without), 0)
-  t.true(ink(withCaption) > 20)
+  t.is(countDark(withoutCaption), 0)
+  t.true(countDark(withCaption) > 20)
 })
 
 test('truncates a long caption and keeps it in the tooltip', (t) => {
@@ -107,17 +108,17 @@ test('embeds image files unchanged', (t) => {
 })
 
 test('rejects invalid images with their key', (t) => {
-  const refused = (tiles: unknown) =>
+  const gridError = (tiles: unknown) =>
     t.throws(() => makeGrid(tiles as GridTile[]), { instanceOf: ResidualError, code: 'E_USAGE' })
-  refused([])
+  gridError([])
   for (const image of [new Uint8Array(0), Buffer.from('GIF89a'), deflateSync('x'), null, {}]) {
-    const error = refused([
+    const error = gridError([
       { image: flat([1]), caption: '' },
       { image, caption: '' },
     ])
     t.is(error?.at.key, 'tiles[1].image')
   }
-  refused([{ image: { ...flat([1]), width: 9 }, caption: '' }])
+  gridError([{ image: { ...flat([1]), width: 9 }, caption: '' }])
   const tiles = [{ image: flat([1]), caption: '' }]
   t.throws(() => makeGrid(tiles, { columns: 0 }), { code: 'E_USAGE' })
 })

@@ -22,7 +22,7 @@ const PLATFORM = join(ROOT, 'bindings', 'npm', currentPlatform())
 const LIBTORCH = join(ROOT, 'bindings', 'npm', 'libtorch-linux-x64', 'lib')
 
 /** Returns the file names of the native libraries that a program loads. */
-async function loadedBy(program: string): Promise<string[]> {
+async function loadedLibraries(program: string): Promise<string[]> {
   const { stdout, stderr } = await script(`
     import { readFileSync } from 'node:fs'
     ${program}
@@ -34,7 +34,7 @@ async function loadedBy(program: string): Promise<string[]> {
 }
 
 test('importing the package loads no native library', async (t) => {
-  const loaded = await loadedBy("import 'residual'")
+  const loaded = await loadedLibraries("import 'residual'")
   t.deepEqual(
     loaded.filter((name) => /residual|torch/.test(name)),
     [],
@@ -52,7 +52,7 @@ test('importing the package loads neither http, tls nor child_process', async (t
 })
 
 test('inspect() and datasets() do not load libtorch', async (t) => {
-  const loaded = await loadedBy(`
+  const loaded = await loadedLibraries(`
     import { datasets, inspect } from 'residual'
     await inspect('resnet50')
     await datasets()
@@ -71,8 +71,8 @@ test('the package can be loaded with require()', async (t) => {
   t.is(stdout, 'function\n')
 })
 
-/** Runs a copy of the package with the given addon files and returns its error. */
-async function withAddons(t: ExecutionContext, addons: Record<string, string>) {
+/** Calls `inspect()` of a copy of the package with the given addon files, and returns its error. */
+async function inspectWithAddons(t: ExecutionContext, addons: Record<string, string>) {
   const root = folder(t)
   cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
@@ -93,7 +93,7 @@ async function withAddons(t: ExecutionContext, addons: Record<string, string>) {
 }
 
 test('a missing platform package is reported with an install hint', async (t) => {
-  const { code, message, hint } = await withAddons(t, {})
+  const { code, message, hint } = await inspectWithAddons(t, {})
   t.is(code, 'E_PLATFORM')
   t.regex(message, /@residual\/linux-x64-gnu is not installed/)
   t.regex(hint, /--include=optional/)
@@ -101,7 +101,7 @@ test('a missing platform package is reported with an install hint', async (t) =>
 
 test('a library that is not an addon is reported with an install hint', async (t) => {
   const addons = { 'residual.node': join(PLATFORM, 'residual-cuda.so') }
-  const { code, message, at, hint } = await withAddons(t, addons)
+  const { code, message, at, hint } = await inspectWithAddons(t, addons)
   t.is(code, 'E_PLATFORM')
   t.regex(message, /^the native addon could not be loaded: ./)
   t.is(basename(at.file), 'residual.node')
@@ -137,7 +137,7 @@ async function trainError(config: object, env: NodeJS.ProcessEnv) {
   return JSON.parse(stdout)
 }
 
-test('a missing libtorch is reported with the variable that names it', async (t) => {
+test('a missing libtorch is reported with the environment variable', async (t) => {
   const error = await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: '/nowhere' })
   t.is(error.code, 'E_LIBTORCH')
   t.regex(error.message, /RESIDUAL_LIBTORCH is set to \/nowhere/)

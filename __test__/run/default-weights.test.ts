@@ -1,4 +1,4 @@
-/** Default pretrained weights of runs on folders of photographs. */
+/** Default pretrained weights of runs on folders of photos. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -10,7 +10,7 @@ import { folder, idxData, imageFolder, photographs } from '../tiny.js'
 const FILE = 'resnet18-f37072fd.pth'
 
 /** Arguments that limit a run to one step. */
-const BRIEF = ['budget.steps=1', 'batchSize=4', 'precision=fp32', 'threads=1', 'workers=1']
+const SHORT = ['budget.steps=1', 'batchSize=4', 'precision=fp32', 'threads=1', 'workers=1']
 
 /** Starts a download mirror and creates an empty cache. */
 async function mirror(t: ExecutionContext, handler: RequestHandler) {
@@ -26,7 +26,7 @@ test('downloads default weights once and reports their size; without them, train
   const { cache, env, requested } = await mirror(t, unavailable)
   const out = join(cache, 'run')
   const photos = photographs(cache)
-  const args = ['train', photos, `out=${out}`, '--no-report', ...BRIEF]
+  const args = ['train', photos, `out=${out}`, '--no-report', ...SHORT]
   const { status, stderr } = await residual(args, { env })
   t.is(status, 0, stderr)
   // Default weights are optional, so their download is not retried.
@@ -43,23 +43,25 @@ test('downloads default weights once and reports their size; without them, train
   t.regex(stderr, /^ {2}image size +128 +/m)
 
   // config.json records the decision, so the next run requests nothing.
-  const again = await residual(
+  const repeated = await residual(
     ['train', '--config', join(out, 'config.json'), `out=${out}-2`, '--no-report'],
     { env },
   )
-  t.is(again.status, 0, again.stderr)
+  t.is(repeated.status, 0, repeated.stderr)
   t.is(requested().length, 1)
-  t.notRegex(again.stderr, /warning/)
+  t.notRegex(repeated.stderr, /warning/)
 })
 
-/** Returns the initial weights and the warning codes that `plan()` reports for each configuration. */
-async function planned(env: NodeJS.ProcessEnv, ...configs: TrainConfig[]) {
+/**
+ * Returns the initial weights and the warning codes that `plan()` reports for each configuration.
+ */
+async function planWeights(env: NodeJS.ProcessEnv, ...configs: TrainConfig[]) {
   const { status, stdout, stderr } = await script(
     `import { plan } from 'residual'
     const planned = []
     for (const config of ${JSON.stringify(configs)}) {
-      const brief = { batchSize: 2, threads: 1, workers: 1, ...config }
-      const { config: { model }, warnings } = await plan(brief, { measure: false })
+      const short = { batchSize: 2, threads: 1, workers: 1, ...config }
+      const { config: { model }, warnings } = await plan(short, { measure: false })
       planned.push({ weights: model.weights, warnings })
     }
     console.log(JSON.stringify(planned))`,
@@ -75,17 +77,17 @@ const FALLBACK = ['none', 'E_DOWNLOAD']
 test('without a network, or offline, the run starts without delay', async (t) => {
   const { cache, env, requested } = await mirror(t, unavailable)
   const data = photographs(cache)
-  t.deepEqual(await planned({ ...env, RESIDUAL_OFFLINE: '1' }, { data }), [FALLBACK])
-  t.deepEqual(await planned(env, { data, model: { weights: 'none' } }), [['none']])
+  t.deepEqual(await planWeights({ ...env, RESIDUAL_OFFLINE: '1' }, { data }), [FALLBACK])
+  t.deepEqual(await planWeights(env, { data, model: { weights: 'none' } }), [['none']])
   t.deepEqual(requested(), [])
   // No server listens on this port.
   const noServer = { ...env, RESIDUAL_MIRROR: 'http://127.0.0.1:9/' }
-  t.deepEqual(await planned(noServer, { data }), [FALLBACK])
+  t.deepEqual(await planWeights(noServer, { data }), [FALLBACK])
 })
 
 test('--offline downloads neither weights nor data sets', async (t) => {
   const { cache, env, requested } = await mirror(t, unavailable)
-  const args = ['train', photographs(cache), '--offline', `out=${join(cache, 'run')}`, ...BRIEF]
+  const args = ['train', photographs(cache), '--offline', `out=${join(cache, 'run')}`, ...SHORT]
   const { status, stderr } = await residual(args, { env })
   t.is(status, 0, stderr)
   t.regex(stderr, /^warning: training starts from scratch: /m)
@@ -98,7 +100,7 @@ test('--offline downloads neither weights nor data sets', async (t) => {
 test('requests no default weights for small images, other layouts or other networks', async (t) => {
   const { cache, env, requested } = await mirror(t, unavailable)
   const source = photographs(cache)
-  const plans = await planned(
+  const plans = await planWeights(
     env,
     { data: imageFolder(folder(t), ['a', 'b']) },
     { data: idxData(cache) },
@@ -113,11 +115,11 @@ test('requests no default weights for small images, other layouts or other netwo
 test('rejects weights with a wrong checksum', async (t) => {
   const { cache, env } = await mirror(t, (_, response) => response.end('other content'))
   const data = photographs(cache)
-  t.deepEqual(await planned(env, { data }), [FALLBACK])
+  t.deepEqual(await planWeights(env, { data }), [FALLBACK])
   t.false(existsSync(join(cache, 'weights', FILE)))
-  // A file that was copied there by hand is verified, too.
+  // A file that the user copied there is verified too.
   writeFileSync(join(cache, 'weights', FILE), 'other content')
-  t.deepEqual(await planned(env, { data }), [FALLBACK])
+  t.deepEqual(await planWeights(env, { data }), [FALLBACK])
 })
 
 test('an abort ends the download and the run', async (t) => {
@@ -142,7 +144,7 @@ test('the warning is emitted as an event and logged to metrics.jsonl', async (t)
   const { cache, env } = await mirror(t, unavailable)
   const photos = photographs(cache)
   const out = join(cache, 'run')
-  const { stdout } = await residual(['train', photos, '--json', `out=${out}`, ...BRIEF], { env })
+  const { stdout } = await residual(['train', photos, '--json', `out=${out}`, ...SHORT], { env })
   const events = stdout
     .trimEnd()
     .split('\n')

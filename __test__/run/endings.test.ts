@@ -6,7 +6,7 @@ import { AbortError, loadModel, ResidualError, type RunEvent, train } from 'resi
 import { script } from '../child.js'
 import { arraySplit, pixels, tinyRun } from '../tiny.js'
 
-/** More epochs than any test runs. */
+/** More epochs than any test trains. */
 const LONG = { epochs: 100_000 }
 
 test("stop() and a hook's 'stop' end the run with a result and a checkpoint", async (t) => {
@@ -71,9 +71,9 @@ test('stopping a paused run ends it', async (t) => {
   t.is((await run).stopReason, 'stopped')
 })
 
-test('an aborted run rejects with an AbortError that carries the checkpoint', async (t) => {
+test('an aborted run rejects with an AbortError that contains the checkpoint', async (t) => {
   const controller = new AbortController()
-  const reason = new Error('the window was closed')
+  const reason = new Error('the user closed the window')
   const events: RunEvent[] = []
   const run = train(tinyRun(t, LONG), {
     signal: controller.signal,
@@ -127,13 +127,13 @@ test('stopping a run before its start writes nothing', async (t) => {
 })
 
 for (const [name, hook] of Object.entries({
-  'a throw': (error: unknown) => () => {
+  'an exception': (error: unknown) => () => {
     throw error
   },
   'a rejection': (error: unknown) => () => Promise.reject(error),
 })) {
   for (const event of ['onStart', 'onStep', 'onEpoch', 'onCheckpoint', 'onEnd'] as const) {
-    test(`${name} in ${event} saves the run and is what it rejects with`, async (t) => {
+    test(`${name} in ${event} saves a checkpoint and rejects the run`, async (t) => {
       const thrown = new RangeError('mine')
       const config = tinyRun(t, event === 'onEnd' ? {} : LONG)
       const run = train(config, { [event]: hook(thrown) })
@@ -180,7 +180,7 @@ test('a run keeps the process alive until it ends', async (t) => {
   t.true(existsSync(join(config.out as string, 'result.json')))
 })
 
-test('process.exit during a step saves the run and keeps the exit status', async (t) => {
+test('process.exit() during a step saves a checkpoint and does not change the exit status', async (t) => {
   const config = tinyRun(t, LONG)
   const { status, signal, stderr } = await script(`
     import { train } from 'residual'
@@ -203,7 +203,7 @@ test('an uncaught error ends the process as usual', async (t) => {
   t.is(status, 1)
 })
 
-test('an unreferenced run is saved and stopped when the process exits', async (t) => {
+test('an unreferenced run saves a checkpoint when the process exits', async (t) => {
   const config = tinyRun(t, LONG)
   const { status, signal, stderr } = await script(`
     import { train } from 'residual'
@@ -249,17 +249,17 @@ test('the requested report exists when the end event is emitted', async (t) => {
 })
 
 test('writes no report by default or after a stop', async (t) => {
-  const unasked = await train(tinyRun(t, { epochs: 1 }))
-  t.false('report' in unasked)
-  t.false(existsSync(join(unasked.dir, 'report.html')))
+  const completed = await train(tinyRun(t, { epochs: 1 }))
+  t.false('report' in completed)
+  t.false(existsSync(join(completed.dir, 'report.html')))
   const stopped = await train(tinyRun(t, LONG), { report: true, onEpoch: () => 'stop' })
   t.is(stopped.stopReason, 'stopped')
   t.false('report' in stopped)
-  const wrong = await t.throwsAsync(async () => await train({}, { report: 'yes' as never }), {
+  const error = await t.throwsAsync(async () => await train({}, { report: 'yes' as never }), {
     instanceOf: ResidualError,
     code: 'E_USAGE',
   })
-  t.is(wrong?.at.key, 'report')
+  t.is(error?.at.key, 'report')
 })
 
 test('a report that cannot be written gives a warning, not an error', async (t) => {
@@ -268,7 +268,7 @@ test('a report that cannot be written gives a warning, not an error', async (t) 
   const types: string[] = []
   const run = train(config, {
     report: true,
-    onStart: ({ dir }) => writeFileSync(join(dir, 'plots'), 'a file in the way'),
+    onStart: ({ dir }) => writeFileSync(join(dir, 'plots'), 'a file instead of the folder'),
     onWarning: ({ code, message, hint }) => {
       warnings.push(code)
       t.regex(message, /^the report was not written: /)

@@ -24,7 +24,7 @@ test('a waiting reader gets every event', async (t) => {
   ])
 })
 
-test('step events are coalesced for a busy reader, others are not', async (t) => {
+test('only step events are coalesced for a busy reader', async (t) => {
   const queue = new EventQueue(() => {})
   for (let number = 1; number <= 1000; number++) queue.push(step(number))
   queue.push(checkpoint)
@@ -36,7 +36,7 @@ test('step events are coalesced for a busy reader, others are not', async (t) =>
 
 test('the failure is thrown once, after the last event', async (t) => {
   const queue = new EventQueue(() => {})
-  const failure = new Error('it')
+  const failure = new Error('failed')
   queue.push(checkpoint)
   queue.end({ error: failure })
   t.false((await queue.next()).done)
@@ -44,7 +44,7 @@ test('the failure is thrown once, after the last event', async (t) => {
   t.true((await queue.next()).done)
 })
 
-test('leaving the loop detaches the reader and drops its events', async (t) => {
+test('leaving the loop detaches the reader and discards its events', async (t) => {
   const detached: EventQueue[] = []
   const queue = new EventQueue((queue) => detached.push(queue))
   queue.push(checkpoint)

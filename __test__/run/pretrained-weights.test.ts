@@ -1,6 +1,6 @@
 /**
- * Pretrained weights through the public API. Published weight files are outside the repository, in
- * `../shared/data` or the folder that `RESIDUAL_TEST_DATA` names; without them, their tests are
+ * Pretrained weights through the public API. Published weights files are outside the repository, in
+ * the folder `RESIDUAL_TEST_DATA`, by default `../shared/data`. Tests whose files are missing are
  * skipped.
  */
 import { spawnSync } from 'node:child_process'
@@ -47,16 +47,16 @@ testOn([RESNET20], 'reports the assumptions about weights without metadata', asy
 
 testOn(
   [HYMENOPTERA, CIFAR],
-  'fine-tunes a CIFAR checkpoint and PyTorch weights on photographs with a new classifier head',
+  'fine-tunes a CIFAR checkpoint and PyTorch weights on photos with a new classification head',
   async (t) => {
     const parent = folder(t)
     const untar = spawnSync('tar', ['-xf', HYMENOPTERA, '-C', parent])
     t.is(untar.status, 0, String(untar.stderr))
     const found = spawnSync('find', [parent, '-type', 'd', '-name', 'train'], { encoding: 'utf8' })
     const photos = join(found.stdout.trim(), '..')
-    const brief = { batchSize: 32, budget: { steps: 2 }, precision: 'fp32', seed: 1 } as const
+    const short = { batchSize: 32, budget: { steps: 2 }, precision: 'fp32', seed: 1 } as const
     const first = await train({
-      ...brief,
+      ...short,
       data: CIFAR,
       model: 'resnet8',
       out: join(parent, 'cifar'),
@@ -85,7 +85,7 @@ testOn(
   },
 )
 
-test('the command line prints assumed values and accepts given ones', async (t) => {
+test('the command line prints assumed values and accepts settings instead', async (t) => {
   const parent = folder(t)
   const photos = imageFolder(parent, ['a', 'b', 'c', 'd'])
   const weights = join(FIXTURES, 'notebook.pth')
@@ -106,9 +106,9 @@ test('the command line prints assumed values and accepts given ones', async (t) 
   t.regex(withoutData.stderr, /have no record of their training data/)
 })
 
-test('rejects a pickle with anything but tensors without executing it', async (t) => {
+test('rejects a pickle that contains a function call without executing it', async (t) => {
   const parent = folder(t)
-  const marker = join(parent, 'it-ran')
+  const marker = join(parent, 'executed')
   const file = join(parent, 'weights.pth')
   writeFileSync(file, `cos\nsystem\n(Vtouch ${marker}\ntR.`)
   const error = await t.throwsAsync<ResidualError>(loadModel(file))
@@ -131,7 +131,7 @@ test('initial weights must exist and match the network', async (t) => {
   t.regex(tiny.message, /there are no ImageNet weights for 'resnet20'/)
 })
 
-test('downloads and verifies published weights; the error says how to copy them by hand', async (t) => {
+test('downloads and verifies published weights; the error names the path for a manual copy', async (t) => {
   const cache = folder(t)
   const requested: string[] = []
   const server = createServer((request, response) => {
@@ -153,7 +153,7 @@ test('downloads and verifies published weights; the error says how to copy them 
   t.true(stderr.includes(join(cache, 'weights', 'resnet18-f37072fd.pth')), stderr)
   t.regex(stderr, /f37072fd/)
   t.false(existsSync(join(cache, 'run')))
-  // The learning-rate range test loads weights as a run does.
+  // The learning rate range test loads weights as a run does.
   requested.length = 0
   const range = await residual(['find-lr', photos, 'model.weights=imagenet'], { env })
   t.not(range.status, 0)

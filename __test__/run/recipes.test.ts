@@ -5,26 +5,26 @@ import { inspect, ResidualError, recipes, type TrainConfig, train } from 'residu
 import { applyRecipe } from '#dist/api/run/recipes.js'
 import { folder, imageFolder, tinyRun } from '../tiny.js'
 
-function merged(config: TrainConfig): TrainConfig {
+function merge(config: TrainConfig): TrainConfig {
   return JSON.parse(applyRecipe(JSON.stringify(config)))
 }
 
-/** Returns whether `whole` contains all values of `part`. */
-function isPartOf(part: unknown, whole: unknown): boolean {
-  if (typeof part !== 'object' || part === null) return part === whole
-  if (typeof whole !== 'object' || whole === null) return false
-  return Object.entries(part).every(([key, value]) =>
-    isPartOf(value, (whole as Record<string, unknown>)[key]),
+/** Returns whether `object` contains all values of `subset`. */
+function containsAll(object: unknown, subset: unknown): boolean {
+  if (typeof subset !== 'object' || subset === null) return subset === object
+  if (typeof object !== 'object' || object === null) return false
+  return Object.entries(subset).every(([key, value]) =>
+    containsAll((object as Record<string, unknown>)[key], value),
   )
 }
 
 test('every recipe names its source and published result', async (t) => {
-  const all = await recipes()
+  const list = await recipes()
   t.deepEqual(
-    all.map((recipe) => recipe.name),
+    list.map((recipe) => recipe.name),
     ['fast', 'he2015-cifar', 'he2015-cifar110', 'he2015-imagenet', 'notebook'],
   )
-  for (const { name, description, source, published, config } of all) {
+  for (const { name, description, source, published, config } of list) {
     t.true(
       [description, source, published].every((text) => text.length > 10),
       name,
@@ -51,20 +51,20 @@ test('a run uses the values of its recipe', async (t) => {
     const { dir } = await train(small as unknown as TrainConfig)
     const resolved = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'))
     const { data: _, model: __, budget: ___, epochs: ____, batchSize: _____, ...unchanged } = config
-    t.true(isPartOf(unchanged, resolved), `${name}: ${JSON.stringify(unchanged)}`)
+    t.true(containsAll(resolved, unchanged), `${name}: ${JSON.stringify(unchanged)}`)
     t.is(resolved.recipe, name)
   }
 })
 
 test('the configuration overrides the recipe', (t) => {
-  const notebook = merged({ recipe: 'notebook' })
-  const { optimizer, schedule, data, model, epochs } = merged({
+  const notebook = merge({ recipe: 'notebook' })
+  const { optimizer, schedule, data, model, epochs } = merge({
     ...{ recipe: 'notebook', data: 'cifar10', model: { shortcut: 'C' }, epochs: 2 },
     optimizer: { type: 'sgd', lr: 0.05 },
     schedule: 'cosine',
   })
   t.deepEqual(optimizer, { ...(notebook.optimizer as object), type: 'sgd', lr: 0.05 })
-  // A schedule of another type replaces the one of the recipe.
+  // A schedule of another type replaces the recipe's schedule.
   t.deepEqual(schedule, { type: 'cosine' })
   t.deepEqual(data, { source: 'cifar10', validation: 0 })
   t.deepEqual(model, { arch: 'resnet34', stem: 'cifar', shortcut: 'C' })
@@ -72,16 +72,16 @@ test('the configuration overrides the recipe', (t) => {
 })
 
 test('epochs and budget.epochs override each other', (t) => {
-  t.is(merged({ recipe: 'notebook', budget: { epochs: 1 } }).epochs, undefined)
-  t.deepEqual(merged({ recipe: 'notebook', budget: { epochs: 1 } }).budget, { epochs: 1 })
+  t.is(merge({ recipe: 'notebook', budget: { epochs: 1 } }).epochs, undefined)
+  t.deepEqual(merge({ recipe: 'notebook', budget: { epochs: 1 } }).budget, { epochs: 1 })
 })
 
-test('a recipe may be a file, which the run folder does not depend on', (t) => {
+test('a recipe may be a file, whose path config.json does not contain', (t) => {
   const file = join(folder(t), 'mine.yaml')
   writeFileSync(file, 'description: mine\nepochs: 3\noptimizer: { type: adamw, lr: 1e-3 }\n')
-  t.deepEqual(merged({ recipe: file }), { epochs: 3, optimizer: { type: 'adamw', lr: 1e-3 } })
+  t.deepEqual(merge({ recipe: file }), { epochs: 3, optimizer: { type: 'adamw', lr: 1e-3 } })
   writeFileSync(file, 'epochs: [')
-  t.throws(() => merged({ recipe: file }), { instanceOf: ResidualError, message: /could not be/ })
+  t.throws(() => merge({ recipe: file }), { instanceOf: ResidualError, message: /could not be/ })
 })
 
 test('rejects an unknown recipe and lists the known ones', async (t) => {

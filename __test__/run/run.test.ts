@@ -32,7 +32,7 @@ test('a run emits its events in order and resolves with its result', async (t) =
   t.deepEqual(JSON.parse(readFileSync(join(result.dir, 'result.json'), 'utf8')), result)
 })
 
-test('hooks, two iterators and the promise agree', async (t) => {
+test('hooks and two iterators receive the same events', async (t) => {
   const hooks: string[] = []
   const run = train(tinyRun(t), {
     onStart: () => void hooks.push('start'),
@@ -50,9 +50,9 @@ test('hooks, two iterators and the promise agree', async (t) => {
     }
     return names
   }
-  const [one, other] = await Promise.all([read(), read(), run])
-  t.deepEqual(one, hooks)
-  t.deepEqual(other, hooks)
+  const [first, second] = await Promise.all([read(), read(), run])
+  t.deepEqual(first, hooks)
+  t.deepEqual(second, hooks)
   t.is(hooks.filter((name) => name === 'epoch 2').length, 1)
 })
 
@@ -72,17 +72,17 @@ test('training waits for an async onEpoch', async (t) => {
 })
 
 test('steps are skipped while onStep is pending, and the run waits for the last call', async (t) => {
-  let busy = 0
+  let pending = 0
   let calls = 0
   await train(tinyRun(t), {
     async onStep() {
       calls++
-      t.is(++busy, 1)
+      t.is(++pending, 1)
       await setTimeout(400)
-      busy--
+      pending--
     },
   })
-  t.is(busy, 0)
+  t.is(pending, 0)
   t.true(calls < 12, `${calls} calls`)
 })
 
@@ -101,7 +101,7 @@ test('the same seed gives the same results', async (t) => {
   t.deepEqual(await losses(), await losses())
 })
 
-test('a second run waits for the first', async (t) => {
+test('two runs train one after the other', async (t) => {
   const order: string[] = []
   const hooks = (name: string) => ({
     onStart: () => void order.push(`${name} starts`),

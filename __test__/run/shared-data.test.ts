@@ -1,6 +1,6 @@
 /**
- * Real data sets through the public API. They are outside the repository, in `../shared/data` or the
- * folder that `RESIDUAL_TEST_DATA` names; without them, these tests are skipped.
+ * Real data sets through the public API. They are outside the repository, in the folder
+ * `RESIDUAL_TEST_DATA`, by default `../shared/data`. Tests whose data is missing are skipped.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -12,8 +12,8 @@ import { folder } from '../tiny.js'
 
 const DATA = process.env.RESIDUAL_TEST_DATA ?? join(ROOT, '..', 'shared', 'data')
 
-/** Configuration of a run of three steps, which reaches every stage. */
-const BRIEF = {
+/** Configuration of a run of three steps. */
+const SHORT = {
   model: 'resnet8',
   batchSize: 64,
   budget: { steps: 3 },
@@ -26,15 +26,15 @@ function testOn(file: string, title: string, body: (t: ExecutionContext) => Prom
   else test.skip(`${title} (${file} is missing: set RESIDUAL_TEST_DATA)`, body)
 }
 
-testOn('cifar-10-batches-bin', "CIFAR-10's binary files train as they are", async (t) => {
+testOn('cifar-10-batches-bin', 'trains on the binary files of CIFAR-10', async (t) => {
   const source = join(DATA, 'cifar-10-batches-bin')
   const out = join(folder(t), 'run')
-  const { stopReason, test } = await train({ ...BRIEF, data: source, out })
+  const { stopReason, test } = await train({ ...SHORT, data: source, out })
   t.is(stopReason, 'budget')
   t.is(test?.count, 1017)
 })
 
-testOn('hymenoptera.tar', 'a folder of photographs trains in spite of its traps', async (t) => {
+testOn('hymenoptera.tar', 'trains on a folder of photos that contains a GIF file', async (t) => {
   const parent = folder(t)
   const untar = spawnSync('tar', ['-xf', join(DATA, 'hymenoptera.tar'), '-C', parent])
   t.is(untar.status, 0, String(untar.stderr))
@@ -42,7 +42,7 @@ testOn('hymenoptera.tar', 'a folder of photographs trains in spite of its traps'
   const source = join(found.stdout.trim(), '..')
   const warnings: WarningEvent[] = []
   const run = train(
-    { ...BRIEF, data: { source, imageSize: 32 }, out: join(parent, 'run') },
+    { ...SHORT, data: { source, imageSize: 32 }, out: join(parent, 'run') },
     {
       onStart: ({ data, valImages }) => {
         t.deepEqual(data.classes, ['ants', 'bees'])
@@ -60,7 +60,7 @@ testOn('hymenoptera.tar', 'a folder of photographs trains in spite of its traps'
 
 testOn(
   'cifar-10-batches-bin',
-  'the notebook runs from the data to the accuracy of each class, and goes on from its checkpoint',
+  'the notebook example trains, evaluates each class, and resumes from its checkpoint',
   async (t) => {
     t.timeout(300_000)
     const out = join(folder(t), 'notebook')
@@ -85,9 +85,9 @@ testOn(
     const { monitor } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))
     t.is(monitor, 'val.accuracy', 'the best epoch is selected on validation images')
     // A completed run resumes without training and reports an equal accuracy.
-    const again = await notebook('--resume')
-    t.is(again.status, 0, again.stderr)
+    const resumed = await notebook('--resume')
+    t.is(resumed.status, 0, resumed.stderr)
     const accuracy = (text: string) => /images:\n(.*)/.exec(text)?.[1]
-    t.is(accuracy(again.stdout), accuracy(stdout))
+    t.is(accuracy(resumed.stdout), accuracy(stdout))
   },
 )

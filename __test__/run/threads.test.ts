@@ -19,10 +19,10 @@ test('training does not block the JavaScript thread', async (t) => {
     console.log(main / 1000 / (all.user + all.system))
   `)
   t.is(stderr, '')
-  t.true(Number(stdout) < 0.25, `the main thread did ${stdout} of the work`)
+  t.true(Number(stdout) < 0.25, `the main thread used ${stdout} of the CPU time`)
 })
 
-test('a blocking hook causes no backlog of events', async (t) => {
+test('a blocking hook does not cause a backlog of events', async (t) => {
   let calls = 0
   let last = 0
   // 36 steps per epoch; only the newest step event is queued.
@@ -53,7 +53,7 @@ test('memory stays constant over a thousand steps', async (t) => {
 })
 
 for (const end of ['process.exit(5)', 'await worker.terminate()']) {
-  test(`${end} while a worker trains saves its run`, async (t) => {
+  test(`${end} while a worker trains saves a checkpoint`, async (t) => {
     const config = tinyRun(t, { epochs: 100_000 })
     const { status, signal, stderr } = await script(`
       import { Worker } from 'node:worker_threads'
@@ -75,7 +75,7 @@ for (const end of ['process.exit(5)', 'await worker.terminate()']) {
   })
 }
 
-test('a worker thread that ends does not affect runs of other threads', async (t) => {
+test('the end of a worker thread does not affect runs of other threads', async (t) => {
   const { stdout, stderr } = await script(`
     import { once } from 'node:events'
     import { Worker } from 'node:worker_threads'

@@ -45,7 +45,7 @@ test('replaces the link to another libtorch, and the folder of a packed package'
   t.is(readlinkSync(join(root, LINK)), LIBTORCH.lib)
 })
 
-test('keeps a cargo configuration of the user', async (t) => {
+test("does not change the user's cargo configuration", async (t) => {
   const root = newClone()
   mkdirSync(join(root, '.cargo'))
   writeFileSync(join(root, CONFIG), '[net]\n')

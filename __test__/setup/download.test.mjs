@@ -10,8 +10,8 @@ const CONTENT = Buffer.alloc(300_000, 'residual ')
 const STALL_AFTER = 100_000
 
 /**
- * Serves CONTENT. The first `breaks` responses stall after STALL_AFTER bytes; `breakConnection`,
- * called as `onBytes`, closes the connection of each when its first bytes are on disk.
+ * Serves CONTENT. The first `breaks` responses stall after STALL_AFTER bytes. `breakConnection`
+ * closes their connections; passed as `onBytes`, it does so when the first bytes are on disk.
  *
  * @param {import('ava').ExecutionContext} t
  * @param {{ breaks?: number, etag?: () => string }} [options]
@@ -31,17 +31,17 @@ async function serve(t, { breaks = 0, etag = () => '"one"' } = {}) {
     if (ranges.length <= breaks) response.write(CONTENT.subarray(from, from + STALL_AFTER))
     else response.end(CONTENT.subarray(from))
   }).listen(0, '127.0.0.1')
-  // The default of 5 s would close the connection of a client whose disk is slow.
+  // The default of 5 s would close the connections of clients with slow disks.
   server.keepAliveTimeout = 0
   await once(server, 'listening')
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
-  let broken = 0
+  let numBroken = 0
   const breakConnection = () => {
-    if (ranges.length > breaks || ranges.length === broken) return
-    broken = ranges.length
+    if (ranges.length > breaks || ranges.length === numBroken) return
+    numBroken = ranges.length
     server.closeAllConnections()
   }
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
@@ -52,7 +52,7 @@ function newFile() {
   return join(mkdtempSync(join(tmpdir(), 'residual-download-')), 'libtorch.zip')
 }
 
-test('resumes a download whose connection broke', async (t) => {
+test('resumes a download after the connection was closed', async (t) => {
   const { url, ranges, breakConnection } = await serve(t, { breaks: 2 })
   const target = newFile()
   await download(url, target, { backoff: 1, onBytes: breakConnection })

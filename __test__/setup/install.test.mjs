@@ -25,7 +25,9 @@ function newTarget() {
 }
 
 /**
- * A source that installs one small library and counts its calls.
+ * Returns a source that installs one small library, and a function that returns the number of its
+ * calls.
+ *
  * @param {Partial<Source>} [overrides]
  */
 function fakeSource(overrides = {}) {
@@ -138,21 +140,21 @@ test('reports a cache folder that is not writable', async (t) => {
   })
 })
 
-test('of two concurrent set-ups, one installs and the other waits', async (t) => {
+test('of two concurrent setup processes, one installs and the other waits', async (t) => {
   const target = newTarget()
   const { source, calls } = fakeSource()
   await Promise.all([install(target, [source], options), install(target, [source], options)])
   t.is(calls(), 1)
 })
 
-test('a killed set-up leaves no incomplete installation', async (t) => {
+test('a killed setup process leaves no incomplete installation', async (t) => {
   const target = newTarget()
   const script = `
     import { writeFileSync } from 'node:fs'
     import { join } from 'node:path'
     const { install } = await import(${JSON.stringify(new URL('../../scripts/setup/libtorch/install.mjs', import.meta.url).href)})
     await install(${JSON.stringify(target)}, [{
-      name: 'never ends',
+      name: 'endless',
       bytesNeeded: 1,
       async unpackInto(folder, { downloads }) {
         writeFileSync(join(folder, 'half'), 'half')

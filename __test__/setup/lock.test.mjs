@@ -11,31 +11,31 @@ function newLock() {
 
 test('only one of three callers at a time holds the lock', async (t) => {
   const path = newLock()
-  let inside = 0
-  let most = 0
+  let holders = 0
+  let maxHolders = 0
   const work = async () => {
-    inside += 1
-    most = Math.max(most, inside)
+    holders += 1
+    maxHolders = Math.max(maxHolders, holders)
     await sleep(300)
-    inside -= 1
+    holders -= 1
   }
   await Promise.all([1, 2, 3].map(() => withLock(path, work, { staleAfter: 200 })))
-  t.is(most, 1)
+  t.is(maxHolders, 1)
   t.false(existsSync(path))
 })
 
 test('takes over a lock without a heartbeat, and reports the wait once', async (t) => {
   const path = newLock()
   writeFileSync(path, 'a dead process')
-  let waited = 0
+  let numWaits = 0
   const result = await withLock(path, async () => 'mine', {
     staleAfter: 200,
     onWait: () => {
-      waited += 1
+      numWaits += 1
     },
   })
   t.is(result, 'mine')
-  t.is(waited, 1)
+  t.is(numWaits, 1)
 })
 
 test('releases the lock when the work rejects', async (t) => {

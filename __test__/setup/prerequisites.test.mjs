@@ -5,9 +5,9 @@ import test from 'ava'
 import { checkPrerequisites, findPip } from '../../scripts/setup/prerequisites.mjs'
 
 /**
- * A machine with only the given programs, by their output.
+ * Returns a machine that has only the given programs.
  *
- * @param {Record<string, string | undefined>} programs
+ * @param {Record<string, string | undefined>} programs output by name
  * @param {string} [node]
  */
 function machine(programs, node = '20.19.0') {
@@ -44,7 +44,7 @@ test('reports all missing tools in one error, each with its install command', as
   t.regex(message, /pip \(not found\): sudo apt-get install python3-pip/)
 })
 
-test('does not report pip when nothing has to be downloaded', async (t) => {
+test('does not require pip if nothing has to be downloaded', async (t) => {
   const { message } = await t.throwsAsync(checkPrerequisites({ pip: false }, machine({})))
   t.notRegex(message, /pip/)
 })

@@ -27,10 +27,10 @@ function zip(entries) {
     const attributes = Buffer.alloc(14)
     attributes.writeUInt32LE(mode * 0x10000, 6)
     attributes.writeUInt32LE(offset, 10)
-    const whole = Buffer.concat([local, sizes, Buffer.from(name + text)])
-    locals.push(whole)
+    const entry = Buffer.concat([local, sizes, Buffer.from(name + text)])
+    locals.push(entry)
     centrals.push(central, sizes, attributes, Buffer.from(name))
-    offset += whole.length
+    offset += entry.length
   }
   const directory = Buffer.concat(centrals)
   const end = Buffer.alloc(22)
@@ -42,8 +42,12 @@ function zip(entries) {
   return Buffer.concat([...locals, directory, end])
 }
 
-/** @param {Buffer} bytes */
-function onDisk(bytes) {
+/**
+ * Writes an archive to a temporary folder.
+ *
+ * @param {Buffer} bytes
+ */
+function writeArchive(bytes) {
   const folder = mkdtempSync(join(tmpdir(), 'residual-archive-'))
   const archive = join(folder, 'a.zip')
   writeFileSync(archive, bytes)
@@ -51,7 +55,7 @@ function onDisk(bytes) {
 }
 
 test('unpacks the selected files with mode and hash', async (t) => {
-  const { archive, folder } = onDisk(
+  const { archive, folder } = writeArchive(
     zip({ 'a/lib.so': { text: 'library', mode: 0o755 }, 'a/rest.py': { text: 'rest' } }),
   )
   const files = await unpack(archive, folder, (name) =>
@@ -72,7 +76,7 @@ test('unpacks the selected files with mode and hash', async (t) => {
 test('rejects a damaged entry', async (t) => {
   const bytes = zip({ 'lib.so': { text: 'library' } })
   bytes.write('X', bytes.indexOf('library'))
-  const { archive, folder } = onDisk(bytes)
+  const { archive, folder } = writeArchive(bytes)
   await t.throwsAsync(
     unpack(archive, folder, (name) => name),
     { message: /lib\.so.*damaged/ },
@@ -80,12 +84,12 @@ test('rejects a damaged entry', async (t) => {
 })
 
 test('rejects a truncated archive', async (t) => {
-  const { archive, folder } = onDisk(zip({ 'lib.so': { text: 'library' } }).subarray(0, 60))
+  const { archive, folder } = writeArchive(zip({ 'lib.so': { text: 'library' } }).subarray(0, 60))
   await t.throwsAsync(unpack(archive, folder, (name) => name))
 })
 
 test('rejects an entry outside the folder', async (t) => {
-  const { archive, folder } = onDisk(zip({ '../outside': { text: 'escaped' } }))
+  const { archive, folder } = writeArchive(zip({ '../outside': { text: 'escaped' } }))
   await t.throwsAsync(
     unpack(archive, folder, (name) => name),
     { message: /relative path/ },

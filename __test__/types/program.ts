@@ -44,12 +44,12 @@ export async function validProgram(lr: number | undefined, signal: AbortSignal |
   const checkpoint: string | undefined = result.best?.checkpoint
 
   await using model = await loadModel(checkpoint ?? result.last)
-  const one: Prediction = await model.predict('cat.jpg', { top: 3 })
-  const many: Prediction[] = await model.predict(['cat.jpg', new Uint8Array(3)])
+  const single: Prediction = await model.predict('cat.jpg', { top: 3 })
+  const several: Prediction[] = await model.predict(['cat.jpg', new Uint8Array(3)])
   const evaluateConfig: EvaluateConfig = { split: 'test', data: undefined }
   const { accuracy } = await evaluate(result.dir, evaluateConfig)
   const { layers } = await inspect({ model: 'resnet20', classes: 10 })
-  return { resumed, one, many, accuracy, layers }
+  return { resumed, single, several, accuracy, layers }
 }
 
 function readEvent(event: RunEvent): string | number {
@@ -100,8 +100,8 @@ export async function invalidProgram() {
   ;(await run).best.checkpoint
   const model = await loadModel('x')
   // @ts-expect-error: a single image returns a single prediction
-  const many: Prediction[] = await model.predict('cat.jpg')
+  const predictions: Prediction[] = await model.predict('cat.jpg')
   // @ts-expect-error: pixels require a shape
   await model.predict({ data: new Uint8Array(3) })
-  return many
+  return predictions
 }

@@ -25,7 +25,7 @@ async function trainError(
   throw new TypeError('not a ResidualError', { cause: error })
 }
 
-const configurations: [unknown, ErrorCode, string | undefined][] = [
+const invalidConfigs: [unknown, ErrorCode, string | undefined][] = [
   [{ lr: 0.1 }, 'E_UNKNOWN_KEY', 'lr'],
   [{ optimizer: { type: 'sgd', momentun: 0.9 } }, 'E_UNKNOWN_KEY', 'optimizer.momentun'],
   [{ epochs: '3' }, 'E_CONFIG', 'epochs'],
@@ -46,33 +46,33 @@ const configurations: [unknown, ErrorCode, string | undefined][] = [
   [{ out: 'a\0b' }, 'E_CONFIG', 'out'],
 ]
 
-for (const [wrong, code, key] of configurations) {
-  test(`${format(wrong)} is refused and nothing is written`, async (t) => {
+for (const [invalid, code, key] of invalidConfigs) {
+  test(`rejects ${format(invalid)} without writing a file`, async (t) => {
     const config = tinyRun(t)
-    const error = await trainError(t, { ...config, ...(wrong as TrainConfig) })
+    const error = await trainError(t, { ...config, ...(invalid as TrainConfig) })
     t.is(error.code, code)
     t.is(error.at.key, key)
     t.false(existsSync(config.out as string))
   })
 }
 
-for (const wrong of [undefined, null, 'fashion-mnist-mini', 3, []]) {
-  test(`${JSON.stringify(wrong)} is no configuration`, async (t) => {
-    t.is((await trainError(t, wrong as unknown as TrainConfig)).code, 'E_CONFIG')
+for (const invalid of [undefined, null, 'fashion-mnist-mini', 3, []]) {
+  test(`rejects ${JSON.stringify(invalid)} instead of a configuration`, async (t) => {
+    t.is((await trainError(t, invalid as unknown as TrainConfig)).code, 'E_CONFIG')
   })
 }
 
-const options: [unknown, ErrorCode, string][] = [
+const invalidOptions: [unknown, ErrorCode, string][] = [
   [{ onepoch() {} }, 'E_UNKNOWN_KEY', 'onepoch'],
   [{ onEpoch: 'stop' }, 'E_USAGE', 'onEpoch'],
   [{ signal: true }, 'E_USAGE', 'signal'],
   [null, 'E_USAGE', 'options'],
 ]
 
-for (const [wrong, code, key] of options) {
-  test(`the options ${JSON.stringify(wrong)} are refused by ${key}`, async (t) => {
+for (const [invalid, code, key] of invalidOptions) {
+  test(`rejects the options ${JSON.stringify(invalid)} with the key ${key}`, async (t) => {
     const config = tinyRun(t)
-    const error = await trainError(t, config, wrong as TrainOptions)
+    const error = await trainError(t, config, invalid as TrainOptions)
     t.is(error.code, code)
     t.is(error.at.key, key)
     t.false(existsSync(config.out as string))
@@ -140,7 +140,7 @@ test('rejects a run folder that another process writes to', async (t) => {
     },
   )
   t.is(code, 'E_OUT_IN_USE')
-  // The lock was released with its process.
+  // The lock ends with its process.
   t.is((await train({ ...config, epochs: 1, overwrite: true })).stopReason, 'completed')
 })
 
