@@ -218,201 +218,6 @@ export type TrainConfig = {
 }
 
 /**
- * Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
- * `fp64`).
- */
-export type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64'
-
-/**
- * Metric that is available after every epoch.
- */
-export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
-
-/**
- * Checkpoints in addition to the last and the best one.
- */
-export type CheckpointConfig = {
-  /**
-   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
-   * Default: 0.
-   */
-  everyEpochs?: number | undefined
-  /**
-   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
-   * Default: 0.
-   */
-  everySteps?: number | undefined
-}
-
-/**
- * Learning-rate schedule.
- */
-export type ScheduleConfig =
-  | 'cosine'
-  | 'constant'
-  | 'multistep'
-  | 'plateau'
-  | 'step'
-  | 'linear'
-  | 'polynomial'
-  | 'one-cycle'
-  | ({ type: 'cosine' } & CosineScheduleConfig)
-  | { type: 'constant' }
-  | ({ type: 'multistep' } & MultiStepScheduleConfig)
-  | ({ type: 'plateau' } & PlateauScheduleConfig)
-  | ({ type: 'step' } & StepScheduleConfig)
-  | ({ type: 'linear' } & LinearScheduleConfig)
-  | ({ type: 'polynomial' } & PolynomialScheduleConfig)
-  | ({ type: 'one-cycle' } & OneCycleScheduleConfig)
-
-/**
- * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
- */
-export type MultiStepScheduleConfig = {
-  /**
-   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
-   * Default: one half and three quarters of the budget.
-   */
-  milestones?: 'auto' | Array<number> | undefined
-  /**
-   * Factor. Default: 0.1.
-   */
-  gamma?: number | undefined
-  /**
-   * Unit of `milestones`. Default: `epoch`.
-   */
-  unit?: ScheduleUnit | undefined
-}
-
-/**
- * Unit in which a schedule counts.
- */
-export type ScheduleUnit = 'epoch' | 'step'
-
-/**
- * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
- */
-export type OneCycleScheduleConfig = {
-  /**
-   * Fraction of the budget during which the learning rate increases. Default: 0.3.
-   */
-  pctStart?: number | undefined
-  /**
-   * Maximum divided by initial learning rate. Default: 25.
-   */
-  divFactor?: number | undefined
-  /**
-   * Initial divided by final learning rate. Default: 10000.
-   */
-  finalDivFactor?: number | undefined
-  /**
-   * Shape of increase and decrease. Default: `cos`.
-   */
-  annealStrategy?: AnnealStrategy | undefined
-}
-
-/**
- * Shape of the increase and decrease of the learning rate.
- */
-export type AnnealStrategy = 'cos' | 'linear'
-
-/**
- * Multiplies the learning rate by `factor` when a metric stops improving
- * (`ReduceLROnPlateau`).
- */
-export type PlateauScheduleConfig = {
-  /**
-   * Factor, between 0 and 1. Default: 0.1.
-   */
-  factor?: number | undefined
-  /**
-   * Minimum improvement of the metric. Default: 1e-4.
-   */
-  threshold?: number | undefined
-  /**
-   * Whether `threshold` is relative to the best value or absolute. Default: `rel`.
-   */
-  thresholdMode?: ThresholdMode | undefined
-  /**
-   * Epochs without improvement before the learning rate is reduced. Default: 10.
-   */
-  patience?: number | undefined
-  /**
-   * Epochs after a reduction during which `patience` is not counted. Default: 0.
-   */
-  cooldown?: number | undefined
-  /**
-   * Lower bound of the learning rate. Default: 0.
-   */
-  minLr?: number | undefined
-  /**
-   * Metric. Default: `val.loss`, or `train.loss` without a validation split.
-   */
-  metric?: 'auto' | Metric | undefined
-}
-
-/**
- * Interpretation of the threshold of a plateau schedule.
- */
-export type ThresholdMode = 'rel' | 'abs'
-
-/**
- * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
- */
-export type StepScheduleConfig = {
-  /**
-   * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
-   */
-  stepSize?: 'auto' | number | undefined
-  /**
-   * Factor. Default: 0.1.
-   */
-  gamma?: number | undefined
-  /**
-   * Unit of `stepSize`. Default: `epoch`.
-   */
-  unit?: ScheduleUnit | undefined
-}
-
-/**
- * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
- * (`CosineAnnealingLR`).
- */
-export type CosineScheduleConfig = {
-  /**
-   * Final learning rate. Default: 0.
-   */
-  minLr?: number | undefined
-}
-
-/**
- * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
- * budget, updated at every step (`LinearLR`).
- */
-export type LinearScheduleConfig = {
-  /**
-   * Final multiple of the learning rate, 0 to 1. Default: 0.
-   */
-  endFactor?: number | undefined
-}
-
-/**
- * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
- * updated at every step (`PolynomialLR`).
- */
-export type PolynomialScheduleConfig = {
-  /**
-   * Exponent. Default: 1.
-   */
-  power?: number | undefined
-}
-
-/**
- * Where images are cropped, flipped and normalized.
- */
-export type AugmentOn = 'workers' | 'device'
-
-/**
  * The data set: where it is, how it is split, and which images are used.
  */
 export type DataConfig = {
@@ -473,11 +278,6 @@ export type DataConfig = {
 }
 
 /**
- * Label set of CIFAR-100.
- */
-export type CifarLabels = 'fine' | 'coarse'
-
-/**
  * Layout of a data set on disk.
  */
 export type DataFormat =
@@ -490,9 +290,234 @@ export type DataFormat =
   | 'arrays'
 
 /**
- * Memory layout of image tensors.
+ * Label set of CIFAR-100.
  */
-export type MemoryFormat = 'channels_last' | 'contiguous'
+export type CifarLabels = 'fine' | 'coarse'
+
+/**
+ * Resizing, augmentation and normalization. Augmentation applies to training images only.
+ */
+export type TransformConfig = {
+  /**
+   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
+   * `random-resized`.
+   */
+  crop?: 'auto' | CropConfig | undefined
+  /**
+   * Flip training images horizontally with probability 0.5. Default: true, except for
+   * digits.
+   */
+  flip?: 'auto' | boolean | undefined
+  /**
+   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images
+   * if they are in memory, else ImageNet's.
+   */
+  mean?: 'auto' | ChannelValues | undefined
+  /**
+   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
+   */
+  std?: 'auto' | ChannelValues | undefined
+  /**
+   * Length in pixels to which the short side of evaluation images is resized before the
+   * center crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else
+   * 8/7 of it (256 for 224).
+   */
+  evalResize?: 'auto' | number | undefined
+  /**
+   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least
+   * this many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0
+   * for external weights, which were trained without it.
+   */
+  decodeShortSide?: 'auto' | number | undefined
+  /**
+   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
+   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
+   */
+  pixelMean?: boolean | undefined
+  /**
+   * Automatic augmentation policy. Default: `none`.
+   */
+  policy?: PolicyConfig | undefined
+  /**
+   * Color augmentation. Default: `none`.
+   */
+  color?: ColorConfig | undefined
+  /**
+   * Erasing of image regions. Default: `none`.
+   */
+  erase?: EraseConfig | undefined
+  /**
+   * Mixing of two images. Default: `none`.
+   */
+  mix?: MixConfig | undefined
+}
+
+/**
+ * Crop of training images to `data.imageSize`.
+ */
+export type CropConfig =
+  | 'none'
+  | 'pad'
+  | 'random-resized'
+  | 'random-short-side'
+  | { type: 'none' }
+  | ({ type: 'pad' } & PadCropConfig)
+  | ({ type: 'random-resized' } & RandomResizedCropConfig)
+  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
+
+/**
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
+ */
+export type PadCropConfig = {
+  /**
+   * Padding on each side, in pixels. Default: 4.
+   */
+  padding?: number | undefined
+}
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export type RandomResizedCropConfig = {
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   */
+  scale?: [number, number] | undefined
+  /**
+   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   */
+  ratio?: [number, number] | undefined
+}
+
+/**
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
+ */
+export type RandomShortSideCropConfig = {
+  /**
+   * Minimum length in pixels. Default: 256.
+   */
+  min?: number | undefined
+  /**
+   * Maximum length in pixels. Default: 480.
+   */
+  max?: number | undefined
+}
+
+/**
+ * Automatic augmentation policy.
+ */
+export type PolicyConfig =
+  | 'none'
+  | 'randaugment'
+  | 'trivialaugment'
+  | { type: 'none' }
+  | ({ type: 'randaugment' } & RandAugmentConfig)
+  | { type: 'trivialaugment' }
+
+/**
+ * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
+ * `RandAugment`).
+ */
+export type RandAugmentConfig = {
+  /**
+   * Number of operations per image, 1 to 16. Default: 2.
+   */
+  numOps?: number | undefined
+  /**
+   * Strength, 0 to 30. Default: 9.
+   */
+  magnitude?: number | undefined
+}
+
+/**
+ * Color augmentation.
+ */
+export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export type PcaColorConfig = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std?: number | undefined
+}
+
+/**
+ * Erasing of image regions, filled with the mean color.
+ */
+export type EraseConfig =
+  | 'none'
+  | 'cutout'
+  | 'random-erasing'
+  | { type: 'none' }
+  | ({ type: 'cutout' } & CutoutConfig)
+  | ({ type: 'random-erasing' } & RandomErasingConfig)
+
+/**
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
+ */
+export type CutoutConfig = {
+  /**
+   * Side length in pixels. Default: half of `data.imageSize`.
+   */
+  size?: 'auto' | number | undefined
+}
+
+/**
+ * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
+ */
+export type RandomErasingConfig = {
+  /**
+   * Probability of erasing. Default: 0.25.
+   */
+  probability?: number | undefined
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
+   */
+  scale?: [number, number] | undefined
+  /**
+   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
+   */
+  ratio?: [number, number] | undefined
+}
+
+/**
+ * Mixing of two images.
+ */
+export type MixConfig =
+  | 'none'
+  | 'mixup'
+  | 'cutmix'
+  | { type: 'none' }
+  | ({ type: 'mixup' } & MixupConfig)
+  | ({ type: 'cutmix' } & CutmixConfig)
+
+/**
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ */
+export type MixupConfig = {
+  /**
+   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+   */
+  alpha?: number | undefined
+}
+
+/**
+ * A rectangle pasted from another image (Yun et al. 2019).
+ */
+export type CutmixConfig = {
+  /**
+   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
+   * Default: 1.
+   */
+  alpha?: number | undefined
+}
 
 /**
  * The network and its initial weights.
@@ -562,299 +587,6 @@ export type Shortcut = 'A' | 'B' | 'C' | 'none'
 export type BottleneckStride = '3x3' | '1x1'
 
 /**
- * Linear warm-up of the learning rate, applied on top of any schedule.
- */
-export type WarmupConfig = {
-  /**
-   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts
-   * from weights (a tenth of the budget if that is less).
-   */
-  epochs?: number | undefined
-  /**
-   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
-   */
-  startFactor?: number | undefined
-  /**
-   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
-   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
-   * (section 4.2).
-   */
-  untilAccuracy?: number | undefined
-}
-
-/**
- * Gradient clipping and accumulation.
- */
-export type GradientConfig = {
-  /**
-   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
-   */
-  clipNorm?: number | undefined
-  /**
-   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
-   * clipping.
-   */
-  clipValue?: number | undefined
-  /**
-   * Batches whose gradients are averaged in one optimizer step. Default: 1.
-   */
-  accumulate?: number | undefined
-}
-
-/**
- * Logging.
- */
-export type LogConfig = {
-  /**
-   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
-   */
-  everySteps?: number | undefined
-}
-
-/**
- * Early stopping.
- */
-export type EarlyStoppingConfig = {
-  /**
-   * Epochs without improvement after which the run ends. Default: 10.
-   */
-  patience?: number | undefined
-  /**
-   * Minimum absolute improvement of the metric. Default: 0.
-   */
-  minDelta?: number | undefined
-  /**
-   * Metric. Default: `monitor`.
-   */
-  metric?: 'auto' | Metric | undefined
-}
-
-/**
- * Resizing, augmentation and normalization. Augmentation applies to training images only.
- */
-export type TransformConfig = {
-  /**
-   * Crop of training images. Default: `pad` for images of up to 96 pixels, else
-   * `random-resized`.
-   */
-  crop?: 'auto' | CropConfig | undefined
-  /**
-   * Flip training images horizontally with probability 0.5. Default: true, except for
-   * digits.
-   */
-  flip?: 'auto' | boolean | undefined
-  /**
-   * Mean of each channel, for values from 0 to 1. Default: the mean of the training images
-   * if they are in memory, else ImageNet's.
-   */
-  mean?: 'auto' | ChannelValues | undefined
-  /**
-   * Standard deviation of each channel, for values from 0 to 1. Default: as for `mean`.
-   */
-  std?: 'auto' | ChannelValues | undefined
-  /**
-   * Length in pixels to which the short side of evaluation images is resized before the
-   * center crop, `data.imageSize` to 2048. Default: `data.imageSize` up to 96 pixels, else
-   * 8/7 of it (256 for 224).
-   */
-  evalResize?: 'auto' | number | undefined
-  /**
-   * Decode large JPEGs at 1/2, 1/4 or 1/8 scale as long as the short side keeps at least
-   * this many pixels, like Pillow's `draft`. 0 disables it. Default: twice `evalResize`; 0
-   * for external weights, which were trained without it.
-   */
-  decodeShortSide?: 'auto' | number | undefined
-  /**
-   * Subtract the mean image of the training images, pixel by pixel, instead of `mean` (He et
-   * al. 2015, sections 3.4 and 4.2). Requires images of equal size. Default: false.
-   */
-  pixelMean?: boolean | undefined
-  /**
-   * Automatic augmentation policy. Default: `none`.
-   */
-  policy?: PolicyConfig | undefined
-  /**
-   * Color augmentation. Default: `none`.
-   */
-  color?: ColorConfig | undefined
-  /**
-   * Erasing of image regions. Default: `none`.
-   */
-  erase?: EraseConfig | undefined
-  /**
-   * Mixing of two images. Default: `none`.
-   */
-  mix?: MixConfig | undefined
-}
-
-/**
- * Color augmentation.
- */
-export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
-
-/**
- * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
- * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
- */
-export type PcaColorConfig = {
-  /**
-   * Standard deviation of the shifts. Default: 0.1.
-   */
-  std?: number | undefined
-}
-
-/**
- * Crop of training images to `data.imageSize`.
- */
-export type CropConfig =
-  | 'none'
-  | 'pad'
-  | 'random-resized'
-  | 'random-short-side'
-  | { type: 'none' }
-  | ({ type: 'pad' } & PadCropConfig)
-  | ({ type: 'random-resized' } & RandomResizedCropConfig)
-  | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
-
-/**
- * The short side resized to a random length, then a random crop: scale augmentation of He et
- * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
- */
-export type RandomShortSideCropConfig = {
-  /**
-   * Minimum length in pixels. Default: 256.
-   */
-  min?: number | undefined
-  /**
-   * Maximum length in pixels. Default: 480.
-   */
-  max?: number | undefined
-}
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
- * `RandomCrop`).
- */
-export type PadCropConfig = {
-  /**
-   * Padding on each side, in pixels. Default: 4.
-   */
-  padding?: number | undefined
-}
-
-/**
- * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
- */
-export type RandomResizedCropConfig = {
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
-   */
-  scale?: [number, number] | undefined
-  /**
-   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
-   */
-  ratio?: [number, number] | undefined
-}
-
-/**
- * Mixing of two images.
- */
-export type MixConfig =
-  | 'none'
-  | 'mixup'
-  | 'cutmix'
-  | { type: 'none' }
-  | ({ type: 'mixup' } & MixupConfig)
-  | ({ type: 'cutmix' } & CutmixConfig)
-
-/**
- * Weighted mean of two images and of their losses (Zhang et al. 2017).
- */
-export type MixupConfig = {
-  /**
-   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
-   */
-  alpha?: number | undefined
-}
-
-/**
- * A rectangle pasted from another image (Yun et al. 2019).
- */
-export type CutmixConfig = {
-  /**
-   * Parameter of the Beta distribution of the rectangle's area, drawn once per batch.
-   * Default: 1.
-   */
-  alpha?: number | undefined
-}
-
-/**
- * Erasing of image regions, filled with the mean color.
- */
-export type EraseConfig =
-  | 'none'
-  | 'cutout'
-  | 'random-erasing'
-  | { type: 'none' }
-  | ({ type: 'cutout' } & CutoutConfig)
-  | ({ type: 'random-erasing' } & RandomErasingConfig)
-
-/**
- * One square at a random position, possibly partly outside of the image (DeVries and Taylor
- * 2017).
- */
-export type CutoutConfig = {
-  /**
-   * Side length in pixels. Default: half of `data.imageSize`.
-   */
-  size?: 'auto' | number | undefined
-}
-
-/**
- * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
- */
-export type RandomErasingConfig = {
-  /**
-   * Probability of erasing. Default: 0.25.
-   */
-  probability?: number | undefined
-  /**
-   * Minimum and maximum fraction of the image area. Default: [0.02, 1/3].
-   */
-  scale?: [number, number] | undefined
-  /**
-   * Minimum and maximum aspect ratio. Default: [0.3, 3.3].
-   */
-  ratio?: [number, number] | undefined
-}
-
-/**
- * Automatic augmentation policy.
- */
-export type PolicyConfig =
-  | 'none'
-  | 'randaugment'
-  | 'trivialaugment'
-  | { type: 'none' }
-  | ({ type: 'randaugment' } & RandAugmentConfig)
-  | { type: 'trivialaugment' }
-
-/**
- * Several random operations of equal strength (Cubuk et al. 2019; torchvision's
- * `RandAugment`).
- */
-export type RandAugmentConfig = {
-  /**
-   * Number of operations per image, 1 to 16. Default: 2.
-   */
-  numOps?: number | undefined
-  /**
-   * Strength, 0 to 30. Default: 9.
-   */
-  magnitude?: number | undefined
-}
-
-/**
  * Length of training. The first limit that is reached ends the run.
  */
 export type BudgetConfig = {
@@ -871,56 +603,6 @@ export type BudgetConfig = {
    * Seconds of training, including validation.
    */
   seconds?: number | undefined
-}
-
-/**
- * Exponential moving average of the weights. Evaluation and checkpoints use the average.
- */
-export type EmaConfig = {
-  /**
-   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
-   */
-  decay?: number | undefined
-}
-
-/**
- * Device that trains or evaluates.
- */
-export type Device = 'cpu' | 'cuda'
-
-/**
- * Cross-entropy loss.
- */
-export type LossConfig = {
-  /**
-   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
-   */
-  labelSmoothing?: number | undefined
-  /**
-   * Weight of each class. Default: `none`.
-   */
-  classWeights?: ClassWeightsConfig | undefined
-}
-
-/**
- * Weight of each class in the loss.
- */
-export type ClassWeightsConfig =
-  | 'none'
-  | 'balanced'
-  | 'given'
-  | { type: 'none' }
-  | { type: 'balanced' }
-  | ({ type: 'given' } & GivenClassWeightsConfig)
-
-/**
- * Explicit class weights.
- */
-export type GivenClassWeightsConfig = {
-  /**
-   * One weight per class, in class order.
-   */
-  weights?: Array<number> | undefined
 }
 
 /**
@@ -1022,6 +704,324 @@ export type LarsConfig = {
   decayNorms?: boolean | undefined
 }
 
+/**
+ * Learning-rate schedule.
+ */
+export type ScheduleConfig =
+  | 'cosine'
+  | 'constant'
+  | 'multistep'
+  | 'plateau'
+  | 'step'
+  | 'linear'
+  | 'polynomial'
+  | 'one-cycle'
+  | ({ type: 'cosine' } & CosineScheduleConfig)
+  | { type: 'constant' }
+  | ({ type: 'multistep' } & MultiStepScheduleConfig)
+  | ({ type: 'plateau' } & PlateauScheduleConfig)
+  | ({ type: 'step' } & StepScheduleConfig)
+  | ({ type: 'linear' } & LinearScheduleConfig)
+  | ({ type: 'polynomial' } & PolynomialScheduleConfig)
+  | ({ type: 'one-cycle' } & OneCycleScheduleConfig)
+
+/**
+ * Cosine annealing from the optimizer's learning rate to `minLr`, updated at every step
+ * (`CosineAnnealingLR`).
+ */
+export type CosineScheduleConfig = {
+  /**
+   * Final learning rate. Default: 0.
+   */
+  minLr?: number | undefined
+}
+
+/**
+ * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
+ */
+export type MultiStepScheduleConfig = {
+  /**
+   * Ascending epochs or steps (see `unit`) after which the learning rate is multiplied.
+   * Default: one half and three quarters of the budget.
+   */
+  milestones?: 'auto' | Array<number> | undefined
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma?: number | undefined
+  /**
+   * Unit of `milestones`. Default: `epoch`.
+   */
+  unit?: ScheduleUnit | undefined
+}
+
+/**
+ * Unit in which a schedule counts.
+ */
+export type ScheduleUnit = 'epoch' | 'step'
+
+/**
+ * Multiplies the learning rate by `factor` when a metric stops improving
+ * (`ReduceLROnPlateau`).
+ */
+export type PlateauScheduleConfig = {
+  /**
+   * Factor, between 0 and 1. Default: 0.1.
+   */
+  factor?: number | undefined
+  /**
+   * Minimum improvement of the metric. Default: 1e-4.
+   */
+  threshold?: number | undefined
+  /**
+   * Whether `threshold` is relative to the best value or absolute. Default: `rel`.
+   */
+  thresholdMode?: ThresholdMode | undefined
+  /**
+   * Epochs without improvement before the learning rate is reduced. Default: 10.
+   */
+  patience?: number | undefined
+  /**
+   * Epochs after a reduction during which `patience` is not counted. Default: 0.
+   */
+  cooldown?: number | undefined
+  /**
+   * Lower bound of the learning rate. Default: 0.
+   */
+  minLr?: number | undefined
+  /**
+   * Metric. Default: `val.loss`, or `train.loss` without a validation split.
+   */
+  metric?: 'auto' | Metric | undefined
+}
+
+/**
+ * Interpretation of the threshold of a plateau schedule.
+ */
+export type ThresholdMode = 'rel' | 'abs'
+
+/**
+ * Metric that is available after every epoch.
+ */
+export type Metric = 'train.loss' | 'train.accuracy' | 'val.loss' | 'val.accuracy'
+
+/**
+ * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
+ */
+export type StepScheduleConfig = {
+  /**
+   * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
+   */
+  stepSize?: 'auto' | number | undefined
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma?: number | undefined
+  /**
+   * Unit of `stepSize`. Default: `epoch`.
+   */
+  unit?: ScheduleUnit | undefined
+}
+
+/**
+ * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
+ * budget, updated at every step (`LinearLR`).
+ */
+export type LinearScheduleConfig = {
+  /**
+   * Final multiple of the learning rate, 0 to 1. Default: 0.
+   */
+  endFactor?: number | undefined
+}
+
+/**
+ * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+ * updated at every step (`PolynomialLR`).
+ */
+export type PolynomialScheduleConfig = {
+  /**
+   * Exponent. Default: 1.
+   */
+  power?: number | undefined
+}
+
+/**
+ * One-cycle policy (Smith 2017, `OneCycleLR`). The optimizer's learning rate is the maximum.
+ */
+export type OneCycleScheduleConfig = {
+  /**
+   * Fraction of the budget during which the learning rate increases. Default: 0.3.
+   */
+  pctStart?: number | undefined
+  /**
+   * Maximum divided by initial learning rate. Default: 25.
+   */
+  divFactor?: number | undefined
+  /**
+   * Initial divided by final learning rate. Default: 10000.
+   */
+  finalDivFactor?: number | undefined
+  /**
+   * Shape of increase and decrease. Default: `cos`.
+   */
+  annealStrategy?: AnnealStrategy | undefined
+}
+
+/**
+ * Shape of the increase and decrease of the learning rate.
+ */
+export type AnnealStrategy = 'cos' | 'linear'
+
+/**
+ * Linear warm-up of the learning rate, applied on top of any schedule.
+ */
+export type WarmupConfig = {
+  /**
+   * Length in epochs, fractions allowed; 0 disables it. Default: 0; 1 if training starts
+   * from weights (a tenth of the budget if that is less).
+   */
+  epochs?: number | undefined
+  /**
+   * Initial multiple of the learning rate, 0 to 1. Default: 0.1.
+   */
+  startFactor?: number | undefined
+  /**
+   * Instead of a linear increase, keep the learning rate at `startFactor` until the training
+   * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
+   * (section 4.2).
+   */
+  untilAccuracy?: number | undefined
+}
+
+/**
+ * Cross-entropy loss.
+ */
+export type LossConfig = {
+  /**
+   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
+   */
+  labelSmoothing?: number | undefined
+  /**
+   * Weight of each class. Default: `none`.
+   */
+  classWeights?: ClassWeightsConfig | undefined
+}
+
+/**
+ * Weight of each class in the loss.
+ */
+export type ClassWeightsConfig =
+  | 'none'
+  | 'balanced'
+  | 'given'
+  | { type: 'none' }
+  | { type: 'balanced' }
+  | ({ type: 'given' } & GivenClassWeightsConfig)
+
+/**
+ * Explicit class weights.
+ */
+export type GivenClassWeightsConfig = {
+  /**
+   * One weight per class, in class order.
+   */
+  weights?: Array<number> | undefined
+}
+
+/**
+ * Gradient clipping and accumulation.
+ */
+export type GradientConfig = {
+  /**
+   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+   */
+  clipNorm?: number | undefined
+  /**
+   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+   * clipping.
+   */
+  clipValue?: number | undefined
+  /**
+   * Batches whose gradients are averaged in one optimizer step. Default: 1.
+   */
+  accumulate?: number | undefined
+}
+
+/**
+ * Exponential moving average of the weights. Evaluation and checkpoints use the average.
+ */
+export type EmaConfig = {
+  /**
+   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
+   */
+  decay?: number | undefined
+}
+
+/**
+ * Early stopping.
+ */
+export type EarlyStoppingConfig = {
+  /**
+   * Epochs without improvement after which the run ends. Default: 10.
+   */
+  patience?: number | undefined
+  /**
+   * Minimum absolute improvement of the metric. Default: 0.
+   */
+  minDelta?: number | undefined
+  /**
+   * Metric. Default: `monitor`.
+   */
+  metric?: 'auto' | Metric | undefined
+}
+
+/**
+ * Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
+ * `fp64`).
+ */
+export type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64'
+
+/**
+ * Device that trains or evaluates.
+ */
+export type Device = 'cpu' | 'cuda'
+
+/**
+ * Memory layout of image tensors.
+ */
+export type MemoryFormat = 'channels_last' | 'contiguous'
+
+/**
+ * Where images are cropped, flipped and normalized.
+ */
+export type AugmentOn = 'workers' | 'device'
+
+/**
+ * Checkpoints in addition to the last and the best one.
+ */
+export type CheckpointConfig = {
+  /**
+   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
+   * Default: 0.
+   */
+  everyEpochs?: number | undefined
+  /**
+   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
+   * Default: 0.
+   */
+  everySteps?: number | undefined
+}
+
+/**
+ * Logging.
+ */
+export type LogConfig = {
+  /**
+   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+   */
+  everySteps?: number | undefined
+}
+
 // Options of other functions
 
 /**
@@ -1064,14 +1064,14 @@ export type EvaluateConfig = {
 }
 
 /**
- * Test-time augmentation: the crops of an image whose probabilities are averaged.
- */
-export type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale'
-
-/**
  * Split of a data set.
  */
 export type Split = 'train' | 'val' | 'test'
+
+/**
+ * Test-time augmentation: the crops of an image whose probabilities are averaged.
+ */
+export type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale'
 
 /**
  * Options of `predict()`.
@@ -1429,22 +1429,9 @@ export type TrainResult = {
 }
 
 /**
- * Loss and accuracy over a set of images.
+ * Reason why a run ended without an error.
  */
-export type Metrics = {
-  /**
-   * Mean cross-entropy, in nats.
-   */
-  loss: number
-  /**
-   * Fraction of images classified correctly, 0 to 1.
-   */
-  accuracy: number
-  /**
-   * Number of images.
-   */
-  count: number
-}
+export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
 
 /**
  * The best epoch of a run and its checkpoint.
@@ -1463,9 +1450,22 @@ export type BestCheckpoint = {
 }
 
 /**
- * Reason why a run ended without an error.
+ * Loss and accuracy over a set of images.
  */
-export type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget'
+export type Metrics = {
+  /**
+   * Mean cross-entropy, in nats.
+   */
+  loss: number
+  /**
+   * Fraction of images classified correctly, 0 to 1.
+   */
+  accuracy: number
+  /**
+   * Number of images.
+   */
+  count: number
+}
 
 /**
  * Result of `evaluate()`.
@@ -1546,72 +1546,6 @@ export type ClassMetrics = {
 }
 
 /**
- * A small image as JSON.
- */
-export type Thumbnail = {
-  width: number
-  height: number
-  /**
-   * 1 (grayscale) or 3 (RGB).
-   */
-  channels: number
-  /**
-   * Pixels in base64: `height * width * channels` bytes in HWC order.
-   */
-  base64: string
-}
-
-/**
- * Prediction for one image of an evaluation.
- */
-export type EvaluatedImage = {
-  /**
-   * Index in its split of the data set.
-   */
-  index: number
-  /**
-   * Path of the file, or split and index (`test/12`) if the image has no file of its own.
-   */
-  name: string
-  /**
-   * True class.
-   */
-  label: string
-  /**
-   * Predicted class.
-   */
-  predicted: string
-  /**
-   * Probability of `predicted`, 0 to 1.
-   */
-  probability: number
-  /**
-   * Cross-entropy, in nats.
-   */
-  loss: number
-  /**
-   * Pixels, if `thumbnails` is set.
-   */
-  thumbnail?: Thumbnail | undefined
-}
-
-/**
- * A problem that does not end the run.
- */
-export type WarningEvent = {
-  /**
-   * Code of the equivalent error.
-   */
-  code: ErrorCode
-  message: string
-  /**
-   * File that the warning refers to.
-   */
-  file?: string | undefined
-  hint?: string | undefined
-}
-
-/**
  * A cell of the confusion matrix off its diagonal.
  */
 export type ConfusedPair = {
@@ -1672,6 +1606,72 @@ export type CalibrationBin = {
    * Fraction of images classified correctly; 0 without images.
    */
   accuracy: number
+}
+
+/**
+ * Prediction for one image of an evaluation.
+ */
+export type EvaluatedImage = {
+  /**
+   * Index in its split of the data set.
+   */
+  index: number
+  /**
+   * Path of the file, or split and index (`test/12`) if the image has no file of its own.
+   */
+  name: string
+  /**
+   * True class.
+   */
+  label: string
+  /**
+   * Predicted class.
+   */
+  predicted: string
+  /**
+   * Probability of `predicted`, 0 to 1.
+   */
+  probability: number
+  /**
+   * Cross-entropy, in nats.
+   */
+  loss: number
+  /**
+   * Pixels, if `thumbnails` is set.
+   */
+  thumbnail?: Thumbnail | undefined
+}
+
+/**
+ * A small image as JSON.
+ */
+export type Thumbnail = {
+  width: number
+  height: number
+  /**
+   * 1 (grayscale) or 3 (RGB).
+   */
+  channels: number
+  /**
+   * Pixels in base64: `height * width * channels` bytes in HWC order.
+   */
+  base64: string
+}
+
+/**
+ * A problem that does not end the run.
+ */
+export type WarningEvent = {
+  /**
+   * Code of the equivalent error.
+   */
+  code: ErrorCode
+  message: string
+  /**
+   * File that the warning refers to.
+   */
+  file?: string | undefined
+  hint?: string | undefined
 }
 
 /**
@@ -1778,18 +1778,6 @@ export type LrFinderResult = {
 }
 
 /**
- * A suggested learning rate.
- */
-export type LrSuggestion = {
-  /**
-   * Rule: `minimum/10` or `steepest`.
-   */
-  name: string
-  lr: number
-  reason: string
-}
-
-/**
  * One step of the learning-rate range test.
  */
 export type LrPoint = {
@@ -1805,6 +1793,18 @@ export type LrPoint = {
    * Exponentially smoothed loss.
    */
   smoothed: number
+}
+
+/**
+ * A suggested learning rate.
+ */
+export type LrSuggestion = {
+  /**
+   * Rule: `minimum/10` or `steepest`.
+   */
+  name: string
+  lr: number
+  reason: string
 }
 
 /**
@@ -1927,6 +1927,26 @@ export type Inspection = {
 }
 
 /**
+ * A layer of a network.
+ */
+export type LayerRow = {
+  /**
+   * Name as in `state_dict`, such as `layer1.0.conv1`.
+   */
+  name: string
+  /**
+   * PyTorch class and options, such as `Conv2d 3x3, stride 2`.
+   */
+  kind: string
+  /**
+   * Shape of the output: channels, height and width, or features for a linear layer.
+   */
+  output: Array<number>
+  parameters: number
+  macs: number
+}
+
+/**
  * Metadata of a checkpoint or weights file.
  */
 export type CheckpointInfo = {
@@ -1972,26 +1992,6 @@ export type CheckpointInfo = {
  * Best epoch by validation metrics (training metrics without a validation split).
  */
 export type BestEpoch = { epoch: number; accuracy: number; loss: number }
-
-/**
- * A layer of a network.
- */
-export type LayerRow = {
-  /**
-   * Name as in `state_dict`, such as `layer1.0.conv1`.
-   */
-  name: string
-  /**
-   * PyTorch class and options, such as `Conv2d 3x3, stride 2`.
-   */
-  kind: string
-  /**
-   * Shape of the output: channels, height and width, or features for a linear layer.
-   */
-  output: Array<number>
-  parameters: number
-  macs: number
-}
 
 // Resolved configuration
 
@@ -2140,6 +2140,66 @@ export type ResolvedConfig = {
 }
 
 /**
+ * The data set: where it is, how it is split, and which images are used.
+ */
+export type ResolvedData = {
+  /**
+   * Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
+   */
+  source: string
+  /**
+   * Layout on disk. Default: detected.
+   */
+  format: DataFormat
+  /**
+   * Training images held out for validation, stratified by class and seeded: a fraction from
+   * 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
+   * validation split. Default: 0.1, or 0 if the data set has a validation split.
+   */
+  validation: number
+  /**
+   * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
+   */
+  channels: number
+  /**
+   * Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
+   * images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
+   * fewer than 5,000 larger images without pretrained weights.
+   */
+  imageSize: number
+  /**
+   * Label set of CIFAR-100. Default: `fine`.
+   */
+  labels: CifarLabels
+  /**
+   * Oversample rare classes so that all are equally frequent, like PyTorch's
+   * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
+   * false.
+   */
+  balanced: boolean
+  /**
+   * Maximum number of training images, chosen by seed and in proportion to the classes.
+   * Validation and test images are not affected. Default: all.
+   */
+  limit: number | null
+  /**
+   * Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
+   * same images. Default: `seed`.
+   */
+  splitSeed: number
+  /**
+   * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
+   * in-memory images record it.
+   */
+  fingerprint: string | null
+  /**
+   * Expected shape of in-memory training images: number, height, width, channels. Runs on
+   * in-memory images record it.
+   */
+  shape: Array<number> | null
+}
+
+/**
  * Resizing, augmentation and normalization. Augmentation applies to training images only.
  */
 export type ResolvedTransform = {
@@ -2198,19 +2258,52 @@ export type ResolvedTransform = {
 }
 
 /**
- * Color augmentation.
+ * Crop of training images to `data.imageSize`.
  */
-export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
+export type ResolvedCrop =
+  | { type: 'none' }
+  | ({ type: 'pad' } & ResolvedPadCrop)
+  | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
+  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
 
 /**
- * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
- * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
+ * `RandomCrop`).
  */
-export type ResolvedPcaColor = {
+export type ResolvedPadCrop = {
   /**
-   * Standard deviation of the shifts. Default: 0.1.
+   * Padding on each side, in pixels. Default: 4.
    */
-  std: number
+  padding: number
+}
+
+/**
+ * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
+ */
+export type ResolvedRandomResizedCrop = {
+  /**
+   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   */
+  scale: [number, number]
+  /**
+   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   */
+  ratio: [number, number]
+}
+
+/**
+ * The short side resized to a random length, then a random crop: scale augmentation of He et
+ * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
+ */
+export type ResolvedRandomShortSideCrop = {
+  /**
+   * Minimum length in pixels. Default: 256.
+   */
+  min: number
+  /**
+   * Maximum length in pixels. Default: 480.
+   */
+  max: number
 }
 
 /**
@@ -2237,12 +2330,39 @@ export type ResolvedRandAugment = {
 }
 
 /**
+ * Color augmentation.
+ */
+export type ResolvedColor = { type: 'none' } | ({ type: 'pca' } & ResolvedPcaColor)
+
+/**
+ * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
+ * section 4.1; used by He et al. 2015, section 3.4). RGB images only.
+ */
+export type ResolvedPcaColor = {
+  /**
+   * Standard deviation of the shifts. Default: 0.1.
+   */
+  std: number
+}
+
+/**
  * Erasing of image regions, filled with the mean color.
  */
 export type ResolvedErase =
   | { type: 'none' }
   | ({ type: 'cutout' } & ResolvedCutout)
   | ({ type: 'random-erasing' } & ResolvedRandomErasing)
+
+/**
+ * One square at a random position, possibly partly outside of the image (DeVries and Taylor
+ * 2017).
+ */
+export type ResolvedCutout = {
+  /**
+   * Side length in pixels. Default: half of `data.imageSize`.
+   */
+  size: number
+}
 
 /**
  * One rectangle inside the image (Zhong et al. 2017; torchvision's `RandomErasing`).
@@ -2263,23 +2383,22 @@ export type ResolvedRandomErasing = {
 }
 
 /**
- * One square at a random position, possibly partly outside of the image (DeVries and Taylor
- * 2017).
- */
-export type ResolvedCutout = {
-  /**
-   * Side length in pixels. Default: half of `data.imageSize`.
-   */
-  size: number
-}
-
-/**
  * Mixing of two images.
  */
 export type ResolvedMix =
   | { type: 'none' }
   | ({ type: 'mixup' } & ResolvedMixup)
   | ({ type: 'cutmix' } & ResolvedCutmix)
+
+/**
+ * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ */
+export type ResolvedMixup = {
+  /**
+   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+   */
+  alpha: number
+}
 
 /**
  * A rectangle pasted from another image (Yun et al. 2019).
@@ -2293,62 +2412,74 @@ export type ResolvedCutmix = {
 }
 
 /**
- * Weighted mean of two images and of their losses (Zhang et al. 2017).
+ * The network and its initial weights.
  */
-export type ResolvedMixup = {
+export type ResolvedModel = {
   /**
-   * Parameter of the Beta distribution of the weight, drawn once per batch. Default: 0.2.
+   * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
+   * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
+   * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
+   * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
+   * up to 96 pixels, else `resnet18`.
    */
-  alpha: number
+  arch: string
+  /**
+   * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
+   * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
+   * pixels, else `imagenet`.
+   */
+  stem: Stem
+  /**
+   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for
+   * CIFAR networks of basic blocks, `none` for plain networks and VGG, else `B`.
+   */
+  shortcut: Shortcut
+  /**
+   * Initialize the last batch normalization of every block with weight 0 (Goyal et al.
+   * 2017), as torchvision's `zero_init_residual`. Default: false.
+   */
+  zeroInitResidual: boolean
+  /**
+   * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
+   * Default: `3x3`.
+   */
+  bottleneckStride: BottleneckStride
+  /**
+   * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
+   * torchvision's published weights, or `none` for random initialization. If the number of
+   * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
+   * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
+   * cached or can be downloaded; else `none`.
+   */
+  weights: string
+  /**
+   * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
+   */
+  weightsSha256: string | null
+  /**
+   * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
+   * layer except the head. Their batch normalization uses running statistics. Default: [].
+   */
+  freeze: Array<string>
 }
 
 /**
- * Crop of training images to `data.imageSize`.
+ * Length of training. The first limit that is reached ends the run.
  */
-export type ResolvedCrop =
-  | { type: 'none' }
-  | ({ type: 'pad' } & ResolvedPadCrop)
-  | ({ type: 'random-resized' } & ResolvedRandomResizedCrop)
-  | ({ type: 'random-short-side' } & ResolvedRandomShortSideCrop)
-
-/**
- * A crop of random size and aspect ratio, resized (torchvision's `RandomResizedCrop`).
- */
-export type ResolvedRandomResizedCrop = {
+export type ResolvedBudget = {
   /**
-   * Minimum and maximum fraction of the image area. Default: [0.08, 1].
+   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few
+   * images; 5 to 30 if training starts from weights.
    */
-  scale: [number, number]
+  epochs: number | null
   /**
-   * Minimum and maximum aspect ratio. Default: [3/4, 4/3].
+   * Optimizer steps.
    */
-  ratio: [number, number]
-}
-
-/**
- * Zero padding on each side, then a random crop (He et al. 2015, section 4.2; torchvision's
- * `RandomCrop`).
- */
-export type ResolvedPadCrop = {
+  steps: number | null
   /**
-   * Padding on each side, in pixels. Default: 4.
+   * Seconds of training, including validation.
    */
-  padding: number
-}
-
-/**
- * The short side resized to a random length, then a random crop: scale augmentation of He et
- * al. 2015, section 3.4 (after Simonyan and Zisserman 2014).
- */
-export type ResolvedRandomShortSideCrop = {
-  /**
-   * Minimum length in pixels. Default: 256.
-   */
-  min: number
-  /**
-   * Maximum length in pixels. Default: 480.
-   */
-  max: number
+  seconds: number | null
 }
 
 /**
@@ -2447,180 +2578,6 @@ export type ResolvedLars = {
 }
 
 /**
- * Cross-entropy loss.
- */
-export type ResolvedLoss = {
-  /**
-   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
-   */
-  labelSmoothing: number
-  /**
-   * Weight of each class. Default: `none`.
-   */
-  classWeights: ResolvedClassWeights
-}
-
-/**
- * Weight of each class in the loss.
- */
-export type ResolvedClassWeights =
-  | { type: 'none' }
-  | { type: 'balanced' }
-  | ({ type: 'given' } & ResolvedGivenClassWeights)
-
-/**
- * Explicit class weights.
- */
-export type ResolvedGivenClassWeights = {
-  /**
-   * One weight per class, in class order.
-   */
-  weights: Array<number>
-}
-
-/**
- * Checkpoints in addition to the last and the best one.
- */
-export type ResolvedCheckpoint = {
-  /**
-   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
-   * Default: 0.
-   */
-  everyEpochs: number
-  /**
-   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
-   * Default: 0.
-   */
-  everySteps: number
-}
-
-/**
- * Length of training. The first limit that is reached ends the run.
- */
-export type ResolvedBudget = {
-  /**
-   * Passes over the training images. Default, if no limit is set: 30; up to 60 for few
-   * images; 5 to 30 if training starts from weights.
-   */
-  epochs: number | null
-  /**
-   * Optimizer steps.
-   */
-  steps: number | null
-  /**
-   * Seconds of training, including validation.
-   */
-  seconds: number | null
-}
-
-/**
- * The data set: where it is, how it is split, and which images are used.
- */
-export type ResolvedData = {
-  /**
-   * Path of a folder or file (`./photos`), or the name of a data set (`cifar10`).
-   */
-  source: string
-  /**
-   * Layout on disk. Default: detected.
-   */
-  format: DataFormat
-  /**
-   * Training images held out for validation, stratified by class and seeded: a fraction from
-   * 0 to 0.5, or a number of images (at most half of them). Must be 0 if the data set has a
-   * validation split. Default: 0.1, or 0 if the data set has a validation split.
-   */
-  validation: number
-  /**
-   * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
-   */
-  channels: number
-  /**
-   * Height and width of the network's input, in pixels, 8 to 1024. Default: the size of
-   * images of up to 96 pixels; otherwise 224, or less if most images are smaller; 128 for
-   * fewer than 5,000 larger images without pretrained weights.
-   */
-  imageSize: number
-  /**
-   * Label set of CIFAR-100. Default: `fine`.
-   */
-  labels: CifarLabels
-  /**
-   * Oversample rare classes so that all are equally frequent, like PyTorch's
-   * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
-   * false.
-   */
-  balanced: boolean
-  /**
-   * Maximum number of training images, chosen by seed and in proportion to the classes.
-   * Validation and test images are not affected. Default: all.
-   */
-  limit: number | null
-  /**
-   * Seed of the validation split and of `limit`. Set it to compare values of `seed` on the
-   * same images. Default: `seed`.
-   */
-  splitSeed: number
-  /**
-   * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
-   * in-memory images record it.
-   */
-  fingerprint: string | null
-  /**
-   * Expected shape of in-memory training images: number, height, width, channels. Runs on
-   * in-memory images record it.
-   */
-  shape: Array<number> | null
-}
-
-/**
- * Gradient clipping and accumulation.
- */
-export type ResolvedGradient = {
-  /**
-   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
-   */
-  clipNorm: number | null
-  /**
-   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
-   * clipping.
-   */
-  clipValue: number | null
-  /**
-   * Batches whose gradients are averaged in one optimizer step. Default: 1.
-   */
-  accumulate: number
-}
-
-/**
- * Early stopping.
- */
-export type ResolvedEarlyStopping = {
-  /**
-   * Epochs without improvement after which the run ends. Default: 10.
-   */
-  patience: number
-  /**
-   * Minimum absolute improvement of the metric. Default: 0.
-   */
-  minDelta: number
-  /**
-   * Metric. Default: `monitor`.
-   */
-  metric: Metric
-}
-
-/**
- * Logging.
- */
-export type ResolvedLog = {
-  /**
-   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
-   */
-  everySteps: number
-}
-
-/**
  * Learning-rate schedule.
  */
 export type ResolvedSchedule =
@@ -2645,17 +2602,6 @@ export type ResolvedCosineSchedule = {
 }
 
 /**
- * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
- * updated at every step (`PolynomialLR`).
- */
-export type ResolvedPolynomialSchedule = {
-  /**
-   * Exponent. Default: 1.
-   */
-  power: number
-}
-
-/**
  * Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
  */
 export type ResolvedMultiStepSchedule = {
@@ -2670,24 +2616,6 @@ export type ResolvedMultiStepSchedule = {
   gamma: number
   /**
    * Unit of `milestones`. Default: `epoch`.
-   */
-  unit: ScheduleUnit
-}
-
-/**
- * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
- */
-export type ResolvedStepSchedule = {
-  /**
-   * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
-   */
-  stepSize: number
-  /**
-   * Factor. Default: 0.1.
-   */
-  gamma: number
-  /**
-   * Unit of `stepSize`. Default: `epoch`.
    */
   unit: ScheduleUnit
 }
@@ -2728,6 +2656,24 @@ export type ResolvedPlateauSchedule = {
 }
 
 /**
+ * Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
+ */
+export type ResolvedStepSchedule = {
+  /**
+   * Epochs or steps (see `unit`) between reductions. Default: a third of the budget.
+   */
+  stepSize: number
+  /**
+   * Factor. Default: 0.1.
+   */
+  gamma: number
+  /**
+   * Unit of `stepSize`. Default: `epoch`.
+   */
+  unit: ScheduleUnit
+}
+
+/**
  * Linear decay from the optimizer's learning rate to `endFactor` times it over the whole
  * budget, updated at every step (`LinearLR`).
  */
@@ -2736,6 +2682,17 @@ export type ResolvedLinearSchedule = {
    * Final multiple of the learning rate, 0 to 1. Default: 0.
    */
   endFactor: number
+}
+
+/**
+ * Multiplies the optimizer's learning rate by `(1 - progress) ^ power` over the whole budget,
+ * updated at every step (`PolynomialLR`).
+ */
+export type ResolvedPolynomialSchedule = {
+  /**
+   * Exponent. Default: 1.
+   */
+  power: number
 }
 
 /**
@@ -2761,68 +2718,6 @@ export type ResolvedOneCycleSchedule = {
 }
 
 /**
- * Exponential moving average of the weights. Evaluation and checkpoints use the average.
- */
-export type ResolvedEma = {
-  /**
-   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
-   */
-  decay: number
-}
-
-/**
- * The network and its initial weights.
- */
-export type ResolvedModel = {
-  /**
-   * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
-   * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
-   * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
-   * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
-   * up to 96 pixels, else `resnet18`.
-   */
-  arch: string
-  /**
-   * First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
-   * and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
-   * pixels, else `imagenet`.
-   */
-  stem: Stem
-  /**
-   * Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for
-   * CIFAR networks of basic blocks, `none` for plain networks and VGG, else `B`.
-   */
-  shortcut: Shortcut
-  /**
-   * Initialize the last batch normalization of every block with weight 0 (Goyal et al.
-   * 2017), as torchvision's `zero_init_residual`. Default: false.
-   */
-  zeroInitResidual: boolean
-  /**
-   * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
-   * Default: `3x3`.
-   */
-  bottleneckStride: BottleneckStride
-  /**
-   * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
-   * torchvision's published weights, or `none` for random initialization. If the number of
-   * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
-   * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
-   * cached or can be downloaded; else `none`.
-   */
-  weights: string
-  /**
-   * Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
-   */
-  weightsSha256: string | null
-  /**
-   * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
-   * layer except the head. Their batch normalization uses running statistics. Default: [].
-   */
-  freeze: Array<string>
-}
-
-/**
  * Linear warm-up of the learning rate, applied on top of any schedule.
  */
 export type ResolvedWarmup = {
@@ -2843,6 +2738,111 @@ export type ResolvedWarmup = {
   untilAccuracy: number | null
 }
 
+/**
+ * Cross-entropy loss.
+ */
+export type ResolvedLoss = {
+  /**
+   * Label smoothing (Szegedy et al. 2015), from 0 to less than 1. Default: 0.
+   */
+  labelSmoothing: number
+  /**
+   * Weight of each class. Default: `none`.
+   */
+  classWeights: ResolvedClassWeights
+}
+
+/**
+ * Weight of each class in the loss.
+ */
+export type ResolvedClassWeights =
+  | { type: 'none' }
+  | { type: 'balanced' }
+  | ({ type: 'given' } & ResolvedGivenClassWeights)
+
+/**
+ * Explicit class weights.
+ */
+export type ResolvedGivenClassWeights = {
+  /**
+   * One weight per class, in class order.
+   */
+  weights: Array<number>
+}
+
+/**
+ * Gradient clipping and accumulation.
+ */
+export type ResolvedGradient = {
+  /**
+   * Maximum L2 norm of all gradients together (`clip_grad_norm_`). Default: no clipping.
+   */
+  clipNorm: number | null
+  /**
+   * Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
+   * clipping.
+   */
+  clipValue: number | null
+  /**
+   * Batches whose gradients are averaged in one optimizer step. Default: 1.
+   */
+  accumulate: number
+}
+
+/**
+ * Exponential moving average of the weights. Evaluation and checkpoints use the average.
+ */
+export type ResolvedEma = {
+  /**
+   * Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
+   */
+  decay: number
+}
+
+/**
+ * Early stopping.
+ */
+export type ResolvedEarlyStopping = {
+  /**
+   * Epochs without improvement after which the run ends. Default: 10.
+   */
+  patience: number
+  /**
+   * Minimum absolute improvement of the metric. Default: 0.
+   */
+  minDelta: number
+  /**
+   * Metric. Default: `monitor`.
+   */
+  metric: Metric
+}
+
+/**
+ * Checkpoints in addition to the last and the best one.
+ */
+export type ResolvedCheckpoint = {
+  /**
+   * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
+   * Default: 0.
+   */
+  everyEpochs: number
+  /**
+   * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
+   * Default: 0.
+   */
+  everySteps: number
+}
+
+/**
+ * Logging.
+ */
+export type ResolvedLog = {
+  /**
+   * Steps between two lines in metrics.jsonl, 1 or more. Default: 10.
+   */
+  everySteps: number
+}
+
 // Events of a run
 
 /**
@@ -2858,9 +2858,43 @@ export type RunEvent =
   | ({ type: 'end' } & EndEvent)
 
 /**
- * The run has ended. This is the last event.
+ * The run is prepared; training starts.
  */
-export type EndEvent = { result: TrainResult }
+export type StartEvent = {
+  /**
+   * Absolute path of the run folder.
+   */
+  dir: string
+  config: ResolvedConfig
+  data: DatasetInfo
+  /**
+   * Training images per epoch, after the validation split.
+   */
+  trainImages: number
+  /**
+   * Training images of each class, in the order of `data.classes`.
+   */
+  trainClassCounts: Array<number>
+  valImages: number
+  testImages: number
+  /**
+   * Number of trainable parameters.
+   */
+  parameters: number
+  /**
+   * Multiply-accumulate operations of the forward pass of one image.
+   */
+  macs: number
+  stepsPerEpoch: number
+  /**
+   * Steps of the whole budget; null if it is limited by time only.
+   */
+  totalSteps: number | null
+  /**
+   * Steps completed before this session; 0 unless the run was resumed.
+   */
+  startStep: number
+}
 
 /**
  * One optimizer step.
@@ -2947,45 +2981,6 @@ export type EpochEvent = {
 }
 
 /**
- * The run is prepared; training starts.
- */
-export type StartEvent = {
-  /**
-   * Absolute path of the run folder.
-   */
-  dir: string
-  config: ResolvedConfig
-  data: DatasetInfo
-  /**
-   * Training images per epoch, after the validation split.
-   */
-  trainImages: number
-  /**
-   * Training images of each class, in the order of `data.classes`.
-   */
-  trainClassCounts: Array<number>
-  valImages: number
-  testImages: number
-  /**
-   * Number of trainable parameters.
-   */
-  parameters: number
-  /**
-   * Multiply-accumulate operations of the forward pass of one image.
-   */
-  macs: number
-  stepsPerEpoch: number
-  /**
-   * Steps of the whole budget; null if it is limited by time only.
-   */
-  totalSteps: number | null
-  /**
-   * Steps completed before this session; 0 unless the run was resumed.
-   */
-  startStep: number
-}
-
-/**
  * A checkpoint was written.
  */
 export type CheckpointEvent = {
@@ -3006,6 +3001,11 @@ export type CheckpointEvent = {
  * (`checkpoint.everyEpochs`).
  */
 export type CheckpointKind = 'last' | 'best' | 'epoch'
+
+/**
+ * The run has ended. This is the last event.
+ */
+export type EndEvent = { result: TrainResult }
 
 /**
  * Result of `plan()`: configuration and cost of a run that has not started. No file is written.

@@ -94,7 +94,7 @@ fn recipe_names() -> Vec<String> {
     names
 }
 
-/// Collects the declarations of types in the order of the sections.
+/// Declarations of types, each followed by those of the types that it names.
 struct Declarations<'c> {
     cfg: &'c ts_rs::Config,
     text: String,
@@ -103,29 +103,62 @@ struct Declarations<'c> {
 }
 
 impl Declarations<'_> {
+    /// Declares `T` and its dependencies in the order in which the declaration names them. (The
+    /// order in which ts-rs visits them differs between builds.)
     fn add<T: TS + 'static + ?Sized>(&mut self) {
-        self.visit::<T>();
+        let name = T::ident(self.cfg);
+        if !self.seen.insert(name.clone()) {
+            return;
+        }
+        let declaration = T::decl(self.cfg);
+        let mut dependencies = Dependencies { cfg: self.cfg, types: Vec::new() };
+        T::visit_dependencies(&mut dependencies);
+        T::visit_generics(&mut dependencies);
+        let mut types = dependencies.types;
+        types.sort_by_cached_key(|(dependency, _)| {
+            (position_of_word(&declaration, dependency), dependency.clone())
+        });
+
+        let declaration =
+            optional_may_be_undefined(&allow_tag_alone(&name, replace_types(&name, declaration)));
+        let docs = T::docs().unwrap_or_default();
+        let _ = writeln!(self.text, "{docs}export {declaration}\n");
+        for (_, add) in types {
+            add(self);
+        }
     }
 }
 
-impl TypeVisitor for Declarations<'_> {
+/// Function that adds the declaration of one type.
+type Add = fn(&mut Declarations<'_>);
+
+/// Types with a declaration that another type names.
+struct Dependencies<'c> {
+    cfg: &'c ts_rs::Config,
+    types: Vec<(String, Add)>,
+}
+
+impl TypeVisitor for Dependencies<'_> {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        // Types without an output path are built in and have no declaration.
+        // Types without an output path, such as `Vec<T>`, are built in and have no declaration.
         if T::output_path().is_some() {
-            let name = T::ident(self.cfg);
-            if !self.seen.insert(name.clone()) {
-                return;
-            }
-            let declaration = optional_may_be_undefined(&allow_tag_alone(
-                &name,
-                replace_types(&name, T::decl(self.cfg)),
-            ));
-            let docs = T::docs().unwrap_or_default();
-            let _ = writeln!(self.text, "{docs}export {declaration}\n");
+            self.types.push((T::ident(self.cfg), |declarations| declarations.add::<T>()));
+        } else {
+            T::visit_dependencies(self);
+            T::visit_generics(self);
         }
-        T::visit_dependencies(self);
-        T::visit_generics(self);
     }
+}
+
+/// Returns the byte position of `word` in `text`, or the length of `text` if it is missing.
+fn position_of_word(text: &str, word: &str) -> usize {
+    let is_part_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word)
+        .find(|(start, _)| {
+            let (before, after) = (&text[..*start], &text[start + word.len()..]);
+            !before.ends_with(is_part_of_name) && !after.starts_with(is_part_of_name)
+        })
+        .map_or(text.len(), |(start, _)| start)
 }
 
 /// Applies [`REPLACEMENTS`] and inserts the types of names that editors complete.
