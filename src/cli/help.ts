@@ -1,11 +1,14 @@
-import type { Command } from 'commander'
+import type { Argument, Command, Option } from 'commander'
 import { hasColors, styled } from './output/colors.js'
 import { displayWidth, padEnd, terminalWidth } from './output/terminal.js'
 
 /** A command line and its effect; in `addExamples`, without the leading `residual`. */
 export type Example = readonly [command: string, description: string]
 
-/** Narrowest column of descriptions that commander wraps; below it, lines would overflow. */
+/**
+ * Minimum width of the description column for wrapping. With commander's default of 40, lines
+ * overflow a narrow terminal.
+ */
 const MIN_WIDTH_TO_WRAP = 12
 
 const examplesByCommand = new WeakMap<Command, readonly Example[]>()
@@ -27,26 +30,35 @@ export function getExamples(command: Command): readonly Example[] {
 export function configureHelp(program: Command): void {
   const configure = (command: Command) => {
     command
-      .showHelpAfterError(`(run \`${commandName(command)} --help\` for usage and examples)`)
-      .exitOverride() // commander exits with 1 after a usage error; the contract says 2
+      .showHelpAfterError(`  Run \`${commandName(command)} --help\` for usage and examples.`)
+      .exitOverride() // commander exits with 1 after a usage error instead of 2
       .configureOutput({
         getOutHelpWidth: () => terminalWidth(process.stdout),
         getErrHelpWidth: () => terminalWidth(process.stderr),
         getOutHasColors: () => hasColors(process.stdout),
         getErrHasColors: () => hasColors(process.stderr),
         outputError: (text, write) => {
-          write(text.replace(/^error/, styled(process.stderr, ['red', 'bold'], 'error')))
+          const label = styled(process.stderr, ['red', 'bold'], 'error')
+          write(text.replace(/^error/, label).replace(/\n\((.*)\)\n$/, '\n  $1\n'))
         },
       })
       .configureHelp({
         minWidthToWrap: MIN_WIDTH_TO_WRAP,
         styleTitle: formatHeading,
-        // The arguments of subcommands would widen the list; their own help shows them.
-        subcommandTerm: (inner) => inner.name(),
+        // The arguments of subcommands would widen the list; the help of each subcommand shows them.
+        subcommandTerm: (subcommand) => subcommand.name(),
       })
-    for (const inner of command.commands) configure(inner)
+    for (const option of command.options) showPlainDefault(option)
+    for (const argument of command.registeredArguments) showPlainDefault(argument)
+    for (const subcommand of command.commands) configure(subcommand)
   }
   configure(program)
+}
+
+/** Shows a text as a default without the quotes that commander adds. */
+function showPlainDefault(parameter: Argument | Option): void {
+  const { defaultValue } = parameter
+  if (typeof defaultValue === 'string') parameter.default(defaultValue, defaultValue)
 }
 
 /** Returns the full name of a command: `residual data preview`. */

@@ -1,4 +1,4 @@
-/** Texts of the command line's own errors and notices. Errors of the API have their own texts. */
+/** Messages of the command line itself; errors of the API have their own messages. */
 import { type ErrorCode, type ErrorLocation, ResidualError } from '../index.js'
 
 /** Creates an error for a wrong command line. */
@@ -27,24 +27,24 @@ export const cliError = {
       at: line === undefined ? { file } : { file, line },
       hint: 'Write YAML or JSON, one key per line, such as `epochs: 30`.',
     }),
-  emptyConfig: (file: string) =>
+  configNotObject: (file: string) =>
     new ResidualError({
       code: 'E_CONFIG',
       message: `${file} must contain keys and values, such as \`epochs: 30\``,
       at: { file },
       hint: 'See config.json in a run folder for an example.',
     }),
-  number: (flag: string, text: string) =>
+  invalidCount: (flag: string, text: string) =>
     usageError(
       `--${flag} must be a positive integer, not '${text}'`,
       `Omit --${flag} to use the default.`,
       { key: flag },
     ),
-  imageExtension: (path: string, key: string, extensions: readonly string[]) =>
+  imageExtension: (path: string, flag: string, extensions: readonly string[]) =>
     usageError(
       `'${path}' has no supported image extension`,
       `Use a file name that ends in ${extensions.join(' or ')}.`,
-      { key },
+      { key: flag },
     ),
   unwritable: (path: string, cause: unknown) =>
     withCause(cause, {
@@ -53,7 +53,7 @@ export const cliError = {
       at: { file: path },
       hint: 'Choose an existing folder that you may write to.',
     }),
-  shell: (name: string | undefined, shells: readonly string[]) =>
+  unsupportedShell: (name: string | undefined, shells: readonly string[]) =>
     usageError(
       name === undefined ? 'no shell was given' : `shell '${name}' is not supported`,
       `Run \`residual completion ${shells.join('`, `residual completion ')}\`.`,
@@ -73,7 +73,7 @@ export const cliError = {
       at: { file: folder },
       hint: 'Check the path and the permissions of the folder.',
     }),
-  terminalInput: () =>
+  stdinIsTerminal: () =>
     usageError(
       '`-` reads an image from stdin, but stdin is a terminal',
       'Pipe an image: `curl -s https://example.org/cat.jpg | residual predict RUN -`.',
@@ -100,8 +100,8 @@ export const notice = {
   dashboardClosed: (folder: string) =>
     `dashboard closed; start it again with \`residual dashboard ${folder}\``,
   noDashboard: (reason: string) =>
-    `the dashboard could not be started, the run continues: ${reason}`,
-  wrote: (file: string) => `wrote ${file}`,
+    `the dashboard could not be started, but the run continues: ${reason}`,
+  fileWritten: (file: string) => `wrote ${file}`,
 }
 
 function withCause(

@@ -42,7 +42,7 @@ export function createProgram(): Command {
   addDoctor(program)
   addBench(program)
   addCompletion(program)
-  program.helpCommand('help [command]', 'show the help of a command')
+  program.helpCommand('help [command]', 'display help for command')
   addExamples(
     program,
     ['train ./photos', 'train on images, one subfolder per class'],

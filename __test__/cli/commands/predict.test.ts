@@ -88,29 +88,29 @@ test('test-time augmentation averages over views', async (t) => {
     return lines(stdout)[0]
   }
   const plain = await predict('--top', '3')
-  for (const tta of [['flip'], ['ten'], ['multi-scale', '--scales', '8,12']]) {
-    const seen = await predict('--top', '3', '--tta', ...tta)
-    const sum = seen?.top.reduce((all, { probability }) => all + probability, 0) ?? 0
+  for (const crops of [['flip'], ['ten'], ['multi-scale', '--scales', '8,12']]) {
+    const averaged = await predict('--top', '3', '--crops', ...crops)
+    const sum = averaged?.top.reduce((total, { probability }) => total + probability, 0) ?? 0
     t.true(Math.abs(sum - 1) < 1e-9)
-    t.not(seen?.probability, plain?.probability)
+    t.not(averaged?.probability, plain?.probability)
   }
   // Computes the average with the mirrored image.
   const mirrored = Buffer.from(
-    Array.from({ length: 64 }, (_, at) => pixels(2, 1)[at - (at % 8) + 7 - (at % 8)] as number),
+    Array.from({ length: 64 }, (_, index) => pixels(2, 1)[index - (index % 8) + 7 - (index % 8)] as number),
   )
   await using model = await loadModel(dir)
-  const pixel = { width: 8, height: 8, channels: 1 as const }
+  const size = { width: 8, height: 8, channels: 1 as const }
   const probability = async (data: Buffer, crops: 'center' | 'flip') =>
-    (await model.predict({ data, ...pixel }, { top: 3, crops })).top.find(
+    (await model.predict({ data, ...size }, { top: 3, crops })).top.find(
       ({ index }) => index === 0,
     )?.probability ?? 0
   const mean =
     ((await probability(pixels(2, 1), 'center')) + (await probability(mirrored, 'center'))) / 2
   t.true(Math.abs((await probability(pixels(2, 1), 'flip')) - mean) < 1e-6)
 
-  const wrong = await residual(['predict', dir, image, '--tta', 'flop'])
-  t.is(wrong.status, 2)
-  t.regex(wrong.stderr, /Did you mean 'flip'\?/)
+  const rejected = await residual(['predict', dir, image, '--crops', 'flop'])
+  t.is(rejected.status, 2)
+  t.regex(rejected.stderr, /Did you mean 'flip'\?/)
 })
 
 test('predict --html shows all images and escapes names', async (t) => {

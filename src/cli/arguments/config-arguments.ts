@@ -25,7 +25,7 @@ const OVERRIDE = /^([a-z][a-z0-9]*(?:\.[a-z][a-z0-9]*)*)=(.*)$/is
  * Builds a configuration from the command line. Later sources take precedence: configuration file,
  * flags, `key=value` overrides.
  *
- * @param words positional arguments: the data, if the first word is no override, and overrides
+ * @param words positional arguments: the data, unless the first word is an override, and overrides
  */
 export function configFromArguments(words: readonly string[], flags: ConfigFlags): Draft {
   const draft = flags.config === undefined ? {} : readConfigFile(flags.config)
@@ -60,15 +60,15 @@ export function applyOverride(draft: Draft, override: string): void {
   setKey(draft, path, parseValue(value))
 }
 
-/** Sets the value at a dotted path and creates the objects on the way. */
+/** Sets the value at a dotted path, and creates missing objects along the path. */
 export function setKey(draft: Draft, path: string, value: unknown): void {
   const keys = path.split('.')
   const last = keys.pop() as string
   let object = draft
   for (const key of keys) {
-    const present = Object.hasOwn(object, key) ? object[key] : undefined
-    const inner = typeof present === 'string' ? { [shorthandKey(key)]: present } : present
-    object = object[key] = isObject(inner) ? inner : {}
+    const current = Object.hasOwn(object, key) ? object[key] : undefined
+    const expanded = typeof current === 'string' ? { [shorthandKey(key)]: current } : current
+    object = object[key] = isObject(expanded) ? expanded : {}
   }
   object[last] = value
   // `epochs` and `budget.epochs` are aliases, and a config.json has both: the last one set wins.
@@ -79,7 +79,8 @@ export function setKey(draft: Draft, path: string, value: unknown): void {
 /**
  * Reads a configuration file in YAML or JSON (a subset of YAML).
  *
- * @throws {ResidualError} `E_USAGE` if it cannot be read, `E_CONFIG` with the line if it is invalid
+ * @throws {ResidualError} `E_USAGE` if the file cannot be read, `E_CONFIG` with the line if it is
+ *   invalid
  */
 export function readConfigFile(file: string): Draft {
   let text: string
@@ -95,16 +96,16 @@ export function readConfigFile(file: string): Draft {
   try {
     draft = document.toJS()
   } catch (cause) {
-    // YAML aliases can expand without limit; the parser refuses that here.
+    // `toJS` rejects YAML aliases that would expand exponentially.
     throw cliError.invalidConfig(file, undefined, cause as Error)
   }
-  if (!isObject(draft)) throw cliError.emptyConfig(file)
+  if (!isObject(draft)) throw cliError.configNotObject(file)
   delete draft.$schema // a hint for editors, not a setting
   return draft
 }
 
 /**
- * Whether a draft defines a value.
+ * Whether a draft sets a value other than `auto`.
  *
  * @param path dotted path in a resolved configuration (`model.arch`)
  */
@@ -114,7 +115,7 @@ export function definesKey(draft: Draft, path: string): boolean {
   let value: unknown = draft
   let parent = ''
   for (const key of path.split('.')) {
-    // A string in place of an object sets one key of that object: `model: resnet18`.
+    // A string instead of an object is a shorthand for one of its keys: `model: resnet18`.
     if (typeof value === 'string') return key === shorthandKey(parent)
     if (!isObject(value) || !Object.hasOwn(value, key)) return false
     value = value[key]

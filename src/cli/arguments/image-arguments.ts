@@ -15,7 +15,7 @@ export interface ImageArgument {
   bytes?: Buffer
 }
 
-/** Whether a word names an image and not an override; file names may contain an equals sign. */
+/** Whether a word is an image and not an override; file names may contain an equals sign. */
 export function isImageArgument(word: string): boolean {
   return !isOverride(word) || existsSync(word)
 }
@@ -30,18 +30,19 @@ export async function readImageArguments(words: readonly string[]): Promise<Imag
   const images: ImageArgument[] = []
   for (const word of words) {
     if (word === STDIN) images.push({ name: STDIN, bytes: await readStdin() })
-    else if (statSync(word, { throwIfNoEntry: false })?.isDirectory()) images.push(...list(word))
+    else if (statSync(word, { throwIfNoEntry: false })?.isDirectory())
+      images.push(...listImages(word))
     else images.push({ name: word })
   }
   return images
 }
 
 async function readStdin(): Promise<Buffer> {
-  if (process.stdin.isTTY) throw cliError.terminalInput()
+  if (process.stdin.isTTY) throw cliError.stdinIsTerminal()
   return await buffer(process.stdin)
 }
 
-function list(folder: string): ImageArgument[] {
+function listImages(folder: string): ImageArgument[] {
   let names: string[]
   try {
     names = readdirSync(folder, { recursive: true, encoding: 'utf8' })

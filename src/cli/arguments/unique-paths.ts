@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs'
 
 /**
- * Removes duplicate runs or checkpoints: in `runs/*`, the link `runs/latest` repeats another run.
- * The last name of each is kept, since `latest` sorts before most names.
+ * Removes paths that refer to the same run or checkpoint: `runs/*` contains the newest run twice,
+ * since `runs/latest` is a link to it. The last path is kept, since `latest` sorts before most names.
  */
 export function uniquePaths(paths: readonly string[]): string[] {
   return [...new Map(paths.map((path) => [resolveLinks(path), path])).values()]

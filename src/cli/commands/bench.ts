@@ -25,7 +25,7 @@ export function addBench(program: Command): void {
     .command('bench')
     .description('measure training and inference throughput on this machine')
     .argument('[network]', 'resnet18, resnet20, ... (default: resnet20)')
-    .argument('[overrides...]', 'imageSize=32 batchSize=128 precision=bf16 threads=1')
+    .argument('[overrides...]', 'settings: imageSize=32 batchSize=128 precision=bf16 threads=1')
     .option('--rounds <count>', 'number of measurements (default: 5)')
     .option('--seconds <seconds>', 'duration of each measurement (default: 1)')
     .option('--json', 'print all measurements as JSON')
@@ -38,13 +38,17 @@ export function addBench(program: Command): void {
   )
 }
 
-async function run(first: string | undefined, words: string[], flags: Flags): Promise<void> {
+async function run(
+  networkOrOverride: string | undefined,
+  otherOverrides: string[],
+  flags: Flags,
+): Promise<void> {
   const draft: Draft = {}
-  const hasNetwork = first !== undefined && !isOverride(first)
-  if (hasNetwork) setKey(draft, 'model.arch', first)
-  for (const override of hasNetwork || first === undefined ? words : [first, ...words]) {
-    applyOverride(draft, override)
+  if (networkOrOverride !== undefined) {
+    if (isOverride(networkOrOverride)) applyOverride(draft, networkOrOverride)
+    else setKey(draft, 'model.arch', networkOrOverride)
   }
+  for (const override of otherOverrides) applyOverride(draft, override)
   if (flags.rounds !== undefined) setKey(draft, 'rounds', parseValue(flags.rounds))
   if (flags.seconds !== undefined) setKey(draft, 'seconds', parseValue(flags.seconds))
   // The core validates the draft.

@@ -24,7 +24,8 @@ export function addCompletion(program: Command): void {
     .action(async (name?: string) => {
       const shell = name ?? basename(process.env.SHELL ?? '')
       const generate = Object.hasOwn(GENERATORS, shell) ? GENERATORS[shell] : undefined
-      if (generate === undefined) throw cliError.shell(shell || undefined, Object.keys(GENERATORS))
+      if (generate === undefined)
+        throw cliError.unsupportedShell(shell || undefined, Object.keys(GENERATORS))
       await print(generate(await completionSpec(program)).trimEnd())
     })
   addExamples(

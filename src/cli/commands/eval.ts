@@ -58,18 +58,20 @@ export function addEval(program: Command): void {
 
 async function evaluate(
   path: string,
-  first: string | undefined,
-  words: string[],
+  dataOrOverride: string | undefined,
+  otherOverrides: string[],
   flags: Flags,
 ): Promise<void> {
-  const data = first !== undefined && isOverride(first) ? undefined : first
-  const load: Draft = {}
-  for (const override of first === data ? words : [first as string, ...words]) {
-    applyOverride(load, override)
+  const loadConfig: Draft = {}
+  let data = dataOrOverride
+  if (dataOrOverride !== undefined && isOverride(dataOrOverride)) {
+    applyOverride(loadConfig, dataOrOverride)
+    data = undefined
   }
+  for (const override of otherOverrides) applyOverride(loadConfig, override)
   const config = evaluateConfig(data, flags)
   await withDownloads(flags.json ?? false, async (options) => {
-    await using model = await loadModel(path, load)
+    await using model = await loadModel(path, loadConfig)
     for (const sentence of model.info.assumed) log(notice.assumed(sentence))
     const evaluation = await model.evaluate(config, options)
     warnOfSkippedImages(evaluation)
@@ -81,11 +83,12 @@ async function evaluate(
 }
 
 function evaluateConfig(data: string | undefined, flags: Flags): EvaluateConfig {
-  const grids = [flags.samples, flags.topLosses]
-  for (const path of grids) if (path !== undefined) checkImagePath(path, 'picture')
+  const { samples, topLosses } = flags
+  if (samples !== undefined) checkImagePath(samples, 'samples')
+  if (topLosses !== undefined) checkImagePath(topLosses, 'top-losses')
   const gridSize = flags.gridSize === undefined ? GRID_SIZE : parseValue(flags.gridSize)
   if (!Number.isInteger(gridSize) || (gridSize as number) < 1) {
-    throw cliError.number('grid-size', String(flags.gridSize))
+    throw cliError.invalidCount('grid-size', String(flags.gridSize))
   }
   // The core validates the values.
   return {
@@ -94,9 +97,9 @@ function evaluateConfig(data: string | undefined, flags: Flags): EvaluateConfig 
     batchSize: flags.batchSize && parseValue(flags.batchSize),
     crops: flags.crops,
     scales: flags.scales?.split(',').map((scale) => parseValue(scale.trim())),
-    samples: flags.samples && gridSize,
-    topLosses: flags.topLosses && gridSize,
-    thumbnails: grids.some((path) => path !== undefined) ? THUMBNAIL_SIZE : undefined,
+    samples: samples && gridSize,
+    topLosses: topLosses && gridSize,
+    thumbnails: samples === undefined && topLosses === undefined ? undefined : THUMBNAIL_SIZE,
   } as EvaluateConfig
 }
 
@@ -106,16 +109,16 @@ async function drawGrids(evaluation: Evaluation, flags: Flags): Promise<void> {
   if (samples !== undefined) {
     const title = `Sample predictions, accuracy ${accuracy} (${total} images)`
     await writeImageFile(samples, renderPredictions(evaluation.samples, { title }))
-    log(notice.wrote(samples))
+    log(notice.fileWritten(samples))
   }
   if (topLosses !== undefined) {
     const title = `Highest losses (${total} images)`
     await writeImageFile(topLosses, renderPredictions(evaluation.topLosses, { title }))
-    log(notice.wrote(topLosses))
+    log(notice.fileWritten(topLosses))
   }
 }
 
-/** Removes the thumbnails, which are in the grids already. */
+/** Removes the thumbnails, which were requested for the grids. */
 function withoutThumbnails(evaluation: Evaluation): Evaluation {
   const strip = <T extends { thumbnail?: unknown }>({ thumbnail: _, ...rest }: T) => rest
   return {
@@ -128,8 +131,8 @@ function withoutThumbnails(evaluation: Evaluation): Evaluation {
 function warnOfSkippedImages({ broken, warnings }: Evaluation): void {
   const label = styled(process.stderr, 'yellow', 'warning')
   for (const { message, file } of warnings) {
-    const place = file === undefined || message.includes(file) ? '' : ` (${file})`
-    log(`${label}: ${sanitize(`${message}${place}`)}; skipped`)
+    const location = file === undefined || message.includes(file) ? '' : ` (${file})`
+    log(`${label}: ${sanitize(`${message}${location}`)}; skipped`)
   }
   if (broken > warnings.length) {
     log(`${label}: ${formatCount(broken - warnings.length)} more images skipped`)

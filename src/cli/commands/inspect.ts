@@ -18,8 +18,9 @@ import { formatTable } from '../output/text-table.js'
 
 const { stdout } = process
 
-const MAX_BAR = 16
-/** Classes that are listed by name. */
+/** Width of the bar of a full share, in columns. */
+const MAX_BAR_WIDTH = 16
+/** Maximum number of classes that are listed by name. */
 const MAX_CLASSES = 8
 const MAX_CLASS_WIDTH = 24
 const BYTES_PER_FLOAT = 4
@@ -38,7 +39,7 @@ export function addInspect(program: Command): void {
     .command('inspect')
     .description('show the layers, parameters and cost of a network, or describe a checkpoint')
     .argument('<network>', 'resnet18, resnet20, ..., or a run folder, checkpoint or .pth file')
-    .argument('[overrides...]', 'imageSize=32 channels=1 classes=10 model.shortcut=B')
+    .argument('[overrides...]', 'settings: imageSize=32 channels=1 classes=10 model.shortcut=B')
     .option('--table', 'list every layer in the order of the forward pass')
     .option('--tree', "print the nested modules, as PyTorch's print(net)")
     .option('--json', 'print JSON')
@@ -70,13 +71,13 @@ async function run(network: string, overrides: string[], flags: Flags): Promise<
 function formatInspection(inspection: Inspection): string {
   const width = outputWidth(stdout)
   const { name, input, classes, parameters, macs, checkpoint } = inspection
-  const head = [
+  const summary = [
     `${styled(stdout, 'bold', name)}, input ${input.join(' x ')}, ${formatCount(classes)} classes`,
     `${formatCount(parameters)} parameters (${formatBytes(BYTES_PER_FLOAT * parameters)} in float32), ` +
       `${formatScaled(macs)} multiply-adds per image`,
   ]
   return [
-    ...head.map((line) => wrap(line, width, '  ')),
+    ...summary.map((line) => wrap(line, width, '  ')),
     ...(checkpoint === undefined ? [] : ['', ...formatCheckpoint(checkpoint, width)]),
     '',
     formatStages(inspection, width),
@@ -93,8 +94,10 @@ function formatCheckpoint(
   const labels = classes
     .slice(0, MAX_CLASSES)
     .map((label) => truncate(sanitize(label), MAX_CLASS_WIDTH))
-  const more = classes.length > MAX_CLASSES ? `, ... (${formatCount(classes.length)} classes)` : ''
-  const numbers = (values: readonly number[]) => values.map((value) => value.toFixed(3)).join(', ')
+  const ellipsis =
+    classes.length > MAX_CLASSES ? `, ... (${formatCount(classes.length)} classes)` : ''
+  const formatNumbers = (values: readonly number[]) =>
+    values.map((value) => value.toFixed(3)).join(', ')
   const rows: [string, string][] = [['file', `${sanitize(file)}, ${formatBytes(bytes)}`]]
   if (source !== null) rows.push(['trained on', sanitize(source)])
   if (step > 0) {
@@ -104,8 +107,8 @@ function formatCheckpoint(
     const accuracy = formatPercent(best.accuracy)
     rows.push(['best epoch', `${best.epoch}, accuracy ${accuracy}, loss ${formatLoss(best.loss)}`])
   }
-  rows.push(['classes', labels.join(', ') + more])
-  rows.push(['normalize', `mean ${numbers(mean)}, std ${numbers(std)}`])
+  rows.push(['classes', labels.join(', ') + ellipsis])
+  rows.push(['normalize', `mean ${formatNumbers(mean)}, std ${formatNumbers(std)}`])
   for (const sentence of assumed) rows.push(['assumed', sentence])
   return rows.map(([name, value]) =>
     wrap(`${name.padEnd(NAME_WIDTH)} ${value}`, width, ' '.repeat(NAME_WIDTH + 1)),
@@ -123,8 +126,8 @@ function formatStages({ layers, macs }: Inspection, width: number): string {
     const sum = (key: 'parameters' | 'macs') =>
       inner.reduce((total, layer) => total + layer[key], 0)
     const blocks = new Set(inner.map(({ name }) => name.split('.')[1])).size
-    const kind = inner.length === 1 ? (inner[0]?.kind ?? '') : `${blocks} blocks`
-    const bar = '█'.repeat(Math.round((MAX_BAR * sum('macs')) / Math.max(1, macs)))
+    const kind = inner.length === 1 ? (inner[0]?.kind ?? '') : pluralize(blocks, 'block')
+    const bar = '█'.repeat(Math.round((MAX_BAR_WIDTH * sum('macs')) / Math.max(1, macs)))
     return [
       stage,
       kind,

@@ -25,7 +25,7 @@ const BATCH_SIZE = 16
 
 interface Flags {
   top?: string
-  tta?: string
+  crops?: string
   scales?: string
   html?: string
   json?: true
@@ -39,28 +39,31 @@ export function addPredict(program: Command): void {
     .argument('<model>', 'run folder, checkpoint or weights (.pth, .safetensors)')
     .argument('<images...>', 'JPEG or PNG files, folders, or - for stdin')
     .option('--top <count>', 'number of classes per image, most probable first (default: 1)')
-    .option('--tta <crops>', 'test-time augmentation (`eval --crops`): flip, ten or multi-scale')
+    .option('--crops <crops>', 'test-time augmentation: center, flip, ten or multi-scale')
     .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
     .option('--html <file>', 'also write an HTML page with thumbnails')
     .option('--json', 'print predictions as JSON, one per line')
     .action(async (path: string, words: string[], flags: Flags) => {
-      const load: Draft = {}
-      for (const word of words) if (!isImageArgument(word)) applyOverride(load, word)
+      const loadConfig: Draft = {}
+      for (const word of words) if (!isImageArgument(word)) applyOverride(loadConfig, word)
       const images = await readImageArguments(words.filter(isImageArgument))
       const config = {
         top: flags.top === undefined ? 1 : parseValue(flags.top),
-        crops: flags.tta,
+        crops: flags.crops,
         scales: flags.scales?.split(',').map((scale) => parseValue(scale.trim())),
       }
       // The core validates the configuration.
-      await using model = await loadModel(path, load as LoadConfig)
+      await using model = await loadModel(path, loadConfig as LoadConfig)
       for (const sentence of model.info.assumed) log(notice.assumed(sentence))
       await printPredictions(model, images, config as PredictConfig, flags)
     })
   addExamples(
     command,
     ['predict runs/latest cat.jpg dog.jpg', 'most probable class of each image'],
-    ['predict runs/latest ./photos --top 3 --tta ten', 'three classes, averaged over ten crops'],
+    [
+      'predict runs/latest ./photos --top 3 --crops ten',
+      'top three classes, averaged over ten crops',
+    ],
     ['predict runs/latest ./photos --html photos.html', 'write an HTML page with thumbnails'],
     ['predict runs/latest - < cat.jpg', 'read an image from stdin'],
     ['predict resnet18.pth cat.jpg imageSize=224', 'classify with PyTorch weights'],
@@ -89,13 +92,13 @@ async function printPredictions(
       gallery?.add({ name: image.name, prediction })
     }
   }
-  if (gallery !== undefined) log(notice.wrote(await gallery.write()))
+  if (gallery !== undefined) log(notice.fileWritten(await gallery.write()))
   if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
 }
 
 /**
  * Yields predictions in the order of the images. If a batch fails, its images are predicted one by
- * one, so that an unreadable image costs only an error message.
+ * one, so that an unreadable image does not affect the others.
  */
 async function* predictBatch(
   model: Model,

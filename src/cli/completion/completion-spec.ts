@@ -14,7 +14,7 @@ export interface CommandSpec {
   options: readonly OptionSpec[]
   /** Values of positional arguments, offered beside files. */
   values: readonly string[]
-  /** `optimizer.lr=`, `precision=fp32`: overrides, with their values where those are few. */
+  /** Overrides: `optimizer.lr=`, and `precision=fp32` for a key with a fixed set of values. */
   overrides: readonly string[]
 }
 
@@ -35,10 +35,16 @@ const SCHEMA = new URL('../../../config.schema.json', import.meta.url)
 
 const SHELLS = ['bash', 'zsh', 'fish']
 const SPLITS = ['train', 'val', 'test']
-const CROPS = ['center', 'ten', 'multi-scale']
+const CROPS = ['center', 'flip', 'ten', 'multi-scale']
 
-/** Commands that take a data set and overrides of a training configuration. */
-const TRAINING = ['train', 'find-lr', 'bench', 'experiment degradation', 'experiment repeat']
+/** Commands that take overrides of a training configuration. */
+const TRAINING_COMMANDS = [
+  'train',
+  'find-lr',
+  'bench',
+  'experiment degradation',
+  'experiment repeat',
+]
 
 /** Collects everything that can be completed from a program and its configuration schema. */
 export async function completionSpec(program: Command): Promise<CompletionSpec> {
@@ -64,7 +70,7 @@ interface KnownNames {
 }
 
 function commandSpec(command: Command, path: readonly string[], names: KnownNames): CommandSpec {
-  const line = path.join(' ')
+  const name = path.join(' ')
   return {
     path,
     description: command.description(),
@@ -74,10 +80,10 @@ function commandSpec(command: Command, path: readonly string[], names: KnownName
     })),
     options: [
       ...command.options.filter(({ hidden }) => !hidden).map((option) => optionSpec(option, names)),
-      { long: '--help', description: 'show help', takesValue: false, values: [] },
+      { long: '--help', description: 'display help for command', takesValue: false, values: [] },
     ],
-    values: argumentValues(line, names),
-    overrides: TRAINING.includes(line) ? names.overrides : [],
+    values: argumentValues(name, names),
+    overrides: TRAINING_COMMANDS.includes(name) ? names.overrides : [],
   }
 }
 
@@ -97,10 +103,11 @@ function optionSpec(option: Option, names: KnownNames): OptionSpec {
   }
 }
 
-function argumentValues(line: string, names: KnownNames): readonly string[] {
-  if (line === 'completion') return SHELLS
-  if (line === 'inspect' || line === 'bench') return names.networks
-  const takesData = TRAINING.includes(line) || /^(eval|data (preview|download|verify))$/.test(line)
+function argumentValues(command: string, names: KnownNames): readonly string[] {
+  if (command === 'completion') return SHELLS
+  if (command === 'inspect' || command === 'bench') return names.networks
+  const takesData =
+    TRAINING_COMMANDS.includes(command) || /^(eval|data (preview|download|verify))$/.test(command)
   return takesData ? names.datasets : []
 }
 
@@ -110,7 +117,7 @@ function networksOf(schema: Schema): readonly string[] {
   return strings(arch?.examples)
 }
 
-/** Returns every key's path with an equals sign, and enumerations and booleans with each value. */
+/** Returns `path=` for every key, and `path=value` for every value of an enumeration or boolean. */
 function overridesOf(schema: Schema): readonly string[] {
   const found = new Set<string>()
   const walk = (node: Schema, path: string) => {
