@@ -3,27 +3,27 @@ import { join, relative } from 'node:path'
 import { type Example, formatExamples } from './help.js'
 import { styled } from './output/colors.js'
 
-/** Limits of the search for images and runs, which keep it fast in a home folder. */
+/** Limits that keep the search for images and runs fast in a large folder. */
 const [MAX_FOLDERS, MAX_ENTRIES] = [60, 200]
 
-const IMAGE = /\.(jpe?g|png)$/i
+const IMAGE_EXTENSION = /\.(jpe?g|png)$/i
 const SPLITS = ['train', 'val', 'test']
 
 /**
- * Formats the output of `residual` without arguments: commands that make sense in this folder.
+ * Formats the output of `residual` without arguments: suggested commands for a folder.
  *
- * @param verbs names of the available commands
+ * @param commandNames names of the available commands
  */
-export function formatWelcome(verbs: readonly string[], folder = '.'): string {
-  const steps = suggestCommands(folder).filter(([command]) =>
-    verbs.includes(command.split(' ')[1] ?? ''),
+export function formatWelcome(commandNames: readonly string[], folder = '.'): string {
+  const suggestions = suggestCommands(folder).filter(([command]) =>
+    commandNames.includes(command.split(' ')[1] ?? ''),
   )
   const { stdout } = process
   return [
     `${styled(stdout, 'bold', 'residual')} trains residual networks (ResNet) for image classification.`,
     '',
     `${styled(stdout, 'bold', 'Get started:')}`,
-    formatExamples(steps),
+    formatExamples(suggestions),
     '',
     'Run `residual --help` for all commands.',
   ].join('\n')
@@ -31,23 +31,23 @@ export function formatWelcome(verbs: readonly string[], folder = '.'): string {
 
 /** Suggests command lines for the runs and images in a folder. */
 function suggestCommands(folder: string): Example[] {
-  const run = latestRun(join(folder, 'runs'))
-  const found = imageFolder(folder)
+  const run = findLatestRun(join(folder, 'runs'))
+  const images = findImageFolder(folder)
   // Without a slash, the name would refer to a named data set.
-  const photos = found && shellQuote(/^[./]/.test(found) ? found : `./${found}`)
-  const steps: Example[] = []
+  const photos = images && shellQuote(/^[./]/.test(images) ? images : `./${images}`)
+  const suggestions: Example[] = []
   if (run?.unfinished) {
-    steps.push([`residual train --resume ${run.path}`, 'resume the interrupted run'])
+    suggestions.push([`residual train --resume ${run.path}`, 'resume the interrupted run'])
   }
   if (run?.trained) {
-    steps.push(
+    suggestions.push(
       [`residual report ${run.path}`, 'write an HTML report'],
       [`residual eval ${run.path}`, 'measure accuracy per class'],
       [`residual predict ${run.path} IMAGE`, 'classify an image'],
     )
   }
   if (photos !== undefined) {
-    steps.push(
+    suggestions.push(
       [
         `residual train ${photos}`,
         run?.trained ? 'train another network' : 'train on these images',
@@ -55,31 +55,34 @@ function suggestCommands(folder: string): Example[] {
       [`residual train ${photos} --dry-run`, 'estimate time and memory first'],
     )
   } else if (run === undefined) {
-    steps.push(
+    suggestions.push(
       ['residual train ./photos', 'train on images, one subfolder per class'],
       ['residual train fashion-mnist-mini', 'train on the included data set'],
     )
   }
-  steps.push(['residual doctor', 'check this machine'])
-  return steps
+  suggestions.push(['residual doctor', 'check this machine'])
+  return suggestions
 }
 
 /** Finds the first folder that has a subfolder of images for each of at least two classes. */
-function imageFolder(here: string): string | undefined {
-  return folders(here)
-    .filter((path) => !/^(runs|node_modules|\.)/.test(relative(here, path)))
+function findImageFolder(folder: string): string | undefined {
+  return listFolders(folder)
+    .filter((path) => !/^(runs|node_modules|\.)/.test(relative(folder, path)))
     .find((path) => {
-      const inside = folders(path)
-      const train = inside.find((split) => SPLITS.includes(relative(path, split)))
-      const classes = train === undefined ? inside : folders(train)
-      return classes.filter((name) => entries(name).some((file) => IMAGE.test(file))).length >= 2
+      const subfolders = listFolders(path)
+      const train = subfolders.find((split) => SPLITS.includes(relative(path, split)))
+      const classes = train === undefined ? subfolders : listFolders(train)
+      return (
+        classes.filter((name) => listNames(name).some((file) => IMAGE_EXTENSION.test(file)))
+          .length >= 2
+      )
     })
 }
 
-/** Finds the run that was modified last. */
-function latestRun(runs: string) {
+/** Finds `runs/latest`, or else the run that was modified last. */
+function findLatestRun(runs: string) {
   const latest = join(runs, 'latest')
-  const found = folders(runs)
+  const found = listFolders(runs)
     .filter((path) => existsSync(join(path, 'config.json')))
     .map((path) => ({ path, modifiedAt: modifiedAt(path) }))
     .sort(
@@ -105,8 +108,8 @@ function modifiedAt(run: string): number {
   return file?.mtimeMs ?? 0
 }
 
-function folders(path: string): string[] {
-  return entries(path)
+function listFolders(path: string): string[] {
+  return listNames(path)
     .map((name) => join(path, name))
     .filter(isFolder)
     .slice(0, MAX_FOLDERS)
@@ -120,8 +123,8 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** Lists the first names in a folder, sorted; none if it cannot be read. */
-function entries(path: string): string[] {
+/** Lists up to `MAX_ENTRIES` names in a folder, sorted; empty if the folder cannot be read. */
+function listNames(path: string): string[] {
   try {
     return readdirSync(path).slice(0, MAX_ENTRIES).sort()
   } catch {

@@ -35,10 +35,10 @@ async function serve(runs: string, { port, open, json }: Flags): Promise<void> {
   const interrupted = new AbortController()
   using interrupt = new InterruptHandler(() => interrupted.abort())
   // dashboard() validates the port.
-  const number = port === undefined ? undefined : (parseValue(port) as number)
-  await using page = await dashboard(runs, { port: number })
-  const { url, folder } = page
-  await print(json ? JSON.stringify({ url, port: page.port, folder }) : url)
+  const requestedPort = port === undefined ? undefined : (parseValue(port) as number)
+  await using server = await dashboard(runs, { port: requestedPort })
+  const { url, folder } = server
+  await print(json ? JSON.stringify({ url, port: server.port, folder }) : url)
   log(notice.serving(folder))
   if (open && hasDisplay()) openInBrowser(url)
   if (!interrupted.signal.aborted) await once(interrupted.signal, 'abort')

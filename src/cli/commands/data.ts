@@ -67,16 +67,16 @@ export function addData(program: Command): void {
 }
 
 async function list({ json }: { json?: true }): Promise<void> {
-  const sets = await datasets()
-  if (json) return await print(JSON.stringify(sets))
-  const rows = sets.map((set) => [
-    set.name,
-    formatCount(set.classes),
-    formatCount(set.train),
-    formatCount(set.test),
-    `${set.imageSize}x${set.imageSize}x${set.channels}`,
-    set.downloadBytes > 0 ? `${formatMegabytes(set.downloadBytes)} MB` : 'included',
-    set.folder === null ? 'no' : 'yes',
+  const known = await datasets()
+  if (json) return await print(JSON.stringify(known))
+  const rows = known.map((dataset) => [
+    dataset.name,
+    formatCount(dataset.classes),
+    formatCount(dataset.train),
+    formatCount(dataset.test),
+    `${dataset.imageSize}x${dataset.imageSize}x${dataset.channels}`,
+    dataset.downloadBytes > 0 ? `${formatMegabytes(dataset.downloadBytes)} MB` : 'included',
+    dataset.folder === null ? 'no' : 'yes',
   ])
   const heading = ['name', 'classes', 'train', 'test', 'image size', 'download', 'available']
   const layout = { priorities: [9, 5, 6, 3, 4, 7, 8], width: outputWidth(process.stdout) }
@@ -86,8 +86,8 @@ async function list({ json }: { json?: true }): Promise<void> {
 async function download(names: string[], flags: { json?: true; quiet?: true }): Promise<void> {
   await withDownloads(flags.quiet ?? false, async (options) => {
     for (const name of names) {
-      const set = await downloadDataset(name, options)
-      await print(flags.json ? JSON.stringify(set) : `${name}  ${set.folder}`)
+      const dataset = await downloadDataset(name, options)
+      await print(flags.json ? JSON.stringify(dataset) : `${name}  ${dataset.folder}`)
     }
   })
 }

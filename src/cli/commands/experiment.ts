@@ -37,8 +37,8 @@ interface Flags extends ConfigFlags {
   quiet?: true
 }
 
-/** Files that every training experiment writes. */
-interface Outcome {
+/** Output files of every experiment that trains. */
+interface ExperimentFiles {
   table: { markdown: string }
   figure: { png: string }
 }
@@ -65,7 +65,9 @@ export function addExperiment(program: Command): void {
       if (flags.depths !== undefined) draft.depths = flags.depths.split(',').map(parseValue)
       if (flags.budget !== undefined) setKey(draft, 'budget.steps', parseValue(flags.budget))
       // The API and the core validate the draft.
-      await follow(flags, (options) => experiment.degradation(draft as DegradationConfig, options))
+      await runExperiment(flags, (options) =>
+        experiment.degradation(draft as DegradationConfig, options),
+      )
     })
 
   addTrainingOptions(command.command('repeat'))
@@ -73,7 +75,7 @@ export function addExperiment(program: Command): void {
     .option('--model <name>', 'network: resnet18, resnet20, ...')
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
       const draft = configFromArguments(positional(data, overrides), flags)
-      await follow(flags, (options) => experiment.repeat(draft as RepeatConfig, options))
+      await runExperiment(flags, (options) => experiment.repeat(draft as RepeatConfig, options))
     })
 
   addEnsemble(command.command('ensemble'))
@@ -117,9 +119,9 @@ function formatEnsemble({ ensemble, members }: EnsembleResult, models: readonly 
   ]
   const rows = members.map(({ evaluation }, index) => row(models[index] ?? '', evaluation))
   const heading = ['model', 'top-1 error', 'top-5 error', 'loss']
-  const total = row(`ensemble of ${members.length}`, ensemble)
+  const ensembleRow = row(`ensemble of ${members.length}`, ensemble)
   const layout = { priorities: [9, 8, 6, 7], width: outputWidth(process.stdout) }
-  return `${formatTable(heading, [...rows, total], layout)}\n\n${formatCount(ensemble.count)} images`
+  return `${formatTable(heading, [...rows, ensembleRow], layout)}\n\n${formatCount(ensemble.count)} images`
 }
 
 /** Joins the positional arguments: the data set, if there is one, and the overrides. */
@@ -134,7 +136,7 @@ function addTrainingOptions(command: Command): Command {
     .argument('[overrides...]', 'override any setting: optimizer.lr=0.05 batchSize=64')
     .option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
     .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
-    .option('--seeds <count>', 'number of runs of each network, each with another seed')
+    .option('--seeds <count>', 'number of seeds; every network is trained once per seed')
     .option('--epochs <count>', 'passes over the training images')
     .option('--out <folder>', 'output folder of the experiment')
     .option('--overwrite', 'replace earlier runs in the output folder')
@@ -142,21 +144,22 @@ function addTrainingOptions(command: Command): Command {
     .option('--quiet', 'print warnings and errors only')
 }
 
-async function follow(
+/** Runs an experiment that trains, with progress on stderr and the results on stdout. */
+async function runExperiment(
   { json, quiet }: Flags,
-  start: (options: ExperimentOptions) => Promise<Outcome>,
+  start: (options: ExperimentOptions) => Promise<ExperimentFiles>,
 ): Promise<void> {
   const progress = json || quiet ? undefined : new Progress()
-  const line = json || quiet ? undefined : new DownloadProgressLine()
+  const downloads = json || quiet ? undefined : new DownloadProgressLine()
   const controller = new AbortController()
   using interrupt = new InterruptHandler((signal) => {
     progress?.note(notice.stopping(signal))
     controller.abort()
   })
-  let printed = Promise.resolve()
+  let pendingOutput = Promise.resolve()
   const onEvent = (event: ExperimentEvent) => {
-    if (event.type === 'start') line?.end()
-    if (json) printed = printed.then(() => print(JSON.stringify(event)))
+    if (event.type === 'start') downloads?.end()
+    if (json) pendingOutput = pendingOutput.then(() => print(JSON.stringify(event)))
     else if (quiet && event.type === 'warning') log(formatWarning(event))
     if (event.type === 'member') {
       const { index, count, member, state } = event
@@ -167,8 +170,8 @@ async function follow(
   }
   try {
     const { signal } = controller
-    const result = await start({ signal, onEvent, onDownload: line?.show })
-    await printed
+    const result = await start({ signal, onEvent, onDownload: downloads?.show })
+    await pendingOutput
     if (json) await print(JSON.stringify({ type: 'result', ...result }))
     else {
       const markdown = readFileSync(result.table.markdown, 'utf8')

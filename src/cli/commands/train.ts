@@ -1,5 +1,13 @@
 import type { Command } from 'commander'
-import { AbortError, plan, type Run, recipes, type TrainResult, train } from '../../index.js'
+import {
+  AbortError,
+  plan,
+  type Run,
+  recipes,
+  type StopReason,
+  type TrainResult,
+  train,
+} from '../../index.js'
 import {
   type ConfigFlags,
   configFromArguments,
@@ -60,7 +68,7 @@ export function addTrain(program: Command): void {
   addExamples(
     command,
     ['train ./photos', 'train on images, one subfolder per class'],
-    ['train ./photos --open', 'watch the run in the browser'],
+    ['train ./photos --open', 'monitor the run in the browser'],
     ['train ./photos --dry-run --explain', 'print all settings, time and memory'],
     ['train ./photos --model resnet50 --epochs 20 optimizer.lr=0.05', 'override any setting'],
     ['train ./photos model.weights=none', 'train from scratch, without pretrained weights'],
@@ -71,12 +79,12 @@ export function addTrain(program: Command): void {
 }
 
 async function start(draft: Draft, flags: Flags): Promise<void> {
-  const line = flags.json || flags.quiet ? undefined : new DownloadProgressLine()
+  const downloads = flags.json || flags.quiet ? undefined : new DownloadProgressLine()
   const { report } = flags
-  const options = { report, onDownload: line?.show, onStart: () => line?.end() }
-  await using page = new RunDashboard()
-  const hasEnded = await follow(train(draft, options), draft, flags, page)
-  if (hasEnded && !flags.json) await page.untilInterrupted()
+  const options = { report, onDownload: downloads?.show, onStart: () => downloads?.end() }
+  await using dashboard = new RunDashboard()
+  const isUninterrupted = await follow(train(draft, options), draft, flags, dashboard)
+  if (isUninterrupted && !flags.json) await dashboard.untilInterrupted()
 }
 
 async function printPlan(draft: Draft, { json, quiet, explain }: Flags): Promise<void> {
@@ -90,8 +98,13 @@ async function printPlan(draft: Draft, { json, quiet, explain }: Flags): Promise
   })
 }
 
-/** Follows a run to its end. Returns false after a signal, which also ends the command. */
-async function follow(run: Run, draft: Draft, flags: Flags, page: RunDashboard): Promise<boolean> {
+/** Shows the progress of a run until its end. Returns false if the user interrupted the run. */
+async function follow(
+  run: Run,
+  draft: Draft,
+  flags: Flags,
+  dashboard: RunDashboard,
+): Promise<boolean> {
   const { json, quiet, explain } = flags
   const progress = json || quiet ? undefined : new Progress()
   using interrupt = new InterruptHandler((signal) => {
@@ -101,7 +114,7 @@ async function follow(run: Run, draft: Draft, flags: Flags, page: RunDashboard):
   try {
     for await (const event of run) {
       progress?.show(event)
-      if (event.type === 'start' && flags.open) await page.open(event.dir)
+      if (event.type === 'start' && flags.open) await dashboard.open(event.dir)
       if (json) await print(JSON.stringify(event))
       else if (quiet && event.type === 'warning') log(formatWarning(event))
       else if (event.type === 'start' && explain) {
@@ -133,11 +146,19 @@ async function recipeConfig(name: unknown): Promise<Draft> {
   return recipe === undefined ? readConfigFile(name) : { ...recipe.config }
 }
 
+/** Status of a finished run, by the reason for its end. */
+const STATUS: Record<StopReason, string> = {
+  completed: 'completed',
+  stopped: 'stopped',
+  'early-stopping': 'stopped early',
+  budget: 'budget reached',
+}
+
 function formatSummary(result: TrainResult): string {
   const { stopReason, epochs, steps, best, test, dir, last, seconds, report } = result
   const length = `${pluralize(epochs, 'epoch')}, ${pluralize(steps, 'step')}`
   const rows: [string, string][] = [
-    ['status', `${stopReason} after ${length}, ${formatDuration(seconds)}`],
+    ['status', `${STATUS[stopReason]} after ${length}, ${formatDuration(seconds)}`],
   ]
   if (best !== null) {
     rows.push(['best epoch', `${best.epoch}, accuracy ${formatPercent(best.accuracy)}`])

@@ -58,22 +58,22 @@ function describe({ name, file, bytes, total, url }: DownloadProgress): string {
 
 /**
  * Runs a task that may download files, with progress on stderr. SIGINT and SIGTERM cancel the task;
- * a partial download is kept and continued by the next one.
+ * the next download of the same file resumes where this one stopped.
  */
 export async function withDownloads(
   quiet: boolean,
   task: (options: Pick<PreviewOptions, 'signal' | 'onDownload'>) => Promise<void>,
 ): Promise<void> {
-  const line = new DownloadProgressLine()
+  const progress = new DownloadProgressLine()
   const controller = new AbortController()
   using interrupt = new InterruptHandler((signal) => controller.abort(new Error(signal)))
   try {
-    await task({ signal: controller.signal, ...(!quiet && { onDownload: line.show }) })
+    await task({ signal: controller.signal, ...(!quiet && { onDownload: progress.show }) })
   } catch (error) {
     if (interrupt.exitStatus === undefined) throw error
     printError(error)
   } finally {
-    line.end()
+    progress.end()
   }
   if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
 }

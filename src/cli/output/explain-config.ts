@@ -5,14 +5,14 @@ import { formatTable } from './text-table.js'
 
 const { stderr } = process
 
-/** Maximum width of a value, which leaves room for its reason; `--explain` prints values whole. */
+/** Maximum width of a value, which leaves room for its reason. `--explain` does not truncate values. */
 const MAX_VALUE_WIDTH = 20
 
-/** Indentation of the lines, added by the caller. */
+/** Indentation that the caller adds to each line, in columns. */
 const INDENT = 2
 
-/** The values of interest to every user, in the order in which a user would choose them. */
-const CHOICES: readonly (readonly [key: string, name: string])[] = [
+/** Keys whose automatically chosen values are shown without `--explain`, with their names. */
+const SHOWN_KEYS: readonly (readonly [key: string, name: string])[] = [
   ['model.arch', 'model'],
   ['model.weights', 'weights'],
   ['data.imageSize', 'image size'],
@@ -30,7 +30,7 @@ const CHOICES: readonly (readonly [key: string, name: string])[] = [
   ['device', 'device'],
 ]
 
-/** Keys that are two names of one value. */
+/** Keys that refer to the same value. */
 const ALIASES: Record<string, readonly string[]> = {
   epochs: ['budget.epochs'],
   'budget.epochs': ['epochs'],
@@ -45,7 +45,7 @@ export function formatChosenValues(
   config: ResolvedConfig,
   width = terminalWidth(stderr),
 ): string[] {
-  const chosen = CHOICES.flatMap(([key, name]) => {
+  const chosen = SHOWN_KEYS.flatMap(([key, name]) => {
     const reason = reasonFor(config, key)
     const value = truncate(formatValue(valueAt(config, key)), MAX_VALUE_WIDTH)
     return reason === undefined ? [] : [[name, value, reason] as const]
@@ -59,16 +59,20 @@ export function formatChosenValues(
 }
 
 /**
- * Formats every value of a configuration with its origin: the command line or file, the recipe, a
- * reason found in the data or the machine, or the default.
+ * Formats every value of a configuration with its origin: the user, the recipe, a reason derived from
+ * the data or the machine, or the default.
  *
- * @param given values from the configuration file and the command line
+ * @param userConfig values from the configuration file and the command line
  * @param recipe values that the recipe sets
  */
-export function explainConfig(config: ResolvedConfig, given: Draft, recipe: Draft = {}): string {
+export function explainConfig(
+  config: ResolvedConfig,
+  userConfig: Draft,
+  recipe: Draft = {},
+): string {
   const origin = (key: string) => {
     const names = [key, ...(ALIASES[key] ?? [])]
-    if (names.some((name) => definesKey(given, name))) return 'set by you'
+    if (names.some((name) => definesKey(userConfig, name))) return 'set by you'
     if (names.some((name) => definesKey(recipe, name))) {
       return `recipe ${config.recipe ?? ''}`.trimEnd()
     }

@@ -8,7 +8,9 @@ export interface Cell {
 }
 
 /**
- * Returns the cells that fit into a width, in their order, without those of the lowest priority.
+ * Drops cells of the lowest priority until the row fits into a width. The last cell is never dropped.
+ *
+ * @param width of a cell in columns
  */
 export function fitColumns<C extends Pick<Cell, 'priority'>>(
   cells: readonly C[],

@@ -13,12 +13,13 @@ const PERCENT_WIDTH = 7
 const MAX_BAR = 20
 /** A shorter bar would not be readable and is omitted. */
 const MIN_BAR = 6
-/** Largest part of a row that the image column or the class column may take. */
-const MAX_SHARE = 0.4
+/** Maximum width of the image column and of the class column, as a fraction of a row. */
+const MAX_FRACTION = 0.4
 
 /**
- * Formats predictions as rows of a table: image, class, probability, bar. All names are known
- * beforehand, so that each row can be printed as soon as its prediction arrives.
+ * Formats predictions as rows of a table: image, class, probability, bar. The widths of the columns
+ * are computed from all names beforehand, so that each row can be printed as soon as its prediction
+ * arrives.
  */
 export class PredictionTable {
   readonly #imageWidth: number
@@ -28,21 +29,23 @@ export class PredictionTable {
 
   constructor(images: readonly ImageArgument[], classes: readonly string[]) {
     const width = outputWidth(stdout)
-    const most = Math.floor(Math.min(MAX_SHARE * width, (width - PERCENT_WIDTH) / 2 - GAP.length))
-    const widest = (names: readonly string[]) =>
+    const maxWidth = Math.floor(
+      Math.min(MAX_FRACTION * width, (width - PERCENT_WIDTH) / 2 - GAP.length),
+    )
+    const columnWidth = (names: readonly string[]) =>
       Math.min(
-        most,
+        maxWidth,
         Math.max(HEADING.image.length, ...names.map((name) => displayWidth(sanitize(name)))),
       )
-    this.#imageWidth = widest(images.map(({ name }) => name))
-    this.#labelWidth = widest(classes)
-    const free = width - this.#imageWidth - this.#labelWidth - PERCENT_WIDTH - 3 * GAP.length
-    this.#barWidth = free < MIN_BAR ? 0 : Math.min(MAX_BAR, free)
+    this.#imageWidth = columnWidth(images.map(({ name }) => name))
+    this.#labelWidth = columnWidth(classes)
+    const remaining = width - this.#imageWidth - this.#labelWidth - PERCENT_WIDTH - 3 * GAP.length
+    this.#barWidth = remaining < MIN_BAR ? 0 : Math.min(MAX_BAR, remaining)
   }
 
   /**
-   * Formats one row for each predicted class, with the image's name in the first. The first call
-   * also returns the heading.
+   * Formats one row for each predicted class; the first row contains the name of the image. The
+   * first call also returns the heading.
    */
   rows(image: string, { top }: Pick<Prediction, 'top'>): string[] {
     const rows = top.map(({ label, probability }, index) => {

@@ -14,7 +14,7 @@ const [MAX_BAR, MIN_BAR] = [24, 6]
 
 /** A column of the table of epochs. */
 interface Column extends Cell {
-  /** Fits the heading and every value. */
+  /** Width in columns that fits the heading and every value. */
   width: number
   value(event: EpochEvent): string
 }
@@ -43,13 +43,12 @@ const COLUMNS: readonly Column[] = [
   },
   { text: 'time', priority: 6, width: 7, value: ({ seconds }) => formatDuration(seconds) },
 ]
-/** Marks the row of an epoch that is the best so far. */
+/** Mark of an epoch that is the best so far. */
 const BEST = 'best'
 
 /**
- * Shows the progress of a run on stderr. A terminal gets a table with a row per epoch and a
- * progress line below it that is redrawn; a pipe, a file or a CI log gets one labeled line per
- * epoch.
+ * Shows the progress of a run on stderr. A terminal shows a table with one row per epoch, and below
+ * the table a progress line that is redrawn. A pipe, file or CI log contains one line per epoch.
  */
 export class Progress {
   readonly #live = canRedraw(stderr) ? createLogUpdate(stderr, { showCursor: true }) : undefined
@@ -100,8 +99,8 @@ export class Progress {
     const epoch = this.#epochOf(event.epoch)
     const epochWidth = Math.max(displayWidth(epoch), 'epoch'.length)
     const available = COLUMNS.filter(({ text }) => this.#hasValidation || !text.startsWith('val'))
-    const free = terminalWidth(stderr) - epochWidth - GAP.length - BEST.length
-    const columns = fitColumns(available, free, ({ width }) => width)
+    const maxWidth = terminalWidth(stderr) - epochWidth - GAP.length - BEST.length
+    const columns = fitColumns(available, maxWidth, ({ width }) => width)
     const cells = columns.map((column) => padStart(column.value(event), column.width))
     if (event.best) cells.push(styled(stderr, 'green', BEST))
     const row = [padStart(epoch, epochWidth), ...cells].join(GAP)
@@ -134,7 +133,7 @@ export class Progress {
 }
 
 /** Formats a step: `epoch 3/30  ━━━━────  12/84  loss 0.4123  acc 87.3 %  900 img/s  eta 3:02`. */
-function formatStep(step: StepEvent, epoch: string, terminal: number): string {
+function formatStep(step: StepEvent, epoch: string, width: number): string {
   const bar = { text: ' '.repeat(MAX_BAR), priority: 1 }
   const cells: Cell[] = [
     { text: field('epoch', epoch), priority: 9 },
@@ -147,15 +146,15 @@ function formatStep(step: StepEvent, epoch: string, terminal: number): string {
   if (step.etaSeconds !== null) {
     cells.push({ text: field('eta', formatDuration(step.etaSeconds)), priority: 7 })
   }
-  // A terminal wraps a line that fills it, and the next redraw would start one row too low.
-  const free = terminal - 1
+  // A terminal wraps a line of its full width, and the next redraw would start one row too low.
+  const maxWidth = width - 1
   const needed = cells.reduce(
     (sum, cell) => sum + displayWidth(cell.text) + GAP.length,
     -GAP.length,
   )
-  const barWidth = Math.max(MIN_BAR, Math.min(MAX_BAR, MAX_BAR - (needed - free)))
+  const barWidth = Math.max(MIN_BAR, Math.min(MAX_BAR, MAX_BAR - (needed - maxWidth)))
   bar.text = formatBar(step.stepInEpoch / step.stepsPerEpoch, barWidth)
-  return fitColumns(cells, free, ({ text }) => displayWidth(text))
+  return fitColumns(cells, maxWidth, ({ text }) => displayWidth(text))
     .map(({ text }) => text)
     .join(GAP)
 }
@@ -176,8 +175,8 @@ function formatStart(event: StartEvent): string {
     `${config.model.arch}, ${formatCount(event.parameters)} parameters, ${config.precision} on ${config.device}`,
     `${sanitize(data.source)}, ${formatCount(data.classes.length)} classes, ${images.join(' + ')} images`,
     event.startStep > 0
-      ? `${event.dir}, resumed at step ${formatCount(event.startStep)}`
-      : event.dir,
+      ? `run folder ${event.dir}, resumed at step ${formatCount(event.startStep)}`
+      : `run folder ${event.dir}`,
   ]
   return lines.join('\n')
 }

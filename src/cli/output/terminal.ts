@@ -1,15 +1,15 @@
 import stringWidth from 'string-width'
 
-/** Width in columns that is assumed for a terminal that does not report one. */
+/** Width in columns of a terminal that does not report its width. */
 const DEFAULT_WIDTH = 80
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
-/** Control characters and bidirectional overrides, which a terminal would act upon. */
+/** Control characters and bidirectional overrides, which a terminal would interpret. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches control characters
 const CONTROL = /[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
 
-/** Whether a person is at the terminal; a CI log may be a terminal, too. */
+/** Whether a stream is a terminal with a user; CI systems may provide a terminal without one. */
 export function isInteractive(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY && !process.env.CI
 }
@@ -24,7 +24,7 @@ export function terminalWidth(stream: NodeJS.WriteStream): number {
   return knownWidth(stream) || DEFAULT_WIDTH
 }
 
-/** Returns the width for data, which must not be truncated in a pipe: infinite if it is unknown. */
+/** Returns the width for results, which a pipe must not truncate: infinite if it is unknown. */
 export function outputWidth(stream: NodeJS.WriteStream): number {
   return knownWidth(stream) || Number.POSITIVE_INFINITY
 }
@@ -33,7 +33,7 @@ function knownWidth(stream: NodeJS.WriteStream): number {
   return stream.columns || Number(/^\d+$/.exec(process.env.COLUMNS ?? '')?.[0])
 }
 
-/** Returns the columns that a text occupies: two for a Chinese character, none for a color code. */
+/** Returns the columns that a text occupies: two for a Chinese character, zero for a color code. */
 export function displayWidth(text: string): number {
   return stringWidth(text)
 }
@@ -46,13 +46,13 @@ export function sanitize(text: string): string {
 /** Truncates an unstyled text to a width in columns, with an ellipsis at its end. */
 export function truncate(text: string, maxWidth: number): string {
   if (displayWidth(text) <= maxWidth) return text
-  let [kept, width] = ['', 1]
+  let [truncated, width] = ['', 1] // 1 for the ellipsis
   for (const { segment } of graphemes.segment(text)) {
     width += displayWidth(segment)
     if (width > maxWidth) break
-    kept += segment
+    truncated += segment
   }
-  return `${kept}…`
+  return `${truncated}…`
 }
 
 /** Truncates a path at its beginning, since its end is more specific. */
