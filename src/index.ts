@@ -12,6 +12,8 @@ export { exportModel, exportModel as export } from './api/model/export.js'
 export { inspect } from './api/model/inspect.js'
 export { type EvaluateOptions, loadModel, Model } from './api/model/model.js'
 export { predict } from './api/model/predict.js'
+export { report } from './api/report/report.js'
+export type { ReportedRun, ReportOptions, ReportResult } from './api/report/report-result.js'
 export {
   type FindLrFiles,
   type FindLrOptions,
@@ -55,5 +57,3 @@ export type { ArrayDataset, ArraySplit } from './native/arguments/arrays.js'
 export type { ImageInput, Pixels } from './native/arguments/image.js'
 export * from './native/generated.js'
 export { type NamedPrediction, renderPredictionGallery } from './report/prediction-gallery.js'
-export { report } from './report/report.js'
-export type { ReportedRun, ReportOptions, ReportResult } from './report/report-result.js'

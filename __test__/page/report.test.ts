@@ -25,8 +25,8 @@ async function writeReport(
     const data = Buffer.from(thumbnail?.base64 ?? '', 'base64')
     return { image: { data, width: 96, height: 96, channels: 3 as const }, caption: label }
   })
-  const outcome = { found: { split: 'test' as const, evaluation } }
-  const { page } = await renderRunReport(run, outcome, { found: tiles })
+  const data = { value: { split: 'test' as const, evaluation } }
+  const { page } = await renderRunReport(run, data, { value: tiles })
   const file = join(parent, 'report.html')
   writeFileSync(file, page)
   return pathToFileURL(file).href

@@ -18,8 +18,8 @@ test('a thousand classes and a thousand epochs give a small page with the worst 
     const data = Buffer.from(thumbnail?.base64 ?? '', 'base64')
     return { image: { data, width: 96, height: 96, channels: 3 as const }, caption: label }
   })
-  const outcome = { found: { split: 'test' as const, evaluation } }
-  const { page, figures } = await renderRunReport(run, outcome, { found: tiles })
+  const data = { value: { split: 'test' as const, evaluation } }
+  const { page, figures } = await renderRunReport(run, data, { value: tiles })
   t.true(page.length < 10 * MEGABYTE, `${(page.length / MEGABYTE).toFixed(1)} MB`)
   // The full matrix would have a million cells.
   const confusion = figures.find(({ name }) => name === 'confusion-matrix')

@@ -2,13 +2,13 @@ import { type GridTile, makeGrid } from '../image-grid/grid.js'
 import { renderPredictions } from '../image-grid/render-predictions.js'
 import type { Split } from '../native/generated.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
-import type { Outcome, SplitEvaluation } from './evaluate-run.js'
 import { formatCount, formatDuration, formatPercent } from './html/format.js'
 import { type Content, type Html, html, isolate } from './html/html.js'
 import { renderFooter, renderPage } from './html/page.js'
 import { joinSentences } from './html/sentences.js'
 import { collapsible } from './html/table.js'
 import { type RenderedReport, ReportBuilder } from './report-builder.js'
+import type { SectionData, SplitEvaluation } from './report-input.js'
 import { calibrationFigure } from './sections/calibration.js'
 import { classBalanceFigure, type SplitCounts } from './sections/class-balance.js'
 import {
@@ -28,7 +28,7 @@ const SPLIT_NAMES: Record<Split, string> = {
   train: 'training',
 }
 
-/** Warnings that are listed; further ones are only counted. */
+/** Maximum number of warnings that are listed; the rest is counted. */
 const MAX_WARNINGS = 50
 
 /** Sections that need an evaluation, with their titles. */
@@ -43,28 +43,28 @@ const EVALUATION_SECTIONS = {
 /**
  * Renders the report of one run.
  *
- * @param evaluation metrics on one split, or why there are none
- * @param augmented augmented training images, or why there are none
+ * @param evaluation metrics on one split
+ * @param augmented augmented training images
  */
 export async function renderRunReport(
   run: RunFolder,
-  evaluation: Outcome<SplitEvaluation>,
-  augmented: Outcome<GridTile[]>,
+  evaluation: SectionData<SplitEvaluation>,
+  augmented: SectionData<GridTile[]>,
 ): Promise<RenderedReport> {
   const report = new ReportBuilder()
-  const found = 'found' in evaluation ? evaluation.found : undefined
-  // Missing in run folders of older versions.
+  const splitEvaluation = 'value' in evaluation ? evaluation.value : undefined
+  // Run folders of older versions have no class counts.
   const trainCounts: number[] | undefined = run.start?.trainClassCounts
 
-  report.add('summary', 'Summary', summaryParagraphs(run, found, trainCounts))
+  report.add('summary', 'Summary', summaryParagraphs(run, splitEvaluation, trainCounts))
   await addTrainingCurves(report, run)
-  if ('found' in evaluation) {
-    await addEvaluation(report, run, evaluation.found, trainCounts)
+  if ('value' in evaluation) {
+    await addEvaluation(report, run, evaluation.value, trainCounts)
   } else {
     for (const [id, title] of Object.entries(EVALUATION_SECTIONS)) report.add(id, title, evaluation)
   }
-  await addData(report, run, found, augmented)
-  addRunDetails(report, run, found)
+  await addData(report, run, splitEvaluation, augmented)
+  addRunDetails(report, run, splitEvaluation)
 
   if (report.skipped.length > 0) {
     const content = renderSkipped(report.skipped)
@@ -73,7 +73,7 @@ export async function renderRunReport(
   const title = `${run.config.model.arch} on ${dataSetTitle(run.config.data.source)}`
   const footer = renderFooter(run.environment.residual)
   const { figures, imageGrids, skipped } = report
-  const page = renderPage(title, renderHeader(run, found), report.sections, footer)
+  const page = renderPage(title, renderHeader(run, splitEvaluation), report.sections, footer)
   return { page, figures, imageGrids, skipped }
 }
 
@@ -111,7 +111,7 @@ mean of precision and recall.</p>`,
   ])
   report.add('samples', titles.samples, [
     html`<p>${formatCount(evaluation.samples.length)} images, spread evenly over the split. ✓ marks a
-correct prediction, ✗ a wrong one and its class. Percentages are confidences.</p>`,
+correct prediction, ✗ a wrong prediction with the predicted class. Percentages are confidences.</p>`,
     renderExamples(evaluation.samples, source),
   ])
   if (evaluation.samples.length > 0) {
@@ -121,7 +121,7 @@ correct prediction, ✗ a wrong one and its class. Percentages are confidences.<
   const shown = wrong.length > 0 ? wrong : evaluation.topLosses
   const description =
     wrong.length > 0
-      ? 'Misclassified images with the highest losses. Check their labels, too.'
+      ? 'Misclassified images with the highest losses. Some of them may have a wrong label.'
       : 'No image was misclassified. These images have the highest losses.'
   report.add('losses', titles.losses, [html`<p>${description}</p>`, renderExamples(shown, source)])
   if (shown.length > 0) report.addImageGrid('top-losses', renderPredictions(shown))
@@ -133,7 +133,7 @@ async function addData(
   report: ReportBuilder,
   run: RunFolder,
   evaluation: SplitEvaluation | undefined,
-  augmented: Outcome<GridTile[]>,
+  augmented: SectionData<GridTile[]>,
 ): Promise<void> {
   const balanceTitle = 'Images per class'
   const splits = splitCounts(run, evaluation)
@@ -148,7 +148,7 @@ async function addData(
   const title = 'Augmented training images'
   if ('missing' in augmented) {
     report.add('augmented', title, augmented)
-  } else if (augmented.found.length === 0) {
+  } else if (augmented.value.length === 0) {
     report.add('augmented', title, { missing: 'There are no training images.' })
   } else {
     const mix = run.config.transform?.mix?.type
@@ -158,9 +158,9 @@ async function addData(
         : ''
     report.add('augmented', title, [
       html`<p>Training images after random augmentation.${note}</p>`,
-      renderTiles(augmented.found),
+      renderTiles(augmented.value),
     ])
-    const tiles = augmented.found.map(({ image, caption }) => ({ image, caption }))
+    const tiles = augmented.value.map(({ image, caption }) => ({ image, caption }))
     report.addImageGrid('augmented', makeGrid(tiles))
   }
 }
@@ -245,19 +245,22 @@ function renderHeader(run: RunFolder, evaluation: SplitEvaluation | undefined): 
   ]
   const items = tiles.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>\n`)
   const { startedAt } = run.environment
-  const date = startedAt === undefined ? '' : `, trained on ${startedAt.slice(0, 10)}`
+  const date = startedAt === undefined ? '' : `, started on ${startedAt.slice(0, 10)}`
   return html`<p class="lead">Run ${isolate(run.name)}${date}</p>
 <dl class="tiles">${items}</dl>`
 }
 
-/** Returns the accuracy for the header with its label: evaluated, else as recorded by the run. */
+/** Returns the accuracy in the header with its label: of the evaluation, or else of the run. */
 function headlineAccuracy(
   { result, epochs, start }: RunFolder,
-  evaluated: SplitEvaluation | undefined,
+  splitEvaluation: SplitEvaluation | undefined,
 ): [label: string, accuracy: number | undefined] {
-  if (evaluated !== undefined) {
-    const { accuracy, count } = evaluated.evaluation
-    return [`${SPLIT_NAMES[evaluated.split]} accuracy (${formatCount(count)} images)`, accuracy]
+  if (splitEvaluation !== undefined) {
+    const { accuracy, count } = splitEvaluation.evaluation
+    return [
+      `${SPLIT_NAMES[splitEvaluation.split]} accuracy (${formatCount(count)} images)`,
+      accuracy,
+    ]
   }
   if (result?.test) {
     const { accuracy, count } = result.test
@@ -283,7 +286,8 @@ function renderWarnings({ warnings }: RunFolder, issues: readonly string[]): Htm
   const shown = warnings
     .slice(0, MAX_WARNINGS)
     .map(({ message, hint }) => joinSentences(message, hint))
-  const more = warnings.length - shown.length
-  const lines = [...issues, ...shown, ...(more > 0 ? [`${formatCount(more)} more warnings.`] : [])]
+  const numHidden = warnings.length - shown.length
+  const note = numHidden > 0 ? [`${formatCount(numHidden)} more warnings.`] : []
+  const lines = [...issues, ...shown, ...note]
   return html`<ul>${lines.map((line) => html`<li>${isolate(line)}</li>\n`)}</ul>`
 }

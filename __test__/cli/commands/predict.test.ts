@@ -96,14 +96,16 @@ test('test-time augmentation averages over views', async (t) => {
   }
   // Computes the average with the mirrored image.
   const mirrored = Buffer.from(
-    Array.from({ length: 64 }, (_, index) => pixels(2, 1)[index - (index % 8) + 7 - (index % 8)] as number),
+    Array.from(
+      { length: 64 },
+      (_, index) => pixels(2, 1)[index - (index % 8) + 7 - (index % 8)] as number,
+    ),
   )
   await using model = await loadModel(dir)
   const size = { width: 8, height: 8, channels: 1 as const }
   const probability = async (data: Buffer, crops: 'center' | 'flip') =>
-    (await model.predict({ data, ...size }, { top: 3, crops })).top.find(
-      ({ index }) => index === 0,
-    )?.probability ?? 0
+    (await model.predict({ data, ...size }, { top: 3, crops })).top.find(({ index }) => index === 0)
+      ?.probability ?? 0
   const mean =
     ((await probability(pixels(2, 1), 'center')) + (await probability(mirrored, 'center'))) / 2
   t.true(Math.abs((await probability(pixels(2, 1), 'flip')) - mean) < 1e-6)

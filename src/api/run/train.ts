@@ -1,7 +1,7 @@
 import { torchAddon } from '../../native/addon.js'
 import { toNativeArrays } from '../../native/arguments/arrays.js'
 import type { TrainConfig } from '../../native/generated.js'
-import { report } from '../../report/report.js'
+import { report } from '../report/report.js'
 import { prepareConfig } from './prepare-config.js'
 import { Run } from './run.js'
 import type { TrainOptions } from './train-options.js'

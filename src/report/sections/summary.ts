@@ -1,8 +1,8 @@
 import type { Evaluation, Split, TrainResult } from '../../native/generated.js'
 import type { RunFolder } from '../../run-folder/run-folder.js'
-import type { SplitEvaluation } from '../evaluate-run.js'
 import { formatCount, formatDuration, formatPercent, wilsonInterval } from '../html/format.js'
 import { type Content, type Html, html, isolate } from '../html/html.js'
+import type { SplitEvaluation } from '../report-input.js'
 import { confusedPairs } from './confusion-matrix.js'
 
 /** Below this number of images, an accuracy is unreliable. */

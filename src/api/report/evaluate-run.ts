@@ -1,29 +1,21 @@
-import { readPreviewTiles } from '../api/data/preview-tiles.js'
-import { loadModel } from '../api/model/model.js'
-import { ResidualError } from '../errors/errors.js'
-import type { GridTile } from '../image-grid/grid.js'
-import type { DataConfig, Evaluation, ResolvedTransform, Split } from '../native/generated.js'
-import type { RunFolder } from '../run-folder/run-folder.js'
-import { joinSentences } from './html/sentences.js'
-import { THUMBNAIL_SIZE } from './sections/example-images.js'
-
-/** A value that a section needs, or a sentence that says why it is missing. */
-export type Outcome<T> = { found: T } | { missing: string }
-
-/** Metrics of a run's best checkpoint on one split. */
-export interface SplitEvaluation {
-  split: Split
-  evaluation: Evaluation
-}
+import { ResidualError } from '../../errors/errors.js'
+import type { GridTile } from '../../image-grid/grid.js'
+import type { DataConfig, ResolvedTransform, Split } from '../../native/generated.js'
+import { joinSentences } from '../../report/html/sentences.js'
+import type { SectionData, SplitEvaluation } from '../../report/report-input.js'
+import { THUMBNAIL_SIZE } from '../../report/sections/example-images.js'
+import type { RunFolder } from '../../run-folder/run-folder.js'
+import { readPreviewTiles } from '../data/preview-tiles.js'
+import { loadModel } from '../model/model.js'
 
 /** Images in each grid of a report. */
 const GRID_SIZE = 24
 
-/** Returns the evaluation stored in the run folder if it is the one that the report needs. */
-export function storedEvaluation(run: RunFolder): Outcome<SplitEvaluation> | undefined {
+/** Returns the stored evaluation if it is of the best epoch and of the split that the report shows. */
+export function storedEvaluation(run: RunFolder): SectionData<SplitEvaluation> | undefined {
   const { evaluation, result } = run
   if (evaluation === undefined || evaluation.epoch !== result?.best?.epoch) return undefined
-  return evaluation.split === chooseSplit(run) ? { found: evaluation } : undefined
+  return evaluation.split === chooseSplit(run) ? { value: evaluation } : undefined
 }
 
 /** Evaluates the best checkpoint of a run. */
@@ -31,7 +23,7 @@ export async function evaluateRun(
   run: RunFolder,
   data: string | DataConfig | undefined,
   onEvaluate: () => void,
-): Promise<Outcome<SplitEvaluation>> {
+): Promise<SectionData<SplitEvaluation>> {
   const split = chooseSplit(run)
   try {
     onEvaluate()
@@ -43,17 +35,17 @@ export async function evaluateRun(
       topLosses: GRID_SIZE,
       thumbnails: THUMBNAIL_SIZE,
     })
-    return { found: { split, evaluation } }
+    return { value: { split, evaluation } }
   } catch (error) {
     return { missing: `The network could not be evaluated: ${describeError(error)}` }
   }
 }
 
-/** Reads some training images with the augmentation of the run. */
+/** Reads training images with the augmentation of the run. */
 export async function previewAugmented(
   { config }: RunFolder,
   data: string | DataConfig | undefined,
-): Promise<Outcome<GridTile[]>> {
+): Promise<SectionData<GridTile[]>> {
   try {
     const { tiles } = await readPreviewTiles({
       data: data ?? (config.data as DataConfig),
@@ -62,15 +54,15 @@ export async function previewAugmented(
       count: GRID_SIZE,
       seed: config.seed,
     })
-    return { found: tiles }
+    return { value: tiles }
   } catch (error) {
     return { missing: `The training images could not be read: ${describeError(error)}` }
   }
 }
 
 /**
- * Chooses the split to evaluate. The test split is used only after the end of a run, so that an
- * unfinished run is not tuned on test images; until then, the validation split is preferred.
+ * Chooses the split to evaluate: the test split after the end of a run, and the validation split
+ * before, so that a run is not tuned on test images while it can still be resumed.
  */
 function chooseSplit({ start, result }: RunFolder): Split {
   const hasEnded = result !== undefined && result.stopReason !== 'stopped'
@@ -82,7 +74,7 @@ function chooseSplit({ start, result }: RunFolder): Split {
   return candidates.find(([, images]) => images > 0)?.[0] ?? 'train'
 }
 
-/** Describes an error that costs one section and not the whole report. */
+/** Describes an error as the reason for a missing section. */
 function describeError(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
   return joinSentences(message, error instanceof ResidualError ? error.hint : undefined)

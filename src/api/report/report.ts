@@ -1,5 +1,5 @@
-import { ResidualError } from '../errors/errors.js'
-import { toPath } from '../native/arguments/path.js'
+import { ResidualError } from '../../errors/errors.js'
+import { toPath } from '../../native/arguments/path.js'
 import type { ReportOptions, ReportResult } from './report-result.js'
 
 /**

@@ -1,15 +1,20 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { writeFigure } from '../charts/figure-files.js'
-import { ResidualError } from '../errors/errors.js'
-import { toPath } from '../native/arguments/path.js'
-import { replaceFile } from '../run-folder/json-files.js'
-import { type RunFolder, readRunFolder } from '../run-folder/run-folder.js'
-import { rankingAccuracy, renderComparisonReport, uniqueRunLabels } from './comparison-report.js'
-import { evaluateRun, type Outcome, previewAugmented, storedEvaluation } from './evaluate-run.js'
-import type { RenderedReport } from './report-builder.js'
+import { writeFigure } from '../../charts/figure-files.js'
+import { ResidualError } from '../../errors/errors.js'
+import { toPath } from '../../native/arguments/path.js'
+import {
+  rankingAccuracy,
+  renderComparisonReport,
+  uniqueRunLabels,
+} from '../../report/comparison-report.js'
+import type { RenderedReport } from '../../report/report-builder.js'
+import type { SectionData } from '../../report/report-input.js'
+import { renderRunReport } from '../../report/run-report.js'
+import { replaceFile } from '../../run-folder/json-files.js'
+import { type RunFolder, readRunFolder } from '../../run-folder/run-folder.js'
+import { evaluateRun, previewAugmented, storedEvaluation } from './evaluate-run.js'
 import type { ReportedRun, ReportOptions, ReportResult } from './report-result.js'
-import { renderRunReport } from './run-report.js'
 
 /** Writes the report of one run, or the comparison of several, with its figures. */
 export async function writeReport(
@@ -19,24 +24,24 @@ export async function writeReport(
   const { out, data, evaluate = true, onEvaluate = () => {} } = options
   const runs: RunFolder[] = []
   for (const path of paths) runs.push(await readRunFolder(path))
-  const [only] = runs
-  if (runs.length > 1 || only === undefined) {
+  const [run] = runs
+  if (runs.length > 1 || run === undefined) {
     const file = resolve(out === undefined ? 'comparison.html' : toPath(out, 'out'))
     return await writeFiles(file, plotsFolder(file), await renderComparisonReport(runs), runs)
   }
-  const stored = data === undefined ? storedEvaluation(only) : undefined
-  const evaluation =
-    stored ?? (evaluate ? await evaluateRun(only, data, onEvaluate) : NOT_EVALUATED)
-  const report = await renderRunReport(only, evaluation, await previewAugmented(only, data))
+  const stored = data === undefined ? storedEvaluation(run) : undefined
+  const evaluation = stored ?? (evaluate ? await evaluateRun(run, data, onEvaluate) : NOT_EVALUATED)
+  const report = await renderRunReport(run, evaluation, await previewAugmented(run, data))
   if (out === undefined) {
-    return await writeFiles(join(only.dir, 'report.html'), join(only.dir, 'plots'), report, runs)
+    return await writeFiles(join(run.dir, 'report.html'), join(run.dir, 'plots'), report, runs)
   }
   const file = resolve(toPath(out, 'out'))
   return await writeFiles(file, plotsFolder(file), report, runs)
 }
 
-const NOT_EVALUATED: Outcome<never> = {
-  missing: 'The run folder contains no evaluation, and a new one was disabled.',
+const NOT_EVALUATED: SectionData<never> = {
+  missing:
+    'The run folder contains no evaluation of the best epoch, and evaluating it was disabled.',
 }
 
 function plotsFolder(file: string): string {
@@ -61,7 +66,7 @@ async function writeFiles(
 const FIGURES =
   /^((training|validation)-)?(loss|step-loss|accuracy|learning-rate|throughput|confusion-matrix|calibration|class-balance|samples|top-losses|augmented)\.(svg|png)$/
 
-/** Removes the figures of an earlier report, some of which may no longer apply. */
+/** Removes the figures of an earlier report, which the new report may not contain. */
 function removeFigures(folder: string): void {
   if (!existsSync(folder)) return
   try {

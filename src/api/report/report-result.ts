@@ -1,5 +1,5 @@
-import type { FigureFiles } from '../charts/figure-files.js'
-import type { StopReason } from '../native/generated.js'
+import type { FigureFiles } from '../../charts/figure-files.js'
+import type { StopReason } from '../../native/generated.js'
 
 /** Options of `report()`. */
 export interface ReportOptions {
