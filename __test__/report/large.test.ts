@@ -26,6 +26,6 @@ test('a thousand classes and a thousand epochs give a small page with the worst 
   t.regex(confusion?.label ?? '', /20 of 1000 classes/)
   t.true(figures.every(({ svg }) => svg.length < MEGABYTE / 4))
   t.regex(page, /The 25 of 1,000 classes with the lowest accuracy/)
-  t.regex(page, /<p>6\d of 1,000 epochs; metrics.csv has all/)
+  t.regex(page, /<p>6\d of 1,000 epochs; metrics.csv contains all epochs/)
   t.true(readFileSync(join(dir, 'metrics.jsonl')).length > 4 * MEGABYTE)
 })

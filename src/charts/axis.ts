@@ -33,7 +33,7 @@ export function axisChannel(axis: Axis, values: readonly number[]): Record<strin
       ...(domain !== undefined && { domain }),
     },
     axis: {
-      // Across several powers of ten, the ticks between them would overlap.
+      // On an axis of several powers of ten, the labels of ticks between them would overlap.
       ...(powers.length > 1 && { values: powers, format: '~e' }),
       ...(axis.isInteger && { tickMinStep: 1, format: ',d' }),
       ...(axis.format !== undefined && { format: axis.format }),

@@ -9,11 +9,11 @@ export interface Bar {
   label: string
   value: number
   std?: number | undefined
-  /** Bars of one label stand side by side, one for each group, in the color of the group. */
+  /** Bars with the same label are drawn side by side, one per group, in the color of the group. */
   group?: string | undefined
 }
 
-/** Values of categories without an order. */
+/** Values by category. */
 export interface BarChart {
   title?: string | undefined
   /** Title of the axis of the categories. */
@@ -22,18 +22,18 @@ export interface BarChart {
   bars: readonly Bar[]
   /** Draws horizontal bars, which leave room for many or long labels. */
   isHorizontal?: boolean | undefined
-  /** In pixels. Default: fits bars and labels; 280 for horizontal bars. */
+  /** In pixels. Default: wide enough for bars and labels; 280 for horizontal bars. */
   width?: number | undefined
-  /** In pixels. Default: 280; fits horizontal bars. */
+  /** In pixels. Default: 280; for horizontal bars, tall enough for all of them. */
   height?: number | undefined
 }
 
-/** Space for a vertical bar, a letter of its label and a horizontal bar, in pixels. */
+/** Space in pixels for a vertical bar, for a letter of its label, and for a horizontal bar. */
 const BAR_WIDTH = 34
 const LETTER_WIDTH = 8
 const HORIZONTAL_BAR_HEIGHT = 11
 
-/** Renders a bar chart as SVG. Bars start at zero, whatever the domain of the axis. */
+/** Renders a bar chart as SVG. The axis always includes zero, where the bars start. */
 export function barChart(chart: BarChart): Promise<string> {
   return categoryChart(chart, { mark: { type: 'bar' }, startsAtZero: true })
 }

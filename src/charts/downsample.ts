@@ -1,9 +1,9 @@
 import type { Point } from './line-chart.js'
 
 /**
- * Downsamples a curve while it looks the same: keeps the first and the last point and, of each of
- * several equal parts between them, the lowest and the highest point, so that no spike is lost.
- * Points without a finite value are removed.
+ * Downsamples a curve for drawing: keeps the first and the last point and, from each of several
+ * equal parts between them, the lowest and the highest point, so that spikes stay visible. Points
+ * without a finite value are removed.
  *
  * @param points sorted by x
  * @param maxPoints at least 4
@@ -14,13 +14,13 @@ export function downsample(points: readonly Point[], maxPoints = 400): Point[] {
   if (finite.length <= maxPoints || first === undefined || last === undefined) return finite
   const buckets = Math.floor((maxPoints - 2) / 2)
   const inner = finite.length - 2
-  const kept = [first]
+  const selected = [first]
   for (let bucket = 0; bucket < buckets; bucket++) {
     const start = 1 + Math.floor((bucket * inner) / buckets)
     const end = 1 + Math.floor(((bucket + 1) * inner) / buckets)
-    kept.push(...minMax(finite.slice(start, end)))
+    selected.push(...minMax(finite.slice(start, end)))
   }
-  return [...kept, last]
+  return [...selected, last]
 }
 
 /** Returns the lowest and the highest point, in their order. */

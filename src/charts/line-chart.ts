@@ -21,11 +21,11 @@ export interface Series {
   stroke?: Stroke | undefined
   /** Name in the legend of strokes: `training error`. */
   kind?: string | undefined
-  /** Panel of the curve; panels stand side by side. */
+  /** Panel of the curve; panels are drawn side by side. */
   panel?: string | undefined
 }
 
-/** Curves over a common x axis. */
+/** Curves with a common x axis. */
 export interface LineChart {
   title?: string | undefined
   x: Axis

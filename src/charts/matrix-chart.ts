@@ -7,7 +7,7 @@ export interface MatrixChart {
   /** Titles of the axes. */
   rows: string
   columns: string
-  /** Labels of rows and columns alike. */
+  /** Labels of both the rows and the columns. */
   labels: readonly string[]
   /** `counts[row][column]` */
   counts: readonly (readonly number[])[]
@@ -15,14 +15,14 @@ export interface MatrixChart {
   cell?: number | undefined
 }
 
-/** Rows up to which the cells contain their numbers. */
+/** Maximum number of rows for a matrix whose cells show their counts. */
 const MAX_NUMBERED_ROWS = 15
-/** Side of the matrix in pixels, unless the smallest or largest cell size limits it. */
+/** Side of the matrix in pixels, as far as the minimum and maximum cell sizes allow it. */
 const MATRIX_SIZE = 330
 const [MIN_CELL, MAX_CELL] = [9, 44]
 /**
- * Color of a full cell. White numbers on it and black numbers up to `WHITE_TEXT_ABOVE` both have a
- * contrast of at least 4.5.
+ * Color of a cell at full opacity. Numbers are white above the fraction `WHITE_TEXT_ABOVE` and
+ * black below; either way their contrast is at least 4.5.
  */
 const CELL_COLOR = '#005a8f'
 const WHITE_TEXT_ABOVE = 0.64

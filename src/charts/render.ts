@@ -3,8 +3,8 @@ import type { LiteSpec } from 'vega-lite'
 import { THEME } from './theme.js'
 
 /**
- * Renders a Vega-Lite specification as SVG with the common theme. Vega is imported on first use.
- * The specification must contain its data: nothing is fetched.
+ * Renders a Vega-Lite specification as SVG with the common theme. The specification must contain
+ * its data, since nothing is fetched. Vega is imported on first use.
  */
 export async function renderChart(spec: LiteSpec): Promise<string> {
   const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')])
@@ -19,7 +19,7 @@ export async function renderChart(spec: LiteSpec): Promise<string> {
 
 /** Turns warnings of Vega into errors: a chart that differs from its specification is a bug. */
 const STRICT_LOGGER: Logger = {
-  // Vega reads and sets a level; 2 is its level "warn".
+  // Vega calls `level()` to read and to set the level; 2 is `warn`.
   level(): never {
     return 2 as never
   },

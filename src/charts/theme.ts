@@ -1,6 +1,6 @@
 /**
  * Colors of the curves, distinguishable with color blindness: the palette of Okabe & Ito (2008)
- * without its yellow, which is too light for white paper.
+ * without yellow, which is too light on a white background.
  */
 export const PALETTE: readonly string[] = [
   '#0072B2', // blue
@@ -12,7 +12,9 @@ export const PALETTE: readonly string[] = [
   '#000000',
 ]
 
-/** The package contains the first font for PNG files; the others are fallbacks of browsers. */
+/**
+ * Font family. DejaVu Sans is installed with the package for PNG files; the rest is for browsers.
+ */
 export const FONT = 'DejaVu Sans, Verdana, Helvetica, Arial, sans-serif'
 
 /** Color of text and error bars. */

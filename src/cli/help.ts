@@ -45,7 +45,8 @@ export function configureHelp(program: Command): void {
       .configureHelp({
         minWidthToWrap: MIN_WIDTH_TO_WRAP,
         styleTitle: formatHeading,
-        // The arguments of subcommands would widen the list; the help of each subcommand shows them.
+        // The arguments of subcommands would widen the list; the help of each subcommand shows
+        // them.
         subcommandTerm: (subcommand) => subcommand.name(),
       })
     for (const option of command.options) showPlainDefault(option)

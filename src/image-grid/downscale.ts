@@ -1,7 +1,7 @@
 import type { Pixels } from '../native/arguments/image.js'
 
 /**
- * Downscales an image so that no side is longer than `maxSide` pixels, by averaging pixels. Smaller
+ * Downscales an image by averaging pixels, so that no side is longer than `maxSide` pixels. Smaller
  * images are returned unchanged.
  */
 export function downscale(image: Pixels, maxSide: number): Pixels {

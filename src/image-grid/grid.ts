@@ -8,11 +8,14 @@ import { escapeXml, textWidth, truncateText } from './svg-text.js'
 export interface GridTile {
   /** Pixels, or the contents of a PNG or JPEG file. */
   image: Pixels | Uint8Array
-  /** Text below the image. It is truncated to the width of the tile; an SVG has it as a tooltip. */
+  /**
+   * Text below the image, truncated to the width of the tile. An SVG shows the full text as a
+   * tooltip.
+   */
   caption: string
-  /** A second, smaller line. */
+  /** Second line of the caption, in a smaller font. */
   note?: string | undefined
-  /** Draws a green frame if true, a red one if false, none if undefined. */
+  /** Draws a green frame if true, a red frame if false, and no frame if undefined. */
   correct?: boolean | undefined
 }
 
@@ -22,11 +25,11 @@ export interface GridOptions {
   title?: string | undefined
   /** Images per row. Default: about 1.5 times the number of rows, at most 12. */
   columns?: number | undefined
-  /** Longer side of a tile in pixels. Default: that of the largest image, from 84 to 160. */
+  /** Longer side of a tile in pixels. Default: longest side of all images, from 84 to 160. */
   tileSize?: number | undefined
 }
 
-/** A grid of images, as SVG and on request as PNG. */
+/** A grid of images as SVG, which can be rasterized to PNG. */
 export class ImageGrid {
   readonly svg: string
 
@@ -131,7 +134,7 @@ function checkPixels(pixels: Pixels, key: string): Pixels {
   )
 }
 
-/** Small images are enlarged by an integer factor, so that their pixels stay squares. */
+/** Enlarges small images by an integer factor, so that their pixels stay square. */
 function defaultTileSize(images: readonly EmbeddedImage[]): number {
   const side = Math.max(...images.map(({ width, height }) => Math.max(width, height)))
   if (side >= MIN_TILE) return Math.min(side, MAX_TILE)
@@ -146,7 +149,7 @@ function drawTile(
   const scale = size / Math.max(width, height)
   const [w, h] = [width * scale, height * scale]
   const [left, top] = [x + (size - w) / 2, y + (size - h) / 2]
-  // resvg enlarges without interpolation only for `optimizeSpeed`; browsers take it for
+  // resvg enlarges without interpolation only with `optimizeSpeed`, which browsers treat as
   // `pixelated`.
   const rendering = scale > 1 ? ' image-rendering="optimizeSpeed"' : ''
   const color = correct === undefined ? INK : correct ? CORRECT : WRONG

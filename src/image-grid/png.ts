@@ -9,7 +9,8 @@ const RGB = 2
 /** Encodes pixels as a PNG file. */
 export function encodePng({ data, width, height, channels }: Pixels): Buffer {
   const stride = width * channels
-  const rows = Buffer.alloc(height * (1 + stride)) // each row starts with its filter type, 0: none
+  // Each row starts with its filter type; 0 means no filter.
+  const rows = Buffer.alloc(height * (1 + stride))
   for (let row = 0; row < height; row++) {
     rows.set(data.subarray(row * stride, (row + 1) * stride), row * (1 + stride) + 1)
   }
@@ -44,11 +45,12 @@ export function readImageSize(file: Uint8Array): [width: number, height: number]
     return [bytes.readUInt32BE(16), bytes.readUInt32BE(20)]
   }
   if (bytes.length < 4 || bytes.readUInt16BE(0) !== 0xffd8) return undefined
-  for (let at = 2; at + 9 <= bytes.length; at += 2 + bytes.readUInt16BE(at + 2)) {
-    const marker = bytes.readUInt16BE(at)
+  let offset = 2
+  for (; offset + 9 <= bytes.length; offset += 2 + bytes.readUInt16BE(offset + 2)) {
+    const marker = bytes.readUInt16BE(offset)
     // Frame headers are SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC).
     if ((marker & 0xfff0) === 0xffc0 && ![0xffc4, 0xffc8, 0xffcc].includes(marker)) {
-      return [bytes.readUInt16BE(at + 7), bytes.readUInt16BE(at + 5)]
+      return [bytes.readUInt16BE(offset + 7), bytes.readUInt16BE(offset + 5)]
     }
   }
   return undefined

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { require } from '../native/platform.js'
 
-/** Font of all text in PNG files. It is installed with the package: a server may have no fonts. */
+/** Font of all text in PNG files, installed with the package, since a server may have no fonts. */
 export const FONT_FAMILY = 'DejaVu Sans'
 
-/** Characters without a glyph in DejaVu Sans: Indic, East Asian, emoji. */
-const BEYOND_DEJAVU = /[\u0700-\u10ff\u1200-\u1cff\u2c80-\ufaff\ufe30-\uffef\u{10000}-\u{1ffff}]/u
+/** Characters without a glyph in DejaVu Sans: Indic and East Asian scripts, emoji. */
+const NOT_IN_DEJAVU = /[\u0700-\u10ff\u1200-\u1cff\u2c80-\ufaff\ufe30-\uffef\u{10000}-\u{1ffff}]/u
 
 /** Options of a PNG file. */
 export interface PngOptions {
@@ -13,7 +13,7 @@ export interface PngOptions {
   scale?: number | undefined
 }
 
-/** Rasterizes an SVG to a PNG file. Glyphs that DejaVu Sans lacks come from fonts of the system. */
+/** Rasterizes an SVG to a PNG file. System fonts are used for glyphs that DejaVu Sans lacks. */
 export function rasterizeSvg(svg: string, { scale = 2 }: PngOptions = {}): Buffer {
   // Loaded on first use: most programs write no PNG.
   const { Resvg } = require('@resvg/resvg-js') as typeof import('@resvg/resvg-js')
@@ -22,7 +22,7 @@ export function rasterizeSvg(svg: string, { scale = 2 }: PngOptions = {}): Buffe
     font: {
       fontFiles: fontFiles(),
       // Searching the fonts of the system is slow.
-      loadSystemFonts: BEYOND_DEJAVU.test(svg),
+      loadSystemFonts: NOT_IN_DEJAVU.test(svg),
       defaultFontFamily: FONT_FAMILY,
       sansSerifFamily: FONT_FAMILY,
     },

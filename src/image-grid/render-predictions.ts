@@ -3,8 +3,8 @@ import type { EvaluatedImage } from '../native/generated.js'
 import { type GridOptions, type ImageGrid, makeGrid } from './grid.js'
 
 /**
- * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label,
- * their prediction and its probability. Correct predictions have a green frame, wrong ones a red
+ * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`), each with its label,
+ * predicted class and probability. Correct predictions have a green frame, wrong predictions a red
  * frame.
  *
  * @example

@@ -1,4 +1,4 @@
-/** Characters that XML gives a meaning to. */
+/** Characters with a special meaning in XML. */
 const SPECIAL = /[&<>"']/g
 /** Characters that XML 1.0 does not allow, even escaped. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches control characters
@@ -11,7 +11,7 @@ export function escapeXml(text: string): string {
     .replace(SPECIAL, (character) => `&#${character.charCodeAt(0)};`)
 }
 
-/** Created on first use, since that takes 20 ms. */
+/** Created on first use, since the constructor takes 20 ms. */
 let graphemes: Intl.Segmenter | undefined
 
 function segments(text: string): Intl.Segments {
@@ -19,7 +19,7 @@ function segments(text: string): Intl.Segments {
   return graphemes.segment(text)
 }
 
-/** Estimates the width of a grapheme in DejaVu Sans from above, relative to the font size. */
+/** Estimates an upper bound of the width of a grapheme in DejaVu Sans, relative to the font size. */
 function graphemeWidth(grapheme: string): number {
   if (/^[iIjl.,:;'|! ()[\]/\\]/.test(grapheme)) return 0.4
   if (/^[frt-]/.test(grapheme)) return 0.42
@@ -39,12 +39,12 @@ export function textWidth(text: string, fontSize: number): number {
 export function truncateText(text: string, maxWidth: number, fontSize: number): string {
   const line = text.replace(/\s+/g, ' ').trim()
   if (textWidth(line, fontSize) <= maxWidth) return line
-  let kept = ''
+  let truncated = ''
   let width = textWidth('…', fontSize)
   for (const { segment } of segments(line)) {
     width += graphemeWidth(segment) * fontSize
     if (width > maxWidth) break
-    kept += segment
+    truncated += segment
   }
-  return `${kept.trimEnd()}…`
+  return `${truncated.trimEnd()}…`
 }

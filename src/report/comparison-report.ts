@@ -19,10 +19,10 @@ import {
   lossDomain,
 } from './sections/training-curves.js'
 
-/** Curves that can be told apart: every color twice, solid and dashed. */
+/** Number of curves with distinct styles: every color twice, solid and dashed. */
 const MAX_CURVES = 2 * PALETTE.length
 
-/** Settings and properties that differ between any two runs. */
+/** Keys that are not compared, because they differ between any two runs. */
 const IGNORED_SETTINGS = new Set(['out', 'resume', 'overwrite'])
 const IGNORED_ENVIRONMENT = new Set(['started (UTC)'])
 
@@ -41,7 +41,7 @@ export async function renderComparisonReport(runs: readonly RunFolder[]): Promis
   const figures = await comparisonCurves(ranked.slice(0, MAX_CURVES))
   const note =
     ranked.length > MAX_CURVES
-      ? html`<p>The ${MAX_CURVES} runs with the highest accuracy, of ${formatCount(ranked.length)}.</p>`
+      ? html`<p>Only the ${MAX_CURVES} of ${formatCount(ranked.length)} runs with the highest accuracy are shown.</p>`
       : undefined
   const sections: Section[] = [
     { id: 'results', title: 'Results', content: [describeRanking(ranked), resultsTable(ranked)] },
@@ -66,7 +66,7 @@ export async function renderComparisonReport(runs: readonly RunFolder[]): Promis
     },
   ]
   const issues = labeled.flatMap(({ run, label }) =>
-    run.issues.map((remark) => html`<li>${isolate(label)}: ${remark}</li>\n`),
+    run.issues.map((issue) => html`<li>${isolate(label)}: ${issue}</li>\n`),
   )
   if (issues.length > 0) {
     sections.push({ id: 'warnings', title: 'Warnings', content: html`<ul>${issues}</ul>` })
@@ -82,14 +82,14 @@ export async function renderComparisonReport(runs: readonly RunFolder[]): Promis
 
 /** Returns the names of the run folders, or the paths of those whose name is not unique. */
 export function uniqueRunLabels(runs: readonly RunFolder[]): string[] {
-  const times = new Map<string, number>()
-  for (const { name } of runs) times.set(name, (times.get(name) ?? 0) + 1)
-  return runs.map(({ name, dir }) => (times.get(name) === 1 ? name : relative(process.cwd(), dir)))
+  const counts = new Map<string, number>()
+  for (const { name } of runs) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return runs.map(({ name, dir }) => (counts.get(name) === 1 ? name : relative(process.cwd(), dir)))
 }
 
 /**
- * Returns the accuracy that ranks a run: on validation images, else on training images. Test
- * accuracy does not count, since choosing a run by it would bias it.
+ * Returns the accuracy by which a run is ranked: on validation images, or else on training images.
+ * Test accuracy is not used, since selecting a run by it would bias it.
  */
 export function rankingAccuracy({ result, epochs }: RunFolder): number | undefined {
   const best = epochs.find(({ epoch }) => epoch === result?.best?.epoch) ?? bestEpoch(epochs)
@@ -105,7 +105,7 @@ function bestEpoch(epochs: readonly EpochEvent[]): EpochEvent | undefined {
   )
 }
 
-/** Defines the accuracy by which runs are ranked, see `rankingAccuracy`. */
+/** Describes `rankingAccuracy` to the reader. */
 const ACCURACY_NOTE =
   'Runs are ranked by the accuracy of their best epoch on the validation split, or on the training split if there is no validation split.'
 
@@ -120,14 +120,14 @@ function describeRanking(ranked: readonly LabeledRun[]): Content[] {
     fingerprints.size > 1
       ? html`<p class="note">The runs were trained on different images, so their metrics are not directly comparable.</p>`
       : undefined
-  const best = first && rankingAccuracy(first.run)
+  const highest = first && rankingAccuracy(first.run)
   const next = second && rankingAccuracy(second.run)
-  if (best === undefined || next === undefined) return [warning]
+  if (highest === undefined || next === undefined) return [warning]
   const [winner, runnerUp] = [isolate(first?.label ?? ''), isolate(second?.label ?? '')]
   const verdict =
-    best === next
+    highest === next
       ? html`${winner} and ${runnerUp} have the same accuracy.`
-      : html`${winner} has the highest accuracy, ${(100 * (best - next)).toFixed(1)} percentage points
+      : html`${winner} has the highest accuracy, ${(100 * (highest - next)).toFixed(1)} percentage points
 above ${runnerUp}.`
   return [html`<p class="p">${verdict} ${ACCURACY_NOTE}</p>`, warning]
 }
@@ -154,8 +154,8 @@ function resultsTable(ranked: readonly LabeledRun[]): Content {
       formatDuration(result?.seconds ?? epochs.at(-1)?.seconds),
     ]
   })
-  const numbers = headings.map((heading) => ({ heading, numeric: true }))
-  return table('Results', [{ heading: 'run' }, { heading: 'network' }, ...numbers], rows)
+  const numericColumns = headings.map((heading) => ({ heading, numeric: true }))
+  return table('Results', [{ heading: 'run' }, { heading: 'network' }, ...numericColumns], rows)
 }
 
 type Metric = (epoch: EpochEvent) => number | undefined
@@ -195,7 +195,7 @@ async function comparisonCurves(runs: readonly LabeledRun[]): Promise<Figure[]> 
       svg: await lineChart({ ...CHART_SIZE, x: EPOCH_AXIS, y: axis(series), series }),
       label: `${title} of ${runs.length} runs by epoch.`,
       caption: `${title}.`,
-      numbers: rangeTable(title, series),
+      dataTable: rangeTable(title, series),
     })
   }
   return figures
@@ -211,7 +211,7 @@ function rangeTable(title: string, series: readonly Series[]): Html {
   return table(title, numericColumns('run', ['epochs', 'first', 'last', 'min', 'max']), rows)
 }
 
-/** Renders the rows whose values differ between runs. */
+/** Renders a table of the keys whose values differ between runs. */
 function differencesTable(
   runs: readonly LabeledRun[],
   rowsOf: (run: RunFolder) => readonly [string, string][],

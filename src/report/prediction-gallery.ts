@@ -10,7 +10,7 @@ import { breakablePath, renderImage } from './sections/example-images.js'
 export interface NamedPrediction {
   /** Usually the path of the image file. */
   name: string
-  /** With a thumbnail if the page is to show the image. */
+  /** Needs a `thumbnail` for the page to show the image. */
   prediction: Prediction
 }
 
@@ -69,7 +69,8 @@ ${others}<span class="file"><bdi>${breakablePath(file.slice(folder.length))}</bd
 }
 
 /**
- * Returns the folder that contains all files, with its last separator; names are shown below it.
+ * Returns the deepest folder that contains all files, with a trailing separator. The page shows
+ * file names relative to it.
  */
 function commonFolder(files: readonly string[]): string {
   const [first = '', ...others] = files

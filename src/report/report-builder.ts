@@ -31,7 +31,9 @@ export class ReportBuilder {
     }
   }
 
-  /** Renders figures, and optionally other content, side by side, and adds the files of the figures. */
+  /**
+   * Renders figures, and optionally other content, side by side, and adds the files of the figures.
+   */
   plots(figures: readonly (Figure | undefined)[], beside?: Content): Html {
     const available = figures.filter((figure) => figure !== undefined)
     this.figures.push(...available)

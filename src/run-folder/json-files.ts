@@ -8,11 +8,11 @@ import { ResidualError } from '../errors/errors.js'
  * @throws {ResidualError} `E_WRITE`
  */
 export function replaceFile(path: string, content: string | Uint8Array): void {
-  const staged = `${path}.${process.pid}.tmp`
+  const temporary = `${path}.${process.pid}.tmp`
   try {
     mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(staged, content)
-    renameSync(staged, path)
+    writeFileSync(temporary, content)
+    renameSync(temporary, path)
   } catch (cause) {
     const message = `${path} could not be written: ${(cause as Error).message}`
     throw new ResidualError({ code: 'E_WRITE', message, at: { file: path } }, { cause })
@@ -22,16 +22,16 @@ export function replaceFile(path: string, content: string | Uint8Array): void {
 /**
  * Parses a JSON file; returns undefined if the file does not exist.
  *
- * @throws {ResidualError} `E_IO` if it cannot be read or is not JSON
+ * @throws {ResidualError} `E_IO` if the file cannot be read or is not JSON
  */
 export function readJson<T>(path: string): T | undefined {
-  return read(path, (text) => JSON.parse(text) as T)
+  return readParsed(path, (text) => JSON.parse(text) as T)
 }
 
 /**
  * Parses a JSON Lines file; returns an empty array if the file does not exist.
  *
- * @throws {ResidualError} `E_IO` if it cannot be read or a line is not JSON
+ * @throws {ResidualError} `E_IO` if the file cannot be read or a line is not JSON
  */
 export function readJsonLines<T>(path: string): T[] {
   const parse = (text: string) =>
@@ -39,10 +39,10 @@ export function readJsonLines<T>(path: string): T[] {
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line) as T)
-  return read(path, parse) ?? []
+  return readParsed(path, parse) ?? []
 }
 
-function read<T>(path: string, parse: (text: string) => T): T | undefined {
+function readParsed<T>(path: string, parse: (text: string) => T): T | undefined {
   try {
     return parse(readFileSync(path, 'utf8'))
   } catch (cause) {

@@ -32,7 +32,7 @@ export interface RunEnvironment {
   startedAt: string
 }
 
-/** Content of a run folder, as far as it can be read. */
+/** Readable content of a run folder. */
 export interface RunFolder {
   /** Absolute path without symbolic links. */
   dir: string
@@ -44,9 +44,9 @@ export interface RunFolder {
   result: TrainResult | undefined
   /** The last evaluation; undefined if evaluation.json is missing. */
   evaluation: RunEvaluation | undefined
-  /** Start event of the last session; undefined if its line is missing. */
+  /** Start event of the last session; undefined if the log contains none. */
   start: StartEvent | undefined
-  /** Epochs in order. A value that was not finite is NaN. */
+  /** Epochs in order. Values that were not finite are NaN. */
   epochs: EpochEvent[]
   /** Logged steps in order. */
   steps: StepEvent[]
@@ -81,7 +81,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
     if (!existsSync(file)) return undefined
     const content = readObject(file)
     if (content !== undefined && isValid(content)) return content
-    issues.push(`${name} cannot be read and is omitted.`)
+    issues.push(`${name} cannot be read and is ignored.`)
     return undefined
   }
   const environment: RunFolder['environment'] = readOptional('environment.json', () => true) ?? {}
@@ -146,7 +146,7 @@ type JsonObject = Record<string, unknown>
 
 type MetricsFile = Pick<RunFolder, 'start' | 'epochs' | 'steps' | 'warnings'>
 
-/** Reads metrics.jsonl line by line, because the log of a long run is large. */
+/** Reads metrics.jsonl line by line, since the log of a long run is large. */
 async function readMetrics(file: string, issues: string[]): Promise<MetricsFile> {
   const metrics: MetricsFile = { start: undefined, epochs: [], steps: [], warnings: [] }
   if (!existsSync(file)) {
@@ -155,15 +155,15 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
   }
   const epochs = new Map<number, EpochEvent>()
   const steps = new Map<number, StepEvent>()
-  let unreadable = 0
+  let numUnreadable = 0
   let isLastLineTruncated = false
   const readLine = (line: string) => {
     if (line.trim() === '') return
     const event = parseEvent(line)
     isLastLineTruncated = event === undefined
-    if (event === undefined) unreadable++
+    if (event === undefined) numUnreadable++
     else if (isStart(event)) metrics.start = event
-    else if (isEpoch(event)) epochs.set(event.epoch, withScores(event))
+    else if (isEpoch(event)) epochs.set(event.epoch, withMetrics(event))
     else if (isStep(event)) steps.set(event.step, withNumbers(event))
     else if (isWarning(event)) metrics.warnings.push(event)
   }
@@ -174,11 +174,11 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
     issues.push(`metrics.jsonl could not be read: ${(error as Error).message}.`)
   }
   if (isLastLineTruncated) {
-    unreadable--
+    numUnreadable--
     issues.push('The last line of metrics.jsonl is truncated: the run was killed while writing.')
   }
-  if (unreadable > 0) {
-    const lines = unreadable === 1 ? '1 line' : `${unreadable} lines`
+  if (numUnreadable > 0) {
+    const lines = numUnreadable === 1 ? '1 line' : `${numUnreadable} lines`
     issues.push(`${lines} of metrics.jsonl cannot be read and are ignored.`)
   }
   metrics.epochs = [...epochs.values()].sort((a, b) => a.epoch - b.epoch)
@@ -217,23 +217,24 @@ function isResult({ stopReason, epochs, steps }: JsonObject): boolean {
   return typeof stopReason === 'string' && isNumber(epochs) && isNumber(steps)
 }
 
-function withScores(event: EpochEvent): EpochEvent {
-  const val = isObject(event.val) ? score(event.val as Metrics) : null
-  return { ...withNumbers(event), train: score(event.train), val, seconds: number(event.seconds) }
+function withMetrics(event: EpochEvent): EpochEvent {
+  const train = toMetrics(event.train)
+  const val = isObject(event.val) ? toMetrics(event.val as Metrics) : null
+  return { ...withNumbers(event), train, val, seconds: toNumber(event.seconds) }
 }
 
-/** Converts null to NaN, which JSON cannot represent. */
+/** Replaces null by NaN: JSON has no NaN, so the log contains null instead. */
 function withNumbers<E extends EpochEvent | StepEvent>(event: E): E {
   const { lr, imagesPerSecond } = event
-  const numbers = { ...event, lr: number(lr), imagesPerSecond: number(imagesPerSecond) }
-  return 'loss' in event ? { ...numbers, loss: number(event.loss) } : numbers
+  const numbers = { ...event, lr: toNumber(lr), imagesPerSecond: toNumber(imagesPerSecond) }
+  return 'loss' in event ? { ...numbers, loss: toNumber(event.loss) } : numbers
 }
 
-function score({ loss, accuracy, count }: Metrics): Metrics {
-  return { loss: number(loss), accuracy: number(accuracy), count: number(count) }
+function toMetrics({ loss, accuracy, count }: Metrics): Metrics {
+  return { loss: toNumber(loss), accuracy: toNumber(accuracy), count: toNumber(count) }
 }
 
-function number(value: unknown): number {
+function toNumber(value: unknown): number {
   return isNumber(value) ? value : Number.NaN
 }
 
@@ -245,11 +246,11 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Returns whether a version such as `0.2.0` is newer than this package. */
+/** Whether a version such as `0.2.0` is newer than this package. */
 export function isNewerVersion(version: unknown): boolean {
   if (typeof version !== 'string' || !/^\d+\.\d+\.\d+/.test(version)) return false
   const parts = (text: string) => text.split(/[.+-]/, 3).map(Number)
-  const [theirs, ours] = [parts(version), parts(packageVersion())]
-  const index = theirs.findIndex((part, at) => part !== ours[at])
-  return index !== -1 && (theirs[index] as number) > (ours[index] ?? 0)
+  const [other, own] = [parts(version), parts(packageVersion())]
+  const index = other.findIndex((part, position) => part !== own[position])
+  return index !== -1 && (other[index] as number) > (own[index] ?? 0)
 }

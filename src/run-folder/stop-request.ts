@@ -4,13 +4,13 @@ import { join } from 'node:path'
 /** File in a run folder that requests the run to save and stop. */
 const FILE = '.stop'
 
-/** Interval in ms at which a run checks for the file. */
+/** Interval at which a run checks for the file, in milliseconds. */
 const POLL_INTERVAL = 1000
 
 /**
- * Requests the run that is writing to a folder, in any process, to save a checkpoint and stop. In
- * contrast to a signal, the request cannot reach another process by mistake, and works for every
- * user with write access to the folder.
+ * Requests the run that writes to a folder, in any process, to save a checkpoint and stop. Unlike a
+ * signal, the request cannot reach an unrelated process, and it works for every user with write
+ * access to the folder.
  */
 export async function requestStop(dir: string): Promise<void> {
   try {
@@ -21,12 +21,8 @@ export async function requestStop(dir: string): Promise<void> {
   }
 }
 
-/**
- * Removes a stop request.
- *
- * @returns whether there was one
- */
-async function takeRequest(dir: string): Promise<boolean> {
+/** Removes the stop request of a run folder. Returns whether the folder contained a request. */
+async function consumeRequest(dir: string): Promise<boolean> {
   try {
     await unlink(join(dir, FILE))
     return true
@@ -40,11 +36,11 @@ export class StopRequestWatcher implements Disposable {
   readonly #timer: NodeJS.Timeout
 
   constructor(dir: string, stop: () => void) {
-    // A request from before the start was meant for an earlier run in this folder.
-    const cleared = takeRequest(dir)
+    // A request from before the start belongs to an earlier run in this folder.
+    const cleared = consumeRequest(dir)
     this.#timer = setInterval(async () => {
       await cleared
-      if (await takeRequest(dir)) stop()
+      if (await consumeRequest(dir)) stop()
     }, POLL_INTERVAL).unref()
   }
 

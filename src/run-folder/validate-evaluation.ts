@@ -1,8 +1,8 @@
 import type { RunEvaluation } from '../native/generated.js'
 
 /**
- * Returns whether the content of an evaluation.json has every field that a report needs. The file
- * may come from another version, or from another program.
+ * Whether the content of an evaluation.json has every field that a report needs. Another version or
+ * another program may have written the file.
  */
 export function isRunEvaluation(content: Record<string, unknown>): boolean {
   const { split, epoch, evaluation } = content as unknown as RunEvaluation
@@ -22,10 +22,10 @@ export function isRunEvaluation(content: Record<string, unknown>): boolean {
 }
 
 function isClass({ label, accuracy, precision, f1, count, predicted }: JsonObject): boolean {
-  return isText(label) && [accuracy, precision, f1, count, predicted].every(isNumber)
+  return isString(label) && [accuracy, precision, f1, count, predicted].every(isNumber)
 }
 
-/** A confusion matrix is square, or empty if there are very many classes. */
+/** Whether rows form a confusion matrix: square, or empty if there are very many classes. */
 function isMatrix(rows: unknown, classes: number): boolean {
   if (!Array.isArray(rows)) return false
   const isRow = (row: unknown) =>
@@ -34,7 +34,7 @@ function isMatrix(rows: unknown, classes: number): boolean {
 }
 
 function isPair({ label, predicted, count }: JsonObject): boolean {
-  return isText(label) && isText(predicted) && isNumber(count)
+  return isString(label) && isString(predicted) && isNumber(count)
 }
 
 function isBin({ count, confidence, accuracy }: JsonObject): boolean {
@@ -43,18 +43,18 @@ function isBin({ count, confidence, accuracy }: JsonObject): boolean {
 
 function isExample({ name, label, predicted, probability, thumbnail }: JsonObject): boolean {
   return (
-    [name, label, predicted].every(isText) &&
+    [name, label, predicted].every(isString) &&
     isNumber(probability) &&
     (thumbnail === undefined || (isObject(thumbnail) && isThumbnail(thumbnail)))
   )
 }
 
-/** The number of bytes of a thumbnail follows from its size. */
+/** Whether a thumbnail has as many bytes as its size requires. */
 function isThumbnail({ width, height, channels, base64 }: JsonObject): boolean {
   const isSide = (side: unknown) => isNumber(side) && Number.isInteger(side) && side > 0
   if (!isSide(width) || !isSide(height) || !(channels === 1 || channels === 3)) return false
   return (
-    isText(base64) &&
+    isString(base64) &&
     Buffer.byteLength(base64, 'base64') === Number(width) * Number(height) * channels
   )
 }
@@ -70,7 +70,7 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isText(value: unknown): value is string {
+function isString(value: unknown): value is string {
   return typeof value === 'string'
 }
 

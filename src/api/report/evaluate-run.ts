@@ -11,7 +11,9 @@ import { loadModel } from '../model/model.js'
 /** Images in each grid of a report. */
 const GRID_SIZE = 24
 
-/** Returns the stored evaluation if it is of the best epoch and of the split that the report shows. */
+/**
+ * Returns the stored evaluation if it is of the best epoch and of the split that the report shows.
+ */
 export function storedEvaluation(run: RunFolder): SectionData<SplitEvaluation> | undefined {
   const { evaluation, result } = run
   if (evaluation === undefined || evaluation.epoch !== result?.best?.epoch) return undefined

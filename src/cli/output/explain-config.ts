@@ -5,7 +5,9 @@ import { formatTable } from './text-table.js'
 
 const { stderr } = process
 
-/** Maximum width of a value, which leaves room for its reason. `--explain` does not truncate values. */
+/**
+ * Maximum width of a value, which leaves room for its reason. `--explain` does not truncate values.
+ */
 const MAX_VALUE_WIDTH = 20
 
 /** Indentation that the caller adds to each line, in columns. */
@@ -59,8 +61,8 @@ export function formatChosenValues(
 }
 
 /**
- * Formats every value of a configuration with its origin: the user, the recipe, a reason derived from
- * the data or the machine, or the default.
+ * Formats every value of a configuration with its origin: the user, the recipe, a reason derived
+ * from the data or the machine, or the default.
  *
  * @param userConfig values from the configuration file and the command line
  * @param recipe values that the recipe sets

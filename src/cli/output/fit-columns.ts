@@ -8,7 +8,8 @@ export interface Cell {
 }
 
 /**
- * Drops cells of the lowest priority until the row fits into a width. The last cell is never dropped.
+ * Drops cells of the lowest priority until the row fits into a width. The last cell is never
+ * dropped.
  *
  * @param width of a cell in columns
  */

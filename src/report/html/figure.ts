@@ -9,19 +9,22 @@ export interface Figure {
   /** Text alternative. */
   label: string
   caption: Content
-  /** The data of the chart as a table. */
-  numbers?: Html | undefined
-}
-
-/** Renders a chart inside a page, whose style sheet sets the colors in dark mode. */
-export function renderFigure({ name, svg, label, caption, numbers }: Figure): Html {
-  const table = numbers && collapsible('Show data', numbers)
-  return html`<figure class="plot">${inlineSvg(svg, name, label)}
-<figcaption>${caption}</figcaption>${table}</figure>\n`
+  /** Data of the chart as a table, collapsed below the caption. */
+  dataTable?: Html | undefined
 }
 
 /**
- * Attributes by which Vega describes every mark; inside an element with role `img` they are unused.
+ * Renders a chart as part of a page. The style sheet of the page changes its colors in dark mode.
+ */
+export function renderFigure({ name, svg, label, caption, dataTable }: Figure): Html {
+  const details = dataTable && collapsible('Show data', dataTable)
+  return html`<figure class="plot">${inlineSvg(svg, name, label)}
+<figcaption>${caption}</figcaption>${details}</figure>\n`
+}
+
+/**
+ * Attributes with which Vega describes every mark. Screen readers ignore them inside an element
+ * with role `img`.
  */
 const MARK_DESCRIPTIONS = / (role="graphics-[^"]*"|aria-[a-z]+="[^"]*")/g
 
@@ -31,7 +34,7 @@ function inlineSvg(svg: string, name: string, label: string): Html {
   const content = svg
     .slice(svg.indexOf('>', svg.indexOf('<svg')) + 1)
     .replace(/<[^>]*>/g, (tag) =>
-      // Prefixed ids keep figures apart: each has a `clip0` of its own.
+      // Ids are prefixed because every figure of Vega contains an element with the id `clip0`.
       tag.replace(MARK_DESCRIPTIONS, '').replace(/(\bid="|url\(#|href="#)/g, `$1${name}-`),
     )
     .trim()

@@ -1,13 +1,13 @@
-/** Number formatting for reports. Unlike the terminal's, it uses non-breaking spaces. */
+/** Number formatting for reports, with non-breaking spaces, unlike that of the command line. */
 
 const NO_BREAK_SPACE = '\u00a0'
 
-/** Stands for an unknown number. */
+/** Placeholder for an unknown number. */
 const UNKNOWN = '–'
 
 /** Formats a whole number: `12,000`. */
 export function formatCount(value: number | undefined): string {
-  // `toLocaleString` creates its formatter on first use, an Intl.NumberFormat here on import.
+  // An Intl.NumberFormat at the top of the module would be created when the package is imported.
   return value !== undefined && Number.isFinite(value)
     ? value.toLocaleString('en-US', { maximumFractionDigits: 0 })
     : UNKNOWN

@@ -9,8 +9,8 @@ export interface Section {
 }
 
 /**
- * Content security policy of a page: it is self-contained and runs no script, whatever the names of
- * classes and files contain.
+ * Content security policy of a page. It allows no request and no script, even if an escaping error
+ * lets the name of a class or a file inject markup.
  */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 

@@ -33,7 +33,7 @@ export async function calibrationFigure({ calibration }: Evaluation): Promise<Fi
     label: 'Reliability diagram: accuracy by confidence.',
     caption: `Accuracy by confidence. Below the diagonal, the network is overconfident.
 Expected calibration error: ${formatPercent(calibration.error)}.`,
-    numbers: table(
+    dataTable: table(
       'Calibration',
       headings.map((heading) => ({ heading, numeric: true })),
       bins.map((bin) => [

@@ -7,10 +7,12 @@ import { html, isolate } from '../html/html.js'
 import { collapsible, numericColumns, table } from '../html/table.js'
 import { CHART_SIZE } from './training-curves.js'
 
-/** Classes that are drawn as bars; more are drawn as a curve. */
+/**
+ * Maximum number of classes for a bar chart; more classes are drawn as a curve of sorted counts.
+ */
 const MAX_BARS = 40
-/** Most and least frequent classes that are listed by name. */
-const EXTREMES = 10
+/** Number of most frequent and of least frequent classes that are listed by name. */
+const NUM_EXTREMES = 10
 
 /** Number of images of each class in one split. */
 export interface SplitCounts {
@@ -20,7 +22,7 @@ export interface SplitCounts {
   counts: readonly number[]
 }
 
-const COMMON = { name: 'class-balance', label: 'Number of images per class.' }
+const FIGURE = { name: 'class-balance', label: 'Number of images per class.' }
 
 /** Draws the number of images per class and split. */
 export function classBalanceFigure(
@@ -44,10 +46,10 @@ async function barFigure(
     ),
   })
   return {
-    ...COMMON,
+    ...FIGURE,
     svg,
     caption: `Images per class: ${nameSplits(splits)}.`,
-    numbers: table(
+    dataTable: table(
       'Images per class',
       numericColumns(
         'class',
@@ -83,15 +85,15 @@ async function rankFigure(
     entries.map(({ label, count }) => [isolate(label), formatCount(count)])
   const columns = numericColumns('class', [first?.split ?? ''])
   const extremes = [
-    table('Most frequent classes', columns, toRows(ranked.slice(0, EXTREMES))),
-    table('Least frequent classes', columns, toRows(ranked.slice(-EXTREMES))),
+    table('Most frequent classes', columns, toRows(ranked.slice(0, NUM_EXTREMES))),
+    table('Least frequent classes', columns, toRows(ranked.slice(-NUM_EXTREMES))),
   ]
   const all = collapsible('All classes', table('Images per class', columns, toRows(ranked)))
   return {
-    ...COMMON,
+    ...FIGURE,
     svg,
     caption: `Images per class (${formatCount(classes.length)} classes): ${nameSplits(splits)}.`,
-    numbers: html`${extremes}${all}`,
+    dataTable: html`${extremes}${all}`,
   }
 }
 
@@ -99,12 +101,12 @@ function nameSplits(splits: readonly SplitCounts[]): string {
   return splits.map(({ split }) => split).join(' and ')
 }
 
-/** Numbers repeated labels, since a bar chart identifies its bars by label. */
+/** Appends a number to repeated labels, since a bar chart identifies its bars by label. */
 function uniqueLabels(classes: readonly string[]): string[] {
-  const seen = new Map<string, number>()
+  const counts = new Map<string, number>()
   return classes.map((label) => {
-    const times = (seen.get(label) ?? 0) + 1
-    seen.set(label, times)
-    return times === 1 ? label : `${label} (${times})`
+    const count = (counts.get(label) ?? 0) + 1
+    counts.set(label, count)
+    return count === 1 ? label : `${label} (${count})`
   })
 }

@@ -4,7 +4,7 @@ import type { RunEnvironment, RunFolder } from '../../run-folder/run-folder.js'
 import { type Content, type Html, html, isolate } from '../html/html.js'
 import { collapsible, table } from '../html/table.js'
 
-/** Longest value in the table, in characters. */
+/** Maximum length of a value in the table, in characters. */
 const MAX_VALUE_LENGTH = 160
 
 /** Renders every setting with the reason for its value, and the configuration file as JSON. */
@@ -55,7 +55,7 @@ const ENVIRONMENT: readonly [keyof RunEnvironment, string][] = [
   ['startedAt', 'started (UTC)'],
 ]
 
-/** Lists the environment of a run: names and values. */
+/** Returns the environment of a run as pairs of name and value. */
 export function environmentRows(environment: Partial<RunEnvironment>): [string, string][] {
   return ENVIRONMENT.flatMap(([key, label]) => {
     const value = environment[key]

@@ -5,14 +5,15 @@ import { formatCount, formatPercent } from '../html/format.js'
 import { type Html, html, isolate } from '../html/html.js'
 import { collapsible, numericColumns, table } from '../html/table.js'
 
-/** Classes that fit into one matrix; of more, the most confused ones are shown. */
+/** Maximum number of classes for a complete matrix. */
 const MAX_CLASSES = 30
+/** Number of most confused classes in the matrix if there are more than `MAX_CLASSES`. */
 const MAX_CONFUSED = 20
 const MAX_PAIRS = 30
-/** Pairs that are shown without opening the rest. */
+/** Number of most confused pairs that are not collapsed. */
 const FIRST_PAIRS = 10
 
-/** A confusion of two classes, by their indices. */
+/** Number of images of the class `label` that were predicted as `predicted` (class indices). */
 export interface ConfusedPair {
   label: number
   predicted: number
@@ -40,7 +41,7 @@ export async function confusionMatrixFigure(evaluation: Evaluation): Promise<Fig
       ' of the row. Cells off the diagonal are misclassified images.',
       isPartial ? ` Only the ${shown.length} classes of the most confused pairs are shown.` : '',
     ],
-    numbers: table(
+    dataTable: table(
       'Confusion matrix',
       numericColumns('true class', labels),
       counts.map((row, index) => [isolate(labels[index] ?? ''), ...row.map(formatCount)]),
@@ -52,14 +53,14 @@ export async function confusionMatrixFigure(evaluation: Evaluation): Promise<Fig
 export function confusedPairsTable(evaluation: Evaluation): Html | undefined {
   const { classes } = evaluation
   const label = (index: number) => isolate(classes[index]?.label ?? '')
-  const total = (index: number) => classes[index]?.count ?? 0
+  const numImages = (index: number) => classes[index]?.count ?? 0
   const rows = confusedPairs(evaluation)
     .slice(0, MAX_PAIRS)
     .map((pair) => [
       label(pair.label),
       label(pair.predicted),
       formatCount(pair.count),
-      formatPercent(pair.count / total(pair.label)),
+      formatPercent(pair.count / numImages(pair.label)),
     ])
   if (rows.length === 0) return undefined
   const columns = [
@@ -68,10 +69,11 @@ export function confusedPairsTable(evaluation: Evaluation): Html | undefined {
     { heading: 'images', numeric: true },
     { heading: '% of true class', numeric: true },
   ]
-  const pairs = (part: typeof rows) => table('Most confused classes', columns, part)
+  const renderRows = (part: typeof rows) => table('Most confused classes', columns, part)
+  const first = renderRows(rows.slice(0, FIRST_PAIRS))
   const rest = rows.slice(FIRST_PAIRS)
-  return html`<div class="beside"><h3>Most confused classes</h3>${pairs(rows.slice(0, FIRST_PAIRS))}
-${rest.length > 0 ? collapsible(`Show ${rest.length} more`, pairs(rest)) : undefined}</div>`
+  return html`<div class="beside"><h3>Most confused classes</h3>${first}
+${rest.length > 0 ? collapsible(`Show ${rest.length} more`, renderRows(rest)) : undefined}</div>`
 }
 
 /** Returns all pairs of confused classes, most frequent first. */
@@ -92,11 +94,11 @@ export function confusedPairs({ confusion, classes, mostConfused }: Evaluation):
 
 /** Returns the classes of the most confused pairs, sorted by index. */
 function mostConfusedClasses(evaluation: Evaluation): number[] {
-  const chosen = new Set<number>()
+  const indices = new Set<number>()
   for (const { label, predicted } of confusedPairs(evaluation)) {
     for (const index of [label, predicted]) {
-      if (chosen.size < MAX_CONFUSED) chosen.add(index)
+      if (indices.size < MAX_CONFUSED) indices.add(index)
     }
   }
-  return [...chosen].sort((a, b) => a - b)
+  return [...indices].sort((a, b) => a - b)
 }

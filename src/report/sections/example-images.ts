@@ -9,7 +9,7 @@ import { type Html, html, isolate } from '../html/html.js'
 
 /** Longer side of a thumbnail, in pixels. */
 export const THUMBNAIL_SIZE = 96
-/** Images smaller than this are enlarged without interpolation. */
+/** Longer side in pixels below which an image is enlarged without interpolation. */
 const PIXELATED_BELOW = 64
 
 /**
@@ -47,11 +47,11 @@ export function renderTiles(tiles: readonly GridTile[]): Html {
 
 /** Renders pixels as an image with embedded data. */
 export function renderImage(pixels: Pixels, alt: string): Html {
-  const small = downscale(pixels, THUMBNAIL_SIZE)
-  const { width, height } = small
+  const thumbnail = downscale(pixels, THUMBNAIL_SIZE)
+  const { width, height } = thumbnail
   const isPixelated = Math.max(width, height) < PIXELATED_BELOW
   const cssClass = isPixelated ? html` class="small"` : undefined
-  const source = `data:image/png;base64,${encodePng(small).toString('base64')}`
+  const source = `data:image/png;base64,${encodePng(thumbnail).toString('base64')}`
   return html`<img${cssClass} src="${source}" width="${width}" height="${height}" alt="${alt}">`
 }
 
@@ -60,7 +60,9 @@ export function breakablePath(path: string): Html[] {
   return path.split(/(?<=[\\/])/).map((part) => html`${part}<wbr>`)
 }
 
-/** Returns a path relative to the data set, or unchanged if it is outside. */
+/**
+ * Returns a path relative to the data set, or the unchanged path of a file outside the data set.
+ */
 function relativePath(source: string, file: string): string {
   const path = relative(source, file)
   return path.startsWith('..') ? file : path

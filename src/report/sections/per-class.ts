@@ -3,8 +3,9 @@ import { formatCount, formatPercent } from '../html/format.js'
 import { type Html, html, isolate } from '../html/html.js'
 import { collapsible, numericColumns, percentBar, table } from '../html/table.js'
 
-/** Classes that are all shown; of more, only the least accurate ones. */
+/** Maximum number of classes for a complete table. */
 const MAX_ROWS = 40
+/** Number of least accurate classes that are shown first if there are more than `MAX_ROWS`. */
 const WORST_ROWS = 25
 
 /**
@@ -16,11 +17,11 @@ export function perClassTable(
   { classes }: Evaluation,
   trainCounts: readonly number[] | undefined,
 ): Html {
-  const rows = classes.map((score, index) => ({ score, trained: trainCounts?.[index] }))
+  const rows = classes.map((metrics, index) => ({ metrics, trainCount: trainCounts?.[index] }))
   if (rows.length <= MAX_ROWS) return classRows('Per-class accuracy', rows)
   const worst = rows
-    .filter(({ score }) => score.count > 0)
-    .sort((a, b) => a.score.accuracy - b.score.accuracy)
+    .filter(({ metrics }) => metrics.count > 0)
+    .sort((a, b) => a.metrics.accuracy - b.metrics.accuracy)
     .slice(0, WORST_ROWS)
   const total = formatCount(rows.length)
   return html`<p>The ${worst.length} of ${total} classes with the lowest accuracy:</p>
@@ -29,23 +30,23 @@ ${collapsible(`All ${total} classes`, classRows('Per-class accuracy', rows))}`
 }
 
 interface Row {
-  score: ClassMetrics
-  trained: number | undefined
+  metrics: ClassMetrics
+  trainCount: number | undefined
 }
 
 function classRows(label: string, rows: readonly Row[]): Html {
-  const isKnown = rows.some(({ trained }) => trained !== undefined)
+  const hasTrainCounts = rows.some(({ trainCount }) => trainCount !== undefined)
   const headings = ['accuracy', 'precision', 'F1', 'images']
   return table(
     label,
-    numericColumns('class', isKnown ? [...headings, 'training images'] : headings),
-    rows.map(({ score, trained }) => [
-      isolate(score.label),
-      score.count === 0 ? '–' : percentBar(score.accuracy),
-      score.predicted === 0 ? '–' : formatPercent(score.precision),
-      score.f1.toFixed(3),
-      formatCount(score.count),
-      ...(isKnown ? [formatCount(trained)] : []),
+    numericColumns('class', hasTrainCounts ? [...headings, 'training images'] : headings),
+    rows.map(({ metrics, trainCount }) => [
+      isolate(metrics.label),
+      metrics.count === 0 ? '–' : percentBar(metrics.accuracy),
+      metrics.predicted === 0 ? '–' : formatPercent(metrics.precision),
+      metrics.f1.toFixed(3),
+      formatCount(metrics.count),
+      ...(hasTrainCounts ? [formatCount(trainCount)] : []),
     ]),
   )
 }

@@ -5,19 +5,19 @@ import { type Content, type Html, html, isolate } from '../html/html.js'
 import type { SplitEvaluation } from '../report-input.js'
 import { confusedPairs } from './confusion-matrix.js'
 
-/** Below this number of images, an accuracy is unreliable. */
+/** Minimum number of images for a reliable accuracy. */
 const MIN_IMAGES = 200
-/** A larger gap between training and validation accuracy is called overfitting. */
+/** Minimum gap between training and validation accuracy that counts as overfitting. */
 const OVERFITTING_GAP = 0.1
-/** Classes with fewer images are not ranked: their accuracy depends on chance. */
+/** Minimum number of images of a class whose accuracy is compared with that of other classes. */
 const MIN_CLASS_IMAGES = 5
-/** Rarer confusions are not mentioned. */
+/** Minimum number of images of a confusion that is mentioned. */
 const MIN_CONFUSIONS = 2
-/** A larger gap between mean confidence and accuracy is called miscalibrated. */
+/** Minimum gap between mean confidence and accuracy that counts as miscalibrated. */
 const CALIBRATION_GAP = 0.04
-/** A larger ratio between the most and the least frequent class is called imbalanced. */
+/** Minimum ratio between the most and the least frequent class that counts as imbalanced. */
 const IMBALANCE_RATIO = 4
-/** Classes that are listed by name. */
+/** Maximum number of classes that are listed by name. */
 const MAX_CLASSES = 12
 
 /** Describes a run and its results in a few paragraphs. */
@@ -56,7 +56,7 @@ function describeTraining({ config, start, epochs, result, environment }: RunFol
   const names = classes
     .slice(0, MAX_CLASSES)
     .map((label, index) => [index > 0 ? ', ' : '', isolate(label)])
-  const more = classes.length > MAX_CLASSES ? ', ...' : ''
+  const ellipsis = classes.length > MAX_CLASSES ? ', ...' : ''
   const numEpochs = result?.epochs ?? epochs.length
   const length =
     numEpochs === 0
@@ -68,10 +68,10 @@ function describeTraining({ config, start, epochs, result, environment }: RunFol
     weights && weights !== 'none' ? 'starting from pretrained weights' : 'from random weights'
   const seconds = result?.seconds ?? epochs.at(-1)?.seconds
   const processor = environment.device === 'cuda' ? 'GPU' : environment.cpu
-  const where = processor === undefined ? '' : ` (${processor})`
-  const time = seconds === undefined ? '' : ` Training took ${formatDuration(seconds)}${where}.`
+  const hardware = processor === undefined ? '' : ` (${processor})`
+  const time = seconds === undefined ? '' : ` Training took ${formatDuration(seconds)}${hardware}.`
   return html`This ${arch} with ${formatCount(parameters)} parameters classifies images into
-${formatCount(classes.length)} classes: ${names}${more}. It was trained on ${formatCount(trainImages)}
+${formatCount(classes.length)} classes: ${names}${ellipsis}. It was trained on ${formatCount(trainImages)}
 images for ${length}, ${initial}, with batch size ${formatCount(config.batchSize)}.${time}`
 }
 
@@ -99,7 +99,7 @@ function describeAccuracy(run: RunFolder, { split, evaluation }: SplitEvaluation
   const { accuracy, count: images, classes } = evaluation
   const [low, high] = wilsonInterval(accuracy, images)
   const correct = formatCount(Math.round(accuracy * images))
-  const majority = classes.reduce((most, { count }) => Math.max(most, count), 0) / images
+  const majority = classes.reduce((max, { count }) => Math.max(max, count), 0) / images
   const chance = 1 / Math.max(1, classes.length)
   const baseline =
     majority > 1.2 * chance
@@ -120,7 +120,7 @@ ${formatCount(images)} images)${interval}. Random guessing would reach
 ${formatPercent(chance)}${baseline}.${caveats[split]}${best}`
 }
 
-/** Describes the accuracy that the run recorded, when the network could not be evaluated now. */
+/** Describes the accuracy recorded by the run, for a report without an evaluation. */
 function describeRecordedAccuracy({ best, test }: TrainResult): Content {
   if (test !== null && test !== undefined) {
     return html`Test accuracy, measured at the end of training, was
@@ -193,13 +193,13 @@ function suggestNextSteps(
     )
   }
   const counts = (trainCounts ?? []).filter((images) => images > 0)
-  const [rarest, most] = [Math.min(...counts), Math.max(...counts)]
+  const [min, max] = [Math.min(...counts), Math.max(...counts)]
   const isBalanced = config.data.balanced || config.loss?.classWeights?.type === 'balanced'
-  if (counts.length > 1 && most > IMBALANCE_RATIO * rarest && !isBalanced) {
-    const label = start?.data.classes[trainCounts?.indexOf(rarest) ?? -1] ?? ''
+  if (counts.length > 1 && max > IMBALANCE_RATIO * min && !isBalanced) {
+    const label = start?.data.classes[trainCounts?.indexOf(min) ?? -1] ?? ''
     suggestions.push(
       html`Set <code>data.balanced</code> or <code>loss.classWeights</code>: the classes are imbalanced,
-with ${formatCount(most)} training images of the most frequent class and ${formatCount(rarest)} of
+with ${formatCount(max)} training images of the most frequent class and ${formatCount(min)} of
 “${isolate(label)}”.`,
     )
   }

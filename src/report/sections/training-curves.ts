@@ -88,7 +88,9 @@ async function curveFigure(
   return { ...figure, svg }
 }
 
-/** Renders the metrics by epoch; of many epochs, an even selection with the best and the last. */
+/**
+ * Renders the metrics by epoch. Many epochs are sampled evenly, including the best and the last.
+ */
 export function epochTable({ epochs, result }: RunFolder): Html {
   const best = result?.best?.epoch ?? epochs.findLast(({ best }) => best)?.epoch
   const shown = sampleEvenly(epochs, MAX_ROWS, (epoch) => epoch.epoch === best)
@@ -108,7 +110,7 @@ export function epochTable({ epochs, result }: RunFolder): Html {
   ])
   const note =
     shown.length < epochs.length
-      ? html`<p>${shown.length} of ${formatCount(epochs.length)} epochs; metrics.csv has all.</p>`
+      ? html`<p>${shown.length} of ${formatCount(epochs.length)} epochs; metrics.csv contains all epochs.</p>`
       : undefined
   return html`${note}${table(
     'Epochs',
@@ -137,20 +139,20 @@ function fractionalEpoch({ epoch, stepInEpoch, stepsPerEpoch }: StepEvent): numb
 
 /**
  * Returns the domain of a loss axis, from zero. The first tenth of each curve and the highest 2 %
- * of the values do not count, so that a high initial loss or a spike does not flatten the rest.
+ * of the values are ignored, so that a high initial loss or a spike does not flatten the rest.
  */
 export function lossDomain(lines: readonly (readonly Point[])[]): [number, number] | undefined {
   const values = lines
     .flatMap((points) => points.slice(Math.floor(points.length / 10)))
     .map(({ y }) => y)
     .sort((a, b) => a - b)
-  const high = values[Math.floor(0.98 * values.length)]
-  return high === undefined || high <= 0 ? undefined : [0, 1.1 * high]
+  const quantile = values[Math.floor(0.98 * values.length)]
+  return quantile === undefined || quantile <= 0 ? undefined : [0, 1.1 * quantile]
 }
 
 /** Returns a domain from zero to just above the highest point. */
 export function domainFromZero(points: readonly Point[]): [number, number] | undefined {
-  const highest = points.reduce((most, { y }) => Math.max(most, y), 0)
+  const highest = points.reduce((max, { y }) => Math.max(max, y), 0)
   return highest > 0 ? [0, 1.1 * highest] : undefined
 }
 
