@@ -7,7 +7,7 @@ import {
   setKey,
 } from '#dist/cli/arguments/config-arguments.js'
 
-function applied(draft: Draft, ...overrides: string[]): Draft {
+function withOverrides(draft: Draft, ...overrides: string[]): Draft {
   for (const override of overrides) applyOverride(draft, override)
   return draft
 }
@@ -18,7 +18,7 @@ test('an override has the form key=value', (t) => {
   for (const word of ['photos', './a=b', '/a=b', '=1', '--a=b', '__proto__.x=1', 'a..b=1']) {
     t.false(isOverride(word), word)
   }
-  t.throws(() => applied({}, 'photos'), { message: /not of the form key=value/ })
+  t.throws(() => withOverrides({}, 'photos'), { message: /not of the form key=value/ })
 })
 
 test('parses values as JSON, otherwise as text', (t) => {
@@ -35,11 +35,11 @@ test('parses values as JSON, otherwise as text', (t) => {
 })
 
 test('creates objects along a path and expands shorthands', (t) => {
-  t.deepEqual(applied({}, 'optimizer.lr=0.1', 'optimizer.nesterov=true'), {
+  t.deepEqual(withOverrides({}, 'optimizer.lr=0.1', 'optimizer.nesterov=true'), {
     optimizer: { lr: 0.1, nesterov: true },
   })
   t.deepEqual(
-    applied(
+    withOverrides(
       { model: 'resnet18', data: './x', schedule: 'plateau' },
       'model.stem=cifar',
       'data.validation=0.2',
@@ -54,11 +54,11 @@ test('creates objects along a path and expands shorthands', (t) => {
 })
 
 test('the last of `epochs` and `budget.epochs` wins', (t) => {
-  t.deepEqual(applied({ epochs: 30, budget: { epochs: 30, steps: 9 } }, 'epochs=5'), {
+  t.deepEqual(withOverrides({ epochs: 30, budget: { epochs: 30, steps: 9 } }, 'epochs=5'), {
     epochs: 5,
     budget: { steps: 9 },
   })
-  t.deepEqual(applied({ epochs: 30 }, 'budget.epochs=5'), { budget: { epochs: 5 } })
+  t.deepEqual(withOverrides({ epochs: 30 }, 'budget.epochs=5'), { budget: { epochs: 5 } })
 })
 
 test('does not modify inherited properties', (t) => {

@@ -4,7 +4,7 @@ import test from 'ava'
 import { residual } from '../child.js'
 import { folder, idxData } from '../tiny.js'
 
-test('an error states what, where and what to do, and sets the exit status', async (t) => {
+test('an error has a message, a location, a hint and an exit status', async (t) => {
   const parent = folder(t)
   const data = idxData(parent)
   const empty = join(parent, 'empty')
@@ -43,9 +43,9 @@ test('an error states what, where and what to do, and sets the exit status', asy
     t.is(result.stdout, '')
     t.false(/^ {4}at /m.test(result.stderr), 'only internal errors have a stack')
   }
-  const without = await residual(['eval', parent], { env: { RESIDUAL_LIBTORCH: parent } })
-  t.is(without.status, 3)
-  t.regex(without.stderr, /\(E_LIBTORCH\)/)
+  const withoutLibtorch = await residual(['eval', parent], { env: { RESIDUAL_LIBTORCH: parent } })
+  t.is(withoutLibtorch.status, 3)
+  t.regex(withoutLibtorch.stderr, /\(E_LIBTORCH\)/)
 })
 
 test('sanitizes names from files', async (t) => {

@@ -7,8 +7,8 @@ import { residual } from '../child.js'
 const program = createProgram()
 
 /** Returns a command and all its subcommands. */
-function all(command: Command): Command[] {
-  return [command, ...command.commands.flatMap(all)]
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
 }
 
 test('every command has valid examples', (t) => {
@@ -18,24 +18,24 @@ test('every command has valid examples', (t) => {
     t.true(lines.length > 0, `${commandName(command)} has no examples`)
     for (const line of lines) {
       const words = line.split(/ [<>|]/)[0]?.split(' ') ?? []
-      const inner = (parent: Command, word = '') =>
-        parent.commands.find((one) => one.name() === word)
-      const verb = inner(program, words[0])
-      if (verb === undefined) {
+      const findSubcommand = (parent: Command, word = '') =>
+        parent.commands.find((subcommand) => subcommand.name() === word)
+      const topLevel = findSubcommand(program, words[0])
+      if (topLevel === undefined) {
         t.fail(`residual ${line}: no such command`)
         continue
       }
-      const about = inner(verb, words[1]) ?? verb
+      const invoked = findSubcommand(topLevel, words[1]) ?? topLevel
       for (const flag of words.filter((word) => word.startsWith('--') && word !== '--help')) {
-        const known = about.options.some((option) => option.long === flag)
-        t.true(known, `residual ${line}: ${flag} is no option of it`)
+        const isKnown = invoked.options.some((option) => option.long === flag)
+        t.true(isKnown, `residual ${line}: unknown option ${flag}`)
       }
     }
   }
 })
 
 test('every command, option and argument has a description', (t) => {
-  for (const command of all(program)) {
+  for (const command of withSubcommands(program)) {
     t.truthy(command.description(), commandName(command))
     for (const option of command.options) {
       t.truthy(option.description, `${commandName(command)} ${option.flags}`)
@@ -47,7 +47,7 @@ test('every command, option and argument has a description', (t) => {
 })
 
 test('help fits into 80 columns', (t) => {
-  for (const command of all(program)) {
+  for (const command of withSubcommands(program)) {
     let text = ''
     command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 })
     command.outputHelp()
@@ -66,14 +66,14 @@ test('help has no colors in a pipe unless forced, and never with NO_COLOR', asyn
 })
 
 test('suggests the nearest command or option', async (t) => {
-  for (const [args, said] of [
+  for (const [args, suggestion] of [
     [['trane'], 'train'],
     [['train', '--epoch', '3'], '--epochs'],
     [['data', 'lst'], 'list'],
   ] as const) {
     const { status, stderr } = await residual(args)
     t.is(status, 2)
-    t.true(stderr.includes(`Did you mean ${said}?`), stderr)
+    t.true(stderr.includes(`Did you mean ${suggestion}?`), stderr)
     t.regex(stderr, /--help` for usage and examples/)
   }
 })
@@ -82,8 +82,8 @@ test('wraps help at 40 columns and places descriptions below the commands', asyn
   const narrow = { env: { COLUMNS: '40' } }
   for (const args of [['--help'], ['train', '--help']]) {
     const { stdout } = await residual(args, narrow)
-    const [words = '', examples = ''] = stdout.split('Examples:')
-    for (const line of words.split('\n').slice(1)) t.true(line.length <= 40, line)
+    const [usage = '', examples = ''] = stdout.split('Examples:')
+    for (const line of usage.split('\n').slice(1)) t.true(line.length <= 40, line)
     t.regex(examples, /^ {2}residual train \.\/photos\n {6}\S/m)
   }
   t.regex((await residual([], narrow)).stdout, /^ {2}residual doctor\n {6}check/m)

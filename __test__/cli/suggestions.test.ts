@@ -7,7 +7,7 @@ import { folder, idxData, tinyRun } from '../tiny.js'
 
 const MINI = 'fashion-mnist-mini'
 
-test('suggests the nearest key, value or name everywhere', async (t) => {
+test('every command suggests the nearest key, value or name', async (t) => {
   const cases: [string, RegExp][] = [
     [`train ${MINI} optimiser.lr=1`, /Did you mean `optimizer`\?/],
     [`train ${MINI} optimizer.momentun=1`, /Did you mean `optimizer\.momentum`\?/],
@@ -57,7 +57,7 @@ test('a configuration file may contain $schema', async (t) => {
 test('rejects a YAML file with exponential aliases', async (t) => {
   const file = join(folder(t), 'bomb.yaml')
   const level = (name: string, inner: string) => `${name}: &${name} [${Array(9).fill(inner)}]`
-  const levels = 'bcdefghi'.split('').map((name, at) => level(name, `*${'abcdefgh'[at]}`))
+  const levels = 'bcdefghi'.split('').map((name, index) => level(name, `*${'abcdefgh'[index]}`))
   writeFileSync(file, ['a: &a [x]', ...levels].join('\n'))
   const { status, stderr } = await residual(['train', MINI, '--config', file])
   t.is(status, 2)

@@ -5,13 +5,13 @@ import { formatWelcome } from '#dist/cli/welcome.js'
 import { residual } from '../child.js'
 import { folder, imageFolder } from '../tiny.js'
 
-const VERBS = ['train', 'report', 'eval', 'predict', 'doctor']
+const COMMANDS = ['train', 'report', 'eval', 'predict', 'doctor']
 
-/** Returns the suggested commands. */
-function suggested(path: string): string[] {
+/** Returns the commands suggested for a folder. */
+function suggestions(path: string): string[] {
   return Array.from(
-    formatWelcome(VERBS, path).matchAll(/^ {2}(residual .*?)(?: {2}|$)/gm),
-    (m) => m[1] ?? '',
+    formatWelcome(COMMANDS, path).matchAll(/^ {2}(residual .*?)(?: {2}|$)/gm),
+    (match) => match[1] ?? '',
   )
 }
 
@@ -23,30 +23,30 @@ test('residual without arguments suggests commands and exits with 0', async (t) 
 })
 
 test('suggests the included data set in an empty folder', (t) => {
-  const commands = suggested(folder(t))
+  const commands = suggestions(folder(t))
   t.true(commands.includes('residual train fashion-mnist-mini'))
   t.true(commands.includes('residual doctor'))
 })
 
 test('suggests commands for the images and runs of a folder', (t) => {
-  const here = folder(t)
-  const photos = imageFolder(here, ['cat', 'dog'])
-  t.true(suggested(here).includes(`residual train ${photos}`))
-  const run = join(here, 'runs', 'photos-resnet20')
+  const parent = folder(t)
+  const photos = imageFolder(parent, ['cat', 'dog'])
+  t.true(suggestions(parent).includes(`residual train ${photos}`))
+  const run = join(parent, 'runs', 'photos-resnet20')
   mkdirSync(join(run, 'checkpoints'), { recursive: true })
   writeFileSync(join(run, 'config.json'), '{}')
   writeFileSync(join(run, 'checkpoints', 'last.safetensors'), '')
-  t.is(suggested(here)[0], `residual train --resume ${run}`)
+  t.is(suggestions(parent)[0], `residual train --resume ${run}`)
   writeFileSync(join(run, 'result.json'), '{"stopReason":"completed"}')
-  symlinkSync('photos-resnet20', join(here, 'runs', 'latest'))
-  t.is(suggested(here)[0], `residual report ${join(here, 'runs', 'latest')}`)
+  symlinkSync('photos-resnet20', join(parent, 'runs', 'latest'))
+  t.is(suggestions(parent)[0], `residual report ${join(parent, 'runs', 'latest')}`)
   writeFileSync(join(run, 'result.json'), '{"stopReason":"stopped"}')
-  t.is(suggested(here)[0], `residual train --resume ${join(here, 'runs', 'latest')}`)
+  t.is(suggestions(parent)[0], `residual train --resume ${join(parent, 'runs', 'latest')}`)
 })
 
 test('quotes paths for a shell', (t) => {
-  const here = join(folder(t), "it's here")
-  mkdirSync(here)
-  imageFolder(here, ['cat', 'dog'])
-  t.true(suggested(here).some((command) => command.endsWith("it'\\''s here/photos'")))
+  const parent = join(folder(t), "it's here")
+  mkdirSync(parent)
+  imageFolder(parent, ['cat', 'dog'])
+  t.true(suggestions(parent).some((command) => command.endsWith("it'\\''s here/photos'")))
 })

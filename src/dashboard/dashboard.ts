@@ -17,8 +17,8 @@ export class Dashboard implements AsyncDisposable {
   /** Port on 127.0.0.1. */
   readonly port: number
   /**
-   * URL for the browser. Its token grants access to view and stop runs; the page exchanges the
-   * token for a cookie and removes it from the address bar.
+   * URL for the browser. Its token grants permission to view and to stop runs. The server exchanges
+   * the token for a cookie and redirects to a URL without it.
    */
   readonly url: string
   readonly #server: RunningServer
@@ -50,20 +50,18 @@ export class Dashboard implements AsyncDisposable {
 }
 
 /**
- * Serves a live web page of runs: training curves, progress, sample predictions, and a button to
- * stop a run. The page follows the run folders, whichever process trains.
+ * Serves a web page that shows runs while they train: training curves, progress, sample
+ * predictions, and a button to stop a run. The page reads the run folders, so any process may train
+ * the runs.
  *
  * The server is reachable only from this machine, and only with the token in its URL.
  *
- * @example
- * await using page = await dashboard('runs')
- * console.log(page.url)
- * await train({ data: './photos', out: 'runs/photos' })
+ * @example await using page = await dashboard('runs') console.log(page.url) await train({ data:
+ *   './photos', out: 'runs/photos' })
  *
  * @param folder a folder of runs, or a run folder; it may not exist yet
- * @throws {ResidualError} `E_PORT` if the port is not available; `E_USAGE` if the path is a file or
- * the
- *   port is invalid
+ * @throws {ResidualError} `E_PORT` if the port is not available, `E_USAGE` if the path is a file or
+ *   the port is invalid
  */
 export async function dashboard(
   folder: string | URL = 'runs',

@@ -4,30 +4,33 @@ import { LogTail } from './log-tail.js'
 import { toMetricColumns } from './metric-columns.js'
 import type { RunLocation } from './run-index.js'
 
-/** Limit of open streams, which bounds the cost of polling files. */
+/** Maximum number of open streams, which bounds the cost of polling files. */
 export const MAX_STREAMS = 64
 
 /**
- * Runs in one stream. A browser opens six connections to a server, so a page has a single stream.
+ * Maximum number of runs in one stream. A browser opens at most six connections to a server, so a
+ * page uses a single stream.
  */
 export const MAX_RUNS_PER_STREAM = 12
 
 /** Interval of polling the files, in milliseconds. */
 const POLL_INTERVAL = 500
 
-/** Longest silence before a comment is sent, in milliseconds; proxies close idle connections. */
+/**
+ * Idle time after which a comment is sent, in milliseconds, since proxies close idle connections.
+ */
 const HEARTBEAT_INTERVAL = 15_000
 
-/** Time for the last events when the server closes, in milliseconds. */
+/** Maximum time for sending the remaining events when the server closes, in milliseconds. */
 const CLOSE_TIMEOUT = 5000
 
-/** Server-sent events of runs, read from their metrics.jsonl. */
+/** Streams of server-sent events of runs, read from metrics.jsonl. */
 export class EventStreams {
   readonly #open = new Set<Promise<void>>()
-  /** Aborted when streams must end immediately. */
+  /** Aborted when streams must end without sending the remaining events. */
   readonly #closing = new AbortController()
-  /** Aborted when streams end after their last events. */
-  readonly #ending = new AbortController()
+  /** Aborted when streams must end after sending the remaining events. */
+  readonly #draining = new AbortController()
 
   /** Number of open streams. */
   get size(): number {
@@ -36,7 +39,7 @@ export class EventStreams {
 
   /** Whether another stream may be opened. */
   get hasRoom(): boolean {
-    return this.#open.size < MAX_STREAMS && !this.#ending.signal.aborted
+    return this.#open.size < MAX_STREAMS && !this.#draining.signal.aborted
   }
 
   /**
@@ -56,7 +59,7 @@ export class EventStreams {
 
   /** Sends the remaining events and a final one, and ends every stream. */
   async close(): Promise<void> {
-    this.#ending.abort()
+    this.#draining.abort()
     const timeout = setTimeout(() => this.#closing.abort(), CLOSE_TIMEOUT)
     await Promise.all(this.#open)
     clearTimeout(timeout)
@@ -76,12 +79,13 @@ export class EventStreams {
     const tails = createTails(runs, from)
     let lastWrite = Date.now()
     await write('retry: 2000\n\n')
-    for (let round = 0; !isClosed(); ) {
-      const isLast = this.#ending.signal.aborted
-      let more = false
+    let isCaughtUp = false
+    while (!isClosed()) {
+      const isLast = this.#draining.signal.aborted
+      let hasMore = false
       for (const [run, tail] of tails.entries()) {
         const update = await tail.read()
-        more ||= update.more
+        hasMore ||= update.hasMore
         if (update.lines.length === 0 && !update.reset) continue
         const metrics = toMetricColumns(update.lines)
         const data = JSON.stringify({ run, reset: update.reset, ...metrics })
@@ -89,14 +93,15 @@ export class EventStreams {
         await write(`id: ${id}\nevent: points\ndata: ${data}\n\n`)
         lastWrite = Date.now()
       }
-      if (more) continue
-      if (round++ === 0) await write('event: caught-up\ndata: {}\n\n')
+      if (hasMore) continue
+      if (!isCaughtUp) await write('event: caught-up\ndata: {}\n\n')
+      isCaughtUp = true
       if (isLast) break
       if (Date.now() - lastWrite >= HEARTBEAT_INTERVAL) {
         await write(': heartbeat\n\n')
         lastWrite = Date.now()
       }
-      const signal = AbortSignal.any([disconnected.signal, this.#ending.signal])
+      const signal = AbortSignal.any([disconnected.signal, this.#draining.signal])
       await sleep(POLL_INTERVAL, undefined, { signal, ref: false }).catch(() => {})
     }
     if (!isClosed()) await write('event: closed\ndata: {}\n\n')
@@ -104,12 +109,13 @@ export class EventStreams {
   }
 }
 
-/** Continues each run at its position in an event id, if the id has as many positions as runs. */
+/** Starts each run at its position in an event id, or at the beginning if the id does not match. */
 function createTails(runs: readonly RunLocation[], from: string): LogTail[] {
   const positions = from.split(',')
-  const isKnown = positions.length === runs.length
+  const isMatching = positions.length === runs.length
   return runs.map(
-    ({ dir }, index) => new LogTail(dir, 'metrics.jsonl', isKnown ? positions[index] : undefined),
+    ({ dir }, index) =>
+      new LogTail(dir, 'metrics.jsonl', isMatching ? positions[index] : undefined),
   )
 }
 

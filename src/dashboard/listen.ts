@@ -2,15 +2,15 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ResidualError } from '../errors/errors.js'
 
-/** The server is reachable only from this machine. */
+/** Address that is reachable only from this machine. */
 const LOOPBACK = '127.0.0.1'
 
 const DEFAULT_PORT = 8265
-/** Ports that are tried, starting at the default, before any free one is taken. */
+/** Number of ports, from the default port on, that are tried before any free port is used. */
 const NUM_DEFAULT_PORTS = 10
 
 /**
- * Listens on the given port, or on the first free default port.
+ * Listens on the requested port; without one, on the first free default port or on any free port.
  *
  * @returns the port
  * @throws {ResidualError} `E_PORT`

@@ -2,38 +2,38 @@ import type { FileHandle } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { openRunFile } from './run-file.js'
 
-/** Bytes read at a time, which limits the memory that a long history needs. */
+/** Maximum number of bytes that are read at a time, which limits the memory for a long log. */
 const CHUNK_SIZE = 2 ** 20
 
-/** Limit of a line in bytes; a longer one is skipped. */
+/** Maximum length of a line in bytes; a longer line is skipped. */
 const MAX_LINE_SIZE = 16 * 2 ** 20
 
-/** Bytes before a position that identify it. */
-const FINGERPRINT_SIZE = 64
+/** Number of bytes before a position that are included in its checksum. */
+const CHECKSUM_SIZE = 64
 
 /** New lines of a log. */
 export interface NewLines {
   lines: string[]
   /** Whether earlier lines are obsolete, and `lines` start at the beginning of the file. */
   reset: boolean
-  /** Whether there is more to read immediately. */
-  more: boolean
+  /** Whether more lines can be read immediately. */
+  hasMore: boolean
 }
 
 /**
- * Follows a growing file by whole lines. A resumed run truncates its log, and an overwritten run
- * starts a new one. The bytes before the current position therefore have a checksum; if it no
- * longer matches, reading starts again at the beginning.
+ * Reads complete lines from a growing file. A resumed run truncates its log, and an overwritten run
+ * starts a new log. A position therefore includes a checksum of the bytes before it; if the
+ * checksum no longer matches, reading starts again at the beginning.
  */
 export class LogTail {
   readonly #dir: string
   readonly #name: string
   #offset: number
   #checksum: number
-  /** Size, time and inode at the last read, to detect that nothing changed. */
+  /** Size, modification time and inode of the file at the last read, to detect changes. */
   #stamp = ''
 
-  /** @param position where to continue, from `position` of an earlier instance */
+  /** @param position from `position` of an earlier instance; default: beginning of the file */
   constructor(dir: string, name: string, position = '') {
     this.#dir = dir
     this.#name = name
@@ -42,23 +42,23 @@ export class LogTail {
     this.#checksum = Number(checksum)
   }
 
-  /** The position with its checksum. */
+  /** Offset of the next unread byte, with the checksum of the bytes before it. */
   get position(): string {
     return `${this.#offset}-${this.#checksum}`
   }
 
-  /** Reads new lines; an incomplete last line is left for later. */
+  /** Reads new lines. An incomplete last line is returned once it is complete. */
   async read(): Promise<NewLines> {
     const file = await openRunFile(this.#dir, this.#name)
-    if (file === undefined) return { lines: [], reset: this.#restart(), more: false }
+    if (file === undefined) return { lines: [], reset: this.#restart(), hasMore: false }
     try {
       const { size, mtimeMs, ino } = await file.stat()
       const stamp = `${size} ${mtimeMs} ${ino}`
-      if (stamp === this.#stamp) return { lines: [], reset: false, more: false }
+      if (stamp === this.#stamp) return { lines: [], reset: false, hasMore: false }
       const reset = !(await this.#isPositionValid(file, size)) && this.#restart()
-      const { lines, more } = await this.#readLines(file, size)
-      this.#stamp = more ? '' : stamp
-      return { lines, reset, more }
+      const { lines, hasMore } = await this.#readLines(file, size)
+      this.#stamp = hasMore ? '' : stamp
+      return { lines, reset, hasMore }
     } finally {
       await file.close()
     }
@@ -86,16 +86,16 @@ export class LogTail {
       end = bytes.lastIndexOf('\n') + 1
       if (end === 0 && bytes.length === MAX_LINE_SIZE) end = MAX_LINE_SIZE
     }
-    const more = this.#offset + bytes.length < size
-    if (end === 0) return { lines: [], more: false } // the line is incomplete
+    const hasMore = this.#offset + bytes.length < size
+    if (end === 0) return { lines: [], hasMore: false } // the line is incomplete
     this.#offset += end
     this.#checksum = await checksumBefore(file, this.#offset)
-    return { lines: bytes.toString('utf8', 0, end).split('\n'), more }
+    return { lines: bytes.toString('utf8', 0, end).split('\n'), hasMore }
   }
 }
 
 async function checksumBefore(file: FileHandle, offset: number): Promise<number> {
-  const length = Math.min(FINGERPRINT_SIZE, offset)
+  const length = Math.min(CHECKSUM_SIZE, offset)
   return length === 0 ? 0 : crc32(await readAt(file, offset - length, length))
 }
 

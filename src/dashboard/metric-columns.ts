@@ -3,10 +3,10 @@ import { isObject } from './run-file.js'
 /** Numbers by column, in the order of the log; missing values are null. */
 export type Columns = Record<string, (number | null)[]>
 
-/** Columns of logged steps. */
+/** Columns of steps. */
 const STEP_COLUMNS = ['step', 'epoch', 'loss', 'accuracy', 'lr', 'rate'] as const
 
-/** Columns of completed epochs. */
+/** Columns of epochs. */
 const EPOCH_COLUMNS = [
   'step',
   'epoch',
@@ -22,16 +22,18 @@ const EPOCH_COLUMNS = [
 export interface MetricColumns {
   steps: Columns
   epochs: Columns
-  /** The last step: the position of the run. */
+  /** Values of the last step; undefined without a new step. */
   now: Record<string, number | null> | undefined
-  /** Start, checkpoint, warning and end events without their long fields. */
+  /** Start, checkpoint, warning and end events, with the fields that the page shows. */
   notices: Record<string, unknown>[]
 }
 
-/** Enough digits for any screen, in half the bytes of a double. */
+/** Significant digits of a number: enough for a chart, and half the length of full precision. */
 const SIGNIFICANT_DIGITS = 7
 
-/** Converts lines of metrics.jsonl. Unknown events, as of a newer version, are skipped. */
+/**
+ * Converts lines of metrics.jsonl. Unknown events, such as those of a newer version, are skipped.
+ */
 export function toMetricColumns(lines: readonly string[]): MetricColumns {
   const metrics: MetricColumns = {
     steps: emptyColumns(STEP_COLUMNS),
@@ -123,8 +125,8 @@ function finiteOrNull(value: unknown): number | null {
   return Number.isInteger(value) ? value : Number(value.toPrecision(SIGNIFICANT_DIGITS))
 }
 
-function ratio(part: unknown, total: unknown): number {
-  return isCount(part) && isCount(total) && total > 0 ? part / total : 0
+function ratio(count: unknown, total: unknown): number {
+  return isCount(count) && isCount(total) && total > 0 ? count / total : 0
 }
 
 function isCount(value: unknown): value is number {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
-/** Why a request is rejected, for the client. */
+/** Response to a rejected request. */
 export interface Rejection {
   status: number
   message: string
@@ -9,14 +9,14 @@ export interface Rejection {
 }
 
 /**
- * Authorizes requests. Every program on this machine can reach the server and, through a browser,
- * every open web page can. A request is therefore accepted only with a secret, for the right host
- * name, and from the server's own page.
+ * Authorizes requests. Every program on this machine can reach the server, and so can every web
+ * page that is open in a browser. A request is therefore accepted only with a secret, with the host
+ * name of the server, and from the server's own page.
  */
 export class RequestGuard {
   /** Secret in the printed URL. */
   readonly token = randomBytes(24).toString('base64url')
-  /** Secret of the cookie that replaces the token, which must not stay in the address bar. */
+  /** Secret in the session cookie, which replaces the token so that no URL contains a secret. */
   readonly #session = randomBytes(24).toString('base64url')
   readonly #port: number
 
@@ -79,14 +79,16 @@ export class RequestGuard {
     return [`127.0.0.1:${this.#port}`, `localhost:${this.#port}`]
   }
 
-  /** Cookies are shared by all ports of a host, so each server needs a name of its own. */
+  /**
+   * Name of the session cookie, unique per server, since all ports of a host share their cookies.
+   */
   get #cookieName(): string {
     return `residual-${this.#port}`
   }
 }
 
 /** Compares strings in constant time. */
-function isEqual(given: string, secret: string): boolean {
-  const [a, b] = [given, secret].map((text) => createHash('sha256').update(text).digest())
+function isEqual(candidate: string, secret: string): boolean {
+  const [a, b] = [candidate, secret].map((text) => createHash('sha256').update(text).digest())
   return timingSafeEqual(a as Buffer, b as Buffer)
 }

@@ -22,8 +22,8 @@ const HEADERS = {
 }
 
 /**
- * Content security policy of a report, which is self-contained. A report file is untrusted: it may
- * run no script, and `sandbox` gives it an origin of its own.
+ * Content security policy of a report. The file is untrusted, so it may run no script and load
+ * nothing, and `sandbox` separates it from the origin of the page.
  */
 const REPORT_POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
@@ -71,9 +71,9 @@ export class Router {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
-    request.resume() // discards a body; no route uses one
-    const wrongOrigin = this.#guard.checkOrigin(request)
-    if (wrongOrigin !== undefined) return rejectReadably(request, response, wrongOrigin)
+    request.resume() // discards the body, which no route reads
+    const originRejection = this.#guard.checkOrigin(request)
+    if (originRejection !== undefined) return rejectAsAccepted(request, response, originRejection)
     const url = parseUrl(request.url)
     if (url === undefined) return notFound(response)
     const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -84,8 +84,8 @@ export class Router {
       response.writeHead(303, { Location: '/' }).end()
       return
     }
-    const noSession = this.#guard.checkSession(request)
-    if (noSession !== undefined) return rejectReadably(request, response, noSession)
+    const sessionRejection = this.#guard.checkSession(request)
+    if (sessionRejection !== undefined) return rejectAsAccepted(request, response, sessionRejection)
     const file = method === 'GET' ? STATIC_FILES.get(url.pathname) : undefined
     if (file !== undefined) {
       response.setHeader('Content-Type', file.type)
@@ -119,7 +119,7 @@ export class Router {
       return reject(response, {
         status: 503,
         message: `the page is already open ${MAX_STREAMS} times`,
-        hint: 'Close other tabs; this page then connects by itself.',
+        hint: 'Close other tabs; this page then connects automatically.',
       })
     }
     response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' })
@@ -131,7 +131,7 @@ export class Router {
     const run = await this.#runs.get(url.searchParams.get('run') ?? '')
     const file = run && (await openRunFile(run.dir, REPORT))
     if (file === undefined) {
-      return rejectReadably(request, response, {
+      return rejectAsAccepted(request, response, {
         status: 404,
         message: 'this run has no report',
         hint: 'Run `residual report RUN` to write one.',
@@ -156,7 +156,7 @@ export class Router {
       return reject(response, {
         status: 409,
         message: 'this run is not running',
-        hint: 'It has ended; `residual train --resume` continues it.',
+        hint: 'To continue the run, use `residual train --resume`.',
       })
     }
     await requestStop(run.dir)
@@ -165,14 +165,14 @@ export class Router {
 }
 
 /**
- * Returns the id of the last event that a page has received: from the browser when it reconnects,
- * else from the page.
+ * Returns the id of the last event that a page has received: from the browser if it reconnects,
+ * otherwise from the page.
  */
 function lastEventId(url: URL, { headers }: IncomingMessage): string {
   return String(headers['last-event-id'] ?? url.searchParams.get('from') ?? '')
 }
 
-/** Parses the target of a request; undefined unless it is an absolute path. */
+/** Parses the target of a request; undefined if the target is not an absolute path. */
 function parseUrl(target: string | undefined): URL | undefined {
   if (target === undefined || !/^\/(?!\/)/.test(target)) return undefined
   try {
@@ -191,8 +191,8 @@ function runNotFound(response: ServerResponse): void {
   reject(response, { status: 404, message: 'run not found', hint })
 }
 
-/** Rejects a request with plain text for a browser window and with JSON for a script. */
-function rejectReadably(
+/** Rejects a request with plain text if the client accepts HTML (a browser tab), else with JSON. */
+function rejectAsAccepted(
   request: IncomingMessage,
   response: ServerResponse,
   rejection: Rejection,

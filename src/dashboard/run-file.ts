@@ -2,12 +2,12 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Limit of files that are read as a whole, in bytes; no file of a run is larger. */
+/** Maximum size of a file that is read into memory, in bytes; run files are smaller. */
 const MAX_SIZE = 64 * 2 ** 20
 
 /**
- * Opens a regular file of a run folder for reading. Links out of the folder are not followed, also
- * if the folder was replaced by a link since it was found.
+ * Opens a regular file of a run folder for reading. Symbolic links are not followed, even if the
+ * folder itself has been replaced by a link since the search.
  *
  * @param dir absolute, without symbolic links
  * @returns undefined if there is no such file
@@ -21,7 +21,7 @@ export async function openRunFile(dir: string, name: string): Promise<FileHandle
     if ((await file.stat()).isFile()) return file
     await file.close()
   } catch {
-    // A missing, unreadable or removed file is the same to the reader.
+    // Unreadable files are treated like missing files.
   }
   return undefined
 }
@@ -53,7 +53,7 @@ export async function readRunFile(
   }
 }
 
-/** Reads a JSON object from a file of a run folder; undefined if there is none. */
+/** Reads a JSON object from a file of a run folder; undefined if the file contains none. */
 export async function readRunObject(
   dir: string,
   name: string,

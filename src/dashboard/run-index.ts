@@ -4,24 +4,27 @@ import { coreAddon } from '../native/addon.js'
 import { CONFIG_SECTIONS, isNewerVersion } from '../run-folder/run-folder.js'
 import { isObject, openRunFile, readRunFile, readRunObject } from './run-file.js'
 
-/** Depth of a run below the folder of runs: runs/<experiment>/<member>/<part>. */
+/** Maximum depth of a run below the folder of runs: runs/<experiment>/<member>/<part>. */
 const MAX_DEPTH = 3
 
-/** Limits of the search, which bound its cost in an unrelated folder. */
+/** Limits that bound the cost of a search in an unrelated folder. */
 const MAX_RUNS = 2000
 const MAX_ENTRIES = 20_000
 
-/** Time for which a search is reused, in milliseconds. */
+/** Time for which the result of a search is reused, in milliseconds. */
 const CACHE_TIME = 1000
 
 /** Name of the report in a run folder. */
 export const REPORT = 'report.html'
 
-/** A run in the list of runs. */
+/** Summary of a run for the list of runs. */
 export interface RunSummary {
   /** Path below the folder of runs, which identifies the run in requests. */
   id: string
-  /** `running` while a process writes to the folder; `ended` with a result; else `interrupted`. */
+  /**
+   * `running` while a process writes to the folder; then `ended`, or `interrupted` if there is no
+   * result.
+   */
   state: 'running' | 'ended' | 'interrupted'
   stopReason: string | null
   arch: string | null
@@ -31,14 +34,15 @@ export interface RunSummary {
   /** Completed epochs. */
   epoch: number
   /**
-   * Validation accuracy, 0 to 1: of the best epoch after the end of a run, before of the last one.
+   * Validation accuracy, 0 to 1: of the best epoch if the run has ended, otherwise of the last
+   * epoch.
    */
   accuracy: number | null
   /** Test accuracy, 0 to 1. */
   testAccuracy: number | null
   /** Time of the last change, in milliseconds since 1970. */
   modified: number
-  /** A sentence about an unusual state of the folder. */
+  /** Sentence about an unusual state of the folder, such as a newer version. */
   remark: string | null
   /** Whether the folder contains a report. */
   hasReport: boolean
@@ -55,7 +59,7 @@ export interface RunLocation {
 export class RunIndex {
   /** Absolute path. */
   readonly folder: string
-  /** Summaries of runs that are not running, valid while the stamp of their files is the same. */
+  /** Summaries of runs that are not running, valid while the stamp of their files is unchanged. */
   readonly #cache = new Map<string, { stamp: string; summary: RunSummary | undefined }>()
   #search: Promise<Map<string, RunLocation>> | undefined
   #searchedAt = 0
@@ -64,7 +68,7 @@ export class RunIndex {
     this.folder = folder
   }
 
-  /** Returns the location of a run; undefined if there is none with this id. */
+  /** Returns the location of a run; undefined if no run has this id. */
   async get(id: string): Promise<RunLocation | undefined> {
     return (await this.#find()).get(id) ?? (await this.#find(true)).get(id)
   }
@@ -114,7 +118,8 @@ async function findRuns(folder: string): Promise<Map<string, RunLocation>> {
     for (const parent of level) {
       const entries = await readdir(parent, { withFileTypes: true }).catch(() => [])
       for (const entry of entries) {
-        // Links are not followed: `latest` repeats a run, and others may lead anywhere.
+        // Links are not followed: `latest` duplicates a run, and a link may point out of the
+        // folder.
         if (!entry.isDirectory() || entry.name.startsWith('.')) continue
         if (++entryCount > MAX_ENTRIES || found.size >= MAX_RUNS) return found
         const dir = join(parent, entry.name)
@@ -132,7 +137,7 @@ async function hasConfig(dir: string): Promise<boolean> {
   return (await stat(join(dir, 'config.json')).catch(() => undefined))?.isFile() ?? false
 }
 
-/** Returns a string that changes whenever a file of the run does. */
+/** Returns a string that changes whenever a file of the run changes. */
 async function fileStamp(dir: string): Promise<string> {
   const names = ['config.json', 'metrics.jsonl', 'metrics.csv', 'result.json', REPORT]
   const files = await Promise.all(
@@ -144,7 +149,7 @@ async function fileStamp(dir: string): Promise<string> {
 /** Summarizes a run; undefined if the folder is not a run folder. */
 async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefined> {
   const config = await readRunObject(dir, 'config.json')
-  if (config === undefined || CONFIG_SECTIONS.some((part) => !isObject(config[part])))
+  if (config === undefined || CONFIG_SECTIONS.some((section) => !isObject(config[section])))
     return undefined
   const running = isRunning(dir)
   const result = running ? undefined : await readRunObject(dir, 'result.json')
@@ -169,7 +174,7 @@ async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefin
   }
 }
 
-/** Whether a process is writing to a run folder; false if this is unknown. */
+/** Whether a process is writing to a run folder; false if the lock cannot be checked. */
 export function isRunning(dir: string): boolean {
   try {
     return coreAddon().isRunActive(dir)

@@ -15,10 +15,10 @@ const NUM_IMAGES = 12
 /** Longer side of an image in pixels. */
 const IMAGE_SIZE = 128
 
-/** Seed of the choice of images: the same ones every time, to show how predictions change. */
+/** Seed of the selection of images, fixed so that predictions of checkpoints can be compared. */
 const SEED = 1
 
-/** Runs whose predictions are cached. */
+/** Maximum number of runs whose predictions are cached. */
 const CACHE_SIZE = 8
 
 /** Predictions of the newest checkpoint of a run. */
@@ -40,14 +40,14 @@ export interface Samples {
   }[]
 }
 
-/** Why there are no predictions. */
+/** Sentence with the reason why predictions are missing. */
 export interface NoSamples {
   missing: string
 }
 
 /**
- * Predicts sample images: one request at a time and once per checkpoint, so that a run that trains
- * at the same time is not slowed down.
+ * Predicts sample images, one request at a time and once per checkpoint, to take little computing
+ * time from a run that is training.
  */
 export class SamplePredictor {
   readonly #cache = new Map<string, { key: string; samples: Promise<Samples | NoSamples> }>()
@@ -107,7 +107,7 @@ async function predictSamples(
   }
 }
 
-/** Reads images that the network was not trained on; training images if there are no others. */
+/** Reads validation images, or else test images, or else training images. */
 async function readHeldOutTiles(data: DataConfig): Promise<Preview> {
   for (const split of ['val', 'test'] as const) {
     try {
@@ -119,7 +119,7 @@ async function readHeldOutTiles(data: DataConfig): Promise<Preview> {
   return await readPreviewTiles({ data, split: 'train', count: NUM_IMAGES, seed: SEED })
 }
 
-/** Describes an error, which costs the predictions and nothing else. */
+/** Describes an error as the reason for missing predictions. */
 function describeError(error: unknown): NoSamples {
   const message = error instanceof Error ? error.message : String(error)
   const hint = error instanceof ResidualError && error.hint ? ` ${error.hint}` : ''

@@ -5,7 +5,7 @@ import { RequestGuard } from './request-guard.js'
 import { Router } from './router.js'
 import { RunIndex } from './run-index.js'
 
-/** More connections than open pages need. */
+/** Limit of connections, which is more than the open pages need. */
 const MAX_CONNECTIONS = 1024
 
 /** A running dashboard server. */

@@ -15,8 +15,8 @@ _residual
 printf '%s\\n' "\${COMPREPLY[@]}"
 `
 
-/** The script for a shell, in a file; undefined where the machine has no such shell. */
-async function script(t: ExecutionContext, shell: string): Promise<string | undefined> {
+/** Writes the script for a shell to a file; returns undefined if the shell is not installed. */
+async function completionScript(t: ExecutionContext, shell: string): Promise<string | undefined> {
   const { status, stdout, stderr } = await residual(['completion', shell])
   t.is(status, 0, stderr)
   const file = join(folder(t), shell)
@@ -27,34 +27,34 @@ async function script(t: ExecutionContext, shell: string): Promise<string | unde
 }
 
 test('bash completes commands, options, names, keys and their values', async (t) => {
-  const file = await script(t, 'bash')
+  const file = await completionScript(t, 'bash')
   if (file === undefined) return t.pass()
   const cwd = folder(t)
   mkdirSync(join(cwd, 'photos'))
-  const completed = (line: string) => {
+  const complete = (line: string) => {
     const { stdout, stderr } = spawnSync('bash', ['-c', COMPLETE, 'bash', file, line], { cwd })
     t.is(stderr.toString(), '')
     return stdout.toString().trimEnd().split('\n')
   }
-  t.deepEqual(completed('residual tr'), ['train'])
-  t.deepEqual(completed('residual data p'), ['preview'])
-  t.deepEqual(completed('residual train --res'), ['--resume'])
-  t.deepEqual(completed('residual train x --recipe notebo'), ['notebook'])
-  t.true(completed('residual train --model ').includes('resnet18'))
-  t.deepEqual(completed('residual completion z'), ['zsh'])
-  t.deepEqual(completed('residual inspect wrn28'), ['wrn28_10'])
-  t.true(completed('residual train ').includes('photos'))
-  t.true(completed('residual train ').includes('cifar10'))
-  t.true(completed('residual train x optimizer.weightD').includes('optimizer.weightDecay='))
+  t.deepEqual(complete('residual tr'), ['train'])
+  t.deepEqual(complete('residual data p'), ['preview'])
+  t.deepEqual(complete('residual train --res'), ['--resume'])
+  t.deepEqual(complete('residual train x --recipe notebo'), ['notebook'])
+  t.true(complete('residual train --model ').includes('resnet18'))
+  t.deepEqual(complete('residual completion z'), ['zsh'])
+  t.deepEqual(complete('residual inspect wrn28'), ['wrn28_10'])
+  t.true(complete('residual train ').includes('photos'))
+  t.true(complete('residual train ').includes('cifar10'))
+  t.true(complete('residual train x optimizer.weightD').includes('optimizer.weightDecay='))
   // The script strips the part before the equals sign.
-  t.deepEqual(completed('residual train x precision=b'), ['bf16'])
-  t.true(completed('residual train x schedule.type=').includes('cosine'))
-  t.deepEqual(completed('residual train ./pho'), [''], 'bash itself completes files')
+  t.deepEqual(complete('residual train x precision=b'), ['bf16'])
+  t.true(complete('residual train x schedule.type=').includes('cosine'))
+  t.deepEqual(complete('residual train ./pho'), [''], 'bash itself completes files')
 })
 
 for (const shell of ['zsh', 'fish']) {
   test(`the script for ${shell} has no syntax errors`, async (t) => {
-    const file = await script(t, shell)
+    const file = await completionScript(t, shell)
     if (file !== undefined) {
       const { status, stderr } = spawnSync(shell, ['-n', file])
       t.is(status, 0, stderr.toString())

@@ -33,8 +33,8 @@ test('a used port is an error with a hint', async (t) => {
     `error: port ${port} is not available: another program is using it (E_PORT)\n` +
       '  Omit the port to use a free one, or choose another port above 1023.\n',
   )
-  for (const wrong of ['-1', 'http', '99999']) {
-    const rejected = await residual(['dashboard', `--port=${wrong}`])
+  for (const invalid of ['-1', 'http', '99999']) {
+    const rejected = await residual(['dashboard', `--port=${invalid}`])
     t.is(rejected.status, 2, rejected.stderr)
   }
 })
@@ -52,15 +52,22 @@ test('train --open prints the URL of the dashboard', async (t) => {
   t.regex(stderr, /dashboard: http:\/\/127\.0\.0\.1:\d+\/\?token=\S+#run=digits\n/)
   t.regex(stderr, /dashboard closed; start it again with `residual dashboard .*runs`/)
   t.regex(stdout, /completed|budget/)
-  t.notRegex(stderr, /stays open/)
+  t.notRegex(stderr, /stays available/)
 })
 
-/** Runs the command in a terminal and types into it. */
-async function inTerminal(
+/** A terminal in which a command runs. */
+interface Terminal {
+  /** Resolves with the first group of a pattern, or the match, when the output contains it. */
+  waitForOutput(pattern: RegExp): Promise<string>
+  type(keys: string): void
+}
+
+/** Runs `train --open` in a terminal. */
+async function trainInTerminal(
   t: ExecutionContext,
-  more: readonly string[],
+  moreArgs: readonly string[],
   env: NodeJS.ProcessEnv,
-  during: (said: (text: RegExp) => Promise<string>, type: (keys: string) => void) => Promise<void>,
+  during: (terminal: Terminal) => Promise<void>,
 ): Promise<{ status: number | null; text: string }> {
   const path = folder(t)
   const out = join(path, 'runs', 'digits')
@@ -77,7 +84,7 @@ async function inTerminal(
       'batchSize=12',
       'threads=1',
       'workers=1',
-      ...more,
+      ...moreArgs,
     ],
   ]
   const child = spawn('script', ['-qefc', words.join(' '), '/dev/null'], {
@@ -87,48 +94,59 @@ async function inTerminal(
   t.teardown(() => child.kill())
   let text = ''
   const checks = new Set<() => void>()
-  child.stdout.setEncoding('utf8').on('data', (more) => {
-    text += more
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk
     for (const check of checks) check()
   })
   const status = new Promise<number | null>((resolve) => child.on('close', resolve))
-  const said = (wanted: RegExp) =>
+  const waitForOutput = (pattern: RegExp) =>
     new Promise<string>((resolve) => {
       const check = () => {
-        const found = wanted.exec(text)
-        if (found) resolve(found[1] ?? found[0])
+        const match = pattern.exec(text)
+        if (match) resolve(match[1] ?? match[0])
       }
       checks.add(check)
       check()
     })
-  await Promise.race([during(said, (keys) => child.stdin.write(keys)), status])
+  const type = (keys: string) => child.stdin.write(keys)
+  await Promise.race([during({ waitForOutput, type }), status])
   return { status: await status, text }
 }
 
 const CTRL_C = '\x03'
 
-test('in a terminal, the page of train --open stays open until Ctrl-C, with exit status 0', async (t) => {
+test('in a terminal, the dashboard of train --open stays available until Ctrl-C, with exit status 0', async (t) => {
   let runs = ''
-  const { status, text } = await inTerminal(t, ['budget.steps=4'], {}, async (said, type) => {
-    const url = await said(/the dashboard stays available until Ctrl-C: (http:\S+)/)
-    const { port } = new URL(url)
-    const page = { url, port: Number(port) }
-    runs = (await send(page, '/api/runs', { headers: { cookie: await login(page) } })).body
-    type(CTRL_C)
-  })
+  const { status, text } = await trainInTerminal(
+    t,
+    ['budget.steps=4'],
+    {},
+    async ({ waitForOutput, type }) => {
+      const url = await waitForOutput(/the dashboard stays available until Ctrl-C: (http:\S+)/)
+      const { port } = new URL(url)
+      const page = { url, port: Number(port) }
+      runs = (await send(page, '/api/runs', { headers: { cookie: await login(page) } })).body
+      type(CTRL_C)
+    },
+  )
   t.is(status, 0, text)
   t.like(JSON.parse(runs).runs[0], { id: 'digits', state: 'ended' })
   t.regex(text, /start it again with `residual dashboard .*runs`/)
 })
 
-test('the page closes after Ctrl-C during the run, in CI, and with --json', async (t) => {
-  const stopped = await inTerminal(t, ['epochs=100000'], {}, async (said, type) => {
-    await said(/epoch {2}/)
-    type(CTRL_C)
-  })
+test('the dashboard closes after Ctrl-C during the run, in CI, and with --json', async (t) => {
+  const stopped = await trainInTerminal(
+    t,
+    ['epochs=100000'],
+    {},
+    async ({ waitForOutput, type }) => {
+      await waitForOutput(/epoch {2}/)
+      type(CTRL_C)
+    },
+  )
   t.is(stopped.status, 130, stopped.text)
-  const ci = await inTerminal(t, ['budget.steps=4'], { CI: 'true' }, async () => {})
-  const json = await inTerminal(t, ['budget.steps=4', '--json'], {}, async () => {})
+  const ci = await trainInTerminal(t, ['budget.steps=4'], { CI: 'true' }, async () => {})
+  const json = await trainInTerminal(t, ['budget.steps=4', '--json'], {}, async () => {})
   for (const { status, text } of [ci, json]) t.is(status, 0, text)
-  for (const { text } of [stopped, ci, json]) t.notRegex(text, /stays open/)
+  for (const { text } of [stopped, ci, json]) t.notRegex(text, /stays available/)
 })

@@ -36,10 +36,10 @@ test('data preview draws original and augmented images of a folder', async (t) =
   ])
   t.is(plain.status, 0, plain.stderr)
   t.is(plain.stdout, `${svg}\n`)
-  const drawn = readFileSync(svg, 'utf8')
-  t.is(drawn.match(/<image /g)?.length, 6)
-  t.is(drawn.match(/<text [^>]*>left &#38; &#60;/g)?.length, 2)
-  t.is(drawn.match(/<title>left &#38; &#60;right&#62;/g)?.length, 2)
+  const grid = readFileSync(svg, 'utf8')
+  t.is(grid.match(/<image /g)?.length, 6)
+  t.is(grid.match(/<text [^>]*>left &#38; &#60;/g)?.length, 2)
+  t.is(grid.match(/<title>left &#38; &#60;right&#62;/g)?.length, 2)
 
   // Splits as in a run: of 24 images, 4 are for validation and 6 of the others for training.
   for (const [split, count] of [
@@ -81,8 +81,8 @@ test('a failed download explains the manual download', async (t) => {
   const { status, stderr } = await residual(['data', 'download', 'mnist'], { env })
   t.is(status, 1)
   t.regex(stderr, /answered 404 \(E_DOWNLOAD\)/)
-  const place = join(cache, 'datasets', 'mnist.download', 'train-images-idx3-ubyte.gz')
-  t.true(stderr.includes(`to ${place}`), stderr)
+  const target = join(cache, 'datasets', 'mnist.download', 'train-images-idx3-ubyte.gz')
+  t.true(stderr.includes(`to ${target}`), stderr)
   t.is(requests[0]?.url, '/mirror/mnist/train-images-idx3-ubyte.gz')
 
   // Wrong bytes of the right length.
@@ -172,7 +172,7 @@ test('rejects a folder with the name of a data set', async (t) => {
 
 test('uses and verifies Debian’s copy of Fashion-MNIST', async (t) => {
   if (!existsSync(DEBIAN)) {
-    t.log(`skipped: ${DEBIAN} is not here`)
+    t.log(`skipped: ${DEBIAN} does not exist`)
     t.pass()
     return
   }

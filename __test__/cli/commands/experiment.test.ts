@@ -7,12 +7,12 @@ import { folder, idxData } from '../../tiny.js'
 
 const QUICK = ['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1']
 
-function paths(t: ExecutionContext) {
+function createPaths(t: ExecutionContext) {
   const parent = folder(t)
   return { data: idxData(parent), out: join(parent, 'experiment') }
 }
 
-function lines(stdout: string): (ExperimentEvent | ({ type: 'result' } & RepeatResult))[] {
+function parseLines(stdout: string): (ExperimentEvent | ({ type: 'result' } & RepeatResult))[] {
   return stdout
     .trimEnd()
     .split('\n')
@@ -20,7 +20,7 @@ function lines(stdout: string): (ExperimentEvent | ({ type: 'result' } & RepeatR
 }
 
 test('repeat prints the table to stdout and progress to stderr', async (t) => {
-  const { data, out } = paths(t)
+  const { data, out } = createPaths(t)
   const words = ['experiment', 'repeat', data, '--model', 'resnet8', '--seeds', '2']
   const args = [...words, '--epochs', '1', '--out', out, ...QUICK]
   const { status, stdout, stderr } = await residual(args)
@@ -32,7 +32,7 @@ test('repeat prints the table to stdout and progress to stderr', async (t) => {
 
   const again = await residual([...args, '--json'])
   t.is(again.stderr, '')
-  const events = lines(again.stdout)
+  const events = parseLines(again.stdout)
   t.deepEqual(
     events.map(({ type }) => type),
     ['member', 'member', 'result'],
@@ -40,7 +40,7 @@ test('repeat prints the table to stdout and progress to stderr', async (t) => {
 })
 
 test('degradation saves at Ctrl-C, and the same command resumes', async (t) => {
-  const { data, out } = paths(t)
+  const { data, out } = createPaths(t)
   const words = ['experiment', 'degradation', '--data', data, '--depths', '8,14']
   const args = [...words, '--budget', '40', '--out', out, 'data.validation=0.25', ...QUICK]
   const { status, stderr } = await residual(args, {
@@ -57,7 +57,7 @@ test('degradation saves at Ctrl-C, and the same command resumes', async (t) => {
 
   const resumed = await residual([...args, '--json'])
   t.is(resumed.status, 0, resumed.stderr)
-  const events = lines(resumed.stdout)
+  const events = parseLines(resumed.stdout)
   const states = events.flatMap((event) => (event.type === 'member' ? [event.state] : []))
   t.is(states[0], 'reused')
   t.deepEqual(states.slice(2), ['new', 'new'])
@@ -71,7 +71,7 @@ test('degradation saves at Ctrl-C, and the same command resumes', async (t) => {
 })
 
 test('ensemble prints the errors of its members and of the ensemble', async (t) => {
-  const { data, out } = paths(t)
+  const { data, out } = createPaths(t)
   const words = ['experiment', 'repeat', data, '--model', 'resnet8', '--seeds', '2', '--quiet']
   const trained = await residual([...words, '--epochs', '1', '--out', out, ...QUICK])
   t.is(trained.status, 0, trained.stderr)
@@ -93,7 +93,7 @@ test('ensemble prints the errors of its members and of the ensemble', async (t) 
 })
 
 test('experiments report errors like other commands', async (t) => {
-  const { data, out } = paths(t)
+  const { data, out } = createPaths(t)
   const cases: [string[], RegExp][] = [
     [['degradation', data, '--depths', '21'], /`?depths`?|21 layers/],
     [['degradation', data, '--depths', '20,x'], /"x" layers/],

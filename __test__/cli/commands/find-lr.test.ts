@@ -25,10 +25,10 @@ test('find-lr suggests a learning rate and writes its curve', async (t) => {
 test('findLr is deterministic, writes no files by default, and rejects invalid options', async (t) => {
   const config = tinyRun(t)
   const options = { steps: 12, startLr: 1e-4, endLr: 1 }
-  const [one, two] = [await findLr(config, options), await findLr(config, options)]
-  t.deepEqual(one, two)
-  t.is(one.files, null)
-  const rates = one.points.map(({ lr }) => lr)
+  const [first, second] = [await findLr(config, options), await findLr(config, options)]
+  t.deepEqual(first, second)
+  t.is(first.files, null)
+  const rates = first.points.map(({ lr }) => lr)
   t.true(Math.abs((rates[0] ?? 0) / 1e-4 - 1) < 1e-9)
   t.throws(() => readdirSync(config.out as string))
   const cases: [string, object][] = [
@@ -37,8 +37,8 @@ test('findLr is deterministic, writes no files by default, and rejects invalid o
     ['steps', { steps: 1 }],
     ['stepps', { stepps: 9 }],
   ]
-  for (const [key, wrong] of cases) {
-    const error = await t.throwsAsync(findLr(config, wrong), { instanceOf: ResidualError })
+  for (const [key, invalid] of cases) {
+    const error = await t.throwsAsync(findLr(config, invalid), { instanceOf: ResidualError })
     t.is(error?.at.key, key)
   }
 })
@@ -48,12 +48,12 @@ test('a signal cancels findLr and frees the thread', async (t) => {
   const controller = new AbortController()
   const reason = new Error('the window was closed')
   // Takes minutes unless it is cancelled.
-  const finding = findLr(config, {
+  const pending = findLr(config, {
     ...{ steps: 100_000, startLr: 1e-7, endLr: 1e-6 },
     signal: controller.signal,
   })
   setTimeout(() => controller.abort(reason), 200)
-  const error = await t.throwsAsync(finding, { instanceOf: AbortError })
+  const error = await t.throwsAsync(pending, { instanceOf: AbortError })
   t.is(error?.cause, reason)
   const { points } = await findLr(config, { steps: 12, startLr: 1e-4, endLr: 1e-3 })
   t.is(points.length, 12)

@@ -22,9 +22,9 @@ test('eval and predict print text and JSON', async (t) => {
   t.is(evaluation.classes.length, 3)
 
   for (const crops of [['ten'], ['multi-scale', '--scales', '16,24']]) {
-    const seen = await residual(['eval', dir, '--json', '--crops', ...crops])
-    t.is(seen.status, 0, seen.stderr)
-    t.not((JSON.parse(seen.stdout) as Evaluation).loss, evaluation.loss)
+    const averaged = await residual(['eval', dir, '--json', '--crops', ...crops])
+    t.is(averaged.status, 0, averaged.stderr)
+    t.not((JSON.parse(averaged.stdout) as Evaluation).loss, evaluation.loss)
   }
   const rejected = await residual(['eval', dir, '--scales', '16'])
   t.is(rejected.status, 2)
@@ -53,10 +53,10 @@ test('eval and predict print text and JSON', async (t) => {
 
   const broken = join(parent, 'broken.png')
   writeFileSync(broken, 'no picture')
-  const partly = await residual(['predict', dir, broken, image])
-  t.is(partly.status, 4)
-  t.regex(partly.stderr, /broken\.png/)
-  t.true(partly.stdout.includes(image))
+  const partial = await residual(['predict', dir, broken, image])
+  t.is(partial.status, 4)
+  t.regex(partial.stderr, /broken\.png/)
+  t.true(partial.stdout.includes(image))
 })
 
 test('eval draws samples and highest losses, and warns of unreadable images', async (t) => {
@@ -118,9 +118,9 @@ test('export writes ONNX and safetensors without loading libtorch', async (t) =>
 test('inspect prints the layers without loading libtorch', async (t) => {
   const env = { LD_DEBUG: 'files' }
   const words = ['inspect', 'resnet20', 'classes=3']
-  const short = await residual(words)
-  t.regex(short.stdout, /^layer2 +3 blocks +32 x 16 x 16 +51,072 +13\.0 M/m)
-  t.regex(short.stdout, /^269,267 parameters \(1\.1 MB in float32\), 40\.6 M multiply-adds/m)
+  const summary = await residual(words)
+  t.regex(summary.stdout, /^layer2 +3 blocks +32 x 16 x 16 +51,072 +13\.0 M/m)
+  t.regex(summary.stdout, /^269,267 parameters \(1\.1 MB in float32\), 40\.6 M multiply-adds/m)
   const { status, stdout, stderr } = await residual([...words, '--tree'], { env })
   t.is(status, 0)
   t.regex(stdout, /^ +16 x 32 x 32 +432 +442,368 +\(conv1\): Conv2d\(3, 16, kernel_size=\(3, 3\)/m)

@@ -66,9 +66,9 @@ test('a run follows its plan', async (t) => {
     t.is(event.totalSteps, planned.totalSteps)
     t.is(event.trainImages, planned.trainImages)
   }
-  // The finished run now blocks another one in the same folder.
-  const taken = await t.throwsAsync(plan(config), { instanceOf: ResidualError })
-  t.is(taken?.code, 'E_OUT_EXISTS')
+  // The folder now contains a finished run.
+  const error = await t.throwsAsync(plan(config), { instanceOf: ResidualError })
+  t.is(error?.code, 'E_OUT_EXISTS')
   const resumed = await plan({ resume: dir, epochs: 5 }, { measure: false })
   t.is(resumed.startStep, 12)
   t.is(resumed.totalSteps, 30)
@@ -85,8 +85,8 @@ test('plan rejects invalid configurations and options', async (t) => {
     [{}, { mesure: false }, 'mesure'],
     [{ data: join(dirname(config.out as string), 'none') }, {}, 'data'],
   ]
-  for (const [wrong, options, key] of cases) {
-    const error = await t.throwsAsync(plan({ ...config, ...wrong }, options), {
+  for (const [invalid, options, key] of cases) {
+    const error = await t.throwsAsync(plan({ ...config, ...invalid }, options), {
       instanceOf: ResidualError,
     })
     t.true((error?.at.key ?? error?.at.file) !== undefined)
@@ -97,29 +97,33 @@ test('plan rejects invalid configurations and options', async (t) => {
 test('long values leave room for their reason', async (t) => {
   const { config } = await plan({ data: photographs(folder(t)) }, { measure: false })
   const crop = formatChosenValues(config).find((line) => line.startsWith('crop')) ?? ''
-  const [, value = '', why = ''] = crop.split(/ {2,}/)
+  const [, value = '', reason = ''] = crop.split(/ {2,}/)
   t.regex(value, /^random-resized, .*…$/)
-  t.true(why.length > 35, crop)
+  t.true(reason.length > 35, crop)
 })
 
 test('the origin of a value is: set by you, the recipe, a reason, or the default', async (t) => {
   const { config } = await plan(tinyRun(t), { measure: false })
-  const origins = (given: object, recipe: object) =>
+  const originsOf = (userConfig: object, recipe: object) =>
     new Map(
-      explainConfig(config, given as Record<string, unknown>, recipe as Record<string, unknown>)
+      explainConfig(
+        config,
+        userConfig as Record<string, unknown>,
+        recipe as Record<string, unknown>,
+      )
         .split('\n')
         .map((line) => line.split(/ {2,}/))
-        .map(([key, , why]) => [key, why]),
+        .map(([key, , origin]) => [key, origin]),
     )
-  const origin = origins(
+  const origins = originsOf(
     { data: './x', model: { arch: 'resnet8' }, epochs: 2, batchSize: 'auto' },
     { optimizer: { type: 'sgd', lr: 0.05 }, schedule: 'cosine' },
   )
-  t.is(origin.get('data.source'), 'set by you')
-  t.is(origin.get('model.arch'), 'set by you')
-  t.is(origin.get('budget.epochs'), 'set by you')
-  t.regex(origin.get('optimizer.lr') ?? '', /^recipe/)
-  t.regex(origin.get('schedule.type') ?? '', /^recipe/)
-  t.is(origin.get('optimizer.momentum'), 'default')
-  t.is(origin.get('model.stem'), 'default of CIFAR networks')
+  t.is(origins.get('data.source'), 'set by you')
+  t.is(origins.get('model.arch'), 'set by you')
+  t.is(origins.get('budget.epochs'), 'set by you')
+  t.regex(origins.get('optimizer.lr') ?? '', /^recipe/)
+  t.regex(origins.get('schedule.type') ?? '', /^recipe/)
+  t.is(origins.get('optimizer.momentum'), 'default')
+  t.is(origins.get('model.stem'), 'default of CIFAR networks')
 })

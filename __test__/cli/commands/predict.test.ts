@@ -9,7 +9,7 @@ import { folder, pixels, png, tinyRun } from '../../tiny.js'
 const CLASSES = ['<script>alert(1)</script>', 'قطة', '猫']
 
 /** Trains a network with unusual class names. */
-async function trained(t: ExecutionContext) {
+async function trainNetwork(t: ExecutionContext) {
   const parent = folder(t)
   const photos = join(parent, 'photos')
   for (const [label, name] of ['a', 'b', 'c'].entries()) {
@@ -30,7 +30,7 @@ async function trained(t: ExecutionContext) {
   return { dir, photos, parent }
 }
 
-function lines(stdout: string): (Prediction & { image: string })[] {
+function parseLines(stdout: string): (Prediction & { image: string })[] {
   return stdout
     .trimEnd()
     .split('\n')
@@ -38,7 +38,7 @@ function lines(stdout: string): (Prediction & { image: string })[] {
 }
 
 test('predict prints a table with bars for class names in any script', async (t) => {
-  const { dir, photos } = await trained(t)
+  const { dir, photos } = await trainNetwork(t)
   const image = join(photos, 'a', '0.png')
   const { status, stdout, stderr } = await residual(['predict', dir, image, '--top', '3'])
   t.is(status, 0, stderr)
@@ -52,14 +52,14 @@ test('predict prints a table with bars for class names in any script', async (t)
 })
 
 test('predict reads folders and stdin, and continues after an unreadable image', async (t) => {
-  const { dir, photos } = await trained(t)
+  const { dir, photos } = await trainNetwork(t)
   writeFileSync(join(photos, 'b', 'broken.jpg'), 'no picture')
   writeFileSync(join(photos, 'b', 'notes.txt'), 'no picture')
   const all = await residual(['predict', dir, photos, '--json'])
   t.is(all.status, 4)
   t.regex(all.stderr, /broken\.jpg/)
   t.notRegex(all.stderr, /notes\.txt/)
-  const images = lines(all.stdout).map(({ image }) => image)
+  const images = parseLines(all.stdout).map(({ image }) => image)
   t.is(images.length, 24)
   t.deepEqual(images, images.toSorted())
 
@@ -68,8 +68,8 @@ test('predict reads folders and stdin, and continues after an unreadable image',
     cwd: ROOT,
     input: readFileSync(file),
   })
-  const [fromStdin] = lines(piped.stdout.toString())
-  const [fromFile] = lines((await residual(['predict', dir, file, '--json'])).stdout)
+  const [fromStdin] = parseLines(piped.stdout.toString())
+  const [fromFile] = parseLines((await residual(['predict', dir, file, '--json'])).stdout)
   t.is(fromStdin?.image, '-')
   t.is(fromStdin?.probability, fromFile?.probability)
 
@@ -80,12 +80,12 @@ test('predict reads folders and stdin, and continues after an unreadable image',
 })
 
 test('test-time augmentation averages over views', async (t) => {
-  const { dir, photos } = await trained(t)
+  const { dir, photos } = await trainNetwork(t)
   const image = join(photos, 'c', '1.png')
-  const predict = async (...more: string[]) => {
-    const { status, stdout, stderr } = await residual(['predict', dir, image, '--json', ...more])
+  const predict = async (...args: string[]) => {
+    const { status, stdout, stderr } = await residual(['predict', dir, image, '--json', ...args])
     t.is(status, 0, stderr)
-    return lines(stdout)[0]
+    return parseLines(stdout)[0]
   }
   const plain = await predict('--top', '3')
   for (const crops of [['flip'], ['ten'], ['multi-scale', '--scales', '8,12']]) {
@@ -116,7 +116,7 @@ test('test-time augmentation averages over views', async (t) => {
 })
 
 test('predict --html shows all images and escapes names', async (t) => {
-  const { dir, photos, parent } = await trained(t)
+  const { dir, photos, parent } = await trainNetwork(t)
   const page = join(parent, 'page.html')
   const { status, stderr } = await residual(['predict', dir, photos, '--html', page])
   t.is(status, 0, stderr)
@@ -140,7 +140,7 @@ test('predict --html shows all images and escapes names', async (t) => {
 })
 
 test('accepts image names with an equals sign', async (t) => {
-  const { dir, parent } = await trained(t)
+  const { dir, parent } = await trainNetwork(t)
   const image = join(parent, 'size=big.png')
   writeFileSync(image, png(pixels(0)))
   const { status, stderr } = await residual(['predict', dir, image])
@@ -148,7 +148,7 @@ test('accepts image names with an equals sign', async (t) => {
 })
 
 test('inspect describes a run folder without loading libtorch', async (t) => {
-  const { dir } = await trained(t)
+  const { dir } = await trainNetwork(t)
   const env = { LD_DEBUG: 'files' }
   const { status, stdout, stderr } = await residual(['inspect', dir], { env })
   t.is(status, 0)
@@ -163,7 +163,7 @@ test('inspect describes a run folder without loading libtorch', async (t) => {
 })
 
 test('export describes input and output', async (t) => {
-  const { dir, parent } = await trained(t)
+  const { dir, parent } = await trainNetwork(t)
   const file = join(parent, 'x.onnx')
   const { status, stdout, stderr } = await residual(['export', dir, file, '--softmax'])
   t.is(status, 0, stderr)

@@ -5,7 +5,8 @@ import { residual } from '../../child.js'
 import { makeRun } from '../../report/sample-run.js'
 import { folder, idxData } from '../../tiny.js'
 
-function training(t: ExecutionContext, ...more: string[]) {
+/** Returns the arguments of a short run, and its folder. */
+function trainArguments(t: ExecutionContext, ...more: string[]) {
   const parent = folder(t)
   const out = join(parent, 'run')
   const args = [
@@ -16,7 +17,7 @@ function training(t: ExecutionContext, ...more: string[]) {
 }
 
 test('training ends with a report and prints its path', async (t) => {
-  const { out, args } = training(t)
+  const { out, args } = trainArguments(t)
   const { status, stdout, stderr } = await residual(args)
   t.is(status, 0, stderr)
   const file = join(out, 'report.html')
@@ -43,7 +44,7 @@ test('training ends with a report and prints its path', async (t) => {
 })
 
 test('a report that cannot be written is a warning, and --no-report writes none', async (t) => {
-  const { out, args } = training(t)
+  const { out, args } = trainArguments(t)
   const { status, stdout, stderr } = await residual([...args, '--no-report'])
   t.is(status, 0, stderr)
   t.notRegex(stdout, /^report/m)

@@ -7,8 +7,8 @@ import type { RunEvent } from 'residual'
 import { ROOT, residual } from '../../child.js'
 import { folder, idxData } from '../../tiny.js'
 
-/** Returns the arguments of a run that takes a second, and its folder. */
-function tiny(t: ExecutionContext, ...more: string[]) {
+/** Returns the arguments of a run that takes about a second, and its folder. */
+function shortRun(t: ExecutionContext, ...more: string[]) {
   const parent = folder(t)
   const out = join(parent, 'run')
   const args = [
@@ -19,7 +19,7 @@ function tiny(t: ExecutionContext, ...more: string[]) {
 }
 
 /** Returns the arguments of a run that does not end by itself. */
-const endless = (t: ExecutionContext) => tiny(t, 'epochs=100000')
+const endlessRun = (t: ExecutionContext) => shortRun(t, 'epochs=100000')
 
 function events(stdout: string): RunEvent[] {
   return stdout
@@ -29,7 +29,7 @@ function events(stdout: string): RunEvent[] {
 }
 
 test('without a terminal, prints one line per epoch to stderr and the result to stdout', async (t) => {
-  const { args, out } = tiny(t)
+  const { args, out } = shortRun(t)
   const { status, stdout, stderr } = await residual(args)
   t.is(status, 0, stderr)
   t.is(stderr.match(/^epoch [12]\/2 {2}loss \d/gm)?.length, 2)
@@ -40,7 +40,7 @@ test('without a terminal, prints one line per epoch to stderr and the result to 
 })
 
 test('--json prints one event per line and nothing else', async (t) => {
-  const { args } = tiny(t, '--json')
+  const { args } = shortRun(t, '--json')
   const { status, stdout, stderr } = await residual(args)
   t.is(status, 0)
   t.is(stderr, '')
@@ -51,7 +51,7 @@ test('--json prints one event per line and nothing else', async (t) => {
 })
 
 test('--quiet prints only the result', async (t) => {
-  const { status, stdout, stderr } = await residual(tiny(t, '--quiet').args)
+  const { status, stdout, stderr } = await residual(shortRun(t, '--quiet').args)
   t.is(status, 0)
   t.is(stderr, '')
   t.regex(stdout, /^run folder/m)
@@ -73,7 +73,7 @@ function inTerminal(args: readonly string[], columns: number, more: NodeJS.Proce
 
 test('a terminal shows a progress line below the epochs, in color unless NO_COLOR is set', (t) => {
   for (const NO_COLOR of ['', '1']) {
-    const { status, raw, lines } = inTerminal(tiny(t).args, 100, { NO_COLOR })
+    const { status, raw, lines } = inTerminal(shortRun(t).args, 100, { NO_COLOR })
     t.is(status, 0, raw)
     t.regex(lines.join('\n'), /epoch 1\/2 {2}[━─]+ {2}\d\/8 {2}loss \d.* eta \d:\d\d/)
     t.regex(lines.join('\n'), /^epoch +loss +acc +val loss +val acc +lr +img\/s +time$/m)
@@ -83,7 +83,7 @@ test('a terminal shows a progress line below the epochs, in color unless NO_COLO
 })
 
 test('a narrow terminal shows the most important columns in one row', (t) => {
-  const { status, lines } = inTerminal(tiny(t).args, 44, {})
+  const { status, lines } = inTerminal(shortRun(t).args, 44, {})
   t.is(status, 0)
   const rows = lines.filter((line) => /^epoch|^ +[12]\/2/.test(line))
   t.true(rows.length >= 3, lines.join('\n'))
@@ -100,7 +100,7 @@ test('a narrow terminal shows the most important columns in one row', (t) => {
 
 test('a CI log and a dumb terminal have no progress line', (t) => {
   for (const env of [{ CI: 'true' }, { TERM: 'dumb' }]) {
-    const { status, lines } = inTerminal(tiny(t).args, 100, env)
+    const { status, lines } = inTerminal(shortRun(t).args, 100, env)
     t.is(status, 0)
     t.is(lines.filter((line) => /^epoch [12]\/2 {2}loss \d/.test(line)).length, 2)
     t.false(lines.some((line) => /━/.test(line)))
@@ -108,7 +108,7 @@ test('a CI log and a dumb terminal have no progress line', (t) => {
 })
 
 test('flags take precedence over the file, and overrides over flags', async (t) => {
-  const { args, parent } = tiny(t, '--json', 'optimizer.lr=0.02', 'seed=3', 'budget.epochs=1')
+  const { args, parent } = shortRun(t, '--json', 'optimizer.lr=0.02', 'seed=3', 'budget.epochs=1')
   const file = join(parent, 'run.yaml')
   writeFileSync(
     file,
@@ -135,7 +135,7 @@ test('flags take precedence over the file, and overrides over flags', async (t) 
 })
 
 test('the config.json of a run repeats it', async (t) => {
-  const { args, out, parent } = tiny(t, '--json')
+  const { args, out, parent } = shortRun(t, '--json')
   const first = await residual(args)
   const config = join(out, 'config.json')
   const again = join(parent, 'again')
@@ -153,7 +153,7 @@ for (const [signal, expected] of [
   ['SIGTERM', 143],
 ] as const) {
   test(`${signal} saves a checkpoint, from which the run can be resumed`, async (t) => {
-    const { args, out } = endless(t)
+    const { args, out } = endlessRun(t)
     const { status, stderr, stdout } = await residual(args, {
       async during(child) {
         await child.waitForOutput('epoch  ')
@@ -173,7 +173,7 @@ for (const [signal, expected] of [
 }
 
 test('a second signal ends the process immediately', async (t) => {
-  const { args } = endless(t)
+  const { args } = endlessRun(t)
   const { signal, status } = await residual(args, {
     async during(child) {
       await child.waitForOutput('epoch  ')
@@ -188,7 +188,7 @@ test('a second signal ends the process immediately', async (t) => {
 })
 
 test('a closed stdout saves and ends the run', async (t) => {
-  const { args, out } = endless(t)
+  const { args, out } = endlessRun(t)
   const { status, stderr } = await residual([...args, '--json'], {
     async during(child) {
       await child.waitForOutput('"type":"epoch"')

@@ -1,5 +1,5 @@
 import uPlot from '/uplot.js'
-import { curvesOf } from './curves.js'
+import { createCurves } from './curves.js'
 import { element, setText } from './dom.js'
 import { lowerBound } from './downsample.js'
 import { formatCount, formatDecimal, formatPercent } from './format.js'
@@ -7,7 +7,10 @@ import { formatCount, formatDecimal, formatPercent } from './format.js'
 /** @typedef {import('./curves.js').Curve} Curve */
 /** @typedef {import('./curves.js').View} View */
 
-/** @type {readonly { metric: import('./curves.js').Metric, title: string, format: (value: number) => string }[]} */
+/**
+ * @type {readonly { metric: import('./curves.js').Metric, title: string, format: (value: number) =>
+ * string }[]}
+ */
 const CHARTS = [
   { metric: 'loss', title: 'Loss', format: formatDecimal },
   { metric: 'accuracy', title: 'Accuracy', format: formatPercent },
@@ -18,8 +21,8 @@ const CHARTS = [
 /** Height of a plot in pixels. */
 const HEIGHT = 230
 
-/** Curves with fewer points show each point; a single point would be invisible otherwise. */
-const SPARSE = 50
+/** Number of points below which a curve shows its points; a single point has no visible line. */
+const MIN_DENSE_POINTS = 50
 
 /** Movement of the cursor per key press, as a fraction of the visible range. */
 const KEY_STEP = 0.02
@@ -46,7 +49,7 @@ export class Charts {
    */
   draw(runs, view) {
     for (const chart of this.#charts) {
-      chart.draw(curvesOf(chart.metric, runs, view, chart.width), view)
+      chart.draw(createCurves(chart.metric, runs, view, chart.width), view)
     }
   }
 }
@@ -59,7 +62,7 @@ class Chart {
   #announcement = element('p', { class: 'hidden', role: 'status' })
   /** @type {uPlot | undefined} */
   #uplot
-  /** Identifies the curves and axes of the plot; other ones need a new plot. */
+  /** Identifies the curves and axes of the plot; a change requires a new plot. */
   #plotKey = ''
   /** @type {Curve[]} */
   #curves = []
@@ -115,7 +118,7 @@ class Chart {
     this.#showValues()
   }
 
-  /** Creates the plot again, for other curves or colors. */
+  /** Recreates the plot after a change of curves or colors. */
   rebuild() {
     this.#uplot?.destroy()
     this.#uplot = undefined
@@ -190,7 +193,7 @@ class Chart {
     }
   }
 
-  /** @returns {null} which tells uPlot to do nothing more */
+  /** @returns {null} so that uPlot skips its own handler */
   #resetZoom() {
     this.#onZoom(undefined)
     return null
@@ -198,7 +201,7 @@ class Chart {
 
   /** @param {number} index of a curve in uPlot, which counts from 1 */
   #isSparse(index) {
-    return (this.#curves[index - 1]?.points.x.length ?? 0) < SPARSE
+    return (this.#curves[index - 1]?.points.x.length ?? 0) < MIN_DENSE_POINTS
   }
 
   /** @param {uPlot} plot */

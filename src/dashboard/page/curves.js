@@ -31,7 +31,7 @@ import { downsample, smooth } from './downsample.js'
 
 /** @typedef {'loss' | 'accuracy' | 'lr' | 'rate'} Metric */
 
-/** Limit of points in all curves of a chart together, in downsampling buckets. */
+/** Maximum number of downsampling buckets of all curves of a chart together. */
 const MAX_BUCKETS = 4000
 
 /** Span of the smoothing, as a fraction of the visible points. */
@@ -46,15 +46,15 @@ const SMOOTHING_SPAN = 1 / 100
  * @param {number} width in pixels
  * @returns {Curve[]}
  */
-export function curvesOf(metric, runs, view, width) {
+export function createCurves(metric, runs, view, width) {
   const numBuckets = Math.max(50, Math.min(width, Math.floor(MAX_BUCKETS / (3 * runs.length))))
   const isSingle = runs.length === 1
-  const showsBatches = runs.length <= 2
+  const showsSteps = runs.length <= 2
   return runs
-    .flatMap((run) => linesOf(metric, run, view, showsBatches).map((line) => ({ run, ...line })))
+    .flatMap((run) => createLines(metric, run, view, showsSteps).map((line) => ({ run, ...line })))
     .map(({ run, name, style, series, y }) => ({
       label: isSingle ? name : `${run.name}, ${name}`,
-      // A single run has a color per curve, several runs have a color each.
+      // The curves of a single run have different colors; several runs have one color each.
       color: run.color + (isSingle && style === 'dashed' ? 1 : 0),
       style,
       points: downsample(series.column(view.xAxis), y, view.range, numBuckets),
@@ -78,30 +78,30 @@ export function curvesOf(metric, runs, view, width) {
  * @param {Metric} metric
  * @param {DrawnRun} run
  * @param {View} view
- * @param {boolean} showsBatches whether to draw noisy per-step values behind the averages
+ * @param {boolean} showsSteps whether to draw noisy per-step values behind the averages
  * @returns {Line[]}
  */
-function linesOf(metric, { steps, epochs }, view, showsBatches) {
+function createLines(metric, { steps, epochs }, view, showsSteps) {
   const series = steps.length > 0 ? steps : epochs
   switch (metric) {
     case 'accuracy':
-      return accuracyLines(steps, epochs, showsBatches)
+      return accuracyLines(steps, epochs, showsSteps)
     case 'lr':
       return [{ style: 'solid', name: 'learning rate', series, y: series.column('lr') }]
     case 'rate':
       return [{ style: 'solid', name: 'training', series, y: series.column('rate') }]
     case 'loss':
-      return lossLines(steps, epochs, view, showsBatches)
+      return lossLines(steps, epochs, view, showsSteps)
   }
 }
 
 /**
  * @param {import('./series.js').Series} steps
  * @param {import('./series.js').Series} epochs
- * @param {boolean} showsBatches
+ * @param {boolean} showsSteps
  * @returns {Line[]}
  */
-function accuracyLines(steps, epochs, showsBatches) {
+function accuracyLines(steps, epochs, showsSteps) {
   /** @type {Line} */
   const runningMean = {
     style: epochs.length > 0 ? 'faint' : 'solid',
@@ -110,7 +110,7 @@ function accuracyLines(steps, epochs, showsBatches) {
     y: steps.column('accuracy'),
   }
   return [
-    ...(showsBatches || epochs.length === 0 ? [runningMean] : []),
+    ...(showsSteps || epochs.length === 0 ? [runningMean] : []),
     { style: 'solid', name: 'training', series: epochs, y: epochs.column('trainAccuracy') },
     { style: 'dashed', name: 'validation', series: epochs, y: epochs.column('valAccuracy') },
   ]
@@ -120,10 +120,10 @@ function accuracyLines(steps, epochs, showsBatches) {
  * @param {import('./series.js').Series} steps
  * @param {import('./series.js').Series} epochs
  * @param {View} view
- * @param {boolean} showsBatches
+ * @param {boolean} showsSteps
  * @returns {Line[]}
  */
-function lossLines(steps, epochs, view, showsBatches) {
+function lossLines(steps, epochs, view, showsSteps) {
   const series = steps.length > 0 ? steps : epochs
   const y = series.column(series === steps ? 'loss' : 'trainLoss')
   const isSmoothed = view.smooth && series === steps && y.length > 20
@@ -131,7 +131,7 @@ function lossLines(steps, epochs, view, showsBatches) {
   /** @type {Line} */
   const batches = { style: 'faint', name: 'batches', series, y }
   return [
-    ...(isSmoothed && showsBatches ? [batches] : []),
+    ...(isSmoothed && showsSteps ? [batches] : []),
     { style: 'solid', name: 'training', series, y: isSmoothed ? smooth(y, span) : y },
     { style: 'dashed', name: 'validation', series: epochs, y: epochs.column('valLoss') },
   ]

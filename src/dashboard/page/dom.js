@@ -42,7 +42,7 @@ export function byId(id) {
 }
 
 /**
- * Sets the text of an element if it differs; a screen reader announces every write.
+ * Sets the text of an element if the text has changed, since a screen reader announces every write.
  *
  * @param {Element} target
  * @param {string} text

@@ -6,7 +6,7 @@
 
 /**
  * Downsamples the visible range of a curve, with one point beyond each end: keeps the lowest and
- * the highest point of each of several equal parts, so that no spike is lost.
+ * the highest point of each of several equal parts, so that spikes stay visible.
  *
  * @param {Float64Array} x in ascending order
  * @param {Float64Array} y NaN where there is no point

@@ -1,7 +1,7 @@
 import { element } from './dom.js'
 import { formatCount, formatDecimal, formatPercent } from './format.js'
 
-/** Rows of the table; metrics.csv has all. */
+/** Maximum number of rows; metrics.csv contains all epochs. */
 const MAX_ROWS = 500
 
 /** @type {readonly [heading: string, column: string, format: (value: number) => string][]} */

@@ -15,15 +15,15 @@
  * @property {(text: string, isConnected: boolean, reason?: 'ended' | 'lost') => void} onState
  */
 
-/** Delay of a reconnection after the browser has given up, in milliseconds. */
+/** Delay before reconnecting if the browser does not reconnect, in milliseconds. */
 const RECONNECT_DELAY = 3000
 
 /** Position before the first event. */
 const START = '0-0'
 
 /**
- * Receives the events of several runs through one connection, since a browser opens at most six to
- * a server. The connection is closed while the page is hidden.
+ * Receives the events of several runs through one connection, since a browser opens at most six
+ * connections to a server. The connection is closed while the page is hidden.
  */
 export class EventStream {
   #listener
@@ -47,7 +47,7 @@ export class EventStream {
   }
 
   /**
-   * Switches to other runs. Events that were received before are not requested again.
+   * Switches to other runs. Events that have already been received are not requested again.
    *
    * @param {readonly string[]} ids
    */
@@ -93,7 +93,7 @@ export class EventStream {
   async #handleError(source) {
     if (!this.#isClosed) this.#listener.onState('connection lost, reconnecting …', false, 'lost')
     if (source.readyState !== EventSource.CLOSED || source !== this.#source) return
-    // The browser does not reconnect if the response was no event stream, and does not say why.
+    // The browser does not reconnect if the response is not an event stream, and hides its status.
     this.#timer = setTimeout(() => this.#connect(), RECONNECT_DELAY)
     const reason = await fetchReason(source.url)
     if (reason !== undefined && source === this.#source) this.#listener.onState(reason, false)

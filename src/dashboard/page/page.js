@@ -12,16 +12,16 @@ import { StopControl } from './stop-control.js'
 /** @typedef {import('../run-index.js').RunSummary} RunSummary */
 /** @typedef {import('./run-details.js').RunData} RunData */
 
-/** Interval of requests for the list of runs, in milliseconds. */
+/** Interval between requests for the list of runs, in milliseconds. */
 const LIST_INTERVAL = 2500
 
-/** Interval of drawing while points arrive, in milliseconds. */
+/** Minimum interval between redraws while points arrive, in milliseconds. */
 const DRAW_INTERVAL = 250
 
-/** Delay of a request for predictions after a checkpoint, in milliseconds. */
+/** Delay between a checkpoint and the request for its predictions, in milliseconds. */
 const SAMPLES_DELAY = 1000
 
-/** Runs that can be compared, equal to the server's limit of a stream. */
+/** Maximum number of runs that can be compared: the server's limit for one stream. */
 const MAX_SHOWN = 12
 
 const STEP_COLUMNS = ['step', 'epoch', 'loss', 'accuracy', 'lr', 'rate']
@@ -62,7 +62,7 @@ function selectRun(/** @type {string} */ id) {
   showSelection()
 }
 
-/** Adds the curves of a run to the charts, or removes them. */
+/** Adds or removes the curves of a run. */
 function checkRun(/** @type {string} */ id, /** @type {boolean} */ isChecked) {
   if (isChecked && shown.size < MAX_SHOWN) {
     const taken = new Set(shown.values())
@@ -85,7 +85,7 @@ function showSelection() {
     const series = { steps: new Series(STEP_COLUMNS), epochs: new Series(EPOCH_COLUMNS) }
     runData.set(id, { ...series, now: {}, notices: [] })
   }
-  // The selection is kept in the URL, which survives a reload.
+  // The URL stores the selection, so that a reload restores it.
   const query = new URLSearchParams([...shown.keys()].map((id) => ['run', id]))
   history.replaceState(null, '', `#${query}`)
   stream.follow([...shown.keys()])
@@ -120,7 +120,7 @@ function receive(
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let samplesTimer
 
-/** Requests predictions after a delay, once for the many checkpoints of a past run. */
+/** Requests predictions after a delay, so that the log of an old run causes only one request. */
 function requestSamplesSoon() {
   clearTimeout(samplesTimer)
   samplesTimer = setTimeout(() => {
@@ -188,13 +188,13 @@ function showRun() {
  * @param {'ended' | 'lost'} [reason]
  */
 function showConnection(text, isConnected, reason) {
-  if (isConnected) drawNow() // "up to date" must not precede the last points
+  if (isConnected) drawNow() // "up to date" must not appear before the last points
   const host = byId('connection')
   host.dataset.connected = String(isConnected)
   const folder = byId('folder').textContent
-  // A lost connection to a running process is likely to come back.
-  const isOver = reason === 'ended' || !runs.some(({ state }) => state === 'running')
-  if (reason === undefined || !folder || !isOver) {
+  // A connection that is lost during a run is likely to be restored.
+  const isFinal = reason === 'ended' || !runs.some(({ state }) => state === 'running')
+  if (reason === undefined || !folder || !isFinal) {
     setText(host, text)
     return
   }
@@ -248,7 +248,7 @@ async function fetchList() {
 }
 
 /**
- * Selects the runs of the URL, or the newest run, if none is selected or the selected run is gone.
+ * Selects the runs of the URL, or else the newest run, unless an existing run is selected.
  */
 function selectInitialRun() {
   const exists = (/** @type {string} */ id) => runs.some((run) => run.id === id)

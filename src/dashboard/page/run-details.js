@@ -20,7 +20,7 @@ import { stateLabel } from './run-list.js'
  * @property {Record<string, any>[]} notices
  */
 
-/** Newest warnings that are shown. */
+/** Maximum number of warnings; the newest ones are shown. */
 const MAX_WARNINGS = 5
 
 /**

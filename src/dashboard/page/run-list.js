@@ -12,7 +12,7 @@ import { formatDateTime, formatPercent } from './format.js'
  * @property {HTMLElement} swatch
  */
 
-/** The list of runs: one is selected, others can be checked to compare their curves. */
+/** The list of runs. One run is selected; others can be checked to compare their curves. */
 export class RunList {
   #list
   #onSelect
@@ -104,13 +104,16 @@ function describeRun({ state, stopReason, epoch, epochs, testAccuracy, accuracy 
   return parts.join(' · ')
 }
 
+/** @type {Record<string, string>} */
+const STOP_REASONS = { 'early-stopping': 'stopped early', budget: 'budget reached' }
+
 /**
- * Returns the state of a run, or the reason of its end.
+ * Returns the state of a run; for a run that has ended, the reason.
  *
  * @param {RunSummary['state']} state
  * @param {string | null} stopReason
  */
 export function stateLabel(state, stopReason) {
-  if (state === 'ended' && stopReason !== null) return stopReason
+  if (state === 'ended' && stopReason !== null) return STOP_REASONS[stopReason] ?? stopReason
   return state
 }

@@ -21,7 +21,8 @@ export class SamplePredictions {
   }
 
   /**
-   * Requests predictions. Earlier ones of the same run stay visible until the new ones arrive.
+   * Requests predictions. Earlier predictions of the same run stay visible until the new ones
+   * arrive.
    *
    * @param {string} run
    */
@@ -44,7 +45,10 @@ export class SamplePredictions {
     }
   }
 
-  /** @param {import('../sample-predictions.js').Samples | import('../sample-predictions.js').NoSamples} samples */
+  /**
+   * @param {import('../sample-predictions.js').Samples |
+   * import('../sample-predictions.js').NoSamples} samples
+   */
   #draw(samples) {
     if ('missing' in samples) {
       this.#list.replaceChildren()

@@ -1,6 +1,7 @@
 /**
  * A growing table of numbers, stored by column. Missing values are NaN. Rows are sorted by step: a
- * row of an earlier step replaces all rows from that step on, as after a resumed run.
+ * new row replaces all rows of the same and of later steps, as when a run was resumed at an earlier
+ * step.
  */
 export class Series {
   #capacity = 1024

@@ -2,7 +2,7 @@ import { byId, isolate, setText } from './dom.js'
 
 /** @typedef {import('../run-index.js').RunSummary} RunSummary */
 
-/** Time after which the page suggests another way to stop a run, in milliseconds. */
+/** Time after which the page suggests Ctrl-C to stop a run, in milliseconds. */
 const STOP_TIMEOUT = 30_000
 
 /** The button that stops the current run, with its confirmation dialog. */
