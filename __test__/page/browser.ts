@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import ava, { type ExecutionContext } from 'ava'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
-/** Usual paths of Chromium. `npm test` sets RESIDUAL_TEST_CHROMIUM after installing it. */
+/** Usual paths of Chromium. `npm test` installs Chromium and sets RESIDUAL_TEST_CHROMIUM. */
 const PATHS = ['chromium', 'chromium-browser', 'google-chrome'].map((name) => `/usr/bin/${name}`)
 
 const executable = [process.env.RESIDUAL_TEST_CHROMIUM, ...PATHS].find(

@@ -13,26 +13,27 @@ import { folder, tinyRun } from '../tiny.js'
 import { open, pageTest as test } from './browser.js'
 
 /** Waits until the page has received all events. */
-async function caughtUp(page: Page): Promise<void> {
+async function waitUntilUpToDate(page: Page): Promise<void> {
   await page.getByText('up to date', { exact: true }).waitFor()
 }
 
 /** Returns the text of an element. */
-const text = async (at: Locator) => (await at.textContent()) ?? ''
+const textOf = async (locator: Locator) => (await locator.textContent()) ?? ''
 
 /** Returns the figure of a chart. */
-const chart = (page: Page, title: string) =>
+const chartOf = (page: Page, title: string) =>
   page.getByRole('figure').filter({ has: page.getByText(title, { exact: true }) })
 
 /** Serves a folder of runs and opens its page. */
 async function openDashboard(t: ExecutionContext, parent: string, options?: BrowserContextOptions) {
   const server = await startDashboard(t, parent)
   const opened = await open(t, server.url, options)
-  await caughtUp(opened.page)
+  await waitUntilUpToDate(opened.page)
   return { ...opened, server }
 }
 
-const step = (step: number, loss: number, lr = 0.1) =>
+/** Returns the line of a step event in metrics.jsonl. */
+const stepLine = (step: number, loss: number, lr = 0.1) =>
   `${JSON.stringify({
     ...{ time: 1.5, type: 'step', epoch: 5, step, stepInEpoch: 1, stepsPerEpoch: 10, loss, lr },
     ...{ epochLoss: loss, epochAccuracy: 0.5, imagesPerSecond: 900, etaSeconds: 90 },
@@ -45,14 +46,14 @@ test('shows the curves of a run and updates them', async (t) => {
   t.false(page.url().includes('token'))
   t.is(await page.title(), 'photos · residual')
   t.is(await page.getByRole('heading', { level: 2, name: 'photos' }).count(), 1)
-  const loss = chart(page, 'Loss')
+  const loss = chartOf(page, 'Loss')
   await loss.locator('canvas').waitFor()
   await loss.filter({ hasText: /validation 0\.32/ }).waitFor()
-  await chart(page, 'Accuracy')
+  await chartOf(page, 'Accuracy')
     .filter({ hasText: /training 90\.0\u00a0%/ })
     .waitFor()
-  appendFileSync(join(dir, 'metrics.jsonl'), step(41, 0.0625, 0.0123))
-  await chart(page, 'Learning rate').getByText('0.0123').waitFor()
+  appendFileSync(join(dir, 'metrics.jsonl'), stepLine(41, 0.0625, 0.0123))
+  await chartOf(page, 'Learning rate').getByText('0.0123').waitFor()
   t.deepEqual(errors, [])
 })
 
@@ -73,7 +74,7 @@ test('escapes names of runs and warnings', async (t) => {
   for (const name of names) {
     await page.getByRole('button', { name }).click()
     await page.getByRole('heading', { level: 2, name }).waitFor()
-    await caughtUp(page)
+    await waitUntilUpToDate(page)
     await page.getByText('<b onclick=alert(3)>broken</b>').waitFor()
   }
   for (const name of names) await page.getByLabel(`Show the curves of ${name}`).check()
@@ -89,7 +90,7 @@ test('compares several runs and keeps the selection after a reload', async (t) =
   const { page, errors } = await openDashboard(t, parent)
   await page.getByRole('button', { name: /^first/ }).click()
   await page.getByLabel('Show the curves of second').check()
-  const legend = chart(page, 'Loss').getByRole('listitem')
+  const legend = chartOf(page, 'Loss').getByRole('listitem')
   await legend.filter({ hasText: 'second, validation' }).waitFor()
   t.is(await legend.filter({ hasText: 'first, training' }).count(), 1)
   await page.reload()
@@ -101,28 +102,27 @@ test('compares several runs and keeps the selection after a reload', async (t) =
   t.deepEqual(errors, [])
 })
 
-/** Starts a proxy between browser and server whose connections can be cut. */
+/** Starts a proxy between browser and server that can cut all connections. */
 async function startProxy(t: ExecutionContext, port: number) {
-  const open = new Set<Socket>()
+  const sockets = new Set<Socket>()
   let isCut = false
   const proxy = createServer((browser) => {
     const server = connect(port, '127.0.0.1')
     for (const socket of [browser, server]) {
-      open.add(socket)
+      sockets.add(socket)
       socket.on('error', () => {})
       socket.on('close', () => {
-        open.delete(socket)
+        sockets.delete(socket)
         browser.destroy()
         server.destroy()
       })
     }
     if (isCut) browser.destroy()
-    // The server accepts only its own host name.
-    const own = (address: AddressInfo) => `127.0.0.1:${address.port}`
+    // The server accepts only requests for its own host name and port.
     browser.on('data', (bytes) => {
-      const text = bytes.toString('latin1')
-      const from = own(proxy.address() as AddressInfo)
-      server.write(text.replaceAll(from, `127.0.0.1:${port}`), 'latin1')
+      const request = bytes.toString('latin1')
+      const host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+      server.write(request.replaceAll(host, `127.0.0.1:${port}`), 'latin1')
     })
     server.pipe(browser)
   })
@@ -130,7 +130,7 @@ async function startProxy(t: ExecutionContext, port: number) {
   await once(proxy, 'listening')
   const cut = (value: boolean) => {
     isCut = value
-    if (isCut) for (const socket of open) socket.destroy()
+    if (isCut) for (const socket of sockets) socket.destroy()
   }
   t.teardown(() => {
     proxy.close()
@@ -146,7 +146,7 @@ test('reconnects after a lost connection without duplicating points', async (t) 
   const server = await startDashboard(t, parent)
   const { port, cut } = await startProxy(t, server.port)
   const { page } = await open(t, server.url.replace(`:${server.port}`, `:${port}`))
-  await caughtUp(page)
+  await waitUntilUpToDate(page)
   await page.getByText('Epochs as a table').click()
   const rows = page.locator('tbody tr')
   // Rows are rendered when the table is open, shortly after the click.
@@ -159,7 +159,7 @@ test('reconnects after a lost connection without duplicating points', async (t) 
   appendFileSync(log, `${next}\n`)
   cut(false)
   await rows.nth(4).waitFor()
-  await caughtUp(page)
+  await waitUntilUpToDate(page)
   const epochs = await page.locator('tbody td:first-child').allTextContents()
   t.deepEqual(epochs, ['5', '4', '3', '2', '1'])
 })
@@ -190,7 +190,7 @@ test('shows progress and sample predictions of a running run, and stops it', asy
   await page.getByText(/^epoch \d+ of 5,000 · step \d+ of \d+ · .+ remaining$/).waitFor()
   const sampleItems = page.locator('#samples li')
   await sampleItems.nth(11).waitFor()
-  t.regex(await text(page.locator('#samples-status')), /of 12 validation images correct, epoch/)
+  t.regex(await textOf(page.locator('#samples-status')), /of 12 validation images correct, epoch/)
   t.true(
     await sampleItems
       .first()
@@ -216,16 +216,18 @@ test('shows progress and sample predictions of a running run, and stops it', asy
 test('loads 100,000 points within seconds and redraws them quickly', async (t) => {
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'long', epochs: 1, finished: false })
-  const out = createWriteStream(join(dir, 'metrics.jsonl'))
+  const log = createWriteStream(join(dir, 'metrics.jsonl'))
   for (let index = 1; index <= 100_000; index++) {
-    out.write(step(index, 2 / (1 + index / 9000) + (index === 54_321 ? 9 : 0.1 * Math.sin(index))))
+    log.write(
+      stepLine(index, 2 / (1 + index / 9000) + (index === 54_321 ? 9 : 0.1 * Math.sin(index))),
+    )
   }
-  out.end()
-  await finished(out)
-  const began = Date.now()
+  log.end()
+  await finished(log)
+  const startedAt = Date.now()
   const { page, errors } = await openDashboard(t, parent)
-  const seconds = (Date.now() - began) / 1000
-  const drawn = await page.evaluate(() => {
+  const seconds = (Date.now() - startedAt) / 1000
+  const medianRedraw = await page.evaluate(() => {
     const smooth = document.getElementById('smooth') as HTMLInputElement
     const times = Array.from({ length: 10 }, () => {
       const start = performance.now()
@@ -234,13 +236,13 @@ test('loads 100,000 points within seconds and redraws them quickly', async (t) =
     })
     return times.sort((a, b) => a - b)[5] ?? Number.NaN
   })
-  t.log(`shown after ${seconds.toFixed(1)} s, drawn in ${drawn.toFixed(0)} ms`)
+  t.log(`shown after ${seconds.toFixed(1)} s, redrawn in ${medianRedraw.toFixed(0)} ms`)
   // Limits for a busy machine; an idle one needs a tenth.
   t.true(seconds < 60, `${seconds} s`)
-  t.true(drawn < 400, `${drawn} ms`)
-  // The batches, and so the outlier, are still drawn.
-  const marks = await chart(page, 'Loss').getByRole('group').getAttribute('aria-label')
-  t.regex(marks ?? '', /^Loss: batches/)
+  t.true(medianRedraw < 400, `${medianRedraw} ms`)
+  // The unsmoothed losses, and so the outlier, are drawn, too.
+  const label = await chartOf(page, 'Loss').getByRole('group').getAttribute('aria-label')
+  t.regex(label ?? '', /^Loss: batches/)
   t.deepEqual(errors, [])
 })
 
@@ -248,8 +250,8 @@ test('zooms with mouse and keyboard, and announces values', async (t) => {
   const parent = folder(t)
   makeRun(parent, { name: 'photos', epochs: 10 })
   const { page, errors } = await openDashboard(t, parent)
-  const plot = chart(page, 'Loss').getByRole('group')
-  const box = await chart(page, 'Loss').locator('.u-over').boundingBox()
+  const plot = chartOf(page, 'Loss').getByRole('group')
+  const box = await chartOf(page, 'Loss').locator('.u-over').boundingBox()
   if (box === null) return t.fail('there is no plot')
   const reset = page.getByRole('button', { name: 'Reset zoom' })
   t.false(await reset.isVisible())
@@ -264,7 +266,7 @@ test('zooms with mouse and keyboard, and announces values', async (t) => {
   await plot.focus()
   await page.keyboard.press('Home')
   await page.keyboard.press('ArrowRight')
-  await chart(page, 'Loss')
+  await chartOf(page, 'Loss')
     .getByRole('status')
     .filter({ hasText: /^step \S+: batches/ })
     .waitFor()
@@ -284,11 +286,11 @@ test('fits a phone and supports dark mode', async (t) => {
   const phone = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' as const }
   const { page, errors } = await openDashboard(t, parent, phone)
   await page.getByText('Epochs as a table').click()
-  const [wide, background] = await page.evaluate(() => [
+  const [width, background] = await page.evaluate(() => [
     document.documentElement.scrollWidth,
     getComputedStyle(document.body).backgroundColor,
   ])
-  t.is(wide, 360)
+  t.is(width, 360)
   t.is(background, 'rgb(20, 23, 28)')
   t.deepEqual(errors, [])
 })
@@ -298,31 +300,33 @@ test('all controls have names and can be reached with the Tab key', async (t) =>
   makeRun(parent, { name: 'photos' })
   makeRun(parent, { name: 'other' })
   const { page } = await openDashboard(t, parent)
-  const nameless = await page.evaluate(() =>
+  const unnamed = await page.evaluate(() =>
     [...document.querySelectorAll('button, input, select, [tabindex="0"]')]
       .filter((element) => {
         const { labels } = element as HTMLInputElement
-        const words = [
+        const names = [
           element.textContent,
           element.getAttribute('aria-label'),
           labels?.[0]?.textContent,
         ]
-        return !words.some((text) => text?.trim())
+        return !names.some((name) => name?.trim())
       })
       .map((element) => element.outerHTML),
   )
-  t.deepEqual(nameless, [])
-  const reached = new Set<string>()
+  t.deepEqual(unnamed, [])
+  const focused = new Set<string>()
   for (let presses = 0; presses < 30; presses++) {
     await page.keyboard.press('Tab')
-    reached.add(
+    focused.add(
       await page.evaluate(() => {
-        const { activeElement: at } = document
-        return at?.id || at?.getAttribute('aria-label') || at?.textContent?.trim() || ''
+        const { activeElement: element } = document
+        return (
+          element?.id || element?.getAttribute('aria-label') || element?.textContent?.trim() || ''
+        )
       }),
     )
   }
-  for (const wanted of [
+  for (const pattern of [
     /^Skip to content/,
     /curves of photos/,
     /^photos/,
@@ -332,19 +336,19 @@ test('all controls have names and can be reached with the Tab key', async (t) =>
     /table/,
   ]) {
     t.true(
-      [...reached].some((name) => wanted.test(name)),
-      `${wanted} in ${[...reached]}`,
+      [...focused].some((name) => pattern.test(name)),
+      `${pattern} in ${[...focused]}`,
     )
   }
 })
 
-test('a URL without the token explains what to open', async (t) => {
+test('a URL without the token explains which URL to open', async (t) => {
   const server = await startDashboard(t, folder(t))
   const { page } = await open(t, `http://127.0.0.1:${server.port}/`)
-  t.regex(await text(page.locator('body')), /Open the full URL that `residual` printed/)
+  t.regex(await textOf(page.locator('body')), /Open the full URL that `residual` printed/)
 })
 
-test('an empty folder shows how to start a run, and shows it when it exists', async (t) => {
+test('an empty folder shows how to start a run, and a new run is shown when it exists', async (t) => {
   const parent = folder(t)
   const server = await startDashboard(t, parent)
   const { page, errors } = await open(t, server.url)
@@ -360,7 +364,7 @@ test('keeps the curves after the server has closed', async (t) => {
   const { page, server } = await openDashboard(t, parent)
   await server.close()
   await page.getByText(/server closed/).waitFor()
-  await chart(page, 'Accuracy').getByText('90.0 %').first().waitFor()
+  await chartOf(page, 'Accuracy').getByText('90.0 %').first().waitFor()
   t.pass()
 })
 
@@ -368,8 +372,8 @@ test('links to the report of a run, which opens in a new tab without scripts', a
   const parent = folder(t)
   const dir = makeRun(parent, { name: 'photos & friends' })
   makeRun(parent, { name: 'without' })
-  const kept = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
-  writeFileSync(join(dir, 'evaluation.json'), JSON.stringify(kept))
+  const stored = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
+  writeFileSync(join(dir, 'evaluation.json'), JSON.stringify(stored))
   const { file } = await report(dir)
   const { page, errors } = await openDashboard(t, parent)
   await page.getByRole('button', { name: /^without/ }).click()
@@ -379,13 +383,13 @@ test('links to the report of a run, which opens in a new tab without scripts', a
   await page.getByRole('button', { name: /^photos/ }).click()
   await link.waitFor()
 
-  const opened = async () => {
+  const openReport = async () => {
     const [tab] = await Promise.all([page.waitForEvent('popup'), link.click()])
     tab.on('console', (message) => errors.push(message.text()))
     await tab.waitForLoadState()
     return tab
   }
-  const tab = await opened()
+  const tab = await openReport()
   t.deepEqual(errors, []) // checked before the sandboxed page is inspected, which logs errors
   t.is(await tab.title(), 'resnet20 on photos')
   const image = tab.locator('img').first()
@@ -404,13 +408,13 @@ test('links to the report of a run, which opens in a new tab without scripts', a
   writeFileSync(file, hostile)
   const requested: string[] = []
   page.context().on('requestfinished', (request) => requested.push(request.url()))
-  const quiet = await opened()
-  await quiet.getByRole('button', { name: 'go' }).click()
-  await quiet.waitForTimeout(300)
-  t.is(await quiet.title(), 'quiet')
-  t.regex(quiet.url(), /\/report\?run=photos/)
-  const own = requested.filter((url) => !/\/api\/(runs|stream|samples)\b/.test(url))
-  t.deepEqual(own, [quiet.url()])
+  const hostileTab = await openReport()
+  await hostileTab.getByRole('button', { name: 'go' }).click()
+  await hostileTab.waitForTimeout(300)
+  t.is(await hostileTab.title(), 'quiet')
+  t.regex(hostileTab.url(), /\/report\?run=photos/)
+  const reportRequests = requested.filter((url) => !/\/api\/(runs|stream|samples)\b/.test(url))
+  t.deepEqual(reportRequests, [hostileTab.url()])
 })
 
 test('shows the command to open the page again after the server has closed or is lost', async (t) => {
@@ -420,15 +424,15 @@ test('shows the command to open the page again after the server has closed or is
   const command = page.locator('#connection code')
   await server.close()
   await page.getByText(/server closed/).waitFor()
-  t.is(await text(command), `residual dashboard '${parent.replace("'", "'\\''")}'`)
+  t.is(await textOf(command), `residual dashboard '${parent.replace("'", "'\\''")}'`)
 
   const other = await startDashboard(t, parent)
   const { port, cut } = await startProxy(t, other.port)
   const again = await open(t, other.url.replace(`:${other.port}`, `:${port}`))
-  await caughtUp(again.page)
+  await waitUntilUpToDate(again.page)
   cut(true)
   await again.page.getByText(/connection lost, reconnecting/).waitFor()
   await again.page.locator('#connection code').waitFor()
   cut(false)
-  await caughtUp(again.page)
+  await waitUntilUpToDate(again.page)
 })

@@ -1,4 +1,4 @@
-/** The report, in a real browser. */
+/** Tests of the report in a real browser. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -33,8 +33,8 @@ async function writeReport(
 }
 
 /**
- * Finds the text with the lowest contrast (WCAG 2.2, 1.4.3). Numbers in the cells of a matrix are
- * checked in charts.test.ts.
+ * Finds the text with the lowest contrast ratio (WCAG 2.2, 1.4.3), except numbers in the cells of a
+ * matrix, which charts.test.ts checks.
  */
 function lowestContrast(page: Page): Promise<{ ratio: number; text: string }> {
   return page.evaluate(`(() => {
@@ -46,9 +46,9 @@ function lowestContrast(page: Page): Promise<{ ratio: number; text: string }> {
       })
       return 0.2126 * r + 0.7152 * g + 0.0722 * b
     }
-    const below = (element) => {
-      for (let at = element; at; at = at.parentElement) {
-        const color = getComputedStyle(at).backgroundColor
+    const backgroundOf = (element) => {
+      for (let ancestor = element; ancestor; ancestor = ancestor.parentElement) {
+        const color = getComputedStyle(ancestor).backgroundColor
         if ((channels(color)[3] ?? 1) > 0) return color
       }
       return 'rgb(255, 255, 255)'
@@ -59,11 +59,11 @@ function lowestContrast(page: Page): Promise<{ ratio: number; text: string }> {
       .map((element) => {
         const style = getComputedStyle(element)
         const svg = element.closest('svg')
-        const [a, b] = [luminance(svg ? style.fill : style.color), luminance(below(svg ? svg.parentElement : element))]
+        const [a, b] = [luminance(svg ? style.fill : style.color), luminance(backgroundOf(svg ? svg.parentElement : element))]
         const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
         return { ratio, text: element.textContent.slice(0, 40) }
       })
-    return ratios.reduce((least, each) => (each.ratio < least.ratio ? each : least))
+    return ratios.reduce((a, b) => (b.ratio < a.ratio ? b : a))
   })()`)
 }
 
@@ -87,10 +87,10 @@ for (const [display, options] of DISPLAYS) {
     t.deepEqual(errors, [])
     const { ratio, text } = await lowestContrast(page)
     t.true(ratio >= 4.5, `${ratio.toFixed(2)} at ${text}`)
-    const [content, window] = (await page.evaluate(
+    const [contentWidth, windowWidth] = (await page.evaluate(
       '[document.documentElement.scrollWidth, innerWidth]',
     )) as [number, number]
-    t.true(content <= window, `${content} in ${window}`)
+    t.true(contentWidth <= windowWidth, `${contentWidth} in ${windowWidth}`)
     t.is((await page.getByText(HOSTILE[0] as string).count()) > 0, true)
     t.is(await page.locator('script, img[src=x]').count(), 0)
   })
@@ -101,8 +101,8 @@ test('a report is accessible by keyboard, and its figures have names and tables'
   await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
   t.is(new URL(page.url()).hash, '#content')
-  const data = page.getByText('Show data').first()
-  await data.focus()
+  const summary = page.getByText('Show data').first()
+  await summary.focus()
   await page.keyboard.press('Enter')
   await page.getByRole('region', { name: 'Confusion matrix' }).waitFor()
   for (const name of [/loss over 5 epochs/, /accuracy over 5 epochs/, /^Confusion matrix of 3/]) {
@@ -118,11 +118,15 @@ test('a thousand classes and a thousand epochs open in less than two seconds', a
   const { page } = await open(t, url)
   const times: number[] = []
   // The fastest of several attempts, since the machine may be busy.
-  for (let time = 0; time < 5 && (times.length === 0 || Math.min(...times) >= 2000); time++) {
-    const before = performance.now()
+  for (
+    let attempt = 0;
+    attempt < 5 && (times.length === 0 || Math.min(...times) >= 2000);
+    attempt++
+  ) {
+    const startedAt = performance.now()
     await page.reload()
     await page.evaluate('new Promise((done) => requestAnimationFrame(() => setTimeout(done)))')
-    times.push(performance.now() - before)
+    times.push(performance.now() - startedAt)
   }
-  t.true(Math.min(...times) < 2000, times.map((time) => time.toFixed(0)).join(', '))
+  t.true(Math.min(...times) < 2000, times.map((milliseconds) => milliseconds.toFixed(0)).join(', '))
 })

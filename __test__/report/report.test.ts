@@ -104,16 +104,16 @@ test('lists warnings as sentences with their hints', async (t) => {
 test('ignores a stored evaluation of another epoch or with invalid values', async (t) => {
   const dir = makeRun(folder(t))
   const file = join(dir, 'evaluation.json')
-  const whole = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
+  const valid = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
   const isIgnored = async (stored: unknown) => {
     writeFileSync(file, JSON.stringify(stored))
     const { skipped, file: page } = await report(dir, { evaluate: false })
     t.notRegex(readFileSync(page, 'utf8'), /<b>/)
     return skipped.some(({ section }) => section === SECTIONS[2])
   }
-  t.false(await isIgnored(whole))
-  t.true(await isIgnored({ ...whole, epoch: 3 }))
-  t.true(await isIgnored({ ...whole, split: 'val' }))
+  t.false(await isIgnored(valid))
+  t.true(await isIgnored({ ...valid, epoch: 3 }))
+  t.true(await isIgnored({ ...valid, split: 'val' }))
   const invalid: [key: string, value: unknown][] = [
     ['accuracy', '<b>'],
     ['classes', [{ label: '<b>' }]],
@@ -121,11 +121,11 @@ test('ignores a stored evaluation of another epoch or with invalid values', asyn
     ['mostConfused', null],
     ['calibration', { bins: [{}] }],
     ['samples', [7]],
-    ['topLosses', [{ ...whole.evaluation.samples[0], thumbnail: { width: 1e6, height: 1 } }]],
+    ['topLosses', [{ ...valid.evaluation.samples[0], thumbnail: { width: 1e6, height: 1 } }]],
   ]
   for (const [key, value] of invalid) {
-    const evaluation = { ...whole.evaluation, [key]: value }
-    t.true(await isIgnored({ ...whole, evaluation }), key)
+    const evaluation = { ...valid.evaluation, [key]: value }
+    t.true(await isIgnored({ ...valid, evaluation }), key)
     t.regex((await readRunFolder(dir)).issues.join(), /evaluation\.json cannot be read/, key)
   }
 })
@@ -163,18 +163,18 @@ test('reports on a run that is unfinished or not started', async (t) => {
   const dir = makeRun(parent, { finished: false })
   const file = join(dir, 'metrics.jsonl')
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, -20))
-  const torn = await report(dir, { evaluate: false })
-  const page = readFileSync(torn.file, 'utf8')
+  const unfinished = await report(dir, { evaluate: false })
+  const page = readFileSync(unfinished.file, 'utf8')
   t.regex(page, /is not finished/)
   t.regex(page, /The last line of metrics\.jsonl is truncated/)
-  t.is(torn.runs[0]?.epochs, 3)
-  t.is(torn.runs[0]?.stopReason, undefined)
+  t.is(unfinished.runs[0]?.epochs, 3)
+  t.is(unfinished.runs[0]?.stopReason, undefined)
 
   writeFileSync(file, '')
   rmSync(join(dir, 'environment.json'))
-  const bare = await report(dir)
-  t.true(bare.skipped.some(({ section }) => section === 'Training curves'))
-  t.true(bare.skipped.some(({ section }) => section === 'Environment'))
+  const notStarted = await report(dir)
+  t.true(notStarted.skipped.some(({ section }) => section === 'Training curves'))
+  t.true(notStarted.skipped.some(({ section }) => section === 'Environment'))
   // Figures of the earlier report are removed.
   t.false(existsSync(join(dir, 'plots', 'loss.svg')))
 

@@ -31,15 +31,15 @@ test('reads a complete run folder, also through a symbolic link', async (t) => {
 
 test('rejects a path that is not a run folder, with a hint', async (t) => {
   const parent = folder(t)
-  const made = (name: string, config?: string) => {
+  const createFolder = (name: string, config?: string) => {
     mkdirSync(join(parent, name))
     if (config !== undefined) writeFileSync(join(parent, name, 'config.json'), config)
   }
-  made('empty')
-  made('torn', '{ "data": {')
-  made('other', '{ "compilerOptions": {} }')
+  createFolder('empty')
+  createFolder('truncated', '{ "data": {')
+  createFolder('other', '{ "compilerOptions": {} }')
   writeFileSync(join(parent, 'file'), '')
-  for (const name of ['empty', 'torn', 'other', 'file', 'missing']) {
+  for (const name of ['empty', 'truncated', 'other', 'file', 'missing']) {
     const error = await t.throwsAsync(readRunFolder(join(parent, name)), {
       instanceOf: ResidualError,
       code: 'E_CHECKPOINT',
@@ -60,7 +60,7 @@ test('reads metrics up to a truncated last line, and reports it', async (t) => {
   t.regex(issues[0] ?? '', /truncated/)
 })
 
-test('an unreadable log only loses the history', async (t) => {
+test('a run with an unreadable log is read without its history', async (t) => {
   const dir = makeRun(folder(t))
   rmSync(join(dir, 'metrics.jsonl'))
   mkdirSync(join(dir, 'metrics.jsonl'))
@@ -92,12 +92,12 @@ test('reads runs of a newer version and runs without metrics as far as possible'
   const older = await readRunFolder(makeRun(parent, { name: 'older', version: '0.0.9' }))
   t.deepEqual(older.issues, [])
 
-  const bare = join(parent, 'bare')
-  mkdirSync(bare)
+  const withoutMetrics = join(parent, 'without-metrics')
+  mkdirSync(withoutMetrics)
   const config = readFileSync(join(newer.dir, 'config.json'))
-  writeFileSync(join(bare, 'config.json'), config)
-  writeFileSync(join(bare, 'result.json'), '{}')
-  const { epochs, result, issues } = await readRunFolder(bare)
+  writeFileSync(join(withoutMetrics, 'config.json'), config)
+  writeFileSync(join(withoutMetrics, 'result.json'), '{}')
+  const { epochs, result, issues } = await readRunFolder(withoutMetrics)
   t.is(epochs.length, 0)
   t.is(result, undefined)
   t.is(issues.length, 2)

@@ -15,9 +15,9 @@ export interface SampleRun {
   finished?: boolean
 }
 
-/** Writes a run folder without checkpoints, as training would have done, for tests of its readers. */
+/** Writes a run folder like that of a training run, but without checkpoints. */
 export function makeRun(parent: string, sample: SampleRun = {}): string {
-  const { name = 'made', classes = ['ant', 'bee', 'wasp'], epochs = 4, finished = true } = sample
+  const { name = 'sample', classes = ['ant', 'bee', 'wasp'], epochs = 4, finished = true } = sample
   const dir = join(parent, name)
   mkdirSync(dir, { recursive: true })
   const config = { ...configuration(dir), epochs, ...sample.config }
@@ -52,25 +52,29 @@ function* history(
   epochs: number,
   stepsPerEpoch: number,
 ): Generator<RunEvent> {
-  const facts = { source: './photos', classes, train: 80, val: 0, test: 20, fingerprint: '0' }
+  const data = { source: './photos', classes, train: 80, val: 0, test: 20, fingerprint: '0' }
   const images = { trainImages: 72, valImages: 8, testImages: 20, parameters: 1000, macs: 10_000 }
-  const start = { type: 'start', config, data: facts, ...images, stepsPerEpoch, startStep: 0 }
+  const start = { type: 'start', config, data, ...images, stepsPerEpoch, startStep: 0 }
   yield start as unknown as RunEvent
   for (let epoch = 1; epoch <= epochs; epoch++) {
-    const done = epoch / epochs
-    const common = { epoch, lr: 0.1 * (1 - done), imagesPerSecond: 900 + (epoch % 7) }
+    const fraction = epoch / epochs
+    const common = { epoch, lr: 0.1 * (1 - fraction), imagesPerSecond: 900 + (epoch % 7) }
     for (let stepInEpoch = 1; stepInEpoch <= stepsPerEpoch; stepInEpoch++) {
       const step = (epoch - 1) * stepsPerEpoch + stepInEpoch
       const loss = 2 / (1 + step / 50) + 0.1 * Math.sin(step)
-      const progress = { loss, epochLoss: loss, epochAccuracy: done, etaSeconds: null }
+      const progress = { loss, epochLoss: loss, epochAccuracy: fraction, etaSeconds: null }
       yield { type: 'step', ...common, step, stepInEpoch, stepsPerEpoch, ...progress }
     }
     yield {
       type: 'epoch',
       ...common,
       step: epoch * stepsPerEpoch,
-      train: { loss: 1.2 - done, accuracy: 0.2 + 0.7 * done, count: 72 },
-      val: { loss: 1.3 - done + 0.02 * (epoch % 3), accuracy: 0.2 + 0.675 * done, count: 8 },
+      train: { loss: 1.2 - fraction, accuracy: 0.2 + 0.7 * fraction, count: 72 },
+      val: {
+        loss: 1.3 - fraction + 0.02 * (epoch % 3),
+        accuracy: 0.2 + 0.675 * fraction,
+        count: 8,
+      },
       best: true,
       seconds: 12 * epoch,
     }
@@ -116,8 +120,13 @@ export function makeEvaluation(classes: readonly string[]): Evaluation {
 
 /** Creates an example whose pixels are noise, which cannot be compressed. */
 function example(classes: readonly string[], index: number): EvaluatedImage {
-  const [label, predicted] = [0, 1].map((at) => classes[(index + at) % classes.length] as string)
-  const pixels = Array.from({ length: 96 * 96 * 3 }, (_, at) => (at * 7919 * (index + 1)) % 251)
+  const [label, predicted] = [0, 1].map(
+    (offset) => classes[(index + offset) % classes.length] as string,
+  )
+  const pixels = Array.from(
+    { length: 96 * 96 * 3 },
+    (_, position) => (position * 7919 * (index + 1)) % 251,
+  )
   return {
     ...{ index, name: `/photos/train/${label}/${index}.jpg` },
     ...{ label: label as string, predicted: predicted as string, probability: 0.9, loss: 3 },
