@@ -40,8 +40,7 @@ export async function writeReport(
 }
 
 const NOT_EVALUATED: SectionData<never> = {
-  missing:
-    'The run folder contains no evaluation of the best epoch, and evaluating it was disabled.',
+  missing: 'Evaluation was disabled, and the run folder contains no matching evaluation.',
 }
 
 function plotsFolder(file: string): string {
