@@ -80,7 +80,7 @@ impl DeviceDataset {
     }
 
     /// Returns whether the images are those of `source`.
-    pub fn is_of(&self, source: &Arc<dyn Source>) -> bool {
+    pub fn is_copy_of(&self, source: &Arc<dyn Source>) -> bool {
         Arc::ptr_eq(&self.source, source)
     }
 
@@ -389,7 +389,7 @@ mod tests {
             DeviceDataset::new(&subset.source, model.compute(), shape, &transform, &|| true);
         assert_eq!(stopped.err().unwrap().code, ErrorCode::Aborted);
         let dataset = device_dataset(&subset, &model, &transform);
-        assert!(dataset.is_of(&subset.source) && !dataset.is_of(&images(1).source));
+        assert!(dataset.is_copy_of(&subset.source) && !dataset.is_copy_of(&images(1).source));
         let lost = Batch { crop_windows: Some(Vec::new()), ..Batch::default() };
         assert_eq!(model_input(&model, None, &lost).err().unwrap().code, ErrorCode::Internal);
     }

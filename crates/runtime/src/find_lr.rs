@@ -6,7 +6,9 @@ use residual_spec::{
     FindLrConfig, FindLrOptions, FromJson, KeyPath, LrFinderResult, LrPoint, LrSuggestion, Result,
     resolve_find_lr,
 };
-use residual_train::{OnDevice, Prepared, StepOutcome, TrainStep, no_readable_image, pixel_mean};
+use residual_train::{
+    DeviceImages, Prepared, StepOutcome, TrainStep, no_readable_image, pixel_mean,
+};
 use serde_json::Value;
 
 use crate::catch_panic::none_if_cancelled;
@@ -59,7 +61,7 @@ fn measure(
     let pixel_mean = pixel_mean::compute(&splits.train, &config, is_cancelled);
     let Some(pixel_mean) = none_if_cancelled(pixel_mean)? else { return Ok(None) };
     let pipeline = Pipeline::train(&config, pixel_mean.as_ref());
-    let on_device = OnDevice::load(&config, &splits, &pipeline, is_cancelled);
+    let on_device = DeviceImages::load(&config, &splits, &pipeline, is_cancelled);
     let Some(on_device) = none_if_cancelled(on_device)? else { return Ok(None) };
     step.set_images(on_device.images(&splits.train).cloned());
     let mut batches = StepBatches::new(&config, &splits.train, pipeline, step.has_images());
@@ -74,8 +76,8 @@ fn measure(
         }
         let lr = lr_at(curve.points.len() as u32, range);
         match step.optimizer_step(lr)? {
-            StepOutcome::NotFinite(_) => return Ok(Some(curve.result(true))),
-            StepOutcome::Done(metrics) => curve.add(lr, metrics.score().loss),
+            StepOutcome::Diverged(_) => return Ok(Some(curve.result(true))),
+            StepOutcome::Done(metrics) => curve.add(lr, metrics.to_metrics().loss),
         }
     }
     let diverged = curve.has_diverged();

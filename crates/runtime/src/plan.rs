@@ -9,7 +9,7 @@ use residual_model::predict_log_probs;
 use residual_spec::{
     FromJson, KeyPath, Plan, PlanConfig, Result, TimeEstimate, median, resolve_plan,
 };
-use residual_train::{Lengths, OnDevice, Prepared, SAFE_LR, TrainStep, memory, pixel_mean};
+use residual_train::{DeviceImages, Lengths, Prepared, SAFE_LR, TrainStep, memory, pixel_mean};
 use serde_json::Value;
 
 use crate::catch_panic::none_if_cancelled;
@@ -95,7 +95,7 @@ impl Timing {
         let mean = pixel_mean::compute(&splits.train, config, is_cancelled);
         let Some(mean) = none_if_cancelled(mean)? else { return Ok(None) };
         let pipeline = Pipeline::train(config, mean.as_ref());
-        let on_device = OnDevice::load(config, splits, &pipeline, is_cancelled);
+        let on_device = DeviceImages::load(config, splits, &pipeline, is_cancelled);
         let Some(on_device) = none_if_cancelled(on_device)? else { return Ok(None) };
         step.set_images(on_device.images(&splits.train).cloned());
         let batches = StepBatches::new(config, &splits.train, pipeline, step.has_images());
@@ -178,7 +178,7 @@ fn measure_evaluation(
     step: &TrainStep,
     val: &Subset,
     pipeline: Arc<Pipeline>,
-    on_device: &OnDevice,
+    on_device: &DeviceImages,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<f64>> {
     let _no_grad = tch::no_grad_guard();

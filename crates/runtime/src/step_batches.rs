@@ -64,7 +64,7 @@ impl<'a> StepBatches<'a> {
             };
             // Batch normalization cannot be trained on a single image.
             if loaded.batch.len() > 1
-                && let StepOutcome::NotFinite(_) = step.forward_backward(&loaded.batch)?
+                && let StepOutcome::Diverged(_) = step.forward_backward(&loaded.batch)?
             {
                 return Ok(StepGradients::NotFinite);
             }

@@ -2,12 +2,12 @@
 
 mod batch_size;
 mod control;
+mod device_images;
 mod free_memory;
 mod initial_weights;
 mod loss;
 mod machine;
 pub mod memory;
-mod on_device;
 pub mod pixel_mean;
 mod position;
 mod resume;
@@ -17,10 +17,10 @@ mod thumbnail;
 mod trainer;
 
 pub use control::{Control, Entry, Outcome, StopSignal};
+pub use device_images::DeviceImages;
 pub use machine::{cores, machine_info};
-pub use on_device::OnDevice;
 pub use position::{Position, RunningMetrics};
-pub use step::{MAX_IN_FLIGHT, NotFinite, StepOutcome, TrainStep};
+pub use step::{Divergence, MAX_IN_FLIGHT, StepOutcome, TrainStep};
 pub use synthetic::{SAFE_LR, synthetic_batch, train_once};
 pub use thumbnail::{encode_thumbnail, read_thumbnail};
 pub use trainer::{

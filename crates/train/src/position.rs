@@ -67,7 +67,7 @@ impl RunningMetrics {
     }
 
     /// Returns the means; 0 without images.
-    pub fn score(&self) -> Metrics {
+    pub fn to_metrics(&self) -> Metrics {
         let mean = |sum: f64| if self.count == 0 { 0.0 } else { sum / self.count as f64 };
         Metrics {
             loss: mean(self.loss_sum),

@@ -96,7 +96,7 @@ fn batch(b: u64, count: u64, size: u64) -> Batch {
 fn done<T>(outcome: StepOutcome<T>) -> T {
     match outcome {
         StepOutcome::Done(done) => done,
-        StepOutcome::NotFinite(bad) => panic!("{} became {}", bad.quantity, bad.value),
+        StepOutcome::Diverged(bad) => panic!("{} became {}", bad.quantity, bad.value),
     }
 }
 
@@ -167,7 +167,7 @@ fn a_loss_that_is_not_finite_leaves_weights_and_statistics_unchanged() {
     let mut bad = batch(0, 8, size);
     bad.images_mut()[0] = f32::NAN;
     assert!(
-        matches!(step.forward_backward(&bad).unwrap(), StepOutcome::NotFinite(it) if it.value.is_nan())
+        matches!(step.forward_backward(&bad).unwrap(), StepOutcome::Diverged(it) if it.value.is_nan())
     );
     assert!(step.roll_back().unwrap());
     for (before, after) in before.iter().zip(tensors(&step)) {

@@ -18,7 +18,7 @@ use super::context::StepContext;
 use super::grad_accumulator::GradAccumulator;
 use super::input::StepInput;
 use super::{
-    CompletedStep, LOSS_SCALE, MAX_IN_FLIGHT, NotFinite, Pending, StepEngine, StepOutcome,
+    CompletedStep, Divergence, LOSS_SCALE, MAX_IN_FLIGHT, Pending, StepEngine, StepOutcome,
 };
 use crate::position::RunningMetrics;
 
@@ -328,16 +328,16 @@ impl<'a> DeferredStats<'a> {
         DeferredStats { loss_sum, num_correct, norm, loss_scale, scaler_snapshot, count }
     }
 
-    pub fn not_finite(&self) -> Option<NotFinite> {
+    pub fn divergence(&self) -> Option<Divergence> {
         let mean = self.loss_sum / self.count as f64;
         if !mean.is_finite() {
-            return Some(NotFinite { quantity: "the loss", value: mean });
+            return Some(Divergence { quantity: "the loss", value: mean });
         }
         let (is_bad, quantity, value) = match self.loss_scale {
             None => (!self.norm.is_finite(), "the gradient norm", self.norm),
             Some(scale) => (scale < MIN_SCALE, LOSS_SCALE, scale),
         };
-        is_bad.then_some(NotFinite { quantity, value })
+        is_bad.then_some(Divergence { quantity, value })
     }
 
     pub fn completed(&self) -> CompletedStep {

@@ -9,7 +9,7 @@ use tch::Tensor;
 
 use super::context::StepContext;
 use super::grad_accumulator::GradAccumulator;
-use super::{CompletedStep, LOSS_SCALE, NotFinite, Pending, StepEngine, StepOutcome};
+use super::{CompletedStep, Divergence, LOSS_SCALE, Pending, StepEngine, StepOutcome};
 use crate::position::RunningMetrics;
 
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(super) struct EagerEngine {
 struct BatchResult {
     gradients: GradAccumulator,
     metrics: RunningMetrics,
-    not_finite: Option<NotFinite>,
+    divergence: Option<Divergence>,
 }
 
 impl BatchResult {
@@ -35,7 +35,7 @@ impl BatchResult {
         batch_index: u32,
         micro_batch: u64,
     ) -> Result<()> {
-        if self.not_finite.is_some() {
+        if self.divergence.is_some() {
             return Ok(());
         }
         context.seed_dropout(batch_index, micro_batch);
@@ -47,7 +47,7 @@ impl BatchResult {
         }
         let value = loss.f_double_value(&[]).map_err(torch_error)?;
         if !value.is_finite() {
-            self.not_finite = Some(NotFinite { quantity: "the loss", value });
+            self.divergence = Some(Divergence { quantity: "the loss", value });
             return Ok(());
         }
         self.gradients.add(context.backward(&loss)?, weight)?;
@@ -73,8 +73,8 @@ impl StepEngine for EagerEngine {
             },
             &mut |_| false,
         )?;
-        if let Some(not_finite) = result.not_finite {
-            return Ok(StepOutcome::NotFinite(not_finite));
+        if let Some(divergence) = result.divergence {
+            return Ok(StepOutcome::Diverged(divergence));
         }
         self.gradients.add_batch(result.gradients)?;
         self.metrics.merge(result.metrics);
@@ -122,7 +122,7 @@ fn update(
     match &state.scaler {
         None if is_skipped => {
             let quantity = "the gradient norm";
-            return Ok(StepOutcome::NotFinite(NotFinite { quantity, value: norm }));
+            return Ok(StepOutcome::Diverged(Divergence { quantity, value: norm }));
         }
         None => state.optimizer.step(gradients, lr, None)?,
         Some(scaler) => {
@@ -134,7 +134,7 @@ fn update(
             let scale = scaler.scale().f_double_value(&[]).map_err(torch_error)?;
             if scale < MIN_SCALE {
                 scaler.restore_snapshot(&snapshot)?;
-                return Ok(StepOutcome::NotFinite(NotFinite {
+                return Ok(StepOutcome::Diverged(Divergence {
                     quantity: LOSS_SCALE,
                     value: scale,
                 }));

@@ -50,17 +50,17 @@ pub enum StepOutcome<T> {
     /// gradient overflowed.
     Done(T),
     /// A value was NaN, infinite or too small; the weights did not change.
-    NotFinite(NotFinite),
+    Diverged(Divergence),
 }
 
 /// A value that is not finite and ends training.
-pub struct NotFinite {
+pub struct Divergence {
     /// `the loss`, `the gradient norm`, `the loss scale` or `the learning rate`.
     pub quantity: &'static str,
     pub value: f64,
 }
 
-/// Name of the loss scale in [`NotFinite`].
+/// Name of the loss scale in [`Divergence`].
 const LOSS_SCALE: &str = "the loss scale";
 
 /// Execution strategy of steps.
@@ -230,9 +230,9 @@ impl TrainStep {
             Pending::Fetching { stats, count } => {
                 let stats = stats.wait()?;
                 let stats = DeferredStats::parse(&stats, count);
-                match stats.not_finite() {
+                match stats.divergence() {
                     None => StepOutcome::Done(stats.completed()),
-                    Some(not_finite) => {
+                    Some(divergence) => {
                         if let Some(scaler) = &self.context.state.scaler {
                             scaler.restore_snapshot(stats.scaler_snapshot)?;
                         }
@@ -240,7 +240,7 @@ impl TrainStep {
                         // The device skipped this update and all that were started after it.
                         let skipped = 1 + self.in_flight.len() as u64;
                         self.context.state.optimizer.uncount_steps(skipped);
-                        StepOutcome::NotFinite(not_finite)
+                        StepOutcome::Diverged(divergence)
                     }
                 }
             }
@@ -250,7 +250,7 @@ impl TrainStep {
                 self.loss_scale = loss_scale;
                 StepOutcome::Done(metrics)
             }
-            StepOutcome::NotFinite(not_finite) => StepOutcome::NotFinite(not_finite),
+            StepOutcome::Diverged(divergence) => StepOutcome::Diverged(divergence),
         })
     }
 

@@ -9,7 +9,7 @@ use residual_spec::{
 };
 
 use super::{Flow, StartedUpdate, Trainer};
-use crate::step::{NotFinite, StepOutcome};
+use crate::step::{Divergence, StepOutcome};
 
 /// Longest wait for a batch before the trainer checks for a stop.
 pub const BATCH_TIMEOUT: Duration = Duration::from_millis(200);
@@ -83,7 +83,7 @@ impl Trainer<'_> {
         self.warn_without_graphs()?;
         match outcome {
             StepOutcome::Done(()) => Ok(()),
-            StepOutcome::NotFinite(not_finite) => Err(self.roll_back(&not_finite)?),
+            StepOutcome::Diverged(divergence) => Err(self.roll_back(&divergence)?),
         }
     }
 
@@ -108,8 +108,8 @@ impl Trainer<'_> {
         let lr = self.schedule.lr(self.progress());
         if !lr.is_finite() {
             self.finish_updates(0)?;
-            let not_finite = NotFinite { quantity: "the learning rate", value: lr };
-            return Err(self.roll_back(&not_finite)?);
+            let divergence = Divergence { quantity: "the learning rate", value: lr };
+            return Err(self.roll_back(&divergence)?);
         }
         self.step.start_optimizer_step(lr)?;
         self.in_flight.push_back(StartedUpdate { batches, lr });
@@ -128,18 +128,18 @@ impl Trainer<'_> {
     fn finish_update(&mut self, StartedUpdate { batches, lr }: StartedUpdate) -> Result<()> {
         let metrics = match self.step.finish_optimizer_step()? {
             StepOutcome::Done(metrics) => metrics,
-            StepOutcome::NotFinite(not_finite) => return Err(self.roll_back(&not_finite)?),
+            StepOutcome::Diverged(divergence) => return Err(self.roll_back(&divergence)?),
         };
         self.position.batch += batches;
         self.position.step += 1;
         self.position.metrics.merge(metrics);
         self.clock.add_step(metrics.count);
         self.position.lr = lr;
-        self.emit_step(metrics.score().loss, lr)
+        self.emit_step(metrics.to_metrics().loss, lr)
     }
 
     fn emit_step(&mut self, loss: f64, lr: f64) -> Result<()> {
-        let epoch = self.position.metrics.score();
+        let epoch = self.position.metrics.to_metrics();
         let images_per_second = self.clock.current_throughput();
         let event = RunEvent::Step(StepEvent {
             epoch: self.position.epoch + 1,
@@ -178,7 +178,7 @@ impl Trainer<'_> {
     }
 
     /// Saves the state after the last successful update and returns `E_DIVERGED`.
-    fn roll_back(&mut self, NotFinite { quantity, value }: &NotFinite) -> Result<Error> {
+    fn roll_back(&mut self, Divergence { quantity, value }: &Divergence) -> Result<Error> {
         let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
         self.in_flight.clear();
         // A resume repeats the batches of updates that were not made.

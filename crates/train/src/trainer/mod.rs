@@ -24,7 +24,7 @@ use residual_weights::Checkpoint;
 use serde_json::Value;
 
 use crate::Control;
-use crate::on_device::OnDevice;
+use crate::device_images::DeviceImages;
 use crate::position::Position;
 use crate::step::TrainStep;
 pub use checkpoint::parse_position;
@@ -86,7 +86,7 @@ struct RunData {
     splits: Splits,
     train_pipeline: Arc<Pipeline>,
     eval_pipeline: Arc<Pipeline>,
-    on_device: OnDevice,
+    device_images: DeviceImages,
     pixel_mean: Option<Arc<PixelMean>>,
 }
 

@@ -12,7 +12,7 @@ use residual_weights::PIXEL_MEAN;
 use super::checkpoint::{parse_position, restore};
 use super::{Lengths, Prepared, ResumedRun, RunData, SessionClock, Trainer};
 use crate::Control;
-use crate::on_device::OnDevice;
+use crate::device_images::DeviceImages;
 use crate::position::Position;
 use crate::step::TrainStep;
 use crate::{pixel_mean, resume};
@@ -32,13 +32,13 @@ impl<'c> Trainer<'c> {
         }
         let mut data =
             RunData::open(dataset, splits, &config, resumed.as_ref(), &|| control.is_stopping())?;
-        step.set_images(data.on_device.images(&data.splits.train).cloned());
+        step.set_images(data.device_images.images(&data.splits.train).cloned());
         let lengths = Lengths::new(&config, data.splits.train.len());
         let (per_epoch, total) = (lengths.steps_per_epoch, lengths.total_steps);
         let schedule = LrSchedule::new(&config, per_epoch, total, position.schedule.clone());
         let dir = open_run_dir(&mut config, resumed.as_ref(), has_auto_name, &mut position)?;
 
-        let on_device_warning = data.on_device.warning.take();
+        let device_images_warning = data.device_images.warning.take();
         let mut trainer = Trainer {
             control,
             config,
@@ -54,7 +54,7 @@ impl<'c> Trainer<'c> {
             best_validation: None,
         };
         trainer.emit_start()?;
-        for warning in initial.warnings.into_iter().chain(on_device_warning) {
+        for warning in initial.warnings.into_iter().chain(device_images_warning) {
             trainer.emit(RunEvent::Warning(warning))?;
         }
         trainer.warn_without_graphs()?;
@@ -105,8 +105,8 @@ impl RunData {
         };
         let train_pipeline = Arc::new(Pipeline::train(config, pixel_mean.as_ref()));
         let eval_pipeline = Arc::new(Pipeline::eval(config, pixel_mean.as_ref()));
-        let on_device = OnDevice::load(config, &splits, &train_pipeline, is_cancelled)?;
-        Ok(RunData { dataset, splits, train_pipeline, eval_pipeline, on_device, pixel_mean })
+        let device_images = DeviceImages::load(config, &splits, &train_pipeline, is_cancelled)?;
+        Ok(RunData { dataset, splits, train_pipeline, eval_pipeline, device_images, pixel_mean })
     }
 }
 

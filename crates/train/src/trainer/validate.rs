@@ -24,7 +24,7 @@ impl Trainer<'_> {
                 no_readable_image().hint("See the warnings in metrics.jsonl for the files.")
             );
         }
-        let train = self.position.metrics.score();
+        let train = self.position.metrics.to_metrics();
         let validation = match self.data.splits.val.clone() {
             None => None,
             Some(val) => match self.validate(&val, on_idle)? {
@@ -146,7 +146,7 @@ impl Trainer<'_> {
                     .with_top_losses(NUM_EXAMPLES)
                     .with_samples(subset.evenly_spaced(NUM_EXAMPLES)),
                 loader,
-                self.data.on_device.images(subset).map(Rc::as_ref),
+                self.data.device_images.images(subset).map(Rc::as_ref),
                 || {
                     on_idle();
                     control.wait_while_paused(on_idle);
@@ -171,7 +171,7 @@ impl Trainer<'_> {
     }
 
     fn eval_loader(&self, subset: &Subset) -> Loader {
-        let crops_only = self.data.on_device.images(subset).is_some();
+        let crops_only = self.data.device_images.images(subset).is_some();
         let options = LoaderOptions { crops_only, ..LoaderOptions::eval(&self.config) };
         Loader::new(subset, Arc::clone(&self.data.eval_pipeline), options)
     }

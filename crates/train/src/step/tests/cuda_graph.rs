@@ -104,7 +104,7 @@ fn replays_skip_overflows_and_report_a_scale_that_is_too_low() {
         captured.start_optimizer_step(0.01).unwrap();
     }
     assert_eq!(done(captured.finish_optimizer_step()).count, 7);
-    let NotFinite { quantity, value } = not_finite(captured.finish_optimizer_step());
+    let Divergence { quantity, value } = divergence(captured.finish_optimizer_step());
     assert_eq!((quantity, value), (LOSS_SCALE, 0.5));
     assert!(captured.roll_back().unwrap());
     assert_eq!(captured.state().scaler.as_ref().unwrap().scale().double_value(&[]), 1.0);
@@ -132,7 +132,7 @@ fn a_divergence_rolls_back_to_the_last_good_step_and_replays_continue() {
             step.start_optimizer_step(lr(7)).unwrap();
         }
         assert_eq!(done(step.finish_optimizer_step()).count, 7);
-        not_finite(step.finish_optimizer_step());
+        divergence(step.finish_optimizer_step());
         assert!(step.roll_back().unwrap());
         assert!(before.iter().zip(step.tensors()).all(|(a, b)| a.f_equal(&b).unwrap()));
         assert_eq!(step.steps(), 7);

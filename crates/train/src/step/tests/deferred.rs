@@ -43,7 +43,7 @@ fn makes_no_update_after_a_loss_that_is_not_finite() {
         found.start_optimizer_step(0.05).unwrap();
     }
     assert_eq!(done(found.finish_optimizer_step()).count, 7);
-    let NotFinite { quantity, value } = not_finite(found.finish_optimizer_step());
+    let Divergence { quantity, value } = divergence(found.finish_optimizer_step());
     assert_eq!((quantity, value.is_nan()), ("the loss", true));
     assert!(found.roll_back().unwrap());
     assert_eq!(max_difference(&found, &expected), 0.0);

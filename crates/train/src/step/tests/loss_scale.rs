@@ -105,7 +105,7 @@ fn a_scale_below_the_minimum_is_a_divergence() {
         let _ = enlarge_head(&step);
         let before = step.tensors();
         step.forward_backward(&small_batch(1)).unwrap();
-        let NotFinite { quantity, value } = not_finite(step.optimizer_step(0.01));
+        let Divergence { quantity, value } = divergence(step.optimizer_step(0.01));
         assert_eq!((quantity, value), (LOSS_SCALE, 0.5));
         assert!(step.roll_back().unwrap());
         let scale = step.state().scaler.as_ref().unwrap().scale().double_value(&[]);

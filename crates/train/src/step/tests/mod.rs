@@ -130,16 +130,16 @@ fn max_difference(a: &TrainStep, b: &TrainStep) -> f64 {
 fn done(outcome: Result<StepOutcome<RunningMetrics>>) -> RunningMetrics {
     match outcome.unwrap() {
         StepOutcome::Done(metrics) => metrics,
-        StepOutcome::NotFinite(NotFinite { quantity, value }) => {
+        StepOutcome::Diverged(Divergence { quantity, value }) => {
             panic!("{quantity} became {value}")
         }
     }
 }
 
-fn not_finite(outcome: Result<StepOutcome<RunningMetrics>>) -> NotFinite {
+fn divergence(outcome: Result<StepOutcome<RunningMetrics>>) -> Divergence {
     match outcome.unwrap() {
         StepOutcome::Done(_) => panic!("the step was made"),
-        StepOutcome::NotFinite(not_finite) => not_finite,
+        StepOutcome::Diverged(divergence) => divergence,
     }
 }
 

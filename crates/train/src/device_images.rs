@@ -10,13 +10,13 @@ use residual_torch::empty_cache;
 
 /// The images in device memory; empty with `augmentOn: 'workers'`.
 #[derive(Default)]
-pub struct OnDevice {
+pub struct DeviceImages {
     images: Vec<Rc<DeviceDataset>>,
     /// Present if the images did not fit into device memory.
     pub warning: Option<WarningEvent>,
 }
 
-impl OnDevice {
+impl DeviceImages {
     /// Copies the images to the device. `train` is the training pipeline, whose crops are at least
     /// as large as those of evaluation.
     ///
@@ -28,8 +28,8 @@ impl OnDevice {
         split: &Splits,
         train: &Pipeline,
         is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<OnDevice> {
-        let mut loaded = OnDevice::default();
+    ) -> Result<DeviceImages> {
+        let mut loaded = DeviceImages::default();
         if config.augment_on == AugmentOn::Workers {
             return Ok(loaded);
         }
@@ -72,7 +72,7 @@ impl OnDevice {
 
     /// Returns the images of a subset, if they are in device memory.
     pub fn images(&self, subset: &Subset) -> Option<&Rc<DeviceDataset>> {
-        self.images.iter().find(|images| images.is_of(&subset.source))
+        self.images.iter().find(|images| images.is_copy_of(&subset.source))
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
         let config = config.unwrap();
         let split = set.splits(&config.data);
         let train = Pipeline::train(&config, None);
-        let loaded = OnDevice::load(&config, &split, &train, &|| false).unwrap();
+        let loaded = DeviceImages::load(&config, &split, &train, &|| false).unwrap();
         assert!(loaded.warning.is_none());
         let is_there = |subset: Option<&Subset>| loaded.images(subset.unwrap()).is_some();
         let splits = [Some(&split.train), split.val.as_ref(), split.test.as_ref()].map(is_there);
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn warns_if_memory_is_exhausted_and_fails_on_other_errors() {
-        let mut loaded = OnDevice::default();
+        let mut loaded = DeviceImages::default();
         loaded.add(Err(Error::new(ErrorCode::Memory, "CUDA out of memory"))).unwrap();
         assert_eq!(loaded.warning.as_ref().map(|warning| warning.code), Some(ErrorCode::Memory));
         assert!(loaded.images.is_empty());
