@@ -4,18 +4,18 @@ use residual_spec::{Gradient, Result};
 use residual_torch::{foreach_clamp, foreach_mul, foreach_mul_tensor, foreach_norm, torch_error};
 use tch::{Kind, Tensor};
 
-/// PyTorch's constant that keeps a norm of zero from dividing.
+/// Added to the norm to avoid a division by zero, as in `clip_grad_norm_`.
 const NORM_EPS: f64 = 1e-6;
 
 /// Clips gradients in place, first by value (`clip_grad_value_`), then by global norm
-/// (`clip_grad_norm_`), and returns the global norm before clipping. If that norm is not finite,
-/// the gradients stay unchanged, because no update may be made with them.
+/// (`clip_grad_norm_`), and returns the global norm before clipping. If this norm is not finite, the
+/// gradients stay unchanged, because the caller makes no update with them.
 pub fn clip_gradients(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
-    let before = global_norm(gradients)?;
-    if !before.is_finite() {
-        return Ok(before);
+    let total_norm = global_norm(gradients)?;
+    if !total_norm.is_finite() {
+        return Ok(total_norm);
     }
-    let mut norm = before;
+    let mut norm = total_norm;
     if let Some(bound) = config.clip_value {
         foreach_clamp(gradients, bound)?;
         if config.clip_norm.is_some() {
@@ -23,16 +23,16 @@ pub fn clip_gradients(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
         }
     }
     if let Some(bound) = config.clip_norm {
-        let factor = bound / (norm + NORM_EPS);
-        if factor < 1.0 {
-            foreach_mul(gradients, factor)?;
+        let clip_coef = bound / (norm + NORM_EPS);
+        if clip_coef < 1.0 {
+            foreach_mul(gradients, clip_coef)?;
         }
     }
-    Ok(before)
+    Ok(total_norm)
 }
 
-/// Clips gradients as [`clip_gradients`] does, without reading a value on the host. `norm` is their
-/// global norm.
+/// As [`clip_gradients`], without synchronization with the host. `norm` is the global norm of the
+/// gradients. The device has to skip the update if it is not finite.
 pub fn clip_gradients_on_device(
     gradients: &[Tensor],
     norm: &Tensor,
@@ -44,22 +44,22 @@ pub fn clip_gradients_on_device(
         norm = global_norm_on_device(gradients)?;
     }
     if let Some(bound) = config.clip_norm {
-        let factor = norm
+        let clip_coef = norm
             .f_add_scalar(NORM_EPS)
             .and_then(|norm| norm.f_full_like(bound)?.f_div(&norm)?.f_clamp_max(1.0))
             .map_err(torch_error)?;
-        foreach_mul_tensor(gradients, &factor)?;
+        foreach_mul_tensor(gradients, &clip_coef)?;
     }
     Ok(())
 }
 
-/// Returns the Euclidean norm over all elements of all tensors. It is not finite if one of the
-/// elements is not.
+/// Returns the Euclidean norm over all elements of all tensors. The norm is not finite if an element
+/// is not finite.
 pub fn global_norm(tensors: &[Tensor]) -> Result<f64> {
     global_norm_on_device(tensors)?.f_double_value(&[]).map_err(torch_error)
 }
 
-/// Returns the norm of [`global_norm`] as a tensor of one fp64 number on the tensors' device.
+/// Returns the norm of [`global_norm`] as a scalar fp64 tensor on the device of the tensors.
 pub fn global_norm_on_device(tensors: &[Tensor]) -> Result<Tensor> {
     foreach_norm(tensors)?
         .f_to_kind(Kind::Double)

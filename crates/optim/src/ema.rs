@@ -1,4 +1,4 @@
-//! An exponential moving average of the weights (Polyak & Juditsky 1992), as in torchvision's
+//! Exponential moving average (EMA) of the weights (Polyak & Juditsky 1992), as in torchvision's
 //! reference training and timm.
 
 use residual_model::Model;
@@ -6,7 +6,7 @@ use residual_spec::Result;
 use residual_torch::{foreach_copy, foreach_lerp};
 use tch::Tensor;
 
-/// A second network whose weights average those of the trained network.
+/// A copy of the trained network with averaged weights.
 ///
 /// After every update, `average = decay * average + (1 - decay) * weights`; the first update copies
 /// the weights (`torch.optim.swa_utils.AveragedModel`). The running statistics of batch
@@ -14,8 +14,9 @@ use tch::Tensor;
 pub struct Ema {
     decay: f64,
     model: Model,
-    /// Tensors of the average and of the trained network, in the same order.
+    /// Tensors of `model`.
     average: Vec<Tensor>,
+    /// Tensors of the trained network, in the order of `average`.
     weights: Vec<Tensor>,
     has_updates: bool,
 }
@@ -28,7 +29,7 @@ impl Ema {
         Ok(Ema { decay, model, average, weights, has_updates: false })
     }
 
-    /// Adds the current weights of the trained network to the average.
+    /// Updates the average with the current weights of the trained network.
     pub fn update(&mut self) -> Result<()> {
         if self.has_updates {
             foreach_lerp(&self.average, &self.weights, 1.0 - self.decay)
@@ -43,15 +44,15 @@ impl Ema {
         &self.model
     }
 
-    /// Restores the average after `updates` updates (skipped ones excluded); `saved` returns a
-    /// tensor by name.
+    /// Restores the average after `updates` updates, not counting skipped updates. `load_tensor`
+    /// returns a saved tensor by name.
     pub fn load_state(
         &mut self,
         updates: u64,
-        mut saved: impl FnMut(&str) -> Result<Tensor>,
+        mut load_tensor: impl FnMut(&str) -> Result<Tensor>,
     ) -> Result<()> {
         let saved: Vec<Tensor> =
-            self.model.tensors().map(|(name, _)| saved(name)).collect::<Result<_>>()?;
+            self.model.tensors().map(|(name, _)| load_tensor(name)).collect::<Result<_>>()?;
         self.has_updates = updates > 0;
         foreach_copy(&self.average, &saved)
     }

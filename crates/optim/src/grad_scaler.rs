@@ -1,20 +1,20 @@
 //! Dynamic loss scaling for fp16 (Micikevicius et al. 2017), with the rules and constants of
 //! `torch.amp.GradScaler`.
 //!
-//! fp16 cannot represent values below 6e-8, which gradients of activations often are. The loss is
-//! therefore multiplied by a scale before the backward pass, and the gradients are divided by it
-//! afterwards. If a gradient overflows, the update is skipped and the scale is halved; after a
-//! number of updates without overflow the scale is doubled. All values stay on the device, so the
-//! host never waits for them.
+//! fp16 rounds values below about 3e-8 to zero, and many gradients of activations are that small.
+//! The loss is therefore multiplied by a scale before the backward pass, and the gradients are
+//! divided by the scale afterwards. If a gradient overflows, the update is skipped and the scale is
+//! halved. After a number of updates without overflow, the scale is doubled. All values stay on the
+//! device, so the host never waits for them.
 
 use residual_spec::Result;
 use residual_torch::{foreach_unscale, torch_error};
 use tch::{Device, Kind, Tensor};
 
-/// The lowest scale. Gradients that overflow at this scale are too large in themselves.
+/// The lowest scale. Gradients that overflow at this scale also overflow without scaling.
 pub const MIN_SCALE: f64 = 1.0;
 
-/// Change of the scale.
+/// Parameters of the growth and the backoff of the scale.
 #[derive(Clone, Copy)]
 struct Policy {
     growth_factor: f64,
@@ -31,8 +31,8 @@ const STATE_LEN: usize = 3;
 const STATE_NAMES: [&str; STATE_LEN] =
     ["grad_scaler.scale", "grad_scaler.growth_tracker", "grad_scaler.skipped_steps"];
 
-/// Scales losses and unscales gradients. Its tensors hold one number each, on the device. They are
-/// written to and never replaced, because a CUDA graph may refer to them.
+/// Scales losses and unscales gradients. All tensors are scalars on the device, and are only written
+/// in place, because a CUDA graph may refer to them.
 pub struct GradScaler {
     policy: Policy,
     scale: Tensor,
@@ -48,13 +48,13 @@ impl GradScaler {
     }
 
     fn with_policy(policy: Policy, device: Device) -> Result<GradScaler> {
-        let number =
+        let scalar =
             |value: f64, kind| Tensor::f_full([], value, (kind, device)).map_err(torch_error);
         Ok(GradScaler {
             policy,
-            scale: number(INITIAL_SCALE, Kind::Float)?,
-            growth_tracker: number(0.0, Kind::Int)?,
-            skipped_steps: number(0.0, Kind::Float)?,
+            scale: scalar(INITIAL_SCALE, Kind::Float)?,
+            growth_tracker: scalar(0.0, Kind::Int)?,
+            skipped_steps: scalar(0.0, Kind::Float)?,
         })
     }
 
@@ -64,7 +64,7 @@ impl GradScaler {
     }
 
     /// Divides gradients by the scale, in place. Returns `found_inf`: 1 if a gradient is not
-    /// finite, else 0.
+    /// finite, otherwise 0.
     pub fn unscale(&self, gradients: &[Tensor]) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
         let found_inf = self.scale.f_zeros_like().map_err(torch_error)?;
@@ -114,8 +114,8 @@ impl GradScaler {
 
     /// Restores the state that [`GradScaler::snapshot`] returned.
     pub fn restore_snapshot(&self, snapshot: &[f64]) -> Result<()> {
-        for (own, &value) in self.tensors().into_iter().zip(snapshot) {
-            let _ = own.shallow_clone().f_fill_(value).map_err(torch_error)?;
+        for (tensor, &value) in self.tensors().into_iter().zip(snapshot) {
+            let _ = tensor.shallow_clone().f_fill_(value).map_err(torch_error)?;
         }
         Ok(())
     }
@@ -129,11 +129,14 @@ impl GradScaler {
         STATE_NAMES.into_iter().map(String::from).zip(self.tensors())
     }
 
-    /// Restores the state; `saved` returns a state tensor by name.
-    pub fn load_state(&mut self, mut saved: impl FnMut(&str) -> Result<Tensor>) -> Result<()> {
-        for (name, own) in STATE_NAMES.into_iter().zip(self.tensors()) {
-            let saved = saved(name)?.f_reshape(own.size()).map_err(torch_error)?;
-            own.shallow_clone().f_copy_(&saved).map_err(torch_error)?;
+    /// Restores the state. `load_tensor` returns a saved state tensor by name.
+    pub fn load_state(
+        &mut self,
+        mut load_tensor: impl FnMut(&str) -> Result<Tensor>,
+    ) -> Result<()> {
+        for (name, tensor) in STATE_NAMES.into_iter().zip(self.tensors()) {
+            let saved = load_tensor(name)?.f_reshape(tensor.size()).map_err(torch_error)?;
+            tensor.shallow_clone().f_copy_(&saved).map_err(torch_error)?;
         }
         Ok(())
     }
@@ -150,13 +153,13 @@ mod tests {
         value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
     }
 
-    fn floats(tensor: &Tensor) -> Vec<f64> {
+    fn to_vec(tensor: &Tensor) -> Vec<f64> {
         Vec::try_from(tensor.detach().to_kind(Kind::Double).view([-1])).unwrap()
     }
 
-    /// Makes the updates of a fixture and compares scale and weights after each. The loss is
-    /// `sum(c half(p))`, whose gradients overflow in fp16 if scale and `c` are large. Halfway, the
-    /// scaler is replaced by one with its saved state.
+    /// Makes the updates of a fixture and compares scale and weights after each update. The loss is
+    /// `sum(c half(p))`, whose gradients overflow in fp16 if scale and `c` are large. Halfway
+    /// through, a new scaler is created from the saved state.
     fn assert_matches(case: &Value, config: &residual_spec::Optimizer) {
         let policy = Policy { growth_interval: 3, ..POLICY };
         let mut scaler = GradScaler::with_policy(policy, Device::Cpu).unwrap();
@@ -164,15 +167,15 @@ mod tests {
         let p = Tensor::from_slice(&start).set_requires_grad(true);
         let mut optimizer = Optimizer::new(config, [("p", &p)]).unwrap();
         let steps = case["steps"].as_array().unwrap();
-        for (number, step) in steps.iter().enumerate() {
-            if number == steps.len() / 2 {
+        for (index, step) in steps.iter().enumerate() {
+            if index == steps.len() / 2 {
                 let saved: Vec<(String, Tensor)> =
                     scaler.state().map(|(name, tensor)| (name, tensor.copy())).collect();
                 scaler = GradScaler::with_policy(policy, Device::Cpu).unwrap();
-                let by_name = |name: &str| {
-                    Ok(saved.iter().find(|(own, _)| own == name).unwrap().1.to_kind(Kind::Float))
+                let load_tensor = |name: &str| {
+                    Ok(saved.iter().find(|(key, _)| key == name).unwrap().1.to_kind(Kind::Float))
                 };
-                scaler.load_state(by_name).unwrap();
+                scaler.load_state(load_tensor).unwrap();
             }
             let c: Vec<f32> = numbers(&step["c"]).iter().map(|&x| x as f32).collect();
             let half = p.to_kind(Kind::Half) * Tensor::from_slice(&c).to_kind(Kind::Half);
@@ -183,9 +186,9 @@ mod tests {
             scaler.update(&found_inf).unwrap();
             let skip = SkipFlags { found_inf: &found_inf, skipped_steps: Some(&skipped) };
             optimizer.step(&gradients, 0.05, Some(skip)).unwrap();
-            assert_eq!(floats(scaler.scale()), [step["scale"].as_f64().unwrap()], "{number}");
+            assert_eq!(floats(scaler.scale()), [step["scale"].as_f64().unwrap()], "step {index}");
             for (found, expected) in floats(&p).iter().zip(numbers(&step["weights"])) {
-                assert!((found - expected).abs() < 1e-7, "{number}: {found} for {expected}");
+                assert!((found - expected).abs() < 1e-7, "step {index}: {found}, expected {expected}");
             }
         }
     }

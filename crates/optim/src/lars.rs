@@ -10,9 +10,10 @@
 //! w = w - lr v
 //! ```
 //!
-//! The learning rate multiplies the momentum, as in PyTorch's SGD; in the paper the momentum
-//! contains it. The two differ only while the rate changes. Norms and biases are updated by SGD
-//! without weight decay, unless `decayNorms` is set.
+//! As in PyTorch's SGD, the learning rate multiplies the momentum buffer `v`; in the paper, the
+//! buffer includes the learning rate. The results differ only after the learning rate has changed.
+//! Parameters of normalization layers and biases are updated by SGD without weight decay, unless
+//! `decayNorms` is set.
 
 use residual_spec::{Lars, Result};
 use residual_torch::{FusedSgd, foreach_norm, torch_error};

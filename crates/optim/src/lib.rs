@@ -1,8 +1,9 @@
 //! Optimizers, learning-rate schedules, gradient clipping, loss scaling and weight averaging.
 //!
-//! To add an optimizer, write its [`UpdateRule`] in a file of its own and list it in
-//! `update_rule.rs`. To add a schedule, write its function in `schedules/` and list it in
-//! `schedules/mod.rs`. The compiler names both lists once the configuration has the new variant.
+//! To add an optimizer, implement [`UpdateRule`] in a new file and add the optimizer to
+//! [`update_rule`]. To add a schedule, write its function in `schedules/` and add the schedule to
+//! [`LrSchedule`]. The matches over the configuration have no catch-all arm, so the compiler reports
+//! every case that a new variant lacks.
 
 mod adam;
 mod clip;

@@ -1,4 +1,4 @@
-//! An optimizer: an update rule with the parameters that it moves and their state.
+//! An optimizer: an update rule with its parameters and their state.
 
 use residual_spec::Result;
 use residual_torch::{OptimizerScalars, torch_error};
@@ -6,43 +6,43 @@ use tch::Tensor;
 
 use crate::update_rule::{ParamGroup, Update, UpdateRule, update_rule};
 
-/// An update rule over a network's parameters. The learning rate is an argument of each step.
+/// An update rule for the parameters of a network. The learning rate is an argument of each step.
 pub struct Optimizer {
     rule: Box<dyn UpdateRule>,
-    /// Parameters with weight decay, then those that are exempt from it.
+    /// Parameters with weight decay, then parameters without weight decay.
     groups: [ParamGroup; 2],
     parameters: Vec<Tensor>,
     steps: u64,
 }
 
-/// Values that let the device decide whether an update is made, without the host waiting for it.
-/// Each is a tensor of one fp32 number on the parameters' device.
+/// Values by which the device decides whether to skip an update, so that the host need not wait for
+/// it. Each is a scalar fp32 tensor on the device of the parameters.
 #[derive(Clone, Copy)]
 pub struct SkipFlags<'a> {
     /// 1 to skip the update, 0 to make it.
     pub found_inf: &'a Tensor,
-    /// Number of earlier updates that were skipped; `None` for 0. Bias corrections do not count
-    /// them.
+    /// Number of updates that were skipped before, which bias corrections do not count; `None`
+    /// for 0.
     pub skipped_steps: Option<&'a Tensor>,
 }
 
 impl Optimizer {
-    /// Creates an optimizer over named parameters. Parameters of one dimension are treated as
-    /// norms and biases.
+    /// Creates an optimizer for named parameters. Parameters with at most one dimension are treated
+    /// as parameters of normalization layers and biases, which may be exempt from weight decay.
     pub fn new<'p>(
         config: &residual_spec::Optimizer,
-        parameters: impl IntoIterator<Item = (&'p str, &'p Tensor)>,
+        named_parameters: impl IntoIterator<Item = (&'p str, &'p Tensor)>,
     ) -> Result<Optimizer> {
         let rule = update_rule(config);
-        let mut all = Vec::new();
+        let mut parameters = Vec::new();
         let mut groups = [ParamGroup::new(true), ParamGroup::new(false)];
-        for (index, (name, parameter)) in parameters.into_iter().enumerate() {
+        for (index, (name, parameter)) in named_parameters.into_iter().enumerate() {
             let is_exempt = !rule.decays_norms() && parameter.dim() <= 1;
             let group = &mut groups[usize::from(is_exempt)];
             group.names.push(name.to_string());
             group.indices.push(index);
             group.parameters.push(parameter.shallow_clone());
-            all.push(parameter.shallow_clone());
+            parameters.push(parameter.shallow_clone());
         }
         for group in &mut groups {
             let zeros = |p: &Tensor| p.detach().f_zeros_like();
@@ -53,7 +53,7 @@ impl Optimizer {
                 .collect::<std::result::Result<_, _>>()
                 .map_err(torch_error)?;
         }
-        Ok(Optimizer { rule, groups, parameters: all, steps: 0 })
+        Ok(Optimizer { rule, groups, parameters, steps: 0 })
     }
 
     /// Returns the gradients of `loss`, in the order of the parameters. Gradients are not stored on
@@ -62,7 +62,7 @@ impl Optimizer {
         Tensor::f_run_backward(&[loss], &self.parameters, false, false).map_err(torch_error)
     }
 
-    /// Makes and counts one update in place. The device may skip it, see [`SkipFlags`].
+    /// Makes one update in place and counts it. The device may skip the update, see [`SkipFlags`].
     pub fn step(&mut self, gradients: &[Tensor], lr: f64, skip: Option<SkipFlags>) -> Result<()> {
         self.apply(gradients, OptimizerScalars::Host { lr, step: self.steps + 1 }, skip)?;
         self.count_step();
@@ -109,18 +109,19 @@ impl Optimizer {
         self.steps
     }
 
-    /// Restores the state after `steps` updates; `saved` returns a state tensor by name.
+    /// Restores the state after `steps` updates. `load_tensor` returns a saved state tensor by name.
     pub fn load_state(
         &mut self,
         steps: u64,
-        mut saved: impl FnMut(&str) -> Result<Tensor>,
+        mut load_tensor: impl FnMut(&str) -> Result<Tensor>,
     ) -> Result<()> {
         self.steps = steps;
         let _no_grad = tch::no_grad_guard();
         for group in &mut self.groups {
             for (state, tensors) in self.rule.state_names().iter().zip(&mut group.state) {
-                for (name, own) in group.names.iter().zip(tensors) {
-                    own.f_copy_(&saved(&format!("{state}.{name}"))?).map_err(torch_error)?;
+                for (name, tensor) in group.names.iter().zip(tensors) {
+                    let saved = load_tensor(&format!("{state}.{name}"))?;
+                    tensor.f_copy_(&saved).map_err(torch_error)?;
                 }
             }
         }
@@ -144,19 +145,20 @@ mod tests {
         })
     }
 
-    /// Returns a weight and a norm, both initially 1, after one update with gradients of zero.
-    fn decayed(decay_norms: bool) -> [f64; 2] {
+    /// Returns the means of a convolution weight and a batch norm weight, both initially 1, after one
+    /// update with zero gradients.
+    fn means_after_decay(decay_norms: bool) -> [f64; 2] {
         let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Double, Device::Cpu));
         let (weight, norm) = (ones(&[2, 2]), ones(&[2]));
-        let named = [("bn.weight", &norm), ("conv.weight", &weight)];
-        let mut optimizer = Optimizer::new(&sgd(decay_norms), named).unwrap();
+        let named_parameters = [("bn.weight", &norm), ("conv.weight", &weight)];
+        let mut optimizer = Optimizer::new(&sgd(decay_norms), named_parameters).unwrap();
         optimizer.step(&[norm.zeros_like(), weight.zeros_like()], 1.0, None).unwrap();
         [weight, norm].map(|tensor| tensor.mean(Kind::Double).double_value(&[]))
     }
 
     #[test]
     fn weight_decay_skips_norms_unless_decay_norms_is_set() {
-        assert_eq!(decayed(true), [0.5, 0.5]);
-        assert_eq!(decayed(false), [0.5, 1.0]);
+        assert_eq!(means_after_decay(true), [0.5, 0.5]);
+        assert_eq!(means_after_decay(false), [0.5, 1.0]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! g = g + weight_decay w
-//! v = momentum v + g          v = g in the first step
+//! v = momentum v + g          v = g in the first update
 //! w = w - lr v                w = w - lr (g + momentum v) with Nesterov
 //! ```
 

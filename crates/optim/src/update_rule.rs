@@ -9,11 +9,11 @@ use crate::adam::AdamRule;
 
 /// The update of one parameter group by an optimizer.
 pub trait UpdateRule {
-    /// Returns the names of the state tensors that the rule keeps for each parameter, as PyTorch
-    /// names them.
+    /// Returns the names of the state tensors of each parameter, as checkpoints store them.
     fn state_names(&self) -> &'static [&'static str];
 
-    /// Returns whether weight decay also applies to norms and biases.
+    /// Returns whether weight decay also applies to parameters of normalization layers and to biases
+    /// (`decayNorms`).
     fn decays_norms(&self) -> bool;
 
     /// Returns whether [`UpdateRule::step`] reads tensor values on the host.
@@ -38,14 +38,14 @@ pub fn update_rule(config: &residual_spec::Optimizer) -> Box<dyn UpdateRule> {
     }
 }
 
-/// Parameters with the same hyperparameters, and their state. Index `i` of every list belongs to
-/// parameter `i`.
+/// Parameters with the same hyperparameters, and their state. Element `i` of every list belongs to
+/// parameter `i` of the group.
 pub struct ParamGroup {
     pub names: Vec<String>,
     /// Index of each parameter in the optimizer's list of all parameters.
     pub indices: Vec<usize>,
     pub parameters: Vec<Tensor>,
-    /// One list of tensors for each of [`UpdateRule::state_names`].
+    /// State tensors: a list with one tensor per parameter for each of [`UpdateRule::state_names`].
     pub state: Vec<Vec<Tensor>>,
     /// Whether weight decay applies to the group.
     pub has_decay: bool,
@@ -62,8 +62,7 @@ impl ParamGroup {
         }
     }
 
-    /// Returns the weight decay of the group: `weight_decay`, or 0 for norms and biases that are
-    /// exempt.
+    /// Returns the weight decay of the group: `weight_decay`, or 0 if the group is exempt.
     pub fn weight_decay(&self, weight_decay: f64) -> f64 {
         if self.has_decay { weight_decay } else { 0.0 }
     }

@@ -1,5 +1,6 @@
-//! Weights after 100 updates in float64, compared with those of PyTorch's optimizers, which
-//! `scripts/fixtures/training.py` recorded. LARS is compared with the reference in that script.
+//! Weights after 100 updates in float64, compared with the results of PyTorch's optimizers that
+//! `scripts/fixtures/training.py` recorded. LARS is compared with the reference implementation in
+//! this script.
 
 use residual_optim::Optimizer;
 use residual_spec::{Adam, Lars, Optimizer as Rule, Sgd};
@@ -31,18 +32,19 @@ fn rule(case: &Value) -> Rule {
             eps: value("eps"),
             decay_norms,
         }),
-        _ => Rule::Sgd(Sgd {
+        "sgd" => Rule::Sgd(Sgd {
             lr,
             momentum: value("momentum"),
             weight_decay: value("weight_decay"),
             nesterov: case["nesterov"].as_bool().unwrap(),
             decay_norms,
         }),
+        name => panic!("unknown optimizer in the fixture: {name}"),
     }
 }
 
-/// Returns the parameters of the fixtures, `c(5000 + k)`, by name.
-fn start(shapes: &Value) -> Vec<(String, Tensor)> {
+/// Returns the initial parameters of the fixtures, `c(5000 + k)`, by name.
+fn initial_parameters(shapes: &Value) -> Vec<(String, Tensor)> {
     let shapes = shapes.as_object().unwrap();
     shapes
         .iter()
@@ -59,14 +61,14 @@ fn hashed(k: u64, shape: &[i64]) -> Tensor {
     Tensor::from_slice(&(0..count).map(|i| c(k, i)).collect::<Vec<_>>()).view(shape)
 }
 
-/// Makes update number `s` with the gradients and the rate of the fixtures.
-fn update(optimizer: &mut Optimizer, parameters: &[(String, Tensor)], lr: f64, s: u64) {
+/// Makes update `step` (from 0) with the gradients and the learning rate of the fixtures.
+fn update(optimizer: &mut Optimizer, parameters: &[(String, Tensor)], lr: f64, step: u64) {
     let gradients: Vec<Tensor> = parameters
         .iter()
         .enumerate()
-        .map(|(k, (_, p))| p.detach() * 0.3 + hashed(6000 + 10 * s + k as u64, &p.size()))
+        .map(|(k, (_, p))| p.detach() * 0.3 + hashed(6000 + 10 * step + k as u64, &p.size()))
         .collect();
-    optimizer.step(&gradients, lr * (1.0 - s as f64 / 200.0), None).unwrap();
+    optimizer.step(&gradients, lr * (1.0 - step as f64 / 200.0), None).unwrap();
 }
 
 fn optimizer(rule: &Rule, parameters: &[(String, Tensor)]) -> Optimizer {
@@ -77,10 +79,10 @@ fn optimizer(rule: &Rule, parameters: &[(String, Tensor)]) -> Optimizer {
 fn every_optimizer_matches_pytorch_after_100_updates() {
     let fixture = fixture("optimizers");
     for case in fixture["cases"].as_array().unwrap() {
-        let (rule, parameters) = (rule(case), start(&fixture["shapes"]));
+        let (rule, parameters) = (rule(case), initial_parameters(&fixture["shapes"]));
         let mut optimizer = optimizer(&rule, &parameters);
-        for s in 0..fixture["updates"].as_u64().unwrap() {
-            update(&mut optimizer, &parameters, number(&case["lr"]), s);
+        for step in 0..fixture["updates"].as_u64().unwrap() {
+            update(&mut optimizer, &parameters, number(&case["lr"]), step);
         }
         for ((name, found), expected) in
             parameters.iter().zip(case["parameters"].as_array().unwrap())
@@ -96,26 +98,26 @@ fn every_optimizer_matches_pytorch_after_100_updates() {
 }
 
 #[test]
-fn a_restored_optimizer_continues_to_the_bit() {
+fn a_restored_optimizer_continues_bit_for_bit() {
     let fixture = fixture("optimizers");
     for case in fixture["cases"].as_array().unwrap() {
         let (rule, lr) = (rule(case), number(&case["lr"]));
-        let whole = start(&fixture["shapes"]);
-        let mut original = optimizer(&rule, &whole);
-        (0..7).for_each(|s| update(&mut original, &whole, lr, s));
+        let parameters = initial_parameters(&fixture["shapes"]);
+        let mut original = optimizer(&rule, &parameters);
+        (0..7).for_each(|step| update(&mut original, &parameters, lr, step));
 
-        let restored: Vec<_> =
-            whole.iter().map(|(name, p)| (name.clone(), p.detach().copy())).collect();
-        let mut resumed = optimizer(&rule, &restored);
+        let restored_parameters: Vec<_> =
+            parameters.iter().map(|(name, p)| (name.clone(), p.detach().copy())).collect();
+        let mut resumed = optimizer(&rule, &restored_parameters);
         let saved: std::collections::BTreeMap<String, Tensor> =
             original.state().map(|(name, tensor)| (name, tensor.copy())).collect();
         resumed.load_state(7, |name| Ok(saved[name].copy())).unwrap();
 
-        for s in 7..10 {
-            update(&mut original, &whole, lr, s);
-            update(&mut resumed, &restored, lr, s);
+        for step in 7..10 {
+            update(&mut original, &parameters, lr, step);
+            update(&mut resumed, &restored_parameters, lr, step);
         }
-        for ((name, a), (_, b)) in whole.iter().zip(&restored) {
+        for ((name, a), (_, b)) in parameters.iter().zip(&restored_parameters) {
             assert!(a.equal(b), "{rule:?} {name}");
         }
     }

@@ -1,5 +1,5 @@
-//! Learning rates compared with those of PyTorch's schedulers, which `scripts/fixtures/oracle.py`
-//! recorded.
+//! Learning rates compared with the learning rates of PyTorch's schedulers that
+//! `scripts/fixtures/oracle.py` recorded.
 
 use residual_optim::{LrSchedule, Progress, ScheduleState};
 use residual_spec::{DatasetInfo, MachineInfo, TrainConfig, resolve};
@@ -28,34 +28,34 @@ fn schedule(lr: &Value, length: u64, schedule: Value, warmup: Value) -> LrSchedu
     LrSchedule::new(&config, 1, Some(length), ScheduleState::default())
 }
 
-fn assert_close(name: &str, at: usize, found: f64, expected: &Value) {
+fn assert_close(name: &str, index: usize, found: f64, expected: &Value) {
     let expected = expected.as_f64().unwrap();
     assert!(
         (found - expected).abs() <= 1e-12 * expected.max(1e-3),
-        "{name}[{at}]: {found} {expected}"
+        "{name}[{index}]: {found}, expected {expected}"
     );
 }
 
 #[test]
-fn rates_of_every_step_match_pytorch() {
+fn learning_rates_of_every_step_match_pytorch() {
     for case in fixture()["steps"].as_array().unwrap() {
-        let parts = &case["schedule"];
+        let schedulers = &case["schedule"];
         let mut length = case["length"].as_u64().unwrap();
-        let warmup = match parts.get("linear") {
+        let warmup = match schedulers.get("linear") {
             Some(linear) => {
                 json!({ "epochs": linear["total_iters"], "startFactor": linear["start_factor"] })
             }
             None => json!({}),
         };
-        let main = if let Some(cosine) = parts.get("cosine") {
+        let main = if let Some(cosine) = schedulers.get("cosine") {
             json!({ "type": "cosine", "minLr": cosine["eta_min"] })
-        } else if let Some(step) = parts.get("step") {
+        } else if let Some(step) = schedulers.get("step") {
             json!({ "type": "step", "stepSize": step["step_size"], "gamma": step["gamma"] })
-        } else if let Some(linear) = parts.get("linear-decay") {
+        } else if let Some(linear) = schedulers.get("linear-decay") {
             json!({ "type": "linear", "endFactor": linear["end_factor"] })
-        } else if let Some(polynomial) = parts.get("polynomial") {
+        } else if let Some(polynomial) = schedulers.get("polynomial") {
             json!({ "type": "polynomial", "power": polynomial["power"] })
-        } else if let Some(cycle) = parts.get("one-cycle") {
+        } else if let Some(cycle) = schedulers.get("one-cycle") {
             length = cycle["total_steps"].as_u64().unwrap();
             json!({
                 "type": "one-cycle",
@@ -67,8 +67,8 @@ fn rates_of_every_step_match_pytorch() {
         } else {
             json!({
                 "type": "multistep",
-                "milestones": parts["multistep"]["milestones"],
-                "gamma": parts["multistep"]["gamma"],
+                "milestones": schedulers["multistep"]["milestones"],
+                "gamma": schedulers["multistep"]["gamma"],
             })
         };
         let name = case["name"].as_str().unwrap();
@@ -82,7 +82,7 @@ fn rates_of_every_step_match_pytorch() {
 }
 
 #[test]
-fn plateau_matches_pytorch_and_cuts_the_notebooks_rate_after_epochs_20_44_and_50() {
+fn plateau_matches_pytorch_and_reduces_the_notebooks_lr_after_epochs_20_44_and_50() {
     for case in fixture()["plateau"].as_array().unwrap() {
         let (name, options) = (case["name"].as_str().unwrap(), &case["options"]);
         let metric = if options["mode"] == "min" { "train.loss" } else { "train.accuracy" };
@@ -97,53 +97,53 @@ fn plateau_matches_pytorch_and_cuts_the_notebooks_rate_after_epochs_20_44_and_50
             "metric": metric,
         });
         let mut schedule = schedule(&case["lr"], 100, plateau, json!({}));
-        let mut cuts = Vec::new();
-        let mut last = schedule.lr(Progress::default());
+        let mut reductions = Vec::new();
+        let mut last_lr = schedule.lr(Progress::default());
         let metrics = case["metrics"].as_array().unwrap();
         let rates = case["rates"].as_array().unwrap();
         for (epoch, (metric, expected)) in metrics.iter().zip(rates).enumerate() {
             schedule.observe(metric.as_f64().unwrap());
             let lr = schedule.lr(Progress::default());
             assert_close(name, epoch, lr, expected);
-            if lr < last {
-                cuts.push(epoch + 1);
+            if lr < last_lr {
+                reductions.push(epoch + 1);
             }
-            last = lr;
+            last_lr = lr;
         }
         if name == "notebook" {
-            assert_eq!(cuts, [20, 44, 50]);
+            assert_eq!(reductions, [20, 44, 50]);
         }
     }
 }
 
 #[test]
-fn plateau_cuts_the_rate_of_the_recorded_notebook_log_after_epochs_20_44_and_50() {
+fn plateau_reduces_the_lr_of_the_recorded_notebook_log_after_epochs_20_44_and_50() {
     let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         std::path::PathBuf::from,
     );
     let path = root.join("notebook-log.json");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("skipped: {} is not there (set RESIDUAL_TEST_DATA)", path.display());
+        eprintln!("skipped: {} does not exist (set RESIDUAL_TEST_DATA)", path.display());
         return;
     };
     let log: Value = serde_json::from_str(&text).unwrap();
     let plateau = json!({
         "type": "plateau", "factor": 0.1, "threshold": 0.1, "patience": 3, "metric": "train.loss",
     });
-    // The notebook logs the sum over batches, which is the mean over images up to a factor.
+    // The notebook logs the sum over batches, which is proportional to the mean over images.
     for scale in [1.0, 1.0 / 391.0] {
         let mut schedule = schedule(&json!(0.1), 100, plateau.clone(), json!({}));
-        let mut last = schedule.lr(Progress::default());
-        let mut cuts = Vec::new();
+        let mut last_lr = schedule.lr(Progress::default());
+        let mut reductions = Vec::new();
         for (epoch, loss) in log["epochTotalLoss"].as_array().unwrap().iter().enumerate() {
             schedule.observe(loss.as_f64().unwrap() * scale);
             let lr = schedule.lr(Progress::default());
-            if lr < last {
-                cuts.push(epoch + 1);
+            if lr < last_lr {
+                reductions.push(epoch + 1);
             }
-            last = lr;
+            last_lr = lr;
         }
-        assert_eq!(cuts, [20, 44, 50]);
+        assert_eq!(reductions, [20, 44, 50]);
     }
 }

@@ -25,7 +25,7 @@ pub struct Progress {
     pub epoch: u64,
     /// Completed updates.
     pub step: u64,
-    /// Used share of the budget, from 0 to 1.
+    /// Used fraction of the budget, from 0 to 1.
     pub fraction: f64,
 }
 
@@ -43,12 +43,12 @@ pub struct LrSchedule {
     base_lr: f64,
     schedule: Schedule,
     warmup: Warmup,
-    /// Share of the budget that one update takes; 0 if the budget is not known in steps.
+    /// Fraction of the budget that one update takes; 0 if the budget in steps is unknown.
     step_fraction: f64,
     state: ScheduleState,
 }
 
-/// State of a schedule that depends on past epochs. Checkpoints contain it.
+/// State of the schedules that depend on past epochs, stored in checkpoints.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleState {
@@ -58,8 +58,8 @@ pub struct ScheduleState {
 }
 
 impl LrSchedule {
-    /// Creates the schedule of a resolved configuration. `total_steps` is the length of the budget
-    /// if it is known in steps.
+    /// Creates the schedule of a resolved configuration. `total_steps` is the budget in steps, if
+    /// known.
     pub fn new(
         config: &ResolvedConfig,
         steps_per_epoch: u64,
@@ -77,10 +77,11 @@ impl LrSchedule {
 
     /// Returns the learning rate of the next update.
     pub fn lr(&self, progress: Progress) -> f64 {
-        self.scheduled(progress) * self.warmup.factor(progress.step, self.state.warmed_up)
+        self.scheduled_lr(progress) * self.warmup.factor(progress.step, self.state.warmed_up)
     }
 
-    fn scheduled(&self, progress: Progress) -> f64 {
+    /// Returns the learning rate without warmup.
+    fn scheduled_lr(&self, progress: Progress) -> f64 {
         let base_lr = self.base_lr;
         let fraction = self.warmup.fraction_after(progress.fraction);
         match &self.schedule {
@@ -113,8 +114,17 @@ impl LrSchedule {
 
     /// Records the value of [`LrSchedule::metric`] at the end of an epoch.
     pub fn observe(&mut self, value: f64) {
-        if let Schedule::Plateau(plateau) = &self.schedule {
-            self.state.plateau.observe(plateau, self.base_lr, value);
+        match &self.schedule {
+            Schedule::Plateau(plateau) => {
+                self.state.plateau.observe(plateau, self.base_lr, value);
+            }
+            Schedule::Constant
+            | Schedule::Cosine(_)
+            | Schedule::MultiStep(_)
+            | Schedule::Step(_)
+            | Schedule::Linear(_)
+            | Schedule::Polynomial(_)
+            | Schedule::OneCycle(_) => {}
         }
     }
 
@@ -139,7 +149,12 @@ mod tests {
         LrSchedule {
             base_lr: 0.1,
             schedule,
-            warmup: Warmup { steps: 0.0, from: 0.1, share: 0.0, until_accuracy: None },
+            warmup: Warmup {
+                steps: 0.0,
+                start_factor: 0.1,
+                budget_fraction: 0.0,
+                until_accuracy: None,
+            },
             step_fraction: 0.0,
             state: ScheduleState::default(),
         }
@@ -177,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn warmup_until_accuracy_ends_for_good_once_reached() {
+    fn warmup_until_accuracy_does_not_restart_when_the_accuracy_drops() {
         let mut constant = schedule(Schedule::Constant);
         constant.warmup.until_accuracy = Some(0.2);
         let mut rates = Vec::new();
@@ -189,9 +204,9 @@ mod tests {
         rates.iter().zip([0.01, 0.01, 0.1, 0.1]).for_each(|(a, b)| assert_close(*a, b));
     }
 
-    /// Distinguishes strict from non-strict comparisons, and when the patience counter resets.
+    /// Fails if `patience` is compared with `>=`, or if a reduction does not reset the counter.
     #[test]
-    fn plateau_resets_its_counter_after_each_cut_and_stops_at_min_lr() {
+    fn plateau_resets_its_counter_after_each_reduction_and_stops_at_min_lr() {
         let mut plateau = schedule(Schedule::Plateau(PlateauSchedule {
             factor: 0.1,
             threshold: 0.1,

@@ -1,4 +1,4 @@
-//! Multiplies the rate by `gamma` at each milestone (`MultiStepLR`).
+//! Multiplies the learning rate by `gamma` at each milestone (`MultiStepLR`).
 
 use residual_spec::MultiStepSchedule;
 
@@ -6,6 +6,6 @@ use super::Progress;
 
 pub(super) fn lr(config: &MultiStepSchedule, base_lr: f64, progress: Progress) -> f64 {
     let count = progress.count(config.unit);
-    let passed = config.milestones.iter().filter(|milestone| **milestone <= count).count();
-    base_lr * config.gamma.powi(passed as i32)
+    let num_passed = config.milestones.iter().filter(|milestone| **milestone <= count).count();
+    base_lr * config.gamma.powi(num_passed as i32)
 }

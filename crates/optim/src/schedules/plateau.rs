@@ -1,18 +1,18 @@
-//! Reduces the rate once a metric stops improving (`ReduceLROnPlateau`).
+//! Reduces the learning rate once a metric stops improving (`ReduceLROnPlateau`).
 
 use residual_spec::{PlateauSchedule, ThresholdMode};
 use serde::{Deserialize, Serialize};
 
 use crate::lower_is_better;
 
-/// PyTorch's `eps`: a smaller change of the rate is not made.
+/// Reductions of the learning rate by at most this value are not made (`eps` in PyTorch).
 const MIN_CHANGE: f64 = 1e-8;
 
 /// State of `ReduceLROnPlateau` after the last epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlateauState {
-    /// The current rate; `None` before the first reduction.
+    /// The current learning rate; `None` before the first reduction.
     lr: Option<f64>,
     best: Option<f64>,
     bad_epochs: u32,

@@ -1,4 +1,4 @@
-//! Multiplies the rate by `gamma` every `size` epochs or steps (`StepLR`).
+//! Multiplies the learning rate by `gamma` every `stepSize` epochs or steps (`StepLR`).
 
 use residual_spec::StepSchedule;
 

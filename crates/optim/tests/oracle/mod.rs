@@ -1,6 +1,6 @@
-//! Fixtures that `scripts/fixtures` recorded with PyTorch, and the hash function that both sides
-//! use for their inputs (see `oracle.py`).
-#![allow(dead_code)] // each test file uses a part
+//! Fixtures that `scripts/fixtures` recorded with PyTorch, and the hash function that computes the
+//! inputs of the fixtures and of the tests (see `oracle.py`).
+#![allow(dead_code)] // no test file uses all functions
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(number).collect()
 }
 
-/// Returns the initial values of tensor `k`, row by row.
+/// Returns the initial values of tensor `k` in row-major order.
 pub fn initial(k: u64, name: &str, shape: &[u64]) -> Vec<f64> {
     let elements = shape.iter().product::<u64>();
     let scale = |i: u64| match () {
