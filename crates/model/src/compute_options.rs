@@ -1,4 +1,4 @@
-//! Precision, memory format and device of a model.
+//! Numerical precision, memory format and device.
 
 use residual_spec::{Device, MemoryFormat, Precision, ResolvedConfig, Result};
 use residual_torch::{channels_last, torch_error};
@@ -29,7 +29,7 @@ impl ComputeOptions {
         }
     }
 
-    /// Returns the kind of activations: of the inputs and outputs of convolutions.
+    /// Returns the kind of activations, which are the inputs and outputs of convolutions.
     pub(crate) fn activation_kind(self) -> Kind {
         match self.precision {
             Precision::Fp32 => Kind::Float,
@@ -41,7 +41,7 @@ impl ComputeOptions {
 
     /// Converts images `[n, height, width, channels]` to a network input
     /// `[n, channels, height, width]` of the activation kind and memory format.
-    pub(crate) fn input(self, images: &Tensor) -> Result<Tensor> {
+    pub(crate) fn to_input(self, images: &Tensor) -> Result<Tensor> {
         let input = images
             .f_permute([0, 3, 1, 2])
             .and_then(|images| images.f_to_kind(self.activation_kind()))

@@ -1,5 +1,5 @@
 //! Convolution, batch norm and activation (timm's `ConvNormAct`), the building block of all
-//! networks, and the only place where own kernels replace ATen's.
+//! networks, and the only place where custom kernels replace those of ATen.
 
 use residual_arch::{BatchNorm2d, ConvUnit};
 use residual_spec::Result;
@@ -31,7 +31,7 @@ pub(crate) struct BatchNormLayer {
     running_var: Tensor,
     name: String,
     /// Whether training uses the running statistics and leaves them unchanged.
-    frozen: bool,
+    is_frozen: bool,
 }
 
 impl BatchNormLayer {
@@ -44,16 +44,16 @@ impl BatchNormLayer {
             running_mean: tensor(&format!("{name}.running_mean")),
             running_var: tensor(&format!("{name}.running_var")),
             name: name.clone(),
-            frozen: false,
+            is_frozen: false,
         }
     }
 
     /// Freezes the layer if `is_frozen` returns true for its name.
     pub fn freeze(&mut self, is_frozen: &dyn Fn(&str) -> bool) {
-        self.frozen = is_frozen(&self.name);
+        self.is_frozen = is_frozen(&self.name);
     }
 
-    /// Returns the factor and the offset per channel of batch norm in evaluation mode.
+    /// Returns the scale and the shift per channel that batch norm applies in evaluation mode.
     fn scale_and_shift(&self) -> std::result::Result<(Tensor, Tensor), TchError> {
         let scale =
             self.gamma.f_mul(&self.running_var.f_add_scalar(BatchNorm2d::EPS)?.f_rsqrt()?)?;
@@ -67,21 +67,22 @@ impl BatchNormLayer {
         self.forward(input, None, epilogue, context, |_| Ok(()))
     }
 
-    /// Computes batch norm and the epilogue with own kernels if they support the tensor, and
-    /// otherwise with ATen, which is their reference.
+    /// Computes batch norm and the epilogue with custom kernels if they support the tensor, and
+    /// otherwise with ATen, the reference of these kernels.
     ///
-    /// `stats` are the sums of `input` relative to the running mean, if the convolution computed
-    /// them. `observe` sees the output of the batch norm when ATen computes it.
+    /// `stats` are the sums over `input` relative to the running mean, if the convolution computed
+    /// them (see [`Conv3x3Output`]). `record` is called with the output of the batch norm if ATen
+    /// computes it.
     fn forward(
         &self,
         input: &Tensor,
         stats: Option<&Tensor>,
         epilogue: Epilogue,
         context: &ForwardContext,
-        observe: impl FnOnce(&Tensor) -> Result<()>,
+        record: impl FnOnce(&Tensor) -> Result<()>,
     ) -> Result<Tensor> {
         let norm = self.kernel();
-        if self.uses_kernels(input, context) {
+        if self.uses_custom_kernel(input, context) {
             return norm.forward(input, stats, epilogue.shortcut.as_ref(), epilogue.relu);
         }
         let output = input
@@ -90,19 +91,20 @@ impl BatchNormLayer {
                 Some(norm.beta),
                 Some(norm.running_mean),
                 Some(norm.running_var),
-                context.training && !self.frozen,
+                context.training && !self.is_frozen,
                 norm.momentum,
                 norm.eps,
                 true,
             )
             .map_err(torch_error)?;
-        observe(&output)?;
+        record(&output)?;
         epilogue.apply(output)
     }
 
-    /// Returns whether own kernels support tensors of the kind and layout of `like`.
-    fn uses_kernels(&self, like: &Tensor, context: &ForwardContext) -> bool {
-        context.training && !self.frozen && self.kernel().supports(like)
+    /// Returns whether a custom kernel computes the batch norm of tensors with the kind and layout
+    /// of `input`.
+    fn uses_custom_kernel(&self, input: &Tensor, context: &ForwardContext) -> bool {
+        context.training && !self.is_frozen && self.kernel().supports(input)
     }
 
     fn kernel(&self) -> BatchNorm<'_> {
@@ -181,17 +183,19 @@ impl ConvNormAct {
     /// Maps `[n, in, h, w]` to `[n, out, h', w']`. In training, batch norm uses the batch
     /// statistics and updates the running statistics.
     pub fn forward(&self, input: &Tensor, context: &ForwardContext) -> Result<Tensor> {
-        Ok(self.run(input, Epilogue { shortcut: None, relu: self.relu }, context)?.0)
+        Ok(self
+            .forward_with_epilogue(input, Epilogue { shortcut: None, relu: self.relu }, context)?
+            .0)
     }
 
-    /// As [`forward`](Self::forward); also returns an alias of the input for an identity shortcut
+    /// As [`forward`](Self::forward), but also returns an alias of the input for an identity shortcut
     /// (see [`Conv3x3Output`]).
     pub fn forward_with_input_alias(
         &self,
         input: &Tensor,
         context: &ForwardContext,
     ) -> Result<(Tensor, Tensor)> {
-        self.run(input, Epilogue { shortcut: None, relu: self.relu }, context)
+        self.forward_with_epilogue(input, Epilogue { shortcut: None, relu: self.relu }, context)
     }
 
     /// Computes the end of a block: `conv_norm(input) + shortcut`, with ReLU if `relu`.
@@ -202,11 +206,11 @@ impl ConvNormAct {
         relu: bool,
         context: &ForwardContext,
     ) -> Result<Tensor> {
-        Ok(self.run(input, Epilogue { shortcut, relu }, context)?.0)
+        Ok(self.forward_with_epilogue(input, Epilogue { shortcut, relu }, context)?.0)
     }
 
-    /// Returns the output and an alias of the input.
-    fn run(
+    /// Returns the output after the epilogue, and an alias of the input.
+    fn forward_with_epilogue(
         &self,
         input: &Tensor,
         epilogue: Epilogue,
@@ -241,15 +245,15 @@ impl ConvNormAct {
         Ok((output, input_alias))
     }
 
-    /// Computes the convolution with own kernels if they support the tensors, and otherwise with
+    /// Computes the convolution with custom kernels if they support the tensors, and otherwise with
     /// ATen. As in PyTorch's autocast, the weight is cast to the input's kind, while batch norm
     /// keeps float32 parameters and statistics.
     fn convolve(&self, input: &Tensor, context: &ForwardContext) -> Result<Conv3x3Output> {
-        let uses_kernels = self.params.is_same_3x3()
+        let uses_custom_kernel = self.params.is_same_3x3()
             && self.bias.is_none()
             && supports_conv2d_3x3(input, &self.weight);
-        if uses_kernels {
-            let norm = self.norm.as_ref().filter(|norm| norm.uses_kernels(input, context));
+        if uses_custom_kernel {
+            let norm = self.norm.as_ref().filter(|norm| norm.uses_custom_kernel(input, context));
             return conv2d_3x3(input, &self.weight, norm.map(|norm| &norm.running_mean));
         }
         let kind = input.kind();

@@ -3,7 +3,7 @@
 //! The loader sends only the crop window of each image. Crop, flip and normalization are index
 //! operations on the device, without synchronization. The results equal those of the CPU
 //! [`Pipeline`](residual_data::Pipeline) bit for bit: normalized values come from a lookup table,
-//! and a mean image is subtracted in a single operation per value.
+//! and a mean image is subtracted from them in one fp32 operation.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tch::{Kind, TchError, Tensor};
 
 use crate::{ComputeOptions, Model};
 
-/// Bytes of images that are copied to the device at once.
+/// Target size of one copy of images to the device, in bytes.
 const CHUNK_BYTES: usize = 8 << 20;
 
 /// All images of a source in device memory.
@@ -24,8 +24,8 @@ pub struct DeviceDataset {
     layout: FrameLayout,
     /// Image bytes `[images * side * side, channels]`, zero-padded on each side.
     pixels: Tensor,
-    /// Offsets `[2, size * size]` of the pixels of a crop from its upper left pixel: plain and
-    /// flipped.
+    /// Offsets `[2, size * size]` of the pixels of a crop from its upper left pixel: row 0 unflipped,
+    /// row 1 flipped.
     offsets: Tensor,
     /// Lookup table `[channels * 256]` from byte to normalized value.
     table: Tensor,
@@ -59,7 +59,8 @@ impl DeviceDataset {
         let mean = match &transform.mean {
             Some(mean) => Some(layout.upload_mean(mean, compute)?),
             None => {
-                // Without a mean image the values are final: cast them once instead of every batch.
+                // Without a mean image, the table has the final values: cast it once instead of
+                // every batch.
                 table = table.f_to_kind(compute.activation_kind()).map_err(torch_error)?;
                 None
             }
@@ -79,7 +80,7 @@ impl DeviceDataset {
         }))
     }
 
-    /// Returns whether the images are those of `source`.
+    /// Returns whether the images were copied from `source`.
     pub fn is_copy_of(&self, source: &Arc<dyn Source>) -> bool {
         Arc::ptr_eq(&self.source, source)
     }
@@ -90,32 +91,36 @@ impl DeviceDataset {
     /// If a window exceeds the padded image, or the numbers of windows and indices differ.
     fn input(&self, indices: &[u32], windows: &[CropWindow]) -> Result<Tensor> {
         let images = self.crop(indices, windows)?;
-        self.compute.input(&images)
+        self.compute.to_input(&images)
     }
 
     /// Returns the normalized crops `[n, size, size, channels]`.
     fn crop(&self, indices: &[u32], windows: &[CropWindow]) -> Result<Tensor> {
-        assert_eq!(indices.len(), windows.len(), "a window for each image");
+        assert_eq!(indices.len(), windows.len(), "each image needs a crop window");
         let count = windows.len() as i64;
         let (side, padding) = (self.layout.side(), self.layout.padding);
         let start_in_image = |window: &CropWindow| {
-            let [left, top] = [window.left, window.top].map(|at| at + padding);
-            assert!([left, top].iter().all(|at| (0..=2 * padding).contains(at)), "{window:?}");
+            let [left, top] = [window.left, window.top].map(|offset| offset + padding);
+            assert!(
+                [left, top].iter().all(|offset| (0..=2 * padding).contains(offset)),
+                "{window:?}"
+            );
             top * side + left
         };
-        // Three indices per image, sent in one copy: the window's first pixel among the pixels of
-        // all images, whether it is flipped, and its first pixel within the image.
+        // Three rows with one number per image, sent in one copy: the index of the window's first
+        // pixel in `pixels`, whether the window is flipped, and the index within the image.
         let start = |(&index, window)| i64::from(index) * side * side + start_in_image(window);
         let starts = indices.iter().zip(windows).map(start);
         let flips = windows.iter().map(|window| i64::from(window.flip));
-        let plan: Vec<i64> =
+        let index_rows: Vec<i64> =
             starts.chain(flips).chain(windows.iter().map(start_in_image)).collect();
-        let plan = tensor_from_slice(self.compute.device(), &plan)?;
-        self.gather(&plan, count).map_err(torch_error)
+        let index_rows = tensor_from_slice(self.compute.device(), &index_rows)?;
+        self.gather(&index_rows, count).map_err(torch_error)
     }
 
-    fn gather(&self, plan: &Tensor, count: i64) -> std::result::Result<Tensor, TchError> {
-        let row = |row: i64| plan.f_narrow(0, row * count, count);
+    /// Returns `count` normalized crops; [`DeviceDataset::crop`] describes `index_rows`.
+    fn gather(&self, index_rows: &Tensor, count: i64) -> std::result::Result<Tensor, TchError> {
+        let row = |row: i64| index_rows.f_narrow(0, row * count, count);
         let offsets = self.offsets.f_index_select(0, &row(1)?)?;
         let pixel_indices = |start: Tensor| start.f_view([count, 1])?.f_add(&offsets)?.f_view([-1]);
         let mut bytes =
@@ -167,7 +172,8 @@ impl FrameLayout {
         self.size + 2 * self.padding
     }
 
-    /// Copies all images to the device, each in its zero-padded frame.
+    /// Copies all images to the device, each into a zero-padded frame; `None` if an image cannot be
+    /// decoded or has another size.
     fn upload(
         &self,
         source: &dyn Source,
@@ -179,28 +185,28 @@ impl FrameLayout {
         let pixels =
             Tensor::f_zeros(shape, (Kind::Uint8, compute.device())).map_err(torch_error)?;
         let image_bytes = (size * size * channels) as usize;
-        let chunk = (CHUNK_BYTES / image_bytes).clamp(1, source.len().max(1));
+        let chunk_len = (CHUNK_BYTES / image_bytes).clamp(1, source.len().max(1));
         let (mut bytes, mut buffers) =
-            (Vec::with_capacity(chunk * image_bytes), ReadBuffers::default());
-        for start in (0..source.len()).step_by(chunk) {
+            (Vec::with_capacity(chunk_len * image_bytes), ReadBuffers::default());
+        for start in (0..source.len()).step_by(chunk_len) {
             if is_cancelled() {
                 let message = "stopped while copying the images to the device";
                 return Err(Error::new(ErrorCode::Aborted, message));
             }
             bytes.clear();
-            for i in start..source.len().min(start + chunk) {
+            for i in start..source.len().min(start + chunk_len) {
                 match source.read(i, channels as u32, &mut buffers) {
                     Ok(image) if [image.width, image.height] == [size as u32; 2] => {
                         bytes.extend_from_slice(image.pixels);
                     }
-                    _ => return Ok(None),
+                    Ok(_) | Err(_) => return Ok(None),
                 }
             }
-            let copied = (bytes.len() / image_bytes) as i64;
+            let num_images = (bytes.len() / image_bytes) as i64;
             Tensor::f_from_slice(&bytes)
-                .and_then(|images| images.f_view([copied, size, size, channels]))
+                .and_then(|images| images.f_view([num_images, size, size, channels]))
                 .and_then(|images| {
-                    let frames = pixels.f_narrow(0, start as i64, copied)?;
+                    let frames = pixels.f_narrow(0, start as i64, num_images)?;
                     self.without_padding(&frames, 1)?.f_copy_(&images)
                 })
                 .map_err(torch_error)?;
@@ -208,8 +214,8 @@ impl FrameLayout {
         pixels.f_view([-1, channels]).map(Some).map_err(torch_error)
     }
 
-    /// Returns the view of `frames` without padding; the height is axis `row_axis`, the width the
-    /// next one.
+    /// Returns a view of `frames` without padding. Axis `row_axis` is the height, and the next axis
+    /// the width.
     fn without_padding(
         &self,
         frames: &Tensor,
@@ -219,7 +225,7 @@ impl FrameLayout {
         rows.f_narrow(row_axis + 1, self.padding, self.size)
     }
 
-    /// Copies a mean image to the device, in a zero-padded frame.
+    /// Copies a mean image to the device, into a zero-padded frame.
     fn upload_mean(&self, mean: &[f32], compute: ComputeOptions) -> Result<Tensor> {
         let (device, size) = (compute.device(), self.size);
         let shape = [self.side(), self.side(), self.channels];
@@ -233,13 +239,13 @@ impl FrameLayout {
             .map_err(torch_error)
     }
 
-    /// Returns the offsets of the pixels of a crop from its upper left pixel, then those of a
-    /// flipped crop.
+    /// Returns the offsets of the pixels of a crop from its upper left pixel: those of an unflipped
+    /// crop, then those of a flipped crop.
     fn crop_offsets(&self) -> Vec<i64> {
         let (size, side) = (self.size, self.side());
         let pixels = || (0..size).flat_map(move |y| (0..size).map(move |x| (y, x)));
-        let plain = pixels().map(|(y, x)| y * side + x);
-        plain.chain(pixels().map(|(y, x)| y * side + size - 1 - x)).collect()
+        let unflipped = pixels().map(|(y, x)| y * side + x);
+        unflipped.chain(pixels().map(|(y, x)| y * side + size - 1 - x)).collect()
     }
 }
 
@@ -260,15 +266,15 @@ mod tests {
 
     /// Returns 203 images whose pixels all differ from their neighbors.
     fn images(channels: usize) -> Subset {
-        let numbers = 203 * SIZE * SIZE * channels;
-        let part = ArraySplit {
-            images: (0..numbers).map(|i| (i * 7919 / 13) as u8).collect::<Vec<u8>>().into(),
+        let num_values = 203 * SIZE * SIZE * channels;
+        let train = ArraySplit {
+            images: (0..num_values).map(|i| (i * 7919 / 13) as u8).collect::<Vec<u8>>().into(),
             labels: (0..203).map(|i| i % 3).collect::<Vec<u32>>().into(),
             height: SIZE as u32,
             width: SIZE as u32,
             channels: channels as u32,
         };
-        let arrays = Arrays { train: part, val: None, test: None, classes: None };
+        let arrays = Arrays { train, val: None, test: None, classes: None };
         let set = residual_data::open_with_arrays(&DataConfig::default(), Some(arrays), &|| false);
         Subset::full(set.unwrap().source(residual_data::Split::Train))
     }
@@ -297,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn device_augmentation_equals_the_workers_bit_for_bit() {
+    fn device_augmentation_matches_the_workers_bit_for_bit() {
         let transforms = [
             json!({ "crop": "pad", "flip": true }),
             json!({ "crop": { "type": "pad", "padding": 12 }, "flip": true, "mean": [0.3] }),
@@ -376,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_images_of_another_size_and_stops_when_cancelled() {
+    fn rejects_images_of_another_size_and_stops_when_cancelled() {
         let (subset, config) = (images(1), config(1, &json!({})));
         let network = residual_arch::build(&config.model, 1, SIZE as u32, 3).unwrap();
         let model = Model::new(network, ComputeOptions::from_config(&config), 0).unwrap();
@@ -385,12 +391,15 @@ mod tests {
             DeviceDataset::new(&subset.source, model.compute(), [8, 1], &transform, &|| false);
         assert!(result.unwrap().is_none());
         let shape = [SIZE as u32, 1];
-        let stopped =
+        let cancelled =
             DeviceDataset::new(&subset.source, model.compute(), shape, &transform, &|| true);
-        assert_eq!(stopped.err().unwrap().code, ErrorCode::Aborted);
+        assert_eq!(cancelled.err().unwrap().code, ErrorCode::Aborted);
         let dataset = device_dataset(&subset, &model, &transform);
         assert!(dataset.is_copy_of(&subset.source) && !dataset.is_copy_of(&images(1).source));
-        let lost = Batch { crop_windows: Some(Vec::new()), ..Batch::default() };
-        assert_eq!(model_input(&model, None, &lost).err().unwrap().code, ErrorCode::Internal);
+        let without_images = Batch { crop_windows: Some(Vec::new()), ..Batch::default() };
+        assert_eq!(
+            model_input(&model, None, &without_images).err().unwrap().code,
+            ErrorCode::Internal
+        );
     }
 }

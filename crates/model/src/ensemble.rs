@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::EvaluationMetrics;
 
-/// Sums of the probabilities of several networks by image. The memory grows with images times
-/// classes, not with the number of networks.
+/// Sums of the probabilities of several networks for each image. Memory is proportional to images
+/// times classes and does not depend on the number of networks.
 pub struct Ensemble {
     /// For each class of the current network, its class in the ensemble.
     class_map: Vec<u32>,
@@ -20,8 +20,8 @@ struct ImageSums {
     sums: Vec<LogSum>,
 }
 
-/// A running log-sum-exp: the sum of probabilities as `sum * exp(max)`. Nothing underflows, and the
-/// mean of equal values is exactly this value.
+/// A running log-sum-exp that represents a sum of probabilities as `sum * exp(max)`, so that small
+/// probabilities do not underflow. The mean of equal values is exactly this value.
 #[derive(Clone, Copy)]
 struct LogSum {
     max: f64,
@@ -104,7 +104,7 @@ impl Ensemble {
 mod tests {
     use super::*;
 
-    fn logs(probabilities: &[f64]) -> Vec<f64> {
+    fn log_probs(probabilities: &[f64]) -> Vec<f64> {
         probabilities.iter().map(|p| p.ln()).collect()
     }
 
@@ -117,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn ensembles_probabilities_rather_than_logarithms() {
+    fn averages_probabilities_rather_than_logarithms() {
         let mut ensemble = Ensemble::new();
         for row in [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]] {
             ensemble.next_model(vec![0, 1, 2]);
-            ensemble.add(&logs(&row), &[2], &[7]);
+            ensemble.add(&log_probs(&row), &[2], &[7]);
         }
         for (actual, expected) in means(&ensemble).iter().zip([0.55, 0.2, 0.25]) {
             assert!((actual.exp() - expected).abs() < 1e-15);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_of_equal_rows_is_exactly_this_row() {
+    fn mean_of_equal_rows_is_exactly_this_row() {
         let row = [-0.1234567891234, -801.5, -2.000000000001, f64::NEG_INFINITY];
         let mut ensemble = Ensemble::new();
         for _ in 0..3 {
@@ -144,9 +144,9 @@ mod tests {
     fn maps_classes_of_another_order() {
         let mut ensemble = Ensemble::new();
         ensemble.next_model(vec![0, 1]);
-        ensemble.add(&logs(&[0.8, 0.2]), &[1], &[0]);
+        ensemble.add(&log_probs(&[0.8, 0.2]), &[1], &[0]);
         ensemble.next_model(vec![1, 0]);
-        ensemble.add(&logs(&[0.4, 0.6]), &[0], &[0]);
+        ensemble.add(&log_probs(&[0.4, 0.6]), &[0], &[0]);
         for (actual, expected) in means(&ensemble).iter().zip([0.7, 0.3]) {
             assert!((actual.exp() - expected).abs() < 1e-15);
         }
@@ -158,7 +158,7 @@ mod tests {
         let mut ensemble = Ensemble::new();
         for index in [0, 1] {
             ensemble.next_model(vec![0, 1]);
-            ensemble.add(&logs(&[0.5, 0.5]), &[0], &[index]);
+            ensemble.add(&log_probs(&[0.5, 0.5]), &[0], &[index]);
         }
         assert!(!ensemble.is_complete());
     }

@@ -14,7 +14,8 @@ pub fn count_correct(logits: &Tensor, labels: &Tensor) -> Result<i64> {
     num_correct(logits, labels)?.f_int64_value(&[]).map_err(torch_error)
 }
 
-/// As [`count_correct`], as a scalar tensor on the device of the logits, without synchronization.
+/// Returns the number of [`count_correct`] as a scalar tensor on the device of the logits, without
+/// synchronization.
 pub fn num_correct(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     logits
         .f_argmax(1, false)
@@ -35,12 +36,12 @@ pub fn log_probs(logits: &Tensor) -> Result<Vec<f64>> {
 
 /// Evaluates all batches of a loader and returns the metrics.
 ///
-/// `images` are the images of a loader that returns crop windows only. `should_continue` is called
-/// before every batch; if it returns false, the result is `None`. Images that cannot be decoded are
-/// skipped, counted and reported to `warn`.
+/// `images` are the images in device memory, for a loader that returns only crop windows.
+/// `should_continue` is called before every batch; if it returns false, the result is `None`. Images
+/// that cannot be decoded are skipped, counted and reported to `warn`.
 ///
 /// # Errors
-/// `E_DIVERGED` if the loss is not finite: JSON cannot represent it.
+/// `E_DIVERGED` if the loss is not finite, because JSON cannot represent it.
 pub fn evaluate(
     model: &Model,
     labels: &[String],
@@ -62,7 +63,7 @@ pub fn evaluate(
                 file: Some(name),
                 hint: error.hint,
             };
-            metrics.add_broken(warning.clone());
+            metrics.add_unreadable(warning.clone());
             warn(warning);
         }
         let batch = loaded.batch;
@@ -83,8 +84,8 @@ pub fn evaluate(
 }
 
 /// Returns the `E_DIVERGED` error for a loss or an output that is not finite.
-pub(crate) fn diverged_error(what: &str, value: f64) -> Error {
-    Error::new(ErrorCode::Diverged, format!("the {what} of the network is {value}"))
+pub(crate) fn diverged_error(quantity: &str, value: f64) -> Error {
+    Error::new(ErrorCode::Diverged, format!("the {quantity} of the network is {value}"))
         .hint("Training diverged: use an earlier checkpoint, or train with a lower `optimizer.lr`.")
 }
 

@@ -18,11 +18,11 @@ const NUM_BINS: usize = 15;
 const MAX_MATRIX_CLASSES: usize = 1000;
 /// Number of most confused class pairs in the result.
 const MAX_PAIRS: usize = 10;
-/// Maximum number of unreadable images with a warning in the result.
+/// Maximum number of warnings about unreadable images in the result.
 const MAX_WARNINGS: usize = 100;
 
-/// Sums over all batches so far. The memory grows with the classes, samples and top losses, not
-/// with the images.
+/// Sums over all added batches. Memory does not depend on the number of images, but on the numbers
+/// of classes, confused pairs, samples and top losses.
 pub struct EvaluationMetrics {
     classes: Vec<ClassCounts>,
     /// Number of wrong predictions by (label, predicted class).
@@ -33,7 +33,7 @@ pub struct EvaluationMetrics {
     top_losses: TopLosses,
     /// Results of the images with the requested indices.
     samples: BTreeMap<u32, Option<ImageResult>>,
-    broken: u32,
+    num_unreadable: u32,
     warnings: Vec<WarningEvent>,
     ensemble: Option<Rc<RefCell<Ensemble>>>,
 }
@@ -77,13 +77,13 @@ impl EvaluationMetrics {
             bins: [Bin::default(); NUM_BINS],
             top_losses: TopLosses::default(),
             samples: BTreeMap::new(),
-            broken: 0,
+            num_unreadable: 0,
             warnings: Vec::new(),
             ensemble: None,
         }
     }
 
-    /// Adds every batch to an ensemble as well.
+    /// Sets an ensemble to which every batch is added as well.
     pub fn with_ensemble(mut self, ensemble: Option<Rc<RefCell<Ensemble>>>) -> EvaluationMetrics {
         self.ensemble = ensemble;
         self
@@ -121,10 +121,10 @@ impl EvaluationMetrics {
     }
 
     fn add_image(&mut self, row: &[f64], label: usize, index: u32) {
-        // The first of equal probabilities ranks first, as in argmax.
-        let before = |a: usize, b: usize| row[a].total_cmp(&row[b]).reverse().then(a.cmp(&b));
-        let best = (0..row.len()).min_by(|&a, &b| before(a, b)).unwrap_or(0);
-        let rank = (0..row.len()).filter(|&class| before(class, label) == Ordering::Less).count();
+        // Of equal probabilities, the first class ranks first, as in argmax.
+        let by_rank = |a: usize, b: usize| row[a].total_cmp(&row[b]).reverse().then(a.cmp(&b));
+        let best = (0..row.len()).min_by(|&a, &b| by_rank(a, b)).unwrap_or(0);
+        let rank = (0..row.len()).filter(|&class| by_rank(class, label) == Ordering::Less).count();
         let is_correct = best == label;
         let result = ImageResult {
             index,
@@ -142,21 +142,21 @@ impl EvaluationMetrics {
         if !is_correct {
             *self.confused.entry((result.label, result.predicted)).or_default() += 1;
         }
-        // Bin m contains probabilities in (m/15, (m+1)/15].
-        let upper = (result.probability * NUM_BINS as f64).ceil() as usize;
-        let bin = &mut self.bins[upper.clamp(1, NUM_BINS) - 1];
+        // Bin m, from 0, contains probabilities in (m/15, (m+1)/15].
+        let number = (result.probability * NUM_BINS as f64).ceil() as usize;
+        let bin = &mut self.bins[number.clamp(1, NUM_BINS) - 1];
         bin.count += 1;
         bin.num_correct += u32::from(is_correct);
         bin.confidence_sum += result.probability;
-        self.top_losses.offer(result);
+        self.top_losses.push(result);
         if let Some(sample) = self.samples.get_mut(&index) {
             *sample = Some(result);
         }
     }
 
     /// Counts an image that could not be read or decoded.
-    pub fn add_broken(&mut self, warning: WarningEvent) {
-        self.broken += 1;
+    pub fn add_unreadable(&mut self, warning: WarningEvent) {
+        self.num_unreadable += 1;
         if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(warning);
         }
@@ -171,7 +171,7 @@ impl EvaluationMetrics {
         name: impl Fn(u32) -> String,
     ) -> Evaluation {
         let label = |class: u32| labels[class as usize].clone();
-        let example = |result: &ImageResult| EvaluatedImage {
+        let evaluated_image = |result: &ImageResult| EvaluatedImage {
             index: result.index,
             name: name(result.index),
             label: label(result.label),
@@ -187,19 +187,25 @@ impl EvaluationMetrics {
             accuracy: ratio(num_correct, count),
             top5: ratio(self.num_top5, count),
             count,
-            classes: self.classes.iter().zip(labels).map(|(class, l)| class.score(l)).collect(),
+            classes: self
+                .classes
+                .iter()
+                .zip(labels)
+                .map(|(class, l)| class.to_metrics(l))
+                .collect(),
             confusion: self.confusion_matrix(),
             most_confused: self.most_confused(label),
             calibration: self.calibration(count),
-            samples: self.samples.values().flatten().map(example).collect(),
-            top_losses: self.top_losses.sorted().iter().map(example).collect(),
-            broken: self.broken,
+            samples: self.samples.values().flatten().map(evaluated_image).collect(),
+            top_losses: self.top_losses.sorted().iter().map(evaluated_image).collect(),
+            broken: self.num_unreadable,
             warnings: self.warnings,
             images_per_second: f64::from(count) / seconds.max(1e-9),
         }
     }
 
-    /// Returns the confusion matrix: rows are labels, columns predictions. Empty for many classes.
+    /// Returns the confusion matrix: rows are labels, columns predictions. Empty for more than
+    /// [`MAX_MATRIX_CLASSES`] classes.
     fn confusion_matrix(&self) -> Vec<Vec<u32>> {
         let classes = self.classes.len();
         if classes > MAX_MATRIX_CLASSES {
@@ -249,7 +255,7 @@ impl EvaluationMetrics {
 }
 
 impl ClassCounts {
-    fn score(&self, label: &str) -> ClassMetrics {
+    fn to_metrics(&self, label: &str) -> ClassMetrics {
         ClassMetrics {
             label: label.into(),
             accuracy: ratio(self.num_correct, self.count),
@@ -269,11 +275,11 @@ fn ratio(numerator: u32, denominator: u32) -> f64 {
     }
 }
 
-/// The images with the highest losses so far.
+/// The images with the highest losses among all added images.
 #[derive(Default)]
 struct TopLosses {
     capacity: usize,
-    /// The image with the lowest loss is on top, to be replaced next.
+    /// The image with the lowest loss is at the top and is replaced first.
     heap: BinaryHeap<ByLowestLoss>,
 }
 
@@ -281,7 +287,8 @@ struct TopLosses {
 struct ByLowestLoss(ImageResult);
 
 impl TopLosses {
-    fn offer(&mut self, result: ImageResult) {
+    /// Adds an image if its loss is among the highest.
+    fn push(&mut self, result: ImageResult) {
         if self.heap.len() < self.capacity {
             self.heap.push(ByLowestLoss(result));
         } else if let Some(mut top) = self.heap.peek_mut()
@@ -328,29 +335,32 @@ mod tests {
         (0..classes).map(|class| format!("c{class}")).collect()
     }
 
-    fn finish(evaluator: EvaluationMetrics, classes: usize) -> Evaluation {
-        evaluator.finish(&names(classes), 1.0, |index| format!("test/{index}"))
+    fn finish(metrics: EvaluationMetrics, classes: usize) -> Evaluation {
+        metrics.finish(&names(classes), 1.0, |index| format!("test/{index}"))
     }
 
-    fn logs<const N: usize>(probabilities: [f64; N]) -> [f64; N] {
+    fn log_probs<const N: usize>(probabilities: [f64; N]) -> [f64; N] {
         probabilities.map(f64::ln)
     }
 
     /// Evaluates three images of the classes 0, 0 and 1 in two batches.
-    fn three(mut evaluator: EvaluationMetrics, batches: [std::ops::Range<usize>; 2]) -> Evaluation {
-        let rows = logs([0.7, 0.2, 0.1, 0.1, 0.3, 0.6, 0.25, 0.5, 0.25]);
+    fn evaluate_three(
+        mut metrics: EvaluationMetrics,
+        batches: [std::ops::Range<usize>; 2],
+    ) -> Evaluation {
+        let rows = log_probs([0.7, 0.2, 0.1, 0.1, 0.3, 0.6, 0.25, 0.5, 0.25]);
         for images in batches {
             let values = &rows[3 * images.start..3 * images.end];
-            evaluator.add(values, &[0, 0, 1][images.clone()], &[4, 7, 9][images]);
+            metrics.add(values, &[0, 0, 1][images.clone()], &[4, 7, 9][images]);
         }
-        finish(evaluator, 3)
+        finish(metrics, 3)
     }
 
     #[test]
     fn metrics_do_not_depend_on_the_batches() {
         let new = || EvaluationMetrics::new(3).with_top_losses(2).with_samples([4, 9]);
-        let whole = three(new(), [0..3, 3..3]);
-        assert_eq!(whole, three(new(), [0..1, 1..3]));
+        let whole = evaluate_three(new(), [0..3, 3..3]);
+        assert_eq!(whole, evaluate_three(new(), [0..1, 1..3]));
         assert_eq!(whole.confusion, [[1, 0, 1], [0, 1, 0], [0, 0, 0]]);
         assert_eq!((whole.accuracy, whole.top5, whole.count), (2.0 / 3.0, 1.0, 3));
         let classes: Vec<_> =
@@ -363,12 +373,12 @@ mod tests {
 
     #[test]
     fn top_losses_are_sorted_and_limited() {
-        let evaluation = three(EvaluationMetrics::new(3).with_top_losses(2), [0..2, 2..3]);
-        let [worst, second] = &evaluation.top_losses[..] else { panic!("two") };
+        let evaluation = evaluate_three(EvaluationMetrics::new(3).with_top_losses(2), [0..2, 2..3]);
+        let [worst, second] = &evaluation.top_losses[..] else { panic!("expected two images") };
         assert_eq!((worst.index, &*worst.name, &*worst.label), (7, "test/7", "c0"));
         assert!((worst.loss - 10f64.ln()).abs() < 1e-12 && (worst.probability - 0.6).abs() < 1e-12);
         assert_eq!((worst.predicted.as_str(), second.index), ("c2", 9));
-        assert!(three(EvaluationMetrics::new(3), [0..2, 2..3]).top_losses.is_empty());
+        assert!(evaluate_three(EvaluationMetrics::new(3), [0..2, 2..3]).top_losses.is_empty());
 
         let mut equal = EvaluationMetrics::new(1).with_top_losses(3);
         equal.add(&[0.0; 9], &[0; 9], &[8, 2, 5, 1, 7, 3, 6, 4, 0]);
@@ -378,56 +388,57 @@ mod tests {
 
     #[test]
     fn samples_are_the_requested_images_by_index() {
-        let evaluation = three(EvaluationMetrics::new(3).with_samples([9, 4, 100]), [0..2, 2..3]);
+        let evaluation =
+            evaluate_three(EvaluationMetrics::new(3).with_samples([9, 4, 100]), [0..2, 2..3]);
         let actual: Vec<_> = evaluation.samples.iter().map(|e| (e.index, &*e.predicted)).collect();
         assert_eq!(actual, [(4, "c0"), (9, "c1")]);
     }
 
     #[test]
-    fn the_first_of_equal_probabilities_wins_as_in_argmax() {
-        let mut evaluator = EvaluationMetrics::new(2);
-        evaluator.add(&logs([0.5, 0.5]), &[1], &[0]);
-        assert_eq!(finish(evaluator, 2).confusion, [[0, 0], [1, 0]]);
+    fn predicts_the_first_of_equal_probabilities_as_argmax_does() {
+        let mut metrics = EvaluationMetrics::new(2);
+        metrics.add(&log_probs([0.5, 0.5]), &[1], &[0]);
+        assert_eq!(finish(metrics, 2).confusion, [[0, 0], [1, 0]]);
     }
 
     #[test]
-    fn a_certain_and_correct_network_has_no_calibration_error() {
-        let mut evaluator = EvaluationMetrics::new(2);
-        evaluator.add(&logs([1.0, 0.0, 0.0, 1.0]), &[0, 1], &[0, 1]);
-        let calibration = finish(evaluator, 2).calibration;
+    fn correct_predictions_with_probability_1_have_no_calibration_error() {
+        let mut metrics = EvaluationMetrics::new(2);
+        metrics.add(&log_probs([1.0, 0.0, 0.0, 1.0]), &[0, 1], &[0, 1]);
+        let calibration = finish(metrics, 2).calibration;
         assert_eq!((calibration.error, calibration.bins[14].count), (0.0, 2));
     }
 
     #[test]
-    fn metrics_of_no_images_are_zero() {
+    fn metrics_without_images_are_zero() {
         let evaluation = finish(EvaluationMetrics::new(2), 2);
         assert_eq!((evaluation.count, evaluation.loss, evaluation.accuracy), (0, 0.0, 0.0));
         assert_eq!(evaluation.calibration.error, 0.0);
     }
 
     #[test]
-    fn omits_the_matrix_of_more_than_a_thousand_classes() {
-        let mut evaluator = EvaluationMetrics::new(1001);
+    fn omits_the_confusion_matrix_of_more_than_1000_classes() {
+        let mut metrics = EvaluationMetrics::new(1001);
         let mut row = vec![-10.0; 1001];
         row[1000] = 0.0;
-        evaluator.add(&row, &[999], &[0]);
-        let evaluation = finish(evaluator, 1001);
+        metrics.add(&row, &[999], &[0]);
+        let evaluation = finish(metrics, 1001);
         assert!(evaluation.confusion.is_empty());
         assert_eq!(evaluation.most_confused[0].predicted, "c1000");
     }
 
     #[test]
-    fn counts_unreadable_images_and_names_the_first_hundred() {
-        let mut evaluator = EvaluationMetrics::new(2);
+    fn counts_unreadable_images_and_keeps_the_first_100_warnings() {
+        let mut metrics = EvaluationMetrics::new(2);
         for index in 0..150 {
-            evaluator.add_broken(WarningEvent {
+            metrics.add_broken(WarningEvent {
                 code: ErrorCode::Image,
                 message: format!("{index}"),
                 file: None,
                 hint: None,
             });
         }
-        let evaluation = finish(evaluator, 2);
+        let evaluation = finish(metrics, 2);
         assert_eq!((evaluation.broken, evaluation.warnings.len()), (150, 100));
     }
 
@@ -449,41 +460,43 @@ mod tests {
                 row.iter().map(move |logit| logit - sum.ln())
             })
             .collect();
-        let mut evaluator = EvaluationMetrics::new(classes).with_top_losses(5);
+        let mut metrics = EvaluationMetrics::new(classes).with_top_losses(5);
         let indices: Vec<u32> = (0..labels.len() as u32).collect();
-        for from in (0..labels.len()).step_by(7) {
-            let to = labels.len().min(from + 7);
-            evaluator.add(
-                &rows[from * classes..to * classes],
-                &labels[from..to],
-                &indices[from..to],
+        for start in (0..labels.len()).step_by(7) {
+            let end = labels.len().min(start + 7);
+            metrics.add(
+                &rows[start * classes..end * classes],
+                &labels[start..end],
+                &indices[start..end],
             );
         }
-        let evaluation = serde_json::to_value(finish(evaluator, classes)).unwrap();
+        let evaluation = serde_json::to_value(finish(metrics, classes)).unwrap();
         for (key, expected) in fixture["expected"].as_object().unwrap() {
             assert_close(key, &evaluation[key], expected);
         }
     }
 
     /// Asserts that `actual` contains every value of `expected`, numbers within 1e-9.
-    fn assert_close(at: &str, actual: &serde_json::Value, expected: &serde_json::Value) {
+    fn assert_close(path: &str, actual: &serde_json::Value, expected: &serde_json::Value) {
         use serde_json::Value;
         match expected {
             Value::Object(map) => {
                 map.iter()
-                    .for_each(|(key, v)| assert_close(&format!("{at}.{key}"), &actual[key], v));
+                    .for_each(|(key, v)| assert_close(&format!("{path}.{key}"), &actual[key], v));
             }
             Value::Array(items) => {
-                assert_eq!(actual.as_array().map(Vec::len), Some(items.len()), "{at}");
+                assert_eq!(actual.as_array().map(Vec::len), Some(items.len()), "{path}");
                 for (index, item) in items.iter().enumerate() {
-                    assert_close(&format!("{at}[{index}]"), &actual[index], item);
+                    assert_close(&format!("{path}[{index}]"), &actual[index], item);
                 }
             }
             Value::Number(expected) => {
-                let actual = actual.as_f64().unwrap_or_else(|| panic!("{at} is {actual}"));
-                assert!((actual - expected.as_f64().unwrap()).abs() < 1e-9, "{at}: {actual}");
+                let actual = actual.as_f64().unwrap_or_else(|| panic!("{path} is {actual}"));
+                assert!((actual - expected.as_f64().unwrap()).abs() < 1e-9, "{path}: {actual}");
             }
-            expected => assert_eq!(actual, expected, "{at}"),
+            Value::Null | Value::Bool(_) | Value::String(_) => {
+                assert_eq!(actual, expected, "{path}");
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! State of one forward pass: its mode, and the response statistics that it records.
+//! Context of one forward pass: its mode and the response statistics that it records.
 
 use std::cell::RefCell;
 
@@ -20,7 +20,7 @@ pub struct ResponseStats {
     pub name: String,
     pub count: f64,
     pub sum: f64,
-    pub squares: f64,
+    pub sum_of_squares: f64,
 }
 
 impl ResponseStats {
@@ -28,13 +28,13 @@ impl ResponseStats {
     pub fn add(&mut self, other: &ResponseStats) {
         self.count += other.count;
         self.sum += other.sum;
-        self.squares += other.squares;
+        self.sum_of_squares += other.sum_of_squares;
     }
 
     /// Returns the standard deviation over all images, channels and positions.
     pub fn std(&self) -> f64 {
         let mean = self.sum / self.count;
-        (self.squares / self.count - mean * mean).max(0.0).sqrt()
+        (self.sum_of_squares / self.count - mean * mean).max(0.0).sqrt()
     }
 }
 
@@ -59,12 +59,13 @@ impl ForwardContext {
         let Some(responses) = &self.responses else { return Ok(()) };
         let sums = output.f_to_kind(Kind::Double).and_then(|output| {
             let sum = output.f_sum(Kind::Double)?.f_double_value(&[])?;
-            let squares = output.f_square()?.f_sum(Kind::Double)?.f_double_value(&[])?;
-            Ok((sum, squares))
+            let sum_of_squares = output.f_square()?.f_sum(Kind::Double)?.f_double_value(&[])?;
+            Ok((sum, sum_of_squares))
         });
-        let (sum, squares) = sums.map_err(torch_error)?;
+        let (sum, sum_of_squares) = sums.map_err(torch_error)?;
         let count = output.numel() as f64;
-        responses.borrow_mut().push(ResponseStats { name: name.into(), count, sum, squares });
+        let stats = ResponseStats { name: name.into(), count, sum, sum_of_squares };
+        responses.borrow_mut().push(stats);
         Ok(())
     }
 
@@ -79,13 +80,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn added_batches_have_the_deviation_of_all_images() {
+    fn added_batches_have_the_standard_deviation_of_all_images() {
         let context = ForwardContext::recording();
         context.record("a", &Tensor::from_slice(&[1.0, 2.0])).unwrap();
         context.record("a", &Tensor::from_slice(&[3.0, 6.0])).unwrap();
         let responses = context.responses();
-        let mut whole = responses[0].clone();
-        whole.add(&responses[1]);
-        assert!((whole.std() - 3.5f64.sqrt()).abs() < 1e-12);
+        let mut total = responses[0].clone();
+        total.add(&responses[1]);
+        assert!((total.std() - 3.5f64.sqrt()).abs() < 1e-12);
     }
 }

@@ -1,4 +1,4 @@
-//! The layers of an `arch` network with their tensors.
+//! The layers of a network with their tensors.
 
 use residual_arch::ShortcutPath;
 use residual_spec::Result;
@@ -18,7 +18,7 @@ pub(crate) enum Layer {
 
 /// A residual or plain block.
 pub(crate) struct Block {
-    /// Pre-activation of the whole block (He et al. 2016).
+    /// Batch norm and ReLU before the first convolution of a pre-activation block (He et al. 2016).
     activation: Option<BatchNormLayer>,
     branch: Vec<ConvNormAct>,
     shortcut: Shortcut,
@@ -91,7 +91,7 @@ impl Layer {
         }
     }
 
-    /// Freezes the batch norms for whose names `is_frozen` returns true.
+    /// Freezes the batch norms whose names satisfy `is_frozen`.
     pub fn freeze(&mut self, is_frozen: &dyn Fn(&str) -> bool) {
         match self {
             Layer::Conv(conv) => conv.freeze(is_frozen),
@@ -104,8 +104,9 @@ impl Layer {
                 for conv in &mut block.branch {
                     conv.freeze(is_frozen);
                 }
-                if let Shortcut::Projection(conv) = &mut block.shortcut {
-                    conv.freeze(is_frozen);
+                match &mut block.shortcut {
+                    Shortcut::Projection(conv) => conv.freeze(is_frozen),
+                    Shortcut::None | Shortcut::Identity | Shortcut::Pad { .. } => {}
                 }
             }
         }
@@ -137,14 +138,14 @@ impl Block {
         let (y, input_alias) = self.branch[0].forward_with_input_alias(&activated, context)?;
         let shortcut = match &self.shortcut {
             Shortcut::None => None,
-            // The identity starts at the block's input, which differs from the branch's input in a
-            // pre-activation block.
+            // The identity starts at the input of the block. In a pre-activation block, the input of
+            // the branch is another tensor.
             Shortcut::Identity if self.activation.is_none() => Some(input_alias),
             Shortcut::Identity => Some(x),
             Shortcut::Projection(conv) => Some(conv.forward(&activated, context)?),
             Shortcut::Pad { stride, pad } => {
-                // Pooling with a 1x1 window subsamples; its backward is one operation, that of
-                // slicing is four.
+                // Pooling with a 1x1 window subsamples as slicing does, but its backward pass is one
+                // operation instead of four.
                 let padded = activated
                     .f_avg_pool2d([1, 1], [*stride; 2], [0, 0], false, true, None)
                     .and_then(|x| x.f_constant_pad_nd([0, 0, 0, 0, *pad, *pad]));

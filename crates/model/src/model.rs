@@ -13,11 +13,11 @@ use crate::forward_context::{ForwardContext, ResponseStats};
 use crate::layer::Layer;
 use crate::{ComputeOptions, to_tch};
 
-/// A network with its weights. Must be used on the one thread that calls libtorch.
+/// A network with its weights. Must be used only on the thread that calls libtorch.
 pub struct Model {
     network: Network,
     compute: ComputeOptions,
-    /// Every tensor in `state_dict` order. The layers below hold shallow clones of them.
+    /// All tensors in `state_dict` order. The layers have shallow clones of them.
     tensors: Vec<(TensorSpec, Tensor)>,
     features: Vec<Layer>,
     hidden: Vec<LinearLayer>,
@@ -59,7 +59,7 @@ impl Model {
         })
     }
 
-    /// Creates a model with the weights of a state_dict; unexpected keys are ignored.
+    /// Creates a model with the weights of a `state_dict`. Unexpected keys are ignored.
     ///
     /// # Errors
     /// `E_MISMATCH` for a missing key or a size mismatch.
@@ -71,8 +71,8 @@ impl Model {
         Model::build(network, compute, |spec| checked_weights(spec, tensors.get(&spec.name)))
     }
 
-    /// Creates a model with weights that `read` returns by key, one at a time, which keeps peak
-    /// memory low.
+    /// Creates a model with weights that `read` returns by key. Reading one tensor at a time reduces
+    /// peak memory.
     ///
     /// # Errors
     /// As [`Model::from_state_dict`], and any error of `read`.
@@ -102,7 +102,7 @@ impl Model {
                 .map_err(torch_error)?;
             let tensor = match (shape.len(), compute.memory_format) {
                 (4, MemoryFormat::ChannelsLast) => channels_last(&tensor)?,
-                _ => tensor,
+                (_, MemoryFormat::ChannelsLast | MemoryFormat::Contiguous) => tensor,
             };
             let requires_grad = spec.kind == TensorKind::Parameter;
             let tensor = tensor.detach().f_set_requires_grad(requires_grad).map_err(torch_error)?;
@@ -130,16 +130,16 @@ impl Model {
         })
     }
 
-    /// Freezes the layers whose names start with one of `freeze` (`conv1`, `layer1`; `backbone` is
-    /// everything but the head): their parameters get no gradients, and their batch norms use the
-    /// running statistics. All other layers are trained.
+    /// Freezes the layers whose names start with one of `prefixes` (`conv1`, `layer1`; `backbone` is
+    /// everything except the head): their parameters get no gradients, and their batch norms use the
+    /// running statistics. All other layers become trainable.
     ///
     /// # Errors
     /// `E_CONFIG` for a layer that the network does not have.
-    pub fn freeze(&mut self, freeze: &[String]) -> Result<()> {
-        self.frozen = residual_arch::frozen(&self.network, freeze)?;
+    pub fn freeze(&mut self, prefixes: &[String]) -> Result<()> {
+        self.frozen = residual_arch::frozen(&self.network, prefixes)?;
         for (spec, tensor) in &self.tensors {
-            let requires_grad = spec.kind == TensorKind::Parameter && self.is_trained(spec);
+            let requires_grad = spec.kind == TensorKind::Parameter && self.is_trainable(spec);
             // The shallow clones of the layers share the flag.
             let _ = tensor.f_set_requires_grad(requires_grad).map_err(torch_error)?;
         }
@@ -155,7 +155,7 @@ impl Model {
         self.features.iter_mut().try_for_each(Layer::fold_batch_norm)
     }
 
-    fn is_trained(&self, spec: &TensorSpec) -> bool {
+    fn is_trainable(&self, spec: &TensorSpec) -> bool {
         !self.frozen.contains(spec.layer())
     }
 
@@ -177,16 +177,15 @@ impl Model {
         self.tensors.iter().map(|(spec, tensor)| (spec.name.as_str(), tensor))
     }
 
-    /// Returns the parameters to optimize with their keys, in `state_dict` order, without frozen
-    /// ones.
+    /// Returns the trainable parameters with their keys, in `state_dict` order.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors
             .iter()
-            .filter(|(spec, _)| spec.kind == TensorKind::Parameter && self.is_trained(spec))
+            .filter(|(spec, _)| spec.kind == TensorKind::Parameter && self.is_trainable(spec))
             .map(|(spec, tensor)| (spec.name.as_str(), tensor))
     }
 
-    /// Returns the buffers, which are the running statistics, with their keys.
+    /// Returns the buffers (running statistics of batch norms) with their keys.
     pub fn buffers(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors
             .iter()
@@ -228,7 +227,7 @@ impl Model {
         let images = tensor_from_shared(self.compute.device(), images)?
             .f_view([count as i64, height, width, channels])
             .map_err(torch_error)?;
-        self.compute.input(&images)
+        self.compute.to_input(&images)
     }
 
     /// Copies labels to the model's device.
@@ -250,8 +249,8 @@ impl Model {
         self.forward_with(input, &ForwardContext::new(training))
     }
 
-    /// Computes the response statistics of every 3x3 convolution in evaluation mode. Figure 7 of
-    /// the paper shows their standard deviations.
+    /// Computes the response statistics of every 3x3 convolution in evaluation mode. Figure 7 of He
+    /// et al. (2015) shows their standard deviations.
     pub fn layer_responses(&self, input: &Tensor) -> Result<Vec<ResponseStats>> {
         let _no_grad = tch::no_grad_guard();
         let context = ForwardContext::recording();
@@ -290,14 +289,15 @@ impl Model {
         self.head.forward(&x)
     }
 
-    /// Computes the logits `[n, classes]` of an input of any size in the fully convolutional form
-    /// (section 3.4 of the paper): pooling and head are applied at every position of an image of
-    /// the network's own size, and the logits are averaged over all positions. In evaluation mode.
+    /// Computes the logits `[n, classes]` of an input of any size in evaluation mode, in the fully
+    /// convolutional form (He et al. 2015, section 3.4): pooling and head are applied to every window
+    /// of the feature map that corresponds to one image of the network's own size, and the logits are
+    /// averaged over all windows.
     pub fn forward_dense(&self, input: &Tensor) -> Result<Tensor> {
         let features = self.forward_features(input, &ForwardContext::new(false))?;
-        let own = i64::from(self.network.feature_size(self.network.image_size));
-        // A feature map smaller than the network's own is one position.
-        let window = [2, 3].map(|axis: usize| own.min(features.size()[axis]));
+        let own_size = i64::from(self.network.feature_size(self.network.image_size));
+        // A smaller feature map is a single window.
+        let window = [2, 3].map(|axis: usize| own_size.min(features.size()[axis]));
         let pool = i64::from(self.network.pool.size);
         let pooled = match pool {
             1 => features.f_avg_pool2d(window, [1, 1], [0, 0], false, true, None),
@@ -329,7 +329,7 @@ fn pool_windows(
         .f_permute([0, 3, 1, 2])
 }
 
-/// Converts the weights of a tensor of the network after checking their shape.
+/// Checks the shape of the weights for a tensor of the network, and converts them.
 fn checked_weights(
     spec: &TensorSpec,
     weights: Option<&residual_weights::Tensor>,
@@ -383,12 +383,12 @@ mod tests {
     }
 
     #[test]
-    fn frozen_layers_get_no_gradients_and_keep_their_statistics() {
+    fn frozen_layers_get_no_gradients_and_do_not_update_their_statistics() {
         let mut model = Model::new(network("resnet8", 16), FP64, 1).unwrap();
-        let all = model.parameters().count();
+        let num_parameters = model.parameters().count();
         model.freeze(&["conv1".into(), "bn1".into(), "layer1".into()]).unwrap();
         let trained: Vec<String> = model.parameters().map(|(name, _)| name.into()).collect();
-        assert_eq!(trained.len(), all - 9);
+        assert_eq!(trained.len(), num_parameters - 9);
         assert!(trained.iter().all(|name| !name.starts_with("layer1") && name != "bn1.weight"));
 
         let before: BTreeMap<String, Tensor> =
@@ -397,11 +397,12 @@ mod tests {
         let loss = model.forward(&input, true).unwrap().square().sum(Kind::Double);
         loss.backward();
         for (name, tensor) in model.tensors() {
-            let frozen = ["conv1.", "bn1.", "layer1."].iter().any(|part| name.starts_with(part));
-            let statistic = name.contains("running");
-            assert_eq!(tensor.grad().defined(), !frozen && !statistic, "{name}");
+            let is_frozen =
+                ["conv1.", "bn1.", "layer1."].iter().any(|prefix| name.starts_with(prefix));
+            let is_statistic = name.contains("running");
+            assert_eq!(tensor.grad().defined(), !is_frozen && !is_statistic, "{name}");
             // Only the running statistics of trained layers have changed.
-            assert_eq!(tensor.equal(&before[name]), frozen || !statistic, "{name}");
+            assert_eq!(tensor.equal(&before[name]), is_frozen || !is_statistic, "{name}");
         }
         // Frozen batch norms use their running statistics.
         let stem = |training| {
@@ -419,16 +420,16 @@ mod tests {
             narrow(&mut network);
             let model = Model::new(network, FP64, 1).unwrap();
             let input = model.input(&pixels(size, size), 2).unwrap();
-            let map = model.forward_dense(&input).unwrap();
+            let dense = model.forward_dense(&input).unwrap();
             assert!(
-                relative_difference(&map, &model.forward(&input, false).unwrap()) < 1e-12,
+                relative_difference(&dense, &model.forward(&input, false).unwrap()) < 1e-12,
                 "{name}"
             );
         }
     }
 
     #[test]
-    fn forward_dense_averages_over_all_positions_of_a_larger_image() {
+    fn forward_dense_averages_over_all_windows_of_a_larger_image() {
         let _no_grad = tch::no_grad_guard();
         for name in ["resnet18", "vgg11"] {
             let mut network = network(name, 64);
@@ -436,14 +437,14 @@ mod tests {
             let model = Model::new(network, FP64, 1).unwrap();
             let input = model.input_with_size(&pixels(96, 128), 2, [96, 128]).unwrap();
             let actual = model.forward_dense(&input).unwrap();
-            let own = i64::from(model.network.feature_size(64));
+            let own_size = i64::from(model.network.feature_size(64));
             let features = model.forward_features(&input, &ForwardContext::new(false)).unwrap();
-            let [rows, columns] = [2, 3].map(|axis: usize| features.size()[axis] - own + 1);
+            let [rows, columns] = [2, 3].map(|axis: usize| features.size()[axis] - own_size + 1);
             assert!(rows > 1 && columns > rows, "{name}");
             let pool = i64::from(model.network.pool.size);
             let mut sum = Tensor::zeros([2, 5], (Kind::Double, tch::Device::Cpu));
             for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |x| (row, x))) {
-                let window = features.narrow(2, row, own).narrow(3, column, own);
+                let window = features.narrow(2, row, own_size).narrow(3, column, own_size);
                 let pooled = window.adaptive_avg_pool2d([pool, pool]).flatten(1, -1);
                 sum += model.forward_head(&pooled, false).unwrap();
             }
@@ -453,12 +454,12 @@ mod tests {
     }
 
     #[test]
-    fn forward_dense_treats_a_smaller_image_as_one_position() {
+    fn forward_dense_treats_a_smaller_image_as_one_window() {
         let _no_grad = tch::no_grad_guard();
         let model = Model::new(network("resnet20", 32), FP64, 1).unwrap();
         let input = model.input_with_size(&pixels(16, 24), 2, [16, 24]).unwrap();
-        let map = model.forward_dense(&input).unwrap();
-        assert!(relative_difference(&map, &model.forward(&input, false).unwrap()) < 1e-12);
+        let dense = model.forward_dense(&input).unwrap();
+        assert!(relative_difference(&dense, &model.forward(&input, false).unwrap()) < 1e-12);
     }
 
     #[test]
@@ -483,16 +484,16 @@ mod tests {
             );
         let expected = stem.std(false).double_value(&[]);
         assert!((responses[0].std() / expected - 1.0).abs() < 1e-10);
-        // Figure 7 of the paper has no responses of 1x1 convolutions.
-        let bottlenecks = Model::new(network("resnet50", 32), FP64, 1).unwrap();
-        let input = bottlenecks.input(&pixels(32, 32), 2).unwrap();
-        let responses = bottlenecks.layer_responses(&input).unwrap();
+        // Figure 7 of He et al. (2015) has no responses of 1x1 convolutions.
+        let bottleneck_model = Model::new(network("resnet50", 32), FP64, 1).unwrap();
+        let input = bottleneck_model.input(&pixels(32, 32), 2).unwrap();
+        let responses = bottleneck_model.layer_responses(&input).unwrap();
         assert_eq!(responses.len(), 1 + 16);
         assert!(responses[1..].iter().all(|response| response.name.ends_with("conv2")));
     }
 
     /// Returns a model whose running statistics differ from their initial values.
-    fn with_statistics(name: &str, compute: ComputeOptions) -> Model {
+    fn model_with_statistics(name: &str, compute: ComputeOptions) -> Model {
         let mut network = network(name, 32);
         narrow(&mut network);
         let model = Model::new(network, compute, 1).unwrap();
@@ -505,10 +506,10 @@ mod tests {
     }
 
     #[test]
-    fn folding_batch_norm_keeps_logits_and_tensors() {
+    fn folding_batch_norm_does_not_change_logits_and_tensors() {
         let _no_grad = tch::no_grad_guard();
         for name in ["resnet20", "resnet50", "preresnet20", "plain20", "vgg11_bn", "vgg11"] {
-            let mut model = with_statistics(name, FP64);
+            let mut model = model_with_statistics(name, FP64);
             let input = model.input(&pixels(32, 32), 2).unwrap();
             let before = model.forward(&input, false).unwrap();
             let responses = model.layer_responses(&input).unwrap();
@@ -534,19 +535,19 @@ mod tests {
     #[test]
     fn folded_fp32_and_bf16_models_approximate_the_unfolded_fp64_model() {
         let _no_grad = tch::no_grad_guard();
-        let exact = with_statistics("resnet20", FP64);
+        let exact = model_with_statistics("resnet20", FP64);
         let tensors = exact.tensors().map(|(name, t)| (name.to_string(), from_tch(t).unwrap()));
         let tensors = tensors.collect();
-        let many = pixels(32, 32).iter().copied().cycle().take(128 * 32 * 32 * 3).collect();
-        let many = Arc::new(many);
-        let expected = exact.forward(&exact.input(&many, 128).unwrap(), false).unwrap();
+        let images = pixels(32, 32).iter().copied().cycle().take(128 * 32 * 32 * 3).collect();
+        let images = Arc::new(images);
+        let expected = exact.forward(&exact.input(&images, 128).unwrap(), false).unwrap();
         for (precision, bound) in [(Precision::Fp32, 1e-4), (Precision::Bf16, 3e-2)] {
             let compute =
                 ComputeOptions { precision, memory_format: MemoryFormat::ChannelsLast, ..FP64 };
             let mut model =
                 Model::from_state_dict(exact.network.clone(), compute, &tensors).unwrap();
             model.fold_batch_norm().unwrap();
-            let actual = model.forward(&model.input(&many, 128).unwrap(), false).unwrap();
+            let actual = model.forward(&model.input(&images, 128).unwrap(), false).unwrap();
             assert!(
                 relative_difference(&actual.to_kind(Kind::Double), &expected) < bound,
                 "{precision:?}"
@@ -555,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn dropout_depends_only_on_the_seed_and_is_off_in_evaluation() {
+    fn dropout_depends_only_on_the_seed_and_is_inactive_in_evaluation() {
         let _no_grad = tch::no_grad_guard();
         let mut network = network("vgg11", 32);
         narrow(&mut network);

@@ -20,7 +20,7 @@ pub enum ImageInput {
     Raw { pixels: Vec<u8>, width: u32, height: u32, channels: u32 },
 }
 
-/// The predictions, or the error, of each group of images, in the order of the groups.
+/// Predictions or error of each group of images, in the order of the groups.
 pub type GroupPredictions = Vec<Result<Vec<Prediction>>>;
 
 /// Maximum number of images in a batch.
@@ -42,13 +42,13 @@ pub fn prediction_batch_size(model: &Model, pipeline: &Pipeline) -> usize {
 
 /// Classifies images and returns the `top` most probable of `labels` for each, best first.
 ///
-/// Images are given in groups. Every group succeeds or fails on its own, but batches span groups.
-/// `on_decoded` receives every decoded image with the number of its group. `should_continue` is
-/// called before every image; if it returns false, the result is `None`.
+/// Each group of images succeeds or fails independently, but a batch may contain images of several
+/// groups. `on_decoded` is called with the group index and the pixels of every decoded image.
+/// `should_continue` is called before every image; if it returns false, the result is `None`.
 ///
 /// # Errors
-/// Of a group: `E_IMAGE` for the first image that cannot be decoded, `E_IO` for a file that cannot
-/// be read, `E_DIVERGED` if the probabilities are not finite. Of the call: `E_TORCH`.
+/// A group fails with `E_IMAGE` if an image cannot be decoded, `E_IO` if a file cannot be read, and
+/// `E_DIVERGED` if the probabilities are not finite. The call fails with `E_TORCH`.
 pub fn predict(
     model: &Model,
     labels: &[String],
@@ -64,7 +64,7 @@ pub fn predict(
         groups.iter().map(|inputs| Ok(Vec::with_capacity(inputs.len()))).collect();
     let mut buffers = ReadBuffers::default();
     let mut batch = Batch::default();
-    // The group of each image of the batch.
+    // Group index of each image in the batch.
     let mut batch_groups = Vec::with_capacity(batch_size);
     for (group, inputs) in groups.iter().enumerate() {
         for input in *inputs {
@@ -74,7 +74,7 @@ pub fn predict(
             if let Err(error) = decode(input, pipeline, &mut buffers) {
                 results[group] = Err(error);
             }
-            // Also true if an earlier batch with an image of this group failed.
+            // An earlier batch with an image of this group may have failed as well.
             if results[group].is_err() {
                 break;
             }
@@ -121,44 +121,44 @@ fn run_batch(
 
 /// Appends the transformed image, or all its views, to the batch.
 fn append(batch: &mut Batch, pipeline: &Pipeline, image: &Image) {
-    let filled = batch.images.len();
+    let start = batch.images.len();
     let images = batch.images_mut();
     let Some(views) = pipeline.view_sizes(image.view()) else {
-        images.resize(filled + pipeline.len(), 0.0);
-        // Evaluation draws no random numbers; `plan` takes a generator for training.
+        images.resize(start + pipeline.len(), 0.0);
+        // The evaluation pipeline draws no random numbers, so the seed has no effect.
         let plan = pipeline.plan(image.view().size(), SampleRng::new(0, 0, 0));
-        return pipeline.apply(image.view(), plan, &mut images[filled..]);
+        return pipeline.apply(image.view(), plan, &mut images[start..]);
     };
     let pixels: usize = views.iter().map(|[height, width]| (height * width) as usize).sum();
-    images.resize(filled + pixels * pipeline.channels(), 0.0);
-    pipeline.apply_views(image.view(), &views, &mut images[filled..]);
+    images.resize(start + pixels * pipeline.channels(), 0.0);
+    pipeline.apply_views(image.view(), &views, &mut images[start..]);
     batch.views.get_or_insert_default().extend(views);
 }
 
 /// Decodes an input into the image of `buffers`, with the channels of the pipeline.
 fn decode(input: &ImageInput, pipeline: &Pipeline, buffers: &mut ReadBuffers) -> Result<()> {
     let ReadBuffers { bytes: encoded, image } = buffers;
-    let channels = pipeline.channels() as u32;
+    let network_channels = pipeline.channels() as u32;
     let request = |size: ImageSize| pipeline.whole_request(size);
     match input {
-        ImageInput::Path(path) => decode_file_with(path, channels, request, encoded, image),
+        ImageInput::Path(path) => decode_file_with(path, network_channels, request, encoded, image),
         ImageInput::Encoded(bytes) => {
             let encoded = EncodedImage::parse(bytes)?;
-            encoded.decode(request(encoded.size()), channels, image)
+            encoded.decode(request(encoded.size()), network_channels, image)
         }
-        ImageInput::Raw { pixels, width, height, channels: given } => {
-            let expected = u64::from(*width) * u64::from(*height) * u64::from(*given);
-            if expected == 0 || expected != pixels.len() as u64 || !matches!(given, 1 | 3) {
+        ImageInput::Raw { pixels, width, height, channels } => {
+            let expected = u64::from(*width) * u64::from(*height) * u64::from(*channels);
+            if expected == 0 || expected != pixels.len() as u64 || !matches!(channels, 1 | 3) {
                 let message = format!(
-                    "{} bytes are not an image of {width} x {height} pixels and {given} channels",
+                    "{} bytes are not an image of {width} x {height} pixels and {channels} channels",
                     pixels.len()
                 );
                 return Err(Error::new(ErrorCode::Image, message).hint(
-                    "Give height * width * channels bytes in this order, with 1 or 3 channels.",
+                    "Pass height * width * channels bytes in row-major order, with 1 or 3 channels.",
                 ));
             }
-            *image = Image::new(*width, *height, *given, pixels.clone())?;
-            image.set_channels(channels);
+            *image = Image::new(*width, *height, *channels, pixels.clone())?;
+            image.set_channels(network_channels);
             Ok(())
         }
     }
@@ -167,14 +167,15 @@ fn decode(input: &ImageInput, pipeline: &Pipeline, buffers: &mut ReadBuffers) ->
 /// Returns the `top` most probable classes of a row of probabilities, best first.
 fn top_classes(row: &[f64], labels: &[String], top: usize) -> Prediction {
     let mut ranked: Vec<usize> = (0..row.len()).collect();
-    // Ties are ordered by index, so that the result does not depend on the sort algorithm.
+    // Classes of equal probability are ordered by index, as in argmax.
     ranked.sort_by(|&a, &b| row[b].total_cmp(&row[a]).then(a.cmp(&b)));
-    let labeled = |&index: &usize| LabelProbability {
+    let label_probability = |&index: &usize| LabelProbability {
         label: labels[index].clone(),
         index: index as u32,
         probability: row[index],
     };
-    let top: Vec<LabelProbability> = ranked.iter().take(top.max(1)).map(labeled).collect();
+    let top: Vec<LabelProbability> =
+        ranked.iter().take(top.max(1)).map(label_probability).collect();
     Prediction {
         label: top[0].label.clone(),
         index: top[0].index,
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_probable_classes_come_first_and_ties_by_index() {
+    fn ranks_classes_by_probability_then_by_index() {
         let labels: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
         let prediction = top_classes(&[0.2, 0.4, 0.4], &labels, 2);
         assert_eq!(prediction.label, "b");

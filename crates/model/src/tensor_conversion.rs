@@ -33,8 +33,8 @@ pub fn tensor_info(tensor: &Tensor) -> TensorInfo {
     TensorInfo { dtype, shape: tensor.size().iter().map(|&n| n as usize).collect() }
 }
 
-/// Converts a libtorch tensor of any device and memory format to a host tensor in row-major order:
-/// float64 stays float64, all other kinds become float32.
+/// Converts a libtorch tensor of any device and memory format to a host tensor in row-major order.
+/// float64 is preserved; all other kinds become float32.
 pub fn from_tch(tensor: &Tensor) -> Result<residual_weights::Tensor> {
     let TensorInfo { dtype, shape } = tensor_info(tensor);
     let kind = if dtype == DType::F64 { Kind::Double } else { Kind::Float };

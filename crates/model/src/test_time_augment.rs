@@ -1,4 +1,4 @@
-//! Test-time augmentation: averages the probabilities over all views of an image.
+//! Test-time augmentation: averages probabilities over all views of an image.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ const MAX_PIXELS: usize = 64 * 224 * 224;
 /// Returns the log-probabilities of every image of a batch, `[n, classes]` in row-major order.
 ///
 /// If the batch has several views of each image, their probabilities are averaged. `images` are the
-/// images of a batch that has crop windows only. Call it under `no_grad`.
+/// images in device memory, for a batch that has only crop windows. Must be called under `no_grad`.
 pub fn predict_log_probs(
     model: &Model,
     images: Option<&DeviceDataset>,
@@ -29,23 +29,23 @@ pub fn predict_log_probs(
     let mut by_size: BTreeMap<[u32; 2], Vec<(Range<usize>, usize)>> = BTreeMap::new();
     let mut start = 0;
     for (view, &size) in views.iter().enumerate() {
-        let length = pixels(size) * model.network().channels as usize;
+        let length = num_pixels(size) * model.network().channels as usize;
         by_size.entry(size).or_default().push((start..start + length, view / views_per_image));
         start += length;
     }
     let classes = model.network().head.out_features as usize;
     let mut sums = vec![f64::NEG_INFINITY; batch.len() * classes];
     for (size, views) in by_size {
-        for views in views.chunks((MAX_PIXELS / pixels(size)).max(1)) {
+        for chunk in views.chunks((MAX_PIXELS / num_pixels(size)).max(1)) {
             let pixels: Vec<&[f32]> =
-                views.iter().map(|(range, _)| &batch.images[range.clone()]).collect();
-            let input = model.input_with_size(&pixels.concat().into(), views.len(), size)?;
+                chunk.iter().map(|(range, _)| &batch.images[range.clone()]).collect();
+            let input = model.input_with_size(&pixels.concat().into(), chunk.len(), size)?;
             let logits = if size == [model.network().image_size; 2] {
                 model.forward(&input, false)?
             } else {
                 model.forward_dense(&input)?
             };
-            for ((_, image), row) in views.iter().zip(log_probs(&logits)?.chunks(classes)) {
+            for ((_, image), row) in chunk.iter().zip(log_probs(&logits)?.chunks(classes)) {
                 for (sum, &value) in sums[image * classes..].iter_mut().zip(row) {
                     *sum = log_add_exp(*sum, value);
                 }
@@ -56,7 +56,7 @@ pub fn predict_log_probs(
     Ok(sums.into_iter().map(|sum| sum - log_count).collect())
 }
 
-fn pixels([height, width]: [u32; 2]) -> usize {
+fn num_pixels([height, width]: [u32; 2]) -> usize {
     height as usize * width as usize
 }
 
@@ -89,7 +89,7 @@ mod tests {
         Model::new(network, compute, 1).unwrap()
     }
 
-    fn numbers(count: usize) -> Vec<f32> {
+    fn values(count: usize) -> Vec<f32> {
         (0..count).map(|i| ((i * 7919) % 1009) as f32 / 500.0 - 1.0).collect()
     }
 
@@ -108,22 +108,23 @@ mod tests {
         // Two images with four views each, in three sizes that differ between the images.
         let sizes: [[[u32; 2]; 4]; 2] =
             [[[32, 32], [32, 32], [40, 36], [24, 33]], [[32, 32], [40, 36], [40, 36], [64, 32]]];
-        let all = sizes.concat();
-        let lengths = all.iter().map(|&size| pixels(size) * 3);
-        let images = numbers(lengths.clone().sum());
+        let all_sizes = sizes.concat();
+        let lengths = all_sizes.iter().map(|&size| num_pixels(size) * 3);
+        let images = values(lengths.clone().sum());
         let batch = |images: &[f32], labels: &[i64], views: &[[u32; 2]]| Batch {
             images: images.to_vec().into(),
             labels: labels.to_vec(),
             views: Some(views.to_vec()),
             ..Batch::default()
         };
-        let together = predict_log_probs(&model, None, &batch(&images, &[0, 1], &all)).unwrap();
+        let log_probs =
+            predict_log_probs(&model, None, &batch(&images, &[0, 1], &all_sizes)).unwrap();
 
         let mut start = 0;
         for (image, views) in sizes.iter().enumerate() {
             let mut mean = vec![0.0; 10];
             for &size in views {
-                let length = pixels(size) * 3;
+                let length = num_pixels(size) * 3;
                 let input = model
                     .input_with_size(&images[start..start + length].to_vec().into(), 1, size)
                     .unwrap();
@@ -132,22 +133,23 @@ mod tests {
                 mean.iter_mut().zip(row).for_each(|(mean, p)| *mean += p / 4.0);
                 start += length;
             }
-            for (actual, expected) in together[image * 10..].iter().zip(mean) {
+            for (actual, expected) in log_probs[image * 10..].iter().zip(mean) {
                 assert!((actual.exp() - expected).abs() < 1e-5, "{} {expected}", actual.exp());
             }
         }
-        let sum: f64 = together[..10].iter().map(|row| row.exp()).sum();
+        let sum: f64 = log_probs[..10].iter().map(|row| row.exp()).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{sum}");
     }
 
     #[test]
-    fn one_view_equals_no_views() {
+    fn a_batch_of_single_views_equals_a_batch_without_views() {
         let _no_grad = tch::no_grad_guard();
         let model = model();
-        let images = numbers(2 * 32 * 32 * 3);
-        let plain = Batch { images: images.into(), labels: vec![0, 1], ..Batch::default() };
-        let seen = Batch { views: Some(vec![[32, 32]; 2]), ..plain.clone() };
-        let [a, b] = [&plain, &seen].map(|batch| predict_log_probs(&model, None, batch).unwrap());
+        let images = values(2 * 32 * 32 * 3);
+        let without_views = Batch { images: images.into(), labels: vec![0, 1], ..Batch::default() };
+        let with_views = Batch { views: Some(vec![[32, 32]; 2]), ..without_views.clone() };
+        let [a, b] = [&without_views, &with_views]
+            .map(|batch| predict_log_probs(&model, None, batch).unwrap());
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
         assert_eq!(Tensor::from_slice(&a).size(), [20]);
     }
