@@ -188,8 +188,8 @@ impl ConvNormAct {
             .0)
     }
 
-    /// As [`forward`](Self::forward), but also returns an alias of the input for an identity shortcut
-    /// (see [`Conv3x3Output`]).
+    /// As [`forward`](Self::forward), but also returns an alias of the input for an identity
+    /// shortcut (see [`Conv3x3Output`]).
     pub fn forward_with_input_alias(
         &self,
         input: &Tensor,

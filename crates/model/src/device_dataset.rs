@@ -24,8 +24,8 @@ pub struct DeviceDataset {
     layout: FrameLayout,
     /// Image bytes `[images * side * side, channels]`, zero-padded on each side.
     pixels: Tensor,
-    /// Offsets `[2, size * size]` of the pixels of a crop from its upper left pixel: row 0 unflipped,
-    /// row 1 flipped.
+    /// Offsets `[2, size * size]` of the pixels of a crop from its upper left pixel: row 0
+    /// unflipped, row 1 flipped.
     offsets: Tensor,
     /// Lookup table `[channels * 256]` from byte to normalized value.
     table: Tensor,

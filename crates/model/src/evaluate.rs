@@ -37,8 +37,8 @@ pub fn log_probs(logits: &Tensor) -> Result<Vec<f64>> {
 /// Evaluates all batches of a loader and returns the metrics.
 ///
 /// `images` are the images in device memory, for a loader that returns only crop windows.
-/// `should_continue` is called before every batch; if it returns false, the result is `None`. Images
-/// that cannot be decoded are skipped, counted and reported to `warn`.
+/// `should_continue` is called before every batch; if it returns false, the result is `None`.
+/// Images that cannot be decoded are skipped, counted and reported to `warn`.
 ///
 /// # Errors
 /// `E_DIVERGED` if the loss is not finite, because JSON cannot represent it.

@@ -138,14 +138,14 @@ impl Block {
         let (y, input_alias) = self.branch[0].forward_with_input_alias(&activated, context)?;
         let shortcut = match &self.shortcut {
             Shortcut::None => None,
-            // The identity starts at the input of the block. In a pre-activation block, the input of
-            // the branch is another tensor.
+            // The identity starts at the input of the block. In a pre-activation block, the input
+            // of the branch is another tensor.
             Shortcut::Identity if self.activation.is_none() => Some(input_alias),
             Shortcut::Identity => Some(x),
             Shortcut::Projection(conv) => Some(conv.forward(&activated, context)?),
             Shortcut::Pad { stride, pad } => {
-                // Pooling with a 1x1 window subsamples as slicing does, but its backward pass is one
-                // operation instead of four.
+                // Pooling with a 1x1 window subsamples as slicing does, but its backward pass is
+                // one operation instead of four.
                 let padded = activated
                     .f_avg_pool2d([1, 1], [*stride; 2], [0, 0], false, true, None)
                     .and_then(|x| x.f_constant_pad_nd([0, 0, 0, 0, *pad, *pad]));

@@ -71,8 +71,8 @@ impl Model {
         Model::build(network, compute, |spec| checked_weights(spec, tensors.get(&spec.name)))
     }
 
-    /// Creates a model with weights that `read` returns by key. Reading one tensor at a time reduces
-    /// peak memory.
+    /// Creates a model with weights that `read` returns by key. Reading one tensor at a time
+    /// reduces peak memory.
     ///
     /// # Errors
     /// As [`Model::from_state_dict`], and any error of `read`.
@@ -130,9 +130,9 @@ impl Model {
         })
     }
 
-    /// Freezes the layers whose names start with one of `prefixes` (`conv1`, `layer1`; `backbone` is
-    /// everything except the head): their parameters get no gradients, and their batch norms use the
-    /// running statistics. All other layers become trainable.
+    /// Freezes the layers whose names start with one of `prefixes` (`conv1`, `layer1`; `backbone`
+    /// is everything except the head): their parameters get no gradients, and their batch norms use
+    /// the running statistics. All other layers become trainable.
     ///
     /// # Errors
     /// `E_CONFIG` for a layer that the network does not have.
@@ -290,9 +290,9 @@ impl Model {
     }
 
     /// Computes the logits `[n, classes]` of an input of any size in evaluation mode, in the fully
-    /// convolutional form (He et al. 2015, section 3.4): pooling and head are applied to every window
-    /// of the feature map that corresponds to one image of the network's own size, and the logits are
-    /// averaged over all windows.
+    /// convolutional form (He et al. 2015, section 3.4): pooling and head are applied to every
+    /// window of the feature map that corresponds to one image of the network's own size, and the
+    /// logits are averaged over all windows.
     pub fn forward_dense(&self, input: &Tensor) -> Result<Tensor> {
         let features = self.forward_features(input, &ForwardContext::new(false))?;
         let own_size = i64::from(self.network.feature_size(self.network.image_size));

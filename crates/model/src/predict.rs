@@ -150,11 +150,12 @@ fn decode(input: &ImageInput, pipeline: &Pipeline, buffers: &mut ReadBuffers) ->
             let expected = u64::from(*width) * u64::from(*height) * u64::from(*channels);
             if expected == 0 || expected != pixels.len() as u64 || !matches!(channels, 1 | 3) {
                 let message = format!(
-                    "{} bytes are not an image of {width} x {height} pixels and {channels} channels",
+                    "{} bytes are not an image of {width} x {height} pixels with \
+                     {channels} channels",
                     pixels.len()
                 );
                 return Err(Error::new(ErrorCode::Image, message).hint(
-                    "Pass height * width * channels bytes in row-major order, with 1 or 3 channels.",
+                    "Pass height * width * channels bytes in row-major order (1 or 3 channels).",
                 ));
             }
             *image = Image::new(*width, *height, *channels, pixels.clone())?;

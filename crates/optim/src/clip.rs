@@ -8,8 +8,8 @@ use tch::{Kind, Tensor};
 const NORM_EPS: f64 = 1e-6;
 
 /// Clips gradients in place, first by value (`clip_grad_value_`), then by global norm
-/// (`clip_grad_norm_`), and returns the global norm before clipping. If this norm is not finite, the
-/// gradients stay unchanged, because the caller makes no update with them.
+/// (`clip_grad_norm_`), and returns the global norm before clipping. If this norm is not finite,
+/// the gradients stay unchanged, because the caller makes no update with them.
 pub fn clip_gradients(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
     let total_norm = global_norm(gradients)?;
     if !total_norm.is_finite() {
@@ -53,8 +53,8 @@ pub fn clip_gradients_on_device(
     Ok(())
 }
 
-/// Returns the Euclidean norm over all elements of all tensors. The norm is not finite if an element
-/// is not finite.
+/// Returns the Euclidean norm over all elements of all tensors. The norm is not finite if an
+/// element is not finite.
 pub fn global_norm(tensors: &[Tensor]) -> Result<f64> {
     global_norm_on_device(tensors)?.f_double_value(&[]).map_err(torch_error)
 }

@@ -31,8 +31,8 @@ const STATE_LEN: usize = 3;
 const STATE_NAMES: [&str; STATE_LEN] =
     ["grad_scaler.scale", "grad_scaler.growth_tracker", "grad_scaler.skipped_steps"];
 
-/// Scales losses and unscales gradients. All tensors are scalars on the device, and are only written
-/// in place, because a CUDA graph may refer to them.
+/// Scales losses and unscales gradients. All tensors are scalars on the device, and are only
+/// written in place, because a CUDA graph may refer to them.
 pub struct GradScaler {
     policy: Policy,
     scale: Tensor,

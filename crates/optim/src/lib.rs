@@ -2,8 +2,8 @@
 //!
 //! To add an optimizer, implement [`UpdateRule`] in a new file and add the optimizer to
 //! [`update_rule`]. To add a schedule, write its function in `schedules/` and add the schedule to
-//! [`LrSchedule`]. The matches over the configuration have no catch-all arm, so the compiler reports
-//! every case that a new variant lacks.
+//! [`LrSchedule`]. The matches over the configuration have no catch-all arm, so the compiler
+//! reports every case that a new variant lacks.
 
 mod adam;
 mod clip;

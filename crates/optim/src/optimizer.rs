@@ -109,7 +109,8 @@ impl Optimizer {
         self.steps
     }
 
-    /// Restores the state after `steps` updates. `load_tensor` returns a saved state tensor by name.
+    /// Restores the state after `steps` updates. `load_tensor` returns a saved state tensor by
+    /// name.
     pub fn load_state(
         &mut self,
         steps: u64,
@@ -145,8 +146,8 @@ mod tests {
         })
     }
 
-    /// Returns the means of a convolution weight and a batch norm weight, both initially 1, after one
-    /// update with zero gradients.
+    /// Returns the means of a convolution weight and a batch norm weight, both initially 1, after
+    /// one update with zero gradients.
     fn means_after_decay(decay_norms: bool) -> [f64; 2] {
         let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Double, Device::Cpu));
         let (weight, norm) = (ones(&[2, 2]), ones(&[2]));

@@ -12,8 +12,8 @@ pub trait UpdateRule {
     /// Returns the names of the state tensors of each parameter, as checkpoints store them.
     fn state_names(&self) -> &'static [&'static str];
 
-    /// Returns whether weight decay also applies to parameters of normalization layers and to biases
-    /// (`decayNorms`).
+    /// Returns whether weight decay also applies to parameters of normalization layers and to
+    /// biases (`decayNorms`).
     fn decays_norms(&self) -> bool;
 
     /// Returns whether [`UpdateRule::step`] reads tensor values on the host.

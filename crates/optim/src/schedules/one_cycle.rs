@@ -2,9 +2,9 @@
 
 use residual_spec::{AnnealStrategy, OneCycleSchedule};
 
-/// Increases the learning rate to `peak_lr` during the first `pctStart` of the budget, then decreases
-/// it. As in PyTorch, both phases end one update (`step_fraction` of the budget) earlier, so that the
-/// last update has the lowest learning rate.
+/// Increases the learning rate to `peak_lr` during the first `pctStart` of the budget, then
+/// decreases it. As in PyTorch, both phases end one update (`step_fraction` of the budget) earlier,
+/// so that the last update has the lowest learning rate.
 pub(super) fn lr(
     config: &OneCycleSchedule,
     peak_lr: f64,

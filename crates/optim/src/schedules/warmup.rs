@@ -27,8 +27,8 @@ impl Warmup {
         }
     }
 
-    /// Returns the factor of the scheduled learning rate after `step` updates. `has_ended` is whether
-    /// `until_accuracy` was reached.
+    /// Returns the factor of the scheduled learning rate after `step` updates. `has_ended` is
+    /// whether `until_accuracy` was reached.
     pub fn factor(&self, step: u64, has_ended: bool) -> f64 {
         if self.until_accuracy.is_some() {
             return if has_ended { 1.0 } else { self.start_factor };
