@@ -150,7 +150,7 @@ fn weights_without_a_head_get_one_for_the_classes_of_the_data() {
         let (result, events) = run(&place.config(out, 2, model));
         let started = Checkpoint::read(Path::new(&result.unwrap().last)).unwrap();
         let has_warning = events.iter().any(|event| match event {
-            RunEvent::Warning(warning) => warning.message.ends_with("the weights have none"),
+            RunEvent::Warning(warning) => warning.message.ends_with("the weights have no head"),
             _ => false,
         });
         assert!(has_warning, "{out}");

@@ -1,9 +1,9 @@
-//! Automatic batch sizes (`batchSize: 'auto'`): the default, or less if it does not fit into
-//! memory.
+//! Automatic batch sizes (`batchSize: 'auto'`): the default, or a smaller size if the default does
+//! not fit into memory.
 //!
-//! Main memory is estimated, never tried: a process that takes too much of it gets no error, but is
-//! swapped out or killed. Memory of a graphics card is tried with one update on synthetic images,
-//! because the card reports when it is full.
+//! On the CPU, the required memory is estimated, because a process that uses too much main memory
+//! is swapped out or killed instead of getting an error. On a GPU, one update on synthetic images
+//! is tried, because an allocation that does not fit returns an error.
 
 use residual_arch::Network;
 use residual_model::{ComputeOptions, Model};
@@ -17,21 +17,21 @@ use crate::memory;
 use crate::step::TrainStep;
 use crate::synthetic::{synthetic_batch, train_once};
 
-/// Share of the free memory that training may use. Other programs need memory as well, and the
-/// system caches the image files in what is left.
+/// Share of the free memory that training may use. The rest is for other programs and for the page
+/// cache of the image files.
 const MAX_SHARE: f64 = 0.7;
 /// Share of the free memory that training and cached images (`cache`) may use together.
 const MAX_SHARE_WITH_CACHE: f64 = 0.95;
-/// Safety factor of the estimate, and memory that it does not include. Both are conservative
-/// guesses; `plan()` measures the real use.
+/// Safety factor of the estimate, a conservative guess; `plan()` measures the real use.
 const SAFETY_FACTOR: f64 = 1.5;
+/// Bytes that the estimate does not include, a conservative guess.
 const OVERHEAD: f64 = 300e6;
 /// Batch normalization cannot be trained on a single image.
 const MIN_BATCH_SIZE: u32 = 2;
 
 /// A smaller batch size than the default.
 pub(crate) struct SmallerBatch {
-    pub images: u32,
+    pub batch_size: u32,
     pub reason: String,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn reduce(
                 })
             }
         },
-        Device::Cuda => reduce_to_card(config, facts, network),
+        Device::Cuda => reduce_to_gpu_memory(config, facts, network),
     }
 }
 
@@ -66,25 +66,26 @@ fn with_batch_size(config: &ResolvedConfig, images: u32) -> ResolvedConfig {
     ResolvedConfig { batch_size: images, ..config.clone() }
 }
 
-/// Tries batch sizes on the graphics card.
-fn reduce_to_card(
+/// Returns a smaller batch size if an update with the default batch size does not fit into GPU
+/// memory.
+fn reduce_to_gpu_memory(
     config: &ResolvedConfig,
     facts: &DatasetInfo,
     network: &Network,
 ) -> Result<Option<SmallerBatch>> {
     let max = config.batch_size;
-    // Reserves the memory of the images that will be on the card as well.
+    // Occupies the memory of the images that will be in device memory as well.
     let bytes = memory::device_images(config, facts) as i64;
     let device = ComputeOptions::from_config(config).device();
     let _images = Tensor::f_empty([bytes], (Kind::Uint8, device));
-    match largest(max, |images| can_update(&with_batch_size(config, images), network))? {
+    match largest_fitting(max, |images| update_fits(&with_batch_size(config, images), network))? {
         Some(images) if images == max => Ok(None),
         Some(images) => {
             let reason =
-                format!("an update with {} images does not fit into the card's memory", 2 * images);
-            Ok(Some(SmallerBatch { images, reason }))
+                format!("an update with {} images does not fit into GPU memory", 2 * images);
+            Ok(Some(SmallerBatch { batch_size: images, reason }))
         }
-        None => Err(no_memory("an update with two images does not fit into the card's memory")),
+        None => Err(no_memory("an update with two images does not fit into GPU memory")),
     }
 }
 
@@ -104,10 +105,10 @@ pub(crate) fn reduce_cache(
 }
 
 fn smaller_cache(cached: u64, free: u64, required: f64) -> Option<(u32, String)> {
-    let left = (MAX_SHARE_WITH_CACHE * free as f64 - required).max(0.0);
-    (cached as f64 > left).then(|| {
+    let available = (MAX_SHARE_WITH_CACHE * free as f64 - required).max(0.0);
+    (cached as f64 > available).then(|| {
         let reason = format!("the free memory, less about {} for training", gigabytes(required));
-        ((left / f64::from(1 << 20)) as u32, reason)
+        ((available / f64::from(1 << 20)) as u32, reason)
     })
 }
 
@@ -120,7 +121,7 @@ fn gigabytes(bytes: f64) -> String {
     format!("{:.1} GB", bytes / 1e9)
 }
 
-/// Returns the bytes that training needs.
+/// Returns the estimated bytes that training needs, with the safety margin.
 fn required_bytes(config: &ResolvedConfig, network: &Network) -> f64 {
     memory::estimate_step(config, network).total as f64 * SAFETY_FACTOR + OVERHEAD
 }
@@ -140,32 +141,35 @@ fn reduce_to_memory(
     } else {
         String::new()
     };
-    match largest(max, |images| Ok(required(images) <= available))? {
+    match largest_fitting(max, |images| Ok(required(images) <= available))? {
         Some(images) if images == max => Ok(None),
         Some(images) => {
             let (needed, free) = (gigabytes(required(2 * images)), gigabytes(free as f64));
-            let reason =
-                format!("{} would need about {needed} of {free} free{cache_note}", 2 * images);
-            Ok(Some(SmallerBatch { images, reason }))
+            let reason = format!(
+                "{} images would need about {needed} of {free} free memory{cache_note}",
+                2 * images
+            );
+            Ok(Some(SmallerBatch { batch_size: images, reason }))
         }
         None => {
             let (needed, free) = (gigabytes(required(MIN_BATCH_SIZE)), gigabytes(free as f64));
-            let message =
-                format!("a batch of two images needs about {needed}, but only {free} are free");
-            Err(no_memory(&(message + &cache_note)))
+            Err(no_memory(&format!(
+                "a batch of two images needs about {needed}, which leaves too little of {free} free \
+                 memory{cache_note}"
+            )))
         }
     }
 }
 
 fn no_memory(message: &str) -> Error {
     Error::new(ErrorCode::Config, message).key("batchSize").hint(
-        "Close other programs, or choose a smaller network, `data.imageSize` or `cache`. To try \
-         anyway, set `batchSize`.",
+        "Close other programs, or choose a smaller network, `data.imageSize` or `cache`. To train \
+         without this check, set `batchSize`.",
     )
 }
 
-/// Returns the largest batch size that fits, starting with `max` and halving it each time.
-fn largest(max: u32, mut fits: impl FnMut(u32) -> Result<bool>) -> Result<Option<u32>> {
+/// Returns the largest of the batch sizes `max`, `max / 2`, `max / 4`, ... that fits.
+fn largest_fitting(max: u32, mut fits: impl FnMut(u32) -> Result<bool>) -> Result<Option<u32>> {
     let mut images = max;
     while images >= MIN_BATCH_SIZE {
         if fits(images)? {
@@ -176,8 +180,8 @@ fn largest(max: u32, mut fits: impl FnMut(u32) -> Result<bool>) -> Result<Option
     Ok(None)
 }
 
-/// Returns whether an update fits into the card's memory. The network is discarded afterwards.
-fn can_update(config: &ResolvedConfig, network: &Network) -> Result<bool> {
+/// Returns whether an update fits into GPU memory. The network is discarded afterwards.
+fn update_fits(config: &ResolvedConfig, network: &Network) -> Result<bool> {
     let update = || -> Result<()> {
         let compute = ComputeOptions::from_config(config);
         let model = Model::new(network.clone(), compute, config.seed)?;
@@ -198,7 +202,7 @@ fn can_update(config: &ResolvedConfig, network: &Network) -> Result<bool> {
 mod tests {
     use super::*;
 
-    /// 100 MB for each image, and 500 MB for everything else.
+    /// Returns 100 MB for each image, plus 500 MB.
     fn required(images: u32) -> f64 {
         5e8 + 1e8 * f64::from(images)
     }
@@ -211,20 +215,23 @@ mod tests {
     #[test]
     fn halves_the_batch_size_until_it_leaves_memory_free() {
         let smaller = reduce_to_memory(32, 5_000_000_000, 0, required).unwrap().unwrap();
-        assert_eq!(smaller.images, 16);
-        assert_eq!(smaller.reason, "32 would need about 3.7 GB of 5.0 GB free");
-        assert_eq!(reduce_to_memory(32, 1_100_000_000, 0, required).unwrap().unwrap().images, 2);
+        assert_eq!(smaller.batch_size, 16);
+        assert_eq!(smaller.reason, "32 images would need about 3.7 GB of 5.0 GB free memory");
+        assert_eq!(
+            reduce_to_memory(32, 1_100_000_000, 0, required).unwrap().unwrap().batch_size,
+            2
+        );
     }
 
     #[test]
     fn many_cached_images_reduce_the_batch_size() {
-        // A quarter of the memory is for the cache in any case.
+        // The cache uses memory that the batch may not use anyway (0.95 - 0.7 of 6 GB).
         assert!(reduce_to_memory(32, 6_000_000_000, 1_500_000_000, required).unwrap().is_none());
         let smaller =
             reduce_to_memory(32, 6_000_000_000, 3_000_000_000, required).unwrap().unwrap();
-        assert_eq!(smaller.images, 16);
-        let reason = "32 would need about 3.7 GB of 6.0 GB free, beside 3.0 GB of cached images \
-                      (`cache`)";
+        assert_eq!(smaller.batch_size, 16);
+        let reason = "32 images would need about 3.7 GB of 6.0 GB free memory, beside 3.0 GB of \
+                      cached images (`cache`)";
         assert_eq!(smaller.reason, reason);
         let error = reduce_to_memory(32, 6_000_000_000, 6_000_000_000, required).err().unwrap();
         assert!(error.message.ends_with("beside 6.0 GB of cached images (`cache`)"), "{error}");
@@ -242,22 +249,23 @@ mod tests {
     }
 
     #[test]
-    fn suggests_a_fix_if_nothing_fits() {
+    fn returns_a_hint_if_no_batch_size_fits() {
         let error = reduce_to_memory(32, 900_000_000, 0, required).err().unwrap();
         assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Config, Some("batchSize")));
-        assert!(error.message.contains("needs about 0.7 GB, but only 0.9 GB are free"), "{error}");
+        let expected = "needs about 0.7 GB, which leaves too little of 0.9 GB free memory";
+        assert!(error.message.ends_with(expected), "{error}");
         assert!(error.hint.is_some());
     }
 
     #[test]
     fn tries_smaller_sizes_until_one_fits() {
         let mut tried = Vec::new();
-        let found = largest(48, |images| {
+        let found = largest_fitting(48, |images| {
             tried.push(images);
             Ok(images <= 12)
         });
         assert_eq!((found.unwrap(), tried), (Some(12), vec![48, 24, 12]));
-        assert_eq!(largest(48, |_| Ok(false)).unwrap(), None);
-        assert_eq!(largest(1, |_| Ok(true)).unwrap(), None);
+        assert_eq!(largest_fitting(48, |_| Ok(false)).unwrap(), None);
+        assert_eq!(largest_fitting(1, |_| Ok(true)).unwrap(), None);
     }
 }

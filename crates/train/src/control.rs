@@ -1,8 +1,8 @@
-//! The channel between a run and its owner, across threads: events one way; stop, pause and
-//! acknowledgements the other way.
+//! The channel between the thread of a run and its owner. The run sends events; the owner sends
+//! stop, pause and acknowledgements.
 //!
-//! The event queue is bounded without ever blocking the run: a step event replaces an unread one,
-//! and the run waits for the owner after every epoch.
+//! The event queue stays short although step events never block the run: a step event replaces an
+//! unread step event, and the run waits for the owner after every epoch.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use residual_spec::{Error, RunEvent, TrainResult};
 
-/// How long a waiting run sleeps between calls of `on_idle`.
+/// Interval between calls of `on_idle` while a run waits.
 const IDLE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Why a run is to end early. In every case it saves a checkpoint first.
+/// Reason for ending a run early. The run always saves a checkpoint first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopSignal {
     /// The owner called `stop()`: the run ends with a result.
@@ -22,11 +22,11 @@ pub enum StopSignal {
     Aborted,
     /// A hook of the owner threw: the run ends with its error.
     HookFailed,
-    /// The process exits: the run waits for nobody.
+    /// The process exits: the run no longer waits for the owner.
     Shutdown,
 }
 
-/// How a run ended.
+/// Outcome of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     Done(Box<TrainResult>),
@@ -46,8 +46,8 @@ struct Inner {
     seq: u64,
     acknowledged: u64,
     stop: Option<StopSignal>,
-    /// The event whose acknowledgement the run waits for.
-    awaited: Option<u64>,
+    /// Sequence number of the event whose acknowledgement the run waits for.
+    awaited_seq: Option<u64>,
     is_paused: bool,
     is_settled: bool,
 }
@@ -61,8 +61,8 @@ pub struct Control {
 
 /// Methods of the owner.
 impl Control {
-    /// Creates the channel. `wake` is called from any thread when [`Control::drain`] has something
-    /// to return.
+    /// Creates the channel. `wake` is called from any thread once [`Control::drain`] has entries to
+    /// return.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Control {
         Control { inner: Mutex::default(), changed: Condvar::new(), wake: Box::new(wake) }
     }
@@ -79,7 +79,7 @@ impl Control {
         self.changed.notify_all();
     }
 
-    /// Ends the run after the current step. The first signal counts, but `Shutdown` overrides it.
+    /// Ends the run after the current step. Later signals are ignored, except `Shutdown`.
     pub fn stop(&self, signal: StopSignal) {
         let mut inner = self.lock();
         if inner.stop.is_none() || signal == StopSignal::Shutdown {
@@ -122,7 +122,7 @@ impl Control {
         seq
     }
 
-    /// Sends the last entry.
+    /// Sends the outcome, which is the last entry.
     pub fn settle(&self, outcome: Outcome) {
         let mut inner = self.lock();
         inner.seq += 1;
@@ -134,7 +134,7 @@ impl Control {
         (self.wake)();
     }
 
-    /// Returns why the run is to end, if it is.
+    /// Returns the reason for ending the run, if it is stopping.
     pub fn stop_signal(&self) -> Option<StopSignal> {
         self.lock().stop.clone()
     }
@@ -143,20 +143,20 @@ impl Control {
         self.lock().stop.is_some()
     }
 
-    /// Returns whether the run is to end and could do so now. It cannot while it waits for a hook
-    /// of its owner, which may itself wait for other work on the run's thread.
+    /// Returns whether the run is stopping and not waiting for a hook of its owner. Such a hook may
+    /// itself wait for other work on the run's thread. `Shutdown` does not wait for hooks.
     pub fn can_stop_now(&self) -> bool {
         let inner = self.lock();
         match inner.stop {
             None => false,
             Some(StopSignal::Shutdown) => true,
             Some(StopSignal::Requested | StopSignal::Aborted | StopSignal::HookFailed) => {
-                inner.awaited.is_none_or(|seq| inner.acknowledged >= seq)
+                inner.awaited_seq.is_none_or(|seq| inner.acknowledged >= seq)
             }
         }
     }
 
-    /// Blocks while the run is paused, calling `on_idle` from time to time.
+    /// Blocks while the run is paused, and calls `on_idle` every [`IDLE_INTERVAL`].
     pub fn wait_while_paused(&self, on_idle: &mut dyn FnMut()) {
         self.wait(|inner| !inner.is_paused || inner.stop.is_some(), on_idle);
     }
@@ -165,9 +165,9 @@ impl Control {
     pub fn wait_acknowledged(&self, seq: u64, on_idle: &mut dyn FnMut()) {
         let is_ready =
             |inner: &Inner| inner.acknowledged >= seq || inner.stop == Some(StopSignal::Shutdown);
-        self.lock().awaited = Some(seq);
+        self.lock().awaited_seq = Some(seq);
         self.wait(is_ready, on_idle);
-        self.lock().awaited = None;
+        self.lock().awaited_seq = None;
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
         let run = Arc::clone(&control);
         let thread = std::thread::spawn(move || {
             run.emit(warning());
-            run.settle(Outcome::Failed(Error::new(ErrorCode::Aborted, "left")));
+            run.settle(Outcome::Failed(Error::new(ErrorCode::Aborted, "aborted")));
         });
         control.wait_settled();
         assert_eq!(control.drain().len(), 2);
@@ -283,14 +283,14 @@ mod tests {
     }
 
     #[test]
-    fn shutdown_waits_for_nobody() {
+    fn shutdown_ends_all_waits() {
         let control = Control::new(|| {});
         let seq = control.emit(warning());
         control.pause();
         control.stop(StopSignal::Requested);
         control.stop(StopSignal::Shutdown);
-        control.wait_acknowledged(seq, &mut || panic!("slept"));
-        control.wait_while_paused(&mut || panic!("slept"));
+        control.wait_acknowledged(seq, &mut || panic!("waited"));
+        control.wait_while_paused(&mut || panic!("waited"));
         assert_eq!(control.stop_signal(), Some(StopSignal::Shutdown));
     }
 }

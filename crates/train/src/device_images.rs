@@ -1,5 +1,5 @@
-//! Images in device memory (`augmentOn: 'device'`): the training and validation images, which are
-//! sent once and used in every epoch.
+//! Images in device memory (`augmentOn: 'device'`): the training and validation images, copied once
+//! and used in every epoch.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use residual_model::{ComputeOptions, DeviceDataset};
 use residual_spec::{AugmentOn, ErrorCode, ResolvedConfig, Result, WarningEvent};
 use residual_torch::empty_cache;
 
-/// The images in device memory; empty with `augmentOn: 'workers'`.
+/// The images in device memory; none with `augmentOn: 'workers'`.
 #[derive(Default)]
 pub struct DeviceImages {
     images: Vec<Rc<DeviceDataset>>,
@@ -25,34 +25,35 @@ impl DeviceImages {
     /// workers can prepare the images instead.
     pub fn load(
         config: &ResolvedConfig,
-        split: &Splits,
+        splits: &Splits,
         train: &Pipeline,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<DeviceImages> {
         let mut loaded = DeviceImages::default();
-        if config.augment_on == AugmentOn::Workers {
-            return Ok(loaded);
+        match config.augment_on {
+            AugmentOn::Workers => return Ok(loaded),
+            AugmentOn::Device => {}
         }
-        let Some(cuts) = train.as_crop_normalize() else { return Ok(loaded) };
+        let Some(transform) = train.as_crop_normalize() else { return Ok(loaded) };
         let shape = [config.data.image_size, config.data.channels];
-        for subset in [Some(&split.train), split.val.as_ref()].into_iter().flatten() {
+        for subset in [Some(&splits.train), splits.val.as_ref()].into_iter().flatten() {
             if loaded.images(subset).is_some() {
-                continue; // the validation split was taken from the training images
+                continue; // the validation split is a part of the training images
             }
-            let sent = DeviceDataset::new(
+            let result = DeviceDataset::new(
                 &subset.source,
                 ComputeOptions::from_config(config),
                 shape,
-                &cuts,
+                &transform,
                 is_cancelled,
             );
-            loaded.add(sent)?;
+            loaded.add(result)?;
         }
         Ok(loaded)
     }
 
-    fn add(&mut self, sent: Result<Option<DeviceDataset>>) -> Result<()> {
-        match sent {
+    fn add(&mut self, result: Result<Option<DeviceDataset>>) -> Result<()> {
+        match result {
             Ok(images) => self.images.extend(images.map(Rc::new)),
             Err(error) if error.code == ErrorCode::Memory => {
                 empty_cache();
@@ -84,41 +85,47 @@ mod tests {
 
     use super::*;
 
-    /// Gray images of 8 x 8.
+    /// Returns a data set of grayscale images of 8 x 8.
     fn data_set(train: usize, val: Option<usize>) -> Dataset {
-        let part = |images: usize| ArraySplit {
+        let split = |images: usize| ArraySplit {
             images: (0..images * 64).map(|i| i as u8).collect::<Vec<u8>>().into(),
             labels: (0..images as u32).map(|i| i % 2).collect::<Vec<u32>>().into(),
             height: 8,
             width: 8,
             channels: 1,
         };
-        let arrays =
-            Arrays { train: part(train), val: val.map(part), test: Some(part(4)), classes: None };
+        let arrays = Arrays {
+            train: split(train),
+            val: val.map(split),
+            test: Some(split(4)),
+            classes: None,
+        };
         residual_data::open_with_arrays(&DataConfig::default(), Some(arrays), &|| false).unwrap()
     }
 
-    /// Returns which splits (train, val, test) are in device memory, and how many sets were copied.
-    fn load(on: &str, set: &Dataset) -> ([bool; 3], usize) {
-        let config = json!({ "augmentOn": on, "data": { "imageSize": 8 } });
+    /// Returns whether the splits train, val and test are in device memory, and the number of
+    /// copied image sets.
+    fn load(augment_on: &str, dataset: &Dataset) -> ([bool; 3], usize) {
+        let config = json!({ "augmentOn": augment_on, "data": { "imageSize": 8 } });
         let machine = MachineInfo::with_cores(1);
-        let config = resolve(&TrainConfig::from_json(&config).unwrap(), set.facts(), &machine);
+        let config = resolve(&TrainConfig::from_json(&config).unwrap(), dataset.facts(), &machine);
         let config = config.unwrap();
-        let split = set.splits(&config.data);
+        let splits = dataset.splits(&config.data);
         let train = Pipeline::train(&config, None);
-        let loaded = DeviceImages::load(&config, &split, &train, &|| false).unwrap();
+        let loaded = DeviceImages::load(&config, &splits, &train, &|| false).unwrap();
         assert!(loaded.warning.is_none());
-        let is_there = |subset: Option<&Subset>| loaded.images(subset.unwrap()).is_some();
-        let splits = [Some(&split.train), split.val.as_ref(), split.test.as_ref()].map(is_there);
-        (splits, loaded.images.len())
+        let is_on_device = |subset: Option<&Subset>| loaded.images(subset.unwrap()).is_some();
+        let on_device =
+            [Some(&splits.train), splits.val.as_ref(), splits.test.as_ref()].map(is_on_device);
+        (on_device, loaded.images.len())
     }
 
     #[test]
     fn copies_training_and_validation_images_once() {
-        let (held_out, own) = (data_set(40, None), data_set(40, Some(6)));
-        assert_eq!(load("device", &held_out), ([true, true, false], 1));
-        assert_eq!(load("device", &own), ([true, true, false], 2));
-        assert_eq!(load("workers", &own), ([false; 3], 0));
+        let (without_val, with_val) = (data_set(40, None), data_set(40, Some(6)));
+        assert_eq!(load("device", &without_val), ([true, true, false], 1));
+        assert_eq!(load("device", &with_val), ([true, true, false], 2));
+        assert_eq!(load("workers", &with_val), ([false; 3], 0));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Free main memory: what the machine has available, or what the limit of a container leaves,
-//! whichever is less.
+//! Free main memory: the minimum of the available memory of the machine and the unused memory of
+//! the container's limits.
 
 use std::path::Path;
 
@@ -8,24 +8,25 @@ pub(crate) fn free_memory() -> Option<u64> {
     detect(&|path| std::fs::read_to_string(path).ok())
 }
 
-/// Reads a text file, if it exists.
-type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
+/// Returns the contents of a text file, if it exists.
+type ReadFile<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
-fn detect(read: Read) -> Option<u64> {
+fn detect(read: ReadFile) -> Option<u64> {
     let machine = 1024 * field(&read(Path::new("/proc/meminfo"))?, "MemAvailable:")?;
     let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     Some(groups.lines().filter_map(|line| free_in_group(line, read)).fold(machine, u64::min))
 }
 
-/// Returns the bytes that the limits of a control group and its ancestors leave.
-fn free_in_group(line: &str, read: Read) -> Option<u64> {
+/// Returns the unused bytes of the limits of a control group and its ancestors. `line` is a line of
+/// `/proc/self/cgroup`.
+fn free_in_group(line: &str, read: ReadFile) -> Option<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (controllers, path) = (parts.next()?, parts.next()?);
-    let (root, limit, used, cached) = match controllers {
+    let (root, limit_file, usage_file, stat_prefix) = match controllers {
         "" => ("/sys/fs/cgroup", "memory.max", "memory.current", ""),
         "memory" => {
-            let names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_");
-            ("/sys/fs/cgroup/memory", names.0, names.1, names.2)
+            let [limit_file, usage_file] = ["memory.limit_in_bytes", "memory.usage_in_bytes"];
+            ("/sys/fs/cgroup/memory", limit_file, usage_file, "total_")
         }
         _ => return None,
     };
@@ -33,17 +34,18 @@ fn free_in_group(line: &str, read: Read) -> Option<u64> {
     let groups = folder.ancestors().take_while(|folder| folder.starts_with(root));
     let free = |folder: &Path| {
         let number = |name: &str| read(&folder.join(name))?.trim().parse::<u64>().ok();
-        // The system frees cached files when memory is needed.
+        // The kernel frees cached file pages when memory is needed.
         let statistics = read(&folder.join("memory.stat")).unwrap_or_default();
         let cached_files =
-            |kind: &str| field(&statistics, &format!("{cached}{kind}_file")).unwrap_or(0);
-        let used = number(used)?.saturating_sub(cached_files("inactive") + cached_files("active"));
-        Some(number(limit)?.saturating_sub(used))
+            |kind: &str| field(&statistics, &format!("{stat_prefix}{kind}_file")).unwrap_or(0);
+        let used =
+            number(usage_file)?.saturating_sub(cached_files("inactive") + cached_files("active"));
+        Some(number(limit_file)?.saturating_sub(used))
     };
     groups.filter_map(free).min()
 }
 
-/// Returns the number after a name at the start of a line.
+/// Returns the number in the line of `text` that starts with `name`.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_container_the_available_memory_is_free() {
+    fn available_memory_is_free_without_limits() {
         assert_eq!(free(&[("/proc/meminfo", MEMINFO)]), Some(8_192_000));
         let root = ("/proc/self/cgroup", "0::/\n");
         let unlimited = ("/sys/fs/cgroup/memory.max", "max\n");

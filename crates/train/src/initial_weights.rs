@@ -16,7 +16,7 @@ use residual_weights::{
 #[derive(Default)]
 pub(crate) struct InitialWeights {
     file: Option<WeightsFile>,
-    /// Reasons of the values that the weights decide, by key.
+    /// Reasons for the configuration values that follow from the weights, by key.
     reasons: Vec<(&'static str, String)>,
     warnings: Vec<WarningEvent>,
 }
@@ -35,21 +35,21 @@ pub(crate) struct AdaptedWeights {
     pub warnings: Vec<WarningEvent>,
 }
 
-/// Which weights to read.
+/// A weights file to read.
 struct Source {
     path: PathBuf,
     is_published: bool,
-    /// Why the weights were chosen automatically, if they were.
+    /// Reason for choosing the weights automatically; `None` for configured weights.
     auto_reason: Option<&'static str>,
 }
 
 impl InitialWeights {
-    /// Reads the configured weights, or the default ones. Sets the missing keys of `input` that the
-    /// weights decide: the network, and the preparation of images.
+    /// Reads the configured or the default weights. Sets the missing keys of `input` that follow
+    /// from the weights: network and image preprocessing.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the file is missing or unusable; `E_MISMATCH` if the weights are of
-    /// another network than configured, or the file has another hash than `weightsSha256`.
+    /// `E_CHECKPOINT` if the file is missing or unusable; `E_MISMATCH` if the weights do not match
+    /// the configured network, or the hash of the file differs from `weightsSha256`.
     pub fn read(input: &mut TrainConfig, facts: &DatasetInfo) -> Result<InitialWeights> {
         let mut initial = InitialWeights::default();
         match initial.source(input, facts)? {
@@ -66,8 +66,10 @@ impl InitialWeights {
             .as_ref()
             .is_some_and(|expected| !hash.eq_ignore_ascii_case(expected))
         {
-            let message =
-                format!("{} has another hash than `model.weightsSha256`", source.path.display());
+            let message = format!(
+                "the SHA-256 hash of {} differs from `model.weightsSha256`",
+                source.path.display()
+            );
             return Err(Error::new(ErrorCode::Mismatch, message)
                 .key("model.weightsSha256")
                 .file(&source.path)
@@ -79,7 +81,7 @@ impl InitialWeights {
         Ok(self)
     }
 
-    /// Returns the weights to read; `None` to initialize at random.
+    /// Returns the weights file to read; `None` to initialize all weights at random.
     fn source(&mut self, input: &TrainConfig, facts: &DatasetInfo) -> Result<Option<Source>> {
         let model = input.model();
         let published =
@@ -96,8 +98,8 @@ impl InitialWeights {
                 Ok(Some(Source { path, is_published: false, auto_reason: None }))
             }
             None => match PublishedWeights::default_for(input, facts) {
-                Err(why) => {
-                    self.reasons.push((KEY, why));
+                Err(reason) => {
+                    self.reasons.push((KEY, reason));
                     Ok(None)
                 }
                 Ok(file) => match file.find() {
@@ -115,23 +117,23 @@ impl InitialWeights {
         }
     }
 
-    /// Sets the missing keys of `input` that the weights decide.
+    /// Sets the missing keys of `input` that follow from the weights.
     fn apply(&mut self, input: &mut TrainConfig, source: &Source, state: &StateDict) -> Result<()> {
         let path = &source.path;
         let mut model = input.model();
         if source.auto_reason.is_some() {
             model.weights = Some(Auto::Value(IMAGENET.into()));
         }
-        let trained =
+        let checkpoint_config =
             if is_checkpoint(path)? { Some(Checkpoint::read_header(path)?.config) } else { None };
         let (target, _) =
             infer_backbone_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
-        let because = match source.auto_reason {
+        let reason = match source.auto_reason {
             Some(_) => "as in torchvision's weights".to_string(),
             None => format!("as in {}", path.display()),
         };
-        self.reasons.extend(source.auto_reason.map(|why| (KEY, why.to_string())));
-        let mut set_reason = |key: &'static str| self.reasons.push((key, because.clone()));
+        self.reasons.extend(source.auto_reason.map(|reason| (KEY, reason.to_string())));
+        let mut set_reason = |key: &'static str| self.reasons.push((key, reason.clone()));
         if is_auto(&model.arch) {
             model.arch = Some(Auto::Value(target.model.arch.clone()));
             set_reason("model.arch");
@@ -151,11 +153,11 @@ impl InitialWeights {
         }
         // Networks with a CIFAR stem were trained on small images.
         if is_auto(&data.image_size) && target.model.stem == Stem::Cifar {
-            let size = trained.as_ref().map_or(32, |config| config.data.image_size);
+            let size = checkpoint_config.as_ref().map_or(32, |config| config.data.image_size);
             data.image_size = Some(Auto::Value(size));
             set_reason("data.imageSize");
         }
-        let constants = match trained {
+        let normalization = match checkpoint_config {
             Some(config) => {
                 model.bottleneck_stride.get_or_insert(config.model.bottleneck_stride);
                 let transform = config.transform;
@@ -165,7 +167,7 @@ impl InitialWeights {
         };
         let mut transform = input.transform.clone().unwrap_or_default();
         if let (Some((mean, std)), true) =
-            (constants, is_auto(&transform.mean) && is_auto(&transform.std))
+            (normalization, is_auto(&transform.mean) && is_auto(&transform.std))
         {
             transform.mean = Some(Auto::Value(mean));
             transform.std = Some(Auto::Value(std));
@@ -178,13 +180,15 @@ impl InitialWeights {
         Ok(())
     }
 
-    /// Adapts the weights to the network, and records them in `config`.
+    /// Adapts the weights to the network, and records their hash and the reasons in `config`.
     ///
     /// # Errors
-    /// `E_MISMATCH`, with the names of the tensors.
+    /// `E_MISMATCH` if tensors do not match the network.
     pub fn adapt(self, config: &mut ResolvedConfig, network: &Network) -> Result<AdaptedWeights> {
         let is_auto = self.reasons.iter().any(|(key, _)| *key == KEY);
-        config.reasons.extend(self.reasons.into_iter().map(|(key, why)| (key.to_string(), why)));
+        config
+            .reasons
+            .extend(self.reasons.into_iter().map(|(key, reason)| (key.to_string(), reason)));
         let mut adapted = AdaptedWeights { weights: None, warnings: self.warnings };
         if let Some(WeightsFile { path, sha256, state }) = self.file {
             config.model.weights_sha256 = Some(sha256);
@@ -205,7 +209,7 @@ fn new_head_warning(NewHead { from, to }: NewHead, path: &Path) -> WarningEvent 
             format!("the classifier head is initialized at random: {from} -> {to} classes")
         }
         None => format!(
-            "the classifier head is initialized at random for {to} classes: the weights have none"
+            "the classifier head is initialized at random for {to} classes: the weights have no head"
         ),
     };
     let file = Some(path.display().to_string());
@@ -229,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    /// Photographs of two classes.
+    /// Returns the facts of a data set of photographs in two classes.
     fn facts() -> DatasetInfo {
         DatasetInfo {
             source: "./photos".into(),
@@ -253,7 +257,8 @@ mod tests {
         residual_arch::build(&config.model, 3, config.data.image_size, classes).unwrap()
     }
 
-    /// The weights of torchvision's ResNet-18, with zeros as values.
+    /// Returns a state dict with the keys and shapes of torchvision's ResNet-18. All values are
+    /// zero.
     fn torchvision_resnet18() -> StateDict {
         let zeros = |shape: Vec<usize>| {
             let bytes = vec![0; 4 * shape.iter().product::<usize>()];
@@ -266,14 +271,14 @@ mod tests {
         StateDict { key_map: KeyMap::Torchvision, tensors: tensors.collect() }
     }
 
-    /// Returns the resolved configuration and the adapted weights of a run that starts from these
-    /// weights.
+    /// Returns the resolved configuration and the adapted weights of a run that starts from the
+    /// weights of [`torchvision_resnet18`].
     fn adapted(
         config: Value,
         auto_reason: Option<&'static str>,
     ) -> (ResolvedConfig, AdaptedWeights) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"PK\x03\x04").unwrap(); // an archive, as torch.save writes it
+        file.write_all(b"PK\x03\x04").unwrap(); // the signature of a zip archive, which torch.save writes
         let path = file.path().to_path_buf();
         let (state, mut input) = (torchvision_resnet18(), parse(config));
         let source = Source { path: path.clone(), is_published: true, auto_reason };
@@ -339,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_warn_if_no_weights_are_wanted() {
+    fn does_not_warn_if_no_weights_are_requested_or_published() {
         for (model, reason) in [
             (json!({ "weights": "none" }), None),
             (json!("resnet20"), Some("there are no ImageNet weights for resnet20")),

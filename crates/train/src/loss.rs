@@ -9,7 +9,7 @@ use tch::{Reduction, Tensor};
 /// The training loss.
 pub struct Loss {
     label_smoothing: f64,
-    /// One weight for each class; `None` if all are equal.
+    /// Weight of each class; `None` without class weights.
     class_weights: Option<Weights>,
 }
 
@@ -28,7 +28,7 @@ pub struct Targets {
 /// The labels of the images that were mixed in.
 pub struct MixTargets {
     pub labels: Tensor,
-    /// Shares of the original and of the mixed-in labels: two numbers of the loss's type.
+    /// Shares of the original and of the mixed-in labels: two values of the kind of the loss.
     pub shares: Tensor,
     /// The label with the larger share, for each image.
     pub dominant: Tensor,
@@ -47,7 +47,7 @@ impl Targets {
         Ok(Targets { labels: model.labels(&batch.labels)?, mix })
     }
 
-    /// Returns the label with the larger share for each image. A prediction of that label counts as
+    /// Returns the label with the larger share for each image. A prediction of this label counts as
     /// correct.
     pub fn dominant(&self) -> &Tensor {
         self.mix.as_ref().map_or(&self.labels, |mix| &mix.dominant)
@@ -55,7 +55,8 @@ impl Targets {
 }
 
 impl Loss {
-    /// `class_counts` is the number of training images of each class, for balanced weights.
+    /// Creates the loss of a configuration. `class_counts` is the number of training images of each
+    /// class, for balanced weights.
     pub fn new(config: &residual_spec::Loss, class_counts: &[u64], model: &Model) -> Result<Loss> {
         let values = match &config.class_weights {
             ClassWeights::None => None,
@@ -74,19 +75,21 @@ impl Loss {
     /// Returns the weighted mean loss of logits `[n, classes]`. The loss of a mixed batch is the
     /// sum of the losses of both labels, weighted by their shares.
     pub fn mean(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
-        let own = self.cross_entropy(logits, &targets.labels)?;
-        let Some(MixTargets { labels, shares, .. }) = &targets.mix else { return Ok(own) };
+        let original = self.cross_entropy(logits, &targets.labels)?;
+        let Some(MixTargets { labels, shares, .. }) = &targets.mix else { return Ok(original) };
         let mixed_in = self.cross_entropy(logits, labels)?;
         let weighted = |mean: Tensor, index| mean.f_mul(&shares.f_get(index)?);
-        weighted(own, 0).and_then(|own| own.f_add(&weighted(mixed_in, 1)?)).map_err(torch_error)
+        weighted(original, 0)
+            .and_then(|original| original.f_add(&weighted(mixed_in, 1)?))
+            .map_err(torch_error)
     }
 
     /// Returns the divisor of the mean over a batch: the number of images, or the sum of the
     /// weights of their classes.
-    pub fn weight(&self, batch: &Batch) -> f64 {
-        let own = self.sum_weights(&batch.labels);
-        batch.mixed.as_ref().map_or(own, |MixedLabels { labels, lambda }| {
-            lambda * own + (1.0 - lambda) * self.sum_weights(labels)
+    pub fn batch_weight(&self, batch: &Batch) -> f64 {
+        let original = self.sum_weights(&batch.labels);
+        batch.mixed.as_ref().map_or(original, |MixedLabels { labels, lambda }| {
+            lambda * original + (1.0 - lambda) * self.sum_weights(labels)
         })
     }
 
@@ -119,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns loss and weight of a mixed batch of three images, and libtorch's loss of the same
-    /// soft targets.
+    /// Returns the loss and the weight of a mixed batch of three images, and the loss of libtorch
+    /// for the same soft targets.
     fn mixed_and_expected(label_smoothing: f64, values: Option<Vec<f64>>) -> ([f64; 2], f64) {
         let logits = Tensor::from_slice2(&[[2.0f64, 1.0, 0.5], [0.0, 1.5, 2.0], [0.3, 3.0, 1.0]]);
         let batch = Batch {
@@ -141,7 +144,7 @@ mod tests {
         let labels = Tensor::from_slice(&batch.labels);
         let targets = Targets { labels, mix: Some(mix) };
         let mean = loss.mean(&logits, &targets).unwrap().double_value(&[]);
-        let found = [mean, loss.weight(&batch)];
+        let found = [mean, loss.batch_weight(&batch)];
         let one_hot = |labels: &[i64]| Tensor::from_slice(labels).one_hot(3).to_kind(Kind::Double);
         let targets = one_hot(&[0, 2, 1]) * 0.3 + one_hot(&[1, 2, 0]) * 0.7;
         let expected = logits.cross_entropy_loss::<Tensor>(

@@ -1,4 +1,4 @@
-//! Facts about the machine, for the defaults of a configuration.
+//! Detection of the hardware, for the defaults of a configuration.
 
 use residual_kernels::has_amx_bf16;
 use residual_spec::MachineInfo;
@@ -28,17 +28,19 @@ pub fn cores() -> u32 {
 #[cfg(target_arch = "x86_64")]
 fn has_fast_bf16() -> bool {
     let vendor = std::arch::x86_64::__cpuid(0);
-    let amd = (vendor.ebx, vendor.edx, vendor.ecx) == (word(b"Auth"), word(b"enti"), word(b"cAMD"));
-    has_amx_bf16() || (amd && std::arch::is_x86_feature_detected!("avx512bf16"))
+    let amd = (register(b"Auth"), register(b"enti"), register(b"cAMD"));
+    let is_amd = (vendor.ebx, vendor.edx, vendor.ecx) == amd;
+    has_amx_bf16() || (is_amd && std::arch::is_x86_feature_detected!("avx512bf16"))
 }
 
+/// Returns the value of a CPUID register that contains these ASCII letters.
 #[cfg(target_arch = "x86_64")]
-fn word(letters: &[u8; 4]) -> u32 {
+fn register(letters: &[u8; 4]) -> u32 {
     u32::from_le_bytes(*letters)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 fn has_fast_bf16() -> bool {
-    // bfloat16 on ARM has not been measured, so it is not a default.
+    // The speed of bfloat16 on ARM has not been measured, so bfloat16 is not the default.
     false
 }

@@ -1,5 +1,5 @@
 //! Estimates of the memory that training needs, from the shapes of the network's tensors.
-//! Temporary buffers of kernels are not included, so the estimates are rather too low.
+//! The estimates do not include temporary buffers of kernels, so the real use is higher.
 
 use residual_arch::Network;
 use residual_spec::{
@@ -29,26 +29,29 @@ pub fn device_images(config: &ResolvedConfig, facts: &DatasetInfo) -> u64 {
 
 /// Estimates the memory of training steps alone.
 pub fn estimate_step(config: &ResolvedConfig, network: &Network) -> MemoryEstimate {
-    let weight = if config.precision == Precision::Fp64 { 2 * FLOAT } else { FLOAT };
-    let activation = match config.precision {
+    let weight_bytes = match config.precision {
+        Precision::Fp32 | Precision::Bf16 | Precision::Fp16 => FLOAT,
+        Precision::Fp64 => 2 * FLOAT,
+    };
+    let activation_bytes = match config.precision {
         Precision::Bf16 | Precision::Fp16 => 2,
         Precision::Fp32 => FLOAT,
         Precision::Fp64 => 2 * FLOAT,
     };
-    let parameters = network.parameters() * weight;
+    let parameters = network.parameters() * weight_bytes;
     let weights = parameters * if config.ema.decay > 0.0 { 2 } else { 1 };
     let optimizer = parameters * update_rule(&config.optimizer).state_names().len() as u64;
     let outputs: u64 = residual_arch::inspect(network)
         .layers
         .iter()
-        .map(|layer| layer.output.iter().map(|&side| u64::from(side)).product::<u64>())
+        .map(|layer| layer.output.iter().map(|&len| u64::from(len)).product::<u64>())
         .sum();
     let batch = u64::from(config.batch_size);
-    let activations = outputs * batch * activation;
+    let activations = outputs * batch * activation_bytes;
     let side = u64::from(config.data.image_size);
     let pixels = side * side * u64::from(config.data.channels);
     let batches = match config.augment_on {
-        // Each worker prepares one batch, two are queued, and one is trained on.
+        // Each worker prepares one batch, two batches are queued, and one is in the current step.
         AugmentOn::Workers => pixels * batch * FLOAT * (u64::from(config.workers) + 3),
         AugmentOn::Device => 0,
     };

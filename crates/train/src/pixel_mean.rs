@@ -1,5 +1,5 @@
 //! The per-pixel mean of the training images, which is subtracted from every image
-//! (`transform.pixelMean`). Checkpoints contain it, because the network needs it in use.
+//! (`transform.pixelMean`). Checkpoints contain the mean, because inference subtracts it as well.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use residual_data::{PixelMean, Subset};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
 use residual_weights::{DType, PIXEL_MEAN, Tensor};
 
-/// Computes the mean of the training images, if the configuration asks for it.
+/// Computes the mean of the training images if `transform.pixelMean` is set.
 ///
 /// # Errors
 /// `E_DATA_UNUSABLE` if no image can be read; `E_ABORTED` once `is_cancelled` returns true.
@@ -29,7 +29,7 @@ pub fn compute(
 /// checkpoint's [`PIXEL_MEAN`].
 ///
 /// # Errors
-/// `E_CHECKPOINT` if the tensor is missing, or has another type or shape.
+/// `E_CHECKPOINT` if the tensor is missing, or has a wrong dtype or shape.
 pub fn from_checkpoint(
     config: &ResolvedConfig,
     tensor: Option<&Tensor>,
@@ -42,12 +42,12 @@ pub fn from_checkpoint(
     let invalid = |problem: &str| {
         Error::new(ErrorCode::Checkpoint, format!("{} {problem} `{PIXEL_MEAN}`", path.display()))
             .file(path)
-            .hint("Use the checkpoint as the run wrote it: its network subtracts a mean image.")
+            .hint("Use an unmodified checkpoint: its network needs the mean image.")
     };
-    let tensor = tensor.ok_or_else(|| invalid("has no"))?;
+    let tensor = tensor.ok_or_else(|| invalid("has no tensor"))?;
     let expected = [data.channels, data.image_size, data.image_size].map(|n| n as usize);
     if tensor.dtype != DType::F32 || tensor.shape != expected {
-        return Err(invalid("has another type or shape of"));
+        return Err(invalid("has a wrong dtype or shape of"));
     }
     let values: Vec<f32> =
         tensor.bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
@@ -55,7 +55,7 @@ pub fn from_checkpoint(
     mean.map(|mean| Some(Arc::new(mean))).map_err(|error| error.file(path))
 }
 
-/// Returns the tensor that a checkpoint stores.
+/// Converts the mean image to the tensor [`PIXEL_MEAN`] of a checkpoint.
 pub fn to_tensor(mean: &PixelMean, config: &ResolvedConfig) -> Tensor {
     let data = &config.data;
     let shape = [data.channels, data.image_size, data.image_size].map(|n| n as usize).to_vec();

@@ -1,7 +1,7 @@
-//! How far a run has come: everything beside tensors that resuming needs.
+//! Training position: everything except tensors that is needed to resume a run.
 //!
-//! There is no state of random generators, because order and augmentation depend on the seed, the
-//! epoch and the image alone.
+//! No state of random generators is stored, because the order of the images, augmentation and
+//! dropout depend only on the seed and the position.
 
 use residual_optim::ScheduleState;
 use residual_spec::Metrics;
@@ -77,7 +77,7 @@ impl RunningMetrics {
     }
 }
 
-/// The best epoch so far by the monitored metric.
+/// The best epoch of the run by the monitored metric, with its metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BestTracker {
     pub epoch: u32,

@@ -1,4 +1,4 @@
-//! Resuming a run: which checkpoint, with which configuration.
+//! Resuming a run: finds its checkpoint, and merges and checks the configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::position::Position;
 
-/// Configuration keys that may change on resume: length, output and speed of the run.
+/// Configuration keys that may change on resume: they affect the length, the output and the speed
+/// of the run.
 const CHANGEABLE: &[&str] = &[
     "epochs",
     "budget",
@@ -27,21 +28,21 @@ const CHANGEABLE: &[&str] = &[
     "resume",
 ];
 
-/// Returns the checkpoint to resume from, and its run folder.
+/// Returns the paths of the checkpoint to resume from and of its run folder.
 ///
 /// # Errors
 /// `E_OUT_IN_USE` if another process writes to the run folder; `E_CHECKPOINT` if there is no
 /// checkpoint; `E_CONFIG` if it is not in a run folder.
 pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
     let resume = Path::new(resume);
-    // Checked first, because a run that has just started has no checkpoint yet.
+    // This check is first, because a run that has just started has no checkpoint yet.
     RunDir::check_not_in_use(resume)?;
     let checkpoint = find_checkpoint(resume, CheckpointChoice::Last)?;
     let checkpoint = checkpoint.canonicalize().map_err(|cause| Error::read(&checkpoint, &cause))?;
     let run_dir = checkpoint.parent().and_then(Path::parent).map(Path::to_path_buf);
     match run_dir {
         Some(run_dir) if run_dir.join("config.json").is_file() => Ok((checkpoint, run_dir)),
-        _ => Err(Error::new(
+        Some(_) | None => Err(Error::new(
             ErrorCode::Config,
             format!("{} is not in a run folder", checkpoint.display()),
         )
@@ -50,13 +51,13 @@ pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
     }
 }
 
-/// Merges the new configuration into that of the run to resume.
+/// Merges the new configuration into the configuration of the run to resume.
 pub(crate) fn merge(
     config: &Value,
-    before: &ResolvedConfig,
+    original: &ResolvedConfig,
     run_dir: &Path,
 ) -> Result<TrainConfig> {
-    let mut merged = serde_json::to_value(before)
+    let mut merged = serde_json::to_value(original)
         .ok()
         .and_then(|value| value.as_object().cloned())
         .ok_or_else(|| Error::new(ErrorCode::Internal, "a configuration is not an object"))?;
@@ -72,7 +73,7 @@ pub(crate) fn merge(
         let message = format!("a resumed run writes to its own folder, {}", run_dir.display());
         return Err(Error::new(ErrorCode::Config, message)
             .key("out")
-            .hint("Remove `out`. To keep the old run as it is, copy its folder first."));
+            .hint("Remove `out`. To preserve the old run, copy its folder first."));
     }
     for (key, value) in config.iter().filter(|(_, value)| !value.is_null()) {
         merged.insert(key.clone(), value.clone());
@@ -81,51 +82,52 @@ pub(crate) fn merge(
     TrainConfig::from_json(&Value::Object(merged))
 }
 
-/// Discards the training after the checkpoint at `from`: that checkpoint becomes the last one, and
-/// a best checkpoint that is newer is removed. This happens before the log is truncated, so that a
-/// process that is killed in between leaves no contradiction.
+/// Discards the training after `checkpoint`: `checkpoint` becomes the last checkpoint, and a newer
+/// best checkpoint is replaced or removed. Must be called before the log is truncated, so that the
+/// folder is consistent if the process is killed in between.
 ///
 /// # Errors
-/// `E_WRITE`.
-pub(crate) fn rewind(dir: &RunDir, from: &Path, position: &mut Position) -> Result<()> {
+/// `E_WRITE` if a checkpoint cannot be copied or removed.
+pub(crate) fn rewind(dir: &RunDir, checkpoint: &Path, position: &mut Position) -> Result<()> {
     let [last, best] =
         [CheckpointKind::Last, CheckpointKind::Best].map(|kind| dir.checkpoint_path(kind, 0));
     if is_newer(&last, position.step) {
-        dir.copy_checkpoint(from, CheckpointKind::Last)?;
+        dir.copy_checkpoint(checkpoint, CheckpointKind::Last)?;
     }
     if !is_newer(&best, position.step) {
         return Ok(());
     }
     match position.best {
-        // All checkpoints of an epoch are equal: this one was the best when it was written.
+        // All checkpoints at the end of an epoch are equal, so `checkpoint` was also the best one.
         Some(best) if best.epoch == position.epoch && position.batch == 0 => {
-            dir.copy_checkpoint(from, CheckpointKind::Best)
+            dir.copy_checkpoint(checkpoint, CheckpointKind::Best)
         }
-        _ => {
+        Some(_) | None => {
             position.best = None;
             dir.remove_best()
         }
     }
 }
 
-/// Returns whether the checkpoint exists and has more than `step` updates, or an unknown number.
+/// Returns whether the checkpoint exists and has more than `step` updates. An unreadable checkpoint
+/// counts as newer.
 fn is_newer(checkpoint: &Path, step: u64) -> bool {
     let steps = |path| Checkpoint::read_header(path).ok()?.progress["step"].as_u64();
     checkpoint.is_file() && steps(checkpoint).is_none_or(|steps| steps > step)
 }
 
-/// Checks that no key has changed that must stay the same on resume.
+/// Checks that only [`CHANGEABLE`] keys differ between the configurations.
 ///
 /// # Errors
-/// `E_MISMATCH` with the key.
-pub(crate) fn check(before: &ResolvedConfig, now: &ResolvedConfig) -> Result<()> {
+/// `E_MISMATCH` with the first other key that differs.
+pub(crate) fn check(original: &ResolvedConfig, resumed: &ResolvedConfig) -> Result<()> {
     let value = |config: &ResolvedConfig| serde_json::to_value(config).unwrap_or_default();
-    let (before, now) = (value(before), value(now));
-    let Value::Object(before) = before else { return Ok(()) };
-    for (key, old) in before.iter().filter(|(key, _)| key.as_str() != "reasons") {
-        let new = &now[key];
+    let (original, resumed) = (value(original), value(resumed));
+    let Value::Object(original) = original else { return Ok(()) };
+    for (key, old) in original.iter().filter(|(key, _)| key.as_str() != "reasons") {
+        let new = &resumed[key];
         if !CHANGEABLE.contains(&key.as_str()) && new != old {
-            let (key, old, new) = innermost(key.clone(), old, new);
+            let (key, old, new) = innermost_difference(key.clone(), old, new);
             return Err(Error::new(
                 ErrorCode::Mismatch,
                 format!("the run to resume has `{key}` = {old}, not {new}"),
@@ -137,17 +139,24 @@ pub(crate) fn check(before: &ResolvedConfig, now: &ResolvedConfig) -> Result<()>
     Ok(())
 }
 
-/// Returns the innermost key in which two values differ first, with both values.
-fn innermost<'v>(key: String, old: &'v Value, new: &'v Value) -> (String, &'v Value, &'v Value) {
-    let (Value::Object(before), Value::Object(now)) = (old, new) else { return (key, old, new) };
+/// Returns the path of the first key in which two values differ, at the deepest level, with the two
+/// values of this key.
+fn innermost_difference<'v>(
+    key: String,
+    old: &'v Value,
+    new: &'v Value,
+) -> (String, &'v Value, &'v Value) {
+    let (Value::Object(old_map), Value::Object(new_map)) = (old, new) else {
+        return (key, old, new);
+    };
     let mut differing: Vec<_> =
-        before.iter().filter(|(inner, value)| now.get(*inner) != Some(value)).collect();
-    // If the types differ, so does everything else: report the type.
+        old_map.iter().filter(|(inner, value)| new_map.get(*inner) != Some(value)).collect();
+    // If `type` differs, the other keys differ as a consequence: report `type`.
     differing.sort_by_key(|(inner, _)| inner.as_str() != "type");
     match differing.first() {
-        Some((inner, value)) if now.contains_key(*inner) => {
-            innermost(format!("{key}.{inner}"), value, &now[*inner])
+        Some((inner, value)) if new_map.contains_key(*inner) => {
+            innermost_difference(format!("{key}.{inner}"), value, &new_map[*inner])
         }
-        _ => (key, old, new),
+        Some(_) | None => (key, old, new),
     }
 }

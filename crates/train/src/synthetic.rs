@@ -1,4 +1,5 @@
-//! Training steps on synthetic images, to measure speed and to find out whether a batch fits.
+//! Training steps on synthetic images, to measure speed and to test whether a batch fits into
+//! memory.
 
 use std::sync::Arc;
 
@@ -8,10 +9,12 @@ use residual_spec::{ResolvedConfig, Result};
 
 use crate::step::TrainStep;
 
-/// A learning rate too small to diverge; the time that a step takes does not depend on it.
+/// A learning rate that is too small to diverge. The duration of a step does not depend on the
+/// learning rate.
 pub const SAFE_LR: f64 = 1e-6;
 
-/// Makes one training step, whatever its outcome: a step that diverges takes as long as any other.
+/// Makes one training step and ignores its outcome: a step that diverges takes as long as any
+/// other.
 pub fn train_once(step: &mut TrainStep, batch: &Batch) -> Result<()> {
     step.forward_backward(batch)?;
     step.optimizer_step(SAFE_LR).map(|_| ())

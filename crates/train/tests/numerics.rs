@@ -161,8 +161,9 @@ impl Case {
 }
 
 /// Gradients of a convolution's bias before batch normalization are zero in exact arithmetic. The
-/// fixtures contain the rounding noise of one CPU for them (norms of about 1e-15), which another CPU
-/// does not repeat, so errors of smaller norms are relative to this norm: 1e-14 for a bound of 1e-9.
+/// fixtures contain the rounding noise of one CPU for them (norms of about 1e-15), which another
+/// CPU does not repeat, so errors of smaller norms are relative to this norm: 1e-14 for a bound of
+/// 1e-9.
 const ROUNDING_NORM: f64 = 1e-5;
 
 /// Replaces VGG's classifier by that of the fixtures: narrow, and without dropout.

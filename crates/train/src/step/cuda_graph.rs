@@ -39,7 +39,7 @@ impl CudaGraphEngine {
         // The first update initializes state, so its operations differ. A batch of weight 0 makes
         // no update.
         let is_first = context.state.optimizer.steps() == 0;
-        if is_whole && is_alone && !is_first && context.loss.weight(batch) != 0.0 {
+        if is_whole && is_alone && !is_first && context.loss.batch_weight(batch) != 0.0 {
             self.runner.choose_mode(batch)
         } else {
             StepMode::Eager

@@ -178,7 +178,7 @@ impl BatchResult {
         context.seed_dropout(batch_index, micro_batch);
         let input = context.input(batch)?;
         let (logits, loss) = context.forward(&input)?;
-        let weight = context.loss.weight(batch);
+        let weight = context.loss.batch_weight(batch);
         if weight == 0.0 {
             return Ok(()); // all images are of classes with weight 0
         }

@@ -1,4 +1,4 @@
-//! Checkpoints: writing the state of a run, and restoring it.
+//! Checkpoints: writes and restores the state of a run.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ impl Trainer<'_> {
     pub(super) fn save(&mut self, kinds: &[CheckpointKind]) -> Result<()> {
         if !self.step.is_finite()? {
             let step = self.position.step;
-            return Err(self.diverged(format!("the weights are not finite at step {step}")));
+            return Err(self.diverged_error(format!("the weights are not finite at step {step}")));
         }
         self.position.time = self.clock.total();
         let mean = self.data.pixel_mean.as_ref();
@@ -87,7 +87,7 @@ impl<'a> SavedState<'a> {
     }
 }
 
-/// Reads the position that a checkpoint at `path` stores as its progress.
+/// Parses the training position from the `progress` of the checkpoint at `path`.
 pub fn parse_position(progress: &serde_json::Value, path: &Path) -> Result<Position> {
     serde_json::from_value(progress.clone()).map_err(|cause| {
         let message = format!("{} has no valid training position: {cause}", path.display());
@@ -95,29 +95,29 @@ pub fn parse_position(progress: &serde_json::Value, path: &Path) -> Result<Posit
     })
 }
 
-/// Restores optimizer, gradient scaler and moving average after `steps` updates.
+/// Restores the optimizer, the gradient scaler and the moving average after `steps` updates.
 pub(super) fn restore(
     state: &mut TrainState,
     steps: u64,
     checkpoint: &Checkpoint,
     path: &Path,
 ) -> Result<()> {
-    let saved = |name: String| {
+    let load_tensor = |name: String| {
         let tensor = checkpoint.tensors.get(&name).ok_or_else(|| {
-            let message = format!("{} has no `{name}`", path.display());
+            let message = format!("{} has no tensor `{name}`", path.display());
             Error::new(ErrorCode::Checkpoint, message).file(path)
         })?;
         to_tch(tensor)
     };
-    state.optimizer.load_state(steps, |name| saved(format!("{OPTIMIZER_PREFIX}{name}")))?;
+    state.optimizer.load_state(steps, |name| load_tensor(format!("{OPTIMIZER_PREFIX}{name}")))?;
     let mut updates = steps;
     if let Some(scaler) = &mut state.scaler {
-        scaler.load_state(|name| saved(format!("{OPTIMIZER_PREFIX}{name}")))?;
+        scaler.load_state(|name| load_tensor(format!("{OPTIMIZER_PREFIX}{name}")))?;
         let skipped = scaler.skipped_steps().f_double_value(&[]).map_err(torch_error)?;
         updates = updates.saturating_sub(skipped as u64);
     }
     match &mut state.ema {
-        Some(ema) => ema.load_state(updates, |name| saved(format!("{EMA_PREFIX}{name}"))),
+        Some(ema) => ema.load_state(updates, |name| load_tensor(format!("{EMA_PREFIX}{name}"))),
         None => Ok(()),
     }
 }

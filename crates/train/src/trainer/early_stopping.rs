@@ -3,12 +3,12 @@
 use residual_optim::lower_is_better;
 use serde::{Deserialize, Serialize};
 
-/// State of early stopping. Checkpoints contain it.
+/// State of early stopping, stored in checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EarlyStopping {
     best: Option<f64>,
-    /// Epochs since the best one.
+    /// Epochs since the best epoch.
     bad_epochs: u32,
 }
 
@@ -30,8 +30,8 @@ impl EarlyStopping {
         }
     }
 
-    /// Returns whether more than `patience` epochs have not improved the metric.
-    pub fn has_stopped(&self, config: &residual_spec::EarlyStopping) -> bool {
+    /// Returns whether the metric has not improved for more than `patience` epochs.
+    pub fn should_stop(&self, config: &residual_spec::EarlyStopping) -> bool {
         self.bad_epochs > config.patience
     }
 }
@@ -53,7 +53,7 @@ mod tests {
             .into_iter()
             .map(|value| {
                 early_stopping.observe(&config, value);
-                early_stopping.has_stopped(&config)
+                early_stopping.should_stop(&config)
             })
             .collect();
         assert_eq!(stopped, [false, false, false, false, true]);

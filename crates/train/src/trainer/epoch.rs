@@ -1,4 +1,4 @@
-//! One epoch: batches, updates, step events.
+//! One training epoch: batches, updates and step events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ impl Trainer<'_> {
     pub(super) fn train_epoch(&mut self, on_idle: &mut dyn FnMut()) -> Result<Flow> {
         let mut loader = self.train_loader();
         self.clock.restart_training();
-        // Batches since the last update. The run pauses and stops only between steps, because a
-        // checkpoint cannot store accumulated gradients.
+        // Batches since the last update. The run pauses and stops only between updates, because a
+        // checkpoint does not contain accumulated gradients.
         let mut batches = 0;
         loop {
             on_idle();
@@ -80,7 +80,7 @@ impl Trainer<'_> {
             Some(max) if before != Some(max) => self.warn_micro_batches(max)?,
             Some(_) | None => {}
         }
-        self.warn_without_graphs()?;
+        self.warn_graphs_disabled()?;
         match outcome {
             StepOutcome::Done(()) => Ok(()),
             StepOutcome::Diverged(divergence) => Err(self.roll_back(&divergence)?),
@@ -93,7 +93,7 @@ impl Trainer<'_> {
             self.start_update(batches)?;
         } else {
             self.finish_updates(0)?;
-            self.position.batch += batches; // none of their images could be used
+            self.position.batch += batches; // no image of these batches was usable
         }
         let every = self.config.checkpoint.every_steps;
         if every > 0 && !is_epoch_complete && self.steps_started().is_multiple_of(every) {
@@ -116,7 +116,8 @@ impl Trainer<'_> {
         self.finish_updates(self.step.max_in_flight())
     }
 
-    /// Waits for the outcomes of the oldest updates until at most `max_in_flight` are pending.
+    /// Waits for the outcomes of the oldest updates until at most `max_in_flight` updates are
+    /// pending.
     fn finish_updates(&mut self, max_in_flight: usize) -> Result<()> {
         while self.in_flight.len() > max_in_flight {
             let Some(update) = self.in_flight.pop_front() else { break };
@@ -161,7 +162,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Returns the remaining training time in seconds, if the budget limits it.
+    /// Returns the estimated remaining training time in seconds, if the budget limits it.
     fn eta(&self, images_per_second: f64) -> Option<f64> {
         let steps = self.lengths.total_steps.map(|total| {
             let batches = total.saturating_sub(self.position.step)
@@ -177,7 +178,8 @@ impl Trainer<'_> {
         }
     }
 
-    /// Saves the state after the last successful update and returns `E_DIVERGED`.
+    /// Restores and saves the state after the last successful update, and returns the `E_DIVERGED`
+    /// error.
     fn roll_back(&mut self, Divergence { quantity, value }: &Divergence) -> Result<Error> {
         let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
         self.in_flight.clear();
@@ -185,7 +187,8 @@ impl Trainer<'_> {
         if self.step.roll_back()? && self.position.step > 0 {
             self.save(&[CheckpointKind::Last])?;
         }
-        Ok(self.diverged(format!("{quantity} became {value} in epoch {epoch} at step {step}")))
+        Ok(self
+            .diverged_error(format!("{quantity} became {value} in epoch {epoch} at step {step}")))
     }
 }
 

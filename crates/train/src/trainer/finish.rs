@@ -16,17 +16,17 @@ use super::session_clock::throughput;
 use crate::StopSignal;
 use crate::thumbnail::read_thumbnail;
 
-/// Number of samples, and of images with the highest losses, that the last evaluation keeps for the
+/// Number of samples and number of images with the highest losses in the last evaluation, for the
 /// report.
 pub(super) const NUM_EXAMPLES: usize = 24;
-/// Longest side of their thumbnails, in pixels.
+/// Longest side of the thumbnails of these images, in pixels.
 const THUMBNAIL_SIZE: u32 = 96;
-/// Longest time that thumbnails may delay a run that is to stop.
+/// Longest time that thumbnails may delay a run that is stopping.
 const THUMBNAIL_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Trainer<'_> {
-    /// Evaluates the best checkpoint on the test split unless the run is to stop, writes
-    /// evaluation.json and result.json, and reports the end.
+    /// Evaluates the best checkpoint on the test split unless the run is stopping, writes
+    /// evaluation.json and result.json, and emits the end event.
     pub(super) fn finish(
         mut self,
         mut reason: StopReason,
@@ -59,7 +59,7 @@ impl Trainer<'_> {
         Ok(result)
     }
 
-    /// Evaluates the best checkpoint. Returns `None` if the run is to stop.
+    /// Evaluates the best checkpoint. Returns `None` if the run is stopping.
     fn evaluate_best(
         &mut self,
         path: &PathBuf,
@@ -75,7 +75,8 @@ impl Trainer<'_> {
     }
 
     /// Writes evaluation.json with thumbnails of the example images. An image that cannot be read
-    /// has no thumbnail. Nothing is written if the run is to stop and the thumbnails take long.
+    /// has no thumbnail. Nothing is written if the run is stopping and the thumbnails take longer
+    /// than [`THUMBNAIL_TIMEOUT`].
     fn write_evaluation(
         &self,
         split: Split,
@@ -93,7 +94,7 @@ impl Trainer<'_> {
                 Some(StopSignal::Requested | StopSignal::Shutdown) => {
                     started.elapsed() > THUMBNAIL_TIMEOUT
                 }
-                // An aborted run has no result that the evaluation could belong to.
+                // An aborted run writes no result, so it writes no evaluation either.
                 Some(StopSignal::Aborted | StopSignal::HookFailed) => true,
             };
             if is_too_late {
@@ -105,6 +106,8 @@ impl Trainer<'_> {
         self.dir.write_evaluation(&RunEvaluation { split, epoch: best.epoch, evaluation })
     }
 
+    /// Checks that the run was not aborted.
+    ///
     /// # Errors
     /// `E_ABORTED` if the owner aborted the run or a hook failed.
     fn check_aborted(&self) -> Result<()> {
@@ -119,7 +122,7 @@ impl Trainer<'_> {
 
     fn result(&self, stop_reason: StopReason, test: Option<Metrics>) -> TrainResult {
         let path = |kind| self.dir.checkpoint_path(kind, 0).display().to_string();
-        let saved = &self.position.time;
+        let time = &self.position.time;
         TrainResult {
             stop_reason,
             dir: self.dir.path().display().to_string(),
@@ -133,7 +136,7 @@ impl Trainer<'_> {
             }),
             last: path(CheckpointKind::Last),
             test,
-            images_per_second: throughput(saved.images, saved.train_seconds),
+            images_per_second: throughput(time.images, time.train_seconds),
             seconds: self.clock.seconds(),
             report: None,
         }

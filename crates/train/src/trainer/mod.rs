@@ -1,4 +1,4 @@
-//! The training loop: from a configuration to a result.
+//! The training loop.
 
 mod checkpoint;
 mod early_stopping;
@@ -34,13 +34,14 @@ pub use prepare::{Lengths, Prepared};
 use session_clock::SessionClock;
 pub use validate::no_readable_image;
 
-/// Trains a network and returns the result. `arrays` replaces the configured data source, if given.
-/// `on_idle` is called between steps and while the trainer waits, for other work of the thread.
+/// Trains a network and returns the result. `arrays`, if present, replaces the configured data
+/// source. `on_idle` is called between steps and while the trainer waits, so that the thread can do
+/// other work.
 ///
 /// # Errors
-/// Everything that is wrong with configuration, data or folders, before anything is written;
-/// `E_ABORTED` after a checkpoint was saved, if the owner aborted; during training `E_DIVERGED`,
-/// `E_WRITE`, `E_MEMORY` and `E_TORCH`, with everything up to the last checkpoint kept.
+/// Errors of the configuration, the data and the folders are returned before anything is written.
+/// During training: `E_DIVERGED`, `E_WRITE`, `E_MEMORY` and `E_TORCH`; the run folder keeps the
+/// last checkpoint. `E_ABORTED` if the owner aborts the run, after a checkpoint was saved.
 pub fn train(
     config: &Value,
     arrays: Option<Arrays>,
@@ -71,16 +72,15 @@ struct Trainer<'c> {
     position: Position,
     lengths: Lengths,
     clock: SessionClock,
-    /// Updates that were started and whose outcome is not known yet, oldest first. `position` does
-    /// not count them.
+    /// Updates whose outcome is not known yet, oldest first. `position` does not count them.
     in_flight: VecDeque<StartedUpdate>,
-    /// Number of unreadable images that were reported.
-    reported_images: u32,
+    /// Number of unreadable training images in this session, reported or not.
+    num_unreadable: u32,
     /// Evaluation of the best epoch of this session on the validation split.
     best_validation: Option<Evaluation>,
 }
 
-/// The data set of a run and how its images are prepared.
+/// The data set of a run, and the preprocessing of its images.
 struct RunData {
     dataset: Dataset,
     splits: Splits,
@@ -90,7 +90,9 @@ struct RunData {
     pixel_mean: Option<Arc<PixelMean>>,
 }
 
+/// An update in flight.
 struct StartedUpdate {
+    /// Number of batches that the update uses.
     batches: u32,
     lr: f64,
 }
@@ -102,7 +104,7 @@ enum Flow {
 }
 
 impl Trainer<'_> {
-    /// Trains until the budget is used up or the run is stopped. The last state is saved then.
+    /// Trains until the budget is exhausted or the run is stopped, and saves the last state.
     fn train(&mut self, on_idle: &mut dyn FnMut()) -> Result<StopReason> {
         loop {
             if let Flow::Stop(reason) = self.check_budget() {
@@ -117,7 +119,11 @@ impl Trainer<'_> {
                     self.save(&[CheckpointKind::Last])?;
                     return Ok(StopReason::Stopped);
                 }
-                Flow::Stop(reason) => return self.end_within_epoch(reason, on_idle),
+                Flow::Stop(
+                    reason @ (StopReason::Completed
+                    | StopReason::EarlyStopping
+                    | StopReason::Budget),
+                ) => return self.end_within_epoch(reason, on_idle),
             }
             if let Flow::Stop(reason) = self.end_epoch(true, on_idle)? {
                 self.save(&[CheckpointKind::Last])?;
@@ -139,18 +145,19 @@ impl Trainer<'_> {
         }
         match self.end_epoch(false, on_idle)? {
             Flow::Stop(StopReason::Stopped) => Ok(StopReason::Stopped),
-            Flow::Stop(_) | Flow::Continue => Ok(reason),
+            Flow::Stop(StopReason::Completed | StopReason::EarlyStopping | StopReason::Budget)
+            | Flow::Continue => Ok(reason),
         }
     }
 
-    /// Returns whether any budget is left and no stop was requested.
+    /// Returns [`Flow::Stop`] with the reason if the budget is exhausted or a stop was requested.
     fn check_budget(&self) -> Flow {
         let budget = &self.config.budget;
         if self.control.is_stopping() {
             Flow::Stop(StopReason::Stopped)
         } else if budget.epochs.is_some_and(|epochs| self.position.epoch >= epochs) {
             Flow::Stop(StopReason::Completed)
-        } else if self.is_stopped_early() {
+        } else if self.should_stop_early() {
             Flow::Stop(StopReason::EarlyStopping)
         } else if budget.steps.is_some_and(|steps| self.steps_started() >= steps)
             || budget.seconds.is_some_and(|seconds| self.clock.seconds() >= seconds)
@@ -161,9 +168,9 @@ impl Trainer<'_> {
         }
     }
 
-    fn is_stopped_early(&self) -> bool {
+    fn should_stop_early(&self) -> bool {
         let config = self.config.early_stopping.as_ref();
-        config.is_some_and(|config| self.position.early_stopping.has_stopped(config))
+        config.is_some_and(|config| self.position.early_stopping.should_stop(config))
     }
 
     /// Returns the number of updates, including those in flight.
@@ -171,17 +178,18 @@ impl Trainer<'_> {
         self.position.step + self.in_flight.len() as u64
     }
 
-    /// Returns the number of batches of the epoch, including those in flight.
+    /// Returns the number of batches of the current epoch that updates have used, including those
+    /// in flight.
     fn batches_started(&self) -> u32 {
         self.position.batch + self.in_flight.iter().map(|update| update.batches).sum::<u32>()
     }
 
     /// Returns the progress before the next update, for the learning-rate schedule.
     fn progress(&self) -> Progress {
-        let share = |done: f64, total: Option<f64>| total.map_or(0.0, |total| done / total);
+        let fraction = |used: f64, total: Option<f64>| total.map_or(0.0, |total| used / total);
         let step = self.steps_started();
-        let steps = share(step as f64, self.lengths.total_steps.map(|total| total as f64));
-        let seconds = share(self.clock.seconds(), self.config.budget.seconds);
+        let steps = fraction(step as f64, self.lengths.total_steps.map(|total| total as f64));
+        let seconds = fraction(self.clock.seconds(), self.config.budget.seconds);
         Progress { epoch: self.position.epoch.into(), step, fraction: steps.max(seconds) }
     }
 
@@ -191,8 +199,8 @@ impl Trainer<'_> {
         Ok(self.control.emit(event))
     }
 
-    /// Returns `E_DIVERGED`, with the last checkpoint if there is one.
-    fn diverged(&self, message: String) -> Error {
+    /// Returns an `E_DIVERGED` error that refers to the last checkpoint, if it exists.
+    fn diverged_error(&self, message: String) -> Error {
         let error = Error::new(residual_spec::ErrorCode::Diverged, message)
             .hint("Lower `optimizer.lr`, or increase it slowly with `warmup: { epochs: 1 }`.");
         let last = self.dir.checkpoint_path(CheckpointKind::Last, self.position.epoch);

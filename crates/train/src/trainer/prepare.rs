@@ -1,4 +1,4 @@
-//! Everything that can fail before a run writes anything: data, configuration, network, weights.
+//! Preparation of a run before anything is written: data, configuration, network and weights.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::ResumedRun;
 use super::checkpoint::parse_position;
-use super::warnings::cuda_unusable;
+use super::warnings::cuda_fallback_warning;
 use crate::batch_size;
 use crate::initial_weights::{AdaptedWeights, InitialWeights};
 use crate::resume;
@@ -44,8 +44,8 @@ impl Prepared {
         let mut input = TrainConfig::from_json(config)?;
         let resumed = match &input.resume {
             None => None,
-            Some(from) => {
-                let (path, run_dir) = resume::locate(from)?;
+            Some(resume) => {
+                let (path, run_dir) = resume::locate(resume)?;
                 let checkpoint = Checkpoint::read_for_resume(&path)?;
                 input = resume::merge(config, &checkpoint.config, &run_dir)?;
                 Some(ResumedRun { checkpoint, path, run_dir })
@@ -56,7 +56,7 @@ impl Prepared {
             return Err(Error::new(ErrorCode::Aborted, "stopped before training began"));
         }
         let mut dataset = dataset?;
-        // A resumed run has its own weights.
+        // A resumed run continues with the weights of its checkpoint.
         let initial = match &resumed {
             None => InitialWeights::read(&mut input, dataset.facts())?,
             Some(_) => InitialWeights::default(),
@@ -74,7 +74,7 @@ impl Prepared {
         let decoded = dataset.facts().decoded_bytes;
         if let Some(smaller) = batch_size::reduce(&input, &config, dataset.facts(), &network)? {
             // The learning rate and other defaults depend on the batch size.
-            input.batch_size = Some(Auto::Value(smaller.images));
+            input.batch_size = Some(Auto::Value(smaller.batch_size));
             config = resolve(&input, dataset.facts(), &machine)?;
             config.reasons.insert("batchSize".into(), smaller.reason);
         }
@@ -85,7 +85,7 @@ impl Prepared {
         }
         dataset.cache_decoded(u64::from(config.cache) << 20);
         let mut initial = initial.adapt(&mut config, &network)?;
-        initial.warnings.extend(cuda_unusable(&input, &config));
+        initial.warnings.extend(cuda_fallback_warning(&input, &config));
 
         let has_out = input.out.as_ref().and_then(Auto::value).is_some();
         let has_auto_name = !has_out && !config.overwrite;
@@ -98,8 +98,10 @@ impl Prepared {
         let mut model = match (&self.resumed, &self.initial.weights) {
             (None, None) => Model::new(network, compute, self.config.seed)?,
             (None, Some(adapted)) => Model::from_state_dict(network, compute, &adapted.tensors)?,
-            (Some(from), _) => Model::from_state_dict(network, compute, &from.checkpoint.tensors)
-                .map_err(|error| error.file(&from.path))?,
+            (Some(resumed), _) => {
+                Model::from_state_dict(network, compute, &resumed.checkpoint.tensors)
+                    .map_err(|error| error.file(&resumed.path))?
+            }
         };
         model.freeze(&self.config.model.freeze)?;
         Ok(model)
@@ -109,11 +111,11 @@ impl Prepared {
         &self.network
     }
 
-    /// Returns the number of updates before a resume.
+    /// Returns the number of updates in the checkpoint to resume from, or 0.
     pub fn start_step(&self) -> Result<u64> {
         match &self.resumed {
             None => Ok(0),
-            Some(from) => Ok(parse_position(&from.checkpoint.progress, &from.path)?.step),
+            Some(resumed) => Ok(parse_position(&resumed.checkpoint.progress, &resumed.path)?.step),
         }
     }
 
@@ -131,12 +133,12 @@ impl Prepared {
         match &self.resumed {
             None if self.has_auto_name => RunDir::next_free_path(out),
             None => RunDir::check_path(out, self.config.overwrite),
-            Some(from) => Ok(from.run_dir.clone()),
+            Some(resumed) => Ok(resumed.run_dir.clone()),
         }
     }
 }
 
-/// Checks that configuration and data are those of the run to resume.
+/// Checks that the configuration and the data match the run to resume.
 fn check_unchanged(
     resumed: &ResumedRun,
     config: &ResolvedConfig,
@@ -144,7 +146,7 @@ fn check_unchanged(
 ) -> Result<()> {
     resume::check(&resumed.checkpoint.config, config)?;
     if resumed.checkpoint.data.fingerprint != facts.fingerprint {
-        let message = format!("{} has changed since the run began", config.data.source);
+        let message = format!("{} has changed since the start of the run", config.data.source);
         return Err(Error::new(ErrorCode::Mismatch, message)
             .key("data")
             .hint("Restore the original data, or start a new run."));
@@ -160,11 +162,11 @@ fn build_network(config: &ResolvedConfig, facts: &DatasetInfo) -> Result<Network
     Ok(network)
 }
 
-/// Lengths of an epoch and of the run.
+/// Lengths of an epoch and of the run, in batches and steps.
 pub struct Lengths {
     pub batches_per_epoch: u64,
     pub steps_per_epoch: u64,
-    /// Length of the budget, if it is known in steps.
+    /// Budget in steps, if known.
     pub total_steps: Option<u64>,
 }
 

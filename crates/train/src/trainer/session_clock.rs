@@ -5,30 +5,31 @@ use std::time::{Duration, Instant};
 
 use crate::position::RunTime;
 
-/// CropWindow of the current throughput.
+/// Time window of the current throughput.
 const WINDOW: Duration = Duration::from_secs(3);
 
-/// Counts the time of the current session on top of earlier ones, and images against the time that
-/// was spent on training them.
+/// Measures the time of a run over all sessions, and the throughput of training.
 pub(super) struct SessionClock {
     started: Instant,
     earlier: RunTime,
-    /// Times of recent steps, with the number of images trained on until then.
+    /// End times of recent steps, each with the number of images trained on before it.
     recent: VecDeque<(Instant, u64)>,
-    last: Instant,
+    last_step: Instant,
+    /// Images of this session.
     images: u64,
+    /// Training time of this session.
     train_time: Duration,
 }
 
 impl SessionClock {
-    /// Starts a session after `earlier` sessions.
+    /// Starts a session; `earlier` is the time of all earlier sessions.
     pub fn start(earlier: RunTime) -> SessionClock {
         let now = Instant::now();
         SessionClock {
             started: now,
             earlier,
             recent: VecDeque::from([(now, 0)]),
-            last: now,
+            last_step: now,
             images: 0,
             train_time: Duration::ZERO,
         }
@@ -36,15 +37,15 @@ impl SessionClock {
 
     /// Excludes the time since the last step from the training time.
     pub fn restart_training(&mut self) {
-        self.last = Instant::now();
-        self.recent = VecDeque::from([(self.last, self.images)]);
+        self.last_step = Instant::now();
+        self.recent = VecDeque::from([(self.last_step, self.images)]);
     }
 
     /// Counts the images of a step that ends now.
     pub fn add_step(&mut self, images: u64) {
         let now = Instant::now();
-        self.train_time += now - self.last;
-        self.last = now;
+        self.train_time += now - self.last_step;
+        self.last_step = now;
         self.images += images;
         self.recent.push_back((now, self.images));
         while self.recent.len() > 2 && now - self.recent[0].0 > WINDOW {
@@ -52,10 +53,10 @@ impl SessionClock {
         }
     }
 
-    /// Returns the throughput of the last seconds, in images per second.
+    /// Returns the throughput of the last [`WINDOW`], in images per second.
     pub fn current_throughput(&self) -> f64 {
-        let (since, images) = self.recent[0];
-        throughput(self.images - images, (self.last - since).as_secs_f64())
+        let (start, images) = self.recent[0];
+        throughput(self.images - images, (self.last_step - start).as_secs_f64())
     }
 
     /// Returns the throughput of this session, in images per second.
@@ -63,12 +64,12 @@ impl SessionClock {
         throughput(self.images, self.train_time.as_secs_f64())
     }
 
-    /// Returns the seconds of all sessions.
+    /// Returns the duration of all sessions in seconds.
     pub fn seconds(&self) -> f64 {
         self.earlier.seconds + self.started.elapsed().as_secs_f64()
     }
 
-    /// Returns the time of all sessions.
+    /// Returns the times and images of all sessions.
     pub fn total(&self) -> RunTime {
         RunTime {
             seconds: self.seconds(),

@@ -26,9 +26,9 @@ impl<'c> Trainer<'c> {
         let class_counts = splits.train.class_counts(dataset.facts().classes.len());
         let mut step = TrainStep::new(&config, model, &class_counts)?;
         let mut position = Position::default();
-        if let Some(from) = &resumed {
-            position = parse_position(&from.checkpoint.progress, &from.path)?;
-            restore(step.state_mut(), position.step, &from.checkpoint, &from.path)?;
+        if let Some(ResumedRun { checkpoint, path, .. }) = &resumed {
+            position = parse_position(&checkpoint.progress, path)?;
+            restore(step.state_mut(), position.step, checkpoint, path)?;
         }
         let mut data =
             RunData::open(dataset, splits, &config, resumed.as_ref(), &|| control.is_stopping())?;
@@ -50,14 +50,14 @@ impl<'c> Trainer<'c> {
             position,
             lengths,
             in_flight: Default::default(),
-            reported_images: 0,
+            num_unreadable: 0,
             best_validation: None,
         };
         trainer.emit_start()?;
         for warning in initial.warnings.into_iter().chain(device_images_warning) {
             trainer.emit(RunEvent::Warning(warning))?;
         }
-        trainer.warn_without_graphs()?;
+        trainer.warn_graphs_disabled()?;
         Ok(trainer)
     }
 
@@ -88,7 +88,7 @@ impl<'c> Trainer<'c> {
 }
 
 impl RunData {
-    /// Creates the pipelines, and moves images to the device if configured.
+    /// Creates the pipelines, and copies images to the device if configured (`augmentOn`).
     fn open(
         dataset: Dataset,
         splits: Splits,
@@ -97,9 +97,9 @@ impl RunData {
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<RunData> {
         let pixel_mean = match resumed {
-            Some(from) => {
-                let mean = from.checkpoint.tensors.get(PIXEL_MEAN);
-                pixel_mean::from_checkpoint(config, mean, &from.path)?
+            Some(ResumedRun { checkpoint, path, .. }) => {
+                let mean = checkpoint.tensors.get(PIXEL_MEAN);
+                pixel_mean::from_checkpoint(config, mean, path)?
             }
             None => pixel_mean::compute(&splits.train, config, is_cancelled)?,
         };
@@ -110,7 +110,7 @@ impl RunData {
     }
 }
 
-/// Creates the run folder, or reopens that of a resumed run and removes what came after the
+/// Creates the run folder, or reopens the folder of a resumed run and discards everything after the
 /// checkpoint. Writes the configuration and the environment.
 fn open_run_dir(
     config: &mut ResolvedConfig,
@@ -121,9 +121,9 @@ fn open_run_dir(
     let dir = match resumed {
         None if has_auto_name => RunDir::create_numbered(Path::new(&config.out))?,
         None => RunDir::create(Path::new(&config.out), config.overwrite)?,
-        Some(from) => {
-            let mut dir = RunDir::reopen(&from.run_dir)?;
-            resume::rewind(&dir, &from.path, position)?;
+        Some(ResumedRun { run_dir, path, .. }) => {
+            let mut dir = RunDir::reopen(run_dir)?;
+            resume::rewind(&dir, path, position)?;
             dir.rewind_to(position.epoch, position.step)?;
             dir
         }

@@ -16,9 +16,14 @@ use super::{Flow, Trainer};
 use crate::position::{BestTracker, RunningMetrics};
 
 impl Trainer<'_> {
-    /// Validates the epoch, reports it, saves checkpoints, and waits for the owner. `is_whole` is
-    /// false for an epoch that the budget cut short: it is evaluated but not counted.
-    pub(super) fn end_epoch(&mut self, is_whole: bool, on_idle: &mut dyn FnMut()) -> Result<Flow> {
+    /// Validates the epoch, emits its event, saves checkpoints, and waits for the owner.
+    /// `is_complete` is false if the budget ended within the epoch: the epoch is then evaluated,
+    /// but not counted.
+    pub(super) fn end_epoch(
+        &mut self,
+        is_complete: bool,
+        on_idle: &mut dyn FnMut(),
+    ) -> Result<Flow> {
         if self.position.metrics.count == 0 {
             return Err(
                 no_readable_image().hint("See the warnings in metrics.jsonl for the files.")
@@ -48,11 +53,11 @@ impl Trainer<'_> {
             images_per_second: self.clock.session_throughput(),
             seconds: self.clock.seconds(),
         });
-        if is_whole {
+        if is_complete {
             self.count_epoch(epoch, &train, val.as_ref());
         }
         let seq = self.emit(event)?;
-        self.save_epoch(epoch, is_whole, is_best)?;
+        self.save_epoch(epoch, is_complete, is_best)?;
         self.control.wait_acknowledged(seq, on_idle);
         if self.control.is_stopping() {
             Ok(Flow::Stop(StopReason::Stopped))
@@ -61,7 +66,8 @@ impl Trainer<'_> {
         }
     }
 
-    /// Records the epoch as the best one if its monitored metric is better than all before.
+    /// Records the epoch as the best one if its monitored metric is better than in all earlier
+    /// epochs.
     fn track_best(&mut self, epoch: u32, train: &Metrics, val: Option<&Metrics>) -> bool {
         let value = metric(self.config.monitor, train, val);
         let best = self.position.best;
@@ -79,11 +85,11 @@ impl Trainer<'_> {
         is_best
     }
 
-    /// Passes the metrics of a complete epoch to the schedule and early stopping, and moves on to
-    /// the next epoch.
+    /// Passes the metrics of a complete epoch to the schedule and to early stopping, and advances
+    /// the position to the next epoch.
     fn count_epoch(&mut self, epoch: u32, train: &Metrics, val: Option<&Metrics>) {
-        if let Some(wanted) = self.schedule.metric() {
-            self.schedule.observe(metric(wanted, train, val));
+        if let Some(schedule_metric) = self.schedule.metric() {
+            self.schedule.observe(metric(schedule_metric, train, val));
         }
         self.schedule.observe_train_accuracy(train.accuracy);
         self.position.schedule = self.schedule.state().clone();
@@ -96,37 +102,37 @@ impl Trainer<'_> {
         self.position.metrics = RunningMetrics::default();
     }
 
-    fn save_epoch(&mut self, epoch: u32, is_whole: bool, is_best: bool) -> Result<()> {
+    fn save_epoch(&mut self, epoch: u32, is_complete: bool, is_best: bool) -> Result<()> {
         let mut kinds = Vec::new();
         if is_best {
             kinds.push(CheckpointKind::Best);
         }
         let every = self.config.checkpoint.every_epochs;
-        if is_whole && every > 0 && epoch.is_multiple_of(every) {
+        if is_complete && every > 0 && epoch.is_multiple_of(every) {
             kinds.push(CheckpointKind::Epoch);
         }
-        // `last` comes last: it refers to the best epoch, whose file must exist by then.
+        // `last` is written after `best`, because its position refers to the best checkpoint.
         kinds.push(CheckpointKind::Last);
         self.save(&kinds)
     }
 
-    /// Evaluates on the validation split. Returns `None` if the run is to stop.
+    /// Evaluates on the validation split. Returns `None` if the run is stopping.
     ///
     /// # Errors
-    /// `E_DIVERGED` if the loss is not finite, before the epoch can replace a better one.
+    /// `E_DIVERGED` if the loss is not finite, so that the epoch cannot become the best one.
     fn validate(&mut self, val: &Subset, on_idle: &mut dyn FnMut()) -> Result<Option<Evaluation>> {
         self.evaluate_on(None, val, on_idle).map_err(|error| {
             if error.code == ErrorCode::Diverged {
                 let epoch = self.position.epoch + 1;
-                self.diverged(format!("validation of epoch {epoch}: {}", error.message))
+                self.diverged_error(format!("validation of epoch {epoch}: {}", error.message))
             } else {
                 error
             }
         })
     }
 
-    /// Evaluates `model`, or the current network, on a subset. Returns `None` if the run is to
-    /// stop.
+    /// Evaluates `model`, or the current network, on a subset. Returns `None` if the run is
+    /// stopping.
     pub(super) fn evaluate_on(
         &mut self,
         model: Option<&Model>,
@@ -155,11 +161,11 @@ impl Trainer<'_> {
                 |warning| warnings.push(warning),
             );
             match evaluated {
-                // A captured graph holds as much memory as a step.
+                // A captured graph occupies as much memory as a training step.
                 Err(error)
                     if error.code == ErrorCode::Memory && self.step.release_graph(&error) =>
                 {
-                    self.warn_without_graphs()?;
+                    self.warn_graphs_disabled()?;
                 }
                 evaluated => break (evaluated?, warnings),
             }
@@ -177,8 +183,8 @@ impl Trainer<'_> {
     }
 }
 
-/// Returns the value of a metric. Without a validation split, metrics of the training split replace
-/// those of validation.
+/// Returns the value of a metric. Without a validation split, training metrics replace validation
+/// metrics.
 fn metric(metric: Metric, train: &Metrics, val: Option<&Metrics>) -> f64 {
     let val = val.unwrap_or(train);
     match metric {
@@ -189,7 +195,7 @@ fn metric(metric: Metric, train: &Metrics, val: Option<&Metrics>) -> f64 {
     }
 }
 
-/// Returns the error of an epoch without a single readable image.
+/// Returns the error for an epoch without a readable image.
 pub fn no_readable_image() -> Error {
     Error::new(ErrorCode::DataUnusable, "no training image could be read").key("data")
 }

@@ -6,7 +6,7 @@ use residual_spec::{
 
 use super::Trainer;
 
-/// Number of unreadable images that are reported one by one. Later ones are only counted.
+/// Number of unreadable images that are reported individually; further images are only counted.
 const MAX_REPORTED_IMAGES: u32 = 10;
 
 impl Trainer<'_> {
@@ -22,35 +22,36 @@ impl Trainer<'_> {
             ),
             file: None,
             hint: Some(
-                "Use a smaller `batchSize`: it is as fast, and the same from the first step."
-                    .into(),
+                "Use a smaller `batchSize`: training is as fast, and no batch is split.".into(),
             ),
         }))?;
         Ok(())
     }
 
-    /// Reports that requested CUDA graphs are not used (any more), if so.
-    pub(super) fn warn_without_graphs(&mut self) -> Result<()> {
-        let Some(why) = self.step.take_graph_failure() else { return Ok(()) };
+    /// Reports once if requested CUDA graphs are not, or no longer, used.
+    pub(super) fn warn_graphs_disabled(&mut self) -> Result<()> {
+        let Some(reason) = self.step.take_graph_failure() else { return Ok(()) };
         self.emit(RunEvent::Warning(WarningEvent {
-            code: why.code,
+            code: reason.code,
             message: format!(
                 "training continues without CUDA graphs, with the same result: {}",
-                why.message
+                reason.message
             ),
             file: None,
-            hint: Some("`cudaGraphs` only affects speed; remove it.".into()),
+            hint: Some(
+                "Remove `cudaGraphs`, which only affects speed, to silence this warning.".into(),
+            ),
         }))?;
         Ok(())
     }
 
     /// Reports an image that cannot be read and is skipped.
     pub(super) fn warn_image(&mut self, file: String, error: Error) -> Result<()> {
-        self.reported_images += 1;
-        if self.reported_images > MAX_REPORTED_IMAGES {
+        self.num_unreadable += 1;
+        if self.num_unreadable > MAX_REPORTED_IMAGES {
             return Ok(());
         }
-        let is_last = self.reported_images == MAX_REPORTED_IMAGES;
+        let is_last = self.num_unreadable == MAX_REPORTED_IMAGES;
         let last = if is_last { " (further images are not reported)" } else { "" };
         self.emit(RunEvent::Warning(WarningEvent {
             code: error.code,
@@ -62,14 +63,18 @@ impl Trainer<'_> {
     }
 }
 
-/// Returns a warning if the run would use CUDA, but CUDA cannot be used.
-pub(super) fn cuda_unusable(input: &TrainConfig, config: &ResolvedConfig) -> Option<WarningEvent> {
+/// Returns a warning if the device is chosen automatically and CUDA is installed but unusable, so
+/// that the run uses the CPU.
+pub(super) fn cuda_fallback_warning(
+    input: &TrainConfig,
+    config: &ResolvedConfig,
+) -> Option<WarningEvent> {
     let is_auto = input.device.as_ref().and_then(Auto::value).is_none();
-    let why = residual_torch::cuda::unavailable_reason()
+    let reason = residual_torch::cuda::unavailable_reason()
         .filter(|_| is_auto && config.device == Device::Cpu)?;
     Some(WarningEvent {
         code: ErrorCode::Device,
-        message: format!("CUDA cannot be used, so this run uses the CPU: {why}"),
+        message: format!("CUDA cannot be used, so this run uses the CPU: {reason}"),
         file: None,
         hint: Some(
             "Run `residual doctor` for details, or set `device: cpu` to silence this warning."
