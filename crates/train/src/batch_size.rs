@@ -154,8 +154,8 @@ fn reduce_to_memory(
         None => {
             let (needed, free) = (gigabytes(required(MIN_BATCH_SIZE)), gigabytes(free as f64));
             Err(no_memory(&format!(
-                "a batch of two images needs about {needed}, which leaves too little of {free} free \
-                 memory{cache_note}"
+                "a batch of two images needs about {needed}, which leaves too little of {free} \
+                 free memory{cache_note}"
             )))
         }
     }

@@ -209,7 +209,8 @@ fn new_head_warning(NewHead { from, to }: NewHead, path: &Path) -> WarningEvent 
             format!("the classifier head is initialized at random: {from} -> {to} classes")
         }
         None => format!(
-            "the classifier head is initialized at random for {to} classes: the weights have no head"
+            "the classifier head is initialized at random for {to} classes: the weights have no \
+             head"
         ),
     };
     let file = Some(path.display().to_string());
@@ -278,7 +279,8 @@ mod tests {
         auto_reason: Option<&'static str>,
     ) -> (ResolvedConfig, AdaptedWeights) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"PK\x03\x04").unwrap(); // the signature of a zip archive, which torch.save writes
+        // The signature of a zip archive, which torch.save writes.
+        file.write_all(b"PK\x03\x04").unwrap();
         let path = file.path().to_path_buf();
         let (state, mut input) = (torchvision_resnet18(), parse(config));
         let source = Source { path: path.clone(), is_published: true, auto_reason };

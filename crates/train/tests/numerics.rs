@@ -1,5 +1,5 @@
-//! Logits, losses, gradients, running statistics and SGD compared with PyTorch, whose values
-//! `scripts/fixtures/oracle.py` recorded. Its docstring has the formulas of the inputs.
+//! Logits, losses, gradients, running statistics and SGD compared with the PyTorch results that
+//! `scripts/fixtures/oracle.py` recorded. The docstring of this script defines the inputs.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ mod oracle;
 
 use oracle::{c, fixture, number};
 
-/// A fixture with its network, and the number of each tensor.
+/// A fixture with its network, and the number `k` of each tensor.
 struct Case {
     fixture: Value,
     network: Network,
@@ -29,21 +29,27 @@ struct Case {
 impl Case {
     fn new(name: &str) -> Case {
         let fixture = fixture(name);
-        let described = &fixture["network"];
-        let word = |key: &str| described[key].as_str().unwrap();
+        let description = &fixture["network"];
+        let string = |key: &str| description[key].as_str().unwrap();
         let model = residual_spec::Model {
-            arch: word("arch").into(),
-            stem: if word("stem") == "cifar" { Stem::Cifar } else { Stem::Imagenet },
-            shortcut: match word("shortcut") {
+            arch: string("arch").into(),
+            stem: match string("stem") {
+                "cifar" => Stem::Cifar,
+                "imagenet" => Stem::Imagenet,
+                stem => panic!("unknown stem {stem}"),
+            },
+            shortcut: match string("shortcut") {
                 "A" => Shortcut::A,
                 "B" => Shortcut::B,
                 "C" => Shortcut::C,
-                _ => Shortcut::None,
+                "none" => Shortcut::None,
+                shortcut => panic!("unknown shortcut {shortcut}"),
             },
             zero_init_residual: false,
-            bottleneck_stride: match described["bottleneckStride"].as_str() {
+            bottleneck_stride: match description["bottleneckStride"].as_str() {
+                None => BottleneckStride::Middle,
                 Some("1x1") => BottleneckStride::First,
-                _ => BottleneckStride::Middle,
+                Some(stride) => panic!("unknown bottleneck stride {stride}"),
             },
             weights: RANDOM_INIT.into(),
             weights_sha256: None,
@@ -131,15 +137,16 @@ impl Case {
         error / max(&mut expected.iter().map(|b| b.abs()))
     }
 
-    /// Returns the largest difference of norms and projections, relative to the norms.
+    /// Returns the maximum error of the norms and projections of the tensors, relative to the
+    /// norms.
     fn digest_error<'t>(
         &self,
         tensors: impl IntoIterator<Item = (&'t str, &'t Tensor)>,
         expected: &Value,
     ) -> f64 {
         let expected = expected.as_object().unwrap();
-        let mut compared = 0;
-        let mut worst = 0.0f64;
+        let mut num_compared = 0;
+        let mut max_error = 0.0f64;
         for (name, tensor) in tensors {
             let Some(digest) = expected.get(name) else { continue };
             let k = self.numbers[name];
@@ -149,24 +156,23 @@ impl Case {
             let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
             let projection: f64 =
                 values.iter().enumerate().map(|(i, x)| x * c(2000 + k, i as u64)).sum();
-            let scale = number(&digest["norm"]).max(ROUNDING_NORM);
-            let error = (norm - number(&digest["norm"])).abs();
-            worst = worst.max(error / scale);
-            worst = worst.max((projection - number(&digest["projection"])).abs() / scale);
-            compared += 1;
+            let scale = number(&digest["norm"]).max(MIN_NORM);
+            let norm_error = (norm - number(&digest["norm"])).abs();
+            let projection_error = (projection - number(&digest["projection"])).abs();
+            max_error = max_error.max(norm_error / scale).max(projection_error / scale);
+            num_compared += 1;
         }
-        assert_eq!(compared, expected.len(), "tensors compared");
-        worst
+        assert_eq!(num_compared, expected.len(), "number of compared tensors");
+        max_error
     }
 }
 
-/// Gradients of a convolution's bias before batch normalization are zero in exact arithmetic. The
-/// fixtures contain the rounding noise of one CPU for them (norms of about 1e-15), which another
-/// CPU does not repeat, so errors of smaller norms are relative to this norm: 1e-14 for a bound of
-/// 1e-9.
-const ROUNDING_NORM: f64 = 1e-5;
+/// Lower bound of the norm to which errors are relative, so that a bound of 1e-9 allows an absolute
+/// error of 1e-14. The gradient of a convolution's bias before batch normalization is zero in exact
+/// arithmetic; the fixtures contain the rounding errors of one CPU (norms of about 1e-15).
+const MIN_NORM: f64 = 1e-5;
 
-/// Replaces VGG's classifier by that of the fixtures: narrow, and without dropout.
+/// Replaces VGG's classifier by the narrow classifier without dropout of the fixtures.
 fn narrow(network: &mut Network) {
     const WIDTH: u32 = 16;
     for hidden in &mut network.hidden {
@@ -177,8 +183,8 @@ fn narrow(network: &mut Network) {
     network.head.in_features = WIDTH;
 }
 
-fn assert_within(what: &str, found: f64, bound: f64) {
-    assert!(found <= bound, "{what}: {found:e} is more than {bound:e}");
+fn assert_within(quantity: &str, error: f64, bound: f64) {
+    assert!(error <= bound, "error of {quantity}: {error:e}, more than {bound:e}");
 }
 
 fn assert_matches_pytorch(name: &str) {
@@ -194,8 +200,8 @@ fn assert_matches_pytorch(name: &str) {
         assert_within(&format!("{name} fp32 logits, {format:?}"), error, 1e-5);
     }
 
-    let start = || case.model(Precision::Fp64, MemoryFormat::Contiguous);
-    let model = start();
+    let initial_model = || case.model(Precision::Fp64, MemoryFormat::Contiguous);
+    let model = initial_model();
     let (images, labels) = case.batch(&model, 0);
     let logits = tch::no_grad(|| model.forward(&images, false).unwrap());
     let error = Case::logits_error(&logits, &fixture["eval"]["logits"]);
@@ -209,13 +215,13 @@ fn assert_matches_pytorch(name: &str) {
     let error = Case::logits_error(&logits.detach(), &step["logits"]);
     assert_within("logits in training mode", error, 1e-10);
     assert_within("loss", (loss.double_value(&[]) / number(&step["loss"]) - 1.0).abs(), 1e-10);
-    let named = model.parameters().map(|(name, _)| name).zip(&gradients);
-    assert_within("gradients", case.digest_error(named, &step["gradients"]), 1e-9);
+    let named_gradients = model.parameters().map(|(name, _)| name).zip(&gradients);
+    assert_within("gradients", case.digest_error(named_gradients, &step["gradients"]), 1e-9);
     let running = case.digest_error(model.tensors(), &step["running"]);
     assert_within("running statistics", running, 1e-10);
 
     for training in fixture["training"].as_array().unwrap() {
-        let model = start();
+        let model = initial_model();
         let mut sgd = Optimizer::new(
             &optimizer(
                 number(&training["lr"]),

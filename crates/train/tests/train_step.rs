@@ -1,6 +1,6 @@
 //! Weights after a few updates with label smoothing, class weights, clipping, accumulation and a
-//! moving average, in float64, compared with those of PyTorch, which `scripts/fixtures/training.py`
-//! recorded.
+//! moving average, in float64, compared with the PyTorch results that
+//! `scripts/fixtures/training.py` recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,16 +56,16 @@ fn config(case: &Value, size: u64) -> ResolvedConfig {
     resolve(&TrainConfig::from_json(&config).unwrap(), &facts, &machine).unwrap()
 }
 
-/// Returns the network with the initial values of the fixtures, and the number of each tensor.
-fn start(config: &ResolvedConfig, size: u64) -> (Model, BTreeMap<String, u64>) {
+/// Returns the network with the initial values of the fixtures, and the number `k` of each tensor.
+fn initial_model(config: &ResolvedConfig, size: u64) -> (Model, BTreeMap<String, u64>) {
     let network = residual_arch::build(&config.model, 3, size as u32, CLASSES as u32).unwrap();
-    let mut numbered = BTreeMap::new();
+    let mut numbers = BTreeMap::new();
     let tensors = network
         .tensors()
         .into_iter()
         .enumerate()
         .map(|(k, tensor)| {
-            numbered.insert(tensor.name.clone(), k as u64);
+            numbers.insert(tensor.name.clone(), k as u64);
             let values = initial(k as u64, &tensor.name, &tensor.shape);
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             let shape = tensor.shape.iter().map(|&n| n as usize).collect();
@@ -74,18 +74,19 @@ fn start(config: &ResolvedConfig, size: u64) -> (Model, BTreeMap<String, u64>) {
         .collect();
     (
         Model::from_state_dict(network, ComputeOptions::from_config(config), &tensors).unwrap(),
-        numbered,
+        numbers,
     )
 }
 
-/// Returns batch number `b` of the fixtures, as a loader would.
+/// Returns batch number `b` of the fixtures in the layout of a loader.
 fn batch(b: u64, count: u64, size: u64) -> Batch {
     let pixels = size * size;
-    let at = |n: u64, pixel: u64, channel: u64| {
-        c(1000 + b, (n * 3 + channel) * pixels + pixel) as f32 // NCHW there
-    };
-    let images = (0..count)
-        .flat_map(|n| (0..pixels).flat_map(move |p| (0..3).map(move |channel| at(n, p, channel))));
+    // The fixtures are NCHW, batches are NHWC.
+    let value =
+        |n: u64, pixel: u64, channel: u64| c(1000 + b, (n * 3 + channel) * pixels + pixel) as f32;
+    let images = (0..count).flat_map(|n| {
+        (0..pixels).flat_map(move |p| (0..3).map(move |channel| value(n, p, channel)))
+    });
     Batch {
         images: Arc::new(images.collect()),
         labels: (0..count).map(|n| ((n + b) % CLASSES) as i64).collect(),
@@ -95,60 +96,62 @@ fn batch(b: u64, count: u64, size: u64) -> Batch {
 
 fn done<T>(outcome: StepOutcome<T>) -> T {
     match outcome {
-        StepOutcome::Done(done) => done,
-        StepOutcome::Diverged(bad) => panic!("{} became {}", bad.quantity, bad.value),
+        StepOutcome::Done(value) => value,
+        StepOutcome::Diverged(divergence) => {
+            panic!("{} became {}", divergence.quantity, divergence.value)
+        }
     }
 }
 
-fn assert_digests(what: &str, model: &Model, k: &BTreeMap<String, u64>, expected: &Value) {
+fn assert_digests(case: &str, model: &Model, k: &BTreeMap<String, u64>, expected: &Value) {
     let expected = expected.as_object().unwrap();
     assert_eq!(expected.len(), model.tensors().count());
     for (name, tensor) in model.tensors() {
         let values: Vec<f64> =
             Vec::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view([-1])).unwrap();
         let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let along = |(i, x): (usize, &f64)| x * c(2000 + k[name], i as u64);
-        let projection: f64 = values.iter().enumerate().map(along).sum();
+        let project = |(i, x): (usize, &f64)| x * c(2000 + k[name], i as u64);
+        let projection: f64 = values.iter().enumerate().map(project).sum();
         let digest = &expected[name];
         for (found, expected) in [(norm, &digest["norm"]), (projection, &digest["projection"])] {
             let error = (found - number(expected)).abs();
-            assert!(error <= 1e-9 * number(&digest["norm"]).max(1e-3), "{what} {name}: {error:e}");
+            assert!(error <= 1e-9 * number(&digest["norm"]).max(1e-3), "{case} {name}: {error:e}");
         }
     }
 }
 
 #[test]
-fn every_part_of_a_step_matches_pytorch() {
+fn train_step_matches_pytorch() {
     let fixture = fixture("train_step");
     let size = fixture["size"].as_u64().unwrap();
-    for (number_of_case, case) in fixture["cases"].as_array().unwrap().iter().enumerate() {
+    for (case_index, case) in fixture["cases"].as_array().unwrap().iter().enumerate() {
         let config = config(case, size);
-        let (model, k) = start(&config, size);
+        let (model, k) = initial_model(&config, size);
         let mut step = TrainStep::new(&config, model, &[]).unwrap();
         let mut b = 0;
         for expected in case["losses"].as_array().unwrap() {
-            let mut total = [0.0, 0.0];
+            let mut num_images = 0.0;
             for count in numbers(&case["batches"]) {
                 let batch = batch(b, count as u64, size);
                 b += 1;
                 assert!(!step.is_full());
                 done(step.forward_backward(&batch).unwrap());
-                total[1] += count;
+                num_images += count;
             }
             assert!(step.is_full());
             let metrics = done(step.optimizer_step(0.05).unwrap());
-            total[0] = metrics.loss_sum;
-            assert_eq!(metrics.count as f64, total[1]);
-            // The reported loss is the mean over images; with class weights, another is minimized.
+            assert_eq!(metrics.count as f64, num_images);
+            // The reported loss weights batches by their images, the recorded loss by class
+            // weights.
             if !case["weighted"].as_bool().unwrap() {
-                let error = (total[0] / total[1] / number(expected) - 1.0).abs();
-                assert!(error <= 1e-10, "case {number_of_case}: {error:e}");
+                let error = (metrics.loss_sum / num_images / number(expected) - 1.0).abs();
+                assert!(error <= 1e-10, "case {case_index}: {error:e}");
             }
         }
-        let what = format!("case {number_of_case}");
-        assert_digests(&what, step.model(), &k, &case["tensors"]);
+        let name = format!("case {case_index}");
+        assert_digests(&name, step.model(), &k, &case["tensors"]);
         if number(&case["decay"]) > 0.0 {
-            assert_digests(&what, step.eval_model(), &k, &case["average"]);
+            assert_digests(&name, step.eval_model(), &k, &case["average"]);
         }
     }
 }
@@ -158,17 +161,18 @@ fn a_loss_that_is_not_finite_leaves_weights_and_statistics_unchanged() {
     let fixture = fixture("train_step");
     let size = fixture["size"].as_u64().unwrap();
     let config = config(&fixture["cases"][0], size);
-    let (model, _) = start(&config, size);
+    let (model, _) = initial_model(&config, size);
     let mut step = TrainStep::new(&config, model, &[]).unwrap();
     let tensors = |step: &TrainStep| -> Vec<Tensor> {
         step.model().tensors().map(|(_, tensor)| tensor.detach().copy()).collect()
     };
     let before = tensors(&step);
-    let mut bad = batch(0, 8, size);
-    bad.images_mut()[0] = f32::NAN;
-    assert!(
-        matches!(step.forward_backward(&bad).unwrap(), StepOutcome::Diverged(it) if it.value.is_nan())
-    );
+    let mut with_nan = batch(0, 8, size);
+    with_nan.images_mut()[0] = f32::NAN;
+    let StepOutcome::Diverged(divergence) = step.forward_backward(&with_nan).unwrap() else {
+        panic!("a loss of NaN is not reported");
+    };
+    assert!(divergence.value.is_nan());
     assert!(step.roll_back().unwrap());
     for (before, after) in before.iter().zip(tensors(&step)) {
         assert!(before.equal(&after));

@@ -4,8 +4,8 @@ use residual_spec::Result;
 use residual_torch::{foreach_copy, torch_error};
 use tch::Tensor;
 
-/// Running statistics, with a snapshot from before each update in flight: a forward pass changes
-/// the statistics before its loss is known to be finite.
+/// Running statistics, with a snapshot from before each update in flight. The snapshots are needed
+/// because a forward pass changes the statistics before the host knows whether the loss is finite.
 pub(super) struct BatchNormSnapshots {
     live: Vec<Tensor>,
     /// A ring with one slot for each update in flight and one for the pending step.

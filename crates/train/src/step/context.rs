@@ -30,7 +30,7 @@ impl TrainState {
     }
 }
 
-/// The training state with everything else that a step needs.
+/// The training state and everything else that a step needs.
 pub(super) struct StepContext {
     pub state: TrainState,
     /// Images in device memory, for batches of crop windows.
@@ -77,7 +77,7 @@ impl StepContext {
         })
     }
 
-    /// Moves a batch to the device of the network.
+    /// Copies a batch to the device of the network.
     pub fn input(&self, batch: &Batch) -> Result<StepInput> {
         StepInput::from_batch(&self.state.model, self.images.as_deref(), batch)
     }
@@ -102,8 +102,8 @@ impl StepContext {
 
     /// Seeds libtorch's generator if the network has dropout.
     ///
-    /// The seed depends on the run's seed and on the position of the micro-batch only, so that a
-    /// resumed run drops the same values, whatever else has used the generator.
+    /// The seed depends only on the seed of the run and on the position of the micro-batch, so that
+    /// a resumed run drops the same values, independent of other uses of the generator.
     pub fn seed_dropout(&self, batch_index: u32, micro_batch: u64) {
         if !self.state.model.network().has_dropout() {
             return;
@@ -113,9 +113,10 @@ impl StepContext {
         tch::manual_seed((self.seed ^ position) as i64);
     }
 
-    /// Calls `pass` with a batch, or with its micro-batches once memory ran out, and returns the
-    /// result that `pass` accumulates. After an out-of-memory error, the whole batch is repeated
-    /// with an empty result; `make_room` may free memory first, see [`MicroBatches::run`].
+    /// Calls `pass` with a batch, or with its micro-batches if the batch does not fit into memory,
+    /// and returns the result that `pass` accumulates. After an out-of-memory error, the whole
+    /// batch is repeated with an empty result; `free_memory` may free memory first, see
+    /// [`MicroBatches::run`].
     ///
     /// `is_first` is true for the first batch of the pending step.
     pub fn run_micro_batches<T: Default>(
@@ -123,7 +124,7 @@ impl StepContext {
         batch: &Batch,
         is_first: bool,
         mut pass: impl FnMut(&StepContext, &mut T, &Batch, u64) -> Result<()>,
-        make_room: &mut dyn FnMut(&Error) -> bool,
+        free_memory: &mut dyn FnMut(&Error) -> bool,
     ) -> Result<T> {
         let mut micro_batches = std::mem::take(&mut self.micro_batches);
         let context: &StepContext = self;
@@ -132,8 +133,8 @@ impl StepContext {
             |is_retry| {
                 if is_retry {
                     empty_cache();
-                    // There is no snapshot from before a later batch of the step: the running
-                    // statistics then include the failed pass, which is harmless.
+                    // Only the first batch of a step has a snapshot. For a later batch, the running
+                    // statistics include the failed pass, which is harmless.
                     if is_first {
                         context.batch_norm.restore()?;
                     }
@@ -141,7 +142,7 @@ impl StepContext {
                 Ok(T::default())
             },
             |result, micro_batch, index| pass(context, result, micro_batch, index),
-            make_room,
+            free_memory,
         );
         self.micro_batches = micro_batches;
         result

@@ -34,26 +34,26 @@ impl CudaGraphEngine {
     }
 
     fn choose_mode(&mut self, context: &StepContext, batch: &Batch) -> StepMode {
-        let is_whole = context.micro_batches.max_size().is_none_or(|max| batch.len() <= max);
-        let is_alone = self.deferred.num_batches() == 0 && context.gradient.accumulate == 1;
-        // The first update initializes state, so its operations differ. A batch of weight 0 makes
-        // no update.
+        let is_unsplit = context.micro_batches.max_size().is_none_or(|max| batch.len() <= max);
+        let is_only_batch = self.deferred.num_batches() == 0 && context.gradient.accumulate == 1;
+        // The first update initializes optimizer state, so its operations differ. A batch of weight
+        // 0 makes no update.
         let is_first = context.state.optimizer.steps() == 0;
-        if is_whole && is_alone && !is_first && context.loss.batch_weight(batch) != 0.0 {
+        if is_unsplit && is_only_batch && !is_first && context.loss.batch_weight(batch) != 0.0 {
             self.runner.choose_mode(batch)
         } else {
             StepMode::Eager
         }
     }
 
-    /// Captures the step if necessary and copies the batch to the graph's input. Returns false if
-    /// the step has to run without the graph.
+    /// Captures the step if necessary, and copies the batch to the input of the graph. Returns
+    /// false if the step has to run without the graph.
     fn prepare_replay(&mut self, context: &StepContext, batch: &Batch) -> Result<bool> {
         let CudaGraphEngine { deferred, runner, mode, .. } = self;
         let prepared = context.input(batch).and_then(|input| match mode {
             StepMode::Replay => runner.set_input(&input).map(|()| true),
             StepMode::Capture | StepMode::WarmUp | StepMode::Eager => {
-                Ok(runner.capture(batch, &input, |input| deferred.whole_step(context, input)))
+                Ok(runner.capture(batch, &input, |input| deferred.capturable_step(context, input)))
             }
         });
         let prepared = match prepared {
@@ -96,9 +96,9 @@ impl StepEngine for CudaGraphEngine {
             return Ok(StepOutcome::Done(()));
         }
         let CudaGraphEngine { deferred, runner, mode, device, .. } = self;
-        // A captured graph holds as much memory as a whole step.
-        let mut make_room = |error: &Error| runner.is_captured() && runner.disable(error.clone());
-        on_graph_stream(*mode, *device, || deferred.accumulate(context, batch, &mut make_room))
+        // A captured graph occupies as much memory as a whole step.
+        let mut free_memory = |error: &Error| runner.is_captured() && runner.disable(error.clone());
+        on_graph_stream(*mode, *device, || deferred.accumulate(context, batch, &mut free_memory))
     }
 
     fn has_gradients(&self) -> bool {

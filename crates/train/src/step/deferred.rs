@@ -1,7 +1,7 @@
 //! The deferred engine: the host reads the outcome of a step up to [`MAX_IN_FLIGHT`] steps later.
 //!
-//! Reading a value from a CUDA device waits for all work queued before it. This engine reads none:
-//! the statistics of each step are copied to the host asynchronously, and the device itself skips
+//! Reading a value from a CUDA device waits for all previously queued work. This engine therefore
+//! copies the statistics of each step to the host asynchronously, and the device itself skips
 //! updates with values that are not finite.
 
 use residual_data::Batch;
@@ -30,7 +30,7 @@ pub(super) struct DeferredEngine {
     /// Number of images in the pending step.
     count: u64,
     /// Present if CUDA graphs were requested. All updates then read their scalars from the device,
-    /// so that captured and uncaptured steps compute the same bits.
+    /// so that the results of captured and uncaptured steps are bitwise identical.
     device_scalars: Option<DeviceScalars>,
 }
 
@@ -55,7 +55,7 @@ impl DeferredEngine {
         &mut self,
         context: &mut StepContext,
         batch: &Batch,
-        make_room: &mut dyn FnMut(&Error) -> bool,
+        free_memory: &mut dyn FnMut(&Error) -> bool,
     ) -> Result<StepOutcome<()>> {
         let batch_index = self.gradients.num_batches();
         let result: BatchResult = context.run_micro_batches(
@@ -64,7 +64,7 @@ impl DeferredEngine {
             |context, result: &mut BatchResult, micro_batch, index| {
                 result.add(context, micro_batch, batch_index, index)
             },
-            make_room,
+            free_memory,
         )?;
         self.gradients.add_batch(result.gradients)?;
         self.count += result.count;
@@ -72,9 +72,9 @@ impl DeferredEngine {
         Ok(StepOutcome::Done(()))
     }
 
-    /// Makes a whole step with values in device memory only, and returns its statistics (see
-    /// [`DeferredStats`]). A CUDA graph captures this.
-    pub fn whole_step(&self, context: &StepContext, input: &StepInput) -> Result<Tensor> {
+    /// Makes a whole step without synchronization with the host, so that a CUDA graph can capture
+    /// it. Returns the statistics of the step (see [`DeferredStats`]).
+    pub fn capturable_step(&self, context: &StepContext, input: &StepInput) -> Result<Tensor> {
         let Some(scalars) = &self.device_scalars else {
             return Err(Error::new(
                 ErrorCode::Internal,
@@ -101,7 +101,7 @@ impl DeferredEngine {
         })
     }
 
-    /// Returns the learning rate and the number of an update. `step` counts from 1.
+    /// Returns the scalars of an update: its learning rate and its number `step`, counted from 1.
     pub fn scalars(&self, lr: f64, step: u64) -> Result<OptimizerScalars<'_>> {
         match &self.device_scalars {
             None => Ok(OptimizerScalars::Host { lr, step }),
@@ -190,8 +190,8 @@ impl BatchResult {
     }
 }
 
-/// Returns the sum of the losses and the number of correct predictions, as one fp64 vector on the
-/// device.
+/// Returns the sum of the losses and the number of correct predictions as an fp64 vector `[2]` on
+/// the device.
 fn step_stats(logits: &Tensor, loss: &Tensor, input: &StepInput) -> Result<Tensor> {
     let correct = num_correct(&logits.detach(), input.targets.dominant())?;
     let count = logits.size()[0] as f64;
@@ -217,8 +217,8 @@ struct DeviceScalars {
 
 impl DeviceScalars {
     fn new(device: Device) -> Result<DeviceScalars> {
-        let number = || Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error);
-        Ok(DeviceScalars { lr: number()?, step: number()? })
+        let zero = || Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error);
+        Ok(DeviceScalars { lr: zero()?, step: zero()? })
     }
 
     fn set(&self, lr: f64, step: u64) -> Result<()> {
@@ -231,10 +231,10 @@ impl DeviceScalars {
     }
 }
 
-/// Makes updates and their statistics in device memory, without reading a value on the host.
+/// Computes updates and their statistics in device memory, without synchronization with the host.
 struct DeferredMetrics {
-    /// 1 once a value was not finite; all later updates are skipped. Always written in place,
-    /// because a CUDA graph may refer to the tensor.
+    /// 1 after a divergence, otherwise 0. All updates after a divergence are skipped. Only written
+    /// in place, because a CUDA graph may refer to the tensor.
     has_diverged: Tensor,
 }
 
@@ -284,7 +284,7 @@ impl DeferredMetrics {
             .map_err(torch_error)
     }
 
-    /// Skips all further updates if `condition` is 1.
+    /// Skips all later updates if `condition` is 1.
     fn diverge_if(&self, condition: Result<Tensor, TchError>) -> Result<()> {
         let diverged = condition.and_then(|condition| self.has_diverged.f_maximum(&condition));
         diverged
@@ -293,20 +293,19 @@ impl DeferredMetrics {
             .map_err(torch_error)
     }
 
-    /// Allows updates again.
+    /// Allows updates again after a divergence.
     fn reset(&self) -> Result<()> {
         self.has_diverged.shallow_clone().f_zero_().map(drop).map_err(torch_error)
     }
 }
 
-/// Returns 1 if one of the values is not finite, else 0.
+/// Returns 1 if a value is not finite, otherwise 0.
 fn is_not_finite(values: &Tensor) -> Result<Tensor, TchError> {
     values.f_isfinite()?.f_all()?.f_logical_not()?.f_to_kind(Kind::Float)
 }
 
-/// The statistics of a step, read by the host: sum of losses, number of correct predictions,
-/// gradient norm and, with loss scaling, the new scale and a snapshot of the scaler from before the
-/// step.
+/// The statistics of a step on the host: sum of losses, number of correct predictions, gradient
+/// norm and, with loss scaling, the new scale and a snapshot of the scaler before the step.
 pub(super) struct DeferredStats<'a> {
     loss_sum: f64,
     num_correct: f64,
@@ -333,11 +332,11 @@ impl<'a> DeferredStats<'a> {
         if !mean.is_finite() {
             return Some(Divergence { quantity: "the loss", value: mean });
         }
-        let (is_bad, quantity, value) = match self.loss_scale {
+        let (has_diverged, quantity, value) = match self.loss_scale {
             None => (!self.norm.is_finite(), "the gradient norm", self.norm),
             Some(scale) => (scale < MIN_SCALE, LOSS_SCALE, scale),
         };
-        is_bad.then_some(Divergence { quantity, value })
+        has_diverged.then_some(Divergence { quantity, value })
     }
 
     pub fn completed(&self) -> CompletedStep {

@@ -1,4 +1,4 @@
-//! The eager engine: reads the loss and the gradient norm of every step on the host at once.
+//! The eager engine: reads the loss and the gradient norm of every step on the host immediately.
 
 use residual_data::Batch;
 use residual_model::num_correct;
@@ -114,7 +114,7 @@ fn update(
 ) -> Result<StepOutcome<CompletedStep>> {
     let state = &mut context.state;
     if let Some(scaler) = &state.scaler {
-        let _ = scaler.unscale(gradients)?; // an overflow makes the norm infinite as well
+        let _ = scaler.unscale(gradients)?; // after an overflow, the norm is not finite either
     }
     let norm = clip_gradients(gradients, &context.gradient)?;
     let is_skipped = !norm.is_finite();

@@ -7,8 +7,8 @@ use tch::Tensor;
 /// The weighted sum of the gradients of one or more batches.
 #[derive(Default)]
 pub(super) struct GradAccumulator {
-    /// The mean gradients of a single batch; from the second batch on, the sum of `weight` times
-    /// the mean.
+    /// Mean gradients of the batch if there is only one; otherwise the sum of the mean gradients of
+    /// the batches, each multiplied by its weight.
     gradients: Vec<Tensor>,
     weight: f64,
     num_batches: u32,
@@ -19,8 +19,8 @@ impl GradAccumulator {
         self.num_batches
     }
 
-    /// Adds the mean gradients of a batch. With the number of images as `weight`, the mean over
-    /// unequal batches is the mean over all images.
+    /// Adds the mean gradients of a batch. With the number of images as `weight`, the result is the
+    /// mean over all images, even if batches differ in size.
     pub fn add(&mut self, gradients: Vec<Tensor>, weight: f64) -> Result<()> {
         match self.num_batches {
             0 => self.gradients = gradients,
@@ -35,7 +35,7 @@ impl GradAccumulator {
         Ok(())
     }
 
-    /// Adds the mean of the micro-batches of one batch as one batch.
+    /// Adds the mean gradients of all micro-batches of one batch as one batch.
     pub fn add_batch(&mut self, mut micro_batches: GradAccumulator) -> Result<()> {
         if micro_batches.num_batches == 0 {
             return Ok(());
@@ -44,7 +44,7 @@ impl GradAccumulator {
         self.add(micro_batches.take()?, weight)
     }
 
-    /// Returns the mean gradients and starts over.
+    /// Returns the mean gradients and resets the accumulator.
     pub fn take(&mut self) -> Result<Vec<Tensor>> {
         let GradAccumulator { gradients, weight, num_batches } = std::mem::take(self);
         if num_batches > 1 {

@@ -1,9 +1,9 @@
 //! Capture and replay of training steps as CUDA graphs.
 //!
 //! A captured step (forward, loss, backward and update) is launched as one graph. All values that
-//! change between steps are written into tensors before the launch: images and targets, learning
-//! rate, step number. A graph accepts batches of one shape; all other batches, and everything in
-//! [`unsupported`], are computed without a graph.
+//! change between steps are written into tensors before the launch: images, targets, learning rate
+//! and step number. A graph accepts batches of one shape. Batches of other shapes, and
+//! configurations that are [`unsupported`], are computed without a graph.
 
 use residual_arch::Network;
 use residual_data::Batch;
@@ -14,11 +14,11 @@ use tch::Tensor;
 
 use super::input::{BatchShape, StepInput};
 
-/// Number of steps of a shape before it is captured, so that cuDNN has chosen its kernels and
-/// loaded them.
+/// Number of steps with batches of one shape before the capture, in which cuDNN selects and loads
+/// its kernels.
 pub(super) const WARM_UP_STEPS: u32 = 3;
 
-/// Returns why the steps of a run cannot be captured, or `None` if they can.
+/// Returns the reason why the steps of a run cannot be captured; `None` if they can.
 pub(super) fn unsupported(config: &ResolvedConfig, network: &Network) -> Option<String> {
     if network.has_dropout() {
         return Some("dropout takes its seed from the host in every step".into());
@@ -42,21 +42,21 @@ fn optimizer_name(config: &residual_spec::Optimizer) -> String {
     value["type"].as_str().unwrap_or_default().to_string()
 }
 
-/// Captures the step of a shape after its warm-up, and replays it.
+/// Captures the step for batches of one shape after the warm-up, and replays it.
 pub(super) struct CudaGraphRunner {
     state: State,
-    /// Why capturing was disabled, until `take_failure` returns it.
+    /// Reason for disabling capture, until `take_failure` returns it.
     failure: Option<Error>,
 }
 
 enum State {
     WarmingUp {
         shape: Option<BatchShape>,
-        /// Steps of the shape so far.
+        /// Completed steps with batches of `shape`.
         steps: u32,
     },
     Captured(CapturedStep),
-    /// No step is captured any more.
+    /// All further steps run without a graph.
     Disabled,
 }
 
@@ -90,17 +90,20 @@ impl Default for CudaGraphRunner {
 impl CudaGraphRunner {
     /// Returns the execution mode of a batch that is the only one of its step.
     pub fn choose_mode(&mut self, batch: &Batch) -> StepMode {
-        let found = BatchShape::from_batch(batch);
+        let batch_shape = BatchShape::from_batch(batch);
         match &mut self.state {
             State::Disabled => StepMode::Eager,
-            State::Captured(CapturedStep { shape, .. }) if *shape == found => StepMode::Replay,
+            State::Captured(CapturedStep { shape, .. }) if *shape == batch_shape => {
+                StepMode::Replay
+            }
             State::Captured(_) => StepMode::Eager,
             State::WarmingUp { shape, steps } => {
-                // The smaller last batch of an epoch may come first; most batches are larger.
-                if shape.is_none_or(|shape| shape.images < found.images) {
-                    (*shape, *steps) = (Some(found), 0);
+                // The first batch may be the smaller last batch of an epoch; most batches are
+                // larger.
+                if shape.is_none_or(|shape| shape.images < batch_shape.images) {
+                    (*shape, *steps) = (Some(batch_shape), 0);
                 }
-                match (*shape == Some(found), *steps >= WARM_UP_STEPS) {
+                match (*shape == Some(batch_shape), *steps >= WARM_UP_STEPS) {
                     (false, _) => StepMode::Eager,
                     (true, false) => StepMode::WarmUp,
                     (true, true) => StepMode::Capture,
@@ -123,8 +126,8 @@ impl CudaGraphRunner {
         self.state = State::WarmingUp { shape, steps: WARM_UP_STEPS };
     }
 
-    /// Captures `step` with a copy of `input`, without executing it. Returns false after a
-    /// failure, which disables capturing.
+    /// Captures `step` with a copy of `input`, without executing it. Returns false if the capture
+    /// fails, which disables all further captures.
     pub fn capture(
         &mut self,
         batch: &Batch,
@@ -148,13 +151,13 @@ impl CudaGraphRunner {
         }
     }
 
-    /// Frees the graph; all further steps run without one. Returns false if capturing was disabled
-    /// before.
-    pub fn disable(&mut self, why: Error) -> bool {
+    /// Frees the graph and disables capture, so that all further steps run without a graph. Returns
+    /// false if capture was already disabled.
+    pub fn disable(&mut self, reason: Error) -> bool {
         let was_enabled = !matches!(self.state, State::Disabled);
         self.state = State::Disabled;
         if was_enabled {
-            self.failure = Some(why);
+            self.failure = Some(reason);
         }
         was_enabled
     }
@@ -163,7 +166,7 @@ impl CudaGraphRunner {
         matches!(self.state, State::Captured(_))
     }
 
-    /// Copies the input of the next replay to the graph.
+    /// Copies `input` to the input tensors of the graph, for the next replay.
     pub fn set_input(&self, input: &StepInput) -> Result<()> {
         self.captured()?.input.copy_from(input)
     }
@@ -184,7 +187,7 @@ impl CudaGraphRunner {
         }
     }
 
-    /// Returns why capturing was disabled. Each reason is returned once.
+    /// Returns the reason for disabling capture. Each reason is returned once.
     pub fn take_failure(&mut self) -> Option<Error> {
         self.failure.take()
     }

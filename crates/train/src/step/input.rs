@@ -15,8 +15,8 @@ pub(super) struct StepInput {
 }
 
 impl StepInput {
-    /// Moves a batch to the device of `model`. `images` are the images in device memory, for
-    /// a batch of crop windows.
+    /// Copies a batch to the device of `model`. `images` are the images in device memory, for a
+    /// batch of crop windows.
     pub fn from_batch(
         model: &Model,
         images: Option<&DeviceDataset>,
@@ -35,7 +35,7 @@ impl StepInput {
         [&self.images, labels].into_iter().chain(mix).collect()
     }
 
-    /// Returns a copy that shares no memory.
+    /// Returns a copy with its own memory.
     pub fn deep_copy(&self) -> Result<StepInput> {
         let copy = |tensor: &Tensor| {
             let copy = tensor.f_zeros_like().map_err(torch_error)?;
@@ -54,8 +54,8 @@ impl StepInput {
 
     /// Overwrites the tensors with those of another input of the same shape.
     pub fn copy_from(&self, other: &StepInput) -> Result<()> {
-        for (own, other) in self.tensors().into_iter().zip(other.tensors()) {
-            own.shallow_clone().f_copy_(other).map_err(torch_error)?;
+        for (to, from) in self.tensors().into_iter().zip(other.tensors()) {
+            to.shallow_clone().f_copy_(from).map_err(torch_error)?;
         }
         Ok(())
     }

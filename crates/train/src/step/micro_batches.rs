@@ -8,8 +8,8 @@ use residual_spec::{Error, ErrorCode, Result};
 /// Batch normalization cannot be trained on a single image.
 const MIN_SIZE: usize = 2;
 
-/// Splits batches after memory ran out. The size limit only decreases, because a micro-batch that
-/// did not fit once would fail again.
+/// Splits batches after an out-of-memory error. The size limit never increases, because a
+/// micro-batch that did not fit would fail again.
 #[derive(Default)]
 pub(super) struct MicroBatches {
     max_size: Option<usize>,
@@ -27,26 +27,27 @@ impl MicroBatches {
         slice(batch, 0..self.max_size.unwrap_or(batch.len()))
     }
 
-    /// Returns the largest number of images in a micro-batch, once a batch had to be split.
+    /// Returns the maximum number of images in a micro-batch; `None` until a batch had to be split.
     pub fn max_size(&self) -> Option<usize> {
         self.max_size
     }
 
-    /// Calls `pass` with the whole batch if it fits, else with each numbered micro-batch, and
-    /// returns the result that `pass` accumulates.
+    /// Calls `pass` with the whole batch if it fits, otherwise with each micro-batch and its index,
+    /// and returns the result that `pass` accumulates.
     ///
-    /// `start` creates the empty result. When memory runs out, the result is dropped, `start` is
-    /// called again with true, and the micro-batches are half as large, or as large as before if
-    /// `make_room` freed other memory.
+    /// `start` creates an empty result. After an out-of-memory error, the result is dropped,
+    /// `start` is called again with true, and the micro-batches are half as large, or as large as
+    /// before if `free_memory` returns true because it freed other memory.
     ///
     /// # Errors
-    /// Errors of `pass`; its `E_MEMORY` once micro-batches would have a single image.
+    /// Errors of `pass`. `E_MEMORY` is returned only if smaller micro-batches would have a single
+    /// image.
     pub fn run<T>(
         &mut self,
         batch: &Batch,
         mut start: impl FnMut(bool) -> Result<T>,
         mut pass: impl FnMut(&mut T, &Batch, u64) -> Result<()>,
-        mut make_room: impl FnMut(&Error) -> bool,
+        mut free_memory: impl FnMut(&Error) -> bool,
     ) -> Result<T> {
         let mut is_retry = false;
         loop {
@@ -61,7 +62,7 @@ impl MicroBatches {
             };
             let size = batch.len().div_ceil(count);
             match passed {
-                Err(error) if error.code == ErrorCode::Memory && make_room(&error) => {
+                Err(error) if error.code == ErrorCode::Memory && free_memory(&error) => {
                     is_retry = true;
                 }
                 Err(error) if error.code == ErrorCode::Memory && size >= 2 * MIN_SIZE => {
@@ -112,12 +113,12 @@ mod tests {
         }
     }
 
-    /// Passes a batch with memory for `room` images. Returns the labels of each micro-batch and the
-    /// number of retries.
+    /// Runs a batch of `count` images with memory for `capacity` images. Returns the labels of each
+    /// micro-batch and the number of retries.
     fn run(
         micro_batches: &mut MicroBatches,
         count: usize,
-        room: usize,
+        capacity: usize,
     ) -> (Result<Vec<Vec<i64>>>, u32) {
         let mut retries = 0;
         let start = |is_retry: bool| {
@@ -126,7 +127,7 @@ mod tests {
         };
         let pass = |passed: &mut Vec<Vec<i64>>, micro_batch: &Batch, index: u64| {
             assert_eq!(index, passed.len() as u64);
-            if micro_batch.len() > room {
+            if micro_batch.len() > capacity {
                 return Err(Error::new(ErrorCode::Memory, "out of memory"));
             }
             passed.push(micro_batch.labels.clone());
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_a_batch_that_fits_whole() {
+    fn does_not_split_a_batch_that_fits() {
         let mut micro_batches = MicroBatches::default();
         let (result, retries) = run(&mut micro_batches, 6, 6);
         assert_eq!((result.unwrap(), retries), (vec![vec![0, 1, 2, 3, 4, 5]], 0));
@@ -145,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn halves_micro_batches_until_they_fit_and_keeps_the_limit() {
+    fn halves_micro_batches_until_they_fit_and_reuses_the_limit() {
         let mut micro_batches = MicroBatches::default();
         let (result, retries) = run(&mut micro_batches, 10, 3);
         assert_eq!(result.unwrap(), [vec![0, 1], vec![2, 3, 4], vec![5, 6], vec![7, 8, 9]]);
         assert_eq!((micro_batches.max_size(), retries), (Some(3), 2));
-        // The next batch is split at once; the last batch of an epoch is smaller and fits.
+        // The next batch is split without a retry; the last batch of an epoch is smaller and fits.
         let (result, retries) = run(&mut micro_batches, 10, 3);
         assert_eq!((result.unwrap().len(), retries), (4, 0));
         assert_eq!(run(&mut micro_batches, 3, 3).0.unwrap().len(), 1);
@@ -158,26 +159,26 @@ mod tests {
 
     #[test]
     fn frees_other_memory_before_it_splits_a_batch() {
-        let (mut micro_batches, room) = (MicroBatches::default(), std::cell::Cell::new(4));
-        let mut tries = 0;
+        let (mut micro_batches, capacity) = (MicroBatches::default(), std::cell::Cell::new(4));
+        let mut attempts = 0;
         let start = |_| {
-            tries += 1;
+            attempts += 1;
             Ok(0)
         };
         let pass = |passed: &mut usize, micro_batch: &Batch, _: u64| {
-            if micro_batch.len() > room.get() {
+            if micro_batch.len() > capacity.get() {
                 Err(Error::new(ErrorCode::Memory, "out of memory"))
             } else {
                 *passed += micro_batch.len();
                 Ok(())
             }
         };
-        let result = micro_batches.run(&batch(6), start, pass, |_| room.replace(6) == 4);
-        assert_eq!((result.unwrap(), tries, micro_batches.max_size()), (6, 2, None));
+        let result = micro_batches.run(&batch(6), start, pass, |_| capacity.replace(6) == 4);
+        assert_eq!((result.unwrap(), attempts, micro_batches.max_size()), (6, 2, None));
     }
 
     #[test]
-    fn splits_crops_with_their_images() {
+    fn splits_crop_windows_with_their_images() {
         let window = |left| CropWindow { left, top: 0, flip: false };
         let whole = Batch {
             labels: vec![0; 5],

@@ -1,13 +1,13 @@
 //! One optimizer step: forward, loss, backward and update.
 //!
-//! [`TrainStep`] owns what a step updates and delegates the execution to a [`StepEngine`]:
+//! [`TrainStep`] owns the training state and delegates the execution to a [`StepEngine`]:
 //!
-//! - [`eager`]: reads the loss and the gradient norm on the host at once (CPU);
-//! - [`deferred`]: reads them up to [`MAX_IN_FLIGHT`] steps later, so that the host never waits for
-//!   the device (CUDA);
-//! - [`cuda_graph`]: as deferred, with the whole step captured as a CUDA graph and replayed.
+//! - [`eager`]: reads the loss and the gradient norm on the host immediately (CPU);
+//! - [`deferred`]: reads these values up to [`MAX_IN_FLIGHT`] steps later, so that the host never
+//!   waits for the device (CUDA);
+//! - [`cuda_graph`]: as `deferred`, but captures the whole step as a CUDA graph and replays it.
 //!
-//! All engines compute the same bits.
+//! The results of all engines are bitwise identical.
 
 mod batch_norm;
 mod context;
@@ -41,31 +41,31 @@ use deferred::{DeferredEngine, DeferredStats};
 use eager::EagerEngine;
 use graph_runner::{CudaGraphRunner, unsupported};
 
-/// The largest number of steps whose outcome the deferred engines have not read yet.
+/// The maximum number of steps whose outcome the deferred engines have not read yet.
 pub const MAX_IN_FLIGHT: usize = 2;
 
 /// The outcome of a forward and backward pass, or of an update.
 pub enum StepOutcome<T> {
-    /// The step was made. With loss scaling this includes steps that were skipped because a
-    /// gradient overflowed.
+    /// Training continues. With loss scaling, the update may have been skipped because a gradient
+    /// overflowed.
     Done(T),
-    /// A value was NaN, infinite or too small; the weights did not change.
+    /// A value was NaN, infinite or too small, and the weights did not change.
     Diverged(Divergence),
 }
 
-/// A value that is not finite and ends training.
+/// The value that ends training: a value that is not finite, or a loss scale that is too small.
 pub struct Divergence {
     /// `the loss`, `the gradient norm`, `the loss scale` or `the learning rate`.
     pub quantity: &'static str,
     pub value: f64,
 }
 
-/// Name of the loss scale in [`Divergence`].
+/// The loss scale as [`Divergence::quantity`].
 const LOSS_SCALE: &str = "the loss scale";
 
 /// Execution strategy of steps.
 trait StepEngine {
-    /// Computes the gradients of one batch and adds them to those of the pending step.
+    /// Computes the gradients of one batch and adds them to the pending step.
     fn forward_backward(
         &mut self,
         context: &mut StepContext,
@@ -81,7 +81,7 @@ trait StepEngine {
     /// Starts the update with the gradients of the pending step.
     fn optimizer_step(&mut self, context: &mut StepContext, lr: f64) -> Result<Pending>;
 
-    /// Returns the largest number of updates whose outcome is not read yet.
+    /// Returns the maximum number of updates whose outcome is not read yet.
     fn max_in_flight(&self) -> usize;
 
     /// Discards the pending step and allows updates again after a divergence.
@@ -104,19 +104,21 @@ enum Pending {
     },
 }
 
+/// Results of a step that did not diverge.
 struct CompletedStep {
     metrics: RunningMetrics,
     loss_scale: Option<f64>,
 }
 
+/// An update whose outcome is not read yet.
 struct InFlight {
     pending: Pending,
-    /// Slot of the batch norm statistics from before the step.
+    /// Slot of the snapshot of the batch norm statistics before the step.
     batch_norm_slot: usize,
 }
 
-/// Trains a network batch by batch. Its tensors are always written in place, because a CUDA graph
-/// may refer to them.
+/// Trains a network batch by batch. Tensors are only written in place, because a CUDA graph may
+/// refer to them.
 pub struct TrainStep {
     context: StepContext,
     engine: Box<dyn StepEngine>,
@@ -124,7 +126,7 @@ pub struct TrainStep {
     in_flight: VecDeque<InFlight>,
     /// Loss scale after the last update whose outcome is known.
     loss_scale: Option<f64>,
-    /// Why the configuration rules out CUDA graphs, until `take_graph_failure` returns it.
+    /// Reason why the configuration rules out CUDA graphs, until `take_graph_failure` returns it.
     graph_failure: Option<Error>,
 }
 
@@ -176,7 +178,7 @@ impl TrainStep {
         &self.context.state.model
     }
 
-    /// Returns the network to evaluate: the moving average if there is one, else the trained
+    /// Returns the network to evaluate: the moving average if configured, otherwise the trained
     /// network.
     pub fn eval_model(&self) -> &Model {
         self.context.state.eval_model()
@@ -208,8 +210,8 @@ impl TrainStep {
         self.finish_optimizer_step()
     }
 
-    /// Starts an update. [`TrainStep::finish_optimizer_step`] returns its outcome, at most
-    /// [`TrainStep::max_in_flight`] updates later.
+    /// Starts an update. [`TrainStep::finish_optimizer_step`] returns the outcome, and must be
+    /// called at most [`TrainStep::max_in_flight`] updates later.
     pub fn start_optimizer_step(&mut self, lr: f64) -> Result<()> {
         let pending = self.engine.optimizer_step(&mut self.context, lr)?;
         let batch_norm_slot = self.context.batch_norm.slot();
@@ -260,18 +262,19 @@ impl TrainStep {
         self.loss_scale
     }
 
-    /// Returns the number of updates that may be started before the first of them has to be
-    /// finished.
+    /// Returns the maximum number of updates that may be in flight after an update was started.
     pub fn max_in_flight(&self) -> usize {
         self.engine.max_in_flight()
     }
 
-    /// Returns the maximum size of a micro-batch; `None` while whole batches fit into memory.
+    /// Returns the maximum number of images in a micro-batch; `None` while whole batches fit into
+    /// memory.
     pub fn max_micro_batch(&self) -> Option<usize> {
         self.context.micro_batches.max_size()
     }
 
-    /// Returns why requested CUDA graphs are not used (any more). Each reason is returned once.
+    /// Returns the reason why requested CUDA graphs are not, or no longer, used. Each reason is
+    /// returned once.
     pub fn take_graph_failure(&mut self) -> Option<Error> {
         let failure = self.graph_failure.take();
         failure.or_else(|| self.engine.graph_runner()?.take_failure())
@@ -279,17 +282,17 @@ impl TrainStep {
 
     /// Frees the memory of a captured CUDA graph for other work that ran out of memory. Returns
     /// false if no graph is captured.
-    pub fn release_graph(&mut self, why: &Error) -> bool {
+    pub fn release_graph(&mut self, reason: &Error) -> bool {
         let runner = self.engine.graph_runner().filter(|runner| runner.is_captured());
-        let released = runner.is_some_and(|runner| runner.disable(why.clone()));
-        if released {
+        let is_released = runner.is_some_and(|runner| runner.disable(reason.clone()));
+        if is_released {
             empty_cache();
         }
-        released
+        is_released
     }
 
-    /// Returns to the state after the last successful update and discards all later work. Returns
-    /// false if that state is not finite either.
+    /// Restores the state after the last successful update and discards all later work. Returns
+    /// false if the restored state is not finite either.
     pub fn roll_back(&mut self) -> Result<bool> {
         self.engine.reset()?;
         self.in_flight.clear();
@@ -299,9 +302,9 @@ impl TrainStep {
 
     /// Returns whether all weights and running statistics are finite.
     pub fn is_finite(&self) -> Result<bool> {
-        let finite = |tensor: &Tensor| tensor.f_isfinite()?.f_all()?.f_int64_value(&[]);
+        let is_finite = |tensor: &Tensor| tensor.f_isfinite()?.f_all()?.f_int64_value(&[]);
         for (_, tensor) in self.model().tensors() {
-            if finite(tensor).map_err(torch_error)? == 0 {
+            if is_finite(tensor).map_err(torch_error)? == 0 {
                 return Ok(false);
             }
         }
@@ -309,7 +312,8 @@ impl TrainStep {
     }
 }
 
-/// Returns the engine for a network on `device`, and why requested CUDA graphs cannot be used.
+/// Returns the engine for a network on `device`, and the reason if requested CUDA graphs cannot be
+/// used.
 fn cuda_engine(
     config: &ResolvedConfig,
     network: &Network,
@@ -326,5 +330,5 @@ fn cuda_engine(
         }
         (true, true) => Box::new(CudaGraphEngine::new(device)?),
     };
-    Ok((engine, unsupported.map(|why| Error::new(ErrorCode::Config, why))))
+    Ok((engine, unsupported.map(|reason| Error::new(ErrorCode::Config, reason))))
 }

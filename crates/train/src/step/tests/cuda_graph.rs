@@ -1,10 +1,10 @@
-//! The CUDA graph engine against the deferred one.
+//! Comparison of the CUDA graph engine with the deferred engine.
 
 use super::*;
 use crate::step::micro_batches::MicroBatches;
 
-/// Ten batches of one shape with a smaller batch in between.
-fn epochs(mut batch: impl FnMut(usize) -> Batch) -> Vec<Batch> {
+/// Returns nine batches of one shape and a smaller seventh batch.
+fn batches_of_two_sizes(mut batch: impl FnMut(usize) -> Batch) -> Vec<Batch> {
     let smaller = |batch: Batch| MicroBatches::with_max_size(4).first(&batch);
     let mut batches: Vec<Batch> = (0..6).map(&mut batch).collect();
     batches.push(smaller(batch(6)));
@@ -12,9 +12,13 @@ fn epochs(mut batch: impl FnMut(usize) -> Batch) -> Vec<Batch> {
     batches
 }
 
-/// Trains with and without graphs and compares weights, state and metrics to the bit. Returns the
-/// step that captured a graph.
-fn assert_same_bits(config: &ResolvedConfig, image_size: u32, batches: &[Batch]) -> TrainStep {
+/// Trains with and without graphs, and asserts that weights, state and metrics are bitwise
+/// identical. Returns the step with the graph.
+fn assert_bitwise_identical(
+    config: &ResolvedConfig,
+    image_size: u32,
+    batches: &[Batch],
+) -> TrainStep {
     let network = || residual_arch::build(&config.model, 3, image_size, 3).unwrap();
     let mut deferred = deferred(config, network());
     let mut captured = cuda_graph(config, network());
@@ -32,11 +36,11 @@ fn assert_same_bits(config: &ResolvedConfig, image_size: u32, batches: &[Batch])
 }
 
 #[test]
-fn replays_match_at_any_rate_and_beside_a_smaller_batch() {
+fn replays_match_with_changing_learning_rates_and_a_smaller_batch() {
     let mut config = config("resnet8");
     config.gradient.clip_value = Some(0.05);
-    let captured = assert_same_bits(&config, 32, &epochs(batch));
-    // The first step, three of the warm-up, the captured one, the smaller batch.
+    let captured = assert_bitwise_identical(&config, 32, &batches_of_two_sizes(batch));
+    // The first step, three warm-up steps, the captured step and the smaller batch.
     assert_eq!(captured.num_forward_passes(), 1 + 3 + 1 + 1);
     assert_eq!(captured.steps(), 10);
 }
@@ -48,17 +52,17 @@ fn replays_read_the_labels_and_shares_of_mixed_batches() {
         let lambda = 0.2 + 0.07 * seed as f64;
         Batch { mixed: Some(residual_data::MixedLabels { labels, lambda }), ..batch(seed) }
     };
-    // A batch that is not mixed has another shape.
-    let mut batches = epochs(mixed);
+    // A batch without mixed labels has another shape.
+    let mut batches = batches_of_two_sizes(mixed);
     batches.push(batch(11));
     batches.push(mixed(12));
-    assert_same_bits(&config("resnet8"), 32, &batches);
+    assert_bitwise_identical(&config("resnet8"), 32, &batches);
 }
 
 #[test]
 fn replays_advance_adams_step_and_the_loss_scale() {
     let (config, _) = half_config();
-    let captured = assert_same_bits(&config, 8, &epochs(small_batch));
+    let captured = assert_bitwise_identical(&config, 8, &batches_of_two_sizes(small_batch));
     assert_eq!(captured.num_forward_passes(), 6);
     assert_eq!(captured.loss_scale(), Some(65536.0));
 }
@@ -111,11 +115,11 @@ fn replays_skip_overflows_and_report_a_scale_that_is_too_low() {
     weight.shallow_clone().copy_(&original);
     let parameters = captured.model().tensors().zip(&before);
     let parameters = parameters.filter(|((name, _), _)| !name.contains("running"));
-    assert!(parameters.into_iter().all(|((_, now), then)| now.f_equal(then).unwrap()));
+    assert!(parameters.into_iter().all(|((_, after), before)| after.f_equal(before).unwrap()));
 }
 
 #[test]
-fn a_divergence_rolls_back_to_the_last_good_step_and_replays_continue() {
+fn a_divergence_rolls_back_to_the_last_finite_step_and_replays_continue() {
     let config = config("resnet8");
     let mut deferred = deferred(&config, network(&config));
     let mut captured = cuda_graph(&config, network(&config));
@@ -159,7 +163,7 @@ fn rolling_back_discards_a_pending_replay() {
 }
 
 #[test]
-fn a_resumed_run_captures_its_steps_again_and_computes_the_same_bits() {
+fn a_resumed_run_captures_again_and_is_bitwise_identical() {
     let (config, network) = half_config();
     let batches: Vec<Batch> = (0..12).map(small_batch).collect();
     let mut expected = deferred(&config, network());
@@ -178,10 +182,10 @@ fn a_resumed_run_captures_its_steps_again_and_computes_the_same_bits() {
         .chain(first.state().scaler.as_ref().unwrap().state())
         .map(|(name, tensor)| (name, tensor.copy()))
         .collect();
-    let by_name = |name: &str| Ok(saved.iter().find(|(own, _)| own == name).unwrap().1.copy());
+    let load_tensor = |name: &str| Ok(saved.iter().find(|(key, _)| key == name).unwrap().1.copy());
     let steps = first.steps();
-    second.state_mut().optimizer.load_state(steps, by_name).unwrap();
-    second.state_mut().scaler.as_mut().unwrap().load_state(by_name).unwrap();
+    second.state_mut().optimizer.load_state(steps, load_tensor).unwrap();
+    second.state_mut().scaler.as_mut().unwrap().load_state(load_tensor).unwrap();
     train(&mut second, &batches[6..], 6);
     assert!(second.has_captured());
     assert_eq!(second.num_forward_passes(), 3 + 1);
@@ -189,7 +193,7 @@ fn a_resumed_run_captures_its_steps_again_and_computes_the_same_bits() {
 }
 
 #[test]
-fn a_failed_capture_is_reported_once_and_loses_nothing() {
+fn a_failed_capture_is_reported_once_and_does_not_change_results() {
     let config = config("resnet8");
     let mut expected = eager(&config, network(&config));
     let mut failing = cuda_graph(&config, network(&config));
@@ -214,16 +218,16 @@ fn a_failed_capture_is_reported_once_and_loses_nothing() {
 fn falls_back_to_micro_batches_when_graph_memory_is_exhausted() {
     let config = config("resnet8");
     let mut expected = deferred(&config, network(&config));
-    let mut full = cuda_graph(&config, network(&config));
+    let mut captured = cuda_graph(&config, network(&config));
     let batches: Vec<Batch> = (0..6).map(batch).collect();
-    for step in [&mut expected, &mut full] {
+    for step in [&mut expected, &mut captured] {
         train(step, &batches[..4], 0);
         step.context.faults.memory_limit = Some(4);
         train(step, &batches[4..], 4);
         assert_eq!(step.max_micro_batch(), Some(4));
     }
-    assert_eq!(full.take_graph_failure().unwrap().code, ErrorCode::Memory);
-    assert_eq!(max_difference(&full, &expected), 0.0);
+    assert_eq!(captured.take_graph_failure().unwrap().code, ErrorCode::Memory);
+    assert_eq!(max_difference(&captured, &expected), 0.0);
 }
 
 #[test]
@@ -231,7 +235,7 @@ fn frees_the_graph_before_it_splits_a_batch() {
     let config = config("resnet8");
     let mut expected = deferred(&config, network(&config));
     let mut captured = cuda_graph(&config, network(&config));
-    let batches = epochs(batch);
+    let batches = batches_of_two_sizes(batch);
     train(&mut expected, &batches, 0);
     train(&mut captured, &batches[..6], 0);
     captured.context.faults.next_error.set(Some(ErrorCode::Memory));
@@ -249,9 +253,9 @@ fn a_released_graph_is_not_captured_again() {
     let batches: Vec<Batch> = (0..12).map(batch).collect();
     train(&mut expected, &batches, 0);
     train(&mut captured, &batches[..6], 0);
-    let full = Error::new(ErrorCode::Memory, "full");
-    assert!(captured.release_graph(&full));
-    assert!(!captured.release_graph(&full));
+    let out_of_memory = Error::new(ErrorCode::Memory, "out of memory");
+    assert!(captured.release_graph(&out_of_memory));
+    assert!(!captured.release_graph(&out_of_memory));
     assert_eq!(captured.take_graph_failure().unwrap().code, ErrorCode::Memory);
     train(&mut captured, &batches[6..], 6);
     assert!(!captured.has_captured());
@@ -259,20 +263,20 @@ fn a_released_graph_is_not_captured_again() {
 }
 
 #[test]
-fn unsupported_configurations_train_without_graphs_and_say_why() {
+fn unsupported_configurations_train_without_graphs_and_report_the_reason() {
     let mut config = config("resnet8");
     (config.cuda_graphs, config.gradient.accumulate) = (true, 2);
     let on_cuda = |config: &ResolvedConfig| {
         let network = network(config);
-        let (engine, torch_error) = cuda_engine(config, &network, tch::Device::Cpu).unwrap();
+        let (engine, graph_failure) = cuda_engine(config, &network, tch::Device::Cpu).unwrap();
         let model = Model::new(network, ComputeOptions::from_config(config), 1).unwrap();
-        TrainStep::with_engine(config, model, &[], engine, torch_error).unwrap()
+        TrainStep::with_engine(config, model, &[], engine, graph_failure).unwrap()
     };
     let mut expected = deferred(&config, network(&config));
     let mut found = on_cuda(&config);
-    let why = found.take_graph_failure().unwrap();
-    assert_eq!(why.code, ErrorCode::Config);
-    assert!(why.message.contains("gradient.accumulate"), "{why}");
+    let reason = found.take_graph_failure().unwrap();
+    assert_eq!(reason.code, ErrorCode::Config);
+    assert!(reason.message.contains("gradient.accumulate"), "{reason}");
     for index in 0..12 {
         for step in [&mut expected, &mut found] {
             step.forward_backward(&batch(index)).unwrap();

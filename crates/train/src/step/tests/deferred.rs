@@ -1,4 +1,4 @@
-//! The deferred engine against the eager one.
+//! Comparison of the deferred engine with the eager engine.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn three_updates(mut step: TrainStep) -> (TrainStep, Vec<RunningMetrics>) {
 }
 
 #[test]
-fn matches_the_eager_engine_to_the_bit() {
+fn matches_the_eager_engine_bit_for_bit() {
     let mut config = config("resnet8");
     config.gradient.clip_value = Some(0.05);
     let (eager, expected) = three_updates(eager(&config, network(&config)));

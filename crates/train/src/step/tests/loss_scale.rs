@@ -2,14 +2,15 @@
 
 use super::*;
 
-fn half() -> (TrainStep, TrainStep) {
+/// Returns an eager and a deferred step in half precision.
+fn half_precision_steps() -> (TrainStep, TrainStep) {
     let (config, network) = half_config();
     (eager(&config, network()), deferred(&config, network()))
 }
 
 #[test]
-fn overflowing_gradients_skip_the_update_without_a_divergence() {
-    let (mut eager, mut deferred) = half();
+fn overflowing_gradients_skip_the_update_without_divergence() {
+    let (mut eager, mut deferred) = half_precision_steps();
     for step in [&mut eager, &mut deferred] {
         let start = step.tensors();
         let weights = step.model().parameters().count();
@@ -22,7 +23,7 @@ fn overflowing_gradients_skip_the_update_without_a_divergence() {
             let before = step.model().tensors().zip(&start);
             let names: Vec<&str> = step.model().parameters().map(|(name, _)| name).collect();
             let before = before.filter(|((name, _), _)| names.contains(name));
-            current.zip(before).filter(|(now, (_, then))| now.f_equal(then).unwrap()).count()
+            current.zip(before).filter(|(now, (_, before))| now.f_equal(before).unwrap()).count()
         };
         assert_eq!(num_unchanged(step), weights);
         set_loss_scale(step, 1024.0);
@@ -67,7 +68,7 @@ fn moving_average_starts_with_the_first_update_that_is_not_skipped() {
 }
 
 #[test]
-fn lars_sees_unscaled_gradients() {
+fn lars_uses_unscaled_gradients() {
     let (mut config, network) = half_config();
     let lars = json!({ "optimizer": { "type": "lars", "lr": 0.5 } });
     let lars = TrainConfig::from_json(&lars).unwrap();
@@ -91,7 +92,7 @@ fn lars_sees_unscaled_gradients() {
     let (low, high) = (changes(256.0), changes(4096.0));
     assert!(low.iter().map(largest).fold(0.0, f64::max) > 1e-3);
     for (low, high) in low.iter().zip(&high) {
-        // fp16 loses this much to underflow at the lower scale.
+        // Differences are due to underflow in fp16 at the lower scale.
         let bound = 0.05 * largest(low) + 1e-5;
         assert!(largest(&(low - high)) < bound, "{} {bound}", largest(&(low - high)));
     }
@@ -99,7 +100,7 @@ fn lars_sees_unscaled_gradients() {
 
 #[test]
 fn a_scale_below_the_minimum_is_a_divergence() {
-    let (eager, deferred) = half();
+    let (eager, deferred) = half_precision_steps();
     for mut step in [eager, deferred] {
         set_loss_scale(&mut step, 1.0);
         let _ = enlarge_head(&step);

@@ -3,8 +3,9 @@
 use super::*;
 use crate::step::micro_batches::MicroBatches;
 
-/// VGG-11 without dropout and batch normalization, so that micro-batches compute the same.
-fn without_norms(config: &ResolvedConfig) -> Network {
+/// Returns VGG-11 without dropout and batch normalization, for which micro-batches do not change
+/// the results.
+fn network_without_norms(config: &ResolvedConfig) -> Network {
     let mut network = network(config);
     let mut features = None;
     for hidden in &mut network.hidden {
@@ -18,9 +19,9 @@ fn without_norms(config: &ResolvedConfig) -> Network {
 }
 
 #[test]
-fn micro_batches_make_the_update_of_the_whole_batch() {
+fn micro_batches_compute_the_update_of_the_whole_batch() {
     let config = config("vgg11");
-    let network = || without_norms(&config);
+    let network = || network_without_norms(&config);
     let (mut whole, mut split) = (eager(&config, network()), eager(&config, network()));
     split.context.faults.memory_limit = Some(3);
     for seed in 0..2 {
@@ -55,7 +56,7 @@ fn crops_of_device_images_match_pixels_even_in_micro_batches() {
 }
 
 #[test]
-fn out_of_memory_leaves_no_trace_in_the_running_statistics() {
+fn a_pass_that_runs_out_of_memory_does_not_change_the_running_statistics() {
     let config = config("resnet8");
     let mut failed = eager(&config, network(&config));
     let mut split_from_the_start = eager(&config, network(&config));

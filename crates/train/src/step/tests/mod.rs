@@ -1,5 +1,5 @@
-//! Tests of the engines against each other, on the CPU. CUDA graphs are recorded and replayed by
-//! the `recorder` feature of `residual-torch`.
+//! Comparisons of the engines with each other, on the CPU. The `recorder` feature of
+//! `residual-torch` records and replays CUDA graphs.
 
 mod cuda_graph;
 mod deferred;
@@ -21,9 +21,9 @@ use super::*;
 /// Injected failures of the forward pass.
 #[derive(Default)]
 pub(super) struct Faults {
-    /// Batches of more images run out of memory.
+    /// Maximum number of images in a batch; larger batches fail with `E_MEMORY`.
     pub memory_limit: Option<usize>,
-    /// Fails the next forward pass.
+    /// Error of the next forward pass.
     pub next_error: Cell<Option<ErrorCode>>,
 }
 
@@ -41,7 +41,7 @@ impl Faults {
 }
 
 impl TrainStep {
-    /// Copies of all weights, running statistics and optimizer state.
+    /// Returns copies of all weights, running statistics and optimizer state.
     fn tensors(&self) -> Vec<Tensor> {
         let weights = self.model().tensors().map(|(_, tensor)| tensor.detach().copy());
         let state: Vec<Tensor> = self.state().optimizer.state().map(|(_, t)| t.copy()).collect();
@@ -99,7 +99,7 @@ fn cuda_graph(config: &ResolvedConfig, network: Network) -> TrainStep {
     with_engine(config, network, CudaGraphEngine::new(tch::Device::Cpu).unwrap())
 }
 
-/// Seven images of 32 x 32.
+/// Returns seven images of 32 x 32.
 fn batch(seed: usize) -> Batch {
     let values = 7 * 32 * 32 * 3;
     let pixel = |i: usize| ((i * 7919 + seed) % 255) as f32 / 127.0 - 1.0;
@@ -111,20 +111,20 @@ fn batch(seed: usize) -> Batch {
     }
 }
 
-/// Seven images of 8 x 8, for half precision, which is slow on CPUs.
+/// Returns seven images of 8 x 8, for half precision, which is slow on CPUs.
 fn small_batch(seed: usize) -> Batch {
     let mut batch = batch(seed);
     batch.images_mut().truncate(7 * 8 * 8 * 3);
     batch
 }
 
-/// The largest difference of any tensor.
+/// Returns the maximum absolute difference over all tensors; infinity for NaN.
 fn max_difference(a: &TrainStep, b: &TrainStep) -> f64 {
     let pairs = a.tensors().into_iter().zip(b.tensors());
     let difference = |(a, b): (Tensor, Tensor)| (a - b).abs().max().double_value(&[]);
     pairs
         .map(difference)
-        .fold(0.0, |most, next| if next.is_nan() { f64::INFINITY } else { next.max(most) })
+        .fold(0.0, |max, next| if next.is_nan() { f64::INFINITY } else { next.max(max) })
 }
 
 fn done(outcome: Result<StepOutcome<RunningMetrics>>) -> RunningMetrics {
@@ -143,7 +143,8 @@ fn divergence(outcome: Result<StepOutcome<RunningMetrics>>) -> Divergence {
     }
 }
 
-/// fp16 and Adam, with networks for images of 8 x 8.
+/// Returns a configuration with fp16 and Adam, and a function that builds its network for images of
+/// 8 x 8.
 fn half_config() -> (ResolvedConfig, impl Fn() -> Network) {
     let mut config = config("resnet8");
     config.precision = Precision::Fp16;
@@ -170,12 +171,13 @@ fn enlarge_head(step: &TrainStep) -> Tensor {
     weight
 }
 
-/// Different learning rates, each exact in fp32 as the device stores it.
+/// Returns a different learning rate for each step, exact in fp32 as the device stores it.
 fn lr(step: usize) -> f64 {
     f64::from(0.05 / (1.0 + step as f32))
 }
 
-/// Trains on all batches, finishing each step as late as allowed, and returns the metrics.
+/// Trains on all batches, finishes each step as late as possible, and returns the metrics. `first`
+/// is the index of the first step.
 fn train(step: &mut TrainStep, batches: &[Batch], first: usize) -> Vec<RunningMetrics> {
     let mut metrics = Vec::new();
     for (index, batch) in batches.iter().enumerate() {
@@ -192,20 +194,20 @@ fn train(step: &mut TrainStep, batches: &[Batch], first: usize) -> Vec<RunningMe
     metrics
 }
 
-/// Seven images in the orders of `epochs` epochs, each epoch one batch: as pixels, as crops of the
-/// images in device memory, and those images.
+/// Returns one batch of seven images for each of `epochs` epochs: as pixels, as crop windows of
+/// images in device memory, and these images.
 fn device_batches(
     config: &ResolvedConfig,
     epochs: u32,
 ) -> (Vec<Batch>, Vec<Batch>, Rc<DeviceDataset>) {
-    let part = ArraySplit {
+    let train = ArraySplit {
         images: (0..7 * 32 * 32 * 3).map(|i| (i * 7919 % 251) as u8).collect::<Vec<u8>>().into(),
         labels: (0..7).map(|i| i % 3).collect::<Vec<u32>>().into(),
         height: 32,
         width: 32,
         channels: 3,
     };
-    let arrays = Arrays { train: part, val: None, test: None, classes: None };
+    let arrays = Arrays { train, val: None, test: None, classes: None };
     let set = residual_data::open_with_arrays(&DataConfig::default(), Some(arrays), &|| false);
     let images = Subset::full(set.unwrap().source(Split::Train));
     let pipeline = Arc::new(Pipeline::train(config, None));
@@ -217,8 +219,8 @@ fn device_batches(
         };
         (0..epochs).map(batch).collect()
     };
-    let (compute, cuts) =
+    let (compute, transform) =
         (ComputeOptions::from_config(config), pipeline.as_crop_normalize().unwrap());
-    let on_device = DeviceDataset::new(&images.source, compute, [32, 3], &cuts, &|| false);
+    let on_device = DeviceDataset::new(&images.source, compute, [32, 3], &transform, &|| false);
     (batches(false), batches(true), Rc::new(on_device.unwrap().unwrap()))
 }
