@@ -431,7 +431,7 @@ mod tests {
     fn counts_unreadable_images_and_keeps_the_first_100_warnings() {
         let mut metrics = EvaluationMetrics::new(2);
         for index in 0..150 {
-            metrics.add_broken(WarningEvent {
+            metrics.add_unreadable(WarningEvent {
                 code: ErrorCode::Image,
                 message: format!("{index}"),
                 file: None,
