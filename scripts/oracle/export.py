@@ -1,11 +1,11 @@
-"""Loads an exported .safetensors file into torchvision's model with strict=True, and compares it with
-an exported ONNX file.
+"""Loads an exported .safetensors file into torchvision's model with strict=True, and compares the model
+with an exported ONNX file.
 
     pip install safetensors
     $(node scripts/oracle/venv.mjs) scripts/oracle/export.py RESNET18.safetensors [X.onnx]
 
-The network must be one of torchvision's with the ImageNet stem (`model.stem=imagenet`). With an ONNX
-file of the same network, exported without options, and `pip install onnxruntime`, the largest
+The network must be one that torchvision has, with the ImageNet stem (`model.stem=imagenet`). The ONNX
+file is of the same network, exported without options, and requires `pip install onnxruntime`; the largest
 difference of the logits is printed.
 """
 
@@ -18,7 +18,7 @@ from torchvision import models
 
 
 def read(path):
-    """Reads tensors and metadata of a safetensors file, independently of the library."""
+    """Reads metadata and tensors of a safetensors file, independently of the safetensors library."""
     types = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))

@@ -1,6 +1,6 @@
 """Reference networks for comparisons, built from torchvision's blocks.
 
-Parameters have torchvision's names, so that a state_dict loads without a key map.
+Parameters have torchvision's names, so that state_dicts load without renaming keys.
 """
 
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ CLASSES = 10
 
 
 class PadShortcut(nn.Module):
-    """Option A: every second pixel, with zero channels before and after, as in
+    """Option A: takes every second pixel and pads with zero channels on both sides, as in
     akamaster/pytorch_resnet_cifar10. `channels` is the number of output channels.
     """
 
@@ -34,7 +34,7 @@ def projection(in_channels, channels):
 class CifarResNet(nn.Module):
     """Section 4.2 of the paper: three stages of `blocks` blocks with 16, 32 and 64 channels.
 
-    torchvision does not have these networks; its blocks and parameter names are used.
+    torchvision does not have these networks; they use its blocks and parameter names.
     """
 
     def __init__(self, blocks, shortcut):
@@ -57,8 +57,8 @@ def stage(in_channels, channels, blocks, shortcut):
     if in_channels == channels:
         first = BasicBlock(in_channels, channels)
     else:
-        down = PadShortcut(channels) if shortcut == "A" else projection(in_channels, channels)
-        first = BasicBlock(in_channels, channels, stride=2, downsample=down)
+        downsample = PadShortcut(channels) if shortcut == "A" else projection(in_channels, channels)
+        first = BasicBlock(in_channels, channels, stride=2, downsample=downsample)
     return nn.Sequential(first, *(BasicBlock(channels, channels) for _ in range(blocks - 1)))
 
 
@@ -74,7 +74,7 @@ class PreActBlock(nn.Module):
     """He et al. 2016, figure 4(e): normalization and ReLU before each convolution.
 
     `kernels` are 3, 3 or, for a bottleneck, 1, 3, 1. The first block of a network has no `bn1`, because
-    the stem activates its input. A shortcut that changes the shape starts from the activated input.
+    the stem activates its input. The input of a shortcut that changes the shape is the activated one.
     """
 
     def __init__(self, in_channels, inner, channels, kernels, stride, shortcut, first):
@@ -114,16 +114,16 @@ class PreActBlock(nn.Module):
 
 
 class PreActResNet(nn.Module):
-    """Three stages of pre-activation blocks for CIFAR; with `factor`, a Wide ResNet."""
+    """Three stages of pre-activation blocks for CIFAR; with `widen_factor`, a Wide ResNet."""
 
-    def __init__(self, blocks, kernels, shortcut, factor=1):
+    def __init__(self, blocks, kernels, shortcut, widen_factor=1):
         super().__init__()
         expansion = 4 if len(kernels) == 3 else 1
         self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
         channels = 16
         for stage in range(3):
-            planes = (16 * factor) << stage
+            planes = (16 * widen_factor) << stage
             layers = []
             for block in range(blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
@@ -143,8 +143,8 @@ class PreActResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-def option_c(net):
-    """Adds a 1x1 convolution with batch normalization to every shortcut."""
+def add_projections(net):
+    """Option C: adds a 1x1 convolution with batch normalization to every identity shortcut."""
     for module in net.modules():
         if isinstance(module, BasicBlock) and module.downsample is None:
             channels = module.conv1.in_channels
@@ -154,7 +154,7 @@ def option_c(net):
     return net
 
 
-def stride_first(net):
+def move_stride_to_first(net):
     """Moves the stride of bottlenecks to the first 1x1 convolution, as in the paper."""
     for module in net.modules():
         if isinstance(module, Bottleneck):
@@ -162,7 +162,8 @@ def stride_first(net):
     return net
 
 
-def plain(net):
+def remove_shortcuts(net):
+    """Turns a residual network into the paper's plain network."""
     for module in net.modules():
         if isinstance(module, BasicBlock):
             module.__class__ = PlainBlock
@@ -171,7 +172,7 @@ def plain(net):
 
 
 def vgg(name):
-    """torchvision's VGG without dropout, with a narrow classifier (4096 would give files of 1 GB)."""
+    """Builds torchvision's VGG without dropout, with a narrow classifier: 4096 units take 1 GB in float64."""
     net = torchvision.models.get_model(name, dropout=0.0)
     net.classifier[0] = nn.Linear(512 * 7 * 7, VGG_HIDDEN)
     net.classifier[3] = nn.Linear(VGG_HIDDEN, VGG_HIDDEN)
@@ -183,23 +184,23 @@ VGG_HIDDEN = 16
 
 CIFAR = {
     "resnet20": lambda shortcut: CifarResNet(3, shortcut),
-    "plain20": lambda _: plain(CifarResNet(3, "B")),
+    "plain20": lambda _: remove_shortcuts(CifarResNet(3, "B")),
     "preresnet20": lambda shortcut: PreActResNet(3, [3, 3], shortcut),
     "preresnet164": lambda shortcut: PreActResNet(18, [1, 3, 1], shortcut),
-    "wrn16_2": lambda shortcut: PreActResNet(2, [3, 3], shortcut, factor=2),
+    "wrn16_2": lambda shortcut: PreActResNet(2, [3, 3], shortcut, widen_factor=2),
 }
 
 
 def build(arch, stem, shortcut, bottleneck_stride="3x3"):
-    """A network of `CLASSES` classes; `stem` is "cifar" or "imagenet", `shortcut` "A", "B", "C" or
+    """Builds a network of `CLASSES` classes; `stem` is "cifar" or "imagenet", `shortcut` "A", "B", "C" or
     "none", `bottleneck_stride` "3x3" (torchvision's) or "1x1" (the paper's)."""
     if arch.startswith("vgg"):
         return vgg(arch)
     if arch in CIFAR:
         net = CIFAR[arch](shortcut)
-        return option_c(net) if shortcut == "C" else net
+        return add_projections(net) if shortcut == "C" else net
     net = torchvision.models.get_model(arch, num_classes=CLASSES)
     if stem == "cifar":
         net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         net.maxpool = nn.Identity()
-    return stride_first(net) if bottleneck_stride == "1x1" else net
+    return move_stride_to_first(net) if bottleneck_stride == "1x1" else net

@@ -5,13 +5,13 @@ import { run } from '../setup/command.mjs'
 import { SetupError } from '../setup/error.mjs'
 
 /**
- * Returns the Python of a virtual environment, which is created on first use.
+ * Returns the path of Python in a virtual environment, which is created on first use.
  *
  * @param {object} environment
- * @param {string} environment.title shown in messages
+ * @param {string} environment.title name in messages
  * @param {string} environment.folder
- * @param {string} environment.requirements a complete list, installed without dependencies
- * @param {readonly string[]} [environment.key] further values that make the environment outdated
+ * @param {string} environment.requirements contents of a requirements file that lists all dependencies
+ * @param {readonly string[]} [environment.key] further values; a change installs the environment again
  * @param {readonly string[]} environment.imports modules that must be importable afterwards
  * @param {() => Promise<void>} [environment.prepare] runs after the installation
  * @returns {Promise<string>}
@@ -42,7 +42,7 @@ export async function pythonEnvironment({
     await runOrFail(
       python,
       ['-m', 'pip', 'install', '--disable-pip-version-check', '--no-deps', '--requirement', list],
-      'see the message of pip above; check the network and the configured package index',
+      'see the output of pip above; check the network and the configured package index',
     )
     await prepare?.()
     await runOrFail(

@@ -1,4 +1,4 @@
-"""Prints the scalars of a run folder, read by TensorBoard: {tag: [[step, value], ...]}."""
+"""Prints the scalars that TensorBoard reads from a run folder as JSON: {tag: [[step, value], ...]}."""
 
 import json
 import sys
@@ -7,4 +7,4 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 events = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0}).Reload()
 tags = events.Tags()["scalars"]
-print(json.dumps({tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in tags}))
+print(json.dumps({tag: [[scalar.step, scalar.value] for scalar in events.Scalars(tag)] for tag in tags}))

@@ -12,7 +12,7 @@ const PROGRAM = fileURLToPath(new URL('scalars.py', import.meta.url))
 const REQUIREMENTS = fileURLToPath(new URL('tensorboard.txt', import.meta.url))
 
 /**
- * Returns the scalars of a run folder by tag, as [step, value].
+ * Returns the scalars of a run folder: for each tag, pairs of step and value.
  *
  * @param {string} folder
  * @returns {Promise<Record<string, [number, number][]>>}

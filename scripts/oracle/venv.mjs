@@ -1,6 +1,6 @@
 // The Python environment with PyTorch: .venv in the repository, created on first use.
 //
-//   node scripts/oracle/venv.mjs        creates it and prints the path of its Python
+//   node scripts/oracle/venv.mjs        creates the environment and prints the path of its Python
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,8 +14,8 @@ const FOLDER = join(ROOT, '.venv')
 const PYTHON = join(FOLDER, 'bin', 'python')
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url))
 
-// PyTorch's wheel for Linux is the CUDA build. Its libraries depend on the following ones, which a CPU
-// never calls and which are a download of 1.7 GB. Empty libraries with the same names satisfy the
+// PyTorch's wheel for Linux is the CUDA build. It depends on the following libraries, a download of
+// 1.7 GB, but calls none of their functions on a CPU. Empty libraries with the same names satisfy the
 // dynamic linker if functions are resolved on their first call (RTLD_LAZY); Python's default resolves
 // them when a library is loaded.
 const CUDA_STUBS = [
@@ -34,7 +34,7 @@ const CUDA_STUBS = [
 const LAZY_LOADING = 'import os, sys; sys.setdlopenflags(os.RTLD_LAZY)\n'
 
 /**
- * Returns the Python of an environment with torchvision and the version of PyTorch that matches libtorch.
+ * Returns the path of Python in an environment with torchvision and libtorch's version of PyTorch.
  *
  * @returns {Promise<string>}
  * @throws {SetupError} with a hint if the environment cannot be created
@@ -55,9 +55,9 @@ async function createCudaStubs() {
     '-c',
     'import sysconfig; print(sysconfig.get_path("platlib"))',
   ])
-  const packages = stdout.trim()
+  const sitePackages = stdout.trim()
   // The first folder in the RPATH of the wheel's libraries.
-  const folder = join(packages, 'nvidia', 'cudnn', 'lib')
+  const folder = join(sitePackages, 'nvidia', 'cudnn', 'lib')
   await mkdir(folder, { recursive: true })
   for (const name of CUDA_STUBS) {
     await runOrFail(
@@ -66,7 +66,7 @@ async function createCudaStubs() {
       installCommand('cxx'),
     )
   }
-  await writeFile(join(packages, 'lazy_loading.pth'), LAZY_LOADING)
+  await writeFile(join(sitePackages, 'lazy_loading.pth'), LAZY_LOADING)
 }
 
 await runScript(import.meta.url, async () => {
