@@ -8,11 +8,12 @@ fn main() {
         "onednn_conv.cpp",
         "shim.cpp",
     ];
-    let mut files: Vec<String> = SOURCES.iter().map(|file| format!("src/{file}")).collect();
+    let mut files: Vec<String> = SOURCES.iter().map(|file| format!("shim/{file}")).collect();
     if std::env::var_os("CARGO_FEATURE_RECORDER").is_some() {
         files.push("recorder/recorder.cpp".into());
     }
-    for file in files.iter().map(String::as_str).chain(["src/catch_exceptions.h", "src/parallel.h"])
+    for file in
+        files.iter().map(String::as_str).chain(["shim/catch_exceptions.h", "shim/parallel.h"])
     {
         println!("cargo:rerun-if-changed={file}");
     }

@@ -6,7 +6,7 @@ import { BuildError } from '../setup/error.mjs'
 import { ROOT } from '../setup.mjs'
 
 const SOURCES = join(ROOT, 'crates', 'torch', 'cuda')
-const CATCH_EXCEPTIONS = join(ROOT, 'crates', 'torch', 'src', 'catch_exceptions.h')
+const CATCH_EXCEPTIONS = join(ROOT, 'crates', 'torch', 'shim', 'catch_exceptions.h')
 
 /** Libraries that stubs replace when linking; the real ones are found when the library is loaded. */
 const STUBS = ['libc10_cuda.so', 'libtorch_cuda.so']

@@ -9,7 +9,7 @@
 
 #include <memory>
 
-#include "../src/catch_exceptions.h"
+#include "../shim/catch_exceptions.h"
 
 // Marks the completion of a copy.
 struct CopyEvent {

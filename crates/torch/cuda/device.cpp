@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "../src/catch_exceptions.h"
+#include "../shim/catch_exceptions.h"
 
 bool device_capability(int *major, int *minor) {
   return catch_exceptions([&] {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "../src/catch_exceptions.h"
+#include "../shim/catch_exceptions.h"
 
 std::string &residual_error() {
   thread_local std::string error;

@@ -1,4 +1,4 @@
-// Functions of residual-cuda.so, as src/cuda.rs calls them.
+// Function table of residual-cuda.so, which crates/torch/src/cuda.rs calls.
 
 #pragma once
 

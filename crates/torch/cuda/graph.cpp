@@ -12,7 +12,7 @@
 #include <memory>
 #include <optional>
 
-#include "../src/catch_exceptions.h"
+#include "../shim/catch_exceptions.h"
 
 namespace allocator = c10::cuda::CUDACachingAllocator;
 

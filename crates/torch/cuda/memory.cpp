@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "../src/catch_exceptions.h"
+#include "../shim/catch_exceptions.h"
 
 namespace allocator = c10::cuda::CUDACachingAllocator;
 

@@ -16,7 +16,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "../src/catch_exceptions.h"
+#include "../shim/catch_exceptions.h"
 
 namespace {
 // A key below autograd, so that the backward pass is recorded too. libtorch itself does not use it
